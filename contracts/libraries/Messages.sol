@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {Signature} from "../interfaces/ITaxpayerRegistry.sol";
+import {IInvoiceLedger} from "../interfaces/IInvoiceLedger.sol";
+
+/// @title The typed messages that parties sign (EIP-712)
+/// @notice Each kind of act has a type of its own, so a signature serves one kind; each names the version of each invoice, so
+/// it serves once; the domain names network, chain and contract.
+library Messages {
+    bytes32 internal constant SEAL =
+        keccak256("Seal(uint32 issuer,uint256 segment,uint256 first,uint256 count,bytes32 root)");
+    bytes32 internal constant INVOICE = keccak256("Invoice(uint256 id,uint16 version)");
+    bytes32 internal constant TRANSFER =
+        keccak256("Transfer(address to,bytes32 ref,Invoice[] invoices)Invoice(uint256 id,uint16 version)");
+    bytes32 internal constant CLAIM =
+        keccak256("Claim(uint32 employer,bytes32 ref,Invoice[] invoices)Invoice(uint256 id,uint16 version)");
+    bytes32 internal constant WITHDRAW =
+        keccak256("Withdraw(bytes32 ref,Invoice[] invoices)Invoice(uint256 id,uint16 version)");
+    bytes32 internal constant REIMBURSE =
+        keccak256("Reimburse(uint32 employer,bytes32 ref,Invoice[] invoices)Invoice(uint256 id,uint16 version)");
+    bytes32 internal constant REJECT =
+        keccak256("Reject(uint32 employer,bytes32 ref,Invoice[] invoices)Invoice(uint256 id,uint16 version)");
+    bytes32 internal constant REVERSE =
+        keccak256("Reverse(uint32 issuer,bytes32 ref,Invoice[] invoices)Invoice(uint256 id,uint16 version)");
+
+    bytes32 internal constant ROTATE_KEY = keccak256("RotateKey(address account,address key,uint64 counter)");
+    bytes32 internal constant DRAW = keccak256("Draw(uint32 index,uint32 period,uint128 amount,uint64 counter)");
+    bytes32 internal constant GIVE_BACK = keccak256("GiveBack(uint32 index,uint32 period,uint128 amount,uint64 counter)");
+
+    /// @notice Struct hash of a seal.
+    function sealHash(IInvoiceLedger.Lot calldata lot, bytes32 root) internal pure returns (bytes32) {
+        return keccak256(abi.encode(SEAL, lot.issuer, lot.segment, lot.first, lot.leaves.length, root));
+    }
+
+    /// @notice Struct hash of an act over its invoices.
+    function actHash(
+        IInvoiceLedger.Act calldata act,
+        IInvoiceLedger.Kind kind,
+        IInvoiceLedger.Target[] calldata targets
+    ) internal pure returns (bytes32) {
+        bytes32 invoices = _invoicesHash(targets);
+        bytes32 ref = act.ref;
+        bytes32 typeHash;
+        if (kind == IInvoiceLedger.Kind.Reimburse) typeHash = REIMBURSE;
+        else if (kind == IInvoiceLedger.Kind.Claim) typeHash = CLAIM;
+        else if (kind == IInvoiceLedger.Kind.Reject) typeHash = REJECT;
+        else if (kind == IInvoiceLedger.Kind.Reverse) typeHash = REVERSE;
+        else if (kind == IInvoiceLedger.Kind.Transfer) return keccak256(abi.encode(TRANSFER, act.to, ref, invoices));
+        else return keccak256(abi.encode(WITHDRAW, ref, invoices));
+        return keccak256(abi.encode(typeHash, act.taxpayer, ref, invoices));
+    }
+
+    /// @notice Address of the key that signed, or zero: for a malformed signature, and for one with s in the upper half.
+    /// @dev ECDSA alone: what a contract wallet says of a signature could not be checked offline.
+    function signer(bytes32 digest, Signature calldata signature) internal pure returns (address recovered) {
+        (recovered, , ) = ECDSA.tryRecover(digest, signature.r, signature.vs);
+    }
+
+    /// @dev keccak256 over the struct hashes of the targets (EIP-712's rule for arrays). A target is two words of calldata, so
+    /// each is hashed where it is copied to; a version that is no uint16 is refused where it is read.
+    function _invoicesHash(IInvoiceLedger.Target[] calldata targets) private pure returns (bytes32 hash) {
+        bytes32 invoice = INVOICE;
+        assembly ("memory-safe") {
+            let scratch := mload(0x40)
+            let hashes := add(scratch, 0x60)
+            mstore(scratch, invoice)
+            for { let i := 0 } lt(i, targets.length) { i := add(i, 1) } {
+                calldatacopy(add(scratch, 0x20), add(targets.offset, shl(6, i)), 0x40)
+                mstore(add(hashes, shl(5, i)), keccak256(scratch, 0x60))
+            }
+            hash := keccak256(hashes, shl(5, targets.length))
+        }
+    }
+}

@@ -1,0 +1,91 @@
+/**
+ * The typed messages that parties sign (EIP-712), as contracts/libraries/Messages.sol hashes them.
+ *
+ * Owns: domain, types, digests. Does not sign (keys/) and does not send (txs/).
+ */
+import { Signature, TypedDataEncoder } from "ethers";
+import { keccak } from "./tree.ts";
+
+/** `name` is the network's own name, so two networks with one chain id share no signatures. */
+export type Domain = { name: string; version: "1"; chainId: number; verifyingContract: string };
+
+const invoices = { Invoice: [{ name: "id", type: "uint256" }, { name: "version", type: "uint16" }] };
+const act = (first: { name: string; type: string }[]) => [...first, { name: "ref", type: "bytes32" }, { name: "invoices", type: "Invoice[]" }];
+const employer = { name: "employer", type: "uint32" };
+const counted = (...first: [string, string][]) => [...first.map(([name, type]) => ({ name, type })), { name: "counter", type: "uint64" }];
+
+const types = {
+  Seal: {
+    Seal: [
+      { name: "issuer", type: "uint32" },
+      { name: "segment", type: "uint256" },
+      { name: "first", type: "uint256" },
+      { name: "count", type: "uint256" },
+      { name: "root", type: "bytes32" },
+    ],
+  },
+  Transfer: { Transfer: act([{ name: "to", type: "address" }]), ...invoices },
+  Claim: { Claim: act([employer]), ...invoices },
+  Withdraw: { Withdraw: act([]), ...invoices },
+  Reimburse: { Reimburse: act([employer]), ...invoices },
+  Reject: { Reject: act([employer]), ...invoices },
+  Reverse: { Reverse: act([{ name: "issuer", type: "uint32" }]), ...invoices },
+  RotateKey: { RotateKey: counted(["account", "address"], ["key", "address"]) },
+  Draw: { Draw: counted(["index", "uint32"], ["period", "uint32"], ["amount", "uint128"]) },
+  GiveBack: { GiveBack: counted(["index", "uint32"], ["period", "uint32"], ["amount", "uint128"]) },
+} as const;
+
+export type MessageType = keyof typeof types;
+/** Values are JSON: numbers beyond 2^53 as decimal strings. */
+export type Message = { type: MessageType; value: Record<string, unknown> };
+
+const encoders = new Map<MessageType, TypedDataEncoder>();
+function encoder(type: MessageType): TypedDataEncoder {
+  let known = encoders.get(type);
+  if (!known) {
+    known = TypedDataEncoder.from(types[type] as never);
+    encoders.set(type, known);
+  }
+  return known;
+}
+
+const domains = new WeakMap<Domain, string>();
+function domainHash(domain: Domain): string {
+  let known = domains.get(domain);
+  if (!known) {
+    known = TypedDataEncoder.hashDomain(domain);
+    domains.set(domain, known);
+  }
+  return known;
+}
+
+/** What is signed: keccak256(0x1901 ‖ domain ‖ struct). */
+export function digest(domain: Domain, message: Message): string {
+  const struct = encoder(message.type).hash(message.value);
+  return keccak(Buffer.from(`1901${domainHash(domain).slice(2)}${struct.slice(2)}`, "hex"));
+}
+
+/** The message as `eth_signTypedData_v4` takes it, for a party that signs for itself. */
+export function typedData(domain: Domain, message: Message) {
+  return {
+    domain,
+    primaryType: message.type,
+    types: types[message.type],
+    message: message.value,
+  };
+}
+
+/** A signature in the contracts' form: r, and s with the parity of v in its top bit (EIP-2098). */
+export type CompactSignature = { r: string; vs: string };
+
+/** Reads a 64- or 65-byte signature in 0x-hex; undefined when it is none, or when s is in the upper half. */
+export function compactSignature(text: string): CompactSignature | undefined {
+  try {
+    const { r, yParityAndS } = Signature.from(text);
+    return { r, vs: yParityAndS };
+  } catch {
+    return undefined;
+  }
+}
+
+export const noSignature: CompactSignature = { r: `0x${"00".repeat(32)}`, vs: `0x${"00".repeat(32)}` };

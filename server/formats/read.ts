@@ -1,0 +1,57 @@
+/**
+ * The one way in: bytes and their media type → an invoice document.
+ *
+ * Owns: choosing the format, the bound on size, and tying an XML original to its document by hash. Invariants: throws
+ * nothing but Problem; encoding `source.text` as UTF-8 gives the body back, byte for byte.
+ * Does not own: any format's content (json.ts, shudian.ts, ubl.ts).
+ */
+import { createHash } from "node:crypto";
+import { Problem } from "../kernel/problems.ts";
+import type { InvoiceDocument } from "./document.ts";
+import { readJson } from "./json.ts";
+import { readShudian } from "./shudian.ts";
+import { readUbl, ublNamespace } from "./ubl.ts";
+import { decodeUtf8, type Element, malformed, parseXml } from "./xml.ts";
+
+/** Of a body, in bytes: an invoice with some attachments. */
+export const maxBody = 10 * 1024 * 1024;
+
+export type SourceFormat = "shudian" | "ubl";
+export type ReadInvoice = { document: InvoiceDocument; holder?: string; source?: { format: SourceFormat; text: string } };
+
+/** Media type → the format it promises; undefined: the root element decides. */
+const xmlTypes = new Map<string, SourceFormat | undefined>([
+  ["application/xml", undefined],
+  ["text/xml", undefined],
+  ["application/vnd.onepiao.shudian+xml", "shudian"],
+  ["application/vnd.onepiao.ubl+xml", "ubl"],
+]);
+/** What `readInvoice` reads, for the Accept-Post header and the API's description. */
+export const mediaTypes: readonly string[] = ["application/json", ...xmlTypes.keys()];
+
+function formatOf(root: Element, promised: SourceFormat | undefined): SourceFormat {
+  const found = root.name === "EInvoice" ? "shudian" : root.name === "Invoice" && root.namespace === ublNamespace ? "ubl" : undefined;
+  if (found !== undefined && (promised === undefined || promised === found)) return found;
+  const detail = promised === undefined ? "Neither a 数电票 (EInvoice) nor a UBL invoice" : `The root element is not that of ${promised}`;
+  throw new Problem("invalid-document", detail, { violations: [{ field: `/${root.name}`, rule: "unknown-root", detail }] });
+}
+
+/**
+ * Reads an invoice in any format. `mediaType` is a Content-Type, parameters and all.
+ * Throws Problem: `unsupported-media-type`, `body-too-large`, `malformed-document` (cannot be parsed), `forbidden-markup`
+ * (DTD, entity), `invalid-document` (with every rule broken that could be told at once).
+ */
+export function readInvoice(mediaType: string, body: Uint8Array): ReadInvoice {
+  const [type = "", ...parameters] = mediaType.toLowerCase().split(";").map((part) => part.trim());
+  const charset = parameters.find((parameter) => parameter.startsWith("charset="))?.slice(8).replaceAll('"', "");
+  if ((type !== "application/json" && !xmlTypes.has(type)) || (charset !== undefined && charset !== "utf-8" && charset !== "utf8"))
+    throw new Problem("unsupported-media-type", `Read here: ${mediaTypes.join(", ")}; in UTF-8`);
+  if (body.length > maxBody) throw new Problem("body-too-large", `An invoice has at most ${maxBody} bytes`);
+  if (type === "application/json") return readJson(body);
+  const text = decodeUtf8(body, malformed);
+  const root = parseXml(text);
+  const format = formatOf(root, xmlTypes.get(type));
+  const document = format === "shudian" ? readShudian(root) : readUbl(root);
+  document.source = { format, sha256: createHash("sha256").update(body).digest("hex") };
+  return { document, source: { format, text } };
+}

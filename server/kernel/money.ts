@@ -1,0 +1,112 @@
+/**
+ * Money: integer cents as `bigint`, decimal strings at the edges, never a float.
+ *
+ * Owns: reading and writing amounts, exact products with half-up rounding (away from zero) at the cent, and amounts in
+ * Chinese figures. Invariants: |amount| < 10^15 cents; one amount has one text (`formatMoney(parseMoney(t)) === t`).
+ * Does not own: which amounts must agree with which (formats/rules.ts).
+ */
+import nzh from "nzh/cn";
+
+/** Amounts are below this, in cents: 13 digits of yuan, well inside what the chain's and the database's integers hold. */
+export const moneyLimit = 10n ** 15n;
+
+/** The one text of an amount: two decimals, no superfluous zero in front, no negative zero. */
+export const moneyPattern = /^(?!-0\.00$)-?(?:0|[1-9]\d{0,12})\.\d{2}$/;
+/** A quantity or a price: up to twenty decimals (tax software writes prices with fourteen). */
+export const decimalPattern = /^-?(?:0|[1-9]\d{0,12})(?:\.\d{1,20})?$/;
+
+/** `"1130.00"` → `113000n`. Throws RangeError on anything but the one text of an amount below `moneyLimit`. */
+export function parseMoney(text: string): bigint {
+  if (!moneyPattern.test(text)) throw new RangeError(`not an amount with two decimals: ${text.slice(0, 40)}`);
+  return BigInt(text.slice(0, -3) + text.slice(-2));
+}
+
+/** `113000n` → `"1130.00"`. Throws RangeError at `moneyLimit` and beyond. */
+export function formatMoney(cents: bigint): string {
+  const positive = cents < 0n ? -cents : cents;
+  if (positive >= moneyLimit) throw new RangeError("the amount is out of bounds");
+  const digits = positive.toString().padStart(3, "0");
+  return `${cents < 0n ? "-" : ""}${digits.slice(0, -2)}.${digits.slice(-2)}`;
+}
+
+/** An amount as XML documents write it (0–2 decimals, `"336.9"`, `"+120"`, `"007"`) as the one text; undefined when it is none. */
+export function normaliseMoney(text: string): string | undefined {
+  const found = /^([+-]?)0*(\d{1,13})(?:\.(\d{0,2}))?$/.exec(text);
+  if (!found) return undefined;
+  const cents = BigInt((found[2] ?? "") + (found[3] ?? "").padEnd(2, "0"));
+  return formatMoney(found[1] === "-" ? -cents : cents);
+}
+
+/** A quantity, price or percentage as XML documents write it, with one text for one value (`"15.929203540"` → `"15.92920354"`); undefined when it is none. */
+export function normaliseDecimal(text: string): string | undefined {
+  const found = /^([+-]?)0*(\d{1,13})(?:\.(\d{0,30}?)0*)?$/.exec(text);
+  if (!found) return undefined;
+  const [, sign, whole = "", fraction = ""] = found;
+  const plain = fraction === "" ? whole : `${whole}.${fraction}`;
+  const canonical = sign === "-" && plain !== "0" ? `-${plain}` : plain;
+  return decimalPattern.test(canonical) ? canonical : undefined;
+}
+
+type Decimal = { units: bigint; scale: bigint };
+function parseDecimal(text: string): Decimal {
+  if (!decimalPattern.test(text)) throw new RangeError(`not a decimal number: ${text.slice(0, 40)}`);
+  const point = text.indexOf(".");
+  if (point < 0) return { units: BigInt(text), scale: 1n };
+  return { units: BigInt(text.slice(0, point) + text.slice(point + 1)), scale: 10n ** BigInt(text.length - point - 1) };
+}
+
+/** numerator / denominator to the nearest integer, halves away from zero. */
+export function roundHalfUp(numerator: bigint, denominator: bigint): bigint {
+  if (denominator === 0n) throw new RangeError("division by zero");
+  const negative = numerator < 0n !== denominator < 0n;
+  const top = numerator < 0n ? -numerator : numerator;
+  const bottom = denominator < 0n ? -denominator : denominator;
+  const rounded = (2n * top + bottom) / (2n * bottom);
+  return negative ? -rounded : rounded;
+}
+
+/** quantity × unit price (for `per` units, 1 unless told) in cents. The decimals are texts of `decimalPattern`. */
+export function quantityTimesPrice(quantity: string, price: string, per = "1"): bigint {
+  const q = parseDecimal(quantity);
+  const p = parseDecimal(price);
+  const b = parseDecimal(per);
+  return roundHalfUp(q.units * p.units * b.scale * 100n, q.scale * p.scale * b.units);
+}
+
+/** amount × rate in cents; the rate is a fraction such as `"0.06"`. */
+export function amountTimesRate(cents: bigint, rate: string): bigint {
+  const r = parseDecimal(rate);
+  return roundHalfUp(cents * r.units, r.scale);
+}
+
+/** A percentage as a fraction: `"6"` → `"0.06"`. The text must fit `decimalPattern`. */
+export function percentToFraction(percent: string): string | undefined {
+  const negative = percent.startsWith("-");
+  const [whole = "", fraction = ""] = (negative ? percent.slice(1) : percent).split(".");
+  const digits = whole.padStart(3, "0");
+  return normaliseDecimal(`${negative ? "-" : ""}${digits.slice(0, -2)}.${digits.slice(-2)}${fraction}`);
+}
+
+/** An amount as invoices spell it: `20000n` → `"贰佰圆整"`, with `（负数）` in front of a negative one. */
+export function chineseFigures(cents: bigint): string {
+  const positive = cents < 0n ? -cents : cents;
+  const words = nzh.toMoney(formatMoney(positive), { outSymbol: false, forceZheng: true }).replace("元", "圆");
+  return cents < 0n ? `（负数）${words}` : words;
+}
+
+/** A bare unit digit right after 佰, 仟, 万 or 亿 wants a 零 between: without it the reader cannot tell 105 from 150. */
+const ambiguous = /[佰仟万亿][壹贰叁肆伍陆柒捌玖](?=[圆万亿])/;
+
+/**
+ * Whether the Chinese figures say this amount. Tolerates what the rules for bills leave open: 圆 or 元, 整 or 正 or neither,
+ * a 零 between sections or between 圆 and 角, 人民币 in front, （负数） or 负 for a minus.
+ */
+export function sameFigures(words: string, cents: bigint): boolean {
+  const spoken = words.replace(/\s/g, "").replace(/^人民币/, "").replace(/[元圓]/g, "圆");
+  if (!/[圆角分]/.test(spoken)) return false;
+  const found = /^(?:[（(]负数[）)]|负)?(.*)$/u.exec(spoken);
+  const figures = found?.[1] ?? "";
+  if ((figures.length < spoken.length) !== (cents < 0n) || ambiguous.test(figures)) return false;
+  const bare = (text: string) => text.replace(/[整正]$/, "").replace(/零/g, "").replace(/^圆/, "");
+  return bare(figures) === bare(chineseFigures(cents < 0n ? -cents : cents));
+}
