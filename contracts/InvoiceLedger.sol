@@ -19,6 +19,17 @@ import {InvoiceRecord, pack} from "./types/InvoiceRecord.sol";
 contract InvoiceLedger is IInvoiceLedger, AccessManaged, EIP712 {
     uint8 private constant ISSUER = 1;
     uint8 private constant EMPLOYER = 2;
+    /// Kinds and states as numbers: the compiler would check an enum's range again at each comparison.
+    uint256 private constant TRANSFER = uint256(Kind.Transfer);
+    uint256 private constant CLAIM = uint256(Kind.Claim);
+    uint256 private constant WITHDRAW = uint256(Kind.Withdraw);
+    uint256 private constant REIMBURSE = uint256(Kind.Reimburse);
+    uint256 private constant REJECT = uint256(Kind.Reject);
+    uint256 private constant REVERSE = uint256(Kind.Reverse);
+    uint256 private constant ISSUED = uint256(State.Issued);
+    uint256 private constant CLAIMED = uint256(State.Claimed);
+    uint256 private constant REIMBURSED = uint256(State.Reimbursed);
+    uint256 private constant REVERSED = uint256(State.Reversed);
     uint256 private constant MAX_BATCH = 100;
     uint256 private constant MAX_INVOICES = 100;
     uint256 private constant MAX_LEAVES = 1024;
@@ -34,12 +45,16 @@ contract InvoiceLedger is IInvoiceLedger, AccessManaged, EIP712 {
     mapping(uint256 segment => uint256) private _sealed;
     mapping(uint256 id => InvoiceRecord) private _records;
 
-    /// Why something is refused; reason 0: it is not.
-    struct Refusal {
+    /// An act while it is tried, and why it is refused; reason 0: it is not.
+    struct Trial {
+        uint256 kind;
+        uint32 taxpayer;
+        address holder;
+        bytes32 digest;
         bytes4 reason;
+        bool alarm;
         uint256 id;
         uint256 found;
-        bool alarm;
     }
 
     /// @param network A name that no other network uses (see TaxpayerRegistry).
@@ -96,8 +111,8 @@ contract InvoiceLedger is IInvoiceLedger, AccessManaged, EIP712 {
 
     /// @inheritdoc IInvoiceLedger
     function proves(uint256 id, Evidence calldata evidence) external view returns (bool) {
-        Refusal memory no;
-        return _holdsLot(id, evidence.lot, no) && _holdsLeaf(id, evidence, no);
+        Trial memory t;
+        return _holdsLot(id, evidence.lot, t) && _holdsLeaf(id, evidence, t);
     }
 
     function _checkSize(uint256 size) private pure {
@@ -161,62 +176,62 @@ contract InvoiceLedger is IInvoiceLedger, AccessManaged, EIP712 {
 
     function _act(Act calldata a) private {
         Target[] calldata targets = a.invoices;
-        uint256 size = targets.length;
-        uint8 kind = a.kind;
-        bytes32 digest;
-        Refusal memory no;
-        if (size == 0 || size > MAX_INVOICES) {
-            _refuse(no, ActSize.selector, 0, size);
-        } else if (kind > uint8(type(Kind).max)) {
-            _refuse(no, KindUnknown.selector, targets[0].id, kind);
+        Trial memory t;
+        t.kind = a.kind;
+        if (targets.length == 0 || targets.length > MAX_INVOICES) {
+            _refuse(t, ActSize.selector, 0, targets.length);
+        } else if (t.kind > REVERSE) {
+            _refuse(t, KindUnknown.selector, targets[0].id, t.kind);
         } else {
-            digest = _hashTypedDataV4(Messages.actHash(a, Kind(kind), targets));
-            _attempt(a, Kind(kind), targets, digest, no);
+            t.taxpayer = a.taxpayer;
+            t.digest = _hashTypedDataV4(Messages.actHash(a, t.kind, targets));
+            _attempt(a, targets, t);
         }
-        if (no.reason != 0) emit Refused(digest, no.id, no.reason, kind, no.alarm, no.found);
+        if (t.reason != 0) emit Refused(t.digest, t.id, t.reason, uint8(t.kind), t.alarm, t.found);
     }
 
-    function _attempt(Act calldata a, Kind kind, Target[] calldata targets, bytes32 digest, Refusal memory no) private {
+    function _attempt(Act calldata a, Target[] calldata targets, Trial memory t) private {
         InvoiceRecord[] memory records = new InvoiceRecord[](targets.length);
-        if (!_read(a, kind, targets, records, no)) return;
-        address holder = records[0].holder();
-        if (!_authenticate(a, kind, targets, digest, holder, no)) return;
+        if (!_read(a, targets, records, t)) return;
+        uint256 first = targets[0].id;
+        t.holder = records[0].holder();
+        if (!_authenticate(a.signature, first, t)) return;
         for (uint256 i = 0; i < records.length; ++i) {
-            if (!_judge(a, kind, digest, targets[i].id, records[i], holder, no)) return;
+            if (!_judge(a.consent, targets[i].id, records[i], t)) return;
         }
-        if (kind == Kind.Transfer && !_judgeReceiver(a, digest, targets[0].id, holder, no)) return;
-        if (kind == Kind.Claim && !_judgeEmployer(a.taxpayer, targets[0].id, no)) return;
+        if (t.kind == TRANSFER && !_judgeReceiver(a, first, t)) return;
+        if (t.kind == CLAIM && !_judgeEmployer(first, t)) return;
         _checkOpen();
-        _write(a, kind, targets, digest, records);
+        _write(a, targets, records, t);
     }
 
     /// First pass: every invoice as it stands, from its record or from evidence.
     function _read(
         Act calldata a,
-        Kind kind,
         Target[] calldata targets,
         InvoiceRecord[] memory records,
-        Refusal memory no
+        Trial memory t
     ) private view returns (bool) {
         uint256 previous = 0;
         uint256 used = 0;
         for (uint256 i = 0; i < targets.length; ++i) {
-            uint256 id = targets[i].id;
+            Target calldata target = targets[i];
+            uint256 id = target.id;
             // ascending, so that no invoice stands in an act twice
-            if (id <= previous) return _refuse(no, IdsNotAscending.selector, id, previous);
+            if (id <= previous) return _refuse(t, IdsNotAscending.selector, id, previous);
             previous = id;
             InvoiceRecord r = _records[id];
             uint16 version = r.version();
-            if (version != targets[i].version) return _refuse(no, StaleVersion.selector, id, version);
-            if (version == 0 || kind == Kind.Reverse) {
-                if (used == a.evidence.length) return _refuse(no, EvidenceMissing.selector, id, used);
+            if (version != target.version) return _refuse(t, StaleVersion.selector, id, version);
+            if (version == 0 || t.kind == REVERSE) {
+                if (used == a.evidence.length) return _refuse(t, EvidenceMissing.selector, id, used);
                 Evidence calldata e = a.evidence[used++];
-                if (!_holdsLot(id, e.lot, no)) return false;
-                if (kind == Kind.Reverse && e.lot.issuer != a.taxpayer) {
-                    return _refuse(no, IssuerDiffers.selector, id, e.lot.issuer);
+                if (!_holdsLot(id, e.lot, t)) return false;
+                if (t.kind == REVERSE && e.lot.issuer != t.taxpayer) {
+                    return _refuse(t, IssuerDiffers.selector, id, e.lot.issuer);
                 }
                 if (version == 0) {
-                    if (!_holdsLeaf(id, e, no)) return false;
+                    if (!_holdsLeaf(id, e, t)) return false;
                     r = pack(e.leaf.holder, e.leaf.buyer, State.Issued, e.leaf.buyer != 0, 0, 0);
                 }
             }
@@ -225,7 +240,7 @@ contract InvoiceLedger is IInvoiceLedger, AccessManaged, EIP712 {
         return true;
     }
 
-    function _holdsLot(uint256 id, LotHeader calldata lot, Refusal memory no) private view returns (bool) {
+    function _holdsLot(uint256 id, LotHeader calldata lot, Trial memory t) private view returns (bool) {
         uint256 first = lot.first;
         uint32 count = lot.count;
         // a genuine header's first + count cannot overflow, and `id - first` is read only where id is not below first
@@ -236,208 +251,168 @@ contract InvoiceLedger is IInvoiceLedger, AccessManaged, EIP712 {
                 id - first < count
             ) return true;
         }
-        return _refuse(no, LotUnknown.selector, id, first);
+        return _refuse(t, LotUnknown.selector, id, first);
     }
 
     /// Requirement: the lot holds (so the id is inside it).
-    function _holdsLeaf(uint256 id, Evidence calldata e, Refusal memory no) private pure returns (bool) {
+    function _holdsLeaf(uint256 id, Evidence calldata e, Trial memory t) private pure returns (bool) {
         bytes32 leaf = LotTree.leafHash(e.leaf.content, e.leaf.holder, e.leaf.buyer);
         bytes32 root = LotTree.rootFrom(e.proof, id - e.lot.first, e.lot.count, leaf);
-        return root == e.lot.root || _refuse(no, ProofInvalid.selector, id, uint256(root));
+        return root == e.lot.root || _refuse(t, ProofInvalid.selector, id, uint256(root));
     }
 
     /// Second pass: the party signed this message, and its standing lets it act.
-    function _authenticate(
-        Act calldata a,
-        Kind kind,
-        Target[] calldata targets,
-        bytes32 digest,
-        address holder,
-        Refusal memory no
-    ) private view returns (bool) {
-        uint256 id = targets[0].id;
-        if (kind <= Kind.Withdraw) {
-            (address key, bool suspended) = registry.holderOf(holder);
-            if (!_signed(digest, a.signature, key, SignatureInvalid.selector, id, no)) return false;
-            if (suspended && kind != Kind.Withdraw) return _refuse(no, HolderSuspended.selector, id, uint160(holder));
-        } else {
-            uint32 index = a.taxpayer;
-            (address key, uint8 powers) = registry.signerOf(index);
-            if (!_signed(digest, a.signature, key, SignatureInvalid.selector, id, no)) return false;
-            if (kind == Kind.Reject) return true;
-            if (kind == Kind.Reverse) {
-                if (powers & ISSUER == 0) return _refuse(no, IssuerNotActive.selector, id, index);
-            } else if (powers & EMPLOYER == 0) {
-                return _refuse(no, EmployerNotActive.selector, id, index);
-            }
+    function _authenticate(Signature calldata signature, uint256 id, Trial memory t) private view returns (bool) {
+        if (t.kind <= WITHDRAW) {
+            (address key, bool suspended) = registry.holderOf(t.holder);
+            if (!_signed(signature, key, SignatureInvalid.selector, id, t)) return false;
+            return !suspended || t.kind == WITHDRAW || _refuse(t, HolderSuspended.selector, id, uint160(t.holder));
         }
-        return true;
+        (address signer, uint8 powers) = registry.signerOf(t.taxpayer);
+        if (!_signed(signature, signer, SignatureInvalid.selector, id, t)) return false;
+        if (t.kind == REIMBURSE) {
+            return powers & EMPLOYER != 0 || _refuse(t, EmployerNotActive.selector, id, t.taxpayer);
+        }
+        return t.kind == REJECT || powers & ISSUER != 0 || _refuse(t, IssuerNotActive.selector, id, t.taxpayer);
     }
 
     /// @dev A red letter's holder is zero, and so is an unknown taxpayer's key: neither may pass for a failed recovery.
     function _signed(
-        bytes32 digest,
         Signature calldata signature,
         address key,
         bytes4 reason,
         uint256 id,
-        Refusal memory no
+        Trial memory t
     ) private pure returns (bool) {
-        address recovered = Messages.signer(digest, signature);
-        return (recovered != address(0) && recovered == key) || _refuse(no, reason, id, uint160(recovered));
+        address recovered = Messages.signer(t.digest, signature);
+        return (recovered != address(0) && recovered == key) || _refuse(t, reason, id, uint160(recovered));
     }
 
     /// Third pass: state and title allow it.
     function _judge(
-        Act calldata a,
-        Kind kind,
-        bytes32 digest,
+        Signature calldata consent,
         uint256 id,
         InvoiceRecord r,
-        address holder,
-        Refusal memory no
+        Trial memory t
     ) private view returns (bool) {
-        if (kind > Kind.Withdraw) {
-            if (kind == Kind.Reverse) return _judgeReverse(a.consent, digest, id, r, no);
-            return _judgeDecision(a.taxpayer, kind, id, r, no);
-        }
-        if (r.holder() != holder) return _refuse(no, HolderDiffers.selector, id, uint160(r.holder()));
-        if (kind == Kind.Claim) return _judgeClaim(a.taxpayer, id, r, no);
-        if (kind == Kind.Withdraw) return _judgeWithdraw(id, r, no);
-        if (r.state() != State.Issued) return _refuse(no, WrongState.selector, id, uint8(r.state()));
-        return _judgeVersion(id, r, no);
+        if (t.kind > WITHDRAW) return t.kind == REVERSE ? _judgeReverse(consent, id, r, t) : _judgeDecision(id, r, t);
+        if (r.holder() != t.holder) return _refuse(t, HolderDiffers.selector, id, uint160(r.holder()));
+        if (t.kind == CLAIM) return _judgeClaim(id, r, t);
+        if (t.kind == WITHDRAW) return _judgeWithdraw(id, r, t);
+        if (r.state() != ISSUED) return _refuse(t, WrongState.selector, id, r.state());
+        return _judgeVersion(id, r, t);
     }
 
-    function _judgeClaim(uint32 employer, uint256 id, InvoiceRecord r, Refusal memory no) private pure returns (bool) {
-        State state = r.state();
+    function _judgeClaim(uint256 id, InvoiceRecord r, Trial memory t) private pure returns (bool) {
+        uint256 state = r.state();
         uint32 bound = r.employer();
-        if (state == State.Reimbursed) {
-            no.alarm = true;
-            return _refuse(no, AlreadyReimbursed.selector, id, bound);
+        if (state == REIMBURSED) {
+            t.alarm = true;
+            return _refuse(t, AlreadyReimbursed.selector, id, bound);
         }
-        if (state == State.Claimed) {
+        if (state == CLAIMED) {
             // claimed again from the same employer is a repeated request, from another one an attempt at a second payment
-            no.alarm = employer != bound;
-            return _refuse(no, AlreadyClaimed.selector, id, bound);
+            t.alarm = t.taxpayer != bound;
+            return _refuse(t, AlreadyClaimed.selector, id, bound);
         }
-        if (state != State.Issued) return _refuse(no, WrongState.selector, id, uint8(state));
-        if (r.titled() && employer != bound) return _refuse(no, TitledToAnother.selector, id, bound);
-        return _judgeVersion(id, r, no);
+        if (state != ISSUED) return _refuse(t, WrongState.selector, id, state);
+        if (r.titled() && t.taxpayer != bound) return _refuse(t, TitledToAnother.selector, id, bound);
+        return _judgeVersion(id, r, t);
     }
 
-    function _judgeVersion(uint256 id, InvoiceRecord r, Refusal memory no) private pure returns (bool) {
-        return r.version() < LAST_OPEN_VERSION || _refuse(no, VersionExhausted.selector, id, r.version());
+    function _judgeVersion(uint256 id, InvoiceRecord r, Trial memory t) private pure returns (bool) {
+        return r.version() < LAST_OPEN_VERSION || _refuse(t, VersionExhausted.selector, id, r.version());
     }
 
-    function _judgeWithdraw(uint256 id, InvoiceRecord r, Refusal memory no) private view returns (bool) {
-        if (r.state() != State.Claimed) return _refuse(no, WrongState.selector, id, uint8(r.state()));
+    function _judgeWithdraw(uint256 id, InvoiceRecord r, Trial memory t) private view returns (bool) {
+        if (r.state() != CLAIMED) return _refuse(t, WrongState.selector, id, r.state());
         uint256 until = r.updatedAt() + claimTerm;
-        return block.timestamp >= until || _refuse(no, ClaimTermRunning.selector, id, until);
+        return block.timestamp >= until || _refuse(t, ClaimTermRunning.selector, id, until);
     }
 
-    function _judgeDecision(
-        uint32 employer,
-        Kind kind,
-        uint256 id,
-        InvoiceRecord r,
-        Refusal memory no
-    ) private pure returns (bool) {
-        State state = r.state();
+    function _judgeDecision(uint256 id, InvoiceRecord r, Trial memory t) private pure returns (bool) {
+        uint256 state = r.state();
         uint32 bound = r.employer();
-        bool payment = kind == Kind.Reimburse;
-        if (state == State.Claimed) {
-            if (employer == bound) return true;
-            no.alarm = payment;
-            return _refuse(no, NotClaimedFrom.selector, id, bound);
+        bool payment = t.kind == REIMBURSE;
+        if (state == CLAIMED) {
+            if (t.taxpayer == bound) return true;
+            t.alarm = payment;
+            return _refuse(t, NotClaimedFrom.selector, id, bound);
         }
-        if (payment && state == State.Reimbursed) {
-            no.alarm = true;
-            return _refuse(no, AlreadyReimbursed.selector, id, bound);
+        if (payment && state == REIMBURSED) {
+            t.alarm = true;
+            return _refuse(t, AlreadyReimbursed.selector, id, bound);
         }
-        return _refuse(no, WrongState.selector, id, uint8(state));
+        return _refuse(t, WrongState.selector, id, state);
     }
 
     function _judgeReverse(
         Signature calldata consent,
-        bytes32 digest,
         uint256 id,
         InvoiceRecord r,
-        Refusal memory no
+        Trial memory t
     ) private view returns (bool) {
-        State state = r.state();
-        if (state == State.Issued) return true;
-        if (state == State.Reversed) return _refuse(no, WrongState.selector, id, uint8(state));
+        uint256 state = r.state();
+        if (state == ISSUED) return true;
+        if (state == REVERSED) return _refuse(t, WrongState.selector, id, state);
         // a suspended employer may still agree: it releases, it does not use
         (address key, ) = registry.signerOf(r.employer());
-        return _signed(digest, consent, key, ConsentInvalid.selector, id, no);
+        return _signed(consent, key, ConsentInvalid.selector, id, t);
     }
 
-    function _judgeReceiver(
-        Act calldata a,
-        bytes32 digest,
-        uint256 id,
-        address holder,
-        Refusal memory no
-    ) private view returns (bool) {
+    function _judgeReceiver(Act calldata a, uint256 id, Trial memory t) private view returns (bool) {
         address to = a.to;
-        if (to == address(0) || to == holder) return _refuse(no, ReceiverInvalid.selector, id, uint160(to));
+        if (to == address(0) || to == t.holder) return _refuse(t, ReceiverInvalid.selector, id, uint160(to));
         (address key, bool suspended) = registry.holderOf(to);
-        if (!_signed(digest, a.consent, key, ConsentInvalid.selector, id, no)) return false;
-        return !suspended || _refuse(no, HolderSuspended.selector, id, uint160(to));
+        if (!_signed(a.consent, key, ConsentInvalid.selector, id, t)) return false;
+        return !suspended || _refuse(t, HolderSuspended.selector, id, uint160(to));
     }
 
-    function _judgeEmployer(uint32 employer, uint256 id, Refusal memory no) private view returns (bool) {
-        (, uint8 powers) = registry.signerOf(employer);
-        return powers & EMPLOYER != 0 || _refuse(no, EmployerNotActive.selector, id, employer);
+    function _judgeEmployer(uint256 id, Trial memory t) private view returns (bool) {
+        (, uint8 powers) = registry.signerOf(t.taxpayer);
+        return powers & EMPLOYER != 0 || _refuse(t, EmployerNotActive.selector, id, t.taxpayer);
     }
 
     /// Last pass, the only one that writes, and it cannot fail.
+    /// @dev Transfer and claim stop three steps below the highest version, and every way on from there is at most three long.
     function _write(
         Act calldata a,
-        Kind kind,
         Target[] calldata targets,
-        bytes32 digest,
-        InvoiceRecord[] memory records
+        InvoiceRecord[] memory records,
+        Trial memory t
     ) private {
+        bytes32 digest = t.digest;
         for (uint256 i = 0; i < targets.length; ++i) {
-            InvoiceRecord r = records[i];
             uint256 id = targets[i].id;
-            address holder = r.holder();
-            uint32 employer = r.employer();
-            State state;
-            uint16 version;
-            // transfer and claim stop three steps below the maximum, and every way on from there is at most three long
-            unchecked {
-                version = r.version() + 1;
-            }
-            if (kind == Kind.Reimburse) {
-                state = State.Reimbursed;
-                emit Reimbursed(id, digest, employer, version);
-            } else if (kind == Kind.Claim) {
-                (state, employer) = (State.Claimed, a.taxpayer);
-                emit Claimed(id, digest, employer, holder, a.ref, version);
-            } else if (kind == Kind.Transfer) {
-                (state, holder) = (State.Issued, a.to);
-                emit Transferred(id, digest, holder, a.ref, version);
-            } else if (kind == Kind.Reverse) {
-                state = State.Reversed;
-                emit Reversed(id, digest, a.taxpayer, a.ref, version);
+            InvoiceRecord r = records[i];
+            if (t.kind == REIMBURSE) {
+                r = r.next(REIMBURSED, block.timestamp);
+                emit Reimbursed(id, digest, r.employer(), r.version());
+            } else if (t.kind == CLAIM) {
+                r = r.next(CLAIMED, block.timestamp).boundTo(t.taxpayer);
+                emit Claimed(id, digest, r.employer(), r.holder(), a.ref, r.version());
+            } else if (t.kind == TRANSFER) {
+                r = r.next(ISSUED, block.timestamp).heldBy(a.to);
+                emit Transferred(id, digest, r.holder(), a.ref, r.version());
+            } else if (t.kind == REVERSE) {
+                r = r.next(REVERSED, block.timestamp);
+                emit Reversed(id, digest, t.taxpayer, a.ref, r.version());
             } else {
-                state = State.Issued;
-                if (kind == Kind.Reject) emit Rejected(id, digest, employer, a.ref, version);
-                else emit Withdrawn(id, digest, employer, version);
+                r = r.next(ISSUED, block.timestamp);
+                if (t.kind == REJECT) emit Rejected(id, digest, r.employer(), a.ref, r.version());
+                else emit Withdrawn(id, digest, r.employer(), r.version());
                 // a titled invoice stays titled; an untitled one is free again
-                if (!r.titled()) employer = 0;
+                if (!r.titled()) r = r.boundTo(0);
             }
-            _records[id] = pack(holder, employer, state, r.titled(), version, uint40(block.timestamp));
+            _records[id] = r;
         }
     }
 
     /// @return Always false, so that a check can end with it.
-    function _refuse(Refusal memory no, bytes4 reason, uint256 id, uint256 found) private pure returns (bool) {
-        no.reason = reason;
-        no.id = id;
-        no.found = found;
+    function _refuse(Trial memory t, bytes4 reason, uint256 id, uint256 found) private pure returns (bool) {
+        t.reason = reason;
+        t.id = id;
+        t.found = found;
         return false;
     }
 }

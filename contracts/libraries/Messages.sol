@@ -37,25 +37,40 @@ library Messages {
     /// @notice Struct hash of an act over its invoices.
     function actHash(
         IInvoiceLedger.Act calldata act,
-        IInvoiceLedger.Kind kind,
+        uint256 kind,
         IInvoiceLedger.Target[] calldata targets
     ) internal pure returns (bytes32) {
         bytes32 invoices = _invoicesHash(targets);
         bytes32 ref = act.ref;
         bytes32 typeHash;
-        if (kind == IInvoiceLedger.Kind.Reimburse) typeHash = REIMBURSE;
-        else if (kind == IInvoiceLedger.Kind.Claim) typeHash = CLAIM;
-        else if (kind == IInvoiceLedger.Kind.Reject) typeHash = REJECT;
-        else if (kind == IInvoiceLedger.Kind.Reverse) typeHash = REVERSE;
-        else if (kind == IInvoiceLedger.Kind.Transfer) return keccak256(abi.encode(TRANSFER, act.to, ref, invoices));
-        else return keccak256(abi.encode(WITHDRAW, ref, invoices));
-        return keccak256(abi.encode(typeHash, act.taxpayer, ref, invoices));
+        if (kind == uint256(IInvoiceLedger.Kind.Reimburse)) typeHash = REIMBURSE;
+        else if (kind == uint256(IInvoiceLedger.Kind.Claim)) typeHash = CLAIM;
+        else if (kind == uint256(IInvoiceLedger.Kind.Reject)) typeHash = REJECT;
+        else if (kind == uint256(IInvoiceLedger.Kind.Reverse)) typeHash = REVERSE;
+        else if (kind == uint256(IInvoiceLedger.Kind.Transfer)) {
+            return _hash(TRANSFER, bytes32(uint256(uint160(act.to))), ref, invoices);
+        } else {
+            return keccak256(abi.encode(WITHDRAW, ref, invoices));
+        }
+        return _hash(typeHash, bytes32(uint256(act.taxpayer)), ref, invoices);
     }
 
     /// @notice Address of the key that signed, or zero: for a malformed signature, and for one with s in the upper half.
     /// @dev ECDSA alone: what a contract wallet says of a signature could not be checked offline.
     function signer(bytes32 digest, Signature calldata signature) internal pure returns (address recovered) {
         (recovered, , ) = ECDSA.tryRecover(digest, signature.r, signature.vs);
+    }
+
+    /// @dev keccak256(abi.encode(a, b, c, d)), which would allocate.
+    function _hash(bytes32 a, bytes32 b, bytes32 c, bytes32 d) private pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            let at := mload(0x40)
+            mstore(at, a)
+            mstore(add(at, 0x20), b)
+            mstore(add(at, 0x40), c)
+            mstore(add(at, 0x60), d)
+            hash := keccak256(at, 0x80)
+        }
     }
 
     /// @dev keccak256 over the struct hashes of the targets (EIP-712's rule for arrays). A target is two words of calldata, so

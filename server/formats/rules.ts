@@ -74,8 +74,8 @@ function checkLines(document: InvoiceDocument, format: Format, refuse: Refuse): 
     const field = `/lines/${index}`;
     const amount = cents(line.amount);
     if ((line.quantity === undefined) !== (line.unitPrice === undefined)) {
-      const given = line.quantity === undefined ? "quantity" : "unitPrice";
-      refuse(`${field}/${given}`, "quantity-with-price", "quantity and unit price stand together or not at all");
+      const missing = line.quantity === undefined ? "quantity" : "unitPrice";
+      refuse(`${field}/${missing}`, "quantity-with-price", "quantity and unit price stand together or not at all");
     } else if (line.quantity !== undefined && line.unitPrice !== undefined) {
       if (line.unitPrice.startsWith("-")) refuse(`${field}/unitPrice`, "negative-price", "a price is not negative: the quantity is");
       if (line.baseQuantity !== undefined && !/^[^-]*[1-9]/.test(line.baseQuantity)) refuse(`${field}/baseQuantity`, "base-quantity-positive", "a price is for more than nothing");

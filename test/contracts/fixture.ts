@@ -2,11 +2,26 @@
  * A network with the contracts deployed as scripts/deploy.ts deploys them, some parties, and short ways to seal and act.
  * What is signed and encoded comes from server/chain, so these tests also hold the gateway's encoding against the contracts.
  */
-import { HDNodeWallet, type JsonRpcProvider, type Signer, SigningKey, type TransactionReceipt, Wallet, ZeroAddress, ZeroHash, id as keccakText } from "ethers";
+import { expect } from "chai";
+import {
+  AbiCoder,
+  type ContractTransactionReceipt,
+  type ContractTransactionResponse,
+  type Signer,
+  SigningKey,
+  type TransactionReceipt,
+  Wallet,
+  ZeroAddress,
+  ZeroHash,
+  id as keccakText,
+  keccak256,
+  toBeHex,
+} from "ethers";
 import { network } from "hardhat";
 import { deploy } from "../../server/chain/deploy.ts";
 import { type CompactSignature, compactSignature, digest, type Domain, type Message, type MessageType, noSignature } from "../../server/chain/messages.ts";
 import { type Leaf, leafHash, lotTree } from "../../server/chain/tree.ts";
+import type { IInvoiceLedger } from "../../types/ethers-contracts/contracts/InvoiceLedger.ts";
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
 import { TaxpayerRegistry__factory } from "../../types/ethers-contracts/factories/contracts/TaxpayerRegistry__factory.ts";
 
@@ -15,11 +30,29 @@ export const EMPLOYER = 2;
 export const KINDS = { Transfer: 0, Claim: 1, Withdraw: 2, Reimburse: 3, Reject: 4, Reverse: 5 } as const;
 export type Kind = keyof typeof KINDS;
 export const SERIES = 26_442;
+/** Where the ledger's storage layout puts the mapping of records. */
+const RECORDS_SLOT = 6;
 
 /** A key that is the same at every run. */
 export const keyOf = (name: string): Wallet => new Wallet(keccakText(`onepiao test key ${name}`));
 
 export type Party = { name: string; wallet: Wallet; index: number };
+
+/** Runs `prepare` once for a describe block, and every test of it starts from the chain as it was then. */
+export function perTest<T extends { on: Deployed }>(prepare: () => Promise<T>): () => T {
+  let state: { world: T; restore: () => Promise<void> } | undefined;
+  const known = () => {
+    if (!state) throw new Error("the fixture is there inside tests alone");
+    return state;
+  };
+  before(async () => {
+    const world = await prepare();
+    const snapshot = await world.on.networkHelpers.takeSnapshot();
+    state = { world, restore: () => snapshot.restore() };
+  });
+  beforeEach(() => known().restore());
+  return () => known().world;
+}
 
 export async function deployed(options: { network?: string; claimTermSeconds?: number } = {}) {
   const connection = await network.create("instant");
@@ -111,4 +144,76 @@ export function actOf(on: Deployed, act: ActInput, by: Wallet, consent?: Wallet)
     signature: on.sign(by, message),
     consent: consent ? on.sign(consent, message) : noSignature,
   };
+}
+
+/** A leaf whose content is the hash of a word. */
+export const leafOf = (word: string, holder: string, buyer = 0): Leaf => ({ content: keccakText(word), holder, buyer });
+
+/** What the ledger said of one lot or act: the event's name, or the refusal's reason by its error's name. */
+export type Outcome =
+  | { event: string; id: bigint; args: Record<string, unknown> }
+  | { refused: string; id: bigint; found: bigint; alarm: boolean; act?: string; kind?: number };
+
+/** Everything that the ledger said in a transaction, in order. */
+export function outcomesOf(on: Deployed, receipt: TransactionReceipt): Outcome[] {
+  return receipt.logs.map((log) => {
+    expect(log.address).to.equal(on.deployment.ledger);
+    const event = on.ledger.interface.parseLog(log);
+    if (!event) throw new Error(`unknown log ${log.topics[0]}`);
+    const args = event.args.toObject() as Record<string, never>;
+    const id: bigint = args["id"] ?? args["first"] ?? 0n;
+    if (!event.name.endsWith("Refused")) return { event: event.name, id, args };
+    const error = on.ledger.interface.getError(args["reason"] as unknown as string);
+    if (!error) throw new Error(`unknown reason ${args["reason"]}`);
+    const refusal = { refused: error.name, id, found: args["found"] as unknown as bigint };
+    if (event.name === "LotRefused") return { ...refusal, alarm: false };
+    return { ...refusal, alarm: args["alarm"] as unknown as boolean, act: args["act"] as unknown as string, kind: Number(args["kind"]) };
+  });
+}
+
+export async function mined(sent: Promise<ContractTransactionResponse>): Promise<ContractTransactionReceipt> {
+  const receipt = await (await sent).wait();
+  if (!receipt) throw new Error("unreachable: the network mines at once");
+  return receipt;
+}
+
+/** Sends acts in one transaction and returns what the ledger said. */
+export async function tryActs(on: Deployed, ...acts: IInvoiceLedger.ActStruct[]): Promise<Outcome[]> {
+  return outcomesOf(on, await mined(on.ledger.act(acts)));
+}
+
+/** Sends lots in one transaction and returns what the ledger said. */
+export async function tryLots(on: Deployed, ...lots: IInvoiceLedger.LotStruct[]): Promise<Outcome[]> {
+  return outcomesOf(on, await mined(on.ledger.seal(lots)));
+}
+
+/** An outcome in a word: the event, or the reason, with `!` behind it when it is an alarm. */
+export const inAWord = (o: Outcome): string => ("event" in o ? o.event : `${o.refused}${o.alarm ? "!" : ""}`);
+
+export const STATES = ["None", "Issued", "Claimed", "Reimbursed", "Reversed"] as const;
+export type State = (typeof STATES)[number];
+
+/** The record in plain values. */
+export async function recordOf(on: Deployed, id: bigint) {
+  const r = await on.ledger.record(id);
+  return { holder: r.holder, employer: Number(r.employer), state: STATES[Number(r.state)] as State, titled: r.titled, version: Number(r.version), updatedAt: Number(r.updatedAt) };
+}
+
+/** Puts an invoice at another version, which no test could reach by acting. */
+export async function setVersion(on: Deployed, id: bigint, version: number): Promise<void> {
+  const slot = AbiCoder.defaultAbiCoder().encode(["uint256", "uint256"], [id, RECORDS_SLOT]);
+  const at = keccak256(slot);
+  const word = BigInt(await on.ethers.provider.getStorage(on.deployment.ledger, at));
+  const changed = (word & ~(0xffffn << 200n)) | (BigInt(version) << 200n);
+  await on.networkHelpers.setStorageAt(on.deployment.ledger, at, toBeHex(changed, 32));
+  expect((await recordOf(on, id)).version).to.equal(version);
+}
+
+/** Signs a message and gives the signature its other form: s in the upper half, the parity turned. It recovers to the same key. */
+export function highS({ r, vs }: CompactSignature): CompactSignature {
+  const N = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
+  const parity = BigInt(vs) >> 255n;
+  const s = N - (BigInt(vs) & ((1n << 255n) - 1n));
+  // an upper s has bit 255 set or not; the short form has no room for it, so what is lost is lost for an attacker too
+  return { r, vs: toBeHex((s & ((1n << 255n) - 1n)) | ((1n - parity) << 255n), 32) };
 }

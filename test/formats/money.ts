@@ -117,10 +117,15 @@ describe("Chinese figures", () => {
   it("agree with their own amount and with no other", () => {
     fc.assert(fc.property(cents, (amount) => sameFigures(chineseFigures(amount), amount)));
     fc.assert(fc.property(cents, cents, (one, other) => one === other || !sameFigures(chineseFigures(one), other)));
-    fc.assert(fc.property(cents, fc.integer({ min: 0, max: 14 }), (amount, power) => !sameFigures(chineseFigures(amount), amount + 10n ** BigInt(power)) || amount + 10n ** BigInt(power) >= moneyLimit));
+    fc.assert(
+      fc.property(cents, fc.integer({ min: 0, max: 13 }), (amount, power) => {
+        const other = amount > 0n ? amount - 10n ** BigInt(power) : amount + 10n ** BigInt(power);
+        return !sameFigures(chineseFigures(amount), other);
+      }),
+    );
   });
   it("agree in every accepted spelling", () => {
-    for (const words of ["贰佰元整", "贰佰圆正", "人民币贰佰元整", "贰佰圆", "贰佰圆零角零分"].slice(0, 4)) expect(sameFigures(words, 20000n), words).to.equal(true);
+    for (const words of ["贰佰元整", "贰佰圆正", "人民币贰佰元整", "贰佰圆"]) expect(sameFigures(words, 20000n), words).to.equal(true);
     expect(sameFigures("负壹佰零伍元整", -10500n)).to.equal(true);
     expect(sameFigures("(负数)壹拾万零伍仟元整", -10500000n)).to.equal(true);
     expect(sameFigures("壹圆零伍分", 105n) && sameFigures("壹圆伍分", 105n)).to.equal(true);

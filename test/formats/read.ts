@@ -10,7 +10,7 @@ import { Problem } from "../../server/kernel/problems.ts";
 import { bad, expectedRefusals, good, load, samplesRoot } from "./samples.ts";
 
 /** Everything between the tags of a name, read with nothing but a regular expression. */
-const texts = (xml: string, tag: string): string[] => [...xml.matchAll(new RegExp(`<${tag}(?: [^>]*)?>([^<]*)</${tag}>`, "g"))].map((found) => (found[1] ?? "").trim());
+const texts = (xml: string, tag: string): string[] => [...xml.matchAll(new RegExp(`<${tag}(?: [^>]*)?>([^<]*)</${tag}>`, "g"))].map((found) => (found[1] ?? "").trim().replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&"));
 const one = (xml: string, tag: string): string => texts(xml, tag)[0] ?? "";
 const between = (xml: string, tag: string): string => new RegExp(`<${tag}>([\\s\\S]*?)</${tag}>`).exec(xml)?.[1] ?? "";
 const blocks = (xml: string, tag: string): string[] => [...xml.matchAll(new RegExp(`<${tag}>[\\s\\S]*?</${tag}>`, "g"))].map((found) => found[0]);

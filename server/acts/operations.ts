@@ -1,0 +1,108 @@
+/**
+ * Operations: what a party or the bureau wants done on the chain, and what became of it.
+ *
+ * | from | to | when |
+ * | --- | --- | --- |
+ * | queued | signed | it is at the head for its invoices (or its account's counter) and every signer's key is kept here |
+ * | queued | awaiting-signature | the same, but a signer keeps its own key |
+ * | awaiting-signature | signed | the last missing signature is given |
+ * | awaiting-signature | failed | it was not given in time |
+ * | signed | sent | it is in a transaction |
+ * | sent | done | the chain's event says so |
+ * | sent | refused | the chain refused it, or reverted the transaction |
+ * | sent | queued | refused as stale: it is signed anew on the present version |
+ *
+ * The outcome is written by the follower in the transaction that moves the projections, so whoever sees `done` reads what was
+ * done. Owns the tables operations and operation_invoices.
+ */
+import type { ActKind } from "../chain/contracts.ts";
+import type { Json, Tx } from "../db/db.ts";
+import { announce } from "../db/db.ts";
+import type { Code } from "../kernel/problems.ts";
+
+export type OperationStatus = "queued" | "awaiting-signature" | "signed" | "sent" | "done" | "refused" | "failed";
+
+/** What to do. Acts and seals are signed and go out together; a registry act is signed and goes out alone; a call is sent by the bureau's own key. */
+export type Command =
+  | { type: "act"; kind: ActKind; to?: string; taxpayer?: number; ref: string; invoices: string[] }
+  | { type: "seal"; first: string }
+  | { type: "registry"; message: "Draw" | "GiveBack"; index: number; period: number; amount: string }
+  | { type: "registry"; message: "RotateKey"; account: string; key: string }
+  | { type: "call"; contract: "registry" | "ledger"; function: string; args: (string | number | boolean)[] };
+
+export type StoredProblem = { code: Code; detail: string; extra?: Record<string, Json> };
+
+export type Operation = {
+  id: string;
+  kind: string;
+  party: string;
+  command: Command;
+  signers: string[];
+  status: OperationStatus;
+  message: { type: string; value: Record<string, unknown> } | null;
+  digest: string | null;
+  signatures: Record<string, { r: string; vs: string }>;
+  send: bigint | null;
+  problem: StoredProblem | null;
+  result: Record<string, Json> | null;
+  tries: number;
+  created_at: Date;
+  updated_at: Date;
+};
+
+export type NewOperation = {
+  kind: string;
+  /** The account that wants it done. */
+  party: string;
+  command: Command;
+  /** Accounts whose signatures it needs, the acting party first. */
+  signers?: string[];
+};
+
+/** Writes an operation; it is taken up after `tx` commits. Returns its id. */
+export async function enqueue(tx: Tx, operation: NewOperation): Promise<string> {
+  const [row] = await tx<{ id: string }[]>`
+    insert into operations (kind, party, command, signers)
+    values (${operation.kind}, ${operation.party}, ${tx.json(operation.command as unknown as Json)}, ${operation.signers ?? []}) returning id`;
+  const { id } = row as { id: string };
+  if (operation.command.type === "act") {
+    await tx`insert into operation_invoices (operation, number) select ${id}, unnest(${operation.command.invoices}::numeric[])`;
+  }
+  await announce(tx);
+  return id;
+}
+
+/** Whether an unfinished act is about one of these invoices. */
+export async function busy(tx: Tx, numbers: readonly string[]): Promise<boolean> {
+  const [row] = await tx`select 1 from operation_invoices where number = any(${[...numbers]}::numeric[]) limit 1`;
+  return row !== undefined;
+}
+
+export async function find(tx: Tx, id: string): Promise<Operation | undefined> {
+  const [row] = await tx<Operation[]>`select * from operations where id = ${id}`;
+  return row;
+}
+
+/** Ends an operation and lets the next one on its invoices go on. */
+export async function finish(
+  tx: Tx,
+  id: string,
+  status: "done" | "refused" | "failed",
+  more: { problem?: StoredProblem; result?: Record<string, Json> } = {},
+): Promise<void> {
+  await tx`
+    update operations set status = ${status}, problem = ${more.problem ? tx.json(more.problem as unknown as Json) : null},
+           result = ${more.result ? tx.json(more.result) : null}, updated_at = now()
+    where id = ${id}`;
+  await tx`delete from operation_invoices where operation = ${id}`;
+  await announce(tx);
+}
+
+/** Sends an operation back to be signed anew, not before so many milliseconds. */
+export async function requeue(tx: Tx, id: string, problem: StoredProblem, delayMs: number): Promise<void> {
+  await tx`
+    update operations set status = 'queued', message = null, digest = null, signatures = '{}', send = null, tries = tries + 1,
+           problem = ${tx.json(problem as unknown as Json)}, not_before = now() + ${delayMs} * interval '1 millisecond', updated_at = now()
+    where id = ${id}`;
+  await announce(tx);
+}

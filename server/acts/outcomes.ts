@@ -1,0 +1,108 @@
+/**
+ * What became of operations, read from the chain's events in the follower's transaction.
+ *
+ * A success counts whoever relayed it. A refusal counts only in a transaction of ours: anyone may send a copy of a pending act
+ * with a broken signature, and its refusal says nothing about ours.
+ */
+import { errorName, revertReason } from "../chain/contracts.ts";
+import type { Json, Tx } from "../db/db.ts";
+import type { Applied, Projection } from "../feed/follower.ts";
+import { codeOfChainError } from "../kernel/problems.ts";
+import { finish, requeue, type StoredProblem } from "./operations.ts";
+
+/** A stale act is signed anew so many times before it is given up. */
+const MAX_TRIES = 5;
+const RETRY_MS = 2_000;
+
+async function succeeded(tx: Tx, event: Applied): Promise<void> {
+  const digest = String(event.args["act"]);
+  const [row] = await tx<{ id: string }[]>`
+    select id from operations o where digest = ${digest} and status in ('signed', 'sent')
+      and not exists (select 1 from operations d where d.digest = o.digest and d.status = 'done')
+    order by id limit 1`;
+  if (row) await finish(tx, row.id, "done", { result: { at: event.at.toISOString(), block: event.block, tx: event.tx } });
+}
+
+async function refused(tx: Tx, event: Applied): Promise<void> {
+  const [row] = await tx<{ id: string; tries: number }[]>`
+    select o.id, o.tries from operations o join sends s on s.id = o.send
+    where o.digest = ${String(event.args["act"])} and o.status = 'sent' and s.hash = ${event.tx} order by o.id limit 1`;
+  if (!row) return;
+  const problem = problemOf(String(event.args["reason"]), [String(event.args["id"]), String(event.args["found"])]);
+  if (problem.code === "stale-version" && row.tries < MAX_TRIES) return requeue(tx, row.id, problem, 0);
+  // whoever is told "already" is told what there is already
+  const [original] = await tx<{ number: string; state: string; updated_at: Date }[]>`
+    select number, state, updated_at from invoice_states where number = ${String(event.args["id"])}`;
+  const extra: Record<string, Json> = { ...problem.extra, alarm: event.args["alarm"] as boolean };
+  if (original) extra["original"] = { number: original.number, state: original.state, since: original.updated_at.toISOString() };
+  await finish(tx, row.id, "refused", { problem: { ...problem, extra } });
+}
+
+/** The catalogue's word for a contract's reason: selector, then the error's arguments. */
+function problemOf(reason: string, args: string[]): StoredProblem {
+  const name = errorName(reason.slice(0, 10)) ?? "";
+  return { code: codeOfChainError(name) ?? "internal", detail: `The chain refused it: ${name || reason}`, extra: { chain: { error: name, args } } };
+}
+
+async function registryEvent(tx: Tx, event: Applied): Promise<void> {
+  const [row] = await tx<{ id: string }[]>`
+    select o.id from operations o join sends s on s.id = o.send where s.hash = ${event.tx} and o.status = 'sent'`;
+  const result: Record<string, Json> = { ...event.args, at: event.at.toISOString(), block: event.block, tx: event.tx };
+  if (row) await finish(tx, row.id, "done", { result });
+}
+
+/** A reverted transaction: what went alone is refused with its reason; acts and lots go out again. */
+export async function sendFailed(tx: Tx, send: bigint, reason: string): Promise<void> {
+  const rows = await tx<{ id: string; type: string }[]>`select id, command->>'type' as type from operations where send = ${send} and status = 'sent'`;
+  const error = reason.startsWith("0x") ? revertReason(reason) : undefined;
+  const code = (error && codeOfChainError(error.name)) ?? "internal";
+  const problem: StoredProblem = {
+    code,
+    detail: `The chain reverted it: ${error ? error.name : reason || "no reason given"}`,
+    extra: error ? { chain: { error: error.name, args: error.args } } : {},
+  };
+  for (const row of rows) {
+    const again = row.type === "act" || row.type === "seal" || code === "counter-mismatch";
+    if (again) await requeue(tx, row.id, problem, RETRY_MS);
+    else await finish(tx, row.id, "refused", { problem });
+  }
+}
+
+export const outcomes: Projection = {
+  name: "outcomes",
+  tables: ["ledger_state"],
+  on: {
+    Transferred: succeeded,
+    Claimed: succeeded,
+    Withdrawn: succeeded,
+    Reimbursed: succeeded,
+    Rejected: succeeded,
+    Reversed: succeeded,
+    Refused: refused,
+    async LotSealed(tx, event) {
+      const [row] = await tx<{ id: string }[]>`
+        select o.id from sealings l join operations o on o.id = l.operation
+        where l.first = ${String(event.args["first"])} and l.root = ${String(event.args["root"])} and o.status in ('signed', 'sent')`;
+      if (row) await finish(tx, row.id, "done", { result: { at: event.at.toISOString(), block: event.block, tx: event.tx } });
+    },
+    async LotRefused(tx, event) {
+      const [row] = await tx<{ id: string }[]>`
+        select o.id from sealings l join operations o on o.id = l.operation join sends s on s.id = o.send
+        where l.first = ${String(event.args["first"])} and o.status = 'sent' and s.hash = ${event.tx}`;
+      // an accepted invoice will be sealed: the lot waits until its issuer is active, or until the lot before it is there
+      if (row) await requeue(tx, row.id, problemOf(String(event.args["reason"]), [String(event.args["first"]), String(event.args["found"])]), RETRY_MS);
+    },
+    TaxpayerEnrolled: registryEvent,
+    StandingChanged: registryEvent,
+    CapabilitiesChanged: registryEvent,
+    KeyRotated: registryEvent,
+    QuotaSet: registryEvent,
+    QuotaDrawn: registryEvent,
+    QuotaGivenBack: registryEvent,
+    SegmentAllotted: registryEvent,
+    async ClosedSet(tx, event) {
+      await tx`insert into ledger_state (closed) values (${event.args["closed"] as boolean}) on conflict (id) do update set closed = excluded.closed`;
+      await registryEvent(tx, event);
+    },
+  },
+};

@@ -1,0 +1,109 @@
+/**
+ * The contracts as the gateway speaks to them: calldata out, events and errors in. Values are plain: numbers up to 2^53 as
+ * number, larger ones as decimal strings or bigint, addresses with checksums.
+ */
+import { getAddress, Interface, type Result } from "ethers";
+import { AccessManager__factory } from "../../types/ethers-contracts/factories/@openzeppelin/contracts/access/manager/AccessManager__factory.ts";
+import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
+import { TaxpayerRegistry__factory } from "../../types/ethers-contracts/factories/contracts/TaxpayerRegistry__factory.ts";
+import type { RawLog } from "./client.ts";
+import type { Deployment } from "./deploy.ts";
+import type { CompactSignature, Domain } from "./messages.ts";
+import type { Leaf } from "./tree.ts";
+
+export const actKinds = ["Transfer", "Claim", "Withdraw", "Reimburse", "Reject", "Reverse"] as const;
+export type ActKind = (typeof actKinds)[number];
+
+/** Bit set of what a taxpayer is enrolled for. */
+export const capabilityBits = { issuer: 1, employer: 2 } as const;
+
+export type LotArgument = { issuer: number; segment: string; first: string; leaves: string[]; seal: CompactSignature };
+export type LotHeader = { first: string; count: number; issuer: number; time: number; root: string };
+export type Evidence = { lot: LotHeader; leaf: Leaf; proof: string[] };
+export type ActArgument = {
+  kind: number;
+  to: string;
+  taxpayer: number;
+  ref: string;
+  invoices: { id: string; version: number }[];
+  evidence: Evidence[];
+  signature: CompactSignature;
+  consent: CompactSignature;
+};
+
+export type ChainEvent = {
+  contract: "registry" | "ledger";
+  name: string;
+  /** Arguments by name: uint up to 48 bits as number, larger as decimal string. */
+  args: Record<string, string | number | boolean>;
+  block: number;
+  index: number;
+  tx: string;
+};
+
+/** An account as it is written everywhere: with its checksum. Requirement: 0x and 40 hex digits. */
+export const checksummed = (account: string): string => getAddress(account.toLowerCase());
+export const ZERO_ACCOUNT = `0x${"00".repeat(20)}`;
+export const ZERO_REF = `0x${"00".repeat(32)}`;
+
+const ledger = new Interface(InvoiceLedger__factory.abi);
+const registry = new Interface(TaxpayerRegistry__factory.abi);
+const manager = new Interface(AccessManager__factory.abi);
+
+function plain(name: string, type: string, value: unknown): string | number | boolean {
+  if (typeof value !== "bigint") return value as string | boolean;
+  const bits = Number(/^uint(\d+)$/.exec(type)?.[1] ?? 256);
+  return bits <= 48 && name !== "" ? Number(value) : value.toString();
+}
+
+/** Every custom error of the contracts, by selector. */
+const errors = new Map<string, string>();
+for (const one of [ledger, registry, manager]) {
+  one.forEachError((fragment) => void errors.set(fragment.selector, fragment.name));
+}
+export const contractErrors: readonly string[] = [...new Set(errors.values())].sort();
+export const errorName = (selector: string): string | undefined => errors.get(selector);
+
+/** What a revert said: the custom error's name and its arguments in words; undefined for other data. */
+export function revertReason(data: string): { name: string; args: string[] } | undefined {
+  for (const one of [ledger, registry, manager]) {
+    const parsed = one.parseError(data);
+    if (parsed) return { name: parsed.name, args: [...(parsed.args as Result)].map(String) };
+  }
+  return undefined;
+}
+
+export type Contracts = ReturnType<typeof createContracts>;
+
+export function createContracts(deployment: Deployment) {
+  const shared = { name: deployment.network, version: "1" as const, chainId: deployment.chainId };
+  const domains: { registry: Domain; ledger: Domain } = {
+    registry: { ...shared, verifyingContract: deployment.registry },
+    ledger: { ...shared, verifyingContract: deployment.ledger },
+  };
+  const of = { [deployment.registry.toLowerCase()]: "registry", [deployment.ledger.toLowerCase()]: "ledger" } as const;
+
+  return {
+    deployment,
+    domains,
+    addresses: [deployment.registry, deployment.ledger] as const,
+    seal: (lots: LotArgument[]) => ledger.encodeFunctionData("seal", [lots]),
+    act: (acts: ActArgument[]) => ledger.encodeFunctionData("act", [acts]),
+    /** A call of the registry or the ledger by the bureau, or of the registry's signed acts. */
+    registryCall: (name: string, args: readonly unknown[]) => registry.encodeFunctionData(name, args),
+    ledgerCall: (name: string, args: readonly unknown[]) => ledger.encodeFunctionData(name, args),
+    ledgerResult: (name: string, data: string): Result => ledger.decodeFunctionResult(name, data),
+    /** Undefined for a log that is not one of our events: another contract's, or an event of AccessManaged. */
+    event(log: RawLog): ChainEvent | undefined {
+      const contract = of[log.address.toLowerCase()] as "registry" | "ledger" | undefined;
+      if (!contract) return undefined;
+      const parsed = (contract === "ledger" ? ledger : registry).parseLog(log);
+      if (!parsed) return undefined;
+      const args: ChainEvent["args"] = {};
+      parsed.fragment.inputs.forEach((input, i) => {
+        args[input.name] = plain(input.name, input.type, parsed.args[i]);
+      });
+      return { contract, name: parsed.name, args, block: log.block, index: log.index, tx: log.tx };
+    },
+  };
+}

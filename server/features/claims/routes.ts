@@ -1,0 +1,132 @@
+/** HTTP shape of claims (expense reports). */
+import { z } from "zod";
+import type { Tx } from "../../db/db.ts";
+import { type Caller, type Route, routeFor } from "../../kernel/api.ts";
+import { accountSchema, numberSchema, operationRefSchema } from "../../kernel/shapes.ts";
+import { accepted, settle } from "../operations/operations.ts";
+import type { Taxpayers } from "../taxpayers/taxpayers.ts";
+import type { Claim, Claims } from "./claims.ts";
+
+const route = routeFor<Tx>();
+const tag = "Claims";
+const schema = z
+  .object({
+    id: z.uuid(),
+    status: z.enum(["submitted", "refused", "claimed", "reimbursed", "rejected", "withdrawn", "reversed"]),
+    holder: accountSchema,
+    employer: z.object({ taxId: z.string(), name: z.string() }),
+    note: z.string().optional(),
+    reason: z.string().optional().describe("Why it was rejected"),
+    createdAt: z.iso.datetime(),
+    invoices: z.array(z.object({ number: numberSchema, status: z.string() })),
+  })
+  .meta({ id: "Claim" });
+const pending = z.object({ id: z.uuid(), operation: operationRefSchema });
+const idParam = z.object({ id: z.uuid() });
+
+export function claimRoutes(claims: Claims, taxpayers: Taxpayers): Route<Tx>[] {
+  async function view(sql: Tx, claim: Claim) {
+    const employer = await taxpayers.byIndex(sql, claim.employer);
+    return {
+      id: claim.id,
+      status: claim.status,
+      holder: claim.holder,
+      employer: { taxId: employer?.taxId ?? "", name: employer?.name ?? "" },
+      ...(claim.note === undefined ? {} : { note: claim.note }),
+      ...(claim.reason === undefined ? {} : { reason: claim.reason }),
+      createdAt: claim.createdAt.toISOString(),
+      invoices: claim.invoices,
+    };
+  }
+  /** The claim once the act on it is done. */
+  const claimWhenSettled =
+    (status: number) =>
+    (sql: Tx, answer: Parameters<typeof settle>[1], caller: Caller) =>
+      settle(sql, answer, async () => ({ status, body: await view(sql, await claims.get(sql, caller, (answer.body as { id: string }).id)) }));
+
+  const decision = (word: "reimburse" | "withdraw", role: "employer" | "holder", summary: string, description: string) =>
+    route({
+      method: "post",
+      path: `/v1/claims/{id}/${word}`,
+      summary,
+      description,
+      tag,
+      roles: [role],
+      params: idParam,
+      answers: { 200: { description: "Done", schema }, 202: { description: "Taken up", schema: pending } },
+      problems: ["not-found", "forbidden", "claim-state", word === "reimburse" ? "already-reimbursed" : "claim-term-running"],
+      run: async ({ sql, caller, params }) => accepted(await claims[word](sql, caller, params.id), { id: params.id }),
+      settled: claimWhenSettled(200),
+    });
+
+  return [
+    route({
+      method: "post",
+      path: "/v1/claims",
+      summary: "Claim reimbursement of 1 to 100 invoices: one expense report",
+      description: "All or nothing. A claim of an invoice that is claimed or reimbursed already is refused by the chain, which names the state, and the bureau sees the attempt.",
+      tag,
+      roles: ["holder"],
+      body: z.strictObject({
+        employer: z.string().min(4).max(40).describe("Tax id"),
+        invoices: z.array(numberSchema).min(1).max(100),
+        note: z.string().max(500).optional(),
+      }),
+      answers: { 201: { description: "Claimed: the invoices are locked", schema }, 202: { description: "Taken up", schema: pending } },
+      problems: [
+        "not-found", "forbidden", "taxpayer-unknown", "invoice-not-sealed", "already-claimed", "already-reimbursed", "titled-to-another", "wrong-state",
+        "employer-not-active", "holder-suspended", "holder-differs",
+      ],
+      async run({ sql, caller, body }) {
+        const { id, operation } = await claims.submit(sql, caller, body);
+        return accepted(operation, { id });
+      },
+      settled: claimWhenSettled(201),
+    }),
+    route({
+      method: "get",
+      path: "/v1/claims",
+      summary: "The caller's claims, newest first",
+      tag,
+      roles: ["holder", "employer"],
+      query: z.object({
+        as: z.enum(["holder", "employer"]).optional().describe("Default: employer for a key that has that role"),
+        before: z.uuid().optional(),
+        limit: z.coerce.number().int().min(1).max(100).default(20),
+      }),
+      answers: { 200: { description: "A page", schema: z.object({ items: z.array(schema) }) } },
+      async run({ sql, caller, query }) {
+        const as = query.as ?? (caller.roles.includes("employer") ? "employer" : "holder");
+        const items = await claims.list(sql, caller, { ...query, as });
+        return { status: 200, body: { items: await Promise.all(items.map((claim) => view(sql, claim))) } };
+      },
+    }),
+    route({
+      method: "get",
+      path: "/v1/claims/{id}",
+      summary: "One claim",
+      tag,
+      roles: ["holder", "employer", "bureau"],
+      params: idParam,
+      answers: { 200: { description: "The claim", schema } },
+      problems: ["not-found"],
+      run: async ({ sql, caller, params }) => ({ status: 200, body: await view(sql, await claims.get(sql, caller, params.id)) }),
+    }),
+    decision("reimburse", "employer", "Reimburse a claim", "Final. A second one is refused by the chain and seen by the bureau."),
+    route({
+      method: "post",
+      path: "/v1/claims/{id}/reject",
+      summary: "Reject a claim",
+      description: "The invoices are free again; a titled one stays titled.",
+      tag,
+      roles: ["employer"],
+      params: idParam,
+      body: z.strictObject({ reason: z.string().trim().min(1).max(500) }),
+      answers: { 200: { description: "Rejected", schema }, 202: { description: "Taken up", schema: pending } },
+      problems: ["not-found", "forbidden", "claim-state"],
+      run: async ({ sql, caller, params, body }) => accepted(await claims.reject(sql, caller, params.id, body.reason), { id: params.id }),
+      settled: claimWhenSettled(200),
+    }),
+    decision("withdraw", "holder", "Withdraw a claim that the employer leaves undecided", "Only after the claim term."),
+  ];
+}

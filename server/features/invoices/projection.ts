@@ -1,0 +1,45 @@
+/** What the feed says of invoices: issued and reversed, and every attempt at a second reimbursement. Runs after the ledger's mirror. */
+import { errorName } from "../../chain/contracts.ts";
+import type { Tx } from "../../db/db.ts";
+import type { Projection } from "../../feed/follower.ts";
+import { codeOfChainError } from "../../kernel/problems.ts";
+
+type Parties = { number: string; holder: string; issuer: string; employer: string | null };
+
+async function partiesOf(tx: Tx, number: string): Promise<string[]> {
+  const [row] = await tx<Parties[]>`
+    select s.number, s.holder, i.account as issuer, e.account as employer from invoice_states s
+    join taxpayers i on i.index = s.issuer left join taxpayers e on e.index = s.employer where s.number = ${number}`;
+  return row ? accountsOf(row) : [];
+}
+const accountsOf = (row: Parties) => [row.issuer, row.holder, ...(row.employer ? [row.employer] : [])];
+
+export const invoiceProjection: Projection = {
+  name: "invoices",
+  tables: [],
+  on: {
+    async LotSealed(tx, event) {
+      const lot = event.args["first"] as string;
+      const rows = await tx<Parties[]>`
+        select s.number, s.holder, i.account as issuer, e.account as employer from invoice_states s
+        join taxpayers i on i.index = s.issuer left join taxpayers e on e.index = s.employer where s.lot = ${lot} order by s.number`;
+      for (const row of rows) event.tell({ type: "invoice.issued", number: row.number, accounts: accountsOf(row), data: { lot } });
+    },
+    async Reversed(tx, event) {
+      const number = event.args["id"] as string;
+      const redLetter = BigInt(event.args["ref"] as string).toString();
+      event.tell({ type: "invoice.reversed", number, accounts: await partiesOf(tx, number), data: { redLetter } });
+    },
+    async Refused(tx, event) {
+      if (event.args["alarm"] !== true) return;
+      const number = event.args["id"] as string;
+      const reason = errorName((event.args["reason"] as string).slice(0, 10)) ?? "";
+      // who tried is told by the operation, when it was made here
+      const [operation] = await tx<{ party: string }[]>`select party from operations where digest = ${event.args["act"] as string} limit 1`;
+      const [record] = await tx<{ holder: string }[]>`select holder from invoice_states where number = ${number}`;
+      const accounts = [operation?.party, record?.holder].filter((account) => account !== undefined);
+      const data = { reason: codeOfChainError(reason) ?? reason, attempt: event.args["kind"] === 1 ? "claim" : "reimburse" };
+      event.tell({ type: "reimbursement.refused", number, accounts, data });
+    },
+  },
+};

@@ -1,0 +1,161 @@
+/** HTTP shape of invoices. */
+import { z } from "zod";
+import type { Tx } from "../../db/db.ts";
+import { invoiceDocument, invoiceRequest } from "../../formats/document.ts";
+import { mediaTypes, readInvoice } from "../../formats/read.ts";
+import { type Caller, type Route, roles, routeFor } from "../../kernel/api.ts";
+import { Problem } from "../../kernel/problems.ts";
+import { accountSchema, numberSchema } from "../../kernel/shapes.ts";
+import type { InvoiceRow, Invoices, Perspective } from "./invoices.ts";
+
+const route = routeFor<Tx>();
+const tag = "Invoices";
+
+const account = accountSchema;
+const status = z.enum(["accepted", "issued", "claimed", "reimbursed", "reversed"]);
+const links = z.object({ self: z.string(), history: z.string() });
+const receipt = z.object({ number: numberSchema, status, links }).meta({ id: "InvoiceReceipt" });
+const summary = z
+  .object({
+    number: numberSchema,
+    status,
+    version: z.number().int().describe("Acts on it so far"),
+    titled: z.boolean(),
+    holder: account,
+    reverses: numberSchema.optional().describe("The invoice that this red letter takes back"),
+    acceptedAt: z.iso.datetime(),
+    issuedAt: z.iso.datetime().optional().describe("Sealed on the chain"),
+    seller: z.string(),
+    buyer: z.string(),
+    currency: z.string(),
+    gross: z.string(),
+    links,
+  })
+  .meta({ id: "InvoiceSummary" });
+const full = summary.extend({ lot: numberSchema.optional(), document: invoiceDocument }).meta({ id: "Invoice" });
+const historySchema = z.object({
+  items: z.array(z.object({ position: z.string(), type: z.string(), at: z.iso.datetime(), tx: z.string(), data: z.record(z.string(), z.unknown()) })),
+});
+
+const linksOf = (number: string) => ({ self: `/v1/invoices/${number}`, history: `/v1/invoices/${number}/history` });
+
+export function invoiceRoutes(invoices: Invoices): Route<Tx>[] {
+  function view(row: InvoiceRow) {
+    const { seller, buyer, currency, totals } = invoices.documentOf(row);
+    return {
+      number: row.number,
+      status: row.status,
+      version: row.version,
+      titled: row.titled,
+      holder: row.holder,
+      ...(row.reverses === null ? {} : { reverses: row.reverses }),
+      acceptedAt: row.accepted_at.toISOString(),
+      ...(row.issued_at ? { issuedAt: row.issued_at.toISOString() } : {}),
+      seller: seller.name,
+      buyer: buyer.name,
+      currency,
+      gross: totals.gross,
+      links: linksOf(row.number),
+    };
+  }
+
+  const perspectiveOf = (caller: Caller): Perspective => (["issuer", "employer", "holder"] as const).find((role) => caller.roles.includes(role)) ?? "holder";
+
+  return [
+    route({
+      method: "post",
+      path: "/v1/invoices",
+      summary: "Issue an invoice",
+      description:
+        "JSON, 数电票 XML or UBL 2.1 (EN 16931). 202: accepted, it will be sealed exactly once. With `Prefer: wait=10` the answer is 201 once it is sealed. The same sourceId of the same seller is a duplicate, and its answer names the first invoice.",
+      tag,
+      roles: ["issuer"],
+      query: z.object({ holder: account.optional().describe("First holder; for XML, which cannot say it") }),
+      rawBody: { mediaTypes, schema: invoiceRequest },
+      answers: { 201: { description: "Sealed", schema: receipt }, 202: { description: "Accepted", schema: receipt } },
+      problems: [
+        "malformed-document", "forbidden-markup", "invalid-document", "duplicate-source", "seller-not-caller", "issuer-not-active", "buyer-not-enrolled",
+        "currency-not-accounted", "quota-exceeded", "quota-not-drawn", "no-segment", "red-letter-refused", "invoice-not-sealed", "invoice-busy",
+      ],
+      async run({ sql, caller, body, mediaType, query }) {
+        const read = readInvoice(mediaType, body);
+        if (query.holder !== undefined && read.holder !== undefined) throw new Problem("invalid-request", "The holder is named twice, in the query and in the body");
+        const { number } = await invoices.accept(sql, caller, read, query.holder ?? read.holder);
+        return { status: 202, body: { number, status: "accepted", links: linksOf(number) }, headers: { Location: `/v1/invoices/${number}` } };
+      },
+      async settled(sql, answer) {
+        const { number } = answer.body as { number: string };
+        const row = await invoices.find(sql, number);
+        if (!row || row.status === "accepted") return undefined;
+        return { status: 201, body: { number, status: row.status, links: linksOf(number) }, headers: { Location: `/v1/invoices/${number}` } };
+      },
+    }),
+    route({
+      method: "get",
+      path: "/v1/invoices/{number}",
+      summary: "One invoice with its document",
+      tag,
+      roles,
+      params: z.object({ number: numberSchema }),
+      answers: { 200: { description: "The invoice", schema: full } },
+      problems: ["not-found"],
+      async run({ sql, caller, params }) {
+        const row = await invoices.visible(sql, caller, params.number);
+        return { status: 200, body: { ...view(row), ...(row.lot === null ? {} : { lot: row.lot }), document: invoices.documentOf(row) } };
+      },
+    }),
+    route({
+      method: "get",
+      path: "/v1/invoices/{number}/original",
+      summary: "The XML original, byte for byte",
+      tag,
+      roles,
+      params: z.object({ number: numberSchema }),
+      produces: ["application/xml"],
+      answers: { 200: { description: "The original" } },
+      problems: ["not-found"],
+      async run({ sql, caller, params }) {
+        await invoices.visible(sql, caller, params.number);
+        const text = await invoices.sourceOf(sql, params.number);
+        if (text === undefined) throw new Problem("not-found", "This invoice was issued from JSON: its document is the original");
+        return { status: 200, body: text, headers: { "Content-Type": "application/xml; charset=utf-8" } };
+      },
+    }),
+    route({
+      method: "get",
+      path: "/v1/invoices/{number}/history",
+      summary: "What has become of an invoice, as the chain tells it",
+      tag,
+      roles,
+      params: z.object({ number: numberSchema }),
+      answers: { 200: { description: "Events, oldest first", schema: historySchema } },
+      problems: ["not-found"],
+      async run({ sql, caller, params }) {
+        await invoices.visible(sql, caller, params.number);
+        const items = (await invoices.history(sql, params.number)).map((row) => ({ position: row.position.toString(), type: row.type, at: row.at.toISOString(), tx: row.tx, data: row.data }));
+        return { status: 200, body: { items } };
+      },
+    }),
+    route({
+      method: "get",
+      path: "/v1/invoices",
+      summary: "The caller's invoices, by number",
+      tag,
+      roles,
+      query: z.object({
+        as: z.enum(["issuer", "holder", "employer"]).optional().describe("Issued by, held by, or titled to and claimed from the caller; default: the key's first role"),
+        status: status.optional(),
+        after: numberSchema.optional().describe("The last number of the page before"),
+        limit: z.coerce.number().int().min(1).max(100).default(50),
+      }),
+      answers: { 200: { description: "A page", schema: z.object({ items: z.array(summary), next: numberSchema.optional() }) } },
+      async run({ sql, caller, query }) {
+        const as = query.as ?? perspectiveOf(caller);
+        if (!caller.roles.includes(as) && !caller.roles.includes("bureau")) throw new Problem("forbidden", `This key has not the role ${as}`);
+        const rows = await invoices.list(sql, caller, { ...query, as });
+        const last = rows.length === query.limit ? rows[rows.length - 1] : undefined;
+        return { status: 200, body: { items: rows.map(view), ...(last ? { next: last.number } : {}) } };
+      },
+    }),
+  ];
+}

@@ -1,0 +1,40 @@
+/**
+ * Persons: holders who are no taxpayers (consumers, employees). On the chain a person is an account and nothing else; what is
+ * known of it here is sealed. Seen by the taxpayer that made it, and by the person itself.
+ */
+import { checksummed } from "../../chain/contracts.ts";
+import type { Tx } from "../../db/db.ts";
+import type { Keystore } from "../../keys/keystore.ts";
+import type { Vault } from "../../keys/vault.ts";
+import type { Caller } from "../../kernel/api.ts";
+import { Problem } from "../../kernel/problems.ts";
+
+export type Person = { account: string; name: string; custody: "gateway" | "own" };
+export type Persons = ReturnType<typeof createPersons>;
+
+export function createPersons({ vault, keys }: { vault: Vault; keys: Keystore }) {
+  return {
+    async create(tx: Tx, caller: Caller, person: { name: string; key: { custody: "gateway" } | { custody: "own"; address: string } }): Promise<Person> {
+      const account = person.key.custody === "gateway" ? await keys.create(tx) : checksummed(person.key.address);
+      const made = await tx`
+        insert into parties (account, kind, sealed, created_by)
+        values (${account}, 'person', ${vault.seal("parties", account, JSON.stringify({ name: person.name }))}, ${caller.account})
+        on conflict do nothing`;
+      if (made.count === 0) throw new Problem("account-enrolled", "The account is in use");
+      return { account, name: person.name, custody: person.key.custody };
+    },
+    async get(tx: Tx, caller: Caller, account: string): Promise<Person> {
+      const [row] = await tx<{ account: string; sealed: Buffer; created_by: string }[]>`
+        select account, sealed, created_by from parties where account = ${account} and kind = 'person'`;
+      if (!row || (row.created_by !== caller.account && row.account !== caller.account)) {
+        throw new Problem("not-found", "There is no person with this account that you may see");
+      }
+      const { name } = JSON.parse(vault.open("parties", account, row.sealed).toString()) as { name: string };
+      return { account, name, custody: (await keys.holds(account)) ? "gateway" : "own" };
+    },
+    /** Whether anything is known of an account here: then it can be named as a holder. */
+    async known(tx: Tx, account: string): Promise<boolean> {
+      return (await tx`select 1 from parties where account = ${account} and kind <> 'bureau'`).length > 0;
+    },
+  };
+}

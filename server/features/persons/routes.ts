@@ -1,0 +1,47 @@
+/** HTTP shape of persons. */
+import { z } from "zod";
+import type { Tx } from "../../db/db.ts";
+import { type Route, routeFor } from "../../kernel/api.ts";
+import { accountSchema } from "../../kernel/shapes.ts";
+import type { Persons } from "./persons.ts";
+
+const route = routeFor<Tx>();
+const tag = "Persons";
+const account = accountSchema;
+const schema = z.object({ account, name: z.string(), custody: z.enum(["gateway", "own"]) }).meta({ id: "Person" });
+
+export function personRoutes(persons: Persons): Route<Tx>[] {
+  return [
+    route({
+      method: "post",
+      path: "/v1/persons",
+      summary: "Make a holder's account",
+      tag,
+      roles: ["issuer", "employer"],
+      body: z.strictObject({
+        name: z.string().trim().min(1).max(100),
+        key: z
+          .discriminatedUnion("custody", [z.strictObject({ custody: z.literal("gateway") }), z.strictObject({ custody: z.literal("own"), address: account })])
+          .default({ custody: "gateway" }),
+      }),
+      answers: { 201: { description: "Made", schema } },
+      problems: ["account-enrolled"],
+      async run({ sql, caller, body }) {
+        const person = await persons.create(sql, caller, body);
+        // the name was the caller's; a stored answer repeats only what it did not know
+        return { status: 201, body: { account: person.account, name: person.name, custody: person.custody }, headers: { Location: `/v1/persons/${person.account}` } };
+      },
+    }),
+    route({
+      method: "get",
+      path: "/v1/persons/{account}",
+      summary: "One holder",
+      tag,
+      roles: ["issuer", "employer", "holder"],
+      params: z.object({ account }),
+      answers: { 200: { description: "The person", schema } },
+      problems: ["not-found"],
+      run: async ({ sql, caller, params }) => ({ status: 200, body: await persons.get(sql, caller, params.account) }),
+    }),
+  ];
+}

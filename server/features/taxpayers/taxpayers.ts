@@ -1,0 +1,223 @@
+/**
+ * Taxpayers: enrolment, standing, keys, quota and segments, by the bureau; a taxpayer sees itself and draws its own quota.
+ *
+ * Name and tax id are sealed in `parties`; the chain has a salted commitment to them. What the registry says is read from the
+ * mirror. Other features look parties up here.
+ */
+import { randomBytes } from "node:crypto";
+import { enqueue } from "../../acts/operations.ts";
+import { capabilityBits, checksummed } from "../../chain/contracts.ts";
+import { keccak } from "../../chain/tree.ts";
+import type { Tx } from "../../db/db.ts";
+import type { Keystore } from "../../keys/keystore.ts";
+import type { Vault } from "../../keys/vault.ts";
+import type { Caller } from "../../kernel/api.ts";
+import { formatMoney } from "../../kernel/money.ts";
+import { Problem } from "../../kernel/problems.ts";
+import { isTaxId, normaliseTaxId, regionOf } from "../../kernel/tax-id.ts";
+import type { Standing } from "../../mirror/registry.ts";
+
+export type Capability = keyof typeof capabilityBits;
+/** What is sealed in `parties`. `region` and `currency` of taxpayers alone. */
+type Identity = { name: string; taxId: string; region: string; currency: string; salt: string };
+export type Taxpayer = {
+  index: number;
+  account: string;
+  name: string;
+  taxId: string;
+  region: string;
+  currency: string;
+  capabilities: Capability[];
+  standing: Standing;
+};
+
+export type Enrolment = {
+  name: string;
+  taxId: string;
+  capabilities: Capability[];
+  region?: string | undefined;
+  currency: string;
+  /** The account's first key: made and kept here, or the party's own. */
+  key: { custody: "gateway" } | { custody: "own"; address: string };
+};
+
+export type Taxpayers = ReturnType<typeof createTaxpayers>;
+
+const bits = (capabilities: readonly Capability[]) => capabilities.reduce((sum, one) => sum | capabilityBits[one], 0);
+const named = (mask: number) => (Object.keys(capabilityBits) as Capability[]).filter((one) => (mask & capabilityBits[one]) !== 0);
+
+export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: bigint }) {
+  const { vault, keys } = deps;
+  const blind = (taxId: string) => vault.blind("tax-id", taxId);
+  const identityOf = (account: string, sealed: Buffer): Identity => JSON.parse(vault.open("parties", account, sealed).toString());
+
+  type Row = { account: string; sealed: Buffer; index: number | null; capabilities: number | null; standing: Standing | null };
+  const select = (tx: Tx) => tx`select p.account, p.sealed, t.index, t.capabilities, t.standing from parties p left join taxpayers t on t.account = p.account`;
+
+  function taxpayerOf(row: Row | undefined): Taxpayer | undefined {
+    if (!row || row.index === null) return undefined;
+    const { name, taxId, region, currency } = identityOf(row.account, row.sealed);
+    return { index: row.index, account: row.account, name, taxId, region, currency, capabilities: named(row.capabilities ?? 0), standing: row.standing ?? "none" };
+  }
+
+  const byTaxId = async (tx: Tx, taxId: string) => taxpayerOf((await tx<Row[]>`${select(tx)} where p.tax_id_blind = ${blind(normaliseTaxId(taxId) ?? taxId)}`)[0]);
+  const byIndex = async (tx: Tx, index: number) => taxpayerOf((await tx<Row[]>`${select(tx)} where t.index = ${index}`)[0]);
+  const byAccount = async (tx: Tx, account: string) => taxpayerOf((await tx<Row[]>`${select(tx)} where p.account = ${account}`)[0]);
+
+  /** The taxpayer that the caller may see: the bureau sees all, a taxpayer itself. */
+  async function visible(tx: Tx, caller: Caller, taxId: string): Promise<Taxpayer> {
+    const found = await byTaxId(tx, taxId);
+    if (!found || (found.account !== caller.account && !caller.roles.includes("bureau"))) {
+      throw new Problem("not-found", "There is no enrolled taxpayer with this tax id that you may see");
+    }
+    return found;
+  }
+
+  async function quotaOf(tx: Tx, taxpayer: Taxpayer, period: number) {
+    const [row] = await tx<{ granted: string; drawn: string }[]>`select granted, drawn from quotas where taxpayer = ${taxpayer.index} and period = ${period}`;
+    const used = await usedQuota(tx, taxpayer.index, period);
+    return { granted: BigInt(row?.granted ?? 0), drawn: BigInt(row?.drawn ?? 0), used };
+  }
+
+  async function usedQuota(tx: Tx, index: number, period: number): Promise<bigint> {
+    const [row] = await tx<{ sealed: Buffer }[]>`select sealed from quota_use where taxpayer = ${index} and period = ${period}`;
+    return row ? BigInt(vault.open("parties", `quota/${index}/${period}`, row.sealed).toString()) : 0n;
+  }
+
+  return {
+    byTaxId,
+    byIndex,
+    byAccount,
+    visible,
+    quotaOf,
+
+    async enrol(tx: Tx, caller: Caller, enrolment: Enrolment): Promise<{ account: string; taxId: string; operation: string }> {
+      const taxId = normaliseTaxId(enrolment.taxId);
+      if (taxId === undefined || !isTaxId(taxId)) {
+        throw new Problem("invalid-request", "The tax id is not valid", {
+          violations: [{ field: "/taxId", rule: "tax-id-check-digit", detail: "18 characters of GB 32100-2015 with a valid check digit, or a country code and a foreign id" }],
+        });
+      }
+      const [known] = await tx<Row[]>`${select(tx)} where p.tax_id_blind = ${blind(taxId)}`;
+      if (known) {
+        throw new Problem("tax-id-enrolled", "This tax id is enrolled already", { extra: { original: { account: known.account, state: known.standing ?? "pending" } } });
+      }
+      const account = enrolment.key.custody === "gateway" ? await keys.create(tx) : checksummed(enrolment.key.address);
+      const salt = randomBytes(32).toString("hex");
+      const identity: Identity = { name: enrolment.name, taxId, region: enrolment.region ?? regionOf(taxId), currency: enrolment.currency, salt };
+      const sealed = vault.seal("parties", account, JSON.stringify(identity));
+      const made = await tx`
+        insert into parties (account, kind, tax_id_blind, sealed, created_by)
+        values (${account}, 'taxpayer', ${blind(taxId)}, ${sealed}, ${caller.account}) on conflict do nothing`;
+      if (made.count === 0) throw new Problem("account-enrolled", "The account is in use");
+      const commitment = keccak(Buffer.from(JSON.stringify([salt, identity.taxId, identity.name])));
+      const operation = await enqueue(tx, {
+        kind: "enrol",
+        party: caller.account,
+        command: { type: "call", contract: "registry", function: "enrol", args: [account, commitment, bits(enrolment.capabilities)] },
+      });
+      return { account, taxId, operation };
+    },
+
+    setStanding: (tx: Tx, caller: Caller, taxpayer: Taxpayer, standing: "active" | "suspended") =>
+      enqueue(tx, {
+        kind: "standing",
+        party: caller.account,
+        command: { type: "call", contract: "registry", function: "setStanding", args: [taxpayer.index, standing === "active" ? 1 : 2] },
+      }),
+
+    setCapabilities: (tx: Tx, caller: Caller, taxpayer: Taxpayer, capabilities: Capability[]) =>
+      enqueue(tx, {
+        kind: "capabilities",
+        party: caller.account,
+        command: { type: "call", contract: "registry", function: "setCapabilities", args: [taxpayer.index, bits(capabilities)] },
+      }),
+
+    /** By the bureau without the old key, or by the party, signed with the old key. */
+    async rotateKey(tx: Tx, caller: Caller, taxpayer: Taxpayer, key: Enrolment["key"]): Promise<{ key: string; operation: string }> {
+      const address = key.custody === "gateway" ? await keys.create(tx) : checksummed(key.address);
+      const operation = caller.roles.includes("bureau")
+        ? await enqueue(tx, {
+            kind: "key-rotation",
+            party: caller.account,
+            command: { type: "call", contract: "registry", function: "rotateKey", args: [taxpayer.account, address] },
+          })
+        : await enqueue(tx, {
+            kind: "key-rotation",
+            party: taxpayer.account,
+            command: { type: "registry", message: "RotateKey", account: taxpayer.account, key: address },
+            signers: [taxpayer.account],
+          });
+      return { key: address, operation };
+    },
+
+    setQuota: (tx: Tx, caller: Caller, taxpayer: Taxpayer, period: number, granted: bigint) =>
+      enqueue(tx, {
+        kind: "quota",
+        party: caller.account,
+        command: { type: "call", contract: "registry", function: "setQuota", args: [taxpayer.index, period, granted.toString()] },
+      }),
+
+    draw: (tx: Tx, taxpayer: Taxpayer, message: "Draw" | "GiveBack", period: number, amount: bigint) =>
+      enqueue(tx, {
+        kind: message === "Draw" ? "draw" : "give-back",
+        party: taxpayer.account,
+        command: { type: "registry", message, index: taxpayer.index, period, amount: amount.toString() },
+        signers: [taxpayer.account],
+      }),
+
+    /**
+     * Counts gross against what is drawn in the period. Enough: it is booked in `tx`. Not enough, but the quota allows it: undefined
+     * and what must be drawn. Beyond the quota: throws `quota-exceeded`. A red letter (negative) flows back.
+     */
+    async book(tx: Tx, taxpayer: Taxpayer, period: number, gross: bigint): Promise<{ draw: bigint } | undefined> {
+      // the row is locked first, so two invoices never book on the same rest
+      await tx`
+        insert into quota_use (taxpayer, period, sealed)
+        values (${taxpayer.index}, ${period}, ${vault.seal("parties", `quota/${taxpayer.index}/${period}`, "0")}) on conflict do nothing`;
+      await tx`select 1 from quota_use where taxpayer = ${taxpayer.index} and period = ${period} for update`;
+      const { granted, drawn, used } = await quotaOf(tx, taxpayer, period);
+      const after = used + gross;
+      if (after > granted) {
+        throw new Problem("quota-exceeded", `The quota of ${period} is ${formatMoney(granted)} and ${formatMoney(used)} of it is used; this invoice is ${formatMoney(gross)}`);
+      }
+      if (after > drawn) {
+        const missing = after - drawn;
+        const step = deps.drawStep;
+        const round = ((missing + step - 1n) / step) * step;
+        return { draw: round < granted - drawn ? round : granted - drawn };
+      }
+      const sealed = vault.seal("parties", `quota/${taxpayer.index}/${period}`, after.toString());
+      await tx`update quota_use set sealed = ${sealed} where taxpayer = ${taxpayer.index} and period = ${period}`;
+      return undefined;
+    },
+
+    allotSegment: (tx: Tx, caller: Caller, taxpayer: Taxpayer, series: number, length: bigint) =>
+      enqueue(tx, {
+        kind: "segment",
+        party: caller.account,
+        command: { type: "call", contract: "registry", function: "allotSegment", args: [taxpayer.index, series, length.toString()] },
+      }),
+
+    async segmentsOf(tx: Tx, taxpayer: Taxpayer) {
+      const rows = await tx<{ first: string; length: bigint; accepted: bigint | null }[]>`
+        select s.first, s.length, u.accepted from segments s left join segment_use u on u.segment = s.first
+        where s.issuer = ${taxpayer.index} order by s.first`;
+      return rows.map((row) => ({ first: row.first, length: Number(row.length), used: Number(row.accepted ?? 0n) }));
+    },
+
+    async list(tx: Tx, filter: { after?: number | undefined; limit: number }): Promise<Taxpayer[]> {
+      const rows = await tx<Row[]>`${select(tx)} where t.index > ${filter.after ?? 0} order by t.index limit ${filter.limit}`;
+      return rows.map((row) => taxpayerOf(row) as Taxpayer);
+    },
+  };
+}
+
+/** The quota period of an instant: the calendar month in China, as yyyymm. */
+export function periodOf(at: Date): number {
+  const [year, month] = new Intl.DateTimeFormat("en-CA", { timeZone: "Asia/Shanghai", year: "numeric", month: "2-digit" }).format(at).split("-");
+  return Number(`${year}${month}`);
+}
+
+/** The series YY RR C of an issuer's numbers: year, region, channel 2 (this network's). */
+export const seriesOf = (at: Date, region: string): number => Number(`${String(periodOf(at)).slice(2, 4)}${region}2`);

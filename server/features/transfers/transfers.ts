@@ -1,0 +1,99 @@
+/**
+ * Transfers: a holder offers an invoice, the receiver accepts or declines. The act goes to the chain when both have agreed, signed
+ * by both.
+ *
+ * | status | from | by | effect |
+ * | --- | --- | --- | --- |
+ * | offered | | holder | nothing on the chain |
+ * | accepted | offered | receiver | the act is queued; `completed` once the chain says so |
+ * | declined | offered | receiver | |
+ * | withdrawn | offered | sender | |
+ */
+import { busy, enqueue, find as findOperation } from "../../acts/operations.ts";
+import { checksummed, ZERO_REF } from "../../chain/contracts.ts";
+import type { Tx } from "../../db/db.ts";
+import type { Caller } from "../../kernel/api.ts";
+import { Problem } from "../../kernel/problems.ts";
+import type { Invoices } from "../invoices/invoices.ts";
+import type { Persons } from "../persons/persons.ts";
+
+type Row = { id: string; number: string; sender: string; receiver: string; status: "offered" | "accepted" | "declined" | "withdrawn"; operation: string | null; created_at: Date };
+export type Transfer = Omit<Row, "status"> & { status: Row["status"] | "completed" | "refused" };
+export type Transfers = ReturnType<typeof createTransfers>;
+
+export function createTransfers({ invoices, persons }: { invoices: Invoices; persons: Persons }) {
+  async function withOutcome(tx: Tx, row: Row): Promise<Transfer> {
+    const operation = row.operation === null ? undefined : await findOperation(tx, row.operation);
+    if (operation?.status === "done") return { ...row, status: "completed" };
+    if (operation?.status === "refused" || operation?.status === "failed") return { ...row, status: "refused" };
+    return row;
+  }
+
+  async function get(tx: Tx, caller: Caller, id: string): Promise<Row> {
+    const [row] = await tx<Row[]>`
+      select id, number, sender, receiver, status, operation, created_at from transfers
+      where id = ${id} and (sender = ${caller.account} or receiver = ${caller.account})`;
+    if (!row) throw new Problem("not-found", "There is no transfer of this id that you are a party of");
+    return row;
+  }
+
+  /** Ends an offer; `mine` says whose word it is. */
+  async function end(tx: Tx, caller: Caller, id: string, mine: "sender" | "receiver", status: Row["status"]): Promise<Row> {
+    await tx`select 1 from transfers where id = ${id} for update`;
+    const row = await get(tx, caller, id);
+    if (row[mine] !== caller.account) throw new Problem("forbidden", `This is for the ${mine} to say`);
+    if (row.status !== "offered") throw new Problem("transfer-state", `The transfer is ${row.status}`);
+    await tx`update transfers set status = ${status} where id = ${id}`;
+    return { ...row, status };
+  }
+
+  return {
+    async offer(tx: Tx, caller: Caller, number: string, to: string): Promise<Transfer> {
+      const invoice = await invoices.visible(tx, caller, number);
+      if (invoice.holder !== caller.account) throw new Problem("forbidden", "Only the holder hands an invoice on");
+      if (invoice.status === "accepted") throw new Problem("invoice-not-sealed", "The invoice is not sealed yet");
+      if (invoice.status !== "issued") {
+        throw new Problem("wrong-state", `A ${invoice.status} invoice cannot be handed on`, { extra: { original: { number, state: invoice.status } } });
+      }
+      const receiver = checksummed(to);
+      if (receiver === caller.account || !(await persons.known(tx, receiver))) {
+        throw new Problem("receiver-invalid", "The receiver must be another account that is known here", {
+          violations: [{ field: "/to", rule: "known-account", detail: "An account of POST /v1/persons or of an enrolled taxpayer" }],
+        });
+      }
+      const [open] = await tx<{ id: string }[]>`select id from transfers where number = ${number} and status = 'offered'`;
+      if (open || (await busy(tx, [number]))) throw new Problem("invoice-busy", "The invoice is offered already, or another act on it waits", { extra: open ? { transfer: open.id } : {} });
+      const [row] = await tx<Row[]>`
+        insert into transfers (number, sender, receiver) values (${number}, ${caller.account}, ${receiver})
+        returning id, number, sender, receiver, status, operation, created_at`;
+      return row as Row;
+    },
+
+    async accept(tx: Tx, caller: Caller, id: string): Promise<{ transfer: Transfer; operation: string }> {
+      const row = await end(tx, caller, id, "receiver", "accepted");
+      const operation = await enqueue(tx, {
+        kind: "transfer",
+        party: row.sender,
+        command: { type: "act", kind: "Transfer", to: row.receiver, ref: ZERO_REF, invoices: [row.number] },
+        signers: [row.sender, row.receiver],
+      });
+      await tx`update transfers set operation = ${operation} where id = ${id}`;
+      return { transfer: { ...row, operation }, operation };
+    },
+
+    decline: (tx: Tx, caller: Caller, id: string): Promise<Transfer> => end(tx, caller, id, "receiver", "declined"),
+    withdraw: (tx: Tx, caller: Caller, id: string): Promise<Transfer> => end(tx, caller, id, "sender", "withdrawn"),
+
+    get: async (tx: Tx, caller: Caller, id: string): Promise<Transfer> => withOutcome(tx, await get(tx, caller, id)),
+
+    async list(tx: Tx, caller: Caller, filter: { status?: string | undefined; before?: string | undefined; limit: number }): Promise<Transfer[]> {
+      const rows = await tx<Row[]>`
+        select id, number, sender, receiver, status, operation, created_at from transfers
+        where (sender = ${caller.account} or receiver = ${caller.account})
+          and ${filter.status === undefined ? tx`true` : tx`status = ${filter.status}`}
+          and ${filter.before === undefined ? tx`true` : tx`id < ${filter.before}`}
+        order by id desc limit ${filter.limit}`;
+      return Promise.all(rows.map((row) => withOutcome(tx, row)));
+    },
+  };
+}

@@ -1,0 +1,53 @@
+/**
+ * An Answer on the wire: JSON, text, bytes or a stream, by its body and its Content-Type.
+ *
+ * Nothing may keep an answer unless the route says so: what it shows is one party's.
+ */
+import { once } from "node:events";
+import type { Response } from "express";
+import type { Answer } from "../kernel/api.ts";
+
+const isStream = (body: unknown): body is AsyncIterable<string | Uint8Array> => typeof body === "object" && body !== null && Symbol.asyncIterator in body;
+
+/** Writes as fast as the client reads; closes the source when the client goes or `signal` ends it. */
+async function pour(response: Response, source: AsyncIterable<string | Uint8Array>, signal: AbortSignal): Promise<void> {
+  const iterator = source[Symbol.asyncIterator]();
+  const ended = new Promise<undefined>((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
+  try {
+    while (!signal.aborted) {
+      const next = await Promise.race([iterator.next(), ended]);
+      if (next === undefined || next.done === true) break;
+      if (!response.write(next.value)) await Promise.race([once(response, "drain", { signal }).catch(() => undefined), ended]);
+    }
+    response.end();
+  } finally {
+    // not awaited: a source in the middle of its own waiting returns when that ends
+    void iterator.return?.()?.catch(() => undefined);
+  }
+}
+
+/** Sends it; resolves when the last byte is handed to the connection. A HEAD gets the headers alone. */
+export async function sendAnswer(response: Response, { status, body, headers = {} }: Answer, signal: AbortSignal): Promise<void> {
+  response.statusCode = status;
+  response.setHeader("Cache-Control", "no-store");
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  if (body === undefined) {
+    response.end();
+    return;
+  }
+  if (isStream(body)) {
+    response.flushHeaders();
+    if (response.req.method === "HEAD") response.end();
+    else await pour(response, body, signal);
+    return;
+  }
+  const type = response.getHeader("Content-Type");
+  const ready = body instanceof Uint8Array || (typeof body === "string" && type !== undefined && !/\bjson\b/.test(String(type)));
+  if (type === undefined) response.setHeader("Content-Type", ready ? "application/octet-stream" : "application/json; charset=utf-8");
+  const bytes = ready ? Buffer.from(body as Uint8Array) : Buffer.from(JSON.stringify(body));
+  response.setHeader("Content-Length", bytes.length);
+  response.end(bytes);
+}

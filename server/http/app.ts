@@ -1,0 +1,134 @@
+/**
+ * The Express app, made of routes: what every request passes, in order, and what becomes of those that no route takes.
+ *
+ *   request id → log → security headers → bound on headers → ops → routes → site → docs → 404 → problem+json
+ *   a route: caller → rate → role → handler (handler.ts)
+ *
+ * Deny by default. No CORS: no page of another origin may call with a user's credentials, and the API knows no cookies.
+ * Logs name the route as a template, never the path, the query or a header: they hold tax ids, amounts and keys.
+ */
+import { randomUUID } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
+import helmet from "helmet";
+import { pinoHttp } from "pino-http";
+import type { Changes, Sql, Tx } from "../db/db.ts";
+import type { Route } from "../kernel/api.ts";
+import type { Config } from "../kernel/config.ts";
+import type { createLog } from "../kernel/log.ts";
+import { Problem } from "../kernel/problems.ts";
+import type { Vault } from "../keys/vault.ts";
+import { callerOf, createAuth } from "./auth.ts";
+import { createDocs } from "./docs.ts";
+import { createHandler } from "./handler.ts";
+import { createIdempotency } from "./idempotency.ts";
+import { createLimits, limitHeaders } from "./limits.ts";
+import { openApi } from "./openapi.ts";
+import { createOps, opsPaths, type Readiness } from "./ops.ts";
+import { describeError, sendProblem, toProblem } from "./problem.ts";
+import { routeTable } from "./route-table.ts";
+
+export type AppDeps = {
+  sql: Sql;
+  vault: Vault;
+  /** Wakes what waits; openChanges of db/db.ts. */
+  changes: Pick<Changes, "wait">;
+  log: ReturnType<typeof createLog>;
+  routes: readonly Route<Tx>[];
+  config: Pick<Config, "MAX_BODY_BYTES" | "RATE_PER_MINUTE" | "PUBLIC_RATE_PER_MINUTE" | "WAIT_MAX_SECONDS">;
+  readiness: () => Promise<Readiness>;
+  /** Of the software, for /openapi.json. */
+  version: string;
+  /** Abort it before the listening socket is closed: waits and streams end, /readyz says no. */
+  stopping?: AbortSignal;
+  /** Serves what is no route: the files of the console, without limit. Sets its own Content-Security-Policy. */
+  site?: RequestHandler;
+};
+
+const requestIdOf = (request: IncomingMessage): string => {
+  const given = request.headers["x-request-id"];
+  return typeof given === "string" && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : randomUUID();
+};
+
+export function createApp(deps: AppDeps): Express {
+  const stopping = deps.stopping ?? new AbortController().signal;
+  const limits = createLimits(deps.config, (request) => (request.res ? callerOf(request.res).keyId : ""));
+  const auth = createAuth({ sql: deps.sql, refused: limits.byAddress });
+  const handle = createHandler({
+    sql: deps.sql,
+    exactly: createIdempotency({ sql: deps.sql, vault: deps.vault }),
+    changes: deps.changes,
+    maxBodyBytes: deps.config.MAX_BODY_BYTES,
+    waitMaxSeconds: deps.config.WAIT_MAX_SECONDS,
+    stopping,
+  });
+  const table = routeTable(deps.routes);
+  const document = openApi(table as readonly Route<never>[], { version: deps.version, maxWaitSeconds: deps.config.WAIT_MAX_SECONDS });
+
+  const app = express();
+  app.disable("x-powered-by").disable("etag");
+  app.set("query parser", false).set("trust proxy", false).set("case sensitive routing", true).set("strict routing", true);
+
+  app.use((request, response, next) => {
+    request.id = requestIdOf(request);
+    response.setHeader("X-Request-Id", request.id);
+    next();
+  });
+  app.use(
+    pinoHttp<express.Request, express.Response, string>({
+      logger: deps.log,
+      quietReqLogger: true,
+      quietResLogger: true,
+      customAttributeKeys: { reqId: "requestId" },
+      autoLogging: { ignore: (request) => opsPaths.has(request.url) },
+      customLogLevel: (_request, response) => (response.statusCode >= 500 ? "error" : "info"),
+      customSuccessMessage: () => "answered",
+      customErrorMessage: () => "answered",
+      customSuccessObject: (request, response, { responseTime }) => told(request, response, responseTime),
+      customErrorObject: (request, response, _error, { responseTime }) => told(request, response, responseTime),
+    }),
+  );
+  app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } } }));
+  app.use(limitHeaders);
+  app.use(createOps(deps.readiness, stopping));
+
+  for (const [path, routes] of Map.groupBy(table, (route) => route.path)) {
+    const methods = routes.map((route) => route.method.toUpperCase());
+    const allow = [...methods, ...(methods.includes("GET") ? ["HEAD"] : []), "OPTIONS"].join(", ");
+    const entry = app.route(path.replaceAll(/\{(\w+)\}/g, ":$1"));
+    entry.all((_request, response, next) => {
+      response.locals["route"] = path;
+      next();
+    });
+    for (const route of routes) {
+      if (route.roles === "public") entry[route.method](limits.byAddress, handle(route));
+      else entry[route.method](auth.authenticate, limits.byKey, auth.authorize(route.roles), handle(route));
+    }
+    entry.options((_request, response) => void response.set("Allow", allow).status(204).end());
+    entry.all((request, response) => {
+      response.setHeader("Allow", allow);
+      throw new Problem("method-not-allowed", `${request.method} is not known here; ${allow} are`);
+    });
+  }
+  if (deps.site) app.use(deps.site);
+  app.use(limits.byAddress, createDocs(document), () => {
+    throw new Problem("not-found", "There is nothing at this path");
+  });
+  app.use(refuse);
+  return app;
+}
+
+/** What the log says of a request. */
+function told(request: express.Request, response: express.Response, milliseconds: unknown): Record<string, unknown> {
+  const { keyId } = callerOf(response);
+  const { route, code } = response.locals;
+  return { method: request.method, route, status: response.statusCode, code, key: keyId || undefined, milliseconds, cut: response.writableFinished ? undefined : true };
+}
+
+const refuse: ErrorRequestHandler = (error, request, response, _next) => {
+  const problem = toProblem(error);
+  response.locals["code"] = problem.code;
+  // a client that went away in the middle of its request is no fault of ours
+  if (problem.status >= 500 && !request.socket.destroyed) request.log.error({ error: describeError(error) }, problem.code);
+  sendProblem(response, problem, String(request.id));
+};

@@ -1,0 +1,106 @@
+/**
+ * One route as an Express handler: reads the request, runs the route where its method belongs, sends the answer.
+ *
+ *   GET                on the plain connection
+ *   POST, public       in a read-only transaction
+ *   POST               once per Idempotency-Key (idempotency.ts), then perhaps waits (waiting.ts)
+ *   PUT PATCH DELETE   in a transaction; the same request again changes nothing more
+ *
+ * Order of refusals: media types, size, Idempotency-Key, path, query, body. All of it comes before the transaction, so junk costs the
+ * database nothing.
+ */
+import type { Request as HttpRequest, RequestHandler, Response } from "express";
+import type { Changes, Sql, Tx } from "../db/db.ts";
+import type { Answer, Caller, Request, Route } from "../kernel/api.ts";
+import { Problem } from "../kernel/problems.ts";
+import { sendAnswer } from "./answer.ts";
+import { callerOf } from "./auth.ts";
+import { type Exactly, type Kept, readIdempotencyKey } from "./idempotency.ts";
+import { readBody } from "./limits.ts";
+import { describeError, problemAnswer } from "./problem.ts";
+import { readAccept, readContent, readMediaType, readParams, readQuery } from "./request.ts";
+import { preferredWait, waitFor } from "./waiting.ts";
+
+export type HandlerDeps = {
+  sql: Sql;
+  exactly: Exactly;
+  changes: Pick<Changes, "wait">;
+  maxBodyBytes: number;
+  waitMaxSeconds: number;
+  /** Aborted when the process stops: waits and streams end, answers under way do not. */
+  stopping: AbortSignal;
+};
+
+const cut: ReadonlySet<string> = new Set(["authorization", "proxy-authorization", "cookie"]);
+
+/** Aborted when the connection closes before the answer is out. */
+function goneSignal(response: Response): AbortSignal {
+  const gone = new AbortController();
+  response.once("close", () => gone.abort());
+  return gone.signal;
+}
+
+export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeconds, stopping }: HandlerDeps) {
+  /** The final answer of accepted work, or the 202 as it stands. */
+  async function settle(route: Route<Tx>, kept: Kept, caller: Caller, accepted: Answer, seconds: number, request: HttpRequest, signal: AbortSignal): Promise<Answer> {
+    const look = async () => {
+      try {
+        return await route.settled?.(sql, accepted, caller);
+      } catch (error) {
+        if (error instanceof Problem && error.status !== 503) return problemAnswer(error, String(request.id));
+        throw error;
+      }
+    };
+    try {
+      const final = await waitFor(look, { milliseconds: seconds * 1_000, changes, signal });
+      if (final === undefined) return accepted;
+      const stored = await exactly.settle(kept, final);
+      return { ...stored, headers: { ...stored.headers, "preference-applied": `wait=${seconds}` } };
+    } catch (error) {
+      // the work is accepted and stored: that it cannot be looked after now is no refusal of it
+      request.log.warn({ error: describeError(error) }, "a wait ends early");
+      return accepted;
+    }
+  }
+
+  return (route: Route<Tx>): RequestHandler =>
+    async (request, response) => {
+      const caller = callerOf(response);
+      const signal = AbortSignal.any([goneSignal(response), stopping]);
+      const accept = readAccept(route, request);
+      const writes = route.method !== "get";
+      const mediaType = writes ? readMediaType(route, request, response) : "";
+      const bytes = writes ? await readBody(request, maxBodyBytes) : Buffer.alloc(0);
+      const once = route.method === "post" && route.roles !== "public";
+      const kept: Kept | undefined = once ? { account: caller.account, key: readIdempotencyKey(request.get("idempotency-key")) } : undefined;
+      const params = readParams(route, request);
+      const query = readQuery(route, request);
+      const body = writes ? readContent(route, mediaType, bytes) : undefined;
+      const run = (connection: Tx): Promise<Answer> => {
+        const given: Request<Tx, unknown, unknown, unknown> = {
+          caller,
+          sql: connection,
+          params,
+          query,
+          body,
+          mediaType,
+          accept,
+          requestId: String(request.id),
+          header: (name) => (cut.has(name.toLowerCase()) ? undefined : request.get(name)),
+          signal,
+        };
+        return route.run(given);
+      };
+
+      if (kept !== undefined) {
+        const { answer, replayed } = await exactly.once(kept, [request.method, request.originalUrl, mediaType, bytes], run);
+        if (replayed) response.setHeader("Idempotency-Replayed", "true");
+        const seconds = preferredWait(request.get("prefer"), waitMaxSeconds);
+        const waits = route.settled !== undefined && answer.status === 202 && seconds > 0;
+        return sendAnswer(response, waits ? await settle(route, kept, caller, answer, seconds, request, signal) : answer, signal);
+      }
+      if (!writes) return sendAnswer(response, await run(sql), signal);
+      const options = route.roles === "public" ? "read only" : "read write";
+      return sendAnswer(response, (await sql.begin(options, run)) as Answer, signal);
+    };
+}

@@ -1,0 +1,63 @@
+/**
+ * Bounds on what a client can make the gateway do: headers, body bytes, requests a minute.
+ *
+ * Counters are of this process: behind several, the bound is as many times higher. `trust proxy` is off, so the address is the
+ * peer's; behind a reverse proxy all callers without a key share one, and the proxy is where to limit them.
+ * Pages are bounded by the query schemas (kernel/page.ts); route-table.ts refuses a route whose `limit` allows more.
+ */
+import type { IncomingMessage } from "node:http";
+import type { Request, RequestHandler } from "express";
+import { ipKeyGenerator, rateLimit } from "express-rate-limit";
+import type { Config } from "../kernel/config.ts";
+import { Problem } from "../kernel/problems.ts";
+
+export const MAX_HEADERS = 64;
+
+/** Refuses a crowd of headers. The bytes of all headers are bounded by Node (16 KiB). */
+export const limitHeaders: RequestHandler = (request, _response, next) => {
+  if (request.rawHeaders.length > 2 * MAX_HEADERS) throw new Problem("malformed-request", `The request has more than ${MAX_HEADERS} headers`);
+  next();
+};
+
+const limiter = (limit: number, identifier: string, keyOf: (request: Request) => string) =>
+  rateLimit({
+    windowMs: 60_000,
+    limit,
+    identifier,
+    standardHeaders: "draft-8",
+    legacyHeaders: false,
+    keyGenerator: keyOf,
+    // sets Retry-After itself before it calls this
+    handler: (_request, _response, next) => next(new Problem("rate-limited", `More than ${limit} requests in a minute`)),
+  });
+
+export type Limits = { byKey: RequestHandler; byAddress: RequestHandler };
+
+/** `byKey` counts a caller's requests (after it is known who calls); `byAddress` those of an address that shows no valid key. */
+export function createLimits(config: Pick<Config, "RATE_PER_MINUTE" | "PUBLIC_RATE_PER_MINUTE">, keyIdOf: (request: Request) => string): Limits {
+  return {
+    byKey: limiter(config.RATE_PER_MINUTE, "key", keyIdOf),
+    // an IPv6 client has a whole network of addresses: counted as one
+    byAddress: limiter(config.PUBLIC_RATE_PER_MINUTE, "address", (request) => ipKeyGenerator(request.ip ?? "")),
+  };
+}
+
+/**
+ * Reads the body's bytes. Throws Problem `body-too-large` as soon as that is known: by Content-Length, or while reading. The rest is
+ * thrown away as it comes (until the request's time is up), or the client, still sending, would see a broken connection and not
+ * the answer.
+ */
+export async function readBody(request: IncomingMessage, max: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = Number(request.headers["content-length"] ?? 0) > max ? Number.POSITIVE_INFINITY : 0;
+  if (size <= max) {
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > max) break;
+      chunks.push(chunk);
+    }
+  }
+  if (size <= max) return Buffer.concat(chunks, size);
+  request.resume();
+  throw new Problem("body-too-large", `The body has more than ${max} bytes`, { extra: { maxBytes: max } });
+}

@@ -1,0 +1,114 @@
+/**
+ * From an HTTP request to what a route's `run` gets: parameters, query, media types and body, each checked by the route's own
+ * schemas.
+ *
+ * Fields of broken rules are named as the client wrote them: `/seller/taxId` in the body (a JSON pointer), `?limit` in the query,
+ * `{number}` in the path.
+ */
+import type { Request as HttpRequest, Response } from "express";
+import { type ZodError, ZodObject, type ZodType, z } from "zod";
+import type { Route } from "../kernel/api.ts";
+import { Problem, type Violation } from "../kernel/problems.ts";
+import { readStrictJson } from "./json.ts";
+
+const JSON_TYPE = "application/json";
+
+const at = (value: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>((inner, key) => (typeof inner === "object" && inner !== null ? (inner as Record<PropertyKey, unknown>)[key] : undefined), value);
+
+const pointer = (path: readonly PropertyKey[]) => path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+
+/** Names of zod's rules, kebab-case; one of its own (`custom`) may name itself by `params: { rule }`. */
+function violationsOf(error: ZodError, value: unknown, field: (path: readonly PropertyKey[]) => string): Violation[] {
+  return error.issues.flatMap((issue) => {
+    const named = (rule: string, path = issue.path, detail = issue.message): Violation => ({ field: field(path), rule, detail });
+    if (issue.code === "unrecognized_keys") return issue.keys.map((key) => named("unknown-member", [...issue.path, key], "This is not known here"));
+    if (issue.code === "invalid_type" || issue.code === "invalid_value" || issue.code === "invalid_union") {
+      if (at(value, issue.path) === undefined) return [named("required", issue.path, "This is required")];
+    }
+    if (issue.code === "custom" && typeof issue.params?.["rule"] === "string") return [named(issue.params["rule"])];
+    return [named(issue.code.replace("invalid_", "").replaceAll("_", "-"))];
+  });
+}
+
+/** Throws Problem `invalid-request` with every rule that is broken. */
+function check<T extends ZodType>(schema: T, value: unknown, field: (path: readonly PropertyKey[]) => string): z.output<T> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const violations = violationsOf(parsed.error, value, field);
+  const [first] = violations;
+  throw new Problem("invalid-request", first ? `${first.field || "The body"}: ${first.detail}` : "The request breaks a rule", { violations });
+}
+
+const malformed = (detail: string) => new Problem("malformed-request", detail);
+
+/** Values of the path, percent-decoded by the router. */
+export function readParams(route: Route, request: HttpRequest): unknown {
+  const values = Object.fromEntries(Object.entries(request.params));
+  if (Object.values(values).some((value) => String(value).includes("\0"))) throw malformed("The path has a NUL");
+  return route.params && check(route.params.strict(), values, (path) => `{${path.join(".")}}`);
+}
+
+/** The query, of which every parameter must be known; one that stands twice is a list. */
+export function readQuery(route: Route, request: HttpRequest): unknown {
+  const text = request.originalUrl.split("?").slice(1).join("?");
+  try {
+    if (decodeURIComponent(text.replaceAll("+", " ")).includes("\0")) throw malformed("The query has a NUL");
+  } catch (error) {
+    throw error instanceof URIError ? malformed("The query has a percent sign that encodes nothing") : error;
+  }
+  const given = new URLSearchParams(text);
+  const values = Object.fromEntries([...new Set(given.keys())].map((name) => [name, given.getAll(name).length > 1 ? given.getAll(name) : given.get(name)]));
+  const read = check((route.query ?? z.object({})).strict(), values, (path) => `?${path.join(".")}`);
+  return route.query && read;
+}
+
+/** The media type to answer with; throws Problem `not-acceptable`. */
+export function readAccept(route: Route, request: HttpRequest): string {
+  const produces = route.produces ?? [JSON_TYPE];
+  const chosen = request.accepts([...produces]);
+  if (chosen === false) throw new Problem("not-acceptable", `This is answered as ${produces.join(", ")}`, { extra: { available: produces } });
+  return chosen;
+}
+
+/** Media types of bodies that a route reads; none: it takes no body. */
+export const bodyTypes = (route: Route): readonly string[] => [...(route.body ? [JSON_TYPE] : []), ...(route.rawBody?.mediaTypes ?? [])];
+
+/**
+ * The body's media type without parameters, "" when there is no body and none is named. Throws Problem `unsupported-media-type`
+ * (with Accept-Post or Accept-Patch), also for a charset other than UTF-8 and for compressed bodies. Needs no byte of the body.
+ */
+export function readMediaType(route: Route, request: HttpRequest, response: Response): string {
+  const types = bodyTypes(route);
+  const [type = "", ...parameters] = (request.headers["content-type"] ?? "").split(";").map((part) => part.trim().toLowerCase());
+  const empty = request.headers["content-length"] === undefined ? request.headers["transfer-encoding"] === undefined : request.headers["content-length"] === "0";
+  const refuse = (detail: string) => {
+    if (route.method === "post") response.setHeader("Accept-Post", types.join(", "));
+    if (route.method === "patch") response.setHeader("Accept-Patch", types.join(", "));
+    return new Problem("unsupported-media-type", detail, { extra: { available: types } });
+  };
+  const encoding = request.headers["content-encoding"]?.trim().toLowerCase();
+  if (encoding !== undefined && encoding !== "identity") {
+    response.setHeader("Accept-Encoding", "identity");
+    throw refuse("Compressed bodies are not read");
+  }
+  if (types.length === 0 || (empty && type === "")) return type;
+  if (!types.includes(type)) throw refuse(type === "" ? `Content-Type is missing; here it is ${types.join(" or ")}` : `Here Content-Type is ${types.join(" or ")}`);
+  const charset = parameters.find((parameter) => parameter.startsWith("charset="))?.slice("charset=".length).replaceAll('"', "");
+  if (charset !== undefined && charset !== "utf-8" && charset !== "utf8") throw refuse("Bodies are read as UTF-8 alone");
+  return type;
+}
+
+/** What `run` gets as body: a checked value for JSON, the bytes for a route that reads them itself. */
+export function readContent(route: Route, mediaType: string, bytes: Buffer): unknown {
+  if (route.rawBody?.mediaTypes.includes(mediaType) === true) return bytes;
+  if (route.body) {
+    // an inner object closes itself (z.strictObject); the outermost is closed here, so that a misspelt member is never ignored
+    const schema = route.body instanceof ZodObject && route.body.def.catchall === undefined ? route.body.strict() : route.body;
+    return check(schema, bytes.length === 0 ? undefined : readStrictJson(bytes), pointer);
+  }
+  if (route.rawBody) return bytes;
+  const empty = bytes.length === 0 || (mediaType === JSON_TYPE && bytes.toString().replaceAll(/\s/g, "") === "{}");
+  if (!empty) throw new Problem("invalid-request", "This takes no body", { violations: [{ field: "", rule: "no-body", detail: "This takes no body" }] });
+  return new Uint8Array();
+}

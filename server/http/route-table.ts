@@ -1,0 +1,49 @@
+/**
+ * The routes as one table: checked once, at composition, in the order in which they are to be matched.
+ *
+ * Owns: what makes a route sound (a fault here is a programmer's, told before the first request), and its operation's name.
+ */
+import type { Route } from "../kernel/api.ts";
+import { MAX_PAGE } from "../kernel/page.ts";
+
+/** `{name}`s of a path. */
+export const placeholders = (path: string): string[] => [...path.matchAll(/\{(\w+)\}/g)].map((found) => found[1] ?? "");
+
+const capital = (word: string) => word.charAt(0).toUpperCase() + word.slice(1);
+
+/** GET /v1/invoices/{number}/bundle → getInvoicesByNumberBundle. */
+export function operationId({ method, path }: Pick<Route, "method" | "path">): string {
+  const words = path.split("/").filter((part) => part !== "" && part !== "v1");
+  return method + words.flatMap((part) => (part.startsWith("{") ? ["By", part.slice(1, -1)] : part.split(/[^A-Za-z0-9]+/))).map(capital).join("");
+}
+
+function faultsOf(route: Route<never>): string[] {
+  const faults: string[] = [];
+  const named = placeholders(route.path).sort().join();
+  const given = Object.keys(route.params?.shape ?? {}).sort().join();
+  if (!/^(\/([A-Za-z0-9._-]+|\{\w+\}))+$/.test(route.path)) faults.push("its path is not made of words and {names}");
+  if (named !== given) faults.push(`its path names {${named}}, its schema {${given}}`);
+  if (route.roles !== "public" && route.roles.length === 0) faults.push("no role may call it");
+  if (route.roles === "public" && !["get", "post"].includes(route.method)) faults.push("it is public and writes");
+  if (route.method === "get" && (route.body || route.rawBody)) faults.push("a GET has no body");
+  if (route.settled && (route.method !== "post" || route.roles === "public" || !(202 in route.answers))) faults.push("only a POST with a caller and a 202 goes on after its answer");
+  if (Object.keys(route.answers).length === 0) faults.push("it names no answer");
+  const limit = route.query?.shape["limit"];
+  if (limit?.safeParse(String(MAX_PAGE + 1)).success === true) faults.push(`its pages have no bound of ${MAX_PAGE}`);
+  return faults;
+}
+
+/** Checks all and puts words before {names}, so that /v1/invoices/batch is no invoice's number. Throws one Error with every fault. */
+export function routeTable<S>(routes: readonly Route<S>[]): Route<S>[] {
+  const seen = new Set<string>();
+  const faults = routes.flatMap((route) => {
+    const id = operationId(route);
+    const own = faultsOf(route as unknown as Route<never>);
+    if (seen.has(id)) own.push("it is there twice");
+    seen.add(id);
+    return own.map((fault) => `  ${route.method.toUpperCase()} ${route.path}: ${fault}`);
+  });
+  if (faults.length > 0) throw new Error(`Routes that cannot be served:\n${faults.join("\n")}`);
+  const order = ({ path }: Route<S>) => path.replaceAll(/\{\w+\}/g, "\u{10ffff}");
+  return [...routes].sort((a, b) => (order(a) < order(b) ? -1 : order(a) > order(b) ? 1 : 0));
+}

@@ -1,0 +1,42 @@
+/**
+ * Prefer: wait (RFC 7240): holds an answer until the work that goes on after it has come to an end.
+ *
+ * Holds no connection and no lock while it waits. Woken by changes, looks again on its own at least every half second (a
+ * notification can be lost with its connection), and gives up at once when its client is gone.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Changes } from "../db/db.ts";
+
+/** Longest time without a look of one's own. */
+const POLL_MS = 500;
+/** Shortest time between two looks: a busy chain announces changes faster than waiters need to hear of them. */
+const PAUSE_MS = 20;
+
+/** Seconds of `Prefer: wait=N`, at most `max`; 0 when it is not asked for. A preference that cannot be read is no error (RFC 7240 §2). */
+export function preferredWait(prefer: string | undefined, max: number): number {
+  const [, seconds] = /(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])/i.exec(prefer ?? "") ?? [];
+  return Math.min(Number(seconds ?? 0), max);
+}
+
+/** Asks `look` until it finds something; undefined when time is up or `signal` is aborted. */
+export async function waitFor<T>(
+  look: () => Promise<T | undefined>,
+  { milliseconds, changes, signal }: { milliseconds: number; changes: Pick<Changes, "wait">; signal: AbortSignal },
+): Promise<T | undefined> {
+  const end = performance.now() + milliseconds;
+  const aborted = new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+  while (!signal.aborted) {
+    const left = Math.max(0, end - performance.now());
+    // listening begins before the look: a change that comes between look and wait is not missed
+    const changed = changes.wait(Math.min(POLL_MS, left));
+    const found = await look();
+    if (found !== undefined) return found;
+    if (left === 0) return undefined;
+    await Promise.race([changed, aborted]);
+    await Promise.race([delay(Math.min(PAUSE_MS, left)), aborted]);
+  }
+  return undefined;
+}

@@ -1,0 +1,90 @@
+/**
+ * What a feature says of its HTTP shape (features/<feature>/routes.ts) and what the HTTP layer makes of it.
+ *
+ * A route is data: schemas that validate are the schemas in /openapi.json. Deny by default: a route names its roles, and its
+ * feature scopes every query to `caller.account`. Owns types only; http/ does the work.
+ */
+import type { ZodObject, ZodType, z } from "zod";
+import type { Code } from "./problems.ts";
+
+export const roles = ["bureau", "issuer", "employer", "holder"] as const;
+export type Role = (typeof roles)[number];
+
+/** Who calls: the party that the API key belongs to, and what the key may do for it. */
+export type Caller = { keyId: string; account: string; roles: readonly Role[] };
+
+/** `sql` is the SQL transaction of the request (a POST's idempotency row is in it), or a plain connection for a GET. */
+export type Request<S, Params, Query, Body> = {
+  caller: Caller;
+  sql: S;
+  params: Params;
+  query: Query;
+  body: Body;
+  /** Media type of the body without parameters, lower case. */
+  mediaType: string;
+  /** What is to be answered: one of the route's `produces`, chosen by the Accept header. */
+  accept: string;
+  requestId: string;
+  /** A header of the request; the API key is not among them. */
+  header(name: string): string | undefined;
+  /** Aborted when the client has gone or the process stops: ends streams. */
+  signal: AbortSignal;
+};
+
+/**
+ * `body`: what JSON can say; or, with a Content-Type of its own in `headers`, a string, a Uint8Array (not for a POST: it must be
+ * storable) or an AsyncIterable of either (GET only: a stream). `undefined` is no body.
+ */
+export type Answer = { status: number; body: unknown; headers?: Record<string, string> };
+
+type Parsed<T> = T extends ZodType ? z.output<T> : undefined;
+
+export type Route<S = never> = {
+  method: "get" | "post" | "put" | "patch" | "delete";
+  /** OpenAPI form: `/v1/invoices/{number}`. */
+  path: string;
+  summary: string;
+  description?: string;
+  tag: string;
+  /**
+   * Roles of which the caller needs one. "public" asks for no key: the caller has an empty account and no roles, and nothing can be
+   * written (a POST runs in a read-only transaction and takes no Idempotency-Key, for there is nobody whose key it would be).
+   */
+  roles: readonly Role[] | "public";
+  params?: ZodObject;
+  query?: ZodObject;
+  /** JSON body; validated before `run`. Unknown members of the outermost object are refused; write z.strictObject for inner ones. */
+  body?: ZodType;
+  /** Bodies that the feature reads itself, by media type: `run` gets a Uint8Array. */
+  rawBody?: { mediaTypes: readonly string[]; schema?: ZodType; example?: unknown };
+  /** Media types that it can answer, the preferred one first; without it: application/json. */
+  produces?: readonly string[];
+  /** Successful answers by status. */
+  answers: Record<number, { description: string; schema?: ZodType }>;
+  /** Refusals that the feature itself may give, for the documentation. */
+  problems?: readonly Code[];
+  /**
+   * For a POST whose work goes on after its 202: `Prefer: wait=SECONDS` asks this until it gives the final answer or time is up.
+   * Gets the 202 as it was given (or stored: a replay waits as well), so what to look for must be told by its body or headers.
+   * May throw a Problem: that is an outcome, and the stored answer from then on.
+   */
+  settled?(sql: S, accepted: Answer, caller: Caller): Promise<Answer | undefined>;
+  // what `run` takes is told by the schemas: `routeFor` checks that the two agree
+  // biome-ignore lint/suspicious/noExplicitAny: erased here on purpose
+  run(request: Request<S, any, any, any>): Promise<Answer>;
+};
+
+type Typed<S, P extends ZodObject | undefined, Q extends ZodObject | undefined, B extends ZodType | undefined> = Omit<Route<S>, "params" | "query" | "body" | "run"> & {
+  params?: P;
+  query?: Q;
+  body?: B;
+  run(request: Request<S, Parsed<P>, Parsed<Q>, B extends ZodType ? z.output<B> : Uint8Array>): Promise<Answer>;
+};
+
+/** Gives a route its types; `S` is the SQL connection's type. */
+export const routeFor =
+  <S>() =>
+  <P extends ZodObject | undefined = undefined, Q extends ZodObject | undefined = undefined, B extends ZodType | undefined = undefined>(
+    route: Typed<S, P, Q, B>,
+  ): Route<S> =>
+    route as Route<S>;

@@ -1,0 +1,15 @@
+/** Structured logs. Secrets and documents never go in: callers log ids, and what could carry a secret is cut out here as well. */
+import { type DestinationStream, pino } from "pino";
+
+export type Log = Pick<ReturnType<typeof pino>, "info" | "warn" | "error" | "debug" | "child">;
+
+export function createLog(level: string, stream?: DestinationStream): ReturnType<typeof pino> {
+  const options = {
+    level,
+    redact: {
+      paths: ["req.headers.authorization", "req.headers.cookie", "*.secret", "*.privateKey", "*.password", "authorization"],
+      censor: "[cut]",
+    },
+  };
+  return stream ? pino(options, stream) : pino(options);
+}

@@ -1,0 +1,13 @@
+/** Shapes that more than one feature's routes use. */
+import { z } from "zod";
+
+export const accountSchema = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{40}$/, "account-format")
+  .meta({ id: "Account", description: "A party's permanent address", example: "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed" });
+export const numberSchema = z
+  .string()
+  .regex(/^\d{20}$/, "number-has-20-digits")
+  .meta({ id: "InvoiceNumber", description: "YY RR C and 15 digits", example: "26442000000000000001" });
+/** What a 202 says of the work that goes on. */
+export const operationRefSchema = z.object({ id: z.uuid(), href: z.string() }).meta({ id: "OperationRef" });

@@ -1,0 +1,80 @@
+/**
+ * Custodial keys: secp256k1 private keys, sealed in the database. The operator is trusted with these (docs/threat-model.md);
+ * a party that does not want that keeps its own key, and then there is none here to sign with.
+ *
+ * Opened keys are cached in memory, bounded. Never logs or returns a private key.
+ */
+import { computeAddress, hexlify, randomBytes, recoverAddress, SigningKey, Transaction } from "ethers";
+import { type CompactSignature, compactSignature } from "../chain/messages.ts";
+import type { Sql, Tx } from "../db/db.ts";
+import type { Vault } from "./vault.ts";
+
+export type TransactionFields = { chainId: number; nonce: number; to: string; data: string; gasLimit: bigint };
+
+export type Keystore = {
+  /** Makes a key and returns its address. */
+  create(tx: Tx): Promise<string>;
+  /** Takes a key that was made elsewhere; returns its address. */
+  take(tx: Tx, privateKey: string): Promise<string>;
+  holds(address: string): Promise<boolean>;
+  /** Signs a 32-byte digest with the key of this address; undefined when it is not kept here. */
+  sign(address: string, digest: string): Promise<CompactSignature | undefined>;
+  /** Signs a legacy transaction with zero gas price. Throws when the key is not kept here. */
+  signTransaction(address: string, fields: TransactionFields): Promise<{ raw: string; hash: string }>;
+};
+
+/** Address whose key made this signature over this digest; undefined when it is malformed or s is in the upper half. */
+export function recoverSigner(digest: string, signature: string): string | undefined {
+  const compact = compactSignature(signature);
+  if (!compact) return undefined;
+  try {
+    return recoverAddress(digest, { r: compact.r, yParityAndS: compact.vs });
+  } catch {
+    return undefined;
+  }
+}
+
+const CACHED_KEYS = 10_000;
+
+export function createKeystore(deps: { sql: Sql; vault: Vault }): Keystore {
+  const { sql, vault } = deps;
+  const cache = new Map<string, SigningKey>();
+
+  async function keyOf(address: string): Promise<SigningKey | undefined> {
+    const cached = cache.get(address);
+    if (cached) return cached;
+    const [row] = await sql<{ sealed: Buffer }[]>`select sealed from keystore where address = ${address}`;
+    if (!row) return undefined;
+    const key = new SigningKey(vault.open("keystore", address, row.sealed));
+    if (cache.size >= CACHED_KEYS) cache.delete(cache.keys().next().value as string);
+    cache.set(address, key);
+    return key;
+  }
+
+  async function take(tx: Tx, privateKey: string): Promise<string> {
+    const address = accountOfSecret(privateKey);
+    const sealed = vault.seal("keystore", address, Buffer.from(privateKey.slice(2), "hex"));
+    await tx`insert into keystore (address, sealed) values (${address}, ${sealed}) on conflict do nothing`;
+    return address;
+  }
+
+  return {
+    take,
+    create: (tx) => take(tx, hexlify(randomBytes(32))),
+    holds: async (address) => (await keyOf(address)) !== undefined,
+    async sign(address, digest) {
+      const key = await keyOf(address);
+      return key && compactSignature(key.sign(digest).serialized);
+    },
+    async signTransaction(address, fields) {
+      const key = await keyOf(address);
+      if (!key) throw new Error(`The key of ${address} is not kept here`);
+      const transaction = Transaction.from({ ...fields, type: 0, gasPrice: 0n, value: 0n });
+      transaction.signature = key.sign(transaction.unsignedHash);
+      return { raw: transaction.serialized, hash: transaction.hash as string };
+    },
+  };
+}
+
+/** The account that a private key signs for. */
+export const accountOfSecret = (privateKey: string): string => computeAddress(new SigningKey(privateKey).publicKey);

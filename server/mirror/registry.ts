@@ -1,0 +1,63 @@
+/**
+ * The registry's state in tables: taxpayers, accounts (rotated keys, counters), quotas, segments. A function of the chain alone.
+ */
+import type { Tx } from "../db/db.ts";
+import type { Projection } from "../feed/follower.ts";
+
+export const standings = ["none", "active", "suspended"] as const;
+export type Standing = (typeof standings)[number];
+
+/** The key that signs for an account now. */
+export async function keyOf(tx: Tx, account: string): Promise<string> {
+  const [row] = await tx<{ key: string | null }[]>`select key from accounts where account = ${account}`;
+  return row?.key ?? account;
+}
+
+const setQuota = (tx: Tx, column: "granted" | "drawn", args: Record<string, string | number | boolean>) => tx`
+  insert into quotas (taxpayer, period, ${tx(column)})
+  values (${args["index"] as number}, ${args["period"] as number}, ${args[column] as string})
+  on conflict (taxpayer, period) do update set ${tx(column)} = excluded.${tx(column)}`;
+
+/** A signed act of the registry was taken: its account's counter moved. */
+const count = (tx: Tx, index: number) => tx`
+  insert into accounts (account, counter) select account, 1 from taxpayers where index = ${index}
+  on conflict (account) do update set counter = accounts.counter + 1`;
+
+export const registryMirror: Projection = {
+  name: "registry",
+  tables: ["taxpayers", "accounts", "quotas", "segments"],
+  on: {
+    async TaxpayerEnrolled(tx, { args }) {
+      await tx`
+        insert into taxpayers (index, account, capabilities, standing)
+        values (${args["index"] as number}, ${args["account"] as string}, ${args["capabilities"] as number}, 'active')`;
+    },
+    async StandingChanged(tx, { args }) {
+      await tx`update taxpayers set standing = ${standings[args["standing"] as number] as string} where index = ${args["index"] as number}`;
+    },
+    async CapabilitiesChanged(tx, { args }) {
+      await tx`update taxpayers set capabilities = ${args["capabilities"] as number} where index = ${args["index"] as number}`;
+    },
+    async KeyRotated(tx, { args }) {
+      await tx`
+        insert into accounts (account, key, counter)
+        values (${args["account"] as string}, ${args["key"] as string}, ${args["counter"] as string})
+        on conflict (account) do update set key = excluded.key, counter = excluded.counter`;
+    },
+    async QuotaSet(tx, { args }) {
+      await setQuota(tx, "granted", args);
+    },
+    async QuotaDrawn(tx, { args }) {
+      await setQuota(tx, "drawn", args);
+      await count(tx, args["index"] as number);
+    },
+    async QuotaGivenBack(tx, { args }) {
+      await setQuota(tx, "drawn", args);
+      await count(tx, args["index"] as number);
+    },
+    async SegmentAllotted(tx, { args }) {
+      const first = args["first"] as string;
+      await tx`insert into segments (first, issuer, length) values (${first}, ${args["issuer"] as number}, ${args["length"] as string})`;
+    },
+  },
+};

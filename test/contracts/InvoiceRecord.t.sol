@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IInvoiceLedger} from "../../contracts/interfaces/IInvoiceLedger.sol";
+import {InvoiceRecord, pack} from "../../contracts/types/InvoiceRecord.sol";
+
+/// Holds the packed record against the plain struct, and its layout against the widths that its type promises.
+contract InvoiceRecordTest {
+    struct Fields {
+        address holder;
+        uint32 employer;
+        uint8 state;
+        bool titled;
+        uint16 version;
+        uint40 updatedAt;
+    }
+
+    function testFuzz_what_is_packed_comes_back(Fields memory f) external pure {
+        InvoiceRecord r = _pack(f);
+        IInvoiceLedger.Record memory back = r.unpack();
+        require(back.holder == f.holder && r.holder() == f.holder, "holder");
+        require(back.employer == f.employer && r.employer() == f.employer, "employer");
+        require(uint8(back.state) == f.state && uint256(r.state()) == f.state, "state");
+        require(back.titled == f.titled && r.titled() == f.titled, "titled");
+        require(back.version == f.version && r.version() == f.version, "version");
+        require(back.updatedAt == f.updatedAt && r.updatedAt() == f.updatedAt, "updatedAt");
+    }
+
+    /// The layout is public: whoever reads the slot from a node relies on it.
+    function testFuzz_the_fields_lie_where_the_layout_says(Fields memory f) external pure {
+        uint256 word = InvoiceRecord.unwrap(_pack(f));
+        require(
+            bytes32(word) ==
+                bytes32(
+                    bytes.concat(
+                        bytes5(f.updatedAt),
+                        bytes2(f.version),
+                        bytes1(f.state | (f.titled ? 0x80 : 0)),
+                        bytes4(f.employer),
+                        bytes20(f.holder)
+                    )
+                ),
+            "layout differs"
+        );
+    }
+
+    function testFuzz_a_change_of_one_field_changes_no_other(Fields memory f, Fields memory g) external pure {
+        uint256 word = InvoiceRecord.unwrap(_pack(f));
+        g.state %= 5;
+        require(_changed(word, Fields(g.holder, f.employer, f.state, f.titled, f.version, f.updatedAt)) >> 160 == 0, "holder");
+        uint256 mask = _changed(word, Fields(f.holder, g.employer, f.state, f.titled, f.version, f.updatedAt));
+        require(mask & ~(uint256(type(uint32).max) << 160) == 0, "employer");
+        mask = _changed(word, Fields(f.holder, f.employer, g.state, f.titled, f.version, f.updatedAt));
+        require(mask & ~(uint256(0x7f) << 192) == 0, "state");
+        mask = _changed(word, Fields(f.holder, f.employer, f.state, !f.titled, f.version, f.updatedAt));
+        require(mask == 1 << 199, "titled");
+        mask = _changed(word, Fields(f.holder, f.employer, f.state, f.titled, g.version, f.updatedAt));
+        require(mask & ~(uint256(type(uint16).max) << 200) == 0, "version");
+        mask = _changed(word, Fields(f.holder, f.employer, f.state, f.titled, f.version, g.updatedAt));
+        require(mask & ~(uint256(type(uint40).max) << 216) == 0, "updatedAt");
+    }
+
+    function test_an_empty_slot_is_an_untouched_invoice() external pure {
+        IInvoiceLedger.Record memory r = InvoiceRecord.wrap(0).unpack();
+        require(r.holder == address(0) && r.employer == 0 && r.state == IInvoiceLedger.State.None, "not empty");
+        require(!r.titled && r.version == 0 && r.updatedAt == 0, "not empty");
+    }
+
+    function _changed(uint256 word, Fields memory f) private pure returns (uint256) {
+        return word ^ InvoiceRecord.unwrap(_pack(f));
+    }
+
+    /// Any byte becomes one of the five states, in place.
+    function _pack(Fields memory f) private pure returns (InvoiceRecord) {
+        f.state %= 5;
+        return pack(f.holder, f.employer, IInvoiceLedger.State(f.state), f.titled, f.version, f.updatedAt);
+    }
+}

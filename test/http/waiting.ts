@@ -1,0 +1,179 @@
+import { randomUUID } from "node:crypto";
+import { expect } from "chai";
+import { announce } from "../../server/db/db.ts";
+import { preferredWait } from "../../server/http/waiting.ts";
+import { call, looks, openWorld, type World } from "./fixture.ts";
+
+describe("Prefer: wait", () => {
+  let world: World;
+  let elsewhere: string;
+  before(async function () {
+    this.timeout(30_000);
+    world = await openWorld();
+    elsewhere = (await world.app()).url;
+  });
+
+  const take = (key: string, prefer: string | undefined, more: { url?: string; idempotencyKey?: string; signal?: AbortSignal } = {}) => {
+    const { url = world.url, idempotencyKey = randomUUID(), signal } = more;
+    return call(`${url}/v1/jobs`, { method: "POST", key, idempotencyKey, body: { kind: "x" }, headers: prefer === undefined ? {} : { prefer }, ...(signal ? { signal } : {}) });
+  };
+  /** The account's one job, as soon as it is committed. */
+  const jobOf = async (account: string): Promise<string> => {
+    for (let i = 0; i < 200; i++) {
+      const [name] = await world.notes(account);
+      if (name !== undefined) return name;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    throw new Error("there is no job");
+  };
+  const end = (job: string, outcome: string, tell = true) =>
+    world.sql.begin(async (tx) => {
+      await tx`update notes set outcome = ${outcome} where name = ${job}`;
+      if (tell) await announce(tx);
+    });
+
+  it("holds the answer until the work is done, and a replay gives the final answer", async () => {
+    const { account, key } = await world.party("issuer");
+    const idempotencyKey = randomUUID();
+    const waiting = take(key, "wait=5", { idempotencyKey });
+    const job = await jobOf(account);
+    await end(job, "done");
+    const answer = await waiting;
+    expect(answer.status).to.equal(201);
+    expect(answer.json).to.deep.equal({ job, status: "done" });
+    expect(answer.headers.get("preference-applied")).to.equal("wait=5");
+    expect(answer.headers.get("location")).to.equal(`/v1/jobs/${job}`);
+    for (const prefer of [undefined, "wait=5"]) {
+      const again = await take(key, prefer, { idempotencyKey, url: elsewhere });
+      expect([again.status, again.text, again.headers.get("location")]).to.deep.equal([201, answer.text, `/v1/jobs/${job}`]);
+      expect(again.headers.get("idempotency-replayed")).to.equal("true");
+      expect(again.headers.get("preference-applied"), "nothing was waited for").to.equal(null);
+    }
+  });
+
+  it("is woken by a change much sooner than it would look again", async () => {
+    const { account, key } = await world.party("issuer");
+    const times: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      const waiting = take(key, "wait=5");
+      const jobs = async () => (await world.notes(account))[i];
+      while ((await jobs()) === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+      await new Promise((resolve) => setTimeout(resolve, 60));
+      const began = performance.now();
+      await end((await jobs()) ?? "", "done");
+      expect((await waiting).status).to.equal(201);
+      times.push(performance.now() - began);
+    }
+    expect(times.sort((a, b) => a - b)[2], `${times}`).to.be.below(250);
+  });
+
+  it("finds out by itself when no change was announced", async () => {
+    const { account, key } = await world.party("issuer");
+    const waiting = take(key, "wait=5");
+    await end(await jobOf(account), "done", false);
+    expect((await waiting).status).to.equal(201);
+  });
+
+  it("lets the 202 stand when time is up; the next one with the key may wait again", async () => {
+    const { account, key } = await world.party("issuer");
+    const idempotencyKey = randomUUID();
+    const began = performance.now();
+    const answer = await take(key, "wait=1", { idempotencyKey });
+    expect(performance.now() - began).to.be.within(990, 2_500);
+    expect(answer.status).to.equal(202);
+    expect(answer.headers.get("preference-applied")).to.equal(null);
+    const job = await jobOf(account);
+    const waiting = take(key, "wait=5", { idempotencyKey, url: elsewhere });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await end(job, "done");
+    const again = await waiting;
+    expect([again.status, again.json.status]).to.deep.equal([201, "done"]);
+    expect([again.headers.get("idempotency-replayed"), again.headers.get("preference-applied")]).to.deep.equal(["true", "wait=5"]);
+    expect(await world.notes(account)).to.have.length(1);
+  });
+
+  it("is not assumed: without it the 202 comes at once", async () => {
+    const { key } = await world.party("issuer");
+    for (const prefer of [undefined, "wait=0", "respond-async", "wait=soon"]) {
+      const answer = await take(key, prefer);
+      expect(answer.status).to.equal(202);
+      expect(looks.get(answer.json.job)).to.equal(undefined);
+    }
+  });
+
+  it("gives a refusal that was the outcome, and gives it again", async () => {
+    const { account, key } = await world.party("issuer");
+    const idempotencyKey = randomUUID();
+    const waiting = take(key, "wait=5", { idempotencyKey });
+    await end(await jobOf(account), "refused");
+    const answer = await waiting;
+    expect(answer.status).to.equal(409);
+    expect(answer.headers.get("content-type")).to.equal("application/problem+json");
+    expect(answer.json).to.include({ code: "already-claimed", status: 409, type: "/problems/already-claimed" });
+    const again = await take(key, undefined, { idempotencyKey });
+    expect([again.status, again.text, again.headers.get("content-type")]).to.deep.equal([409, answer.text, "application/problem+json"]);
+  });
+
+  it("keeps to the 202 when the work cannot be looked after", async () => {
+    const { account, key } = await world.party("issuer");
+    const waiting = take(key, "wait=5");
+    await end(await jobOf(account), "broken");
+    expect((await waiting).status).to.equal(202);
+  });
+
+  it("two that wait on one key get one and the same answer", async () => {
+    const { account, key } = await world.party("issuer");
+    const idempotencyKey = randomUUID();
+    const first = take(key, "wait=5", { idempotencyKey });
+    const job = await jobOf(account);
+    const second = take(key, "wait=5", { idempotencyKey, url: elsewhere });
+    await new Promise((resolve) => setTimeout(resolve, 80));
+    await end(job, "done");
+    const answers = await Promise.all([first, second]);
+    expect(answers.map((answer) => answer.status)).to.deep.equal([201, 201]);
+    expect(answers[0]?.text).to.equal(answers[1]?.text);
+  });
+
+  it("stops looking when its client has gone", async () => {
+    const { account, key } = await world.party("issuer");
+    const client = new AbortController();
+    const waiting = take(key, "wait=5", { signal: client.signal }).catch((error: Error) => error);
+    const job = await jobOf(account);
+    while (!looks.has(job)) await new Promise((resolve) => setTimeout(resolve, 5));
+    client.abort();
+    expect(await waiting).to.be.instanceOf(Error);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const then = looks.get(job);
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    expect(looks.get(job)).to.equal(then);
+  });
+
+  it("ends when the process stops, with the 202 as it stands", async () => {
+    const stopping = new AbortController();
+    const socket = await world.app({ stopping: stopping.signal });
+    const { account, key } = await world.party("issuer");
+    const began = performance.now();
+    const waiting = take(key, "wait=5", { url: socket.url });
+    await jobOf(account);
+    stopping.abort();
+    expect((await waiting).status).to.equal(202);
+    expect((await call(`${socket.url}/readyz`)).status).to.equal(503);
+    await socket.close();
+    expect(performance.now() - began).to.be.below(3_000);
+  });
+
+  it("is read as RFC 7240 has it, and bounded", () => {
+    const table: [string | undefined, number][] = [
+      [undefined, 0],
+      ["wait=10", 10],
+      ["respond-async, wait=7", 7],
+      ['WAIT = "8"; foo=bar', 8],
+      ["wait=100000", 30],
+      ["wait=99999999999999999999", 0],
+      ["wait=-1", 0],
+      ["await=3", 0],
+      ["wait=1.5", 0],
+    ];
+    for (const [prefer, seconds] of table) expect(preferredWait(prefer, 30), prefer).to.equal(seconds);
+  });
+});
