@@ -42,7 +42,7 @@ function goneSignal(response: Response): AbortSignal {
 
 export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeconds, stopping }: HandlerDeps) {
   /** The final answer of accepted work, or the 202 as it stands. */
-  async function settle(route: Route<Tx>, kept: Kept, caller: Caller, accepted: Answer, seconds: number, request: HttpRequest, signal: AbortSignal): Promise<Answer> {
+  async function settle(route: Route<Tx>, kept: Kept | undefined, caller: Caller, accepted: Answer, seconds: number, request: HttpRequest, signal: AbortSignal): Promise<Answer> {
     const look = async () => {
       try {
         return await route.settled?.(sql, accepted, caller);
@@ -54,12 +54,23 @@ export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeco
     try {
       const final = await waitFor(look, { milliseconds: seconds * 1_000, changes, signal });
       if (final === undefined) return accepted;
-      const stored = await exactly.settle(kept, final);
+      const stored = kept === undefined ? final : await exactly.settle(kept, final);
       return { ...stored, headers: { ...stored.headers, "preference-applied": `wait=${seconds}` } };
     } catch (error) {
       // the work is accepted and stored: that it cannot be looked after now is no refusal of it
       request.log.warn({ error: describeError(error) }, "a wait ends early");
       return accepted;
+    }
+  }
+
+  /** Runs the work; when its refusal can be remedied, remedies it, with nothing held, and runs it once more. */
+  async function remedied<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof Problem) || error.remedy === undefined) throw error;
+      await error.remedy();
+      return work();
     }
   }
 
@@ -92,15 +103,18 @@ export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeco
         return route.run(given);
       };
 
-      if (kept !== undefined) {
-        const { answer, replayed } = await exactly.once(kept, [request.method, request.originalUrl, mediaType, bytes], run);
-        if (replayed) response.setHeader("Idempotency-Replayed", "true");
-        const seconds = preferredWait(request.get("prefer"), waitMaxSeconds);
-        const waits = route.settled !== undefined && answer.status === 202 && seconds > 0;
-        return sendAnswer(response, waits ? await settle(route, kept, caller, answer, seconds, request, signal) : answer, signal);
-      }
       if (!writes) return sendAnswer(response, await run(sql), signal);
-      const options = route.roles === "public" ? "read only" : "read write";
-      return sendAnswer(response, (await sql.begin(options, run)) as Answer, signal);
+      let answer: Answer;
+      if (kept === undefined) {
+        const options = route.roles === "public" ? "read only" : "read write";
+        answer = (await remedied(() => sql.begin(options, run))) as Answer;
+      } else {
+        const outcome = await remedied(() => exactly.once(kept, [request.method, request.originalUrl, mediaType, bytes], run));
+        if (outcome.replayed) response.setHeader("Idempotency-Replayed", "true");
+        answer = outcome.answer;
+      }
+      const seconds = preferredWait(request.get("prefer"), waitMaxSeconds);
+      const waits = route.settled !== undefined && answer.status === 202 && seconds > 0;
+      return sendAnswer(response, waits ? await settle(route, kept, caller, answer, seconds, request, signal) : answer, signal);
     };
 }

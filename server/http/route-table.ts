@@ -26,7 +26,7 @@ function faultsOf(route: Route<never>): string[] {
   if (route.roles !== "public" && route.roles.length === 0) faults.push("no role may call it");
   if (route.roles === "public" && !["get", "post"].includes(route.method)) faults.push("it is public and writes");
   if (route.method === "get" && (route.body || route.rawBody)) faults.push("a GET has no body");
-  if (route.settled && (route.method !== "post" || route.roles === "public" || !(202 in route.answers))) faults.push("only a POST with a caller and a 202 goes on after its answer");
+  if (route.settled && (route.method === "get" || route.roles === "public" || !(202 in route.answers))) faults.push("only what writes, has a caller and answers 202 goes on after its answer");
   if (Object.keys(route.answers).length === 0) faults.push("it names no answer");
   const limit = route.query?.shape["limit"];
   if (limit?.safeParse(String(MAX_PAGE + 1)).success === true) faults.push(`its pages have no bound of ${MAX_PAGE}`);

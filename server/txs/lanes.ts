@@ -44,6 +44,20 @@ type Deps = {
 
 type Pending = { id: bigint; hash: string; raw: string; to_address: string; data: string; sent_at: Date | null };
 
+/** The lane of this name, with the sending key it was begun with; begun now, with a new key of the keystore, if it is not there. */
+export async function openLane(deps: Pick<Deps, "sql" | "chain" | "keys">, name: string): Promise<Lane> {
+  const { sql, chain, keys } = deps;
+  return sql.begin(async (tx) => {
+    await tx`lock table lanes in share row exclusive mode`;
+    const [known] = await tx<Lane[]>`select name, address from lanes where name = ${name}`;
+    if (known) return known;
+    const address = await keys.create(tx);
+    // a key of one's own starts at what the chain says of it; every later nonce comes from the rows
+    await tx`insert into lanes (name, address, base_nonce) values (${name}, ${address}, ${await chain.nonce(address)})`;
+    return { name, address };
+  });
+}
+
 /** After so long without a receipt the same bytes go out again. */
 const RESEND_MS = 3_000;
 
@@ -99,10 +113,10 @@ export function createLanes(deps: Deps): Lanes {
 
   /** Gives nonces to what is queued, as far as the window allows, and writes the signed bytes. */
   async function sign(lane: Lane): Promise<{ id: bigint; raw: string }[]> {
-    const base = await baseNonce(lane);
     return sql.begin(async (tx) => {
       // one process at a time hands out this lane's nonces
-      await tx`select 1 from lanes where name = ${lane.name} for update`;
+      const [row] = await tx<{ base_nonce: bigint }[]>`select base_nonce from lanes where name = ${lane.name} for update`;
+      const base = row?.base_nonce ?? 0n;
       const [known] = await tx<{ next: bigint; out: bigint }[]>`
         select coalesce(max(nonce) + 1, ${base}::bigint) as next, count(*) filter (where status = 'pending') as out
         from sends where lane = ${lane.name} and nonce is not null`;
@@ -121,18 +135,6 @@ export function createLanes(deps: Deps): Lanes {
       }
       return signed;
     });
-  }
-
-  async function baseNonce(lane: Lane): Promise<bigint> {
-    const read = async () => (await sql<{ address: string; base_nonce: bigint }[]>`select address, base_nonce from lanes where name = ${lane.name}`)[0];
-    const known = await read();
-    if (known) {
-      if (known.address !== lane.address) throw new Error(`Lane ${lane.name} was begun with the key of ${known.address}`);
-      return known.base_nonce;
-    }
-    const nonce = await chain.nonce(lane.address);
-    await sql`insert into lanes (name, address, base_nonce) values (${lane.name}, ${lane.address}, ${nonce}) on conflict do nothing`;
-    return (await read())?.base_nonce ?? 0n;
   }
 
   async function wake(lane: Lane): Promise<boolean> {

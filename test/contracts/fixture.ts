@@ -15,6 +15,7 @@ import {
   ZeroHash,
   id as keccakText,
   keccak256,
+  recoverAddress,
   toBeHex,
 } from "ethers";
 import { network } from "hardhat";
@@ -54,8 +55,11 @@ export function perTest<T extends { on: Deployed }>(prepare: () => Promise<T>): 
   return () => known().world;
 }
 
-export async function deployed(options: { network?: string; claimTermSeconds?: number } = {}) {
-  const connection = await network.create("instant");
+export async function deployed(options: { network?: string; chainId?: number; claimTermSeconds?: number } = {}) {
+  const connection = await network.create({
+    network: "instant",
+    ...(options.chainId === undefined ? {} : { override: { chainId: options.chainId } }),
+  });
   const { ethers, networkHelpers } = connection;
   const [bureau, relay] = (await ethers.getSigners()) as unknown as [Signer, Signer];
   const name = options.network ?? "onepiao-test";
@@ -97,7 +101,7 @@ export function lotOf(on: Deployed, issuer: Party, segment: bigint, first: bigin
   const hashes = leaves.map(leafHash);
   const root = hashes.length > 0 ? lotTree(hashes).root : ZeroHash;
   const value = { issuer: issuer.index, segment: segment.toString(), first: first.toString(), count: hashes.length, root };
-  return { issuer: issuer.index, segment, first, leaves: hashes, seal: on.sign(signer, { type: "Seal", value }) };
+  return { issuer: issuer.index, segment, first, leaves: hashes, root, seal: on.sign(signer, { type: "Seal", value }) };
 }
 
 /** Seals the next lot of a segment and returns what proves its invoices. */
@@ -209,11 +213,43 @@ export async function setVersion(on: Deployed, id: bigint, version: number): Pro
   expect((await recordOf(on, id)).version).to.equal(version);
 }
 
-/** Signs a message and gives the signature its other form: s in the upper half, the parity turned. It recovers to the same key. */
-export function highS({ r, vs }: CompactSignature): CompactSignature {
-  const N = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
-  const parity = BigInt(vs) >> 255n;
-  const s = N - (BigInt(vs) & ((1n << 255n) - 1n));
-  // an upper s has bit 255 set or not; the short form has no room for it, so what is lost is lost for an attacker too
-  return { r, vs: toBeHex((s & ((1n << 255n) - 1n)) | ((1n - parity) << 255n), 32) };
+/**
+ * A signature over `signed` in its two forms, with s just below and just above half of the curve's order, and the key both
+ * recover to. Nobody has that key's secret: s is chosen and the key follows from it, because an s from signing is never so
+ * near the middle that its upper form fits into the 255 bits of a short signature.
+ */
+export function bothForms(signed: string): { key: string; low: CompactSignature; high: CompactSignature } {
+  const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
+  const { r } = new SigningKey(keyOf("any point of the curve").privateKey).sign(ZeroHash);
+  const s = order / 2n;
+  const key = recoverAddress(signed, { r, s: toBeHex(s, 32), v: 27 });
+  return { key, low: { r, vs: toBeHex(s, 32) }, high: { r, vs: toBeHex((order - s) | (1n << 255n), 32) } };
+}
+
+/** A small consortium with a lot of untitled invoices and one titled to the employer, all held by one person. */
+export async function consortium(options: Parameters<typeof deployed>[0] = {}) {
+  const on = await deployed(options);
+  const issuer = await on.enrol("issuer", ISSUER);
+  const employer = await on.enrol("employer", EMPLOYER);
+  const otherEmployer = await on.enrol("other employer", EMPLOYER);
+  const [holder, receiver, stranger] = [keyOf("holder"), keyOf("receiver"), keyOf("stranger")];
+  const segment = await on.segmentFor(issuer);
+  const untitled = await sealLot(on, issuer, segment, Array.from({ length: 60 }, (_, i) => leafOf(`untitled ${i}`, holder.address)));
+  const titled = await sealLot(on, issuer, segment, Array.from({ length: 3 }, (_, i) => leafOf(`titled ${i}`, holder.address, employer.index)));
+  return { on, issuer, employer, otherEmployer, holder, receiver, stranger, segment, untitled, titled };
+}
+export type Consortium = Awaited<ReturnType<typeof consortium>>;
+
+export const idOf = (lot: SealedLot, position: number): bigint => lot.header.first + BigInt(position);
+
+/** Targets and evidence for untouched invoices of a lot. */
+export const untouched = (lot: SealedLot, ...positions: number[]) => ({
+  invoices: positions.map((at) => ({ id: idOf(lot, at), version: 0 })),
+  evidence: positions.map((at) => evidenceOf(lot, at)),
+});
+
+/** Sends one act that must be taken, and says what became of it. */
+export async function take(on: Deployed, act: ActInput, by: Wallet, consent?: Wallet): Promise<void> {
+  const outcomes = await tryActs(on, actOf(on, act, by, consent));
+  expect(outcomes.filter((o) => "refused" in o).map(inAWord), `${act.kind} refused`).to.deep.equal([]);
 }

@@ -14,6 +14,7 @@ import {
   deployed,
   EMPLOYER,
   evidenceOf,
+  idOf,
   inAWord,
   ISSUER,
   keyOf,
@@ -23,7 +24,6 @@ import {
   perTest,
   recordOf,
   sealLot,
-  type SealedLot,
   type State,
   tryActs,
   tryLots,
@@ -119,7 +119,6 @@ async function world() {
 type World = Awaited<ReturnType<typeof world>>;
 
 const TITLED = 1;
-const idOf = (lot: SealedLot, position: number) => lot.header.first + BigInt(position);
 
 /** One act on the invoice as it stands, by `who` and, where it names a taxpayer, for `who` if it is one. */
 async function attempt(w: World, act: ActName, who: Who, position: number) {

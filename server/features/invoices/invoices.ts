@@ -12,7 +12,6 @@ import { keccak } from "../../chain/tree.ts";
 import { announce, type Changes, type Sql, type Tx } from "../../db/db.ts";
 import { canonicalJson, type InvoiceDocument } from "../../formats/document.ts";
 import type { ReadInvoice } from "../../formats/read.ts";
-import type { Keystore } from "../../keys/keystore.ts";
 import { accountOfSecret } from "../../keys/keystore.ts";
 import type { Vault } from "../../keys/vault.ts";
 import type { Caller } from "../../kernel/api.ts";
@@ -39,7 +38,7 @@ export type InvoiceRow = {
 export type Perspective = "issuer" | "holder" | "employer";
 export type Invoices = ReturnType<typeof createInvoices>;
 
-type Deps = { sql: Sql; vault: Vault; keys: Keystore; taxpayers: Taxpayers; changes: Changes };
+type Deps = { sql: Sql; vault: Vault; taxpayers: Taxpayers; changes: Changes };
 
 const DRAW_PATIENCE_MS = 15_000;
 

@@ -1,7 +1,7 @@
 /** HTTP shape of taxpayers, their quota and their segments. */
 import { z } from "zod";
 import type { Tx } from "../../db/db.ts";
-import { type Route, routeFor } from "../../kernel/api.ts";
+import { type Answer, type Route, routeFor } from "../../kernel/api.ts";
 import { formatMoney, parseMoney } from "../../kernel/money.ts";
 import { Problem } from "../../kernel/problems.ts";
 import { accountSchema, operationRefSchema } from "../../kernel/shapes.ts";
@@ -49,6 +49,12 @@ export function taxpayerRoutes(taxpayers: Taxpayers): Route<Tx>[] {
     const { granted, drawn, used } = await taxpayers.quotaOf(sql, taxpayer, period);
     return { period: fromPeriod(period), granted: formatMoney(granted), drawn: formatMoney(drawn), used: formatMoney(used), left: formatMoney(granted - used) };
   }
+
+  const quotaWhenSettled = (sql: Tx, answer: Answer) =>
+    settle(sql, answer, async () => {
+      const { account, period } = answer.body as { account: string; period: number };
+      return { status: 200, body: await quotaView(sql, (await taxpayers.byAccount(sql, account)) as Taxpayer, period) };
+    });
 
   return [
     route({
@@ -108,16 +114,21 @@ export function taxpayerRoutes(taxpayers: Taxpayers): Route<Tx>[] {
       body: z
         .strictObject({ standing: z.enum(["active", "suspended"]).optional(), capabilities: capabilities.optional() })
         .refine((b) => (b.standing === undefined) !== (b.capabilities === undefined), { message: "one-change-at-a-time" }),
-      answers: { 202: { description: "Taken up", schema: pending } },
+      answers: { 200: { description: "Changed", schema: taxpayerSchema }, 202: { description: "Taken up", schema: pending } },
       problems: ["not-found"],
       async run({ sql, caller, params, body }) {
         const taxpayer = await taxpayers.visible(sql, caller, params.taxId);
-        return accepted(
+        const operation =
           body.standing === undefined
             ? await taxpayers.setCapabilities(sql, caller, taxpayer, body.capabilities ?? [])
-            : await taxpayers.setStanding(sql, caller, taxpayer, body.standing),
-        );
+            : await taxpayers.setStanding(sql, caller, taxpayer, body.standing);
+        return accepted(operation, { account: taxpayer.account });
       },
+      settled: (sql, answer) =>
+        settle(sql, answer, async () => ({
+          status: 200,
+          body: view((await taxpayers.byAccount(sql, (answer.body as { account: string }).account)) as Taxpayer),
+        })),
     }),
     route({
       method: "post",
@@ -144,12 +155,14 @@ export function taxpayerRoutes(taxpayers: Taxpayers): Route<Tx>[] {
       roles: ["bureau"],
       params: taxIdParam,
       body: z.strictObject({ period: month, granted: amount }),
-      answers: { 202: { description: "Taken up", schema: pending } },
+      answers: { 200: { description: "Set", schema: quotaSchema }, 202: { description: "Taken up", schema: pending } },
       problems: ["not-found", "quota-below-drawn"],
       async run({ sql, caller, params, body }) {
         const taxpayer = await taxpayers.visible(sql, caller, params.taxId);
-        return accepted(await taxpayers.setQuota(sql, caller, taxpayer, toPeriod(body.period), parseMoney(body.granted)));
+        const period = toPeriod(body.period);
+        return accepted(await taxpayers.setQuota(sql, caller, taxpayer, period, parseMoney(body.granted)), { account: taxpayer.account, period });
       },
+      settled: quotaWhenSettled,
     }),
     route({
       method: "get",
@@ -190,11 +203,7 @@ export function taxpayerRoutes(taxpayers: Taxpayers): Route<Tx>[] {
         const operation = await taxpayers.draw(sql, taxpayer, body.direction === "draw" ? "Draw" : "GiveBack", period, cents);
         return accepted(operation, { account: taxpayer.account, period });
       },
-      settled: (sql, answer) =>
-        settle(sql, answer, async () => {
-          const { account, period } = answer.body as { account: string; period: number };
-          return { status: 200, body: await quotaView(sql, (await taxpayers.byAccount(sql, account)) as Taxpayer, period) };
-        }),
+      settled: quotaWhenSettled,
     }),
     route({
       method: "post",

@@ -59,7 +59,7 @@ abstract contract Handler is Acts {
 
     function claim(uint256 seed) external {
         _start(seed);
-        ActDraft memory d = _draft(IInvoiceLedger.Kind.Claim, IInvoiceLedger.State.Issued);
+        ActDraft memory d = _draft(IInvoiceLedger.Kind.Claim, _orReimbursed(IInvoiceLedger.State.Issued));
         if (d.targets.length == 0) return;
         d.taxpayer = invoices[d.targets[0].id].employer;
         if (d.taxpayer == 0 || _roll(6) == 0) d.taxpayer = uint32(2 + _roll(3));
@@ -114,12 +114,17 @@ abstract contract Handler is Acts {
 
     function _decide(uint256 seed, IInvoiceLedger.Kind kind) private {
         _start(seed);
-        ActDraft memory d = _draft(kind, IInvoiceLedger.State.Claimed);
+        ActDraft memory d = _draft(kind, _orReimbursed(IInvoiceLedger.State.Claimed));
         if (d.targets.length == 0) return;
         d.taxpayer = invoices[d.targets[0].id].employer;
         if (d.taxpayer == 0 || d.taxpayer > 4 || _roll(6) == 0) d.taxpayer = _index();
         d.key = _signingKey(accountAt[d.taxpayer]);
         _spoilAndSubmit(d);
+    }
+
+    /// To be paid a second time is what a thief wants most.
+    function _orReimbursed(IInvoiceLedger.State wanted) private returns (IInvoiceLedger.State) {
+        return _roll(5) == 0 ? IInvoiceLedger.State.Reimbursed : wanted;
     }
 
     /// An act by the holder over one to four invoices of one kind, which are mostly in the state that the act wants.

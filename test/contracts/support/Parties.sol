@@ -4,7 +4,8 @@ pragma solidity 0.8.37;
 import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
 import {InvoiceLedger} from "../../../contracts/InvoiceLedger.sol";
 import {TaxpayerRegistry} from "../../../contracts/TaxpayerRegistry.sol";
-import {ITaxpayerRegistry, Signature} from "../../../contracts/interfaces/ITaxpayerRegistry.sol";
+import {IInvoiceLedger} from "../../../contracts/interfaces/IInvoiceLedger.sol";
+import {ITaxpayerRegistry} from "../../../contracts/interfaces/ITaxpayerRegistry.sol";
 import {Typed} from "./Typed.sol";
 import {vm} from "./Vm.sol";
 
@@ -23,8 +24,8 @@ abstract contract Parties {
         uint32 issuer;
     }
 
-    TaxpayerRegistry internal immutable registry;
-    InvoiceLedger internal immutable ledger;
+    ITaxpayerRegistry internal immutable registry;
+    IInvoiceLedger internal immutable ledger;
     bytes32 internal immutable registryDomain;
     bytes32 internal immutable ledgerDomain;
 

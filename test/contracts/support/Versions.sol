@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {IInvoiceLedger} from "../../contracts/interfaces/IInvoiceLedger.sol";
-import {Acts} from "./support/Acts.sol";
-import {Vm, vm} from "./support/Vm.sol";
+import {IInvoiceLedger} from "../../../contracts/interfaces/IInvoiceLedger.sol";
+import {Acts} from "./Acts.sol";
+import {Vm, vm} from "./Vm.sol";
 
 /// The end of an invoice's versions, which no test can walk to (65,535 acts): the record is put there in the ledger's storage.
-contract LedgerVersionsTest is Acts {
+abstract contract Versions is Acts {
     uint256 private _id;
 
-    function setUp() external {
-        _allot(1, 26_441, 10);
+    /// One invoice with a record.
+    function _issue() private {
         LotDraft memory d;
         (d.issuer, d.segment, d.first, d.key) = (1, segments[0].first, segments[0].first, keyOf[accounts[0]]);
         d.leaves = new IInvoiceLedger.Leaf[](1);
@@ -22,6 +22,7 @@ contract LedgerVersionsTest is Acts {
     }
 
     function test_the_last_claim_leaves_room_for_reimbursement_and_reversal() external {
+        _issue();
         _putAt(type(uint16).max - 4);
         _take(IInvoiceLedger.Kind.Claim);
         _take(IInvoiceLedger.Kind.Reimburse);
@@ -30,6 +31,7 @@ contract LedgerVersionsTest is Acts {
     }
 
     function test_a_claim_given_back_at_the_end_can_still_be_reversed() external {
+        _issue();
         _putAt(type(uint16).max - 4);
         _take(IInvoiceLedger.Kind.Claim);
         _take(IInvoiceLedger.Kind.Reject);
@@ -40,6 +42,7 @@ contract LedgerVersionsTest is Acts {
 
     function testFuzz_near_the_end_nothing_opens_an_invoice_again(uint16 version) external {
         version = type(uint16).max - (version % 4);
+        _issue();
         _putAt(version);
         _refuse(IInvoiceLedger.Kind.Claim);
         _refuse(IInvoiceLedger.Kind.Transfer);

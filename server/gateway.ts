@@ -1,0 +1,139 @@
+/**
+ * The composition root: every part of a gateway, made and wired in one place. What starts last stops first.
+ */
+import { readFileSync } from "node:fs";
+import { createDispatcher, BUREAU_LANE, RELAY_LANE } from "./acts/dispatcher.ts";
+import { createEvidence } from "./acts/evidence.ts";
+import { outcomes, sendFailed } from "./acts/outcomes.ts";
+import { createChainClient } from "./chain/client.ts";
+import { createContracts } from "./chain/contracts.ts";
+import type { Deployment } from "./chain/deploy.ts";
+import { migrate, openChanges, openDb } from "./db/db.ts";
+import { createAccess } from "./features/access/access.ts";
+import { accessRoutes } from "./features/access/routes.ts";
+import { createClaims } from "./features/claims/claims.ts";
+import { claimProjection } from "./features/claims/projection.ts";
+import { claimRoutes } from "./features/claims/routes.ts";
+import { createInvoices } from "./features/invoices/invoices.ts";
+import { invoiceProjection } from "./features/invoices/projection.ts";
+import { invoiceRoutes } from "./features/invoices/routes.ts";
+import { createOperations } from "./features/operations/operations.ts";
+import { operationRoutes } from "./features/operations/routes.ts";
+import { createPersons } from "./features/persons/persons.ts";
+import { personRoutes } from "./features/persons/routes.ts";
+import { taxpayerProjection } from "./features/taxpayers/projection.ts";
+import { taxpayerRoutes } from "./features/taxpayers/routes.ts";
+import { createTaxpayers } from "./features/taxpayers/taxpayers.ts";
+import { createTransfers } from "./features/transfers/transfers.ts";
+import { transferProjection } from "./features/transfers/projection.ts";
+import { transferRoutes } from "./features/transfers/routes.ts";
+import { createFollower, type Follower, type Projection } from "./feed/follower.ts";
+import { createApp } from "./http/app.ts";
+import { listen } from "./http/server.ts";
+import type { Config } from "./kernel/config.ts";
+import { createLog } from "./kernel/log.ts";
+import { createKeystore } from "./keys/keystore.ts";
+import { openVault } from "./keys/vault.ts";
+import { ledgerMirror } from "./mirror/ledger.ts";
+import { registryMirror } from "./mirror/registry.ts";
+import { createSealer } from "./sealing/sealer.ts";
+import { createLanes, openLane } from "./txs/lanes.ts";
+
+/** In this order: those of claims and transfers read what the ledger's mirror then changes, that of invoices what it has written. */
+export const projections: readonly Projection[] = [
+  registryMirror,
+  taxpayerProjection,
+  claimProjection,
+  transferProjection,
+  ledgerMirror,
+  invoiceProjection,
+  outcomes,
+];
+
+export type Gateway = { url: string; follower: Follower; stop(): Promise<void> };
+
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
+
+export function readDeployment(path: string): Deployment {
+  return JSON.parse(readFileSync(path, "utf8")) as Deployment;
+}
+
+/** Brings a gateway up; resolves when it takes requests. Throws, with everything taken down again, when a part cannot start. */
+export async function startGateway(config: Config, deployment: Deployment): Promise<Gateway> {
+  const log = createLog(config.LOG_LEVEL);
+  const undo: (() => Promise<void> | void)[] = [];
+  const stop = async () => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    const sql = openDb(config.DATABASE_URL, { connections: 20 });
+    undo.push(() => sql.end({ timeout: 5 }));
+    await migrate(sql);
+    const vault = await openVault(sql, config.MASTER_KEY);
+    const changes = await openChanges(sql);
+    const chain = createChainClient(config.RPC_URL, deployment.chainId);
+    undo.push(() => chain.close());
+    if ((await chain.chainId()) !== deployment.chainId) throw new Error(`The node at RPC_URL is not of chain ${deployment.chainId}, for which the deployment is`);
+    const keys = createKeystore({ sql, vault });
+    const contracts = createContracts(deployment);
+
+    const lanes = createLanes({
+      sql, chain, keys, changes, log,
+      lanes: [await openLane({ sql, chain, keys }, RELAY_LANE), ...(await bureauLane())],
+      chainId: deployment.chainId,
+      finalityDepth: config.FINALITY_DEPTH,
+      window: config.LANE_WINDOW,
+      pollMs: config.POLL_MS,
+      failed: sendFailed,
+    });
+    async function bureauLane() {
+      const [known] = await sql<{ name: string; address: string }[]>`select name, address from lanes where name = ${BUREAU_LANE}`;
+      return known ? [known] : [];
+    }
+    const follower = createFollower({ sql, chain, contracts, projections, changes, log, finalityDepth: config.FINALITY_DEPTH, pollMs: config.POLL_MS });
+    const sealer = createSealer({ sql, changes, log, lotSize: config.LOT_SIZE, lotAgeMs: config.LOT_AGE_MS, gasLimit: config.BLOCK_GAS_LIMIT });
+    const dispatcher = createDispatcher({
+      sql, contracts, keys, lanes, changes, log,
+      evidence: createEvidence(),
+      gasLimit: config.BLOCK_GAS_LIMIT,
+      pollMs: config.POLL_MS,
+    });
+
+    const taxpayers = createTaxpayers({ vault, keys, drawStep: config.DRAW_STEP });
+    const persons = createPersons({ vault, keys });
+    const invoices = createInvoices({ sql, vault, taxpayers, changes });
+    const routes = [
+      ...taxpayerRoutes(taxpayers),
+      ...personRoutes(persons),
+      ...accessRoutes(createAccess({ taxpayers })),
+      ...invoiceRoutes(invoices),
+      ...transferRoutes(createTransfers({ invoices, persons })),
+      ...claimRoutes(createClaims({ vault, taxpayers, invoices }), taxpayers),
+      ...operationRoutes(createOperations({ contracts })),
+    ];
+
+    async function readiness() {
+      const database = await sql`select 1`.then(() => ({ ok: true }), () => ({ ok: false, detail: "no answer" }));
+      const { state, block, head } = follower.state();
+      const following = { ok: state === "following", detail: `${state}, ${Math.max(0, head - block)} blocks to go` };
+      return { ok: database.ok && following.ok, checks: { database, chain: following } };
+    }
+    const stopping = new AbortController();
+    const app = createApp({ sql, vault, changes, log, routes, config, readiness, version, stopping: stopping.signal });
+
+    for (const part of [follower, lanes, dispatcher, sealer]) {
+      part.start();
+      undo.push(() => part.stop());
+    }
+    const server = await listen(app, { host: config.HOST, port: config.PORT });
+    undo.push(async () => {
+      stopping.abort();
+      await server.close();
+    });
+    log.info({ url: server.url, chain: deployment.chainId, network: deployment.network }, "the gateway takes requests");
+    return { url: server.url, follower, stop };
+  } catch (cause) {
+    await stop();
+    throw cause;
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * A whole network on one machine: chain, database, contracts and gateway, thrown away at the end. For `npm start` and the tests.
+ *
+ * Its conveniences (a master key of its own, a bureau made on the spot, a chain that one process decides) are here and nowhere
+ * else: `cli serve` cannot turn them on.
+ */
+import { randomBytes } from "node:crypto";
+import { createChainClient } from "../chain/client.ts";
+import type { Deployment } from "../chain/deploy.ts";
+import { deployToSandbox, SANDBOX_CHAIN_ID, startSandboxChain } from "../chain/sandbox.ts";
+import { openBureau } from "../bureau.ts";
+import { migrate, openDb } from "../db/db.ts";
+import { startPostgres } from "../db/postgres.ts";
+import { type Gateway, startGateway } from "../gateway.ts";
+import { type Config, readConfig } from "../kernel/config.ts";
+import { createKeystore } from "../keys/keystore.ts";
+import { openVault } from "../keys/vault.ts";
+
+export type Sandbox = {
+  gateway: Gateway;
+  url: string;
+  rpcUrl: string;
+  databaseUrl: string;
+  deployment: Deployment;
+  config: Config;
+  bureau: { account: string; token: string };
+  /** Stops the gateway and brings up another on the same chain and database. */
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+};
+
+export type SandboxOptions = {
+  blockMs?: number;
+  claimTermSeconds?: number;
+  say?: (line: string) => void;
+  /** Settings by name, as in the environment. */
+  settings?: Record<string, string>;
+};
+
+export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+  const say = options.say ?? (() => {});
+  const undo: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    const given = process.env["DATABASE_URL"];
+    const starting = [startSandboxChain({ intervalMs: options.blockMs ?? 100 }), given === undefined ? startPostgres() : { url: given, close: async () => {} }] as const;
+    for (const part of starting) undo.push(async () => (await part).close());
+    const [chain, postgres] = await Promise.all(starting);
+    say("chain and database are up");
+
+    const config = readConfig({
+      RPC_URL: chain.url,
+      DATABASE_URL: postgres.url,
+      MASTER_KEY: randomBytes(32).toString("hex"),
+      DEPLOYMENT: "sandbox",
+      PORT: "0",
+      LOG_LEVEL: process.env["LOG_LEVEL"] ?? "silent",
+      POLL_MS: "50",
+      LOT_AGE_MS: "100",
+      RATE_PER_MINUTE: "100000",
+      ...options.settings,
+    });
+    const sql = openDb(postgres.url, { connections: 2 });
+    const client = createChainClient(chain.url, SANDBOX_CHAIN_ID);
+    let bureau: Sandbox["bureau"];
+    try {
+      await migrate(sql);
+      const vault = await openVault(sql, config.MASTER_KEY);
+      bureau = await openBureau({ sql, chain: client, keys: createKeystore({ sql, vault }), vault });
+    } finally {
+      client.close();
+      await sql.end();
+    }
+    const deployment = await deployToSandbox(chain.url, {
+      // a name that no other sandbox has: its signatures are worth nothing elsewhere
+      network: `onepiao-sandbox-${randomBytes(4).toString("hex")}`,
+      bureau: bureau.account,
+      ...(options.claimTermSeconds === undefined ? {} : { claimTermSeconds: options.claimTermSeconds }),
+    });
+    say("contracts are deployed");
+
+    const sandbox: Sandbox = {
+      gateway: await startGateway(config, deployment),
+      get url() {
+        return this.gateway.url;
+      },
+      rpcUrl: chain.url,
+      databaseUrl: postgres.url,
+      deployment,
+      config,
+      bureau,
+      async restart() {
+        await this.gateway.stop();
+        this.gateway = await startGateway(config, deployment);
+      },
+      stop,
+    };
+    undo.push(() => sandbox.gateway.stop());
+    say(`the gateway listens at ${sandbox.url}`);
+    return sandbox;
+  } catch (cause) {
+    await stop();
+    throw cause;
+  }
+}

@@ -1,0 +1,370 @@
+/**
+ * Whose signature counts, and for what: one act, one version, one kind, one contract, one chain, one network, one key.
+ * Every refusal here must leave the record alone and must not raise an alarm: nobody is framed by a replay or by junk.
+ */
+import { expect } from "chai";
+import { SigningKey, type Wallet, ZeroAddress, ZeroHash } from "ethers";
+import { compactSignature, digest, noSignature } from "../../server/chain/messages.ts";
+import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
+import {
+  type ActInput,
+  actOf,
+  bothForms,
+  type Consortium,
+  consortium,
+  deployed,
+  evidenceOf,
+  idOf,
+  inAWord,
+  type Kind,
+  keyOf,
+  leafOf,
+  lotOf,
+  messageOf,
+  mined,
+  outcomesOf,
+  perTest,
+  recordOf,
+  sealLot,
+  take,
+  tryActs,
+  tryLots,
+  untouched,
+} from "./fixture.ts";
+
+const TERM = 3600;
+
+describe("replays", () => {
+  const fixture = perTest(() => consortium({ claimTermSeconds: TERM }));
+  const claim = (c: Consortium, position = 0): ActInput => ({ kind: "Claim", taxpayer: c.employer.index, ...untouched(c.untitled, position) });
+
+  it("the same act twice in one transaction is taken once", async () => {
+    const c = fixture();
+    const act = actOf(c.on, claim(c), c.holder);
+    expect((await tryActs(c.on, act, act)).map(inAWord)).to.deep.equal(["Claimed", "StaleVersion"]);
+    expect((await recordOf(c.on, idOf(c.untitled, 0))).version).to.equal(1);
+  });
+
+  it("a claim is not taken again after its rejection, neither as it was nor put at the new version", async () => {
+    const c = fixture();
+    const id = idOf(c.untitled, 0);
+    const act = actOf(c.on, claim(c), c.holder);
+    await tryActs(c.on, act);
+    await take(c.on, { kind: "Reject", taxpayer: c.employer.index, invoices: [{ id, version: 1 }] }, c.employer.wallet);
+    const outcomes = await tryActs(c.on, act, { ...act, invoices: [{ id, version: 2 }] });
+    expect(outcomes.map(inAWord)).to.deep.equal(["StaleVersion", "SignatureInvalid"]);
+    expect(outcomes[0] && "found" in outcomes[0] && outcomes[0].found).to.equal(2n);
+    expect((await recordOf(c.on, id)).state).to.equal("Issued");
+  });
+
+  it("a reimbursement sent again is stale and no alarm against the employer", async () => {
+    const c = fixture();
+    const id = idOf(c.untitled, 0);
+    await take(c.on, claim(c), c.holder);
+    const act = actOf(c.on, { kind: "Reimburse", taxpayer: c.employer.index, invoices: [{ id, version: 1 }] }, c.employer.wallet);
+    expect((await tryActs(c.on, act, act)).map(inAWord)).to.deep.equal(["Reimbursed", "StaleVersion"]);
+    // the same signature put at the current version is not the employer's word on that version
+    expect((await tryActs(c.on, { ...act, invoices: [{ id, version: 2 }] })).map(inAWord)).to.deep.equal(["SignatureInvalid"]);
+  });
+
+  it("a version that is ahead is stale too", async () => {
+    const c = fixture();
+    const [outcome] = await tryActs(c.on, actOf(c.on, { ...claim(c), invoices: [{ id: idOf(c.untitled, 0), version: 1 }] }, c.holder));
+    expect(outcome && "refused" in outcome && [outcome.refused, outcome.found]).to.deep.equal(["StaleVersion", 0n]);
+  });
+
+  it("a signature for one invoice does not serve for another, nor for one more or one less", async () => {
+    const c = fixture();
+    const two = { kind: "Claim" as const, taxpayer: c.employer.index, ...untouched(c.untitled, 0, 1) };
+    const { signature } = actOf(c.on, two, c.holder);
+    const put = (...positions: number[]) => ({ ...actOf(c.on, { ...two, ...untouched(c.untitled, ...positions) }, c.holder), signature });
+    const outcomes = await tryActs(c.on, put(0, 2), put(0), put(1), put(0, 1, 2));
+    expect(outcomes.map(inAWord)).to.deep.equal(Array(4).fill("SignatureInvalid"));
+    expect((await tryActs(c.on, put(0, 1))).map(inAWord)).to.deep.equal(["Claimed", "Claimed"]);
+  });
+
+  it("a signature holds employer, receiver and reference fast", async () => {
+    const c = fixture();
+    const claimed = actOf(c.on, claim(c), c.holder);
+    const transferred = actOf(c.on, { kind: "Transfer", to: c.receiver.address, ...untouched(c.untitled, 0) }, c.holder, c.receiver);
+    const outcomes = await tryActs(
+      c.on,
+      { ...claimed, taxpayer: c.otherEmployer.index },
+      { ...claimed, ref: `0x${"11".repeat(32)}` },
+      { ...transferred, to: c.stranger.address },
+      { ...transferred, ref: `0x${"11".repeat(32)}` },
+    );
+    expect(outcomes.map(inAWord)).to.deep.equal(Array(4).fill("SignatureInvalid"));
+  });
+
+  describe("across kinds of act", () => {
+    const KINDS_: Kind[] = ["Transfer", "Claim", "Withdraw", "Reimburse", "Reject", "Reverse"];
+    /** One party in every role, so that nothing but the kind stands between a signature and its use. */
+    const inEveryRole = perTest(async () => {
+      const on = await deployed({ claimTermSeconds: TERM });
+      const party = await on.enrol("issuer, employer and holder");
+      const lot = await sealLot(on, party, await on.segmentFor(party), [leafOf("one", party.wallet.address), leafOf("two", party.wallet.address)]);
+      await take(on, { kind: "Claim", taxpayer: party.index, ...untouched(lot, 1) }, party.wallet);
+      await on.networkHelpers.time.increase(TERM);
+      return { on, party, lot };
+    });
+
+    for (const kind of KINDS_) {
+      it(`a ${kind} needs a signature over a ${kind}`, async () => {
+        const { on, party, lot } = inEveryRole();
+        const position = kind === "Withdraw" || kind === "Reimburse" || kind === "Reject" ? 1 : 0;
+        const invoices = [{ id: idOf(lot, position), version: position }];
+        const as = (k: Kind): ActInput => ({ kind: k, invoices, to: k === "Transfer" ? keyOf("receiver").address : ZeroAddress, taxpayer: party.index, evidence: [evidenceOf(lot, position)] });
+        const own = actOf(on, as(kind), party.wallet, keyOf("receiver"));
+        const replayed = KINDS_.filter((other) => other !== kind).map((other) => ({ ...own, signature: on.sign(party.wallet, messageOf(as(other))) }));
+        const outcomes = await tryActs(on, ...replayed, own);
+        expect(outcomes.map(inAWord).slice(0, -1)).to.deep.equal(Array(5).fill("SignatureInvalid"));
+        expect(outcomes.at(-1)).to.have.property("event");
+      });
+    }
+
+    it("an employer's word on a claim is no consent to a reversal", async () => {
+      const { on, party, lot } = inEveryRole();
+      const invoices = [{ id: idOf(lot, 1), version: 1 }];
+      const reverse = actOf(on, { kind: "Reverse", taxpayer: party.index, invoices, evidence: [evidenceOf(lot, 1)] }, party.wallet);
+      const outcomes = await tryActs(
+        on,
+        { ...reverse, consent: on.sign(party.wallet, messageOf({ kind: "Reimburse", taxpayer: party.index, invoices })) },
+        { ...reverse, consent: on.sign(party.wallet, messageOf({ kind: "Reject", taxpayer: party.index, invoices })) },
+      );
+      expect(outcomes.map(inAWord)).to.deep.equal(["ConsentInvalid", "ConsentInvalid"]);
+    });
+  });
+
+  it("a signature for another contract on the same chain counts for nothing", async () => {
+    const c = fixture();
+    const { on } = c;
+    const factory = new InvoiceLedger__factory(on.bureau);
+    const twin = await factory.deploy(on.deployment.accessManager, on.deployment.registry, on.deployment.network, TERM);
+    const elsewhere = { ...on.domain, verifyingContract: await twin.getAddress() };
+    const act = actOf(on, claim(c), c.holder);
+    expect((await tryActs(on, { ...act, signature: on.sign(c.holder, messageOf(claim(c)), elsewhere) })).map(inAWord)).to.deep.equal(["SignatureInvalid"]);
+    // nor does a registry's domain serve for the ledger
+    expect((await tryActs(on, { ...act, signature: on.sign(c.holder, messageOf(claim(c)), on.registryDomain) })).map(inAWord)).to.deep.equal(["SignatureInvalid"]);
+
+    // the first lot as it was sealed here: the twin reads the same registry, so its seal alone tells them apart
+    const lot = lotOf(on, c.issuer, c.segment, c.segment, c.untitled.leaves);
+    const receipt = await mined(twin.seal([lot]));
+    const [only] = receipt.logs;
+    const log = only && twin.interface.parseLog(only);
+    expect(log?.name).to.equal("LotRefused");
+    expect(twin.interface.getError(log?.args["reason"])?.name).to.equal("SealInvalid");
+  });
+
+  for (const [what, other] of [
+    ["another network with the same chain id and addresses", { network: "another-network" }],
+    ["another chain with the same network name and addresses", { chainId: 31_338 }],
+  ] as const) {
+    it(`signatures of ${what} count for nothing`, async () => {
+      const c = fixture();
+      const d = await consortium({ claimTermSeconds: TERM, ...other });
+      expect([d.on.deployment.ledger, d.on.deployment.registry, d.segment]).to.deep.equal([c.on.deployment.ledger, c.on.deployment.registry, c.segment]);
+      expect("chainId" in other ? d.on.deployment.network : d.on.deployment.chainId).to.equal("chainId" in other ? c.on.deployment.network : c.on.deployment.chainId);
+
+      const there = actOf(d.on, claim(c), c.holder);
+      expect((await tryActs(c.on, there)).map(inAWord)).to.deep.equal(["SignatureInvalid"]);
+      expect((await tryActs(c.on, actOf(c.on, claim(c), c.holder))).map(inAWord)).to.deep.equal(["Claimed"]);
+
+      const first = c.segment + (await c.on.ledger.sealedIn(c.segment));
+      const lot = lotOf(d.on, d.issuer, c.segment, first, [leafOf("next", c.holder.address)]);
+      expect((await tryLots(c.on, lot)).map(inAWord)).to.deep.equal(["SealInvalid"]);
+      expect((await tryLots(d.on, lot)).map(inAWord)).to.deep.equal(["LotSealed"]);
+    });
+  }
+});
+
+describe("signatures that are none", () => {
+  const fixture = perTest(() => consortium({ claimTermSeconds: TERM }));
+  const refusedWithZero = async (c: Consortium, reason: string, ...acts: Parameters<typeof tryActs>[1][]) => {
+    for (const o of await tryActs(c.on, ...acts)) {
+      if (!("refused" in o)) throw new Error(`taken: ${inAWord(o)}`);
+      expect([o.refused, o.found, o.alarm]).to.deep.equal([reason, 0n, false]);
+    }
+  };
+
+  it("a signature with s in the upper half is refused, though it recovers to the holder's key", async () => {
+    const c = fixture();
+    const { on, issuer, segment } = c;
+    const id = segment + (await on.ledger.sealedIn(segment));
+    const input: ActInput = { kind: "Claim", taxpayer: c.employer.index, invoices: [{ id, version: 0 }] };
+    const { key, low, high } = bothForms(digest(on.domain, messageOf(input)));
+    const lot = await sealLot(on, issuer, segment, [leafOf("held by a key that nobody has", key)]);
+    const act = actOf(on, { ...input, evidence: [evidenceOf(lot, 0)] }, c.holder);
+    await refusedWithZero(c, "SignatureInvalid", { ...act, signature: high });
+    expect((await tryActs(on, { ...act, signature: low })).map(inAWord)).to.deep.equal(["Claimed"]);
+  });
+
+  it("a receiver's signature with s in the upper half is refused", async () => {
+    const c = fixture();
+    const { on } = c;
+    const input: ActInput = { kind: "Transfer", to: c.receiver.address, ...untouched(c.untitled, 0) };
+    const { key, low, high } = bothForms(digest(on.domain, messageOf(input)));
+    await on.registry.rotateKey(c.receiver.address, key);
+    const act = actOf(on, input, c.holder);
+    await refusedWithZero(c, "ConsentInvalid", { ...act, consent: high });
+    expect((await tryActs(on, { ...act, consent: low })).map(inAWord)).to.deep.equal(["Transferred"]);
+  });
+
+  it("an employer's consent with s in the upper half is refused", async () => {
+    const c = fixture();
+    const { on } = c;
+    await take(on, { kind: "Claim", taxpayer: c.employer.index, ...untouched(c.untitled, 0) }, c.holder);
+    const input: ActInput = { kind: "Reverse", taxpayer: c.issuer.index, invoices: [{ id: idOf(c.untitled, 0), version: 1 }], evidence: [evidenceOf(c.untitled, 0)] };
+    const { key, low, high } = bothForms(digest(on.domain, messageOf(input)));
+    await on.registry.rotateKey(c.employer.wallet.address, key);
+    const act = actOf(on, input, c.issuer.wallet);
+    await refusedWithZero(c, "ConsentInvalid", { ...act, consent: high });
+    expect((await tryActs(on, { ...act, consent: low })).map(inAWord)).to.deep.equal(["Reversed"]);
+  });
+
+  it("a seal with s in the upper half is refused", async () => {
+    const c = fixture();
+    const { on, issuer, segment } = c;
+    const first = segment + (await on.ledger.sealedIn(segment));
+    const lot = lotOf(on, issuer, segment, first, [leafOf("next", c.holder.address)]);
+    const value = { issuer: issuer.index, segment: segment.toString(), first: first.toString(), count: 1, root: lot.leaves[0] };
+    const { key, low, high } = bothForms(digest(on.domain, { type: "Seal", value }));
+    await on.registry.rotateKey(issuer.wallet.address, key);
+    const [refused] = await tryLots(on, { ...lot, seal: high });
+    expect(refused).to.deep.equal({ refused: "SealInvalid", id: first, found: 0n, alarm: false });
+    expect((await tryLots(on, { ...lot, seal: low })).map(inAWord)).to.deep.equal(["LotSealed"]);
+  });
+
+  const junk = {
+    "no signature at all": noSignature,
+    "an r beyond the field": { r: `0x${"ff".repeat(32)}`, vs: `0x${"01".repeat(32)}` },
+    "an s of zero": { r: `0x${"01".repeat(32)}`, vs: ZeroHash },
+    "an s of the curve's order": { r: `0x${"01".repeat(32)}`, vs: "0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a1" },
+  };
+  for (const [what, signature] of Object.entries(junk)) {
+    it(`${what} recovers nobody, who holds no red letter and leads no unknown taxpayer`, async () => {
+      const c = fixture();
+      const { on, issuer, segment } = c;
+      const lot = await sealLot(on, issuer, segment, [leafOf("red letter", ZeroAddress), leafOf("titled red letter", ZeroAddress, c.employer.index)]);
+      for (const position of [0, 1]) {
+        const target = untouched(lot, position);
+        const as = (input: Pick<ActInput, "kind" | "to" | "taxpayer">) => ({ ...actOf(on, { ...input, ...target }, c.stranger, c.receiver), signature });
+        await refusedWithZero(
+          c,
+          "SignatureInvalid",
+          as({ kind: "Transfer", to: c.receiver.address }),
+          as({ kind: "Claim", taxpayer: c.employer.index }),
+          as({ kind: "Withdraw" }),
+          as({ kind: "Reimburse", taxpayer: 0 }),
+          as({ kind: "Reimburse", taxpayer: 99 }),
+          as({ kind: "Reject", taxpayer: 0 }),
+          as({ kind: "Reject", taxpayer: 99 }),
+          as({ kind: "Reverse", taxpayer: issuer.index }),
+        );
+        expect((await recordOf(on, idOf(lot, position))).state).to.equal("None");
+      }
+    });
+
+    it(`${what} is no receiver's and no employer's consent, and no seal`, async () => {
+      const c = fixture();
+      const { on } = c;
+      await refusedWithZero(c, "ConsentInvalid", { ...actOf(on, { kind: "Transfer", to: c.receiver.address, ...untouched(c.untitled, 0) }, c.holder), consent: signature });
+      await take(on, { kind: "Claim", taxpayer: c.employer.index, ...untouched(c.untitled, 0) }, c.holder);
+      const reverse: ActInput = { kind: "Reverse", taxpayer: c.issuer.index, invoices: [{ id: idOf(c.untitled, 0), version: 1 }], evidence: [evidenceOf(c.untitled, 0)] };
+      await refusedWithZero(c, "ConsentInvalid", { ...actOf(on, reverse, c.issuer.wallet), consent: signature });
+      const first = c.segment + (await on.ledger.sealedIn(c.segment));
+      const [lot] = await tryLots(on, { ...lotOf(on, c.issuer, c.segment, first, [leafOf("next", c.holder.address)]), seal: signature });
+      expect(lot).to.deep.equal({ refused: "SealInvalid", id: first, found: 0n, alarm: false });
+    });
+  }
+
+  it("nobody can act on a red letter, but its issuer can reverse it", async () => {
+    const c = fixture();
+    const { on, issuer, segment } = c;
+    const lot = await sealLot(on, issuer, segment, [leafOf("red letter", ZeroAddress)]);
+    const target = untouched(lot, 0);
+    const outcomes = await tryActs(
+      on,
+      actOf(on, { kind: "Transfer", to: c.receiver.address, ...target }, c.holder, c.receiver),
+      actOf(on, { kind: "Claim", taxpayer: c.employer.index, ...target }, issuer.wallet),
+      actOf(on, { kind: "Reverse", taxpayer: issuer.index, ...target }, issuer.wallet),
+    );
+    expect(outcomes.map(inAWord)).to.deep.equal(["SignatureInvalid", "SignatureInvalid", "Reversed"]);
+  });
+
+  it("the gateway does not even read a signature with s in the upper half", () => {
+    const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
+    const { r, s, yParity } = new SigningKey(keyOf("holder").privateKey).sign(ZeroHash);
+    const form = (value: bigint, parity: number) => `${r}${value.toString(16).padStart(64, "0")}${(27 + parity).toString(16)}`;
+    expect(compactSignature(form(BigInt(s), yParity))?.r).to.equal(r);
+    expect(compactSignature(form(order - BigInt(s), 1 - yParity))).to.equal(undefined);
+  });
+});
+
+describe("keys that were replaced", () => {
+  const fixture = perTest(() => consortium({ claimTermSeconds: TERM }));
+  const newKey = (name: string): Wallet => keyOf(`${name}, second key`);
+
+  it("a person's old key no longer claims, its new one does, and the account stays", async () => {
+    const c = fixture();
+    const { on, holder } = c;
+    await on.registry.rotateKey(holder.address, newKey("holder").address);
+    const input: ActInput = { kind: "Claim", taxpayer: c.employer.index, ...untouched(c.untitled, 0) };
+    expect((await tryActs(on, actOf(on, input, holder), actOf(on, input, newKey("holder")))).map(inAWord)).to.deep.equal(["SignatureInvalid", "Claimed"]);
+    expect((await recordOf(on, idOf(c.untitled, 0))).holder).to.equal(holder.address);
+  });
+
+  it("a receiver's old key no longer accepts", async () => {
+    const c = fixture();
+    await c.on.registry.rotateKey(c.receiver.address, newKey("receiver").address);
+    const input: ActInput = { kind: "Transfer", to: c.receiver.address, ...untouched(c.untitled, 0) };
+    const outcomes = await tryActs(c.on, actOf(c.on, input, c.holder, c.receiver), actOf(c.on, input, c.holder, newKey("receiver")));
+    expect(outcomes.map(inAWord)).to.deep.equal(["ConsentInvalid", "Transferred"]);
+  });
+
+  it("an employer's old key decides nothing and consents to nothing", async () => {
+    const c = fixture();
+    const { on, employer } = c;
+    await take(on, { kind: "Claim", taxpayer: employer.index, ...untouched(c.untitled, 0, 1) }, c.holder);
+    await on.registry.rotateKey(employer.wallet.address, newKey("employer").address);
+    const decide = (kind: Kind, by: Wallet, position = 0) => actOf(on, { kind, taxpayer: employer.index, invoices: [{ id: idOf(c.untitled, position), version: 1 }] }, by);
+    const reverse: ActInput = { kind: "Reverse", taxpayer: c.issuer.index, invoices: [{ id: idOf(c.untitled, 1), version: 1 }], evidence: [evidenceOf(c.untitled, 1)] };
+    const outcomes = await tryActs(
+      on,
+      decide("Reject", employer.wallet),
+      decide("Reimburse", employer.wallet),
+      decide("Reimburse", newKey("employer")),
+      actOf(on, reverse, c.issuer.wallet, employer.wallet),
+      actOf(on, reverse, c.issuer.wallet, newKey("employer")),
+    );
+    expect(outcomes.map(inAWord)).to.deep.equal(["SignatureInvalid", "SignatureInvalid", "Reimbursed", "ConsentInvalid", "Reversed"]);
+  });
+
+  it("an issuer's old key seals nothing and reverses nothing", async () => {
+    const c = fixture();
+    const { on, issuer, segment } = c;
+    await on.registry.rotateKey(issuer.wallet.address, newKey("issuer").address);
+    const first = segment + (await on.ledger.sealedIn(segment));
+    const leaves = [leafOf("next", c.holder.address)];
+    const lots = await tryLots(on, lotOf(on, issuer, segment, first, leaves), lotOf(on, issuer, segment, first, leaves, newKey("issuer")));
+    expect(lots.map(inAWord)).to.deep.equal(["SealInvalid", "LotSealed"]);
+    expect(lots[0] && "found" in lots[0] && lots[0].found).to.equal(BigInt(issuer.wallet.address));
+    const reverse: ActInput = { kind: "Reverse", taxpayer: issuer.index, ...untouched(c.untitled, 0) };
+    expect((await tryActs(on, actOf(on, reverse, issuer.wallet), actOf(on, reverse, newKey("issuer")))).map(inAWord)).to.deep.equal(["SignatureInvalid", "Reversed"]);
+  });
+
+  it("a refusal names the key that was recovered", async () => {
+    const c = fixture();
+    const receipt = await mined(c.on.ledger.act([actOf(c.on, { kind: "Claim", taxpayer: c.employer.index, ...untouched(c.untitled, 0) }, c.stranger)]));
+    const [outcome] = outcomesOf(c.on, receipt);
+    const input: ActInput = { kind: "Claim", taxpayer: c.employer.index, ...untouched(c.untitled, 0) };
+    expect(outcome).to.deep.equal({
+      refused: "SignatureInvalid",
+      id: idOf(c.untitled, 0),
+      found: BigInt(c.stranger.address),
+      alarm: false,
+      act: digest(c.on.domain, messageOf(input)),
+      kind: 1,
+    });
+  });
+});

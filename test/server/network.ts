@@ -1,0 +1,101 @@
+/**
+ * A real network for the tests: one sandbox (chain, PostgreSQL, contracts, gateway) for all files of a run, and short ways to be
+ * a party. Files do not disturb one another: each enrols parties of its own.
+ */
+import { readInvoice } from "../../server/formats/read.ts";
+import { type Sandbox, startSandbox } from "../../server/sandbox/sandbox.ts";
+
+let started: Promise<Sandbox> | undefined;
+
+/** The sandbox of this run; stopped when all tests are over. */
+export function sandbox(): Promise<Sandbox> {
+  started ??= startSandbox({ blockMs: 50 });
+  return started;
+}
+
+after(async () => {
+  await (await started)?.stop();
+  started = undefined;
+});
+
+export type Reply = { status: number; body: any; headers: Headers };
+export type CallOptions = { token?: string; key?: string; wait?: number; type?: string; headers?: Record<string, string> };
+
+/** One request. A string body goes as it is, another as JSON. A POST gets a fresh Idempotency-Key unless one is given. */
+export async function call(method: string, path: string, body?: unknown, options: CallOptions = {}): Promise<Reply> {
+  const { url, bureau } = await sandbox();
+  return callAt(url, method, path, body, { token: bureau.token, ...options });
+}
+
+export async function callAt(url: string, method: string, path: string, body: unknown, options: CallOptions): Promise<Reply> {
+  const headers: Record<string, string> = { prefer: `wait=${options.wait ?? 20}`, ...options.headers };
+  if (options.token) headers["authorization"] = `Bearer ${options.token}`;
+  if (method === "POST") headers["idempotency-key"] = options.key ?? crypto.randomUUID();
+  if (body !== undefined) headers["content-type"] = options.type ?? "application/json";
+  const response = await fetch(url + path, { method, headers, ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }) });
+  const text = await response.text();
+  const json = (response.headers.get("content-type") ?? "").includes("json");
+  return { status: response.status, body: json ? JSON.parse(text) : text, headers: response.headers };
+}
+
+/** Throws with the answer's text when a step that a test stands on did not go well. */
+export async function must(reply: Promise<Reply>): Promise<any> {
+  const { status, body } = await reply;
+  if (status >= 300) throw new Error(`${status} ${JSON.stringify(body)}`);
+  return body;
+}
+
+const digits = "0123456789ABCDEFGHJKLMNPQRTUWXY";
+/** A tax id with a valid check digit (GB 32100-2015) that no other call has given. */
+let serial = Math.floor(Math.random() * 1_000_000);
+export function freshTaxId(region = "4403"): string {
+  serial += 1;
+  const body = `91${region}00MA${serial.toString().padStart(7, "0")}`;
+  const sum = [...body].reduce((total, digit, i) => total + digits.indexOf(digit) * (3 ** i % 31), 0);
+  return body + digits[(31 - (sum % 31)) % 31];
+}
+
+export type TestParty = { taxId: string; account: string; index: number; token: string; name: string };
+
+/** An enrolled taxpayer with an API key for every role it can have; an issuer has quota and a segment. */
+export async function taxpayer(name: string, capabilities: ("issuer" | "employer")[], more: { key?: unknown; quota?: string; segment?: number } = {}): Promise<TestParty> {
+  const taxId = freshTaxId();
+  const made = await must(call("POST", "/v1/taxpayers", { name, taxId, capabilities, ...(more.key ? { key: more.key } : {}) }));
+  const { token } = await must(call("POST", "/v1/api-keys", { account: made.account, roles: [...capabilities, "holder"] }));
+  if (capabilities.includes("issuer")) {
+    const period = new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 7);
+    await must(call("PUT", `/v1/taxpayers/${taxId}/quota`, { period, granted: more.quota ?? "1000000.00" }));
+    await must(call("POST", `/v1/taxpayers/${taxId}/segments`, { length: more.segment ?? 10_000 }));
+  }
+  return { taxId, account: made.account, index: made.index, token, name };
+}
+
+/** A person made by a taxpayer, with an API key. */
+export async function person(maker: TestParty, name: string, key?: unknown): Promise<{ account: string; token: string }> {
+  const { account } = await must(call("POST", "/v1/persons", { name, ...(key ? { key } : {}) }, { token: maker.token }));
+  const { token } = await must(call("POST", "/v1/api-keys", { account, roles: ["holder"] }, { token: maker.token }));
+  return { account, token };
+}
+
+/** A valid invoice of one line over 200.00 gross. */
+export function invoiceOf(seller: { taxId: string; name: string }, buyer: { taxId?: string; name: string }, more: Record<string, unknown> = {}) {
+  return {
+    kind: "ordinary",
+    issuedAt: "2026-11-03T12:31:07+08:00",
+    currency: "CNY",
+    seller: { taxId: seller.taxId, name: seller.name },
+    buyer: { ...(buyer.taxId ? { taxId: buyer.taxId } : {}), name: buyer.name },
+    lines: [{ name: "*餐饮服务*餐费", unit: "次", quantity: "1", unitPrice: "188.68", amount: "188.68", taxRate: "0.06", tax: "11.32" }],
+    totals: { net: "188.68", tax: "11.32", gross: "200.00" },
+    ...more,
+  };
+}
+
+/** Issues an invoice and waits until it is sealed; returns its number. */
+export async function issued(seller: TestParty, buyer: { taxId?: string; name: string }, more: Record<string, unknown> = {}): Promise<string> {
+  const { number } = await must(call("POST", "/v1/invoices", invoiceOf(seller, buyer, more), { token: seller.token }));
+  return number as string;
+}
+
+/** The document as the gateway reads these bytes. */
+export const documentOf = (type: string, text: string) => readInvoice(type, Buffer.from(text)).document;
