@@ -62,16 +62,15 @@ function forks(expression: Node, decides: boolean): Node[] {
 function decisionsIn(tree: Node): { wrapped: Node[]; inAssembly: number } {
   const wrapped = new Set<Node>();
   let inAssembly = 0;
-  const walk = (node: Node, forked: boolean): void => {
+  const walk = (node: Node): void => {
     const condition = /^(If|While|DoWhile|For)Statement$|^Conditional$/.test(node.nodeType ?? "") ? (node["condition"] as Node | null) : null;
     if (condition) for (const fork of forks(condition, true)) wrapped.add(fork);
-    if (isLogical(node) && !forked) for (const fork of forks(node, false)) wrapped.add(fork);
+    // inside a condition this finds again what is there already
+    if (isLogical(node)) for (const fork of forks(node, false)) wrapped.add(fork);
     if (/^Yul(If|ForLoop|Switch)$/.test(node.nodeType ?? "")) inAssembly++;
-    const inside = forked && (isLogical(node) || node.nodeType === "TupleExpression");
-    for (const child of childrenOf(node)) walk(child, child === condition || isLogical(node) || inside);
-    // a Yul block hangs on an AST field of its own
+    for (const child of childrenOf(node)) walk(child);
   };
-  walk(tree, false);
+  walk(tree);
   return { wrapped: [...wrapped], inAssembly };
 }
 
@@ -163,7 +162,10 @@ function report(lines: Map<string, Counts>, decisions: Decision[], inAssembly: M
     const own = decisions.filter((decision) => decision.file === file);
     let branchesHit = 0;
     for (const decision of own) {
-      for (const [way, line] of [["true", decision.whenTrue], ["false", decision.whenFalse]] as const) {
+      for (const [way, line] of [
+        ["true", decision.whenTrue],
+        ["false", decision.whenFalse],
+      ] as const) {
         if ((branches.get(line) ?? 0) > 0) branchesHit++;
         else missing.push(`${file}:${decision.line}: never ${way}: ${decision.text.replaceAll(/\s+/g, " ")}`);
       }
@@ -177,9 +179,23 @@ function report(lines: Map<string, Counts>, decisions: Decision[], inAssembly: M
     total.branches += own.length * 2;
     total.branchesHit += branchesHit;
   }
-  rows.push(["all", percent(total.linesHit, total.lines), percent(total.branchesHit, total.branches), String([...inAssembly.values()].reduce((a, b) => a + b, 0))]);
+  rows.push([
+    "all",
+    percent(total.linesHit, total.lines),
+    percent(total.branchesHit, total.branches),
+    String([...inAssembly.values()].reduce((a, b) => a + b, 0)),
+  ]);
   const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
-  console.log(rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()).join("\n"));
+  console.log(
+    rows
+      .map((row) =>
+        row
+          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+          .join("  ")
+          .trimEnd(),
+      )
+      .join("\n"),
+  );
   if (missing.length > 0) console.log(`\n${missing.join("\n")}`);
   return total.lines > 0 && total.branches > 0 && missing.length === 0;
 }

@@ -39,10 +39,11 @@ export type ChainClient = {
 
 const quantity = (n: number) => `0x${n.toString(16)}`;
 
-export function createChainClient(url: string, chainId: number, timeoutMs = 10_000): ChainClient {
+/** @param chainId Asked of the node when it is not given. */
+export function createChainClient(url: string, chainId?: number, timeoutMs = 10_000): ChainClient {
   const request = new FetchRequest(url);
   request.timeout = timeoutMs;
-  const provider = new JsonRpcProvider(request, Network.from(chainId), { staticNetwork: true, batchMaxCount: 100, batchStallTime: 1, cacheTimeout: -1 });
+  const provider = new JsonRpcProvider(request, chainId === undefined ? undefined : Network.from(chainId), { staticNetwork: chainId !== undefined, batchMaxCount: 100, batchStallTime: 1, cacheTimeout: -1 });
 
   async function send<T>(method: string, params: unknown[]): Promise<T> {
     try {

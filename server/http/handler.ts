@@ -31,6 +31,9 @@ export type HandlerDeps = {
   stopping: AbortSignal;
 };
 
+/** Others may use up what a remedy has brought before this request comes to it. */
+const MAX_TRIES = 5;
+
 const cut: ReadonlySet<string> = new Set(["authorization", "proxy-authorization", "cookie"]);
 
 /** Aborted when the connection closes before the answer is out. */
@@ -63,14 +66,15 @@ export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeco
     }
   }
 
-  /** Runs the work; when its refusal can be remedied, remedies it, with nothing held, and runs it once more. */
+  /** Runs the work; while its refusal can be remedied, remedies it, with nothing held, and runs it again. */
   async function remedied<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof Problem) || error.remedy === undefined) throw error;
-      await error.remedy();
-      return work();
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await work();
+      } catch (error) {
+        if (tries === MAX_TRIES || !(error instanceof Problem) || error.remedy === undefined) throw error;
+        await error.remedy();
+      }
     }
   }
 

@@ -60,6 +60,21 @@ contract InvoiceRecordTest {
         require(mask & ~(uint256(type(uint40).max) << 216) == 0, "updatedAt");
     }
 
+    function testFuzz_the_next_record_is_one_version_on_and_keeps_whose_it_is(Fields memory f, uint8 state, uint40 time) external pure {
+        f.version %= type(uint16).max;
+        IInvoiceLedger.Record memory r = _pack(f).next(state % 5, time).unpack();
+        require(r.holder == f.holder && r.employer == f.employer && r.titled == f.titled, "a kept field changed");
+        require(uint8(r.state) == state % 5 && r.version == f.version + 1 && r.updatedAt == time, "a new field differs");
+    }
+
+    function testFuzz_another_holder_or_employer_changes_nothing_else(Fields memory f, address holder, uint32 employer) external pure {
+        InvoiceRecord r = _pack(f);
+        (f.holder, f.employer) = (holder, employer);
+        require(InvoiceRecord.unwrap(r.heldBy(holder).boundTo(employer)) == InvoiceRecord.unwrap(_pack(f)), "both differ");
+        f.holder = r.holder();
+        require(InvoiceRecord.unwrap(r.boundTo(employer)) == InvoiceRecord.unwrap(_pack(f)), "the employer alone differs");
+    }
+
     function test_an_empty_slot_is_an_untouched_invoice() external pure {
         IInvoiceLedger.Record memory r = InvoiceRecord.wrap(0).unpack();
         require(r.holder == address(0) && r.employer == 0 && r.state == IInvoiceLedger.State.None, "not empty");

@@ -25,7 +25,7 @@ contract LedgerInvariantsTest is Handler, Versions {
         targets[0] = FuzzSelector(address(this), _deeds());
     }
 
-    /// hardhat-config: invariant.runs = 24
+    /// hardhat-config: invariant.runs = 48
     /// hardhat-config: invariant.depth = 80
     /// hardhat-config: invariant.failOnRevert = true
     function invariant_the_ledger_is_what_the_naive_model_says() external {

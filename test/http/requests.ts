@@ -1,4 +1,5 @@
-import { request as rawRequest } from "node:http";
+import { once } from "node:events";
+import { type IncomingMessage, request as rawRequest } from "node:http";
 import { connect } from "node:net";
 import { expect } from "chai";
 import { catalogue } from "../../server/kernel/problems.ts";
@@ -153,20 +154,15 @@ describe("a request", () => {
     });
 
     it("that never says how large it is is refused when it grows too large, and the client gets to read so", async () => {
-      const answer = await new Promise<{ status: number | undefined; text: string }>((resolve, reject) => {
-        const sending = rawRequest(
-          `${world.url}/v1/notes`,
-          { method: "POST", headers: { authorization: `Bearer ${key}`, "content-type": "application/json", "idempotency-key": "chunks" } },
-          (response) => {
-            let text = "";
-            response.on("data", (chunk) => (text += chunk)).on("end", () => resolve({ status: response.statusCode, text }));
-          },
-        );
-        sending.on("error", reject);
-        // far more than fits into the buffers of a socket
-        for (let i = 0; i < 400; i++) sending.write(Buffer.alloc(10_000, 32));
-        sending.end();
-      });
+      // far more than fits into the buffers of a socket: the rest must be read, or the client could never finish
+      const sending = rawRequest(`${world.url}/v1/notes`, { method: "POST", headers: { authorization: `Bearer ${key}`, "content-type": "application/json", "idempotency-key": "chunks" } });
+      const sent = once(sending, "finish");
+      const received = once(sending, "response") as Promise<[IncomingMessage]>;
+      for (let i = 0; i < 400; i++) sending.write(Buffer.alloc(100_000, 32));
+      sending.end();
+      const [response] = await received;
+      const answer = { status: response.statusCode, text: Buffer.concat(await response.toArray()).toString() };
+      await sent;
       expect(answer.status, answer.text).to.equal(413);
       expect(JSON.parse(answer.text).code).to.equal("body-too-large");
     });

@@ -6,6 +6,9 @@ import { readInvoice } from "../../server/formats/read.ts";
 import { type Sandbox, startSandbox } from "../../server/sandbox/sandbox.ts";
 
 let started: Promise<Sandbox> | undefined;
+/** What else was opened on the sandbox, and is to be closed before it stops. */
+const opened: (() => Promise<void> | void)[] = [];
+export const closeAtEnd = (close: () => Promise<void> | void): void => void opened.push(close);
 
 /** The sandbox of this run; stopped when all tests are over. */
 export function sandbox(): Promise<Sandbox> {
@@ -14,6 +17,7 @@ export function sandbox(): Promise<Sandbox> {
 }
 
 after(async () => {
+  for (const close of opened.splice(0).reverse()) await close();
   await (await started)?.stop();
   started = undefined;
 });

@@ -15,8 +15,6 @@ interface Vm {
 
     function warp(uint256 time) external;
 
-    function prank(address sender) external;
-
     function load(address target, bytes32 slot) external view returns (bytes32);
 
     function store(address target, bytes32 slot, bytes32 value) external;

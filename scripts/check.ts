@@ -1,0 +1,14 @@
+/** `npm run check`: types, lint and formatting, Solidity lint, the floors, and the generated parts of the docs. Seconds. */
+import { report, runStep } from "./run.ts";
+
+const steps = [
+  { name: "types", command: "tsc", args: ["-p", "."] },
+  { name: "lint and formatting", command: "biome", args: ["check", "--error-on-warnings"] },
+  { name: "Solidity lint", command: "solhint", args: ["--max-warnings", "0", "contracts/**/*.sol"] },
+  { name: "floors", command: "mocha", args: ["--no-config", "test/server/architecture.ts"] },
+  { name: "docs", command: "node", args: ["scripts/docs.ts", "--check"] },
+];
+
+const ran = await Promise.all(steps.map((step) => runStep(step)));
+for (const one of ran) report(one, false);
+process.exitCode = ran.every((one) => one.ok) ? 0 : 1;

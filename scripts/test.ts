@@ -1,0 +1,55 @@
+/**
+ * `npm test`: types, contracts (Solidity and TypeScript), formats, HTTP, mechanisms and features, all on real parts.
+ *
+ * Two chains of steps side by side, one for each of two cores; ends with a line of counts. Exit code 1 when anything failed.
+ */
+import { report, root, runStep, type Step } from "./run.ts";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+
+const files = (folder: string, ending: string) =>
+  readdirSync(join(root, "test", folder))
+    .filter((name) => name.endsWith(ending))
+    .map((name) => `test/${folder}/${name}`);
+const mocha = (name: string, folders: string[]): Step => ({
+  name,
+  command: "mocha",
+  args: ["--no-config", "--timeout", "120000", ...folders.flatMap((folder) => files(folder, ".ts"))],
+});
+
+const chains: Step[][] = [
+  [
+    { name: "types", command: "tsc", args: ["-p", "."] },
+    { name: "contracts, in Solidity", command: "hardhat", args: ["test", "solidity"] },
+    { name: "contracts, in TypeScript", command: "hardhat", args: ["test", "mocha", "--no-compile", ...files("contracts", ".ts")] },
+  ],
+  [mocha("formats", ["formats"]), mocha("http", ["http"]), mocha("gateway", ["server"])],
+];
+
+const counts = { passed: 0, failed: 0 };
+let broken = false;
+
+async function run(steps: Step[]): Promise<void> {
+  for (const step of steps) {
+    const ran = await runStep(step);
+    report(ran, process.argv.includes("--verbose"));
+    const passed = sum(ran.output, /(\d+) passing/g);
+    const failed = sum(ran.output, /(\d+) failing/g);
+    counts.passed += passed;
+    counts.failed += failed;
+    // a step that fails without a failing test (a crash, a type error) counts as one
+    if (!ran.ok && failed === 0) counts.failed += 1;
+    // a runner that found no test has not tested
+    if (ran.ok && step.command !== "tsc" && passed === 0) {
+      console.log(`FAILED ${step.name}: no test was run`);
+      counts.failed += 1;
+    }
+    broken ||= !ran.ok;
+  }
+}
+
+const sum = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].reduce((total, match) => total + Number(match[1]), 0);
+
+await Promise.all(chains.map(run));
+console.log(`\n${counts.passed} passed, ${counts.failed} failed`);
+process.exitCode = broken || counts.failed > 0 ? 1 : 0;

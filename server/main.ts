@@ -1,0 +1,84 @@
+/**
+ * `npm start`: a whole sandbox network that does the main job on the samples and then serves.
+ *
+ * Exit code: 0; 1 when a count is not what it must be or a part cannot start.
+ */
+import { parseArgs } from "node:util";
+import { runDemo } from "./sandbox/demo.ts";
+import { type Sandbox, startSandbox } from "./sandbox/sandbox.ts";
+import { table } from "./sandbox/table.ts";
+
+const usage = `npm start [-- options]
+
+Brings up a sandbox (chain, database, gateway), issues and reimburses the sample invoices, tries to
+reimburse them twice, prints what the chain says of it, and serves until Ctrl-C. Nothing is kept.
+
+  --once        end after the counts
+  --port N      where the gateway listens (default 8080; 0: any free port)
+  --help        this text
+
+With DATABASE_URL set, that PostgreSQL (18 or newer, empty) is used instead of the embedded one.
+For a real network: node server/cli.ts --help`;
+
+const { values } = parseArgs({ options: { once: { type: "boolean" }, port: { type: "string" }, help: { type: "boolean" } } });
+
+async function main(): Promise<number> {
+  if (values.help) {
+    console.log(usage);
+    return 0;
+  }
+  const begun = Date.now();
+  const say = (line: string) => console.log(`${((Date.now() - begun) / 1_000).toFixed(1).padStart(5)} s  ${line}`);
+  const port = values.port ?? (values.once ? "0" : "8080");
+  let sandbox: Sandbox | undefined;
+  // Ctrl-C at any moment takes everything down again
+  const interrupted = new Promise<"interrupted">((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve("interrupted"));
+  });
+  const starting = startSandbox({ say, settings: { PORT: port } });
+  try {
+    const started = await Promise.race([starting, interrupted]);
+    if (started === "interrupted") {
+      sandbox = await starting;
+      return 130;
+    }
+    sandbox = started;
+    const running = runDemo(sandbox, say);
+    running.catch(() => {});
+    const demo = await Promise.race([running, interrupted]);
+    if (demo === "interrupted") return 130;
+
+    const { counts, faults, keys, lines } = demo;
+    console.log(`\n${table(["what", "who", "amount", "outcome"], lines.map((line) => [line.what, line.who, line.amount, line.outcome]), [2])}\n`);
+    console.log(
+      `issued ${counts.issued} · reimbursed ${counts.reimbursed} · double reimbursements refused ${counts.doubleReimbursementsRefused} · bad input refused ${counts.badInputRefused} · lost ${counts.lost}`,
+    );
+    for (const fault of faults) console.error(`WRONG: ${fault}`);
+    if (values.once) return faults.length === 0 ? 0 : 1;
+
+    console.log(`
+open       ${sandbox.url}/docs   (OpenAPI: ${sandbox.url}/openapi.json)
+
+export URL=${sandbox.url}
+export BUREAU=${keys.bureau}
+export ISSUER=${keys.issuer.token}        # ${keys.issuer.name} ${keys.issuer.taxId}
+export EMPLOYER=${keys.employer.token}    # ${keys.employer.name} ${keys.employer.taxId}
+export HOLDER=${keys.holder.token}        # account ${keys.holder.account}
+
+curl -H "Authorization: Bearer $EMPLOYER" "$URL/v1/claims"
+curl -H "Authorization: Bearer $ISSUER" "$URL/v1/invoices?limit=3"
+curl -H "Authorization: Bearer $BUREAU" "$URL/v1/taxpayers"
+
+Ctrl-C stops everything; nothing is kept.`);
+    await interrupted;
+    console.log("\nstopping …");
+    return faults.length === 0 ? 0 : 1;
+  } finally {
+    await sandbox?.stop();
+  }
+}
+
+process.exitCode = await main().catch((error: unknown) => {
+  console.error(`\nCannot go on: ${error instanceof Error ? error.message : String(error)}`);
+  return 1;
+});

@@ -1,0 +1,144 @@
+/**
+ * What a whole transaction costs (receipt.gasUsed: base fee of 21,000 and calldata included), against the limits of design
+ * §3.2 and, to the last unit, against gas.json beside this file. Keys, addresses and block times are the same at every run,
+ * so a difference is a change of contracts, compiler settings or calldata, and is to be looked at. When it is meant:
+ * `UPDATE_GAS=1 hardhat test mocha test/contracts/gas.ts` writes gas.json anew. A limit that is not met has its reason, and
+ * the limit that holds instead, in docs/adr/0006-gas.md.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { expect } from "chai";
+import type { ContractTransactionReceipt, ContractTransactionResponse } from "ethers";
+import { keccak } from "../../server/chain/tree.ts";
+import { type ActInput, actOf, deployed, evidenceOf, idOf, inAWord, keyOf, leafOf, lotOf, mined, outcomesOf, sealLot, untouched } from "./fixture.ts";
+
+const FILE = new URL("./gas.json", import.meta.url);
+/** No byte of a block's time is zero from here on for a long while, so a header costs the same calldata at every run. */
+const START = 0x77777777;
+
+/** `each`: the transaction is shared by so many. `limit`: per one of them, by design §3.2 unless an ADR is named. */
+type Target = { name: string; each?: number; limit?: number; adr?: string };
+// biome-ignore format: a table
+const TARGETS: Target[] = [
+  { name: "first lot of a segment",                         adr: "0006" },
+  { name: "lot of 1",                                       limit: 78_000 },
+  { name: "fifty lots of 1",                    each: 50,   limit: 40_000 },
+  { name: "lot of 100",                         each: 100,  limit: 1_500 },
+  { name: "lot of 1,000",                       each: 1000, limit: 780 },
+  { name: "first-touch claim",                              limit: 87_000 },
+  { name: "first-touch transfer",                           limit: 92_000 },
+  { name: "reimburse",                                      limit: 48_000 },
+  { name: "reimburse with a reference",                     limit: 48_000 },
+  { name: "fifty first-touch claims",           each: 50,   limit: 45_500 },
+  { name: "fifty reimbursements",               each: 50,   limit: 12_500 },
+  { name: "refused: stale",                                 limit: 40_000 },
+  { name: "refused: signed by another",                     limit: 42_500, adr: "0006" },
+  { name: "refused: reimbursed before (alarm)",             limit: 42_500, adr: "0006" },
+  { name: "refused: claimed elsewhere (alarm)",             limit: 42_500, adr: "0006" },
+];
+const BYTECODE_LIMITS: Record<string, number> = { InvoiceLedger: 20_000, TaxpayerRegistry: 24_576 };
+
+type Snapshot = { gas: Record<string, number>; bytecode: Record<string, number> };
+
+async function measure(): Promise<Snapshot> {
+  const on = await deployed();
+  const issuer = await on.enrol("issuer");
+  const employer = await on.enrol("employer");
+  const [holder, receiver] = [keyOf("holder"), keyOf("receiver")];
+  const segment = await on.segmentFor(issuer);
+  const gas: Record<string, number> = {};
+  let time = START;
+  const next = () => on.networkHelpers.time.setNextBlockTimestamp((time += 60));
+
+  let leaf = 0;
+  const leaves = (count: number) => Array.from({ length: count }, () => leafOf(`gas ${leaf++}`, holder.address));
+  const measured = async (name: string, words: string, send: () => Promise<ContractTransactionResponse>): Promise<ContractTransactionReceipt> => {
+    await next();
+    const receipt = await mined(send());
+    // a cheap transaction that did something else would be a fine number
+    expect([...new Set(outcomesOf(on, receipt).map(inAWord))], name).to.deep.equal([words]);
+    gas[name] = Number(receipt.gasUsed);
+    return receipt;
+  };
+  const lot = async (name: string, count: number) => {
+    await next();
+    const sealed = await sealLot(on, issuer, segment, leaves(count));
+    gas[name] = Number(sealed.receipt.gasUsed);
+    return sealed;
+  };
+  await lot("first lot of a segment", 1);
+  await lot("lot of 1", 1);
+  const hundred = await lot("lot of 100", 100);
+  const thousand = await lot("lot of 1,000", 1000);
+  const first = segment + (await on.ledger.sealedIn(segment));
+  const fifty = Array.from({ length: 50 }, (_, i) => lotOf(on, issuer, segment, first + BigInt(i), leaves(1)));
+  await measured("fifty lots of 1", "LotSealed", () => on.ledger.seal(fifty));
+
+  const ref = keccak(Buffer.from("reference"));
+  const act = (input: ActInput, by: typeof holder, consent?: typeof holder) => () => on.ledger.act([actOf(on, input, by, consent)]);
+  const claim = (at: number, from = employer): ActInput => ({ kind: "Claim", taxpayer: from.index, ref, ...untouched(thousand, at) });
+  const on1 = (kind: ActInput["kind"], at: number, version: number, more: Partial<ActInput> = {}): ActInput => ({ kind, taxpayer: employer.index, invoices: [{ id: idOf(thousand, at), version }], ...more });
+  await measured("first-touch transfer", "Transferred", act({ kind: "Transfer", to: receiver.address, ref, ...untouched(thousand, 776) }, holder, receiver));
+  await measured("first-touch claim", "Claimed", act(claim(777), holder));
+  await mined(act(claim(778), holder)());
+  await measured("refused: signed by another", "SignatureInvalid", act(on1("Reimburse", 777, 1), holder));
+  await measured("refused: claimed elsewhere (alarm)", "AlreadyClaimed!", act(on1("Claim", 777, 1, { taxpayer: issuer.index }), holder));
+  await measured("reimburse", "Reimbursed", act(on1("Reimburse", 777, 1), employer.wallet));
+  await measured("reimburse with a reference", "Reimbursed", act(on1("Reimburse", 778, 1, { ref }), employer.wallet));
+  await measured("refused: stale", "StaleVersion", act(on1("Reimburse", 777, 1), employer.wallet));
+  await measured("refused: reimbursed before (alarm)", "AlreadyReimbursed!", act(on1("Reimburse", 777, 2), employer.wallet));
+
+  const positions = Array.from({ length: 50 }, (_, i) => i);
+  await measured("fifty first-touch claims", "Claimed", act({ kind: "Claim", taxpayer: employer.index, ref, ...untouched(thousand, ...positions) }, holder));
+  const invoices = positions.map((at) => ({ id: idOf(thousand, at), version: 1 }));
+  await measured("fifty reimbursements", "Reimbursed", act({ kind: "Reimburse", taxpayer: employer.index, invoices }, employer.wallet));
+
+  expect(await on.ledger.proves(idOf(hundred, 99), evidenceOf(hundred, 99))).to.equal(true);
+  const size = async (address: string) => ((await on.ethers.provider.getCode(address)).length - 2) / 2;
+  return { gas, bytecode: { InvoiceLedger: await size(on.deployment.ledger), TaxpayerRegistry: await size(on.deployment.registry) } };
+}
+
+describe("gas and bytecode", () => {
+  let now: Snapshot;
+  let committed: Snapshot;
+  const per = (t: Target, snapshot: Snapshot) => (snapshot.gas[t.name] ?? Number.NaN) / (t.each ?? 1);
+
+  before(async () => {
+    now = await measure();
+    if (process.env["UPDATE_GAS"] === "1") {
+      const gas = Object.fromEntries(TARGETS.map(({ name }) => [name, now.gas[name]]));
+      writeFileSync(FILE, `${JSON.stringify({ gas, bytecode: now.bytecode }, undefined, 2)}\n`);
+    }
+    committed = JSON.parse(readFileSync(FILE, "utf8")) as Snapshot;
+  });
+
+  after(() => {
+    const rows = TARGETS.map((t) => ({ transaction: t.name, gas: now.gas[t.name], each: Math.round(per(t, now) * 10) / 10, limit: t.limit ?? "–", "of limit": t.limit ? `${((per(t, now) / t.limit) * 100).toFixed(1)} %` : "–" }));
+    const sizes = Object.entries(now.bytecode).map(([name, size]) => `${name} ${size} bytes of ${BYTECODE_LIMITS[name]}`);
+    console.table(rows);
+    console.log(`      ${sizes.join(" · ")}`);
+  });
+
+  it("every measurement has a row in the table, and every row a measurement", () => {
+    expect(Object.keys(now.gas).sort()).to.deep.equal(TARGETS.map(({ name }) => name).sort());
+  });
+
+  for (const t of TARGETS) {
+    const limit = t.limit === undefined ? "" : ` costs at most ${t.limit.toLocaleString("en")}${t.each ? " each" : ""}${t.adr ? ` (ADR ${t.adr})` : ""} and`;
+    it(`${t.name}${limit} exactly what was committed`, () => {
+      if (t.limit !== undefined) expect(per(t, now), "over the limit").to.be.at.most(t.limit);
+      expect(now.gas[t.name], "differs from gas.json: see this file's header").to.equal(committed.gas[t.name]);
+    });
+  }
+
+  for (const [name, limit] of Object.entries(BYTECODE_LIMITS)) {
+    it(`${name} has at most ${limit.toLocaleString("en")} bytes, and exactly what was committed`, () => {
+      expect(now.bytecode[name]).to.be.at.most(limit);
+      expect(now.bytecode[name], "differs from gas.json: see this file's header").to.equal(committed.bytecode[name]);
+    });
+  }
+
+  it("the snapshot has no measurement besides these", () => {
+    expect(Object.keys(committed.gas).sort()).to.deep.equal(Object.keys(now.gas).sort());
+    expect(Object.keys(committed.bytecode).sort()).to.deep.equal(Object.keys(BYTECODE_LIMITS).sort());
+  });
+});

@@ -1,0 +1,132 @@
+/** Taxpayers over HTTP: enrolment, standing, key rotation, quota, segments, persons. */
+import { expect } from "chai";
+import { Wallet, ZeroAddress } from "ethers";
+import { call, freshTaxId, must, person, type TestParty, taxpayer } from "./network.ts";
+import { month, period, quotaOnChain, refused, until } from "./observe.ts";
+
+const year = month().slice(2, 4);
+
+describe("taxpayers over HTTP", () => {
+  let shop: TestParty;
+  before(async () => {
+    shop = await taxpayer("广州早茶有限公司", ["issuer", "employer"]);
+  });
+
+  it("an enrolled taxpayer is read back as it was enrolled", async () => {
+    const { status, body } = await call("GET", `/v1/taxpayers/${shop.taxId}`, undefined, { token: shop.token });
+    expect(status).equals(200);
+    expect(body).deep.equals({
+      taxId: shop.taxId, name: "广州早茶有限公司", account: shop.account, index: shop.index,
+      capabilities: ["issuer", "employer"], standing: "active", region: "44", currency: "CNY",
+    });
+  });
+
+  it("a taxpayer is found by its tax id in small letters too", async () => {
+    expect((await call("GET", `/v1/taxpayers/${shop.taxId.toLowerCase()}`)).body.account).equals(shop.account);
+  });
+
+  it("a tax id is enrolled once, and the refusal names the account that has it", async () => {
+    const body = refused(await call("POST", "/v1/taxpayers", { name: "另一家", taxId: shop.taxId, capabilities: ["issuer"] }), "tax-id-enrolled");
+    expect(body["original"]).deep.equals({ account: shop.account, state: "active" });
+  });
+
+  it("twenty enrolments of one tax id at once make one taxpayer", async () => {
+    const taxId = freshTaxId();
+    const replies = await Promise.all(Array.from({ length: 20 }, () => call("POST", "/v1/taxpayers", { name: "抢注有限公司", taxId, capabilities: ["issuer"] })));
+    expect(replies.filter(({ status }) => status === 201)).lengthOf(1);
+    for (const reply of replies.filter(({ status }) => status !== 201)) refused(reply, "tax-id-enrolled");
+  });
+
+  it("a tax id with a wrong check digit is refused by field and rule", async () => {
+    const wrong = shop.taxId.slice(0, 17) + (shop.taxId.endsWith("0") ? "1" : "0");
+    refused(await call("POST", "/v1/taxpayers", { name: "错号", taxId: wrong, capabilities: ["issuer"] }), "invalid-request", { field: "/taxId", rule: "tax-id-check-digit" });
+  });
+
+  it("an enrolment that the chain refuses leaves the tax id free", async () => {
+    const taxId = freshTaxId();
+    const wrong = await call("POST", "/v1/taxpayers", { name: "零地址", taxId, capabilities: ["employer"], key: { custody: "own", address: ZeroAddress } });
+    refused(wrong, "zero-address");
+    const { status, body } = await call("POST", "/v1/taxpayers", { name: "零地址", taxId, capabilities: ["employer"] });
+    expect(status, JSON.stringify(body)).equals(201);
+  });
+
+  it("an account is one party's alone", async () => {
+    const reply = await call("POST", "/v1/taxpayers", { name: "借用账户", taxId: freshTaxId(), capabilities: ["issuer"], key: { custody: "own", address: shop.account } });
+    refused(reply, "account-enrolled");
+    refused(await call("POST", "/v1/persons", { name: "借用账户", key: { custody: "own", address: shop.account } }, { token: shop.token }), "account-enrolled");
+  });
+
+  it("standing and capabilities are the bureau's to change, one at a time", async () => {
+    const firm = await taxpayer("待整改公司", ["issuer"]);
+    refused(await call("PATCH", `/v1/taxpayers/${firm.taxId}`, { standing: "suspended", capabilities: ["issuer"] }), "invalid-request");
+    expect((await must(call("PATCH", `/v1/taxpayers/${firm.taxId}`, { standing: "suspended" }))).standing).equals("suspended");
+    expect((await must(call("PATCH", `/v1/taxpayers/${firm.taxId}`, { standing: "active" }))).standing).equals("active");
+    expect((await must(call("PATCH", `/v1/taxpayers/${firm.taxId}`, { capabilities: ["employer"] }))).capabilities).deep.equals(["employer"]);
+    refused(await call("POST", `/v1/taxpayers/${firm.taxId}/segments`, { length: 5 }), "capability-missing");
+  });
+
+  it("a segment's numbers are those of the year, the region and this network's channel", async () => {
+    const firm = await taxpayer("号段公司", ["issuer"], { segment: 7 });
+    const second = await must(call("POST", `/v1/taxpayers/${firm.taxId}/segments`, { length: 3 }));
+    expect(second.first).matches(new RegExp(`^${year}442\\d{15}$`));
+    const foreign = await must(call("POST", `/v1/taxpayers/${firm.taxId}/segments`, { length: 3, series: 26_902 }));
+    expect(foreign.first).matches(/^26902\d{15}$/);
+    const { items } = (await call("GET", `/v1/taxpayers/${firm.taxId}/segments`, undefined, { token: firm.token })).body;
+    expect(items.map(({ length, used }: { length: number; used: number }) => [length, used])).deep.equals([[7, 0], [3, 0], [3, 0]]);
+    const firsts = items.map(({ first }: { first: string }) => BigInt(first));
+    expect(firsts[1] >= firsts[0] + 7n, "segments of a series do not overlap").equals(true);
+  });
+
+  it("quota is drawn up to what is granted, given back down to what is used, and is the chain's", async () => {
+    const firm = await taxpayer("额度公司", ["issuer"], { quota: "1000.00" });
+    const path = `/v1/taxpayers/${firm.taxId}/quota`;
+    const draws = (body: unknown) => call("POST", `${path}/draws`, body, { token: firm.token });
+    expect((await must(draws({ amount: "600.00" }))).drawn).equals("600.00");
+    refused(await draws({ amount: "400.01" }), "quota-draw-exceeded");
+    refused(await draws({ amount: "0.00" }), "amount-zero");
+    expect(await must(draws({ amount: "100.00", direction: "give-back" }))).deep.equals({ period: month(), granted: "1000.00", drawn: "500.00", used: "0.00", left: "1000.00" });
+    refused(await draws({ amount: "500.01", direction: "give-back" }), "give-back-exceeds-drawn");
+    expect(await quotaOnChain(firm.index, period())).deep.equals({ granted: 100_000n, drawn: 50_000n });
+    refused(await call("PUT", path, { period: month(), granted: "499.99" }), "quota-below-drawn");
+    expect((await must(call("PUT", path, { period: month(), granted: "500.00" }))).granted).equals("500.00");
+  });
+
+  it("an amount of quota beyond what an amount can be is a refusal and no breakdown", async () => {
+    for (const granted of ["9999999999999999.00", "12345678901234.00"]) {
+      refused(await call("PUT", `/v1/taxpayers/${shop.taxId}/quota`, { period: month(), granted }), "invalid-request");
+    }
+    const reply = await call("POST", `/v1/taxpayers/${shop.taxId}/quota/draws`, { amount: "12345678901234.00" }, { token: shop.token });
+    refused(reply, "invalid-request");
+    for (const granted of ["1", "1.0", "-1.00", "1e3", "01.00"]) refused(await call("PUT", `/v1/taxpayers/${shop.taxId}/quota`, { period: month(), granted }), "invalid-request");
+    refused(await call("PUT", `/v1/taxpayers/${shop.taxId}/quota`, { period: "2026-13", granted: "1.00" }), "invalid-request");
+  });
+
+  it("a key is rotated by its owner, and by the bureau when it is lost; acts are signed with the new one", async () => {
+    const wallet = Wallet.createRandom();
+    const firm = await taxpayer("换钥公司", ["issuer", "employer"]);
+    const { key } = await must(call("POST", `/v1/taxpayers/${firm.taxId}/key-rotations`, { key: { custody: "gateway" } }, { token: firm.token }));
+    expect(key).not.equals(firm.account);
+    await must(call("POST", `/v1/taxpayers/${firm.taxId}/quota/draws`, { amount: "5.00" }, { token: firm.token }));
+    const rotated = await must(call("POST", `/v1/taxpayers/${firm.taxId}/key-rotations`, { key: { custody: "own", address: wallet.address } }));
+    expect(rotated.key).equals(wallet.address);
+    // from now on its gateway cannot act for it
+    const { operation } = await must(call("POST", `/v1/taxpayers/${firm.taxId}/quota/draws`, { amount: "5.00" }, { token: firm.token, wait: 0 }));
+    await until("the draw waits for the party's own signature", async () => (await call("GET", operation.href, undefined, { token: firm.token })).body.status === "awaiting-signature");
+  });
+
+  it("taxpayers are listed by index, in pages", async () => {
+    const { items } = (await call("GET", `/v1/taxpayers?after=${shop.index - 1}&limit=1`)).body;
+    expect(items.map(({ taxId }: { taxId: string }) => taxId)).deep.equals([shop.taxId]);
+    refused(await call("GET", "/v1/taxpayers?limit=101"), "invalid-request", { field: "?limit", rule: "too-big" });
+  });
+
+  it("a person is read by its maker and by itself, also when the account is written in small letters", async () => {
+    const someone = await person(shop, "林小满");
+    for (const token of [shop.token, someone.token]) {
+      for (const account of [someone.account, someone.account.toLowerCase()]) {
+        const { status, body } = await call("GET", `/v1/persons/${account}`, undefined, { token });
+        expect([status, body]).deep.equals([200, { account: someone.account, name: "林小满", custody: "gateway" }]);
+      }
+    }
+  });
+});
