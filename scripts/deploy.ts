@@ -118,9 +118,9 @@ async function main(): Promise<void> {
   // not before: who asks for help, or mistyped, need not wait for all that a chain takes
   const { chainIdAt, deployAt } = await import("../server/chain/deploy.ts");
   const path = join(out, `${await chainIdAt(rpc)}.json`);
-  const known = readRecord(path);
   const reserved = reserve(out, path);
   try {
+    const known = readRecord(path);
     const record = await deployAt(rpc, key, { ...rest, ...(known ? { known } : {}), say: (line) => console.log(line) });
     if (known && JSON.stringify(known) === JSON.stringify(record)) {
       console.log(`${path} is up to date.`);

@@ -32,8 +32,14 @@ async function main(): Promise<number> {
   const port = values.port ?? (values.once ? "0" : "8080");
   let sandbox: Sandbox | undefined;
   // Ctrl-C at any moment takes everything down again
+  let stopping = false;
   const interrupted = new Promise<"interrupted">((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve("interrupted"));
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      process.once(signal, () => {
+        stopping = true;
+        resolve("interrupted");
+      });
+    }
   });
   const starting = startSandbox({ say, settings: { PORT: port } });
   try {
@@ -73,6 +79,10 @@ Ctrl-C stops everything; nothing is kept.`);
     await interrupted;
     console.log("\nstopping …");
     return faults.length === 0 ? 0 : 1;
+  } catch (error) {
+    // what Ctrl-C has cut in the middle is no fault to tell
+    if (stopping) return 130;
+    throw error;
   } finally {
     await sandbox?.stop();
   }

@@ -6,7 +6,17 @@
  * describe the chain is refused before anything is sent. Interrupted, it leaves contracts that no record names, and the next
  * run starts over. Owns no files; scripts/deploy.ts reads and writes deployments/<chainId>.json.
  */
-import { type BaseContract, type ContractTransactionResponse, type Provider, type Signer, isAddress, getAddress, JsonRpcProvider, NonceManager, Wallet } from "ethers";
+import {
+  type BaseContract,
+  type ContractTransactionResponse,
+  getAddress,
+  isAddress,
+  JsonRpcProvider,
+  NonceManager,
+  type Provider,
+  type Signer,
+  Wallet,
+} from "ethers";
 import { AccessManager__factory } from "../../types/ethers-contracts/factories/@openzeppelin/contracts/access/manager/AccessManager__factory.ts";
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
 import { TaxpayerRegistry__factory } from "../../types/ethers-contracts/factories/contracts/TaxpayerRegistry__factory.ts";
@@ -103,13 +113,21 @@ async function stillThere(provider: Provider, known: Deployment): Promise<{ acce
   if (registry) {
     const contract = TaxpayerRegistry__factory.connect(known.registry, provider);
     await expectSame("the registry's authority", contract.authority(), known.accessManager);
-    await expectSame("the registry's network", contract.eip712Domain().then((d) => d.name), known.network);
+    await expectSame(
+      "the registry's network",
+      contract.eip712Domain().then((d) => d.name),
+      known.network,
+    );
   }
   if (ledger) {
     const contract = InvoiceLedger__factory.connect(known.ledger, provider);
     await expectSame("the ledger's authority", contract.authority(), known.accessManager);
     await expectSame("the ledger's registry", contract.registry(), known.registry);
-    await expectSame("the ledger's network", contract.eip712Domain().then((d) => d.name), known.network);
+    await expectSame(
+      "the ledger's network",
+      contract.eip712Domain().then((d) => d.name),
+      known.network,
+    );
     await expectSame("the ledger's claim term", contract.claimTerm(), BigInt(known.claimTermSeconds));
   }
   return { accessManager, registry, ledger };
@@ -159,7 +177,9 @@ export async function deploy(signer: Signer, options: DeployOptions): Promise<De
     return placed;
   };
   const admin = await signer.getAddress();
-  const accessManager = await place("AccessManager", kept?.accessManager ? known?.accessManager : undefined, () => new AccessManager__factory(signer).deploy(admin, overrides));
+  const accessManager = await place("AccessManager", kept?.accessManager ? known?.accessManager : undefined, () =>
+    new AccessManager__factory(signer).deploy(admin, overrides),
+  );
   const registry = await place("TaxpayerRegistry", kept?.registry ? known?.registry : undefined, () =>
     new TaxpayerRegistry__factory(signer).deploy(accessManager, options.network, overrides),
   );

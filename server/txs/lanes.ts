@@ -38,6 +38,8 @@ type Deps = {
   finalityDepth: number;
   window: number;
   pollMs: number;
+  /** After so long without a receipt the same bytes go out again. Default 3,000. */
+  resendMs?: number;
   /** Called in the transaction that records a send whose transaction was reverted. */
   failed: (tx: Tx, send: bigint, reason: string) => Promise<void>;
 };
@@ -58,11 +60,8 @@ export async function openLane(deps: Pick<Deps, "sql" | "chain" | "keys">, name:
   });
 }
 
-/** After so long without a receipt the same bytes go out again. */
-const RESEND_MS = 3_000;
-
 export function createLanes(deps: Deps): Lanes {
-  const { sql, chain, keys, log } = deps;
+  const { sql, chain, keys, log, resendMs = 3_000 } = deps;
   let stopping = false;
   let running: Promise<void>[] = [];
 
@@ -141,7 +140,7 @@ export function createLanes(deps: Deps): Lanes {
     const waiting = await confirm(lane);
     const now = Date.now();
     for (const send of waiting) {
-      if (send.sent_at === null || now - send.sent_at.getTime() > RESEND_MS) await broadcast(send.id, send.raw);
+      if (send.sent_at === null || now - send.sent_at.getTime() > resendMs) await broadcast(send.id, send.raw);
     }
     const signed = await sign(lane);
     for (const send of signed) await broadcast(send.id, send.raw);

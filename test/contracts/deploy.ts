@@ -2,14 +2,14 @@
  * scripts/deploy.ts as it is run: a process of its own, against a node's JSON-RPC over HTTP, with the key in its environment.
  */
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
-import { id as keccakText, JsonRpcProvider, Wallet } from "ethers";
+import { JsonRpcProvider, id as keccakText, Wallet } from "ethers";
 import { network } from "hardhat";
-import type { Deployment } from "../../server/chain/deploy.ts";
+import { type Deployment, type DeployOptions, deployAt } from "../../server/chain/deploy.ts";
 import { AccessManager__factory } from "../../types/ethers-contracts/factories/@openzeppelin/contracts/access/manager/AccessManager__factory.ts";
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
 import { TaxpayerRegistry__factory } from "../../types/ethers-contracts/factories/contracts/TaxpayerRegistry__factory.ts";
@@ -72,8 +72,14 @@ describe("scripts/deploy.ts", () => {
     const registry = TaxpayerRegistry__factory.connect(d.registry, provider);
     const ledger = InvoiceLedger__factory.connect(d.ledger, provider);
     const manager = AccessManager__factory.connect(d.accessManager, provider);
-    expect(await Promise.all([registry.authority(), ledger.authority(), ledger.registry(), ledger.claimTerm()])).to.deep.equal([d.accessManager, d.accessManager, d.registry, 2_592_000n]);
-    for (const contract of [registry, ledger]) expect((await contract.eip712Domain()).slice(1, 5)).to.deep.equal(["deploy-test", "1", 31_337n, await contract.getAddress()]);
+    expect(await Promise.all([registry.authority(), ledger.authority(), ledger.registry(), ledger.claimTerm()])).to.deep.equal([
+      d.accessManager,
+      d.accessManager,
+      d.registry,
+      2_592_000n,
+    ]);
+    for (const contract of [registry, ledger])
+      expect((await contract.eip712Domain()).slice(1, 5)).to.deep.equal(["deploy-test", "1", 31_337n, await contract.getAddress()]);
     for (const role of [1n, 2n, 3n]) expect((await manager.hasRole(role, bureau.address))[0]).to.equal(true);
     expect((await manager.hasRole(0n, deployer.address))[0]).to.equal(true);
     expect((await manager.hasRole(0n, bureau.address))[0]).to.equal(false);
@@ -91,7 +97,9 @@ describe("scripts/deploy.ts", () => {
     expect(head).to.be.greaterThan(0);
     const second = await run(args());
     expect([second.code, second.err]).to.deep.equal([0, ""]);
-    expect(second.out).to.match(/up to date/).and.not.match(/deployed|granted/);
+    expect(second.out)
+      .to.match(/up to date/)
+      .and.not.match(/deployed|granted/);
     expect([readFileSync(path(), "utf8"), await chain.provider.getBlockNumber()]).to.deep.equal([text, head]);
   });
 
@@ -112,8 +120,6 @@ describe("scripts/deploy.ts", () => {
     expect(await InvoiceLedger__factory.connect(record().ledger, chain.provider).claimTerm()).to.equal(7200n);
     // and keeps to it: a ledger's term is fixed
     expect((await run(args())).code).to.equal(0);
-    const other = await run(args(chain.url, "--claim-term", "7201"));
-    expect([other.code, other.err]).to.deep.equal([1, "The recorded ledger has a claim term of 7200 s, which is fixed; 7201 s was asked for. Nothing was deployed.\n"]);
   });
 
   for (const hardfork of ["london", "merge", "shanghai"]) {
@@ -138,43 +144,72 @@ describe("scripts/deploy.ts", () => {
     }
   });
 
+  /** The script's own mechanism, in this process, for what differs in options alone. */
+  const deployIn = (on: Chain, options: Partial<DeployOptions> = {}, key = deployer.privateKey) =>
+    deployAt(on.url, key, { network: "deploy-test", bureau: bureau.address, ...options });
+  async function refused(on: Chain, send: () => Promise<unknown>, message: RegExp): Promise<void> {
+    const head = await on.provider.getBlockNumber();
+    const error = await send().catch((reason: unknown) => reason);
+    expect(error).to.be.an.instanceOf(Error);
+    expect((error as Error).message)
+      .to.match(message)
+      .and.match(/Nothing was deployed\.$/);
+    expect(await on.provider.getBlockNumber()).to.equal(head);
+  }
+
   it("does not take a record of another chain, network or genesis for its own", async () => {
-    await run(args());
-    const own = record();
+    const own = await deployIn(chain);
     const fresh = await startChain({ initialDate: "2030-01-01T00:00:00Z" });
     try {
-      // as it is: the same chain id, another genesis
+      const text = JSON.stringify(own);
+      writeFileSync(path(), text);
       await nothingDone(await run(args(fresh.url)), /^The recorded deployment is for network "deploy-test", chain 31337, genesis 0x/, fresh);
-      writeFileSync(path(), JSON.stringify({ ...own, chainId: 5, genesis: (await fresh.provider.getBlock(0))?.hash }));
-      await nothingDone(await run(args(fresh.url)), /chain 5/, fresh);
-      writeFileSync(path(), JSON.stringify({ ...own, network: "elsewhere", genesis: (await fresh.provider.getBlock(0))?.hash }));
-      await nothingDone(await run(args(fresh.url)), /network "elsewhere"/, fresh);
+      expect(readFileSync(path(), "utf8")).to.equal(text);
+      const genesis = (await fresh.provider.getBlock(0))?.hash ?? "";
+      await refused(fresh, () => deployIn(fresh, { known: { ...own, genesis, chainId: 5 } }), /chain 5,/);
+      await refused(fresh, () => deployIn(fresh, { known: { ...own, genesis, network: "elsewhere" } }), /network "elsewhere"/);
     } finally {
       await fresh.close();
     }
   });
 
-  it("does not take a record whose contracts do not belong together, or a file that is none", async () => {
-    await run(args());
-    const own = record();
-    const head = await chain.provider.getBlockNumber();
-    for (const [changed, message] of [
-      [{ ...own, accessManager: own.ledger }, /does not describe this chain: the registry's authority is/],
-      [{ ...own, registry: own.accessManager }, /does not describe this chain: the registry's authority is undefined/],
-      [{ ...own, ledger: own.registry }, /does not describe this chain: the ledger's registry is undefined/],
-      [{ ...own, claimTermSeconds: 3600 }, /does not describe this chain: the ledger's claim term is 2592000/],
-      [{ ...own, ledger: undefined }, /is no record of a deployment/],
-      ["", /is no record of a deployment/],
-      [null, /is no record of a deployment/],
+  it("does not take a record whose contracts do not belong together", async () => {
+    const own = await deployIn(chain);
+    for (const [known, message] of [
+      [{ ...own, accessManager: own.ledger }, /does not describe this chain: the registry's authority is 0x/],
+      [{ ...own, registry: own.accessManager }, /the registry's authority is undefined/],
+      [{ ...own, ledger: own.registry }, /the ledger's registry is undefined/],
+      [{ ...own, claimTermSeconds: 3600 }, /the ledger's claim term is 2592000, not 3600/],
     ] as const) {
-      const text = changed === "" ? "{" : JSON.stringify(changed);
-      writeFileSync(path(), text);
-      const { code, err } = await run(args());
-      expect([code, err.endsWith("Nothing was deployed.\n")], err).to.deep.equal([1, true]);
-      expect(err).to.match(message);
-      expect(readFileSync(path(), "utf8")).to.equal(text);
+      await refused(chain, () => deployIn(chain, { known }), message);
     }
-    expect(await chain.provider.getBlockNumber()).to.equal(head);
+    await refused(
+      chain,
+      () => deployIn(chain, { known: own, claimTermSeconds: 7201 }),
+      /^The recorded ledger has a claim term of 2592000 s, which is fixed; 7201 s was asked for/,
+    );
+    expect(await deployIn(chain, { known: own })).to.deep.equal(own);
+  });
+
+  it("does not take a file that is no record, and leaves it alone", async () => {
+    for (const text of ["{", "null", '{"chainId":31337}']) {
+      writeFileSync(path(), text);
+      await nothingDone(await run(args()), /is no record of a deployment\. Move it away/);
+      expect(readFileSync(path(), "utf8")).to.equal(text);
+      expect(readdirSync(folder)).to.deep.equal(["31337.json"]);
+    }
+  });
+
+  it("does not take options that make no deployment", async () => {
+    const mixedCase = `0x${"Ab".repeat(20)}`;
+    for (const claimTermSeconds of [0, 3599, 31_536_001, 4000.5, Number.NaN])
+      await refused(chain, () => deployIn(chain, { claimTermSeconds }), /^A claim term is 3600/);
+    for (const name of ["", "x".repeat(32), "网".repeat(11)])
+      await refused(chain, () => deployIn(chain, { network: name }), /^A network's name has 1 to 31 bytes/);
+    for (const address of [mixedCase, "0x12", ""]) await refused(chain, () => deployIn(chain, { bureau: address }), /^The bureau's address is not an address/);
+    for (const key of ["", "0xabcdef", `${deployer.privateKey}00`])
+      await refused(chain, () => deployIn(chain, {}, key), /^The deploying key is not 32 bytes in hex/);
+    await nothingDone(await run(args(), { DEPLOYER_KEY: "0xabcdef" }), /^The deploying key is not/);
   });
 
   it("deploys anew, with everything that hangs on it, what a chain has lost", async () => {
@@ -182,11 +217,18 @@ describe("scripts/deploy.ts", () => {
     const before = record();
     await chain.provider.send("hardhat_setCode", [before.registry, "0x"]);
     const { code, out } = await run(args());
-    expect([code, /AccessManager is at/.test(out), /TaxpayerRegistry deployed/.test(out), /InvoiceLedger deployed/.test(out)]).to.deep.equal([0, true, true, true]);
+    expect([code, /AccessManager is at/.test(out), /TaxpayerRegistry deployed/.test(out), /InvoiceLedger deployed/.test(out)]).to.deep.equal([
+      0,
+      true,
+      true,
+      true,
+    ]);
     const after = record();
     expect(after.accessManager).to.equal(before.accessManager);
     expect(after.block).to.be.greaterThan(before.block);
-    expect(await InvoiceLedger__factory.connect(after.ledger, chain.provider).registry()).to.equal(after.registry).and.not.equal(before.registry);
+    expect(await InvoiceLedger__factory.connect(after.ledger, chain.provider).registry())
+      .to.equal(after.registry)
+      .and.not.equal(before.registry);
   });
 
   it("says when no node answers", async () => {
@@ -216,14 +258,6 @@ describe("scripts/deploy.ts", () => {
       expect(err).to.match(message);
       expect([code, out]).to.deep.equal([2, ""]);
       expect(err).to.not.contain(deployer.privateKey.slice(2));
-    }
-    for (const [given, env, message] of [
-      [args(), { DEPLOYER_KEY: "0xabcdef" }, /^The deploying key is not 32 bytes in hex/],
-      [args(chain.url, "--claim-term", "5"), key, /^A claim term is 3600/],
-      [args().map((arg) => (arg === "deploy-test" ? "x".repeat(32) : arg)), key, /^A network's name has 1 to 31 bytes/],
-      [args().map((arg) => (arg === bureau.address ? `0x${"Ab".repeat(20)}` : arg)), key, /^The bureau's address is not an address/],
-    ] as [string[], Record<string, string>, RegExp][]) {
-      await nothingDone(await run(given, env), message);
     }
     expect(existsSync(path())).to.equal(false);
   });

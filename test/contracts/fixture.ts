@@ -7,20 +7,20 @@ import {
   AbiCoder,
   type ContractTransactionReceipt,
   type ContractTransactionResponse,
+  keccak256,
+  id as keccakText,
+  recoverAddress,
   type Signer,
   SigningKey,
   type TransactionReceipt,
+  toBeHex,
   Wallet,
   ZeroAddress,
   ZeroHash,
-  id as keccakText,
-  keccak256,
-  recoverAddress,
-  toBeHex,
 } from "ethers";
 import { network } from "hardhat";
 import { deploy } from "../../server/chain/deploy.ts";
-import { type CompactSignature, compactSignature, digest, type Domain, type Message, type MessageType, noSignature } from "../../server/chain/messages.ts";
+import { type CompactSignature, compactSignature, type Domain, digest, type Message, type MessageType, noSignature } from "../../server/chain/messages.ts";
 import { type Leaf, leafHash, lotTree } from "../../server/chain/tree.ts";
 import type { IInvoiceLedger } from "../../types/ethers-contracts/contracts/InvoiceLedger.ts";
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
@@ -200,7 +200,14 @@ export type State = (typeof STATES)[number];
 /** The record in plain values. */
 export async function recordOf(on: Deployed, id: bigint) {
   const r = await on.ledger.record(id);
-  return { holder: r.holder, employer: Number(r.employer), state: STATES[Number(r.state)] as State, titled: r.titled, version: Number(r.version), updatedAt: Number(r.updatedAt) };
+  return {
+    holder: r.holder,
+    employer: Number(r.employer),
+    state: STATES[Number(r.state)] as State,
+    titled: r.titled,
+    version: Number(r.version),
+    updatedAt: Number(r.updatedAt),
+  };
 }
 
 /** Puts an invoice at another version, which no test could reach by acting. */
@@ -234,8 +241,18 @@ export async function consortium(options: Parameters<typeof deployed>[0] = {}) {
   const otherEmployer = await on.enrol("other employer", EMPLOYER);
   const [holder, receiver, stranger] = [keyOf("holder"), keyOf("receiver"), keyOf("stranger")];
   const segment = await on.segmentFor(issuer);
-  const untitled = await sealLot(on, issuer, segment, Array.from({ length: 60 }, (_, i) => leafOf(`untitled ${i}`, holder.address)));
-  const titled = await sealLot(on, issuer, segment, Array.from({ length: 3 }, (_, i) => leafOf(`titled ${i}`, holder.address, employer.index)));
+  const untitled = await sealLot(
+    on,
+    issuer,
+    segment,
+    Array.from({ length: 60 }, (_, i) => leafOf(`untitled ${i}`, holder.address)),
+  );
+  const titled = await sealLot(
+    on,
+    issuer,
+    segment,
+    Array.from({ length: 3 }, (_, i) => leafOf(`titled ${i}`, holder.address, employer.index)),
+  );
   return { on, issuer, employer, otherEmployer, holder, receiver, stranger, segment, untitled, titled };
 }
 export type Consortium = Awaited<ReturnType<typeof consortium>>;

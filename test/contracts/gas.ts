@@ -76,7 +76,12 @@ async function measure(): Promise<Snapshot> {
   const ref = keccak(Buffer.from("reference"));
   const act = (input: ActInput, by: typeof holder, consent?: typeof holder) => () => on.ledger.act([actOf(on, input, by, consent)]);
   const claim = (at: number, from = employer): ActInput => ({ kind: "Claim", taxpayer: from.index, ref, ...untouched(thousand, at) });
-  const on1 = (kind: ActInput["kind"], at: number, version: number, more: Partial<ActInput> = {}): ActInput => ({ kind, taxpayer: employer.index, invoices: [{ id: idOf(thousand, at), version }], ...more });
+  const on1 = (kind: ActInput["kind"], at: number, version: number, more: Partial<ActInput> = {}): ActInput => ({
+    kind,
+    taxpayer: employer.index,
+    invoices: [{ id: idOf(thousand, at), version }],
+    ...more,
+  });
   await measured("first-touch transfer", "Transferred", act({ kind: "Transfer", to: receiver.address, ref, ...untouched(thousand, 776) }, holder, receiver));
   await measured("first-touch claim", "Claimed", act(claim(777), holder));
   await mined(act(claim(778), holder)());
@@ -112,7 +117,13 @@ describe("gas and bytecode", () => {
   });
 
   after(() => {
-    const rows = TARGETS.map((t) => ({ transaction: t.name, gas: now.gas[t.name], each: Math.round(per(t, now) * 10) / 10, limit: t.limit ?? "–", "of limit": t.limit ? `${((per(t, now) / t.limit) * 100).toFixed(1)} %` : "–" }));
+    const rows = TARGETS.map((t) => ({
+      transaction: t.name,
+      gas: now.gas[t.name],
+      each: Math.round(per(t, now) * 10) / 10,
+      limit: t.limit ?? "–",
+      "of limit": t.limit ? `${((per(t, now) / t.limit) * 100).toFixed(1)} %` : "–",
+    }));
     const sizes = Object.entries(now.bytecode).map(([name, size]) => `${name} ${size} bytes of ${BYTECODE_LIMITS[name]}`);
     console.table(rows);
     console.log(`      ${sizes.join(" · ")}`);

@@ -14,17 +14,17 @@ import {
   deployed,
   EMPLOYER,
   evidenceOf,
+  ISSUER,
   idOf,
   inAWord,
-  ISSUER,
   keyOf,
   leafOf,
   lotOf,
   type Party,
   perTest,
   recordOf,
-  sealLot,
   type State,
+  sealLot,
   tryActs,
   tryLots,
 } from "./fixture.ts";
@@ -88,7 +88,14 @@ function expected(act: ActName, who: Who, column: Column, titled: boolean): stri
 }
 
 /** What an event leaves behind. `free` says that no employer is bound. */
-const AFTER: Record<string, State> = { Transferred: "Issued", Claimed: "Claimed", Withdrawn: "Issued", Rejected: "Issued", Reimbursed: "Reimbursed", Reversed: "Reversed" };
+const AFTER: Record<string, State> = {
+  Transferred: "Issued",
+  Claimed: "Claimed",
+  Withdrawn: "Issued",
+  Rejected: "Issued",
+  Reimbursed: "Reimbursed",
+  Reversed: "Reversed",
+};
 
 async function world() {
   const on = await deployed({ claimTermSeconds: TERM });
@@ -97,7 +104,8 @@ async function world() {
   const employer = await on.enrol("employer", EMPLOYER);
   const otherEmployer = await on.enrol("other employer", EMPLOYER);
   // the network's own accounts: the bureau's sending key and a relayer's, which hold no invoice
-  const account = (i: number) => new Wallet(HDNodeWallet.fromPhrase("test test test test test test test test test test test junk", "", `m/44'/60'/0'/0/${i}`).privateKey);
+  const account = (i: number) =>
+    new Wallet(HDNodeWallet.fromPhrase("test test test test test test test test test test test junk", "", `m/44'/60'/0'/0/${i}`).privateKey);
   const wallets: Record<Who, Wallet> = {
     holder: keyOf("holder"),
     receiver: keyOf("receiver"),
@@ -139,9 +147,15 @@ async function attempt(w: World, act: ActName, who: Who, position: number) {
 async function bring(w: World, position: number, column: Column): Promise<void> {
   const steps: Record<Column, [ActName, Who][]> = {
     untouched: [],
-    issued: [["claim from the employer", "holder"], ["reject", "employer"]],
+    issued: [
+      ["claim from the employer", "holder"],
+      ["reject", "employer"],
+    ],
     claimed: [["claim from the employer", "holder"]],
-    reimbursed: [["claim from the employer", "holder"], ["reimburse", "employer"]],
+    reimbursed: [
+      ["claim from the employer", "holder"],
+      ["reimburse", "employer"],
+    ],
     reversed: [["reverse without consent", "issuer"]],
   };
   for (const [act, who] of steps[column]) expect(inAWord((await tryActs(w.on, await attempt(w, act, who, position)))[0] ?? never())).to.match(/ed$/);
@@ -180,7 +194,9 @@ describe("who may do what with an invoice", () => {
             const batch = await Promise.all(refused.slice(i, i + 100).map(({ act, who }) => attempt(w, act, who, position)));
             outcomes.push(...(await tryActs(on, ...batch)));
           }
-          expect(outcomes.map((o, i) => `${refused[i]?.act} / ${refused[i]?.who}: ${inAWord(o)}`)).to.deep.equal(refused.map((c) => `${c.act} / ${c.who}: ${c.word}`));
+          expect(outcomes.map((o, i) => `${refused[i]?.act} / ${refused[i]?.who}: ${inAWord(o)}`)).to.deep.equal(
+            refused.map((c) => `${c.act} / ${c.who}: ${c.word}`),
+          );
           for (const o of outcomes) expect(o.id).to.equal(id);
           expect(await recordOf(on, id)).to.deep.equal(before);
 

@@ -38,8 +38,18 @@ const refusal = (o: Outcome | undefined) => {
 };
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
 
-const claim = (c: Consortium, from = c.employer, ...positions: number[]): ActInput => ({ kind: "Claim", taxpayer: from.index, ref: REF, ...untouched(c.untitled, ...positions) });
-const decide = (kind: "Reimburse" | "Reject", by: { index: number }, ...invoices: { id: bigint; version: number }[]): ActInput => ({ kind, taxpayer: by.index, ref: REF, invoices });
+const claim = (c: Consortium, from = c.employer, ...positions: number[]): ActInput => ({
+  kind: "Claim",
+  taxpayer: from.index,
+  ref: REF,
+  ...untouched(c.untitled, ...positions),
+});
+const decide = (kind: "Reimburse" | "Reject", by: { index: number }, ...invoices: { id: bigint; version: number }[]): ActInput => ({
+  kind,
+  taxpayer: by.index,
+  ref: REF,
+  invoices,
+});
 
 describe("what each act says", () => {
   const fixture = perTest(() => consortium({ claimTermSeconds: TERM }));
@@ -59,7 +69,13 @@ describe("what each act says", () => {
       [{ kind: "Withdraw", ...at(4) }, c.receiver, undefined, "Withdrawn", { employer: bound }],
       [{ kind: "Claim", taxpayer: employer.index, ...at(5) }, c.receiver, undefined, "Claimed", { employer: bound, holder: c.receiver.address, ref: REF }],
       [{ kind: "Reimburse", taxpayer: employer.index, ...at(6) }, employer.wallet, undefined, "Reimbursed", { employer: bound }],
-      [{ kind: "Reverse", taxpayer: c.issuer.index, ...at(7), evidence }, c.issuer.wallet, employer.wallet, "Reversed", { issuer: BigInt(c.issuer.index), ref: REF }],
+      [
+        { kind: "Reverse", taxpayer: c.issuer.index, ...at(7), evidence },
+        c.issuer.wallet,
+        employer.wallet,
+        "Reversed",
+        { issuer: BigInt(c.issuer.index), ref: REF },
+      ],
     ];
     for (const [i, [input, by, consent, event, args]] of steps.entries()) {
       if (input.kind === "Withdraw") await on.networkHelpers.time.increase(TERM);
@@ -72,7 +88,9 @@ describe("what each act says", () => {
     const c = fixture();
     const input = claim(c, c.employer, 0, 1, 2);
     const outcomes = await tryActs(c.on, actOf(c.on, input, c.holder));
-    expect(outcomes.map((o) => "args" in o && [o.id, o.args["act"]])).to.deep.equal([0, 1, 2].map((at) => [idOf(c.untitled, at), digest(c.on.domain, messageOf(input))]));
+    expect(outcomes.map((o) => "args" in o && [o.id, o.args["act"]])).to.deep.equal(
+      [0, 1, 2].map((at) => [idOf(c.untitled, at), digest(c.on.domain, messageOf(input))]),
+    );
   });
 });
 
@@ -168,7 +186,12 @@ describe("a reversal with consent", () => {
     await take(on, claim(c, c.employer, 0, 1), c.holder);
     await take(on, decide("Reimburse", c.employer, { id: idOf(c.untitled, 1), version: 1 }), c.employer.wallet);
     const invoices = [1, 2, 0].map((version, at) => ({ id: idOf(c.untitled, at), version }));
-    await take(on, { kind: "Reverse", taxpayer: c.issuer.index, invoices, evidence: [0, 1, 2].map((at) => evidenceOf(c.untitled, at)) }, c.issuer.wallet, c.employer.wallet);
+    await take(
+      on,
+      { kind: "Reverse", taxpayer: c.issuer.index, invoices, evidence: [0, 1, 2].map((at) => evidenceOf(c.untitled, at)) },
+      c.issuer.wallet,
+      c.employer.wallet,
+    );
     for (const { id } of invoices) expect((await recordOf(on, id)).state).to.equal("Reversed");
   });
 
@@ -176,7 +199,12 @@ describe("a reversal with consent", () => {
     const c = fixture();
     const { on } = c;
     const id = idOf(c.untitled, 0);
-    const reverse = (version: number): ActInput => ({ kind: "Reverse", taxpayer: c.issuer.index, invoices: [{ id, version }], evidence: [evidenceOf(c.untitled, 0)] });
+    const reverse = (version: number): ActInput => ({
+      kind: "Reverse",
+      taxpayer: c.issuer.index,
+      invoices: [{ id, version }],
+      evidence: [evidenceOf(c.untitled, 0)],
+    });
     await take(on, claim(c, c.employer, 0), c.holder);
     const { consent } = actOf(on, reverse(1), c.issuer.wallet, c.employer.wallet);
     await take(on, decide("Reimburse", c.employer, { id, version: 1 }), c.employer.wallet);
@@ -208,7 +236,11 @@ describe("all or none inside an act", () => {
         actOf(on, { kind: "Claim", taxpayer: employer.index, invoices: targets(7), evidence }, c.holder),
         actOf(on, { kind: "Claim", taxpayer: employer.index, invoices: targets(1), evidence: broken }, c.holder),
         actOf(on, { kind: "Transfer", to: c.receiver.address, invoices: targets(1), evidence }, c.holder, c.receiver),
-        actOf(on, { kind: "Reverse", taxpayer: c.issuer.index, invoices: targets(1), evidence: range(0, 50).map((at) => evidenceOf(c.untitled, at)) }, c.issuer.wallet),
+        actOf(
+          on,
+          { kind: "Reverse", taxpayer: c.issuer.index, invoices: targets(1), evidence: range(0, 50).map((at) => evidenceOf(c.untitled, at)) },
+          c.issuer.wallet,
+        ),
       );
       expect(outcomes.map(inAWord)).to.deep.equal(["AlreadyClaimed", "StaleVersion", "ProofInvalid", "WrongState", "ConsentInvalid"]);
       for (const i of [0, 1, 3, 4]) expect(outcomes[i]?.id).to.equal(bad);
@@ -266,7 +298,12 @@ describe("all or none inside an act", () => {
   it("an act has 1 to 100 invoices", async () => {
     const c = fixture();
     const { on } = c;
-    const lot = await sealLot(on, c.issuer, c.segment, range(0, 101).map((i) => leafOf(`many ${i}`, c.holder.address)));
+    const lot = await sealLot(
+      on,
+      c.issuer,
+      c.segment,
+      range(0, 101).map((i) => leafOf(`many ${i}`, c.holder.address)),
+    );
     const put = (n: number) => actOf(on, { kind: "Claim", taxpayer: c.employer.index, ...untouched(lot, ...range(0, n)) }, c.holder);
     const outcomes = await tryActs(on, put(0), put(101), put(100));
     expect(outcomes.slice(0, 2).map((o) => [...refusal(o), "act" in o && o.act])).to.deep.equal([
@@ -296,7 +333,9 @@ describe("neighbours", () => {
     ];
     const outcomes = await tryActs(on, ...bad.flatMap((act, i) => [good(i + 1), act]), good(20));
     expect(outcomes.map(inAWord)).to.deep.equal(
-      ["KindUnknown", "KindUnknown", "ActSize", "StaleVersion", "EvidenceMissing", "SignatureInvalid", "EmployerNotActive", "WrongState"].flatMap((word) => ["Claimed", word]).concat("Claimed"),
+      ["KindUnknown", "KindUnknown", "ActSize", "StaleVersion", "EvidenceMissing", "SignatureInvalid", "EmployerNotActive", "WrongState"]
+        .flatMap((word) => ["Claimed", word])
+        .concat("Claimed"),
     );
     expect((await recordOf(on, idOf(c.untitled, 0))).version).to.equal(0);
   });
@@ -305,7 +344,9 @@ describe("neighbours", () => {
     const c = fixture();
     const act = actOf(c.on, claim(c, c.employer, 0), c.holder);
     const outcomes = await tryActs(c.on, { ...act, kind: 6 }, { ...act, kind: 255 });
-    expect(outcomes).to.deep.equal([6, 255].map((kind) => ({ refused: "KindUnknown", id: idOf(c.untitled, 0), found: BigInt(kind), alarm: false, act: ZeroHash, kind })));
+    expect(outcomes).to.deep.equal(
+      [6, 255].map((kind) => ({ refused: "KindUnknown", id: idOf(c.untitled, 0), found: BigInt(kind), alarm: false, act: ZeroHash, kind })),
+    );
   });
 
   it("a later act of a transaction sees what an earlier one did", async () => {
@@ -325,7 +366,9 @@ describe("neighbours", () => {
     const c = fixture();
     expect(await tryActs(c.on)).to.deep.equal([]);
     const act = actOf(c.on, { ...claim(c, c.employer, 0), taxpayer: 0 }, c.holder);
-    await expect(c.on.ledger.act(Array(101).fill(act))).to.be.revertedWithCustomError(c.on.ledger, "BatchSize").withArgs(101n);
+    await expect(c.on.ledger.act(Array(101).fill(act)))
+      .to.be.revertedWithCustomError(c.on.ledger, "BatchSize")
+      .withArgs(101n);
     expect((await tryActs(c.on, ...Array(100).fill(act))).map(inAWord)).to.deep.equal(Array(100).fill("EmployerNotActive"));
   });
 });
@@ -373,11 +416,15 @@ describe("the claim term", () => {
     const factory = new InvoiceLedger__factory(on.bureau);
     const { accessManager, registry } = on.deployment;
     for (const term of [0, 3599, 365 * 86_400 + 1]) {
-      await expect(factory.deploy(accessManager, registry, "n", term)).to.be.revertedWithCustomError(on.ledger, "ClaimTermInvalid").withArgs(BigInt(term));
+      await expect(factory.deploy(accessManager, registry, "n", term))
+        .to.be.revertedWithCustomError(on.ledger, "ClaimTermInvalid")
+        .withArgs(BigInt(term));
     }
     for (const term of [3600, 365 * 86_400]) expect(await (await factory.deploy(accessManager, registry, "n", term)).claimTerm()).to.equal(BigInt(term));
     const nobody = keyOf("nobody").address;
-    await expect(factory.deploy(accessManager, nobody, "n", 3600)).to.be.revertedWithCustomError(on.ledger, "RegistryInvalid").withArgs(nobody);
+    await expect(factory.deploy(accessManager, nobody, "n", 3600))
+      .to.be.revertedWithCustomError(on.ledger, "RegistryInvalid")
+      .withArgs(nobody);
     expect(await on.ledger.registry()).to.equal(registry);
   });
 });
@@ -465,6 +512,8 @@ describe("closing the ledger", () => {
 
   it("is the bureau's alone", async () => {
     const { on } = fixture();
-    await expect(on.ledger.setClosed(true)).to.be.revertedWithCustomError(on.ledger, "AccessManagedUnauthorized").withArgs(await on.relay.getAddress());
+    await expect(on.ledger.setClosed(true))
+      .to.be.revertedWithCustomError(on.ledger, "AccessManagedUnauthorized")
+      .withArgs(await on.relay.getAddress());
   });
 });

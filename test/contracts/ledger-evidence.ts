@@ -5,7 +5,23 @@
  */
 import { expect } from "chai";
 import { AbiCoder, keccak256, toBeHex, ZeroAddress, ZeroHash } from "ethers";
-import { type ActInput, actOf, type Consortium, consortium, evidenceOf, idOf, inAWord, leafOf, mined, perTest, recordOf, sealLot, take, tryActs, untouched } from "./fixture.ts";
+import {
+  type ActInput,
+  actOf,
+  type Consortium,
+  consortium,
+  evidenceOf,
+  idOf,
+  inAWord,
+  leafOf,
+  mined,
+  perTest,
+  recordOf,
+  sealLot,
+  take,
+  tryActs,
+  untouched,
+} from "./fixture.ts";
 
 type Evidence = ReturnType<typeof evidenceOf>;
 
@@ -128,7 +144,8 @@ describe("evidence", () => {
     const top = 1n << 255n;
     const forged = { ...evidenceOf(c.untitled, 0), lot: { ...c.untitled.header, first: top | c.untitled.header.first } };
     const id = top | idOf(c.untitled, 0);
-    const act = (input: Omit<ActInput, "invoices" | "evidence">, evidence: Evidence) => actOf(c.on, { ...input, invoices: [{ id, version: 0 }], evidence: [evidence] }, c.holder, c.receiver);
+    const act = (input: Omit<ActInput, "invoices" | "evidence">, evidence: Evidence) =>
+      actOf(c.on, { ...input, invoices: [{ id, version: 0 }], evidence: [evidence] }, c.holder, c.receiver);
     const said = await reasons(
       c,
       act({ kind: "Claim", taxpayer: c.employer.index }, forged),
@@ -137,7 +154,9 @@ describe("evidence", () => {
       act({ kind: "Reverse", taxpayer: c.issuer.index }, forged),
     );
     expect(said.map(([reason]) => reason)).to.deep.equal(Array(4).fill("LotUnknown"));
-    expect(await reasons(c, actOf(c.on, { kind: "Claim", taxpayer: c.employer.index, invoices: [{ id, version: 0 }] }, c.holder))).to.deep.equal([["EvidenceMissing", 0n]]);
+    expect(await reasons(c, actOf(c.on, { kind: "Claim", taxpayer: c.employer.index, invoices: [{ id, version: 0 }] }, c.holder))).to.deep.equal([
+      ["EvidenceMissing", 0n],
+    ]);
     expect((await recordOf(c.on, id)).state).to.equal("None");
   });
 
@@ -182,7 +201,14 @@ describe("evidence", () => {
 
   it("the record of an untouched invoice is empty, and a lot's slot is the hash of its header", async () => {
     const c = fixture();
-    expect(await recordOf(c.on, idOf(c.untitled, 0))).to.deep.equal({ holder: ZeroAddress, employer: 0, state: "None", titled: false, version: 0, updatedAt: 0 });
+    expect(await recordOf(c.on, idOf(c.untitled, 0))).to.deep.equal({
+      holder: ZeroAddress,
+      employer: 0,
+      state: "None",
+      titled: false,
+      version: 0,
+      updatedAt: 0,
+    });
     const { first, count, issuer, time, root } = c.untitled.header;
     const header = AbiCoder.defaultAbiCoder().encode(["uint256", "uint256", "uint256", "uint256", "bytes32"], [first, count, issuer, time, root]);
     expect(await c.on.ledger.lotHash(first)).to.equal(keccak256(header));

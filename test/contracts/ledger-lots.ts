@@ -1,7 +1,7 @@
 /** Sealing: a lot takes the next numbers of its issuer's own segment, under that issuer's seal, and is judged by itself. */
 import { expect } from "chai";
 import { ZeroHash } from "ethers";
-import { deployed, inAWord, ISSUER, keyOf, leafOf, lotOf, mined, type Outcome, outcomesOf, perTest, SERIES, tryLots } from "./fixture.ts";
+import { deployed, ISSUER, inAWord, keyOf, leafOf, lotOf, mined, type Outcome, outcomesOf, perTest, SERIES, tryLots } from "./fixture.ts";
 
 const holder = keyOf("holder").address;
 const leaves = (count: number, word = "leaf") => Array.from({ length: count }, (_, i) => leafOf(`${word} ${i}`, holder));
@@ -15,7 +15,14 @@ describe("sealing lots", () => {
     const on = await deployed();
     const issuer = await on.enrol("issuer", ISSUER);
     const other = await on.enrol("other issuer", ISSUER);
-    return { on, issuer, other, segment: await on.segmentFor(issuer, 2000n), theirs: await on.segmentFor(other, 2000n), second: await on.segmentFor(issuer, 2000n) };
+    return {
+      on,
+      issuer,
+      other,
+      segment: await on.segmentFor(issuer, 2000n),
+      theirs: await on.segmentFor(other, 2000n),
+      second: await on.segmentFor(issuer, 2000n),
+    };
   });
 
   it("a sealed lot says its numbers, issuer, time and root", async () => {
@@ -111,7 +118,12 @@ describe("sealing lots", () => {
 
   it("a lot has 1 to 1,024 invoices", async () => {
     const { on, issuer, segment } = fixture();
-    const outcomes = await tryLots(on, lotOf(on, issuer, segment, segment, []), lotOf(on, issuer, segment, segment, leaves(1025)), lotOf(on, issuer, segment, segment, leaves(1024)));
+    const outcomes = await tryLots(
+      on,
+      lotOf(on, issuer, segment, segment, []),
+      lotOf(on, issuer, segment, segment, leaves(1025)),
+      lotOf(on, issuer, segment, segment, leaves(1024)),
+    );
     expect(outcomes.slice(0, 2).map(refusal)).to.deep.equal([
       ["LotSize", segment, 0n],
       ["LotSize", segment, 1025n],

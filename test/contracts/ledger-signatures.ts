@@ -114,7 +114,13 @@ describe("replays", () => {
         const { on, party, lot } = inEveryRole();
         const position = kind === "Withdraw" || kind === "Reimburse" || kind === "Reject" ? 1 : 0;
         const invoices = [{ id: idOf(lot, position), version: position }];
-        const as = (k: Kind): ActInput => ({ kind: k, invoices, to: k === "Transfer" ? keyOf("receiver").address : ZeroAddress, taxpayer: party.index, evidence: [evidenceOf(lot, position)] });
+        const as = (k: Kind): ActInput => ({
+          kind: k,
+          invoices,
+          to: k === "Transfer" ? keyOf("receiver").address : ZeroAddress,
+          taxpayer: party.index,
+          evidence: [evidenceOf(lot, position)],
+        });
         const own = actOf(on, as(kind), party.wallet, keyOf("receiver"));
         const replayed = KINDS_.filter((other) => other !== kind).map((other) => ({ ...own, signature: on.sign(party.wallet, messageOf(as(other))) }));
         const outcomes = await tryActs(on, ...replayed, own);
@@ -145,7 +151,9 @@ describe("replays", () => {
     const act = actOf(on, claim(c), c.holder);
     expect((await tryActs(on, { ...act, signature: on.sign(c.holder, messageOf(claim(c)), elsewhere) })).map(inAWord)).to.deep.equal(["SignatureInvalid"]);
     // nor does a registry's domain serve for the ledger
-    expect((await tryActs(on, { ...act, signature: on.sign(c.holder, messageOf(claim(c)), on.registryDomain) })).map(inAWord)).to.deep.equal(["SignatureInvalid"]);
+    expect((await tryActs(on, { ...act, signature: on.sign(c.holder, messageOf(claim(c)), on.registryDomain) })).map(inAWord)).to.deep.equal([
+      "SignatureInvalid",
+    ]);
 
     // the first lot as it was sealed here: the twin reads the same registry, so its seal alone tells them apart
     const lot = lotOf(on, c.issuer, c.segment, c.segment, c.untitled.leaves);
@@ -164,7 +172,9 @@ describe("replays", () => {
       const c = fixture();
       const d = await consortium({ claimTermSeconds: TERM, ...other });
       expect([d.on.deployment.ledger, d.on.deployment.registry, d.segment]).to.deep.equal([c.on.deployment.ledger, c.on.deployment.registry, c.segment]);
-      expect("chainId" in other ? d.on.deployment.network : d.on.deployment.chainId).to.equal("chainId" in other ? c.on.deployment.network : c.on.deployment.chainId);
+      expect("chainId" in other ? d.on.deployment.network : d.on.deployment.chainId).to.equal(
+        "chainId" in other ? c.on.deployment.network : c.on.deployment.chainId,
+      );
 
       const there = actOf(d.on, claim(c), c.holder);
       expect((await tryActs(c.on, there)).map(inAWord)).to.deep.equal(["SignatureInvalid"]);
@@ -214,7 +224,12 @@ describe("signatures that are none", () => {
     const c = fixture();
     const { on } = c;
     await take(on, { kind: "Claim", taxpayer: c.employer.index, ...untouched(c.untitled, 0) }, c.holder);
-    const input: ActInput = { kind: "Reverse", taxpayer: c.issuer.index, invoices: [{ id: idOf(c.untitled, 0), version: 1 }], evidence: [evidenceOf(c.untitled, 0)] };
+    const input: ActInput = {
+      kind: "Reverse",
+      taxpayer: c.issuer.index,
+      invoices: [{ id: idOf(c.untitled, 0), version: 1 }],
+      evidence: [evidenceOf(c.untitled, 0)],
+    };
     const { key, low, high } = bothForms(digest(on.domain, messageOf(input)));
     await on.registry.rotateKey(c.employer.wallet.address, key);
     const act = actOf(on, input, c.issuer.wallet);
@@ -268,9 +283,17 @@ describe("signatures that are none", () => {
     it(`${what} is no receiver's and no employer's consent, and no seal`, async () => {
       const c = fixture();
       const { on } = c;
-      await refusedWithZero(c, "ConsentInvalid", { ...actOf(on, { kind: "Transfer", to: c.receiver.address, ...untouched(c.untitled, 0) }, c.holder), consent: signature });
+      await refusedWithZero(c, "ConsentInvalid", {
+        ...actOf(on, { kind: "Transfer", to: c.receiver.address, ...untouched(c.untitled, 0) }, c.holder),
+        consent: signature,
+      });
       await take(on, { kind: "Claim", taxpayer: c.employer.index, ...untouched(c.untitled, 0) }, c.holder);
-      const reverse: ActInput = { kind: "Reverse", taxpayer: c.issuer.index, invoices: [{ id: idOf(c.untitled, 0), version: 1 }], evidence: [evidenceOf(c.untitled, 0)] };
+      const reverse: ActInput = {
+        kind: "Reverse",
+        taxpayer: c.issuer.index,
+        invoices: [{ id: idOf(c.untitled, 0), version: 1 }],
+        evidence: [evidenceOf(c.untitled, 0)],
+      };
       await refusedWithZero(c, "ConsentInvalid", { ...actOf(on, reverse, c.issuer.wallet), consent: signature });
       const first = c.segment + (await on.ledger.sealedIn(c.segment));
       const [lot] = await tryLots(on, { ...lotOf(on, c.issuer, c.segment, first, [leafOf("next", c.holder.address)]), seal: signature });
@@ -327,8 +350,14 @@ describe("keys that were replaced", () => {
     const { on, employer } = c;
     await take(on, { kind: "Claim", taxpayer: employer.index, ...untouched(c.untitled, 0, 1) }, c.holder);
     await on.registry.rotateKey(employer.wallet.address, newKey("employer").address);
-    const decide = (kind: Kind, by: Wallet, position = 0) => actOf(on, { kind, taxpayer: employer.index, invoices: [{ id: idOf(c.untitled, position), version: 1 }] }, by);
-    const reverse: ActInput = { kind: "Reverse", taxpayer: c.issuer.index, invoices: [{ id: idOf(c.untitled, 1), version: 1 }], evidence: [evidenceOf(c.untitled, 1)] };
+    const decide = (kind: Kind, by: Wallet, position = 0) =>
+      actOf(on, { kind, taxpayer: employer.index, invoices: [{ id: idOf(c.untitled, position), version: 1 }] }, by);
+    const reverse: ActInput = {
+      kind: "Reverse",
+      taxpayer: c.issuer.index,
+      invoices: [{ id: idOf(c.untitled, 1), version: 1 }],
+      evidence: [evidenceOf(c.untitled, 1)],
+    };
     const outcomes = await tryActs(
       on,
       decide("Reject", employer.wallet),
@@ -350,7 +379,10 @@ describe("keys that were replaced", () => {
     expect(lots.map(inAWord)).to.deep.equal(["SealInvalid", "LotSealed"]);
     expect(lots[0] && "found" in lots[0] && lots[0].found).to.equal(BigInt(issuer.wallet.address));
     const reverse: ActInput = { kind: "Reverse", taxpayer: issuer.index, ...untouched(c.untitled, 0) };
-    expect((await tryActs(on, actOf(on, reverse, issuer.wallet), actOf(on, reverse, newKey("issuer")))).map(inAWord)).to.deep.equal(["SignatureInvalid", "Reversed"]);
+    expect((await tryActs(on, actOf(on, reverse, issuer.wallet), actOf(on, reverse, newKey("issuer")))).map(inAWord)).to.deep.equal([
+      "SignatureInvalid",
+      "Reversed",
+    ]);
   });
 
   it("a refusal names the key that was recovered", async () => {

@@ -6,7 +6,7 @@
 import { expect } from "chai";
 import { concat, keccak256, ZeroHash } from "ethers";
 import { leafHash, lotTree, rootFrom } from "../../server/chain/tree.ts";
-import { type Deployed, deployed, keyOf, leafOf, lotOf, outcomesOf, type Party, perTest, mined, type SealedLot, sealLot, tryLots } from "./fixture.ts";
+import { type Deployed, deployed, keyOf, leafOf, lotOf, mined, outcomesOf, type Party, perTest, type SealedLot, sealLot, tryLots } from "./fixture.ts";
 
 const holder = keyOf("holder").address;
 const leavesOf = (size: number) => Array.from({ length: size }, (_, i) => leafOf(`tree leaf ${i}`, holder));
@@ -146,7 +146,11 @@ describe("the lot tree", () => {
       await prepare(on, issuer, segment);
       // without prefixes, a leaf with the left child as content would hash like the node
       const right = naiveRoot(hashes.slice(2));
-      const forged = { content: hashes[0] as string, holder: `0x${(hashes[1] as string).slice(2, 42)}`, buyer: Number(`0x${(hashes[1] as string).slice(42, 50)}`) };
+      const forged = {
+        content: hashes[0] as string,
+        holder: `0x${(hashes[1] as string).slice(2, 42)}`,
+        buyer: Number(`0x${(hashes[1] as string).slice(42, 50)}`),
+      };
       for (const position of [0, 1]) {
         const id = lot.header.first + BigInt(position);
         expect(await on.ledger.proves(id, { lot: lot.header, leaf: forged, proof: [right] })).to.equal(false);

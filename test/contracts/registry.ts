@@ -1,6 +1,6 @@
 /** The bureau's book of taxpayers: enrolment, standing, keys, quota, segments, and who may call what. */
 import { expect } from "chai";
-import { ZeroAddress, ZeroHash, id as keccakText } from "ethers";
+import { id as keccakText, ZeroAddress, ZeroHash } from "ethers";
 import { digest, type Message, noSignature } from "../../server/chain/messages.ts";
 import { AccessManager__factory } from "../../types/ethers-contracts/factories/@openzeppelin/contracts/access/manager/AccessManager__factory.ts";
 import { bothForms, type Deployed, deployed, EMPLOYER, ISSUER, keyOf, type Party, perTest, SERIES } from "./fixture.ts";
@@ -22,7 +22,10 @@ const world = async () => {
   return { on, issuer, employer: await on.enrol("employer", EMPLOYER), person: keyOf("person") };
 };
 /** Expectation of a revert with one of the registry's errors. */
-const refuses = (on: Deployed, sent: Promise<unknown>, error: string, ...args: unknown[]) => expect(sent).to.be.revertedWithCustomError(on.registry, error).withArgs(...args);
+const refuses = (on: Deployed, sent: Promise<unknown>, error: string, ...args: unknown[]) =>
+  expect(sent)
+    .to.be.revertedWithCustomError(on.registry, error)
+    .withArgs(...args);
 
 describe("enrolment", () => {
   const fixture = perTest(world);
@@ -32,7 +35,9 @@ describe("enrolment", () => {
     const account = keyOf("newcomer").address;
     expect(await on.registry.indexOf(account)).to.equal(0n);
     expect(await on.registry.enrol.staticCall(account, IDENTITY, ISSUER)).to.equal(3n);
-    await expect(on.registry.enrol(account, IDENTITY, ISSUER)).to.emit(on.registry, "TaxpayerEnrolled").withArgs(3n, account, IDENTITY, ISSUER);
+    await expect(on.registry.enrol(account, IDENTITY, ISSUER))
+      .to.emit(on.registry, "TaxpayerEnrolled")
+      .withArgs(3n, account, IDENTITY, ISSUER);
     expect(await on.registry.indexOf(account)).to.equal(3n);
     expect([...(await on.registry.taxpayer(3))]).to.deep.equal([account, account, BigInt(ACTIVE), BigInt(ISSUER), IDENTITY]);
     expect([...(await on.registry.signerOf(3))]).to.deep.equal([account, BigInt(ISSUER)]);
@@ -43,7 +48,8 @@ describe("enrolment", () => {
     const { on, issuer } = fixture();
     await refuses(on, on.registry.enrol(issuer.wallet.address, IDENTITY, ISSUER), "AccountEnrolled", issuer.wallet.address, issuer.index);
     await refuses(on, on.registry.enrol(ZeroAddress, IDENTITY, ISSUER), "ZeroAddress");
-    for (const capabilities of [0, 4, 5, 255]) await refuses(on, on.registry.enrol(keyOf("x").address, IDENTITY, capabilities), "CapabilitiesInvalid", capabilities);
+    for (const capabilities of [0, 4, 5, 255])
+      await refuses(on, on.registry.enrol(keyOf("x").address, IDENTITY, capabilities), "CapabilitiesInvalid", capabilities);
     for (const [i, capabilities] of [ISSUER, EMPLOYER, ISSUER | EMPLOYER].entries()) {
       await on.registry.enrol(keyOf(`with ${capabilities}`).address, IDENTITY, capabilities);
       expect((await on.registry.signerOf(3 + i)).powers).to.equal(BigInt(capabilities));
@@ -108,7 +114,9 @@ describe("keys", () => {
     for (const wallet of [issuer.wallet, person]) {
       const account = wallet.address;
       const signature = on.sign(wallet, rotateMessage(account, next, 0), on.registryDomain);
-      await expect(on.registry.connect(on.relay).rotateKeySigned(account, next, 0, signature)).to.emit(on.registry, "KeyRotated").withArgs(account, next, 1n);
+      await expect(on.registry.connect(on.relay).rotateKeySigned(account, next, 0, signature))
+        .to.emit(on.registry, "KeyRotated")
+        .withArgs(account, next, 1n);
       expect((await on.registry.holderOf(account)).key).to.equal(next);
       expect(await on.registry.counterOf(account)).to.equal(1n);
     }
@@ -189,9 +197,13 @@ describe("quota", () => {
 
   it("is drawn in parts up to what was granted, and not one cent further", async () => {
     const { on, issuer } = fixture();
-    await expect(send("Draw", on, issuer, 600n, 0)).to.emit(on.registry, "QuotaDrawn").withArgs(issuer.index, PERIOD, 600n, 600n);
+    await expect(send("Draw", on, issuer, 600n, 0))
+      .to.emit(on.registry, "QuotaDrawn")
+      .withArgs(issuer.index, PERIOD, 600n, 600n);
     await refuses(on, send("Draw", on, issuer, 401n, 1), "QuotaExceeded", 1000n, 600n, 401n);
-    await expect(send("Draw", on, issuer, 400n, 1)).to.emit(on.registry, "QuotaDrawn").withArgs(issuer.index, PERIOD, 400n, 1000n);
+    await expect(send("Draw", on, issuer, 400n, 1))
+      .to.emit(on.registry, "QuotaDrawn")
+      .withArgs(issuer.index, PERIOD, 400n, 1000n);
     await refuses(on, send("Draw", on, issuer, 1n, 2), "QuotaExceeded", 1000n, 1000n, 1n);
     await refuses(on, send("Draw", on, issuer, 2n ** 128n - 1n, 2), "QuotaExceeded", 1000n, 1000n, 2n ** 128n - 1n);
     expect(await drawn(on, issuer)).to.deep.equal([1000n, 1000n]);
@@ -200,7 +212,9 @@ describe("quota", () => {
   it("what is given back can be drawn again, and no more is given back than was drawn", async () => {
     const { on, issuer } = fixture();
     await send("Draw", on, issuer, 1000n, 0);
-    await expect(send("GiveBack", on, issuer, 300n, 1)).to.emit(on.registry, "QuotaGivenBack").withArgs(issuer.index, PERIOD, 300n, 700n);
+    await expect(send("GiveBack", on, issuer, 300n, 1))
+      .to.emit(on.registry, "QuotaGivenBack")
+      .withArgs(issuer.index, PERIOD, 300n, 700n);
     await refuses(on, send("GiveBack", on, issuer, 701n, 2), "GiveBackExceedsDrawn", 700n, 701n);
     await send("Draw", on, issuer, 300n, 2);
     await send("GiveBack", on, issuer, 1000n, 3);
@@ -226,7 +240,9 @@ describe("quota", () => {
 
   it("is granted by the calendar month, and never below what was drawn", async () => {
     const { on, issuer } = fixture();
-    await expect(on.registry.setQuota(issuer.index, 202_712, 5n)).to.emit(on.registry, "QuotaSet").withArgs(issuer.index, 202_712, 5n);
+    await expect(on.registry.setQuota(issuer.index, 202_712, 5n))
+      .to.emit(on.registry, "QuotaSet")
+      .withArgs(issuer.index, 202_712, 5n);
     for (const period of [0, 202_000, 202_013, 202_600, 201_912, 999_913, 1_000_001, 4_294_967_295]) {
       await refuses(on, on.registry.setQuota(issuer.index, period, 5n), "PeriodInvalid", period);
     }
@@ -268,7 +284,12 @@ describe("quota", () => {
     const { on, issuer } = fixture();
     const next = keyOf("issuer, second key");
     await send("Draw", on, issuer, 10n, 0);
-    await on.registry.rotateKeySigned(issuer.wallet.address, next.address, 1, on.sign(issuer.wallet, rotateMessage(issuer.wallet.address, next.address, 1), on.registryDomain));
+    await on.registry.rotateKeySigned(
+      issuer.wallet.address,
+      next.address,
+      1,
+      on.sign(issuer.wallet, rotateMessage(issuer.wallet.address, next.address, 1), on.registryDomain),
+    );
     await refuses(on, send("Draw", on, issuer, 10n, 2), "SignerMismatch", next.address, issuer.wallet.address);
     await send("GiveBack", on, issuer, 10n, 2, { by: { ...issuer, wallet: next } });
     expect(await on.registry.counterOf(issuer.wallet.address)).to.equal(3n);
@@ -294,9 +315,15 @@ describe("segments", () => {
   it("of a series follow one another without a gap, whoever they are for", async () => {
     const { on, issuer } = fixture();
     const other = await on.enrol("other issuer", ISSUER);
-    await expect(on.registry.allotSegment(issuer.index, SERIES, 100)).to.emit(on.registry, "SegmentAllotted").withArgs(base + 1n, issuer.index, 100);
-    await expect(on.registry.allotSegment(other.index, SERIES, 7)).to.emit(on.registry, "SegmentAllotted").withArgs(base + 101n, other.index, 7);
-    await expect(on.registry.allotSegment(issuer.index, SERIES, 1)).to.emit(on.registry, "SegmentAllotted").withArgs(base + 108n, issuer.index, 1);
+    await expect(on.registry.allotSegment(issuer.index, SERIES, 100))
+      .to.emit(on.registry, "SegmentAllotted")
+      .withArgs(base + 1n, issuer.index, 100);
+    await expect(on.registry.allotSegment(other.index, SERIES, 7))
+      .to.emit(on.registry, "SegmentAllotted")
+      .withArgs(base + 101n, other.index, 7);
+    await expect(on.registry.allotSegment(issuer.index, SERIES, 1))
+      .to.emit(on.registry, "SegmentAllotted")
+      .withArgs(base + 108n, issuer.index, 1);
     expect([...(await on.registry.segment(base + 101n))]).to.deep.equal([BigInt(other.index), 7n]);
     expect([...(await on.registry.issuerOf(issuer.index, base + 101n))]).to.deep.equal([issuer.wallet.address, BigInt(ISSUER), BigInt(other.index), 7n]);
     expect([...(await on.registry.segment(base + 102n))]).to.deep.equal([0n, 0n]);
@@ -306,7 +333,9 @@ describe("segments", () => {
     const { on, issuer } = fixture();
     for (const series of [10_000, 99_999]) {
       const first = BigInt(series) * SERIES_SIZE + 1n;
-      await expect(on.registry.allotSegment(issuer.index, series, 5)).to.emit(on.registry, "SegmentAllotted").withArgs(first, issuer.index, 5);
+      await expect(on.registry.allotSegment(issuer.index, series, 5))
+        .to.emit(on.registry, "SegmentAllotted")
+        .withArgs(first, issuer.index, 5);
       expect(first.toString()).to.have.length(20);
     }
     for (const series of [0, 9_999, 100_000]) await refuses(on, on.registry.allotSegment(issuer.index, series, 5), "SeriesInvalid", series);
@@ -319,7 +348,9 @@ describe("segments", () => {
     await refuses(on, on.registry.allotSegment(issuer.index, SERIES, 2n ** 64n - 1n), "SeriesExhausted", SERIES, whole);
     await on.registry.allotSegment(issuer.index, SERIES, whole - 1n);
     await refuses(on, on.registry.allotSegment(issuer.index, SERIES, 2), "SeriesExhausted", SERIES, 1);
-    await expect(on.registry.allotSegment(issuer.index, SERIES, 1)).to.emit(on.registry, "SegmentAllotted").withArgs(base + whole, issuer.index, 1);
+    await expect(on.registry.allotSegment(issuer.index, SERIES, 1))
+      .to.emit(on.registry, "SegmentAllotted")
+      .withArgs(base + whole, issuer.index, 1);
     expect((base + whole).toString()).to.equal(`${SERIES}${"9".repeat(15)}`);
     await refuses(on, on.registry.allotSegment(issuer.index, SERIES, 1), "SeriesExhausted", SERIES, 0);
   });
@@ -368,7 +399,10 @@ describe("the bureau's roles", () => {
         if (held !== undefined) await manager.grantRole(held, address, 0);
         const [contract, sent] = call(on.registry.connect(caller), on.ledger.connect(caller));
         if (held === role) await expect(sent).to.not.revert(on.ethers);
-        else await expect(sent).to.be.revertedWithCustomError(contract as Deployed["registry"], "AccessManagedUnauthorized").withArgs(address);
+        else
+          await expect(sent)
+            .to.be.revertedWithCustomError(contract as Deployed["registry"], "AccessManagedUnauthorized")
+            .withArgs(address);
       }
     });
   }

@@ -1,8 +1,8 @@
 /** Taxpayers over HTTP: enrolment, standing, key rotation, quota, segments, persons. */
 import { expect } from "chai";
-import { Wallet, ZeroAddress } from "ethers";
-import { call, freshTaxId, must, person, type TestParty, taxpayer } from "./network.ts";
-import { month, period, quotaOnChain, refused, until } from "./observe.ts";
+import { Wallet, ZeroAddress, ZeroHash } from "ethers";
+import { call, freshTaxId, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
+import { database, month, period, quotaOnChain, refused, until } from "./observe.ts";
 
 const year = month().slice(2, 4);
 
@@ -43,11 +43,33 @@ describe("taxpayers over HTTP", () => {
   });
 
   it("an enrolment that the chain refuses leaves the tax id free", async () => {
+    const { address } = Wallet.createRandom();
+    const { bureau } = await sandbox();
+    // enrolled on the chain by another gateway of the bureau: nothing is known of it here
+    const sql = await database();
+    const command = { type: "call", contract: "registry", function: "enrol", args: [address, ZeroHash, 2] };
+    await sql`insert into operations (kind, party, command) values ('enrol', ${bureau.account}, ${sql.json(command)})`;
+    await until("the other gateway's enrolment is on the chain", async () => (await sql`select 1 from taxpayers where account = ${address}`).length === 1);
     const taxId = freshTaxId();
-    const wrong = await call("POST", "/v1/taxpayers", { name: "零地址", taxId, capabilities: ["employer"], key: { custody: "own", address: ZeroAddress } });
-    refused(wrong, "zero-address");
-    const { status, body } = await call("POST", "/v1/taxpayers", { name: "零地址", taxId, capabilities: ["employer"] });
-    expect(status, JSON.stringify(body)).equals(201);
+    refused(await call("POST", "/v1/taxpayers", { name: "别处已登记", taxId, capabilities: ["employer"], key: { custody: "own", address } }), "account-enrolled");
+    expect((await call("POST", "/v1/taxpayers", { name: "别处已登记", taxId, capabilities: ["employer"] })).status).equals(201);
+  });
+
+  it("nobody has the zero address, and a refused enrolment burns no tax id", async () => {
+    const taxId = freshTaxId();
+    const key = { custody: "own", address: ZeroAddress };
+    refused(await call("POST", "/v1/taxpayers", { name: "零地址", taxId, capabilities: ["employer"], key }), "zero-address", { field: "/key/address", rule: "not-zero" });
+    // red letters belong to the zero address: whoever had it would read them all
+    refused(await call("POST", "/v1/persons", { name: "零地址", key }, { token: shop.token }), "zero-address");
+    expect((await call("POST", "/v1/taxpayers", { name: "零地址", taxId, capabilities: ["employer"] })).status).equals(201);
+  });
+
+  it("a key that the gateway keeps is nobody's own key", async () => {
+    const firm = await taxpayer("换过钥匙的公司", ["employer"]);
+    const { key: address } = await must(call("POST", `/v1/taxpayers/${firm.taxId}/key-rotations`, { key: { custody: "gateway" } }, { token: firm.token }));
+    const key = { custody: "own", address };
+    refused(await call("POST", "/v1/persons", { name: "冒用", key }, { token: shop.token }), "account-enrolled");
+    refused(await call("POST", `/v1/taxpayers/${shop.taxId}/key-rotations`, { key }, { token: shop.token }), "account-enrolled");
   });
 
   it("an account is one party's alone", async () => {

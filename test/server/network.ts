@@ -68,8 +68,10 @@ export async function taxpayer(name: string, capabilities: ("issuer" | "employer
   const { token } = await must(call("POST", "/v1/api-keys", { account: made.account, roles: [...capabilities, "holder"] }));
   if (capabilities.includes("issuer")) {
     const period = new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 7);
-    await must(call("PUT", `/v1/taxpayers/${taxId}/quota`, { period, granted: more.quota ?? "1000000.00" }));
-    await must(call("POST", `/v1/taxpayers/${taxId}/segments`, { length: more.segment ?? 10_000 }));
+    await Promise.all([
+      must(call("PUT", `/v1/taxpayers/${taxId}/quota`, { period, granted: more.quota ?? "1000000.00" })),
+      must(call("POST", `/v1/taxpayers/${taxId}/segments`, { length: more.segment ?? 10_000 })),
+    ]);
   }
   return { taxId, account: made.account, index: made.index, token, name };
 }

@@ -138,7 +138,7 @@ export function createInvoices(deps: Deps) {
       await tx`select pg_advisory_xact_lock(hashtext(${`draw/${issuer.account}`}))`;
       const pending = await tx`
         select 1 from operations where party = ${issuer.account} and kind = 'draw' and status in ('queued', 'awaiting-signature', 'signed', 'sent')`;
-      if (pending.length === 0) await taxpayers.draw(tx, issuer, "Draw", period, amount);
+      if (pending.length === 0) await taxpayers.draw(tx, issuer, period, amount);
     });
     const until = Date.now() + DRAW_PATIENCE_MS;
     while (Date.now() < until) {

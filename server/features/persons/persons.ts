@@ -8,14 +8,15 @@ import type { Keystore } from "../../keys/keystore.ts";
 import type { Vault } from "../../keys/vault.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
+import { addressOf, type Custody } from "../taxpayers/taxpayers.ts";
 
 export type Person = { account: string; name: string; custody: "gateway" | "own" };
 export type Persons = ReturnType<typeof createPersons>;
 
 export function createPersons({ vault, keys }: { vault: Vault; keys: Keystore }) {
   return {
-    async create(tx: Tx, caller: Caller, person: { name: string; key: { custody: "gateway" } | { custody: "own"; address: string } }): Promise<Person> {
-      const account = person.key.custody === "gateway" ? await keys.create(tx) : checksummed(person.key.address);
+    async create(tx: Tx, caller: Caller, person: { name: string; key: Custody }): Promise<Person> {
+      const account = await addressOf(tx, keys, person.key);
       const made = await tx`
         insert into parties (account, kind, sealed, created_by)
         values (${account}, 'person', ${vault.seal("parties", account, JSON.stringify({ name: person.name }))}, ${caller.account})
@@ -23,7 +24,8 @@ export function createPersons({ vault, keys }: { vault: Vault; keys: Keystore })
       if (made.count === 0) throw new Problem("account-enrolled", "The account is in use");
       return { account, name: person.name, custody: person.key.custody };
     },
-    async get(tx: Tx, caller: Caller, account: string): Promise<Person> {
+    async get(tx: Tx, caller: Caller, written: string): Promise<Person> {
+      const account = checksummed(written);
       const [row] = await tx<{ account: string; sealed: Buffer; created_by: string }[]>`
         select account, sealed, created_by from parties where account = ${account} and kind = 'person'`;
       if (!row || (row.created_by !== caller.account && row.account !== caller.account)) {

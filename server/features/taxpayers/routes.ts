@@ -3,7 +3,6 @@ import { z } from "zod";
 import type { Tx } from "../../db/db.ts";
 import { type Answer, type Route, routeFor } from "../../kernel/api.ts";
 import { formatMoney, parseMoney } from "../../kernel/money.ts";
-import { Problem } from "../../kernel/problems.ts";
 import { accountSchema, operationRefSchema } from "../../kernel/shapes.ts";
 import { accepted, settle } from "../operations/operations.ts";
 import { periodOf, seriesOf, type Taxpayer, type Taxpayers } from "./taxpayers.ts";
@@ -18,7 +17,7 @@ const custody = z.discriminatedUnion("custody", [
   z.strictObject({ custody: z.literal("own"), address: accountSchema }).describe("The party keeps the key and gives signatures"),
 ]);
 const month = z.string().regex(/^20\d\d-(0[1-9]|1[0-2])$/, "period-format").meta({ example: "2026-11" });
-const amount = z.string().regex(/^(0|[1-9]\d{0,15})\.\d{2}$/, "money-format").meta({ example: "1000000.00" });
+const amount = z.string().regex(/^(0|[1-9]\d{0,12})\.\d{2}$/, "money-format").meta({ example: "1000000.00" });
 
 const taxpayerSchema = z
   .object({
@@ -194,13 +193,7 @@ export function taxpayerRoutes(taxpayers: Taxpayers): Route<Tx>[] {
         const taxpayer = await taxpayers.visible(sql, caller, params.taxId);
         const period = body.period === undefined ? periodOf(new Date()) : toPeriod(body.period);
         const cents = parseMoney(body.amount);
-        if (body.direction === "give-back") {
-          const { drawn, used } = await taxpayers.quotaOf(sql, taxpayer, period);
-          if (drawn - cents < used) {
-            throw new Problem("give-back-exceeds-drawn", `Of ${formatMoney(drawn)} drawn, ${formatMoney(used)} is used`);
-          }
-        }
-        const operation = await taxpayers.draw(sql, taxpayer, body.direction === "draw" ? "Draw" : "GiveBack", period, cents);
+        const operation = await taxpayers[body.direction === "draw" ? "draw" : "giveBack"](sql, taxpayer, period, cents);
         return accepted(operation, { account: taxpayer.account, period });
       },
       settled: quotaWhenSettled,

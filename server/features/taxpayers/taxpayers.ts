@@ -6,7 +6,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { enqueue } from "../../acts/operations.ts";
-import { capabilityBits, checksummed } from "../../chain/contracts.ts";
+import { capabilityBits, checksummed, ZERO_ACCOUNT } from "../../chain/contracts.ts";
 import { keccak } from "../../chain/tree.ts";
 import type { Tx } from "../../db/db.ts";
 import type { Keystore } from "../../keys/keystore.ts";
@@ -37,9 +37,27 @@ export type Enrolment = {
   capabilities: Capability[];
   region?: string | undefined;
   currency: string;
-  /** The account's first key: made and kept here, or the party's own. */
-  key: { custody: "gateway" } | { custody: "own"; address: string };
+  key: Custody;
 };
+
+/** Where a party's key is: made and kept here, or its own. */
+export type Custody = { custody: "gateway" } | { custody: "own"; address: string };
+
+/**
+ * The address of a party's new key. Nobody has the zero address, which red letters belong to; and a key that is kept here is
+ * some party's already, so it is nobody's own.
+ */
+export async function addressOf(tx: Tx, keys: Keystore, key: Custody): Promise<string> {
+  if (key.custody === "gateway") return keys.create(tx);
+  const address = checksummed(key.address);
+  if (address === ZERO_ACCOUNT) {
+    throw new Problem("zero-address", "The zero address has no key", { violations: [{ field: "/key/address", rule: "not-zero", detail: "Nobody can sign for it" }] });
+  }
+  // asked on this connection: a transaction that waits for a second one can wait for ever
+  const [held] = await tx`select 1 from keystore where address = ${address}`;
+  if (held) throw new Problem("account-enrolled", "The account is in use");
+  return address;
+}
 
 export type Taxpayers = ReturnType<typeof createTaxpayers>;
 
@@ -73,10 +91,38 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
     return found;
   }
 
+  async function refuseEnrolled(tx: Tx, taxId: string): Promise<void> {
+    const [known] = await tx<Row[]>`${select(tx)} where p.tax_id_blind = ${blind(taxId)}`;
+    if (!known) return;
+    throw new Problem("tax-id-enrolled", "This tax id is enrolled already", { extra: { original: { account: known.account, state: known.standing ?? "pending" } } });
+  }
+
+  /** An enrolment that the chain has refused does not hold its tax id. */
+  async function forgetRefused(tx: Tx, taxId: string): Promise<void> {
+    await tx`
+      delete from parties p where p.tax_id_blind = ${blind(taxId)}
+        and (select o.status from operations o where o.kind = 'enrol' and o.command->'args'->>0 = p.account order by o.id desc limit 1) in ('refused', 'failed')`;
+  }
+
   async function quotaOf(tx: Tx, taxpayer: Taxpayer, period: number) {
-    const [row] = await tx<{ granted: string; drawn: string }[]>`select granted, drawn from quotas where taxpayer = ${taxpayer.index} and period = ${period}`;
+    // one statement: what is on its way back must not land between two looks
+    const [row] = await tx<{ granted: string; drawn: string; leaving: string }[]>`
+      select granted, drawn, (
+        select coalesce(sum((command->>'amount')::numeric), 0) from operations
+        where party = ${taxpayer.account} and kind = 'give-back' and (command->>'period')::int = ${period}
+          and status in ('queued', 'awaiting-signature', 'signed', 'sent')) as leaving
+      from quotas where taxpayer = ${taxpayer.index} and period = ${period}`;
+    const drawn = BigInt(row?.drawn ?? 0);
     const used = await usedQuota(tx, taxpayer.index, period);
-    return { granted: BigInt(row?.granted ?? 0), drawn: BigInt(row?.drawn ?? 0), used };
+    return { granted: BigInt(row?.granted ?? 0), drawn, used, usable: drawn - BigInt(row?.leaving ?? 0) };
+  }
+
+  /** Keeps others from counting on the same rest: one at a time books an issuer's quota of a period, or gives it back. */
+  async function lockQuota(tx: Tx, taxpayer: Taxpayer, period: number): Promise<void> {
+    await tx`
+      insert into quota_use (taxpayer, period, sealed)
+      values (${taxpayer.index}, ${period}, ${vault.seal("parties", `quota/${taxpayer.index}/${period}`, "0")}) on conflict do nothing`;
+    await tx`select 1 from quota_use where taxpayer = ${taxpayer.index} and period = ${period} for update`;
   }
 
   async function usedQuota(tx: Tx, index: number, period: number): Promise<bigint> {
@@ -98,18 +144,20 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
           violations: [{ field: "/taxId", rule: "tax-id-check-digit", detail: "18 characters of GB 32100-2015 with a valid check digit, or a country code and a foreign id" }],
         });
       }
-      const [known] = await tx<Row[]>`${select(tx)} where p.tax_id_blind = ${blind(taxId)}`;
-      if (known) {
-        throw new Problem("tax-id-enrolled", "This tax id is enrolled already", { extra: { original: { account: known.account, state: known.standing ?? "pending" } } });
-      }
-      const account = enrolment.key.custody === "gateway" ? await keys.create(tx) : checksummed(enrolment.key.address);
+      await forgetRefused(tx, taxId);
+      await refuseEnrolled(tx, taxId);
+      const account = await addressOf(tx, keys, enrolment.key);
       const salt = randomBytes(32).toString("hex");
       const identity: Identity = { name: enrolment.name, taxId, region: enrolment.region ?? regionOf(taxId), currency: enrolment.currency, salt };
       const sealed = vault.seal("parties", account, JSON.stringify(identity));
       const made = await tx`
         insert into parties (account, kind, tax_id_blind, sealed, created_by)
         values (${account}, 'taxpayer', ${blind(taxId)}, ${sealed}, ${caller.account}) on conflict do nothing`;
-      if (made.count === 0) throw new Problem("account-enrolled", "The account is in use");
+      if (made.count === 0) {
+        // somebody was faster: with the tax id, or with the account
+        await refuseEnrolled(tx, taxId);
+        throw new Problem("account-enrolled", "The account is in use");
+      }
       const commitment = keccak(Buffer.from(JSON.stringify([salt, identity.taxId, identity.name])));
       const operation = await enqueue(tx, {
         kind: "enrol",
@@ -135,7 +183,7 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
 
     /** By the bureau without the old key, or by the party, signed with the old key. */
     async rotateKey(tx: Tx, caller: Caller, taxpayer: Taxpayer, key: Enrolment["key"]): Promise<{ key: string; operation: string }> {
-      const address = key.custody === "gateway" ? await keys.create(tx) : checksummed(key.address);
+      const address = await addressOf(tx, keys, key);
       const operation = caller.roles.includes("bureau")
         ? await enqueue(tx, {
             kind: "key-rotation",
@@ -158,31 +206,40 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
         command: { type: "call", contract: "registry", function: "setQuota", args: [taxpayer.index, period, granted.toString()] },
       }),
 
-    draw: (tx: Tx, taxpayer: Taxpayer, message: "Draw" | "GiveBack", period: number, amount: bigint) =>
+    draw: (tx: Tx, taxpayer: Taxpayer, period: number, amount: bigint) =>
       enqueue(tx, {
-        kind: message === "Draw" ? "draw" : "give-back",
+        kind: "draw",
         party: taxpayer.account,
-        command: { type: "registry", message, index: taxpayer.index, period, amount: amount.toString() },
+        command: { type: "registry", message: "Draw", index: taxpayer.index, period, amount: amount.toString() },
         signers: [taxpayer.account],
       }),
+
+    /** Gives back what is drawn and not used; from here on no invoice counts on it. */
+    async giveBack(tx: Tx, taxpayer: Taxpayer, period: number, amount: bigint): Promise<string> {
+      await lockQuota(tx, taxpayer, period);
+      const { drawn, used, usable } = await quotaOf(tx, taxpayer, period);
+      if (usable - amount < used) throw new Problem("give-back-exceeds-drawn", `Of ${formatMoney(drawn)} drawn, ${formatMoney(used)} is used`);
+      return enqueue(tx, {
+        kind: "give-back",
+        party: taxpayer.account,
+        command: { type: "registry", message: "GiveBack", index: taxpayer.index, period, amount: amount.toString() },
+        signers: [taxpayer.account],
+      });
+    },
 
     /**
      * Counts gross against what is drawn in the period. Enough: it is booked in `tx`. Not enough, but the quota allows it: undefined
      * and what must be drawn. Beyond the quota: throws `quota-exceeded`. A red letter (negative) flows back.
      */
     async book(tx: Tx, taxpayer: Taxpayer, period: number, gross: bigint): Promise<{ draw: bigint } | undefined> {
-      // the row is locked first, so two invoices never book on the same rest
-      await tx`
-        insert into quota_use (taxpayer, period, sealed)
-        values (${taxpayer.index}, ${period}, ${vault.seal("parties", `quota/${taxpayer.index}/${period}`, "0")}) on conflict do nothing`;
-      await tx`select 1 from quota_use where taxpayer = ${taxpayer.index} and period = ${period} for update`;
-      const { granted, drawn, used } = await quotaOf(tx, taxpayer, period);
+      await lockQuota(tx, taxpayer, period);
+      const { granted, drawn, used, usable } = await quotaOf(tx, taxpayer, period);
       const after = used + gross;
       if (after > granted) {
         throw new Problem("quota-exceeded", `The quota of ${period} is ${formatMoney(granted)} and ${formatMoney(used)} of it is used; this invoice is ${formatMoney(gross)}`);
       }
-      if (after > drawn) {
-        const missing = after - drawn;
+      if (after > usable) {
+        const missing = after - usable;
         const step = deps.drawStep;
         const round = ((missing + step - 1n) / step) * step;
         return { draw: round < granted - drawn ? round : granted - drawn };

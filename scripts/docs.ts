@@ -1,0 +1,110 @@
+/**
+ * `node scripts/docs.ts`: writes the tables in docs/ that follow from the code, between their markers. With `--check` it writes
+ * nothing and exits with 1 when one is stale.
+ *
+ * Calls come from the features' own routes (server/features/*\/routes.ts), refusals from the catalogue, settings from their
+ * schema. Owns nothing else in these documents; a marker that is missing is an error, so that no table is lost silently.
+ */
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import { routeTable } from "../server/http/route-table.ts";
+import type { Route } from "../server/kernel/api.ts";
+import { settings } from "../server/kernel/config.ts";
+import { catalogue } from "../server/kernel/problems.ts";
+
+const root = new URL("../", import.meta.url);
+
+const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
+const table = (head: readonly string[], rows: readonly (readonly string[])[]) =>
+  [head, head.map(() => "---"), ...rows].map((row) => `| ${row.map(cell).join(" | ")} |`).join("\n");
+
+/** Every route of every feature. A feature uses what it is made with only when a route runs, so here it gets nothing. */
+async function routes(): Promise<Route[]> {
+  const features = new URL("server/features/", root);
+  const all: Route[] = [];
+  for (const feature of readdirSync(features).sort()) {
+    if (!readdirSync(new URL(`${feature}/`, features)).includes("routes.ts")) continue;
+    const module = (await import(new URL(`${feature}/routes.ts`, features).href)) as Record<string, unknown>;
+    const factories = Object.entries(module).filter(([name, value]) => name.endsWith("Routes") && typeof value === "function");
+    if (factories.length === 0) throw new Error(`server/features/${feature}/routes.ts exports no …Routes`);
+    for (const [, factory] of factories) all.push(...(factory as (...parts: object[]) => Route[])({}, {}, {}));
+  }
+  return routeTable(all);
+}
+
+async function calls(): Promise<string> {
+  const row = ({ method, path, roles, summary, answers }: Route) => [
+    `\`${method.toUpperCase()} ${path}\``,
+    roles === "public" ? "anyone" : roles.join(", "),
+    summary,
+    Object.keys(answers).join(", "),
+  ];
+  const tags = [...Map.groupBy(await routes(), (route) => route.tag)];
+  return tags.map(([tag, of]) => `**${tag}**\n\n${table(["call", "roles", "what", "answers"], of.map(row))}`).join("\n\n");
+}
+
+function problems(): string {
+  const rows = Object.entries(catalogue).map(([code, entry]) => [
+    `\`${code}\``,
+    String(entry.status),
+    entry.title,
+    entry.retry,
+    "chain" in entry ? `\`${entry.chain}\`` : "",
+  ]);
+  return table(["code", "status", "title", "retry", "error of the contracts"], rows);
+}
+
+/** What a setting may be, in words: its bounds or its choices. */
+function rangeOf(type: z.ZodType): string {
+  const said = z.toJSONSchema(type, { io: "output", unrepresentable: "any" }) as { minimum?: number; maximum?: number; enum?: string[] };
+  if (said.enum) return said.enum.join(", ");
+  return said.minimum !== undefined && said.maximum !== undefined ? `${said.minimum} to ${said.maximum}` : "";
+}
+
+function settingsTable(): string {
+  const rows = settings.map(({ name, description, type }) => {
+    const fallback = type.safeParse(undefined);
+    return [`\`${name}\``, fallback.success ? `\`${String(fallback.data)}\`` : "must be set", rangeOf(type), description];
+  });
+  return table(["setting", "default", "range", "what"], rows);
+}
+
+type Section = { file: string; name: string; text: string };
+
+async function sections(): Promise<Section[]> {
+  return [
+    { file: "docs/api.md", name: "calls", text: await calls() },
+    { file: "docs/api.md", name: "problems", text: problems() },
+    { file: "docs/operations.md", name: "settings", text: settingsTable() },
+  ];
+}
+
+/** The files as they must be, by path from the project's root. Throws when a marker is missing. */
+export async function documents(): Promise<Map<string, string>> {
+  const files = new Map<string, string>();
+  for (const { file, name, text } of await sections()) {
+    const [begin, end] = [`<!-- made by scripts/docs.ts: ${name} -->`, `<!-- end of ${name} -->`];
+    const now = files.get(file) ?? readFileSync(new URL(file, root), "utf8");
+    const [from, to] = [now.indexOf(begin), now.indexOf(end)];
+    if (from < 0 || to < from) throw new Error(`${file} lacks the markers of "${name}"`);
+    files.set(file, `${now.slice(0, from + begin.length)}\n\n${text}\n\n${now.slice(to)}`);
+  }
+  return files;
+}
+
+/** The documents whose tables are not what the code says. */
+export async function staleDocuments(): Promise<string[]> {
+  return [...(await documents())].filter(([file, text]) => readFileSync(new URL(file, root), "utf8") !== text).map(([file]) => file);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const stale = await staleDocuments();
+  if (process.argv.includes("--check")) {
+    for (const file of stale) console.error(`${file} is stale: node scripts/docs.ts writes it anew`);
+    process.exitCode = stale.length === 0 ? 0 : 1;
+  } else {
+    for (const [file, text] of await documents()) writeFileSync(new URL(file, root), text);
+    console.log(stale.length === 0 ? "nothing to change" : `written: ${stale.join(", ")}`);
+  }
+}

@@ -1,0 +1,291 @@
+/**
+ * A gateway's mechanisms without HTTP: a database and a deployment of their own on the run's chain, the node behind a faulty
+ * network, and any number of processes (each with its own connections), whose parts are started and stopped by themselves.
+ */
+import { randomBytes, randomUUID } from "node:crypto";
+import { Transaction, Wallet } from "ethers";
+import { BUREAU_LANE, createDispatcher, type Dispatcher, RELAY_LANE } from "../../../server/acts/dispatcher.ts";
+import { createEvidence } from "../../../server/acts/evidence.ts";
+import { enqueue, find, type NewOperation, type Operation } from "../../../server/acts/operations.ts";
+import { sendFailed } from "../../../server/acts/outcomes.ts";
+import { createChainClient } from "../../../server/chain/client.ts";
+import { type ChainEvent, createContracts, ZERO_REF } from "../../../server/chain/contracts.ts";
+import type { Deployment } from "../../../server/chain/deploy.ts";
+import { deployToSandbox, SANDBOX_CHAIN_ID } from "../../../server/chain/sandbox.ts";
+import { migrate, openChanges, openDb } from "../../../server/db/db.ts";
+import { createInvoices } from "../../../server/features/invoices/invoices.ts";
+import { createOperations } from "../../../server/features/operations/operations.ts";
+import { createTaxpayers, periodOf, seriesOf, type Taxpayer } from "../../../server/features/taxpayers/taxpayers.ts";
+import { createFollower, type Follower, type Projection } from "../../../server/feed/follower.ts";
+import { readInvoice } from "../../../server/formats/read.ts";
+import { projections } from "../../../server/gateway.ts";
+import type { Caller } from "../../../server/kernel/api.ts";
+import { createLog } from "../../../server/kernel/log.ts";
+import { createKeystore } from "../../../server/keys/keystore.ts";
+import { openVault } from "../../../server/keys/vault.ts";
+import { createSealer, type Sealer } from "../../../server/sealing/sealer.ts";
+import { createLanes, type Lanes, openLane } from "../../../server/txs/lanes.ts";
+import { freshTaxId, invoiceOf, sandbox } from "../network.ts";
+import { type Proxy, startProxy, until } from "./proxy.ts";
+
+export type BenchOptions = {
+  /** A chain of one's own instead of the run's. */
+  rpcUrl?: string;
+  claimTermSeconds?: number;
+};
+
+export type ProcessOptions = {
+  finalityDepth?: number;
+  window?: number;
+  resendMs?: number;
+  lotSize?: number;
+  lotAgeMs?: number;
+  gasLimit?: bigint;
+  projections?: readonly Projection[];
+  failed?: typeof sendFailed;
+  deployment?: Deployment;
+};
+
+export type PartName = "lanes" | "follower" | "sealer" | "dispatcher";
+export type Bench = Awaited<ReturnType<typeof openBench>>;
+export type Process = Awaited<ReturnType<Bench["process"]>>;
+
+const log = createLog(process.env["LOG_LEVEL"] ?? "silent");
+
+export async function openBench(options: BenchOptions = {}) {
+  const ground = await sandbox();
+  const rpcUrl = options.rpcUrl ?? ground.rpcUrl;
+  const name = `bench_${randomBytes(6).toString("hex")}`;
+  const admin = openDb(ground.databaseUrl, { connections: 1 });
+  await admin.unsafe(`create database ${name}`);
+  const databaseUrl = ground.databaseUrl.replace(/\/[^/]*$/, `/${name}`);
+  const masterKey = randomBytes(32).toString("hex");
+  const proxy: Proxy = await startProxy(rpcUrl);
+  /** The tests' own eyes: not behind the proxy, and there after a crash. */
+  const sql = openDb(databaseUrl, { connections: 6 });
+  const node = createChainClient(rpcUrl, SANDBOX_CHAIN_ID);
+  await migrate(sql);
+  const vault = await openVault(sql, masterKey);
+  const keys = createKeystore({ sql, vault });
+  const bureau = (await openLane({ sql, chain: node, keys }, BUREAU_LANE)).address;
+  const deployment = await deployToSandbox(rpcUrl, { network: name, bureau, claimTermSeconds: options.claimTermSeconds ?? 3_600 });
+  const contracts = createContracts(deployment);
+  const open: { stop(): Promise<void>; end(): Promise<void> }[] = [];
+
+  /** One gateway process on this database; nothing of it runs until it is started. */
+  async function start(more: ProcessOptions = {}) {
+    const own = openDb(databaseUrl, { connections: 12 });
+    const ownVault = await openVault(own, masterKey);
+    const ownKeys = createKeystore({ sql: own, vault: ownVault });
+    const changes = await openChanges(own);
+    const chain = createChainClient(proxy.url, SANDBOX_CHAIN_ID);
+    const finalityDepth = more.finalityDepth ?? 0;
+    const spoken = createContracts(more.deployment ?? deployment);
+    const relay = await openLane({ sql: own, chain: node, keys: ownKeys }, RELAY_LANE);
+    const lanes: Lanes = createLanes({
+      sql: own, chain, keys: ownKeys, changes, log,
+      lanes: [relay, { name: BUREAU_LANE, address: bureau }],
+      chainId: SANDBOX_CHAIN_ID, finalityDepth, window: more.window ?? 16, pollMs: 50,
+      failed: more.failed ?? sendFailed,
+      resendMs: more.resendMs ?? 300,
+    });
+    const follower: Follower = createFollower({ sql: own, chain, contracts: spoken, projections: more.projections ?? projections, changes, log, finalityDepth, pollMs: 50 });
+    const gasLimit = more.gasLimit ?? 30_000_000n;
+    const sealer: Sealer = createSealer({ sql: own, changes, log, lotSize: more.lotSize ?? 500, lotAgeMs: more.lotAgeMs ?? 50, gasLimit });
+    const dispatcher: Dispatcher = createDispatcher({ sql: own, contracts: spoken, keys: ownKeys, lanes, changes, log, evidence: createEvidence(), gasLimit, pollMs: 50 });
+    const taxpayers = createTaxpayers({ vault: ownVault, keys: ownKeys, drawStep: 10_000_000n });
+    const invoices = createInvoices({ sql: own, vault: ownVault, taxpayers, changes });
+    const parts = { lanes, follower, sealer, dispatcher };
+    const running = new Set<PartName>();
+    let ended = false;
+
+    const one = {
+      sql: own, relay, changes, taxpayers, invoices, follower, lanes,
+      operations: createOperations({ contracts: spoken }),
+      /** Starts parts; all of them unless some are named. */
+      start(...names: PartName[]) {
+        for (const part of names.length > 0 ? names : (Object.keys(parts) as PartName[])) {
+          if (!running.has(part)) parts[part].start();
+          running.add(part);
+        }
+        return one;
+      },
+      async stop(...names: PartName[]) {
+        for (const part of names.length > 0 ? names : [...running]) {
+          if (running.delete(part)) await parts[part].stop();
+        }
+      },
+      /** As a process ends that is killed: its connections go first, and nothing is written any more. */
+      async crash() {
+        ended = true;
+        await own.end({ timeout: 0 });
+        chain.close();
+        await one.stop();
+      },
+      async end() {
+        await one.stop();
+        if (ended) return;
+        ended = true;
+        chain.close();
+        await own.end({ timeout: 1 });
+      },
+    };
+    open.push(one);
+    return one;
+  }
+
+  const bench = {
+    proxy, sql, vault, keys, node, bureau, deployment, contracts, rpcUrl, databaseUrl,
+    process: start,
+    async close() {
+      proxy.rule = undefined;
+      for (const one of open) await one.end();
+      node.close();
+      await sql.end({ timeout: 1 });
+      await proxy.close();
+      await admin.unsafe(`drop database ${name} with (force)`);
+      await admin.end();
+    },
+
+    /** Writes operations, all in one SQL transaction. */
+    queue: (...operations: NewOperation[]): Promise<string[]> =>
+      sql.begin(async (tx) => {
+        const ids: string[] = [];
+        for (const operation of operations) ids.push(await enqueue(tx, operation));
+        return ids;
+      }),
+
+    /** The operation once it has come to its end. */
+    ended: (id: string): Promise<Operation> =>
+      until(`operation ${id} comes to its end`, async () => {
+        const operation = await find(sql, id);
+        return operation && ["done", "refused", "failed"].includes(operation.status) ? operation : undefined;
+      }),
+
+    operation: async (id: string): Promise<Operation> => (await find(sql, id)) as Operation,
+
+    /** Throws unless it ends well. */
+    async done(...ids: string[]): Promise<Operation[]> {
+      const all: Operation[] = [];
+      for (const id of ids) {
+        const operation = await bench.ended(id);
+        if (operation.status !== "done") throw new Error(`${operation.kind} is ${operation.status}: ${JSON.stringify(operation.problem)}`);
+        all.push(operation);
+      }
+      return all;
+    },
+
+    /** The contracts' events as the chain tells them, from the deployment on. */
+    async events(): Promise<ChainEvent[]> {
+      const logs = await node.logs(contracts.addresses, deployment.block, await node.head());
+      return logs.map((one) => contracts.event(one)).filter((event) => event !== undefined);
+    },
+
+    /** Sends a call from an address that nobody knows, past the gateway, and waits for its receipt. */
+    async stranger(to: string, data: string, gas = 3_000_000n): Promise<{ hash: string; ok: boolean; block: number }> {
+      const { address, raw, hash } = await foreignTransaction(to, data, gas);
+      await node.broadcast(raw);
+      const receipt = await until(`a receipt for ${address}`, async () => (await node.receipts([hash]))[0]);
+      return { hash, ...receipt };
+    },
+  };
+  return bench;
+}
+
+async function foreignTransaction(to: string, data: string, gasLimit: bigint) {
+  const wallet = Wallet.createRandom();
+  const raw = await wallet.signTransaction({ type: 0, chainId: SANDBOX_CHAIN_ID, nonce: 0, gasPrice: 0n, gasLimit, to, data });
+  return { address: wallet.address, raw, hash: Transaction.from(raw).hash as string };
+}
+
+// ── parties ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export type Party = Taxpayer & { wallet: Wallet; caller: Caller };
+
+/** The bureau as the features see it. */
+export const bureauOf = (bench: Bench): Caller => ({ keyId: "bureau", account: bench.bureau, roles: ["bureau"] });
+
+/**
+ * An enrolled taxpayer whose key the test knows. It is kept by the gateway as well, unless it is `own`. An issuer has quota, all
+ * of it drawn, and a segment.
+ */
+export async function enrolled(bench: Bench, via: Process, capabilities: ("issuer" | "employer")[], more: { own?: boolean; segment?: bigint } = {}): Promise<Party> {
+  const wallet = new Wallet(`0x${randomBytes(32).toString("hex")}`);
+  const bureau = bureauOf(bench);
+  const taxId = freshTaxId();
+  if (!more.own) await bench.keys.take(bench.sql, wallet.privateKey);
+  const named = { name: `Party ${taxId}`, taxId, capabilities, currency: "CNY", key: { custody: "own" as const, address: wallet.address } };
+  const { operation } = await bench.sql.begin((tx) => via.taxpayers.enrol(tx, bureau, named));
+  await bench.done(operation);
+  const taxpayer = (await via.taxpayers.byTaxId(bench.sql, taxId)) as Taxpayer;
+  if (capabilities.includes("issuer")) {
+    const period = periodOf(new Date());
+    const granted = 10n ** 12n;
+    await bench.done(
+      ...(await bench.sql.begin(async (tx) => [
+        await via.taxpayers.setQuota(tx, bureau, taxpayer, period, granted),
+        await via.taxpayers.allotSegment(tx, bureau, taxpayer, seriesOf(new Date(), taxpayer.region), more.segment ?? 10_000n),
+      ])),
+    );
+    const draw = await bench.sql.begin((tx) => via.taxpayers.draw(tx, taxpayer, "Draw", period, granted));
+    if (!more.own) await bench.done(draw);
+  }
+  return { ...taxpayer, wallet, caller: { keyId: taxId, account: taxpayer.account, roles: [...capabilities, "holder"] } };
+}
+
+/** A holder whose key the gateway keeps, or not. */
+export async function holder(bench: Bench, more: { own?: boolean } = {}): Promise<Wallet> {
+  const wallet = new Wallet(`0x${randomBytes(32).toString("hex")}`);
+  if (!more.own) await bench.keys.take(bench.sql, wallet.privateKey);
+  return wallet;
+}
+
+/** Accepts so many invoices of 200.00, untitled or titled; they are not sealed yet. Returns their numbers. */
+export async function accepted(bench: Bench, via: Process, seller: Party, to: { holder?: string; buyer?: Party }, count = 1): Promise<string[]> {
+  const numbers: string[] = [];
+  for (let i = 0; i < count; i++) {
+    const buyer = to.buyer ? { taxId: to.buyer.taxId, name: to.buyer.name } : { name: "个人" };
+    const read = readInvoice("application/json", Buffer.from(JSON.stringify(invoiceOf(seller, buyer, { sourceId: randomUUID() }))));
+    numbers.push((await bench.sql.begin((tx) => via.invoices.accept(tx, seller.caller, read, to.holder))).number);
+  }
+  return numbers;
+}
+
+/** The same, sealed and known. */
+export async function sealed(bench: Bench, via: Process, seller: Party, to: { holder?: string; buyer?: Party }, count = 1): Promise<string[]> {
+  const numbers = await accepted(bench, via, seller, to, count);
+  await known(bench, numbers);
+  return numbers;
+}
+
+/** Resolves when the follower has seen these invoices sealed. */
+export const known = (bench: Bench, numbers: string[]): Promise<true> =>
+  until("the invoices are sealed", async () => {
+    const rows = await bench.sql`select 1 from invoice_states where number = any(${numbers}::numeric[])`;
+    return rows.length === numbers.length ? true : undefined;
+  });
+
+// ── acts ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+let refs = 0;
+/** A reference that no other claim has. */
+const freshRef = () => `0x${(++refs).toString(16).padStart(64, "0")}`;
+
+export const claimBy = (who: { address: string }, employer: Party, ...invoices: string[]): NewOperation => ({
+  kind: "claim",
+  party: who.address,
+  command: { type: "act", kind: "Claim", taxpayer: employer.index, ref: freshRef(), invoices },
+  signers: [who.address],
+});
+export const decisionBy = (kind: "Reimburse" | "Reject", employer: Party, ...invoices: string[]): NewOperation => ({
+  kind: kind.toLowerCase(),
+  party: employer.account,
+  command: { type: "act", kind, taxpayer: employer.index, ref: ZERO_REF, invoices },
+  signers: [employer.account],
+});
+export const transferTo = (from: { address: string }, to: { address: string }, ...invoices: string[]): NewOperation => ({
+  kind: "transfer",
+  party: from.address,
+  command: { type: "act", kind: "Transfer", to: to.address, ref: ZERO_REF, invoices },
+  signers: [from.address, to.address],
+});
