@@ -50,11 +50,11 @@ contract LotTreeTest {
         for (uint256 size = 1; size <= 17; ++size) {
             bytes32[] memory leaves = _leaves(size, size);
             bytes32 root = NaiveTree.root(leaves);
-            for (uint256 at = 0; at < size; ++at) {
-                bytes32[] memory path = NaiveTree.path(leaves, at);
+            for (uint256 position = 0; position < size; ++position) {
+                bytes32[] memory path = NaiveTree.path(leaves, position);
                 for (uint256 index = 0; index < size; ++index) {
-                    bool proved = this.rootFrom(path, index, size, leaves[at]) == root;
-                    require(proved == (index == at), "a path proves its own position alone");
+                    bool proved = this.rootFrom(path, index, size, leaves[position]) == root;
+                    require(proved == (index == position), "a path proves its own position alone");
                 }
             }
         }
@@ -64,19 +64,19 @@ contract LotTreeTest {
     function testFuzz_a_path_proves_one_position_of_a_lot(
         uint256 seed,
         uint256 size,
-        uint256 at,
+        uint256 position,
         uint256 other
     ) external view {
         size = 1 + (size % 300);
-        at %= size;
+        position %= size;
         other %= size;
         bytes32[] memory leaves = _leaves(size, seed);
-        bytes32[] memory path = NaiveTree.path(leaves, at);
-        require(this.rootFrom(path, at, size, leaves[at]) == this.rootOf(leaves), "a true path must hold");
-        bool proved = this.rootFrom(path, other, size, leaves[at]) == this.rootOf(leaves);
-        require(proved == (other == at), "a path proves its own position alone");
-        if (other != at) {
-            require(this.rootFrom(path, at, size, leaves[other]) != this.rootOf(leaves), "another leaf never verifies");
+        bytes32[] memory path = NaiveTree.path(leaves, position);
+        require(this.rootFrom(path, position, size, leaves[position]) == this.rootOf(leaves), "a true path must hold");
+        bool proved = this.rootFrom(path, other, size, leaves[position]) == this.rootOf(leaves);
+        require(proved == (other == position), "a path proves its own position alone");
+        if (other != position) {
+            require(this.rootFrom(path, position, size, leaves[other]) != this.rootOf(leaves), "another leaf never verifies");
         }
     }
 
@@ -92,22 +92,22 @@ contract LotTreeTest {
         require(this.rootFrom(path, index, size, leaf) == NaiveTree.climb(path, index, size, leaf), "climbs elsewhere");
     }
 
-    function testFuzz_a_path_cut_short_or_drawn_out_never_verifies(uint256 seed, uint256 size, uint256 at) external view {
+    function testFuzz_a_path_cut_short_or_drawn_out_never_verifies(uint256 seed, uint256 size, uint256 position) external view {
         size = 2 + (size % 63);
-        at %= size;
+        position %= size;
         bytes32[] memory leaves = _leaves(size, seed);
         bytes32 root = NaiveTree.root(leaves);
-        bytes32[] memory path = NaiveTree.path(leaves, at);
+        bytes32[] memory path = NaiveTree.path(leaves, position);
         bytes32[] memory short = new bytes32[](path.length - 1);
         bytes32[] memory long = new bytes32[](path.length + 1);
         for (uint256 i = 0; i < path.length; ++i) {
             if (i < short.length) short[i] = path[i];
             long[i] = path[i];
         }
-        require(this.rootFrom(short, at, size, leaves[at]) == 0, "a short path is none");
-        require(this.rootFrom(long, at, size, leaves[at]) == 0, "a long path is none");
+        require(this.rootFrom(short, position, size, leaves[position]) == 0, "a short path is none");
+        require(this.rootFrom(long, position, size, leaves[position]) == 0, "a long path is none");
         path[seed % path.length] ^= bytes32(uint256(1));
-        require(this.rootFrom(path, at, size, leaves[at]) != root, "an altered path never verifies");
+        require(this.rootFrom(path, position, size, leaves[position]) != root, "an altered path never verifies");
     }
 
     /// An inner node stands above the leaves `from` to `to`; it is presented as a leaf, with the true path from there up.
@@ -132,7 +132,7 @@ contract LotTreeTest {
     /// The inner node `height` steps above leaf `at`.
     function _parent(
         bytes32[] memory leaves,
-        uint256 at,
+        uint256 position,
         bytes32[] memory path,
         uint256 height
     ) private pure returns (bytes32 node) {
@@ -140,7 +140,7 @@ contract LotTreeTest {
         uint256 to = leaves.length;
         for (uint256 i = path.length; i > height; --i) {
             uint256 k = NaiveTree.split(to - from);
-            if (at - from < k) to = from + k;
+            if (position - from < k) to = from + k;
             else from += k;
         }
         node = NaiveTree.root(leaves, from, to);

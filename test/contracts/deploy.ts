@@ -25,7 +25,14 @@ async function startChain(override: NonNullable<Exclude<Parameters<typeof networ
   const { address, port } = await server.listen();
   const url = `http://${address}:${port}`;
   const provider = new JsonRpcProvider(url, undefined, { staticNetwork: true, cacheTimeout: -1 });
-  return { url, provider, close: async () => (provider.destroy(), await server.close()) };
+  return {
+    url,
+    provider,
+    async close() {
+      provider.destroy();
+      await server.close();
+    },
+  };
 }
 
 type Run = { code: number | null; out: string; err: string };

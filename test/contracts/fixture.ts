@@ -270,3 +270,28 @@ export async function take(on: Deployed, act: ActInput, by: Wallet, consent?: Wa
   const outcomes = await tryActs(on, actOf(on, act, by, consent));
   expect(outcomes.filter((o) => "refused" in o).map(inAWord), `${act.kind} refused`).to.deep.equal([]);
 }
+
+/** The holder's claim of untitled invoices from an employer, by their positions in the lot. */
+export const claim = (c: Consortium, from = c.employer, ...positions: number[]): ActInput => ({
+  kind: "Claim",
+  taxpayer: from.index,
+  ref: REFERENCE,
+  ...untouched(c.untitled, ...positions),
+});
+
+/** An employer's decision on claimed invoices. */
+export const decide = (kind: "Reimburse" | "Reject", by: { index: number }, ...invoices: { id: bigint; version: number }[]): ActInput => ({
+  kind,
+  taxpayer: by.index,
+  ref: REFERENCE,
+  invoices,
+});
+
+/** Some reference that parties know an act by. */
+export const REFERENCE = keccakText("an expense report's id");
+
+/** Reason, invoice or lot, and what was found, of an outcome that must be a refusal. */
+export const refusal = (o: Outcome | undefined): readonly [string, bigint, bigint] => {
+  if (!o || !("refused" in o)) throw new Error(`taken: ${o && inAWord(o)}`);
+  return [o.refused, o.id, o.found];
+};

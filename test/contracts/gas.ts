@@ -47,7 +47,10 @@ async function measure(): Promise<Snapshot> {
   const segment = await on.segmentFor(issuer);
   const gas: Record<string, number> = {};
   let time = START;
-  const next = () => on.networkHelpers.time.setNextBlockTimestamp((time += 60));
+  const next = () => {
+    time += 60;
+    return on.networkHelpers.time.setNextBlockTimestamp(time);
+  };
 
   let leaf = 0;
   const leaves = (count: number) => Array.from({ length: count }, () => leafOf(`gas ${leaf++}`, holder.address));

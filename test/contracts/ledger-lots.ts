@@ -1,14 +1,10 @@
 /** Sealing: a lot takes the next numbers of its issuer's own segment, under that issuer's seal, and is judged by itself. */
 import { expect } from "chai";
 import { ZeroHash } from "ethers";
-import { deployed, ISSUER, inAWord, keyOf, leafOf, lotOf, mined, type Outcome, outcomesOf, perTest, SERIES, tryLots } from "./fixture.ts";
+import { deployed, ISSUER, inAWord, keyOf, leafOf, lotOf, mined, outcomesOf, perTest, SERIES, tryLots } from "./fixture.ts";
 
 const holder = keyOf("holder").address;
 const leaves = (count: number, word = "leaf") => Array.from({ length: count }, (_, i) => leafOf(`${word} ${i}`, holder));
-const refusal = (o: Outcome | undefined) => {
-  if (!o || !("refused" in o)) throw new Error(`taken: ${o && inAWord(o)}`);
-  return [o.refused, o.id, o.found];
-};
 
 describe("sealing lots", () => {
   const fixture = perTest(async () => {

@@ -1,8 +1,7 @@
-/** The bureau's book of taxpayers: enrolment, standing, keys, quota, segments, and who may call what. */
+/** The bureau's book of taxpayers: enrolment, standing, keys, quota and segments. Who may call what is roles.ts. */
 import { expect } from "chai";
 import { id as keccakText, ZeroAddress, ZeroHash } from "ethers";
 import { digest, type Message, noSignature } from "../../server/chain/messages.ts";
-import { AccessManager__factory } from "../../types/ethers-contracts/factories/@openzeppelin/contracts/access/manager/AccessManager__factory.ts";
 import { bothForms, type Deployed, deployed, EMPLOYER, ISSUER, keyOf, type Party, perTest, SERIES } from "./fixture.ts";
 
 const PERIOD = 202_611;
@@ -360,59 +359,5 @@ describe("segments", () => {
     await refuses(on, on.registry.allotSegment(employer.index, SERIES, 5), "CapabilityMissing", employer.index, ISSUER);
     await refuses(on, on.registry.allotSegment(99, SERIES, 5), "TaxpayerUnknown", 99);
     await refuses(on, on.registry.allotSegment(issuer.index, SERIES, 0), "SegmentLengthInvalid", 0);
-  });
-});
-
-describe("the bureau's roles", () => {
-  const fixture = perTest(world);
-  const other = keyOf("other").address;
-  /** Every restricted function, the role that may call it, and a call that the role would be granted. */
-  const restricted = [
-    ["enrol", 1n, (r: Deployed["registry"]) => [r, r.enrol(other, IDENTITY, ISSUER)]],
-    ["setCapabilities", 1n, (r: Deployed["registry"]) => [r, r.setCapabilities(1, 1)]],
-    ["rotateKey", 1n, (r: Deployed["registry"]) => [r, r.rotateKey(other, other)]],
-    ["allotSegment", 1n, (r: Deployed["registry"]) => [r, r.allotSegment(1, SERIES, 1)]],
-    ["setStanding", 2n, (r: Deployed["registry"]) => [r, r.setStanding(1, SUSPENDED)]],
-    ["setQuota", 2n, (r: Deployed["registry"]) => [r, r.setQuota(1, PERIOD, 1)]],
-    ["setClosed", 3n, (_: Deployed["registry"], l: Deployed["ledger"]) => [l, l.setClosed(true)]],
-  ] as const;
-
-  it("the table has every restricted function: the rest of both contracts is open, signed or a view", async () => {
-    const { on } = fixture();
-    const open = ["rotateKeySigned", "draw", "giveBack", "seal", "act", "setAuthority"];
-    const writing = [on.registry, on.ledger].flatMap((contract) => {
-      const names: string[] = [];
-      contract.interface.forEachFunction((f) => void (f.stateMutability === "nonpayable" && names.push(f.name)));
-      return names;
-    });
-    expect([...new Set(writing)].filter((name) => !open.includes(name)).sort()).to.deep.equal(restricted.map(([name]) => name).sort());
-  });
-
-  for (const [name, role, call] of restricted) {
-    it(`${name} is for role ${role} alone`, async () => {
-      const { on } = fixture();
-      const manager = AccessManager__factory.connect(on.deployment.accessManager, on.bureau);
-      const signers = (await on.ethers.getSigners()) as unknown as (typeof on.bureau)[];
-      for (const held of [undefined, 1n, 2n, 3n]) {
-        const caller = signers[5 + Number(held ?? 0n)] as typeof on.bureau;
-        const address = await caller.getAddress();
-        if (held !== undefined) await manager.grantRole(held, address, 0);
-        const [contract, sent] = call(on.registry.connect(caller), on.ledger.connect(caller));
-        if (held === role) await expect(sent).to.not.revert(on.ethers);
-        else
-          await expect(sent)
-            .to.be.revertedWithCustomError(contract as Deployed["registry"], "AccessManagedUnauthorized")
-            .withArgs(address);
-      }
-    });
-  }
-
-  it("a role that is taken away is gone", async () => {
-    const { on } = fixture();
-    const manager = AccessManager__factory.connect(on.deployment.accessManager, on.bureau);
-    const bureau = await on.bureau.getAddress();
-    await manager.revokeRole(2n, bureau);
-    await refuses(on, on.registry.setStanding(1, SUSPENDED), "AccessManagedUnauthorized", bureau);
-    await on.registry.enrol(other, IDENTITY, ISSUER);
   });
 });

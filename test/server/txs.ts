@@ -28,7 +28,10 @@ describe("the lanes", () => {
     through(undefined);
   });
   after(() => bench.close());
-  afterEach(() => through(undefined));
+  afterEach(async () => {
+    through(undefined);
+    for (const one of started.splice(0)) await one.end();
+  });
 
   /** What passes is looked at first: nonce, bytes and hash must be in the database before the node sees them. */
   function through(rule: Rule | undefined) {
@@ -55,13 +58,14 @@ describe("the lanes", () => {
     nth = 0;
   });
 
-  const lane = (options: ProcessOptions = {}): Promise<Process> =>
-    bench.process({
-      ...options,
-      failed: async (_tx, send, reason) => {
-        failures.push({ send, reason });
-      },
-    });
+  const started: Process[] = [];
+  /** A process of which the lanes alone are used; it is ended after the test. */
+  async function lane(options: ProcessOptions = {}): Promise<Process> {
+    const failed = async (_tx: unknown, send: bigint, reason: string) => void failures.push({ send, reason });
+    const one = await bench.process({ ...options, failed });
+    started.push(one);
+    return one;
+  }
 
   /** Queues so many sends, each with calldata of its own. */
   const submit = (via: Process, count = 1): Promise<bigint[]> =>
@@ -73,7 +77,7 @@ describe("the lanes", () => {
       }
       return ids;
     });
-  const rows = (ids: bigint[]): Promise<Row[]> => bench.sql<Row[]>`select * from sends where id = any(${ids as never}::bigint[]) order by id`;
+  const rows = (ids: bigint[]): Promise<Row[]> => bench.sql<Row[]>`select * from sends where id = any(${ids.map(String)}::bigint[]) order by id`;
   const settled = (ids: bigint[], deadlineMs?: number): Promise<Row[]> =>
     until(
       "every send has its outcome",
@@ -121,7 +125,6 @@ describe("the lanes", () => {
     expect(row).to.include({ status: "mined", raw, hash: written.hash });
     expect(rawsOf(row)).to.deep.equal([raw, raw]);
     expect(await timesOnChain(row)).to.equal(1);
-    await next.end();
   });
 
   it("a send that the node refused to hear of when the process ended is sent on by the next process, with the same bytes", async () => {
@@ -137,7 +140,6 @@ describe("the lanes", () => {
     const [row] = (await settled(ids)) as [Row];
     expect(new Set(rawsOf(row))).to.deep.equal(new Set([row.raw]));
     expect([row.status, await timesOnChain(row)]).to.deep.equal(["mined", 1]);
-    await next.end();
   });
 
   const unknownOutcomes: [string, Fault][] = [
@@ -162,7 +164,6 @@ describe("the lanes", () => {
       const [after] = (await settled(await submit(one))) as [Row];
       expect(Number(after.nonce)).to.equal(Number(row.nonce) + 1);
       expect([await bench.node.nonce(address), await timesOnChain(row)]).to.deep.equal([before + 2, 1]);
-      await one.end();
     });
   }
 
@@ -180,7 +181,6 @@ describe("the lanes", () => {
     hidden = false;
     const [row] = (await settled(ids)) as [Row];
     expect([row.status, await timesOnChain(row), new Set(rawsOf(row)).size]).to.deep.equal(["mined", 1, 1]);
-    await one.end();
   });
 
   it("while the node is down sends wait, and when it is back each is done once", async () => {
@@ -195,7 +195,6 @@ describe("the lanes", () => {
     const done = await settled(ids);
     const inputs = await onChain();
     for (const row of done) expect([row.status, inputs.filter((input) => input === row.data).length]).to.deep.equal(["mined", 1]);
-    await one.end();
   });
 
   it("two processes on one database give no nonce twice, and every send is one transaction in the order of its queue", async () => {
@@ -212,7 +211,6 @@ describe("the lanes", () => {
       const order = (await rows(batch)).map((row) => Number(row.nonce));
       expect(order, "those of one transaction of the queue, in order").to.deep.equal([...order].sort((a, b) => a - b));
     }
-    for (const one of both) await one.end();
   });
 
   it("sends go to the chain in the order in which they were queued", async () => {
@@ -221,7 +219,6 @@ describe("the lanes", () => {
     one.start("lanes");
     const done = await settled(ids);
     expect((await onChain()).slice(-30)).to.deep.equal(done.map((row) => row.data));
-    await one.end();
   });
 
   it("no more sends are in flight than the window allows", async () => {
@@ -245,7 +242,6 @@ describe("the lanes", () => {
     held = false;
     await settled(ids);
     expect(most.out).to.equal(3);
-    for (const one of both) await one.end();
   });
 
   it("a reverted transaction is told once, with the contract's reason, and the sends after it go on", async () => {
@@ -272,7 +268,6 @@ describe("the lanes", () => {
     const [row] = (await settled([bad])) as [Row];
     expect(row.status).to.equal("failed");
     expect(failures.filter((failure) => failure.send === bad)).to.have.length(1);
-    await one.end();
   });
 
   it("a send is mined when its block is as deep as the network calls final, not before", async () => {
@@ -291,7 +286,6 @@ describe("the lanes", () => {
     const [receipt] = await bench.node.receipts([row.hash as string]);
     expect([early, Number(row.block)]).to.deep.equal([0, receipt?.block]);
     expect(row.tries, "sent once, although it waited").to.equal(1);
-    await one.end();
   });
 
   it("what is queued in a transaction that is rolled back is never sent", async () => {
@@ -307,7 +301,6 @@ describe("the lanes", () => {
     expect(thrown).to.equal("rolled back");
     await settled(await submit(one));
     expect(await onChain()).to.not.include(data);
-    await one.end();
   });
 
   it("200 sends over a network that loses, doubles and lies, with two processes of which one dies: each is one transaction", async () => {
@@ -353,8 +346,6 @@ describe("the lanes", () => {
     expect(inputs).to.deep.equal(done.sort((a, b) => Number(a.nonce) - Number(b.nonce)).map((row) => row.data));
     for (const row of done) expect(new Set(rawsOf(row)).size, "signed once").to.equal(1);
     expect(faults.count).to.be.greaterThan(50);
-    await another.end();
-    await staying.end();
   });
 
   it("in all of this no raw transaction went out that was not written before, and the key has as many transactions as there are sends", async () => {

@@ -34,7 +34,10 @@ abstract contract Handler is Acts {
         if (mischief == 0) d.key = 0;
         if (mischief == 1) d.key = keyOf[_account()];
         if (mischief == 2) d.first = s.first + _roll(sealedIn[s.first] + 3);
-        if (mischief == 3) (d.issuer, d.key) = (3 - s.issuer, keyOf[accountAt[3 - s.issuer]]);
+        if (mischief == 3) {
+            d.issuer = _index();
+            d.key = keyOf[accountAt[d.issuer]];
+        }
         if (mischief == 4) d.leaves = new IInvoiceLedger.Leaf[](0);
         if (mischief == 5) ++d.segment;
         if (mischief == 6) d.key = formerKeyOf[accountAt[s.issuer]];
