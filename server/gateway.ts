@@ -17,6 +17,9 @@ import { claimRoutes } from "./features/claims/routes.ts";
 import { createInvoices } from "./features/invoices/invoices.ts";
 import { invoiceProjection } from "./features/invoices/projection.ts";
 import { invoiceRoutes } from "./features/invoices/routes.ts";
+import { createLedger } from "./features/ledger/ledger.ts";
+import { ledgerProjection } from "./features/ledger/projection.ts";
+import { ledgerRoutes } from "./features/ledger/routes.ts";
 import { createOperations } from "./features/operations/operations.ts";
 import { operationRoutes } from "./features/operations/routes.ts";
 import { createPersons } from "./features/persons/persons.ts";
@@ -47,6 +50,7 @@ export const projections: readonly Projection[] = [
   transferProjection,
   ledgerMirror,
   invoiceProjection,
+  ledgerProjection,
   outcomes,
 ];
 
@@ -109,6 +113,7 @@ export async function startGateway(config: Config, deployment: Deployment): Prom
       ...invoiceRoutes(invoices),
       ...transferRoutes(createTransfers({ invoices, persons })),
       ...claimRoutes(createClaims({ vault, taxpayers, invoices }), taxpayers),
+      ...ledgerRoutes(createLedger({ contracts })),
       ...operationRoutes(createOperations({ contracts })),
     ];
 

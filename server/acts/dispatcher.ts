@@ -55,7 +55,8 @@ export function createDispatcher(deps: Deps): Dispatcher {
   async function heads(tx: Tx): Promise<Operation[]> {
     return tx<Operation[]>`
       select o.* from operations o
-      where o.status = 'queued' and o.not_before <= now() and not (select coalesce(bool_or(closed), false) from ledger_state) and (
+      where o.status = 'queued' and o.not_before <= now()
+        and (o.command->>'type' not in ('act', 'seal') or not (select coalesce(bool_or(closed), false) from ledger_state)) and (
         case o.command->>'type'
           when 'act' then
             not exists (

@@ -80,13 +80,16 @@ export function createLanes(deps: Deps): Lanes {
         continue;
       }
       const reason = receipt.ok ? undefined : await revertData(lane, send, receipt.block);
-      await sql.begin(async (tx) => {
+      const recorded = await sql.begin(async (tx) => {
         const status = receipt.ok ? "mined" : "failed";
-        await tx`update sends set status = ${status}, block = ${receipt.block}, last_error = ${reason ?? null} where id = ${send.id} and status = 'pending'`;
+        const row = await tx`update sends set status = ${status}, block = ${receipt.block}, last_error = ${reason ?? null} where id = ${send.id} and status = 'pending'`;
+        // another process has recorded it, and told what failed
+        if (row.count === 0) return false;
         if (reason !== undefined) await deps.failed(tx, send.id, reason);
         await announce(tx);
+        return true;
       });
-      if (!receipt.ok) log.error({ send: String(send.id), hash: send.hash, reason }, "a transaction was reverted");
+      if (recorded && !receipt.ok) log.error({ send: String(send.id), hash: send.hash, reason }, "a transaction was reverted");
     }
     return waiting;
   }

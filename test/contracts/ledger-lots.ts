@@ -1,7 +1,7 @@
 /** Sealing: a lot takes the next numbers of its issuer's own segment, under that issuer's seal, and is judged by itself. */
 import { expect } from "chai";
 import { ZeroHash } from "ethers";
-import { deployed, ISSUER, inAWord, keyOf, leafOf, lotOf, mined, outcomesOf, perTest, SERIES, tryLots } from "./fixture.ts";
+import { deployed, ISSUER, inAWord, keyOf, leafOf, lotOf, mined, outcomesOf, perTest, refusal, SERIES, tryLots } from "./fixture.ts";
 
 const holder = keyOf("holder").address;
 const leaves = (count: number, word = "leaf") => Array.from({ length: count }, (_, i) => leafOf(`${word} ${i}`, holder));

@@ -73,7 +73,7 @@ describe("the lanes", () => {
       const ids: bigint[] = [];
       for (let i = 0; i < count; i++) {
         serial += 1;
-        ids.push(await via.lanes.submit(tx, RELAY_LANE, { to: target, data: `0x${serial.toString(16).padStart(8, "0")}`, gas: 30_000n }));
+        ids.push(await via.lanes.submit(tx, RELAY_LANE, { to: target, data: `0x${"5e".repeat(12)}${serial.toString(16).padStart(8, "0")}`, gas: 30_000n }));
       }
       return ids;
     });
@@ -105,7 +105,8 @@ describe("the lanes", () => {
     return ((await answer.json()) as { result: unknown }).result;
   }
   const timesOnChain = async (row: Row) => (await onChain()).filter((input) => input === row.data).length;
-  const rawsOf = (row: Row) => bench.proxy.raws().filter((raw) => Transaction.from(raw).data === row.data);
+  /** Bytes that went out for a send: those with its calldata. */
+  const rawsOf = (row: Row) => bench.proxy.raws().filter((raw) => raw.includes(row.data.slice(2)));
 
   it("a send that was written when the process died goes out from the next process with the same bytes, once", async () => {
     through(onBroadcast(() => "hang"));

@@ -97,11 +97,12 @@ export function createClaims({ vault, taxpayers, invoices }: { vault: Vault; tax
 
     async submit(tx: Tx, caller: Caller, claim: { employer: string; invoices: string[]; note?: string | undefined }): Promise<{ id: string; operation: string }> {
       const employer = await taxpayers.byTaxId(tx, claim.employer);
-      if (!employer) throw new Problem("taxpayer-unknown", "No enrolled taxpayer has the employer's tax id", { violations: [{ field: "/employer", rule: "employer-enrolled", detail: "" }] });
+      if (!employer) throw new Problem("taxpayer-unknown", "No enrolled taxpayer has the employer's tax id", { violations: [{ field: "/employer", rule: "employer-enrolled", detail: "The tax id of an enrolled employer" }] });
       const numbers = [...new Set(claim.invoices)].sort();
       if (numbers.length !== claim.invoices.length) {
         throw new Problem("ids-not-ascending", "An invoice stands in the claim twice", { violations: [{ field: "/invoices", rule: "unique", detail: "Each invoice once" }] });
       }
+      await invoices.hold(tx, numbers);
       for (const number of numbers) {
         const invoice = await invoices.visible(tx, caller, number);
         if (invoice.holder !== caller.account) throw new Problem("forbidden", `Only the holder claims invoice ${number}`);

@@ -41,6 +41,10 @@ export type Invoices = ReturnType<typeof createInvoices>;
 type Deps = { sql: Sql; vault: Vault; taxpayers: Taxpayers; changes: Changes };
 
 const DRAW_PATIENCE_MS = 15_000;
+/** Draws that one invoice may begin: a draw that the chain refuses is not tried for ever. */
+const MAX_DRAWS = 3;
+/** How long an invoice takes to be booked once its quota is drawn. */
+const BOOKING_MS = 1_000;
 
 /** Hash that the leaf commits to: keccak256(salt ‖ canonical document). */
 export const contentHash = (salt: Uint8Array, canonical: string): string => keccak(Buffer.concat([salt, Buffer.from(canonical)]));
@@ -95,20 +99,20 @@ export function createInvoices(deps: Deps) {
     if (!reverses) return undefined;
     const refuse = (rule: string, detail: string, extra: Record<string, unknown> = {}): Problem =>
       new Problem("red-letter-refused", detail, { violations: [{ field: "/reverses", rule, detail }], extra });
-    const [original] =
-      reverses.number === undefined
-        ? await tx<InvoiceRow[]>`${select(tx)} where i.issuer = ${issuer.index} and i.source_blind = ${sourceBlind(issuer, reverses.sourceId ?? "")}`
-        : await tx<InvoiceRow[]>`${select(tx)} where i.issuer = ${issuer.index} and i.number = ${reverses.number}`;
-    if (!original) throw refuse("original-unknown", "This issuer has issued no such invoice here");
-    // one red letter at a time decides on an original
-    await tx`select 1 from invoices where number = ${original.number} for update`;
-    const [other] = await tx<{ number: string }[]>`select number from invoices where reverses = ${original.number}`;
+    const named = reverses.number === undefined ? tx`i.source_blind = ${sourceBlind(issuer, reverses.sourceId ?? "")}` : tx`i.number = ${reverses.number}`;
+    const [known] = await tx<{ number: string }[]>`select i.number from invoices i where i.issuer = ${issuer.index} and ${named}`;
+    if (!known) throw refuse("original-unknown", "This issuer has issued no such invoice here");
+    // one red letter at a time decides on an original, and no claim of it begins meanwhile
+    await tx`select 1 from invoices where number = ${known.number} for update`;
+    const [other] = await tx<{ number: string }[]>`select number from invoices where reverses = ${known.number}`;
     if (other) throw refuse("original-reversed", "The invoice has its red letter already", { original: { number: other.number, state: "reversed" } });
+    if (await busy(tx, [known.number])) throw new Problem("invoice-busy", "Another act on the invoice to reverse waits for its outcome");
+    // read only now: what was busy a moment ago has left its state behind
+    const original = (await find(tx, known.number)) as InvoiceRow;
     if (original.status === "accepted") throw new Problem("invoice-not-sealed", "The invoice to reverse is not sealed yet");
     if (original.status !== "issued") {
       throw refuse("original-in-use", `The invoice is ${original.status}; its employer must consent`, { original: { number: original.number, state: original.status } });
     }
-    if (await busy(tx, [original.number])) throw new Problem("invoice-busy", "Another act on the invoice to reverse waits for its outcome");
     const before = documentOf(original);
     if (before.buyer.taxId !== document.buyer.taxId) throw refuse("same-buyer", "A red letter has the buyer of the invoice that it reverses");
     if (parseMoney(before.totals.gross) !== -parseMoney(document.totals.gross)) {
@@ -130,23 +134,30 @@ export function createInvoices(deps: Deps) {
     throw new Problem("no-segment", "The bureau has allotted this issuer no numbers that are still free");
   }
 
-  /** Draws what an invoice needs and waits until the chain has it. */
-  const drawAndWait = (issuer: Taxpayer, period: number, amount: bigint) => async (): Promise<void> => {
+  /** Gross of the invoices that wait for quota, by issuer: what is drawn is enough for all of them. */
+  const wanting = new Map<string, Set<{ gross: bigint }>>();
+
+  /** Draws what an invoice needs, and those that wait beside it, and waits until the chain has it. */
+  const drawAndWait = (issuer: Taxpayer, period: number, gross: bigint) => async (): Promise<void> => {
     const { sql, changes } = deps;
-    await sql.begin(async (tx) => {
-      // one draw at a time for an issuer; whoever comes second waits for the first one's
-      await tx`select pg_advisory_xact_lock(hashtext(${`draw/${issuer.account}`}))`;
-      const pending = await tx`
-        select 1 from operations where party = ${issuer.account} and kind = 'draw' and status in ('queued', 'awaiting-signature', 'signed', 'sent')`;
-      if (pending.length === 0) await taxpayers.draw(tx, issuer, period, amount);
-    });
-    const until = Date.now() + DRAW_PATIENCE_MS;
-    while (Date.now() < until) {
-      const pending = await sql`
-        select 1 from operations where party = ${issuer.account} and kind = 'draw' and status in ('queued', 'signed', 'sent')`;
-      if (pending.length === 0) return;
-      await changes.wait(250);
+    const waiting = wanting.get(issuer.account) ?? new Set();
+    wanting.set(issuer.account, waiting);
+    const own = { gross };
+    waiting.add(own);
+    let draws = 0;
+    for (const end = Date.now() + DRAW_PATIENCE_MS; Date.now() < end && draws < MAX_DRAWS; ) {
+      const change = changes.wait(250);
+      const all = [...waiting].reduce((sum, one) => sum + one.gross, 0n);
+      const drawing = await sql.begin((tx) => taxpayers.drawAhead(tx, issuer, period, all));
+      if (drawing === undefined) break;
+      if (drawing === "begun") draws += 1;
+      await change;
     }
+    // it is booked only after this, and until then the others must not count on its part
+    setTimeout(() => {
+      waiting.delete(own);
+      if (waiting.size === 0) wanting.delete(issuer.account);
+    }, BOOKING_MS).unref();
   };
 
   return {
@@ -163,6 +174,8 @@ export function createInvoices(deps: Deps) {
       const issuer = await issuerOf(tx, caller, document);
       const blind = document.sourceId === undefined ? null : sourceBlind(issuer, document.sourceId);
       if (blind) {
+        // one at a time decides whether an original is new
+        await tx`select pg_advisory_xact_lock(${blind.readBigInt64BE()})`;
         const [original] = await tx<InvoiceRow[]>`${select(tx)} where i.issuer = ${issuer.index} and i.source_blind = ${blind}`;
         if (original) {
           throw new Problem("duplicate-source", `The original was issued as ${original.number}`, {
@@ -170,21 +183,25 @@ export function createInvoices(deps: Deps) {
           });
         }
       }
+      const named = holder === undefined ? undefined : checksummed(holder);
+      if (named === ZERO_ACCOUNT) {
+        const detail = "Nobody can sign for the zero address";
+        throw new Problem("zero-address", detail, { violations: [{ field: "/holder", rule: "not-zero", detail }] });
+      }
       const buyer = await buyerOf(tx, document);
       const original = await reversedBy(tx, issuer, document);
       const period = periodOf(new Date());
       const gross = parseMoney(document.totals.gross);
-      const short = await taxpayers.book(tx, issuer, period, gross);
-      if (short) {
-        throw new Problem("quota-not-drawn", `The quota drawn does not cover ${formatMoney(gross)}; ${formatMoney(short.draw)} is being drawn`, {
-          remedy: drawAndWait(issuer, period, short.draw),
+      if (!(await taxpayers.book(tx, issuer, period, gross))) {
+        throw new Problem("quota-not-drawn", `The quota drawn does not cover ${formatMoney(gross)}; more is being drawn`, {
+          remedy: drawAndWait(issuer, period, gross),
         });
       }
       const { number, segment } = await nextNumber(tx, issuer);
       const salt = randomBytes(32);
       const canonical = canonicalJson(document);
       // a red letter belongs to nobody: no act can be made on it
-      const leafHolder = original ? ZERO_ACCOUNT : holder !== undefined ? checksummed(holder) : (buyer?.account ?? accountOfSecret(pickupSecret(number)));
+      const leafHolder = original ? ZERO_ACCOUNT : (named ?? buyer?.account ?? accountOfSecret(pickupSecret(number)));
       await tx`
         insert into invoices (number, issuer, segment, content, salt, leaf_holder, leaf_buyer, source_blind, reverses, document, source)
         values (${number}, ${issuer.index}, ${segment}, ${contentHash(salt, canonical)}, ${salt}, ${leafHolder}, ${buyer?.index ?? 0}, ${blind},
@@ -200,6 +217,11 @@ export function createInvoices(deps: Deps) {
       }
       await announce(tx);
       return { number };
+    },
+
+    /** Until `tx` ends, no red letter for these invoices is accepted: it would not know of what `tx` is about to do with them. */
+    async hold(tx: Tx, numbers: readonly string[]): Promise<void> {
+      await tx`select 1 from invoices where number = any(${[...numbers]}::numeric[]) order by number for share`;
     },
 
     /** The invoice, if the caller is one of its parties or the bureau. */

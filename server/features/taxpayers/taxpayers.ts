@@ -130,6 +130,14 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
     return row ? BigInt(vault.open("parties", `quota/${index}/${period}`, row.sealed).toString()) : 0n;
   }
 
+  const draw = (tx: Tx, taxpayer: Taxpayer, period: number, amount: bigint) =>
+    enqueue(tx, {
+      kind: "draw",
+      party: taxpayer.account,
+      command: { type: "registry", message: "Draw", index: taxpayer.index, period, amount: amount.toString() },
+      signers: [taxpayer.account],
+    });
+
   return {
     byTaxId,
     byIndex,
@@ -206,13 +214,7 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
         command: { type: "call", contract: "registry", function: "setQuota", args: [taxpayer.index, period, granted.toString()] },
       }),
 
-    draw: (tx: Tx, taxpayer: Taxpayer, period: number, amount: bigint) =>
-      enqueue(tx, {
-        kind: "draw",
-        party: taxpayer.account,
-        command: { type: "registry", message: "Draw", index: taxpayer.index, period, amount: amount.toString() },
-        signers: [taxpayer.account],
-      }),
+    draw,
 
     /** Gives back what is drawn and not used; from here on no invoice counts on it. */
     async giveBack(tx: Tx, taxpayer: Taxpayer, period: number, amount: bigint): Promise<string> {
@@ -228,25 +230,38 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
     },
 
     /**
-     * Counts gross against what is drawn in the period. Enough: it is booked in `tx`. Not enough, but the quota allows it: undefined
-     * and what must be drawn. Beyond the quota: throws `quota-exceeded`. A red letter (negative) flows back.
+     * Counts gross against what is drawn in the period. Enough: it is booked in `tx`. Not enough, but the quota allows it: false,
+     * and nothing is booked. Beyond the quota: throws `quota-exceeded`. A red letter (negative) flows back.
      */
-    async book(tx: Tx, taxpayer: Taxpayer, period: number, gross: bigint): Promise<{ draw: bigint } | undefined> {
+    async book(tx: Tx, taxpayer: Taxpayer, period: number, gross: bigint): Promise<boolean> {
       await lockQuota(tx, taxpayer, period);
-      const { granted, drawn, used, usable } = await quotaOf(tx, taxpayer, period);
+      const { granted, used, usable } = await quotaOf(tx, taxpayer, period);
       const after = used + gross;
       if (after > granted) {
         throw new Problem("quota-exceeded", `The quota of ${period} is ${formatMoney(granted)} and ${formatMoney(used)} of it is used; this invoice is ${formatMoney(gross)}`);
       }
-      if (after > usable) {
-        const missing = after - usable;
-        const step = deps.drawStep;
-        const round = ((missing + step - 1n) / step) * step;
-        return { draw: round < granted - drawn ? round : granted - drawn };
-      }
+      if (after > usable && gross > 0n) return false;
       const sealed = vault.seal("parties", `quota/${taxpayer.index}/${period}`, after.toString());
       await tx`update quota_use set sealed = ${sealed} where taxpayer = ${taxpayer.index} and period = ${period}`;
-      return undefined;
+      return true;
+    },
+
+    /**
+     * Draws in round amounts what so much more gross needs, one draw at a time. Undefined when there is nothing to wait for: it is
+     * drawn, or no more is granted, or the draw waits for the party's own signature.
+     */
+    async drawAhead(tx: Tx, taxpayer: Taxpayer, period: number, gross: bigint): Promise<"begun" | "under way" | undefined> {
+      await tx`select pg_advisory_xact_lock(hashtext(${`draw/${taxpayer.account}`}))`;
+      const [pending] = await tx<{ status: string }[]>`
+        select status from operations where party = ${taxpayer.account} and kind = 'draw' and status in ('queued', 'awaiting-signature', 'signed', 'sent') limit 1`;
+      if (pending) return pending.status === "awaiting-signature" ? undefined : "under way";
+      const { granted, drawn, used, usable } = await quotaOf(tx, taxpayer, period);
+      const short = used + gross - usable;
+      const round = ((short + deps.drawStep - 1n) / deps.drawStep) * deps.drawStep;
+      const amount = round < granted - drawn ? round : granted - drawn;
+      if (short <= 0n || amount <= 0n) return undefined;
+      await draw(tx, taxpayer, period, amount);
+      return "begun";
     },
 
     allotSegment: (tx: Tx, caller: Caller, taxpayer: Taxpayer, series: number, length: bigint) =>

@@ -119,6 +119,7 @@ export async function openBench(options: BenchOptions = {}) {
       async crash() {
         ended = true;
         await own.end({ timeout: 0 });
+        proxy.release();
         chain.close();
         await one.stop();
       },

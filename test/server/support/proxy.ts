@@ -34,6 +34,8 @@ export type Proxy = {
   rule: Rule | undefined;
   /** Calls as they came from the gateway, whatever became of them. */
   seen: Call[];
+  /** Cuts the connections on which nobody answers. */
+  release(): void;
   /** Parameters' first element of the raw transactions that came, in order. */
   raws(): string[];
   close(): Promise<void>;
@@ -43,6 +45,7 @@ type Rpc = Call & { id: unknown };
 
 export async function startProxy(target: string): Promise<Proxy> {
   const seen: Call[] = [];
+  const hanging: (() => void)[] = [];
 
   const forward = async ({ id, method }: Rpc, params: unknown[]): Promise<Record<string, unknown>> => {
     const body = JSON.stringify({ jsonrpc: "2.0", id, method, params });
@@ -56,7 +59,7 @@ export async function startProxy(target: string): Promise<Proxy> {
     seen.push({ method: call.method, params: call.params });
     const fault = await proxy.rule?.(call);
     if (fault === "cut") return undefined;
-    if (fault === "hang") return new Promise(() => {});
+    if (fault === "hang") return new Promise((resolve) => hanging.push(() => resolve(undefined)));
     if (fault === "double") await forward(call, call.params);
     if (typeof fault === "object") {
       if ("refuse" in fault) return error(call.id, fault.refuse);
@@ -93,10 +96,14 @@ export async function startProxy(target: string): Promise<Proxy> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     rule: undefined,
     seen,
+    release() {
+      for (const cut of hanging.splice(0)) cut();
+    },
     raws: () => seen.filter((call) => call.method === "eth_sendRawTransaction").map((call) => call.params[0] as string),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
+        proxy.release();
         server.closeAllConnections();
       }),
   };

@@ -1,0 +1,29 @@
+/** The ledger as a whole: whether it is open. The bureau can close it; then nothing is sealed or acted until it opens again. */
+import { enqueue } from "../../acts/operations.ts";
+import type { Contracts } from "../../chain/contracts.ts";
+import type { Tx } from "../../db/db.ts";
+import type { Caller } from "../../kernel/api.ts";
+
+export type Ledger = ReturnType<typeof createLedger>;
+
+export function createLedger({ contracts }: { contracts: Contracts }) {
+  const { chainId, network, registry, ledger, claimTermSeconds } = contracts.deployment;
+  return {
+    async view(tx: Tx) {
+      const [state] = await tx<{ closed: boolean }[]>`select closed from ledger_state`;
+      const [at] = await tx<{ block: bigint; time: bigint }[]>`select block, time from cursor`;
+      return {
+        network,
+        chainId,
+        registry,
+        ledger,
+        claimTermSeconds,
+        open: !(state?.closed ?? false),
+        block: Number(at?.block ?? 0n),
+        time: new Date(Number(at?.time ?? 0n) * 1_000).toISOString(),
+      };
+    },
+    setOpen: (tx: Tx, caller: Caller, open: boolean) =>
+      enqueue(tx, { kind: "ledger", party: caller.account, command: { type: "call", contract: "ledger", function: "setClosed", args: [!open] } }),
+  };
+}

@@ -1,0 +1,13 @@
+/** What the feed says of the ledger as a whole; every party may see it. */
+import type { Projection } from "../../feed/follower.ts";
+
+export const ledgerProjection: Projection = {
+  name: "ledger-state",
+  tables: [],
+  on: {
+    async ClosedSet(tx, event) {
+      const rows = await tx<{ account: string }[]>`select account from taxpayers`;
+      event.tell({ type: event.args["closed"] === true ? "ledger.closed" : "ledger.opened", accounts: rows.map((row) => row.account), data: {} });
+    },
+  },
+};
