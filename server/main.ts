@@ -89,6 +89,7 @@ Ctrl-C stops everything; nothing is kept.`);
 }
 
 process.exitCode = await main().catch((error: unknown) => {
-  console.error(`\nCannot go on: ${error instanceof Error ? error.message : String(error)}`);
+  const taken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+  console.error(`\nCannot go on: ${error instanceof Error ? error.message : String(error)}${taken ? "\nAnother port: npm start -- --port 0" : ""}`);
   return 1;
 });

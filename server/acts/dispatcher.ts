@@ -135,14 +135,20 @@ export function createDispatcher(deps: Deps): Dispatcher {
 
   async function pack(tx: Tx): Promise<number> {
     const signed = await tx<Operation[]>`
-      select * from operations where status = 'signed' order by id limit ${PAGE} for update skip locked`;
+      select * from operations where status = 'signed' and not_before <= now() order by id limit ${PAGE} for update skip locked`;
     const acts: Packed<ActArgument>[] = [];
     const lots: Packed<LotArgument>[] = [];
     for (const operation of signed) {
       const { command } = operation;
-      if (command.type === "act") acts.push(await actOf(tx, operation, command));
-      else if (command.type === "seal") lots.push(await lotOf(tx, operation, command));
-      else if (command.type === "registry") await sendRegistry(tx, operation, command);
+      try {
+        if (command.type === "act") acts.push(await actOf(tx, operation, command));
+        else if (command.type === "seal") lots.push(await lotOf(tx, operation, command));
+        else if (command.type === "registry") await sendRegistry(tx, operation, command);
+      } catch (cause) {
+        // its own fault (stored leaves that are not what was sealed): it waits with its signatures, and the others go
+        log.error({ operation: operation.id, error: cause instanceof Error ? cause.message : String(cause) }, "an operation cannot be sent");
+        await tx`update operations set not_before = now() + interval '5 seconds' where id = ${operation.id}`;
+      }
     }
     const { ledger } = contracts.deployment;
     for (const batch of batches(acts)) await sendBatch(tx, batch, { to: ledger, data: contracts.act(batch.map((one) => one.argument)) });

@@ -64,11 +64,16 @@ for (const one of [ledger, registry, manager]) {
 export const contractErrors: readonly string[] = [...new Set(errors.values())].sort();
 export const errorName = (selector: string): string | undefined => errors.get(selector);
 
-/** What a revert said: the custom error's name and its arguments in words; undefined for other data. */
+/** What a revert said: the custom error's name and its arguments in words; undefined for other data, and for none ("0x"). */
 export function revertReason(data: string): { name: string; args: string[] } | undefined {
+  if (!errors.has(data.slice(0, 10))) return undefined;
   for (const one of [ledger, registry, manager]) {
-    const parsed = one.parseError(data);
-    if (parsed) return { name: parsed.name, args: [...(parsed.args as Result)].map(String) };
+    try {
+      const parsed = one.parseError(data);
+      if (parsed) return { name: parsed.name, args: [...(parsed.args as Result)].map(String) };
+    } catch {
+      // the selector of ours, but not its arguments
+    }
   }
   return undefined;
 }

@@ -78,11 +78,14 @@ export function typedData(domain: Domain, message: Message) {
 /** A signature in the contracts' form: r, and s with the parity of v in its top bit (EIP-2098). */
 export type CompactSignature = { r: string; vs: string };
 
+/** Half of secp256k1's order: of the two values of s that a signature can have, contracts take the lower one. */
+const HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0n;
+
 /** Reads a 64- or 65-byte signature in 0x-hex; undefined when it is none, or when s is in the upper half. */
 export function compactSignature(text: string): CompactSignature | undefined {
   try {
-    const { r, yParityAndS } = Signature.from(text);
-    return { r, vs: yParityAndS };
+    const { r, s, yParityAndS } = Signature.from(text);
+    return BigInt(s) > HALF_ORDER ? undefined : { r, vs: yParityAndS };
   } catch {
     return undefined;
   }

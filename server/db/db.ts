@@ -1,34 +1,19 @@
 /**
- * The connection to PostgreSQL and its numbered migrations. The only floor that knows the driver.
- *
- * numeric and bigint come as strings and bigints (never floats); time as Date. Everything goes through tagged templates,
- * so every value is a parameter.
+ * The database: opening it, its numbered migrations, and word of changes.
  */
 import { readdir, readFile } from "node:fs/promises";
-import postgres from "postgres";
+import { createSql, type Sql, type Tx } from "./sql.ts";
 
-const types = {
-  // int8: exact
-  bigint: { to: 20, from: [20], serialize: (v: bigint | number | string) => String(v), parse: (v: string) => BigInt(v) },
-};
+export { DatabaseError, type Json, type Rows, type Sql, type Transaction, type Tx } from "./sql.ts";
 
-export type Sql = postgres.Sql<{ bigint: bigint }>;
-/** A transaction; everything that takes one also takes a plain connection. */
-export type Tx = postgres.TransactionSql<{ bigint: bigint }> | Sql;
-export type Json = postgres.JSONValue;
+export type DbOptions = { connections?: number; onIdleError?: (error: Error) => void };
 
-export type DbOptions = { connections?: number; onNotice?: (message: string) => void };
+/** A statement that takes so long is a fault of ours, not patience. */
+const STATEMENT_TIMEOUT_MS = 30_000;
 
 /** Opens a pool. It connects at the first query and again after a lost connection. */
 export function openDb(url: string, options: DbOptions = {}): Sql {
-  return postgres(url, {
-    max: options.connections ?? 10,
-    types,
-    onnotice: (notice) => options.onNotice?.(String(notice["message"])),
-    connect_timeout: 10,
-    // a statement that takes so long is a fault of ours, not patience
-    connection: { statement_timeout: 30_000, idle_in_transaction_session_timeout: 60_000, application_name: "onepiao" },
-  }) as unknown as Sql;
+  return createSql({ url, connections: options.connections ?? 10, statementTimeoutMs: STATEMENT_TIMEOUT_MS, onIdleError: options.onIdleError ?? (() => {}) });
 }
 
 /** Keeps migrations of several processes apart. */
@@ -70,7 +55,7 @@ export async function openChanges(sql: Sql): Promise<Changes> {
   const tell = () => {
     for (const listener of [...listeners]) listener();
   };
-  const listening = await sql.listen("changes", tell, tell);
+  const listening = await sql.listen("changes", tell);
   const on = (listener: () => void) => {
     listeners.add(listener);
     return () => void listeners.delete(listener);

@@ -45,14 +45,14 @@ export type Exactly = {
   settle(kept: Kept, final: Answer): Promise<Answer>;
 };
 
-type Row = { request_hash: Buffer; status: number; body: string };
+type Row = { request_hash: Buffer; status: number; answer: Buffer };
 
 export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): Exactly {
   const contextOf = ({ account, key }: Kept) => `answer/${account}/${key}`;
   // body and headers as one JSON text, sealed: a Location names things too, and a replay has its members in the same order
-  const seal = (kept: Kept, { body, headers }: Answer) => vault.seal("answers", contextOf(kept), JSON.stringify({ body, headers })).toString("base64");
+  const seal = (kept: Kept, { body, headers }: Answer) => vault.seal("answers", contextOf(kept), JSON.stringify({ body, headers }));
   const answerOf = (kept: Kept, row: Row): Answer => {
-    const opened = JSON.parse(vault.open("answers", contextOf(kept), Buffer.from(row.body, "base64")).toString()) as Omit<Answer, "status">;
+    const opened = JSON.parse(vault.open("answers", contextOf(kept), row.answer).toString()) as Omit<Answer, "status">;
     return { status: row.status, ...opened, body: opened.body };
   };
 
@@ -64,7 +64,7 @@ export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): E
   }
 
   const lockOf = ({ account, key }: Kept) => createHash("sha256").update(`idempotency\0${account}\0${key}`).digest().readBigInt64BE();
-  const find = (tx: Tx, { account, key }: Kept) => tx<Row[]>`select request_hash, status, body from idempotency where account = ${account} and key = ${key}`;
+  const find = (tx: Tx, { account, key }: Kept) => tx<Row[]>`select request_hash, status, answer from idempotency where account = ${account} and key = ${key}`;
 
   return {
     async once(kept, request, work) {
@@ -79,15 +79,15 @@ export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): E
         }
         const answer = await work(tx);
         await tx`
-          insert into idempotency (account, key, request_hash, status, body, headers)
-          values (${kept.account}, ${kept.key}, ${hash}, ${answer.status}, ${tx.json(seal(kept, answer))}, ${tx.json({})})`;
+          insert into idempotency (account, key, request_hash, status, answer)
+          values (${kept.account}, ${kept.key}, ${hash}, ${answer.status}, ${seal(kept, answer)})`;
         return { answer, replayed: false };
       }) as Promise<Outcome>;
     },
 
     async settle(kept, final) {
       const put = await sql`
-        update idempotency set status = ${final.status}, body = ${sql.json(seal(kept, final))}
+        update idempotency set status = ${final.status}, answer = ${seal(kept, final)}
         where account = ${kept.account} and key = ${kept.key} and status = 202 returning key`;
       if (put.length === 1) return final;
       const [row] = await find(sql, kept);

@@ -45,8 +45,8 @@ export function toProblem(error: unknown): Problem {
 export function describeError(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { kind: typeof error };
   const place = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line)).slice(0, 12).join("\n");
-  const quotes = error instanceof SyntaxError || error.name === "PostgresError";
-  const { constraint_name: constraint, table_name: table, routine } = error as Error & Record<string, unknown>;
+  const quotes = error instanceof SyntaxError || error.name === "DatabaseError";
+  const { constraint, table, routine } = error as Error & Record<string, unknown>;
   const cause = error.cause === undefined ? {} : { cause: describeError(error.cause) };
   return { kind: error.name, code: codeOf(error), ...(quotes ? { constraint, table, routine } : { message: error.message }), place, ...cause };
 }

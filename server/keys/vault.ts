@@ -30,7 +30,8 @@ function encrypt(key: Uint8Array, context: string, plain: Uint8Array): Buffer {
 }
 
 function decrypt(key: Uint8Array, context: string, sealed: Uint8Array): Buffer {
-  const decipher = createDecipheriv("aes-256-gcm", key, sealed.subarray(0, 12));
+  // a value cut short must not pass with a shorter tag
+  const decipher = createDecipheriv("aes-256-gcm", key, sealed.subarray(0, 12), { authTagLength: 16 });
   decipher.setAAD(Buffer.from(context));
   decipher.setAuthTag(sealed.subarray(sealed.length - 16));
   return Buffer.concat([decipher.update(sealed.subarray(12, sealed.length - 16)), decipher.final()]);

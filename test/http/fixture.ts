@@ -241,6 +241,8 @@ export type World = {
   sql: Sql;
   vault: Vault;
   changes: Changes;
+  /** For a gateway in a process of its own. */
+  database: { url: string; masterKey: string };
   /** Another gateway on the same database. */
   app(more?: Partial<AppDeps>): Promise<Listening>;
   /** Every line of every log, also of the other gateways. */
@@ -259,7 +261,8 @@ async function start(): Promise<{ world: World; close(): Promise<void> }> {
   await migrate(sql);
   await sql`create table notes (id serial primary key, account text not null, name text not null, outcome text)`;
   const changes = await openChanges(sql);
-  const vault = await openVault(sql, randomBytes(32).toString("hex"));
+  const masterKey = randomBytes(32).toString("hex");
+  const vault = await openVault(sql, masterKey);
   const lines: string[] = [];
   const log = createLog("debug", { write: (line: string) => void lines.push(line) });
   const listening: Listening[] = [];
@@ -285,6 +288,7 @@ async function start(): Promise<{ world: World; close(): Promise<void> }> {
     sql,
     vault,
     changes,
+    database: { url: postgres.url, masterKey },
     app,
     log: () => lines.join(""),
     async party(...roles) {

@@ -371,7 +371,7 @@ describe("a request", () => {
     it("says of a row that the database refused which rule it broke, not what it held", async () => {
       await post({ name: "unique" }, { "x-request-id": "unique-1" });
       const line = world.log().split("\n").map((each) => (each ? JSON.parse(each) : {})).find((each) => each.requestId === "unique-1" && each.error);
-      expect(line.error).to.include({ kind: "PostgresError", code: "23505", constraint: "notes_pkey", table: "notes" });
+      expect(line.error).to.include({ kind: "DatabaseError", code: "23505", constraint: "notes_pkey", table: "notes" });
     });
   });
 });

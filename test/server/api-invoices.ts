@@ -1,11 +1,12 @@
-/** Issuing over HTTP: duplicates, the issuing rules, quota, red letters, numbers, idempotency, and a restart in the middle. */
+/** Issuing over HTTP: duplicates, the issuing rules, quota, red letters, numbers, idempotency, and a gateway that dies in the middle. */
 import { expect } from "chai";
-import { createContracts } from "../../server/chain/contracts.ts";
 import { createEvidence } from "../../server/acts/evidence.ts";
+import { createContracts } from "../../server/chain/contracts.ts";
 import { contentHash } from "../../server/features/invoices/invoices.ts";
 import { canonicalJson } from "../../server/formats/document.ts";
 import { call, callAt, invoiceOf, issued, must, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
 import { chain, database, month, period, quota, quotaOnChain, record, refused, statusOf, traces, until, untilStatus } from "./observe.ts";
+import { moveOut } from "./support/gateway-process.ts";
 
 const many = <T>(n: number, make: (i: number) => Promise<T>): Promise<T[]> => Promise.all(Array.from({ length: n }, (_, i) => make(i)));
 const fresh = (): string => `T-${crypto.randomUUID()}`;
@@ -13,13 +14,18 @@ const money = (yuan: string): bigint => BigInt(yuan.replace(".", ""));
 
 /** One line at a rate of 0 over this amount. */
 const over = (seller: TestParty, buyer: { taxId?: string; name: string }, amount: string, more: Record<string, unknown> = {}) =>
-  invoiceOf(seller, buyer, { lines: [{ name: "*服务*咨询", amount, taxRate: "0", tax: "0.00" }], totals: { net: amount, tax: "0.00", gross: amount }, ...more });
+  invoiceOf(seller, buyer, {
+    lines: [{ name: "*服务*咨询", amount, taxRate: "0", tax: "0.00" }],
+    totals: { net: amount, tax: "0.00", gross: amount },
+    ...more,
+  });
 
 describe("issuing over HTTP", () => {
   let shop: TestParty;
   let other: TestParty;
   let firm: TestParty;
-  const issue = (seller: TestParty, body: unknown, more: { key?: string; wait?: number } = {}): Promise<Reply> => call("POST", "/v1/invoices", body, { token: seller.token, ...more });
+  const issue = (seller: TestParty, body: unknown, more: { key?: string; wait?: number } = {}): Promise<Reply> =>
+    call("POST", "/v1/invoices", body, { token: seller.token, ...more });
 
   before(async () => {
     [shop, other, firm] = await Promise.all([taxpayer("甲店", ["issuer"]), taxpayer("乙店", ["issuer"]), taxpayer("丙公司", ["employer"])]);
@@ -65,8 +71,14 @@ describe("issuing over HTTP", () => {
     });
 
     it("a titled buyer must be enrolled", async () => {
-      refused(await issue(shop, invoiceOf(shop, { taxId: "91310115MA1K4QCW42", name: "未登记公司" })), "invalid-document", { field: "/buyer/taxId", rule: "tax-id-check-digit" });
-      refused(await issue(shop, invoiceOf(shop, { taxId: "DE999999999", name: "未登记公司" })), "buyer-not-enrolled", { field: "/buyer/taxId", rule: "buyer-enrolled" });
+      refused(await issue(shop, invoiceOf(shop, { taxId: "91310115MA1K4QCW42", name: "未登记公司" })), "invalid-document", {
+        field: "/buyer/taxId",
+        rule: "tax-id-check-digit",
+      });
+      refused(await issue(shop, invoiceOf(shop, { taxId: "DE999999999", name: "未登记公司" })), "buyer-not-enrolled", {
+        field: "/buyer/taxId",
+        rule: "buyer-enrolled",
+      });
     });
 
     it("an invoice is in the currency that its issuer accounts in", async () => {
@@ -80,7 +92,9 @@ describe("issuing over HTTP", () => {
 
     it("the holder is named once, and an account is an account however it is written", async () => {
       const guest = await person(shop, "顾客甲");
-      const twice = await call("POST", `/v1/invoices?holder=${guest.account}`, invoiceOf(shop, { name: "顾客甲" }, { holder: guest.account }), { token: shop.token });
+      const twice = await call("POST", `/v1/invoices?holder=${guest.account}`, invoiceOf(shop, { name: "顾客甲" }, { holder: guest.account }), {
+        token: shop.token,
+      });
       refused(twice, "invalid-request");
       const number = await issued(shop, { name: "顾客甲" }, { holder: guest.account.toLowerCase() });
       expect((await call("GET", `/v1/invoices/${number}`, undefined, { token: guest.token })).body.holder).equals(guest.account);
@@ -156,7 +170,9 @@ describe("issuing over HTTP", () => {
       const { granted, drawn } = await quotaOnChain(busy.index, period());
       expect(drawn <= granted).equals(true);
       expect((await quota(busy)).used).equals("1400000.00");
-      const [{ n = 0 } = {}] = await sql<{ n: number }[]>`select count(*)::int as n from operations where party = ${busy.account} and kind = 'draw' and status <> 'done'`;
+      const [{ n = 0 } = {}] = await sql<
+        { n: number }[]
+      >`select count(*)::int as n from operations where party = ${busy.account} and kind = 'draw' and status <> 'done'`;
       expect(n, "no draw was refused or left over").equals(0);
     });
 
@@ -172,7 +188,10 @@ describe("issuing over HTTP", () => {
       const back = await taxpayer("退额公司", ["issuer"], { quota: "1000.00" });
       const draws = (body: unknown, wait: number) => call("POST", `/v1/taxpayers/${back.taxId}/quota/draws`, body, { token: back.token, wait });
       await must(draws({ amount: "1000.00" }, 20));
-      const [given, reply] = await Promise.all([draws({ amount: "900.00", direction: "give-back" }, 0), draws({ amount: "900.00", direction: "give-back" }, 0)]);
+      const [given, reply] = await Promise.all([
+        draws({ amount: "900.00", direction: "give-back" }, 0),
+        draws({ amount: "900.00", direction: "give-back" }, 0),
+      ]);
       expect([given.status, reply.status].sort(), "the same rest is given back once").deep.equals([202, 409]);
       await must(issue(back, over(back, firm, "500.00")));
       await until("the quota is given back and drawn again", async () => {
@@ -223,7 +242,8 @@ describe("issuing over HTTP", () => {
       const number = await issued(shop, firm);
       const replies = await many(10, () => issue(shop, redLetter(shop, firm, { number })));
       expect(replies.filter(({ status }) => status === 201)).lengthOf(1);
-      for (const reply of replies.filter(({ status }) => status !== 201)) refused(reply, "red-letter-refused", { field: "/reverses", rule: "original-reversed" });
+      for (const reply of replies.filter(({ status }) => status !== 201))
+        refused(reply, "red-letter-refused", { field: "/reverses", rule: "original-reversed" });
     });
 
     it("an unknown original, another issuer's, another buyer, a part of the amount: refused, and nothing is booked", async () => {
@@ -282,7 +302,10 @@ describe("issuing over HTTP", () => {
     });
     for (const { taxId } of pair) {
       const { items } = (await call("GET", `/v1/taxpayers/${taxId}/segments`)).body;
-      const own = numbers.filter(({ seller }) => seller === taxId).map(({ number }) => number).sort();
+      const own = numbers
+        .filter(({ seller }) => seller === taxId)
+        .map(({ number }) => number)
+        .sort();
       expect(own).deep.equals(Array.from({ length: 25 }, (_, i) => (BigInt(items[0].first) + BigInt(i)).toString()));
       expect(own[0]).matches(new RegExp(`^${month().slice(2, 4)}442\\d{15}$`));
       expect(items[0].used).equals(25);
@@ -299,7 +322,12 @@ describe("issuing over HTTP", () => {
       expect([first.status, first.headers.get("idempotency-replayed")]).deep.equals([201, null]);
       const replay = async () => {
         const again = await issue(shop, body, { key });
-        expect([again.status, again.body, again.headers.get("idempotency-replayed"), again.headers.get("location")]).deep.equals([201, first.body, "true", first.headers.get("location")]);
+        expect([again.status, again.body, again.headers.get("idempotency-replayed"), again.headers.get("location")]).deep.equals([
+          201,
+          first.body,
+          "true",
+          first.headers.get("location"),
+        ]);
       };
       await replay();
       await (await sandbox()).restart();
@@ -322,12 +350,13 @@ describe("issuing over HTTP", () => {
     });
   });
 
-  it("a restart in the middle of fifty issues: what was accepted is sealed once, with the content that was accepted", async function () {
+  it("a gateway that dies in the middle of fifty issues: what was accepted is sealed once, with the content that was accepted", async function () {
     this.timeout(60_000);
     const seller = await taxpayer("重启公司", ["issuer"]);
     await issued(seller, firm);
     const place = await sandbox();
     const bodies = Array.from({ length: 50 }, (_, i) => invoiceOf(seller, firm, { remark: `第${i}张`, sourceId: fresh() }));
+    const dying = await moveOut(place, "info");
     let answered = 0;
     /** As a till does it: the same request with the same key until an answer comes. */
     const persist = (body: unknown): Promise<Reply> => {
@@ -341,6 +370,7 @@ describe("issuing over HTTP", () => {
     };
     const waiting = bodies.slice(0, 25).map(persist);
     await until("some are accepted", async () => answered >= 10);
+    dying.kill();
     const restarted = place.restart();
     const replies = await Promise.all([...waiting, ...bodies.slice(25).map(persist)]);
     await restarted;
@@ -352,12 +382,14 @@ describe("issuing over HTTP", () => {
     const contracts = createContracts(deployment);
     const evidence = createEvidence();
     const sql = await database();
+    await untilStatus([...numbers].sort()[49] as string, "issued");
     await Promise.all(
       numbers.map(async (number, i) => {
-        await untilStatus(number, "issued");
         const { document } = (await call("GET", `/v1/invoices/${number}`, undefined, { token: seller.token })).body;
         expect(document).deep.equals(bodies[i]);
-        const [stored] = await sql<{ salt: Buffer; leaf_holder: string; leaf_buyer: number }[]>`select salt, leaf_holder, leaf_buyer from invoices where number = ${number}`;
+        const [stored] = await sql<
+          { salt: Buffer; leaf_holder: string; leaf_buyer: number }[]
+        >`select salt, leaf_holder, leaf_buyer from invoices where number = ${number}`;
         const found = await evidence.of(sql, number);
         if (!stored || !found) throw new Error(`No evidence of ${number}`);
         // the leaf is made of what GET shows, not of what the gateway says that it stored

@@ -16,8 +16,14 @@ describe("taxpayers over HTTP", () => {
     const { status, body } = await call("GET", `/v1/taxpayers/${shop.taxId}`, undefined, { token: shop.token });
     expect(status).equals(200);
     expect(body).deep.equals({
-      taxId: shop.taxId, name: "广州早茶有限公司", account: shop.account, index: shop.index,
-      capabilities: ["issuer", "employer"], standing: "active", region: "44", currency: "CNY",
+      taxId: shop.taxId,
+      name: "广州早茶有限公司",
+      account: shop.account,
+      index: shop.index,
+      capabilities: ["issuer", "employer"],
+      standing: "active",
+      region: "44",
+      currency: "CNY",
     });
   });
 
@@ -32,14 +38,19 @@ describe("taxpayers over HTTP", () => {
 
   it("twenty enrolments of one tax id at once make one taxpayer", async () => {
     const taxId = freshTaxId();
-    const replies = await Promise.all(Array.from({ length: 20 }, () => call("POST", "/v1/taxpayers", { name: "抢注有限公司", taxId, capabilities: ["issuer"] })));
+    const replies = await Promise.all(
+      Array.from({ length: 20 }, () => call("POST", "/v1/taxpayers", { name: "抢注有限公司", taxId, capabilities: ["issuer"] })),
+    );
     expect(replies.filter(({ status }) => status === 201)).lengthOf(1);
     for (const reply of replies.filter(({ status }) => status !== 201)) refused(reply, "tax-id-enrolled");
   });
 
   it("a tax id with a wrong check digit is refused by field and rule", async () => {
     const wrong = shop.taxId.slice(0, 17) + (shop.taxId.endsWith("0") ? "1" : "0");
-    refused(await call("POST", "/v1/taxpayers", { name: "错号", taxId: wrong, capabilities: ["issuer"] }), "invalid-request", { field: "/taxId", rule: "tax-id-check-digit" });
+    refused(await call("POST", "/v1/taxpayers", { name: "错号", taxId: wrong, capabilities: ["issuer"] }), "invalid-request", {
+      field: "/taxId",
+      rule: "tax-id-check-digit",
+    });
   });
 
   it("an enrolment that the chain refuses leaves the tax id free", async () => {
@@ -51,14 +62,20 @@ describe("taxpayers over HTTP", () => {
     await sql`insert into operations (kind, party, command) values ('enrol', ${bureau.account}, ${sql.json(command)})`;
     await until("the other gateway's enrolment is on the chain", async () => (await sql`select 1 from taxpayers where account = ${address}`).length === 1);
     const taxId = freshTaxId();
-    refused(await call("POST", "/v1/taxpayers", { name: "别处已登记", taxId, capabilities: ["employer"], key: { custody: "own", address } }), "account-enrolled");
+    refused(
+      await call("POST", "/v1/taxpayers", { name: "别处已登记", taxId, capabilities: ["employer"], key: { custody: "own", address } }),
+      "account-enrolled",
+    );
     expect((await call("POST", "/v1/taxpayers", { name: "别处已登记", taxId, capabilities: ["employer"] })).status).equals(201);
   });
 
   it("nobody has the zero address, and a refused enrolment burns no tax id", async () => {
     const taxId = freshTaxId();
     const key = { custody: "own", address: ZeroAddress };
-    refused(await call("POST", "/v1/taxpayers", { name: "零地址", taxId, capabilities: ["employer"], key }), "zero-address", { field: "/key/address", rule: "not-zero" });
+    refused(await call("POST", "/v1/taxpayers", { name: "零地址", taxId, capabilities: ["employer"], key }), "zero-address", {
+      field: "/key/address",
+      rule: "not-zero",
+    });
     // red letters belong to the zero address: whoever had it would read them all
     refused(await call("POST", "/v1/persons", { name: "零地址", key }, { token: shop.token }), "zero-address");
     expect((await call("POST", "/v1/taxpayers", { name: "零地址", taxId, capabilities: ["employer"] })).status).equals(201);
@@ -73,7 +90,12 @@ describe("taxpayers over HTTP", () => {
   });
 
   it("an account is one party's alone", async () => {
-    const reply = await call("POST", "/v1/taxpayers", { name: "借用账户", taxId: freshTaxId(), capabilities: ["issuer"], key: { custody: "own", address: shop.account } });
+    const reply = await call("POST", "/v1/taxpayers", {
+      name: "借用账户",
+      taxId: freshTaxId(),
+      capabilities: ["issuer"],
+      key: { custody: "own", address: shop.account },
+    });
     refused(reply, "account-enrolled");
     refused(await call("POST", "/v1/persons", { name: "借用账户", key: { custody: "own", address: shop.account } }, { token: shop.token }), "account-enrolled");
   });
@@ -94,7 +116,11 @@ describe("taxpayers over HTTP", () => {
     const foreign = await must(call("POST", `/v1/taxpayers/${firm.taxId}/segments`, { length: 3, series: 26_902 }));
     expect(foreign.first).matches(/^26902\d{15}$/);
     const { items } = (await call("GET", `/v1/taxpayers/${firm.taxId}/segments`, undefined, { token: firm.token })).body;
-    expect(items.map(({ length, used }: { length: number; used: number }) => [length, used])).deep.equals([[7, 0], [3, 0], [3, 0]]);
+    expect(items.map(({ length, used }: { length: number; used: number }) => [length, used])).deep.equals([
+      [7, 0],
+      [3, 0],
+      [3, 0],
+    ]);
     const firsts = items.map(({ first }: { first: string }) => BigInt(first));
     expect(firsts[1] >= firsts[0] + 7n, "segments of a series do not overlap").equals(true);
   });
@@ -106,7 +132,13 @@ describe("taxpayers over HTTP", () => {
     expect((await must(draws({ amount: "600.00" }))).drawn).equals("600.00");
     refused(await draws({ amount: "400.01" }), "quota-draw-exceeded");
     refused(await draws({ amount: "0.00" }), "amount-zero");
-    expect(await must(draws({ amount: "100.00", direction: "give-back" }))).deep.equals({ period: month(), granted: "1000.00", drawn: "500.00", used: "0.00", left: "1000.00" });
+    expect(await must(draws({ amount: "100.00", direction: "give-back" }))).deep.equals({
+      period: month(),
+      granted: "1000.00",
+      drawn: "500.00",
+      used: "0.00",
+      left: "1000.00",
+    });
     refused(await draws({ amount: "500.01", direction: "give-back" }), "give-back-exceeds-drawn");
     expect(await quotaOnChain(firm.index, period())).deep.equals({ granted: 100_000n, drawn: 50_000n });
     refused(await call("PUT", path, { period: month(), granted: "499.99" }), "quota-below-drawn");
@@ -119,7 +151,8 @@ describe("taxpayers over HTTP", () => {
     }
     const reply = await call("POST", `/v1/taxpayers/${shop.taxId}/quota/draws`, { amount: "12345678901234.00" }, { token: shop.token });
     refused(reply, "invalid-request");
-    for (const granted of ["1", "1.0", "-1.00", "1e3", "01.00"]) refused(await call("PUT", `/v1/taxpayers/${shop.taxId}/quota`, { period: month(), granted }), "invalid-request");
+    for (const granted of ["1", "1.0", "-1.00", "1e3", "01.00"])
+      refused(await call("PUT", `/v1/taxpayers/${shop.taxId}/quota`, { period: month(), granted }), "invalid-request");
     refused(await call("PUT", `/v1/taxpayers/${shop.taxId}/quota`, { period: "2026-13", granted: "1.00" }), "invalid-request");
   });
 
@@ -133,7 +166,10 @@ describe("taxpayers over HTTP", () => {
     expect(rotated.key).equals(wallet.address);
     // from now on its gateway cannot act for it
     const { operation } = await must(call("POST", `/v1/taxpayers/${firm.taxId}/quota/draws`, { amount: "5.00" }, { token: firm.token, wait: 0 }));
-    await until("the draw waits for the party's own signature", async () => (await call("GET", operation.href, undefined, { token: firm.token })).body.status === "awaiting-signature");
+    await until(
+      "the draw waits for the party's own signature",
+      async () => (await call("GET", operation.href, undefined, { token: firm.token })).body.status === "awaiting-signature",
+    );
   });
 
   it("taxpayers are listed by index, in pages", async () => {

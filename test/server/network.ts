@@ -12,7 +12,8 @@ export const closeAtEnd = (close: () => Promise<void> | void): void => void open
 
 /** The sandbox of this run; stopped when all tests are over. */
 export function sandbox(): Promise<Sandbox> {
-  started ??= startSandbox({ blockMs: 50 });
+  // a run of tests is one address: it may ask more than strangers may
+  started ??= startSandbox({ blockMs: 50, settings: { PUBLIC_RATE_PER_MINUTE: "100000" } });
   return started;
 }
 
@@ -22,7 +23,9 @@ after(async () => {
   started = undefined;
 });
 
-export type Reply = { status: number; body: any; headers: Headers };
+// biome-ignore lint/suspicious/noExplicitAny: a test looks into an answer to see whether its shape is right
+export type Loose = any;
+export type Reply = { status: number; body: Loose; headers: Headers };
 export type CallOptions = { token?: string; key?: string; wait?: number; type?: string; headers?: Record<string, string> };
 
 /** One request. A string body goes as it is, another as JSON. A POST gets a fresh Idempotency-Key unless one is given. */
@@ -36,14 +39,18 @@ export async function callAt(url: string, method: string, path: string, body: un
   if (options.token) headers["authorization"] = `Bearer ${options.token}`;
   if (method === "POST") headers["idempotency-key"] = options.key ?? crypto.randomUUID();
   if (body !== undefined) headers["content-type"] = options.type ?? "application/json";
-  const response = await fetch(url + path, { method, headers, ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }) });
+  const response = await fetch(url + path, {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+  });
   const text = await response.text();
   const json = (response.headers.get("content-type") ?? "").includes("json");
   return { status: response.status, body: json ? JSON.parse(text) : text, headers: response.headers };
 }
 
 /** Throws with the answer's text when a step that a test stands on did not go well. */
-export async function must(reply: Promise<Reply>): Promise<any> {
+export async function must(reply: Promise<Reply>): Promise<Loose> {
   const { status, body } = await reply;
   if (status >= 300) throw new Error(`${status} ${JSON.stringify(body)}`);
   return body;
@@ -62,7 +69,11 @@ export function freshTaxId(region = "4403"): string {
 export type TestParty = { taxId: string; account: string; index: number; token: string; name: string };
 
 /** An enrolled taxpayer with an API key for every role it can have; an issuer has quota and a segment. */
-export async function taxpayer(name: string, capabilities: ("issuer" | "employer")[], more: { key?: unknown; quota?: string; segment?: number } = {}): Promise<TestParty> {
+export async function taxpayer(
+  name: string,
+  capabilities: ("issuer" | "employer")[],
+  more: { key?: unknown; quota?: string; segment?: number } = {},
+): Promise<TestParty> {
   const taxId = freshTaxId();
   const made = await must(call("POST", "/v1/taxpayers", { name, taxId, capabilities, ...(more.key ? { key: more.key } : {}) }));
   const { token } = await must(call("POST", "/v1/api-keys", { account: made.account, roles: [...capabilities, "holder"] }));

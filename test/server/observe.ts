@@ -9,7 +9,7 @@ import { createContracts } from "../../server/chain/contracts.ts";
 import { openDb, type Sql } from "../../server/db/db.ts";
 import { type Code, catalogue } from "../../server/kernel/problems.ts";
 import { TaxpayerRegistry__factory } from "../../types/ethers-contracts/factories/contracts/TaxpayerRegistry__factory.ts";
-import { call, closeAtEnd, type Reply, sandbox, type TestParty } from "./network.ts";
+import { call, closeAtEnd, type Loose, type Reply, sandbox, type TestParty } from "./network.ts";
 
 let sql: Sql | undefined;
 let client: ChainClient | undefined;
@@ -77,7 +77,7 @@ export const statusOf = async (number: string): Promise<string> => (await call("
 export const untilStatus = (number: string, status: string): Promise<true> => until(`${number} is ${status}`, async () => (await statusOf(number)) === status);
 
 /** The reply is this refusal, in the form of RFC 9457, with the catalogue's status; and with this violation, where one is told. */
-export function refused(reply: Reply, code: Code, violation?: { field: string; rule: string }): Record<string, any> {
+export function refused(reply: Reply, code: Code, violation?: { field: string; rule: string }): Record<string, Loose> {
   const { status, body, headers } = reply;
   expect(body.code, JSON.stringify(body)).equals(code);
   expect(headers.get("content-type")).matches(/^application\/problem\+json/);
@@ -92,7 +92,19 @@ export function refused(reply: Reply, code: Code, violation?: { field: string; r
 /** How many rows the tables have that an accepted invoice leaves a trace in. */
 export async function traces(): Promise<Record<string, number>> {
   const found: Record<string, number> = {};
-  for (const table of ["invoices", "operations", "operation_invoices", "idempotency", "segment_use", "quota_use", "sealings", "parties", "keystore", "claims", "transfers"]) {
+  for (const table of [
+    "invoices",
+    "operations",
+    "operation_invoices",
+    "idempotency",
+    "segment_use",
+    "quota_use",
+    "sealings",
+    "parties",
+    "keystore",
+    "claims",
+    "transfers",
+  ]) {
     const [row] = await (await database()).unsafe<{ n: number }[]>(`select count(*)::int as n from ${table}`);
     found[table] = row?.n ?? -1;
   }

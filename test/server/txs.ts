@@ -1,6 +1,7 @@
 /** The lanes under faults: whatever the node answers and whenever a process dies, a send is one transaction, and it is done once. */
 import { expect } from "chai";
 import { Interface, Transaction } from "ethers";
+import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
 import { RELAY_LANE } from "../../server/acts/dispatcher.ts";
 import { revertReason } from "../../server/chain/contracts.ts";
 import type { Sql } from "../../server/db/db.ts";
@@ -12,7 +13,7 @@ type Row = { id: bigint; status: string; nonce: bigint | null; raw: string | nul
 describe("the lanes", () => {
   let bench: Bench;
   let address: string;
-  let firstBlock: number;
+  let lastBlock: number;
   /** Raw transactions that went out without being written, over all tests of this file. */
   const unwritten: string[] = [];
   let broadcasts = 0;
@@ -24,7 +25,7 @@ describe("the lanes", () => {
     bench = await openBench();
     const { relay } = await bench.process();
     address = relay.address;
-    firstBlock = await bench.node.head();
+    lastBlock = await bench.node.head();
     through(undefined);
   });
   after(() => bench.close());
@@ -78,31 +79,29 @@ describe("the lanes", () => {
       return ids;
     });
   const rows = (ids: bigint[]): Promise<Row[]> => bench.sql<Row[]>`select * from sends where id = any(${ids.map(String)}::bigint[]) order by id`;
-  const settled = (ids: bigint[], deadlineMs?: number): Promise<Row[]> =>
-    until(
-      "every send has its outcome",
-      async () => {
-        const found = await rows(ids);
-        return found.every((row) => row.status === "mined" || row.status === "failed") ? found : undefined;
-      },
-      deadlineMs,
-    );
+  async function settled(ids: bigint[], deadlineMs?: number): Promise<Row[]> {
+    const open = () => bench.sql`select 1 from sends where id = any(${ids.map(String)}::bigint[]) and status in ('queued', 'pending') limit 1`;
+    await until("every send has its outcome", async () => (await open()).length === 0, deadlineMs);
+    return rows(ids);
+  }
 
+  const seen: { nonce: number; input: string }[] = [];
   /** Calldata of this key's transactions on the chain, in the order of their nonces. */
   async function onChain(): Promise<string[]> {
     const head = await bench.node.head();
-    const found: { nonce: number; input: string }[] = [];
-    for (let from = firstBlock; from <= head; from += 100) {
-      const calls = Array.from({ length: Math.min(100, head - from + 1) }, (_, i) => rpc("eth_getBlockByNumber", [`0x${(from + i).toString(16)}`, true]));
-      for (const block of (await Promise.all(calls)) as { transactions: { from: string; nonce: string; input: string }[] }[]) {
-        for (const one of block.transactions) if (one.from === address.toLowerCase()) found.push({ nonce: Number(one.nonce), input: one.input });
-      }
+    const numbers = Array.from({ length: head - lastBlock }, (_, i) => `0x${(lastBlock + 1 + i).toString(16)}`);
+    if (numbers.length === 0) return seen.map((one) => one.input);
+    lastBlock = head;
+    for (const block of await rpcs("eth_getBlockByNumber", numbers.map((number) => [number, true]))) {
+      const { transactions } = block as { transactions: { from: string; nonce: string; input: string }[] };
+      for (const one of transactions) if (one.from === address.toLowerCase()) seen.push({ nonce: Number(one.nonce), input: one.input });
     }
-    return found.sort((a, b) => a.nonce - b.nonce).map((one) => one.input);
+    return seen.sort((a, b) => a.nonce - b.nonce).map((one) => one.input);
   }
-  async function rpc(method: string, params: unknown[]): Promise<unknown> {
-    const answer = await fetch(bench.rpcUrl, { method: "POST", body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }), headers: { "content-type": "application/json" } });
-    return ((await answer.json()) as { result: unknown }).result;
+  async function rpcs(method: string, calls: unknown[][]): Promise<unknown[]> {
+    const body = JSON.stringify(calls.map((params, id) => ({ jsonrpc: "2.0", id, method, params })));
+    const answer = await fetch(bench.rpcUrl, { method: "POST", body, headers: { "content-type": "application/json" } });
+    return ((await answer.json()) as { result: unknown }[]).map((one) => one.result);
   }
   const timesOnChain = async (row: Row) => (await onChain()).filter((input) => input === row.data).length;
   /** Bytes that went out for a send: those with its calldata. */
@@ -113,7 +112,8 @@ describe("the lanes", () => {
     const dying = await lane();
     dying.start("lanes");
     const ids = await submit(dying);
-    const raw = await until("the node is offered the transaction", () => bench.proxy.raws()[0]);
+    await until("the node is offered the transaction", () => bench.proxy.hanging() > 0);
+    const [raw] = bench.proxy.raws();
     await dying.crash();
     const [written] = (await rows(ids)) as [Row];
     expect(written).to.include({ status: "pending", raw, tries: 0, sent_at: null });
@@ -259,6 +259,16 @@ describe("the lanes", () => {
     const told = failures.filter((one) => one.send === bad);
     expect(told).to.have.length(1);
     expect(revertReason(told[0]?.reason ?? "")).to.deep.equal({ name: "AccessManagedUnauthorized", args: [address] });
+  });
+
+  it("a transaction that was reverted without a word does not hold up the lane", async () => {
+    const one = await bench.process();
+    started.push(one);
+    one.start("lanes");
+    const selector = new Interface(InvoiceLedger__factory.abi).getFunction("act")?.selector as string;
+    const bad = await bench.sql.begin((tx) => one.lanes.submit(tx, RELAY_LANE, { to: bench.deployment.ledger, data: `${selector}ffff`, gas: 300_000n }));
+    const done = await settled([bad, ...(await submit(one, 2))]);
+    expect(done.map((row) => row.status)).to.deep.equal(["failed", "mined", "mined"]);
   });
 
   it("a transaction that ran out of gas has failed without a reason", async () => {

@@ -40,14 +40,13 @@ create table api_keys (
 );
 create index on api_keys (account);
 
--- A stored answer of a POST. Written in the transaction that did its work, so it is there exactly when the work is.
+-- A stored answer of a POST, sealed (body and headers). Written in the transaction that did its work, so it is there exactly when the work is.
 create table idempotency (
   account      text not null,
   key          text not null,
   request_hash bytea not null,
   status       int not null,
-  body         jsonb not null,
-  headers      jsonb not null,
+  answer       bytea not null,
   created_at   timestamptz not null default now(),
   primary key (account, key)
 );

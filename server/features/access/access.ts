@@ -1,12 +1,13 @@
 /**
  * API keys of parties: made by the bureau for any party, by a taxpayer for itself and for the persons it has made. A key never
  * gets a role that its party does not have: only the bureau's account is `bureau`, issuing and reimbursing need the capability.
+ * Nor does a key make another one for its own account that may do more than itself: a till's key does not become the cashier's.
  */
 import { checksummed } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
-import { createApiKey } from "../../keys/api-keys.ts";
 import type { Caller, Role } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
+import { createApiKey } from "../../keys/api-keys.ts";
 import type { Taxpayers } from "../taxpayers/taxpayers.ts";
 
 export type Access = ReturnType<typeof createAccess>;
@@ -28,10 +29,11 @@ export function createAccess({ taxpayers }: { taxpayers: Taxpayers }) {
       const [party] = await tx<{ created_by: string }[]>`select created_by from parties where account = ${account}`;
       const own = account === caller.account || party?.created_by === caller.account;
       if (!party || !(own || caller.roles.includes("bureau"))) throw new Problem("not-found", "There is no such party that you may make keys for");
-      const possible = await rolesOf(tx, account);
+      const ofParty = await rolesOf(tx, account);
+      const possible = account === caller.account ? ofParty.filter((role) => caller.roles.includes(role)) : ofParty;
       const excess = key.roles.filter((role) => !possible.includes(role));
       if (excess.length > 0) {
-        throw new Problem("forbidden", `This party cannot have the role ${excess.join(", ")}`, {
+        throw new Problem("forbidden", `This key cannot have the role ${excess.join(", ")}`, {
           violations: [{ field: "/roles", rule: "role-of-party", detail: `Possible: ${possible.join(", ") || "none yet"}` }],
         });
       }

@@ -13,14 +13,13 @@
  * | rejected | claimed | employer |
  * | withdrawn | claimed | holder, after the claim term |
  */
-import { randomUUID } from "node:crypto";
-import { enqueue, find as findOperation } from "../../acts/operations.ts";
+import { busy, enqueue, find as findOperation } from "../../acts/operations.ts";
 import { ZERO_REF } from "../../chain/contracts.ts";
 import { keccak } from "../../chain/tree.ts";
 import type { Tx } from "../../db/db.ts";
-import type { Vault } from "../../keys/vault.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
+import type { Vault } from "../../keys/vault.ts";
 import type { InvoiceStatus, Invoices } from "../invoices/invoices.ts";
 import type { Taxpayers } from "../taxpayers/taxpayers.ts";
 
@@ -39,16 +38,16 @@ export type Claim = {
 export type Claims = ReturnType<typeof createClaims>;
 
 export function createClaims({ vault, taxpayers, invoices }: { vault: Vault; taxpayers: Taxpayers; invoices: Invoices }) {
-  const select = (tx: Tx) => tx`select c.id, c.ref, c.holder, c.employer, c.sealed, c.operation, c.created_at, s.state from claims c left join claim_states s on s.ref = c.ref`;
+  const select = (tx: Tx) =>
+    tx`select c.id, c.ref, c.holder, c.employer, c.sealed, c.operation, c.created_at, s.state from claims c left join claim_states s on s.ref = c.ref`;
 
-  /** The claim, if the caller is its holder or its employer. */
+  /** The claim, if the caller is its holder or its employer, with a key for that role, or the bureau. */
   async function visible(tx: Tx, caller: Caller, id: string): Promise<Row> {
     const [row] = await tx<Row[]>`${select(tx)} where c.id = ${id}`;
-    const self = row && row.holder !== caller.account ? await taxpayers.byAccount(tx, caller.account) : undefined;
-    if (!row || (row.holder !== caller.account && row.employer !== self?.index && !caller.roles.includes("bureau"))) {
-      throw new Problem("not-found", "There is no claim of this id that you are a party of");
-    }
-    return row;
+    if (row && (caller.roles.includes("bureau") || (caller.roles.includes("holder") && row.holder === caller.account))) return row;
+    const self = row && caller.roles.includes("employer") ? await taxpayers.byAccount(tx, caller.account) : undefined;
+    if (row && self && row.employer === self.index) return row;
+    throw new Problem("not-found", "There is no claim of this id that you are a party of");
   }
 
   async function statusOf(tx: Tx, row: Row): Promise<ClaimStatus> {
@@ -62,10 +61,14 @@ export function createClaims({ vault, taxpayers, invoices }: { vault: Vault; tax
       select c.number, coalesce(s.state, 'accepted') as status from claim_invoices c left join invoice_states s on s.number = c.number
       where c.claim = ${row.id} order by c.number`;
     const words = JSON.parse(vault.open("parties", `claim/${row.id}`, row.sealed).toString()) as { note?: string; reason?: string };
-    return { id: row.id, status: await statusOf(tx, row), holder: row.holder, employer: row.employer, ...words, createdAt: row.created_at, invoices: [...items] };
+    const status = await statusOf(tx, row);
+    // a reason is one only once the chain has the rejection
+    if (status !== "rejected") delete words.reason;
+    return { id: row.id, status, holder: row.holder, employer: row.employer, ...words, createdAt: row.created_at, invoices: [...items] };
   }
 
-  const sealWords = (id: string, words: { note?: string | undefined; reason?: string | undefined }) => vault.seal("parties", `claim/${id}`, JSON.stringify(words));
+  const sealWords = (id: string, words: { note?: string | undefined; reason?: string | undefined }) =>
+    vault.seal("parties", `claim/${id}`, JSON.stringify(words));
 
   /** The employer's own claim, in a state that `kind` may be tried in. */
   async function ofEmployer(tx: Tx, caller: Caller, id: string, allowed: readonly ClaimStatus[]): Promise<{ row: Row; numbers: string[] }> {
@@ -95,12 +98,21 @@ export function createClaims({ vault, taxpayers, invoices }: { vault: Vault; tax
       return Promise.all(rows.map((row) => claimOf(tx, row)));
     },
 
-    async submit(tx: Tx, caller: Caller, claim: { employer: string; invoices: string[]; note?: string | undefined }): Promise<{ id: string; operation: string }> {
+    async submit(
+      tx: Tx,
+      caller: Caller,
+      claim: { employer: string; invoices: string[]; note?: string | undefined },
+    ): Promise<{ id: string; operation: string }> {
       const employer = await taxpayers.byTaxId(tx, claim.employer);
-      if (!employer) throw new Problem("taxpayer-unknown", "No enrolled taxpayer has the employer's tax id", { violations: [{ field: "/employer", rule: "employer-enrolled", detail: "The tax id of an enrolled employer" }] });
+      if (!employer)
+        throw new Problem("taxpayer-unknown", "No enrolled taxpayer has the employer's tax id", {
+          violations: [{ field: "/employer", rule: "employer-enrolled", detail: "The tax id of an enrolled employer" }],
+        });
       const numbers = [...new Set(claim.invoices)].sort();
       if (numbers.length !== claim.invoices.length) {
-        throw new Problem("ids-not-ascending", "An invoice stands in the claim twice", { violations: [{ field: "/invoices", rule: "unique", detail: "Each invoice once" }] });
+        throw new Problem("ids-not-ascending", "An invoice stands in the claim twice", {
+          violations: [{ field: "/invoices", rule: "unique", detail: "Each invoice once" }],
+        });
       }
       await invoices.hold(tx, numbers);
       for (const number of numbers) {
@@ -108,7 +120,9 @@ export function createClaims({ vault, taxpayers, invoices }: { vault: Vault; tax
         if (invoice.holder !== caller.account) throw new Problem("forbidden", `Only the holder claims invoice ${number}`);
         if (invoice.status === "accepted") throw new Problem("invoice-not-sealed", `Invoice ${number} is not sealed yet`);
       }
-      const id = randomUUID();
+      // in the order of time, as the lists are
+      const [made] = await tx<{ id: string }[]>`select uuidv7() as id`;
+      const { id } = made as { id: string };
       const ref = keccak(Buffer.from(id));
       const operation = await enqueue(tx, {
         kind: "claim",
@@ -135,7 +149,10 @@ export function createClaims({ vault, taxpayers, invoices }: { vault: Vault; tax
     },
 
     async reject(tx: Tx, caller: Caller, id: string, reason: string): Promise<string> {
+      await tx`select 1 from claims where id = ${id} for update`;
       const { row, numbers } = await ofEmployer(tx, caller, id, ["claimed"]);
+      // its reason is stored before it happens, so no other decision may be under way
+      if (await busy(tx, numbers)) throw new Problem("invoice-busy", "Another decision on this claim waits for its outcome");
       const words = JSON.parse(vault.open("parties", `claim/${id}`, row.sealed).toString()) as { note?: string };
       await tx`update claims set sealed = ${sealWords(id, { ...words, reason })} where id = ${id}`;
       return enqueue(tx, {

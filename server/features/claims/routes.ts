@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Tx } from "../../db/db.ts";
 import { type Caller, type Route, routeFor } from "../../kernel/api.ts";
+import { Problem } from "../../kernel/problems.ts";
 import { accountSchema, numberSchema, operationRefSchema } from "../../kernel/shapes.ts";
 import { accepted, settle } from "../operations/operations.ts";
 import type { Taxpayers } from "../taxpayers/taxpayers.ts";
@@ -39,10 +40,8 @@ export function claimRoutes(claims: Claims, taxpayers: Taxpayers): Route<Tx>[] {
     };
   }
   /** The claim once the act on it is done. */
-  const claimWhenSettled =
-    (status: number) =>
-    (sql: Tx, answer: Parameters<typeof settle>[1], caller: Caller) =>
-      settle(sql, answer, async () => ({ status, body: await view(sql, await claims.get(sql, caller, (answer.body as { id: string }).id)) }));
+  const claimWhenSettled = (status: number) => (sql: Tx, answer: Parameters<typeof settle>[1], caller: Caller) =>
+    settle(sql, answer, async () => ({ status, body: await view(sql, await claims.get(sql, caller, (answer.body as { id: string }).id)) }));
 
   const decision = (word: "reimburse" | "withdraw", role: "employer" | "holder", summary: string, description: string) =>
     route({
@@ -64,7 +63,8 @@ export function claimRoutes(claims: Claims, taxpayers: Taxpayers): Route<Tx>[] {
       method: "post",
       path: "/v1/claims",
       summary: "Claim reimbursement of 1 to 100 invoices: one expense report",
-      description: "All or nothing. A claim of an invoice that is claimed or reimbursed already is refused by the chain, which names the state, and the bureau sees the attempt.",
+      description:
+        "All or nothing. A claim of an invoice that is claimed or reimbursed already is refused by the chain, which names the state, and the bureau sees the attempt.",
       tag,
       roles: ["holder"],
       body: z.strictObject({
@@ -74,8 +74,17 @@ export function claimRoutes(claims: Claims, taxpayers: Taxpayers): Route<Tx>[] {
       }),
       answers: { 201: { description: "Claimed: the invoices are locked", schema }, 202: { description: "Taken up", schema: pending } },
       problems: [
-        "not-found", "forbidden", "taxpayer-unknown", "invoice-not-sealed", "already-claimed", "already-reimbursed", "titled-to-another", "wrong-state",
-        "employer-not-active", "holder-suspended", "holder-differs",
+        "not-found",
+        "forbidden",
+        "taxpayer-unknown",
+        "invoice-not-sealed",
+        "already-claimed",
+        "already-reimbursed",
+        "titled-to-another",
+        "wrong-state",
+        "employer-not-active",
+        "holder-suspended",
+        "holder-differs",
       ],
       async run({ sql, caller, body }) {
         const { id, operation } = await claims.submit(sql, caller, body);
@@ -97,6 +106,7 @@ export function claimRoutes(claims: Claims, taxpayers: Taxpayers): Route<Tx>[] {
       answers: { 200: { description: "A page", schema: z.object({ items: z.array(schema) }) } },
       async run({ sql, caller, query }) {
         const as = query.as ?? (caller.roles.includes("employer") ? "employer" : "holder");
+        if (!caller.roles.includes(as)) throw new Problem("forbidden", `This key has not the role ${as}`);
         const items = await claims.list(sql, caller, { ...query, as });
         return { status: 200, body: { items: await Promise.all(items.map((claim) => view(sql, claim))) } };
       },
@@ -123,7 +133,7 @@ export function claimRoutes(claims: Claims, taxpayers: Taxpayers): Route<Tx>[] {
       params: idParam,
       body: z.strictObject({ reason: z.string().trim().min(1).max(500) }),
       answers: { 200: { description: "Rejected", schema }, 202: { description: "Taken up", schema: pending } },
-      problems: ["not-found", "forbidden", "claim-state"],
+      problems: ["not-found", "forbidden", "claim-state", "invoice-busy"],
       run: async ({ sql, caller, params, body }) => accepted(await claims.reject(sql, caller, params.id, body.reason), { id: params.id }),
       settled: claimWhenSettled(200),
     }),

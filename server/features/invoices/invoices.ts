@@ -12,11 +12,11 @@ import { keccak } from "../../chain/tree.ts";
 import { announce, type Changes, type Sql, type Tx } from "../../db/db.ts";
 import { canonicalJson, type InvoiceDocument } from "../../formats/document.ts";
 import type { ReadInvoice } from "../../formats/read.ts";
-import { accountOfSecret } from "../../keys/keystore.ts";
-import type { Vault } from "../../keys/vault.ts";
-import type { Caller } from "../../kernel/api.ts";
+import type { Caller, Role } from "../../kernel/api.ts";
 import { formatMoney, parseMoney } from "../../kernel/money.ts";
 import { Problem } from "../../kernel/problems.ts";
+import { accountOfSecret } from "../../keys/keystore.ts";
+import type { Vault } from "../../keys/vault.ts";
 import { periodOf, type Taxpayer, type Taxpayers } from "../taxpayers/taxpayers.ts";
 
 export type InvoiceStatus = "accepted" | "issued" | "claimed" | "reimbursed" | "reversed";
@@ -73,7 +73,8 @@ export function createInvoices(deps: Deps) {
         violations: [{ field: "/seller/taxId", rule: "seller-is-caller", detail: "An issuer issues its own invoices" }],
       });
     }
-    if (seller.standing !== "active" || !seller.capabilities.includes("issuer")) throw new Problem("issuer-not-active", "The issuer is suspended or not enrolled as one");
+    if (seller.standing !== "active" || !seller.capabilities.includes("issuer"))
+      throw new Problem("issuer-not-active", "The issuer is suspended or not enrolled as one");
     if (seller.currency !== document.currency) {
       throw new Problem("currency-not-accounted", `The issuer accounts and draws quota in ${seller.currency}`, {
         violations: [{ field: "/currency", rule: "currency-of-issuer", detail: `Expected ${seller.currency}` }],
@@ -111,7 +112,9 @@ export function createInvoices(deps: Deps) {
     const original = (await find(tx, known.number)) as InvoiceRow;
     if (original.status === "accepted") throw new Problem("invoice-not-sealed", "The invoice to reverse is not sealed yet");
     if (original.status !== "issued") {
-      throw refuse("original-in-use", `The invoice is ${original.status}; its employer must consent`, { original: { number: original.number, state: original.status } });
+      throw refuse("original-in-use", `The invoice is ${original.status}; its employer must consent`, {
+        original: { number: original.number, state: original.status },
+      });
     }
     const before = documentOf(original);
     if (before.buyer.taxId !== document.buyer.taxId) throw refuse("same-buyer", "A red letter has the buyer of the invoice that it reverses");
@@ -211,7 +214,13 @@ export function createInvoices(deps: Deps) {
         await enqueue(tx, {
           kind: "reverse",
           party: issuer.account,
-          command: { type: "act", kind: "Reverse", taxpayer: issuer.index, ref: `0x${BigInt(number).toString(16).padStart(64, "0")}`, invoices: [original.number] },
+          command: {
+            type: "act",
+            kind: "Reverse",
+            taxpayer: issuer.index,
+            ref: `0x${BigInt(number).toString(16).padStart(64, "0")}`,
+            invoices: [original.number],
+          },
           signers: [issuer.account],
         });
       }
@@ -224,12 +233,13 @@ export function createInvoices(deps: Deps) {
       await tx`select 1 from invoices where number = any(${[...numbers]}::numeric[]) order by number for share`;
     },
 
-    /** The invoice, if the caller is one of its parties or the bureau. */
+    /** The invoice, if the caller is one of its parties, with a key for that role, or the bureau. */
     async visible(tx: Tx, caller: Caller, number: string): Promise<InvoiceRow> {
       const row = await find(tx, number);
-      if (row && (caller.roles.includes("bureau") || row.holder === caller.account)) return row;
+      const may = (role: Role) => caller.roles.includes(role);
+      if (row && (may("bureau") || (may("holder") && row.holder === caller.account))) return row;
       const self = row && (await taxpayers.byAccount(tx, caller.account));
-      if (row && self && (row.issuer === self.index || row.employer === self.index)) return row;
+      if (row && self && ((may("issuer") && row.issuer === self.index) || (may("employer") && row.employer === self.index))) return row;
       throw new Problem("not-found", `There is no invoice ${number} that you are a party of`);
     },
 

@@ -74,12 +74,25 @@ export function invoiceRoutes(invoices: Invoices): Route<Tx>[] {
       rawBody: { mediaTypes, schema: invoiceRequest },
       answers: { 201: { description: "Sealed", schema: receipt }, 202: { description: "Accepted", schema: receipt } },
       problems: [
-        "malformed-document", "forbidden-markup", "invalid-document", "duplicate-source", "seller-not-caller", "issuer-not-active", "buyer-not-enrolled",
-        "currency-not-accounted", "quota-exceeded", "quota-not-drawn", "no-segment", "red-letter-refused", "invoice-not-sealed", "invoice-busy",
+        "malformed-document",
+        "forbidden-markup",
+        "invalid-document",
+        "duplicate-source",
+        "seller-not-caller",
+        "issuer-not-active",
+        "buyer-not-enrolled",
+        "currency-not-accounted",
+        "quota-exceeded",
+        "quota-not-drawn",
+        "no-segment",
+        "red-letter-refused",
+        "invoice-not-sealed",
+        "invoice-busy",
       ],
       async run({ sql, caller, body, mediaType, query }) {
         const read = readInvoice(mediaType, body);
-        if (query.holder !== undefined && read.holder !== undefined) throw new Problem("invalid-request", "The holder is named twice, in the query and in the body");
+        if (query.holder !== undefined && read.holder !== undefined)
+          throw new Problem("invalid-request", "The holder is named twice, in the query and in the body");
         const { number } = await invoices.accept(sql, caller, read, query.holder ?? read.holder);
         return { status: 202, body: { number, status: "accepted", links: linksOf(number) }, headers: { Location: `/v1/invoices/${number}` } };
       },
@@ -132,7 +145,13 @@ export function invoiceRoutes(invoices: Invoices): Route<Tx>[] {
       problems: ["not-found"],
       async run({ sql, caller, params }) {
         await invoices.visible(sql, caller, params.number);
-        const items = (await invoices.history(sql, params.number)).map((row) => ({ position: row.position.toString(), type: row.type, at: row.at.toISOString(), tx: row.tx, data: row.data }));
+        const items = (await invoices.history(sql, params.number)).map((row) => ({
+          position: row.position.toString(),
+          type: row.type,
+          at: row.at.toISOString(),
+          tx: row.tx,
+          data: row.data,
+        }));
         return { status: 200, body: { items } };
       },
     }),
@@ -143,7 +162,10 @@ export function invoiceRoutes(invoices: Invoices): Route<Tx>[] {
       tag,
       roles,
       query: z.object({
-        as: z.enum(["issuer", "holder", "employer"]).optional().describe("Issued by, held by, or titled to and claimed from the caller; default: the key's first role"),
+        as: z
+          .enum(["issuer", "holder", "employer"])
+          .optional()
+          .describe("Issued by, held by, or titled to and claimed from the caller; default: the key's first role"),
         status: status.optional(),
         after: numberSchema.optional().describe("The last number of the page before"),
         limit: z.coerce.number().int().min(1).max(100).default(50),

@@ -7,9 +7,9 @@ import { find, type Operation } from "../../acts/operations.ts";
 import type { Contracts } from "../../chain/contracts.ts";
 import { compactSignature, type Message, typedData } from "../../chain/messages.ts";
 import { announce, type Json, type Tx } from "../../db/db.ts";
-import { recoverSigner } from "../../keys/keystore.ts";
 import type { Answer, Caller } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
+import { recoverSigner } from "../../keys/keystore.ts";
 import { keyOf } from "../../mirror/registry.ts";
 
 export type Operations = ReturnType<typeof createOperations>;
@@ -86,7 +86,13 @@ export function createOperations(deps: { contracts: Contracts }) {
       const compact = compactSignature(signature);
       if (!compact || recoverSigner(operation.digest as string, signature) !== (await keyOf(tx, caller.account))) {
         throw new Problem("signature-invalid", "The signature is not by the account's present key over this operation's typed data", {
-          violations: [{ field: "/signature", rule: "signature-by-account-key", detail: "Sign the typedData of the operation (eth_signTypedData_v4); s in the lower half" }],
+          violations: [
+            {
+              field: "/signature",
+              rule: "signature-by-account-key",
+              detail: "Sign the typedData of the operation (eth_signTypedData_v4); s in the lower half",
+            },
+          ],
         });
       }
       const signatures = { ...operation.signatures, [caller.account]: compact };

@@ -4,10 +4,10 @@
  */
 import { checksummed } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
-import type { Keystore } from "../../keys/keystore.ts";
-import type { Vault } from "../../keys/vault.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
+import type { Keystore } from "../../keys/keystore.ts";
+import type { Vault } from "../../keys/vault.ts";
 import { addressOf, type Custody } from "../taxpayers/taxpayers.ts";
 
 export type Person = { account: string; name: string; custody: "gateway" | "own" };

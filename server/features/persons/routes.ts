@@ -29,7 +29,11 @@ export function personRoutes(persons: Persons): Route<Tx>[] {
       async run({ sql, caller, body }) {
         const person = await persons.create(sql, caller, body);
         // the name was the caller's; a stored answer repeats only what it did not know
-        return { status: 201, body: { account: person.account, name: person.name, custody: person.custody }, headers: { Location: `/v1/persons/${person.account}` } };
+        return {
+          status: 201,
+          body: { account: person.account, name: person.name, custody: person.custody },
+          headers: { Location: `/v1/persons/${person.account}` },
+        };
       },
     }),
     route({

@@ -11,13 +11,22 @@ const route = routeFor<Tx>();
 const tag = "Taxpayers";
 
 const taxIdParam = z.object({ taxId: z.string().min(4).max(40) });
-const capabilities = z.array(z.enum(["issuer", "employer"])).min(1).max(2);
+const capabilities = z
+  .array(z.enum(["issuer", "employer"]))
+  .min(1)
+  .max(2);
 const custody = z.discriminatedUnion("custody", [
   z.strictObject({ custody: z.literal("gateway") }).describe("The gateway makes and keeps the key"),
   z.strictObject({ custody: z.literal("own"), address: accountSchema }).describe("The party keeps the key and gives signatures"),
 ]);
-const month = z.string().regex(/^20\d\d-(0[1-9]|1[0-2])$/, "period-format").meta({ example: "2026-11" });
-const amount = z.string().regex(/^(0|[1-9]\d{0,12})\.\d{2}$/, "money-format").meta({ example: "1000000.00" });
+const month = z
+  .string()
+  .regex(/^20\d\d-(0[1-9]|1[0-2])$/, "period-format")
+  .meta({ example: "2026-11" });
+const amount = z
+  .string()
+  .regex(/^(0|[1-9]\d{0,12})\.\d{2}$/, "money-format")
+  .meta({ example: "1000000.00" });
 
 const taxpayerSchema = z
   .object({
@@ -38,7 +47,14 @@ const quotaSchema = z
 const segmentSchema = z.object({ first: z.string(), length: z.number().int(), used: z.number().int() }).meta({ id: "Segment" });
 
 const view = ({ taxId, name, account, index, capabilities, standing, region, currency }: Taxpayer) => ({
-  taxId, name, account, index, capabilities, standing, region, currency,
+  taxId,
+  name,
+  account,
+  index,
+  capabilities,
+  standing,
+  region,
+  currency,
 });
 const toPeriod = (text: string) => Number(text.replace("-", ""));
 const fromPeriod = (period: number) => `${String(period).slice(0, 4)}-${String(period).slice(4)}`;
@@ -66,8 +82,16 @@ export function taxpayerRoutes(taxpayers: Taxpayers): Route<Tx>[] {
         name: z.string().trim().min(1).max(200),
         taxId: z.string().min(4).max(40),
         capabilities,
-        region: z.string().regex(/^[1-9]\d$/, "region-format").optional().describe("Two digits of the numbers' series; default: from the tax id"),
-        currency: z.string().regex(/^[A-Z]{3}$/, "currency-format").default("CNY").describe("The currency that it accounts and draws quota in"),
+        region: z
+          .string()
+          .regex(/^[1-9]\d$/, "region-format")
+          .optional()
+          .describe("Two digits of the numbers' series; default: from the tax id"),
+        currency: z
+          .string()
+          .regex(/^[A-Z]{3}$/, "currency-format")
+          .default("CNY")
+          .describe("The currency that it accounts and draws quota in"),
         key: custody.default({ custody: "gateway" }),
       }),
       answers: { 201: { description: "Enrolled", schema: taxpayerSchema }, 202: { description: "Taken up", schema: pending } },
@@ -227,7 +251,10 @@ export function taxpayerRoutes(taxpayers: Taxpayers): Route<Tx>[] {
       params: taxIdParam,
       answers: { 200: { description: "Segments, by first number", schema: z.object({ items: z.array(segmentSchema) }) } },
       problems: ["not-found"],
-      run: async ({ sql, caller, params }) => ({ status: 200, body: { items: await taxpayers.segmentsOf(sql, await taxpayers.visible(sql, caller, params.taxId)) } }),
+      run: async ({ sql, caller, params }) => ({
+        status: 200,
+        body: { items: await taxpayers.segmentsOf(sql, await taxpayers.visible(sql, caller, params.taxId)) },
+      }),
     }),
   ];
 }

@@ -9,12 +9,12 @@ import { enqueue } from "../../acts/operations.ts";
 import { capabilityBits, checksummed, ZERO_ACCOUNT } from "../../chain/contracts.ts";
 import { keccak } from "../../chain/tree.ts";
 import type { Tx } from "../../db/db.ts";
-import type { Keystore } from "../../keys/keystore.ts";
-import type { Vault } from "../../keys/vault.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { formatMoney } from "../../kernel/money.ts";
 import { Problem } from "../../kernel/problems.ts";
 import { isTaxId, normaliseTaxId, regionOf } from "../../kernel/tax-id.ts";
+import type { Keystore } from "../../keys/keystore.ts";
+import type { Vault } from "../../keys/vault.ts";
 import type { Standing } from "../../mirror/registry.ts";
 
 export type Capability = keyof typeof capabilityBits;
@@ -51,7 +51,9 @@ export async function addressOf(tx: Tx, keys: Keystore, key: Custody): Promise<s
   if (key.custody === "gateway") return keys.create(tx);
   const address = checksummed(key.address);
   if (address === ZERO_ACCOUNT) {
-    throw new Problem("zero-address", "The zero address has no key", { violations: [{ field: "/key/address", rule: "not-zero", detail: "Nobody can sign for it" }] });
+    throw new Problem("zero-address", "The zero address has no key", {
+      violations: [{ field: "/key/address", rule: "not-zero", detail: "Nobody can sign for it" }],
+    });
   }
   // asked on this connection: a transaction that waits for a second one can wait for ever
   const [held] = await tx`select 1 from keystore where address = ${address}`;
@@ -75,10 +77,20 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
   function taxpayerOf(row: Row | undefined): Taxpayer | undefined {
     if (!row || row.index === null) return undefined;
     const { name, taxId, region, currency } = identityOf(row.account, row.sealed);
-    return { index: row.index, account: row.account, name, taxId, region, currency, capabilities: named(row.capabilities ?? 0), standing: row.standing ?? "none" };
+    return {
+      index: row.index,
+      account: row.account,
+      name,
+      taxId,
+      region,
+      currency,
+      capabilities: named(row.capabilities ?? 0),
+      standing: row.standing ?? "none",
+    };
   }
 
-  const byTaxId = async (tx: Tx, taxId: string) => taxpayerOf((await tx<Row[]>`${select(tx)} where p.tax_id_blind = ${blind(normaliseTaxId(taxId) ?? taxId)}`)[0]);
+  const byTaxId = async (tx: Tx, taxId: string) =>
+    taxpayerOf((await tx<Row[]>`${select(tx)} where p.tax_id_blind = ${blind(normaliseTaxId(taxId) ?? taxId)}`)[0]);
   const byIndex = async (tx: Tx, index: number) => taxpayerOf((await tx<Row[]>`${select(tx)} where t.index = ${index}`)[0]);
   const byAccount = async (tx: Tx, account: string) => taxpayerOf((await tx<Row[]>`${select(tx)} where p.account = ${account}`)[0]);
 
@@ -94,7 +106,9 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
   async function refuseEnrolled(tx: Tx, taxId: string): Promise<void> {
     const [known] = await tx<Row[]>`${select(tx)} where p.tax_id_blind = ${blind(taxId)}`;
     if (!known) return;
-    throw new Problem("tax-id-enrolled", "This tax id is enrolled already", { extra: { original: { account: known.account, state: known.standing ?? "pending" } } });
+    throw new Problem("tax-id-enrolled", "This tax id is enrolled already", {
+      extra: { original: { account: known.account, state: known.standing ?? "pending" } },
+    });
   }
 
   /** An enrolment that the chain has refused does not hold its tax id. */
@@ -149,7 +163,13 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
       const taxId = normaliseTaxId(enrolment.taxId);
       if (taxId === undefined || !isTaxId(taxId)) {
         throw new Problem("invalid-request", "The tax id is not valid", {
-          violations: [{ field: "/taxId", rule: "tax-id-check-digit", detail: "18 characters of GB 32100-2015 with a valid check digit, or a country code and a foreign id" }],
+          violations: [
+            {
+              field: "/taxId",
+              rule: "tax-id-check-digit",
+              detail: "18 characters of GB 32100-2015 with a valid check digit, or a country code and a foreign id",
+            },
+          ],
         });
       }
       await forgetRefused(tx, taxId);
@@ -238,7 +258,10 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
       const { granted, used, usable } = await quotaOf(tx, taxpayer, period);
       const after = used + gross;
       if (after > granted) {
-        throw new Problem("quota-exceeded", `The quota of ${period} is ${formatMoney(granted)} and ${formatMoney(used)} of it is used; this invoice is ${formatMoney(gross)}`);
+        throw new Problem(
+          "quota-exceeded",
+          `The quota of ${period} is ${formatMoney(granted)} and ${formatMoney(used)} of it is used; this invoice is ${formatMoney(gross)}`,
+        );
       }
       if (after > usable && gross > 0n) return false;
       const sealed = vault.seal("parties", `quota/${taxpayer.index}/${period}`, after.toString());
@@ -255,10 +278,12 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
       const [pending] = await tx<{ status: string }[]>`
         select status from operations where party = ${taxpayer.account} and kind = 'draw' and status in ('queued', 'awaiting-signature', 'signed', 'sent') limit 1`;
       if (pending) return pending.status === "awaiting-signature" ? undefined : "under way";
-      const { granted, drawn, used, usable } = await quotaOf(tx, taxpayer, period);
+      const { granted, used, usable } = await quotaOf(tx, taxpayer, period);
       const short = used + gross - usable;
       const round = ((short + deps.drawStep - 1n) / deps.drawStep) * deps.drawStep;
-      const amount = round < granted - drawn ? round : granted - drawn;
+      // what is on its way back is there before this draw: an account's acts go one after the other
+      const room = granted - usable;
+      const amount = round < room ? round : room;
       if (short <= 0n || amount <= 0n) return undefined;
       await draw(tx, taxpayer, period, amount);
       return "begun";

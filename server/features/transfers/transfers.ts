@@ -17,7 +17,15 @@ import { Problem } from "../../kernel/problems.ts";
 import type { Invoices } from "../invoices/invoices.ts";
 import type { Persons } from "../persons/persons.ts";
 
-type Row = { id: string; number: string; sender: string; receiver: string; status: "offered" | "accepted" | "declined" | "withdrawn"; operation: string | null; created_at: Date };
+type Row = {
+  id: string;
+  number: string;
+  sender: string;
+  receiver: string;
+  status: "offered" | "accepted" | "declined" | "withdrawn";
+  operation: string | null;
+  created_at: Date;
+};
 export type Transfer = Omit<Row, "status"> & { status: Row["status"] | "completed" | "refused" };
 export type Transfers = ReturnType<typeof createTransfers>;
 
@@ -61,12 +69,14 @@ export function createTransfers({ invoices, persons }: { invoices: Invoices; per
           violations: [{ field: "/to", rule: "known-account", detail: "An account of POST /v1/persons or of an enrolled taxpayer" }],
         });
       }
-      const [open] = await tx<{ id: string }[]>`select id from transfers where number = ${number} and status = 'offered'`;
-      if (open || (await busy(tx, [number]))) throw new Problem("invoice-busy", "The invoice is offered already, or another act on it waits", { extra: open ? { transfer: open.id } : {} });
+      if (await busy(tx, [number])) throw new Problem("invoice-busy", "Another act on the invoice waits for its outcome");
       const [row] = await tx<Row[]>`
         insert into transfers (number, sender, receiver) values (${number}, ${caller.account}, ${receiver})
+        on conflict (number) where status = 'offered' do nothing
         returning id, number, sender, receiver, status, operation, created_at`;
-      return row as Row;
+      if (row) return row;
+      const [open] = await tx<{ id: string }[]>`select id from transfers where number = ${number} and status = 'offered'`;
+      throw new Problem("invoice-busy", "The invoice is offered already", { extra: open ? { transfer: open.id } : {} });
     },
 
     async accept(tx: Tx, caller: Caller, id: string): Promise<{ transfer: Transfer; operation: string }> {

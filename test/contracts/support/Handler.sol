@@ -16,8 +16,8 @@ abstract contract Handler is Acts {
         _allot(2, 26_441, 500);
         for (uint32 index = 1; index <= 2; ++index) {
             for (uint32 period = 0; period < 2; ++period) {
-                granted[index][periods[period]] = 1_000;
-                registry.setQuota(index, periods[period], 1_000);
+                granted[index][periods[period]] = 400;
+                registry.setQuota(index, periods[period], 400);
             }
         }
     }

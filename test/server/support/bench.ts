@@ -12,7 +12,7 @@ import { createChainClient } from "../../../server/chain/client.ts";
 import { type ChainEvent, createContracts, ZERO_REF } from "../../../server/chain/contracts.ts";
 import type { Deployment } from "../../../server/chain/deploy.ts";
 import { deployToSandbox, SANDBOX_CHAIN_ID } from "../../../server/chain/sandbox.ts";
-import { migrate, openChanges, openDb } from "../../../server/db/db.ts";
+import { migrate, openChanges, openDb, type Tx } from "../../../server/db/db.ts";
 import { createInvoices } from "../../../server/features/invoices/invoices.ts";
 import { createOperations } from "../../../server/features/operations/operations.ts";
 import { createTaxpayers, periodOf, seriesOf, type Taxpayer } from "../../../server/features/taxpayers/taxpayers.ts";
@@ -74,7 +74,8 @@ export async function openBench(options: BenchOptions = {}) {
 
   /** One gateway process on this database; nothing of it runs until it is started. */
   async function start(more: ProcessOptions = {}) {
-    const own = openDb(databaseUrl, { connections: 12 });
+    const mark = `process_${randomBytes(6).toString("hex")}`;
+    const own = openDb(`${databaseUrl}?application_name=${mark}`, { connections: 12 });
     const ownVault = await openVault(own, masterKey);
     const ownKeys = createKeystore({ sql: own, vault: ownVault });
     const changes = await openChanges(own);
@@ -100,7 +101,7 @@ export async function openBench(options: BenchOptions = {}) {
     let ended = false;
 
     const one = {
-      sql: own, relay, changes, taxpayers, invoices, follower, lanes,
+      sql: own, keys: ownKeys, relay, changes, taxpayers, invoices, follower, lanes,
       operations: createOperations({ contracts: spoken }),
       /** Starts parts; all of them unless some are named. */
       start(...names: PartName[]) {
@@ -115,19 +116,22 @@ export async function openBench(options: BenchOptions = {}) {
           if (running.delete(part)) await parts[part].stop();
         }
       },
-      /** As a process ends that is killed: its connections go first, and nothing is written any more. */
+      /** As a process ends that is killed: from one moment on none of its connections says anything more. */
       async crash() {
         ended = true;
-        await own.end({ timeout: 0 });
+        const closing = Promise.allSettled([own.end({ timeout: 0 }), changes.close()]);
+        const cut = () => sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = ${mark}`;
+        await until("its connections are cut", async () => (await cut()).length === 0);
         proxy.release();
         chain.close();
-        await one.stop();
+        await Promise.all([closing, one.stop()]);
       },
       async end() {
         await one.stop();
         if (ended) return;
         ended = true;
         chain.close();
+        await changes.close();
         await own.end({ timeout: 1 });
       },
     };
@@ -204,7 +208,14 @@ async function foreignTransaction(to: string, data: string, gasLimit: bigint) {
 export type Party = Taxpayer & { wallet: Wallet; caller: Caller };
 
 /** The bureau as the features see it. */
-export const bureauOf = (bench: Bench): Caller => ({ keyId: "bureau", account: bench.bureau, roles: ["bureau"] });
+const bureauOf = (bench: Bench): Caller => ({ keyId: "bureau", account: bench.bureau, roles: ["bureau"] });
+
+/** A call of the registry or the ledger by the bureau. */
+export const byBureau = (bench: Bench, name: string, ...args: (string | number | boolean)[]): NewOperation => ({
+  kind: name,
+  party: bench.bureau,
+  command: { type: "call", contract: name === "setClosed" ? "ledger" : "registry", function: name, args },
+});
 
 /**
  * An enrolled taxpayer whose key the test knows. It is kept by the gateway as well, unless it is `own`. An issuer has quota, all
@@ -214,21 +225,28 @@ export async function enrolled(bench: Bench, via: Process, capabilities: ("issue
   const wallet = new Wallet(`0x${randomBytes(32).toString("hex")}`);
   const bureau = bureauOf(bench);
   const taxId = freshTaxId();
-  if (!more.own) await bench.keys.take(bench.sql, wallet.privateKey);
   const named = { name: `Party ${taxId}`, taxId, capabilities, currency: "CNY", key: { custody: "own" as const, address: wallet.address } };
   const { operation } = await bench.sql.begin((tx) => via.taxpayers.enrol(tx, bureau, named));
   await bench.done(operation);
+  // enrolled as its own, for the gateway takes no key from outside; from here on it is custodial all the same
+  if (!more.own) await bench.keys.take(bench.sql, wallet.privateKey);
   const taxpayer = (await via.taxpayers.byTaxId(bench.sql, taxId)) as Taxpayer;
   if (capabilities.includes("issuer")) {
     const period = periodOf(new Date());
-    const granted = 10n ** 12n;
+    const granted = String(10n ** 12n);
+    const series = seriesOf(new Date(), taxpayer.region);
     await bench.done(
-      ...(await bench.sql.begin(async (tx) => [
-        await via.taxpayers.setQuota(tx, bureau, taxpayer, period, granted),
-        await via.taxpayers.allotSegment(tx, bureau, taxpayer, seriesOf(new Date(), taxpayer.region), more.segment ?? 10_000n),
-      ])),
+      ...(await bench.queue(
+        byBureau(bench, "setQuota", taxpayer.index, period, granted),
+        byBureau(bench, "allotSegment", taxpayer.index, series, String(more.segment ?? 10_000n)),
+      )),
     );
-    const draw = await bench.sql.begin((tx) => via.taxpayers.draw(tx, taxpayer, "Draw", period, granted));
+    const [draw] = (await bench.queue({
+      kind: "draw",
+      party: taxpayer.account,
+      command: { type: "registry", message: "Draw", index: taxpayer.index, period, amount: granted },
+      signers: [taxpayer.account],
+    })) as [string];
     if (!more.own) await bench.done(draw);
   }
   return { ...taxpayer, wallet, caller: { keyId: taxId, account: taxpayer.account, roles: [...capabilities, "holder"] } };
@@ -241,14 +259,17 @@ export async function holder(bench: Bench, more: { own?: boolean } = {}): Promis
   return wallet;
 }
 
-/** Accepts so many invoices of 200.00, untitled or titled; they are not sealed yet. Returns their numbers. */
+/** Accepts one invoice of 200.00, untitled or titled, in a transaction of the caller's. Returns its number. */
+export async function acceptedIn(tx: Tx, via: Process, seller: Party, to: { holder?: string; buyer?: Party }): Promise<string> {
+  const buyer = to.buyer ? { taxId: to.buyer.taxId, name: to.buyer.name } : { name: "个人" };
+  const read = readInvoice("application/json", Buffer.from(JSON.stringify(invoiceOf(seller, buyer, { sourceId: randomUUID() }))));
+  return (await via.invoices.accept(tx, seller.caller, read, to.holder)).number;
+}
+
+/** Accepts so many; they are not sealed yet. */
 export async function accepted(bench: Bench, via: Process, seller: Party, to: { holder?: string; buyer?: Party }, count = 1): Promise<string[]> {
   const numbers: string[] = [];
-  for (let i = 0; i < count; i++) {
-    const buyer = to.buyer ? { taxId: to.buyer.taxId, name: to.buyer.name } : { name: "个人" };
-    const read = readInvoice("application/json", Buffer.from(JSON.stringify(invoiceOf(seller, buyer, { sourceId: randomUUID() }))));
-    numbers.push((await bench.sql.begin((tx) => via.invoices.accept(tx, seller.caller, read, to.holder))).number);
-  }
+  for (let i = 0; i < count; i++) numbers.push(await bench.sql.begin((tx) => acceptedIn(tx, via, seller, to)));
   return numbers;
 }
 

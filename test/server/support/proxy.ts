@@ -34,7 +34,9 @@ export type Proxy = {
   rule: Rule | undefined;
   /** Calls as they came from the gateway, whatever became of them. */
   seen: Call[];
-  /** Cuts the connections on which nobody answers. */
+  /** Calls that nobody answers. */
+  hanging(): number;
+  /** Cuts their connections. */
   release(): void;
   /** Parameters' first element of the raw transactions that came, in order. */
   raws(): string[];
@@ -96,6 +98,7 @@ export async function startProxy(target: string): Promise<Proxy> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     rule: undefined,
     seen,
+    hanging: () => hanging.length,
     release() {
       for (const cut of hanging.splice(0)) cut();
     },

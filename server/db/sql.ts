@@ -1,0 +1,324 @@
+/**
+ * SQL as tagged templates, over `pg`. The one place where a query meets the driver.
+ *
+ *   sql`select … where id = ${id}`        every value is a parameter, never text
+ *   sql`… where ${condition}`             a query as a value is put in as it is: fragments
+ *   sql`… set ${sql("drawn")} = 1`        a name
+ *   sql`insert into t ${sql(rows, …columns)}`
+ *
+ * A query runs when it is awaited, on a pooled connection, or inside `begin` on the transaction's own, one after the other.
+ * Statements are prepared once a connection, by a name that follows from their text. int8 comes as bigint, numeric as string,
+ * timestamptz as Date. Errors come as DatabaseError; a lost connection fails the query that is on it and nothing else.
+ */
+import { createHash } from "node:crypto";
+import pg from "pg";
+
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined };
+export type Rows<T> = T[] & { count: number };
+
+/** What the database, or the way to it, refused. `code`: SQLSTATE, the system's (ECONNREFUSED), or CONNECTION_LOST. */
+export class DatabaseError extends Error {
+  override name = "DatabaseError";
+  readonly code: string;
+  readonly constraint: string | undefined;
+  readonly table: string | undefined;
+  readonly routine: string | undefined;
+  constructor(cause: Error & { code?: string; constraint?: string; table?: string; routine?: string }) {
+    super(cause.message, { cause });
+    // the driver has no code for a connection that ends, or that does not come
+    this.code = cause.code ?? "CONNECTION_LOST";
+    this.constraint = cause.constraint;
+    this.table = cause.table;
+    this.routine = cause.routine;
+  }
+}
+
+class JsonValue {
+  readonly text: string;
+  constructor(value: Json) {
+    this.text = JSON.stringify(value);
+  }
+}
+class Name {
+  readonly name: string;
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+class Insert {
+  readonly rows: readonly Record<string, unknown>[];
+  readonly columns: readonly string[];
+  constructor(rows: readonly Record<string, unknown>[], columns: readonly string[]) {
+    this.rows = rows;
+    this.columns = columns;
+  }
+}
+
+type Run = (text: string, values: unknown[]) => Promise<Rows<unknown>>;
+
+/** A query that has not run yet: awaiting it runs it, putting it into another one does not. */
+export class Query<T> implements Promise<Rows<T>> {
+  readonly [Symbol.toStringTag] = "Query";
+  readonly #strings: readonly string[];
+  readonly #values: readonly unknown[];
+  readonly #run: Run;
+  #result: Promise<Rows<T>> | undefined;
+
+  constructor(strings: readonly string[], values: readonly unknown[], run: Run) {
+    this.#strings = strings;
+    this.#values = values;
+    this.#run = run;
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: awaiting a query is what runs it
+  then<A = Rows<T>, B = never>(done?: ((rows: Rows<T>) => A | PromiseLike<A>) | null, failed?: ((error: unknown) => B | PromiseLike<B>) | null): Promise<A | B> {
+    if (this.#result === undefined) {
+      const values: unknown[] = [];
+      this.#result = this.#run(this.#write(values), values) as Promise<Rows<T>>;
+    }
+    return this.#result.then(done, failed);
+  }
+
+  catch<B = never>(failed?: ((error: unknown) => B | PromiseLike<B>) | null): Promise<Rows<T> | B> {
+    return this.then(null, failed);
+  }
+
+  finally(done?: (() => void) | null): Promise<Rows<T>> {
+    return this.then().finally(done);
+  }
+
+  /** The statement with $1, $2 …, whose values go into `values`. */
+  #write(values: unknown[]): string {
+    const parameter = (value: unknown) => `$${values.push(value)}`;
+    return this.#strings
+      .map((string, i) => {
+        if (i === this.#strings.length - 1) return string;
+        const value = this.#values[i];
+        if (value === undefined) throw new TypeError("A value of a query is undefined; null is meant, or a fragment");
+        if (value instanceof Query) return string + value.#write(values);
+        if (value instanceof Name) return string + quoted(value.name);
+        if (value instanceof JsonValue) return string + parameter(value.text);
+        if (value instanceof Insert) {
+          const rows = value.rows.map((row) => `(${value.columns.map((column) => parameter(plain(row[column]))).join(", ")})`);
+          return `${string}(${value.columns.map(quoted).join(", ")}) values ${rows.join(", ")}`;
+        }
+        return string + parameter(plain(value));
+      })
+      .join("");
+  }
+}
+
+const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
+const plain = (value: unknown) => {
+  if (value instanceof JsonValue) return value.text;
+  if (typeof value === "bigint") return value.toString();
+  // the driver knows Buffer alone
+  return value instanceof Uint8Array && !Buffer.isBuffer(value) ? Buffer.from(value) : value;
+};
+
+/** Runs queries; what features and mechanisms are given. */
+export type Tx = {
+  // biome-ignore lint/suspicious/noExplicitAny: a row's shape is the statement's, which the caller states
+  <T extends readonly any[] = any[]>(strings: TemplateStringsArray, ...values: unknown[]): Query<T[number]>;
+  (name: string): Name;
+  (rows: readonly Record<string, unknown>[], ...columns: string[]): Insert;
+  json(value: Json): JsonValue;
+  /** Statements as text, several at once; for migrations. Rows of a single one. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  unsafe<T extends readonly any[] = any[]>(text: string): Promise<Rows<T[number]>>;
+};
+
+export type Transaction = Tx & {
+  /** A part that can fail by itself: what it did is undone, the transaction goes on. */
+  savepoint<T>(work: (point: Transaction) => Promise<T>): Promise<T>;
+};
+
+export type Sql = Tx & {
+  /** Commits when `work` resolves; rolls everything back when it throws. */
+  begin<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  begin<T>(mode: "read only" | "read write", work: (tx: Transaction) => Promise<T>): Promise<T>;
+  /** Waits for what runs, at most so many seconds. */
+  end(options?: { timeout?: number }): Promise<void>;
+  /** Calls back on each notification, and when listening has begun or begun again after a lost connection. */
+  listen(channel: string, heard: () => void): Promise<{ unlisten(): Promise<void> }>;
+};
+
+const types = new pg.TypeOverrides();
+types.setTypeParser(20, (text: string) => BigInt(text));
+
+const names = new Map<string, string>();
+/** Statements that differ only in how many rows they insert would fill the server's memory: past this many, unnamed. */
+const MAX_NAMES = 2_000;
+function nameOf(text: string): string | undefined {
+  let name = names.get(text);
+  if (name === undefined && names.size < MAX_NAMES) {
+    name = createHash("sha256").update(text).digest("base64url").slice(0, 24);
+    names.set(text, name);
+  }
+  return name;
+}
+
+type Queryable = Pick<pg.ClientBase, "query">;
+
+async function query(on: Queryable, text: string, values: unknown[]): Promise<Rows<unknown>> {
+  try {
+    // without values it goes as a simple query, which may be several statements
+    const name = values.length > 0 ? nameOf(text) : undefined;
+    const done = await on.query({ text, ...(values.length > 0 ? { values } : {}), types, ...(name === undefined ? {} : { name }) });
+    // several statements have several results
+    const result: pg.QueryResult = Array.isArray(done) ? done[done.length - 1] : done;
+    return Object.assign(result.rows as unknown[], { count: result.rowCount ?? 0 });
+  } catch (cause) {
+    throw new DatabaseError(cause as Error);
+  }
+}
+
+function tagged(run: Run): Tx {
+  const tag = (first: unknown, ...rest: unknown[]) => {
+    if (typeof first === "string") return new Name(first);
+    if (Array.isArray(first) && "raw" in first) return new Query(first as readonly string[], rest, run);
+    return new Insert(first as readonly Record<string, unknown>[], rest as string[]);
+  };
+  return Object.assign(tag, { json: (value: Json) => new JsonValue(value), unsafe: (text: string) => run(text, []) }) as unknown as Tx;
+}
+
+export type SqlOptions = { url: string; connections: number; statementTimeoutMs: number; onIdleError: (error: Error) => void };
+
+export function createSql({ url, connections, statementTimeoutMs, onIdleError }: SqlOptions): Sql {
+  const settings = { connectionString: url, application_name: "onepiao", keepAlive: true, connectionTimeoutMillis: 10_000 };
+  const pool = new pg.Pool({
+    ...settings,
+    max: connections,
+    statement_timeout: statementTimeoutMs,
+    idle_in_transaction_session_timeout: 2 * statementTimeoutMs,
+  });
+  // a connection that breaks while it rests; the next query opens another
+  pool.on("error", onIdleError);
+
+  async function connect(): Promise<pg.PoolClient> {
+    try {
+      return await pool.connect();
+    } catch (cause) {
+      throw new DatabaseError(cause as Error);
+    }
+  }
+
+  const run: Run = async (text, values) => {
+    const client = await connect();
+    let broken: Error | undefined;
+    try {
+      return await query(client, text, values);
+    } catch (error) {
+      if (isLost(error)) broken = error as Error;
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  };
+  const base = tagged(run);
+
+  async function begin<T>(...given: [(tx: Transaction) => Promise<T>] | [string, (tx: Transaction) => Promise<T>]): Promise<T> {
+    const work = given[given.length - 1] as (tx: Transaction) => Promise<T>;
+    const mode = given.length === 2 ? ` ${given[0] as string}` : "";
+    const client = await connect();
+    // a connection may break while nothing runs on it; the next statement says so
+    const ignore = () => {};
+    client.on("error", ignore);
+    let broken: Error | undefined;
+    try {
+      await query(client, `begin${mode}`, []);
+      const result = await work(transaction(client));
+      await query(client, "commit", []);
+      return result;
+    } catch (error) {
+      await query(client, "rollback", []).catch((cause: Error) => {
+        broken = cause;
+      });
+      throw error;
+    } finally {
+      client.off("error", ignore);
+      client.release(broken);
+    }
+  }
+
+  async function listen(channel: string, heard: () => void): Promise<{ unlisten(): Promise<void> }> {
+    let stopped = false;
+    let client: pg.Client | undefined;
+    async function open(): Promise<void> {
+      const next = new pg.Client(settings);
+      next.on("error", () => {});
+      next.once("end", () => {
+        if (!stopped) void again();
+      });
+      next.on("notification", heard);
+      try {
+        await next.connect();
+        await next.query(`listen ${quoted(channel)}`);
+      } catch (cause) {
+        next.removeAllListeners("end");
+        await next.end().catch(() => {});
+        throw new DatabaseError(cause as Error);
+      }
+      client = next;
+      heard();
+    }
+    async function again(): Promise<void> {
+      while (!stopped) {
+        await new Promise((resolve) => setTimeout(resolve, RELISTEN_MS));
+        if (stopped) return;
+        if (await open().then(() => true, () => false)) return;
+      }
+    }
+    await open();
+    return {
+      async unlisten() {
+        stopped = true;
+        await client?.end().catch(() => {});
+      },
+    };
+  }
+
+  return Object.assign(base, {
+    begin,
+    listen,
+    async end({ timeout = 5 }: { timeout?: number } = {}) {
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, timeout * 1_000);
+      });
+      await Promise.race([pool.end(), late]);
+      clearTimeout(timer);
+    },
+  }) as Sql;
+}
+
+const RELISTEN_MS = 500;
+
+const isLost = (error: unknown) => error instanceof DatabaseError && !/^[0-9A-Z]{5}$/.test(error.code);
+
+/** Statements of one transaction, one after the other, however they are awaited. */
+function transaction(client: pg.PoolClient): Transaction {
+  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const turn = last.then(work, work);
+    last = turn.catch(() => {});
+    return turn;
+  };
+  let points = 0;
+  const tx = tagged((text, values) => inTurn(() => query(client, text, values))) as Transaction;
+  return Object.assign(tx, {
+    async savepoint<T>(work: (point: Transaction) => Promise<T>): Promise<T> {
+      points += 1;
+      const name = `point_${points}`;
+      await inTurn(() => query(client, `savepoint ${name}`, []));
+      try {
+        const result = await work(tx);
+        await inTurn(() => query(client, `release savepoint ${name}`, []));
+        return result;
+      } catch (error) {
+        await inTurn(() => query(client, `rollback to savepoint ${name}`, []));
+        throw error;
+      }
+    },
+  });
+}

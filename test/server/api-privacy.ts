@@ -1,0 +1,217 @@
+/**
+ * Nothing readable (design §5.4): after parties were enrolled, invoices issued in every format, handed on, claimed, rejected,
+ * reimbursed, reversed and refused through a gateway that logs everything, none of what the documents say is in the database,
+ * the log or the chain's calldata, in any of the forms that bytes are written in.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "chai";
+import { ZeroAddress } from "ethers";
+import { samplesRoot } from "../formats/samples.ts";
+import { call, freshTaxId, invoiceOf, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
+import { database, refused, until, untilStatus } from "./observe.ts";
+import { type GatewayProcess, moveOut } from "./support/gateway-process.ts";
+
+/** The text as it may stand in a dump: as it is, as JSON escapes it, percent-encoded, in hex, in base64 at each of its three alignments. */
+function formsOf(secret: string): string[] {
+  const bytes = Buffer.from(secret);
+  const base64 = [0, 1, 2].map((shift) => {
+    const whole = Buffer.concat([Buffer.alloc(shift), bytes]).toString("base64");
+    // what the neighbours' bits are mixed into does not count
+    return whole.slice(shift === 0 ? 0 : shift + 1, Math.floor(((shift + bytes.length) * 8) / 6));
+  });
+  const escaped = [...secret].map((c) => (c > "~" ? `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}` : c)).join("");
+  return [secret, escaped, encodeURIComponent(secret), bytes.toString("hex"), ...base64].filter((form) => form.length >= 4);
+}
+const found = (dump: string, secrets: readonly string[]): string[] => {
+  const lower = dump.toLowerCase();
+  return secrets.filter((secret) => formsOf(secret).some((form) => lower.includes(form.toLowerCase())));
+};
+
+describe("nothing readable", function () {
+  this.timeout(60_000);
+  const secrets: string[] = [];
+  /** Marks a text as one that must be found nowhere. */
+  const secret = (text: string): string => {
+    secrets.push(text);
+    return text;
+  };
+  let gateway: GatewayProcess | undefined;
+  let shop: TestParty;
+  let firm: TestParty;
+  const numbers: string[] = [];
+
+  before(async () => {
+    gateway = await moveOut(await sandbox(), "debug");
+  });
+
+  after(async () => {
+    if (gateway !== undefined) await (await sandbox()).restart();
+  });
+
+  it("everything is done that a document's words could leak from", async () => {
+    [shop, firm] = await Promise.all([
+      taxpayer(secret("琥珀云栖餐饮管理有限公司"), ["issuer", "employer"], { quota: "9999999999999.00" }),
+      taxpayer(secret("青瓷远山精密仪器有限公司"), ["employer"]),
+    ]);
+    for (const each of [shop, firm]) {
+      secret(each.taxId);
+      secret(each.token.split(".")[1] as string);
+    }
+    const [ann, bob] = await Promise.all([person(firm, secret("欧阳若曦霖")), person(firm, secret("司徒墨竹轩"))]);
+    for (const each of [ann, bob]) secret(each.token.split(".")[1] as string);
+    const [net, tax, gross] = ["7771244776.00", "466274686.56", "8237519462.56"].map(secret) as [string, string, string];
+    for (const amount of [net, tax, gross]) {
+      const cents = BigInt(amount.replace(".", ""));
+      secret(cents.toString());
+      secret(cents.toString(16));
+    }
+    const rich = {
+      lines: [
+        {
+          name: secret("*餐饮服务*松茸炖蛋私宴"),
+          spec: secret("牡丹厅包间规格"),
+          unit: "次",
+          quantity: "1",
+          unitPrice: net,
+          amount: net,
+          taxRate: "0.06",
+          tax,
+        },
+      ],
+      totals: { net, tax, gross },
+      remark: secret("宴请客户西门吹雪团队"),
+      drawer: secret("慕容晓晓開票"),
+      passengers: [{ traveller: secret("诸葛行者旅客"), idNumber: secret("440301199003078812"), from: secret("漠河北极村站"), to: secret("三沙永兴岛站") }],
+      sourceId: secret("POS-SECRET-7781-ORIGINAL"),
+    };
+    const key = crypto.randomUUID();
+    const body = invoiceOf(shop, firm, { ...rich, holder: ann.account });
+    const issue = (more: unknown, options: { key?: string; type?: string } = {}) => call("POST", "/v1/invoices", more, { token: shop.token, ...options });
+    const first = (await must(issue(body, { key }))).number as string;
+    expect((await issue(body, { key })).headers.get("idempotency-replayed")).equals("true");
+    numbers.push(first);
+
+    // XML, stored as it came
+    const own = (name: string, folder: string) => readFileSync(join(samplesRoot, folder, name), "utf8");
+    const source = own("03-ride-passenger.xml", "shudian");
+    const inside = (tag: string) => new RegExp(`<${tag}>([^<]*)</${tag}>`).exec(source)?.[1] ?? "";
+    const number = `2644${Date.now()}000`.padEnd(20, "7").slice(0, 20);
+    const xml = source
+      .replaceAll(inside("InvoiceNumber"), secret(number))
+      .replaceAll(inside("SellerIdNum"), shop.taxId)
+      .replaceAll(inside("SellerName"), shop.name)
+      .replaceAll(inside("BuyerIdNum") || "<none>", firm.taxId);
+    for (const tag of ["Traveler", "ValidIDNumber", "SellerBankAccNum", "Drawer"]) if (inside(tag).length >= 3) secret(inside(tag));
+    const asXml = await issue(xml, { type: "application/xml" });
+    expect(asXml.status, JSON.stringify(asXml.body)).equals(201);
+    numbers.push(asXml.body.number);
+
+    // refusals: each of them knows what it refuses
+    refused(await issue(invoiceOf(shop, firm, rich)), "duplicate-source");
+    refused(await issue({ ...body, totals: { ...rich.totals, gross: secret("8237519463.57") } }), "invalid-document");
+    refused(await issue({ ...body, remark: secret("换了内容的备注词句") }, { key }), "idempotency-key-reused");
+    refused(await issue(`{"remark": "${secret("半截请求里的话")}`), "malformed-document");
+    refused(await issue(invoiceOf({ taxId: secret(freshTaxId()), name: secret("并非本人的销售方") }, firm)), "seller-not-caller");
+    refused(await issue(invoiceOf(shop, { taxId: secret("DE887766554"), name: secret("尚未登记的购买方") })), "buyer-not-enrolled");
+    const wrong = { name: secret("登记失败有限公司"), taxId: secret(freshTaxId()), capabilities: ["issuer"], key: { custody: "own", address: ZeroAddress } };
+    refused(await call("POST", "/v1/taxpayers", wrong), "zero-address");
+    refused(await call("GET", `/v1/taxpayers/${secret(freshTaxId())}`), "not-found");
+    refused(await call("GET", `/v1/invoices?note=${encodeURIComponent(secret("查询串里的秘密"))}`, undefined, { token: shop.token }), "invalid-request");
+    refused(await call("GET", `/v1/${encodeURIComponent(secret("路径里面的秘密"))}`, undefined, { token: shop.token }), "not-found");
+    refused(await call("GET", "/v1/claims", undefined, { token: `abc.${secret("presented-but-wrong-secret")}` }), "unauthenticated");
+
+    // its life
+    const { id: transfer } = await must(call("POST", `/v1/invoices/${first}/transfers`, { to: bob.account }, { token: ann.token }));
+    await must(call("POST", `/v1/transfers/${transfer}/accept`, undefined, { token: bob.token }));
+    const claim = async (note: string) => (await must(call("POST", "/v1/claims", { employer: firm.taxId, invoices: [first], note }, { token: bob.token }))).id;
+    const rejected = await claim(secret("差旅报销附言第一版"));
+    await must(call("POST", `/v1/claims/${rejected}/reject`, { reason: secret("超出部门接待标准了") }, { token: firm.token }));
+    const paid = await claim(secret("差旅报销附言第二版"));
+    await must(call("POST", `/v1/claims/${paid}/reimburse`, undefined, { token: firm.token }));
+    refused(await call("POST", `/v1/claims/${paid}/reimburse`, undefined, { token: firm.token }), "already-reimbursed");
+
+    // and an end before its time
+    const amounts = { lines: [{ name: "*餐饮服务*餐费", amount: net, taxRate: "0.06", tax }], totals: rich.totals };
+    const { number: reversed } = await must(issue(invoiceOf(shop, firm, amounts)));
+    const negative = {
+      lines: [{ name: "*餐饮服务*餐费", amount: `-${net}`, taxRate: "0.06", tax: `-${tax}`, quantity: "-1", unitPrice: net }],
+      totals: { net: `-${net}`, tax: `-${tax}`, gross: `-${gross}` },
+    };
+    const red = await must(issue(invoiceOf(shop, firm, { ...negative, remark: secret("红字冲销说明文字"), reverses: { number: reversed } })));
+    await untilStatus(reversed, "reversed");
+    numbers.push(reversed, red.number);
+    // another one may be asked, and the documents read
+    for (const each of numbers) expect((await call("GET", `/v1/invoices/${each}`, undefined, { token: shop.token })).status).equals(200);
+  });
+
+  it("not in the database, in any table", async () => {
+    const sql = await database();
+    const tables = await sql<
+      { name: string }[]
+    >`select table_name as name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE'`;
+    expect(tables.map(({ name }) => name)).includes.members([
+      "invoices",
+      "idempotency",
+      "operations",
+      "sends",
+      "feed",
+      "parties",
+      "claims",
+      "quota_use",
+      "api_keys",
+    ]);
+    const seen = new Set<string>();
+    for (const { name } of tables) {
+      const rows = await sql.unsafe<{ text: string }[]>(`select t::text as text from ${name} t`);
+      const dump = rows.map(({ text }) => text).join("\n");
+      expect(found(dump, secrets), name).deep.equals([]);
+      // that the search can find: what is in the clear is found
+      for (const each of [...numbers, shop.account]) if (found(dump, [each]).length > 0) seen.add(name);
+    }
+    expect([...seen]).includes.members(["invoices", "operations", "parties", "feed", "invoice_states"]);
+  });
+
+  it("not in the log, with everything logged", async () => {
+    await until("the log is written", async () => gateway?.log().includes('"route":"/v1/claims/{id}/reimburse"'));
+    const log = gateway?.log() ?? "";
+    expect(log).includes('"level":20').and.includes('"route":"/v1/invoices"').and.includes('"code":"duplicate-source"');
+    const { config, bureau } = await sandbox();
+    expect(found(log, [...secrets, config.MASTER_KEY, bureau.token.split(".")[1] as string])).deep.equals([]);
+  });
+
+  it("not on the chain, in any transaction or event", async () => {
+    const { rpcUrl, deployment } = await sandbox();
+    const rpc = async (requests: { method: string; params: unknown[] }[]): Promise<Loose[]> => {
+      const body = JSON.stringify(requests.map((each, id) => ({ jsonrpc: "2.0", id, ...each })));
+      const answers = (await (await fetch(rpcUrl, { method: "POST", headers: { "content-type": "application/json" }, body })).json()) as { result: unknown }[];
+      return answers.map(({ result }) => result);
+    };
+    const sql = await database();
+    const sent = await sql<{ block: bigint }[]>`select distinct block from sends where block is not null order by block`;
+    const hex = (n: bigint | number) => `0x${n.toString(16)}`;
+    let calldata = "";
+    for (let from = 0; from < sent.length; from += 100) {
+      const blocks = await rpc(sent.slice(from, from + 100).map(({ block }) => ({ method: "eth_getBlockByNumber", params: [hex(block), true] })));
+      for (const { transactions } of blocks) for (const { input } of transactions) calldata += `${input}\n`;
+    }
+    const [logs] = await rpc([{ method: "eth_getLogs", params: [{ fromBlock: hex(deployment.block), toBlock: "latest" }] }]);
+    const events = JSON.stringify(logs);
+    const [lot] = await sql<{ root: string }[]>`select root from lots where first = ${numbers[0] as string}`;
+    expect(events, "the search can find").includes((lot?.root ?? "none").slice(2));
+    expect(calldata).includes(BigInt(numbers[0] as string).toString(16));
+    expect(found(calldata, secrets)).deep.equals([]);
+    expect(found(events, secrets)).deep.equals([]);
+  });
+
+  it("and the search itself finds a secret in each of its forms", () => {
+    const bytes = Buffer.from("甲乙丙丁戊");
+    for (const dump of ["甲乙丙丁戊", "\\u7532\\u4e59\\u4e19\\u4e01\\u620a", bytes.toString("hex"), encodeURIComponent("甲乙丙丁戊")])
+      expect(found(`.${dump}.`, ["甲乙丙丁戊"])).lengthOf(1);
+    for (const shift of [0, 1, 2, 3]) {
+      const dump = Buffer.concat([Buffer.alloc(shift, 0x61), bytes, Buffer.from("zz")]).toString("base64");
+      expect(found(dump, ["甲乙丙丁戊"]), `base64 from ${shift}`).lengthOf(1);
+    }
+    expect(found("甲乙丙丁", ["甲乙丙丁戊"])).lengthOf(0);
+  });
+});

@@ -1,0 +1,225 @@
+/** The gateway's side of the chain: words for every refusal, the messages that are signed, the tree, and what a node's silence means. */
+import { readFileSync } from "node:fs";
+import { expect } from "chai";
+import { JsonRpcProvider, TypedDataEncoder, Wallet } from "ethers";
+import { type ChainClient, createChainClient, NodeDown, NodeRefused } from "../../server/chain/client.ts";
+import { contractErrors, createContracts, errorName, revertReason } from "../../server/chain/contracts.ts";
+import { deploy, type Deployment } from "../../server/chain/deploy.ts";
+import { type Domain, digest, type Message, typedData } from "../../server/chain/messages.ts";
+import { SANDBOX_CHAIN_ID } from "../../server/chain/sandbox.ts";
+import { keccak, leafHash, lotTree, rootFrom } from "../../server/chain/tree.ts";
+import { catalogue, codeOfChainError } from "../../server/kernel/problems.ts";
+import { sandbox } from "./network.ts";
+import { type Proxy, startProxy } from "./support/proxy.ts";
+
+const account = (byte: string) => `0x${byte.repeat(20)}`;
+const word = (byte: string) => `0x${byte.repeat(32)}`;
+
+describe("the contracts' refusals", () => {
+  it("every custom error of the contracts has a code in the catalogue", () => {
+    expect(contractErrors.length).to.be.greaterThan(40);
+    expect(contractErrors.filter((name) => codeOfChainError(name) === undefined)).to.deep.equal([]);
+  });
+
+  it("every code that names a custom error names one that the contracts have, and no two the same", () => {
+    const named = Object.values(catalogue).flatMap((entry) => ("chain" in entry && entry.chain !== undefined ? [entry.chain as string] : []));
+    expect(named.filter((name) => !contractErrors.includes(name))).to.deep.equal([]);
+    expect(new Set(named).size).to.equal(named.length);
+  });
+
+  it("a revert is told by its error and arguments, and other data is not taken for one", () => {
+    const selector = keccak(Buffer.from("BatchSize(uint256)")).slice(0, 10);
+    expect(errorName(selector)).to.equal("BatchSize");
+    expect(revertReason(`${selector}${(101).toString(16).padStart(64, "0")}`)).to.deep.equal({ name: "BatchSize", args: ["101"] });
+    for (const other of ["", "0x", "0x12", "no hex", `0x12345678${"00".repeat(32)}`, selector, `${selector}00`]) expect(revertReason(other), other).to.equal(undefined);
+  });
+});
+
+describe("typed messages", () => {
+  const domain: Domain = { name: "one-network", version: "1", chainId: SANDBOX_CHAIN_ID, verifyingContract: account("c0") };
+  const invoices = [
+    { id: "26442000000000000001", version: 0 },
+    { id: "26442000000000000002", version: 65_535 },
+  ];
+  const amount = (2n ** 128n - 1n).toString();
+  const messages: Message[] = [
+    { type: "Seal", value: { issuer: 7, segment: "26442000000000000000", first: "26442000000000000500", count: 500, root: word("5e") } },
+    { type: "Transfer", value: { to: account("a1"), ref: word("00"), invoices } },
+    { type: "Claim", value: { employer: 4_294_967_295, ref: word("0c"), invoices } },
+    { type: "Withdraw", value: { ref: word("0d"), invoices: invoices.slice(0, 1) } },
+    { type: "Reimburse", value: { employer: 9, ref: word("0e"), invoices } },
+    { type: "Reject", value: { employer: 9, ref: word("0f"), invoices } },
+    { type: "Reverse", value: { issuer: 7, ref: word("10"), invoices } },
+    { type: "RotateKey", value: { account: account("a2"), key: account("a3"), counter: "18446744073709551615" } },
+    { type: "Draw", value: { index: 7, period: 202_611, amount, counter: "0" } },
+    { type: "GiveBack", value: { index: 7, period: 202_611, amount: "1", counter: "3" } },
+  ];
+
+  /** Types as the contracts write them. */
+  const written = [...readFileSync(new URL("../../contracts/libraries/Messages.sol", import.meta.url), "utf8").matchAll(/keccak256\(\s*"(\w+)(\([^"]*)"/g)];
+  const inContracts = new Map(written.map(([, name, rest]) => [name as string, `${name}${rest}`]));
+
+  for (const message of messages) {
+    it(`${message.type} is hashed as wallets hash its typed data`, () => {
+      const { types, primaryType, message: value } = typedData(domain, message);
+      const asked = Object.fromEntries(Object.entries(types).map(([name, fields]) => [name, [...fields]]));
+      expect(primaryType).to.equal(message.type);
+      expect(digest(domain, message)).to.equal(TypedDataEncoder.hash(domain, asked, value));
+      expect(TypedDataEncoder.from(asked).encodeType(primaryType), "the type that contracts/libraries/Messages.sol has").to.equal(inContracts.get(message.type));
+    });
+  }
+
+  it("there is no message of the contracts that is not here", () => {
+    expect([...inContracts.keys()].filter((name) => name !== "Invoice").sort()).to.deep.equal(messages.map((one) => one.type).sort());
+  });
+
+  it("each part of the domain and of the message changes the digest", () => {
+    const [, , claim] = messages as [Message, Message, Message];
+    const variants = [
+      digest(domain, claim),
+      digest({ ...domain, name: "another-network" }, claim),
+      digest({ ...domain, chainId: 1 }, claim),
+      digest({ ...domain, verifyingContract: account("c1") }, claim),
+      digest(domain, { ...claim, value: { ...claim.value, employer: 1 } }),
+      digest(domain, { ...claim, value: { ...claim.value, ref: word("aa") } }),
+      digest(domain, { ...claim, value: { ...claim.value, invoices: invoices.slice(1) } }),
+      digest(domain, { type: "Reimburse", value: claim.value }),
+    ];
+    expect(new Set(variants).size).to.equal(variants.length);
+  });
+});
+
+describe("the lot's tree", () => {
+  const leaves = (count: number) => Array.from({ length: count }, (_, i) => leafHash({ content: keccak(Buffer.from(`${i}`)), holder: account("b0"), buyer: i }));
+
+  it("every leaf of lots of 1 to 40 leads to the root by its proof, and by no other position", () => {
+    for (let size = 1; size <= 40; size++) {
+      const all = leaves(size);
+      const tree = lotTree(all);
+      for (const [i, leaf] of all.entries()) {
+        expect(rootFrom(tree.proof(i), i, size, leaf)).to.equal(tree.root);
+        for (const other of [i - 1, i + 1]) {
+          if (other >= 0 && other < size) expect(rootFrom(tree.proof(i), other, size, leaf)).to.not.equal(tree.root);
+        }
+      }
+    }
+  });
+
+  it("an inner node does not pass for a leaf, nor a longer or shorter path for the right one", () => {
+    const all = leaves(5);
+    const tree = lotTree(all);
+    expect(rootFrom([...tree.proof(2), word("00")], 2, 5, all[2] as string)).to.equal(undefined);
+    expect(rootFrom(tree.proof(2).slice(1), 2, 5, all[2] as string)).to.equal(undefined);
+    expect(rootFrom(tree.proof(2), 5, 5, all[2] as string)).to.equal(undefined);
+    expect(() => tree.proof(5)).to.throw(RangeError);
+    expect(() => lotTree([])).to.throw(RangeError);
+  });
+});
+
+describe("the node", () => {
+  let proxy: Proxy;
+  let chain: ChainClient;
+  let deployment: Deployment;
+  before(async () => {
+    const ground = await sandbox();
+    deployment = ground.deployment;
+    proxy = await startProxy(ground.rpcUrl);
+    chain = createChainClient(proxy.url, SANDBOX_CHAIN_ID, 500);
+  });
+  afterEach(() => {
+    proxy.rule = undefined;
+    proxy.release();
+  });
+  after(async () => {
+    chain.close();
+    await proxy.close();
+  });
+  const failure = (promise: Promise<unknown>): Promise<Error> => promise.then(() => expect.fail("it went well"), (cause: Error) => cause);
+
+  const silences = [
+    ["cuts the connection before it has the call", "cut"],
+    ["cuts the connection after it has taken the call", "lose"],
+    ["does not answer in time", "hang"],
+    ["is represented by a proxy's page", { status: 502 }],
+  ] as const;
+  for (const [words, fault] of silences) {
+    it(`a node that ${words} is down: what became of the call is unknown`, async () => {
+      proxy.rule = () => fault;
+      expect(await failure(chain.head())).to.be.instanceOf(NodeDown);
+      proxy.rule = (call) => (call.method === "eth_sendRawTransaction" ? fault : undefined);
+      const wallet = Wallet.createRandom();
+      const raw = await wallet.signTransaction({ type: 0, chainId: SANDBOX_CHAIN_ID, nonce: 0, gasPrice: 0n, gasLimit: 21_000n, to: wallet.address });
+      expect(await failure(chain.broadcast(raw))).to.be.instanceOf(NodeDown);
+    });
+  }
+
+  it("a node that is not there is down", async () => {
+    const nobody = await startProxy("http://127.0.0.1:1");
+    const { url } = nobody;
+    await nobody.close();
+    const lonely = createChainClient(url, SANDBOX_CHAIN_ID, 500);
+    expect(await failure(lonely.head())).to.be.instanceOf(NodeDown);
+    lonely.close();
+  });
+
+  it("an error that the node answers is its refusal, in its own words", async () => {
+    for (const text of ["nonce too low", "already known", "replacement transaction underpriced", "insufficient funds for gas * price + value", "something unheard of"]) {
+      proxy.rule = () => ({ refuse: text });
+      for (const call of [chain.broadcast("0x01"), chain.head(), chain.call(deployment.ledger, "0x")]) {
+        const refused = await failure(call);
+        expect(refused, text).to.be.instanceOf(NodeRefused);
+        expect(refused.message).to.equal(text);
+      }
+    }
+  });
+
+  it("a reverted call is a refusal that carries the contract's data", async () => {
+    const contracts = createContracts(deployment);
+    const refused = (await failure(chain.call(deployment.registry, contracts.registryCall("setStanding", [1, 2]), account("de")))) as NodeRefused;
+    expect(refused).to.be.instanceOf(NodeRefused);
+    expect(revertReason(refused.data ?? "")?.name).to.equal("AccessManagedUnauthorized");
+  });
+
+  it("one call of many that goes wrong does not take the others' answers for its own", async () => {
+    proxy.rule = (call) => (call.method === "eth_getBlockByNumber" && call.params[0] === "0x1" ? { refuse: "no such luck" } : undefined);
+    const [zero, one, two] = await Promise.allSettled([chain.block(0), chain.block(1), chain.block(2)]);
+    expect([zero?.status, one?.status, two?.status]).to.deep.equal(["fulfilled", "rejected", "fulfilled"]);
+    expect([(zero as PromiseFulfilledResult<{ number: number }>).value.number, (two as PromiseFulfilledResult<{ number: number }>).value.number]).to.deep.equal([0, 2]);
+  });
+
+  it("a block or receipt that the node does not have is nothing, not an error", async () => {
+    expect(await chain.block(1_000_000)).to.equal(undefined);
+    expect(await chain.receipts([word("77")])).to.deep.equal([undefined]);
+    expect(await chain.transactionInput(word("77"))).to.equal(undefined);
+  });
+
+  it("logs are asked by address, and come in the order of the chain", async () => {
+    const head = await chain.head();
+    const logs = await chain.logs([deployment.accessManager], 0, head);
+    expect(logs.length).to.be.greaterThan(3);
+    expect(new Set(logs.map((log) => log.address.toLowerCase()))).to.deep.equal(new Set([deployment.accessManager.toLowerCase()]));
+    const places = logs.map((log) => log.block * 1_000 + log.index);
+    expect(places).to.deep.equal([...places].sort((a, b) => a - b));
+    proxy.rule = (call) => (call.method === "eth_getLogs" ? { answer: answerBackwards } : undefined);
+    const answerBackwards = [...logs].reverse().map((log) => ({
+      ...log, blockNumber: `0x${log.block.toString(16)}`, logIndex: `0x${log.index.toString(16)}`, transactionHash: log.tx,
+    }));
+    expect(await chain.logs([deployment.accessManager], 0, head)).to.deep.equal(logs);
+  });
+
+  describe("a deployment", () => {
+    it("that the chain holds is taken as it is: nothing is sent", async () => {
+      const provider = new JsonRpcProvider((await sandbox()).rpcUrl, SANDBOX_CHAIN_ID, { staticNetwork: true, cacheTimeout: -1 });
+      const stranger = Wallet.createRandom(provider);
+      const { bureau } = await sandbox();
+      const again = await deploy(stranger, { network: deployment.network, bureau: bureau.account, known: deployment, claimTermSeconds: deployment.claimTermSeconds });
+      expect(again).to.deep.equal(deployment);
+      expect(await chain.nonce(stranger.address)).to.equal(0);
+      for (const wrong of [{ genesis: word("99") }, { chainId: 1 }, { network: "another" }]) {
+        const refused = await failure(deploy(stranger, { network: deployment.network, bureau: bureau.account, known: { ...deployment, ...wrong } }));
+        expect(refused.message).to.match(/Nothing was deployed/);
+      }
+      provider.destroy();
+    });
+  });
+});

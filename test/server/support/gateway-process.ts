@@ -1,0 +1,58 @@
+/**
+ * A gateway in a process of its own, in the place of the sandbox's: for the tests that read its log or kill it. Settings are in
+ * its environment, the deployment is on its standard input, its log on its standard output; it ends when its standard input does.
+ */
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { Deployment } from "../../../server/chain/deploy.ts";
+import { startGateway } from "../../../server/gateway.ts";
+import { readConfig } from "../../../server/kernel/config.ts";
+import type { Sandbox } from "../../../server/sandbox/sandbox.ts";
+
+export type GatewayProcess = { log(): string; kill(): void };
+
+/** Stops the sandbox's gateway and puts one in a process of its own in its place; `restart()` of the sandbox ends it again. */
+export async function moveOut(place: Sandbox, level: string): Promise<GatewayProcess> {
+  await place.gateway.stop();
+  const settings = Object.fromEntries(Object.entries(place.config).map(([name, value]) => [name, String(value)]));
+  const child = spawn(process.execPath, [fileURLToPath(import.meta.url)], {
+    env: { ...process.env, ...settings, LOG_LEVEL: level },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  let log = "";
+  const gone = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  const url = await new Promise<string>((resolve, reject) => {
+    const listen = (chunk: Buffer) => {
+      log += chunk.toString();
+      const [, found] = /"url":"(http[^"]+)"/.exec(log) ?? [];
+      if (found !== undefined) resolve(found);
+    };
+    child.stdout.on("data", listen);
+    child.stderr.on("data", listen);
+    child.stdin.on("error", () => {}); // a killed one takes no more
+    child.stdin.write(`${JSON.stringify(place.deployment)}\n`);
+    void gone.then(() => reject(new Error(`The gateway ended: ${log}`)));
+  });
+  place.gateway = {
+    ...place.gateway,
+    url,
+    async stop() {
+      child.stdin.end();
+      await gone;
+    },
+  };
+  return { log: () => log, kill: () => void child.kill("SIGKILL") };
+}
+
+// only a process that was started for it is one: a test runner loads every file of this folder
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const input = createInterface({ input: process.stdin });
+  input.once("line", async (line) => {
+    const gateway = await startGateway(readConfig(process.env), JSON.parse(line) as Deployment);
+    input.once("close", async () => {
+      await gateway.stop();
+      process.exit(0);
+    });
+  });
+}
