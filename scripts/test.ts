@@ -3,9 +3,10 @@
  *
  * Two chains of steps side by side, one for each of two cores; ends with a line of counts. Exit code 1 when anything failed.
  */
-import { report, root, runStep, type Step } from "./run.ts";
+
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { report, root, runStep, type Step } from "./run.ts";
 
 const files = (folder: string, ending: string) =>
   readdirSync(join(root, "test", folder))

@@ -2,7 +2,7 @@
  * The composition root: every part of a gateway, made and wired in one place. What starts last stops first.
  */
 import { readFileSync } from "node:fs";
-import { createDispatcher, BUREAU_LANE, RELAY_LANE } from "./acts/dispatcher.ts";
+import { BUREAU_LANE, createDispatcher, RELAY_LANE } from "./acts/dispatcher.ts";
 import { createEvidence } from "./acts/evidence.ts";
 import { outcomes, sendFailed } from "./acts/outcomes.ts";
 import { createChainClient } from "./chain/client.ts";
@@ -27,9 +27,9 @@ import { personRoutes } from "./features/persons/routes.ts";
 import { taxpayerProjection } from "./features/taxpayers/projection.ts";
 import { taxpayerRoutes } from "./features/taxpayers/routes.ts";
 import { createTaxpayers } from "./features/taxpayers/taxpayers.ts";
-import { createTransfers } from "./features/transfers/transfers.ts";
 import { transferProjection } from "./features/transfers/projection.ts";
 import { transferRoutes } from "./features/transfers/routes.ts";
+import { createTransfers } from "./features/transfers/transfers.ts";
 import { createFollower, type Follower, type Projection } from "./feed/follower.ts";
 import { createApp } from "./http/app.ts";
 import { listen } from "./http/server.ts";
@@ -75,14 +75,20 @@ export async function startGateway(config: Config, deployment: Deployment): Prom
     await migrate(sql);
     const vault = await openVault(sql, config.MASTER_KEY);
     const changes = await openChanges(sql);
+    undo.push(() => changes.close());
     const chain = createChainClient(config.RPC_URL, deployment.chainId);
     undo.push(() => chain.close());
-    if ((await chain.chainId()) !== deployment.chainId) throw new Error(`The node at RPC_URL is not of chain ${deployment.chainId}, for which the deployment is`);
+    if ((await chain.chainId()) !== deployment.chainId)
+      throw new Error(`The node at RPC_URL is not of chain ${deployment.chainId}, for which the deployment is`);
     const keys = createKeystore({ sql, vault });
     const contracts = createContracts(deployment);
 
     const lanes = createLanes({
-      sql, chain, keys, changes, log,
+      sql,
+      chain,
+      keys,
+      changes,
+      log,
       lanes: [await openLane({ sql, chain, keys }, RELAY_LANE), ...(await bureauLane())],
       chainId: deployment.chainId,
       finalityDepth: config.FINALITY_DEPTH,
@@ -97,7 +103,12 @@ export async function startGateway(config: Config, deployment: Deployment): Prom
     const follower = createFollower({ sql, chain, contracts, projections, changes, log, finalityDepth: config.FINALITY_DEPTH, pollMs: config.POLL_MS });
     const sealer = createSealer({ sql, changes, log, lotSize: config.LOT_SIZE, lotAgeMs: config.LOT_AGE_MS, gasLimit: config.BLOCK_GAS_LIMIT });
     const dispatcher = createDispatcher({
-      sql, contracts, keys, lanes, changes, log,
+      sql,
+      contracts,
+      keys,
+      lanes,
+      changes,
+      log,
       evidence: createEvidence(),
       gasLimit: config.BLOCK_GAS_LIMIT,
       pollMs: config.POLL_MS,
@@ -118,7 +129,10 @@ export async function startGateway(config: Config, deployment: Deployment): Prom
     ];
 
     async function readiness() {
-      const database = await sql`select 1`.then(() => ({ ok: true }), () => ({ ok: false, detail: "no answer" }));
+      const database = await sql`select 1`.then(
+        () => ({ ok: true }),
+        () => ({ ok: false, detail: "no answer" }),
+      );
       const { state, block, head } = follower.state();
       const following = { ok: state === "following", detail: `${state}, ${Math.max(0, head - block)} blocks to go` };
       return { ok: database.ok && following.ok, checks: { database, chain: following } };

@@ -55,7 +55,13 @@ async function main(): Promise<number> {
     if (demo === "interrupted") return 130;
 
     const { counts, faults, keys, lines } = demo;
-    console.log(`\n${table(["what", "who", "amount", "outcome"], lines.map((line) => [line.what, line.who, line.amount, line.outcome]), [2])}\n`);
+    console.log(
+      `\n${table(
+        ["what", "who", "amount", "outcome"],
+        lines.map((line) => [line.what, line.who, line.amount, line.outcome]),
+        [2],
+      )}\n`,
+    );
     console.log(
       `issued ${counts.issued} · reimbursed ${counts.reimbursed} · double reimbursements refused ${counts.doubleReimbursementsRefused} · bad input refused ${counts.badInputRefused} · lost ${counts.lost}`,
     );

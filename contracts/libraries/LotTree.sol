@@ -66,8 +66,8 @@ library LotTree {
             if (last == 0) return 0;
             if (index & 1 == 1 || index == last) {
                 hash = nodeHash(path[i], hash);
-                // an odd last node that went up alone: skip the levels without a sibling
-                while (index & 1 == 0 && index != 0) {
+                // an odd last node that went up alone: skip the levels without a sibling. It is not the first, so it has a set bit.
+                while (index & 1 == 0) {
                     index >>= 1;
                     last >>= 1;
                 }

@@ -10,8 +10,8 @@ import { type ActArgument, actKinds, type Contracts, type LotArgument, ZERO_ACCO
 import { type CompactSignature, digest, type Message, noSignature } from "../chain/messages.ts";
 import { leafHash } from "../chain/tree.ts";
 import { announce, type Changes, type Json, type Sql, type Tx } from "../db/db.ts";
-import type { Keystore } from "../keys/keystore.ts";
 import type { Log } from "../kernel/log.ts";
+import type { Keystore } from "../keys/keystore.ts";
 import { leavesOf } from "../mirror/ledger.ts";
 import { keyOf } from "../mirror/registry.ts";
 import type { Lanes } from "../txs/lanes.ts";
@@ -83,7 +83,8 @@ export function createDispatcher(deps: Deps): Dispatcher {
   async function prepare(tx: Tx, operation: Operation): Promise<void> {
     const { command } = operation;
     if (command.type === "call") {
-      const data = command.contract === "registry" ? contracts.registryCall(command.function, command.args) : contracts.ledgerCall(command.function, command.args);
+      const data =
+        command.contract === "registry" ? contracts.registryCall(command.function, command.args) : contracts.ledgerCall(command.function, command.args);
       const to = contracts.deployment[command.contract];
       const send = await lanes.submit(tx, BUREAU_LANE, { to, data, gas: GAS.registry });
       await tx`update operations set status = 'sent', send = ${send}, updated_at = now() where id = ${operation.id}`;
@@ -217,7 +218,13 @@ export function createDispatcher(deps: Deps): Dispatcher {
     const data =
       command.message === "RotateKey"
         ? contracts.registryCall("rotateKeySigned", [value["account"], value["key"], value["counter"], signature])
-        : contracts.registryCall(command.message === "Draw" ? "draw" : "giveBack", [value["index"], value["period"], value["amount"], value["counter"], signature]);
+        : contracts.registryCall(command.message === "Draw" ? "draw" : "giveBack", [
+            value["index"],
+            value["period"],
+            value["amount"],
+            value["counter"],
+            signature,
+          ]);
     const send = await lanes.submit(tx, RELAY_LANE, { to: contracts.deployment.registry, data, gas: GAS.registry });
     await tx`update operations set status = 'sent', send = ${send}, updated_at = now() where id = ${operation.id}`;
   }
@@ -235,10 +242,12 @@ export function createDispatcher(deps: Deps): Dispatcher {
         await finish(tx, id, "failed", { problem: { code: "signature-expired", detail: `No signature came within ${SIGNATURE_TTL}` } });
       }
       for (const operation of await heads(tx)) {
-        await tx.savepoint((point) => prepare(point, operation)).catch(async (cause: Error) => {
-          log.error({ operation: operation.id, error: cause.message }, "an operation cannot be prepared");
-          await tx`update operations set not_before = now() + interval '5 seconds', tries = tries + 1 where id = ${operation.id}`;
-        });
+        await tx
+          .savepoint((point) => prepare(point, operation))
+          .catch(async (cause: Error) => {
+            log.error({ operation: operation.id, error: cause.message }, "an operation cannot be prepared");
+            await tx`update operations set not_before = now() + interval '5 seconds', tries = tries + 1 where id = ${operation.id}`;
+          });
       }
       await pack(tx);
     });

@@ -3,7 +3,7 @@
  * leaves of the lot. Trees are cached by lot; a sealed lot never changes.
  */
 import type { Evidence, LotHeader } from "../chain/contracts.ts";
-import { type Leaf, leafHash, type LotTree, lotTree } from "../chain/tree.ts";
+import { type Leaf, type LotTree, leafHash, lotTree } from "../chain/tree.ts";
 import type { Tx } from "../db/db.ts";
 import { leavesOf } from "../mirror/ledger.ts";
 

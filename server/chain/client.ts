@@ -43,7 +43,12 @@ const quantity = (n: number) => `0x${n.toString(16)}`;
 export function createChainClient(url: string, chainId?: number, timeoutMs = 10_000): ChainClient {
   const request = new FetchRequest(url);
   request.timeout = timeoutMs;
-  const provider = new JsonRpcProvider(request, chainId === undefined ? undefined : Network.from(chainId), { staticNetwork: chainId !== undefined, batchMaxCount: 100, batchStallTime: 1, cacheTimeout: -1 });
+  const provider = new JsonRpcProvider(request, chainId === undefined ? undefined : Network.from(chainId), {
+    staticNetwork: chainId !== undefined,
+    batchMaxCount: 100,
+    batchStallTime: 1,
+    cacheTimeout: -1,
+  });
 
   async function send<T>(method: string, params: unknown[]): Promise<T> {
     try {
@@ -59,7 +64,10 @@ export function createChainClient(url: string, chainId?: number, timeoutMs = 10_
     chainId: async () => Number(await send<string>("eth_chainId", [])),
     head: async () => Number(await send<string>("eth_blockNumber", [])),
     async block(number) {
-      const found = await send<{ number: string; hash: string; parentHash: string; timestamp: string } | null>("eth_getBlockByNumber", [quantity(number), false]);
+      const found = await send<{ number: string; hash: string; parentHash: string; timestamp: string } | null>("eth_getBlockByNumber", [
+        quantity(number),
+        false,
+      ]);
       return found ? { number: Number(found.number), hash: found.hash, parent: found.parentHash, time: Number(found.timestamp) } : undefined;
     },
     async logs(addresses, from, to) {

@@ -9,7 +9,12 @@ import { keccak } from "./tree.ts";
 /** `name` is the network's own name, so two networks with one chain id share no signatures. */
 export type Domain = { name: string; version: "1"; chainId: number; verifyingContract: string };
 
-const invoices = { Invoice: [{ name: "id", type: "uint256" }, { name: "version", type: "uint16" }] };
+const invoices = {
+  Invoice: [
+    { name: "id", type: "uint256" },
+    { name: "version", type: "uint16" },
+  ],
+};
 const act = (first: { name: string; type: string }[]) => [...first, { name: "ref", type: "bytes32" }, { name: "invoices", type: "Invoice[]" }];
 const employer = { name: "employer", type: "uint32" };
 const counted = (...first: [string, string][]) => [...first.map(([name, type]) => ({ name, type })), { name: "counter", type: "uint64" }];

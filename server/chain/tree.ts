@@ -83,7 +83,7 @@ export function rootFrom(path: readonly string[], position: number, size: number
     if (last === 0) return undefined;
     if (index % 2 === 1 || index === last) {
       result = nodeHash(bytes(step), result);
-      while (index % 2 === 0 && index !== 0) [index, last] = [index >> 1, last >> 1];
+      while (index % 2 === 0) [index, last] = [index >> 1, last >> 1];
     } else {
       result = nodeHash(result, bytes(step));
     }

@@ -71,7 +71,10 @@ export class Query<T> implements Promise<Rows<T>> {
   }
 
   // biome-ignore lint/suspicious/noThenProperty: awaiting a query is what runs it
-  then<A = Rows<T>, B = never>(done?: ((rows: Rows<T>) => A | PromiseLike<A>) | null, failed?: ((error: unknown) => B | PromiseLike<B>) | null): Promise<A | B> {
+  then<A = Rows<T>, B = never>(
+    done?: ((rows: Rows<T>) => A | PromiseLike<A>) | null,
+    failed?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
     if (this.#result === undefined) {
       const values: unknown[] = [];
       this.#result = this.#run(this.#write(values), values) as Promise<Rows<T>>;
@@ -137,7 +140,7 @@ export type Sql = Tx & {
   /** Commits when `work` resolves; rolls everything back when it throws. */
   begin<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   begin<T>(mode: "read only" | "read write", work: (tx: Transaction) => Promise<T>): Promise<T>;
-  /** Waits for what runs, at most so many seconds. */
+  /** Ends listening, and waits for what runs, at most so many seconds. */
   end(options?: { timeout?: number }): Promise<void>;
   /** Calls back on each notification, and when listening has begun or begun again after a lost connection. */
   listen(channel: string, heard: () => void): Promise<{ unlisten(): Promise<void> }>;
@@ -241,6 +244,8 @@ export function createSql({ url, connections, statementTimeoutMs, onIdleError }:
     }
   }
 
+  const listeners = new Set<() => Promise<void>>();
+
   async function listen(channel: string, heard: () => void): Promise<{ unlisten(): Promise<void> }> {
     let stopped = false;
     let client: pg.Client | undefined;
@@ -266,16 +271,23 @@ export function createSql({ url, connections, statementTimeoutMs, onIdleError }:
       while (!stopped) {
         await new Promise((resolve) => setTimeout(resolve, RELISTEN_MS));
         if (stopped) return;
-        if (await open().then(() => true, () => false)) return;
+        if (
+          await open().then(
+            () => true,
+            () => false,
+          )
+        )
+          return;
       }
     }
-    await open();
-    return {
-      async unlisten() {
-        stopped = true;
-        await client?.end().catch(() => {});
-      },
+    const unlisten = async () => {
+      stopped = true;
+      listeners.delete(unlisten);
+      await client?.end().catch(() => {});
     };
+    listeners.add(unlisten);
+    await open();
+    return { unlisten };
   }
 
   return Object.assign(base, {
@@ -286,7 +298,7 @@ export function createSql({ url, connections, statementTimeoutMs, onIdleError }:
       const late = new Promise<void>((resolve) => {
         timer = setTimeout(resolve, timeout * 1_000);
       });
-      await Promise.race([pool.end(), late]);
+      await Promise.race([Promise.all([pool.end(), ...[...listeners].map((unlisten) => unlisten())]), late]);
       clearTimeout(timer);
     },
   }) as Sql;

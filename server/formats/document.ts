@@ -39,11 +39,14 @@ const text = (max: number) =>
     .refine((given) => plainText.test(given), "text-characters: control characters and broken surrogate pairs are refused");
 const name = (max: number) => text(max).regex(/\S/, "empty-text: a name wants more than blanks");
 
-const money = z.string().regex(moneyPattern, 'money-format: an amount is a string with two decimals, such as "1130.00"').meta({
-  id: "Money",
-  description: "A decimal string with exactly two decimals, in the invoice's currency. Never a JSON number.",
-  examples: ["1130.00"],
-});
+const money = z
+  .string()
+  .regex(moneyPattern, 'money-format: an amount is a string with two decimals, such as "1130.00"')
+  .meta({
+    id: "Money",
+    description: "A decimal string with exactly two decimals, in the invoice's currency. Never a JSON number.",
+    examples: ["1130.00"],
+  });
 const decimal = z.string().regex(decimalPattern, "decimal-format: a decimal string with at most 13 digits before and 20 after the point");
 const taxRate = z
   .string()
@@ -75,7 +78,9 @@ const partyShape = {
   contact: z.strictObject({ name: text(200).optional(), phone: text(100).optional(), email: text(200).optional() }).optional(),
 };
 const seller = z.strictObject({ taxId, ...partyShape }).meta({ id: "Seller" });
-const buyer = z.strictObject({ taxId: taxId.optional(), ...partyShape }).meta({ id: "Buyer", description: "Without a taxId the invoice is untitled: any employer may be asked to reimburse it." });
+const buyer = z
+  .strictObject({ taxId: taxId.optional(), ...partyShape })
+  .meta({ id: "Buyer", description: "Without a taxId the invoice is untitled: any employer may be asked to reimburse it." });
 
 const allowance = z
   .strictObject({
@@ -154,10 +159,24 @@ const documentShape = {
   drawer: text(100).optional(),
   sourceId: text(200).optional().describe("The issuer's own id of the original: one original is issued once."),
   references: z
-    .strictObject({ buyer: text(200).optional(), order: text(200).optional(), salesOrder: text(200).optional(), contract: text(200).optional(), project: text(200).optional() })
+    .strictObject({
+      buyer: text(200).optional(),
+      order: text(200).optional(),
+      salesOrder: text(200).optional(),
+      contract: text(200).optional(),
+      project: text(200).optional(),
+    })
     .optional(),
   attachments: z
-    .array(z.strictObject({ id: text(200), description: text(1000).optional(), filename: text(300).optional(), mimeType: text(100).optional(), sha256: text(64).optional() }))
+    .array(
+      z.strictObject({
+        id: text(200),
+        description: text(1000).optional(),
+        filename: text(300).optional(),
+        mimeType: text(100).optional(),
+        sha256: text(64).optional(),
+      }),
+    )
     .max(100)
     .optional()
     .describe("What the original has embedded; the bytes stay in the original."),
@@ -179,7 +198,10 @@ const documentShape = {
     .describe("Personal data; never leaves the encrypted document."),
   reverses: z
     .strictObject({
-      number: z.string().regex(/^\d{20}$/, "number-not-20-digits: an invoice number has 20 digits").optional(),
+      number: z
+        .string()
+        .regex(/^\d{20}$/, "number-not-20-digits: an invoice number has 20 digits")
+        .optional(),
       sourceId: text(200).optional(),
     })
     .optional()
@@ -209,8 +231,7 @@ export const invoiceRequest = z
   .meta({ id: "InvoiceRequest" });
 export type InvoiceRequest = z.infer<typeof invoiceRequest>;
 
-const pointer = (path: readonly PropertyKey[]) =>
-  path.map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+const pointer = (path: readonly PropertyKey[]) => path.map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 
 /** What zod found as violations: field is a JSON pointer. At most 100, so that a hostile body gets no long answer. */
 export function shapeViolations(error: z.ZodError): Violation[] {
@@ -218,7 +239,8 @@ export function shapeViolations(error: z.ZodError): Violation[] {
   for (const issue of error.issues) {
     const field = pointer(issue.path);
     if (issue.code === "unrecognized_keys") {
-      for (const key of issue.keys) found.push({ field: pointer([...issue.path, key.slice(0, 100)]), rule: "unknown-member", detail: "there is no such member" });
+      for (const key of issue.keys)
+        found.push({ field: pointer([...issue.path, key.slice(0, 100)]), rule: "unknown-member", detail: "there is no such member" });
       continue;
     }
     const own = /^([a-z0-9-]+): (.*)$/s.exec(issue.message);

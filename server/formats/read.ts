@@ -42,8 +42,14 @@ function formatOf(root: Element, promised: SourceFormat | undefined): SourceForm
  * (DTD, entity), `invalid-document` (with every rule broken that could be told at once).
  */
 export function readInvoice(mediaType: string, body: Uint8Array): ReadInvoice {
-  const [type = "", ...parameters] = mediaType.toLowerCase().split(";").map((part) => part.trim());
-  const charset = parameters.find((parameter) => parameter.startsWith("charset="))?.slice(8).replaceAll('"', "");
+  const [type = "", ...parameters] = mediaType
+    .toLowerCase()
+    .split(";")
+    .map((part) => part.trim());
+  const charset = parameters
+    .find((parameter) => parameter.startsWith("charset="))
+    ?.slice(8)
+    .replaceAll('"', "");
   if ((type !== "application/json" && !xmlTypes.has(type)) || (charset !== undefined && charset !== "utf-8" && charset !== "utf8"))
     throw new Problem("unsupported-media-type", `Read here: ${mediaTypes.join(", ")}; in UTF-8`);
   if (body.length > maxBody) throw new Problem("body-too-large", `An invoice has at most ${maxBody} bytes`);

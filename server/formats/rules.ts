@@ -64,7 +64,8 @@ function checkDiscount(document: InvoiceDocument, index: number, gross: bigint, 
   }
   if (item === undefined || isDiscount(item, gross) || item.name !== line.name || item.taxRate !== line.taxRate)
     refuse(field, "discount-follows-item", "a discount line stands directly after its item, with the same name and tax rate");
-  else if (distance(0n, cents(line.amount)) > distance(0n, cents(item.amount))) refuse(`${field}/amount`, "discount-too-large", `more than the item's ${item.amount}`);
+  else if (distance(0n, cents(line.amount)) > distance(0n, cents(item.amount)))
+    refuse(`${field}/amount`, "discount-too-large", `more than the item's ${item.amount}`);
 }
 
 function checkLines(document: InvoiceDocument, format: Format, refuse: Refuse): void {
@@ -78,7 +79,8 @@ function checkLines(document: InvoiceDocument, format: Format, refuse: Refuse): 
       refuse(`${field}/${missing}`, "quantity-with-price", "quantity and unit price stand together or not at all");
     } else if (line.quantity !== undefined && line.unitPrice !== undefined) {
       if (line.unitPrice.startsWith("-")) refuse(`${field}/unitPrice`, "negative-price", "a price is not negative: the quantity is");
-      if (line.baseQuantity !== undefined && !/^[^-]*[1-9]/.test(line.baseQuantity)) refuse(`${field}/baseQuantity`, "base-quantity-positive", "a price is for more than nothing");
+      if (line.baseQuantity !== undefined && !/^[^-]*[1-9]/.test(line.baseQuantity))
+        refuse(`${field}/baseQuantity`, "base-quantity-positive", "a price is for more than nothing");
       else {
         const wanted = quantityTimesPrice(line.quantity, line.unitPrice, line.baseQuantity) + signed(line.allowances);
         if (distance(amount, wanted) > tolerance)
@@ -94,7 +96,8 @@ function checkLines(document: InvoiceDocument, format: Format, refuse: Refuse): 
       if (cents(line.tax) !== 0n) refuse(`${field}/tax`, "exempt-with-tax", `no tax goes with ${line.taxRate}`);
     } else {
       const wanted = amountTimesRate(amount, line.taxRate);
-      if (distance(cents(line.tax), wanted) > tolerance) refuse(`${field}/tax`, "line-tax", `${line.amount} × ${line.taxRate} makes ${amountText(wanted)}, not ${line.tax}`);
+      if (distance(cents(line.tax), wanted) > tolerance)
+        refuse(`${field}/tax`, "line-tax", `${line.amount} × ${line.taxRate} makes ${amountText(wanted)}, not ${line.tax}`);
     }
   }
 }
@@ -137,7 +140,8 @@ function checkBreakdown(document: InvoiceDocument, refuse: Refuse): void {
     // EN 16931's own validation allows a cent here: software rounds the tax line by line.
     const tax = amountTimesRate(cents(part.taxable), rateOf(part.taxRate));
     const none = rateOf(part.taxRate) === "0";
-    if (distance(cents(part.tax), tax) > (none ? 0n : 1n)) refuse(`${field}/tax`, "breakdown-tax", `${part.taxable} × ${part.taxRate} makes ${amountText(tax)}, not ${part.tax}`);
+    if (distance(cents(part.tax), tax) > (none ? 0n : 1n))
+      refuse(`${field}/tax`, "breakdown-tax", `${part.taxable} × ${part.taxRate} makes ${amountText(tax)}, not ${part.tax}`);
   }
   for (const key of taxable.keys()) {
     if (!seen.has(key)) refuse("/taxBreakdown", "breakdown-missing", `no part of the breakdown is for ${key.trim()}`);
@@ -157,7 +161,12 @@ function checkTotals(document: InvoiceDocument, refuse: Refuse): void {
   expect("charges", "charges-sum", part(true), "the charges make");
   // Each total is checked against the ones that are stated below it, so that one wrong figure is named once.
   const stated = (member: "lines" | "allowances" | "charges", computed: bigint) => (totals[member] === undefined ? computed : cents(totals[member]));
-  expect("net", "net-sum", stated("lines", linesSum) - stated("allowances", part(false)) + stated("charges", part(true)), "lines less allowances plus charges make");
+  expect(
+    "net",
+    "net-sum",
+    stated("lines", linesSum) - stated("allowances", part(false)) + stated("charges", part(true)),
+    "lines less allowances plus charges make",
+  );
   expect("tax", "tax-sum", sum((taxBreakdown ?? lines).map((each) => cents(each.tax))), taxBreakdown ? "the breakdown makes" : "the lines' tax makes");
   expect("gross", "gross-sum", cents(totals.net) + cents(totals.tax), "net and tax make");
   expect("payable", "payable-sum", cents(totals.gross) - cents(totals.prepaid) + cents(totals.rounding), "gross less prepaid plus rounding makes");
@@ -172,7 +181,8 @@ function checkReversal({ reverses, totals }: InvoiceDocument, refuse: Refuse): v
     return;
   }
   if (!negative) refuse("/reverses", "reverses-needs-negative", "a red letter has a negative total");
-  if ((reverses.number === undefined) === (reverses.sourceId === undefined)) refuse("/reverses", "reverses-one", "name the reversed invoice by number or by sourceId");
+  if ((reverses.number === undefined) === (reverses.sourceId === undefined))
+    refuse("/reverses", "reverses-one", "name the reversed invoice by number or by sourceId");
 }
 
 /**

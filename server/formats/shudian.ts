@@ -6,7 +6,7 @@
  * Does not own: rules that hold for every invoice (rules.ts), the XML itself (xml.ts).
  */
 import { normaliseDecimal, normaliseMoney, parseMoney, percentToFraction } from "../kernel/money.ts";
-import { type InvoiceDocument, exempt, notTaxed } from "./document.ts";
+import { exempt, type InvoiceDocument, notTaxed } from "./document.ts";
 import { createDraft, type Draft, type Row, type Style } from "./draft.ts";
 import { isDiscount } from "./rules.ts";
 import type { Element } from "./xml.ts";
@@ -110,7 +110,8 @@ function checkHeader(draft: Draft): void {
   if (reversed !== "" && !/^\d{20}$/.test(reversed)) draft.refuse(original.path, "number-not-20-digits", "the reversed 数电票 has a number of 20 digits");
   const flag = draft.find(draft.root, "Header/InherentLabel/InIssuType/LabelCode");
   const blue = flag.element?.text;
-  if (blue !== undefined && blue !== (reversed === "" ? "Y" : "N")) draft.refuse(flag.path, "blue-or-red", "Y marks a blue invoice, N a red letter, which names the reversed invoice");
+  if (blue !== undefined && blue !== (reversed === "" ? "Y" : "N"))
+    draft.refuse(flag.path, "blue-or-red", "Y marks a blue invoice, N a red letter, which names the reversed invoice");
 }
 
 /** A 数电票 as a document (without `source`). Throws Problem `invalid-document`. */

@@ -135,7 +135,11 @@ function putParty(draft: Draft, to: "/seller" | "/buyer", from: string): void {
   const vat = schemes.find((scheme) => draft.find(scheme, "cac:TaxScheme/cbc:ID").element?.text === "VAT");
   const taxed = vat ?? (to === "/seller" ? schemes[0] : undefined);
   const company = taxed ? draft.find(taxed, "cbc:CompanyID") : { element: undefined, path: `${path}/cac:PartyTaxScheme/cbc:CompanyID` };
-  draft.put(`${to}/taxId`, company.element ? normaliseTaxId(company.element.text, /^[A-Z]{2}$/.test(country ?? "") ? country : undefined) || undefined : undefined, company.path);
+  draft.put(
+    `${to}/taxId`,
+    company.element ? normaliseTaxId(company.element.text, /^[A-Z]{2}$/.test(country ?? "") ? country : undefined) || undefined : undefined,
+    company.path,
+  );
 
   const endpoint = draft.find(party, "cbc:EndpointID", path);
   if (endpoint.element?.text) putIdentifier(draft, `${to}/endpoint`, endpoint.element);
@@ -149,7 +153,11 @@ function putParty(draft: Draft, to: "/seller" | "/buyer", from: string): void {
   const part = (name: string) => draft.find(address.element, name, address.path).element?.text ?? "";
   const lines = draft.all(address.element, "cac:AddressLine").map((each) => draft.find(each, "cbc:Line").element?.text ?? "");
   const place = oneLine([part("cbc:PostalZone"), part("cbc:CityName")], " ") ?? "";
-  draft.put(`${to}/address`, oneLine([part("cbc:StreetName"), part("cbc:AdditionalStreetName"), ...lines, place, part("cbc:CountrySubentity")], ", "), address.path);
+  draft.put(
+    `${to}/address`,
+    oneLine([part("cbc:StreetName"), part("cbc:AdditionalStreetName"), ...lines, place, part("cbc:CountrySubentity")], ", "),
+    address.path,
+  );
 }
 
 function putIdentifier(draft: Draft, to: string, element: Element): void {
@@ -165,7 +173,14 @@ function putLine(draft: Draft, element: Element, index: number): void {
   draft.fill(to, element, path, lineRows);
   const quantity = draft.find(element, "cbc:InvoicedQuantity", path);
   draft.put(`${to}/unit`, quantity.element?.attributes.unitCode || undefined, quantity.path);
-  draft.put(`${to}/note`, oneLine(draft.all(element, "cbc:Note").map((note) => note.text), "\n"), `${path}/cbc:Note`);
+  draft.put(
+    `${to}/note`,
+    oneLine(
+      draft.all(element, "cbc:Note").map((note) => note.text),
+      "\n",
+    ),
+    `${path}/cbc:Note`,
+  );
   const item = draft.find(element, "cac:Item", path);
   putCategory(draft, to, item.element, "cac:ClassifiedTaxCategory", item.path);
   const classified = draft.all(item.element, "cac:CommodityClassification")[0];
@@ -213,7 +228,8 @@ function checkCurrencies(draft: Draft, element: Element, currency: string | unde
   for (const child of element.children) {
     const own = child.attributes.currencyID;
     const accounting = element.name === "TaxTotal" && element.parent === draft.root && !element.children.some((each) => each.name === "TaxSubtotal");
-    if (own !== undefined && own !== currency && !accounting) draft.refuse(draft.pathOf(child), "currency-mismatch", `${own} in an invoice in ${currency ?? "no currency"}`);
+    if (own !== undefined && own !== currency && !accounting)
+      draft.refuse(draft.pathOf(child), "currency-mismatch", `${own} in an invoice in ${currency ?? "no currency"}`);
     checkCurrencies(draft, child, currency);
   }
 }
@@ -224,7 +240,8 @@ function checkTypeCode(draft: Draft, document: Record<string, unknown>): void {
   if (element === undefined) draft.refuse(path, "BR-04", "this element is required");
   else if (reversalCodes.has(code)) {
     const rule = code === "381" ? "credit-note-in-invoice" : "correction-in-invoice";
-    if (document.reverses === undefined) draft.refuse(path, rule, `${code} is read only as a red letter: a negative total and the reversed invoice in cac:BillingReference`);
+    if (document.reverses === undefined)
+      draft.refuse(path, rule, `${code} is read only as a red letter: a negative total and the reversed invoice in cac:BillingReference`);
   } else if (!invoiceCodes.has(code)) draft.refuse(path, "unknown-type-code", `the type code ${code.slice(0, 20)} is not read here`);
 }
 
@@ -246,8 +263,22 @@ export function readUbl(root: Element): InvoiceDocument {
       { to: "bankName", from: "cac:PayeeFinancialAccount/cac:FinancialInstitutionBranch/cbc:ID" },
     ]);
   }
-  draft.put("/remark", oneLine(draft.all(root, "cbc:Note").map((note) => note.text), "\n"), "/Invoice/cbc:Note");
-  draft.put("/paymentTerms", oneLine(draft.all(root, "cac:PaymentTerms").map((terms) => draft.find(terms, "cbc:Note").element?.text ?? ""), "\n"), "/Invoice/cac:PaymentTerms");
+  draft.put(
+    "/remark",
+    oneLine(
+      draft.all(root, "cbc:Note").map((note) => note.text),
+      "\n",
+    ),
+    "/Invoice/cbc:Note",
+  );
+  draft.put(
+    "/paymentTerms",
+    oneLine(
+      draft.all(root, "cac:PaymentTerms").map((terms) => draft.find(terms, "cbc:Note").element?.text ?? ""),
+      "\n",
+    ),
+    "/Invoice/cac:PaymentTerms",
+  );
   draft.put("/lines", [], "/Invoice/cac:InvoiceLine");
   for (const [index, line] of draft.all(root, "cac:InvoiceLine").entries()) putLine(draft, line, index);
   putAllowances(draft, "", root, "/Invoice");
@@ -261,8 +292,10 @@ export function readUbl(root: Element): InvoiceDocument {
   if (gross.startsWith("-") && reversed.length > 1) draft.refuse("/Invoice/cac:BillingReference", "repeated-element", "a red letter reverses one invoice");
   return draft.finish("ubl", europeanIds, () => {
     if (draft.document.sourceId === undefined) draft.refuse("/Invoice/cbc:ID", "BR-02", "this element is required");
-    if ((draft.document.totals as { lines?: string } | undefined)?.lines === undefined) draft.refuse("/Invoice/cac:LegalMonetaryTotal/cbc:LineExtensionAmount", "BR-12", "this element is required");
-    if ((draft.document.totals as { payable?: string } | undefined)?.payable === undefined) draft.refuse("/Invoice/cac:LegalMonetaryTotal/cbc:PayableAmount", "BR-15", "this element is required");
+    if ((draft.document.totals as { lines?: string } | undefined)?.lines === undefined)
+      draft.refuse("/Invoice/cac:LegalMonetaryTotal/cbc:LineExtensionAmount", "BR-12", "this element is required");
+    if ((draft.document.totals as { payable?: string } | undefined)?.payable === undefined)
+      draft.refuse("/Invoice/cac:LegalMonetaryTotal/cbc:PayableAmount", "BR-15", "this element is required");
     checkTypeCode(draft, draft.document);
     checkCurrencies(draft, root, currency);
   });

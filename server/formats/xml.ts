@@ -71,7 +71,8 @@ function guard(text: string): void {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters XML forbids
   if (/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/.test(text)) throw malformed("forbidden-character", "A control character is not allowed in XML");
   const encoding = /^<\?xml\s[^>]{0,200}?encoding\s*=\s*["']([^"']{0,40})["']/.exec(text)?.[1];
-  if (encoding !== undefined && !/^utf-?8$/i.test(encoding)) throw malformed("encoding-not-utf8", `The declared encoding ${encoding} is not read here: use UTF-8`);
+  if (encoding !== undefined && !/^utf-?8$/i.test(encoding))
+    throw malformed("encoding-not-utf8", `The declared encoding ${encoding} is not read here: use UTF-8`);
   let elements = 0;
   const mark = /[<&]/g;
   for (let found = mark.exec(text); found !== null; found = mark.exec(text)) {
@@ -106,7 +107,11 @@ const builtIn: Readonly<Record<string, string>> = { lt: "<", gt: ">", amp: "&", 
 const decodeReferences = (text: string): string =>
   text.includes("&")
     ? text.replace(/&(?:#x([0-9a-fA-F]+)|#(\d+)|(\w+));/g, (whole, hex?: string, decimal?: string, named?: string) =>
-        hex !== undefined ? String.fromCodePoint(Number.parseInt(hex, 16)) : decimal !== undefined ? String.fromCodePoint(Number(decimal)) : (builtIn[named ?? ""] ?? whole),
+        hex !== undefined
+          ? String.fromCodePoint(Number.parseInt(hex, 16))
+          : decimal !== undefined
+            ? String.fromCodePoint(Number(decimal))
+            : (builtIn[named ?? ""] ?? whole),
       )
     : text;
 
@@ -157,11 +162,16 @@ export function parseXml(source: string): Element {
     if (checked !== true) {
       // Several unclosed elements are told as a list of names; what it means is that the text stops too early.
       const truncated = checked.err.msg.startsWith("Invalid '");
-      throw malformed("not-well-formed", truncated ? "The document ends before its elements do" : `Line ${checked.err.line}, column ${checked.err.col ?? 1}: ${checked.err.msg.slice(0, 200)}`);
+      throw malformed(
+        "not-well-formed",
+        truncated ? "The document ends before its elements do" : `Line ${checked.err.line}, column ${checked.err.col ?? 1}: ${checked.err.msg.slice(0, 200)}`,
+      );
     }
     nodes = parser.parse(text) as readonly Node[];
   } catch (error) {
-    throw error instanceof Problem ? error : malformed("not-well-formed", error instanceof Error ? error.message.slice(0, 200) : "The XML cannot be read", error);
+    throw error instanceof Problem
+      ? error
+      : malformed("not-well-formed", error instanceof Error ? error.message.slice(0, 200) : "The XML cannot be read", error);
   }
   const roots = nodes.filter((node) => !tagOf(node).startsWith("#"));
   const root = roots[0];

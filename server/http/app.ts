@@ -122,7 +122,15 @@ export function createApp(deps: AppDeps): Express {
 function told(request: express.Request, response: express.Response, milliseconds: unknown): Record<string, unknown> {
   const { keyId } = callerOf(response);
   const { route, code } = response.locals;
-  return { method: request.method, route, status: response.statusCode, code, key: keyId || undefined, milliseconds, cut: response.writableFinished ? undefined : true };
+  return {
+    method: request.method,
+    route,
+    status: response.statusCode,
+    code,
+    key: keyId || undefined,
+    milliseconds,
+    cut: response.writableFinished ? undefined : true,
+  };
 }
 
 const refuse: ErrorRequestHandler = (error, request, response, _next) => {

@@ -30,7 +30,9 @@ const page = (title: string, body: string) =>
   `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escape(title)}</title><style>${style}</style></head><body><h1>${escape(title)}</h1>${body}</body></html>`;
 
 const table = (head: readonly string[], rows: readonly (readonly string[])[]) =>
-  rows.length === 0 ? "" : `<table><tr>${head.map((cell) => `<th>${cell}</th>`).join("")}</tr>${rows.map((row) => `<tr>${row.map((cell) => `<td>${cell}</td>`).join("")}</tr>`).join("")}</table>`;
+  rows.length === 0
+    ? ""
+    : `<table><tr>${head.map((cell) => `<th>${cell}</th>`).join("")}</tr>${rows.map((row) => `<tr>${row.map((cell) => `<td>${cell}</td>`).join("")}</tr>`).join("")}</table>`;
 
 type Schema = { $ref?: string; description?: string };
 type Content = Record<string, { schema?: Schema; example?: unknown }>;
@@ -58,8 +60,16 @@ function contentOf(content: Content | undefined): string {
 function operationOf(document: OpenApiDocument, method: string, path: string, operation: Operation): string {
   const components = document.components?.parameters as Record<string, Parameter> | undefined;
   const parameters = (operation.parameters ?? []).map((given) => components?.[given.$ref?.split("/").pop() ?? ""] ?? given);
-  const rows = parameters.map(({ name, in: where, required, description, schema }) => [`<code>${escape(name)}</code>`, escape(where), required === true ? "required" : "", escape(description ?? schema?.description ?? "")]);
-  const answers = Object.entries(operation.responses).map(([status, answer]) => [escape(status), prose(answer.description) + (Number(status) < 400 ? contentOf(answer.content) : "")]);
+  const rows = parameters.map(({ name, in: where, required, description, schema }) => [
+    `<code>${escape(name)}</code>`,
+    escape(where),
+    required === true ? "required" : "",
+    escape(description ?? schema?.description ?? ""),
+  ]);
+  const answers = Object.entries(operation.responses).map(([status, answer]) => [
+    escape(status),
+    prose(answer.description) + (Number(status) < 400 ? contentOf(answer.content) : ""),
+  ]);
   return `<details id="${escape(operation.operationId)}"><summary><span class="method">${escape(method)}</span> <code>${escape(path)}</code> ${escape(operation.summary)}</summary>
 ${prose(operation.description)}${table(["name", "in", "", ""], rows)}${operation.requestBody ? `<h4>Body</h4>${contentOf(operation.requestBody.content)}` : ""}<h4>Answers</h4>${table(["status", ""], answers)}</details>`;
 }
@@ -71,7 +81,9 @@ function reference(document: OpenApiDocument): string {
   const sections = [...Map.groupBy(operations, ({ operation }) => operation.tags[0] ?? "")].map(
     ([tag, listed]) => `<h2>${escape(tag)}</h2>${listed.map(({ method, path, operation }) => operationOf(document, method, path, operation)).join("")}`,
   );
-  const schemas = Object.entries(document.components?.schemas ?? {}).map(([name, schema]) => `<h3 id="schema-${escape(name)}">${escape(name)}</h3><pre>${escape(JSON.stringify(schema, null, 2))}</pre>`);
+  const schemas = Object.entries(document.components?.schemas ?? {}).map(
+    ([name, schema]) => `<h3 id="schema-${escape(name)}">${escape(name)}</h3><pre>${escape(JSON.stringify(schema, null, 2))}</pre>`,
+  );
   return page(
     "OnePiao API",
     `<p>${escape(document.info.description)} Version ${escape(document.info.version)}. For programs: <a href="/openapi.json">openapi.json</a>. <a href="/problems">Every refusal</a>.</p>${sections.join("")}<h2>Schemas</h2>${schemas.join("")}`,
@@ -87,7 +99,12 @@ const retries = {
 export function createDocs(document: OpenApiDocument): Router {
   const html = (response: Response, text: string) => void response.set("Content-Security-Policy", policy).type("html").send(text);
   const call = reference(document);
-  const entries = Object.entries(catalogue).map(([code, { status, title, retry }]) => [`<a href="/problems/${code}"><code>${code}</code></a>`, String(status), escape(title), retries[retry]]);
+  const entries = Object.entries(catalogue).map(([code, { status, title, retry }]) => [
+    `<a href="/problems/${code}"><code>${code}</code></a>`,
+    String(status),
+    escape(title),
+    retries[retry],
+  ]);
   const refusals = page("OnePiao: every refusal", table(["code", "status", "", ""], entries));
   const router = Router();
   router.get("/openapi.json", (_request, response) => void response.json(document));

@@ -45,7 +45,15 @@ function goneSignal(response: Response): AbortSignal {
 
 export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeconds, stopping }: HandlerDeps) {
   /** The final answer of accepted work, or the 202 as it stands. */
-  async function settle(route: Route<Tx>, kept: Kept | undefined, caller: Caller, accepted: Answer, seconds: number, request: HttpRequest, signal: AbortSignal): Promise<Answer> {
+  async function settle(
+    route: Route<Tx>,
+    kept: Kept | undefined,
+    caller: Caller,
+    accepted: Answer,
+    seconds: number,
+    request: HttpRequest,
+    signal: AbortSignal,
+  ): Promise<Answer> {
     const look = async () => {
       try {
         return await route.settled?.(sql, accepted, caller);

@@ -28,7 +28,8 @@ export type Outcome = { answer: Answer; replayed: boolean };
  * Throws Problem `idempotency-key-missing` or `malformed-request`.
  */
 export function readIdempotencyKey(header: string | undefined): string {
-  if (header === undefined) throw new Problem("idempotency-key-missing", "Send Idempotency-Key with a value of your own, a UUID for example, and the same one when you try again");
+  if (header === undefined)
+    throw new Problem("idempotency-key-missing", "Send Idempotency-Key with a value of your own, a UUID for example, and the same one when you try again");
   const [, quoted] = /^"((?:[^"\\]|\\["\\])*)"$/.exec(header) ?? [];
   const key = quoted?.replaceAll(/\\(["\\])/g, "$1") ?? header;
   if (!/^[\x21-\x7e]{1,255}$/.test(key)) {
@@ -71,10 +72,12 @@ export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): E
       const hash = hashOf(request);
       return sql.begin(async (tx): Promise<Outcome> => {
         const [lock] = await tx<{ got: boolean }[]>`select pg_try_advisory_xact_lock(${lockOf(kept)}) as got`;
-        if (lock?.got !== true) throw new Problem("idempotency-key-running", "The first request with this Idempotency-Key has not ended yet; try again with the same key");
+        if (lock?.got !== true)
+          throw new Problem("idempotency-key-running", "The first request with this Idempotency-Key has not ended yet; try again with the same key");
         const [row] = await find(tx, kept);
         if (row !== undefined) {
-          if (!hash.equals(row.request_hash)) throw new Problem("idempotency-key-reused", "This Idempotency-Key belongs to another request; take a new one for a new request");
+          if (!hash.equals(row.request_hash))
+            throw new Problem("idempotency-key-reused", "This Idempotency-Key belongs to another request; take a new one for a new request");
           return { answer: answerOf(kept, row), replayed: true };
         }
         const answer = await work(tx);

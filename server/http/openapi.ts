@@ -23,10 +23,14 @@ const problemSchema = z
     status: z.int(),
     detail: z.string(),
     code: z.enum(Object.keys(catalogue) as [Code, ...Code[]]),
-    retry: z.enum(["never", "same-key", "later"]).describe("never: the same request will not succeed; same-key: send it again with the same Idempotency-Key; later: after something else has changed"),
+    retry: z
+      .enum(["never", "same-key", "later"])
+      .describe("never: the same request will not succeed; same-key: send it again with the same Idempotency-Key; later: after something else has changed"),
     requestId: z.string(),
     errors: z
-      .array(z.strictObject({ field: z.string().describe("JSON pointer into the body, ?parameter, {path part} or header"), rule: z.string(), detail: z.string() }))
+      .array(
+        z.strictObject({ field: z.string().describe("JSON pointer into the body, ?parameter, {path part} or header"), rule: z.string(), detail: z.string() }),
+      )
       .optional()
       .describe("Every rule that is broken"),
   })
@@ -118,12 +122,20 @@ function describe(route: Route): RouteConfig {
 /** Throws when a schema says something that OpenAPI cannot (at composition, not at a request). */
 export function openApi(routes: readonly Route<never>[], { version, maxWaitSeconds }: { version: string; maxWaitSeconds: number }): OpenApiDocument {
   const registry = new OpenAPIRegistry();
-  registry.registerComponent("securitySchemes", "apiKey", { type: "http", scheme: "bearer", bearerFormat: "<id>.<secret>", description: "An API key; what it may do is told by its roles" });
+  registry.registerComponent("securitySchemes", "apiKey", {
+    type: "http",
+    scheme: "bearer",
+    bearerFormat: "<id>.<secret>",
+    description: "An API key; what it may do is told by its roles",
+  });
   registry.registerComponent("parameters", "Idempotency-Key", {
     name: "Idempotency-Key",
     in: "header",
     required: true,
-    ...text("A value of your own for this one piece of work, for example a UUID. The same key with the same request gives the same answer and does the work once.", { minLength: 1, maxLength: 257 }),
+    ...text(
+      "A value of your own for this one piece of work, for example a UUID. The same key with the same request gives the same answer and does the work once.",
+      { minLength: 1, maxLength: 257 },
+    ),
   });
   registry.registerComponent("parameters", "Prefer", {
     name: "Prefer",

@@ -24,7 +24,10 @@ export function createOps(readiness: () => Promise<Readiness>, stopping: AbortSi
   router.get("/livez", (_request, response) => void response.set("Cache-Control", "no-store").json({ ok: true }));
   router.get("/readyz", async (_request, response) => {
     const answer: Readiness = stopping.aborted ? { ok: false, checks: { running: { ok: false, detail: "the process stops" } } } : await ask();
-    response.status(answer.ok ? 200 : 503).set("Cache-Control", "no-store").json(answer);
+    response
+      .status(answer.ok ? 200 : 503)
+      .set("Cache-Control", "no-store")
+      .json(answer);
   });
   return router;
 }

@@ -36,7 +36,8 @@ export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   // a connection that several addresses refused
   const causes: unknown[] = error instanceof AggregateError ? [error, ...error.errors] : [error];
-  if (causes.some((cause) => passing.test(codeOf(cause)))) return new Problem("unavailable", "The database does not answer now, or the request met another one; try again", { cause: error });
+  if (causes.some((cause) => passing.test(codeOf(cause))))
+    return new Problem("unavailable", "The database does not answer now, or the request met another one; try again", { cause: error });
   if (error instanceof URIError) return new Problem("malformed-request", "The path has a percent sign that encodes nothing", { cause: error });
   return new Problem("internal", "Something broke on our side", { cause: error });
 }
@@ -44,7 +45,11 @@ export function toProblem(error: unknown): Problem {
 /** What the log may know of an error: its class, code and place; its words only where they are our own. */
 export function describeError(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { kind: typeof error };
-  const place = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line)).slice(0, 12).join("\n");
+  const place = (error.stack ?? "")
+    .split("\n")
+    .filter((line) => /^\s+at /.test(line))
+    .slice(0, 12)
+    .join("\n");
   const quotes = error instanceof SyntaxError || error.name === "DatabaseError";
   const { constraint, table, routine } = error as Error & Record<string, unknown>;
   const cause = error.cause === undefined ? {} : { cause: describeError(error.cause) };

@@ -81,7 +81,8 @@ export const bodyTypes = (route: Route): readonly string[] => [...(route.body ? 
 export function readMediaType(route: Route, request: HttpRequest, response: Response): string {
   const types = bodyTypes(route);
   const [type = "", ...parameters] = (request.headers["content-type"] ?? "").split(";").map((part) => part.trim().toLowerCase());
-  const empty = request.headers["content-length"] === undefined ? request.headers["transfer-encoding"] === undefined : request.headers["content-length"] === "0";
+  const empty =
+    request.headers["content-length"] === undefined ? request.headers["transfer-encoding"] === undefined : request.headers["content-length"] === "0";
   const refuse = (detail: string) => {
     if (route.method === "post") response.setHeader("Accept-Post", types.join(", "));
     if (route.method === "patch") response.setHeader("Accept-Patch", types.join(", "));
@@ -93,8 +94,12 @@ export function readMediaType(route: Route, request: HttpRequest, response: Resp
     throw refuse("Compressed bodies are not read");
   }
   if (types.length === 0 || (empty && type === "")) return type;
-  if (!types.includes(type)) throw refuse(type === "" ? `Content-Type is missing; here it is ${types.join(" or ")}` : `Here Content-Type is ${types.join(" or ")}`);
-  const charset = parameters.find((parameter) => parameter.startsWith("charset="))?.slice("charset=".length).replaceAll('"', "");
+  if (!types.includes(type))
+    throw refuse(type === "" ? `Content-Type is missing; here it is ${types.join(" or ")}` : `Here Content-Type is ${types.join(" or ")}`);
+  const charset = parameters
+    .find((parameter) => parameter.startsWith("charset="))
+    ?.slice("charset=".length)
+    .replaceAll('"', "");
   if (charset !== undefined && charset !== "utf-8" && charset !== "utf8") throw refuse("Bodies are read as UTF-8 alone");
   return type;
 }

@@ -14,19 +14,28 @@ const capital = (word: string) => word.charAt(0).toUpperCase() + word.slice(1);
 /** GET /v1/invoices/{number}/bundle → getInvoicesByNumberBundle. */
 export function operationId({ method, path }: Pick<Route, "method" | "path">): string {
   const words = path.split("/").filter((part) => part !== "" && part !== "v1");
-  return method + words.flatMap((part) => (part.startsWith("{") ? ["By", part.slice(1, -1)] : part.split(/[^A-Za-z0-9]+/))).map(capital).join("");
+  return (
+    method +
+    words
+      .flatMap((part) => (part.startsWith("{") ? ["By", part.slice(1, -1)] : part.split(/[^A-Za-z0-9]+/)))
+      .map(capital)
+      .join("")
+  );
 }
 
 function faultsOf(route: Route<never>): string[] {
   const faults: string[] = [];
   const named = placeholders(route.path).sort().join();
-  const given = Object.keys(route.params?.shape ?? {}).sort().join();
+  const given = Object.keys(route.params?.shape ?? {})
+    .sort()
+    .join();
   if (!/^(\/([A-Za-z0-9._-]+|\{\w+\}))+$/.test(route.path)) faults.push("its path is not made of words and {names}");
   if (named !== given) faults.push(`its path names {${named}}, its schema {${given}}`);
   if (route.roles !== "public" && route.roles.length === 0) faults.push("no role may call it");
   if (route.roles === "public" && !["get", "post"].includes(route.method)) faults.push("it is public and writes");
   if (route.method === "get" && (route.body || route.rawBody)) faults.push("a GET has no body");
-  if (route.settled && (route.method === "get" || route.roles === "public" || !(202 in route.answers))) faults.push("only what writes, has a caller and answers 202 goes on after its answer");
+  if (route.settled && (route.method === "get" || route.roles === "public" || !(202 in route.answers)))
+    faults.push("only what writes, has a caller and answers 202 goes on after its answer");
   if (Object.keys(route.answers).length === 0) faults.push("it names no answer");
   const limit = route.query?.shape["limit"];
   if (limit?.safeParse(String(MAX_PAGE + 1)).success === true) faults.push(`its pages have no bound of ${MAX_PAGE}`);

@@ -6,8 +6,8 @@
  */
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
-import { PROBLEM_TYPE, problemAnswer } from "./problem.ts";
 import { Problem } from "../kernel/problems.ts";
+import { PROBLEM_TYPE, problemAnswer } from "./problem.ts";
 
 export type Listening = {
   url: string;
@@ -28,7 +28,9 @@ export async function listen(app: RequestListener, { host, port }: { host: strin
     if (!socket.writable) return socket.destroy();
     const { status, body } = problemAnswer(new Problem("malformed-request", "This is no HTTP request that can be read"), "");
     const text = JSON.stringify(body);
-    socket.end(`HTTP/1.1 ${status} Bad Request\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`);
+    socket.end(
+      `HTTP/1.1 ${status} Bad Request\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`,
+    );
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);

@@ -74,7 +74,10 @@ export type Route<S = never> = {
   run(request: Request<S, any, any, any>): Promise<Answer>;
 };
 
-type Typed<S, P extends ZodObject | undefined, Q extends ZodObject | undefined, B extends ZodType | undefined> = Omit<Route<S>, "params" | "query" | "body" | "run"> & {
+type Typed<S, P extends ZodObject | undefined, Q extends ZodObject | undefined, B extends ZodType | undefined> = Omit<
+  Route<S>,
+  "params" | "query" | "body" | "run"
+> & {
   params?: P;
   query?: Q;
   body?: B;

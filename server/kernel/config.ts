@@ -9,8 +9,14 @@ import { z } from "zod";
 const seconds = (d: number, max: number) => z.coerce.number().int().min(1).max(max).default(d);
 const schema = z.object({
   RPC_URL: z.url({ protocol: /^https?$/ }).describe("JSON-RPC of this operator's own node"),
-  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//).describe("PostgreSQL 18 or newer"),
-  MASTER_KEY: z.string().regex(/^[0-9a-f]{64}$/i).describe("32 bytes in hex; or MASTER_KEY_FILE"),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//)
+    .describe("PostgreSQL 18 or newer"),
+  MASTER_KEY: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/i)
+    .describe("32 bytes in hex; or MASTER_KEY_FILE"),
   DEPLOYMENT: z.string().describe("Path of deployments/<chainId>.json"),
   HOST: z.string().default("127.0.0.1"),
   PORT: z.coerce.number().int().min(0).max(65_535).default(8080),

@@ -102,11 +102,18 @@ const ambiguous = /[佰仟万亿][壹贰叁肆伍陆柒捌玖](?=[圆万亿])/;
  * a 零 between sections or between 圆 and 角, 人民币 in front, （负数） or 负 for a minus.
  */
 export function sameFigures(words: string, cents: bigint): boolean {
-  const spoken = words.replace(/\s/g, "").replace(/^人民币/, "").replace(/[元圓]/g, "圆");
+  const spoken = words
+    .replace(/\s/g, "")
+    .replace(/^人民币/, "")
+    .replace(/[元圓]/g, "圆");
   if (!/[圆角分]/.test(spoken)) return false;
   const found = /^(?:[（(]负数[）)]|负)?(.*)$/u.exec(spoken);
   const figures = found?.[1] ?? "";
-  if ((figures.length < spoken.length) !== (cents < 0n) || ambiguous.test(figures)) return false;
-  const bare = (text: string) => text.replace(/[整正]$/, "").replace(/零/g, "").replace(/^圆/, "");
+  if (figures.length < spoken.length !== cents < 0n || ambiguous.test(figures)) return false;
+  const bare = (text: string) =>
+    text
+      .replace(/[整正]$/, "")
+      .replace(/零/g, "")
+      .replace(/^圆/, "");
   return bare(figures) === bare(chineseFigures(cents < 0n ? -cents : cents));
 }

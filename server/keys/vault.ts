@@ -61,6 +61,9 @@ export async function openVault(sql: Sql, masterKeyHex: string): Promise<Vault> 
     seal: (purpose, context, plain) => encrypt(keyFor(purpose, context), context, typeof plain === "string" ? Buffer.from(plain) : plain),
     open: (purpose, context, sealed) => decrypt(keyFor(purpose, context), context, sealed),
     derive: (purpose, context) => Buffer.from(hkdfSync("sha256", keys.get(purpose) as Buffer, "derive", context, 32)),
-    blind: (field, value) => createHmac("sha256", keys.get("blind") as Buffer).update(`${field}\0${value}`).digest(),
+    blind: (field, value) =>
+      createHmac("sha256", keys.get("blind") as Buffer)
+        .update(`${field}\0${value}`)
+        .digest(),
   };
 }

@@ -58,7 +58,12 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
     const number = String(reply.body["number"] ?? "");
     if (reply.status === 201) numbers.set(sample, number);
     else faults.push(`${sample.name} was not issued: ${told(reply)}`);
-    lines.push({ what: sample.name, who: sample.document.seller.name, amount: sample.document.totals.gross, outcome: reply.status === 201 ? number : told(reply) });
+    lines.push({
+      what: sample.name,
+      who: sample.document.seller.name,
+      amount: sample.document.totals.gross,
+      outcome: reply.status === 201 ? number : told(reply),
+    });
   };
   // side by side: they share lots; red letters afterwards, for what they reverse must be sealed
   await Promise.all(good.filter((sample) => !sample.document.reverses).map(issue));
@@ -86,11 +91,17 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
   const untitled = free.filter(([sample]) => sample.document.buyer.taxId === undefined && sample.document.currency === "CNY");
   const [first, second] = untitled;
   if (!first || !second) throw new Error(`The samples have no two untitled invoices; ${faults.join("; ")}`);
-  const offer = await expectSuccess(call("POST", `/v1/invoices/${first[1]}/transfers`, { body: { to: colleague.account }, token: traveller.token }), "transfer");
+  const offer = await expectSuccess(
+    call("POST", `/v1/invoices/${first[1]}/transfers`, { body: { to: colleague.account }, token: traveller.token }),
+    "transfer",
+  );
   await expectSuccess(call("POST", `/v1/transfers/${offer["id"]}/accept`, { token: colleague.token }), "transfer");
   lines.push({ what: `transfer of ${first[1]}`, who: `${traveller.name} → ${colleague.name}`, amount: first[0].document.totals.gross, outcome: "both signed" });
 
-  const titled = Map.groupBy(free.filter(([sample]) => sample.document.buyer.taxId !== undefined), ([sample]) => sample.document.buyer.taxId);
+  const titled = Map.groupBy(
+    free.filter(([sample]) => sample.document.buyer.taxId !== undefined),
+    ([sample]) => sample.document.buyer.taxId,
+  );
   const employers = [...titled.keys()].map((taxId) => party(taxId)).filter((one) => (titled.get(one.taxId)?.length ?? 0) > 0);
   const reimbursedNumbers: string[] = [];
   const claim = (holder: { token: string }, employer: Party, invoices: string[]) =>
@@ -108,7 +119,12 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
   for (const report of settled) {
     await expectSuccess(call("POST", `/v1/claims/${report.id}/reimburse`, { token: report.employer.token }), "reimburse");
     reimbursedNumbers.push(...report.invoices);
-    lines.push({ what: `expense report of ${report.invoices.length}`, who: report.employer.name, amount: sum(numbers, report.invoices), outcome: "reimbursed under one signature" });
+    lines.push({
+      what: `expense report of ${report.invoices.length}`,
+      who: report.employer.name,
+      amount: sum(numbers, report.invoices),
+      outcome: "reimbursed under one signature",
+    });
   }
   const [payer, other] = [race.employer, settled[0]?.employer as Party];
   const personal = await expectSuccess(claim(colleague, payer, [first[1]]), "claim");
@@ -135,7 +151,12 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
   if (won !== 1 || lostRace !== RACERS - 1) faults.push(`Of ${RACERS} reimbursements at once ${won} went through and ${lostRace} were refused`);
   attempts += RACERS - 1;
   reimbursedNumbers.push(...race.invoices);
-  lines.push({ what: `${RACERS} reimbursements at once`, who: payer.name, amount: sum(numbers, race.invoices), outcome: `${won} reimbursed, ${lostRace} refused` });
+  lines.push({
+    what: `${RACERS} reimbursements at once`,
+    who: payer.name,
+    amount: sum(numbers, race.invoices),
+    outcome: `${won} reimbursed, ${lostRace} refused`,
+  });
   say("second reimbursements were tried and refused");
 
   // ── what the chain says ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -162,12 +183,22 @@ const firstViolation = (reply: Reply): { field?: string; rule?: string } => (rep
 function mismatch(sample: BadSample, reply: Reply): string | undefined {
   const { code, field, rule } = sample.expected;
   const found = firstViolation(reply);
-  const same = reply.status >= 400 && reply.status < 500 && reply.body["code"] === code && (field === undefined || found.field === field) && (rule === undefined || found.rule === rule);
+  const same =
+    reply.status >= 400 &&
+    reply.status < 500 &&
+    reply.body["code"] === code &&
+    (field === undefined || found.field === field) &&
+    (rule === undefined || found.rule === rule);
   return same ? undefined : `${sample.name} was to be refused with ${code} ${rule ?? ""} at ${field ?? ""}: ${told(reply)}`;
 }
 
 const isReversed = (sample: GoodSample, all: readonly GoodSample[]) =>
-  all.some(({ document }) => document.reverses?.sourceId !== undefined && document.reverses.sourceId === sample.document.sourceId && document.seller.taxId === sample.document.seller.taxId);
+  all.some(
+    ({ document }) =>
+      document.reverses?.sourceId !== undefined &&
+      document.reverses.sourceId === sample.document.sourceId &&
+      document.seller.taxId === sample.document.seller.taxId,
+  );
 
 function sum(numbers: Map<GoodSample, string>, of: readonly string[]): string {
   const cents = [...numbers].filter(([, number]) => of.includes(number)).reduce((total, [sample]) => total + parseMoney(sample.document.totals.gross), 0n);

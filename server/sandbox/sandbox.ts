@@ -5,10 +5,10 @@
  * else: `cli serve` cannot turn them on.
  */
 import { randomBytes } from "node:crypto";
+import { openBureau } from "../bureau.ts";
 import { createChainClient } from "../chain/client.ts";
 import type { Deployment } from "../chain/deploy.ts";
 import { deployToSandbox, SANDBOX_CHAIN_ID, startSandboxChain } from "../chain/sandbox.ts";
-import { openBureau } from "../bureau.ts";
 import { migrate, openDb } from "../db/db.ts";
 import { startPostgres } from "../db/postgres.ts";
 import { type Gateway, startGateway } from "../gateway.ts";
@@ -45,7 +45,10 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   };
   try {
     const given = process.env["DATABASE_URL"];
-    const starting = [startSandboxChain({ intervalMs: options.blockMs ?? 100 }), given === undefined ? startPostgres() : { url: given, close: async () => {} }] as const;
+    const starting = [
+      startSandboxChain({ intervalMs: options.blockMs ?? 100 }),
+      given === undefined ? startPostgres() : { url: given, close: async () => {} },
+    ] as const;
     for (const part of starting) undo.push(async () => (await part).close());
     const [chain, postgres] = await Promise.all(starting);
     say("chain and database are up");

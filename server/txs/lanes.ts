@@ -14,8 +14,8 @@
 import type { ChainClient } from "../chain/client.ts";
 import { NodeRefused } from "../chain/client.ts";
 import { announce, type Changes, type Sql, type Tx } from "../db/db.ts";
-import type { Keystore } from "../keys/keystore.ts";
 import type { Log } from "../kernel/log.ts";
+import type { Keystore } from "../keys/keystore.ts";
 
 export type Send = { to: string; data: string; gas: bigint };
 export type Lane = { name: string; address: string };
@@ -82,7 +82,8 @@ export function createLanes(deps: Deps): Lanes {
       const reason = receipt.ok ? undefined : await revertData(lane, send, receipt.block);
       const recorded = await sql.begin(async (tx) => {
         const status = receipt.ok ? "mined" : "failed";
-        const row = await tx`update sends set status = ${status}, block = ${receipt.block}, last_error = ${reason ?? null} where id = ${send.id} and status = 'pending'`;
+        const row =
+          await tx`update sends set status = ${status}, block = ${receipt.block}, last_error = ${reason ?? null} where id = ${send.id} and status = 'pending'`;
         // another process has recorded it, and told what failed
         if (row.count === 0) return false;
         if (reason !== undefined) await deps.failed(tx, send.id, reason);

@@ -34,21 +34,67 @@ describe("hostile bytes", () => {
     );
   });
   it("made from samples by cutting, doubling and inserting are read or refused, never a crash", () => {
-    const tokens = fc.constantFrom("<", ">", "&", "</", "/>", "<!--", "-->", "<![CDATA[", "]]>", "<?", "?>", '"', "'", "{", "}", "[", "]", ",", ":", "\\", "\\u0000", "\u0000", "\ufffe", "<!DOCTYPE a>", "&#0;", "&#x110000;", "&x;", "xmlns:a=''", "__proto__", "constructor", "1e999", "-", "null", "9".repeat(400), "<__proto__/>", "<constructor/>", "<a:b/>", "<toString a='1' a='2'/>");
+    const tokens = fc.constantFrom(
+      "<",
+      ">",
+      "&",
+      "</",
+      "/>",
+      "<!--",
+      "-->",
+      "<![CDATA[",
+      "]]>",
+      "<?",
+      "?>",
+      '"',
+      "'",
+      "{",
+      "}",
+      "[",
+      "]",
+      ",",
+      ":",
+      "\\",
+      "\\u0000",
+      "\u0000",
+      "\ufffe",
+      "<!DOCTYPE a>",
+      "&#0;",
+      "&#x110000;",
+      "&x;",
+      "xmlns:a=''",
+      "__proto__",
+      "constructor",
+      "1e999",
+      "-",
+      "null",
+      "9".repeat(400),
+      "<__proto__/>",
+      "<constructor/>",
+      "<a:b/>",
+      "<toString a='1' a='2'/>",
+    );
     const codes = new Set<string>();
     fc.assert(
-      fc.property(fc.constantFrom(...small), fc.array(fc.tuple(fc.constantFrom("cut", "double", "insert"), fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(60), tokens), { minLength: 1, maxLength: 4 }), (sample, changes) => {
-        let { text } = sample;
-        for (const [kind, where, length, token] of changes) {
-          const at = Math.floor(where * text.length);
-          if (kind === "cut") text = text.slice(0, at) + text.slice(at + length);
-          else if (kind === "double") text = text.slice(0, at + length) + text.slice(at);
-          else text = text.slice(0, at) + token + text.slice(at);
-        }
-        const { code, took } = outcome(sample.mediaType, Buffer.from(text));
-        codes.add(code);
-        expect(took).to.be.lessThan(bound);
-      }),
+      fc.property(
+        fc.constantFrom(...small),
+        fc.array(fc.tuple(fc.constantFrom("cut", "double", "insert"), fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(60), tokens), {
+          minLength: 1,
+          maxLength: 4,
+        }),
+        (sample, changes) => {
+          let { text } = sample;
+          for (const [kind, where, length, token] of changes) {
+            const at = Math.floor(where * text.length);
+            if (kind === "cut") text = text.slice(0, at) + text.slice(at + length);
+            else if (kind === "double") text = text.slice(0, at + length) + text.slice(at);
+            else text = text.slice(0, at) + token + text.slice(at);
+          }
+          const { code, took } = outcome(sample.mediaType, Buffer.from(text));
+          codes.add(code);
+          expect(took).to.be.lessThan(bound);
+        },
+      ),
       { numRuns: 1500 },
     );
     expect([...codes]).to.include.members(["malformed-document", "invalid-document", "forbidden-markup"]);
@@ -77,8 +123,10 @@ describe("hostile XML", () => {
     expect(took).to.be.lessThan(100);
   });
   it("with an entity that is not built in is refused, in text and in attributes", () => {
-    for (const body of ["<EInvoice>&nbsp;</EInvoice>", "<EInvoice a='&e;'/>", "<EInvoice>&lt;&xxe;</EInvoice>"]) expect(xml(body), body).to.include({ code: "forbidden-markup", rule: "entity-forbidden" });
-    for (const body of ["<EInvoice>&</EInvoice>", "<EInvoice>&#0;</EInvoice>", "<EInvoice>&#xD800;</EInvoice>", "<EInvoice>&#1114112;</EInvoice>"]) expect(xml(body), body).to.include({ code: "malformed-document", rule: "not-well-formed" });
+    for (const body of ["<EInvoice>&nbsp;</EInvoice>", "<EInvoice a='&e;'/>", "<EInvoice>&lt;&xxe;</EInvoice>"])
+      expect(xml(body), body).to.include({ code: "forbidden-markup", rule: "entity-forbidden" });
+    for (const body of ["<EInvoice>&</EInvoice>", "<EInvoice>&#0;</EInvoice>", "<EInvoice>&#xD800;</EInvoice>", "<EInvoice>&#1114112;</EInvoice>"])
+      expect(xml(body), body).to.include({ code: "malformed-document", rule: "not-well-formed" });
   });
   it("may speak of a DTD in a comment or in CDATA", () => {
     const { text } = load(samplesRoot, "shudian/01-restaurant-ordinary.xml");
@@ -86,14 +134,18 @@ describe("hostile XML", () => {
   });
   it("in another encoding is refused", () => {
     const { text, body } = load(samplesRoot, "shudian/01-restaurant-ordinary.xml");
-    for (const declared of ["GBK", "ISO-8859-1", "utf-16"]) expect(xml(text.replace("UTF-8", declared)), declared).to.include({ code: "malformed-document", rule: "encoding-not-utf8" });
+    for (const declared of ["GBK", "ISO-8859-1", "utf-16"])
+      expect(xml(text.replace("UTF-8", declared)), declared).to.include({ code: "malformed-document", rule: "encoding-not-utf8" });
     expect(outcome("application/xml", Buffer.from(`\ufeff${text}`, "utf16le"))).to.include({ code: "malformed-document", rule: "encoding-not-utf8" });
-    expect(outcome("application/xml", Buffer.concat([body.subarray(0, 700), Buffer.from([0xc3, 0x28]), body.subarray(700)])).rule).to.equal("encoding-not-utf8");
+    expect(outcome("application/xml", Buffer.concat([body.subarray(0, 700), Buffer.from([0xc3, 0x28]), body.subarray(700)])).rule).to.equal(
+      "encoding-not-utf8",
+    );
     expect(outcome("application/xml", Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), body])).code, "a byte-order mark is no harm").to.equal("read");
   });
   it("that is cut off anywhere is refused", () => {
     const { body } = load(samplesRoot, "shudian/06-scenic-person.xml");
-    for (let end = 1; end < body.length - 12; end += 37) expect(outcome("application/xml", body.subarray(0, end)).code, `after ${end} bytes`).to.equal("malformed-document");
+    for (let end = 1; end < body.length - 12; end += 37)
+      expect(outcome("application/xml", body.subarray(0, end)).code, `after ${end} bytes`).to.equal("malformed-document");
   });
   it("too deep, too wide or with endless tags is refused in time", () => {
     const cases: [string, string][] = [
@@ -140,11 +192,13 @@ describe("hostile JSON", () => {
     expect(json(text.replace("午餐 4人", '\\"kind\\": {\\\\')).code, "a quote in a text is no member").to.equal("read");
   });
   it("with prototype members is refused as with any unknown member", () => {
-    for (const key of ["__proto__", "constructor", "prototype", "toString", "source"]) expect(json(text.replace('"kind"', `"${key}": {}, "kind"`)), key).to.include({ code: "invalid-document", rule: "unknown-member" });
+    for (const key of ["__proto__", "constructor", "prototype", "toString", "source"])
+      expect(json(text.replace('"kind"', `"${key}": {}, "kind"`)), key).to.include({ code: "invalid-document", rule: "unknown-member" });
     expect(({} as Record<string, unknown>).polluted).to.equal(undefined);
   });
   it("with numbers for strings is refused, however large they are", () => {
-    for (const number of ["200.00", "1e999", "-0", "9".repeat(10_000)]) expect(json(text.replace('"200.00"', number)), number.slice(0, 9)).to.include({ code: "invalid-document", rule: "wrong-type" });
+    for (const number of ["200.00", "1e999", "-0", "9".repeat(10_000)])
+      expect(json(text.replace('"200.00"', number)), number.slice(0, 9)).to.include({ code: "invalid-document", rule: "wrong-type" });
   });
   it("of absurd depth or of another shape is refused", () => {
     expect(json("[".repeat(100_000) + "]".repeat(100_000))).to.include({ code: "malformed-document", rule: "too-deep" });
@@ -153,7 +207,8 @@ describe("hostile JSON", () => {
     expect(json("{}").code).to.equal("invalid-document");
   });
   it("with characters that no text may have is refused", () => {
-    for (const bad of ["\\u0000", "\\ud800", "\\u001b[31m", "\\uffff"]) expect(json(text.replace("午餐", bad)), bad).to.include({ code: "invalid-document", rule: "text-characters" });
+    for (const bad of ["\\u0000", "\\ud800", "\\u001b[31m", "\\uffff"])
+      expect(json(text.replace("午餐", bad)), bad).to.include({ code: "invalid-document", rule: "text-characters" });
     expect(json(text.replace("午餐", "😀\\ud83d\\ude00")).code).to.equal("read");
   });
 });

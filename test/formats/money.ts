@@ -14,11 +14,14 @@ import {
 } from "../../server/kernel/money.ts";
 
 const cents = fc.bigInt({ min: -moneyLimit + 1n, max: moneyLimit - 1n });
-const decimal = fc.record({ units: fc.bigInt({ min: -(10n ** 15n), max: 10n ** 15n }), scale: fc.integer({ min: 0, max: 12 }) }).map(({ units, scale }) => {
-  const digits = (units < 0n ? -units : units).toString().padStart(scale + 1, "0");
-  const whole = digits.slice(0, digits.length - scale);
-  return { units, scale, text: `${units < 0n ? "-" : ""}${whole}${scale === 0 ? "" : `.${digits.slice(-scale)}`}` };
-}).filter(({ text }) => /^-?\d{1,13}(\.|$)/.test(text));
+const decimal = fc
+  .record({ units: fc.bigInt({ min: -(10n ** 15n), max: 10n ** 15n }), scale: fc.integer({ min: 0, max: 12 }) })
+  .map(({ units, scale }) => {
+    const digits = (units < 0n ? -units : units).toString().padStart(scale + 1, "0");
+    const whole = digits.slice(0, digits.length - scale);
+    return { units, scale, text: `${units < 0n ? "-" : ""}${whole}${scale === 0 ? "" : `.${digits.slice(-scale)}`}` };
+  })
+  .filter(({ text }) => /^-?\d{1,13}(\.|$)/.test(text));
 
 /** The model: long division, then a look at the remainder. */
 function nearest(numerator: bigint, denominator: bigint): bigint {
@@ -71,7 +74,15 @@ describe("money", () => {
     expect(() => formatMoney(moneyLimit)).to.throw(RangeError);
   });
   it("in XML may leave decimals out", () => {
-    expect(["336.9", "120", "0", "-0", "+7.", "007.50", "-225.14"].map(normaliseMoney)).to.deep.equal(["336.90", "120.00", "0.00", "0.00", "7.00", "7.50", "-225.14"]);
+    expect(["336.9", "120", "0", "-0", "+7.", "007.50", "-225.14"].map(normaliseMoney)).to.deep.equal([
+      "336.90",
+      "120.00",
+      "0.00",
+      "0.00",
+      "7.00",
+      "7.50",
+      "-225.14",
+    ]);
     expect(["336.905", "", "1,5", "--1", "1e2", "0x10", "10000000000000"].map(normaliseMoney)).to.deep.equal(Array(7).fill(undefined));
   });
   it("agrees with long division on every product of two decimals", () => {
@@ -112,7 +123,10 @@ describe("Chinese figures", () => {
     expect(chineseFigures(0n)).to.equal("零圆整");
   });
   it("read back as the amount they were written from", () => {
-    fc.assert(fc.property(cents, (amount) => readFigures(chineseFigures(amount)) === amount), { numRuns: 1000 });
+    fc.assert(
+      fc.property(cents, (amount) => readFigures(chineseFigures(amount)) === amount),
+      { numRuns: 1000 },
+    );
   });
   it("agree with their own amount and with no other", () => {
     fc.assert(fc.property(cents, (amount) => sameFigures(chineseFigures(amount), amount)));

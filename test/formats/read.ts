@@ -10,7 +10,10 @@ import { Problem } from "../../server/kernel/problems.ts";
 import { bad, expectedRefusals, good, load, samplesRoot } from "./samples.ts";
 
 /** Everything between the tags of a name, read with nothing but a regular expression. */
-const texts = (xml: string, tag: string): string[] => [...xml.matchAll(new RegExp(`<${tag}(?: [^>]*)?>([^<]*)</${tag}>`, "g"))].map((found) => (found[1] ?? "").trim().replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&"));
+const texts = (xml: string, tag: string): string[] =>
+  [...xml.matchAll(new RegExp(`<${tag}(?: [^>]*)?>([^<]*)</${tag}>`, "g"))].map((found) =>
+    (found[1] ?? "").trim().replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&"),
+  );
 const one = (xml: string, tag: string): string => texts(xml, tag)[0] ?? "";
 const between = (xml: string, tag: string): string => new RegExp(`<${tag}>([\\s\\S]*?)</${tag}>`).exec(xml)?.[1] ?? "";
 const blocks = (xml: string, tag: string): string[] => [...xml.matchAll(new RegExp(`<${tag}>[\\s\\S]*?</${tag}>`, "g"))].map((found) => found[0]);
@@ -22,7 +25,10 @@ describe("a 数电票", () => {
   for (const { name, text, body } of good("shudian")) {
     it(`keeps its content: ${name}`, () => {
       const { document, source, holder } = readInvoice("application/xml; charset=UTF-8", body);
-      for (const [side, party] of [["Seller", document.seller], ["Buyer", document.buyer]] as const) {
+      for (const [side, party] of [
+        ["Seller", document.seller],
+        ["Buyer", document.buyer],
+      ] as const) {
         expect(party).to.deep.include({ name: one(text, `${side}Name`) });
         const given = ["IdNum", "Addr", "TelNum", "BankName", "BankAccNum"].map((tag) => orNothing(one(text, side + tag)));
         expect([party.taxId, party.address, party.phone, party.bankName, party.bankAccount]).to.deep.equal(given);
@@ -33,7 +39,12 @@ describe("a 数电票", () => {
       expect(document.lines.map((line) => line.spec)).to.deep.equal(texts(text, "SpecMod").map(orNothing));
       expect(document.lines.map((line) => line.unit)).to.deep.equal(texts(text, "MeaUnits").map(orNothing));
       expect(document.lines.map((line) => line.taxCode)).to.deep.equal(texts(text, "TaxClassificationCode"));
-      for (const [member, tag] of [["quantity", "Quantity"], ["unitPrice", "UnPrice"], ["amount", "Amount"], ["tax", "ComTaxAm"]] as const)
+      for (const [member, tag] of [
+        ["quantity", "Quantity"],
+        ["unitPrice", "UnPrice"],
+        ["amount", "Amount"],
+        ["tax", "ComTaxAm"],
+      ] as const)
         expect(numbers(document.lines.map((line) => line[member])), tag).to.deep.equal(numbers(texts(text, tag)));
       const rates = texts(text, "TaxRate").map((rate) => (rate.endsWith("%") ? Number(rate.slice(0, -1)) / 100 : /\d/.test(rate) ? Number(rate) : rate));
       expect(document.lines.map((line) => (/\d/.test(line.taxRate) ? Number(line.taxRate) : line.taxRate))).to.deep.equal(rates);
@@ -44,7 +55,9 @@ describe("a 数电票", () => {
         gross: one(text, "TotalTax-includedAmount"),
         inWords: one(text, "TotalTax-includedAmountInChinese"),
       });
-      expect(document.sourceId).to.equal(one(text, "InvoiceNumber")).and.match(/^\d{20}$/);
+      expect(document.sourceId)
+        .to.equal(one(text, "InvoiceNumber"))
+        .and.match(/^\d{20}$/);
       expect(document.kind).to.equal(one(between(text, "GeneralOrSpecialVAT"), "LabelCode") === "01" ? "special" : "ordinary");
       expect(document.issuedAt).to.equal(`${one(text, "RequestTime").replace(" ", "T")}+08:00`);
       expect(document.remark).to.equal(orNothing(one(text, "Remark")));
@@ -86,7 +99,17 @@ describe("a UBL invoice", () => {
       const total = between(outside, "cac:LegalMonetaryTotal");
       const { totals } = document;
       expect(numbers([totals.lines, totals.net, totals.gross, totals.prepaid, totals.payable, totals.allowances, totals.charges])).to.deep.equal(
-        numbers(["LineExtensionAmount", "TaxExclusiveAmount", "TaxInclusiveAmount", "PrepaidAmount", "PayableAmount", "AllowanceTotalAmount", "ChargeTotalAmount"].map((tag) => one(total, `cbc:${tag}`))),
+        numbers(
+          [
+            "LineExtensionAmount",
+            "TaxExclusiveAmount",
+            "TaxInclusiveAmount",
+            "PrepaidAmount",
+            "PayableAmount",
+            "AllowanceTotalAmount",
+            "ChargeTotalAmount",
+          ].map((tag) => one(total, `cbc:${tag}`)),
+        ),
       );
       const subtotals = blocks(outside, "cac:TaxSubtotal");
       expect(numbers((document.taxBreakdown ?? []).flatMap((part) => [part.taxable, part.tax]))).to.deep.equal(
@@ -94,7 +117,11 @@ describe("a UBL invoice", () => {
       );
       const supplier = between(text, "cac:AccountingSupplierParty");
       expect(document.seller.name).to.equal(one(supplier, "cbc:RegistrationName"));
-      expect(document.seller.taxId.replace(/^DE/, "")).to.equal(one(between(supplier, "cac:PartyTaxScheme"), "cbc:CompanyID").replace(/[^A-Z0-9]/g, "").replace(/^DE/, ""));
+      expect(document.seller.taxId.replace(/^DE/, "")).to.equal(
+        one(between(supplier, "cac:PartyTaxScheme"), "cbc:CompanyID")
+          .replace(/[^A-Z0-9]/g, "")
+          .replace(/^DE/, ""),
+      );
       for (const tag of ["cbc:StreetName", "cbc:CityName", "cbc:PostalZone"]) expect(document.seller.address).to.include(one(supplier, tag));
       const customer = between(text, "cac:AccountingCustomerParty");
       expect(document.buyer.name).to.equal(one(customer, "cbc:RegistrationName"));
@@ -109,7 +136,10 @@ describe("a UBL invoice", () => {
     });
   }
   it("reads numeric references and CDATA as text", () => {
-    expect(readInvoice("application/xml", load(samplesRoot, "ubl/01-two-rates.xml").body).document.lines.map((line) => line.name)).to.deep.equal(["Ordner & Register, A4", "Fachbuch „Rechnung & Steuer“"]);
+    expect(readInvoice("application/xml", load(samplesRoot, "ubl/01-two-rates.xml").body).document.lines.map((line) => line.name)).to.deep.equal([
+      "Ordner & Register, A4",
+      "Fachbuch „Rechnung & Steuer“",
+    ]);
   });
 });
 
@@ -139,8 +169,13 @@ describe("an invoice in JSON", () => {
 describe("a document that breaks a rule", () => {
   const readme = readFileSync(join(samplesRoot, "README.md"), "utf8");
   it("stands in the table of samples, and every row has its file", () => {
-    expect(bad().map(({ name }) => name).sort()).to.deep.equal(Object.keys(expectedRefusals).sort());
-    for (const [name, { rule }] of Object.entries(expectedRefusals)) expect(readme).to.match(new RegExp(`\\| \`${name.replaceAll(".", "\\.")}\` \\|.*\\| \`${rule}\` \\|`));
+    expect(
+      bad()
+        .map(({ name }) => name)
+        .sort(),
+    ).to.deep.equal(Object.keys(expectedRefusals).sort());
+    for (const [name, { rule }] of Object.entries(expectedRefusals))
+      expect(readme).to.match(new RegExp(`\\| \`${name.replaceAll(".", "\\.")}\` \\|.*\\| \`${rule}\` \\|`));
   });
   for (const { name, mediaType, body } of bad()) {
     const wanted = expectedRefusals[name];
@@ -163,7 +198,15 @@ describe("a document's text", () => {
   it("does not depend on the order of members", () => {
     const { document } = readInvoice("application/json", load(samplesRoot, "json/02-discount.json").body);
     const reversed = (value: unknown): unknown =>
-      Array.isArray(value) ? value.map(reversed) : typeof value === "object" && value !== null ? Object.fromEntries(Object.entries(value).reverse().map(([key, member]) => [key, reversed(member)])) : value;
+      Array.isArray(value)
+        ? value.map(reversed)
+        : typeof value === "object" && value !== null
+          ? Object.fromEntries(
+              Object.entries(value)
+                .reverse()
+                .map(([key, member]) => [key, reversed(member)]),
+            )
+          : value;
     expect(canonicalJson(reversed(document))).to.equal(canonicalJson(document));
     expect(JSON.parse(canonicalJson(document))).to.deep.equal(document);
     expect(canonicalJson({ b: undefined, a: ["ü", true], _: "\u2028" })).to.equal('{"_":"\u2028","a":["ü",true]}');

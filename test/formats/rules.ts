@@ -36,7 +36,12 @@ describe("the rules of an invoice", () => {
     const line = "/EInvoice/EInvoiceData/IssuItemInformation[1]";
     expect(xml("shudian/01-restaurant-ordinary.xml", ["<UnPrice>188.68", "<UnPrice>188.69"])).to.deep.equal([]);
     expect(xml("shudian/01-restaurant-ordinary.xml", ["<UnPrice>188.68", "<UnPrice>188.70"])).to.deep.equal([`line-amount ${line}/Amount`]);
-    const cent: [string, string][] = [["<ComTaxAm>11.32", "<ComTaxAm>11.33"], ["<TotalTaxAm>11.32", "<TotalTaxAm>11.33"], ["<TotalTax-includedAmount>200.00", "<TotalTax-includedAmount>200.01"], ["贰佰圆整", "贰佰圆零壹分"]];
+    const cent: [string, string][] = [
+      ["<ComTaxAm>11.32", "<ComTaxAm>11.33"],
+      ["<TotalTaxAm>11.32", "<TotalTaxAm>11.33"],
+      ["<TotalTax-includedAmount>200.00", "<TotalTax-includedAmount>200.01"],
+      ["贰佰圆整", "贰佰圆零壹分"],
+    ];
     expect(xml("shudian/01-restaurant-ordinary.xml", ...cent)).to.deep.equal([]);
   });
   it("name every broken rule at once", () => {
@@ -44,7 +49,13 @@ describe("the rules of an invoice", () => {
     invoice.lines[0] = { ...invoice.lines[0], tax: "11.00" };
     invoice.totals = { net: "188.69", tax: "11.32", gross: "200.00" };
     invoice.seller = { name: "无", taxId: "91440305MA4JURQ28T" };
-    expect(asJson(invoice)).to.deep.equal(["tax-id-check-digit /seller/taxId", "line-tax /lines/0/tax", "net-sum /totals/net", "tax-sum /totals/tax", "gross-sum /totals/gross"]);
+    expect(asJson(invoice)).to.deep.equal([
+      "tax-id-check-digit /seller/taxId",
+      "line-tax /lines/0/tax",
+      "net-sum /totals/net",
+      "tax-sum /totals/tax",
+      "gross-sum /totals/gross",
+    ]);
   });
   it("let a discount line stand only after its item, smaller than it, against the invoice's sign", () => {
     const swapped = json("02-discount");
@@ -84,7 +95,11 @@ describe("the rules of an invoice", () => {
     payable.totals = { ...payable.totals, payable: "1000.01" };
     expect(asJson(payable)).to.deep.equal(["payable-sum /totals/payable"]);
     const other = json("05-breakdown-euro");
-    other.taxBreakdown = [{ taxRate: "0.07", taxable: "0.00", tax: "0.00" }, { taxRate: "0.190", taxable: "900.00", tax: "171.00" }, { taxRate: "0.19", taxable: "900.00", tax: "171.00" }];
+    other.taxBreakdown = [
+      { taxRate: "0.07", taxable: "0.00", tax: "0.00" },
+      { taxRate: "0.190", taxable: "900.00", tax: "171.00" },
+      { taxRate: "0.19", taxable: "900.00", tax: "171.00" },
+    ];
     expect(asJson(other)).to.include("breakdown-twice /taxBreakdown/2");
     const missing = json("05-breakdown-euro");
     missing.taxBreakdown = [{ taxRate: "0.07", taxable: "0.00", tax: "0.00" }];
@@ -95,22 +110,32 @@ describe("the rules of an invoice", () => {
       expect(asJson({ ...json("01-restaurant"), issuedAt }), issuedAt).to.deep.equal(["time-format /issuedAt"]);
     expect(asJson({ ...json("01-restaurant"), issuedAt: "2028-02-29T12:00:00.5Z" })).to.deep.equal([]);
     expect(asJson({ ...json("01-restaurant"), dueDate: "2026-04-31" })).to.deep.equal(["date-format /dueDate"]);
-    expect(xml("shudian/01-restaurant-ordinary.xml", ["<IssueTime>2026-11-03", "<IssueTime>2026-11-31"])).to.deep.equal(["date-format /EInvoice/TaxSupervisionInfo/IssueTime"]);
+    expect(xml("shudian/01-restaurant-ordinary.xml", ["<IssueTime>2026-11-03", "<IssueTime>2026-11-31"])).to.deep.equal([
+      "date-format /EInvoice/TaxSupervisionInfo/IssueTime",
+    ]);
   });
   it("want both numbers of a 数电票 to be one, and its flag to fit", () => {
-    expect(xml("shudian/01-restaurant-ordinary.xml", ["<EIid>26442000000000700001", "<EIid>26442000000000700002"])).to.deep.equal(["number-stands-twice /EInvoice/Header/EIid"]);
-    expect(xml("shudian/09-red-letter-of-04.xml", ["<LabelCode>N<", "<LabelCode>Y<"])).to.deep.equal(["blue-or-red /EInvoice/Header/InherentLabel/InIssuType/LabelCode"]);
-    expect(xml("shudian/09-red-letter-of-04.xml", ["<OriginalInvoiceCode>26112000000000700004</OriginalInvoiceCode>", ""], ["<LabelCode>N<", "<LabelCode>Y<"])).to.deep.equal(["negative-needs-reverses /EInvoice/EInvoiceData/BasicInformation/TotalTax-includedAmount"]);
+    expect(xml("shudian/01-restaurant-ordinary.xml", ["<EIid>26442000000000700001", "<EIid>26442000000000700002"])).to.deep.equal([
+      "number-stands-twice /EInvoice/Header/EIid",
+    ]);
+    expect(xml("shudian/09-red-letter-of-04.xml", ["<LabelCode>N<", "<LabelCode>Y<"])).to.deep.equal([
+      "blue-or-red /EInvoice/Header/InherentLabel/InIssuType/LabelCode",
+    ]);
+    expect(
+      xml("shudian/09-red-letter-of-04.xml", ["<OriginalInvoiceCode>26112000000000700004</OriginalInvoiceCode>", ""], ["<LabelCode>N<", "<LabelCode>Y<"]),
+    ).to.deep.equal(["negative-needs-reverses /EInvoice/EInvoiceData/BasicInformation/TotalTax-includedAmount"]);
   });
   it("refuse an element that stands twice, since a reader could take either", () => {
-    expect(xml("shudian/01-restaurant-ordinary.xml", ["<Drawer>", "<TotalTaxAm>1.00</TotalTaxAm><Drawer>"])).to.deep.equal(["repeated-element /EInvoice/EInvoiceData/BasicInformation/TotalTaxAm"]);
+    expect(xml("shudian/01-restaurant-ordinary.xml", ["<Drawer>", "<TotalTaxAm>1.00</TotalTaxAm><Drawer>"])).to.deep.equal([
+      "repeated-element /EInvoice/EInvoiceData/BasicInformation/TotalTaxAm",
+    ]);
   });
   it("want no tax at all in an exempt part of a breakdown", () => {
     const cent: [string, string][] = [
       ['<cbc:TaxAmount currencyID="EUR">0<', '<cbc:TaxAmount currencyID="EUR">0.01<'],
       ['</cbc:TaxableAmount><cbc:TaxAmount currencyID="EUR">0<', '</cbc:TaxableAmount><cbc:TaxAmount currencyID="EUR">0.01<'],
-      ['480</cbc:TaxInclusiveAmount>', "480.01</cbc:TaxInclusiveAmount>"],
-      ['480</cbc:PayableAmount>', "480.01</cbc:PayableAmount>"],
+      ["480</cbc:TaxInclusiveAmount>", "480.01</cbc:TaxInclusiveAmount>"],
+      ["480</cbc:PayableAmount>", "480.01</cbc:PayableAmount>"],
     ];
     expect(xml("ubl/03-exempt.xml", ...cent)).to.deep.equal(["BR-CO-17 /Invoice/cac:TaxTotal/cac:TaxSubtotal[1]/cbc:TaxAmount"]);
   });
@@ -121,16 +146,26 @@ describe("the rules of an invoice", () => {
     expect(changed("two")).to.deep.equal(["money-format /EInvoice/EInvoiceData/IssuItemInformation[1]/TotaltaxIncludedAmount"]);
   });
   it("name the line of a 数电票 that is wrong", () => {
-    expect(xml("shudian/02-hotel-special.xml", ["<TaxRate>0.06</TaxRate><ComTaxAm>8.49", "<TaxRate>6,0</TaxRate><ComTaxAm>8.49"])).to.deep.equal(["tax-rate-format /EInvoice/EInvoiceData/IssuItemInformation[2]/TaxRate"]);
+    expect(xml("shudian/02-hotel-special.xml", ["<TaxRate>0.06</TaxRate><ComTaxAm>8.49", "<TaxRate>6,0</TaxRate><ComTaxAm>8.49"])).to.deep.equal([
+      "tax-rate-format /EInvoice/EInvoiceData/IssuItemInformation[2]/TaxRate",
+    ]);
   });
 });
 
 describe("a UBL credit note", () => {
   const negated = (code: string, reference: boolean): string => {
     let { text } = load(samplesRoot, "ubl/01-two-rates.xml");
-    text = text.replace(/(<cbc:(?:LineExtensionAmount|TaxAmount|TaxableAmount|TaxExclusiveAmount|TaxInclusiveAmount|PayableAmount) currencyID="EUR">|<cbc:InvoicedQuantity unitCode="C62">)/g, "$1-");
+    text = text.replace(
+      /(<cbc:(?:LineExtensionAmount|TaxAmount|TaxableAmount|TaxExclusiveAmount|TaxInclusiveAmount|PayableAmount) currencyID="EUR">|<cbc:InvoicedQuantity unitCode="C62">)/g,
+      "$1-",
+    );
     text = text.replace("380<", `${code}<`);
-    return reference ? text.replace("  <cac:AccountingSupplierParty>", "<cac:BillingReference><cac:InvoiceDocumentReference><cbc:ID>NB-2026-0815</cbc:ID></cac:InvoiceDocumentReference></cac:BillingReference><cac:AccountingSupplierParty>") : text;
+    return reference
+      ? text.replace(
+          "  <cac:AccountingSupplierParty>",
+          "<cac:BillingReference><cac:InvoiceDocumentReference><cbc:ID>NB-2026-0815</cbc:ID></cac:InvoiceDocumentReference></cac:BillingReference><cac:AccountingSupplierParty>",
+        )
+      : text;
   };
   it("is read as a red letter when it is negative and names its invoice", () => {
     for (const code of ["380", "381", "384"])
@@ -155,7 +190,8 @@ describe("a media type", () => {
     }
   };
   it("that is not read here is refused before the body is looked at", () => {
-    for (const mediaType of ["", "text/plain", "application/pdf", "application/xml; charset=gbk", "multipart/form-data", "constructor"]) expect(code(mediaType), mediaType).to.equal("unsupported-media-type");
+    for (const mediaType of ["", "text/plain", "application/pdf", "application/xml; charset=gbk", "multipart/form-data", "constructor"])
+      expect(code(mediaType), mediaType).to.equal("unsupported-media-type");
   });
   it("that promises a format holds the document to it", () => {
     expect(code("application/vnd.onepiao.shudian+xml")).to.equal("read");

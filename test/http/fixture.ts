@@ -32,8 +32,14 @@ export const looks = new Map<string, number>();
 
 const note = z.object({
   name: z.string().min(1).max(20),
-  amount: z.string().regex(/^\d+\.\d\d$/).optional(),
-  parts: z.array(z.strictObject({ size: z.int().positive() })).max(3).optional(),
+  amount: z
+    .string()
+    .regex(/^\d+\.\d\d$/)
+    .optional(),
+  parts: z
+    .array(z.strictObject({ size: z.int().positive() }))
+    .max(3)
+    .optional(),
 });
 const noteId = z.object({ id: z.string().regex(/^\d{1,9}$/) });
 const shown = z.strictObject({ id: z.int(), name: z.string() }).meta({ id: "Note" });
@@ -87,7 +93,10 @@ export const routes: Route<Tx>[] = [
     produces: ["application/x-ndjson"],
     answers: { 200: { description: "A result for each line" } },
     async run({ sql, caller, body }) {
-      const lines = Buffer.from(body as Uint8Array).toString().trim().split("\n");
+      const lines = Buffer.from(body as Uint8Array)
+        .toString()
+        .trim()
+        .split("\n");
       const results: string[] = [];
       for (const line of lines) results.push(JSON.stringify({ id: await keep(sql, caller.account, (JSON.parse(line) as { name: string }).name) }));
       return { status: 200, body: results.join("\n"), headers: { "content-type": "application/x-ndjson" } };
@@ -320,7 +329,14 @@ after(async () => {
   started = undefined;
 });
 
-type Call = { method?: string; key?: string | undefined; idempotencyKey?: string | undefined; body?: unknown; headers?: Record<string, string>; signal?: AbortSignal };
+type Call = {
+  method?: string;
+  key?: string | undefined;
+  idempotencyKey?: string | undefined;
+  body?: unknown;
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+};
 export type Answered = { status: number; headers: Headers; text: string; json: any };
 
 /** A request; `body` that is no string or bytes goes as JSON, and a POST has an Idempotency-Key unless told otherwise. */
@@ -331,8 +347,16 @@ export async function call(url: string, { method = "GET", key, body, headers = {
   if (method === "POST" && idempotencyKey !== undefined) all.set("idempotency-key", idempotencyKey);
   const raw = body === undefined || typeof body === "string" || body instanceof Uint8Array;
   if (body !== undefined && !all.has("content-type")) all.set("content-type", "application/json");
-  const response = await fetch(url, { method, headers: all, ...(body === undefined ? {} : { body: raw ? (body as string) : JSON.stringify(body) }), ...(signal ? { signal } : {}) });
+  const response = await fetch(url, {
+    method,
+    headers: all,
+    ...(body === undefined ? {} : { body: raw ? (body as string) : JSON.stringify(body) }),
+    ...(signal ? { signal } : {}),
+  });
   const text = await response.text();
-  const json = /json/.test(response.headers.get("content-type") ?? "") && !/ndjson/.test(response.headers.get("content-type") ?? "") ? JSON.parse(text || "null") : undefined;
+  const json =
+    /json/.test(response.headers.get("content-type") ?? "") && !/ndjson/.test(response.headers.get("content-type") ?? "")
+      ? JSON.parse(text || "null")
+      : undefined;
   return { status: response.status, headers: response.headers, text, json };
 }

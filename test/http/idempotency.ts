@@ -29,7 +29,9 @@ describe("a POST with an Idempotency-Key", () => {
         const again = await call(`${urlOf()}/v1/notes`, request);
         expect([first.status, again.status]).to.deep.equal([201, 201]);
         expect(again.text).to.equal(first.text);
-        expect(again.headers.get("location")).to.equal(first.headers.get("location")).and.match(/^\/v1\/notes\/\d+$/);
+        expect(again.headers.get("location"))
+          .to.equal(first.headers.get("location"))
+          .and.match(/^\/v1\/notes\/\d+$/);
         expect(again.headers.get("content-type")).to.equal(first.headers.get("content-type"));
         expect([first.headers.get("idempotency-replayed"), again.headers.get("idempotency-replayed")]).to.deep.equal([null, "true"]);
         expect(await world.notes(account)).to.deep.equal(["one"]);
@@ -107,7 +109,8 @@ describe("a POST with an Idempotency-Key", () => {
           { body: { name: "x" }, headers: { "content-type": "text/plain" }, status: 415 },
           { body: "x".repeat(20_000), status: 413 },
         ];
-        for (const { status, ...request } of bad) expect((await call(`${urlOf()}/v1/notes`, { method: "POST", key, idempotencyKey, ...request })).status).to.equal(status);
+        for (const { status, ...request } of bad)
+          expect((await call(`${urlOf()}/v1/notes`, { method: "POST", key, idempotencyKey, ...request })).status).to.equal(status);
         const good = await call(`${world.url}/v1/notes`, { method: "POST", key, idempotencyKey, body: { name: "good" } });
         expect(good.status).to.equal(201);
         expect(await world.notes(account)).to.deep.equal(["good"]);
@@ -142,7 +145,10 @@ describe("a POST with an Idempotency-Key", () => {
     this.timeout(20_000);
     const { account, key } = await world.party("issuer");
     const name = randomUUID();
-    const child = fork(new URL("./gateway-process.ts", import.meta.url), [name], { env: { ...process.env, DATABASE: world.database.url, KEY: world.database.masterKey }, execArgv: [] });
+    const child = fork(new URL("./gateway-process.ts", import.meta.url), [name], {
+      env: { ...process.env, DATABASE: world.database.url, KEY: world.database.masterKey },
+      execArgv: [],
+    });
     try {
       const said = (await once(child, "message")) as [{ url: string }];
       const request = { method: "POST", key, idempotencyKey: randomUUID(), body: { gate: name } };
@@ -181,7 +187,13 @@ describe("a POST with an Idempotency-Key", () => {
 
   it("answers text as it was, also when it is repeated", async () => {
     const { key } = await world.party("issuer");
-    const request = { method: "POST", key, idempotencyKey: randomUUID(), body: '{"name":"a"}\n{"name":"b"}', headers: { "content-type": "application/x-ndjson" } };
+    const request = {
+      method: "POST",
+      key,
+      idempotencyKey: randomUUID(),
+      body: '{"name":"a"}\n{"name":"b"}',
+      headers: { "content-type": "application/x-ndjson" },
+    };
     const first = await call(`${world.url}/v1/notes/batch`, request);
     const again = await call(`${world.url}/v1/notes/batch`, request);
     expect(first.text).to.match(/^\{"id":\d+\}\n\{"id":\d+\}$/);

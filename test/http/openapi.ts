@@ -33,10 +33,18 @@ describe("/openapi.json", () => {
       if (name === "$ref") references.push(value);
       return value;
     });
-    expect(references).to.include.members(["#/components/schemas/Problem", "#/components/schemas/Note", "#/components/schemas/Job", "#/components/parameters/Idempotency-Key"]);
+    expect(references).to.include.members([
+      "#/components/schemas/Problem",
+      "#/components/schemas/Note",
+      "#/components/schemas/Job",
+      "#/components/parameters/Idempotency-Key",
+    ]);
     for (const reference of references) {
       expect(reference).to.match(/^#\//);
-      const found = reference.slice(2).split("/").reduce((at: any, part) => at?.[part], document);
+      const found = reference
+        .slice(2)
+        .split("/")
+        .reduce((at: any, part) => at?.[part], document);
       expect(found, reference).to.be.an("object");
     }
   });
@@ -79,7 +87,10 @@ describe("/openapi.json", () => {
       const named = operation.parameters.map((parameter: any) => parameter.$ref ?? parameter.name);
       expect(named.includes("#/components/parameters/Idempotency-Key"), at).to.equal(route.method === "post" && !open);
       expect(named.includes("#/components/parameters/Prefer"), at).to.equal(route.settled !== undefined);
-      expect(Object.keys(operation.requestBody?.content ?? {}), at).to.have.members([...(route.body ? ["application/json"] : []), ...(route.rawBody?.mediaTypes ?? [])]);
+      expect(Object.keys(operation.requestBody?.content ?? {}), at).to.have.members([
+        ...(route.body ? ["application/json"] : []),
+        ...(route.rawBody?.mediaTypes ?? []),
+      ]);
       for (const [status, answer] of Object.entries(route.answers)) {
         const content = Object.keys(operation.responses[status].content ?? {});
         expect(content, at).to.have.members(route.produces ?? (answer.schema ? ["application/json"] : []));
@@ -87,7 +98,10 @@ describe("/openapi.json", () => {
     }
     expect(document.paths["/v1/notes"].post.requestBody.required).to.equal(true);
     expect(document.paths["/v1/notes"].post.responses["409"].description).to.contain("`quota-exceeded`");
-    expect(document.paths["/v1/notes"].post.requestBody.content["application/json"].schema).to.deep.include({ required: ["name"], additionalProperties: false });
+    expect(document.paths["/v1/notes"].post.requestBody.content["application/json"].schema).to.deep.include({
+      required: ["name"],
+      additionalProperties: false,
+    });
     const limit = document.paths["/v1/notes"].get.parameters.find((parameter: any) => parameter.name === "limit");
     expect(limit.schema).to.deep.include({ type: "integer", minimum: 1, maximum: 100, default: 20 });
   });
@@ -128,7 +142,15 @@ describe("/openapi.json", () => {
 });
 
 describe("a route that cannot be served", () => {
-  const sound = { method: "get", path: "/v1/x", summary: "x", tag: "x", roles: ["issuer"], answers: { 200: { description: "x" } }, run: async () => ({ status: 200, body: {} }) } as const satisfies Route<Tx>;
+  const sound = {
+    method: "get",
+    path: "/v1/x",
+    summary: "x",
+    tag: "x",
+    roles: ["issuer"],
+    answers: { 200: { description: "x" } },
+    run: async () => ({ status: 200, body: {} }),
+  } as const satisfies Route<Tx>;
   const unsound: [string, Partial<Route<Tx>>, RegExp][] = [
     ["names in its path what its schema does not", { path: "/v1/x/{id}" }, /names \{id\}, its schema \{\}/],
     ["is written in Express's way", { path: "/v1/x/:id" }, /words and \{names\}/],
@@ -153,7 +175,12 @@ describe("a route that cannot be served", () => {
     const paths = ["/v1/a/{b}", "/v1/a/b/c", "/v1/a/b", "/v1/{a}/b"];
     const made = paths.map((path): Route<Tx> => {
       const names = [...path.matchAll(/\{(\w+)\}/g)].map((found) => found[1] ?? "");
-      return { ...sound, path, query: z.object({ limit: pageLimit }), ...(names.length > 0 ? { params: z.object(Object.fromEntries(names.map((name) => [name, z.string()]))) } : {}) };
+      return {
+        ...sound,
+        path,
+        query: z.object({ limit: pageLimit }),
+        ...(names.length > 0 ? { params: z.object(Object.fromEntries(names.map((name) => [name, z.string()]))) } : {}),
+      };
     });
     const order = routeTable(made).map(({ path }) => path);
     expect(order.indexOf("/v1/a/b")).to.be.lessThan(order.indexOf("/v1/a/{b}"));

@@ -17,7 +17,8 @@ describe("a request", () => {
 
   const post = (body: unknown, headers: Record<string, string> = {}, path = "/v1/notes") => call(`${world.url}${path}`, { method: "POST", key, body, headers });
   const get = (path: string, headers: Record<string, string> = {}) => call(`${world.url}${path}`, { key, headers });
-  const violations = (answer: Answered): [string, string][] => (answer.json.errors ?? []).map((error: { field: string; rule: string }) => [error.field, error.rule]);
+  const violations = (answer: Answered): [string, string][] =>
+    (answer.json.errors ?? []).map((error: { field: string; rule: string }) => [error.field, error.rule]);
 
   /** Every refusal looks the same: RFC 9457 with what the catalogue says. */
   function expectProblem(answer: Answered, code: keyof typeof catalogue): void {
@@ -155,7 +156,10 @@ describe("a request", () => {
 
     it("that never says how large it is is refused when it grows too large, and the client gets to read so", async () => {
       // far more than fits into the buffers of a socket: the rest must be read, or the client could never finish
-      const sending = rawRequest(`${world.url}/v1/notes`, { method: "POST", headers: { authorization: `Bearer ${key}`, "content-type": "application/json", "idempotency-key": "chunks" } });
+      const sending = rawRequest(`${world.url}/v1/notes`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${key}`, "content-type": "application/json", "idempotency-key": "chunks" },
+      });
       const sent = once(sending, "finish");
       const received = once(sending, "response") as Promise<[IncomingMessage]>;
       for (let i = 0; i < 400; i++) sending.write(Buffer.alloc(100_000, 32));
@@ -206,7 +210,10 @@ describe("a request", () => {
       const head = await fetch(`${world.url}/v1/notes`, { method: "HEAD", headers: { authorization: `Bearer ${key}` } });
       expect([head.status, await head.text()]).to.deep.equal([200, ""]);
       expect(Number(head.headers.get("content-length"))).to.be.greaterThan(2);
-      const options = await fetch(`${world.url}/v1/notes`, { method: "OPTIONS", headers: { origin: "https://elsewhere.example", "access-control-request-method": "POST" } });
+      const options = await fetch(`${world.url}/v1/notes`, {
+        method: "OPTIONS",
+        headers: { origin: "https://elsewhere.example", "access-control-request-method": "POST" },
+      });
       expect(options.status).to.equal(204);
       expect(options.headers.get("allow")).to.contain("POST");
       expect([...options.headers.keys()].filter((name) => name.startsWith("access-control"))).to.deep.equal([]);
@@ -247,7 +254,10 @@ describe("a request", () => {
         const text = await new Promise<string>((resolve, reject) => {
           const socket = connect(Number(new URL(world.url).port), "127.0.0.1", () => socket.write(bytes));
           let all = "";
-          socket.on("data", (chunk) => (all += chunk)).on("end", () => resolve(all)).on("error", reject);
+          socket
+            .on("data", (chunk) => (all += chunk))
+            .on("end", () => resolve(all))
+            .on("error", reject);
         });
         expect(text).to.match(/^HTTP\/1\.1 400 /);
         expect(JSON.parse(text.split("\r\n\r\n")[1] ?? "").code).to.equal("malformed-request");
@@ -351,18 +361,37 @@ describe("a request", () => {
       await call(`${world.url}/v1/notes`, { headers: { authorization: "Bearer guessedguessed.guessedsecret" } });
       await new Promise((resolve) => setTimeout(resolve, 20));
       const text = world.log();
-      const lines = text.split("\n").filter((line) => line.includes(`"${requestId}"`)).map((line) => JSON.parse(line));
+      const lines = text
+        .split("\n")
+        .filter((line) => line.includes(`"${requestId}"`))
+        .map((line) => JSON.parse(line));
       expect(lines).to.have.length(1);
       expect(lines[0]).to.include({ method: "GET", route: "/v1/notes/{id}", status: 422, code: "invalid-request", key: key.split(".")[0], requestId });
       expect(lines[0].milliseconds).to.be.a("number");
-      for (const secret of [key, key.split(".")[1] ?? key, "logged-name", "secretquery", "cookiesecret", "othersecret", "188.68", "guessedsecret", "classified-row", account, "authorization"])
+      for (const secret of [
+        key,
+        key.split(".")[1] ?? key,
+        "logged-name",
+        "secretquery",
+        "cookiesecret",
+        "othersecret",
+        "188.68",
+        "guessedsecret",
+        "classified-row",
+        account,
+        "authorization",
+      ])
         expect(text, secret).to.not.contain(secret);
     });
 
     it("says where our own fault was", async () => {
       const answer = await post({ name: "crash" }, { "x-request-id": "crash-1" });
       expect(answer.status).to.equal(500);
-      const line = world.log().split("\n").map((each) => (each ? JSON.parse(each) : {})).find((each) => each.requestId === "crash-1" && each.error);
+      const line = world
+        .log()
+        .split("\n")
+        .map((each) => (each ? JSON.parse(each) : {}))
+        .find((each) => each.requestId === "crash-1" && each.error);
       expect(line.error.message).to.equal("the crash has words of its own");
       expect(line.error.place).to.contain("fixture.ts");
       expect(line.level).to.equal(50);
@@ -370,7 +399,11 @@ describe("a request", () => {
 
     it("says of a row that the database refused which rule it broke, not what it held", async () => {
       await post({ name: "unique" }, { "x-request-id": "unique-1" });
-      const line = world.log().split("\n").map((each) => (each ? JSON.parse(each) : {})).find((each) => each.requestId === "unique-1" && each.error);
+      const line = world
+        .log()
+        .split("\n")
+        .map((each) => (each ? JSON.parse(each) : {}))
+        .find((each) => each.requestId === "unique-1" && each.error);
       expect(line.error).to.include({ kind: "DatabaseError", code: "23505", constraint: "notes_pkey", table: "notes" });
     });
   });

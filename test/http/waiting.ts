@@ -15,7 +15,14 @@ describe("Prefer: wait", () => {
 
   const take = (key: string, prefer: string | undefined, more: { url?: string; idempotencyKey?: string; signal?: AbortSignal } = {}) => {
     const { url = world.url, idempotencyKey = randomUUID(), signal } = more;
-    return call(`${url}/v1/jobs`, { method: "POST", key, idempotencyKey, body: { kind: "x" }, headers: prefer === undefined ? {} : { prefer }, ...(signal ? { signal } : {}) });
+    return call(`${url}/v1/jobs`, {
+      method: "POST",
+      key,
+      idempotencyKey,
+      body: { kind: "x" },
+      headers: prefer === undefined ? {} : { prefer },
+      ...(signal ? { signal } : {}),
+    });
   };
   /** The account's one job, as soon as it is committed. */
   const jobOf = async (account: string): Promise<string> => {

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { ZeroAddress } from "ethers";
 import { samplesRoot } from "../formats/samples.ts";
-import { call, freshTaxId, invoiceOf, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
+import { call, freshTaxId, invoiceOf, type Loose, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
 import { database, refused, until, untilStatus } from "./observe.ts";
 import { type GatewayProcess, moveOut } from "./support/gateway-process.ts";
 

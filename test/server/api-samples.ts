@@ -4,7 +4,7 @@
  */
 import { expect } from "chai";
 import { bad, expectedRefusals, good, type Sample } from "../formats/samples.ts";
-import { type Loose as Value, call, documentOf, must, sandbox, type TestParty, taxpayer } from "./network.ts";
+import { call, documentOf, must, sandbox, type TestParty, taxpayer, type Loose as Value } from "./network.ts";
 import { database, month, record, refused, traces, untilStatus } from "./observe.ts";
 
 type Loose = Record<string, Value>;
