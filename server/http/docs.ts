@@ -18,16 +18,16 @@ table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:t
 
 const policy = `default-src 'none'; style-src 'sha256-${createHash("sha256").update(style).digest("base64")}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
-const escape = (text: unknown) => String(text).replaceAll(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+const escaped = (text: unknown) => String(text).replaceAll(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 /** Escaped text of which `code` and empty lines are the only marks. */
 const prose = (text: string | undefined) =>
   (text ?? "")
     .split(/\n\n+/)
-    .map((part) => `<p>${escape(part).replaceAll(/&#96;([^&]+)&#96;|`([^`]+)`/g, "<code>$1$2</code>")}</p>`)
+    .map((part) => `<p>${escaped(part).replaceAll(/&#96;([^&]+)&#96;|`([^`]+)`/g, "<code>$1$2</code>")}</p>`)
     .join("");
 
 const page = (title: string, body: string) =>
-  `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escape(title)}</title><style>${style}</style></head><body><h1>${escape(title)}</h1>${body}</body></html>`;
+  `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escaped(title)}</title><style>${style}</style></head><body><h1>${escaped(title)}</h1>${body}</body></html>`;
 
 const table = (head: readonly string[], rows: readonly (readonly string[])[]) =>
   rows.length === 0
@@ -51,8 +51,8 @@ function contentOf(content: Content | undefined): string {
   return Object.entries(content ?? {})
     .map(([type, { schema = {} }]) => {
       const name = schema.$ref?.split("/").pop();
-      const form = name === undefined ? `<pre>${escape(JSON.stringify(schema, null, 2))}</pre>` : `<a href="#schema-${escape(name)}">${escape(name)}</a>`;
-      return `<p><code>${escape(type)}</code> ${form}</p>`;
+      const form = name === undefined ? `<pre>${escaped(JSON.stringify(schema, null, 2))}</pre>` : `<a href="#schema-${escaped(name)}">${escaped(name)}</a>`;
+      return `<p><code>${escaped(type)}</code> ${form}</p>`;
     })
     .join("");
 }
@@ -61,16 +61,16 @@ function operationOf(document: OpenApiDocument, method: string, path: string, op
   const components = document.components?.parameters as Record<string, Parameter> | undefined;
   const parameters = (operation.parameters ?? []).map((given) => components?.[given.$ref?.split("/").pop() ?? ""] ?? given);
   const rows = parameters.map(({ name, in: where, required, description, schema }) => [
-    `<code>${escape(name)}</code>`,
-    escape(where),
+    `<code>${escaped(name)}</code>`,
+    escaped(where),
     required === true ? "required" : "",
-    escape(description ?? schema?.description ?? ""),
+    escaped(description ?? schema?.description ?? ""),
   ]);
   const answers = Object.entries(operation.responses).map(([status, answer]) => [
-    escape(status),
+    escaped(status),
     prose(answer.description) + (Number(status) < 400 ? contentOf(answer.content) : ""),
   ]);
-  return `<details id="${escape(operation.operationId)}"><summary><span class="method">${escape(method)}</span> <code>${escape(path)}</code> ${escape(operation.summary)}</summary>
+  return `<details id="${escaped(operation.operationId)}"><summary><span class="method">${escaped(method)}</span> <code>${escaped(path)}</code> ${escaped(operation.summary)}</summary>
 ${prose(operation.description)}${table(["name", "in", "", ""], rows)}${operation.requestBody ? `<h4>Body</h4>${contentOf(operation.requestBody.content)}` : ""}<h4>Answers</h4>${table(["status", ""], answers)}</details>`;
 }
 
@@ -79,14 +79,14 @@ function reference(document: OpenApiDocument): string {
     Object.entries(item as Record<string, Operation>).map(([method, operation]) => ({ method, path, operation })),
   );
   const sections = [...Map.groupBy(operations, ({ operation }) => operation.tags[0] ?? "")].map(
-    ([tag, listed]) => `<h2>${escape(tag)}</h2>${listed.map(({ method, path, operation }) => operationOf(document, method, path, operation)).join("")}`,
+    ([tag, listed]) => `<h2>${escaped(tag)}</h2>${listed.map(({ method, path, operation }) => operationOf(document, method, path, operation)).join("")}`,
   );
   const schemas = Object.entries(document.components?.schemas ?? {}).map(
-    ([name, schema]) => `<h3 id="schema-${escape(name)}">${escape(name)}</h3><pre>${escape(JSON.stringify(schema, null, 2))}</pre>`,
+    ([name, schema]) => `<h3 id="schema-${escaped(name)}">${escaped(name)}</h3><pre>${escaped(JSON.stringify(schema, null, 2))}</pre>`,
   );
   return page(
     "OnePiao API",
-    `<p>${escape(document.info.description)} Version ${escape(document.info.version)}. For programs: <a href="/openapi.json">openapi.json</a>. <a href="/problems">Every refusal</a>.</p>${sections.join("")}<h2>Schemas</h2>${schemas.join("")}`,
+    `<p>${escaped(document.info.description)} Version ${escaped(document.info.version)}. For programs: <a href="/openapi.json">openapi.json</a>. <a href="/problems">Every refusal</a>.</p>${sections.join("")}<h2>Schemas</h2>${schemas.join("")}`,
   );
 }
 
@@ -102,7 +102,7 @@ export function createDocs(document: OpenApiDocument): Router {
   const entries = Object.entries(catalogue).map(([code, { status, title, retry }]) => [
     `<a href="/problems/${code}"><code>${code}</code></a>`,
     String(status),
-    escape(title),
+    escaped(title),
     retries[retry],
   ]);
   const refusals = page("OnePiao: every refusal", table(["code", "status", "", ""], entries));
@@ -114,7 +114,7 @@ export function createDocs(document: OpenApiDocument): Router {
     const code = request.params.code;
     if (!Object.hasOwn(catalogue, code)) throw new Problem("not-found", "There is no such code");
     const { status, title, retry } = catalogue[code as Code];
-    html(response, page(code, `<p>${escape(title)}.</p><p>HTTP status ${status}. ${retries[retry]}</p><p><a href="/problems">Every refusal</a></p>`));
+    html(response, page(code, `<p>${escaped(title)}.</p><p>HTTP status ${status}. ${retries[retry]}</p><p><a href="/problems">Every refusal</a></p>`));
   });
   return router;
 }

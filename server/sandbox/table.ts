@@ -3,7 +3,7 @@
 const wide = /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\uffe0-\uffe6]/;
 const columns = (text: string): number => [...text].reduce((sum, char) => sum + (wide.test(char) ? 2 : 1), 0);
 
-function fit(text: string, width: number): string {
+function padded(text: string, width: number): string {
   let [kept, used] = ["", 0];
   for (const char of text) {
     const next = used + columns(char);
@@ -20,7 +20,7 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
     cells
       .map((cell, i) => {
         const width = widths[i] ?? 0;
-        return right.includes(i) ? " ".repeat(Math.max(0, width - columns(cell))) + cell : fit(cell, width);
+        return right.includes(i) ? " ".repeat(Math.max(0, width - columns(cell))) + cell : padded(cell, width);
       })
       .join("  ")
       .trimEnd();

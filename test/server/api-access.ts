@@ -61,6 +61,8 @@ describe("who may do and see what", () => {
     ["GET", "/v1/invoices?as=issuer", undefined, [200, 200, 200, 403, 403, 403, 403]],
     ["GET", "/v1/invoices?as=holder", undefined, [200, 403, 403, 200, 200, 403, 403]],
     ["GET", "/v1/claims?as=employer", undefined, [403, 403, 403, 403, 403, 200, 200]],
+    ["GET", "/v1/ledger", undefined, [200, 200, 200, 200, 200, 200, 200]],
+    ["PATCH", "/v1/ledger", { open: true }, [200, 403, 403, 403, 403, 403, 403]],
     ["POST", "/v1/taxpayers", { name: "新", taxId: "x", capabilities: ["issuer"] }, [422, 403, 403, 403, 403, 403, 403]],
     ["PATCH", "/v1/taxpayers/{shop}", { standing: "active" }, [200, 403, 403, 403, 403, 403, 403]],
     ["PUT", "/v1/taxpayers/{shop}/quota", { period: month(), granted: "1000000.00" }, [200, 403, 403, 403, 403, 403, 403]],
