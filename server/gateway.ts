@@ -115,7 +115,7 @@ export async function startGateway(config: Config, deployment: Deployment): Prom
     });
 
     const taxpayers = createTaxpayers({ vault, keys, drawStep: config.DRAW_STEP });
-    const persons = createPersons({ vault, keys });
+    const persons = createPersons({ vault, keys, contracts });
     const invoices = createInvoices({ sql, vault, taxpayers, changes });
     const routes = [
       ...taxpayerRoutes(taxpayers),

@@ -35,6 +35,13 @@ const types = {
   Reimburse: { Reimburse: act([employer]), ...invoices },
   Reject: { Reject: act([employer]), ...invoices },
   Reverse: { Reverse: act([{ name: "issuer", type: "uint32" }]), ...invoices },
+  // not for the chain: shows a gateway that an account's key is with whoever registers it
+  Register: {
+    Register: [
+      { name: "account", type: "address" },
+      { name: "maker", type: "address" },
+    ],
+  },
   RotateKey: { RotateKey: counted(["account", "address"], ["key", "address"]) },
   Draw: { Draw: counted(["index", "uint32"], ["period", "uint32"], ["amount", "uint128"]) },
   GiveBack: { GiveBack: counted(["index", "uint32"], ["period", "uint32"], ["amount", "uint128"]) },

@@ -22,7 +22,15 @@ const HEADERS_MS = 10_000;
 
 export async function listen(app: RequestListener, { host, port }: { host: string; port: number }): Promise<Listening> {
   // no count of headers here: Node would drop the rest silently; limits.ts refuses
-  const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: HEADERS_MS, keepAliveTimeout: 65_000, connectionsCheckingInterval: 5_000 }, app);
+  let closing = false;
+  const server = createServer(
+    { requestTimeout: REQUEST_MS, headersTimeout: HEADERS_MS, keepAliveTimeout: 65_000, connectionsCheckingInterval: 5_000 },
+    (request, response) => {
+      // a busy client on a kept-alive connection would otherwise never let go
+      if (closing) response.setHeader("Connection", "close");
+      app(request, response);
+    },
+  );
   server.maxHeadersCount = 0;
   server.on("clientError", (_error, socket) => {
     if (!socket.writable) return socket.destroy();
@@ -42,6 +50,7 @@ export async function listen(app: RequestListener, { host, port }: { host: strin
     port: taken,
     close: (graceMs = 10_000) =>
       new Promise((resolve) => {
+        closing = true;
         const timer = setTimeout(() => server.closeAllConnections(), graceMs);
         server.close(() => {
           clearTimeout(timer);

@@ -44,6 +44,7 @@ export const catalogue = {
 
   // parties
   "tax-id-enrolled": entry(409, "This tax id is enrolled already"),
+  "key-not-shown": entry(422, "The proof does not show that the account's key is the party's"),
   "invoice-busy": entry(409, "Another act on this invoice waits for its outcome", "later"),
   "invoice-not-sealed": entry(409, "The invoice is accepted but not sealed yet", "later"),
   "claim-state": entry(409, "The claim's state does not allow this"),

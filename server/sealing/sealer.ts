@@ -18,6 +18,9 @@ export const sealerLock = 7_146_009_513;
 const GAS_PER_LEAF = 1_700n;
 const GAS_PER_LOT = 180_000n;
 
+/** Looks at least so often, so that stopping never takes longer. */
+const MAX_WAIT_MS = 1_000;
+
 type Waiting = { segment: string; lotted: bigint; waiting: bigint; issuer: number; account: string; old: boolean };
 
 export function createSealer(deps: Deps): Sealer {
@@ -65,7 +68,7 @@ export function createSealer(deps: Deps): Sealer {
 
   async function run(): Promise<void> {
     while (!stopping) {
-      const change = deps.changes.wait(deps.lotAgeMs);
+      const change = deps.changes.wait(Math.min(deps.lotAgeMs, MAX_WAIT_MS));
       try {
         const closed = await close();
         if (closed > 0) log.debug({ closed }, "lots closed");

@@ -1,8 +1,11 @@
 /** Taxpayers over HTTP: enrolment, standing, key rotation, quota, segments, persons. */
 import { expect } from "chai";
 import { Wallet, ZeroAddress, ZeroHash } from "ethers";
-import { call, freshTaxId, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
+import { call, freshTaxId, must, ownKey, person, sandbox, type TestParty, taxpayer } from "./network.ts";
+
 import { database, month, period, quotaOnChain, refused, until } from "./observe.ts";
+
+const noProof = `0x${"11".repeat(64)}`;
 
 const year = month().slice(2, 4);
 
@@ -77,7 +80,7 @@ describe("taxpayers over HTTP", () => {
       rule: "not-zero",
     });
     // red letters belong to the zero address: whoever had it would read them all
-    refused(await call("POST", "/v1/persons", { name: "零地址", key }, { token: shop.token }), "zero-address");
+    refused(await call("POST", "/v1/persons", { name: "零地址", key: { ...key, proof: noProof } }, { token: shop.token }), "zero-address");
     expect((await call("POST", "/v1/taxpayers", { name: "零地址", taxId, capabilities: ["employer"] })).status).equals(201);
   });
 
@@ -85,7 +88,7 @@ describe("taxpayers over HTTP", () => {
     const firm = await taxpayer("换过钥匙的公司", ["employer"]);
     const { key: address } = await must(call("POST", `/v1/taxpayers/${firm.taxId}/key-rotations`, { key: { custody: "gateway" } }, { token: firm.token }));
     const key = { custody: "own", address };
-    refused(await call("POST", "/v1/persons", { name: "冒用", key }, { token: shop.token }), "account-enrolled");
+    refused(await call("POST", "/v1/persons", { name: "冒用", key: { ...key, proof: noProof } }, { token: shop.token }), "account-enrolled");
     refused(await call("POST", `/v1/taxpayers/${shop.taxId}/key-rotations`, { key }, { token: shop.token }), "account-enrolled");
   });
 
@@ -97,7 +100,19 @@ describe("taxpayers over HTTP", () => {
       key: { custody: "own", address: shop.account },
     });
     refused(reply, "account-enrolled");
-    refused(await call("POST", "/v1/persons", { name: "借用账户", key: { custody: "own", address: shop.account } }, { token: shop.token }), "account-enrolled");
+    const borrowed = { custody: "own", address: shop.account, proof: noProof };
+    refused(await call("POST", "/v1/persons", { name: "借用账户", key: borrowed }, { token: shop.token }), "account-enrolled");
+  });
+
+  it("a stranger's account is not registered without that account's word for this taxpayer", async () => {
+    const [stranger, other] = [Wallet.createRandom(), await taxpayer("另一家登记公司", ["employer"])];
+    const register = (key: object) => call("POST", "/v1/persons", { name: "外来账户", key }, { token: shop.token });
+    const mine = await ownKey(shop, stranger);
+    refused(await register({ ...mine, proof: noProof }), "key-not-shown", { field: "/key/proof", rule: "signature-by-account-key" });
+    refused(await register({ ...(await ownKey(shop, Wallet.createRandom())), address: stranger.address }), "key-not-shown");
+    // a word that was given to somebody else
+    refused(await register(await ownKey(other, stranger)), "key-not-shown");
+    expect((await register(mine)).status).equals(201);
   });
 
   it("standing and capabilities are the bureau's to change, one at a time", async () => {

@@ -1,7 +1,7 @@
 /** Transfers over HTTP: offers, both parties' words, and what the ledger says afterwards. */
 import { expect } from "chai";
 import { Wallet } from "ethers";
-import { call, invoiceOf, issued, must, person, type Reply, type TestParty, taxpayer } from "./network.ts";
+import { call, invoiceOf, issued, must, ownKey, person, type Reply, type TestParty, taxpayer } from "./network.ts";
 import { record, refused, until, untilStatus } from "./observe.ts";
 
 type Holder = { account: string; token: string };
@@ -134,7 +134,7 @@ describe("transfers over HTTP", () => {
 
     it("a receiver's signature is asked for, and nothing moves before it", async () => {
       const wallet = Wallet.createRandom();
-      const own = await person(firm, "自管", { custody: "own", address: wallet.address });
+      const own = await person(firm, "自管", await ownKey(firm, wallet));
       const number = await held(ann);
       const { id } = await must(offer(number, ann, own.account));
       const accepted = await say(id, "accept", own, 0);
@@ -155,7 +155,7 @@ describe("transfers over HTTP", () => {
 
     it("a sender's signature is asked for, after the receiver has accepted", async () => {
       const wallet = Wallet.createRandom();
-      const own = await person(firm, "自管卖方", { custody: "own", address: wallet.address });
+      const own = await person(firm, "自管卖方", await ownKey(firm, wallet));
       const number = await held(own);
       const { id } = await must(offer(number, own, bob.account));
       const accepted = await say(id, "accept", bob, 0);

@@ -23,7 +23,6 @@ after(async () => {
   started = undefined;
 });
 
-// biome-ignore lint/suspicious/noExplicitAny: a test looks into an answer to see whether its shape is right
 export type Loose = any;
 export type Reply = { status: number; body: Loose; headers: Headers };
 export type CallOptions = { token?: string; key?: string; wait?: number; type?: string; headers?: Record<string, string> };
@@ -85,6 +84,21 @@ export async function taxpayer(
     ]);
   }
   return { taxId, account: made.account, index: made.index, token, name };
+}
+
+type Signer = { address: string; signTypedData(domain: object, types: Record<string, { name: string; type: string }[]>, value: object): Promise<string> };
+/** What a person that keeps its own key gives to the taxpayer that registers it. */
+export async function ownKey(maker: { account: string }, wallet: Signer): Promise<{ custody: "own"; address: string; proof: string }> {
+  const { deployment } = await sandbox();
+  const domain = { name: deployment.network, version: "1", chainId: deployment.chainId, verifyingContract: deployment.ledger };
+  const types = {
+    Register: [
+      { name: "account", type: "address" },
+      { name: "maker", type: "address" },
+    ],
+  };
+  const proof = await wallet.signTypedData(domain, types, { account: wallet.address, maker: maker.account });
+  return { custody: "own", address: wallet.address, proof };
 }
 
 /** A person made by a taxpayer, with an API key. */

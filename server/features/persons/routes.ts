@@ -21,11 +21,21 @@ export function personRoutes(persons: Persons): Route<Tx>[] {
       body: z.strictObject({
         name: z.string().trim().min(1).max(100),
         key: z
-          .discriminatedUnion("custody", [z.strictObject({ custody: z.literal("gateway") }), z.strictObject({ custody: z.literal("own"), address: account })])
+          .discriminatedUnion("custody", [
+            z.strictObject({ custody: z.literal("gateway") }),
+            z.strictObject({
+              custody: z.literal("own"),
+              address: account,
+              proof: z
+                .string()
+                .regex(/^0x([0-9a-fA-F]{128}|[0-9a-fA-F]{130})$/, "signature-format")
+                .describe("The account's EIP-712 signature over Register(address account,address maker), maker being the caller's account"),
+            }),
+          ])
           .default({ custody: "gateway" }),
       }),
       answers: { 201: { description: "Made", schema } },
-      problems: ["account-enrolled"],
+      problems: ["account-enrolled", "key-not-shown", "zero-address"],
       async run({ sql, caller, body }) {
         const person = await persons.create(sql, caller, body);
         // the name was the caller's; a stored answer repeats only what it did not know
