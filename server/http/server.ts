@@ -21,7 +21,6 @@ const REQUEST_MS = 30_000;
 const HEADERS_MS = 10_000;
 
 export async function listen(app: RequestListener, { host, port }: { host: string; port: number }): Promise<Listening> {
-  // no count of headers here: Node would drop the rest silently; limits.ts refuses
   let closing = false;
   const server = createServer(
     { requestTimeout: REQUEST_MS, headersTimeout: HEADERS_MS, keepAliveTimeout: 65_000, connectionsCheckingInterval: 5_000 },
@@ -31,6 +30,7 @@ export async function listen(app: RequestListener, { host, port }: { host: strin
       app(request, response);
     },
   );
+  // no count of headers here: Node would drop the rest silently; limits.ts refuses
   server.maxHeadersCount = 0;
   server.on("clientError", (_error, socket) => {
     if (!socket.writable) return socket.destroy();
