@@ -92,7 +92,8 @@ export function createFollower(deps: Deps): Follower {
     if (here.hash !== at.hash) return stay("forked", at, head, "the chain has another block at the cursor: rebuild");
     if (head === from) return stay("following", at, head);
     const to = Math.min(head, from + PAGE);
-    await apply(at, from + 1, to);
+    // another follower was first: look where the cursor is now
+    if (!(await apply(at, from + 1, to))) return true;
     current = { state: "following", block: to, head };
     return to < head;
   }
@@ -103,7 +104,8 @@ export function createFollower(deps: Deps): Follower {
     return false;
   }
 
-  async function apply(at: Cursor, from: number, to: number): Promise<void> {
+  /** Applies the blocks and moves the cursor; false, with nothing changed, when another follower has moved it. */
+  async function apply(at: Cursor, from: number, to: number): Promise<boolean> {
     const logs = await chain.logs(contracts.addresses, from, to);
     const times = new Map<number, number>();
     for (const number of new Set(logs.map((l) => l.block))) {
@@ -114,15 +116,16 @@ export function createFollower(deps: Deps): Follower {
     }
     const last = await chain.block(to);
     if (!last) throw new Error(`The node has no block ${to} although its head is beyond`);
-    await sql.begin(async (tx) => {
+    return sql.begin(async (tx) => {
       const moved = await tx`
         update cursor set block = ${to}, hash = ${last.hash}, time = ${last.time} where block = ${at.block} and hash = ${at.hash}`;
-      if (moved.count !== 1) throw new Error("Another follower moved the cursor");
+      if (moved.count !== 1) return false;
       for (const raw of logs) {
         const event = contracts.event(raw);
         if (event) await applyEvent(tx, event, times.get(event.block) as number);
       }
       if (logs.length > 0) await announce(tx);
+      return true;
     });
   }
 
@@ -179,7 +182,12 @@ export function createFollower(deps: Deps): Follower {
     },
     async caughtUp() {
       const goal = (await chain.head()) - deps.finalityDepth;
-      while (!stopping && (current.state !== "following" || current.block < goal)) await deps.changes.wait(50);
+      while (!stopping) {
+        // the cursor itself: what this process last knew of it is old after a rebuild
+        const [at] = await sql<{ block: bigint }[]>`select block from cursor`;
+        if (at && Number(at.block) >= goal && current.state === "following") return;
+        await deps.changes.wait(50);
+      }
     },
   };
 }

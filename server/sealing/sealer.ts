@@ -23,6 +23,9 @@ const MAX_WAIT_MS = 1_000;
 
 type Waiting = { segment: string; lotted: bigint; waiting: bigint; issuer: number; account: string; old: boolean };
 
+/** Accepted numbers without their rows: somebody has been at the database. */
+class MissingInvoices extends Error {}
+
 export function createSealer(deps: Deps): Sealer {
   const { sql, log } = deps;
   const fits = Number((deps.gasLimit - GAS_PER_LOT) / GAS_PER_LEAF);
@@ -42,12 +45,18 @@ export function createSealer(deps: Deps): Sealer {
         where u.accepted > u.lotted`;
       let closed = 0;
       for (const segment of waiting) {
-        for (let left = Number(segment.waiting), from = segment.lotted; left >= size || (left > 0 && segment.old); ) {
-          const count = Math.min(left, size);
-          await closeLot(tx, segment, from, count);
-          left -= count;
-          from += BigInt(count);
-          closed += 1;
+        try {
+          for (let left = Number(segment.waiting), from = segment.lotted; left >= size || (left > 0 && segment.old); ) {
+            const count = Math.min(left, size);
+            await closeLot(tx, segment, from, count);
+            left -= count;
+            from += BigInt(count);
+            closed += 1;
+          }
+        } catch (cause) {
+          // nothing of this lot is written yet; the other segments' lots are closed all the same
+          if (!(cause instanceof MissingInvoices)) throw cause;
+          log.error({ segment: segment.segment, error: cause.message }, "a lot cannot be closed");
         }
       }
       return closed;
@@ -57,7 +66,7 @@ export function createSealer(deps: Deps): Sealer {
   async function closeLot(tx: Tx, segment: Waiting, from: bigint, count: number): Promise<void> {
     const first = (BigInt(segment.segment) + from).toString();
     const leaves = await leavesOf(tx, first, count);
-    if (leaves.length !== count) throw new Error(`Segment ${segment.segment} lacks accepted invoices from ${first} on`);
+    if (leaves.length !== count) throw new MissingInvoices(`Segment ${segment.segment} lacks accepted invoices from ${first} on`);
     const { root } = lotTree(leaves.map(leafHash));
     const operation = await enqueue(tx, { kind: "seal", party: segment.account, command: { type: "seal", first }, signers: [segment.account] });
     await tx`

@@ -34,6 +34,7 @@ describe("the follower", () => {
   });
   afterEach(async () => {
     bench.proxy.rule = undefined;
+    await rpc("evm_setIntervalMining", 50);
     await stop();
   });
 
@@ -252,13 +253,14 @@ describe("the follower", () => {
     await level(via);
     const foreign = await deployToSandbox(chain.url, { network: "another-network", bureau: bench.bureau, claimTermSeconds: 3_600 });
     const before = await projected();
-    const { registryCall } = createContracts(foreign);
-    // the bureau's own key, on the other registry: the events are word for word those of ours
+    const { registryCall, ledgerCall } = createContracts(foreign);
+    // the bureau's own key, on the other contracts: the events are word for word those of ours
     const sends = await bench.sql.begin(async (tx) => {
       const gas = 300_000n;
       const calls = [registryCall("enrol", [issuer.account, `0x${"01".repeat(32)}`, 3]), registryCall("setStanding", [issuer.index, 2]), registryCall("setQuota", [issuer.index, 202_611, 1n])];
       const ids: string[] = [];
       for (const data of calls) ids.push(String(await via.lanes.submit(tx, "bureau", { to: foreign.registry, data, gas })));
+      ids.push(String(await via.lanes.submit(tx, "bureau", { to: foreign.ledger, data: ledgerCall("setClosed", [true]), gas })));
       await announce(tx);
       return ids;
     });
@@ -267,10 +269,10 @@ describe("the follower", () => {
       const { fromBlock, toBlock } = call.params[0] as Record<string, unknown>;
       return { edit: [{ fromBlock, toBlock }] };
     };
-    await until("they are mined", async () => (await bench.sql`select 1 from sends where id = any(${sends}::bigint[]) and status = 'mined'`).length === 3);
+    await until("they are mined", async () => (await bench.sql`select 1 from sends where id = any(${sends}::bigint[]) and status = 'mined'`).length === 4);
     await level(via);
-    const there = (await bench.node.logs([foreign.registry], bench.deployment.block, await bench.node.head())).map((log) => createContracts(foreign).event(log)?.name);
-    expect(there).to.include.members(["TaxpayerEnrolled", "StandingChanged", "QuotaSet"]);
+    const there = (await bench.node.logs([foreign.registry, foreign.ledger], bench.deployment.block, await bench.node.head())).map((log) => createContracts(foreign).event(log)?.name);
+    expect(there).to.include.members(["TaxpayerEnrolled", "StandingChanged", "QuotaSet", "ClosedSet"]);
     expect(await projected()).to.deep.equal(before);
   });
 
@@ -323,7 +325,6 @@ describe("the follower", () => {
     held = false;
     await waiting;
     expect(await bench.sql`select 1 from feed`).to.have.length(count);
-    await rpc("evm_setIntervalMining", 50);
   });
 
   // last, for it takes back blocks of this chain
@@ -331,11 +332,10 @@ describe("the follower", () => {
     const one = (await follow()).start("follower");
     await level(one);
     const snapshot = await rpc("evm_snapshot");
-    await bench.sql.begin(async () => {});
-    const via = one.start("lanes", "dispatcher");
+    one.start("lanes", "dispatcher");
     const [lost] = (await bench.queue(byBureau(bench, "setQuota", issuer.index, 202901, "1000"))) as [string];
     await bench.done(lost);
-    await via.stop("lanes", "dispatcher");
+    await one.stop("lanes", "dispatcher");
     const at = await cursor();
     await one.stop();
     const frozen = await cursor();

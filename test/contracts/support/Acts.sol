@@ -204,7 +204,8 @@ abstract contract Acts is Invoices {
         for (uint256 s = 0; s < segments.length; ++s) {
             uint256 first = segments[s].first;
             uint256 next = first;
-            while (ledger.lotHash(next) != 0) {
+            // not past its end: the next segment of the series begins there
+            while (next < first + segments[s].length && ledger.lotHash(next) != 0) {
                 require(_known(next), "a lot that the model does not know");
                 IInvoiceLedger.LotHeader memory lot = lots[invoices[next].lot].header;
                 require(ledger.lotHash(next) == keccak256(abi.encode(lot)), "a lot's header differs from the model");
