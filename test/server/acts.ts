@@ -1,12 +1,27 @@
 /** Operations on their way to the chain and back: order, staleness, strangers, signatures of one's own, neighbours, standing, crashes. */
 import { expect } from "chai";
 import { Interface, Transaction } from "ethers";
-import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
 import { createEvidence } from "../../server/acts/evidence.ts";
-import { type ActArgument, actKinds, type ActKind, type ChainEvent, errorName, ZERO_ACCOUNT, ZERO_REF } from "../../server/chain/contracts.ts";
+import { type ActArgument, type ActKind, actKinds, type ChainEvent, errorName, ZERO_ACCOUNT, ZERO_REF } from "../../server/chain/contracts.ts";
 import { type CompactSignature, compactSignature, digest, noSignature } from "../../server/chain/messages.ts";
-import { Problem } from "../../server/kernel/problems.ts";
-import { accepted, acceptedIn, type Bench, byBureau, claimBy, decisionBy, enrolled, holder, known, openBench, type Party, type Process, sealed, transferTo } from "./support/bench.ts";
+import type { Problem } from "../../server/kernel/problems.ts";
+import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
+import {
+  accepted,
+  acceptedIn,
+  type Bench,
+  byBureau,
+  claimBy,
+  decisionBy,
+  enrolled,
+  holder,
+  known,
+  openBench,
+  type Party,
+  type Process,
+  sealed,
+  transferTo,
+} from "./support/bench.ts";
 import { type Rule, until } from "./support/proxy.ts";
 
 const ledger = new Interface(InvoiceLedger__factory.abi);
@@ -57,13 +72,26 @@ describe("acts", () => {
   const names = (events: ChainEvent[]) => events.map((event) => (event.name === "Refused" ? errorName(String(event.args["reason"])) : event.name));
 
   /** An act signed by a party's own hand, with evidence where it is needed. */
-  async function handmade(kind: ActKind, wallet: { signingKey: { sign(digest: string): { serialized: string } } }, taxpayer: number, number: string, version: number, ref = ZERO_REF): Promise<string> {
+  async function handmade(
+    kind: ActKind,
+    wallet: { signingKey: { sign(digest: string): { serialized: string } } },
+    taxpayer: number,
+    number: string,
+    version: number,
+    ref = ZERO_REF,
+  ): Promise<string> {
     const invoices = [{ id: number, version }];
     const hash = digest(bench.contracts.domains.ledger, { type: kind, value: { employer: taxpayer, ref, invoices } });
     const one = version === 0 ? await createEvidence().of(bench.sql, number) : undefined;
     const argument: ActArgument = {
-      kind: actKinds.indexOf(kind), to: ZERO_ACCOUNT, taxpayer, ref, invoices, evidence: one ? [one] : [],
-      signature: compactSignature(wallet.signingKey.sign(hash).serialized) as CompactSignature, consent: noSignature,
+      kind: actKinds.indexOf(kind),
+      to: ZERO_ACCOUNT,
+      taxpayer,
+      ref,
+      invoices,
+      evidence: one ? [one] : [],
+      signature: compactSignature(wallet.signingKey.sign(hash).serialized) as CompactSignature,
+      consent: noSignature,
     };
     return bench.contracts.act([argument]);
   }
@@ -88,10 +116,18 @@ describe("acts", () => {
   it("an act on several invoices waits for those before it on each of them, and those after it wait for it", async () => {
     const who = await holder(bench);
     const [a, b] = (await sealed(bench, main, issuer, { holder: who.address }, 2)) as [string, string];
-    const ids = await bench.queue(claimBy(who, employer, a), decisionBy("Reject", employer, a), claimBy(who, employer, a, b), decisionBy("Reimburse", employer, b));
+    const ids = await bench.queue(
+      claimBy(who, employer, a),
+      decisionBy("Reject", employer, a),
+      claimBy(who, employer, a, b),
+      decisionBy("Reimburse", employer, b),
+    );
     const done = await bench.done(...ids);
     expect(done.every((one) => one.tries === 0)).to.equal(true);
-    expect([names(await about(a)), names(await about(b))]).to.deep.equal([["Claimed", "Rejected", "Claimed"], ["Claimed", "Reimbursed"]]);
+    expect([names(await about(a)), names(await about(b))]).to.deep.equal([
+      ["Claimed", "Rejected", "Claimed"],
+      ["Claimed", "Reimbursed"],
+    ]);
   });
 
   it("an act that waits for its party's signature holds up its own invoice alone", async () => {
@@ -178,10 +214,12 @@ describe("acts", () => {
     const typedDataOf = async (id: string, caller: Parameters<Process["operations"]["get"]>[1]) =>
       main.operations.view(await main.operations.get(bench.sql, caller, id), caller).typedData;
     const give = (id: string, caller: Parameters<Process["operations"]["get"]>[1], signature: string) =>
-      bench.sql.begin((tx) => main.operations.sign(tx, caller, id, signature)).then(
-        (operation) => operation.status,
-        (cause: unknown) => (cause as Problem).code,
-      );
+      bench.sql
+        .begin((tx) => main.operations.sign(tx, caller, id, signature))
+        .then(
+          (operation) => operation.status,
+          (cause: unknown) => (cause as Problem).code,
+        );
 
     it("an act goes out with the signature that a wallet makes of its typed data", async () => {
       const { own, number, id, caller } = await waiting();
@@ -200,7 +238,14 @@ describe("acts", () => {
       const good = own.signingKey.sign(hash);
       const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
       const upper = `${good.r}${(order - BigInt(good.s)).toString(16).padStart(64, "0")}${good.v === 27 ? "1c" : "1b"}`;
-      for (const bad of [stranger.signingKey.sign(hash).serialized, own.signingKey.sign(`0x${"01".repeat(32)}`).serialized, upper, "0x", good.serialized.slice(0, -2), `0x${"00".repeat(65)}`]) {
+      for (const bad of [
+        stranger.signingKey.sign(hash).serialized,
+        own.signingKey.sign(`0x${"01".repeat(32)}`).serialized,
+        upper,
+        "0x",
+        good.serialized.slice(0, -4),
+        `0x${"00".repeat(65)}`,
+      ]) {
         expect(await give(id, caller, bad)).to.equal("signature-invalid");
       }
       const other = { keyId: "x", account: stranger.address, roles: ["holder"] as const };
@@ -232,7 +277,9 @@ describe("acts", () => {
         return now.status === "awaiting-signature" ? now : undefined;
       });
       expect(Object.keys(operation.signatures)).to.deep.equal([from.address]);
-      expect(await give(id, { keyId: "to", account: to.address, roles: ["holder"] }, to.signingKey.sign(operation.digest as string).serialized)).to.equal("signed");
+      expect(await give(id, { keyId: "to", account: to.address, roles: ["holder"] }, to.signingKey.sign(operation.digest as string).serialized)).to.equal(
+        "signed",
+      );
       await bench.done(id);
       const [state] = await bench.sql`select holder from invoice_states where number = ${number}`;
       expect(state).to.deep.equal({ holder: to.address });
@@ -312,7 +359,11 @@ describe("acts", () => {
     const [who, thief] = [await holder(bench), await holder(bench)];
     const numbers = await sealed(bench, main, issuer, { holder: who.address }, 3);
     await main.stop("dispatcher");
-    const ids = await bench.queue(claimBy(who, employer, numbers[0] as string), claimBy(thief, employer, numbers[1] as string), claimBy(who, employer, numbers[2] as string));
+    const ids = await bench.queue(
+      claimBy(who, employer, numbers[0] as string),
+      claimBy(thief, employer, numbers[1] as string),
+      claimBy(who, employer, numbers[2] as string),
+    );
     main.start("dispatcher");
     const outcomes = await Promise.all(ids.map((id) => bench.ended(id)));
     expect(outcomes.map((one) => one.status)).to.deep.equal(["done", "refused", "done"]);
@@ -358,20 +409,26 @@ describe("acts", () => {
     await known(bench, numbers);
     bench.proxy.rule = relayCut;
     numbers.push(...(await accepted(bench, small, party, { holder: issuer.account }, 4)));
-    await until("their seals are under way", async () => (await bench.sql`select 1 from operations where party = ${party.account} and kind = 'seal' and status = 'sent'`).length === 2);
+    await until(
+      "their seals are under way",
+      async () => (await bench.sql`select 1 from operations where party = ${party.account} and kind = 'seal' and status = 'sent'`).length === 2,
+    );
     await bench.done(...(await bench.queue(standing(party, "suspended"))));
     bench.proxy.rule = undefined;
-    numbers.push(...(await bench.sql.begin(async (tx) => {
-      // the gateway itself accepts nothing of a suspended issuer; these came in the moment before
-      await tx`update taxpayers set standing = 'active' where index = ${party.index}`;
-      const late: string[] = [];
-      for (let i = 0; i < 4; i++) late.push(await acceptedIn(tx, small, party, { holder: issuer.account }));
-      await tx`update taxpayers set standing = 'suspended' where index = ${party.index}`;
-      return late;
-    })));
+    numbers.push(
+      ...(await bench.sql.begin(async (tx) => {
+        // the gateway itself accepts nothing of a suspended issuer; these came in the moment before
+        await tx`update taxpayers set standing = 'active' where index = ${party.index}`;
+        const late: string[] = [];
+        for (let i = 0; i < 4; i++) late.push(await acceptedIn(tx, small, party, { holder: issuer.account }));
+        await tx`update taxpayers set standing = 'suspended' where index = ${party.index}`;
+        return late;
+      })),
+    );
     await until("the seals that were under way are refused", async () => (await lotsOf(party)).filter((event) => event.name === "LotRefused").length >= 2);
     await until("all are in lots", async () => (await bench.sql`select 1 from sealings where issuer = ${party.index}`).length === 6);
-    for (const event of (await lotsOf(party)).filter((one) => one.name === "LotRefused")) expect(errorName(String(event.args["reason"]))).to.be.oneOf(["IssuerNotActive", "LotOutOfOrder"]);
+    for (const event of (await lotsOf(party)).filter((one) => one.name === "LotRefused"))
+      expect(errorName(String(event.args["reason"]))).to.be.oneOf(["IssuerNotActive", "LotOutOfOrder"]);
     expect(await bench.sql`select 1 from invoice_states where issuer = ${party.index}`).to.have.length(4);
 
     await bench.done(...(await bench.queue(standing(party, "active"))));
@@ -416,7 +473,9 @@ describe("acts", () => {
     const dying = await instead();
     dying.start("dispatcher");
     const ids = await bench.queue(...numbers.map((number) => claimBy(who, employer, number)));
-    await until("all are written with their sends", async () => (await Promise.all(ids.map((id) => bench.operation(id)))).every((one) => one.status === "sent"));
+    await until("all are written with their sends", async () =>
+      (await Promise.all(ids.map((id) => bench.operation(id)))).every((one) => one.status === "sent"),
+    );
     await dying.crash();
     expect(await bench.sql`select 1 from sends where status = 'queued'`).to.not.have.length(0);
     const next = (await instead()).start();
@@ -431,7 +490,10 @@ describe("acts", () => {
     const dying = await instead();
     dying.start("dispatcher", "lanes");
     const ids = await bench.queue(...numbers.map((number) => claimBy(who, employer, number)));
-    await until("the chain has them", async () => (await bench.events()).filter((event) => event.name === "Claimed" && numbers.includes(String(event.args["id"]))).length === 3);
+    await until(
+      "the chain has them",
+      async () => (await bench.events()).filter((event) => event.name === "Claimed" && numbers.includes(String(event.args["id"]))).length === 3,
+    );
     await dying.crash();
     expect((await bench.operation(ids[0] as string)).status).to.equal("sent");
     (await instead()).start("follower");

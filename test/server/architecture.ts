@@ -7,7 +7,21 @@ type Files = Map<string, string>;
 type Import = { from: string; typeOnly: boolean; dynamic: boolean };
 
 /** Floors by folder of server/; files of server/ itself stand on the highest. */
-const ranks: Record<string, number> = { kernel: 0, db: 1, chain: 1, formats: 1, keys: 2, txs: 3, feed: 3, mirror: 4, acts: 5, sealing: 6, features: 7, http: 8, sandbox: 9 };
+const ranks: Record<string, number> = {
+  kernel: 0,
+  db: 1,
+  chain: 1,
+  formats: 1,
+  keys: 2,
+  txs: 3,
+  feed: 3,
+  mirror: 4,
+  acts: 5,
+  sealing: 6,
+  features: 7,
+  http: 8,
+  sandbox: 9,
+};
 const ROOT = 9;
 /** Libraries that one folder alone may know. */
 const homes: Record<string, readonly string[]> = { ethers: ["chain", "keys"], pg: ["db"], postgres: ["db"], express: ["http"] };
@@ -54,7 +68,8 @@ function codeOf(source: string): { code: string; texts: string[] } {
       else if (c === '"' || c === "'") {
         const text = skip(c === '"' ? /"(?:\\.|[^"\\])*"/y : /'(?:\\.|[^'\\])*'/y) ?? source.slice(at++, at);
         code += `"${texts.push(text.slice(1, -1)) - 1}"`;
-      } else if (c === "/" && /(?:^|[=(,:[!&|?{};+\n]|=>|\breturn)\s*$/.test(code.slice(-20)) && skip(/\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\/\w*/y)) code += " 0 ";
+      } else if (c === "/" && /(?:^|[=(,:[!&|?{};+\n]|=>|\breturn)\s*$/.test(code.slice(-20)) && skip(/\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\/\w*/y))
+        code += " 0 ";
       else {
         at += 1;
         if (c === "}" && depth === 0) return;
@@ -72,7 +87,12 @@ function importsOf(source: string): Import[] {
   const found: Import[] = [];
   const text = (index: string | undefined) => texts[Number(index)] as string;
   for (const [, clause = "", index] of code.matchAll(/(?<=^|[;}\n])\s*(?:import|export)\b([^;"()=]*?)\bfrom\s*"(\d+)"/g)) {
-    const names = /^\s*\{([^}]*)\}\s*$/.exec(clause)?.[1]?.split(",").map((name) => name.trim()).filter(Boolean) ?? [];
+    const names =
+      /^\s*\{([^}]*)\}\s*$/
+        .exec(clause)?.[1]
+        ?.split(",")
+        .map((name) => name.trim())
+        .filter(Boolean) ?? [];
     const typeOnly = /^\s*type\b/.test(clause) || (names.length > 0 && names.every((name) => name.startsWith("type ")));
     found.push({ from: text(index), typeOnly, dynamic: false });
   }
@@ -83,9 +103,13 @@ function importsOf(source: string): Import[] {
 }
 
 /** `server/<folder>/…` → folder; a file of server/ itself: "". */
-const folderOf = (path: string) => path.split("/").length > 2 ? (path.split("/")[1] as string) : "";
+const folderOf = (path: string) => (path.split("/").length > 2 ? (path.split("/")[1] as string) : "");
 const rankOf = (path: string) => (folderOf(path) === "" ? ROOT : ranks[folderOf(path)]);
-const packageOf = (from: string) => from.split("/").slice(0, from.startsWith("@") ? 2 : 1).join("/");
+const packageOf = (from: string) =>
+  from
+    .split("/")
+    .slice(0, from.startsWith("@") ? 2 : 1)
+    .join("/");
 
 /** What breaks the rules, one line each. */
 function violations(files: Files): string[] {
@@ -110,14 +134,16 @@ function libraryProblem(path: string, { from, dynamic }: Import): string | undef
   const name = packageOf(from);
   const home = homes[name];
   if (home && !home.includes(folderOf(path))) return `${name} belongs to ${home.join(" and ")}`;
-  if ((name === "hardhat" || name.startsWith("@nomicfoundation/")) && !(path === "server/chain/sandbox.ts" && dynamic)) return "the development chain is for the sandbox, at run time";
+  if ((name === "hardhat" || name.startsWith("@nomicfoundation/")) && !(path === "server/chain/sandbox.ts" && dynamic))
+    return "the development chain is for the sandbox, at run time";
   return undefined;
 }
 
 function insideProblem(path: string, { from, typeOnly, dynamic }: Import, files: Files): string | undefined {
   const target = normalize(join(dirname(path), from));
   if (!target.startsWith("server/")) {
-    if (target === "package.json" || target.startsWith("types/ethers-contracts/factories/")) return folderOf(path) === "chain" || target === "package.json" ? undefined : "contract factories belong to chain";
+    if (target === "package.json" || target.startsWith("types/ethers-contracts/factories/"))
+      return folderOf(path) === "chain" || target === "package.json" ? undefined : "contract factories belong to chain";
     return "outside the server";
   }
   if (!files.has(target)) return "there is no such file";
@@ -175,9 +201,25 @@ describe("the floors of the server", () => {
   });
 
   const base = [
-    "kernel/log.ts", "db/db.ts", "chain/client.ts", "chain/sandbox.ts", "formats/read.ts", "keys/vault.ts", "txs/lanes.ts", "feed/follower.ts", "mirror/ledger.ts",
-    "acts/operations.ts", "sealing/sealer.ts", "features/claims/claims.ts", "features/claims/routes.ts", "features/invoices/invoices.ts", "features/invoices/projection.ts",
-    "http/app.ts", "sandbox/sandbox.ts", "gateway.ts", "main.ts",
+    "kernel/log.ts",
+    "db/db.ts",
+    "chain/client.ts",
+    "chain/sandbox.ts",
+    "formats/read.ts",
+    "keys/vault.ts",
+    "txs/lanes.ts",
+    "feed/follower.ts",
+    "mirror/ledger.ts",
+    "acts/operations.ts",
+    "sealing/sealer.ts",
+    "features/claims/claims.ts",
+    "features/claims/routes.ts",
+    "features/invoices/invoices.ts",
+    "features/invoices/projection.ts",
+    "http/app.ts",
+    "sandbox/sandbox.ts",
+    "gateway.ts",
+    "main.ts",
   ];
   /** What the checker says of one more line in one file of an otherwise blameless server. */
   const judged = (path: string, source: string) => violations(new Map([...base.map((name) => [`server/${name}`, ""] as const), [`server/${path}`, source]]));

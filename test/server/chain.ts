@@ -4,13 +4,13 @@ import { expect } from "chai";
 import { JsonRpcProvider, TypedDataEncoder, Wallet } from "ethers";
 import { type ChainClient, createChainClient, NodeDown, NodeRefused } from "../../server/chain/client.ts";
 import { contractErrors, createContracts, errorName, revertReason } from "../../server/chain/contracts.ts";
-import { deploy, type Deployment } from "../../server/chain/deploy.ts";
+import { type Deployment, deploy } from "../../server/chain/deploy.ts";
 import { type Domain, digest, type Message, typedData } from "../../server/chain/messages.ts";
 import { SANDBOX_CHAIN_ID } from "../../server/chain/sandbox.ts";
 import { keccak, leafHash, lotTree, rootFrom } from "../../server/chain/tree.ts";
 import { catalogue, codeOfChainError } from "../../server/kernel/problems.ts";
 import { sandbox } from "./network.ts";
-import { type Proxy, startProxy } from "./support/proxy.ts";
+import { type FaultyNode, startProxy } from "./support/proxy.ts";
 
 const account = (byte: string) => `0x${byte.repeat(20)}`;
 const word = (byte: string) => `0x${byte.repeat(32)}`;
@@ -31,7 +31,8 @@ describe("the contracts' refusals", () => {
     const selector = keccak(Buffer.from("BatchSize(uint256)")).slice(0, 10);
     expect(errorName(selector)).to.equal("BatchSize");
     expect(revertReason(`${selector}${(101).toString(16).padStart(64, "0")}`)).to.deep.equal({ name: "BatchSize", args: ["101"] });
-    for (const other of ["", "0x", "0x12", "no hex", `0x12345678${"00".repeat(32)}`, selector, `${selector}00`]) expect(revertReason(other), other).to.equal(undefined);
+    for (const other of ["", "0x", "0x12", "no hex", `0x12345678${"00".repeat(32)}`, selector, `${selector}00`])
+      expect(revertReason(other), other).to.equal(undefined);
   });
 });
 
@@ -65,7 +66,9 @@ describe("typed messages", () => {
       const asked = Object.fromEntries(Object.entries(types).map(([name, fields]) => [name, [...fields]]));
       expect(primaryType).to.equal(message.type);
       expect(digest(domain, message)).to.equal(TypedDataEncoder.hash(domain, asked, value));
-      expect(TypedDataEncoder.from(asked).encodeType(primaryType), "the type that contracts/libraries/Messages.sol has").to.equal(inContracts.get(message.type));
+      expect(TypedDataEncoder.from(asked).encodeType(primaryType), "the type that contracts/libraries/Messages.sol has").to.equal(
+        inContracts.get(message.type),
+      );
     });
   }
 
@@ -90,7 +93,8 @@ describe("typed messages", () => {
 });
 
 describe("the lot's tree", () => {
-  const leaves = (count: number) => Array.from({ length: count }, (_, i) => leafHash({ content: keccak(Buffer.from(`${i}`)), holder: account("b0"), buyer: i }));
+  const leaves = (count: number) =>
+    Array.from({ length: count }, (_, i) => leafHash({ content: keccak(Buffer.from(`${i}`)), holder: account("b0"), buyer: i }));
 
   it("every leaf of lots of 1 to 40 leads to the root by its proof, and by no other position", () => {
     for (let size = 1; size <= 40; size++) {
@@ -117,7 +121,7 @@ describe("the lot's tree", () => {
 });
 
 describe("the node", () => {
-  let proxy: Proxy;
+  let proxy: FaultyNode;
   let chain: ChainClient;
   let deployment: Deployment;
   before(async () => {
@@ -134,7 +138,11 @@ describe("the node", () => {
     chain.close();
     await proxy.close();
   });
-  const failure = (promise: Promise<unknown>): Promise<Error> => promise.then(() => expect.fail("it went well"), (cause: Error) => cause);
+  const failure = (promise: Promise<unknown>): Promise<Error> =>
+    promise.then(
+      () => expect.fail("it went well"),
+      (cause: Error) => cause,
+    );
 
   const silences = [
     ["cuts the connection before it has the call", "cut"],
@@ -163,7 +171,13 @@ describe("the node", () => {
   });
 
   it("an error that the node answers is its refusal, in its own words", async () => {
-    for (const text of ["nonce too low", "already known", "replacement transaction underpriced", "insufficient funds for gas * price + value", "something unheard of"]) {
+    for (const text of [
+      "nonce too low",
+      "already known",
+      "replacement transaction underpriced",
+      "insufficient funds for gas * price + value",
+      "something unheard of",
+    ]) {
       proxy.rule = () => ({ refuse: text });
       for (const call of [chain.broadcast("0x01"), chain.head(), chain.call(deployment.ledger, "0x")]) {
         const refused = await failure(call);
@@ -184,7 +198,9 @@ describe("the node", () => {
     proxy.rule = (call) => (call.method === "eth_getBlockByNumber" && call.params[0] === "0x1" ? { refuse: "no such luck" } : undefined);
     const [zero, one, two] = await Promise.allSettled([chain.block(0), chain.block(1), chain.block(2)]);
     expect([zero?.status, one?.status, two?.status]).to.deep.equal(["fulfilled", "rejected", "fulfilled"]);
-    expect([(zero as PromiseFulfilledResult<{ number: number }>).value.number, (two as PromiseFulfilledResult<{ number: number }>).value.number]).to.deep.equal([0, 2]);
+    expect([(zero as PromiseFulfilledResult<{ number: number }>).value.number, (two as PromiseFulfilledResult<{ number: number }>).value.number]).to.deep.equal(
+      [0, 2],
+    );
   });
 
   it("a block or receipt that the node does not have is nothing, not an error", async () => {
@@ -202,7 +218,10 @@ describe("the node", () => {
     expect(places).to.deep.equal([...places].sort((a, b) => a - b));
     proxy.rule = (call) => (call.method === "eth_getLogs" ? { answer: answerBackwards } : undefined);
     const answerBackwards = [...logs].reverse().map((log) => ({
-      ...log, blockNumber: `0x${log.block.toString(16)}`, logIndex: `0x${log.index.toString(16)}`, transactionHash: log.tx,
+      ...log,
+      blockNumber: `0x${log.block.toString(16)}`,
+      logIndex: `0x${log.index.toString(16)}`,
+      transactionHash: log.tx,
     }));
     expect(await chain.logs([deployment.accessManager], 0, head)).to.deep.equal(logs);
   });
@@ -212,7 +231,12 @@ describe("the node", () => {
       const provider = new JsonRpcProvider((await sandbox()).rpcUrl, SANDBOX_CHAIN_ID, { staticNetwork: true, cacheTimeout: -1 });
       const stranger = Wallet.createRandom(provider);
       const { bureau } = await sandbox();
-      const again = await deploy(stranger, { network: deployment.network, bureau: bureau.account, known: deployment, claimTermSeconds: deployment.claimTermSeconds });
+      const again = await deploy(stranger, {
+        network: deployment.network,
+        bureau: bureau.account,
+        known: deployment,
+        claimTermSeconds: deployment.claimTermSeconds,
+      });
       expect(again).to.deep.equal(deployment);
       expect(await chain.nonce(stranger.address)).to.equal(0);
       for (const wrong of [{ genesis: word("99") }, { chainId: 1 }, { network: "another" }]) {

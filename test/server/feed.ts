@@ -48,7 +48,10 @@ describe("the follower", () => {
   }
   async function rpc(method: string, ...params: unknown[]): Promise<unknown> {
     const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
-    const answer = (await (await fetch(chain.url, { method: "POST", body, headers: { "content-type": "application/json" } })).json()) as { result?: unknown; error?: unknown };
+    const answer = (await (await fetch(chain.url, { method: "POST", body, headers: { "content-type": "application/json" } })).json()) as {
+      result?: unknown;
+      error?: unknown;
+    };
     if (answer.error) throw new Error(JSON.stringify(answer.error));
     return answer.result;
   }
@@ -62,7 +65,15 @@ describe("the follower", () => {
     const untitled = await sealed(bench, via, issuer, { holder: who.address }, 5);
     const titled = await sealed(bench, via, issuer, { buyer: employer }, 2);
     const [a, b, c, d, e] = untitled as [string, string, string, string, string];
-    await bench.done(...(await bench.queue(transferTo(who, other, a), claimBy(other, employer, a), decisionBy("Reject", employer, a), claimBy(who, employer, b, c), decisionBy("Reimburse", employer, b))));
+    await bench.done(
+      ...(await bench.queue(
+        transferTo(who, other, a),
+        claimBy(other, employer, a),
+        decisionBy("Reject", employer, a),
+        claimBy(who, employer, b, c),
+        decisionBy("Reimburse", employer, b),
+      )),
+    );
     await bench.done(...(await bench.queue(claimBy(employer.wallet, employer, titled[0] as string))));
     await bench.done(...(await bench.queue(byBureau(bench, "setStanding", employer.index, 2))));
     await bench.done(...(await bench.queue(byBureau(bench, "setStanding", employer.index, 1), byBureau(bench, "setClosed", true))));
@@ -127,7 +138,10 @@ describe("the follower", () => {
     quiet.start("lanes", "dispatcher");
     const mark = (period: number) => bench.queue(byBureau(bench, "setQuota", issuer.index, period, "1000"));
     const mined = async (id: string) =>
-      until("it is on the chain", async () => (await bench.sql`select 1 from operations o join sends s on s.id = o.send where o.id = ${id} and s.status = 'mined'`).length === 1);
+      until(
+        "it is on the chain",
+        async () => (await bench.sql`select 1 from operations o join sends s on s.id = o.send where o.id = ${id} and s.status = 'mined'`).length === 1,
+      );
     for (const period of [202701, 202702, 202703]) {
       await mined((await mark(period))[0] as string);
       await blocks(PAGE - 20);
@@ -145,7 +159,10 @@ describe("the follower", () => {
     expect(asked.length).to.be.at.least(3);
     expect((await told()).length).to.equal(logsBefore + 3);
     expect(await bench.sql`select 1 from quotas where taxpayer = ${issuer.index} and period in (202701, 202702, 202703)`).to.have.length(3);
-    await until("the operations have their outcomes", async () => (await bench.sql`select 1 from operations where kind = 'setQuota' and status <> 'done'`).length === 0);
+    await until(
+      "the operations have their outcomes",
+      async () => (await bench.sql`select 1 from operations where kind = 'setQuota' and status <> 'done'`).length === 0,
+    );
   });
 
   const staleNodes: [string, (behind: number) => (call: Call) => Fault | undefined][] = [
@@ -257,7 +274,11 @@ describe("the follower", () => {
     // the bureau's own key, on the other contracts: the events are word for word those of ours
     const sends = await bench.sql.begin(async (tx) => {
       const gas = 300_000n;
-      const calls = [registryCall("enrol", [issuer.account, `0x${"01".repeat(32)}`, 3]), registryCall("setStanding", [issuer.index, 2]), registryCall("setQuota", [issuer.index, 202_611, 1n])];
+      const calls = [
+        registryCall("enrol", [issuer.account, `0x${"01".repeat(32)}`, 3]),
+        registryCall("setStanding", [issuer.index, 2]),
+        registryCall("setQuota", [issuer.index, 202_611, 1n]),
+      ];
       const ids: string[] = [];
       for (const data of calls) ids.push(String(await via.lanes.submit(tx, "bureau", { to: foreign.registry, data, gas })));
       ids.push(String(await via.lanes.submit(tx, "bureau", { to: foreign.ledger, data: ledgerCall("setClosed", [true]), gas })));
@@ -271,7 +292,9 @@ describe("the follower", () => {
     };
     await until("they are mined", async () => (await bench.sql`select 1 from sends where id = any(${sends}::bigint[]) and status = 'mined'`).length === 4);
     await level(via);
-    const there = (await bench.node.logs([foreign.registry, foreign.ledger], bench.deployment.block, await bench.node.head())).map((log) => createContracts(foreign).event(log)?.name);
+    const there = (await bench.node.logs([foreign.registry, foreign.ledger], bench.deployment.block, await bench.node.head())).map(
+      (log) => createContracts(foreign).event(log)?.name,
+    );
     expect(there).to.include.members(["TaxpayerEnrolled", "StandingChanged", "QuotaSet", "ClosedSet"]);
     expect(await projected()).to.deep.equal(before);
   });

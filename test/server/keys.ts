@@ -2,11 +2,11 @@
 import { randomBytes } from "node:crypto";
 import { expect } from "chai";
 import { computeAddress, Transaction, Wallet } from "ethers";
-import { type Sql } from "../../server/db/db.ts";
+import type { Sql } from "../../server/db/db.ts";
 import { createApiKey, findCaller } from "../../server/keys/api-keys.ts";
 import { accountOfSecret, recoverSigner } from "../../server/keys/keystore.ts";
 import { openVault, type Purpose, type Vault } from "../../server/keys/vault.ts";
-import { claimBy, enrolled, holder, openBench, sealed, type Bench } from "./support/bench.ts";
+import { type Bench, claimBy, enrolled, holder, openBench, openDatabase, sealed } from "./support/bench.ts";
 
 const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
 const purposes: Purpose[] = ["documents", "parties", "keystore", "answers"];
@@ -37,7 +37,12 @@ describe("secrets", () => {
           altered[i] = (altered[i] as number) ^ 1;
           expect(() => bench.vault.open(purpose, "row 1", altered), `byte ${i}`).to.throw();
         }
-        for (const cut of [value.subarray(1), value.subarray(0, -1), ...Array.from({ length: 28 }, (_, i) => value.subarray(0, i)), Buffer.concat([value, Buffer.alloc(1)])]) {
+        for (const cut of [
+          value.subarray(1),
+          value.subarray(0, -1),
+          ...Array.from({ length: 28 }, (_, i) => value.subarray(0, i)),
+          Buffer.concat([value, Buffer.alloc(1)]),
+        ]) {
           expect(() => bench.vault.open(purpose, "row 1", cut)).to.throw();
         }
         expect(() => bench.vault.open(purpose, "row 2", value)).to.throw();
@@ -62,8 +67,7 @@ describe("secrets", () => {
 
     it("a wrapped data key that was put in another's place is refused at start", async () => {
       const masterKey = randomBytes(32).toString("hex");
-      const other = await openBench();
-      await other.sql`delete from data_keys`;
+      const other = await openDatabase();
       await openVault(other.sql, masterKey);
       await other.sql`update data_keys set wrapped = (select wrapped from data_keys where purpose = 'parties') where purpose = 'keystore'`;
       const refused = (await openVault(other.sql, masterKey).catch((cause: Error) => cause)) as Error;
@@ -74,8 +78,15 @@ describe("secrets", () => {
     it("blind indexes are the same for the same value, and differ by field, value and database", async () => {
       const { vault } = bench;
       expect(vault.blind("tax-id", "A").equals(vault.blind("tax-id", "A"))).to.equal(true);
-      const other = await openBench();
-      const others: [string, string, Vault][] = [["tax-id", "B", vault], ["source-id", "A", vault], ["tax-i", "dA", vault], ["tax-id", "", vault], ["tax-id", "A", other.vault]];
+      const other = await openDatabase();
+      const theirs = await openVault(other.sql, randomBytes(32).toString("hex"));
+      const others: [string, string, Vault][] = [
+        ["tax-id", "B", vault],
+        ["source-id", "A", vault],
+        ["tax-i", "dA", vault],
+        ["tax-id", "", vault],
+        ["tax-id", "A", theirs],
+      ];
       for (const [field, value, by] of others) expect(by.blind(field, value).equals(vault.blind("tax-id", "A"))).to.equal(false);
       await other.close();
     });
@@ -114,7 +125,8 @@ describe("secrets", () => {
       for (const visible of [who.address, made, issuer.account, number]) expect(text).to.include(visible.toLowerCase());
       for (const wallet of [who, issuer.wallet, employer.wallet]) {
         const secret = Buffer.from(wallet.privateKey.slice(2), "hex");
-        for (const form of [secret.toString("hex"), secret.toString("base64"), secret.toString("base64url"), BigInt(wallet.privateKey).toString()]) expect(text.includes(form.toLowerCase())).to.equal(false);
+        for (const form of [secret.toString("hex"), secret.toString("base64"), secret.toString("base64url"), BigInt(wallet.privateKey).toString()])
+          expect(text.includes(form.toLowerCase())).to.equal(false);
       }
       for (const secret of ["188.68", "餐饮服务", issuer.name, issuer.taxId, employer.taxId]) {
         expect(text.includes(secret.toLowerCase()), secret).to.equal(false);
@@ -153,7 +165,17 @@ describe("secrets", () => {
       expect([recoverSigner(digest, serialized), recoverSigner(digest, compactSerialized)]).to.deep.equal([wallet.address, wallet.address]);
       const upper = (order - BigInt(s)).toString(16).padStart(64, "0");
       for (const flipped of ["1b", "1c"]) expect(recoverSigner(digest, `${r}${upper}${flipped}`)).to.equal(undefined);
-      for (const shape of ["", "0x", serialized.slice(2), serialized.slice(0, -2) + "05", `${serialized}00`, `0x${"00".repeat(65)}`, `0x${"ff".repeat(65)}`, "nonsense", `${r}${"00".repeat(32)}${v === 27 ? "1b" : "1c"}`]) {
+      for (const shape of [
+        "",
+        "0x",
+        serialized.slice(2),
+        `${serialized.slice(0, -2)}05`,
+        `${serialized}00`,
+        `0x${"00".repeat(65)}`,
+        `0x${"ff".repeat(65)}`,
+        "nonsense",
+        `${r}${"00".repeat(32)}${v === 27 ? "1b" : "1c"}`,
+      ]) {
         expect(recoverSigner(digest, shape), shape).to.equal(undefined);
       }
     });
@@ -163,7 +185,15 @@ describe("secrets", () => {
       const fields = { chainId: 31_337, nonce: 7, to: bench.deployment.ledger, data: "0x1234", gasLimit: 100_000n };
       const { raw, hash } = await bench.keys.signTransaction(who.address, fields);
       const read = Transaction.from(raw);
-      expect([read.from, read.hash, read.nonce, read.gasPrice, read.value, read.chainId, read.data]).to.deep.equal([who.address, hash, 7, 0n, 0n, 31_337n, "0x1234"]);
+      expect([read.from, read.hash, read.nonce, read.gasPrice, read.value, read.chainId, read.data]).to.deep.equal([
+        who.address,
+        hash,
+        7,
+        0n,
+        0n,
+        31_337n,
+        "0x1234",
+      ]);
       const own = await holder(bench, { own: true });
       expect(await bench.keys.sign(own.address, hash)).to.equal(undefined);
       expect(await bench.keys.holds(own.address)).to.equal(false);
@@ -186,7 +216,8 @@ describe("secrets", () => {
       const key = await createApiKey(bench.sql, { account, roles: ["bureau"], createdBy: account });
       const [id, secret] = key.split(".") as [string, string];
       expect(await findCaller(bench.sql, key)).to.deep.equal({ keyId: id, account, roles: ["bureau"] });
-      for (const wrong of [`${id}.${secret.slice(1)}A`, `${id}.`, id, `x.${secret}`, "", `${key}.x`, `${id} .${secret}`]) expect(await findCaller(bench.sql, wrong), wrong).to.equal(undefined);
+      for (const wrong of [`${id}.${secret.slice(1)}A`, `${id}.`, id, `x.${secret}`, "", `${key}.x`, `${id} .${secret}`])
+        expect(await findCaller(bench.sql, wrong), wrong).to.equal(undefined);
       const [row] = await bench.sql<{ all: string }[]>`select api_keys::text as all from api_keys where id = ${id}`;
       expect(row?.all).to.not.include(secret).and.not.include(Buffer.from(secret).toString("hex"));
       await bench.sql`update api_keys set revoked_at = now() where id = ${id}`;

@@ -1,14 +1,24 @@
 /** The lanes under faults: whatever the node answers and whenever a process dies, a send is one transaction, and it is done once. */
 import { expect } from "chai";
 import { Interface, Transaction } from "ethers";
-import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
 import { RELAY_LANE } from "../../server/acts/dispatcher.ts";
 import { revertReason } from "../../server/chain/contracts.ts";
 import type { Sql } from "../../server/db/db.ts";
+import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
 import { type Bench, openBench, type Process, type ProcessOptions } from "./support/bench.ts";
-import { type Call, type Fault, random, type Rule, until } from "./support/proxy.ts";
+import { type Call, type Fault, type Rule, random, until } from "./support/proxy.ts";
 
-type Row = { id: bigint; status: string; nonce: bigint | null; raw: string | null; hash: string | null; tries: number; block: bigint | null; data: string; sent_at: Date | null };
+type Row = {
+  id: bigint;
+  status: string;
+  nonce: bigint | null;
+  raw: string | null;
+  hash: string | null;
+  tries: number;
+  block: bigint | null;
+  data: string;
+  sent_at: Date | null;
+};
 
 describe("the lanes", () => {
   let bench: Bench;
@@ -92,7 +102,10 @@ describe("the lanes", () => {
     const numbers = Array.from({ length: head - lastBlock }, (_, i) => `0x${(lastBlock + 1 + i).toString(16)}`);
     if (numbers.length === 0) return seen.map((one) => one.input);
     lastBlock = head;
-    for (const block of await rpcs("eth_getBlockByNumber", numbers.map((number) => [number, true]))) {
+    for (const block of await rpcs(
+      "eth_getBlockByNumber",
+      numbers.map((number) => [number, true]),
+    )) {
       const { transactions } = block as { transactions: { from: string; nonce: string; input: string }[] };
       for (const one of transactions) if (one.from === address.toLowerCase()) seen.push({ nonce: Number(one.nonce), input: one.input });
     }
@@ -175,7 +188,9 @@ describe("the lanes", () => {
     one.start("lanes");
     const ids = await submit(one);
     const refused = await until("the node refuses the bytes that it has mined", async () => {
-      const [row] = await bench.sql<{ last_error: string | null; tries: number }[]>`select last_error, tries from sends where id = ${ids[0] as bigint} and tries > 1 and last_error is not null`;
+      const [row] = await bench.sql<
+        { last_error: string | null; tries: number }[]
+      >`select last_error, tries from sends where id = ${ids[0] as bigint} and tries > 1 and last_error is not null`;
       return row;
     });
     expect(refused.last_error).to.match(/nonce/i);
@@ -329,9 +344,9 @@ describe("the lanes", () => {
           if (roll < 0.36) return "double";
           if (roll < 0.4) return { delayMs: 30 };
           if (roll < 0.43) return { status: 503 };
-        } else if (roll < 0.03) return "cut";
-        else if (call.method === "eth_blockNumber" && roll < 0.08) return { answer: "0x1" };
-        else if (call.method === "eth_getTransactionReceipt" && roll < 0.08) return { answer: null };
+        } else if (roll < 0.01) return "cut";
+        else if (call.method === "eth_blockNumber" && roll < 0.1) return { answer: "0x1" };
+        else if (call.method === "eth_getTransactionReceipt" && roll < 0.06) return { answer: null };
         return undefined;
       })();
       if (fault !== undefined) faults.count += 1;

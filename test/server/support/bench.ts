@@ -26,7 +26,7 @@ import { openVault } from "../../../server/keys/vault.ts";
 import { createSealer, type Sealer } from "../../../server/sealing/sealer.ts";
 import { createLanes, type Lanes, openLane } from "../../../server/txs/lanes.ts";
 import { freshTaxId, invoiceOf, sandbox } from "../network.ts";
-import { type Proxy, startProxy, until } from "./proxy.ts";
+import { type FaultyNode, startProxy, until } from "./proxy.ts";
 
 export type BenchOptions = {
   /** A chain of one's own instead of the run's. */
@@ -52,19 +52,36 @@ export type Process = Awaited<ReturnType<Bench["process"]>>;
 
 const log = createLog(process.env["LOG_LEVEL"] ?? "silent");
 
-export async function openBench(options: BenchOptions = {}) {
+/** A database of one's own on the run's server, with the schema and nothing in it. */
+export async function openDatabase() {
   const ground = await sandbox();
-  const rpcUrl = options.rpcUrl ?? ground.rpcUrl;
   const name = `bench_${randomBytes(6).toString("hex")}`;
   const admin = openDb(ground.databaseUrl, { connections: 1 });
   await admin.unsafe(`create database ${name}`);
-  const databaseUrl = ground.databaseUrl.replace(/\/[^/]*$/, `/${name}`);
-  const masterKey = randomBytes(32).toString("hex");
-  const proxy: Proxy = await startProxy(rpcUrl);
-  /** The tests' own eyes: not behind the proxy, and there after a crash. */
-  const sql = openDb(databaseUrl, { connections: 6 });
-  const node = createChainClient(rpcUrl, SANDBOX_CHAIN_ID);
+  const url = ground.databaseUrl.replace(/\/[^/]*$/, `/${name}`);
+  const sql = openDb(url, { connections: 6 });
   await migrate(sql);
+  return {
+    name,
+    url,
+    sql,
+    async close() {
+      await sql.end({ timeout: 1 });
+      await admin.unsafe(`drop database ${name} with (force)`);
+      await admin.end();
+    },
+  };
+}
+
+export async function openBench(options: BenchOptions = {}) {
+  const ground = await sandbox();
+  const rpcUrl = options.rpcUrl ?? ground.rpcUrl;
+  const masterKey = randomBytes(32).toString("hex");
+  const proxy: FaultyNode = await startProxy(rpcUrl);
+  const database = await openDatabase();
+  /** The tests' own eyes: not behind the proxy, and there after a crash. */
+  const { name, url: databaseUrl, sql } = database;
+  const node = createChainClient(rpcUrl, SANDBOX_CHAIN_ID);
   const vault = await openVault(sql, masterKey);
   const keys = createKeystore({ sql, vault });
   const bureau = (await openLane({ sql, chain: node, keys }, BUREAU_LANE)).address;
@@ -84,16 +101,42 @@ export async function openBench(options: BenchOptions = {}) {
     const spoken = createContracts(more.deployment ?? deployment);
     const relay = await openLane({ sql: own, chain: node, keys: ownKeys }, RELAY_LANE);
     const lanes: Lanes = createLanes({
-      sql: own, chain, keys: ownKeys, changes, log,
+      sql: own,
+      chain,
+      keys: ownKeys,
+      changes,
+      log,
       lanes: [relay, { name: BUREAU_LANE, address: bureau }],
-      chainId: SANDBOX_CHAIN_ID, finalityDepth, window: more.window ?? 16, pollMs: 50,
+      chainId: SANDBOX_CHAIN_ID,
+      finalityDepth,
+      window: more.window ?? 16,
+      pollMs: 50,
       failed: more.failed ?? sendFailed,
       resendMs: more.resendMs ?? 300,
     });
-    const follower: Follower = createFollower({ sql: own, chain, contracts: spoken, projections: more.projections ?? projections, changes, log, finalityDepth, pollMs: 50 });
+    const follower: Follower = createFollower({
+      sql: own,
+      chain,
+      contracts: spoken,
+      projections: more.projections ?? projections,
+      changes,
+      log,
+      finalityDepth,
+      pollMs: 50,
+    });
     const gasLimit = more.gasLimit ?? 30_000_000n;
     const sealer: Sealer = createSealer({ sql: own, changes, log, lotSize: more.lotSize ?? 500, lotAgeMs: more.lotAgeMs ?? 50, gasLimit });
-    const dispatcher: Dispatcher = createDispatcher({ sql: own, contracts: spoken, keys: ownKeys, lanes, changes, log, evidence: createEvidence(), gasLimit, pollMs: 50 });
+    const dispatcher: Dispatcher = createDispatcher({
+      sql: own,
+      contracts: spoken,
+      keys: ownKeys,
+      lanes,
+      changes,
+      log,
+      evidence: createEvidence(),
+      gasLimit,
+      pollMs: 250,
+    });
     const taxpayers = createTaxpayers({ vault: ownVault, keys: ownKeys, drawStep: 10_000_000n });
     const invoices = createInvoices({ sql: own, vault: ownVault, taxpayers, changes });
     const parts = { lanes, follower, sealer, dispatcher };
@@ -101,7 +144,14 @@ export async function openBench(options: BenchOptions = {}) {
     let ended = false;
 
     const one = {
-      sql: own, keys: ownKeys, relay, changes, taxpayers, invoices, follower, lanes,
+      sql: own,
+      keys: ownKeys,
+      relay,
+      changes,
+      taxpayers,
+      invoices,
+      follower,
+      lanes,
       operations: createOperations({ contracts: spoken }),
       /** Starts parts; all of them unless some are named. */
       start(...names: PartName[]) {
@@ -140,16 +190,23 @@ export async function openBench(options: BenchOptions = {}) {
   }
 
   const bench = {
-    proxy, sql, vault, keys, node, bureau, deployment, contracts, rpcUrl, databaseUrl,
+    proxy,
+    sql,
+    vault,
+    keys,
+    node,
+    bureau,
+    deployment,
+    contracts,
+    rpcUrl,
+    databaseUrl,
     process: start,
     async close() {
       proxy.rule = undefined;
       for (const one of open) await one.end();
       node.close();
-      await sql.end({ timeout: 1 });
       await proxy.close();
-      await admin.unsafe(`drop database ${name} with (force)`);
-      await admin.end();
+      await database.close();
     },
 
     /** Writes operations, all in one SQL transaction. */
@@ -221,7 +278,12 @@ export const byBureau = (bench: Bench, name: string, ...args: (string | number |
  * An enrolled taxpayer whose key the test knows. It is kept by the gateway as well, unless it is `own`. An issuer has quota, all
  * of it drawn, and a segment.
  */
-export async function enrolled(bench: Bench, via: Process, capabilities: ("issuer" | "employer")[], more: { own?: boolean; segment?: bigint } = {}): Promise<Party> {
+export async function enrolled(
+  bench: Bench,
+  via: Process,
+  capabilities: ("issuer" | "employer")[],
+  more: { own?: boolean; segment?: bigint } = {},
+): Promise<Party> {
   const wallet = new Wallet(`0x${randomBytes(32).toString("hex")}`);
   const bureau = bureauOf(bench);
   const taxId = freshTaxId();

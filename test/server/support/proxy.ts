@@ -28,7 +28,7 @@ export type Fault =
 
 export type Rule = (call: Call) => Fault | undefined | Promise<Fault | undefined>;
 
-export type Proxy = {
+export type FaultyNode = {
   url: string;
   /** What happens to calls from now on; without a rule they pass. */
   rule: Rule | undefined;
@@ -45,7 +45,7 @@ export type Proxy = {
 
 type Rpc = Call & { id: unknown };
 
-export async function startProxy(target: string): Promise<Proxy> {
+export async function startProxy(target: string): Promise<FaultyNode> {
   const seen: Call[] = [];
   const hanging: (() => void)[] = [];
 
@@ -94,7 +94,7 @@ export async function startProxy(target: string): Promise<Proxy> {
     response.end(JSON.stringify(Array.isArray(body) ? answers : answers[0]));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const proxy: Proxy = {
+  const proxy: FaultyNode = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     rule: undefined,
     seen,
@@ -125,11 +125,15 @@ export function random(seed: number): () => number {
 }
 
 /** Waits until `look` gives something, and returns it; fails with the words after the deadline. */
-export async function until<T>(words: string, look: () => T | undefined | false | null | Promise<T | undefined | false | null>, deadlineMs = 15_000): Promise<T> {
+export async function until<T>(
+  words: string,
+  look: () => T | undefined | false | null | Promise<T | undefined | false | null>,
+  deadlineMs = 15_000,
+): Promise<T> {
   for (const end = Date.now() + deadlineMs; ; ) {
     const found = await look();
     if (found !== undefined && found !== false && found !== null) return found;
     if (Date.now() > end) throw new Error(`Not within ${deadlineMs} ms: ${words}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
