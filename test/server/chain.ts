@@ -9,7 +9,7 @@ import { type Domain, digest, type Message, typedData } from "../../server/chain
 import { SANDBOX_CHAIN_ID } from "../../server/chain/sandbox.ts";
 import { keccak, leafHash, lotTree, rootFrom } from "../../server/chain/tree.ts";
 import { catalogue, codeOfChainError } from "../../server/kernel/problems.ts";
-import { sandbox } from "./network.ts";
+import { type Bench, openBench } from "./support/bench.ts";
 import { type FaultyNode, startProxy } from "./support/proxy.ts";
 
 const account = (byte: string) => `0x${byte.repeat(20)}`;
@@ -124,10 +124,11 @@ describe("the node", () => {
   let proxy: FaultyNode;
   let chain: ChainClient;
   let deployment: Deployment;
+  let bench: Bench;
   before(async () => {
-    const ground = await sandbox();
-    deployment = ground.deployment;
-    proxy = await startProxy(ground.rpcUrl);
+    bench = await openBench();
+    deployment = bench.deployment;
+    proxy = await startProxy(bench.rpcUrl);
     chain = createChainClient(proxy.url, SANDBOX_CHAIN_ID, 500);
   });
   afterEach(() => {
@@ -137,6 +138,7 @@ describe("the node", () => {
   after(async () => {
     chain.close();
     await proxy.close();
+    await bench.close();
   });
   const failure = (promise: Promise<unknown>): Promise<Error> =>
     promise.then(
@@ -228,19 +230,18 @@ describe("the node", () => {
 
   describe("a deployment", () => {
     it("that the chain holds is taken as it is: nothing is sent", async () => {
-      const provider = new JsonRpcProvider((await sandbox()).rpcUrl, SANDBOX_CHAIN_ID, { staticNetwork: true, cacheTimeout: -1 });
+      const provider = new JsonRpcProvider(bench.rpcUrl, SANDBOX_CHAIN_ID, { staticNetwork: true, cacheTimeout: -1 });
       const stranger = Wallet.createRandom(provider);
-      const { bureau } = await sandbox();
       const again = await deploy(stranger, {
         network: deployment.network,
-        bureau: bureau.account,
+        bureau: bench.bureau,
         known: deployment,
         claimTermSeconds: deployment.claimTermSeconds,
       });
       expect(again).to.deep.equal(deployment);
       expect(await chain.nonce(stranger.address)).to.equal(0);
       for (const wrong of [{ genesis: word("99") }, { chainId: 1 }, { network: "another" }]) {
-        const refused = await failure(deploy(stranger, { network: deployment.network, bureau: bureau.account, known: { ...deployment, ...wrong } }));
+        const refused = await failure(deploy(stranger, { network: deployment.network, bureau: bench.bureau, known: { ...deployment, ...wrong } }));
         expect(refused.message).to.match(/Nothing was deployed/);
       }
       provider.destroy();

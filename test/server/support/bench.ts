@@ -11,8 +11,9 @@ import { sendFailed } from "../../../server/acts/outcomes.ts";
 import { createChainClient } from "../../../server/chain/client.ts";
 import { type ChainEvent, createContracts, ZERO_REF } from "../../../server/chain/contracts.ts";
 import type { Deployment } from "../../../server/chain/deploy.ts";
-import { deployToSandbox, SANDBOX_CHAIN_ID } from "../../../server/chain/sandbox.ts";
+import { deployToSandbox, SANDBOX_CHAIN_ID, startSandboxChain } from "../../../server/chain/sandbox.ts";
 import { migrate, openChanges, openDb, type Tx } from "../../../server/db/db.ts";
+import { startPostgres } from "../../../server/db/postgres.ts";
 import { createInvoices } from "../../../server/features/invoices/invoices.ts";
 import { createOperations } from "../../../server/features/operations/operations.ts";
 import { createTaxpayers, periodOf, seriesOf, type Taxpayer } from "../../../server/features/taxpayers/taxpayers.ts";
@@ -25,7 +26,7 @@ import { createKeystore } from "../../../server/keys/keystore.ts";
 import { openVault } from "../../../server/keys/vault.ts";
 import { createSealer, type Sealer } from "../../../server/sealing/sealer.ts";
 import { createLanes, type Lanes, openLane } from "../../../server/txs/lanes.ts";
-import { freshTaxId, invoiceOf, sandbox } from "../network.ts";
+import { freshTaxId, invoiceOf } from "../network.ts";
 import { type FaultyNode, startProxy, until } from "./proxy.ts";
 
 export type BenchOptions = {
@@ -52,13 +53,40 @@ export type Process = Awaited<ReturnType<Bench["process"]>>;
 
 const log = createLog(process.env["LOG_LEVEL"] ?? "silent");
 
+let started: Promise<{ rpcUrl: string; databaseUrl: string; close(): Promise<void> }> | undefined;
+
+/** The chain and the database server of all benches of a run; no gateway of the sandbox's runs beside them and takes their time. */
+function ground() {
+  started ??= (async () => {
+    const given = process.env["DATABASE_URL"];
+    const [chain, postgres] = await Promise.all([
+      startSandboxChain({ intervalMs: 50 }),
+      given === undefined ? startPostgres() : { url: given, close: async () => {} },
+    ]);
+    return {
+      rpcUrl: chain.url,
+      databaseUrl: postgres.url,
+      async close() {
+        await postgres.close();
+        await chain.close();
+      },
+    };
+  })();
+  return started;
+}
+
+after(async () => {
+  await (await started)?.close();
+  started = undefined;
+});
+
 /** A database of one's own on the run's server, with the schema and nothing in it. */
 export async function openDatabase() {
-  const ground = await sandbox();
+  const { databaseUrl } = await ground();
   const name = `bench_${randomBytes(6).toString("hex")}`;
-  const admin = openDb(ground.databaseUrl, { connections: 1 });
+  const admin = openDb(databaseUrl, { connections: 1 });
   await admin.unsafe(`create database ${name}`);
-  const url = ground.databaseUrl.replace(/\/[^/]*$/, `/${name}`);
+  const url = databaseUrl.replace(/\/[^/]*$/, `/${name}`);
   const sql = openDb(url, { connections: 6 });
   await migrate(sql);
   return {
@@ -74,8 +102,7 @@ export async function openDatabase() {
 }
 
 export async function openBench(options: BenchOptions = {}) {
-  const ground = await sandbox();
-  const rpcUrl = options.rpcUrl ?? ground.rpcUrl;
+  const rpcUrl = options.rpcUrl ?? (await ground()).rpcUrl;
   const masterKey = randomBytes(32).toString("hex");
   const proxy: FaultyNode = await startProxy(rpcUrl);
   const database = await openDatabase();
@@ -135,7 +162,7 @@ export async function openBench(options: BenchOptions = {}) {
       log,
       evidence: createEvidence(),
       gasLimit,
-      pollMs: 250,
+      pollMs: 100,
     });
     const taxpayers = createTaxpayers({ vault: ownVault, keys: ownKeys, drawStep: 10_000_000n });
     const invoices = createInvoices({ sql: own, vault: ownVault, taxpayers, changes });
