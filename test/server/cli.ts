@@ -1,0 +1,50 @@
+/** What the operator's commands refuse before they begin. */
+import { spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect } from "chai";
+
+const cli = fileURLToPath(new URL("../../server/cli.ts", import.meta.url));
+const goodKey = "6f1d0a9c3b5e7f2841d6c0b9a8e7f6d5c4b3a29180716253443526170819aabb";
+
+function serve(settings: Record<string, string>): Promise<{ code: number | null; said: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [cli, "serve"], { env: { PATH: process.env["PATH"] ?? "", ...settings }, stdio: ["ignore", "pipe", "pipe"] });
+    let said = "";
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ code, said }));
+  });
+}
+
+describe("a gateway outside the sandbox", () => {
+  let folder: string;
+  let settings: Record<string, string>;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "onepiao-cli-"));
+    const deployment = join(folder, "deployment.json");
+    await writeFile(deployment, JSON.stringify({ network: "onepiao-sandbox-12345678", chainId: 31_337 }));
+    settings = { RPC_URL: "http://127.0.0.1:1", DATABASE_URL: "postgres://127.0.0.1:1/none", MASTER_KEY: goodKey, DEPLOYMENT: deployment };
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  it("does not serve a sandbox's deployment", async () => {
+    const { code, said } = await serve(settings);
+    expect([code, said]).to.satisfy(([c, s]: [number, string]) => c === 2 && s.includes("DEPLOYMENT is a sandbox's"));
+  });
+
+  it("does not start with a master key that is no random one", async () => {
+    const { code, said } = await serve({ ...settings, MASTER_KEY: "00".repeat(32) });
+    expect(code).to.equal(2);
+    expect(said).to.include("MASTER_KEY").and.not.include("00000000");
+  });
+
+  it("names every setting that is missing, and no value", async () => {
+    const { code, said } = await serve({ MASTER_KEY: goodKey });
+    expect(code).to.equal(2);
+    for (const name of ["RPC_URL", "DATABASE_URL", "DEPLOYMENT"]) expect(said).to.include(name);
+    expect(said).to.not.include(goodKey);
+  });
+});
