@@ -17,6 +17,8 @@ import { claimRoutes } from "./features/claims/routes.ts";
 import { createInvoices } from "./features/invoices/invoices.ts";
 import { invoiceProjection } from "./features/invoices/projection.ts";
 import { invoiceRoutes } from "./features/invoices/routes.ts";
+import { createIssuing } from "./features/issuing/issuing.ts";
+import { issuingRoutes } from "./features/issuing/routes.ts";
 import { createLedger } from "./features/ledger/ledger.ts";
 import { ledgerProjection } from "./features/ledger/projection.ts";
 import { ledgerRoutes } from "./features/ledger/routes.ts";
@@ -116,11 +118,13 @@ export async function startGateway(config: Config, deployment: Deployment): Prom
 
     const taxpayers = createTaxpayers({ vault, keys, drawStep: config.DRAW_STEP });
     const persons = createPersons({ vault, keys, contracts });
-    const invoices = createInvoices({ sql, vault, taxpayers, changes });
+    const invoices = createInvoices({ vault, taxpayers });
+    const issuing = createIssuing({ sql, vault, taxpayers, invoices, changes });
     const routes = [
       ...taxpayerRoutes(taxpayers),
       ...personRoutes(persons),
       ...accessRoutes(createAccess({ taxpayers })),
+      ...issuingRoutes(issuing, invoices),
       ...invoiceRoutes(invoices),
       ...transferRoutes(createTransfers({ invoices, persons })),
       ...claimRoutes(createClaims({ vault, taxpayers, invoices }), taxpayers),

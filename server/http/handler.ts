@@ -4,6 +4,7 @@
  *   GET                on the plain connection
  *   POST, public       in a read-only transaction
  *   POST               once per Idempotency-Key (idempotency.ts), then perhaps waits (waiting.ts)
+ *   POST, together     the same, in one transaction with those that come at the same time (groups.ts)
  *   PUT PATCH DELETE   in a transaction; the same request again changes nothing more
  *
  * Order of refusals: media types, size, Idempotency-Key, path, query, body. All of it comes before the transaction, so junk costs the
@@ -15,7 +16,8 @@ import type { Answer, Caller, Request, Route } from "../kernel/api.ts";
 import { Problem } from "../kernel/problems.ts";
 import { sendAnswer } from "./answer.ts";
 import { callerOf } from "./auth.ts";
-import { type Exactly, type Kept, readIdempotencyKey } from "./idempotency.ts";
+import { createGroups, type Groups } from "./groups.ts";
+import { type Exactly, type Kept, type Once, type Outcome, readIdempotencyKey } from "./idempotency.ts";
 import { readBody } from "./limits.ts";
 import { describeError, problemAnswer } from "./problem.ts";
 import { readAccept, readContent, readMediaType, readParams, readQuery } from "./request.ts";
@@ -30,6 +32,10 @@ export type HandlerDeps = {
   /** Aborted when the process stops: waits and streams end, answers under way do not. */
   stopping: AbortSignal;
 };
+
+/** Requests that share a transaction: past this many a larger group costs as much an invoice, and its last one waits longer. */
+const MAX_GROUP = 64;
+const GROUPS_AT_ONCE = 2;
 
 /** Others may use up what a remedy has brought before this request comes to it. */
 const MAX_TRIES = 5;
@@ -86,8 +92,25 @@ export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeco
     }
   }
 
-  return (route: Route<Tx>): RequestHandler =>
-    async (request, response) => {
+  /** Runs the work of a route's requests in groups. */
+  function groupsOf({ together }: Route<Tx>): Groups<Once & { prepared: unknown }, Outcome> | undefined {
+    if (together === undefined) return undefined;
+    return createGroups<Once & { prepared: unknown }, Outcome>({
+      max: MAX_GROUP,
+      atOnce: GROUPS_AT_ONCE,
+      run: (group) =>
+        exactly.onceTogether(group, (tx, fresh) =>
+          together.run(
+            tx,
+            fresh.map((place) => group[place]?.prepared),
+          ),
+        ),
+    });
+  }
+
+  return (route: Route<Tx>): RequestHandler => {
+    const groups = groupsOf(route);
+    return async (request, response) => {
       const caller = callerOf(response);
       const signal = AbortSignal.any([goneSignal(response), stopping]);
       const accept = readAccept(route, request);
@@ -99,29 +122,31 @@ export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeco
       const params = readParams(route, request);
       const query = readQuery(route, request);
       const body = writes ? readContent(route, mediaType, bytes) : undefined;
+      const given: Omit<Request<Tx, unknown, unknown, unknown>, "sql"> = {
+        caller,
+        params,
+        query,
+        body,
+        mediaType,
+        accept,
+        requestId: String(request.id),
+        header: (name) => (cut.has(name.toLowerCase()) ? undefined : request.get(name)),
+        signal,
+      };
       const run = (connection: Tx): Promise<Answer> => {
-        const given: Request<Tx, unknown, unknown, unknown> = {
-          caller,
-          sql: connection,
-          params,
-          query,
-          body,
-          mediaType,
-          accept,
-          requestId: String(request.id),
-          header: (name) => (cut.has(name.toLowerCase()) ? undefined : request.get(name)),
-          signal,
-        };
-        return route.run(given);
+        if (route.run === undefined) throw new TypeError(`${route.method} ${route.path} works in groups alone`);
+        return route.run({ ...given, sql: connection });
       };
 
       if (!writes) return sendAnswer(response, await run(sql), signal);
       let answer: Answer;
       if (kept === undefined) {
         const options = route.roles === "public" ? "read only" : "read write";
-        answer = (await remedied(() => sql.begin(options, run))) as Answer;
+        answer = await remedied(() => sql.begin(options, run));
       } else {
-        const outcome = await remedied(() => exactly.once(kept, [request.method, request.originalUrl, mediaType, bytes], run));
+        const once: Once = { kept, request: [request.method, request.originalUrl, mediaType, bytes] };
+        const joining = groups && { ...once, prepared: route.together?.prepare(given) };
+        const outcome = await remedied(() => (groups && joining ? groups.add(joining) : exactly.once(once, run)));
         if (outcome.replayed) response.setHeader("Idempotency-Replayed", "true");
         answer = outcome.answer;
       }
@@ -129,4 +154,5 @@ export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeco
       const waits = route.settled !== undefined && answer.status === 202 && seconds > 0;
       return sendAnswer(response, waits ? await settle(route, kept, caller, answer, seconds, request, signal) : answer, signal);
     };
+  };
 }

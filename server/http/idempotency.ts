@@ -39,9 +39,17 @@ export function readIdempotencyKey(header: string | undefined): string {
   return key;
 }
 
+/** A request whose work is to be done once. `request` is what must be the same when its key comes again. */
+export type Once = { kept: Kept; request: readonly (string | Uint8Array)[] };
+
 export type Exactly = {
-  /** Does `work` once per (account, key). `request` is what must be the same when the key comes again. */
-  once(kept: Kept, request: readonly (string | Uint8Array)[], work: (tx: Tx) => Promise<Answer>): Promise<Outcome>;
+  /** Does `work` once per (account, key). */
+  once(one: Once, work: (tx: Tx) => Promise<Answer>): Promise<Outcome>;
+  /**
+   * Does `work` for those of a group that are not done yet, in one transaction, once per (account, key). `work` gets their places
+   * in `all` and gives an answer or a refusal for each; a refusal leaves no row.
+   */
+  onceTogether(all: readonly Once[], work: (tx: Tx, fresh: readonly number[]) => Promise<(Answer | Problem)[]>): Promise<(Outcome | Problem)[]>;
   /** Puts the final answer in the place of an accepted one (202); gives what is stored now, which another waiter may have put there. */
   settle(kept: Kept, final: Answer): Promise<Answer>;
 };
@@ -65,27 +73,71 @@ export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): E
   }
 
   const lockOf = ({ account, key }: Kept) => createHash("sha256").update(`idempotency\0${account}\0${key}`).digest().readBigInt64BE();
-  const find = (tx: Tx, { account, key }: Kept) => tx<Row[]>`select request_hash, status, answer from idempotency where account = ${account} and key = ${key}`;
+  const running = () => new Problem("idempotency-key-running", "The first request with this Idempotency-Key has not ended yet; try again with the same key");
+
+  /** What is known of each before any work: its outcome, its refusal, or nothing, and then this transaction holds its lock. */
+  async function known(tx: Tx, all: readonly Once[], hashes: readonly Buffer[]): Promise<(Outcome | Problem | undefined)[]> {
+    const names = all.map(({ kept }) => `${kept.account}\0${kept.key}`);
+    // locks first, in a statement of their own: the rows must be read as they are once the locks are held
+    const locks = await tx<{ place: bigint; got: boolean }[]>`
+      select place, pg_try_advisory_xact_lock(lock) as got from unnest(${all.map(({ kept }) => lockOf(kept))}::bigint[]) with ordinality as l (lock, place)`;
+    const held = new Set(locks.filter((lock) => lock.got).map((lock) => Number(lock.place) - 1));
+    const rows = await tx<(Row & { account: string; key: string })[]>`
+      select i.account, i.key, i.request_hash, i.status, i.answer from idempotency i
+      join unnest(${all.map(({ kept }) => kept.account)}::text[], ${all.map(({ kept }) => kept.key)}::text[]) as w (account, key)
+        on i.account = w.account and i.key = w.key`;
+    const done = new Map(rows.map((row) => [`${row.account}\0${row.key}`, row]));
+    return all.map(({ kept }, place) => {
+      // a lock that this transaction has twice is the same key twice in one group
+      if (!held.has(place) || names.indexOf(names[place] as string) < place) return running();
+      const row = done.get(names[place] as string);
+      if (row === undefined) return undefined;
+      if (!(hashes[place] as Buffer).equals(row.request_hash))
+        return new Problem("idempotency-key-reused", "This Idempotency-Key belongs to another request; take a new one for a new request");
+      return { answer: answerOf(kept, row), replayed: true };
+    });
+  }
+
+  async function keep(tx: Tx, done: readonly { kept: Kept; hash: Buffer; answer: Answer }[]): Promise<void> {
+    await tx`
+      insert into idempotency (account, key, request_hash, status, answer)
+      select * from unnest(${done.map(({ kept }) => kept.account)}::text[], ${done.map(({ kept }) => kept.key)}::text[],
+                           ${done.map(({ hash }) => hash)}::bytea[], ${done.map(({ answer }) => answer.status)}::int[],
+                           ${done.map(({ kept, answer }) => seal(kept, answer))}::bytea[])`;
+  }
+
+  async function find({ account, key }: Kept): Promise<Row | undefined> {
+    return (await sql<Row[]>`select request_hash, status, answer from idempotency where account = ${account} and key = ${key}`)[0];
+  }
 
   return {
-    async once(kept, request, work) {
-      const hash = hashOf(request);
+    async once(one, work) {
+      const hash = hashOf(one.request);
       return sql.begin(async (tx): Promise<Outcome> => {
-        const [lock] = await tx<{ got: boolean }[]>`select pg_try_advisory_xact_lock(${lockOf(kept)}) as got`;
-        if (lock?.got !== true)
-          throw new Problem("idempotency-key-running", "The first request with this Idempotency-Key has not ended yet; try again with the same key");
-        const [row] = await find(tx, kept);
-        if (row !== undefined) {
-          if (!hash.equals(row.request_hash))
-            throw new Problem("idempotency-key-reused", "This Idempotency-Key belongs to another request; take a new one for a new request");
-          return { answer: answerOf(kept, row), replayed: true };
-        }
+        const [outcome] = await known(tx, [one], [hash]);
+        if (outcome instanceof Problem) throw outcome;
+        if (outcome) return outcome;
         const answer = await work(tx);
-        await tx`
-          insert into idempotency (account, key, request_hash, status, answer)
-          values (${kept.account}, ${kept.key}, ${hash}, ${answer.status}, ${seal(kept, answer)})`;
+        await keep(tx, [{ kept: one.kept, hash, answer }]);
         return { answer, replayed: false };
-      }) as Promise<Outcome>;
+      });
+    },
+
+    async onceTogether(all, work) {
+      const hashes = all.map(({ request }) => hashOf(request));
+      return sql.begin(async (tx) => {
+        const outcomes = await known(tx, all, hashes);
+        const fresh = outcomes.flatMap((outcome, place) => (outcome === undefined ? [place] : []));
+        if (fresh.length === 0) return outcomes as (Outcome | Problem)[];
+        const results = await work(tx, fresh);
+        const done = fresh.flatMap((place, i) => {
+          const result = results[i] as Answer | Problem;
+          outcomes[place] = result instanceof Problem ? result : { answer: result, replayed: false };
+          return result instanceof Problem ? [] : [{ kept: (all[place] as Once).kept, hash: hashes[place] as Buffer, answer: result }];
+        });
+        if (done.length > 0) await keep(tx, done);
+        return outcomes as (Outcome | Problem)[];
+      });
     },
 
     async settle(kept, final) {
@@ -93,7 +145,7 @@ export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): E
         update idempotency set status = ${final.status}, answer = ${seal(kept, final)}
         where account = ${kept.account} and key = ${kept.key} and status = 202 returning key`;
       if (put.length === 1) return final;
-      const [row] = await find(sql, kept);
+      const row = await find(kept);
       return row === undefined ? final : answerOf(kept, row);
     },
   };

@@ -5,7 +5,7 @@
  * feature scopes every query to `caller.account`. Owns types only; http/ does the work.
  */
 import type { ZodObject, ZodType, z } from "zod";
-import type { Code } from "./problems.ts";
+import type { Code, Problem } from "./problems.ts";
 
 export const roles = ["bureau", "issuer", "employer", "holder"] as const;
 export type Role = (typeof roles)[number];
@@ -39,6 +39,20 @@ export type Answer = { status: number; body: unknown; headers?: Record<string, s
 
 type Parsed<T> = T extends ZodType ? z.output<T> : undefined;
 
+/**
+ * The work of a POST that comes often: requests that are there at once share one transaction, so that what a transaction costs is
+ * paid by all of them (http/groups.ts).
+ */
+export type Together<S, R, Prepared> = {
+  /** What needs no database. What it throws is this request's refusal, and it joins no group. */
+  prepare(request: R): Prepared;
+  /**
+   * One answer or refusal each, in the order given. A refused one must have changed nothing: refusals are decided before anything is
+   * written. To throw undoes the whole group, and each of it is tried alone.
+   */
+  run(sql: S, group: readonly Prepared[]): Promise<(Answer | Problem)[]>;
+};
+
 export type Route<S = never> = {
   method: "get" | "post" | "put" | "patch" | "delete";
   /** OpenAPI form: `/v1/invoices/{number}`. */
@@ -69,20 +83,24 @@ export type Route<S = never> = {
    * May throw a Problem: that is an outcome, and the stored answer from then on.
    */
   settled?(sql: S, accepted: Answer, caller: Caller): Promise<Answer | undefined>;
-  // what `run` takes is told by the schemas: `routeFor` checks that the two agree
+  // what the work takes is told by the schemas: `routeFor` checks that the two agree
   // biome-ignore lint/suspicious/noExplicitAny: erased here on purpose
-  run(request: Request<S, any, any, any>): Promise<Answer>;
-};
+} & Work<S, Request<S, any, any, any>>;
 
-type Typed<S, P extends ZodObject | undefined, Q extends ZodObject | undefined, B extends ZodType | undefined> = Omit<
+/** A request's work: by itself, or, for a POST with a caller, together with others. */
+// biome-ignore lint/suspicious/noExplicitAny: what is prepared is the route's own affair
+type Work<S, R> = { run(request: R): Promise<Answer>; together?: undefined } | { run?: undefined; together: Together<S, Omit<R, "sql">, any> };
+
+type Shape<S, P extends ZodObject | undefined, Q extends ZodObject | undefined, B extends ZodType | undefined> = Omit<
   Route<S>,
-  "params" | "query" | "body" | "run"
+  "params" | "query" | "body" | "run" | "together"
 > & {
   params?: P;
   query?: Q;
   body?: B;
-  run(request: Request<S, Parsed<P>, Parsed<Q>, B extends ZodType ? z.output<B> : Uint8Array>): Promise<Answer>;
 };
+type Typed<S, P extends ZodObject | undefined, Q extends ZodObject | undefined, B extends ZodType | undefined> = Shape<S, P, Q, B> &
+  Work<S, Request<S, Parsed<P>, Parsed<Q>, B extends ZodType ? z.output<B> : Uint8Array>>;
 
 /** Gives a route its types; `S` is the SQL connection's type. */
 export const routeFor =

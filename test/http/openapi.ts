@@ -163,7 +163,7 @@ describe("a route that cannot be served", () => {
   ];
   for (const [what, change, fault] of unsound) {
     it(`is refused at the start: it ${what}`, () => {
-      expect(() => routeTable([{ ...sound, ...change }])).to.throw(fault);
+      expect(() => routeTable([{ ...sound, ...change } as Route<Tx>])).to.throw(fault);
     });
   }
 

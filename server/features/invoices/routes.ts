@@ -1,20 +1,18 @@
 /** HTTP shape of invoices. */
 import { z } from "zod";
 import type { Tx } from "../../db/db.ts";
-import { invoiceDocument, invoiceRequest } from "../../formats/document.ts";
-import { mediaTypes, readInvoice } from "../../formats/read.ts";
+import { invoiceDocument } from "../../formats/document.ts";
 import { type Caller, type Route, roles, routeFor } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
 import { accountSchema, numberSchema } from "../../kernel/shapes.ts";
-import type { InvoiceRow, Invoices, Perspective } from "./invoices.ts";
+import { type InvoiceRow, type Invoices, invoiceStatuses, linksOf, type Perspective } from "./invoices.ts";
 
 const route = routeFor<Tx>();
 const tag = "Invoices";
 
 const account = accountSchema;
-const status = z.enum(["accepted", "issued", "claimed", "reimbursed", "reversed"]);
+const status = z.enum(invoiceStatuses);
 const links = z.object({ self: z.string(), history: z.string() });
-const receipt = z.object({ number: numberSchema, status, links }).meta({ id: "InvoiceReceipt" });
 const summary = z
   .object({
     number: numberSchema,
@@ -36,8 +34,6 @@ const full = summary.extend({ lot: numberSchema.optional(), document: invoiceDoc
 const historySchema = z.object({
   items: z.array(z.object({ position: z.string(), type: z.string(), at: z.iso.datetime(), tx: z.string(), data: z.record(z.string(), z.unknown()) })),
 });
-
-const linksOf = (number: string) => ({ self: `/v1/invoices/${number}`, history: `/v1/invoices/${number}/history` });
 
 export function invoiceRoutes(invoices: Invoices): Route<Tx>[] {
   function view(row: InvoiceRow) {
@@ -62,47 +58,6 @@ export function invoiceRoutes(invoices: Invoices): Route<Tx>[] {
   const perspectiveOf = (caller: Caller): Perspective => (["issuer", "employer", "holder"] as const).find((role) => caller.roles.includes(role)) ?? "holder";
 
   return [
-    route({
-      method: "post",
-      path: "/v1/invoices",
-      summary: "Issue an invoice",
-      description:
-        "JSON, 数电票 XML or UBL 2.1 (EN 16931). 202: accepted, it will be sealed exactly once. With `Prefer: wait=10` the answer is 201 once it is sealed. The same sourceId of the same seller is a duplicate, and its answer names the first invoice.",
-      tag,
-      roles: ["issuer"],
-      query: z.object({ holder: account.optional().describe("First holder; for XML, which cannot say it") }),
-      rawBody: { mediaTypes, schema: invoiceRequest },
-      answers: { 201: { description: "Sealed", schema: receipt }, 202: { description: "Accepted", schema: receipt } },
-      problems: [
-        "malformed-document",
-        "forbidden-markup",
-        "invalid-document",
-        "duplicate-source",
-        "seller-not-caller",
-        "issuer-not-active",
-        "buyer-not-enrolled",
-        "currency-not-accounted",
-        "quota-exceeded",
-        "quota-not-drawn",
-        "no-segment",
-        "red-letter-refused",
-        "invoice-not-sealed",
-        "invoice-busy",
-      ],
-      async run({ sql, caller, body, mediaType, query }) {
-        const read = readInvoice(mediaType, body);
-        if (query.holder !== undefined && read.holder !== undefined)
-          throw new Problem("invalid-request", "The holder is named twice, in the query and in the body");
-        const { number } = await invoices.accept(sql, caller, read, query.holder ?? read.holder);
-        return { status: 202, body: { number, status: "accepted", links: linksOf(number) }, headers: { Location: `/v1/invoices/${number}` } };
-      },
-      async settled(sql, answer) {
-        const { number } = answer.body as { number: string };
-        const row = await invoices.find(sql, number);
-        if (!row || row.status === "accepted") return undefined;
-        return { status: 201, body: { number, status: row.status, links: linksOf(number) }, headers: { Location: `/v1/invoices/${number}` } };
-      },
-    }),
     route({
       method: "get",
       path: "/v1/invoices/{number}",

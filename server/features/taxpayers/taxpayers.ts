@@ -66,6 +66,40 @@ export type Taxpayers = ReturnType<typeof createTaxpayers>;
 const bits = (capabilities: readonly Capability[]) => capabilities.reduce((sum, one) => sum | capabilityBits[one], 0);
 const named = (mask: number) => (Object.keys(capabilityBits) as Capability[]).filter((one) => (mask & capabilityBits[one]) !== 0);
 
+/** An issuer's quota of one period while it is booked from. */
+export type HeldQuota = {
+  /**
+   * Counts gross against what is drawn. Enough: booked. Not enough, but the quota allows it: "not-drawn", and nothing is booked.
+   * Beyond the quota: the refusal. A red letter (negative) flows back.
+   */
+  book(gross: bigint): "booked" | "not-drawn" | Problem;
+  /** Booked from since it is held. */
+  readonly booked: boolean;
+  used(): bigint;
+};
+
+function heldQuota(row: { granted: string | null; drawn: string | null; leaving: string }, before: bigint): HeldQuota {
+  const granted = BigInt(row.granted ?? 0);
+  const usable = BigInt(row.drawn ?? 0) - BigInt(row.leaving);
+  let [used, booked] = [before, false];
+  return {
+    book(gross) {
+      const after = used + gross;
+      if (after > granted) {
+        const detail = `The period's quota is ${formatMoney(granted)} and ${formatMoney(used)} of it is used; this invoice is ${formatMoney(gross)}`;
+        return new Problem("quota-exceeded", detail);
+      }
+      if (after > usable && gross > 0n) return "not-drawn";
+      [used, booked] = [after, true];
+      return "booked";
+    },
+    get booked() {
+      return booked;
+    },
+    used: () => used,
+  };
+}
+
 export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: bigint }) {
   const { vault, keys } = deps;
   const blind = (taxId: string) => vault.blind("tax-id", taxId);
@@ -94,6 +128,18 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
   const byIndex = async (tx: Tx, index: number) => taxpayerOf((await tx<Row[]>`${select(tx)} where t.index = ${index}`)[0]);
   const byAccount = async (tx: Tx, account: string) => taxpayerOf((await tx<Row[]>`${select(tx)} where p.account = ${account}`)[0]);
 
+  /** Taxpayers by account and by tax id, in one look. */
+  async function among(
+    tx: Tx,
+    accounts: readonly string[],
+    taxIds: readonly string[],
+  ): Promise<{ byAccount: Map<string, Taxpayer>; byTaxId: Map<string, Taxpayer> }> {
+    const blinds = taxIds.map((taxId) => blind(normaliseTaxId(taxId) ?? taxId));
+    const rows = await tx<Row[]>`${select(tx)} where p.account = any(${accounts}::text[]) or p.tax_id_blind = any(${blinds}::bytea[])`;
+    const found = rows.map(taxpayerOf).filter((one) => one !== undefined);
+    return { byAccount: new Map(found.map((one) => [one.account, one])), byTaxId: new Map(found.map((one) => [one.taxId, one])) };
+  }
+
   /** The taxpayer that the caller may see: the bureau sees all, a taxpayer itself. */
   async function visible(tx: Tx, caller: Caller, taxId: string): Promise<Taxpayer> {
     const found = await byTaxId(tx, taxId);
@@ -118,30 +164,38 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
         and (select o.status from operations o where o.kind = 'enrol' and o.command->'args'->>0 = p.account order by o.id desc limit 1) in ('refused', 'failed')`;
   }
 
+  /** What is on its way back to the bureau: nobody counts on it any more. */
+  const leaving = (tx: Tx, account: unknown, period: number) => tx`(
+    select coalesce(sum((command->>'amount')::numeric), 0) from operations
+    where party = ${account} and kind = 'give-back' and (command->>'period')::int = ${period}
+      and status in ('queued', 'awaiting-signature', 'signed', 'sent'))`;
+
   async function quotaOf(tx: Tx, taxpayer: Taxpayer, period: number) {
     // one statement: what is on its way back must not land between two looks
     const [row] = await tx<{ granted: string; drawn: string; leaving: string }[]>`
-      select granted, drawn, (
-        select coalesce(sum((command->>'amount')::numeric), 0) from operations
-        where party = ${taxpayer.account} and kind = 'give-back' and (command->>'period')::int = ${period}
-          and status in ('queued', 'awaiting-signature', 'signed', 'sent')) as leaving
-      from quotas where taxpayer = ${taxpayer.index} and period = ${period}`;
+      select granted, drawn, ${leaving(tx, taxpayer.account, period)} as leaving from quotas where taxpayer = ${taxpayer.index} and period = ${period}`;
     const drawn = BigInt(row?.drawn ?? 0);
-    const used = await usedQuota(tx, taxpayer.index, period);
+    const [use] = await tx<{ sealed: Buffer }[]>`select sealed from quota_use where taxpayer = ${taxpayer.index} and period = ${period}`;
+    const used = use ? openUsed(taxpayer.index, period, use.sealed) : 0n;
     return { granted: BigInt(row?.granted ?? 0), drawn, used, usable: drawn - BigInt(row?.leaving ?? 0) };
   }
 
-  /** Keeps others from counting on the same rest: one at a time books an issuer's quota of a period, or gives it back. */
-  async function lockQuota(tx: Tx, taxpayer: Taxpayer, period: number): Promise<void> {
-    await tx`
-      insert into quota_use (taxpayer, period, sealed)
-      values (${taxpayer.index}, ${period}, ${vault.seal("parties", `quota/${taxpayer.index}/${period}`, "0")}) on conflict do nothing`;
-    await tx`select 1 from quota_use where taxpayer = ${taxpayer.index} and period = ${period} for update`;
-  }
+  const sealUsed = (index: number, period: number, used: bigint) => vault.seal("parties", `quota/${index}/${period}`, used.toString());
+  const openUsed = (index: number, period: number, sealed: Buffer) => BigInt(vault.open("parties", `quota/${index}/${period}`, sealed).toString());
 
-  async function usedQuota(tx: Tx, index: number, period: number): Promise<bigint> {
-    const [row] = await tx<{ sealed: Buffer }[]>`select sealed from quota_use where taxpayer = ${index} and period = ${period}`;
-    return row ? BigInt(vault.open("parties", `quota/${index}/${period}`, row.sealed).toString()) : 0n;
+  /** Locks the issuers' rows of what is used, in the order of `indexes` (ascending), and reads them. */
+  async function lockQuotas(tx: Tx, indexes: readonly number[], period: number): Promise<Map<number, bigint>> {
+    const lock = () => tx<{ taxpayer: number; sealed: Buffer }[]>`
+      select taxpayer, sealed from quota_use where period = ${period} and taxpayer = any(${indexes}::int[]) order by taxpayer for update`;
+    let rows = await lock();
+    if (rows.length < indexes.length) {
+      await tx`
+        insert into quota_use (taxpayer, period, sealed)
+        select taxpayer, ${period}, sealed from unnest(${indexes}::int[], ${indexes.map((index) => sealUsed(index, period, 0n))}::bytea[]) as n (taxpayer, sealed)
+        order by taxpayer on conflict do nothing`;
+      rows = await lock();
+    }
+    return new Map(rows.map((row) => [row.taxpayer, openUsed(row.taxpayer, period, row.sealed)]));
   }
 
   const draw = (tx: Tx, taxpayer: Taxpayer, period: number, amount: bigint) =>
@@ -156,6 +210,7 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
     byTaxId,
     byIndex,
     byAccount,
+    among,
     visible,
     quotaOf,
 
@@ -238,7 +293,7 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
 
     /** Gives back what is drawn and not used; from here on no invoice counts on it. */
     async giveBack(tx: Tx, taxpayer: Taxpayer, period: number, amount: bigint): Promise<string> {
-      await lockQuota(tx, taxpayer, period);
+      await lockQuotas(tx, [taxpayer.index], period);
       const { drawn, used, usable } = await quotaOf(tx, taxpayer, period);
       if (usable - amount < used) throw new Problem("give-back-exceeds-drawn", `Of ${formatMoney(drawn)} drawn, ${formatMoney(used)} is used`);
       return enqueue(tx, {
@@ -250,23 +305,26 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
     },
 
     /**
-     * Counts gross against what is drawn in the period. Enough: it is booked in `tx`. Not enough, but the quota allows it: false,
-     * and nothing is booked. Beyond the quota: throws `quota-exceeded`. A red letter (negative) flows back.
+     * The quotas of these issuers in a period, by index, each held until `tx` ends: one at a time books an issuer's quota, or gives
+     * it back. Always locked in one order, so that two groups cannot wait for each other.
      */
-    async book(tx: Tx, taxpayer: Taxpayer, period: number, gross: bigint): Promise<boolean> {
-      await lockQuota(tx, taxpayer, period);
-      const { granted, used, usable } = await quotaOf(tx, taxpayer, period);
-      const after = used + gross;
-      if (after > granted) {
-        throw new Problem(
-          "quota-exceeded",
-          `The quota of ${period} is ${formatMoney(granted)} and ${formatMoney(used)} of it is used; this invoice is ${formatMoney(gross)}`,
-        );
-      }
-      if (after > usable && gross > 0n) return false;
-      const sealed = vault.seal("parties", `quota/${taxpayer.index}/${period}`, after.toString());
-      await tx`update quota_use set sealed = ${sealed} where taxpayer = ${taxpayer.index} and period = ${period}`;
-      return true;
+    async holdQuotas(tx: Tx, issuers: readonly Taxpayer[], period: number): Promise<Map<number, HeldQuota>> {
+      const indexes = [...new Set(issuers.map((issuer) => issuer.index))].sort((a, b) => a - b);
+      const used = await lockQuotas(tx, indexes, period);
+      const rows = await tx<{ index: number; granted: string | null; drawn: string | null; leaving: string }[]>`
+        select t.index, q.granted, q.drawn, ${leaving(tx, tx`t.account`, period)} as leaving
+        from taxpayers t left join quotas q on q.taxpayer = t.index and q.period = ${period} where t.index = any(${indexes}::int[])`;
+      return new Map(rows.map((row) => [row.index, heldQuota(row, used.get(row.index) ?? 0n)]));
+    },
+
+    /** Writes what holdQuotas has lent out. */
+    async keepQuotas(tx: Tx, period: number, quotas: ReadonlyMap<number, HeldQuota>): Promise<void> {
+      const booked = [...quotas].filter(([, quota]) => quota.booked);
+      if (booked.length === 0) return;
+      await tx`
+        update quota_use q set sealed = b.sealed
+        from unnest(${booked.map(([index]) => index)}::int[], ${booked.map(([index, { used }]) => sealUsed(index, period, used()))}::bytea[]) as b (taxpayer, sealed)
+        where q.taxpayer = b.taxpayer and q.period = ${period}`;
     },
 
     /**

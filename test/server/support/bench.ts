@@ -15,6 +15,7 @@ import { deployToSandbox, SANDBOX_CHAIN_ID, startSandboxChain } from "../../../s
 import { migrate, openChanges, openDb, type Tx } from "../../../server/db/db.ts";
 import { startPostgres } from "../../../server/db/postgres.ts";
 import { createInvoices } from "../../../server/features/invoices/invoices.ts";
+import { createIssuing } from "../../../server/features/issuing/issuing.ts";
 import { createOperations } from "../../../server/features/operations/operations.ts";
 import { createTaxpayers, periodOf, seriesOf, type Taxpayer } from "../../../server/features/taxpayers/taxpayers.ts";
 import { createFollower, type Follower, type Projection } from "../../../server/feed/follower.ts";
@@ -22,6 +23,7 @@ import { readInvoice } from "../../../server/formats/read.ts";
 import { projections } from "../../../server/gateway.ts";
 import type { Caller } from "../../../server/kernel/api.ts";
 import { createLog } from "../../../server/kernel/log.ts";
+import { Problem } from "../../../server/kernel/problems.ts";
 import { createKeystore } from "../../../server/keys/keystore.ts";
 import { openVault } from "../../../server/keys/vault.ts";
 import { createSealer, type Sealer } from "../../../server/sealing/sealer.ts";
@@ -165,7 +167,8 @@ export async function openBench(options: BenchOptions = {}) {
       pollMs: 100,
     });
     const taxpayers = createTaxpayers({ vault: ownVault, keys: ownKeys, drawStep: 10_000_000n });
-    const invoices = createInvoices({ sql: own, vault: ownVault, taxpayers, changes });
+    const invoices = createInvoices({ vault: ownVault, taxpayers });
+    const issuing = createIssuing({ sql: own, vault: ownVault, taxpayers, invoices, changes });
     const parts = { lanes, follower, sealer, dispatcher };
     const running = new Set<PartName>();
     let ended = false;
@@ -176,7 +179,7 @@ export async function openBench(options: BenchOptions = {}) {
       relay,
       changes,
       taxpayers,
-      invoices,
+      issuing,
       follower,
       lanes,
       operations: createOperations({ contracts: spoken }),
@@ -352,7 +355,9 @@ export async function holder(bench: Bench, more: { own?: boolean } = {}): Promis
 export async function acceptedIn(tx: Tx, via: Process, seller: Party, to: { holder?: string; buyer?: Party }): Promise<string> {
   const buyer = to.buyer ? { taxId: to.buyer.taxId, name: to.buyer.name } : { name: "个人" };
   const read = readInvoice("application/json", Buffer.from(JSON.stringify(invoiceOf(seller, buyer, { sourceId: randomUUID() }))));
-  return (await via.invoices.accept(tx, seller.caller, read, to.holder)).number;
+  const [result] = await via.issuing.accept(tx, [{ caller: seller.caller, read, holder: to.holder }]);
+  if (result === undefined || result instanceof Problem) throw result ?? new Error("there is no result");
+  return result.number;
 }
 
 /** Accepts so many; they are not sealed yet. */

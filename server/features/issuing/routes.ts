@@ -1,0 +1,70 @@
+/** HTTP shape of issuing. */
+import { z } from "zod";
+import type { Tx } from "../../db/db.ts";
+import { invoiceRequest } from "../../formats/document.ts";
+import { mediaTypes, readInvoice } from "../../formats/read.ts";
+import { type Answer, type Route, routeFor } from "../../kernel/api.ts";
+import { Problem } from "../../kernel/problems.ts";
+import { accountSchema, numberSchema } from "../../kernel/shapes.ts";
+import { type InvoiceStatus, type Invoices, invoiceStatuses, linksOf } from "../invoices/invoices.ts";
+import type { Issuing, Wanted } from "./issuing.ts";
+
+const route = routeFor<Tx>();
+const receipt = z
+  .object({ number: numberSchema, status: z.enum(invoiceStatuses), links: z.object({ self: z.string(), history: z.string() }) })
+  .meta({ id: "InvoiceReceipt" });
+
+const answer = (status: 201 | 202, number: string, state: InvoiceStatus): Answer => ({
+  status,
+  body: { number, status: state, links: linksOf(number) },
+  headers: { Location: `/v1/invoices/${number}` },
+});
+
+export function issuingRoutes(issuing: Issuing, invoices: Invoices): Route<Tx>[] {
+  return [
+    route({
+      method: "post",
+      path: "/v1/invoices",
+      summary: "Issue an invoice",
+      description:
+        "JSON, 数电票 XML or UBL 2.1 (EN 16931). 202: accepted, it will be sealed exactly once. With `Prefer: wait=10` the answer is 201 once it is sealed. The same sourceId of the same seller is a duplicate, and its answer names the first invoice.",
+      tag: "Invoices",
+      roles: ["issuer"],
+      query: z.object({ holder: accountSchema.optional().describe("First holder; for XML, which cannot say it") }),
+      rawBody: { mediaTypes, schema: invoiceRequest },
+      answers: { 201: { description: "Sealed", schema: receipt }, 202: { description: "Accepted", schema: receipt } },
+      problems: [
+        "malformed-document",
+        "forbidden-markup",
+        "invalid-document",
+        "duplicate-source",
+        "seller-not-caller",
+        "issuer-not-active",
+        "buyer-not-enrolled",
+        "currency-not-accounted",
+        "quota-exceeded",
+        "quota-not-drawn",
+        "no-segment",
+        "red-letter-refused",
+        "invoice-not-sealed",
+        "invoice-busy",
+      ],
+      together: {
+        prepare({ caller, body, mediaType, query }): Wanted {
+          const read = readInvoice(mediaType, body);
+          if (query.holder !== undefined && read.holder !== undefined)
+            throw new Problem("invalid-request", "The holder is named twice, in the query and in the body");
+          return { caller, read, holder: query.holder ?? read.holder };
+        },
+        async run(sql, group: readonly Wanted[]) {
+          return (await issuing.accept(sql, group)).map((result) => (result instanceof Problem ? result : answer(202, result.number, "accepted")));
+        },
+      },
+      async settled(sql, accepted) {
+        const { number } = accepted.body as { number: string };
+        const row = await invoices.find(sql, number);
+        return !row || row.status === "accepted" ? undefined : answer(201, number, row.status);
+      },
+    }),
+  ];
+}

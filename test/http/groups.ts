@@ -1,0 +1,82 @@
+import { expect } from "chai";
+import { createGroups } from "../../server/http/groups.ts";
+
+describe("a group", () => {
+  /** A worker whose groups end when they are told to. */
+  function worker(max: number, atOnce: number, outcome: (item: string) => { of: string } | Error = (item) => ({ of: item })) {
+    const begun: { items: readonly string[]; end(error?: Error): void }[] = [];
+    const groups = createGroups<string, { of: string }>({
+      max,
+      atOnce,
+      run: (items) =>
+        new Promise((resolve, reject) => {
+          begun.push({ items, end: (error) => (error ? reject(error) : resolve(items.map(outcome))) });
+        }),
+    });
+    return { groups, begun, sizes: () => begun.map((one) => one.items.length) };
+  }
+  /** Lets what is ready to go on go on. */
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+  it("of one begins at once; what comes meanwhile goes together, in the order it came, and never more than allowed", async () => {
+    const { groups, begun } = worker(3, 1);
+    const results = ["a", "b", "c", "d", "e"].map((item) => groups.add(item));
+    expect(begun.map((one) => one.items)).to.deep.equal([["a"]]);
+    begun[0]?.end();
+    await turn();
+    expect(begun.map((one) => one.items)).to.deep.equal([["a"], ["b", "c", "d"]]);
+    begun[1]?.end();
+    await turn();
+    begun[2]?.end();
+    expect((await Promise.all(results)).map((result) => result.of)).to.deep.equal(["a", "b", "c", "d", "e"]);
+  });
+
+  it("does not wait for one that hangs, as long as others may be at work", async () => {
+    const { groups, begun } = worker(10, 2);
+    const hanging = groups.add("hangs");
+    const second = groups.add("second");
+    begun[1]?.end();
+    expect((await second).of).to.equal("second");
+    await turn();
+    const third = groups.add("third");
+    begun[2]?.end();
+    expect((await third).of).to.equal("third");
+    begun[0]?.end();
+    expect((await hanging).of).to.equal("hangs");
+  });
+
+  it("gives a refusal to the one that it is for", async () => {
+    const { groups, begun } = worker(10, 1, (item) => (item === "bad" ? new Error("refused") : { of: item }));
+    const first = groups.add("first");
+    const bad = groups.add("bad").catch((error: Error) => error.message);
+    const good = groups.add("good");
+    begun[0]?.end();
+    await first;
+    await turn();
+    begun[1]?.end();
+    expect([await bad, (await good).of]).to.deep.equal(["refused", "good"]);
+  });
+
+  it("that breaks is tried one by one: only what breaks alone is lost", async () => {
+    const { groups, begun, sizes } = worker(10, 1);
+    const first = groups.add("first");
+    const rest = ["a", "poison", "c"].map((item) =>
+      groups.add(item).then(
+        (result) => result.of,
+        (error: Error) => error.message,
+      ),
+    );
+    begun[0]?.end();
+    await first;
+    await turn();
+    begun[1]?.end(new Error("undone"));
+    await turn();
+    begun[2]?.end();
+    await turn();
+    begun[3]?.end(new Error("poisoned"));
+    await turn();
+    begun[4]?.end();
+    expect(await Promise.all(rest)).to.deep.equal(["a", "poisoned", "c"]);
+    expect(sizes()).to.deep.equal([1, 3, 1, 1, 1]);
+  });
+});
