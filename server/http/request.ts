@@ -31,6 +31,15 @@ function violationsOf(error: ZodError, value: unknown, field: (path: readonly Pr
   });
 }
 
+const closed = new WeakMap<ZodObject, ZodObject>();
+/** The schema with unknown members refused. Made once: zod compiles a schema when it is first used. */
+function strict(schema: ZodObject): ZodObject {
+  const known = closed.get(schema) ?? schema.strict();
+  closed.set(schema, known);
+  return known;
+}
+const nothing = z.object({});
+
 /** Throws Problem `invalid-request` with every rule that is broken. */
 function check<T extends ZodType>(schema: T, value: unknown, field: (path: readonly PropertyKey[]) => string): z.output<T> {
   const parsed = schema.safeParse(value);
@@ -46,7 +55,7 @@ const malformed = (detail: string) => new Problem("malformed-request", detail);
 export function readParams(route: Route, request: HttpRequest): unknown {
   const values = Object.fromEntries(Object.entries(request.params));
   if (Object.values(values).some((value) => String(value).includes("\0"))) throw malformed("The path has a NUL");
-  return route.params && check(route.params.strict(), values, (path) => `{${path.join(".")}}`);
+  return route.params && check(strict(route.params), values, (path) => `{${path.join(".")}}`);
 }
 
 /** The query, of which every parameter must be known; one that stands twice is a list. */
@@ -59,7 +68,7 @@ export function readQuery(route: Route, request: HttpRequest): unknown {
   }
   const given = new URLSearchParams(text);
   const values = Object.fromEntries([...new Set(given.keys())].map((name) => [name, given.getAll(name).length > 1 ? given.getAll(name) : given.get(name)]));
-  const read = check((route.query ?? z.object({})).strict(), values, (path) => `?${path.join(".")}`);
+  const read = check(strict(route.query ?? nothing), values, (path) => `?${path.join(".")}`);
   return route.query && read;
 }
 
@@ -109,7 +118,7 @@ export function readContent(route: Route, mediaType: string, bytes: Buffer): unk
   if (route.rawBody?.mediaTypes.includes(mediaType) === true) return bytes;
   if (route.body) {
     // an inner object closes itself (z.strictObject); the outermost is closed here, so that a misspelt member is never ignored
-    const schema = route.body instanceof ZodObject && route.body.def.catchall === undefined ? route.body.strict() : route.body;
+    const schema = route.body instanceof ZodObject && route.body.def.catchall === undefined ? strict(route.body) : route.body;
     return check(schema, bytes.length === 0 ? undefined : readStrictJson(bytes), pointer);
   }
   if (route.rawBody) return bytes;

@@ -6,7 +6,7 @@
  * Form of a sealed value: nonce 12 ‖ ciphertext ‖ tag 16. Blind indexes are HMAC-SHA-256 under a data key of their own.
  * Losing the master key loses every document: it is backed up apart from the database (docs/operations.md).
  */
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHmac, randomBytes } from "node:crypto";
 import type { Sql } from "../db/db.ts";
 
 const purposes = ["documents", "parties", "keystore", "answers", "blind"] as const;
@@ -37,6 +37,8 @@ function decrypt(key: Uint8Array, context: string, sealed: Uint8Array): Buffer {
   return Buffer.concat([decipher.update(sealed.subarray(12, sealed.length - 16)), decipher.final()]);
 }
 
+const hmac = (key: Uint8Array | string, text: Uint8Array | string): Buffer => createHmac("sha256", key).update(text).digest();
+
 /** Unwraps the data keys, making those that are missing. Throws when the master key is not the one that wrapped them. */
 export async function openVault(sql: Sql, masterKeyHex: string): Promise<Vault> {
   const master = Buffer.from(masterKeyHex, "hex");
@@ -52,18 +54,23 @@ export async function openVault(sql: Sql, masterKeyHex: string): Promise<Vault> 
       throw new Error("MASTER_KEY is not the key that this database was made with", { cause });
     }
   }
-  const keyFor = (purpose: Purpose, context: string): Buffer => {
-    const key = keys.get(purpose) as Buffer;
-    // each document under a key of its own, derived, so that one can be handed out without the others
-    return purpose === "documents" ? Buffer.from(hkdfSync("sha256", key, "", context, 32)) : key;
+  // HKDF-SHA-256 (RFC 5869), the first half once a data key: what is left for each of its keys of 32 bytes is one HMAC
+  const extracts = new Map<string, Buffer>();
+  const hkdf = (purpose: Purpose, salt: string, context: string): Buffer => {
+    let extract = extracts.get(`${purpose}/${salt}`);
+    if (extract === undefined) {
+      extract = hmac(salt, keys.get(purpose) as Buffer);
+      extracts.set(`${purpose}/${salt}`, extract);
+    }
+    return hmac(extract, `${context}\x01`);
   };
+  const keyFor = (purpose: Purpose, context: string): Buffer =>
+    // each document under a key of its own, derived, so that one can be handed out without the others
+    purpose === "documents" ? hkdf(purpose, "", context) : (keys.get(purpose) as Buffer);
   return {
     seal: (purpose, context, plain) => encrypt(keyFor(purpose, context), context, typeof plain === "string" ? Buffer.from(plain) : plain),
     open: (purpose, context, sealed) => decrypt(keyFor(purpose, context), context, sealed),
-    derive: (purpose, context) => Buffer.from(hkdfSync("sha256", keys.get(purpose) as Buffer, "derive", context, 32)),
-    blind: (field, value) =>
-      createHmac("sha256", keys.get("blind") as Buffer)
-        .update(`${field}\0${value}`)
-        .digest(),
+    derive: (purpose, context) => hkdf(purpose, "derive", context),
+    blind: (field, value) => hmac(keys.get("blind") as Buffer, `${field}\0${value}`),
   };
 }

@@ -368,10 +368,10 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
   };
 }
 
-/** The quota period of an instant: the calendar month in China, as yyyymm. */
+/** The quota period of an instant: the calendar month in China (UTC+8 all year), as yyyymm. */
 export function periodOf(at: Date): number {
-  const [year, month] = new Intl.DateTimeFormat("en-CA", { timeZone: "Asia/Shanghai", year: "numeric", month: "2-digit" }).format(at).split("-");
-  return Number(`${year}${month}`);
+  const local = new Date(at.getTime() + 8 * 3_600_000);
+  return local.getUTCFullYear() * 100 + local.getUTCMonth() + 1;
 }
 
 /** The series YY RR C of an issuer's numbers: year, region, channel 2 (this network's). */
