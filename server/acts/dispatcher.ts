@@ -6,14 +6,15 @@
  * waits for nobody; the chain refuses it and so records the attempt. Signed acts and lots are packed into as few transactions as
  * the block gas limit allows, written with their sends in one SQL transaction.
  */
-import { type ActArgument, actKinds, type Contracts, type LotArgument, ZERO_ACCOUNT } from "../chain/contracts.ts";
+import { type ActArgument, actKinds, type Contracts, type Evidence, type LotArgument, ZERO_ACCOUNT } from "../chain/contracts.ts";
 import { type CompactSignature, digest, type Message, noSignature } from "../chain/messages.ts";
-import { leafHash } from "../chain/tree.ts";
-import { announce, type Changes, type Json, type Sql, type Tx } from "../db/db.ts";
+import { type Leaf, leafHash } from "../chain/tree.ts";
+import { announce, type Changes, type Sql, type Tx } from "../db/db.ts";
+import type { Lease } from "../db/leases.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Keystore } from "../keys/keystore.ts";
-import { leavesOf } from "../mirror/ledger.ts";
-import { keyOf } from "../mirror/registry.ts";
+import { leavesOfRuns } from "../mirror/ledger.ts";
+import { keysOf } from "../mirror/registry.ts";
 import type { Lanes } from "../txs/lanes.ts";
 import type { EvidenceSource } from "./evidence.ts";
 import { type Command, finish, type Operation } from "./operations.ts";
@@ -29,6 +30,7 @@ type Deps = {
   evidence: EvidenceSource;
   changes: Changes;
   log: Log;
+  lease: Lease;
   /** Gas that one transaction may ask for. */
   gasLimit: bigint;
   pollMs: number;
@@ -80,51 +82,100 @@ export function createDispatcher(deps: Deps): Dispatcher {
       order by o.id limit ${PAGE} for update of o skip locked`;
   }
 
-  async function prepare(tx: Tx, operation: Operation): Promise<void> {
-    const { command } = operation;
-    if (command.type === "call") {
-      const data =
-        command.contract === "registry" ? contracts.registryCall(command.function, command.args) : contracts.ledgerCall(command.function, command.args);
-      const to = contracts.deployment[command.contract];
-      const send = await lanes.submit(tx, BUREAU_LANE, { to, data, gas: GAS.registry });
-      await tx`update operations set status = 'sent', send = ${send}, updated_at = now() where id = ${operation.id}`;
-      return;
+  /** A call of the bureau needs no signature of a party: it goes to the bureau's lane as it is. */
+  async function sendCall(tx: Tx, operation: Operation, command: Extract<Command, { type: "call" }>): Promise<void> {
+    const data =
+      command.contract === "registry" ? contracts.registryCall(command.function, command.args) : contracts.ledgerCall(command.function, command.args);
+    const send = await lanes.submit(tx, BUREAU_LANE, { to: contracts.deployment[command.contract], data, gas: GAS.registry });
+    await tx`update operations set status = 'sent', send = ${send}, updated_at = now() where id = ${operation.id}`;
+  }
+
+  /** Signs what is at the head with the keys that are kept here: each step one statement for all of them. */
+  async function prepare(tx: Tx, operations: readonly Operation[]): Promise<void> {
+    const messages = await messagesOf(tx, operations);
+    const keyOf = await keysOf(tx, [...new Set(operations.flatMap((operation) => operation.signers))]);
+    const signed: { id: string; status: string; message: Message; digest: string; signatures: Record<string, CompactSignature> }[] = [];
+    const late: string[] = [];
+    for (const operation of operations) {
+      const message = messages.get(operation.id);
+      if (!message) {
+        log.error({ operation: operation.id }, "an operation cannot be prepared: not all that it is about is there");
+        late.push(operation.id);
+        continue;
+      }
+      const hash = digest(domainOf(operation.command), message);
+      const signatures: Record<string, CompactSignature> = {};
+      for (const signer of new Set(operation.signers)) {
+        const signature = await keys.sign(keyOf.get(signer) ?? signer, hash);
+        if (signature) signatures[signer] = signature;
+      }
+      const complete = operation.signers.every((signer) => signatures[signer]);
+      signed.push({ id: operation.id, status: complete ? "signed" : "awaiting-signature", message, digest: hash, signatures });
     }
-    const message = await messageOf(tx, operation, command);
-    if (!message) throw new Error("not every invoice of the act is sealed");
-    const hash = digest(domainOf(command), message);
-    const signatures: Record<string, CompactSignature> = {};
-    for (const signer of new Set(operation.signers)) {
-      const signature = await keys.sign(await keyOf(tx, signer), hash);
-      if (signature) signatures[signer] = signature;
-    }
-    const complete = operation.signers.every((signer) => signatures[signer]);
+    if (late.length > 0) await tx`update operations set not_before = now() + interval '5 seconds', tries = tries + 1 where id = any(${late}::uuid[])`;
+    if (signed.length === 0) return;
     await tx`
-      update operations set status = ${complete ? "signed" : "awaiting-signature"}, message = ${tx.json(message as unknown as Json)},
-             digest = ${hash}, signatures = ${tx.json(signatures as unknown as Json)}, updated_at = now()
-      where id = ${operation.id}`;
+      update operations o set status = s.status, message = s.message::jsonb, digest = s.digest, signatures = s.signatures::jsonb, updated_at = now()
+      from unnest(${signed.map((one) => one.id)}::uuid[], ${signed.map((one) => one.status)}::text[], ${signed.map((one) => JSON.stringify(one.message))}::text[],
+                  ${signed.map((one) => one.digest)}::text[], ${signed.map((one) => JSON.stringify(one.signatures))}::text[])
+        as s (id, status, message, digest, signatures)
+      where o.id = s.id`;
     await announce(tx);
   }
 
   const domainOf = (command: Command) => (command.type === "registry" ? contracts.domains.registry : contracts.domains.ledger);
 
-  async function messageOf(tx: Tx, operation: Operation, command: Exclude<Command, { type: "call" }>): Promise<Message | undefined> {
-    if (command.type === "seal") {
-      const [lot] = await tx<{ segment: string; issuer: number; count: number; root: string }[]>`
-        select segment, issuer, count, root from sealings where first = ${command.first}`;
-      if (!lot) throw new Error(`Operation ${operation.id} is about a lot that is not there`);
-      return { type: "Seal", value: { issuer: lot.issuer, segment: lot.segment, first: command.first, count: lot.count, root: lot.root } };
+  /** What each of them signs, by its id; none for those whose invoices or lots are not all there. */
+  async function messagesOf(tx: Tx, operations: readonly Operation[]): Promise<Map<string, Message>> {
+    const commands = operations.map((operation) => operation.command);
+    const firsts = commands.flatMap((command) => (command.type === "seal" ? [command.first] : []));
+    const numbers = commands.flatMap((command) => (command.type === "act" ? command.invoices : []));
+    const parties = operations.filter((operation) => operation.command.type === "registry").map((operation) => operation.party);
+    type Lot = { first: string; segment: string; issuer: number; count: number; root: string };
+    const lots = firsts.length === 0 ? [] : await tx<Lot[]>`select first, segment, issuer, count, root from sealings where first = any(${firsts}::numeric[])`;
+    const states =
+      numbers.length === 0
+        ? []
+        : await tx<{ number: string; version: number }[]>`select number, version from invoice_states where number = any(${numbers}::numeric[])`;
+    const accounts =
+      parties.length === 0
+        ? []
+        : await tx<{ account: string; counter: bigint }[]>`select account, counter from accounts where account = any(${parties}::text[])`;
+    const lotOf = new Map(lots.map((lot) => [lot.first, lot]));
+    const versionOf = new Map(states.map((row) => [row.number, row.version]));
+    const counterOf = new Map(accounts.map((row) => [row.account, row.counter]));
+    const messages = new Map<string, Message>();
+    for (const { id, party, command } of operations) {
+      const message =
+        command.type === "seal"
+          ? sealMessage(lotOf.get(command.first))
+          : command.type === "registry"
+            ? registryMessage(command, String(counterOf.get(party) ?? 0n))
+            : command.type === "act"
+              ? actMessage(command, versionOf)
+              : undefined;
+      if (message) messages.set(id, message);
     }
-    if (command.type === "registry") {
-      const [known] = await tx<{ counter: bigint }[]>`select counter from accounts where account = ${operation.party}`;
-      const counter = String(known?.counter ?? 0n);
-      if (command.message === "RotateKey") return { type: "RotateKey", value: { account: command.account, key: command.key, counter } };
-      return { type: command.message, value: { index: command.index, period: command.period, amount: command.amount, counter } };
+    return messages;
+  }
+
+  function sealMessage(lot: { first: string; segment: string; issuer: number; count: number; root: string } | undefined): Message | undefined {
+    return lot && { type: "Seal", value: { issuer: lot.issuer, segment: lot.segment, first: lot.first, count: lot.count, root: lot.root } };
+  }
+
+  function registryMessage(command: Extract<Command, { type: "registry" }>, counter: string): Message {
+    if (command.message === "RotateKey") return { type: "RotateKey", value: { account: command.account, key: command.key, counter } };
+    return { type: command.message, value: { index: command.index, period: command.period, amount: command.amount, counter } };
+  }
+
+  function actMessage(command: Extract<Command, { type: "act" }>, versionOf: ReadonlyMap<string, number>): Message | undefined {
+    const invoices: { id: string; version: number }[] = [];
+    // 20 digits each: the order of texts is that of numbers
+    for (const id of [...command.invoices].sort()) {
+      const version = versionOf.get(id);
+      if (version === undefined) return undefined;
+      invoices.push({ id, version });
     }
-    const rows = await tx<{ number: string; version: number }[]>`
-      select number, version from invoice_states where number = any(${command.invoices}::numeric[]) order by number`;
-    if (rows.length !== command.invoices.length) return undefined;
-    const invoices = rows.map((row) => ({ id: row.number, version: row.version }));
     const value: Record<string, unknown> = { ref: command.ref, invoices };
     if (command.kind === "Transfer") value["to"] = command.to;
     else if (command.kind === "Reverse") value["issuer"] = command.taxpayer;
@@ -134,16 +185,22 @@ export function createDispatcher(deps: Deps): Dispatcher {
 
   // ── signed → sent ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async function pack(tx: Tx): Promise<number> {
+  async function pack(tx: Tx): Promise<void> {
     const signed = await tx<Operation[]>`
       select * from operations where status = 'signed' and not_before <= now() order by id limit ${PAGE} for update skip locked`;
+    if (signed.length === 0) return;
+    const leaves = await leavesOfRuns(
+      tx,
+      signed.flatMap(({ command, message }) => (command.type === "seal" ? [runOf(message)] : [])),
+    );
+    const evidence = await evidenceOf(tx, signed);
     const acts: Packed<ActArgument>[] = [];
     const lots: Packed<LotArgument>[] = [];
     for (const operation of signed) {
       const { command } = operation;
       try {
-        if (command.type === "act") acts.push(await actOf(tx, operation, command));
-        else if (command.type === "seal") lots.push(await lotOf(tx, operation, command));
+        if (command.type === "act") acts.push(actOf(operation, command, evidence));
+        else if (command.type === "seal") lots.push(lotOf(operation, leaves.get(command.first) ?? []));
         else if (command.type === "registry") await sendRegistry(tx, operation, command);
       } catch (cause) {
         // its own fault (stored leaves that are not what was sealed): it waits with its signatures, and the others go
@@ -156,7 +213,6 @@ export function createDispatcher(deps: Deps): Dispatcher {
     // numbers of a segment are sealed in order
     lots.sort((a, b) => (BigInt(a.argument.first) < BigInt(b.argument.first) ? -1 : 1));
     for (const batch of batches(lots)) await sendBatch(tx, batch, { to: ledger, data: contracts.seal(batch.map((one) => one.argument)) });
-    return signed.length;
   }
 
   type Packed<T> = { operation: string; argument: T; gas: bigint };
@@ -180,14 +236,29 @@ export function createDispatcher(deps: Deps): Dispatcher {
     await tx`update operations set status = 'sent', send = ${send}, updated_at = now() where id = any(${batch.map((one) => one.operation)}::uuid[])`;
   }
 
-  async function actOf(tx: Tx, operation: Operation, command: Extract<Command, { type: "act" }>): Promise<Packed<ActArgument>> {
-    const invoices = (operation.message?.value as { invoices: { id: string; version: number }[] }).invoices;
-    const evidence = [];
+  type Named = { id: string; version: number };
+  const invoicesOf = (message: Operation["message"]) => (message?.value as { invoices: Named[] }).invoices;
+  const runOf = (message: Operation["message"]) => message?.value as { issuer: number; segment: string; first: string; count: number };
+  /** An untouched invoice needs evidence that it is sealed; a reversal looks at the leaf in any case. */
+  const wantsEvidence = (kind: string, version: number) => version === 0 || kind === "Reverse";
+
+  async function evidenceOf(tx: Tx, operations: readonly Operation[]): Promise<Map<string, Evidence | Error>> {
+    const numbers = operations.flatMap(({ command, message }) =>
+      command.type !== "act" ? [] : invoicesOf(message).flatMap(({ id, version }) => (wantsEvidence(command.kind, version) ? [id] : [])),
+    );
+    if (numbers.length === 0) return new Map();
+    return deps.evidence.among(tx, numbers);
+  }
+
+  function actOf(operation: Operation, command: Extract<Command, { type: "act" }>, found: ReadonlyMap<string, Evidence | Error>): Packed<ActArgument> {
+    const invoices = invoicesOf(operation.message);
+    const evidence: Evidence[] = [];
     let gas = GAS.act;
     for (const { id, version } of invoices) {
       gas += version === 0 ? GAS.untouched : GAS.touched;
-      if (version !== 0 && command.kind !== "Reverse") continue;
-      const one = await deps.evidence.of(tx, id);
+      if (!wantsEvidence(command.kind, version)) continue;
+      const one = found.get(id);
+      if (one instanceof Error) throw one;
       if (one) evidence.push(one);
     }
     const [party, other] = operation.signers;
@@ -204,9 +275,9 @@ export function createDispatcher(deps: Deps): Dispatcher {
     return { operation: operation.id, argument, gas };
   }
 
-  async function lotOf(tx: Tx, operation: Operation, command: Extract<Command, { type: "seal" }>): Promise<Packed<LotArgument>> {
-    const lot = operation.message?.value as { issuer: number; segment: string; first: string; count: number };
-    const leaves = (await leavesOf(tx, command.first, lot.count)).map(leafHash);
+  function lotOf(operation: Operation, stored: readonly Leaf[]): Packed<LotArgument> {
+    const lot = runOf(operation.message);
+    const leaves = stored.map(leafHash);
     const seal = operation.signatures[operation.signers[0] ?? ""] ?? noSignature;
     const argument = { issuer: lot.issuer, segment: lot.segment, first: lot.first, leaves, seal };
     return { operation: operation.id, argument, gas: GAS.lot + GAS.leaf * BigInt(leaves.length) };
@@ -241,14 +312,19 @@ export function createDispatcher(deps: Deps): Dispatcher {
       for (const { id } of late) {
         await finish(tx, id, "failed", { problem: { code: "signature-expired", detail: `No signature came within ${SIGNATURE_TTL}` } });
       }
-      for (const operation of await heads(tx)) {
+      const ready = await heads(tx);
+      for (const operation of ready) {
+        const { command } = operation;
+        if (command.type !== "call") continue;
         await tx
-          .savepoint((point) => prepare(point, operation))
+          .savepoint((point) => sendCall(point, operation, command))
           .catch(async (cause: Error) => {
             log.error({ operation: operation.id, error: cause.message }, "an operation cannot be prepared");
             await tx`update operations set not_before = now() + interval '5 seconds', tries = tries + 1 where id = ${operation.id}`;
           });
       }
+      const toSign = ready.filter((operation) => operation.command.type !== "call");
+      if (toSign.length > 0) await prepare(tx, toSign);
       await pack(tx);
     });
   }
@@ -257,7 +333,7 @@ export function createDispatcher(deps: Deps): Dispatcher {
     while (!stopping) {
       const change = deps.changes.wait(deps.pollMs);
       try {
-        await wake();
+        if (deps.lease.held()) await wake();
       } catch (cause) {
         if (!stopping) log.warn({ error: cause instanceof Error ? cause.message : String(cause) }, "the dispatcher waits");
       }

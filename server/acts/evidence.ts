@@ -11,10 +11,16 @@ export type SealedLot = { header: LotHeader; leaves: Leaf[]; tree: LotTree };
 export type EvidenceSource = {
   /** Undefined while the lot is not sealed, or when its documents are not all here. */
   lot(tx: Tx, first: string): Promise<SealedLot | undefined>;
+  /** Throws when its lot has other leaves stored than were sealed. */
   of(tx: Tx, number: string): Promise<Evidence | undefined>;
+  /** By number; without those of which there is none, and an error for those whose lot has other leaves stored than were sealed. */
+  among(tx: Tx, numbers: readonly string[]): Promise<Map<string, Evidence | Error>>;
 };
 
 const CACHED_LOTS = 256;
+
+/** Somebody has been at the database. */
+class OtherLeaves extends Error {}
 
 export function createEvidence(): EvidenceSource {
   const cache = new Map<string, SealedLot>();
@@ -28,21 +34,38 @@ export function createEvidence(): EvidenceSource {
     const leaves = await leavesOf(tx, header.first, header.count);
     if (leaves.length !== header.count) return undefined;
     const tree = lotTree(leaves.map(leafHash));
-    if (tree.root !== header.root) throw new Error(`The stored leaves of lot ${first} do not give the sealed root`);
+    if (tree.root !== header.root) throw new OtherLeaves(`The stored leaves of lot ${first} do not give the sealed root`);
     const found = { header: { ...header, time: Number(header.time) }, leaves, tree };
     if (cache.size >= CACHED_LOTS) cache.delete(cache.keys().next().value as string);
     cache.set(first, found);
     return found;
   }
 
-  return {
+  const source: EvidenceSource = {
     lot,
     async of(tx, number) {
-      const [row] = await tx<{ lot: string }[]>`select lot from invoice_states where number = ${number}`;
-      const found = row && (await lot(tx, row.lot));
-      if (!found) return undefined;
-      const position = Number(BigInt(number) - BigInt(found.header.first));
-      return { lot: found.header, leaf: found.leaves[position] as Leaf, proof: found.tree.proof(position) };
+      const one = (await source.among(tx, [number])).get(number);
+      if (one instanceof Error) throw one;
+      return one;
+    },
+    async among(tx, numbers) {
+      const rows = await tx<{ number: string; lot: string }[]>`select number, lot from invoice_states where number = any(${numbers}::numeric[])`;
+      const found = new Map<string, Evidence | Error>();
+      for (const { number, lot: first } of rows) {
+        const one = await lot(tx, first).catch((cause: unknown) => {
+          if (cause instanceof OtherLeaves) return cause;
+          throw cause;
+        });
+        if (!one) continue;
+        if (one instanceof Error) {
+          found.set(number, one);
+          continue;
+        }
+        const position = Number(BigInt(number) - BigInt(one.header.first));
+        found.set(number, { lot: one.header, leaf: one.leaves[position] as Leaf, proof: one.tree.proof(position) });
+      }
+      return found;
     },
   };
+  return source;
 }

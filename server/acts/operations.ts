@@ -72,6 +72,17 @@ export async function enqueue(tx: Tx, operation: NewOperation): Promise<string> 
   return id;
 }
 
+/** Writes the operations that seal these lots, each signed by its issuer's account. Returns their ids by the lots' first numbers. */
+export async function enqueueSeals(tx: Tx, lots: readonly { first: string; account: string }[]): Promise<Map<string, string>> {
+  const rows = await tx<{ id: string; first: string }[]>`
+    insert into operations (kind, party, command, signers)
+    select 'seal', l.account, jsonb_build_object('type', 'seal', 'first', l.first), array[l.account]
+    from unnest(${lots.map((lot) => lot.first)}::text[], ${lots.map((lot) => lot.account)}::text[]) as l (first, account)
+    returning id, command->>'first' as first`;
+  await announce(tx);
+  return new Map(rows.map((row) => [row.first, row.id]));
+}
+
 /** Whether an unfinished act is about one of these invoices. */
 export async function busy(tx: Tx, numbers: readonly string[]): Promise<boolean> {
   const [row] = await tx`select 1 from operation_invoices where number = any(${[...numbers]}::numeric[]) limit 1`;

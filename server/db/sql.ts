@@ -142,6 +142,8 @@ export type Sql = Tx & {
   begin<T>(mode: "read only" | "read write", work: (tx: Transaction) => Promise<T>): Promise<T>;
   /** Ends listening, and waits for what runs, at most so many seconds. */
   end(options?: { timeout?: number }): Promise<void>;
+  /** Connections of the pool now, and queries that wait for one. */
+  connections(): { busy: number; idle: number; waiting: number };
   /** Calls back on each notification, and when listening has begun or begun again after a lost connection. */
   listen(channel: string, heard: () => void): Promise<{ unlisten(): Promise<void> }>;
 };
@@ -198,12 +200,23 @@ export function createSql({ url, connections, statementTimeoutMs, onIdleError }:
   // a connection that breaks while it rests; the next query opens another
   pool.on("error", onIdleError);
 
+  // a connection may break while it is lent out, on a query or between two: the query says so, and the next one too. Without a
+  // listener of its own the event would end the process
+  const ignore = () => {};
+
   async function connect(): Promise<pg.PoolClient> {
     try {
-      return await pool.connect();
+      const client = await pool.connect();
+      client.on("error", ignore);
+      return client;
     } catch (cause) {
       throw new DatabaseError(cause as Error);
     }
+  }
+
+  function giveBack(client: pg.PoolClient, broken: Error | undefined): void {
+    client.off("error", ignore);
+    client.release(broken);
   }
 
   const run: Run = async (text, values) => {
@@ -215,7 +228,7 @@ export function createSql({ url, connections, statementTimeoutMs, onIdleError }:
       if (isLost(error)) broken = error as Error;
       throw error;
     } finally {
-      client.release(broken);
+      giveBack(client, broken);
     }
   };
   const base = tagged(run);
@@ -224,9 +237,6 @@ export function createSql({ url, connections, statementTimeoutMs, onIdleError }:
     const work = given[given.length - 1] as (tx: Transaction) => Promise<T>;
     const mode = given.length === 2 ? ` ${given[0] as string}` : "";
     const client = await connect();
-    // a connection may break while nothing runs on it; the next statement says so
-    const ignore = () => {};
-    client.on("error", ignore);
     let broken: Error | undefined;
     try {
       await query(client, `begin${mode}`, []);
@@ -239,8 +249,7 @@ export function createSql({ url, connections, statementTimeoutMs, onIdleError }:
       });
       throw error;
     } finally {
-      client.off("error", ignore);
-      client.release(broken);
+      giveBack(client, broken);
     }
   }
 
@@ -293,6 +302,7 @@ export function createSql({ url, connections, statementTimeoutMs, onIdleError }:
   return Object.assign(base, {
     begin,
     listen,
+    connections: () => ({ busy: pool.totalCount - pool.idleCount, idle: pool.idleCount, waiting: pool.waitingCount }),
     async end({ timeout = 5 }: { timeout?: number } = {}) {
       let timer: NodeJS.Timeout | undefined;
       const late = new Promise<void>((resolve) => {

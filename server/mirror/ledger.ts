@@ -16,6 +16,15 @@ export async function leavesOf(tx: Tx, first: string, count: number): Promise<Le
     where number >= ${first} and number < ${first}::numeric + ${count} order by number`;
 }
 
+/** The stored leaves of several runs of numbers, by the run's first number; in order. */
+export async function leavesOfRuns(tx: Tx, runs: readonly { first: string; count: number }[]): Promise<Map<string, Leaf[]>> {
+  const rows = await tx<(Leaf & { first: string })[]>`
+    select r.first, i.content, i.leaf_holder as holder, i.leaf_buyer as buyer
+    from unnest(${runs.map((run) => run.first)}::numeric[], ${runs.map((run) => run.count)}::int[]) as r (first, count)
+    join invoices i on i.number >= r.first and i.number < r.first + r.count order by i.number`;
+  return Map.groupBy(rows, (row) => row.first);
+}
+
 type Change = { state: "issued" | "claimed" | "reimbursed" | "reversed"; holder?: string; employer?: number; release?: boolean; ref?: string | null };
 
 async function change(tx: Tx, event: Applied, to: Change): Promise<void> {

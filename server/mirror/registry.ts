@@ -13,6 +13,13 @@ export async function keyOf(tx: Tx, account: string): Promise<string> {
   return row?.key ?? account;
 }
 
+/** The keys that sign for these accounts now, by account. */
+export async function keysOf(tx: Tx, accounts: readonly string[]): Promise<Map<string, string>> {
+  const rows = await tx<{ account: string; key: string }[]>`select account, key from accounts where account = any(${accounts}::text[]) and key is not null`;
+  const rotated = new Map(rows.map((row) => [row.account, row.key]));
+  return new Map(accounts.map((account) => [account, rotated.get(account) ?? account]));
+}
+
 const setQuota = (tx: Tx, column: "granted" | "drawn", args: Record<string, string | number | boolean>) => tx`
   insert into quotas (taxpayer, period, ${tx(column)})
   values (${args["index"] as number}, ${args["period"] as number}, ${args[column] as string})

@@ -2,15 +2,17 @@
  * The sealer: closes lots. Accepted invoices of a segment go into lots in the order of their numbers, without a gap: a lot is
  * closed when it is full or its first invoice is old enough, and from then on its root is fixed and its seal is an operation.
  *
- * One sealer works at a time. It knows nothing of what an invoice says: leaves alone.
+ * One sealer works at a time: whose process has the lease; the lock keeps a second one that believes so from harm. It knows nothing of what an invoice says: leaves alone.
  */
-import { enqueue } from "../acts/operations.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { enqueueSeals } from "../acts/operations.ts";
 import { leafHash, lotTree } from "../chain/tree.ts";
 import type { Changes, Sql, Tx } from "../db/db.ts";
+import type { Lease } from "../db/leases.ts";
 import type { Log } from "../kernel/log.ts";
-import { leavesOf } from "../mirror/ledger.ts";
+import { leavesOfRuns } from "../mirror/ledger.ts";
 
-type Deps = { sql: Sql; changes: Changes; log: Log; lotSize: number; lotAgeMs: number; gasLimit: bigint };
+type Deps = { sql: Sql; changes: Changes; log: Log; lease: Lease; lotSize: number; lotAgeMs: number; gasLimit: bigint };
 export type Sealer = { start(): void; stop(): Promise<void> };
 
 export const sealerLock = 7_146_009_513;
@@ -20,11 +22,14 @@ const GAS_PER_LOT = 180_000n;
 
 /** Looks at least so often, so that stopping never takes longer. */
 const MAX_WAIT_MS = 1_000;
+/** So long it sleeps through changes: under load there is one with every group of invoices. */
+const NAP_MS = 250;
 
-type Waiting = { segment: string; lotted: bigint; waiting: bigint; issuer: number; account: string; old: boolean };
+/** Lots of one transaction; the next ones are closed right after. */
+const MAX_LOTS = 100;
 
-/** Accepted numbers without their rows: somebody has been at the database. */
-class MissingInvoices extends Error {}
+type Waiting = { segment: string; lotted: bigint; waiting: bigint; issuer: number; account: string; age: number };
+type Lot = { segment: string; first: string; count: number; issuer: number; account: string };
 
 export function createSealer(deps: Deps): Sealer {
   const { sql, log } = deps;
@@ -33,54 +38,71 @@ export function createSealer(deps: Deps): Sealer {
   let stopping = false;
   let running: Promise<void> = Promise.resolve();
 
-  async function close(): Promise<number> {
+  /** Closes what is full or old. Returns in how many milliseconds the next lot is old; undefined while nothing waits. */
+  async function close(): Promise<number | undefined> {
     return sql.begin(async (tx) => {
       const [lock] = await tx<{ got: boolean }[]>`select pg_try_advisory_xact_lock(${sealerLock}) as got`;
-      if (!lock?.got) return 0;
+      if (!lock?.got) return undefined;
       const waiting = await tx<Waiting[]>`
         select u.segment, u.lotted, u.accepted - u.lotted as waiting, s.issuer, t.account,
-               i.accepted_at <= now() - ${deps.lotAgeMs} * interval '1 millisecond' as old
+               extract(epoch from now() - i.accepted_at)::float8 * 1000 as age
         from segment_use u join segments s on s.first = u.segment join taxpayers t on t.index = s.issuer
         join invoices i on i.number = u.segment + u.lotted
         where u.accepted > u.lotted`;
-      let closed = 0;
-      for (const segment of waiting) {
-        try {
-          for (let left = Number(segment.waiting), from = segment.lotted; left >= size || (left > 0 && segment.old); ) {
-            const count = Math.min(left, size);
-            await closeLot(tx, segment, from, count);
-            left -= count;
-            from += BigInt(count);
-            closed += 1;
-          }
-        } catch (cause) {
-          // nothing of this lot is written yet; the other segments' lots are closed all the same
-          if (!(cause instanceof MissingInvoices)) throw cause;
-          log.error({ segment: segment.segment, error: cause.message }, "a lot cannot be closed");
-        }
-      }
-      return closed;
+      const lots = waiting.flatMap(lotsOf);
+      const now = lots.slice(0, MAX_LOTS);
+      if (now.length > 0) await closeLots(tx, now);
+      if (lots.length > now.length) return 0;
+      const young = waiting.filter((segment) => segment.age < deps.lotAgeMs).map((segment) => deps.lotAgeMs - segment.age);
+      return young.length === 0 ? undefined : Math.min(...young);
     });
   }
 
-  async function closeLot(tx: Tx, segment: Waiting, from: bigint, count: number): Promise<void> {
-    const first = (BigInt(segment.segment) + from).toString();
-    const leaves = await leavesOf(tx, first, count);
-    if (leaves.length !== count) throw new MissingInvoices(`Segment ${segment.segment} lacks accepted invoices from ${first} on`);
-    const { root } = lotTree(leaves.map(leafHash));
-    const operation = await enqueue(tx, { kind: "seal", party: segment.account, command: { type: "seal", first }, signers: [segment.account] });
+  /** The lots of a segment that are due, in order. */
+  function lotsOf({ segment, lotted, waiting, issuer, account, age }: Waiting): Lot[] {
+    const lots: Lot[] = [];
+    for (let left = Number(waiting), at = BigInt(segment) + lotted; left >= size || (left > 0 && age >= deps.lotAgeMs); ) {
+      const count = Math.min(left, size);
+      lots.push({ segment, first: at.toString(), count, issuer, account });
+      left -= count;
+      at += BigInt(count);
+    }
+    return lots;
+  }
+
+  async function closeLots(tx: Tx, due: readonly Lot[]): Promise<void> {
+    const leaves = await leavesOfRuns(tx, due);
+    // accepted numbers without their rows: somebody has been at the database. That segment stays as it is, the others go on
+    const broken = new Set(due.filter((lot) => leaves.get(lot.first)?.length !== lot.count).map((lot) => lot.segment));
+    for (const segment of broken) log.error({ segment }, "a lot cannot be closed: accepted invoices are missing");
+    const lots = due.filter((lot) => !broken.has(lot.segment));
+    if (lots.length === 0) return;
+    const operations = await enqueueSeals(tx, lots);
+    const roots = lots.map((lot) => lotTree((leaves.get(lot.first) ?? []).map(leafHash)).root);
     await tx`
       insert into sealings (first, segment, issuer, count, root, operation)
-      values (${first}, ${segment.segment}, ${segment.issuer}, ${count}, ${root}, ${operation})`;
-    await tx`update segment_use set lotted = lotted + ${count} where segment = ${segment.segment}`;
+      select * from unnest(
+        ${lots.map((lot) => lot.first)}::numeric[], ${lots.map((lot) => lot.segment)}::numeric[], ${lots.map((lot) => lot.issuer)}::int[],
+        ${lots.map((lot) => lot.count)}::int[], ${roots}::text[], ${lots.map((lot) => operations.get(lot.first))}::uuid[])`;
+    const bySegment = [...Map.groupBy(lots, (lot) => lot.segment)].map(([segment, of]) => ({ segment, count: of.reduce((sum, lot) => sum + lot.count, 0) }));
+    await tx`
+      insert into segment_lotted (segment, lotted)
+      select * from unnest(${bySegment.map((one) => one.segment)}::numeric[], ${bySegment.map((one) => one.count)}::bigint[])
+      on conflict (segment) do update set lotted = segment_lotted.lotted + excluded.lotted`;
+    log.debug({ closed: lots.length }, "lots closed");
   }
 
   async function run(): Promise<void> {
     while (!stopping) {
+      // listening begins before the look: what is accepted meanwhile is not slept over
       const change = deps.changes.wait(Math.min(deps.lotAgeMs, MAX_WAIT_MS));
       try {
-        const closed = await close();
-        if (closed > 0) log.debug({ closed }, "lots closed");
+        const due = deps.lease.held() ? await close() : undefined;
+        // until the first of them is old there is nothing to close but what fills up: that can wait a moment, not longer
+        if (due !== undefined && due <= NAP_MS) {
+          await delay(due);
+          continue;
+        }
       } catch (cause) {
         if (!stopping) log.warn({ error: cause instanceof Error ? cause.message : String(cause) }, "the sealer waits");
       }

@@ -132,7 +132,7 @@ export function createIssuing(deps: Deps) {
       select w.issuer, f.first, f.length, f.accepted
       from unnest(${[...wanted.keys()]}::int[], ${[...wanted.values()].map((of) => of.length)}::int[]) as w (issuer, count),
       lateral (
-        select s.first, s.length, coalesce(u.accepted, 0) as accepted from segments s left join segment_use u on u.segment = s.first
+        select s.first, s.length, coalesce(u.accepted, 0) as accepted from segments s left join segment_accepted u on u.segment = s.first
         where s.issuer = w.issuer and coalesce(u.accepted, 0) < s.length order by s.first limit w.count
       ) f order by w.issuer, f.first`;
     const free = new Map<number, Free[]>();
@@ -253,9 +253,9 @@ export function createIssuing(deps: Deps) {
         ${sealed.map((one) => one.document)}::bytea[], ${sealed.map((one) => one.source)}::bytea[])`;
     const taken = [...Map.groupBy(rows, (row) => row.segment)];
     await tx`
-      insert into segment_use (segment, accepted)
+      insert into segment_accepted (segment, accepted)
       select * from unnest(${taken.map(([segment]) => segment)}::numeric[], ${taken.map(([, of]) => of.length)}::bigint[])
-      on conflict (segment) do update set accepted = segment_use.accepted + excluded.accepted`;
+      on conflict (segment) do update set accepted = segment_accepted.accepted + excluded.accepted`;
     for (const { number, issuer, reverses } of rows) {
       if (reverses === null) continue;
       const ref = `0x${BigInt(number).toString(16).padStart(64, "0")}`;
