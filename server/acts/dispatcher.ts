@@ -61,10 +61,12 @@ export function createDispatcher(deps: Deps): Dispatcher {
         and (o.command->>'type' not in ('act', 'seal') or not (select coalesce(bool_or(closed), false) from ledger_state)) and (
         case o.command->>'type'
           when 'act' then
+            -- ids are of when a row was written, not of when it was committed: one that is under way may have a later id
             not exists (
               select 1 from operation_invoices mine
-              join operation_invoices earlier on earlier.number = mine.number and earlier.operation < mine.operation
-              where mine.operation = o.id)
+              join operation_invoices other on other.number = mine.number and other.operation <> mine.operation
+              join operations p on p.id = other.operation
+              where mine.operation = o.id and (other.operation < mine.operation or p.status <> 'queued'))
             or exists (
               select 1 from operation_invoices mine join invoice_states s on s.number = mine.number
               where mine.operation = o.id and s.state in ('reimbursed', 'reversed'))

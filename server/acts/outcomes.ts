@@ -8,6 +8,7 @@ import { errorName, revertReason } from "../chain/contracts.ts";
 import type { Json, Tx } from "../db/db.ts";
 import type { Applied, Projection } from "../feed/follower.ts";
 import { codeOfChainError } from "../kernel/problems.ts";
+import { NEVER_LANDED } from "../txs/lanes.ts";
 import { finish, requeue, type StoredProblem } from "./operations.ts";
 
 /** A stale act is signed anew so many times before it is given up. */
@@ -17,9 +18,9 @@ const RETRY_MS = 2_000;
 async function succeeded(tx: Tx, event: Applied): Promise<void> {
   const digest = String(event.args["act"]);
   const [row] = await tx<{ id: string }[]>`
-    select id from operations o where digest = ${digest} and status in ('signed', 'sent')
+    select o.id from operations o left join sends s on s.id = o.send where o.digest = ${digest} and o.status in ('signed', 'sent')
       and not exists (select 1 from operations d where d.digest = o.digest and d.status = 'done')
-    order by id limit 1`;
+    order by (s.hash = ${event.tx}) desc nulls last, o.id limit 1`;
   if (row) await finish(tx, row.id, "done", { result: { at: event.at.toISOString(), block: event.block, tx: event.tx } });
 }
 
@@ -51,18 +52,21 @@ async function registryEvent(tx: Tx, event: Applied): Promise<void> {
   if (row) await finish(tx, row.id, "done", { result });
 }
 
-/** A reverted transaction: what went alone is refused with its reason; acts and lots go out again. */
+/**
+ * A reverted transaction: what went alone is refused with its reason; acts and lots go out again. So does everything in a
+ * transaction that never came to the chain and never can.
+ */
 export async function sendFailed(tx: Tx, send: bigint, reason: string): Promise<void> {
   const rows = await tx<{ id: string; type: string }[]>`select id, command->>'type' as type from operations where send = ${send} and status = 'sent'`;
   const error = reason.startsWith("0x") ? revertReason(reason) : undefined;
   const code = (error && codeOfChainError(error.name)) ?? "internal";
   const problem: StoredProblem = {
     code,
-    detail: `The chain reverted it: ${error ? error.name : reason || "no reason given"}`,
+    detail: NEVER_LANDED.has(reason) ? `Its transaction was ${reason}` : `The chain reverted it: ${error ? error.name : reason || "no reason given"}`,
     extra: error ? { chain: { error: error.name, args: error.args } } : {},
   };
   for (const row of rows) {
-    const again = row.type === "act" || row.type === "seal" || code === "counter-mismatch";
+    const again = NEVER_LANDED.has(reason) || row.type === "act" || row.type === "seal" || code === "counter-mismatch";
     if (again) await requeue(tx, row.id, problem, RETRY_MS);
     else await finish(tx, row.id, "refused", { problem });
   }

@@ -199,6 +199,8 @@ export function createSql({ url, connections, statementTimeoutMs, onIdleError }:
   });
   // a connection that breaks while it rests; the next query opens another
   pool.on("error", onIdleError);
+  // when this process is killed, the server notices within a second also where a statement waits for a lock, and lets go of its own
+  pool.on("connect", (client) => void client.query("set client_connection_check_interval = 1000").catch(() => {}));
 
   // a connection may break while it is lent out, on a query or between two: the query says so, and the next one too. Without a
   // listener of its own the event would end the process

@@ -2,6 +2,7 @@
 import { expect } from "chai";
 import { Interface, Transaction } from "ethers";
 import { createEvidence } from "../../server/acts/evidence.ts";
+import { enqueue } from "../../server/acts/operations.ts";
 import { type ActArgument, type ActKind, actKinds, type ChainEvent, errorName, ZERO_ACCOUNT, ZERO_REF } from "../../server/chain/contracts.ts";
 import { type CompactSignature, compactSignature, digest, noSignature } from "../../server/chain/messages.ts";
 import type { Problem } from "../../server/kernel/problems.ts";
@@ -128,6 +129,35 @@ describe("acts", () => {
       ["Claimed", "Rejected", "Claimed"],
       ["Claimed", "Reimbursed"],
     ]);
+  });
+
+  it("an act that is older but was written down later waits for the one that is under way", async () => {
+    const who = await holder(bench);
+    const [number, another] = (await sealed(bench, main, issuer, { holder: who.address }, 2)) as [string, string];
+    await bench.done(...(await bench.queue(claimBy(who, employer, number))));
+    const written = Promise.withResolvers<void>();
+    const letGo = Promise.withResolvers<void>();
+    const slow = bench.sql.begin(async (tx) => {
+      const id = await enqueue(tx, decisionBy("Reimburse", employer, number));
+      written.resolve();
+      await letGo.promise;
+      return id;
+    });
+    await written.promise;
+    // what is sent does not arrive
+    bench.proxy.rule = (call) => (call.method === "eth_sendRawTransaction" ? "cut" : undefined);
+    const [younger] = (await bench.queue(decisionBy("Reimburse", employer, number))) as [string];
+    await underWay(younger);
+    letGo.resolve();
+    const older = await slow;
+    expect(older < younger).to.equal(true);
+    const [other] = (await bench.queue(claimBy(who, employer, another))) as [string];
+    await underWay(other);
+    expect((await bench.operation(older)).status).to.equal("queued");
+    bench.proxy.rule = undefined;
+    await bench.done(younger);
+    expect((await bench.ended(older)).problem?.code).to.equal("already-reimbursed");
+    expect(names(await about(number))).to.deep.equal(["Claimed", "Reimbursed", "AlreadyReimbursed"]);
   });
 
   it("an act that waits for its party's signature holds up its own invoice alone", async () => {
