@@ -11,7 +11,9 @@ import { z } from "zod";
 import { routeTable } from "../server/http/route-table.ts";
 import type { Route } from "../server/kernel/api.ts";
 import { settings } from "../server/kernel/config.ts";
+import { metricTable } from "../server/kernel/metrics.ts";
 import { catalogue } from "../server/kernel/problems.ts";
+import { findingTable } from "../server/operator/doctor.ts";
 
 const root = new URL("../", import.meta.url);
 
@@ -65,10 +67,28 @@ function rangeOf(type: z.ZodType): string {
 function settingsTable(): string {
   const rows = settings.map(({ name, description, type }) => {
     const fallback = type.safeParse(undefined);
-    return [`\`${name}\``, fallback.success ? `\`${String(fallback.data)}\`` : "must be set", rangeOf(type), description];
+    const without = fallback.success ? (fallback.data === undefined ? "" : `\`${String(fallback.data)}\``) : "must be set";
+    return [`\`${name}\``, without, rangeOf(type), description];
   });
   return table(["setting", "default", "range", "what"], rows);
 }
+
+function metricsTable(): string {
+  const rows = Object.entries(metricTable).map(([name, spec]) => [
+    `\`${name}\``,
+    spec.kind,
+    "labels" in spec ? spec.labels.map((label) => `\`${label}\``).join(", ") : "",
+    spec.of,
+    spec.help,
+  ]);
+  return table(["metric", "kind", "labels", "of the", "what"], rows);
+}
+
+const findingsTable = () =>
+  table(
+    ["finding", "means", "do"],
+    Object.entries(findingTable).map(([code, { means, do: act }]) => [`\`${code}\``, means, act]),
+  );
 
 type Section = { file: string; name: string; text: string };
 
@@ -77,6 +97,8 @@ async function sections(): Promise<Section[]> {
     { file: "docs/api.md", name: "calls", text: await calls() },
     { file: "docs/api.md", name: "problems", text: problems() },
     { file: "docs/operations.md", name: "settings", text: settingsTable() },
+    { file: "docs/operations.md", name: "metrics", text: metricsTable() },
+    { file: "docs/operations.md", name: "findings", text: findingsTable() },
   ];
 }
 

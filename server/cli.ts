@@ -2,27 +2,36 @@
  * The gateway on a real network: `serve`, and what an operator needs around it. Settings come from the environment and from files
  * that it names (docs/operations.md); nothing of the sandbox can be turned on from here.
  *
- * Exit codes: 0 done; 1 it failed; 2 the call or the settings are wrong.
+ * Exit codes: 0 done, and all is well; 1 it failed, or there is something to look at; 2 the call or the settings are wrong.
  */
 import { parseArgs } from "node:util";
 import { openBureau } from "./bureau.ts";
 import { createChainClient } from "./chain/client.ts";
 import { createContracts } from "./chain/contracts.ts";
 import type { Deployment } from "./chain/deploy.ts";
-import { migrate, openChanges, openDb } from "./db/db.ts";
-import { createFollower } from "./feed/follower.ts";
+import { migrate, openDb, type Sql } from "./db/db.ts";
 import { projections, readDeployment, startGateway } from "./gateway.ts";
 import { type Config, readConfig, settings } from "./kernel/config.ts";
 import { createLog } from "./kernel/log.ts";
 import { createKeystore } from "./keys/keystore.ts";
 import { openVault } from "./keys/vault.ts";
+import { examine, findingTable, told } from "./operator/doctor.ts";
+import { createProgress } from "./operator/progress.ts";
+import { checkProjections, followedBy, rebuildProjections } from "./operator/rebuild.ts";
+import { cancelSend } from "./txs/lanes.ts";
+import { createReconcile, findingKinds, findings } from "./upkeep/reconcile.ts";
 
 const commands = {
-  serve: "take requests until SIGTERM or Ctrl-C",
+  serve: "take requests until SIGTERM or Ctrl-C; a second one cuts",
   migrate: "bring the database's schema up to date",
   bureau: "make the bureau's account and another API key for it; prints the sending address for scripts/deploy.ts --bureau",
-  rebuild: "empty the projections and replay them from the chain (stop `serve` first)",
+  doctor: "say what waits, why, and what to do; --json",
+  cancel: "give a transaction up that the node refuses: cancel SEND_ID; a no-op takes its nonce",
+  reconcile: "compare everything stored with the chain, once",
+  rebuild: "empty the projections and replay them from the chain (stop `serve` first); --check: beside the live ones, and compare",
 };
+type Command = keyof typeof commands;
+const flags: Partial<Record<Command, readonly string[]>> = { doctor: ["json"], rebuild: ["check", "force"] };
 
 function usage(): string {
   const column = (rows: [string, string][]) => rows.map(([name, text]) => `  ${name.padEnd(24)}${text}`).join("\n");
@@ -54,58 +63,182 @@ function checkedConfig(): Config {
   return config;
 }
 
+const signals = ["SIGINT", "SIGTERM"] as const;
 const interrupted = () =>
   new Promise<void>((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+    for (const signal of signals) process.once(signal, () => resolve());
   });
 
-async function run(command: keyof typeof commands): Promise<void> {
+/** After so long a stop is cut: whatever is still under way is written down, and goes on in another process. */
+const STOP_MS = 9_000;
+
+async function serve(config: Config): Promise<void> {
+  // from the beginning: who is told to stop while it starts, starts and stops
+  const enough = interrupted();
+  const gateway = await startGateway(config, realDeployment(config));
+  await enough;
+  for (const signal of signals) process.once(signal, () => process.exit(1));
+  const late = setTimeout(
+    () => {
+      console.error("A part did not end in time; it is cut. Nothing is lost by it");
+      process.exit(0);
+    },
+    STOP_MS + config.STOP_DELAY_SECONDS * 1_000,
+  );
+  await gateway.stop();
+  clearTimeout(late);
+}
+
+type Tools = { config: Config; sql: Sql; flags: ReadonlySet<string>; send: bigint };
+
+async function bureau({ config, sql }: Tools): Promise<number> {
+  const chain = createChainClient(config.RPC_URL);
+  const vault = await openVault(sql, config.MASTER_KEY);
+  const { account, token } = await openBureau({ sql, chain, keys: createKeystore({ sql, vault }), vault });
+  chain.close();
+  console.log(`bureau account ${account}\nAPI key        ${token}   (shown this once)`);
+  return 0;
+}
+
+/** What the commands about a running network stand on. `stopping` is aborted by the first signal. */
+function openNetwork(config: Config) {
+  const deployment = realDeployment(config);
+  const stopping = new AbortController();
+  void interrupted().then(() => stopping.abort());
+  return {
+    chain: createChainClient(config.RPC_URL, deployment.chainId),
+    contracts: createContracts(deployment),
+    log: createLog(config.LOG_LEVEL),
+    finalityDepth: config.FINALITY_DEPTH,
+    stopping: stopping.signal,
+  };
+}
+
+async function onNetwork(config: Config, work: (parts: ReturnType<typeof openNetwork>) => Promise<number>): Promise<number> {
+  const parts = openNetwork(config);
+  try {
+    return await work(parts);
+  } finally {
+    parts.chain.close();
+  }
+}
+
+const doctor = ({ config, sql, flags }: Tools) =>
+  onNetwork(config, async (parts) => {
+    const { IDEMPOTENCY_DAYS: idempotencyDays, RECONCILE_DAYS: reconcileDays, MAX_HEAD_AGE: maxHeadAgeSeconds } = config;
+    const report = await examine({ sql, ...parts, idempotencyDays, reconcileDays, maxHeadAgeSeconds });
+    const withWords = { ...report, findings: report.findings.map((one) => ({ ...one, ...findingTable[one.code] })) };
+    console.log(flags.has("json") ? JSON.stringify(withWords, undefined, 2) : told(report));
+    return report.healthy ? 0 : 1;
+  });
+
+async function cancel({ config, sql, send }: Tools): Promise<number> {
+  const { chainId } = realDeployment(config);
+  const keys = createKeystore({ sql, vault: await openVault(sql, config.MASTER_KEY) });
+  const asked = await cancelSend({ sql, keys, chainId }, send);
+  if (!("nonce" in asked)) {
+    console.log(`send ${send} is ${asked.outcome === "unknown" ? "not known" : "not pending: there is nothing to give up"}`);
+    return 1;
+  }
+  const again = asked.outcome === "asked-before" ? " already" : "";
+  console.log(
+    `a no-op with nonce ${asked.nonce} in lane ${asked.lane} is${again} on its way; whichever of the two lands decides, and its work is then done anew`,
+  );
+  return 0;
+}
+
+const reconcile = ({ config, sql }: Tools) =>
+  onNetwork(config, async ({ stopping, ...parts }) => {
+    const vault = await openVault(sql, config.MASTER_KEY);
+    const progress = createProgress("blocks");
+    const { all } = createReconcile({ sql, vault, ...parts, days: config.RECONCILE_DAYS, perSecond: config.RECONCILE_PER_SECOND });
+    const { block, lots, invoices } = await all((now) => progress({ done: now.block, of: now.of }, `${now.invoices} invoices`), stopping);
+    console.log(`compared ${invoices} invoices in ${lots} lots up to block ${block}`);
+    const differences = await findings(sql);
+    for (const { kind, subject, detail } of differences) console.log(`${kind} ${subject}: ${detail}\n  ${findingKinds[kind]}`);
+    console.log(`differences ${differences.length}`);
+    return differences.length === 0 ? 0 : 1;
+  });
+
+const rebuild = ({ config, sql, flags }: Tools) =>
+  onNetwork(config, async (parts) => {
+    const progress = createProgress("block");
+    const deps = {
+      sql,
+      databaseUrl: config.DATABASE_URL,
+      ...parts,
+      projections,
+      progress: (now: { block: number; of: number }) => progress({ done: now.block, of: now.of }),
+    };
+    if (flags.has("check")) {
+      const { block, differences } = await checkProjections(deps);
+      for (const { table, missing, extra, keys } of differences)
+        console.log(`${table}: ${missing} rows are missing, ${extra} are too many: ${keys.join(", ")} …`);
+      console.log(
+        differences.length === 0 ? `the projections are what the chain says, at block ${block}` : `${differences.length} tables differ, at block ${block}`,
+      );
+      return differences.length === 0 ? 0 : 1;
+    }
+    const other = await followedBy(sql);
+    if (other !== undefined && !flags.has("force")) {
+      throw new Error(
+        `A gateway follows the chain on this database (${other}): stop \`serve\` first. One that was killed is forgotten in seconds; --force begins at once`,
+      );
+    }
+    const { block, compared, changes } = await rebuildProjections(deps);
+    for (const { table, before, after } of changes) console.log(`${table} has changed: ${before} rows before, ${after} after`);
+    console.log(
+      `the projections are rebuilt up to block ${block}; ${changes.length === 0 ? `at block ${compared} they are what they were` : `compared at block ${compared}`}`,
+    );
+    return 0;
+  });
+
+async function run(command: Command, given: ReadonlySet<string>, send: bigint): Promise<number> {
   const config = checkedConfig();
   if (command === "serve") {
-    const gateway = await startGateway(config, realDeployment(config));
-    await interrupted();
-    await gateway.stop();
-    return;
+    await serve(config);
+    return 0;
   }
   const sql = openDb(config.DATABASE_URL, { connections: 5 });
+  const tools: Tools = { config, sql, flags: given, send };
   try {
+    // whoever looks changes nothing, the schema least of all
+    if (command === "doctor") return await doctor(tools);
     const applied = await migrate(sql);
     console.log(applied.length > 0 ? `applied ${applied.join(", ")}` : "the schema is up to date");
-    if (command === "bureau") {
-      const chain = createChainClient(config.RPC_URL);
-      const vault = await openVault(sql, config.MASTER_KEY);
-      const { account, token } = await openBureau({ sql, chain, keys: createKeystore({ sql, vault }), vault });
-      chain.close();
-      console.log(`bureau account ${account}\nAPI key        ${token}   (shown this once)`);
-    }
-    if (command === "rebuild") {
-      const deployment = realDeployment(config);
-      const chain = createChainClient(config.RPC_URL, deployment.chainId);
-      const log = createLog(config.LOG_LEVEL);
-      const changes = await openChanges(sql);
-      const contracts = createContracts(deployment);
-      const follower = createFollower({ sql, chain, contracts, projections, changes, log, finalityDepth: config.FINALITY_DEPTH, pollMs: config.POLL_MS });
-      await follower.rebuild();
-      follower.start();
-      await follower.caughtUp();
-      await follower.stop();
-      chain.close();
-      console.log(`the projections are rebuilt up to block ${follower.state().block}`);
-    }
+    if (command === "migrate") return 0;
+    return await { bureau, cancel, reconcile, rebuild }[command](tools);
   } finally {
     await sql.end({ timeout: 5 });
   }
 }
 
-const { values, positionals } = parseArgs({ options: { help: { type: "boolean" } }, allowPositionals: true });
-const [command, ...rest] = positionals;
-if (values.help) console.log(usage());
-else if (command === undefined || !(command in commands) || rest.length > 0) {
+const boolean = { type: "boolean" } as const;
+function readCall(): { help: boolean; command: Command; flags: ReadonlySet<string>; send: bigint } | undefined {
+  try {
+    const { values, positionals } = parseArgs({ options: { help: boolean, json: boolean, check: boolean, force: boolean }, allowPositionals: true });
+    const { help, ...rest } = values;
+    const command = positionals[0] as Command;
+    const [, id, ...more] = positionals;
+    const named = command === "cancel" ? id !== undefined && /^\d{1,18}$/.test(id) : id === undefined;
+    const known = Object.hasOwn(commands, command ?? "") && named && more.length === 0;
+    const fitting = Object.keys(rest).every((flag) => flags[command]?.includes(flag));
+    return help || (known && fitting)
+      ? { help: help === true, command, flags: new Set(Object.keys(rest)), send: BigInt(id !== undefined && named ? id : 0) }
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const called = readCall();
+if (called === undefined) {
   console.error(usage());
   process.exitCode = 2;
-} else {
-  await run(command as keyof typeof commands).catch((error: unknown) => {
+} else if (called.help) console.log(usage());
+else {
+  process.exitCode = await run(called.command, called.flags, called.send).catch((error: unknown) => {
     console.error(error instanceof Error ? error.message : String(error));
-    process.exitCode = error instanceof WrongCall ? 2 : 1;
+    return error instanceof WrongCall ? 2 : 1;
   });
 }

@@ -19,10 +19,19 @@ export function openDb(url: string, options: DbOptions = {}): Sql {
 /** Keeps migrations of several processes apart. */
 const MIGRATION_LOCK = 7_146_009_511;
 
+const folder = new URL("./migrations/", import.meta.url);
+const migrationFiles = async () => (await readdir(folder)).filter((name) => /^\d{3}_.*\.sql$/.test(name)).sort();
+
+/** Migrations that are not applied yet. */
+export async function pendingMigrations(sql: Tx): Promise<string[]> {
+  const [there] = await sql<{ table: string | null }[]>`select to_regclass('migrations')::text as table`;
+  const done = new Set(there?.table == null ? [] : (await sql<{ name: string }[]>`select name from migrations`).map((row) => row.name));
+  return (await migrationFiles()).filter((name) => !done.has(name));
+}
+
 /** Brings the schema up to date; each file of migrations/ once, in order, each in a transaction. Returns what was applied. */
 export async function migrate(sql: Sql): Promise<string[]> {
-  const folder = new URL("./migrations/", import.meta.url);
-  const files = (await readdir(folder)).filter((name) => /^\d{3}_.*\.sql$/.test(name)).sort();
+  const files = await migrationFiles();
   const applied: string[] = [];
   await sql.begin(async (tx) => {
     await tx`select pg_advisory_xact_lock(${MIGRATION_LOCK})`;

@@ -9,18 +9,27 @@ import type { Answer } from "../kernel/api.ts";
 
 const isStream = (body: unknown): body is AsyncIterable<string | Uint8Array> => typeof body === "object" && body !== null && Symbol.asyncIterator in body;
 
+/**
+ * What it resolves to, or undefined as soon as the signal is there. No Promise.race: it would leave a reaction, and with it the
+ * value, at whatever outlives it, and a stream that is open for days comes here for every event.
+ */
+function unless<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const ended = () => resolve(undefined);
+    if (signal.aborted) ended();
+    else signal.addEventListener("abort", ended, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", ended));
+  });
+}
+
 /** Writes as fast as the client reads; closes the source when the client goes or `signal` ends it. */
 async function pour(response: Response, source: AsyncIterable<string | Uint8Array>, signal: AbortSignal): Promise<void> {
   const iterator = source[Symbol.asyncIterator]();
-  const ended = new Promise<undefined>((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
-  });
   try {
     while (!signal.aborted) {
-      const next = await Promise.race([iterator.next(), ended]);
+      const next = await unless(iterator.next(), signal);
       if (next === undefined || next.done === true) break;
-      if (!response.write(next.value)) await Promise.race([once(response, "drain", { signal }).catch(() => undefined), ended]);
+      if (!response.write(next.value)) await once(response, "drain", { signal }).catch(() => undefined);
     }
     response.end();
   } finally {
@@ -32,6 +41,8 @@ async function pour(response: Response, source: AsyncIterable<string | Uint8Arra
 /** Sends it; resolves when the last byte is handed to the connection. A HEAD gets the headers alone. */
 export async function sendAnswer(response: Response, { status, body, headers = {} }: Answer, signal: AbortSignal): Promise<void> {
   response.statusCode = status;
+  // for the log: an operation's id finds the request that it came of
+  if (body !== null && typeof body === "object" && "operation" in body) response.locals["operation"] = (body.operation as { id?: unknown } | null)?.id;
   response.setHeader("Cache-Control", "no-store");
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   if (body === undefined) {

@@ -24,7 +24,7 @@ import { createHandler } from "./handler.ts";
 import { createIdempotency } from "./idempotency.ts";
 import { createLimits, limitHeaders } from "./limits.ts";
 import { openApi } from "./openapi.ts";
-import { createOps, opsPaths, type Readiness } from "./ops.ts";
+import { createOps, type Measured, opsPaths, type Readiness, timed } from "./ops.ts";
 import { describeError, sendProblem, toProblem } from "./problem.ts";
 import { routeTable } from "./route-table.ts";
 
@@ -37,6 +37,7 @@ export type AppDeps = {
   routes: readonly Route<Tx>[];
   config: Pick<Config, "MAX_BODY_BYTES" | "RATE_PER_MINUTE" | "PUBLIC_RATE_PER_MINUTE" | "WAIT_MAX_SECONDS">;
   readiness: () => Promise<Readiness>;
+  measured?: Measured;
   /** Of the software, for /openapi.json. */
   version: string;
   /** Abort it before the listening socket is closed: waits and streams end, /readyz says no. */
@@ -90,7 +91,8 @@ export function createApp(deps: AppDeps): Express {
   );
   app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } } }));
   app.use(limitHeaders);
-  app.use(createOps(deps.readiness, stopping));
+  if (deps.measured) app.use(timed(deps.measured.metrics));
+  app.use(createOps(deps.readiness, stopping, deps.measured));
 
   for (const [path, routes] of Map.groupBy(table, (route) => route.path)) {
     const methods = routes.map((route) => route.method.toUpperCase());
@@ -121,13 +123,14 @@ export function createApp(deps: AppDeps): Express {
 /** What the log says of a request. */
 function told(request: express.Request, response: express.Response, milliseconds: unknown): Record<string, unknown> {
   const { keyId } = callerOf(response);
-  const { route, code } = response.locals;
+  const { route, code, operation } = response.locals;
   return {
     method: request.method,
     route,
     status: response.statusCode,
     code,
     key: keyId || undefined,
+    operation,
     milliseconds,
     cut: response.writableFinished ? undefined : true,
   };

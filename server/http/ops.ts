@@ -1,17 +1,46 @@
 /**
- * For whoever operates the process: /livez (it turns) and /readyz (it can do its work). No key, no limit, no log.
+ * For whoever operates the process: /livez (it turns), /readyz (it can do its work), /metrics (with the operator's token). No API
+ * key, no limit, no log; /livez and /readyz say nothing that a stranger must not read.
  *
  * One check runs at a time and serves all who ask within a second, so that asking often costs nothing.
  */
-import { Router } from "express";
+import { createHash, timingSafeEqual } from "node:crypto";
+import { type RequestHandler, Router } from "express";
+import type { Metrics } from "../kernel/metrics.ts";
+import { Problem } from "../kernel/problems.ts";
 
+/** `ok` of the whole is what a load balancer goes by; a check can be not ok without it, when others could not do the work either. */
 export type Readiness = { ok: boolean; checks: Record<string, { ok: boolean; detail?: string }> };
 
 const FRESH_MS = 1_000;
 
-export const opsPaths: ReadonlySet<string> = new Set(["/livez", "/readyz"]);
+export const opsPaths: ReadonlySet<string> = new Set(["/livez", "/readyz", "/metrics"]);
 
-export function createOps(readiness: () => Promise<Readiness>, stopping: AbortSignal): Router {
+/** `token` is what /metrics asks for; without one there is no /metrics. */
+export type Measured = { metrics: Metrics; token?: string | undefined };
+
+/** Times every answer that is no operator's own, by its route's template. */
+export function timed(metrics: Metrics): RequestHandler {
+  return (request, response, next) => {
+    const begun = performance.now();
+    response.once("close", () => {
+      if (opsPaths.has(request.path)) return;
+      const labels = {
+        route: (response.locals["route"] as string | undefined) ?? "none",
+        // any token can be a method
+        method: METHODS.has(request.method) ? request.method : "other",
+        status: response.writableFinished ? `${Math.floor(response.statusCode / 100)}xx` : "cut",
+      };
+      metrics.observe("onepiao_http_request_seconds", (performance.now() - begun) / 1_000, labels);
+    });
+    next();
+  };
+}
+const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+
+const hash = (text: string) => createHash("sha256").update(text).digest();
+
+export function createOps(readiness: () => Promise<Readiness>, stopping: AbortSignal, measured?: Measured): Router {
   let last: { at: number; answer: Promise<Readiness> } | undefined;
   const ask = (): Promise<Readiness> => {
     if (last === undefined || performance.now() - last.at > FRESH_MS) {
@@ -29,5 +58,17 @@ export function createOps(readiness: () => Promise<Readiness>, stopping: AbortSi
       .set("Cache-Control", "no-store")
       .json(answer);
   });
+  if (measured?.token !== undefined) {
+    const wanted = hash(`Bearer ${measured.token}`);
+    router.get("/metrics", async (request, response) => {
+      // of equal length whatever was presented
+      if (!timingSafeEqual(hash(request.get("authorization") ?? ""), wanted)) {
+        response.setHeader("WWW-Authenticate", 'Bearer realm="metrics"');
+        throw new Problem("unauthenticated", "The request has not the operator's token: Authorization: Bearer <METRICS_TOKEN>");
+      }
+      const { type, text } = await measured.metrics.scrape();
+      response.status(200).set({ "Cache-Control": "no-store", "Content-Type": type }).send(text);
+    });
+  }
   return router;
 }

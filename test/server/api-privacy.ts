@@ -11,6 +11,7 @@ import { samplesRoot } from "../formats/samples.ts";
 import { call, freshTaxId, invoiceOf, type Loose, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
 import { database, refused, until, untilStatus } from "./observe.ts";
 import { type GatewayProcess, moveOut } from "./support/gateway-process.ts";
+import { startReceiver, status } from "./support/receiver.ts";
 
 /** The text as it may stand in a dump: as it is, as JSON escapes it, percent-encoded, in hex, in base64 at each of its three alignments. */
 function formsOf(secret: string): string[] {
@@ -141,6 +142,20 @@ describe("nothing readable", function () {
     const red = await must(issue(invoiceOf(shop, firm, { ...negative, remark: secret("红字冲销说明文字"), reverses: { number: reversed } })));
     await untilStatus(reversed, "reversed");
     numbers.push(reversed, red.number);
+    // a webhook's address may hold a password, and its secret signs; a delivery that fails is logged too
+    const endpoint = await startReceiver();
+    try {
+      const subscribe = (url: string) => call("POST", "/v1/webhooks", { url, description: secret("财务系统回调地址") }, { token: shop.token });
+      refused(await subscribe(`http://127.0.0.1:9/${secret("webhook-path-geheim-4711")}`), "webhook-test-failed");
+      const made = await must(subscribe(`${endpoint.url}/${secret("hook-token-beef-0815")}`));
+      secret(made.secret);
+      secret((made.secret as string).replace("whsec_", ""));
+      endpoint.answer = status(500);
+      await must(issue(invoiceOf(shop, firm, { holder: ann.account })));
+      await until("a delivery has failed", async () => endpoint.ids().length > 0);
+    } finally {
+      await endpoint.close();
+    }
     // another one may be asked, and the documents read
     for (const each of numbers) expect((await call("GET", `/v1/invoices/${each}`, undefined, { token: shop.token })).status).equals(200);
   });
@@ -177,7 +192,18 @@ describe("nothing readable", function () {
     const log = gateway?.log() ?? "";
     expect(log).includes('"level":20').and.includes('"route":"/v1/invoices"').and.includes('"code":"duplicate-source"');
     const { config, bureau } = await sandbox();
-    expect(found(log, [...secrets, config.MASTER_KEY, bureau.token.split(".")[1] as string])).deep.equals([]);
+    const password = new URL(config.DATABASE_URL).password;
+    // a word that the log may say for other reasons is no password to look for
+    const settings = [config.MASTER_KEY, bureau.token.split(".")[1] as string, config.DATABASE_URL, ...(password.length > 8 ? [password] : [])];
+    expect(found(log, [...secrets, ...settings])).deep.equals([]);
+  });
+
+  it("the log tells which operation a request has made, and which request made an operation", async () => {
+    const lines = (gateway?.log() ?? "").split("\n").flatMap((line) => (line.startsWith("{") ? [JSON.parse(line) as Record<string, unknown>] : []));
+    const made = lines.find((line) => line["route"] === "/v1/claims/{id}/reimburse" && line["operation"] !== undefined);
+    const [operation] = await (await database())`select kind from operations where id = ${String(made?.["operation"])}`;
+    expect(operation?.kind).equals("reimburse");
+    expect(made?.["requestId"]).matches(/^[\w-]{36}$/);
   });
 
   it("not on the chain, in any transaction or event", async () => {

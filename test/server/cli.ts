@@ -6,12 +6,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 
-const cli = fileURLToPath(new URL("../../server/cli.ts", import.meta.url));
+const program = fileURLToPath(new URL("../../server/cli.ts", import.meta.url));
 const goodKey = "6f1d0a9c3b5e7f2841d6c0b9a8e7f6d5c4b3a29180716253443526170819aabb";
 
-function serve(settings: Record<string, string>): Promise<{ code: number | null; said: string }> {
+const serve = (settings: Record<string, string>) => cli(["serve"], settings);
+function cli(args: readonly string[], settings: Record<string, string>): Promise<{ code: number | null; said: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [cli, "serve"], { env: { PATH: process.env["PATH"] ?? "", ...settings }, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [program, ...args], { env: { PATH: process.env["PATH"] ?? "", ...settings }, stdio: ["ignore", "pipe", "pipe"] });
     let said = "";
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (said += chunk.toString()));
     child.once("error", reject);
@@ -39,6 +40,15 @@ describe("a gateway outside the sandbox", () => {
     const { code, said } = await serve({ ...settings, MASTER_KEY: "00".repeat(32) });
     expect(code).to.equal(2);
     expect(said).to.include("MASTER_KEY").and.not.include("00000000");
+  });
+
+  it("takes no command, flag or id that it does not know, and says what there is", async () => {
+    const calls = [["nothing"], ["serve", "--json"], ["rebuild", "twice"], ["cancel", "0x1"], ["doctor", "--unknown"]];
+    for (const { code, said } of await Promise.all(calls.map((args) => cli(args, settings)))) {
+      expect(code, said).to.equal(2);
+      expect(said).to.include("COMMAND").and.include("MAX_HEAD_AGE");
+    }
+    expect((await cli(["--help"], {})).code).to.equal(0);
   });
 
   it("names every setting that is missing, and no value", async () => {

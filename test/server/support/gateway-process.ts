@@ -15,7 +15,7 @@ export type GatewayProcess = { log(): string; kill(): void };
 /** Stops the sandbox's gateway and puts one in a process of its own in its place; `restart()` of the sandbox ends it again. */
 export async function moveOut(place: Sandbox, level: string): Promise<GatewayProcess> {
   await place.gateway.stop();
-  const settings = Object.fromEntries(Object.entries(place.config).map(([name, value]) => [name, String(value)]));
+  const settings = Object.fromEntries(Object.entries(place.config).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])));
   const child = spawn(process.execPath, [fileURLToPath(import.meta.url)], {
     env: { ...process.env, ...settings, LOG_LEVEL: level },
     stdio: ["pipe", "pipe", "pipe"],

@@ -1,0 +1,141 @@
+/**
+ * The metrics that are read elsewhere at a scrape: the database, the node, the pool, the leases. And those that follow from the
+ * chain's events as this process's follower applies them.
+ *
+ * However often it is asked, the database is asked once in a few seconds; each statement goes over an index of what is unfinished, or
+ * a table of a few rows. A statement that fails leaves its metrics as they were.
+ */
+import { errorName } from "../chain/contracts.ts";
+import type { Sql } from "../db/db.ts";
+import type { Metrics } from "../kernel/metrics.ts";
+import { codeOfChainError } from "../kernel/problems.ts";
+import type { Watch } from "./health.ts";
+import { findingKinds } from "./reconcile.ts";
+
+type Deps = {
+  sql: Sql;
+  metrics: Metrics;
+  watch: Pick<Watch, "head">;
+  finalityDepth: number;
+  leases: () => readonly { name: string; held: boolean }[];
+  blocked: () => readonly { lane: string; why: string }[];
+  freshMs?: number;
+};
+
+const seconds = (column: string) => `coalesce(extract(epoch from now() - ${column}), 0)::float8`;
+
+export function createGauges(deps: Deps): void {
+  const { sql, metrics, freshMs = 3_000 } = deps;
+
+  async function invoices(): Promise<void> {
+    const [lotted] = await sql.unsafe<{ accepted: number; waiting: number; oldest: number }[]>(`
+      select coalesce(sum(u.accepted), 0)::float8 as accepted, coalesce(sum(u.accepted - u.lotted), 0)::float8 as waiting,
+             ${seconds("min(i.accepted_at)")} as oldest
+      from segment_use u left join invoices i on u.accepted > u.lotted and i.number = u.segment + u.lotted`);
+    const [sealed] = await sql.unsafe<{ waiting: number; oldest: number }[]>(`
+      select coalesce(sum(l.count), 0)::float8 as waiting, ${seconds("min(o.created_at)")} as oldest
+      from operations o join sealings l on l.operation = o.id where o.status in ('queued', 'awaiting-signature', 'signed', 'sent')`);
+    const stages = { unlotted: lotted, unsealed: sealed };
+    metrics.set("onepiao_invoices_accepted_total", { value: lotted?.accepted ?? 0 });
+    const of = (pick: "waiting" | "oldest") => Object.entries(stages).map(([stage, row]) => ({ labels: { stage }, value: row?.[pick] ?? 0 }));
+    metrics.set("onepiao_invoices_waiting", ...of("waiting"));
+    metrics.set("onepiao_invoices_waiting_oldest_seconds", ...of("oldest"));
+  }
+
+  async function operations(): Promise<void> {
+    const rows = await sql.unsafe<{ status: string; n: number; oldest: number }[]>(`
+      select w.status, count(o.id)::float8 as n, ${seconds("min(o.created_at)")} as oldest
+      from unnest(array['queued', 'awaiting-signature', 'signed', 'sent']) as w (status) left join operations o
+        on o.status = w.status and o.status in ('queued', 'awaiting-signature', 'signed', 'sent') group by w.status`);
+    metrics.set("onepiao_operations", ...rows.map(({ status, n }) => ({ labels: { status }, value: n })));
+    metrics.set("onepiao_operations_oldest_seconds", ...rows.map(({ status, oldest }) => ({ labels: { status }, value: oldest })));
+  }
+
+  async function lanes(): Promise<void> {
+    const rows = await sql.unsafe<{ lane: string; status: string; n: number; oldest: number }[]>(`
+      select l.name as lane, w.status, count(s.id)::float8 as n, ${seconds("min(s.created_at)")} as oldest
+      from lanes l cross join unnest(array['queued', 'pending']) as w (status) left join sends s
+        on s.lane = l.name and s.status = w.status and s.status in ('queued', 'pending') group by l.name, w.status`);
+    metrics.set("onepiao_lane_depth", ...rows.map(({ lane, status, n }) => ({ labels: { lane, status }, value: n })));
+    const oldest = Map.groupBy(rows, (row) => row.lane);
+    metrics.set("onepiao_lane_oldest_seconds", ...[...oldest].map(([lane, of]) => ({ labels: { lane }, value: Math.max(...of.map((row) => row.oldest)) })));
+    const stuck = new Set(deps.blocked().map((one) => one.lane));
+    metrics.set("onepiao_lane_blocked", ...[...oldest.keys()].map((lane) => ({ labels: { lane }, value: stuck.has(lane) ? 1 : 0 })));
+  }
+
+  async function chain(): Promise<void> {
+    const [head, [cursor]] = await Promise.all([deps.watch.head(), sql<{ block: bigint; time: bigint }[]>`select block, time from cursor`]);
+    metrics.set("onepiao_chain_up", { value: head ? 1 : 0 });
+    if (cursor) metrics.set("onepiao_cursor_block", { value: Number(cursor.block) });
+    if (!head) return;
+    metrics.set("onepiao_chain_head", { value: head.block });
+    metrics.set("onepiao_chain_head_age_seconds", { value: head.age });
+    metrics.set("onepiao_chain_head_still_seconds", { value: head.still });
+    if (!cursor) return;
+    metrics.set("onepiao_cursor_lag_blocks", { value: Math.max(0, head.block - deps.finalityDepth - Number(cursor.block)) });
+    metrics.set("onepiao_cursor_lag_seconds", { value: Math.max(0, head.time - Number(cursor.time)) });
+  }
+
+  async function webhooks(): Promise<void> {
+    const rows = await sql<{ state: string; n: number; behind: number }[]>`
+      select case when w.disabled is not null then 'disabled' when w.tries > 0 then 'failing' else 'delivering' end as state, count(*)::float8 as n,
+             coalesce(max(extract(epoch from now() - f.at)) filter (where w.disabled is null), 0)::float8 as behind
+      from webhooks w left join lateral (select at from feed where position > w.position order by position limit 1) f on w.disabled is null
+      group by 1`;
+    const by = new Map(rows.map((row) => [row.state, row]));
+    metrics.set("onepiao_webhooks", ...["delivering", "failing", "disabled"].map((state) => ({ labels: { state }, value: by.get(state)?.n ?? 0 })));
+    metrics.set("onepiao_webhook_lag_seconds", { value: Math.max(0, ...rows.map((row) => row.behind)) });
+  }
+
+  async function rest(): Promise<void> {
+    const [row] = await sql<{ position: number; keys: number; pass: number | null }[]>`
+      select coalesce((select max(position) from feed), 0)::float8 as position,
+             (select greatest(reltuples, 0) from pg_class where oid = 'idempotency'::regclass)::float8 as keys,
+             (select extract(epoch from now() - ended_at)::float8 from reconcile_cursors where name = 'sweep') as pass`;
+    metrics.set("onepiao_feed_position", { value: row?.position ?? 0 });
+    metrics.set("onepiao_idempotency_keys", { value: row?.keys ?? 0 });
+    if (row?.pass != null) metrics.set("onepiao_reconcile_pass_age_seconds", { value: row.pass });
+    const found = await sql<{ kind: string; n: number }[]>`select kind, count(*)::float8 as n from reconcile_findings group by kind`;
+    const by = new Map(found.map((one) => [one.kind, one.n]));
+    metrics.set("onepiao_reconcile_differences", ...Object.keys(findingKinds).map((kind) => ({ labels: { kind }, value: by.get(kind) ?? 0 })));
+  }
+
+  async function process(): Promise<void> {
+    const { busy, idle, waiting } = sql.connections();
+    metrics.set("onepiao_db_connections", { labels: { state: "busy" }, value: busy }, { labels: { state: "idle" }, value: idle });
+    metrics.set("onepiao_db_waiting", { value: waiting });
+    metrics.set("onepiao_leases_held", ...deps.leases().map(({ name, held }) => ({ labels: { lease: name }, value: held ? 1 : 0 })));
+  }
+
+  let last: { at: number; done: Promise<unknown> } | undefined;
+  metrics.refresh(async () => {
+    if (last === undefined || performance.now() - last.at > freshMs) {
+      last = { at: performance.now(), done: Promise.allSettled([invoices, operations, lanes, chain, webhooks, rest, process].map((one) => one())) };
+    }
+    await last.done;
+  });
+}
+
+const ACTS: ReadonlySet<string> = new Set(["Transferred", "Claimed", "Withdrawn", "Reimbursed", "Rejected", "Reversed"]);
+
+type Event = { name: string; args: Record<string, string | number | boolean> };
+
+/** For the follower, after its transaction: counts what was applied, and how long the sealed invoices of ours took. */
+export function createTally({ sql, metrics }: { sql: Sql; metrics: Metrics }): (events: readonly Event[]) => Promise<void> {
+  return async (events) => {
+    const sealed = events.filter((event) => event.name === "LotSealed");
+    for (const { name, args } of events) {
+      if (ACTS.has(name)) metrics.count("onepiao_acts_total", { kind: name.toLowerCase() });
+      if (name !== "Refused" && name !== "LotRefused") continue;
+      metrics.count("onepiao_refusals_total", { reason: codeOfChainError(errorName(String(args["reason"]).slice(0, 10)) ?? "") ?? "unknown" });
+      if (args["alarm"] === true) metrics.count("onepiao_alarms_total");
+    }
+    if (sealed.length === 0) return;
+    const took = await sql<{ seconds: number }[]>`
+      select extract(epoch from now() - i.accepted_at)::float8 as seconds
+      from unnest(${sealed.map(({ args }) => args["first"])}::numeric[], ${sealed.map(({ args }) => args["count"])}::int[]) as l (first, count)
+      join invoices i on i.number >= l.first and i.number < l.first + l.count`;
+    metrics.count("onepiao_invoices_sealed_total", {}, took.length);
+    for (const { seconds } of took) metrics.observe("onepiao_seal_seconds", Math.max(0, seconds));
+  };
+}

@@ -1,0 +1,336 @@
+/**
+ * Doctor on a real gateway: healthy while all is well; every fault that is brought about is found by its name, and gone when it is
+ * mended; nothing readable is said. And the operator's commands as processes, with their exit codes.
+ */
+import { readFileSync } from "node:fs";
+import { expect } from "chai";
+import { createChainClient } from "../../server/chain/client.ts";
+import { createContracts } from "../../server/chain/contracts.ts";
+import type { Deployment } from "../../server/chain/deploy.ts";
+import { openDb } from "../../server/db/db.ts";
+import { examine, type FindingCode, findingTable, type Report, told } from "../../server/operator/doctor.ts";
+import { sealerLock } from "../../server/sealing/sealer.ts";
+import { accepted, type Bench, byBureau, enrolled, openBench, type Party, type Process, sealed } from "./support/bench.ts";
+import { until } from "./support/proxy.ts";
+import { ran, type Serving, serving } from "./support/serving.ts";
+
+describe("doctor", function () {
+  this.timeout(180_000);
+  let bench: Bench;
+  let maker: Process;
+  let gateway: Serving;
+  let seller: Party;
+  let firm: Party;
+  const seen = new Set<FindingCode>();
+
+  const look = async (more: Partial<Parameters<typeof examine>[0]> = {}): Promise<Report> => {
+    const settings = { finalityDepth: 0, maxHeadAgeSeconds: 60, idempotencyDays: 7, reconcileDays: 7 };
+    const report = await examine({ sql: bench.sql, chain: bench.node, contracts: bench.contracts, ...settings, ...more });
+    for (const { code } of report.findings) seen.add(code);
+    return report;
+  };
+  const codes = (report: Report) => [...new Set(report.findings.map((one) => one.code))].sort();
+  const healthy = () =>
+    until("all is well", async () => {
+      const report = await look();
+      return report.healthy || undefined;
+    });
+  /** Brings about a fault, expects these findings and no others, and mends it. */
+  async function finds(harm: () => Promise<unknown>, mend: () => Promise<unknown>, ...expected: FindingCode[]): Promise<Report> {
+    await harm();
+    const report = await look();
+    expect(codes(report), JSON.stringify(report.findings)).to.deep.equal([...expected].sort());
+    await mend();
+    await healthy();
+    return report;
+  }
+
+  before(async () => {
+    bench = await openBench();
+    maker = await bench.process();
+    maker.start();
+    [seller, firm] = await Promise.all([enrolled(bench, maker, ["issuer"]), enrolled(bench, maker, ["employer"])]);
+    await sealed(bench, maker, seller, { buyer: firm }, 3);
+    await maker.stop();
+    gateway = await serving(bench);
+  });
+  after(async () => {
+    gateway?.child.kill("SIGKILL");
+    await bench?.close();
+  });
+
+  it("finds nothing while all is well, and says how all is", async () => {
+    await healthy();
+    const report = await look();
+    expect(report.findings).to.deep.equal([]);
+    expect(Object.keys(report.facts)).to.include.members([
+      "network",
+      "head",
+      "cursor",
+      "leases",
+      "lanes",
+      "operations",
+      "waiting",
+      "webhooks",
+      "idempotency",
+      "reconcile",
+    ]);
+    expect(told(report)).to.include("healthy");
+  });
+
+  describe("of the node", () => {
+    it("that it does not answer", async () => {
+      const nobody = createChainClient("http://127.0.0.1:1", 31_337, 500);
+      expect(codes(await look({ chain: nobody }))).to.deep.equal(["node-unreachable"]);
+      nobody.close();
+    });
+
+    it("that it is of another chain, or the deployment is", async () => {
+      const of = (more: Partial<Deployment>) => createContracts({ ...bench.deployment, ...more });
+      expect(codes(await look({ contracts: of({ chainId: 1 }) }))).to.deep.equal(["wrong-chain"]);
+      const other = of({ genesis: `0x${"12".repeat(32)}` });
+      expect(codes(await look({ contracts: other }))).to.deep.equal(["wrong-chain", "wrong-database"]);
+      expect(codes(await look({ contracts: of({ ledger: bench.bureau }) }))).to.deep.equal(["contracts-missing"]);
+    });
+
+    it("that the chain stands still, that the node is behind, and that it has another chain at the cursor", async () => {
+      const chain = {
+        ...bench.node,
+        block: async (number: number) => ((block) => block && { ...block, time: block.time - 3_600 })(await bench.node.block(number)),
+      };
+      expect(codes(await look({ chain }))).to.deep.equal(["head-still"]);
+      const head = await bench.node.head();
+      const behind = { ...bench.node, head: async () => (head - 1_000 > 0 ? head - 1_000 : 1) };
+      expect(codes(await look({ chain: behind }))).to.include("node-behind");
+      const forked = {
+        ...bench.node,
+        block: async (number: number) =>
+          ((block) => block && (number === 0 ? block : { ...block, hash: `0x${"34".repeat(32)}` }))(await bench.node.block(number)),
+      };
+      expect(codes(await look({ chain: forked }))).to.deep.equal(["cursor-forked"]);
+      const ahead = { ...bench.node, head: async () => head, block: (number: number) => bench.node.block(number) };
+      expect(
+        codes(
+          await look({
+            chain: {
+              ...ahead,
+              head: async () => (await bench.node.head()) + 500,
+              block: async (number: number) => (await bench.node.block(number)) ?? bench.node.block(await bench.node.head()),
+            },
+          }),
+        ),
+      ).to.deep.equal(["cursor-lags"]);
+    });
+  });
+
+  describe("of the database", () => {
+    it("that it does not answer, without its password", async () => {
+      const nowhere = openDb("postgres://user:s3cret-passw0rd@127.0.0.1:1/none", { connections: 1 });
+      const report = await look({ sql: nowhere });
+      expect(codes(report)).to.deep.equal(["database-unreachable"]);
+      expect(told(report)).to.not.include("s3cret");
+      await nowhere.end();
+    });
+
+    it("that its schema is older, and that a part cannot be looked at", async () => {
+      await bench.sql`update migrations set name = 'x' || name where name like '004%'`;
+      await bench.sql.unsafe("alter table reconcile_findings rename to elsewhere");
+      expect(codes(await look())).to.deep.equal(["migrations-pending", "not-examined"]);
+      await bench.sql.unsafe("alter table elsewhere rename to reconcile_findings");
+      await bench.sql`update migrations set name = substr(name, 2) where name like 'x004%'`;
+      await healthy();
+    });
+
+    it("that stored answers are not deleted, that differences stand, and that nobody looks for them", async () => {
+      await finds(
+        () =>
+          bench.sql`insert into idempotency (account, key, request_hash, status, answer, created_at) values ('a', 'old', '', 200, '', now() - interval '9 days')`,
+        () => bench.sql`delete from idempotency where key = 'old'`,
+        "expiry-waits",
+      );
+      const report = await finds(
+        () => bench.sql`insert into reconcile_findings (kind, subject, detail) values ('leaf', 26440000000000000001, 'they give another root')`,
+        () => bench.sql`delete from reconcile_findings`,
+        "reconcile-difference",
+      );
+      expect(report.findings[0]?.subject).to.equal("leaf 26440000000000000001");
+      await until(
+        "upkeep has come round",
+        async () => (await bench.sql`select 1 from reconcile_cursors where name = 'sweep' and ended_at is not null`).length === 1,
+      );
+      await finds(
+        () => bench.sql`update reconcile_cursors set ended_at = now() - interval '30 days', begun_at = now() where name = 'sweep'`,
+        () => bench.sql`update reconcile_cursors set ended_at = now(), begun_at = now() where name = 'sweep'`,
+        "reconcile-old",
+      );
+    });
+  });
+
+  describe("of what waits", () => {
+    it("a transaction without an outcome, its lane, and one that the node refuses", async () => {
+      await bench.sql`
+        insert into sends (lane, to_address, data, gas, status, nonce, raw, hash, tries, last_error, created_at)
+        values ('relay', '0x', '0x', 1, 'pending', 1000000, '0x', '0xabc', 9, 'gas price below the minimum', now() - interval '10 minutes')`;
+      const unknown = await look();
+      expect(codes(unknown)).to.include.members(["lane-waits", "send-unknown"]);
+      expect(unknown.findings.find((one) => one.code === "send-unknown")?.detail)
+        .to.include("sent 9 times")
+        .and.include("gas price below the minimum");
+      await bench.sql`update sends set fault = 'rejected', reason = 'underpriced' where hash = '0xabc'`;
+      const blocked = await look();
+      expect(blocked.findings.find((one) => one.code === "lane-blocked")?.detail).to.include("rejected (underpriced)");
+      await bench.sql`delete from sends where hash = '0xabc'`;
+      await healthy();
+    });
+
+    it("calls of the bureau on a database that has no key of it", async () => {
+      await finds(
+        () => bench.sql`insert into sends (lane, to_address, data, gas) values ('elsewhere', '0x', '0x', 1)`,
+        () => bench.sql`delete from sends where lane = 'elsewhere'`,
+        "lane-missing",
+      );
+    });
+
+    it("an operation that nothing explains", async () => {
+      const report = await finds(
+        () => bench.sql`
+          insert into operations (kind, party, command, status, updated_at, problem) values
+          ('claim', ${firm.account}, '{"type":"act"}', 'sent', now() - interval '1 hour', '{"code":"stale-version","detail":""}')`,
+        () => bench.sql`delete from operations where kind = 'claim' and status = 'sent'`,
+        "operation-waits",
+      );
+      expect(report.findings[0]?.detail).to.include("claim, sent for 60 min").and.include("stale-version");
+    });
+
+    /** Accepts an invoice that the sealer cannot take until the end of `work`, and lets it be long ago. */
+    async function unlotted(work: () => Promise<unknown>): Promise<string> {
+      return bench.sql.begin(async (tx) => {
+        // the sealers' own lock: whoever has the lease finds it taken
+        await until("the sealer leaves it", async () => (await tx<{ got: boolean }[]>`select pg_try_advisory_xact_lock(${sealerLock}) as got`)[0]?.got);
+        const [number] = (await accepted(bench, maker, seller, { buyer: firm })) as [string];
+        await bench.sql`update invoices set accepted_at = now() - interval '10 minutes' where number = ${number}`;
+        await work();
+        return number;
+      });
+    }
+
+    it("accepted invoices that nobody puts into lots", async () => {
+      const number = await unlotted(async () => {
+        const report = await look();
+        expect(codes(report)).to.deep.equal(["lots-wait"]);
+        expect(report.findings[0]?.detail).to.match(/^1 invoices, the oldest 10 min/);
+      });
+      await until("it is sealed", async () => (await bench.sql`select 1 from invoice_states where number = ${number}`).length === 1);
+      await healthy();
+    });
+
+    it("the lots of a suspended issuer, until it may issue again", async () => {
+      await unlotted(() => bench.queue(byBureau(bench, "setStanding", seller.index, 2)).then((ids) => bench.done(...ids)));
+      const report = await until("its lot waits", async () => {
+        const now = await look();
+        return codes(now).includes("issuer-suspended") && now;
+      });
+      expect(codes(report)).to.deep.equal(["issuer-suspended"]);
+      expect(report.findings[0]).to.deep.equal({ code: "issuer-suspended", subject: `issuer ${seller.index}`, detail: "suspended; 1 invoices wait" });
+      await bench.done(...(await bench.queue(byBureau(bench, "setStanding", seller.index, 1))));
+      await healthy();
+    });
+
+    it("lots that wait for their issuer's own signature", async () => {
+      await finds(
+        () => bench.sql`
+          with o as (insert into operations (kind, party, command, status, updated_at) values
+            ('seal', ${seller.account}, '{"type":"seal","first":"1"}', 'awaiting-signature', now() - interval '1 hour') returning id)
+          insert into sealings (first, segment, issuer, count, root, operation) select 1, 1, ${seller.index}, 7, '0x', id from o`,
+        async () => {
+          await bench.sql`delete from sealings where first = 1`;
+          await bench.sql`delete from operations where kind = 'seal' and status = 'awaiting-signature'`;
+        },
+        "awaiting-signature",
+      );
+    });
+
+    it("that the ledger is closed", async () => {
+      await bench.done(...(await bench.queue(byBureau(bench, "setClosed", true))));
+      expect(codes(await look())).to.deep.equal(["ledger-closed"]);
+      await bench.done(...(await bench.queue(byBureau(bench, "setClosed", false))));
+      await healthy();
+    });
+
+    it("webhooks that fail, and those that were switched off", async () => {
+      const hook = (tries: number, disabled: string | null) => bench.sql`
+        insert into webhooks (account, roles, sealed, position, tries, next_at, disabled)
+        select account, '{issuer}', '', 0, ${tries}, now() + interval '1 day', ${disabled} from parties limit 1`;
+      const away = () => bench.sql`delete from webhooks`;
+      await finds(() => hook(4, null), away, "webhook-failing");
+      await finds(() => hook(9, "gone"), away, "webhook-disabled");
+      // what its owner has switched off is no finding
+      await finds(() => hook(0, "party"), away);
+    });
+  });
+
+  describe("as a command", () => {
+    it("ends with 0 while all is well, with 1 when there is something, and says the same as JSON", async () => {
+      await healthy();
+      const well = await ran(bench, ["doctor"]);
+      expect([well.code, well.out.includes("healthy")], well.said).to.deep.equal([0, true]);
+      await bench.sql`insert into reconcile_findings (kind, subject, detail) values ('lot', 26440000000000000001, 'its row is not what the chain has')`;
+      const ill = await ran(bench, ["doctor"]);
+      expect(ill.code).to.equal(1);
+      expect(ill.out).to.include("reconcile-difference").and.include(findingTable["reconcile-difference"].do);
+      const json = await ran(bench, ["doctor", "--json"]);
+      expect(json.code).to.equal(1);
+      const report = JSON.parse(json.out) as Report & { findings: { means: string; do: string }[] };
+      expect(report.healthy).to.equal(false);
+      expect(report.findings[0]).to.deep.include({ code: "reconcile-difference", ...findingTable["reconcile-difference"] });
+      await bench.sql`delete from reconcile_findings`;
+      for (const secret of [seller.taxId, firm.taxId, bench.masterKey, "公司", "200.00"])
+        for (const one of [well, ill, json]) expect(one.said).to.not.include(secret);
+    });
+
+    it("cancel writes a no-op for a transaction that has no outcome, once, and for no other", async () => {
+      const [row] = await bench.sql<{ id: bigint }[]>`
+        insert into sends (lane, to_address, data, gas, status, nonce, raw, hash, retry_at)
+        values ('relay', '0x', '0x', 1, 'pending', 1000000, '0x00', '0xabc', now() + interval '1 hour') returning id`;
+      const id = String(row?.id);
+      const asked = await ran(bench, ["cancel", id]);
+      expect([asked.code, /nonce 1000000 in lane relay is on its way/.test(asked.out)], asked.said).to.deep.equal([0, true]);
+      const again = await ran(bench, ["cancel", id]);
+      expect([again.code, /is already on its way/.test(again.out)], again.said).to.deep.equal([0, true]);
+      await bench.sql`delete from sends where id = ${id}`;
+      const unknown = await ran(bench, ["cancel", id]);
+      expect([unknown.code, /not known/.test(unknown.out)], unknown.said).to.deep.equal([1, true]);
+    });
+
+    it("reconcile and rebuild --check say that nothing differs, and what does", async () => {
+      const well = await ran(bench, ["reconcile"]);
+      expect([well.code, /differences 0/.test(well.out)], well.said).to.deep.equal([0, true]);
+      const same = await ran(bench, ["rebuild", "--check"]);
+      expect([same.code, /what the chain says/.test(same.out)], same.said).to.deep.equal([0, true]);
+      const [number] = (await bench.sql<{ number: string }[]>`select number from invoice_states order by number limit 1`).map((row) => row.number) as [string];
+      await bench.sql`update invoice_states set state = 'reimbursed' where number = ${number}`;
+      const ill = await ran(bench, ["reconcile"]);
+      expect([ill.code, ill.out.includes(`state ${number}`)], ill.said).to.deep.equal([1, true]);
+      const other = await ran(bench, ["rebuild", "--check"]);
+      expect([other.code, other.out.includes("invoice_states: 1 rows are missing, 1 are too many")], other.said).to.deep.equal([1, true]);
+      await bench.sql`update invoice_states set state = 'issued' where number = ${number}`;
+      expect((await ran(bench, ["reconcile"])).code).to.equal(0);
+    });
+
+    it("rebuild does not begin while another process follows; with nobody there it rebuilds", async () => {
+      const refused = await ran(bench, ["rebuild"]);
+      expect([refused.code, /stop `serve`/.test(refused.said)], refused.said).to.deep.equal([1, true]);
+      gateway.child.kill("SIGTERM");
+      expect(await gateway.ended).to.equal(0);
+      const left = await look();
+      expect(codes(left)).to.deep.equal(["nobody-works"]);
+      const done = await ran(bench, ["rebuild"]);
+      expect([done.code, /they are what they were/.test(done.out)], done.said).to.deep.equal([0, true]);
+    });
+  });
+
+  it("every finding that there is stands in the runbook", () => {
+    const runbook = readFileSync(new URL("../../docs/operations.md", import.meta.url), "utf8");
+    for (const code of Object.keys(findingTable)) expect(runbook, code).to.include(`\`${code}\``);
+  });
+});

@@ -1,0 +1,81 @@
+/**
+ * The operator's commands as processes of their own, on a bench's database and chain: `cli.ts serve` and what is run beside it.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Role } from "../../../server/kernel/api.ts";
+import { createApiKey } from "../../../server/keys/api-keys.ts";
+import type { Bench } from "./bench.ts";
+import { until } from "./proxy.ts";
+
+const program = fileURLToPath(new URL("../../../server/cli.ts", import.meta.url));
+
+export type Running = { child: ChildProcess; out(): string; said(): string; ended: Promise<number | null> };
+export type Serving = Running & { url: string };
+
+const folders: string[] = [];
+const running = new Set<ChildProcess>();
+after(async () => {
+  for (const child of running) child.kill("SIGKILL");
+  await Promise.all(folders.splice(0).map((folder) => rm(folder, { recursive: true, force: true })));
+});
+
+/** Runs a command of the operator's with the bench's settings. */
+export async function cli(bench: Bench, args: readonly string[], settings: Record<string, string> = {}): Promise<Running> {
+  const folder = await mkdtemp(join(tmpdir(), "onepiao-serving-"));
+  folders.push(folder);
+  const DEPLOYMENT = join(folder, "deployment.json");
+  await writeFile(DEPLOYMENT, JSON.stringify(bench.deployment));
+  const own = { RPC_URL: bench.rpcUrl, DATABASE_URL: bench.databaseUrl, MASTER_KEY: bench.masterKey, DEPLOYMENT, PORT: "0", POLL_MS: "50", LOT_AGE_MS: "50" };
+  const child = spawn(process.execPath, [program, ...args], {
+    env: { PATH: process.env["PATH"] ?? "", ...own, ...settings },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  running.add(child);
+  let [out, said] = ["", ""];
+  child.stdout.on("data", (chunk: Buffer) => {
+    out += chunk.toString();
+    said += chunk.toString();
+  });
+  child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  const ended = new Promise<number | null>((resolve) =>
+    child.once("close", (code) => {
+      running.delete(child);
+      resolve(code);
+    }),
+  );
+  return { child, out: () => out, said: () => said, ended };
+}
+
+/** The same, to its end. */
+export async function ran(
+  bench: Bench,
+  args: readonly string[],
+  settings: Record<string, string> = {},
+): Promise<{ code: number | null; out: string; said: string }> {
+  const one = await cli(bench, args, settings);
+  return { code: await one.ended, out: one.out(), said: one.said() };
+}
+
+/** A gateway that takes requests. */
+export async function serving(bench: Bench, settings: Record<string, string> = {}): Promise<Serving> {
+  const one = await cli(bench, ["serve"], settings);
+  const url = await until(
+    "the gateway takes requests",
+    () => {
+      if (one.child.exitCode !== null) throw new Error(`The gateway ended: ${one.said()}`);
+      return /"url":"(http[^"]+)"/.exec(one.out())?.[1];
+    },
+    30_000,
+  );
+  return { ...one, url };
+}
+
+/** An API key; the party is made known to the database if it is not. */
+export async function keyFor(bench: Bench, account: string, roles: Role[]): Promise<string> {
+  await bench.sql`insert into parties (account, kind, sealed, created_by) values (${account}, 'person', ${Buffer.alloc(1)}, 'test') on conflict do nothing`;
+  return createApiKey(bench.sql, { account, roles, createdBy: "test" });
+}
