@@ -4,9 +4,20 @@
  * Production asks for everything; the sandbox fills in its own. A setting that is a sandbox convenience is refused elsewhere.
  */
 import { readFileSync } from "node:fs";
+import ipaddr from "ipaddr.js";
 import { z } from "zod";
 
 const seconds = (d: number, max: number) => z.coerce.number().int().min(1).max(max).default(d);
+
+/** Networks as `10.1.2.0/24,fd00:1::/64`; none as wide as a way around the rule that they are an exception to. */
+const networks = (text: string) =>
+  text === "" ||
+  text.split(",").every((part) => {
+    if (!ipaddr.isValidCIDR(part.trim())) return false;
+    const [address, bits] = ipaddr.parseCIDR(part.trim());
+    return bits >= (address.kind() === "ipv4" ? 8 : 16);
+  });
+
 const schema = z.object({
   RPC_URL: z.url({ protocol: /^https?$/ }).describe("JSON-RPC of this operator's own node"),
   DATABASE_URL: z
@@ -31,6 +42,34 @@ const schema = z.object({
   RATE_PER_MINUTE: seconds(6_000, 1_000_000).describe("Requests of one API key"),
   PUBLIC_RATE_PER_MINUTE: seconds(120, 1_000_000).describe("Requests of one address without a key"),
   WAIT_MAX_SECONDS: seconds(30, 120).describe("Longest Prefer: wait"),
+  MAX_HEAD_AGE: seconds(60, 86_400).describe("Seconds without a new block after which /readyz says no"),
+  IDEMPOTENCY_DAYS: z.coerce.number().int().min(1).max(90).default(7).describe("How long the answer to an Idempotency-Key is kept"),
+  RECONCILE_DAYS: z.coerce.number().int().min(1).max(90).default(7).describe("Everything stored is compared with the chain once in so many days"),
+  RECONCILE_PER_SECOND: z.coerce.number().int().min(1).max(100_000).default(200).describe("Invoices that the comparison takes on in a second, on average"),
+  LEASE_MS: z.coerce
+    .number()
+    .int()
+    .min(500)
+    .max(60_000)
+    .default(4_000)
+    .describe("Of several processes on one database another takes over so long after the one at work was last heard of"),
+  METRICS_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,256}$/)
+    .optional()
+    .describe("What /metrics asks for; without it there is no /metrics"),
+  STOP_DELAY_SECONDS: z.coerce.number().int().min(0).max(120).default(0).describe("How long /readyz says no before a stopping process refuses connections"),
+  STREAM_HEARTBEAT_MS: z.coerce.number().int().min(50).max(60_000).default(15_000).describe("How often a quiet event stream shows that it is there"),
+  WEBHOOK_ALLOWED_NETWORKS: z
+    .string()
+    .refine(networks, "networks as 10.1.2.0/24, separated by commas, at least /8 (IPv6: /16)")
+    .default("")
+    .describe("Networks that webhooks may reach although they are not public, also over plain http: receivers inside one's own"),
+  WEBHOOK_RETRY_SECONDS: z
+    .string()
+    .regex(/^[1-9]\d{0,6}(,[1-9]\d{0,6}){0,19}$/)
+    .default("5,300,1800,7200,18000,36000,50400,72000,86400")
+    .describe("Seconds from each failed attempt at a webhook to the next; after the last it is disabled"),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "silent"]).default("info"),
 });
 

@@ -51,6 +51,10 @@ export const catalogue = {
   "transfer-state": entry(409, "The transfer's state does not allow this"),
   "signature-not-wanted": entry(409, "This operation waits for no signature"),
   "signature-expired": entry(409, "The party's signature was not given in time", "later"),
+  "too-many-streams": entry(429, "This API key has as many streams open as it may", "later"),
+  "webhook-limit": entry(409, "The party has as many webhooks as it may", "later"),
+  "webhook-url-refused": entry(422, "The webhook's URL is not one that is called"),
+  "webhook-test-failed": entry(422, "The test delivery to the webhook did not succeed", "later"),
   "not-sandbox": entry(403, "Only a sandbox does this"),
 
   // the contracts' own reasons

@@ -11,3 +11,9 @@ export const numberSchema = z
   .meta({ id: "InvoiceNumber", description: "YY RR C and 15 digits", example: "26442000000000000001" });
 /** What a 202 says of the work that goes on. */
 export const operationRefSchema = z.object({ id: z.uuid(), href: z.string() }).meta({ id: "OperationRef" });
+/** A place in the feed: a decimal number within 63 bits. */
+export const positionSchema = z
+  .string()
+  .regex(/^\d{1,18}$/, "position-format")
+  .transform((text) => BigInt(text))
+  .meta({ id: "Position", description: "A place in the feed, as an event or a page gives it", example: "3616131121152" });

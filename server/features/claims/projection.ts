@@ -4,9 +4,16 @@ import type { Applied, Projection } from "../../feed/follower.ts";
 
 type State = "claimed" | "reimbursed" | "rejected" | "withdrawn" | "reversed";
 
+/** Its holder and its employer see a claim, and nobody else: the issuer has no part in who is reimbursed by whom. */
 async function accountsOf(tx: Tx, employer: number, holder: string): Promise<string[]> {
   const rows = await tx<{ account: string }[]>`select account from taxpayers where index = ${employer}`;
   return [holder, ...rows.map((row) => row.account)];
+}
+
+/** How the feed names a claim: by its id when it was made here, and by what it was signed with. */
+async function namesOf(tx: Tx, ref: string): Promise<{ claim?: string; ref: string }> {
+  const [row] = await tx<{ id: string }[]>`select id from claims where ref = ${ref}`;
+  return { ...(row ? { claim: row.id } : {}), ref };
 }
 
 /** The claim that an event is about, as the invoice's record still has it. */
@@ -17,7 +24,12 @@ const ended = (state: State, type: string | undefined) => async (tx: Tx, event: 
   if (!row?.claim_ref) return;
   await tx`update claim_states set state = ${state}, updated_at = ${event.at} where ref = ${row.claim_ref}`;
   if (type === undefined) return;
-  event.tell({ type, number, accounts: await accountsOf(tx, row.employer, row.holder), data: { claim: row.claim_ref, employer: row.employer } });
+  event.tell({
+    type,
+    number,
+    accounts: await accountsOf(tx, row.employer, row.holder),
+    data: { ...(await namesOf(tx, row.claim_ref)), employer: row.employer },
+  });
 };
 
 export const claimProjection: Projection = {
@@ -30,7 +42,7 @@ export const claimProjection: Projection = {
       await tx`
         insert into claim_states (ref, state, holder, employer, updated_at) values (${ref}, 'claimed', ${holder}, ${employer}, ${event.at})
         on conflict (ref) do nothing`;
-      event.tell({ type: "claim.created", number: id, accounts: await accountsOf(tx, employer, holder), data: { claim: ref, employer } });
+      event.tell({ type: "claim.created", number: id, accounts: await accountsOf(tx, employer, holder), data: { ...(await namesOf(tx, ref)), employer } });
     },
     Reimbursed: ended("reimbursed", "invoice.reimbursed"),
     Rejected: ended("rejected", "claim.rejected"),

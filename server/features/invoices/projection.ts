@@ -34,12 +34,23 @@ export const invoiceProjection: Projection = {
       if (event.args["alarm"] !== true) return;
       const number = event.args["id"] as string;
       const reason = errorName((event.args["reason"] as string).slice(0, 10)) ?? "";
-      // who tried is told by the operation, when it was made here
-      const [operation] = await tx<{ party: string }[]>`select party from operations where digest = ${event.args["act"] as string} limit 1`;
+      const attempt = event.args["kind"] === 1 ? "claim" : "reimburse";
+      // who tried is told by the operation, when it was made here, and by the act itself
+      const [operation] = await tx<{ party: string; taxpayer: number | null }[]>`
+        select party, (command->>'taxpayer')::int as taxpayer from operations where digest = ${event.args["act"] as string} limit 1`;
       const [record] = await tx<{ holder: string }[]>`select holder from invoice_states where number = ${number}`;
-      const accounts = [operation?.party, record?.holder].filter((account) => account !== undefined);
-      const data = { reason: codeOfChainError(reason) ?? reason, attempt: event.args["kind"] === 1 ? "claim" : "reimburse" };
-      event.tell({ type: "reimbursement.refused", number, accounts, data });
+      const index = event.attempt?.taxpayer ?? operation?.taxpayer ?? undefined;
+      const [employer] = index === undefined ? [] : await tx<{ account: string }[]>`select account from taxpayers where index = ${index}`;
+      // a claim is the holder's own attempt; a reimbursement is the employer's, and the holder learns of it, not whose it was
+      const by = operation?.party ?? (attempt === "claim" ? record?.holder : employer?.account);
+      const accounts = [by, record?.holder].filter((account) => account !== undefined);
+      event.tell({
+        type: "reimbursement.refused",
+        number,
+        accounts,
+        data: { reason: codeOfChainError(reason) ?? reason, attempt },
+        bureau: { ...(by === undefined ? {} : { by }), ...(index === undefined ? {} : { employer: index }) },
+      });
     },
   },
 };

@@ -5,9 +5,8 @@ export const ledgerProjection: Projection = {
   name: "ledger-state",
   tables: [],
   on: {
-    async ClosedSet(tx, event) {
-      const rows = await tx<{ account: string }[]>`select account from taxpayers`;
-      event.tell({ type: event.args["closed"] === true ? "ledger.closed" : "ledger.opened", accounts: rows.map((row) => row.account), data: {} });
+    async ClosedSet(_tx, event) {
+      event.tell({ type: event.args["closed"] === true ? "ledger.closed" : "ledger.opened", accounts: ["*"], data: {} });
     },
   },
 };

@@ -1,4 +1,4 @@
-/** What the feed says of transfers. Runs before the ledger's mirror, which forgets the holder before. */
+/** What the feed says of transfers, to the two who hand on and take over: the issuer need not learn whom its invoice goes to. Runs before the ledger's mirror, which forgets the holder before. */
 import type { Projection } from "../../feed/follower.ts";
 
 export const transferProjection: Projection = {
@@ -8,10 +8,9 @@ export const transferProjection: Projection = {
     async Transferred(tx, event) {
       const number = event.args["id"] as string;
       const to = event.args["to"] as string;
-      const [before] = await tx<{ holder: string; issuer: string }[]>`
-        select s.holder, i.account as issuer from invoice_states s join taxpayers i on i.index = s.issuer where s.number = ${number}`;
+      const [before] = await tx<{ holder: string }[]>`select holder from invoice_states where number = ${number}`;
       if (!before) return;
-      event.tell({ type: "invoice.transferred", number, accounts: [before.issuer, before.holder, to], data: { from: before.holder, to } });
+      event.tell({ type: "invoice.transferred", number, accounts: [before.holder, to], data: { from: before.holder, to } });
     },
   },
 };

@@ -1,0 +1,507 @@
+/** The feed over HTTP: who sees which event, pages that skip nothing, and streams that survive what networks do. */
+import { readFileSync } from "node:fs";
+import { get as httpGet, type IncomingMessage } from "node:http";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { expect } from "chai";
+import { Wallet } from "ethers";
+import { passTime } from "../../server/chain/sandbox.ts";
+import { openChanges, openDb, type Sql } from "../../server/db/db.ts";
+import { createEvents, eventTypes, MAX_STREAMS, typesOf } from "../../server/features/events/events.ts";
+import { eventRoutes } from "../../server/features/events/routes.ts";
+import { createTail } from "../../server/feed/tail.ts";
+import { createApp } from "../../server/http/app.ts";
+import { listen } from "../../server/http/server.ts";
+import { type Role, roles } from "../../server/kernel/api.ts";
+import { createLog } from "../../server/kernel/log.ts";
+import { createApiKey } from "../../server/keys/api-keys.ts";
+import { openVault } from "../../server/keys/vault.ts";
+import { call, invoiceOf, issued, type Loose, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
+import { period, refused } from "./observe.ts";
+import { openDatabase } from "./support/bench.ts";
+import { until } from "./support/proxy.ts";
+import { openStream, type Stream } from "./support/sse.ts";
+
+type Party = { account: string; token: string };
+
+/** Everything that a key sees after a position, page by page. */
+async function all(token: string, after: string, query = ""): Promise<Loose[]> {
+  const items: Loose[] = [];
+  for (let at = after; ; ) {
+    const page = await must(call("GET", `/v1/events?after=${at}${query}`, undefined, { token }));
+    items.push(...page.items);
+    at = page.next;
+    if (!page.more) return items;
+  }
+}
+
+describe("the feed over HTTP", () => {
+  let shop: TestParty;
+  let firm: TestParty;
+  let rival: TestParty;
+  let till: Party;
+  let cashier: Party;
+  let ann: Party;
+  let bob: Party;
+  let bureau: string;
+  let start: string;
+  /** What happened, by the names that the table uses. */
+  const n: Record<string, string> = {};
+  const c: Record<string, string> = {};
+
+  before(async () => {
+    bureau = (await sandbox()).bureau.token;
+    start = (await must(call("GET", "/v1/events?after=999999999999999999"))).next;
+    const head = (await all(bureau, "0")).at(-1);
+    start = head?.position ?? "0";
+    [shop, firm, rival] = await Promise.all([taxpayer("店", ["issuer", "employer"]), taxpayer("雇主", ["employer"]), taxpayer("别家", ["employer"])]);
+    [ann, bob] = await Promise.all([person(firm, "安"), person(firm, "波")]);
+    const key = async (roles: string[]) => ({
+      account: shop.account,
+      token: (await must(call("POST", "/v1/api-keys", { account: shop.account, roles }))).token,
+    });
+    [till, cashier] = await Promise.all([key(["issuer"]), key(["employer"])]);
+    await history();
+  });
+
+  const act = (path: string, by: Party, body?: unknown) => must(call("POST", path, body, { token: by.token }));
+  const refuse = async (path: string, by: Party, body?: unknown) => expect((await call("POST", path, body, { token: by.token })).status).equals(409);
+
+  /** One of everything. */
+  async function history() {
+    n["one"] = await issued(shop, { name: "个人" }, { holder: ann.account });
+    const { id } = await act(`/v1/invoices/${n["one"]}/transfers`, ann, { to: bob.account });
+    await act(`/v1/transfers/${id}/accept`, bob);
+    const claim = (invoice: string | undefined, by: Party, from: TestParty) => act("/v1/claims", by, { employer: from.taxId, invoices: [invoice] });
+    c["rejected"] = (await claim(n["one"], bob, firm)).id;
+    await act(`/v1/claims/${c["rejected"]}/reject`, firm, { reason: "缺签字" });
+    c["paid"] = (await claim(n["one"], bob, firm)).id;
+    await act(`/v1/claims/${c["paid"]}/reimburse`, firm);
+    // the holder tries it at another employer, and the employer a second time
+    await refuse("/v1/claims", bob, { employer: rival.taxId, invoices: [n["one"]] });
+    await refuse(`/v1/claims/${c["paid"]}/reimburse`, firm);
+    // titled, and reversed while it is unused
+    n["two"] = await issued(shop, firm);
+    const whole = invoiceOf(shop, firm);
+    const [line] = whole.lines as [(typeof whole.lines)[0]];
+    const lines = [{ ...line, quantity: "-1", amount: "-188.68", tax: "-11.32" }];
+    const red = { ...whole, reverses: { number: n["two"] }, lines, totals: { net: "-188.68", tax: "-11.32", gross: "-200.00" } };
+    n["red"] = (await act("/v1/invoices", shop, red)).number;
+    // the shop as an employer, and a claim that is taken back
+    n["three"] = await issued(shop, { name: "个人" }, { holder: ann.account });
+    c["withdrawn"] = (await claim(n["three"], ann, shop)).id;
+    const { rpcUrl, deployment } = await sandbox();
+    await passTime(rpcUrl, deployment.claimTermSeconds);
+    await act(`/v1/claims/${c["withdrawn"]}/withdraw`, ann);
+    for (const standing of ["suspended", "active"]) await must(call("PATCH", `/v1/taxpayers/${rival.taxId}`, { standing }));
+    for (const open of [false, true]) await must(call("PATCH", "/v1/ledger", { open }));
+    const rotation = { key: { custody: "own", address: Wallet.createRandom().address } };
+    await must(call("POST", `/v1/taxpayers/${rival.taxId}/key-rotations`, rotation));
+    await must(call("POST", `/v1/taxpayers/${shop.taxId}/quota/draws`, { direction: "give-back", amount: "1.00" }, { token: shop.token }));
+  }
+
+  const brief = ({ type, number, data }: Loose) => [type, number, data];
+
+  it("each party sees its own events with what is for it, and the bureau all of them and who tried what", async () => {
+    const ref = (id: string | undefined) => events.find((one) => one.data.claim === id)?.data.ref as string;
+    const events = await all(bureau, start);
+    const claimed = (id: string | undefined, employer: TestParty) => ({ claim: id, ref: ref(id), employer: employer.index });
+    const lot = (number: string | undefined) => ({ lot: number });
+    const transfer = { from: ann.account, to: bob.account };
+    // event, who sees it, what of it, what the bureau sees besides
+    type Row = [type: string, number: string | undefined, seenBy: Party[], data: object, bureau?: object];
+    const table: Row[] = [
+      ["invoice.issued", n["one"], [shop, till, cashier, ann], lot(n["one"])],
+      ["invoice.transferred", n["one"], [ann, bob], transfer],
+      ["claim.created", n["one"], [bob, firm], claimed(c["rejected"], firm)],
+      ["claim.rejected", n["one"], [bob, firm], claimed(c["rejected"], firm)],
+      ["claim.created", n["one"], [bob, firm], claimed(c["paid"], firm)],
+      ["invoice.reimbursed", n["one"], [bob, firm], claimed(c["paid"], firm)],
+      ["reimbursement.refused", n["one"], [bob], { reason: "already-reimbursed", attempt: "claim" }, { by: bob.account, employer: rival.index }],
+      ["reimbursement.refused", n["one"], [bob, firm], { reason: "already-reimbursed", attempt: "reimburse" }, { by: firm.account, employer: firm.index }],
+      ["invoice.issued", n["two"], [shop, till, cashier, firm], lot(n["two"])],
+      ["invoice.issued", n["red"], [shop, till, cashier, firm], lot(n["red"])],
+      ["invoice.reversed", n["two"], [shop, till, cashier, firm], { redLetter: n["red"] }],
+      ["invoice.issued", n["three"], [shop, till, cashier, ann], lot(n["three"])],
+      ["claim.created", n["three"], [ann, shop, cashier], claimed(c["withdrawn"], shop)],
+      ["claim.withdrawn", n["three"], [ann, shop, cashier], claimed(c["withdrawn"], shop)],
+      ["taxpayer.suspended", undefined, [rival], { taxpayer: rival.index, standing: "suspended" }],
+      ["taxpayer.reinstated", undefined, [rival], { taxpayer: rival.index, standing: "active" }],
+      ["ledger.closed", undefined, [shop, till, cashier, firm, rival, ann, bob], {}],
+      ["ledger.opened", undefined, [shop, till, cashier, firm, rival, ann, bob], {}],
+    ];
+    const told = new Set(table.map(([type]) => type));
+    const among = (seen: Loose[]) => seen.filter((one) => told.has(one.type)).map(brief);
+    for (const [name, party] of Object.entries({ shop, till, cashier, firm, rival, ann, bob })) {
+      const expected = table.filter(([, , seenBy]) => seenBy.includes(party)).map(([type, number, , data]) => [type, number, data]);
+      // red letter and reversal are told by transactions of their own, in either order
+      expect(among(await all(party.token, start)), name).have.deep.members(expected);
+    }
+    const everything = table.map(([type, number, , data, more]) => [type, number, { ...data, ...more }]);
+    expect(among(events)).have.deep.members(everything);
+  });
+
+  it("what the bureau does with a taxpayer is told to that taxpayer, and its keys see it by their roles", async () => {
+    const [mine, tills, cashiers, rivals] = await Promise.all([shop, till, cashier, rival].map(({ token }) => all(token, start)));
+    const types = (events: Loose[] | undefined) =>
+      [...new Set((events ?? []).map((one) => one.type).filter((type) => /^(taxpayer|quota|segment|key)/.test(type)))].sort();
+    expect(types(mine)).deep.equals(["quota.drawn", "quota.given-back", "quota.set", "segment.allotted", "taxpayer.enrolled"]);
+    expect(types(tills)).deep.equals(types(mine));
+    expect(types(cashiers)).deep.equals(["taxpayer.enrolled"]);
+    expect(types(rivals)).deep.equals(["key.rotated", "taxpayer.enrolled", "taxpayer.reinstated", "taxpayer.suspended"]);
+    const of = (type: string) => mine?.filter((one) => one.type === type).map((one) => one.data);
+    expect(of("taxpayer.enrolled")).deep.equals([{ taxpayer: shop.index, account: shop.account }]);
+    expect(of("quota.set")).deep.equals([{ taxpayer: shop.index, period: period(), granted: "100000000" }]);
+    // every type is seen by somebody here, or it would be untested
+    expect([...new Set((await all(bureau, start)).map((one) => one.type))].sort()).includes.members(Object.keys(eventTypes).sort());
+  });
+
+  it("the table in docs/events.md has every type with its roles and all that its data holds", async () => {
+    const rows = readFileSync(new URL("../../docs/events.md", import.meta.url), "utf8").matchAll(/^\| `([a-z.-]+)` \|[^|]*\|([^|]*)\|([^|]*)\|([^|]*)\|$/gm);
+    const words = (text = "") =>
+      text
+        .split(",")
+        .map((word) => word.trim())
+        .filter(Boolean)
+        .sort();
+    const documented = new Map(
+      [...rows].map(([, type = "", by = "", data, more]) => [
+        type,
+        { roles: by.trim() === "all" ? [...roles].sort() : words(by), data: words(data), more: words(more) },
+      ]),
+    );
+    expect([...documented].map(([type, row]) => [type, row.roles])).have.deep.members(Object.entries(eventTypes).map(([type, by]) => [type, [...by].sort()]));
+    for (const { type, data } of await all(bureau, start)) {
+      const row = documented.get(type) ?? { data: [], more: [] };
+      expect(Object.keys(data).sort(), type).deep.equals([...row.data, ...row.more].sort());
+    }
+  });
+
+  it("an event says where on the chain it is from, and its id is its place", async () => {
+    const events = await all(bureau, start);
+    const { rpcUrl } = await sandbox();
+    const [event] = events.filter((one) => one.type === "invoice.reimbursed" && one.number === n["one"]);
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "eth_getTransactionReceipt", params: [event.tx] });
+    const { result } = (await (await fetch(rpcUrl, { method: "POST", body, headers: { "content-type": "application/json" } })).json()) as Loose;
+    expect(event).includes({ version: 1, id: event.position, block: Number(result.blockNumber) });
+    expect(result.logs.map((log: Loose) => Number(log.logIndex))).includes(event.logIndex);
+    const positions = events.map((one) => BigInt(one.position));
+    expect(positions).deep.equals([...positions].sort((a, b) => (a < b ? -1 : 1)));
+    expect(new Set(positions).size).equals(positions.length);
+  });
+
+  it("pages of every size and filter give the same events, each once", async () => {
+    for (const { token } of [{ token: bureau }, shop, bob]) {
+      const whole = await all(token, start);
+      for (const limit of [1, 3, 7]) expect(await all(token, start, `&limit=${limit}`)).deep.equals(whole);
+      const wanted = ["claim.created", "invoice.issued"];
+      expect(await all(token, start, `&types=${wanted}&limit=2`)).deep.equals(whole.filter((one) => wanted.includes(one.type)));
+      expect(await all(token, start, `&number=${n["one"]}&limit=2`)).deep.equals(whole.filter((one) => one.number === n["one"]));
+    }
+    const page = await must(call("GET", `/v1/events?after=${start}&types=key.rotated`, undefined, { token: bob.token }));
+    expect([page.items, page.more]).deep.equals([[], false]);
+    expect(BigInt(page.next) > BigInt(start)).equals(true);
+  });
+
+  it("a page of somebody else's invoice is empty, and what cannot be read is refused", async () => {
+    expect(await all(rival.token, "0", `&number=${n["one"]}`)).deep.equals([]);
+    const ask = (query: string) => call("GET", `/v1/events?${query}`, undefined, { token: shop.token });
+    refused(await ask("after=-1"), "invalid-request", { field: "?after", rule: "format" });
+    refused(await ask("after=9999999999999999999"), "invalid-request", { field: "?after", rule: "format" });
+    refused(await ask("types=invoice.eaten"), "invalid-request");
+    refused(await ask("limit=101"), "invalid-request", { field: "?limit", rule: "too-big" });
+    expect((await call("GET", "/v1/events", undefined, { token: "" })).status).equals(401);
+  });
+
+  it("a stream cut by a restart of the gateway goes on with the event after the last one, none missed, none twice", async () => {
+    const place = await sandbox();
+    const first = await openStream(place.url, shop.token);
+    await until("it stands", () => first.frames.length > 0);
+    const numbers = [await issued(shop, { name: "个人" }, { holder: ann.account })];
+    await until("it has come", () => first.events().length === 1);
+    await place.restart();
+    await until("the stream has ended", () => first.ended());
+    numbers.push(await issued(shop, { name: "个人" }, { holder: ann.account }), await issued(shop, { name: "个人" }, { holder: ann.account }));
+    const second = await openStream(place.url, shop.token, { lastEventId: first.lastId() as string, query: "?after=0" });
+    await until("all have come", () => second.events().length >= 2);
+    numbers.push(await issued(shop, { name: "个人" }, { holder: ann.account }));
+    await until("the last as well", () => second.events().length >= 3);
+    second.close();
+    const seen = [...first.events(), ...second.events()];
+    expect(seen.map((one) => one.number)).deep.equals(numbers);
+    expect(seen).deep.equals(await all(shop.token, (BigInt(seen[0].position) - 1n).toString()));
+  });
+});
+
+describe("event streams", () => {
+  let database: Awaited<ReturnType<typeof openDatabase>>;
+  let sql: Sql;
+  const account = `0x${"a".repeat(40)}`;
+  const other = `0x${"b".repeat(40)}`;
+  const tokens: Record<string, string> = {};
+  const open: (() => unknown)[] = [];
+  let last = 1_000_000_000n;
+
+  before(async () => {
+    database = await openDatabase();
+    sql = database.sql;
+    for (const one of [account, other]) {
+      await sql`insert into parties (account, kind, sealed, created_by) values (${one}, 'taxpayer', ${Buffer.alloc(1)}, ${one})`;
+      tokens[one] = await newKey(one);
+    }
+  });
+  after(() => database.close());
+  afterEach(async () => {
+    for (const close of open.splice(0).reverse()) await close();
+  });
+
+  const newKey = (of: string, roles: Role[] = ["issuer", "employer", "holder"]) => createApiKey(sql, { account: of, roles, createdBy: of });
+
+  /** One gateway process with the feed and nothing else. */
+  async function serve(heartbeatMs = 200) {
+    const own = openDb(database.url, { connections: 8 });
+    const changes = await openChanges(own);
+    const log = createLog("silent");
+    let asked = 0;
+    const counted = Object.assign((...query: Parameters<typeof own>) => {
+      asked += 1;
+      return own(...query);
+    }, own) as unknown as Sql;
+    const tail = createTail({ sql: counted, changes, log, keep: 50, pollMs: 100 });
+    const stopping = new AbortController();
+    const config = { MAX_BODY_BYTES: 1_000, RATE_PER_MINUTE: 100_000, PUBLIC_RATE_PER_MINUTE: 100_000, WAIT_MAX_SECONDS: 1 };
+    const app = createApp({
+      sql: own,
+      vault: await openVault(own, "11".repeat(32)),
+      changes,
+      log,
+      routes: eventRoutes(createEvents({ sql: counted, tail, heartbeatMs })),
+      config,
+      readiness: async () => ({ ok: true, checks: {} }),
+      version: "0",
+      stopping: stopping.signal,
+    });
+    const server = await listen(app, { host: "127.0.0.1", port: 0 });
+    const stop = async () => {
+      stopping.abort();
+      await server.close(500);
+      await tail.stop();
+      await changes.close();
+      await own.end({ timeout: 1 });
+    };
+    open.push(stop);
+    return { url: server.url, queries: () => asked };
+  }
+  async function stream(url: string, more: { lastEventId?: string; query?: string; of?: string; token?: string } = {}): Promise<Stream> {
+    const one = await openStream(url, more.token ?? (tokens[more.of ?? account] as string), more);
+    open.push(() => one.close());
+    return one;
+  }
+  /** Rows as the follower writes them; `filler` makes them long. */
+  async function tell(accounts: string[], count: number, filler = 0, type = "invoice.issued"): Promise<string[]> {
+    const rows = Array.from({ length: count }, () => {
+      last += 2_048n;
+      const data = sql.json({ filler: "x".repeat(filler) });
+      return { position: last, type, number: null, accounts, data, at: new Date(), tx: "0x00" };
+    });
+    await sql.begin(async (tx) => {
+      for (let i = 0; i < rows.length; i += 1_000)
+        await tx`insert into feed ${tx(rows.slice(i, i + 1_000) as never, "position", "type", "number", "accounts", "data", "at", "tx")}`;
+      await tx`select pg_notify('changes', '')`;
+    });
+    return rows.map((row) => row.position.toString());
+  }
+  /** Bytes that this process cannot let go of. */
+  function held(): number {
+    setFlagsFromString("--expose-gc");
+    (runInNewContext("gc") as () => void)();
+    const { heapUsed, external } = process.memoryUsage();
+    return heapUsed + external;
+  }
+  const ids = (one: Stream) => one.events().map((event) => event.id);
+
+  it("a page that looks for few of many ends where it has looked, and going on finds every one", async () => {
+    const { url } = await serve();
+    const from = last;
+    const wanted: string[] = [];
+    for (let i = 0; i < 3; i += 1) {
+      await tell([account], 2_300);
+      wanted.push(...(await tell([account], 1, 0, "claim.created")));
+    }
+    const page = async (after: string) => {
+      const answer = await fetch(`${url}/v1/events?after=${after}&types=claim.created`, { headers: { authorization: `Bearer ${tokens[account]}` } });
+      return (await answer.json()) as { items: { id: string }[]; next: string; more: boolean };
+    };
+    const first = await page(from.toString());
+    expect([first.items, first.more]).deep.equals([[], true]);
+    const found: string[] = [];
+    let [at, pages] = [first, 1];
+    for (; at.more; pages += 1) {
+      at = await page(at.next);
+      found.push(...at.items.map((one) => one.id));
+    }
+    expect(found).deep.equals(wanted);
+    expect([at.next, pages]).deep.equals([last.toString(), 4]);
+  });
+
+  it("no page goes beyond a row that is not committed yet", async () => {
+    const { url } = await serve();
+    const page = async (after: bigint, query = "") => {
+      const answer = await fetch(`${url}/v1/events?after=${after}${query}`, { headers: { authorization: `Bearer ${tokens[account]}` } });
+      const { items, next } = (await answer.json()) as { items: { id: string }[]; next: string };
+      return { ids: items.map((one) => one.id), next: BigInt(next) };
+    };
+    const before = last;
+    last += 2_048n;
+    const mine = last;
+    await sql.begin(async (tx) => {
+      const row = { position: mine, type: "claim.created", number: null, accounts: [account], data: sql.json({}), at: new Date(), tx: "0x00" };
+      await tx`insert into feed ${tx([row] as never, "position", "type", "number", "accounts", "data", "at", "tx")}`;
+      for (const query of ["", "&types=invoice.issued", "&number=26442000000000000001"]) expect((await page(before, query)).next).equals(before);
+    });
+    expect(await page(before)).deep.equals({ ids: [mine.toString()], next: mine });
+    expect(await page(before, "&types=invoice.issued")).deep.equals({ ids: [], next: mine });
+  });
+
+  it("something comes at once, then a heartbeat, then each event as it happens, of one's own alone", async () => {
+    const { url } = await serve(150);
+    await tell([account], 3);
+    const one = await stream(url);
+    expect(one.status).equals(200);
+    expect(one.headers.get("content-type")).equals("text/event-stream");
+    expect(one.headers.get("x-accel-buffering")).equals("no");
+    expect(one.headers.get("cache-control")).includes("no-store").and.includes("no-transform");
+    expect(one.headers.get("content-encoding")).equals(null);
+    await until("the first words", () => one.frames.length > 0);
+    expect(one.frames[0]).includes({ comment: true, retry: 2_000, id: last.toString() });
+    await until("heartbeats", () => one.frames.filter((frame) => frame.comment).length >= 4);
+    expect(ids(one)).deep.equals([]);
+    await tell([other], 2);
+    const mine = await tell([account, other], 2);
+    const everybody = await tell(["*"], 1);
+    await until("they have come", () => ids(one).length === 3);
+    expect(ids(one)).deep.equals([...mine, ...everybody]);
+    expect(one.frames.find((frame) => frame.data)).includes({ event: "invoice.issued", id: mine[0] });
+  });
+
+  it("after a cut the next one begins after the last id, the header before the query, whether memory reaches back or not", async () => {
+    const { url } = await serve();
+    const listener = await stream(url);
+    await until("the tail follows", () => listener.frames.length > 0);
+    const told = await tell([account], 300);
+    await until("all have come", () => ids(listener).length === 300);
+    expect(ids(listener)).deep.equals(told);
+    // 50 rows are in memory
+    for (const seen of [0, 120, 249, 250, 251, 299]) {
+      const again = await stream(url, { lastEventId: told[seen] as string, query: "?after=1" });
+      await until("the rest has come", () => ids(again).length === 299 - seen);
+      expect(ids(again)).deep.equals(told.slice(seen + 1));
+    }
+    const first = await stream(url, { query: `?after=${told[290]}` });
+    await until("the query counts", () => ids(first).length === 9);
+  });
+
+  it("a quiet stream's heartbeat moves its id, so that a reconnect looks at nothing twice", async () => {
+    const { url } = await serve(100);
+    const one = await stream(url);
+    await until("it stands", () => one.frames.length > 0);
+    const foreign = await tell([other], 5);
+    await until("it has moved past them", () => one.lastId() === foreign[4]);
+    expect(ids(one)).deep.equals([]);
+  });
+
+  it("an id of another feed, and one too far back, get resync and the end", async () => {
+    const { url } = await serve();
+    const beyond = await stream(url, { lastEventId: (last + 1n).toString() });
+    await until("it has ended", () => beyond.ended());
+    expect(beyond.frames.at(-1)).deep.includes({ event: "resync", data: { after: (last + 1n).toString(), head: last.toString() } });
+    const from = last;
+    await tell([other], 10_001);
+    const told = await tell([account], 10_000);
+    const enough = await stream(url, { lastEventId: from.toString() });
+    await until("ten thousand are sent", () => ids(enough).length === 10_000);
+    expect(ids(enough)).deep.equals(told);
+    await tell([account], 1);
+    const far = await stream(url, { lastEventId: from.toString() });
+    await until("it has ended", () => far.ended());
+    expect([far.frames.at(-1)?.event, ids(far)]).deep.equals(["resync", []]);
+    const { status, problem: body, headers } = await stream(url, { lastEventId: "yesterday" });
+    refused({ status, body, headers }, "invalid-request", { field: "Last-Event-ID", rule: "position" });
+  });
+
+  it("a client that does not read holds up nobody, and what waits for it does not grow", async () => {
+    const { url } = await serve();
+    const asked = httpGet(`${url}/v1/events/stream`, { headers: { authorization: `Bearer ${tokens[account]}` } });
+    open.push(() => void asked.destroy());
+    const slow = await new Promise<IncomingMessage>((resolve) => asked.once("response", resolve));
+    slow.pause();
+    const quick = await stream(url);
+    await until("it stands", () => quick.frames.length > 0);
+    const told: string[] = [];
+    let before = 0;
+    // 50 MB for each, of which sockets hold a few
+    for (let i = 0; i < 25; i += 1) {
+      told.push(...(await tell([account], 100, 20_000)));
+      await until("the quick one has them", () => ids(quick).length === 100);
+      expect(ids(quick)).deep.equals(told.slice(-100));
+      quick.frames.length = 0;
+      // once the sockets are full
+      if (i === 4) before = held();
+    }
+    await until("what came since is let go of", () => held() - before < 20_000_000);
+    let text = "";
+    slow.setEncoding("latin1").on("data", (chunk: string) => {
+      text += chunk.replaceAll(/x{100,}/g, "");
+    });
+    slow.resume();
+    await until("the slow one reads it all", () => (text.match(/^id: \d+$/gm)?.length ?? 0) > told.length, 30_000);
+    expect(text.match(/^id: \d+$/gm)?.slice(-told.length)).deep.equals(told.map((id) => `id: ${id}`));
+  });
+
+  it("all streams of a process share one reader: what is read does not grow with them", async () => {
+    const { url, queries } = await serve(60_000);
+    const streams = await Promise.all(Array.from({ length: 15 }, () => stream(url)));
+    await until("all stand", () => streams.every((one) => one.frames.length > 0));
+    const before = queries();
+    const told: string[] = [];
+    for (let i = 1; i <= 20; i += 1) {
+      told.push(...(await tell([account], 1)));
+      await until("all have it", () => streams.every((one) => ids(one).length === i));
+    }
+    for (const one of streams) expect(ids(one)).deep.equals(told);
+    expect(queries() - before).within(20, 150);
+  });
+
+  it("a key has so many streams and no more; each that ends makes room", async () => {
+    const { url } = await serve();
+    const token = await newKey(account);
+    const streams: Stream[] = [];
+    for (let i = 0; i < MAX_STREAMS; i += 1) streams.push(await stream(url, { token }));
+    expect(streams.map((one) => one.status)).deep.equals(Array(MAX_STREAMS).fill(200));
+    const refusal = await stream(url, { token });
+    expect([refusal.status, refusal.problem.code]).deep.equals([429, "too-many-streams"]);
+    expect((await stream(url)).status).equals(200);
+    streams[0]?.close();
+    await until("there is room again", async () => (await stream(url, { token })).status === 200);
+  });
+
+  it("a revoked key's stream ends within a minute", async function () {
+    this.timeout(90_000);
+    const { url } = await serve(100);
+    const token = await newKey(account);
+    const [one, another] = [await stream(url, { token }), await stream(url)];
+    await until("it stands", () => one.frames.length > 0);
+    await sql`update api_keys set revoked_at = now() where id = ${token.split(".")[0] as string}`;
+    await until("it has ended", () => one.ended(), 60_000);
+    expect(another.ended()).equals(false);
+  });
+
+  it("roles that see the same types need no filter, and no role sees nothing", () => {
+    expect(typesOf(["bureau"])).equals(undefined);
+    expect(typesOf(["issuer", "employer", "holder"])).equals(undefined);
+    expect(typesOf(["issuer"]))
+      .includes("quota.set")
+      .and.not.includes("claim.created");
+    expect(typesOf([])).deep.equals([]);
+  });
+});

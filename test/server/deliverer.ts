@@ -1,0 +1,511 @@
+/** Deliveries under faults: every event of a subscription once its receiver takes it, in order, without a hole, and nowhere inside. */
+import { randomBytes, randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import { expect } from "chai";
+import { Webhook } from "standardwebhooks";
+import { openChanges, openDb, type Sql } from "../../server/db/db.ts";
+import { typesOf } from "../../server/features/events/events.ts";
+import { createWebhooks } from "../../server/features/webhooks/webhooks.ts";
+import { createDeliverer, sealTarget } from "../../server/feed/deliverer.ts";
+import { createOutbound, mayReach, readNetworks } from "../../server/feed/outbound.ts";
+import { createLog } from "../../server/kernel/log.ts";
+import { openVault, type Vault } from "../../server/keys/vault.ts";
+import { openDatabase } from "./support/bench.ts";
+import { until } from "./support/proxy.ts";
+import { type Answering, hang, type Receiver, startReceiver, status } from "./support/receiver.ts";
+
+const LOOPBACK = readNetworks("127.0.0.0/8");
+const log = createLog(process.env["LOG_LEVEL"] ?? "silent");
+const secretOf = () => `whsec_${randomBytes(32).toString("base64")}`;
+
+describe("deliveries", () => {
+  let database: Awaited<ReturnType<typeof openDatabase>>;
+  let sql: Sql;
+  let vault: Vault;
+  const masterKey = randomBytes(32).toString("hex");
+  const open: { end(): Promise<void> }[] = [];
+  const receivers: Receiver[] = [];
+  let last = 0n;
+
+  before(async () => {
+    database = await openDatabase();
+    sql = database.sql;
+    vault = await openVault(sql, masterKey);
+  });
+  after(() => database.close());
+  afterEach(async () => {
+    for (const one of open.splice(0)) await one.end();
+    for (const one of receivers.splice(0)) await one.close();
+    await sql`delete from webhooks`;
+  });
+
+  async function receiver(answer?: Answering, host?: string): Promise<Receiver> {
+    const one = await startReceiver(answer, host);
+    receivers.push(one);
+    return one;
+  }
+
+  type Options = { schedule?: number[]; places?: number; timeoutMs?: number; leaseSeconds?: number; allowed?: typeof LOOPBACK };
+  /** One gateway process that delivers; it runs until it crashes or the test ends. */
+  async function process(options: Options = {}) {
+    const mark = `deliverer_${randomBytes(6).toString("hex")}`;
+    const own = openDb(`${database.url}?application_name=${mark}`, { connections: 6 });
+    const changes = await openChanges(own);
+    const outbound = createOutbound({ allowed: options.allowed ?? LOOPBACK, timeoutMs: options.timeoutMs ?? 5_000 });
+    const deliverer = createDeliverer({
+      sql: own,
+      vault: await openVault(own, masterKey),
+      changes,
+      log,
+      outbound,
+      typesOf,
+      schedule: options.schedule ?? [100, 200, 400],
+      places: options.places ?? 16,
+      pollMs: 50,
+      leaseSeconds: options.leaseSeconds ?? 2,
+    });
+    deliverer.start();
+    let ended = false;
+    const one = {
+      deliverer,
+      outbound,
+      async end() {
+        if (ended) return;
+        ended = true;
+        await deliverer.stop();
+        await outbound.close();
+        await changes.close();
+        await own.end({ timeout: 1 });
+      },
+      /** From one moment on it says nothing more, neither to the database nor to a receiver. */
+      async crash() {
+        ended = true;
+        const closing = Promise.allSettled([own.end({ timeout: 0 }), changes.close()]);
+        const cut = () => sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = ${mark}`;
+        await until("its connections are cut", async () => (await cut()).length === 0);
+        await outbound.close();
+        await Promise.all([closing, deliverer.stop()]);
+      },
+    };
+    open.push(one);
+    return one;
+  }
+
+  const freshAccount = () => `0x${randomBytes(20).toString("hex")}`;
+  type Told = { type?: string; bureau?: Record<string, unknown> };
+  /** Rows as the follower writes them: ascending, each later than all before. Returns the ids that receivers see. */
+  async function tell(accounts: string[], count: number, { type = "invoice.issued", bureau }: Told = {}): Promise<string[]> {
+    const rows = Array.from({ length: count }, () => {
+      last += 2_048n;
+      return { position: last, type, number: "26442000000000000001", accounts, data: sql.json({ nth: last.toString() }), at: new Date(), tx: "0x00" };
+    });
+    const noted = rows.map((row) => ({ ...row, bureau: bureau === undefined ? null : sql.json(bureau as never) }));
+    await sql.begin(async (tx) => {
+      await tx`insert into feed ${tx(noted as never, "position", "type", "number", "accounts", "data", "bureau", "at", "tx")}`;
+      await tx`select pg_notify('changes', '')`;
+    });
+    return rows.map((row) => `evt_${row.position}`);
+  }
+  type Subscribing = { roles?: string[]; types?: string[]; secrets?: { secret: string; until?: number }[] };
+  async function subscribe(url: string, account: string, { roles = ["issuer", "employer", "holder"], types, secrets }: Subscribing = {}): Promise<string> {
+    const id = randomUUID();
+    await sql`insert into parties (account, kind, sealed, created_by) values (${account}, 'taxpayer', ${Buffer.alloc(1)}, ${account}) on conflict do nothing`;
+    const sealed = sealTarget(vault, id, { url, secrets: secrets ?? [{ secret: secretOf() }] });
+    await sql`
+      insert into webhooks (id, account, roles, sealed, types, position)
+      values (${id}, ${account}, ${roles}, ${sealed}, ${types ?? null}, ${last})`;
+    return id;
+  }
+  type State = { position: bigint; tries: number; disabled: string | null; claim: string | null };
+  const stateOf = async (id: string) => (await sql<State[]>`select position, tries, disabled, claim from webhooks where id = ${id}`)[0] as State;
+  const attemptsOf = (id: string) =>
+    sql<{ event: bigint; status: number | null; error: string | null }[]>`select event, status, error from webhook_attempts where webhook = ${id} order by id`;
+  const at = (id: string | undefined) => BigInt((id ?? "").slice("evt_".length));
+
+  // ── order ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  it("two processes deliver every event once, in order, one at a time, and the position is never ahead of what was taken", async () => {
+    const account = freshAccount();
+    const ahead: string[] = [];
+    const shop = await receiver(async ({ id }, response) => {
+      if ((await stateOf(hook)).position >= at(id)) ahead.push(id);
+      response.end();
+    });
+    const secret = secretOf();
+    const hook = await subscribe(shop.url, account, { secrets: [{ secret }] });
+    await Promise.all([process(), process()]);
+    const told: string[] = [];
+    for (let i = 0; i < 15; i += 1) told.push(...(await tell([account], 20)));
+    await until("all are delivered", () => shop.ids().length >= told.length);
+    await until("the position is at the end", async () => (await stateOf(hook)).position === last);
+    expect(shop.ids()).to.deep.equal(told);
+    expect([shop.mostAtOnce, ahead]).to.deep.equal([1, []]);
+    const { headers, body, data } = shop.deliveries[7] as (typeof shop.deliveries)[0];
+    expect(new Webhook(secret).verify(body, headers)).to.deep.include({ type: "invoice.issued" });
+    expect(() => new Webhook(secretOf()).verify(body, headers)).to.throw("No matching signature");
+    expect(data).to.deep.include({ version: 1, id: told[7]?.slice(4), position: told[7]?.slice(4), type: "invoice.issued" });
+    expect(JSON.parse(body).timestamp).to.equal(data.at);
+  });
+
+  it("a process killed in the middle of a delivery leaves no hole: another sends the same event again and goes on", async () => {
+    const account = freshAccount();
+    let hanging = true;
+    const told: string[] = [];
+    const shop = await receiver(({ id }, response) => {
+      if (!(hanging && id === told[4])) response.end();
+    });
+    await subscribe(shop.url, account);
+    const first = await process();
+    told.push(...(await tell([account], 10)));
+    await until("the fifth event hangs", () => shop.ids().length === 5);
+    await first.crash();
+    hanging = false;
+    await process();
+    await until("all have come", () => shop.worked().length === 10);
+    expect(shop.worked()).to.deep.equal(told);
+    expect(shop.ids()).to.deep.equal([...told.slice(0, 5), ...told.slice(4)]);
+  });
+
+  it("a process killed between the receiver's answer and the commit sends the event again, under the same id", async () => {
+    const account = freshAccount();
+    const shop = await receiver();
+    const hook = await subscribe(shop.url, account);
+    const first = await process();
+    const [one] = (await tell([account], 1)) as [string];
+    await until("the first is in", async () => (await stateOf(hook)).position === at(one) && (await stateOf(hook)).claim === null);
+    let release = () => {};
+    shop.answer = async (_delivery, response) => {
+      // whoever holds the row keeps the position from moving
+      const { promise: held, resolve } = Promise.withResolvers<void>();
+      const locking = sql.begin(async (tx) => {
+        await tx`select 1 from webhooks where id = ${hook} for update`;
+        resolve();
+        await new Promise<void>((done) => (release = done));
+      });
+      await held;
+      response.end();
+      await locking;
+    };
+    const [two] = (await tell([account], 1)) as [string];
+    await until("the second was answered", async () => {
+      const waiting = await sql`select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%update webhooks set position%'`;
+      return shop.ids().length === 2 && waiting.length === 1;
+    });
+    shop.answer = (_delivery, response) => void response.end();
+    await first.crash();
+    release();
+    await process();
+    await until("it has come again", () => shop.ids().length === 3);
+    await until("the position is there", async () => (await stateOf(hook)).position === at(two));
+    expect(shop.ids()).to.deep.equal([one, two, two]);
+  });
+
+  it("an event that fails is tried again before the next one, and the attempts tell what happened", async () => {
+    const account = freshAccount();
+    const codes = [500, 503, 200];
+    const shop = await receiver((_delivery, response) => void response.writeHead(codes.shift() ?? 200).end());
+    const hook = await subscribe(shop.url, account);
+    await process();
+    const [one, two] = (await tell([account], 2)) as [string, string];
+    await until("both are in", async () => (await stateOf(hook)).position === at(two));
+    expect(shop.ids()).to.deep.equal([one, one, one, two]);
+    expect((await attemptsOf(hook)).map(({ event, status: code, error }) => [`evt_${event}`, code, error])).to.deep.equal([
+      [one, 500, "status"],
+      [one, 503, "status"],
+      [one, 200, null],
+      [two, 200, null],
+    ]);
+    expect((await stateOf(hook)).tries).to.equal(0);
+  });
+
+  it("no more than 50 attempts are kept", async () => {
+    const account = freshAccount();
+    const shop = await receiver();
+    const hook = await subscribe(shop.url, account);
+    await process();
+    const told = await tell([account], 60);
+    await until("all are in", async () => (await stateOf(hook)).position === last);
+    expect((await attemptsOf(hook)).map((one) => `evt_${one.event}`)).to.deep.equal(told.slice(10));
+  });
+
+  // ── endpoints that do not work ──────────────────────────────────────────────────────────────────────────────────────
+
+  it("endpoints that hang or fail hold nobody up, however many they are", async () => {
+    const [good, bad] = [freshAccount(), freshAccount()];
+    const dead = await receiver(hang);
+    const broken = await receiver(status(500));
+    const shop = await receiver();
+    for (let i = 0; i < 6; i += 1) {
+      await subscribe(dead.url, bad);
+      await subscribe(broken.url, bad);
+    }
+    const hook = await subscribe(shop.url, good);
+    await process({ places: 4, timeoutMs: 400, schedule: Array<number>(1_000).fill(1) });
+    await tell([bad], 1);
+    await until("the dead ones are tried again and again", () => dead.ids().length > 12 && broken.ids().length > 12);
+    const told: string[] = [];
+    for (let i = 0; i < 5; i += 1) {
+      const [id] = (await tell([good], 1)) as [string];
+      told.push(id);
+      const told_at = performance.now();
+      await until("the good one has it", () => shop.ids().includes(id));
+      expect(performance.now() - told_at).to.be.lessThan(1_000);
+    }
+    await until("its position is at the end", async () => (await stateOf(hook)).position === last);
+    expect(shop.ids()).to.deep.equal(told);
+  });
+
+  it("after the last try of the schedule it is disabled, and enabled again it goes on with the event that failed", async () => {
+    const account = freshAccount();
+    const shop = await receiver(status(500));
+    const hook = await subscribe(shop.url, account, { roles: ["issuer"] });
+    const { outbound } = await process({ schedule: [10, 20] });
+    const told = await tell([account], 3);
+    await until("it is disabled", async () => (await stateOf(hook)).disabled === "failing");
+    expect(shop.ids()).to.deep.equal([told[0], told[0], told[0]]);
+    expect((await stateOf(hook)).position).to.equal(at(told[0]) - 2_048n);
+    shop.answer = status(204);
+    const more = await tell([account], 1);
+    const webhooks = createWebhooks({ vault, outbound });
+    await sql.begin((tx) => webhooks.enable(tx, { keyId: "k", account, roles: ["issuer"] }, hook));
+    await until("everything has come", async () => (await stateOf(hook)).position === last);
+    expect(shop.worked()).to.deep.equal([...told, ...more]);
+  });
+
+  it("410 disables at once, whatever the schedule", async () => {
+    const account = freshAccount();
+    const shop = await receiver(status(410));
+    const hook = await subscribe(shop.url, account);
+    await process();
+    const told = await tell([account], 3);
+    await until("it is disabled", async () => (await stateOf(hook)).disabled === "gone");
+    const healthy = await receiver();
+    await subscribe(healthy.url, account);
+    await tell([account], 2);
+    await until("others go on", () => healthy.ids().length === 2);
+    expect(shop.ids()).to.deep.equal([told[0]]);
+  });
+
+  it("a receiver's Retry-After stretches the delay", async () => {
+    const account = freshAccount();
+    const answers = [status(429, { "retry-after": "2" })];
+    const shop = await receiver((delivery, response) => (answers.shift() ?? status(200))(delivery, response));
+    const hook = await subscribe(shop.url, account);
+    await process({ schedule: [10, 10] });
+    await tell([account], 1);
+    await until("it has come", async () => (await stateOf(hook)).position === last);
+    const [first = 0, second = 0] = shop.deliveries.map((one) => one.at);
+    expect(second - first).to.be.within(1_900, 5_000);
+  });
+
+  it("a redirect is a failure, and nobody goes where it leads", async () => {
+    const account = freshAccount();
+    const inner = await receiver();
+    const shop = await receiver(status(307, { location: inner.url }));
+    const hook = await subscribe(shop.url, account);
+    await process({ schedule: [10] });
+    await tell([account], 1);
+    await until("it is disabled", async () => (await stateOf(hook)).disabled === "failing");
+    expect((await attemptsOf(hook)).map((one) => [one.status, one.error])).to.deep.equal([
+      [307, "redirect"],
+      [307, "redirect"],
+    ]);
+    expect(inner.deliveries).to.have.length(0);
+  });
+
+  it("what a process still waits for when it is replayed, disabled or stopped does not move the position", async () => {
+    const account = freshAccount();
+    const waiting: (() => void)[] = [];
+    const shop = await receiver((_delivery, response) => void waiting.push(() => response.end()));
+    const hook = await subscribe(shop.url, account, { roles: ["issuer"] });
+    const start = last;
+    const one = await process({ leaseSeconds: 30 });
+    const told = await tell([account], 2);
+    await until("the first is there", () => waiting.length === 1);
+    waiting.shift()?.();
+    await until("the second is there", () => waiting.length === 1);
+    const webhooks = createWebhooks({ vault, outbound: one.outbound });
+    const caller = { keyId: "k", account, roles: ["issuer"] as const };
+    await sql.begin((tx) => webhooks.replay(tx, caller, hook, start));
+    waiting.shift()?.();
+    await until("the first comes again", () => shop.ids().length === 3);
+    expect((await stateOf(hook)).position).to.equal(start);
+    await sql.begin((tx) => webhooks.disable(tx, caller, hook));
+    waiting.shift()?.();
+    // a stop waits for what is under way
+    await one.end();
+    expect(shop.ids()).to.deep.equal([told[0], told[1], told[0]]);
+    expect(await stateOf(hook)).to.deep.include({ position: start, disabled: "party", tries: 0 });
+  });
+
+  it("a process that stops breaks off what hangs, counts it as nobody's failure, and hands it to the next at once", async () => {
+    const account = freshAccount();
+    const shop = await receiver(hang);
+    const hook = await subscribe(shop.url, account);
+    const one = await process({ leaseSeconds: 600, timeoutMs: 60_000 });
+    const told = await tell([account], 2);
+    await until("it hangs", () => shop.ids().length === 1);
+    await one.end();
+    expect(await stateOf(hook)).to.deep.include({ claim: null, tries: 0 });
+    shop.answer = status(200);
+    await process();
+    await until("all have come", async () => (await stateOf(hook)).position === last);
+    expect(shop.worked()).to.deep.equal(told);
+  });
+
+  // ── who sees what ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  it("a subscription sees its party's rows, in the types of its roles and of its own choice, and the bureau sees all with what is for it alone", async () => {
+    const [mine, other] = [freshAccount(), freshAccount()];
+    const [all, some, till, bureau] = [await receiver(), await receiver(), await receiver(), await receiver()];
+    const hooks = [
+      await subscribe(all.url, mine),
+      await subscribe(some.url, mine, { types: ["claim.created", "quota.set"] }),
+      await subscribe(till.url, mine, { roles: ["issuer"] }),
+      await subscribe(bureau.url, freshAccount(), { roles: ["bureau"] }),
+    ];
+    await process();
+    const issued = await tell([mine], 2);
+    const foreign = await tell([other], 2, { type: "reimbursement.refused", bureau: { by: "somebody" } });
+    const claimed = await tell([mine, other], 1, { type: "claim.created", bureau: { by: "secret" } });
+    const everybody = await tell(["*"], 1, { type: "ledger.closed" });
+    await until("all are level", async () => (await Promise.all(hooks.map(stateOf))).every(({ position }) => position === last));
+    expect(all.ids()).to.deep.equal([...issued, ...claimed, ...everybody]);
+    expect(some.ids()).to.deep.equal(claimed);
+    expect(till.ids()).to.deep.equal([...issued, ...everybody]);
+    expect(bureau.ids()).to.deep.equal([...issued, ...foreign, ...claimed, ...everybody]);
+    expect(some.deliveries[0]?.data.data).to.not.have.property("by");
+    expect(bureau.deliveries.map((one) => one.data.data.by)).to.deep.equal([undefined, undefined, "somebody", "somebody", "secret", undefined]);
+  });
+
+  it("since when something waits is told by a subscription's own rows, not by the feed's head", async () => {
+    const [mine, other] = [freshAccount(), freshAccount()];
+    const shop = await receiver();
+    const [hook, bureau] = [await subscribe(shop.url, mine), await subscribe(shop.url, freshAccount(), { roles: ["bureau"] })];
+    const waits = async (id: string) => (await sql<{ since: Date | null }[]>`select since from webhook_backlog where id = ${id}`)[0]?.since ?? null;
+    expect([await waits(hook), await waits(bureau)]).to.deep.equal([null, null]);
+    await tell([other], 2);
+    expect(await waits(hook)).to.equal(null);
+    expect(await waits(bureau)).to.be.instanceOf(Date);
+    await tell([mine], 1);
+    expect(await waits(hook)).to.be.instanceOf(Date);
+    await process();
+    await until("nothing waits", async () => (await waits(hook)) === null && (await waits(bureau)) === null);
+  });
+
+  it("while a secret is rotated out both sign; afterwards the new one alone", async () => {
+    const account = freshAccount();
+    const [fresh, old, gone] = [secretOf(), secretOf(), secretOf()];
+    const shop = await receiver();
+    const now = Date.now();
+    await subscribe(shop.url, account, { secrets: [{ secret: fresh }, { secret: old, until: now + 60_000 }, { secret: gone, until: now - 1 }] });
+    await process();
+    await tell([account], 1);
+    const { body, headers } = await until("it has come", () => shop.deliveries[0]);
+    for (const secret of [fresh, old]) expect(new Webhook(secret).verify(body, headers)).to.be.an("object");
+    expect(() => new Webhook(gone).verify(body, headers)).to.throw("No matching signature");
+  });
+
+  // ── addresses ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  const inside = ["127.0.0.1", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "198.18.0.1", "192.0.2.1", "224.0.0.1"];
+  const insideToo = ["240.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fc00::1", "fd00:ec2::254", "ff02::1", "fec0::1", "2001:db8::1", "100::1"];
+  const disguised = ["::ffff:127.0.0.1", "::ffff:a00:1", "64:ff9b::7f00:1", "64:ff9b:1::1", "2002:7f00:1::", "::7f00:1", "::ffff:0:7f00:1", "2001:0:7f00:1::"];
+  const outside = ["8.8.8.8", "93.184.215.14", "2606:4700:4700::1111", "2400:3200::1"];
+  it("public addresses pass over TLS; private, local and disguised ones only when their network is allowed", () => {
+    const passed = [...inside, ...insideToo, ...disguised, "nonsense", "127.1"].filter((address) => mayReach(address, [], false));
+    expect(passed).to.deep.equal([]);
+    expect(outside.filter((address) => mayReach(address, [], false))).to.deep.equal(outside);
+    expect(outside.filter((address) => mayReach(address, [], true))).to.deep.equal([]);
+    const allowed = readNetworks("10.1.2.0/24, fd00:ec2::/32");
+    expect([...inside, ...insideToo, ...disguised].filter((address) => mayReach(address, allowed, true))).to.deep.equal(["10.1.2.3", "fd00:ec2::254"]);
+  });
+
+  it("however a private address is written or reached by name, no connection is made", async () => {
+    const here = await receiver();
+    const outbound = createOutbound({ allowed: [], timeoutMs: 3_000 });
+    const hosts = [
+      "127.0.0.1",
+      "127.1",
+      "2130706433",
+      "0x7f.1",
+      "0177.0.0.1",
+      "[::1]",
+      "[::ffff:127.0.0.1]",
+      "[::ffff:7f00:1]",
+      "localhost",
+      "LOCALHOST.",
+      "0",
+    ];
+    for (const scheme of ["http", "https"]) {
+      for (const host of [...hosts, hostname()]) {
+        const { fault, status: code } = await outbound.post(`${scheme}://${host}:${here.port}/`, {}, "{}");
+        expect([host, code]).to.deep.equal([host, undefined]);
+        expect(fault, `${scheme} ${host}`).to.be.oneOf(["address-refused", "name-not-found"]);
+        if (host !== "LOCALHOST.") expect(fault, `${scheme} ${host}`).to.equal("address-refused");
+      }
+    }
+    await outbound.close();
+    expect(here.deliveries).to.have.length(0);
+  });
+
+  it("a name is judged by what it points to at each connection, and the connection goes there", async () => {
+    const [allowedOne, forbidden] = [await receiver(undefined, "127.0.0.2"), await receiver()];
+    const answers: string[][] = [["127.0.0.2"], ["127.0.0.1"], ["127.0.0.2", "127.0.0.1"], []];
+    const outbound = createOutbound({
+      allowed: readNetworks("127.0.0.2/32"),
+      timeoutMs: 3_000,
+      resolve: async () => (answers.shift() ?? []).map((address) => ({ address, family: 4 })),
+    });
+    const results: unknown[] = [];
+    for (const { port } of [allowedOne, forbidden, forbidden, forbidden]) {
+      const { status: code, fault } = await outbound.post(`http://rebound.example:${port}/`, {}, '{"type":"x"}');
+      results.push(code ?? fault);
+    }
+    await outbound.close();
+    expect(results).to.deep.equal([200, "address-refused", "address-refused", "address-refused"]);
+    expect([allowedOne.deliveries.length, forbidden.deliveries.length]).to.deep.equal([1, 0]);
+  });
+
+  it("an address that is refused is a failed attempt like any other, at every attempt", async () => {
+    const account = freshAccount();
+    const here = await receiver();
+    const hook = await subscribe(here.url, account);
+    await process({ allowed: [], schedule: [10, 10] });
+    await tell([account], 1);
+    await until("it is disabled", async () => (await stateOf(hook)).disabled === "failing");
+    expect((await attemptsOf(hook)).map((one) => one.error)).to.deep.equal(["address-refused", "address-refused", "address-refused"]);
+    expect(here.deliveries).to.have.length(0);
+  });
+
+  it("what goes wrong on the way has a word", async () => {
+    const outbound = createOutbound({ allowed: LOOPBACK, timeoutMs: 300 });
+    const [silent, plain, gone] = [await receiver(hang), await receiver(), await startReceiver()];
+    await gone.close();
+    const rude = await receiver((_delivery, response) => void response.destroy());
+    const fault = async (url: string) => (await outbound.post(url, {}, '{"type":"x"}')).fault;
+    expect(await fault(silent.url)).to.equal("timeout");
+    expect(await fault(gone.url)).to.equal("connection-refused");
+    expect(await fault(rude.url)).to.equal("connection-lost");
+    expect(await fault(plain.url.replace("http:", "https:"))).to.equal("tls");
+    expect(await fault("http://nowhere.invalid/")).to.equal("name-not-found");
+    expect(plain.deliveries).to.have.length(0);
+    await outbound.close();
+  });
+
+  it("an answer without end is cut, and counts by its status", async () => {
+    const outbound = createOutbound({ allowed: LOOPBACK, timeoutMs: 2_000 });
+    const flood = await receiver((_delivery, response) => {
+      response.writeHead(200);
+      const more = () => {
+        while (!response.destroyed && response.write(Buffer.alloc(65_536)));
+        if (!response.destroyed) response.once("drain", more);
+      };
+      more();
+    });
+    const { status: code, ms } = await outbound.post(flood.url, {}, '{"type":"x"}');
+    expect(code).to.equal(200);
+    expect(ms).to.be.lessThan(1_500);
+    await outbound.close();
+  });
+});
