@@ -2,6 +2,7 @@
  * The composition root: every part of a gateway, made and wired in one place. What starts last stops first.
  */
 import { readFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 import { BUREAU_LANE, createDispatcher, RELAY_LANE } from "./acts/dispatcher.ts";
 import { createEvidence } from "./acts/evidence.ts";
 import { outcomes, sendFailed } from "./acts/outcomes.ts";
@@ -9,11 +10,14 @@ import { createChainClient } from "./chain/client.ts";
 import { createContracts } from "./chain/contracts.ts";
 import type { Deployment } from "./chain/deploy.ts";
 import { migrate, openChanges, openDb } from "./db/db.ts";
+import { createLeases } from "./db/leases.ts";
 import { createAccess } from "./features/access/access.ts";
 import { accessRoutes } from "./features/access/routes.ts";
 import { createClaims } from "./features/claims/claims.ts";
 import { claimProjection } from "./features/claims/projection.ts";
 import { claimRoutes } from "./features/claims/routes.ts";
+import { createEvents, typesOf } from "./features/events/events.ts";
+import { eventRoutes } from "./features/events/routes.ts";
 import { createInvoices } from "./features/invoices/invoices.ts";
 import { invoiceProjection } from "./features/invoices/projection.ts";
 import { invoiceRoutes } from "./features/invoices/routes.ts";
@@ -32,17 +36,28 @@ import { createTaxpayers } from "./features/taxpayers/taxpayers.ts";
 import { transferProjection } from "./features/transfers/projection.ts";
 import { transferRoutes } from "./features/transfers/routes.ts";
 import { createTransfers } from "./features/transfers/transfers.ts";
+import { webhookRoutes } from "./features/webhooks/routes.ts";
+import { createWebhooks } from "./features/webhooks/webhooks.ts";
+import { createDeliverer } from "./feed/deliverer.ts";
 import { createFollower, type Follower, type Projection } from "./feed/follower.ts";
+import { createOutbound, readNetworks, WEBHOOK_TIMEOUT_MS } from "./feed/outbound.ts";
+import { createTail } from "./feed/tail.ts";
 import { createApp } from "./http/app.ts";
 import { listen } from "./http/server.ts";
 import type { Config } from "./kernel/config.ts";
 import { createLog } from "./kernel/log.ts";
+import { createMetrics } from "./kernel/metrics.ts";
 import { createKeystore } from "./keys/keystore.ts";
 import { openVault } from "./keys/vault.ts";
 import { ledgerMirror } from "./mirror/ledger.ts";
 import { registryMirror } from "./mirror/registry.ts";
 import { createSealer } from "./sealing/sealer.ts";
 import { createLanes, openLane } from "./txs/lanes.ts";
+import { createExpiry } from "./upkeep/expiry.ts";
+import { createGauges, createTally } from "./upkeep/gauges.ts";
+import { createWatch } from "./upkeep/health.ts";
+import { createReconcile } from "./upkeep/reconcile.ts";
+import { createUpkeep } from "./upkeep/upkeep.ts";
 
 /** In this order: those of claims and transfers read what the ledger's mirror then changes, that of invoices what it has written. */
 export const projections: readonly Projection[] = [
@@ -64,8 +79,14 @@ export function readDeployment(path: string): Deployment {
   return JSON.parse(readFileSync(path, "utf8")) as Deployment;
 }
 
+/** `accepting`: requests are taken and stored, and nothing goes to the chain or comes from it (the benchmark's baseline). */
+export type GatewayOptions = { parts?: "all" | "accepting" };
+
+/** How long answers under way may take to go out when the process stops. */
+const DRAIN_MS = 5_000;
+
 /** Brings a gateway up; resolves when it takes requests. Throws, with everything taken down again, when a part cannot start. */
-export async function startGateway(config: Config, deployment: Deployment): Promise<Gateway> {
+export async function startGateway(config: Config, deployment: Deployment, { parts = "all" }: GatewayOptions = {}): Promise<Gateway> {
   const log = createLog(config.LOG_LEVEL);
   const undo: (() => Promise<void> | void)[] = [];
   const stop = async () => {
@@ -82,8 +103,20 @@ export async function startGateway(config: Config, deployment: Deployment): Prom
     undo.push(() => chain.close());
     if ((await chain.chainId()) !== deployment.chainId)
       throw new Error(`The node at RPC_URL is not of chain ${deployment.chainId}, for which the deployment is`);
+    const genesis = await chain.block(0);
+    if (genesis?.hash !== deployment.genesis)
+      throw new Error(
+        `The node at RPC_URL is of another chain ${deployment.chainId}: its first block is ${genesis?.hash}, the deployment is on ${deployment.genesis}`,
+      );
     const keys = createKeystore({ sql, vault });
     const contracts = createContracts(deployment);
+    const metrics = createMetrics(version);
+    const answered = (word: string) => metrics.count("onepiao_node_faults_total", { word });
+
+    // connections of their own: a heartbeat waits for no request
+    const leaseSql = openDb(config.DATABASE_URL, { connections: 2 });
+    undo.push(() => leaseSql.end({ timeout: 1 }));
+    const leases = createLeases({ sql: leaseSql, changes, log, ttlMs: config.LEASE_MS });
 
     const lanes = createLanes({
       sql,
@@ -96,14 +129,36 @@ export async function startGateway(config: Config, deployment: Deployment): Prom
       finalityDepth: config.FINALITY_DEPTH,
       window: config.LANE_WINDOW,
       pollMs: config.POLL_MS,
+      lease: (name) => leases.lease(`lane:${name}`),
       failed: sendFailed,
+      answered,
     });
     async function bureauLane() {
       const [known] = await sql<{ name: string; address: string }[]>`select name, address from lanes where name = ${BUREAU_LANE}`;
       return known ? [known] : [];
     }
-    const follower = createFollower({ sql, chain, contracts, projections, changes, log, finalityDepth: config.FINALITY_DEPTH, pollMs: config.POLL_MS });
-    const sealer = createSealer({ sql, changes, log, lotSize: config.LOT_SIZE, lotAgeMs: config.LOT_AGE_MS, gasLimit: config.BLOCK_GAS_LIMIT });
+    const follower = createFollower({
+      sql,
+      chain,
+      contracts,
+      projections,
+      changes,
+      log,
+      lease: leases.lease("following"),
+      finalityDepth: config.FINALITY_DEPTH,
+      pollMs: config.POLL_MS,
+      applied: createTally({ sql, metrics }),
+      answered,
+    });
+    const sealer = createSealer({
+      sql,
+      changes,
+      log,
+      lease: leases.lease("sealing"),
+      lotSize: config.LOT_SIZE,
+      lotAgeMs: config.LOT_AGE_MS,
+      gasLimit: config.BLOCK_GAS_LIMIT,
+    });
     const dispatcher = createDispatcher({
       sql,
       contracts,
@@ -111,10 +166,18 @@ export async function startGateway(config: Config, deployment: Deployment): Prom
       lanes,
       changes,
       log,
+      lease: leases.lease("dispatching"),
       evidence: createEvidence(),
       gasLimit: config.BLOCK_GAS_LIMIT,
       pollMs: config.POLL_MS,
     });
+
+    const tail = createTail({ sql, changes, log });
+    undo.push(() => tail.stop());
+    const outbound = createOutbound({ allowed: readNetworks(config.WEBHOOK_ALLOWED_NETWORKS), timeoutMs: WEBHOOK_TIMEOUT_MS });
+    undo.push(() => outbound.close());
+    const schedule = config.WEBHOOK_RETRY_SECONDS.split(",").map((seconds) => Number(seconds) * 1_000);
+    const deliverer = createDeliverer({ sql, vault, changes, log, outbound, typesOf, schedule });
 
     const taxpayers = createTaxpayers({ vault, keys, drawStep: config.DRAW_STEP });
     const persons = createPersons({ vault, keys, contracts });
@@ -130,28 +193,40 @@ export async function startGateway(config: Config, deployment: Deployment): Prom
       ...claimRoutes(createClaims({ vault, taxpayers, invoices }), taxpayers),
       ...ledgerRoutes(createLedger({ contracts })),
       ...operationRoutes(createOperations({ contracts })),
+      ...eventRoutes(createEvents({ sql, tail, heartbeatMs: config.STREAM_HEARTBEAT_MS })),
+      ...webhookRoutes(createWebhooks({ vault, outbound })),
     ];
 
-    async function readiness() {
-      const database = await sql`select 1`.then(
-        () => ({ ok: true }),
-        () => ({ ok: false, detail: "no answer" }),
-      );
-      const { state, block, head } = follower.state();
-      const following = { ok: state === "following", detail: `${state}, ${Math.max(0, head - block)} blocks to go` };
-      return { ok: database.ok && following.ok, checks: { database, chain: following } };
-    }
+    const blocked = () => lanes.state().flatMap(({ name, blocked: why }) => (why ? [{ lane: name, why: why.reason }] : []));
+    const watch = createWatch({ sql, chain, follower, blocked, finalityDepth: config.FINALITY_DEPTH, maxHeadAgeSeconds: config.MAX_HEAD_AGE });
+    createGauges({ sql, metrics, watch, finalityDepth: config.FINALITY_DEPTH, leases: () => leases.state(), blocked });
+    const reconcile = createReconcile({ sql, vault, chain, contracts, log, days: config.RECONCILE_DAYS, perSecond: config.RECONCILE_PER_SECOND });
+    const jobs = [createExpiry({ sql, metrics, days: config.IDEMPOTENCY_DAYS }), reconcile.job];
+    const upkeep = createUpkeep({ jobs, held: leases.lease("upkeep").held, log, metrics });
     const stopping = new AbortController();
-    const app = createApp({ sql, vault, changes, log, routes, config, readiness, version, stopping: stopping.signal });
+    const app = createApp({
+      sql,
+      vault,
+      changes,
+      log,
+      routes,
+      config,
+      readiness: watch.health,
+      measured: { metrics, token: config.METRICS_TOKEN },
+      version,
+      stopping: stopping.signal,
+    });
 
-    for (const part of [follower, lanes, dispatcher, sealer]) {
-      part.start();
+    for (const part of parts === "all" ? [leases, follower, lanes, dispatcher, sealer, deliverer, upkeep] : []) {
+      await part.start();
       undo.push(() => part.stop());
     }
     const server = await listen(app, { host: config.HOST, port: config.PORT });
     undo.push(async () => {
       stopping.abort();
-      await server.close();
+      // a load balancer sees /readyz say no before connections are refused
+      await delay(config.STOP_DELAY_SECONDS * 1_000);
+      await server.close(DRAIN_MS);
     });
     log.info({ url: server.url, chain: deployment.chainId, network: deployment.network }, "the gateway takes requests");
     return { url: server.url, follower, stop };

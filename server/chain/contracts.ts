@@ -8,7 +8,7 @@ import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/c
 import { TaxpayerRegistry__factory } from "../../types/ethers-contracts/factories/contracts/TaxpayerRegistry__factory.ts";
 import type { RawLog } from "./client.ts";
 import type { Deployment } from "./deploy.ts";
-import type { CompactSignature, Domain } from "./messages.ts";
+import { type CompactSignature, type Domain, digest, type Message } from "./messages.ts";
 import type { Leaf } from "./tree.ts";
 
 export const actKinds = ["Transfer", "Claim", "Withdraw", "Reimburse", "Reject", "Reverse"] as const;
@@ -49,6 +49,7 @@ export const ZERO_REF = `0x${"00".repeat(32)}`;
 const ledger = new Interface(InvoiceLedger__factory.abi);
 const registry = new Interface(TaxpayerRegistry__factory.abi);
 const manager = new Interface(AccessManager__factory.abi);
+const ACT_SELECTOR = ledger.getFunction("act")?.selector as string;
 
 function plain(name: string, type: string, value: unknown): string | number | boolean {
   if (typeof value !== "bigint") return value as string | boolean;
@@ -88,6 +89,17 @@ export function createContracts(deployment: Deployment) {
   };
   const of = { [deployment.registry.toLowerCase()]: "registry", [deployment.ledger.toLowerCase()]: "ledger" } as const;
 
+  /** The message that a party signed for an act. */
+  function messageOf(act: ActArgument): Message | undefined {
+    const kind = actKinds[act.kind];
+    if (kind === undefined) return undefined;
+    const value: Record<string, unknown> = { ref: act.ref, invoices: act.invoices };
+    if (kind === "Transfer") value["to"] = act.to;
+    else if (kind === "Reverse") value["issuer"] = act.taxpayer;
+    else if (kind !== "Withdraw") value["employer"] = act.taxpayer;
+    return { type: kind, value };
+  }
+
   return {
     deployment,
     domains,
@@ -98,6 +110,26 @@ export function createContracts(deployment: Deployment) {
     registryCall: (name: string, args: readonly unknown[]) => registry.encodeFunctionData(name, args),
     ledgerCall: (name: string, args: readonly unknown[]) => ledger.encodeFunctionData(name, args),
     ledgerResult: (name: string, data: string): Result => ledger.decodeFunctionResult(name, data),
+    /**
+     * The act of this digest, as the calldata of its transaction has it; undefined when it is not there in the open, because
+     * another contract has passed it on. The digest proves it: taxpayer and kind are what the party has signed.
+     */
+    attempt(calldata: string, act: string): { taxpayer: number; kind: ActKind } | undefined {
+      if (!calldata.startsWith(ACT_SELECTOR)) return undefined;
+      try {
+        const [acts] = ledger.decodeFunctionData("act", calldata) as unknown as [Result[]];
+        for (const one of acts) {
+          const { kind, to, taxpayer, ref, invoices } = one.toObject() as Record<string, unknown>;
+          const plainInvoices = (invoices as Result[]).map((invoice) => ({ id: String(invoice["id"]), version: Number(invoice["version"]) }));
+          const argument = { kind: Number(kind), to, taxpayer: Number(taxpayer), ref, invoices: plainInvoices } as ActArgument;
+          const message = messageOf(argument);
+          if (message && digest(domains.ledger, message) === act) return { taxpayer: argument.taxpayer, kind: message.type as ActKind };
+        }
+      } catch {
+        // the selector of ours, but not its arguments
+      }
+      return undefined;
+    },
     /** Undefined for a log that is not one of our events: another contract's, or an event of AccessManaged. */
     event(log: RawLog): ChainEvent | undefined {
       const contract = of[log.address.toLowerCase()] as "registry" | "ledger" | undefined;

@@ -6,22 +6,34 @@
  * | the node's block at the cursor | the head | case | effect |
  * | --- | --- | --- | --- |
  * | is missing, or head < cursor | | behind | wait, say so |
- * | has another hash | | forked | stop; `rebuild` is needed |
+ * | has another hash | | forked | stop; `rebuild` is needed, or another node when it is of another chain |
  * | is the same | cursor | level | wait |
  * | is the same | beyond | next, or a gap | apply a page of blocks |
+ * | is the same | beyond, and the node contradicts itself | lying | apply nothing, ask again ever more slowly |
  *
- * Only blocks `finalityDepth` behind the head are read. No watchers, no filters, no `pending`. Features give the projections.
+ * A node is not believed on its word alone. The headers of a page have to link from the cursor's block to its last; a log has to be
+ * of a header's block; and the bloom filter of each header has to be that of our logs in the block. Where it is not, others' logs
+ * are in it, or some of ours were held back: then the block's receipts tell which.
+ *
+ * Only blocks `finalityDepth` behind the head are read: what the chain takes back above that is never seen here, what it takes back
+ * below is "forked". No watchers, no filters, no `pending`. Of several processes the one with the lease follows, the others stand
+ * by; two that both follow do no harm, for the cursor moves by compare-and-set. Features give the projections.
  */
-import type { ChainClient } from "../chain/client.ts";
+import { bloomOf, mayHave } from "../chain/bloom.ts";
+import { type ChainClient, type Header, NodeDown, NodeRefused, type RawLog } from "../chain/client.ts";
 import type { ChainEvent, Contracts } from "../chain/contracts.ts";
+import type { FaultWord } from "../chain/faults.ts";
 import { announce, type Changes, type Json, type Sql, type Tx } from "../db/db.ts";
+import type { Lease } from "../db/leases.ts";
 import type { Log } from "../kernel/log.ts";
 
 /** One event as a projection sees it, with what it may write to the feed. */
 export type Applied = ChainEvent & {
   at: Date;
-  /** Adds a feed row; accounts are those who may see it. At most 2,048 rows an event. */
-  tell(row: { type: string; number?: string; accounts: readonly string[]; data: Record<string, Json> }): void;
+  /** Of an alarm: which employer's attempt it was, and at what, as the signed act says; undefined when another contract has passed it on. */
+  attempt?: { taxpayer: number; kind: string };
+  /** Adds a feed row; accounts are those who may see it ("*": every party), `bureau` what the bureau sees besides. At most 2,048 rows an event. */
+  tell(row: { type: string; number?: string; accounts: readonly string[]; data: Record<string, Json>; bureau?: Record<string, Json> }): void;
 };
 
 export type Projection = {
@@ -31,7 +43,8 @@ export type Projection = {
   on: Record<string, (tx: Tx, event: Applied) => Promise<void>>;
 };
 
-export type FollowerState = { state: "starting" | "following" | "behind" | "forked" | "down"; block: number; head: number };
+/** `standby`: another process follows; block and head are as this one sees them. `head`: the final one. */
+export type FollowerState = { state: "starting" | "following" | "standby" | "behind" | "forked" | "lying" | "down"; block: number; head: number };
 
 export type Follower = {
   start(): void;
@@ -50,15 +63,40 @@ type Deps = {
   projections: readonly Projection[];
   changes: Changes;
   log: Log;
+  lease: Lease;
   finalityDepth: number;
   pollMs: number;
+  /** Called with the events of a page after its transaction; what it throws is logged. */
+  applied?: (events: readonly ChainEvent[]) => void | Promise<void>;
+  /** Called with each fault that the node answers. */
+  answered?: (fault: FaultWord) => void;
 };
 
 /** Blocks read in one go while catching up. */
 const PAGE = 500;
+/** Feed rows of one statement. */
+const FEED_PAGE = 5_000;
+/** A node that contradicts itself is asked again after so long at most. */
+const MAX_PATIENCE_MS = 30_000;
+/** How often a process that stands by looks where the others are. */
+const STANDBY_MS = 1_000;
 // a lot of 1,024 invoices is one log; a block holds fewer logs than 2^16
 const SUB_POSITIONS = 1n << 11n;
 const LOG_POSITIONS = 1n << 16n;
+
+/** The node's answers do not fit together. */
+class Contradiction extends Error {}
+
+type FeedRow = {
+  position: string;
+  type: string;
+  number: string | null;
+  accounts: string[];
+  data: Json;
+  bureau: Json;
+  at: string;
+  tx: string;
+};
 
 export function createFollower(deps: Deps): Follower {
   const { sql, chain, contracts, log } = deps;
@@ -84,12 +122,16 @@ export function createFollower(deps: Deps): Follower {
   async function step(): Promise<boolean> {
     const at = await cursor();
     if (at.genesis !== deployment.genesis) return stay("forked", at, 0, "the database belongs to another chain");
-    const head = (await chain.head()) - deps.finalityDepth;
     const from = Number(at.block);
+    const [latest, here] = await Promise.all([chain.head(), chain.block(from)]);
+    const head = latest - deps.finalityDepth;
     if (head < from) return stay("behind", at, head, "the node is behind the cursor");
-    const here = await chain.block(from);
     if (!here) return stay("behind", at, head, "the node does not have the cursor's block yet");
-    if (here.hash !== at.hash) return stay("forked", at, head, "the chain has another block at the cursor: rebuild");
+    if (here.hash !== at.hash) {
+      const first = await chain.block(0);
+      const another = first !== undefined && first.hash !== deployment.genesis;
+      return stay("forked", at, head, another ? "the node is of another chain" : "the chain has another block at the cursor: rebuild");
+    }
     if (head === from) return stay("following", at, head);
     const to = Math.min(head, from + PAGE);
     // another follower was first: look where the cursor is now
@@ -106,61 +148,146 @@ export function createFollower(deps: Deps): Follower {
 
   /** Applies the blocks and moves the cursor; false, with nothing changed, when another follower has moved it. */
   async function apply(at: Cursor, from: number, to: number): Promise<boolean> {
-    const logs = await chain.logs(contracts.addresses, from, to);
-    const times = new Map<number, number>();
-    for (const number of new Set(logs.map((l) => l.block))) {
-      const block = await chain.block(number);
-      const ofBlock = logs.find((l) => l.block === number);
-      if (!block || block.hash !== ofBlock?.blockHash) throw new Error(`The node's logs and its block ${number} disagree`);
-      times.set(number, block.time);
-    }
-    const last = await chain.block(to);
-    if (!last) throw new Error(`The node has no block ${to} although its head is beyond`);
-    return sql.begin(async (tx) => {
+    const { headers, logs } = await read(at, from, to);
+    const events = logs.map((raw) => contracts.event(raw)).filter((event) => event !== undefined);
+    const attempts = await attemptsOf(events);
+    const last = headers[headers.length - 1] as Header;
+    const moved = await sql.begin(async (tx) => {
       const moved = await tx`
         update cursor set block = ${to}, hash = ${last.hash}, time = ${last.time} where block = ${at.block} and hash = ${at.hash}`;
       if (moved.count !== 1) return false;
-      for (const raw of logs) {
-        const event = contracts.event(raw);
-        if (event) await applyEvent(tx, event, times.get(event.block) as number);
+      const rows: FeedRow[] = [];
+      for (const event of events) {
+        const attempt = attempts.get(event);
+        const { time } = headers[event.block - from] as Header;
+        await applyEvent(tx, { ...event, ...(attempt ? { attempt } : {}) }, time, rows);
       }
-      if (logs.length > 0) await announce(tx);
+      for (let i = 0; i < rows.length; i += FEED_PAGE) await tellFeed(tx, rows.slice(i, i + FEED_PAGE));
+      if (events.length > 0) await announce(tx);
       return true;
     });
+    if (moved && deps.applied && events.length > 0) {
+      // the events are applied, whatever becomes of what is told of them
+      await Promise.resolve(events)
+        .then(deps.applied)
+        .catch((cause: Error) => log.warn({ error: cause.message }, "what was applied could not be told"));
+    }
+    return moved;
   }
 
-  async function applyEvent(tx: Tx, event: ChainEvent, time: number): Promise<void> {
+  /** The page's headers, and our logs in them; throws a Contradiction when the node's answers do not fit together. */
+  async function read(at: Cursor, from: number, to: number): Promise<{ headers: Header[]; logs: RawLog[] }> {
+    const [headers, logs] = await Promise.all([chain.headers(from, to), chain.logs(contracts.addresses, from, to)]);
+    if (headers.length !== to - from + 1) throw new Contradiction(`the node's head is beyond ${to}, and it has not all blocks up to there`);
+    let before = at.hash;
+    for (const [i, header] of headers.entries()) {
+      if (header.number !== from + i || header.parent !== before) throw new Contradiction(`block ${from + i} is not the one after block ${from + i - 1}`);
+      before = header.hash;
+    }
+    const byBlock = Map.groupBy(logs, (one) => one.block);
+    for (const block of byBlock.keys()) {
+      if (block < from || block > to) throw new Contradiction(`there are logs of block ${block}, which was not asked for`);
+    }
+    for (const header of headers) await check(header, byBlock.get(header.number) ?? []);
+    return { headers, logs };
+  }
+
+  /** Throws unless these are all our logs in the block. Mostly the header says so; otherwise the receipts are asked. */
+  async function check(header: Header, logs: readonly RawLog[]): Promise<void> {
+    const { number, hash, bloom } = header;
+    if (logs.some((one) => one.blockHash !== hash)) throw new Contradiction(`logs of block ${number} are of another block than its header`);
+    if (logs.length === 0 && !contracts.addresses.some((address) => mayHave(bloom, address))) return;
+    if (bloomOf(logs) === bloom) return;
+    const receipts = await chain.receiptLogs(contracts.addresses, number);
+    const same = receipts.length === logs.length && receipts.every((one, i) => one.index === logs[i]?.index && one.blockHash === hash);
+    if (!same) throw new Contradiction(`block ${number} has ${receipts.length} logs of ours by its receipts, and the node gave ${logs.length}`);
+  }
+
+  /** Of alarms: what was attempted, as the calldata of their transactions says. */
+  async function attemptsOf(events: readonly ChainEvent[]): Promise<Map<ChainEvent, Applied["attempt"]>> {
+    const alarms = events.filter((event) => event.name === "Refused" && event.args["alarm"] === true);
+    const inputs = new Map<string, string | undefined>();
+    await Promise.all([...new Set(alarms.map((event) => event.tx))].map(async (hash) => inputs.set(hash, await chain.transactionInput(hash))));
+    return new Map(
+      alarms.map((event) => {
+        const input = inputs.get(event.tx);
+        // without it the same block would give other rows at another time
+        if (input === undefined) throw new Contradiction(`the node has not transaction ${event.tx}, of which it gave a log`);
+        return [event, contracts.attempt(input, String(event.args["act"]))];
+      }),
+    );
+  }
+
+  async function tellFeed(tx: Tx, rows: readonly FeedRow[]): Promise<void> {
+    await tx`
+      insert into feed (position, type, number, accounts, data, bureau, at, tx)
+      select position, type, number, accounts, data, bureau, at, tx from jsonb_to_recordset(${tx.json(rows)}::jsonb)
+        as row (position bigint, type text, number numeric, accounts text[], data jsonb, bureau jsonb, at timestamptz, tx text)`;
+  }
+
+  async function applyEvent(tx: Tx, event: ChainEvent & Pick<Applied, "attempt">, time: number, rows: FeedRow[]): Promise<void> {
     let position = BigInt(event.block) * LOG_POSITIONS * SUB_POSITIONS + BigInt(event.index) * SUB_POSITIONS;
-    const rows: { position: bigint; type: string; number: string | null; accounts: string[]; data: Json }[] = [];
     const applied: Applied = {
       ...event,
       at: new Date(time * 1_000),
       tell: (row) => {
-        rows.push({ position, type: row.type, number: row.number ?? null, accounts: [...new Set(row.accounts)], data: row.data });
+        rows.push({
+          position: String(position),
+          type: row.type,
+          number: row.number ?? null,
+          accounts: [...new Set(row.accounts)],
+          data: row.data,
+          bureau: row.bureau ?? null,
+          at: applied.at.toISOString(),
+          tx: event.tx,
+        });
         position += 1n;
       },
     };
     for (const projection of deps.projections) await projection.on[event.name]?.(tx, applied);
-    for (let i = 0; i < rows.length; i += 1_000) {
-      const page = rows.slice(i, i + 1_000).map((row) => ({ ...row, data: tx.json(row.data), at: applied.at, tx: event.tx }));
-      await tx`insert into feed ${tx(page as never, "position", "type", "number", "accounts", "data", "at", "tx")}`;
-    }
+  }
+
+  /** Where the process that follows has come to, as the database and this process's node say. */
+  async function standBy(): Promise<void> {
+    const [[row], latest] = await Promise.all([sql<{ block: bigint }[]>`select block from cursor`, chain.head()]);
+    current = { state: "standby", block: Number(row?.block ?? deployment.block), head: latest - deps.finalityDepth };
   }
 
   async function run(): Promise<void> {
+    let patience = 0;
+    let stoodBy = Number.NEGATIVE_INFINITY;
     while (!stopping) {
       const change = deps.changes.wait(Math.min(deps.pollMs, 1_000));
       let more = false;
       try {
-        more = await step();
+        if (deps.lease.held()) {
+          more = await step();
+          stoodBy = Number.NEGATIVE_INFINITY;
+        } else if (performance.now() - stoodBy > STANDBY_MS) {
+          stoodBy = performance.now();
+          await standBy();
+        }
+        patience = 0;
       } catch (cause) {
-        if (!stopping) {
+        const error = cause instanceof Error ? cause.message : String(cause);
+        if (cause instanceof NodeDown || cause instanceof NodeRefused) deps.answered?.(cause.fault.word);
+        if (cause instanceof Contradiction) {
+          patience = Math.min(MAX_PATIENCE_MS, Math.max(deps.pollMs, 2 * patience));
+          current = { ...current, state: "lying" };
+          log.error({ error }, "the node contradicts itself: nothing of it is applied");
+        } else if (!stopping) {
           current = { ...current, state: "down" };
-          log.warn({ error: cause instanceof Error ? cause.message : String(cause) }, "the follower waits");
+          log.warn({ error }, "the follower waits");
         }
       }
       if (!more) await change;
+      if (patience > deps.pollMs) await pause(patience);
     }
+  }
+
+  /** Waits so long, or until the follower is to stop. */
+  async function pause(milliseconds: number): Promise<void> {
+    for (const end = performance.now() + milliseconds; !stopping && performance.now() < end; ) await deps.changes.wait(Math.min(500, milliseconds));
   }
 
   return {
@@ -185,7 +312,7 @@ export function createFollower(deps: Deps): Follower {
       while (!stopping) {
         // the cursor itself: what this process last knew of it is old after a rebuild
         const [at] = await sql<{ block: bigint }[]>`select block from cursor`;
-        if (at && Number(at.block) >= goal && current.state === "following") return;
+        if (at && Number(at.block) >= goal && (current.state === "following" || current.state === "standby")) return;
         await deps.changes.wait(50);
       }
     },

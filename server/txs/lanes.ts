@@ -5,26 +5,55 @@
  * | --- | --- | --- |
  * | queued | its calldata is written, in the transaction of whoever wants it | gets nonce, signed bytes and hash: pending |
  * | pending | those three are written, before any broadcast | receipt final → mined or failed; no receipt → same bytes again |
- * | mined, failed | its receipt is final | done |
+ * | pending, cancelled | a no-op under the same nonce is written beside it | whichever of the two lands decides |
+ * | mined | its receipt is final | done |
+ * | failed | its receipt is final and says reverted, the no-op has landed, or its nonce is gone for good | `failed` is told |
  *
  * Invariants: a send is signed once and never again, whatever the node answers, so an unknown outcome cannot become two
  * transactions; the next nonce is one more than the highest that is written. Each wake-up runs recover → confirm → send.
- * "Already known" and "nonce too low" are no errors here: the receipt tells. Does not know what it sends.
+ *
+ * What the node answers is a word of chain/faults.ts. None of them ends a send; they tell when the same bytes go out again:
+ * landed and unknown after `resendMs`, rejected ever more slowly, and while the node is down one of them at a time. One thing besides a receipt
+ * ends a send: another transaction has used its nonce (a database restored from an older backup, a key used elsewhere). That is
+ * believed when the account's count at the final block is beyond the nonce, and the node, asked afterwards, has neither receipt
+ * nor transaction of ours, several times over two seconds. Then nothing of it can land any more, and what it was for may go out anew.
+ *
+ * Of several processes the one with a lane's lease works on it; row locks and compare-and-set keep a second one from harm. Does
+ * not know what it sends.
  */
 import type { ChainClient } from "../chain/client.ts";
-import { NodeRefused } from "../chain/client.ts";
+import { NodeDown, NodeRefused } from "../chain/client.ts";
+import type { Fault, FaultWord } from "../chain/faults.ts";
 import { announce, type Changes, type Sql, type Tx } from "../db/db.ts";
+import type { Lease } from "../db/leases.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Keystore } from "../keys/keystore.ts";
 
 export type Send = { to: string; data: string; gas: bigint };
 export type Lane = { name: string; address: string };
 
+/** Why a send has failed that never came to the chain: it did nothing, and can be done anew. Otherwise a reason is revert data. */
+export const NEVER_LANDED: ReadonlySet<string> = new Set(["cancelled", "superseded"]);
+
+/** A lane as this process last saw it. */
+export type LaneState = {
+  name: string;
+  /** Whether this process is the one that works on it. */
+  held: boolean;
+  queued: number;
+  pending: number;
+  /** When the oldest that is not on the chain yet was queued. */
+  oldest: Date | undefined;
+  /** The first send that the node will not take, which those after it wait for; an operator has to act. */
+  blocked?: { send: bigint; reason: string; since: Date };
+};
+
 export type Lanes = {
   /** Queues a transaction; it is sent after `tx` commits. Returns the send's id. */
   submit(tx: Tx, lane: string, send: Send): Promise<bigint>;
   start(): void;
   stop(): Promise<void>;
+  state(): LaneState[];
 };
 
 type Deps = {
@@ -34,17 +63,44 @@ type Deps = {
   changes: Changes;
   log: Log;
   lanes: readonly Lane[];
+  lease: (lane: string) => Lease;
   chainId: number;
   finalityDepth: number;
   window: number;
   pollMs: number;
   /** After so long without a receipt the same bytes go out again. Default 3,000. */
   resendMs?: number;
-  /** Called in the transaction that records a send whose transaction was reverted. */
+  /** Called in the transaction that records a send which has failed: with what its revert said, or a word of NEVER_LANDED. */
   failed: (tx: Tx, send: bigint, reason: string) => Promise<void>;
+  /** Called with each fault that the node answers. */
+  answered?: (fault: FaultWord) => void;
 };
 
-type Pending = { id: bigint; hash: string; raw: string; to_address: string; data: string; sent_at: Date | null };
+type Pending = {
+  id: bigint;
+  nonce: bigint;
+  hash: string;
+  raw: string;
+  to_address: string;
+  data: string;
+  cancel_hash: string | null;
+  cancel_raw: string | null;
+  fault: FaultWord | null;
+  reason: string | null;
+  errors: number;
+  due: boolean;
+};
+type Outgoing = Pick<Pending, "id" | "raw" | "cancel_raw" | "fault" | "reason" | "errors">;
+
+/** Gas of a transaction that does nothing. */
+const NO_OP_GAS = 21_000n;
+const FIRST_REJECTED_MS = 1_000;
+const MAX_REJECTED_MS = 30_000;
+/** So often, over so long, a nonce has to be seen used by another transaction. */
+const SUPERSEDED_LOOKS = 3;
+const SUPERSEDED_MS = 2_000;
+/** How often the rows are looked at for `state`. */
+const LOOK_MS = 500;
 
 /** The lane of this name, with the sending key it was begun with; begun now, with a new key of the keystore, if it is not there. */
 export async function openLane(deps: Pick<Deps, "sql" | "chain" | "keys">, name: string): Promise<Lane> {
@@ -60,39 +116,112 @@ export async function openLane(deps: Pick<Deps, "sql" | "chain" | "keys">, name:
   });
 }
 
+/** `asked-before`: the no-op is there already. `not-pending`: it has no nonce yet, or its outcome is known. `unknown`: no such send. */
+export type Cancellation = { outcome: "asked" | "asked-before"; lane: string; nonce: bigint } | { outcome: "not-pending" | "unknown" };
+
+/**
+ * An operator's command, for a send that the node will never take: writes a no-op under the same nonce, which the lane then offers
+ * in its stead. Safe at any time, for one nonce lands once: if the no-op lands, what the send was for goes out anew; if the send
+ * lands after all, it counts.
+ */
+export async function cancelSend(deps: Pick<Deps, "sql" | "keys" | "chainId">, send: bigint): Promise<Cancellation> {
+  return deps.sql.begin(async (tx) => {
+    const [row] = await tx<{ lane: string; address: string; nonce: bigint; status: string; cancel_hash: string | null }[]>`
+      select s.lane, l.address, s.nonce, s.status, s.cancel_hash from sends s join lanes l on l.name = s.lane where s.id = ${send} for update of s`;
+    if (!row) return { outcome: "unknown" };
+    if (row.status !== "pending") return { outcome: "not-pending" };
+    const { lane, nonce } = row;
+    if (row.cancel_hash !== null) return { outcome: "asked-before", lane, nonce };
+    const fields = { chainId: deps.chainId, nonce: Number(nonce), to: row.address, data: "0x", gasLimit: NO_OP_GAS };
+    const { raw, hash } = await deps.keys.signTransaction(row.address, fields);
+    await tx`
+      update sends set cancel_raw = ${raw}, cancel_hash = ${hash}, fault = null, reason = null, errors = 0, first_error_at = null, retry_at = null
+      where id = ${send}`;
+    await announce(tx);
+    return { outcome: "asked", lane, nonce };
+  });
+}
+
 export function createLanes(deps: Deps): Lanes {
   const { sql, chain, keys, log, resendMs = 3_000 } = deps;
+  const leases = new Map(deps.lanes.map(({ name }) => [name, deps.lease(name)]));
+  const states = new Map<string, LaneState>(deps.lanes.map(({ name }) => [name, { name, held: false, queued: 0, pending: 0, oldest: undefined }]));
+  /** Sends whose nonce was seen used by another transaction: since when, and how often. */
+  const gone = new Map<bigint, { since: number; looks: number }>();
+  /** Lanes whose node does not serve: nothing is offered before. */
+  const resting = new Map<string, number>();
   let stopping = false;
   let running: Promise<void>[] = [];
 
-  /** Looks for the receipts of what is out; the outcome is taken from final blocks alone. */
+  /** Ends a send; false when another process, or an earlier look, has ended it. */
+  async function record(tx: Tx, send: bigint, status: "mined" | "failed", block: number | null, reason: string | undefined): Promise<boolean> {
+    const row = await tx`
+      update sends set status = ${status}, block = ${block}, last_error = ${reason ?? null}, fault = null, reason = null where id = ${send} and status = 'pending'`;
+    if (row.count === 0) return false;
+    if (reason !== undefined) await deps.failed(tx, send, reason);
+    await announce(tx);
+    return true;
+  }
+
+  /** Looks for the receipts of what is out; the outcome is taken from final blocks alone. Returns what has no receipt. */
   async function confirm(lane: Lane): Promise<Pending[]> {
     const pending = await sql<Pending[]>`
-      select id, hash, raw, to_address, data, sent_at from sends where lane = ${lane.name} and status = 'pending' order by nonce`;
+      select id, nonce, hash, raw, to_address, data, cancel_hash, cancel_raw, fault, reason, errors, retry_at is null or retry_at <= now() as due
+      from sends where lane = ${lane.name} and status = 'pending' order by nonce`;
     if (pending.length === 0) return [];
     const final = (await chain.head()) - deps.finalityDepth;
-    const receipts = await chain.receipts(pending.map((send) => send.hash));
+    const [receipts, cancels] = await Promise.all([
+      chain.receipts(pending.map((send) => send.hash)),
+      chain.receipts(pending.map((send) => send.cancel_hash).filter((hash) => hash !== null)),
+    ]);
     const waiting: Pending[] = [];
     for (const [i, send] of pending.entries()) {
-      const receipt = receipts[i];
-      if (!receipt || receipt.block > final) {
-        if (!receipt) waiting.push(send);
+      const cancelled = send.cancel_hash === null ? undefined : cancels.shift();
+      const receipt = receipts[i] ?? cancelled;
+      if (!receipt) waiting.push(send);
+      if (!receipt || receipt.block > final) continue;
+      let reason: string | undefined;
+      if (!receipts[i]) reason = "cancelled";
+      else if (!receipt.ok) reason = await revertData(lane, send, receipt.block);
+      const recorded = await sql.begin((tx) => record(tx, send.id, reason === undefined ? "mined" : "failed", receipt.block, reason));
+      if (recorded && reason === "cancelled") log.info({ send: String(send.id), nonce: String(send.nonce) }, "a send was cancelled: the no-op has landed");
+      else if (recorded && reason !== undefined) log.error({ send: String(send.id), hash: send.hash, reason }, "a transaction was reverted");
+    }
+    return supersede(lane, waiting, final);
+  }
+
+  /** Ends sends whose nonce is used up by a transaction that is none of ours. Returns the others. */
+  async function supersede(lane: Lane, waiting: Pending[], final: number): Promise<Pending[]> {
+    // the node's word that the nonce is used begins the search, and is not believed
+    const suspects = waiting.filter((send) => send.fault === "landed");
+    const used = suspects.length === 0 ? 0 : await chain.nonce(lane.address, final);
+    const ended = new Set<bigint>();
+    for (const send of waiting) {
+      // asked again after the count: it may have landed between the two
+      if (!suspects.includes(send) || Number(send.nonce) >= used || (await isThere(send))) {
+        gone.delete(send.id);
         continue;
       }
-      const reason = receipt.ok ? undefined : await revertData(lane, send, receipt.block);
-      const recorded = await sql.begin(async (tx) => {
-        const status = receipt.ok ? "mined" : "failed";
-        const row =
-          await tx`update sends set status = ${status}, block = ${receipt.block}, last_error = ${reason ?? null} where id = ${send.id} and status = 'pending'`;
-        // another process has recorded it, and told what failed
-        if (row.count === 0) return false;
-        if (reason !== undefined) await deps.failed(tx, send.id, reason);
-        await announce(tx);
-        return true;
+      const seen = gone.get(send.id) ?? { since: performance.now(), looks: 0 };
+      seen.looks += 1;
+      gone.set(send.id, seen);
+      if (seen.looks < SUPERSEDED_LOOKS || performance.now() - seen.since < SUPERSEDED_MS) continue;
+      await sql.begin(async (tx) => {
+        // the nonces below are the chain's; what comes goes on from there
+        await tx`update lanes set base_nonce = greatest(base_nonce, ${used}) where name = ${lane.name}`;
+        if (await record(tx, send.id, "failed", null, "superseded"))
+          log.error({ send: String(send.id), nonce: String(send.nonce), used }, "another transaction has used a send's nonce: its work goes out anew");
       });
-      if (recorded && !receipt.ok) log.error({ send: String(send.id), hash: send.hash, reason }, "a transaction was reverted");
+      gone.delete(send.id);
+      ended.add(send.id);
     }
-    return waiting;
+    return waiting.filter((send) => !ended.has(send.id));
+  }
+
+  async function isThere(send: Pending): Promise<boolean> {
+    const hashes = [send.hash, ...(send.cancel_hash === null ? [] : [send.cancel_hash])];
+    const [receipts, inputs] = await Promise.all([chain.receipts(hashes), Promise.all(hashes.map((hash) => chain.transactionInput(hash)))]);
+    return [...receipts, ...inputs].some((one) => one !== undefined);
   }
 
   /** What the reverted call says when it is asked again at its block; empty when it says nothing. */
@@ -105,35 +234,55 @@ export function createLanes(deps: Deps): Lanes {
     }
   }
 
-  async function broadcast(id: bigint, raw: string): Promise<void> {
-    const error = await chain.broadcast(raw).then(
-      () => null,
-      (cause: Error) => cause.message,
+  /** Offers a send's bytes to the node and writes down what it says to them. */
+  async function broadcast(send: Outgoing): Promise<Fault | undefined> {
+    const cause = await chain.broadcast(send.cancel_raw ?? send.raw).then(
+      () => undefined,
+      (error: Error) => error,
     );
-    await sql`update sends set tries = tries + 1, sent_at = now(), last_error = ${error} where id = ${id}`;
-    if (error !== null) log.debug({ send: String(id), error }, "the node's answer to a broadcast; the receipt will tell");
+    if (cause === undefined) {
+      await sql`
+        update sends set tries = tries + 1, sent_at = now(), retry_at = now() + ${resendMs}::float8 * interval '1 millisecond',
+               fault = null, reason = null, errors = 0, first_error_at = null, last_error = null
+        where id = ${send.id}`;
+      return undefined;
+    }
+    const fault = faultOfCause(cause);
+    const again = send.fault === fault.word && send.reason === fault.reason;
+    const errors = again ? send.errors + 1 : 1;
+    const delayMs = fault.word === "rejected" ? Math.min(MAX_REJECTED_MS, FIRST_REJECTED_MS * 2 ** Math.min(errors - 1, 10)) : resendMs;
+    await sql`
+      update sends set tries = tries + 1, sent_at = now(), retry_at = now() + ${delayMs}::float8 * interval '1 millisecond',
+             fault = ${fault.word}, reason = ${fault.reason}, errors = ${errors}, last_error = ${cause.message},
+             first_error_at = case when ${again} then coalesce(first_error_at, now()) else now() end
+      where id = ${send.id}`;
+    deps.answered?.(fault.word);
+    const said = { send: String(send.id), fault: fault.word, reason: fault.reason, error: cause.message };
+    if (fault.word === "rejected" && !again) log.error(said, "the node will not take a transaction: an operator has to act");
+    else log.debug(said, "the node's answer to a broadcast; the receipt will tell");
+    return fault;
   }
 
   /** Gives nonces to what is queued, as far as the window allows, and writes the signed bytes. */
-  async function sign(lane: Lane): Promise<{ id: bigint; raw: string }[]> {
+  async function sign(lane: Lane): Promise<Outgoing[]> {
     return sql.begin(async (tx) => {
       // one process at a time hands out this lane's nonces
       const [row] = await tx<{ base_nonce: bigint }[]>`select base_nonce from lanes where name = ${lane.name} for update`;
       const base = row?.base_nonce ?? 0n;
       const [known] = await tx<{ next: bigint; out: bigint }[]>`
-        select coalesce(max(nonce) + 1, ${base}::bigint) as next, count(*) filter (where status = 'pending') as out
+        select greatest(max(nonce) + 1, ${base}::bigint) as next, count(*) filter (where status = 'pending') as out
         from sends where lane = ${lane.name} and nonce is not null`;
       const room = deps.window - Number(known?.out ?? 0n);
       if (room <= 0) return [];
       const queued = await tx<{ id: bigint; to_address: string; data: string; gas: bigint }[]>`
         select id, to_address, data, gas from sends where lane = ${lane.name} and status = 'queued' order by id limit ${room}`;
       let nonce = Number(known?.next ?? 0n);
-      const signed: { id: bigint; raw: string }[] = [];
+      const signed: Outgoing[] = [];
       for (const send of queued) {
         const fields = { chainId: deps.chainId, nonce, to: send.to_address, data: send.data, gasLimit: send.gas };
         const { raw, hash } = await keys.signTransaction(lane.address, fields);
         await tx`update sends set status = 'pending', nonce = ${nonce}, raw = ${raw}, hash = ${hash} where id = ${send.id}`;
-        signed.push({ id: send.id, raw });
+        signed.push({ id: send.id, raw, cancel_raw: null, fault: null, reason: null, errors: 0 });
         nonce += 1;
       }
       return signed;
@@ -142,24 +291,55 @@ export function createLanes(deps: Deps): Lanes {
 
   async function wake(lane: Lane): Promise<boolean> {
     const waiting = await confirm(lane);
-    const now = Date.now();
-    for (const send of waiting) {
-      if (send.sent_at === null || now - send.sent_at.getTime() > resendMs) await broadcast(send.id, send.raw);
-    }
+    const due = waiting.filter((send) => send.due);
     const signed = await sign(lane);
-    for (const send of signed) await broadcast(send.id, send.raw);
+    if (performance.now() < (resting.get(lane.name) ?? 0)) return true;
+    for (const send of [...due, ...signed]) {
+      if ((await broadcast(send))?.word !== "down") continue;
+      // a node that does not serve is not asked for each of them
+      resting.set(lane.name, performance.now() + resendMs);
+      break;
+    }
     return waiting.length > 0 || signed.length > 0;
   }
 
+  /** What waits in a lane, and whether it is blocked, for whoever asks. */
+  async function look(lane: Lane, held: boolean): Promise<void> {
+    const [[depth], [blocked]] = await Promise.all([
+      sql<{ queued: bigint; pending: bigint; oldest: Date | null }[]>`
+        select count(*) filter (where status = 'queued') as queued, count(*) filter (where status = 'pending') as pending, min(created_at) as oldest
+        from sends where lane = ${lane.name} and status in ('queued', 'pending')`,
+      sql<{ send: bigint; reason: string; since: Date }[]>`
+        select id as send, reason, first_error_at as since from sends
+        where lane = ${lane.name} and status = 'pending' and fault = 'rejected' order by nonce limit 1`,
+    ]);
+    states.set(lane.name, {
+      name: lane.name,
+      held,
+      queued: Number(depth?.queued ?? 0n),
+      pending: Number(depth?.pending ?? 0n),
+      oldest: depth?.oldest ?? undefined,
+      ...(blocked ? { blocked } : {}),
+    });
+  }
+
   async function run(lane: Lane): Promise<void> {
+    const lease = leases.get(lane.name) as Lease;
     let busy = true;
+    let looked = Number.NEGATIVE_INFINITY;
     while (!stopping) {
       // listen before looking, so that what is queued meanwhile is not slept over
       const change = deps.changes.wait(busy ? Math.min(deps.pollMs, 100) : deps.pollMs);
+      busy = false;
       try {
-        busy = await wake(lane);
+        const held = lease.held();
+        if (held) busy = await wake(lane);
+        if (performance.now() - looked > LOOK_MS || held !== states.get(lane.name)?.held) {
+          await look(lane, held);
+          looked = performance.now();
+        }
       } catch (cause) {
-        busy = false;
+        if (cause instanceof NodeDown || cause instanceof NodeRefused) deps.answered?.(cause.fault.word);
         if (!stopping) log.warn({ lane: lane.name, error: cause instanceof Error ? cause.message : String(cause) }, "a lane waits");
       }
       await change;
@@ -181,5 +361,9 @@ export function createLanes(deps: Deps): Lanes {
       stopping = true;
       await Promise.all(running);
     },
+    state: () => deps.lanes.map(({ name }) => states.get(name) as LaneState),
   };
 }
+
+const faultOfCause = (cause: Error): Fault =>
+  cause instanceof NodeRefused || cause instanceof NodeDown ? cause.fault : { word: "unknown", reason: "unrecognised" };

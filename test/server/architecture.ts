@@ -20,11 +20,13 @@ const ranks: Record<string, number> = {
   sealing: 6,
   features: 7,
   http: 8,
+  upkeep: 8,
+  operator: 9,
   sandbox: 9,
 };
 const ROOT = 9;
 /** Libraries that one folder alone may know. */
-const homes: Record<string, readonly string[]> = { ethers: ["chain", "keys"], pg: ["db"], postgres: ["db"], express: ["http"] };
+const homes: Record<string, readonly string[]> = { ethers: ["chain", "keys"], pg: ["db"], postgres: ["db"], express: ["http"], "prom-client": ["kernel"] };
 /** An import whose target only running tells. */
 const COMPUTED = "what is computed";
 const forbiddenFolders = ["controllers", "services", "repositories", "utils", "helpers", "models"];

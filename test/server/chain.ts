@@ -2,15 +2,17 @@
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import { JsonRpcProvider, TypedDataEncoder, Wallet } from "ethers";
+import { bloomOf, mayHave } from "../../server/chain/bloom.ts";
 import { type ChainClient, createChainClient, NodeDown, NodeRefused } from "../../server/chain/client.ts";
 import { contractErrors, createContracts, errorName, revertReason } from "../../server/chain/contracts.ts";
 import { type Deployment, deploy } from "../../server/chain/deploy.ts";
+import { faultOf, faultOfSilence, faultTable } from "../../server/chain/faults.ts";
 import { type Domain, digest, type Message, typedData } from "../../server/chain/messages.ts";
 import { SANDBOX_CHAIN_ID } from "../../server/chain/sandbox.ts";
 import { keccak, leafHash, lotTree, rootFrom } from "../../server/chain/tree.ts";
 import { catalogue, codeOfChainError } from "../../server/kernel/problems.ts";
 import { type Bench, openBench } from "./support/bench.ts";
-import { type FaultyNode, startProxy } from "./support/proxy.ts";
+import { type FaultyNode, startProxy, until } from "./support/proxy.ts";
 
 const account = (byte: string) => `0x${byte.repeat(20)}`;
 const word = (byte: string) => `0x${byte.repeat(32)}`;
@@ -120,6 +122,58 @@ describe("the lot's tree", () => {
   });
 });
 
+describe("a node's words", () => {
+  for (const { text, clients, fault } of faultTable) {
+    it(`"${text}" (${clients.join(", ")}) is ${fault.word}: ${fault.reason}`, () => {
+      const variants = [text, text.toUpperCase(), `err: ${text}`, `RPC error: ${text} (code -32000)`, `${text}: address 0xAb, tx: 1 state: 2`, `\n${text}\n`];
+      for (const variant of variants) expect(faultOf(variant), variant).to.deep.equal(fault);
+    });
+  }
+
+  it("every client says each of what all clients have to say", () => {
+    for (const client of ["hardhat", "geth", "besu", "erigon", "nethermind"] as const) {
+      const reasons = new Set(faultTable.filter((row) => row.clients.includes(client)).map((row) => row.fault.reason));
+      expect([...reasons], client).to.include.members(["known", "nonce-used", "nonce-taken", "gas-above-block", "unfunded", "wrong-chain", "type-unsupported"]);
+    }
+  });
+
+  const sentences: [string, string, string][] = [
+    ["Nonce too low. Expected nonce to be 5 but got 4.", "landed", "nonce-used"],
+    ["Known transaction: 0x5e1d3a76fbf824220eafc8c79ad578ad2b67d01b0c2425eb1f1347e8f50882ab", "landed", "known"],
+    ["INTERNAL_ERROR: existing tx with same hash", "landed", "known"],
+    ["nonce too low: next nonce 12, tx nonce 11", "landed", "nonce-used"],
+    ["Replacement transaction underpriced. A gasPrice/maxFeePerGas of at least 1 is necessary to replace it.", "unknown", "nonce-taken"],
+    ["Nonce too high. Expected nonce to be 5 but got 9.", "unknown", "nonce-ahead"],
+    ["Transaction nonce is too distant from current sender nonce", "unknown", "nonce-ahead"],
+    ["Transaction gas limit is 200000000 and exceeds block gas limit of 100000000", "rejected", "gas-above-block"],
+    ["Transaction gas limit exceeds block gas limit", "rejected", "gas-above-block"],
+    ["transaction gas limit too high (cap: 16777216, tx: 30000000)", "rejected", "gas-above-block"],
+    ["intrinsic gas too low: gas 20000, minimum needed 21000", "rejected", "gas-too-low"],
+    ["Sender account not authorized to send transactions", "rejected", "not-permitted"],
+    ["Gas price below configured minimum gas price", "rejected", "underpriced"],
+    ["transaction underpriced: gas tip cap 0, minimum needed 1000000", "rejected", "underpriced"],
+    ["max fee per gas less than block base fee: address 0xA, maxFeePerGas: 0, baseFee: 7", "rejected", "underpriced"],
+    ["invalid sender: invalid chain id for signer: have 1 want 2", "rejected", "wrong-chain"],
+    ["Initial sync is still in progress", "down", "syncing"],
+    ["the method eth_getBlockReceipts does not exist/is not available", "down", "method-missing"],
+    ["header not found", "down", "state-missing"],
+    ["Timeout expired", "unknown", "timeout"],
+    ["Internal error", "unknown", "internal"],
+    ["", "unknown", "unrecognised"],
+    ["the tides are unfavourable", "unknown", "unrecognised"],
+  ];
+  it("sentences as the clients say them have the word that their outcome deserves", () => {
+    for (const [text, word, reason] of sentences) expect(faultOf(text), text).to.deep.equal({ word, reason });
+  });
+
+  it("silence is unknown unless the way shows that no node has heard anything", () => {
+    expect(faultOfSilence("connect ECONNREFUSED 127.0.0.1:8545").word).to.equal("down");
+    expect(faultOfSilence("server response 503 Service Unavailable").word).to.equal("down");
+    for (const text of ["socket hang up", "read ECONNRESET", "request timeout", "server response 502 Bad Gateway"])
+      expect(faultOfSilence(text).word, text).to.equal("unknown");
+  });
+});
+
 describe("the node", () => {
   let proxy: FaultyNode;
   let chain: ChainClient;
@@ -163,12 +217,76 @@ describe("the node", () => {
     });
   }
 
+  it("the sandbox's own node says what the table has of it", async () => {
+    const wallet = Wallet.createRandom();
+    const fields = { type: 0, chainId: SANDBOX_CHAIN_ID, nonce: 0, gasPrice: 0n, gasLimit: 21_000n, to: wallet.address };
+    const said = async (more: object) => (await failure(wallet.signTransaction({ ...fields, ...more }).then((raw) => chain.broadcast(raw)))) as NodeRefused;
+    const raw = await wallet.signTransaction({ ...fields, nonce: 1 });
+    await chain.broadcast(raw);
+    expect(((await failure(chain.broadcast(raw))) as NodeRefused).fault.reason).to.equal("known");
+    await chain.broadcast(await wallet.signTransaction(fields));
+    await until("it is mined", async () => (await chain.nonce(wallet.address)) === 2);
+    expect((await said({})).fault).to.deep.equal({ word: "landed", reason: "nonce-used" });
+    expect((await said({ nonce: 2, gasLimit: 20_000n })).fault.reason).to.equal("gas-too-low");
+    expect((await said({ nonce: 2, gasLimit: 200_000_000n })).fault.reason).to.equal("gas-above-block");
+    expect((await said({ nonce: 2, chainId: 5 })).fault.reason).to.equal("wrong-chain");
+    expect((await said({ nonce: 2, value: 1n })).fault.reason).to.equal("unfunded");
+    const unheard = (await failure(rawCall("eth_unheardOf"))) as NodeRefused;
+    expect(unheard.message).to.include("-32");
+  });
+
+  /** What the node answers to a method of which the client knows nothing. */
+  async function rawCall(method: string): Promise<never> {
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params: [] });
+    const answer = (await (await fetch(bench.rpcUrl, { method: "POST", body, headers: { "content-type": "application/json" } })).json()) as {
+      error: { code: number; message: string };
+    };
+    expect(answer.error.code === -32_601 || faultOf(answer.error.message).reason === "method-missing", JSON.stringify(answer.error)).to.equal(true);
+    throw new Error(`${answer.error.code} ${answer.error.message}`);
+  }
+
+  it("the bloom filter of every header is that of the block's logs, and has none that is not there", async () => {
+    const head = await chain.head();
+    const headers = await chain.headers(1, head);
+    expect(headers.map((header) => header.number)).to.deep.equal(Array.from({ length: head }, (_, i) => i + 1));
+    const { accessManager, registry, ledger } = deployment;
+    const all = [accessManager, registry, ledger];
+    const logs = await chain.logs(all, 1, head);
+    let full = 0;
+    for (const header of headers) {
+      const inBlock = logs.filter((log) => log.block === header.number);
+      for (const log of inBlock) {
+        for (const hex of [log.address, ...log.topics]) expect(mayHave(header.bloom, hex)).to.equal(true);
+        full += 1;
+      }
+      const whole = await chain.receiptLogs(all, header.number);
+      expect(whole).to.deep.equal(inBlock);
+      if (inBlock.length > 0 && bloomOf(inBlock) === header.bloom) full += 1_000;
+      if (inBlock.length === 0 && /^0x0+$/.test(header.bloom)) for (const address of all) expect(mayHave(header.bloom, address)).to.equal(false);
+    }
+    expect(full, "blocks whose filter is that of our logs alone").to.be.greaterThan(1_000);
+    expect(await chain.headers(head + 1_000, head + 1_001)).to.deep.equal([]);
+  });
+
+  it("a block's receipts are had one by one from a node that does not know the call for all", async () => {
+    const logs = await chain.logs([deployment.accessManager], 0, await chain.head());
+    const block = logs[0]?.block as number;
+    for (const unknown of ["the method eth_getBlockReceipts does not exist/is not available", "Method not found"]) {
+      proxy.rule = (call) => (call.method === "eth_getBlockReceipts" ? { refuse: unknown } : undefined);
+      expect(await chain.receiptLogs([deployment.accessManager], block)).to.deep.equal(logs.filter((log) => log.block === block));
+    }
+    proxy.rule = (call) => (call.method.includes("Receipt") ? { answer: null } : undefined);
+    expect(await failure(chain.receiptLogs([deployment.accessManager], block))).to.be.instanceOf(NodeRefused);
+  });
+
   it("a node that is not there is down", async () => {
     const nobody = await startProxy("http://127.0.0.1:1");
     const { url } = nobody;
     await nobody.close();
     const lonely = createChainClient(url, SANDBOX_CHAIN_ID, 500);
-    expect(await failure(lonely.head())).to.be.instanceOf(NodeDown);
+    const silent = await failure(lonely.head());
+    expect(silent).to.be.instanceOf(NodeDown);
+    expect((silent as NodeDown).fault).to.deep.equal({ word: "down", reason: "unreachable" });
     lonely.close();
   });
 

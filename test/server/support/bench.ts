@@ -11,8 +11,10 @@ import { sendFailed } from "../../../server/acts/outcomes.ts";
 import { createChainClient } from "../../../server/chain/client.ts";
 import { type ChainEvent, createContracts, ZERO_REF } from "../../../server/chain/contracts.ts";
 import type { Deployment } from "../../../server/chain/deploy.ts";
+import type { FaultWord } from "../../../server/chain/faults.ts";
 import { deployToSandbox, SANDBOX_CHAIN_ID, startSandboxChain } from "../../../server/chain/sandbox.ts";
 import { migrate, openChanges, openDb, type Tx } from "../../../server/db/db.ts";
+import { always, createLeases } from "../../../server/db/leases.ts";
 import { startPostgres } from "../../../server/db/postgres.ts";
 import { createInvoices } from "../../../server/features/invoices/invoices.ts";
 import { createIssuing } from "../../../server/features/issuing/issuing.ts";
@@ -47,9 +49,13 @@ export type ProcessOptions = {
   projections?: readonly Projection[];
   failed?: typeof sendFailed;
   deployment?: Deployment;
+  /** Work by leases that last so long. Without it every process takes itself for the one at work: what the transactions then hold. */
+  leaseMs?: number;
+  applied?: (events: readonly ChainEvent[]) => void;
+  answered?: (fault: FaultWord) => void;
 };
 
-export type PartName = "lanes" | "follower" | "sealer" | "dispatcher";
+export type PartName = "leases" | "lanes" | "follower" | "sealer" | "dispatcher";
 export type Bench = Awaited<ReturnType<typeof openBench>>;
 export type Process = Awaited<ReturnType<Bench["process"]>>;
 
@@ -128,6 +134,9 @@ export async function openBench(options: BenchOptions = {}) {
     const chain = createChainClient(proxy.url, SANDBOX_CHAIN_ID);
     const finalityDepth = more.finalityDepth ?? 0;
     const spoken = createContracts(more.deployment ?? deployment);
+    const heartbeat = openDb(`${databaseUrl}?application_name=${mark}`, { connections: 2 });
+    const leases = createLeases({ sql: heartbeat, changes, log, ttlMs: more.leaseMs ?? 4_000 });
+    const lease = (name: string) => (more.leaseMs === undefined ? always : leases.lease(name));
     const relay = await openLane({ sql: own, chain: node, keys: ownKeys }, RELAY_LANE);
     const lanes: Lanes = createLanes({
       sql: own,
@@ -140,6 +149,8 @@ export async function openBench(options: BenchOptions = {}) {
       finalityDepth,
       window: more.window ?? 16,
       pollMs: 50,
+      lease: (name) => lease(`lane:${name}`),
+      ...(more.answered ? { answered: more.answered } : {}),
       failed: more.failed ?? sendFailed,
       resendMs: more.resendMs ?? 300,
     });
@@ -150,11 +161,22 @@ export async function openBench(options: BenchOptions = {}) {
       projections: more.projections ?? projections,
       changes,
       log,
+      lease: lease("following"),
+      ...(more.applied ? { applied: more.applied } : {}),
+      ...(more.answered ? { answered: more.answered } : {}),
       finalityDepth,
       pollMs: 50,
     });
     const gasLimit = more.gasLimit ?? 30_000_000n;
-    const sealer: Sealer = createSealer({ sql: own, changes, log, lotSize: more.lotSize ?? 500, lotAgeMs: more.lotAgeMs ?? 50, gasLimit });
+    const sealer: Sealer = createSealer({
+      sql: own,
+      changes,
+      log,
+      lease: lease("sealing"),
+      lotSize: more.lotSize ?? 500,
+      lotAgeMs: more.lotAgeMs ?? 50,
+      gasLimit,
+    });
     const dispatcher: Dispatcher = createDispatcher({
       sql: own,
       contracts: spoken,
@@ -162,6 +184,7 @@ export async function openBench(options: BenchOptions = {}) {
       lanes,
       changes,
       log,
+      lease: lease("dispatching"),
       evidence: createEvidence(),
       gasLimit,
       pollMs: 100,
@@ -169,7 +192,7 @@ export async function openBench(options: BenchOptions = {}) {
     const taxpayers = createTaxpayers({ vault: ownVault, keys: ownKeys, drawStep: 10_000_000n });
     const invoices = createInvoices({ vault: ownVault, taxpayers });
     const issuing = createIssuing({ sql: own, vault: ownVault, taxpayers, invoices, changes });
-    const parts = { lanes, follower, sealer, dispatcher };
+    const parts = { leases, lanes, follower, sealer, dispatcher };
     const running = new Set<PartName>();
     let ended = false;
 
@@ -182,24 +205,26 @@ export async function openBench(options: BenchOptions = {}) {
       issuing,
       follower,
       lanes,
+      leases,
       operations: createOperations({ contracts: spoken }),
       /** Starts parts; all of them unless some are named. */
       start(...names: PartName[]) {
         for (const part of names.length > 0 ? names : (Object.keys(parts) as PartName[])) {
-          if (!running.has(part)) parts[part].start();
+          if (!running.has(part)) void parts[part].start();
           running.add(part);
         }
         return one;
       },
       async stop(...names: PartName[]) {
-        for (const part of names.length > 0 ? names : [...running]) {
+        // leases first come, last go: what runs finishes, then it is handed over
+        for (const part of names.length > 0 ? names : [...running].sort((a, b) => Number(a === "leases") - Number(b === "leases"))) {
           if (running.delete(part)) await parts[part].stop();
         }
       },
       /** As a process ends that is killed: from one moment on none of its connections says anything more. */
       async crash() {
         ended = true;
-        const closing = Promise.allSettled([own.end({ timeout: 0 }), changes.close()]);
+        const closing = Promise.allSettled([own.end({ timeout: 0 }), heartbeat.end({ timeout: 0 }), changes.close()]);
         const cut = () => sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = ${mark}`;
         await until("its connections are cut", async () => (await cut()).length === 0);
         proxy.release();
@@ -212,6 +237,7 @@ export async function openBench(options: BenchOptions = {}) {
         ended = true;
         chain.close();
         await changes.close();
+        await heartbeat.end({ timeout: 1 });
         await own.end({ timeout: 1 });
       },
     };
@@ -230,6 +256,7 @@ export async function openBench(options: BenchOptions = {}) {
     contracts,
     rpcUrl,
     databaseUrl,
+    masterKey,
     process: start,
     async close() {
       proxy.rule = undefined;

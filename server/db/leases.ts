@@ -1,0 +1,162 @@
+/**
+ * Leases: of several processes on one database, which one works at what.
+ *
+ * | a lease is | for this process when | and then |
+ * | --- | --- | --- |
+ * | free | nobody has it, or its holder's time is over | the next heartbeat of any process takes it |
+ * | held | a heartbeat took or renewed it less than a term, less a margin, ago | its loop works |
+ * | another's | the row names another holder whose time is not over | its loop rests, and the heartbeat asks again |
+ *
+ * Leases decide who works: they keep two processes from doing the same, and let one take over when another is gone. They guard
+ * nothing. A process can be stopped for a minute between `held()` and its next statement, so what must not happen twice is held by
+ * the transactions themselves: the lane's row lock, compare-and-set on the cursor, advisory locks. A lease that is wrong costs
+ * time, never correctness.
+ *
+ * Advisory locks alone would not do: they last as long as a connection, which the database keeps for a process that hangs or whose
+ * network is cut until TCP gives it up. Rows end by themselves, and an operator can read them.
+ *
+ * Times are compared by the database's clock, written and read there; the holder measures by its own monotonic clock from before
+ * the statement was sent. So what a process takes for the time of day does not matter. All leases of a process go in one statement.
+ */
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import type { Log } from "../kernel/log.ts";
+import { announce, type Changes, type Sql } from "./db.ts";
+
+/** Whether this process is the one to work, now. Cheap; asked before each piece of work. */
+export type Lease = { held(): boolean };
+
+/** For a process that is alone on its database, or a tool that does one thing: it always works. */
+export const always: Lease = { held: () => true };
+
+export type Leases = {
+  /** The lease of this name, wanted from the next heartbeat on. */
+  lease(name: string): Lease;
+  /** Begins the heartbeat; resolves after the first, also when the database did not answer it. */
+  start(): Promise<void>;
+  /** Hands over: what was held is free from now on, and the others hear of it. Their work has to be over before. */
+  stop(): Promise<void>;
+  state(): { name: string; held: boolean }[];
+};
+
+type Deps = {
+  /** Best a pool of its own, of two connections: a heartbeat that waits behind requests loses the lease. */
+  sql: Sql;
+  changes: Changes;
+  log: Log;
+  /** Default: a new name for each process's start. */
+  holder?: string;
+  /** How long a lease lasts without a heartbeat, in milliseconds. */
+  ttlMs: number;
+};
+
+type Held = { sent: number; until: number };
+
+export function createLeases(deps: Deps): Leases {
+  const { sql, changes, log, ttlMs, holder = randomUUID() } = deps;
+  const detail = `${hostname()} ${process.pid}`;
+  const everyMs = ttlMs / 3;
+  /** For clocks that do not run equally fast, and for work that began just before the end. */
+  const marginMs = ttlMs / 8;
+  /** When something has changed, a lease may have been handed over: asked again, but not at every change of a busy database. */
+  const eagerMs = Math.min(250, ttlMs / 10);
+  const wanted = new Map<string, Held>();
+  const holds = (one: Held) => performance.now() < one.until;
+  let stopping = new AbortController();
+  let running: Promise<void> = Promise.resolve();
+  let lost = false;
+
+  async function beat(): Promise<void> {
+    // before it goes out: the answer's way does not count for us, and the row's time begins when the database has it
+    const sent = performance.now();
+    const names = [...wanted.keys()].sort();
+    if (names.length === 0) return;
+    // one order of names for all processes, so that two heartbeats never wait for each other
+    const rows = await sql<{ name: string; term: bigint }[]>`
+      insert into leases as l (name, holder, until, since, detail)
+      select name, ${holder}, now() + ${ttlMs}::float8 * interval '1 millisecond', now(), ${detail} from unnest(${names}::text[]) as name order by name
+      on conflict (name) do update
+        set holder = excluded.holder, until = excluded.until, detail = excluded.detail,
+            since = case when l.holder = excluded.holder then l.since else excluded.since end,
+            term = l.term + (l.holder <> excluded.holder)::int
+        where l.holder = excluded.holder or l.until < now()
+      returning l.name, l.term`;
+    const granted = new Map(rows.map((row) => [row.name, row.term]));
+    const taken: string[] = [];
+    for (const name of names) {
+      const one = wanted.get(name) as Held;
+      // the answer to a heartbeat that was overtaken by a later one
+      if (sent < one.sent) continue;
+      const before = holds(one);
+      one.sent = sent;
+      one.until = granted.has(name) ? sent + ttlMs - marginMs : 0;
+      if (holds(one) && !before) taken.push(`${name} (term ${granted.get(name)})`);
+    }
+    if (taken.length === 0) return;
+    log.info({ leases: taken }, "this process works");
+    // the loops that wait for it hear it as any other change
+    await announce(sql);
+  }
+
+  /** A heartbeat that does not answer must not keep the next one from going out on another connection. */
+  async function tryBeat(): Promise<void> {
+    const late = new Promise<"late">((resolve) => setTimeout(resolve, ttlMs, "late").unref());
+    const answer = await Promise.race([beat().catch((cause: Error) => cause), late]);
+    const failed = answer === "late" ? "no answer" : answer?.message;
+    if (failed !== undefined && !lost) log.warn({ error: failed }, "no heartbeat reaches the database: this process rests when its leases run out");
+    lost = failed !== undefined;
+  }
+
+  /** Until the next heartbeat is due: at its time, or at a change while there is a lease to be had. */
+  function pause(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const began = performance.now();
+      let timer = setTimeout(done, everyMs);
+      const off = changes.on(() => {
+        if ([...wanted.values()].every(holds)) return;
+        clearTimeout(timer);
+        timer = setTimeout(done, Math.max(0, eagerMs - (performance.now() - began)));
+      });
+      signal.addEventListener("abort", done, { once: true });
+      if (signal.aborted) done();
+      function done() {
+        clearTimeout(timer);
+        off();
+        signal.removeEventListener("abort", done);
+        resolve();
+      }
+    });
+  }
+
+  async function run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await pause(signal);
+      if (!signal.aborted) await tryBeat();
+    }
+  }
+
+  return {
+    lease(name) {
+      const one = wanted.get(name) ?? { sent: 0, until: 0 };
+      wanted.set(name, one);
+      return { held: () => holds(one) };
+    },
+    async start() {
+      stopping = new AbortController();
+      await tryBeat();
+      running = run(stopping.signal);
+    },
+    async stop() {
+      stopping.abort();
+      await running;
+      for (const one of wanted.values()) one.until = 0;
+      await sql
+        .begin(async (tx) => {
+          const freed = await tx`update leases set until = now() - interval '1 microsecond' where holder = ${holder} and until >= now()`;
+          if (freed.count > 0) await announce(tx);
+        })
+        .catch((cause: Error) => log.warn({ error: cause.message }, "the leases were not handed over: they run out"));
+    },
+    state: () => [...wanted].map(([name, one]) => ({ name, held: holds(one) })),
+  };
+}

@@ -1,0 +1,66 @@
+/** What the fault harness injects is a plan, and the plan follows from its seed. */
+import { expect } from "chai";
+import { delayOf, hashOf, type Injection, planOf, receiverFaults, rpcFaults, strikes, type Window } from "../../scripts/chaos/plan.ts";
+
+const trackOf = (one: Injection): string => {
+  if (one.what === "rpc") return `rpc ${one.gateway}`;
+  if (one.what === "receiver") return `receiver ${one.receiver}`;
+  return one.what === "database" ? "database" : `process ${one.gateway}`;
+};
+
+describe("the plan of a run under fire", () => {
+  it("is the same for the same seed, seconds and gateways", () => {
+    for (const seed of [0, 1, 2, 2 ** 31 - 1]) {
+      expect(planOf(seed, 300, 3, 3)).to.deep.equal(planOf(seed, 300, 3, 3));
+      expect(hashOf(planOf(seed, 300, 3, 3))).to.equal(hashOf(planOf(seed, 300, 3, 3)));
+    }
+  });
+
+  it("is another one for another seed", () => {
+    const hashes = Array.from({ length: 50 }, (_, seed) => hashOf(planOf(seed, 60, 2, 3)));
+    expect(new Set(hashes).size).to.equal(hashes.length);
+  });
+
+  it("has a kill and broken calls in the shortest run", () => {
+    for (let seed = 0; seed < 100; seed += 1) {
+      const whats = planOf(seed, 20, 2, 3).injections.map((one) => one.what);
+      expect(whats, `seed ${seed}`).to.include("kill").and.include("rpc").and.include("database");
+    }
+  });
+
+  it("has every kind of fault in a run of five minutes", () => {
+    const { injections } = planOf(1, 300, 2, 3);
+    const rpc = new Set(injections.map((one) => (one.what === "rpc" ? one.window.kind : undefined)));
+    const receivers = new Set(injections.map((one) => (one.what === "receiver" ? one.kind : undefined)));
+    const database = new Set(injections.map((one) => (one.what === "database" ? one.how : undefined)));
+    const whats = new Set(injections.map((one) => one.what));
+    expect([...rpcFaults].filter((kind) => !rpc.has(kind))).to.deep.equal([]);
+    expect([...receiverFaults].filter((kind) => !receivers.has(kind))).to.deep.equal([]);
+    expect(database).to.include("fast").and.include("immediate");
+    expect(whats).to.include("stop").and.include("pause");
+  });
+
+  it("ends within the run, and in one place one thing before the next begins", () => {
+    for (const seed of [1, 2, 3]) {
+      const { injections } = planOf(seed, 300, 3, 3);
+      for (const track of Map.groupBy(injections, trackOf).values()) {
+        for (const [i, one] of track.entries()) {
+          expect(one.at).to.be.at.least(track[i - 1]?.until ?? 0);
+          expect(one.until).to.be.within(one.at, 300_000);
+        }
+      }
+    }
+  });
+
+  it("leaves single calls to the window's counter, not to the clock", () => {
+    const window: Window = { kind: "delay", perMille: 300, amount: 1_000, seed: 42 };
+    const decisions = () => Array.from({ length: 10_000 }, (_, nth) => (strikes(window, nth) ? delayOf(window, nth) : undefined));
+    expect(decisions()).to.deep.equal(decisions());
+    const struck = decisions().filter((delay) => delay !== undefined);
+    expect(struck.length).to.be.within(2_700, 3_300);
+    expect(Math.max(...struck)).to.be.within(900, 999);
+    expect(Array.from({ length: 1_000 }, (_, nth) => strikes({ ...window, seed: 43 }, nth))).to.not.deep.equal(
+      Array.from({ length: 1_000 }, (_, nth) => strikes(window, nth)),
+    );
+  });
+});
