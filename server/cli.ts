@@ -87,6 +87,8 @@ async function serve(config: Config): Promise<void> {
   );
   await gateway.stop();
   clearTimeout(late);
+  // everything has come to its end; a connection that somebody else holds open does not keep the process
+  process.exit(0);
 }
 
 type Tools = { config: Config; sql: Sql; flags: ReadonlySet<string>; send: bigint };

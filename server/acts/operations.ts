@@ -109,6 +109,16 @@ export async function finish(
   await announce(tx);
 }
 
+/** Ends several that are done. */
+export async function finishDone(tx: Tx, done: readonly { id: string; result: Record<string, Json> }[]): Promise<void> {
+  const ids = done.map((one) => one.id);
+  await tx`
+    update operations o set status = 'done', problem = null, result = d.result::jsonb, updated_at = now()
+    from unnest(${ids}::uuid[], ${done.map((one) => JSON.stringify(one.result))}::text[]) as d (id, result) where o.id = d.id`;
+  await tx`delete from operation_invoices where operation = any(${ids}::uuid[])`;
+  await announce(tx);
+}
+
 /** Sends an operation back to be signed anew, not before so many milliseconds. */
 export async function requeue(tx: Tx, id: string, problem: StoredProblem, delayMs: number): Promise<void> {
   await tx`

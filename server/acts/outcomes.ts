@@ -6,22 +6,32 @@
  */
 import { errorName, revertReason } from "../chain/contracts.ts";
 import type { Json, Tx } from "../db/db.ts";
-import type { Applied, Projection } from "../feed/follower.ts";
+import { type Applied, each, type Projection } from "../feed/follower.ts";
 import { codeOfChainError } from "../kernel/problems.ts";
 import { NEVER_LANDED } from "../txs/lanes.ts";
-import { finish, requeue, type StoredProblem } from "./operations.ts";
+import { finish, finishDone, requeue, type StoredProblem } from "./operations.ts";
 
 /** A stale act is signed anew so many times before it is given up. */
 const MAX_TRIES = 5;
 const RETRY_MS = 2_000;
 
-async function succeeded(tx: Tx, event: Applied): Promise<void> {
-  const digest = String(event.args["act"]);
-  const [row] = await tx<{ id: string }[]>`
-    select o.id from operations o left join sends s on s.id = o.send where o.digest = ${digest} and o.status in ('signed', 'sent')
-      and not exists (select 1 from operations d where d.digest = o.digest and d.status = 'done')
-    order by (s.hash = ${event.tx}) desc nulls last, o.id limit 1`;
-  if (row) await finish(tx, row.id, "done", { result: { at: event.at.toISOString(), block: event.block, tx: event.tx } });
+const resultOf = (event: Applied): Record<string, Json> => ({ at: event.at.toISOString(), block: event.block, tx: event.tx });
+
+/** An act has one event for each of its invoices. */
+async function succeeded(tx: Tx, run: readonly Applied[]): Promise<void> {
+  const events = new Map(run.map((event) => [String(event.args["act"]), event]));
+  // signed twice on the same versions, the one whose own transaction it was
+  const rows = await tx<{ id: string; digest: string }[]>`
+    select distinct on (o.digest) o.id, o.digest
+    from unnest(${[...events.keys()]}::text[], ${[...events.values()].map((event) => event.tx)}::text[]) as e (digest, tx)
+    join operations o on o.digest = e.digest and o.status in ('signed', 'sent') left join sends s on s.id = o.send
+    where not exists (select 1 from operations d where d.digest = o.digest and d.status = 'done')
+    order by o.digest, (s.hash = e.tx) desc nulls last, o.id`;
+  if (rows.length === 0) return;
+  await finishDone(
+    tx,
+    rows.map((row) => ({ id: row.id, result: resultOf(events.get(row.digest) as Applied) })),
+  );
 }
 
 async function refused(tx: Tx, event: Applied): Promise<void> {
@@ -82,31 +92,36 @@ export const outcomes: Projection = {
     Reimbursed: succeeded,
     Rejected: succeeded,
     Reversed: succeeded,
-    Refused: refused,
-    async LotSealed(tx, event) {
-      const [row] = await tx<{ id: string }[]>`
-        select o.id from sealings l join operations o on o.id = l.operation
-        where l.first = ${String(event.args["first"])} and l.root = ${String(event.args["root"])} and o.status in ('signed', 'sent')`;
-      if (row) await finish(tx, row.id, "done", { result: { at: event.at.toISOString(), block: event.block, tx: event.tx } });
+    Refused: each(refused),
+    async LotSealed(tx, run) {
+      const events = new Map(run.map((event) => [String(event.args["first"]), event]));
+      const rows = await tx<{ id: string; first: string }[]>`
+        select o.id, l.first from unnest(${[...events.keys()]}::numeric[], ${[...events.values()].map((event) => event.args["root"])}::text[]) as e (first, root)
+        join sealings l on l.first = e.first and l.root = e.root join operations o on o.id = l.operation where o.status in ('signed', 'sent')`;
+      if (rows.length === 0) return;
+      await finishDone(
+        tx,
+        rows.map((row) => ({ id: row.id, result: resultOf(events.get(row.first) as Applied) })),
+      );
     },
-    async LotRefused(tx, event) {
+    LotRefused: each(async (tx, event) => {
       const [row] = await tx<{ id: string }[]>`
         select o.id from sealings l join operations o on o.id = l.operation join sends s on s.id = o.send
         where l.first = ${String(event.args["first"])} and o.status = 'sent' and s.hash = ${event.tx}`;
       // an accepted invoice will be sealed: the lot waits until its issuer is active, or until the lot before it is there
       if (row) await requeue(tx, row.id, problemOf(String(event.args["reason"]), [String(event.args["first"]), String(event.args["found"])]), RETRY_MS);
-    },
-    TaxpayerEnrolled: registryEvent,
-    StandingChanged: registryEvent,
-    CapabilitiesChanged: registryEvent,
-    KeyRotated: registryEvent,
-    QuotaSet: registryEvent,
-    QuotaDrawn: registryEvent,
-    QuotaGivenBack: registryEvent,
-    SegmentAllotted: registryEvent,
-    async ClosedSet(tx, event) {
+    }),
+    TaxpayerEnrolled: each(registryEvent),
+    StandingChanged: each(registryEvent),
+    CapabilitiesChanged: each(registryEvent),
+    KeyRotated: each(registryEvent),
+    QuotaSet: each(registryEvent),
+    QuotaDrawn: each(registryEvent),
+    QuotaGivenBack: each(registryEvent),
+    SegmentAllotted: each(registryEvent),
+    ClosedSet: each(async (tx, event) => {
       await tx`insert into ledger_state (closed) values (${event.args["closed"] as boolean}) on conflict (id) do update set closed = excluded.closed`;
       await registryEvent(tx, event);
-    },
+    }),
   },
 };

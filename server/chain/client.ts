@@ -4,7 +4,7 @@
  * Asks by number and hash alone: no filters, no watchers, no `pending`. Says `NodeDown` when no answer came, and `NodeRefused`
  * with the node's own text when the node answered an error; what either means for what happens next is its `fault`.
  */
-import { FetchRequest, isError, JsonRpcProvider, Network } from "ethers";
+import { type FetchGetUrlFunc, FetchRequest, isError, JsonRpcProvider, Network } from "ethers";
 import { type Fault, faultOf, faultOfSilence } from "./faults.ts";
 
 const METHOD_NOT_FOUND = -32_601;
@@ -81,10 +81,33 @@ const inOrder = (logs: readonly RpcLog[]): RawLog[] =>
 
 const quantity = (n: number) => `0x${n.toString(16)}`;
 
+/**
+ * One request over HTTP, ended when its time is up: ethers' own leaves it open, and an unanswered one would keep the process from
+ * ending.
+ */
+const ask =
+  (timeoutMs: number): FetchGetUrlFunc =>
+  async ({ url, method, headers, body }, cancelled) => {
+    const cancel = new AbortController();
+    cancelled?.addListener(() => cancel.abort());
+    const signal = AbortSignal.any([cancel.signal, AbortSignal.timeout(timeoutMs)]);
+    const response = await fetch(url, { method, headers, body: body === null ? null : Buffer.from(body), signal, redirect: "error" }).catch((error: Error) => {
+      // what the connection met is inside of "fetch failed"
+      throw error.cause ?? error;
+    });
+    return {
+      statusCode: response.status,
+      statusMessage: response.statusText,
+      headers: Object.fromEntries(response.headers),
+      body: new Uint8Array(await response.arrayBuffer()),
+    };
+  };
+
 /** @param chainId Asked of the node when it is not given. */
 export function createChainClient(url: string, chainId?: number, timeoutMs = 10_000): ChainClient {
   const request = new FetchRequest(url);
   request.timeout = timeoutMs;
+  request.getUrlFunc = ask(timeoutMs);
   const provider = new JsonRpcProvider(request, chainId === undefined ? undefined : Network.from(chainId), {
     staticNetwork: chainId !== undefined,
     batchMaxCount: 100,

@@ -199,26 +199,19 @@ export function createSql({ url, connections, statementTimeoutMs, onIdleError }:
   });
   // a connection that breaks while it rests; the next query opens another
   pool.on("error", onIdleError);
-  // when this process is killed, the server notices within a second also where a statement waits for a lock, and lets go of its own
-  pool.on("connect", (client) => void client.query("set client_connection_check_interval = 1000").catch(() => {}));
-
-  // a connection may break while it is lent out, on a query or between two: the query says so, and the next one too. Without a
-  // listener of its own the event would end the process
-  const ignore = () => {};
+  pool.on("connect", (client) => {
+    // one that breaks while it is lent out says so to the query that is on it, and to the next; the event besides would end the process
+    client.on("error", () => {});
+    // when this process is killed, the server notices within a second also where a statement waits for a lock, and lets go of its own
+    void client.query("set client_connection_check_interval = 1000").catch(() => {});
+  });
 
   async function connect(): Promise<pg.PoolClient> {
     try {
-      const client = await pool.connect();
-      client.on("error", ignore);
-      return client;
+      return await pool.connect();
     } catch (cause) {
       throw new DatabaseError(cause as Error);
     }
-  }
-
-  function giveBack(client: pg.PoolClient, broken: Error | undefined): void {
-    client.off("error", ignore);
-    client.release(broken);
   }
 
   const run: Run = async (text, values) => {
@@ -230,7 +223,7 @@ export function createSql({ url, connections, statementTimeoutMs, onIdleError }:
       if (isLost(error)) broken = error as Error;
       throw error;
     } finally {
-      giveBack(client, broken);
+      client.release(broken);
     }
   };
   const base = tagged(run);
@@ -251,7 +244,7 @@ export function createSql({ url, connections, statementTimeoutMs, onIdleError }:
       });
       throw error;
     } finally {
-      giveBack(client, broken);
+      client.release(broken);
     }
   }
 

@@ -40,8 +40,19 @@ export type Projection = {
   name: string;
   /** Emptied by `rebuild`. */
   tables: readonly string[];
-  on: Record<string, (tx: Tx, event: Applied) => Promise<void>>;
+  /**
+   * By the event's name. A run is events of one name that come one after the other, each about another invoice: what is done to
+   * their rows may be done in one statement for all of them.
+   */
+  on: Record<string, (tx: Tx, run: readonly Applied[]) => Promise<void>>;
 };
+
+/** For events that are taken one by one. */
+export const each =
+  (one: (tx: Tx, event: Applied) => Promise<void>) =>
+  async (tx: Tx, run: readonly Applied[]): Promise<void> => {
+    for (const event of run) await one(tx, event);
+  };
 
 /** `standby`: another process follows; block and head are as this one sees them. `head`: the final one. */
 export type FollowerState = { state: "starting" | "following" | "standby" | "behind" | "forked" | "lying" | "down"; block: number; head: number };
@@ -74,6 +85,8 @@ type Deps = {
 
 /** Blocks read in one go while catching up. */
 const PAGE = 500;
+/** Events applied in one transaction, unless one block has more: what is behind by much is seen to catch up, and little is lost by a kill. */
+const MAX_EVENTS = 500;
 /** Feed rows of one statement. */
 const FEED_PAGE = 5_000;
 /** A node that contradicts itself is asked again after so long at most. */
@@ -83,6 +96,23 @@ const STANDBY_MS = 1_000;
 // a lot of 1,024 invoices is one log; a block holds fewer logs than 2^16
 const SUB_POSITIONS = 1n << 11n;
 const LOG_POSITIONS = 1n << 16n;
+
+/** Events in order, cut where the name changes or an invoice comes again. */
+function runsOf(events: readonly Applied[]): Applied[][] {
+  const runs: Applied[][] = [];
+  let seen = new Set<unknown>();
+  for (const event of events) {
+    const run = runs[runs.length - 1];
+    const id = event.args["id"];
+    if (run?.[0]?.name === event.name && !(id !== undefined && seen.has(id))) run.push(event);
+    else {
+      runs.push([event]);
+      seen = new Set();
+    }
+    if (id !== undefined) seen.add(id);
+  }
+  return runs;
+}
 
 /** The node's answers do not fit together. */
 class Contradiction extends Error {}
@@ -134,10 +164,11 @@ export function createFollower(deps: Deps): Follower {
     }
     if (head === from) return stay("following", at, head);
     const to = Math.min(head, from + PAGE);
+    const reached = await apply(at, from + 1, to);
     // another follower was first: look where the cursor is now
-    if (!(await apply(at, from + 1, to))) return true;
-    current = { state: "following", block: to, head };
-    return to < head;
+    if (reached === undefined) return true;
+    current = { state: "following", block: reached, head };
+    return reached < head;
   }
 
   function stay(state: FollowerState["state"], at: Cursor, head: number, why?: string): false {
@@ -146,21 +177,27 @@ export function createFollower(deps: Deps): Follower {
     return false;
   }
 
-  /** Applies the blocks and moves the cursor; false, with nothing changed, when another follower has moved it. */
-  async function apply(at: Cursor, from: number, to: number): Promise<boolean> {
+  /**
+   * Applies blocks, as many as MAX_EVENTS allows and at least one, and moves the cursor. Returns how far; undefined, with nothing
+   * changed, when another follower has moved it.
+   */
+  async function apply(at: Cursor, from: number, to: number): Promise<number | undefined> {
     const { headers, logs } = await read(at, from, to);
-    const events = logs.map((raw) => contracts.event(raw)).filter((event) => event !== undefined);
+    const beyond = logs[MAX_EVENTS]?.block ?? to + 1;
+    const last = headers[Math.max(from, beyond - 1) - from] as Header;
+    const events = logs
+      .filter((raw) => raw.block <= last.number)
+      .map((raw) => contracts.event(raw))
+      .filter((event) => event !== undefined);
     const attempts = await attemptsOf(events);
-    const last = headers[headers.length - 1] as Header;
     const moved = await sql.begin(async (tx) => {
       const moved = await tx`
-        update cursor set block = ${to}, hash = ${last.hash}, time = ${last.time} where block = ${at.block} and hash = ${at.hash}`;
+        update cursor set block = ${last.number}, hash = ${last.hash}, time = ${last.time} where block = ${at.block} and hash = ${at.hash}`;
       if (moved.count !== 1) return false;
       const rows: FeedRow[] = [];
-      for (const event of events) {
-        const attempt = attempts.get(event);
-        const { time } = headers[event.block - from] as Header;
-        await applyEvent(tx, { ...event, ...(attempt ? { attempt } : {}) }, time, rows);
+      const applied = events.map((event) => toApply(event, attempts.get(event), (headers[event.block - from] as Header).time, rows));
+      for (const run of runsOf(applied)) {
+        for (const projection of deps.projections) await projection.on[run[0]?.name ?? ""]?.(tx, run);
       }
       for (let i = 0; i < rows.length; i += FEED_PAGE) await tellFeed(tx, rows.slice(i, i + FEED_PAGE));
       if (events.length > 0) await announce(tx);
@@ -172,7 +209,7 @@ export function createFollower(deps: Deps): Follower {
         .then(deps.applied)
         .catch((cause: Error) => log.warn({ error: cause.message }, "what was applied could not be told"));
     }
-    return moved;
+    return moved ? last.number : undefined;
   }
 
   /** The page's headers, and our logs in them; throws a Contradiction when the node's answers do not fit together. */
@@ -197,7 +234,8 @@ export function createFollower(deps: Deps): Follower {
     const { number, hash, bloom } = header;
     if (logs.some((one) => one.blockHash !== hash)) throw new Contradiction(`logs of block ${number} are of another block than its header`);
     if (logs.length === 0 && !contracts.addresses.some((address) => mayHave(bloom, address))) return;
-    if (bloomOf(logs) === bloom) return;
+    // nothing before them, between them, or of other words after them
+    if (logs.every((one, i) => one.index === i) && bloomOf(logs) === bloom) return;
     const receipts = await chain.receiptLogs(contracts.addresses, number);
     const same = receipts.length === logs.length && receipts.every((one, i) => one.index === logs[i]?.index && one.blockHash === hash);
     if (!same) throw new Contradiction(`block ${number} has ${receipts.length} logs of ours by its receipts, and the node gave ${logs.length}`);
@@ -225,11 +263,14 @@ export function createFollower(deps: Deps): Follower {
         as row (position bigint, type text, number numeric, accounts text[], data jsonb, bureau jsonb, at timestamptz, tx text)`;
   }
 
-  async function applyEvent(tx: Tx, event: ChainEvent & Pick<Applied, "attempt">, time: number, rows: FeedRow[]): Promise<void> {
+  /** The event as projections see it; what they tell of it goes into `rows`. */
+  function toApply(event: ChainEvent, attempt: Applied["attempt"], time: number, rows: FeedRow[]): Applied {
     let position = BigInt(event.block) * LOG_POSITIONS * SUB_POSITIONS + BigInt(event.index) * SUB_POSITIONS;
-    const applied: Applied = {
+    const at = new Date(time * 1_000);
+    return {
       ...event,
-      at: new Date(time * 1_000),
+      ...(attempt ? { attempt } : {}),
+      at,
       tell: (row) => {
         rows.push({
           position: String(position),
@@ -238,13 +279,12 @@ export function createFollower(deps: Deps): Follower {
           accounts: [...new Set(row.accounts)],
           data: row.data,
           bureau: row.bureau ?? null,
-          at: applied.at.toISOString(),
+          at: at.toISOString(),
           tx: event.tx,
         });
         position += 1n;
       },
     };
-    for (const projection of deps.projections) await projection.on[event.name]?.(tx, applied);
   }
 
   /** Where the process that follows has come to, as the database and this process's node say. */

@@ -16,53 +16,78 @@ export async function leavesOf(tx: Tx, first: string, count: number): Promise<Le
     where number >= ${first} and number < ${first}::numeric + ${count} order by number`;
 }
 
+/** The rows of a run of numbers, found by the key: `offset 0` keeps the planner from making one scan of all rows out of many short ones. */
+const ofRun = (tx: Tx, table: unknown, run: unknown) => tx`
+  select * from ${table} where number >= ${run}.first and number < ${run}.first + ${run}.count order by number offset 0`;
+
 /** The stored leaves of several runs of numbers, by the run's first number; in order. */
 export async function leavesOfRuns(tx: Tx, runs: readonly { first: string; count: number }[]): Promise<Map<string, Leaf[]>> {
   const rows = await tx<(Leaf & { first: string })[]>`
     select r.first, i.content, i.leaf_holder as holder, i.leaf_buyer as buyer
     from unnest(${runs.map((run) => run.first)}::numeric[], ${runs.map((run) => run.count)}::int[]) as r (first, count)
-    join invoices i on i.number >= r.first and i.number < r.first + r.count order by i.number`;
+    cross join lateral (${ofRun(tx, tx`invoices`, tx`r`)}) i order by i.number`;
   return Map.groupBy(rows, (row) => row.first);
 }
 
-type Change = { state: "issued" | "claimed" | "reimbursed" | "reversed"; holder?: string; employer?: number; release?: boolean; ref?: string | null };
+type Change = {
+  state: "issued" | "claimed" | "reimbursed" | "reversed";
+  /** Arguments of the event that become the record's. */
+  holder?: string;
+  employer?: string;
+  ref?: string;
+  /** The claim is over: its employer and its reference go, a titled invoice stays its buyer's. */
+  release?: true;
+};
 
-async function change(tx: Tx, event: Applied, to: Change): Promise<void> {
+/** Puts the records of a run's invoices into the state that its events say. */
+const change = (to: Change) => async (tx: Tx, run: readonly Applied[]) => {
+  const taken = (name: string | undefined) => run.map((event) => (name === undefined ? null : (event.args[name] ?? null)));
   await tx`
-    update invoice_states set
+    update invoice_states s set
       state = ${to.state},
-      holder = ${to.holder === undefined ? tx`holder` : to.holder},
-      employer = ${to.release ? tx`case when titled then employer else 0 end` : to.employer === undefined ? tx`employer` : to.employer},
-      claim_ref = ${to.ref === undefined ? tx`claim_ref` : to.ref},
-      version = ${event.args["version"] as number},
-      updated_at = ${event.at}
-    where number = ${event.args["id"] as string}`;
-}
+      holder = coalesce(e.holder, s.holder),
+      employer = ${to.release ? tx`case when s.titled then s.employer else 0 end` : tx`coalesce(e.employer, s.employer)`},
+      claim_ref = ${to.release ? tx`null` : tx`coalesce(e.ref, s.claim_ref)`},
+      version = e.version,
+      updated_at = e.at
+    from unnest(${taken("id")}::numeric[], ${taken(to.holder)}::text[], ${taken(to.employer)}::int[], ${taken(to.ref)}::text[],
+                ${taken("version")}::int[], ${run.map((event) => event.at)}::timestamptz[]) as e (number, holder, employer, ref, version, at)
+    where s.number = e.number`;
+};
+
+type Lot = { first: string; issuer: number; segment: string; count: number; time: number; root: string; block: number; at: Date };
 
 export const ledgerMirror: Projection = {
   name: "ledger",
   tables: ["lots", "invoice_states"],
   on: {
-    async LotSealed(tx, { args, at, block }) {
-      const first = args["first"] as string;
-      const [issuer, count] = [args["issuer"] as number, args["count"] as number];
-      const root = args["root"] as string;
+    async LotSealed(tx, run) {
+      const lots = run.map(({ args, at, block }) => ({ ...(args as Omit<Lot, "block" | "at">), at, block }));
       await tx`
         insert into lots (first, issuer, segment, count, time, root, block)
-        values (${first}, ${issuer}, ${args["segment"] as string}, ${count}, ${args["time"] as number}, ${root}, ${block})`;
-      const leaves = await leavesOf(tx, first, count);
-      // another gateway's lot: its documents are not here
-      if (leaves.length !== count || lotTree(leaves.map(leafHash)).root !== root) return;
+        select * from unnest(
+          ${lots.map((lot) => lot.first)}::numeric[], ${lots.map((lot) => lot.issuer)}::int[], ${lots.map((lot) => lot.segment)}::numeric[],
+          ${lots.map((lot) => lot.count)}::int[], ${lots.map((lot) => lot.time)}::bigint[], ${lots.map((lot) => lot.root)}::text[],
+          ${lots.map((lot) => lot.block)}::bigint[])`;
+      const leaves = await leavesOfRuns(tx, lots);
+      // of another gateway's lot the documents are not here
+      const ours = lots.filter((lot) => {
+        const stored = leaves.get(lot.first) ?? [];
+        return stored.length === lot.count && lotTree(stored.map(leafHash)).root === lot.root;
+      });
+      if (ours.length === 0) return;
       await tx`
         insert into invoice_states (number, lot, issuer, state, holder, employer, titled, version, issued_at, updated_at)
-        select number, ${first}, issuer, 'issued', leaf_holder, leaf_buyer, leaf_buyer <> 0, 0, ${at}, ${at} from invoices
-        where number >= ${first} and number < ${first}::numeric + ${count}`;
+        select i.number, l.first, i.issuer, 'issued', i.leaf_holder, i.leaf_buyer, i.leaf_buyer <> 0, 0, l.at, l.at
+        from unnest(${ours.map((lot) => lot.first)}::numeric[], ${ours.map((lot) => lot.count)}::int[], ${ours.map((lot) => lot.at)}::timestamptz[])
+          as l (first, count, at)
+        cross join lateral (${ofRun(tx, tx`invoices`, tx`l`)}) i`;
     },
-    Transferred: (tx, event) => change(tx, event, { state: "issued", holder: event.args["to"] as string }),
-    Claimed: (tx, event) => change(tx, event, { state: "claimed", employer: event.args["employer"] as number, ref: event.args["ref"] as string }),
-    Withdrawn: (tx, event) => change(tx, event, { state: "issued", release: true, ref: null }),
-    Rejected: (tx, event) => change(tx, event, { state: "issued", release: true, ref: null }),
-    Reimbursed: (tx, event) => change(tx, event, { state: "reimbursed" }),
-    Reversed: (tx, event) => change(tx, event, { state: "reversed" }),
+    Transferred: change({ state: "issued", holder: "to" }),
+    Claimed: change({ state: "claimed", employer: "employer", ref: "ref" }),
+    Withdrawn: change({ state: "issued", release: true }),
+    Rejected: change({ state: "issued", release: true }),
+    Reimbursed: change({ state: "reimbursed" }),
+    Reversed: change({ state: "reversed" }),
   },
 };

@@ -2,7 +2,7 @@
  * The registry's state in tables: taxpayers, accounts (rotated keys, counters), quotas, segments. A function of the chain alone.
  */
 import type { Tx } from "../db/db.ts";
-import type { Projection } from "../feed/follower.ts";
+import { each, type Projection } from "../feed/follower.ts";
 
 export const standings = ["none", "active", "suspended"] as const;
 export type Standing = (typeof standings)[number];
@@ -34,37 +34,37 @@ export const registryMirror: Projection = {
   name: "registry",
   tables: ["taxpayers", "accounts", "quotas", "segments"],
   on: {
-    async TaxpayerEnrolled(tx, { args }) {
+    TaxpayerEnrolled: each(async (tx, { args }) => {
       await tx`
         insert into taxpayers (index, account, capabilities, standing)
         values (${args["index"] as number}, ${args["account"] as string}, ${args["capabilities"] as number}, 'active')`;
-    },
-    async StandingChanged(tx, { args }) {
+    }),
+    StandingChanged: each(async (tx, { args }) => {
       await tx`update taxpayers set standing = ${standings[args["standing"] as number] as string} where index = ${args["index"] as number}`;
-    },
-    async CapabilitiesChanged(tx, { args }) {
+    }),
+    CapabilitiesChanged: each(async (tx, { args }) => {
       await tx`update taxpayers set capabilities = ${args["capabilities"] as number} where index = ${args["index"] as number}`;
-    },
-    async KeyRotated(tx, { args }) {
+    }),
+    KeyRotated: each(async (tx, { args }) => {
       await tx`
         insert into accounts (account, key, counter)
         values (${args["account"] as string}, ${args["key"] as string}, ${args["counter"] as string})
         on conflict (account) do update set key = excluded.key, counter = excluded.counter`;
-    },
-    async QuotaSet(tx, { args }) {
+    }),
+    QuotaSet: each(async (tx, { args }) => {
       await setQuota(tx, "granted", args);
-    },
-    async QuotaDrawn(tx, { args }) {
+    }),
+    QuotaDrawn: each(async (tx, { args }) => {
       await setQuota(tx, "drawn", args);
       await count(tx, args["index"] as number);
-    },
-    async QuotaGivenBack(tx, { args }) {
+    }),
+    QuotaGivenBack: each(async (tx, { args }) => {
       await setQuota(tx, "drawn", args);
       await count(tx, args["index"] as number);
-    },
-    async SegmentAllotted(tx, { args }) {
+    }),
+    SegmentAllotted: each(async (tx, { args }) => {
       const first = args["first"] as string;
       await tx`insert into segments (first, issuer, length) values (${first}, ${args["issuer"] as number}, ${args["length"] as string})`;
-    },
+    }),
   },
 };

@@ -250,9 +250,9 @@ export function createLanes(deps: Deps): Lanes {
     const fault = faultOfCause(cause);
     const again = send.fault === fault.word && send.reason === fault.reason;
     const errors = again ? send.errors + 1 : 1;
-    const delayMs = fault.word === "rejected" ? Math.min(MAX_REJECTED_MS, FIRST_REJECTED_MS * 2 ** Math.min(errors - 1, 10)) : resendMs;
+    const delays = { landed: resendMs, unknown: resendMs, down: 0, rejected: Math.min(MAX_REJECTED_MS, FIRST_REJECTED_MS * 2 ** Math.min(errors - 1, 10)) };
     await sql`
-      update sends set tries = tries + 1, sent_at = now(), retry_at = now() + ${delayMs}::float8 * interval '1 millisecond',
+      update sends set tries = tries + 1, sent_at = now(), retry_at = now() + ${delays[fault.word]}::float8 * interval '1 millisecond',
              fault = ${fault.word}, reason = ${fault.reason}, errors = ${errors}, last_error = ${cause.message},
              first_error_at = case when ${again} then coalesce(first_error_at, now()) else now() end
       where id = ${send.id}`;
@@ -296,7 +296,7 @@ export function createLanes(deps: Deps): Lanes {
     if (performance.now() < (resting.get(lane.name) ?? 0)) return true;
     for (const send of [...due, ...signed]) {
       if ((await broadcast(send))?.word !== "down") continue;
-      // a node that does not serve is not asked for each of them
+      // a node that does not serve is not asked for each of them; the same one goes first next time
       resting.set(lane.name, performance.now() + resendMs);
       break;
     }

@@ -3,9 +3,24 @@ import { expect } from "chai";
 import { type ChainEvent, createContracts, ZERO_REF } from "../../server/chain/contracts.ts";
 import { deployToSandbox, type SandboxChain, startSandboxChain } from "../../server/chain/sandbox.ts";
 import { announce, type Tx } from "../../server/db/db.ts";
-import type { Projection } from "../../server/feed/follower.ts";
-import { projections } from "../../server/gateway.ts";
-import { type Bench, byBureau, claimBy, decisionBy, enrolled, holder, openBench, type Party, type Process, sealed, transferTo } from "./support/bench.ts";
+import { each, type Projection } from "../../server/feed/follower.ts";
+import { projections, startGateway } from "../../server/gateway.ts";
+import { readConfig } from "../../server/kernel/config.ts";
+import { createLog } from "../../server/kernel/log.ts";
+import {
+  type Bench,
+  byBureau,
+  claimBy,
+  decisionBy,
+  enrolled,
+  holder,
+  openBench,
+  openDatabase,
+  type Party,
+  type Process,
+  sealed,
+  transferTo,
+} from "./support/bench.ts";
 import { type Call, type Fault, until } from "./support/proxy.ts";
 
 const PAGE = 500;
@@ -117,7 +132,7 @@ describe("the follower", () => {
       await on(tx, event);
     };
     const all = [...new Set((await bench.events()).map((event) => event.name))];
-    return { name, tables: [name], on: Object.fromEntries(all.map((one) => [one, see])) };
+    return { name, tables: [name], on: Object.fromEntries(all.map((one) => [one, each(see)])) };
   }
   const tallied = (name: string) => bench.sql.unsafe<{ block: bigint; log: number; event: string }[]>(`select block, log, event from ${name} order by nth`);
   const told = async () => (await bench.events()).map((event) => ({ block: BigInt(event.block), log: event.index, event: event.name }));
@@ -219,6 +234,24 @@ describe("the follower", () => {
     const one = (await follow({ deployment: { ...bench.deployment, genesis: `0x${"66".repeat(32)}` } })).start("follower");
     await until("it says so", () => one.follower.state().state === "forked");
     expect(await cursor()).to.deep.equal(at);
+  });
+
+  it("a gateway does not start on a node of another chain with the same id", async () => {
+    const database = await openDatabase();
+    const config = readConfig({
+      RPC_URL: chain.url,
+      DATABASE_URL: database.url,
+      MASTER_KEY: "5a".repeat(32),
+      DEPLOYMENT: "given",
+      PORT: "0",
+      LOG_LEVEL: "silent",
+    });
+    const refused = await startGateway(config, { ...bench.deployment, genesis: `0x${"66".repeat(32)}` }).then(
+      () => expect.fail("it has started"),
+      (cause: Error) => cause,
+    );
+    expect(refused.message).to.match(/another chain/);
+    await database.close();
   });
 
   // ── once, whatever happens ──────────────────────────────────────────────────────────────────────────────────────────
@@ -354,6 +387,187 @@ describe("the follower", () => {
     held = false;
     await waiting;
     expect(await bench.sql`select 1 from feed`).to.have.length(count);
+  });
+
+  // ── a node that does not tell the truth ─────────────────────────────────────────────────────────────────────────────
+
+  /** Something that all may see: a quota, by the bureau. Returns the block it is in. */
+  async function mark(via: Process, period: number): Promise<number> {
+    const [id] = (await bench.queue(byBureau(bench, "setQuota", issuer.index, period, "1000"))) as [string];
+    const [row] = await until("it is on the chain", async () => {
+      const rows = await bench.sql<{ block: bigint }[]>`
+        select s.block from operations o join sends s on s.id = o.send where o.id = ${id} and s.status = 'mined'`;
+      return rows.length === 1 ? rows : undefined;
+    });
+    await via.stop();
+    return Number(row?.block);
+  }
+  const quotaOf = async (period: number) => (await bench.sql`select 1 from quotas where taxpayer = ${issuer.index} and period = ${period}`).length;
+
+  type RpcLog = Record<string, unknown> & { blockNumber: string; logIndex: string };
+  const lies: [string, (logs: RpcLog[]) => RpcLog[]][] = [
+    ["holds back all logs of a block", () => []],
+    ["holds back the last log of a block", (logs) => logs.slice(0, -1)],
+    ["holds back the first log of a block", (logs) => logs.slice(1)],
+    ["gives a log of another block than its header's", (logs) => logs.map((log) => ({ ...log, blockHash: `0x${"ab".repeat(32)}` }))],
+    ["gives a log that no block has", (logs) => logs.flatMap((log) => [log, { ...log, topics: [`0x${"cd".repeat(32)}`], logIndex: "0xff" }])],
+    ["gives a log twice", (logs) => [...logs, ...logs]],
+    ["gives logs that were not asked for", (logs) => logs.map((log) => ({ ...log, blockNumber: "0x1" }))],
+  ];
+  for (const [i, [words, lie]] of lies.entries()) {
+    it(`of a node that ${words} nothing is applied, and it says so; when it tells the truth nothing is missing`, async () => {
+      const via = await follow();
+      via.start("lanes", "dispatcher");
+      const one = (await follow()).start("follower");
+      await level(one);
+      await one.stop();
+      const count = (await bench.sql`select 1 from feed`).length;
+      const period = 203_001 + i;
+      const block = await mark(via, period);
+      let lied = 0;
+      bench.proxy.rule = async (call) => {
+        if (call.method !== "eth_getLogs") return undefined;
+        const { fromBlock, toBlock } = call.params[0] as { fromBlock: string; toBlock: string };
+        if (block < Number(fromBlock) || block > Number(toBlock)) return undefined;
+        lied += 1;
+        return { answer: lie((await rpc("eth_getLogs", call.params[0])) as RpcLog[]) };
+      };
+      one.start("follower");
+      await until("it says so", () => one.follower.state().state === "lying");
+      await until("it has asked again", () => lied >= 3);
+      expect(Number((await cursor())?.block)).to.be.below(block);
+      expect([await quotaOf(period), (await bench.sql`select 1 from feed`).length]).to.deep.equal([0, count]);
+      bench.proxy.rule = undefined;
+      await level(one);
+      expect(await quotaOf(period)).to.equal(1);
+      expect(one.follower.state().state).to.equal("following");
+    });
+  }
+
+  it("a node whose blocks do not link is not followed", async () => {
+    const one = (await follow()).start("follower");
+    await level(one);
+    bench.proxy.rule = async (call) => {
+      if (call.method !== "eth_getBlockByNumber" || Number(call.params[0]) <= Number((await cursor())?.block)) return undefined;
+      const block = (await rpc("eth_getBlockByNumber", ...call.params)) as object | null;
+      return { answer: block && { ...block, parentHash: `0x${"ee".repeat(32)}` } };
+    };
+    await until("it says so", () => one.follower.state().state === "lying");
+    const at = await cursor();
+    const asked = bench.proxy.seen.length;
+    await until("it has asked again", () => bench.proxy.seen.length > asked + 6);
+    expect(await cursor()).to.deep.equal(at);
+    bench.proxy.rule = undefined;
+    await until("it follows again", () => one.follower.state().state === "following");
+  });
+
+  it("another contract's logs in the same block cost a second look and nothing else", async () => {
+    const via = await follow();
+    via.start("lanes", "dispatcher");
+    const one = (await follow()).start("follower");
+    await level(one);
+    const foreign = await deployToSandbox(chain.url, { network: "yet-another-network", bureau: bench.bureau, claimTermSeconds: 3_600 });
+    // both in one block: the interval is long enough for two
+    await rpc("evm_setIntervalMining", 400);
+    const gas = 300_000n;
+    const ids = await bench.sql.begin(async (tx) => [
+      await via.lanes.submit(tx, "bureau", { to: bench.deployment.registry, data: bench.contracts.registryCall("setQuota", [issuer.index, 203_101, 1n]), gas }),
+      await via.lanes.submit(tx, "bureau", { to: foreign.ledger, data: createContracts(foreign).ledgerCall("setClosed", [true]), gas }),
+    ]);
+    await until(
+      "they are mined",
+      async () => (await bench.sql`select 1 from sends where id = any(${ids.map(String)}::bigint[]) and status = 'mined'`).length === 2,
+    );
+    const receipts = await bench.node.receipts(
+      (await bench.sql<{ hash: string }[]>`select hash from sends where id = any(${ids.map(String)}::bigint[])`).map((row) => row.hash),
+    );
+    expect(receipts[0]?.block, "the test's own ground").to.equal(receipts[1]?.block);
+    await level(one);
+    expect(await quotaOf(203_101)).to.equal(1);
+    expect(one.follower.state().state).to.equal("following");
+  });
+
+  it("an alarm names the employer whose signed act it was, and what it tried", async () => {
+    const seen: { name: string; attempt: unknown }[] = [];
+    const all: Projection = {
+      name: "seen",
+      tables: [],
+      on: { Refused: each(async (_tx, event) => void (event.args["alarm"] === true && seen.push({ name: event.name, attempt: event.attempt }))) },
+    };
+    const one = await follow({ projections: [...projections, all] });
+    await one.follower.rebuild();
+    one.start("follower");
+    await level(one);
+    expect(seen).to.deep.equal([{ name: "Refused", attempt: { taxpayer: employer.index, kind: "Reimburse" } }]);
+  });
+
+  it("what was applied is told after it is committed, and whoever throws at it holds up nothing", async () => {
+    const told: string[] = [];
+    const one = await follow({
+      applied: (events) => {
+        told.push(...events.map((event) => `${event.block}-${event.index}`));
+        throw new Error("not interested");
+      },
+    });
+    await one.follower.rebuild();
+    one.start("follower");
+    await level(one);
+    expect(told).to.deep.equal((await bench.events()).map((event) => `${event.block}-${event.index}`));
+  });
+
+  it("what the chain takes back above the final depth was never seen, and what was sent in it lands once all the same", async () => {
+    const depth = 25;
+    const options = { finalityDepth: depth };
+    const one = (await follow(options)).start("follower");
+    await level(one);
+    const writer = await follow(options);
+    writer.start("lanes", "dispatcher");
+    const snapshot = await rpc("evm_snapshot");
+    const [id] = (await bench.queue(byBureau(bench, "setQuota", issuer.index, 203_201, "1000"))) as [string];
+    const first = await until("it is in a block", async () => {
+      const [send] = await bench.sql<
+        { hash: string }[]
+      >`select s.hash from operations o join sends s on s.id = o.send where o.id = ${id} and s.hash is not null`;
+      return send && (await bench.node.receipts([send.hash]))[0]?.block;
+    });
+    await writer.stop();
+    await one.stop();
+    expect(Number((await cursor())?.block)).to.be.below(first);
+    const lost = (await bench.node.block(first))?.hash;
+    await rpc("evm_revert", snapshot);
+    await rpc("evm_increaseTime", 60);
+    await until("there are other blocks", async () => (await bench.node.head()) >= first);
+    expect((await bench.node.block(first))?.hash).to.not.equal(lost);
+    one.start("follower");
+    writer.start("lanes");
+    await bench.done(id);
+    expect(one.follower.state().state).to.equal("following");
+    const told = (await bench.events()).filter((event) => event.name === "QuotaSet" && event.args["period"] === 203_201);
+    expect([told.length, await quotaOf(203_201)]).to.deep.equal([1, 1]);
+    const at = await cursor();
+    expect((await bench.node.block(Number(at?.block)))?.hash).to.equal(at?.hash);
+  });
+
+  it("a node of another chain at the same place is told apart from a chain that has taken blocks back", async () => {
+    const lines: string[] = [];
+    const log = createLog("error", { write: (line: string) => void lines.push(line) });
+    const one = await follow({ log });
+    one.start("follower");
+    // no new blocks: the cursor stays where it is
+    await rpc("evm_setIntervalMining", 0);
+    await level(one);
+    const words = () => lines.map((line) => (JSON.parse(line) as { msg: string }).msg);
+    const other: Record<number, string> = { 0: "0e", [Number((await cursor())?.block)]: "0f" };
+    bench.proxy.rule = async (call) => {
+      const byte = call.method === "eth_getBlockByNumber" ? other[Number(call.params[0])] : undefined;
+      if (byte === undefined) return undefined;
+      const block = (await rpc("eth_getBlockByNumber", ...call.params)) as object;
+      return { answer: { ...block, hash: `0x${byte.repeat(32)}` } };
+    };
+    await until("it says so", () => one.follower.state().state === "forked");
+    expect(words()).to.include("the node is of another chain");
+    bench.proxy.rule = undefined;
+    await until("it follows again", () => one.follower.state().state === "following");
   });
 
   // last, for it takes back blocks of this chain

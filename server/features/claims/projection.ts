@@ -3,46 +3,66 @@ import type { Tx } from "../../db/db.ts";
 import type { Applied, Projection } from "../../feed/follower.ts";
 
 type State = "claimed" | "reimbursed" | "rejected" | "withdrawn" | "reversed";
+type Told = { event: Applied; number: string; ref: string; employer: number; holder: string };
 
-/** Its holder and its employer see a claim, and nobody else: the issuer has no part in who is reimbursed by whom. */
-async function accountsOf(tx: Tx, employer: number, holder: string): Promise<string[]> {
-  const rows = await tx<{ account: string }[]>`select account from taxpayers where index = ${employer}`;
-  return [holder, ...rows.map((row) => row.account)];
+/**
+ * Its holder and its employer see a claim, and nobody else: the issuer has no part in who is reimbursed by whom. A claim is named by
+ * its id when it was made here, and by what it was signed with.
+ */
+async function tellAll(tx: Tx, type: string, all: readonly Told[]): Promise<void> {
+  const employers = await tx<{ index: number; account: string }[]>`
+    select index, account from taxpayers where index = any(${[...new Set(all.map((one) => one.employer))]}::int[])`;
+  const claims = await tx<{ ref: string; id: string }[]>`select ref, id from claims where ref = any(${[...new Set(all.map((one) => one.ref))]}::text[])`;
+  const accountOf = new Map(employers.map((row) => [row.index, row.account]));
+  const idOf = new Map(claims.map((row) => [row.ref, row.id]));
+  for (const { event, number, ref, employer, holder } of all) {
+    const [account, claim] = [accountOf.get(employer), idOf.get(ref)];
+    event.tell({
+      type,
+      number,
+      accounts: account === undefined ? [holder] : [holder, account],
+      data: { ...(claim === undefined ? {} : { claim }), ref, employer },
+    });
+  }
 }
 
-/** How the feed names a claim: by its id when it was made here, and by what it was signed with. */
-async function namesOf(tx: Tx, ref: string): Promise<{ claim?: string; ref: string }> {
-  const [row] = await tx<{ id: string }[]>`select id from claims where ref = ${ref}`;
-  return { ...(row ? { claim: row.id } : {}), ref };
-}
-
-/** The claim that an event is about, as the invoice's record still has it. */
-const ended = (state: State, type: string | undefined) => async (tx: Tx, event: Applied) => {
-  const number = event.args["id"] as string;
-  const [row] = await tx<{ claim_ref: string | null; holder: string; employer: number }[]>`
-    select claim_ref, holder, employer from invoice_states where number = ${number}`;
-  if (!row?.claim_ref) return;
-  await tx`update claim_states set state = ${state}, updated_at = ${event.at} where ref = ${row.claim_ref}`;
-  if (type === undefined) return;
-  event.tell({
-    type,
-    number,
-    accounts: await accountsOf(tx, row.employer, row.holder),
-    data: { ...(await namesOf(tx, row.claim_ref)), employer: row.employer },
+/** Ends the claims that the events are about, as the invoices' records still have them. */
+const ended = (state: State, type: string | undefined) => async (tx: Tx, run: readonly Applied[]) => {
+  const numbers = run.map((event) => event.args["id"] as string);
+  const rows = await tx<{ number: string; claim_ref: string; holder: string; employer: number }[]>`
+    select number, claim_ref, holder, employer from invoice_states where number = any(${numbers}::numeric[]) and claim_ref is not null`;
+  const records = new Map(rows.map((row) => [row.number, row]));
+  const all = run.flatMap((event): Told[] => {
+    const number = event.args["id"] as string;
+    const record = records.get(number);
+    return record ? [{ event, number, ref: record.claim_ref, employer: record.employer, holder: record.holder }] : [];
   });
+  if (all.length === 0) return;
+  // one row a claim, of which each invoice has an event
+  const at = new Map(all.map((one) => [one.ref, one.event.at]));
+  await tx`
+    update claim_states c set state = ${state}, updated_at = e.at
+    from unnest(${[...at.keys()]}::text[], ${[...at.values()]}::timestamptz[]) as e (ref, at) where c.ref = e.ref`;
+  if (type !== undefined) await tellAll(tx, type, all);
 };
 
 export const claimProjection: Projection = {
   name: "claims",
   tables: ["claim_states"],
   on: {
-    async Claimed(tx, event) {
-      const { id, ref, employer, holder } = event.args as { id: string; ref: string; employer: number; holder: string };
-      // one row a claim; each of its invoices has an event
+    async Claimed(tx, run) {
+      const all = run.map((event): Told => {
+        const { id, ref, employer, holder } = event.args as { id: string; ref: string; employer: number; holder: string };
+        return { event, number: id, ref, employer, holder };
+      });
+      const claims = [...new Map(all.map((one) => [one.ref, one])).values()];
       await tx`
-        insert into claim_states (ref, state, holder, employer, updated_at) values (${ref}, 'claimed', ${holder}, ${employer}, ${event.at})
+        insert into claim_states (ref, state, holder, employer, updated_at)
+        select ref, 'claimed', holder, employer, at
+        from unnest(${claims.map((one) => one.ref)}::text[], ${claims.map((one) => one.holder)}::text[], ${claims.map((one) => one.employer)}::int[],
+                    ${claims.map((one) => one.event.at)}::timestamptz[]) as c (ref, holder, employer, at)
         on conflict (ref) do nothing`;
-      event.tell({ type: "claim.created", number: id, accounts: await accountsOf(tx, employer, holder), data: { ...(await namesOf(tx, ref)), employer } });
+      await tellAll(tx, "claim.created", all);
     },
     Reimbursed: ended("reimbursed", "invoice.reimbursed"),
     Rejected: ended("rejected", "claim.rejected"),

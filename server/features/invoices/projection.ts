@@ -1,7 +1,7 @@
 /** What the feed says of invoices: issued and reversed, and every attempt at a second reimbursement. Runs after the ledger's mirror. */
 import { errorName } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
-import type { Projection } from "../../feed/follower.ts";
+import { each, type Projection } from "../../feed/follower.ts";
 import { codeOfChainError } from "../../kernel/problems.ts";
 
 type Parties = { number: string; holder: string; issuer: string; employer: string | null };
@@ -18,19 +18,25 @@ export const invoiceProjection: Projection = {
   name: "invoices",
   tables: [],
   on: {
-    async LotSealed(tx, event) {
-      const lot = event.args["first"] as string;
-      const rows = await tx<Parties[]>`
-        select s.number, s.holder, i.account as issuer, e.account as employer from invoice_states s
-        join taxpayers i on i.index = s.issuer left join taxpayers e on e.index = s.employer where s.lot = ${lot} order by s.number`;
-      for (const row of rows) event.tell({ type: "invoice.issued", number: row.number, accounts: accountsOf(row), data: { lot } });
+    async LotSealed(tx, run) {
+      const rows = await tx<(Parties & { lot: string })[]>`
+        select l.first as lot, s.number, s.holder, i.account as issuer, e.account as employer
+        from unnest(${run.map((event) => event.args["first"])}::numeric[], ${run.map((event) => event.args["count"])}::int[]) as l (first, count)
+        cross join lateral (
+          select * from invoice_states where number >= l.first and number < l.first + l.count order by number offset 0
+        ) s join taxpayers i on i.index = s.issuer left join taxpayers e on e.index = s.employer order by s.number`;
+      const byLot = Map.groupBy(rows, (row) => row.lot);
+      for (const event of run) {
+        const lot = event.args["first"] as string;
+        for (const row of byLot.get(lot) ?? []) event.tell({ type: "invoice.issued", number: row.number, accounts: accountsOf(row), data: { lot } });
+      }
     },
-    async Reversed(tx, event) {
+    Reversed: each(async (tx, event) => {
       const number = event.args["id"] as string;
       const redLetter = BigInt(event.args["ref"] as string).toString();
       event.tell({ type: "invoice.reversed", number, accounts: await partiesOf(tx, number), data: { redLetter } });
-    },
-    async Refused(tx, event) {
+    }),
+    Refused: each(async (tx, event) => {
       if (event.args["alarm"] !== true) return;
       const number = event.args["id"] as string;
       const reason = errorName((event.args["reason"] as string).slice(0, 10)) ?? "";
@@ -51,6 +57,6 @@ export const invoiceProjection: Projection = {
         data: { reason: codeOfChainError(reason) ?? reason, attempt },
         bureau: { ...(by === undefined ? {} : { by }), ...(index === undefined ? {} : { employer: index }) },
       });
-    },
+    }),
   },
 };

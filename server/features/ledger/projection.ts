@@ -1,12 +1,12 @@
 /** What the feed says of the ledger as a whole; every party may see it. */
-import type { Projection } from "../../feed/follower.ts";
+import { each, type Projection } from "../../feed/follower.ts";
 
 export const ledgerProjection: Projection = {
   name: "ledger-state",
   tables: [],
   on: {
-    async ClosedSet(_tx, event) {
+    ClosedSet: each(async (_tx, event) => {
       event.tell({ type: event.args["closed"] === true ? "ledger.closed" : "ledger.opened", accounts: ["*"], data: {} });
-    },
+    }),
   },
 };

@@ -24,7 +24,7 @@ import { createFollower, type Follower, type Projection } from "../../../server/
 import { readInvoice } from "../../../server/formats/read.ts";
 import { projections } from "../../../server/gateway.ts";
 import type { Caller } from "../../../server/kernel/api.ts";
-import { createLog } from "../../../server/kernel/log.ts";
+import { createLog, type Log } from "../../../server/kernel/log.ts";
 import { Problem } from "../../../server/kernel/problems.ts";
 import { createKeystore } from "../../../server/keys/keystore.ts";
 import { openVault } from "../../../server/keys/vault.ts";
@@ -53,6 +53,7 @@ export type ProcessOptions = {
   leaseMs?: number;
   applied?: (events: readonly ChainEvent[]) => void;
   answered?: (fault: FaultWord) => void;
+  log?: Log;
 };
 
 export type PartName = "leases" | "lanes" | "follower" | "sealer" | "dispatcher";
@@ -160,7 +161,7 @@ export async function openBench(options: BenchOptions = {}) {
       contracts: spoken,
       projections: more.projections ?? projections,
       changes,
-      log,
+      log: more.log ?? log,
       lease: lease("following"),
       ...(more.applied ? { applied: more.applied } : {}),
       ...(more.answered ? { answered: more.answered } : {}),

@@ -1,0 +1,89 @@
+/** Does to a network what the plan says, at its times, and puts everything right again at the end. */
+import type { Network } from "./network.ts";
+import type { Injection, Plan, ReceiverFault } from "./plan.ts";
+
+export type Counts = { kills: number; restarts: number; faults: number };
+/** Receivers of webhooks that can be made to fail. */
+export type Breakable = { fail(kind: ReceiverFault | undefined): void };
+
+export type Faults = {
+  counts(): Counts;
+  /** Resolves when the last injection is over. */
+  done: Promise<void>;
+  /** Begins no more, ends what is in force, and resolves when everything runs. */
+  settle(): Promise<void>;
+};
+
+export function injectFaults(plan: Plan, network: Network, receivers: readonly Breakable[]): Faults {
+  const began = performance.now();
+  const counts: Counts = { kills: 0, restarts: 0, faults: 0 };
+  const abort = new AbortController();
+  const { signal } = abort;
+  /** Resolves at that time of the run, or at its end. */
+  const until = (ms: number) =>
+    new Promise<void>((resolve) => {
+      if (signal.aborted) return resolve();
+      const timer = setTimeout(resolve, Math.max(0, began + ms - performance.now()));
+      signal.addEventListener("abort", () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+
+  async function inject(injection: Injection): Promise<void> {
+    await until(injection.at);
+    if (signal.aborted) return;
+    const over = () => until(injection.until);
+    switch (injection.what) {
+      case "rpc": {
+        const way = network.gateways[injection.gateway]?.way;
+        await way?.force(injection.window);
+        await over();
+        return way?.force(undefined);
+      }
+      case "kill":
+      case "stop": {
+        const gateway = network.gateways[injection.gateway];
+        if (injection.what === "kill") counts.kills += 1;
+        counts.faults += 1;
+        await gateway?.end(injection.what === "kill" ? "SIGKILL" : "SIGTERM");
+        await over();
+        return gateway?.start();
+      }
+      case "pause": {
+        const gateway = network.gateways[injection.gateway];
+        counts.faults += 1;
+        gateway?.pause();
+        await over();
+        return gateway?.resume();
+      }
+      case "database":
+        counts.restarts += 1;
+        counts.faults += 1;
+        return network.postgres.restart(injection.how);
+      case "receiver":
+        counts.faults += 1;
+        receivers[injection.receiver]?.fail(injection.kind);
+        await over();
+        return receivers[injection.receiver]?.fail(undefined);
+    }
+  }
+
+  // one track after the other within itself: a slow end must not meet the next beginning
+  const trackOf = (one: Injection) =>
+    `${one.what === "rpc" || one.what === "database" || one.what === "receiver" ? one.what : "process"} ${"gateway" in one ? one.gateway : "receiver" in one ? one.receiver : ""}`;
+  const tracks = [...Map.groupBy(plan.injections, trackOf).values()];
+  const done = Promise.all(
+    tracks.map(async (track) => {
+      for (const injection of track) await inject(injection);
+    }),
+  ).then(() => {});
+  return {
+    counts: () => ({ ...counts, faults: counts.faults + network.gateways.reduce((sum, { way }) => sum + way.struck(), 0) }),
+    done,
+    async settle() {
+      abort.abort();
+      await done;
+    },
+  };
+}

@@ -1,0 +1,63 @@
+/** What the feed must say, derived from the chain's logs alone, and whether what was seen is that: all of it, once, in order. */
+import type { ChainEvent } from "../../server/chain/contracts.ts";
+import type { OnChain } from "./ledger.ts";
+
+export type Seen = { position: bigint; type: string; number: string | undefined };
+export type Gaps = { missed: number; disordered: number; wrong: string[] };
+
+const types: Record<string, string> = {
+  Transferred: "invoice.transferred",
+  Claimed: "claim.created",
+  Withdrawn: "claim.withdrawn",
+  Reimbursed: "invoice.reimbursed",
+  Rejected: "claim.rejected",
+  Reversed: "invoice.reversed",
+  TaxpayerEnrolled: "taxpayer.enrolled",
+  QuotaSet: "quota.set",
+  QuotaDrawn: "quota.drawn",
+  QuotaGivenBack: "quota.given-back",
+  SegmentAllotted: "segment.allotted",
+  KeyRotated: "key.rotated",
+};
+
+/** The whole feed: position is (block × 2^16 + log index) × 2^11 + row of the log. */
+export function feedOf(chain: Pick<OnChain, "events">): Seen[] {
+  return chain.events.flatMap((event): Seen[] => {
+    const position = ((BigInt(event.block) << 16n) + BigInt(event.index)) << 11n;
+    if (event.name === "LotSealed") {
+      const [first, count] = [BigInt(event.args["first"] as string), event.args["count"] as number];
+      return Array.from({ length: count }, (_, i) => ({ position: position + BigInt(i), type: "invoice.issued", number: String(first + BigInt(i)) }));
+    }
+    const type = event.name === "Refused" && event.args["alarm"] === true ? "reimbursement.refused" : types[event.name];
+    const id = event.args["id"];
+    return type === undefined ? [] : [{ position, type, number: id === undefined ? undefined : String(id) }];
+  });
+}
+
+/** What a taxpayer must at least be shown: what it has sealed as an issuer, what was asked of it and what it did as an employer. */
+export function owedTo(chain: OnChain, index: number): Seen[] {
+  const mine = ({ name, args }: ChainEvent) =>
+    (name === "LotSealed" && args["issuer"] === index) || (["Claimed", "Rejected", "Reimbursed"].includes(name) && args["employer"] === index);
+  return feedOf({ events: chain.events.filter(mine) });
+}
+
+/** Compares what somebody has seen, in the order in which it came, with what there is. Test events and what came twice must be gone. */
+export function compare(who: string, expected: readonly Seen[], seen: readonly Seen[]): Gaps {
+  const wrong: string[] = [];
+  let disordered = 0;
+  for (const [i, one] of seen.entries()) if (i > 0 && one.position <= (seen[i - 1] as Seen).position) disordered += 1;
+  const found = new Map(seen.map((one) => [one.position, one]));
+  let missed = 0;
+  for (const one of expected) {
+    const same = found.get(one.position);
+    if (same && same.type === one.type && same.number === one.number) continue;
+    missed += 1;
+    if (missed <= 5) wrong.push(`${who} missed ${one.type} ${one.number ?? ""} at ${one.position}${same ? `, and has seen ${same.type} there` : ""}`);
+  }
+  const known = new Set(expected.map((one) => one.position));
+  const strange = seen.filter((one) => !known.has(one.position));
+  if (strange.length > 0) wrong.push(`${who} has seen ${strange.length} events that are none, the first ${strange[0]?.type} at ${strange[0]?.position}`);
+  if (missed > 5) wrong.push(`${who} missed ${missed} events in all`);
+  if (disordered > 0) wrong.push(`${who} has seen ${disordered} events out of order`);
+  return { missed, disordered, wrong };
+}

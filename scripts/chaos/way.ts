@@ -1,0 +1,140 @@
+/**
+ * The way between one gateway and the node: passes JSON-RPC on over HTTP, and does to single calls what the window in force says
+ * (plan.ts has the table of kinds).
+ *
+ * Calls of a batch are taken one after the other, as a node may; a cut, a loss or silence takes the whole batch's answer with it.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { delayOf, strikes, type Window } from "./plan.ts";
+
+export type FaultyWay = {
+  url: string;
+  /** What happens to calls from now on; undefined: they pass. */
+  force(window: Window | undefined): Promise<void>;
+  /** Calls that were struck so far. */
+  struck(): number;
+  close(): Promise<void>;
+};
+
+type Rpc = { id: unknown; method: string; params: unknown[] };
+type Said = { jsonrpc: string; id: unknown; result?: unknown; error?: unknown };
+type Answer = Said | "cut" | "silence" | "busy";
+
+const RAW = "eth_sendRawTransaction";
+
+export async function startFaultyWay(node: string): Promise<FaultyWay> {
+  let current: { window: Window; calls: number; stands: number } | undefined;
+  let struck = 0;
+
+  async function ask(body: string): Promise<unknown> {
+    const answer = await fetch(node, { method: "POST", headers: { "content-type": "application/json" }, body });
+    return answer.json();
+  }
+  const forward = (call: Rpc) => ask(JSON.stringify({ jsonrpc: "2.0", ...call })) as Promise<Said>;
+  const error = (id: unknown, message: string): Said => ({ jsonrpc: "2.0", id, error: { code: -32_000, message } });
+
+  async function answer(call: Rpc): Promise<Answer> {
+    if (current === undefined) return forward(call);
+    const { window, stands } = current;
+    const nth = current.calls;
+    current.calls += 1;
+    const { kind } = window;
+    const concerned =
+      kind === "nonce" || kind === "known" || kind === "duplicate" ? call.method === RAW : kind === "empty" ? call.method === "eth_getLogs" : true;
+    if (!concerned || !strikes(window, nth)) return forward(call);
+    struck += 1;
+    switch (kind) {
+      case "drop":
+        return "silence";
+      case "cut":
+        return "cut";
+      case "busy":
+        return "busy";
+      case "lose":
+        await forward(call);
+        return "cut";
+      case "delay":
+        await new Promise((resolve) => setTimeout(resolve, delayOf(window, nth)));
+        return forward(call);
+      case "duplicate":
+        await forward(call);
+        return forward(call);
+      case "deny":
+        await forward(call);
+        return error(call.id, "internal error");
+      case "nonce":
+        return error(call.id, "nonce too low");
+      case "known":
+        return error(call.id, "already known");
+      case "empty":
+        return { ...(await forward(call)), result: [] };
+      default:
+        return standing(call, stands);
+    }
+  }
+
+  /** What a node says that has no block after `last`. It takes raw transactions all the same. */
+  async function standing(call: Rpc, last: number): Promise<Said> {
+    const quantity = `0x${last.toString(16)}`;
+    const beyond = (block: unknown) => typeof block === "string" && block.startsWith("0x") && Number(block) > last;
+    const at = { eth_call: 1, eth_getTransactionCount: 1, eth_getCode: 1, eth_getBalance: 1 }[call.method];
+    if (at !== undefined) {
+      if (beyond(call.params[at])) return error(call.id, "header not found");
+      const params = call.params.map((param, i) => (i === at && param === "latest" ? quantity : param));
+      return forward({ ...call, params });
+    }
+    if (call.method === "eth_getBlockByNumber" && call.params[0] === "latest") return forward({ ...call, params: [quantity, ...call.params.slice(1)] });
+    const said = await forward(call);
+    type Placed = { blockNumber?: string; number?: string } | null;
+    const of = (result: unknown) => (result as Placed)?.blockNumber ?? (result as Placed)?.number;
+    if (call.method === "eth_blockNumber") return beyond(said.result) ? { ...said, result: quantity } : said;
+    if (call.method === "eth_getBlockReceipts")
+      return { ...said, result: ((said.result as Placed[] | null) ?? []).some((one) => beyond(of(one))) ? null : said.result };
+    if (Array.isArray(said.result)) return { ...said, result: said.result.filter((one) => !beyond(of(one))) };
+    return said.result !== null && typeof said.result === "object" && beyond(of(said.result)) ? { ...said, result: null } : said;
+  }
+
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const text = Buffer.concat(chunks).toString();
+    const send = (said: unknown) => response.setHeader("content-type", "application/json").end(JSON.stringify(said));
+    if (current === undefined) return void send(await ask(text));
+    const body = JSON.parse(text) as Rpc | Rpc[];
+    const answers: Said[] = [];
+    for (const { id, method, params } of Array.isArray(body) ? body : [body]) {
+      const said = await answer({ id, method, params });
+      // nobody answers: the caller's patience ends it, or the end of the run
+      if (said === "silence") return;
+      if (said === "cut") return void request.socket.destroy();
+      if (said === "busy") {
+        response.statusCode = struck % 2 === 0 ? 503 : 429;
+        return void response.end("<html><body>Busy</body></html>");
+      }
+      answers.push(said);
+    }
+    send(Array.isArray(body) ? answers : answers[0]);
+  }
+
+  // a gateway that was killed has broken its connections: that is nobody's fault here
+  const server = createServer((request, response) => void serve(request, response).catch(() => request.socket.destroy()));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async force(window) {
+      if (window === undefined) {
+        current = undefined;
+        return;
+      }
+      const { result } = (await ask(JSON.stringify({ jsonrpc: "2.0", id: 1, method: "eth_blockNumber", params: [] }))) as { result: string };
+      current = { window, calls: 0, stands: Math.max(0, Number(result) - window.amount) };
+    },
+    struck: () => struck,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
