@@ -122,7 +122,7 @@ export function createDispatcher(deps: Deps): Dispatcher {
                   ${signed.map((one) => one.digest)}::text[], ${signed.map((one) => JSON.stringify(one.signatures))}::text[])
         as s (id, status, message, digest, signatures)
       where o.id = s.id`;
-    await announce(tx);
+    await announce(tx, "operation");
   }
 
   const domainOf = (command: Command) => (command.type === "registry" ? contracts.domains.registry : contracts.domains.ledger);
@@ -333,7 +333,7 @@ export function createDispatcher(deps: Deps): Dispatcher {
 
   async function run(): Promise<void> {
     while (!stopping) {
-      const change = deps.changes.wait(deps.pollMs);
+      const change = deps.changes.wait(deps.pollMs, "operation", "outcome", "block", "lease");
       try {
         if (deps.lease.held()) await wake();
       } catch (cause) {

@@ -68,7 +68,7 @@ export async function enqueue(tx: Tx, operation: NewOperation): Promise<string> 
   if (operation.command.type === "act") {
     await tx`insert into operation_invoices (operation, number) select ${id}, unnest(${operation.command.invoices}::numeric[])`;
   }
-  await announce(tx);
+  await announce(tx, "operation");
   return id;
 }
 
@@ -79,7 +79,7 @@ export async function enqueueSeals(tx: Tx, lots: readonly { first: string; accou
     select 'seal', l.account, jsonb_build_object('type', 'seal', 'first', l.first), array[l.account]
     from unnest(${lots.map((lot) => lot.first)}::text[], ${lots.map((lot) => lot.account)}::text[]) as l (first, account)
     returning id, command->>'first' as first`;
-  await announce(tx);
+  await announce(tx, "operation");
   return new Map(rows.map((row) => [row.first, row.id]));
 }
 
@@ -106,7 +106,7 @@ export async function finish(
            result = ${more.result ? tx.json(more.result) : null}, updated_at = now()
     where id = ${id}`;
   await tx`delete from operation_invoices where operation = ${id}`;
-  await announce(tx);
+  await announce(tx, "outcome");
 }
 
 /** Ends several that are done. */
@@ -116,7 +116,7 @@ export async function finishDone(tx: Tx, done: readonly { id: string; result: Re
     update operations o set status = 'done', problem = null, result = d.result::jsonb, updated_at = now()
     from unnest(${ids}::uuid[], ${done.map((one) => JSON.stringify(one.result))}::text[]) as d (id, result) where o.id = d.id`;
   await tx`delete from operation_invoices where operation = any(${ids}::uuid[])`;
-  await announce(tx);
+  await announce(tx, "outcome");
 }
 
 /** Sends an operation back to be signed anew, not before so many milliseconds. */
@@ -125,5 +125,5 @@ export async function requeue(tx: Tx, id: string, problem: StoredProblem, delayM
     update operations set status = 'queued', message = null, digest = null, signatures = '{}', send = null, tries = tries + 1,
            problem = ${tx.json(problem as unknown as Json)}, not_before = now() + ${delayMs} * interval '1 millisecond', updated_at = now()
     where id = ${id}`;
-  await announce(tx);
+  await announce(tx, "operation");
 }

@@ -47,31 +47,39 @@ export async function migrate(sql: Sql): Promise<string[]> {
   return applied;
 }
 
+/**
+ * What has changed. accepted: invoices to be sealed. operation: one that the dispatcher can take up. send: one in a lane, or room in it.
+ * outcome: an operation has ended. block: the projections have moved. lease: one is free, or has a new holder. webhook: one is to be
+ * looked at anew.
+ */
+export type Topic = "accepted" | "operation" | "send" | "outcome" | "block" | "lease" | "webhook";
+
 export type Changes = {
-  /** Resolves at the next change after the call, or after so long. */
-  wait(milliseconds: number): Promise<void>;
-  /** Calls back on every change, also right after the connection was lost and is back. */
-  on(listener: () => void): () => void;
+  /** Resolves at the next change of these topics after the call, or after so long. */
+  wait(milliseconds: number, ...topics: Topic[]): Promise<void>;
+  /** Calls back on every change of these topics, also right after the connection was lost and is back. */
+  on(topics: readonly Topic[], listener: () => void): () => void;
   close(): Promise<void>;
 };
 
 /** Says in a transaction that something waiters look for has changed; heard when it commits. */
-export const announce = async (tx: Tx): Promise<void> => void (await tx`select pg_notify('changes', '')`);
+export const announce = async (tx: Tx, topic: Topic): Promise<void> => void (await tx`select pg_notify('changes', ${topic})`);
 
 /** Listens to what `announce` says, in this process or another. Waiters must also look again on their own from time to time. */
 export async function openChanges(sql: Sql): Promise<Changes> {
-  const listeners = new Set<() => void>();
-  const tell = () => {
-    for (const listener of [...listeners]) listener();
+  const listeners = new Map<() => void, readonly Topic[]>();
+  // without a topic: the connection is back, and what was said meanwhile is not known
+  const tell = (topic: string | undefined) => {
+    for (const [listener, topics] of [...listeners]) if (topic === undefined || topics.includes(topic as Topic)) listener();
   };
   const listening = await sql.listen("changes", tell);
-  const on = (listener: () => void) => {
-    listeners.add(listener);
+  const on = (topics: readonly Topic[], listener: () => void) => {
+    listeners.set(listener, topics);
     return () => void listeners.delete(listener);
   };
   return {
     on,
-    wait: (milliseconds) =>
+    wait: (milliseconds, ...topics) =>
       new Promise((resolve) => {
         const done = () => {
           clearTimeout(timer);
@@ -79,7 +87,7 @@ export async function openChanges(sql: Sql): Promise<Changes> {
           resolve();
         };
         const timer = setTimeout(done, milliseconds);
-        const off = on(done);
+        const off = on(topics, done);
       }),
     close: () => listening.unlisten(),
   };

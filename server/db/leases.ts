@@ -32,7 +32,7 @@ export const always: Lease = { held: () => true };
 export type Leases = {
   /** The lease of this name, wanted from the next heartbeat on. */
   lease(name: string): Lease;
-  /** Begins the heartbeat; resolves after the first, also when the database did not answer it. */
+  /** Begins the heartbeat, once; resolves after the first, also when the database did not answer it. */
   start(): Promise<void>;
   /** Hands over: what was held is free from now on, and the others hear of it. Their work has to be over before. */
   stop(): Promise<void>;
@@ -64,6 +64,7 @@ export function createLeases(deps: Deps): Leases {
   const holds = (one: Held) => performance.now() < one.until;
   let stopping = new AbortController();
   let running: Promise<void> = Promise.resolve();
+  let started: Promise<void> | undefined;
   let lost = false;
 
   async function beat(): Promise<void> {
@@ -95,7 +96,7 @@ export function createLeases(deps: Deps): Leases {
     if (taken.length === 0) return;
     log.info({ leases: taken }, "this process works");
     // the loops that wait for it hear it as any other change
-    await announce(sql);
+    await announce(sql, "lease");
   }
 
   /** A heartbeat that does not answer must not keep the next one from going out on another connection. */
@@ -112,7 +113,7 @@ export function createLeases(deps: Deps): Leases {
     return new Promise((resolve) => {
       const began = performance.now();
       let timer = setTimeout(done, everyMs);
-      const off = changes.on(() => {
+      const off = changes.on(["lease"], () => {
         if ([...wanted.values()].every(holds)) return;
         clearTimeout(timer);
         timer = setTimeout(done, Math.max(0, eagerMs - (performance.now() - began)));
@@ -135,25 +136,32 @@ export function createLeases(deps: Deps): Leases {
     }
   }
 
+  async function begin(): Promise<void> {
+    stopping = new AbortController();
+    await tryBeat();
+    running = run(stopping.signal);
+  }
+
   return {
     lease(name) {
       const one = wanted.get(name) ?? { sent: 0, until: 0 };
       wanted.set(name, one);
       return { held: () => holds(one) };
     },
-    async start() {
-      stopping = new AbortController();
-      await tryBeat();
-      running = run(stopping.signal);
+    start() {
+      started ??= begin();
+      return started;
     },
     async stop() {
+      await started;
+      started = undefined;
       stopping.abort();
       await running;
       for (const one of wanted.values()) one.until = 0;
       await sql
         .begin(async (tx) => {
           const freed = await tx`update leases set until = now() - interval '1 microsecond' where holder = ${holder} and until >= now()`;
-          if (freed.count > 0) await announce(tx);
+          if (freed.count > 0) await announce(tx, "lease");
         })
         .catch((cause: Error) => log.warn({ error: cause.message }, "the leases were not handed over: they run out"));
     },

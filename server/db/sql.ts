@@ -144,8 +144,8 @@ export type Sql = Tx & {
   end(options?: { timeout?: number }): Promise<void>;
   /** Connections of the pool now, and queries that wait for one. */
   connections(): { busy: number; idle: number; waiting: number };
-  /** Calls back on each notification, and when listening has begun or begun again after a lost connection. */
-  listen(channel: string, heard: () => void): Promise<{ unlisten(): Promise<void> }>;
+  /** Calls back on each notification, and without a payload when listening has begun or begun again after a lost connection. */
+  listen(channel: string, heard: (payload: string | undefined) => void): Promise<{ unlisten(): Promise<void> }>;
 };
 
 const types = new pg.TypeOverrides();
@@ -250,7 +250,7 @@ export function createSql({ url, connections, statementTimeoutMs, onIdleError }:
 
   const listeners = new Set<() => Promise<void>>();
 
-  async function listen(channel: string, heard: () => void): Promise<{ unlisten(): Promise<void> }> {
+  async function listen(channel: string, heard: (payload: string | undefined) => void): Promise<{ unlisten(): Promise<void> }> {
     let stopped = false;
     let client: pg.Client | undefined;
     async function open(): Promise<void> {
@@ -259,7 +259,7 @@ export function createSql({ url, connections, statementTimeoutMs, onIdleError }:
       next.once("end", () => {
         if (!stopped) void again();
       });
-      next.on("notification", heard);
+      next.on("notification", ({ payload }) => heard(payload));
       try {
         await next.connect();
         await next.query(`listen ${quoted(channel)}`);
@@ -269,7 +269,7 @@ export function createSql({ url, connections, statementTimeoutMs, onIdleError }:
         throw new DatabaseError(cause as Error);
       }
       client = next;
-      heard();
+      heard(undefined);
     }
     async function again(): Promise<void> {
       while (!stopped) {

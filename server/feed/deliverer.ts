@@ -258,7 +258,7 @@ export function createDeliverer(deps: Deps): Deliverer {
     while (!stopping.signal.aborted) {
       const { promise: woken, resolve } = Promise.withResolvers<void>();
       wake = resolve;
-      const change = Promise.race([deps.changes.wait(pollMs), woken]);
+      const change = Promise.race([deps.changes.wait(pollMs, "block", "webhook"), woken]);
       try {
         await step();
       } catch (cause) {

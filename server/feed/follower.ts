@@ -200,7 +200,7 @@ export function createFollower(deps: Deps): Follower {
         for (const projection of deps.projections) await projection.on[run[0]?.name ?? ""]?.(tx, run);
       }
       for (let i = 0; i < rows.length; i += FEED_PAGE) await tellFeed(tx, rows.slice(i, i + FEED_PAGE));
-      if (events.length > 0) await announce(tx);
+      if (events.length > 0) await announce(tx, "block");
       return true;
     });
     if (moved && deps.applied && events.length > 0) {
@@ -297,7 +297,7 @@ export function createFollower(deps: Deps): Follower {
     let patience = 0;
     let stoodBy = Number.NEGATIVE_INFINITY;
     while (!stopping) {
-      const change = deps.changes.wait(Math.min(deps.pollMs, 1_000));
+      const change = deps.changes.wait(Math.min(deps.pollMs, 1_000), "lease");
       let more = false;
       try {
         if (deps.lease.held()) {

@@ -60,7 +60,7 @@ export function createTail({ sql, changes, log, keep = 2_000, pollMs = 1_000 }: 
 
   async function run(): Promise<void> {
     while (!stopped && followers > 0) {
-      const change = changes.wait(pollMs);
+      const change = changes.wait(pollMs, "block");
       let more = false;
       try {
         more = await pull();

@@ -35,7 +35,8 @@ export type HandlerDeps = {
 
 /** Requests that share a transaction: past this many a larger group costs as much an invoice, and its last one waits longer. */
 const MAX_GROUP = 64;
-const GROUPS_AT_ONCE = 2;
+/** One: a second would mostly wait for what the first holds, and leave it the smaller for that. */
+const GROUPS_AT_ONCE = 1;
 
 /** Others may use up what a remedy has brought before this request comes to it. */
 const MAX_TRIES = 5;

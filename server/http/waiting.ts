@@ -31,7 +31,7 @@ export async function waitFor<T>(
   while (!signal.aborted) {
     const left = Math.max(0, end - performance.now());
     // listening begins before the look: a change that comes between look and wait is not missed
-    const changed = changes.wait(Math.min(POLL_MS, left));
+    const changed = changes.wait(Math.min(POLL_MS, left), "block", "outcome");
     const found = await look();
     if (found !== undefined) return found;
     if (left === 0) return undefined;

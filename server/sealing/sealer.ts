@@ -95,7 +95,7 @@ export function createSealer(deps: Deps): Sealer {
   async function run(): Promise<void> {
     while (!stopping) {
       // listening begins before the look: what is accepted meanwhile is not slept over
-      const change = deps.changes.wait(Math.min(deps.lotAgeMs, MAX_WAIT_MS));
+      const change = deps.changes.wait(Math.min(deps.lotAgeMs, MAX_WAIT_MS), "accepted", "lease");
       try {
         const due = deps.lease.held() ? await close() : undefined;
         // until the first of them is old there is nothing to close but what fills up: that can wait a moment, not longer

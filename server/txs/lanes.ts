@@ -137,7 +137,7 @@ export async function cancelSend(deps: Pick<Deps, "sql" | "keys" | "chainId">, s
     await tx`
       update sends set cancel_raw = ${raw}, cancel_hash = ${hash}, fault = null, reason = null, errors = 0, first_error_at = null, retry_at = null
       where id = ${send}`;
-    await announce(tx);
+    await announce(tx, "send");
     return { outcome: "asked", lane, nonce };
   });
 }
@@ -159,7 +159,7 @@ export function createLanes(deps: Deps): Lanes {
       update sends set status = ${status}, block = ${block}, last_error = ${reason ?? null}, fault = null, reason = null where id = ${send} and status = 'pending'`;
     if (row.count === 0) return false;
     if (reason !== undefined) await deps.failed(tx, send, reason);
-    await announce(tx);
+    await announce(tx, "send");
     return true;
   }
 
@@ -265,13 +265,15 @@ export function createLanes(deps: Deps): Lanes {
 
   /** Gives nonces to what is queued, as far as the window allows, and writes the signed bytes. */
   async function sign(lane: Lane): Promise<Outgoing[]> {
+    const [one] = await sql`select 1 from sends where lane = ${lane.name} and status = 'queued' limit 1`;
+    if (one === undefined) return [];
     return sql.begin(async (tx) => {
       // one process at a time hands out this lane's nonces
       const [row] = await tx<{ base_nonce: bigint }[]>`select base_nonce from lanes where name = ${lane.name} for update`;
       const base = row?.base_nonce ?? 0n;
       const [known] = await tx<{ next: bigint; out: bigint }[]>`
-        select greatest(max(nonce) + 1, ${base}::bigint) as next, count(*) filter (where status = 'pending') as out
-        from sends where lane = ${lane.name} and nonce is not null`;
+        select greatest((select max(nonce) + 1 from sends where lane = ${lane.name}), ${base}::bigint) as next,
+               (select count(*) from sends where lane = ${lane.name} and status = 'pending') as out`;
       const room = deps.window - Number(known?.out ?? 0n);
       if (room <= 0) return [];
       const queued = await tx<{ id: bigint; to_address: string; data: string; gas: bigint }[]>`
@@ -329,7 +331,7 @@ export function createLanes(deps: Deps): Lanes {
     let looked = Number.NEGATIVE_INFINITY;
     while (!stopping) {
       // listen before looking, so that what is queued meanwhile is not slept over
-      const change = deps.changes.wait(busy ? Math.min(deps.pollMs, 100) : deps.pollMs);
+      const change = deps.changes.wait(busy ? Math.min(deps.pollMs, 100) : deps.pollMs, "send", "lease");
       busy = false;
       try {
         const held = lease.held();
@@ -350,7 +352,7 @@ export function createLanes(deps: Deps): Lanes {
     async submit(tx, lane, send) {
       const [row] = await tx<{ id: bigint }[]>`
         insert into sends (lane, to_address, data, gas) values (${lane}, ${send.to}, ${send.data}, ${send.gas}) returning id`;
-      await announce(tx);
+      await announce(tx, "send");
       return (row as { id: bigint }).id;
     },
     start() {

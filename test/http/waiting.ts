@@ -36,7 +36,7 @@ describe("Prefer: wait", () => {
   const end = (job: string, outcome: string, tell = true) =>
     world.sql.begin(async (tx) => {
       await tx`update notes set outcome = ${outcome} where name = ${job}`;
-      if (tell) await announce(tx);
+      if (tell) await announce(tx, "outcome");
     });
 
   it("holds the answer until the work is done, and a replay gives the final answer", async () => {

@@ -321,7 +321,7 @@ describe("the follower", () => {
       const ids: string[] = [];
       for (const data of calls) ids.push(String(await via.lanes.submit(tx, "bureau", { to: foreign.registry, data, gas })));
       ids.push(String(await via.lanes.submit(tx, "bureau", { to: foreign.ledger, data: ledgerCall("setClosed", [true]), gas })));
-      await announce(tx);
+      await announce(tx, "block");
       return ids;
     });
     bench.proxy.rule = (call) => {

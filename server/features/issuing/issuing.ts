@@ -190,7 +190,7 @@ export function createIssuing(deps: Deps) {
     waiting.add(own);
     let draws = 0;
     for (const end = Date.now() + DRAW_PATIENCE_MS; Date.now() < end && draws < MAX_DRAWS; ) {
-      const change = changes.wait(250);
+      const change = changes.wait(250, "block", "outcome");
       const all = [...waiting].reduce((sum, one) => sum + one.gross, 0n);
       const drawing = await sql.begin((tx) => taxpayers.drawAhead(tx, issuer, period, all));
       if (drawing === undefined) break;
@@ -266,7 +266,7 @@ export function createIssuing(deps: Deps) {
         signers: [issuer.account],
       });
     }
-    await announce(tx);
+    await announce(tx, "accepted");
   }
 
   return {

@@ -100,7 +100,7 @@ export function createOperations(deps: { contracts: Contracts }) {
       await tx`
         update operations set signatures = ${tx.json(signatures as unknown as Json)}, status = ${complete ? "signed" : "awaiting-signature"}, updated_at = now()
         where id = ${id}`;
-      await announce(tx);
+      await announce(tx, "operation");
       return get(tx, caller, id);
     },
   };

@@ -112,7 +112,7 @@ export function webhookRoutes(webhooks: Webhooks): Route<Tx>[] {
       answers: { 200: { description: "The webhook", schema: webhook } },
       async run({ sql, caller, params: { id } }) {
         const body = await webhooks.enable(sql, caller, id);
-        await announce(sql);
+        await announce(sql, "webhook");
         return { status: 200, body };
       },
     }),
@@ -127,7 +127,7 @@ export function webhookRoutes(webhooks: Webhooks): Route<Tx>[] {
       answers: { 200: { description: "The webhook", schema: webhook } },
       async run({ sql, caller, params: { id }, body }) {
         const replayed = await webhooks.replay(sql, caller, id, body.after);
-        await announce(sql);
+        await announce(sql, "webhook");
         return { status: 200, body: replayed };
       },
     }),
