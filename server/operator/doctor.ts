@@ -275,9 +275,8 @@ export async function examine(deps: Deps): Promise<Report> {
 
   async function webhooks(): Promise<void> {
     const rows = await sql.unsafe<{ id: string; tries: number; disabled: string | null; behind: number | null }[]>(`
-      select w.id, w.tries, w.disabled, ${secondsSince("f.at")} as behind from webhooks w
-      left join lateral (select at from feed where position > w.position order by position limit 1) f on true
-      where w.tries > 0 or w.disabled in ('failing', 'gone') order by w.id limit 200`);
+      select id, tries, disabled, ${secondsSince("since")} as behind from webhook_backlog
+      where tries > 0 or disabled in ('failing', 'gone') order by id limit 200`);
     const [all] = await sql<{ active: bigint }[]>`select count(*) filter (where disabled is null) as active from webhooks`;
     facts["webhooks"] = { active: Number(all?.active), failing: rows.filter((row) => row.disabled === null).length };
     for (const { id, tries, disabled, behind } of rows.slice(0, MAX_TOLD)) {

@@ -78,10 +78,9 @@ export function createGauges(deps: Deps): void {
 
   async function webhooks(): Promise<void> {
     const rows = await sql<{ state: string; n: number; behind: number }[]>`
-      select case when w.disabled is not null then 'disabled' when w.tries > 0 then 'failing' else 'delivering' end as state, count(*)::float8 as n,
-             coalesce(max(extract(epoch from now() - f.at)) filter (where w.disabled is null), 0)::float8 as behind
-      from webhooks w left join lateral (select at from feed where position > w.position order by position limit 1) f on w.disabled is null
-      group by 1`;
+      select case when disabled is not null then 'disabled' when tries > 0 then 'failing' else 'delivering' end as state, count(*)::float8 as n,
+             coalesce(max(extract(epoch from now() - since)) filter (where disabled is null), 0)::float8 as behind
+      from webhook_backlog group by 1`;
     const by = new Map(rows.map((row) => [row.state, row]));
     metrics.set("onepiao_webhooks", ...["delivering", "failing", "disabled"].map((state) => ({ labels: { state }, value: by.get(state)?.n ?? 0 })));
     metrics.set("onepiao_webhook_lag_seconds", { value: Math.max(0, ...rows.map((row) => row.behind)) });
