@@ -187,6 +187,8 @@ function tagged(run: Run): Tx {
   return Object.assign(tag, { json: (value: Json) => new JsonValue(value), unsafe: (text: string) => run(text, []) }) as unknown as Tx;
 }
 
+const IDLE_IN_TRANSACTION_MS = 10_000;
+
 export type SqlOptions = { url: string; connections: number; statementTimeoutMs: number; onIdleError: (error: Error) => void };
 
 export function createSql({ url, connections, statementTimeoutMs, onIdleError }: SqlOptions): Sql {
@@ -195,7 +197,8 @@ export function createSql({ url, connections, statementTimeoutMs, onIdleError }:
     ...settings,
     max: connections,
     statement_timeout: statementTimeoutMs,
-    idle_in_transaction_session_timeout: 2 * statementTimeoutMs,
+    // a process that stands still in the middle of a transaction must not hold the others up for long
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
   });
   // a connection that breaks while it rests; the next query opens another
   pool.on("error", onIdleError);

@@ -1,8 +1,10 @@
 /**
  * Group commit: what comes while another group is at work waits for it and then goes together.
  *
- * Nobody waits for company: a lone item goes at once, and groups grow by themselves as the load does. An item's fate is its own:
- * when the group as a whole throws, each of it is tried alone.
+ * Nobody waits for company: a lone item goes at once, and groups grow by themselves as the load does. One group is at work at a
+ * time, because two would mostly wait for what the other holds; but one that takes longer than its patience may hang on something
+ * of its own, and the next one does not wait for it. An item's fate is its own: when the group as a whole throws, each of it is
+ * tried alone.
  */
 export type Groups<T, R> = {
   /** Does the item's work in some group; its result, or what it threw. */
@@ -14,17 +16,22 @@ type Waiting<T, R> = { item: T; done(result: R): void; failed(error: unknown): v
 /** @param run One result for each item, in order; an Error among them is thrown to its item. */
 export function createGroups<T, R extends object>({
   max,
+  patienceMs,
   atOnce,
   run,
 }: {
   /** Items of one group. */
   max: number;
-  /** Groups at work at a time: while one waits for the database, the next is made. */
+  /** A group that has been at work for so long is not waited for. */
+  patienceMs: number;
+  /** Groups at work at a time, those that take long included. */
   atOnce: number;
   run(items: readonly T[]): Promise<readonly (R | Error)[]>;
 }): Groups<T, R> {
   const waiting: Waiting<T, R>[] = [];
   let working = 0;
+  /** A group is at work whose patience is not over. */
+  let prompt = false;
 
   const settle = (group: readonly Waiting<T, R>[], results: readonly (R | Error)[]) => {
     group.forEach((one, i) => {
@@ -44,11 +51,20 @@ export function createGroups<T, R extends object>({
   }
 
   function next(): void {
-    if (working === atOnce || waiting.length === 0) return;
+    if (prompt || working === atOnce || waiting.length === 0) return;
     working += 1;
-    void work(waiting.splice(0, max)).finally(() => {
-      working -= 1;
+    prompt = true;
+    let waitedFor = true;
+    const goOn = () => {
+      if (waitedFor) prompt = false;
+      waitedFor = false;
       next();
+    };
+    const timer = setTimeout(goOn, patienceMs);
+    void work(waiting.splice(0, max)).finally(() => {
+      clearTimeout(timer);
+      working -= 1;
+      goOn();
     });
   }
 

@@ -35,8 +35,9 @@ export type HandlerDeps = {
 
 /** Requests that share a transaction: past this many a larger group costs as much an invoice, and its last one waits longer. */
 const MAX_GROUP = 64;
-/** One: a second would mostly wait for what the first holds, and leave it the smaller for that. */
-const GROUPS_AT_ONCE = 1;
+/** Many times what a group takes under load: it hangs on a lock that somebody else holds. */
+const GROUP_PATIENCE_MS = 150;
+const GROUPS_AT_ONCE = 4;
 
 /** Others may use up what a remedy has brought before this request comes to it. */
 const MAX_TRIES = 5;
@@ -98,6 +99,7 @@ export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeco
     if (together === undefined) return undefined;
     return createGroups<Once & { prepared: unknown }, Outcome>({
       max: MAX_GROUP,
+      patienceMs: GROUP_PATIENCE_MS,
       atOnce: GROUPS_AT_ONCE,
       run: (group) =>
         exactly.onceTogether(group, (tx, fresh) =>

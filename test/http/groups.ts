@@ -1,13 +1,15 @@
 import { expect } from "chai";
 import { createGroups } from "../../server/http/groups.ts";
+import { until } from "../server/support/proxy.ts";
 
 describe("a group", () => {
   /** A worker whose groups end when they are told to. */
-  function worker(max: number, atOnce: number, outcome: (item: string) => { of: string } | Error = (item) => ({ of: item })) {
+  function worker(max: number, patienceMs: number, outcome: (item: string) => { of: string } | Error = (item) => ({ of: item })) {
     const begun: { items: readonly string[]; end(error?: Error): void }[] = [];
     const groups = createGroups<string, { of: string }>({
       max,
-      atOnce,
+      patienceMs,
+      atOnce: 2,
       run: (items) =>
         new Promise((resolve, reject) => {
           begun.push({ items, end: (error) => (error ? reject(error) : resolve(items.map(outcome))) });
@@ -19,7 +21,7 @@ describe("a group", () => {
   const turn = () => new Promise((resolve) => setImmediate(resolve));
 
   it("of one begins at once; what comes meanwhile goes together, in the order it came, and never more than allowed", async () => {
-    const { groups, begun } = worker(3, 1);
+    const { groups, begun } = worker(3, 60_000);
     const results = ["a", "b", "c", "d", "e"].map((item) => groups.add(item));
     expect(begun.map((one) => one.items)).to.deep.equal([["a"]]);
     begun[0]?.end();
@@ -31,22 +33,27 @@ describe("a group", () => {
     expect((await Promise.all(results)).map((result) => result.of)).to.deep.equal(["a", "b", "c", "d", "e"]);
   });
 
-  it("does not wait for one that hangs, as long as others may be at work", async () => {
-    const { groups, begun } = worker(10, 2);
+  it("does not wait for one that hangs beyond its patience, as long as others may be at work", async () => {
+    const { groups, begun, sizes } = worker(10, 5);
     const hanging = groups.add("hangs");
     const second = groups.add("second");
+    expect(sizes()).to.deep.equal([1]);
+    await until("the second group begins", () => begun.length === 2);
+    const third = groups.add("third");
     begun[1]?.end();
     expect((await second).of).to.equal("second");
-    await turn();
-    const third = groups.add("third");
-    begun[2]?.end();
-    expect((await third).of).to.equal("third");
+    await until("the third group begins", () => begun.length === 3);
+    // two are at work, of which both take long: no more than two
+    const fourth = groups.add("fourth");
     begun[0]?.end();
     expect((await hanging).of).to.equal("hangs");
+    await until("the fourth group begins", () => begun.length === 4);
+    for (const one of begun.slice(2)) one.end();
+    expect([(await third).of, (await fourth).of]).to.deep.equal(["third", "fourth"]);
   });
 
   it("gives a refusal to the one that it is for", async () => {
-    const { groups, begun } = worker(10, 1, (item) => (item === "bad" ? new Error("refused") : { of: item }));
+    const { groups, begun } = worker(10, 60_000, (item) => (item === "bad" ? new Error("refused") : { of: item }));
     const first = groups.add("first");
     const bad = groups.add("bad").catch((error: Error) => error.message);
     const good = groups.add("good");
@@ -58,7 +65,7 @@ describe("a group", () => {
   });
 
   it("that breaks is tried one by one: only what breaks alone is lost", async () => {
-    const { groups, begun, sizes } = worker(10, 1);
+    const { groups, begun, sizes } = worker(10, 60_000);
     const first = groups.add("first");
     const rest = ["a", "poison", "c"].map((item) =>
       groups.add(item).then(

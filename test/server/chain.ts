@@ -247,11 +247,14 @@ describe("the node", () => {
 
   it("the bloom filter of every header is that of the block's logs, and has none that is not there", async () => {
     const head = await chain.head();
-    const headers = await chain.headers(1, head);
-    expect(headers.map((header) => header.number)).to.deep.equal(Array.from({ length: head }, (_, i) => i + 1));
+    // the chain is older than this deployment, and has many blocks by now
+    const from = Math.max(1, deployment.block - 20);
+    const to = Math.min(head, deployment.block + 100);
+    const headers = await chain.headers(from, to);
+    expect(headers.map((header) => header.number)).to.deep.equal(Array.from({ length: to - from + 1 }, (_, i) => from + i));
     const { accessManager, registry, ledger } = deployment;
     const all = [accessManager, registry, ledger];
-    const logs = await chain.logs(all, 1, head);
+    const logs = await chain.logs(all, from, to);
     let full = 0;
     for (const header of headers) {
       const inBlock = logs.filter((log) => log.block === header.number);
