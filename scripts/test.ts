@@ -8,24 +8,31 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { report, root, runStep, type Step } from "./run.ts";
 
-const files = (folder: string, ending: string) =>
+const files = (folder: string) =>
   readdirSync(join(root, "test", folder))
-    .filter((name) => name.endsWith(ending))
+    .filter((name) => name.endsWith(".ts"))
     .map((name) => `test/${folder}/${name}`);
-const mocha = (name: string, folders: string[]): Step => ({
-  name,
-  command: "mocha",
-  args: ["--no-config", "--timeout", "120000", ...folders.flatMap((folder) => files(folder, ".ts"))],
-});
+const mocha = (name: string, paths: string[]): Step => ({ name, command: "mocha", args: ["--no-config", "--timeout", "120000", ...paths] });
+
+/** Of test/server: the mechanisms without HTTP. They take as long as all the rest. */
+const mechanisms = ["acts", "chain", "feed", "keys", "leases", "sealing", "txs"].map((name) => `test/server/${name}.ts`);
 
 const chains: Step[][] = [
   [
     { name: "types", command: "tsc", args: ["-p", "."] },
     { name: "contracts, in Solidity", command: "hardhat", args: ["test", "solidity"] },
-    { name: "contracts, in TypeScript", command: "hardhat", args: ["test", "mocha", "--no-compile", ...files("contracts", ".ts")] },
+    { name: "contracts, in TypeScript", command: "hardhat", args: ["test", "mocha", "--no-compile", ...files("contracts")] },
+    mocha("gateway, mechanisms", mechanisms),
+  ],
+  [
+    mocha("formats", files("formats")),
+    mocha("http", files("http")),
+    mocha(
+      "gateway",
+      files("server").filter((path) => !mechanisms.includes(path)),
+    ),
     { name: "gateways under fire", command: "node", args: ["scripts/chaos.ts", "--seed", "1", "--seconds", "20"] },
   ],
-  [mocha("formats", ["formats"]), mocha("http", ["http"]), mocha("gateway", ["server"])],
 ];
 
 const counts = { passed: 0, failed: 0 };
