@@ -297,7 +297,8 @@ export function createFollower(deps: Deps): Follower {
     let patience = 0;
     let stoodBy = Number.NEGATIVE_INFINITY;
     while (!stopping) {
-      const change = deps.changes.wait(Math.min(deps.pollMs, 1_000), "lease");
+      // a lane that has seen a receipt knows of a block that there is to read
+      const change = deps.changes.wait(Math.min(deps.pollMs, 1_000), "lease", "send");
       let more = false;
       try {
         if (deps.lease.held()) {
