@@ -16,12 +16,17 @@ type Waiting<T, R> = { item: T; done(result: R): void; failed(error: unknown): v
 /** @param run One result for each item, in order; an Error among them is thrown to its item. */
 export function createGroups<T, R extends object>({
   max,
+  weigh,
+  maxWeight,
   patienceMs,
   atOnce,
   run,
 }: {
   /** Items of one group. */
   max: number;
+  /** Weight of an item; those of a group together weigh at most `maxWeight`, unless it is a single one. */
+  weigh(item: T): number;
+  maxWeight: number;
   /** A group that has been at work for so long is not waited for. */
   patienceMs: number;
   /** Groups at work at a time, those that take long included. */
@@ -50,6 +55,17 @@ export function createGroups<T, R extends object>({
     }
   }
 
+  /** As many as go together, in the order in which they came. */
+  function take(): Waiting<T, R>[] {
+    let [count, weight] = [0, 0];
+    for (const { item } of waiting) {
+      weight += weigh(item);
+      if (count === max || (count > 0 && weight > maxWeight)) break;
+      count += 1;
+    }
+    return waiting.splice(0, count);
+  }
+
   function next(): void {
     if (prompt || working === atOnce || waiting.length === 0) return;
     working += 1;
@@ -61,7 +77,7 @@ export function createGroups<T, R extends object>({
       next();
     };
     const timer = setTimeout(goOn, patienceMs);
-    void work(waiting.splice(0, max)).finally(() => {
+    void work(take()).finally(() => {
       clearTimeout(timer);
       working -= 1;
       goOn();

@@ -35,6 +35,8 @@ export type HandlerDeps = {
 
 /** Requests that share a transaction: past this many a larger group costs as much an invoice, and its last one waits longer. */
 const MAX_GROUP = 64;
+/** Their bodies, in bytes: what one statement carries stays small, however large the documents. */
+const MAX_GROUP_BYTES = 4 * 1_048_576;
 /** Many times what a group takes under load: it hangs on a lock that somebody else holds. */
 const GROUP_PATIENCE_MS = 150;
 const GROUPS_AT_ONCE = 4;
@@ -99,6 +101,8 @@ export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeco
     if (together === undefined) return undefined;
     return createGroups<Once & { prepared: unknown }, Outcome>({
       max: MAX_GROUP,
+      weigh: ({ request }) => request.reduce((sum, part) => sum + part.length, 0),
+      maxWeight: MAX_GROUP_BYTES,
       patienceMs: GROUP_PATIENCE_MS,
       atOnce: GROUPS_AT_ONCE,
       run: (group) =>

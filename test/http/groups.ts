@@ -8,6 +8,8 @@ describe("a group", () => {
     const begun: { items: readonly string[]; end(error?: Error): void }[] = [];
     const groups = createGroups<string, { of: string }>({
       max,
+      weigh: (item) => item.length,
+      maxWeight: 30,
       patienceMs,
       atOnce: 2,
       run: (items) =>
@@ -50,6 +52,19 @@ describe("a group", () => {
     await until("the fourth group begins", () => begun.length === 4);
     for (const one of begun.slice(2)) one.end();
     expect([(await third).of, (await fourth).of]).to.deep.equal(["third", "fourth"]);
+  });
+
+  it("does not grow too heavy; one that is too heavy by itself goes alone", async () => {
+    const { groups, begun } = worker(10, 60_000);
+    const heavy = "h".repeat(40);
+    const results = ["first", "x".repeat(20), "y".repeat(10), "z", heavy, "last"].map((item) => groups.add(item));
+    for (let i = 0; i < 4; i += 1) {
+      begun[i]?.end();
+      await turn();
+    }
+    begun[4]?.end();
+    await Promise.all(results);
+    expect(begun.map((one) => one.items)).to.deep.equal([["first"], ["x".repeat(20), "y".repeat(10)], ["z"], [heavy], ["last"]]);
   });
 
   it("gives a refusal to the one that it is for", async () => {

@@ -159,6 +159,7 @@ describe("a route that cannot be served", () => {
     ["is a GET with a body", { body: z.string() }, /GET has no body/],
     ["has pages without bound", { query: z.object({ limit: z.coerce.number() }) }, /bound of 100/],
     ["goes on after no 202", { method: "post", settled: async () => undefined }, /202/],
+    ["works in groups and is no POST", { together: { prepare: () => undefined, run: async () => [] } } as never, /only a POST that has a caller/],
     ["answers nothing", { answers: {} }, /no answer/],
   ];
   for (const [what, change, fault] of unsound) {
