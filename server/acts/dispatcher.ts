@@ -99,20 +99,22 @@ export function createDispatcher(deps: Deps): Dispatcher {
     const signed: { id: string; status: string; message: Message; digest: string; signatures: Record<string, CompactSignature> }[] = [];
     const late: string[] = [];
     for (const operation of operations) {
-      const message = messages.get(operation.id);
-      if (!message) {
-        log.error({ operation: operation.id }, "an operation cannot be prepared: not all that it is about is there");
+      try {
+        const message = messages.get(operation.id);
+        if (!message) throw new Error("not all that it is about is there");
+        const hash = digest(domainOf(operation.command), message);
+        const signatures: Record<string, CompactSignature> = {};
+        for (const signer of new Set(operation.signers)) {
+          const signature = await keys.sign(keyOf.get(signer) ?? signer, hash);
+          if (signature) signatures[signer] = signature;
+        }
+        const complete = operation.signers.every((signer) => signatures[signer]);
+        signed.push({ id: operation.id, status: complete ? "signed" : "awaiting-signature", message, digest: hash, signatures });
+      } catch (cause) {
+        // its own fault: it waits, and the others go
+        log.error({ operation: operation.id, error: cause instanceof Error ? cause.message : String(cause) }, "an operation cannot be prepared");
         late.push(operation.id);
-        continue;
       }
-      const hash = digest(domainOf(operation.command), message);
-      const signatures: Record<string, CompactSignature> = {};
-      for (const signer of new Set(operation.signers)) {
-        const signature = await keys.sign(keyOf.get(signer) ?? signer, hash);
-        if (signature) signatures[signer] = signature;
-      }
-      const complete = operation.signers.every((signer) => signatures[signer]);
-      signed.push({ id: operation.id, status: complete ? "signed" : "awaiting-signature", message, digest: hash, signatures });
     }
     if (late.length > 0) await tx`update operations set not_before = now() + interval '5 seconds', tries = tries + 1 where id = any(${late}::uuid[])`;
     if (signed.length === 0) return;

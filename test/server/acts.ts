@@ -2,7 +2,7 @@
 import { expect } from "chai";
 import { Interface, Transaction } from "ethers";
 import { createEvidence } from "../../server/acts/evidence.ts";
-import { enqueue } from "../../server/acts/operations.ts";
+import { type Command, enqueue } from "../../server/acts/operations.ts";
 import { type ActArgument, type ActKind, actKinds, type ChainEvent, errorName, ZERO_ACCOUNT, ZERO_REF } from "../../server/chain/contracts.ts";
 import { type CompactSignature, compactSignature, digest, noSignature } from "../../server/chain/messages.ts";
 import type { Problem } from "../../server/kernel/problems.ts";
@@ -403,26 +403,29 @@ describe("acts", () => {
 
   it("an act that cannot be prepared, or whose evidence is not what was sealed, waits by itself", async () => {
     const who = await holder(bench);
-    const [good] = (await sealed(bench, main, issuer, { holder: who.address })) as [string];
+    const [good, another] = (await sealed(bench, main, issuer, { holder: who.address }, 2)) as [string, string];
     const [damaged] = (await sealed(bench, main, issuer, { holder: who.address })) as [string];
     const [row] = await bench.sql<{ content: string }[]>`select content from invoices where number = ${damaged}`;
     await bench.sql`update invoices set content = ${`0x${"00".repeat(32)}`} where number = ${damaged}`;
     await main.stop("dispatcher");
-    const [unsealed, broken, fine] = (await bench.queue(
+    const toNobody: Command = { type: "act", kind: "Transfer", to: "nobody", ref: ZERO_REF, invoices: [another] };
+    const [unsealed, nonsense, broken, fine] = (await bench.queue(
       claimBy(who, employer, "99999999999999999999"),
+      { kind: "transfer", party: who.address, command: toNobody, signers: [who.address] },
       claimBy(who, employer, damaged),
       claimBy(who, employer, good),
-    )) as [string, string, string];
+    )) as [string, string, string, string];
     main.start("dispatcher");
     await bench.done(fine);
-    expect([(await bench.operation(unsealed)).status, (await bench.operation(broken)).status]).to.deep.equal(["queued", "signed"]);
+    const statuses = await Promise.all([unsealed, nonsense, broken].map(async (id) => (await bench.operation(id)).status));
+    expect(statuses).to.deep.equal(["queued", "queued", "signed"]);
     expect(await about(damaged)).to.have.length(0);
     // what was restored is done in its turn
     await bench.sql`update invoices set content = ${row?.content as string} where number = ${damaged}`;
     await bench.sql`update operations set not_before = now() where id = ${broken}`;
     await bench.done(broken);
-    await bench.sql`delete from operation_invoices where operation = ${unsealed}`;
-    await bench.sql`delete from operations where id = ${unsealed}`;
+    await bench.sql`delete from operation_invoices where operation in (${unsealed}, ${nonsense})`;
+    await bench.sql`delete from operations where id in (${unsealed}, ${nonsense})`;
   });
 
   // ── the bureau's steering ───────────────────────────────────────────────────────────────────────────────────────────
