@@ -80,6 +80,7 @@ export HOLDER=${keys.holder.token}        # account ${keys.holder.account}
 curl -H "Authorization: Bearer $EMPLOYER" "$URL/v1/claims"
 curl -H "Authorization: Bearer $ISSUER" "$URL/v1/invoices?limit=3"
 curl -H "Authorization: Bearer $BUREAU" "$URL/v1/taxpayers"
+curl -N -H "Authorization: Bearer $BUREAU" "$URL/v1/events/stream?after=0"    # everything that has happened, and what happens next
 
 Ctrl-C stops everything; nothing is kept.`);
     await interrupted;
