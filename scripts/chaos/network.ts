@@ -9,11 +9,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { closeSync, openSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import type { Deployment } from "../../server/chain/deploy.ts";
 import { deployToSandbox, startSandboxChain } from "../../server/chain/sandbox.ts";
-import { type Postgres, startPostgres } from "../../server/db/postgres.ts";
+import { freePort, type Postgres, startPostgres } from "../../server/db/postgres.ts";
 import { root } from "../run.ts";
 import { type FaultyWay, startFaultyWay } from "./way.ts";
 
@@ -111,17 +110,6 @@ export async function startNetwork(folder: string, count: number, name: string):
 function inherited(): Record<string, string> {
   const keep = ["PATH", "HOME", "TMPDIR", "LANG", "SYSTEMROOT"];
   return Object.fromEntries(keep.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name] as string]])));
-}
-
-async function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
-    });
-  });
 }
 
 const cli = join(root, "server", "cli.ts");
