@@ -30,6 +30,8 @@ import { createOperations } from "./features/operations/operations.ts";
 import { operationRoutes } from "./features/operations/routes.ts";
 import { createPersons } from "./features/persons/persons.ts";
 import { personRoutes } from "./features/persons/routes.ts";
+import { createPickups } from "./features/pickups/pickups.ts";
+import { pickupRoutes } from "./features/pickups/routes.ts";
 import { taxpayerProjection } from "./features/taxpayers/projection.ts";
 import { taxpayerRoutes } from "./features/taxpayers/routes.ts";
 import { createTaxpayers } from "./features/taxpayers/taxpayers.ts";
@@ -190,6 +192,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       ...issuingRoutes(issuing, invoices),
       ...invoiceRoutes(invoices),
       ...transferRoutes(createTransfers({ invoices, persons })),
+      ...pickupRoutes(createPickups({ invoices, taxpayers, keys })),
       ...claimRoutes(createClaims({ vault, taxpayers, invoices }), taxpayers),
       ...ledgerRoutes(createLedger({ contracts })),
       ...operationRoutes(createOperations({ contracts })),

@@ -83,9 +83,11 @@ export async function enqueueSeals(tx: Tx, lots: readonly { first: string; accou
   return new Map(rows.map((row) => [row.first, row.id]));
 }
 
-/** Whether an unfinished act is about one of these invoices. */
-export async function busy(tx: Tx, numbers: readonly string[]): Promise<boolean> {
-  const [row] = await tx`select 1 from operation_invoices where number = any(${[...numbers]}::numeric[]) limit 1`;
+/** Whether an unfinished act is about one of these invoices; with `party`, one that this account wants done. */
+export async function busy(tx: Tx, numbers: readonly string[], party?: string): Promise<boolean> {
+  const [row] = await tx`
+    select 1 from operation_invoices i join operations o on o.id = i.operation
+    where i.number = any(${[...numbers]}::numeric[]) and ${party === undefined ? tx`true` : tx`o.party = ${party}`} limit 1`;
   return row !== undefined;
 }
 

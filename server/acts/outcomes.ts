@@ -35,18 +35,21 @@ async function succeeded(tx: Tx, run: readonly Applied[]): Promise<void> {
 }
 
 async function refused(tx: Tx, event: Applied): Promise<void> {
-  const [row] = await tx<{ id: string; tries: number }[]>`
-    select o.id, o.tries from operations o join sends s on s.id = o.send
+  const [row] = await tx<{ id: string; tries: number; act: string | null; actor: string | null }[]>`
+    select o.id, o.tries, o.command->>'kind' as act, o.signers[1] as actor from operations o join sends s on s.id = o.send
     where o.digest = ${String(event.args["act"])} and o.status = 'sent' and s.hash = ${event.tx} order by o.id limit 1`;
   if (!row) return;
   const problem = problemOf(String(event.args["reason"]), [String(event.args["id"]), String(event.args["found"])]);
   if (problem.code === "stale-version" && row.tries < MAX_TRIES) return requeue(tx, row.id, problem, 0);
   // whoever is told "already" is told what there is already
-  const [original] = await tx<{ number: string; state: string; updated_at: Date }[]>`
-    select number, state, updated_at from invoice_states where number = ${String(event.args["id"])}`;
+  const [original] = await tx<{ number: string; state: string; holder: string; updated_at: Date }[]>`
+    select number, state, holder, updated_at from invoice_states where number = ${String(event.args["id"])}`;
   const extra: Record<string, Json> = { ...problem.extra, alarm: event.args["alarm"] as boolean };
   if (original) extra["original"] = { number: original.number, state: original.state, since: original.updated_at.toISOString() };
-  await finish(tx, row.id, "refused", { problem: { ...problem, extra } });
+  // two hand the same invoice on for its holder: the second one's signature is good, and no longer the holder's
+  const overtaken = row.act === "Transfer" && problem.code === "signature-invalid" && original !== undefined && original.holder !== row.actor;
+  const told: StoredProblem = overtaken ? { code: "already-taken-over", detail: "Another holder was faster" } : problem;
+  await finish(tx, row.id, "refused", { problem: { ...told, extra } });
 }
 
 /** The catalogue's word for a contract's reason: selector, then the error's arguments. */

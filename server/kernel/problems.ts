@@ -49,6 +49,7 @@ export const catalogue = {
   "invoice-not-sealed": entry(409, "The invoice is accepted but not sealed yet", "later"),
   "claim-state": entry(409, "The claim's state does not allow this"),
   "transfer-state": entry(409, "The transfer's state does not allow this"),
+  "already-taken-over": entry(409, "The invoice has been taken over already"),
   "signature-not-wanted": entry(409, "This operation waits for no signature"),
   "signature-expired": entry(409, "The party's signature was not given in time", "later"),
   "too-many-streams": entry(429, "This API key has as many streams open as it may", "later"),

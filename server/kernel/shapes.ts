@@ -9,6 +9,16 @@ export const numberSchema = z
   .string()
   .regex(/^\d{20}$/, "number-has-20-digits")
   .meta({ id: "InvoiceNumber", description: "YY RR C and 15 digits", example: "26442000000000000001" });
+/** What the issuer of an untitled invoice without a holder hands to its customer, and what takes the invoice over. */
+export const pickupSchema = z
+  .strictObject({
+    number: numberSchema,
+    secret: z
+      .string()
+      .regex(/^0x[0-9a-fA-F]{64}$/, "secret-format")
+      .describe("32 bytes; whoever has it takes the invoice over"),
+  })
+  .meta({ id: "Pickup", description: "What POST /v1/pickups takes" });
 /** What a 202 says of the work that goes on. */
 export const operationRefSchema = z.object({ id: z.uuid(), href: z.string() }).meta({ id: "OperationRef" });
 /** A place in the feed: a decimal number within 63 bits. */

@@ -132,6 +132,17 @@ describe("nothing readable", function () {
     await must(call("POST", `/v1/claims/${paid}/reimburse`, undefined, { token: firm.token }));
     refused(await call("POST", `/v1/claims/${paid}/reimburse`, undefined, { token: firm.token }), "already-reimbursed");
 
+    // a pickup: its secret is in three bodies, and its key is kept
+    const untitled = invoiceOf(shop, { name: secret("无抬头的顾客名字") }, { ...rich, sourceId: secret("POS-PICKUP-7782-ORIGINAL") });
+    const { pickup } = await must(issue(untitled));
+    secret(pickup.secret);
+    secret(pickup.secret.slice(2));
+    expect((await call("GET", `/v1/invoices/${pickup.number}/pickup`, undefined, { token: shop.token })).body).deep.equals(pickup);
+    refused(await call("POST", "/v1/pickups", { ...pickup, secret: `${pickup.secret}00` }, { token: bob.token }), "invalid-request");
+    const elsewhere = { number: pickup.number, secret: secret(`0x${"7e57ab1e".repeat(8)}`) };
+    refused(await call("POST", "/v1/pickups", elsewhere, { token: bob.token }), "not-found");
+    await must(call("POST", "/v1/pickups", pickup, { token: bob.token }));
+
     // and an end before its time
     const amounts = { lines: [{ name: "*餐饮服务*餐费", amount: net, taxRate: "0.06", tax }], totals: rich.totals };
     const { number: reversed } = await must(issue(invoiceOf(shop, firm, amounts)));

@@ -14,6 +14,8 @@ export type InvoiceRow = {
   lot: string | null;
   status: InvoiceStatus;
   holder: string;
+  /** To whom it was sealed. */
+  leaf_holder: string;
   employer: number;
   titled: boolean;
   version: number;
@@ -37,7 +39,7 @@ export const contentHash = (salt: Uint8Array, canonical: string): string => kecc
 export function createInvoices(deps: Deps) {
   const { vault, taxpayers } = deps;
   const select = (tx: Tx) => tx`
-    select i.number, i.issuer, s.lot, coalesce(s.state, 'accepted') as status, coalesce(s.holder, i.leaf_holder) as holder,
+    select i.number, i.issuer, s.lot, coalesce(s.state, 'accepted') as status, coalesce(s.holder, i.leaf_holder) as holder, i.leaf_holder,
            coalesce(s.employer, i.leaf_buyer) as employer, i.leaf_buyer <> 0 as titled, coalesce(s.version, 0) as version,
            i.reverses, i.document, i.accepted_at, s.issued_at, s.updated_at
     from invoices i left join invoice_states s on s.number = i.number`;

@@ -31,6 +31,8 @@ export type Issuing = ReturnType<typeof createIssuing>;
 /** One invoice to be issued. `holder`: account of the first holder, from beside the document. */
 export type Wanted = { caller: Caller; read: ReadInvoice; holder: string | undefined };
 
+export type Accepted = { number: string; pickup: string | undefined };
+
 const DRAW_PATIENCE_MS = 15_000;
 /** Draws that one invoice may begin: a draw that the chain refuses is not tried for ever. */
 const MAX_DRAWS = 3;
@@ -51,7 +53,8 @@ type Draft = {
 type Original = { number: string; state: InvoiceStatus };
 /** A run of free numbers of a segment. */
 type Free = { segment: string; next: bigint; left: bigint };
-type Row = Draft & { number: string; segment: string; reverses: string | null };
+/** `pickup`: the secret of the one-time key that an invoice to nobody in particular is sealed to. */
+type Row = Draft & { number: string; segment: string; reverses: string | null; pickup: string | undefined };
 
 /** What a group's decisions are made on, and what they leave for the next one. */
 type Desk = {
@@ -224,14 +227,15 @@ export function createIssuing(deps: Deps) {
     run.left -= 1n;
     if (source) desk.issued.set(sourceKey(issuer.index, source), { number, state: "accepted" });
     if (reverses !== null) desk.reversing.add(reverses);
-    return { ...draft, number, segment: run.segment, reverses };
+    const toNobody = reverses === null && draft.holder === undefined && draft.buyer === undefined;
+    return { ...draft, number, segment: run.segment, reverses, pickup: toNobody ? invoices.pickupSecret(number) : undefined };
   }
 
   // ── write ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** The account that an invoice is sealed to. A red letter belongs to nobody: no act can be made on it. */
-  const leafHolder = ({ reverses, holder, buyer, number }: Row) =>
-    reverses !== null ? ZERO_ACCOUNT : (holder ?? buyer?.account ?? accountOfSecret(invoices.pickupSecret(number)));
+  const leafHolder = ({ reverses, holder, buyer, pickup }: Row) =>
+    pickup !== undefined ? accountOfSecret(pickup) : reverses !== null ? ZERO_ACCOUNT : ((holder ?? buyer?.account) as string);
 
   async function write(tx: Tx, rows: readonly Row[]): Promise<void> {
     const sealed = rows.map((row) => {
@@ -270,9 +274,12 @@ export function createIssuing(deps: Deps) {
   }
 
   return {
-    /** Accepts invoices: for each the number that it will be sealed under, or its refusal, which leaves nothing behind. */
-    async accept(tx: Tx, group: readonly Wanted[]): Promise<({ number: string } | Problem)[]> {
-      const results: ({ number: string } | Problem)[] = [];
+    /**
+     * Accepts invoices: for each the number that it will be sealed under, or its refusal, which leaves nothing behind. `pickup`: the
+     * secret that takes it over, for an untitled invoice without a holder.
+     */
+    async accept(tx: Tx, group: readonly Wanted[]): Promise<(Accepted | Problem)[]> {
+      const results: (Accepted | Problem)[] = [];
       const attempt = async <T>(place: number, work: () => T | Promise<T>): Promise<T | undefined> => {
         try {
           return await work();
@@ -303,7 +310,7 @@ export function createIssuing(deps: Deps) {
         const row = await attempt(place, () => decide(tx, draft, period, desk));
         if (!row) continue;
         rows.push(row);
-        results[place] = { number: row.number };
+        results[place] = { number: row.number, pickup: row.pickup };
       }
       if (rows.length > 0) await write(tx, rows);
       await taxpayers.keepQuotas(tx, period, quotas);

@@ -5,18 +5,25 @@ import { invoiceRequest } from "../../formats/document.ts";
 import { mediaTypes, readInvoice } from "../../formats/read.ts";
 import { type Answer, type Route, routeFor } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
-import { accountSchema, numberSchema } from "../../kernel/shapes.ts";
+import { accountSchema, numberSchema, pickupSchema } from "../../kernel/shapes.ts";
 import { type InvoiceStatus, type Invoices, invoiceStatuses, linksOf } from "../invoices/invoices.ts";
 import type { Issuing, Wanted } from "./issuing.ts";
 
 const route = routeFor<Tx>();
 const receipt = z
-  .object({ number: numberSchema, status: z.enum(invoiceStatuses), links: z.object({ self: z.string(), history: z.string() }) })
+  .object({
+    number: numberSchema,
+    status: z.enum(invoiceStatuses),
+    links: z.object({ self: z.string(), history: z.string() }),
+    pickup: pickupSchema.optional(),
+  })
   .meta({ id: "InvoiceReceipt" });
 
-const answer = (status: 201 | 202, number: string, state: InvoiceStatus): Answer => ({
+type Pickup = z.infer<typeof pickupSchema>;
+
+const answer = (status: 201 | 202, number: string, state: InvoiceStatus, pickup: Pickup | undefined): Answer => ({
   status,
-  body: { number, status: state, links: linksOf(number) },
+  body: { number, status: state, links: linksOf(number), ...(pickup && { pickup }) },
   headers: { Location: `/v1/invoices/${number}` },
 });
 
@@ -27,7 +34,7 @@ export function issuingRoutes(issuing: Issuing, invoices: Invoices): Route<Tx>[]
       path: "/v1/invoices",
       summary: "Issue an invoice",
       description:
-        "JSON, 数电票 XML or UBL 2.1 (EN 16931). 202: accepted, it will be sealed exactly once. With `Prefer: wait=10` the answer is 201 once it is sealed. The same sourceId of the same seller is a duplicate, and its answer names the first invoice.",
+        "JSON, 数电票 XML or UBL 2.1 (EN 16931). 202: accepted, it will be sealed exactly once. With `Prefer: wait=10` the answer is 201 once it is sealed. The same sourceId of the same seller is a duplicate, and its answer names the first invoice. An untitled invoice without a holder is answered with its pickup: what takes it over.",
       tag: "Invoices",
       roles: ["issuer"],
       query: z.object({ holder: accountSchema.optional().describe("First holder; for XML, which cannot say it") }),
@@ -57,13 +64,17 @@ export function issuingRoutes(issuing: Issuing, invoices: Invoices): Route<Tx>[]
           return { caller, read, holder: query.holder ?? read.holder };
         },
         async run(sql, group: readonly Wanted[]) {
-          return (await issuing.accept(sql, group)).map((result) => (result instanceof Problem ? result : answer(202, result.number, "accepted")));
+          return (await issuing.accept(sql, group)).map((result) => {
+            if (result instanceof Problem) return result;
+            const { number, pickup: secret } = result;
+            return answer(202, number, "accepted", secret === undefined ? undefined : { number, secret });
+          });
         },
       },
       async settled(sql, accepted) {
-        const { number } = accepted.body as { number: string };
+        const { number, pickup } = accepted.body as { number: string; pickup?: Pickup };
         const row = await invoices.find(sql, number);
-        return !row || row.status === "accepted" ? undefined : answer(201, number, row.status);
+        return !row || row.status === "accepted" ? undefined : answer(201, number, row.status, pickup);
       },
     }),
   ];

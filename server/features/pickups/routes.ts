@@ -1,0 +1,47 @@
+/** HTTP shape of pickups. */
+import { z } from "zod";
+import type { Tx } from "../../db/db.ts";
+import { type Route, routeFor } from "../../kernel/api.ts";
+import { accountSchema, numberSchema, operationRefSchema, pickupSchema } from "../../kernel/shapes.ts";
+import { linksOf } from "../invoices/invoices.ts";
+import { accepted, settle } from "../operations/operations.ts";
+import type { Pickups } from "./pickups.ts";
+
+const route = routeFor<Tx>();
+const tag = "Pickups";
+const pending = z.object({ number: numberSchema, operation: operationRefSchema });
+const taken = z.object({ number: numberSchema, holder: accountSchema, links: z.object({ self: z.string(), history: z.string() }) }).meta({ id: "TakenOver" });
+
+export function pickupRoutes(pickups: Pickups): Route<Tx>[] {
+  return [
+    route({
+      method: "post",
+      path: "/v1/pickups",
+      summary: "Take over an untitled invoice that was issued without a holder",
+      description:
+        "Whoever has the secret takes the invoice over, once; of several at once the chain decides. A wrong secret is answered as an unknown number is. A caller that keeps its own key signs the operation.",
+      tag,
+      roles: ["holder"],
+      body: pickupSchema,
+      answers: { 200: { description: "The caller holds it", schema: taken }, 202: { description: "Taken up", schema: pending } },
+      problems: ["not-found", "invoice-not-sealed", "already-taken-over", "wrong-state", "invoice-busy", "holder-suspended", "signature-expired"],
+      run: async ({ sql, caller, body }) => accepted(await pickups.take(sql, caller, body), { number: body.number }),
+      settled: (sql, answer, caller) =>
+        settle(sql, answer, async () => {
+          const { number } = answer.body as { number: string };
+          return { status: 200, body: { number, holder: caller.account, links: linksOf(number) } };
+        }),
+    }),
+    route({
+      method: "get",
+      path: "/v1/invoices/{number}/pickup",
+      summary: "What takes an invoice over, for its issuer, until somebody has",
+      tag,
+      roles: ["issuer"],
+      params: z.object({ number: numberSchema }),
+      answers: { 200: { description: "The number and its secret", schema: pickupSchema } },
+      problems: ["not-found", "forbidden", "already-taken-over", "wrong-state"],
+      run: async ({ sql, caller, params: { number } }) => ({ status: 200, body: { number, secret: await pickups.secretOf(sql, caller, number) } }),
+    }),
+  ];
+}
