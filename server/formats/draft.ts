@@ -12,8 +12,11 @@ import { type InvoiceDocument, invoiceDocument, shapeViolations } from "./docume
 import { checkDocument, type Format } from "./rules.ts";
 import type { Element } from "./xml.ts";
 
-/** `as` gives the member's text; it never fails: text that it cannot convert stays as it is and fails the document's shape. */
-export type Row = { to: string; from: string; as?: (text: string) => string };
+/**
+ * `as` gives the member's text; it never fails: text that it cannot convert stays as it is and fails the document's shape.
+ * `back` is its inverse, for a writer; without it a member's text is one that the format reads.
+ */
+export type Row = { to: string; from: string; as?: (text: string) => string; back?: (member: string) => string };
 
 /** How a format's paths are written: prefix by namespace, and the elements that may repeat (they always carry an index). */
 export type Style = { root: string; prefixes: ReadonlyMap<string, string>; repeated: ReadonlySet<string> };

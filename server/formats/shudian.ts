@@ -2,7 +2,8 @@
  * 数电票: the XML of China's fully digitalised e-invoice (root `EInvoice`, tag SWEI3200).
  *
  * Owns: where its elements go in a document, and the rules that only this format can know (the number stands twice, a
- * line's gross, the blue or red flag). Its times have no offset: they are Beijing's. Its number becomes `sourceId`.
+ * line's gross, the blue or red flag). Its times have no offset: they are Beijing's. Its number becomes `sourceId`,
+ * unless a gateway has written it, with a number of its own and the issuer's id beside it (`sourceIdSteps`).
  * Does not own: rules that hold for every invoice (rules.ts), the XML itself (xml.ts).
  */
 import { normaliseDecimal, normaliseMoney, parseMoney, percentToFraction } from "../kernel/money.ts";
@@ -28,6 +29,8 @@ const beijingTime = (text: string) => {
   const found = /^(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}:\d{2})$/.exec(text);
   return found ? `${found[1]}T${found[2]}+08:00` : text;
 };
+/** A document's time as the clock in Beijing shows it; parts of a second are dropped. */
+export const beijing = (time: string) => new Date(Date.parse(time) + 8 * 3_600_000).toISOString().slice(0, 19).replace("T", " ");
 /** 01 special, 02 ordinary; anything else stays and fails the document's shape. */
 const kind = (text: string) => (text === "01" ? "special" : text === "02" ? "ordinary" : text);
 
@@ -42,8 +45,8 @@ const party = (side: "Seller" | "Buyer"): Row[] =>
   ].map(([to, from]) => ({ to: `${side.toLowerCase()}/${to}`, from: `EInvoiceData/${side}Information/${side}${from}` }));
 
 const headRows: readonly Row[] = [
-  { to: "kind", from: "Header/InherentLabel/GeneralOrSpecialVAT/LabelCode", as: kind },
-  { to: "issuedAt", from: "EInvoiceData/BasicInformation/RequestTime", as: beijingTime },
+  { to: "kind", from: "Header/InherentLabel/GeneralOrSpecialVAT/LabelCode", as: kind, back: (member) => (member === "special" ? "01" : "02") },
+  { to: "issuedAt", from: "EInvoiceData/BasicInformation/RequestTime", as: beijingTime, back: beijing },
   { to: "sourceId", from: "TaxSupervisionInfo/InvoiceNumber" },
   ...party("Seller"),
   ...party("Buyer"),
@@ -79,6 +82,15 @@ const passengerRows: readonly Row[] = [
   { to: "vehicle", from: "Vehicletype" },
   { to: "seat", from: "Seat" },
 ];
+
+/** The tables, for write-shudian.ts. */
+export const shudianRows = { head: headRows, line: lineRows, passenger: passengerRows };
+
+/** Where a 数电票 that a gateway has written keeps the issuer's own ids: the numbers in it are the gateway's. */
+export const sourceIdSteps = {
+  own: "EInvoiceData/AdditionalInformation/SourceId",
+  reversed: "EInvoiceData/AdditionalInformation/ReversedSourceId",
+};
 
 /** A line's gross is not in the document: it is checked here, with the cent that a line may be off, and forgotten. */
 function checkLineGross(draft: Draft, line: Element, path: string): void {
@@ -119,6 +131,13 @@ export function readShudian(root: Element): InvoiceDocument {
   const draft = createDraft(root, style);
   draft.put("/currency", "CNY", "/EInvoice");
   draft.fill("", root, "/EInvoice", headRows);
+  for (const [to, from] of [
+    ["/sourceId", sourceIdSteps.own],
+    ["/reverses/sourceId", sourceIdSteps.reversed],
+  ] as const) {
+    const { element, path } = draft.find(root, from);
+    if (element?.text) draft.put(to, element.text, path);
+  }
   const data = draft.find(root, "EInvoiceData");
   const lines = draft.all(data.element, "IssuItemInformation").map((element, index) => ({ element, path: `${data.path}/IssuItemInformation[${index + 1}]` }));
   draft.put("/lines", [], `${data.path}/IssuItemInformation`);

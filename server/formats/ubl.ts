@@ -3,7 +3,8 @@
  *
  * Owns: where their elements go in a document, which type codes are read, and the rules of EN 16931 that only the format
  * can know. Tax is by breakdown, lines carry none. A time without an offset is taken as UTC. `cbc:ID` becomes `sourceId`;
- * attachments are listed by hash, their bytes stay in the stored original.
+ * attachments are listed by hash, their bytes stay in the stored original; another gateway's number of the invoice
+ * (`numberReference`) is no attachment and is forgotten.
  * Type codes: 380 and its kin are invoices; 381 and 384 are read only as a red letter (negative total and the reversed
  * invoice in `cac:BillingReference`), since taken as ordinary invoices they would count a second time.
  * Does not own: rules that hold for every invoice (rules.ts), the XML itself (xml.ts).
@@ -17,6 +18,10 @@ import type { Element } from "./xml.ts";
 
 export const ublNamespace = "urn:oasis:names:specification:ubl:schema:xsd:Invoice-2";
 const components = "urn:oasis:names:specification:ubl:schema:xsd:Common";
+/** Declarations of the prefixes under which the components are written. */
+export const ublNamespaces = { "xmlns:cac": `${components}AggregateComponents-2`, "xmlns:cbc": `${components}BasicComponents-2` };
+/** How a gateway that writes UBL marks its number of the invoice: an object that is invoiced (BT-18), of a scheme that is agreed on. */
+export const numberReference = { type: "130", scheme: "ZZZ" };
 const style: Style = {
   root: "Invoice",
   prefixes: new Map([
@@ -87,6 +92,9 @@ const breakdownRows: readonly Row[] = [
   { to: "exemptionReason", from: "cac:TaxCategory/cbc:TaxExemptionReason" },
   { to: "exemptionCode", from: "cac:TaxCategory/cbc:TaxExemptionReasonCode" },
 ];
+
+/** The tables, for write-ubl.ts. */
+export const ublRows = { head: headRows, party: partyRows, allowance: allowanceRows, line: lineRows };
 
 /** Missing members that EN 16931 has a rule for. */
 const europeanIds: Readonly<Record<string, string>> = {
@@ -207,7 +215,16 @@ function putTax(draft: Draft, currency: string | undefined): void {
 }
 
 function putAttachments(draft: Draft): void {
-  for (const [index, reference] of draft.all(draft.root, "cac:AdditionalDocumentReference").entries()) {
+  const isNumber = (reference: Element) => {
+    const id = draft.find(reference, "cbc:ID").element;
+    return (
+      draft.find(reference, "cbc:DocumentTypeCode").element?.text === numberReference.type &&
+      id?.attributes["schemeID"] === numberReference.scheme &&
+      /^\d{20}$/.test(id.text)
+    );
+  };
+  const references = draft.all(draft.root, "cac:AdditionalDocumentReference").filter((reference) => !isNumber(reference));
+  for (const [index, reference] of references.entries()) {
     const path = draft.pathOf(reference);
     const to = `/attachments/${index}`;
     draft.put(to, {}, path);

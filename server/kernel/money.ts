@@ -87,6 +87,16 @@ export function percentToFraction(percent: string): string | undefined {
   return normaliseDecimal(`${negative ? "-" : ""}${digits.slice(0, -2)}.${digits.slice(-2)}${fraction}`);
 }
 
+/** The inverse: `"0.06"` → `"6"`. The text must fit `decimalPattern`, with at most 18 decimals. Throws RangeError on anything else. */
+export function fractionToPercent(fraction: string): string {
+  const { units, scale } = parseDecimal(fraction);
+  const digits = (units * 100n).toString().padStart(scale.toString().length, "0");
+  const point = digits.length - scale.toString().length + 1;
+  const percent = normaliseDecimal(scale === 1n ? digits : `${digits.slice(0, point)}.${digits.slice(point)}`);
+  if (percent === undefined) throw new RangeError(`not a fraction: ${fraction.slice(0, 40)}`);
+  return percent;
+}
+
 /** An amount as invoices spell it: `20000n` → `"贰佰圆整"`, with `（负数）` in front of a negative one. */
 export function chineseFigures(cents: bigint): string {
   const positive = cents < 0n ? -cents : cents;
