@@ -129,20 +129,18 @@ export function ublObstacles(document: InvoiceDocument): Violation[] {
   const parts = partsOf(document);
   const field = document.taxBreakdown === undefined ? "/lines" : "/taxBreakdown";
   for (const part of parts) {
-    const off = part.tax - amountTimesRate(part.taxable, fractionOf(part));
-    if (off < -1n || off > 1n)
-      found.push({
-        field,
-        rule: "BR-CO-17",
-        detail: `the tax at ${part.taxRate} adds up to more than a cent beside ${formatMoney(part.taxable)} × ${part.taxRate}`,
-      });
+    const wanted = amountTimesRate(part.taxable, fractionOf(part));
+    const off = part.tax - wanted;
+    if (off < -1n || off > 1n) {
+      const detail = `the tax at ${part.taxRate} is ${formatMoney(part.tax)}, and ${formatMoney(part.taxable)} × ${part.taxRate} makes ${formatMoney(wanted)}`;
+      found.push({ field, rule: "BR-CO-17", detail });
+    }
   }
   if (parts.length > 1 && parts.some((part) => part.taxCategory === "O"))
     found.push({ field, rule: "BR-O-11", detail: "what is outside of tax (不征税) does not stand in one invoice with anything else" });
   return found;
 }
 
-const money = (cents: bigint) => formatMoney(cents);
 const sum = (amounts: readonly string[]) => amounts.reduce((total, amount) => total + parseMoney(amount), 0n);
 
 function putCategory(parent: Branch, step: string, taxed: Taxed): Branch {
@@ -228,13 +226,13 @@ export function writeUbl(document: InvoiceDocument, { number, reverses }: Number
   const root = branch("Invoice");
   root.attributes = { xmlns: ublNamespace, ...ublNamespaces };
   const allowances = (charge: boolean) => (document.allowances ?? []).filter((each) => each.charge === charge).map(({ amount }) => amount);
-  const total = (charge: boolean) => (allowances(charge).length === 0 ? undefined : money(sum(allowances(charge))));
+  const total = (charge: boolean) => (allowances(charge).length === 0 ? undefined : formatMoney(sum(allowances(charge))));
   const { gross, prepaid = "0.00", rounding = "0.00" } = document.totals;
   const totals = {
-    lines: money(sum(document.lines.map(({ amount }) => amount))),
+    lines: formatMoney(sum(document.lines.map(({ amount }) => amount))),
     allowances: total(false),
     charges: total(true),
-    payable: money(parseMoney(gross) - parseMoney(prepaid) + parseMoney(rounding)),
+    payable: formatMoney(parseMoney(gross) - parseMoney(prepaid) + parseMoney(rounding)),
     ...document.totals,
   };
   fill(root, { ...document, sourceId: document.sourceId ?? number, totals }, ublRows.head);
@@ -272,8 +270,8 @@ export function writeUbl(document: InvoiceDocument, { number, reverses }: Number
   put(tax, "cbc:TaxAmount", document.totals.tax);
   for (const part of parts) {
     const subtotal = add(tax, "cac:TaxSubtotal");
-    put(subtotal, "cbc:TaxableAmount", money(part.taxable));
-    put(subtotal, "cbc:TaxAmount", money(part.tax));
+    put(subtotal, "cbc:TaxableAmount", formatMoney(part.taxable));
+    put(subtotal, "cbc:TaxAmount", formatMoney(part.tax));
     const category = putCategory(subtotal, "cac:TaxCategory", part);
     put(category, "cbc:TaxExemptionReasonCode", part.exemptionCode);
     put(category, "cbc:TaxExemptionReason", part.exemptionReason ?? (part.exemptionCode === undefined ? reasons[part.taxCategory] : undefined));

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Tx } from "../../db/db.ts";
 import { invoiceDocument } from "../../formats/document.ts";
+import { writeInvoice, writtenTypes } from "../../formats/write.ts";
 import { type Caller, type Route, roles, routeFor } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
 import { accountSchema, numberSchema } from "../../kernel/shapes.ts";
@@ -62,13 +63,20 @@ export function invoiceRoutes(invoices: Invoices): Route<Tx>[] {
       method: "get",
       path: "/v1/invoices/{number}",
       summary: "One invoice with its document",
+      description:
+        "By Accept as JSON, or its document as 数电票 or UBL. Not every document can be said in every format: 406 then tells why and what it is `available` in.",
       tag,
       roles,
       params: z.object({ number: numberSchema }),
+      produces: ["application/json", ...writtenTypes],
       answers: { 200: { description: "The invoice", schema: full } },
-      problems: ["not-found"],
-      async run({ sql, caller, params }) {
+      problems: ["not-found", "not-acceptable"],
+      async run({ sql, caller, params, accept }) {
         const row = await invoices.visible(sql, caller, params.number);
+        if (writtenTypes.includes(accept)) {
+          const body = writeInvoice(accept, invoices.documentOf(row), { number: row.number, reverses: row.reverses ?? undefined });
+          return { status: 200, body, headers: { "Content-Type": `${accept}; charset=utf-8`, Vary: "Accept" } };
+        }
         return { status: 200, body: { ...view(row), ...(row.lot === null ? {} : { lot: row.lot }), document: invoices.documentOf(row) } };
       },
     }),

@@ -1,0 +1,176 @@
+/** Invoices written as UBL: what is read back is what was written, under the rules of EN 16931 that the reader checks. */
+import { expect } from "chai";
+import fc from "fast-check";
+import type { InvoiceDocument } from "../../server/formats/document.ts";
+import { readInvoice } from "../../server/formats/read.ts";
+import { writeInvoice } from "../../server/formats/write.ts";
+import { formatMoney, fractionToPercent, parseMoney, percentToFraction } from "../../server/kernel/money.ts";
+import { Problem } from "../../server/kernel/problems.ts";
+import { good, load, samplesRoot } from "./samples.ts";
+
+const type = "application/vnd.onepiao.ubl+xml";
+const number = "26440000000000000042";
+const write = (document: InvoiceDocument) => writeInvoice(type, document, { number, reverses: document.reverses && "26440000000000000041" });
+const read = (xml: string): InvoiceDocument => {
+  const { source, ...document } = readInvoice(type, Buffer.from(xml)).document;
+  expect(source?.format).to.equal("ubl");
+  return document;
+};
+const sampleOf = (name: string) => readInvoice(name.endsWith(".json") ? "application/json" : "application/xml", load(samplesRoot, name).body).document;
+const sum = (amounts: readonly (string | undefined)[]) => formatMoney(amounts.reduce((total, amount) => total + parseMoney(amount ?? "0.00"), 0n));
+const refusal = (document: InvoiceDocument): Problem => {
+  try {
+    write(document);
+  } catch (error) {
+    if (error instanceof Problem) return error;
+    throw error;
+  }
+  throw new Error("was written");
+};
+const taxed = (lines: InvoiceDocument["lines"]): InvoiceDocument => {
+  const [net, tax] = [sum(lines.map(({ amount }) => amount)), sum(lines.map((line) => line.tax))];
+  return { ...sampleOf("json/01-restaurant.json"), lines, totals: { net, tax, gross: sum([net, tax]) } };
+};
+
+/** What a line-taxed document says in UBL, of that which the document states itself. */
+function checkLineTaxed(document: InvoiceDocument): void {
+  const xml = write(document);
+  const back = read(xml);
+  const { net, tax, gross } = document.totals;
+  expect(back.totals).to.deep.equal({ lines: net, net, tax, gross, payable: gross });
+  expect(back.lines.map(({ name, amount, taxRate, taxCode }) => ({ name, amount, rate: taxRate, taxCode }))).to.deep.equal(
+    document.lines.map(({ name, amount, taxRate, taxCode }) => ({ name, amount, rate: taxRate, taxCode })),
+  );
+  for (const [index, line] of document.lines.entries()) {
+    const given = line.quantity === undefined ? { quantity: line.amount.startsWith("-") ? -1 : 1, price: Math.abs(Number(line.amount)) } : undefined;
+    expect([Number(back.lines[index]?.quantity), Number(back.lines[index]?.unitPrice)]).to.deep.equal([
+      given?.quantity ?? Number(line.quantity),
+      given?.price ?? Number(line.unitPrice),
+    ]);
+  }
+  const byRate = Map.groupBy(document.lines, ({ taxRate }) => taxRate);
+  expect((back.taxBreakdown ?? []).map(({ taxRate, taxable, tax }) => [taxRate, taxable, tax])).to.deep.equal(
+    [...byRate].map(([rate, lines]) => [rate, sum(lines.map(({ amount }) => amount)), sum(lines.map((line) => line.tax))]),
+  );
+  for (const side of ["seller", "buyer"] as const) {
+    expect([back[side].name, back[side].taxId, back[side].address]).to.deep.equal([document[side].name, document[side].taxId, document[side].address]);
+    expect(back[side].country).to.match(/^[A-Z]{2}$/);
+  }
+  expect([Date.parse(back.issuedAt), back.currency, back.remark]).to.deep.equal([Date.parse(document.issuedAt), document.currency, document.remark]);
+  expect(back.sourceId).to.equal(document.sourceId ?? number);
+  expect(back.reverses).to.deep.equal(document.reverses && { sourceId: document.reverses.sourceId ?? document.reverses.number });
+  expect(xml).to.include(`<cbc:InvoiceTypeCode>${document.reverses ? 384 : 380}</cbc:InvoiceTypeCode>`);
+  expect(xml).to.include(`<cbc:ID schemeID="ZZZ">${number}</cbc:ID>`);
+  expect(back.attachments, "the number is no attachment").to.equal(undefined);
+}
+
+describe("a UBL invoice that the gateway writes", () => {
+  for (const { name, body } of good("ubl")) {
+    it(`says what the original said: ${name}`, () => {
+      const { source, ...document } = readInvoice("application/xml", body).document;
+      const back = read(write(document));
+      // An attachment's bytes stay in the original; totals that follow from others are always there.
+      const attachments = document.attachments?.map(({ id, description }) => ({ id, ...(description ? { description } : {}) }));
+      const totals = { ...back.totals, ...document.totals };
+      expect(back).to.deep.equal({ ...document, totals, ...(attachments ? { attachments } : {}) });
+    });
+  }
+  for (const { name, body } of [...good("shudian"), ...good("json")].filter((sample) => !/breakdown|forty/.test(sample.name))) {
+    it(`says what a document says that is taxed line by line: ${name}`, () => {
+      checkLineTaxed(readInvoice(name.endsWith(".json") ? "application/json" : "application/xml", body).document);
+    });
+  }
+  it("says what JSON with a breakdown says, with the categories and totals that it leaves open", () => {
+    const document = sampleOf("json/05-breakdown-euro.json");
+    const back = read(write(document));
+    expect(back.totals).to.deep.equal({ ...document.totals, lines: "1000.00", allowances: "100.00" });
+    expect(back.taxBreakdown).to.deep.equal((document.taxBreakdown ?? []).map((part) => ({ ...part, taxCategory: "S" })));
+    expect(back.allowances).to.deep.equal((document.allowances ?? []).map((part) => ({ ...part, taxCategory: "S" })));
+    expect([back.buyer.taxId, back.seller.taxId, back.dueDate]).to.deep.equal([document.buyer.taxId, document.seller.taxId, document.dueDate]);
+  });
+
+  it("has a part of the tax for each category, and a reason where none is due", () => {
+    const document = taxed([
+      { name: "*餐饮*餐费", amount: "100.00", taxRate: "0.06", tax: "6.00" },
+      { name: "*蔬菜*青菜", amount: "50.00", taxRate: "免税", tax: "0.00" },
+      { name: "*出口*瓷器", amount: "30.00", taxRate: "0", tax: "0.00" },
+    ]);
+    expect(read(write(document)).taxBreakdown).to.deep.equal([
+      { taxRate: "0.06", taxCategory: "S", taxable: "100.00", tax: "6.00" },
+      { taxRate: "免税", taxCategory: "E", taxable: "50.00", tax: "0.00", exemptionReason: "免税" },
+      { taxRate: "0", taxCategory: "Z", taxable: "30.00", tax: "0.00" },
+    ]);
+  });
+
+  it("outside of tax has neither a rate nor an id in the tax scheme (BR-O-02, BR-O-05)", () => {
+    const document = taxed([{ name: "*预付卡*充值", amount: "500.00", taxRate: "不征税", tax: "0.00" }]);
+    const xml = write(document);
+    expect(xml)
+      .to.not.include("cbc:Percent")
+      .and.not.match(/<cac:PartyTaxScheme>\s*<cbc:CompanyID>[^<]*<\/cbc:CompanyID>\s*<cac:TaxScheme>\s*<cbc:ID>VAT/);
+    const back = read(xml);
+    expect(back.taxBreakdown).to.deep.equal([{ taxRate: "不征税", taxCategory: "O", taxable: "500.00", tax: "0.00", exemptionReason: "不征税" }]);
+    expect([back.seller.taxId, back.buyer.identifiers]).to.deep.equal([document.seller.taxId, document.buyer.taxId && [{ id: document.buyer.taxId }]]);
+  });
+
+  it("is refused where tax by line and tax by rate are more than a cent apart (BR-CO-17), and where 不征税 stands beside other tax (BR-O-11)", () => {
+    const small = Array.from({ length: 10 }, () => ({ name: "*文具*橡皮", amount: "0.10", taxRate: "0.06", tax: "0.01" }));
+    const mixed = [
+      { name: "*预付卡*充值", amount: "500.00", taxRate: "不征税", tax: "0.00" },
+      { name: "*餐饮*餐费", amount: "100.00", taxRate: "0.06", tax: "6.00" },
+    ];
+    for (const [lines, rule] of [
+      [small, "BR-CO-17"],
+      [mixed, "BR-O-11"],
+    ] as const) {
+      const problem = refusal(taxed([...lines]));
+      expect([problem.code, problem.violations.map((each) => each.rule)]).to.deep.equal(["not-acceptable", [rule]]);
+      expect(problem.extra["available"]).to.deep.equal(["application/json", "application/vnd.onepiao.shudian+xml"]);
+    }
+  });
+
+  it("has forty lines where their tax fits the rate; those of the sample are two cents beside it", () => {
+    const sample = sampleOf("shudian/08-office-forty-lines.xml");
+    expect(refusal(sample).violations).to.deep.include({
+      field: "/lines",
+      rule: "BR-CO-17",
+      detail: "the tax at 0.13 is 778.20, and 5986.00 × 0.13 makes 778.18",
+    });
+    checkLineTaxed(taxed(sample.lines.map((line) => ({ name: line.name, amount: "100.00", taxRate: "0.13", tax: "13.00" }))));
+  });
+
+  it("carries any text, in elements and in attributes, and no text becomes markup", () => {
+    const base = sampleOf("ubl/02-allowances.xml");
+    const [line] = base.lines;
+    if (line === undefined) throw new Error("the sample has a line");
+    const text = fc
+      .string({ unit: fc.constantFrom("&", "<", ">", '"', "'", "]]>", "&amp;", "&#0;", "<!--", "\r", "\n", "\t", " ", "票", "\u{20bb7}", "ä"), maxLength: 12 })
+      .map((given) => given.trim())
+      .filter((given) => given !== "");
+    fc.assert(
+      fc.property(text, text, text, (name, scheme, note) => {
+        const { source, ...document } = base;
+        const hostile = {
+          ...document,
+          remark: note,
+          seller: { ...document.seller, name, endpoint: { id: note, scheme: scheme.slice(0, 40).trim() }, address: note },
+          lines: [{ ...line, name, note, description: scheme }, ...document.lines.slice(1)],
+        };
+        const back = read(write(hostile));
+        expect(back.seller).to.deep.equal(hostile.seller);
+        expect([back.remark, back.lines[0]]).to.deep.equal([note, hostile.lines[0]]);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it("states a percentage of which the fraction is the one that was given", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 1_000_000 }), (millionths) => {
+        const fraction = percentToFraction(fractionToPercent((millionths / 1_000_000).toFixed(6)));
+        expect(Number(fraction)).to.equal(millionths / 1_000_000);
+      }),
+    );
+    expect([fractionToPercent("0.06"), fractionToPercent("1"), fractionToPercent("0.1234")]).to.deep.equal(["6", "100", "12.34"]);
+  });
+});

@@ -1,0 +1,96 @@
+/** One invoice over HTTP in the formats that it can be said in: by Accept, for its parties alone. */
+import { expect } from "chai";
+import { call, documentOf, invoiceOf, issued, must, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
+import { refused } from "./observe.ts";
+
+const json = "application/json";
+const shudian = "application/vnd.onepiao.shudian+xml";
+const ubl = "application/vnd.onepiao.ubl+xml";
+
+describe("an invoice in other formats, over HTTP", () => {
+  let shop: TestParty;
+  let firm: TestParty;
+  let stranger: TestParty;
+  let number: string;
+  const sourceId = `POS-${crypto.randomUUID()} <&> "7"`;
+  const get = (accept: string, token = firm.token, of = number): Promise<Reply> => call("GET", `/v1/invoices/${of}`, undefined, { token, headers: { accept } });
+  const typeOf = ({ headers }: Reply) => headers.get("content-type");
+
+  before(async () => {
+    [shop, firm, stranger] = await Promise.all([
+      taxpayer("开票店", ["issuer"]),
+      taxpayer("报销公司", ["employer"]),
+      taxpayer("外人公司", ["issuer", "employer"]),
+    ]);
+    number = await issued(shop, firm, { sourceId, remark: "午餐 <4人> & 饮料" });
+  });
+
+  it("is JSON for whom names nothing, anything, or JSON", async () => {
+    for (const accept of ["*/*", json, "application/*", `${json}, ${ubl};q=0.5`]) {
+      const reply = await get(accept);
+      expect([reply.status, typeOf(reply)?.split(";")[0], reply.body.number]).deep.equals([200, json, number]);
+    }
+  });
+
+  for (const type of [shudian, ubl]) {
+    it(`is ${type} for whom asks for it, and says what the JSON says`, async () => {
+      const { document } = (await get(json)).body;
+      for (const token of [shop.token, firm.token]) {
+        const reply = await get(`${type}, ${json};q=0.5`, token);
+        expect([reply.status, typeOf(reply)]).deep.equals([200, `${type}; charset=utf-8`]);
+        const written = documentOf(type, reply.body);
+        for (const member of ["sourceId", "remark", "currency"] as const) expect(written[member]).equals(document[member]);
+        expect([written.seller.taxId, written.buyer.taxId, written.totals.gross]).deep.equals([shop.taxId, firm.taxId, "200.00"]);
+        expect(reply.body).includes(number);
+      }
+    });
+
+    it(`is a stranger's neither as ${type}`, async () => {
+      refused(await get(type, stranger.token), "not-found");
+    });
+  }
+
+  it("written, and issued again from what was written, is the same original", async () => {
+    for (const type of [shudian, ubl]) {
+      const { body } = await get(type);
+      const problem = refused(await call("POST", "/v1/invoices", body, { token: shop.token, type }), "duplicate-source");
+      expect(problem["original"].number).equals(number);
+    }
+  });
+
+  it("a red letter names, as 数电票, the number that its original has as 数电票", async () => {
+    const lines = [{ name: "*餐饮服务*餐费", unit: "次", quantity: "-1", unitPrice: "188.68", amount: "-188.68", taxRate: "0.06", tax: "-11.32" }];
+    const totals = { net: "-188.68", tax: "-11.32", gross: "-200.00" };
+    const original = `POS-${crypto.randomUUID()}`;
+    const first = await issued(shop, firm, { sourceId: original });
+    const red = await issued(shop, firm, { lines, totals, reverses: { sourceId: original } });
+    const asShudian = (await get(shudian, shop.token, red)).body;
+    expect(asShudian).includes(`<OriginalInvoiceCode>${first}</OriginalInvoiceCode>`);
+    for (const [type, body] of [
+      [shudian, asShudian],
+      [ubl, (await get(ubl, shop.token, red)).body],
+    ])
+      expect(documentOf(type, body).reverses).deep.equals({ sourceId: original });
+  });
+
+  it("that cannot be said in a format is 406, with the reason and what it can be", async () => {
+    const small = Array.from({ length: 10 }, () => ({ name: "*文具*橡皮", amount: "0.10", taxRate: "0.06", tax: "0.01" }));
+    const of = (
+      await must(
+        call("POST", "/v1/invoices", invoiceOf(shop, firm, { lines: small, totals: { net: "1.00", tax: "0.10", gross: "1.10" } }), { token: shop.token }),
+      )
+    ).number;
+    const problem = refused(await get(ubl, shop.token, of), "not-acceptable", { field: "/lines", rule: "BR-CO-17" });
+    expect(problem["available"]).deep.equals([json, shudian]);
+    expect((await get(shudian, shop.token, of)).status).equals(200);
+  });
+
+  it("in a type that is not written here is 406, with those that are", async () => {
+    expect(refused(await get("application/pdf"), "not-acceptable")["available"]).deep.equals([json, shudian, ubl]);
+    const { url } = await sandbox();
+    const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as {
+      paths: Record<string, { get: { responses: Record<string, { content: object }> } }>;
+    };
+    expect(Object.keys(paths["/v1/invoices/{number}"]?.get.responses["200"]?.content ?? {})).deep.equals([json, shudian, ubl]);
+  });
+});
