@@ -4,6 +4,7 @@ import fc from "fast-check";
 import type { InvoiceDocument } from "../../server/formats/document.ts";
 import { readInvoice } from "../../server/formats/read.ts";
 import { writeInvoice } from "../../server/formats/write.ts";
+import { type Element, parseXml } from "../../server/formats/xml.ts";
 import { formatMoney, fractionToPercent, parseMoney, percentToFraction } from "../../server/kernel/money.ts";
 import { Problem } from "../../server/kernel/problems.ts";
 import { good, load, samplesRoot } from "./samples.ts";
@@ -64,6 +65,14 @@ function checkLineTaxed(document: InvoiceDocument): void {
   expect(back.attachments, "the number is no attachment").to.equal(undefined);
 }
 
+/** Which siblings stand before which, in each parent. */
+const orderOf = (element: Element): string[] => [
+  ...element.children.flatMap((before, at) =>
+    element.children.slice(at + 1).flatMap((after) => (before.name === after.name ? [] : [`${element.name}: ${before.name} < ${after.name}`])),
+  ),
+  ...element.children.flatMap(orderOf),
+];
+
 describe("a UBL invoice that the gateway writes", () => {
   for (const { name, body } of good("ubl")) {
     it(`says what the original said: ${name}`, () => {
@@ -80,6 +89,18 @@ describe("a UBL invoice that the gateway writes", () => {
       checkLineTaxed(readInvoice(name.endsWith(".json") ? "application/json" : "application/xml", body).document);
     });
   }
+  it("has its elements in the order in which the originals have theirs", () => {
+    const originals = new Set(good("ubl").flatMap(({ text }) => orderOf(parseXml(text))));
+    const written = new Set(
+      [...good("ubl"), ...good("json")].flatMap(({ name, body }) => {
+        const { document } = readInvoice(name.endsWith(".json") ? "application/json" : "application/xml", body);
+        return orderOf(parseXml(write(document)));
+      }),
+    );
+    expect([...written].filter((pair) => originals.has(pair))).to.have.length.greaterThan(100);
+    const turned = [...written].filter((pair) => originals.has(pair.replace(/: (\w+) < (\w+)$/, ": $2 < $1")) && !originals.has(pair));
+    expect(turned).to.deep.equal([]);
+  });
   it("says what JSON with a breakdown says, with the categories and totals that it leaves open", () => {
     const document = sampleOf("json/05-breakdown-euro.json");
     const back = read(write(document));
