@@ -15,7 +15,7 @@ const files = (folder: string) =>
 const mocha = (name: string, paths: string[]): Step => ({ name, command: "mocha", args: ["--no-config", "--timeout", "120000", ...paths] });
 
 /** Of test/server: the mechanisms without HTTP. They take as long as all the rest. */
-const mechanisms = ["acts", "chain", "feed", "keys", "leases", "sealing", "txs"].map((name) => `test/server/${name}.ts`);
+const mechanisms = ["acts", "chain", "feed", "keys", "leases", "sealing", "txs", "txs-faults"].map((name) => `test/server/${name}.ts`);
 
 const chains: Step[][] = [
   [
