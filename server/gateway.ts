@@ -32,6 +32,9 @@ import { createPersons } from "./features/persons/persons.ts";
 import { personRoutes } from "./features/persons/routes.ts";
 import { createPickups } from "./features/pickups/pickups.ts";
 import { pickupRoutes } from "./features/pickups/routes.ts";
+import { statsProjection } from "./features/stats/projection.ts";
+import { statsRoutes } from "./features/stats/routes.ts";
+import { createStats } from "./features/stats/stats.ts";
 import { taxpayerProjection } from "./features/taxpayers/projection.ts";
 import { taxpayerRoutes } from "./features/taxpayers/routes.ts";
 import { createTaxpayers } from "./features/taxpayers/taxpayers.ts";
@@ -55,18 +58,20 @@ import { ledgerMirror } from "./mirror/ledger.ts";
 import { registryMirror } from "./mirror/registry.ts";
 import { createSealer } from "./sealing/sealer.ts";
 import { createLanes, openLane } from "./txs/lanes.ts";
+import { createCounting } from "./upkeep/counting.ts";
 import { createExpiry } from "./upkeep/expiry.ts";
 import { createGauges, createTally } from "./upkeep/gauges.ts";
 import { createWatch } from "./upkeep/health.ts";
 import { createReconcile } from "./upkeep/reconcile.ts";
 import { createUpkeep } from "./upkeep/upkeep.ts";
 
-/** In this order: those of claims and transfers read what the ledger's mirror then changes, that of invoices what it has written. */
+/** In this order: those of claims, transfers and statistics read what the ledger's mirror then changes, that of invoices what it has written. */
 export const projections: readonly Projection[] = [
   registryMirror,
   taxpayerProjection,
   claimProjection,
   transferProjection,
+  statsProjection,
   ledgerMirror,
   invoiceProjection,
   ledgerProjection,
@@ -185,6 +190,9 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     const persons = createPersons({ vault, keys, contracts });
     const invoices = createInvoices({ vault, taxpayers });
     const issuing = createIssuing({ sql, vault, taxpayers, invoices, changes });
+
+    const blocked = () => lanes.state().flatMap(({ name, blocked: why }) => (why ? [{ lane: name, why: why.reason }] : []));
+    const watch = createWatch({ sql, chain, follower, blocked, finalityDepth: config.FINALITY_DEPTH, maxHeadAgeSeconds: config.MAX_HEAD_AGE });
     const routes = [
       ...taxpayerRoutes(taxpayers),
       ...personRoutes(persons),
@@ -197,14 +205,14 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       ...ledgerRoutes(createLedger({ contracts })),
       ...operationRoutes(createOperations({ contracts })),
       ...eventRoutes(createEvents({ sql, tail, heartbeatMs: config.STREAM_HEARTBEAT_MS })),
+      ...statsRoutes(createStats({ vault, taxpayers, chain, head: watch.head, finalityDepth: config.FINALITY_DEPTH })),
       ...webhookRoutes(createWebhooks({ vault, outbound })),
     ];
 
-    const blocked = () => lanes.state().flatMap(({ name, blocked: why }) => (why ? [{ lane: name, why: why.reason }] : []));
-    const watch = createWatch({ sql, chain, follower, blocked, finalityDepth: config.FINALITY_DEPTH, maxHeadAgeSeconds: config.MAX_HEAD_AGE });
     createGauges({ sql, metrics, watch, finalityDepth: config.FINALITY_DEPTH, leases: () => leases.state(), blocked });
     const reconcile = createReconcile({ sql, vault, chain, contracts, log, days: config.RECONCILE_DAYS, perSecond: config.RECONCILE_PER_SECOND });
-    const jobs = [createExpiry({ sql, metrics, days: config.IDEMPOTENCY_DAYS }), reconcile.job];
+    const counting = createCounting({ sql, vault, log, documentOf: invoices.documentOf });
+    const jobs = [createExpiry({ sql, metrics, days: config.IDEMPOTENCY_DAYS }), reconcile.job, counting];
     const upkeep = createUpkeep({ jobs, held: leases.lease("upkeep").held, log, metrics });
     const stopping = new AbortController();
     const app = createApp({

@@ -40,6 +40,8 @@ export type Projection = {
   name: string;
   /** Emptied by `rebuild`. */
   tables: readonly string[];
+  /** Emptied as well, and filled again later by somebody else, out of what is projected: no replay can be compared with them. */
+  derived?: readonly string[];
   /**
    * By the event's name. A run is events of one name that come one after the other, each about another invoice: what is done to
    * their rows may be done in one statement for all of them.
@@ -344,7 +346,7 @@ export function createFollower(deps: Deps): Follower {
     async rebuild() {
       await sql.begin(async (tx) => {
         await tx`lock table cursor in exclusive mode`;
-        for (const table of [...feedTables, ...deps.projections.flatMap((p) => [...p.tables])]) await tx`truncate ${tx(table)}`;
+        for (const table of [...feedTables, ...deps.projections.flatMap((p) => [...p.tables, ...(p.derived ?? [])])]) await tx`truncate ${tx(table)}`;
         await tx`delete from cursor`;
       });
     },

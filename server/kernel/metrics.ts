@@ -26,6 +26,8 @@ export const metricTable = {
   onepiao_invoices_waiting: { kind: "gauge", of: "database", help: "Accepted and not yet put in a lot, or in a lot and not yet sealed", labels: ["stage"] },
   onepiao_invoices_waiting_oldest_seconds: { kind: "gauge", of: "database", help: "Age of the oldest of them", labels: ["stage"] },
   onepiao_invoices_sealed_total: { kind: "counter", of: "process", help: "Stored invoices seen sealed by this process's follower" },
+  onepiao_lots_uncounted: { kind: "gauge", of: "database", help: "Lots that are sealed and not in the bureau's statistics yet" },
+  onepiao_lots_undocumented: { kind: "gauge", of: "database", help: "Lots in the statistics without amounts: not all of their documents are here" },
   onepiao_seal_seconds: { kind: "histogram", of: "process", help: "From accepted to seen sealed", buckets: SEAL_BUCKETS },
   onepiao_acts_total: { kind: "counter", of: "process", help: "Acts on invoices seen on the chain, one an invoice", labels: ["kind"] },
   onepiao_refusals_total: { kind: "counter", of: "process", help: "Acts and lots that the chain refused, by problem code", labels: ["reason"] },

@@ -23,8 +23,13 @@ export function parseMoney(text: string): bigint {
 
 /** `113000n` → `"1130.00"`. Throws RangeError at `moneyLimit` and beyond. */
 export function formatMoney(cents: bigint): string {
+  if ((cents < 0n ? -cents : cents) >= moneyLimit) throw new RangeError("the amount is out of bounds");
+  return formatTotal(cents);
+}
+
+/** The same for a sum over many amounts, which has no bound. */
+export function formatTotal(cents: bigint): string {
   const positive = cents < 0n ? -cents : cents;
-  if (positive >= moneyLimit) throw new RangeError("the amount is out of bounds");
   const digits = positive.toString().padStart(3, "0");
   return `${cents < 0n ? "-" : ""}${digits.slice(0, -2)}.${digits.slice(-2)}`;
 }

@@ -9,7 +9,7 @@
 import { createCipheriv, createDecipheriv, createHmac, createSecretKey, type KeyObject, randomBytes } from "node:crypto";
 import type { Sql } from "../db/db.ts";
 
-const purposes = ["documents", "parties", "keystore", "answers", "blind", "webhooks"] as const;
+const purposes = ["documents", "parties", "keystore", "answers", "blind", "webhooks", "stats"] as const;
 export type Purpose = (typeof purposes)[number];
 
 export type Vault = {

@@ -93,6 +93,12 @@ export function createGauges(deps: Deps): void {
              (select extract(epoch from now() - ended_at)::float8 from reconcile_cursors where name = 'sweep') as pass`;
     metrics.set("onepiao_feed_position", { value: row?.position ?? 0 });
     metrics.set("onepiao_idempotency_keys", { value: row?.keys ?? 0 });
+    const [lots] = await sql<{ uncounted: number; undocumented: number }[]>`
+      select (select count(*) from lots l left join stats_cursor s on true
+              where s.block is null or (l.block >= s.block and (l.block, l.first) > (s.block, s.first)))::float8 as uncounted,
+             (select count(*) from stats_undocumented)::float8 as undocumented`;
+    metrics.set("onepiao_lots_uncounted", { value: lots?.uncounted ?? 0 });
+    metrics.set("onepiao_lots_undocumented", { value: lots?.undocumented ?? 0 });
     if (row?.pass != null) metrics.set("onepiao_reconcile_pass_age_seconds", { value: row.pass });
     const found = await sql<{ kind: string; n: number }[]>`select kind, count(*)::float8 as n from reconcile_findings group by kind`;
     const by = new Map(found.map((one) => [one.kind, one.n]));

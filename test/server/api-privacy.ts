@@ -185,6 +185,8 @@ describe("nothing readable", function () {
       "parties",
       "claims",
       "quota_use",
+      "stats_buckets",
+      "stats_issuers",
       "api_keys",
     ]);
     const seen = new Set<string>();

@@ -183,6 +183,12 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
   const sealUsed = (index: number, period: number, used: bigint) => vault.seal("parties", `quota/${index}/${period}`, used.toString());
   const openUsed = (index: number, period: number, sealed: Buffer) => BigInt(vault.open("parties", `quota/${index}/${period}`, sealed).toString());
 
+  /** What every issuer has used of a period, by index. */
+  async function usedIn(tx: Tx, period: number): Promise<Map<number, bigint>> {
+    const rows = await tx<{ taxpayer: number; sealed: Buffer }[]>`select taxpayer, sealed from quota_use where period = ${period}`;
+    return new Map(rows.map((row) => [row.taxpayer, openUsed(row.taxpayer, period, row.sealed)]));
+  }
+
   /** Locks the issuers' rows of what is used, in the order of `indexes` (ascending), and reads them. */
   async function lockQuotas(tx: Tx, indexes: readonly number[], period: number): Promise<Map<number, bigint>> {
     const lock = () => tx<{ taxpayer: number; sealed: Buffer }[]>`
@@ -213,6 +219,7 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
     among,
     visible,
     quotaOf,
+    usedIn,
 
     async enrol(tx: Tx, caller: Caller, enrolment: Enrolment): Promise<{ account: string; taxId: string; operation: string }> {
       const taxId = normaliseTaxId(enrolment.taxId);

@@ -1,0 +1,192 @@
+/**
+ * Counting: adds every sealed lot to the bureau's statistics, once. Goes through the lots in the chain's order, opens their
+ * documents, and adds them to the sums of their bucket; sums, cursor and all are one SQL transaction.
+ *
+ * | what could go wrong | what holds it |
+ * | --- | --- |
+ * | a process is killed in the middle | nothing of the transaction is there; the next one begins at the same lot |
+ * | two processes count | the cursor's row is locked first, and read under the lock |
+ * | lots come while it counts | the follower commits them in the order of their blocks, so nothing comes before the cursor |
+ * | the projections are rebuilt | `rebuild` empties the sums with them, and all is counted anew; it waits for a count under way |
+ * | a document is not here, or does not open | the lot counts as the chain tells it and is kept apart; its sums follow when all its documents are here |
+ *
+ * Not on the way of accepting or sealing: whoever is behind here is behind with statistics alone.
+ */
+import type { Sql, Tx } from "../db/db.ts";
+import { addInvoice, createSumsVault, type Grain, grains, merge, type Sums, startOf } from "../features/stats/stats.ts";
+import type { InvoiceDocument } from "../formats/document.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Vault } from "../keys/vault.ts";
+import type { Job } from "./upkeep.ts";
+
+type Deps = {
+  sql: Sql;
+  vault: Vault;
+  log: Log;
+  documentOf: (row: { number: string; document: Buffer }) => InvoiceDocument;
+  /** Invoices of one transaction, unless one lot has more. */
+  batch?: number;
+};
+
+const BATCH = 2_000;
+/** Lots looked at for one transaction. */
+const LOTS = 200;
+const EVERY_MS = 500;
+/** How often lots without documents are looked at again, in turns. */
+const LOOK_AGAIN = 20;
+const LAST = "99999999999999999999";
+
+type Lot = { first: string; count: number; issuer: number; time: bigint; block: bigint };
+type Bucket = { grain: Grain; start: Date; issuer: number; lots: number; invoices: number; sums: Sums };
+
+export function createCounting(deps: Deps): Job {
+  const { sql, log, batch = BATCH } = deps;
+  const sumsVault = createSumsVault(deps.vault);
+  let turns = 0;
+
+  /** The sums of one lot; undefined when not all of its documents are here and open. */
+  function sumsOf(lot: Lot, rows: readonly { number: string; document: Buffer }[]): { whole: Sums; parts: Sums } | undefined {
+    if (rows.length !== lot.count) return undefined;
+    const sums = { whole: new Map() as Sums, parts: new Map() as Sums };
+    try {
+      for (const row of rows) {
+        const document = deps.documentOf(row);
+        addInvoice(sums.parts, row.number, document, "parts");
+        addInvoice(sums.whole, row.number, document, "whole");
+      }
+      return sums;
+    } catch (cause) {
+      log.warn({ lot: lot.first, error: (cause as Error).message }, "a lot's documents do not open: the statistics are without them");
+      return undefined;
+    }
+  }
+
+  /** Of lots whose root is that of what is stored here. */
+  async function documentsOf(tx: Tx, lots: readonly Lot[]): Promise<Map<string, { number: string; document: Buffer }[]>> {
+    const rows = await tx<{ lot: string; number: string; document: Buffer }[]>`
+      select l.first as lot, i.number, i.document
+      from unnest(${lots.map((lot) => lot.first)}::numeric[], ${lots.map((lot) => lot.count)}::int[]) as l (first, count)
+      cross join lateral (select number, lot from invoice_states where number >= l.first and number < l.first + l.count order by number offset 0) s
+      cross join lateral (select number, document from invoices where number = s.number offset 0) i
+      where s.lot = l.first order by i.number`;
+    return Map.groupBy(rows, (row) => row.lot);
+  }
+
+  /** Adds lots to their buckets. `told`: they are counted as lots already, and only their documents are new. */
+  async function add(tx: Tx, lots: readonly Lot[], counted: boolean): Promise<void> {
+    const documents = await documentsOf(tx, lots);
+    const buckets = new Map<string, Bucket>();
+    const missing: string[] = [];
+    for (const lot of lots) {
+      const sums = sumsOf(lot, documents.get(lot.first) ?? []);
+      if (!sums) missing.push(lot.first);
+      const at = new Date(Number(lot.time) * 1_000);
+      const into = (grain: Grain, issuer: number, more: Sums | undefined) => {
+        const start = startOf(grain, at);
+        const key = `${grain}/${start.getTime()}/${issuer}`;
+        const bucket = buckets.get(key) ?? { grain, start, issuer, lots: 0, invoices: 0, sums: new Map() };
+        if (!counted) {
+          bucket.lots += 1;
+          bucket.invoices += lot.count;
+        }
+        if (more) merge(bucket.sums, more);
+        buckets.set(key, bucket);
+      };
+      for (const grain of grains) into(grain, 0, sums?.parts);
+      for (const grain of ["day", "month"] as const) into(grain, lot.issuer, sums?.whole);
+    }
+    await put(tx, [...buckets.values()]);
+    if (counted) {
+      const found = lots.map((lot) => lot.first).filter((first) => !missing.includes(first));
+      await tx`delete from stats_undocumented where lot = any(${found}::numeric[])`;
+    } else if (missing.length > 0) {
+      await tx`insert into stats_undocumented (lot) select * from unnest(${missing}::numeric[])`;
+    }
+  }
+
+  /** Adds to what the rows have. No other transaction does so meanwhile: the cursor is locked. */
+  async function put(tx: Tx, buckets: readonly Bucket[]): Promise<void> {
+    for (const table of ["stats_buckets", "stats_issuers"] as const) {
+      const own = buckets.filter((bucket) => (bucket.issuer !== 0) === (table === "stats_issuers"));
+      const issuer = table === "stats_issuers";
+      const columns = [own.map((one) => one.grain), own.map((one) => one.start), own.map((one) => one.issuer)] as const;
+      const keys = tx`unnest(${columns[0]}::text[], ${columns[1]}::timestamptz[], ${columns[2]}::int[]) as k (grain, start, issuer)`;
+      const rows = await tx<{ grain: Grain; start: Date; issuer: number; sealed: Buffer }[]>`
+        select k.*, b.sealed from ${keys} join ${tx(table)} b on b.grain = k.grain and b.start = k.start ${issuer ? tx`and b.issuer = k.issuer` : tx``}`;
+      const before = new Map(rows.map((row) => [`${row.grain}/${row.start.getTime()}/${row.issuer}`, row.sealed]));
+      const sealed = own.map(({ grain, start, issuer: of, sums }) => {
+        const old = before.get(`${grain}/${start.getTime()}/${of}`);
+        return sumsVault.seal(grain, start, of, old ? merge(sumsVault.open(grain, start, of, old), sums) : sums);
+      });
+      const names = issuer ? tx`grain, start, issuer` : tx`grain, start`;
+      await tx`
+        insert into ${tx(table)} as b (${names}, lots, invoices, sealed)
+        select ${names}, lots, invoices, sealed
+        from unnest(${columns[0]}::text[], ${columns[1]}::timestamptz[], ${columns[2]}::int[], ${own.map((one) => one.lots)}::bigint[],
+                    ${own.map((one) => one.invoices)}::bigint[], ${sealed}::bytea[]) as n (grain, start, issuer, lots, invoices, sealed)
+        on conflict (${names}) do update set lots = b.lots + excluded.lots, invoices = b.invoices + excluded.invoices, sealed = excluded.sealed`;
+    }
+  }
+
+  /** The cursor, for this transaction alone. Undefined while there are no projections. */
+  async function lock(tx: Tx): Promise<{ block: bigint; first: string } | undefined> {
+    // a rebuild holds this row's table first as well, so that neither waits for the other in a circle
+    const [there] = await tx`select 1 from cursor for key share`;
+    if (!there) return undefined;
+    await tx`insert into stats_cursor (block, first) values (0, ${LAST}) on conflict do nothing`;
+    return (await tx<{ block: bigint; first: string }[]>`select block, first from stats_cursor for update`)[0];
+  }
+
+  /** Whether there is a lot beyond the cursor: mostly there is none, and then nothing is locked. */
+  async function waiting(): Promise<boolean> {
+    const [row] = await sql<{ waiting: boolean }[]>`
+      select exists (select 1 from lots l left join stats_cursor s on true
+                     where s.block is null or (l.block >= s.block and (l.block, l.first) > (s.block, s.first))) as waiting`;
+    return row?.waiting ?? false;
+  }
+
+  /** Counts the next lots; false when there are none. */
+  const step = (): Promise<boolean> =>
+    sql.begin(async (tx) => {
+      const at = await lock(tx);
+      if (!at) return false;
+      const lots = await tx<Lot[]>`
+        select first, count, issuer, time, block from lots
+        where block >= ${at.block} and (block, first) > (${at.block}, ${at.first}) order by block, first limit ${LOTS}`;
+      let invoices = 0;
+      const some = lots.filter((lot, i) => {
+        invoices += lot.count;
+        return i === 0 || invoices <= batch;
+      });
+      const last = some[some.length - 1];
+      if (!last) return false;
+      await add(tx, some, false);
+      await tx`update stats_cursor set block = ${last.block}, first = ${last.first}`;
+      return true;
+    });
+
+  /** Lots that were counted without their documents, and have them now. */
+  const lookAgain = (): Promise<boolean> =>
+    sql.begin(async (tx) => {
+      if (!(await lock(tx))) return false;
+      const lots = await tx<Lot[]>`
+        select l.first, l.count, l.issuer, l.time, l.block from stats_undocumented u join lots l on l.first = u.lot
+        where exists (select 1 from invoice_states s where s.number = u.lot and s.lot = u.lot)
+          and (select count(*) from invoice_states s where s.number >= l.first and s.number < l.first + l.count and s.lot = l.first) = l.count
+        order by l.first limit ${LOTS}`;
+      if (lots.length > 0) await add(tx, lots, true);
+      return false;
+    });
+
+  return {
+    name: "counting",
+    everyMs: EVERY_MS,
+    async run(stopping) {
+      while (!stopping.aborted && (await waiting()) && (await step())) {
+        // as long as there are more
+      }
+      turns += 1;
+      if (turns % LOOK_AGAIN === 1) await lookAgain();
+    },
+  };
+}
