@@ -26,6 +26,9 @@ contract InvoiceLedger is IInvoiceLedger, AccessManaged, EIP712 {
     uint256 private constant REIMBURSE = uint256(Kind.Reimburse);
     uint256 private constant REJECT = uint256(Kind.Reject);
     uint256 private constant REVERSE = uint256(Kind.Reverse);
+    uint256 private constant ADJUST = uint256(Kind.Adjust);
+    uint256 private constant ENTER = uint256(Kind.Enter);
+    uint256 private constant ADMIT = uint256(Kind.Admit);
     uint256 private constant ISSUED = uint256(State.Issued);
     uint256 private constant CLAIMED = uint256(State.Claimed);
     uint256 private constant REIMBURSED = uint256(State.Reimbursed);
@@ -33,8 +36,15 @@ contract InvoiceLedger is IInvoiceLedger, AccessManaged, EIP712 {
     uint256 private constant MAX_BATCH = 100;
     uint256 private constant MAX_INVOICES = 100;
     uint256 private constant MAX_LEAVES = 1024;
-    /// From here on only what ends or releases a claim, or reverses, is taken: three steps are kept free for
-    /// claim → reimburse → reverse, so a version never wraps and no replay becomes current again.
+    /// The smallest id of an invoice issued elsewhere.
+    uint256 private constant EXTERNAL = 1 << 255;
+    /// Marks of book entry: entered and deductible, entered and not deductible, entry revoked.
+    uint256 private constant DEDUCTIBLE = 2;
+    uint256 private constant NOT_DEDUCTIBLE = 3;
+    uint256 private constant REVOKED = 6;
+    /// From here on only what closes something is taken, and each of these can happen once more and no more: the end of a
+    /// claim (reimburse, reject or withdraw), the reversal, the revocation of an entry. Three steps are kept free for them, so
+    /// a version never wraps and no replay becomes current again.
     uint16 private constant LAST_OPEN_VERSION = type(uint16).max - 3;
 
     ITaxpayerRegistry public immutable override registry;
@@ -180,7 +190,7 @@ contract InvoiceLedger is IInvoiceLedger, AccessManaged, EIP712 {
         t.kind = a.kind;
         if (targets.length == 0 || targets.length > MAX_INVOICES) {
             _refuse(t, ActSize.selector, 0, targets.length);
-        } else if (t.kind > REVERSE) {
+        } else if (t.kind > ADMIT) {
             _refuse(t, KindUnknown.selector, targets[0].id, t.kind);
         } else {
             t.taxpayer = a.taxpayer;
@@ -195,12 +205,11 @@ contract InvoiceLedger is IInvoiceLedger, AccessManaged, EIP712 {
         if (!_read(a, targets, records, t)) return;
         uint256 first = targets[0].id;
         t.holder = records[0].holder();
-        if (!_authenticate(a.signature, first, t)) return;
+        if (!_authenticate(a, first, t)) return;
         for (uint256 i = 0; i < records.length; ++i) {
-            if (!_judge(a.consent, targets[i].id, records[i], t)) return;
+            if (!_judge(a, targets[i].id, records[i], t)) return;
         }
-        if (t.kind == TRANSFER && !_judgeReceiver(a, first, t)) return;
-        if (t.kind == CLAIM && !_judgeEmployer(first, t)) return;
+        if ((t.kind <= CLAIM || t.kind == ADMIT) && !_judgeOther(a, first, t)) return;
         _checkOpen();
         _write(a, targets, records, t);
     }
@@ -223,21 +232,32 @@ contract InvoiceLedger is IInvoiceLedger, AccessManaged, EIP712 {
             InvoiceRecord r = _records[id];
             uint16 version = r.version();
             if (version != target.version) return _refuse(t, StaleVersion.selector, id, version);
-            if (version == 0 || t.kind == REVERSE) {
-                if (used == a.evidence.length) return _refuse(t, EvidenceMissing.selector, id, used);
-                Evidence calldata e = a.evidence[used++];
-                if (!_holdsLot(id, e.lot, t)) return false;
-                if (t.kind == REVERSE && e.lot.issuer != t.taxpayer) {
-                    return _refuse(t, IssuerDiffers.selector, id, e.lot.issuer);
-                }
-                if (version == 0) {
-                    if (!_holdsLeaf(id, e, t)) return false;
-                    r = pack(e.leaf.holder, e.leaf.buyer, State.Issued, e.leaf.buyer != 0, 0, 0);
+            if (version == 0 || t.kind > REJECT) {
+                if (t.kind == ADMIT) {
+                    if (id < EXTERNAL) return _refuse(t, NotExternal.selector, id, EXTERNAL);
+                    if (version == 0) r = pack(address(0), 0, State.Issued, false, 0, 0);
+                } else if (version == 0 || t.kind != ENTER) {
+                    if (used == a.evidence.length) return _refuse(t, EvidenceMissing.selector, id, used);
+                    Evidence calldata e = a.evidence[used++];
+                    if (!_holdsLot(id, e.lot, t)) return false;
+                    // a record says all but who issued the invoice
+                    if (_isRedLetter(t.kind) && e.lot.issuer != t.taxpayer) {
+                        return _refuse(t, IssuerDiffers.selector, id, e.lot.issuer);
+                    }
+                    if (version == 0) {
+                        if (!_holdsLeaf(id, e, t)) return false;
+                        // issued since it was sealed: an adjustment and an entry leave it so
+                        r = pack(e.leaf.holder, e.leaf.buyer, State.Issued, e.leaf.buyer != 0, 0, e.lot.time);
+                    }
                 }
             }
             records[i] = r;
         }
         return true;
+    }
+
+    function _isRedLetter(uint256 kind) private pure returns (bool) {
+        return kind == REVERSE || kind == ADJUST;
     }
 
     function _holdsLot(uint256 id, LotHeader calldata lot, Trial memory t) private view returns (bool) {
@@ -262,7 +282,8 @@ contract InvoiceLedger is IInvoiceLedger, AccessManaged, EIP712 {
     }
 
     /// Second pass: the party signed this message, and its standing lets it act.
-    function _authenticate(Signature calldata signature, uint256 id, Trial memory t) private view returns (bool) {
+    function _authenticate(Act calldata a, uint256 id, Trial memory t) private view returns (bool) {
+        Signature calldata signature = a.signature;
         if (t.kind <= WITHDRAW) {
             (address key, bool suspended) = registry.holderOf(t.holder);
             if (!_signed(signature, key, SignatureInvalid.selector, id, t)) return false;
@@ -270,8 +291,11 @@ contract InvoiceLedger is IInvoiceLedger, AccessManaged, EIP712 {
         }
         (address signer, uint8 powers) = registry.signerOf(t.taxpayer);
         if (!_signed(signature, signer, SignatureInvalid.selector, id, t)) return false;
-        if (t.kind == REIMBURSE) {
-            return powers & EMPLOYER != 0 || _refuse(t, EmployerNotActive.selector, id, t.taxpayer);
+        if (t.kind == REIMBURSE || t.kind >= ENTER) {
+            if (powers & EMPLOYER != 0) return true;
+            // whoever revokes an entry releases, as whoever rejects, and does not use
+            bool revokes = t.kind == ENTER && uint256(a.ref) == REVOKED;
+            return revokes || _refuse(t, EmployerNotActive.selector, id, t.taxpayer);
         }
         return t.kind == REJECT || powers & ISSUER != 0 || _refuse(t, IssuerNotActive.selector, id, t.taxpayer);
     }
@@ -289,13 +313,13 @@ contract InvoiceLedger is IInvoiceLedger, AccessManaged, EIP712 {
     }
 
     /// Third pass: state and title allow it.
-    function _judge(
-        Signature calldata consent,
-        uint256 id,
-        InvoiceRecord r,
-        Trial memory t
-    ) private view returns (bool) {
-        if (t.kind > WITHDRAW) return t.kind == REVERSE ? _judgeReverse(consent, id, r, t) : _judgeDecision(id, r, t);
+    function _judge(Act calldata a, uint256 id, InvoiceRecord r, Trial memory t) private view returns (bool) {
+        if (t.kind > WITHDRAW) {
+            if (t.kind <= REJECT) return _judgeDecision(id, r, t);
+            if (t.kind == ENTER) return _judgeEntry(uint256(a.ref), id, r, t);
+            // an employer's claim of its own accord: the same rules and the same alarms
+            return t.kind == ADMIT ? _judgeClaim(id, r, t) : _judgeRedLetter(a.consent, id, r, t);
+        }
         if (r.holder() != t.holder) return _refuse(t, HolderDiffers.selector, id, uint160(r.holder()));
         if (t.kind == CLAIM) return _judgeClaim(id, r, t);
         if (t.kind == WITHDRAW) return _judgeWithdraw(id, r, t);
@@ -346,18 +370,43 @@ contract InvoiceLedger is IInvoiceLedger, AccessManaged, EIP712 {
         return _refuse(t, WrongState.selector, id, state);
     }
 
-    function _judgeReverse(
+    function _judgeEntry(uint256 mark, uint256 id, InvoiceRecord r, Trial memory t) private pure returns (bool) {
+        if (mark != DEDUCTIBLE && mark != NOT_DEDUCTIBLE && mark != REVOKED) {
+            return _refuse(t, MarkInvalid.selector, id, mark);
+        }
+        if (t.taxpayer != r.employer()) return _refuse(t, NotEmployerOf.selector, id, r.employer());
+        if (mark == REVOKED) return r.entered() || _refuse(t, NotEntered.selector, id, r.mark());
+        if (r.holder() == address(0)) return _refuse(t, RedLetter.selector, id, r.employer());
+        uint256 state = r.state();
+        // whoever is claimed from is not its employer for good; a titled buyer is, and so is whoever has reimbursed
+        if (state != REIMBURSED && (!r.titled() || state == REVERSED)) return _refuse(t, WrongState.selector, id, state);
+        if (r.entered()) return _refuse(t, AlreadyEntered.selector, id, r.mark());
+        return _judgeVersion(id, r, t);
+    }
+
+    /// A red letter over the whole (reverse) or over a part (adjust).
+    function _judgeRedLetter(
         Signature calldata consent,
         uint256 id,
         InvoiceRecord r,
         Trial memory t
     ) private view returns (bool) {
         uint256 state = r.state();
-        if (state == ISSUED) return true;
         if (state == REVERSED) return _refuse(t, WrongState.selector, id, state);
+        if (t.kind == ADJUST) {
+            if (r.holder() == address(0)) return _refuse(t, RedLetter.selector, id, r.employer());
+            if (!_judgeVersion(id, r, t)) return false;
+        }
+        if (state == ISSUED && !r.entered()) return true;
         // a suspended employer may still agree: it releases, it does not use
         (address key, ) = registry.signerOf(r.employer());
         return _signed(consent, key, ConsentInvalid.selector, id, t);
+    }
+
+    /// The receiver, the employer who is claimed from, the holder of what is admitted.
+    function _judgeOther(Act calldata a, uint256 id, Trial memory t) private view returns (bool) {
+        if (t.kind == CLAIM) return _judgeEmployer(id, t);
+        return t.kind == TRANSFER ? _judgeReceiver(a, id, t) : _judgeHolder(a.to, id, t);
     }
 
     function _judgeReceiver(Act calldata a, uint256 id, Trial memory t) private view returns (bool) {
@@ -368,13 +417,20 @@ contract InvoiceLedger is IInvoiceLedger, AccessManaged, EIP712 {
         return !suspended || _refuse(t, HolderSuspended.selector, id, uint160(to));
     }
 
+    /// Whom an employer admits an invoice for. No consent: it binds nobody, and an employer's word on its own employee suffices.
+    function _judgeHolder(address to, uint256 id, Trial memory t) private view returns (bool) {
+        if (to == address(0)) return _refuse(t, ReceiverInvalid.selector, id, 0);
+        (, bool suspended) = registry.holderOf(to);
+        return !suspended || _refuse(t, HolderSuspended.selector, id, uint160(to));
+    }
+
     function _judgeEmployer(uint256 id, Trial memory t) private view returns (bool) {
         (, uint8 powers) = registry.signerOf(t.taxpayer);
         return powers & EMPLOYER != 0 || _refuse(t, EmployerNotActive.selector, id, t.taxpayer);
     }
 
     /// Last pass, the only one that writes, and it cannot fail.
-    /// @dev Transfer and claim stop three steps below the highest version, and every way on from there is at most three long.
+    /// @dev All but what closes stops three steps below the highest version, and every way on from there is at most three long.
     function _write(
         Act calldata a,
         Target[] calldata targets,
@@ -397,6 +453,15 @@ contract InvoiceLedger is IInvoiceLedger, AccessManaged, EIP712 {
             } else if (t.kind == REVERSE) {
                 r = r.next(REVERSED, block.timestamp);
                 emit Reversed(id, digest, t.taxpayer, a.ref, r.version());
+            } else if (t.kind == ADJUST) {
+                r = r.stepped();
+                emit Adjusted(id, digest, t.taxpayer, a.ref, r.version());
+            } else if (t.kind == ENTER) {
+                r = r.stepped().marked(uint256(a.ref));
+                emit Entered(id, digest, r.employer(), r.mark(), r.version());
+            } else if (t.kind == ADMIT) {
+                r = r.next(CLAIMED, block.timestamp).heldBy(a.to).boundTo(t.taxpayer);
+                emit Claimed(id, digest, r.employer(), r.holder(), a.ref, r.version());
             } else {
                 r = r.next(ISSUED, block.timestamp);
                 if (t.kind == REJECT) emit Rejected(id, digest, r.employer(), a.ref, r.version());

@@ -4,7 +4,8 @@ pragma solidity 0.8.37;
 import {ITaxpayerRegistry, Signature} from "./ITaxpayerRegistry.sol";
 
 /// @title One invoice, reimbursed once
-/// @notice Issuers seal invoices by the lot; holders transfer and claim them; employers reimburse or reject; issuers reverse.
+/// @notice Issuers seal invoices by the lot; holders transfer and claim them; employers reimburse or reject, and mark what they
+/// have entered in their books; issuers reverse, wholly or in part. An employer admits what was issued elsewhere.
 /// Every act is an EIP-712 message of the party itself (contracts/libraries/Messages.sol); whoever sends the transaction has
 /// no authority. Lots and acts are each tried by themselves: a refused one emits its reason and leaves its neighbours alone;
 /// inside one act all invoices go or none does.
@@ -17,8 +18,26 @@ import {ITaxpayerRegistry, Signature} from "./ITaxpayerRegistry.sol";
 /// | Claimed | reimburse | employer | Reimbursed |
 /// | Claimed | reject | employer | Issued |
 /// | Claimed | withdraw, after the claim term | holder | Issued |
-/// | Issued | reverse | issuer | Reversed |
-/// | Claimed, Reimbursed | reverse | issuer and employer | Reversed |
+/// | Issued, not entered | reverse | issuer | Reversed |
+/// | Claimed, Reimbursed, or entered | reverse | issuer and employer | Reversed |
+/// | Issued, not entered | adjust | issuer | as it was |
+/// | Claimed, Reimbursed, or entered | adjust | issuer and employer | as it was |
+/// | (external id free), Issued | admit | employer | Claimed |
+///
+/// Beside the state, an invoice has the mark of book entry, which stays through every state:
+///
+/// | from mark | act | signed by | in state | to mark |
+/// | --- | --- | --- | --- | --- |
+/// | 1 not entered, 6 revoked | enter 2 (deductible) or 3 (not deductible) | employer | titled: Issued, Claimed, Reimbursed; untitled: Reimbursed | 2, 3 |
+/// | 2, 3 | enter 6 (revoke) | employer | any | 6 |
+///
+/// `Entered` means mark 2 or 3. An entered invoice's employer does not change any more: a titled one is bound to its buyer, an
+/// untitled one is entered after its reimbursement alone. Adjust and enter leave state and `updatedAt` as they are, so that
+/// neither moves the claim term.
+///
+/// An external id has its top bit set and stands for an invoice that no lot of this ledger holds: a hash of the seller's tax id
+/// and the number it has where it was issued. Of such an invoice the ledger knows nothing but that it is claimed and
+/// reimbursed once here. After its admission every act but adjust and reverse, which need a lot, is open to it.
 ///
 /// Checks come in this order: version, evidence, signature, then the party's standing, state, title, and the other side. So only an act that its party
 /// signed on the invoice's current version can raise an alarm, and nobody is framed by a replay or by junk.
@@ -32,14 +51,17 @@ interface IInvoiceLedger {
         Reversed
     }
 
-    /// The holder's acts come first, then the employer's, then the issuer's.
+    /// The holder's acts, the employer's on a claim, the issuer's, and the employer's of its own accord, in this order.
     enum Kind {
         Transfer,
         Claim,
         Withdraw,
         Reimburse,
         Reject,
-        Reverse
+        Reverse,
+        Adjust,
+        Enter,
+        Admit
     }
 
     /// @param segment First number of the segment that the numbers are taken from.
@@ -86,13 +108,15 @@ interface IInvoiceLedger {
     }
 
     /// @param kind A `Kind`; a number, so that an unknown one is refused by itself.
-    /// @param to Receiver of a transfer; else zero.
-    /// @param taxpayer Index of the employer (claim, reimburse, reject) or the issuer (reverse); else 0.
+    /// @param to Receiver of a transfer, holder of what is admitted; else zero.
+    /// @param taxpayer Index of the employer (claim, reimburse, reject, enter, admit) or the issuer (reverse, adjust); else 0.
     /// @param ref What the parties know this act by: a claim's id, the hash of a rejection's reason, a red letter's number.
+    /// Of an entry: the mark, as a number.
     /// @param invoices 1 to 100, ids strictly ascending.
     /// @param evidence In the order of the invoices, one for each that needs it: each untouched one (version 0); for a
-    /// reversal, every one (a touched invoice's record does not say who issued it; leaf and proof are then not read).
-    /// @param consent The receiver's signature (transfer) or the employer's (reverse of a claimed or reimbursed invoice).
+    /// reversal and an adjustment, every one (a touched invoice's record does not say who issued it; leaf and proof are then
+    /// not read); for an admission, none.
+    /// @param consent The receiver's signature (transfer), or the employer's (reverse and adjust, where it is needed).
     struct Act {
         uint8 kind;
         address to;
@@ -105,12 +129,14 @@ interface IInvoiceLedger {
     }
 
     /// @param employer The titled buyer from the first touch on, or the employer who is claimed from.
-    /// @param updatedAt Seconds since 1970.
+    /// @param mark Of book entry, as its code: 1, 2, 3 or 6; 0 in the record of an untouched invoice.
+    /// @param updatedAt Since when it has this state and holder, in seconds since 1970.
     struct Record {
         address holder;
         uint32 employer;
         State state;
         bool titled;
+        uint8 mark;
         uint16 version;
         uint40 updatedAt;
     }
@@ -127,6 +153,8 @@ interface IInvoiceLedger {
     event Reimbursed(uint256 indexed id, bytes32 indexed act, uint32 indexed employer, uint16 version);
     event Rejected(uint256 indexed id, bytes32 indexed act, uint32 indexed employer, bytes32 ref, uint16 version);
     event Reversed(uint256 indexed id, bytes32 indexed act, uint32 indexed issuer, bytes32 ref, uint16 version);
+    event Adjusted(uint256 indexed id, bytes32 indexed act, uint32 indexed issuer, bytes32 ref, uint16 version);
+    event Entered(uint256 indexed id, bytes32 indexed act, uint32 indexed employer, uint8 mark, uint16 version);
 
     /// @notice An act was refused whole. `id` is the first invoice that it failed on.
     /// @param reason Selector of the error below that tells why. `found` is that error's last argument.
@@ -171,6 +199,12 @@ interface IInvoiceLedger {
     error EmployerNotActive(uint256 id, uint256 employer);
     error IssuerNotActive(uint256 id, uint256 issuer);
     error VersionExhausted(uint256 id, uint256 version);
+    error NotExternal(uint256 id, uint256 lowest);
+    error NotEmployerOf(uint256 id, uint256 employer);
+    error MarkInvalid(uint256 id, uint256 mark);
+    error AlreadyEntered(uint256 id, uint256 mark);
+    error NotEntered(uint256 id, uint256 mark);
+    error RedLetter(uint256 id, uint256 employer);
 
     /// @notice Seals lots, each by itself. At most 100 in a call.
     function seal(Lot[] calldata lots) external;

@@ -24,6 +24,12 @@ library Messages {
         keccak256("Reject(uint32 employer,bytes32 ref,Invoice[] invoices)Invoice(uint256 id,uint16 version)");
     bytes32 internal constant REVERSE =
         keccak256("Reverse(uint32 issuer,bytes32 ref,Invoice[] invoices)Invoice(uint256 id,uint16 version)");
+    bytes32 internal constant ADJUST =
+        keccak256("Adjust(uint32 issuer,bytes32 ref,Invoice[] invoices)Invoice(uint256 id,uint16 version)");
+    bytes32 internal constant ENTER =
+        keccak256("Enter(uint32 employer,bytes32 ref,Invoice[] invoices)Invoice(uint256 id,uint16 version)");
+    bytes32 internal constant ADMIT =
+        keccak256("Admit(uint32 employer,address holder,bytes32 ref,Invoice[] invoices)Invoice(uint256 id,uint16 version)");
 
     bytes32 internal constant ROTATE_KEY = keccak256("RotateKey(address account,address key,uint64 counter)");
     bytes32 internal constant DRAW = keccak256("Draw(uint32 index,uint32 period,uint128 amount,uint64 counter)");
@@ -34,7 +40,7 @@ library Messages {
         return keccak256(abi.encode(SEAL, lot.issuer, lot.segment, lot.first, lot.leaves.length, root));
     }
 
-    /// @notice Struct hash of an act over its invoices.
+    /// @notice Struct hash of an act over its invoices. Requirement: the kind is one of IInvoiceLedger.Kind.
     function actHash(
         IInvoiceLedger.Act calldata act,
         uint256 kind,
@@ -49,9 +55,11 @@ library Messages {
         else if (kind == uint256(IInvoiceLedger.Kind.Reverse)) typeHash = REVERSE;
         else if (kind == uint256(IInvoiceLedger.Kind.Transfer)) {
             return _hash(TRANSFER, bytes32(uint256(uint160(act.to))), ref, invoices);
-        } else {
+        } else if (kind == uint256(IInvoiceLedger.Kind.Withdraw)) {
             return keccak256(abi.encode(WITHDRAW, ref, invoices));
-        }
+        } else if (kind == uint256(IInvoiceLedger.Kind.Adjust)) typeHash = ADJUST;
+        else if (kind == uint256(IInvoiceLedger.Kind.Enter)) typeHash = ENTER;
+        else return keccak256(abi.encode(ADMIT, act.taxpayer, act.to, ref, invoices));
         return _hash(typeHash, bytes32(uint256(act.taxpayer)), ref, invoices);
     }
 

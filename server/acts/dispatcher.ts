@@ -2,11 +2,22 @@
  * The dispatcher: takes operations from queued to sent.
  *
  * Acts on one invoice go one after the other, each signed on the version that the one before has left, and acts on different
- * invoices never wait for one another. Exception: an act on an invoice that is reimbursed or reversed cannot change it, so it
- * waits for nobody; the chain refuses it and so records the attempt. Signed acts and lots are packed into as few transactions as
- * the block gas limit allows, written with their sends in one SQL transaction.
+ * invoices never wait for one another. Exception: on an invoice that is reimbursed or reversed most acts cannot change it, so they
+ * wait for nobody and nobody waits for them; the chain refuses them and so records the attempt. A red letter and an entry can.
+ * Signed acts and lots are packed into as few transactions as the block gas limit allows, written with their sends in one SQL
+ * transaction.
  */
-import { type ActArgument, actKinds, type Contracts, type Evidence, type LotArgument, ZERO_ACCOUNT } from "../chain/contracts.ts";
+import {
+  type ActArgument,
+  type ActKind,
+  actKinds,
+  actMessage,
+  type Contracts,
+  type Evidence,
+  isExternal,
+  type LotArgument,
+  ZERO_ACCOUNT,
+} from "../chain/contracts.ts";
 import { type CompactSignature, digest, type Message, noSignature } from "../chain/messages.ts";
 import { type Leaf, leafHash } from "../chain/tree.ts";
 import { announce, type Changes, type Sql, type Tx } from "../db/db.ts";
@@ -45,7 +56,13 @@ const SIGNATURE_TTL = "15 minutes";
 // Upper bounds of what the contracts use (test/contracts/gas.json), so that a transaction never runs out
 const GAS = { transaction: 60_000n, lot: 120_000n, leaf: 1_700n, act: 40_000n, touched: 25_000n, untouched: 75_000n, registry: 300_000n };
 
+/** What changes an invoice that is reimbursed or reversed. */
+const AFTERWARDS: readonly ActKind[] = ["Reverse", "Adjust", "Enter"];
+
 export const dispatcherLock = 7_146_009_512;
+
+/** The order of decimal numbers of any length. */
+const byNumber = (a: string, b: string): number => (BigInt(a) < BigInt(b) ? -1 : 1);
 
 export function createDispatcher(deps: Deps): Dispatcher {
   const { sql, contracts, keys, lanes, log } = deps;
@@ -66,8 +83,10 @@ export function createDispatcher(deps: Deps): Dispatcher {
               select 1 from operation_invoices mine
               join operation_invoices other on other.number = mine.number and other.operation <> mine.operation
               join operations p on p.id = other.operation
-              where mine.operation = o.id and (other.operation < mine.operation or p.status <> 'queued'))
-            or exists (
+              where mine.operation = o.id and (other.operation < mine.operation or p.status <> 'queued')
+                and (p.command->>'kind' = any(${AFTERWARDS})
+                     or not exists (select 1 from invoice_states s where s.number = mine.number and s.state in ('reimbursed', 'reversed'))))
+            or o.command->>'kind' <> all(${AFTERWARDS}) and exists (
               select 1 from operation_invoices mine join invoice_states s on s.number = mine.number
               where mine.operation = o.id and s.state in ('reimbursed', 'reversed'))
           when 'registry' then
@@ -156,7 +175,7 @@ export function createDispatcher(deps: Deps): Dispatcher {
           : command.type === "registry"
             ? registryMessage(command, String(counterOf.get(party) ?? 0n))
             : command.type === "act"
-              ? actMessage(command, versionOf)
+              ? messageOfAct(command, versionOf)
               : undefined;
       if (message) messages.set(id, message);
     }
@@ -172,19 +191,15 @@ export function createDispatcher(deps: Deps): Dispatcher {
     return { type: command.message, value: { index: command.index, period: command.period, amount: command.amount, counter } };
   }
 
-  function actMessage(command: Extract<Command, { type: "act" }>, versionOf: ReadonlyMap<string, number>): Message | undefined {
+  function messageOfAct(command: Extract<Command, { type: "act" }>, versionOf: ReadonlyMap<string, number>): Message | undefined {
     const invoices: { id: string; version: number }[] = [];
-    // 20 digits each: the order of texts is that of numbers
-    for (const id of [...command.invoices].sort()) {
-      const version = versionOf.get(id);
+    for (const id of [...command.invoices].sort(byNumber)) {
+      // an invoice issued elsewhere has no row before its first admission, here or through another gateway
+      const version = versionOf.get(id) ?? (command.kind === "Admit" && isExternal(id) ? 0 : undefined);
       if (version === undefined) return undefined;
       invoices.push({ id, version });
     }
-    const value: Record<string, unknown> = { ref: command.ref, invoices };
-    if (command.kind === "Transfer") value["to"] = command.to;
-    else if (command.kind === "Reverse") value["issuer"] = command.taxpayer;
-    else if (command.kind !== "Withdraw") value["employer"] = command.taxpayer;
-    return { type: command.kind, value };
+    return actMessage(command.kind, { ...command, invoices });
   }
 
   // ── signed → sent ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -215,7 +230,7 @@ export function createDispatcher(deps: Deps): Dispatcher {
     const { ledger } = contracts.deployment;
     for (const batch of batches(acts)) await sendBatch(tx, batch, { to: ledger, data: contracts.act(batch.map((one) => one.argument)) });
     // numbers of a segment are sealed in order
-    lots.sort((a, b) => (BigInt(a.argument.first) < BigInt(b.argument.first) ? -1 : 1));
+    lots.sort((a, b) => byNumber(a.argument.first, b.argument.first));
     for (const batch of batches(lots)) await sendBatch(tx, batch, { to: ledger, data: contracts.seal(batch.map((one) => one.argument)) });
   }
 
@@ -243,8 +258,8 @@ export function createDispatcher(deps: Deps): Dispatcher {
   type Named = { id: string; version: number };
   const invoicesOf = (message: Operation["message"]) => (message?.value as { invoices: Named[] }).invoices;
   const runOf = (message: Operation["message"]) => message?.value as { issuer: number; segment: string; first: string; count: number };
-  /** An untouched invoice needs evidence that it is sealed; a reversal looks at the leaf in any case. */
-  const wantsEvidence = (kind: string, version: number) => version === 0 || kind === "Reverse";
+  /** An untouched invoice needs evidence that it is sealed; a red letter shows who issued it in any case; what was issued elsewhere has none. */
+  const wantsEvidence = (kind: ActKind, version: number) => kind === "Reverse" || kind === "Adjust" || (version === 0 && kind !== "Admit");
 
   async function evidenceOf(tx: Tx, operations: readonly Operation[]): Promise<Map<string, Evidence | Error>> {
     const numbers = operations.flatMap(({ command, message }) =>

@@ -49,7 +49,8 @@ export function createEvidence(): EvidenceSource {
       return one;
     },
     async among(tx, numbers) {
-      const rows = await tx<{ number: string; lot: string }[]>`select number, lot from invoice_states where number = any(${numbers}::numeric[])`;
+      const rows = await tx<{ number: string; lot: string }[]>`
+        select number, lot from invoice_states where number = any(${numbers}::numeric[]) and lot is not null`;
       const found = new Map<string, Evidence | Error>();
       for (const { number, lot: first } of rows) {
         const one = await lot(tx, first).catch((cause: unknown) => {

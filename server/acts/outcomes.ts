@@ -95,6 +95,8 @@ export const outcomes: Projection = {
     Reimbursed: succeeded,
     Rejected: succeeded,
     Reversed: succeeded,
+    Adjusted: succeeded,
+    Entered: succeeded,
     Refused: each(refused),
     async LotSealed(tx, run) {
       const events = new Map(run.map((event) => [String(event.args["first"]), event]));

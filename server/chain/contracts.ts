@@ -11,8 +11,19 @@ import type { Deployment } from "./deploy.ts";
 import { type CompactSignature, type Domain, digest, type Message } from "./messages.ts";
 import type { Leaf } from "./tree.ts";
 
-export const actKinds = ["Transfer", "Claim", "Withdraw", "Reimburse", "Reject", "Reverse"] as const;
+/** In the order of the contract's Kind. */
+export const actKinds = ["Transfer", "Claim", "Withdraw", "Reimburse", "Reject", "Reverse", "Adjust", "Enter", "Admit"] as const;
 export type ActKind = (typeof actKinds)[number];
+
+/** Marks of book entry by their codes: 2 entered and deductible, 3 entered and not deductible, 6 entry revoked. 1: not entered. */
+export const entryMarks = [1, 2, 3, 6] as const;
+export type EntryMark = (typeof entryMarks)[number];
+/** What an act names a red letter's number, or a mark, by. */
+export const refOf = (number: bigint | number | string): string => `0x${BigInt(number).toString(16).padStart(64, "0")}`;
+
+/** The smallest id of an invoice issued elsewhere. In tables an id is its decimal number, of 77 or 78 digits. */
+export const EXTERNAL = 1n << 255n;
+export const isExternal = (id: string): boolean => BigInt(id) >= EXTERNAL;
 
 /** Bit set of what a taxpayer is enrolled for. */
 export const capabilityBits = { issuer: 1, employer: 2 } as const;
@@ -79,6 +90,16 @@ export function revertReason(data: string): { name: string; args: string[] } | u
   return undefined;
 }
 
+/** What the parties of an act sign. `to` and `taxpayer` are read where the kind has them. */
+export function actMessage(kind: ActKind, act: { to?: string; taxpayer?: number; ref: string; invoices: ActArgument["invoices"] }): Message {
+  const value: Record<string, unknown> = { ref: act.ref, invoices: act.invoices };
+  if (kind === "Transfer") value["to"] = act.to;
+  else if (kind === "Reverse" || kind === "Adjust") value["issuer"] = act.taxpayer;
+  else if (kind !== "Withdraw") value["employer"] = act.taxpayer;
+  if (kind === "Admit") value["holder"] = act.to;
+  return { type: kind, value };
+}
+
 export type Contracts = ReturnType<typeof createContracts>;
 
 export function createContracts(deployment: Deployment) {
@@ -92,12 +113,7 @@ export function createContracts(deployment: Deployment) {
   /** The message that a party signed for an act. */
   function messageOf(act: ActArgument): Message | undefined {
     const kind = actKinds[act.kind];
-    if (kind === undefined) return undefined;
-    const value: Record<string, unknown> = { ref: act.ref, invoices: act.invoices };
-    if (kind === "Transfer") value["to"] = act.to;
-    else if (kind === "Reverse") value["issuer"] = act.taxpayer;
-    else if (kind !== "Withdraw") value["employer"] = act.taxpayer;
-    return { type: kind, value };
+    return kind && actMessage(kind, act);
   }
 
   return {

@@ -17,6 +17,7 @@ const invoices = {
 };
 const act = (first: { name: string; type: string }[]) => [...first, { name: "ref", type: "bytes32" }, { name: "invoices", type: "Invoice[]" }];
 const employer = { name: "employer", type: "uint32" };
+const issuer = { name: "issuer", type: "uint32" };
 const counted = (...first: [string, string][]) => [...first.map(([name, type]) => ({ name, type })), { name: "counter", type: "uint64" }];
 
 const types = {
@@ -34,7 +35,10 @@ const types = {
   Withdraw: { Withdraw: act([]), ...invoices },
   Reimburse: { Reimburse: act([employer]), ...invoices },
   Reject: { Reject: act([employer]), ...invoices },
-  Reverse: { Reverse: act([{ name: "issuer", type: "uint32" }]), ...invoices },
+  Reverse: { Reverse: act([issuer]), ...invoices },
+  Adjust: { Adjust: act([issuer]), ...invoices },
+  Enter: { Enter: act([employer]), ...invoices },
+  Admit: { Admit: act([employer, { name: "holder", type: "address" }]), ...invoices },
   // not for the chain: shows a gateway that an account's key is with whoever registers it
   Register: {
     Register: [

@@ -3,8 +3,10 @@
  * the stored leaves.
  *
  * Invariant: an invoice gets a row only from a lot whose root is the root of the leaves stored here, so a row says "sealed with
- * the content that was accepted".
+ * the content that was accepted"; or, issued elsewhere, from its first admission, by whichever employer and through whichever
+ * gateway: then the row says nothing but what the chain's record says.
  */
+import { isExternal } from "../chain/contracts.ts";
 import { type Leaf, leafHash, lotTree } from "../chain/tree.ts";
 import type { Tx } from "../db/db.ts";
 import type { Applied, Projection } from "../feed/follower.ts";
@@ -55,6 +57,29 @@ const change = (to: Change) => async (tx: Tx, run: readonly Applied[]) => {
     where s.number = e.number`;
 };
 
+const claimed = change({ state: "claimed", holder: "holder", employer: "employer", ref: "ref" });
+
+/** A first admission makes the row that the change is then made to. */
+async function admit(tx: Tx, run: readonly Applied[]): Promise<void> {
+  const admitted = run.filter((event) => isExternal(event.args["id"] as string));
+  if (admitted.length === 0) return;
+  await tx`
+    insert into invoice_states (number, lot, issuer, state, holder, employer, titled, version, issued_at, updated_at)
+    select e.number, null, 0, 'issued', e.holder, 0, false, 0, e.at, e.at
+    from unnest(${admitted.map((event) => event.args["id"])}::numeric[], ${admitted.map((event) => event.args["holder"])}::text[],
+                ${admitted.map((event) => event.at)}::timestamptz[]) as e (number, holder, at)
+    on conflict (number) do nothing`;
+}
+
+/** Acts that leave state, holder, employer and time as they are. */
+const step = (mark?: string) => async (tx: Tx, run: readonly Applied[]) => {
+  await tx`
+    update invoice_states s set version = e.version, entry = coalesce(e.mark, s.entry)
+    from unnest(${run.map((event) => event.args["id"])}::numeric[], ${run.map((event) => event.args["version"])}::int[],
+                ${run.map((event) => (mark === undefined ? null : (event.args[mark] ?? null)))}::smallint[]) as e (number, version, mark)
+    where s.number = e.number`;
+};
+
 type Lot = { first: string; issuer: number; segment: string; count: number; time: number; root: string; block: number; at: Date };
 
 export const ledgerMirror: Projection = {
@@ -84,10 +109,15 @@ export const ledgerMirror: Projection = {
         cross join lateral (${ofRun(tx, tx`invoices`, tx`l`)}) i`;
     },
     Transferred: change({ state: "issued", holder: "to" }),
-    Claimed: change({ state: "claimed", employer: "employer", ref: "ref" }),
+    async Claimed(tx, run) {
+      await admit(tx, run);
+      await claimed(tx, run);
+    },
     Withdrawn: change({ state: "issued", release: true }),
     Rejected: change({ state: "issued", release: true }),
     Reimbursed: change({ state: "reimbursed" }),
     Reversed: change({ state: "reversed" }),
+    Adjusted: step(),
+    Entered: step("mark"),
   },
 };

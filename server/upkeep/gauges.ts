@@ -121,7 +121,7 @@ export function createGauges(deps: Deps): void {
   });
 }
 
-const ACTS: ReadonlySet<string> = new Set(["Transferred", "Claimed", "Withdrawn", "Reimbursed", "Rejected", "Reversed"]);
+const ACTS: ReadonlySet<string> = new Set(["Transferred", "Claimed", "Withdrawn", "Reimbursed", "Rejected", "Reversed", "Adjusted", "Entered"]);
 
 type Event = { name: string; args: Record<string, string | number | boolean> };
 

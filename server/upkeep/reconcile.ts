@@ -20,7 +20,7 @@
  */
 import { setImmediate } from "node:timers/promises";
 import type { ChainClient } from "../chain/client.ts";
-import type { ChainEvent, Contracts } from "../chain/contracts.ts";
+import { type ChainEvent, type Contracts, isExternal } from "../chain/contracts.ts";
 import { keccak, leafHash, lotTree } from "../chain/tree.ts";
 import type { Sql, Tx } from "../db/db.ts";
 import { contentHash } from "../features/invoices/invoices.ts";
@@ -79,9 +79,10 @@ type Invoice = {
   holder: string;
   employer: number;
   titled: boolean;
+  entry: number;
   version: number;
 };
-type StateRow = { number: string; state: string; holder: string; employer: number; titled: boolean; version: number; updated_at: Date };
+type StateRow = { number: string; state: string; holder: string; employer: number; titled: boolean; entry: number; version: number; updated_at: Date };
 type Scope = { kind: FindingKind; from: string; to: string } | { kind: FindingKind; subjects: string[] };
 type Page = { differences: Difference[]; scopes: Scope[]; lots: number; invoices: number };
 
@@ -123,8 +124,8 @@ export function createReconcile(deps: Deps): Reconcile {
     if (row.state === null) return { kind: "state", subject, detail: "it is sealed and has no state" };
     if (row.lot !== lot) return { kind: "state", subject, detail: `it is in lot ${lot}, its state says ${row.lot}` };
     if (row.version !== 0) return undefined;
-    const told = `${row.state} holder ${row.holder} employer ${row.employer} titled ${row.titled}`;
-    const sealed = `issued holder ${row.leaf_holder} employer ${row.leaf_buyer} titled ${row.leaf_buyer !== 0}`;
+    const told = `${row.state} holder ${row.holder} employer ${row.employer} titled ${row.titled} mark ${row.entry}`;
+    const sealed = `issued holder ${row.leaf_holder} employer ${row.leaf_buyer} titled ${row.leaf_buyer !== 0} mark 1`;
     return told === sealed ? undefined : { kind: "state", subject, detail: `untouched, it is ${sealed}; its row says ${told}` };
   }
 
@@ -147,7 +148,7 @@ export function createReconcile(deps: Deps): Reconcile {
     // another gateway's: its documents are not here
     if (!ours) return;
     const rows = await tx<Invoice[]>`
-      select i.number, i.content, i.salt, i.document, i.leaf_holder, i.leaf_buyer, s.state, s.lot, s.holder, s.employer, s.titled, s.version
+      select i.number, i.content, i.salt, i.document, i.leaf_holder, i.leaf_buyer, s.state, s.lot, s.holder, s.employer, s.titled, s.entry, s.version
       from invoices i left join invoice_states s on s.number = i.number
       where i.number >= ${first} and i.number < ${first}::numeric + ${count} order by i.number`;
     const last = (BigInt(first) + BigInt(count) - 1n).toString();
@@ -182,7 +183,7 @@ export function createReconcile(deps: Deps): Reconcile {
     for (let i = 0; i < numbers.length; i += MAX_AT_ONCE) {
       const some = numbers.slice(i, i + MAX_AT_ONCE);
       const rows = await tx<StateRow[]>`
-        select number, state, holder, employer, titled, version, updated_at from invoice_states where number = any(${some}::numeric[])`;
+        select number, state, holder, employer, titled, entry, version, updated_at from invoice_states where number = any(${some}::numeric[])`;
       const leaves = await tx<{ number: string; leaf_holder: string; leaf_buyer: number }[]>`
         select number, leaf_holder, leaf_buyer from invoices where number = any(${some}::numeric[])`;
       const leafOf = new Map(leaves.map((row) => [row.number, row]));
@@ -190,18 +191,18 @@ export function createReconcile(deps: Deps): Reconcile {
       page.scopes.push({ kind: "state", subjects: some });
       const records = await Promise.all(some.map((number) => ask("record", number, block)));
       for (const [place, number] of some.entries()) {
-        const { holder, employer, state, titled, version, updatedAt } = records[place] as Record<string, bigint | string | boolean>;
+        const { holder, employer, state, titled, mark, version, updatedAt } = records[place] as Record<string, bigint | string | boolean>;
         const row = byNumber.get(number);
         const leaf = leafOf.get(number);
-        // another gateway's invoice
-        if (!row && !leaf) continue;
+        // another gateway's invoice; what was issued elsewhere has a row with every gateway
+        if (!row && !leaf && !isExternal(number)) continue;
         const since = (at: unknown) => ` since ${String(at)}`;
         const untouched = state === 0n;
         const chain = untouched
-          ? `issued holder ${leaf?.leaf_holder} employer ${leaf?.leaf_buyer} titled ${leaf?.leaf_buyer !== 0} version 0`
-          : `${states[Number(state)]} holder ${holder} employer ${employer} titled ${titled} version ${version}${since(updatedAt)}`;
+          ? `issued holder ${leaf?.leaf_holder} employer ${leaf?.leaf_buyer} titled ${leaf?.leaf_buyer !== 0} mark 1 version 0`
+          : `${states[Number(state)]} holder ${holder} employer ${employer} titled ${titled} mark ${mark} version ${version}${since(updatedAt)}`;
         const told = row
-          ? `${row.state} holder ${row.holder} employer ${row.employer} titled ${row.titled} version ${row.version}${untouched ? "" : since(row.updated_at.getTime() / 1_000)}`
+          ? `${row.state} holder ${row.holder} employer ${row.employer} titled ${row.titled} mark ${row.entry} version ${row.version}${untouched ? "" : since(row.updated_at.getTime() / 1_000)}`
           : "nothing";
         if (chain !== told) page.differences.push({ kind: "state", subject: number, detail: `the chain has ${chain}; its row says ${told}` });
       }

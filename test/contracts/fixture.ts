@@ -19,8 +19,9 @@ import {
   ZeroHash,
 } from "ethers";
 import { network } from "hardhat";
+import { type ActKind, actKinds, actMessage, EXTERNAL } from "../../server/chain/contracts.ts";
 import { deploy } from "../../server/chain/deploy.ts";
-import { type CompactSignature, compactSignature, type Domain, digest, type Message, type MessageType, noSignature } from "../../server/chain/messages.ts";
+import { type CompactSignature, compactSignature, type Domain, digest, type Message, noSignature } from "../../server/chain/messages.ts";
 import { type Leaf, leafHash, lotTree } from "../../server/chain/tree.ts";
 import type { IInvoiceLedger } from "../../types/ethers-contracts/contracts/InvoiceLedger.ts";
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
@@ -28,8 +29,8 @@ import { TaxpayerRegistry__factory } from "../../types/ethers-contracts/factorie
 
 export const ISSUER = 1;
 export const EMPLOYER = 2;
-export const KINDS = { Transfer: 0, Claim: 1, Withdraw: 2, Reimburse: 3, Reject: 4, Reverse: 5 } as const;
-export type Kind = keyof typeof KINDS;
+export const KINDS: readonly Kind[] = actKinds;
+export type Kind = ActKind;
 export const SERIES = 26_442;
 /** Where the ledger's storage layout puts the mapping of records. */
 const RECORDS_SLOT = 6;
@@ -127,19 +128,18 @@ export type ActInput = {
 };
 
 /** The message that an act's parties sign. */
-export function messageOf(act: ActInput): Message {
-  const value: Record<string, unknown> = { ref: act.ref ?? ZeroHash, invoices: act.invoices.map((i) => ({ id: i.id.toString(), version: i.version })) };
-  if (act.kind === "Transfer") value["to"] = act.to ?? ZeroAddress;
-  else if (act.kind === "Reverse") value["issuer"] = act.taxpayer ?? 0;
-  else if (act.kind !== "Withdraw") value["employer"] = act.taxpayer ?? 0;
-  return { type: act.kind satisfies MessageType, value };
+export function messageOf({ kind, to = ZeroAddress, taxpayer = 0, ref = ZeroHash, invoices }: ActInput): Message {
+  return actMessage(kind, { to, taxpayer, ref, invoices: invoices.map(({ id, version }) => ({ id: id.toString(), version })) });
 }
+
+/** An id of an invoice issued elsewhere. */
+export const externalId = (word: string): bigint => EXTERNAL | (BigInt(keccakText(word)) >> 1n);
 
 /** Act argument of `act`, signed by `by`, and by `consent` where one is given. */
 export function actOf(on: Deployed, act: ActInput, by: Wallet, consent?: Wallet) {
   const message = messageOf(act);
   return {
-    kind: KINDS[act.kind],
+    kind: KINDS.indexOf(act.kind),
     to: act.to ?? ZeroAddress,
     taxpayer: act.taxpayer ?? 0,
     ref: act.ref ?? ZeroHash,
@@ -205,6 +205,7 @@ export async function recordOf(on: Deployed, id: bigint) {
     employer: Number(r.employer),
     state: STATES[Number(r.state)] as State,
     titled: r.titled,
+    mark: Number(r.mark),
     version: Number(r.version),
     updatedAt: Number(r.updatedAt),
   };

@@ -318,7 +318,7 @@ describe("neighbours", () => {
     const { on } = c;
     const good = (at: number) => actOf(on, claim(c, c.employer, at), c.holder);
     const bad = [
-      { ...good(0), kind: 6 },
+      { ...good(0), kind: 9 },
       { ...good(0), kind: 255 },
       { ...good(0), invoices: [] },
       { ...good(0), invoices: [{ id: idOf(c.untitled, 0), version: 9 }] },
@@ -339,9 +339,9 @@ describe("neighbours", () => {
   it("an unknown kind says the kind and has no digest", async () => {
     const c = fixture();
     const act = actOf(c.on, claim(c, c.employer, 0), c.holder);
-    const outcomes = await tryActs(c.on, { ...act, kind: 6 }, { ...act, kind: 255 });
+    const outcomes = await tryActs(c.on, { ...act, kind: 9 }, { ...act, kind: 255 });
     expect(outcomes).to.deep.equal(
-      [6, 255].map((kind) => ({ refused: "KindUnknown", id: idOf(c.untitled, 0), found: BigInt(kind), alarm: false, act: ZeroHash, kind })),
+      [9, 255].map((kind) => ({ refused: "KindUnknown", id: idOf(c.untitled, 0), found: BigInt(kind), alarm: false, act: ZeroHash, kind })),
     );
   });
 

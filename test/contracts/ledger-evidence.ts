@@ -206,6 +206,7 @@ describe("evidence", () => {
       employer: 0,
       state: "None",
       titled: false,
+      mark: 0,
       version: 0,
       updatedAt: 0,
     });

@@ -20,6 +20,8 @@ export const eventTypes: Readonly<Record<string, readonly Role[]>> = {
   "invoice.transferred": ["bureau", "holder"],
   "invoice.reimbursed": ["bureau", "employer", "holder"],
   "invoice.reversed": roles,
+  "invoice.adjusted": roles,
+  "invoice.entered": ["bureau", "employer", "holder"],
   "claim.created": ["bureau", "employer", "holder"],
   "claim.rejected": ["bureau", "employer", "holder"],
   "claim.withdrawn": ["bureau", "employer", "holder"],

@@ -1,8 +1,11 @@
-/** What the feed says of invoices: issued and reversed, and every attempt at a second reimbursement. Runs after the ledger's mirror. */
-import { errorName } from "../../chain/contracts.ts";
+/** What the feed says of invoices: issued, reversed, adjusted and entered, and every attempt at a second reimbursement. Runs after the ledger's mirror. */
+import { actKinds, errorName } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
 import { each, type Projection } from "../../feed/follower.ts";
 import { codeOfChainError } from "../../kernel/problems.ts";
+
+/** What an alarm is raised at, by the act's kind. */
+const attempts: Readonly<Record<string, "claim" | "reimburse" | "admit">> = { Claim: "claim", Reimburse: "reimburse", Admit: "admit" };
 
 type Parties = { number: string; holder: string; issuer: string; employer: string | null };
 
@@ -13,6 +16,12 @@ async function partiesOf(tx: Tx, number: string): Promise<string[]> {
   return row ? accountsOf(row) : [];
 }
 const accountsOf = (row: Parties) => [row.issuer, row.holder, ...(row.employer ? [row.employer] : [])];
+
+const redLetter = (type: "invoice.reversed" | "invoice.adjusted") =>
+  each(async (tx, event) => {
+    const number = event.args["id"] as string;
+    event.tell({ type, number, accounts: await partiesOf(tx, number), data: { redLetter: BigInt(event.args["ref"] as string).toString() } });
+  });
 
 export const invoiceProjection: Projection = {
   name: "invoices",
@@ -31,23 +40,32 @@ export const invoiceProjection: Projection = {
         for (const row of byLot.get(lot) ?? []) event.tell({ type: "invoice.issued", number: row.number, accounts: accountsOf(row), data: { lot } });
       }
     },
-    Reversed: each(async (tx, event) => {
-      const number = event.args["id"] as string;
-      const redLetter = BigInt(event.args["ref"] as string).toString();
-      event.tell({ type: "invoice.reversed", number, accounts: await partiesOf(tx, number), data: { redLetter } });
-    }),
+    Reversed: redLetter("invoice.reversed"),
+    Adjusted: redLetter("invoice.adjusted"),
+    async Entered(tx, run) {
+      // also of what was issued elsewhere; the issuer has no part in its customer's books
+      const rows = await tx<{ number: string; holder: string; account: string }[]>`
+        select s.number, s.holder, e.account from invoice_states s join taxpayers e on e.index = s.employer
+        where s.number = any(${run.map((event) => event.args["id"])}::numeric[])`;
+      const partiesOf = new Map(rows.map((row) => [row.number, [row.account, row.holder]]));
+      for (const event of run) {
+        const number = event.args["id"] as string;
+        const mark = event.args["mark"] as number;
+        event.tell({ type: "invoice.entered", number, accounts: partiesOf.get(number) ?? [], data: { mark } });
+      }
+    },
     Refused: each(async (tx, event) => {
       if (event.args["alarm"] !== true) return;
       const number = event.args["id"] as string;
       const reason = errorName((event.args["reason"] as string).slice(0, 10)) ?? "";
-      const attempt = event.args["kind"] === 1 ? "claim" : "reimburse";
+      const attempt = attempts[actKinds[event.args["kind"] as number] ?? ""] ?? "reimburse";
       // who tried is told by the operation, when it was made here, and by the act itself
       const [operation] = await tx<{ party: string; taxpayer: number | null }[]>`
         select party, (command->>'taxpayer')::int as taxpayer from operations where digest = ${event.args["act"] as string} limit 1`;
       const [record] = await tx<{ holder: string }[]>`select holder from invoice_states where number = ${number}`;
       const index = event.attempt?.taxpayer ?? operation?.taxpayer ?? undefined;
       const [employer] = index === undefined ? [] : await tx<{ account: string }[]>`select account from taxpayers where index = ${index}`;
-      // a claim is the holder's own attempt; a reimbursement is the employer's, and the holder learns of it, not whose it was
+      // a claim is the holder's own attempt; the others are the employer's, and the holder learns of them, not whose they were
       const by = operation?.party ?? (attempt === "claim" ? record?.holder : employer?.account);
       const accounts = [by, record?.holder].filter((account) => account !== undefined);
       event.tell({

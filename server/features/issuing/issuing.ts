@@ -12,7 +12,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { busy, enqueue } from "../../acts/operations.ts";
-import { checksummed, ZERO_ACCOUNT } from "../../chain/contracts.ts";
+import { checksummed, refOf, ZERO_ACCOUNT } from "../../chain/contracts.ts";
 import { announce, type Changes, type Sql, type Tx } from "../../db/db.ts";
 import { canonicalJson, type InvoiceDocument } from "../../formats/document.ts";
 import type { ReadInvoice } from "../../formats/read.ts";
@@ -262,11 +262,10 @@ export function createIssuing(deps: Deps) {
       on conflict (segment) do update set accepted = segment_accepted.accepted + excluded.accepted`;
     for (const { number, issuer, reverses } of rows) {
       if (reverses === null) continue;
-      const ref = `0x${BigInt(number).toString(16).padStart(64, "0")}`;
       await enqueue(tx, {
         kind: "reverse",
         party: issuer.account,
-        command: { type: "act", kind: "Reverse", taxpayer: issuer.index, ref, invoices: [reverses] },
+        command: { type: "act", kind: "Reverse", taxpayer: issuer.index, ref: refOf(number), invoices: [reverses] },
         signers: [issuer.account],
       });
     }

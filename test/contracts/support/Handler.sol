@@ -158,7 +158,7 @@ abstract contract Handler is Acts {
         if (mischief == 5) (d.targets[0], d.targets[n - 1]) = (d.targets[n - 1], d.targets[0]);
         if (mischief == 6) d.targets[n - 1] = d.targets[0];
         if (mischief == 7) d.targets[n - 1] = _someone();
-        if (mischief == 8) d.kind = uint8(6 + _roll(250));
+        if (mischief == 8) d.kind = uint8(9 + _roll(247));
         if (mischief == 9) d.targets = new IInvoiceLedger.Target[](_roll(2) * 101);
         if (mischief == 10) d.targets[n - 1] = IInvoiceLedger.Target(segments[0].first + sealedIn[segments[0].first], 0);
         if (mischief == 11 || mischief == 12) d.tamper = Tamper(1 + _roll(4));

@@ -9,7 +9,7 @@ import { createEvidence } from "../../../server/acts/evidence.ts";
 import { enqueue, find, type NewOperation, type Operation } from "../../../server/acts/operations.ts";
 import { sendFailed } from "../../../server/acts/outcomes.ts";
 import { createChainClient } from "../../../server/chain/client.ts";
-import { type ChainEvent, createContracts, ZERO_REF } from "../../../server/chain/contracts.ts";
+import { type ChainEvent, createContracts, type EntryMark, EXTERNAL, refOf, ZERO_REF } from "../../../server/chain/contracts.ts";
 import type { Deployment } from "../../../server/chain/deploy.ts";
 import type { FaultWord } from "../../../server/chain/faults.ts";
 import { deployToSandbox, SANDBOX_CHAIN_ID, startSandboxChain } from "../../../server/chain/sandbox.ts";
@@ -411,6 +411,8 @@ export const known = (bench: Bench, numbers: string[]): Promise<true> =>
 
 // ── acts ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+type Account = { account: string; index: number };
+
 let refs = 0;
 /** A reference that no other claim has. */
 const freshRef = () => `0x${(++refs).toString(16).padStart(64, "0")}`;
@@ -427,6 +429,27 @@ export const decisionBy = (kind: "Reimburse" | "Reject", employer: Party, ...inv
   command: { type: "act", kind, taxpayer: employer.index, ref: ZERO_REF, invoices },
   signers: [employer.account],
 });
+/** A part of an invoice is taken off by the red letter of this number; `consent`: the employer agrees. */
+export const adjustBy = (issuer: Account, redLetter: string, number: string, consent?: Account): NewOperation => ({
+  kind: "adjust",
+  party: issuer.account,
+  command: { type: "act", kind: "Adjust", taxpayer: issuer.index, ref: refOf(redLetter), invoices: [number] },
+  signers: [issuer.account, ...(consent ? [consent.account] : [])],
+});
+export const entryBy = (employer: Account, mark: EntryMark, ...invoices: string[]): NewOperation => ({
+  kind: "enter",
+  party: employer.account,
+  command: { type: "act", kind: "Enter", taxpayer: employer.index, ref: refOf(mark), invoices },
+  signers: [employer.account],
+});
+export const admissionBy = (employer: Account, who: string, ...invoices: string[]): NewOperation => ({
+  kind: "admit",
+  party: employer.account,
+  command: { type: "act", kind: "Admit", taxpayer: employer.index, to: who, ref: freshRef(), invoices },
+  signers: [employer.account],
+});
+/** Some id of an invoice issued elsewhere. */
+export const freshExternalId = (): string => (EXTERNAL | (BigInt(`0x${randomBytes(32).toString("hex")}`) >> 1n)).toString();
 export const transferTo = (from: { address: string }, to: { address: string }, ...invoices: string[]): NewOperation => ({
   kind: "transfer",
   party: from.address,
