@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { runDemo } from "./sandbox/demo.ts";
 import { type Sandbox, startSandbox } from "./sandbox/sandbox.ts";
 import { table } from "./sandbox/table.ts";
+import { startTraffic, type Traffic } from "./sandbox/traffic.ts";
 
 const usage = `npm start [-- options]
 
@@ -14,13 +15,14 @@ Brings up a sandbox (chain, database, gateway), issues and reimburses the sample
 reimburse them twice, prints what the chain says of it, and serves until Ctrl-C. Nothing is kept.
 
   --once        end after the counts
+  --quiet       no sample traffic afterwards: shops that issue, people that claim, now and then twice
   --port N      where the gateway listens (default 8080; 0: any free port)
   --help        this text
 
 With DATABASE_URL set, that PostgreSQL (18 or newer, empty) is used instead of the embedded one.
 For a real network: node server/cli.ts --help`;
 
-const { values } = parseArgs({ options: { once: { type: "boolean" }, port: { type: "string" }, help: { type: "boolean" } } });
+const { values } = parseArgs({ options: { once: { type: "boolean" }, quiet: { type: "boolean" }, port: { type: "string" }, help: { type: "boolean" } } });
 
 async function main(): Promise<number> {
   if (values.help) {
@@ -31,6 +33,7 @@ async function main(): Promise<number> {
   const say = (line: string) => console.log(`${((Date.now() - begun) / 1_000).toFixed(1).padStart(5)} s  ${line}`);
   const port = values.port ?? (values.once ? "0" : "8080");
   let sandbox: Sandbox | undefined;
+  let traffic: Traffic | undefined;
   // Ctrl-C at any moment takes everything down again
   let stopping = false;
   const interrupted = new Promise<"interrupted">((resolve) => {
@@ -83,6 +86,7 @@ curl -H "Authorization: Bearer $BUREAU" "$URL/v1/taxpayers"
 curl -N -H "Authorization: Bearer $BUREAU" "$URL/v1/events/stream?after=0"    # everything that has happened, and what happens next
 
 Ctrl-C stops everything; nothing is kept.`);
+    if (!values.quiet) traffic = startTraffic({ url: sandbox.url, bureau: keys.bureau });
     await interrupted;
     console.log("\nstopping …");
     return faults.length === 0 ? 0 : 1;
@@ -91,6 +95,7 @@ Ctrl-C stops everything; nothing is kept.`);
     if (stopping) return 130;
     throw error;
   } finally {
+    await traffic?.stop();
     await sandbox?.stop();
   }
 }

@@ -6,8 +6,8 @@ export type Call = (method: string, path: string, options?: { body?: unknown; me
 const PATIENCE_SECONDS = 20;
 const TRIES = 10;
 
-/** Requests against one gateway. A POST keeps its Idempotency-Key over its tries, so trying again is safe. */
-export function createClient(url: string): Call {
+/** Requests against one gateway, until `signal` says stop. A POST keeps its Idempotency-Key over its tries, so trying again is safe. */
+export function createClient(url: string, signal?: AbortSignal): Call {
   return async (method, path, options = {}) => {
     const headers: Record<string, string> = { prefer: `wait=${options.wait ?? PATIENCE_SECONDS}` };
     if (options.token !== undefined) headers["authorization"] = `Bearer ${options.token}`;
@@ -18,11 +18,12 @@ export function createClient(url: string): Call {
       body = options.body instanceof Uint8Array ? new Uint8Array(options.body) : JSON.stringify(options.body);
     }
     for (let tries = 1; ; tries += 1) {
-      const response = await fetch(url + path, { method, headers, ...(body === undefined ? {} : { body }) });
+      const response = await fetch(url + path, { method, headers, ...(body === undefined ? {} : { body }), ...(signal ? { signal } : {}) });
       const text = await response.text();
       const reply: Reply = { status: response.status, body: text === "" ? {} : (JSON.parse(text) as Record<string, unknown>) };
       if (reply.body["retry"] !== "same-key" || tries === TRIES) return reply;
       await new Promise((resolve) => setTimeout(resolve, 1_000 * Number(response.headers.get("retry-after") ?? 1)));
+      signal?.throwIfAborted();
     }
   };
 }
