@@ -4,17 +4,20 @@
  *
  * Exit codes: 0 done, and all is well; 1 it failed, or there is something to look at; 2 the call or the settings are wrong.
  */
+import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { openBureau } from "./bureau.ts";
 import { createChainClient } from "./chain/client.ts";
 import { createContracts } from "./chain/contracts.ts";
 import type { Deployment } from "./chain/deploy.ts";
 import { migrate, openDb, type Sql } from "./db/db.ts";
+import { createDocuments } from "./features/documents/documents.ts";
 import { projections, readDeployment, startGateway } from "./gateway.ts";
 import { type Config, readConfig, settings } from "./kernel/config.ts";
 import { createLog } from "./kernel/log.ts";
+import { createEncryptionKeys } from "./keys/encryption.ts";
 import { createKeystore } from "./keys/keystore.ts";
-import { openVault } from "./keys/vault.ts";
+import { openVault, wrapFor, wrapForNoOther } from "./keys/vault.ts";
 import { examine, findingTable, told } from "./operator/doctor.ts";
 import { createProgress } from "./operator/progress.ts";
 import { checkProjections, followedBy, rebuildProjections } from "./operator/rebuild.ts";
@@ -28,10 +31,11 @@ const commands = {
   doctor: "say what waits, why, and what to do; --json",
   cancel: "give a transaction up that the node refuses: cancel SEND_ID; a no-op takes its nonce",
   reconcile: "compare everything stored with the chain, once",
+  rotate: "rotate NEXT_KEY_FILE: take a second master key, beside the present one; --finish: forget all but the present one",
   rebuild: "empty the projections and replay them from the chain (stop `serve` first); --check: beside the live ones, and compare",
 };
 type Command = keyof typeof commands;
-const flags: Partial<Record<Command, readonly string[]>> = { doctor: ["json"], rebuild: ["check", "force"] };
+const flags: Partial<Record<Command, readonly string[]>> = { doctor: ["json"], rebuild: ["check", "force"], rotate: ["finish"] };
 
 function usage(): string {
   const column = (rows: [string, string][]) => rows.map(([name, text]) => `  ${name.padEnd(24)}${text}`).join("\n");
@@ -52,6 +56,9 @@ function realDeployment(config: Config): Deployment {
   return deployment;
 }
 
+/** 32 bytes in hex that somebody could have drawn: no pattern that a hand types. */
+const isMasterKey = (key: string) => /^[0-9a-f]{64}$/i.test(key) && new Set(Buffer.from(key, "hex")).size >= 8;
+
 function checkedConfig(): Config {
   let config: Config;
   try {
@@ -59,7 +66,7 @@ function checkedConfig(): Config {
   } catch (cause) {
     throw new WrongCall((cause as Error).message);
   }
-  if (new Set(Buffer.from(config.MASTER_KEY, "hex")).size < 8) throw new WrongCall("MASTER_KEY is no random key: openssl rand -hex 32 makes one");
+  if (!isMasterKey(config.MASTER_KEY)) throw new WrongCall("MASTER_KEY is no random key: openssl rand -hex 32 makes one");
   return config;
 }
 
@@ -91,7 +98,7 @@ async function serve(config: Config): Promise<void> {
   process.exit(0);
 }
 
-type Tools = { config: Config; sql: Sql; flags: ReadonlySet<string>; send: bigint };
+type Tools = { config: Config; sql: Sql; flags: ReadonlySet<string>; named: string };
 
 async function bureau({ config, sql }: Tools): Promise<number> {
   const chain = createChainClient(config.RPC_URL);
@@ -134,10 +141,10 @@ const doctor = ({ config, sql, flags }: Tools) =>
     return report.healthy ? 0 : 1;
   });
 
-async function cancel({ config, sql, send }: Tools): Promise<number> {
+async function cancel({ config, sql, named: send }: Tools): Promise<number> {
   const { chainId } = realDeployment(config);
   const keys = createKeystore({ sql, vault: await openVault(sql, config.MASTER_KEY) });
-  const asked = await cancelSend({ sql, keys, chainId }, send);
+  const asked = await cancelSend({ sql, keys, chainId }, BigInt(send));
   if (!("nonce" in asked)) {
     console.log(`send ${send} is ${asked.outcome === "unknown" ? "not known" : "not pending: there is nothing to give up"}`);
     return 1;
@@ -153,7 +160,8 @@ const reconcile = ({ config, sql }: Tools) =>
   onNetwork(config, async ({ stopping, ...parts }) => {
     const vault = await openVault(sql, config.MASTER_KEY);
     const progress = createProgress("blocks");
-    const { all } = createReconcile({ sql, vault, ...parts, days: config.RECONCILE_DAYS, perSecond: config.RECONCILE_PER_SECOND });
+    const documents = createDocuments({ vault, keys: createEncryptionKeys({ vault }), deployment: parts.contracts.deployment });
+    const { all } = createReconcile({ sql, documents, ...parts, days: config.RECONCILE_DAYS, perSecond: config.RECONCILE_PER_SECOND });
     const { block, lots, invoices } = await all((now) => progress({ done: now.block, of: now.of }, `${now.invoices} invoices`), stopping);
     console.log(`compared ${invoices} invoices in ${lots} lots up to block ${block}`);
     const differences = await findings(sql);
@@ -161,6 +169,28 @@ const reconcile = ({ config, sql }: Tools) =>
     console.log(`differences ${differences.length}`);
     return differences.length === 0 ? 0 : 1;
   });
+
+const keyIn = (file: string): string => {
+  let key: string;
+  try {
+    key = readFileSync(file, "utf8").trim();
+  } catch {
+    throw new WrongCall(`${file} cannot be read`);
+  }
+  if (!isMasterKey(key)) throw new WrongCall(`${file} holds no random key of 32 bytes in hex: openssl rand -hex 32 makes one`);
+  return key;
+};
+
+async function rotate({ config, sql, flags, named }: Tools): Promise<number> {
+  if (flags.has("finish")) {
+    const forgotten = await wrapForNoOther(sql, config.MASTER_KEY);
+    console.log(forgotten === 0 ? "this database has no other master key" : "the other master keys open this database no more; destroy them");
+    return 0;
+  }
+  await wrapFor(sql, config.MASTER_KEY, keyIn(named));
+  console.log("both master keys open this database now. Start every process with the new one, one after the other; then, with it: rotate --finish");
+  return 0;
+}
 
 const rebuild = ({ config, sql, flags }: Tools) =>
   onNetwork(config, async (parts) => {
@@ -195,39 +225,42 @@ const rebuild = ({ config, sql, flags }: Tools) =>
     return 0;
   });
 
-async function run(command: Command, given: ReadonlySet<string>, send: bigint): Promise<number> {
+async function run(command: Command, given: ReadonlySet<string>, named: string): Promise<number> {
   const config = checkedConfig();
   if (command === "serve") {
     await serve(config);
     return 0;
   }
   const sql = openDb(config.DATABASE_URL, { connections: 5 });
-  const tools: Tools = { config, sql, flags: given, send };
+  const tools: Tools = { config, sql, flags: given, named };
+  if (command === "rotate" && !given.has("finish")) keyIn(named);
   try {
     // whoever looks changes nothing, the schema least of all
     if (command === "doctor") return await doctor(tools);
     const applied = await migrate(sql);
     console.log(applied.length > 0 ? `applied ${applied.join(", ")}` : "the schema is up to date");
     if (command === "migrate") return 0;
-    return await { bureau, cancel, reconcile, rebuild }[command](tools);
+    return await { bureau, cancel, reconcile, rotate, rebuild }[command](tools);
   } finally {
     await sql.end({ timeout: 5 });
   }
 }
 
 const boolean = { type: "boolean" } as const;
-function readCall(): { help: boolean; command: Command; flags: ReadonlySet<string>; send: bigint } | undefined {
+function readCall(): { help: boolean; command: Command; flags: ReadonlySet<string>; named: string } | undefined {
   try {
-    const { values, positionals } = parseArgs({ options: { help: boolean, json: boolean, check: boolean, force: boolean }, allowPositionals: true });
+    const { values, positionals } = parseArgs({
+      options: { help: boolean, json: boolean, check: boolean, force: boolean, finish: boolean },
+      allowPositionals: true,
+    });
     const { help, ...rest } = values;
     const command = positionals[0] as Command;
-    const [, id, ...more] = positionals;
-    const named = command === "cancel" ? id !== undefined && /^\d{1,18}$/.test(id) : id === undefined;
-    const known = Object.hasOwn(commands, command ?? "") && named && more.length === 0;
+    const [, named, ...more] = positionals;
+    const wants = command === "cancel" || (command === "rotate" && !rest.finish);
+    const fits = wants ? named !== undefined && (command !== "cancel" || /^\d{1,18}$/.test(named)) : named === undefined;
+    const known = Object.hasOwn(commands, command ?? "") && fits && more.length === 0;
     const fitting = Object.keys(rest).every((flag) => flags[command]?.includes(flag));
-    return help || (known && fitting)
-      ? { help: help === true, command, flags: new Set(Object.keys(rest)), send: BigInt(id !== undefined && named ? id : 0) }
-      : undefined;
+    return help || (known && fitting) ? { help: help === true, command, flags: new Set(Object.keys(rest)), named: named ?? "" } : undefined;
   } catch {
     return undefined;
   }
@@ -239,7 +272,7 @@ if (called === undefined) {
   process.exitCode = 2;
 } else if (called.help) console.log(usage());
 else {
-  process.exitCode = await run(called.command, called.flags, called.send).catch((error: unknown) => {
+  process.exitCode = await run(called.command, called.flags, called.named).catch((error: unknown) => {
     console.error(error instanceof Error ? error.message : String(error));
     return error instanceof WrongCall ? 2 : 1;
   });

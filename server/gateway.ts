@@ -13,11 +13,17 @@ import { migrate, openChanges, openDb } from "./db/db.ts";
 import { createLeases } from "./db/leases.ts";
 import { createAccess } from "./features/access/access.ts";
 import { accessRoutes } from "./features/access/routes.ts";
+import { createBundles } from "./features/bundles/bundles.ts";
+import { bundleRoutes } from "./features/bundles/routes.ts";
 import { createClaims } from "./features/claims/claims.ts";
 import { claimProjection } from "./features/claims/projection.ts";
 import { claimRoutes } from "./features/claims/routes.ts";
+import { createDocuments } from "./features/documents/documents.ts";
+import { documentRoutes } from "./features/documents/routes.ts";
 import { createEvents, typesOf } from "./features/events/events.ts";
 import { eventRoutes } from "./features/events/routes.ts";
+import { createGrants } from "./features/grants/grants.ts";
+import { grantRoutes } from "./features/grants/routes.ts";
 import { createInvoices } from "./features/invoices/invoices.ts";
 import { invoiceProjection } from "./features/invoices/projection.ts";
 import { invoiceRoutes } from "./features/invoices/routes.ts";
@@ -52,6 +58,7 @@ import { listen } from "./http/server.ts";
 import type { Config } from "./kernel/config.ts";
 import { createLog } from "./kernel/log.ts";
 import { createMetrics } from "./kernel/metrics.ts";
+import { createEncryptionKeys } from "./keys/encryption.ts";
 import { createKeystore } from "./keys/keystore.ts";
 import { openVault } from "./keys/vault.ts";
 import { ledgerMirror } from "./mirror/ledger.ts";
@@ -166,6 +173,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       lotAgeMs: config.LOT_AGE_MS,
       gasLimit: config.BLOCK_GAS_LIMIT,
     });
+    const evidence = createEvidence();
     const dispatcher = createDispatcher({
       sql,
       contracts,
@@ -174,7 +182,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       changes,
       log,
       lease: leases.lease("dispatching"),
-      evidence: createEvidence(),
+      evidence,
       gasLimit: config.BLOCK_GAS_LIMIT,
       pollMs: config.POLL_MS,
     });
@@ -188,8 +196,10 @@ export async function startGateway(config: Config, deployment: Deployment, { par
 
     const taxpayers = createTaxpayers({ vault, keys, drawStep: config.DRAW_STEP });
     const persons = createPersons({ vault, keys, contracts });
-    const invoices = createInvoices({ vault, taxpayers });
-    const issuing = createIssuing({ sql, vault, taxpayers, invoices, changes });
+    const documents = createDocuments({ vault, keys: createEncryptionKeys({ vault }), deployment });
+    const invoices = createInvoices({ vault, documents, taxpayers });
+    const grants = createGrants({ invoices, persons, taxpayers });
+    const issuing = createIssuing({ sql, vault, documents, taxpayers, invoices, changes });
 
     const blocked = () => lanes.state().flatMap(({ name, blocked: why }) => (why ? [{ lane: name, why: why.reason }] : []));
     const watch = createWatch({ sql, chain, follower, blocked, finalityDepth: config.FINALITY_DEPTH, maxHeadAgeSeconds: config.MAX_HEAD_AGE });
@@ -198,7 +208,10 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       ...personRoutes(persons),
       ...accessRoutes(createAccess({ taxpayers })),
       ...issuingRoutes(issuing, invoices),
-      ...invoiceRoutes(invoices),
+      ...invoiceRoutes(invoices, documents, grants),
+      ...documentRoutes(documents, grants),
+      ...grantRoutes(grants),
+      ...bundleRoutes(createBundles({ contracts, evidence, taxpayers, documents }), grants),
       ...transferRoutes(createTransfers({ invoices, persons })),
       ...pickupRoutes(createPickups({ invoices, taxpayers, keys })),
       ...claimRoutes(createClaims({ vault, taxpayers, invoices }), taxpayers),
@@ -210,7 +223,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     ];
 
     createGauges({ sql, metrics, watch, finalityDepth: config.FINALITY_DEPTH, leases: () => leases.state(), blocked });
-    const reconcile = createReconcile({ sql, vault, chain, contracts, log, days: config.RECONCILE_DAYS, perSecond: config.RECONCILE_PER_SECOND });
+    const reconcile = createReconcile({ sql, documents, chain, contracts, log, days: config.RECONCILE_DAYS, perSecond: config.RECONCILE_PER_SECOND });
     const counting = createCounting({ sql, vault, log, documentOf: invoices.documentOf });
     const jobs = [createExpiry({ sql, metrics, days: config.IDEMPOTENCY_DAYS }), reconcile.job, counting];
     const upkeep = createUpkeep({ jobs, held: leases.lease("upkeep").held, log, metrics });

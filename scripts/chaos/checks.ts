@@ -6,10 +6,9 @@
  */
 import { leafHash } from "../../server/chain/tree.ts";
 import type { Sql } from "../../server/db/db.ts";
-import { contentHash } from "../../server/features/invoices/invoices.ts";
-import { canonicalJson } from "../../server/formats/document.ts";
 import { readInvoice } from "../../server/formats/read.ts";
 import { formatMoney } from "../../server/kernel/money.ts";
+import { contentHash } from "../../server/proofs/parts.ts";
 import type { Client } from "./client.ts";
 import type { Journal } from "./journal.ts";
 import type { OnChain } from "./ledger.ts";
@@ -92,7 +91,7 @@ export async function judge(deps: { chain: OnChain; journal: Journal; parties: P
 /** The leaf that what a client posted must have been sealed under. */
 function leafOf(post: Journal["posts"][number], salt: Buffer): string {
   const { document } = readInvoice("application/json", Buffer.from(JSON.stringify(post.body)));
-  return leafHash({ content: contentHash(salt, canonicalJson(document)), holder: post.holder, buyer: post.buyer });
+  return leafHash({ content: contentHash(salt, document), holder: post.holder, buyer: post.buyer });
 }
 
 /** What is still under way; empty when everything has come to its end. For a deadline, and for saying what is stuck. */

@@ -10,10 +10,11 @@ const hasher: IHasher = await createKeccak(256);
 
 /** keccak256 as 0x-hex. */
 export function keccak(bytes: Uint8Array): string {
-  return hex(hash(bytes));
+  return hex(hashBytes(bytes));
 }
 
-function hash(bytes: Uint8Array): Uint8Array {
+/** keccak256 as 32 bytes. */
+export function hashBytes(bytes: Uint8Array): Uint8Array {
   hasher.init();
   hasher.update(bytes);
   return hasher.digest("binary");
@@ -31,14 +32,14 @@ export function leafHash(leaf: Leaf): string {
   packed.write(leaf.content.slice(2), 1, "hex");
   packed.write(leaf.holder.slice(2), 33, "hex");
   packed.writeUInt32BE(leaf.buyer, 53);
-  return hex(hash(packed));
+  return hex(hashBytes(packed));
 }
 
 const nodeInput = Buffer.alloc(65, 1);
 function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
   nodeInput.set(left, 1);
   nodeInput.set(right, 33);
-  return hash(nodeInput);
+  return hashBytes(nodeInput);
 }
 
 export type LotTree = {

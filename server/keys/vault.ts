@@ -5,9 +5,12 @@
  *
  * Form of a sealed value: nonce 12 ‖ ciphertext ‖ tag 16. Blind indexes are HMAC-SHA-256 under a data key of their own.
  * Losing the master key loses every document: it is backed up apart from the database (docs/operations.md).
+ *
+ * The master key is rotated without a stop: data keys are wrapped for the old one and the new one until every process has been
+ * started with the new one (`wrapFor`), and then for the new one alone (`wrapForNoOther`). A process has them in memory.
  */
-import { createCipheriv, createDecipheriv, createHmac, createSecretKey, type KeyObject, randomBytes } from "node:crypto";
-import type { Sql } from "../db/db.ts";
+import { createCipheriv, createDecipheriv, createHash, createHmac, createSecretKey, type KeyObject, randomBytes } from "node:crypto";
+import type { Sql, Tx } from "../db/db.ts";
 
 const purposes = ["documents", "parties", "keystore", "answers", "blind", "webhooks", "stats"] as const;
 export type Purpose = (typeof purposes)[number];
@@ -20,6 +23,8 @@ export type Vault = {
   blind(field: string, value: string): Buffer;
   /** 32 bytes that follow from the context alone, for a secret that need not be stored. */
   derive(purpose: Purpose, context: string): Buffer;
+  /** The key that the document of this context is sealed under, to be handed to one of its readers. */
+  documentKey(context: string): Buffer;
 };
 
 function encrypt(key: KeyObject, context: string, plain: Uint8Array): Buffer {
@@ -40,22 +45,74 @@ function decrypt(key: KeyObject, context: string, sealed: Uint8Array): Buffer {
 // keys as KeyObjects: from a Buffer, a cipher or an HMAC takes Node 24 four times as long
 const hmac = (key: KeyObject | string, text: Uint8Array | string): Buffer => createHmac("sha256", key).update(text).digest();
 
-/** Unwraps the data keys, making those that are missing. Throws when the master key is not the one that wrapped them. */
-export async function openVault(sql: Sql, masterKeyHex: string): Promise<Vault> {
-  const bytes = Buffer.from(masterKeyHex, "hex");
+const wrapContext = (purpose: string) => `data-key/${purpose}`;
+
+/** The master key, and the name that its wraps go by: nobody learns it from its hash. Throws when it is not 32 bytes in hex. */
+function masterOf(hex: string): { key: KeyObject; id: string } {
+  const bytes = Buffer.from(hex, "hex");
   if (bytes.length !== 32) throw new Error("MASTER_KEY is not 32 bytes in hex");
-  const master = createSecretKey(bytes);
-  const keys = new Map<Purpose, KeyObject>();
+  const id = createHash("sha256").update("onepiao master key\0").update(bytes).digest("hex").slice(0, 16);
+  return { key: createSecretKey(bytes), id };
+}
+
+/** Two processes must not make two data keys for one purpose. */
+const VAULT_LOCK = 7_146_009_514;
+
+/** The data keys as the master key opens them; those of new purposes are made. Throws when it is not the key of this database. */
+async function unwrapAll(tx: Tx, master: { key: KeyObject; id: string }): Promise<Map<Purpose, Buffer>> {
+  await tx`select pg_advisory_xact_lock(${VAULT_LOCK})`;
+  const rows = await tx<{ purpose: string; master: string; wrapped: Buffer }[]>`select purpose, master, wrapped from data_keys`;
+  const keys = new Map<Purpose, Buffer>();
   for (const purpose of purposes) {
-    const context = `data-key/${purpose}`;
-    await sql`insert into data_keys (purpose, wrapped) values (${purpose}, ${encrypt(master, context, randomBytes(32))}) on conflict do nothing`;
-    const [row] = await sql<{ wrapped: Buffer }[]>`select wrapped from data_keys where purpose = ${purpose}`;
+    const all = rows.filter((row) => row.purpose === purpose);
+    const mine = all.find((row) => row.master === master.id) ?? all.find((row) => row.master === "");
+    if (all.length === 0) {
+      const made = randomBytes(32);
+      await tx`insert into data_keys (purpose, master, wrapped) values (${purpose}, ${master.id}, ${encrypt(master.key, wrapContext(purpose), made)})`;
+      keys.set(purpose, made);
+      continue;
+    }
     try {
-      keys.set(purpose, createSecretKey(decrypt(master, context, row?.wrapped ?? Buffer.alloc(28))));
+      keys.set(purpose, decrypt(master.key, wrapContext(purpose), mine?.wrapped ?? Buffer.alloc(28)));
     } catch (cause) {
       throw new Error("MASTER_KEY is not the key that this database was made with", { cause });
     }
+    if (mine?.master === "") await tx`update data_keys set master = ${master.id} where purpose = ${purpose} and master = ''`;
   }
+  return keys;
+}
+
+/**
+ * Wraps the data keys for a second master key as well. From here on processes start with either.
+ * Throws when `masterKeyHex` does not open this database, and when the two are the same.
+ */
+export async function wrapFor(sql: Sql, masterKeyHex: string, nextKeyHex: string): Promise<void> {
+  const next = masterOf(nextKeyHex);
+  const master = masterOf(masterKeyHex);
+  if (next.id === master.id) throw new Error("The new master key is the present one");
+  await sql.begin(async (tx) => {
+    for (const [purpose, key] of await unwrapAll(tx, master)) {
+      await tx`
+        insert into data_keys (purpose, master, wrapped) values (${purpose}, ${next.id}, ${encrypt(next.key, wrapContext(purpose), key)})
+        on conflict (purpose, master) do update set wrapped = excluded.wrapped`;
+    }
+  });
+}
+
+/** Forgets the wraps for every other master key; returns how many masters that were. Throws when `masterKeyHex` does not open this database. */
+export async function wrapForNoOther(sql: Sql, masterKeyHex: string): Promise<number> {
+  const master = masterOf(masterKeyHex);
+  return sql.begin(async (tx) => {
+    await unwrapAll(tx, master);
+    const gone = await tx<{ master: string }[]>`delete from data_keys where master <> ${master.id} returning master`;
+    return new Set(gone.map((row) => row.master)).size;
+  });
+}
+
+/** Unwraps the data keys, making those that are missing. Throws when the master key is not the one that wrapped them. */
+export async function openVault(sql: Sql, masterKeyHex: string): Promise<Vault> {
+  const unwrapped = await sql.begin((tx) => unwrapAll(tx, masterOf(masterKeyHex)));
+  const keys = new Map([...unwrapped].map(([purpose, key]) => [purpose, createSecretKey(key)]));
   // HKDF-SHA-256 (RFC 5869), the first half once a data key: what is left for each of its keys of 32 bytes is one HMAC
   const extracts = new Map<string, KeyObject>();
   const hkdf = (purpose: Purpose, salt: string, context: string): Buffer => {
@@ -73,6 +130,7 @@ export async function openVault(sql: Sql, masterKeyHex: string): Promise<Vault> 
     seal: (purpose, context, plain) => encrypt(keyFor(purpose, context), context, typeof plain === "string" ? Buffer.from(plain) : plain),
     open: (purpose, context, sealed) => decrypt(keyFor(purpose, context), context, sealed),
     derive: (purpose, context) => hkdf(purpose, "derive", context),
+    documentKey: (context) => hkdf("documents", "", context),
     blind: (field, value) => hmac(keys.get("blind") as KeyObject, `${field}\0${value}`),
   };
 }

@@ -23,9 +23,9 @@ import type { ChainClient } from "../chain/client.ts";
 import { type ChainEvent, type Contracts, isExternal } from "../chain/contracts.ts";
 import { keccak, leafHash, lotTree } from "../chain/tree.ts";
 import type { Sql, Tx } from "../db/db.ts";
-import { contentHash } from "../features/invoices/invoices.ts";
+import type { Documents } from "../features/documents/documents.ts";
 import type { Log } from "../kernel/log.ts";
-import type { Vault } from "../keys/vault.ts";
+import { contentHash } from "../proofs/parts.ts";
 import type { Job } from "./upkeep.ts";
 
 export const findingKinds = {
@@ -51,7 +51,7 @@ export type Reconcile = {
 
 type Deps = {
   sql: Sql;
-  vault: Vault;
+  documents: Pick<Documents, "open">;
   chain: ChainClient;
   contracts: Contracts;
   log: Log;
@@ -100,7 +100,7 @@ export const findings = (sql: Tx): Promise<Found[]> =>
   sql<Found[]>`select kind, subject, detail, found_at as since from reconcile_findings order by found_at, kind, subject`;
 
 export function createReconcile(deps: Deps): Reconcile {
-  const { sql, vault, chain, contracts, log, patienceSeconds = 300, everyMs = 10_000 } = deps;
+  const { sql, documents, chain, contracts, log, patienceSeconds = 300, everyMs = 10_000 } = deps;
   const { ledger } = contracts.deployment;
 
   const ask = async (name: "record" | "lotHash", id: string, block: number) =>
@@ -110,7 +110,7 @@ export function createReconcile(deps: Deps): Reconcile {
 
   function compareDocument(row: Invoice): Difference | undefined {
     try {
-      const found = contentHash(row.salt, vault.open("documents", row.number, row.document).toString());
+      const found = contentHash(row.salt, documents.open(row.number, row.document));
       if (found === row.content) return undefined;
       return { kind: "document", subject: row.number, detail: `its hash is ${found}, its leaf says ${row.content}` };
     } catch {

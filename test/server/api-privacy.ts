@@ -167,6 +167,9 @@ describe("nothing readable", function () {
     } finally {
       await endpoint.close();
     }
+    // others are given to read, and what is read is written down
+    await must(call("POST", `/v1/invoices/${first}/grants`, { to: ann.account }, { token: bob.token }));
+    expect((await call("GET", `/v1/invoices/${first}/bundle`, undefined, { token: ann.token })).status).equals(200);
     // another one may be asked, and the documents read
     for (const each of numbers) expect((await call("GET", `/v1/invoices/${each}`, undefined, { token: shop.token })).status).equals(200);
   });
@@ -188,6 +191,8 @@ describe("nothing readable", function () {
       "stats_buckets",
       "stats_issuers",
       "api_keys",
+      "grants",
+      "reads",
     ]);
     const seen = new Set<string>();
     for (const { name } of tables) {

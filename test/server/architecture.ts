@@ -13,6 +13,7 @@ const ranks: Record<string, number> = {
   chain: 1,
   formats: 1,
   keys: 2,
+  proofs: 3,
   txs: 3,
   feed: 3,
   mirror: 4,

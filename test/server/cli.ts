@@ -43,12 +43,33 @@ describe("a gateway outside the sandbox", () => {
   });
 
   it("takes no command, flag or id that it does not know, and says what there is", async () => {
-    const calls = [["nothing"], ["serve", "--json"], ["rebuild", "twice"], ["cancel", "0x1"], ["doctor", "--unknown"]];
+    const calls = [
+      ["nothing"],
+      ["serve", "--json"],
+      ["rebuild", "twice"],
+      ["cancel", "0x1"],
+      ["doctor", "--unknown"],
+      ["rotate"],
+      ["rotate", "key", "--finish"],
+    ];
     for (const { code, said } of await Promise.all(calls.map((args) => cli(args, settings)))) {
       expect(code, said).to.equal(2);
       expect(said).to.include("COMMAND").and.include("MAX_HEAD_AGE");
     }
     expect((await cli(["--help"], {})).code).to.equal(0);
+  });
+
+  it("takes no second master key from a file that is not there, or that holds no random key", async () => {
+    const weak = join(folder, "weak.key");
+    await writeFile(weak, `${"0f".repeat(32)}\n`);
+    for (const [file, why] of [
+      [join(folder, "none.key"), "cannot be read"],
+      [weak, "holds no random key"],
+    ] as const) {
+      const { code, said } = await cli(["rotate", file], settings);
+      expect([code, said.includes(why)], said).to.deep.equal([2, true]);
+      expect(said).to.not.include("0f0f0f");
+    }
   });
 
   it("names every setting that is missing, and no value", async () => {

@@ -5,7 +5,7 @@ import { computeAddress, Transaction, Wallet } from "ethers";
 import type { Sql } from "../../server/db/db.ts";
 import { createApiKey, findCaller } from "../../server/keys/api-keys.ts";
 import { accountOfSecret, recoverSigner } from "../../server/keys/keystore.ts";
-import { openVault, type Purpose, type Vault } from "../../server/keys/vault.ts";
+import { openVault, type Purpose, type Vault, wrapFor, wrapForNoOther } from "../../server/keys/vault.ts";
 import { type Bench, claimBy, enrolled, holder, openBench, openDatabase, sealed } from "./support/bench.ts";
 
 const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
@@ -73,6 +73,45 @@ describe("secrets", () => {
       const refused = (await openVault(other.sql, masterKey).catch((cause: Error) => cause)) as Error;
       expect(refused.message).to.match(/MASTER_KEY is not the key/);
       await other.close();
+    });
+
+    it("the master key is rotated while gateways run: both keys open it, then the new one alone", async () => {
+      const [before, next, third] = [0, 1, 2].map(() => randomBytes(32).toString("hex")) as [string, string, string];
+      const { sql, close } = await openDatabase();
+      const running = await openVault(sql, before);
+      const value = running.seal("documents", "row 1", "一票");
+      const opens = async (key: string) =>
+        openVault(sql, key).then(
+          (vault) => vault.open("documents", "row 1", value).toString() === "一票",
+          (cause: Error) => cause.message,
+        );
+      const refused = "MASTER_KEY is not the key that this database was made with";
+      expect(await wrapFor(sql, third, next).catch((cause: Error) => cause.message)).to.equal(refused);
+      expect(await wrapFor(sql, before, before).catch((cause: Error) => cause.message)).to.equal("The new master key is the present one");
+      // twice, and by two at once: as one time
+      await Promise.all([wrapFor(sql, before, next), wrapFor(sql, before, next)]);
+      expect([await opens(before), await opens(next), await opens(third)]).to.deep.equal([true, true, refused]);
+      // what one seals the other opens: the data keys are the same
+      const other = await openVault(sql, next);
+      expect(running.open("parties", "row 2", other.seal("parties", "row 2", "抬头")).toString()).to.equal("抬头");
+      expect(await wrapForNoOther(sql, before.slice(0, -1) + (before.endsWith("0") ? "1" : "0")).catch((cause: Error) => cause.message)).to.equal(refused);
+      expect(await wrapForNoOther(sql, next)).to.equal(1);
+      expect(await wrapForNoOther(sql, next)).to.equal(0);
+      expect([await opens(before), await opens(next)]).to.deep.equal([refused, true]);
+      // a process that runs has its data keys in memory
+      expect(running.open("documents", "row 1", value).toString()).to.equal("一票");
+      await close();
+    });
+
+    it("many processes that start on an empty database at once, under two master keys, make one set of data keys", async () => {
+      const [one, other] = [randomBytes(32).toString("hex"), randomBytes(32).toString("hex")];
+      const { sql, close } = await openDatabase();
+      const started = await Promise.allSettled([one, other, one, other, one, other].map((key) => openVault(sql, key)));
+      const won = started.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+      expect(won).to.have.length(3);
+      const value = (won[0] as Vault).seal("answers", "row", "same");
+      for (const vault of won) expect(vault.open("answers", "row", value).toString()).to.equal("same");
+      await close();
     });
 
     it("blind indexes are the same for the same value, and differ by field, value and database", async () => {

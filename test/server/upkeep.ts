@@ -40,7 +40,7 @@ describe("what is stored, compared with the chain", function () {
   const make = (more: { patienceSeconds?: number; perSecond?: number; chain?: Bench["node"] } = {}) =>
     createReconcile({
       sql: bench.sql,
-      vault: bench.vault,
+      documents: bench.documents,
       chain: more.chain ?? bench.node,
       contracts: bench.contracts,
       log: createLog("info", { write: (line: string) => void lines.push(line) }),
@@ -94,7 +94,7 @@ describe("what is stored, compared with the chain", function () {
   it("a document that was exchanged for another", async () => {
     const number = numbers[3] as string;
     const [row] = await bench.sql<{ document: Buffer }[]>`select document from invoices where number = ${number}`;
-    const other = bench.vault.seal("documents", number, '{"totals":{"gross":"1.00"}}');
+    const other = bench.documents.seal(number, '{"totals":{"gross":"1.00"}}');
     const put = (document: Buffer) => bench.sql`update invoices set document = ${document} where number = ${number}`;
     await finds(
       () => put(other),

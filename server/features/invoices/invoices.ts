@@ -1,9 +1,9 @@
-import { keccak } from "../../chain/tree.ts";
 import type { Tx } from "../../db/db.ts";
 import type { InvoiceDocument } from "../../formats/document.ts";
 import type { Caller, Role } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
 import type { Vault } from "../../keys/vault.ts";
+import type { Documents } from "../documents/documents.ts";
 import type { Taxpayers } from "../taxpayers/taxpayers.ts";
 
 export const invoiceStatuses = ["accepted", "issued", "claimed", "reimbursed", "reversed"] as const;
@@ -20,31 +20,29 @@ export type InvoiceRow = {
   titled: boolean;
   version: number;
   reverses: string | null;
+  salt: Buffer;
   document: Buffer;
   accepted_at: Date;
   issued_at: Date | null;
   updated_at: Date | null;
 };
-export type Perspective = "issuer" | "holder" | "employer";
+export type Perspective = "issuer" | "holder" | "employer" | "grantee";
 export type Invoices = ReturnType<typeof createInvoices>;
 
-type Deps = { vault: Vault; taxpayers: Taxpayers };
+type Deps = { vault: Vault; documents: Documents; taxpayers: Taxpayers };
 
 /** Where an invoice is found over HTTP. */
 export const linksOf = (number: string) => ({ self: `/v1/invoices/${number}`, history: `/v1/invoices/${number}/history` });
 
-/** Hash that the leaf commits to: keccak256(salt ‖ canonical document). */
-export const contentHash = (salt: Uint8Array, canonical: string): string => keccak(Buffer.concat([salt, Buffer.from(canonical)]));
-
 export function createInvoices(deps: Deps) {
-  const { vault, taxpayers } = deps;
+  const { vault, documents, taxpayers } = deps;
   const select = (tx: Tx) => tx`
     select i.number, i.issuer, s.lot, coalesce(s.state, 'accepted') as status, coalesce(s.holder, i.leaf_holder) as holder, i.leaf_holder,
            coalesce(s.employer, i.leaf_buyer) as employer, i.leaf_buyer <> 0 as titled, coalesce(s.version, 0) as version,
-           i.reverses, i.document, i.accepted_at, s.issued_at, s.updated_at
+           i.reverses, i.salt, i.document, i.accepted_at, s.issued_at, s.updated_at
     from invoices i left join invoice_states s on s.number = i.number`;
 
-  const documentOf = (row: { number: string; document: Buffer }): InvoiceDocument => JSON.parse(vault.open("documents", row.number, row.document).toString());
+  const documentOf = (row: { number: string; document: Buffer }): InvoiceDocument => documents.open(row.number, row.document);
 
   async function find(tx: Tx, number: string): Promise<InvoiceRow | undefined> {
     return (await tx<InvoiceRow[]>`${select(tx)} where i.number = ${number}`)[0];
@@ -76,23 +74,25 @@ export function createInvoices(deps: Deps) {
     /** Text of the XML original, byte for byte; undefined when it came as JSON. */
     async sourceOf(tx: Tx, number: string): Promise<string | undefined> {
       const [row] = await tx<{ source: Buffer | null }[]>`select source from invoices where number = ${number}`;
-      return row?.source ? vault.open("documents", `${number}/source`, row.source).toString() : undefined;
+      return row?.source ? documents.openSource(number, row.source) : undefined;
     },
 
     async list(
       tx: Tx,
       caller: Caller,
-      filter: { as: Perspective; status?: InvoiceStatus | undefined; after?: string | undefined; limit: number },
+      filter: { as: Perspective; given?: readonly string[] | undefined; status?: InvoiceStatus | undefined; after?: string | undefined; limit: number },
     ): Promise<InvoiceRow[]> {
       const self = await taxpayers.byAccount(tx, caller.account);
       const index = self?.index ?? -1;
-      const mine = caller.roles.includes("bureau")
-        ? tx`true`
-        : filter.as === "issuer"
-          ? tx`i.issuer = ${index}`
-          : filter.as === "employer"
-            ? tx`s.employer = ${index}`
-            : tx`(s.holder = ${caller.account} or (s.number is null and i.leaf_holder = ${caller.account}))`;
+      const mine = filter.given
+        ? tx`i.number = any(${[...filter.given]}::numeric[])`
+        : caller.roles.includes("bureau")
+          ? tx`true`
+          : filter.as === "issuer"
+            ? tx`i.issuer = ${index}`
+            : filter.as === "employer"
+              ? tx`s.employer = ${index}`
+              : tx`(s.holder = ${caller.account} or (s.number is null and i.leaf_holder = ${caller.account}))`;
       return tx<InvoiceRow[]>`
         ${select(tx)} where ${mine}
           and ${filter.status === undefined ? tx`true` : tx`coalesce(s.state, 'accepted') = ${filter.status}`}

@@ -6,6 +6,8 @@ import { writeInvoice, writtenTypes } from "../../formats/write.ts";
 import { type Caller, type Route, roles, routeFor } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
 import { accountSchema, numberSchema } from "../../kernel/shapes.ts";
+import type { Documents } from "../documents/documents.ts";
+import type { Grants, ReadForm } from "../grants/grants.ts";
 import { type InvoiceRow, type Invoices, invoiceStatuses, linksOf, type Perspective } from "./invoices.ts";
 
 const route = routeFor<Tx>();
@@ -36,7 +38,10 @@ const historySchema = z.object({
   items: z.array(z.object({ position: z.string(), type: z.string(), at: z.iso.datetime(), tx: z.string(), data: z.record(z.string(), z.unknown()) })),
 });
 
-export function invoiceRoutes(invoices: Invoices): Route<Tx>[] {
+/** The document as its reader opens it by itself. */
+const sealedType = "application/vnd.onepiao.sealed+json";
+
+export function invoiceRoutes(invoices: Invoices, documents: Documents, grants: Grants): Route<Tx>[] {
   function view(row: InvoiceRow) {
     const { seller, buyer, currency, totals } = invoices.documentOf(row);
     return {
@@ -56,6 +61,7 @@ export function invoiceRoutes(invoices: Invoices): Route<Tx>[] {
     };
   }
 
+  const formOf = (mediaType: string): ReadForm => (mediaType.includes("shudian") ? "shudian" : "ubl");
   const perspectiveOf = (caller: Caller): Perspective => (["issuer", "employer", "holder"] as const).find((role) => caller.roles.includes(role)) ?? "holder";
 
   return [
@@ -64,19 +70,26 @@ export function invoiceRoutes(invoices: Invoices): Route<Tx>[] {
       path: "/v1/invoices/{number}",
       summary: "One invoice with its document",
       description:
-        "By Accept as JSON, or its document as 数电票 or UBL. Not every document can be said in every format: 406 then tells why and what it is `available` in.",
+        "By Accept as JSON, its document as 数电票 or UBL, or sealed as it is stored, for a caller with an encryption key of its own. Not every document can be said in every format: 406 then tells why and what it is `available` in. Every read is logged.",
       tag,
       roles,
       params: z.object({ number: numberSchema }),
-      produces: ["application/json", ...writtenTypes],
+      produces: ["application/json", ...writtenTypes, sealedType],
       answers: { 200: { description: "The invoice", schema: full } },
-      problems: ["not-found", "not-acceptable"],
+      problems: ["not-found", "not-acceptable", "encryption-key-missing"],
       async run({ sql, caller, params, accept }) {
-        const row = await invoices.visible(sql, caller, params.number);
+        const row = await grants.readable(sql, caller, params.number);
+        if (accept === sealedType) {
+          const body = await documents.sealedFor(sql, caller, row);
+          await grants.logReads(sql, caller, [row.number], "sealed");
+          return { status: 200, body, headers: { "Content-Type": sealedType, Vary: "Accept" } };
+        }
         if (writtenTypes.includes(accept)) {
           const body = writeInvoice(accept, invoices.documentOf(row), { number: row.number, reverses: row.reverses ?? undefined });
+          await grants.logReads(sql, caller, [row.number], formOf(accept));
           return { status: 200, body, headers: { "Content-Type": `${accept}; charset=utf-8`, Vary: "Accept" } };
         }
+        await grants.logReads(sql, caller, [row.number], "json");
         return { status: 200, body: { ...view(row), ...(row.lot === null ? {} : { lot: row.lot }), document: invoices.documentOf(row) } };
       },
     }),
@@ -91,9 +104,10 @@ export function invoiceRoutes(invoices: Invoices): Route<Tx>[] {
       answers: { 200: { description: "The original" } },
       problems: ["not-found"],
       async run({ sql, caller, params }) {
-        await invoices.visible(sql, caller, params.number);
+        await grants.readable(sql, caller, params.number);
         const text = await invoices.sourceOf(sql, params.number);
         if (text === undefined) throw new Problem("not-found", "This invoice was issued from JSON: its document is the original");
+        await grants.logReads(sql, caller, [params.number], "original");
         return { status: 200, body: text, headers: { "Content-Type": "application/xml; charset=utf-8" } };
       },
     }),
@@ -126,9 +140,9 @@ export function invoiceRoutes(invoices: Invoices): Route<Tx>[] {
       roles,
       query: z.object({
         as: z
-          .enum(["issuer", "holder", "employer"])
+          .enum(["issuer", "holder", "employer", "grantee"])
           .optional()
-          .describe("Issued by, held by, or titled to and claimed from the caller; default: the key's first role"),
+          .describe("Issued by, held by, titled to and claimed from, or given to read to the caller; default: the key's first role"),
         status: status.optional(),
         after: numberSchema.optional().describe("The last number of the page before"),
         limit: z.coerce.number().int().min(1).max(100).default(50),
@@ -136,8 +150,16 @@ export function invoiceRoutes(invoices: Invoices): Route<Tx>[] {
       answers: { 200: { description: "A page", schema: z.object({ items: z.array(summary), next: numberSchema.optional() }) } },
       async run({ sql, caller, query }) {
         const as = query.as ?? perspectiveOf(caller);
-        if (!caller.roles.includes(as) && !caller.roles.includes("bureau")) throw new Problem("forbidden", `This key has not the role ${as}`);
-        const rows = await invoices.list(sql, caller, { ...query, as });
+        if (as !== "grantee" && !caller.roles.includes(as) && !caller.roles.includes("bureau"))
+          throw new Problem("forbidden", `This key has not the role ${as}`);
+        const given = as === "grantee" ? await grants.given(sql, caller, query.after, query.limit) : undefined;
+        const rows = await invoices.list(sql, caller, { ...query, as, given });
+        await grants.logReads(
+          sql,
+          caller,
+          rows.map((row) => row.number),
+          "list",
+        );
         const last = rows.length === query.limit ? rows[rows.length - 1] : undefined;
         return { status: 200, body: { items: rows.map(view), ...(last ? { next: last.number } : {}) } };
       },

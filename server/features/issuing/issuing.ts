@@ -22,10 +22,12 @@ import { Problem } from "../../kernel/problems.ts";
 import { normaliseTaxId } from "../../kernel/tax-id.ts";
 import { accountOfSecret } from "../../keys/keystore.ts";
 import type { Vault } from "../../keys/vault.ts";
-import { contentHash, type InvoiceStatus, type Invoices } from "../invoices/invoices.ts";
+import { contentHash } from "../../proofs/parts.ts";
+import type { Documents } from "../documents/documents.ts";
+import type { InvoiceStatus, Invoices } from "../invoices/invoices.ts";
 import { type HeldQuota, periodOf, type Taxpayer, type Taxpayers } from "../taxpayers/taxpayers.ts";
 
-type Deps = { sql: Sql; vault: Vault; taxpayers: Taxpayers; invoices: Invoices; changes: Changes };
+type Deps = { sql: Sql; vault: Vault; documents: Documents; taxpayers: Taxpayers; invoices: Invoices; changes: Changes };
 export type Issuing = ReturnType<typeof createIssuing>;
 
 /** One invoice to be issued. `holder`: account of the first holder, from beside the document. */
@@ -72,7 +74,7 @@ const duplicate = ({ number, state }: Original) =>
   new Problem("duplicate-source", `The original was issued as ${number}`, { extra: { original: { number, state, href: `/v1/invoices/${number}` } } });
 
 export function createIssuing(deps: Deps) {
-  const { vault, taxpayers, invoices } = deps;
+  const { vault, documents, taxpayers, invoices } = deps;
   const sourceBlind = (issuer: Taxpayer, sourceId: string) => vault.blind("source-id", `${issuer.taxId}\0${sourceId}`);
 
   // ── who ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -240,12 +242,11 @@ export function createIssuing(deps: Deps) {
   async function write(tx: Tx, rows: readonly Row[]): Promise<void> {
     const sealed = rows.map((row) => {
       const salt = randomBytes(32);
-      const canonical = canonicalJson(row.document);
       return {
         salt,
-        content: contentHash(salt, canonical),
-        document: vault.seal("documents", row.number, canonical),
-        source: row.sourceText === undefined ? null : vault.seal("documents", `${row.number}/source`, row.sourceText),
+        content: contentHash(salt, row.document),
+        document: documents.seal(row.number, canonicalJson(row.document)),
+        source: row.sourceText === undefined ? null : documents.sealSource(row.number, row.sourceText),
       };
     });
     await tx`

@@ -7,7 +7,6 @@
 import { randomBytes } from "node:crypto";
 import { enqueue } from "../../acts/operations.ts";
 import { capabilityBits, checksummed, ZERO_ACCOUNT } from "../../chain/contracts.ts";
-import { keccak } from "../../chain/tree.ts";
 import type { Tx } from "../../db/db.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { formatMoney } from "../../kernel/money.ts";
@@ -16,6 +15,7 @@ import { isTaxId, normaliseTaxId, regionOf } from "../../kernel/tax-id.ts";
 import type { Keystore } from "../../keys/keystore.ts";
 import type { Vault } from "../../keys/vault.ts";
 import type { Standing } from "../../mirror/registry.ts";
+import { identityCommitment, type Identity as KnownIdentity } from "../../proofs/bundle.ts";
 
 export type Capability = keyof typeof capabilityBits;
 /** What is sealed in `parties`. `region` and `currency` of taxpayers alone. */
@@ -140,6 +140,15 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
     return { byAccount: new Map(found.map((one) => [one.account, one])), byTaxId: new Map(found.map((one) => [one.taxId, one])) };
   }
 
+  /** Who these taxpayers are, with the salts that open the registry's commitments; those that are not known here are left out. */
+  async function identities(tx: Tx, indexes: readonly number[]): Promise<KnownIdentity[]> {
+    const rows = await tx<Row[]>`${select(tx)} where t.index = any(${[...indexes]}::int[]) order by t.index`;
+    return rows.map((row) => {
+      const { taxId, name, salt } = identityOf(row.account, row.sealed);
+      return { index: row.index as number, account: row.account, taxId, name, salt };
+    });
+  }
+
   /** The taxpayer that the caller may see: the bureau sees all, a taxpayer itself. */
   async function visible(tx: Tx, caller: Caller, taxId: string): Promise<Taxpayer> {
     const found = await byTaxId(tx, taxId);
@@ -217,6 +226,7 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
     byIndex,
     byAccount,
     among,
+    identities,
     visible,
     quotaOf,
     usedIn,
@@ -248,7 +258,7 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
         await refuseEnrolled(tx, taxId);
         throw new Problem("account-enrolled", "The account is in use");
       }
-      const commitment = keccak(Buffer.from(JSON.stringify([salt, identity.taxId, identity.name])));
+      const commitment = identityCommitment(identity);
       const operation = await enqueue(tx, {
         kind: "enrol",
         party: caller.account,

@@ -16,6 +16,7 @@ import { deployToSandbox, SANDBOX_CHAIN_ID, startSandboxChain } from "../../../s
 import { migrate, openChanges, openDb, type Tx } from "../../../server/db/db.ts";
 import { always, createLeases } from "../../../server/db/leases.ts";
 import { startPostgres } from "../../../server/db/postgres.ts";
+import { createDocuments } from "../../../server/features/documents/documents.ts";
 import { createInvoices } from "../../../server/features/invoices/invoices.ts";
 import { createIssuing } from "../../../server/features/issuing/issuing.ts";
 import { createOperations } from "../../../server/features/operations/operations.ts";
@@ -26,6 +27,7 @@ import { projections } from "../../../server/gateway.ts";
 import type { Caller } from "../../../server/kernel/api.ts";
 import { createLog, type Log } from "../../../server/kernel/log.ts";
 import { Problem } from "../../../server/kernel/problems.ts";
+import { createEncryptionKeys } from "../../../server/keys/encryption.ts";
 import { createKeystore } from "../../../server/keys/keystore.ts";
 import { openVault } from "../../../server/keys/vault.ts";
 import { createSealer, type Sealer } from "../../../server/sealing/sealer.ts";
@@ -123,6 +125,7 @@ export async function openBench(options: BenchOptions = {}) {
   const bureau = (await openLane({ sql, chain: node, keys }, BUREAU_LANE)).address;
   const deployment = await deployToSandbox(rpcUrl, { network: name, bureau, claimTermSeconds: options.claimTermSeconds ?? 3_600 });
   const contracts = createContracts(deployment);
+  const documents = createDocuments({ vault, keys: createEncryptionKeys({ vault }), deployment });
   const open: { stop(): Promise<void>; end(): Promise<void> }[] = [];
 
   /** One gateway process on this database; nothing of it runs until it is started. */
@@ -191,8 +194,9 @@ export async function openBench(options: BenchOptions = {}) {
       pollMs: 100,
     });
     const taxpayers = createTaxpayers({ vault: ownVault, keys: ownKeys, drawStep: 10_000_000n });
-    const invoices = createInvoices({ vault: ownVault, taxpayers });
-    const issuing = createIssuing({ sql: own, vault: ownVault, taxpayers, invoices, changes });
+    const documents = createDocuments({ vault: ownVault, keys: createEncryptionKeys({ vault: ownVault }), deployment });
+    const invoices = createInvoices({ vault: ownVault, documents, taxpayers });
+    const issuing = createIssuing({ sql: own, vault: ownVault, documents, taxpayers, invoices, changes });
     const parts = { leases, lanes, follower, sealer, dispatcher };
     const running = new Set<PartName>();
     let ended = false;
@@ -254,6 +258,7 @@ export async function openBench(options: BenchOptions = {}) {
     node,
     bureau,
     deployment,
+    documents,
     contracts,
     rpcUrl,
     databaseUrl,

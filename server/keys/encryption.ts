@@ -1,0 +1,109 @@
+/**
+ * Keys that documents are encrypted to, for a reader that opens them by itself: a party outside this gateway, or the bureau's own.
+ *
+ * A content key or a lot key goes to a reader as a JWE (RFC 7516, compact): `alg` ECDH-ES+A256KW, `enc` A256GCM, the payload a JWK
+ * of the key (RFC 7517 §7), `kid` what it opens. Content keys go under their lot's key by AES key wrap (RFC 3394), so that a lot costs
+ * one JWE a reader, however many invoices it has. Wraps are made when they are asked for: a key that a party has replaced, and a grant
+ * that was withdrawn, open nothing that is handed out later.
+ *
+ * Owns the table encryption_keys. Does not own: who may read what (features/grants).
+ */
+import { createCipheriv, createDecipheriv } from "node:crypto";
+import { CompactEncrypt, calculateJwkThumbprint, compactDecrypt, exportJWK, generateKeyPair, importJWK, type JWK } from "jose";
+import type { Json, Tx } from "../db/db.ts";
+import type { Vault } from "./vault.ts";
+
+export type PublicKey = { kty: "OKP" | "EC"; crv: "X25519" | "P-256"; x: string; y?: string | undefined };
+
+const ALG = "ECDH-ES+A256KW";
+const KEY_WRAP = "aes256-wrap";
+/** The initial value of RFC 3394 §2.2.3.1. */
+const KEY_WRAP_IV = Buffer.alloc(8, 0xa6);
+
+/** Whether it is a public key of a kind that is encrypted to here, and a point of its curve. */
+export async function isPublicKey(jwk: PublicKey): Promise<boolean> {
+  try {
+    const fits = jwk.crv === "X25519" ? jwk.kty === "OKP" && jwk.y === undefined : jwk.kty === "EC" && jwk.y !== undefined;
+    if (!fits) return false;
+    await wrapTo(jwk, Buffer.alloc(32), "probe");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export const thumbprint = (jwk: PublicKey): Promise<string> => calculateJwkThumbprint(jwk as JWK);
+
+/** A key of 32 bytes as a JWE that the holder of the private key opens. `opens`: what the key is of. */
+export async function wrapTo(jwk: PublicKey, key: Uint8Array, opens: string): Promise<string> {
+  const payload = JSON.stringify({ kty: "oct", k: Buffer.from(key).toString("base64url"), kid: opens });
+  return new CompactEncrypt(Buffer.from(payload))
+    .setProtectedHeader({ alg: ALG, enc: "A256GCM", cty: "jwk+json", kid: opens })
+    .encrypt(await importJWK(jwk as JWK, ALG));
+}
+
+/** The key of 32 bytes in a JWE, and what it opens. Throws when it is not for this private key, or was altered. */
+export async function unwrapWith(privateKey: JWK, jwe: string): Promise<{ key: Buffer; opens: string }> {
+  const { plaintext } = await compactDecrypt(jwe, await importJWK(privateKey, ALG), {
+    keyManagementAlgorithms: [ALG],
+    contentEncryptionAlgorithms: ["A256GCM"],
+  });
+  const { k, kid } = JSON.parse(Buffer.from(plaintext).toString()) as { k: string; kid: string };
+  const key = Buffer.from(k, "base64url");
+  if (key.length !== 32) throw new Error("The JWE holds no key of 32 bytes");
+  return { key, opens: kid };
+}
+
+/** A content key under a lot key: 40 bytes. */
+export function wrapUnder(lotKey: Uint8Array, key: Uint8Array): Buffer {
+  const cipher = createCipheriv(KEY_WRAP, lotKey, KEY_WRAP_IV);
+  return Buffer.concat([cipher.update(key), cipher.final()]);
+}
+
+/** Throws when it was altered, or is under another key. */
+export function unwrapUnder(lotKey: Uint8Array, wrapped: Uint8Array): Buffer {
+  const decipher = createDecipheriv(KEY_WRAP, lotKey, KEY_WRAP_IV);
+  return Buffer.concat([decipher.update(wrapped), decipher.final()]);
+}
+
+export type EncryptionKeys = ReturnType<typeof createEncryptionKeys>;
+
+export function createEncryptionKeys({ vault }: { vault: Vault }) {
+  const rowOf = async (tx: Tx, account: string) =>
+    (await tx<{ public: PublicKey; sealed: Buffer | null }[]>`select public, sealed from encryption_keys where account = ${account}`)[0];
+
+  return {
+    /** The key that is encrypted to for a party; undefined when it has none. `kept`: its private key is here. */
+    async of(tx: Tx, account: string): Promise<{ jwk: PublicKey; kept: boolean } | undefined> {
+      const row = await rowOf(tx, account);
+      return row && { jwk: row.public, kept: row.sealed !== null };
+    },
+
+    /** Registers a party's own key, or replaces it. */
+    async register(tx: Tx, account: string, jwk: PublicKey): Promise<void> {
+      await tx`
+        insert into encryption_keys (account, public) values (${account}, ${tx.json(jwk as unknown as Json)})
+        on conflict (account) do update set public = excluded.public, sealed = null, created_at = now()`;
+    },
+
+    /** The key that is kept here for a party; made when it has none. Throws when the party keeps its own. */
+    async keep(tx: Tx, account: string): Promise<PublicKey> {
+      const known = await rowOf(tx, account);
+      if (known?.sealed) return known.public;
+      if (known) throw new Error(`${account} keeps its encryption key itself`);
+      const pair = await generateKeyPair(ALG, { crv: "X25519", extractable: true });
+      const jwk = (await exportJWK(pair.publicKey)) as PublicKey;
+      const sealed = vault.seal("keystore", `encryption/${account}`, JSON.stringify(await exportJWK(pair.privateKey)));
+      const made = await tx`
+        insert into encryption_keys (account, public, sealed) values (${account}, ${tx.json(jwk as unknown as Json)}, ${sealed}) on conflict do nothing`;
+      return made.count > 0 ? jwk : this.keep(tx, account);
+    },
+
+    /** Opens a JWE with the private key that is kept here. Throws when none is, or it does not fit. */
+    async unwrap(tx: Tx, account: string, jwe: string): Promise<{ key: Buffer; opens: string }> {
+      const row = await rowOf(tx, account);
+      if (!row?.sealed) throw new Error(`The private key of ${account} is not kept here`);
+      return unwrapWith(JSON.parse(vault.open("keystore", `encryption/${account}`, row.sealed).toString()) as JWK, jwe);
+    },
+  };
+}

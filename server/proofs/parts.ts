@@ -1,0 +1,152 @@
+/**
+ * Parts of a document, each salted and hashed by itself, so that a holder can show some of them and keep the others to itself.
+ *
+ *   digest of part i = keccak256(0x03 ‖ i ‖ salt of i, 16 bytes ‖ canonical JSON of its value; nothing when it is absent)
+ *   content          = keccak256(0x02 ‖ digest 0 ‖ … ‖ digest 14)          what the leaf commits to
+ *
+ * All fifteen digests are always there, so nobody learns from their number which parts a document has. The salts are one run of
+ * SHAKE256 over the invoice's 32 random bytes: what is stored is 32 bytes, and a salt that was shown says nothing of the others.
+ * Prefixes keep these hashes apart from those of leaves (0x00) and nodes (0x01). Why not SD-JWT (RFC 9901): docs/adr/0011.
+ *
+ * Invariant: a document's parts give the document again, to the last character of its canonical JSON.
+ */
+import { createHash } from "node:crypto";
+import { hashBytes, keccak } from "../chain/tree.ts";
+import { canonicalJson, type InvoiceDocument } from "../formats/document.ts";
+
+/** In the order of their digests; a name is never given another place. */
+export const partNames = [
+  "kind",
+  "date",
+  "currency",
+  "seller",
+  "sellerDetails",
+  "buyer",
+  "buyerDetails",
+  "lines",
+  "total",
+  "tax",
+  "remark",
+  "passengers",
+  "terms",
+  "origin",
+  "reverses",
+] as const;
+export type PartName = (typeof partNames)[number];
+export type Parts = { [name in PartName]?: unknown };
+
+/** What is shown of a part. `salt`: 16 bytes in 0x-hex. An absent `value` shows that the document has no such part. */
+export type ShownPart = { salt: string; value?: unknown };
+/** What is shown of a document: all digests, and the parts that are disclosed. */
+export type Disclosure = { digests: string[]; parts: { [name in PartName]?: ShownPart } };
+
+const SALT_BYTES = 16;
+
+/** Undefined rather than an object without members. */
+const some = (members: Record<string, unknown>): unknown => (Object.values(members).some((member) => member !== undefined) ? members : undefined);
+
+/** A document's parts; absent ones are undefined. */
+export function partsOf(document: InvoiceDocument): Parts {
+  const { kind, issuedAt, currency, lines, allowances, taxBreakdown, remark, passengers, reverses, sourceId, source } = document;
+  const { taxId: sellerId, name: sellerName, ...sellerDetails } = document.seller;
+  const { taxId: buyerId, name: buyerName, ...buyerDetails } = document.buyer;
+  const { gross, ...totals } = document.totals;
+  const { dueDate, period, paymentTerms, drawer, references, attachments, taxBureau } = document;
+  return {
+    kind,
+    date: issuedAt,
+    currency,
+    seller: { taxId: sellerId, name: sellerName },
+    sellerDetails: some(sellerDetails),
+    buyer: { taxId: buyerId, name: buyerName },
+    buyerDetails: some(buyerDetails),
+    lines,
+    total: gross,
+    tax: { totals, allowances, taxBreakdown },
+    remark,
+    passengers,
+    terms: some({ dueDate, period, paymentTerms, drawer, references, attachments, taxBureau }),
+    origin: some({ sourceId, source }),
+    reverses,
+  };
+}
+
+/** The document of which these are all the parts. Its shape is not checked. */
+export function documentOfParts(parts: Parts): unknown {
+  const objects = parts as Record<PartName, Record<string, unknown> | undefined>;
+  const { totals, ...rest } = (objects.tax ?? {}) as { totals?: Record<string, unknown> };
+  const members: Record<string, unknown> = {
+    kind: parts.kind,
+    issuedAt: parts.date,
+    currency: parts.currency,
+    seller: { ...objects.seller, ...objects.sellerDetails },
+    buyer: { ...objects.buyer, ...objects.buyerDetails },
+    lines: parts.lines,
+    totals: { ...totals, gross: parts.total },
+    ...rest,
+    remark: parts.remark,
+    passengers: parts.passengers,
+    ...objects.terms,
+    ...objects.origin,
+    reverses: parts.reverses,
+  };
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
+}
+
+const saltsOf = (seed: Uint8Array): Buffer =>
+  createHash("shake256", { outputLength: SALT_BYTES * partNames.length })
+    .update(seed)
+    .digest();
+
+function digestOf(index: number, salt: Uint8Array, value: unknown): Uint8Array {
+  const text = value === undefined ? "" : canonicalJson(value);
+  const input = Buffer.allocUnsafe(2 + SALT_BYTES + Buffer.byteLength(text));
+  input[0] = 3;
+  input[1] = index;
+  input.set(salt, 2);
+  input.write(text, 2 + SALT_BYTES);
+  return hashBytes(input);
+}
+
+function digestsOf(seed: Uint8Array, parts: Parts): Uint8Array[] {
+  const salts = saltsOf(seed);
+  return partNames.map((name, i) => digestOf(i, salts.subarray(i * SALT_BYTES, (i + 1) * SALT_BYTES), parts[name]));
+}
+
+function contentOf(digests: readonly Uint8Array[]): string {
+  const input = Buffer.allocUnsafe(1 + 32 * digests.length);
+  input[0] = 2;
+  for (const [i, digest] of digests.entries()) input.set(digest, 1 + 32 * i);
+  return keccak(input);
+}
+
+/** The content hash that a leaf commits to. `seed`: the invoice's 32 random bytes. */
+export const contentHash = (seed: Uint8Array, document: InvoiceDocument): string => contentOf(digestsOf(seed, partsOf(document)));
+
+const hex = (bytes: Uint8Array): string => `0x${Buffer.from(bytes).toString("hex")}`;
+const bytes = (text: string): Buffer => Buffer.from(text.slice(2), "hex");
+
+/** Shows these parts of a document, or all of them. */
+export function disclose(seed: Uint8Array, document: InvoiceDocument, names: readonly PartName[] = partNames): Disclosure {
+  const parts = partsOf(document);
+  const salts = saltsOf(seed);
+  const shown: Disclosure["parts"] = {};
+  for (const [i, name] of partNames.entries()) {
+    if (!names.includes(name)) continue;
+    const value = parts[name];
+    shown[name] = { salt: hex(salts.subarray(i * SALT_BYTES, (i + 1) * SALT_BYTES)), ...(value === undefined ? {} : { value }) };
+  }
+  return { digests: digestsOf(seed, parts).map(hex), parts: shown };
+}
+
+/**
+ * The content hash that a disclosure leads to, and the names of shown parts that are not what their digest is of: none when all is
+ * well. Requirement: fifteen digests of 32 bytes and salts of 16, in 0x-hex.
+ */
+export function contentShown({ digests, parts }: Disclosure): { content: string; wrong: PartName[] } {
+  const wrong = partNames.filter((name, i) => {
+    const part = parts[name];
+    return part !== undefined && hex(digestOf(i, bytes(part.salt), part.value)) !== digests[i]?.toLowerCase();
+  });
+  return { content: contentOf(digests.map(bytes)), wrong };
+}

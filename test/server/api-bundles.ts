@@ -1,0 +1,133 @@
+/** Bundles: what a reader takes away proves itself, whole or in part, to anyone, and to the ledger; an altered one to nobody. */
+import { expect } from "chai";
+import { createContracts } from "../../server/chain/contracts.ts";
+import { type Bundle, checkBundle, evidenceOf, identityCommitment } from "../../server/proofs/bundle.ts";
+import { partNames } from "../../server/proofs/parts.ts";
+import { call, invoiceOf, issued, type Loose, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
+import { chain, database, refused } from "./observe.ts";
+
+describe("bundles", () => {
+  let shop: TestParty;
+  let firm: TestParty;
+  let ann: { account: string; token: string };
+  let number: string;
+  const bundleOf = (of: string, by: { token: string }, query = ""): Promise<Bundle> =>
+    must(call("GET", `/v1/invoices/${of}/bundle${query}`, undefined, { token: by.token })) as Promise<Bundle>;
+  const failed = (value: unknown): string[] =>
+    checkBundle(value)
+      .steps.filter((step) => !step.ok)
+      .map(({ step }) => step);
+  const altered = (bundle: Bundle, change: (bundle: Loose) => void): Bundle => {
+    const other = structuredClone(bundle);
+    change(other);
+    return other;
+  };
+  const proves = async (bundle: Bundle): Promise<boolean> => {
+    const { deployment } = await sandbox();
+    const contracts = createContracts(deployment);
+    const data = await (await chain()).call(deployment.ledger, contracts.ledgerCall("proves", [bundle.number, evidenceOf(bundle)]));
+    return contracts.ledgerResult("proves", data)[0] as boolean;
+  };
+
+  before(async () => {
+    [shop, firm] = await Promise.all([taxpayer("茶餐厅", ["issuer"]), taxpayer("精密制造", ["employer"])]);
+    ann = await person(firm, "李晓明");
+    const all = await Promise.all(Array.from({ length: 7 }, () => issued(shop, firm, { holder: ann.account, remark: "午餐 4人" })));
+    number = all[3] as string;
+  });
+
+  it("a whole bundle holds step by step, gives the document again, and the ledger takes it as evidence", async () => {
+    const bundle = await bundleOf(number, ann);
+    const checked = checkBundle(JSON.parse(JSON.stringify(bundle)));
+    expect(checked.steps.filter((step) => !step.ok)).deep.equals([]);
+    expect(checked.ok).equals(true);
+    const { document } = (await call("GET", `/v1/invoices/${number}`, undefined, { token: ann.token })).body;
+    expect(checked.document).deep.equals(document);
+    expect(await proves(bundle)).equals(true);
+    // the key that has sealed is the issuer's, and the parties are who the registry was told
+    expect(checked.signer).equals(shop.account);
+    const told = await (await database())<{ data: Loose }[]>`select account as data from taxpayers where index = ${shop.index}`;
+    expect(told[0]?.data).equals(shop.account);
+    expect(bundle.parties.map(({ index, taxId }) => [index, taxId])).deep.equals([
+      [shop.index, shop.taxId],
+      [firm.index, firm.taxId],
+    ]);
+  });
+
+  it("the parties' salts open the commitments of their enrolment on the chain", async () => {
+    const { deployment } = await sandbox();
+    const contracts = createContracts(deployment);
+    const node = await chain();
+    const logs = await node.logs([deployment.registry], deployment.block, await node.head());
+    const enrolled = logs.map((log) => contracts.event(log)).filter((event) => event?.name === "TaxpayerEnrolled");
+    for (const party of (await bundleOf(number, ann)).parties) {
+      const event = enrolled.find((one) => one?.args["index"] === party.index);
+      expect(event?.args["identity"]).equals(identityCommitment(party));
+      expect(event?.args["account"]).equals(party.account);
+    }
+  });
+
+  it("with `disclose` it shows seller, date and total, and neither lines nor traveller nor remark nor buyer", async () => {
+    const bundle = await bundleOf(number, ann, "?disclose=seller,date,total");
+    expect(Object.keys(bundle.parts).sort()).deep.equals(["date", "seller", "total"]);
+    expect(bundle.parts.total?.value).equals("200.00");
+    const text = JSON.stringify(bundle);
+    for (const hidden of ["餐费", "午餐", firm.name, firm.taxId]) expect(text).not.includes(hidden);
+    expect(failed(bundle)).deep.equals([]);
+    expect(checkBundle(bundle).document).equals(undefined);
+    expect(await proves(bundle)).equals(true);
+    expect(Object.keys((await bundleOf(number, ann, "?disclose=")).parts)).deep.equals([]);
+  });
+
+  it("an unknown part is refused by its name", async () => {
+    const reply = await call("GET", `/v1/invoices/${number}/bundle?disclose=seller,price`, undefined, { token: ann.token });
+    refused(reply, "invalid-request", { field: "disclose", rule: "part-name" });
+  });
+
+  it("whatever is altered is found in its step, and the ledger does not take it", async () => {
+    const bundle = await bundleOf(number, ann);
+    const other = await bundleOf(await issued(shop, firm, { holder: ann.account }), ann);
+    const cases: [string, Bundle, string][] = [
+      ["a value", altered(bundle, (b) => void (b.parts.total.value = "2000.00")), "parts"],
+      ["a line", altered(bundle, (b) => void (b.parts.lines.value[0].amount = "1.00")), "parts"],
+      ["a digest of a hidden part", altered(bundle, (b) => void ((b.digests[7] = `0x${"ab".repeat(32)}`), delete b.parts.lines)), "content"],
+      ["the first holder", altered(bundle, (b) => void (b.leaf.holder = firm.account)), "path"],
+      ["the titled buyer", altered(bundle, (b) => void (b.leaf.buyer = shop.index)), "path"],
+      ["the number", altered(bundle, (b) => void (b.number = (BigInt(b.number) + 1n).toString())), "path"],
+      ["the path", altered(bundle, (b) => void b.path.reverse().push(b.lot.root)), "path"],
+      ["the root", altered(bundle, (b) => void (b.lot.root = `0x${"cd".repeat(32)}`)), "path"],
+      ["the seal", altered(bundle, (b) => void (b.seal.r = `0x${"00".repeat(32)}`)), "seal"],
+      ["another invoice's parts", { ...bundle, parts: other.parts }, "parts"],
+      ["another party", altered(bundle, (b) => void (b.parties[0].taxId = firm.taxId)), "parties"],
+      ["a taxpayer who has no part in it", altered(bundle, (b) => void (b.parties[1].index += 77)), "parties"],
+    ];
+    for (const [what, value, step] of cases) expect(failed(value), what).includes(step);
+    for (const what of ["the first holder", "the titled buyer", "the number", "the path", "the root"])
+      expect(await proves(cases.find(([name]) => name === what)?.[1] as Bundle), what).equals(false);
+    // a seal of another network, or of another issuer, is by another key
+    const elsewhere = altered(bundle, (b) => void (b.network.name = "another network"));
+    expect(checkBundle(elsewhere).signer).not.equals(shop.account);
+  });
+
+  it("what is no bundle is said to be none, and nothing is thrown", () => {
+    for (const value of [undefined, null, 7, "bundle", [], {}, { format: "onepiao-bundle/2" }, { format: "onepiao-bundle/1", number: "1" }]) {
+      expect(failed(value)).deep.equals(["format"]);
+    }
+  });
+
+  it("an invoice that is not sealed yet, or not the caller's, has none", async () => {
+    const stranger = await taxpayer("路人", ["employer"]);
+    refused(await call("GET", `/v1/invoices/${number}/bundle`, undefined, { token: stranger.token }), "not-found");
+    const { number: fresh } = await must(call("POST", "/v1/invoices", invoiceOf(shop, firm), { token: shop.token, wait: 0 }));
+    const reply = await call("GET", `/v1/invoices/${fresh}/bundle`, undefined, { token: shop.token });
+    // sealed meanwhile is as good
+    if (reply.status !== 200) refused(reply, "invoice-not-sealed");
+  });
+
+  it("its parts and their order are those that docs/bundle.md names", async () => {
+    const { readFileSync } = await import("node:fs");
+    const page = readFileSync(new URL("../../docs/bundle.md", import.meta.url), "utf8");
+    const named = [...page.matchAll(/^\| (\d+) \| `(\w+)` \|/gm)].map(([, i, name]) => [Number(i), name]);
+    expect(named).deep.equals(partNames.map((name, i) => [i, name]));
+  });
+});

@@ -1,0 +1,85 @@
+/** Parts and their hashes: what is shown can be checked, what is not shown cannot be read, and nothing can be altered. */
+import { createHash, randomBytes } from "node:crypto";
+import { expect } from "chai";
+import { keccak256 } from "ethers";
+import { canonicalJson } from "../../server/formats/document.ts";
+import { contentHash, contentShown, type Disclosure, disclose, documentOfParts, type PartName, partNames, partsOf } from "../../server/proofs/parts.ts";
+import { goodSamples } from "../../server/sandbox/samples.ts";
+
+const samples = goodSamples();
+const seed = randomBytes(32);
+const copy = <T>(value: T): T => structuredClone(value);
+
+describe("parts of a document", () => {
+  for (const { name, document } of samples) {
+    it(`${name}: its parts give it again, and every choice of them leads to the same content hash`, () => {
+      expect(canonicalJson(documentOfParts(partsOf(document)))).equals(canonicalJson(document));
+      const content = contentHash(seed, document);
+      for (const names of [[], ["seller", "date", "total"], partNames] as PartName[][]) {
+        const shown = disclose(seed, document, names);
+        expect(Object.keys(shown.parts)).deep.equals(partNames.filter((part) => names.includes(part)));
+        expect(contentShown(shown)).deep.equals({ content, wrong: [] });
+      }
+    });
+  }
+
+  const [{ document }] = samples as [(typeof samples)[0]];
+
+  it("the hash is made as its page says, by another library", () => {
+    const salts = createHash("shake256", { outputLength: 16 * 15 })
+      .update(seed)
+      .digest();
+    const parts = partsOf(document);
+    const digests = partNames.map((name, i) => {
+      const text = parts[name] === undefined ? "" : canonicalJson(parts[name]);
+      return keccak256(Buffer.concat([Buffer.from([3, i]), salts.subarray(16 * i, 16 * i + 16), Buffer.from(text)]));
+    });
+    expect(disclose(seed, document).digests).deep.equals(digests);
+    expect(contentHash(seed, document)).equals(keccak256(Buffer.concat([Buffer.from([2]), ...digests.map((digest) => Buffer.from(digest.slice(2), "hex"))])));
+  });
+
+  it("an altered value, salt or digest is found, and its part named", () => {
+    const whole = disclose(seed, document);
+    const content = contentHash(seed, document);
+    for (const [i, name] of partNames.entries()) {
+      const value = copy(whole);
+      (value.parts[name] as { value?: unknown }).value = "altered";
+      expect(contentShown(value).wrong, name).deep.equals([name]);
+      const salt = copy(whole);
+      (salt.parts[name] as { salt: string }).salt = `0x${"11".repeat(16)}`;
+      expect(contentShown(salt).wrong, name).deep.equals([name]);
+      const digest = copy(whole);
+      digest.digests[i] = `0x${"22".repeat(32)}`;
+      expect(contentShown(digest).wrong, name).deep.equals([name]);
+      expect(contentShown(digest).content).not.equals(content);
+    }
+  });
+
+  it("an absent part is shown as absent, and cannot be passed off as present, nor the other way round", () => {
+    const shown = disclose(seed, document, ["reverses", "remark"]);
+    expect(document.reverses).equals(undefined);
+    expect(shown.parts.reverses).not.to.have.property("value");
+    const invented = copy(shown) as Disclosure;
+    (invented.parts.reverses as { value?: unknown }).value = { number: "26442000000000000001" };
+    expect(contentShown(invented).wrong).deep.equals(["reverses"]);
+    const dropped = disclose(seed, document, ["seller"]);
+    delete (dropped.parts.seller as { value?: unknown }).value;
+    expect(contentShown(dropped).wrong).deep.equals(["seller"]);
+  });
+
+  it("parts cannot change places, though both have been shown", () => {
+    const shown = disclose(seed, document, ["total", "date"]);
+    const { total, date } = shown.parts;
+    const swapped = { ...shown, parts: { total: date, date: total } } as Disclosure;
+    expect(contentShown(swapped).wrong).deep.equals(["date", "total"]);
+  });
+
+  it("what is hidden cannot be guessed from what is shown: the same document hides differently each time", () => {
+    const [one, other] = [disclose(randomBytes(32), document, []), disclose(randomBytes(32), document, [])];
+    for (const i of partNames.keys()) expect(one.digests[i]).not.equals(other.digests[i]);
+    const shown = disclose(seed, document, ["seller"]);
+    const hidden = JSON.stringify(shown);
+    for (const line of document.lines) expect(hidden).not.includes(line.name);
+    expect(hidden).not.includes(`0x${seed.toString("hex")}`);
+  });
+});
