@@ -86,7 +86,7 @@ describe("an invoice in other formats, over HTTP", () => {
   });
 
   it("in a type that is not written here is 406, with those that are", async () => {
-    expect(refused(await get("application/pdf"), "not-acceptable")["available"]).deep.equals([json, shudian, ubl]);
+    expect(refused(await get("application/pdf"), "not-acceptable")["available"]).deep.equals([json, shudian, ubl, "application/vnd.onepiao.sealed+json"]);
     const { url } = await sandbox();
     const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as {
       paths: Record<string, { get: { responses: Record<string, { content: object }> } }>;

@@ -39,7 +39,7 @@ describe("statistics", function () {
 
   const partsOn = (sql: Sql) => {
     const taxpayers = createTaxpayers({ vault: bench.vault, keys: bench.keys, drawStep: 1n });
-    const invoices = createInvoices({ vault: bench.vault, taxpayers });
+    const invoices = createInvoices({ vault: bench.vault, documents: bench.documents, taxpayers });
     return { taxpayers, invoices, sql, vault: bench.vault, log: createLog("silent"), documentOf: invoices.documentOf };
   };
   const countingOn = (sql: Sql, batch?: number) => createCounting({ ...partsOn(sql), ...(batch === undefined ? {} : { batch }) });
