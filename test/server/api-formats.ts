@@ -91,6 +91,6 @@ describe("an invoice in other formats, over HTTP", () => {
     const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as {
       paths: Record<string, { get: { responses: Record<string, { content: object }> } }>;
     };
-    expect(Object.keys(paths["/v1/invoices/{number}"]?.get.responses["200"]?.content ?? {})).deep.equals([json, shudian, ubl]);
+    expect(Object.keys(paths["/v1/invoices/{number}"]?.get.responses["200"]?.content ?? {})).deep.equals([json, shudian, ubl, "application/vnd.onepiao.sealed+json"]);
   });
 });
