@@ -34,6 +34,8 @@ import { ledgerProjection } from "./features/ledger/projection.ts";
 import { ledgerRoutes } from "./features/ledger/routes.ts";
 import { createOperations } from "./features/operations/operations.ts";
 import { operationRoutes } from "./features/operations/routes.ts";
+import { createPapers } from "./features/papers/papers.ts";
+import { paperRoutes } from "./features/papers/routes.ts";
 import { createPersons } from "./features/persons/persons.ts";
 import { personRoutes } from "./features/persons/routes.ts";
 import { createPickups } from "./features/pickups/pickups.ts";
@@ -201,6 +203,13 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     const grants = createGrants({ invoices, persons, taxpayers });
     const issuing = createIssuing({ sql, vault, documents, taxpayers, invoices, changes });
 
+    const bundles = createBundles({ contracts, evidence, taxpayers, documents });
+    const pickups = createPickups({ invoices, taxpayers, keys });
+    const claims = createClaims({ vault, taxpayers, invoices });
+    // where it listens is known when it does, and nobody asks before
+    let listening = "";
+    const papers = createPapers({ invoices, pickups, bundles, contracts, publicUrl: () => config.PUBLIC_URL ?? listening });
+
     const blocked = () => lanes.state().flatMap(({ name, blocked: why }) => (why ? [{ lane: name, why: why.reason }] : []));
     const watch = createWatch({ sql, chain, follower, blocked, finalityDepth: config.FINALITY_DEPTH, maxHeadAgeSeconds: config.MAX_HEAD_AGE });
     const routes = [
@@ -208,13 +217,14 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       ...personRoutes(persons),
       ...accessRoutes(createAccess({ taxpayers })),
       ...issuingRoutes(issuing, invoices),
-      ...invoiceRoutes(invoices, documents, grants),
+      ...invoiceRoutes(invoices, documents, grants, papers),
       ...documentRoutes(documents, grants),
       ...grantRoutes(grants),
-      ...bundleRoutes(createBundles({ contracts, evidence, taxpayers, documents }), grants),
+      ...bundleRoutes(bundles, grants),
+      ...paperRoutes({ papers, invoices, claims, grants }),
       ...transferRoutes(createTransfers({ invoices, persons })),
-      ...pickupRoutes(createPickups({ invoices, taxpayers, keys })),
-      ...claimRoutes(createClaims({ vault, taxpayers, invoices }), taxpayers),
+      ...pickupRoutes(pickups, papers),
+      ...claimRoutes(claims, taxpayers),
       ...ledgerRoutes(createLedger({ contracts })),
       ...operationRoutes(createOperations({ contracts })),
       ...eventRoutes(createEvents({ sql, tail, heartbeatMs: config.STREAM_HEARTBEAT_MS })),
@@ -246,6 +256,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       undo.push(() => part.stop());
     }
     const server = await listen(app, { host: config.HOST, port: config.PORT });
+    listening = server.url;
     undo.push(async () => {
       stopping.abort();
       // a load balancer sees /readyz say no before connections are refused

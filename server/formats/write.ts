@@ -25,6 +25,8 @@ const formats: ReadonlyMap<string, SourceFormat> = new Map([
 ]);
 /** What `writeInvoice` writes, at best. */
 export const writtenTypes: readonly string[] = [...formats.keys()];
+/** What any document can be had as. */
+export const pdfType = "application/pdf";
 
 /** XML text or what stands in its way. A sum that is out of an amount's bounds stands in the way of the one format only. */
 function attempt(format: SourceFormat, document: InvoiceDocument, numbers: Numbers): { text: string } | { obstacles: Violation[] } {
@@ -38,6 +40,13 @@ function attempt(format: SourceFormat, document: InvoiceDocument, numbers: Numbe
   }
 }
 
+/** The document in every format that it can be said in. */
+export const writeAll = (document: InvoiceDocument, numbers: Numbers): { mediaType: string; format: SourceFormat; text: string }[] =>
+  [...formats].flatMap(([mediaType, format]) => {
+    const tried = attempt(format, document, numbers);
+    return "text" in tried ? [{ mediaType, format, text: tried.text }] : [];
+  });
+
 /**
  * The document as XML of a media type of `writtenTypes`.
  * Throws Problem `not-acceptable` when this document cannot be said in it: with what is in the way, and what it is `available` in.
@@ -47,8 +56,7 @@ export function writeInvoice(mediaType: string, document: InvoiceDocument, numbe
   if (format === undefined) throw new RangeError(`${mediaType} is not written here`);
   const tried = attempt(format, document, numbers);
   if ("text" in tried) return tried.text;
-  const others = [...formats].filter(([, other]) => other !== format && "text" in attempt(other, document, numbers));
-  const available = ["application/json", ...others.map(([type]) => type)];
+  const available = ["application/json", ...writeAll(document, numbers).map((other) => other.mediaType), pdfType];
   const [first] = tried.obstacles;
   throw new Problem("not-acceptable", `This invoice cannot be said as ${mediaType}: ${first?.detail ?? "its content has no place there"}`, {
     violations: tried.obstacles,

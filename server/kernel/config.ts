@@ -30,6 +30,11 @@ const schema = z.object({
     .describe("32 bytes in hex; or MASTER_KEY_FILE"),
   DEPLOYMENT: z.string().describe("Path of deployments/<chainId>.json"),
   HOST: z.string().default("127.0.0.1"),
+  PUBLIC_URL: z
+    .url({ protocol: /^https?$/ })
+    .transform((url) => url.replace(/\/+$/, ""))
+    .optional()
+    .describe("Where the gateway is reached from outside, for links in QR codes; without it: where it listens"),
   PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
   FINALITY_DEPTH: z.coerce.number().int().min(0).max(1_000).default(0).describe("Blocks behind the head that count as final; 0 on QBFT"),
   LOT_SIZE: z.coerce.number().int().min(1).max(1_024).default(500).describe("A lot is closed when it holds so many invoices"),

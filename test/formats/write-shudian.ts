@@ -104,7 +104,7 @@ describe("a 数电票 that the gateway writes", () => {
       const problem = refusal(document);
       expect(problem.code).to.equal("not-acceptable");
       expect(problem.violations.map(({ field }) => field)).to.deep.equal(fields);
-      expect(problem.extra["available"]).to.deep.equal(["application/json", "application/vnd.onepiao.ubl+xml"]);
+      expect(problem.extra["available"]).to.deep.equal(["application/json", "application/vnd.onepiao.ubl+xml", "application/pdf"]);
     }
   });
 });

@@ -137,7 +137,7 @@ describe("a UBL invoice that the gateway writes", () => {
     ] as const) {
       const problem = refusal(taxed([...lines]));
       expect([problem.code, problem.violations.map((each) => each.rule)]).to.deep.equal(["not-acceptable", [rule]]);
-      expect(problem.extra["available"]).to.deep.equal(["application/json", "application/vnd.onepiao.shudian+xml"]);
+      expect(problem.extra["available"]).to.deep.equal(["application/json", "application/vnd.onepiao.shudian+xml", "application/pdf"]);
     }
   });
 

@@ -81,16 +81,28 @@ describe("an invoice in other formats, over HTTP", () => {
       )
     ).number;
     const problem = refused(await get(ubl, shop.token, of), "not-acceptable", { field: "/lines", rule: "BR-CO-17" });
-    expect(problem["available"]).deep.equals([json, shudian]);
+    expect(problem["available"]).deep.equals([json, shudian, "application/pdf"]);
     expect((await get(shudian, shop.token, of)).status).equals(200);
   });
 
   it("in a type that is not written here is 406, with those that are", async () => {
-    expect(refused(await get("application/pdf"), "not-acceptable")["available"]).deep.equals([json, shudian, ubl, "application/vnd.onepiao.sealed+json"]);
+    expect(refused(await get("image/png"), "not-acceptable")["available"]).deep.equals([
+      json,
+      shudian,
+      ubl,
+      "application/pdf",
+      "application/vnd.onepiao.sealed+json",
+    ]);
     const { url } = await sandbox();
     const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as {
       paths: Record<string, { get: { responses: Record<string, { content: object }> } }>;
     };
-    expect(Object.keys(paths["/v1/invoices/{number}"]?.get.responses["200"]?.content ?? {})).deep.equals([json, shudian, ubl, "application/vnd.onepiao.sealed+json"]);
+    expect(Object.keys(paths["/v1/invoices/{number}"]?.get.responses["200"]?.content ?? {})).deep.equals([
+      json,
+      shudian,
+      ubl,
+      "application/pdf",
+      "application/vnd.onepiao.sealed+json",
+    ]);
   });
 });

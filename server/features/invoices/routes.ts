@@ -2,12 +2,13 @@
 import { z } from "zod";
 import type { Tx } from "../../db/db.ts";
 import { invoiceDocument } from "../../formats/document.ts";
-import { writeInvoice, writtenTypes } from "../../formats/write.ts";
+import { pdfType, writeInvoice, writtenTypes } from "../../formats/write.ts";
 import { type Caller, type Route, roles, routeFor } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
 import { accountSchema, numberSchema } from "../../kernel/shapes.ts";
 import type { Documents } from "../documents/documents.ts";
 import type { Grants, ReadForm } from "../grants/grants.ts";
+import type { Papers } from "../papers/papers.ts";
 import { type InvoiceRow, type Invoices, invoiceStatuses, linksOf, type Perspective } from "./invoices.ts";
 
 const route = routeFor<Tx>();
@@ -41,7 +42,7 @@ const historySchema = z.object({
 /** The document as its reader opens it by itself. */
 const sealedType = "application/vnd.onepiao.sealed+json";
 
-export function invoiceRoutes(invoices: Invoices, documents: Documents, grants: Grants): Route<Tx>[] {
+export function invoiceRoutes(invoices: Invoices, documents: Documents, grants: Grants, papers: Papers): Route<Tx>[] {
   function view(row: InvoiceRow) {
     const { seller, buyer, currency, totals } = invoices.documentOf(row);
     return {
@@ -70,11 +71,11 @@ export function invoiceRoutes(invoices: Invoices, documents: Documents, grants: 
       path: "/v1/invoices/{number}",
       summary: "One invoice with its document",
       description:
-        "By Accept as JSON, its document as 数电票 or UBL, or sealed as it is stored, for a caller with an encryption key of its own. Not every document can be said in every format: 406 then tells why and what it is `available` in. Every read is logged.",
+        "By Accept as JSON, its document as PDF, 数电票 or UBL, or sealed as it is stored, for a caller with an encryption key of its own. Not every document can be said in every format: 406 then tells why and what it is `available` in. Every read is logged.",
       tag,
       roles,
       params: z.object({ number: numberSchema }),
-      produces: ["application/json", ...writtenTypes, sealedType],
+      produces: ["application/json", ...writtenTypes, pdfType, sealedType],
       answers: { 200: { description: "The invoice", schema: full } },
       problems: ["not-found", "not-acceptable", "encryption-key-missing"],
       async run({ sql, caller, params, accept }) {
@@ -83,6 +84,11 @@ export function invoiceRoutes(invoices: Invoices, documents: Documents, grants: 
           const body = await documents.sealedFor(sql, caller, row);
           await grants.logReads(sql, caller, [row.number], "sealed");
           return { status: 200, body, headers: { "Content-Type": sealedType, Vary: "Accept" } };
+        }
+        if (accept === pdfType) {
+          const body = await papers.pdf(sql, caller, row);
+          await grants.logReads(sql, caller, [row.number], "pdf");
+          return { status: 200, body, headers: { "Content-Type": pdfType, "Content-Disposition": `inline; filename="${row.number}.pdf"`, Vary: "Accept" } };
         }
         if (writtenTypes.includes(accept)) {
           const body = writeInvoice(accept, invoices.documentOf(row), { number: row.number, reverses: row.reverses ?? undefined });

@@ -40,15 +40,23 @@ export function createPickups({ invoices, taxpayers, keys }: { invoices: Invoice
   }
 
   return {
+    /** The same secret, if the caller is who `secretOf` gives it to; undefined otherwise. */
+    async waitingSecret(tx: Tx, caller: Caller, invoice: InvoiceRow): Promise<string | undefined> {
+      if (!caller.roles.includes("issuer") || invoice.holder !== invoice.leaf_holder || invoice.status === "reversed") return undefined;
+      const self = await taxpayers.byAccount(tx, caller.account);
+      const secret = invoices.pickupSecret(invoice.number);
+      return invoice.issuer === self?.index && invoice.leaf_holder === accountOfSecret(secret) ? secret : undefined;
+    },
+
     /** The secret of an invoice that waits, for its issuer. Throws not-found, forbidden, already-taken-over, wrong-state. */
-    async secretOf(tx: Tx, caller: Caller, number: string): Promise<string> {
+    async secretOf(tx: Tx, caller: Caller, number: string): Promise<{ invoice: InvoiceRow; secret: string }> {
       const invoice = await invoices.visible(tx, caller, number);
       const self = await taxpayers.byAccount(tx, caller.account);
       if (invoice.issuer !== self?.index) throw new Problem("forbidden", "Only the issuer hands a pickup out");
       const secret = invoices.pickupSecret(number);
       if (invoice.leaf_holder !== accountOfSecret(secret)) throw new Problem("not-found", `Invoice ${number} was issued to its holder: there is no pickup`);
       checkWaiting(invoice, caller);
-      return secret;
+      return { invoice, secret };
     },
 
     /**

@@ -5,6 +5,7 @@ import { type Route, routeFor } from "../../kernel/api.ts";
 import { accountSchema, numberSchema, operationRefSchema, pickupSchema } from "../../kernel/shapes.ts";
 import { linksOf } from "../invoices/invoices.ts";
 import { accepted, settle } from "../operations/operations.ts";
+import type { Papers } from "../papers/papers.ts";
 import type { Pickups } from "./pickups.ts";
 
 const route = routeFor<Tx>();
@@ -12,7 +13,11 @@ const tag = "Pickups";
 const pending = z.object({ number: numberSchema, operation: operationRefSchema });
 const taken = z.object({ number: numberSchema, holder: accountSchema, links: z.object({ self: z.string(), history: z.string() }) }).meta({ id: "TakenOver" });
 
-export function pickupRoutes(pickups: Pickups): Route<Tx>[] {
+const waiting = pickupSchema
+  .extend({ url: z.string().describe("What the invoice's QR code says: a link, with the secret behind its #") })
+  .meta({ id: "WaitingPickup" });
+
+export function pickupRoutes(pickups: Pickups, papers: Papers): Route<Tx>[] {
   return [
     route({
       method: "post",
@@ -39,9 +44,12 @@ export function pickupRoutes(pickups: Pickups): Route<Tx>[] {
       tag,
       roles: ["issuer"],
       params: z.object({ number: numberSchema }),
-      answers: { 200: { description: "The number and its secret", schema: pickupSchema } },
+      answers: { 200: { description: "The number, its secret, and both as a link", schema: waiting } },
       problems: ["not-found", "forbidden", "already-taken-over", "wrong-state"],
-      run: async ({ sql, caller, params: { number } }) => ({ status: 200, body: { number, secret: await pickups.secretOf(sql, caller, number) } }),
+      async run({ sql, caller, params: { number } }) {
+        const { invoice, secret } = await pickups.secretOf(sql, caller, number);
+        return { status: 200, body: { number, secret, url: papers.pickupUrl(invoice, secret) } };
+      },
     }),
   ];
 }

@@ -1,0 +1,119 @@
+/**
+ * Papers: what is handed out of an invoice to be shown or kept. The PDF, the QR code, the archive pack (归档包).
+ *
+ * They say what the document and the chain say at this moment and are made anew each time. The secret of a pickup (取票) is in the QR
+ * code for the invoice's issuer alone, and only as long as the invoice waits: afterwards, and to anyone else, the code only verifies.
+ * Does not own: what they look like (formats/), who may read (features/grants).
+ */
+import type { Contracts } from "../../chain/contracts.ts";
+import type { Tx } from "../../db/db.ts";
+import { type ArchiveFile, archiveFormat } from "../../formats/archive.ts";
+import { canonicalJson, type InvoiceDocument } from "../../formats/document.ts";
+import { writePdf } from "../../formats/pdf.ts";
+import { dateOf, type QrContent, qrText } from "../../formats/qr.ts";
+import { type Numbers, writeAll } from "../../formats/write.ts";
+import type { Caller } from "../../kernel/api.ts";
+import type { Bundle } from "../../proofs/bundle.ts";
+import { partNames } from "../../proofs/parts.ts";
+import type { Bundles } from "../bundles/bundles.ts";
+import type { InvoiceRow, Invoices } from "../invoices/invoices.ts";
+import type { Pickups } from "../pickups/pickups.ts";
+
+export type Papers = ReturnType<typeof createPapers>;
+
+/** `publicUrl`: where the gateway is reached from outside, without a slash at its end. */
+type Deps = { invoices: Invoices; pickups: Pickups; bundles: Bundles; contracts: Contracts; publicUrl: () => string };
+
+const contentOf = (number: string, document: InvoiceDocument): QrContent => ({
+  number,
+  kind: document.kind,
+  gross: document.totals.gross,
+  date: dateOf(document),
+});
+
+const numbersOf = ({ number, reverses }: InvoiceRow): Numbers => ({ number, reverses: reverses ?? undefined });
+
+export function createPapers({ invoices, pickups, bundles, contracts, publicUrl }: Deps) {
+  const { network, chainId, registry, ledger } = contracts.deployment;
+
+  /** Everything that proves the invoice; undefined until it is sealed. */
+  const bundleOf = async (tx: Tx, invoice: InvoiceRow): Promise<Bundle | undefined> => (invoice.lot === null ? undefined : bundles.of(tx, invoice, partNames));
+
+  async function qrOf(tx: Tx, caller: Caller, invoice: InvoiceRow): Promise<string> {
+    const pickup = await pickups.waitingSecret(tx, caller, invoice);
+    return qrText(publicUrl(), { ...contentOf(invoice.number, invoices.documentOf(invoice)), pickup });
+  }
+
+  function draw(invoice: InvoiceRow, qr: string, bundle: Bundle | undefined): Promise<Buffer> {
+    return writePdf(invoices.documentOf(invoice), numbersOf(invoice), {
+      qr,
+      verifyAt: `${publicUrl()}/verify`,
+      reversed: invoice.status === "reversed",
+      ...(bundle === undefined
+        ? {}
+        : {
+            bundle: Buffer.from(JSON.stringify(bundle)),
+            seal: { lot: bundle.lot.first, root: bundle.lot.root, sealedAt: new Date(bundle.lot.time * 1_000).toISOString(), network, ledger },
+          }),
+    });
+  }
+
+  async function metadataOf(tx: Tx, caller: Caller, invoice: InvoiceRow, made: Date) {
+    const { kind, issuedAt, currency, seller, buyer, totals, sourceId } = invoices.documentOf(invoice);
+    return {
+      format: archiveFormat,
+      number: invoice.number,
+      status: invoice.status,
+      kind,
+      seller: { taxId: seller.taxId, name: seller.name },
+      buyer: { taxId: buyer.taxId, name: buyer.name },
+      currency,
+      totals,
+      issuedAt,
+      sourceId,
+      reverses: invoice.reverses ?? undefined,
+      holder: invoice.holder,
+      acceptedAt: invoice.accepted_at.toISOString(),
+      sealedAt: invoice.issued_at?.toISOString(),
+      lot: invoice.lot ?? undefined,
+      network: { name: network, chainId, registry, ledger },
+      history: (await invoices.history(tx, invoice.number)).map(({ position, type, at, tx: transaction, data }) => ({
+        position: position.toString(),
+        type,
+        at: at.toISOString(),
+        tx: transaction,
+        data,
+      })),
+      archivedAt: made.toISOString(),
+      archivedBy: caller.account,
+    };
+  }
+
+  return {
+    /** Text of the invoice's QR code, as this caller may have it. */
+    qr: qrOf,
+
+    /** The link that takes an untitled invoice over. `secret`: as `pickups` gives it. */
+    pickupUrl: (invoice: InvoiceRow, secret: string): string =>
+      qrText(publicUrl(), { ...contentOf(invoice.number, invoices.documentOf(invoice)), pickup: secret }),
+
+    async pdf(tx: Tx, caller: Caller, invoice: InvoiceRow): Promise<Buffer> {
+      return draw(invoice, await qrOf(tx, caller, invoice), await bundleOf(tx, invoice));
+    },
+
+    /** The files of an invoice in an archive pack, in a folder named by its number. No pickup's secret is among them. */
+    async *files(tx: Tx, caller: Caller, invoice: InvoiceRow, made: Date): AsyncGenerator<ArchiveFile> {
+      const { number } = invoice;
+      const document = invoices.documentOf(invoice);
+      const file = (name: string, content: string | Uint8Array): ArchiveFile => ({ name: `${number}/${name}`, bytes: Buffer.from(content) });
+      const bundle = await bundleOf(tx, invoice);
+      yield file("invoice.pdf", await draw(invoice, qrText(publicUrl(), contentOf(number, document)), bundle));
+      for (const { format, text } of writeAll(document, numbersOf(invoice))) yield file(`invoice.${format}.xml`, text);
+      const original = await invoices.sourceOf(tx, number);
+      if (original !== undefined) yield file("original.xml", original);
+      yield file("document.json", canonicalJson(document));
+      if (bundle) yield file("bundle.json", JSON.stringify(bundle));
+      yield file("metadata.json", `${JSON.stringify(await metadataOf(tx, caller, invoice, made), null, 2)}\n`);
+    },
+  };
+}

@@ -1,0 +1,94 @@
+/** HTTP shape of papers: QR codes and archive packs. The PDF is a form of `GET /v1/invoices/{number}`. */
+import { z } from "zod";
+import type { Tx } from "../../db/db.ts";
+import { packArchive } from "../../formats/archive.ts";
+import { qrPng, qrSvg } from "../../formats/qr-image.ts";
+import { type Caller, type Route, roles, routeFor } from "../../kernel/api.ts";
+import { numberSchema } from "../../kernel/shapes.ts";
+import type { Claims } from "../claims/claims.ts";
+import type { Grants } from "../grants/grants.ts";
+import type { InvoiceRow, Invoices } from "../invoices/invoices.ts";
+import type { Papers } from "./papers.ts";
+
+const route = routeFor<Tx>();
+const tag = "Papers";
+const zip = "application/zip";
+const headersOf = (name: string) => ({ "Content-Type": zip, "Content-Disposition": `attachment; filename="${name}.zip"` });
+
+type Deps = { papers: Papers; invoices: Invoices; claims: Claims; grants: Grants };
+
+export function paperRoutes({ papers, invoices, claims, grants }: Deps): Route<Tx>[] {
+  /** The pack of these invoices. Their rows are read before the first byte goes out; a fault after that cuts the answer short. */
+  function pack(sql: Tx, caller: Caller, rows: readonly InvoiceRow[]): AsyncIterable<Uint8Array> {
+    const made = new Date();
+    async function* files() {
+      for (const row of rows) yield* papers.files(sql, caller, row, made);
+    }
+    return packArchive(files(), made);
+  }
+
+  return [
+    route({
+      method: "get",
+      path: "/v1/invoices/{number}/qr",
+      summary: "The invoice's QR code",
+      description:
+        "A link to the verify page, with the text of a 数电票 behind its #. For the issuer of an untitled invoice that waits for its pickup, the secret is in it.",
+      tag,
+      roles,
+      params: z.object({ number: numberSchema }),
+      produces: ["image/svg+xml", "image/png"],
+      answers: { 200: { description: "The picture" } },
+      problems: ["not-found"],
+      async run({ sql, caller, params, accept }) {
+        const invoice = await grants.readable(sql, caller, params.number);
+        const text = await papers.qr(sql, caller, invoice);
+        await grants.logReads(sql, caller, [invoice.number], "qr");
+        const headers = { "Content-Type": accept, Vary: "Accept" };
+        return { status: 200, body: accept === "image/png" ? await qrPng(text) : await qrSvg(text), headers };
+      },
+    }),
+    route({
+      method: "get",
+      path: "/v1/invoices/{number}/archive",
+      summary: "The archive pack of an invoice",
+      description:
+        "A ZIP with the PDF, the XML that the document can be said in, the original, the document as it is sealed, its bundle, what has become of it, and a manifest with the SHA-256 of each file.",
+      tag,
+      roles: ["issuer", "holder", "employer"],
+      params: z.object({ number: numberSchema }),
+      produces: [zip],
+      answers: { 200: { description: "The pack" } },
+      problems: ["not-found"],
+      async run({ sql, caller, params }) {
+        const invoice = await invoices.visible(sql, caller, params.number);
+        await grants.logReads(sql, caller, [invoice.number], "archive");
+        return { status: 200, body: pack(sql, caller, [invoice]), headers: headersOf(invoice.number) };
+      },
+    }),
+    route({
+      method: "get",
+      path: "/v1/claims/{id}/archive",
+      summary: "The archive pack of a claim's invoices",
+      description: "As of one invoice, each in a folder of its own. It is made while it is sent.",
+      tag,
+      roles: ["holder", "employer"],
+      params: z.object({ id: z.uuid() }),
+      produces: [zip],
+      answers: { 200: { description: "The pack" } },
+      problems: ["not-found"],
+      async run({ sql, caller, params }) {
+        const claim = await claims.get(sql, caller, params.id);
+        const rows: InvoiceRow[] = [];
+        for (const { number } of claim.invoices) rows.push(await invoices.visible(sql, caller, number));
+        await grants.logReads(
+          sql,
+          caller,
+          rows.map((row) => row.number),
+          "archive",
+        );
+        return { status: 200, body: pack(sql, caller, rows), headers: headersOf(`claim-${claim.id}`) };
+      },
+    }),
+  ];
+}
