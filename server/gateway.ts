@@ -40,6 +40,9 @@ import { createPersons } from "./features/persons/persons.ts";
 import { personRoutes } from "./features/persons/routes.ts";
 import { createPickups } from "./features/pickups/pickups.ts";
 import { pickupRoutes } from "./features/pickups/routes.ts";
+import { redLetterProjection } from "./features/red-letters/projection.ts";
+import { createRedLetters } from "./features/red-letters/red-letters.ts";
+import { redLetterRoutes } from "./features/red-letters/routes.ts";
 import { statsProjection } from "./features/stats/projection.ts";
 import { statsRoutes } from "./features/stats/routes.ts";
 import { createStats } from "./features/stats/stats.ts";
@@ -72,6 +75,7 @@ import { createExpiry } from "./upkeep/expiry.ts";
 import { createGauges, createTally } from "./upkeep/gauges.ts";
 import { createWatch } from "./upkeep/health.ts";
 import { createReconcile } from "./upkeep/reconcile.ts";
+import { createRedLetterJob } from "./upkeep/red-letters.ts";
 import { createUpkeep } from "./upkeep/upkeep.ts";
 
 /** In this order: those of claims, transfers and statistics read what the ledger's mirror then changes, that of invoices what it has written. */
@@ -81,6 +85,7 @@ export const projections: readonly Projection[] = [
   claimProjection,
   transferProjection,
   statsProjection,
+  redLetterProjection,
   ledgerMirror,
   invoiceProjection,
   ledgerProjection,
@@ -201,11 +206,12 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     const documents = createDocuments({ vault, keys: createEncryptionKeys({ vault }), deployment });
     const invoices = createInvoices({ vault, documents, taxpayers });
     const grants = createGrants({ invoices, persons, taxpayers });
-    const issuing = createIssuing({ sql, vault, documents, taxpayers, invoices, changes });
+    const redLetters = createRedLetters({ vault, taxpayers, invoices });
+    const issuing = createIssuing({ sql, documents, taxpayers, invoices, redLetters, changes });
 
     const bundles = createBundles({ contracts, evidence, taxpayers, documents });
     const pickups = createPickups({ invoices, taxpayers, keys });
-    const claims = createClaims({ vault, taxpayers, invoices });
+    const claims = createClaims({ vault, taxpayers, invoices, redLetters });
     // where it listens is known when it does, and nobody asks before
     let listening = "";
     const papers = createPapers({ invoices, pickups, bundles, contracts, publicUrl: () => config.PUBLIC_URL ?? listening });
@@ -216,12 +222,13 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       ...taxpayerRoutes(taxpayers),
       ...personRoutes(persons),
       ...accessRoutes(createAccess({ taxpayers })),
-      ...issuingRoutes(issuing, invoices),
-      ...invoiceRoutes(invoices, documents, grants, papers),
+      ...issuingRoutes(issuing, invoices, redLetters),
+      ...invoiceRoutes({ invoices, documents, grants, papers, redLetters }),
       ...documentRoutes(documents, grants),
       ...grantRoutes(grants),
       ...bundleRoutes(bundles, grants),
       ...paperRoutes({ papers, invoices, claims, grants }),
+      ...redLetterRoutes({ redLetters, issuing, invoices, grants, taxpayers }),
       ...transferRoutes(createTransfers({ invoices, persons })),
       ...pickupRoutes(pickups, papers),
       ...claimRoutes(claims, taxpayers),
@@ -235,7 +242,12 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     createGauges({ sql, metrics, watch, finalityDepth: config.FINALITY_DEPTH, leases: () => leases.state(), blocked });
     const reconcile = createReconcile({ sql, documents, chain, contracts, log, days: config.RECONCILE_DAYS, perSecond: config.RECONCILE_PER_SECOND });
     const counting = createCounting({ sql, vault, log, documentOf: invoices.documentOf });
-    const jobs = [createExpiry({ sql, metrics, days: config.IDEMPOTENCY_DAYS }), reconcile.job, counting];
+    const jobs = [
+      createExpiry({ sql, metrics, days: config.IDEMPOTENCY_DAYS }),
+      reconcile.job,
+      counting,
+      createRedLetterJob({ sql, redLetters, issuing, log }),
+    ];
     const upkeep = createUpkeep({ jobs, held: leases.lease("upkeep").held, log, metrics });
     const stopping = new AbortController();
     const app = createApp({

@@ -7,6 +7,7 @@
  * | queued | awaiting-signature | the same, but a signer keeps its own key |
  * | awaiting-signature | signed | the last missing signature is given |
  * | awaiting-signature | failed | it was not given in time |
+ * | queued, awaiting-signature | failed | who wanted it has thought better of it |
  * | signed | sent | it is in a transaction |
  * | sent | done | the chain's event says so |
  * | sent | refused | the chain refused it, or reverted the transaction |
@@ -109,6 +110,18 @@ export async function finish(
     where id = ${id}`;
   await tx`delete from operation_invoices where operation = ${id}`;
   await announce(tx, "outcome");
+}
+
+/**
+ * Ends an operation that nobody has the signed act of: it has never gone out, and a signature is missing. True when it has ended so,
+ * or had ended badly by itself; false when it is too late.
+ */
+export async function cancel(tx: Tx, id: string, problem: StoredProblem): Promise<boolean> {
+  const [row] = await tx<{ status: OperationStatus; tries: number }[]>`select status, tries from operations where id = ${id} for update`;
+  if (row?.status === "refused" || row?.status === "failed") return true;
+  if ((row?.status !== "queued" && row?.status !== "awaiting-signature") || row.tries > 0) return false;
+  await finish(tx, id, "failed", { problem });
+  return true;
 }
 
 /** Ends several that are done. */

@@ -84,6 +84,26 @@ export function amountTimesRate(cents: bigint, rate: string): bigint {
   return roundHalfUp(cents * r.units, r.scale);
 }
 
+/** The part of an amount that `part` is of `whole`, in cents. Requirement: `whole` is not zero. */
+export function shareOf(cents: bigint, part: string, whole: string): bigint {
+  const p = parseDecimal(part);
+  const w = parseDecimal(whole);
+  return roundHalfUp(cents * p.units * w.scale, p.scale * w.units);
+}
+
+/** Negative, zero or positive as `a` is less than, equal to or more than `b`. */
+export function compareDecimals(a: string, b: string): bigint {
+  const x = parseDecimal(a);
+  const y = parseDecimal(b);
+  return x.units * y.scale - y.units * x.scale;
+}
+
+/** The part of an amount with tax that is without it: gross / (1 + rate). */
+export function netOfGross(cents: bigint, rate: string): bigint {
+  const r = parseDecimal(rate);
+  return roundHalfUp(cents * r.scale, r.scale + r.units);
+}
+
 /** A percentage as a fraction: `"6"` → `"0.06"`. The text must fit `decimalPattern`. */
 export function percentToFraction(percent: string): string | undefined {
   const negative = percent.startsWith("-");

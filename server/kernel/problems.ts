@@ -41,6 +41,8 @@ export const catalogue = {
   "quota-not-drawn": entry(409, "The quota drawn does not cover this invoice", "later"),
   "no-segment": entry(409, "No free number is left in the issuer's segments", "later"),
   "red-letter-refused": entry(422, "This invoice cannot be reversed so"),
+  "red-letter-open": entry(409, "Another red letter for this invoice is under way", "later"),
+  "red-letter-state": entry(409, "The red letter's state does not allow this"),
 
   // parties
   "tax-id-enrolled": entry(409, "This tax id is enrolled already"),

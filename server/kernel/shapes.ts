@@ -19,6 +19,14 @@ export const pickupSchema = z
       .describe("32 bytes; whoever has it takes the invoice over"),
   })
   .meta({ id: "Pickup", description: "What POST /v1/pickups takes" });
+/** Why an invoice is taken back. */
+export const reasonSchema = z
+  .union([z.literal(1), z.literal(2), z.literal(3), z.literal(4)])
+  .meta({ id: "RedLetterReason", description: "1 issue error, 2 goods returned, 3 service ended, 4 sales allowance" });
+/** The same in a query. */
+export const reasonQuery = z.enum(["1", "2", "3", "4"]).transform((text) => Number(text) as 1 | 2 | 3 | 4);
+const amount = z.string().meta({ example: "188.68" });
+export const amountsSchema = z.object({ net: amount, tax: amount, gross: amount }).meta({ id: "Amounts" });
 /** What a 202 says of the work that goes on. */
 export const operationRefSchema = z.object({ id: z.uuid(), href: z.string() }).meta({ id: "OperationRef" });
 /** A place in the feed: a decimal number within 63 bits. */

@@ -104,6 +104,7 @@ describe("the feed over HTTP", () => {
     const lines = [{ ...line, quantity: "-1", amount: "-188.68", tax: "-11.32" }];
     const red = { ...whole, reverses: { number: n["two"] }, lines, totals: { net: "-188.68", tax: "-11.32", gross: "-200.00" } };
     n["red"] = (await act("/v1/invoices", shop, red)).number;
+    n["sheet"] = (await must(call("GET", `/v1/invoices/${n["two"]}/red-letters`, undefined, { token: shop.token }))).items[0].id;
     // the shop as an employer, and a claim that is taken back
     n["three"] = await issued(shop, { name: "个人" }, { holder: ann.account });
     await onChain(adjustBy(shop, n["red"] ?? "", n["three"]));
@@ -126,6 +127,7 @@ describe("the feed over HTTP", () => {
     const claimed = (id: string | undefined, employer: TestParty) => ({ claim: id, ref: ref(id), employer: employer.index });
     const lot = (number: string | undefined) => ({ lot: number });
     const transfer = { from: ann.account, to: bob.account };
+    const refOf = (number: string | undefined) => events.find((one) => one.number === number && one.data.redLetter !== undefined)?.data.ref as string;
     const admitted = { ref: events.find((one) => one.number === n["elsewhere"])?.data.ref as string, employer: firm.index };
     // event, who sees it, what of it, what the bureau sees besides
     type Row = [type: string, number: string | undefined, seenBy: Party[], data: object, bureau?: object];
@@ -143,9 +145,18 @@ describe("the feed over HTTP", () => {
       ["reimbursement.refused", n["elsewhere"], [ann, rival], { reason: "already-claimed", attempt: "admit" }, { by: rival.account, employer: rival.index }],
       ["invoice.issued", n["two"], [shop, till, cashier, firm], lot(n["two"])],
       ["invoice.issued", n["red"], [shop, till, cashier, firm], lot(n["red"])],
-      ["invoice.reversed", n["two"], [shop, till, cashier, firm], { redLetter: n["red"] }],
+      ["invoice.reversed", n["two"], [shop, till, cashier, firm], { redLetter: n["sheet"], ref: refOf(n["two"]) }],
       ["invoice.issued", n["three"], [shop, till, cashier, ann], lot(n["three"])],
-      ["invoice.adjusted", n["three"], [shop, till, cashier, ann], { redLetter: n["red"] }],
+      [
+        "invoice.adjusted",
+        n["three"],
+        [shop, till, cashier, ann],
+        {
+          ref: `0x${BigInt(n["red"] ?? "0")
+            .toString(16)
+            .padStart(64, "0")}`,
+        },
+      ],
       ["claim.created", n["three"], [ann, shop, cashier], claimed(c["withdrawn"], shop)],
       ["claim.withdrawn", n["three"], [ann, shop, cashier], claimed(c["withdrawn"], shop)],
       ["taxpayer.suspended", undefined, [rival], { taxpayer: rival.index, standing: "suspended" }],
@@ -196,8 +207,8 @@ describe("the feed over HTTP", () => {
     expect([...documented].map(([type, row]) => [type, row.roles])).have.deep.members(Object.entries(eventTypes).map(([type, by]) => [type, [...by].sort()]));
     for (const { type, data } of await all(bureau, start)) {
       const row = documented.get(type) ?? { data: [], more: [] };
-      // a claim that was not made through this gateway has no id here
-      const written = [...row.data, ...row.more].filter((word) => word !== "claim" || "claim" in data);
+      // a claim or a red letter that was not made through this gateway has no id here
+      const written = [...row.data, ...row.more].filter((word) => !["claim", "redLetter"].includes(word) || word in data);
       expect(Object.keys(data).sort(), type).deep.equals(written.sort());
     }
   });

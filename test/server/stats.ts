@@ -18,7 +18,7 @@ import { Problem } from "../../server/kernel/problems.ts";
 import { checkProjections, rebuildProjections } from "../../server/operator/rebuild.ts";
 import { createCounting } from "../../server/upkeep/counting.ts";
 import { invoiceOf } from "./network.ts";
-import { type Bench, claimBy, decisionBy, enrolled, holder, known, openBench, type Party, type Process, transferTo } from "./support/bench.ts";
+import { type Bench, claimBy, decisionBy, enrolled, holder, known, openBench, type Party, type Process, redLetterOf, transferTo } from "./support/bench.ts";
 import { until } from "./support/proxy.ts";
 
 const running = new AbortController().signal;
@@ -76,8 +76,9 @@ describe("statistics", function () {
     const read = readInvoice("application/json", Buffer.from(JSON.stringify(said)));
     const [result] = await bench.sql.begin((tx) => gateway.issuing.accept(tx, [{ caller: seller.caller, read, holder: account }]));
     if (result === undefined || result instanceof Problem) throw result ?? new Error("no result");
-    numbers.push(result.number);
-    return result.number;
+    const number = "number" in result ? result.number : await redLetterOf(bench, gateway, result.redLetter);
+    numbers.push(number);
+    return number;
   }
 
   /** The red letter of an invoice: the same, negative. */

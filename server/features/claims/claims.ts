@@ -17,10 +17,12 @@ import { busy, enqueue, find as findOperation } from "../../acts/operations.ts";
 import { ZERO_REF } from "../../chain/contracts.ts";
 import { keccak } from "../../chain/tree.ts";
 import type { Tx } from "../../db/db.ts";
+import type { Amounts } from "../../formats/red-letter.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
 import type { Vault } from "../../keys/vault.ts";
 import type { InvoiceStatus, Invoices } from "../invoices/invoices.ts";
+import type { RedLetters } from "../red-letters/red-letters.ts";
 import type { Taxpayers } from "../taxpayers/taxpayers.ts";
 
 export type ClaimStatus = "submitted" | "refused" | "claimed" | "reimbursed" | "rejected" | "withdrawn" | "reversed";
@@ -33,11 +35,14 @@ export type Claim = {
   note?: string;
   reason?: string;
   createdAt: Date;
-  invoices: { number: string; status: InvoiceStatus }[];
+  /** `left`: of an invoice with red letters, what is still to be paid. */
+  invoices: { number: string; status: InvoiceStatus; left?: Amounts }[];
 };
 export type Claims = ReturnType<typeof createClaims>;
 
-export function createClaims({ vault, taxpayers, invoices }: { vault: Vault; taxpayers: Taxpayers; invoices: Invoices }) {
+type Deps = { vault: Vault; taxpayers: Taxpayers; invoices: Invoices; redLetters: RedLetters };
+
+export function createClaims({ vault, taxpayers, invoices, redLetters }: Deps) {
   const select = (tx: Tx) =>
     tx`select c.id, c.ref, c.holder, c.employer, c.sealed, c.operation, c.created_at, s.state from claims c left join claim_states s on s.ref = c.ref`;
 
@@ -60,11 +65,23 @@ export function createClaims({ vault, taxpayers, invoices }: { vault: Vault; tax
     const items = await tx<{ number: string; status: InvoiceStatus }[]>`
       select c.number, coalesce(s.state, 'accepted') as status from claim_invoices c left join invoice_states s on s.number = c.number
       where c.claim = ${row.id} order by c.number`;
+    const left = await redLetters.leftOfNumbers(
+      tx,
+      items.map((item) => item.number),
+    );
     const words = JSON.parse(vault.open("parties", `claim/${row.id}`, row.sealed).toString()) as { note?: string; reason?: string };
     const status = await statusOf(tx, row);
     // a reason is one only once the chain has the rejection
     if (status !== "rejected") delete words.reason;
-    return { id: row.id, status, holder: row.holder, employer: row.employer, ...words, createdAt: row.created_at, invoices: [...items] };
+    return {
+      id: row.id,
+      status,
+      holder: row.holder,
+      employer: row.employer,
+      ...words,
+      createdAt: row.created_at,
+      invoices: items.map((item) => ({ ...item, ...left.get(item.number) })),
+    };
   }
 
   const sealWords = (id: string, words: { note?: string | undefined; reason?: string | undefined }) =>

@@ -1,9 +1,10 @@
 /** HTTP shape of claims (expense reports). */
 import { z } from "zod";
 import type { Tx } from "../../db/db.ts";
+import { moneyOf } from "../../formats/red-letter.ts";
 import { type Caller, type Route, routeFor } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
-import { accountSchema, numberSchema, operationRefSchema } from "../../kernel/shapes.ts";
+import { accountSchema, amountsSchema, numberSchema, operationRefSchema } from "../../kernel/shapes.ts";
 import { accepted, settle } from "../operations/operations.ts";
 import type { Taxpayers } from "../taxpayers/taxpayers.ts";
 import type { Claim, Claims } from "./claims.ts";
@@ -19,7 +20,9 @@ const schema = z
     note: z.string().optional(),
     reason: z.string().optional().describe("Why it was rejected"),
     createdAt: z.iso.datetime(),
-    invoices: z.array(z.object({ number: numberSchema, status: z.string() })),
+    invoices: z.array(
+      z.object({ number: numberSchema, status: z.string(), left: amountsSchema.optional().describe("What red letters have left of it, where it has any") }),
+    ),
   })
   .meta({ id: "Claim" });
 const pending = z.object({ id: z.uuid(), operation: operationRefSchema });
@@ -36,7 +39,7 @@ export function claimRoutes(claims: Claims, taxpayers: Taxpayers): Route<Tx>[] {
       ...(claim.note === undefined ? {} : { note: claim.note }),
       ...(claim.reason === undefined ? {} : { reason: claim.reason }),
       createdAt: claim.createdAt.toISOString(),
-      invoices: claim.invoices,
+      invoices: claim.invoices.map(({ left, ...invoice }) => ({ ...invoice, ...(left ? { left: moneyOf(left) } : {}) })),
     };
   }
   /** The claim once the act on it is done. */

@@ -26,6 +26,8 @@ export type InvoiceRow = {
   issued_at: Date | null;
   updated_at: Date | null;
 };
+/** What the issuer's own id of an original is known by already. `number`: of the invoice; none while a red letter keeps the id for it. */
+export type Original = { number: string | null; state: InvoiceStatus };
 export type Perspective = "issuer" | "holder" | "employer" | "grantee";
 export type Invoices = ReturnType<typeof createInvoices>;
 
@@ -33,6 +35,8 @@ type Deps = { vault: Vault; documents: Documents; taxpayers: Taxpayers };
 
 /** Where an invoice is found over HTTP. */
 export const linksOf = (number: string) => ({ self: `/v1/invoices/${number}`, history: `/v1/invoices/${number}/history` });
+
+export const sourceKey = (issuer: number, blind: Buffer): string => `${issuer}/${blind.toString("base64")}`;
 
 export function createInvoices(deps: Deps) {
   const { vault, documents, taxpayers } = deps;
@@ -55,6 +59,26 @@ export function createInvoices(deps: Deps) {
     find,
     documentOf,
     pickupSecret,
+
+    /** Keyed hash that an issuer's own id of an original is found by. */
+    sourceBlind: (taxId: string, sourceId: string): Buffer => vault.blind("source-id", `${taxId}\0${sourceId}`),
+
+    /** Which of these originals were issued before, or wait for it with a red letter, by `sourceKey`. */
+    async issuedBefore(tx: Tx, wanted: readonly { issuer: number; blind: Buffer }[]): Promise<Map<string, Original>> {
+      if (wanted.length === 0) return new Map();
+      const rows = await tx<(Original & { issuer: number; source_blind: Buffer })[]>`
+        with wanted as (select * from unnest(${wanted.map((one) => one.issuer)}::int[], ${wanted.map((one) => one.blind)}::bytea[]) as w (issuer, blind))
+        select i.number, i.issuer, i.source_blind, coalesce(s.state, 'accepted') as state
+        from wanted w join invoices i on i.issuer = w.issuer and i.source_blind = w.blind left join invoice_states s on s.number = i.number
+        union all
+        select null, r.issuer, r.source_blind, 'accepted' from wanted w join red_letter_sources r on r.issuer = w.issuer and r.source_blind = w.blind`;
+      return new Map(rows.map(({ issuer, source_blind, number, state }) => [sourceKey(issuer, source_blind), { number, state }]));
+    },
+
+    duplicate: ({ number, state }: Original): Problem =>
+      number === null
+        ? new Problem("duplicate-source", "The original is to be issued with a red letter that is under way")
+        : new Problem("duplicate-source", `The original was issued as ${number}`, { extra: { original: { number, state, href: linksOf(number).self } } }),
 
     /** Until `tx` ends, no red letter for these invoices is accepted: it would not know of what `tx` is about to do with them. */
     async hold(tx: Tx, numbers: readonly string[]): Promise<void> {

@@ -17,10 +17,12 @@ async function partiesOf(tx: Tx, number: string): Promise<string[]> {
 }
 const accountsOf = (row: Parties) => [row.issuer, row.holder, ...(row.employer ? [row.employer] : [])];
 
+/** A red letter has its number after this: it is named by its id when it was opened here, and by what its act was signed with. */
 const redLetter = (type: "invoice.reversed" | "invoice.adjusted") =>
   each(async (tx, event) => {
-    const number = event.args["id"] as string;
-    event.tell({ type, number, accounts: await partiesOf(tx, number), data: { redLetter: BigInt(event.args["ref"] as string).toString() } });
+    const [number, ref] = [event.args["id"] as string, event.args["ref"] as string];
+    const [sheet] = await tx<{ id: string }[]>`select id from red_letters where ref = ${ref}`;
+    event.tell({ type, number, accounts: await partiesOf(tx, number), data: { ...(sheet ? { redLetter: sheet.id } : {}), ref } });
   });
 
 export const invoiceProjection: Projection = {

@@ -2,13 +2,15 @@
 import { z } from "zod";
 import type { Tx } from "../../db/db.ts";
 import { invoiceDocument } from "../../formats/document.ts";
+import { moneyOf } from "../../formats/red-letter.ts";
 import { pdfType, writeInvoice, writtenTypes } from "../../formats/write.ts";
 import { type Caller, type Route, roles, routeFor } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
-import { accountSchema, numberSchema } from "../../kernel/shapes.ts";
+import { accountSchema, amountsSchema, numberSchema } from "../../kernel/shapes.ts";
 import type { Documents } from "../documents/documents.ts";
 import type { Grants, ReadForm } from "../grants/grants.ts";
 import type { Papers } from "../papers/papers.ts";
+import type { RedLetters } from "../red-letters/red-letters.ts";
 import { type InvoiceRow, type Invoices, invoiceStatuses, linksOf, type Perspective } from "./invoices.ts";
 
 const route = routeFor<Tx>();
@@ -34,7 +36,19 @@ const summary = z
     links,
   })
   .meta({ id: "InvoiceSummary" });
-const full = summary.extend({ lot: numberSchema.optional(), document: invoiceDocument }).meta({ id: "Invoice" });
+const full = summary
+  .extend({
+    lot: numberSchema.optional(),
+    left: amountsSchema.optional().describe("What its red letters leave of it; of a red letter there is none"),
+    redLetters: z
+      .array(z.object({ id: z.uuid(), status: z.string(), number: numberSchema.optional() }))
+      .optional()
+      .describe("Those that are issued or under way"),
+    replaces: numberSchema.optional().describe("The voided invoice whose place it takes"),
+    replacedBy: numberSchema.optional(),
+    document: invoiceDocument,
+  })
+  .meta({ id: "Invoice" });
 const historySchema = z.object({
   items: z.array(z.object({ position: z.string(), type: z.string(), at: z.iso.datetime(), tx: z.string(), data: z.record(z.string(), z.unknown()) })),
 });
@@ -42,7 +56,8 @@ const historySchema = z.object({
 /** The document as its reader opens it by itself. */
 const sealedType = "application/vnd.onepiao.sealed+json";
 
-export function invoiceRoutes(invoices: Invoices, documents: Documents, grants: Grants, papers: Papers): Route<Tx>[] {
+export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; grants: Grants; papers: Papers; redLetters: RedLetters }): Route<Tx>[] {
+  const { invoices, documents, grants, papers, redLetters } = deps;
   function view(row: InvoiceRow) {
     const { seller, buyer, currency, totals } = invoices.documentOf(row);
     return {
@@ -63,6 +78,18 @@ export function invoiceRoutes(invoices: Invoices, documents: Documents, grants: 
   }
 
   const formOf = (mediaType: string): ReadForm => (mediaType.includes("shudian") ? "shudian" : "ubl");
+  /** What has been taken back of it, and what stands in its place. */
+  async function takenBack(sql: Tx, row: InvoiceRow) {
+    if (row.reverses !== null) return {};
+    const { sheets, left, replaces, replacedBy } = await redLetters.told(sql, row);
+    return {
+      left: moneyOf(left),
+      redLetters: sheets.map(({ id, status, number }) => ({ id, status, ...(number === null ? {} : { number }) })),
+      ...(replaces ? { replaces } : {}),
+      ...(replacedBy ? { replacedBy } : {}),
+    };
+  }
+
   const perspectiveOf = (caller: Caller): Perspective => (["issuer", "employer", "holder"] as const).find((role) => caller.roles.includes(role)) ?? "holder";
 
   return [
@@ -96,7 +123,8 @@ export function invoiceRoutes(invoices: Invoices, documents: Documents, grants: 
           return { status: 200, body, headers: { "Content-Type": `${accept}; charset=utf-8`, Vary: "Accept" } };
         }
         await grants.logReads(sql, caller, [row.number], "json");
-        return { status: 200, body: { ...view(row), ...(row.lot === null ? {} : { lot: row.lot }), document: invoices.documentOf(row) } };
+        const lot = row.lot === null ? {} : { lot: row.lot };
+        return { status: 200, body: { ...view(row), ...lot, ...(await takenBack(sql, row)), document: invoices.documentOf(row) } };
       },
     }),
     route({

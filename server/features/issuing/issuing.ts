@@ -5,35 +5,37 @@
  * sealer takes the number up in its turn. Invoices that come at once are accepted in one transaction (kernel/api.ts, Together).
  * Each step of it is one statement for all of them:
  *
- *   parties → hold the issuers' quotas → originals issued before → free numbers → decide, one by one, in memory → write
+ *   parties → hold the issuers' quotas → red letters' sheets → originals issued before → free numbers → decide, one by one, in memory → write
  *
  * The issuers' quotas are held first and until the transaction ends, so one transaction at a time decides for an issuer: whether
  * an original is new, what quota is left, which number is next. A refusal is decided before anything is written.
  */
 import { randomBytes } from "node:crypto";
-import { busy, enqueue } from "../../acts/operations.ts";
-import { checksummed, refOf, ZERO_ACCOUNT } from "../../chain/contracts.ts";
+import { checksummed, ZERO_ACCOUNT } from "../../chain/contracts.ts";
 import { announce, type Changes, type Sql, type Tx } from "../../db/db.ts";
 import { canonicalJson, type InvoiceDocument } from "../../formats/document.ts";
 import type { ReadInvoice } from "../../formats/read.ts";
+import { redLetterOf } from "../../formats/red-letter.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { formatMoney, parseMoney } from "../../kernel/money.ts";
 import { Problem } from "../../kernel/problems.ts";
 import { normaliseTaxId } from "../../kernel/tax-id.ts";
 import { accountOfSecret } from "../../keys/keystore.ts";
-import type { Vault } from "../../keys/vault.ts";
 import { contentHash } from "../../proofs/parts.ts";
 import type { Documents } from "../documents/documents.ts";
-import type { InvoiceStatus, Invoices } from "../invoices/invoices.ts";
+import { type Invoices, type Original, sourceKey } from "../invoices/invoices.ts";
+import type { Reason, RedLetters, Sheet } from "../red-letters/red-letters.ts";
 import { type HeldQuota, periodOf, type Taxpayer, type Taxpayers } from "../taxpayers/taxpayers.ts";
 
-type Deps = { sql: Sql; vault: Vault; documents: Documents; taxpayers: Taxpayers; invoices: Invoices; changes: Changes };
+type Deps = { sql: Sql; documents: Documents; taxpayers: Taxpayers; invoices: Invoices; redLetters: RedLetters; changes: Changes };
 export type Issuing = ReturnType<typeof createIssuing>;
 
-/** One invoice to be issued. `holder`: account of the first holder, from beside the document. */
-export type Wanted = { caller: Caller; read: ReadInvoice; holder: string | undefined };
+/** One invoice to be issued. `holder`: account of the first holder, from beside the document; `reason`: of a red letter. */
+export type Wanted = { caller: Pick<Caller, "account">; read: ReadInvoice; holder: string | undefined; reason?: Reason | undefined };
 
 export type Accepted = { number: string; pickup: string | undefined };
+/** A red letter gets its number when the chain has its act: until then there is its sheet. */
+export type Opened = { redLetter: string };
 
 const DRAW_PATIENCE_MS = 15_000;
 /** Draws that one invoice may begin: a draw that the chain refuses is not tried for ever. */
@@ -52,11 +54,13 @@ type Draft = {
   source: Buffer | null;
   sourceText: string | undefined;
 };
-type Original = { number: string; state: InvoiceStatus };
 /** A run of free numbers of a segment. */
 type Free = { segment: string; next: bigint; left: bigint };
-/** `pickup`: the secret of the one-time key that an invoice to nobody in particular is sealed to. */
-type Row = Draft & { number: string; segment: string; reverses: string | null; pickup: string | undefined };
+/**
+ * `pickup`: the secret of the one-time key that an invoice to nobody in particular is sealed to. `salt`: of a red letter, whose content
+ * was signed before it got its number.
+ */
+type Row = Draft & { number: string; segment: string; reverses: string | null; pickup: string | undefined; salt?: Buffer };
 
 /** What a group's decisions are made on, and what they leave for the next one. */
 type Desk = {
@@ -64,22 +68,14 @@ type Desk = {
   /** Originals issued before, by issuer and blind. */
   issued: Map<string, Original>;
   free: Map<number, Free[]>;
-  /** Invoices that a red letter of this group takes back. */
-  reversing: Set<string>;
 };
 
-const sourceKey = (issuer: number, blind: Buffer) => `${issuer}/${blind.toString("base64")}`;
-
-const duplicate = ({ number, state }: Original) =>
-  new Problem("duplicate-source", `The original was issued as ${number}`, { extra: { original: { number, state, href: `/v1/invoices/${number}` } } });
-
 export function createIssuing(deps: Deps) {
-  const { vault, documents, taxpayers, invoices } = deps;
-  const sourceBlind = (issuer: Taxpayer, sourceId: string) => vault.blind("source-id", `${issuer.taxId}\0${sourceId}`);
+  const { documents, taxpayers, invoices, redLetters } = deps;
 
   // ── who ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  function draftOf({ caller, read, holder }: Wanted, parties: Awaited<ReturnType<Taxpayers["among"]>>): Draft {
+  function draftOf({ caller, read, holder }: Omit<Wanted, "reason">, parties: Awaited<ReturnType<Taxpayers["among"]>>): Draft {
     const { document, source } = read;
     const byTaxId = (taxId: string) => parties.byTaxId.get(normaliseTaxId(taxId));
     const seller = byTaxId(document.seller.taxId);
@@ -112,23 +108,12 @@ export function createIssuing(deps: Deps) {
       buyer,
       holder: named,
       gross: parseMoney(document.totals.gross),
-      source: document.sourceId === undefined ? null : sourceBlind(seller, document.sourceId),
+      source: document.sourceId === undefined ? null : invoices.sourceBlind(seller.taxId, document.sourceId),
       sourceText: source?.text,
     };
   }
 
   // ── what is left ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** Which of the originals were issued before. */
-  async function issuedBefore(tx: Tx, drafts: readonly Draft[]): Promise<Map<string, Original>> {
-    const named = drafts.filter((draft) => draft.source !== null);
-    if (named.length === 0) return new Map();
-    const rows = await tx<(Original & { issuer: number; source_blind: Buffer })[]>`
-      select i.number, i.issuer, i.source_blind, coalesce(s.state, 'accepted') as state
-      from unnest(${named.map((draft) => draft.issuer.index)}::int[], ${named.map((draft) => draft.source)}::bytea[]) as w (issuer, blind)
-      join invoices i on i.issuer = w.issuer and i.source_blind = w.blind left join invoice_states s on s.number = i.number`;
-    return new Map(rows.map(({ issuer, source_blind, number, state }) => [sourceKey(issuer, source_blind), { number, state }]));
-  }
 
   /** The issuers' segments with free numbers, lowest first; as many as could be needed. */
   async function freeNumbers(tx: Tx, drafts: readonly Draft[]): Promise<Map<number, Free[]>> {
@@ -151,36 +136,16 @@ export function createIssuing(deps: Deps) {
 
   // ── decide ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The invoice that a red letter names: the issuer's own, sealed, unused, not reversed yet, and of the same amount and buyer. */
-  async function reversedBy(tx: Tx, { issuer, document }: Draft, desk: Desk): Promise<string | null> {
-    const { reverses } = document;
-    if (!reverses) return null;
-    const refuse = (rule: string, detail: string, extra: Record<string, unknown> = {}): Problem =>
-      new Problem("red-letter-refused", detail, { violations: [{ field: "/reverses", rule, detail }], extra });
-    const named = reverses.number === undefined ? tx`i.source_blind = ${sourceBlind(issuer, reverses.sourceId ?? "")}` : tx`i.number = ${reverses.number}`;
-    const [known] = await tx<{ number: string }[]>`select i.number from invoices i where i.issuer = ${issuer.index} and ${named}`;
-    if (!known) throw refuse("original-unknown", "This issuer has issued no such invoice here");
-    // one red letter at a time decides on an original, and no claim of it begins meanwhile
-    await tx`select 1 from invoices where number = ${known.number} for update`;
-    const [other] = await tx<{ number: string }[]>`select number from invoices where reverses = ${known.number}`;
-    if (desk.reversing.has(known.number)) throw refuse("original-reversed", "Another red letter for the invoice comes with this one");
-    if (other) throw refuse("original-reversed", "The invoice has its red letter already", { original: { number: other.number, state: "reversed" } });
-    if (await busy(tx, [known.number])) throw new Problem("invoice-busy", "Another act on the invoice to reverse waits for its outcome");
-    // read only now: what was busy a moment ago has left its state behind
-    const original = await invoices.find(tx, known.number);
-    if (!original) throw refuse("original-unknown", "This issuer has issued no such invoice here");
-    if (original.status === "accepted") throw new Problem("invoice-not-sealed", "The invoice to reverse is not sealed yet");
-    if (original.status !== "issued") {
-      throw refuse("original-in-use", `The invoice is ${original.status}; its employer must consent`, {
-        original: { number: original.number, state: original.status },
-      });
+  /** Opens the sheet of a red letter that came as a document: of the issuer's own invoice, which it names. */
+  async function openRed(tx: Tx, { issuer, document, sourceText }: Draft, reason: Reason | undefined): Promise<Sheet> {
+    const { number, sourceId = "" } = document.reverses ?? {};
+    const named = number === undefined ? tx`source_blind = ${invoices.sourceBlind(issuer.taxId, sourceId)}` : tx`number = ${number}`;
+    const [known] = await tx<{ number: string }[]>`select number from invoices where issuer = ${issuer.index} and ${named}`;
+    if (!known) {
+      const detail = "This issuer has issued no such invoice here";
+      throw new Problem("red-letter-refused", detail, { violations: [{ field: "/reverses", rule: "original-unknown", detail }] });
     }
-    const before = invoices.documentOf(original);
-    if (before.buyer.taxId !== document.buyer.taxId) throw refuse("same-buyer", "A red letter has the buyer of the invoice that it reverses");
-    if (parseMoney(before.totals.gross) !== -parseMoney(document.totals.gross)) {
-      throw refuse("whole-amount", `The red letter must take back the whole amount, ${before.totals.gross}`);
-    }
-    return original.number;
+    return redLetters.open(tx, "issuer", known.number, () => document, { reason, source: sourceText });
   }
 
   /** Gross of the invoices that wait for quota, by issuer: what is drawn is enough for all of them. */
@@ -210,11 +175,16 @@ export function createIssuing(deps: Deps) {
   };
 
   /** The row of an invoice, taken off what is left; throws its refusal, with nothing taken. */
-  async function decide(tx: Tx, draft: Draft, period: number, desk: Desk): Promise<Row> {
-    const { issuer, gross, source } = draft;
+  function decide(draft: Draft, period: number, desk: Desk): Row {
+    const { issuer, source } = draft;
     const original = source && desk.issued.get(sourceKey(issuer.index, source));
-    if (original) throw duplicate(original);
-    const reverses = await reversedBy(tx, draft, desk);
+    if (original) throw invoices.duplicate(original);
+    return take(draft, period, desk);
+  }
+
+  /** The same, without a look at whether its original is new. `red`: it is a red letter, of this invoice, whose content was signed with this salt. */
+  function take(draft: Draft, period: number, desk: Desk, red?: { reverses: string; salt: Buffer }): Row {
+    const { issuer, gross, source } = draft;
     const run = desk.free.get(issuer.index)?.find((one) => one.left > 0n);
     if (!run) throw new Problem("no-segment", "The bureau has allotted this issuer no numbers that are still free");
     const booked = desk.quotas.get(issuer.index)?.book(gross) ?? new Problem("issuer-not-active", "The issuer is not enrolled");
@@ -228,9 +198,9 @@ export function createIssuing(deps: Deps) {
     run.next += 1n;
     run.left -= 1n;
     if (source) desk.issued.set(sourceKey(issuer.index, source), { number, state: "accepted" });
-    if (reverses !== null) desk.reversing.add(reverses);
-    const toNobody = reverses === null && draft.holder === undefined && draft.buyer === undefined;
-    return { ...draft, number, segment: run.segment, reverses, pickup: toNobody ? invoices.pickupSecret(number) : undefined };
+    const toNobody = red === undefined && draft.holder === undefined && draft.buyer === undefined;
+    const pickup = toNobody ? invoices.pickupSecret(number) : undefined;
+    return { ...draft, number, segment: run.segment, reverses: null, ...red, pickup };
   }
 
   // ── write ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -241,7 +211,7 @@ export function createIssuing(deps: Deps) {
 
   async function write(tx: Tx, rows: readonly Row[]): Promise<void> {
     const sealed = rows.map((row) => {
-      const salt = randomBytes(32);
+      const salt = row.salt ?? randomBytes(32);
       return {
         salt,
         content: contentHash(salt, row.document),
@@ -261,25 +231,16 @@ export function createIssuing(deps: Deps) {
       insert into segment_accepted (segment, accepted)
       select * from unnest(${taken.map(([segment]) => segment)}::numeric[], ${taken.map(([, of]) => of.length)}::bigint[])
       on conflict (segment) do update set accepted = segment_accepted.accepted + excluded.accepted`;
-    for (const { number, issuer, reverses } of rows) {
-      if (reverses === null) continue;
-      await enqueue(tx, {
-        kind: "reverse",
-        party: issuer.account,
-        command: { type: "act", kind: "Reverse", taxpayer: issuer.index, ref: refOf(number), invoices: [reverses] },
-        signers: [issuer.account],
-      });
-    }
     await announce(tx, "accepted");
   }
 
   return {
     /**
      * Accepts invoices: for each the number that it will be sealed under, or its refusal, which leaves nothing behind. `pickup`: the
-     * secret that takes it over, for an untitled invoice without a holder.
+     * secret that takes it over, for an untitled invoice without a holder. Of a red letter the sheet that is opened.
      */
-    async accept(tx: Tx, group: readonly Wanted[]): Promise<(Accepted | Problem)[]> {
-      const results: (Accepted | Problem)[] = [];
+    async accept(tx: Tx, group: readonly Wanted[]): Promise<(Accepted | Opened | Problem)[]> {
+      const results: (Accepted | Opened | Problem)[] = [];
       const attempt = async <T>(place: number, work: () => T | Promise<T>): Promise<T | undefined> => {
         try {
           return await work();
@@ -304,10 +265,27 @@ export function createIssuing(deps: Deps) {
         all.map((draft) => draft.issuer),
         period,
       );
-      const desk: Desk = { quotas, issued: await issuedBefore(tx, all), free: await freeNumbers(tx, all), reversing: new Set() };
+      const [red, plain] = [true, false].map((wanted) => drafts.filter(({ draft }) => (draft.document.reverses !== undefined) === wanted)) as [
+        typeof drafts,
+        typeof drafts,
+      ];
+      // first, so that the ids which they keep are seen by the others
+      for (const { place, draft } of red) {
+        const sheet = await attempt(place, () => openRed(tx, draft, group[place]?.reason));
+        if (sheet) results[place] = { redLetter: sheet.id };
+      }
+      const sources = plain.flatMap(({ draft: { issuer, source } }) => (source === null ? [] : [{ issuer: issuer.index, blind: source }]));
+      const desk: Desk = {
+        quotas,
+        issued: await invoices.issuedBefore(tx, sources),
+        free: await freeNumbers(
+          tx,
+          plain.map(({ draft }) => draft),
+        ),
+      };
       const rows: Row[] = [];
-      for (const { place, draft } of drafts) {
-        const row = await attempt(place, () => decide(tx, draft, period, desk));
+      for (const { place, draft } of plain) {
+        const row = await attempt(place, () => decide(draft, period, desk));
         if (!row) continue;
         rows.push(row);
         results[place] = { number: row.number, pickup: row.pickup };
@@ -315,6 +293,53 @@ export function createIssuing(deps: Deps) {
       if (rows.length > 0) await write(tx, rows);
       await taxpayers.keepQuotas(tx, period, quotas);
       return results;
+    },
+
+    /** Void and replace (作废重开): opens the red letter over all that is left of an invoice, with the invoice that takes its place. */
+    async replace(tx: Tx, { number, issuer: index }: { number: string; issuer: number }, wanted: Wanted): Promise<Sheet> {
+      const { document } = wanted.read;
+      const parties = await taxpayers.among(tx, [], [document.seller.taxId, ...(document.buyer.taxId === undefined ? [] : [document.buyer.taxId])]);
+      const { issuer, holder, sourceText } = draftOf(wanted, parties);
+      if (document.reverses !== undefined) {
+        const detail = "The invoice that takes the place is no red letter";
+        throw new Problem("red-letter-refused", detail, { violations: [{ field: "/reverses", rule: "not-a-red-letter", detail }] });
+      }
+      if (issuer.index !== index) throw new Problem("forbidden", "Only its issuer replaces an invoice");
+      await taxpayers.holdQuotas(tx, [issuer], periodOf(new Date()));
+      return redLetters.open(tx, "issuer", number, (original, left) => redLetterOf(original, left, { whole: true }, new Date()), {
+        reason: wanted.reason,
+        instead: { document, source: sourceText, holder },
+      });
+    },
+
+    /**
+     * Issues a red letter whose act the chain has, and with it the invoice that takes the original's place: one transaction, once.
+     * Nothing happens when it is issued already. Throws what keeps it from being issued now.
+     */
+    async issueRedLetter(tx: Tx, id: string): Promise<void> {
+      const sheet = await redLetters.find(tx, id);
+      const issuer = sheet && (await taxpayers.byIndex(tx, sheet.issuer));
+      if (!issuer) return;
+      const period = periodOf(new Date());
+      const quotas = await taxpayers.holdQuotas(tx, [issuer], period);
+      if (!(await redLetters.hold(tx, id))) return;
+      const { document, salt, source, invoice, instead } = sheet;
+      const wanted = [{ document, source, holder: undefined }, ...(instead ? [instead] : [])];
+      const taxIds = wanted.flatMap((one) => [one.document.seller.taxId, ...(one.document.buyer.taxId === undefined ? [] : [one.document.buyer.taxId])]);
+      const parties = await taxpayers.among(tx, [], taxIds);
+      const readOf = (one: (typeof wanted)[number]): ReadInvoice => ({
+        document: one.document,
+        ...(one.source === undefined || one.document.source === undefined ? {} : { source: { format: one.document.source.format, text: one.source } }),
+      });
+      const drafts = wanted.map((one) => draftOf({ caller: issuer, read: readOf(one), holder: one.holder }, parties));
+      // their own ids are kept for them
+      const desk: Desk = { quotas, issued: new Map(), free: await freeNumbers(tx, drafts) };
+      // the red letter first: it gives back what its replacement may need
+      const rows = drafts.map((draft, i) => take(draft, period, desk, i === 0 ? { reverses: invoice, salt: Buffer.from(salt, "hex") } : undefined));
+      await write(tx, rows);
+      await taxpayers.keepQuotas(tx, period, quotas);
+      const [red, next] = rows as [Row, Row | undefined];
+      await redLetters.issued(tx, id, red.number, next?.number);
     },
   };
 }

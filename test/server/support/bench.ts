@@ -20,6 +20,7 @@ import { createDocuments } from "../../../server/features/documents/documents.ts
 import { createInvoices } from "../../../server/features/invoices/invoices.ts";
 import { createIssuing } from "../../../server/features/issuing/issuing.ts";
 import { createOperations } from "../../../server/features/operations/operations.ts";
+import { createRedLetters } from "../../../server/features/red-letters/red-letters.ts";
 import { createTaxpayers, periodOf, seriesOf, type Taxpayer } from "../../../server/features/taxpayers/taxpayers.ts";
 import { createFollower, type Follower, type Projection } from "../../../server/feed/follower.ts";
 import { readInvoice } from "../../../server/formats/read.ts";
@@ -32,6 +33,7 @@ import { createKeystore } from "../../../server/keys/keystore.ts";
 import { openVault } from "../../../server/keys/vault.ts";
 import { createSealer, type Sealer } from "../../../server/sealing/sealer.ts";
 import { createLanes, type Lanes, openLane } from "../../../server/txs/lanes.ts";
+import { createRedLetterJob } from "../../../server/upkeep/red-letters.ts";
 import { freshTaxId, invoiceOf } from "../network.ts";
 import { type FaultyNode, startProxy, until } from "./proxy.ts";
 
@@ -196,7 +198,9 @@ export async function openBench(options: BenchOptions = {}) {
     const taxpayers = createTaxpayers({ vault: ownVault, keys: ownKeys, drawStep: 10_000_000n });
     const documents = createDocuments({ vault: ownVault, keys: createEncryptionKeys({ vault: ownVault }), deployment });
     const invoices = createInvoices({ vault: ownVault, documents, taxpayers });
-    const issuing = createIssuing({ sql: own, vault: ownVault, documents, taxpayers, invoices, changes });
+    const redLetters = createRedLetters({ vault: ownVault, taxpayers, invoices });
+    const issuing = createIssuing({ sql: own, documents, taxpayers, invoices, redLetters, changes });
+    const redLetterJob = createRedLetterJob({ sql: own, redLetters, issuing, log: more.log ?? log });
     const parts = { leases, lanes, follower, sealer, dispatcher };
     const running = new Set<PartName>();
     let ended = false;
@@ -208,6 +212,8 @@ export async function openBench(options: BenchOptions = {}) {
       changes,
       taxpayers,
       issuing,
+      redLetters,
+      redLetterJob,
       follower,
       lanes,
       leases,
@@ -389,7 +395,7 @@ export async function acceptedIn(tx: Tx, via: Process, seller: Party, to: { hold
   const buyer = to.buyer ? { taxId: to.buyer.taxId, name: to.buyer.name } : { name: "个人" };
   const read = readInvoice("application/json", Buffer.from(JSON.stringify(invoiceOf(seller, buyer, { sourceId: randomUUID() }))));
   const [result] = await via.issuing.accept(tx, [{ caller: seller.caller, read, holder: to.holder }]);
-  if (result === undefined || result instanceof Problem) throw result ?? new Error("there is no result");
+  if (result === undefined || result instanceof Problem || !("number" in result)) throw result ?? new Error("there is no result");
   return result.number;
 }
 
@@ -412,6 +418,13 @@ export const known = (bench: Bench, numbers: string[]): Promise<true> =>
   until("the invoices are sealed", async () => {
     const rows = await bench.sql`select 1 from invoice_states where number = any(${numbers}::numeric[])`;
     return rows.length === numbers.length ? true : undefined;
+  });
+
+/** The number of a red letter, once this process has seen its act through. */
+export const redLetterOf = (bench: Bench, via: Process, id: string): Promise<string> =>
+  until("the red letter is issued", async () => {
+    await via.redLetterJob.run(new AbortController().signal);
+    return (await via.redLetters.find(bench.sql, id))?.number ?? undefined;
   });
 
 // ── acts ──────────────────────────────────────────────────────────────────────────────────────────────────────────────

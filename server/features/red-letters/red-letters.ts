@@ -1,0 +1,467 @@
+/**
+ * Red letters (红字发票): an invoice is taken back, whole or in part, by its issuer; once it is used (claimed, reimbursed, entered in
+ * books) with its employer's consent. What is agreed stands on a confirmation sheet (红字信息确认单) of nine states.
+ *
+ * | from | to | by | when | effect |
+ * | --- | --- | --- | --- | --- |
+ * | | 01 no confirmation needed | issuer | the invoice is unused | the act goes to the chain |
+ * | | 02 waits for the employer | issuer | the invoice is used | |
+ * | | 03 waits for the issuer | employer | the invoice is titled to it, or claimed from it | |
+ * | 02 | 04 both have confirmed | employer | it is still the invoice's employer, or nobody is | the act goes to the chain, signed by both |
+ * | 03 | 04 | issuer | | the same |
+ * | 02 | 05 the employer refuses | employer | | |
+ * | 03 | 06 the issuer refuses | issuer | | |
+ * | 02, 03 | 07 void | the database's clock | 72 hours after it began to wait | |
+ * | 01, 02, 03 | 08 void | whoever has opened it | of 01: nothing has gone out yet | an act that waits for a signature is dropped |
+ * | 04 | 09 void | whoever has opened it | the same | the same |
+ * | 01, 04 | 02 | the chain | it says that the invoice is used after all, or another's by now | its employer is asked, with 72 hours of its own |
+ * | 01, 04 | the same | issuer, employer | its act was refused or not signed in time | the act goes out once more |
+ *
+ * The act comes first, the red letter after it (docs/adr/0014): the chain has the last word on whether an invoice is used, and until
+ * it has spoken there is no red letter that could be wrong. The act is signed with the red letter's content hash (`ref`), so both
+ * parties sign what it will say. Once the chain has the act the red letter is due, whatever the sheet says: it gets its number in
+ * one SQL transaction with the sheet (features/issuing, upkeep/red-letters.ts).
+ *
+ * Invariants: one sheet at a time is open for an invoice, and it is decided under a lock on the invoice's row, so no two take back
+ * the same amount. Locks are taken in the order issuer's quota, invoice, sheet.
+ */
+import { randomBytes } from "node:crypto";
+import { busy, cancel, enqueue, find as findOperation, type Operation } from "../../acts/operations.ts";
+import type { Tx } from "../../db/db.ts";
+import { canonicalJson, type InvoiceDocument } from "../../formats/document.ts";
+import { type Amounts, amountsOf, checkWithin, type Left, leftOf, nothingLeft, redLetterOf, type Wish } from "../../formats/red-letter.ts";
+import type { Caller, Role } from "../../kernel/api.ts";
+import { type Code, Problem } from "../../kernel/problems.ts";
+import type { Vault } from "../../keys/vault.ts";
+import { contentHash } from "../../proofs/parts.ts";
+import type { InvoiceRow, Invoices } from "../invoices/invoices.ts";
+import { refusalOf } from "../operations/operations.ts";
+import { periodOf, type Taxpayer, type Taxpayers } from "../taxpayers/taxpayers.ts";
+
+export const sheetStatuses = {
+  "01": "no confirmation needed",
+  "02": "opened by the issuer, waits for the employer",
+  "03": "opened by the employer, waits for the issuer",
+  "04": "confirmed by both",
+  "05": "void: the employer has refused",
+  "06": "void: the issuer has refused",
+  "07": "void: 72 hours have passed",
+  "08": "void: withdrawn by whoever has opened it",
+  "09": "void: withdrawn after it was confirmed",
+} as const;
+export type SheetStatus = keyof typeof sheetStatuses;
+/** 1 issue error, 2 goods returned, 3 service ended, 4 sales allowance. */
+export type Reason = 1 | 2 | 3 | 4;
+export type Side = "issuer" | "employer";
+
+/** A document to be issued with what it came as. */
+export type Saved = { document: InvoiceDocument; source?: string | undefined; holder?: string | undefined };
+type Words = { document: InvoiceDocument; salt: string; reason?: Reason | undefined; source?: string | undefined; instead?: Saved | undefined };
+type Row = {
+  id: string;
+  invoice: string;
+  issuer: number;
+  employer: number;
+  by_issuer: boolean;
+  status: SheetStatus;
+  ref: string;
+  sealed: Buffer;
+  operation: string | null;
+  acted: boolean;
+  number: string | null;
+  replacement: string | null;
+  problem: Code | null;
+  confirm_by: Date | null;
+  created_at: Date;
+  updated_at: Date;
+};
+export type Sheet = Omit<Row, "sealed"> & Words;
+export type RedLetters = ReturnType<typeof createRedLetters>;
+
+/** Red letters of one invoice; each is a document to be opened when the next is decided. */
+const MAX_RED_LETTERS = 100;
+const DUE_PAGE = 100;
+
+const refused = (field: string, rule: string, detail: string, extra: Record<string, unknown> = {}) =>
+  new Problem("red-letter-refused", detail, { violations: [{ field, rule, detail }], extra });
+
+export const redLetterLink = (id: string) => `/v1/red-letters/${id}`;
+
+export function createRedLetters({ vault, taxpayers, invoices }: { vault: Vault; taxpayers: Taxpayers; invoices: Invoices }) {
+  // past its time a sheet is void, whether upkeep has come by or not
+  const select = (tx: Tx) => tx`
+    select r.id, r.invoice, r.issuer, r.employer, r.by_issuer, case when r.confirm_by <= now() then '07' else r.status end as status, r.ref, r.sealed,
+           r.operation, r.acted, r.number, r.replacement, r.problem, r.confirm_by, r.created_at, r.updated_at
+    from red_letters r`;
+  const open = (tx: Tx) => tx`number is null and status in ('01', '02', '03', '04')`;
+
+  const sealWords = (id: string, words: Words) => vault.seal("documents", `red-letter/${id}`, canonicalJson(words));
+  function sheetOf({ sealed, ...row }: Row): Sheet {
+    return { ...row, ...(JSON.parse(vault.open("documents", `red-letter/${row.id}`, sealed).toString()) as Words) };
+  }
+
+  async function find(tx: Tx, id: string): Promise<Sheet | undefined> {
+    const [row] = await tx<Row[]>`${select(tx)} where r.id = ${id}`;
+    return row && sheetOf(row);
+  }
+
+  // ── what is left ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The red letters that an invoice has, in their order. */
+  async function redsOf(tx: Tx, numbers: readonly string[]): Promise<Map<string, { number: string; document: InvoiceDocument }[]>> {
+    const rows = await tx<{ reverses: string; number: string; document: Buffer }[]>`
+      select reverses, number, document from invoices where reverses = any(${[...numbers]}::numeric[]) order by number`;
+    const opened = rows.map((row) => ({ reverses: row.reverses, number: row.number, document: invoices.documentOf(row) }));
+    return Map.groupBy(opened, (row) => row.reverses);
+  }
+
+  /** What red letters have left of these invoices; nothing of those that have none. */
+  async function leftAmounts(tx: Tx, rows: readonly InvoiceRow[]): Promise<Map<string, Amounts>> {
+    const reds = await redsOf(
+      tx,
+      rows.map((row) => row.number),
+    );
+    return new Map(
+      rows.flatMap((row): [string, Amounts][] => {
+        // its red letter may be under way yet
+        if (row.status === "reversed") return [[row.number, { net: 0n, tax: 0n, gross: 0n }]];
+        const own = reds.get(row.number);
+        return own
+          ? [
+              [
+                row.number,
+                leftOf(
+                  invoices.documentOf(row),
+                  own.map((one) => one.document),
+                ),
+              ],
+            ]
+          : [];
+      }),
+    );
+  }
+
+  /** The same by number: `left` of those that have red letters. */
+  async function leftOfNumbers(tx: Tx, numbers: readonly string[]): Promise<Map<string, { left: Amounts }>> {
+    const some = await tx<{ reverses: string }[]>`select distinct reverses from invoices where reverses = any(${[...numbers]}::numeric[])`;
+    const rows = await Promise.all(some.map(({ reverses }) => original(tx, reverses)));
+    return new Map([...(await leftAmounts(tx, rows))].map(([number, left]) => [number, { left }]));
+  }
+
+  // ── who ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Of an invoice or a sheet, the sides that the caller may speak for. */
+  async function sidesOf(tx: Tx, caller: Caller, of: { issuer: number; employer: number }): Promise<Side[]> {
+    const self = await taxpayers.byAccount(tx, caller.account);
+    return (["issuer", "employer"] as const).filter((side) => caller.roles.includes(side) && self !== undefined && self.index === of[side]);
+  }
+
+  /** The sheet, if the caller is a side of it, the invoice's holder, or the bureau. */
+  async function visible(tx: Tx, caller: Caller, id: string): Promise<{ sheet: Sheet; sides: Side[] }> {
+    const sheet = await find(tx, id);
+    const sides = sheet ? await sidesOf(tx, caller, sheet) : [];
+    const may = (role: Role) => caller.roles.includes(role);
+    const held = sheet && may("holder") && sides.length === 0 && (await invoices.find(tx, sheet.invoice))?.holder === caller.account;
+    if (sheet && (sides.length > 0 || held || may("bureau"))) return { sheet, sides };
+    throw new Problem("not-found", "There is no red letter of this id that you are a party of");
+  }
+
+  /** The sheet, to be decided by the caller until `tx` ends. */
+  async function decidable(tx: Tx, caller: Caller, id: string): Promise<{ sheet: Sheet; sides: Side[] }> {
+    const { sheet } = await visible(tx, caller, id);
+    await tx`select 1 from invoices where number = ${sheet.invoice} for update`;
+    await tx`select 1 from red_letters where id = ${id} for update`;
+    return visible(tx, caller, id);
+  }
+
+  const stateProblem = ({ id, status, number }: Pick<Sheet, "id" | "status" | "number">) =>
+    new Problem("red-letter-state", `The red letter is ${status}: ${sheetStatuses[status]}${number ? ", and issued" : ""}`, {
+      extra: { redLetter: { id, status, href: redLetterLink(id), ...(number ? { number } : {}) } },
+    });
+
+  const mustSpeakFor = (sides: readonly Side[], wanted: readonly Side[]): void => {
+    if (!wanted.some((side) => sides.includes(side))) throw new Problem("forbidden", `This is for the ${wanted.join(" or the ")} to say`);
+  };
+
+  // ── the act ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Claimed, reimbursed or entered in books: then its employer has a say. */
+  async function isUsed(tx: Tx, { number, status }: InvoiceRow): Promise<boolean> {
+    const [row] = await tx<{ entry: number }[]>`select entry from invoice_states where number = ${number}`;
+    return status === "claimed" || status === "reimbursed" || row?.entry === 2 || row?.entry === 3;
+  }
+
+  async function original(tx: Tx, number: string): Promise<InvoiceRow> {
+    return (await invoices.find(tx, number)) as InvoiceRow;
+  }
+
+  /** Has the sheet wait for its invoice's present employer. */
+  async function ask(tx: Tx, id: string, employer: number): Promise<void> {
+    await tx`
+      update red_letters set status = '02', employer = ${employer}, operation = null, confirm_by = now() + interval '72 hours', updated_at = now()
+      where id = ${id}`;
+  }
+
+  /** Queues the act: a reversal when it takes back all that is left, else an adjustment; signed by both unless the issuer acts alone. */
+  async function begin(tx: Tx, sheet: Sheet, status: "01" | "04"): Promise<void> {
+    const row = await original(tx, sheet.invoice);
+    if (row.status === "reversed")
+      throw refused("", "original-reversed", "The invoice is reversed already", { original: { number: row.number, state: row.status } });
+    if (await busy(tx, [sheet.invoice])) throw new Problem("invoice-busy", "Another act on the invoice waits for its outcome");
+    const used = await isUsed(tx, row);
+    if (status === "01" && used) return ask(tx, sheet.id, row.employer);
+    if (used && row.employer !== sheet.employer)
+      throw refused("", "employer-changed", "The invoice has another employer by now: withdraw this red letter, and begin anew", {
+        original: { number: row.number, state: row.status },
+      });
+    const reds = (await redsOf(tx, [sheet.invoice])).get(sheet.invoice) ?? [];
+    const left = leftOf(invoices.documentOf(row), [...reds.map((one) => one.document), sheet.document]);
+    const issuer = (await taxpayers.byIndex(tx, sheet.issuer)) as Taxpayer;
+    const employer = status === "04" ? await taxpayers.byIndex(tx, sheet.employer) : undefined;
+    const kind = nothingLeft(left) ? "Reverse" : "Adjust";
+    const operation = await enqueue(tx, {
+      kind: kind.toLowerCase(),
+      party: issuer.account,
+      command: { type: "act", kind, taxpayer: issuer.index, ref: sheet.ref, invoices: [sheet.invoice] },
+      signers: [issuer.account, ...(employer ? [employer.account] : [])],
+    });
+    await tx`update red_letters set status = ${status}, operation = ${operation}, confirm_by = null, updated_at = now() where id = ${sheet.id}`;
+  }
+
+  async function close(tx: Tx, id: string, status: SheetStatus): Promise<void> {
+    await tx`update red_letters set status = ${status}, confirm_by = null, updated_at = now() where id = ${id}`;
+    await tx`delete from red_letter_sources where red_letter = ${id}`;
+  }
+
+  /** Ends the sheets whose time is over: of one invoice, or all. */
+  async function expire(tx: Tx, invoice?: string): Promise<number> {
+    const rows = await tx<{ id: string }[]>`
+      update red_letters set status = '07', confirm_by = null, updated_at = now()
+      where confirm_by <= now() and ${invoice === undefined ? tx`true` : tx`invoice = ${invoice}`} returning id`;
+    if (rows.length > 0) await tx`delete from red_letter_sources where red_letter = any(${rows.map((row) => row.id)}::uuid[])`;
+    return rows.length;
+  }
+
+  /** The issuer's own ids that the sheet will need, kept for it. Requirement: the issuer's quota is held. */
+  async function reserve(tx: Tx, sheet: string, issuer: Taxpayer, documents: readonly (InvoiceDocument | undefined)[]): Promise<void> {
+    const blinds = documents.flatMap((one) => (one?.sourceId === undefined ? [] : [invoices.sourceBlind(issuer.taxId, one.sourceId)]));
+    const known = await invoices.issuedBefore(
+      tx,
+      blinds.map((blind) => ({ issuer: issuer.index, blind })),
+    );
+    const [original] = known.values();
+    if (original) throw invoices.duplicate(original);
+    if (blinds.length === 2 && blinds[0]?.equals(blinds[1] as Buffer))
+      throw refused("/sourceId", "source-twice", "The red letter and the new invoice are two originals");
+    await tx`insert into red_letter_sources (issuer, source_blind, red_letter) select ${issuer.index}, unnest(${blinds}::bytea[]), ${sheet}`;
+  }
+
+  const api = {
+    find,
+    visible,
+    leftOfNumbers,
+
+    /** What the invoice itself tells of them: its red letters, what they leave, and what stands in whose place. */
+    async told(tx: Tx, row: InvoiceRow) {
+      const rows = await tx<Row[]>`${select(tx)} where r.invoice = ${row.number} and (${open(tx)} or number is not null) order by r.id`;
+      const [before] = await tx<{ invoice: string }[]>`select invoice from red_letters where replacement = ${row.number}`;
+      const left = (await leftAmounts(tx, [row])).get(row.number) ?? amountsOf(invoices.documentOf(row));
+      return {
+        sheets: rows.map(({ id, status, number }) => ({ id, status, number })),
+        left,
+        replaces: before?.invoice,
+        replacedBy: rows.find((one) => one.replacement !== null)?.replacement,
+      };
+    },
+
+    expire,
+
+    /**
+     * Opens a sheet. `make` gives the red letter's document from the invoice's and what is left of it. Requirement: the issuer's
+     * quota is held until `tx` ends (its own ids are decided on under it). Throws invoice-not-sealed, invoice-busy,
+     * red-letter-open, red-letter-refused, duplicate-source.
+     */
+    async open(
+      tx: Tx,
+      side: Side,
+      number: string,
+      make: (original: { number: string; document: InvoiceDocument }, left: Left) => InvoiceDocument,
+      more: { reason?: Reason | undefined; source?: string | undefined; instead?: Saved | undefined } = {},
+    ): Promise<Sheet> {
+      // one at a time decides on an invoice, and no claim of it begins meanwhile
+      await tx`select 1 from invoices where number = ${number} for update`;
+      await expire(tx, number);
+      const [other] = await tx<{ id: string; status: SheetStatus }[]>`select id, status from red_letters where invoice = ${number} and ${open(tx)}`;
+      if (other) {
+        throw new Problem("red-letter-open", `A red letter for the invoice is under way: ${sheetStatuses[other.status]}`, {
+          extra: { redLetter: { ...other, href: redLetterLink(other.id) } },
+        });
+      }
+      if (await busy(tx, [number])) throw new Problem("invoice-busy", "Another act on the invoice waits for its outcome");
+      // read only now: what was busy a moment ago has left its state behind
+      const row = await original(tx, number);
+      const reds = (await redsOf(tx, [number])).get(number) ?? [];
+      const last = reds[reds.length - 1];
+      if (row.reverses !== null) throw refused("/reverses", "red-letter-itself", "A red letter cannot be taken back by another");
+      if (row.status === "accepted") throw new Problem("invoice-not-sealed", "The invoice to reverse is not sealed yet");
+      if (row.status === "reversed")
+        throw refused("/reverses", "original-reversed", "The invoice is reversed already", { original: { number: last?.number ?? number, state: "reversed" } });
+      if (reds.length >= MAX_RED_LETTERS) throw refused("/reverses", "too-many", `An invoice has at most ${MAX_RED_LETTERS} red letters`);
+      const before = invoices.documentOf(row);
+      const left = leftOf(
+        before,
+        reds.map((one) => one.document),
+      );
+      const document = make({ number, document: before }, left);
+      for (const [member, same] of [
+        ["seller", before.seller.taxId === document.seller.taxId],
+        ["buyer", before.buyer.taxId === document.buyer.taxId],
+        ["kind", before.kind === document.kind],
+        ["currency", before.currency === document.currency],
+      ] as const) {
+        if (!same)
+          throw refused(member === "buyer" ? "/reverses" : `/${member}`, `same-${member}`, `A red letter has the ${member} of the invoice that it takes back`);
+      }
+      checkWithin(left, document);
+
+      const issuer = (await taxpayers.byIndex(tx, row.issuer)) as Taxpayer;
+      if (side === "issuer" && (issuer.standing !== "active" || !issuer.capabilities.includes("issuer")))
+        throw new Problem("issuer-not-active", "The issuer is suspended or not enrolled as one");
+      const [made] = await tx<{ id: string }[]>`select uuidv7() as id`;
+      const { id } = made as { id: string };
+      const salt = randomBytes(32);
+      const words: Words = { document, salt: salt.toString("hex"), ...more };
+      const status = side === "employer" ? "03" : (await isUsed(tx, row)) ? "02" : "01";
+      await tx`
+        insert into red_letters (id, invoice, issuer, employer, by_issuer, status, ref, sealed, confirm_by)
+        values (${id}, ${number}, ${row.issuer}, ${row.employer}, ${side === "issuer"}, ${status}, ${contentHash(salt, document)},
+                ${sealWords(id, words)}, ${status === "01" ? null : tx`now() + interval '72 hours'`})`;
+      await reserve(tx, id, issuer, [document, more.instead?.document]);
+      if (status === "01") await begin(tx, (await find(tx, id)) as Sheet, "01");
+      return (await find(tx, id)) as Sheet;
+    },
+
+    /**
+     * Opens one for a party of the invoice: over what is wished of it, or as its document says. Throws as `open` does, and forbidden
+     * for a caller that is neither issuer nor employer.
+     */
+    async request(tx: Tx, caller: Caller, number: string, wanted: { reason: Reason; wish: Wish; document: InvoiceDocument | undefined }): Promise<Sheet> {
+      const row = await invoices.visible(tx, caller, number);
+      const [side] = await sidesOf(tx, caller, row);
+      if (side === undefined) throw new Problem("forbidden", "A red letter is opened by the invoice's issuer or by its employer");
+      await taxpayers.holdQuotas(tx, [(await taxpayers.byIndex(tx, row.issuer)) as Taxpayer], periodOf(new Date()));
+      const { document, wish, reason } = wanted;
+      return api.open(tx, side, number, (original, left) => document ?? redLetterOf(original, left, wish, new Date()), { reason });
+    },
+
+    /** The other side agrees; or, where the act has come to nothing, it is tried once more. */
+    async consent(tx: Tx, caller: Caller, id: string): Promise<void> {
+      const { sheet, sides } = await decidable(tx, caller, id);
+      const operation = sheet.operation === null ? undefined : await findOperation(tx, sheet.operation);
+      const failed = !sheet.acted && (operation?.status === "refused" || operation?.status === "failed");
+      if (sheet.status === "02" || sheet.status === "03") {
+        mustSpeakFor(sides, [sheet.status === "02" ? "employer" : "issuer"]);
+        return begin(tx, sheet, "04");
+      }
+      if ((sheet.status !== "01" && sheet.status !== "04") || !failed) throw stateProblem(sheet);
+      mustSpeakFor(sides, ["issuer", "employer"]);
+      await begin(tx, sheet, sheet.status);
+    },
+
+    async refuse(tx: Tx, caller: Caller, id: string): Promise<void> {
+      const { sheet, sides } = await decidable(tx, caller, id);
+      if (sheet.status !== "02" && sheet.status !== "03") throw stateProblem(sheet);
+      mustSpeakFor(sides, [sheet.status === "02" ? "employer" : "issuer"]);
+      await close(tx, id, sheet.status === "02" ? "05" : "06");
+    },
+
+    /** Whoever has opened it takes it back, as long as its act has not gone out. */
+    async withdraw(tx: Tx, caller: Caller, id: string): Promise<void> {
+      const { sheet, sides } = await decidable(tx, caller, id);
+      if (sheet.number !== null || sheet.acted || sheet.status > "04") throw stateProblem(sheet);
+      mustSpeakFor(sides, [sheet.by_issuer ? "issuer" : "employer"]);
+      if (sheet.operation !== null && !(await cancel(tx, sheet.operation, { code: "red-letter-state", detail: "The red letter was withdrawn" })))
+        throw new Problem("invoice-busy", "Its act is on the way to the chain");
+      await close(tx, id, sheet.status === "04" ? "09" : "08");
+    },
+
+    async list(
+      tx: Tx,
+      caller: Caller,
+      filter: { as?: Side | undefined; invoice?: string | undefined; status?: SheetStatus | undefined; before?: string | undefined; limit: number },
+    ): Promise<Sheet[]> {
+      const self = await taxpayers.byAccount(tx, caller.account);
+      const index = self?.index ?? -1;
+      const mine = filter.as === "issuer" ? tx`r.issuer = ${index}` : filter.as === "employer" ? tx`r.employer = ${index}` : tx`true`;
+      const rows = await tx<Row[]>`
+        select * from (${select(tx)}) r where ${mine} and ${filter.invoice === undefined ? tx`true` : tx`r.invoice = ${filter.invoice}`}
+          and ${filter.status === undefined ? tx`true` : tx`r.status = ${filter.status}`}
+          and ${filter.before === undefined ? tx`true` : tx`r.id < ${filter.before}`}
+        order by r.id desc limit ${filter.limit}`;
+      return rows.map(sheetOf);
+    },
+
+    /** What a request for a red letter has come to: its sheet, when it is issued, void, or waits for somebody. Throws its act's refusal. */
+    async outcome(tx: Tx, id: string): Promise<Sheet | "under way"> {
+      const sheet = (await find(tx, id)) as Sheet;
+      if (sheet.number !== null || (sheet.status !== "01" && sheet.status !== "04")) return sheet;
+      const operation = sheet.operation === null ? undefined : await findOperation(tx, sheet.operation);
+      const over = !sheet.acted && (operation?.status === "refused" || operation?.status === "failed");
+      // for want of consent: the employer is asked in a moment
+      if (!over || operation?.problem?.code === "consent-invalid") return "under way";
+      throw refusalOf(operation);
+    },
+
+    operationOf: async (tx: Tx, sheet: Sheet): Promise<Operation | undefined> => (sheet.operation === null ? undefined : findOperation(tx, sheet.operation)),
+
+    // ── what follows from the chain ───────────────────────────────────────────────────────────────────────────────────
+
+    /** Red letters whose act the chain has, and that have no number yet. */
+    async due(tx: Tx): Promise<string[]> {
+      const rows = await tx<{ id: string }[]>`
+        select id from red_letters where acted and number is null and not_before <= now() order by id limit ${DUE_PAGE}`;
+      return rows.map((row) => row.id);
+    },
+
+    /** One of them, kept from every other process until `tx` ends. */
+    async hold(tx: Tx, id: string): Promise<Sheet | undefined> {
+      const [row] = await tx`select 1 from red_letters where id = ${id} and acted and number is null for update`;
+      return row && find(tx, id);
+    },
+
+    /** The red letter has its number, and the invoice in the original's place its own. */
+    async issued(tx: Tx, id: string, number: string, replacement: string | undefined): Promise<void> {
+      // withdrawn, and the chain has the act all the same: somebody has relayed it
+      await tx`
+        update red_letters r set number = ${number}, replacement = ${replacement ?? null}, problem = null, confirm_by = null,
+               status = coalesce((select case when cardinality(o.signers) > 1 then '04' else '01' end from operations o where o.id = r.operation), status),
+               updated_at = now()
+        where id = ${id}`;
+      await tx`delete from red_letter_sources where red_letter = ${id}`;
+    },
+
+    /** Why one that is due is not issued; it is tried again in a while. The code alone: a detail may tell amounts. */
+    async postpone(tx: Tx, id: string, problem: Code): Promise<void> {
+      await tx`update red_letters set problem = ${problem}, not_before = now() + interval '5 seconds' where id = ${id}`;
+    },
+
+    /** Sheets whose act the chain has refused for want of an employer's consent: that employer is asked, or nobody is, and it goes out anew. */
+    async sendBack(tx: Tx): Promise<number> {
+      const rows = await tx<{ id: string; invoice: string }[]>`
+        select r.id, r.invoice from red_letters r join operations o on o.id = r.operation join invoice_states s on s.number = r.invoice and s.state <> 'reversed'
+        where r.number is null and not r.acted and r.status in ('01', '04') and o.status = 'refused' and o.problem->>'code' = 'consent-invalid'
+        order by r.invoice limit ${DUE_PAGE}`;
+      for (const { id, invoice } of rows) {
+        await tx`select 1 from invoices where number = ${invoice} for update`;
+        await tx`select 1 from red_letters where id = ${id} for update`;
+        const sheet = await find(tx, id);
+        if (sheet?.operation == null || sheet.acted || (await findOperation(tx, sheet.operation))?.status !== "refused") continue;
+        const row = await original(tx, invoice);
+        if (await isUsed(tx, row)) await ask(tx, id, row.employer);
+        else if (!(await busy(tx, [invoice]))) await begin(tx, sheet, sheet.status as "01" | "04");
+      }
+      return rows.length;
+    },
+  };
+  return api;
+}

@@ -1,0 +1,195 @@
+/** Red letters when things happen between: a claim through another gateway, an act relayed late, processes that die, two at work. */
+import { expect } from "chai";
+import { Transaction } from "ethers";
+import { createEvidence } from "../../server/acts/evidence.ts";
+import { type ActArgument, actKinds, ZERO_ACCOUNT } from "../../server/chain/contracts.ts";
+import { type CompactSignature, compactSignature, digest, noSignature } from "../../server/chain/messages.ts";
+import type { Sheet } from "../../server/features/red-letters/red-letters.ts";
+import type { Wish } from "../../server/formats/red-letter.ts";
+import { Problem } from "../../server/kernel/problems.ts";
+import { type Bench, enrolled, holder, openBench, type Party, type Process, redLetterOf, sealed } from "./support/bench.ts";
+import { until } from "./support/proxy.ts";
+
+describe("red letters", () => {
+  let bench: Bench;
+  let main: Process;
+  let issuer: Party;
+  let employer: Party;
+  const others: Process[] = [];
+
+  before(async () => {
+    bench = await openBench();
+    main = (await bench.process()).start();
+    issuer = await enrolled(bench, main, ["issuer"]);
+    employer = await enrolled(bench, main, ["employer"]);
+  });
+  after(() => bench.close());
+  afterEach(async () => {
+    bench.proxy.rule = undefined;
+    for (const one of others.splice(0)) await one.end();
+    main.start();
+  });
+
+  const turn = (process: Process) => process.redLetterJob.run(new AbortController().signal);
+  const opened = (by: Party, number: string, wish: Wish = { whole: true }, via = main): Promise<Sheet> =>
+    bench.sql.begin((tx) => via.redLetters.request(tx, by.caller, number, { reason: 2, wish, document: undefined }));
+  const sheet = async (id: string): Promise<Sheet> => (await main.redLetters.find(bench.sql, id)) as Sheet;
+  const stateOf = async (number: string) =>
+    (await bench.sql<{ state: string; version: number }[]>`select state, version from invoice_states where number = ${number}`)[0];
+  const redsOf = (number: string) => bench.sql<{ number: string }[]>`select number from invoices where reverses = ${number}`;
+  const codeOf = (work: Promise<unknown>): Promise<string> =>
+    work.then(
+      () => "done",
+      (error: unknown) => (error instanceof Problem ? error.code : Promise.reject(error)),
+    );
+  /** Our transactions do not get to the node. */
+  const cut = () => {
+    bench.proxy.rule = (call) =>
+      call.method === "eth_sendRawTransaction" && Transaction.from(call.params[0] as string).from === main.relay.address ? "cut" : undefined;
+  };
+  const underWay = (id: string): Promise<string> =>
+    until("its transaction is signed", async () => {
+      const [row] = await bench.sql<{ data: string }[]>`
+        select s.data from red_letters r join operations o on o.id = r.operation join sends s on s.id = o.send where r.id = ${id} and s.hash is not null`;
+      return row?.data;
+    });
+
+  /** The holder claims through another gateway: its own signature, a stranger's transaction. */
+  async function claimElsewhere(wallet: { signingKey: { sign(digest: string): { serialized: string } } }, number: string): Promise<void> {
+    const [invoices, ref] = [[{ id: number, version: 0 }], `0x${BigInt(number).toString(16).padStart(64, "7")}`];
+    const hash = digest(bench.contracts.domains.ledger, { type: "Claim", value: { employer: employer.index, ref, invoices } });
+    const evidence = await createEvidence().of(bench.sql, number);
+    const argument: ActArgument = {
+      kind: actKinds.indexOf("Claim"),
+      to: ZERO_ACCOUNT,
+      taxpayer: employer.index,
+      ref,
+      invoices,
+      evidence: evidence ? [evidence] : [],
+      signature: compactSignature(wallet.signingKey.sign(hash).serialized) as CompactSignature,
+      consent: noSignature,
+    };
+    expect((await bench.stranger(bench.deployment.ledger, bench.contracts.act([argument]))).ok).equals(true);
+  }
+
+  it("a claim through another gateway that comes first: the red letter is not lost, it waits for that employer, and there is none till then", async () => {
+    const who = await holder(bench);
+    const [number] = (await sealed(bench, main, issuer, { holder: who.address })) as [string];
+    cut();
+    const { id, status } = await opened(issuer, number);
+    expect(status).equals("01");
+    await underWay(id);
+    await claimElsewhere(who, number);
+    bench.proxy.rule = undefined;
+    const asked = await until("its employer is asked", async () => {
+      await turn(main);
+      const now = await sheet(id);
+      return now.status === "02" ? now : undefined;
+    });
+    expect([asked.employer, asked.acted, asked.number]).deep.equals([employer.index, false, null]);
+    expect(await stateOf(number)).deep.equals({ state: "claimed", version: 1 });
+    expect(await redsOf(number)).lengthOf(0);
+    await bench.sql.begin((tx) => main.redLetters.consent(tx, employer.caller, id));
+    const red = await redLetterOf(bench, main, id);
+    expect([(await sheet(id)).status, (await stateOf(number))?.state, (await redsOf(number)).map((row) => row.number)]).deep.equals(["04", "reversed", [red]]);
+  });
+
+  it("claims elsewhere and red letters at the same moment: each invoice is reversed with its red letter, or claimed without one", async () => {
+    const wallets = await Promise.all(Array.from({ length: 6 }, () => holder(bench)));
+    const numbers = await Promise.all(wallets.map(async (who) => (await sealed(bench, main, issuer, { holder: who.address }))[0] as string));
+    const sheets = await Promise.all(
+      numbers.map(async (number, i) => {
+        const both = [claimElsewhere(wallets[i] as (typeof wallets)[number], number), codeOf(opened(issuer, number))];
+        await Promise.all(i % 2 ? both : both.reverse());
+        const [row] = await bench.sql<{ id: string }[]>`select id from red_letters where invoice = ${number}`;
+        return row?.id;
+      }),
+    );
+    for (const [i, id] of sheets.entries()) {
+      const number = numbers[i] as string;
+      const end = await until("it is decided", async () => {
+        await turn(main);
+        const now = id === undefined ? undefined : await sheet(id);
+        const state = (await stateOf(number))?.state;
+        if (state === "reversed") return now?.number ? "reversed" : undefined;
+        return state === "claimed" && (now === undefined || now.status === "02") ? "claimed" : undefined;
+      });
+      expect(await redsOf(number)).lengthOf(end === "reversed" ? 1 : 0);
+    }
+  });
+
+  it("an act that somebody relays after the red letter was withdrawn counts: the chain has it, so there is a red letter", async () => {
+    const who = await holder(bench);
+    const [number] = (await sealed(bench, main, issuer, { holder: who.address })) as [string];
+    cut();
+    const { id, operation } = await opened(issuer, number, { gross: "50.00" });
+    const data = await underWay(id);
+    expect(await codeOf(bench.sql.begin((tx) => main.redLetters.withdraw(tx, issuer.caller, id)))).equals("invoice-busy");
+    // as if its transaction could never have come to the chain
+    await bench.sql`update operations set status = 'failed' where id = ${operation}`;
+    await bench.sql`delete from operation_invoices where operation = ${operation}`;
+    await bench.sql.begin((tx) => main.redLetters.withdraw(tx, issuer.caller, id));
+    expect((await sheet(id)).status).equals("08");
+    await bench.stranger(bench.deployment.ledger, data);
+    const red = await redLetterOf(bench, main, id);
+    expect([(await sheet(id)).status, (await redsOf(number)).map((row) => row.number)]).deep.equals(["01", [red]]);
+    expect(await stateOf(number)).deep.equals({ state: "issued", version: 1 });
+  });
+
+  it("a process that dies between the act and the red letter leaves it to the next; of two at work one issues it", async () => {
+    const [number] = (await sealed(bench, main, issuer, { buyer: employer })) as [string];
+    await main.stop();
+    const dying = (await bench.process()).start();
+    const { id } = await opened(issuer, number, { whole: true }, dying);
+    await until("the chain has the act", async () => (await sheet(id)).acted || undefined);
+    await dying.crash();
+    expect([(await sheet(id)).number, await redsOf(number)]).deep.equals([null, []]);
+    const [one, two] = (await Promise.all([bench.process(), bench.process()])) as [Process, Process];
+    others.push(one, two);
+    await Promise.all([turn(one), turn(two), turn(one), turn(two)]);
+    const reds = await redsOf(number);
+    expect([reds.map((row) => row.number), (await sheet(id)).number]).deep.equals([[reds[0]?.number], reds[0]?.number]);
+  });
+
+  it("a process that is cut off in the middle of issuing leaves nothing half done", async () => {
+    const [number] = (await sealed(bench, main, issuer, { buyer: employer })) as [string];
+    const { id } = await opened(issuer, number);
+    await until("the chain has the act", async () => (await sheet(id)).acted || undefined);
+    const [before] = await bench.sql<{ accepted: bigint }[]>`select sum(accepted)::bigint as accepted from segment_accepted`;
+    const cutOff = bench.sql.begin(async (tx) => {
+      await main.issuing.issueRedLetter(tx, id);
+      throw new Error("the connection is gone");
+    });
+    expect(await cutOff.catch((error: Error) => error.message)).equals("the connection is gone");
+    const [after] = await bench.sql<{ accepted: bigint }[]>`select sum(accepted)::bigint as accepted from segment_accepted`;
+    expect([after?.accepted, (await sheet(id)).number]).deep.equals([before?.accepted, null]);
+    const red = await redLetterOf(bench, main, id);
+    expect((await redsOf(number)).map((row) => row.number)).deep.equals([red]);
+  });
+
+  it("two sheets at once from two processes: one is opened", async () => {
+    const [number] = (await sealed(bench, main, issuer, { buyer: employer })) as [string];
+    const other = await bench.process();
+    others.push(other);
+    const codes = await Promise.all([main, other, main, other].map((via) => codeOf(opened(issuer, number, { gross: "150.00" }, via))));
+    expect(codes.sort()).deep.equals(["done", "red-letter-open", "red-letter-open", "red-letter-open"]);
+    const [row] = await bench.sql<{ id: string }[]>`select id from red_letters where invoice = ${number}`;
+    await redLetterOf(bench, main, row?.id as string);
+    expect(await codeOf(opened(issuer, number, { gross: "150.00" }))).equals("red-letter-refused");
+  });
+
+  it("72 hours are the database's: a sheet that has run out is void, its ids are free, and another is opened in its place", async () => {
+    const [number] = (await sealed(bench, main, issuer, { buyer: employer })) as [string];
+    const { id } = await opened(employer, number);
+    expect((await sheet(id)).status).equals("03");
+    await bench.sql`update red_letters set confirm_by = confirm_by - interval '72 hours' where id = ${id}`;
+    expect(await codeOf(bench.sql.begin((tx) => main.redLetters.consent(tx, issuer.caller, id)))).equals("red-letter-state");
+    const again = await opened(employer, number);
+    expect([(await sheet(id)).status, again.status]).deep.equals(["07", "03"]);
+    await bench.sql`update red_letters set confirm_by = confirm_by - interval '71 hours' where id = ${again.id}`;
+    await turn(main);
+    expect((await sheet(again.id)).status).equals("03");
+    await bench.sql.begin((tx) => main.redLetters.consent(tx, issuer.caller, again.id));
+    await redLetterOf(bench, main, again.id);
+  });
+});
