@@ -110,8 +110,8 @@ interface IInvoiceLedger {
     /// @param kind A `Kind`; a number, so that an unknown one is refused by itself.
     /// @param to Receiver of a transfer, holder of what is admitted; else zero.
     /// @param taxpayer Index of the employer (claim, reimburse, reject, enter, admit) or the issuer (reverse, adjust); else 0.
-    /// @param ref What the parties know this act by: a claim's id, the hash of a rejection's reason, a red letter's number.
-    /// Of an entry: the mark, as a number.
+    /// @param ref What the parties know this act by: a claim's id, the hash of a rejection's reason, the content hash of a red
+    /// letter (what its leaf commits to). Of an entry: the mark, as a number.
     /// @param invoices 1 to 100, ids strictly ascending.
     /// @param evidence In the order of the invoices, one for each that needs it: each untouched one (version 0); for a
     /// reversal and an adjustment, every one (a touched invoice's record does not say who issued it; leaf and proof are then
