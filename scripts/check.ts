@@ -3,10 +3,13 @@ import { report, runStep } from "./run.ts";
 
 const steps = [
   { name: "types", command: "tsc", args: ["-p", "."] },
+  { name: "types of the console", command: "tsc", args: ["-p", "console"] },
+  { name: "types of its tests", command: "tsc", args: ["-p", "test/e2e"] },
   { name: "lint and formatting", command: "biome", args: ["check", "--error-on-warnings"] },
   { name: "Solidity lint", command: "solhint", args: ["--max-warnings", "0", "contracts/**/*.sol"] },
   { name: "floors", command: "mocha", args: ["--no-config", "test/server/architecture.ts"] },
   { name: "docs", command: "node", args: ["scripts/docs.ts", "--check"] },
+  { name: "the console's API", command: "node", args: ["scripts/console-api.ts", "--check"] },
 ];
 
 const ran = await Promise.all(steps.map((step) => runStep(step)));

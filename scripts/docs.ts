@@ -22,7 +22,7 @@ const table = (head: readonly string[], rows: readonly (readonly string[])[]) =>
   [head, head.map(() => "---"), ...rows].map((row) => `| ${row.map(cell).join(" | ")} |`).join("\n");
 
 /** Every route of every feature. A feature uses what it is made with only when a route runs, so here it gets nothing. */
-async function routes(): Promise<Route[]> {
+export async function routes(): Promise<Route[]> {
   const features = new URL("server/features/", root);
   const all: Route[] = [];
   for (const feature of readdirSync(features).sort()) {

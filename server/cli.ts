@@ -12,7 +12,7 @@ import { createContracts } from "./chain/contracts.ts";
 import type { Deployment } from "./chain/deploy.ts";
 import { migrate, openDb, type Sql } from "./db/db.ts";
 import { createDocuments } from "./features/documents/documents.ts";
-import { projections, readDeployment, startGateway } from "./gateway.ts";
+import { isSandbox, projections, readDeployment, startGateway } from "./gateway.ts";
 import { type Config, readConfig, settings } from "./kernel/config.ts";
 import { createLog } from "./kernel/log.ts";
 import { createEncryptionKeys } from "./keys/encryption.ts";
@@ -49,10 +49,9 @@ ${column(settings.map(({ name, description }) => [name, description]))}`;
 
 class WrongCall extends Error {}
 
-/** A deployment that was made for a sandbox is thrown away with it: its bureau and its keys are nobody's. */
 function realDeployment(config: Config): Deployment {
   const deployment = readDeployment(config.DEPLOYMENT);
-  if (deployment.network.startsWith("onepiao-sandbox")) throw new WrongCall("DEPLOYMENT is a sandbox's; a gateway outside the sandbox does not serve it");
+  if (isSandbox(deployment)) throw new WrongCall("DEPLOYMENT is a sandbox's; a gateway outside the sandbox does not serve it");
   return deployment;
 }
 

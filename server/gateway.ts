@@ -9,7 +9,7 @@ import { outcomes, sendFailed } from "./acts/outcomes.ts";
 import { createChainClient } from "./chain/client.ts";
 import { createContracts } from "./chain/contracts.ts";
 import type { Deployment } from "./chain/deploy.ts";
-import { migrate, openChanges, openDb } from "./db/db.ts";
+import { migrate, openChanges, openDb, type Tx } from "./db/db.ts";
 import { createLeases } from "./db/leases.ts";
 import { createAccess } from "./features/access/access.ts";
 import { accessRoutes } from "./features/access/routes.ts";
@@ -43,6 +43,8 @@ import { pickupRoutes } from "./features/pickups/routes.ts";
 import { redLetterProjection } from "./features/red-letters/projection.ts";
 import { createRedLetters } from "./features/red-letters/red-letters.ts";
 import { redLetterRoutes } from "./features/red-letters/routes.ts";
+import { sessionRoutes } from "./features/sessions/routes.ts";
+import { createSignIn } from "./features/sessions/sessions.ts";
 import { statsProjection } from "./features/stats/projection.ts";
 import { statsRoutes } from "./features/stats/routes.ts";
 import { createStats } from "./features/stats/stats.ts";
@@ -60,11 +62,14 @@ import { createOutbound, readNetworks, WEBHOOK_TIMEOUT_MS } from "./feed/outboun
 import { createTail } from "./feed/tail.ts";
 import { createApp } from "./http/app.ts";
 import { listen } from "./http/server.ts";
+import { openSite } from "./http/site.ts";
+import type { Route } from "./kernel/api.ts";
 import type { Config } from "./kernel/config.ts";
 import { createLog } from "./kernel/log.ts";
 import { createMetrics } from "./kernel/metrics.ts";
 import { createEncryptionKeys } from "./keys/encryption.ts";
 import { createKeystore } from "./keys/keystore.ts";
+import { createSessions } from "./keys/sessions.ts";
 import { openVault } from "./keys/vault.ts";
 import { ledgerMirror } from "./mirror/ledger.ts";
 import { registryMirror } from "./mirror/registry.ts";
@@ -96,18 +101,26 @@ export type Gateway = { url: string; follower: Follower; stop(): Promise<void> }
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
 
+/** A deployment that was made for a sandbox is thrown away with it: its bureau and its keys are nobody's. */
+export const isSandbox = ({ network }: Deployment): boolean => network.startsWith("onepiao-sandbox");
+
 export function readDeployment(path: string): Deployment {
   return JSON.parse(readFileSync(path, "utf8")) as Deployment;
 }
 
-/** `accepting`: requests are taken and stored, and nothing goes to the chain or comes from it (the benchmark's baseline). */
-export type GatewayOptions = { parts?: "all" | "accepting" };
+export type GatewayOptions = {
+  /** `accepting`: requests are taken and stored, and nothing goes to the chain or comes from it (the benchmark's baseline). */
+  parts?: "all" | "accepting";
+  /** The sandbox's own routes; with them the session cookie goes over plain http. Refused on a real network's deployment. */
+  sandboxRoutes?: readonly Route<Tx>[];
+};
 
 /** How long answers under way may take to go out when the process stops. */
 const DRAIN_MS = 5_000;
 
 /** Brings a gateway up; resolves when it takes requests. Throws, with everything taken down again, when a part cannot start. */
-export async function startGateway(config: Config, deployment: Deployment, { parts = "all" }: GatewayOptions = {}): Promise<Gateway> {
+export async function startGateway(config: Config, deployment: Deployment, { parts = "all", sandboxRoutes }: GatewayOptions = {}): Promise<Gateway> {
+  if (sandboxRoutes && !isSandbox(deployment)) throw new Error("The deployment is a real network's: nothing of the sandbox may be turned on for it");
   const log = createLog(config.LOG_LEVEL);
   const undo: (() => Promise<void> | void)[] = [];
   const stop = async () => {
@@ -201,6 +214,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     const schedule = config.WEBHOOK_RETRY_SECONDS.split(",").map((seconds) => Number(seconds) * 1_000);
     const deliverer = createDeliverer({ sql, vault, changes, log, outbound, typesOf, schedule });
 
+    const sessions = createSessions({ secure: sandboxRoutes === undefined });
     const taxpayers = createTaxpayers({ vault, keys, drawStep: config.DRAW_STEP });
     const persons = createPersons({ vault, keys, contracts });
     const documents = createDocuments({ vault, keys: createEncryptionKeys({ vault }), deployment });
@@ -234,9 +248,11 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       ...claimRoutes(claims, taxpayers),
       ...ledgerRoutes(createLedger({ contracts })),
       ...operationRoutes(createOperations({ contracts })),
-      ...eventRoutes(createEvents({ sql, tail, heartbeatMs: config.STREAM_HEARTBEAT_MS })),
+      ...sessionRoutes(createSignIn({ vault, sessions })),
+      ...eventRoutes(createEvents({ sql, tail, sessions, heartbeatMs: config.STREAM_HEARTBEAT_MS })),
       ...statsRoutes(createStats({ vault, taxpayers, chain, head: watch.head, finalityDepth: config.FINALITY_DEPTH })),
       ...webhookRoutes(createWebhooks({ vault, outbound })),
+      ...(sandboxRoutes ?? []),
     ];
 
     createGauges({ sql, metrics, watch, finalityDepth: config.FINALITY_DEPTH, leases: () => leases.state(), blocked });
@@ -250,6 +266,8 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     ];
     const upkeep = createUpkeep({ jobs, held: leases.lease("upkeep").held, log, metrics });
     const stopping = new AbortController();
+    const site = openSite(new URL("../dist/console/", import.meta.url));
+    if (site === undefined) log.warn("the console is not built (npm run console:build): there is the API alone");
     const app = createApp({
       sql,
       vault,
@@ -261,6 +279,8 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       measured: { metrics, token: config.METRICS_TOKEN },
       version,
       stopping: stopping.signal,
+      sessions,
+      ...(site ? { site } : {}),
     });
 
     for (const part of parts === "all" ? [leases, follower, lanes, dispatcher, sealer, deliverer, upkeep] : []) {

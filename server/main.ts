@@ -72,7 +72,8 @@ async function main(): Promise<number> {
     if (values.once) return faults.length === 0 ? 0 : 1;
 
     console.log(`
-open       ${sandbox.url}/docs   (OpenAPI: ${sandbox.url}/openapi.json)
+open       ${sandbox.url}/   the console: sign in as any of the sandbox's parties
+           ${sandbox.url}/docs   (OpenAPI: ${sandbox.url}/openapi.json)
 
 export URL=${sandbox.url}
 export BUREAU=${keys.bureau}

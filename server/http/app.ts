@@ -4,7 +4,7 @@
  *   request id → log → security headers → bound on headers → ops → routes → site → docs → 404 → problem+json
  *   a route: caller → rate → role → handler (handler.ts)
  *
- * Deny by default. No CORS: no page of another origin may call with a user's credentials, and the API knows no cookies.
+ * Deny by default. No CORS: no page of another origin may call with a user's credentials (auth.ts has the rules for the cookie).
  * Logs name the route as a template, never the path, the query or a header: they hold tax ids, amounts and keys.
  */
 import { randomUUID } from "node:crypto";
@@ -17,6 +17,7 @@ import type { Route } from "../kernel/api.ts";
 import type { Config } from "../kernel/config.ts";
 import type { createLog } from "../kernel/log.ts";
 import { Problem } from "../kernel/problems.ts";
+import type { Sessions } from "../keys/sessions.ts";
 import type { Vault } from "../keys/vault.ts";
 import { callerOf, createAuth } from "./auth.ts";
 import { createDocs } from "./docs.ts";
@@ -42,6 +43,8 @@ export type AppDeps = {
   version: string;
   /** Abort it before the listening socket is closed: waits and streams end, /readyz says no. */
   stopping?: AbortSignal;
+  /** Those of the console; without it there are API keys alone. */
+  sessions?: Sessions;
   /** Serves what is no route: the files of the console, without limit. Sets its own Content-Security-Policy. */
   site?: RequestHandler;
 };
@@ -54,7 +57,7 @@ const requestIdOf = (request: IncomingMessage): string => {
 export function createApp(deps: AppDeps): Express {
   const stopping = deps.stopping ?? new AbortController().signal;
   const limits = createLimits(deps.config, (request) => (request.res ? callerOf(request.res).keyId : ""));
-  const auth = createAuth({ sql: deps.sql, refused: limits.byAddress });
+  const auth = createAuth({ sql: deps.sql, sessions: deps.sessions, refused: limits.byAddress });
   const handle = createHandler({
     sql: deps.sql,
     exactly: createIdempotency({ sql: deps.sql, vault: deps.vault }),
@@ -103,7 +106,8 @@ export function createApp(deps: AppDeps): Express {
       next();
     });
     for (const route of routes) {
-      if (route.roles === "public") entry[route.method](limits.byAddress, handle(route));
+      if (route.signsIn) entry[route.method](limits.byAddress, auth.recognise, handle(route));
+      else if (route.roles === "public") entry[route.method](limits.byAddress, handle(route));
       else entry[route.method](auth.authenticate, limits.byKey, auth.authorize(route.roles), handle(route));
     }
     entry.options((_request, response) => void response.set("Allow", allow).status(204).end());
@@ -141,5 +145,6 @@ const refuse: ErrorRequestHandler = (error, request, response, _next) => {
   response.locals["code"] = problem.code;
   // a client that went away in the middle of its request is no fault of ours
   if (problem.status >= 500 && !request.socket.destroyed) request.log.error({ error: describeError(error) }, problem.code);
+  if (problem.status === 401 && !response.hasHeader("WWW-Authenticate")) response.setHeader("WWW-Authenticate", 'Bearer realm="onepiao"');
   sendProblem(response, problem, String(request.id));
 };

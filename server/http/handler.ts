@@ -2,7 +2,7 @@
  * One route as an Express handler: reads the request, runs the route where its method belongs, sends the answer.
  *
  *   GET                on the plain connection
- *   POST, public       in a read-only transaction
+ *   POST, public       in a read-only transaction, unless it signs somebody in
  *   POST               once per Idempotency-Key (idempotency.ts), then perhaps waits (waiting.ts)
  *   POST, together     the same, in one transaction with those that come at the same time (groups.ts)
  *   PUT PATCH DELETE   in a transaction; the same request again changes nothing more
@@ -148,7 +148,7 @@ export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeco
       if (!writes) return sendAnswer(response, await run(sql), signal);
       let answer: Answer;
       if (kept === undefined) {
-        const options = route.roles === "public" ? "read only" : "read write";
+        const options = route.roles === "public" && !route.signsIn ? "read only" : "read write";
         answer = await remedied(() => sql.begin(options, run));
       } else {
         const once: Once = { kept, request: [request.method, request.originalUrl, mediaType, bytes] };

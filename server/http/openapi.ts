@@ -42,6 +42,7 @@ const text = (description: string, more: object = {}) => ({ description, schema:
 function codesOf(route: Route): Code[] {
   const codes: Code[] = ["malformed-request", "invalid-request", "not-acceptable", "rate-limited", "internal", "unavailable"];
   if (route.roles !== "public") codes.push("unauthenticated", "forbidden");
+  if (route.roles !== "public" && route.method !== "get") codes.push("cross-site-request");
   if (route.params) codes.push("not-found");
   if (route.method !== "get") codes.push("body-too-large", "unsupported-media-type");
   if (route.method === "post" && route.roles !== "public") codes.push("idempotency-key-missing", "idempotency-key-reused", "idempotency-key-running");

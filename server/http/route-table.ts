@@ -33,6 +33,7 @@ function faultsOf(route: Route<never>): string[] {
   if (named !== given) faults.push(`its path names {${named}}, its schema {${given}}`);
   if (route.roles !== "public" && route.roles.length === 0) faults.push("no role may call it");
   if (route.roles === "public" && !["get", "post"].includes(route.method)) faults.push("it is public and writes");
+  if (route.signsIn && (route.roles !== "public" || route.method !== "post")) faults.push("only a public POST lets somebody in");
   if (route.method === "get" && (route.body || route.rawBody)) faults.push("a GET has no body");
   if (route.settled && (route.method === "get" || route.roles === "public" || !(202 in route.answers)))
     faults.push("only what writes, has a caller and answers 202 goes on after its answer");

@@ -10,8 +10,11 @@ import type { Code, Problem } from "./problems.ts";
 export const roles = ["bureau", "issuer", "employer", "holder"] as const;
 export type Role = (typeof roles)[number];
 
-/** Who calls: the party that the API key belongs to, and what the key may do for it. */
-export type Caller = { keyId: string; account: string; roles: readonly Role[] };
+/**
+ * Who calls: the party that the API key belongs to, and what the key may do for it. `session`: the key is stood for by the console's
+ * cookie (keys/sessions.ts).
+ */
+export type Caller = { keyId: string; account: string; roles: readonly Role[]; session?: { id: Buffer; csrf: string } };
 
 /** `sql` is the SQL transaction of the request (a POST's idempotency row is in it), or a plain connection for a GET. */
 export type Request<S, Params, Query, Body> = {
@@ -65,6 +68,8 @@ export type Route<S = never> = {
    * written (a POST runs in a read-only transaction and takes no Idempotency-Key, for there is nobody whose key it would be).
    */
   roles: readonly Role[] | "public";
+  /** The one exception: a public POST by which a caller comes to be known. It may write, and knows the session that the browser has. */
+  signsIn?: true;
   params?: ZodObject;
   query?: ZodObject;
   /** JSON body; validated before `run`. Unknown members of the outermost object are refused; write z.strictObject for inner ones. */

@@ -20,6 +20,7 @@ export const catalogue = {
   "idempotency-key-running": entry(409, "The first request with this Idempotency-Key is still running", "same-key"),
   unauthenticated: entry(401, "No valid API key"),
   forbidden: entry(403, "This role may not do this"),
+  "cross-site-request": entry(403, "A session's request has to come from the console's own page"),
   "not-found": entry(404, "There is no such thing, or it is not yours to see"),
   "method-not-allowed": entry(405, "This path does not know this method"),
   "not-acceptable": entry(406, "No representation matches the Accept header"),

@@ -2,13 +2,14 @@
  * The main job on the sample invoices, as their parties would do it over HTTP: enrol, issue, refuse what is bad, hand on, claim,
  * reimburse, and try to reimburse a second time. Then the counts, read from the chain.
  */
+import type { Role } from "../kernel/api.ts";
 import { parseMoney } from "../kernel/money.ts";
 import { type Call, createClient, expectSuccess, type Reply } from "./client.ts";
 import { type BadSample, badSamples, type GoodSample, goodSamples } from "./samples.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { isSealed, tallyOf } from "./tally.ts";
 
-export type Party = { taxId: string; name: string; account: string; token: string };
+export type Party = { taxId: string; name: string; account: string; roles: Role[]; token: string };
 export type Line = { what: string; who: string; amount: string; outcome: string };
 export type Demo = {
   lines: Line[];
@@ -44,6 +45,8 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
     return { name, account: account as string, token: token as string };
   };
   const [traveller, colleague] = [await person("李晓明"), await person("王芳")];
+  const holders = [traveller, colleague].map(({ name, token }) => ({ name, roles: ["holder"] as const, key: token }));
+  sandbox.parties.push(...holders, ...[...parties.values()].map(({ name, roles, taxId, token }) => ({ name, roles, taxId, key: token })));
 
   // ── issue ───────────────────────────────────────────────────────────────────────────────────────────────────────────
   const numbers = new Map<GoodSample, string>();
@@ -236,13 +239,14 @@ async function enrolAll(call: Call, bureau: string, samples: readonly GoodSample
     const path = `/v1/taxpayers/${encodeURIComponent(taxId)}`;
     const made = await expectSuccess(call("POST", "/v1/taxpayers", { body: { name, taxId, currency, capabilities: [...capabilities] }, token: bureau }), name);
     const account = String(made["account"]);
-    const setUp = [call("POST", "/v1/api-keys", { body: { account, roles: [...capabilities, "holder"] }, token: bureau })];
+    const roles: Role[] = [...capabilities, "holder"];
+    const setUp = [call("POST", "/v1/api-keys", { body: { account, roles }, token: bureau })];
     if (capabilities.has("issuer")) {
       setUp.push(call("PUT", `${path}/quota`, { body: { period, granted: "1000000000.00" }, token: bureau }));
       setUp.push(call("POST", `${path}/segments`, { body: { length: 1_000_000 }, token: bureau }));
     }
     const [key] = await Promise.all(setUp.map((reply) => expectSuccess(reply, name)));
-    return [taxId, { taxId, name, account, token: String(key?.["token"]) }];
+    return [taxId, { taxId, name, account, roles, token: String(key?.["token"]) }];
   };
   return new Map(await Promise.all([...wanted].map(enrol)));
 }

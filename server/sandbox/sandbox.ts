@@ -15,6 +15,7 @@ import { type Gateway, startGateway } from "../gateway.ts";
 import { type Config, readConfig } from "../kernel/config.ts";
 import { createKeystore } from "../keys/keystore.ts";
 import { openVault } from "../keys/vault.ts";
+import { partyRoutes, type SandboxParty } from "./parties.ts";
 
 export type Sandbox = {
   gateway: Gateway;
@@ -24,6 +25,8 @@ export type Sandbox = {
   deployment: Deployment;
   config: Config;
   bureau: { account: string; token: string };
+  /** Whom the console's sign-in page offers; whoever makes parties adds them. */
+  parties: SandboxParty[];
   /** Stops the gateway and brings up another on the same chain and database. */
   restart(): Promise<void>;
   stop(): Promise<void>;
@@ -84,8 +87,10 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     });
     say("contracts are deployed");
 
+    const parties: SandboxParty[] = [{ name: "Tax bureau", roles: ["bureau"], key: bureau.token }];
+    const sandboxRoutes = partyRoutes(parties);
     const sandbox: Sandbox = {
-      gateway: await startGateway(config, deployment),
+      gateway: await startGateway(config, deployment, { sandboxRoutes }),
       get url() {
         return this.gateway.url;
       },
@@ -94,9 +99,10 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       deployment,
       config,
       bureau,
+      parties,
       async restart() {
         await this.gateway.stop();
-        this.gateway = await startGateway(config, deployment);
+        this.gateway = await startGateway(config, deployment, { sandboxRoutes });
       },
       stop,
     };

@@ -16,6 +16,7 @@ import { listen } from "../../server/http/server.ts";
 import { type Role, roles } from "../../server/kernel/api.ts";
 import { createLog } from "../../server/kernel/log.ts";
 import { createApiKey } from "../../server/keys/api-keys.ts";
+import { createSessions } from "../../server/keys/sessions.ts";
 import { openVault } from "../../server/keys/vault.ts";
 import { call, invoiceOf, issued, type Loose, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
 import { database, period, refused } from "./observe.ts";
@@ -311,7 +312,7 @@ describe("event streams", () => {
       vault: await openVault(own, "11".repeat(32)),
       changes,
       log,
-      routes: eventRoutes(createEvents({ sql: counted, tail, heartbeatMs })),
+      routes: eventRoutes(createEvents({ sql: counted, tail, sessions: createSessions({ secure: true }), heartbeatMs })),
       config,
       readiness: async () => ({ ok: true, checks: {} }),
       version: "0",

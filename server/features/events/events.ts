@@ -6,13 +6,14 @@
  * bureau sees every row. docs/events.md has the table.
  *
  * A stream is at least once and in order: each event carries its position as `id`, and who comes back with the last one that it
- * saw goes on after it. It ends when its client goes, when its API key is revoked, or when the process stops.
+ * saw goes on after it. It ends when its client goes, when its API key is revoked or its session ends, or when the process stops.
  */
 import type { Sql, Tx } from "../../db/db.ts";
 import { countAfter, eventOf, type FeedEvent, type FeedPage, type FeedRow, headOf, pageOf, sees, type Viewer } from "../../feed/feed.ts";
 import type { Tail } from "../../feed/tail.ts";
 import { type Caller, type Role, roles } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
+import type { Sessions } from "../../keys/sessions.ts";
 
 /** Types of events, and the roles whose keys see them among the rows that are their party's to see. */
 export const eventTypes: Readonly<Record<string, readonly Role[]>> = {
@@ -55,7 +56,7 @@ export function viewerOf(caller: Pick<Caller, "account" | "roles">, wanted?: rea
 const MAX_BEHIND = 10_000;
 /** Streams of one API key in one process. */
 export const MAX_STREAMS = 20;
-/** How often it is looked whether a stream's API key still holds. */
+/** How often it is looked whether a stream's API key, and its session, still hold. */
 const KEY_CHECK_MS = 20_000;
 const PAGE = 100;
 /** Milliseconds after which a client whose stream has ended should come back. */
@@ -63,7 +64,7 @@ const RETRY_MS = 2_000;
 
 export type Events = ReturnType<typeof createEvents>;
 
-export function createEvents({ sql, tail, heartbeatMs }: { sql: Sql; tail: Tail; heartbeatMs: number }) {
+export function createEvents({ sql, tail, sessions, heartbeatMs }: { sql: Sql; tail: Tail; sessions: Sessions; heartbeatMs: number }) {
   const open = new Map<string, number>();
 
   /** A place for one more stream of the key, given back when the request ends. */
@@ -87,7 +88,8 @@ export function createEvents({ sql, tail, heartbeatMs }: { sql: Sql; tail: Tail;
     return { rows: rows.filter((row) => sees(viewer, row)), next: rows[rows.length - 1]?.position ?? after, more: rows.length === PAGE };
   }
 
-  const holds = async (keyId: string): Promise<boolean> => (await sql`select 1 from api_keys where id = ${keyId} and revoked_at is null`).length === 1;
+  const holds = async ({ keyId, session }: Caller): Promise<boolean> =>
+    (await sql`select 1 from api_keys where id = ${keyId} and revoked_at is null`).length === 1 && (!session || (await sessions.holds(sql, session.id)));
 
   async function* run(caller: Caller, viewer: Viewer, from: bigint, signal: AbortSignal): AsyncGenerator<string> {
     const letGo = await tail.follow();
@@ -99,7 +101,7 @@ export function createEvents({ sql, tail, heartbeatMs }: { sql: Sql; tail: Tail;
       while (!signal.aborted) {
         const now = performance.now();
         if (now - checked >= KEY_CHECK_MS) {
-          if (!(await holds(caller.keyId))) return;
+          if (!(await holds(caller))) return;
           checked = now;
         }
         const page = await next(viewer, position);

@@ -22,7 +22,7 @@ export const eventSchema = z
   .object({
     version: z.literal(1),
     id: z.string().describe("Names the event for good; equal to its position"),
-    type: z.string().meta({ example: "invoice.issued" }),
+    type: z.enum(names).meta({ example: "invoice.issued" }),
     position: z.string().describe("Its place in the feed, which follows the chain; a decimal number that may go beyond 2^53"),
     at: z.iso.datetime().describe("Time of its block"),
     number: numberSchema.optional().describe("The invoice that it is about"),

@@ -1,0 +1,6 @@
+import { wordsOf } from "../../shared/words.ts";
+
+export const useWords = wordsOf("holder", {
+  "zh-CN": { "home.title": "首页" },
+  "en-US": { "home.title": "Home" },
+});

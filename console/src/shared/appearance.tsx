@@ -1,0 +1,91 @@
+/**
+ * How the console looks: light or dark (the system's choice unless the person has another), and the component library set up for
+ * it: language, the page's nonce for styles made at run time, and tokens whose contrast is enough to read.
+ */
+import { App, ConfigProvider, theme } from "antd";
+import enUS from "antd/es/locale/en_US";
+import zhCN from "antd/es/locale/zh_CN";
+import { createContext, type ReactNode, useContext, useEffect, useMemo, useState, useSyncExternalStore } from "react";
+import { useLanguage } from "./words.ts";
+
+export const appearances = ["system", "light", "dark"] as const;
+export type Appearance = (typeof appearances)[number];
+
+const KEPT = "onepiao.appearance";
+const AppearanceContext = createContext<{ appearance: Appearance; dark: boolean; choose(appearance: Appearance): void } | undefined>(undefined);
+
+const systemDark = matchMedia("(prefers-color-scheme: dark)");
+const watchSystem = (changed: () => void) => {
+  systemDark.addEventListener("change", changed);
+  return () => systemDark.removeEventListener("change", changed);
+};
+
+const nonce = document.querySelector<HTMLMetaElement>('meta[name="style-nonce"]')?.nonce ?? "";
+
+function kept(): Appearance {
+  const found = localStorage.getItem(KEPT);
+  return found === "light" || found === "dark" ? found : "system";
+}
+
+/** The library's grey for lesser text is too light to be read by everybody. */
+const readable = (dark: boolean) => ({
+  colorPrimary: dark ? "#5b9dff" : "#1251a3",
+  colorLink: dark ? "#7db2ff" : "#1251a3",
+  colorTextSecondary: dark ? "rgba(255,255,255,.78)" : "rgba(0,0,0,.72)",
+  colorTextTertiary: dark ? "rgba(255,255,255,.7)" : "rgba(0,0,0,.64)",
+  colorTextDescription: dark ? "rgba(255,255,255,.7)" : "rgba(0,0,0,.64)",
+  colorTextPlaceholder: dark ? "rgba(255,255,255,.62)" : "rgba(0,0,0,.6)",
+  colorTextDisabled: dark ? "rgba(255,255,255,.5)" : "rgba(0,0,0,.5)",
+  colorError: dark ? "#ff7875" : "#c5221f",
+  colorSuccess: dark ? "#73d13d" : "#237804",
+  colorWarning: dark ? "#ffc53d" : "#ad6800",
+  colorInfo: dark ? "#69b1ff" : "#1251a3",
+  motion: !matchMedia("(prefers-reduced-motion: reduce)").matches,
+  borderRadius: 8,
+  fontSize: 15,
+});
+
+export function AppearanceProvider({ children }: { children: ReactNode }) {
+  const [appearance, setAppearance] = useState(kept);
+  const system = useSyncExternalStore(watchSystem, () => systemDark.matches);
+  const [language] = useLanguage();
+  const dark = appearance === "system" ? system : appearance === "dark";
+
+  useEffect(() => {
+    document.documentElement.dataset["theme"] = dark ? "dark" : "light";
+  }, [dark]);
+
+  const chosen = useMemo(
+    () => ({
+      appearance,
+      dark,
+      choose(next: Appearance) {
+        localStorage.setItem(KEPT, next);
+        setAppearance(next);
+      },
+    }),
+    [appearance, dark],
+  );
+  return (
+    <AppearanceContext value={chosen}>
+      <ConfigProvider
+        locale={language === "zh-CN" ? zhCN : enUS}
+        csp={{ nonce }}
+        button={{ autoInsertSpace: false }}
+        theme={{
+          algorithm: dark ? theme.darkAlgorithm : theme.defaultAlgorithm,
+          token: readable(dark),
+          components: { Button: dark ? { primaryColor: "#00162e" } : {}, Layout: { headerHeight: 56 } },
+        }}
+      >
+        <App message={{ maxCount: 3 }}>{children}</App>
+      </ConfigProvider>
+    </AppearanceContext>
+  );
+}
+
+export function useAppearance() {
+  const found = useContext(AppearanceContext);
+  if (found === undefined) throw new Error("outside AppearanceProvider");
+  return found;
+}

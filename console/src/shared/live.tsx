@@ -1,0 +1,209 @@
+/**
+ * What happens, as it happens: one event stream per page of the browser, for all who listen.
+ *
+ *   useRefresh(["claim.created", "claim.rejected"], [["claims"]]);   // queries to ask again when one comes
+ *   useEvents("all", (event) => …);
+ *
+ * The stream is at least once and in order. After a gap (restart, no network, a hidden page) it goes on after the last event
+ * seen, and everything shown is asked again once, for pages do not keep positions. Whether it is there is told by useLive().
+ */
+import { type QueryKey, useQueryClient } from "@tanstack/react-query";
+import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useState } from "react";
+import { api, ask, type Event, Refusal } from "./client.ts";
+import { useSigned } from "./session.tsx";
+
+export type EventType = Event["type"];
+/** Every type, by the API's own list: one that is missing here does not compile. */
+const types: Record<EventType, true> = {
+  "invoice.issued": true,
+  "invoice.transferred": true,
+  "invoice.reimbursed": true,
+  "invoice.reversed": true,
+  "invoice.adjusted": true,
+  "invoice.entered": true,
+  "claim.created": true,
+  "claim.rejected": true,
+  "claim.withdrawn": true,
+  "reimbursement.refused": true,
+  "taxpayer.enrolled": true,
+  "taxpayer.suspended": true,
+  "taxpayer.reinstated": true,
+  "quota.set": true,
+  "quota.drawn": true,
+  "quota.given-back": true,
+  "segment.allotted": true,
+  "key.rotated": true,
+  "ledger.closed": true,
+  "ledger.opened": true,
+};
+const eventTypes = Object.keys(types) as EventType[];
+
+export type LiveState = "off" | "connecting" | "live" | "lost";
+type Listener = { types: readonly EventType[] | "all"; tell: (event: Event) => void };
+type Live = { state: LiveState; listen(listener: Listener): () => void };
+
+const LiveContext = createContext<Live | undefined>(undefined);
+
+/** A page that nobody looks at holds no connection: browsers have few for one host. */
+const HIDDEN_MS = 60_000;
+const MAX_WAIT_MS = 15_000;
+
+/** Opens streams, one after the other, until it is stopped. */
+function follow({ tell, say, gap, ended }: { tell: (event: Event) => void; say: (state: LiveState) => void; gap: () => void; ended: () => void }) {
+  let [source, timer, last, tries, stopped, opened]: [EventSource | undefined, ReturnType<typeof setTimeout> | undefined, string, number, boolean, boolean] = [
+    undefined,
+    undefined,
+    "",
+    0,
+    false,
+    false,
+  ];
+  const close = () => {
+    clearTimeout(timer);
+    source?.close();
+    source = undefined;
+  };
+  function open(): void {
+    close();
+    if (stopped) return;
+    say("connecting");
+    const made = new EventSource(`/v1/events/stream${last === "" ? "" : `?after=${last}`}`);
+    source = made;
+    made.onopen = () => {
+      tries = 0;
+      say("live");
+      if (opened) gap();
+      opened = true;
+    };
+    made.onerror = () => {
+      say("lost");
+      // what the browser tries again by itself is left to it
+      if (made.readyState !== EventSource.CLOSED) return;
+      close();
+      const wait = Math.min(MAX_WAIT_MS, 500 * 2 ** tries);
+      tries += 1;
+      timer = setTimeout(() => void again(), wait);
+    };
+    made.addEventListener("resync", () => {
+      last = "";
+      open();
+      gap();
+    });
+    for (const type of eventTypes) {
+      made.addEventListener(type, (message: MessageEvent<string>) => {
+        last = message.lastEventId;
+        tell(JSON.parse(message.data) as Event);
+      });
+    }
+  }
+  /** A stream does not say why it was refused; another call does. */
+  async function again(): Promise<void> {
+    const over = await ask(api.GET("/v1/session")).then(
+      () => false,
+      (error: unknown) => error instanceof Refusal && error.status === 401,
+    );
+    if (over) return ended();
+    open();
+  }
+  open();
+  return {
+    open,
+    pause() {
+      close();
+      say("off");
+    },
+    stop() {
+      stopped = true;
+      close();
+    },
+  };
+}
+
+export function LiveProvider({ children }: { children: ReactNode }) {
+  const { session, retry } = useSigned();
+  const queries = useQueryClient();
+  const [state, setState] = useState<LiveState>("off");
+  const listeners = useRef(new Set<Listener>());
+  const account = session?.account;
+
+  useEffect(() => {
+    if (account === undefined) return;
+    const following = follow({
+      tell: (event) => {
+        for (const { types: wanted, tell } of listeners.current) if (wanted === "all" || wanted.includes(event.type)) tell(event);
+      },
+      say: setState,
+      gap: () => void queries.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== "session" }),
+      ended: retry,
+    });
+    let [hidden, paused]: [ReturnType<typeof setTimeout> | undefined, boolean] = [undefined, false];
+    const look = () => {
+      clearTimeout(hidden);
+      if (document.hidden) {
+        hidden = setTimeout(() => {
+          paused = true;
+          following.pause();
+        }, HIDDEN_MS);
+      } else if (paused) {
+        paused = false;
+        following.open();
+      }
+    };
+    const back = () => following.open();
+    document.addEventListener("visibilitychange", look);
+    window.addEventListener("online", back);
+    return () => {
+      clearTimeout(hidden);
+      document.removeEventListener("visibilitychange", look);
+      window.removeEventListener("online", back);
+      following.stop();
+      setState("off");
+    };
+  }, [account, queries, retry]);
+
+  const live = useMemo<Live>(
+    () => ({
+      state,
+      listen(listener) {
+        listeners.current.add(listener);
+        return () => void listeners.current.delete(listener);
+      },
+    }),
+    [state],
+  );
+  return <LiveContext value={live}>{children}</LiveContext>;
+}
+
+function useLiveContext(): Live {
+  const live = useContext(LiveContext);
+  if (live === undefined) throw new Error("outside LiveProvider");
+  return live;
+}
+
+export const useLive = (): LiveState => useLiveContext().state;
+
+/** Calls back on every event of these types that this key sees. */
+export function useEvents(wanted: readonly EventType[] | "all", tell: (event: Event) => void): void {
+  const { listen } = useLiveContext();
+  const latest = useRef(tell);
+  useEffect(() => {
+    latest.current = tell;
+  });
+  const key = wanted === "all" ? wanted : wanted.join();
+  useEffect(() => listen({ types: key === "all" ? "all" : (key.split(",") as EventType[]), tell: (event) => latest.current(event) }), [listen, key]);
+}
+
+/** Many events at once are one question. */
+const GATHER_MS = 300;
+
+/** Asks these queries again when such events come. */
+export function useRefresh(wanted: readonly EventType[] | "all", keys: readonly QueryKey[]): void {
+  const queries = useQueryClient();
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  useEvents(wanted, () => {
+    timer.current ??= setTimeout(() => {
+      timer.current = undefined;
+      for (const queryKey of keys) void queries.invalidateQueries({ queryKey });
+    }, GATHER_MS);
+  });
+}

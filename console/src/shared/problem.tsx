@@ -1,0 +1,102 @@
+/** Refusals as people read them: title, what and where, code and request id; and the states around them (loading, empty). */
+import { Alert, Button, Empty, Skeleton, Typography } from "antd";
+import type { ReactNode } from "react";
+import { Refusal } from "./client.ts";
+import { useSharedWords } from "./messages.ts";
+import { problemTitles } from "./problem-titles.ts";
+import { useStateName } from "./show.tsx";
+import { useLanguage } from "./words.ts";
+
+/** Title and detail in the person's language, as far as there are words for it. */
+export function useProblemWords(): (error: unknown) => { title: string; detail: string } {
+  const say = useSharedWords();
+  const [language] = useLanguage();
+  return (error) => {
+    if (!(error instanceof Refusal)) return { title: say("problem.broken"), detail: error instanceof Error ? error.message : String(error) };
+    if (error.code === "offline") return { title: say("problem.offline"), detail: say("problem.offline.detail") };
+    if (error.code === "unreadable") return { title: say("problem.unreadable"), detail: error.message };
+    const title = language === "zh-CN" ? problemTitles[error.code] : undefined;
+    return { title: title ?? error.problem?.title ?? error.code, detail: error.message };
+  };
+}
+
+/** An error where it belongs: above a form, in place of a list. Announced to screen readers. */
+export function ProblemNote({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
+  const say = useSharedWords();
+  const words = useProblemWords();
+  const stateName = useStateName();
+  if (error === null || error === undefined) return null;
+  const { title, detail } = words(error);
+  const problem = error instanceof Refusal ? error.problem : undefined;
+  const original = problem?.["original"] as { number?: string; state?: string } | undefined;
+  return (
+    <Alert
+      className="problem"
+      type="error"
+      showIcon
+      role="alert"
+      title={title}
+      description={
+        <>
+          <div>{detail}</div>
+          {original?.number !== undefined && original.state !== undefined ? (
+            <div>{say("problem.original", { number: original.number, state: stateName(original.state) })}</div>
+          ) : null}
+          {problem?.errors ? (
+            <ul>
+              {problem.errors.map(({ field, rule, detail: why }) => (
+                <li key={field + rule}>
+                  <code>{field}</code> {why} <Typography.Text type="secondary">({rule})</Typography.Text>
+                </li>
+              ))}
+            </ul>
+          ) : null}
+          {problem && problem.retry !== "never" ? <div>{say(`problem.retry.${problem.retry}`)}</div> : null}
+          {problem ? (
+            <Typography.Text type="secondary" className="small">
+              {say("problem.code")} <code>{problem.code}</code> · {say("problem.request")} <code>{problem.requestId}</code>
+            </Typography.Text>
+          ) : null}
+        </>
+      }
+      action={onRetry ? <Button onClick={onRetry}>{say("retry")}</Button> : undefined}
+    />
+  );
+}
+
+type Asked<T> = { data: T | undefined; error: Error | null; isPending: boolean; refetch: () => unknown };
+
+/**
+ * What a query has brought: a skeleton until it is there, the problem when it does not come, words when there is nothing. An error
+ * after data was there stands above it.
+ *
+ *   <Loaded of={claims} empty={(page) => page.items.length === 0}>{(page) => …}</Loaded>
+ */
+export function Loaded<T>({
+  of,
+  empty,
+  nothing,
+  children,
+}: {
+  of: Asked<T>;
+  empty?: (data: T) => boolean;
+  /** In place of the ordinary words for an empty list. */
+  nothing?: ReactNode;
+  children: (data: T) => ReactNode;
+}) {
+  const say = useSharedWords();
+  if (of.data === undefined) {
+    if (of.error !== null) return <ProblemNote error={of.error} onRetry={() => void of.refetch()} />;
+    return (
+      <div role="status" aria-label={say("loading")}>
+        <Skeleton active paragraph={{ rows: 4 }} />
+      </div>
+    );
+  }
+  return (
+    <>
+      {of.error !== null ? <ProblemNote error={of.error} onRetry={() => void of.refetch()} /> : null}
+      {empty?.(of.data) ? (nothing ?? <Empty description={say("empty")} image={Empty.PRESENTED_IMAGE_SIMPLE} />) : children(of.data)}
+    </>
+  );
+}

@@ -1,0 +1,101 @@
+/**
+ * Who is signed in here. The gateway knows (GET /v1/session); the browser keeps nothing but whether asking is worth while.
+ */
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from "react";
+import { api, ask, onSessionEnded, Refusal, type Role, type Schemas, setCsrf } from "./client.ts";
+
+export type Session = Schemas["Session"];
+
+type Signed = {
+  /** undefined: not known yet; null: nobody. */
+  session: Session | null | undefined;
+  /** The gateway did not say who it is. */
+  error: Error | null;
+  /** Somebody was signed in, and the session is over. */
+  expired: boolean;
+  signIn(key: string): Promise<Session>;
+  signOut(): Promise<void>;
+  retry(): void;
+};
+
+const HINT = "onepiao.signed-in";
+const SessionContext = createContext<Signed | undefined>(undefined);
+
+/** Asks the gateway; `over` is called when there was a session and is none any more. */
+async function whoAmI(over: () => void): Promise<Session | null> {
+  if (localStorage.getItem(HINT) === null) return null;
+  try {
+    const session = await ask(api.GET("/v1/session"));
+    setCsrf(session.csrfToken);
+    return session;
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.status !== 401) throw error;
+    localStorage.removeItem(HINT);
+    setCsrf(undefined);
+    over();
+    return null;
+  }
+}
+
+export function SessionProvider({ children }: { children: ReactNode }) {
+  const queries = useQueryClient();
+  const [expired, setExpired] = useState(false);
+  const {
+    data: session,
+    error,
+    refetch,
+  } = useQuery({ queryKey: ["session"], queryFn: () => whoAmI(() => setExpired(true)), staleTime: Number.POSITIVE_INFINITY });
+
+  useEffect(() => {
+    onSessionEnded(() => {
+      void queries.invalidateQueries({ queryKey: ["session"] });
+    });
+  }, [queries]);
+
+  const signed = useMemo<Signed>(() => {
+    /** What one party has seen is not the next one's to see. */
+    const become = (next: Session | null) => {
+      queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== "session" });
+      setExpired(false);
+      setCsrf(next?.csrfToken);
+      if (next === null) localStorage.removeItem(HINT);
+      else localStorage.setItem(HINT, "1");
+      queries.setQueryData(["session"], next);
+    };
+    return {
+      session,
+      error,
+      expired,
+      async signIn(key) {
+        const next = await ask(api.POST("/v1/session", { body: { key } }));
+        become(next);
+        return next;
+      },
+      async signOut() {
+        await ask(api.DELETE("/v1/session")).catch((cause: unknown) => {
+          // over already: that is what was wanted
+          if (!(cause instanceof Refusal) || cause.status !== 401) throw cause;
+        });
+        become(null);
+      },
+      retry: () => void refetch(),
+    };
+  }, [session, error, expired, queries, refetch]);
+  return <SessionContext value={signed}>{children}</SessionContext>;
+}
+
+export function useSigned(): Signed {
+  const signed = useContext(SessionContext);
+  if (signed === undefined) throw new Error("outside SessionProvider");
+  return signed;
+}
+
+/** For pages behind NeedsRole. */
+export function useSession(): Session {
+  const { session } = useSigned();
+  if (!session) throw new Error("nobody is signed in here");
+  return session;
+}
+
+export const hasRole = (session: Session | null | undefined, role: Role): boolean => session?.roles.includes(role) ?? false;

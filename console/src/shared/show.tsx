@@ -1,0 +1,88 @@
+/** Small things that are shown alike everywhere: states, money, times, numbers, addresses. */
+import {
+  CheckCircleOutlined,
+  ClockCircleOutlined,
+  CloseCircleOutlined,
+  FileDoneOutlined,
+  InboxOutlined,
+  RollbackOutlined,
+  StopOutlined,
+  SwapOutlined,
+} from "@ant-design/icons";
+import { Tag, Typography } from "antd";
+import dayjs from "dayjs";
+import type { ReactNode } from "react";
+import { useSharedWords } from "./messages.ts";
+import { useLanguage } from "./words.ts";
+
+const looks = {
+  accepted: [<ClockCircleOutlined key="i" />, "wait"],
+  issued: [<FileDoneOutlined key="i" />, "good"],
+  claimed: [<InboxOutlined key="i" />, "busy"],
+  reimbursed: [<CheckCircleOutlined key="i" />, "done"],
+  reversed: [<StopOutlined key="i" />, "bad"],
+  submitted: [<ClockCircleOutlined key="i" />, "wait"],
+  refused: [<CloseCircleOutlined key="i" />, "bad"],
+  rejected: [<RollbackOutlined key="i" />, "bad"],
+  withdrawn: [<RollbackOutlined key="i" />, "quiet"],
+  offered: [<SwapOutlined key="i" />, "wait"],
+  completed: [<CheckCircleOutlined key="i" />, "done"],
+  declined: [<CloseCircleOutlined key="i" />, "quiet"],
+  active: [<CheckCircleOutlined key="i" />, "good"],
+  suspended: [<StopOutlined key="i" />, "bad"],
+} as const satisfies Record<string, readonly [ReactNode, string]>;
+
+export type State = keyof typeof looks;
+
+export function useStateName(): (state: string) => string {
+  const say = useSharedWords();
+  return (state) => (Object.hasOwn(looks, state) ? say(`state.${state as State}`) : state);
+}
+
+/** A state of an invoice, a claim, a transfer or a party: by icon and word, never by colour alone. */
+export function StateTag({ state }: { state: string }) {
+  const name = useStateName();
+  const [icon, look] = Object.hasOwn(looks, state) ? looks[state as State] : [undefined, "quiet"];
+  return (
+    <Tag icon={icon} variant="outlined" className={`state state-${look}`}>
+      {name(state)}
+    </Tag>
+  );
+}
+
+const signs: Readonly<Record<string, string>> = { CNY: "¥", USD: "US$", EUR: "€", HKD: "HK$", JPY: "JP¥", GBP: "£" };
+
+/** An amount as the API says it ("1130.00"), with thousands apart; never through a float. */
+export function formatAmount(amount: string, currency = "CNY"): string {
+  const [, minus = "", whole = "0", rest = ""] = /^(-?)(\d+)(.*)$/.exec(amount) ?? [];
+  return `${minus}${signs[currency] ?? `${currency} `}${whole.replaceAll(/\B(?=(\d{3})+$)/g, ",")}${rest}`;
+}
+
+export const Money = ({ amount, currency, strong = false }: { amount: string; currency?: string; strong?: boolean }) => (
+  <span className={strong ? "money money-strong" : "money"}>{formatAmount(amount, currency)}</span>
+);
+
+/** A moment as this browser's clock shows it; the exact one on hovering. */
+export function Time({ at, date = false }: { at: string | undefined; date?: boolean }) {
+  const [language] = useLanguage();
+  if (at === undefined) return <>—</>;
+  const format = language === "zh-CN" ? (date ? "YYYY年M月D日" : "YYYY-MM-DD HH:mm:ss") : date ? "D MMM YYYY" : "D MMM YYYY, HH:mm:ss";
+  return (
+    <time dateTime={at} title={at}>
+      {dayjs(at).format(format)}
+    </time>
+  );
+}
+
+/** Twenty digits in groups, so that people can compare them; copied without the gaps. */
+export const InvoiceNumber = ({ number, copyable = false }: { number: string; copyable?: boolean }) => (
+  <Typography.Text className="number" copyable={copyable ? { text: number } : false}>
+    {number.length === 20 ? number.replace(/^(\d{5})(\d{5})(\d{5})(\d{5})$/, "$1 $2 $3 $4") : number}
+  </Typography.Text>
+);
+
+export const Account = ({ account, whole = false }: { account: string; whole?: boolean }) => (
+  <Typography.Text className="number" copyable={{ text: account }} title={account}>
+    {whole ? account : `${account.slice(0, 6)}…${account.slice(-4)}`}
+  </Typography.Text>
+);

@@ -1,0 +1,22 @@
+/** The console's build. `npm run console:dev` serves it with reloading, against a gateway at GATEWAY_URL. */
+import { fileURLToPath } from "node:url";
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vite";
+
+const gateway = process.env["GATEWAY_URL"] ?? "http://127.0.0.1:8080";
+
+export default defineConfig({
+  root: fileURLToPath(new URL(".", import.meta.url)),
+  plugins: [react()],
+  build: {
+    outDir: fileURLToPath(new URL("../dist/console", import.meta.url)),
+    emptyOutDir: true,
+    target: "es2023",
+    // the page's policy takes no inline scripts, and what is small goes as a file too
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    manifest: "manifest.json",
+    chunkSizeWarningLimit: 2_000,
+  },
+  server: { proxy: { "/v1": gateway, "/openapi.json": gateway, "/docs": gateway, "/problems": gateway } },
+});
