@@ -11,8 +11,11 @@ import { createChainClient } from "./chain/client.ts";
 import { createContracts } from "./chain/contracts.ts";
 import type { Deployment } from "./chain/deploy.ts";
 import { migrate, openDb, type Sql } from "./db/db.ts";
+import { createAudit } from "./features/audit/audit.ts";
 import { createDocuments } from "./features/documents/documents.ts";
 import { isSandbox, projections, readDeployment, startGateway } from "./gateway.ts";
+import { createTaxpayers } from "./features/taxpayers/taxpayers.ts";
+import { projections, readDeployment, startGateway } from "./gateway.ts";
 import { type Config, readConfig, settings } from "./kernel/config.ts";
 import { createLog } from "./kernel/log.ts";
 import { createEncryptionKeys } from "./keys/encryption.ts";
@@ -22,6 +25,7 @@ import { examine, findingTable, told } from "./operator/doctor.ts";
 import { createProgress } from "./operator/progress.ts";
 import { checkProjections, followedBy, rebuildProjections } from "./operator/rebuild.ts";
 import { cancelSend } from "./txs/lanes.ts";
+import { createAuditing } from "./upkeep/auditing.ts";
 import { createReconcile, findingKinds, findings } from "./upkeep/reconcile.ts";
 
 const commands = {
@@ -30,6 +34,7 @@ const commands = {
   bureau: "make the bureau's account and another API key for it; prints the sending address for scripts/deploy.ts --bureau",
   doctor: "say what waits, why, and what to do; --json",
   cancel: "give a transaction up that the node refuses: cancel SEND_ID; a no-op takes its nonce",
+  audit: "open every sealed lot as the bureau's auditor does, once, and say what is wrong",
   reconcile: "compare everything stored with the chain, once",
   rotate: "rotate NEXT_KEY_FILE: take a second master key, beside the present one; --finish: forget all but the present one",
   rebuild: "empty the projections and replay them from the chain (stop `serve` first); --check: beside the live ones, and compare",
@@ -169,6 +174,23 @@ const reconcile = ({ config, sql }: Tools) =>
     return differences.length === 0 ? 0 : 1;
   });
 
+const audit = ({ config, sql }: Tools) =>
+  onNetwork(config, async ({ stopping, contracts, log }) => {
+    const vault = await openVault(sql, config.MASTER_KEY);
+    const [keys, encryption] = [createKeystore({ sql, vault }), createEncryptionKeys({ vault })];
+    const documents = createDocuments({ vault, keys: encryption, deployment: contracts.deployment });
+    const taxpayers = createTaxpayers({ vault, keys, drawStep: config.DRAW_STEP });
+    const parts = createAudit({ vault, keys: encryption, documents, taxpayers, contracts, log });
+    const progress = createProgress("lots");
+    await createAuditing({ sql, audit: parts, patienceSeconds: config.AUDIT_PATIENCE_SECONDS }).all((done, of) => progress({ done, of }), stopping);
+    const { lots, waiting } = await parts.progress(sql);
+    const found = await parts.findings(sql);
+    console.log(`audited ${lots} lots; ${waiting} wait for their documents`);
+    for (const { kind, issuer, subject, found_at: since } of found) console.log(`${kind} issuer ${issuer} ${subject} since ${since.toISOString()}`);
+    console.log(`findings ${found.length}`);
+    return found.length === 0 ? 0 : 1;
+  });
+
 const keyIn = (file: string): string => {
   let key: string;
   try {
@@ -239,7 +261,7 @@ async function run(command: Command, given: ReadonlySet<string>, named: string):
     const applied = await migrate(sql);
     console.log(applied.length > 0 ? `applied ${applied.join(", ")}` : "the schema is up to date");
     if (command === "migrate") return 0;
-    return await { bureau, cancel, reconcile, rotate, rebuild }[command](tools);
+    return await { audit, bureau, cancel, reconcile, rotate, rebuild }[command](tools);
   } finally {
     await sql.end({ timeout: 5 });
   }

@@ -13,6 +13,8 @@ import { migrate, openChanges, openDb, type Tx } from "./db/db.ts";
 import { createLeases } from "./db/leases.ts";
 import { createAccess } from "./features/access/access.ts";
 import { accessRoutes } from "./features/access/routes.ts";
+import { createAudit } from "./features/audit/audit.ts";
+import { auditRoutes } from "./features/audit/routes.ts";
 import { createBundles } from "./features/bundles/bundles.ts";
 import { bundleRoutes } from "./features/bundles/routes.ts";
 import { createClaims } from "./features/claims/claims.ts";
@@ -75,7 +77,9 @@ import { ledgerMirror } from "./mirror/ledger.ts";
 import { registryMirror } from "./mirror/registry.ts";
 import { createSealer } from "./sealing/sealer.ts";
 import { createLanes, openLane } from "./txs/lanes.ts";
+import { createAuditing } from "./upkeep/auditing.ts";
 import { createCounting } from "./upkeep/counting.ts";
+import { createDepositing } from "./upkeep/depositing.ts";
 import { createExpiry } from "./upkeep/expiry.ts";
 import { createGauges, createTally } from "./upkeep/gauges.ts";
 import { createWatch } from "./upkeep/health.ts";
@@ -217,11 +221,13 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     const sessions = createSessions({ secure: sandboxRoutes === undefined });
     const taxpayers = createTaxpayers({ vault, keys, drawStep: config.DRAW_STEP });
     const persons = createPersons({ vault, keys, contracts });
-    const documents = createDocuments({ vault, keys: createEncryptionKeys({ vault }), deployment });
+    const encryptionKeys = createEncryptionKeys({ vault });
+    const documents = createDocuments({ vault, keys: encryptionKeys, deployment });
     const invoices = createInvoices({ vault, documents, taxpayers });
     const grants = createGrants({ invoices, persons, taxpayers });
     const redLetters = createRedLetters({ vault, taxpayers, invoices });
     const issuing = createIssuing({ sql, documents, taxpayers, invoices, redLetters, changes });
+    const audit = createAudit({ vault, keys: encryptionKeys, documents, taxpayers, contracts, log });
 
     const bundles = createBundles({ contracts, evidence, taxpayers, documents });
     const pickups = createPickups({ invoices, taxpayers, keys });
@@ -240,6 +246,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       ...invoiceRoutes({ invoices, documents, grants, papers, redLetters }),
       ...documentRoutes(documents, grants),
       ...grantRoutes(grants),
+      ...auditRoutes(audit),
       ...bundleRoutes(bundles, grants),
       ...paperRoutes({ papers, invoices, claims, grants }),
       ...redLetterRoutes({ redLetters, issuing, invoices, grants, taxpayers }),
@@ -258,11 +265,15 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     createGauges({ sql, metrics, watch, finalityDepth: config.FINALITY_DEPTH, leases: () => leases.state(), blocked });
     const reconcile = createReconcile({ sql, documents, chain, contracts, log, days: config.RECONCILE_DAYS, perSecond: config.RECONCILE_PER_SECOND });
     const counting = createCounting({ sql, vault, log, documentOf: invoices.documentOf });
+    const { DEPOSIT_URL: depositUrl, DEPOSIT_TOKEN: depositToken, DEPOSIT_KID: kid } = config;
+    const depositing = depositUrl && depositToken ? [createDepositing({ sql, audit, log, to: { url: depositUrl, token: depositToken, kid } })] : [];
     const jobs = [
       createExpiry({ sql, metrics, days: config.IDEMPOTENCY_DAYS }),
       reconcile.job,
       counting,
       createRedLetterJob({ sql, redLetters, issuing, log }),
+      createAuditing({ sql, audit, patienceSeconds: config.AUDIT_PATIENCE_SECONDS }).job,
+      ...depositing,
     ];
     const upkeep = createUpkeep({ jobs, held: leases.lease("upkeep").held, log, metrics });
     const stopping = new AbortController();

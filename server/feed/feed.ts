@@ -19,7 +19,8 @@ export type FeedRow = {
   data: Record<string, unknown>;
   bureau: Record<string, unknown> | null;
   at: Date;
-  tx: string;
+  /** Null of a notice, which no transaction of the chain has told. */
+  tx: string | null;
 };
 
 /** Who reads: every row, or those of an account; `types`: of these alone, undefined is all of them. */
@@ -33,7 +34,8 @@ export type FeedEvent = {
   position: string;
   at: string;
   number?: string;
-  tx: string;
+  /** Absent of what does not come from the chain. */
+  tx?: string;
   block: number;
   logIndex: number;
   data: Record<string, unknown>;
@@ -60,7 +62,7 @@ export function eventOf(row: FeedRow, viewer: Viewer): FeedEvent {
     position,
     at: row.at.toISOString(),
     ...(row.number === null ? {} : { number: row.number }),
-    tx: row.tx,
+    ...(row.tx === null ? {} : { tx: row.tx }),
     block: Number(row.position >> BLOCK_BITS),
     logIndex: Number((row.position >> LOG_BITS) & 0xffffn),
     data: viewer.everything && row.bureau !== null ? { ...row.data, ...row.bureau } : row.data,

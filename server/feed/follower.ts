@@ -16,7 +16,7 @@
  * are in it, or some of ours were held back: then the block's receipts tell which.
  *
  * Only blocks `finalityDepth` behind the head are read: what the chain takes back above that is never seen here, what it takes back
- * below is "forked". No watchers, no filters, no `pending`. Of several processes the one with the lease follows, the others stand
+ * below is "forked". Notices (notices.ts) are told behind the events of a page's last block. No watchers, no filters, no `pending`. Of several processes the one with the lease follows, the others stand
  * by; two that both follow do no harm, for the cursor moves by compare-and-set. Features give the projections.
  */
 import { bloomOf, mayHave } from "../chain/bloom.ts";
@@ -26,6 +26,7 @@ import type { FaultWord } from "../chain/faults.ts";
 import { announce, type Changes, type Json, type Sql, type Tx } from "../db/db.ts";
 import type { Lease } from "../db/leases.ts";
 import type { Log } from "../kernel/log.ts";
+import { NOTICE_INDEX, type PlacedNotice, placedIn } from "./notices.ts";
 
 /** One event as a projection sees it, with what it may write to the feed. */
 export type Applied = ChainEvent & {
@@ -127,7 +128,7 @@ type FeedRow = {
   data: Json;
   bureau: Json;
   at: string;
-  tx: string;
+  tx: string | null;
 };
 
 export function createFollower(deps: Deps): Follower {
@@ -201,8 +202,14 @@ export function createFollower(deps: Deps): Follower {
       for (const run of runsOf(applied)) {
         for (const projection of deps.projections) await projection.on[run[0]?.name ?? ""]?.(tx, run);
       }
+      const notices = await placedIn(tx, from, last.number);
+      for (const [block, of] of Map.groupBy(notices, (notice) => Number(notice.block))) {
+        const time = (headers[block - from] as Header).time;
+        rows.push(...of.map((notice, i) => noticeRow(notice, time, i)));
+      }
+      rows.sort((a, b) => (BigInt(a.position) < BigInt(b.position) ? -1 : 1));
       for (let i = 0; i < rows.length; i += FEED_PAGE) await tellFeed(tx, rows.slice(i, i + FEED_PAGE));
-      if (events.length > 0) await announce(tx, "block");
+      if (rows.length > 0 || events.length > 0) await announce(tx, "block");
       return true;
     });
     if (moved && deps.applied && events.length > 0) {
@@ -263,6 +270,12 @@ export function createFollower(deps: Deps): Follower {
       insert into feed (position, type, number, accounts, data, bureau, at, tx)
       select position, type, number, accounts, data, bureau, at, tx from jsonb_to_recordset(${tx.json(rows)}::jsonb)
         as row (position bigint, type text, number numeric, accounts text[], data jsonb, bureau jsonb, at timestamptz, tx text)`;
+  }
+
+  /** A notice as the feed has it; `place` counts those of its block. */
+  function noticeRow({ block, ...notice }: PlacedNotice, time: number, place: number): FeedRow {
+    const position = (block * LOG_POSITIONS + BigInt(NOTICE_INDEX)) * SUB_POSITIONS + BigInt(place);
+    return { ...notice, position: String(position), at: new Date(time * 1_000).toISOString(), tx: null };
   }
 
   /** The event as projections see it; what they tell of it goes into `rows`. */

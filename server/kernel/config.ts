@@ -58,6 +58,21 @@ const schema = z.object({
     .max(60_000)
     .default(4_000)
     .describe("Of several processes on one database another takes over so long after the one at work was last heard of"),
+  DEPOSIT_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("The gateway that the bureau is at: documents of sealed lots are deposited there"),
+  DEPOSIT_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,256}$/)
+    .optional()
+    .describe("An issuer's API key at that gateway"),
+  DEPOSIT_KID: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{43}$/)
+    .optional()
+    .describe("Thumbprint of the bureau's key; with it no other one is encrypted to"),
+  AUDIT_PATIENCE_SECONDS: z.coerce.number().int().min(1).max(86_400).default(300).describe("How long other gateways may take to deposit a sealed lot"),
   METRICS_TOKEN: z
     .string()
     .regex(/^[\x21-\x7e]{16,256}$/)

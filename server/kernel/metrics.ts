@@ -55,6 +55,10 @@ export const metricTable = {
   onepiao_idempotency_expired_total: { kind: "counter", of: "process", help: "Stored answers that have expired and are deleted" },
   onepiao_upkeep_runs_total: { kind: "counter", of: "process", help: "Runs of upkeep's jobs", labels: ["job", "outcome"] },
   onepiao_reconcile_differences: { kind: "gauge", of: "database", help: "Differences between what is stored and the chain", labels: ["kind"] },
+  onepiao_audit_findings: { kind: "gauge", of: "database", help: "What the bureau's audit has found, as it stands", labels: ["kind"] },
+  onepiao_audit_waiting: { kind: "gauge", of: "database", help: "Sealed lots that the audit waits for documents of" },
+  onepiao_deposits_waiting: { kind: "gauge", of: "database", help: "Lots of this gateway that are not deposited with the bureau yet" },
+  onepiao_deposits_waiting_oldest_seconds: { kind: "gauge", of: "database", help: "Age of the oldest of them" },
   onepiao_reconcile_pass_age_seconds: { kind: "gauge", of: "database", help: "Since a complete comparison came to its end" },
 } as const satisfies Record<string, Spec>;
 

@@ -7,6 +7,7 @@
  */
 import { errorName } from "../chain/contracts.ts";
 import type { Sql } from "../db/db.ts";
+import { findingKinds as auditKinds } from "../features/audit/audit.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import { codeOfChainError } from "../kernel/problems.ts";
 import type { Watch } from "./health.ts";
@@ -105,6 +106,19 @@ export function createGauges(deps: Deps): void {
     metrics.set("onepiao_reconcile_differences", ...Object.keys(findingKinds).map((kind) => ({ labels: { kind }, value: by.get(kind) ?? 0 })));
   }
 
+  async function audit(): Promise<void> {
+    const found = await sql<{ kind: string; n: number }[]>`select kind, count(*)::float8 as n from audit_findings group by kind`;
+    const by = new Map(found.map((one) => [one.kind, one.n]));
+    metrics.set("onepiao_audit_findings", ...auditKinds.map((kind) => ({ labels: { kind }, value: by.get(kind) ?? 0 })));
+    const [row] = await sql.unsafe<{ audited: number; delivered: number; oldest: number }[]>(`
+      select (select count(*) from audit_lots where state = 'waiting')::float8 as audited, count(d.lot)::float8 as delivered,
+             ${seconds("min(to_timestamp(l.time))")} as oldest
+      from deliveries d join lots l on l.first = d.lot where d.delivered_at is null`);
+    metrics.set("onepiao_audit_waiting", { value: row?.audited ?? 0 });
+    metrics.set("onepiao_deposits_waiting", { value: row?.delivered ?? 0 });
+    metrics.set("onepiao_deposits_waiting_oldest_seconds", { value: row?.oldest ?? 0 });
+  }
+
   async function process(): Promise<void> {
     const { busy, idle, waiting } = sql.connections();
     metrics.set("onepiao_db_connections", { labels: { state: "busy" }, value: busy }, { labels: { state: "idle" }, value: idle });
@@ -115,7 +129,7 @@ export function createGauges(deps: Deps): void {
   let last: { at: number; done: Promise<unknown> } | undefined;
   metrics.refresh(async () => {
     if (last === undefined || performance.now() - last.at > freshMs) {
-      last = { at: performance.now(), done: Promise.allSettled([invoices, operations, lanes, chain, webhooks, rest, process].map((one) => one())) };
+      last = { at: performance.now(), done: Promise.allSettled([invoices, operations, lanes, chain, webhooks, rest, audit, process].map((one) => one())) };
     }
     await last.done;
   });

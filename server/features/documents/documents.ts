@@ -37,7 +37,8 @@ const TAG = 16;
 export const documentId = ({ chainId, ledger }: Pick<Deployment, "chainId" | "ledger">, number: string): string =>
   `eip155:${chainId}/${ledger.toLowerCase()}/${number}`;
 
-function bytesOf(aad: string, stored: Buffer): SealedBytes {
+/** What is stored of a document, taken apart. */
+export function bytesOf(aad: string, stored: Buffer): SealedBytes {
   const text = (part: Buffer) => part.toString("base64url");
   return {
     aad,

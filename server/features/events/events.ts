@@ -30,6 +30,7 @@ export const eventTypes: Readonly<Record<string, readonly Role[]>> = {
   "taxpayer.enrolled": roles,
   "taxpayer.suspended": roles,
   "taxpayer.reinstated": roles,
+  "audit.alarm": ["bureau"],
   "quota.set": ["bureau", "issuer"],
   "quota.drawn": ["bureau", "issuer"],
   "quota.given-back": ["bureau", "issuer"],

@@ -26,7 +26,7 @@ export const eventSchema = z
     position: z.string().describe("Its place in the feed, which follows the chain; a decimal number that may go beyond 2^53"),
     at: z.iso.datetime().describe("Time of its block"),
     number: numberSchema.optional().describe("The invoice that it is about"),
-    tx: z.string().describe("The transaction that it is from"),
+    tx: z.string().optional().describe("The transaction that it is from; absent of a notice, which does not come from the chain"),
     block: z.number().int(),
     logIndex: z.number().int(),
     data: z.record(z.string(), z.unknown()).describe("By type"),

@@ -23,7 +23,7 @@ import type { Persons } from "../persons/persons.ts";
 import type { Taxpayers } from "../taxpayers/taxpayers.ts";
 
 /** In what form a document was read. */
-export const readForms = ["list", "json", "shudian", "ubl", "pdf", "qr", "original", "bundle", "archive", "sealed"] as const;
+export const readForms = ["list", "json", "shudian", "ubl", "pdf", "qr", "original", "bundle", "archive", "sealed", "audit"] as const;
 export type ReadForm = (typeof readForms)[number];
 
 export type Grant = { id: string; number: string; grantee: string; giver: string; until: Date | null; created_at: Date };

@@ -125,7 +125,7 @@ export function createInvoices(deps: Deps) {
     },
 
     async history(tx: Tx, number: string) {
-      return tx<{ position: bigint; type: string; data: Record<string, unknown>; at: Date; tx: string }[]>`
+      return tx<{ position: bigint; type: string; data: Record<string, unknown>; at: Date; tx: string | null }[]>`
         select position, type, data, at, tx from feed where number = ${number} order by position limit 1000`;
     },
   };

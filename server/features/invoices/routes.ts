@@ -50,7 +50,9 @@ const full = summary
   })
   .meta({ id: "Invoice" });
 const historySchema = z.object({
-  items: z.array(z.object({ position: z.string(), type: z.string(), at: z.iso.datetime(), tx: z.string(), data: z.record(z.string(), z.unknown()) })),
+  items: z.array(
+    z.object({ position: z.string(), type: z.string(), at: z.iso.datetime(), tx: z.string().optional(), data: z.record(z.string(), z.unknown()) }),
+  ),
 });
 
 /** The document as its reader opens it by itself. */
@@ -160,7 +162,7 @@ export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; 
           position: row.position.toString(),
           type: row.type,
           at: row.at.toISOString(),
-          tx: row.tx,
+          ...(row.tx === null ? {} : { tx: row.tx }),
           data: row.data,
         }));
         return { status: 200, body: { items } };

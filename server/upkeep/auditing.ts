@@ -1,0 +1,106 @@
+/**
+ * The turns of the bureau's auditor: every sealed lot once, in the chain's order, where a bureau is.
+ *
+ * A lot waits until its documents are here and give its root; each try is one SQL transaction in which the lot's row is locked, so sums,
+ * findings and the lot's state change together and once, whoever is killed. Behind by much it catches up lot by lot. What is
+ * judged stands in features/audit/audit.ts.
+ */
+import { setImmediate } from "node:timers/promises";
+import type { Sql } from "../db/db.ts";
+import type { Audit, AuditLot } from "../features/audit/audit.ts";
+import { periodOf } from "../features/taxpayers/taxpayers.ts";
+import type { Job } from "./upkeep.ts";
+
+type Deps = {
+  sql: Sql;
+  audit: Audit;
+  /** So long another gateway may take to deposit a lot. */
+  patienceSeconds: number;
+  everyMs?: number;
+};
+
+export type Auditing = {
+  job: Job;
+  /** Everything up to the cursor's block, once; tells after each lot how many are done. */
+  all(progress: (done: number, of: number) => void, stopping?: AbortSignal): Promise<void>;
+};
+
+/** Lots taken up, and tried, in one turn. */
+const PAGE = 200;
+/** A lot whose documents are not here is tried again after so long, or when something is deposited. */
+const AGAIN = "10 seconds";
+/** Quotas are compared again in every so manieth turn. */
+const QUOTA_TURNS = 30;
+const LAST = "99999999999999999999";
+
+export function createAuditing({ sql, audit, patienceSeconds, everyMs = 1_000 }: Deps): Auditing {
+  let turns = 0;
+
+  /** Takes up lots that were sealed since; how many. */
+  const takeUp = (): Promise<number> =>
+    sql.begin(async (tx) => {
+      await tx`insert into audit_cursor (block, first) values (0, ${LAST}) on conflict do nothing`;
+      const [at] = await tx<{ block: bigint; first: string }[]>`select block, first from audit_cursor for update`;
+      const lots = await tx<{ first: string; block: bigint }[]>`
+        select first, block from lots where block >= ${at?.block ?? 0n} and (block, first) > (${at?.block ?? 0n}, ${at?.first ?? LAST}) order by block, first limit ${PAGE}`;
+      const last = lots[lots.length - 1];
+      if (!last) return 0;
+      await tx`insert into audit_lots (first) select * from unnest(${lots.map((lot) => lot.first)}::numeric[]) on conflict do nothing`;
+      await tx`update audit_cursor set block = ${last.block}, first = ${last.first}`;
+      return lots.length;
+    });
+
+  /** Tries the lot whose turn it is; false when it is nobody's. `anew`: also those that were tried a moment ago. */
+  const tryOne = (bureau: string, since: Date): Promise<boolean> =>
+    sql.begin(async (tx) => {
+      const [lot] = await tx<(AuditLot & { late: boolean })[]>`
+        select l.first, l.count, l.issuer, l.time, l.root, a.since < now() - make_interval(secs => ${patienceSeconds}) as late
+        from audit_lots a join lots l on l.first = a.first
+        where a.state = 'waiting' and (a.tried_at is null or (a.tried_at < ${since} and a.tried_at < now() - ${AGAIN}::interval))
+        order by a.tried_at nulls first, l.block, l.first limit 1 for update of a skip locked`;
+      if (!lot) return false;
+      const done = await audit.judge(tx, bureau, lot, lot.late);
+      await tx`update audit_lots set tried_at = now(), state = ${done ? "summed" : "waiting"} where first = ${lot.first}`;
+      return true;
+    });
+
+  async function judgeQuotas(bureau: string): Promise<void> {
+    // this month and the one before: quota of older ones does not move any more
+    const now = new Date();
+    const before = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1, 1));
+    await sql.begin((tx) => audit.judgeQuotas(tx, bureau, periodOf(before)));
+  }
+
+  return {
+    job: {
+      name: "audit",
+      everyMs,
+      async run(stopping) {
+        const bureau = await audit.bureauOf(sql);
+        if (bureau === undefined) return;
+        const [clock] = await sql<{ now: Date }[]>`select now() as now`;
+        for (let more = true; more && !stopping.aborted; ) {
+          more = (await takeUp()) > 0;
+          while (!stopping.aborted && (await tryOne(bureau, clock?.now ?? new Date()))) await setImmediate();
+        }
+        turns += 1;
+        if (turns % QUOTA_TURNS === 1) await judgeQuotas(bureau);
+      },
+    },
+    async all(progress, stopping) {
+      const bureau = await audit.bureauOf(sql);
+      if (bureau === undefined) throw new Error("No bureau is at this gateway: there is nobody to audit for (node server/cli.ts bureau)");
+      while (!stopping?.aborted && (await takeUp()) > 0) {
+        // as long as there are more
+      }
+      await sql`update audit_lots set tried_at = null where state = 'waiting'`;
+      const [clock] = await sql<{ now: Date }[]>`select now() as now`;
+      for (let done = 0; !stopping?.aborted && (await tryOne(bureau, clock?.now ?? new Date())); ) {
+        done += 1;
+        const { waiting } = await audit.progress(sql);
+        progress(done, done + waiting);
+      }
+      await judgeQuotas(bureau);
+    },
+  };
+}

@@ -1,0 +1,136 @@
+/**
+ * Depositing: delivers the documents of this gateway's sealed lots to the gateway that the bureau is at, so that its auditor can open
+ * them. Once each; what did not arrive is sent again, ever more slowly, and for ever.
+ *
+ * A lot goes in pieces that a request takes; the receiver stores them by number, so a piece that comes twice is as one. The documents
+ * are encrypted to the bureau's key, which is asked for anew from time to time and, where the operator has named its thumbprint,
+ * taken only if it is that one.
+ */
+import type { Sql, Tx } from "../db/db.ts";
+import type { Audit, Deposit } from "../features/audit/audit.ts";
+import type { Log } from "../kernel/log.ts";
+import { isPublicKey, type PublicKey, thumbprint } from "../keys/encryption.ts";
+import type { Job } from "./upkeep.ts";
+
+type Deps = {
+  sql: Sql;
+  audit: Pick<Audit, "ownDeposit">;
+  log: Log;
+  /** Where the bureau is, an issuer's API key there, and the thumbprint of the bureau's key. */
+  to: { url: string; token: string; kid?: string | undefined };
+  everyMs?: number;
+  fetch?: typeof globalThis.fetch;
+};
+
+const PAGE = 100;
+const TIMEOUT_MS = 30_000;
+/** What a request carries: within the receiver's bound on bodies, which is a mebibyte unless its operator says otherwise. */
+const MAX_DOCUMENTS = 200;
+const MAX_BYTES = 700_000;
+const KEY_MEMORY_MS = 60_000;
+const LONGEST_SECONDS = 3_600;
+const LAST = "99999999999999999999";
+
+export function createDepositing(deps: Deps): Job {
+  const { sql, audit, log, to, fetch = globalThis.fetch } = deps;
+  let known: { jwk: PublicKey; until: number } | undefined;
+
+  async function ask(path: string, body?: { value: unknown; key: string }): Promise<unknown> {
+    const response = await fetch(new URL(path, to.url), {
+      method: body === undefined ? "GET" : "POST",
+      redirect: "error",
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      headers: {
+        authorization: `Bearer ${to.token}`,
+        ...(body === undefined ? {} : { "content-type": "application/json", "idempotency-key": body.key }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body.value) }),
+    });
+    const answer = (await response.json().catch(() => ({}))) as { code?: unknown };
+    if (!response.ok) throw new Error(`the bureau's gateway answers ${response.status} ${String(answer.code ?? "")}`.trim());
+    return answer;
+  }
+
+  async function bureauKey(): Promise<PublicKey> {
+    if (known !== undefined && known.until > performance.now()) return known.jwk;
+    const { jwk } = (await ask("/v1/deposits/key")) as { jwk: PublicKey };
+    if (!(await isPublicKey(jwk))) throw new Error("the bureau's gateway gives no public key");
+    if (to.kid !== undefined && (await thumbprint(jwk)) !== to.kid) throw new Error("the bureau's key is not the one that DEPOSIT_KID names");
+    known = { jwk, until: performance.now() + KEY_MEMORY_MS };
+    return jwk;
+  }
+
+  /** Notes the lots that were sealed here since. */
+  const takeUp = (): Promise<number> =>
+    sql.begin(async (tx) => {
+      await tx`insert into delivery_cursor (block, first) values (0, ${LAST}) on conflict do nothing`;
+      const [at] = await tx<{ block: bigint; first: string }[]>`select block, first from delivery_cursor for update`;
+      const lots = await tx<{ first: string; block: bigint; ours: boolean }[]>`
+        select l.first, l.block, exists (select 1 from sealings s where s.first = l.first and s.root = l.root) as ours from lots l
+        where l.block >= ${at?.block ?? 0n} and (l.block, l.first) > (${at?.block ?? 0n}, ${at?.first ?? LAST}) order by l.block, l.first limit ${PAGE}`;
+      const last = lots[lots.length - 1];
+      if (!last) return 0;
+      const ours = lots.filter((lot) => lot.ours).map((lot) => lot.first);
+      await tx`insert into deliveries (lot) select * from unnest(${ours}::numeric[]) on conflict do nothing`;
+      await tx`update delivery_cursor set block = ${last.block}, first = ${last.first}`;
+      return lots.length;
+    });
+
+  function* piecesOf({ lot, key, documents }: Deposit): Generator<Deposit> {
+    let [piece, bytes]: [Deposit["documents"][number][], number] = [[], 0];
+    for (const document of documents) {
+      const size = JSON.stringify(document).length;
+      if (piece.length > 0 && (piece.length === MAX_DOCUMENTS || bytes + size > MAX_BYTES)) {
+        yield { lot, key, documents: piece };
+        [piece, bytes] = [[], 0];
+      }
+      piece.push(document);
+      bytes += size;
+    }
+    if (piece.length > 0) yield { lot, key, documents: piece };
+  }
+
+  async function deliver(first: string, count: number): Promise<void> {
+    const jwk = await bureauKey();
+    const deposit = await audit.ownDeposit(sql as Tx, jwk, { first, count });
+    if (deposit === undefined) throw new Error("not all of its documents are here");
+    // another try is another request: it has another key of the lot in it
+    for (const piece of piecesOf(deposit)) await ask("/v1/deposits", { value: piece, key: crypto.randomUUID() });
+  }
+
+  /** Delivers the lots whose turn it is; false when there are none. */
+  async function some(stopping: AbortSignal): Promise<boolean> {
+    const due = await sql<{ lot: string; count: number; tries: number }[]>`
+      select d.lot, l.count, d.tries from deliveries d join lots l on l.first = d.lot
+      where d.delivered_at is null and d.next_at <= now() order by d.next_at, d.lot limit ${PAGE}`;
+    for (const { lot, count, tries } of due) {
+      if (stopping.aborted) return false;
+      try {
+        await deliver(lot, count);
+        await sql`update deliveries set delivered_at = now(), tries = tries + 1, error = null where lot = ${lot}`;
+      } catch (cause) {
+        const error = (cause as Error).message;
+        const seconds = Math.min(LONGEST_SECONDS, 2 ** Math.min(tries, 12));
+        await sql`update deliveries set tries = tries + 1, error = ${error}, next_at = now() + make_interval(secs => ${seconds}) where lot = ${lot}`;
+        log.warn({ lot, tries: tries + 1, error }, "a lot could not be deposited");
+        known = undefined;
+        // the next one would fare no better
+        return false;
+      }
+    }
+    return due.length > 0;
+  }
+
+  return {
+    name: "depositing",
+    everyMs: deps.everyMs ?? 1_000,
+    async run(stopping) {
+      while (!stopping.aborted && (await takeUp()) > 0) {
+        // as long as there are more
+      }
+      while (await some(stopping)) {
+        // as long as there are more
+      }
+    },
+  };
+}

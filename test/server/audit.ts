@@ -1,0 +1,303 @@
+/**
+ * The bureau's auditor on a real network: lots of the bureau's own gateway, and of another organisation's that deposits its documents;
+ * everything that an issuer or its gateway could hide is an alarm.
+ */
+import { randomInt } from "node:crypto";
+import { expect } from "chai";
+import { createContracts } from "../../server/chain/contracts.ts";
+import { createAudit, type Deposit } from "../../server/features/audit/audit.ts";
+import { createDocuments } from "../../server/features/documents/documents.ts";
+import { createTaxpayers } from "../../server/features/taxpayers/taxpayers.ts";
+import { projections } from "../../server/gateway.ts";
+import { createLog } from "../../server/kernel/log.ts";
+import { createEncryptionKeys, type PublicKey } from "../../server/keys/encryption.ts";
+import { openVault } from "../../server/keys/vault.ts";
+import { checkProjections } from "../../server/operator/rebuild.ts";
+import { createAuditing } from "../../server/upkeep/auditing.ts";
+import { createDepositing } from "../../server/upkeep/depositing.ts";
+import { call, callAt, invoiceOf, issued, type Loose, must, sandbox, type TestParty, taxpayer } from "./network.ts";
+import { chain, database, month, period, refused, until } from "./observe.ts";
+import { openSecondGateway, type SecondGateway } from "./support/second-gateway.ts";
+
+describe("the bureau's audit", function () {
+  this.timeout(120_000);
+  let second: SecondGateway;
+  let firm: TestParty;
+  const silent = createLog("silent");
+
+  const quotaRow = async (issuer: { index: number }): Promise<Loose> =>
+    (await must(call("GET", `/v1/audit/quotas?period=${month()}&after=${issuer.index - 1}&limit=1`))).items.find((one: Loose) => one.issuer === issuer.index);
+  const findingsOf = async (issuer: { index: number }): Promise<string[]> =>
+    (await must(call("GET", "/v1/audit"))).findings.filter((one: Loose) => one.issuer === issuer.index).map((one: Loose) => `${one.kind} ${one.subject}`);
+  const alarmsOf = async (issuer: { index: number }): Promise<string[]> => {
+    const rows = await (await database())<
+      { data: Loose }[]
+    >`select data from feed where type = 'audit.alarm' and (data->>'issuer')::int = ${issuer.index} order by position`;
+    return rows.map(({ data }) => `${data.kind} ${data.subject}`);
+  };
+  const issuedSums = (issuer: { index: number }, expected: { invoices: number; gross: string; tax: string }) =>
+    until(`the audit of issuer ${issuer.index} has ${expected.gross}`, async () => {
+      const issued = (await quotaRow(issuer))?.issued;
+      return issued?.gross === expected.gross && issued.invoices === expected.invoices && issued.tax === expected.tax;
+    });
+  const issueAt = (gateway: SecondGateway, by: TestParty, more: Record<string, unknown> = {}, buyer: { taxId?: string; name: string } = { name: "个人" }) =>
+    callAt(gateway.url, "POST", "/v1/invoices", invoiceOf(by, buyer, { holder: by.account, ...more }), { token: by.token });
+  const lotOf = (number: string): Promise<string> =>
+    until(`the lot of ${number} is known`, async () => {
+      const [row] = await database().then(
+        (sql) => sql<{ first: string }[]>`select first from lots where first <= ${number} and first + count > ${number}::numeric`,
+      );
+      return row?.first;
+    });
+  /** What the second gateway would deposit, for tests that deposit by hand. */
+  async function depositOf(gateway: SecondGateway, first: string, by: string): Promise<Deposit> {
+    const { deployment } = await sandbox();
+    const { jwk } = await must(call("GET", "/v1/deposits/key", undefined, { token: by }));
+    const [lot] = await gateway.sql<{ first: string; count: number }[]>`select first, count from lots where first = ${first}`;
+    return (await partsOf(gateway, deployment).ownDeposit(gateway.sql, jwk as PublicKey, lot as { first: string; count: number })) as Deposit;
+  }
+  function partsOf({ vault, keys }: Pick<SecondGateway, "vault" | "keys">, deployment: Awaited<ReturnType<typeof sandbox>>["deployment"]) {
+    const encryption = createEncryptionKeys({ vault });
+    const documents = createDocuments({ vault, keys: encryption, deployment });
+    const taxpayers = createTaxpayers({ vault, keys, drawStep: 1n });
+    return createAudit({ vault, keys: encryption, documents, taxpayers, contracts: createContracts(deployment), log: silent });
+  }
+  const late = (first: string) =>
+    database().then((sql) => sql`update audit_lots set since = now() - interval '1 hour', tried_at = null where first = ${first}`);
+
+  before(async () => {
+    // it deposits when it is told to: by the tests
+    [second, firm] = await Promise.all([openSecondGateway(), taxpayer("精密制造", ["employer"])]);
+  });
+
+  it("lots of the bureau's own gateway are opened and added up, red letters taken off, and the reading is in the log", async () => {
+    const shop = await taxpayer("茶餐厅", ["issuer"]);
+    const numbers = await Promise.all(Array.from({ length: 5 }, () => issued(shop, firm)));
+    await issuedSums(shop, { invoices: 5, gross: "1000.00", tax: "56.60" });
+    const negative = {
+      lines: [{ name: "*餐饮服务*餐费", quantity: "-1", unitPrice: "188.68", amount: "-188.68", taxRate: "0.06", tax: "-11.32" }],
+      totals: { net: "-188.68", tax: "-11.32", gross: "-200.00" },
+    };
+    await must(call("POST", "/v1/invoices", invoiceOf(shop, firm, { ...negative, reverses: { number: numbers[2] } }), { token: shop.token }));
+    await issuedSums(shop, { invoices: 6, gross: "800.00", tax: "45.28" });
+    expect(await findingsOf(shop)).deep.equals([]);
+    const { items } = await must(call("GET", `/v1/invoices/${numbers[0]}/reads`, undefined, { token: firm.token }));
+    const { bureau } = await sandbox();
+    expect(items.map((one: Loose) => `${one.account} ${one.form}`)).includes(`${bureau.account} audit`);
+  });
+
+  it("a lot sealed through another gateway is added up when that gateway has deposited it, once, however often it comes", async () => {
+    const cafe = await second.taxpayer("咖啡馆", ["issuer"]);
+    const { number } = await must(issueAt(second, cafe));
+    const first = await lotOf(number);
+    await until("the lot is taken up", async () => (await (await database())`select 1 from audit_lots where first = ${first}`).length > 0);
+    expect((await quotaRow(cafe))?.issued.invoices).equals(0);
+    const { url } = await sandbox();
+    let posts = 0;
+    const job = createDepositing({
+      sql: second.sql,
+      audit: partsOf(second, (await sandbox()).deployment),
+      log: silent,
+      to: { url, token: cafe.elsewhere },
+      // the answer to the first one is lost on its way
+      fetch: async (input, init) => {
+        const answer = await fetch(input, init);
+        if (init?.method === "POST" && ++posts === 1) throw new Error("the connection broke");
+        return answer;
+      },
+    });
+    await until("all is deposited", async () => {
+      await job.run(new AbortController().signal);
+      const [left] = await second.sql<{ n: number }[]>`select count(*)::int as n from deliveries where delivered_at is null`;
+      return left?.n === 0;
+    });
+    expect(posts).greaterThan(1);
+    await issuedSums(cafe, { invoices: 1, gross: "200.00", tax: "11.32" });
+    const again = await depositOf(second, first, cafe.elsewhere);
+    const reply = await must(call("POST", "/v1/deposits", again, { token: cafe.elsewhere }));
+    expect(reply).deep.equals({ lot: first, received: 1, count: 1 });
+    await must(issueAt(second, cafe));
+    await until("and the next one", async () => {
+      await job.run(new AbortController().signal);
+      return (await quotaRow(cafe))?.issued.invoices === 2;
+    });
+    expect((await quotaRow(cafe)).issued.gross).equals("400.00");
+    expect(await findingsOf(cafe)).deep.equals([]);
+  });
+
+  it("documents that do not come in time are an alarm, which is over when they come", async () => {
+    const late1 = await second.taxpayer("迟交商行", ["issuer"]);
+    const { number } = await must(issueAt(second, late1));
+    const first = await lotOf(number);
+    await until("the lot is taken up", async () => (await (await database())`select 1 from audit_lots where first = ${first}`).length > 0);
+    await late(first);
+    await until("the alarm is raised", async () => (await findingsOf(late1)).includes(`documents-missing ${first}`));
+    await until("the bureau's feed tells it", async () => (await alarmsOf(late1)).length === 1);
+    const page = await must(call("GET", "/v1/events?types=audit.alarm&limit=100"));
+    const told = page.items.find((one: Loose) => one.data.issuer === late1.index);
+    expect(told.data).deep.equals({ kind: "documents-missing", issuer: late1.index, subject: first });
+    expect(told).not.to.have.property("tx");
+    // nobody else is told
+    refused(await call("GET", "/v1/audit", undefined, { token: late1.elsewhere }), "forbidden");
+    const theirs = await must(call("GET", "/v1/events?limit=100", undefined, { token: late1.elsewhere }));
+    expect(theirs.items.filter((one: Loose) => one.type === "audit.alarm")).deep.equals([]);
+    await must(call("POST", "/v1/deposits", await depositOf(second, first, late1.elsewhere), { token: late1.elsewhere }));
+    await issuedSums(late1, { invoices: 1, gross: "200.00", tax: "11.32" });
+    expect(await findingsOf(late1)).deep.equals([]);
+  });
+
+  it("a deposit that is not what was sealed is an alarm; another issuer's deposit does not stand in the way of the right one", async () => {
+    const [victim, rival] = [await second.taxpayer("受害商行", ["issuer"]), await second.taxpayer("对手商行", ["issuer"])];
+    const { number } = await must(issueAt(second, victim));
+    const first = await lotOf(number);
+    const right = await depositOf(second, first, victim.elsewhere);
+    const wrong: Deposit = { ...right, documents: right.documents.map((one) => ({ ...one, holder: rival.account })) };
+    await must(call("POST", "/v1/deposits", wrong, { token: rival.elsewhere }));
+    await until("the alarm is raised", async () => (await findingsOf(victim)).includes(`documents-differ ${first}`));
+    expect((await quotaRow(victim))?.issued.invoices).equals(0);
+    await must(call("POST", "/v1/deposits", right, { token: victim.elsewhere }));
+    await issuedSums(victim, { invoices: 1, gross: "200.00", tax: "11.32" });
+    expect(await findingsOf(victim)).deep.equals([]);
+  });
+
+  it("a deposit is refused by the field that is wrong", async () => {
+    const cafe = await second.taxpayer("错单商行", ["issuer"]);
+    const { number } = await must(issueAt(second, cafe));
+    const first = await lotOf(number);
+    const right = await depositOf(second, first, cafe.elsewhere);
+    const [one] = right.documents as [Deposit["documents"][0]];
+    const post = (body: unknown, token = cafe.elsewhere) => call("POST", "/v1/deposits", body, { token });
+    const field = (name: string, rule: string) => ({ field: name, rule });
+    refused(await post({ ...right, key: `${right.key.slice(0, -4)}AAAA` }), "invalid-request", field("/key", "lot-key"));
+    refused(
+      await post({ ...right, documents: [{ ...one, number: (BigInt(number) + 5n).toString() }] }),
+      "invalid-request",
+      field("/documents/0/number", "in-lot"),
+    );
+    refused(await post({ ...right, documents: [one, { ...one, key: `AAAA${one.key.slice(4)}` }] }), "invalid-request", field("/documents/1", "opens"));
+    const elsewhere = { ...one.document, aad: one.document.aad.replace(/\d+$/, "26442000000000000001") };
+    refused(await post({ ...right, documents: [{ ...one, document: elsewhere }] }), "invalid-request", field("/documents/0", "opens"));
+    refused(await post({ ...right, lot: "26442999999999999999" }), "lot-unknown");
+    refused(await post({ ...right, documents: [] }), "invalid-request");
+    refused(await post(right, firm.token), "forbidden");
+    // a gateway without a bureau takes none
+    refused(await callAt(second.url, "POST", "/v1/deposits", right, { token: cafe.token }), "not-found");
+    expect(await (await database())`select 1 from deposits where lot = ${first}`).lengthOf(0);
+  });
+
+  it("an issuer whose gateway lets it issue beyond what was drawn is an alarm", async () => {
+    const greedy = await second.taxpayer("超额商行", ["issuer"], "300.00");
+    const job = createDepositing({
+      sql: second.sql,
+      audit: partsOf(second, (await sandbox()).deployment),
+      log: silent,
+      to: { url: (await sandbox()).url, token: greedy.elsewhere },
+    });
+    await must(issueAt(second, greedy));
+    refused(await issueAt(second, greedy), "quota-exceeded");
+    // a gateway that forgets what it has booked
+    await second.sql`delete from quota_use where taxpayer = ${greedy.index}`;
+    await must(issueAt(second, greedy));
+    await until("the alarm is raised", async () => {
+      await job.run(new AbortController().signal);
+      return (await findingsOf(greedy)).includes(`quota-exceeded ${period()}`);
+    });
+    const row = await quotaRow(greedy);
+    expect([row.granted, row.drawn, row.issued.gross, row.issued.invoices]).deep.equals(["300.00", "300.00", "400.00", 2]);
+    // the bureau grants more and it is drawn: over
+    await must(call("PUT", `/v1/taxpayers/${greedy.taxId}/quota`, { period: month(), granted: "1000.00" }));
+    await must(callAt(second.url, "POST", `/v1/taxpayers/${greedy.taxId}/quota/draws`, { period: month(), amount: "700.00" }, { token: greedy.token }));
+    await until("the alarm is over", async () => {
+      await must(issueAt(second, greedy));
+      await job.run(new AbortController().signal);
+      return (await findingsOf(greedy)).length === 0;
+    });
+  });
+
+  it("documents of an issuer that are not its own, or break a rule, and red letters that take back too much are alarms", async () => {
+    const shop = await taxpayer("改单商行", ["issuer"]);
+    const place = await sandbox();
+    const sql = await database();
+    const vault = await openVault(sql, place.config.MASTER_KEY);
+    const audit = partsOf({ vault, keys: undefined as never }, place.deployment);
+    const number = await issued(shop, firm);
+    await issuedSums(shop, { invoices: 1, gross: "200.00", tax: "11.32" });
+    // what a gateway that checks nothing could have sealed: judged on a copy of the network's tables that is thrown away
+    const { contentHash } = await import("../../server/proofs/parts.ts");
+    const { leafHash, lotTree } = await import("../../server/chain/tree.ts");
+    const documents = createDocuments({ vault, keys: createEncryptionKeys({ vault }), deployment: place.deployment });
+    const judged = async (change: (document: Loose) => Loose, reverses: string | null = null): Promise<string[]> => {
+      const undone = new Error("undo");
+      let found: string[] = [];
+      await sql
+        .begin(async (tx) => {
+          const [row] = await tx<Loose[]>`select * from invoices where number = ${number}`;
+          const document = change(documents.open(number, row.document));
+          const content = contentHash(row.salt, document);
+          const root = lotTree([leafHash({ content, holder: row.leaf_holder, buyer: row.leaf_buyer })]).root;
+          await tx`update invoices set content = ${content}, document = ${documents.seal(number, JSON.stringify(document))}, reverses = ${reverses} where number = ${number}`;
+          const [lot] = await tx<Loose[]>`select first, 1 as count, issuer, time from lots where first = ${number}`;
+          expect(await audit.judge(tx, place.bureau.account, { ...lot, root }, false)).equals(true);
+          found = (await tx<{ kind: string }[]>`select kind from audit_findings where issuer = ${shop.index} order by kind`).map((one) => one.kind);
+          throw undone;
+        })
+        .catch((error: unknown) => {
+          if (error !== undone) throw error;
+        });
+      return found;
+    };
+    expect(await judged((document) => document)).deep.equals([]);
+    expect(await judged((document) => ({ ...document, totals: { ...document.totals, gross: "1.00" } }))).deep.equals(["document-invalid"]);
+    expect(await judged((document) => ({ ...document, seller: { ...document.seller, taxId: firm.taxId } }))).deep.equals(["document-invalid"]);
+    const other = await issued(shop, firm);
+    const red = (gross: string) => (document: Loose) => ({
+      ...document,
+      lines: [{ name: "*餐饮服务*餐费", amount: gross, taxRate: "免税", tax: "0.00" }],
+      totals: { net: gross, tax: "0.00", gross },
+      reverses: { number: other },
+    });
+    expect(await judged(red("-200.00"), other)).deep.equals([]);
+    expect(await judged(red("-200.01"), other)).deep.equals(["red-letter-exceeds"]);
+  });
+
+  it("the auditor is killed at any moment and started again, several at once: every lot counts once", async () => {
+    const busy = await taxpayer("忙碌商行", ["issuer"]);
+    const place = await sandbox();
+    const sql = await database();
+    for (let round = 0; round < 4; round += 1) await Promise.all(Array.from({ length: 3 }, () => issued(busy, firm)));
+    await issuedSums(busy, { invoices: 12, gross: "2400.00", tax: "135.84" });
+    // begun anew for this issuer, by three that break off in the middle again and again
+    const vault = await openVault(sql, place.config.MASTER_KEY);
+    const breaking = { ...vault, seal: (...sealed: Parameters<typeof vault.seal>) => (randomInt(3) === 0 ? fail() : vault.seal(...sealed)) };
+    const fail = (): never => {
+      throw new Error("killed");
+    };
+    await sql.begin(async (tx) => {
+      await tx`delete from audit_sums where issuer = ${busy.index}`;
+      await tx`update audit_lots a set state = 'waiting', tried_at = null from lots l where l.first = a.first and l.issuer = ${busy.index}`;
+    });
+    const one = () => createAuditing({ sql, audit: partsOf({ vault: breaking, keys: undefined as never }, place.deployment), patienceSeconds: 300 });
+    await until("all is added up", async () => {
+      await Promise.allSettled([one(), one(), one()].map((auditing) => auditing.job.run(new AbortController().signal)));
+      return (await quotaRow(busy))?.issued.invoices >= 12;
+    });
+    await issuedSums(busy, { invoices: 12, gross: "2400.00", tax: "135.84" });
+  });
+
+  it("alarms keep their place in the feed when the projections are replayed", async () => {
+    const { databaseUrl, deployment } = await sandbox();
+    const alarms = await (await database())`select 1 from feed where type = 'audit.alarm'`;
+    expect(alarms.length).greaterThan(1);
+    const { differences } = await checkProjections({
+      sql: await database(),
+      databaseUrl,
+      chain: await chain(),
+      contracts: createContracts(deployment),
+      projections,
+      log: silent,
+      finalityDepth: 0,
+      progress: () => {},
+    });
+    expect(differences).deep.equals([]);
+  });
+});

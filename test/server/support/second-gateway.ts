@@ -1,0 +1,74 @@
+/**
+ * Another organisation's gateway on the sandbox's chain: a process of its own in all but name, with a database and a master key of its
+ * own and no bureau.
+ */
+import { randomBytes } from "node:crypto";
+import { Wallet } from "ethers";
+import { migrate, openDb } from "../../../server/db/db.ts";
+import { startGateway } from "../../../server/gateway.ts";
+import type { Role } from "../../../server/kernel/api.ts";
+import { readConfig } from "../../../server/kernel/config.ts";
+import { createApiKey } from "../../../server/keys/api-keys.ts";
+import { createKeystore } from "../../../server/keys/keystore.ts";
+import { openVault } from "../../../server/keys/vault.ts";
+import { call, closeAtEnd, freshTaxId, must, sandbox, type TestParty } from "../network.ts";
+
+export type SecondGateway = Awaited<ReturnType<typeof openSecondGateway>>;
+
+export async function openSecondGateway(settings: Record<string, string> = {}) {
+  const place = await sandbox();
+  const admin = openDb(place.databaseUrl, { connections: 1 });
+  const name = `second_${randomBytes(6).toString("hex")}`;
+  await admin.unsafe(`create database ${name}`);
+  const url = place.databaseUrl.replace(/\/[^/]*$/, `/${name}`);
+  const sql = openDb(url, { connections: 4 });
+  await migrate(sql);
+  const config = readConfig({
+    RPC_URL: place.rpcUrl,
+    DATABASE_URL: url,
+    MASTER_KEY: randomBytes(32).toString("hex"),
+    DEPLOYMENT: "sandbox",
+    PORT: "0",
+    LOG_LEVEL: "silent",
+    POLL_MS: "50",
+    LOT_AGE_MS: "100",
+    RATE_PER_MINUTE: "100000",
+    ...settings,
+  });
+  const vault = await openVault(sql, config.MASTER_KEY);
+  const keys = createKeystore({ sql, vault });
+  const gateway = await startGateway(config, place.deployment);
+  closeAtEnd(async () => {
+    await gateway.stop();
+    await sql.end({ timeout: 1 });
+    await admin.unsafe(`drop database ${name} with (force)`);
+    await admin.end();
+  });
+  return {
+    url: gateway.url,
+    sql,
+    vault,
+    keys,
+    config,
+    /** A taxpayer that the sandbox's bureau has enrolled, and whose key is with this gateway. `token` is of this gateway, `elsewhere` of the bureau's. */
+    async taxpayer(called: string, capabilities: ("issuer" | "employer")[], quota = "1000000.00"): Promise<TestParty & { elsewhere: string }> {
+      const wallet = Wallet.createRandom();
+      const taxId = freshTaxId();
+      const made = await must(call("POST", "/v1/taxpayers", { name: called, taxId, capabilities, key: { custody: "own", address: wallet.address } }));
+      const { token: elsewhere } = await must(call("POST", "/v1/api-keys", { account: made.account, roles: [...capabilities, "holder"] }));
+      if (capabilities.includes("issuer")) {
+        const period = new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 7);
+        await must(call("PUT", `/v1/taxpayers/${taxId}/quota`, { period, granted: quota }));
+        await must(call("POST", `/v1/taxpayers/${taxId}/segments`, { length: 10_000 }));
+      }
+      await sql.begin((tx) => keys.take(tx, wallet.privateKey));
+      const identity = { name: called, taxId, region: "44", currency: "CNY", salt: randomBytes(32).toString("hex") };
+      await sql`
+        insert into parties (account, kind, tax_id_blind, sealed, created_by)
+        values (${made.account}, 'taxpayer', ${vault.blind("tax-id", taxId)}, ${vault.seal("parties", made.account, JSON.stringify(identity))}, ${made.account})`;
+      const roles: Role[] = [...capabilities, "holder"];
+      const token = await createApiKey(sql, { account: made.account, roles, createdBy: made.account });
+      return { taxId, account: made.account, index: made.index, token, name: called, elsewhere };
+    },
+  };
+}
