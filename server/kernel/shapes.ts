@@ -35,3 +35,13 @@ export const positionSchema = z
   .regex(/^\d{1,18}$/, "position-format")
   .transform((text) => BigInt(text))
   .meta({ id: "Position", description: "A place in the feed, as an event or a page gives it", example: "3616131121152" });
+const sealedBytes = z.object({ aad: z.string(), iv: z.string(), ciphertext: z.string(), tag: z.string() }).meta({ id: "SealedBytes" });
+/** A document as a reader gets it that opens it by itself. */
+export const sealedDocumentSchema = z
+  .object({
+    number: numberSchema,
+    salt: z.string().describe("32 bytes in 0x-hex: what the parts' salts follow from"),
+    key: z.string().describe("The content key: a JWE to the caller's key; in a lot, under the lot's key (RFC 3394), base64url"),
+    document: sealedBytes.describe("AES-256-GCM, base64url; aad is authenticated as it stands"),
+  })
+  .meta({ id: "SealedDocument" });

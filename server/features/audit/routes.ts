@@ -2,8 +2,7 @@
 import { z } from "zod";
 import type { Tx } from "../../db/db.ts";
 import { type Route, routeFor } from "../../kernel/api.ts";
-import { accountSchema, numberSchema } from "../../kernel/shapes.ts";
-import { sealedDocument } from "../documents/routes.ts";
+import { accountSchema, numberSchema, sealedDocumentSchema } from "../../kernel/shapes.ts";
 import { type Audit, findingKinds } from "./audit.ts";
 
 const route = routeFor<Tx>();
@@ -16,7 +15,7 @@ const base64url = (bytes: number) =>
     .max(Math.ceil((bytes * 4) / 3));
 const deposited = z
   .strictObject({
-    ...sealedDocument.shape,
+    ...sealedDocumentSchema.shape,
     salt: z.string().regex(/^0x[0-9a-fA-F]{64}$/, "salt-format"),
     key: base64url(40).describe("The content key under the lot's key (RFC 3394)"),
     document: z.strictObject({ aad: z.string().max(200), iv: base64url(12), ciphertext: base64url(12_000_000), tag: base64url(16) }),

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Tx } from "../../db/db.ts";
 import { type Route, roles, routeFor } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
-import { numberSchema } from "../../kernel/shapes.ts";
+import { numberSchema, sealedDocumentSchema } from "../../kernel/shapes.ts";
 import type { Grants } from "../grants/grants.ts";
 import type { Documents } from "./documents.ts";
 
@@ -15,16 +15,9 @@ const jwk = z
   .strictObject({ kty: z.enum(["OKP", "EC"]), crv: z.enum(["X25519", "P-256"]), x: coordinate, y: coordinate.optional() })
   .meta({ id: "PublicKey", description: "A public JWK (RFC 7517): OKP X25519, or EC P-256" });
 const kept = z.object({ kid: z.string().describe("Thumbprint (RFC 7638)"), jwk });
-const sealedBytes = z.object({ aad: z.string(), iv: z.string(), ciphertext: z.string(), tag: z.string() }).meta({ id: "SealedBytes" });
-export const sealedDocument = z
-  .object({
-    number: numberSchema,
-    salt: z.string().describe("32 bytes in 0x-hex: what the parts' salts follow from"),
-    key: z.string().describe("The content key: a JWE to the caller's key; in a lot, under the lot's key (RFC 3394), base64url"),
-    document: sealedBytes.describe("AES-256-GCM, base64url; aad is authenticated as it stands"),
-  })
-  .meta({ id: "SealedDocument" });
-const sealedLot = z.object({ first: numberSchema, count: z.number().int(), key: z.string(), documents: z.array(sealedDocument) }).meta({ id: "SealedLot" });
+const sealedLot = z
+  .object({ first: numberSchema, count: z.number().int(), key: z.string(), documents: z.array(sealedDocumentSchema) })
+  .meta({ id: "SealedLot" });
 
 export function documentRoutes(documents: Documents, grants: Grants): Route<Tx>[] {
   return [
