@@ -154,7 +154,9 @@ function putParty(draft: Draft, to: "/seller" | "/buyer", from: string): void {
   const legal = draft.find(party, "cac:PartyLegalEntity/cbc:CompanyID", path).element;
   const others = schemes.filter((scheme) => scheme !== taxed).map((scheme) => draft.find(scheme, "cbc:CompanyID").element);
   const named = draft.all(party, "cac:PartyIdentification").map((each) => draft.find(each, "cbc:ID").element);
-  const identifiers = [...named, legal, ...others].filter((each) => each !== undefined && each.text !== "");
+  // a seller's tax id said once more is no identifier of its own
+  const again = (each: Element) => to === "/seller" && each.text === company.element?.text;
+  const identifiers = [...named, legal, ...others].filter((each) => each !== undefined && each.text !== "" && !again(each));
   for (const [index, each] of identifiers.entries()) if (each) putIdentifier(draft, `${to}/identifiers/${index}`, each);
 
   const address = draft.find(party, "cac:PostalAddress", path);

@@ -5,8 +5,8 @@
  * - `cbc:ID` is the issuer's own id, or the gateway's number when there is none; the number stands in a reference of its own
  *   (BT-18, type code 130), which the reader knows and does not take for an attachment.
  * - Tax: a document taxed line by line gets a TaxSubtotal for each category and rate, with the sum of its lines' own tax, so
- *   that totals stay the document's to the cent. A part that differs from taxable × rate by more than a cent (BR-CO-17; many
- *   small lines, each rounded) cannot be written: `ublObstacles`.
+ *   that totals stay the document's to the cent. A part may differ from taxable × rate by what rounding line by line makes of it
+ *   (`roundingSlack`); one that differs by more (BR-CO-17) cannot be written: `ublObstacles`.
  * - Categories where none is given: E for 免税, O for 不征税, Z for a rate of 0, S for any other. Where all is O, tax ids
  *   stand outside of the scheme VAT (BR-O-02): the buyer's is then its legal registration.
  * - A line without quantity is one of its amount; a discount line is minus one. Payment terms, a country, a unit, a reason of
@@ -14,13 +14,17 @@
  * - A red letter is a 384 with a BillingReference.
  * Left out: kind, drawer, tax bureau, passengers, amounts in figures, the buyer's bank, the bytes of attachments. A phone
  * becomes the contact's; specification and unit in words become item attributes (BG-32), which are not read back.
- * Does not own: the arithmetic of a document (rules.ts); codes are not compared with UN/ECE's and ISO's lists.
+ * Codes that are in no list of theirs (codes.ts) are words here: a unit is C62, a reason is a text, an identifier has no scheme; an
+ * electronic address without a known kind of scheme, and a buyer's identifiers beyond the second, are left out.
+ * Does not own: the arithmetic of a document (rules.ts). What this gives is checked by `npm run validate:ubl`.
  */
 import { amountTimesRate, formatMoney, fractionToPercent, parseMoney } from "../kernel/money.ts";
 import type { Violation } from "../kernel/problems.ts";
 import { isChineseTaxId } from "../kernel/tax-id.ts";
+import { allowanceReasons, chargeReasons, countries, unitCodes } from "./codes.ts";
 import { exempt, type InvoiceDocument, type InvoiceLine, notTaxed } from "./document.ts";
 import { add, type Branch, branch, fill, put, render, type Sequences } from "./markup.ts";
+import { roundingSlack } from "./rules.ts";
 import { numberReference, ublNamespace, ublNamespaces, ublRows } from "./ubl.ts";
 import type { Numbers } from "./write.ts";
 
@@ -70,8 +74,8 @@ const sequences: Sequences = {
   "cac:Price": "cbc:PriceAmount cbc:BaseQuantity",
 };
 
-/** Units in words that have a code of UN/ECE Recommendation 20; what is neither here nor shaped like a code is C62, one. */
-const unitCodes: ReadonlyMap<string, string> = new Map([
+/** Units in words that have a code of UN/ECE Recommendation 20; what is neither here nor a code itself is C62, one. */
+const unitWords: ReadonlyMap<string, string> = new Map([
   ["千克", "KGM"],
   ["公斤", "KGM"],
   ["克", "GRM"],
@@ -90,7 +94,7 @@ const unitCodes: ReadonlyMap<string, string> = new Map([
   ["月", "MON"],
   ["年", "ANN"],
 ]);
-const unitOf = ({ unit }: InvoiceLine): string => (unit === undefined ? "C62" : (unitCodes.get(unit) ?? (/^[A-Z0-9]{2,3}$/.test(unit) ? unit : "C62")));
+const unitOf = ({ unit = "C62" }: InvoiceLine): string => unitWords.get(unit) ?? (unitCodes.has(unit) ? unit : "C62");
 
 /** Why no tax is due, for the categories of which EN 16931 wants a reason and no document gives one. */
 const reasons: Readonly<Record<string, string>> = {
@@ -109,7 +113,16 @@ const categoryOf = ({ taxRate = "0", taxCategory }: Taxed): string =>
 const fractionOf = ({ taxRate = "0" }: Taxed): string => (taxRate === exempt || taxRate === notTaxed ? "0" : taxRate);
 const percentOf = (taxed: Taxed) => fractionToPercent(fractionOf(taxed));
 
-type Part = { taxRate: string; taxCategory: string; taxable: bigint; tax: bigint; exemptionReason?: string | undefined; exemptionCode?: string | undefined };
+/** `lines`: how many lines it is the tax of. */
+type Part = {
+  taxRate: string;
+  taxCategory: string;
+  taxable: bigint;
+  tax: bigint;
+  lines: number;
+  exemptionReason?: string | undefined;
+  exemptionCode?: string | undefined;
+};
 /** Tax by category and rate: of the breakdown if there is one, else of the lines. */
 function partsOf(document: InvoiceDocument): Part[] {
   const parts = new Map<string, Part>();
@@ -117,8 +130,12 @@ function partsOf(document: InvoiceDocument): Part[] {
     document.taxBreakdown ?? document.lines.map(({ taxRate, taxCategory, amount, tax }) => ({ taxRate, taxCategory, taxable: amount, tax: tax ?? "0.00" }));
   for (const each of given) {
     const key = `${categoryOf(each)} ${percentOf(each)}`;
-    const part = parts.get(key) ?? { ...each, taxCategory: categoryOf(each), taxable: 0n, tax: 0n };
+    const part = parts.get(key) ?? { ...each, taxCategory: categoryOf(each), taxable: 0n, tax: 0n, lines: 0 };
     parts.set(key, { ...part, taxable: part.taxable + parseMoney(each.taxable), tax: part.tax + parseMoney(each.tax) });
+  }
+  for (const line of [...document.lines, ...(document.allowances ?? [])]) {
+    const part = parts.get(`${categoryOf(line)} ${percentOf(line)}`);
+    if (part) part.lines += 1;
   }
   return [...parts.values()];
 }
@@ -131,13 +148,22 @@ export function ublObstacles(document: InvoiceDocument): Violation[] {
   for (const part of parts) {
     const wanted = amountTimesRate(part.taxable, fractionOf(part));
     const off = part.tax - wanted;
-    if (off < -1n || off > 1n) {
+    const slack = roundingSlack(part.lines);
+    if (off < -slack || off > slack) {
       const detail = `the tax at ${part.taxRate} is ${formatMoney(part.tax)}, and ${formatMoney(part.taxable)} × ${part.taxRate} makes ${formatMoney(wanted)}`;
       found.push({ field, rule: "BR-CO-17", detail });
     }
   }
   if (parts.length > 1 && parts.some((part) => part.taxCategory === "O"))
     found.push({ field, rule: "BR-O-11", detail: "what is outside of tax (不征税) does not stand in one invoice with anything else" });
+  for (const side of ["seller", "buyer"] as const) {
+    const { country, taxId } = document[side];
+    const code = countryOf(document[side], "CN");
+    if (!countries.has(code))
+      found.push({ field: `/${side}/${country === undefined ? "taxId" : "country"}`, rule: "BR-CL-14", detail: `${code} is no country` });
+    else if (taxId !== undefined && !isChineseTaxId(taxId) && taxId.slice(0, 2) !== "EL" && !countries.has(taxId.slice(0, 2)))
+      found.push({ field: `/${side}/taxId`, rule: "BR-CO-09", detail: `${taxId.slice(0, 2)} is no country` });
+  }
   return found;
 }
 
@@ -157,8 +183,11 @@ function putAllowances(parent: Branch, allowances: InvoiceDocument["allowances"]
   for (const each of allowances ?? []) {
     const element = add(parent, "cac:AllowanceCharge");
     put(element, "cbc:ChargeIndicator", String(each.charge));
-    fill(element, each, ublRows.allowance);
-    if (each.reason === undefined && each.reasonCode === undefined) put(element, "cbc:AllowanceChargeReason", each.charge ? "Charge" : "Allowance");
+    const { reasonCode, ...said } = each;
+    fill(element, said, ublRows.allowance);
+    const known = reasonCode !== undefined && (each.charge ? chargeReasons : allowanceReasons).has(reasonCode);
+    if (known) put(element, "cbc:AllowanceChargeReasonCode", reasonCode);
+    else if (each.reason === undefined) put(element, "cbc:AllowanceChargeReason", reasonCode ?? (each.charge ? "Charge" : "Allowance"));
     if (ofDocument) putCategory(element, "cac:TaxCategory", each);
   }
 }
@@ -166,23 +195,37 @@ function putAllowances(parent: Branch, allowances: InvoiceDocument["allowances"]
 /** EN 16931 wants a country: the party's own, else that of its tax id, else that of the currency's home or the seller. */
 function countryOf(party: InvoiceDocument["buyer"], other: string): string {
   const prefix = party.taxId === undefined ? other : isChineseTaxId(party.taxId) ? "CN" : party.taxId.slice(0, 2);
-  return party.country ?? { EL: "GR", XI: "GB" }[prefix] ?? prefix;
+  const country = party.country ?? prefix;
+  return { EL: "GR", UK: "GB" }[country] ?? country;
 }
+
+/** The scheme of a bank's creditor identifier (BT-90), which only a seller has, once, and never as its registration (UBL-SR-29). */
+const creditorScheme = "SEPA";
+/** BR-CL-10, BR-CL-11: schemes have a number of ISO 6523; an identifier of another is written without. */
+const schemeOf = (scheme: string | undefined) => (scheme !== undefined && /^(?:0\d{3}|SEPA)$/.test(scheme) ? scheme : undefined);
 
 function putParty(root: Branch, side: "Supplier" | "Customer", given: InvoiceDocument["buyer"], country: string, untaxed: boolean): void {
   const party = add(add(root, `cac:Accounting${side}Party`), "cac:Party");
-  fill(party, given, ublRows.party);
-  put(party, "cbc:EndpointID", given.endpoint?.id, { schemeID: given.endpoint?.scheme });
+  // a buyer has no legal form in EN 16931 (UBL-CR-244)
+  const { legalForm, ...others } = given;
+  fill(party, side === "Supplier" ? given : others, ublRows.party);
+  // BR-62, BR-63: an electronic address has a scheme
+  const { endpoint } = given;
+  if (endpoint && /^(?:\d{4}|EM|A[NQSU])$/.test(endpoint.scheme ?? "")) put(party, "cbc:EndpointID", endpoint.id, { schemeID: endpoint.scheme });
   put(party, "cac:PostalAddress/cbc:StreetName", given.address);
   put(party, "cac:PostalAddress/cac:Country/cbc:IdentificationCode", country);
   if (given.contact?.phone === undefined) put(party, "cac:Contact/cbc:Telephone", given.phone);
-  // The last of several identifiers is the legal registration: a buyer may have one of each.
+  // The last of several identifiers is the legal registration, the first the buyer's own: of a buyer there is one of each (UBL-SR-16).
   const { identifiers = [], taxId } = given;
-  const registration =
-    untaxed && side === "Customer" && taxId !== undefined ? { id: taxId, scheme: undefined } : identifiers.length > 1 ? identifiers.at(-1) : undefined;
-  for (const { id, scheme } of identifiers.filter((each) => each !== registration))
-    put(add(party, "cac:PartyIdentification"), "cbc:ID", id, { schemeID: scheme });
-  put(party, "cac:PartyLegalEntity/cbc:CompanyID", registration?.id, { schemeID: registration?.scheme });
+  const own = identifiers.filter(({ scheme }) => scheme !== creditorScheme);
+  // BR-CO-26: who has no VAT id has a registration
+  const outside = untaxed && taxId !== undefined && (side === "Customer" || own.length === 0);
+  const registration = outside ? { id: taxId, scheme: undefined } : identifiers.length > 1 ? own.at(-1) : undefined;
+  const creditor = side === "Supplier" ? identifiers.find(({ scheme }) => scheme === creditorScheme) : undefined;
+  const named = identifiers.filter((each) => each !== registration && (each.scheme !== creditorScheme || each === creditor));
+  for (const { id, scheme } of side === "Supplier" ? named : named.slice(0, 1))
+    put(add(party, "cac:PartyIdentification"), "cbc:ID", id, { schemeID: schemeOf(scheme) });
+  put(party, "cac:PartyLegalEntity/cbc:CompanyID", registration?.id, { schemeID: schemeOf(registration?.scheme) });
   if (taxId === undefined || (untaxed && side === "Customer")) return;
   put(party, "cac:PartyTaxScheme/cbc:CompanyID", !untaxed && isChineseTaxId(taxId) ? `CN${taxId}` : taxId);
   put(party, "cac:PartyTaxScheme/cac:TaxScheme/cbc:ID", untaxed ? "FC" : "VAT");
@@ -273,8 +316,12 @@ export function writeUbl(document: InvoiceDocument, { number, reverses }: Number
     put(subtotal, "cbc:TaxableAmount", formatMoney(part.taxable));
     put(subtotal, "cbc:TaxAmount", formatMoney(part.tax));
     const category = putCategory(subtotal, "cac:TaxCategory", part);
-    put(category, "cbc:TaxExemptionReasonCode", part.exemptionCode);
-    put(category, "cbc:TaxExemptionReason", part.exemptionReason ?? (part.exemptionCode === undefined ? reasons[part.taxCategory] : undefined));
+    // BR-S-10, BR-Z-10, …: what is taxed has no reason why it is not
+    const reason = reasons[part.taxCategory];
+    if (reason === undefined) continue;
+    const code = /^VATEX-[A-Z0-9-]+$/.test(part.exemptionCode ?? "") ? part.exemptionCode : undefined;
+    put(category, "cbc:TaxExemptionReasonCode", code);
+    put(category, "cbc:TaxExemptionReason", part.exemptionReason ?? (code === undefined ? (part.exemptionCode ?? reason) : undefined));
   }
   for (const [index, line] of document.lines.entries()) putLine(root, line, index);
   inCurrency(root, currency);

@@ -1,0 +1,38 @@
+import com.helger.io.resource.FileSystemResource;
+import com.helger.phive.api.execute.ValidationExecutionManager;
+import com.helger.phive.api.executorset.ValidationExecutorSetRegistry;
+import com.helger.phive.api.validity.IValidityDeterminator;
+import com.helger.phive.en16931.EN16931Validation;
+import com.helger.phive.xml.source.IValidationSourceXML;
+import com.helger.phive.xml.source.ValidationSourceXML;
+import java.io.File;
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.TreeMap;
+
+/** Checks every file of a folder against UBL 2.1's schema and EN 16931's rules; a line for each fault, and what it warns of. Exit code 1 on a fault. */
+public final class Validate {
+  public static void main(String[] arguments) {
+    var registry = new ValidationExecutorSetRegistry<IValidationSourceXML>();
+    EN16931Validation.initEN16931(registry);
+    var id = EN16931Validation.VID_UBL_INVOICE_1316;
+    var rules = registry.getOfID(id);
+    System.out.println("rules " + id.getAsSingleID() + ": UBL 2.1 schema and EN 16931 Schematron");
+    var files = new File(arguments[0]).listFiles();
+    Arrays.sort(files);
+    int faulty = 0;
+    var warnings = new TreeMap<String, Integer>();
+    for (File file : files) {
+      var found = ValidationExecutionManager.executeValidation(
+          IValidityDeterminator.createDefault(), rules, ValidationSourceXML.create(new FileSystemResource(file)), Locale.ENGLISH);
+      var errors = found.getAllErrors();
+      if (errors.isNotEmpty()) faulty++;
+      for (var each : found.getAllFailures()) if (!each.isError()) warnings.merge(each.getErrorText(Locale.ENGLISH), 1, Integer::sum);
+      if (errors.isNotEmpty()) System.out.println("FAILED " + file.getName());
+      errors.forEach(each -> System.out.println("       " + each.getErrorText(Locale.ENGLISH)));
+    }
+    warnings.forEach((text, count) -> System.out.println("warning, in " + count + " files: " + text));
+    System.out.println(files.length - faulty + " of " + files.length + " files passed");
+    System.exit(faulty == 0 ? 0 : 1);
+  }
+}
