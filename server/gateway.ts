@@ -22,8 +22,13 @@ import { claimProjection } from "./features/claims/projection.ts";
 import { claimRoutes } from "./features/claims/routes.ts";
 import { createDocuments } from "./features/documents/documents.ts";
 import { documentRoutes } from "./features/documents/routes.ts";
+import { createEntries } from "./features/entries/entries.ts";
+import { entryProjection } from "./features/entries/projection.ts";
+import { entryRoutes } from "./features/entries/routes.ts";
 import { createEvents, typesOf } from "./features/events/events.ts";
 import { eventRoutes } from "./features/events/routes.ts";
+import { createExternal } from "./features/external/external.ts";
+import { externalRoutes } from "./features/external/routes.ts";
 import { createGrants } from "./features/grants/grants.ts";
 import { grantRoutes } from "./features/grants/routes.ts";
 import { createInvoices } from "./features/invoices/invoices.ts";
@@ -97,6 +102,7 @@ export const projections: readonly Projection[] = [
   redLetterProjection,
   ledgerMirror,
   invoiceProjection,
+  entryProjection,
   ledgerProjection,
   outcomes,
 ];
@@ -253,6 +259,8 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       ...transferRoutes(createTransfers({ invoices, persons })),
       ...pickupRoutes(pickups, papers),
       ...claimRoutes(claims, taxpayers),
+      ...externalRoutes(createExternal({ vault, taxpayers, invoices, claims }), taxpayers),
+      ...entryRoutes(createEntries({ vault, taxpayers, invoices })),
       ...ledgerRoutes(createLedger({ contracts })),
       ...operationRoutes(createOperations({ contracts })),
       ...sessionRoutes(createSignIn({ vault, sessions })),

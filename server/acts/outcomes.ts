@@ -4,16 +4,21 @@
  * A success counts whoever relayed it. A refusal counts only in a transaction of ours: anyone may send a copy of a pending act
  * with a broken signature, and its refusal says nothing about ours.
  */
-import { errorName, revertReason } from "../chain/contracts.ts";
+import { errorName, isExternal, revertReason } from "../chain/contracts.ts";
+import { nameOf } from "../chain/external.ts";
 import type { Json, Tx } from "../db/db.ts";
 import { type Applied, each, type Projection } from "../feed/follower.ts";
 import { codeOfChainError } from "../kernel/problems.ts";
+import { entriesOf, originalEntry } from "../mirror/entries.ts";
 import { NEVER_LANDED } from "../txs/lanes.ts";
 import { finish, finishDone, requeue, type StoredProblem } from "./operations.ts";
 
 /** A stale act is signed anew so many times before it is given up. */
 const MAX_TRIES = 5;
 const RETRY_MS = 2_000;
+
+/** Refusals for which the mark that there is says more than the state. */
+const aboutEntry: ReadonlySet<string> = new Set(["already-entered", "not-entered"]);
 
 const resultOf = (event: Applied): Record<string, Json> => ({ at: event.at.toISOString(), block: event.block, tx: event.tx });
 
@@ -39,13 +44,20 @@ async function refused(tx: Tx, event: Applied): Promise<void> {
     select o.id, o.tries, o.command->>'kind' as act, o.signers[1] as actor from operations o join sends s on s.id = o.send
     where o.digest = ${String(event.args["act"])} and o.status = 'sent' and s.hash = ${event.tx} order by o.id limit 1`;
   if (!row) return;
-  const problem = problemOf(String(event.args["reason"]), [String(event.args["id"]), String(event.args["found"])]);
+  const number = String(event.args["id"]);
+  // that an invoice issued elsewhere is used is told, and not by whom, which is what was found
+  const problem = problemOf(String(event.args["reason"]), row.act === "Admit" ? [number] : [number, String(event.args["found"])]);
   if (problem.code === "stale-version" && row.tries < MAX_TRIES) return requeue(tx, row.id, problem, 0);
   // whoever is told "already" is told what there is already
   const [original] = await tx<{ number: string; state: string; holder: string; updated_at: Date }[]>`
-    select number, state, holder, updated_at from invoice_states where number = ${String(event.args["id"])}`;
+    select number, state, holder, updated_at from invoice_states where number = ${number}`;
   const extra: Record<string, Json> = { ...problem.extra, alarm: event.args["alarm"] as boolean };
-  if (original) extra["original"] = { number: original.number, state: original.state, since: original.updated_at.toISOString() };
+  const entry = aboutEntry.has(problem.code) ? (await entriesOf(tx, [number])).get(number) : undefined;
+  if (entry) extra["original"] = originalEntry(entry);
+  else if (original) {
+    const name = { [isExternal(number) ? "id" : "number"]: nameOf(number) };
+    extra["original"] = { ...name, state: original.state, since: original.updated_at.toISOString() };
+  }
   // two hand the same invoice on for its holder: the second one's signature is good, and no longer the holder's
   const overtaken = row.act === "Transfer" && problem.code === "signature-invalid" && original !== undefined && original.holder !== row.actor;
   const told: StoredProblem = overtaken ? { code: "already-taken-over", detail: "Another holder was faster" } : problem;

@@ -8,6 +8,8 @@
  *
  * Does not own: what a row says (the features' projections), how rows come to be (follower.ts).
  */
+import { isExternal } from "../chain/contracts.ts";
+import { externalHex } from "../chain/external.ts";
 import type { Tx } from "../db/db.ts";
 
 /** A row of `feed`. `bureau`: members of `data` that only the bureau sees. */
@@ -34,6 +36,8 @@ export type FeedEvent = {
   position: string;
   at: string;
   number?: string;
+  /** The id of an invoice that was issued elsewhere, in the place of a number. */
+  external?: string;
   /** Absent of what does not come from the chain. */
   tx?: string;
   block: number;
@@ -61,7 +65,7 @@ export function eventOf(row: FeedRow, viewer: Viewer): FeedEvent {
     type: row.type,
     position,
     at: row.at.toISOString(),
-    ...(row.number === null ? {} : { number: row.number }),
+    ...(row.number === null ? {} : isExternal(row.number) ? { external: externalHex(row.number) } : { number: row.number }),
     ...(row.tx === null ? {} : { tx: row.tx }),
     block: Number(row.position >> BLOCK_BITS),
     logIndex: Number((row.position >> LOG_BITS) & 0xffffn),

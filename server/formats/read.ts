@@ -9,15 +9,19 @@ import { createHash } from "node:crypto";
 import { Problem } from "../kernel/problems.ts";
 import type { InvoiceDocument } from "./document.ts";
 import { readJson } from "./json.ts";
-import { readShudian } from "./shudian.ts";
-import { readUbl, ublNamespace } from "./ubl.ts";
+import { readShudian, shudianNumber } from "./shudian.ts";
+import { readUbl, ublNamespace, ublNumbers } from "./ubl.ts";
 import { decodeUtf8, type Element, malformed, parseXml } from "./xml.ts";
 
 /** Of a body, in bytes: an invoice with some attachments. */
 export const maxBody = 10 * 1024 * 1024;
 
 export type SourceFormat = "shudian" | "ubl";
-export type ReadInvoice = { document: InvoiceDocument; holder?: string; source?: { format: SourceFormat; text: string } };
+/**
+ * `numbers`: those of 20 digits that the XML states: of a 数电票 its own, which is not the `sourceId` when a gateway has written it;
+ * of UBL the one that a gateway has put beside `cbc:ID`.
+ */
+export type ReadInvoice = { document: InvoiceDocument; holder?: string; source?: { format: SourceFormat; text: string }; numbers?: readonly string[] };
 
 /** Media type → the format it promises; undefined: the root element decides. */
 const xmlTypes = new Map<string, SourceFormat | undefined>([
@@ -59,5 +63,5 @@ export function readInvoice(mediaType: string, body: Uint8Array): ReadInvoice {
   const format = formatOf(root, xmlTypes.get(type));
   const document = format === "shudian" ? readShudian(root) : readUbl(root);
   document.source = { format, sha256: createHash("sha256").update(body).digest("hex") };
-  return { document, source: { format, text } };
+  return { document, source: { format, text }, numbers: format === "shudian" ? [shudianNumber(root)] : ublNumbers(root) };
 }

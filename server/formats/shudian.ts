@@ -126,6 +126,9 @@ function checkHeader(draft: Draft): void {
     draft.refuse(flag.path, "blue-or-red", "Y marks a blue invoice, N a red letter, which names the reversed invoice");
 }
 
+/** The number of a 数电票 that has been read: 20 digits. */
+export const shudianNumber = (root: Element): string => createDraft(root, style).find(root, "TaxSupervisionInfo/InvoiceNumber").element?.text ?? "";
+
 /** A 数电票 as a document (without `source`). Throws Problem `invalid-document`. */
 export function readShudian(root: Element): InvoiceDocument {
   const draft = createDraft(root, style);

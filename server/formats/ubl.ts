@@ -216,16 +216,22 @@ function putTax(draft: Draft, currency: string | undefined): void {
   }
 }
 
+/** The number that a gateway has written into a reference; undefined for a reference to something else. */
+function referredNumber(draft: Draft, reference: Element): string | undefined {
+  const id = draft.find(reference, "cbc:ID").element;
+  const agreed = draft.find(reference, "cbc:DocumentTypeCode").element?.text === numberReference.type && id?.attributes["schemeID"] === numberReference.scheme;
+  return agreed && /^\d{20}$/.test(id.text) ? id.text : undefined;
+}
+
+/** Gateways' numbers of a UBL invoice that has been read. */
+export function ublNumbers(root: Element): string[] {
+  const draft = createDraft(root, style);
+  const found = draft.all(root, "cac:AdditionalDocumentReference").map((reference) => referredNumber(draft, reference));
+  return found.filter((number) => number !== undefined);
+}
+
 function putAttachments(draft: Draft): void {
-  const isNumber = (reference: Element) => {
-    const id = draft.find(reference, "cbc:ID").element;
-    return (
-      draft.find(reference, "cbc:DocumentTypeCode").element?.text === numberReference.type &&
-      id?.attributes["schemeID"] === numberReference.scheme &&
-      /^\d{20}$/.test(id.text)
-    );
-  };
-  const references = draft.all(draft.root, "cac:AdditionalDocumentReference").filter((reference) => !isNumber(reference));
+  const references = draft.all(draft.root, "cac:AdditionalDocumentReference").filter((reference) => referredNumber(draft, reference) === undefined);
   for (const [index, reference] of references.entries()) {
     const path = draft.pathOf(reference);
     const to = `/attachments/${index}`;

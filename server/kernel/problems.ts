@@ -44,6 +44,9 @@ export const catalogue = {
   "red-letter-refused": entry(422, "This invoice cannot be reversed so"),
   "red-letter-open": entry(409, "Another red letter for this invoice is under way", "later"),
   "red-letter-state": entry(409, "The red letter's state does not allow this"),
+  "external-red-letter": entry(422, "A red letter that was issued elsewhere is not registered"),
+  "external-issued-here": entry(409, "The invoice is one of this network and is claimed under its number here"),
+  "external-registered": entry(409, "This employer has registered the invoice already", "later"),
 
   // parties
   "tax-id-enrolled": entry(409, "This tax id is enrolled already"),

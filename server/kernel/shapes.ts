@@ -9,6 +9,13 @@ export const numberSchema = z
   .string()
   .regex(/^\d{20}$/, "number-has-20-digits")
   .meta({ id: "InvoiceNumber", description: "YY RR C and 15 digits", example: "26442000000000000001" });
+/** An invoice that was issued elsewhere; the first bit is always set (chain/external.ts). */
+export const externalIdSchema = z
+  .string()
+  .regex(/^0x[89a-f][0-9a-f]{63}$/, "external-id-format")
+  .meta({ id: "ExternalId", description: "Follows from the seller's tax id and the original's number", example: `0x9d${"0".repeat(62)}` });
+/** An invoice of this network or one that was issued elsewhere; as a number it is `BigInt(text)`. */
+export const invoiceNameSchema = z.union([numberSchema, externalIdSchema]).describe("A number, or the id of an external invoice");
 /** What the issuer of an untitled invoice without a holder hands to its customer, and what takes the invoice over. */
 export const pickupSchema = z
   .strictObject({

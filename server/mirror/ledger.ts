@@ -72,13 +72,23 @@ async function admit(tx: Tx, run: readonly Applied[]): Promise<void> {
 }
 
 /** Acts that leave state, holder, employer and time as they are. */
-const step = (mark?: string) => async (tx: Tx, run: readonly Applied[]) => {
+async function adjusted(tx: Tx, run: readonly Applied[]): Promise<void> {
   await tx`
-    update invoice_states s set version = e.version, entry = coalesce(e.mark, s.entry)
-    from unnest(${run.map((event) => event.args["id"])}::numeric[], ${run.map((event) => event.args["version"])}::int[],
-                ${run.map((event) => (mark === undefined ? null : (event.args[mark] ?? null)))}::smallint[]) as e (number, version, mark)
+    update invoice_states s set version = e.version
+    from unnest(${run.map((event) => event.args["id"])}::numeric[], ${run.map((event) => event.args["version"])}::int[]) as e (number, version)
     where s.number = e.number`;
-};
+}
+
+/** The mark, and the act that set it (entries.ts reads both). */
+async function entered(tx: Tx, run: readonly Applied[]): Promise<void> {
+  await adjusted(tx, run);
+  await tx`
+    update invoice_states s set entry = e.mark, entry_at = e.at, entry_act = e.act, entry_tx = e.tx, entry_block = e.block
+    from unnest(${run.map((event) => event.args["id"])}::numeric[], ${run.map((event) => event.args["mark"])}::smallint[],
+                ${run.map((event) => event.at)}::timestamptz[], ${run.map((event) => event.args["act"])}::text[], ${run.map((event) => event.tx)}::text[],
+                ${run.map((event) => event.block)}::bigint[]) as e (number, mark, at, act, tx, block)
+    where s.number = e.number`;
+}
 
 type Lot = { first: string; issuer: number; segment: string; count: number; time: number; root: string; block: number; at: Date };
 
@@ -117,7 +127,7 @@ export const ledgerMirror: Projection = {
     Rejected: change({ state: "issued", release: true }),
     Reimbursed: change({ state: "reimbursed" }),
     Reversed: change({ state: "reversed" }),
-    Adjusted: step(),
-    Entered: step("mark"),
+    Adjusted: adjusted,
+    Entered: entered,
   },
 };

@@ -6,6 +6,7 @@ import { runInNewContext } from "node:vm";
 import { expect } from "chai";
 import { Wallet } from "ethers";
 import { enqueue, find, type NewOperation } from "../../server/acts/operations.ts";
+import { externalHex } from "../../server/chain/external.ts";
 import { passTime } from "../../server/chain/sandbox.ts";
 import { openChanges, openDb, type Sql } from "../../server/db/db.ts";
 import { createEvents, eventTypes, MAX_STREAMS, typesOf } from "../../server/features/events/events.ts";
@@ -121,7 +122,7 @@ describe("the feed over HTTP", () => {
     await must(call("POST", `/v1/taxpayers/${shop.taxId}/quota/draws`, { direction: "give-back", amount: "1.00" }, { token: shop.token }));
   }
 
-  const brief = ({ type, number, data }: Loose) => [type, number, data];
+  const brief = ({ type, number, external, data }: Loose) => [type, number ?? external, data];
 
   it("each party sees its own events with what is for it, and the bureau all of them and who tried what", async () => {
     const ref = (id: string | undefined) => events.find((one) => one.data.claim === id)?.data.ref as string;
@@ -130,7 +131,9 @@ describe("the feed over HTTP", () => {
     const lot = (number: string | undefined) => ({ lot: number });
     const transfer = { from: ann.account, to: bob.account };
     const refOf = (number: string | undefined) => events.find((one) => one.number === number && one.data.redLetter !== undefined)?.data.ref as string;
-    const admitted = { ref: events.find((one) => one.number === n["elsewhere"])?.data.ref as string, employer: firm.index };
+    const elsewhere = externalHex(n["elsewhere"] ?? "0");
+    const admitted = { ref: events.find((one) => one.external === elsewhere)?.data.ref as string, employer: firm.index };
+    const entered = { mark: "02", act: events.find((one) => one.type === "invoice.entered")?.data.act as string, employer: firm.index };
     // event, who sees it, what of it, what the bureau sees besides
     type Row = [type: string, number: string | undefined, seenBy: Party[], data: object, bureau?: object];
     const table: Row[] = [
@@ -142,9 +145,9 @@ describe("the feed over HTTP", () => {
       ["invoice.reimbursed", n["one"], [bob, firm], claimed(c["paid"], firm)],
       ["reimbursement.refused", n["one"], [bob], { reason: "already-reimbursed", attempt: "claim" }, { by: bob.account, employer: rival.index }],
       ["reimbursement.refused", n["one"], [bob, firm], { reason: "already-reimbursed", attempt: "reimburse" }, { by: firm.account, employer: firm.index }],
-      ["invoice.entered", n["one"], [bob, firm], { mark: 2 }],
-      ["claim.created", n["elsewhere"], [ann, firm], admitted],
-      ["reimbursement.refused", n["elsewhere"], [ann, rival], { reason: "already-claimed", attempt: "admit" }, { by: rival.account, employer: rival.index }],
+      ["invoice.entered", n["one"], [firm], entered],
+      ["claim.created", elsewhere, [ann, firm], admitted],
+      ["reimbursement.refused", elsewhere, [ann, rival], { reason: "already-claimed", attempt: "admit" }, { by: rival.account, employer: rival.index }],
       ["invoice.issued", n["two"], [shop, till, cashier, firm], lot(n["two"])],
       ["invoice.issued", n["red"], [shop, till, cashier, firm], lot(n["red"])],
       ["invoice.reversed", n["two"], [shop, till, cashier, firm], { redLetter: n["sheet"], ref: refOf(n["two"]) }],

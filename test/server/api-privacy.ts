@@ -132,6 +132,23 @@ describe("nothing readable", function () {
     await must(call("POST", `/v1/claims/${paid}/reimburse`, undefined, { token: firm.token }));
     refused(await call("POST", `/v1/claims/${paid}/reimburse`, undefined, { token: firm.token }), "already-reimbursed");
 
+    // in the books, and an invoice that was issued elsewhere
+    const entered = { mark: "02", invoices: [first], voucher: secret("记账凭证第8812号"), period: "2026-11" };
+    await must(call("POST", "/v1/entries", entered, { token: firm.token }));
+    refused(await call("POST", "/v1/entries", { ...entered, voucher: secret("重复入账的凭证号") }, { token: firm.token }), "already-entered");
+    const elsewhere = {
+      ...invoiceOf({ taxId: secret(freshTaxId()), name: secret("外地老字号茶楼店") }, { name: secret("外票的个人抬头名") }, rich),
+      sourceId: secret("EXTERNAL-ORIGINAL-5521"),
+    };
+    const external = (body: unknown, type = "application/json") =>
+      call("POST", `/v1/external-invoices?holder=${ann.account}`, body, { token: firm.token, type });
+    const registered = await must(external(elsewhere));
+    refused(await external(elsewhere), "external-registered");
+    refused(await call("POST", "/v1/external-invoices", elsewhere, { token: shop.token }), "already-claimed");
+    await must(call("POST", `/v1/claims/${registered.claim.id}/reject`, { reason: secret("外票不予报销理由") }, { token: firm.token }));
+    const national = secret(`26449${Date.now()}77`.padEnd(20, "3").slice(0, 20));
+    await must(external(xml.replaceAll(number, national).replaceAll(shop.taxId, secret(freshTaxId())), "application/xml"));
+
     // a pickup: its secret is in three bodies, and its key is kept
     const untitled = invoiceOf(shop, { name: secret("无抬头的顾客名字") }, { ...rich, sourceId: secret("POS-PICKUP-7782-ORIGINAL") });
     const { pickup } = await must(issue(untitled));
@@ -139,8 +156,8 @@ describe("nothing readable", function () {
     secret(pickup.secret.slice(2));
     expect((await call("GET", `/v1/invoices/${pickup.number}/pickup`, undefined, { token: shop.token })).body).deep.equals(pickup);
     refused(await call("POST", "/v1/pickups", { ...pickup, secret: `${pickup.secret}00` }, { token: bob.token }), "invalid-request");
-    const elsewhere = { number: pickup.number, secret: secret(`0x${"7e57ab1e".repeat(8)}`) };
-    refused(await call("POST", "/v1/pickups", elsewhere, { token: bob.token }), "not-found");
+    const guessed = { number: pickup.number, secret: secret(`0x${"7e57ab1e".repeat(8)}`) };
+    refused(await call("POST", "/v1/pickups", guessed, { token: bob.token }), "not-found");
     await must(call("POST", "/v1/pickups", pickup, { token: bob.token }));
 
     // and an end before its time
@@ -187,6 +204,8 @@ describe("nothing readable", function () {
       "feed",
       "parties",
       "claims",
+      "external_invoices",
+      "entry_words",
       "quota_use",
       "stats_buckets",
       "stats_issuers",

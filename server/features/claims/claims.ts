@@ -14,14 +14,16 @@
  * | withdrawn | claimed | holder, after the claim term |
  */
 import { busy, enqueue, find as findOperation } from "../../acts/operations.ts";
-import { ZERO_REF } from "../../chain/contracts.ts";
+import { isExternal, ZERO_REF } from "../../chain/contracts.ts";
+import { externalHex, externalId } from "../../chain/external.ts";
 import { keccak } from "../../chain/tree.ts";
 import type { Tx } from "../../db/db.ts";
 import type { Amounts } from "../../formats/red-letter.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
+import { normaliseTaxId } from "../../kernel/tax-id.ts";
 import type { Vault } from "../../keys/vault.ts";
-import type { InvoiceStatus, Invoices } from "../invoices/invoices.ts";
+import type { InvoiceRow, InvoiceStatus, Invoices } from "../invoices/invoices.ts";
 import type { RedLetters } from "../red-letters/red-letters.ts";
 import type { Taxpayers } from "../taxpayers/taxpayers.ts";
 
@@ -35,9 +37,11 @@ export type Claim = {
   note?: string;
   reason?: string;
   createdAt: Date;
-  /** `left`: of an invoice with red letters, what is still to be paid. */
-  invoices: { number: string; status: InvoiceStatus; left?: Amounts }[];
+  /** `id`: of an invoice that was issued elsewhere, and `number` is what it has there. `left`: of one with red letters, what is still to be paid. */
+  invoices: { number: string; status: InvoiceStatus; id?: string; left?: Amounts }[];
 };
+/** What a claim's parties say in it, sealed. `originals`: numbers of invoices issued elsewhere, by id. */
+type Words = { note?: string | undefined; reason?: string | undefined; originals?: Record<string, string> };
 export type Claims = ReturnType<typeof createClaims>;
 
 type Deps = { vault: Vault; taxpayers: Taxpayers; invoices: Invoices; redLetters: RedLetters };
@@ -69,23 +73,67 @@ export function createClaims({ vault, taxpayers, invoices, redLetters }: Deps) {
       tx,
       items.map((item) => item.number),
     );
-    const words = JSON.parse(vault.open("parties", `claim/${row.id}`, row.sealed).toString()) as { note?: string; reason?: string };
+    const { note, reason, originals } = wordsOf(row);
     const status = await statusOf(tx, row);
-    // a reason is one only once the chain has the rejection
-    if (status !== "rejected") delete words.reason;
     return {
       id: row.id,
       status,
       holder: row.holder,
       employer: row.employer,
-      ...words,
+      ...(note === undefined ? {} : { note }),
+      // a reason is one only once the chain has the rejection
+      ...(reason === undefined || status !== "rejected" ? {} : { reason }),
       createdAt: row.created_at,
-      invoices: items.map((item) => ({ ...item, ...left.get(item.number) })),
+      invoices: items.map((item) => {
+        if (!isExternal(item.number)) return { ...item, ...left.get(item.number) };
+        const id = externalHex(item.number);
+        return { number: originals?.[id] ?? id, status: item.status, id };
+      }),
     };
   }
 
-  const sealWords = (id: string, words: { note?: string | undefined; reason?: string | undefined }) =>
-    vault.seal("parties", `claim/${id}`, JSON.stringify(words));
+  const sealWords = (id: string, words: Words) => vault.seal("parties", `claim/${id}`, JSON.stringify(words));
+  const wordsOf = (row: Row) => JSON.parse(vault.open("parties", `claim/${row.id}`, row.sealed).toString()) as Words;
+
+  type New = { kind: "Claim" | "Admit"; holder: string; employer: number; numbers: string[]; words: Words };
+  /** Writes a claim and the act that makes it, signed by the caller. */
+  async function write(tx: Tx, caller: Caller, { kind, holder, employer, numbers, words }: New): Promise<{ id: string; operation: string }> {
+    // in the order of time, as the lists are
+    const [made] = await tx<{ id: string }[]>`select uuidv7() as id`;
+    const { id } = made as { id: string };
+    const ref = keccak(Buffer.from(id));
+    const operation = await enqueue(tx, {
+      kind: kind === "Admit" ? "admit" : "claim",
+      party: caller.account,
+      command: { type: "act", kind, ...(kind === "Admit" ? { to: holder } : {}), taxpayer: employer, ref, invoices: numbers },
+      signers: [caller.account],
+    });
+    await tx`
+      insert into claims (id, ref, holder, employer, sealed, operation)
+      values (${id}, ${ref}, ${holder}, ${employer}, ${sealWords(id, words)}, ${operation})`;
+    await tx`insert into claim_invoices (claim, number) select ${id}, unnest(${numbers}::numeric[])`;
+    return { id, operation };
+  }
+
+  /**
+   * An original that was registered as an invoice issued elsewhere is not paid again under its number here; nor is an invoice whose own
+   * number another gateway has let in by that door.
+   */
+  async function checkOriginals(tx: Tx, claimed: readonly InvoiceRow[]): Promise<void> {
+    const numbers = new Map<string, string>();
+    for (const row of claimed) {
+      const { seller, sourceId } = invoices.documentOf(row);
+      for (const original of [row.number, ...(sourceId === undefined ? [] : [sourceId])])
+        numbers.set(externalId(normaliseTaxId(seller.taxId), original), row.number);
+    }
+    const [taken] = await tx<{ number: string; state: "claimed" | "reimbursed"; updated_at: Date }[]>`
+      select number, state, updated_at from invoice_states where number = any(${[...numbers.keys()]}::numeric[]) and state in ('claimed', 'reimbursed') limit 1`;
+    if (!taken) return;
+    const [id, number] = [externalHex(taken.number), numbers.get(taken.number) as string];
+    throw new Problem(`already-${taken.state}`, `Invoice ${number} is ${taken.state} as one that was issued elsewhere`, {
+      extra: { original: { id, number, state: taken.state, since: taken.updated_at.toISOString() } },
+    });
+  }
 
   /** The employer's own claim, in a state that `kind` may be tried in. */
   async function ofEmployer(tx: Tx, caller: Caller, id: string, allowed: readonly ClaimStatus[]): Promise<{ row: Row; numbers: string[] }> {
@@ -132,27 +180,20 @@ export function createClaims({ vault, taxpayers, invoices, redLetters }: Deps) {
         });
       }
       await invoices.hold(tx, numbers);
+      const claimed: InvoiceRow[] = [];
       for (const number of numbers) {
         const invoice = await invoices.visible(tx, caller, number);
         if (invoice.holder !== caller.account) throw new Problem("forbidden", `Only the holder claims invoice ${number}`);
         if (invoice.status === "accepted") throw new Problem("invoice-not-sealed", `Invoice ${number} is not sealed yet`);
+        claimed.push(invoice);
       }
-      // in the order of time, as the lists are
-      const [made] = await tx<{ id: string }[]>`select uuidv7() as id`;
-      const { id } = made as { id: string };
-      const ref = keccak(Buffer.from(id));
-      const operation = await enqueue(tx, {
-        kind: "claim",
-        party: caller.account,
-        command: { type: "act", kind: "Claim", taxpayer: employer.index, ref, invoices: numbers },
-        signers: [caller.account],
-      });
-      await tx`
-        insert into claims (id, ref, holder, employer, sealed, operation)
-        values (${id}, ${ref}, ${caller.account}, ${employer.index}, ${sealWords(id, { note: claim.note })}, ${operation})`;
-      await tx`insert into claim_invoices (claim, number) select ${id}, unnest(${numbers}::numeric[])`;
-      return { id, operation };
+      await checkOriginals(tx, claimed);
+      return write(tx, caller, { kind: "Claim", holder: caller.account, employer: employer.index, numbers, words: { note: claim.note } });
     },
+
+    /** An employer's claim, for a holder, of an invoice that was issued elsewhere (`id`: its number on the ledger). */
+    admit: (tx: Tx, caller: Caller, { id, original, employer, holder }: { id: string; original: string; employer: number; holder: string }) =>
+      write(tx, caller, { kind: "Admit", holder, employer, numbers: [id], words: { originals: { [externalHex(id)]: original } } }),
 
     /** Also tried on a claim that is reimbursed already: the attempt is to be seen. */
     async reimburse(tx: Tx, caller: Caller, id: string): Promise<string> {
@@ -170,8 +211,7 @@ export function createClaims({ vault, taxpayers, invoices, redLetters }: Deps) {
       const { row, numbers } = await ofEmployer(tx, caller, id, ["claimed"]);
       // its reason is stored before it happens, so no other decision may be under way
       if (await busy(tx, numbers)) throw new Problem("invoice-busy", "Another decision on this claim waits for its outcome");
-      const words = JSON.parse(vault.open("parties", `claim/${id}`, row.sealed).toString()) as { note?: string };
-      await tx`update claims set sealed = ${sealWords(id, { ...words, reason })} where id = ${id}`;
+      await tx`update claims set sealed = ${sealWords(id, { ...wordsOf(row), reason })} where id = ${id}`;
       return enqueue(tx, {
         kind: "reject",
         party: caller.account,

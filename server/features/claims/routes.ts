@@ -21,7 +21,13 @@ const schema = z
     reason: z.string().optional().describe("Why it was rejected"),
     createdAt: z.iso.datetime(),
     invoices: z.array(
-      z.object({ number: numberSchema, status: z.string(), left: amountsSchema.optional().describe("What red letters have left of it, where it has any") }),
+      z.object({
+        number: z.string().describe("20 digits; of an invoice issued elsewhere the number that it has there"),
+        status: z.string(),
+        external: z.literal(true).optional().describe("Issued elsewhere: found under /v1/external-invoices/{id}"),
+        id: z.string().optional(),
+        left: amountsSchema.optional().describe("What red letters have left of it, where it has any"),
+      }),
     ),
   })
   .meta({ id: "Claim" });
@@ -39,7 +45,12 @@ export function claimRoutes(claims: Claims, taxpayers: Taxpayers): Route<Tx>[] {
       ...(claim.note === undefined ? {} : { note: claim.note }),
       ...(claim.reason === undefined ? {} : { reason: claim.reason }),
       createdAt: claim.createdAt.toISOString(),
-      invoices: claim.invoices.map(({ left, ...invoice }) => ({ ...invoice, ...(left ? { left: moneyOf(left) } : {}) })),
+      invoices: claim.invoices.map(({ number, status, id, left }) => ({
+        number,
+        status,
+        ...(id === undefined ? {} : { external: true, id }),
+        ...(left ? { left: moneyOf(left) } : {}),
+      })),
     };
   }
   /** The claim once the act on it is done. */

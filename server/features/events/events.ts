@@ -22,7 +22,7 @@ export const eventTypes: Readonly<Record<string, readonly Role[]>> = {
   "invoice.reimbursed": ["bureau", "employer", "holder"],
   "invoice.reversed": roles,
   "invoice.adjusted": roles,
-  "invoice.entered": ["bureau", "employer", "holder"],
+  "invoice.entered": ["bureau", "employer"],
   "claim.created": ["bureau", "employer", "holder"],
   "claim.rejected": ["bureau", "employer", "holder"],
   "claim.withdrawn": ["bureau", "employer", "holder"],

@@ -1,9 +1,10 @@
 /** HTTP shape of the feed. */
 import { z } from "zod";
+import { ledgerNumber } from "../../chain/external.ts";
 import type { Tx } from "../../db/db.ts";
 import { type Route, roles, routeFor } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
-import { numberSchema, positionSchema } from "../../kernel/shapes.ts";
+import { externalIdSchema, invoiceNameSchema, numberSchema, positionSchema } from "../../kernel/shapes.ts";
 import { type Events, eventTypes, MAX_STREAMS } from "./events.ts";
 
 const route = routeFor<Tx>();
@@ -26,6 +27,7 @@ export const eventSchema = z
     position: z.string().describe("Its place in the feed, which follows the chain; a decimal number that may go beyond 2^53"),
     at: z.iso.datetime().describe("Time of its block"),
     number: numberSchema.optional().describe("The invoice that it is about"),
+    external: externalIdSchema.optional().describe("The invoice that it is about, when it was issued elsewhere"),
     tx: z.string().optional().describe("The transaction that it is from; absent of a notice, which does not come from the chain"),
     block: z.number().int(),
     logIndex: z.number().int(),
@@ -46,12 +48,13 @@ export function eventRoutes(events: Events): Route<Tx>[] {
       query: z.object({
         after: positionSchema.optional().describe("The position after which to begin; default: from the beginning"),
         types: typesQuery,
-        number: numberSchema.optional().describe("Events of this invoice alone"),
+        number: invoiceNameSchema.optional().describe("Events of this invoice alone: its number, or the id of an external one"),
         limit: z.coerce.number().int().min(1).max(100).default(100),
       }),
       answers: { 200: { description: "A page, oldest first", schema: z.object({ items: z.array(eventSchema), next: z.string(), more: z.boolean() }) } },
       async run({ sql, caller, query }) {
-        const { items, next, more } = await events.page(sql, caller, { ...query, after: query.after ?? 0n });
+        const number = query.number === undefined ? undefined : ledgerNumber(query.number);
+        const { items, next, more } = await events.page(sql, caller, { ...query, number, after: query.after ?? 0n });
         return { status: 200, body: { items, next: next.toString(), more } };
       },
     }),

@@ -19,6 +19,8 @@ export type InvoiceRow = {
   employer: number;
   titled: boolean;
   version: number;
+  /** Mark of book entry, as mirror/entries.ts reads it. */
+  entry: number;
   reverses: string | null;
   salt: Buffer;
   document: Buffer;
@@ -42,7 +44,7 @@ export function createInvoices(deps: Deps) {
   const { vault, documents, taxpayers } = deps;
   const select = (tx: Tx) => tx`
     select i.number, i.issuer, s.lot, coalesce(s.state, 'accepted') as status, coalesce(s.holder, i.leaf_holder) as holder, i.leaf_holder,
-           coalesce(s.employer, i.leaf_buyer) as employer, i.leaf_buyer <> 0 as titled, coalesce(s.version, 0) as version,
+           coalesce(s.employer, i.leaf_buyer) as employer, i.leaf_buyer <> 0 as titled, coalesce(s.version, 0) as version, coalesce(s.entry, 1) as entry,
            i.reverses, i.salt, i.document, i.accepted_at, s.issued_at, s.updated_at
     from invoices i left join invoice_states s on s.number = i.number`;
 
@@ -124,9 +126,17 @@ export function createInvoices(deps: Deps) {
         order by i.number limit ${filter.limit}`;
     },
 
-    async history(tx: Tx, number: string) {
+    /** Whether a caller sees an invoice's mark of book entry: its employer does, and the bureau. */
+    async seesEntries(tx: Tx, { account, roles }: Caller): Promise<(row: InvoiceRow) => boolean> {
+      if (roles.includes("bureau")) return () => true;
+      const self = roles.includes("employer") ? await taxpayers.byAccount(tx, account) : undefined;
+      return (row) => self !== undefined && row.employer === self.index;
+    },
+
+    async history(tx: Tx, { account, roles }: Caller, number: string) {
+      const books = roles.includes("bureau") ? tx`true` : tx`(${roles.includes("employer")} and ${account} = any(accounts))`;
       return tx<{ position: bigint; type: string; data: Record<string, unknown>; at: Date; tx: string | null }[]>`
-        select position, type, data, at, tx from feed where number = ${number} order by position limit 1000`;
+        select position, type, data, at, tx from feed where number = ${number} and (type <> 'invoice.entered' or ${books}) order by position limit 1000`;
     },
   };
 }

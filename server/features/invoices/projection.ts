@@ -1,4 +1,4 @@
-/** What the feed says of invoices: issued, reversed, adjusted and entered, and every attempt at a second reimbursement. Runs after the ledger's mirror. */
+/** What the feed says of invoices: issued, reversed and adjusted, and every attempt at a second reimbursement. Runs after the ledger's mirror. */
 import { actKinds, errorName } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
 import { each, type Projection } from "../../feed/follower.ts";
@@ -44,18 +44,6 @@ export const invoiceProjection: Projection = {
     },
     Reversed: redLetter("invoice.reversed"),
     Adjusted: redLetter("invoice.adjusted"),
-    async Entered(tx, run) {
-      // also of what was issued elsewhere; the issuer has no part in its customer's books
-      const rows = await tx<{ number: string; holder: string; account: string }[]>`
-        select s.number, s.holder, e.account from invoice_states s join taxpayers e on e.index = s.employer
-        where s.number = any(${run.map((event) => event.args["id"])}::numeric[])`;
-      const partiesOf = new Map(rows.map((row) => [row.number, [row.account, row.holder]]));
-      for (const event of run) {
-        const number = event.args["id"] as string;
-        const mark = event.args["mark"] as number;
-        event.tell({ type: "invoice.entered", number, accounts: partiesOf.get(number) ?? [], data: { mark } });
-      }
-    },
     Refused: each(async (tx, event) => {
       if (event.args["alarm"] !== true) return;
       const number = event.args["id"] as string;

@@ -7,6 +7,7 @@ import { pdfType, writeInvoice, writtenTypes } from "../../formats/write.ts";
 import { type Caller, type Route, roles, routeFor } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
 import { accountSchema, amountsSchema, numberSchema } from "../../kernel/shapes.ts";
+import { markFrom, marks } from "../../mirror/entries.ts";
 import type { Documents } from "../documents/documents.ts";
 import type { Grants, ReadForm } from "../grants/grants.ts";
 import type { Papers } from "../papers/papers.ts";
@@ -26,6 +27,7 @@ const summary = z
     version: z.number().int().describe("Acts on it so far"),
     titled: z.boolean(),
     holder: account,
+    entry: z.enum(marks).optional().describe("Mark of book entry; for its employer and the bureau"),
     reverses: numberSchema.optional().describe("The invoice that this red letter takes back"),
     acceptedAt: z.iso.datetime(),
     issuedAt: z.iso.datetime().optional().describe("Sealed on the chain"),
@@ -60,7 +62,7 @@ const sealedType = "application/vnd.onepiao.sealed+json";
 
 export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; grants: Grants; papers: Papers; redLetters: RedLetters }): Route<Tx>[] {
   const { invoices, documents, grants, papers, redLetters } = deps;
-  function view(row: InvoiceRow) {
+  function view(row: InvoiceRow, seesEntry: boolean) {
     const { seller, buyer, currency, totals } = invoices.documentOf(row);
     return {
       number: row.number,
@@ -68,6 +70,7 @@ export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; 
       version: row.version,
       titled: row.titled,
       holder: row.holder,
+      ...(seesEntry ? { entry: markFrom(row.entry) } : {}),
       ...(row.reverses === null ? {} : { reverses: row.reverses }),
       acceptedAt: row.accepted_at.toISOString(),
       ...(row.issued_at ? { issuedAt: row.issued_at.toISOString() } : {}),
@@ -125,8 +128,9 @@ export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; 
           return { status: 200, body, headers: { "Content-Type": `${accept}; charset=utf-8`, Vary: "Accept" } };
         }
         await grants.logReads(sql, caller, [row.number], "json");
+        const seesEntry = (await invoices.seesEntries(sql, caller))(row);
         const lot = row.lot === null ? {} : { lot: row.lot };
-        return { status: 200, body: { ...view(row), ...lot, ...(await takenBack(sql, row)), document: invoices.documentOf(row) } };
+        return { status: 200, body: { ...view(row, seesEntry), ...lot, ...(await takenBack(sql, row)), document: invoices.documentOf(row) } };
       },
     }),
     route({
@@ -158,7 +162,7 @@ export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; 
       problems: ["not-found"],
       async run({ sql, caller, params }) {
         await invoices.visible(sql, caller, params.number);
-        const items = (await invoices.history(sql, params.number)).map((row) => ({
+        const items = (await invoices.history(sql, caller, params.number)).map((row) => ({
           position: row.position.toString(),
           type: row.type,
           at: row.at.toISOString(),
@@ -196,8 +200,9 @@ export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; 
           rows.map((row) => row.number),
           "list",
         );
+        const seesEntry = await invoices.seesEntries(sql, caller);
         const last = rows.length === query.limit ? rows[rows.length - 1] : undefined;
-        return { status: 200, body: { items: rows.map(view), ...(last ? { next: last.number } : {}) } };
+        return { status: 200, body: { items: rows.map((row) => view(row, seesEntry(row))), ...(last ? { next: last.number } : {}) } };
       },
     }),
   ];

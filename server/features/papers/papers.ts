@@ -77,7 +77,7 @@ export function createPapers({ invoices, pickups, bundles, contracts, publicUrl 
       sealedAt: invoice.issued_at?.toISOString(),
       lot: invoice.lot ?? undefined,
       network: { name: network, chainId, registry, ledger },
-      history: (await invoices.history(tx, invoice.number)).map(({ position, type, at, tx: transaction, data }) => ({
+      history: (await invoices.history(tx, caller, invoice.number)).map(({ position, type, at, tx: transaction, data }) => ({
         position: position.toString(),
         type,
         at: at.toISOString(),

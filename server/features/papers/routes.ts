@@ -4,6 +4,7 @@ import type { Tx } from "../../db/db.ts";
 import { packArchive } from "../../formats/archive.ts";
 import { qrPng, qrSvg } from "../../formats/qr-image.ts";
 import { type Caller, type Route, roles, routeFor } from "../../kernel/api.ts";
+import { Problem } from "../../kernel/problems.ts";
 import { numberSchema } from "../../kernel/shapes.ts";
 import type { Claims } from "../claims/claims.ts";
 import type { Grants } from "../grants/grants.ts";
@@ -79,8 +80,11 @@ export function paperRoutes({ papers, invoices, claims, grants }: Deps): Route<T
       problems: ["not-found"],
       async run({ sql, caller, params }) {
         const claim = await claims.get(sql, caller, params.id);
+        const ours = claim.invoices.filter(({ id }) => id === undefined);
+        if (ours.length === 0)
+          throw new Problem("not-found", "What was issued elsewhere has no seal to be archived with; its original is with the registration");
         const rows: InvoiceRow[] = [];
-        for (const { number } of claim.invoices) rows.push(await invoices.visible(sql, caller, number));
+        for (const { number } of ours) rows.push(await invoices.visible(sql, caller, number));
         await grants.logReads(
           sql,
           caller,

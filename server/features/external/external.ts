@@ -1,0 +1,234 @@
+/**
+ * External invoices (外部票): an employer registers an invoice that was issued elsewhere and so claims it, for its employee or for
+ * itself. From then on it is a claim as any other; the ledger's once-only rule holds for its id (chain/external.ts), at every gateway.
+ *
+ * | the invoice | a registration of it |
+ * | --- | --- |
+ * | was never registered, or its last claim was refused, rejected or withdrawn | goes to the chain as the act Admit |
+ * | is registered by the same employer | external-registered, with that claim and its state; nothing goes to the chain |
+ * | is claimed from or reimbursed by another employer | goes to the chain, which refuses it: the bureau sees who tried |
+ * | is one of this network, by its number or by its issuer's own id | external-issued-here, with the number that it has here |
+ * | is a red letter, or titled to somebody else | external-red-letter, titled-to-another |
+ *
+ * An invoice of this network must not be registered besides under another id, or it could be reimbursed twice. A number in a segment
+ * that the bureau has allotted is this network's, whoever's name stands in the document and whether it is sealed yet: segments of all
+ * gateways are known here. An issuer's own ids are known only where its documents are; what that leaves open is in
+ * docs/external-invoices.md.
+ *
+ * What a document says is checked as at issuing, and nothing more: `proven` and `notProven` say so in every answer.
+ */
+
+import { checksummed } from "../../chain/contracts.ts";
+import { externalHex, externalId, originalNumber } from "../../chain/external.ts";
+import type { Tx } from "../../db/db.ts";
+import { canonicalJson, type InvoiceDocument } from "../../formats/document.ts";
+import type { ReadInvoice } from "../../formats/read.ts";
+import type { Caller } from "../../kernel/api.ts";
+import { Problem } from "../../kernel/problems.ts";
+import { normaliseTaxId } from "../../kernel/tax-id.ts";
+import type { Vault } from "../../keys/vault.ts";
+import type { ClaimStatus, Claims } from "../claims/claims.ts";
+import { type Invoices, linksOf } from "../invoices/invoices.ts";
+import type { Taxpayer, Taxpayers } from "../taxpayers/taxpayers.ts";
+
+export const checks = [
+  "format",
+  "arithmetic",
+  "tax-id-form",
+  "title",
+  "once-in-this-network",
+  "issued",
+  "seller-signature",
+  "unaltered",
+  "not-reversed",
+  "unused-outside",
+  "not-issued-here-by-another-gateway",
+] as const;
+export type Check = (typeof checks)[number];
+
+/** What is known of a registered invoice, and what is not. */
+export function provenOf(document: InvoiceDocument): { proven: Check[]; notProven: Check[] } {
+  const titled = document.buyer.taxId !== undefined;
+  return {
+    proven: ["format", "arithmetic", "tax-id-form", ...(titled ? (["title"] as const) : []), "once-in-this-network"],
+    notProven: [
+      "issued",
+      "seller-signature",
+      "unaltered",
+      ...(titled ? [] : (["title"] as const)),
+      "not-reversed",
+      "unused-outside",
+      "not-issued-here-by-another-gateway",
+    ],
+  };
+}
+
+type Row = { claim: string; number: string; employer: number; document: Buffer; created_at: Date };
+export type Registered = {
+  id: string;
+  /** The original's own. */
+  number: string;
+  claim: { id: string; status: ClaimStatus };
+  holder: string;
+  employer: number;
+  registeredAt: Date;
+  document: InvoiceDocument;
+};
+export type External = ReturnType<typeof createExternal>;
+
+type Deps = { vault: Vault; taxpayers: Taxpayers; invoices: Invoices; claims: Claims };
+
+const live: ReadonlySet<ClaimStatus> = new Set(["submitted", "claimed", "reimbursed", "reversed"]);
+
+export function createExternal({ vault, taxpayers, invoices, claims }: Deps) {
+  const context = (claim: string) => `external/${claim}`;
+  const seal = (claim: string, { document, source }: ReadInvoice, number: string) => ({
+    document: vault.seal("documents", context(claim), canonicalJson({ number, document })),
+    source: source === undefined ? null : vault.seal("documents", `${context(claim)}/source`, source.text),
+  });
+  const open = ({ claim, document }: Row) =>
+    JSON.parse(vault.open("documents", context(claim), document).toString()) as { number: string; document: InvoiceDocument };
+
+  /** The number that the original has where it was issued. */
+  function numberOf({ document, source, numbers }: ReadInvoice): string {
+    const number = source?.format === "shudian" ? numbers?.[0] : document.sourceId;
+    if (number !== undefined && originalNumber(number) !== "") return number;
+    const detail = "The number that the invoice was issued under is needed";
+    throw new Problem("invalid-document", detail, { violations: [{ field: "/sourceId", rule: "original-number", detail }] });
+  }
+
+  function checkDocument(document: InvoiceDocument, employer: Taxpayer): void {
+    if (document.reverses !== undefined || document.totals.gross.startsWith("-")) {
+      throw new Problem("external-red-letter", "A red letter takes back what was issued elsewhere: there is nothing in it to be reimbursed");
+    }
+    const buyer = document.buyer.taxId;
+    if (buyer !== undefined && normaliseTaxId(buyer) !== employer.taxId) {
+      throw new Problem("titled-to-another", "The buyer that the invoice names is not this employer", {
+        violations: [{ field: "/buyer/taxId", rule: "buyer-is-employer", detail: `Only ${buyer} can reimburse it` }],
+      });
+    }
+  }
+
+  /** Throws when the invoice is one of this network: by any number of 20 digits that it states, or as an original of an issuer that is known here. */
+  async function checkElsewhere(tx: Tx, { document, numbers = [] }: ReadInvoice, number: string): Promise<void> {
+    const refuse = (own: string | null, detail: string) =>
+      new Problem("external-issued-here", detail, own === null ? {} : { extra: { original: { number: own, href: linksOf(own).self } } });
+    const stated = [...new Set([number, document.sourceId ?? "", ...numbers].map(originalNumber))].filter((text) => /^\d{20}$/.test(text));
+    const [own] = await tx<{ number: string }[]>`
+      select n.number from unnest(${stated}::numeric[]) as n (number)
+      join lateral (select first, length from segments where first <= n.number order by first desc limit 1) s on n.number < s.first + s.length limit 1`;
+    if (own) throw refuse(own.number, `${own.number} is a number of this network: the invoice is claimed under it`);
+    const seller = await taxpayers.byTaxId(tx, document.seller.taxId);
+    if (!seller) return;
+    const ids = [...new Set([number, document.sourceId ?? number])];
+    const [issued] = (
+      await invoices.issuedBefore(
+        tx,
+        ids.map((id) => ({ issuer: seller.index, blind: invoices.sourceBlind(seller.taxId, id) })),
+      )
+    ).values();
+    if (issued) throw refuse(issued.number, `The original is issued on this network${issued.number === null ? "" : ` as ${issued.number}`}`);
+  }
+
+  /** The employer's own account, or that of a person it has made. */
+  async function holderOf(tx: Tx, caller: Caller, wanted: string | undefined): Promise<string> {
+    const account = wanted === undefined ? caller.account : checksummed(wanted);
+    if (account === caller.account) return account;
+    const [employee] = await tx`select 1 from parties where account = ${account} and kind = 'person' and created_by = ${caller.account}`;
+    if (employee) return account;
+    const detail = "An employer registers for itself, or for a person that it has made";
+    throw new Problem("receiver-invalid", detail, { violations: [{ field: "?holder", rule: "holder-is-employee", detail }] });
+  }
+
+  /** Throws when the employer has registered the invoice already; until `tx` ends it registers it nowhere else. */
+  async function checkNew(tx: Tx, caller: Caller, employer: Taxpayer, number: string): Promise<void> {
+    await tx`select pg_advisory_xact_lock(hashtextextended(${`external/${employer.index}/${number}`}, 0))`;
+    const [last] = await tx<Row[]>`${select(tx)} where e.number = ${number} and e.employer = ${employer.index} order by e.claim desc limit 1`;
+    if (!last) return;
+    const claim = await claims.get(tx, caller, last.claim);
+    if (!live.has(claim.status)) return;
+    const state = claim.status;
+    throw new Problem("external-registered", `The invoice is registered: its claim is ${state}`, {
+      extra: { original: { id: externalHex(number), claim: claim.id, state, since: last.created_at.toISOString(), href: `/v1/claims/${claim.id}` } },
+    });
+  }
+
+  const select = (tx: Tx) =>
+    tx`select e.claim, e.number, e.employer, e.document, c.created_at from external_invoices e join claims c on c.id = e.claim left join claim_states s on s.ref = c.ref`;
+
+  /** The rows that a caller sees: the bureau all of them, an employer its own, a holder those claimed for it. */
+  async function scopeOf(tx: Tx, { account, roles }: Caller) {
+    const self = roles.includes("employer") ? await taxpayers.byAccount(tx, account) : undefined;
+    const held = roles.includes("holder") ? account : null;
+    // a function: a query that is awaited is run
+    return () => (roles.includes("bureau") ? tx`true` : tx`(e.employer = ${self?.index ?? -1} or c.holder = ${held})`);
+  }
+
+  async function view(tx: Tx, caller: Caller, row: Row): Promise<Registered> {
+    const { number, document } = open(row);
+    const { id, status, holder } = await claims.get(tx, caller, row.claim);
+    return { id: externalHex(row.number), number, claim: { id, status }, holder, employer: row.employer, registeredAt: row.created_at, document };
+  }
+
+  async function find(tx: Tx, caller: Caller, number: string): Promise<Row> {
+    // of several registrations the one that holds, else the last
+    const mine = await scopeOf(tx, caller);
+    const [row] = await tx<Row[]>`
+      ${select(tx)} where e.number = ${number} and ${mine()}
+      order by coalesce(s.state in ('claimed', 'reimbursed'), false) desc, s.state is not null desc, e.claim desc limit 1`;
+    if (!row) throw new Problem("not-found", "There is no external invoice of this id that you are a party of");
+    return row;
+  }
+
+  return {
+    /** Registers and claims; the claim is the chain's to make. `holder`: account for whom it is claimed. */
+    async register(
+      tx: Tx,
+      caller: Caller,
+      { read, holder }: { read: ReadInvoice; holder: string | undefined },
+    ): Promise<{ id: string; claim: string; operation: string; document: InvoiceDocument }> {
+      const { document } = read;
+      const employer = await taxpayers.byAccount(tx, caller.account);
+      if (employer?.standing !== "active" || !employer.capabilities.includes("employer"))
+        throw new Problem("employer-not-active", "The employer is suspended or not enrolled as one");
+      checkDocument(document, employer);
+      const original = numberOf(read);
+      await checkElsewhere(tx, read, original);
+      const account = await holderOf(tx, caller, holder);
+      const number = externalId(normaliseTaxId(document.seller.taxId), original);
+      await checkNew(tx, caller, employer, number);
+      const made = await claims.admit(tx, caller, { id: number, original, employer: employer.index, holder: account });
+      const sealed = seal(made.id, read, original);
+      await tx`
+        insert into external_invoices (claim, number, employer, document, source)
+        values (${made.id}, ${number}, ${employer.index}, ${sealed.document}, ${sealed.source})`;
+      return { id: externalHex(number), claim: made.id, operation: made.operation, document };
+    },
+
+    /** `number`: the id as a decimal number. */
+    get: async (tx: Tx, caller: Caller, number: string): Promise<Registered> => view(tx, caller, await find(tx, caller, number)),
+
+    /** The registration that is this claim. */
+    async ofClaim(tx: Tx, caller: Caller, claim: string): Promise<Registered> {
+      const mine = await scopeOf(tx, caller);
+      const [row] = await tx<Row[]>`${select(tx)} where e.claim = ${claim} and ${mine()}`;
+      if (!row) throw new Problem("not-found", "There is no external invoice of this claim that you are a party of");
+      return view(tx, caller, row);
+    },
+
+    /** Text of the XML original, byte for byte; undefined when it came as JSON. */
+    async sourceOf(tx: Tx, caller: Caller, number: string): Promise<string | undefined> {
+      const { claim } = await find(tx, caller, number);
+      const [row] = await tx<{ source: Buffer | null }[]>`select source from external_invoices where claim = ${claim}`;
+      return row?.source ? vault.open("documents", `${context(claim)}/source`, row.source).toString() : undefined;
+    },
+
+    /** Registrations, newest first. */
+    async list(tx: Tx, caller: Caller, { before, limit }: { before?: string | undefined; limit: number }): Promise<Registered[]> {
+      const mine = await scopeOf(tx, caller);
+      const rows = await tx<Row[]>`
+        ${select(tx)} where ${mine()} and ${before === undefined ? tx`true` : tx`e.claim < ${before}`} order by e.claim desc limit ${limit}`;
+      return Promise.all(rows.map((row) => view(tx, caller, row)));
+    },
+  };
+}

@@ -1,0 +1,393 @@
+/**
+ * Invoices issued elsewhere, over HTTP: one employer claims one of them once, at whatever gateway, and nothing of this network
+ * comes in by that door.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "chai";
+import { JsonRpcProvider, Wallet } from "ethers";
+import { actKinds, createContracts, refOf, ZERO_ACCOUNT } from "../../server/chain/contracts.ts";
+import { externalHex, externalId, ledgerNumber, originalNumber } from "../../server/chain/external.ts";
+import { compactSignature, noSignature, typedData } from "../../server/chain/messages.ts";
+import { samplesRoot } from "../formats/samples.ts";
+import { call, freshTaxId, invoiceOf, issued, type Loose, must, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
+import { record, refused, statusOf, until } from "./observe.ts";
+
+const many = <T>(n: number, make: (i: number) => Promise<T>): Promise<T[]> => Promise.all(Array.from({ length: n }, (_, i) => make(i)));
+const sample = (name: string) => readFileSync(join(samplesRoot, name), "utf8");
+
+let serial = Math.floor(Math.random() * 1_000_000);
+/** A number of the national platform: of a series that no bureau of ours allots. */
+const nationalNumber = (): string => {
+  serial += 1;
+  return `26449${serial.toString().padStart(15, "0")}`;
+};
+
+const restaurant = sample("shudian/01-restaurant-ordinary.xml");
+const scenic = sample("shudian/06-scenic-person.xml");
+const inside = (xml: string, tag: string) => new RegExp(`<${tag}>([^<]*)</${tag}>`).exec(xml)?.[1] ?? "";
+/** A 数电票 of the national platform, titled or, without a buyer, to a person. */
+function shudian({ number = nationalNumber(), seller = freshTaxId(), buyer }: { number?: string; seller?: string; buyer?: string | undefined } = {}): string {
+  const xml = buyer === undefined ? scenic : restaurant.replaceAll(inside(restaurant, "BuyerIdNum"), buyer);
+  return xml.replaceAll(inside(xml, "InvoiceNumber"), number).replaceAll(inside(xml, "SellerIdNum"), seller);
+}
+const euro = sample("ubl/01-two-rates.xml");
+/** A European invoice whose buyer's VAT id is not said. */
+const ubl = (id: string): string =>
+  euro.replace("NB-2026-0815", id).replace(/<cac:PartyTaxScheme><cbc:CompanyID>DE 301 442 187<\/cbc:CompanyID>.*?<\/cac:PartyTaxScheme>/, "");
+
+describe("invoices issued elsewhere, over HTTP", () => {
+  type By = { token: string };
+  let shop: TestParty;
+  let firm: TestParty;
+  let rival: TestParty;
+  let worker: { account: string; token: string };
+  let bureau: By;
+
+  type Options = { key?: string; wait?: number; holder?: string; type?: string };
+  const register = (body: unknown, by: By, { holder, ...options }: Options = {}): Promise<Reply> =>
+    call("POST", `/v1/external-invoices${holder === undefined ? "" : `?holder=${holder}`}`, body, {
+      token: by.token,
+      type: typeof body === "string" ? "application/xml" : "application/json",
+      ...options,
+    });
+  const get = (path: string, by: By) => call("GET", path, undefined, { token: by.token });
+  const decide = (claim: string, word: string, by: By, body?: unknown) => call("POST", `/v1/claims/${claim}/${word}`, body, { token: by.token });
+  const alarms = async (id: string, by: By = bureau): Promise<Loose[]> =>
+    (await must(get(`/v1/events?number=${id}&types=reimbursement.refused`, by))).items.map(({ data }: Loose) => data);
+
+  before(async () => {
+    bureau = (await sandbox()).bureau;
+    [shop, firm, rival] = await Promise.all([taxpayer("网内店", ["issuer"]), taxpayer("报销公司", ["employer"]), taxpayer("别家公司", ["employer"])]);
+    worker = await person(firm, "钱二");
+  });
+
+  it("a 数电票 of the national platform is claimed, reimbursed and entered as any invoice is", async () => {
+    const number = nationalNumber();
+    const seller = freshTaxId();
+    const xml = shudian({ number, seller, buyer: firm.taxId });
+    const made = await register(xml, firm, { holder: worker.account });
+    expect(made.status, JSON.stringify(made.body)).equals(201);
+    const { id, claim } = made.body;
+    expect(made.headers.get("location")).equals(`/v1/external-invoices/${id}`);
+    expect(id).equals(externalHex(externalId(seller, number)));
+    expect(made.body).deep.includes({ number, format: "shudian", holder: worker.account, employer: { taxId: firm.taxId, name: firm.name } });
+    expect(made.body.document.totals.gross).equals(made.body.gross);
+    expect(await record(ledgerNumber(id))).deep.equals({ holder: worker.account, employer: firm.index, state: "claimed", titled: false, version: 1 });
+    // on the claim, which the employee sees as well
+    for (const by of [firm, worker, bureau]) {
+      const seen = await must(get(claim.href, by));
+      expect([seen.status, seen.holder, seen.invoices]).deep.equals(["claimed", worker.account, [{ number, status: "claimed", external: true, id }]]);
+    }
+    expect((await must(get("/v1/claims?limit=1", firm))).items[0].invoices).deep.equals([{ number, status: "claimed", external: true, id }]);
+    refused(await call("POST", "/v1/entries", { mark: "02", invoices: [id] }, { token: firm.token }), "wrong-state");
+    const paid = await decide(claim.id, "reimburse", firm);
+    expect([paid.status, paid.body.status, paid.body.invoices[0].status]).deep.equals([200, "reimbursed", "reimbursed"]);
+    expect((await decide(claim.id, "reimburse", firm)).body.code).equals("already-reimbursed");
+    refused(await get(`${claim.href}/archive`, firm), "not-found");
+    const entered = await must(call("POST", "/v1/entries", { mark: "02", invoices: [id], voucher: "记-7" }, { token: firm.token }));
+    expect(entered.invoices[0]).deep.includes({ invoice: id, mark: "02", voucher: "记-7" });
+    refused(await call("POST", "/v1/entries", { mark: "03", invoices: [id] }, { token: firm.token }), "already-entered");
+    expect((await must(get(`/v1/invoices/${id}/entry`, firm))).mark).equals("02");
+    expect((await must(get(`/v1/external-invoices/${id}`, firm))).claim).deep.equals({ ...claim, status: "reimbursed" });
+    expect((await get(`/v1/external-invoices/${id}/original`, firm)).body).equals(xml);
+    expect((await must(get(`/v1/events?number=${id}`, worker))).items.map((one: Loose) => [one.type, one.number, one.external])).deep.equals([
+      ["claim.created", undefined, id],
+      ["invoice.reimbursed", undefined, id],
+      ["reimbursement.refused", undefined, id],
+    ]);
+  });
+
+  it("the answer says what is proven of it and what is not", async () => {
+    const titled = await register(shudian({ buyer: firm.taxId }), firm, { wait: 0 });
+    expect(titled.status).equals(202);
+    expect(titled.body.proven).deep.equals(["format", "arithmetic", "tax-id-form", "title", "once-in-this-network"]);
+    expect(titled.body.notProven).includes.members(["issued", "seller-signature", "unaltered", "not-reversed", "unused-outside"]);
+    const { proven, notProven } = await must(register(shudian(), firm));
+    expect(proven).not.includes("title");
+    expect(notProven).includes("title");
+  });
+
+  it("UBL goes by its id, JSON by its sourceId, and one original has one id however it is written", async () => {
+    const id = `NB-${crypto.randomUUID().slice(0, 8)}`;
+    const first = await must(register(ubl(id), firm));
+    expect([first.number, first.format, first.currency]).deep.equals([id, "ubl", "EUR"]);
+    for (const written of [id.toLowerCase(), ` ${id}`, id.replace("-", " - "), id.replace("N", "Ｎ")])
+      expect(refused(await register(ubl(written), firm), "external-registered")["original"].id, written).equals(first.id);
+    const seller = { taxId: freshTaxId(), name: "外地店" };
+    const json = await must(register(invoiceOf(seller, { name: "个人" }, { sourceId: "T-1" }), firm));
+    expect(json.id).equals(externalHex(externalId(seller.taxId, "T-1")));
+    expect((await get(`/v1/external-invoices/${json.id}/original`, firm)).status).equals(404);
+    // a country before a Chinese tax id makes no other seller
+    const prefixed = invoiceOf({ ...seller, taxId: `CN${seller.taxId}` }, { name: "个人" }, { sourceId: "T-1" });
+    expect(refused(await register(prefixed, firm), "external-registered")["original"].id).equals(json.id);
+    expect((await must(register(invoiceOf(seller, { name: "个人" }, { sourceId: "T-2" }), firm))).id).not.equals(json.id);
+    expect(originalNumber(" ｉｎｖ\u200b 7 ")).equals("INV7");
+    refused(await register(invoiceOf(seller, { name: "个人" }), firm), "invalid-document", { field: "/sourceId", rule: "original-number" });
+  });
+
+  it("the same file again is answered with the claim that there is, and raises no alarm", async () => {
+    const xml = shudian();
+    const { id, claim } = await must(register(xml, firm));
+    const again = refused(await register(xml, firm), "external-registered");
+    expect(again["original"]).deep.includes({ id, claim: claim.id, state: "claimed" });
+    await must(decide(claim.id, "reimburse", firm));
+    expect(refused(await register(xml, firm), "external-registered")["original"]).deep.includes({ claim: claim.id, state: "reimbursed" });
+    expect(await alarms(id)).deep.equals([]);
+    expect((await record(ledgerNumber(id))).version).equals(2);
+  });
+
+  it("ten drops of the same file at once are one claim", async () => {
+    const xml = shudian();
+    const replies = await many(10, () => register(xml, firm));
+    const made = replies.filter(({ status }) => status === 201);
+    expect(made).lengthOf(1);
+    for (const reply of replies.filter(({ status }) => status !== 201))
+      expect(refused(reply, "external-registered")["original"].claim).equals(made[0]?.body.claim.id);
+    expect(await alarms(made[0]?.body.id)).deep.equals([]);
+  });
+
+  it("a second employer is told when it was used and not by whom, and the bureau sees who tried", async () => {
+    const xml = shudian();
+    const { id, claim } = await must(register(xml, firm));
+    const claimed = await register(xml, rival);
+    const { original, alarm, chain } = refused(claimed, "already-claimed");
+    expect(original).deep.equals({ id, state: "claimed", since: original.since });
+    expect(Date.parse(original.since)).within(Date.now() - 600_000, Date.now() + 600_000_000);
+    expect([alarm, chain]).deep.equals([true, { error: "AlreadyClaimed", args: [ledgerNumber(id)] }]);
+    await must(decide(claim.id, "reimburse", firm));
+    const paid = refused(await register(xml, rival), "already-reimbursed");
+    expect(paid["original"]).deep.includes({ id, state: "reimbursed" });
+    for (const reply of [claimed.body, paid]) expect(JSON.stringify(reply)).not.includes(firm.taxId).and.not.includes(firm.account);
+    expect(await alarms(id)).deep.equals([
+      { reason: "already-claimed", attempt: "admit", by: rival.account, employer: rival.index },
+      { reason: "already-reimbursed", attempt: "admit", by: rival.account, employer: rival.index },
+    ]);
+    // the one who tried sees its own attempt, without more
+    expect(await alarms(id, rival)).deep.equals([
+      { reason: "already-claimed", attempt: "admit" },
+      { reason: "already-reimbursed", attempt: "admit" },
+    ]);
+    const seen = await must(get(`/v1/external-invoices/${id}`, rival));
+    expect([seen.claim.status, seen.employer.taxId]).deep.equals(["refused", rival.taxId]);
+    refused(await decide(claim.id, "reimburse", rival), "not-found");
+    refused(await decide(seen.claim.id, "reimburse", rival), "claim-state");
+  });
+
+  it("of two employers at the same instant one has it", async () => {
+    for (let round = 0; round < 3; round += 1) {
+      const xml = shudian();
+      const replies = await Promise.all([firm, rival].map((by) => register(xml, by)));
+      expect(replies.map(({ status }) => status).sort()).deep.equals([201, 409]);
+      const [made, late] = replies[0]?.status === 201 ? replies : [...replies].reverse();
+      expect(refused(late as Reply, "already-claimed")["original"].id).equals(made?.body.id);
+      expect((await record(ledgerNumber(made?.body.id))).version).equals(1);
+    }
+  });
+
+  it("after a rejection it is free again, for the same employer and for another", async () => {
+    const xml = shudian();
+    const first = await must(register(xml, firm));
+    await must(decide(first.claim.id, "reject", firm, { reason: "不是公务" }));
+    expect(await record(ledgerNumber(first.id))).deep.includes({ state: "issued", employer: 0 });
+    const again = await must(register(xml, firm, { holder: worker.account }));
+    expect(again.claim.id).not.equals(first.claim.id);
+    expect(await record(ledgerNumber(first.id))).deep.includes({ state: "claimed", holder: worker.account });
+    await must(decide(again.claim.id, "reject", firm, { reason: "还是不行" }));
+    const other = await must(register(xml, rival));
+    expect((await decide(other.claim.id, "reimburse", rival)).body.status).equals("reimbursed");
+    refused(await register(xml, firm), "already-reimbursed");
+    expect((await must(get(`/v1/claims/${first.claim.id}`, firm))).status).equals("rejected");
+    // the bureau is shown the registration that holds
+    expect((await must(get(`/v1/external-invoices/${first.id}`, bureau))).employer.taxId).equals(rival.taxId);
+  });
+
+  it("what names another buyer, is a red letter, or breaks a rule is refused by name", async () => {
+    const titled = refused(await register(shudian({ buyer: rival.taxId }), firm), "titled-to-another", { field: "/buyer/taxId", rule: "buyer-is-employer" });
+    expect(titled["original"]).equals(undefined);
+    const red = sample("shudian/09-red-letter-of-04.xml").replaceAll("91440300MAJU6XYHXC", firm.taxId);
+    refused(await register(red, firm), "external-red-letter");
+    refused(await register(shudian().replace(/<TotalTaxAm>[^<]*</, "<TotalTaxAm>999.99<"), firm), "invalid-document");
+    refused(await register("<!DOCTYPE x><EInvoice/>", firm), "forbidden-markup");
+    refused(await register(shudian(), firm, { type: "text/csv" }), "unsupported-media-type");
+  });
+
+  it("only an employer registers, for itself or for its own people", async () => {
+    const xml = shudian();
+    for (const by of [worker, shop, bureau]) refused(await register(xml, by), "forbidden");
+    const stranger = await person(rival, "孙三");
+    for (const holder of [stranger.account, rival.account, Wallet.createRandom().address, ZERO_ACCOUNT])
+      refused(await register(xml, firm, { holder }), "receiver-invalid", { field: "?holder", rule: "holder-is-employee" });
+    const seller = { taxId: freshTaxId(), name: "外地店" };
+    const twice = invoiceOf(seller, { name: "个人" }, { sourceId: "T-9", holder: worker.account });
+    refused(await register(twice, firm, { holder: worker.account }), "invalid-request");
+    expect((await must(register(twice, firm))).holder).equals(worker.account);
+    const { id, claim } = await must(register(xml, firm, { holder: worker.account }));
+    for (const [path, by] of [
+      [`/v1/external-invoices/${id}`, rival],
+      [`/v1/external-invoices/${id}/original`, rival],
+      [`/v1/external-invoices/${id}`, stranger],
+      [claim.href, rival],
+    ] as const)
+      refused(await get(path, by), "not-found");
+    refused(await get(`/v1/external-invoices/${id}`, shop), "not-found");
+    refused(await get("/v1/external-invoices/0x12", firm), "invalid-request");
+    // the number of an external invoice is none of ours
+    refused(await get(`/v1/invoices/${id}`, firm), "invalid-request");
+    refused(await call("POST", "/v1/claims", { employer: rival.taxId, invoices: [id] }, { token: worker.token }), "invalid-request");
+    const suspended = await taxpayer("停牌公司", ["employer"]);
+    await must(call("PATCH", `/v1/taxpayers/${suspended.taxId}`, { standing: "suspended" }));
+    refused(await register(shudian(), suspended), "employer-not-active");
+  });
+
+  it("registrations are listed newest first, to those whose they are", async () => {
+    const own = await taxpayer("清单公司", ["employer"]);
+    const clerk = await person(own, "李四");
+    const ids: string[] = [];
+    for (const holder of [undefined, clerk.account, undefined]) ids.unshift((await must(register(shudian(), own, holder ? { holder } : {}))).id);
+    const listed = async (by: By, query = "") => (await must(get(`/v1/external-invoices${query}`, by))).items.map((one: Loose) => one.id);
+    expect(await listed(own)).deep.equals(ids);
+    expect(await listed(clerk)).deep.equals([ids[1]]);
+    expect(await listed(shop)).deep.equals([]);
+    expect((await listed(bureau)).slice(0, 3)).deep.equals(ids);
+    const page = await must(get("/v1/external-invoices?limit=2", own));
+    expect(await listed(own, `?limit=2&before=${page.next}`)).deep.equals([ids[2]]);
+  });
+
+  describe("an invoice of this network", () => {
+    const untitled = (more: object = {}) => issued(shop, { name: "个人" }, { holder: worker.account, ...more });
+    const written = async (number: string, format: string) =>
+      (await call("GET", `/v1/invoices/${number}`, undefined, { token: worker.token, headers: { accept: `application/vnd.onepiao.${format}+xml` } }))
+        .body as string;
+    const isOurs = async (body: unknown, number: string, by: By = rival) =>
+      expect(refused(await register(body, by), "external-issued-here")["original"]).deep.equals({ number, href: `/v1/invoices/${number}` });
+
+    it("is not registered as one issued elsewhere, in any format that it can be had in", async () => {
+      for (const sourceId of [undefined, `POS-${crypto.randomUUID()}`]) {
+        const number = await untitled(sourceId === undefined ? {} : { sourceId });
+        const [xml, ublXml] = [await written(number, "shudian"), await written(number, "ubl")];
+        expect(ublXml).includes(number);
+        await isOurs(xml, number);
+        await isOurs(ublXml, number);
+        // nor with another seller written into it, nor by another name of the same number
+        await isOurs(xml.replaceAll(shop.taxId, freshTaxId()), number);
+        await isOurs(invoiceOf(shop, { name: "个人" }, { sourceId: ` ${number.slice(0, 9)} ${number.slice(9)}` }), number);
+        if (sourceId === undefined) continue;
+        // without the number that the gateway has put there, its issuer's own id tells it
+        await isOurs(ublXml.replace(/<cac:AdditionalDocumentReference>.*?<\/cac:AdditionalDocumentReference>/s, ""), number);
+        await isOurs(invoiceOf(shop, { name: "个人" }, { sourceId }), number);
+        expect(await statusOf(number)).equals("issued");
+      }
+    });
+
+    it("is known by the original that it was issued from", async () => {
+      const national = nationalNumber();
+      const original = shudian({ number: national, seller: shop.taxId });
+      const { number } = await must(call("POST", `/v1/invoices?holder=${worker.account}`, original, { token: shop.token, type: "application/xml" }));
+      await isOurs(original, number);
+      await isOurs(await written(number, "shudian"), number);
+    });
+
+    it("is known by its number before it is sealed, and before it is issued", async () => {
+      const { number } = (await call("POST", "/v1/invoices", invoiceOf(shop, { name: "个人" }), { token: shop.token, wait: 0 })).body;
+      await isOurs(shudian({ number }), number);
+      const { items } = await must(get(`/v1/taxpayers/${shop.taxId}/segments`, shop));
+      const last = (BigInt(items[0].first) + BigInt(items[0].length) - 1n).toString();
+      await isOurs(shudian({ number: last }), last);
+    });
+
+    it("is not paid when its original is paid already as one issued elsewhere", async () => {
+      const national = nationalNumber();
+      const original = shudian({ number: national, seller: shop.taxId });
+      const external = await must(register(original, rival));
+      const { number } = await must(call("POST", `/v1/invoices?holder=${worker.account}`, original, { token: shop.token, type: "application/xml" }));
+      const claim = () => call("POST", "/v1/claims", { employer: firm.taxId, invoices: [number] }, { token: worker.token });
+      const told = refused(await claim(), "already-claimed");
+      expect(told["original"]).deep.includes({ id: external.id, number, state: "claimed" });
+      await must(decide(external.claim.id, "reimburse", rival));
+      refused(await claim(), "already-reimbursed");
+      expect((await record(number)).state).equals("untouched");
+    });
+  });
+
+  it("an employer that keeps its own key signs its registrations", async () => {
+    const wallet = Wallet.createRandom();
+    const own = await taxpayer("自管公司", ["employer"], { key: { custody: "own", address: wallet.address } });
+    const [xml, key] = [shudian(), crypto.randomUUID()];
+    const taken = await register(xml, own, { key, wait: 0 });
+    const href = taken.body.operation.href;
+    const { typedData: asked } = await until("the registration waits for its signature", async () => {
+      const { body } = await get(href, own);
+      return body.status === "awaiting-signature" ? body : undefined;
+    });
+    expect(asked.primaryType).equals("Admit");
+    expect(asked.message).deep.includes({ employer: own.index, holder: own.account });
+    expect((await get(`/v1/external-invoices/${taken.body.id}`, own)).body.claim.status).equals("submitted");
+    expect(refused(await register(xml, own), "external-registered")["original"].state).equals("submitted");
+    const signature = await wallet.signTypedData(asked.domain, asked.types, asked.message);
+    await must(call("POST", `${href}/signatures`, { signature }, { token: own.token }));
+    const done = await register(xml, own, { key });
+    expect([done.status, done.body.claim.status]).deep.equals([201, "claimed"]);
+  });
+
+  it("through two gateways at the same instant the chain lets one have it, and each gateway knows", async () => {
+    const { rpcUrl, deployment } = await sandbox();
+    const contracts = createContracts(deployment);
+    const wallet = Wallet.createRandom();
+    const abroad = await taxpayer("另一网关的公司", ["employer"], { key: { custody: "own", address: wallet.address } });
+    const provider = new JsonRpcProvider(rpcUrl, deployment.chainId, { staticNetwork: true });
+    provider.pollingInterval = 50;
+    /** What another gateway does: an act of the employer's own, relayed by a key that this one does not know. */
+    async function elsewhere(id: string, version = 0): Promise<void> {
+      const invoices = [{ id: ledgerNumber(id), version }];
+      const message = { type: "Admit" as const, value: { employer: abroad.index, holder: abroad.account, ref: refOf(7), invoices } };
+      const { domain, types } = typedData(contracts.domains.ledger, message);
+      const signature = compactSignature(await wallet.signTypedData(domain, types as Loose, message.value)) ?? noSignature;
+      const kind = actKinds.indexOf("Admit");
+      const act = { kind, to: abroad.account, taxpayer: abroad.index, ref: refOf(7), invoices, evidence: [], signature, consent: noSignature };
+      const relay = Wallet.createRandom().connect(provider);
+      const sent = await relay.sendTransaction({ to: deployment.ledger, data: contracts.act([act]), gasLimit: 1_000_000, gasPrice: 0, type: 0 });
+      await sent.wait();
+    }
+    try {
+      // there, then here
+      const [number, seller] = [nationalNumber(), freshTaxId()];
+      const id = externalHex(externalId(seller, number));
+      await elsewhere(id);
+      expect(refused(await register(shudian({ number, seller }), firm), "already-claimed")["original"]).deep.includes({ id, state: "claimed" });
+      expect(await alarms(id)).deep.equals([{ reason: "already-claimed", attempt: "admit", by: firm.account, employer: firm.index }]);
+      // here, then there
+      const mine = await must(register(shudian(), firm));
+      await elsewhere(mine.id, 1);
+      const told = await until("the attempt is known here", async () => (await alarms(mine.id))[0]);
+      expect(told).deep.equals({ reason: "already-claimed", attempt: "admit", by: abroad.account, employer: abroad.index });
+      // at the same instant
+      const [another, whose] = [nationalNumber(), freshTaxId()];
+      const contested = externalHex(externalId(whose, another));
+      const [here] = await Promise.all([register(shudian({ number: another, seller: whose }), firm), elsewhere(contested)]);
+      const { employer, version } = await record(ledgerNumber(contested));
+      expect([version, employer]).deep.equals([1, here.status === 201 ? firm.index : abroad.index]);
+      if (here.status !== 201) refused(here, "already-claimed");
+      // a gateway that lets a number of this network in by this door: whoever has it here is not paid besides
+      const ours = await issued(shop, { name: "个人" }, { holder: worker.account });
+      await elsewhere(externalHex(externalId(shop.taxId, ours)));
+      await until(
+        "the admission is known here",
+        async () => (await must(get(`/v1/events?number=${externalHex(externalId(shop.taxId, ours))}`, bureau))).items[0],
+      );
+      const besides = await call("POST", "/v1/claims", { employer: firm.taxId, invoices: [ours] }, { token: worker.token });
+      expect(refused(besides, "already-claimed")["original"]).deep.includes({ number: ours, state: "claimed" });
+    } finally {
+      provider.destroy();
+    }
+  });
+
+  it("a registration outlives a restart of the gateway in its middle", async () => {
+    const [xml, key] = [shudian(), crypto.randomUUID()];
+    expect((await register(xml, firm, { key, wait: 0 })).status).equals(202);
+    await (await sandbox()).restart();
+    const done = await register(xml, firm, { key });
+    expect([done.status, done.headers.get("idempotency-replayed")], JSON.stringify(done.body)).deep.equals([201, "true"]);
+    expect((await decide(done.body.claim.id, "reimburse", firm)).body.status).equals("reimbursed");
+  });
+});
