@@ -154,7 +154,7 @@ describe("nothing readable", function () {
     const { pickup } = await must(issue(untitled));
     secret(pickup.secret);
     secret(pickup.secret.slice(2));
-    expect((await call("GET", `/v1/invoices/${pickup.number}/pickup`, undefined, { token: shop.token })).body).deep.equals(pickup);
+    expect((await call("GET", `/v1/invoices/${pickup.number}/pickup`, undefined, { token: shop.token })).body).deep.includes(pickup);
     refused(await call("POST", "/v1/pickups", { ...pickup, secret: `${pickup.secret}00` }, { token: bob.token }), "invalid-request");
     const guessed = { number: pickup.number, secret: secret(`0x${"7e57ab1e".repeat(8)}`) };
     refused(await call("POST", "/v1/pickups", guessed, { token: bob.token }), "not-found");
