@@ -22,6 +22,7 @@ contract InvoiceRecordTest {
         require(back.employer == f.employer && r.employer() == f.employer, "employer");
         require(uint8(back.state) == f.state && uint256(r.state()) == f.state, "state");
         require(back.titled == f.titled && r.titled() == f.titled, "titled");
+        require(back.mark == (f.state == 0 ? 0 : 1) && r.mark() == 1 && !r.entered(), "mark");
         require(back.version == f.version && r.version() == f.version, "version");
         require(back.updatedAt == f.updatedAt && r.updatedAt() == f.updatedAt, "updatedAt");
     }
@@ -51,13 +52,32 @@ contract InvoiceRecordTest {
         uint256 mask = _changed(word, Fields(f.holder, g.employer, f.state, f.titled, f.version, f.updatedAt));
         require(mask & ~(uint256(type(uint32).max) << 160) == 0, "employer");
         mask = _changed(word, Fields(f.holder, f.employer, g.state, f.titled, f.version, f.updatedAt));
-        require(mask & ~(uint256(0x7f) << 192) == 0, "state");
+        require(mask & ~(uint256(7) << 192) == 0, "state");
         mask = _changed(word, Fields(f.holder, f.employer, f.state, !f.titled, f.version, f.updatedAt));
         require(mask == 1 << 199, "titled");
         mask = _changed(word, Fields(f.holder, f.employer, f.state, f.titled, g.version, f.updatedAt));
         require(mask & ~(uint256(type(uint16).max) << 200) == 0, "version");
         mask = _changed(word, Fields(f.holder, f.employer, f.state, f.titled, f.version, g.updatedAt));
         require(mask & ~(uint256(type(uint40).max) << 216) == 0, "updatedAt");
+    }
+
+    function testFuzz_another_mark_changes_its_two_bits_alone_and_the_next_record_keeps_it(Fields memory f, uint8 mark) external pure {
+        f.version %= type(uint16).max;
+        uint8[4] memory codes = [1, 2, 3, 6];
+        mark = mark % 4;
+        InvoiceRecord r = _pack(f).marked(codes[mark]);
+        require(InvoiceRecord.unwrap(r) ^ InvoiceRecord.unwrap(_pack(f)) == uint256(mark) << 195, "other bits changed");
+        require(r.mark() == codes[mark] && r.entered() == (mark == 1 || mark == 2), "mark");
+        require(r.unpack().mark == (f.state == 0 ? 0 : codes[mark]), "an untouched invoice has no mark");
+        require(r.next(2, 7).mark() == codes[mark] && r.boundTo(1).heldBy(address(1)).mark() == codes[mark], "a mark was lost");
+        require(InvoiceRecord.unwrap(r.marked(1)) == InvoiceRecord.unwrap(_pack(f)), "a mark left something behind");
+    }
+
+    function testFuzz_a_step_is_one_version_on_and_nothing_else(Fields memory f) external pure {
+        f.version %= type(uint16).max;
+        InvoiceRecord stepped = _pack(f).stepped();
+        ++f.version;
+        require(InvoiceRecord.unwrap(stepped) == InvoiceRecord.unwrap(_pack(f)), "more than the version changed");
     }
 
     function testFuzz_the_next_record_is_one_version_on_and_keeps_whose_it_is(Fields memory f, uint8 state, uint40 time) external pure {
@@ -78,7 +98,7 @@ contract InvoiceRecordTest {
     function test_an_empty_slot_is_an_untouched_invoice() external pure {
         IInvoiceLedger.Record memory r = InvoiceRecord.wrap(0).unpack();
         require(r.holder == address(0) && r.employer == 0 && r.state == IInvoiceLedger.State.None, "not empty");
-        require(!r.titled && r.version == 0 && r.updatedAt == 0, "not empty");
+        require(!r.titled && r.mark == 0 && r.version == 0 && r.updatedAt == 0, "not empty");
     }
 
     function _changed(uint256 word, Fields memory f) private pure returns (uint256) {

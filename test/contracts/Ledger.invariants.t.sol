@@ -64,7 +64,15 @@ contract LedgerInvariantsTest is Handler, Versions {
         _until(this.claim.selector, "alarm");
         _until(this.reimburse.selector, "act refused");
         _until(this.replayAct.selector, "replay of an act");
+        _until(this.adjust.selector, "reimbursed adjusted");
         _until(this.reverse.selector, "reimbursed reversed");
+        _until(this.admit.selector, "admitted");
+        _until(this.admit.selector, "alarm");
+        _until(this.enter.selector, "entered");
+        _until(this.enter.selector, "entry revoked");
+        _until(this.enter.selector, "entered");
+        _until(this.adjust.selector, "entered adjusted");
+        _until(this.reverse.selector, "entered reversed");
         _until(this.draw.selector, "quota drawn");
         _until(this.giveBack.selector, "quota given back");
         _until(this.rotateKey.selector, "key rotated by the bureau");
@@ -95,10 +103,11 @@ contract LedgerInvariantsTest is Handler, Versions {
     }
 
     function _deeds() private pure returns (bytes4[] memory deeds) {
-        bytes4[21] memory list = [
+        bytes4[26] memory list = [
             this.seal.selector, this.seal.selector, this.transfer.selector, this.claim.selector,
             this.claim.selector, this.reimburse.selector, this.reimburse.selector, this.reject.selector,
-            this.withdraw.selector, this.reverse.selector, this.replayAct.selector,
+            this.withdraw.selector, this.reverse.selector, this.replayAct.selector, this.adjust.selector,
+            this.enter.selector, this.enter.selector, this.admit.selector, this.admit.selector,
             this.replaySeal.selector, this.wait_.selector, this.changeStanding.selector,
             this.rotateKey.selector, this.setQuota.selector, this.draw.selector, this.giveBack.selector,
             this.allotSegment.selector, this.replayOnRegistry.selector, this.reverse.selector

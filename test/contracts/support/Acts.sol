@@ -18,6 +18,7 @@ abstract contract Acts is Invoices {
     mapping(uint256 id => uint256) internal reimbursements;
     /// What the ledger itself said of an invoice after the last act that named it.
     mapping(uint256 id => IInvoiceLedger.State) internal lastSeen;
+    mapping(uint256 id => IInvoiceLedger.Record) private _lastRecord;
 
     function _submitLot(LotDraft memory d) internal {
         IInvoiceLedger.Lot[] memory batch = new IInvoiceLedger.Lot[](1);
@@ -66,9 +67,16 @@ abstract contract Acts is Invoices {
         for (uint256 i = 0; i < d.targets.length; ++i) _watch(d.targets[i].id);
     }
 
-    /// Final states, without the model: nothing but what the ledger said before and says now.
+    /// Final states, and whose books an invoice is in, without the model: nothing but what the ledger said before and says now.
     function _watch(uint256 id) private {
-        IInvoiceLedger.State now_ = ledger.record(id).state;
+        IInvoiceLedger.Record memory r = ledger.record(id);
+        IInvoiceLedger.Record memory last = _lastRecord[id];
+        if (last.mark == 2 || last.mark == 3) {
+            require(r.employer == last.employer, "an invoice went to another employer while it is in one's books");
+            require(r.mark == last.mark || r.mark == 6, "an entry became another one without being revoked");
+        }
+        _lastRecord[id] = r;
+        IInvoiceLedger.State now_ = r.state;
         IInvoiceLedger.State before = lastSeen[id];
         if (before == IInvoiceLedger.State.Reversed) require(now_ == before, "a reversed invoice came back");
         if (before == IInvoiceLedger.State.Reimbursed) {
@@ -98,7 +106,8 @@ abstract contract Acts is Invoices {
             if (topic == IInvoiceLedger.Reimbursed.selector) {
                 require(++reimbursements[id] == 1, "an invoice was reimbursed twice");
             }
-            _checkReversal(d, id);
+            _checkRedLetter(d, id);
+            _checkEntry(d, logs[next]);
             ++next;
         }
         _actInModel(d);
@@ -107,12 +116,24 @@ abstract contract Acts is Invoices {
         return next;
     }
 
-    function _checkReversal(ActDraft memory d, uint256 id) private {
-        if (!_is(d, IInvoiceLedger.Kind.Reverse)) return;
+    function _checkRedLetter(ActDraft memory d, uint256 id) private {
+        if (!_isRedLetter(d)) return;
         Invoice memory i = invoices[id];
-        if (i.state == IInvoiceLedger.State.Issued) return;
-        require(_genuineConsent(d, i.employer), "a claimed invoice was reversed without the employer's consent");
-        ++times[i.state == IInvoiceLedger.State.Claimed ? "claimed reversed" : "reimbursed reversed"];
+        bool entered = i.mark == 2 || i.mark == 3;
+        if (i.state == IInvoiceLedger.State.Issued && !entered) return;
+        require(_genuineConsent(d, i.employer), "an invoice in use was reversed without the employer's consent");
+        string memory what = _is(d, IInvoiceLedger.Kind.Reverse) ? "reversed" : "adjusted";
+        if (entered) ++times[string.concat("entered ", what)];
+        if (i.state == IInvoiceLedger.State.Claimed) ++times[string.concat("claimed ", what)];
+        if (i.state == IInvoiceLedger.State.Reimbursed) ++times[string.concat("reimbursed ", what)];
+    }
+
+    function _checkEntry(ActDraft memory d, Vm.Log memory log) private {
+        if (!_is(d, IInvoiceLedger.Kind.Enter)) return;
+        (uint8 mark, ) = abi.decode(log.data, (uint8, uint16));
+        require(bytes32(uint256(mark)) == d.signedRef, "another mark than the one that was signed");
+        require(address(uint160(uint256(log.topics[3]))) == address(uint160(d.taxpayer)), "an entry by another than its employer");
+        if (mark == 6) ++times["entry revoked"];
     }
 
     function _current(ActDraft memory d) private view returns (bool) {
@@ -151,19 +172,23 @@ abstract contract Acts is Invoices {
     }
 
     function _topicOf(uint8 kind) private pure returns (bytes32) {
-        bytes32[6] memory topics = [
+        bytes32[9] memory topics = [
             IInvoiceLedger.Transferred.selector,
             IInvoiceLedger.Claimed.selector,
             IInvoiceLedger.Withdrawn.selector,
             IInvoiceLedger.Reimbursed.selector,
             IInvoiceLedger.Rejected.selector,
-            IInvoiceLedger.Reversed.selector
+            IInvoiceLedger.Reversed.selector,
+            IInvoiceLedger.Adjusted.selector,
+            IInvoiceLedger.Entered.selector,
+            IInvoiceLedger.Claimed.selector
         ];
         return topics[kind];
     }
 
     function _wordOf(uint8 kind) private pure returns (string memory) {
-        string[6] memory words = ["transferred", "claimed", "withdrawn", "reimbursed", "rejected", "reversed"];
+        string[9] memory words =
+            ["transferred", "claimed", "withdrawn", "reimbursed", "rejected", "reversed", "adjusted", "entered", "admitted"];
         return words[kind];
     }
 
@@ -184,6 +209,7 @@ abstract contract Acts is Invoices {
             }
             require(r.holder == i.holder && r.employer == i.employer, "holder or employer differs from the model");
             require(r.state == i.state && r.titled == i.titled, "state or title differs from the model");
+            require(r.mark == i.mark, "the mark differs from the model");
             require(r.version == i.version && r.updatedAt == i.updatedAt, "version or time differs from the model");
         }
     }

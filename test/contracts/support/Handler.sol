@@ -86,8 +86,41 @@ abstract contract Handler is Acts {
     }
 
     function reverse(uint256 seed) external {
+        _redLetter(seed, IInvoiceLedger.Kind.Reverse);
+    }
+
+    function adjust(uint256 seed) external {
+        _redLetter(seed, IInvoiceLedger.Kind.Adjust);
+    }
+
+    function enter(uint256 seed) external {
         _start(seed);
-        ActDraft memory d = _draft(IInvoiceLedger.Kind.Reverse, IInvoiceLedger.State(1 + _roll(3)));
+        ActDraft memory d = _draft(IInvoiceLedger.Kind.Enter, IInvoiceLedger.State(1 + _roll(3)));
+        if (d.targets.length == 0) return;
+        Invoice memory i = invoices[d.targets[0].id];
+        d.taxpayer = i.employer == 0 || i.employer > 4 || _roll(8) == 0 ? _index() : i.employer;
+        d.key = _signingKey(accountAt[d.taxpayer]);
+        d.ref = bytes32(_roll(8) == 0 ? _roll(8) : i.mark == 2 || i.mark == 3 ? 6 : 2 + _roll(2));
+        d.signedRef = d.ref;
+        _spoilAndSubmit(d);
+    }
+
+    /// Few ids, so that employers are after the same ones.
+    function admit(uint256 seed) external {
+        _start(seed);
+        uint256 first = _roll(6);
+        uint256[] memory picked = new uint256[](1 + _roll(2));
+        for (uint256 i = 0; i < picked.length; ++i) picked[i] = EXTERNAL | ((first + i) * uint256(keccak256("apart") >> 12));
+        ActDraft memory d = _draftOf(IInvoiceLedger.Kind.Admit, picked);
+        d.to = _roll(12) == 0 ? address(0) : _account();
+        d.taxpayer = _roll(10) == 0 ? _index() : uint32(2 + _roll(3));
+        d.key = _signingKey(accountAt[d.taxpayer]);
+        _spoilAndSubmit(d);
+    }
+
+    function _redLetter(uint256 seed, IInvoiceLedger.Kind kind) private {
+        _start(seed);
+        ActDraft memory d = _draft(kind, IInvoiceLedger.State(1 + _roll(3)));
         if (d.targets.length == 0) return;
         Invoice memory i = invoices[d.targets[0].id];
         d.taxpayer = _roll(8) == 0 ? _index() : i.issuer;
@@ -133,7 +166,10 @@ abstract contract Handler is Acts {
     /// An act by the holder over one to four invoices of one kind, which are mostly in the state that the act wants.
     function _draft(IInvoiceLedger.Kind kind, IInvoiceLedger.State wanted) private returns (ActDraft memory d) {
         if (_roll(5) == 0) wanted = IInvoiceLedger.State(1 + _roll(4));
-        uint256[] memory picked = _pick(wanted, 1 + _roll(4));
+        return _draftOf(kind, _pick(wanted, 1 + _roll(4)));
+    }
+
+    function _draftOf(IInvoiceLedger.Kind kind, uint256[] memory picked) private returns (ActDraft memory d) {
         d.kind = uint8(kind);
         d.ref = bytes32(_roll(1_000));
         d.signedRef = d.ref;
@@ -165,8 +201,7 @@ abstract contract Handler is Acts {
         uint256[] memory proofs = new uint256[](d.targets.length);
         uint256 needed = 0;
         for (uint256 i = 0; i < proofs.length; ++i) {
-            bool needs = d.targets[i].version == 0 || _is(d, IInvoiceLedger.Kind.Reverse);
-            if (needs) proofs[needed++] = d.targets[i].id;
+            if (_wantsEvidence(d, d.targets[i].version)) proofs[needed++] = d.targets[i].id;
         }
         d.proofs = new uint256[](needed);
         for (uint256 i = 0; i < needed; ++i) d.proofs[i] = proofs[i];

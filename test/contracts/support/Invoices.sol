@@ -29,6 +29,7 @@ abstract contract Invoices is Parties {
         uint32 employer;
         IInvoiceLedger.State state;
         bool titled;
+        uint8 mark;
         uint16 version;
         uint40 updatedAt;
         uint32 issuer;
@@ -65,6 +66,8 @@ abstract contract Invoices is Parties {
         IInvoiceLedger.LotHeader header;
         IInvoiceLedger.Leaf[] leaves;
     }
+
+    uint256 internal constant EXTERNAL = 1 << 255;
 
     bool internal closed;
     uint256[] internal ids;
@@ -108,8 +111,9 @@ abstract contract Invoices is Parties {
                 leaf.buyer,
                 IInvoiceLedger.State.Issued,
                 leaf.buyer != 0,
+                1,
                 0,
-                0,
+                uint40(block.timestamp),
                 d.issuer,
                 lots.length - 1,
                 i
@@ -122,25 +126,29 @@ abstract contract Invoices is Parties {
 
     function _judge(ActDraft memory d) internal view returns (Verdict) {
         uint256 n = d.targets.length;
-        if (n == 0 || n > 100 || d.kind > 5) return Verdict.Refused;
+        if (n == 0 || n > 100 || d.kind > 8) return Verdict.Refused;
         for (uint256 i = 0; i < n; ++i) {
             IInvoiceLedger.Target memory t = d.targets[i];
             if (t.id <= (i == 0 ? 0 : d.targets[i - 1].id)) return Verdict.Refused;
             if (t.version != invoices[t.id].version) return Verdict.Refused;
-            if ((t.version == 0 || _is(d, IInvoiceLedger.Kind.Reverse)) && !_proven(d, t)) return Verdict.Refused;
+            if (_is(d, IInvoiceLedger.Kind.Admit) && t.id < EXTERNAL) return Verdict.Refused;
+            if (_wantsEvidence(d, t.version) && !_proven(d, t)) return Verdict.Refused;
         }
         if (!_genuine(d)) return Verdict.Refused;
         address holder = invoices[d.targets[0].id].holder;
         if (_is(d, IInvoiceLedger.Kind.Transfer) || _is(d, IInvoiceLedger.Kind.Claim)) {
             if (_suspended(holder)) return Verdict.Refused;
         }
-        if (_is(d, IInvoiceLedger.Kind.Reimburse) && !_may(d.taxpayer, EMPLOYER)) return Verdict.Refused;
-        if (_is(d, IInvoiceLedger.Kind.Reverse) && !_may(d.taxpayer, ISSUER)) return Verdict.Refused;
+        bool books = _is(d, IInvoiceLedger.Kind.Enter) && d.ref != bytes32(uint256(6));
+        bool pays = _is(d, IInvoiceLedger.Kind.Reimburse) || _is(d, IInvoiceLedger.Kind.Admit);
+        if ((books || pays) && !_may(d.taxpayer, EMPLOYER)) return Verdict.Refused;
+        if (_isRedLetter(d) && !_may(d.taxpayer, ISSUER)) return Verdict.Refused;
         for (uint256 i = 0; i < n; ++i) {
             Verdict v = _judgeOne(d, invoices[d.targets[i].id], holder);
             if (v != Verdict.Taken) return v;
         }
         if (_is(d, IInvoiceLedger.Kind.Claim) && !_may(d.taxpayer, EMPLOYER)) return Verdict.Refused;
+        if (_is(d, IInvoiceLedger.Kind.Admit)) return _when(d.to != address(0) && !_suspended(d.to));
         if (_is(d, IInvoiceLedger.Kind.Transfer)) {
             if (d.to == address(0) || d.to == holder || _suspended(d.to)) return Verdict.Refused;
             if (d.consentKey != keyOf[d.to] || d.ref != d.signedRef) return Verdict.Refused;
@@ -181,14 +189,36 @@ abstract contract Invoices is Parties {
             return _when(claimed);
         }
         if (_is(d, IInvoiceLedger.Kind.Reject)) return _when(claimed && i.employer == d.taxpayer);
-        return _when(issued || ((claimed || reimbursed) && _genuineConsent(d, i.employer)));
+        if (_is(d, IInvoiceLedger.Kind.Admit)) {
+            if (reimbursed || (claimed && i.employer != d.taxpayer)) return Verdict.Alarm;
+            return _when(issued || i.state == IInvoiceLedger.State.None);
+        }
+        bool entered = i.mark == 2 || i.mark == 3;
+        if (_is(d, IInvoiceLedger.Kind.Enter)) {
+            if (i.employer != d.taxpayer) return Verdict.Refused;
+            if (d.ref == bytes32(uint256(6))) return _when(entered);
+            if ((d.ref != bytes32(uint256(2)) && d.ref != bytes32(uint256(3))) || entered) return Verdict.Refused;
+            return _when(i.holder != address(0) && (reimbursed || (i.titled && (issued || claimed))));
+        }
+        if (_is(d, IInvoiceLedger.Kind.Adjust) && i.holder == address(0)) return Verdict.Refused;
+        if (issued && !entered) return Verdict.Taken;
+        return _when((issued || claimed || reimbursed) && _genuineConsent(d, i.employer));
     }
 
     function _actInModel(ActDraft memory d) internal {
         for (uint256 n = 0; n < d.targets.length; ++n) {
             Invoice storage i = invoices[d.targets[n].id];
             ++i.version;
+            if (_is(d, IInvoiceLedger.Kind.Enter)) i.mark = uint8(uint256(d.ref));
+            if (_is(d, IInvoiceLedger.Kind.Adjust) || _is(d, IInvoiceLedger.Kind.Enter)) continue;
             i.updatedAt = uint40(block.timestamp);
+            if (_is(d, IInvoiceLedger.Kind.Admit)) {
+                if (!_known(d.targets[n].id)) {
+                    ids.push(d.targets[n].id);
+                    i.mark = 1;
+                }
+                (i.holder, i.employer, i.state) = (d.to, d.taxpayer, IInvoiceLedger.State.Claimed);
+            }
             if (_is(d, IInvoiceLedger.Kind.Transfer)) i.holder = d.to;
             if (_is(d, IInvoiceLedger.Kind.Claim)) (i.state, i.employer) = (IInvoiceLedger.State.Claimed, d.taxpayer);
             if (_is(d, IInvoiceLedger.Kind.Reimburse)) i.state = IInvoiceLedger.State.Reimbursed;
@@ -202,9 +232,9 @@ abstract contract Invoices is Parties {
 
     // ── evidence ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    /// An unknown number gets the evidence of a known one.
+    /// An unknown number gets the evidence of a known one, and so does what no lot holds.
     function _evidence(uint256 id) internal view returns (IInvoiceLedger.Evidence memory e) {
-        Invoice storage i = invoices[_known(id) ? id : ids[0]];
+        Invoice storage i = invoices[_known(id) && id < EXTERNAL ? id : ids[0]];
         SealedLot storage lot = lots[i.lot];
         e.lot = lot.header;
         e.leaf = lot.leaves[i.position];
@@ -227,9 +257,17 @@ abstract contract Invoices is Parties {
         return d.kind == uint8(kind);
     }
 
+    function _isRedLetter(ActDraft memory d) internal pure returns (bool) {
+        return _is(d, IInvoiceLedger.Kind.Reverse) || _is(d, IInvoiceLedger.Kind.Adjust);
+    }
+
+    function _wantsEvidence(ActDraft memory d, uint16 version) internal pure returns (bool) {
+        return _isRedLetter(d) || (version == 0 && !_is(d, IInvoiceLedger.Kind.Admit));
+    }
+
     function _proven(ActDraft memory d, IInvoiceLedger.Target memory t) private view returns (bool) {
-        if (!_known(t.id)) return false;
-        if (_is(d, IInvoiceLedger.Kind.Reverse) && invoices[t.id].issuer != d.taxpayer) return false;
+        if (!_known(t.id) || t.id >= EXTERNAL) return false;
+        if (_isRedLetter(d) && invoices[t.id].issuer != d.taxpayer) return false;
         if (d.proofs[d.proofs.length - 1] != t.id || d.tamper == Tamper.Nothing) return true;
         // of a touched invoice, leaf and proof are not read
         return t.version != 0 && (d.tamper == Tamper.Leaf || d.tamper == Tamper.Proof);

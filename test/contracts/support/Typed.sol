@@ -63,6 +63,9 @@ library Typed {
         if (kind == 3) return keccak256(abi.encode(_type("Reimburse(uint32 employer,"), taxpayer, ref, invoices));
         if (kind == 4) return keccak256(abi.encode(_type("Reject(uint32 employer,"), taxpayer, ref, invoices));
         if (kind == 5) return keccak256(abi.encode(_type("Reverse(uint32 issuer,"), taxpayer, ref, invoices));
+        if (kind == 6) return keccak256(abi.encode(_type("Adjust(uint32 issuer,"), taxpayer, ref, invoices));
+        if (kind == 7) return keccak256(abi.encode(_type("Enter(uint32 employer,"), taxpayer, ref, invoices));
+        if (kind == 8) return keccak256(abi.encode(_type("Admit(uint32 employer,address holder,"), taxpayer, to, ref, invoices));
         return 0;
     }
 

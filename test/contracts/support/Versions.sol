@@ -8,13 +8,18 @@ import {Vm, vm} from "./Vm.sol";
 /// The end of an invoice's versions, which no test can walk to (65,535 acts): the record is put there in the ledger's storage.
 abstract contract Versions is Acts {
     uint256 private _id;
+    uint8 private _mark;
 
-    /// One invoice with a record.
+    /// One untitled invoice with a record.
     function _issue() private {
+        _issueTo(0);
+    }
+
+    function _issueTo(uint32 buyer) private {
         LotDraft memory d;
         (d.issuer, d.segment, d.first, d.key) = (1, segments[0].first, segments[0].first, keyOf[accounts[0]]);
         d.leaves = new IInvoiceLedger.Leaf[](1);
-        d.leaves[0] = IInvoiceLedger.Leaf(keccak256("content"), accounts[5], 0);
+        d.leaves[0] = IInvoiceLedger.Leaf(keccak256("content"), accounts[5], buyer);
         _submitLot(d);
         _id = d.first;
         _take(IInvoiceLedger.Kind.Claim);
@@ -28,6 +33,22 @@ abstract contract Versions is Acts {
         _take(IInvoiceLedger.Kind.Reimburse);
         _take(IInvoiceLedger.Kind.Reverse);
         require(ledger.record(_id).version == type(uint16).max - 1, "three steps from the last open version");
+    }
+
+    /// Reimburse, reverse and revoke are what can come after the last open act, whichever it was.
+    function test_the_last_version_of_all_is_reached_and_not_passed() external {
+        _issueTo(3);
+        _putAt(type(uint16).max - 5);
+        _enter(3);
+        _take(IInvoiceLedger.Kind.Claim);
+        _take(IInvoiceLedger.Kind.Reimburse);
+        _take(IInvoiceLedger.Kind.Reverse);
+        _enter(6);
+        IInvoiceLedger.Record memory r = ledger.record(_id);
+        require(r.version == type(uint16).max && r.mark == 6, "all that was open is closed with the last version");
+        _mark = 2;
+        for (uint8 kind = 0; kind <= uint8(IInvoiceLedger.Kind.Enter); ++kind) _submit(_draft(IInvoiceLedger.Kind(kind)), false);
+        require(ledger.record(_id).version == type(uint16).max, "an invoice went past its last version");
     }
 
     function test_a_claim_given_back_at_the_end_can_still_be_reversed() external {
@@ -46,6 +67,26 @@ abstract contract Versions is Acts {
         _putAt(version);
         _refuse(IInvoiceLedger.Kind.Claim);
         _refuse(IInvoiceLedger.Kind.Transfer);
+        _refuse(IInvoiceLedger.Kind.Adjust);
+    }
+
+    function testFuzz_near_the_end_nothing_is_entered_and_nothing_admitted_again(uint16 version) external {
+        version = type(uint16).max - (version % 4);
+        _issueTo(3);
+        _putAt(version);
+        _mark = 2;
+        _refuse(IInvoiceLedger.Kind.Enter);
+        _id = EXTERNAL | 7;
+        _take(IInvoiceLedger.Kind.Admit);
+        _take(IInvoiceLedger.Kind.Reject);
+        _putAt(version);
+        _refuse(IInvoiceLedger.Kind.Admit);
+        _refuse(IInvoiceLedger.Kind.Claim);
+    }
+
+    function _enter(uint8 mark) private {
+        _mark = mark;
+        _take(IInvoiceLedger.Kind.Enter);
     }
 
     /// Puts another version into the record, which lies in the one slot that the ledger reads for it.
@@ -81,18 +122,20 @@ abstract contract Versions is Acts {
         d.kind = uint8(kind);
         d.targets = new IInvoiceLedger.Target[](1);
         d.targets[0] = IInvoiceLedger.Target(_id, invoices[_id].version);
-        if (d.targets[0].version == 0 || kind == IInvoiceLedger.Kind.Reverse) {
+        if (_wantsEvidence(d, d.targets[0].version)) {
             d.proofs = new uint256[](1);
             d.proofs[0] = _id;
         }
         (d.key, d.consentKey) = (keyOf[accounts[5]], keyOf[accounts[6]]);
         if (kind == IInvoiceLedger.Kind.Transfer) {
             d.to = accounts[6];
-        } else if (kind == IInvoiceLedger.Kind.Reverse) {
+        } else if (_isRedLetter(d)) {
             (d.taxpayer, d.key, d.consentKey) = (1, keyOf[accounts[0]], keyOf[accounts[2]]);
         } else {
             d.taxpayer = 3;
-            if (kind != IInvoiceLedger.Kind.Claim) d.key = keyOf[accounts[2]];
+            if (kind != IInvoiceLedger.Kind.Claim && kind != IInvoiceLedger.Kind.Withdraw) d.key = keyOf[accounts[2]];
+            if (kind == IInvoiceLedger.Kind.Admit) d.to = accounts[5];
+            if (kind == IInvoiceLedger.Kind.Enter) (d.ref, d.signedRef) = (bytes32(uint256(_mark)), bytes32(uint256(_mark)));
         }
     }
 }
