@@ -7,6 +7,7 @@
  */
 import { expect } from "chai";
 import { HDNodeWallet, Wallet, ZeroAddress } from "ethers";
+import { refOf } from "../../server/chain/contracts.ts";
 import {
   type ActInput,
   actOf,
@@ -49,6 +50,14 @@ const ACTS = {
   "reverse with the employer's consent": { kind: "Reverse", consent: "employer" },
   "reverse with the other employer's consent": { kind: "Reverse", consent: "other employer" },
   "reverse with the holder's consent": { kind: "Reverse", consent: "holder" },
+  "adjust without consent": { kind: "Adjust", consent: undefined },
+  "adjust with the employer's consent": { kind: "Adjust", consent: "employer" },
+  "adjust with the other employer's consent": { kind: "Adjust", consent: "other employer" },
+  "enter as deductible": { kind: "Enter", mark: 2 },
+  "enter as not deductible": { kind: "Enter", mark: 3 },
+  "revoke an entry": { kind: "Enter", mark: 6 },
+  "enter with no such mark": { kind: "Enter", mark: 4 },
+  "admit as if it were issued elsewhere": { kind: "Admit" },
 } as const;
 type ActName = keyof typeof ACTS;
 
@@ -77,8 +86,25 @@ const TABLE: Row[] = [
   ["reverse with the employer's consent", "issuer", ["Reversed",       "Reversed",          "Reversed",          "Reversed",           "WrongState"]],
   ["reverse with the other employer's consent", "issuer", ["Reversed", "Reversed",          "ConsentInvalid",    "ConsentInvalid",     "WrongState"]],
   ["reverse with the holder's consent", "issuer", ["Reversed",         "Reversed",          "ConsentInvalid",    "ConsentInvalid",     "WrongState"]],
-  ...(Object.keys(ACTS) as ActName[]).filter((act) => ACTS[act].kind === "Reverse").flatMap((act): Row[] =>
+  ["adjust without consent", "issuer",            ["Adjusted",         "Adjusted",          "ConsentInvalid",    "ConsentInvalid",     "WrongState"]],
+  ["adjust with the employer's consent", "issuer", ["Adjusted",        "Adjusted",          "Adjusted",          "Adjusted",           "WrongState"]],
+  ["adjust with the other employer's consent", "issuer", ["Adjusted",  "Adjusted",          "ConsentInvalid",    "ConsentInvalid",     "WrongState"]],
+  ...(Object.keys(ACTS) as ActName[]).filter((act) => ACTS[act].kind === "Reverse" || ACTS[act].kind === "Adjust").flatMap((act): Row[] =>
     (["other issuer", "employer", "other employer"] as const).map((who) => [act, who, all("IssuerDiffers")])),
+  ...(["enter as deductible", "enter as not deductible"] as const).flatMap((act): Row[] => [
+    [act, "employer",                             ["NotEmployerOf",    "NotEmployerOf",     "WrongState",        "Entered",            "NotEmployerOf"],
+                              /* titled */        ["Entered",          "Entered",           "Entered",           "Entered",            "WrongState"]],
+    [act, "other employer",                       all("NotEmployerOf")],
+    [act, "issuer",                               all("EmployerNotActive")],
+    [act, "other issuer",                         all("EmployerNotActive")],
+  ]),
+  ["revoke an entry", "employer",                 ["NotEmployerOf",    "NotEmployerOf",     "NotEntered",        "NotEntered",         "NotEmployerOf"],
+                              /* titled */        all("NotEntered")],
+  ...(["other employer", "issuer", "other issuer"] as const).map((who): Row => ["revoke an entry", who, all("NotEmployerOf")]),
+  ...(["employer", "other employer"] as const).map((who): Row => ["enter with no such mark", who, all("MarkInvalid")]),
+  ...(["issuer", "other issuer"] as const).map((who): Row => ["enter with no such mark", who, all("EmployerNotActive")]),
+  // an id without the top bit is no such id, whoever signs
+  ...EVERYONE.map((who): Row => ["admit as if it were issued elsewhere", who, all("NotExternal")]),
 ];
 
 function expected(act: ActName, who: Who, column: Column, titled: boolean): string {
@@ -87,14 +113,16 @@ function expected(act: ActName, who: Who, column: Column, titled: boolean): stri
   return cells?.[COLUMNS.indexOf(column)] ?? "SignatureInvalid";
 }
 
-/** What an event leaves behind. `free` says that no employer is bound. */
-const AFTER: Record<string, State> = {
+/** The state that an event leaves behind. */
+const AFTER: Record<string, State | "as before"> = {
   Transferred: "Issued",
   Claimed: "Claimed",
   Withdrawn: "Issued",
   Rejected: "Issued",
   Reimbursed: "Reimbursed",
   Reversed: "Reversed",
+  Adjusted: "as before",
+  Entered: "as before",
 };
 
 async function world() {
@@ -137,9 +165,11 @@ async function attempt(w: World, act: ActName, who: Who, position: number) {
   const input: ActInput = { kind: row.kind, invoices: [{ id, version }] };
   if (row.kind === "Transfer") input.to = wallets.receiver.address;
   else if (row.kind === "Claim") input.taxpayer = parties[row.from]?.index ?? 0;
-  else if (row.kind === "Reverse") input.taxpayer = (parties[who] ?? w.issuer).index;
+  else if (row.kind === "Reverse" || row.kind === "Adjust") input.taxpayer = (parties[who] ?? w.issuer).index;
   else if (row.kind !== "Withdraw") input.taxpayer = (parties[who] ?? w.employer).index;
-  if (version === 0 || row.kind === "Reverse") input.evidence = [evidenceOf(lot, position)];
+  if (row.kind === "Enter") input.ref = refOf(row.mark);
+  if (row.kind === "Admit") input.to = wallets.holder.address;
+  if (version === 0 || row.kind === "Reverse" || row.kind === "Adjust") input.evidence = [evidenceOf(lot, position)];
   const consent = "consent" in row && row.consent ? wallets[row.consent] : undefined;
   return actOf(on, input, wallets[who], consent);
 }
@@ -205,14 +235,18 @@ describe("who may do what with an invoice", () => {
             const [outcome] = await tryActs(on, await attempt(w, act, who, position));
             expect(inAWord(outcome ?? never()), `${act} / ${who}`).to.equal(word);
             const after = await recordOf(on, id);
-            expect(after.state, act).to.equal(AFTER[word]);
+            const stays = AFTER[word] === "as before";
+            const asBefore = before.version === 0 ? { state: "Issued", updatedAt: lot.header.time } : before;
+            expect(after.state, act).to.equal(stays ? asBefore.state : AFTER[word]);
             expect(after.version, act).to.equal(before.version + 1);
             expect(after.titled, act).to.equal(titled);
-            expect(after.updatedAt, act).to.equal(await on.networkHelpers.time.latest());
+            expect(after.updatedAt, act).to.equal(stays ? asBefore.updatedAt : await on.networkHelpers.time.latest());
+            const row = ACTS[act];
+            expect(after.mark, act).to.equal(row.kind === "Enter" ? row.mark : 1);
             expect(after.holder, act).to.equal(word === "Transferred" ? w.wallets.receiver.address : w.wallets.holder.address);
             // a titled invoice stays with its buyer; an untitled one is bound by a claim and freed by its end
             const claimedFrom = act === "claim from the other employer" ? w.otherEmployer.index : w.employer.index;
-            const bound = titled || word === "Claimed" || word === "Reimbursed" || (word === "Reversed" && before.employer !== 0);
+            const bound = titled || word === "Claimed" || word === "Reimbursed" || ((word === "Reversed" || stays) && before.employer !== 0);
             expect(after.employer, act).to.equal(bound ? claimedFrom : 0);
             await snapshot.restore();
           }
@@ -246,6 +280,12 @@ describe("what standing and capabilities stop", () => {
     ["who is no longer an employer can reject",                 stripped("employer"),  "claimed",    "reject", "employer", "Rejected"],
     ["a suspended employer can consent to a reversal",          suspended("employer"), "reimbursed", "reverse with the employer's consent", "issuer", "Reversed"],
     ["standing comes before state: no alarm by a suspended employer", suspended("employer"), "reimbursed", "reimburse", "employer", "EmployerNotActive"],
+    ["a suspended issuer cannot adjust",                        suspended("issuer"),   "untouched",  "adjust without consent", "issuer", "IssuerNotActive"],
+    ["who may no longer issue cannot adjust, consent or not",   stripped("issuer"),    "claimed",    "adjust with the employer's consent", "issuer", "IssuerNotActive"],
+    ["a suspended employer can consent to an adjustment",       suspended("employer"), "reimbursed", "adjust with the employer's consent", "issuer", "Adjusted"],
+    ["a suspended issuer's invoices can be entered",            suspended("issuer"),   "reimbursed", "enter as deductible", "employer", "Entered"],
+    ["a suspended employer cannot enter",                       suspended("employer"), "reimbursed", "enter as deductible", "employer", "EmployerNotActive"],
+    ["who is no longer an employer cannot enter",               stripped("employer"),  "reimbursed", "enter as not deductible", "employer", "EmployerNotActive"],
     ["a holder can withdraw from a suspended employer",         suspended("employer"), "claimed",    "withdraw after the term", "holder", "Withdrawn"],
   ];
   for (const titled of [false, true]) {

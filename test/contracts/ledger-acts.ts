@@ -4,6 +4,7 @@
  */
 import { expect } from "chai";
 import { ZeroHash } from "ethers";
+import { refOf } from "../../server/chain/contracts.ts";
 import { digest } from "../../server/chain/messages.ts";
 import {
   type ActInput,
@@ -66,7 +67,17 @@ describe("what each act says", () => {
       ],
       [{ kind: "Reimburse", taxpayer: employer.index, ...at(6) }, employer.wallet, undefined, "Reimbursed", { employer: bound }],
       [
-        { kind: "Reverse", taxpayer: c.issuer.index, ...at(7), evidence },
+        { kind: "Adjust", taxpayer: c.issuer.index, ...at(7), evidence },
+        c.issuer.wallet,
+        employer.wallet,
+        "Adjusted",
+        { issuer: BigInt(c.issuer.index), ref: REFERENCE },
+      ],
+      [{ kind: "Enter", taxpayer: employer.index, ...at(8), ref: refOf(2) }, employer.wallet, undefined, "Entered", { employer: bound, mark: 2n }],
+      [{ kind: "Enter", taxpayer: employer.index, ...at(9), ref: refOf(6) }, employer.wallet, undefined, "Entered", { employer: bound, mark: 6n }],
+      [{ kind: "Enter", taxpayer: employer.index, ...at(10), ref: refOf(3) }, employer.wallet, undefined, "Entered", { employer: bound, mark: 3n }],
+      [
+        { kind: "Reverse", taxpayer: c.issuer.index, ...at(11), evidence },
         c.issuer.wallet,
         employer.wallet,
         "Reversed",

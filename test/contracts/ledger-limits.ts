@@ -1,5 +1,6 @@
 /** Where acts end: the claim term, the last versions of an invoice, and a ledger that the bureau has closed. */
 import { expect } from "chai";
+import { refOf } from "../../server/chain/contracts.ts";
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
 import {
   type ActInput,
@@ -8,6 +9,7 @@ import {
   consortium,
   decide,
   evidenceOf,
+  externalId,
   idOf,
   inAWord,
   type Kind,
@@ -87,9 +89,17 @@ describe("the last versions", () => {
   const MAX = 65_535;
 
   /** Which acts are taken at a version, by the state they start from. */
-  const open = { Transfer: "Issued", Claim: "Issued", Withdraw: "Claimed", Reimburse: "Claimed", Reject: "Claimed", Reverse: "Issued" } as const;
+  const open = {
+    Transfer: "Issued",
+    Claim: "Issued",
+    Withdraw: "Claimed",
+    Reimburse: "Claimed",
+    Reject: "Claimed",
+    Reverse: "Issued",
+    Adjust: "Issued",
+  } as const;
   for (const [kind, from] of Object.entries(open) as [Kind, "Issued" | "Claimed"][]) {
-    const closesEarly = kind === "Transfer" || kind === "Claim";
+    const closesEarly = kind === "Transfer" || kind === "Claim" || kind === "Adjust";
     it(`a ${kind} ${closesEarly ? "stops three versions below the highest" : "is taken up to the last version but one, and the version does not wrap"}`, async () => {
       const c = fixture();
       const { on, employer } = c;
@@ -97,14 +107,15 @@ describe("the last versions", () => {
       await take(on, claim(c, employer, 0), c.holder);
       if (from === "Issued") await take(on, decide("Reject", employer, { id, version: 1 }), employer.wallet);
       await on.networkHelpers.time.increase(3600);
-      const wallet = kind === "Reverse" ? c.issuer.wallet : kind === "Reimburse" || kind === "Reject" ? employer.wallet : c.holder;
-      const taxpayer = kind === "Reverse" ? c.issuer.index : kind === "Withdraw" || kind === "Transfer" ? 0 : employer.index;
+      const redLetter = kind === "Reverse" || kind === "Adjust";
+      const wallet = redLetter ? c.issuer.wallet : kind === "Reimburse" || kind === "Reject" ? employer.wallet : c.holder;
+      const taxpayer = redLetter ? c.issuer.index : kind === "Withdraw" || kind === "Transfer" ? 0 : employer.index;
       for (const version of range(MAX - 6, MAX)) {
         const snapshot = await on.networkHelpers.takeSnapshot();
         await setVersion(on, id, version);
         const input: ActInput = { kind, taxpayer, invoices: [{ id, version }] };
         if (kind === "Transfer") input.to = c.receiver.address;
-        if (kind === "Reverse") input.evidence = [evidenceOf(c.untitled, 0)];
+        if (redLetter) input.evidence = [evidenceOf(c.untitled, 0)];
         const [outcome] = await tryActs(on, actOf(on, input, wallet, c.receiver));
         if (closesEarly && version >= MAX - 3) expect(refusal(outcome), `${version}`).to.deep.equal(["VersionExhausted", id, BigInt(version)]);
         else expect(outcome, `${version}`).to.have.property("event");
@@ -113,6 +124,34 @@ describe("the last versions", () => {
       }
     });
   }
+
+  it("an entry and an admission stop three versions below the highest, a revocation is taken at any", async () => {
+    const c = fixture();
+    const { on, employer } = c;
+    const titled = idOf(c.titled, 0);
+    const external = externalId("one");
+    const enter = (version: number, mark: number): ActInput => ({
+      kind: "Enter",
+      taxpayer: employer.index,
+      ref: refOf(mark),
+      invoices: [{ id: titled, version }],
+    });
+    const admit = (version: number): ActInput => ({ kind: "Admit", taxpayer: employer.index, to: c.holder.address, invoices: [{ id: external, version }] });
+    await take(on, { ...enter(0, 2), evidence: [evidenceOf(c.titled, 0)] }, employer.wallet);
+    await take(on, admit(0), employer.wallet);
+    await take(on, decide("Reject", employer, { id: external, version: 1 }), employer.wallet);
+    for (const version of range(MAX - 6, MAX)) {
+      const snapshot = await on.networkHelpers.takeSnapshot();
+      for (const id of [titled, external]) await setVersion(on, id, version);
+      const words = (await tryActs(on, actOf(on, admit(version), employer.wallet), actOf(on, enter(version, 6), employer.wallet))).map(inAWord);
+      expect(words, `${version}`).to.deep.equal([version < MAX - 3 ? "Claimed" : "VersionExhausted", "Entered"]);
+      if (version + 1 < MAX) {
+        const [again] = await tryActs(on, actOf(on, enter(version + 1, 3), employer.wallet));
+        expect(inAWord(again as never), `${version + 1}`).to.equal(version + 1 < MAX - 3 ? "Entered" : "VersionExhausted");
+      }
+      await snapshot.restore();
+    }
+  });
 
   it("the last claim can still be rejected and reversed, or reimbursed and reversed, and then nothing is left to do", async () => {
     const c = fixture();

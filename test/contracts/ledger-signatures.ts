@@ -4,6 +4,7 @@
  */
 import { expect } from "chai";
 import { SigningKey, ZeroAddress, ZeroHash } from "ethers";
+import { refOf } from "../../server/chain/contracts.ts";
 import { compactSignature, digest, noSignature } from "../../server/chain/messages.ts";
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
 import {
@@ -14,8 +15,10 @@ import {
   consortium,
   deployed,
   evidenceOf,
+  externalId,
   idOf,
   inAWord,
+  KINDS,
   type Kind,
   keyOf,
   leafOf,
@@ -82,6 +85,24 @@ describe("replays", () => {
     expect((await tryActs(c.on, put(0, 1))).map(inAWord)).to.deep.equal(["Claimed", "Claimed"]);
   });
 
+  it("a signature holds mark and holder fast", async () => {
+    const c = fixture();
+    const entered = actOf(c.on, { kind: "Enter", taxpayer: c.employer.index, ref: refOf(3), ...untouched(c.titled, 0) }, c.employer.wallet);
+    const invoices = [{ id: externalId("one"), version: 0 }];
+    const admitted = actOf(c.on, { kind: "Admit", taxpayer: c.employer.index, to: c.holder.address, invoices }, c.employer.wallet);
+    const outcomes = await tryActs(
+      c.on,
+      { ...entered, ref: refOf(2) },
+      { ...entered, taxpayer: c.otherEmployer.index },
+      { ...admitted, to: c.stranger.address },
+      { ...admitted, taxpayer: c.otherEmployer.index },
+      { ...admitted, ref: refOf(1) },
+      { ...admitted, invoices: [{ id: externalId("another"), version: 0 }] },
+    );
+    expect(outcomes.map(inAWord)).to.deep.equal(Array(6).fill("SignatureInvalid"));
+    expect((await tryActs(c.on, entered, admitted, entered, admitted)).map(inAWord)).to.deep.equal(["Entered", "Claimed", "StaleVersion", "StaleVersion"]);
+  });
+
   it("a signature holds employer, receiver and reference fast", async () => {
     const c = fixture();
     const claimed = actOf(c.on, claim(c), c.holder);
@@ -97,33 +118,38 @@ describe("replays", () => {
   });
 
   describe("across kinds of act", () => {
-    const KINDS_: Kind[] = ["Transfer", "Claim", "Withdraw", "Reimburse", "Reject", "Reverse"];
     /** One party in every role, so that nothing but the kind stands between a signature and its use. */
     const inEveryRole = perTest(async () => {
       const on = await deployed({ claimTermSeconds: TERM });
       const party = await on.enrol("issuer, employer and holder");
-      const lot = await sealLot(on, party, await on.segmentFor(party), [leafOf("one", party.wallet.address), leafOf("two", party.wallet.address)]);
+      const lot = await sealLot(on, party, await on.segmentFor(party), [
+        leafOf("one", party.wallet.address),
+        leafOf("two", party.wallet.address),
+        leafOf("titled", party.wallet.address, party.index),
+      ]);
       await take(on, { kind: "Claim", taxpayer: party.index, ...untouched(lot, 1) }, party.wallet);
       await on.networkHelpers.time.increase(TERM);
       return { on, party, lot };
     });
 
-    for (const kind of KINDS_) {
+    for (const kind of KINDS) {
       it(`a ${kind} needs a signature over a ${kind}`, async () => {
         const { on, party, lot } = inEveryRole();
-        const position = kind === "Withdraw" || kind === "Reimburse" || kind === "Reject" ? 1 : 0;
-        const invoices = [{ id: idOf(lot, position), version: position }];
+        const position = kind === "Withdraw" || kind === "Reimburse" || kind === "Reject" ? 1 : kind === "Enter" ? 2 : 0;
+        const invoices = [kind === "Admit" ? { id: externalId("one"), version: 0 } : { id: idOf(lot, position), version: position === 1 ? 1 : 0 }];
         const as = (k: Kind): ActInput => ({
           kind: k,
           invoices,
-          to: k === "Transfer" ? keyOf("receiver").address : ZeroAddress,
+          to: k === "Transfer" || k === "Admit" ? keyOf("receiver").address : ZeroAddress,
           taxpayer: party.index,
+          // a mark of book entry, and as good as any other reference
+          ref: refOf(2),
           evidence: [evidenceOf(lot, position)],
         });
         const own = actOf(on, as(kind), party.wallet, keyOf("receiver"));
-        const replayed = KINDS_.filter((other) => other !== kind).map((other) => ({ ...own, signature: on.sign(party.wallet, messageOf(as(other))) }));
+        const replayed = KINDS.filter((other) => other !== kind).map((other) => ({ ...own, signature: on.sign(party.wallet, messageOf(as(other))) }));
         const outcomes = await tryActs(on, ...replayed, own);
-        expect(outcomes.map(inAWord).slice(0, -1)).to.deep.equal(Array(5).fill("SignatureInvalid"));
+        expect(outcomes.map(inAWord).slice(0, -1)).to.deep.equal(Array(KINDS.length - 1).fill("SignatureInvalid"));
         expect(outcomes.at(-1)).to.have.property("event");
       });
     }
@@ -138,6 +164,30 @@ describe("replays", () => {
         { ...reverse, consent: on.sign(party.wallet, messageOf({ kind: "Reject", taxpayer: party.index, invoices })) },
       );
       expect(outcomes.map(inAWord)).to.deep.equal(["ConsentInvalid", "ConsentInvalid"]);
+    });
+
+    it("a consent to an adjustment is none to a reversal, nor the other way round, nor for another red letter", async () => {
+      const { on, party, lot } = inEveryRole();
+      const invoices = [{ id: idOf(lot, 1), version: 1 }];
+      const red = (kind: "Reverse" | "Adjust", number: number): ActInput => ({
+        kind,
+        taxpayer: party.index,
+        ref: refOf(number),
+        invoices,
+        evidence: [evidenceOf(lot, 1)],
+      });
+      const put = (kind: "Reverse" | "Adjust", agreed: ActInput) => ({
+        ...actOf(on, red(kind, 7), party.wallet),
+        consent: on.sign(party.wallet, messageOf(agreed)),
+      });
+      const outcomes = await tryActs(
+        on,
+        put("Reverse", red("Adjust", 7)),
+        put("Adjust", red("Reverse", 7)),
+        put("Adjust", red("Adjust", 8)),
+        put("Adjust", red("Adjust", 7)),
+      );
+      expect(outcomes.map(inAWord)).to.deep.equal(["ConsentInvalid", "ConsentInvalid", "ConsentInvalid", "Adjusted"]);
     });
   });
 
