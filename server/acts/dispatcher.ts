@@ -54,7 +54,7 @@ const PAGE = 500;
 const MAX_BATCH = 100;
 const SIGNATURE_TTL = "15 minutes";
 // Upper bounds of what the contracts use (test/contracts/gas.json), so that a transaction never runs out
-const GAS = { transaction: 60_000n, lot: 120_000n, leaf: 1_700n, act: 40_000n, touched: 25_000n, untouched: 75_000n, registry: 300_000n };
+const GAS = { transaction: 60_000n, lot: 120_000n, leaf: 1_700n, act: 40_000n, touched: 25_000n, red: 35_000n, untouched: 75_000n, registry: 300_000n };
 
 /** What changes an invoice that is reimbursed or reversed. */
 const AFTERWARDS: readonly ActKind[] = ["Reverse", "Adjust", "Enter"];
@@ -258,8 +258,9 @@ export function createDispatcher(deps: Deps): Dispatcher {
   type Named = { id: string; version: number };
   const invoicesOf = (message: Operation["message"]) => (message?.value as { invoices: Named[] }).invoices;
   const runOf = (message: Operation["message"]) => message?.value as { issuer: number; segment: string; first: string; count: number };
+  const isRed = (kind: ActKind) => kind === "Reverse" || kind === "Adjust";
   /** An untouched invoice needs evidence that it is sealed; a red letter shows who issued it in any case; what was issued elsewhere has none. */
-  const wantsEvidence = (kind: ActKind, version: number) => kind === "Reverse" || kind === "Adjust" || (version === 0 && kind !== "Admit");
+  const wantsEvidence = (kind: ActKind, version: number) => isRed(kind) || (version === 0 && kind !== "Admit");
 
   async function evidenceOf(tx: Tx, operations: readonly Operation[]): Promise<Map<string, Evidence | Error>> {
     const numbers = operations.flatMap(({ command, message }) =>
@@ -274,7 +275,7 @@ export function createDispatcher(deps: Deps): Dispatcher {
     const evidence: Evidence[] = [];
     let gas = GAS.act;
     for (const { id, version } of invoices) {
-      gas += version === 0 ? GAS.untouched : GAS.touched;
+      gas += version === 0 ? GAS.untouched : isRed(command.kind) ? GAS.red : GAS.touched;
       if (!wantsEvidence(command.kind, version)) continue;
       const one = found.get(id);
       if (one instanceof Error) throw one;

@@ -8,8 +8,24 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { expect } from "chai";
 import type { ContractTransactionReceipt, ContractTransactionResponse } from "ethers";
+import { refOf } from "../../server/chain/contracts.ts";
 import { keccak } from "../../server/chain/tree.ts";
-import { type ActInput, actOf, deployed, evidenceOf, idOf, inAWord, keyOf, leafOf, lotOf, mined, outcomesOf, sealLot, untouched } from "./fixture.ts";
+import {
+  type ActInput,
+  actOf,
+  deployed,
+  evidenceOf,
+  externalId,
+  idOf,
+  inAWord,
+  keyOf,
+  leafOf,
+  lotOf,
+  mined,
+  outcomesOf,
+  sealLot,
+  untouched,
+} from "./fixture.ts";
 
 const FILE = new URL("./gas.json", import.meta.url);
 /** No byte of a block's time is zero from here on for a long while, so a header costs the same calldata at every run. */
@@ -34,6 +50,12 @@ const TARGETS: Target[] = [
   { name: "refused: signed by another",                     limit: 42_500, adr: "0006" },
   { name: "refused: reimbursed before (alarm)",             limit: 42_500, adr: "0006" },
   { name: "refused: claimed elsewhere (alarm)",             limit: 42_500, adr: "0006" },
+  { name: "entry",                                          limit: 50_000, adr: "0013" },
+  { name: "first-touch adjustment",                         limit: 87_000, adr: "0013" },
+  { name: "admission",                                      limit: 72_000, adr: "0013" },
+  { name: "fifty entries",                      each: 50,   limit: 12_500, adr: "0013" },
+  { name: "fifty adjustments with consent",     each: 50,   limit: 26_000, adr: "0013" },
+  { name: "fifty admissions",                   each: 50,   limit: 32_000, adr: "0013" },
 ];
 const BYTECODE_LIMITS: Record<string, number> = { InvoiceLedger: 20_000, TaxpayerRegistry: 24_576 };
 
@@ -99,6 +121,20 @@ async function measure(): Promise<Snapshot> {
   await measured("fifty first-touch claims", "Claimed", act({ kind: "Claim", taxpayer: employer.index, ref, ...untouched(thousand, ...positions) }, holder));
   const invoices = positions.map((at) => ({ id: idOf(thousand, at), version: 1 }));
   await measured("fifty reimbursements", "Reimbursed", act({ kind: "Reimburse", taxpayer: employer.index, invoices }, employer.wallet));
+
+  // the dispatcher's bounds (server/acts/dispatcher.ts) have to hold for these as well
+  await measured("entry", "Entered", act(on1("Enter", 777, 2, { ref: refOf(2) }), employer.wallet));
+  await measured("first-touch adjustment", "Adjusted", act({ kind: "Adjust", taxpayer: issuer.index, ref, ...untouched(thousand, 779) }, issuer.wallet));
+  const admitted = (...words: string[]): ActInput => {
+    const ids = words.map(externalId).sort((a, b) => (a < b ? -1 : 1));
+    return { kind: "Admit", taxpayer: employer.index, to: holder.address, ref, invoices: ids.map((id) => ({ id, version: 0 })) };
+  };
+  await measured("admission", "Claimed", act(admitted("one"), employer.wallet));
+  const at = (version: number) => positions.map((position) => ({ id: idOf(thousand, position), version }));
+  await measured("fifty entries", "Entered", act({ kind: "Enter", taxpayer: employer.index, ref: refOf(2), invoices: at(2) }, employer.wallet));
+  const adjusted: ActInput = { kind: "Adjust", taxpayer: issuer.index, ref, ...untouched(thousand, ...positions), invoices: at(3) };
+  await measured("fifty adjustments with consent", "Adjusted", act(adjusted, issuer.wallet, employer.wallet));
+  await measured("fifty admissions", "Claimed", act(admitted(...positions.map((position) => `of fifty ${position}`)), employer.wallet));
 
   expect(await on.ledger.proves(idOf(hundred, 99), evidenceOf(hundred, 99))).to.equal(true);
   const size = async (address: string) => ((await on.ethers.provider.getCode(address)).length - 2) / 2;
