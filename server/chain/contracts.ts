@@ -18,7 +18,7 @@ export type ActKind = (typeof actKinds)[number];
 /** Marks of book entry by their codes: 2 entered and deductible, 3 entered and not deductible, 6 entry revoked. 1: not entered. */
 export const entryMarks = [1, 2, 3, 6] as const;
 export type EntryMark = (typeof entryMarks)[number];
-/** What an act names a red letter's number, or a mark, by. */
+/** A number as an act's `ref`: an entry names its mark so. */
 export const refOf = (number: bigint | number | string): string => `0x${BigInt(number).toString(16).padStart(64, "0")}`;
 
 /** The smallest id of an invoice issued elsewhere. In tables an id is its decimal number, of 77 or 78 digits. */

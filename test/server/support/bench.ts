@@ -447,11 +447,11 @@ export const decisionBy = (kind: "Reimburse" | "Reject", employer: Party, ...inv
   command: { type: "act", kind, taxpayer: employer.index, ref: ZERO_REF, invoices },
   signers: [employer.account],
 });
-/** A part of an invoice is taken off by the red letter of this number; `consent`: the employer agrees. */
-export const adjustBy = (issuer: Account, redLetter: string, number: string, consent?: Account): NewOperation => ({
+/** A part of an invoice is taken off by some red letter that nobody has opened here; `consent`: the employer agrees. */
+export const adjustBy = (issuer: Account, number: string, consent?: Account): NewOperation => ({
   kind: "adjust",
   party: issuer.account,
-  command: { type: "act", kind: "Adjust", taxpayer: issuer.index, ref: refOf(redLetter), invoices: [number] },
+  command: { type: "act", kind: "Adjust", taxpayer: issuer.index, ref: freshRef(), invoices: [number] },
   signers: [issuer.account, ...(consent ? [consent.account] : [])],
 });
 export const entryBy = (employer: Account, mark: EntryMark, ...invoices: string[]): NewOperation => ({
