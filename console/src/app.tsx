@@ -2,7 +2,7 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { Button, Result } from "antd";
 import type { ComponentType } from "react";
-import { createBrowserRouter, Navigate, type RouteObject, useLocation, useRouteError } from "react-router";
+import { createBrowserRouter, type RouteObject, useRouteError } from "react-router";
 import { RouterProvider } from "react-router/dom";
 import { AppearanceProvider } from "./shared/appearance.tsx";
 import { Refusal, type Role } from "./shared/client.ts";
@@ -46,12 +46,6 @@ const area = (name: AreaName, role: Role): RouteObject => ({
   },
 });
 
-/** The link in a pickup's QR code. Its fragment stays with the browser. */
-function ToPickup() {
-  const { hash } = useLocation();
-  return <Navigate to={`/holder/pickup${hash}`} replace />;
-}
-
 /** A page that threw, or a chunk that is no longer there since a newer console was put up. */
 function Broken() {
   const say = useSharedWords();
@@ -75,7 +69,6 @@ const router = createBrowserRouter([
       { index: true, lazy: () => import("./areas/public/routes.tsx") },
       { path: "verify", lazy: () => import("./areas/public/routes.tsx") },
       { path: "sign-in", lazy: () => import("./areas/public/sign-in.tsx") },
-      { path: "pickup", Component: ToPickup },
       ...areas.map(({ name, role }) => area(name, role)),
       { path: "*", Component: NotFound },
     ],

@@ -1,3 +1,4 @@
+import "./shared/nonce.ts";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import "antd/dist/reset.css";

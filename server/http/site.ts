@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import type { RequestHandler } from "express";
 
 /** First words of the console's paths; console/src/app.tsx has the same. */
-export const consolePaths = ["verify", "sign-in", "pickup", "holder", "bureau", "merchant", "employer"] as const;
+export const consolePaths = ["verify", "sign-in", "holder", "bureau", "merchant", "employer"] as const;
 const isConsole = new RegExp(`^/(?:(?:${consolePaths.join("|")})(?:/[\\w./-]*)?)?$`);
 
 /** What console/index.html has where the nonce belongs. */

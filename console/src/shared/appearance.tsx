@@ -1,6 +1,6 @@
 /**
  * How the console looks: light or dark (the system's choice unless the person has another), and the component library set up for
- * it: language, the page's nonce for styles made at run time, and tokens whose contrast is enough to read.
+ * it: language, and tokens whose contrast is enough to read.
  */
 import { App, ConfigProvider, theme } from "antd";
 import enUS from "antd/es/locale/en_US";
@@ -19,8 +19,6 @@ const watchSystem = (changed: () => void) => {
   systemDark.addEventListener("change", changed);
   return () => systemDark.removeEventListener("change", changed);
 };
-
-const nonce = document.querySelector<HTMLMetaElement>('meta[name="style-nonce"]')?.nonce ?? "";
 
 function kept(): Appearance {
   const found = localStorage.getItem(KEPT);
@@ -70,7 +68,6 @@ export function AppearanceProvider({ children }: { children: ReactNode }) {
     <AppearanceContext value={chosen}>
       <ConfigProvider
         locale={language === "zh-CN" ? zhCN : enUS}
-        csp={{ nonce }}
         button={{ autoInsertSpace: false }}
         theme={{
           algorithm: dark ? theme.darkAlgorithm : theme.defaultAlgorithm,

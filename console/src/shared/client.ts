@@ -70,7 +70,7 @@ const session: Middleware = {
   onError: ({ error }) => (error instanceof Refusal ? error : new Refusal("offline", { detail: error instanceof Error ? error.message : "" })),
 };
 
-export const api = createClient<paths>({ baseUrl: "/", headers: { Accept: "application/json" } });
+export const api = createClient<paths, "application/json">({ baseUrl: "/", headers: { Accept: "application/json" } });
 api.use(session);
 
 /** The answer's body. Throws a Refusal. */

@@ -1,43 +1,37 @@
 /**
- * Links that leave the console: into QR codes, messages, paper. A pickup's secret stands in the fragment, which browsers keep to
- * themselves: no server, proxy or log sees it.
+ * Links that leave the console: in QR codes, messages, on paper. What identifies an invoice, and above all a pickup's secret, stands
+ * behind the `#`, which browsers keep to themselves: no server, proxy or log sees it. The text is the gateway's own
+ * (server/formats/qr.ts).
  */
-export type Verify = { number: string; date: string; total: string };
+import { type QrContent, qrText, readQr } from "../../../server/formats/qr.ts";
+
+export type { QrContent };
+/** What is asked to be verified: as printed on the invoice. */
+export type Printed = { number: string; date: string; total: string };
 export type Pickup = { number: string; secret: string };
-export type Scanned = { kind: "pickup"; pickup: Pickup } | { kind: "verify"; verify: Partial<Verify> } | { kind: "unknown" };
 
-export const pickupLink = ({ number, secret }: Pickup, origin = location.origin): string => `${origin}/pickup#number=${number}&secret=${secret}`;
-export const verifyLink = (verify: Verify, origin = location.origin): string => `${origin}/verify#${new URLSearchParams(verify)}`;
+/** The text of an invoice's QR code, which is also a link to its verification (and to its pickup, with the secret). */
+export const linkOf = (content: QrContent, origin = location.origin): string => qrText(origin, content);
 
-const isNumber = (text: string | null | undefined): text is string => /^\d{20}$/.test(text ?? "");
-const isSecret = (text: string | null | undefined): text is string => /^0x[0-9a-fA-F]{64}$/.test(text ?? "");
-
-/** A pickup from a link's fragment. */
-export function readPickup(fragment: string): Pickup | undefined {
-  const given = new URLSearchParams(fragment.replace(/^#/, ""));
-  const [number, secret] = [given.get("number"), given.get("secret")];
-  return isNumber(number) && isSecret(secret) ? { number, secret } : undefined;
-}
-
-/** What is to be verified, from a link's fragment or query. */
-export function readVerify({ search, hash }: { search: string; hash: string }): Partial<Verify> {
-  const given = new URLSearchParams(hash.length > 1 ? hash.slice(1) : search);
-  const read = (name: keyof Verify) => given.get(name)?.slice(0, 40) || undefined;
-  const [number, date, total] = [read("number"), read("date"), read("total")];
-  return { ...(number ? { number } : {}), ...(date ? { date } : {}), ...(total ? { total } : {}) };
-}
-
-/** What a scanned code says: a link of ours, or a pickup as JSON. */
-export function readScanned(text: string): Scanned {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  const pickup = url && readPickup(url.hash);
-  if (pickup) return { kind: "pickup", pickup };
-  if (url && /\/verify\/?$/.test(url.pathname)) return { kind: "verify", verify: readVerify(url) };
+/** A pickup in a link or a scanned code: `…/verify#01,32,,number,…&pickup=…`, or {number, secret} as the API gives it. */
+export function readPickup(text: string): Pickup | undefined {
+  const content = readQr(text);
+  if (content?.pickup !== undefined) return { number: content.number, secret: content.pickup };
   try {
     const { number, secret } = JSON.parse(text) as Partial<Pickup>;
-    if (isNumber(number) && isSecret(secret)) return { kind: "pickup", pickup: { number, secret } };
+    if (/^\d{20}$/.test(number ?? "") && /^0x[0-9a-fA-F]{64}$/.test(secret ?? "")) return { number, secret } as Pickup;
   } catch {
     // no JSON: something else altogether
   }
-  return { kind: "unknown" };
+  return undefined;
+}
+
+/** What a link to the verify page asks for, in its fragment (a QR code's) or its query. */
+export function readPrinted({ search, hash }: { search: string; hash: string }): Partial<Printed> {
+  const content = readQr(`https://console/verify${hash}`);
+  if (content) return { number: content.number, date: content.date, total: content.gross };
+  const given = new URLSearchParams(hash.length > 1 ? hash.slice(1) : search);
+  const read = (name: keyof Printed) => given.get(name)?.slice(0, 40) || undefined;
+  const [number, date, total] = [read("number"), read("date"), read("total")];
+  return { ...(number ? { number } : {}), ...(date ? { date } : {}), ...(total ? { total } : {}) };
 }

@@ -25,6 +25,7 @@ const types: Record<EventType, true> = {
   "claim.rejected": true,
   "claim.withdrawn": true,
   "reimbursement.refused": true,
+  "audit.alarm": true,
   "taxpayer.enrolled": true,
   "taxpayer.suspended": true,
   "taxpayer.reinstated": true,

@@ -74,6 +74,14 @@ export function Time({ at, date = false }: { at: string | undefined; date?: bool
   );
 }
 
+/** What may be wider than the page, above all a table: scrolled by itself, also by keyboard. */
+export const Wide = ({ label, children }: { label: string; children: ReactNode }) => (
+  // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+  <section className="wide" aria-label={label} tabIndex={0}>
+    {children}
+  </section>
+);
+
 /** Twenty digits in groups, so that people can compare them; copied without the gaps. */
 export const InvoiceNumber = ({ number, copyable = false }: { number: string; copyable?: boolean }) => (
   <Typography.Text className="number" copyable={copyable ? { text: number } : false}>

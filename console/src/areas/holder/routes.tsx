@@ -1,26 +1,39 @@
-/** Pages of the holder area. */
-import { HomeOutlined } from "@ant-design/icons";
-import { Empty } from "antd";
+/** Pages of somebody who holds invoices; made for a phone first. */
+import { FileTextOutlined, QrcodeOutlined, SwapOutlined, WalletOutlined } from "@ant-design/icons";
 import { Route, Routes } from "react-router";
-import { AreaFrame, Page } from "../../shared/frame.tsx";
+import { AreaFrame } from "../../shared/frame.tsx";
 import { NotFound } from "../../shared/guard.tsx";
+import { useRefresh } from "../../shared/live.tsx";
+import { Invoice } from "./invoice.tsx";
+import { Invoices } from "./invoices.tsx";
 import { useWords } from "./messages.ts";
-
-function Home() {
-  const say = useWords();
-  return (
-    <Page title={say("home.title")}>
-      <Empty />
-    </Page>
-  );
-}
+import { NewReport } from "./new-report.tsx";
+import { Pickup } from "./pickup.tsx";
+import { Report, Reports } from "./reports.tsx";
+import { Transfers } from "./transfers.tsx";
 
 export function Component() {
   const say = useWords();
+  // whatever happens to an invoice of this holder is on each of these pages
+  useRefresh("all", [["invoices"], ["invoice"], ["history"], ["claims"], ["transfers"]]);
   return (
-    <AreaFrame area="holder" pages={[{ path: "", label: say("home.title"), icon: <HomeOutlined /> }]}>
+    <AreaFrame
+      area="holder"
+      pages={[
+        { path: "", label: say("nav.invoices"), icon: <WalletOutlined /> },
+        { path: "pickup", label: say("nav.pickup"), icon: <QrcodeOutlined /> },
+        { path: "transfers", label: say("nav.transfers"), icon: <SwapOutlined /> },
+        { path: "reports", label: say("nav.reports"), icon: <FileTextOutlined /> },
+      ]}
+    >
       <Routes>
-        <Route index element={<Home />} />
+        <Route index element={<Invoices />} />
+        <Route path="invoices/:number" element={<Invoice />} />
+        <Route path="pickup" element={<Pickup />} />
+        <Route path="transfers" element={<Transfers />} />
+        <Route path="reports" element={<Reports />} />
+        <Route path="reports/new" element={<NewReport />} />
+        <Route path="reports/:id" element={<Report />} />
         <Route path="*" element={<NotFound />} />
       </Routes>
     </AreaFrame>

@@ -1,0 +1,61 @@
+/** Offering an invoice to another holder, whose account is scanned from their phone or pasted. */
+import { App, Form, Input, Modal } from "antd";
+import { useAct } from "../../shared/act.ts";
+import { api, ask } from "../../shared/client.ts";
+import { ProblemNote } from "../../shared/problem.tsx";
+import { Scanner } from "../../shared/scanner.tsx";
+import { useWords } from "./messages.ts";
+
+const account = /^0x[0-9a-fA-F]{40}$/;
+
+export function HandOn({ number, open, onClose }: { number: string; open: boolean; onClose: () => void }) {
+  const say = useWords();
+  const { message } = App.useApp();
+  const [form] = Form.useForm<{ to: string }>();
+  const offer = useAct((to: string, once) => ask(api.POST("/v1/invoices/{number}/transfers", { params: { path: { number }, header: once }, body: { to } })), {
+    refreshes: [["transfers"], ["invoice", number]],
+  });
+  const send = async () => {
+    const { to } = await form.validateFields();
+    offer.mutate(to.trim(), {
+      onSuccess: () => {
+        void message.success(say("handOn.sent"), 6);
+        onClose();
+      },
+    });
+  };
+  return (
+    <Modal
+      title={say("handOn.title")}
+      open={open}
+      onCancel={onClose}
+      onOk={() => void send().catch(() => undefined)}
+      okText={say("handOn.offer")}
+      confirmLoading={offer.isPending}
+      destroyOnHidden
+    >
+      <Form form={form} layout="vertical" requiredMark={false} preserve={false}>
+        <Form.Item
+          name="to"
+          label={say("handOn.to")}
+          extra={say("handOn.to.help")}
+          rules={[{ required: true, pattern: account, message: say("handOn.to.bad"), transform: (text?: string) => text?.trim() }]}
+        >
+          <Input autoComplete="off" spellCheck={false} placeholder="0x…" />
+        </Form.Item>
+      </Form>
+      <div className="stack">
+        <Scanner
+          label={say("handOn.scan")}
+          onText={(text) => {
+            const read = account.test(text.trim());
+            if (read) form.setFieldValue("to", text.trim());
+            return read;
+          }}
+        />
+        <p className="quiet">{say("handOn.final")}</p>
+        <ProblemNote error={offer.error} />
+      </div>
+    </Modal>
+  );
+}

@@ -1,0 +1,108 @@
+/**
+ * Picking an untitled invoice up: by scanning its code, from a picture of it, or by a link. The secret comes behind the link's `#`; it
+ * is taken out of the address bar as soon as it is read, and goes to the gateway in a body alone.
+ */
+import { Alert, Button, Card, Form, Input, Result } from "antd";
+import { useEffect, useState } from "react";
+import { useLocation, useNavigate } from "react-router";
+import { useAct } from "../../shared/act.ts";
+import { ButtonLink } from "../../shared/button-link.tsx";
+import { api, ask } from "../../shared/client.ts";
+import { Page } from "../../shared/frame.tsx";
+import { type Pickup as Found, readPickup } from "../../shared/links.ts";
+import { ProblemNote } from "../../shared/problem.tsx";
+import { Scanner } from "../../shared/scanner.tsx";
+import { InvoiceNumber } from "../../shared/show.tsx";
+import { useWords } from "./messages.ts";
+
+export function Pickup() {
+  const say = useWords();
+  const { hash } = useLocation();
+  const navigate = useNavigate();
+  const [found, setFound] = useState<Found | undefined>(undefined);
+  const [unknown, setUnknown] = useState(false);
+  const take = useAct((pickup: Found, once) => ask(api.POST("/v1/pickups", { params: { header: once }, body: pickup })), { refreshes: [["invoices"]] });
+
+  const read = (text: string): boolean => {
+    const pickup = readPickup(text);
+    setUnknown(pickup === undefined);
+    if (pickup === undefined) return false;
+    setFound(pickup);
+    take.reset();
+    return true;
+  };
+
+  useEffect(() => {
+    if (hash === "") return;
+    const pickup = readPickup(`https://console/verify${hash}`);
+    setFound(pickup);
+    setUnknown(pickup === undefined);
+    navigate("/holder/pickup", { replace: true });
+  }, [hash, navigate]);
+
+  if (take.data) {
+    const pending = "operation" in take.data;
+    return (
+      <Page title={say("pickup.title")} narrow>
+        <Result
+          status={pending ? "info" : "success"}
+          title={pending ? say("pickup.pending") : say("pickup.done", { number: take.data.number })}
+          extra={[
+            <ButtonLink key="show" to={`/holder/invoices/${take.data.number}`} type="primary" disabled={pending}>
+              {say("pickup.show")}
+            </ButtonLink>,
+            <Button
+              key="other"
+              onClick={() => {
+                take.reset();
+                setFound(undefined);
+              }}
+            >
+              {say("pickup.other")}
+            </Button>,
+          ]}
+        />
+      </Page>
+    );
+  }
+  return (
+    <Page title={say("pickup.title")} narrow>
+      <div className="stack">
+        <p className="quiet">{say("pickup.how")}</p>
+        {found ? (
+          <Card title={<h2>{say("pickup.found")}</h2>}>
+            <div className="stack">
+              <InvoiceNumber number={found.number} />
+              <ProblemNote error={take.error} />
+              <div className="row">
+                <Button type="primary" size="large" loading={take.isPending} onClick={() => take.mutate(found)}>
+                  {say("pickup.take")}
+                </Button>
+                <Button size="large" onClick={() => setFound(undefined)}>
+                  {say("pickup.other")}
+                </Button>
+              </div>
+            </div>
+          </Card>
+        ) : (
+          <>
+            {unknown ? <Alert type="warning" showIcon role="alert" title={say("pickup.unknown")} /> : null}
+            <Card>
+              <Scanner onText={read} />
+            </Card>
+            <Card>
+              <Form layout="vertical" requiredMark={false} onFinish={({ link }: { link: string }) => read(link)}>
+                <Form.Item name="link" label={say("pickup.link")} extra={say("pickup.link.help")} rules={[{ required: true, message: say("pickup.unknown") }]}>
+                  <Input autoComplete="off" spellCheck={false} />
+                </Form.Item>
+                <Button htmlType="submit" className="after">
+                  {say("pickup.read")}
+                </Button>
+              </Form>
+            </Card>
+          </>
+        )}
+      </div>
+    </Page>
+  );
+}

@@ -1,0 +1,123 @@
+/** Invoices on their way to another holder: what is offered to this one, what it has offered, and the code others hand on to. */
+import { useQuery } from "@tanstack/react-query";
+import { Button, Card, Empty, QRCode } from "antd";
+import { useAct } from "../../shared/act.ts";
+import { api, ask, type Schemas } from "../../shared/client.ts";
+import { useConfirm } from "../../shared/confirm.tsx";
+import { Page } from "../../shared/frame.tsx";
+import { Loaded, ProblemNote } from "../../shared/problem.tsx";
+import { useSession } from "../../shared/session.tsx";
+import { Account, InvoiceNumber, StateTag, Time } from "../../shared/show.tsx";
+import { useWords } from "./messages.ts";
+
+type Transfer = Schemas["Transfer"];
+/** Offers are not on the chain, so no event tells of them. */
+const LOOK_AGAIN_MS = 10_000;
+
+function Offer({ transfer, mine }: { transfer: Transfer; mine: boolean }) {
+  const say = useWords();
+  const confirm = useConfirm();
+  const { id, number, from, to, status, createdAt } = transfer;
+  const refreshes = [["transfers"], ["invoices"], ["invoice", number]];
+  const answer = useAct(
+    (word: "accept" | "decline" | "withdraw", once) => ask(api.POST(`/v1/transfers/{id}/${word}` as const, { params: { path: { id }, header: once } })),
+    { refreshes },
+  );
+  const accept = async () => {
+    if (await confirm({ title: say("transfers.accept.title"), detail: say("transfers.accept.detail"), yes: say("transfers.accept") })) answer.mutate("accept");
+  };
+  const decline = async () => {
+    const question = { title: say("transfers.decline.title"), final: say("transfers.decline.final"), yes: say("transfers.decline") };
+    if (await confirm(question)) answer.mutate("decline");
+  };
+  return (
+    <Card size="small">
+      <div className="stack">
+        <div className="row between">
+          <StateTag state={status} />
+          <span className="quiet small">
+            <Time at={createdAt} />
+          </span>
+        </div>
+        <InvoiceNumber number={number} />
+        <div>
+          <span className="quiet">{say(mine ? "transfers.to" : "transfers.from")}</span> <Account account={mine ? to : from} />
+        </div>
+        <ProblemNote error={answer.error} />
+        {status !== "offered" ? null : mine ? (
+          <Button loading={answer.isPending} onClick={() => answer.mutate("withdraw")}>
+            {say("transfers.withdraw")}
+          </Button>
+        ) : (
+          <div className="row">
+            <Button type="primary" loading={answer.isPending} onClick={() => void accept()}>
+              {say("transfers.accept")}
+            </Button>
+            <Button disabled={answer.isPending} onClick={() => void decline()}>
+              {say("transfers.decline")}
+            </Button>
+          </div>
+        )}
+      </div>
+    </Card>
+  );
+}
+
+function Offers({ title, none, items, account }: { title: string; none?: string; items: readonly Transfer[]; account: string }) {
+  if (items.length === 0 && none === undefined) return null;
+  return (
+    <section>
+      <h2>{title}</h2>
+      {items.length === 0 ? (
+        <Empty description={none} image={Empty.PRESENTED_IMAGE_SIMPLE} />
+      ) : (
+        <ul className="cards">
+          {items.map((transfer) => (
+            <li key={transfer.id}>
+              <Offer transfer={transfer} mine={transfer.from === account} />
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+export function Transfers() {
+  const say = useWords();
+  const { account } = useSession();
+  const transfers = useQuery({
+    queryKey: ["transfers"],
+    queryFn: () => ask(api.GET("/v1/transfers", { params: { query: { limit: 100 } } })),
+    refetchInterval: LOOK_AGAIN_MS,
+  });
+  return (
+    <Page title={say("transfers.title")}>
+      <div className="stack">
+        <Loaded of={transfers}>
+          {({ items }) => {
+            const open = items.filter(({ status }) => status === "offered");
+            return (
+              <>
+                <Offers title={say("transfers.in")} none={say("transfers.in.none")} items={open.filter(({ to }) => to === account)} account={account} />
+                <Offers title={say("transfers.out")} none={say("transfers.out.none")} items={open.filter(({ from }) => from === account)} account={account} />
+                <Offers title={say("transfers.past")} items={items.filter(({ status }) => status !== "offered")} account={account} />
+              </>
+            );
+          }}
+        </Loaded>
+        <Card title={<h2>{say("transfers.mine")}</h2>}>
+          <div className="row">
+            <QRCode value={account} type="svg" size={148} bgColor="#fff" color="#000" aria-label={say("transfers.mine")} role="img" />
+            <div className="stack grows">
+              <span className="quiet">{say("transfers.mine.help")}</span>
+              <span className="breaks">
+                <Account account={account} whole />
+              </span>
+            </div>
+          </div>
+        </Card>
+      </div>
+    </Page>
+  );
+}

@@ -1,0 +1,191 @@
+/** An invoice as people read it: what it says, and what has become of it. */
+import { useQuery } from "@tanstack/react-query";
+import { Descriptions, Table, Timeline } from "antd";
+import { api, ask, type Schemas } from "./client.ts";
+import { Loaded } from "./problem.tsx";
+import { Account, Money, Time, Wide } from "./show.tsx";
+import { wordsOf } from "./words.ts";
+
+type Document = Schemas["InvoiceDocument"];
+type Line = Document["lines"][number];
+
+const useWords = wordsOf("invoice-view", {
+  "zh-CN": {
+    kind: "票种",
+    "kind.ordinary": "电子发票（普通发票）",
+    "kind.special": "电子发票（增值税专用发票）",
+    date: "开票时间",
+    seller: "销售方",
+    buyer: "购买方",
+    lines: "明细",
+    "line.name": "项目名称",
+    "line.quantity": "数量",
+    "line.price": "单价",
+    "line.amount": "金额",
+    "line.rate": "税率",
+    "line.tax": "税额",
+    net: "合计金额",
+    tax: "合计税额",
+    gross: "价税合计",
+    remark: "备注",
+    passenger: "出行人",
+    reverses: "红冲的发票",
+    history: "经过",
+    "event.invoice.issued": "已签章上链",
+    "event.invoice.transferred": "转交给另一持票人",
+    "event.invoice.reimbursed": "已报销",
+    "event.invoice.reversed": "已红冲",
+    "event.invoice.adjusted": "部分红冲",
+    "event.invoice.entered": "入账标记变更",
+    "event.claim.created": "提交报销，发票锁定",
+    "event.claim.rejected": "报销单位退回，发票解锁",
+    "event.claim.withdrawn": "持票人撤回报销",
+    "event.reimbursement.refused": "重复报销被拒绝",
+  },
+  "en-US": {
+    kind: "Kind",
+    "kind.ordinary": "E-invoice (ordinary)",
+    "kind.special": "E-invoice (special VAT)",
+    date: "Issued at",
+    seller: "Seller",
+    buyer: "Buyer",
+    lines: "Lines",
+    "line.name": "Item",
+    "line.quantity": "Quantity",
+    "line.price": "Unit price",
+    "line.amount": "Amount",
+    "line.rate": "Tax rate",
+    "line.tax": "Tax",
+    net: "Net",
+    tax: "Tax",
+    gross: "Total",
+    remark: "Remark",
+    passenger: "Traveller",
+    reverses: "Reverses",
+    history: "History",
+    "event.invoice.issued": "Sealed on the chain",
+    "event.invoice.transferred": "Handed on to another holder",
+    "event.invoice.reimbursed": "Reimbursed",
+    "event.invoice.reversed": "Reversed",
+    "event.invoice.adjusted": "Partly reversed",
+    "event.invoice.entered": "Book entry changed",
+    "event.claim.created": "Claimed: locked",
+    "event.claim.rejected": "Rejected by the employer: free again",
+    "event.claim.withdrawn": "Claim withdrawn by the holder",
+    "event.reimbursement.refused": "A second reimbursement was refused",
+  },
+});
+
+const known = [
+  "invoice.issued",
+  "invoice.transferred",
+  "invoice.reimbursed",
+  "invoice.reversed",
+  "invoice.adjusted",
+  "invoice.entered",
+  "claim.created",
+  "claim.rejected",
+  "claim.withdrawn",
+  "reimbursement.refused",
+] as const;
+type Known = (typeof known)[number];
+const isKnown = (type: string): type is Known => (known as readonly string[]).includes(type);
+
+/** "0.06" as people say it. A word (免税, 不征税) stays. */
+const percent = (rate: string | undefined) => (rate === undefined ? "" : /^[\d.]+$/.test(rate) ? `${Number((Number(rate) * 100).toFixed(4))}%` : rate);
+
+const Party = ({ name, taxId }: { name: string; taxId?: string | undefined }) => (
+  <>
+    {name}
+    {taxId === undefined ? null : <div className="quiet small number">{taxId}</div>}
+  </>
+);
+
+/** What the invoice says. */
+export function DocumentView({ document: { kind, issuedAt, seller, buyer, lines, totals, currency, remark, passengers, reverses } }: { document: Document }) {
+  const say = useWords();
+  return (
+    <div className="stack">
+      <Descriptions
+        column={{ xs: 1, md: 2 }}
+        size="small"
+        bordered
+        classNames={{ label: "nowrap" }}
+        items={[
+          { key: "kind", label: say("kind"), children: say(`kind.${kind}`) },
+          { key: "date", label: say("date"), children: <Time at={issuedAt} /> },
+          { key: "seller", label: say("seller"), children: <Party name={seller.name} taxId={seller.taxId} /> },
+          { key: "buyer", label: say("buyer"), children: <Party name={buyer.name} taxId={buyer.taxId} /> },
+          ...(reverses?.number === undefined ? [] : [{ key: "reverses", label: say("reverses"), children: reverses.number }]),
+          ...(passengers ?? []).map((one, at) => ({
+            key: `passenger-${at}`,
+            label: say("passenger"),
+            children: [one.traveller, one.date, one.from && `${one.from} → ${one.to ?? ""}`, one.vehicle, one.seat].filter(Boolean).join(" · "),
+          })),
+          ...(remark === undefined ? [] : [{ key: "remark", label: say("remark"), children: remark }]),
+        ]}
+      />
+      <Wide label={say("lines")}>
+        <Table<Line & { key: number }>
+          size="small"
+          pagination={lines.length > 20 ? { pageSize: 20 } : false}
+          dataSource={lines.map((line, key) => ({ ...line, key }))}
+          columns={[
+            { title: say("line.name"), dataIndex: "name" },
+            { title: say("line.quantity"), render: (_, { quantity, unit }) => (quantity === undefined ? "" : `${quantity} ${unit ?? ""}`), align: "right" },
+            { title: say("line.price"), dataIndex: "unitPrice", align: "right" },
+            { title: say("line.amount"), render: (_, { amount }) => <Money amount={amount} currency={currency} />, align: "right" },
+            { title: say("line.rate"), render: (_, { taxRate }) => percent(taxRate), align: "right" },
+            { title: say("line.tax"), render: (_, { tax }) => (tax === undefined ? "" : <Money amount={tax} currency={currency} />), align: "right" },
+          ]}
+        />
+      </Wide>
+      <dl className="totals">
+        <dt>{say("net")}</dt>
+        <dd>
+          <Money amount={totals.net} currency={currency} />
+        </dd>
+        <dt>{say("tax")}</dt>
+        <dd>
+          <Money amount={totals.tax} currency={currency} />
+        </dd>
+        <dt>{say("gross")}</dt>
+        <dd>
+          <Money amount={totals.gross} currency={currency} strong />
+        </dd>
+      </dl>
+    </div>
+  );
+}
+
+/** What has become of it, oldest first, as far as the caller sees it. Its query is ["history", number]. */
+export function HistoryView({ number }: { number: string }) {
+  const say = useWords();
+  const history = useQuery({ queryKey: ["history", number], queryFn: () => ask(api.GET("/v1/invoices/{number}/history", { params: { path: { number } } })) });
+  return (
+    <Loaded of={history} empty={({ items }) => items.length === 0}>
+      {({ items }) => (
+        <Timeline
+          items={items.map(({ position, type, at, data }) => ({
+            key: position,
+            color: type === "invoice.reversed" || type === "reimbursement.refused" ? "red" : "blue",
+            content: (
+              <>
+                <div>{isKnown(type) ? say(`event.${type}`) : type}</div>
+                <div className="quiet small">
+                  <Time at={at} />
+                  {typeof data["to"] === "string" ? (
+                    <>
+                      {" · "}
+                      <Account account={data["to"]} />
+                    </>
+                  ) : null}
+                </div>
+              </>
+            ),
+          }))}
+        />
+      )}
+    </Loaded>
+  );
+}

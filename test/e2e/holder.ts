@@ -1,0 +1,166 @@
+import { readFileSync } from "node:fs";
+import { expect } from "chai";
+import type { Page } from "playwright-core";
+import { qrText } from "../../server/formats/qr.ts";
+import { checkBundle } from "../../server/proofs/bundle.ts";
+import { expectSuccess } from "../../server/sandbox/client.ts";
+import { fitsItsWidth, isAccessible, issueTo, newPerson, open, shot, stage } from "./fixture.ts";
+
+const grouped = (number: string) => number.replace(/^(\d{5})(\d{5})(\d{5})(\d{5})$/, "$1 $2 $3 $4");
+const linkOf = async (pickup: { number: string; secret: string }) =>
+  qrText((await stage()).sandbox.url, { number: pickup.number, kind: "ordinary", gross: "200.00", date: "2026-11-03", pickup: pickup.secret });
+const phone = { width: 360, height: 740 } as const;
+const yes = (page: Page, name: string) => page.getByRole("dialog").getByRole("button", { name, exact: true }).click();
+
+describe("a holder", () => {
+  it("picks an invoice up by its link, hands it on, and the receiver claims and follows it (phone, zh)", async function () {
+    this.timeout(120_000);
+    const { demo, call } = await stage();
+    const [giver, taker] = [await newPerson("赵取票"), await newPerson("钱接收")];
+    const { number, pickup } = await issueTo();
+    if (!pickup) throw new Error("no pickup");
+
+    // the giver opens the link of the QR code
+    const link = new URL(await linkOf(pickup));
+    const page = await open(`/holder/pickup${link.hash}`, { key: giver.token, ...phone });
+    await page.getByRole("heading", { name: "找到一张可取的发票" }).waitFor();
+    expect(page.url(), "the secret is out of the address bar").to.not.contain(pickup.secret.slice(2));
+    await fitsItsWidth(page);
+    await isAccessible(page);
+    await shot(page, "holder-pickup-phone");
+    await page.getByRole("button", { name: "取走这张发票" }).click();
+    await page.getByText(`已取到发票 ${number}`).waitFor();
+    await page.getByRole("link", { name: "查看发票" }).click();
+    await page.getByText("深圳市南山区巷口面馆有限公司").first().waitFor();
+    await fitsItsWidth(page);
+    await isAccessible(page);
+    await shot(page, "holder-invoice-phone");
+
+    // a second pickup is refused in words
+    const late = await open(`/holder/pickup${link.hash}`, { key: taker.token, ...phone });
+    await late.getByRole("button", { name: "取走这张发票" }).click();
+    await late.getByRole("alert").filter({ hasText: "already-taken-over" }).waitFor();
+    await late.context().close();
+
+    // handing on: offered, and accepted by the other
+    await page.getByRole("button", { name: "转交" }).click();
+    await page.getByLabel("接收人的账户").fill(taker.account);
+    await isAccessible(page);
+    await yes(page, "提出转交");
+    await page.getByText("已提出转交").waitFor();
+    const other = await open("/holder/transfers", { key: taker.token, ...phone });
+    await other.getByText(grouped(number)).waitFor();
+    await fitsItsWidth(other);
+    await isAccessible(other);
+    await shot(other, "holder-transfers-phone");
+    await other.getByRole("button", { name: "接收", exact: true }).click();
+    await yes(other, "接收");
+    await other.getByText("已转交").waitFor();
+
+    // the report
+    await other.getByRole("navigation", { name: "页面" }).getByRole("link", { name: "发票" }).click();
+    await other.getByRole("button", { name: "选择报销" }).click();
+    await other.getByRole("checkbox", { name: `选择发票 ${number}` }).check();
+    await shot(other, "holder-invoices-phone");
+    await other.getByRole("button", { name: "报销所选 1 张" }).click();
+    await other.getByLabel("报销单位税号").fill(demo.keys.employer.taxId);
+    await other.getByLabel("事由").fill("午餐");
+    await fitsItsWidth(other);
+    await isAccessible(other);
+    await shot(other, "holder-new-report-phone");
+    await other.getByRole("button", { name: "提交报销" }).click();
+    await other.getByText("提交后发票锁定").waitFor();
+    await isAccessible(other);
+    await yes(other, "提交报销");
+    await other.waitForURL(/reports\/[0-9a-f-]{36}$/);
+    await other.getByText("等报销单位审核").waitFor();
+    await isAccessible(other);
+
+    // decided elsewhere: the page is told by itself
+    const { items } = (await expectSuccess(call("GET", "/v1/claims?limit=1", { token: demo.keys.employer.token }), "claims")) as { items: { id: string }[] };
+    await expectSuccess(call("POST", `/v1/claims/${items[0]?.id}/reimburse`, { token: demo.keys.employer.token }), "reimburse");
+    await other.getByText("这些发票不能再次报销").waitFor();
+    await shot(other, "holder-report-phone");
+  });
+
+  it("proves seller, date and total of an invoice, and nothing more (en)", async () => {
+    const person = await newPerson("孙证明");
+    const { number } = await issueTo(person);
+    const page = await open(`/holder/invoices/${number}`, { key: person.token, language: "en-US" });
+    await page.getByRole("button", { name: "Prove" }).click();
+    await page.getByRole("dialog").waitFor();
+    await isAccessible(page);
+    await shot(page, "holder-disclose");
+    const saved = page.waitForEvent("download");
+    await page.getByRole("button", { name: "Download the proof" }).click();
+    const bundle = JSON.parse(readFileSync((await (await saved).path()) as string, "utf8"));
+    const checked = checkBundle(bundle);
+    expect(checked.ok).to.equal(true);
+    expect(Object.keys(checked.shown ?? {}).sort()).to.deep.equal(["date", "seller", "total"]);
+    expect(JSON.stringify(bundle)).to.not.contain("餐饮");
+  });
+
+  it("lets somebody read an invoice, and withdraws it (en)", async () => {
+    const [person, reader] = [await newPerson("李授权"), await newPerson("周读者")];
+    const { call } = await stage();
+    const { number } = await issueTo(person);
+    const page = await open(`/holder/invoices/${number}`, { key: person.token, language: "en-US" });
+    await page.getByRole("tab", { name: "Who may read" }).click();
+    await page.getByLabel("Account", { exact: true }).fill(reader.account);
+    await page.getByRole("button", { name: "Let read" }).click();
+    await page.getByRole("button", { name: "Withdraw" }).waitFor();
+    await isAccessible(page);
+    await shot(page, "holder-grants");
+    expect((await call("GET", `/v1/invoices/${number}`, { token: reader.token })).status).to.equal(200);
+    await page.getByRole("button", { name: "Withdraw" }).click();
+    await page.getByRole("dialog").getByText("stays with the reader").waitFor();
+    await yes(page, "Withdraw");
+    await page.getByText("Nobody else may read it").waitFor();
+    expect((await call("GET", `/v1/invoices/${number}`, { token: reader.token })).status).to.equal(404);
+  });
+
+  it("sees a new invoice without asking, also after the gateway has restarted", async function () {
+    this.timeout(90_000);
+    const { sandbox } = await stage();
+    const person = await newPerson("吴在线");
+    const page = await open("/holder", { key: person.token, language: "en-US", dark: true, expected: /ERR_|502|503|Failed to load/ });
+    await page.getByText("No invoices yet").waitFor();
+    await page.getByRole("status", { name: "Live" }).waitFor();
+    const first = await issueTo(person);
+    await page.getByText(grouped(first.number)).waitFor();
+    await sandbox.restart();
+    const second = await issueTo(person);
+    await page.getByText(grouped(second.number)).waitFor({ timeout: 30_000 });
+    await isAccessible(page);
+    await shot(page, "holder-invoices-dark");
+  });
+
+  it("is told when there is no network, and sees what was last known", async () => {
+    const { demo } = await stage();
+    const page = await open("/holder", { key: demo.keys.holder.token, language: "en-US", expected: /ERR_INTERNET_DISCONNECTED/ });
+    await page.getByRole("listitem").first().waitFor();
+    await page.context().setOffline(true);
+    await page.getByText("No network").waitFor();
+    await page.getByRole("listitem").first().waitFor();
+    await page.context().setOffline(false);
+    await page.getByText("No network").waitFor({ state: "detached" });
+  });
+
+  it("has invoices in all their states, on a desk and in the dark (zh, en)", async () => {
+    const { demo } = await stage();
+    const page = await open("/holder", { key: demo.keys.holder.token });
+    await page.getByRole("listitem").first().waitFor();
+    await isAccessible(page);
+    await shot(page, "holder-invoices");
+    await page.getByRole("navigation", { name: "页面" }).getByRole("link", { name: "报销" }).click();
+    await page.getByRole("heading", { level: 1, name: "我的报销单" }).waitFor();
+    await page.getByRole("listitem").first().waitFor();
+    await isAccessible(page);
+    await shot(page, "holder-reports");
+    await page.getByRole("navigation", { name: "页面" }).getByRole("link", { name: "取票" }).click();
+    await page.getByRole("button", { name: "打开摄像头扫描" }).click();
+    await page.getByLabel("摄像头画面").waitFor();
+    await isAccessible(page);
+    await page.getByRole("button", { name: "停止扫描" }).click();
+  });
+});
