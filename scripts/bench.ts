@@ -13,15 +13,15 @@ import { createProgress } from "./bench/progress.ts";
 import { summarise, tablesOf } from "./bench/report.ts";
 import { CLIENTS, measure, type Plan, STARTING_SECONDS, secondsOf } from "./bench/run.ts";
 
-const parts = ["issue", "latency", "acts", "memory"] as const;
+const parts = ["issue", "latency", "acts", "batch", "memory"] as const;
 const usage = `npm run bench [-- options]
 
 Brings up a chain, a durable PostgreSQL and gateways of its own, and measures issue through REST, accept
 latency at half of that load, and acts to finality, beside two baselines: (a) an ERC-721 mint an invoice
 through ethers, (b) the same gateway with the chain switched off. Two to three minutes.
 
-  --only LIST     of ${parts.join(", ")} (default: all but memory)
-  --rounds N      turns of gateway, (a), (b) (default 3)
+  --only LIST     of ${parts.join(", ")} (default: issue, latency, acts)
+  --rounds N      turns of gateway, (a), (b); of single calls and batches (default 3)
   --seconds N     of each measurement (default 8)
   --invoices N    how many invoices memory is watched over; turns memory on (default with --only memory: 100000)
   --json FILE     every number, as JSON
@@ -51,13 +51,14 @@ function readPlan(): Plan {
   const only = values.only?.split(",");
   const unknown = only?.find((part) => !(parts as readonly string[]).includes(part));
   if (unknown !== undefined) throw new RangeError(`--only knows ${parts.join(", ")}, not ${unknown}`);
-  const wanted = (part: (typeof parts)[number]) => only?.includes(part) ?? part !== "memory";
+  const wanted = (part: (typeof parts)[number]) => only?.includes(part) ?? !["batch", "memory"].includes(part);
   const watched = values.invoices === undefined ? (only?.includes("memory") ? 100_000 : 0) : count("invoices", values.invoices, 5_000_000);
   return {
     rounds: wanted("issue") ? count("rounds", values.rounds, 100) : 0,
     seconds: count("seconds", values.seconds, 600),
     latency: wanted("latency"),
     acts: wanted("acts"),
+    batches: wanted("batch") ? count("rounds", values.rounds, 100) : 0,
     invoices: watched,
   };
 }

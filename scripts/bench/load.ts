@@ -8,6 +8,9 @@
  * ends the job.
  */
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { build, type Histogram } from "hdr-histogram-js";
 import { Client, type Dispatcher, Pool } from "undici";
@@ -38,6 +41,8 @@ type Bounds = {
 };
 export type LoadCommands = {
   closed(job: Bounds & { url: string; connections: number; work: Work; waitSeconds?: number }): Promise<Measured>;
+  /** A batch of so many lines by each till at once; latency is a batch's, from its first line to its last result. */
+  batches(job: { url: string; tills: readonly Till[]; lines: number }): Promise<Measured>;
   open(job: { url: string; connections: number; work: Work; perSecond: number; milliseconds: number }): Promise<Measured>;
   /** Answers in 2xx of the job under way. */
   progress(): number;
@@ -105,17 +110,24 @@ function counting() {
   const refused: Record<string, number> = {};
   const answers: string[] = [];
   done = 0;
+  const time = (since: number) => histogram.recordValue(Math.max(1, Math.round((performance.now() - since) * 1_000)));
+  const accept = () => {
+    done += 1;
+  };
+  const refuse = (body: string, status?: number) => {
+    const [, code] = /"code":"([^"]+)"/.exec(body) ?? [];
+    const name = `${status ?? ""} ${code ?? ""}`.trim();
+    refused[name] = (refused[name] ?? 0) + 1;
+  };
   return {
+    time,
+    accept,
+    refuse,
     take(place: number, { status, body }: Sent, since: number, keep: boolean) {
-      histogram.recordValue(Math.max(1, Math.round((performance.now() - since) * 1_000)));
-      if (status >= 200 && status < 300) {
-        done += 1;
-        if (keep) answers[place] = body;
-        return;
-      }
-      const [, code] = /"code":"([^"]+)"/.exec(body) ?? [];
-      const name = `${status} ${code ?? ""}`.trim();
-      refused[name] = (refused[name] ?? 0) + 1;
+      time(since);
+      if (status < 200 || status >= 300) return refuse(body, status);
+      accept();
+      if (keep) answers[place] = body;
     },
     result: (begun: number, ended: number): Measured => ({ done, refused, begun, ended, latency: latencyOf(histogram), answers }),
   };
@@ -173,6 +185,37 @@ const commands: LoadCommands = {
     const ended = Date.now();
     await pool.close();
     return counted.result(begun, ended);
+  },
+
+  async batches({ url, tills, lines }) {
+    const counted = counting();
+    const run = randomBytes(6).toString("hex");
+    const begun = Date.now();
+    await Promise.all(
+      tills.map(async ({ token, head, tail }, till) => {
+        const since = performance.now();
+        const headers = { authorization: `Bearer ${token}`, "idempotency-key": `${run}-${till}`, "content-type": "application/x-ndjson" };
+        const sending = request(`${url}/v1/invoices/batch`, { method: "POST", agent: false, headers });
+        sending.flushHeaders();
+        const [response] = (await once(sending, "response")) as [IncomingMessage];
+        const sent = (async () => {
+          for (let line = 1; line <= lines; line += 1) {
+            if (!sending.write(`${head}${run}-${till}-${line}${tail}\n`)) await once(sending, "drain");
+          }
+          sending.end();
+        })();
+        let last = "";
+        for await (const line of createInterface({ input: response })) {
+          last = line;
+          if (line.includes('"problem"')) counted.refuse(line);
+          else if (line.startsWith('{"line"')) counted.accept();
+        }
+        await sent;
+        if (!last.startsWith('{"done":true')) throw new Error(`A batch was answered ${response.statusCode} and has not come to its end: ${last}`);
+        counted.time(since);
+      }),
+    );
+    return counted.result(begun, Date.now());
   },
 
   progress: () => done,

@@ -1,7 +1,7 @@
 /** What the measurements come to: ratios against their targets, memory's verdict, and the tables. Does no I/O. */
 import { availableParallelism } from "node:os";
 import { table } from "../../server/sandbox/table.ts";
-import { CLIENTS, type Memory, REPORT_SIZE, type Results, type Run, type Sample } from "./run.ts";
+import { BATCHES, type BatchRound, CLIENTS, type IssueRun, type Memory, REPORT_SIZE, type Results, type Run, type Sample } from "./run.ts";
 
 export type Spread = { min: number; median: number; max: number };
 export type Ratio = Spread & { target: number; met: boolean };
@@ -11,6 +11,8 @@ export type Summary = {
   /** Invoices a second. */
   issue?: { sealed: Spread; accepted: Spread; mints: Spread; acceptOnly: Spread };
   ratios?: { overMints: Ratio; overAcceptOnly: Ratio };
+  /** Invoices a second in batches over those of single calls in the same turn: accepted, and to the seal. */
+  batches?: { one: Spread; oneSealed: Spread; several: Spread; severalSealed: Spread };
   memory?: { invoices: number; rss: Growth; heap: Growth; flat: boolean };
   /** What must not be, in words. */
   faults: string[];
@@ -62,9 +64,26 @@ function memoryOf({ run, samples }: Memory): NonNullable<Summary["memory"]> {
   return { invoices: run.done, rss, heap, flat: isFlat(rss) && isFlat(heap) };
 }
 
-export function summarise({ rounds, latency, acts, memory, check }: Results): Summary {
+function batchesOf(batches: readonly BatchRound[]): NonNullable<Summary["batches"]> {
+  const over = (read: (round: BatchRound) => [number, number]) => spreadOf(batches.map(read).map(([batch, single]) => batch / single));
+  return {
+    one: over(({ one, single }) => [one.perSecond, single.perSecond]),
+    oneSealed: over(({ one, single }) => [one.sealedPerSecond, single.sealedPerSecond]),
+    several: over(({ several, single }) => [several.perSecond, single.perSecond]),
+    severalSealed: over(({ several, single }) => [several.sealedPerSecond, single.sealedPerSecond]),
+  };
+}
+
+export function summarise({ rounds, latency, acts, batches, memory, check }: Results): Summary {
   const faults: string[] = [];
-  const parts = [...rounds.flatMap((round) => Object.values(round)), latency?.whole, latency?.accepting, ...Object.values(acts ?? {}), memory?.run];
+  const parts = [
+    ...rounds.flatMap((round) => Object.values(round)),
+    latency?.whole,
+    latency?.accepting,
+    ...Object.values(acts ?? {}),
+    ...(batches ?? []).flatMap((round) => Object.values(round)),
+    memory?.run,
+  ];
   const runs = parts.filter((run) => run !== undefined);
   const refused = runs.flatMap((run) => Object.entries(run.refused));
   const total = (read: (run: Run) => number) => runs.reduce((sum, run) => sum + read(run), 0);
@@ -94,6 +113,7 @@ export function summarise({ rounds, latency, acts, memory, check }: Results): Su
             ),
           },
         }),
+    ...(batches === undefined ? {} : { batches: batchesOf(batches) }),
     ...(memory === undefined ? {} : { memory: memoryOf(memory) }),
     faults,
     others: total((run) => run.usage.others) / total((run) => run.usage.seconds) / availableParallelism(),
@@ -123,7 +143,7 @@ function usageTable(runs: readonly Run[], unit: string): string {
   return table(["process", "CPU s", `ms per ${unit}`, `of ${cores} cores`, "MB"], rows, [1, 2, 3, 4]);
 }
 
-export function tablesOf({ rounds, latency, acts, memory }: Results, summary: Summary): string {
+export function tablesOf({ rounds, latency, acts, batches, memory }: Results, summary: Summary): string {
   const parts: string[] = [];
   const { issue, ratios } = summary;
   if (issue && ratios) {
@@ -198,6 +218,37 @@ export function tablesOf({ rounds, latency, acts, memory }: Results, summary: Su
         [1, 2, 3, 4, 5],
       ),
       usageTable([acts.reimbursements], "reimbursement of one"),
+    );
+  }
+  if (batches && summary.batches) {
+    const of = summary.batches;
+    const medianOf = (read: (round: BatchRound) => number) => whole(spreadOf(batches.map(read)).median);
+    const row = (name: string, read: (round: BatchRound) => IssueRun, ratio?: Spread, sealed?: Spread) => [
+      name,
+      medianOf((round) => read(round).perSecond),
+      medianOf((round) => read(round).sealedPerSecond),
+      ...(ratio ? spread(ratio, fine) : ["", "", ""]),
+      sealed ? fine(sealed.median) : "",
+    ];
+    parts.push(
+      `Batches beside single calls, ${batches.length} turns; ratios within a turn`,
+      table(
+        ["invoices", "accepted /s", "sealed /s", "ratio min", "median", "max", "to the seal"],
+        [
+          row(`single calls, ${CLIENTS} clients`, (round) => round.single),
+          row("one batch", (round) => round.one, of.one, of.oneSealed),
+          row(`${BATCHES} batches of ${BATCHES} issuers`, (round) => round.several, of.several, of.severalSealed),
+        ],
+        [1, 2, 3, 4, 5, 6],
+      ),
+      usageTable(
+        batches.map((round) => round.single),
+        "invoice, single",
+      ),
+      usageTable(
+        batches.map((round) => round.one),
+        "invoice, one batch",
+      ),
     );
   }
   if (memory && summary.memory) {

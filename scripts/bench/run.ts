@@ -20,6 +20,9 @@ const REPORTS_IN_FLIGHT = 10;
 const WAIT_SECONDS = 30;
 const DRAIN_MS = 120_000;
 const WARM_UP_MS = 3_000;
+/** Lines of one batch, as many as may be; and batches at once. */
+export const BATCH_LINES = 10_000;
+export const BATCHES = 4;
 
 /** By process: seconds of CPU within so many seconds, and bytes in memory at their end. `others`: CPU that was not the benchmark's. */
 export type Usage = { seconds: number; cpu: Record<string, number>; memory: Record<string, number>; others: number };
@@ -34,17 +37,32 @@ export type MintRun = Run & { gas: number };
 export type Round = { whole: IssueRun; mints: MintRun; accepting: Run };
 export type Acts = { claims: Run; reimbursements: Run; reportClaims: Run; reportReimbursements: Run; transfers: MintRun };
 export type Sample = { invoices: number; rss: number; heap?: number };
+/** Single calls, a batch of one issuer, and batches of several at once, in turns. */
+export type BatchRound = { single: IssueRun; one: IssueRun; several: IssueRun };
 export type Memory = { run: IssueRun; samples: Sample[] };
 /** What the chain itself says at the end. */
 export type Check = { accepted: number; sealed: number; reimbursed: number; reimbursedTwice: number };
-export type Results = { rounds: Round[]; latency?: { perSecond: number; whole: Run; accepting: Run }; acts?: Acts; memory?: Memory; check: Check };
+export type Results = {
+  rounds: Round[];
+  latency?: { perSecond: number; whole: Run; accepting: Run };
+  acts?: Acts;
+  batches?: BatchRound[];
+  memory?: Memory;
+  check: Check;
+};
 
-export type Plan = { rounds: number; seconds: number; latency: boolean; acts: boolean; invoices: number };
+export type Plan = { rounds: number; seconds: number; latency: boolean; acts: boolean; batches: number; invoices: number };
 /** What it takes to bring up what is measured on. */
 export const STARTING_SECONDS = 15;
 /** Seconds that a plan takes, about; of memory, at a rate that is only guessed. */
-export const secondsOf = ({ rounds, seconds, latency, acts, invoices }: Plan): number =>
-  STARTING_SECONDS + (3 * WARM_UP_MS) / 1_000 + rounds * (3 * seconds + 2) + (latency ? 2.5 * seconds : 0) + (acts ? 5 * seconds + 5 : 0) + invoices / 700;
+export const secondsOf = ({ rounds, seconds, latency, acts, batches, invoices }: Plan): number =>
+  STARTING_SECONDS +
+  (3 * WARM_UP_MS) / 1_000 +
+  rounds * (3 * seconds + 2) +
+  (latency ? 2.5 * seconds : 0) +
+  (acts ? 5 * seconds + 5 : 0) +
+  batches * (seconds + 20) +
+  invoices / 700;
 
 export async function measure(network: Network, plan: Plan, progress: Progress): Promise<Results> {
   const { whole, accepting } = network;
@@ -188,6 +206,20 @@ export async function measure(network: Network, plan: Plan, progress: Progress):
     return { claims, reimbursements, reportClaims, reportReimbursements, transfers: await onToken("(a) transfers", "transfer", plan.seconds * 1_000) };
   }
 
+  async function batchRound(number: number): Promise<BatchRound> {
+    const of = `batches ${number} of ${plan.batches}`;
+    const batches = async (name: string, tills: number, lines: number): Promise<IssueRun> => {
+      const work = () => load.ask("batches", { url: whole.url, tills: whole.tills.slice(0, tills), lines });
+      const ran = await run(`${of}: ${name}`, (tills * lines) / 1_000, load, work, () => sealed(whole));
+      return { ...plain(ran), sealedPerSecond: ran.done / ((ran.drainedAt - ran.begun) / 1_000) };
+    };
+    return {
+      single: await issue(`${of}: single calls`, plan.seconds + 2, { milliseconds: plan.seconds * 1_000 }),
+      one: await batches("one", 1, BATCH_LINES),
+      several: await batches("several", BATCHES, BATCH_LINES / BATCHES),
+    };
+  }
+
   async function memory(): Promise<Memory> {
     const samples: Sample[] = [];
     let collectAt = 0;
@@ -233,6 +265,8 @@ export async function measure(network: Network, plan: Plan, progress: Progress):
       results.latency = await latencyAt(full / 2);
     }
     if (plan.acts) results.acts = await acts();
+    if (plan.batches > 0) results.batches = [];
+    for (let number = 1; number <= plan.batches; number += 1) results.batches?.push(await batchRound(number));
     if (plan.invoices > 0) results.memory = await memory();
     results.check = await check();
     return results;

@@ -28,6 +28,7 @@ import { openApi } from "./openapi.ts";
 import { createOps, type Measured, opsPaths, type Readiness, timed } from "./ops.ts";
 import { describeError, sendProblem, toProblem } from "./problem.ts";
 import { routeTable } from "./route-table.ts";
+import type { StreamBounds } from "./streams.ts";
 
 export type AppDeps = {
   sql: Sql;
@@ -45,6 +46,8 @@ export type AppDeps = {
   stopping?: AbortSignal;
   /** Those of the console; without it there are API keys alone. */
   sessions?: Sessions;
+  /** Other bounds on streams than those of streams.ts. */
+  streams?: Partial<StreamBounds>;
   /** Serves what is no route: the files of the console, without limit. Sets its own Content-Security-Policy. */
   site?: RequestHandler;
 };
@@ -64,6 +67,7 @@ export function createApp(deps: AppDeps): Express {
     changes: deps.changes,
     maxBodyBytes: deps.config.MAX_BODY_BYTES,
     waitMaxSeconds: deps.config.WAIT_MAX_SECONDS,
+    streams: deps.streams,
     stopping,
   });
   const table = routeTable(deps.routes);
@@ -127,7 +131,7 @@ export function createApp(deps: AppDeps): Express {
 /** What the log says of a request. */
 function told(request: express.Request, response: express.Response, milliseconds: unknown): Record<string, unknown> {
   const { keyId } = callerOf(response);
-  const { route, code, operation } = response.locals;
+  const { route, code, operation, lines } = response.locals;
   return {
     method: request.method,
     route,
@@ -135,6 +139,7 @@ function told(request: express.Request, response: express.Response, milliseconds
     code,
     key: keyId || undefined,
     operation,
+    lines,
     milliseconds,
     cut: response.writableFinished ? undefined : true,
   };

@@ -5,10 +5,11 @@
  *   POST, public       in a read-only transaction, unless it signs somebody in
  *   POST               once per Idempotency-Key (idempotency.ts), then perhaps waits (waiting.ts)
  *   POST, together     the same, in one transaction with those that come at the same time (groups.ts)
+ *   POST, lines        a piece of work for each line, as they come (streams.ts), in such groups
  *   PUT PATCH DELETE   in a transaction; the same request again changes nothing more
  *
  * Order of refusals: media types, size, Idempotency-Key, path, query, body. All of it comes before the transaction, so junk costs the
- * database nothing.
+ * database nothing. A stream's lines are refused one by one.
  */
 import type { Request as HttpRequest, RequestHandler, Response } from "express";
 import type { Changes, Sql, Tx } from "../db/db.ts";
@@ -17,10 +18,11 @@ import { Problem } from "../kernel/problems.ts";
 import { sendAnswer } from "./answer.ts";
 import { callerOf } from "./auth.ts";
 import { createGroups, type Groups } from "./groups.ts";
-import { type Exactly, type Kept, type Once, type Outcome, readIdempotencyKey } from "./idempotency.ts";
+import { type Exactly, type Kept, type Once, type Outcome, partOf, readIdempotencyKey } from "./idempotency.ts";
 import { readBody } from "./limits.ts";
 import { describeError, problemAnswer } from "./problem.ts";
 import { readAccept, readContent, readMediaType, readParams, readQuery } from "./request.ts";
+import { createStreams, STREAM_BOUNDS, type StreamBounds } from "./streams.ts";
 import { preferredWait, waitFor } from "./waiting.ts";
 
 export type HandlerDeps = {
@@ -29,6 +31,8 @@ export type HandlerDeps = {
   changes: Pick<Changes, "wait">;
   maxBodyBytes: number;
   waitMaxSeconds: number;
+  /** Other bounds on streams than STREAM_BOUNDS. */
+  streams?: Partial<StreamBounds> | undefined;
   /** Aborted when the process stops: waits and streams end, answers under way do not. */
   stopping: AbortSignal;
 };
@@ -53,7 +57,9 @@ function goneSignal(response: Response): AbortSignal {
   return gone.signal;
 }
 
-export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeconds, stopping }: HandlerDeps) {
+export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeconds, streams, stopping }: HandlerDeps) {
+  const stream = createStreams({ exactly, bounds: { ...STREAM_BOUNDS, maxLineBytes: maxBodyBytes, ...streams } });
+
   /** The final answer of accepted work, or the 202 as it stands. */
   async function settle(
     route: Route<Tx>,
@@ -97,8 +103,9 @@ export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeco
   }
 
   /** Runs the work of a route's requests in groups. */
-  function groupsOf({ together }: Route<Tx>): Groups<Once & { prepared: unknown }, Outcome> | undefined {
-    if (together === undefined) return undefined;
+  function groupsOf({ together, lines }: Route<Tx>): Groups<Once & { prepared: unknown }, Outcome> | undefined {
+    const work = together ?? lines;
+    if (work === undefined) return undefined;
     return createGroups<Once & { prepared: unknown }, Outcome>({
       max: MAX_GROUP,
       weigh: ({ request }) => request.reduce((sum, part) => sum + part.length, 0),
@@ -107,7 +114,7 @@ export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeco
       atOnce: GROUPS_AT_ONCE,
       run: (group) =>
         exactly.onceTogether(group, (tx, fresh) =>
-          together.run(
+          work.run(
             tx,
             fresh.map((place) => group[place]?.prepared),
           ),
@@ -123,7 +130,7 @@ export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeco
       const accept = readAccept(route, request);
       const writes = route.method !== "get";
       const mediaType = writes ? readMediaType(route, request, response) : "";
-      const bytes = writes ? await readBody(request, maxBodyBytes) : Buffer.alloc(0);
+      const bytes = writes && route.lines === undefined ? await readBody(request, maxBodyBytes) : Buffer.alloc(0);
       const once = route.method === "post" && route.roles !== "public";
       const kept: Kept | undefined = once ? { account: caller.account, key: readIdempotencyKey(request.get("idempotency-key")) } : undefined;
       const params = readParams(route, request);
@@ -140,6 +147,21 @@ export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeco
         header: (name) => (cut.has(name.toLowerCase()) ? undefined : request.get(name)),
         signal,
       };
+      if (route.lines && groups && kept) {
+        const prepare = route.lines.open(given);
+        const named = [request.method, request.originalUrl, mediaType];
+        return stream({
+          request,
+          response,
+          once: { kept, request: named },
+          gone: goneSignal(response),
+          stopping,
+          work: async ({ number, bytes: line }) => {
+            const one = { kept: partOf(kept, number), request: [...named, line], prepared: prepare(line) };
+            return remedied(() => groups.add(one));
+          },
+        });
+      }
       const run = (connection: Tx): Promise<Answer> => {
         if (route.run === undefined) throw new TypeError(`${route.method} ${route.path} works in groups alone`);
         return route.run({ ...given, sql: connection });

@@ -11,6 +11,8 @@
  *   there  got        equal          stored answer, Idempotency-Replayed: true
  *   there  got        other          422 idempotency-key-reused
  *
+ * Work in many pieces (a stream's lines) holds its key in the same way for as long as it runs, and each piece is a row of its own.
+ *
  * The answer is sealed under the vault: it can hold names, tax ids, the secret of a new API key. The hash of the request is
  * keyed for the same reason: what a short body said could be guessed from a plain one.
  */
@@ -50,9 +52,20 @@ export type Exactly = {
    * in `all` and gives an answer or a refusal for each; a refusal leaves no row.
    */
   onceTogether(all: readonly Once[], work: (tx: Tx, fresh: readonly number[]) => Promise<(Answer | Problem)[]>): Promise<(Outcome | Problem)[]>;
+  /**
+   * Holds the key of work that is many pieces, each once under a key of its own (`partOf`), while it runs: nobody else has the key
+   * meanwhile, and from then on it is this request's. Throws what `work` throws, or the refusal of the key.
+   */
+  hold(one: Once, work: () => Promise<void>): Promise<void>;
   /** Puts the final answer in the place of an accepted one (202); gives what is stored now, which another waiter may have put there. */
   settle(kept: Kept, final: Answer): Promise<Answer>;
 };
+
+/** The key of the n-th piece of some work. No client's key has a space. */
+export const partOf = ({ account, key }: Kept, number: number): Kept => ({ account, key: `${key} ${number}` });
+
+/** How often a held key shows that its holder is there; a transaction that is quiet for ten seconds is ended by the database. */
+const HOLD_BEAT_MS = 3_000;
 
 type Row = { request_hash: Buffer; status: number; answer: Buffer };
 
@@ -138,6 +151,29 @@ export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): E
         if (done.length > 0) await keep(tx, done);
         return outcomes as (Outcome | Problem)[];
       });
+    },
+
+    async hold(one, work) {
+      const hash = hashOf(one.request);
+      let done = false;
+      try {
+        // the lock alone is in this transaction: what is done under it is in others, and this one changes nothing
+        await sql.begin(async (tx) => {
+          const [outcome] = await known(tx, [one], [hash]);
+          if (outcome instanceof Problem) throw outcome;
+          if (outcome === undefined) await keep(sql, [{ kept: one.kept, hash, answer: { status: 200, body: null } }]);
+          const beat = setInterval(() => tx`select 1`.catch(() => {}), HOLD_BEAT_MS);
+          try {
+            await work();
+            done = true;
+          } finally {
+            clearInterval(beat);
+          }
+        });
+      } catch (error) {
+        // a lock that was lost meanwhile: each piece has had its own
+        if (!done) throw error;
+      }
     },
 
     async settle(kept, final) {

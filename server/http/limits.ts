@@ -5,11 +5,12 @@
  * peer's; behind a reverse proxy all callers without a key share one, and the proxy is where to limit them.
  * Pages are bounded by the query schemas (kernel/page.ts); route-table.ts refuses a route whose `limit` allows more.
  */
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Request, RequestHandler } from "express";
 import { ipKeyGenerator, rateLimit } from "express-rate-limit";
 import type { Config } from "../kernel/config.ts";
 import { Problem } from "../kernel/problems.ts";
+import { problemAnswer } from "./problem.ts";
 
 export const MAX_HEADERS = 64;
 
@@ -41,6 +42,30 @@ export function createLimits(config: Pick<Config, "RATE_PER_MINUTE" | "PUBLIC_RA
     byAddress: limiter(config.PUBLIC_RATE_PER_MINUTE, "address", (request) => ipKeyGenerator(request.ip ?? "")),
   };
 }
+
+/** Of requests whose bodies are still coming. */
+const timers = new WeakMap<IncomingMessage, NodeJS.Timeout>();
+
+/**
+ * Ends a request whose body is not there in so long: with an answer, or cut off when one is under way. (Node's own bound knows no
+ * exception, and a stream may take longer.)
+ */
+export function limitTime(request: IncomingMessage, response: ServerResponse, milliseconds: number): void {
+  takesItsTime(request);
+  if (request.headers["content-length"] === undefined && request.headers["transfer-encoding"] === undefined) return;
+  const timer = setTimeout(() => {
+    if (request.complete) return;
+    if (response.headersSent) return void request.destroy();
+    const { status, body, headers } = problemAnswer(new Problem("too-slow", `The body was not there within ${milliseconds / 1_000} s`), "");
+    response.writeHead(status, { ...headers, connection: "close" }).end(JSON.stringify(body), () => request.destroy());
+  }, milliseconds);
+  timers.set(request, timer);
+  const come = () => clearTimeout(timer);
+  request.once("end", come).once("close", come);
+}
+
+/** From here on the request's time is its reader's affair. */
+export const takesItsTime = (request: IncomingMessage): void => clearTimeout(timers.get(request));
 
 /**
  * Reads the body's bytes. Throws Problem `body-too-large` as soon as that is known: by Content-Length, or while reading. The rest is

@@ -11,10 +11,12 @@ import { type Code, catalogue } from "../kernel/problems.ts";
 import { PROBLEM_TYPE } from "./problem.ts";
 import { bodyTypes } from "./request.ts";
 import { operationId } from "./route-table.ts";
+import { NDJSON } from "./streams.ts";
 
 export type OpenApiDocument = ReturnType<OpenApiGeneratorV31["generateDocument"]>;
 
-const isJson = (mediaType: string) => /[/+]json$/.test(mediaType);
+/** Of lines of JSON the schema is that of a line: OpenAPI 3.1 has no word for it. */
+const hasSchema = (mediaType: string) => mediaType === NDJSON || /[/+]json$/.test(mediaType);
 
 const problemSchema = z
   .looseObject({
@@ -45,6 +47,7 @@ function codesOf(route: Route): Code[] {
   if (route.roles !== "public" && route.method !== "get") codes.push("cross-site-request");
   if (route.params) codes.push("not-found");
   if (route.method !== "get") codes.push("body-too-large", "unsupported-media-type");
+  if (route.method !== "get") codes.push("too-slow");
   if (route.method === "post" && route.roles !== "public") codes.push("idempotency-key-missing", "idempotency-key-reused", "idempotency-key-running");
   return [...new Set([...codes, ...(route.problems ?? [])])];
 }
@@ -55,7 +58,7 @@ function responsesOf(route: Route): RouteConfig["responses"] {
   for (const [status, { description, schema }] of Object.entries(route.answers)) {
     const content: ZodContentObject = {};
     if (schema !== undefined || route.produces !== undefined) {
-      for (const type of route.produces ?? ["application/json"]) content[type] = { schema: isJson(type) ? (schema ?? {}) : { type: "string" } };
+      for (const type of route.produces ?? ["application/json"]) content[type] = { schema: hasSchema(type) ? (schema ?? {}) : { type: "string" } };
     }
     responses[status] = {
       description,
@@ -91,7 +94,7 @@ function requestBodyOf(route: Route): { body: { content: ZodContentObject; requi
   const content: ZodContentObject = {};
   for (const type of route.rawBody?.mediaTypes ?? []) {
     const { schema, example } = route.rawBody ?? {};
-    content[type] = isJson(type) ? { schema: schema ?? {}, ...(example === undefined ? {} : { example }) } : { schema: { type: "string" } };
+    content[type] = hasSchema(type) ? { schema: schema ?? {}, ...(example === undefined ? {} : { example }) } : { schema: { type: "string" } };
   }
   if (route.body) content["application/json"] = { schema: closed(route.body) };
   return { body: { content, required: route.body?.safeParse(undefined).success !== true } };

@@ -7,6 +7,7 @@
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Problem } from "../kernel/problems.ts";
+import { limitTime } from "./limits.ts";
 import { PROBLEM_TYPE, problemAnswer } from "./problem.ts";
 
 export type Listening = {
@@ -16,17 +17,21 @@ export type Listening = {
   close(graceMs?: number): Promise<void>;
 };
 
-/** Reading a whole request, and its headers; a slow sender holds nothing longer. */
+/** Reading a request's body, and its headers; a slow sender holds nothing longer, but for a stream (streams.ts). */
 const REQUEST_MS = 30_000;
 const HEADERS_MS = 10_000;
 
-export async function listen(app: RequestListener, { host, port }: { host: string; port: number }): Promise<Listening> {
+export async function listen(
+  app: RequestListener,
+  { host, port, requestMs = REQUEST_MS }: { host: string; port: number; requestMs?: number },
+): Promise<Listening> {
   let closing = false;
   const server = createServer(
-    { requestTimeout: REQUEST_MS, headersTimeout: HEADERS_MS, keepAliveTimeout: 65_000, connectionsCheckingInterval: 5_000 },
+    { requestTimeout: 0, headersTimeout: HEADERS_MS, keepAliveTimeout: 65_000, connectionsCheckingInterval: 5_000 },
     (request, response) => {
       // a busy client on a kept-alive connection would otherwise never let go
       if (closing) response.setHeader("Connection", "close");
+      limitTime(request, response, requestMs);
       app(request, response);
     },
   );

@@ -56,6 +56,17 @@ export type Together<S, R, Prepared> = {
   run(sql: S, group: readonly Prepared[]): Promise<(Answer | Problem)[]>;
 };
 
+/**
+ * The work of a POST that is a stream: lines in, a line out for each (http/streams.ts). Each is a piece of work of its own, done once,
+ * in one transaction with others; its answer's body goes out beside `line` and `status`.
+ */
+export type Lines<S, R, Prepared> = {
+  /** Once a stream, before its first line. Gives what makes work of a line without the database; what that throws is the line's refusal. */
+  open(request: R): (line: Uint8Array) => Prepared;
+  /** As in Together. */
+  run: Together<S, R, Prepared>["run"];
+};
+
 export type Route<S = never> = {
   method: "get" | "post" | "put" | "patch" | "delete";
   /** OpenAPI form: `/v1/invoices/{number}`. */
@@ -92,13 +103,18 @@ export type Route<S = never> = {
   // biome-ignore lint/suspicious/noExplicitAny: erased here on purpose
 } & Work<S, Request<S, any, any, any>>;
 
-/** A request's work: by itself, or, for a POST with a caller, together with others. */
 // biome-ignore lint/suspicious/noExplicitAny: what is prepared is the route's own affair
-type Work<S, R> = { run(request: R): Promise<Answer>; together?: undefined } | { run?: undefined; together: Together<S, Omit<R, "sql">, any> };
+type Own = any;
+
+/** A request's work: by itself, or, for a POST with a caller, together with others, or as a stream of lines. */
+type Work<S, R> =
+  | { run(request: R): Promise<Answer>; together?: undefined; lines?: undefined }
+  | { run?: undefined; together: Together<S, Omit<R, "sql">, Own>; lines?: undefined }
+  | { run?: undefined; together?: undefined; lines: Lines<S, Omit<R, "sql">, Own> };
 
 type Shape<S, P extends ZodObject | undefined, Q extends ZodObject | undefined, B extends ZodType | undefined> = Omit<
   Route<S>,
-  "params" | "query" | "body" | "run" | "together"
+  "params" | "query" | "body" | "run" | "together" | "lines"
 > & {
   params?: P;
   query?: Q;

@@ -7,8 +7,9 @@ import { z } from "zod";
 import { type Changes, migrate, openChanges, openDb, type Sql, type Tx } from "../../server/db/db.ts";
 import { startPostgres } from "../../server/db/postgres.ts";
 import { type AppDeps, createApp } from "../../server/http/app.ts";
+import { readStrictJson } from "../../server/http/json.ts";
 import { type Listening, listen } from "../../server/http/server.ts";
-import { type Role, type Route, routeFor } from "../../server/kernel/api.ts";
+import { type Answer, type Role, type Route, routeFor } from "../../server/kernel/api.ts";
 import { createLog } from "../../server/kernel/log.ts";
 import { pageLimit } from "../../server/kernel/page.ts";
 import { Problem } from "../../server/kernel/problems.ts";
@@ -24,6 +25,9 @@ export function gate(name: string): Gate {
   gates.set(name, { enter, opened });
   return { entered, open };
 }
+
+/** Lines that were read, and those of them that were done, over all streams of lines. */
+export const linesSeen = { read: 0, done: 0 };
 
 /** How the streams that were opened came to their end. */
 export const streams = { open: 0, closed: 0 };
@@ -44,6 +48,9 @@ const note = z.object({
 const noteId = z.object({ id: z.string().regex(/^\d{1,9}$/) });
 const shown = z.strictObject({ id: z.int(), name: z.string() }).meta({ id: "Note" });
 const job = z.strictObject({ job: z.uuid(), status: z.string() }).meta({ id: "Job" });
+
+/** A line: a note, and how long a text its result is to have. */
+type Lined = { account: string; name: string; echo: number };
 
 const keep = async (tx: Tx, account: string, name: string): Promise<number> => {
   const [row] = await tx<{ id: number }[]>`insert into notes (account, name) values (${account}, ${name}) returning id`;
@@ -100,6 +107,43 @@ export const routes: Route<Tx>[] = [
       const results: string[] = [];
       for (const line of lines) results.push(JSON.stringify({ id: await keep(sql, caller.account, (JSON.parse(line) as { name: string }).name) }));
       return { status: 200, body: results.join("\n"), headers: { "content-type": "application/x-ndjson" } };
+    },
+  }),
+  route({
+    method: "post",
+    path: "/v1/notes/lines",
+    summary: "Keeps a note for each line",
+    tag: "notes",
+    roles: writers,
+    rawBody: { mediaTypes: ["application/x-ndjson"], schema: note },
+    produces: ["application/x-ndjson"],
+    answers: { 200: { description: "A result for each line", schema: shown } },
+    lines: {
+      open: ({ caller }) => {
+        return (line): Lined => {
+          linesSeen.read++;
+          const read = readStrictJson(line) as Partial<Lined>;
+          if (typeof read.name !== "string") throw new Problem("invalid-request", "It has no name");
+          return { account: caller.account, name: read.name, echo: read.echo ?? 0 };
+        };
+      },
+      async run(sql, group: readonly Lined[]) {
+        const results: (Answer | Problem)[] = [];
+        for (const { account, name, echo } of group) {
+          if (name === "refused") {
+            results.push(new Problem("quota-exceeded", "No more notes"));
+            continue;
+          }
+          if (name === "crash") throw new Error("the crash has words of its own");
+          if (name === "serialize") await sql.unsafe("do $$ begin raise exception 'met another' using errcode = '40001'; end $$");
+          const gated = gates.get(name);
+          gated?.enter();
+          await gated?.opened;
+          results.push({ status: 202, body: { id: await keep(sql, account, name), ...(echo > 0 && { echo: "e".repeat(echo) }) } });
+          linesSeen.done++;
+        }
+        return results;
+      },
     },
   }),
   route({
@@ -253,7 +297,7 @@ export type World = {
   /** For a gateway in a process of its own. */
   database: { url: string; masterKey: string };
   /** Another gateway on the same database. */
-  app(more?: Partial<AppDeps>): Promise<Listening>;
+  app(more?: Partial<AppDeps>, requestMs?: number): Promise<Listening>;
   /** Every line of every log, also of the other gateways. */
   log(): string;
   /** A party with a key of these roles. */
@@ -275,7 +319,7 @@ async function start(): Promise<{ world: World; close(): Promise<void> }> {
   const lines: string[] = [];
   const log = createLog("debug", { write: (line: string) => void lines.push(line) });
   const listening: Listening[] = [];
-  const app = async (more: Partial<AppDeps> = {}) => {
+  const app = async (more: Partial<AppDeps> = {}, requestMs?: number) => {
     const made = createApp({
       sql,
       vault,
@@ -287,7 +331,7 @@ async function start(): Promise<{ world: World; close(): Promise<void> }> {
       version: "0.0.0-test",
       ...more,
     });
-    const socket = await listen(made, { host: "127.0.0.1", port: 0 });
+    const socket = await listen(made, { host: "127.0.0.1", port: 0, ...(requestMs === undefined ? {} : { requestMs }) });
     listening.push(socket);
     return socket;
   };

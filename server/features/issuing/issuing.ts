@@ -30,15 +30,18 @@ import { type HeldQuota, periodOf, type Taxpayer, type Taxpayers } from "../taxp
 type Deps = { sql: Sql; documents: Documents; taxpayers: Taxpayers; invoices: Invoices; redLetters: RedLetters; changes: Changes };
 export type Issuing = ReturnType<typeof createIssuing>;
 
-/** One invoice to be issued. `holder`: account of the first holder, from beside the document; `reason`: of a red letter. */
-export type Wanted = { caller: Pick<Caller, "account">; read: ReadInvoice; holder: string | undefined; reason?: Reason | undefined };
+/** Gross that a batch has accepted so far, in cents: an expectation of what is still to come of it. */
+export type Course = { gross: bigint };
+
+/** One invoice to be issued. `holder`: account of the first holder, from beside the document; `reason`: of a red letter; `course`: of its batch. */
+export type Wanted = { caller: Pick<Caller, "account">; read: ReadInvoice; holder: string | undefined; reason?: Reason | undefined; course?: Course };
 
 export type Accepted = { number: string; pickup: string | undefined };
 /** A red letter gets its number when the chain has its act: until then there is its sheet. */
 export type Opened = { redLetter: string };
 
 const DRAW_PATIENCE_MS = 15_000;
-/** Draws that one invoice may begin: a draw that the chain refuses is not tried for ever. */
+/** Draws that are begun in a row: a draw that the chain refuses is not tried for ever. */
 const MAX_DRAWS = 3;
 /** How long an invoice takes to be booked once its quota is drawn. */
 const BOOKING_MS = 1_000;
@@ -53,6 +56,7 @@ type Draft = {
   /** Keyed hash of the original's id. */
   source: Buffer | null;
   sourceText: string | undefined;
+  course: Course | undefined;
 };
 /** A run of free numbers of a segment. */
 type Free = { segment: string; next: bigint; left: bigint };
@@ -75,7 +79,7 @@ export function createIssuing(deps: Deps) {
 
   // ── who ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  function draftOf({ caller, read, holder }: Omit<Wanted, "reason">, parties: Awaited<ReturnType<Taxpayers["among"]>>): Draft {
+  function draftOf({ caller, read, holder, course }: Omit<Wanted, "reason">, parties: Awaited<ReturnType<Taxpayers["among"]>>): Draft {
     const { document, source } = read;
     const byTaxId = (taxId: string) => parties.byTaxId.get(normaliseTaxId(taxId));
     const seller = byTaxId(document.seller.taxId);
@@ -110,6 +114,7 @@ export function createIssuing(deps: Deps) {
       gross: parseMoney(document.totals.gross),
       source: document.sourceId === undefined ? null : invoices.sourceBlind(seller.taxId, document.sourceId),
       sourceText: source?.text,
+      course,
     };
   }
 
@@ -148,31 +153,48 @@ export function createIssuing(deps: Deps) {
     return redLetters.open(tx, "issuer", known.number, () => document, { reason, source: sourceText });
   }
 
-  /** Gross of the invoices that wait for quota, by issuer: what is drawn is enough for all of them. */
-  const wanting = new Map<string, Set<{ gross: bigint }>>();
+  /** The invoices that wait for quota, by issuer: what is drawn is enough for all of them, and for what their batches bring next. */
+  const wanting = new Map<string, Set<Pick<Draft, "gross" | "course">>>();
+  const sum = (of: Iterable<{ gross: bigint }>) => [...of].reduce((total, { gross }) => total + gross, 0n);
 
-  /** Draws what an invoice needs, and those that wait beside it, and waits until the chain has it. */
-  const drawAndWait = (issuer: Taxpayer, period: number, gross: bigint) => async (): Promise<void> => {
+  /** Who looks after the draws of an issuer, for all who wait for them. */
+  const drawing = new Map<string, Promise<void>>();
+
+  /**
+   * Draws until what is drawn covers all who wait. For a batch as much again as it has had so far: so a long one waits for a few draws
+   * and not for one every few hundred lines.
+   */
+  async function draw(issuer: Taxpayer, period: number, waiting: ReadonlySet<Pick<Draft, "gross" | "course">>): Promise<void> {
     const { sql, changes } = deps;
-    const waiting = wanting.get(issuer.account) ?? new Set();
-    wanting.set(issuer.account, waiting);
-    const own = { gross };
-    waiting.add(own);
     let draws = 0;
     for (const end = Date.now() + DRAW_PATIENCE_MS; Date.now() < end && draws < MAX_DRAWS; ) {
       const change = changes.wait(250, "block", "outcome");
-      const all = [...waiting].reduce((sum, one) => sum + one.gross, 0n);
-      const drawing = await sql.begin((tx) => taxpayers.drawAhead(tx, issuer, period, all));
-      if (drawing === undefined) break;
-      if (drawing === "begun") draws += 1;
+      const all = sum(waiting) + sum(new Set([...waiting].flatMap((one) => one.course ?? [])));
+      const begun = await sql.begin((tx) => taxpayers.drawAhead(tx, issuer, period, all));
+      if (begun === undefined) break;
+      if (begun === "begun") draws += 1;
       await change;
     }
-    // it is booked only after this, and until then the others must not count on its part
-    setTimeout(() => {
-      waiting.delete(own);
-      if (waiting.size === 0) wanting.delete(issuer.account);
-    }, BOOKING_MS).unref();
-  };
+  }
+
+  /** Waits until the quota that an invoice needs is drawn, as far as it can be. */
+  const drawAndWait =
+    ({ issuer, gross, course }: Draft, period: number) =>
+    async (): Promise<void> => {
+      const waiting = wanting.get(issuer.account) ?? new Set();
+      wanting.set(issuer.account, waiting);
+      const own = { gross, course };
+      waiting.add(own);
+      const name = `${issuer.account}/${period}`;
+      const draws = drawing.get(name) ?? draw(issuer, period, waiting).finally(() => drawing.delete(name));
+      drawing.set(name, draws);
+      await draws;
+      // it is booked only after this, and until then the others must not count on its part
+      setTimeout(() => {
+        waiting.delete(own);
+        if (waiting.size === 0) wanting.delete(issuer.account);
+      }, BOOKING_MS).unref();
+    };
 
   /** The row of an invoice, taken off what is left; throws its refusal, with nothing taken. */
   function decide(draft: Draft, period: number, desk: Desk): Row {
@@ -191,12 +213,13 @@ export function createIssuing(deps: Deps) {
     if (booked instanceof Problem) throw booked;
     if (booked === "not-drawn") {
       throw new Problem("quota-not-drawn", `The quota drawn does not cover ${formatMoney(gross)}; more is being drawn`, {
-        remedy: drawAndWait(issuer, period, gross),
+        remedy: drawAndWait(draft, period),
       });
     }
     const number = run.next.toString();
     run.next += 1n;
     run.left -= 1n;
+    if (draft.course) draft.course.gross += gross;
     if (source) desk.issued.set(sourceKey(issuer.index, source), { number, state: "accepted" });
     const toNobody = red === undefined && draft.holder === undefined && draft.buyer === undefined;
     const pickup = toNobody ? invoices.pickupSecret(number) : undefined;

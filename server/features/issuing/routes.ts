@@ -4,11 +4,11 @@ import type { Tx } from "../../db/db.ts";
 import { invoiceRequest } from "../../formats/document.ts";
 import { mediaTypes, readInvoice } from "../../formats/read.ts";
 import { type Answer, type Route, routeFor } from "../../kernel/api.ts";
-import { Problem } from "../../kernel/problems.ts";
+import { type Code, Problem } from "../../kernel/problems.ts";
 import { accountSchema, numberSchema, pickupSchema, reasonQuery } from "../../kernel/shapes.ts";
 import { type InvoiceStatus, type Invoices, invoiceStatuses, linksOf } from "../invoices/invoices.ts";
 import { type RedLetters, redLetterLink } from "../red-letters/red-letters.ts";
-import type { Issuing, Wanted } from "./issuing.ts";
+import type { Course, Issuing, Wanted } from "./issuing.ts";
 
 const route = routeFor<Tx>();
 const receipt = z
@@ -22,6 +22,29 @@ const receipt = z
 const opened = z
   .object({ redLetter: z.object({ id: z.uuid(), status: z.string().optional(), href: z.string() }) })
   .meta({ id: "RedLetterReceipt", description: "Of a red letter, until it has its number" });
+
+const replayed = z.literal(true).optional().describe("Accepted before, under the same Idempotency-Key");
+/** Of one line of a batch: what it was accepted as, or why it was not. Of the last one: what they come to. */
+const lineResult = z
+  .union([
+    z.strictObject({
+      line: z.int().positive(),
+      status: z.literal(202),
+      number: numberSchema,
+      pickup: pickupSchema.optional(),
+      replayed,
+    }),
+    z.strictObject({ line: z.int().positive(), status: z.literal(202), ...opened.shape, replayed }).describe("Of a red letter"),
+    z.strictObject({ line: z.int().positive(), problem: z.looseObject({ code: z.string() }) }),
+    z.strictObject({
+      done: z.boolean().describe("false: it was ended before its end, for the reason in `problem`; what follows was not read"),
+      accepted: z.int().describe("Those replayed among them"),
+      replayed: z.int(),
+      refused: z.int(),
+      problem: z.looseObject({ code: z.string() }).optional(),
+    }),
+  ])
+  .meta({ id: "BatchResult", description: "A result for each line, in their order, and a last one that sums up" });
 
 type Pickup = z.infer<typeof pickupSchema>;
 
@@ -37,7 +60,35 @@ const openedAnswer = (id: string, status?: string): Answer => ({
   headers: { Location: redLetterLink(id) },
 });
 
+const refusals: readonly Code[] = [
+  "malformed-document",
+  "forbidden-markup",
+  "invalid-document",
+  "duplicate-source",
+  "seller-not-caller",
+  "issuer-not-active",
+  "buyer-not-enrolled",
+  "currency-not-accounted",
+  "quota-exceeded",
+  "quota-not-drawn",
+  "no-segment",
+  "red-letter-refused",
+  "red-letter-open",
+  "invoice-not-sealed",
+  "invoice-busy",
+];
+
 export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: RedLetters): Route<Tx>[] {
+  /** Each one's answer or refusal. */
+  async function accept(tx: Tx, group: readonly Wanted[], answerOf: (number: string, pickup: Pickup | undefined) => Answer) {
+    return (await issuing.accept(tx, group)).map((result) => {
+      if (result instanceof Problem) return result;
+      if ("redLetter" in result) return openedAnswer(result.redLetter);
+      const { number, pickup: secret } = result;
+      return answerOf(number, secret === undefined ? undefined : { number, secret });
+    });
+  }
+
   /** The red letter's receipt once it is sealed; the sheet as it stands when that waits for somebody. */
   async function whenIssued(sql: Tx, id: string): Promise<Answer | undefined> {
     const outcome = await redLetters.outcome(sql, id);
@@ -62,23 +113,7 @@ export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: 
       }),
       rawBody: { mediaTypes, schema: invoiceRequest },
       answers: { 201: { description: "Sealed", schema: receipt }, 202: { description: "Accepted", schema: z.union([receipt, opened]) } },
-      problems: [
-        "malformed-document",
-        "forbidden-markup",
-        "invalid-document",
-        "duplicate-source",
-        "seller-not-caller",
-        "issuer-not-active",
-        "buyer-not-enrolled",
-        "currency-not-accounted",
-        "quota-exceeded",
-        "quota-not-drawn",
-        "no-segment",
-        "red-letter-refused",
-        "red-letter-open",
-        "invoice-not-sealed",
-        "invoice-busy",
-      ],
+      problems: refusals,
       together: {
         prepare({ caller, body, mediaType, query }): Wanted {
           const read = readInvoice(mediaType, body);
@@ -86,20 +121,37 @@ export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: 
             throw new Problem("invalid-request", "The holder is named twice, in the query and in the body");
           return { caller, read, holder: query.holder ?? read.holder, reason: query.reason };
         },
-        async run(sql, group: readonly Wanted[]) {
-          return (await issuing.accept(sql, group)).map((result) => {
-            if (result instanceof Problem) return result;
-            if ("redLetter" in result) return openedAnswer(result.redLetter);
-            const { number, pickup: secret } = result;
-            return answer(202, number, "accepted", secret === undefined ? undefined : { number, secret });
-          });
-        },
+        run: (sql, group: readonly Wanted[]) => accept(sql, group, (number, pickup) => answer(202, number, "accepted", pickup)),
       },
       async settled(sql, accepted) {
         const { number, pickup, redLetter } = accepted.body as { number: string; pickup?: Pickup; redLetter?: { id: string } };
         if (redLetter) return whenIssued(sql, redLetter.id);
         const row = await invoices.find(sql, number);
         return !row || row.status === "accepted" ? undefined : answer(201, number, row.status, pickup);
+      },
+    }),
+    route({
+      method: "post",
+      path: "/v1/invoices/batch",
+      summary: "Issue up to 10,000 invoices: a line each, and a result for each as they come",
+      description:
+        "Each line is an invoice as POST /v1/invoices takes it in JSON. Results come while lines go: read while you write. A refused line is that line's affair. After a cut connection send all of it again with the same Idempotency-Key: what was accepted is told again (`replayed`), and nothing is issued twice. The last line sums up; without it the batch was cut. When the invoices are sealed is told by events.",
+      tag: "Invoices",
+      roles: ["issuer"],
+      query: z.object({ reason: reasonQuery.optional().describe("Of the red letters among them") }),
+      rawBody: { mediaTypes: ["application/x-ndjson"], schema: invoiceRequest },
+      produces: ["application/x-ndjson"],
+      answers: { 200: { description: "Results, line by line", schema: lineResult } },
+      problems: ["too-many-streams", ...refusals.filter((code) => code !== "forbidden-markup")],
+      lines: {
+        open({ caller, query: { reason } }) {
+          const course: Course = { gross: 0n };
+          return (line): Wanted => {
+            const read = readInvoice("application/json", line);
+            return { caller, read, holder: read.holder, reason, course };
+          };
+        },
+        run: (sql, group: readonly Wanted[]) => accept(sql, group, (number, pickup) => ({ status: 202, body: { number, ...(pickup && { pickup }) } })),
       },
     }),
   ];

@@ -1,0 +1,259 @@
+/**
+ * A POST that is a stream: lines in, one line out for each, in their order, while they come (kernel/api.ts, Lines).
+ *
+ *   request → lines (ndjson.ts) → window of lines under way → results in order → response, and a last line that sums up
+ *
+ * Invariants:
+ * - What is held of a stream is its window, however long it is. A full window stops the reading, and a client that does not read
+ *   stops the writing, which fills the window.
+ * - Each line is a piece of work of its own, once under (Idempotency-Key, its number), whatever becomes of the stream: a client
+ *   that was cut off sends all of it again under the same key, gets the stored results of what was done, and goes on.
+ * - One stream at a time has a key. What is under way when a stream is cut is finished before the key is free.
+ * - Neither side can hold a stream for long: not by a line that never ends, not by an answer that is never read.
+ *
+ * A line that is refused or cannot be read is that line's affair. What ends the stream before its end (too many lines or bytes, too
+ * slow, this process stops, the database is gone) is told by the last line: `done: false` and a `problem`.
+ */
+import { setImmediate as turn } from "node:timers/promises";
+import type { Request as HttpRequest, Response } from "express";
+import { Problem } from "../kernel/problems.ts";
+import type { Exactly, Once, Outcome } from "./idempotency.ts";
+import { limitTime, takesItsTime } from "./limits.ts";
+import { type Line, linesOf } from "./ndjson.ts";
+import { describeError, problemAnswer, toProblem } from "./problem.ts";
+
+export const NDJSON = "application/x-ndjson";
+
+export type StreamBounds = {
+  maxLines: number;
+  maxLineBytes: number;
+  maxBytes: number;
+  /** A line must be there so long after the one before it (and after there is room for it). */
+  lineMs: number;
+  /** The client must have read something of its answer in so long, when nothing more can be written. */
+  readMs: number;
+  /** From the first line to the last result. */
+  streamMs: number;
+  /** What a client still sends to a stream that has ended is thrown away for so long, or it would not see why. */
+  lingerMs: number;
+  /** Streams at a time, of one party and of all; of this process. */
+  ofParty: number;
+  ofAll: number;
+};
+
+/** Of everything but a line's bytes, which are an ordinary body's. */
+export const STREAM_BOUNDS: Omit<StreamBounds, "maxLineBytes"> = {
+  maxLines: 10_000,
+  maxBytes: 256 * 1_048_576,
+  lineMs: 30_000,
+  readMs: 30_000,
+  streamMs: 15 * 60_000,
+  lingerMs: 5_000,
+  ofParty: 2,
+  ofAll: 8,
+};
+
+/** Lines under way: two groups of them, so that one is read while the other is at work. */
+const WINDOW = 128;
+/** … and their bytes, unless it is a single line. */
+const WINDOW_BYTES = 1_048_576;
+/** What goes out in one write. */
+const WRITE_CHARACTERS = 16_384;
+/** So many lines are read in a row; then it is the turn of what else this process has to do. */
+const IN_A_ROW = 8;
+
+export type Conversation = {
+  request: HttpRequest;
+  response: Response;
+  /** The stream's key, and what must be the same when it comes again. */
+  once: Once;
+  /** Does a line's work; throws its refusal. */
+  work(line: { number: number; bytes: Uint8Array }): Promise<Outcome>;
+  /** Aborted when the connection is closed. */
+  gone: AbortSignal;
+  /** Aborted when the process stops. */
+  stopping: AbortSignal;
+};
+
+/** What has been waited for may be there: for whoever looks again when it rings. */
+function createBell() {
+  let { promise, resolve } = Promise.withResolvers<void>();
+  return {
+    heard: (): Promise<void> => promise,
+    ring() {
+      resolve();
+      ({ promise, resolve } = Promise.withResolvers<void>());
+    },
+  };
+}
+
+/** What it resolves to; throws the signal's reason, or what `late` makes when it has not come in time. */
+function within<T>(promise: Promise<T>, milliseconds: number, signal: AbortSignal, late: () => Problem): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const ended = () => reject(signal.reason);
+    const timer = setTimeout(() => reject(late()), milliseconds);
+    if (signal.aborted) ended();
+    else signal.addEventListener("abort", ended, { once: true });
+    promise.then(resolve, reject).finally(() => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", ended);
+    });
+  });
+}
+
+const seconds = (milliseconds: number) => `${milliseconds / 1_000} s`;
+
+export function createStreams({ exactly, bounds }: { exactly: Exactly; bounds: StreamBounds }) {
+  const open = new Map<string, number>();
+
+  /** A place among the streams of this process; returns what gives it back. */
+  function takePlace(account: string): () => void {
+    const own = open.get(account) ?? 0;
+    const all = [...open.values()].reduce((sum, count) => sum + count, 0);
+    if (own >= bounds.ofParty || all >= bounds.ofAll) {
+      const max = own >= bounds.ofParty ? bounds.ofParty : bounds.ofAll;
+      throw new Problem("too-many-streams", own >= bounds.ofParty ? `The party has ${own} of these open here` : `${all} of these are open here`, {
+        extra: { maxStreams: max },
+      });
+    }
+    open.set(account, own + 1);
+    return () => {
+      const left = (open.get(account) ?? 1) - 1;
+      if (left > 0) open.set(account, left);
+      else open.delete(account);
+    };
+  }
+
+  async function converse({ request, response, work, gone, stopping }: Conversation): Promise<void> {
+    /** Nothing more is read; the reason is why. */
+    const ended = new AbortController();
+    const bell = createBell();
+    /** Lines under way, in order; `text` is a line's result. */
+    const slots: { bytes: number; text?: string }[] = [];
+    const counts = { accepted: 0, replayed: 0, refused: 0 };
+    let all = false;
+    let held = 0;
+
+    const end = (problem: Problem) => {
+      ended.abort(problem);
+      bell.ring();
+    };
+    const hungUp = () => end(new Problem("unavailable", "The client has gone"));
+    const stops = () => end(new Problem("unavailable", "This process stops; send all of it again with the same key, it goes on where it ended"));
+    const timer = setTimeout(() => end(new Problem("too-slow", `A stream takes at most ${seconds(bounds.streamMs)}`)), bounds.streamMs);
+    if (gone.aborted) hungUp();
+    else if (stopping.aborted) stops();
+    gone.addEventListener("abort", hungUp, { once: true });
+    stopping.addEventListener("abort", stops, { once: true });
+
+    async function resultOf(line: Line): Promise<string> {
+      try {
+        if (line.problem) throw line.problem;
+        const { answer, replayed } = await work(line);
+        counts.accepted += 1;
+        if (replayed) counts.replayed += 1;
+        return JSON.stringify({ line: line.number, status: answer.status, ...(answer.body as object), ...(replayed && { replayed }) });
+      } catch (error) {
+        const problem = toProblem(error);
+        if (problem.status >= 500) request.log.error({ error: describeError(error), line: line.number }, problem.code);
+        // the next line would meet the same: whoever comes again in a moment fares better
+        if (problem.code === "unavailable") end(problem);
+        counts.refused += 1;
+        return JSON.stringify({ line: line.number, problem: problemAnswer(problem, String(request.id)).body });
+      }
+    }
+
+    async function read(): Promise<void> {
+      const lines = linesOf(request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>, bounds);
+      const late = () => new Problem("too-slow", `No line has come within ${seconds(bounds.lineMs)}`);
+      try {
+        for (let count = 1; ; count += 1) {
+          while (!ended.signal.aborted && (slots.length >= WINDOW || (held > WINDOW_BYTES && slots.length > 0))) await bell.heard();
+          const next = await within(lines.next(), bounds.lineMs, ended.signal, late);
+          if (next.done) break;
+          const slot: { bytes: number; text?: string } = { bytes: next.value.problem ? 0 : next.value.bytes.length };
+          slots.push(slot);
+          held += slot.bytes;
+          void resultOf(next.value).then((text) => {
+            slot.text = `${text}\n`;
+            held -= slot.bytes;
+            bell.ring();
+          });
+          if (count % IN_A_ROW === 0) await turn();
+        }
+      } catch (error) {
+        if (!ended.signal.aborted) end(toProblem(error));
+      } finally {
+        all = true;
+        bell.ring();
+        // not awaited: it ends when the chunk that it waits for has come; what comes after is thrown away
+        void lines.return().then(
+          () => request.resume(),
+          () => {},
+        );
+      }
+    }
+
+    /** Resolves when there is room to write, throws when there is none for too long. */
+    async function drained(): Promise<void> {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      response.once("drain", resolve);
+      try {
+        await within(promise, bounds.readMs, gone, () => new Problem("too-slow", `The answer has not been read for ${seconds(bounds.readMs)}`));
+      } finally {
+        response.off("drain", resolve);
+      }
+    }
+
+    async function write(): Promise<void> {
+      while (slots.length > 0 || !all) {
+        let text = "";
+        while (slots[0]?.text !== undefined && text.length < WRITE_CHARACTERS) text += slots.shift()?.text;
+        if (text === "") {
+          await bell.heard();
+          continue;
+        }
+        bell.ring();
+        if (gone.aborted || response.write(text)) continue;
+        try {
+          await drained();
+        } catch (error) {
+          // nobody is there who could be told: cut off, and the lines under way are seen to their end
+          if (!gone.aborted) end(toProblem(error));
+          response.destroy();
+        }
+      }
+    }
+
+    try {
+      response.locals["lines"] = counts;
+      await Promise.all([read(), write()]);
+      if (gone.aborted) return;
+      const why = ended.signal.aborted ? (ended.signal.reason as Problem) : undefined;
+      response.locals["code"] = why?.code;
+      const summary = { done: why === undefined, ...counts, ...(why && { problem: problemAnswer(why, String(request.id)).body }) };
+      response.end(`${JSON.stringify(summary)}\n`);
+      if (!request.complete) limitTime(request, response, bounds.lingerMs);
+    } finally {
+      clearTimeout(timer);
+      gone.removeEventListener("abort", hungUp);
+      stopping.removeEventListener("abort", stops);
+    }
+  }
+
+  /** Answers with the results of the lines. Throws Problem, before anything is answered, when the stream may not begin. */
+  return async function stream(conversation: Conversation): Promise<void> {
+    const { request, response, once } = conversation;
+    const giveBack = takePlace(once.kept.account);
+    try {
+      await exactly.hold(once, async () => {
+        takesItsTime(request);
+        response.writeHead(200, { "content-type": NDJSON, "cache-control": "no-store" });
+        response.flushHeaders();
+        await converse(conversation);
+      });
+    } finally {
+      giveBack();
+    }
+  };
+}
