@@ -1,7 +1,7 @@
 /** Batches of invoices, as a merchant sends them: what is told against what is in the database, whatever happens on the way. */
 import { randomUUID } from "node:crypto";
 import { expect } from "chai";
-import { call, freshTaxId, invoiceOf, type Loose, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
+import { call, freshTaxId, invoiceOf, issued, type Loose, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
 import { database } from "./observe.ts";
 import { type Bench, enrolled, openBench, type Party } from "./support/bench.ts";
 import { openLines, sendLines } from "./support/lines.ts";
@@ -57,6 +57,30 @@ describe("a batch of invoices", function () {
     expect(taken.number).to.equal(results[1].number);
     const own = await call("GET", `/v1/invoices/${results[0].number}`, undefined, { token: guest.token });
     expect(own.status).to.equal(200);
+  });
+
+  it("may have red letters among its lines: each opens its sheet, for the reason that the batch gives, and once", async () => {
+    const shop = await taxpayer("Shop that takes back", ["issuer"]);
+    const number = await issued(shop, { name: "个人" });
+    const { lines, totals } = invoiceOf(shop, { name: "个人" });
+    const minus = (one: Record<string, string>, members: string[]) => ({ ...one, ...Object.fromEntries(members.map((name) => [name, `-${one[name]}`])) });
+    const red = invoiceOf(
+      shop,
+      { name: "个人" },
+      { reverses: { number }, totals: minus(totals, ["net", "tax", "gross"]), lines: lines.map((line) => minus(line, ["quantity", "amount", "tax"])) },
+    );
+    const { results, key } = await sendLines(`${url}?reason=2`, [red, red, invoiceOf(shop, { name: "个人" })], shop);
+    expect(results[0]).to.have.all.keys("line", "status", "redLetter");
+    expect(results[1].problem.code).to.be.oneOf(["red-letter-open", "red-letter-refused", "invoice-busy"]);
+    expect(results[2]).to.include({ line: 3, status: 202 });
+    const sheet = await must(call("GET", results[0].redLetter.href, undefined, { token: shop.token }));
+    expect([sheet.invoice, sheet.reason]).to.deep.equal([number, 2]);
+    const again = await sendLines(`${url}?reason=2`, [red], { ...shop, key });
+    expect(again.results).to.deep.equal([{ ...results[0], replayed: true }]);
+    await until(
+      "the original is reversed",
+      async () => (await call("GET", `/v1/invoices/${number}`, undefined, { token: shop.token })).body.status === "reversed",
+    );
   });
 
   it("has bad lines that spoil nothing and take no number, each refused for its own reason", async () => {
