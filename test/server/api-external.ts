@@ -9,6 +9,7 @@ import { JsonRpcProvider, Wallet } from "ethers";
 import { actKinds, createContracts, refOf, ZERO_ACCOUNT } from "../../server/chain/contracts.ts";
 import { externalHex, externalId, ledgerNumber, originalNumber } from "../../server/chain/external.ts";
 import { compactSignature, noSignature, typedData } from "../../server/chain/messages.ts";
+import { passTime } from "../../server/chain/sandbox.ts";
 import { samplesRoot } from "../formats/samples.ts";
 import { call, freshTaxId, invoiceOf, issued, type Loose, must, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
 import { record, refused, statusOf, until } from "./observe.ts";
@@ -389,5 +390,17 @@ describe("invoices issued elsewhere, over HTTP", () => {
     const done = await register(xml, firm, { key });
     expect([done.status, done.headers.get("idempotency-replayed")], JSON.stringify(done.body)).deep.equals([201, "true"]);
     expect((await decide(done.body.claim.id, "reimburse", firm)).body.status).equals("reimbursed");
+  });
+
+  // the last one: it moves the clock of the chain, which all files of a run share
+  it("the holder takes back what its employer leaves undecided, and it is free again", async () => {
+    const { rpcUrl, deployment } = await sandbox();
+    const xml = shudian();
+    const { id, claim } = await must(register(xml, firm, { holder: worker.account }));
+    refused(await decide(claim.id, "withdraw", worker), "claim-term-running");
+    await passTime(rpcUrl, deployment.claimTermSeconds);
+    expect((await decide(claim.id, "withdraw", worker)).body.status).equals("withdrawn");
+    expect(await record(ledgerNumber(id))).deep.includes({ state: "issued", employer: 0 });
+    expect((await register(xml, rival)).status).equals(201);
   });
 });
