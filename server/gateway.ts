@@ -238,9 +238,10 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     const bundles = createBundles({ contracts, evidence, taxpayers, documents });
     const pickups = createPickups({ invoices, taxpayers, keys });
     const claims = createClaims({ vault, taxpayers, invoices, redLetters });
+    const external = createExternal({ vault, taxpayers, invoices, claims });
     // where it listens is known when it does, and nobody asks before
     let listening = "";
-    const papers = createPapers({ invoices, pickups, bundles, contracts, publicUrl: () => config.PUBLIC_URL ?? listening });
+    const papers = createPapers({ invoices, pickups, bundles, external, contracts, publicUrl: () => config.PUBLIC_URL ?? listening });
 
     const blocked = () => lanes.state().flatMap(({ name, blocked: why }) => (why ? [{ lane: name, why: why.reason }] : []));
     const watch = createWatch({ sql, chain, follower, blocked, finalityDepth: config.FINALITY_DEPTH, maxHeadAgeSeconds: config.MAX_HEAD_AGE });
@@ -254,12 +255,12 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       ...grantRoutes(grants),
       ...auditRoutes(audit),
       ...bundleRoutes(bundles, grants),
-      ...paperRoutes({ papers, invoices, claims, grants }),
+      ...paperRoutes({ papers, invoices, claims, external, grants }),
       ...redLetterRoutes({ redLetters, issuing, invoices, grants, taxpayers }),
       ...transferRoutes(createTransfers({ invoices, persons })),
       ...pickupRoutes(pickups, papers),
       ...claimRoutes(claims, taxpayers),
-      ...externalRoutes(createExternal({ vault, taxpayers, invoices, claims }), taxpayers),
+      ...externalRoutes(external, taxpayers),
       ...entryRoutes(createEntries({ vault, taxpayers, invoices })),
       ...ledgerRoutes(createLedger({ contracts })),
       ...operationRoutes(createOperations({ contracts })),

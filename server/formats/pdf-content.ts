@@ -45,8 +45,8 @@ export function partyOf(party: InvoiceDocument["seller"] | InvoiceDocument["buye
     name: party.name,
     taxId: party.taxId ?? "",
     more: [
-      join([labelled("地址", party.address), labelled("国家", party.country)]),
-      join([labelled("电话", party.phone), labelled("开户行", party.bankName), labelled("账号", party.bankAccount)]),
+      join([labelled("地址", party.address), labelled("国家", party.country), labelled("电话", party.phone)]),
+      join([labelled("开户行", party.bankName), labelled("账号", party.bankAccount)]),
     ].filter(isText),
   };
 }

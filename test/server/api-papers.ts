@@ -9,7 +9,7 @@ import { type QrContent, readQr } from "../../server/formats/qr.ts";
 import { checkBundle } from "../../server/proofs/bundle.ts";
 import { readPdf } from "../formats/pdf-reader.ts";
 import { load, samplesRoot } from "../formats/samples.ts";
-import { call, invoiceOf, issued, type Loose, must, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
+import { call, freshTaxId, invoiceOf, issued, type Loose, must, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
 import { refused, untilStatus } from "./observe.ts";
 
 type Got = { status: number; bytes: Buffer; headers: Headers };
@@ -166,6 +166,9 @@ describe("papers over HTTP", () => {
       expect([metadata.number, metadata.status, metadata.holder, metadata.archivedBy]).deep.equals([number, "issued", ann.account, ann.account]);
       expect(metadata.history.map(({ type }: Loose) => type)).deep.equals(["invoice.issued"]);
       expect(metadata.history[0].tx).match(/^0x[0-9a-f]{64}$/);
+      // the mark of book entry is its employer's to know
+      expect(metadata.entry).equals(undefined);
+      expect(json(await unpacked(`/v1/invoices/${number}/archive`, firm), `${number}/metadata.json`).entry).equals("01");
     });
 
     it("has the original of an invoice that came as XML, and no pickup's secret", async () => {
@@ -196,6 +199,17 @@ describe("papers over HTTP", () => {
       refused(problemOf(await get(`/v1/claims/${id}/archive`, zip, stranger)), "not-found");
       const { items } = (await call("GET", `/v1/invoices/${numbers[0]}/reads`, undefined, { token: ann.token })).body;
       expect(items.filter(({ form }: Loose) => form === "archive")).length(2);
+    });
+
+    it("of a claim of what was issued elsewhere has its original and what nobody has checked, in a folder that no number names", async () => {
+      const document = invoiceOf({ taxId: freshTaxId(), name: "网外店" }, firm, { sourceId: "../../26449000000000000001" });
+      const { id, claim } = await must(call("POST", "/v1/external-invoices", document, { token: firm.token }));
+      const files = await unpacked(`/v1/claims/${claim.id}/archive`, firm);
+      expect([...files.keys()]).deep.equals([`external-${id}/document.json`, `external-${id}/metadata.json`, "manifest.json"]);
+      const metadata = json(files, `external-${id}/metadata.json`);
+      expect([metadata.number, metadata.claim.id]).deep.equals(["../../26449000000000000001", claim.id]);
+      expect(metadata.notProven).includes("seller-signature");
+      expect(metadata.history.map(({ type }: Loose) => type)).deep.equals(["claim.created"]);
     });
   });
 });

@@ -6,6 +6,7 @@
  * Does not own: what they look like (formats/), who may read (features/grants).
  */
 import type { Contracts } from "../../chain/contracts.ts";
+import { ledgerNumber } from "../../chain/external.ts";
 import type { Tx } from "../../db/db.ts";
 import { type ArchiveFile, archiveFormat } from "../../formats/archive.ts";
 import { canonicalJson, type InvoiceDocument } from "../../formats/document.ts";
@@ -13,16 +14,18 @@ import { writePdf } from "../../formats/pdf.ts";
 import { dateOf, type QrContent, qrText } from "../../formats/qr.ts";
 import { type Numbers, writeAll } from "../../formats/write.ts";
 import type { Caller } from "../../kernel/api.ts";
+import { markFrom } from "../../mirror/entries.ts";
 import type { Bundle } from "../../proofs/bundle.ts";
 import { partNames } from "../../proofs/parts.ts";
 import type { Bundles } from "../bundles/bundles.ts";
+import { type External, provenOf, type Registered } from "../external/external.ts";
 import type { InvoiceRow, Invoices } from "../invoices/invoices.ts";
 import type { Pickups } from "../pickups/pickups.ts";
 
 export type Papers = ReturnType<typeof createPapers>;
 
 /** `publicUrl`: where the gateway is reached from outside, without a slash at its end. */
-type Deps = { invoices: Invoices; pickups: Pickups; bundles: Bundles; contracts: Contracts; publicUrl: () => string };
+type Deps = { invoices: Invoices; pickups: Pickups; bundles: Bundles; external: External; contracts: Contracts; publicUrl: () => string };
 
 const contentOf = (number: string, document: InvoiceDocument): QrContent => ({
   number,
@@ -33,7 +36,7 @@ const contentOf = (number: string, document: InvoiceDocument): QrContent => ({
 
 const numbersOf = ({ number, reverses }: InvoiceRow): Numbers => ({ number, reverses: reverses ?? undefined });
 
-export function createPapers({ invoices, pickups, bundles, contracts, publicUrl }: Deps) {
+export function createPapers({ invoices, pickups, bundles, external, contracts, publicUrl }: Deps) {
   const { network, chainId, registry, ledger } = contracts.deployment;
 
   /** Everything that proves the invoice; undefined until it is sealed. */
@@ -53,10 +56,25 @@ export function createPapers({ invoices, pickups, bundles, contracts, publicUrl 
         ? {}
         : {
             bundle: Buffer.from(JSON.stringify(bundle)),
-            seal: { lot: bundle.lot.first, root: bundle.lot.root, sealedAt: new Date(bundle.lot.time * 1_000).toISOString(), network, ledger },
+            seal: {
+              lot: bundle.lot.first,
+              root: bundle.lot.root,
+              sealedAt: new Date(bundle.lot.time * 1_000).toISOString().replace(".000", ""),
+              network,
+              ledger,
+            },
           }),
     });
   }
+
+  const historyOf = async (tx: Tx, caller: Caller, number: string) =>
+    (await invoices.history(tx, caller, number)).map(({ position, type, at, tx: transaction, data }) => ({
+      position: position.toString(),
+      type,
+      at: at.toISOString(),
+      tx: transaction,
+      data,
+    }));
 
   async function metadataOf(tx: Tx, caller: Caller, invoice: InvoiceRow, made: Date) {
     const { kind, issuedAt, currency, seller, buyer, totals, sourceId } = invoices.documentOf(invoice);
@@ -73,17 +91,12 @@ export function createPapers({ invoices, pickups, bundles, contracts, publicUrl 
       sourceId,
       reverses: invoice.reverses ?? undefined,
       holder: invoice.holder,
+      entry: (await invoices.seesEntries(tx, caller))(invoice) ? markFrom(invoice.entry) : undefined,
       acceptedAt: invoice.accepted_at.toISOString(),
       sealedAt: invoice.issued_at?.toISOString(),
       lot: invoice.lot ?? undefined,
       network: { name: network, chainId, registry, ledger },
-      history: (await invoices.history(tx, caller, invoice.number)).map(({ position, type, at, tx: transaction, data }) => ({
-        position: position.toString(),
-        type,
-        at: at.toISOString(),
-        tx: transaction,
-        data,
-      })),
+      history: await historyOf(tx, caller, invoice.number),
       archivedAt: made.toISOString(),
       archivedBy: caller.account,
     };
@@ -114,6 +127,29 @@ export function createPapers({ invoices, pickups, bundles, contracts, publicUrl 
       yield file("document.json", canonicalJson(document));
       if (bundle) yield file("bundle.json", JSON.stringify(bundle));
       yield file("metadata.json", `${JSON.stringify(await metadataOf(tx, caller, invoice, made), null, 2)}\n`);
+    },
+
+    /** The files of an invoice that was issued elsewhere: what was registered, and what is known of it. Nothing of it is drawn here. */
+    async *filesElsewhere(tx: Tx, caller: Caller, { id, number, claim, holder, registeredAt, document }: Registered, made: Date): AsyncGenerator<ArchiveFile> {
+      const file = (name: string, content: string): ArchiveFile => ({ name: `external-${id}/${name}`, bytes: Buffer.from(content) });
+      const ledgerId = ledgerNumber(id);
+      const original = await external.sourceOf(tx, caller, ledgerId);
+      if (original !== undefined) yield file("original.xml", original);
+      yield file("document.json", canonicalJson(document));
+      const metadata = {
+        format: archiveFormat,
+        id,
+        number,
+        claim,
+        holder,
+        registeredAt: registeredAt.toISOString(),
+        network: { name: network, chainId, registry, ledger },
+        ...provenOf(document),
+        history: await historyOf(tx, caller, ledgerId),
+        archivedAt: made.toISOString(),
+        archivedBy: caller.account,
+      };
+      yield file("metadata.json", `${JSON.stringify(metadata, null, 2)}\n`);
     },
   };
 }

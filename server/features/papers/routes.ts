@@ -4,9 +4,9 @@ import type { Tx } from "../../db/db.ts";
 import { packArchive } from "../../formats/archive.ts";
 import { qrPng, qrSvg } from "../../formats/qr-image.ts";
 import { type Caller, type Route, roles, routeFor } from "../../kernel/api.ts";
-import { Problem } from "../../kernel/problems.ts";
 import { numberSchema } from "../../kernel/shapes.ts";
 import type { Claims } from "../claims/claims.ts";
+import type { External, Registered } from "../external/external.ts";
 import type { Grants } from "../grants/grants.ts";
 import type { InvoiceRow, Invoices } from "../invoices/invoices.ts";
 import type { Papers } from "./papers.ts";
@@ -16,14 +16,15 @@ const tag = "Papers";
 const zip = "application/zip";
 const headersOf = (name: string) => ({ "Content-Type": zip, "Content-Disposition": `attachment; filename="${name}.zip"` });
 
-type Deps = { papers: Papers; invoices: Invoices; claims: Claims; grants: Grants };
+type Deps = { papers: Papers; invoices: Invoices; claims: Claims; external: External; grants: Grants };
 
-export function paperRoutes({ papers, invoices, claims, grants }: Deps): Route<Tx>[] {
+export function paperRoutes({ papers, invoices, claims, external, grants }: Deps): Route<Tx>[] {
   /** The pack of these invoices. Their rows are read before the first byte goes out; a fault after that cuts the answer short. */
-  function pack(sql: Tx, caller: Caller, rows: readonly InvoiceRow[]): AsyncIterable<Uint8Array> {
+  function pack(sql: Tx, caller: Caller, rows: readonly InvoiceRow[], elsewhere: readonly Registered[] = []): AsyncIterable<Uint8Array> {
     const made = new Date();
     async function* files() {
       for (const row of rows) yield* papers.files(sql, caller, row, made);
+      for (const registered of elsewhere) yield* papers.filesElsewhere(sql, caller, registered, made);
     }
     return packArchive(files(), made);
   }
@@ -71,7 +72,8 @@ export function paperRoutes({ papers, invoices, claims, grants }: Deps): Route<T
       method: "get",
       path: "/v1/claims/{id}/archive",
       summary: "The archive pack of a claim's invoices",
-      description: "As of one invoice, each in a folder of its own. It is made while it is sent.",
+      description:
+        "As of one invoice, each in a folder of its own; of one that was issued elsewhere its original and what is known of it. It is made while it is sent.",
       tag,
       roles: ["holder", "employer"],
       params: z.object({ id: z.uuid() }),
@@ -80,18 +82,19 @@ export function paperRoutes({ papers, invoices, claims, grants }: Deps): Route<T
       problems: ["not-found"],
       async run({ sql, caller, params }) {
         const claim = await claims.get(sql, caller, params.id);
-        const ours = claim.invoices.filter(({ id }) => id === undefined);
-        if (ours.length === 0)
-          throw new Problem("not-found", "What was issued elsewhere has no seal to be archived with; its original is with the registration");
         const rows: InvoiceRow[] = [];
-        for (const { number } of ours) rows.push(await invoices.visible(sql, caller, number));
+        const elsewhere: Registered[] = [];
+        for (const { number, id } of claim.invoices) {
+          if (id === undefined) rows.push(await invoices.visible(sql, caller, number));
+          else elsewhere.push(await external.ofClaim(sql, caller, claim.id));
+        }
         await grants.logReads(
           sql,
           caller,
           rows.map((row) => row.number),
           "archive",
         );
-        return { status: 200, body: pack(sql, caller, rows), headers: headersOf(`claim-${claim.id}`) };
+        return { status: 200, body: pack(sql, caller, rows, elsewhere), headers: headersOf(`claim-${claim.id}`) };
       },
     }),
   ];
