@@ -65,7 +65,7 @@ const refusalsSchema = z
         at: z.iso.datetime(),
         tx: z.string(),
         number: z.string(),
-        attempt: z.string().describe("claim or reimburse"),
+        attempt: z.string().describe("claim, reimburse or admit"),
         reason: z.string().describe("Code of the problem"),
         by: accountSchema.optional().describe("Who signed the attempt"),
         employer: named.optional().describe("The employer that was asked, or that tried"),
