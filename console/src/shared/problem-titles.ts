@@ -15,6 +15,7 @@ export const problemTitles: Readonly<Record<Problem["code"], string>> = {
   "not-acceptable": "无法以所要的格式给出",
   "body-too-large": "内容超过大小限制",
   "unsupported-media-type": "不支持的内容类型",
+  "too-slow": "请求或读取答复用时过长",
   "rate-limited": "请求过于频繁",
   internal: "网关出错；可凭请求编号在日志中查找",
   unavailable: "所需的部件暂时不可用",
