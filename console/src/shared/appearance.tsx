@@ -39,6 +39,17 @@ const readable = (dark: boolean) => ({
   colorWarning: dark ? "#ffc53d" : "#ad6800",
   colorInfo: dark ? "#69b1ff" : "#1251a3",
   motion: !matchMedia("(prefers-reduced-motion: reduce)").matches,
+  // what the library derives from so dark a blue is grey
+  ...(dark
+    ? {}
+    : {
+        colorPrimaryBg: "#e8f0fb",
+        colorInfoBg: "#eaf2fd",
+        colorInfoBorder: "#a9c6ee",
+        colorWarningBg: "#fff8e6",
+        colorErrorBg: "#fdeeed",
+        colorSuccessBg: "#eef8e9",
+      }),
   borderRadius: 8,
   fontSize: 15,
 });

@@ -141,9 +141,10 @@ function WhoIsThere() {
 function AreaLinks() {
   const say = useSharedWords();
   const { session } = useSigned();
+  const { pathname } = useLocation();
   return (
     <nav aria-label={say("nav.areas")} className="areas">
-      <NavLink to="/" end>
+      <NavLink to="/" end className={({ isActive }) => (isActive || pathname === "/verify" ? "active" : "")}>
         <SafetyCertificateOutlined /> <span>{say("area.public")}</span>
       </NavLink>
       {areas

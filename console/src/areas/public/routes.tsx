@@ -1,6 +1,177 @@
-/** The public page: verify an invoice. */
+/** The public page: is this invoice what it says, and what has become of it? By what is printed, by file, by its code. */
+import { FileSearchOutlined, InboxOutlined, SearchOutlined } from "@ant-design/icons";
+import { useMutation } from "@tanstack/react-query";
+import { Alert, Button, Card, DatePicker, Form, Input, Tabs, Upload } from "antd";
+import dayjs, { type Dayjs } from "dayjs";
+import { useEffect, useState } from "react";
+import { useLocation, useNavigate } from "react-router";
+import { ButtonLink } from "../../shared/button-link.tsx";
 import { Page } from "../../shared/frame.tsx";
+import { type Printed, readPickup, readPrinted } from "../../shared/links.ts";
+import { ProblemNote } from "../../shared/problem.tsx";
+import { Scanner } from "../../shared/scanner.tsx";
+import { useWords } from "./messages.ts";
+import { Result } from "./result.tsx";
+import { verifyFile, verifyPrinted } from "./verify.ts";
+
+const MAX_BYTES = 1_048_576;
+type Way = "printed" | "file" | "scan";
+type Fields = { number?: string; date?: Dayjs; total?: string };
+
+const fieldsOf = ({ number, date, total }: Partial<Printed>): Fields => ({
+  ...(number ? { number } : {}),
+  ...(date && dayjs(date).isValid() ? { date: dayjs(date) } : {}),
+  ...(total ? { total } : {}),
+});
+const isWhole = (printed: Partial<Printed>): printed is Printed => Boolean(printed.number && printed.date && printed.total);
+
+function ByPrint({ given, busy, onAsk }: { given: Partial<Printed>; busy: boolean; onAsk: (printed: Printed) => void }) {
+  const say = useWords();
+  return (
+    <Form<Fields>
+      layout="vertical"
+      requiredMark={false}
+      initialValues={fieldsOf(given)}
+      onFinish={({ number = "", date, total = "" }) =>
+        onAsk({ number: number.replaceAll(/\s/g, ""), date: date?.format("YYYY-MM-DD") ?? "", total: total.trim().replaceAll(",", "") })
+      }
+    >
+      <Form.Item name="number" label={say("verify.number")} rules={[{ required: true, pattern: /^\s*(\d\s*){20}$/, message: say("verify.number.bad") }]}>
+        <Input inputMode="numeric" autoComplete="off" size="large" />
+      </Form.Item>
+      <div className="two">
+        <Form.Item name="date" label={say("verify.date")} rules={[{ required: true, message: say("verify.date.bad") }]}>
+          <DatePicker size="large" className="full" />
+        </Form.Item>
+        <Form.Item name="total" label={say("verify.total")} rules={[{ required: true, pattern: /^\s*-?[\d,]+\.\d{2}\s*$/, message: say("verify.total.bad") }]}>
+          <Input inputMode="decimal" autoComplete="off" size="large" />
+        </Form.Item>
+      </div>
+      <Button type="primary" size="large" htmlType="submit" icon={<SearchOutlined />} loading={busy}>
+        {say("verify.do")}
+      </Button>
+    </Form>
+  );
+}
+
+function ByFile({ busy, onAsk }: { busy: boolean; onAsk: (file: File) => void }) {
+  const say = useWords();
+  const [large, setLarge] = useState(false);
+  return (
+    <div className="stack">
+      {large ? <Alert type="warning" showIcon role="alert" title={say("verify.tooLarge")} /> : null}
+      <Upload.Dragger
+        accept=".json,.pdf,.xml"
+        showUploadList={false}
+        disabled={busy}
+        beforeUpload={(file) => {
+          setLarge(file.size > MAX_BYTES);
+          if (file.size <= MAX_BYTES) onAsk(file);
+          return Upload.LIST_IGNORE;
+        }}
+      >
+        <p className="drop-icon">
+          <InboxOutlined />
+        </p>
+        <p>{say("verify.drop")}</p>
+        <p className="quiet small">{say("verify.drop.help")}</p>
+      </Upload.Dragger>
+    </div>
+  );
+}
 
 export function Component() {
-  return <Page title="查验">…</Page>;
+  const say = useWords();
+  const navigate = useNavigate();
+  const location = useLocation();
+  const [way, setWay] = useState<Way>("printed");
+  const [given, setGiven] = useState<Partial<Printed>>({});
+  const [pickup, setPickup] = useState<string | undefined>(undefined);
+  const [unknown, setUnknown] = useState(false);
+  const verify = useMutation({ mutationFn: (what: Printed | File) => (what instanceof File ? verifyFile(what) : verifyPrinted(what)) });
+  const { mutate, reset } = verify;
+  const { search, hash } = location;
+
+  // a link from a QR code: taken out of the address bar, where a pickup's secret has no business, and asked at once
+  useEffect(() => {
+    if (search === "" && hash === "") return;
+    const printed = readPrinted({ search, hash });
+    setGiven(printed);
+    setPickup(readPickup(`https://console/verify${hash}`) ? hash : undefined);
+    if (isWhole(printed)) mutate(printed);
+    navigate("/verify", { replace: true });
+  }, [search, hash, mutate, navigate]);
+
+  const scanned = (text: string): boolean => {
+    const link = URL.canParse(text) ? new URL(text) : undefined;
+    const printed = readPrinted({ search: link?.search ?? "", hash: link?.hash ?? `#${text}` });
+    setUnknown(!isWhole(printed));
+    if (!isWhole(printed)) return false;
+    setPickup(readPickup(text) && link ? link.hash : undefined);
+    setGiven(printed);
+    mutate(printed);
+    return true;
+  };
+  const again = () => {
+    reset();
+    setGiven({});
+    setPickup(undefined);
+  };
+
+  return (
+    <Page title={say("verify.title")} narrow>
+      <div className="stack">
+        {verify.data ? null : <p className="quiet">{say("verify.how")}</p>}
+        {pickup === undefined ? null : (
+          <Alert
+            type="info"
+            showIcon
+            title={say("verify.pickup")}
+            description={say("verify.pickup.detail")}
+            action={
+              <ButtonLink to={`/holder/pickup${pickup}`} type="primary">
+                {say("verify.pickup.take")}
+              </ButtonLink>
+            }
+          />
+        )}
+        {verify.data ? (
+          <>
+            <Result verified={verify.data} />
+            <div>
+              <Button icon={<FileSearchOutlined />} onClick={again}>
+                {say("verify.again")}
+              </Button>
+            </div>
+          </>
+        ) : (
+          <Card>
+            <Tabs
+              activeKey={way}
+              onChange={(key) => setWay(key as Way)}
+              items={[
+                {
+                  key: "printed",
+                  label: say("verify.printed"),
+                  children: <ByPrint key={JSON.stringify(given)} given={given} busy={verify.isPending} onAsk={mutate} />,
+                },
+                { key: "file", label: say("verify.file"), children: <ByFile busy={verify.isPending} onAsk={mutate} /> },
+                {
+                  key: "scan",
+                  label: say("verify.scan"),
+                  children: (
+                    <div className="stack">
+                      {unknown ? <Alert type="warning" showIcon role="alert" title={say("verify.scan.unknown")} /> : null}
+                      {way === "scan" ? <Scanner onText={scanned} /> : null}
+                    </div>
+                  ),
+                },
+              ]}
+            />
+            <ProblemNote error={verify.error} />
+          </Card>
+        )}
+      </div>
+    </Page>
+  );
 }
