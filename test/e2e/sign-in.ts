@@ -55,12 +55,12 @@ describe("signing in", () => {
     const sql = openDb(sandbox.databaseUrl, { connections: 1 });
     await sql`update sessions set seen_at = now() - interval '31 minutes'`;
     await sql.end();
-    await page.reload();
+    await page.getByRole("link", { name: "Expenses" }).click();
     await page.waitForURL("**/sign-in");
     await page.getByText("Your session has ended").waitFor();
     await page.getByLabel("API key").fill(demo.keys.holder.token);
     await page.locator("form").getByRole("button", { name: "Sign in" }).click();
-    await page.waitForURL("**/holder");
+    await page.waitForURL("**/holder/reports");
   });
 
   it("as somebody of another role is answered with 403 and why, by page and by gateway", async () => {

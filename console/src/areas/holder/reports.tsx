@@ -119,9 +119,9 @@ export function Report() {
                     key: "employer",
                     label: say("report.employer"),
                     children: (
-                      <>
-                        {employer.name} <span className="quiet number">{employer.taxId}</span>
-                      </>
+                      <div>
+                        {employer.name} <div className="quiet small number">{employer.taxId}</div>
+                      </div>
                     ),
                   },
                   { key: "created", label: say("report.created"), children: <Time at={createdAt} /> },
