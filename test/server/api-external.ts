@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { JsonRpcProvider, Wallet } from "ethers";
+import { strFromU8, unzipSync } from "fflate";
 import { actKinds, createContracts, refOf, ZERO_ACCOUNT } from "../../server/chain/contracts.ts";
 import { externalHex, externalId, ledgerNumber, originalNumber } from "../../server/chain/external.ts";
 import { compactSignature, noSignature, typedData } from "../../server/chain/messages.ts";
@@ -198,6 +199,18 @@ describe("invoices issued elsewhere, over HTTP", () => {
     expect((await decide(other.claim.id, "reimburse", rival)).body.status).equals("reimbursed");
     refused(await register(xml, firm), "already-reimbursed");
     expect((await must(get(`/v1/claims/${first.claim.id}`, firm))).status).equals("rejected");
+    // what the first employer keeps of its own claim says nothing of the other one
+    const { url } = await sandbox();
+    const packed = await fetch(`${url}/v1/claims/${first.claim.id}/archive`, { headers: { authorization: `Bearer ${firm.token}` } });
+    const files = unzipSync(new Uint8Array(await packed.arrayBuffer()));
+    const { history } = JSON.parse(strFromU8(files[`external-${first.id}/metadata.json`] ?? new Uint8Array()));
+    expect(history.map(({ type, data }: Loose) => [type, data.employer ?? firm.index])).deep.equals([
+      ["claim.created", firm.index],
+      ["claim.rejected", firm.index],
+      ["claim.created", firm.index],
+      ["claim.rejected", firm.index],
+      ["reimbursement.refused", firm.index],
+    ]);
     // the bureau is shown the registration that holds
     expect((await must(get(`/v1/external-invoices/${first.id}`, bureau))).employer.taxId).equals(rival.taxId);
   });

@@ -1,3 +1,4 @@
+import { isExternal } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
 import type { InvoiceDocument } from "../../formats/document.ts";
 import type { Caller, Role } from "../../kernel/api.ts";
@@ -133,10 +134,16 @@ export function createInvoices(deps: Deps) {
       return (row) => self !== undefined && row.employer === self.index;
     },
 
+    /** What the chain has said of an invoice. Of one issued elsewhere, of which employers know nothing of one another, what names the caller. */
     async history(tx: Tx, { account, roles }: Caller, number: string) {
-      const books = roles.includes("bureau") ? tx`true` : tx`(${roles.includes("employer")} and ${account} = any(accounts))`;
+      const mine = tx`${account} = any(accounts)`;
+      const seen = roles.includes("bureau")
+        ? tx`true`
+        : isExternal(number)
+          ? mine
+          : tx`(type <> 'invoice.entered' or (${roles.includes("employer")} and ${mine}))`;
       return tx<{ position: bigint; type: string; data: Record<string, unknown>; at: Date; tx: string | null }[]>`
-        select position, type, data, at, tx from feed where number = ${number} and (type <> 'invoice.entered' or ${books}) order by position limit 1000`;
+        select position, type, data, at, tx from feed where number = ${number} and ${seen} order by position limit 1000`;
     },
   };
 }
