@@ -309,6 +309,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     }
     const server = await listen(app, { host: config.HOST, port: config.PORT });
     listening = server.url;
+    if (config.PUBLIC_URL === undefined) log.warn({ url: listening }, "PUBLIC_URL is not set: links in QR codes lead to where this process listens");
     undo.push(async () => {
       stopping.abort();
       // a load balancer sees /readyz say no before connections are refused

@@ -10,7 +10,7 @@
 import { formatMoney, parseMoney } from "../kernel/money.ts";
 import type { InvoiceDocument } from "./document.ts";
 import { breakdownOf, moneyText, type PartyText, partyOf, passengerColumns, passengersOf, type Row, remarkOf, rowsOf, wordsOf } from "./pdf-content.ts";
-import { type Face, linesOf, shown, sizeFor, widthOf } from "./pdf-text.ts";
+import { createPace, type Face, linesOf, shown, sizeFor, widthOf } from "./pdf-text.ts";
 import type { Numbers } from "./write.ts";
 
 export type Piece = { text: string; x: number; width: number; align?: "center" | "right"; size: number; color?: "label" | "faint"; face?: Face };
@@ -152,7 +152,7 @@ const total = (rows: readonly { amount: bigint; tax: bigint }[], taxed: boolean)
 };
 
 /** All texts of the document, once, as the fonts can show them. */
-function showable(document: InvoiceDocument): { document: InvoiceDocument; changed: boolean } {
+async function showable(document: InvoiceDocument, pace: () => Promise<void>): Promise<{ document: InvoiceDocument; changed: boolean }> {
   let changed = false;
   const walk = (value: unknown): unknown => {
     if (typeof value === "string") {
@@ -164,27 +164,32 @@ function showable(document: InvoiceDocument): { document: InvoiceDocument; chang
     if (typeof value === "object" && value !== null) return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, walk(member)]));
     return value;
   };
-  return { document: walk(document) as InvoiceDocument, changed };
+  const { lines, ...rest } = document;
+  const shownLines: unknown[] = [];
+  for (const line of lines) {
+    shownLines.push(walk(line));
+    await pace();
+  }
+  return { document: { ...(walk(rest) as object), lines: shownLines } as InvoiceDocument, changed };
 }
 
 type Block = { strips: Strip[]; amount: bigint; tax: bigint };
 
-export function layOut(given: InvoiceDocument, numbers: Numbers): { layout: Layout; document: InvoiceDocument } {
-  const { document, changed } = showable(given);
+export async function layOut(given: InvoiceDocument, numbers: Numbers): Promise<{ layout: Layout; document: InvoiceDocument }> {
+  const pace = createPace();
+  const { document, changed } = await showable(given, pace);
   const taxed = document.taxBreakdown === undefined;
   const plain = (strips: Strip[]): Block => ({ strips, amount: 0n, tax: 0n });
   const details = breakdownOf(document).flatMap((text) => paragraph(text, 6, form.width - 12, { size: 7.5, line: 10.5 }));
   const [detail] = details;
   if (detail) Object.assign(detail, { ruled: true, height: detail.height + 4 });
-  const blocks: Block[] = [
-    ...rowsOf(document).map((row) => ({
-      strips: rowStrips(row),
-      amount: parseMoney(row.amount ?? "0.00"),
-      tax: row.tax === undefined || row.tax === "***" ? 0n : parseMoney(row.tax),
-    })),
-    ...passengerStrips(document).map(plain),
-    ...details.map((strip) => plain([strip])),
-  ];
+  const blocks: Block[] = [];
+  for (const row of rowsOf(document)) {
+    const tax = row.tax === undefined || row.tax === "***" ? 0n : parseMoney(row.tax);
+    blocks.push({ strips: rowStrips(row), amount: parseMoney(row.amount ?? "0.00"), tax });
+    await pace();
+  }
+  blocks.push(...passengerStrips(document).map(plain), ...details.map((strip) => plain([strip])));
   const buyer = partyStrips(partyOf(document.buyer));
   const seller = partyStrips(partyOf(document.seller));
   const party = { buyer, seller, height: Math.max(60, heightOf(buyer) + 8, heightOf(seller) + 8) };

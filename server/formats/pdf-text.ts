@@ -7,6 +7,7 @@
  * Does not own: where lines go (pdf-page.ts).
  */
 import { readFileSync } from "node:fs";
+import { setImmediate as turn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { create, type Font } from "fontkit";
 
@@ -47,6 +48,18 @@ export function widthOf(text: string, size: number, face: Face = "regular"): num
   let width = 0;
   for (const character of text) width += advance(face, character.codePointAt(0) ?? 0);
   return (width * size) / 1000;
+}
+
+/** How long this may go on before other work of the process gets its turn. */
+const SLICE_MS = 8;
+/** To be awaited between small pieces of a long work: gives way when a slice of time is used up. */
+export function createPace(): () => Promise<void> {
+  let since = performance.now();
+  return async () => {
+    if (performance.now() - since < SLICE_MS) return;
+    await turn();
+    since = performance.now();
+  };
 }
 
 /** What stands for a character that the font has not: the mark that printers use for a missing type. */

@@ -3,15 +3,14 @@
  *
  * Owns: drawing. The colours and boxes are those that readers of a 数电票 know; the mark of the seal is this network's own, in blue
  * and with its own words, and imitates no authority's. PDF/A-3b, so that an archive may keep it: fonts are embedded as the subsets
- * that are used, attachments are associated files. Invariants: the same input gives the same bytes; between two pages other work of
- * the process gets its turn. Does not own: where things stand (pdf-page.ts), what they say (pdf-content.ts).
+ * that are used, attachments are associated files. Invariants: the same input gives the same bytes; between two rows and
+ * two pages other work of the process gets its turn. Does not own: where things stand (pdf-page.ts), what they say (pdf-content.ts).
  */
-import { setImmediate as turn } from "node:timers/promises";
 import PDFDocument from "pdfkit";
 import type { InvoiceDocument } from "./document.ts";
 import { dateText, titleOf } from "./pdf-content.ts";
 import { columns, form, type Layout, layOut, type Page, type Piece, type Strip, sumPieces } from "./pdf-page.ts";
-import { type Face, fontOf, linesOf, shown, sizeFor, widthOf } from "./pdf-text.ts";
+import { createPace, type Face, fontOf, linesOf, shown, sizeFor, widthOf } from "./pdf-text.ts";
 import { dateOf } from "./qr.ts";
 import { qrRuns } from "./qr-image.ts";
 import type { Numbers } from "./write.ts";
@@ -299,7 +298,8 @@ function sheet(doc: Doc, given: Sheet, at: number): void {
 
 /** The bytes of the PDF. */
 export async function writePdf(given: InvoiceDocument, numbers: Numbers, parts: PdfParts): Promise<Buffer> {
-  const { layout, document } = layOut(given, numbers);
+  const { layout, document } = await layOut(given, numbers);
+  const pace = createPace();
   const dated = new Date(given.issuedAt);
   const doc = new PDFDocument({
     autoFirstPage: false,
@@ -326,9 +326,9 @@ export async function writePdf(given: InvoiceDocument, numbers: Numbers, parts: 
     doc.on("error", reject);
   });
   for (let at = 0; at < layout.pages.length; at++) {
-    if (at > 0) await turn();
     doc.addPage({ size: [layout.width, layout.height], margin: 0 });
     sheet(doc, { document, numbers, parts, layout }, at);
+    await pace();
   }
   if (parts.bundle) {
     // PDF/A-3 wants a relationship, which pdfkit's types do not know

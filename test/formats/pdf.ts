@@ -181,7 +181,7 @@ describe("an invoice as PDF", () => {
     expect(text).to.include("¥-9999999999999.99");
   });
 
-  it("keeps to its pages: whatever the texts, nothing stands past the frame", () => {
+  it("keeps to its pages: whatever the texts, nothing stands past the frame", async () => {
     const text = (max: number) =>
       fc.string({ unit: fc.constantFrom("票", "W", "i", " ", "，", "（", "-", "1", "\n", "é", "😀"), minLength: 1, maxLength: max });
     const documents = fc.record({
@@ -192,10 +192,10 @@ describe("an invoice as PDF", () => {
       remark: text(1500),
       name: text(200),
     });
-    fc.assert(
-      fc.property(documents, ({ lines, remark, name }) => {
+    await fc.assert(
+      fc.asyncProperty(documents, async ({ lines, remark, name }) => {
         const document = invoice({ lines: lines.map((each) => ({ ...line, ...each })), remark, seller: { taxId: "91440305MA4JURQ28R", name } });
-        const { layout } = layOut(document, { number });
+        const { layout } = await layOut(document, { number });
         expect(layout.pages.filter((page) => page.totals)).to.have.length(1);
         for (const [at, page] of layout.pages.entries()) {
           const top = at === 0 ? form.firstTop + layout.party.height : form.nextTop + page.parties.reduce((sum, strip) => sum + strip.height, 6);

@@ -86,6 +86,11 @@ describe("papers over HTTP", () => {
       expect(await textOf(red, shop)).includes.members(["红字发票", `被红冲蓝字发票号码：${original}`, "（负数）贰佰圆整", "¥-200.00"]);
     });
 
+    it("asked for by many at once comes to each, the same bytes", async () => {
+      const all = await Promise.all(Array.from({ length: 30 }, () => get(`/v1/invoices/${number}`, pdf, firm)));
+      expect(new Set(all.map(({ status, bytes }) => `${status} ${createHash("sha256").update(bytes).digest("hex")}`)).size).equals(1);
+    });
+
     it("of a long sample has all its pages", async () => {
       const { body, mediaType } = load(samplesRoot, "shudian/08-office-forty-lines.xml");
       const xml = body

@@ -14,6 +14,7 @@ import { writePdf } from "../../formats/pdf.ts";
 import { dateOf, type QrContent, qrText } from "../../formats/qr.ts";
 import { type Numbers, writeAll } from "../../formats/write.ts";
 import type { Caller } from "../../kernel/api.ts";
+import { Problem } from "../../kernel/problems.ts";
 import { markFrom } from "../../mirror/entries.ts";
 import type { Bundle } from "../../proofs/bundle.ts";
 import { partNames } from "../../proofs/parts.ts";
@@ -27,6 +28,9 @@ export type Papers = ReturnType<typeof createPapers>;
 /** `publicUrl`: where the gateway is reached from outside, without a slash at its end. */
 type Deps = { invoices: Invoices; pickups: Pickups; bundles: Bundles; external: External; contracts: Contracts; publicUrl: () => string };
 
+/** PDFs that wait to be drawn: a few seconds of work. */
+const MAX_WAITING = 200;
+
 const contentOf = (number: string, document: InvoiceDocument): QrContent => ({
   number,
   kind: document.kind,
@@ -39,6 +43,18 @@ const numbersOf = ({ number, reverses }: InvoiceRow): Numbers => ({ number, reve
 export function createPapers({ invoices, pickups, bundles, external, contracts, publicUrl }: Deps) {
   const { network, chainId, registry, ledger } = contracts.deployment;
 
+  let drawing: Promise<unknown> = Promise.resolve();
+  let waiting = 0;
+  /** One PDF after the other: each costs processor time alone, which many at once would take from everybody else. */
+  async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    waiting += 1;
+    const turn = drawing.then(work, work).finally(() => {
+      waiting -= 1;
+    });
+    drawing = turn;
+    return turn;
+  }
+
   /** Everything that proves the invoice; undefined until it is sealed. */
   const bundleOf = async (tx: Tx, invoice: InvoiceRow): Promise<Bundle | undefined> => (invoice.lot === null ? undefined : bundles.of(tx, invoice, partNames));
 
@@ -48,7 +64,7 @@ export function createPapers({ invoices, pickups, bundles, external, contracts, 
   }
 
   function draw(invoice: InvoiceRow, qr: string, bundle: Bundle | undefined): Promise<Buffer> {
-    return writePdf(invoices.documentOf(invoice), numbersOf(invoice), {
+    const parts = {
       qr,
       verifyAt: `${publicUrl()}/verify`,
       reversed: invoice.status === "reversed",
@@ -64,7 +80,8 @@ export function createPapers({ invoices, pickups, bundles, external, contracts, 
               ledger,
             },
           }),
-    });
+    };
+    return inTurn(() => writePdf(invoices.documentOf(invoice), numbersOf(invoice), parts));
   }
 
   const historyOf = async (tx: Tx, caller: Caller, number: string) =>
@@ -110,7 +127,9 @@ export function createPapers({ invoices, pickups, bundles, external, contracts, 
     pickupUrl: (invoice: InvoiceRow, secret: string): string =>
       qrText(publicUrl(), { ...contentOf(invoice.number, invoices.documentOf(invoice)), pickup: secret }),
 
+    /** Throws unavailable when too many are asked for at once. */
     async pdf(tx: Tx, caller: Caller, invoice: InvoiceRow): Promise<Buffer> {
+      if (waiting >= MAX_WAITING) throw new Problem("unavailable", "Too many PDFs are asked for at once; try again");
       return draw(invoice, await qrOf(tx, caller, invoice), await bundleOf(tx, invoice));
     },
 
