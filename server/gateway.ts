@@ -273,7 +273,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
 
     createGauges({ sql, metrics, watch, finalityDepth: config.FINALITY_DEPTH, leases: () => leases.state(), blocked });
     const reconcile = createReconcile({ sql, documents, chain, contracts, log, days: config.RECONCILE_DAYS, perSecond: config.RECONCILE_PER_SECOND });
-    const counting = createCounting({ sql, vault, log, documentOf: invoices.documentOf });
+    const counting = createCounting({ sql, vault, log, documentOf: invoices.documentOf, depositedOf: audit.documentsOf });
     const { DEPOSIT_URL: depositUrl, DEPOSIT_TOKEN: depositToken, DEPOSIT_KID: kid } = config;
     const depositing = depositUrl && depositToken ? [createDepositing({ sql, audit, log, to: { url: depositUrl, token: depositToken, kid } })] : [];
     const jobs = [

@@ -8,7 +8,7 @@
  * | two processes count | the cursor's row is locked first, and read under the lock |
  * | lots come while it counts | the follower commits them in the order of their blocks, so nothing comes before the cursor |
  * | the projections are rebuilt | `rebuild` empties the sums with them, and all is counted anew; it waits for a count under way |
- * | a document is not here, or does not open | the lot counts as the chain tells it and is kept apart; its sums follow when all its documents are here |
+ * | a document is not here, or does not open | the lot counts as the chain tells it and is kept apart; its sums follow when all its documents are here, or were deposited |
  *
  * Not on the way of accepting or sealing: whoever is behind here is behind with statistics alone.
  */
@@ -24,6 +24,8 @@ type Deps = {
   vault: Vault;
   log: Log;
   documentOf: (row: { number: string; document: Buffer }) => InvoiceDocument;
+  /** Of a lot that was sealed through another gateway, when they were deposited here for the bureau and are what was sealed. */
+  depositedOf?: (tx: Tx, lot: Lot) => Promise<Numbered[] | undefined>;
   /** Invoices of one transaction, unless one lot has more. */
   batch?: number;
 };
@@ -36,7 +38,8 @@ const EVERY_MS = 500;
 const LOOK_AGAIN = 20;
 const LAST = "99999999999999999999";
 
-type Lot = { first: string; count: number; issuer: number; time: bigint; block: bigint };
+type Lot = { first: string; count: number; issuer: number; time: bigint; block: bigint; root: string };
+type Numbered = { number: string; document: InvoiceDocument };
 type Bucket = { grain: Grain; start: Date; issuer: number; lots: number; invoices: number; sums: Sums };
 
 export function createCounting(deps: Deps): Job {
@@ -44,15 +47,21 @@ export function createCounting(deps: Deps): Job {
   const sumsVault = createSumsVault(deps.vault);
   let turns = 0;
 
-  /** The sums of one lot; undefined when not all of its documents are here and open. */
-  function sumsOf(lot: Lot, rows: readonly { number: string; document: Buffer }[]): { whole: Sums; parts: Sums } | undefined {
-    if (rows.length !== lot.count) return undefined;
+  /** The sums of one lot; undefined when not all of its documents are here, open and have what is added up. */
+  async function sumsOf(
+    tx: Tx,
+    lot: Lot,
+    own: readonly { number: string; document: Buffer }[],
+    counted: boolean,
+  ): Promise<{ whole: Sums; parts: Sums } | undefined> {
     const sums = { whole: new Map() as Sums, parts: new Map() as Sums };
     try {
-      for (const row of rows) {
-        const document = deps.documentOf(row);
-        addInvoice(sums.parts, row.number, document, "parts");
-        addInvoice(sums.whole, row.number, document, "whole");
+      const all = own.length === lot.count ? own.map((row): Numbered => ({ number: row.number, document: deps.documentOf(row) })) : undefined;
+      const read = all ?? (counted ? await deps.depositedOf?.(tx, lot) : undefined);
+      if (!read) return undefined;
+      for (const { number, document } of read) {
+        addInvoice(sums.parts, number, document, "parts");
+        addInvoice(sums.whole, number, document, "whole");
       }
       return sums;
     } catch (cause) {
@@ -72,13 +81,13 @@ export function createCounting(deps: Deps): Job {
     return Map.groupBy(rows, (row) => row.lot);
   }
 
-  /** Adds lots to their buckets. `told`: they are counted as lots already, and only their documents are new. */
+  /** Adds lots to their buckets. `counted`: as lots they are there already, and only their documents are new. */
   async function add(tx: Tx, lots: readonly Lot[], counted: boolean): Promise<void> {
     const documents = await documentsOf(tx, lots);
     const buckets = new Map<string, Bucket>();
     const missing: string[] = [];
     for (const lot of lots) {
-      const sums = sumsOf(lot, documents.get(lot.first) ?? []);
+      const sums = await sumsOf(tx, lot, documents.get(lot.first) ?? [], counted);
       if (!sums) missing.push(lot.first);
       const at = new Date(Number(lot.time) * 1_000);
       const into = (grain: Grain, issuer: number, more: Sums | undefined) => {
@@ -151,7 +160,7 @@ export function createCounting(deps: Deps): Job {
       const at = await lock(tx);
       if (!at) return false;
       const lots = await tx<Lot[]>`
-        select first, count, issuer, time, block from lots
+        select first, count, issuer, time, block, root from lots
         where block >= ${at.block} and (block, first) > (${at.block}, ${at.first}) order by block, first limit ${LOTS}`;
       let invoices = 0;
       const some = lots.filter((lot, i) => {
@@ -170,9 +179,10 @@ export function createCounting(deps: Deps): Job {
     sql.begin(async (tx) => {
       if (!(await lock(tx))) return false;
       const lots = await tx<Lot[]>`
-        select l.first, l.count, l.issuer, l.time, l.block from stats_undocumented u join lots l on l.first = u.lot
-        where exists (select 1 from invoice_states s where s.number = u.lot and s.lot = u.lot)
-          and (select count(*) from invoice_states s where s.number >= l.first and s.number < l.first + l.count and s.lot = l.first) = l.count
+        select l.first, l.count, l.issuer, l.time, l.block, l.root from stats_undocumented u join lots l on l.first = u.lot
+        where exists (select 1 from audit_lots a where a.first = u.lot and a.state = 'summed')
+          or (exists (select 1 from invoice_states s where s.number = u.lot and s.lot = u.lot)
+              and (select count(*) from invoice_states s where s.number >= l.first and s.number < l.first + l.count and s.lot = l.first) = l.count)
         order by l.first limit ${LOTS}`;
       if (lots.length > 0) await add(tx, lots, true);
       return false;

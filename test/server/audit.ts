@@ -123,6 +123,10 @@ describe("the bureau's audit", function () {
     });
     expect((await quotaRow(cafe)).issued.gross).equals("400.00");
     expect(await findingsOf(cafe)).deep.equals([]);
+    await until("and the bureau's statistics", async () => {
+      const { items } = await must(call("GET", "/v1/stats/issuers?grain=month&limit=100"));
+      return items.find((one: Loose) => one.index === cafe.index)?.amounts[0]?.gross === "400.00";
+    });
   });
 
   it("documents that do not come in time are an alarm, which is over when they come", async () => {

@@ -316,6 +316,17 @@ export function createAudit(deps: Deps) {
       for (const { issuer, period, sealed } of rows) await judgeQuota(tx, bureau, issuer, period, openSums(issuer, period, sealed).gross);
     },
 
+    /** What was sealed in a lot, when its documents are here, wherever from. */
+    async documentsOf(tx: Tx, lot: AuditLot): Promise<{ number: string; document: InvoiceDocument }[] | undefined> {
+      const bureau = await bureauOf(tx);
+      if (bureau === undefined) return undefined;
+      for await (const set of setsOf(tx, bureau, lot)) {
+        const read = set && whatWasSealed(lot, set);
+        if (read) return read.map(({ one, document }) => ({ number: one.number, document }));
+      }
+      return undefined;
+    },
+
     findings: (tx: Tx): Promise<Finding[]> =>
       tx<Finding[]>`select kind, issuer, subject, found_at from audit_findings order by found_at desc, kind, issuer, subject limit 1000`,
 

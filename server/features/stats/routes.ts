@@ -7,7 +7,7 @@ import { pageLimit } from "../../kernel/page.ts";
 import { Problem } from "../../kernel/problems.ts";
 import { accountSchema, positionSchema } from "../../kernel/shapes.ts";
 import { periodOf } from "../taxpayers/taxpayers.ts";
-import { actKinds, bucketsIn, type Grain, grains, MAX_BUCKETS, type Range, type Stats, startOf } from "./stats.ts";
+import { type ActKind, actKinds, bucketsIn, type Grain, grains, MAX_BUCKETS, type Range, type Stats, startOf } from "./stats.ts";
 
 const route = routeFor<Tx>();
 const tag = "Statistics";
@@ -22,6 +22,7 @@ const toldShape = {
 };
 const counts = { lots: z.number().int(), invoices: z.number().int().describe("As the chain counts them") };
 const acts = z.partialRecord(z.enum(actKinds), z.number().int());
+const allActs = z.object(Object.fromEntries(actKinds.map((kind) => [kind, z.number().int()])) as Record<ActKind, z.ZodInt>);
 const counted = z
   .object({ block: z.number().int(), at: z.iso.datetime().describe("Time of the last block that the gateway has read") })
   .describe("Up to this block everything is in the sums")
@@ -51,7 +52,7 @@ const flowSchema = z
   .object({
     from: z.iso.datetime(),
     to: z.iso.datetime(),
-    acts: z.record(z.enum(actKinds), z.number().int()).describe("In this range"),
+    acts: allActs.describe("In this range"),
     now: z
       .object({ issued: z.number().int(), claimed: z.number().int(), reimbursed: z.number().int(), reversed: z.number().int() })
       .describe("Of all invoices"),

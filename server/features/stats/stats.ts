@@ -88,6 +88,8 @@ export function merge(into: Sums, sums: Sums): Sums {
 
 /** One invoice in the sums of its bucket; a red letter takes off. */
 export function addInvoice(sums: Sums, number: string, { currency, totals, lines }: InvoiceDocument, parts: "parts" | "whole"): void {
+  // what other gateways deposit may be anything that was sealed
+  if (!/^[A-Z]{3}$/.test(currency)) throw new RangeError(`no currency: ${currency.slice(0, 10)}`);
   const [gross, tax] = [parseMoney(totals.gross), parseMoney(totals.tax)];
   const one = { invoices: 1, redLetters: gross < 0n ? 1 : 0, gross, tax };
   addTo(sums, keyOf("", currency), one);

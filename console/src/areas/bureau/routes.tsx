@@ -1,26 +1,38 @@
 /** Pages of the bureau area. */
-import { HomeOutlined } from "@ant-design/icons";
-import { Empty } from "antd";
+import { AlertOutlined, DashboardOutlined, FileSearchOutlined, FundViewOutlined, TeamOutlined } from "@ant-design/icons";
 import { Route, Routes } from "react-router";
-import { AreaFrame, Page } from "../../shared/frame.tsx";
+import { AreaFrame } from "../../shared/frame.tsx";
 import { NotFound } from "../../shared/guard.tsx";
+import { AuditPage } from "./audit.tsx";
+import "./bureau.css";
+import { Dashboard } from "./dashboard.tsx";
+import { InvoiceLookup, InvoicePage } from "./invoice.tsx";
 import { useWords } from "./messages.ts";
-
-function Home() {
-  const say = useWords();
-  return (
-    <Page title={say("home.title")}>
-      <Empty />
-    </Page>
-  );
-}
+import { RefusalsPage } from "./refusals.tsx";
+import { TaxpayerPage } from "./taxpayer.tsx";
+import { TaxpayersPage } from "./taxpayers.tsx";
 
 export function Component() {
   const say = useWords();
   return (
-    <AreaFrame area="bureau" pages={[{ path: "", label: say("home.title"), icon: <HomeOutlined /> }]}>
+    <AreaFrame
+      area="bureau"
+      pages={[
+        { path: "", label: say("page.dashboard"), icon: <DashboardOutlined /> },
+        { path: "refusals", label: say("page.refusals"), icon: <AlertOutlined /> },
+        { path: "audit", label: say("page.audit"), icon: <FundViewOutlined /> },
+        { path: "taxpayers", label: say("page.taxpayers"), icon: <TeamOutlined /> },
+        { path: "invoice", label: say("page.invoice"), icon: <FileSearchOutlined /> },
+      ]}
+    >
       <Routes>
-        <Route index element={<Home />} />
+        <Route index element={<Dashboard />} />
+        <Route path="refusals" element={<RefusalsPage />} />
+        <Route path="audit" element={<AuditPage />} />
+        <Route path="taxpayers" element={<TaxpayersPage />} />
+        <Route path="taxpayers/:taxId" element={<TaxpayerPage />} />
+        <Route path="invoice" element={<InvoiceLookup />} />
+        <Route path="invoice/:number" element={<InvoicePage />} />
         <Route path="*" element={<NotFound />} />
       </Routes>
     </AreaFrame>

@@ -1,0 +1,206 @@
+/** The auditor: how far it has come through the sealed lots, what it has found, and what issuers drew against what they issued. */
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { Alert, Button, Card, Empty, Table } from "antd";
+import { Link } from "react-router";
+import { api, ask, type Schemas } from "../../shared/client.ts";
+import { Page } from "../../shared/frame.tsx";
+import { useRefresh } from "../../shared/live.tsx";
+import { useSharedWords } from "../../shared/messages.ts";
+import { Loaded, ProblemNote } from "../../shared/problem.tsx";
+import { InvoiceNumber, Money, Time } from "../../shared/show.tsx";
+import { useCount } from "./chart.tsx";
+import { useWords } from "./messages.ts";
+import { Scroll } from "./scroll.tsx";
+
+type Audit = Awaited<ReturnType<typeof askAudit>>;
+type Finding = Audit["findings"][number];
+type Taxpayer = Schemas["Taxpayer"];
+
+const askAudit = () => ask(api.GET("/v1/audit"));
+const useAudit = () => {
+  useRefresh(["audit.alarm"], [["audit"]]);
+  return useQuery({ queryKey: ["audit", "findings"], queryFn: askAudit, refetchInterval: 15_000 });
+};
+
+/** A taxpayer by its number on the chain, by name. */
+function TaxpayerOf({ index }: { index: number }) {
+  const say = useWords();
+  const found = useQuery({
+    queryKey: ["taxpayer-by-index", index],
+    queryFn: async (): Promise<Taxpayer | null> => {
+      const { items } = await ask(api.GET("/v1/taxpayers", { params: { query: { after: index - 1, limit: 1 } } }));
+      return items.find((one) => one.index === index) ?? null;
+    },
+    staleTime: 300_000,
+  });
+  if (!found.data) return <>{say("unnamed", { index })}</>;
+  return <Link to={`/bureau/taxpayers/${encodeURIComponent(found.data.taxId)}`}>{found.data.name}</Link>;
+}
+
+function Subject({ kind, subject }: Finding) {
+  const say = useWords();
+  if (kind === "quota-exceeded") return <>{`${subject.slice(0, 4)}-${subject.slice(4)}`}</>;
+  if (kind === "document-invalid" || kind === "red-letter-exceeds") {
+    return (
+      <Link to={`/bureau/invoice/${subject}`}>
+        <InvoiceNumber number={subject} />
+      </Link>
+    );
+  }
+  return (
+    <>
+      {say("invoice.lot")} <InvoiceNumber number={subject} />
+    </>
+  );
+}
+
+/** One line above the dashboard while there is something that the auditor has found. */
+export function AuditNote() {
+  const say = useWords();
+  const audit = useAudit();
+  const count = audit.data?.findings.length ?? 0;
+  if (count === 0) return null;
+  return <Alert type="error" showIcon title={say("audit.note", { count })} action={<Link to="/bureau/audit">{say("audit.look")}</Link>} />;
+}
+
+function Findings({ findings }: { findings: readonly Finding[] }) {
+  const say = useWords();
+  if (findings.length === 0) return <Alert type="success" showIcon title={say("audit.clean")} />;
+  return (
+    <Card title={<h2>{say("audit.findings")}</h2>} className="chart-card">
+      <Scroll label={say("audit.findings")}>
+        <Table<Finding>
+          size="small"
+          rowKey={({ kind, issuer, subject }) => `${kind} ${issuer} ${subject}`}
+          pagination={findings.length > 20 ? { pageSize: 20, showSizeChanger: false } : false}
+          dataSource={[...findings]}
+          columns={[
+            {
+              key: "kind",
+              title: say("audit.kind"),
+              render: (_, { kind }) => (
+                <>
+                  <div className="refusal-what">{say(`audit.kind.${kind}`)}</div>
+                  <div className="quiet small">{say(`audit.kind.${kind}.why`)}</div>
+                </>
+              ),
+            },
+            { key: "issuer", title: say("col.issuer"), render: (_, { issuer }) => <TaxpayerOf index={issuer} /> },
+            { key: "subject", title: say("audit.subject"), render: (_, one) => <Subject {...one} /> },
+            { key: "found", title: say("audit.found"), render: (_, { foundAt }) => <Time at={foundAt} /> },
+          ]}
+        />
+      </Scroll>
+    </Card>
+  );
+}
+
+const PAGE = 50;
+/** China's month. */
+const monthNow = () => new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 7);
+
+function Drawn() {
+  const say = useWords();
+  const shared = useSharedWords();
+  const period = monthNow();
+  const pages = useInfiniteQuery({
+    queryKey: ["audit", "quotas", period],
+    queryFn: ({ pageParam }) => ask(api.GET("/v1/audit/quotas", { params: { query: { period, after: pageParam, limit: PAGE } } })),
+    initialPageParam: 0,
+    getNextPageParam: ({ next }) => next,
+  });
+  const items = pages.data?.pages.flatMap((page) => page.items) ?? [];
+  return (
+    <Card title={<h2>{say("audit.drawn.title", { period })}</h2>} className="chart-card">
+      <Loaded of={pages} empty={() => items.length === 0} nothing={<Empty description={say("quota.none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}>
+        {() => (
+          <Scroll label={say("audit.drawn.title", { period })}>
+            <Table
+              size="small"
+              rowKey="issuer"
+              pagination={false}
+              dataSource={items}
+              columns={[
+                {
+                  key: "issuer",
+                  title: say("col.issuer"),
+                  render: (_, one) =>
+                    one.taxId === undefined ? (
+                      say("unnamed", { index: one.issuer })
+                    ) : (
+                      <Link to={`/bureau/taxpayers/${encodeURIComponent(one.taxId)}`}>{one.name}</Link>
+                    ),
+                },
+                {
+                  key: "granted",
+                  title: say("quota.granted"),
+                  align: "right",
+                  render: (_, one) => <Money amount={one.granted} currency={one.currency ?? "CNY"} />,
+                },
+                {
+                  key: "drawn",
+                  title: say("audit.drawn"),
+                  align: "right",
+                  render: (_, one) => <Money amount={one.drawn} currency={one.currency ?? "CNY"} />,
+                },
+                {
+                  key: "issued",
+                  title: say("audit.issued"),
+                  align: "right",
+                  render: (_, one) => <Money amount={one.issued.gross} currency={one.currency ?? "CNY"} />,
+                },
+                { key: "invoices", title: say("col.invoices"), align: "right", render: (_, one) => one.issued.invoices.toLocaleString() },
+              ]}
+            />
+          </Scroll>
+        )}
+      </Loaded>
+      {pages.isFetchNextPageError ? <ProblemNote error={pages.error} onRetry={() => void pages.fetchNextPage()} /> : null}
+      {pages.hasNextPage ? (
+        <Button className="after" onClick={() => void pages.fetchNextPage()} loading={pages.isFetchingNextPage}>
+          {shared("more")}
+        </Button>
+      ) : null}
+    </Card>
+  );
+}
+
+export function AuditPage() {
+  const say = useWords();
+  const count = useCount();
+  const audit = useAudit();
+  return (
+    <Page title={say("page.audit")}>
+      <div className="stack">
+        <div className="quiet">{say("audit.hint")}</div>
+        <Loaded of={audit}>
+          {({ lots, waiting, behind, waitingSince, findings }) => (
+            <div className="stack">
+              <dl className="figures figures-three">
+                <div className="figure">
+                  <dt>{say("audit.lots")}</dt>
+                  <dd className="figure-value">{count(lots)}</dd>
+                </div>
+                <div className={waiting > 0 ? "figure figure-bad" : "figure"}>
+                  <dt>{say("audit.waiting")}</dt>
+                  <dd className="figure-value">{count(waiting)}</dd>
+                  {waitingSince === undefined ? null : (
+                    <dd className="quiet small">
+                      {say("audit.since")} <Time at={waitingSince} />
+                    </dd>
+                  )}
+                </div>
+                <div className="figure">
+                  <dt>{say("audit.behind")}</dt>
+                  <dd className="figure-value">{count(behind)}</dd>
+                </div>
+              </dl>
+              <Findings findings={findings} />
+            </div>
+          )}
+        </Loaded>
+        <Drawn />
+      </div>
+    </Page>
+  );
+}

@@ -1,0 +1,181 @@
+/**
+ * Charts: one canvas, drawn by ECharts in the page's colours, with the same numbers as a table beside it for those who do not see
+ * it. Only the parts of the library that are used are fetched.
+ *
+ * Tips are drawn on the canvas: the page's policy lets nothing write styles into it.
+ */
+import { BarChartOutlined, TableOutlined } from "@ant-design/icons";
+import { Button, Card, Table, type TableColumnsType, Tooltip } from "antd";
+import { BarChart, LineChart, PieChart, SankeyChart } from "echarts/charts";
+import { GridComponent, LegendComponent, TooltipComponent } from "echarts/components";
+import { type EChartsCoreOption, init, use } from "echarts/core";
+import { CanvasRenderer } from "echarts/renderers";
+import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
+import { useAppearance } from "../../shared/appearance.tsx";
+import { useLanguage } from "../../shared/words.ts";
+import { useWords } from "./messages.ts";
+import { Scroll } from "./scroll.tsx";
+
+use([BarChart, LineChart, PieChart, SankeyChart, GridComponent, LegendComponent, TooltipComponent, CanvasRenderer]);
+
+export type Palette = {
+  text: string;
+  quiet: string;
+  line: string;
+  panel: string;
+  series: readonly string[];
+  bad: string;
+  good: string;
+  busy: string;
+  done: string;
+};
+
+const light: Palette = {
+  text: "#1c1f23",
+  quiet: "#545b64",
+  line: "#e3e7ec",
+  panel: "#ffffff",
+  series: ["#2563b8", "#d97706", "#0f8a7e", "#7c4dbd", "#c2416b", "#5b7f1f", "#3d8fd1", "#a15c12", "#5a6b7d", "#b08900"],
+  bad: "#c5342c",
+  good: "#3a8f3a",
+  busy: "#d98a00",
+  done: "#2563b8",
+};
+const dark: Palette = {
+  text: "#e8eaed",
+  quiet: "#aab2bb",
+  line: "#343a41",
+  panel: "#1b1e22",
+  series: ["#6ea8ff", "#f5b041", "#3fc9b8", "#b794f6", "#f48fb1", "#a8cf5f", "#7dc4f5", "#e0a458", "#9fb0c2", "#e3c64a"],
+  bad: "#ff8a80",
+  good: "#7fce7f",
+  busy: "#ffc069",
+  done: "#6ea8ff",
+};
+
+export const usePalette = (): Palette => (useAppearance().dark ? dark : light);
+
+/** 12,345 as 1.2万 or 12K, for axes and where room is scarce. */
+export function useCompact(): (value: number) => string {
+  const [language] = useLanguage();
+  return useMemo(() => {
+    const format = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 });
+    return (value) => format.format(value);
+  }, [language]);
+}
+
+export function useCount(): (value: number) => string {
+  const [language] = useLanguage();
+  return useMemo(() => {
+    const format = new Intl.NumberFormat(language);
+    return (value) => format.format(value);
+  }, [language]);
+}
+
+/** `label` says in words what is drawn. */
+export function Chart({ option, label, height }: { option: EChartsCoreOption; label: string; height: number }) {
+  const place = useRef<HTMLDivElement>(null);
+  const chart = useRef<ReturnType<typeof init> | undefined>(undefined);
+  useEffect(() => {
+    const element = place.current;
+    if (element === null) return;
+    const made = init(element);
+    chart.current = made;
+    const watch = new ResizeObserver(() => made.resize());
+    watch.observe(element);
+    return () => {
+      watch.disconnect();
+      made.dispose();
+      chart.current = undefined;
+    };
+  }, []);
+  const palette = usePalette();
+  useEffect(() => {
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const font = getComputedStyle(document.body).fontFamily;
+    chart.current?.setOption(
+      {
+        animation: !still,
+        animationDuration: 400,
+        animationDurationUpdate: 500,
+        color: [...palette.series],
+        textStyle: { fontFamily: font, color: palette.text, fontSize: 12 },
+        ...option,
+        tooltip: {
+          renderMode: "richText",
+          confine: true,
+          backgroundColor: palette.panel,
+          borderColor: palette.line,
+          textStyle: { color: palette.text, fontFamily: font, fontSize: 13 },
+          ...(option["tooltip"] as object | undefined),
+        },
+      },
+      { replaceMerge: ["series"] },
+    );
+  }, [option, palette]);
+  return <div ref={place} role="img" aria-label={label} style={{ height }} />;
+}
+
+export type Column<Row> = { title: string; right?: boolean; of: (row: Row) => ReactNode };
+
+/** A chart in its card; the button puts the table of the same rows in its place. */
+export function ChartCard<Row extends object>({
+  title,
+  extra,
+  label,
+  option,
+  height = 280,
+  rows,
+  rowKey,
+  columns,
+  below,
+}: {
+  title: string;
+  extra?: ReactNode;
+  label: string;
+  option: EChartsCoreOption;
+  height?: number;
+  rows: readonly Row[];
+  rowKey: (row: Row) => string;
+  columns: readonly Column<Row>[];
+  below?: ReactNode;
+}) {
+  const say = useWords();
+  const [asTable, setAsTable] = useState(false);
+  const shown: TableColumnsType<Row> = columns.map(({ title: head, right, of }) => ({
+    key: head,
+    title: head,
+    align: right ? "right" : "left",
+    render: (_, row) => of(row),
+  }));
+  const other = say(asTable ? "chart.chart" : "chart.table");
+  return (
+    <Card
+      className="chart-card"
+      title={<h2>{title}</h2>}
+      extra={
+        <div className="row">
+          {extra}
+          <Tooltip title={other}>
+            <Button
+              type="text"
+              aria-label={`${title}: ${other}`}
+              aria-pressed={asTable}
+              icon={asTable ? <BarChartOutlined /> : <TableOutlined />}
+              onClick={() => setAsTable(!asTable)}
+            />
+          </Tooltip>
+        </div>
+      }
+    >
+      {asTable ? (
+        <Scroll label={title} height={height}>
+          <Table<Row> size="small" pagination={false} columns={shown} dataSource={[...rows]} rowKey={rowKey} />
+        </Scroll>
+      ) : (
+        <Chart option={option} label={label} height={height} />
+      )}
+      {below}
+    </Card>
+  );
+}

@@ -1,0 +1,124 @@
+/** What becomes of invoices, as a flow; and how many are in which state now. */
+import { Empty } from "antd";
+import { useMemo } from "react";
+import { Loaded } from "../../shared/problem.tsx";
+import { useStateName } from "../../shared/show.tsx";
+import { ChartCard, useCount, usePalette } from "./chart.tsx";
+import { useWords } from "./messages.ts";
+import { type FlowStats, useFlow } from "./stats.ts";
+
+type Link = { source: string; target: string; value: number };
+
+/**
+ * Acts of the range as links. A claim that is decided in the range may be from before it, so what flows out of a node can be more
+ * than what flows in; what is left over is shown as waiting.
+ */
+function linksOf(
+  acts: FlowStats["acts"],
+  name: Record<"issued" | "admitted" | "claimed" | "reimbursed" | "returned" | "reversed" | "waiting" | "unclaimed", string>,
+) {
+  const returned = acts.rejected + acts.withdrawn;
+  const claimed = acts.claimed + acts.admitted;
+  const links: Link[] = [
+    // one that was returned and claimed again is one invoice still
+    { source: name.issued, target: name.claimed, value: Math.min(acts.claimed, acts.issued) },
+    { source: name.admitted, target: name.claimed, value: acts.admitted },
+    { source: name.claimed, target: name.reimbursed, value: acts.reimbursed },
+    { source: name.claimed, target: name.returned, value: returned },
+    { source: name.claimed, target: name.reversed, value: acts["reversed-claimed"] },
+    { source: name.issued, target: name.reversed, value: acts.reversed },
+    { source: name.reimbursed, target: name.reversed, value: acts["reversed-reimbursed"] },
+    { source: name.claimed, target: name.waiting, value: claimed - acts.reimbursed - returned - acts["reversed-claimed"] },
+    { source: name.issued, target: name.unclaimed, value: acts.issued - acts.claimed - acts.reversed },
+  ];
+  return links.filter(({ value }) => value > 0);
+}
+
+export function Flow() {
+  const say = useWords();
+  const stateName = useStateName();
+  const [palette, count] = [usePalette(), useCount()];
+  const flow = useFlow();
+  const links = useMemo(() => {
+    const name = {
+      issued: say("flow.issued"),
+      admitted: say("flow.admitted"),
+      claimed: say("flow.claimed"),
+      reimbursed: say("flow.reimbursed"),
+      returned: say("flow.returned"),
+      reversed: say("flow.reversed"),
+      waiting: say("flow.waiting"),
+      unclaimed: say("flow.unclaimed"),
+    };
+    return flow.data ? linksOf(flow.data.acts, name) : [];
+  }, [flow.data, say]);
+  const option = useMemo(() => {
+    const colours: Record<string, string | undefined> = {
+      [say("flow.issued")]: palette.good,
+      [say("flow.admitted")]: palette.series[8],
+      [say("flow.claimed")]: palette.busy,
+      [say("flow.reimbursed")]: palette.done,
+      [say("flow.returned")]: palette.series[3],
+      [say("flow.reversed")]: palette.bad,
+      [say("flow.waiting")]: palette.series[5],
+      [say("flow.unclaimed")]: palette.series[8],
+    };
+    return {
+      tooltip: { trigger: "item" },
+      series: [
+        {
+          type: "sankey",
+          left: 4,
+          right: 104,
+          top: 12,
+          bottom: 12,
+          nodeWidth: 14,
+          nodeGap: 18,
+          nodeAlign: "left",
+          draggable: false,
+          layoutIterations: 0,
+          emphasis: { focus: "adjacency" },
+          lineStyle: { color: "gradient", opacity: 0.32, curveness: 0.5 },
+          label: {
+            color: palette.text,
+            fontSize: 12.5,
+            formatter: ({ name, value }: { name: string; value: number }) => `${name}\n${count(value)}`,
+            lineHeight: 17,
+          },
+          data: [...new Set(links.flatMap(({ source, target }) => [source, target]))].map((name) => ({ name, itemStyle: { color: colours[name] } })),
+          links,
+        },
+      ],
+    };
+  }, [links, palette, count, say]);
+  return (
+    <Loaded of={flow} empty={() => links.length === 0} nothing={<Empty description={say("flow.empty")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}>
+      {({ now }) => (
+        <ChartCard<Link>
+          title={say("flow.title")}
+          extra={<span className="quiet small">{say("flow.range")}</span>}
+          label={`${say("flow.label")}: ${links.map(({ source, target, value }) => `${source} → ${target} ${count(value)}`).join(", ")}`}
+          option={option}
+          height={300}
+          rows={links}
+          rowKey={({ source, target }) => `${source}/${target}`}
+          columns={[
+            { title: say("col.from"), of: ({ source }) => source },
+            { title: say("col.to"), of: ({ target }) => target },
+            { title: say("col.count"), right: true, of: ({ value }) => count(value) },
+          ]}
+          below={
+            <dl className="states" aria-label={say("flow.now")}>
+              {(["issued", "claimed", "reimbursed", "reversed"] as const).map((state) => (
+                <div key={state}>
+                  <dt>{stateName(state)}</dt>
+                  <dd data-state={state}>{count(now[state])}</dd>
+                </div>
+              ))}
+            </dl>
+          }
+        />
+      )}
+    </Loaded>
+  );
+}

@@ -1,0 +1,218 @@
+/** Any invoice by its number: what it says, what the chain tells of it, and who has read it. */
+import { useQuery } from "@tanstack/react-query";
+import { Card, Descriptions, Empty, Form, Input, Table, Timeline } from "antd";
+import { Link, useNavigate, useParams } from "react-router";
+import { api, ask, type Schemas } from "../../shared/client.ts";
+import { Page } from "../../shared/frame.tsx";
+import { useRefresh } from "../../shared/live.tsx";
+import { useSharedWords } from "../../shared/messages.ts";
+import { Loaded } from "../../shared/problem.tsx";
+import { useSession } from "../../shared/session.tsx";
+import { Account, InvoiceNumber, Money, StateTag, Time } from "../../shared/show.tsx";
+import { useWords } from "./messages.ts";
+import { useEventNames } from "./names.ts";
+import { Scroll } from "./scroll.tsx";
+
+type Invoice = Schemas["Invoice"];
+const invoiceEvents = [
+  "invoice.transferred",
+  "invoice.reimbursed",
+  "invoice.reversed",
+  "claim.created",
+  "claim.rejected",
+  "claim.withdrawn",
+  "reimbursement.refused",
+] as const;
+
+export function InvoiceLookup() {
+  const say = useWords();
+  const navigate = useNavigate();
+  const [form] = Form.useForm<{ number: string }>();
+  return (
+    <Page title={say("page.invoice")} narrow>
+      <div className="stack">
+        <div className="quiet">{say("invoice.hint")}</div>
+        <Form<{ number: string }>
+          form={form}
+          layout="vertical"
+          requiredMark={false}
+          onFinish={({ number }) => void navigate(`/bureau/invoice/${number.replaceAll(/\s/g, "")}`)}
+        >
+          <Form.Item name="number" label={say("invoice.number")} rules={[{ required: true, pattern: /^\s*(\d\s*){20}$/, message: say("invoice.number.bad") }]}>
+            <Input.Search
+              inputMode="numeric"
+              maxLength={30}
+              size="large"
+              enterButton={say("invoice.look")}
+              onSearch={() => form.submit()}
+              onPressEnter={(event) => event.preventDefault()}
+            />
+          </Form.Item>
+        </Form>
+      </div>
+    </Page>
+  );
+}
+
+function What({ invoice }: { invoice: Invoice }) {
+  const say = useWords();
+  const shared = useSharedWords();
+  const { document, currency } = invoice;
+  return (
+    <Card title={<h2>{say("invoice.document")}</h2>} className="chart-card">
+      <Descriptions
+        column={{ xs: 1, sm: 1, md: 2 }}
+        items={[
+          { key: "state", label: shared("invoice.state"), children: <StateTag state={invoice.status} /> },
+          { key: "gross", label: shared("invoice.gross"), children: <Money amount={document.totals.gross} currency={currency} strong /> },
+          {
+            key: "seller",
+            label: shared("invoice.seller"),
+            children: <Link to={`/bureau/taxpayers/${encodeURIComponent(document.seller.taxId)}`}>{document.seller.name}</Link>,
+          },
+          {
+            key: "buyer",
+            label: shared("invoice.buyer"),
+            children:
+              document.buyer.taxId === undefined ? (
+                document.buyer.name
+              ) : (
+                <Link to={`/bureau/taxpayers/${encodeURIComponent(document.buyer.taxId)}`}>{document.buyer.name}</Link>
+              ),
+          },
+          { key: "kind", label: say("invoice.kind"), children: say(`invoice.kind.${document.kind}`) },
+          { key: "date", label: shared("invoice.date"), children: <Time at={document.issuedAt} /> },
+          { key: "sealed", label: say("invoice.sealed"), children: <Time at={invoice.issuedAt} /> },
+          { key: "lot", label: say("invoice.lot"), children: invoice.lot === undefined ? "—" : <InvoiceNumber number={invoice.lot} /> },
+          { key: "holder", label: say("invoice.holder"), children: <Account account={invoice.holder} /> },
+          { key: "version", label: say("invoice.versions"), children: invoice.version },
+          ...(invoice.reverses === undefined
+            ? []
+            : [{ key: "reverses", label: say("invoice.reverses"), children: <Link to={`/bureau/invoice/${invoice.reverses}`}>{invoice.reverses}</Link> }]),
+          ...(document.remark === undefined ? [] : [{ key: "remark", label: say("invoice.remark"), children: document.remark }]),
+        ]}
+      />
+      <Scroll label={say("invoice.lines")}>
+        <Table
+          className="after"
+          size="small"
+          rowKey={(line) => document.lines.indexOf(line)}
+          pagination={document.lines.length > 10 ? { pageSize: 10 } : false}
+          dataSource={document.lines}
+          columns={[
+            { key: "name", title: say("invoice.line.name"), render: (_, line) => line.name },
+            { key: "amount", title: say("invoice.line.amount"), align: "right", render: (_, line) => <Money amount={line.amount} currency={currency} /> },
+            {
+              key: "rate",
+              title: say("invoice.line.rate"),
+              align: "right",
+              render: (_, line) => (Number.isNaN(Number(line.taxRate)) ? line.taxRate : `${Math.round(Number(line.taxRate) * 10_000) / 100}%`),
+            },
+            {
+              key: "tax",
+              title: say("invoice.line.tax"),
+              align: "right",
+              render: (_, line) => (line.tax === undefined ? "—" : <Money amount={line.tax} currency={currency} />),
+            },
+          ]}
+        />
+      </Scroll>
+    </Card>
+  );
+}
+
+function History({ number }: { number: string }) {
+  const say = useWords();
+  const { event } = useEventNames();
+  const history = useQuery({
+    queryKey: ["invoice", number, "history"],
+    queryFn: () => ask(api.GET("/v1/invoices/{number}/history", { params: { path: { number } } })),
+  });
+  return (
+    <Card title={<h2>{say("invoice.history")}</h2>} className="chart-card">
+      <Loaded of={history} empty={({ items }) => items.length === 0}>
+        {({ items }) => (
+          <Timeline
+            items={items.map((one) => ({
+              key: one.position,
+              color: one.type === "reimbursement.refused" ? "red" : one.type === "invoice.reimbursed" ? "blue" : "green",
+              content: (
+                <>
+                  <div>{event(one.type)}</div>
+                  <div className="quiet small">
+                    <Time at={one.at} /> {one.tx === undefined ? null : <Account account={one.tx} />}
+                  </div>
+                </>
+              ),
+            }))}
+          />
+        )}
+      </Loaded>
+    </Card>
+  );
+}
+
+function Reads({ number }: { number: string }) {
+  const say = useWords();
+  const { form } = useEventNames();
+  const { account } = useSession();
+  const reads = useQuery({
+    queryKey: ["invoice", number, "reads"],
+    queryFn: () => ask(api.GET("/v1/invoices/{number}/reads", { params: { path: { number } } })),
+  });
+  return (
+    <Card title={<h2>{say("invoice.reads")}</h2>} className="chart-card">
+      <Loaded
+        of={reads}
+        empty={({ items }) => items.length === 0}
+        nothing={<Empty description={say("invoice.reads.none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}
+      >
+        {({ items }) => (
+          <Scroll label={say("invoice.reads")}>
+            <Table
+              size="small"
+              rowKey={(one) => `${one.account} ${one.form} ${one.day}`}
+              pagination={items.length > 10 ? { pageSize: 10 } : false}
+              dataSource={items}
+              columns={[
+                {
+                  key: "who",
+                  title: say("invoice.reads.who"),
+                  render: (_, one) => (one.account === account ? say("invoice.reads.self") : <Account account={one.account} />),
+                },
+                { key: "what", title: say("invoice.reads.what"), render: (_, one) => form(one.form) },
+                { key: "times", title: say("invoice.reads.times"), align: "right", render: (_, one) => one.times },
+                { key: "last", title: say("invoice.reads.last"), render: (_, one) => <Time at={one.lastAt} /> },
+              ]}
+            />
+          </Scroll>
+        )}
+      </Loaded>
+    </Card>
+  );
+}
+
+export function InvoicePage() {
+  const say = useWords();
+  const { number = "" } = useParams();
+  const invoice = useQuery({
+    queryKey: ["invoice", number],
+    queryFn: () => ask(api.GET("/v1/invoices/{number}", { params: { path: { number } } })) as Promise<Invoice>,
+  });
+  useRefresh(invoiceEvents, [["invoice", number]]);
+  return (
+    <Page title={say("invoice.title", { number })}>
+      <Loaded of={invoice}>
+        {(found) => (
+          <div className="halves halves-wide">
+            <What invoice={found} />
+            <div className="stack">
+              <History number={number} />
+              <Reads number={number} />
+            </div>
+          </div>
+        )}
+      </Loaded>
+    </Page>
+  );
+}

@@ -1,0 +1,115 @@
+/** What was issued in time: invoices as bars, gross as a line. */
+import { Segmented } from "antd";
+import dayjs from "dayjs";
+import { useMemo } from "react";
+import { Loaded } from "../../shared/problem.tsx";
+import { formatAmount } from "../../shared/show.tsx";
+import { ChartCard, useCompact, useCount, usePalette } from "./chart.tsx";
+import { useWords } from "./messages.ts";
+import { amountOf, type Bucket, type Grain, heightOf, useInvoiceStats } from "./stats.ts";
+
+const steps = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const;
+const formats = { minute: "HH:mm", hour: "M-D HH:mm", day: "M-D" } as const;
+
+type Row = { at: number; bucket: Bucket | undefined };
+
+/** Every bucket of the range, also those in which nothing happened. */
+function rowsOf(grain: Grain, from: string, to: string, buckets: readonly Bucket[]): Row[] {
+  const found = new Map(buckets.map((bucket) => [Date.parse(bucket.start), bucket]));
+  const rows: Row[] = [];
+  for (let at = Date.parse(from); at < Date.parse(to); at += steps[grain]) rows.push({ at, bucket: found.get(at) });
+  return rows;
+}
+
+export function Issued({ grain, pick, currency }: { grain: Grain; pick: (grain: Grain) => void; currency: string }) {
+  const say = useWords();
+  const palette = usePalette();
+  const [compact, count] = [useCompact(), useCount()];
+  const stats = useInvoiceStats(grain);
+  const rows = useMemo(() => (stats.data ? rowsOf(grain, stats.data.from, stats.data.to, stats.data.buckets) : []), [stats.data, grain]);
+  const option = useMemo(() => {
+    const axis = { axisLine: { show: false }, axisTick: { show: false }, axisLabel: { color: palette.quiet } };
+    return {
+      grid: { left: 8, right: 8, top: 40, bottom: 4, containLabel: true },
+      legend: { top: 0, left: 0, itemHeight: 10, textStyle: { color: palette.quiet }, data: [say("col.invoices"), say("col.gross")] },
+      tooltip: {
+        trigger: "axis",
+        formatter: ([first]: { dataIndex: number }[]) => {
+          const row = rows[first?.dataIndex ?? -1];
+          if (!row) return "";
+          const { bucket } = row;
+          return [
+            dayjs(row.at).format(formats[grain]),
+            `${say("col.invoices")}  ${count(bucket?.invoices ?? 0)}`,
+            `${say("col.gross")}  ${formatAmount(amountOf(bucket, currency), currency)}`,
+            `${say("col.tax")}  ${formatAmount(amountOf(bucket, currency, "tax"), currency)}`,
+          ].join("\n");
+        },
+      },
+      xAxis: {
+        type: "category",
+        data: rows.map(({ at }) => dayjs(at).format(formats[grain])),
+        ...axis,
+        axisLine: { show: true, lineStyle: { color: palette.line } },
+      },
+      yAxis: [
+        { type: "value", minInterval: 1, ...axis, axisLabel: { color: palette.quiet, formatter: compact }, splitLine: { lineStyle: { color: palette.line } } },
+        { type: "value", ...axis, axisLabel: { color: palette.quiet, formatter: compact }, splitLine: { show: false } },
+      ],
+      series: [
+        {
+          name: say("col.invoices"),
+          type: "bar",
+          barMaxWidth: 18,
+          itemStyle: { borderRadius: [3, 3, 0, 0], color: palette.series[0] },
+          data: rows.map(({ bucket }) => bucket?.invoices ?? 0),
+        },
+        {
+          name: say("col.gross"),
+          type: "line",
+          yAxisIndex: 1,
+          smooth: 0.3,
+          smoothMonotone: "x",
+          symbol: "circle",
+          symbolSize: 5,
+          showSymbol: false,
+          lineStyle: { width: 2.5, color: palette.series[1] },
+          itemStyle: { color: palette.series[1] },
+          areaStyle: { color: palette.series[1], opacity: 0.12 },
+          data: rows.map(({ bucket }) => heightOf(bucket, currency)),
+        },
+      ],
+    };
+  }, [rows, grain, palette, currency, compact, count, say]);
+  return (
+    <Loaded of={stats}>
+      {(data) => (
+        <ChartCard<Bucket>
+          title={say("issued.title")}
+          label={`${say("issued.label", { grain: say(`grain.${grain}`) })}: ${count(data.totals.invoices)}, ${formatAmount(amountOf(data.totals, currency), currency)}`}
+          extra={
+            <Segmented<Grain>
+              aria-label={say("grain.pick")}
+              value={grain}
+              onChange={pick}
+              options={(["minute", "hour", "day"] as const).map((value) => ({ value, label: say(`grain.${value}`) }))}
+            />
+          }
+          option={option}
+          height={300}
+          rows={[...data.buckets].reverse()}
+          rowKey={({ start }) => start}
+          columns={[
+            { title: say("col.time"), of: ({ start }) => dayjs(start).format(formats[grain]) },
+            { title: say("col.invoices"), right: true, of: ({ invoices }) => count(invoices) },
+            { title: say("col.lots"), right: true, of: ({ lots }) => count(lots) },
+            { title: say("col.gross"), right: true, of: (bucket) => formatAmount(amountOf(bucket, currency), currency) },
+            { title: say("col.tax"), right: true, of: (bucket) => formatAmount(amountOf(bucket, currency, "tax"), currency) },
+            { title: say("col.reimbursed"), right: true, of: ({ acts }) => count(acts.reimbursed ?? 0) },
+          ]}
+          below={<div className="quiet small">{say(`grain.${grain}.range`)}</div>}
+        />
+      )}
+    </Loaded>
+  );
+}

@@ -1,0 +1,208 @@
+/** The whole in its parts: by region, by trade, by issuer. */
+import { Segmented } from "antd";
+import { useCallback, useMemo, useState } from "react";
+import { Loaded } from "../../shared/problem.tsx";
+import { formatAmount } from "../../shared/show.tsx";
+import { ChartCard, type Palette, useCompact, useCount, usePalette } from "./chart.tsx";
+import { useWords } from "./messages.ts";
+import { useNames } from "./names.ts";
+import { amountOf, type Grain, heightOf, type Measure, type Told, useInvoiceStats, useIssuers } from "./stats.ts";
+
+/** `height`: of its bar; `text`: what it says, in the measure that is drawn. */
+type Part = { key: string; name: string; invoices: number; amount: string; height: number; text: string };
+type Drawn = Pick<Part, "key" | "name" | "invoices"> & Told;
+
+const SHOWN = 9;
+
+/** Parts in the measure that is drawn, the greatest first. */
+function usePartsOf({ by, currency }: Measure): (all: readonly Drawn[]) => Part[] {
+  const say = useWords();
+  const count = useCount();
+  return useCallback(
+    (all) =>
+      all
+        .map(({ amounts, ...one }): Part => {
+          const amount = amountOf({ amounts }, currency);
+          return by === "gross"
+            ? { ...one, amount, height: heightOf({ amounts }, currency), text: formatAmount(amount, currency) }
+            : { ...one, amount, height: one.invoices, text: `${count(one.invoices)} ${say("kpi.invoices.unit")}` };
+        })
+        .filter(({ height }) => height !== 0)
+        .sort((a, b) => b.height - a.height),
+    [by, currency, count, say],
+  );
+}
+
+/** Lying bars, the greatest on top; each with its amount beside it. */
+function bars(parts: readonly Part[], palette: Palette, colour: string, compact: (value: number) => string, narrow = 84) {
+  return {
+    grid: { left: 4, right: 64, top: 4, bottom: 4, containLabel: true },
+    tooltip: {
+      trigger: "item",
+      formatter: ({ dataIndex }: { dataIndex: number }) => {
+        const part = parts[dataIndex];
+        return part ? `${part.name}\n${part.text}` : "";
+      },
+    },
+    xAxis: { type: "value", show: false },
+    yAxis: {
+      type: "category",
+      inverse: true,
+      data: parts.map(({ name }) => name),
+      axisLine: { show: false },
+      axisTick: { show: false },
+      axisLabel: { color: palette.text, width: narrow, overflow: "truncate" },
+    },
+    series: [
+      {
+        type: "bar",
+        barMaxWidth: 16,
+        barMinHeight: 2,
+        itemStyle: { color: colour, borderRadius: 3 },
+        label: { show: true, position: "right", color: palette.quiet, formatter: ({ value }: { value: number }) => compact(value) },
+        data: parts.map(({ height }) => height),
+      },
+    ],
+  };
+}
+
+export function Regions({ grain, measure }: { grain: Grain; measure: Measure }) {
+  const say = useWords();
+  const [palette, compact, count, { region }] = [usePalette(), useCompact(), useCount(), useNames()];
+  const partsOf = usePartsOf(measure);
+  const stats = useInvoiceStats(grain);
+  const parts = useMemo(
+    () => partsOf((stats.data?.regions ?? []).map((one) => ({ key: one.region, name: region(one.region), invoices: one.documented, amounts: one.amounts }))),
+    [stats.data, partsOf, region],
+  );
+  const option = useMemo(() => bars(parts.slice(0, SHOWN), palette, palette.series[2] as string, compact), [parts, palette, compact]);
+  return (
+    <Loaded of={stats}>
+      {() => (
+        <ChartCard<Part>
+          title={say("region.title")}
+          label={`${say("region.label")}: ${parts.map(({ name, text }) => `${name} ${text}`).join(", ")}`}
+          option={option}
+          rows={parts}
+          rowKey={({ key }) => key}
+          columns={[
+            { title: say("col.region"), of: ({ name }) => name },
+            { title: say("col.invoices"), right: true, of: ({ invoices }) => count(invoices) },
+            { title: say("col.gross"), right: true, of: ({ amount }) => formatAmount(amount, measure.currency) },
+          ]}
+          below={<div className="quiet small">{say(`grain.${grain}.range`)}</div>}
+        />
+      )}
+    </Loaded>
+  );
+}
+
+export function Trades({ grain, measure }: { grain: Grain; measure: Measure }) {
+  const say = useWords();
+  const [palette, count, { trade }] = [usePalette(), useCount(), useNames()];
+  const partsOf = usePartsOf(measure);
+  const stats = useInvoiceStats(grain);
+  const parts = useMemo(
+    () => partsOf((stats.data?.trades ?? []).map((one) => ({ key: one.trade, name: trade(one.trade), invoices: one.documented, amounts: one.amounts }))),
+    [stats.data, partsOf, trade],
+  );
+  const option = useMemo(() => {
+    // a slice of nothing, or of less than nothing, cannot be drawn
+    const drawn = parts.filter(({ height }) => height > 0);
+    const rest = drawn.slice(SHOWN);
+    const slices = [
+      ...drawn.slice(0, SHOWN).map(({ name, height, text }) => ({ name, value: height, text })),
+      ...(rest.length > 0 ? [{ name: say("part.more", { count: rest.length }), value: rest.reduce((sum, { height }) => sum + height, 0), text: "" }] : []),
+    ];
+    return {
+      tooltip: {
+        trigger: "item",
+        formatter: ({ name, data, percent }: { name: string; data: { text: string }; percent: number }) => `${name}  ${percent}%\n${data.text}`.trim(),
+      },
+      legend: { orient: "vertical", right: 0, top: "middle", itemWidth: 12, itemHeight: 12, textStyle: { color: palette.text }, type: "plain" },
+      series: [
+        {
+          type: "pie",
+          radius: ["48%", "76%"],
+          center: ["31%", "50%"],
+          padAngle: 1,
+          itemStyle: { borderRadius: 4, borderColor: palette.panel, borderWidth: 1 },
+          label: { show: false },
+          data: slices,
+        },
+      ],
+    };
+  }, [parts, palette, say]);
+  return (
+    <Loaded of={stats}>
+      {() => (
+        <ChartCard<Part>
+          title={say("trade.title")}
+          label={`${say("trade.label")}: ${parts.map(({ name, text }) => `${name} ${text}`).join(", ")}`}
+          option={option}
+          rows={parts}
+          rowKey={({ key }) => key}
+          columns={[
+            { title: say("col.trade"), of: ({ name }) => name },
+            { title: say("col.invoices"), right: true, of: ({ invoices }) => count(invoices) },
+            { title: say("col.gross"), right: true, of: ({ amount }) => formatAmount(amount, measure.currency) },
+          ]}
+          below={<div className="quiet small">{say(`grain.${grain}.range`)}</div>}
+        />
+      )}
+    </Loaded>
+  );
+}
+
+export function Issuers({ measure }: { measure: Measure }) {
+  const say = useWords();
+  const [period, setPeriod] = useState<"day" | "month">("day");
+  const [palette, compact, count] = [usePalette(), useCompact(), useCount()];
+  const partsOf = usePartsOf(measure);
+  const stats = useIssuers(period, measure, 10);
+  const parts = useMemo(
+    () =>
+      partsOf(
+        (stats.data?.items ?? []).map((one) => ({
+          key: String(one.index),
+          name: one.taxpayer?.name ?? say("unnamed", { index: one.index }),
+          invoices: one.invoices,
+          amounts: one.amounts,
+        })),
+      ),
+    [stats.data, partsOf, say],
+  );
+  const option = useMemo(() => bars(parts.slice(0, SHOWN), palette, palette.series[3] as string, compact, 150), [parts, palette, compact]);
+  return (
+    <Loaded of={stats}>
+      {(data) => (
+        <ChartCard<Part>
+          title={say("issuer.title")}
+          label={`${say("issuer.label")}: ${parts.map(({ name, text }) => `${name} ${text}`).join(", ")}`}
+          extra={
+            <Segmented<"day" | "month">
+              aria-label={say("issuer.period")}
+              value={period}
+              onChange={setPeriod}
+              options={[
+                { value: "day", label: say("issuer.today") },
+                { value: "month", label: say("issuer.month") },
+              ]}
+            />
+          }
+          option={option}
+          rows={parts}
+          rowKey={({ key }) => key}
+          columns={[
+            { title: say("col.issuer"), of: ({ name }) => name },
+            { title: say("col.invoices"), right: true, of: ({ invoices }) => count(invoices) },
+            { title: say("col.gross"), right: true, of: ({ amount }) => formatAmount(amount, measure.currency) },
+          ]}
+          below={
+            data.issuers > data.items.length ? <div className="quiet small">{say("part.more", { count: data.issuers - data.items.length })}</div> : undefined
+          }
+        />
+      )}
+    </Loaded>
+  );
+}

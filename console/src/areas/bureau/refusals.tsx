@@ -1,0 +1,211 @@
+/** Refused second reimbursements: the latest as they happen, each opening on what was attempted, and all of them page by page. */
+import { AlertOutlined } from "@ant-design/icons";
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { Alert, Button, Card, Descriptions, Drawer, Empty, Tag } from "antd";
+import dayjs from "dayjs";
+import { useEffect, useRef, useState } from "react";
+import { Link } from "react-router";
+import { api, ask } from "../../shared/client.ts";
+import { Page } from "../../shared/frame.tsx";
+import { useSharedWords } from "../../shared/messages.ts";
+import { Loaded, ProblemNote } from "../../shared/problem.tsx";
+import { problemTitles } from "../../shared/problem-titles.ts";
+import { Account, InvoiceNumber, StateTag, Time } from "../../shared/show.tsx";
+import { useLanguage } from "../../shared/words.ts";
+import { useWords } from "./messages.ts";
+import { type Refusal, useLatestRefusals, useLiveStats } from "./stats.ts";
+
+type Named = NonNullable<Refusal["employer"]>;
+
+function useNamed() {
+  const say = useWords();
+  return (one: Named | undefined) => (one === undefined ? "—" : (one.taxpayer?.name ?? say("unnamed", { index: one.index })));
+}
+
+const attemptOf = (one: Refusal): "claim" | "reimburse" => (one.attempt === "claim" ? "claim" : "reimburse");
+
+/** The same attempt over and over, as a script or an impatient clerk makes it, is one entry. `times`: how often, without a break. */
+type Entry = Refusal & { times: number };
+
+function entriesOf(items: readonly Refusal[]): Entry[] {
+  const entries: Entry[] = [];
+  for (const one of items) {
+    const before = entries[entries.length - 1];
+    const same =
+      before && before.number === one.number && before.attempt === one.attempt && before.by === one.by && before.employer?.index === one.employer?.index;
+    if (same) before.times += 1;
+    else entries.push({ ...one, times: 1 });
+  }
+  return entries;
+}
+
+function RefusalRow({ one, fresh, open }: { one: Entry; fresh: boolean; open: () => void }) {
+  const say = useWords();
+  const named = useNamed();
+  const attempt = attemptOf(one);
+  return (
+    <li className={fresh ? "refusal refusal-fresh" : "refusal"}>
+      <button type="button" onClick={open}>
+        <span className="refusal-head">
+          <span className="refusal-what">
+            {say(`refused.${attempt}`)}
+            {one.times > 1 ? ` × ${one.times}` : ""}
+          </span>
+          <span className="quiet small">{dayjs(one.at).format("M-D HH:mm:ss")}</span>
+        </span>
+        <span className="refusal-who">{say(attempt === "claim" ? "refused.to" : "refused.by", { employer: named(one.employer) })}</span>
+        <InvoiceNumber number={one.number} />
+      </button>
+    </li>
+  );
+}
+
+function RefusalDrawer({ one, close }: { one: Entry | undefined; close: () => void }) {
+  const say = useWords();
+  const [language] = useLanguage();
+  const named = useNamed();
+  const attempt = one ? attemptOf(one) : "claim";
+  const standing = one?.invoice?.employer;
+  const reason = one?.reason ?? "";
+  const why = language === "zh-CN" ? ((problemTitles as Record<string, string | undefined>)[reason] ?? reason) : reason;
+  return (
+    <Drawer title={say("refused.detail")} open={one !== undefined} onClose={close} size={520} destroyOnHidden>
+      {one === undefined ? null : (
+        <div className="stack">
+          <Descriptions
+            column={1}
+            bordered
+            size="small"
+            items={[
+              { key: "what", label: say("refused.what"), children: say(`refused.what.${attempt}`) },
+              {
+                key: "when",
+                label: say("refused.when"),
+                children: (
+                  <>
+                    <Time at={one.at} />
+                    {one.times > 1 ? <div className="quiet small">{say("refused.times", { count: one.times })}</div> : null}
+                  </>
+                ),
+              },
+              { key: "employer", label: say(`refused.employer.${attempt}`), children: named(one.employer) },
+              { key: "by", label: say("refused.signed"), children: one.by === undefined ? "—" : <Account account={one.by} /> },
+              { key: "why", label: say("refused.why"), children: why },
+              { key: "number", label: say("refused.invoice"), children: <InvoiceNumber number={one.number} copyable /> },
+              {
+                key: "standing",
+                label: say("refused.standing"),
+                children: one.invoice ? (
+                  <div className="row">
+                    <StateTag state={one.invoice.state} />
+                    {standing ? (
+                      <span>
+                        {say("refused.standing.with", { employer: named(standing) })} <Time at={one.invoice.since} />
+                      </span>
+                    ) : null}
+                    {standing && one.employer ? <Tag>{say(standing.index === one.employer.index ? "refused.same" : "refused.other")}</Tag> : null}
+                  </div>
+                ) : (
+                  "—"
+                ),
+              },
+              { key: "tx", label: say("refused.tx"), children: <Account account={one.tx} /> },
+            ]}
+          />
+          <Alert type="info" showIcon title={say("refused.proof")} />
+          <Link to={`/bureau/invoice/${one.number}`}>{say("refused.look")}</Link>
+        </div>
+      )}
+    </Drawer>
+  );
+}
+
+/** Positions that have come since the page was opened, for a few seconds. */
+function useFresh(items: readonly Refusal[] | undefined): ReadonlySet<string> {
+  const known = useRef<Set<string> | undefined>(undefined);
+  const [fresh, setFresh] = useState<ReadonlySet<string>>(new Set());
+  useEffect(() => {
+    if (items === undefined) return;
+    const before = known.current;
+    known.current = new Set([...(before ?? []), ...items.map(({ position }) => position)].slice(-500));
+    if (before === undefined) return;
+    const news = items.filter(({ position }) => !before.has(position)).map(({ position }) => position);
+    if (news.length === 0) return;
+    setFresh((old) => new Set([...old, ...news]));
+    const timer = setTimeout(() => setFresh((old) => new Set([...old].filter((position) => !news.includes(position)))), 8_000);
+    return () => clearTimeout(timer);
+  }, [items]);
+  return fresh;
+}
+
+export function LatestRefusals() {
+  const say = useWords();
+  const latest = useLatestRefusals(60);
+  const [open, setOpen] = useState<Entry | undefined>(undefined);
+  const fresh = useFresh(latest.data?.items);
+  return (
+    <Card
+      className="chart-card refusals-card"
+      title={
+        <h2>
+          <AlertOutlined className="refusal-icon" /> {say("refused.title")}
+        </h2>
+      }
+      extra={<Link to="/bureau/refusals">{say("refused.all")}</Link>}
+    >
+      <div className="unseen" role="status">
+        {fresh.size > 0 ? say("refused.new", { count: fresh.size }) : ""}
+      </div>
+      <Loaded of={latest} empty={({ items }) => items.length === 0} nothing={<Empty description={say("refused.none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}>
+        {({ items }) => (
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is to be scrolled by keyboard too
+          <ul className="refusals refusals-scroll" tabIndex={0} aria-label={say("refused.title")}>
+            {entriesOf(items).map((one) => (
+              <RefusalRow key={one.position} one={one} fresh={fresh.has(one.position)} open={() => setOpen(one)} />
+            ))}
+          </ul>
+        )}
+      </Loaded>
+      <RefusalDrawer one={open} close={() => setOpen(undefined)} />
+    </Card>
+  );
+}
+
+export function RefusalsPage() {
+  const say = useWords();
+  const shared = useSharedWords();
+  useLiveStats();
+  const [open, setOpen] = useState<Entry | undefined>(undefined);
+  const pages = useInfiniteQuery({
+    queryKey: ["stats", "refusals", "pages"],
+    queryFn: ({ pageParam }) => ask(api.GET("/v1/stats/refusals", { params: { query: { limit: 50, ...(pageParam === "" ? {} : { before: pageParam }) } } })),
+    initialPageParam: "",
+    getNextPageParam: (last) => last.next,
+  });
+  const items = pages.data?.pages.flatMap((page) => page.items) ?? [];
+  return (
+    <Page title={say("page.refusals")}>
+      <div className="stack">
+        <div className="quiet">{say("refused.page")}</div>
+        <Loaded of={pages} empty={() => items.length === 0} nothing={<Empty description={say("refused.none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}>
+          {() => (
+            <ul className="refusals refusals-wide">
+              {entriesOf(items).map((one) => (
+                <RefusalRow key={one.position} one={one} fresh={false} open={() => setOpen(one)} />
+              ))}
+            </ul>
+          )}
+        </Loaded>
+        {pages.isFetchNextPageError ? <ProblemNote error={pages.error} onRetry={() => void pages.fetchNextPage()} /> : null}
+        {pages.hasNextPage ? (
+          <div>
+            <Button onClick={() => void pages.fetchNextPage()} loading={pages.isFetchingNextPage}>
+              {shared("more")}
+            </Button>
+          </div>
+        ) : null}
+      </div>
+      <RefusalDrawer one={open} close={() => setOpen(undefined)} />
+    </Page>
+  );
+}

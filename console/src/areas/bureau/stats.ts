@@ -1,0 +1,105 @@
+/**
+ * The statistics as the dashboard asks for them, and asks again when something happens: at most once a second, and once more while
+ * the gateway has not counted yet what it has told of.
+ */
+import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useRef } from "react";
+import { api, ask, type Schemas } from "../../shared/client.ts";
+import { useEvents } from "../../shared/live.tsx";
+
+export type InvoiceStats = Schemas["InvoiceStats"];
+export type Bucket = InvoiceStats["buckets"][number];
+export type IssuerStats = Schemas["IssuerStats"];
+export type FlowStats = Schemas["FlowStats"];
+export type Refusal = Schemas["Refusals"]["items"][number];
+export type QuotaStats = Schemas["QuotaStats"];
+export type ChainStats = Schemas["ChainStats"];
+export type Grain = "minute" | "hour" | "day";
+/** What is drawn: how much, in a currency, or how many. */
+export type Measure = { by: "gross" | "invoices"; currency: string };
+export type Told = Pick<InvoiceStats["totals"], "amounts">;
+
+const STATS = "stats";
+const EVERY_MS = 1_000;
+/** Who does not count for so long is asked again with the next event. */
+const MAX_TRIES = 10;
+/** Time passes also when nothing happens: windows move on. */
+const IDLE_MS = 15_000;
+
+const common = { placeholderData: keepPreviousData, refetchInterval: IDLE_MS } as const;
+
+export const useInvoiceStats = (grain: Grain) =>
+  useQuery({ queryKey: [STATS, "invoices", grain], queryFn: () => ask(api.GET("/v1/stats/invoices", { params: { query: { grain } } })), ...common });
+
+/** China's day, which quota, days and months are by. */
+const OFFSET_MS = 8 * 3_600_000;
+export const dayStart = (now = Date.now()): string => new Date(Math.floor((now + OFFSET_MS) / 86_400_000) * 86_400_000 - OFFSET_MS).toISOString();
+
+export const useToday = () =>
+  useQuery({
+    queryKey: [STATS, "today"],
+    queryFn: () => ask(api.GET("/v1/stats/invoices", { params: { query: { grain: "day", from: dayStart() } } })),
+    ...common,
+  });
+
+export const useIssuers = (grain: "day" | "month", { by, currency }: Measure, limit: number) =>
+  useQuery({
+    queryKey: [STATS, "issuers", grain, by, currency, limit],
+    queryFn: () => ask(api.GET("/v1/stats/issuers", { params: { query: { grain, by, currency, limit } } })),
+    ...common,
+  });
+
+export const useFlow = () => useQuery({ queryKey: [STATS, "flow"], queryFn: () => ask(api.GET("/v1/stats/flow")), ...common });
+
+export const useQuotas = (limit: number) =>
+  useQuery({ queryKey: [STATS, "quotas", limit], queryFn: () => ask(api.GET("/v1/stats/quotas", { params: { query: { limit } } })), ...common });
+
+export const useChain = () => useQuery({ queryKey: [STATS, "chain"], queryFn: () => ask(api.GET("/v1/stats/chain")), ...common, refetchInterval: 5_000 });
+
+export const useLatestRefusals = (limit: number) =>
+  useQuery({ queryKey: [STATS, "refusals", limit], queryFn: () => ask(api.GET("/v1/stats/refusals", { params: { query: { limit } } })), ...common });
+
+/** Keeps everything that is shown of the statistics up to date. For the page that shows them. */
+export function useLiveStats(): void {
+  const queries = useQueryClient();
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  const wanted = useRef(0);
+  const tries = useRef(0);
+  const look = useRef(() => {});
+  useEffect(() => {
+    look.current = () => {
+      timer.current ??= setTimeout(async () => {
+        const from = wanted.current;
+        await queries.invalidateQueries({ queryKey: [STATS] });
+        timer.current = undefined;
+        const counted = queries.getQueryData<ChainStats>([STATS, "chain"])?.counted?.block ?? Number.POSITIVE_INFINITY;
+        tries.current = wanted.current > from ? 0 : tries.current + 1;
+        // something has happened since, or is not in the sums yet
+        if (wanted.current > from || (counted < wanted.current && tries.current < MAX_TRIES)) look.current();
+      }, EVERY_MS);
+    };
+    return () => {
+      clearTimeout(timer.current);
+      timer.current = undefined;
+      look.current = () => {};
+    };
+  }, [queries]);
+  useEvents("all", ({ block }) => {
+    wanted.current = Math.max(wanted.current, block);
+    look.current();
+  });
+}
+
+// ── amounts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export const amountOf = (told: Told | undefined, currency: string, which: "gross" | "tax" = "gross"): string =>
+  told?.amounts.find((one) => one.currency === currency)?.[which] ?? "0.00";
+
+/** For the height of a bar: what is read stays a text. */
+export const heightOf = (told: Told | undefined, currency: string, which: "gross" | "tax" = "gross"): number => Number(amountOf(told, currency, which));
+
+/** The currencies that there are, the usual one first. */
+export function currenciesOf(told: Told | undefined): string[] {
+  const found = told?.amounts.map(({ currency }) => currency) ?? [];
+  return ["CNY", ...found.filter((currency) => currency !== "CNY")];
+}

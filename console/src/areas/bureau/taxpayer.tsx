@@ -1,0 +1,266 @@
+/** One taxpayer: its standing, its quota, its numbers; and what the bureau may change of them. */
+import { useQuery } from "@tanstack/react-query";
+import { App, Button, Card, Descriptions, Empty, Form, Input, InputNumber, Progress, Table } from "antd";
+import { useParams } from "react-router";
+import { useAct } from "../../shared/act.ts";
+import { api, ask } from "../../shared/client.ts";
+import { useConfirm } from "../../shared/confirm.tsx";
+import { Page } from "../../shared/frame.tsx";
+import { useRefresh } from "../../shared/live.tsx";
+import { Loaded, ProblemNote } from "../../shared/problem.tsx";
+import { Account, formatAmount, InvoiceNumber, Money, StateTag } from "../../shared/show.tsx";
+import { usePalette } from "./chart.tsx";
+import { useWords } from "./messages.ts";
+import { useNames } from "./names.ts";
+import { Scroll } from "./scroll.tsx";
+import { type Taxpayer, taxpayerEvents } from "./taxpayers.tsx";
+
+const WAIT = { Prefer: "wait=20" };
+/** China's month. */
+const monthNow = () => new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 7);
+
+function Standing({ taxpayer }: { taxpayer: Taxpayer }) {
+  const say = useWords();
+  const confirm = useConfirm();
+  const { message } = App.useApp();
+  const { taxId, name, standing } = taxpayer;
+  const active = standing === "active";
+  const change = useAct(
+    (to: "active" | "suspended") => ask(api.PATCH("/v1/taxpayers/{taxId}", { params: { path: { taxId } }, headers: WAIT, body: { standing: to } })),
+    { refreshes: [["taxpayer", taxId], ["taxpayers"]] },
+  );
+  const turn = async () => {
+    const sure = await confirm(
+      active
+        ? {
+            title: say("taxpayer.suspend.title", { name }),
+            detail: say("taxpayer.suspend.detail"),
+            final: say("taxpayer.suspend.final"),
+            yes: say("taxpayer.suspend"),
+          }
+        : { title: say("taxpayer.reinstate.title", { name }), detail: say("taxpayer.reinstate.detail"), yes: say("taxpayer.reinstate") },
+    );
+    if (!sure) return;
+    change.mutate(active ? "suspended" : "active", {
+      onSuccess: () => void message.success(say(active ? "taxpayer.done.suspended" : "taxpayer.done.reinstated")),
+    });
+  };
+  return (
+    <div className="stack">
+      <ProblemNote error={change.error} />
+      <div className="row">
+        <StateTag state={standing} />
+        <Button danger={active} loading={change.isPending} onClick={() => void turn()}>
+          {say(active ? "taxpayer.suspend" : "taxpayer.reinstate")}
+        </Button>
+      </div>
+    </div>
+  );
+}
+
+function Quota({ taxpayer }: { taxpayer: Taxpayer }) {
+  const say = useWords();
+  const palette = usePalette();
+  const confirm = useConfirm();
+  const { message } = App.useApp();
+  const [form] = Form.useForm<{ period: string; granted: string }>();
+  const { taxId, name, currency } = taxpayer;
+  const quota = useQuery({
+    queryKey: ["taxpayer", taxId, "quota"],
+    queryFn: () => ask(api.GET("/v1/taxpayers/{taxId}/quota", { params: { path: { taxId } } })),
+  });
+  useRefresh(["quota.set", "quota.drawn", "quota.given-back", "invoice.issued"], [["taxpayer", taxId, "quota"]]);
+  const set = useAct(
+    (body: { period: string; granted: string }) => ask(api.PUT("/v1/taxpayers/{taxId}/quota", { params: { path: { taxId } }, headers: WAIT, body })),
+    { refreshes: [["taxpayer", taxId, "quota"]] },
+  );
+  const submit = async ({ period, granted: typed }: { period: string; granted: string }) => {
+    const granted = typed.includes(".") ? typed.padEnd(typed.indexOf(".") + 3, "0") : `${typed}.00`;
+    const sure = await confirm({
+      title: say("quota.set.title", { period, amount: formatAmount(granted, currency) }),
+      detail: say("quota.set.detail", { name }),
+      yes: say("quota.set"),
+    });
+    if (sure) set.mutate({ period, granted }, { onSuccess: () => void message.success(say("quota.done")) });
+  };
+  return (
+    <Card title={<h2>{say("quota.section")}</h2>} className="chart-card">
+      <Loaded of={quota}>
+        {({ period, granted, drawn, used, left }) => {
+          const share = Number(granted) > 0 ? Number(used) / Number(granted) : 0;
+          return (
+            <div className="stack">
+              <div>
+                <div className="row between">
+                  <span className="quiet">{period}</span>
+                  <span className="number">{Math.round(share * 1_000) / 10}%</span>
+                </div>
+                <Progress
+                  percent={Math.min(100, share * 100)}
+                  showInfo={false}
+                  strokeColor={share > 0.9 ? palette.bad : share > 0.7 ? palette.busy : palette.done}
+                  aria-label={say("quota.section")}
+                />
+              </div>
+              <dl className="facts">
+                <div>
+                  <dt>{say("quota.granted")}</dt>
+                  <dd data-quota="granted">
+                    <Money amount={granted} currency={currency} />
+                  </dd>
+                </div>
+                <div>
+                  <dt>{say("quota.used")}</dt>
+                  <dd>
+                    <Money amount={used} currency={currency} />
+                    <div className="quiet small">{say("quota.drawn", { drawn: formatAmount(drawn, currency) })}</div>
+                  </dd>
+                </div>
+                <div>
+                  <dt>{say("quota.left")}</dt>
+                  <dd>
+                    <Money amount={left} currency={currency} />
+                  </dd>
+                </div>
+              </dl>
+            </div>
+          );
+        }}
+      </Loaded>
+      <Form
+        form={form}
+        layout="vertical"
+        className="after"
+        requiredMark={false}
+        initialValues={{ period: monthNow() }}
+        onFinish={(values) => void submit(values)}
+      >
+        <ProblemNote error={set.error} />
+        <div className="fields">
+          <Form.Item name="period" label={say("quota.period")} rules={[{ required: true, pattern: /^20\d\d-(0[1-9]|1[0-2])$/, message: "2026-11" }]}>
+            <Input maxLength={7} />
+          </Form.Item>
+          <Form.Item
+            name="granted"
+            label={say("quota.amount")}
+            rules={[{ required: true, pattern: /^(0|[1-9]\d{0,12})(\.\d{1,2})?$/, message: say("quota.amount.format") }]}
+          >
+            <Input inputMode="decimal" maxLength={16} />
+          </Form.Item>
+          <Button htmlType="submit" type="primary" loading={set.isPending}>
+            {say("quota.set")}
+          </Button>
+        </div>
+      </Form>
+    </Card>
+  );
+}
+
+function Segments({ taxpayer }: { taxpayer: Taxpayer }) {
+  const say = useWords();
+  const confirm = useConfirm();
+  const { message } = App.useApp();
+  const { taxId, name } = taxpayer;
+  const segments = useQuery({
+    queryKey: ["taxpayer", taxId, "segments"],
+    queryFn: () => ask(api.GET("/v1/taxpayers/{taxId}/segments", { params: { path: { taxId } } })),
+  });
+  useRefresh(["segment.allotted"], [["taxpayer", taxId, "segments"]]);
+  const allot = useAct(
+    (length: number, once) => ask(api.POST("/v1/taxpayers/{taxId}/segments", { params: { path: { taxId }, header: once }, body: { length } })),
+    { refreshes: [["taxpayer", taxId, "segments"]] },
+  );
+  const submit = async ({ length }: { length: number }) => {
+    const sure = await confirm({ title: say("segments.allot.title", { name, length }), final: say("segments.allot.final"), yes: say("segments.allot") });
+    if (!sure) return;
+    allot.mutate(length, {
+      onSuccess: (made) => void message.success(say("segments.done", { first: made !== undefined && "first" in made ? made.first : "…" })),
+    });
+  };
+  return (
+    <Card title={<h2>{say("segments.section")}</h2>} className="chart-card">
+      <Loaded
+        of={segments}
+        empty={({ items }) => items.length === 0}
+        nothing={<Empty description={say("segments.none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}
+      >
+        {({ items }) => (
+          <Scroll label={say("segments.section")}>
+            <Table
+              rowKey="first"
+              size="small"
+              pagination={items.length > 10 ? { pageSize: 10 } : false}
+              dataSource={items}
+              columns={[
+                { key: "first", title: say("segments.first"), render: (_, one) => <InvoiceNumber number={one.first} /> },
+                { key: "length", title: say("segments.length"), align: "right", render: (_, one) => one.length.toLocaleString() },
+                { key: "used", title: say("segments.used"), align: "right", render: (_, one) => one.used.toLocaleString() },
+              ]}
+            />
+          </Scroll>
+        )}
+      </Loaded>
+      <Form<{ length: number }>
+        layout="vertical"
+        className="after"
+        requiredMark={false}
+        initialValues={{ length: 10_000 }}
+        onFinish={(values) => void submit(values)}
+      >
+        <ProblemNote error={allot.error} />
+        <div className="fields">
+          <Form.Item name="length" label={say("segments.length.label")} rules={[{ required: true, message: say("enrol.required") }]}>
+            <InputNumber min={1} max={1_000_000_000} precision={0} style={{ width: "100%" }} />
+          </Form.Item>
+          <Button htmlType="submit" type="primary" loading={allot.isPending}>
+            {say("segments.allot")}
+          </Button>
+        </div>
+      </Form>
+    </Card>
+  );
+}
+
+export function TaxpayerPage() {
+  const say = useWords();
+  const { region } = useNames();
+  const { taxId = "" } = useParams();
+  const taxpayer = useQuery({ queryKey: ["taxpayer", taxId], queryFn: () => ask(api.GET("/v1/taxpayers/{taxId}", { params: { path: { taxId } } })) });
+  useRefresh(taxpayerEvents, [["taxpayer", taxId]]);
+  return (
+    <Page title={taxpayer.data?.name ?? taxId}>
+      <Loaded of={taxpayer}>
+        {(one) => (
+          <div className="stack">
+            <Card className="chart-card">
+              <div className="stack">
+                <Descriptions
+                  column={{ xs: 1, sm: 1, md: 2, lg: 3 }}
+                  items={[
+                    { key: "taxId", label: say("taxpayer.taxId"), children: <span className="number">{one.taxId}</span> },
+                    { key: "region", label: say("taxpayer.region"), children: region(one.region) },
+                    {
+                      key: "capabilities",
+                      label: say("taxpayer.capabilities"),
+                      children: one.capabilities.map((may) => say(may === "issuer" ? "taxpayer.issuer" : "taxpayer.employer")).join(" · "),
+                    },
+                    { key: "index", label: say("taxpayer.index"), children: one.index },
+                    { key: "currency", label: say("taxpayer.currency"), children: one.currency },
+                    { key: "account", label: say("taxpayer.account"), children: <Account account={one.account} /> },
+                  ]}
+                />
+                <Standing taxpayer={one} />
+              </div>
+            </Card>
+            {one.capabilities.includes("issuer") ? (
+              <div className="halves">
+                <Quota taxpayer={one} />
+                <Segments taxpayer={one} />
+              </div>
+            ) : null}
+          </div>
+        )}
+      </Loaded>
+    </Page>
+  );
+}

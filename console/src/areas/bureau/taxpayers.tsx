@@ -1,0 +1,213 @@
+/** Everybody who is enrolled, page by page; enrolling another. */
+import { PlusOutlined } from "@ant-design/icons";
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { Alert, Button, Checkbox, Drawer, Empty, Form, Input, Radio, Select, Table, Typography } from "antd";
+import { useState } from "react";
+import { Link, useNavigate } from "react-router";
+import { useAct } from "../../shared/act.ts";
+import { api, ask, type Schemas } from "../../shared/client.ts";
+import { Page } from "../../shared/frame.tsx";
+import { useRefresh } from "../../shared/live.tsx";
+import { useSharedWords } from "../../shared/messages.ts";
+import { Loaded, ProblemNote } from "../../shared/problem.tsx";
+import { Account, StateTag } from "../../shared/show.tsx";
+import { useWords } from "./messages.ts";
+import { useNames } from "./names.ts";
+import { Scroll } from "./scroll.tsx";
+
+export type Taxpayer = Schemas["Taxpayer"];
+type Capability = "issuer" | "employer";
+type Enrolment = { name: string; taxId: string; capabilities: Capability[]; region?: string; custody: "gateway" | "own"; address?: string };
+
+const PAGE = 50;
+export const taxpayerEvents = ["taxpayer.enrolled", "taxpayer.suspended", "taxpayer.reinstated"] as const;
+
+/** The API's 202 says that it is taken up; with Prefer: wait it mostly answers when it is done. */
+const isTaxpayer = (body: object | undefined): body is Taxpayer => body !== undefined && "index" in body;
+
+function EnrolForm({ done }: { done: (taxpayer: Taxpayer) => void }) {
+  const say = useWords();
+  const { regions, region } = useNames();
+  const [form] = Form.useForm<Enrolment>();
+  const custody = Form.useWatch("custody", form);
+  const enrol = useAct(
+    ({ custody: keeps, address, region: code, ...rest }: Enrolment, once) =>
+      ask(
+        api.POST("/v1/taxpayers", {
+          params: { header: once },
+          body: {
+            ...rest,
+            ...(code === undefined ? {} : { region: code }),
+            currency: "CNY",
+            key: keeps === "own" ? { custody: "own", address: address ?? "" } : { custody: "gateway" },
+          },
+        }),
+      ),
+    { refreshes: [["taxpayers"]] },
+  );
+  const required = { required: true, message: say("enrol.required") };
+  return (
+    <Form<Enrolment>
+      form={form}
+      layout="vertical"
+      requiredMark={false}
+      initialValues={{ capabilities: ["issuer"], custody: "gateway" }}
+      onFinish={(values) => enrol.mutate(values, { onSuccess: (made) => isTaxpayer(made) && done(made) })}
+    >
+      <ProblemNote error={enrol.error} />
+      <Form.Item name="name" label={say("enrol.name")} rules={[required]}>
+        <Input maxLength={200} autoComplete="off" />
+      </Form.Item>
+      <Form.Item
+        name="taxId"
+        label={say("enrol.taxId")}
+        extra={say("enrol.taxId.hint")}
+        rules={[required]}
+        normalize={(text: string) => text.trim().toUpperCase()}
+      >
+        <Input maxLength={40} autoComplete="off" spellCheck={false} />
+      </Form.Item>
+      <Form.Item name="capabilities" label={say("enrol.capabilities")} rules={[{ type: "array", min: 1, message: say("enrol.required") }]}>
+        <Checkbox.Group
+          options={[
+            { value: "issuer", label: say("taxpayer.issuer") },
+            { value: "employer", label: say("taxpayer.employer") },
+          ]}
+        />
+      </Form.Item>
+      <Form.Item name="region" label={say("enrol.region")} extra={say("enrol.region.hint")}>
+        <Select allowClear showSearch={{ optionFilterProp: "label" }} options={regions.map((value) => ({ value, label: `${value} ${region(value)}` }))} />
+      </Form.Item>
+      <Form.Item name="custody" label={say("enrol.key")}>
+        <Radio.Group
+          vertical
+          options={[
+            { value: "gateway", label: say("enrol.key.gateway") },
+            { value: "own", label: say("enrol.key.own") },
+          ]}
+        />
+      </Form.Item>
+      {custody === "own" ? (
+        <Form.Item name="address" label={say("enrol.key.address")} rules={[required]}>
+          <Input maxLength={42} autoComplete="off" spellCheck={false} placeholder="0x…" />
+        </Form.Item>
+      ) : null}
+      <Alert type="warning" showIcon title={say("enrol.final")} className="after" />
+      <Button type="primary" htmlType="submit" loading={enrol.isPending} className="after" block>
+        {say("enrol.title")}
+      </Button>
+    </Form>
+  );
+}
+
+/** After enrolment: the key with which the new party signs in, shown once. */
+function FirstKey({ taxpayer }: { taxpayer: Taxpayer }) {
+  const say = useWords();
+  const make = useAct((account: string, once) =>
+    ask(
+      api.POST("/v1/api-keys", {
+        params: { header: once },
+        body: { account, roles: [...(taxpayer.capabilities as Capability[]), "holder"] },
+      }),
+    ),
+  );
+  return (
+    <div className="stack">
+      <Alert type="success" showIcon title={say("enrol.done", { index: taxpayer.index })} description={`${taxpayer.name} · ${taxpayer.taxId}`} />
+      <div>
+        <div className="quiet small">{say("taxpayer.account")}</div>
+        <Account account={taxpayer.account} whole />
+      </div>
+      <ProblemNote error={make.error} />
+      {make.data === undefined ? (
+        <Button type="primary" loading={make.isPending} onClick={() => make.mutate(taxpayer.account)}>
+          {say("enrol.key.make")}
+        </Button>
+      ) : (
+        <div>
+          <Alert type="warning" showIcon title={say("enrol.key.once")} />
+          <Typography.Paragraph code copyable className="after">
+            {make.data.token}
+          </Typography.Paragraph>
+        </div>
+      )}
+      <Link to={`/bureau/taxpayers/${encodeURIComponent(taxpayer.taxId)}`}>{taxpayer.name} →</Link>
+    </div>
+  );
+}
+
+export function TaxpayersPage() {
+  const say = useWords();
+  const shared = useSharedWords();
+  const { region } = useNames();
+  const navigate = useNavigate();
+  const [enrolling, setEnrolling] = useState(false);
+  const [made, setMade] = useState<Taxpayer | undefined>(undefined);
+  useRefresh(taxpayerEvents, [["taxpayers"]]);
+  const pages = useInfiniteQuery({
+    queryKey: ["taxpayers"],
+    queryFn: ({ pageParam }) => ask(api.GET("/v1/taxpayers", { params: { query: { limit: PAGE, after: pageParam } } })),
+    initialPageParam: 0,
+    getNextPageParam: ({ items }) => (items.length === PAGE ? items[items.length - 1]?.index : undefined),
+  });
+  const items = pages.data?.pages.flatMap((page) => page.items) ?? [];
+  const close = () => {
+    setEnrolling(false);
+    setMade(undefined);
+  };
+  return (
+    <Page
+      title={say("page.taxpayers")}
+      extra={
+        <>
+          <Input.Search
+            aria-label={say("taxpayers.find")}
+            placeholder={say("taxpayers.find.placeholder")}
+            maxLength={40}
+            className="find"
+            onSearch={(text) => text.trim() !== "" && navigate(`/bureau/taxpayers/${encodeURIComponent(text.trim().toUpperCase())}`)}
+          />
+          <Button type="primary" icon={<PlusOutlined />} onClick={() => setEnrolling(true)}>
+            {say("taxpayers.enrol")}
+          </Button>
+        </>
+      }
+    >
+      <Loaded of={pages} empty={() => items.length === 0} nothing={<Empty description={say("taxpayers.none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}>
+        {() => (
+          <Scroll label={say("page.taxpayers")}>
+            <Table<Taxpayer>
+              rowKey="index"
+              pagination={false}
+              dataSource={items}
+              columns={[
+                {
+                  key: "name",
+                  title: say("taxpayer.name"),
+                  render: (_, one) => <Link to={`/bureau/taxpayers/${encodeURIComponent(one.taxId)}`}>{one.name}</Link>,
+                },
+                { key: "taxId", title: say("taxpayer.taxId"), render: (_, one) => <span className="number">{one.taxId}</span> },
+                { key: "region", title: say("taxpayer.region"), render: (_, one) => region(one.region) },
+                {
+                  key: "capabilities",
+                  title: say("taxpayer.capabilities"),
+                  render: (_, one) => one.capabilities.map((may) => say(may === "issuer" ? "taxpayer.issuer" : "taxpayer.employer")).join(" · "),
+                },
+                { key: "standing", title: say("taxpayer.standing"), render: (_, one) => <StateTag state={one.standing} /> },
+              ]}
+            />
+          </Scroll>
+        )}
+      </Loaded>
+      {pages.isFetchNextPageError ? <ProblemNote error={pages.error} onRetry={() => void pages.fetchNextPage()} /> : null}
+      {pages.hasNextPage ? (
+        <Button className="after" onClick={() => void pages.fetchNextPage()} loading={pages.isFetchingNextPage}>
+          {shared("more")}
+        </Button>
+      ) : null}
+      <Drawer title={say("enrol.title")} open={enrolling} onClose={close} size={460} destroyOnHidden>
+        {made ? <FirstKey taxpayer={made} /> : <EnrolForm done={setMade} />}
+      </Drawer>
+    </Page>
+  );
+}
