@@ -113,6 +113,20 @@ describe("book entry over HTTP", () => {
     expect((await entry(number)).body).deep.equals({ invoice: number, mark: "01", acts: [] });
   });
 
+  it("a red letter is not entered; the entry of what it has taken back is revoked", async () => {
+    const number = await issued(shop, employer);
+    await must(enter("02", [number]));
+    const open = await must(call("POST", `/v1/invoices/${number}/red-letters`, { reason: 2, whole: true }, { token: shop.token, wait: 0 }));
+    await must(call("POST", `/v1/red-letters/${open.id}/consent`, undefined, { token: employer.token }));
+    const red = await until("the red letter is sealed", async () => {
+      const { body } = await call("GET", `/v1/red-letters/${open.id}`, undefined, { token: shop.token });
+      return body.number && (await call("GET", `/v1/invoices/${body.number}`)).body.status === "issued" && body.number;
+    });
+    refused(await enter("02", [red]), "is-red-letter");
+    expect((await must(enter("06", [number]))).invoices[0].mark).equals("06");
+    refused(await enter("02", [number]), "wrong-state", { field: "/invoices/0", rule: "not-reversed" });
+  });
+
   it("an act over several invoices marks all of them or none", async () => {
     const [one, two, three] = (await many(3, titled)) as [string, string, string];
     await must(enter("02", [two]));

@@ -70,6 +70,7 @@ export function entryRoutes(entries: Entries): Route<Tx>[] {
         "already-entered",
         "not-entered",
         "wrong-state",
+        "is-red-letter",
         "invoice-not-sealed",
         "ids-not-ascending",
         "employer-not-active",
