@@ -18,5 +18,9 @@ export default defineConfig({
     manifest: "manifest.json",
     chunkSizeWarningLimit: 2_000,
   },
-  server: { proxy: { "/v1": gateway, "/openapi.json": gateway, "/docs": gateway, "/problems": gateway } },
+  // what the console shares with the gateway (the QR code's text) stands beside it
+  server: {
+    fs: { allow: [fileURLToPath(new URL("..", import.meta.url))] },
+    proxy: { "/v1": gateway, "/openapi.json": gateway, "/docs": gateway, "/problems": gateway },
+  },
 });

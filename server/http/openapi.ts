@@ -112,7 +112,7 @@ function describe(route: Route): RouteConfig {
     summary: route.summary,
     description: route.description === undefined ? roles : `${route.description}\n\n${roles}`,
     tags: [route.tag],
-    security: route.roles === "public" ? [] : [{ apiKey: [] }],
+    security: route.roles === "public" ? [] : [{ apiKey: [] }, { session: [] }],
     parameters,
     request: {
       ...(route.params ? { params: route.params } : {}),
@@ -131,6 +131,12 @@ export function openApi(routes: readonly Route<never>[], { version, maxWaitSecon
     scheme: "bearer",
     bearerFormat: "<id>.<secret>",
     description: "An API key; what it may do is told by its roles",
+  });
+  registry.registerComponent("securitySchemes", "session", {
+    type: "apiKey",
+    in: "cookie",
+    name: "__Host-onepiao",
+    description: "For browsers: from POST /v1/session. What changes something shows the session's token in X-CSRF-Token besides",
   });
   registry.registerComponent("parameters", "Idempotency-Key", {
     name: "Idempotency-Key",

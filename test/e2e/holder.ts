@@ -83,6 +83,47 @@ describe("a holder", () => {
     await shot(other, "holder-report-phone");
   });
 
+  it("picks an invoice up from a picture of its code (en)", async () => {
+    const { sandbox, demo } = await stage();
+    const person = await newPerson("郑扫码");
+    const { number } = await issueTo();
+    const picture = await fetch(`${sandbox.url}/v1/invoices/${number}/qr`, {
+      headers: { accept: "image/png", authorization: `Bearer ${demo.keys.issuer.token}` },
+    });
+    const page = await open("/holder/pickup", { key: person.token, language: "en-US" });
+    const buffer = Buffer.from(await picture.arrayBuffer());
+    await page.locator('input[type="file"]').setInputFiles({ name: "code.png", mimeType: "image/png", buffer });
+    await page.getByText(grouped(number)).waitFor();
+    await page.getByRole("button", { name: "Take this invoice over" }).click();
+    await page.getByText(`Invoice ${number} is yours now`).waitFor();
+  });
+
+  it("that got no answer tries again, and the act is done once", async () => {
+    const { call } = await stage();
+    const [person, receiver] = [await newPerson("冯断线"), await newPerson("陈一次")];
+    const { number } = await issueTo(person);
+    const page = await open(`/holder/invoices/${number}`, { key: person.token, language: "en-US", expected: /ERR_FAILED/ });
+    // the gateway does it, and its answer is lost on the way
+    let lost = 0;
+    const keys: (string | undefined)[] = [];
+    await page.route("**/transfers", async (route) => {
+      keys.push(route.request().headers()["idempotency-key"]);
+      if (lost++ > 0) return route.continue();
+      await route.fetch();
+      return route.abort();
+    });
+    await page.getByRole("button", { name: "Hand on" }).click();
+    await page.getByLabel("Receiver's account").fill(receiver.account);
+    await yes(page, "Offer it");
+    await page.getByRole("alert").filter({ hasText: "The gateway did not answer" }).waitFor();
+    await yes(page, "Offer it");
+    await page.getByText("Offered. Until").waitFor();
+    expect(keys[0]).to.match(/^[0-9a-f]{32}$/);
+    expect(keys).to.deep.equal([keys[0], keys[0]]);
+    const { items } = (await expectSuccess(call("GET", "/v1/transfers", { token: receiver.token }), "transfers")) as { items: unknown[] };
+    expect(items).to.have.length(1);
+  });
+
   it("proves seller, date and total of an invoice, and nothing more (en)", async () => {
     const person = await newPerson("孙证明");
     const { number } = await issueTo(person);

@@ -82,7 +82,7 @@ describe("/openapi.json", () => {
       const operation = document.paths[route.path][route.method];
       const at = `${route.method} ${route.path}`;
       const open = route.roles === "public";
-      expect(operation.security, at).to.deep.equal(open ? [] : [{ apiKey: [] }]);
+      expect(operation.security, at).to.deep.equal(open ? [] : [{ apiKey: [] }, { session: [] }]);
       expect("401" in operation.responses && "403" in operation.responses, at).to.equal(!open);
       const named = operation.parameters.map((parameter: any) => parameter.$ref ?? parameter.name);
       expect(named.includes("#/components/parameters/Idempotency-Key"), at).to.equal(route.method === "post" && !open);
@@ -156,6 +156,7 @@ describe("a route that cannot be served", () => {
     ["is written in Express's way", { path: "/v1/x/:id" }, /words and \{names\}/],
     ["has no role", { roles: [] }, /no role/],
     ["writes in public", { method: "delete", roles: "public" }, /public and writes/],
+    ["lets somebody in who is in already", { method: "post", signsIn: true }, /only a public POST lets somebody in/],
     ["is a GET with a body", { body: z.string() }, /GET has no body/],
     ["has pages without bound", { query: z.object({ limit: z.coerce.number() }) }, /bound of 100/],
     ["goes on after no 202", { method: "post", settled: async () => undefined }, /202/],

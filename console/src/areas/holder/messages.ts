@@ -16,7 +16,6 @@ export const useWords = wordsOf("holder", {
     "invoices.select.done": "取消选择",
     "invoices.claim": "报销所选 {{count}} 张",
     "invoices.selected": "选择发票 {{number}}",
-    "invoices.from": "由 {{name}} 开具",
     "invoices.open": "查看 {{name}} 的发票",
 
     "pickup.title": "取票",
@@ -93,7 +92,6 @@ export const useWords = wordsOf("holder", {
     "grants.as.employer": "报销单位",
     "reads.title": "查看记录",
     "reads.none": "还没有人查看。",
-    "reads.times": "{{times}} 次",
     "reads.form": "形式",
     "reads.who": "账户",
     "reads.day": "日期",
@@ -170,7 +168,6 @@ export const useWords = wordsOf("holder", {
     "invoices.select.done": "Stop selecting",
     "invoices.claim": "Claim {{count}} selected",
     "invoices.selected": "Select invoice {{number}}",
-    "invoices.from": "Issued by {{name}}",
     "invoices.open": "Open the invoice of {{name}}",
 
     "pickup.title": "Pick up an invoice",
@@ -248,7 +245,6 @@ export const useWords = wordsOf("holder", {
     "grants.as.employer": "employer",
     "reads.title": "Reads",
     "reads.none": "Nobody has read it yet.",
-    "reads.times": "{{times}} times",
     "reads.form": "Form",
     "reads.who": "Account",
     "reads.day": "Day",
