@@ -262,6 +262,13 @@ describe("the bureau's audit", function () {
     });
     expect(await judged(red("-200.00"), other)).deep.equals([]);
     expect(await judged(red("-200.01"), other)).deep.equals(["red-letter-exceeds"]);
+    // a cent of rounding in a line is a red letter's, and no other JSON's
+    const beside = (sign: string) => ({
+      lines: [{ name: "*餐饮服务*餐费", amount: `${sign}100.00`, taxRate: "0.06", tax: `${sign}6.01` }],
+      totals: { net: `${sign}100.00`, tax: `${sign}6.01`, gross: `${sign}106.01` },
+    });
+    expect(await judged((document) => ({ ...document, ...beside("-"), reverses: { number: other } }), other)).deep.equals([]);
+    expect(await judged((document) => ({ ...document, ...beside("") }))).deep.equals(["document-invalid"]);
   });
 
   it("the auditor is killed at any moment and started again, several at once: every lot counts once", async () => {

@@ -23,7 +23,7 @@ import { leafHash, lotTree } from "../../chain/tree.ts";
 import type { Tx } from "../../db/db.ts";
 import { notify } from "../../feed/notices.ts";
 import { type InvoiceDocument, invoiceDocument } from "../../formats/document.ts";
-import { checkDocument } from "../../formats/rules.ts";
+import { checkDocument, type Format } from "../../formats/rules.ts";
 import type { Caller } from "../../kernel/api.ts";
 import type { Log } from "../../kernel/log.ts";
 import { formatTotal, parseMoney } from "../../kernel/money.ts";
@@ -51,6 +51,10 @@ const DAY_MS = 86_400_000;
 
 type Deps = { vault: Vault; keys: EncryptionKeys; documents: Documents; taxpayers: Taxpayers; contracts: Contracts; log: Log };
 export type Audit = ReturnType<typeof createAudit>;
+
+/** A red letter without a source was made of its original's amounts, and has the tolerance that imported documents have (formats/red-letter.ts). */
+const rulesFor = ({ source, reverses, taxBreakdown }: InvoiceDocument): Format =>
+  source?.format ?? (reverses === undefined ? "json" : taxBreakdown === undefined ? "shudian" : "ubl");
 
 export function createAudit(deps: Deps) {
   const { vault, keys, documents, taxpayers, contracts, log } = deps;
@@ -248,7 +252,7 @@ export function createAudit(deps: Deps) {
     const periods = new Map<number, Sums>();
     for (const { one, document } of read) {
       const shaped = invoiceDocument.safeParse(document);
-      const broken = !shaped.success || checkDocument(shaped.data, document.source?.format ?? "json").length > 0;
+      const broken = !shaped.success || checkDocument(shaped.data, rulesFor(shaped.data)).length > 0;
       const foreign = issuer !== undefined && (normaliseTaxId(document.seller?.taxId ?? "") !== issuer.taxId || document.currency !== issuer.currency);
       if (broken || foreign) await find(tx, bureau, "document-invalid", lot.issuer, one.number);
       let period = periodOf(one.acceptedAt);
