@@ -17,12 +17,14 @@ import { createTaxpayers } from "./features/taxpayers/taxpayers.ts";
 import { isSandbox, projections, readDeployment, startGateway } from "./gateway.ts";
 import { type Config, readConfig, settings } from "./kernel/config.ts";
 import { createLog } from "./kernel/log.ts";
+import { createApiKey } from "./keys/api-keys.ts";
 import { createEncryptionKeys } from "./keys/encryption.ts";
 import { createKeystore } from "./keys/keystore.ts";
 import { openVault, wrapFor, wrapForNoOther } from "./keys/vault.ts";
 import { examine, findingTable, told } from "./operator/doctor.ts";
 import { createProgress } from "./operator/progress.ts";
 import { checkProjections, followedBy, rebuildProjections } from "./operator/rebuild.ts";
+import { type Identity, identitySchema } from "./proofs/bundle.ts";
 import { cancelSend } from "./txs/lanes.ts";
 import { createAuditing } from "./upkeep/auditing.ts";
 import { createReconcile, findingKinds, findings } from "./upkeep/reconcile.ts";
@@ -31,6 +33,8 @@ const commands = {
   serve: "take requests until SIGTERM or Ctrl-C; a second one cuts",
   migrate: "bring the database's schema up to date",
   bureau: "make the bureau's account and another API key for it; prints the sending address for scripts/deploy.ts --bureau",
+  account: "make and keep the key of a taxpayer that the bureau enrols through its own gateway; prints the address to enrol",
+  taxpayer: "taxpayer IDENTITY_FILE: take over who a taxpayer is, as the bureau's gateway says; prints an API key if its key is kept here",
   doctor: "say what waits, why, and what to do; --json",
   cancel: "give a transaction up that the node refuses: cancel SEND_ID; a no-op takes its nonce",
   audit: "open every sealed lot as the bureau's auditor does, once, and say what is wrong",
@@ -109,6 +113,45 @@ async function bureau({ config, sql }: Tools): Promise<number> {
   const { account, token } = await openBureau({ sql, chain, keys: createKeystore({ sql, vault }), vault });
   chain.close();
   console.log(`bureau account ${account}\nAPI key        ${token}   (shown this once)`);
+  return 0;
+}
+
+async function account({ config, sql }: Tools): Promise<number> {
+  const keys = createKeystore({ sql, vault: await openVault(sql, config.MASTER_KEY) });
+  const address = await sql.begin((tx) => keys.create(tx));
+  console.log(`account ${address}\nthe bureau enrols it with "key": {"custody": "own", "address": "${address}"}; then: taxpayer IDENTITY_FILE`);
+  return 0;
+}
+
+/** What `GET /v1/taxpayers/{taxId}/identity` of the bureau's gateway answers, from a file. */
+function identityIn(file: string): Identity {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch {
+    throw new WrongCall(`${file} cannot be read`);
+  }
+  try {
+    return identitySchema.parse(JSON.parse(text));
+  } catch {
+    throw new WrongCall(`${file} holds no taxpayer's identity`);
+  }
+}
+
+async function taxpayer({ config, sql, named }: Tools): Promise<number> {
+  const identity = identityIn(named);
+  const vault = await openVault(sql, config.MASTER_KEY);
+  const keys = createKeystore({ sql, vault });
+  const taxpayers = createTaxpayers({ vault, keys, drawStep: config.DRAW_STEP });
+  if (!(await sql.begin((tx) => taxpayers.adopt(tx, identity, "CNY")))) {
+    console.log(`the registry was not told this of taxpayer ${identity.index}; if it was enrolled a moment ago, let \`serve\` come to that block`);
+    return 1;
+  }
+  console.log(`taxpayer ${identity.index} is ${identity.name} ${identity.taxId}, account ${identity.account}`);
+  const known = await taxpayers.byIndex(sql, identity.index);
+  if (known === undefined || !(await keys.holds(known.account))) return 0;
+  const token = await createApiKey(sql, { account: known.account, roles: [...known.capabilities, "holder"], createdBy: known.account });
+  console.log(`API key ${token}   (shown this once)`);
   return 0;
 }
 
@@ -260,7 +303,7 @@ async function run(command: Command, given: ReadonlySet<string>, named: string):
     const applied = await migrate(sql);
     console.log(applied.length > 0 ? `applied ${applied.join(", ")}` : "the schema is up to date");
     if (command === "migrate") return 0;
-    return await { audit, bureau, cancel, reconcile, rotate, rebuild }[command](tools);
+    return await { account, audit, bureau, cancel, taxpayer, reconcile, rotate, rebuild }[command](tools);
   } finally {
     await sql.end({ timeout: 5 });
   }
@@ -276,7 +319,7 @@ function readCall(): { help: boolean; command: Command; flags: ReadonlySet<strin
     const { help, ...rest } = values;
     const command = positionals[0] as Command;
     const [, named, ...more] = positionals;
-    const wants = command === "cancel" || (command === "rotate" && !rest.finish);
+    const wants = command === "cancel" || command === "taxpayer" || (command === "rotate" && !rest.finish);
     const fits = wants ? named !== undefined && (command !== "cancel" || /^\d{1,18}$/.test(named)) : named === undefined;
     const known = Object.hasOwn(commands, command ?? "") && fits && more.length === 0;
     const fitting = Object.keys(rest).every((flag) => flags[command]?.includes(flag));

@@ -31,6 +31,8 @@ import { createExternal } from "./features/external/external.ts";
 import { externalRoutes } from "./features/external/routes.ts";
 import { createGrants } from "./features/grants/grants.ts";
 import { grantRoutes } from "./features/grants/routes.ts";
+import { createImports } from "./features/imports/imports.ts";
+import { importRoutes } from "./features/imports/routes.ts";
 import { createInvoices } from "./features/invoices/invoices.ts";
 import { invoiceProjection } from "./features/invoices/projection.ts";
 import { invoiceRoutes } from "./features/invoices/routes.ts";
@@ -254,6 +256,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       ...documentRoutes(documents, grants),
       ...grantRoutes(grants),
       ...auditRoutes(audit),
+      ...importRoutes(createImports({ contracts, chain, documents, invoices, taxpayers })),
       ...bundleRoutes(bundles, grants),
       ...paperRoutes({ papers, invoices, claims, external, grants }),
       ...redLetterRoutes({ redLetters, issuing, invoices, grants, taxpayers }),

@@ -1,6 +1,6 @@
 /**
  * Evidence that an untouched invoice is sealed: its lot's header, its leaf, and the path between them, rebuilt from the stored
- * leaves of the lot. Trees are cached by lot; a sealed lot never changes.
+ * leaves of the lot; of an imported invoice, the path that came with it. Trees are cached by lot; a sealed lot never changes.
  */
 import type { Evidence, LotHeader } from "../chain/contracts.ts";
 import { type Leaf, type LotTree, leafHash, lotTree } from "../chain/tree.ts";
@@ -41,6 +41,19 @@ export function createEvidence(): EvidenceSource {
     return found;
   }
 
+  async function importedAmong(tx: Tx, numbers: readonly string[]): Promise<Map<string, Evidence>> {
+    type Row = Leaf & Omit<LotHeader, "time"> & { number: string; time: bigint; path: string[] };
+    const rows = await tx<Row[]>`
+      select m.number, m.path, l.first, l.count, l.issuer, l.time, l.root, i.content, i.leaf_holder as holder, i.leaf_buyer as buyer
+      from imported m join lots l on l.first = m.lot join invoices i on i.number = m.number where m.number = any(${[...numbers]}::numeric[])`;
+    return new Map(
+      rows.map(({ number, path, first, count, issuer, time, root, content, holder, buyer }) => [
+        number,
+        { lot: { first, count, issuer, time: Number(time), root }, leaf: { content, holder, buyer }, proof: path },
+      ]),
+    );
+  }
+
   const source: EvidenceSource = {
     lot,
     async of(tx, number) {
@@ -52,7 +65,13 @@ export function createEvidence(): EvidenceSource {
       const rows = await tx<{ number: string; lot: string }[]>`
         select number, lot from invoice_states where number = any(${numbers}::numeric[]) and lot is not null`;
       const found = new Map<string, Evidence | Error>();
+      const imports = await importedAmong(tx, numbers);
       for (const { number, lot: first } of rows) {
+        const imported = imports.get(number);
+        if (imported) {
+          found.set(number, imported);
+          continue;
+        }
         const one = await lot(tx, first).catch((cause: unknown) => {
           if (cause instanceof OtherLeaves) return cause;
           throw cause;

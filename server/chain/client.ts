@@ -41,8 +41,8 @@ export type ChainClient = {
   block(number: number): Promise<Block | undefined>;
   /** The headers of these blocks, in order; fewer when the node does not have them all. Asked in batches. */
   headers(from: number, to: number): Promise<Header[]>;
-  /** Logs of these addresses alone, in order. A topic proves nothing about who emitted it. */
-  logs(addresses: readonly string[], from: number, to: number): Promise<RawLog[]>;
+  /** Logs of these addresses alone, in order; with topics, those that have them (null: any). A topic proves nothing about who emitted it. */
+  logs(addresses: readonly string[], from: number, to: number, topics?: readonly (string | null)[]): Promise<RawLog[]>;
   /** The same logs of one block, taken from its transactions' receipts: another way to ask the same. */
   receiptLogs(addresses: readonly string[], block: number): Promise<RawLog[]>;
   receipts(hashes: readonly string[]): Promise<(Receipt | undefined)[]>;
@@ -156,8 +156,9 @@ export function createChainClient(url: string, chainId?: number, timeoutMs = 10_
       const found = await Promise.all(numbers.map((number) => send<RpcBlock | null>("eth_getBlockByNumber", [quantity(number), false])));
       return found.filter((one) => one !== null).map(headerOf);
     },
-    async logs(addresses, from, to) {
-      return inOrder(await send<RpcLog[]>("eth_getLogs", [{ address: addresses, fromBlock: quantity(from), toBlock: quantity(to) }]));
+    async logs(addresses, from, to, topics) {
+      const filter = { address: addresses, fromBlock: quantity(from), toBlock: quantity(to), ...(topics ? { topics } : {}) };
+      return inOrder(await send<RpcLog[]>("eth_getLogs", [filter]));
     },
     async receiptLogs(addresses, block) {
       const ours = new Set(addresses.map((address) => address.toLowerCase()));

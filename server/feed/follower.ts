@@ -48,6 +48,11 @@ export type Projection = {
    * their rows may be done in one statement for all of them.
    */
   on: Record<string, (tx: Tx, run: readonly Applied[]) => Promise<void>>;
+  /**
+   * What has come into the projections at a block by something else than an event: in a replay it comes at the same block again. `next`
+   * tells the first such block of a range, `put` does it anew behind the block's events.
+   */
+  besides?: { next(tx: Tx, from: number, to: number): Promise<number | undefined>; put(tx: Tx, block: number): Promise<void> };
 };
 
 /** For events that are taken one by one. */
@@ -166,12 +171,18 @@ export function createFollower(deps: Deps): Follower {
       return stay("forked", at, head, another ? "the node is of another chain" : "the chain has another block at the cursor: rebuild");
     }
     if (head === from) return stay("following", at, head);
-    const to = Math.min(head, from + PAGE);
+    const to = await besides(from + 1, Math.min(head, from + PAGE));
     const reached = await apply(at, from + 1, to);
     // another follower was first: look where the cursor is now
     if (reached === undefined) return true;
     current = { state: "following", block: reached, head };
     return reached < head;
+  }
+
+  /** The end of a page: not beyond a block at which something comes besides. */
+  async function besides(from: number, to: number): Promise<number> {
+    const blocks = await Promise.all(deps.projections.map((projection) => projection.besides?.next(sql, from, to)));
+    return Math.min(to, ...blocks.filter((block) => block !== undefined));
   }
 
   function stay(state: FollowerState["state"], at: Cursor, head: number, why?: string): false {
@@ -202,6 +213,7 @@ export function createFollower(deps: Deps): Follower {
       for (const run of runsOf(applied)) {
         for (const projection of deps.projections) await projection.on[run[0]?.name ?? ""]?.(tx, run);
       }
+      for (const projection of deps.projections) await projection.besides?.put(tx, last.number);
       const notices = await placedIn(tx, from, last.number);
       for (const [block, of] of Map.groupBy(notices, (notice) => Number(notice.block))) {
         const time = (headers[block - from] as Header).time;

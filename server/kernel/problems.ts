@@ -57,6 +57,7 @@ export const catalogue = {
   "claim-state": entry(409, "The claim's state does not allow this"),
   "transfer-state": entry(409, "The transfer's state does not allow this"),
   "already-taken-over": entry(409, "The invoice has been taken over already"),
+  "bundle-invalid": entry(422, "The bundle does not prove the invoice"),
   "grant-exists": entry(409, "The account may read the invoice already"),
   "grant-limit": entry(409, "The invoice has as many grants as it may", "later"),
   "encryption-key-missing": entry(409, "The party has registered no encryption key of its own", "later"),

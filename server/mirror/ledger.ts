@@ -3,7 +3,7 @@
  * the stored leaves.
  *
  * Invariant: an invoice gets a row only from a lot whose root is the root of the leaves stored here, so a row says "sealed with
- * the content that was accepted"; or, issued elsewhere, from its first admission, by whichever employer and through whichever
+ * the content that was accepted" (of an imported one its path leads to the root); or, issued elsewhere, from its first admission, by whichever employer and through whichever
  * gateway: then the row says nothing but what the chain's record says.
  */
 import { isExternal } from "../chain/contracts.ts";
@@ -105,8 +105,11 @@ export const ledgerMirror: Projection = {
           ${lots.map((lot) => lot.count)}::int[], ${lots.map((lot) => lot.time)}::bigint[], ${lots.map((lot) => lot.root)}::text[],
           ${lots.map((lot) => lot.block)}::bigint[])`;
       const leaves = await leavesOfRuns(tx, lots);
-      // of another gateway's lot the documents are not here
+      // of another gateway's lot the documents are not here, or came later
+      const imports = await tx<{ lot: string }[]>`select distinct lot from imported where lot = any(${lots.map((lot) => lot.first)}::numeric[])`;
+      const brought = new Set(imports.map((one) => one.lot));
       const ours = lots.filter((lot) => {
+        if (brought.has(lot.first)) return false;
         const stored = leaves.get(lot.first) ?? [];
         return stored.length === lot.count && lotTree(stored.map(leafHash)).root === lot.root;
       });
@@ -129,5 +132,17 @@ export const ledgerMirror: Projection = {
     Reversed: change({ state: "reversed" }),
     Adjusted: adjusted,
     Entered: entered,
+  },
+  // an imported invoice is here from the block on that the chain was asked up to, in the state that it had there
+  besides: {
+    async next(tx, from, to) {
+      const [row] = await tx<{ block: bigint | null }[]>`select min(block) as block from imported where block >= ${from} and block <= ${to}`;
+      return row?.block == null ? undefined : Number(row.block);
+    },
+    async put(tx, block) {
+      await tx`
+        insert into invoice_states select (jsonb_populate_record(null::invoice_states, m.state)).* from imported m where m.block = ${block} and m.state is not null
+        on conflict (number) do nothing`;
+    },
   },
 };

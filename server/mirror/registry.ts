@@ -36,8 +36,8 @@ export const registryMirror: Projection = {
   on: {
     TaxpayerEnrolled: each(async (tx, { args }) => {
       await tx`
-        insert into taxpayers (index, account, capabilities, standing)
-        values (${args["index"] as number}, ${args["account"] as string}, ${args["capabilities"] as number}, 'active')`;
+        insert into taxpayers (index, account, capabilities, standing, identity)
+        values (${args["index"] as number}, ${args["account"] as string}, ${args["capabilities"] as number}, 'active', ${args["identity"] as string})`;
     }),
     StandingChanged: each(async (tx, { args }) => {
       await tx`update taxpayers set standing = ${standings[args["standing"] as number] as string} where index = ${args["index"] as number}`;

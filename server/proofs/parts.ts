@@ -93,10 +93,23 @@ export function documentOfParts(parts: Parts): unknown {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
 }
 
-const saltsOf = (seed: Uint8Array): Buffer =>
-  createHash("shake256", { outputLength: SALT_BYTES * partNames.length })
-    .update(seed)
-    .digest();
+const hex = (bytes: Uint8Array): string => `0x${Buffer.from(bytes).toString("hex")}`;
+const bytes = (text: string): Buffer => Buffer.from(text.slice(2), "hex");
+
+const ALL_SALTS = SALT_BYTES * partNames.length;
+/** Of an imported document the salts themselves are known, and not what they follow from. */
+const saltsOf = (seed: Uint8Array): Uint8Array =>
+  seed.length === ALL_SALTS ? seed : createHash("shake256", { outputLength: ALL_SALTS }).update(seed).digest();
+
+/** The salts of a whole disclosure, in place of the bytes that they follow from. Throws when a part is not shown. */
+export const saltsShown = ({ parts }: Disclosure): Buffer =>
+  Buffer.concat(
+    partNames.map((name) => {
+      const part = parts[name];
+      if (part === undefined) throw new RangeError(`${name} is not shown`);
+      return bytes(part.salt);
+    }),
+  );
 
 function digestOf(index: number, salt: Uint8Array, value: unknown): Uint8Array {
   const text = value === undefined ? "" : canonicalJson(value);
@@ -120,11 +133,8 @@ function contentOf(digests: readonly Uint8Array[]): string {
   return keccak(input);
 }
 
-/** The content hash that a leaf commits to. `seed`: the invoice's 32 random bytes. */
+/** The content hash that a leaf commits to. `seed`: the invoice's 32 random bytes, or its salts. */
 export const contentHash = (seed: Uint8Array, document: InvoiceDocument): string => contentOf(digestsOf(seed, partsOf(document)));
-
-const hex = (bytes: Uint8Array): string => `0x${Buffer.from(bytes).toString("hex")}`;
-const bytes = (text: string): Buffer => Buffer.from(text.slice(2), "hex");
 
 /** Shows these parts of a document, or all of them. */
 export function disclose(seed: Uint8Array, document: InvoiceDocument, names: readonly PartName[] = partNames): Disclosure {

@@ -187,7 +187,11 @@ describe("the feed over HTTP", () => {
     // every type is seen by somebody here, or it would be untested; the auditor's alarms by the bureau alone
     const { bureau: owner } = await sandbox();
     await (await database()).begin((tx) =>
-      notify(tx, [{ type: "audit.alarm", accounts: [owner.account], data: { kind: "documents-missing", issuer: shop.index, subject: "1" } }]),
+      notify(tx, [
+        { type: "audit.alarm", accounts: [owner.account], data: { kind: "documents-missing", issuer: shop.index, subject: "1" } },
+        // at a gateway alone there is none to bring anything
+        { type: "invoice.imported", number: "26442000000000009999", accounts: [shop.account], data: { lot: "26442000000000009999", state: "issued" } },
+      ]),
     );
     await until("it is told", async () => (await all(bureau, start)).some((one) => one.type === "audit.alarm" && one.tx === undefined));
     expect((await all(shop.token, start)).map((one) => one.type)).not.includes("audit.alarm");

@@ -168,7 +168,9 @@ function serverFiles(): Files {
   return new Map(names.map((name) => [`server/${name.replaceAll("\\", "/")}`, readFileSync(new URL(`server/${name}`, root), "utf8")]));
 }
 
-describe("the floors of the server", () => {
+describe("the floors of the server", function () {
+  // it reads and takes apart every file: slow where others are at work
+  this.timeout(60_000);
   const files = serverFiles();
 
   it("every import goes down, stays in its folder, or is one of the stated exceptions", () => {

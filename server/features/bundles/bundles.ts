@@ -20,11 +20,13 @@ export type Bundles = ReturnType<typeof createBundles>;
 export function createBundles({ contracts, evidence, taxpayers, documents }: Deps) {
   const { network, chainId, registry, ledger } = contracts.deployment;
 
-  /** The issuer's signature over the lot. */
+  /** The issuer's signature over the lot: as it was sealed here, or as a bundle has brought it. */
   async function sealOf(tx: Tx, first: string): Promise<{ segment: string; r: string; vs: string } | undefined> {
     const [row] = await tx<{ segment: string; seal: { r: string; vs: string } | null }[]>`
       select l.segment, o.signatures->(o.signers[1]) as seal from sealings l join operations o on o.id = l.operation where l.first = ${first}`;
-    return row?.seal ? { segment: row.segment, ...row.seal } : undefined;
+    if (row?.seal) return { segment: row.segment, ...row.seal };
+    const [imported] = await tx<{ seal: { segment: string; r: string; vs: string } }[]>`select seal from imported where lot = ${first} limit 1`;
+    return imported?.seal;
   }
 
   return {

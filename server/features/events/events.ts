@@ -18,6 +18,7 @@ import type { Sessions } from "../../keys/sessions.ts";
 /** Types of events, and the roles whose keys see them among the rows that are their party's to see. */
 export const eventTypes: Readonly<Record<string, readonly Role[]>> = {
   "invoice.issued": roles,
+  "invoice.imported": ["bureau", "employer", "holder"],
   "invoice.transferred": ["bureau", "holder"],
   "invoice.reimbursed": ["bureau", "employer", "holder"],
   "invoice.reversed": roles,

@@ -4,6 +4,7 @@ import type { Tx } from "../../db/db.ts";
 import { type Answer, type Route, routeFor } from "../../kernel/api.ts";
 import { formatMoney, parseMoney } from "../../kernel/money.ts";
 import { accountSchema, operationRefSchema } from "../../kernel/shapes.ts";
+import { identitySchema } from "../../proofs/bundle.ts";
 import { accepted, settle } from "../operations/operations.ts";
 import { periodOf, seriesOf, type Taxpayer, type Taxpayers } from "./taxpayers.ts";
 
@@ -126,6 +127,21 @@ export function taxpayerRoutes(taxpayers: Taxpayers): Route<Tx>[] {
       answers: { 200: { description: "The taxpayer", schema: taxpayerSchema } },
       problems: ["not-found"],
       run: async ({ sql, caller, params }) => ({ status: 200, body: view(await taxpayers.visible(sql, caller, params.taxId)) }),
+    }),
+    route({
+      method: "get",
+      path: "/v1/taxpayers/{taxId}/identity",
+      summary: "Who a taxpayer is, as another gateway takes it over",
+      description: "Tax id, name, and the salt that opens the registry's commitment to them: it proves itself to whoever follows the chain.",
+      tag,
+      roles: ["bureau", "issuer", "employer"],
+      params: taxIdParam,
+      answers: { 200: { description: "The identity", schema: identitySchema } },
+      problems: ["not-found"],
+      async run({ sql, caller, params }) {
+        const taxpayer = await taxpayers.visible(sql, caller, params.taxId);
+        return { status: 200, body: (await taxpayers.identities(sql, [taxpayer.index]))[0] };
+      },
     }),
     route({
       method: "patch",

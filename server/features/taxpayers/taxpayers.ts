@@ -149,6 +149,21 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
     });
   }
 
+  /**
+   * Takes over who a taxpayer is, when that is what the registry was told at its enrolment: of a party that a bureau has enrolled through
+   * another gateway. Returns whether it is known here now. `currency`: what it accounts in, which the registry does not say.
+   */
+  async function adopt(tx: Tx, { index, account, taxId, name, salt }: KnownIdentity, currency: string): Promise<boolean> {
+    const [row] = await tx<{ identity: string | null; account: string }[]>`select account, identity from taxpayers where index = ${index}`;
+    if (!row || row.account !== checksummed(account) || row.identity !== identityCommitment({ salt, taxId, name })) return false;
+    const identity: Identity = { name, taxId, region: regionOf(taxId), currency, salt };
+    await tx`
+      insert into parties (account, kind, tax_id_blind, sealed, created_by)
+      values (${row.account}, 'taxpayer', ${blind(taxId)}, ${vault.seal("parties", row.account, JSON.stringify(identity))}, ${row.account}) on conflict do nothing`;
+    const [known] = await tx`select 1 from parties where account = ${row.account} and kind = 'taxpayer'`;
+    return known !== undefined;
+  }
+
   /** The taxpayer that the caller may see: the bureau sees all, a taxpayer itself. */
   async function visible(tx: Tx, caller: Caller, taxId: string): Promise<Taxpayer> {
     const found = await byTaxId(tx, taxId);
@@ -227,6 +242,7 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
     byAccount,
     among,
     identities,
+    adopt,
     visible,
     quotaOf,
     usedIn,

@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { Wallet } from "ethers";
 import { migrate, openDb } from "../../../server/db/db.ts";
+import { createTaxpayers } from "../../../server/features/taxpayers/taxpayers.ts";
 import { startGateway } from "../../../server/gateway.ts";
 import type { Role } from "../../../server/kernel/api.ts";
 import { readConfig } from "../../../server/kernel/config.ts";
@@ -12,6 +13,7 @@ import { createApiKey } from "../../../server/keys/api-keys.ts";
 import { createKeystore } from "../../../server/keys/keystore.ts";
 import { openVault } from "../../../server/keys/vault.ts";
 import { call, closeAtEnd, freshTaxId, must, sandbox, type TestParty } from "../network.ts";
+import { until } from "../observe.ts";
 
 export type SecondGateway = Awaited<ReturnType<typeof openSecondGateway>>;
 
@@ -37,6 +39,7 @@ export async function openSecondGateway(settings: Record<string, string> = {}) {
   });
   const vault = await openVault(sql, config.MASTER_KEY);
   const keys = createKeystore({ sql, vault });
+  const taxpayers = createTaxpayers({ vault, keys, drawStep: 1n });
   const gateway = await startGateway(config, place.deployment);
   closeAtEnd(async () => {
     await gateway.stop();
@@ -62,10 +65,9 @@ export async function openSecondGateway(settings: Record<string, string> = {}) {
         await must(call("POST", `/v1/taxpayers/${taxId}/segments`, { length: 10_000 }));
       }
       await sql.begin((tx) => keys.take(tx, wallet.privateKey));
-      const identity = { name: called, taxId, region: "44", currency: "CNY", salt: randomBytes(32).toString("hex") };
-      await sql`
-        insert into parties (account, kind, tax_id_blind, sealed, created_by)
-        values (${made.account}, 'taxpayer', ${vault.blind("tax-id", taxId)}, ${vault.seal("parties", made.account, JSON.stringify(identity))}, ${made.account})`;
+      const identity = await must(call("GET", `/v1/taxpayers/${taxId}/identity`));
+      // it follows the chain by itself
+      await until(`${called} is enrolled there`, () => sql.begin((tx) => taxpayers.adopt(tx, identity, "CNY")));
       const roles: Role[] = [...capabilities, "holder"];
       const token = await createApiKey(sql, { account: made.account, roles, createdBy: made.account });
       return { taxId, account: made.account, index: made.index, token, name: called, elsewhere };
