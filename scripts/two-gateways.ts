@@ -50,7 +50,12 @@ async function main(): Promise<void> {
   say("first", `gateway ${first.url}, with the bureau`);
   const postgres = await startPostgres();
   undo.push(() => postgres.close());
-  const settings = { RPC_URL: first.rpcUrl, DATABASE_URL: postgres.url, MASTER_KEY: randomBytes(32).toString("hex"), DEPLOYMENT: join(folder, "deployment.json") };
+  const settings = {
+    RPC_URL: first.rpcUrl,
+    DATABASE_URL: postgres.url,
+    MASTER_KEY: randomBytes(32).toString("hex"),
+    DEPLOYMENT: join(folder, "deployment.json"),
+  };
   const sql = openDb(postgres.url, { connections: 2 });
   await migrate(sql);
   await sql.end({ timeout: 2 });
@@ -68,7 +73,10 @@ async function main(): Promise<void> {
   // ── who is who ──────────────────────────────────────────────────────────────────────────────────────────────────────
   const shopId = "91440300MA5NPAK378";
   const firmId = "91440300MAJU6XYHXC";
-  const shop = await expectSuccess(here("POST", "/v1/taxpayers", { body: { name: "深圳市福田区小站茶餐厅", taxId: shopId, capabilities: ["issuer"] }, token: bureau }), "enrol");
+  const shop = await expectSuccess(
+    here("POST", "/v1/taxpayers", { body: { name: "深圳市福田区小站茶餐厅", taxId: shopId, capabilities: ["issuer"] }, token: bureau }),
+    "enrol",
+  );
   const period = new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 7);
   await expectSuccess(here("PUT", `/v1/taxpayers/${shopId}/quota`, { body: { period, granted: "500000.00" }, token: bureau }), "quota");
   await expectSuccess(here("POST", `/v1/taxpayers/${shopId}/segments`, { body: { length: 1_000 }, token: bureau }), "numbers");
