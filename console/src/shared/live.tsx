@@ -16,6 +16,7 @@ export type EventType = Event["type"];
 /** Every type, by the API's own list: one that is missing here does not compile. */
 const types: Record<EventType, true> = {
   "invoice.issued": true,
+  "invoice.imported": true,
   "invoice.transferred": true,
   "invoice.reimbursed": true,
   "invoice.reversed": true,

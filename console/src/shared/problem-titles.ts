@@ -98,6 +98,7 @@ export const problemTitles: Readonly<Record<Problem["code"], string>> = {
 
   "grant-exists": "该账户已可查看这张发票",
   "grant-limit": "这张发票的授权数量已达上限",
+  "bundle-invalid": "票据包不能证明该发票",
   "encryption-key-missing": "该方未登记自己的加密密钥",
   "not-external": "这不是外部票的号码",
   "not-employer-of": "这张发票不属于该报销单位",
