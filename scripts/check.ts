@@ -7,7 +7,7 @@ const steps = [
   { name: "types of its tests", command: "tsc", args: ["-p", "test/e2e"] },
   { name: "lint and formatting", command: "biome", args: ["check", "--error-on-warnings"] },
   { name: "Solidity lint", command: "solhint", args: ["--max-warnings", "0", "contracts/**/*.sol"] },
-  { name: "floors", command: "mocha", args: ["--no-config", "test/server/architecture.ts"] },
+  { name: "floors", command: "mocha", args: ["--no-config", "--timeout", "60000", "test/server/architecture.ts"] },
   { name: "docs", command: "node", args: ["scripts/docs.ts", "--check"] },
   { name: "the console's API", command: "node", args: ["scripts/console-api.ts", "--check"] },
 ];

@@ -206,7 +206,14 @@ export async function layOut(given: InvoiceDocument, numbers: Numbers): Promise<
 
   const frame = { words, party };
   for (const height of heights) {
-    const pages = paginate(height, { blocks, brief, remark, wordsHeight: Math.max(form.wordsRow, heightOf(words) + 8), partyHeight: party.height, taxed });
+    const pages = await paginate(height, pace, {
+      blocks,
+      brief,
+      remark,
+      wordsHeight: Math.max(form.wordsRow, heightOf(words) + 8),
+      partyHeight: party.height,
+      taxed,
+    });
     if (pages.length <= mostHalves || height === heights[1]) return { document, layout: { width, height, pages, ...frame } };
   }
   throw new TypeError("there is a last height");
@@ -214,7 +221,7 @@ export async function layOut(given: InvoiceDocument, numbers: Numbers): Promise<
 
 type Content = { blocks: Block[]; brief: Strip[]; remark: Strip[]; wordsHeight: number; partyHeight: number; taxed: boolean };
 
-function paginate(height: number, { blocks, brief, remark, wordsHeight, partyHeight, taxed }: Content): Page[] {
+async function paginate(height: number, pace: () => Promise<void>, { blocks, brief, remark, wordsHeight, partyHeight, taxed }: Content): Promise<Page[]> {
   const spaceOf = (first: boolean) => height - form.foot - form.columns - (first ? form.firstTop + partyHeight : form.nextTop + heightOf(brief) + 6);
   const pages: (Page & { blocks: Block[] })[] = [];
   let free = 0;
@@ -234,6 +241,7 @@ function paginate(height: number, { blocks, brief, remark, wordsHeight, partyHei
       last().rows.push(strip);
       free -= strip.height;
     }
+    await pace();
   }
   // behind the last row: sums in place of its 小计, the amount in words, and the remark
   const tail = wordsHeight + form.remarkLeast;
@@ -262,9 +270,8 @@ function paginate(height: number, { blocks, brief, remark, wordsHeight, partyHei
     open();
     free += form.sum + form.columns;
   }
-  return pages.map(({ blocks: own, ...page }, at) =>
-    page.totals || at > pages.findIndex((each) => each.totals) ? page : { ...page, subtotal: total(own, taxed) },
-  );
+  const end = pages.findIndex((page) => page.totals);
+  return pages.map(({ blocks: own, ...page }, at) => (at < end ? { ...page, subtotal: total(own, taxed) } : page));
 }
 
 /** The invoice's own sums, in the table's columns. */
