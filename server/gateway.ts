@@ -239,7 +239,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
 
     const bundles = createBundles({ contracts, evidence, taxpayers, documents });
     const pickups = createPickups({ invoices, taxpayers, keys });
-    const claims = createClaims({ vault, taxpayers, invoices, redLetters });
+    const claims = createClaims({ vault, taxpayers, invoices });
     const external = createExternal({ vault, taxpayers, invoices, claims });
     // where it listens is known when it does, and nobody asks before
     let listening = "";

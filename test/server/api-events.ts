@@ -132,7 +132,7 @@ describe("the feed over HTTP", () => {
     const claimed = (id: string | undefined, employer: TestParty) => ({ claim: id, ref: ref(id), employer: employer.index });
     const lot = (number: string | undefined) => ({ lot: number });
     const transfer = { from: ann.account, to: bob.account };
-    const refOf = (number: string | undefined) => events.find((one) => one.number === number && one.data.redLetter !== undefined)?.data.ref as string;
+    const refOf = (number: string | undefined) => events.find((one) => one.number === number && one.type === "invoice.reversed")?.data.ref as string;
     const elsewhere = externalHex(n["elsewhere"] ?? "0");
     const admitted = { ref: events.find((one) => one.external === elsewhere)?.data.ref as string, employer: firm.index };
     const entered = { mark: "02", act: events.find((one) => one.type === "invoice.entered")?.data.act as string, employer: firm.index };
@@ -153,6 +153,8 @@ describe("the feed over HTTP", () => {
       ["invoice.issued", n["two"], [shop, till, cashier, firm], lot(n["two"])],
       ["invoice.issued", n["red"], [shop, till, cashier, firm], lot(n["red"])],
       ["invoice.reversed", n["two"], [shop, till, cashier, firm], { redLetter: n["sheet"], ref: refOf(n["two"]) }],
+      ["red-letter.changed", n["two"], [shop, till, cashier, firm], { redLetter: n["sheet"], status: "01" }],
+      ["red-letter.issued", n["two"], [shop, till, cashier, firm], { redLetter: n["sheet"], issued: n["red"] }],
       ["invoice.issued", n["three"], [shop, till, cashier, ann], lot(n["three"])],
       ["invoice.adjusted", n["three"], [shop, till, cashier, ann], { ref: n["adjustment"] }],
       ["claim.created", n["three"], [ann, shop, cashier], claimed(c["withdrawn"], shop)],

@@ -245,6 +245,52 @@ describe("red letters over HTTP", () => {
       expect((await must(decide(id, "consent", firm))).status).equals("04");
     });
 
+    it("is no affair any more of an employer that has rejected the claim; the issuer withdraws it, and goes on alone", async () => {
+      const number = await issued(shop, { name: "个人" }, { holder: firm.account });
+      const claim = await must(post("/v1/claims", firm, { employer: firm.taxId, invoices: [number] }));
+      const { id } = await must(redLetter(number, shop, whole));
+      expect((await sheet(id, { token: firm.token })).status).equals("02");
+      await must(post(`/v1/claims/${claim.id}/reject`, firm, { reason: "私人消费" }));
+      refused(await decide(id, "consent", firm), "forbidden");
+      expect((await get("/v1/red-letters?as=employer", firm)).items.map((one: Loose) => one.id)).not.includes(id);
+      const again = await must(post("/v1/claims", firm, { employer: rival.taxId, invoices: [number] }));
+      refused(await decide(id, "consent", rival), "not-found");
+      await must(post(`/v1/claims/${again.id}/reject`, rival, { reason: "不是本公司" }));
+      refused(await redLetter(number, shop, whole), "red-letter-open");
+      expect((await must(decide(id, "withdraw", shop))).status).equals("08");
+      expect((await redLetter(number, shop, whole)).body.status).equals("01");
+    });
+
+    it("is told in the feed to both sides, each status that it comes to", async () => {
+      const { id } = await waiting("02");
+      const done = await must(decide(id, "consent", firm));
+      for (const by of [shop, firm]) {
+        const told = await until("the feed has told all", async () => {
+          const { items } = await get("/v1/events?types=red-letter.changed,red-letter.issued&limit=100", by);
+          const own = items.filter((one: Loose) => one.data.redLetter === id).map((one: Loose) => [one.type, one.data.status ?? one.data.issued]);
+          return own.length === 3 && own;
+        });
+        expect(told).deep.equals([
+          ["red-letter.changed", "02"],
+          ["red-letter.changed", "04"],
+          ["red-letter.issued", done.number],
+        ]);
+      }
+      expect((await get("/v1/events?types=red-letter.changed&limit=100", rival)).items).deep.equals([]);
+    });
+
+    it("is not opened by an issuer that is suspended", async () => {
+      const seller = await taxpayer("停业红字", ["issuer"]);
+      const number = await issued(seller, firm);
+      await must(call("PATCH", `/v1/taxpayers/${seller.taxId}`, { standing: "suspended" }));
+      refused(await redLetter(number, seller, whole), "issuer-not-active");
+      // asked for by the employer it waits, and the issuer's word is not enough
+      const { id } = await must(redLetter(number, firm, whole));
+      refused(await decide(id, "consent", seller), "issuer-not-active");
+      await must(call("PATCH", `/v1/taxpayers/${seller.taxId}`, { standing: "active" }));
+      expect((await must(decide(id, "consent", seller))).status).equals("04");
+    });
+
     it("is opened once for an Idempotency-Key, however often it is sent; and consent is given once", async () => {
       const number = await titled("claimed");
       const key = randomUUID();
@@ -437,6 +483,7 @@ describe("red letters over HTTP", () => {
         const shown = await get(`/v1/red-letters/${id}`, seller);
         return shown.number && shown;
       });
+      await Promise.all([done.number, done.replacement].map((one) => untilStatus(one, "issued")));
       expect((await get(`/v1/invoices/${done.replacement}`, seller)).replaces).equals(number);
       expect((await quota(seller)).used).equals("424.00");
     });

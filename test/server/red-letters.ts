@@ -136,6 +136,18 @@ describe("red letters", () => {
     expect(await stateOf(number)).deep.equals({ state: "issued", version: 1 });
   });
 
+  it("while its act has not gone out it is withdrawn, and the act with it", async () => {
+    const [number] = (await sealed(bench, main, issuer, { buyer: employer })) as [string];
+    await main.stop("dispatcher");
+    const { id, operation } = await opened(issuer, number);
+    await bench.sql.begin((tx) => main.redLetters.withdraw(tx, issuer.caller, id));
+    expect([(await sheet(id)).status, (await bench.operation(operation as string)).status]).deep.equals(["08", "failed"]);
+    main.start();
+    const next = await opened(issuer, number, { gross: "50.00" });
+    await redLetterOf(bench, main, next.id);
+    expect(await stateOf(number)).deep.equals({ state: "issued", version: 1 });
+  });
+
   it("a process that dies between the act and the red letter leaves it to the next; of two at work one issues it", async () => {
     const [number] = (await sealed(bench, main, issuer, { buyer: employer })) as [string];
     await main.stop();

@@ -24,7 +24,6 @@ import { Problem } from "../../kernel/problems.ts";
 import { normaliseTaxId } from "../../kernel/tax-id.ts";
 import type { Vault } from "../../keys/vault.ts";
 import type { InvoiceRow, InvoiceStatus, Invoices } from "../invoices/invoices.ts";
-import type { RedLetters } from "../red-letters/red-letters.ts";
 import type { Taxpayers } from "../taxpayers/taxpayers.ts";
 
 export type ClaimStatus = "submitted" | "refused" | "claimed" | "reimbursed" | "rejected" | "withdrawn" | "reversed";
@@ -44,9 +43,9 @@ export type Claim = {
 type Words = { note?: string | undefined; reason?: string | undefined; originals?: Record<string, string> };
 export type Claims = ReturnType<typeof createClaims>;
 
-type Deps = { vault: Vault; taxpayers: Taxpayers; invoices: Invoices; redLetters: RedLetters };
+type Deps = { vault: Vault; taxpayers: Taxpayers; invoices: Invoices };
 
-export function createClaims({ vault, taxpayers, invoices, redLetters }: Deps) {
+export function createClaims({ vault, taxpayers, invoices }: Deps) {
   const select = (tx: Tx) =>
     tx`select c.id, c.ref, c.holder, c.employer, c.sealed, c.operation, c.created_at, s.state from claims c left join claim_states s on s.ref = c.ref`;
 
@@ -69,7 +68,7 @@ export function createClaims({ vault, taxpayers, invoices, redLetters }: Deps) {
     const items = await tx<{ number: string; status: InvoiceStatus }[]>`
       select c.number, coalesce(s.state, 'accepted') as status from claim_invoices c left join invoice_states s on s.number = c.number
       where c.claim = ${row.id} order by c.number`;
-    const left = await redLetters.leftOfNumbers(
+    const left = await invoices.leftOfNumbers(
       tx,
       items.map((item) => item.number),
     );
@@ -85,7 +84,8 @@ export function createClaims({ vault, taxpayers, invoices, redLetters }: Deps) {
       ...(reason === undefined || status !== "rejected" ? {} : { reason }),
       createdAt: row.created_at,
       invoices: items.map((item) => {
-        if (!isExternal(item.number)) return { ...item, ...left.get(item.number) };
+        const rest = left.get(item.number);
+        if (!isExternal(item.number)) return { ...item, ...(rest ? { left: rest } : {}) };
         const id = externalHex(item.number);
         return { number: originals?.[id] ?? id, status: item.status, id };
       }),

@@ -23,6 +23,8 @@ export const eventTypes: Readonly<Record<string, readonly Role[]>> = {
   "invoice.reimbursed": ["bureau", "employer", "holder"],
   "invoice.reversed": roles,
   "invoice.adjusted": roles,
+  "red-letter.changed": ["bureau", "issuer", "employer"],
+  "red-letter.issued": ["bureau", "issuer", "employer"],
   "invoice.entered": ["bureau", "employer"],
   "claim.created": ["bureau", "employer", "holder"],
   "claim.rejected": ["bureau", "employer", "holder"],

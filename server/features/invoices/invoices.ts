@@ -1,6 +1,7 @@
 import { isExternal } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
 import type { InvoiceDocument } from "../../formats/document.ts";
+import { type Amounts, leftOf } from "../../formats/red-letter.ts";
 import type { Caller, Role } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
 import type { Vault } from "../../keys/vault.ts";
@@ -53,6 +54,31 @@ export function createInvoices(deps: Deps) {
 
   async function find(tx: Tx, number: string): Promise<InvoiceRow | undefined> {
     return (await tx<InvoiceRow[]>`${select(tx)} where i.number = ${number}`)[0];
+  }
+
+  /** The red letters that these invoices have, in the order of their numbers. */
+  async function redLettersOf(tx: Tx, numbers: readonly string[]): Promise<{ reverses: string; number: string; document: InvoiceDocument }[]> {
+    const rows = await tx<{ reverses: string; number: string; document: Buffer }[]>`
+      select reverses, number, document from invoices where reverses = any(${[...numbers]}::numeric[]) order by number`;
+    return rows.map((row) => ({ ...row, document: documentOf(row) }));
+  }
+
+  async function leftAmounts(tx: Tx, rows: readonly InvoiceRow[]): Promise<Map<string, Amounts>> {
+    const reds = Map.groupBy(
+      await redLettersOf(
+        tx,
+        rows.map((row) => row.number),
+      ),
+      (red) => red.reverses,
+    );
+    const left = new Map<string, Amounts>();
+    for (const row of rows) {
+      const own = reds.get(row.number)?.map((red) => red.document);
+      // of a reversed one nothing: its last red letter may be under way yet
+      if (row.status === "reversed") left.set(row.number, { net: 0n, tax: 0n, gross: 0n });
+      else if (own) left.set(row.number, leftOf(documentOf(row), own));
+    }
+    return left;
   }
 
   /** The pickup key's secret of an untitled invoice that was issued without a holder: follows from the number, so it is not stored. */
@@ -125,6 +151,17 @@ export function createInvoices(deps: Deps) {
           and ${filter.status === undefined ? tx`true` : tx`coalesce(s.state, 'accepted') = ${filter.status}`}
           and ${filter.after === undefined ? tx`true` : tx`i.number > ${filter.after}`}
         order by i.number limit ${filter.limit}`;
+    },
+
+    redLettersOf,
+
+    /** What red letters have left of these invoices, by number; nothing of those that have none. */
+    leftOf: leftAmounts,
+
+    /** The same of invoices that are known by their numbers alone. */
+    async leftOfNumbers(tx: Tx, numbers: readonly string[]): Promise<Map<string, Amounts>> {
+      const named = tx`i.number in (select r.reverses from invoices r where r.reverses = any(${[...numbers]}::numeric[]))`;
+      return leftAmounts(tx, await tx<InvoiceRow[]>`${select(tx)} where ${named}`);
     },
 
     /** Whether a caller sees an invoice's mark of book entry: its employer does, and the bureau. */

@@ -28,8 +28,9 @@
 import { randomBytes } from "node:crypto";
 import { busy, cancel, enqueue, find as findOperation, type Operation } from "../../acts/operations.ts";
 import type { Tx } from "../../db/db.ts";
+import { notify } from "../../feed/notices.ts";
 import { canonicalJson, type InvoiceDocument } from "../../formats/document.ts";
-import { type Amounts, amountsOf, checkWithin, type Left, leftOf, nothingLeft, redLetterOf, type Wish } from "../../formats/red-letter.ts";
+import { amountsOf, checkWithin, type Left, leftOf, nothingLeft, redLetterOf, type Wish } from "../../formats/red-letter.ts";
 import type { Caller, Role } from "../../kernel/api.ts";
 import { type Code, Problem } from "../../kernel/problems.ts";
 import type { Vault } from "../../keys/vault.ts";
@@ -95,6 +96,9 @@ export function createRedLetters({ vault, taxpayers, invoices }: { vault: Vault;
     from red_letters r`;
   const open = (tx: Tx) => tx`number is null and status in ('01', '02', '03', '04')`;
 
+  /** The employer is the invoice's still. */
+  const theirs = (tx: Tx) => tx`exists (select 1 from invoice_states s where s.number = r.invoice and s.employer = r.employer)`;
+
   const sealWords = (id: string, words: Words) => vault.seal("documents", `red-letter/${id}`, canonicalJson(words));
   function sheetOf({ sealed, ...row }: Row): Sheet {
     return { ...row, ...(JSON.parse(vault.open("documents", `red-letter/${row.id}`, sealed).toString()) as Words) };
@@ -105,49 +109,6 @@ export function createRedLetters({ vault, taxpayers, invoices }: { vault: Vault;
     return row && sheetOf(row);
   }
 
-  // ── what is left ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** The red letters that an invoice has, in their order. */
-  async function redsOf(tx: Tx, numbers: readonly string[]): Promise<Map<string, { number: string; document: InvoiceDocument }[]>> {
-    const rows = await tx<{ reverses: string; number: string; document: Buffer }[]>`
-      select reverses, number, document from invoices where reverses = any(${[...numbers]}::numeric[]) order by number`;
-    const opened = rows.map((row) => ({ reverses: row.reverses, number: row.number, document: invoices.documentOf(row) }));
-    return Map.groupBy(opened, (row) => row.reverses);
-  }
-
-  /** What red letters have left of these invoices; nothing of those that have none. */
-  async function leftAmounts(tx: Tx, rows: readonly InvoiceRow[]): Promise<Map<string, Amounts>> {
-    const reds = await redsOf(
-      tx,
-      rows.map((row) => row.number),
-    );
-    return new Map(
-      rows.flatMap((row): [string, Amounts][] => {
-        // its red letter may be under way yet
-        if (row.status === "reversed") return [[row.number, { net: 0n, tax: 0n, gross: 0n }]];
-        const own = reds.get(row.number);
-        return own
-          ? [
-              [
-                row.number,
-                leftOf(
-                  invoices.documentOf(row),
-                  own.map((one) => one.document),
-                ),
-              ],
-            ]
-          : [];
-      }),
-    );
-  }
-
-  /** The same by number: `left` of those that have red letters. */
-  async function leftOfNumbers(tx: Tx, numbers: readonly string[]): Promise<Map<string, { left: Amounts }>> {
-    const some = await tx<{ reverses: string }[]>`select distinct reverses from invoices where reverses = any(${[...numbers]}::numeric[])`;
-    const rows = await Promise.all(some.map(({ reverses }) => original(tx, reverses)));
-    return new Map([...(await leftAmounts(tx, rows))].map(([number, left]) => [number, { left }]));
-  }
-
   // ── who ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Of an invoice or a sheet, the sides that the caller may speak for. */
@@ -156,13 +117,15 @@ export function createRedLetters({ vault, taxpayers, invoices }: { vault: Vault;
     return (["issuer", "employer"] as const).filter((side) => caller.roles.includes(side) && self !== undefined && self.index === of[side]);
   }
 
-  /** The sheet, if the caller is a side of it, the invoice's holder, or the bureau. */
+  /** The sheet, if the caller is a side of it, the invoice's holder, or the bureau. Who is not the invoice's employer any more is no side of it. */
   async function visible(tx: Tx, caller: Caller, id: string): Promise<{ sheet: Sheet; sides: Side[] }> {
     const sheet = await find(tx, id);
-    const sides = sheet ? await sidesOf(tx, caller, sheet) : [];
-    const may = (role: Role) => caller.roles.includes(role);
-    const held = sheet && may("holder") && sides.length === 0 && (await invoices.find(tx, sheet.invoice))?.holder === caller.account;
-    if (sheet && (sides.length > 0 || held || may("bureau"))) return { sheet, sides };
+    const row = sheet && (await original(tx, sheet.invoice));
+    if (sheet && row) {
+      const sides = await sidesOf(tx, caller, { issuer: sheet.issuer, employer: row.employer === sheet.employer ? row.employer : 0 });
+      const may = (role: Role) => caller.roles.includes(role);
+      if (sides.length > 0 || (may("holder") && row.holder === caller.account) || may("bureau")) return { sheet, sides };
+    }
     throw new Problem("not-found", "There is no red letter of this id that you are a party of");
   }
 
@@ -183,6 +146,22 @@ export function createRedLetters({ vault, taxpayers, invoices }: { vault: Vault;
     if (!wanted.some((side) => sides.includes(side))) throw new Problem("forbidden", `This is for the ${wanted.join(" or the ")} to say`);
   };
 
+  /** Tells both sides how the sheet stands. */
+  async function tell(tx: Tx, ids: readonly string[]): Promise<void> {
+    const rows = await tx<{ id: string; invoice: string; status: SheetStatus; number: string | null; accounts: string[] }[]>`
+      select r.id, r.invoice, r.status, r.number, array(select account from taxpayers t where t.index in (r.issuer, r.employer)) as accounts
+      from red_letters r where r.id = any(${[...ids]}::uuid[]) order by r.id`;
+    await notify(
+      tx,
+      rows.map(({ id, invoice, status, number, accounts }) => ({
+        type: number === null ? "red-letter.changed" : "red-letter.issued",
+        number: invoice,
+        accounts,
+        data: { redLetter: id, ...(number === null ? { status } : { issued: number }) },
+      })),
+    );
+  }
+
   // ── the act ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Claimed, reimbursed or entered in books: then its employer has a say. */
@@ -200,6 +179,7 @@ export function createRedLetters({ vault, taxpayers, invoices }: { vault: Vault;
     await tx`
       update red_letters set status = '02', employer = ${employer}, operation = null, confirm_by = now() + interval '72 hours', updated_at = now()
       where id = ${id}`;
+    await tell(tx, [id]);
   }
 
   /** Queues the act: a reversal when it takes back all that is left, else an adjustment; signed by both unless the issuer acts alone. */
@@ -214,7 +194,7 @@ export function createRedLetters({ vault, taxpayers, invoices }: { vault: Vault;
       throw refused("", "employer-changed", "The invoice has another employer by now: withdraw this red letter, and begin anew", {
         original: { number: row.number, state: row.status },
       });
-    const reds = (await redsOf(tx, [sheet.invoice])).get(sheet.invoice) ?? [];
+    const reds = await invoices.redLettersOf(tx, [sheet.invoice]);
     const left = leftOf(invoices.documentOf(row), [...reds.map((one) => one.document), sheet.document]);
     const issuer = (await taxpayers.byIndex(tx, sheet.issuer)) as Taxpayer;
     const employer = status === "04" ? await taxpayers.byIndex(tx, sheet.employer) : undefined;
@@ -226,20 +206,24 @@ export function createRedLetters({ vault, taxpayers, invoices }: { vault: Vault;
       signers: [issuer.account, ...(employer ? [employer.account] : [])],
     });
     await tx`update red_letters set status = ${status}, operation = ${operation}, confirm_by = null, updated_at = now() where id = ${sheet.id}`;
+    if (sheet.status !== status) await tell(tx, [sheet.id]);
   }
 
   async function close(tx: Tx, id: string, status: SheetStatus): Promise<void> {
     await tx`update red_letters set status = ${status}, confirm_by = null, updated_at = now() where id = ${id}`;
     await tx`delete from red_letter_sources where red_letter = ${id}`;
+    await tell(tx, [id]);
   }
 
   /** Ends the sheets whose time is over: of one invoice, or all. */
-  async function expire(tx: Tx, invoice?: string): Promise<number> {
+  async function expire(tx: Tx, invoice?: string): Promise<void> {
     const rows = await tx<{ id: string }[]>`
       update red_letters set status = '07', confirm_by = null, updated_at = now()
       where confirm_by <= now() and ${invoice === undefined ? tx`true` : tx`invoice = ${invoice}`} returning id`;
-    if (rows.length > 0) await tx`delete from red_letter_sources where red_letter = any(${rows.map((row) => row.id)}::uuid[])`;
-    return rows.length;
+    if (rows.length === 0) return;
+    const ids = rows.map((row) => row.id);
+    await tx`delete from red_letter_sources where red_letter = any(${ids}::uuid[])`;
+    await tell(tx, ids);
   }
 
   /** The issuer's own ids that the sheet will need, kept for it. Requirement: the issuer's quota is held. */
@@ -259,13 +243,12 @@ export function createRedLetters({ vault, taxpayers, invoices }: { vault: Vault;
   const api = {
     find,
     visible,
-    leftOfNumbers,
 
     /** What the invoice itself tells of them: its red letters, what they leave, and what stands in whose place. */
     async told(tx: Tx, row: InvoiceRow) {
       const rows = await tx<Row[]>`${select(tx)} where r.invoice = ${row.number} and (${open(tx)} or number is not null) order by r.id`;
       const [before] = await tx<{ invoice: string }[]>`select invoice from red_letters where replacement = ${row.number}`;
-      const left = (await leftAmounts(tx, [row])).get(row.number) ?? amountsOf(invoices.documentOf(row));
+      const left = (await invoices.leftOf(tx, [row])).get(row.number) ?? amountsOf(invoices.documentOf(row));
       return {
         sheets: rows.map(({ id, status, number }) => ({ id, status, number })),
         left,
@@ -300,7 +283,7 @@ export function createRedLetters({ vault, taxpayers, invoices }: { vault: Vault;
       if (await busy(tx, [number])) throw new Problem("invoice-busy", "Another act on the invoice waits for its outcome");
       // read only now: what was busy a moment ago has left its state behind
       const row = await original(tx, number);
-      const reds = (await redsOf(tx, [number])).get(number) ?? [];
+      const reds = await invoices.redLettersOf(tx, [number]);
       const last = reds[reds.length - 1];
       if (row.reverses !== null) throw refused("/reverses", "red-letter-itself", "A red letter cannot be taken back by another");
       if (row.status === "accepted") throw new Problem("invoice-not-sealed", "The invoice to reverse is not sealed yet");
@@ -337,6 +320,7 @@ export function createRedLetters({ vault, taxpayers, invoices }: { vault: Vault;
         values (${id}, ${number}, ${row.issuer}, ${row.employer}, ${side === "issuer"}, ${status}, ${contentHash(salt, document)},
                 ${sealWords(id, words)}, ${status === "01" ? null : tx`now() + interval '72 hours'`})`;
       await reserve(tx, id, issuer, [document, more.instead?.document]);
+      await tell(tx, [id]);
       if (status === "01") await begin(tx, (await find(tx, id)) as Sheet, "01");
       return (await find(tx, id)) as Sheet;
     },
@@ -392,7 +376,7 @@ export function createRedLetters({ vault, taxpayers, invoices }: { vault: Vault;
     ): Promise<Sheet[]> {
       const self = await taxpayers.byAccount(tx, caller.account);
       const index = self?.index ?? -1;
-      const mine = filter.as === "issuer" ? tx`r.issuer = ${index}` : filter.as === "employer" ? tx`r.employer = ${index}` : tx`true`;
+      const mine = filter.as === "issuer" ? tx`r.issuer = ${index}` : filter.as === "employer" ? tx`r.employer = ${index} and ${theirs(tx)}` : tx`true`;
       const rows = await tx<Row[]>`
         select * from (${select(tx)}) r where ${mine} and ${filter.invoice === undefined ? tx`true` : tx`r.invoice = ${filter.invoice}`}
           and ${filter.status === undefined ? tx`true` : tx`r.status = ${filter.status}`}
@@ -438,6 +422,7 @@ export function createRedLetters({ vault, taxpayers, invoices }: { vault: Vault;
                updated_at = now()
         where id = ${id}`;
       await tx`delete from red_letter_sources where red_letter = ${id}`;
+      await tell(tx, [id]);
     },
 
     /** Why one that is due is not issued; it is tried again in a while. The code alone: a detail may tell amounts. */
@@ -446,7 +431,7 @@ export function createRedLetters({ vault, taxpayers, invoices }: { vault: Vault;
     },
 
     /** Sheets whose act the chain has refused for want of an employer's consent: that employer is asked, or nobody is, and it goes out anew. */
-    async sendBack(tx: Tx): Promise<number> {
+    async sendBack(tx: Tx): Promise<void> {
       const rows = await tx<{ id: string; invoice: string }[]>`
         select r.id, r.invoice from red_letters r join operations o on o.id = r.operation join invoice_states s on s.number = r.invoice and s.state <> 'reversed'
         where r.number is null and not r.acted and r.status in ('01', '04') and o.status = 'refused' and o.problem->>'code' = 'consent-invalid'
@@ -460,7 +445,6 @@ export function createRedLetters({ vault, taxpayers, invoices }: { vault: Vault;
         if (await isUsed(tx, row)) await ask(tx, id, row.employer);
         else if (!(await busy(tx, [invoice]))) await begin(tx, sheet, sheet.status as "01" | "04");
       }
-      return rows.length;
     },
   };
   return api;
