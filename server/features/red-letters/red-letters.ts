@@ -165,10 +165,7 @@ export function createRedLetters({ vault, taxpayers, invoices }: { vault: Vault;
   // ── the act ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Claimed, reimbursed or entered in books: then its employer has a say. */
-  async function isUsed(tx: Tx, { number, status }: InvoiceRow): Promise<boolean> {
-    const [row] = await tx<{ entry: number }[]>`select entry from invoice_states where number = ${number}`;
-    return status === "claimed" || status === "reimbursed" || row?.entry === 2 || row?.entry === 3;
-  }
+  const isUsed = ({ status, entry }: InvoiceRow): boolean => status === "claimed" || status === "reimbursed" || entry === 2 || entry === 3;
 
   async function original(tx: Tx, number: string): Promise<InvoiceRow> {
     return (await invoices.find(tx, number)) as InvoiceRow;
@@ -188,7 +185,7 @@ export function createRedLetters({ vault, taxpayers, invoices }: { vault: Vault;
     if (row.status === "reversed")
       throw refused("", "original-reversed", "The invoice is reversed already", { original: { number: row.number, state: row.status } });
     if (await busy(tx, [sheet.invoice])) throw new Problem("invoice-busy", "Another act on the invoice waits for its outcome");
-    const used = await isUsed(tx, row);
+    const used = isUsed(row);
     if (status === "01" && used) return ask(tx, sheet.id, row.employer);
     if (used && row.employer !== sheet.employer)
       throw refused("", "employer-changed", "The invoice has another employer by now: withdraw this red letter, and begin anew", {
@@ -314,7 +311,7 @@ export function createRedLetters({ vault, taxpayers, invoices }: { vault: Vault;
       const { id } = made as { id: string };
       const salt = randomBytes(32);
       const words: Words = { document, salt: salt.toString("hex"), ...more };
-      const status = side === "employer" ? "03" : (await isUsed(tx, row)) ? "02" : "01";
+      const status = side === "employer" ? "03" : isUsed(row) ? "02" : "01";
       await tx`
         insert into red_letters (id, invoice, issuer, employer, by_issuer, status, ref, sealed, confirm_by)
         values (${id}, ${number}, ${row.issuer}, ${row.employer}, ${side === "issuer"}, ${status}, ${contentHash(salt, document)},
@@ -442,7 +439,7 @@ export function createRedLetters({ vault, taxpayers, invoices }: { vault: Vault;
         const sheet = await find(tx, id);
         if (sheet?.operation == null || sheet.acted || (await findOperation(tx, sheet.operation))?.status !== "refused") continue;
         const row = await original(tx, invoice);
-        if (await isUsed(tx, row)) await ask(tx, id, row.employer);
+        if (isUsed(row)) await ask(tx, id, row.employer);
         else if (!(await busy(tx, [invoice]))) await begin(tx, sheet, sheet.status as "01" | "04");
       }
     },
