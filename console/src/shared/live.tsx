@@ -21,6 +21,8 @@ const types: Record<EventType, true> = {
   "invoice.reimbursed": true,
   "invoice.reversed": true,
   "invoice.adjusted": true,
+  "red-letter.changed": true,
+  "red-letter.issued": true,
   "invoice.entered": true,
   "claim.created": true,
   "claim.rejected": true,

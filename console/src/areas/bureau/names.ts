@@ -95,6 +95,8 @@ const events: Readonly<Record<string, Names>> = {
   "invoice.reimbursed": ["已报销", "Reimbursed"],
   "invoice.reversed": ["已红冲", "Reversed"],
   "invoice.adjusted": ["部分红冲", "Partly reversed"],
+  "red-letter.changed": ["红字确认单", "Red letter's sheet"],
+  "red-letter.issued": ["红字发票已开具", "Red letter issued"],
   "invoice.entered": ["入账", "Entered in the books"],
   "claim.created": ["申请报销", "Claimed"],
   "claim.rejected": ["退回申请", "Claim rejected"],
