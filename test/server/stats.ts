@@ -18,7 +18,22 @@ import { Problem } from "../../server/kernel/problems.ts";
 import { checkProjections, rebuildProjections } from "../../server/operator/rebuild.ts";
 import { createCounting } from "../../server/upkeep/counting.ts";
 import { invoiceOf } from "./network.ts";
-import { type Bench, claimBy, decisionBy, enrolled, holder, known, openBench, type Party, type Process, redLetterOf, transferTo } from "./support/bench.ts";
+import {
+  admissionBy,
+  type Bench,
+  claimBy,
+  decisionBy,
+  enrolled,
+  entryBy,
+  freshExternalId,
+  holder,
+  known,
+  openBench,
+  type Party,
+  type Process,
+  redLetterOf,
+  transferTo,
+} from "./support/bench.ts";
 import { until } from "./support/proxy.ts";
 
 const running = new AbortController().signal;
@@ -220,6 +235,11 @@ describe("statistics", function () {
     await bench.done(...(await bench.queue(decisionBy("Reimburse", firm, paid), decisionBy("Reject", firm, rejected))));
     const [again] = (await bench.queue(decisionBy("Reimburse", firm, paid))) as [string];
     expect((await bench.ended(again)).status).equals("refused");
+    // issued elsewhere: one is paid, one is rejected and admitted once more, which is a claim of the same invoice
+    const [elsewhere, returned] = [freshExternalId(), freshExternalId()];
+    await bench.done(...(await bench.queue(admissionBy(firm, ann.address, elsewhere), admissionBy(firm, ann.address, returned))));
+    await bench.done(...(await bench.queue(decisionBy("Reimburse", firm, elsewhere), decisionBy("Reject", firm, returned))));
+    await bench.done(...(await bench.queue(admissionBy(firm, bob.address, returned), entryBy(firm, 2, elsewhere))));
     await bench.done(...(await bench.sql<{ id: string }[]>`select id from operations where kind = 'reverse'`).map(({ id }) => id));
     await countingOn(bench.sql).run(running);
 
@@ -229,7 +249,8 @@ describe("statistics", function () {
     const of = (name: string) => events.filter((event) => event.name === name).length;
     const issued = events.filter((event) => event.name === "LotSealed").reduce((sum, event) => sum + Number(event.args["count"]), 0);
     expect(issued).equals(numbers.length);
-    expect(flow.acts).includes({ issued, claimed: of("Claimed"), reimbursed: of("Reimbursed"), rejected: of("Rejected"), transferred: of("Transferred") });
+    expect(flow.acts).includes({ admitted: 2, entered: 1, claimed: of("Claimed") - 2 });
+    expect(flow.acts).includes({ issued, reimbursed: of("Reimbursed"), rejected: of("Rejected"), transferred: of("Transferred") });
     expect(flow.acts.reversed).equals(of("Reversed")).and.greaterThan(5);
     expect(flow.acts.refused).equals(1);
     const states = await bench.sql<{ state: string; n: number }[]>`select state, count(*)::int as n from invoice_states group by state`;

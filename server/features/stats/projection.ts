@@ -2,12 +2,10 @@
  * How many acts of each kind there were, by minute, hour, day and month: a function of the chain alone. Runs before the ledger's
  * mirror: what an invoice was before it was reversed is gone afterwards.
  */
+import { isExternal } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
 import type { Applied, Projection } from "../../feed/follower.ts";
 import { type ActKind, grains, startOf } from "./stats.ts";
-
-/** Numbers of this network have twenty digits; an invoice that was issued elsewhere has an id beyond them. */
-const EXTERNAL = 2n ** 255n;
 
 async function count(tx: Tx, acts: Iterable<{ kind: ActKind; at: Date; count: number }>): Promise<void> {
   const sums = new Map<string, { grain: string; start: Date; kind: ActKind; count: number }>();
@@ -50,7 +48,8 @@ export const statsProjection: Projection = {
     },
     Transferred: counted("transferred"),
     async Claimed(tx, run) {
-      const first = ({ args }: Applied) => BigInt(args["id"] as string) >= EXTERNAL && args["version"] === 1;
+      // admitted again after a rejection it is the same invoice
+      const first = ({ args }: Applied) => isExternal(args["id"] as string) && args["version"] === 1;
       await count(
         tx,
         run.map((event) => ({ kind: first(event) ? ("admitted" as const) : ("claimed" as const), at: event.at, count: 1 })),

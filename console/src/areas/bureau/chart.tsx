@@ -72,8 +72,13 @@ export function useCount(): (value: number) => string {
   }, [language]);
 }
 
+/** In a narrower place than this a chart may want to be laid out otherwise. */
+const NARROW = 330;
+type Option = EChartsCoreOption | ((narrow: boolean) => EChartsCoreOption);
+
 /** `label` says in words what is drawn. */
-export function Chart({ option, label, height }: { option: EChartsCoreOption; label: string; height: number }) {
+export function Chart({ option, label, height }: { option: Option; label: string; height: number }) {
+  const [narrow, setNarrow] = useState(false);
   const place = useRef<HTMLDivElement>(null);
   const chart = useRef<ReturnType<typeof init> | undefined>(undefined);
   useEffect(() => {
@@ -81,7 +86,10 @@ export function Chart({ option, label, height }: { option: EChartsCoreOption; la
     if (element === null) return;
     const made = init(element);
     chart.current = made;
-    const watch = new ResizeObserver(() => made.resize());
+    const watch = new ResizeObserver(() => {
+      made.resize();
+      setNarrow(element.clientWidth < NARROW);
+    });
     watch.observe(element);
     return () => {
       watch.disconnect();
@@ -91,6 +99,7 @@ export function Chart({ option, label, height }: { option: EChartsCoreOption; la
   }, []);
   const palette = usePalette();
   useEffect(() => {
+    const drawn = typeof option === "function" ? option(narrow) : option;
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const font = getComputedStyle(document.body).fontFamily;
     chart.current?.setOption(
@@ -100,19 +109,19 @@ export function Chart({ option, label, height }: { option: EChartsCoreOption; la
         animationDurationUpdate: 500,
         color: [...palette.series],
         textStyle: { fontFamily: font, color: palette.text, fontSize: 12 },
-        ...option,
+        ...drawn,
         tooltip: {
           renderMode: "richText",
           confine: true,
           backgroundColor: palette.panel,
           borderColor: palette.line,
           textStyle: { color: palette.text, fontFamily: font, fontSize: 13 },
-          ...(option["tooltip"] as object | undefined),
+          ...(drawn["tooltip"] as object | undefined),
         },
       },
       { replaceMerge: ["series"] },
     );
-  }, [option, palette]);
+  }, [option, narrow, palette]);
   return <div ref={place} role="img" aria-label={label} style={{ height }} />;
 }
 
@@ -133,7 +142,7 @@ export function ChartCard<Row extends object>({
   title: string;
   extra?: ReactNode;
   label: string;
-  option: EChartsCoreOption;
+  option: Option;
   height?: number;
   rows: readonly Row[];
   rowKey: (row: Row) => string;

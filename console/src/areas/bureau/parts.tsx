@@ -114,24 +114,31 @@ export function Trades({ grain, measure }: { grain: Grain; measure: Measure }) {
       ...drawn.slice(0, SHOWN).map(({ name, height, text }) => ({ name, value: height, text })),
       ...(rest.length > 0 ? [{ name: say("part.more", { count: rest.length }), value: rest.reduce((sum, { height }) => sum + height, 0), text: "" }] : []),
     ];
-    return {
+    return (narrow: boolean) => ({
       tooltip: {
         trigger: "item",
         formatter: ({ name, data, percent }: { name: string; data: { text: string }; percent: number }) => `${name}  ${percent}%\n${data.text}`.trim(),
       },
-      legend: { orient: "vertical", right: 0, top: "middle", itemWidth: 12, itemHeight: 12, textStyle: { color: palette.text }, type: "plain" },
+      legend: {
+        ...(narrow
+          ? { orient: "horizontal", left: 0, right: 0, top: "auto", bottom: 0 }
+          : { orient: "vertical", left: "auto", right: 0, top: "middle", bottom: "auto" }),
+        itemWidth: 12,
+        itemHeight: 12,
+        itemGap: 8,
+        textStyle: { color: palette.text },
+      },
       series: [
         {
           type: "pie",
-          radius: ["48%", "76%"],
-          center: ["31%", "50%"],
+          ...(narrow ? { radius: ["34%", "54%"], center: ["50%", "29%"] } : { radius: ["48%", "76%"], center: ["31%", "50%"] }),
           padAngle: 1,
           itemStyle: { borderRadius: 4, borderColor: palette.panel, borderWidth: 1 },
           label: { show: false },
           data: slices,
         },
       ],
-    };
+    });
   }, [parts, palette, say]);
   return (
     <Loaded of={stats}>

@@ -22,7 +22,15 @@ function useNamed() {
   return (one: Named | undefined) => (one === undefined ? "—" : (one.taxpayer?.name ?? say("unnamed", { index: one.index })));
 }
 
-const attemptOf = (one: Refusal): "claim" | "reimburse" => (one.attempt === "claim" ? "claim" : "reimburse");
+const attemptOf = ({ attempt }: Refusal): "claim" | "reimburse" | "admit" => (attempt === "claim" || attempt === "admit" ? attempt : "reimburse");
+
+/** One that was issued elsewhere has an id of the chain, which says nothing to people, and no page here. */
+const isOwn = (number: string) => number.length === 20;
+function Numbered({ number, copyable = false }: { number: string; copyable?: boolean }) {
+  const say = useWords();
+  if (isOwn(number)) return <InvoiceNumber number={number} copyable={copyable} />;
+  return <span className="number">{say("refused.external", { id: `${number.slice(0, 6)}…${number.slice(-6)}` })}</span>;
+}
 
 /** The same attempt over and over, as a script or an impatient clerk makes it, is one entry. `times`: how often, without a break. */
 type Entry = Refusal & { times: number };
@@ -54,7 +62,7 @@ function RefusalRow({ one, fresh, open }: { one: Entry; fresh: boolean; open: ()
           <span className="quiet small">{dayjs(one.at).format("M-D HH:mm:ss")}</span>
         </span>
         <span className="refusal-who">{say(attempt === "claim" ? "refused.to" : "refused.by", { employer: named(one.employer) })}</span>
-        <InvoiceNumber number={one.number} />
+        <Numbered number={one.number} />
       </button>
     </li>
   );
@@ -91,7 +99,7 @@ function RefusalDrawer({ one, close }: { one: Entry | undefined; close: () => vo
               { key: "employer", label: say(`refused.employer.${attempt}`), children: named(one.employer) },
               { key: "by", label: say("refused.signed"), children: one.by === undefined ? "—" : <Account account={one.by} /> },
               { key: "why", label: say("refused.why"), children: why },
-              { key: "number", label: say("refused.invoice"), children: <InvoiceNumber number={one.number} copyable /> },
+              { key: "number", label: say("refused.invoice"), children: <Numbered number={one.number} copyable /> },
               {
                 key: "standing",
                 label: say("refused.standing"),
@@ -113,7 +121,7 @@ function RefusalDrawer({ one, close }: { one: Entry | undefined; close: () => vo
             ]}
           />
           <Alert type="info" showIcon title={say("refused.proof")} />
-          <Link to={`/bureau/invoice/${one.number}`}>{say("refused.look")}</Link>
+          {isOwn(one.number) ? <Link to={`/bureau/invoice/${one.number}`}>{say("refused.look")}</Link> : null}
         </div>
       )}
     </Drawer>
@@ -184,7 +192,7 @@ export function RefusalsPage() {
   });
   const items = pages.data?.pages.flatMap((page) => page.items) ?? [];
   return (
-    <Page title={say("page.refusals")}>
+    <Page title={say("refused.title")}>
       <div className="stack">
         <div className="quiet">{say("refused.page")}</div>
         <Loaded of={pages} empty={() => items.length === 0} nothing={<Empty description={say("refused.none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}>
