@@ -63,6 +63,8 @@ import { createTaxpayers } from "./features/taxpayers/taxpayers.ts";
 import { transferProjection } from "./features/transfers/projection.ts";
 import { transferRoutes } from "./features/transfers/routes.ts";
 import { createTransfers } from "./features/transfers/transfers.ts";
+import { verificationRoutes } from "./features/verification/routes.ts";
+import { createVerification } from "./features/verification/verification.ts";
 import { webhookRoutes } from "./features/webhooks/routes.ts";
 import { createWebhooks } from "./features/webhooks/webhooks.ts";
 import { createDeliverer } from "./feed/deliverer.ts";
@@ -270,6 +272,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       ...sessionRoutes(createSignIn({ vault, sessions })),
       ...eventRoutes(createEvents({ sql, tail, sessions, heartbeatMs: config.STREAM_HEARTBEAT_MS })),
       ...statsRoutes(createStats({ vault, taxpayers, chain, head: watch.head, finalityDepth: config.FINALITY_DEPTH })),
+      ...verificationRoutes(createVerification({ documents, contracts, chain, finalityDepth: config.FINALITY_DEPTH })),
       ...webhookRoutes(createWebhooks({ vault, outbound })),
       ...(sandboxRoutes ?? []),
     ];

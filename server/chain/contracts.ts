@@ -9,7 +9,7 @@ import { TaxpayerRegistry__factory } from "../../types/ethers-contracts/factorie
 import type { RawLog } from "./client.ts";
 import type { Deployment } from "./deploy.ts";
 import { type CompactSignature, type Domain, digest, type Message } from "./messages.ts";
-import type { Leaf } from "./tree.ts";
+import { keccak, type Leaf } from "./tree.ts";
 
 /** In the order of the contract's Kind. */
 export const actKinds = ["Transfer", "Claim", "Withdraw", "Reimburse", "Reject", "Reverse", "Adjust", "Enter", "Admit"] as const;
@@ -30,6 +30,9 @@ export const capabilityBits = { issuer: 1, employer: 2 } as const;
 
 export type LotArgument = { issuer: number; segment: string; first: string; leaves: string[]; seal: CompactSignature };
 export type LotHeader = { first: string; count: number; issuer: number; time: number; root: string };
+/** What one slot per lot is the hash of: five words. */
+export const headerHash = ({ first, count, issuer, time, root }: LotHeader): string =>
+  keccak(Buffer.from([first, count, issuer, time, root].map((word) => BigInt(word).toString(16).padStart(64, "0")).join(""), "hex"));
 export type Evidence = { lot: LotHeader; leaf: Leaf; proof: string[] };
 export type ActArgument = {
   kind: number;
@@ -125,6 +128,7 @@ export function createContracts(deployment: Deployment) {
     /** A call of the registry or the ledger by the bureau, or of the registry's signed acts. */
     registryCall: (name: string, args: readonly unknown[]) => registry.encodeFunctionData(name, args),
     ledgerCall: (name: string, args: readonly unknown[]) => ledger.encodeFunctionData(name, args),
+    registryResult: (name: string, data: string): Result => registry.decodeFunctionResult(name, data),
     ledgerResult: (name: string, data: string): Result => ledger.decodeFunctionResult(name, data),
     /**
      * The act of this digest, as the calldata of its transaction has it; undefined when it is not there in the open, because

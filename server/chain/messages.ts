@@ -1,9 +1,9 @@
 /**
  * The typed messages that parties sign (EIP-712), as contracts/libraries/Messages.sol hashes them.
  *
- * Owns: domain, types, digests. Does not sign (keys/) and does not send (txs/).
+ * Owns: domain, types, digests, whose key has signed. Does not sign (keys/) and does not send (txs/).
  */
-import { Signature, TypedDataEncoder } from "ethers";
+import { recoverAddress, Signature, TypedDataEncoder } from "ethers";
 import { keccak } from "./tree.ts";
 
 /** `name` is the network's own name, so two networks with one chain id share no signatures. */
@@ -102,6 +102,17 @@ export function compactSignature(text: string): CompactSignature | undefined {
   try {
     const { r, s, yParityAndS } = Signature.from(text);
     return BigInt(s) > HALF_ORDER ? undefined : { r, vs: yParityAndS };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Address whose key made this signature over this digest; undefined when it is malformed or s is in the upper half. */
+export function recoverSigner(digest: string, signature: string): string | undefined {
+  const compact = compactSignature(signature);
+  if (!compact) return undefined;
+  try {
+    return recoverAddress(digest, { r: compact.r, yParityAndS: compact.vs });
   } catch {
     return undefined;
   }

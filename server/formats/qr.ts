@@ -18,11 +18,11 @@ export type QrContent = {
   date: string;
   /** The secret that takes an untitled invoice over: 0x and 64 hex digits. */
   pickup?: string | undefined;
-  /** What proves the invoice without a node: characters of base64url and dots. */
+  /** What proves the invoice without a node: characters of base64url, and of . ~ * / : */
   proof?: string | undefined;
 };
 
-const proofPattern = /^[A-Za-z0-9._~-]{1,2000}$/;
+const proofPattern = /^[A-Za-z0-9._~*/:-]{1,3200}$/;
 /** Longer than any text that is written here. */
 const maxText = 4096;
 

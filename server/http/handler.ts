@@ -162,20 +162,21 @@ export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeco
           },
         });
       }
-      const run = (connection: Tx): Promise<Answer> => {
+      const run = (connection: Tx, asked = given): Promise<Answer> => {
         if (route.run === undefined) throw new TypeError(`${route.method} ${route.path} works in groups alone`);
-        return route.run({ ...given, sql: connection });
+        return route.run({ ...asked, sql: connection });
       };
 
       if (!writes) return sendAnswer(response, await run(sql), signal);
       let answer: Answer;
       if (kept === undefined) {
         const options = route.roles === "public" && !route.signsIn ? "read only" : "read write";
-        answer = await remedied(() => sql.begin(options, run));
+        const asked = route.prepare === undefined ? given : { ...given, body: await route.prepare(given) };
+        answer = await remedied(() => sql.begin(options, (tx) => run(tx, asked)));
       } else {
         const once: Once = { kept, request: [request.method, request.originalUrl, mediaType, bytes] };
         const joining = groups && { ...once, prepared: route.together?.prepare(given) };
-        const outcome = await remedied(() => (groups && joining ? groups.add(joining) : exactly.once(once, run)));
+        const outcome = await remedied(() => (groups && joining ? groups.add(joining) : exactly.once(once, (tx) => run(tx))));
         if (outcome.replayed) response.setHeader("Idempotency-Replayed", "true");
         answer = outcome.answer;
       }

@@ -56,7 +56,7 @@ export function describeError(error: unknown): Record<string, unknown> {
   return { kind: error.name, code: codeOf(error), ...(quotes ? { constraint, table, routine } : { message: error.message }), place, ...cause };
 }
 
-/** Codes whose remedy is to come again soon. A limiter sets its own Retry-After. */
+/** Codes whose remedy is to come again soon. A limiter sets its own Retry-After; a refusal that knows better says `retryAfterSeconds`. */
 const soon: ReadonlySet<Code> = new Set(["idempotency-key-running", "unavailable"]);
 
 /** Writes a problem, unless an answer is under way already: then all that is left is to cut it off. */
@@ -66,7 +66,8 @@ export function sendProblem(response: Response, problem: Problem, requestId: str
     return;
   }
   const { status, body, headers } = problemAnswer(problem, requestId);
-  if (soon.has(problem.code)) response.setHeader("Retry-After", "1");
+  const after = problem.extra["retryAfterSeconds"] ?? (soon.has(problem.code) ? 1 : undefined);
+  if (after !== undefined) response.setHeader("Retry-After", String(after));
   response.removeHeader("Content-Length");
   response.writeHead(status, { ...headers, "cache-control": "no-store" }).end(JSON.stringify(body));
 }

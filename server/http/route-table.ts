@@ -40,6 +40,7 @@ function faultsOf(route: Route<never>): string[] {
   if (route.together && (route.method !== "post" || route.roles === "public")) faults.push("only a POST that has a caller works together with others");
   if (route.lines && (route.method !== "post" || route.roles === "public" || route.body || route.settled))
     faults.push("only a POST that has a caller, reads its body itself and answers as it comes is a stream of lines");
+  if (route.prepare && (route.method !== "post" || route.roles !== "public")) faults.push("only a public POST prepares");
   if (Object.keys(route.answers).length === 0) faults.push("it names no answer");
   const limit = route.query?.shape["limit"];
   if (limit?.safeParse(String(MAX_PAGE + 1)).success === true) faults.push(`its pages have no bound of ${MAX_PAGE}`);

@@ -99,6 +99,11 @@ export type Route<S = never> = {
    * May throw a Problem: that is an outcome, and the stored answer from then on.
    */
   settled?(sql: S, accepted: Answer, caller: Caller): Promise<Answer | undefined>;
+  /**
+   * For a public POST: what takes long or asks others than the database. It runs before the transaction, or strangers could hold all
+   * connections; what it gives is `run`'s body.
+   */
+  prepare?(request: Pick<Request<S, unknown, unknown, unknown>, "body" | "mediaType" | "signal">): Promise<unknown>;
   // what the work takes is told by the schemas: `routeFor` checks that the two agree
   // biome-ignore lint/suspicious/noExplicitAny: erased here on purpose
 } & Work<S, Request<S, any, any, any>>;

@@ -5,7 +5,7 @@
  * Opened keys are cached in memory, bounded. Never logs or returns a private key. The curve is libsecp256k1's, compiled to
  * WebAssembly: a signature takes a fifth, a public key a quarter of what ethers' own arithmetic takes, and both are made all the time.
  */
-import { hexlify, randomBytes, recoverAddress, Transaction } from "ethers";
+import { hexlify, randomBytes, Transaction } from "ethers";
 import { pointFromScalar, signRecoverable } from "tiny-secp256k1";
 import { checksummed } from "../chain/contracts.ts";
 import { type CompactSignature, compactSignature } from "../chain/messages.ts";
@@ -26,17 +26,6 @@ export type Keystore = {
   /** Signs a legacy transaction with zero gas price. Throws when the key is not kept here. */
   signTransaction(address: string, fields: TransactionFields): Promise<{ raw: string; hash: string }>;
 };
-
-/** Address whose key made this signature over this digest; undefined when it is malformed or s is in the upper half. */
-export function recoverSigner(digest: string, signature: string): string | undefined {
-  const compact = compactSignature(signature);
-  if (!compact) return undefined;
-  try {
-    return recoverAddress(digest, { r: compact.r, yParityAndS: compact.vs });
-  } catch {
-    return undefined;
-  }
-}
 
 const CACHED_KEYS = 10_000;
 

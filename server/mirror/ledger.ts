@@ -94,7 +94,7 @@ type Lot = { first: string; issuer: number; segment: string; count: number; time
 
 export const ledgerMirror: Projection = {
   name: "ledger",
-  tables: ["lots", "invoice_states"],
+  tables: ["lots", "invoice_states", "adjustments"],
   on: {
     async LotSealed(tx, run) {
       const lots = run.map(({ args, at, block }) => ({ ...(args as Omit<Lot, "block" | "at">), at, block }));
@@ -130,7 +130,14 @@ export const ledgerMirror: Projection = {
     Rejected: change({ state: "issued", release: true }),
     Reimbursed: change({ state: "reimbursed" }),
     Reversed: change({ state: "reversed" }),
-    Adjusted: adjusted,
+    async Adjusted(tx, run) {
+      await adjusted(tx, run);
+      // counted also where the document is elsewhere: whoever shows such an invoice is told
+      await tx`
+        insert into adjustments (number, times)
+        select number, 1 from unnest(${run.map((event) => event.args["id"])}::numeric[]) as e (number)
+        on conflict (number) do update set times = adjustments.times + 1`;
+    },
     Entered: entered,
   },
   // an imported invoice is here from the block on that the chain was asked up to, in the state that it had there

@@ -1,5 +1,5 @@
 /**
- * The registry's state in tables: taxpayers, accounts (rotated keys, counters), quotas, segments. A function of the chain alone.
+ * The registry's state in tables: taxpayers, accounts (keys, present and past; counters), quotas, segments. A function of the chain alone.
  */
 import type { Tx } from "../db/db.ts";
 import { each, type Projection } from "../feed/follower.ts";
@@ -32,7 +32,7 @@ const count = (tx: Tx, index: number) => tx`
 
 export const registryMirror: Projection = {
   name: "registry",
-  tables: ["taxpayers", "accounts", "quotas", "segments"],
+  tables: ["taxpayers", "accounts", "account_keys", "quotas", "segments"],
   on: {
     TaxpayerEnrolled: each(async (tx, { args }) => {
       await tx`
@@ -50,6 +50,7 @@ export const registryMirror: Projection = {
         insert into accounts (account, key, counter)
         values (${args["account"] as string}, ${args["key"] as string}, ${args["counter"] as string})
         on conflict (account) do update set key = excluded.key, counter = excluded.counter`;
+      await tx`insert into account_keys (account, key) values (${args["account"] as string}, ${args["key"] as string}) on conflict do nothing`;
     }),
     QuotaSet: each(async (tx, { args }) => {
       await setQuota(tx, "granted", args);

@@ -9,10 +9,9 @@
  */
 import { z } from "zod";
 import { checksummed, type Evidence, type LotHeader } from "../chain/contracts.ts";
-import { type Domain, digest } from "../chain/messages.ts";
+import { type Domain, digest, recoverSigner } from "../chain/messages.ts";
 import { keccak, leafHash, rootFrom } from "../chain/tree.ts";
 import { type InvoiceDocument, invoiceDocument } from "../formats/document.ts";
-import { recoverSigner } from "../keys/keystore.ts";
 import { contentShown, documentOfParts, type Parts, partNames } from "./parts.ts";
 
 export const bundleFormat = "onepiao-bundle/1";
@@ -21,6 +20,11 @@ const hash = z.string().regex(/^0x[0-9a-fA-F]{64}$/, "hash-format");
 const account = z.string().regex(/^0x[0-9a-fA-F]{40}$/, "account-format");
 const number = z.string().regex(/^\d{20}$/, "number-has-20-digits");
 const index = z.number().int().min(0).max(0xffff_ffff);
+
+/** Deeper than any part of a document, and far from where walking it would take the stack. */
+const MAX_DEPTH = 32;
+const isShallow = (value: unknown, left = MAX_DEPTH): boolean =>
+  typeof value !== "object" || value === null || (left > 0 && Object.values(value).every((member) => isShallow(member, left - 1)));
 
 /** A party as the registry knows it: `salt`, tax id and name open the commitment of its enrolment. */
 export const identitySchema = z.strictObject({
@@ -38,7 +42,16 @@ export const bundleSchema = z
     network: z.strictObject({ name: z.string().min(1).max(31), chainId: z.number().int().min(1), registry: account, ledger: account }),
     number,
     parts: z
-      .partialRecord(z.enum(partNames), z.strictObject({ salt: z.string().regex(/^0x[0-9a-fA-F]{32}$/, "salt-format"), value: z.unknown().optional() }))
+      .partialRecord(
+        z.enum(partNames),
+        z.strictObject({
+          salt: z.string().regex(/^0x[0-9a-fA-F]{32}$/, "salt-format"),
+          value: z
+            .unknown()
+            .refine((value) => isShallow(value), "too-deep")
+            .optional(),
+        }),
+      )
       .describe("The parts that are shown. A part without a value is one that the document does not have"),
     digests: z.array(hash).length(partNames.length).describe("Of all parts, shown or not, in the order of their names in docs/bundle.md"),
     leaf: z.strictObject({ content: hash, holder: account, buyer: index }),

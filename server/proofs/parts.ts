@@ -149,6 +149,9 @@ export function disclose(seed: Uint8Array, document: InvoiceDocument, names: rea
   return { digests: digestsOf(seed, parts).map(hex), parts: shown };
 }
 
+/** What the digest of a part would be that is shown so. Requirement: a salt of 16 bytes in 0x-hex. */
+export const digestShown = (name: PartName, { salt, value }: ShownPart): string => hex(digestOf(partNames.indexOf(name), bytes(salt), value));
+
 /**
  * The content hash that a disclosure leads to, and the names of shown parts that are not what their digest is of: none when all is
  * well. Requirement: fifteen digests of 32 bytes and salts of 16, in 0x-hex.
@@ -156,7 +159,7 @@ export function disclose(seed: Uint8Array, document: InvoiceDocument, names: rea
 export function contentShown({ digests, parts }: Disclosure): { content: string; wrong: PartName[] } {
   const wrong = partNames.filter((name, i) => {
     const part = parts[name];
-    return part !== undefined && hex(digestOf(i, bytes(part.salt), part.value)) !== digests[i]?.toLowerCase();
+    return part !== undefined && digestShown(name, part) !== digests[i]?.toLowerCase();
   });
   return { content: contentOf(digests.map(bytes)), wrong };
 }

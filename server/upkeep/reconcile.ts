@@ -20,8 +20,8 @@
  */
 import { setImmediate } from "node:timers/promises";
 import type { ChainClient } from "../chain/client.ts";
-import { type ChainEvent, type Contracts, isExternal } from "../chain/contracts.ts";
-import { keccak, leafHash, lotTree } from "../chain/tree.ts";
+import { type ChainEvent, type Contracts, headerHash, isExternal, type LotHeader } from "../chain/contracts.ts";
+import { leafHash, lotTree } from "../chain/tree.ts";
 import type { Sql, Tx } from "../db/db.ts";
 import type { Documents } from "../features/documents/documents.ts";
 import type { Log } from "../kernel/log.ts";
@@ -85,15 +85,6 @@ type Invoice = {
 type StateRow = { number: string; state: string; holder: string; employer: number; titled: boolean; entry: number; version: number; updated_at: Date };
 type Scope = { kind: FindingKind; from: string; to: string } | { kind: FindingKind; subjects: string[] };
 type Page = { differences: Difference[]; scopes: Scope[]; lots: number; invoices: number };
-
-/** What one slot per lot is the hash of: five words. */
-const headerHash = (args: ChainEvent["args"]): string => {
-  const word = (value: unknown) =>
-    BigInt(value as string | number)
-      .toString(16)
-      .padStart(64, "0");
-  return keccak(Buffer.from([args["first"], args["count"], args["issuer"], args["time"], args["root"]].map(word).join(""), "hex"));
-};
 
 /** The findings as they stand, oldest first. */
 export const findings = (sql: Tx): Promise<Found[]> =>
@@ -228,7 +219,7 @@ export function createReconcile(deps: Deps): Reconcile {
         for (const [place, event] of some.entries()) {
           const first = event.args["first"] as string;
           page.scopes.push({ kind: "lot-slot", subjects: [first] });
-          const header = headerHash(event.args);
+          const header = headerHash(event.args as LotHeader);
           if (slots[place] !== header)
             page.differences.push({ kind: "lot-slot", subject: first, detail: `the slot holds ${slots[place]}, the header hashes to ${header}` });
           await compareLot(tx, event, page, touched);

@@ -2,9 +2,10 @@
 import { randomBytes } from "node:crypto";
 import { expect } from "chai";
 import { computeAddress, Transaction, Wallet } from "ethers";
+import { recoverSigner } from "../../server/chain/messages.ts";
 import type { Sql } from "../../server/db/db.ts";
 import { createApiKey, findCaller } from "../../server/keys/api-keys.ts";
-import { accountOfSecret, recoverSigner } from "../../server/keys/keystore.ts";
+import { accountOfSecret } from "../../server/keys/keystore.ts";
 import { openVault, type Purpose, type Vault, wrapFor, wrapForNoOther } from "../../server/keys/vault.ts";
 import { type Bench, claimBy, enrolled, holder, openBench, openDatabase, sealed } from "./support/bench.ts";
 

@@ -5,11 +5,10 @@
  */
 import { find, type Operation } from "../../acts/operations.ts";
 import type { Contracts } from "../../chain/contracts.ts";
-import { compactSignature, type Message, typedData } from "../../chain/messages.ts";
+import { compactSignature, type Message, recoverSigner, typedData } from "../../chain/messages.ts";
 import { announce, type Json, type Tx } from "../../db/db.ts";
 import type { Answer, Caller } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
-import { recoverSigner } from "../../keys/keystore.ts";
 import { keyOf } from "../../mirror/registry.ts";
 
 export type Operations = ReturnType<typeof createOperations>;

@@ -18,6 +18,7 @@ import { Problem } from "../../kernel/problems.ts";
 import { markFrom } from "../../mirror/entries.ts";
 import type { Bundle } from "../../proofs/bundle.ts";
 import { partNames } from "../../proofs/parts.ts";
+import { encodeProof, qrParts } from "../../proofs/qr-proof.ts";
 import type { Bundles } from "../bundles/bundles.ts";
 import { type External, provenOf, type Registered } from "../external/external.ts";
 import type { InvoiceRow, Invoices } from "../invoices/invoices.ts";
@@ -61,6 +62,12 @@ export function createPapers({ invoices, pickups, bundles, external, contracts, 
   async function qrOf(tx: Tx, caller: Caller, invoice: InvoiceRow): Promise<string> {
     const pickup = await pickups.waitingSecret(tx, caller, invoice);
     return qrText(publicUrl(), { ...contentOf(invoice.number, invoices.documentOf(invoice)), pickup });
+  }
+
+  /** With what proves number, date, total and seller to whoever scans it, without a node; and no pickup's secret. Throws invoice-not-sealed. */
+  async function signedQr(tx: Tx, invoice: InvoiceRow): Promise<string> {
+    const proof = encodeProof(await bundles.of(tx, invoice, qrParts));
+    return qrText(publicUrl(), { ...contentOf(invoice.number, invoices.documentOf(invoice)), proof });
   }
 
   function draw(invoice: InvoiceRow, qr: string, bundle: Bundle | undefined): Promise<Buffer> {
@@ -122,6 +129,7 @@ export function createPapers({ invoices, pickups, bundles, external, contracts, 
   return {
     /** Text of the invoice's QR code, as this caller may have it. */
     qr: qrOf,
+    signedQr,
 
     /** The link that takes an untitled invoice over. `secret`: as `pickups` gives it. */
     pickupUrl: (invoice: InvoiceRow, secret: string): string =>

@@ -35,16 +35,17 @@ export function paperRoutes({ papers, invoices, claims, external, grants }: Deps
       path: "/v1/invoices/{number}/qr",
       summary: "The invoice's QR code",
       description:
-        "A link to the verify page, with the text of a 数电票 behind its #. For the issuer of an untitled invoice that waits for its pickup, the secret is in it.",
+        "A link to the verify page, with the text of a 数电票 behind its #. For the issuer of an untitled invoice that waits for its pickup, the secret is in it. `signed=1` puts a proof in its place: issuer, date and total can then be checked without a gateway.",
       tag,
       roles,
       params: z.object({ number: numberSchema }),
+      query: z.object({ signed: z.enum(["0", "1"]).default("0") }),
       produces: ["image/svg+xml", "image/png"],
       answers: { 200: { description: "The picture" } },
-      problems: ["not-found"],
-      async run({ sql, caller, params, accept }) {
+      problems: ["not-found", "invoice-not-sealed"],
+      async run({ sql, caller, params, query, accept }) {
         const invoice = await grants.readable(sql, caller, params.number);
-        const text = await papers.qr(sql, caller, invoice);
+        const text = query.signed === "1" ? await papers.signedQr(sql, invoice) : await papers.qr(sql, caller, invoice);
         await grants.logReads(sql, caller, [invoice.number], "qr");
         const headers = { "Content-Type": accept, Vary: "Accept" };
         return { status: 200, body: accept === "image/png" ? await qrPng(text) : await qrSvg(text), headers };

@@ -3,11 +3,11 @@
  * known of it here is sealed. Seen by the taxpayer that made it, and by the person itself.
  */
 import { type Contracts, checksummed } from "../../chain/contracts.ts";
-import { digest } from "../../chain/messages.ts";
+import { digest, recoverSigner } from "../../chain/messages.ts";
 import type { Tx } from "../../db/db.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
-import { type Keystore, recoverSigner } from "../../keys/keystore.ts";
+import type { Keystore } from "../../keys/keystore.ts";
 import type { Vault } from "../../keys/vault.ts";
 import { addressOf, type Custody } from "../taxpayers/taxpayers.ts";
 
