@@ -190,6 +190,14 @@ describe("red letters", () => {
     expect(await codeOf(opened(issuer, number, { gross: "150.00" }))).equals("red-letter-refused");
   });
 
+  it("an invoice that was brought here from another gateway is taken back there", async () => {
+    const [number] = (await sealed(bench, main, issuer, { buyer: employer })) as [string];
+    await bench.sql`
+      insert into imported (number, lot, path, seal, account, block) values (${number}, ${number}, '{}', '{}', ${employer.account}, 1)`;
+    for (const by of [issuer, employer]) expect(await codeOf(opened(by, number))).equals("red-letter-refused");
+    await bench.sql`delete from imported where number = ${number}`;
+  });
+
   it("72 hours are the database's: a sheet that has run out is void, its ids are free, and another is opened in its place", async () => {
     const [number] = (await sealed(bench, main, issuer, { buyer: employer })) as [string];
     const { id } = await opened(employer, number);

@@ -283,6 +283,12 @@ export function createRedLetters({ vault, taxpayers, invoices }: { vault: Vault;
       const reds = await invoices.redLettersOf(tx, [number]);
       const last = reds[reds.length - 1];
       if (row.reverses !== null) throw refused("/reverses", "red-letter-itself", "A red letter cannot be taken back by another");
+      if ((await tx`select 1 from imported where number = ${number}`).length > 0)
+        throw refused(
+          "/reverses",
+          "issued-elsewhere",
+          "The invoice was issued through another gateway, where its issuer has its numbers: ask for the red letter there",
+        );
       if (row.status === "accepted") throw new Problem("invoice-not-sealed", "The invoice to reverse is not sealed yet");
       if (row.status === "reversed")
         throw refused("/reverses", "original-reversed", "The invoice is reversed already", { original: { number: last?.number ?? number, state: "reversed" } });
