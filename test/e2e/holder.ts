@@ -141,6 +141,24 @@ describe("a holder", () => {
     expect(JSON.stringify(bundle)).to.not.contain("餐饮");
   });
 
+  it("takes an invoice away as PDF and as an archive pack (zh)", async () => {
+    const person = await newPerson("褚下载");
+    const { number } = await issueTo(person);
+    const page = await open(`/holder/invoices/${number}`, { key: person.token });
+    for (const [button, name, begins] of [
+      ["下载 PDF", `${number}.pdf`, "%PDF-"],
+      ["下载归档包", `${number}.zip`, "PK"],
+    ] as const) {
+      const saved = page.waitForEvent("download");
+      await page.getByRole("button", { name: button }).click();
+      const file = await saved;
+      expect(file.suggestedFilename()).to.equal(name);
+      expect(readFileSync((await file.path()) as string, "latin1").startsWith(begins), button).to.equal(true);
+    }
+    await page.getByRole("tab", { name: "经过" }).click();
+    await page.getByText("已签章上链").waitFor();
+  });
+
   it("lets somebody read an invoice, and withdraws it (en)", async () => {
     const [person, reader] = [await newPerson("李授权"), await newPerson("周读者")];
     const { call } = await stage();

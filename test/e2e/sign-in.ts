@@ -69,7 +69,24 @@ describe("signing in", () => {
     await page.getByRole("heading", { name: "Not for this role" }).waitFor();
     await page.getByText("with the role holder. This page needs: tax bureau").waitFor();
     await isAccessible(page);
+    await shot(page, "wrong-role");
     expect((await page.request.get("/v1/taxpayers")).status()).to.equal(403);
+  });
+
+  it("goes by keyboard alone: past the header, to the key, and in", async () => {
+    const { demo } = await stage();
+    const page = await open("/sign-in", { language: "en-US" });
+    await page.getByLabel("API key").waitFor();
+    await page.keyboard.press("Tab");
+    const skip = page.getByRole("link", { name: "Skip to content" });
+    expect(await skip.evaluate((element) => element === document.activeElement)).to.equal(true);
+    await page.keyboard.press("Enter");
+    await page.keyboard.press("Tab");
+    await page.keyboard.type(demo.keys.holder.token);
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/holder");
+    await page.waitForFunction(() => document.activeElement?.id === "main");
+    await page.waitForFunction(() => document.title.startsWith("My invoices"));
   });
 
   it("is not needed to change language and appearance, which are kept", async () => {

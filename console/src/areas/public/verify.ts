@@ -2,12 +2,27 @@
 import { Refusal, refusalOf } from "../../shared/client.ts";
 import type { Printed } from "../../shared/links.ts";
 
-export type Verdict = "valid" | "mismatch" | "reversed" | "not-found" | "bad-format";
+type Code = "content" | "printed" | "issuer" | "identity" | "chain" | "state" | "hidden" | "bearer" | "truth";
+type Step = "format" | "parts" | "content" | "path" | "seal" | "parties" | "document" | "printed" | "network" | "issuer" | "identity" | "lot" | "record";
 export type Verified = {
-  result: Verdict;
+  result:
+    | "valid"
+    | "adjusted"
+    | "reversed"
+    | "sealed"
+    | "unattributed"
+    | "altered"
+    | "mismatch"
+    | "other-network"
+    | "not-the-issuers"
+    | "not-on-chain"
+    | "not-found"
+    | "bad-format";
   number?: string;
-  state?: string;
-  steps?: { step: string; ok: boolean; detail: string }[];
+  state?: "issued" | "claimed" | "reimbursed" | "reversed";
+  steps?: { step: Step; outcome: "ok" | "failed" | "not-checked"; detail: string }[];
+  proven?: { code: Code; detail: string }[];
+  notProven?: { code: Code; detail: string }[];
 };
 
 async function asked(path: string, init: RequestInit = {}): Promise<Verified> {
