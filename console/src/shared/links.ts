@@ -6,6 +6,7 @@
 import { type QrContent, qrText, readQr } from "../../../server/formats/qr.ts";
 
 export type { QrContent };
+export { readQr };
 /** What is asked to be verified: as printed on the invoice. */
 export type Printed = { number: string; date: string; total: string };
 export type Pickup = { number: string; secret: string };
@@ -26,10 +27,11 @@ export function readPickup(text: string): Pickup | undefined {
   return undefined;
 }
 
-/** What a link to the verify page asks for, in its fragment (a QR code's) or its query. */
+/** A page's own fragment as the link that it came from. */
+export const linkWith = (hash: string): string => `https://console/verify${hash}`;
+
+/** What a link to the verify page asks for in its query (or, as a form would write it, its fragment). */
 export function readPrinted({ search, hash }: { search: string; hash: string }): Partial<Printed> {
-  const content = readQr(`https://console/verify${hash}`);
-  if (content) return { number: content.number, date: content.date, total: content.gross };
   const given = new URLSearchParams(hash.length > 1 ? hash.slice(1) : search);
   const read = (name: keyof Printed) => given.get(name)?.slice(0, 40) || undefined;
   const [number, date, total] = [read("number"), read("date"), read("total")];

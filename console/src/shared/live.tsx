@@ -54,14 +54,9 @@ const MAX_WAIT_MS = 15_000;
 
 /** Opens streams, one after the other, until it is stopped. */
 function follow({ tell, say, gap, ended }: { tell: (event: Event) => void; say: (state: LiveState) => void; gap: () => void; ended: () => void }) {
-  let [source, timer, last, tries, stopped, opened]: [EventSource | undefined, ReturnType<typeof setTimeout> | undefined, string, number, boolean, boolean] = [
-    undefined,
-    undefined,
-    "",
-    0,
-    false,
-    false,
-  ];
+  let source: EventSource | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let [last, tries, opened, stopped] = ["", 0, false, false];
   const close = () => {
     clearTimeout(timer);
     source?.close();

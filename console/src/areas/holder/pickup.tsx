@@ -9,7 +9,7 @@ import { useAct } from "../../shared/act.ts";
 import { ButtonLink } from "../../shared/button-link.tsx";
 import { api, ask } from "../../shared/client.ts";
 import { Page } from "../../shared/frame.tsx";
-import { type Pickup as Found, readPickup } from "../../shared/links.ts";
+import { type Pickup as Found, linkWith, readPickup } from "../../shared/links.ts";
 import { ProblemNote } from "../../shared/problem.tsx";
 import { Scanner } from "../../shared/scanner.tsx";
 import { InvoiceNumber } from "../../shared/show.tsx";
@@ -34,7 +34,7 @@ export function Pickup() {
 
   useEffect(() => {
     if (hash === "") return;
-    const pickup = readPickup(`https://console/verify${hash}`);
+    const pickup = readPickup(linkWith(hash));
     setFound(pickup);
     setUnknown(pickup === undefined);
     navigate("/holder/pickup", { replace: true });

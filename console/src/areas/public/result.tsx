@@ -1,8 +1,8 @@
 /** What the gateway found, in one plain word and one sentence; folded behind it, how that is proved and what is not. */
 import { CheckCircleFilled, CloseCircleFilled, ExclamationCircleFilled, QuestionCircleFilled } from "@ant-design/icons";
-import { Card, Collapse, Steps } from "antd";
+import { Card, Collapse, Descriptions, Steps } from "antd";
 import { type ReactNode, useEffect, useRef } from "react";
-import { InvoiceNumber, StateTag } from "../../shared/show.tsx";
+import { formatAmount, InvoiceNumber, StateTag, Time } from "../../shared/show.tsx";
 import { useWords } from "./messages.ts";
 import type { Verified } from "./verify.ts";
 
@@ -16,7 +16,8 @@ const looks: Record<Verified["result"], [look: string, icon: ReactNode]> = {
   reversed: ["bad", careful],
   mismatch: ["bad", no],
   "not-found": ["quiet", open],
-  "bad-format": ["quiet", open],
+  "not-sealed": ["busy", careful],
+  elsewhere: ["quiet", open],
   sealed: ["busy", careful],
   unattributed: ["quiet", open],
   altered: ["bad", no],
@@ -26,7 +27,10 @@ const looks: Record<Verified["result"], [look: string, icon: ReactNode]> = {
 };
 const statuses = { ok: "finish", failed: "error", "not-checked": "wait" } as const;
 
-function Statements({ title, of }: { title: string; of: NonNullable<Verified["proven"]> }) {
+/** Statements that there are words for; of others the gateway's own. */
+const known = ["content", "printed", "issuer", "identity", "chain", "state", "hidden", "bearer", "truth", "gateway", "pages"] as const;
+const isKnown = (code: string): code is (typeof known)[number] => (known as readonly string[]).includes(code);
+function Statements({ title, of }: { title: string; of: Verified["proven"] }) {
   const say = useWords();
   if (of.length === 0) return null;
   return (
@@ -34,18 +38,62 @@ function Statements({ title, of }: { title: string; of: NonNullable<Verified["pr
       <h3>{title}</h3>
       <ul className="statements">
         {of.map(({ code, detail }) => (
-          <li key={code}>
-            {say(`statement.${code}`)}
-            {code === "hidden" || code === "state" ? <div className="quiet small breaks">{detail}</div> : null}
-          </li>
+          <li key={code}>{isKnown(code) ? say(`statement.${code}`) : detail}</li>
         ))}
       </ul>
     </section>
   );
 }
 
-export function Result({ verified: { result, number, state, steps = [], proven = [], notProven = [] } }: { verified: Verified }) {
+type Shown = NonNullable<Extract<Verified, { steps: unknown }>["shown"]>;
+
+/** What the file itself says, and was sealed: to be compared with what one sees on paper. */
+function ShownParts({ shown }: { shown: Shown }) {
   const say = useWords();
+  const { date, seller, buyer, total, currency, remark, lines } = shown;
+  const text = (value: unknown) => (typeof value === "string" ? value : undefined);
+  const party = (value: unknown) => {
+    const { name, taxId } = (value ?? {}) as { name?: string; taxId?: string };
+    return name === undefined ? undefined : `${name} ${taxId ?? ""}`;
+  };
+  const items = [
+    // as it was written, with its own offset: that is what stands on the paper
+    [
+      "shown.date",
+      text(date)
+        ?.replace("T", " ")
+        .replace(/(?=[+-]\d\d:\d\d$)/, " "),
+    ],
+    ["shown.seller", party(seller)],
+    ["shown.buyer", party(buyer)],
+    ["shown.total", text(total) === undefined ? undefined : formatAmount(text(total) ?? "", text(currency) ?? "CNY")],
+    [
+      "shown.lines",
+      Array.isArray(lines) ? lines.map(({ name, amount }: { name?: string; amount?: string }) => `${name ?? ""} ${amount ?? ""}`).join("; ") : undefined,
+    ],
+    ["shown.remark", text(remark)],
+  ] as const;
+  const there = items.filter(([, value]) => value !== undefined);
+  if (there.length === 0) return null;
+  return (
+    <section>
+      <h3>{say("shown")}</h3>
+      <Descriptions
+        column={1}
+        size="small"
+        bordered
+        classNames={{ label: "nowrap" }}
+        items={there.map(([key, children]) => ({ key, label: say(key), children }))}
+      />
+    </section>
+  );
+}
+
+export function Result({ verified }: { verified: Verified }) {
+  const say = useWords();
+  const { result, number, state, proven, notProven, asOf } = verified;
+  const steps = "steps" in verified ? verified.steps : [];
+  const shown = "shown" in verified ? verified.shown : undefined;
   const head = useRef<HTMLHeadingElement>(null);
   const [look, icon] = looks[result];
   // the answer is what the person waits for: read out, and where the keyboard goes on
@@ -69,7 +117,8 @@ export function Result({ verified: { result, number, state, steps = [], proven =
             <InvoiceNumber number={number} copyable /> {state === undefined ? null : <StateTag state={state} />}
           </div>
         )}
-        {steps.length === 0 ? null : (
+        {shown === undefined ? null : <ShownParts shown={shown} />}
+        {steps.length === 0 && asOf === undefined ? null : (
           <Collapse
             items={[
               {
@@ -77,7 +126,7 @@ export function Result({ verified: { result, number, state, steps = [], proven =
                 label: say("verify.proof"),
                 children: (
                   <div className="stack">
-                    <p className="quiet">{say("verify.proof.how")}</p>
+                    <p className="quiet">{say(steps.length === 0 ? "verify.compared" : "verify.proof.how")}</p>
                     <Steps
                       orientation="vertical"
                       size="small"
@@ -89,6 +138,11 @@ export function Result({ verified: { result, number, state, steps = [], proven =
                     />
                     <Statements title={say("proven")} of={proven} />
                     <Statements title={say("notProven")} of={notProven} />
+                    {asOf === undefined ? null : (
+                      <div className="quiet small">
+                        {say("verify.asOf", { block: asOf.block })} · <Time at={asOf.time} />
+                      </div>
+                    )}
                   </div>
                 ),
               },

@@ -3,16 +3,16 @@ import { FileSearchOutlined, InboxOutlined, SearchOutlined } from "@ant-design/i
 import { useMutation } from "@tanstack/react-query";
 import { Alert, Button, Card, DatePicker, Form, Input, Tabs, Upload } from "antd";
 import dayjs, { type Dayjs } from "dayjs";
-import { useEffect, useState } from "react";
+import { useCallback, useEffect, useState } from "react";
 import { useLocation, useNavigate } from "react-router";
 import { ButtonLink } from "../../shared/button-link.tsx";
 import { Page } from "../../shared/frame.tsx";
-import { type Printed, readPickup, readPrinted } from "../../shared/links.ts";
+import { linkOf, linkWith, type Printed, type QrContent, readPrinted, readQr } from "../../shared/links.ts";
 import { ProblemNote } from "../../shared/problem.tsx";
 import { Scanner } from "../../shared/scanner.tsx";
 import { useWords } from "./messages.ts";
 import { Result } from "./result.tsx";
-import { verifyFile, verifyPrinted } from "./verify.ts";
+import { verify } from "./verify.ts";
 
 const MAX_BYTES = 1_048_576;
 type Way = "printed" | "file" | "scan";
@@ -88,29 +88,38 @@ export function Component() {
   const [given, setGiven] = useState<Partial<Printed>>({});
   const [pickup, setPickup] = useState<string | undefined>(undefined);
   const [unknown, setUnknown] = useState(false);
-  const verify = useMutation({ mutationFn: (what: Printed | File) => (what instanceof File ? verifyFile(what) : verifyPrinted(what)) });
-  const { mutate, reset } = verify;
+  const verifying = useMutation({ mutationFn: verify });
+  const { mutate, reset } = verifying;
   const { search, hash } = location;
 
-  // a link from a QR code: taken out of the address bar, where a pickup's secret has no business, and asked at once
+  /** Takes what a code says, and asks at once. */
+  const take = useCallback(
+    (content: QrContent) => {
+      setGiven({ number: content.number, date: content.date, total: content.gross });
+      setPickup(content.pickup === undefined ? undefined : new URL(linkOf(content)).hash);
+      mutate({ by: "code", content });
+    },
+    [mutate],
+  );
+
+  // a link: taken out of the address bar, where a pickup's secret has no business
   useEffect(() => {
     if (search === "" && hash === "") return;
+    const content = readQr(linkWith(hash));
     const printed = readPrinted({ search, hash });
-    setGiven(printed);
-    setPickup(readPickup(`https://console/verify${hash}`) ? hash : undefined);
-    if (isWhole(printed)) mutate(printed);
+    if (content) take(content);
+    else {
+      setGiven(printed);
+      if (isWhole(printed)) mutate({ by: "print", printed });
+    }
     navigate("/verify", { replace: true });
-  }, [search, hash, mutate, navigate]);
+  }, [search, hash, take, mutate, navigate]);
 
   const scanned = (text: string): boolean => {
-    const link = URL.canParse(text) ? new URL(text) : undefined;
-    const printed = readPrinted({ search: link?.search ?? "", hash: link?.hash ?? `#${text}` });
-    setUnknown(!isWhole(printed));
-    if (!isWhole(printed)) return false;
-    setPickup(readPickup(text) && link ? link.hash : undefined);
-    setGiven(printed);
-    mutate(printed);
-    return true;
+    const content = readQr(text);
+    setUnknown(content === undefined);
+    if (content) take(content);
+    return content !== undefined;
   };
   const again = () => {
     reset();
@@ -121,7 +130,7 @@ export function Component() {
   return (
     <Page title={say("verify.title")} narrow>
       <div className="stack">
-        {verify.data ? null : <p className="quiet">{say("verify.how")}</p>}
+        {verifying.data ? null : <p className="quiet">{say("verify.how")}</p>}
         {pickup === undefined ? null : (
           <Alert
             type="info"
@@ -135,9 +144,9 @@ export function Component() {
             }
           />
         )}
-        {verify.data ? (
+        {verifying.data ? (
           <>
-            <Result verified={verify.data} />
+            <Result verified={verifying.data} />
             <div>
               <Button icon={<FileSearchOutlined />} onClick={again}>
                 {say("verify.again")}
@@ -153,9 +162,11 @@ export function Component() {
                 {
                   key: "printed",
                   label: say("verify.printed"),
-                  children: <ByPrint key={JSON.stringify(given)} given={given} busy={verify.isPending} onAsk={mutate} />,
+                  children: (
+                    <ByPrint key={JSON.stringify(given)} given={given} busy={verifying.isPending} onAsk={(printed) => mutate({ by: "print", printed })} />
+                  ),
                 },
-                { key: "file", label: say("verify.file"), children: <ByFile busy={verify.isPending} onAsk={mutate} /> },
+                { key: "file", label: say("verify.file"), children: <ByFile busy={verifying.isPending} onAsk={(file) => mutate({ by: "file", file })} /> },
                 {
                   key: "scan",
                   label: say("verify.scan"),
@@ -168,7 +179,7 @@ export function Component() {
                 },
               ]}
             />
-            <ProblemNote error={verify.error} />
+            <ProblemNote error={verifying.error} />
           </Card>
         )}
       </div>

@@ -1,39 +1,11 @@
-/** Asking the gateway whether an invoice is what it says. */
-import { Refusal, refusalOf } from "../../shared/client.ts";
-import type { Printed } from "../../shared/links.ts";
+/** Asking the gateway whether an invoice is what it says: by print, by file, or by the text of its QR code. */
+import { api, ask, type Schemas } from "../../shared/client.ts";
+import { linkOf, type Printed, type QrContent } from "../../shared/links.ts";
 
-type Code = "content" | "printed" | "issuer" | "identity" | "chain" | "state" | "hidden" | "bearer" | "truth";
-type Step = "format" | "parts" | "content" | "path" | "seal" | "parties" | "document" | "printed" | "network" | "issuer" | "identity" | "lot" | "record";
-export type Verified = {
-  result:
-    | "valid"
-    | "adjusted"
-    | "reversed"
-    | "sealed"
-    | "unattributed"
-    | "altered"
-    | "mismatch"
-    | "other-network"
-    | "not-the-issuers"
-    | "not-on-chain"
-    | "not-found"
-    | "bad-format";
-  number?: string;
-  state?: "issued" | "claimed" | "reimbursed" | "reversed";
-  steps?: { step: Step; outcome: "ok" | "failed" | "not-checked"; detail: string }[];
-  proven?: { code: Code; detail: string }[];
-  notProven?: { code: Code; detail: string }[];
-};
-
-async function asked(path: string, init: RequestInit = {}): Promise<Verified> {
-  const response = await fetch(path, { ...init, headers: { Accept: "application/json", ...init.headers } }).catch((error: Error) => {
-    throw new Refusal("offline", { detail: error.message });
-  });
-  if (!response.ok) throw await refusalOf(response);
-  return (await response.json()) as Verified;
-}
-
-export const verifyPrinted = (printed: Printed): Promise<Verified> => asked(`/v1/verify?${new URLSearchParams(printed)}`);
+type ByPrint = Schemas["VerifiedByPrint"];
+type ByBundle = Schemas["VerifiedBundle"];
+export type Verified = ByPrint | ByBundle;
+export type Question = { by: "print"; printed: Printed } | { by: "file"; file: File } | { by: "code"; content: QrContent };
 
 const types: readonly [end: string, type: string][] = [
   [".pdf", "application/pdf"],
@@ -41,7 +13,23 @@ const types: readonly [end: string, type: string][] = [
   [".json", "application/json"],
 ];
 
-export const verifyFile = (file: File): Promise<Verified> => {
-  const type = types.find(([end]) => file.name.toLowerCase().endsWith(end))?.[1] ?? file.type;
-  return asked("/v1/verify", { method: "POST", headers: { "Content-Type": type }, body: file });
-};
+const post = (type: string, body: Blob | string): Promise<Verified> =>
+  ask(
+    api.POST("/v1/verify", {
+      headers: { "Content-Type": type },
+      // bytes as they are: the types know the bundle's shape alone
+      body: body as never,
+      bodySerializer: (bytes: unknown) => bytes,
+    }),
+  );
+
+export function verify(question: Question): Promise<Verified> {
+  if (question.by === "print") return ask(api.GET("/v1/verify", { params: { query: question.printed } }));
+  if (question.by === "file") {
+    const { file } = question;
+    return post(types.find(([end]) => file.name.toLowerCase().endsWith(end))?.[1] ?? file.type, file);
+  }
+  // a pickup's secret is nobody's business here
+  const { pickup: _, ...content } = question.content;
+  return post("text/plain", linkOf(content));
+}
