@@ -2,7 +2,7 @@
  * The Express app, made of routes: what every request passes, in order, and what becomes of those that no route takes.
  *
  *   request id → log → security headers → bound on headers → ops → routes → site → docs → 404 → problem+json
- *   a route: caller → rate → role → handler (handler.ts)
+ *   a route: caller → rate → own page → role → handler (handler.ts)
  *
  * Deny by default. No CORS: no page of another origin may call with a user's credentials (auth.ts has the rules for the cookie).
  * Logs name the route as a template, never the path, the query or a header: they hold tax ids, amounts and keys.
@@ -112,7 +112,7 @@ export function createApp(deps: AppDeps): Express {
     for (const route of routes) {
       if (route.signsIn) entry[route.method](limits.byAddress, auth.recognise, handle(route));
       else if (route.roles === "public") entry[route.method](limits.byAddress, handle(route));
-      else entry[route.method](auth.authenticate, limits.byKey, auth.authorize(route.roles), handle(route));
+      else entry[route.method](auth.authenticate, limits.byKey, auth.ownPage, auth.authorize(route.roles), handle(route));
     }
     entry.options((_request, response) => void response.set("Allow", allow).status(204).end());
     entry.all((request, response) => {

@@ -30,6 +30,8 @@ export const callerOf = (response: Response): Caller => (response.locals["caller
 export type Auth = {
   /** Finds the caller; a request without a valid key ends in a 401. */
   authenticate: RequestHandler;
+  /** Of a session: lets pass what only reads, and what its own page has sent. */
+  ownPage: RequestHandler;
   /** Lets those callers pass that have one of the roles. */
   authorize(roles: readonly Role[]): RequestHandler;
   /** For signing in: refuses another site's page, and finds the session that the browser has, if any. Asks for none. */
@@ -46,14 +48,6 @@ function fromOwnPage(request: Request): boolean {
 
 const digest = (text: string) => createHash("sha256").update(text).digest();
 const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
-
-function checkOwnPage(request: Request, { session }: Caller): void {
-  if (session === undefined || safeMethods.has(request.method)) return;
-  if (!fromOwnPage(request)) throw new Problem("cross-site-request", "Another site's page has sent this");
-  // of equal length whatever was presented
-  if (timingSafeEqual(digest(request.get("x-csrf-token") ?? ""), digest(session.csrf))) return;
-  throw new Problem("cross-site-request", "X-CSRF-Token is missing or not this session's: GET /v1/session has it");
-}
 
 export type AuthDeps = {
   sql: Sql;
@@ -100,9 +94,16 @@ export function createAuth({ sql, sessions, refused }: AuthDeps): Auth {
           next(error ?? new Problem("unauthenticated", detail));
         });
       }
-      checkOwnPage(request, caller);
       response.locals["caller"] = caller;
       next();
+    },
+    ownPage: (request, response, next) => {
+      const { session } = callerOf(response);
+      if (session === undefined || safeMethods.has(request.method)) return next();
+      if (!fromOwnPage(request)) throw new Problem("cross-site-request", "Another site's page has sent this");
+      // of equal length whatever was presented
+      if (timingSafeEqual(digest(request.get("x-csrf-token") ?? ""), digest(session.csrf))) return next();
+      throw new Problem("cross-site-request", "X-CSRF-Token is missing or not this session's: GET /v1/session has it");
     },
     recognise: async (request, response, next) => {
       if (!fromOwnPage(request)) throw new Problem("cross-site-request", "Another site's page has sent this");
