@@ -109,8 +109,8 @@ describe("the bureau", function () {
     await shot(page, "bureau-refusal");
     await drawer.getByRole("link", { name: "Invoice and history" }).click();
     await page.waitForURL(`**/bureau/invoice/${number}`);
-    await page.getByText("Second reimbursement refused").waitFor();
-    for (const text of ["Issued and sealed", "Claimed", "Reimbursed"]) await page.getByText(text, { exact: true }).first().waitFor();
+    await page.getByText("A second reimbursement was refused").waitFor();
+    for (const text of ["Sealed on the chain", "Claimed: locked", "Reimbursed"]) await page.getByText(text, { exact: true }).first().waitFor();
     // the look itself is a read, and is shown
     await page.getByRole("heading", { name: "Who has read it" }).waitFor();
     await page.getByRole("cell", { name: "document" }).first().waitFor();
@@ -136,12 +136,12 @@ describe("the bureau", function () {
     await agrees(page);
   });
 
-  it("draws by hour and day, by count, and shows every chart as a table, by keyboard", async () => {
+  it("draws by hour, by amount, and shows every chart as a table, by keyboard", async () => {
     const page = await open("/bureau", { key: await bureauKey(), language: "en-US" });
     await agrees(page);
     await page.getByText("hour", { exact: true }).click();
     await page.getByText("Last 48 hours").first().waitFor();
-    await page.getByText("Invoices", { exact: true }).first().click();
+    await page.getByText("Amount", { exact: true }).first().click();
     for (const title of ["Invoices issued", "By region", "By trade", "Top issuers", "Where invoices go"]) {
       const button = page.getByRole("button", { name: `${title}: Show as a table` });
       await button.focus();

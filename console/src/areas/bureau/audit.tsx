@@ -7,10 +7,9 @@ import { Page } from "../../shared/frame.tsx";
 import { useRefresh } from "../../shared/live.tsx";
 import { useSharedWords } from "../../shared/messages.ts";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
-import { InvoiceNumber, Money, Time } from "../../shared/show.tsx";
+import { InvoiceNumber, Money, Time, Wide } from "../../shared/show.tsx";
 import { useCount } from "./chart.tsx";
 import { useWords } from "./messages.ts";
-import { Scroll } from "./scroll.tsx";
 
 type Audit = Awaited<ReturnType<typeof askAudit>>;
 type Finding = Audit["findings"][number];
@@ -68,7 +67,7 @@ function Findings({ findings }: { findings: readonly Finding[] }) {
   if (findings.length === 0) return <Alert type="success" showIcon title={say("audit.clean")} />;
   return (
     <Card title={<h2>{say("audit.findings")}</h2>} className="chart-card">
-      <Scroll label={say("audit.findings")}>
+      <Wide label={say("audit.findings")}>
         <Table<Finding>
           size="small"
           rowKey={({ kind, issuer, subject }) => `${kind} ${issuer} ${subject}`}
@@ -90,7 +89,7 @@ function Findings({ findings }: { findings: readonly Finding[] }) {
             { key: "found", title: say("audit.found"), render: (_, { foundAt }) => <Time at={foundAt} /> },
           ]}
         />
-      </Scroll>
+      </Wide>
     </Card>
   );
 }
@@ -114,7 +113,7 @@ function Drawn() {
     <Card title={<h2>{say("audit.drawn.title", { period })}</h2>} className="chart-card">
       <Loaded of={pages} empty={() => items.length === 0} nothing={<Empty description={say("quota.none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}>
         {() => (
-          <Scroll label={say("audit.drawn.title", { period })}>
+          <Wide label={say("audit.drawn.title", { period })}>
             <Table
               size="small"
               rowKey="issuer"
@@ -152,7 +151,7 @@ function Drawn() {
                 { key: "invoices", title: say("col.invoices"), align: "right", render: (_, one) => one.issued.invoices.toLocaleString() },
               ]}
             />
-          </Scroll>
+          </Wide>
         )}
       </Loaded>
       {pages.isFetchNextPageError ? <ProblemNote error={pages.error} onRetry={() => void pages.fetchNextPage()} /> : null}

@@ -12,9 +12,9 @@ import { type EChartsCoreOption, init, use } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
 import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 import { useAppearance } from "../../shared/appearance.tsx";
+import { Wide } from "../../shared/show.tsx";
 import { useLanguage } from "../../shared/words.ts";
 import { useWords } from "./messages.ts";
-import { Scroll } from "./scroll.tsx";
 
 use([BarChart, LineChart, PieChart, SankeyChart, GridComponent, LegendComponent, TooltipComponent, CanvasRenderer]);
 
@@ -178,9 +178,11 @@ export function ChartCard<Row extends object>({
       }
     >
       {asTable ? (
-        <Scroll label={title} height={height}>
-          <Table<Row> size="small" pagination={false} columns={shown} dataSource={[...rows]} rowKey={rowKey} />
-        </Scroll>
+        <div className="chart-table" style={{ maxHeight: height }}>
+          <Wide label={title}>
+            <Table<Row> size="small" pagination={false} columns={shown} dataSource={[...rows]} rowKey={rowKey} />
+          </Wide>
+        </div>
       ) : (
         <Chart option={option} label={label} height={height} />
       )}

@@ -92,7 +92,7 @@ export function Dashboard() {
   useLiveStats();
   const [grain, setGrain] = useState<Grain>("minute");
   const [chosen, setChosen] = useState("CNY");
-  const [by, setBy] = useState<Measure["by"]>("gross");
+  const [by, setBy] = useState<Measure["by"]>("invoices");
   const currencies = currenciesOf(useInvoiceStats(grain).data?.totals);
   const currency = currencies.includes(chosen) ? chosen : "CNY";
   const measure = { by, currency };
@@ -114,7 +114,7 @@ export function Dashboard() {
       }
     >
       <div className="dashboard">
-        <section className="wide stack">
+        <section className="full stack">
           <AuditNote />
           <Figures currency={currency} />
         </section>
@@ -139,7 +139,7 @@ export function Dashboard() {
         <section>
           <ChainHealth />
         </section>
-        <section className="wide">
+        <section className="full">
           <QuotaUse />
         </section>
       </div>

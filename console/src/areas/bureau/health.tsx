@@ -148,11 +148,11 @@ export function ChainHealth() {
               </div>
               <div>
                 <dt>{say("chain.lag")}</dt>
-                <dd className="number">{lagBlocks === undefined ? "—" : say("chain.blocks", { blocks: count(lagBlocks) })}</dd>
+                <dd className="number">{lagBlocks === undefined ? "—" : count(lagBlocks)}</dd>
               </div>
               <div>
                 <dt>{say("chain.counted")}</dt>
-                <dd className="number">{cursor && counted ? say("chain.blocks", { blocks: count(Math.max(0, cursor.block - counted.block)) }) : "—"}</dd>
+                <dd className="number">{cursor && counted ? count(Math.max(0, cursor.block - counted.block)) : "—"}</dd>
               </div>
               <div>
                 <dt>{say("chain.lots")}</dt>

@@ -1,17 +1,17 @@
 /** Any invoice by its number: what it says, what the chain tells of it, and who has read it. */
 import { useQuery } from "@tanstack/react-query";
-import { Card, Descriptions, Empty, Form, Input, Table, Timeline } from "antd";
+import { Card, Descriptions, Empty, Form, Input, Table } from "antd";
 import { Link, useNavigate, useParams } from "react-router";
 import { api, ask, type Schemas } from "../../shared/client.ts";
 import { Page } from "../../shared/frame.tsx";
+import { DocumentView, HistoryView } from "../../shared/invoice-view.tsx";
 import { useRefresh } from "../../shared/live.tsx";
 import { useSharedWords } from "../../shared/messages.ts";
 import { Loaded } from "../../shared/problem.tsx";
 import { useSession } from "../../shared/session.tsx";
-import { Account, InvoiceNumber, Money, StateTag, Time } from "../../shared/show.tsx";
+import { Account, InvoiceNumber, StateTag, Time, Wide } from "../../shared/show.tsx";
 import { useWords } from "./messages.ts";
-import { useEventNames } from "./names.ts";
-import { Scroll } from "./scroll.tsx";
+import { useFormNames } from "./names.ts";
 
 type Invoice = Schemas["Invoice"];
 const invoiceEvents = [
@@ -57,104 +57,41 @@ export function InvoiceLookup() {
 function What({ invoice }: { invoice: Invoice }) {
   const say = useWords();
   const shared = useSharedWords();
-  const { document, currency } = invoice;
   return (
     <Card title={<h2>{say("invoice.document")}</h2>} className="chart-card">
-      <Descriptions
-        column={{ xs: 1, sm: 1, md: 2 }}
-        items={[
-          { key: "state", label: shared("invoice.state"), children: <StateTag state={invoice.status} /> },
-          { key: "gross", label: shared("invoice.gross"), children: <Money amount={document.totals.gross} currency={currency} strong /> },
-          {
-            key: "seller",
-            label: shared("invoice.seller"),
-            children: <Link to={`/bureau/taxpayers/${encodeURIComponent(document.seller.taxId)}`}>{document.seller.name}</Link>,
-          },
-          {
-            key: "buyer",
-            label: shared("invoice.buyer"),
-            children:
-              document.buyer.taxId === undefined ? (
-                document.buyer.name
-              ) : (
-                <Link to={`/bureau/taxpayers/${encodeURIComponent(document.buyer.taxId)}`}>{document.buyer.name}</Link>
-              ),
-          },
-          { key: "kind", label: say("invoice.kind"), children: say(`invoice.kind.${document.kind}`) },
-          { key: "date", label: shared("invoice.date"), children: <Time at={document.issuedAt} /> },
-          { key: "sealed", label: say("invoice.sealed"), children: <Time at={invoice.issuedAt} /> },
-          { key: "lot", label: say("invoice.lot"), children: invoice.lot === undefined ? "—" : <InvoiceNumber number={invoice.lot} /> },
-          { key: "holder", label: say("invoice.holder"), children: <Account account={invoice.holder} /> },
-          { key: "version", label: say("invoice.versions"), children: invoice.version },
-          ...(invoice.reverses === undefined
-            ? []
-            : [{ key: "reverses", label: say("invoice.reverses"), children: <Link to={`/bureau/invoice/${invoice.reverses}`}>{invoice.reverses}</Link> }]),
-          ...(document.remark === undefined ? [] : [{ key: "remark", label: say("invoice.remark"), children: document.remark }]),
-        ]}
-      />
-      <Scroll label={say("invoice.lines")}>
-        <Table
-          className="after"
+      <div className="stack">
+        <Descriptions
+          column={{ xs: 1, sm: 1, md: 2 }}
           size="small"
-          rowKey={(line) => document.lines.indexOf(line)}
-          pagination={document.lines.length > 10 ? { pageSize: 10 } : false}
-          dataSource={document.lines}
-          columns={[
-            { key: "name", title: say("invoice.line.name"), render: (_, line) => line.name },
-            { key: "amount", title: say("invoice.line.amount"), align: "right", render: (_, line) => <Money amount={line.amount} currency={currency} /> },
-            {
-              key: "rate",
-              title: say("invoice.line.rate"),
-              align: "right",
-              render: (_, line) => (Number.isNaN(Number(line.taxRate)) ? line.taxRate : `${Math.round(Number(line.taxRate) * 10_000) / 100}%`),
-            },
-            {
-              key: "tax",
-              title: say("invoice.line.tax"),
-              align: "right",
-              render: (_, line) => (line.tax === undefined ? "—" : <Money amount={line.tax} currency={currency} />),
-            },
+          items={[
+            { key: "state", label: shared("invoice.state"), children: <StateTag state={invoice.status} /> },
+            { key: "versions", label: say("invoice.versions"), children: invoice.version },
+            { key: "holder", label: say("invoice.holder"), children: <Account account={invoice.holder} /> },
+            { key: "lot", label: say("invoice.lot"), children: invoice.lot === undefined ? "—" : <InvoiceNumber number={invoice.lot} /> },
+            { key: "sealed", label: say("invoice.sealed"), children: <Time at={invoice.issuedAt} /> },
+            ...(invoice.reverses === undefined
+              ? []
+              : [{ key: "reverses", label: say("invoice.reverses"), children: <Link to={`/bureau/invoice/${invoice.reverses}`}>{invoice.reverses}</Link> }]),
           ]}
         />
-      </Scroll>
+        <DocumentView document={invoice.document} />
+      </div>
     </Card>
   );
 }
 
 function History({ number }: { number: string }) {
   const say = useWords();
-  const { event } = useEventNames();
-  const history = useQuery({
-    queryKey: ["invoice", number, "history"],
-    queryFn: () => ask(api.GET("/v1/invoices/{number}/history", { params: { path: { number } } })),
-  });
   return (
     <Card title={<h2>{say("invoice.history")}</h2>} className="chart-card">
-      <Loaded of={history} empty={({ items }) => items.length === 0}>
-        {({ items }) => (
-          <Timeline
-            items={items.map((one) => ({
-              key: one.position,
-              color: one.type === "reimbursement.refused" ? "red" : one.type === "invoice.reimbursed" ? "blue" : "green",
-              content: (
-                <>
-                  <div>{event(one.type)}</div>
-                  <div className="quiet small">
-                    <Time at={one.at} /> {one.tx === undefined ? null : <Account account={one.tx} />}
-                  </div>
-                </>
-              ),
-            }))}
-          />
-        )}
-      </Loaded>
+      <HistoryView number={number} />
     </Card>
   );
 }
 
 function Reads({ number }: { number: string }) {
   const say = useWords();
-  const { form } = useEventNames();
+  const form = useFormNames();
   const { account } = useSession();
   const reads = useQuery({
     queryKey: ["invoice", number, "reads"],
@@ -168,7 +105,7 @@ function Reads({ number }: { number: string }) {
         nothing={<Empty description={say("invoice.reads.none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}
       >
         {({ items }) => (
-          <Scroll label={say("invoice.reads")}>
+          <Wide label={say("invoice.reads")}>
             <Table
               size="small"
               rowKey={(one) => `${one.account} ${one.form} ${one.day}`}
@@ -185,7 +122,7 @@ function Reads({ number }: { number: string }) {
                 { key: "last", title: say("invoice.reads.last"), render: (_, one) => <Time at={one.lastAt} /> },
               ]}
             />
-          </Scroll>
+          </Wide>
         )}
       </Loaded>
     </Card>
@@ -199,7 +136,10 @@ export function InvoicePage() {
     queryKey: ["invoice", number],
     queryFn: () => ask(api.GET("/v1/invoices/{number}", { params: { path: { number } } })) as Promise<Invoice>,
   });
-  useRefresh(invoiceEvents, [["invoice", number]]);
+  useRefresh(invoiceEvents, [
+    ["invoice", number],
+    ["history", number],
+  ]);
   return (
     <Page title={say("invoice.title", { number })}>
       <Loaded of={invoice}>

@@ -89,31 +89,6 @@ export function useNames() {
   };
 }
 
-const events: Readonly<Record<string, Names>> = {
-  "invoice.issued": ["开具并上链", "Issued and sealed"],
-  "invoice.transferred": ["转交给他人", "Handed on"],
-  "invoice.reimbursed": ["已报销", "Reimbursed"],
-  "invoice.reversed": ["已红冲", "Reversed"],
-  "invoice.adjusted": ["部分红冲", "Partly reversed"],
-  "red-letter.changed": ["红字确认单", "Red letter's sheet"],
-  "red-letter.issued": ["红字发票已开具", "Red letter issued"],
-  "invoice.entered": ["入账", "Entered in the books"],
-  "claim.created": ["申请报销", "Claimed"],
-  "claim.rejected": ["退回申请", "Claim rejected"],
-  "claim.withdrawn": ["撤回申请", "Claim withdrawn"],
-  "reimbursement.refused": ["重复报销被拒绝", "Second reimbursement refused"],
-  "taxpayer.enrolled": ["登记纳税人", "Taxpayer enrolled"],
-  "taxpayer.suspended": ["暂停纳税人", "Taxpayer suspended"],
-  "taxpayer.reinstated": ["恢复纳税人", "Taxpayer reinstated"],
-  "quota.set": ["设定额度", "Quota set"],
-  "quota.drawn": ["下载额度", "Quota drawn"],
-  "quota.given-back": ["退回额度", "Quota given back"],
-  "segment.allotted": ["分配号段", "Numbers allotted"],
-  "key.rotated": ["更换密钥", "Key rotated"],
-  "ledger.closed": ["账本关闭", "Ledger closed"],
-  "ledger.opened": ["账本开放", "Ledger opened"],
-};
-
 const forms: Readonly<Record<string, Names>> = {
   list: ["列表", "in a list"],
   json: ["全文", "document"],
@@ -127,9 +102,8 @@ const forms: Readonly<Record<string, Names>> = {
   audit: ["稽核", "audit"],
 };
 
-/** What an invoice's history and its reads are called. */
-export function useEventNames() {
+/** In which form a document was read. */
+export function useFormNames(): (form: string) => string {
   const [language] = useLanguage();
-  const pick = (names: Readonly<Record<string, Names>>, code: string) => names[code]?.[language === "zh-CN" ? 0 : 1] ?? code;
-  return { event: (type: string) => pick(events, type), form: (code: string) => pick(forms, code) };
+  return (form) => forms[form]?.[language === "zh-CN" ? 0 : 1] ?? form;
 }

@@ -8,11 +8,10 @@ import { useConfirm } from "../../shared/confirm.tsx";
 import { Page } from "../../shared/frame.tsx";
 import { useRefresh } from "../../shared/live.tsx";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
-import { Account, formatAmount, InvoiceNumber, Money, StateTag } from "../../shared/show.tsx";
+import { Account, formatAmount, InvoiceNumber, Money, StateTag, Wide } from "../../shared/show.tsx";
 import { usePalette } from "./chart.tsx";
 import { useWords } from "./messages.ts";
 import { useNames } from "./names.ts";
-import { Scroll } from "./scroll.tsx";
 import { type Taxpayer, taxpayerEvents } from "./taxpayers.tsx";
 
 const WAIT = { Prefer: "wait=20" };
@@ -185,7 +184,7 @@ function Segments({ taxpayer }: { taxpayer: Taxpayer }) {
         nothing={<Empty description={say("segments.none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}
       >
         {({ items }) => (
-          <Scroll label={say("segments.section")}>
+          <Wide label={say("segments.section")}>
             <Table
               rowKey="first"
               size="small"
@@ -197,7 +196,7 @@ function Segments({ taxpayer }: { taxpayer: Taxpayer }) {
                 { key: "used", title: say("segments.used"), align: "right", render: (_, one) => one.used.toLocaleString() },
               ]}
             />
-          </Scroll>
+          </Wide>
         )}
       </Loaded>
       <Form<{ length: number }>

@@ -10,10 +10,9 @@ import { Page } from "../../shared/frame.tsx";
 import { useRefresh } from "../../shared/live.tsx";
 import { useSharedWords } from "../../shared/messages.ts";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
-import { Account, StateTag } from "../../shared/show.tsx";
+import { Account, StateTag, Wide } from "../../shared/show.tsx";
 import { useWords } from "./messages.ts";
 import { useNames } from "./names.ts";
-import { Scroll } from "./scroll.tsx";
 
 export type Taxpayer = Schemas["Taxpayer"];
 type Capability = "issuer" | "employer";
@@ -175,7 +174,7 @@ export function TaxpayersPage() {
     >
       <Loaded of={pages} empty={() => items.length === 0} nothing={<Empty description={say("taxpayers.none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}>
         {() => (
-          <Scroll label={say("page.taxpayers")}>
+          <Wide label={say("page.taxpayers")}>
             <Table<Taxpayer>
               rowKey="index"
               pagination={false}
@@ -196,7 +195,7 @@ export function TaxpayersPage() {
                 { key: "standing", title: say("taxpayer.standing"), render: (_, one) => <StateTag state={one.standing} /> },
               ]}
             />
-          </Scroll>
+          </Wide>
         )}
       </Loaded>
       {pages.isFetchNextPageError ? <ProblemNote error={pages.error} onRetry={() => void pages.fetchNextPage()} /> : null}
