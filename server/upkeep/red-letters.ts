@@ -13,6 +13,8 @@ import type { Job } from "./upkeep.ts";
 
 /** An invoice that is reversed waits so long for its red letter. */
 const EVERY_MS = 200;
+/** What nobody waits for by the second is looked for less often. */
+const SLOWLY_MS = 1_000;
 
 export function createRedLetterJob({ sql, redLetters, issuing, log }: { sql: Sql; redLetters: RedLetters; issuing: Issuing; log: Log }): Job {
   const drawing = new Set<string>();
@@ -41,12 +43,16 @@ export function createRedLetterJob({ sql, redLetters, issuing, log }: { sql: Sql
     }
   }
 
+  let looked = Number.NEGATIVE_INFINITY;
   return {
     name: "red-letters",
     everyMs: EVERY_MS,
     async run(stopping) {
-      await sql.begin((tx) => redLetters.expire(tx));
-      await sql.begin((tx) => redLetters.sendBack(tx));
+      if (performance.now() - looked >= SLOWLY_MS) {
+        await sql.begin((tx) => redLetters.expire(tx));
+        await sql.begin((tx) => redLetters.sendBack(tx));
+        looked = performance.now();
+      }
       for (const id of await redLetters.due(sql)) {
         if (stopping.aborted) return;
         await issue(id);
