@@ -40,11 +40,11 @@ describe("signing in", () => {
 
   it("in the sandbox is offered as each of its parties", async () => {
     const page = await open("/sign-in", { width: 360 });
-    await page.getByRole("button", { name: /^Tax bureau/ }).waitFor();
+    await page.getByRole("button", { name: /^税务局/ }).waitFor();
     await fitsItsWidth(page);
     await isAccessible(page);
     await shot(page, "sign-in-phone");
-    await page.getByRole("button", { name: /^Tax bureau/ }).click();
+    await page.getByRole("button", { name: /^税务局/ }).click();
     await page.waitForURL("**/bureau");
   });
 

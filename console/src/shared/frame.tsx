@@ -23,7 +23,7 @@ import type { Role } from "./client.ts";
 import { useLive } from "./live.tsx";
 import { useSharedWords } from "./messages.ts";
 import { useProblemWords } from "./problem.tsx";
-import { hasRole, useSigned } from "./session.tsx";
+import { hasRole, useNameOf, useSigned } from "./session.tsx";
 import { Account } from "./show.tsx";
 import { useLanguage } from "./words.ts";
 
@@ -100,6 +100,7 @@ function Preferences() {
 function WhoIsThere() {
   const say = useSharedWords();
   const words = useProblemWords();
+  const nameOf = useNameOf();
   const { session, signOut } = useSigned();
   const { notification } = App.useApp();
   const navigate = useNavigate();
@@ -131,8 +132,8 @@ function WhoIsThere() {
         ],
       }}
     >
-      <Button type="text" icon={<TeamOutlined />} aria-label={say("account.menu", { name: session.name })} aria-haspopup="menu" className="who">
-        <span className="who-name">{session.name}</span> <DownOutlined />
+      <Button type="text" icon={<TeamOutlined />} aria-label={say("account.menu", { name: nameOf(session) })} aria-haspopup="menu" className="who">
+        <span className="who-name">{nameOf(session)}</span> <DownOutlined />
       </Button>
     </Dropdown>
   );

@@ -7,12 +7,13 @@ import type { Role } from "./client.ts";
 import { Page, Waiting } from "./frame.tsx";
 import { useSharedWords } from "./messages.ts";
 import { ProblemNote } from "./problem.tsx";
-import { hasRole, useSigned } from "./session.tsx";
+import { hasRole, useNameOf, useSigned } from "./session.tsx";
 
 export type From = { from?: string };
 
 export function NeedsRole({ role, children }: { role: Role; children: ReactNode }) {
   const say = useSharedWords();
+  const nameOf = useNameOf();
   const { session, error, retry } = useSigned();
   const { pathname, search, hash } = useLocation();
   if (session === undefined) return error === null ? <Waiting /> : <ProblemNote error={error} onRetry={retry} />;
@@ -24,7 +25,7 @@ export function NeedsRole({ role, children }: { role: Role; children: ReactNode 
     <Page title={say("forbidden.title")}>
       <Result
         status="403"
-        subTitle={say("forbidden.detail", { name: session.name, roles, needed: say(`role.${role}`) })}
+        subTitle={say("forbidden.detail", { name: nameOf(session), roles, needed: say(`role.${role}`) })}
         extra={
           <ButtonLink to="/sign-in" type="primary">
             {say("signIn")}

@@ -4,6 +4,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from "react";
 import { api, ask, onSessionEnded, Refusal, type Role, type Schemas, setCsrf } from "./client.ts";
+import { useSharedWords } from "./messages.ts";
 
 export type Session = Schemas["Session"];
 
@@ -96,6 +97,12 @@ export function useSession(): Session {
   const { session } = useSigned();
   if (!session) throw new Error("nobody is signed in here");
   return session;
+}
+
+/** What a party is called here: everybody by their own name, the bureau in the person's language. */
+export function useNameOf(): (party: { name: string; roles: readonly Role[] }) => string {
+  const say = useSharedWords();
+  return ({ name, roles }) => (roles.includes("bureau") ? say("area.bureau") : name);
 }
 
 export const hasRole = (session: Session | null | undefined, role: Role): boolean => session?.roles.includes(role) ?? false;

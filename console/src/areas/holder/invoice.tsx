@@ -10,7 +10,7 @@ import { Page } from "../../shared/frame.tsx";
 import { DocumentView, HistoryView } from "../../shared/invoice-view.tsx";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
 import { useSession } from "../../shared/session.tsx";
-import { InvoiceNumber, Money, StateTag } from "../../shared/show.tsx";
+import { formatAmount, InvoiceNumber, Money, StateTag } from "../../shared/show.tsx";
 import { Disclose } from "./disclose.tsx";
 import { Grants } from "./grants.tsx";
 import { HandOn } from "./hand-on.tsx";
@@ -86,6 +86,9 @@ export function Invoice() {
                   <div>{one.seller}</div>
                   <Money amount={one.gross} currency={one.currency} strong />
                 </div>
+                {one.left === undefined || one.left.gross === one.gross ? null : (
+                  <Alert type="warning" showIcon title={say("invoice.left", { amount: formatAmount(one.left.gross, one.currency) })} />
+                )}
                 {one.holder === account ? <Acts invoice={one} /> : <Alert type="info" showIcon title={say("invoice.notYours")} />}
               </div>
             </Card>

@@ -40,6 +40,7 @@ export const useWords = wordsOf("holder", {
     "invoice.disclose": "出示证明",
     "invoice.pdf": "下载 PDF",
     "invoice.archive": "下载归档包",
+    "invoice.left": "已部分红冲，可报销余额 {{amount}}",
     "invoice.notYours": "您已不是持票人，只能查看当时的状态。",
 
     "handOn.title": "转交发票",
@@ -125,6 +126,8 @@ export const useWords = wordsOf("holder", {
     "report.reason": "退回原因",
     "report.created": "提交时间",
     "report.invoices": "发票",
+    "report.external": "外部票",
+    "report.left": "部分红冲后余 {{amount}}",
     "report.archive": "下载归档包",
     "report.withdraw": "撤回报销单",
     "report.withdraw.title": "撤回这张报销单？",
@@ -193,6 +196,7 @@ export const useWords = wordsOf("holder", {
     "invoice.disclose": "Prove",
     "invoice.pdf": "Download PDF",
     "invoice.archive": "Download archive pack",
+    "invoice.left": "Partly reversed: {{amount}} is left to be reimbursed",
     "invoice.notYours": "You no longer hold this invoice.",
 
     "handOn.title": "Hand an invoice on",
@@ -278,6 +282,8 @@ export const useWords = wordsOf("holder", {
     "report.reason": "Why it was rejected",
     "report.created": "Submitted",
     "report.invoices": "Invoices",
+    "report.external": "issued elsewhere",
+    "report.left": "{{amount}} left of it",
     "report.archive": "Download archive pack",
     "report.withdraw": "Withdraw the report",
     "report.withdraw.title": "Withdraw this report?",

@@ -1,7 +1,7 @@
 /** Expense reports (claims) of the holder, and one of them, followed to its end. */
 import { DownloadOutlined, PlusOutlined } from "@ant-design/icons";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { Alert, Button, Card, Descriptions, Empty } from "antd";
+import { Alert, Button, Card, Descriptions, Empty, Tag } from "antd";
 import { Link, useParams } from "react-router";
 import { useAct } from "../../shared/act.ts";
 import { ButtonLink } from "../../shared/button-link.tsx";
@@ -134,10 +134,17 @@ export function Report() {
               <ul className="plain-list">
                 {invoices.map((invoice) => (
                   <li key={invoice.number} className="row between">
-                    <Link to={`/holder/invoices/${invoice.number}`}>
-                      <InvoiceNumber number={invoice.number} />
-                    </Link>
+                    {invoice.external ? (
+                      <span>
+                        <InvoiceNumber number={invoice.number} /> <Tag variant="filled">{say("report.external")}</Tag>
+                      </span>
+                    ) : (
+                      <Link to={`/holder/invoices/${invoice.number}`}>
+                        <InvoiceNumber number={invoice.number} />
+                      </Link>
+                    )}
                     <StateTag state={invoice.status} />
+                    {invoice.left === undefined ? null : <span className="quiet small">{say("report.left", { amount: invoice.left.gross })}</span>}
                   </li>
                 ))}
               </ul>

@@ -8,7 +8,7 @@ import { areas, Page } from "../../shared/frame.tsx";
 import type { From } from "../../shared/guard.tsx";
 import { useSharedWords } from "../../shared/messages.ts";
 import { ProblemNote } from "../../shared/problem.tsx";
-import { hasRole, useSigned } from "../../shared/session.tsx";
+import { hasRole, useNameOf, useSigned } from "../../shared/session.tsx";
 import { useWords } from "./messages.ts";
 
 /** There outside a sandbox is no such path: then there is nothing to offer. */
@@ -24,6 +24,7 @@ async function sandboxParties() {
 export function Component() {
   const say = useWords();
   const shared = useSharedWords();
+  const nameOf = useNameOf();
   const { session, expired, signIn } = useSigned();
   const navigate = useNavigate();
   const from = (useLocation().state as From | null)?.from;
@@ -36,7 +37,7 @@ export function Component() {
     <Page title={say("signIn.title")} narrow>
       <div className="stack">
         {expired && !session ? <Alert type="info" showIcon role="status" title={say("signIn.expired")} /> : null}
-        {session ? <Alert type="info" showIcon title={say("signIn.already", { name: session.name })} /> : null}
+        {session ? <Alert type="info" showIcon title={say("signIn.already", { name: nameOf(session) })} /> : null}
         <Card>
           <Form layout="vertical" requiredMark={false} onFinish={({ key }: { key: string }) => signing.mutate(key.trim())}>
             <Form.Item
@@ -57,10 +58,10 @@ export function Component() {
           <Card title={<h2>{say("signIn.sandbox")}</h2>}>
             <p className="quiet">{say("signIn.sandbox.note")}</p>
             <ul className="parties">
-              {parties.data.map(({ name, roles, taxId, key }) => (
+              {parties.data.map(({ key, roles, taxId, ...party }) => (
                 <li key={key}>
                   <Button block disabled={signing.isPending} onClick={() => signing.mutate(key)}>
-                    <span>{name} </span>
+                    <span>{nameOf({ ...party, roles })} </span>
                     <span className="quiet small">
                       {roles.map((role) => shared(`role.${role}`)).join(" · ")} {taxId}
                     </span>
