@@ -141,6 +141,7 @@ type Deps = {
   finalityDepth: number;
 };
 export type Range = { grain: Grain; from: Date; to: Date };
+type Place = { block: number; at: string };
 type Bucket = { start: Date; lots: bigint; invoices: bigint; sealed: Buffer };
 type Named = { taxId: string; name: string; region: string; currency: string };
 type Refusal = {
@@ -154,6 +155,8 @@ type Refusal = {
   employer: number | null;
   updated_at: Date | null;
 };
+
+const timeOf = (seconds: bigint | number): string => new Date(Number(seconds) * 1_000).toISOString();
 
 /** Over so many blocks the time between two is taken. */
 const BLOCKS = 50;
@@ -178,14 +181,15 @@ export function createStats(deps: Deps) {
     return new Map([...found.byAccount.values()].map((one) => [one.index, named(one)]));
   }
 
-  /** The last block whose lots are all in the sums. */
-  async function counted(tx: Tx): Promise<{ block: number; at: string } | undefined> {
+  /** How far the projections are, and the last block whose lots are all in the sums: one look, so that the latter is not beyond. */
+  async function reached(tx: Tx): Promise<{ cursor: Place; counted: Place } | undefined> {
     const [row] = await tx<{ block: bigint; time: bigint; done: bigint | null; more: boolean }[]>`
       select c.block, c.time, s.block as done,
              exists (select 1 from lots l where l.block >= coalesce(s.block, 0) and (l.block, l.first) > (coalesce(s.block, 0), coalesce(s.first, 0))) as more
       from cursor c left join stats_cursor s on true`;
     if (!row) return undefined;
-    return { block: Number(row.more ? (row.done ?? 1n) - 1n : row.block), at: new Date(Number(row.time) * 1_000).toISOString() };
+    const [block, at] = [Number(row.block), timeOf(row.time)];
+    return { cursor: { block, at }, counted: { block: row.more ? Number(row.done ?? 1n) - 1 : block, at } };
   }
 
   async function acts(tx: Tx, { grain, from, to }: Range): Promise<Map<number, ActCounts>> {
@@ -204,7 +208,7 @@ export function createStats(deps: Deps) {
     async invoices(tx: Tx, range: Range) {
       const { grain, from, to } = range;
       // how far it is counted is asked first: the sums are at least as new
-      const at = await counted(tx);
+      const at = await reached(tx);
       const [rows, kinds] = [
         await tx<Bucket[]>`
           select start, lots, invoices, sealed from stats_buckets
@@ -220,7 +224,7 @@ export function createStats(deps: Deps) {
         grain,
         from: startOf(grain, from).toISOString(),
         to: to.toISOString(),
-        ...(at ? { counted: at } : {}),
+        ...(at ? { counted: at.counted } : {}),
         totals: {
           lots: rows.reduce((sum, row) => sum + Number(row.lots), 0),
           invoices: rows.reduce((sum, row) => sum + Number(row.invoices), 0),
@@ -357,24 +361,24 @@ export function createStats(deps: Deps) {
     /** How the chain is, and how far behind it the gateway and the statistics are. */
     async chain(tx: Tx) {
       const head = await deps.head();
-      const [cursor] = await tx<{ block: bigint; time: bigint }[]>`select block, time from cursor`;
-      const at = await counted(tx);
+      const at = await reached(tx);
       const [sum] = await tx<{ lots: bigint; invoices: bigint }[]>`
         select coalesce(sum(lots), 0)::bigint as lots, coalesce(sum(invoices), 0)::bigint as invoices from stats_buckets where grain = 'month'`;
       const [missing] = await tx<{ lots: bigint }[]>`select count(*) as lots from stats_undocumented`;
       const recent = await tx<{ first: string; count: number; issuer: number; block: bigint; time: bigint }[]>`
         select first, count, issuer, block, time from lots order by block desc, first desc limit ${RECENT_LOTS}`;
       const earlier = head === undefined ? undefined : await deps.chain.block(Math.max(0, head.block - BLOCKS)).catch(() => undefined);
-      const timeOf = (seconds: bigint | number) => new Date(Number(seconds) * 1_000).toISOString();
       return {
         up: head !== undefined,
         ...(head ? { head: { block: head.block, at: timeOf(head.time), ageSeconds: head.age } } : {}),
         ...(head && earlier && head.block > earlier.number ? { blockSeconds: (head.time - earlier.time) / (head.block - earlier.number) } : {}),
-        ...(cursor ? { cursor: { block: Number(cursor.block), at: timeOf(cursor.time) } } : {}),
-        ...(head && cursor
-          ? { lagBlocks: Math.max(0, head.block - deps.finalityDepth - Number(cursor.block)), lagSeconds: Math.max(0, head.time - Number(cursor.time)) }
+        ...at,
+        ...(head && at
+          ? {
+              lagBlocks: Math.max(0, head.block - deps.finalityDepth - at.cursor.block),
+              lagSeconds: Math.max(0, head.time - Date.parse(at.cursor.at) / 1_000),
+            }
           : {}),
-        ...(at ? { counted: at } : {}),
         lots: Number(sum?.lots ?? 0n),
         invoices: Number(sum?.invoices ?? 0n),
         undocumentedLots: Number(missing?.lots ?? 0n),
