@@ -237,8 +237,8 @@ export function startTraffic({ url, bureau, everyMs = 1_500 }: { url: string; bu
         if (chance(55)) await decide();
         // now and then, and never all at once
         if (turn % 15 === 5) await handOn(people);
-        if (turn % 30 === 20) await reverse();
-        if (turn % 20 === 12) await double(all);
+        if (turn % 30 === 8) await reverse();
+        if (turn % 20 === 11) await double(all);
         await pause(randomInt(Math.ceil(everyMs / 2), Math.ceil(everyMs * 1.5)));
       } catch (cause) {
         if (stopping.signal.aborted) return;
