@@ -85,6 +85,7 @@ export function startTraffic({ url, bureau, everyMs = 1_500 }: { url: string; bu
   const held: Held[] = [];
   const claimed: Claim[] = [];
   const paid: Held[] = [];
+  let decided = 0;
 
   // ── parties ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -170,7 +171,8 @@ export function startTraffic({ url, bureau, everyMs = 1_500 }: { url: string; bu
   async function decide(): Promise<void> {
     const report = claimed.shift();
     if (!report) return;
-    const reject = chance(8);
+    decided += 1;
+    const reject = decided % 12 === 4;
     const body = reject ? { body: { reason: "缺少事由" } } : {};
     await expectSuccess(call("POST", `/v1/claims/${report.id}/${reject ? "reject" : "reimburse"}`, { ...body, token: report.firm.token }), "decide");
     counts[reject ? "rejected" : "reimbursed"] += report.invoices.length;
