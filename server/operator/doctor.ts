@@ -82,6 +82,22 @@ export const findingTable = {
     means: "A webhook was switched off because its endpoint failed for days, or is gone",
     do: "Its owner mends the endpoint, enables it and replays from its position",
   },
+  "red-letter-waits": {
+    means: "The chain has a red letter's act, and the red letter has no number yet",
+    do: "By its problem: the issuer wants numbers or quota, or is suspended; it goes on by itself",
+  },
+  "audit-finding": {
+    means: "The bureau's auditor has found something in sealed documents",
+    do: "An alarm for the bureau, not for the operator: docs/audit.md says what each kind means",
+  },
+  "audit-waits": {
+    means: "Sealed lots wait for their documents",
+    do: "Their issuers' gateways deposit them: ask whoever operates them; onepiao_deposits_waiting there",
+  },
+  "deposits-wait": {
+    means: "Lots of this gateway are not deposited with the bureau",
+    do: "By the error: is DEPOSIT_URL up, does DEPOSIT_TOKEN hold, is DEPOSIT_KID the bureau's key; they are sent again by themselves",
+  },
   "nobody-works": { means: "Nobody holds a lease, so nobody does that work", do: "Start `serve`; if one runs, does its heartbeat reach the database" },
   "expiry-waits": { means: "Stored answers are older than IDEMPOTENCY_DAYS", do: "Upkeep deletes them: is a `serve` running, and who holds `upkeep`?" },
   "reconcile-difference": {
@@ -307,11 +323,42 @@ export async function examine(deps: Deps): Promise<Report> {
       find("reconcile-old", "sweep", `the last one ended ${sweep?.ended == null ? "never" : `${age(since)} ago`}`);
   }
 
+  async function redLetters(): Promise<void> {
+    const rows = await sql.unsafe<{ id: string; problem: string | null; seconds: number }[]>(`
+      select id, problem, ${secondsSince("updated_at")} as seconds from red_letters
+      where acted and number is null and updated_at < now() - interval '${PATIENCE} seconds' order by id limit ${MAX_TOLD}`);
+    for (const { id, problem, seconds } of rows) find("red-letter-waits", id, `${problem ?? "no problem is told"}, for ${age(seconds)}`);
+  }
+
+  async function audit(): Promise<void> {
+    const found = await sql<{ kind: string; issuer: number; subject: string }[]>`
+      select kind, issuer, subject from audit_findings order by found_at, kind, subject limit ${MAX_TOLD}`;
+    for (const { kind, issuer, subject } of found) find("audit-finding", `issuer ${issuer}`, `${kind} ${subject}`);
+    const [waiting] = await sql.unsafe<{ lots: number; oldest: number | null }[]>(`
+      select count(*)::int as lots, ${secondsSince("min(since)")} as oldest from audit_lots where state = 'waiting'`);
+    if ((waiting?.oldest ?? 0) > PATIENCE) find("audit-waits", "lots", `${waiting?.lots}, the oldest for ${age(waiting?.oldest ?? 0)}`);
+    const [late] = await sql.unsafe<{ lots: number; oldest: number | null; error: string | null }[]>(`
+      select count(*)::int as lots, ${secondsSince("min(to_timestamp(l.time))")} as oldest, (array_agg(d.error order by d.next_at))[1] as error
+      from deliveries d join lots l on l.first = d.lot where d.delivered_at is null`);
+    if ((late?.oldest ?? 0) > PATIENCE)
+      find("deposits-wait", "lots", `${late?.lots}, the oldest for ${age(late?.oldest ?? 0)}; ${late?.error ?? "not tried yet"}`);
+  }
+
   // ── all of it ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   const head = await node().catch((cause: unknown) => void find("not-examined", "node", textOf(cause)));
   if (await schema()) {
-    for (const [name, part] of Object.entries({ cursor: () => cursor(head ?? undefined), leases, lanes, operations, invoices, webhooks, upkeep })) {
+    for (const [name, part] of Object.entries({
+      cursor: () => cursor(head ?? undefined),
+      leases,
+      lanes,
+      operations,
+      invoices,
+      redLetters,
+      webhooks,
+      audit,
+      upkeep,
+    })) {
       await part().catch((cause: unknown) => find("not-examined", name, textOf(cause)));
     }
   }

@@ -191,6 +191,41 @@ describe("doctor", function () {
       );
     });
 
+    it("a red letter without its number, lots without their documents, and what the auditor has found", async () => {
+      const [row] = await bench.sql<{ number: string }[]>`select number from invoices order by number limit 1`;
+      await finds(
+        () => bench.sql`
+          insert into red_letters (invoice, issuer, employer, by_issuer, status, ref, sealed, acted, problem, updated_at)
+          values (${row?.number ?? ""}, 1, 0, true, '01', 'doctor', '', true, 'no-segment', now() - interval '1 hour')`,
+        () => bench.sql`delete from red_letters where ref = 'doctor'`,
+        "red-letter-waits",
+      );
+      const found = await finds(
+        () => bench.sql`insert into audit_findings (kind, issuer, subject) values ('quota-exceeded', 7, 202611)`,
+        () => bench.sql`delete from audit_findings`,
+        "audit-finding",
+      );
+      expect(found.findings[0]).to.deep.include({ subject: "issuer 7", detail: "quota-exceeded 202611" });
+      await finds(
+        () => bench.sql`insert into audit_lots (first, since) values (1, now() - interval '1 hour')`,
+        () => bench.sql`delete from audit_lots where first = 1`,
+        "audit-waits",
+      );
+      const [lot] = await bench.sql<{ first: string; time: bigint }[]>`select first, time from lots order by first limit 1`;
+      const late = await finds(
+        async () => {
+          await bench.sql`update lots set time = time - 7200 where first = ${lot?.first ?? ""}`;
+          await bench.sql`insert into deliveries (lot, error) values (${lot?.first ?? ""}, 'the bureau''s gateway answers 401 unauthenticated')`;
+        },
+        async () => {
+          await bench.sql`delete from deliveries`;
+          await bench.sql`update lots set time = ${lot?.time ?? 0n} where first = ${lot?.first ?? ""}`;
+        },
+        "deposits-wait",
+      );
+      expect(late.findings[0]?.detail).to.include("401 unauthenticated");
+    });
+
     it("an operation that nothing explains", async () => {
       const report = await finds(
         () => bench.sql`
