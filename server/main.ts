@@ -76,6 +76,7 @@ open       ${sandbox.url}/   the console: sign in as any of the sandbox's partie
            ${sandbox.url}/docs   (OpenAPI: ${sandbox.url}/openapi.json)
 
 export URL=${sandbox.url}
+export RPC=${sandbox.rpcUrl}          # the chain's own node: npx onepiao verify FILE --rpc $RPC
 export BUREAU=${keys.bureau}
 export ISSUER=${keys.issuer.token}        # ${keys.issuer.name} ${keys.issuer.taxId}
 export EMPLOYER=${keys.employer.token}    # ${keys.employer.name} ${keys.employer.taxId}

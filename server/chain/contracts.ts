@@ -150,6 +150,11 @@ export function createContracts(deployment: Deployment) {
       }
       return undefined;
     },
+    /** Topics of an event's logs; `first`: of its first indexed argument, an id, an index or an account. */
+    topics(name: string, first?: string): string[] {
+      const fragment = ledger.getEvent(name) ?? registry.getEvent(name);
+      return [fragment?.topicHash ?? "", ...(first === undefined ? [] : [refOf(first)])];
+    },
     /** Undefined for a log that is not one of our events: another contract's, or an event of AccessManaged. */
     event(log: RawLog): ChainEvent | undefined {
       const contract = of[log.address.toLowerCase()] as "registry" | "ledger" | undefined;

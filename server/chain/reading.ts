@@ -4,7 +4,7 @@
  * Owns: the questions, and their answers as plain values. Believes the node: which node to ask is the caller's choice.
  */
 import type { ChainClient } from "./client.ts";
-import { type Contracts, checksummed, ZERO_ACCOUNT } from "./contracts.ts";
+import { type ChainEvent, type Contracts, checksummed, ZERO_ACCOUNT } from "./contracts.ts";
 
 /** `key`: the one that signs now. `identity`: commitment to tax id and name. */
 export type Enrolled = { index: number; account: string; key: string; standing: "active" | "suspended"; identity: string };
@@ -22,14 +22,36 @@ export type Reading = {
   /** Zero when no lot begins there. */
   lotHash(first: string): Promise<string>;
   record(number: string): Promise<RecordNow>;
+  /** Keys that the account was rotated to, in order. Reads all blocks since the contracts are there. */
+  keysOf(account: string): Promise<string[]>;
+  /** Partial red letters of an invoice. Reads all blocks as well. */
+  adjustments(number: string): Promise<number>;
+  /** Everybody who is enrolled, with all keys. */
+  registered(): Promise<{ from: number; block: number; taxpayers: { index: number; account: string; keys: string[]; identity: string }[] }>;
 };
+
+/** Blocks of one question for logs: what nodes allow by default. */
+const PAGE = 5_000;
 
 /** Throws NodeDown or NodeRefused, as each of its questions does. `depth`: blocks behind the head that count as final. */
 export async function readingAt(chain: ChainClient, contracts: Contracts, depth = 0): Promise<Reading> {
-  const { registry, ledger } = contracts.deployment;
+  const { registry, ledger, block: from } = contracts.deployment;
   const head = await chain.head();
   const block = Math.max(0, head - depth);
   const found = await chain.block(block);
+
+  async function events(address: string, name: string, first?: string): Promise<ChainEvent["args"][]> {
+    const all: ChainEvent["args"][] = [];
+    for (let at = from; at <= block; at += PAGE) {
+      const logs = await chain.logs([address], at, Math.min(at + PAGE - 1, block), contracts.topics(name, first));
+      for (const log of logs) {
+        const event = contracts.event(log);
+        if (event) all.push(event.args);
+      }
+    }
+    return all;
+  }
+
   return {
     block,
     time: found?.time ?? 0,
@@ -53,6 +75,17 @@ export async function readingAt(chain: ChainClient, contracts: Contracts, depth 
       const answer = await chain.call(ledger, contracts.ledgerCall("record", [number]), undefined, block);
       const [{ state, version }] = contracts.ledgerResult("record", answer) as unknown as [{ state: bigint; version: bigint }];
       return { state: recordStates[Number(state)] ?? "none", version: Number(version) };
+    },
+    keysOf: async (account) => (await events(registry, "KeyRotated", account)).map((args) => args["key"] as string),
+    adjustments: async (number) => (await events(ledger, "Adjusted", number)).length,
+    async registered() {
+      const [enrolled, rotated] = [await events(registry, "TaxpayerEnrolled"), await events(registry, "KeyRotated")];
+      const taxpayers = enrolled.map((args) => {
+        const account = args["account"] as string;
+        const later = rotated.filter((one) => one["account"] === account).map((one) => one["key"] as string);
+        return { index: args["index"] as number, account, keys: [account, ...later], identity: args["identity"] as string };
+      });
+      return { from, block, taxpayers };
     },
   };
 }

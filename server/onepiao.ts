@@ -1,0 +1,276 @@
+/**
+ * `onepiao`: for whoever was handed an invoice and trusts no gateway. Reads files, and a node if one is named; no gateway, no database.
+ *
+ *   onepiao verify FILE      a bundle, a PDF of ours, or the text of a signed QR code; - is standard input
+ *   onepiao registry         what the registry says now, as a file to check by without a node
+ *
+ * Owns: the call, what is said, the exit code (docs/verification.md). The judgement is proofs/verdict.ts.
+ */
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { z } from "zod";
+import { type ChainClient, createChainClient, NodeDown, NodeRefused } from "./chain/client.ts";
+import { type Contracts, createContracts } from "./chain/contracts.ts";
+import { readingAt } from "./chain/reading.ts";
+import { attachedJson } from "./formats/pdf-bundle.ts";
+import { readQr } from "./formats/qr.ts";
+import { Problem } from "./kernel/problems.ts";
+import { type Bundle, bundleFormat, checkBundle } from "./proofs/bundle.ts";
+import { decodeProof } from "./proofs/qr-proof.ts";
+import { readSnapshot, type Snapshot, snapshotOf } from "./proofs/snapshot.ts";
+import { type BundleResult, type Facts, judge, type Registered, type Verdict } from "./proofs/verdict.ts";
+
+const exitCodes: Record<BundleResult, number> = {
+  valid: 0,
+  altered: 1,
+  mismatch: 1,
+  "other-network": 1,
+  "not-the-issuers": 1,
+  "not-on-chain": 1,
+  sealed: 3,
+  reversed: 4,
+  adjusted: 5,
+  unattributed: 6,
+};
+const WRONG_CALL = 2;
+
+const words: Record<BundleResult, string> = {
+  valid: "valid",
+  altered: "ALTERED: it is not what was sealed",
+  mismatch: "MISMATCH: what is printed is not what was sealed",
+  "other-network": "OF ANOTHER NETWORK than the one to check by",
+  "not-the-issuers": "NOT THE ISSUER'S: the seal, or who the parties are, is not what the registry says",
+  "not-on-chain": "NOT ON THE CHAIN: the ledger has no such lot",
+  sealed: "sealed by its issuer; what has become of it was NOT checked (--rpc URL)",
+  reversed: "REVERSED: it was taken back by a red letter",
+  adjusted: "PARTLY REVERSED: less than its total counts",
+  unattributed: "it holds in itself; whose seal it is was NOT checked (--registry, --deployment with --rpc, or --issuer-key)",
+};
+
+const usage = `onepiao verify FILE [--rpc URL] [--deployment FILE | --registry SNAPSHOT | --issuer-key 0x…] [--json]
+onepiao registry --rpc URL --deployment FILE > snapshot.json
+
+FILE is a bundle (JSON), a PDF with one, or the text of a signed QR code; - reads standard input.
+  --rpc URL            a node of your own choice: whether the chain has it, and what has become of it
+  --deployment FILE    the network that is trusted: deployments/<chainId>.json
+  --registry SNAPSHOT  who has which key, without a node; made by \`onepiao registry\`, signed by nobody
+  --issuer-key 0x…     the issuer's key, as the issuer itself has told it
+
+Exit codes: 0 valid · 1 not valid · 2 wrong call, or nothing that can be read · 3 sealed by its issuer, state not checked
+            4 reversed · 5 partly reversed · 6 holds in itself, issuer not checked`;
+
+class WrongCall extends Error {}
+
+/** Larger than any file of ours. */
+const MAX_BYTES = 32 * 1_048_576;
+
+function bytesOf(path: string): Buffer {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path === "-" ? 0 : path);
+  } catch (cause) {
+    throw new WrongCall(`${path} cannot be read: ${(cause as NodeJS.ErrnoException).code}`);
+  }
+  if (bytes.length > MAX_BYTES) throw new WrongCall(`${path} is larger than any invoice`);
+  return bytes;
+}
+
+function jsonOf(path: string): unknown {
+  try {
+    return JSON.parse(bytesOf(path).toString("utf8"));
+  } catch (cause) {
+    throw cause instanceof WrongCall ? cause : new WrongCall(`${path} is no JSON`);
+  }
+}
+
+type Read = { value: unknown; what: "bundle" | "PDF" | "QR code"; printed?: Facts["printed"] };
+
+function readFile(path: string): Read {
+  const bytes = bytesOf(path);
+  if (bytes.subarray(0, 1_024).includes("%PDF-")) return { what: "PDF", value: attachedJson(bytes, bundleFormat) };
+  const text = bytes.toString("utf8").trim();
+  if (text.startsWith("<")) throw new WrongCall(`${path} is XML, which proves nothing by itself: a gateway compares it (POST /v1/verify)`);
+  if (text.startsWith("{")) {
+    try {
+      return { what: "bundle", value: JSON.parse(text) };
+    } catch {
+      throw new WrongCall(`${path} is no JSON`);
+    }
+  }
+  const qr = readQr(text);
+  if (qr === undefined) throw new WrongCall(`${path} is no bundle, no PDF and no text of a QR code`);
+  if (qr.proof === undefined) throw new WrongCall(`${path} is the text of a QR code without a proof: ask a gateway (GET /v1/verify), or for ?signed=1`);
+  const value = decodeProof(qr.proof);
+  if (value === undefined) throw new WrongCall(`${path}: the proof in the QR code cannot be read`);
+  return { what: "QR code", value, printed: { number: qr.number, date: qr.date, total: qr.gross } };
+}
+
+const address = z.string().regex(/^0x[0-9a-fA-F]{40}$/);
+const deploymentSchema = z.object({
+  network: z.string(),
+  chainId: z.number().int(),
+  registry: address,
+  ledger: address,
+  genesis: z.string().optional(),
+  block: z.number().int().min(0).optional(),
+});
+
+type Network = Bundle["network"] & { block: number };
+function networkOf(path: string): Network {
+  const parsed = deploymentSchema.safeParse(jsonOf(path));
+  if (!parsed.success) throw new WrongCall(`${path} is no deployment: ${parsed.error.issues[0]?.path.join(".")}`);
+  const { network: name, chainId, registry, ledger, genesis, block = 0 } = parsed.data;
+  // of a deployment's own record it is where the contracts begin; what else is called so, in a gateway's answer, would hide the past
+  return { name, chainId, registry, ledger, block: genesis === undefined ? 0 : block };
+}
+
+const contractsOf = ({ name, chainId, registry, ledger, block }: Network): Contracts =>
+  createContracts({ network: name, chainId, registry, ledger, block, genesis: "", claimTermSeconds: 0, accessManager: "" });
+
+async function nodeOf(url: string, network: Network): Promise<ChainClient> {
+  if (!/^https?:\/\//.test(url)) throw new WrongCall("--rpc is the http(s) address of a node");
+  const chain = createChainClient(url);
+  try {
+    const chainId = await chain.chainId();
+    if (chainId !== network.chainId) throw new WrongCall(`The node is of chain ${chainId}, not of ${network.chainId}`);
+  } catch (cause) {
+    chain.close();
+    throw cause;
+  }
+  return chain;
+}
+
+/** What the chain says of a bundle that holds in itself. */
+async function askChain(url: string, network: Network, bundle: Bundle, signer: string): Promise<Pick<Facts, "registered" | "ledger">> {
+  const chain = await nodeOf(url, network);
+  try {
+    const reading = await readingAt(chain, contractsOf(network));
+    const indexes = [...new Set([bundle.lot.issuer, ...bundle.parties.map(({ index }) => index)])];
+    const [lotHash, record, ...found] = await Promise.all([
+      reading.lotHash(bundle.lot.first),
+      reading.record(bundle.number),
+      ...indexes.map((index) => reading.taxpayer(index)),
+    ]);
+    const registered: Registered[] = [];
+    for (const one of found) {
+      if (one === undefined) continue;
+      const known = [one.account, one.key].some((key) => key.toLowerCase() === signer.toLowerCase()) || one.index !== bundle.lot.issuer;
+      const before = known ? [] : await reading.keysOf(one.account);
+      registered.push({ index: one.index, account: one.account, identity: one.identity, keys: [...new Set([one.account, ...before, one.key])] });
+    }
+    const adjusted = record.version === 0 || record.state === "reversed" ? 0 : await reading.adjustments(bundle.number);
+    return { registered, ledger: { block: reading.block, time: reading.time, lotHash, record, adjusted } };
+  } finally {
+    chain.close();
+  }
+}
+
+function told(verdict: Verdict, what: Read["what"], shown: Readonly<Record<string, unknown>> | undefined): string {
+  const list = (of: Verdict["proven"]) => of.map(({ code, detail }) => `  ${code.padEnd(10)} ${detail}`);
+  const brief = ["date", "total", "currency", "seller"].flatMap((name) => (shown?.[name] === undefined ? [] : [`${name} ${JSON.stringify(shown[name])}`]));
+  return [
+    `${what} of ${verdict.number ?? "no invoice that could be read"}`,
+    ...(brief.length > 0 && verdict.result !== "altered" ? [`  ${brief.join(", ")}`] : []),
+    "",
+    ...verdict.steps.map(({ step, outcome, detail }) => `  ${outcome.padEnd(12)} ${step.padEnd(9)} ${detail}`),
+    "",
+    ...(verdict.proven.length > 0 ? ["proven", ...list(verdict.proven), ""] : []),
+    "not proven",
+    ...list(verdict.notProven),
+    "",
+    words[verdict.result],
+  ].join("\n");
+}
+
+const options = {
+  rpc: { type: "string" },
+  deployment: { type: "string" },
+  registry: { type: "string" },
+  "issuer-key": { type: "string" },
+  json: { type: "boolean", default: false },
+  help: { type: "boolean", short: "h", default: false },
+} as const;
+
+type Options = { rpc?: string; deployment?: string; registry?: string; "issuer-key"?: string; json: boolean };
+
+async function verify(path: string, given: Options): Promise<number> {
+  const trusted = [given.deployment, given.registry, given["issuer-key"]].filter((one) => one !== undefined);
+  if (trusted.length > 1) throw new WrongCall("One of --deployment, --registry and --issuer-key");
+  const issuerKey = given["issuer-key"];
+  if (issuerKey !== undefined && !address.safeParse(issuerKey).success) throw new WrongCall("--issuer-key is an address: 0x and 40 hex digits");
+  const snapshot: Snapshot | undefined = given.registry === undefined ? undefined : readSnapshot(jsonOf(given.registry));
+  if (given.registry !== undefined && snapshot === undefined) throw new WrongCall(`${given.registry} is no snapshot of a registry`);
+  const network: Network | undefined = snapshot
+    ? { ...snapshot.network, block: snapshot.from }
+    : given.deployment === undefined
+      ? undefined
+      : networkOf(given.deployment);
+
+  const { value, what, printed } = readFile(path);
+  const checked = checkBundle(value);
+  const facts: Facts = { issuerKey, printed, registered: snapshot?.taxpayers };
+  if (network) {
+    const { block: _, ...addresses } = network;
+    facts.network = addresses;
+  }
+  const { bundle, signer, ok } = checked;
+  if (given.rpc !== undefined && ok && bundle && signer) {
+    try {
+      // without a network that is trusted it is asked what the bundle itself names; the verdict says what that is worth
+      const said = await askChain(given.rpc, network ?? { ...bundle.network, block: 0 }, bundle, signer);
+      Object.assign(facts, { ledger: said.ledger }, network ? { registered: said.registered } : {});
+    } catch (cause) {
+      if (!(cause instanceof NodeDown || cause instanceof NodeRefused)) throw cause;
+      console.error(`The node does not answer: ${cause.message}`);
+    }
+  }
+  const verdict = judge(checked, facts);
+  if (what === "PDF") verdict.notProven.unshift({ code: "pages", detail: "That the pages of the PDF show what its bundle says: compare them" });
+  if (snapshot && !facts.ledger)
+    verdict.notProven.unshift({ code: "snapshot", detail: `That the registry's snapshot of block ${snapshot.block} is true: nobody has signed it` });
+  const exit = exitCodes[verdict.result];
+  if (given.json) console.log(JSON.stringify({ ...verdict, ...(verdict.result === "altered" ? {} : { shown: checked.shown }), exit }, undefined, 2));
+  else console.log(told(verdict, what, checked.shown));
+  return exit;
+}
+
+async function registry({ rpc, deployment }: Options): Promise<number> {
+  if (rpc === undefined || deployment === undefined) throw new WrongCall("registry needs --rpc and --deployment");
+  const network = networkOf(deployment);
+  const chain = await nodeOf(rpc, network);
+  try {
+    const { block, from, taxpayers } = await (await readingAt(chain, contractsOf(network))).registered();
+    const { block: _, ...addresses } = network;
+    console.log(JSON.stringify(snapshotOf({ network: addresses, from, block, taxpayers }), undefined, 1));
+    return 0;
+  } finally {
+    chain.close();
+  }
+}
+
+async function main(): Promise<number> {
+  let parsed: ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>;
+  try {
+    parsed = parseArgs({ options, allowPositionals: true });
+  } catch (cause) {
+    throw new WrongCall((cause as Error).message);
+  }
+  const [command, file, ...more] = parsed.positionals;
+  if (parsed.values.help) {
+    console.log(usage);
+    return 0;
+  }
+  const given = parsed.values as Options;
+  if (command === "verify" && file !== undefined && more.length === 0) return verify(file, given);
+  if (command === "registry" && file === undefined) return registry(given);
+  throw new WrongCall(command === undefined ? "What is to be done?" : `It is not clear what ${command} is to be done with`);
+}
+
+try {
+  process.exitCode = await main();
+} catch (cause) {
+  if (cause instanceof WrongCall) console.error(`${cause.message}\n\n${usage}`);
+  else if (cause instanceof Problem || cause instanceof NodeDown || cause instanceof NodeRefused) console.error(cause.message);
+  else throw cause;
+  process.exitCode = WRONG_CALL;
+}

@@ -1,0 +1,215 @@
+/** The `onepiao` command: what was handed to somebody is checked with a file and a node alone, and the exit code says how far. */
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect } from "chai";
+import { qrText } from "../../server/formats/qr.ts";
+import { type Bundle, checkBundle } from "../../server/proofs/bundle.ts";
+import { encodeProof, qrParts } from "../../server/proofs/qr-proof.ts";
+import { call, issued, type Loose, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
+
+const program = fileURLToPath(new URL("../../server/onepiao.ts", import.meta.url));
+
+type Done = { code: number | null; out: string; said: string };
+function onepiao(args: readonly string[], input?: string): Promise<Done> {
+  return new Promise((resolve, reject) => {
+    // nothing of the environment: it needs no settings
+    const child = spawn(process.execPath, [program, ...args], { env: { PATH: process.env["PATH"] ?? "" } });
+    let [out, said] = ["", ""];
+    child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
+    child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ code, out, said }));
+    child.stdin.on("error", () => {});
+    child.stdin.end(input ?? "");
+  });
+}
+
+describe("the onepiao command", () => {
+  let folder: string;
+  let shop: TestParty;
+  let firm: TestParty;
+  let ann: { account: string; token: string };
+  let number: string;
+  let bundle: Bundle;
+  let rpc: string;
+  let deployment: string;
+  let snapshot: string;
+  let file: string;
+  const keep = async (name: string, content: string | Uint8Array): Promise<string> => {
+    await writeFile(join(folder, name), content);
+    return join(folder, name);
+  };
+  const bundleOf = (of: string, query = "", by: { token: string } = shop): Promise<Bundle> =>
+    must(call("GET", `/v1/invoices/${of}/bundle${query}`, undefined, { token: by.token })) as Promise<Bundle>;
+  const altered = (change: (bundle: Loose) => void): string => {
+    const other = structuredClone(bundle);
+    change(other);
+    return JSON.stringify(other);
+  };
+  const step = ({ out }: Done, name: string): string => JSON.parse(out).steps.find((one: Loose) => one.step === name)?.outcome;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "onepiao-verify-"));
+    [shop, firm] = await Promise.all([taxpayer("茶餐厅", ["issuer"]), taxpayer("精密制造", ["employer"])]);
+    ann = await person(firm, "李晓明");
+    number = await issued(shop, firm, { holder: ann.account });
+    bundle = await bundleOf(number);
+    const network = await sandbox();
+    rpc = network.rpcUrl;
+    deployment = await keep("deployment.json", JSON.stringify(network.deployment));
+    file = await keep("bundle.json", JSON.stringify(bundle));
+    const taken = await onepiao(["registry", "--rpc", rpc, "--deployment", deployment]);
+    expect(taken.code, taken.said).equals(0);
+    snapshot = await keep("snapshot.json", taken.out);
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  it("with a node and the network it is trusted on: valid, 0", async () => {
+    const done = await onepiao(["verify", file, "--rpc", rpc, "--deployment", deployment]);
+    expect(done.code, done.said).equals(0);
+    expect(done.out).includes(number).and.includes("not proven").and.includes("200.00");
+    const json = await onepiao(["verify", "-", "--rpc", rpc, "--registry", snapshot, "--json"], JSON.stringify(bundle));
+    expect(json.code).equals(0);
+    expect(JSON.parse(json.out)).include({ result: "valid", state: "issued", exit: 0, number });
+    for (const name of ["seal", "network", "issuer", "identity", "lot", "record"]) expect(step(json, name), name).equals("ok");
+  });
+
+  it("without a node it goes up to the issuer's seal, and says that the state was not checked: 3", async () => {
+    for (const trust of [
+      ["--registry", snapshot],
+      ["--issuer-key", shop.account],
+    ]) {
+      const done = await onepiao(["verify", file, ...trust, "--json"]);
+      expect([done.code, JSON.parse(done.out).result], trust[0]).deep.equals([3, "sealed"]);
+      expect([step(done, "issuer"), step(done, "record")]).deep.equals(["ok", "not-checked"]);
+    }
+    const quiet = await onepiao(["verify", file, "--rpc", "http://127.0.0.1:1", "--registry", snapshot]);
+    expect([quiet.code, quiet.said.includes("does not answer")]).deep.equals([3, true]);
+  });
+
+  it("without anything to check the issuer by it holds in itself, and that is all: 6; also with a node that it names itself", async () => {
+    expect((await onepiao(["verify", file])).code).equals(6);
+    const done = await onepiao(["verify", file, "--rpc", rpc, "--json"]);
+    expect([done.code, step(done, "network"), step(done, "lot")]).deep.equals([6, "not-checked", "ok"]);
+  });
+
+  it("with the issuer's key and a node the ledger is the one that this key seals for: 0", async () => {
+    expect((await onepiao(["verify", file, "--rpc", rpc, "--issuer-key", shop.account])).code).equals(0);
+  });
+
+  it("what is altered, forged, of another network or not on the chain: 1, with its step", async () => {
+    const other = await keep("other.json", JSON.stringify({ ...(await sandbox()).deployment, network: "another" }));
+    const cases: [string, string[], string, string][] = [
+      ["parts", ["--registry", snapshot], "altered", altered((b) => Object.assign(b.parts.total, { value: "9.00" }))],
+      ["issuer", ["--issuer-key", firm.account], "not-the-issuers", JSON.stringify(bundle)],
+      ["issuer", ["--registry", snapshot], "not-the-issuers", altered((b) => Object.assign(b.lot, { segment: "26442000000000000000" }))],
+      ["identity", ["--registry", snapshot], "not-the-issuers", altered((b) => Object.assign(b.parties[0], { name: "别家" }))],
+      ["network", ["--deployment", other], "other-network", JSON.stringify(bundle)],
+      ["lot", ["--rpc", rpc, "--registry", snapshot], "not-on-chain", altered((b) => Object.assign(b.lot, { time: b.lot.time - 1 }))],
+    ];
+    for (const [name, args, result, input] of cases) {
+      const done = await onepiao(["verify", "-", ...args, "--json"], input);
+      expect([done.code, JSON.parse(done.out).result, step(done, name)], name).deep.equals([1, result, "failed"]);
+    }
+  });
+
+  it("reversed: 4; partly reversed: 5", async () => {
+    const of = await issued(shop, firm, { holder: ann.account });
+    const path = await keep("of.json", JSON.stringify(await bundleOf(of)));
+    const check = () => onepiao(["verify", path, "--rpc", rpc, "--deployment", deployment]);
+    await must(call("POST", `/v1/invoices/${of}/red-letters`, { reason: 4, lines: [{ line: 1, amount: "1.00" }] }, { token: shop.token }));
+    expect((await check()).code).equals(5);
+    await must(call("POST", `/v1/invoices/${of}/red-letters`, { reason: 2, whole: true }, { token: shop.token }));
+    expect((await check()).code).equals(4);
+  });
+
+  it("of an issuer whose key was rotated since, by chain and by snapshot; and with the key of then", async () => {
+    const mill = await taxpayer("磨坊", ["issuer"]);
+    const rotate = () => must(call("POST", `/v1/taxpayers/${mill.taxId}/key-rotations`, { key: { custody: "gateway" } }));
+    await rotate();
+    const of = await issued(mill, firm, { holder: ann.account });
+    const path = await keep("mill.json", JSON.stringify(await bundleOf(of, "", mill)));
+    const { key } = await rotate();
+    const taken = await keep("later.json", (await onepiao(["registry", "--rpc", rpc, "--deployment", deployment])).out);
+    expect((await onepiao(["verify", path, "--rpc", rpc, "--deployment", deployment])).code).equals(0);
+    expect((await onepiao(["verify", path, "--registry", taken])).code).equals(3);
+    expect((await onepiao(["verify", path, "--registry", snapshot])).code, "from before it was enrolled").equals(1);
+    expect((await onepiao(["verify", path, "--issuer-key", key])).code).equals(1);
+    expect((await onepiao(["verify", path, "--issuer-key", checkBundle(await bundleOf(of, "", mill)).signer ?? ""])).code).equals(3);
+  });
+
+  it("a PDF of ours and a signed QR code as well; another print beside the proof is found", async () => {
+    const response = await fetch(`${(await sandbox()).url}/v1/invoices/${number}`, {
+      headers: { authorization: `Bearer ${shop.token}`, accept: "application/pdf" },
+    });
+    const pdf = await keep("invoice.pdf", new Uint8Array(await response.arrayBuffer()));
+    const done = await onepiao(["verify", pdf, "--rpc", rpc, "--deployment", deployment]);
+    expect([done.code, done.out.includes("pages")]).deep.equals([0, true]);
+    const proof = encodeProof(await bundleOf(number, `?disclose=${qrParts.join()}`));
+    const text = qrText("https://gateway.example", { number, kind: "ordinary", gross: "200.00", date: "2026-11-03", proof });
+    expect((await onepiao(["verify", "-", "--rpc", rpc, "--registry", snapshot], text)).code).equals(0);
+    expect((await onepiao(["verify", "-", "--registry", snapshot], text)).code).equals(3);
+    const other = await onepiao(["verify", "-", "--registry", snapshot, "--json"], text.replace(",200.00,", ",2000.00,"));
+    expect([other.code, JSON.parse(other.out).result]).deep.equals([1, "mismatch"]);
+  });
+
+  it("what cannot be read, and a call that is none: 2, with a word and no trace of the program", async () => {
+    const junk = await keep("junk.json", "{");
+    const calls: [string[], string][] = [
+      [[], ""],
+      [["verify"], ""],
+      [["issue", file], ""],
+      [["verify", file, "--what"], ""],
+      [["verify", file, file], ""],
+      [["verify", join(folder, "gone.json")], ""],
+      [["verify", junk], ""],
+      [["verify", "-"], ""],
+      [["verify", "-"], "<Invoice/>"],
+      [["verify", "-"], "%PDF-1.7"],
+      [["verify", "-"], `01,32,,${number},200.00,20261103,,ABCD`],
+      [["verify", file, "--issuer-key", "0x1"], ""],
+      [["verify", file, "--registry", file], ""],
+      [["verify", file, "--deployment", file], ""],
+      [["verify", file, "--registry", snapshot, "--issuer-key", shop.account], ""],
+      [["verify", file, "--rpc", "ftp://127.0.0.1"], ""],
+      [["registry"], ""],
+    ];
+    for (const [args, input] of calls) {
+      const { code, said, out } = await onepiao(args, input);
+      expect(code, args.join(" ")).equals(2);
+      expect(said.length, args.join(" ")).greaterThan(10);
+      expect(said + out).not.match(/\n\s+at /);
+    }
+    expect((await onepiao(["--help"])).code).equals(0);
+    expect((await onepiao(["verify", "-", "--json"], '{"format":"other"}')).code).equals(1);
+  });
+
+  it("it knows no database, no gateway and no settings: what it is made of says so", async () => {
+    const seen = new Set<string>();
+    const walk = async (path: string): Promise<void> => {
+      if (seen.has(path)) return;
+      seen.add(path);
+      if (!path.includes("/server/")) return;
+      const source = await readFile(path, "utf8");
+      for (const [, from = ""] of source.matchAll(/^(?:import|export)(?! type) [^;]*?from "(\.[^"]+)"/gm))
+        await walk(fileURLToPath(new URL(from, `file://${path}`)));
+    };
+    await walk(program);
+    const folders = new Set([...seen].map((path) => /server\/(\w+)\//.exec(path)?.[1]).filter((name) => name !== undefined));
+    expect([...folders].sort()).deep.equals(["chain", "formats", "kernel", "proofs"]);
+  });
+
+  it("its launcher runs it under the project's own Node, whatever Node is there", async () => {
+    const launcher = fileURLToPath(new URL("../../scripts/onepiao.mjs", import.meta.url));
+    const done = await new Promise<Done>((resolve) => {
+      const child = spawn(process.execPath, [launcher, "verify", file, "--registry", snapshot], { env: { PATH: process.env["PATH"] ?? "" } });
+      let out = "";
+      child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
+      child.once("close", (code) => resolve({ code, out, said: "" }));
+    });
+    expect(done.code).equals(3);
+  });
+});
