@@ -69,11 +69,11 @@ export function Flow() {
         {
           type: "sankey",
           left: 4,
-          right: 104,
+          right: 136,
           top: 12,
           bottom: 12,
           nodeWidth: 14,
-          nodeGap: 18,
+          nodeGap: 20,
           nodeAlign: "left",
           draggable: false,
           layoutIterations: 0,
@@ -82,8 +82,7 @@ export function Flow() {
           label: {
             color: palette.text,
             fontSize: 12.5,
-            formatter: ({ name, value }: { name: string; value: number }) => `${name}\n${count(value)}`,
-            lineHeight: 17,
+            formatter: ({ name, value }: { name: string; value: number }) => `${name}  ${count(value)}`,
           },
           data: [...new Set(links.flatMap(({ source, target }) => [source, target]))].map((name) => ({ name, itemStyle: { color: colours[name] } })),
           links,

@@ -131,7 +131,7 @@ export function Trades({ grain, measure }: { grain: Grain; measure: Measure }) {
       series: [
         {
           type: "pie",
-          ...(narrow ? { radius: ["34%", "54%"], center: ["50%", "29%"] } : { radius: ["48%", "76%"], center: ["31%", "50%"] }),
+          ...(narrow ? { radius: ["34%", "54%"], center: ["50%", "29%"] } : { radius: ["44%", "70%"], center: ["31%", "50%"] }),
           padAngle: 1,
           itemStyle: { borderRadius: 4, borderColor: palette.panel, borderWidth: 1 },
           label: { show: false },
