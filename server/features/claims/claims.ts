@@ -26,7 +26,8 @@ import type { Vault } from "../../keys/vault.ts";
 import type { InvoiceRow, InvoiceStatus, Invoices } from "../invoices/invoices.ts";
 import type { Taxpayers } from "../taxpayers/taxpayers.ts";
 
-export type ClaimStatus = "submitted" | "refused" | "claimed" | "reimbursed" | "rejected" | "withdrawn" | "reversed";
+export const claimStatuses = ["submitted", "refused", "claimed", "reimbursed", "rejected", "withdrawn", "reversed"] as const;
+export type ClaimStatus = (typeof claimStatuses)[number];
 type Row = { id: string; ref: string; holder: string; employer: number; sealed: Buffer; operation: string; created_at: Date; state: ClaimStatus | null };
 export type Claim = {
   id: string;
@@ -63,6 +64,12 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
     const operation = await findOperation(tx, row.operation);
     return operation?.status === "refused" || operation?.status === "failed" ? "refused" : "submitted";
   }
+
+  /** `statusOf`, as a condition. */
+  const hasStatus = (tx: Tx, status: ClaimStatus) =>
+    status === "submitted" || status === "refused"
+      ? tx`s.state is null and ${status === "refused"} = exists (select 1 from operations o where o.id = c.operation and o.status in ('refused', 'failed'))`
+      : tx`s.state = ${status}`;
 
   async function claimOf(tx: Tx, row: Row): Promise<Claim> {
     const items = await tx<{ number: string; status: InvoiceStatus }[]>`
@@ -153,12 +160,17 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
   return {
     get: async (tx: Tx, caller: Caller, id: string): Promise<Claim> => claimOf(tx, await visible(tx, caller, id)),
 
-    async list(tx: Tx, caller: Caller, filter: { as: "holder" | "employer"; before?: string | undefined; limit: number }): Promise<Claim[]> {
+    async list(
+      tx: Tx,
+      caller: Caller,
+      filter: { as: "holder" | "employer"; status?: ClaimStatus | undefined; before?: string | undefined; limit: number },
+    ): Promise<Claim[]> {
       const self = await taxpayers.byAccount(tx, caller.account);
       const rows = await tx<Row[]>`
         ${select(tx)}
         where ${filter.as === "holder" ? tx`c.holder = ${caller.account}` : tx`c.employer = ${self?.index ?? -1}`}
           and ${filter.before === undefined ? tx`true` : tx`c.id < ${filter.before}`}
+          and ${filter.status === undefined ? tx`true` : hasStatus(tx, filter.status)}
         order by c.id desc limit ${filter.limit}`;
       return Promise.all(rows.map((row) => claimOf(tx, row)));
     },

@@ -7,14 +7,14 @@ import { Problem } from "../../kernel/problems.ts";
 import { accountSchema, amountsSchema, numberSchema, operationRefSchema } from "../../kernel/shapes.ts";
 import { accepted, settle } from "../operations/operations.ts";
 import type { Taxpayers } from "../taxpayers/taxpayers.ts";
-import type { Claim, Claims } from "./claims.ts";
+import { type Claim, type Claims, claimStatuses } from "./claims.ts";
 
 const route = routeFor<Tx>();
 const tag = "Claims";
 const schema = z
   .object({
     id: z.uuid(),
-    status: z.enum(["submitted", "refused", "claimed", "reimbursed", "rejected", "withdrawn", "reversed"]),
+    status: z.enum(claimStatuses),
     holder: accountSchema,
     employer: z.object({ taxId: z.string(), name: z.string() }),
     note: z.string().optional(),
@@ -114,7 +114,8 @@ export function claimRoutes(claims: Claims, taxpayers: Taxpayers): Route<Tx>[] {
       roles: ["holder", "employer"],
       query: z.object({
         as: z.enum(["holder", "employer"]).optional().describe("Default: employer for a key that has that role"),
-        before: z.uuid().optional(),
+        status: z.enum(claimStatuses).optional(),
+        before: z.uuid().optional().describe("The id of the last one of the page before"),
         limit: z.coerce.number().int().min(1).max(100).default(20),
       }),
       answers: { 200: { description: "A page", schema: z.object({ items: z.array(schema) }) } },

@@ -1,26 +1,40 @@
-/** Pages of the employer area. */
-import { HomeOutlined } from "@ant-design/icons";
-import { Empty } from "antd";
+/** Pages of an employer's finance clerks. */
+import { BookOutlined, FileAddOutlined, InboxOutlined, RollbackOutlined, TeamOutlined } from "@ant-design/icons";
 import { Route, Routes } from "react-router";
-import { AreaFrame, Page } from "../../shared/frame.tsx";
+import { AreaFrame } from "../../shared/frame.tsx";
 import { NotFound } from "../../shared/guard.tsx";
+import { useRefresh } from "../../shared/live.tsx";
+import { Books } from "./books.tsx";
+import { ClaimPage } from "./claim.tsx";
+import "./employer.css";
+import { ExternalPage } from "./external.tsx";
+import { Inbox } from "./inbox.tsx";
 import { useWords } from "./messages.ts";
-
-function Home() {
-  const say = useWords();
-  return (
-    <Page title={say("home.title")}>
-      <Empty />
-    </Page>
-  );
-}
+import { People } from "./people.tsx";
+import { RedLetters } from "./red-letters.tsx";
 
 export function Component() {
   const say = useWords();
+  // whatever happens to an invoice of this employer is on each of these pages
+  useRefresh("all", [["claims"], ["claim"], ["invoice"], ["history"], ["external"], ["externals"], ["books"], ["entries"], ["entry"], ["red-letters"]]);
   return (
-    <AreaFrame area="employer" pages={[{ path: "", label: say("home.title"), icon: <HomeOutlined /> }]}>
+    <AreaFrame
+      area="employer"
+      pages={[
+        { path: "", label: say("nav.inbox"), icon: <InboxOutlined /> },
+        { path: "external", label: say("nav.external"), icon: <FileAddOutlined /> },
+        { path: "books", label: say("nav.books"), icon: <BookOutlined /> },
+        { path: "red-letters", label: say("nav.red"), icon: <RollbackOutlined /> },
+        { path: "people", label: say("nav.people"), icon: <TeamOutlined /> },
+      ]}
+    >
       <Routes>
-        <Route index element={<Home />} />
+        <Route index element={<Inbox />} />
+        <Route path="claims/:id" element={<ClaimPage />} />
+        <Route path="external" element={<ExternalPage />} />
+        <Route path="books" element={<Books />} />
+        <Route path="red-letters" element={<RedLetters />} />
+        <Route path="people" element={<People />} />
         <Route path="*" element={<NotFound />} />
       </Routes>
     </AreaFrame>

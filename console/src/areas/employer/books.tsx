@@ -1,0 +1,329 @@
+/** Book entry (入账): what may be entered, entering it once, and the acts of the chain to reconcile the books with. */
+import { FileExcelOutlined } from "@ant-design/icons";
+import { useInfiniteQuery, useMutation, useQueries } from "@tanstack/react-query";
+import { Alert, Button, Card, Checkbox, DatePicker, Empty, Form, Input, Radio, Table, Tabs, Tag } from "antd";
+import dayjs, { type Dayjs } from "dayjs";
+import { useState } from "react";
+import { useAct } from "../../shared/act.ts";
+import { api, ask, type Schemas } from "../../shared/client.ts";
+import { useConfirm } from "../../shared/confirm.tsx";
+import { Page } from "../../shared/frame.tsx";
+import { useSharedWords } from "../../shared/messages.ts";
+import { Loaded, ProblemNote } from "../../shared/problem.tsx";
+import { InvoiceNumber, Money, StateTag, Time, Wide } from "../../shared/show.tsx";
+import { type Cell, saveCsv } from "./csv.ts";
+import { useWords } from "./messages.ts";
+import { Refused } from "./refused.tsx";
+import { sumsOf } from "./sums.ts";
+
+type Act = Schemas["EntryAct"];
+type Open = {
+  name: string;
+  number: string;
+  external: boolean;
+  seller: string;
+  status: string;
+  currency: string;
+  gross: string;
+  at: string | undefined;
+  entry: string;
+};
+
+const PAGE = 50;
+const MAX = 100;
+const refreshes = [["books"], ["entries"], ["invoice"], ["entry"]] as const;
+
+/** Invoices of this network that may get a mark now. */
+const isOpen = ({ entry, status, titled, reverses }: Schemas["InvoiceSummary"]) =>
+  (entry === "01" || entry === "06") && reverses === undefined && (titled ? ["issued", "claimed", "reimbursed"].includes(status) : status === "reimbursed");
+
+function useOpen() {
+  const own = useInfiniteQuery({
+    queryKey: ["books", "own"],
+    queryFn: ({ pageParam }) =>
+      ask(api.GET("/v1/invoices", { params: { query: { as: "employer", limit: 100, ...(pageParam === "" ? {} : { after: pageParam }) } } })),
+    initialPageParam: "",
+    getNextPageParam: ({ next }) => next,
+  });
+  const foreign = useInfiniteQuery({
+    queryKey: ["books", "external"],
+    queryFn: ({ pageParam }) => ask(api.GET("/v1/external-invoices", { params: { query: { limit: 50, ...(pageParam === "" ? {} : { before: pageParam }) } } })),
+    initialPageParam: "",
+    getNextPageParam: ({ next }) => next,
+  });
+  const paid = (foreign.data?.pages.flatMap(({ items }) => items) ?? []).filter(({ claim }) => claim.status === "reimbursed");
+  const marks = useQueries({
+    queries: paid.map(({ id }) => ({
+      queryKey: ["entry", id],
+      queryFn: () => ask(api.GET("/v1/invoices/{number}/entry", { params: { path: { number: id } } })),
+    })),
+  });
+  const items = own.data?.pages.flatMap((page): Open[] =>
+    page.items.filter(isOpen).map(({ number, seller, status, currency, gross, issuedAt, entry = "01" }) => ({
+      name: number,
+      number,
+      external: false,
+      seller,
+      status,
+      currency,
+      gross,
+      at: issuedAt,
+      entry,
+    })),
+  );
+  const others = paid.flatMap(({ id, number, seller, currency, gross, registeredAt }, at): Open[] => {
+    const entry = marks[at]?.data?.mark;
+    return entry === "01" || entry === "06"
+      ? [{ name: id, number, external: true, seller, status: "reimbursed", currency, gross, at: registeredAt, entry }]
+      : [];
+  });
+  const more = own.hasNextPage || foreign.hasNextPage;
+  return {
+    asked: { ...own, error: own.error ?? foreign.error, data: items === undefined ? undefined : [...others, ...items] },
+    more,
+    next() {
+      if (own.hasNextPage) void own.fetchNextPage();
+      if (foreign.hasNextPage) void foreign.fetchNextPage();
+    },
+    fetching: own.isFetchingNextPage || foreign.isFetchingNextPage,
+  };
+}
+
+type Mark = { mark: "02" | "03"; period?: Dayjs; voucher?: string };
+
+function MarkForm({ chosen, onDone }: { chosen: readonly Open[]; onDone: () => void }) {
+  const say = useWords();
+  const confirm = useConfirm();
+  const [form] = Form.useForm<Mark>();
+  const enter = useAct(
+    (body: { mark: "02" | "03"; invoices: string[]; period?: string; voucher?: string }, once) =>
+      ask(api.POST("/v1/entries", { params: { header: once }, body })),
+    { refreshes },
+  );
+  const submit = async ({ mark, period, voucher }: Mark) => {
+    const total = sumsOf(chosen.map(({ gross, currency }) => ({ amount: gross, currency })));
+    const yes = await confirm({
+      title: say("books.confirm.title"),
+      detail: <p>{say("books.confirm.detail", { count: chosen.length, total, mark: `${mark} ${say(`mark.${mark}`)}` })}</p>,
+      yes: say("books.enter"),
+    });
+    if (!yes) return;
+    const words = { ...(period ? { period: period.format("YYYY-MM") } : {}), ...(voucher?.trim() ? { voucher: voucher.trim() } : {}) };
+    enter.mutate({ mark, invoices: chosen.map(({ name }) => name).sort((a, b) => (BigInt(a) < BigInt(b) ? -1 : 1)), ...words }, { onSuccess: onDone });
+  };
+  return (
+    <Card title={<h2>{say("books.mark")}</h2>}>
+      <Form<Mark> form={form} layout="vertical" requiredMark={false} initialValues={{ mark: "02", period: dayjs() }} onFinish={(values) => void submit(values)}>
+        <Form.Item name="mark" label={say("books.mark.label")}>
+          <Radio.Group options={(["02", "03"] as const).map((value) => ({ value, label: `${value} ${say(`mark.${value}`)}` }))} />
+        </Form.Item>
+        <div className="two">
+          <Form.Item name="period" label={say("books.period")}>
+            <DatePicker picker="month" className="full" />
+          </Form.Item>
+          <Form.Item name="voucher" label={say("books.voucher")}>
+            <Input maxLength={100} autoComplete="off" placeholder={say("books.voucher.example")} />
+          </Form.Item>
+        </div>
+        <p className="quiet small">{say("books.private")}</p>
+        <Refused error={enter.error} />
+        {enter.data ? <Alert type="success" showIcon role="status" title={say("books.done", { count: enter.data.invoices.length })} /> : null}
+        {chosen.length > MAX ? <Alert type="warning" showIcon role="alert" title={say("books.tooMany")} /> : null}
+        <Button type="primary" htmlType="submit" className="after" loading={enter.isPending} disabled={chosen.length === 0 || chosen.length > MAX}>
+          {say("books.enter.count", { count: chosen.length })}
+        </Button>
+      </Form>
+    </Card>
+  );
+}
+
+function ToEnter() {
+  const say = useWords();
+  const shared = useSharedWords();
+  const { asked, more, next, fetching } = useOpen();
+  const [picked, setPicked] = useState<readonly string[]>([]);
+  const chosen = (asked.data ?? []).filter(({ name }) => picked.includes(name));
+  return (
+    <div className="stack">
+      <Loaded
+        of={asked}
+        empty={(items) => items.length === 0 && !more}
+        nothing={<Empty description={say("books.none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}
+      >
+        {(items) => (
+          <Wide label={say("books.toEnter")}>
+            <Table<Open>
+              size="middle"
+              rowKey="name"
+              dataSource={items}
+              pagination={false}
+              columns={[
+                {
+                  key: "pick",
+                  width: 44,
+                  title: (
+                    <Checkbox
+                      aria-label={say("books.pickAll")}
+                      checked={items.length > 0 && chosen.length === items.length}
+                      indeterminate={chosen.length > 0 && chosen.length < items.length}
+                      onChange={({ target }) => setPicked(target.checked ? items.map(({ name }) => name) : [])}
+                    />
+                  ),
+                  render: (_, { name, number }) => (
+                    <Checkbox
+                      aria-label={say("books.pick", { number })}
+                      checked={picked.includes(name)}
+                      onChange={({ target }) => setPicked(target.checked ? [...picked, name] : picked.filter((one) => one !== name))}
+                    />
+                  ),
+                },
+                {
+                  title: say("col.invoice"),
+                  render: (_, { seller, number, external, entry }) => (
+                    <>
+                      {seller} {external ? <Tag variant="outlined">{say("external.tag")}</Tag> : null}
+                      {entry === "06" ? <Tag variant="outlined">{say("books.revoked")}</Tag> : null}
+                      <div className="quiet small">
+                        <InvoiceNumber number={number} />
+                      </div>
+                    </>
+                  ),
+                },
+                { title: say("col.total"), align: "right", render: (_, { gross, currency }) => <Money amount={gross} currency={currency} /> },
+                { title: say("col.date"), render: (_, { at }) => <Time at={at} date /> },
+                { title: say("col.state"), render: (_, { status }) => <StateTag state={status} /> },
+              ]}
+            />
+          </Wide>
+        )}
+      </Loaded>
+      {more ? (
+        <Button onClick={next} loading={fetching}>
+          {shared("more")}
+        </Button>
+      ) : null}
+      {asked.data === undefined ? null : <MarkForm chosen={chosen} onDone={() => setPicked([])} />}
+    </div>
+  );
+}
+
+const entryPage = (after: string, limit: number, current: boolean) =>
+  ask(api.GET("/v1/entries", { params: { query: { limit, current: current ? "true" : "false", ...(after === "" ? {} : { after }) } } }));
+
+const csvColumns = ["position", "invoice", "mark", "at", "current", "period", "voucher", "act", "tx", "block"] as const;
+
+function Acts() {
+  const say = useWords();
+  const shared = useSharedWords();
+  const confirm = useConfirm();
+  const [current, setCurrent] = useState(true);
+  const pages = useInfiniteQuery({
+    queryKey: ["entries", current],
+    queryFn: ({ pageParam }) => entryPage(pageParam, PAGE, current),
+    initialPageParam: "",
+    getNextPageParam: ({ next, more }) => (more ? next : undefined),
+  });
+  const revoke = useAct((name: string, once) => ask(api.POST("/v1/entries", { params: { header: once }, body: { mark: "06", invoices: [name] } })), {
+    refreshes,
+  });
+  const save = useMutation({
+    async mutationFn() {
+      const rows: Cell[][] = [csvColumns.map((column) => say(`csv.entry.${column}`))];
+      for (let [after, more] = ["", true]; more; ) {
+        const page = await entryPage(after, 100, current);
+        for (const { position, invoice, mark, at, current: holds, period, voucher, proof } of page.items)
+          rows.push([position, invoice, mark, at, say(holds ? "yes" : "no"), period, voucher, proof.act, proof.tx, proof.block]);
+        [after, more] = [page.next, page.more];
+      }
+      saveCsv(rows, "entries.csv");
+    },
+  });
+  const ask06 = async ({ invoice, voucher }: Act) => {
+    const yes = await confirm({
+      title: say("books.revoke.title"),
+      detail: <p>{say("books.revoke.detail", { invoice, voucher: voucher ?? "—" })}</p>,
+      final: say("books.revoke.final"),
+      yes: say("books.revoke"),
+    });
+    if (yes) revoke.mutate(invoice);
+  };
+  const listed = { ...pages, data: pages.data?.pages.flatMap(({ items }) => items) };
+  return (
+    <div className="stack">
+      <div className="row between">
+        <Checkbox checked={current} onChange={({ target }) => setCurrent(target.checked)}>
+          {say("books.current")}
+        </Checkbox>
+        <Button icon={<FileExcelOutlined />} loading={save.isPending} onClick={() => save.mutate()}>
+          {say("export.csv")}
+        </Button>
+      </div>
+      <ProblemNote error={save.error} />
+      <Refused error={revoke.error} />
+      <Loaded of={listed} empty={(items) => items.length === 0} nothing={<Empty description={say("books.acts.none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}>
+        {(items) => (
+          <Wide label={say("books.acts")}>
+            <Table<Act>
+              size="middle"
+              rowKey="position"
+              dataSource={items}
+              pagination={false}
+              columns={[
+                {
+                  title: say("col.invoice"),
+                  render: (_, { invoice }) => <InvoiceNumber number={invoice.length > 20 ? `${invoice.slice(0, 10)}…${invoice.slice(-4)}` : invoice} />,
+                },
+                {
+                  title: say("books.mark.label"),
+                  render: (_, { mark, current: holds }) => (
+                    <>
+                      {mark} {say(`mark.${mark}`)} {holds ? null : <Tag variant="outlined">{say("books.past")}</Tag>}
+                    </>
+                  ),
+                },
+                { title: say("books.period"), render: (_, { period }) => period ?? "—" },
+                { title: say("books.voucher"), render: (_, { voucher }) => voucher ?? "—" },
+                { title: say("books.at"), render: (_, { at }) => <Time at={at} /> },
+                { title: say("books.block"), align: "right", render: (_, { proof }) => <span title={proof.tx}>{proof.block}</span> },
+                {
+                  title: say("col.act"),
+                  render: (_, act) =>
+                    act.current && act.mark !== "06" ? (
+                      <Button
+                        danger
+                        size="small"
+                        loading={revoke.isPending && revoke.variables === act.invoice}
+                        aria-label={say("books.revoke.of", { invoice: act.invoice })}
+                        onClick={() => void ask06(act)}
+                      >
+                        {say("books.revoke")}
+                      </Button>
+                    ) : null,
+                },
+              ]}
+            />
+          </Wide>
+        )}
+      </Loaded>
+      {pages.hasNextPage ? (
+        <Button onClick={() => void pages.fetchNextPage()} loading={pages.isFetchingNextPage}>
+          {shared("more")}
+        </Button>
+      ) : null}
+    </div>
+  );
+}
+
+export function Books() {
+  const say = useWords();
+  return (
+    <Page title={say("books.title")}>
+      <Tabs
+        items={[
+          { key: "open", label: say("books.toEnter"), children: <ToEnter /> },
+          { key: "acts", label: say("books.acts"), children: <Acts />, destroyOnHidden: true },
+        ]}
+      />
+    </Page>
+  );
+}

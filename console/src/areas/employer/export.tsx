@@ -1,0 +1,84 @@
+/** Reports as CSV, a row for each invoice, with all that the accounting system asks for. */
+import { FileExcelOutlined } from "@ant-design/icons";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { Button } from "antd";
+import { ProblemNote } from "../../shared/problem.tsx";
+import { useSession } from "../../shared/session.tsx";
+import { externalQuery, invoiceQuery } from "./checks.ts";
+import { type Cell, saveCsv } from "./csv.ts";
+import type { Claim } from "./decide.tsx";
+import { claimPage, type Filter } from "./inbox.tsx";
+import { useWords } from "./messages.ts";
+import { nameOfPerson } from "./names.ts";
+
+const PAGE = 100;
+const columns = [
+  "claim",
+  "state",
+  "created",
+  "holder",
+  "account",
+  "note",
+  "reason",
+  "invoice",
+  "external",
+  "invoiceState",
+  "seller",
+  "sellerTaxId",
+  "buyer",
+  "buyerTaxId",
+  "issued",
+  "currency",
+  "net",
+  "tax",
+  "gross",
+  "left",
+  "entry",
+] as const;
+
+async function allClaims(filter: Filter): Promise<Claim[]> {
+  const all: Claim[] = [];
+  for (let before = ""; ; ) {
+    const { items } = await claimPage(filter, before, PAGE);
+    all.push(...items);
+    const last = items[items.length - 1];
+    if (items.length < PAGE || last === undefined) return all;
+    before = last.id;
+  }
+}
+
+export function ExportClaims({ filter, claims: given }: { filter?: Filter; claims?: readonly Claim[] }) {
+  const say = useWords();
+  const session = useSession();
+  const queries = useQueryClient();
+  const save = useMutation({
+    async mutationFn() {
+      const claims = given ?? (await allClaims(filter ?? "all"));
+      const rows: Cell[][] = [columns.map((column) => say(`csv.${column}`))];
+      for (const { id, status, createdAt, holder, note, reason, invoices } of claims) {
+        const name =
+          holder === session.account
+            ? session.name
+            : await queries.fetchQuery({ queryKey: ["person", holder], queryFn: () => nameOfPerson(holder), staleTime: Number.POSITIVE_INFINITY });
+        for (const item of invoices) {
+          const one = await (item.id === undefined ? queries.fetchQuery(invoiceQuery(item.number)) : queries.fetchQuery(externalQuery(item.id)));
+          const { seller, buyer, totals, currency, issuedAt } = one.document;
+          const left = "left" in one ? one.left?.gross : undefined;
+          const entry = "entry" in one ? one.entry : undefined;
+          const head = [id, status, createdAt, name ?? "", holder, note, reason];
+          const ofInvoice = [item.number, item.id, item.status, seller.name, seller.taxId, buyer.name, buyer.taxId, issuedAt];
+          rows.push([...head, ...ofInvoice, currency, totals.net, totals.tax, totals.gross, left ?? totals.gross, entry]);
+        }
+      }
+      saveCsv(rows, given?.length === 1 ? `claim-${given[0]?.id}.csv` : `claims-${filter ?? "all"}.csv`);
+    },
+  });
+  return (
+    <>
+      <Button icon={<FileExcelOutlined />} loading={save.isPending} onClick={() => save.mutate()}>
+        {say("export.csv")}
+      </Button>
+      <ProblemNote error={save.error} />
+    </>
+  );
+}

@@ -1,0 +1,272 @@
+/**
+ * Invoices issued elsewhere (外部票): registered by dropping files, each with a result of its own; and all that are registered.
+ * To register is to claim: from then on no other employer can.
+ */
+import { CheckCircleOutlined, ClockCircleOutlined, CloseCircleOutlined, InboxOutlined } from "@ant-design/icons";
+import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { Alert, Button, Card, Collapse, Empty, Progress, Select, Upload } from "antd";
+import { useRef, useState } from "react";
+import { Link } from "react-router";
+import { newOnce, type Once } from "../../shared/act.ts";
+import { api, ask, Refusal, type Schemas } from "../../shared/client.ts";
+import { Page } from "../../shared/frame.tsx";
+import { useSharedWords } from "../../shared/messages.ts";
+import { Loaded } from "../../shared/problem.tsx";
+import { useSession } from "../../shared/session.tsx";
+import { InvoiceNumber, Money, StateTag, Time } from "../../shared/show.tsx";
+import { changed } from "./decide.tsx";
+import { Holder } from "./inbox.tsx";
+import { useWords } from "./messages.ts";
+import { usePersons } from "./names.ts";
+import { Proofs } from "./proofs.tsx";
+import { Refused } from "./refused.tsx";
+
+type Summary = Schemas["ExternalInvoiceSummary"];
+type Registered = Schemas["ExternalInvoice"];
+type Taken = { id: string; claim: { id: string } };
+type Dropped = { key: string; file: File; holder: string; once: Once } & (
+  | { state: "waiting" | "running" }
+  | { state: "done"; made: Registered }
+  | { state: "pending"; made: Taken }
+  | { state: "refused"; error: unknown }
+);
+
+const PAGE = 20;
+const SIDE_BY_SIDE = 3;
+/** The gateway's own limit of a body, unless its operator has set another. */
+const MAX_BYTES = 1_048_576;
+
+async function register({ file, holder, once }: Dropped, self: string): Promise<Registered | Taken> {
+  if (file.size > MAX_BYTES) throw new Refusal("body-too-large");
+  const type = file.name.toLowerCase().endsWith(".json") ? "application/json" : "application/xml";
+  const body = await file.text();
+  return (await ask(
+    api.POST("/v1/external-invoices", {
+      params: { header: once, query: holder === self ? {} : { holder } },
+      headers: { "Content-Type": type },
+      // the file as it is: its format is the gateway's to read
+      body: body as never,
+      bodySerializer: (text) => text as unknown as string,
+    }),
+  )) as Registered | Taken;
+}
+
+/** Files on their way: a few at once, in the order in which they were dropped. */
+function useQueue() {
+  const { account } = useSession();
+  const queries = useQueryClient();
+  const [all, setAll] = useState<readonly Dropped[]>([]);
+  const queue = useRef<Dropped[]>([]);
+  const running = useRef(0);
+  const serial = useRef(0);
+  const put = (next: Dropped) => setAll((now) => now.map((one) => (one.key === next.key ? next : one)));
+
+  async function work(): Promise<void> {
+    running.current += 1;
+    for (let next = queue.current.shift(); next !== undefined; next = queue.current.shift()) {
+      const { key, file, holder, once } = next;
+      const base = { key, file, holder, once };
+      put({ ...base, state: "running" });
+      try {
+        const made = await register(next, account);
+        put("document" in made ? { ...base, state: "done", made } : { ...base, state: "pending", made });
+      } catch (error) {
+        put({ ...base, state: "refused", error });
+      }
+    }
+    running.current -= 1;
+    if (running.current === 0) for (const queryKey of [...changed, ["externals"]]) void queries.invalidateQueries({ queryKey });
+  }
+  const push = (dropped: Dropped) => {
+    queue.current.push(dropped);
+    if (running.current < SIDE_BY_SIDE) void work();
+  };
+  return {
+    all,
+    add(file: File, holder: string) {
+      serial.current += 1;
+      const dropped: Dropped = { key: String(serial.current), file, holder, once: newOnce(), state: "waiting" };
+      setAll((now) => [...now, dropped]);
+      push(dropped);
+    },
+    /** With the same key: what was done is not done twice. */
+    again(dropped: Dropped) {
+      const { key, file, holder, once } = dropped;
+      const waiting: Dropped = { key, file, holder, once, state: "waiting" };
+      put(waiting);
+      push(waiting);
+    },
+    clear: () => setAll((now) => now.filter(({ state }) => state === "waiting" || state === "running")),
+  };
+}
+
+const icons = {
+  waiting: <ClockCircleOutlined />,
+  running: <ClockCircleOutlined />,
+  pending: <ClockCircleOutlined />,
+  done: <CheckCircleOutlined />,
+  refused: <CloseCircleOutlined />,
+};
+
+function FileLine({ dropped, onAgain }: { dropped: Dropped; onAgain: () => void }) {
+  const say = useWords();
+  const shared = useSharedWords();
+  const { file, state } = dropped;
+  return (
+    <li>
+      <div className="row">
+        <span className={`result result-${state}`}>
+          {icons[state]} {say(`file.${state}`)}
+        </span>
+        <span className="breaks">{file.name}</span>
+        {dropped.state === "refused" && dropped.error instanceof Refusal && dropped.error.passing ? <Button onClick={onAgain}>{shared("retry")}</Button> : null}
+      </div>
+      {dropped.state === "done" ? (
+        <>
+          <div className="row">
+            <Link to={`/employer/claims/${dropped.made.claim.id}`}>
+              {dropped.made.seller} · {dropped.made.number}
+            </Link>
+            <Money amount={dropped.made.gross} currency={dropped.made.currency} />
+          </div>
+          <Collapse
+            ghost
+            size="small"
+            items={[{ key: "proofs", label: say("proofs.title"), children: <Proofs proven={dropped.made.proven} notProven={dropped.made.notProven} /> }]}
+          />
+        </>
+      ) : null}
+      {dropped.state === "refused" ? <Refused error={dropped.error} /> : null}
+    </li>
+  );
+}
+
+function Register() {
+  const say = useWords();
+  const session = useSession();
+  const persons = usePersons();
+  const [holder, setHolder] = useState(session.account);
+  const { all, add, again, clear } = useQueue();
+  const over = all.filter(({ state }) => state !== "waiting" && state !== "running").length;
+  const done = all.filter(({ state }) => state === "done").length;
+  return (
+    <Card title={<h2>{say("external.register")}</h2>}>
+      <div className="stack">
+        <div>
+          <label htmlFor="external-holder" className="block quiet">
+            {say("external.holder")}
+          </label>
+          <Select
+            id="external-holder"
+            className="person-select"
+            value={holder}
+            onChange={setHolder}
+            showSearch={{ optionFilterProp: "label" }}
+            options={[
+              { value: session.account, label: say("external.holder.self") },
+              ...persons.map(({ account, name }) => ({ value: account, label: `${name} · ${account.slice(0, 6)}…${account.slice(-4)}` })),
+            ]}
+          />
+        </div>
+        <Upload.Dragger
+          accept=".xml,.json"
+          multiple
+          showUploadList={false}
+          beforeUpload={(file) => {
+            add(file, holder);
+            return Upload.LIST_IGNORE;
+          }}
+        >
+          <p className="drop-icon">
+            <InboxOutlined />
+          </p>
+          <p>{say("external.drop")}</p>
+          <p className="quiet small">{say("external.drop.help")}</p>
+        </Upload.Dragger>
+        {all.length > 0 ? (
+          <section aria-label={say("external.results")} className="stack">
+            <div className="row between">
+              <strong role="status">
+                {over < all.length ? say("result.progress", { over, all: all.length }) : say("external.summary", { done, all: all.length })}
+              </strong>
+              {over > 0 ? <Button onClick={clear}>{say("external.clear")}</Button> : null}
+            </div>
+            <Progress percent={Math.round((100 * over) / all.length)} showInfo={false} aria-label={say("external.results")} status="normal" />
+            <ul className="plain-list">
+              {all.map((dropped) => (
+                <FileLine key={dropped.key} dropped={dropped} onAgain={() => again(dropped)} />
+              ))}
+            </ul>
+          </section>
+        ) : null}
+        <Alert type="info" showIcon title={say("external.note")} description={say("external.note.detail")} />
+      </div>
+    </Card>
+  );
+}
+
+const External = ({ one: { number, claim, holder, registeredAt, seller, currency, gross, proven, notProven } }: { one: Summary }) => {
+  const say = useWords();
+  return (
+    <Card size="small">
+      <div className="row between">
+        <StateTag state={claim.status} />
+        <span className="quiet small">
+          <Time at={registeredAt} />
+        </span>
+      </div>
+      <Link to={`/employer/claims/${claim.id}`} className="invoice-link">
+        {seller}
+      </Link>
+      <Money amount={gross} currency={currency} strong />
+      <div className="row between quiet small">
+        <InvoiceNumber number={number} />
+        <Holder account={holder} />
+      </div>
+      <Collapse ghost size="small" items={[{ key: "proofs", label: say("proofs.title"), children: <Proofs proven={proven} notProven={notProven} /> }]} />
+    </Card>
+  );
+};
+
+export function ExternalPage() {
+  const say = useWords();
+  const shared = useSharedWords();
+  const pages = useInfiniteQuery({
+    queryKey: ["externals"],
+    queryFn: ({ pageParam }) =>
+      ask(api.GET("/v1/external-invoices", { params: { query: { limit: PAGE, ...(pageParam === "" ? {} : { before: pageParam }) } } })),
+    initialPageParam: "",
+    getNextPageParam: ({ next }) => next,
+  });
+  const listed = { ...pages, data: pages.data?.pages.flatMap(({ items }) => items) };
+  return (
+    <Page title={say("external.title")}>
+      <div className="stack">
+        <Register />
+        <section>
+          <h2>{say("external.list")}</h2>
+          <Loaded
+            of={listed}
+            empty={(items) => items.length === 0}
+            nothing={<Empty description={say("external.empty")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}
+          >
+            {(items) => (
+              <ul className="cards">
+                {items.map((one) => (
+                  <li key={one.claim.id}>
+                    <External one={one} />
+                  </li>
+                ))}
+              </ul>
+            )}
+          </Loaded>
+        </section>
+        {pages.hasNextPage ? (
+          <Button onClick={() => void pages.fetchNextPage()} loading={pages.isFetchingNextPage}>
+            {shared("more")}
+          </Button>
+        ) : null}
+      </div>
+    </Page>
+  );
+}

@@ -1,0 +1,188 @@
+/** The inbox: reports that wait for a decision, as they come; and those of every other state, by pages. */
+import { InboxOutlined } from "@ant-design/icons";
+import { useInfiniteQuery, useQueries, useQueryClient } from "@tanstack/react-query";
+import { App, Button, Checkbox, Empty, Select, Table } from "antd";
+import { useState } from "react";
+import { Link, useSearchParams } from "react-router";
+import { api, ask } from "../../shared/client.ts";
+import { Page } from "../../shared/frame.tsx";
+import { useEvents } from "../../shared/live.tsx";
+import { useSharedWords } from "../../shared/messages.ts";
+import { Loaded } from "../../shared/problem.tsx";
+import { Account, StateTag, Time, useStateName, Wide } from "../../shared/show.tsx";
+import { externalQuery, invoiceQuery } from "./checks.ts";
+import { type Claim, DecideButtons, Results, useDecisions } from "./decide.tsx";
+import { ExportClaims } from "./export.tsx";
+import { useWords } from "./messages.ts";
+import { useName } from "./names.ts";
+import { sumsOf } from "./sums.ts";
+
+const PAGE = 20;
+/** Of more the amount is told on the report's own page: it takes a question for each invoice. */
+const SUMMED = 10;
+export const filters = ["claimed", "submitted", "reimbursed", "rejected", "withdrawn", "refused", "reversed", "all"] as const;
+export type Filter = (typeof filters)[number];
+
+export const claimPage = (filter: Filter, before: string, limit: number) =>
+  ask(
+    api.GET("/v1/claims", {
+      params: { query: { as: "employer", limit, ...(filter === "all" ? {} : { status: filter }), ...(before === "" ? {} : { before }) } },
+    }),
+  );
+
+export function Holder({ account }: { account: string }) {
+  const name = useName(account);
+  return name === undefined ? <Account account={account} /> : name;
+}
+
+/** The sum of a report, as far as its invoices are few. */
+function Total({ claim }: { claim: Claim }) {
+  const few = claim.invoices.length <= SUMMED;
+  const all = useQueries({ queries: few ? claim.invoices.map(({ number, id }) => (id === undefined ? invoiceQuery(number) : externalQuery(id))) : [] });
+  const amounts = all.flatMap(({ data }) =>
+    data === undefined ? [] : [{ amount: ("left" in data ? data.left?.gross : undefined) ?? data.gross, currency: data.currency }],
+  );
+  return <span className="money">{few && amounts.length === claim.invoices.length ? sumsOf(amounts) : "…"}</span>;
+}
+
+/** Tells of a report that comes while the page is open, for those who do not look at the list. */
+function useArrivals() {
+  const say = useWords();
+  const queries = useQueryClient();
+  const { notification } = App.useApp();
+  useEvents(["claim.created"], ({ data }) => {
+    const claim = data["claim"];
+    void queries.invalidateQueries({ queryKey: ["claims"] });
+    // an event for each invoice; one notice for the report
+    if (typeof claim === "string")
+      notification.info({
+        key: claim,
+        title: say("inbox.arrived"),
+        description: <Link to={`/employer/claims/${claim}`}>{say("inbox.open")}</Link>,
+        placement: "bottomRight",
+        role: "status",
+      });
+  });
+}
+
+function ClaimTable({ claims, picked, onPick }: { claims: readonly Claim[]; picked: readonly string[]; onPick: (ids: string[]) => void }) {
+  const say = useWords();
+  const open = claims.filter(({ status }) => status === "claimed").map(({ id }) => id);
+  return (
+    <Wide label={say("inbox.title")}>
+      <Table<Claim>
+        size="middle"
+        rowKey="id"
+        dataSource={[...claims]}
+        pagination={false}
+        columns={[
+          ...(open.length === 0
+            ? []
+            : [
+                {
+                  key: "pick",
+                  width: 44,
+                  title: (
+                    <Checkbox
+                      aria-label={say("inbox.pickAll")}
+                      checked={picked.length === open.length}
+                      indeterminate={picked.length > 0 && picked.length < open.length}
+                      onChange={({ target }) => onPick(target.checked ? open : [])}
+                    />
+                  ),
+                  render: (_: unknown, { id, status }: Claim) =>
+                    status === "claimed" ? (
+                      <Checkbox
+                        aria-label={say("inbox.pick", { id })}
+                        checked={picked.includes(id)}
+                        onChange={({ target }) => onPick(target.checked ? [...picked, id] : picked.filter((one) => one !== id))}
+                      />
+                    ) : null,
+                },
+              ]),
+          {
+            title: say("col.claim"),
+            render: (_, { id, holder, note }) => (
+              <>
+                <Link to={`/employer/claims/${id}`}>{note ?? say("claim.untold")}</Link>
+                <div className="quiet small">
+                  <Holder account={holder} />
+                </div>
+              </>
+            ),
+          },
+          {
+            title: say("col.count"),
+            align: "right",
+            render: (_, { invoices }) =>
+              invoices.some(({ external }) => external) ? say("col.count.external", { count: invoices.length }) : String(invoices.length),
+          },
+          { title: say("col.total"), align: "right", render: (_, claim) => <Total claim={claim} /> },
+          { title: say("col.created"), render: (_, { createdAt }) => <Time at={createdAt} /> },
+          { title: say("col.state"), render: (_, { status }) => <StateTag state={status} /> },
+        ]}
+      />
+    </Wide>
+  );
+}
+
+export function Inbox() {
+  const say = useWords();
+  const shared = useSharedWords();
+  const stateName = useStateName();
+  const [search, setSearch] = useSearchParams();
+  const filter = filters.find((one) => one === search.get("state")) ?? "claimed";
+  const [chosen, setChosen] = useState<readonly string[]>([]);
+  const decisions = useDecisions();
+  useArrivals();
+  const pages = useInfiniteQuery({
+    queryKey: ["claims", filter],
+    queryFn: ({ pageParam }) => claimPage(filter, pageParam, PAGE),
+    initialPageParam: "",
+    getNextPageParam: ({ items }) => (items.length === PAGE ? items[items.length - 1]?.id : undefined),
+  });
+  const claims = pages.data?.pages.flatMap(({ items }) => items);
+  // what somebody else has decided meanwhile is not chosen any more
+  const picked = (claims ?? []).filter(({ id, status }) => status === "claimed" && chosen.includes(id));
+  const nothing = filter === "claimed" ? "inbox.empty" : "inbox.empty.filtered";
+  return (
+    <Page title={say("inbox.title")} extra={<ExportClaims filter={filter} />}>
+      <div className="stack">
+        <div className="row">
+          <Select<Filter>
+            aria-label={say("inbox.filter")}
+            className="state-filter"
+            value={filter}
+            onChange={(next) => {
+              setChosen([]);
+              setSearch(next === "claimed" ? {} : { state: next });
+            }}
+            options={filters.map((value) => ({
+              value,
+              label: value === "all" ? say("inbox.all") : value === "claimed" ? say("inbox.open.state") : stateName(value),
+            }))}
+          />
+          {picked.length > 0 ? (
+            <>
+              <span role="status">{say("inbox.picked", { count: picked.length })}</span>
+              <DecideButtons claims={picked} decisions={decisions} onDecided={() => setChosen([])} />
+            </>
+          ) : null}
+        </div>
+        <Results decisions={decisions} />
+        <Loaded
+          of={{ ...pages, data: claims }}
+          empty={(items) => items.length === 0}
+          nothing={<Empty image={<InboxOutlined className="drop-icon" />} description={say(nothing)} />}
+        >
+          {(items) => <ClaimTable claims={items} picked={picked.map(({ id }) => id)} onPick={setChosen} />}
+        </Loaded>
+        {pages.hasNextPage ? (
+          <Button onClick={() => void pages.fetchNextPage()} loading={pages.isFetchingNextPage}>
+            {shared("more")}
+          </Button>
+        ) : null}
+      </div>
+    </Page>
+  );
+}

@@ -1,0 +1,43 @@
+/** Whose account it is, as far as this employer knows: its own, or that of a person it has made. */
+import { useQueries, useQuery } from "@tanstack/react-query";
+import { api, ask, Refusal } from "../../shared/client.ts";
+import { useSession } from "../../shared/session.tsx";
+
+export type Key = { id: string; account: string; roles: string[]; createdAt: string; revokedAt?: string };
+
+/** Strangers have no name here. */
+export async function nameOfPerson(account: string): Promise<string | null> {
+  try {
+    return (await ask(api.GET("/v1/persons/{account}", { params: { path: { account } } }))).name;
+  } catch (error) {
+    if (error instanceof Refusal && error.code === "not-found") return null;
+    throw error;
+  }
+}
+
+const personQuery = (account: string, self: string) => ({
+  queryKey: ["person", account],
+  queryFn: () => nameOfPerson(account),
+  staleTime: Number.POSITIVE_INFINITY,
+  enabled: account !== self,
+});
+
+export function useName(account: string): string | undefined {
+  const session = useSession();
+  const { data } = useQuery(personQuery(account, session.account));
+  return account === session.account ? session.name : (data ?? undefined);
+}
+
+export const useKeys = () => useQuery({ queryKey: ["keys"], queryFn: () => ask(api.GET("/v1/api-keys")) });
+
+/** Persons that have a key made by this employer; the API has no list of persons without one. */
+export function usePersons(): { account: string; name: string }[] {
+  const { account: self } = useSession();
+  const keys = useKeys();
+  const accounts = [...new Set((keys.data?.items ?? []).map(({ account }) => account))].filter((account) => account !== self);
+  const names = useQueries({ queries: accounts.map((account) => personQuery(account, self)) });
+  return accounts.flatMap((account, at) => {
+    const name = names[at]?.data;
+    return typeof name === "string" ? [{ account, name }] : [];
+  });
+}

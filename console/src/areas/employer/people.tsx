@@ -1,0 +1,154 @@
+/** The employer's people and their API keys: employees who hold invoices, and clerks who decide for the employer. A key is shown once. */
+import { PlusOutlined } from "@ant-design/icons";
+import { Alert, Button, Drawer, Form, Input, Radio, Table, Tag, Typography } from "antd";
+import { useState } from "react";
+import { useAct } from "../../shared/act.ts";
+import { api, ask } from "../../shared/client.ts";
+import { useConfirm } from "../../shared/confirm.tsx";
+import { Page } from "../../shared/frame.tsx";
+import { useSharedWords } from "../../shared/messages.ts";
+import { Loaded, ProblemNote } from "../../shared/problem.tsx";
+import { useSession } from "../../shared/session.tsx";
+import { Account, Time, Wide } from "../../shared/show.tsx";
+import { Holder } from "./inbox.tsx";
+import { useWords } from "./messages.ts";
+import { type Key, useKeys } from "./names.ts";
+
+type Wish = { kind: "employee" | "clerk"; name?: string };
+type KeyWish = { account: string; roles: ("employer" | "holder")[] };
+
+/** A key for an account; the person is made before, in an act of its own, and not again when its key is asked for once more. */
+function NewKey({ onClose }: { onClose: () => void }) {
+  const say = useWords();
+  const session = useSession();
+  const [form] = Form.useForm<Wish>();
+  const kind = Form.useWatch("kind", form) ?? "employee";
+  const person = useAct((name: string, once) => ask(api.POST("/v1/persons", { params: { header: once }, body: { name } })));
+  const key = useAct((body: KeyWish, once) => ask(api.POST("/v1/api-keys", { params: { header: once }, body })), { refreshes: [["keys"]] });
+  const make = async ({ kind: wanted, name = "" }: Wish) => {
+    if (wanted === "clerk") return key.mutate({ account: session.account, roles: ["employer", "holder"] });
+    // what was made before its key was refused is used
+    const made = person.data?.name === name.trim() ? person.data : await person.mutateAsync(name.trim()).catch(() => undefined);
+    if (made) key.mutate({ account: made.account, roles: ["holder"] });
+  };
+  if (key.data !== undefined)
+    return (
+      <div className="stack">
+        <Alert type="success" showIcon title={say("people.made", { name: kind === "employee" ? (person.data?.name ?? "") : session.name })} />
+        <Alert type="warning" showIcon title={say("people.once")} description={say("people.once.detail")} />
+        <Typography.Paragraph code copyable className="breaks token">
+          {key.data.token}
+        </Typography.Paragraph>
+        <Button onClick={onClose}>{say("people.kept")}</Button>
+      </div>
+    );
+  return (
+    <Form<Wish> form={form} layout="vertical" requiredMark={false} initialValues={{ kind: "employee" }} onFinish={(wish) => void make(wish)}>
+      <Form.Item name="kind" label={say("people.kind")}>
+        <Radio.Group
+          vertical
+          options={[
+            { value: "employee", label: say("people.kind.employee") },
+            { value: "clerk", label: say("people.kind.clerk") },
+          ]}
+        />
+      </Form.Item>
+      {kind === "employee" ? (
+        <Form.Item name="name" label={say("people.name")} rules={[{ required: true, whitespace: true, message: say("people.name.missing") }]}>
+          <Input maxLength={100} autoComplete="off" />
+        </Form.Item>
+      ) : (
+        <Alert type="info" showIcon title={say("people.clerk.note")} />
+      )}
+      <ProblemNote error={person.error ?? key.error} />
+      <Button type="primary" htmlType="submit" block className="after" loading={person.isPending || key.isPending}>
+        {say("people.make")}
+      </Button>
+    </Form>
+  );
+}
+
+export function People() {
+  const say = useWords();
+  const shared = useSharedWords();
+  const confirm = useConfirm();
+  const session = useSession();
+  const keys = useKeys();
+  const [adding, setAdding] = useState(false);
+  const revoke = useAct((id: string) => ask(api.DELETE("/v1/api-keys/{id}", { params: { path: { id } } })), { refreshes: [["keys"]] });
+  const end = async (id: string) => {
+    const question = {
+      title: say("people.revoke.title"),
+      detail: <p>{say("people.revoke.detail", { id })}</p>,
+      final: say("people.revoke.final"),
+      yes: say("people.revoke"),
+    };
+    if (await confirm(question)) revoke.mutate(id);
+  };
+  return (
+    <Page
+      title={say("people.title")}
+      extra={
+        <Button type="primary" icon={<PlusOutlined />} onClick={() => setAdding(true)}>
+          {say("people.add")}
+        </Button>
+      }
+    >
+      <div className="stack">
+        <ProblemNote error={revoke.error} />
+        <Loaded of={keys} empty={({ items }) => items.length === 0}>
+          {({ items }) => (
+            <Wide label={say("people.title")}>
+              <Table<Key>
+                size="middle"
+                rowKey="id"
+                dataSource={items}
+                pagination={items.length > 20 ? { pageSize: 20 } : false}
+                columns={[
+                  {
+                    title: say("people.name"),
+                    render: (_, { account }) => (
+                      <>
+                        {account === session.account ? session.name : <Holder account={account} />}
+                        <div className="quiet small">
+                          <Account account={account} />
+                        </div>
+                      </>
+                    ),
+                  },
+                  {
+                    title: say("people.roles"),
+                    render: (_, { roles }) =>
+                      roles.map((role) => (
+                        <Tag key={role} variant="outlined">
+                          {shared(`role.${role as "holder"}`)}
+                        </Tag>
+                      )),
+                  },
+                  { title: say("people.key"), render: (_, { id }) => <code>{id}</code> },
+                  { title: say("col.created"), render: (_, { createdAt }) => <Time at={createdAt} /> },
+                  {
+                    title: say("col.act"),
+                    render: (_, { id, revokedAt }) =>
+                      revokedAt === undefined ? (
+                        <Button danger size="small" aria-label={say("people.revoke.of", { id })} onClick={() => void end(id)}>
+                          {say("people.revoke")}
+                        </Button>
+                      ) : (
+                        <span className="quiet small">
+                          {say("people.revoked")} <Time at={revokedAt} />
+                        </span>
+                      ),
+                  },
+                ]}
+              />
+            </Wide>
+          )}
+        </Loaded>
+      </div>
+      <Drawer open={adding} title={say("people.add")} onClose={() => setAdding(false)} destroyOnHidden size={420}>
+        <NewKey onClose={() => setAdding(false)} />
+      </Drawer>
+    </Page>
+  );
+}

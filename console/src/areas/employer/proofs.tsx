@@ -1,0 +1,40 @@
+/** What is proven of an invoice that was issued elsewhere, and what nobody here has checked. */
+import { CheckCircleOutlined, QuestionCircleOutlined } from "@ant-design/icons";
+import type { Schemas } from "../../shared/client.ts";
+import { useWords } from "./messages.ts";
+
+type Proof = Schemas["ExternalInvoiceSummary"]["proven"][number];
+
+export function Proofs({ proven, notProven }: { proven: readonly Proof[]; notProven: readonly Proof[] }) {
+  const say = useWords();
+  return (
+    <div className="two">
+      <section>
+        <h3>{say("proofs.proven")}</h3>
+        <ul className="checks">
+          {proven.map((one) => (
+            <li key={one} className="check check-good">
+              <span className="check-icon">
+                <CheckCircleOutlined />
+              </span>
+              {say(`proof.${one}`)}
+            </li>
+          ))}
+        </ul>
+      </section>
+      <section>
+        <h3>{say("proofs.notProven")}</h3>
+        <ul className="checks">
+          {notProven.map((one) => (
+            <li key={one} className="check check-warn">
+              <span className="check-icon">
+                <QuestionCircleOutlined />
+              </span>
+              {say(`unproven.${one}`)}
+            </li>
+          ))}
+        </ul>
+      </section>
+    </div>
+  );
+}

@@ -1,0 +1,58 @@
+/**
+ * What somebody else was faster with, in plain words: that it was done, when, and what this one's attempt has and has not done.
+ * Every other refusal is told as everywhere.
+ */
+import { Alert, Typography } from "antd";
+import { Link } from "react-router";
+import { Refusal } from "../../shared/client.ts";
+import { ProblemNote } from "../../shared/problem.tsx";
+import { StateTag, Time } from "../../shared/show.tsx";
+import { useWords } from "./messages.ts";
+
+const overtaken = ["already-reimbursed", "already-claimed", "already-entered", "external-registered", "claim-state"] as const;
+type Overtaken = (typeof overtaken)[number];
+type Original = { number?: string; id?: string; state?: string; since?: string; mark?: string; claim?: string };
+
+const isOvertaken = (code: string): code is Overtaken => (overtaken as readonly string[]).includes(code);
+
+export function Refused({ error }: { error: unknown }) {
+  const say = useWords();
+  if (!(error instanceof Refusal) || !isOvertaken(error.code)) return <ProblemNote error={error} />;
+  const original = (error.problem?.["original"] ?? {}) as Original;
+  const mark = original.mark === "02" || original.mark === "03" ? original.mark : undefined;
+  return (
+    <Alert
+      className="problem"
+      type={error.code === "external-registered" || error.code === "claim-state" ? "info" : "error"}
+      showIcon
+      role="alert"
+      title={say(`refused.${error.code}`)}
+      description={
+        <>
+          <div className="row">
+            {original.state === undefined ? null : <StateTag state={original.state} />}
+            {mark === undefined ? null : (
+              <strong>
+                {mark} {say(`mark.${mark}`)}
+              </strong>
+            )}
+            {original.since === undefined ? null : (
+              <span>
+                {say("refused.since")} <Time at={original.since} />
+              </span>
+            )}
+          </div>
+          <div>{say(`refused.${error.code}.meaning`)}</div>
+          {error.code === "external-registered" && original.claim !== undefined ? (
+            <Link to={`/employer/claims/${original.claim}`}>{say("refused.claim")}</Link>
+          ) : null}
+          <div>
+            <Typography.Text type="secondary" className="small">
+              <code>{error.code}</code> · <code>{error.problem?.requestId}</code>
+            </Typography.Text>
+          </div>
+        </>
+      }
+    />
+  );
+}
