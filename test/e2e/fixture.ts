@@ -113,7 +113,8 @@ export async function open(path: string, { key, language = "zh-CN", dark = false
   if (key !== undefined) {
     const reply = await context.request.post("/v1/session", { data: { key } });
     expect(reply.status(), await reply.text()).to.equal(201);
-    await context.addInitScript(() => localStorage.setItem("onepiao.signed-in", "1"));
+    // a frame of the browser's own (its PDF viewer) has no storage
+    await context.addInitScript(() => (localStorage as Storage | null)?.setItem("onepiao.signed-in", "1"));
   }
   const page = await context.newPage();
   watch(page, expected);

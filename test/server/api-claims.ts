@@ -207,8 +207,10 @@ describe("claims over HTTP", () => {
     const firm = await taxpayer("列表雇主", ["employer"]);
     const someone = await person(firm, "钱二");
     const ids: string[] = [];
+    let first = "";
     for (let i = 0; i < 4; i += 1) {
       const number = await issued(shop, { name: "钱二" }, { holder: someone.account });
+      if (first === "") first = number;
       ids.unshift((await must(claim([number], someone, firm))).id);
     }
     for (const token of [someone.token, firm.token]) {
@@ -217,6 +219,18 @@ describe("claims over HTTP", () => {
       const page = (await call("GET", `/v1/claims?limit=2&before=${ids[1]}`, undefined, { token })).body.items.map(({ id }: { id: string }) => id);
       expect(page).deep.equals(ids.slice(2));
     }
+    // and by state: what was decided leaves those that wait, what the chain refused is in neither
+    const of = async (status: string, token = firm.token) =>
+      (await must(call("GET", `/v1/claims?status=${status}&limit=100`, undefined, { token }))).items.map(({ id }: { id: string }) => id);
+    const before = await of("refused", rival.token);
+    const again = await call("POST", "/v1/claims", { employer: rival.taxId, invoices: [first] }, { token: someone.token });
+    refused(again, "already-claimed");
+    await must(decide(ids[3] as string, "reject", firm, { reason: "缺附件" }));
+    expect(await of("claimed")).deep.equals(ids.slice(0, 3));
+    expect(await of("rejected")).deep.equals(ids.slice(3));
+    expect(await of("submitted")).deep.equals([]);
+    expect((await of("refused", rival.token)).slice(1)).deep.equals(before);
+    expect((await call("GET", "/v1/claims?status=lost", undefined, { token: firm.token })).status).equals(422);
   });
 
   // the last one: it moves the clock of the chain, which all files of a run share

@@ -7,11 +7,13 @@ import {
   FilePdfOutlined,
   FileZipOutlined,
   InfoCircleOutlined,
+  LeftOutlined,
 } from "@ant-design/icons";
 import { useQuery } from "@tanstack/react-query";
 import { Alert, Button, Card, Collapse, Descriptions, Skeleton, Tag } from "antd";
 import { useState } from "react";
 import { useParams } from "react-router";
+import { ButtonLink } from "../../shared/button-link.tsx";
 import { api, ask } from "../../shared/client.ts";
 import { useDownload } from "../../shared/download.ts";
 import { Page } from "../../shared/frame.tsx";
@@ -220,7 +222,14 @@ export function ClaimPage() {
   const { id = "" } = useParams();
   const claim = useQuery({ queryKey: ["claim", id], queryFn: () => ask(api.GET("/v1/claims/{id}", { params: { path: { id } } })) });
   return (
-    <Page title={say("claim.title")}>
+    <Page
+      title={say("claim.title")}
+      extra={
+        <ButtonLink to="/employer" icon={<LeftOutlined />}>
+          {say("claim.back")}
+        </ButtonLink>
+      }
+    >
       <Loaded of={claim}>{(one) => <Report claim={one} />}</Loaded>
     </Page>
   );

@@ -79,7 +79,9 @@ function ResultLine({ result, word }: { result: Result; word: Decision["word"] }
         <span className={`result result-${state}`}>
           {icons[state]} {say(state === "done" ? `result.${word}` : `result.${state}`)}
         </span>
-        <Link to={`/employer/claims/${claim.id}`}>{say("claim.of", { name: name ?? say("claim.stranger"), count: claim.invoices.length })}</Link>
+        <Link className="target" to={`/employer/claims/${claim.id}`}>
+          {say("claim.of", { name: name ?? say("claim.stranger"), count: claim.invoices.length })}
+        </Link>
         {claim.note === undefined ? null : <span className="quiet">{claim.note}</span>}
       </div>
       {state === "refused" ? <Refused error={result.error} /> : null}

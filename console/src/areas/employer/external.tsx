@@ -124,7 +124,7 @@ function FileLine({ dropped, onAgain }: { dropped: Dropped; onAgain: () => void 
       {dropped.state === "done" ? (
         <>
           <div className="row">
-            <Link to={`/employer/claims/${dropped.made.claim.id}`}>
+            <Link className="target" to={`/employer/claims/${dropped.made.claim.id}`}>
               {dropped.made.seller} · {dropped.made.number}
             </Link>
             <Money amount={dropped.made.gross} currency={dropped.made.currency} />

@@ -3,7 +3,7 @@ import { InboxOutlined } from "@ant-design/icons";
 import { useInfiniteQuery, useQueries, useQueryClient } from "@tanstack/react-query";
 import { App, Button, Checkbox, Empty, Select, Table } from "antd";
 import { useState } from "react";
-import { Link, useSearchParams } from "react-router";
+import { Link, useNavigate, useSearchParams } from "react-router";
 import { api, ask } from "../../shared/client.ts";
 import { Page } from "../../shared/frame.tsx";
 import { useEvents } from "../../shared/live.tsx";
@@ -49,6 +49,7 @@ function Total({ claim }: { claim: Claim }) {
 function useArrivals() {
   const say = useWords();
   const queries = useQueryClient();
+  const navigate = useNavigate();
   const { notification } = App.useApp();
   useEvents(["claim.created"], ({ data }) => {
     const claim = data["claim"];
@@ -58,7 +59,8 @@ function useArrivals() {
       notification.info({
         key: claim,
         title: say("inbox.arrived"),
-        description: <Link to={`/employer/claims/${claim}`}>{say("inbox.open")}</Link>,
+        // stands outside the router: a button, and no link
+        actions: <Button onClick={() => void navigate(`/employer/claims/${claim}`)}>{say("inbox.open")}</Button>,
         placement: "bottomRight",
         role: "status",
       });

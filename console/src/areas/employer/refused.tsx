@@ -44,7 +44,9 @@ export function Refused({ error }: { error: unknown }) {
           </div>
           <div>{say(`refused.${error.code}.meaning`)}</div>
           {error.code === "external-registered" && original.claim !== undefined ? (
-            <Link to={`/employer/claims/${original.claim}`}>{say("refused.claim")}</Link>
+            <Link className="target" to={`/employer/claims/${original.claim}`}>
+              {say("refused.claim")}
+            </Link>
           ) : null}
           <div>
             <Typography.Text type="secondary" className="small">

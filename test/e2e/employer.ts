@@ -1,0 +1,467 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "chai";
+import { unzipSync } from "fflate";
+import type { Download, Page } from "playwright-core";
+import { root } from "../../scripts/run.ts";
+import { expectSuccess } from "../../server/sandbox/client.ts";
+import { freshTaxId } from "../server/network.ts";
+import { fitsItsWidth, isAccessible, type Look, open, shot, stage } from "./fixture.ts";
+
+type Firm = { name: string; taxId: string; account: string; token: string };
+type Worker = { name: string; account: string; token: string };
+
+let serial = Math.floor(Math.random() * 1_000_000);
+const phone = { width: 360, height: 740 } as const;
+const grouped = (number: string) => number.replace(/^(\d{5})(\d{5})(\d{5})(\d{5})$/, "$1 $2 $3 $4");
+const yes = (page: Page, name: string) => page.getByRole("dialog").getByRole("button", { name, exact: true }).click();
+const textOf = async (download: Download) => readFileSync((await download.path()) as string, "utf8");
+
+/** An employer that nothing is claimed from yet. */
+async function newFirm(name: string): Promise<Firm> {
+  const { call, sandbox } = await stage();
+  const token = sandbox.bureau.token;
+  const taxId = freshTaxId();
+  const { account } = await expectSuccess(call("POST", "/v1/taxpayers", { body: { name, taxId, capabilities: ["employer"] }, token }), name);
+  const key = await expectSuccess(call("POST", "/v1/api-keys", { body: { account, roles: ["employer", "holder"] }, token }), name);
+  return { name, taxId, account: String(account), token: String(key["token"]) };
+}
+
+async function newWorker(firm: Firm, name: string): Promise<Worker> {
+  const { call } = await stage();
+  const { account } = await expectSuccess(call("POST", "/v1/persons", { body: { name }, token: firm.token }), name);
+  const key = await expectSuccess(call("POST", "/v1/api-keys", { body: { account, roles: ["holder"] }, token: firm.token }), name);
+  return { name, account: String(account), token: String(key["token"]) };
+}
+
+/** A sealed invoice over 1,130.00, ten boxes; titled to the firm, or to nobody. */
+async function issue(holder: Worker, titled?: Firm): Promise<string> {
+  const { call, demo } = await stage();
+  const { token, name, taxId } = demo.keys.issuer;
+  const body = {
+    kind: "ordinary",
+    issuedAt: "2026-11-20T10:00:00+08:00",
+    currency: "CNY",
+    seller: { taxId, name },
+    buyer: titled ? { taxId: titled.taxId, name: titled.name } : { name: "个人" },
+    lines: [{ name: "*纸制品*复印纸", unit: "箱", quantity: "10", unitPrice: "100", amount: "1000.00", taxRate: "0.13", tax: "130.00" }],
+    totals: { net: "1000.00", tax: "130.00", gross: "1130.00" },
+    holder: holder.account,
+  };
+  return String((await expectSuccess(call("POST", "/v1/invoices", { body, token }), "issue"))["number"]);
+}
+
+async function claim(holder: Worker, firm: Firm, invoices: string[], note: string): Promise<string> {
+  const { call } = await stage();
+  const made = await expectSuccess(call("POST", "/v1/claims", { body: { employer: firm.taxId, invoices, note }, token: holder.token }), "claim");
+  return String(made["id"]);
+}
+
+async function ready(firm: Firm, note: string): Promise<{ worker: Worker; number: string; id: string }> {
+  const worker = await newWorker(firm, `员工${note}`);
+  const number = await issue(worker, firm);
+  return { worker, number, id: await claim(worker, firm, [number], note) };
+}
+
+async function statusOf(firm: Firm, id: string): Promise<string> {
+  const { call } = await stage();
+  return String((await expectSuccess(call("GET", `/v1/claims/${id}`, { token: firm.token }), "claim"))["status"]);
+}
+
+/** A 数电票 of the national platform that names no buyer, by a seller that is not on this network. */
+function foreign(): { name: string; mimeType: string; buffer: Buffer; number: string } {
+  serial += 1;
+  const number = `26449${serial.toString().padStart(15, "0")}`;
+  const xml = readFileSync(join(root, "samples/shudian/06-scenic-person.xml"), "utf8").replaceAll("26532000000000700006", number);
+  return { name: `${number}.xml`, mimeType: "application/xml", buffer: Buffer.from(xml.replaceAll("91530102MARJT2FQ8E", freshTaxId())), number };
+}
+const bad = { name: "broken.xml", mimeType: "application/xml", buffer: Buffer.from("<EInvoice><Header>") };
+
+const as = (firm: Firm, look: Look = {}): Look => ({ key: firm.token, ...look });
+
+describe("an employer's clerk", () => {
+  it("sees a report come in, opens it, checks each invoice and reimburses it (zh)", async function () {
+    this.timeout(120_000);
+    const { call, demo } = await stage();
+    const firm = await newFirm("深圳市青禾科技有限公司");
+    const page = await open("/employer", as(firm));
+    await page.getByText("没有待审核的报销单").waitFor();
+    await isAccessible(page);
+    await shot(page, "employer-inbox-empty");
+
+    // it comes by itself: a titled invoice of which three boxes were sent back, and an untitled one
+    const worker = await newWorker(firm, "李晓明");
+    const [titled, untitled] = [await issue(worker, firm), await issue(worker)];
+    const red = { reason: 2, lines: [{ line: 1, quantity: "3" }] };
+    await expectSuccess(call("POST", `/v1/invoices/${titled}/red-letters`, { body: red, token: demo.keys.issuer.token }), "red letter");
+    const id = await claim(worker, firm, [titled, untitled].sort(), "上海出差");
+    await page.getByText("收到新的报销单").first().waitFor();
+    const row = page.getByRole("row").filter({ hasText: "上海出差" });
+    await row.getByText("李晓明").waitFor();
+    // 1130 less 339, and 1130
+    await row.getByText("¥1,921.00").waitFor();
+    await isAccessible(page);
+    await shot(page, "employer-inbox");
+
+    await row.getByRole("link", { name: "上海出差" }).click();
+    await page.waitForURL(`**/employer/claims/${id}`);
+    const first = page.getByRole("article", { name: `发票 ${titled}` });
+    await first.getByText("抬头是本单位").waitFor();
+    await first.getByText("真实有效，已锁定在本报销单").waitFor();
+    await first.getByText("已部分红冲：原 ¥1,130.00，剩余 ¥791.00").waitFor();
+    await first.getByText("没有重复").waitFor();
+    await page
+      .getByRole("article", { name: `发票 ${untitled}` })
+      .getByText("没有抬头税号")
+      .waitFor();
+    await page.getByText("有需要留意的地方").waitFor();
+    await first.getByRole("button", { name: "票面内容" }).click();
+    await first.getByText("*纸制品*复印纸").waitFor();
+    await isAccessible(page);
+    await fitsItsWidth(page);
+    await shot(page, "employer-claim");
+
+    // the print
+    await first.getByRole("button", { name: "预览 PDF" }).click();
+    await page.getByRole("dialog").locator("iframe").waitFor();
+    await page.waitForTimeout(1500);
+    await shot(page, "employer-pdf");
+    await page
+      .getByRole("dialog")
+      .getByRole("button", { name: /^(Close|关闭)$/ })
+      .click();
+
+    await page.getByRole("button", { name: "报销", exact: true }).click();
+    await page.getByRole("dialog").getByText("此操作不可撤销").waitFor();
+    await page.getByRole("dialog").getByText("合计 ¥1,921.00").waitFor();
+    await isAccessible(page);
+    await shot(page, "employer-reimburse-confirm");
+    await yes(page, "报销");
+    await page.getByText("这些发票在任何单位都不能再次报销。").waitFor();
+    await page.getByText("完成：1 / 1").waitFor();
+    expect(await statusOf(firm, id)).to.equal("reimbursed");
+    await isAccessible(page);
+
+    const saved = page.waitForEvent("download");
+    await page.getByRole("button", { name: "下载归档包" }).click();
+    const files = Object.keys(unzipSync(readFileSync((await (await saved).path()) as string)));
+    expect(files.some((name) => name.includes(titled))).to.equal(true);
+  });
+
+  it("rejects with a reason, which the holder is told (en, phone)", async () => {
+    const { call } = await stage();
+    const firm = await newFirm("Reject Ltd");
+    const { worker, id } = await ready(firm, "taxi");
+    const page = await open(`/employer/claims/${id}`, as(firm, { language: "en-US", ...phone }));
+    await page.getByText("Titled to this employer").waitFor();
+    await fitsItsWidth(page);
+    await isAccessible(page);
+    await shot(page, "employer-claim-phone");
+    await page.getByRole("button", { name: "Reject", exact: true }).click();
+    await yes(page, "Reject");
+    await page.getByText("Say why").waitFor();
+    await page.getByLabel("Reason", { exact: true }).fill("the receipt's second page is missing");
+    await isAccessible(page);
+    await shot(page, "employer-reject-phone");
+    await yes(page, "Reject");
+    await page.getByText("Rejected. The invoices are free again.").waitFor();
+    await page.getByText("the receipt's second page is missing").waitFor();
+    const told = await expectSuccess(call("GET", `/v1/claims/${id}`, { token: worker.token }), "claim");
+    expect([told["status"], told["reason"]]).to.deep.equal(["rejected", "the receipt's second page is missing"]);
+  });
+
+  it("decides several at once, with a result for each, and is told which a colleague was faster with", async function () {
+    this.timeout(120_000);
+    const { call } = await stage();
+    const firm = await newFirm("批量审核公司");
+    const reports: { id: string; number: string }[] = [];
+    for (const note of ["一", "二", "三", "四"]) reports.push(await ready(firm, note));
+    const page = await open("/employer", as(firm));
+    await page.getByRole("row").filter({ hasText: "四" }).waitFor();
+    await page.getByRole("checkbox", { name: "选择全部待审核的报销单" }).check();
+    await page.getByRole("checkbox", { name: `选择报销单 ${reports[3]?.id}` }).uncheck();
+    await page.getByText("已选 3 份").waitFor();
+    await shot(page, "employer-bulk");
+    await page.getByRole("button", { name: "报销 3 份" }).click();
+    // while the question stands, a colleague reimburses the first
+    await expectSuccess(call("POST", `/v1/claims/${reports[0]?.id}/reimburse`, { token: firm.token }), "reimburse");
+    await yes(page, "报销");
+    const results = page.getByRole("region", { name: "处理结果" });
+    await results.getByText("完成：2 / 3").waitFor({ timeout: 30_000 });
+    expect(await results.getByText("已报销", { exact: true }).count()).to.be.at.least(2);
+    const note = results.getByRole("alert");
+    await note.getByText("这张发票已经报销过，本次没有报销").waitFor();
+    const since = await note.locator("time").getAttribute("datetime");
+    expect(Math.abs(Date.now() - Date.parse(since as string))).to.be.below(120_000);
+    await isAccessible(page);
+    await shot(page, "employer-bulk-results");
+    await results.getByRole("button", { name: "关闭结果" }).click();
+
+    await page.getByRole("checkbox", { name: "选择全部待审核的报销单" }).check();
+    await page.getByRole("button", { name: "退回", exact: true }).click();
+    await page.getByLabel("退回理由").fill("重复提交");
+    await yes(page, "退回");
+    await page.getByText("完成：1 / 1").waitFor();
+    expect(await Promise.all(reports.map(({ id }) => statusOf(firm, id)))).to.deep.equal(["reimbursed", "reimbursed", "reimbursed", "rejected"]);
+
+    // by state
+    await page.getByRole("combobox", { name: "按状态筛选" }).click();
+    await page.getByTitle("已退回").click();
+    await page.waitForURL("**/employer?state=rejected");
+    await page.getByRole("row").filter({ hasText: "四" }).waitFor();
+    expect(await page.getByRole("row").count()).to.equal(2);
+  });
+
+  it("two employers drop the same invoice at once: one has it, the other is told that and when", async function () {
+    this.timeout(120_000);
+    const { call, sandbox } = await stage();
+    const firms = [await newFirm("抢先公司甲"), await newFirm("抢先公司乙")] as const;
+    const file = foreign();
+    const pages = await Promise.all(firms.map((firm) => open("/employer/external", as(firm))));
+    await Promise.all(pages.map((page) => page.getByText("登记即提交报销").waitFor()));
+    await Promise.all(pages.map((page) => page.locator('input[type="file"]').setInputFiles(file)));
+    const results = pages.map((page) => page.getByRole("region", { name: "登记结果" }));
+    await Promise.all(
+      results.map((result) =>
+        result
+          .getByText("已登记", { exact: true })
+          .or(result.getByText("未登记", { exact: true }))
+          .waitFor({ timeout: 30_000 }),
+      ),
+    );
+    const won = await Promise.all(results.map((result) => result.getByText("已登记", { exact: true }).isVisible()));
+    expect([...won].sort(), "one of two").to.deep.equal([false, true]);
+    const [winner, loser] = won[0] ? [0, 1] : [1, 0];
+    const [winning, losing] = [pages[winner] as Page, pages[loser] as Page];
+    const alert = losing.getByRole("alert").filter({ hasText: "已在其他报销单中" });
+    await alert.waitFor();
+    expect(await alert.locator("time").getAttribute("datetime")).to.match(/^\d{4}-/);
+    expect(await alert.textContent(), "not by whom").to.not.contain(firms[winner]?.name);
+    await isAccessible(losing);
+    await shot(losing, "employer-external-lost");
+
+    // paid by the one: the other is told that now
+    await winning.getByRole("region", { name: "登记结果" }).getByRole("link").click();
+    await winning.getByText("付款前请先到全国增值税发票查验平台查验").or(winning.getByText("请先到全国增值税发票查验平台查验")).first().waitFor();
+    await winning.getByRole("button", { name: "报销", exact: true }).click();
+    await yes(winning, "报销");
+    await winning.getByText("这些发票在任何单位都不能再次报销。").waitFor();
+    await shot(winning, "employer-external-claim");
+    await losing.locator('input[type="file"]').setInputFiles(file);
+    await losing.getByRole("alert").filter({ hasText: "这张发票已经报销过" }).waitFor();
+    const { items } = (await expectSuccess(call("GET", "/v1/events?types=reimbursement.refused&limit=100", { token: sandbox.bureau.token }), "events")) as {
+      items: { external?: string }[];
+    };
+    expect(items.length, "the bureau sees it").to.be.above(0);
+  });
+
+  it("two clerks reimburse the same report at once: one does, the other is told", async () => {
+    const firm = await newFirm("两位会计公司");
+    const { id } = await ready(firm, "同时");
+    const pages = await Promise.all([open(`/employer/claims/${id}`, as(firm)), open(`/employer/claims/${id}`, as(firm, { language: "en-US" }))]);
+    const [zh, en] = pages as [Page, Page];
+    await zh.getByRole("button", { name: "报销", exact: true }).click();
+    await en.getByRole("button", { name: "Reimburse", exact: true }).click();
+    await Promise.all([yes(zh, "报销"), yes(en, "Reimburse")]);
+    const done = [zh.getByText("完成：1 / 1"), en.getByText("Done: 1 of 1")];
+    const told = [zh.getByText("这张发票已经报销过，本次没有报销"), en.getByText("This invoice is reimbursed already. Nothing was done this time")];
+    await Promise.all(pages.map((_, at) => done[at]?.or(told[at] as never).waitFor()));
+    const outcome = await Promise.all(pages.map(async (_, at) => ((await done[at]?.isVisible()) ? "done" : "told")));
+    expect(outcome.sort()).to.deep.equal(["done", "told"]);
+    expect(await statusOf(firm, id)).to.equal("reimbursed");
+  });
+
+  it("drops many files: each has its result, and what is proven of it (en)", async function () {
+    this.timeout(120_000);
+    const [firm, other] = [await newFirm("Files Ltd"), await newFirm("Other Ltd")];
+    await newWorker(firm, "Wang Fang");
+    const used = foreign();
+    const { sandbox, call } = await stage();
+    const reply = await fetch(`${sandbox.url}/v1/external-invoices`, {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${other.token}`,
+        "idempotency-key": crypto.randomUUID(),
+        prefer: "wait=20",
+        "content-type": "application/xml",
+      },
+      body: used.buffer.toString(),
+    });
+    expect(reply.status).to.equal(201);
+    const page = await open("/employer/external", as(firm, { language: "en-US" }));
+    await page.getByRole("combobox", { name: "Claimed for" }).click();
+    await page.getByTitle(/^Wang Fang/).click();
+    const [one, two] = [foreign(), foreign()];
+    await page.locator('input[type="file"]').setInputFiles([one, bad, used, two]);
+    const results = page.getByRole("region", { name: "Results by file" });
+    await results.getByText("Registered: 2 of 4").waitFor({ timeout: 30_000 });
+    const line = (name: string) => results.getByRole("listitem").filter({ hasText: name }).first();
+    await line("broken.xml").getByText("malformed-document").waitFor();
+    await line(used.name).getByText("This invoice is claimed already").waitFor();
+    await line(one.name).getByRole("button", { name: "What is proven and what is not" }).click();
+    await line(one.name).getByText("That it was ever issued").waitFor();
+    await isAccessible(page);
+    await shot(page, "employer-external");
+    // once more: it is there already, and nothing happens
+    await page.locator('input[type="file"]').setInputFiles(two);
+    await results.getByText("This employer has registered it already").waitFor();
+    const listed = (await expectSuccess(call("GET", "/v1/external-invoices", { token: firm.token }), "list")) as { items: { number: string }[] };
+    expect(listed.items.map(({ number }) => number).sort()).to.deep.equal([one.number, two.number].sort());
+    const small = await open("/employer/external", as(firm, { ...phone, dark: true }));
+    await small.getByText(grouped(one.number)).waitFor();
+    await fitsItsWidth(small);
+    await isAccessible(small);
+    await shot(small, "employer-external-phone-dark");
+  });
+
+  it("enters an invoice once: a second clerk is told the first one's mark and time; it is revoked and stays on record", async function () {
+    this.timeout(120_000);
+    const firm = await newFirm("入账公司");
+    const { number } = await ready(firm, "入账");
+    const pages = [await open("/employer/books", as(firm)), await open("/employer/books", as(firm))] as const;
+    for (const page of pages) await page.getByRole("checkbox", { name: `选择发票 ${number}` }).check();
+    const [first, second] = pages;
+    await first.getByLabel("凭证号").fill("=记-0042");
+    await isAccessible(first);
+    await shot(first, "employer-books");
+    await first.getByRole("button", { name: "入账 1 张" }).click();
+    await second.getByRole("radio", { name: "03 已入账，不抵扣" }).check();
+    await second.getByRole("button", { name: "入账 1 张" }).click();
+    await yes(first, "入账");
+    await first.getByText("已入账 1 张，链上已记录。").waitFor();
+    await yes(second, "入账");
+    const alert = second.getByRole("alert").filter({ hasText: "这张发票已经入账，本次没有入账" });
+    await alert.getByText("02 已入账，可抵扣").waitFor();
+    expect(Math.abs(Date.now() - Date.parse((await alert.locator("time").getAttribute("datetime")) as string))).to.be.below(120_000);
+    await shot(second, "employer-books-twice");
+
+    await first.getByRole("tab", { name: "入账记录" }).click();
+    await first.getByText("=记-0042").waitFor();
+    await isAccessible(first);
+    await shot(first, "employer-entries");
+    const saved = first.waitForEvent("download");
+    await first.getByRole("button", { name: "导出 CSV" }).click();
+    const csv = await textOf(await saved);
+    expect(csv.charCodeAt(0)).to.equal(0xfeff);
+    const [head, row] = csv.slice(1).split("\r\n");
+    expect(head).to.equal("序号,发票,标记,入账时间,是否有效,会计期间,凭证号,签名摘要,交易,区块");
+    expect(row).to.contain(`,"\t${number}",02,`).and.contain(",'=记-0042,");
+
+    await first.getByRole("button", { name: `撤销入账：${number}` }).click();
+    await first.getByText("撤销会永久记录在链上").waitFor();
+    await yes(first, "撤销入账");
+    await first.getByRole("cell", { name: "06 入账已撤销" }).waitFor();
+    await first.getByRole("checkbox", { name: "只看有效的标记" }).uncheck();
+    await first.getByText("已失效").waitFor();
+    const small = await open("/employer/books", as(firm, { ...phone, language: "en-US" }));
+    await small.getByText("entry revoked").waitFor();
+    await fitsItsWidth(small);
+    await isAccessible(small);
+    await shot(small, "employer-books-phone");
+  });
+
+  it("consents to one red letter and refuses another", async function () {
+    this.timeout(120_000);
+    const { call, demo } = await stage();
+    const firm = await newFirm("红冲公司");
+    const [one, two] = [await ready(firm, "甲"), await ready(firm, "乙")];
+    const token = demo.keys.issuer.token;
+    for (const { number, gross } of [
+      { number: one.number, gross: "113.00" },
+      { number: two.number, gross: "226.00" },
+    ])
+      await expectSuccess(call("POST", `/v1/invoices/${number}/red-letters`, { body: { reason: 4, gross }, token }), "red letter");
+    const page = await open("/employer/red-letters", as(firm));
+    const [first, second] = [one, two].map(({ number }) => page.getByRole("article", { name: `发票 ${number} 的红字确认单` }));
+    if (!first || !second) throw new Error("no sheets");
+    await first.getByText("-¥113.00").first().waitFor();
+    await first.getByRole("button", { name: "红字发票内容" }).click();
+    await first.getByText("*纸制品*复印纸").waitFor();
+    await isAccessible(page);
+    await shot(page, "employer-red-letters");
+    await first.getByRole("button", { name: "同意红冲" }).click();
+    await page.getByText("同意后由双方签名上链，不能撤回。").waitFor();
+    await yes(page, "同意红冲");
+    await first.waitFor({ state: "detached", timeout: 30_000 });
+    await second.getByRole("button", { name: "拒绝" }).click();
+    await yes(page, "拒绝");
+    await page.getByText("没有待确认的红字确认单").waitFor();
+    await page.getByText("全部", { exact: true }).click();
+    await first.getByText("04 双方已确认").waitFor();
+    await second.getByText("05 购买方拒绝").waitFor();
+    const small = await open("/employer/red-letters", as(firm, { ...phone, language: "en-US" }));
+    await small.getByText("No red letter waits for you.").waitFor();
+    await fitsItsWidth(small);
+    await isAccessible(small);
+    const report = await open(`/employer/claims/${one.id}`, as(firm));
+    await report.getByText("剩余 ¥1,017.00，只应付剩余部分").waitFor();
+  });
+
+  it("exports reports as CSV that a spreadsheet reads, and that is no formula", async () => {
+    const firm = await newFirm("导出公司");
+    const worker = await newWorker(firm, "+86 王芳");
+    const number = await issue(worker, firm);
+    const id = await claim(worker, firm, [number], '=HYPERLINK("http://x","出差,两天")');
+    const page = await open("/employer", as(firm));
+    await page.getByRole("row").filter({ hasText: "HYPERLINK" }).waitFor();
+    const saved = page.waitForEvent("download");
+    await page.getByRole("button", { name: "导出 CSV" }).click();
+    const download = await saved;
+    expect(download.suggestedFilename()).to.equal("claims-claimed.csv");
+    const text = await textOf(download);
+    expect(text.startsWith("\uFEFF报销单,状态,提交时间,持票人,")).to.equal(true);
+    const row = text.split("\r\n")[1] ?? "";
+    expect(row).to.contain(`${id},claimed,`).and.contain(",'+86 王芳,").and.contain(`,"'=HYPERLINK(""http://x"",""出差,两天"")",`);
+    expect(row).to.contain(`,"\t${number}",,claimed,`).and.contain(",CNY,1000.00,130.00,1130.00,1130.00,01");
+  });
+
+  it("makes a person and its key, shown once, and revokes it", async () => {
+    const { sandbox } = await stage();
+    const firm = await newFirm("人事公司");
+    const page = await open("/employer/people", as(firm));
+    await page.getByRole("button", { name: "新增密钥" }).click();
+    const drawer = page.getByRole("dialog");
+    await drawer.getByLabel("姓名").fill("周新人");
+    await isAccessible(page);
+    await drawer.getByRole("button", { name: "创建密钥" }).click();
+    await drawer.getByText("只显示这一次").waitFor();
+    const token = (await drawer.locator("code").first().textContent()) ?? "";
+    const who = async () => fetch(`${sandbox.url}/v1/claims`, { headers: { authorization: `Bearer ${token}` } });
+    expect((await who()).status).to.equal(200);
+    await isAccessible(page);
+    await page.waitForTimeout(400);
+    await shot(page, "employer-people-key");
+    await drawer.getByRole("button", { name: "我已保存" }).click();
+    await page.getByRole("cell", { name: /周新人/ }).waitFor();
+    expect(await page.content()).to.not.contain(token);
+    await isAccessible(page);
+    await shot(page, "employer-people");
+    await page.getByRole("button", { name: `停用密钥 ${token.split(".")[0]}` }).click();
+    await page.getByText("停用后不能恢复。").waitFor();
+    await yes(page, "停用");
+    await page.getByText("已停用").waitFor();
+    const small = await open("/employer/people", as(firm, { ...phone, language: "en-US" }));
+    await small.getByRole("cell", { name: /周新人/ }).waitFor();
+    await fitsItsWidth(small);
+  });
+
+  it("is told when the gateway does not answer, tries again, and the report is reimbursed once", async () => {
+    const firm = await newFirm("断线公司");
+    const { id } = await ready(firm, "断线");
+    const page = await open(`/employer/claims/${id}`, as(firm, { language: "en-US", expected: /ERR_FAILED/ }));
+    const keys: (string | undefined)[] = [];
+    await page.route("**/reimburse", async (route) => {
+      keys.push(route.request().headers()["idempotency-key"]);
+      if (keys.length > 1) return route.continue();
+      await route.fetch();
+      return route.abort();
+    });
+    await page.getByRole("button", { name: "Reimburse", exact: true }).click();
+    await yes(page, "Reimburse");
+    await page.getByRole("alert").filter({ hasText: "The gateway did not answer" }).waitFor();
+    await page.getByRole("region", { name: "Results" }).getByRole("button", { name: "Try again" }).click();
+    await page.getByText("Done: 1 of 1").waitFor();
+    expect(keys).to.deep.equal([keys[0], keys[0]]);
+    expect(await statusOf(firm, id)).to.equal("reimbursed");
+  });
+});
