@@ -305,8 +305,14 @@ describe("an employer's clerk", () => {
     // once more: it is there already, and nothing happens
     await page.locator('input[type="file"]').setInputFiles(two);
     await results.getByText("This employer has registered it already").waitFor();
-    const listed = (await expectSuccess(call("GET", "/v1/external-invoices", { token: firm.token }), "list")) as { items: { number: string }[] };
-    expect(listed.items.map(({ number }) => number).sort()).to.deep.equal([one.number, two.number].sort());
+    const listed = (await expectSuccess(call("GET", "/v1/external-invoices", { token: firm.token }), "list")) as {
+      items: { number: string; claim: { status: string } }[];
+    };
+    // what the chain has refused stays on record as such
+    expect(listed.items.find(({ number }) => number === used.number)?.claim.status).to.equal("refused");
+    expect(listed.items.flatMap(({ number, claim: { status } }) => (status === "claimed" ? [number] : [])).sort()).to.deep.equal(
+      [one.number, two.number].sort(),
+    );
     const small = await open("/employer/external", as(firm, { ...phone, dark: true }));
     await small.getByText(grouped(one.number)).waitFor();
     await fitsItsWidth(small);

@@ -126,7 +126,7 @@ export function People() {
                       )),
                   },
                   { title: say("people.key"), render: (_, { id }) => <code>{id}</code> },
-                  { title: say("col.created"), render: (_, { createdAt }) => <Time at={createdAt} /> },
+                  { title: say("people.created"), render: (_, { createdAt }) => <Time at={createdAt} /> },
                   {
                     title: say("col.act"),
                     render: (_, { id, revokedAt }) =>
