@@ -15,8 +15,6 @@ import { useWords } from "./messages.ts";
 
 type Sheet = Schemas["RedLetterSummary"];
 const PAGE = 20;
-/** A sheet that waits may be told by no event yet. */
-const LOOK_AGAIN_MS = 10_000;
 
 function Draft({ id }: { id: string }) {
   const sheet = useQuery({ queryKey: ["red-letters", "one", id], queryFn: () => ask(api.GET("/v1/red-letters/{id}", { params: { path: { id } } })) });
@@ -124,7 +122,6 @@ export function RedLetters() {
       ),
     initialPageParam: "",
     getNextPageParam: ({ items }) => (items.length === PAGE ? items[items.length - 1]?.id : undefined),
-    refetchInterval: LOOK_AGAIN_MS,
   });
   const listed = { ...pages, data: pages.data?.pages.flatMap(({ items }) => items) };
   return (
