@@ -115,7 +115,8 @@ describe("an employer's clerk", () => {
       .getByText("没有抬头税号")
       .waitFor();
     await page.getByText("有需要留意的地方").waitFor();
-    await page.evaluate(() => document.querySelector<HTMLElement>(".ant-notification")?.remove());
+    await page.locator(".ant-notification-notice-close").click();
+    await page.locator(".ant-notification-notice").waitFor({ state: "detached" });
     await shot(page, "employer");
     await first.getByRole("button", { name: "票面内容" }).click();
     await first.getByText("*纸制品*复印纸").waitFor();

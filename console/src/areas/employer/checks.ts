@@ -19,6 +19,8 @@ export type CheckKey =
   | "title.other"
   | "state.locked"
   | "state.paid"
+  | "state.elsewhere"
+  | "state.paidElsewhere"
   | "state.free"
   | "state.reversed"
   | "state.waiting"
@@ -45,6 +47,9 @@ export type Checked = {
   pending: boolean;
 };
 
+/** Whether a claim in this state keeps its invoices from every other. */
+export const holds = (status: string): boolean => status === "claimed" || status === "reimbursed";
+
 function titleOf(buyer: string | undefined, ours: string): Check {
   if (buyer === undefined) return { key: "title.none", level: "note" };
   return buyer === ours ? { key: "title.ours", level: "good" } : { key: "title.other", level: "bad", values: { taxId: buyer } };
@@ -53,7 +58,8 @@ function titleOf(buyer: string | undefined, ours: string): Check {
 function stateOf(status: string, claim: Claim): Check {
   if (status === "reversed") return { key: "state.reversed", level: "bad" };
   if (status === "claimed" && claim.status === "claimed") return { key: "state.locked", level: "good" };
-  if (status === "reimbursed") return { key: "state.paid", level: claim.status === "reimbursed" ? "good" : "bad" };
+  if (status === "reimbursed") return claim.status === "reimbursed" ? { key: "state.paid", level: "good" } : { key: "state.paidElsewhere", level: "bad" };
+  if (status === "claimed") return { key: "state.elsewhere", level: "bad" };
   return claim.status === "submitted" ? { key: "state.waiting", level: "note" } : { key: "state.free", level: "note" };
 }
 
@@ -63,7 +69,7 @@ function onceOf(history: History | undefined, claim: Claim): Check[] {
   const tried = items.filter(({ type }) => type === "reimbursement.refused");
   const before = items.filter(({ type, data }) => type === "claim.created" && data["claim"] !== claim.id);
   return [
-    ...(claim.status === "claimed" || claim.status === "reimbursed" ? [{ key: "once", level: "good" } as const] : []),
+    ...(holds(claim.status) ? [{ key: "once", level: "good" } as const] : []),
     ...(before.length > 0 ? [{ key: "once.again", level: "note", values: { count: before.length } } as const] : []),
     ...(tried.length > 0 ? [{ key: "once.tried", level: "warn", values: { count: tried.length }, at: tried[tried.length - 1]?.at ?? "" } as const] : []),
   ];
@@ -88,7 +94,7 @@ function checksOf(invoice: Invoice, history: History | undefined, claim: Claim):
 const externalChecks = (external: External, item: Item, claim: Claim): Check[] => [
   titleOf(external.document.buyer.taxId, claim.employer.taxId),
   stateOf(item.status, claim),
-  ...(claim.status === "claimed" || claim.status === "reimbursed" ? [{ key: "external.once", level: "good" } as const] : []),
+  ...(holds(claim.status) ? [{ key: "external.once", level: "good" } as const] : []),
   { key: "external.unproven", level: "warn" },
 ];
 

@@ -106,7 +106,7 @@ function InvoiceCard({ checked: { item, name, invoice, external, document, left,
           ghost
           size="small"
           items={[
-            ...(external ? [{ key: "proofs", label: say("proofs.title"), children: <Proofs proven={external.proven} notProven={external.notProven} /> }] : []),
+            ...(external ? [{ key: "proofs", label: say("proofs.title"), children: <Proofs of={external} /> }] : []),
             { key: "document", label: say("invoice.document"), children: <DocumentView document={document} /> },
             ...(invoice ? [{ key: "history", label: say("invoice.history"), children: <HistoryView number={invoice.number} /> }] : []),
           ]}

@@ -129,11 +129,7 @@ function FileLine({ dropped, onAgain }: { dropped: Dropped; onAgain: () => void 
             </Link>
             <Money amount={dropped.made.gross} currency={dropped.made.currency} />
           </div>
-          <Collapse
-            ghost
-            size="small"
-            items={[{ key: "proofs", label: say("proofs.title"), children: <Proofs proven={dropped.made.proven} notProven={dropped.made.notProven} /> }]}
-          />
+          <Collapse ghost size="small" items={[{ key: "proofs", label: say("proofs.title"), children: <Proofs of={dropped.made} /> }]} />
         </>
       ) : null}
       {dropped.state === "refused" ? <Refused error={dropped.error} /> : null}
@@ -205,8 +201,9 @@ function Register() {
   );
 }
 
-const External = ({ one: { number, claim, holder, registeredAt, seller, currency, gross, proven, notProven } }: { one: Summary }) => {
+function External({ one }: { one: Summary }) {
   const say = useWords();
+  const { number, claim, holder, registeredAt, seller, currency, gross } = one;
   return (
     <Card size="small">
       <div className="row between">
@@ -223,10 +220,10 @@ const External = ({ one: { number, claim, holder, registeredAt, seller, currency
         <InvoiceNumber number={number} />
         <Holder account={holder} />
       </div>
-      <Collapse ghost size="small" items={[{ key: "proofs", label: say("proofs.title"), children: <Proofs proven={proven} notProven={notProven} /> }]} />
+      <Collapse ghost size="small" items={[{ key: "proofs", label: say("proofs.title"), children: <Proofs of={one} /> }]} />
     </Card>
   );
-};
+}
 
 export function ExternalPage() {
   const say = useWords();

@@ -1,12 +1,18 @@
 /** What is proven of an invoice that was issued elsewhere, and what nobody here has checked. */
 import { CheckCircleOutlined, QuestionCircleOutlined } from "@ant-design/icons";
 import type { Schemas } from "../../shared/client.ts";
+import { holds } from "./checks.ts";
 import { useWords } from "./messages.ts";
 
 type Proof = Schemas["ExternalInvoiceSummary"]["proven"][number];
 
-export function Proofs({ proven, notProven }: { proven: readonly Proof[]; notProven: readonly Proof[] }) {
+type Proven = { proven: readonly Proof[]; notProven: readonly Proof[]; claim: { status: string } };
+
+export function Proofs({ of: { proven: all, notProven: open, claim } }: { of: Proven }) {
   const say = useWords();
+  // proven by the claim, while there is one
+  const proven = all.filter((one) => one !== "once-in-this-network" || holds(claim.status));
+  const notProven = proven.length === all.length ? open : [...open, "once-in-this-network" as const];
   return (
     <div className="two">
       <section>
