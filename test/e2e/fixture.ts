@@ -44,7 +44,10 @@ let started: Promise<Stage> | undefined;
 
 export function stage(): Promise<Stage> {
   started ??= (async () => {
-    const sandbox = await startSandbox({ blockMs: 100, settings: { PORT: String(await freePort()), PUBLIC_RATE_PER_MINUTE: "100000" } });
+    const sandbox = await startSandbox({
+      blockMs: 100,
+      settings: { PORT: String(await freePort()), PUBLIC_RATE_PER_MINUTE: "100000", WEBHOOK_ALLOWED_NETWORKS: "127.0.0.0/8" },
+    });
     const demo = await runDemo(sandbox, () => {});
     if (demo.faults.length > 0) throw new Error(demo.faults.join("\n"));
     const path = process.env["CHROMIUM"] ?? "/usr/bin/chromium";

@@ -1,0 +1,164 @@
+/**
+ * What is typed into the form of an invoice, and the invoice that it makes.
+ *
+ * Owns: reading figures as people type them, and everything that follows from them (lines, tax, totals), in whole cents and with the
+ * gateway's own arithmetic: what the form shows is what the gateway finds. Invariant: a discount stands in a line of its own, behind
+ * the line that it belongs to.
+ */
+import {
+  amountTimesRate,
+  chineseFigures,
+  formatMoney,
+  moneyLimit,
+  normaliseDecimal,
+  normaliseMoney,
+  parseMoney,
+  quantityTimesPrice,
+} from "../../../../server/kernel/money.ts";
+import type { Schemas } from "../../shared/client.ts";
+
+export type DraftLine = {
+  name?: string;
+  spec?: string;
+  unit?: string;
+  quantity?: string;
+  unitPrice?: string;
+  amount?: string;
+  taxRate?: string;
+  discount?: string;
+};
+type Details = "taxId" | "name" | "address" | "phone" | "bankName" | "bankAccount";
+export type Draft = {
+  kind: "ordinary" | "special";
+  buyer: Partial<Record<Details, string>>;
+  lines: DraftLine[];
+  remark?: string;
+  drawer?: string;
+  sourceId?: string;
+  holder?: string;
+};
+
+/** As the API writes them; the last two are its words for exempt and not taxed. */
+const untaxed = ["免税", "不征税"] as const;
+export const rates = ["0.13", "0.09", "0.06", "0.05", "0.03", "0.015", "0.01", "0", ...untaxed] as const;
+const isUntaxed = (rate: string) => (untaxed as readonly string[]).includes(rate);
+
+/** Full-width digits and thousands apart are what keyboards and other software give. */
+const tidy = (text: string | undefined) => (text ?? "").normalize("NFKC").replaceAll(/[\s,]/g, "");
+/** A typed amount as the API writes it; undefined for what is none, or not positive. */
+export function moneyOf(text: string | undefined): string | undefined {
+  const amount = normaliseMoney(tidy(text));
+  return amount === undefined || amount.startsWith("-") ? undefined : amount;
+}
+export function decimalOf(text: string | undefined): string | undefined {
+  const decimal = normaliseDecimal(tidy(text));
+  return decimal === undefined || decimal.startsWith("-") ? undefined : decimal;
+}
+
+const taxOf = (cents: bigint, rate: string | undefined) => (rate === undefined || isUntaxed(rate) ? 0n : amountTimesRate(cents, rate));
+
+export type Reckoned = { amount: bigint; tax: bigint; discount: bigint; discountTax: bigint; byQuantity: boolean };
+
+/** Whether quantity and price make the amount. */
+export const hasPrice = ({ quantity, unitPrice }: DraftLine) => tidy(quantity) !== "" && tidy(unitPrice) !== "";
+
+/** What a line comes to; undefined while it is no line. */
+export function reckonLine(line: DraftLine): Reckoned | undefined {
+  const [quantity, price] = [decimalOf(line.quantity), decimalOf(line.unitPrice)];
+  const typed = moneyOf(line.amount);
+  const byQuantity = hasPrice(line);
+  if (byQuantity ? quantity === undefined || price === undefined : typed === undefined) return undefined;
+  const amount = byQuantity ? quantityTimesPrice(quantity as string, price as string) : parseMoney(typed as string);
+  const off = tidy(line.discount) === "" ? "0.00" : moneyOf(line.discount);
+  if (off === undefined || amount >= moneyLimit) return undefined;
+  const discount = parseMoney(off);
+  return { amount, tax: taxOf(amount, line.taxRate), discount, discountTax: taxOf(discount, line.taxRate), byQuantity };
+}
+
+export type Totals = { net: string; tax: string; gross: string; words: string };
+
+/** Of the lines that are lines already; undefined beyond what an amount may be. */
+export function reckon(lines: readonly DraftLine[]): Totals | undefined {
+  let [net, tax] = [0n, 0n];
+  for (const line of lines) {
+    const one = reckonLine(line);
+    net += (one?.amount ?? 0n) - (one?.discount ?? 0n);
+    tax += (one?.tax ?? 0n) - (one?.discountTax ?? 0n);
+  }
+  const gross = net + tax;
+  if (gross >= moneyLimit || gross < 0n) return undefined;
+  return { net: formatMoney(net), tax: formatMoney(tax), gross: formatMoney(gross), words: chineseFigures(gross) };
+}
+
+type Line = Schemas["InvoiceLine"];
+/** Where a line of the document comes from. */
+export type Origin = { line: number; discount: boolean };
+
+const given = <K extends string>(members: Partial<Record<K, string>>) =>
+  Object.fromEntries(Object.entries<string | undefined>(members).flatMap(([key, text]) => (text?.trim() ? [[key, text.trim()]] : []))) as Partial<
+    Record<K, string>
+  >;
+
+export const documentLines = (lines: readonly DraftLine[]): { line: Line; from: Origin }[] =>
+  lines.flatMap((draft, at) => {
+    const one = reckonLine(draft);
+    const name = draft.name?.trim() ?? "";
+    const taxRate = draft.taxRate ?? "";
+    const plain = (amount: bigint, tax: bigint) => ({ name, amount: formatMoney(amount), taxRate, tax: formatMoney(tax) });
+    if (one === undefined) return [];
+    const item: Line = {
+      ...given({ spec: draft.spec, unit: draft.unit }),
+      ...(one.byQuantity ? { quantity: decimalOf(draft.quantity), unitPrice: decimalOf(draft.unitPrice) } : {}),
+      ...plain(one.amount, one.tax),
+    };
+    const off = one.discount === 0n ? [] : [{ line: plain(-one.discount, -one.discountTax), from: { line: at, discount: true } }];
+    return [{ line: item, from: { line: at, discount: false } }, ...off];
+  });
+
+export type Currency = Schemas["InvoiceRequest"]["currency"];
+type Terms = { seller: { taxId: string; name: string }; currency: Currency; issuedAt: string };
+
+export function documentOf(draft: Draft, { seller, currency, issuedAt }: Terms): Schemas["InvoiceRequest"] {
+  const totals = reckon(draft.lines);
+  if (totals === undefined) throw new RangeError("the totals are beyond what an amount may be");
+  const { net, tax, gross } = totals;
+  const { name = "", ...buyer } = draft.buyer;
+  return {
+    kind: draft.kind,
+    issuedAt,
+    currency,
+    seller,
+    buyer: { ...given(buyer), ...(buyer.taxId?.trim() ? { taxId: buyer.taxId.trim().toUpperCase() } : {}), name: name.trim() },
+    lines: documentLines(draft.lines).map(({ line }) => line),
+    totals: { net, tax, gross },
+    ...given({ remark: draft.remark, drawer: draft.drawer, sourceId: draft.sourceId, holder: draft.holder }),
+  };
+}
+
+const lineFields = new Set(["name", "spec", "unit", "quantity", "unitPrice", "taxRate"]);
+
+/** The form's field for what the gateway calls `/lines/2/amount`. */
+export function fieldOf(draft: Draft, pointer: string): (string | number)[] | undefined {
+  const [, part = "", at = "", member = ""] = pointer.split("/");
+  if (part === "buyer") return ["buyer", at];
+  if (["kind", "remark", "drawer", "sourceId", "holder"].includes(part)) return [part];
+  if (part !== "lines") return undefined;
+  const from = documentLines(draft.lines)[Number(at)]?.from;
+  if (from === undefined) return undefined;
+  if (from.discount) return ["lines", from.line, "discount"];
+  if (member === "tax") return ["lines", from.line, "taxRate"];
+  if (member === "amount") return ["lines", from.line, hasPrice(draft.lines[from.line] ?? {}) ? "unitPrice" : "amount"];
+  return ["lines", from.line, lineFields.has(member) ? member : "name"];
+}
+
+/** A draft that says what a document says, to be corrected. What the form has no field for is left out. */
+export function draftOf({ kind, buyer, lines, remark, drawer }: Schemas["InvoiceDocument"]): Draft {
+  const drafts: DraftLine[] = [];
+  for (const { name, spec, unit, quantity, unitPrice, amount, taxRate, discount } of lines) {
+    const before = drafts.at(-1);
+    if (discount && before) before.discount = amount.replace("-", "");
+    else drafts.push({ name, spec, unit, quantity, unitPrice, taxRate, ...(quantity === undefined ? { amount } : {}) });
+  }
+  const { taxId, name, address, phone, bankName, bankAccount } = buyer;
+  return { kind, buyer: { taxId, name, address, phone, bankName, bankAccount }, lines: drafts, remark, drawer };
+}

@@ -1,0 +1,207 @@
+/**
+ * Dropping files, many at once: each is an invoice of its own, sent under a key made from what is in it. The same file again, in this
+ * page or a week's other one, is answered with the number that it has; a few go at a time, and each says what became of it.
+ */
+import { CheckCircleOutlined, ClockCircleOutlined, CloseCircleOutlined, InboxOutlined, SyncOutlined } from "@ant-design/icons";
+import { useQueryClient } from "@tanstack/react-query";
+import { Button, Progress, Tag, Upload } from "antd";
+import { useEffect, useReducer, useRef } from "react";
+import { Link } from "react-router";
+import { newOnce } from "../../shared/act.ts";
+import { api, Refusal, type Schemas } from "../../shared/client.ts";
+import { ProblemNote, useProblemWords } from "../../shared/problem.tsx";
+import { InvoiceNumber } from "../../shared/show.tsx";
+import { useWords } from "./messages.ts";
+
+/** At once: the gateway gathers what comes together into one lot. */
+const AT_ONCE = 4;
+/** Nothing larger is read at all; what the gateway takes is the operator's to say. */
+const MAX_BYTES = 20_000_000;
+/** When the gateway says that it is too much in a minute. */
+const PAUSE_MS = 5_000;
+const SHOWN = 200;
+
+type Answer = Schemas["InvoiceReceipt"] | Schemas["RedLetterReceipt"];
+type Sent = { id: number; file: File } & (
+  | { state: "waits" | "sending" }
+  | { state: "done"; answer: Answer; before: boolean }
+  | { state: "refused"; error: unknown }
+);
+
+let ids = 0;
+
+/** One key for one content. Where the page may not hash (no HTTPS), a new key; the issuer's own id of the original is then the net. */
+async function onceFor(bytes: ArrayBuffer) {
+  const once = newOnce();
+  if (crypto.subtle === undefined) return once;
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return { ...once, "Idempotency-Key": `file-${[...hash].map((byte) => byte.toString(16).padStart(2, "0")).join("")}` };
+}
+
+type Result = { answer: Answer; before: boolean };
+
+async function send(file: File): Promise<Result> {
+  const bytes = await file.arrayBuffer();
+  const { Prefer: _, ...once } = await onceFor(bytes);
+  const type = /\.json$/i.test(file.name) ? "application/json" : "application/xml";
+  const { data, response } = await api.POST("/v1/invoices", {
+    params: { header: once },
+    headers: { "Content-Type": type },
+    // the file itself, byte for byte
+    body: bytes as unknown as Schemas["InvoiceRequest"],
+    bodySerializer: (body) => body as unknown as string,
+  });
+  return { answer: data as Answer, before: response.headers.get("Idempotency-Replayed") === "true" };
+}
+
+/** Too much at once is no fault of the file. */
+const patiently = (file: File): Promise<Result> =>
+  send(file).catch(async (error: unknown) => {
+    if (!(error instanceof Refusal) || error.code !== "rate-limited") throw error;
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    return patiently(file);
+  });
+
+const icons = {
+  waits: <ClockCircleOutlined />,
+  sending: <SyncOutlined spin />,
+  done: <CheckCircleOutlined />,
+  refused: <CloseCircleOutlined />,
+};
+const looks = { waits: "quiet", sending: "busy", done: "good", refused: "bad" } as const;
+
+function Row({ sent }: { sent: Sent }) {
+  const say = useWords();
+  return (
+    <li className="file">
+      <div className="row between">
+        <span className="breaks">{sent.file.name}</span>
+        <Tag icon={icons[sent.state]} variant="outlined" className={`state state-${looks[sent.state]}`}>
+          {say(sent.state === "done" && sent.before ? "files.state.before" : `files.state.${sent.state}`)}
+        </Tag>
+      </div>
+      {sent.state === "done" ? (
+        "number" in sent.answer ? (
+          <Link to={`/merchant/invoices/${sent.answer.number}`}>
+            <InvoiceNumber number={sent.answer.number} />
+          </Link>
+        ) : (
+          <Link to={`/merchant/red-letters/${sent.answer.redLetter.id}`}>{say("files.redLetter")}</Link>
+        )
+      ) : null}
+      {sent.state === "refused" ? <ProblemNote error={sent.error} /> : null}
+    </li>
+  );
+}
+
+export function Files() {
+  const say = useWords();
+  const words = useProblemWords();
+  const queries = useQueryClient();
+  const list = useRef<Sent[]>([]);
+  const [, redraw] = useReducer((count: number) => count + 1, 0);
+  const running = useRef(0);
+
+  const put = (sent: Sent) => {
+    list.current = list.current.map((one) => (one.id === sent.id ? sent : one));
+    redraw();
+  };
+  const next = () => {
+    while (running.current < AT_ONCE) {
+      const one = list.current.find(({ state }) => state === "waits");
+      if (one === undefined) return;
+      running.current += 1;
+      const { id, file } = one;
+      put({ id, file, state: "sending" });
+      const whole = file.size > MAX_BYTES ? Promise.reject(new Error(say("files.large"))) : patiently(file);
+      void whole
+        .then(
+          (result) => put({ id, file, state: "done", ...result }),
+          (error: unknown) => put({ id, file, state: "refused", error }),
+        )
+        .then(() => {
+          running.current -= 1;
+          if (running.current === 0) for (const queryKey of [["issued"], ["quota"], ["segments"]]) void queries.invalidateQueries({ queryKey });
+          next();
+        });
+    }
+  };
+  const take = (files: readonly File[]) => {
+    list.current = [...list.current, ...files.map((file): Sent => ({ id: ids++, file, state: "waits" }))];
+    redraw();
+    next();
+  };
+  const again = () => {
+    list.current = list.current.map(({ id, file, ...one }) => (one.state === "refused" ? { id, file, state: "waits" } : ({ id, file, ...one } as Sent)));
+    redraw();
+    next();
+  };
+  const clear = () => {
+    list.current = list.current.filter(({ state }) => state === "waits" || state === "sending");
+    redraw();
+  };
+
+  const sent = list.current;
+  const count = (state: Sent["state"]) => sent.filter((one) => one.state === state).length;
+  const [done, refused] = [count("done"), count("refused")];
+  const busy = done + refused < sent.length;
+  // leaving loses the list, not the invoices; the browser asks
+  useEffect(() => {
+    if (!busy) return;
+    const stay = (event: BeforeUnloadEvent) => event.preventDefault();
+    addEventListener("beforeunload", stay);
+    return () => removeEventListener("beforeunload", stay);
+  }, [busy]);
+  const lost = sent.filter((one) => one.state === "refused" && one.error instanceof Refusal && one.error.passing).length;
+  // what went wrong first, then in the order in which they came
+  const shown = [...sent.filter(({ state }) => state === "refused"), ...sent.filter(({ state }) => state !== "refused")];
+  return (
+    <div className="stack">
+      <Upload.Dragger
+        multiple
+        accept=".xml,.json,application/json,application/xml,text/xml"
+        showUploadList={false}
+        beforeUpload={(file, all) => {
+          // called for each; the last has them all
+          if (file === all.at(-1)) take(all);
+          return false;
+        }}
+      >
+        <p className="drop-icon">
+          <InboxOutlined />
+        </p>
+        <p>{say("files.drop")}</p>
+        <p className="quiet small">{say("files.how")}</p>
+      </Upload.Dragger>
+      {sent.length === 0 ? null : (
+        <section aria-label={say("files.results")} className="stack">
+          <div role="status" aria-live="polite">
+            {say("files.progress", { done, refused, all: sent.length })}
+          </div>
+          <Progress
+            percent={Math.round(((done + refused) / sent.length) * 100)}
+            status={busy ? "active" : refused > 0 ? "exception" : "success"}
+            aria-label={say("files.results")}
+          />
+          <div className="row">
+            {refused > 0 && !busy ? (
+              <Button onClick={again} type={lost > 0 ? "primary" : "default"}>
+                {say("files.again", { count: refused })}
+              </Button>
+            ) : null}
+            <Button onClick={clear} disabled={done + refused === 0}>
+              {say("files.clear")}
+            </Button>
+            {lost > 0 ? <span className="quiet">{words(new Refusal("offline")).detail}</span> : null}
+          </div>
+          <ul className="plain-list">
+            {shown.slice(0, SHOWN).map((one) => (
+              <Row key={one.id} sent={one} />
+            ))}
+          </ul>
+          {sent.length > SHOWN ? <p className="quiet">{say("files.more", { count: sent.length - SHOWN })}</p> : null}
+        </section>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,207 @@
+/** One invoice of the issuer: what it says, as it prints, what has become of it, its code, and what takes it back. */
+import { DownloadOutlined, RollbackOutlined, SwapOutlined } from "@ant-design/icons";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Alert, Button, Card, Dropdown, Tabs } from "antd";
+import { Link, useParams } from "react-router";
+import { useBlobUrl } from "../../shared/blob.ts";
+import { ButtonLink } from "../../shared/button-link.tsx";
+import { api, ask, type Schemas } from "../../shared/client.ts";
+import { useDownload } from "../../shared/download.ts";
+import { Page } from "../../shared/frame.tsx";
+import { DocumentView, HistoryView } from "../../shared/invoice-view.tsx";
+import { useEvents } from "../../shared/live.tsx";
+import { Loaded, ProblemNote } from "../../shared/problem.tsx";
+import { InvoiceNumber, Money, StateTag, Time } from "../../shared/show.tsx";
+import { Code } from "./code.tsx";
+import { useWords } from "./messages.ts";
+import { SheetStatus } from "./sheet-status.tsx";
+
+type Full = Schemas["Invoice"];
+
+/** The PDF in a frame of its own; where a browser shows none, it is there to be saved. */
+function Preview({ number }: { number: string }) {
+  const say = useWords();
+  const pdf = useBlobUrl(`/v1/invoices/${number}`, "application/pdf");
+  return (
+    <Loaded of={pdf}>
+      {(url) => (
+        <div className="stack">
+          <iframe src={`${url}#navpanes=0&view=FitH`} title={say("preview.title", { number })} className="preview" />
+          <a href={url} target="_blank" rel="noreferrer">
+            {say("preview.open")}
+          </a>
+        </div>
+      )}
+    </Loaded>
+  );
+}
+
+const forms = [
+  { key: "pdf", accept: "application/pdf", path: "", ending: "pdf" },
+  { key: "shudian", accept: "application/vnd.onepiao.shudian+xml", path: "", ending: "xml" },
+  { key: "ubl", accept: "application/vnd.onepiao.ubl+xml", path: "", ending: "ubl.xml" },
+  { key: "original", accept: "application/xml", path: "/original", ending: "original.xml" },
+  { key: "bundle", accept: "application/json", path: "/bundle", ending: "bundle.json" },
+  { key: "archive", accept: "application/zip", path: "/archive", ending: "zip" },
+] as const;
+
+function Acts({ invoice }: { invoice: Full }) {
+  const say = useWords();
+  const download = useDownload();
+  const { number, status, reverses, left, document } = invoice;
+  const may = reverses === undefined && status !== "accepted" && status !== "reversed" && left !== undefined && left.gross !== "0.00";
+  const items = forms
+    .filter(({ key }) => (key === "original" ? document.source !== undefined : key !== "bundle" || status !== "accepted"))
+    .map(({ key, accept, path, ending }) => ({
+      key,
+      label: say(`download.${key}`),
+      onClick: () => download.mutate({ path: `/v1/invoices/${number}${path}`, accept, name: `${number}.${ending}` }),
+    }));
+  return (
+    <>
+      <ProblemNote error={download.error} />
+      <div className="row">
+        <Dropdown menu={{ items }} trigger={["click"]}>
+          <Button icon={<DownloadOutlined />} loading={download.isPending} aria-haspopup="menu">
+            {say("download")}
+          </Button>
+        </Dropdown>
+        {may ? (
+          <>
+            <ButtonLink to={`/merchant/invoices/${number}/red-letter`} icon={<RollbackOutlined />}>
+              {say("red.do")}
+            </ButtonLink>
+            <ButtonLink to={`/merchant/invoices/${number}/replace`} icon={<SwapOutlined />}>
+              {say("replace.title")}
+            </ButtonLink>
+          </>
+        ) : null}
+      </div>
+    </>
+  );
+}
+
+/** How it hangs together with others. */
+function Relations({ invoice: { reverses, replaces, replacedBy, left, gross, currency } }: { invoice: Full }) {
+  const say = useWords();
+  const link = (number: string) => (
+    <Link to={`/merchant/invoices/${number}`}>
+      <InvoiceNumber number={number} />
+    </Link>
+  );
+  return (
+    <>
+      {reverses === undefined ? null : (
+        <div>
+          {say("invoice.reverses")} {link(reverses)}
+        </div>
+      )}
+      {replaces === undefined ? null : (
+        <div>
+          {say("invoice.replaces")} {link(replaces)}
+        </div>
+      )}
+      {replacedBy === undefined ? null : (
+        <div>
+          {say("invoice.replacedBy")} {link(replacedBy)}
+        </div>
+      )}
+      {left === undefined || left.gross === gross ? null : (
+        <div>
+          {say("invoice.left")} <Money amount={left.gross} currency={currency} />
+        </div>
+      )}
+    </>
+  );
+}
+
+function RedLetters({ number }: { number: string }) {
+  const say = useWords();
+  const sheets = useQuery({
+    queryKey: ["red-letters", "of", number],
+    queryFn: () => ask(api.GET("/v1/invoices/{number}/red-letters", { params: { path: { number } } })),
+  });
+  return (
+    <Loaded of={sheets} empty={({ items }) => items.length === 0} nothing={<p className="quiet">{say("red.none")}</p>}>
+      {({ items }) => (
+        <ul className="plain-list">
+          {items.map((sheet) => (
+            <li key={sheet.id} className="row between">
+              <span>
+                <Link to={`/merchant/red-letters/${sheet.id}`}>
+                  <Money amount={sheet.totals.gross} />
+                </Link>{" "}
+                <span className="quiet small">
+                  <Time at={sheet.createdAt} />
+                </span>
+              </span>
+              <SheetStatus sheet={sheet} />
+            </li>
+          ))}
+        </ul>
+      )}
+    </Loaded>
+  );
+}
+
+export function Invoice() {
+  const say = useWords();
+  const queries = useQueryClient();
+  const { number = "" } = useParams();
+  const invoice = useQuery({ queryKey: ["invoice", number], queryFn: () => ask(api.GET("/v1/invoices/{number}", { params: { path: { number } } })) });
+  // each look at it is a logged read: it is looked at again when something has become of it, and not of another
+  useEvents("all", (event) => {
+    if (event.number !== number) return;
+    for (const queryKey of [
+      ["invoice", number],
+      ["history", number],
+      ["pickup", number],
+    ])
+      void queries.invalidateQueries({ queryKey });
+  });
+  return (
+    <Page title={say("invoice.title")}>
+      <Loaded of={invoice}>
+        {(one) => (
+          <div className="stack">
+            <Card>
+              <div className="stack">
+                <div className="row between">
+                  <InvoiceNumber number={one.number} copyable />
+                  <StateTag state={one.status} />
+                </div>
+                <div>
+                  <div>{one.buyer}</div>
+                  <Money amount={one.gross} currency={one.currency} strong />
+                </div>
+                <Relations invoice={one} />
+                {one.status === "accepted" ? <Alert type="info" showIcon title={say("invoice.notSealed")} /> : null}
+                <Acts invoice={one} />
+              </div>
+            </Card>
+            <div className="beside">
+              <Card>
+                <Tabs
+                  tabBarGutter={20}
+                  items={[
+                    { key: "document", label: say("invoice.document"), children: <DocumentView document={one.document} /> },
+                    { key: "preview", label: say("invoice.preview"), children: <Preview number={number} /> },
+                    ...(one.reverses === undefined ? [{ key: "red", label: say("invoice.red"), children: <RedLetters number={number} /> }] : []),
+                  ]}
+                />
+              </Card>
+              <div className="stack">
+                <Card title={<h2>{say("invoice.code")}</h2>}>
+                  <Code number={number} waits={!one.titled && one.reverses === undefined} />
+                </Card>
+                <Card title={<h2>{say("invoice.history")}</h2>}>
+                  <HistoryView number={number} />
+                </Card>
+              </div>
+            </div>
+          </div>
+        )}
+      </Loaded>
+    </Page>
+  );
+}

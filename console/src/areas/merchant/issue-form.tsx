@@ -1,0 +1,265 @@
+/** The form of an invoice: a new one, or one in the place of another that is voided (作废重开). */
+import { useQuery } from "@tanstack/react-query";
+import { Alert, Button, Card, Collapse, Form, Input, Segmented } from "antd";
+import { useRef, useState } from "react";
+import { useNavigate } from "react-router";
+import { isTaxId, normaliseTaxId } from "../../../../server/kernel/tax-id.ts";
+import { useAct } from "../../shared/act.ts";
+import { ButtonLink } from "../../shared/button-link.tsx";
+import { api, ask, type Schemas } from "../../shared/client.ts";
+import { useConfirm } from "../../shared/confirm.tsx";
+import { showFieldErrors } from "../../shared/field-errors.ts";
+import { ProblemNote } from "../../shared/problem.tsx";
+import { useSession } from "../../shared/session.tsx";
+import { formatAmount, InvoiceNumber, Money, StateTag } from "../../shared/show.tsx";
+import { Code } from "./code.tsx";
+import { type Currency, type Draft, documentOf, fieldOf, reckon } from "./draft.ts";
+import { Lines } from "./issue-lines.tsx";
+import { useWords } from "./messages.ts";
+
+type Receipt = Schemas["InvoiceReceipt"];
+export const emptyDraft: Draft = { kind: "ordinary", buyer: {}, lines: [{ taxRate: "0.06" }] };
+
+/** What the invoice says of money: as digits, and in Chinese figures. */
+function Sums({ draft, currency }: { draft: Draft; currency: string }) {
+  const say = useWords();
+  const totals = reckon(draft.lines);
+  if (totals === undefined) return <Alert type="error" showIcon role="alert" title={say("totals.beyond")} />;
+  return (
+    <div aria-live="polite">
+      <dl className="totals">
+        <dt>{say("totals.net")}</dt>
+        <dd>
+          <Money amount={totals.net} currency={currency} />
+        </dd>
+        <dt>{say("totals.tax")}</dt>
+        <dd>
+          <Money amount={totals.tax} currency={currency} />
+        </dd>
+        <dt>{say("totals.gross")}</dt>
+        <dd>
+          <Money amount={totals.gross} currency={currency} strong />
+        </dd>
+        <dt>{say("totals.words")}</dt>
+        <dd lang="zh-CN" className="breaks">
+          {totals.words}
+        </dd>
+      </dl>
+    </div>
+  );
+}
+
+function BuyerFields({ draft, onTaxId }: { draft: Draft; onTaxId: (taxId: string) => void }) {
+  const say = useWords();
+  const taxId = normaliseTaxId(draft.buyer.taxId ?? "");
+  const titled = taxId !== "";
+  return (
+    <>
+      <div className="two">
+        <Form.Item name={["buyer", "name"]} label={say("buyer.name")} rules={[{ required: true, whitespace: true, message: say("buyer.name.missing") }]}>
+          <Input maxLength={300} />
+        </Form.Item>
+        <Form.Item
+          name={["buyer", "taxId"]}
+          label={say("buyer.taxId")}
+          hasFeedback={titled}
+          validateDebounce={300}
+          extra={say(titled ? (isTaxId(taxId) ? "buyer.taxId.good" : "buyer.taxId.wait") : "buyer.taxId.none")}
+          rules={[
+            {
+              validator: (_, text?: string) => {
+                const id = normaliseTaxId(text ?? "");
+                if (id === "" || isTaxId(id)) return Promise.resolve();
+                return Promise.reject(say(id.length === 18 ? "buyer.taxId.digit" : "buyer.taxId.format"));
+              },
+            },
+          ]}
+        >
+          <Input maxLength={40} spellCheck={false} autoComplete="off" className="number" onBlur={() => onTaxId(taxId)} />
+        </Form.Item>
+      </div>
+      <Collapse
+        ghost
+        size="small"
+        items={[
+          {
+            key: "more",
+            label: say("buyer.more"),
+            forceRender: true,
+            children: (
+              <div className="two">
+                <Form.Item name={["buyer", "address"]} label={say("buyer.address")}>
+                  <Input maxLength={600} />
+                </Form.Item>
+                <Form.Item name={["buyer", "phone"]} label={say("buyer.phone")}>
+                  <Input maxLength={100} />
+                </Form.Item>
+                <Form.Item name={["buyer", "bankName"]} label={say("buyer.bank")}>
+                  <Input maxLength={200} />
+                </Form.Item>
+                <Form.Item name={["buyer", "bankAccount"]} label={say("buyer.bankAccount")}>
+                  <Input maxLength={100} />
+                </Form.Item>
+                {titled ? null : (
+                  <Form.Item
+                    name="holder"
+                    label={say("holder")}
+                    extra={say("holder.help")}
+                    rules={[{ pattern: /^\s*0x[0-9a-fA-F]{40}\s*$/, message: say("holder.bad") }]}
+                  >
+                    <Input autoComplete="off" spellCheck={false} placeholder="0x…" />
+                  </Form.Item>
+                )}
+              </div>
+            ),
+          },
+        ]}
+      />
+    </>
+  );
+}
+
+/** What has been issued, and how it reaches the customer. */
+function Issued({ receipt, onAnother }: { receipt: Receipt; onAnother: () => void }) {
+  const say = useWords();
+  return (
+    <Card>
+      <div className="stack">
+        <Alert
+          type="success"
+          showIcon
+          role="status"
+          title={say(receipt.status === "accepted" ? "issued.accepted" : "issued.sealed")}
+          description={
+            <div className="row">
+              <InvoiceNumber number={receipt.number} copyable /> <StateTag state={receipt.status} />
+            </div>
+          }
+        />
+        <Code number={receipt.number} waits={receipt.pickup !== undefined} />
+        <div className="row">
+          <ButtonLink to={`/merchant/invoices/${receipt.number}`} type="primary">
+            {say("issued.open")}
+          </ButtonLink>
+          <Button onClick={onAnother}>{say("issued.another")}</Button>
+        </div>
+      </div>
+    </Card>
+  );
+}
+
+/** The moment of issue: told once for the same words, so that trying again after a lost answer is the same request. */
+function useMoment() {
+  const kept = useRef<{ of: string; at: string } | undefined>(undefined);
+  return (draft: Draft): string => {
+    const of = JSON.stringify(draft);
+    if (kept.current?.of !== of) kept.current = { of, at: new Date().toISOString().replace(/\.\d+Z$/, "Z") };
+    return kept.current.at;
+  };
+}
+
+type Wanted = Schemas["InvoiceRequest"];
+
+export function IssueForm({ start, replaces }: { start: Draft; replaces?: string }) {
+  const say = useWords();
+  const confirm = useConfirm();
+  const navigate = useNavigate();
+  const { name, taxId = "" } = useSession();
+  const [form] = Form.useForm<Draft>();
+  const draft = { ...start, ...(Form.useWatch((values: Draft) => values, form) ?? {}) };
+  const moment = useMoment();
+  const [receipt, setReceipt] = useState<Receipt | undefined>(undefined);
+  const self = useQuery({
+    queryKey: ["taxpayer", taxId],
+    queryFn: () => ask(api.GET("/v1/taxpayers/{taxId}", { params: { path: { taxId } } })),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  const currency = (self.data?.currency ?? "CNY") as Currency;
+  const issue = useAct(
+    async (body: Wanted, once) =>
+      replaces === undefined
+        ? ask(api.POST("/v1/invoices", { params: { header: once }, body }))
+        : ask(api.POST("/v1/invoices/{number}/replace", { params: { path: { number: replaces }, header: once }, body })),
+    { refreshes: [["issued"], ["quota"], ["segments"], ["red-letters"], ["invoice", replaces ?? ""]] },
+  );
+  const submit = async (values: Draft) => {
+    const whole = { ...values, buyer: { ...values.buyer, taxId: normaliseTaxId(values.buyer.taxId ?? "") } };
+    const body = documentOf(whole, { seller: { taxId, name }, currency, issuedAt: moment(whole) });
+    const yes = await confirm({
+      title: say(replaces === undefined ? "issue.confirm.title" : "replace.confirm.title"),
+      detail: (
+        <div className="stack">
+          <div>
+            {body.buyer.name} · <strong className="number">{formatAmount(body.totals.gross, currency)}</strong>
+          </div>
+          <div>{say(replaces === undefined ? "issue.confirm.detail" : "replace.confirm.detail", { number: replaces ?? "" })}</div>
+        </div>
+      ),
+      ...(replaces === undefined ? {} : { final: say("replace.confirm.final") }),
+      yes: say(replaces === undefined ? "issue.do" : "replace.do"),
+    });
+    if (!yes) return;
+    issue.mutate(body, {
+      onError: (error) => showFieldErrors(form, error, (pointer) => fieldOf(whole, pointer)),
+      onSuccess(answer) {
+        if ("redLetter" in answer) void navigate(`/merchant/red-letters/${answer.redLetter.id}`);
+        else if ("id" in answer) void navigate(`/merchant/red-letters/${answer.id}`);
+        else setReceipt(answer);
+      },
+    });
+  };
+  if (receipt !== undefined) {
+    const another = () => {
+      form.resetFields();
+      issue.reset();
+      setReceipt(undefined);
+    };
+    return <Issued receipt={receipt} onAnother={another} />;
+  }
+  return (
+    <Form
+      form={form}
+      layout="vertical"
+      requiredMark={false}
+      initialValues={start}
+      scrollToFirstError={{ focus: true, block: "center" }}
+      onFinish={(values) => void submit(values)}
+    >
+      <div className="stack">
+        <ProblemNote error={issue.error ?? self.error} />
+        <Card title={<h2>{say("issue.buyer")}</h2>}>
+          <Form.Item name="kind" label={say("kind")}>
+            <Segmented
+              options={[
+                { value: "ordinary", label: say("kind.ordinary") },
+                { value: "special", label: say("kind.special") },
+              ]}
+            />
+          </Form.Item>
+          <BuyerFields draft={draft} onTaxId={(text) => form.setFieldValue(["buyer", "taxId"], text)} />
+        </Card>
+        <Card title={<h2>{say("issue.lines")}</h2>}>
+          <Lines lines={draft.lines} currency={currency} />
+        </Card>
+        <Card title={<h2>{say("issue.rest")}</h2>}>
+          <div className="two">
+            <Form.Item name="sourceId" label={say("sourceId")} extra={say("sourceId.help")}>
+              <Input maxLength={200} />
+            </Form.Item>
+            <Form.Item name="drawer" label={say("drawer")}>
+              <Input maxLength={100} />
+            </Form.Item>
+          </div>
+          <Form.Item name="remark" label={say("remark")}>
+            <Input.TextArea rows={2} maxLength={4000} />
+          </Form.Item>
+          <Sums draft={draft} currency={currency} />
+          <p className="quiet after">{say(replaces === undefined ? "issue.final" : "replace.final")}</p>
+          <Button type="primary" size="large" htmlType="submit" loading={issue.isPending}>
+            {say(replaces === undefined ? "issue.do" : "replace.do")}
+          </Button>
+        </Card>
+      </div>
+    </Form>
+  );
+}

@@ -1,0 +1,126 @@
+/** The lines of an invoice's form: what they come to stands beside what is typed. */
+import { DeleteOutlined, PlusOutlined } from "@ant-design/icons";
+import { Button, Form, Input, Select } from "antd";
+import { formatMoney } from "../../../../server/kernel/money.ts";
+import { formatAmount } from "../../shared/show.tsx";
+import { type DraftLine, decimalOf, hasPrice, moneyOf, rates, reckonLine } from "./draft.ts";
+import { useWords } from "./messages.ts";
+
+const rateName = (rate: string) => (/^[\d.]+$/.test(rate) ? `${Number((Number(rate) * 100).toFixed(2))}%` : rate);
+/** Of one invoice. */
+const MAX_LINES = 200;
+
+function LineFields({ at, line, currency, onRemove }: { at: number; line: DraftLine; currency: string; onRemove: (() => void) | undefined }) {
+  const say = useWords();
+  const reckoned = reckonLine(line);
+  const byQuantity = hasPrice(line);
+  const show = (cents: bigint | undefined) => (cents === undefined ? "—" : formatAmount(formatMoney(cents), currency));
+  const figure = (read: (text: string) => string | undefined, message: string, required = false) => ({
+    validator: (_: unknown, text?: string) =>
+      (text ?? "").trim() === ""
+        ? required
+          ? Promise.reject(message)
+          : Promise.resolve()
+        : read(text ?? "") === undefined
+          ? Promise.reject(message)
+          : Promise.resolve(),
+  });
+  /** One without the other says nothing. */
+  const together = (other: "quantity" | "unitPrice") => ({
+    validator: (_: unknown, text?: string) =>
+      (text ?? "").trim() === "" && (line[other] ?? "").trim() !== "" ? Promise.reject(say("line.together")) : Promise.resolve(),
+  });
+  return (
+    <fieldset className="line">
+      <legend className="line-legend">{say("line.legend", { at: at + 1 })}</legend>
+      <div className="line-fields">
+        <Form.Item
+          name={[at, "name"]}
+          label={say("line.name")}
+          className="line-name"
+          rules={[{ required: true, whitespace: true, message: say("line.name.missing") }]}
+        >
+          <Input maxLength={300} placeholder={say("line.name.example")} />
+        </Form.Item>
+        <Form.Item name={[at, "spec"]} label={say("line.spec")}>
+          <Input maxLength={200} />
+        </Form.Item>
+        <Form.Item name={[at, "unit"]} label={say("line.unit")}>
+          <Input maxLength={40} />
+        </Form.Item>
+        <Form.Item
+          name={[at, "quantity"]}
+          label={say("line.quantity")}
+          dependencies={[["lines", at, "unitPrice"]]}
+          rules={[figure(decimalOf, say("figure.bad")), together("unitPrice")]}
+        >
+          <Input inputMode="decimal" maxLength={34} />
+        </Form.Item>
+        <Form.Item
+          name={[at, "unitPrice"]}
+          label={say("line.price")}
+          dependencies={[["lines", at, "quantity"]]}
+          rules={[figure(decimalOf, say("figure.bad")), together("quantity")]}
+        >
+          <Input inputMode="decimal" maxLength={34} />
+        </Form.Item>
+        {byQuantity ? (
+          <Form.Item label={say("line.amount")} htmlFor={`line-${at}-amount`}>
+            <Input id={`line-${at}-amount`} readOnly value={show(reckoned?.amount)} className="reckoned" />
+          </Form.Item>
+        ) : (
+          <Form.Item name={[at, "amount"]} label={say("line.amount")} rules={[figure(moneyOf, say("money.bad"), true)]}>
+            <Input inputMode="decimal" maxLength={20} />
+          </Form.Item>
+        )}
+        <Form.Item name={[at, "taxRate"]} label={say("line.rate")} rules={[{ required: true, message: say("line.rate.missing") }]}>
+          <Select options={rates.map((value) => ({ value, label: rateName(value) }))} />
+        </Form.Item>
+        <Form.Item
+          name={[at, "discount"]}
+          label={say("line.discount")}
+          rules={[
+            figure(moneyOf, say("money.bad")),
+            {
+              validator: () => (reckoned && reckoned.discount > reckoned.amount ? Promise.reject(say("line.discount.large")) : Promise.resolve()),
+            },
+          ]}
+        >
+          <Input inputMode="decimal" maxLength={20} />
+        </Form.Item>
+      </div>
+      <div className="row between line-foot">
+        <span className="quiet">
+          {say("line.tax")} <span className="number">{show(reckoned && reckoned.tax - reckoned.discountTax)}</span> · {say("line.sum")}{" "}
+          <strong className="number">{show(reckoned && reckoned.amount + reckoned.tax - reckoned.discount - reckoned.discountTax)}</strong>
+        </span>
+        {onRemove ? (
+          <Button type="text" icon={<DeleteOutlined />} onClick={onRemove} aria-label={say("line.remove", { at: at + 1 })}>
+            {say("line.remove.short")}
+          </Button>
+        ) : null}
+      </div>
+    </fieldset>
+  );
+}
+
+export function Lines({ lines, currency }: { lines: readonly DraftLine[]; currency: string }) {
+  const say = useWords();
+  return (
+    <Form.List name="lines">
+      {(fields, { add, remove }) => (
+        <div className="stack">
+          {fields.map(({ key, name }) => (
+            <LineFields key={key} at={name} line={lines[name] ?? {}} currency={currency} onRemove={fields.length > 1 ? () => remove(name) : undefined} />
+          ))}
+          <div>
+            {/* the rate of the line before is most often this one's */}
+            <Button icon={<PlusOutlined />} disabled={fields.length >= MAX_LINES} onClick={() => add({ taxRate: lines.at(-1)?.taxRate ?? "0.06" })}>
+              {say("line.add")}
+            </Button>
+          </div>
+        </div>
+      )}
+    </Form.List>
+  );
+}

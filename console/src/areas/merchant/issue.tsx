@@ -1,0 +1,41 @@
+/** Issuing: by form, or by dropping files. */
+import { useQuery } from "@tanstack/react-query";
+import { Tabs } from "antd";
+import { useParams } from "react-router";
+import { api, ask } from "../../shared/client.ts";
+import { Page } from "../../shared/frame.tsx";
+import { Loaded } from "../../shared/problem.tsx";
+import { draftOf } from "./draft.ts";
+import { Files } from "./files.tsx";
+import { emptyDraft, IssueForm } from "./issue-form.tsx";
+import { useWords } from "./messages.ts";
+
+export function Issue() {
+  const say = useWords();
+  return (
+    <Page title={say("issue.title")}>
+      <Tabs
+        items={[
+          { key: "form", label: say("issue.byForm"), children: <IssueForm start={emptyDraft} /> },
+          { key: "files", label: say("issue.byFiles"), children: <Files /> },
+        ]}
+      />
+    </Page>
+  );
+}
+
+/** 作废重开: the form begins with what the voided invoice says. */
+export function Replace() {
+  const say = useWords();
+  const { number = "" } = useParams();
+  const invoice = useQuery({
+    queryKey: ["invoice", number],
+    queryFn: () => ask(api.GET("/v1/invoices/{number}", { params: { path: { number } } })),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  return (
+    <Page title={say("replace.title")}>
+      <Loaded of={invoice}>{({ document }) => <IssueForm start={draftOf(document)} replaces={number} />}</Loaded>
+    </Page>
+  );
+}

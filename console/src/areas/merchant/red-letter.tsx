@@ -1,0 +1,198 @@
+/** Taking an invoice back, whole or in part: what of it, why, and what happens then, before it happens. */
+import { useQuery } from "@tanstack/react-query";
+import { Alert, Button, Card, Checkbox, Form, Input, Radio, Segmented } from "antd";
+import { useNavigate, useParams } from "react-router";
+import { useAct } from "../../shared/act.ts";
+import { api, ask, type Schemas } from "../../shared/client.ts";
+import { useConfirm } from "../../shared/confirm.tsx";
+import { type FieldPath, showFieldErrors } from "../../shared/field-errors.ts";
+import { Page } from "../../shared/frame.tsx";
+import { Loaded, ProblemNote } from "../../shared/problem.tsx";
+import { formatAmount, InvoiceNumber, Money, StateTag } from "../../shared/show.tsx";
+import { decimalOf, moneyOf } from "./draft.ts";
+import { useWords } from "./messages.ts";
+
+type Full = Schemas["Invoice"];
+type Reason = Schemas["RedLetterReason"];
+type Part = { taken?: boolean; much?: string };
+type Wish = { how: "whole" | "lines" | "gross"; reason: Reason; gross?: string; lines?: Record<string, Part> };
+type Body = { reason: Reason; whole?: true; gross?: string; lines?: { line: number; quantity?: string; amount?: string }[] };
+
+export const reasons = [1, 2, 3, 4] as const satisfies readonly Reason[];
+
+const chosen = ({ lines = {} }: Wish) => Object.keys(lines).filter((at) => lines[at]?.taken);
+/** Lines with a quantity are taken back by quantity, others by amount; nothing said is the whole line. */
+function bodyOf(wish: Wish, { lines }: Full["document"]): Body {
+  const { how, reason } = wish;
+  if (how === "whole") return { reason, whole: true };
+  if (how === "gross") return { reason, gross: moneyOf(wish.gross) ?? "" };
+  const part = (at: string) => {
+    const much = wish.lines?.[at]?.much?.trim() ?? "";
+    if (much === "") return { line: Number(at) + 1 };
+    return lines[Number(at)]?.quantity === undefined ? { line: Number(at) + 1, amount: moneyOf(much) } : { line: Number(at) + 1, quantity: decimalOf(much) };
+  };
+  return { reason, lines: chosen(wish).map(part) };
+}
+
+function placeOf(wish: Wish, pointer: string): FieldPath | undefined {
+  const [, part, at = ""] = pointer.split("/");
+  if (part === "gross" || part === "reason") return [part];
+  const line = part === "lines" ? chosen(wish)[Number(at)] : undefined;
+  return line === undefined ? undefined : ["lines", line, "much"];
+}
+
+function LineParts({ document, wish }: { document: Full["document"]; wish: Wish }) {
+  const say = useWords();
+  return (
+    <fieldset className="plain">
+      <legend className="quiet">{say("red.lines.how")}</legend>
+      <ul className="plain-list">
+        {document.lines.map((line, at) =>
+          line.discount ? null : (
+            // biome-ignore lint/suspicious/noArrayIndexKey: lines of a sealed document stay where they are, and are called by their place
+            <li key={at} className="part">
+              <Form.Item name={["lines", String(at), "taken"]} valuePropName="checked" noStyle>
+                <Checkbox>
+                  <span className="pick">
+                    <span>{line.name}</span>
+                    <span className="quiet">
+                      {line.quantity === undefined ? null : `${line.quantity} ${line.unit ?? ""} · `}
+                      <Money amount={line.amount} currency={document.currency} />
+                    </span>
+                  </span>
+                </Checkbox>
+              </Form.Item>
+              {wish.lines?.[String(at)]?.taken ? (
+                <Form.Item
+                  name={["lines", String(at), "much"]}
+                  label={say(line.quantity === undefined ? "red.lines.amount" : "red.lines.quantity")}
+                  extra={say("red.lines.all")}
+                  rules={[
+                    {
+                      validator: (_, text?: string) =>
+                        (text ?? "").trim() === "" || (line.quantity === undefined ? moneyOf(text) : decimalOf(text)) !== undefined
+                          ? Promise.resolve()
+                          : Promise.reject(say(line.quantity === undefined ? "money.bad" : "figure.bad")),
+                    },
+                  ]}
+                >
+                  <Input inputMode="decimal" maxLength={34} />
+                </Form.Item>
+              ) : null}
+            </li>
+          ),
+        )}
+      </ul>
+    </fieldset>
+  );
+}
+
+function Wishing({ invoice }: { invoice: Full }) {
+  const say = useWords();
+  const confirm = useConfirm();
+  const navigate = useNavigate();
+  const [form] = Form.useForm<Wish>();
+  const start: Wish = { how: "whole", reason: 1 };
+  const wish = { ...start, ...(Form.useWatch((values: Wish) => values, form) ?? {}) };
+  const { number, status, left, currency, document } = invoice;
+  const open = useAct((body: Body, once) => ask(api.POST("/v1/invoices/{number}/red-letters", { params: { path: { number }, header: once }, body })), {
+    refreshes: [["red-letters"], ["invoice", number], ["history", number], ["issued"], ["quota"]],
+  });
+  const oneRate = new Set(document.lines.map(({ taxRate }) => taxRate)).size === 1;
+  const alone = status === "issued";
+  const submit = async (values: Wish) => {
+    const body = bodyOf(values, document);
+    const much =
+      body.whole && left
+        ? formatAmount(left.gross, currency)
+        : body.gross === undefined
+          ? say("red.confirm.lines", { count: body.lines?.length ?? 0 })
+          : formatAmount(body.gross, currency);
+    const sure = await confirm({
+      title: say("red.confirm.title", { much }),
+      detail: <p>{say(`red.reason.${values.reason}`)}</p>,
+      final: say(alone ? "red.confirm.alone" : "red.confirm.consent"),
+      yes: say("red.do"),
+    });
+    if (!sure) return;
+    open.mutate(body, {
+      onSuccess: ({ id }) => void navigate(`/merchant/red-letters/${id}`),
+      onError: (error) => showFieldErrors(form, error, (pointer) => placeOf(values, pointer)),
+    });
+  };
+  return (
+    <Form
+      form={form}
+      layout="vertical"
+      requiredMark={false}
+      initialValues={start}
+      scrollToFirstError={{ focus: true }}
+      onFinish={(values) => void submit(values)}
+    >
+      <div className="stack">
+        <Card>
+          <div className="row between">
+            <InvoiceNumber number={number} />
+            <StateTag state={status} />
+          </div>
+          <dl className="totals">
+            <dt>{say("red.gross")}</dt>
+            <dd>
+              <Money amount={invoice.gross} currency={currency} />
+            </dd>
+            <dt>{say("invoice.left")}</dt>
+            <dd>
+              <Money amount={left?.gross ?? "0.00"} currency={currency} strong />
+            </dd>
+          </dl>
+        </Card>
+        <Alert
+          type={alone ? "info" : "warning"}
+          showIcon
+          title={say(alone ? "red.alone" : "red.consent")}
+          description={say(alone ? "red.alone.detail" : "red.consent.detail")}
+        />
+        <ProblemNote error={open.error} />
+        <Card>
+          <Form.Item name="how" label={say("red.how")}>
+            <Segmented
+              options={[
+                { value: "whole", label: say("red.whole") },
+                { value: "lines", label: say("red.lines") },
+                { value: "gross", label: say("red.amount"), disabled: !oneRate },
+              ]}
+            />
+          </Form.Item>
+          {wish.how === "lines" ? <LineParts document={document} wish={wish} /> : null}
+          {wish.how === "gross" ? (
+            <Form.Item
+              name="gross"
+              label={say("red.amount.label")}
+              rules={[{ validator: (_, text?: string) => (moneyOf(text) === undefined ? Promise.reject(say("money.bad")) : Promise.resolve()) }]}
+            >
+              <Input inputMode="decimal" maxLength={20} />
+            </Form.Item>
+          ) : null}
+          <Form.Item name="reason" label={say("red.reason")}>
+            <Radio.Group className="radios" options={reasons.map((value) => ({ value, label: say(`red.reason.${value}`) }))} />
+          </Form.Item>
+          <p className="quiet">{say("red.quota")}</p>
+          <Button type="primary" danger size="large" htmlType="submit" loading={open.isPending} disabled={wish.how === "lines" && chosen(wish).length === 0}>
+            {say("red.do")}
+          </Button>
+        </Card>
+      </div>
+    </Form>
+  );
+}
+
+export function RedLetter() {
+  const say = useWords();
+  const { number = "" } = useParams();
+  const invoice = useQuery({ queryKey: ["invoice", number], queryFn: () => ask(api.GET("/v1/invoices/{number}", { params: { path: { number } } })) });
+  return (
+    <Page title={say("red.title")} narrow>
+      <Loaded of={invoice}>{(one) => <Wishing invoice={one} />}</Loaded>
+    </Page>
+  );
+}

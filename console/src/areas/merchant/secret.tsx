@@ -1,0 +1,26 @@
+/** What is shown once: a key, a webhook's secret. It is on this page alone, and gone with it. */
+import { Alert, Button, Typography } from "antd";
+import { useWords } from "./messages.ts";
+
+export function Secret({ title, detail, text, onClose }: { title: string; detail: string; text: string; onClose: () => void }) {
+  const say = useWords();
+  return (
+    <Alert
+      type="warning"
+      showIcon
+      role="alert"
+      title={title}
+      description={
+        <div className="stack">
+          <span>{detail}</span>
+          <Typography.Text code copyable={{ text, tooltips: [say("secret.copy"), say("secret.copied")] }} className="secret">
+            {text}
+          </Typography.Text>
+          <div>
+            <Button onClick={onClose}>{say("secret.kept")}</Button>
+          </div>
+        </div>
+      }
+    />
+  );
+}

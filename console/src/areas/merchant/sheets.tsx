@@ -1,0 +1,220 @@
+/** Confirmation sheets of red letters: all of them, and one with what may be done about it. */
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { Alert, Button, Card, Descriptions, Empty, Select } from "antd";
+import { useState } from "react";
+import { Link, useParams } from "react-router";
+import { useAct } from "../../shared/act.ts";
+import { api, ask, type Schemas } from "../../shared/client.ts";
+import { type Question, useConfirm } from "../../shared/confirm.tsx";
+import { Page } from "../../shared/frame.tsx";
+import { DocumentView } from "../../shared/invoice-view.tsx";
+import { useSharedWords } from "../../shared/messages.ts";
+import { Loaded, ProblemNote } from "../../shared/problem.tsx";
+import { InvoiceNumber, Money, Time } from "../../shared/show.tsx";
+import { useWords } from "./messages.ts";
+import { SheetStatus, type SheetStatusCode, sheetStatuses } from "./sheet-status.tsx";
+
+type Sheet = Schemas["RedLetterSummary"];
+const PAGE = 20;
+/** What waits for the other side, or for the chain, is told by no event of its own. */
+const LOOK_AGAIN_MS = 5_000;
+
+const isOpen = ({ status, number }: Sheet) => number === undefined && ["01", "02", "03", "04"].includes(status);
+
+function SheetCard({ sheet }: { sheet: Sheet }) {
+  const say = useWords();
+  const { id, invoice, totals, reason, employer, createdAt } = sheet;
+  return (
+    <Card size="small">
+      <div className="row between">
+        <SheetStatus sheet={sheet} />
+        <span className="quiet small">
+          <Time at={createdAt} date />
+        </span>
+      </div>
+      <Link to={`/merchant/red-letters/${id}`} className="invoice-link" aria-label={say("sheets.open", { number: invoice })}>
+        <InvoiceNumber number={invoice} />
+      </Link>
+      <Money amount={totals.gross} strong />
+      <div className="quiet small">{[reason === undefined ? "" : say(`red.reason.${reason}`), employer?.name].filter(Boolean).join(" · ")}</div>
+    </Card>
+  );
+}
+
+export function Sheets() {
+  const say = useWords();
+  const shared = useSharedWords();
+  const [status, setStatus] = useState<SheetStatusCode | "all">("all");
+  const sheets = useInfiniteQuery({
+    queryKey: ["red-letters", "all", status],
+    queryFn: ({ pageParam }) =>
+      ask(
+        api.GET("/v1/red-letters", {
+          params: { query: { as: "issuer", limit: PAGE, ...(status === "all" ? {} : { status }), ...(pageParam === "" ? {} : { before: pageParam }) } },
+        }),
+      ),
+    initialPageParam: "",
+    getNextPageParam: ({ items }) => (items.length === PAGE ? items[items.length - 1]?.id : undefined),
+    refetchInterval: LOOK_AGAIN_MS * 3,
+  });
+  const listed = { ...sheets, data: sheets.data?.pages.flatMap(({ items }) => items) };
+  return (
+    <Page title={say("sheets.title")}>
+      <div className="stack">
+        <Select
+          className="filter"
+          aria-label={say("sheets.filter")}
+          value={status}
+          onChange={setStatus}
+          options={[
+            { value: "all" as const, label: say("sheets.all") },
+            ...sheetStatuses.map((value) => ({ value, label: `${value} ${say(`sheet.${value}`)}` })),
+          ]}
+        />
+        <Loaded of={listed} empty={(items) => items.length === 0} nothing={<Empty description={say("sheets.empty")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}>
+          {(items) => (
+            <ul className="cards">
+              {items.map((sheet) => (
+                <li key={sheet.id}>
+                  <SheetCard sheet={sheet} />
+                </li>
+              ))}
+            </ul>
+          )}
+        </Loaded>
+        {sheets.hasNextPage ? (
+          <Button onClick={() => void sheets.fetchNextPage()} loading={sheets.isFetchingNextPage}>
+            {shared("more")}
+          </Button>
+        ) : null}
+      </div>
+    </Page>
+  );
+}
+
+function Decide({ sheet }: { sheet: Sheet }) {
+  const say = useWords();
+  const confirm = useConfirm();
+  const { id, status, openedBy, number, problem } = sheet;
+  const decide = useAct(
+    (word: "consent" | "refuse" | "withdraw", once) => ask(api.POST(`/v1/red-letters/{id}/${word}` as const, { params: { path: { id }, header: once } })),
+    { refreshes: [["red-letters"], ["invoice"], ["history"], ["issued"], ["quota"]] },
+  );
+  const sure = async (word: "consent" | "refuse" | "withdraw", question: Question) => {
+    if (await confirm(question)) decide.mutate(word);
+  };
+  if (number !== undefined) return null;
+  // an act that was refused, or not signed in time, is tried again by agreeing again
+  const stuck = problem !== undefined && (status === "04" || status === "01");
+  return (
+    <>
+      <ProblemNote error={decide.error} />
+      <div className="row">
+        {status === "03" || stuck ? (
+          <Button
+            type="primary"
+            danger
+            loading={decide.isPending}
+            onClick={() => void sure("consent", { title: say("sheet.consent.title"), final: say("sheet.consent.final"), yes: say("sheet.consent") })}
+          >
+            {say(stuck ? "sheet.again" : "sheet.consent")}
+          </Button>
+        ) : null}
+        {status === "03" ? (
+          <Button
+            disabled={decide.isPending}
+            onClick={() => void sure("refuse", { title: say("sheet.refuse.title"), final: say("sheet.refuse.final"), yes: say("sheet.refuse") })}
+          >
+            {say("sheet.refuse")}
+          </Button>
+        ) : null}
+        {openedBy === "issuer" && isOpen(sheet) ? (
+          <Button
+            loading={decide.isPending && decide.variables === "withdraw"}
+            onClick={() => void sure("withdraw", { title: say("sheet.withdraw.title"), final: say("sheet.withdraw.final"), yes: say("sheet.withdraw") })}
+          >
+            {say("sheet.withdraw")}
+          </Button>
+        ) : null}
+      </div>
+    </>
+  );
+}
+
+export function SheetPage() {
+  const say = useWords();
+  const { id = "" } = useParams();
+  const sheet = useQuery({
+    queryKey: ["red-letters", "one", id],
+    queryFn: () => ask(api.GET("/v1/red-letters/{id}", { params: { path: { id } } })),
+    refetchInterval: ({ state }) => (state.data !== undefined && isOpen(state.data) ? LOOK_AGAIN_MS : false),
+  });
+  const link = (number: string) => (
+    <Link to={`/merchant/invoices/${number}`}>
+      <InvoiceNumber number={number} />
+    </Link>
+  );
+  return (
+    <Page title={say("sheet.title")} narrow>
+      <Loaded of={sheet}>
+        {(one) => (
+          <div className="stack">
+            <Alert
+              type={
+                one.number !== undefined
+                  ? "success"
+                  : ["05", "06", "07"].includes(one.status)
+                    ? "error"
+                    : ["02", "03"].includes(one.status)
+                      ? "warning"
+                      : "info"
+              }
+              showIcon
+              role="status"
+              title={<SheetStatus sheet={one} />}
+              description={one.number === undefined ? say(`sheet.${one.status}.detail`) : say("sheet.issued.detail")}
+            />
+            {one.problem === undefined ? null : (
+              <Alert
+                type="error"
+                showIcon
+                role="alert"
+                title={say("sheet.problem")}
+                description={
+                  <>
+                    {one.problem.detail} (<code>{one.problem.code}</code>)
+                  </>
+                }
+              />
+            )}
+            <Card>
+              <div className="stack">
+                <Money amount={one.totals.gross} strong />
+                <Descriptions
+                  column={1}
+                  size="small"
+                  items={[
+                    { key: "invoice", label: say("sheet.invoice"), children: link(one.invoice) },
+                    ...(one.number === undefined ? [] : [{ key: "number", label: say("sheet.number"), children: link(one.number) }]),
+                    ...(one.replacement === undefined ? [] : [{ key: "replacement", label: say("sheet.replacement"), children: link(one.replacement) }]),
+                    ...(one.reason === undefined ? [] : [{ key: "reason", label: say("red.reason"), children: say(`red.reason.${one.reason}`) }]),
+                    { key: "by", label: say("sheet.openedBy"), children: say(`sheet.by.${one.openedBy}`) },
+                    ...(one.employer === undefined ? [] : [{ key: "employer", label: say("sheet.employer"), children: one.employer.name }]),
+                    { key: "created", label: say("sheet.created"), children: <Time at={one.createdAt} /> },
+                    ...(one.confirmBy === undefined ? [] : [{ key: "until", label: say("sheet.until"), children: <Time at={one.confirmBy} /> }]),
+                  ]}
+                />
+                <Decide sheet={one} />
+              </div>
+            </Card>
+            {one.document === undefined ? null : (
+              <Card title={<h2>{say("sheet.document")}</h2>}>
+                <DocumentView document={one.document} />
+              </Card>
+            )}
+          </div>
+        )}
+      </Loaded>
+    </Page>
+  );
+}
