@@ -416,6 +416,10 @@ describe("issuing over HTTP", () => {
     expect([first.items.map(({ number }: { number: string }) => number), first.next]).deep.equals([numbers.slice(0, 3), numbers[2]]);
     const second = await page(`limit=3&after=${first.next}`);
     expect([second.items.map(({ number }: { number: string }) => number), second.next]).deep.equals([numbers.slice(3), undefined]);
+    const newest = await page("limit=3&order=desc");
+    expect(newest.items.map(({ number }: { number: string }) => number)).deep.equals(numbers.slice(2).reverse());
+    const older = await page(`limit=3&order=desc&after=${newest.next}`);
+    expect([older.items.map(({ number }: { number: string }) => number), older.next]).deep.equals([numbers.slice(0, 2).reverse(), undefined]);
     expect((await page("status=claimed")).items).deep.equals([]);
     refused(await call("GET", "/v1/invoices?after=1", undefined, { token: seller.token }), "invalid-request", { field: "?after", rule: "format" });
   });

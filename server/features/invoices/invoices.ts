@@ -133,7 +133,14 @@ export function createInvoices(deps: Deps) {
     async list(
       tx: Tx,
       caller: Caller,
-      filter: { as: Perspective; given?: readonly string[] | undefined; status?: InvoiceStatus | undefined; after?: string | undefined; limit: number },
+      filter: {
+        as: Perspective;
+        given?: readonly string[] | undefined;
+        status?: InvoiceStatus | undefined;
+        order: "asc" | "desc";
+        after?: string | undefined;
+        limit: number;
+      },
     ): Promise<InvoiceRow[]> {
       const self = await taxpayers.byAccount(tx, caller.account);
       const index = self?.index ?? -1;
@@ -146,11 +153,12 @@ export function createInvoices(deps: Deps) {
             : filter.as === "employer"
               ? tx`s.employer = ${index}`
               : tx`(s.holder = ${caller.account} or (s.number is null and i.leaf_holder = ${caller.account}))`;
+      const down = filter.order === "desc";
       return tx<InvoiceRow[]>`
         ${select(tx)} where ${mine}
           and ${filter.status === undefined ? tx`true` : tx`coalesce(s.state, 'accepted') = ${filter.status}`}
-          and ${filter.after === undefined ? tx`true` : tx`i.number > ${filter.after}`}
-        order by i.number limit ${filter.limit}`;
+          and ${filter.after === undefined ? tx`true` : down ? tx`i.number < ${filter.after}` : tx`i.number > ${filter.after}`}
+        order by i.number ${down ? tx`desc` : tx`asc`} limit ${filter.limit}`;
     },
 
     redLettersOf,

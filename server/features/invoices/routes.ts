@@ -184,6 +184,7 @@ export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; 
           .optional()
           .describe("Issued by, held by, titled to and claimed from, or given to read to the caller; default: the key's first role"),
         status: status.optional(),
+        order: z.enum(["asc", "desc"]).default("asc").describe("desc: the highest numbers first, which in one series are the newest"),
         after: numberSchema.optional().describe("The last number of the page before"),
         limit: z.coerce.number().int().min(1).max(100).default(50),
       }),
@@ -192,7 +193,7 @@ export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; 
         const as = query.as ?? perspectiveOf(caller);
         if (as !== "grantee" && !caller.roles.includes(as) && !caller.roles.includes("bureau"))
           throw new Problem("forbidden", `This key has not the role ${as}`);
-        const given = as === "grantee" ? await grants.given(sql, caller, query.after, query.limit) : undefined;
+        const given = as === "grantee" ? await grants.given(sql, caller, query) : undefined;
         const rows = await invoices.list(sql, caller, { ...query, as, given });
         await grants.logReads(
           sql,

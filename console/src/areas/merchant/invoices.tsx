@@ -1,4 +1,4 @@
-/** The issuer's invoices by state, and one by its number. */
+/** The issuer's invoices by state, newest first, and one by its number. */
 import { PlusOutlined } from "@ant-design/icons";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Button, Empty, Form, Input, Segmented, Table, Tag } from "antd";
@@ -21,7 +21,15 @@ function useIssued(filter: Filter) {
     queryFn: ({ pageParam }) =>
       ask(
         api.GET("/v1/invoices", {
-          params: { query: { as: "issuer", limit: 50, ...(filter === "all" ? {} : { status: filter }), ...(pageParam === "" ? {} : { after: pageParam }) } },
+          params: {
+            query: {
+              as: "issuer",
+              order: "desc",
+              limit: 50,
+              ...(filter === "all" ? {} : { status: filter }),
+              ...(pageParam === "" ? {} : { after: pageParam }),
+            },
+          },
         }),
       ),
     initialPageParam: "",

@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Alert, Button, Card, Collapse, Form, Input, Segmented } from "antd";
 import { useRef, useState } from "react";
 import { useNavigate } from "react-router";
-import { isTaxId, normaliseTaxId } from "../../../../server/kernel/tax-id.ts";
+import { isChineseTaxId, isTaxId, normaliseTaxId } from "../../../../server/kernel/tax-id.ts";
 import { useAct } from "../../shared/act.ts";
 import { ButtonLink } from "../../shared/button-link.tsx";
 import { api, ask, type Schemas } from "../../shared/client.ts";
@@ -53,6 +53,7 @@ function BuyerFields({ draft, onTaxId }: { draft: Draft; onTaxId: (taxId: string
   const say = useWords();
   const taxId = normaliseTaxId(draft.buyer.taxId ?? "");
   const titled = taxId !== "";
+  const told = !titled ? "none" : isChineseTaxId(taxId) ? "good" : isTaxId(taxId) ? "foreign" : "wait";
   return (
     <>
       <div className="two">
@@ -64,7 +65,7 @@ function BuyerFields({ draft, onTaxId }: { draft: Draft; onTaxId: (taxId: string
           label={say("buyer.taxId")}
           hasFeedback={titled}
           validateDebounce={300}
-          extra={say(titled ? (isTaxId(taxId) ? "buyer.taxId.good" : "buyer.taxId.wait") : "buyer.taxId.none")}
+          extra={say(`buyer.taxId.${told}`)}
           rules={[
             {
               validator: (_, text?: string) => {

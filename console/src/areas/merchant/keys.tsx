@@ -33,7 +33,11 @@ function Make() {
       onFinish={({ roles: wanted }) => make.mutate(wanted, { onSuccess: (made) => setToken(made.token), onError: (error) => showFieldErrors(form, error) })}
     >
       <ProblemNote error={make.error} />
-      <Form.Item name="roles" label={say("keys.roles")} rules={[{ required: true, message: say("keys.roles.missing") }]}>
+      <Form.Item
+        name="roles"
+        label={say("keys.roles")} // "required" would put an attribute on the group that groups may not have
+        rules={[{ validator: (_, chosen?: Role[]) => (chosen?.length ? Promise.resolve() : Promise.reject(say("keys.roles.missing"))) }]}
+      >
         <Checkbox.Group options={roles.map((value) => ({ value, label: shared(`role.${value}`) }))} />
       </Form.Item>
       <Button htmlType="submit" loading={make.isPending}>
