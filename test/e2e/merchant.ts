@@ -81,7 +81,7 @@ describe("a merchant", function () {
       for (const figure of ["¥198.68", "¥10.72", "¥209.40"]) await page.locator(".totals").getByText(figure).waitFor();
       await looked(page, `merchant-issue-${language}`);
       await page.getByRole("button", { name: say("开具发票", "Issue"), exact: true }).click();
-      await page.getByRole("dialog").getByText("¥209.40").first().waitFor();
+      await page.getByRole("dialog").getByText("¥209.40").waitFor();
       await page.waitForTimeout(300);
       await isAccessible(page);
       await yes(page, say("开具发票", "Issue"));
@@ -229,7 +229,7 @@ describe("a merchant", function () {
     await page.getByRole("alert").filter({ hasText: "red-letter-refused" }).waitFor();
     await page.getByText("全额", { exact: true }).click();
     await page.getByRole("button", { name: "红冲", exact: true }).click();
-    await page.getByRole("dialog").getByText("¥1,130.00").first().waitFor();
+    await page.locator(".ant-modal-confirm-title", { hasText: "¥1,130.00" }).waitFor();
     await yes(page, "红冲");
     await page.getByText("红字发票已开具").first().waitFor({ timeout: 30_000 });
     expect((await get(`/v1/invoices/${number}`)).status).to.equal("reversed");

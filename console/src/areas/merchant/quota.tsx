@@ -33,7 +33,8 @@ function Bar({ quota: { granted, drawn, used, left }, currency }: { quota: Quota
     <div className="stack">
       <Progress
         percent={share(taken, whole)}
-        success={{ percent: share(spent, whole) }}
+        strokeColor="var(--done)"
+        success={{ percent: share(spent, whole), strokeColor: "var(--good)" }}
         format={() => `${share(spent, whole).toFixed(1)}%`}
         aria-label={say("quota.bar", { used: share(spent, whole).toFixed(1), drawn: share(taken, whole).toFixed(1) })}
       />
