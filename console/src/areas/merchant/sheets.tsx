@@ -32,7 +32,7 @@ function SheetCard({ sheet }: { sheet: Sheet }) {
           <Time at={createdAt} date />
         </span>
       </div>
-      <Link to={`/merchant/red-letters/${id}`} className="invoice-link" aria-label={say("sheets.open", { number: invoice })}>
+      <Link to={`/merchant/red-letters/${id}`} className="invoice-link">
         <InvoiceNumber number={invoice} />
       </Link>
       <Money amount={totals.gross} strong />
