@@ -262,7 +262,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       ...bundleRoutes(bundles, grants),
       ...paperRoutes({ papers, invoices, claims, external, grants }),
       ...redLetterRoutes({ redLetters, issuing, invoices, grants, taxpayers }),
-      ...transferRoutes(createTransfers({ invoices, persons })),
+      ...transferRoutes(createTransfers({ invoices, persons }), grants),
       ...pickupRoutes(pickups, papers),
       ...claimRoutes(claims, taxpayers),
       ...externalRoutes(external, taxpayers),

@@ -30,6 +30,8 @@ describe("transfers over HTTP", () => {
     expect(offered.body).deep.includes({ number, from: ann.account, to: bob.account, status: "offered" });
     expect((await record(number)).state, "an offer is not on the chain").equals("untouched");
     expect([await sees(number, ann), await sees(number, bob)]).deep.equals([200, 404]);
+    const shown = (await call("GET", `/v1/transfers/${offered.body.id}`, undefined, { token: bob.token })).body;
+    expect(shown.invoice).deep.equals({ seller: shop.name, issuedAt: "2026-11-03T12:31:07+08:00", currency: "CNY", gross: "200.00" });
 
     const accepted = await say(offered.body.id, "accept", bob);
     expect([accepted.status, accepted.body.status]).deep.equals([200, "completed"]);
@@ -40,7 +42,23 @@ describe("transfers over HTTP", () => {
     refused(await call("POST", "/v1/claims", { employer: firm.taxId, invoices: [number] }, { token: ann.token }), "not-found");
     expect((await call("POST", "/v1/claims", { employer: firm.taxId, invoices: [number] }, { token: bob.token })).status).equals(201);
     const history = (await call("GET", `/v1/invoices/${number}/history`, undefined, { token: bob.token })).body.items;
-    expect(history[1]).deep.includes({ type: "invoice.transferred", data: { from: ann.account, to: bob.account } });
+    expect(history.find((one: { type: string }) => one.type === "invoice.transferred")).deep.includes({ data: { from: ann.account, to: bob.account } });
+    // the offer is told to the two that it was between, and shown while it stands
+    expect(offered.body).not.to.have.property("invoice");
+    const told = async (by: { token: string }) =>
+      (await call("GET", "/v1/events?types=transfer.offered&limit=100", undefined, { token: by.token })).body.items.filter(
+        (one: { number: string }) => one.number === number,
+      );
+    for (const each of [ann, bob]) {
+      const { data } = await until("the offer is told", async () => (await told(each))[0]);
+      expect(data).deep.equals({ transfer: offered.body.id, from: ann.account, to: bob.account, status: "offered" });
+    }
+    expect(await told(shop)).deep.equals([]);
+    const issuers = (await call("GET", `/v1/invoices/${number}/history`, undefined, { token: shop.token })).body.items;
+    expect(
+      issuers.map((one: { type: string }) => one.type),
+      "where it went is not for the issuer",
+    ).deep.equals(["invoice.issued"]);
   });
 
   it("a titled invoice stays titled, whoever holds it", async () => {

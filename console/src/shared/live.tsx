@@ -17,6 +17,8 @@ export type EventType = Event["type"];
 const types: Record<EventType, true> = {
   "invoice.issued": true,
   "invoice.imported": true,
+  "transfer.offered": true,
+  "transfer.ended": true,
   "invoice.transferred": true,
   "invoice.reimbursed": true,
   "invoice.reversed": true,

@@ -19,6 +19,8 @@ import type { Sessions } from "../../keys/sessions.ts";
 export const eventTypes: Readonly<Record<string, readonly Role[]>> = {
   "invoice.issued": roles,
   "invoice.imported": ["bureau", "employer", "holder"],
+  "transfer.offered": ["bureau", "holder"],
+  "transfer.ended": ["bureau", "holder"],
   "invoice.transferred": ["bureau", "holder"],
   "invoice.reimbursed": ["bureau", "employer", "holder"],
   "invoice.reversed": roles,

@@ -179,14 +179,22 @@ export function createInvoices(deps: Deps) {
       return (row) => self !== undefined && row.employer === self.index;
     },
 
-    /** What the chain has said of an invoice. Of one issued elsewhere, of which employers know nothing of one another, what names the caller. */
+    /**
+     * What has been told of an invoice. Its holder and its employer see where it has been; to the issuer, and of one issued elsewhere, of
+     * which employers know nothing of one another, what names the caller.
+     */
     async history(tx: Tx, { account, roles }: Caller, number: string) {
       const mine = tx`${account} = any(accounts)`;
+      const row = await find(tx, number);
+      const self = await taxpayers.byAccount(tx, account);
+      const party = row !== undefined && (row.holder === account || (self !== undefined && row.employer === self.index));
+      // offers are between two, and an entry is its employer's
+      const own = tx`(${mine} and (type <> 'invoice.entered' or ${roles.includes("employer")}))`;
       const seen = roles.includes("bureau")
         ? tx`true`
-        : isExternal(number)
-          ? mine
-          : tx`(type <> 'invoice.entered' or (${roles.includes("employer")} and ${mine}))`;
+        : isExternal(number) || !party
+          ? own
+          : tx`(type not in ('invoice.entered', 'transfer.offered', 'transfer.ended') or ${own})`;
       return tx<{ position: bigint; type: string; data: Record<string, unknown>; at: Date; tx: string | null }[]>`
         select position, type, data, at, tx from feed where number = ${number} and ${seen} order by position limit 1000`;
     },

@@ -1,30 +1,48 @@
 /** HTTP shape of transfers. */
 import { z } from "zod";
 import type { Tx } from "../../db/db.ts";
-import { type Route, routeFor } from "../../kernel/api.ts";
+import { type Caller, type Route, routeFor } from "../../kernel/api.ts";
 import { accountSchema, numberSchema } from "../../kernel/shapes.ts";
+import type { Grants } from "../grants/grants.ts";
 import { accepted, settle } from "../operations/operations.ts";
-import type { Transfer, Transfers } from "./transfers.ts";
+import type { Offered, Transfer, Transfers } from "./transfers.ts";
 
 const route = routeFor<Tx>();
 const tag = "Transfers";
 const account = accountSchema;
 const statuses = ["offered", "accepted", "completed", "declined", "withdrawn", "refused"] as const;
+const offered = z.object({ seller: z.string(), issuedAt: z.string(), currency: z.string(), gross: z.string() });
 const schema = z
-  .object({ id: z.uuid(), number: numberSchema, from: account, to: account, status: z.enum(statuses), createdAt: z.iso.datetime() })
+  .object({
+    id: z.uuid(),
+    number: numberSchema,
+    from: account,
+    to: account,
+    status: z.enum(statuses),
+    createdAt: z.iso.datetime(),
+    invoice: offered.optional().describe("Of an open offer: what is offered"),
+  })
   .meta({ id: "Transfer" });
 const idParam = z.object({ id: z.uuid() });
 
-const view = (transfer: Transfer) => ({
+const view = (transfer: Transfer, invoice?: Offered) => ({
   id: transfer.id,
   number: transfer.number,
   from: transfer.sender,
   to: transfer.receiver,
   status: transfer.status,
   createdAt: transfer.created_at.toISOString(),
+  ...(invoice ? { invoice } : {}),
 });
 
-export function transferRoutes(transfers: Transfers): Route<Tx>[] {
+export function transferRoutes(transfers: Transfers, grants: Grants): Route<Tx>[] {
+  /** With what the open ones offer; that it was shown is in the log of reads. */
+  async function shown(sql: Tx, caller: Caller, all: readonly Transfer[]) {
+    const invoices = await transfers.offered(sql, all);
+    await grants.logReads(sql, caller, [...invoices.keys()], "list");
+    return all.map((transfer) => view(transfer, transfer.status === "offered" ? invoices.get(transfer.number) : undefined));
+  }
+
   return [
     route({
       method: "post",
@@ -79,7 +97,7 @@ export function transferRoutes(transfers: Transfers): Route<Tx>[] {
       params: idParam,
       answers: { 200: { description: "The transfer", schema } },
       problems: ["not-found"],
-      run: async ({ sql, caller, params }) => ({ status: 200, body: view(await transfers.get(sql, caller, params.id)) }),
+      run: async ({ sql, caller, params }) => ({ status: 200, body: (await shown(sql, caller, [await transfers.get(sql, caller, params.id)]))[0] }),
     }),
     route({
       method: "get",
@@ -93,7 +111,7 @@ export function transferRoutes(transfers: Transfers): Route<Tx>[] {
         limit: z.coerce.number().int().min(1).max(100).default(20),
       }),
       answers: { 200: { description: "A page", schema: z.object({ items: z.array(schema) }) } },
-      run: async ({ sql, caller, query }) => ({ status: 200, body: { items: (await transfers.list(sql, caller, query)).map(view) } }),
+      run: async ({ sql, caller, query }) => ({ status: 200, body: { items: await shown(sql, caller, await transfers.list(sql, caller, query)) } }),
     }),
   ];
 }

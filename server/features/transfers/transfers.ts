@@ -12,6 +12,7 @@
 import { busy, enqueue, find as findOperation } from "../../acts/operations.ts";
 import { checksummed, ZERO_REF } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
+import { notify } from "../../feed/notices.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
 import type { Invoices } from "../invoices/invoices.ts";
@@ -27,6 +28,8 @@ type Row = {
   created_at: Date;
 };
 export type Transfer = Omit<Row, "status"> & { status: Row["status"] | "completed" | "refused" };
+/** What an offer shows of the invoice to the two that it is between. */
+export type Offered = { seller: string; issuedAt: string; currency: string; gross: string };
 export type Transfers = ReturnType<typeof createTransfers>;
 
 export function createTransfers({ invoices, persons }: { invoices: Invoices; persons: Persons }) {
@@ -45,6 +48,10 @@ export function createTransfers({ invoices, persons }: { invoices: Invoices; per
     return row;
   }
 
+  /** An offer is between two parties of this gateway, so no event of the chain tells of it. */
+  const tell = (tx: Tx, type: "transfer.offered" | "transfer.ended", { id, number, sender, receiver, status }: Row) =>
+    notify(tx, [{ type, number, accounts: [sender, receiver], data: { transfer: id, from: sender, to: receiver, status } }]);
+
   /** Ends an offer; `mine` says whose word it is. */
   async function end(tx: Tx, caller: Caller, id: string, mine: "sender" | "receiver", status: Row["status"]): Promise<Row> {
     await tx`select 1 from transfers where id = ${id} for update`;
@@ -52,6 +59,8 @@ export function createTransfers({ invoices, persons }: { invoices: Invoices; per
     if (row[mine] !== caller.account) throw new Problem("forbidden", `This is for the ${mine} to say`);
     if (row.status !== "offered") throw new Problem("transfer-state", `The transfer is ${row.status}`);
     await tx`update transfers set status = ${status} where id = ${id}`;
+    // what is accepted is told by the chain
+    if (status !== "accepted") await tell(tx, "transfer.ended", { ...row, status });
     return { ...row, status };
   }
 
@@ -74,7 +83,10 @@ export function createTransfers({ invoices, persons }: { invoices: Invoices; per
         insert into transfers (number, sender, receiver) values (${number}, ${caller.account}, ${receiver})
         on conflict (number) where status = 'offered' do nothing
         returning id, number, sender, receiver, status, operation, created_at`;
-      if (row) return row;
+      if (row) {
+        await tell(tx, "transfer.offered", row);
+        return row;
+      }
       const [open] = await tx<{ id: string }[]>`select id from transfers where number = ${number} and status = 'offered'`;
       throw new Problem("invoice-busy", "The invoice is offered already", { extra: open ? { transfer: open.id } : {} });
     },
@@ -93,6 +105,18 @@ export function createTransfers({ invoices, persons }: { invoices: Invoices; per
 
     decline: (tx: Tx, caller: Caller, id: string): Promise<Transfer> => end(tx, caller, id, "receiver", "declined"),
     withdraw: (tx: Tx, caller: Caller, id: string): Promise<Transfer> => end(tx, caller, id, "sender", "withdrawn"),
+
+    /** What the open ones among these show of their invoices, by number: who offers wants the other to know what it is. */
+    async offered(tx: Tx, transfers: readonly Transfer[]): Promise<Map<string, Offered>> {
+      const shown = new Map<string, Offered>();
+      for (const { number, status } of transfers) {
+        const invoice = status === "offered" ? await invoices.find(tx, number) : undefined;
+        if (!invoice) continue;
+        const { seller, issuedAt, currency, totals } = invoices.documentOf(invoice);
+        shown.set(number, { seller: seller.name, issuedAt, currency, gross: totals.gross });
+      }
+      return shown;
+    },
 
     get: async (tx: Tx, caller: Caller, id: string): Promise<Transfer> => withOutcome(tx, await get(tx, caller, id)),
 

@@ -5,19 +5,18 @@ import { useAct } from "../../shared/act.ts";
 import { api, ask, type Schemas } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { Page } from "../../shared/frame.tsx";
+import { useRefresh } from "../../shared/live.tsx";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
 import { useSession } from "../../shared/session.tsx";
-import { Account, InvoiceNumber, StateTag, Time } from "../../shared/show.tsx";
+import { Account, InvoiceNumber, Money, StateTag, Time } from "../../shared/show.tsx";
 import { useWords } from "./messages.ts";
 
 type Transfer = Schemas["Transfer"];
-/** Offers are not on the chain, so no event tells of them. */
-const LOOK_AGAIN_MS = 10_000;
 
 function Offer({ transfer, mine }: { transfer: Transfer; mine: boolean }) {
   const say = useWords();
   const confirm = useConfirm();
-  const { id, number, from, to, status, createdAt } = transfer;
+  const { id, number, from, to, status, createdAt, invoice } = transfer;
   const refreshes = [["transfers"], ["invoices"], ["invoice", number]];
   const answer = useAct(
     (word: "accept" | "decline" | "withdraw", once) => ask(api.POST(`/v1/transfers/{id}/${word}` as const, { params: { path: { id }, header: once } })),
@@ -39,6 +38,12 @@ function Offer({ transfer, mine }: { transfer: Transfer; mine: boolean }) {
             <Time at={createdAt} />
           </span>
         </div>
+        {invoice === undefined ? null : (
+          <div className="row between">
+            <strong>{invoice.seller}</strong>
+            <Money amount={invoice.gross} currency={invoice.currency} />
+          </div>
+        )}
         <InvoiceNumber number={number} />
         <div>
           <span className="quiet">{say(mine ? "transfers.to" : "transfers.from")}</span> <Account account={mine ? to : from} />
@@ -89,8 +94,8 @@ export function Transfers() {
   const transfers = useQuery({
     queryKey: ["transfers"],
     queryFn: () => ask(api.GET("/v1/transfers", { params: { query: { limit: 100 } } })),
-    refetchInterval: LOOK_AGAIN_MS,
   });
+  useRefresh(["transfer.offered", "transfer.ended", "invoice.transferred"], [["transfers"]]);
   return (
     <Page title={say("transfers.title")}>
       <div className="stack">
