@@ -258,6 +258,28 @@ describe("an employer's clerk", () => {
     expect(items.length, "the bureau sees it").to.be.above(0);
   });
 
+  it("an untitled invoice is claimed from two employers at once: one finds it in its inbox, the other never does", async () => {
+    const { call } = await stage();
+    const firms = [await newFirm("无抬头公司甲"), await newFirm("无抬头公司乙")] as const;
+    const worker = await newWorker(firms[0], "无抬头员工");
+    const number = await issue(worker);
+    const pages = await Promise.all(firms.map((firm) => open("/employer", as(firm))));
+    await Promise.all(pages.map((page) => page.getByText("没有待审核的报销单").waitFor()));
+    const replies = await Promise.all(
+      firms.map(({ taxId }) => call("POST", "/v1/claims", { body: { employer: taxId, invoices: [number], note: "两处报销" }, token: worker.token })),
+    );
+    expect(replies.map(({ status }) => status).sort()).to.deep.equal([201, 409]);
+    const winner = replies[0]?.status === 201 ? 0 : 1;
+    const [won, lost] = [pages[winner], pages[1 - winner]] as [Page, Page];
+    await won.getByRole("row").filter({ hasText: "两处报销" }).waitFor();
+    await won.getByRole("link", { name: "两处报销" }).click();
+    await won.getByRole("button", { name: "报销", exact: true }).click();
+    await yes(won, "报销");
+    await won.getByText("这些发票在任何单位都不能再次报销。").waitFor();
+    await lost.getByText("没有待审核的报销单").waitFor();
+    expect(await lost.getByRole("row").filter({ hasText: "两处报销" }).count()).to.equal(0);
+  });
+
   it("two clerks reimburse the same report at once: one does, the other is told", async () => {
     const firm = await newFirm("两位会计公司");
     const { id } = await ready(firm, "同时");
@@ -410,7 +432,7 @@ describe("an employer's clerk", () => {
     const firm = await newFirm("导出公司");
     const worker = await newWorker(firm, "+86 王芳");
     const number = await issue(worker, firm);
-    const id = await claim(worker, firm, [number], '=HYPERLINK("http://x","出差,两天")');
+    const id = await claim(worker, firm, [number], ' =HYPERLINK("http://x","出差,两天")');
     const page = await open("/employer", as(firm));
     await page.getByRole("row").filter({ hasText: "HYPERLINK" }).waitFor();
     const saved = page.waitForEvent("download");
@@ -420,7 +442,7 @@ describe("an employer's clerk", () => {
     const text = await textOf(download);
     expect(text.startsWith("\uFEFF报销单,状态,提交时间,持票人,")).to.equal(true);
     const row = text.split("\r\n")[1] ?? "";
-    expect(row).to.contain(`${id},claimed,`).and.contain(",'+86 王芳,").and.contain(`,"'=HYPERLINK(""http://x"",""出差,两天"")",`);
+    expect(row).to.contain(`${id},claimed,`).and.contain(",'+86 王芳,").and.contain(`,"' =HYPERLINK(""http://x"",""出差,两天"")",`);
     expect(row).to.contain(`,"\t${number}",,claimed,`).and.contain(",CNY,1000.00,130.00,1130.00,1130.00,01");
   });
 

@@ -98,13 +98,18 @@ const externalChecks = (external: External, item: Item, claim: Claim): Check[] =
   { key: "external.unproven", level: "warn" },
 ];
 
+/** Events tell of what changes in between (refresh.ts). */
+const FRESH_MS = 60_000;
+
 export const invoiceQuery = (number: string) => ({
   queryKey: ["invoice", number],
   queryFn: () => ask(api.GET("/v1/invoices/{number}", { params: { path: { number } } })),
+  staleTime: FRESH_MS,
 });
 export const externalQuery = (id: string) => ({
   queryKey: ["external", id],
   queryFn: () => ask(api.GET("/v1/external-invoices/{id}", { params: { path: { id } } })),
+  staleTime: FRESH_MS,
 });
 
 /** Every invoice of a report with its checks. */

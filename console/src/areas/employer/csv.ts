@@ -8,12 +8,14 @@ import { saveFile } from "../../shared/client.ts";
 
 export type Cell = string | number | boolean | undefined;
 
+/** What a spreadsheet may take for one, blanks in front and full-width signs too. */
+const formula = /^(\s*[=+\-@＝＋－＠]|[\t\r\n])/;
 const amount = /^-?\d{1,15}(\.\d+)?$/;
 
 export function cellOf(value: Cell): string {
   const text = value === undefined ? "" : String(value);
   if (/^\d{16,}$/.test(text)) return quoted(`\t${text}`);
-  return quoted(/^[=+\-@\t\r\n＝＋－＠]/.test(text) && !amount.test(text) ? `'${text}` : text);
+  return quoted(formula.test(text) && !amount.test(text) ? `'${text}` : text);
 }
 
 const quoted = (text: string) => (/[",\r\n\t;]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);

@@ -37,12 +37,14 @@ export function Holder({ account }: { account: string }) {
 
 /** The sum of a report, as far as its invoices are few. */
 function Total({ claim }: { claim: Claim }) {
+  const say = useWords();
   const few = claim.invoices.length <= SUMMED;
   const all = useQueries({ queries: few ? claim.invoices.map(({ number, id }) => (id === undefined ? invoiceQuery(number) : externalQuery(id))) : [] });
   const amounts = all.flatMap(({ data }) =>
     data === undefined ? [] : [{ amount: ("left" in data ? data.left?.gross : undefined) ?? data.gross, currency: data.currency }],
   );
-  return <span className="money">{few && amounts.length === claim.invoices.length ? sumsOf(amounts) : "…"}</span>;
+  if (!few) return <span className="quiet">{say("inbox.many")}</span>;
+  return <span className="money">{amounts.length === claim.invoices.length ? sumsOf(amounts) : "…"}</span>;
 }
 
 /** Tells of a report that comes while the page is open, for those who do not look at the list. */

@@ -3,7 +3,6 @@ import { BookOutlined, FileAddOutlined, InboxOutlined, RollbackOutlined, TeamOut
 import { Route, Routes } from "react-router";
 import { AreaFrame } from "../../shared/frame.tsx";
 import { NotFound } from "../../shared/guard.tsx";
-import { useRefresh } from "../../shared/live.tsx";
 import { Books } from "./books.tsx";
 import { ClaimPage } from "./claim.tsx";
 import "./employer.css";
@@ -12,11 +11,11 @@ import { Inbox } from "./inbox.tsx";
 import { useWords } from "./messages.ts";
 import { People } from "./people.tsx";
 import { RedLetters } from "./red-letters.tsx";
+import { useEmployerRefresh } from "./refresh.ts";
 
 export function Component() {
   const say = useWords();
-  // whatever happens to an invoice of this employer is on each of these pages
-  useRefresh("all", [["claims"], ["claim"], ["invoice"], ["history"], ["external"], ["externals"], ["books"], ["entries"], ["entry"], ["red-letters"]]);
+  useEmployerRefresh();
   return (
     <AreaFrame
       area="employer"
