@@ -283,8 +283,11 @@ describe("an employer's clerk", () => {
   it("two clerks reimburse the same report at once: one does, the other is told", async () => {
     const firm = await newFirm("两位会计公司");
     const { id } = await ready(firm, "同时");
-    const pages = await Promise.all([open(`/employer/claims/${id}`, as(firm)), open(`/employer/claims/${id}`, as(firm, { language: "en-US" }))]);
+    const pages = await Promise.all([open(`/employer/claims/${id}`, as(firm)), open(`/employer/claims/${id}`, as(firm, { language: "en-US", dark: true }))]);
     const [zh, en] = pages as [Page, Page];
+    await en.getByText("Titled to this employer").waitFor();
+    await isAccessible(en);
+    await shot(en, "employer-claim-dark");
     await zh.getByRole("button", { name: "报销", exact: true }).click();
     await en.getByRole("button", { name: "Reimburse", exact: true }).click();
     await Promise.all([yes(zh, "报销"), yes(en, "Reimburse")]);
@@ -397,12 +400,14 @@ describe("an employer's clerk", () => {
     const firm = await newFirm("红冲公司");
     const [one, two] = [await ready(firm, "甲"), await ready(firm, "乙")];
     const token = demo.keys.issuer.token;
+    const page = await open("/employer/red-letters", as(firm));
+    await page.getByText("没有待确认的红字确认单").waitFor();
+    // they come by themselves
     for (const { number, gross } of [
       { number: one.number, gross: "113.00" },
       { number: two.number, gross: "226.00" },
     ])
       await expectSuccess(call("POST", `/v1/invoices/${number}/red-letters`, { body: { reason: 4, gross }, token }), "red letter");
-    const page = await open("/employer/red-letters", as(firm));
     const [first, second] = [one, two].map(({ number }) => page.getByRole("article", { name: `发票 ${number} 的红字确认单` }));
     if (!first || !second) throw new Error("no sheets");
     await first.getByText("-¥113.00").first().waitFor();
@@ -426,6 +431,16 @@ describe("an employer's clerk", () => {
     await isAccessible(small);
     const report = await open(`/employer/claims/${one.id}`, as(firm));
     await report.getByText("剩余 ¥1,017.00，只应付剩余部分").waitFor();
+
+    // wholly: nothing is left to reimburse, and the report says so
+    const sheet = await expectSuccess(call("POST", `/v1/invoices/${two.number}/red-letters`, { body: { reason: 1, whole: true }, token }), "red letter");
+    const reversed = await open(`/employer/claims/${two.id}`, as(firm));
+    await reversed.getByText("有红字确认单正在处理").waitFor();
+    await expectSuccess(call("POST", `/v1/red-letters/${sheet["id"]}/consent`, { token: firm.token }), "consent");
+    await reversed.getByText("发票已被红冲，不能报销。").waitFor({ timeout: 30_000 });
+    await reversed.getByText("已全部红冲，没有可付金额").waitFor();
+    expect(await reversed.getByRole("button", { name: "报销", exact: true }).count()).to.equal(0);
+    await shot(reversed, "employer-claim-reversed");
   });
 
   it("exports reports as CSV that a spreadsheet reads, and that is no formula", async () => {
@@ -494,5 +509,25 @@ describe("an employer's clerk", () => {
     await page.getByText("Done: 1 of 1").waitFor();
     expect(keys).to.deep.equal([keys[0], keys[0]]);
     expect(await statusOf(firm, id)).to.equal("reimbursed");
+  });
+
+  it("reads in words why the list does not come, and asks again", async () => {
+    const firm = await newFirm("Offline Ltd");
+    await ready(firm, "late");
+    const page = await open("/employer/people", as(firm, { language: "en-US", expected: /ERR_FAILED|ERR_INTERNET_DISCONNECTED/ }));
+    await page.getByRole("cell", { name: /Offline Ltd/ }).waitFor();
+    await page.route("**/v1/claims?**", (route) => route.abort());
+    await page.getByRole("link", { name: "Reports" }).click();
+    const alert = page.getByRole("alert").filter({ hasText: "The gateway did not answer" });
+    await alert.waitFor();
+    await isAccessible(page);
+    await page.unroute("**/v1/claims?**");
+    await alert.getByRole("button", { name: "Try again" }).click();
+    await page.getByRole("link", { name: "late" }).waitFor();
+    await page.context().setOffline(true);
+    await page.getByText("No network.").waitFor();
+    await page.getByRole("link", { name: "late" }).waitFor();
+    await page.context().setOffline(false);
+    await page.getByText("No network.").waitFor({ state: "detached" });
   });
 });
