@@ -8,11 +8,15 @@ import { projections, startGateway } from "../../server/gateway.ts";
 import { readConfig } from "../../server/kernel/config.ts";
 import { createLog } from "../../server/kernel/log.ts";
 import {
+  adjustBy,
+  admissionBy,
   type Bench,
   byBureau,
   claimBy,
   decisionBy,
   enrolled,
+  entryBy,
+  freshExternalId,
   holder,
   openBench,
   openDatabase,
@@ -111,6 +115,8 @@ describe("the follower", () => {
       )),
     );
     await bench.done(...(await bench.queue(decisionBy("Reimburse", employer, c))));
+    const admission = admissionBy(employer, who.address, freshExternalId());
+    await bench.done(...(await bench.queue(adjustBy(issuer, d), entryBy(employer, 2, b), admission)));
   }
 
   const tables = [...new Set(["feed", ...projections.flatMap((one) => [...one.tables])])];
