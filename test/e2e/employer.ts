@@ -486,8 +486,21 @@ describe("an employer's clerk", () => {
     await page.getByText("停用后不能恢复。").waitFor();
     await yes(page, "停用");
     await page.getByText("已停用").waitFor();
+    // another key for the same person, and not the same key
+    await page.getByRole("button", { name: "新增密钥" }).click();
+    await drawer.getByRole("radio", { name: /已有员工/ }).check();
+    await drawer.getByRole("combobox", { name: "员工" }).click();
+    await page.getByTitle(/^周新人/).click();
+    await drawer.getByRole("button", { name: "创建密钥" }).click();
+    await drawer.getByText("已为 周新人 创建密钥").waitFor();
+    expect(await drawer.locator("code").first().textContent()).to.not.equal(token);
+    await isAccessible(page);
+    await drawer.getByRole("button", { name: "我已保存" }).click();
     const small = await open("/employer/people", as(firm, { ...phone, language: "en-US" }));
-    await small.getByRole("cell", { name: /周新人/ }).waitFor();
+    await small
+      .getByRole("cell", { name: /周新人/ })
+      .first()
+      .waitFor();
     await fitsItsWidth(small);
   });
 

@@ -1,6 +1,6 @@
 /** The employer's people and their API keys: employees who hold invoices, and clerks who decide for the employer. A key is shown once. */
 import { PlusOutlined } from "@ant-design/icons";
-import { Alert, Button, Drawer, Form, Input, Radio, Table, Tag, Typography } from "antd";
+import { Alert, Button, Drawer, Form, Input, Radio, Select, Table, Tag, Typography } from "antd";
 import { useState } from "react";
 import { useAct } from "../../shared/act.ts";
 import { api, ask } from "../../shared/client.ts";
@@ -12,9 +12,9 @@ import { useSession } from "../../shared/session.tsx";
 import { Account, Time, Wide } from "../../shared/show.tsx";
 import { Holder } from "./inbox.tsx";
 import { useWords } from "./messages.ts";
-import { type Key, useKeys } from "./names.ts";
+import { type Key, useKeys, usePersons } from "./names.ts";
 
-type Wish = { kind: "employee" | "clerk"; name?: string };
+type Wish = { kind: "employee" | "known" | "clerk"; name?: string; known?: string };
 type KeyWish = { account: string; roles: ("employer" | "holder")[] };
 
 /** A key for an account; the person is made before, in an act of its own, and not again when its key is asked for once more. */
@@ -23,18 +23,22 @@ function NewKey({ onClose }: { onClose: () => void }) {
   const session = useSession();
   const [form] = Form.useForm<Wish>();
   const kind = Form.useWatch("kind", form) ?? "employee";
+  const known = Form.useWatch("known", form);
+  const persons = usePersons();
   const person = useAct((name: string, once) => ask(api.POST("/v1/persons", { params: { header: once }, body: { name } })));
   const key = useAct((body: KeyWish, once) => ask(api.POST("/v1/api-keys", { params: { header: once }, body })), { refreshes: [["keys"]] });
-  const make = async ({ kind: wanted, name = "" }: Wish) => {
+  const make = async ({ kind: wanted, name = "", known: account = "" }: Wish) => {
+    if (wanted === "known") return key.mutate({ account, roles: ["holder"] });
     if (wanted === "clerk") return key.mutate({ account: session.account, roles: ["employer", "holder"] });
     // what was made before its key was refused is used
     const made = person.data?.name === name.trim() ? person.data : await person.mutateAsync(name.trim()).catch(() => undefined);
     if (made) key.mutate({ account: made.account, roles: ["holder"] });
   };
+  const names = { employee: person.data?.name, known: persons.find(({ account }) => account === known)?.name, clerk: session.name };
   if (key.data !== undefined)
     return (
       <div className="stack">
-        <Alert type="success" showIcon title={say("people.made", { name: kind === "employee" ? (person.data?.name ?? "") : session.name })} />
+        <Alert type="success" showIcon title={say("people.made", { name: names[kind] ?? "" })} />
         <Alert type="warning" showIcon title={say("people.once")} description={say("people.once.detail")} />
         <Typography.Paragraph code copyable className="breaks token">
           {key.data.token}
@@ -49,6 +53,7 @@ function NewKey({ onClose }: { onClose: () => void }) {
           vertical
           options={[
             { value: "employee", label: say("people.kind.employee") },
+            ...(persons.length > 0 ? [{ value: "known", label: say("people.kind.known") }] : []),
             { value: "clerk", label: say("people.kind.clerk") },
           ]}
         />
@@ -56,6 +61,13 @@ function NewKey({ onClose }: { onClose: () => void }) {
       {kind === "employee" ? (
         <Form.Item name="name" label={say("people.name")} rules={[{ required: true, whitespace: true, message: say("people.name.missing") }]}>
           <Input maxLength={100} autoComplete="off" />
+        </Form.Item>
+      ) : kind === "known" ? (
+        <Form.Item name="known" label={say("people.known")} rules={[{ required: true, message: say("people.known.missing") }]}>
+          <Select
+            showSearch={{ optionFilterProp: "label" }}
+            options={persons.map(({ account, name }) => ({ value: account, label: `${name} · ${account.slice(0, 6)}…${account.slice(-4)}` }))}
+          />
         </Form.Item>
       ) : (
         <Alert type="info" showIcon title={say("people.clerk.note")} />
