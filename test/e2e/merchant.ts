@@ -207,6 +207,7 @@ describe("a merchant", function () {
     await page.getByRole("checkbox", { name: "复印纸" }).check();
     await page.getByLabel("红冲数量").fill("3");
     await page.getByLabel("销货退回").check();
+    await page.getByRole("status").getByText("¥339.00").waitFor();
     await looked(page, "merchant-red-letter-zh-CN");
     await page.getByRole("button", { name: "红冲", exact: true }).click();
     await page.getByRole("dialog").getByText("一经上链即永久有效").waitFor();
@@ -266,6 +267,27 @@ describe("a merchant", function () {
     await page.getByText("02 Waits for the employer").waitFor();
     await expectSuccess(call("POST", `/v1/red-letters/${page.url().split("/").at(-1)}/consent`, { token: demo.keys.employer.token }), "consent");
     await page.getByText("Red letter issued").first().waitFor({ timeout: 30_000 });
+  });
+
+  it("is asked by an employer, and agrees (zh)", async () => {
+    const { call, demo } = await stage();
+    const number = await issueTitled();
+    const opened = await expectSuccess(
+      call("POST", `/v1/invoices/${number}/red-letters`, { body: { reason: 3, whole: true }, token: demo.keys.employer.token }),
+      "ask",
+    );
+    const page = await open("/merchant/red-letters", { key: await key() });
+    await page.getByRole("combobox", { name: "按状态筛选" }).click();
+    await page.getByTitle("03 待销售方确认").click();
+    await page.getByRole("link", { name: grouped(number) }).click();
+    await page.waitForURL(`**/merchant/red-letters/${opened["id"]}`);
+    await page.getByText("对方申请红冲").waitFor();
+    await looked(page, "merchant-sheet-asked");
+    await page.getByRole("button", { name: "同意", exact: true }).click();
+    await page.getByRole("dialog").getByText("不能撤销").waitFor();
+    await yes(page, "同意");
+    await page.getByText("红字发票已开具").first().waitFor({ timeout: 30_000 });
+    expect((await get(`/v1/invoices/${number}`)).status).to.equal("reversed");
   });
 
   it("voids an invoice and issues another in its place", async () => {

@@ -41,7 +41,7 @@ export type Draft = {
 /** As the API writes them; the last two are its words for exempt and not taxed. */
 const untaxed = ["免税", "不征税"] as const;
 export const rates = ["0.13", "0.09", "0.06", "0.05", "0.03", "0.015", "0.01", "0", ...untaxed] as const;
-const isUntaxed = (rate: string) => (untaxed as readonly string[]).includes(rate);
+export const isUntaxed = (rate: string) => (untaxed as readonly string[]).includes(rate);
 
 /** Full-width digits and thousands apart are what keyboards and other software give. */
 const tidy = (text: string | undefined) => (text ?? "").normalize("NFKC").replaceAll(/[\s,]/g, "");
@@ -150,6 +150,11 @@ export function fieldOf(draft: Draft, pointer: string): (string | number)[] | un
   if (member === "amount") return ["lines", from.line, hasPrice(draft.lines[from.line] ?? {}) ? "unitPrice" : "amount"];
   return ["lines", from.line, lineFields.has(member) ? member : "name"];
 }
+
+/** Whether a document says what the form has no field for. */
+export const isBeyondForm = ({ allowances, passengers, taxBreakdown, lines }: Schemas["InvoiceDocument"]): boolean =>
+  [allowances, passengers, taxBreakdown].some((part) => part !== undefined) ||
+  lines.some((line) => line.allowances !== undefined || line.baseQuantity !== undefined);
 
 /** A draft that says what a document says, to be corrected. What the form has no field for is left out. */
 export function draftOf({ kind, buyer, lines, remark, drawer }: Schemas["InvoiceDocument"]): Draft {

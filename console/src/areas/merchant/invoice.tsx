@@ -26,7 +26,11 @@ function Preview({ number }: { number: string }) {
     <Loaded of={pdf}>
       {(url) => (
         <div className="stack">
-          <iframe src={`${url}#navpanes=0&view=FitH`} title={say("preview.title", { number })} className="preview" />
+          {navigator.pdfViewerEnabled === false ? (
+            <p className="quiet">{say("preview.none")}</p>
+          ) : (
+            <iframe src={`${url}#navpanes=0&view=FitH`} title={say("preview.title", { number })} className="preview" />
+          )}
           <a href={url} target="_blank" rel="noreferrer">
             {say("preview.open")}
           </a>

@@ -106,16 +106,39 @@ function LineFields({ at, line, currency, onRemove }: { at: number; line: DraftL
 
 export function Lines({ lines, currency }: { lines: readonly DraftLine[]; currency: string }) {
   const say = useWords();
+  const form = Form.useFormInstance();
+  /** Where typing goes on, once the line is there, or is no more. */
+  const goTo = (at: number) => setTimeout(() => form.focusField(["lines", at, "name"]));
   return (
     <Form.List name="lines">
       {(fields, { add, remove }) => (
         <div className="stack">
           {fields.map(({ key, name }) => (
-            <LineFields key={key} at={name} line={lines[name] ?? {}} currency={currency} onRemove={fields.length > 1 ? () => remove(name) : undefined} />
+            <LineFields
+              key={key}
+              at={name}
+              line={lines[name] ?? {}}
+              currency={currency}
+              onRemove={
+                fields.length > 1
+                  ? () => {
+                      remove(name);
+                      goTo(Math.max(0, name - 1));
+                    }
+                  : undefined
+              }
+            />
           ))}
           <div>
             {/* the rate of the line before is most often this one's */}
-            <Button icon={<PlusOutlined />} disabled={fields.length >= MAX_LINES} onClick={() => add({ taxRate: lines.at(-1)?.taxRate ?? "0.06" })}>
+            <Button
+              icon={<PlusOutlined />}
+              disabled={fields.length >= MAX_LINES}
+              onClick={() => {
+                add({ taxRate: lines.at(-1)?.taxRate ?? "0.06" });
+                goTo(fields.length);
+              }}
+            >
               {say("line.add")}
             </Button>
           </div>

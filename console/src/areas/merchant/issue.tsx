@@ -1,11 +1,11 @@
 /** Issuing: by form, or by dropping files. */
 import { useQuery } from "@tanstack/react-query";
-import { Tabs } from "antd";
+import { Alert, Tabs } from "antd";
 import { useParams } from "react-router";
 import { api, ask } from "../../shared/client.ts";
 import { Page } from "../../shared/frame.tsx";
 import { Loaded } from "../../shared/problem.tsx";
-import { draftOf } from "./draft.ts";
+import { draftOf, isBeyondForm } from "./draft.ts";
 import { Files } from "./files.tsx";
 import { emptyDraft, IssueForm } from "./issue-form.tsx";
 import { useWords } from "./messages.ts";
@@ -35,7 +35,14 @@ export function Replace() {
   });
   return (
     <Page title={say("replace.title")}>
-      <Loaded of={invoice}>{({ document }) => <IssueForm start={draftOf(document)} replaces={number} />}</Loaded>
+      <Loaded of={invoice}>
+        {({ document }) => (
+          <div className="stack">
+            {isBeyondForm(document) ? <Alert type="warning" showIcon title={say("replace.lossy")} /> : null}
+            <IssueForm start={draftOf(document)} replaces={number} />
+          </div>
+        )}
+      </Loaded>
     </Page>
   );
 }

@@ -11,12 +11,13 @@ import { Loaded, ProblemNote } from "../../shared/problem.tsx";
 import { formatAmount, InvoiceNumber, Money, StateTag } from "../../shared/show.tsx";
 import { decimalOf, moneyOf } from "./draft.ts";
 import { useWords } from "./messages.ts";
+import { type LinePart, sumOf } from "./red-sum.ts";
 
 type Full = Schemas["Invoice"];
 type Reason = Schemas["RedLetterReason"];
 type Part = { taken?: boolean; much?: string };
 type Wish = { how: "whole" | "lines" | "gross"; reason: Reason; gross?: string; lines?: Record<string, Part> };
-type Body = { reason: Reason; whole?: true; gross?: string; lines?: { line: number; quantity?: string; amount?: string }[] };
+type Body = { reason: Reason; whole?: true; gross?: string; lines?: LinePart[] };
 
 export const reasons = [1, 2, 3, 4] as const satisfies readonly Reason[];
 
@@ -100,13 +101,14 @@ function Wishing({ invoice }: { invoice: Full }) {
   });
   const oneRate = new Set(document.lines.map(({ taxRate }) => taxRate)).size === 1;
   const alone = status === "issued";
+  const ofLines = wish.how === "lines" ? sumOf(document.lines, bodyOf(wish, document).lines ?? []) : undefined;
   const submit = async (values: Wish) => {
     const body = bodyOf(values, document);
     const much =
       body.whole && left
         ? formatAmount(left.gross, currency)
         : body.gross === undefined
-          ? say("red.confirm.lines", { count: body.lines?.length ?? 0 })
+          ? formatAmount(ofLines ?? "0.00", currency)
           : formatAmount(body.gross, currency);
     const sure = await confirm({
       title: say("red.confirm.title", { much }),
@@ -164,6 +166,11 @@ function Wishing({ invoice }: { invoice: Full }) {
             />
           </Form.Item>
           {wish.how === "lines" ? <LineParts document={document} wish={wish} /> : null}
+          {ofLines === undefined ? null : (
+            <p role="status">
+              {say("red.lines.sum")} <Money amount={ofLines} currency={currency} strong />
+            </p>
+          )}
           {wish.how === "gross" ? (
             <Form.Item
               name="gross"
