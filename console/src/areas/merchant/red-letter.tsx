@@ -142,7 +142,7 @@ function Wishing({ invoice }: { invoice: Full }) {
             <dd>
               <Money amount={invoice.gross} currency={currency} />
             </dd>
-            <dt>{say("invoice.left")}</dt>
+            <dt>{say("red.left")}</dt>
             <dd>
               <Money amount={left?.gross ?? "0.00"} currency={currency} strong />
             </dd>
