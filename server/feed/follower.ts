@@ -23,7 +23,7 @@ import { bloomOf, mayHave } from "../chain/bloom.ts";
 import { type ChainClient, type Header, NodeDown, NodeRefused, type RawLog } from "../chain/client.ts";
 import type { ChainEvent, Contracts } from "../chain/contracts.ts";
 import type { FaultWord } from "../chain/faults.ts";
-import { announce, type Changes, type Json, type Sql, type Tx } from "../db/db.ts";
+import { announce, type Changes, DatabaseError, type Json, type Sql, type Tx } from "../db/db.ts";
 import type { Lease } from "../db/leases.ts";
 import type { Log } from "../kernel/log.ts";
 import { NOTICE_INDEX, type PlacedNotice, placedIn } from "./notices.ts";
@@ -99,6 +99,9 @@ const MAX_EVENTS = 500;
 const FEED_PAGE = 5_000;
 /** A node that contradicts itself is asked again after so long at most. */
 const MAX_PATIENCE_MS = 30_000;
+/** PostgreSQL's code of a deadlock. */
+const DEADLOCK = "40P01";
+const REBUILD_TRIES = 20;
 /** How often a process that stands by looks where the others are. */
 const STANDBY_MS = 1_000;
 // a lot of 1,024 invoices is one log; a block holds fewer logs than 2^16
@@ -369,11 +372,19 @@ export function createFollower(deps: Deps): Follower {
     },
     state: () => current,
     async rebuild() {
-      await sql.begin(async (tx) => {
-        await tx`lock table cursor in exclusive mode`;
-        for (const table of [...feedTables, ...deps.projections.flatMap((p) => [...p.tables, ...(p.derived ?? [])])]) await tx`truncate ${tx(table)}`;
-        await tx`delete from cursor`;
-      });
+      const tables = [...feedTables, ...deps.projections.flatMap((p) => [...p.tables, ...(p.derived ?? [])])];
+      for (let tries = 1; ; tries += 1) {
+        try {
+          return await sql.begin(async (tx) => {
+            await tx`lock table cursor in exclusive mode`;
+            for (const table of tables) await tx`truncate ${tx(table)}`;
+            await tx`delete from cursor`;
+          });
+        } catch (cause) {
+          // others read several of these tables in an order of their own: where both wait for each other, this one begins again
+          if (!(cause instanceof DatabaseError) || cause.code !== DEADLOCK || tries === REBUILD_TRIES) throw cause;
+        }
+      }
     },
     async caughtUp() {
       const goal = (await chain.head()) - deps.finalityDepth;

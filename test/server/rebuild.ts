@@ -123,6 +123,26 @@ describe("the projections, replayed", function () {
     });
   }
 
+  it("in their place, while somebody reads the same tables the other way round: it begins again, and comes to its end", async () => {
+    await gateway.stop("follower");
+    const before = await dump("invoice_states");
+    let rebuilding: Promise<unknown> | undefined;
+    await bench.sql.begin(async (tx) => {
+      // of the two that wait for each other the rebuild looks first, and is the one that gives way
+      await tx`set local deadlock_timeout = '20s'`;
+      await tx`select 1 from segments limit 1`;
+      rebuilding = rebuildProjections(deps());
+      await until("the rebuild waits for what is read here", async () => {
+        const [row] = await bench.sql`select 1 from pg_locks where not granted and relation = 'segments'::regclass`;
+        return row !== undefined;
+      });
+      await tx`select 1 from feed limit 1`;
+    });
+    await rebuilding;
+    expect(await dump("invoice_states")).to.deep.equal(before);
+    gateway.start("follower");
+  });
+
   it("in their place they are the same rows, and what was wrong is said and gone", async () => {
     await gateway.stop("follower");
     const tables = ["lots", "invoice_states", "claim_states", "taxpayers", "quotas", "segments", "feed", "operations"];
