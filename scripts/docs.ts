@@ -1,11 +1,11 @@
 /**
- * `node scripts/docs.ts`: writes the tables in docs/ that follow from the code, between their markers. With `--check` it writes
+ * `node scripts/docs.ts`: writes what in docs/ follows from the code: tables between their markers, and the bundle's JSON Schema. With `--check` it writes
  * nothing and exits with 1 when one is stale.
  *
  * Calls come from the features' own routes (server/features/*\/routes.ts), refusals from the catalogue, settings from their
  * schema. Owns nothing else in these documents; a marker that is missing is an error, so that no table is lost silently.
  */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { routeTable } from "../server/http/route-table.ts";
@@ -14,6 +14,7 @@ import { settings } from "../server/kernel/config.ts";
 import { metricTable } from "../server/kernel/metrics.ts";
 import { catalogue } from "../server/kernel/problems.ts";
 import { findingTable } from "../server/operator/doctor.ts";
+import { bundleFormat, bundleSchema } from "../server/proofs/bundle.ts";
 
 const root = new URL("../", import.meta.url);
 
@@ -112,12 +113,21 @@ export async function documents(): Promise<Map<string, string>> {
     if (from < 0 || to < from) throw new Error(`${file} lacks the markers of "${name}"`);
     files.set(file, `${now.slice(0, from + begin.length)}\n\n${text}\n\n${now.slice(to)}`);
   }
+  files.set("docs/bundle.schema.json", bundleJsonSchema());
   return files;
+}
+
+/** For whoever checks bundles elsewhere: JSON Schema 2020-12. */
+function bundleJsonSchema(): string {
+  const schema = z.toJSONSchema(bundleSchema, { io: "input", unrepresentable: "any" });
+  return `${JSON.stringify({ ...schema, title: `OnePiao bundle, ${bundleFormat}` }, undefined, 2)}\n`;
 }
 
 /** The documents whose tables are not what the code says. */
 export async function staleDocuments(): Promise<string[]> {
-  return [...(await documents())].filter(([file, text]) => readFileSync(new URL(file, root), "utf8") !== text).map(([file]) => file);
+  return [...(await documents())]
+    .filter(([file, text]) => !existsSync(new URL(file, root)) || readFileSync(new URL(file, root), "utf8") !== text)
+    .map(([file]) => file);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
