@@ -19,6 +19,8 @@ const mechanisms = ["acts", "chain", "feed", "keys", "leases", "sealing", "txs",
 /** Those that want a network whose clock nobody has moved: other tests pass a month on the chain. */
 const byTheClock = ["audit", "api-imports", "api-stats"].map((name) => `test/server/${name}.ts`);
 
+const rest = files("server").filter((path) => !mechanisms.includes(path) && !byTheClock.includes(path));
+
 const chains: Step[][] = [
   [
     { name: "types", command: "tsc", args: ["-p", "."] },
@@ -26,13 +28,17 @@ const chains: Step[][] = [
     { name: "contracts, in TypeScript", command: "hardhat", args: ["test", "mocha", "--no-compile", ...files("contracts")] },
     mocha("gateway, mechanisms", mechanisms),
     mocha("gateways of several organisations", byTheClock),
+    mocha(
+      "gateway, its operation",
+      rest.filter((path) => !path.includes("/api-")),
+    ),
   ],
   [
     mocha("formats", files("formats")),
     mocha("http", files("http")),
     mocha(
-      "gateway",
-      files("server").filter((path) => !mechanisms.includes(path) && !byTheClock.includes(path)),
+      "gateway, its API",
+      rest.filter((path) => path.includes("/api-")),
     ),
     { name: "gateways under fire", command: "node", args: ["scripts/chaos.ts", "--seed", "1", "--seconds", "20"] },
   ],
