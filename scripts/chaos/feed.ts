@@ -1,5 +1,7 @@
-/** What the feed must say, derived from the chain's logs alone, and whether what was seen is that: all of it, once, in order. */
+/** What the feed must say, derived from the chain's logs and the stored notices alone, and whether what was seen is that: all of it, once, in order. */
 import type { ChainEvent } from "../../server/chain/contracts.ts";
+import type { Tx } from "../../server/db/db.ts";
+import { NOTICE_INDEX } from "../../server/feed/notices.ts";
 import type { OnChain } from "./ledger.ts";
 
 export type Seen = { position: bigint; type: string; number: string | undefined };
@@ -32,6 +34,17 @@ export function feedOf(chain: Pick<OnChain, "events">): Seen[] {
     const id = event.args["id"];
     return type === undefined ? [] : [{ position, type, number: id === undefined ? undefined : String(id) }];
   });
+}
+
+/** What the feed must say besides: notices, each once, in the order in which they were stored, behind the events of the block they were given. */
+export async function noticesOf(sql: Tx): Promise<Seen[]> {
+  const rows = await sql<{ block: bigint; place: bigint; type: string; number: string | null }[]>`
+    select block, row_number() over (partition by block order by id) - 1 as place, type, number from notices where block is not null order by block, id`;
+  return rows.map(({ block, place, type, number }) => ({
+    position: (((block << 16n) + BigInt(NOTICE_INDEX)) << 11n) + place,
+    type,
+    number: number ?? undefined,
+  }));
 }
 
 /** What a taxpayer must at least be shown: what it has sealed as an issuer, what was asked of it and what it did as an employer. */
