@@ -7,7 +7,8 @@ import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { keccak } from "../../server/chain/tree.ts";
 import { canonicalJson } from "../../server/formats/document.ts";
 import { type PublicKey, wrapTo, wrapUnder } from "../../server/keys/encryption.ts";
-import { contentHash, disclose, partNames } from "../../server/proofs/parts.ts";
+import { contentHash, disclose } from "../../server/proofs/disclosing.ts";
+import { partNames } from "../../server/proofs/parts.ts";
 import { goodSamples } from "../../server/sandbox/samples.ts";
 
 const ROUNDS = 5;

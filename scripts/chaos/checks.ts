@@ -8,7 +8,7 @@ import { leafHash } from "../../server/chain/tree.ts";
 import type { Sql } from "../../server/db/db.ts";
 import { readInvoice } from "../../server/formats/read.ts";
 import { formatMoney } from "../../server/kernel/money.ts";
-import { contentHash } from "../../server/proofs/parts.ts";
+import { contentHash } from "../../server/proofs/disclosing.ts";
 import type { Client } from "./client.ts";
 import type { Journal } from "./journal.ts";
 import type { OnChain } from "./ledger.ts";

@@ -7,19 +7,9 @@
  * Signed acts and lots are packed into as few transactions as the block gas limit allows, written with their sends in one SQL
  * transaction.
  */
-import {
-  type ActArgument,
-  type ActKind,
-  actKinds,
-  actMessage,
-  type Contracts,
-  type Evidence,
-  isExternal,
-  type LotArgument,
-  ZERO_ACCOUNT,
-} from "../chain/contracts.ts";
+import { type ActArgument, type ActKind, actKinds, actMessage, type Contracts, isExternal, type LotArgument, ZERO_ACCOUNT } from "../chain/contracts.ts";
 import { type CompactSignature, digest, type Message, noSignature } from "../chain/messages.ts";
-import { type Leaf, leafHash } from "../chain/tree.ts";
+import { type Evidence, type Leaf, leafHash } from "../chain/tree.ts";
 import { announce, type Changes, type Sql, type Tx } from "../db/db.ts";
 import type { Lease } from "../db/leases.ts";
 import type { Log } from "../kernel/log.ts";

@@ -2,14 +2,14 @@
  * The contracts as the gateway speaks to them: calldata out, events and errors in. Values are plain: numbers up to 2^53 as
  * number, larger ones as decimal strings or bigint, addresses with checksums.
  */
-import { getAddress, Interface, type Result } from "ethers";
+import { Interface, type Result } from "ethers";
 import { AccessManager__factory } from "../../types/ethers-contracts/factories/@openzeppelin/contracts/access/manager/AccessManager__factory.ts";
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
 import { TaxpayerRegistry__factory } from "../../types/ethers-contracts/factories/contracts/TaxpayerRegistry__factory.ts";
 import type { RawLog } from "./client.ts";
 import type { Deployment } from "./deploy.ts";
 import { type CompactSignature, type Domain, digest, type Message } from "./messages.ts";
-import { keccak, type Leaf } from "./tree.ts";
+import type { Evidence } from "./tree.ts";
 
 /** In the order of the contract's Kind. */
 export const actKinds = ["Transfer", "Claim", "Withdraw", "Reimburse", "Reject", "Reverse", "Adjust", "Enter", "Admit"] as const;
@@ -29,11 +29,6 @@ export const isExternal = (id: string): boolean => BigInt(id) >= EXTERNAL;
 export const capabilityBits = { issuer: 1, employer: 2 } as const;
 
 export type LotArgument = { issuer: number; segment: string; first: string; leaves: string[]; seal: CompactSignature };
-export type LotHeader = { first: string; count: number; issuer: number; time: number; root: string };
-/** What one slot per lot is the hash of: five words. */
-export const headerHash = ({ first, count, issuer, time, root }: LotHeader): string =>
-  keccak(Buffer.from([first, count, issuer, time, root].map((word) => BigInt(word).toString(16).padStart(64, "0")).join(""), "hex"));
-export type Evidence = { lot: LotHeader; leaf: Leaf; proof: string[] };
 export type ActArgument = {
   kind: number;
   to: string;
@@ -55,8 +50,6 @@ export type ChainEvent = {
   tx: string;
 };
 
-/** An account as it is written everywhere: with its checksum. Requirement: 0x and 40 hex digits. */
-export const checksummed = (account: string): string => getAddress(account.toLowerCase());
 export const ZERO_ACCOUNT = `0x${"00".repeat(20)}`;
 export const ZERO_REF = `0x${"00".repeat(32)}`;
 

@@ -3,8 +3,13 @@
  *
  * Owns: domain, types, digests, whose key has signed. Does not sign (keys/) and does not send (txs/).
  */
-import { recoverAddress, Signature, TypedDataEncoder } from "ethers";
+
+import { getAddress, recoverAddress, Signature, TypedDataEncoder } from "ethers";
+import { fromHex } from "#bytes";
 import { keccak } from "./tree.ts";
+
+/** An account as it is written everywhere: with its checksum. Requirement: 0x and 40 hex digits. */
+export const checksummed = (account: string): string => getAddress(account.toLowerCase());
 
 /** `name` is the network's own name, so two networks with one chain id share no signatures. */
 export type Domain = { name: string; version: "1"; chainId: number; verifyingContract: string };
@@ -78,7 +83,7 @@ function domainHash(domain: Domain): string {
 /** What is signed: keccak256(0x1901 ‖ domain ‖ struct). */
 export function digest(domain: Domain, message: Message): string {
   const struct = encoder(message.type).hash(message.value);
-  return keccak(Buffer.from(`1901${domainHash(domain).slice(2)}${struct.slice(2)}`, "hex"));
+  return keccak(fromHex(`0x1901${domainHash(domain).slice(2)}${struct.slice(2)}`));
 }
 
 /** The message as `eth_signTypedData_v4` takes it, for a party that signs for itself. */

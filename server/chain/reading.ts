@@ -4,7 +4,8 @@
  * Owns: the questions, and their answers as plain values. Believes the node: which node to ask is the caller's choice.
  */
 import type { ChainClient } from "./client.ts";
-import { type ChainEvent, type Contracts, checksummed, ZERO_ACCOUNT } from "./contracts.ts";
+import { type ChainEvent, type Contracts, ZERO_ACCOUNT } from "./contracts.ts";
+import { checksummed } from "./messages.ts";
 
 /** `key`: the one that signs now. `identity`: commitment to tax id and name. */
 export type Enrolled = { index: number; account: string; key: string; standing: "active" | "suspended"; identity: string };

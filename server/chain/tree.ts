@@ -1,41 +1,32 @@
 /**
  * The Merkle tree over one lot, as contracts/libraries/LotTree.sol computes it: RFC 9162 §2.1 over keccak256, leaf prefix
  * 0x00, node prefix 0x01. Hashes are 32-byte Uint8Arrays inside this file and 0x-hex outside.
- *
- * hash-wasm, because one reused instance is 4 to 15 times as fast as the hash of ethers, and a lot is nothing but hashing.
  */
-import { createKeccak, type IHasher } from "hash-wasm";
-
-const hasher: IHasher = await createKeccak(256);
+import { fromHex, hashBytes, toHex } from "#bytes";
 
 /** keccak256 as 0x-hex. */
-export function keccak(bytes: Uint8Array): string {
-  return hex(hashBytes(bytes));
-}
-
-/** keccak256 as 32 bytes. */
-export function hashBytes(bytes: Uint8Array): Uint8Array {
-  hasher.init();
-  hasher.update(bytes);
-  return hasher.digest("binary");
-}
-
-const hex = (bytes: Uint8Array): string => `0x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex")}`;
-const bytes = (text: string): Uint8Array => Buffer.from(text.slice(2), "hex");
+export const keccak = (bytes: Uint8Array): string => toHex(hashBytes(bytes));
 
 /** What a leaf commits to. `holder` zero: a red letter; `buyer` 0: untitled. */
 export type Leaf = { content: string; holder: string; buyer: number };
 
 /** keccak256(0x00 ‖ content 32 ‖ holder 20 ‖ buyer 4). */
 export function leafHash(leaf: Leaf): string {
-  const packed = Buffer.alloc(57);
-  packed.write(leaf.content.slice(2), 1, "hex");
-  packed.write(leaf.holder.slice(2), 33, "hex");
-  packed.writeUInt32BE(leaf.buyer, 53);
-  return hex(hashBytes(packed));
+  const packed = new Uint8Array(57);
+  packed.set(fromHex(leaf.content), 1);
+  packed.set(fromHex(leaf.holder), 33);
+  new DataView(packed.buffer).setUint32(53, leaf.buyer);
+  return keccak(packed);
 }
 
-const nodeInput = Buffer.alloc(65, 1);
+export type LotHeader = { first: string; count: number; issuer: number; time: number; root: string };
+/** What one slot per lot is the hash of: five words. */
+export const headerHash = ({ first, count, issuer, time, root }: LotHeader): string =>
+  keccak(fromHex(`0x${[first, count, issuer, time, root].map((word) => BigInt(word).toString(16).padStart(64, "0")).join("")}`));
+/** That an untouched invoice is sealed, as the ledger takes it. */
+export type Evidence = { lot: LotHeader; leaf: Leaf; proof: string[] };
+
+const nodeInput = new Uint8Array(65).fill(1);
 function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
   nodeInput.set(left, 1);
   nodeInput.set(right, 33);
@@ -51,7 +42,7 @@ export type LotTree = {
 /** Builds the tree over at least one leaf hash. Keeps every level, so any number of proofs costs no further hashing. */
 export function lotTree(leaves: readonly string[]): LotTree {
   if (leaves.length === 0) throw new RangeError("a lot has at least one leaf");
-  const levels: Uint8Array[][] = [leaves.map(bytes)];
+  const levels: Uint8Array[][] = [leaves.map(fromHex)];
   for (let level = levels[0] as Uint8Array[]; level.length > 1; ) {
     const next: Uint8Array[] = [];
     for (let i = 0; i + 1 < level.length; i += 2) next.push(nodeHash(level[i] as Uint8Array, level[i + 1] as Uint8Array));
@@ -61,14 +52,14 @@ export function lotTree(leaves: readonly string[]): LotTree {
     level = next;
   }
   return {
-    root: hex((levels[levels.length - 1] as Uint8Array[])[0] as Uint8Array),
+    root: toHex((levels[levels.length - 1] as Uint8Array[])[0] as Uint8Array),
     proof(position) {
       if (!Number.isInteger(position) || position < 0 || position >= leaves.length) throw new RangeError(`no leaf at ${position}`);
       const path: string[] = [];
       let at = position;
       for (const level of levels.slice(0, -1)) {
         const sibling = level[at ^ 1];
-        if (sibling) path.push(hex(sibling));
+        if (sibling) path.push(toHex(sibling));
         at >>= 1;
       }
       return path;
@@ -78,17 +69,17 @@ export function lotTree(leaves: readonly string[]): LotTree {
 
 /** Root that a path leads to, or undefined when it is no path for this position and size (RFC 9162 §2.1.3.2). */
 export function rootFrom(path: readonly string[], position: number, size: number, leaf: string): string | undefined {
-  let [index, last, result] = [position, size - 1, bytes(leaf)];
+  let [index, last, result] = [position, size - 1, fromHex(leaf)];
   if (index > last) return undefined;
   for (const step of path) {
     if (last === 0) return undefined;
     if (index % 2 === 1 || index === last) {
-      result = nodeHash(bytes(step), result);
+      result = nodeHash(fromHex(step), result);
       while (index % 2 === 0) [index, last] = [index >> 1, last >> 1];
     } else {
-      result = nodeHash(result, bytes(step));
+      result = nodeHash(result, fromHex(step));
     }
     [index, last] = [index >> 1, last >> 1];
   }
-  return last === 0 ? hex(result) : undefined;
+  return last === 0 ? toHex(result) : undefined;
 }

@@ -7,8 +7,7 @@
  */
 import { hexlify, randomBytes, Transaction } from "ethers";
 import { pointFromScalar, signRecoverable } from "tiny-secp256k1";
-import { checksummed } from "../chain/contracts.ts";
-import { type CompactSignature, compactSignature } from "../chain/messages.ts";
+import { type CompactSignature, checksummed, compactSignature } from "../chain/messages.ts";
 import { keccak } from "../chain/tree.ts";
 import type { Sql, Tx } from "../db/db.ts";
 import type { Vault } from "./vault.ts";

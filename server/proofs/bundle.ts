@@ -7,10 +7,11 @@
  *
  * Invariant: `checkBundle` throws nothing, whatever it is given; the sizes it works on are bounded by the schema.
  */
+
 import { z } from "zod";
-import { checksummed, type Evidence, type LotHeader } from "../chain/contracts.ts";
-import { type Domain, digest, recoverSigner } from "../chain/messages.ts";
-import { keccak, leafHash, rootFrom } from "../chain/tree.ts";
+import { toUtf8 } from "#bytes";
+import { checksummed, type Domain, digest, recoverSigner } from "../chain/messages.ts";
+import { type Evidence, keccak, type LotHeader, leafHash, rootFrom } from "../chain/tree.ts";
 import { type InvoiceDocument, invoiceDocument } from "../formats/document.ts";
 import { contentShown, documentOfParts, type Parts, partNames } from "./parts.ts";
 
@@ -87,7 +88,7 @@ export type Checked = {
 
 /** The registry's commitment to who a taxpayer is: keccak256 of the JSON array [salt, tax id, name]. */
 export const identityCommitment = ({ salt, taxId, name }: Pick<Identity, "salt" | "taxId" | "name">): string =>
-  keccak(Buffer.from(JSON.stringify([salt, taxId, name])));
+  keccak(toUtf8(JSON.stringify([salt, taxId, name])));
 
 export const ledgerDomain = ({ network }: Pick<Bundle, "network">): Domain => ({
   name: network.name,

@@ -4,14 +4,14 @@
  *   digest of part i = keccak256(0x03 ‖ i ‖ salt of i, 16 bytes ‖ canonical JSON of its value; nothing when it is absent)
  *   content          = keccak256(0x02 ‖ digest 0 ‖ … ‖ digest 14)          what the leaf commits to
  *
- * All fifteen digests are always there, so nobody learns from their number which parts a document has. The salts are one run of
- * SHAKE256 over the invoice's 32 random bytes: what is stored is 32 bytes, and a salt that was shown says nothing of the others.
- * Prefixes keep these hashes apart from those of leaves (0x00) and nodes (0x01). Why not SD-JWT (RFC 9901): docs/adr/0011.
+ * All fifteen digests are always there, so nobody learns from their number which parts a document has. Prefixes keep these hashes
+ * apart from those of leaves (0x00) and nodes (0x01). Salts, and showing a document: disclosing.ts. A browser runs this file too.
+ * Why not SD-JWT (RFC 9901): docs/adr/0011.
  *
  * Invariant: a document's parts give the document again, to the last character of its canonical JSON.
  */
-import { createHash } from "node:crypto";
-import { hashBytes, keccak } from "../chain/tree.ts";
+import { fromHex, hashBytes, toHex, toUtf8 } from "#bytes";
+import { keccak } from "../chain/tree.ts";
 import { canonicalJson, type InvoiceDocument } from "../formats/document.ts";
 
 /** In the order of their digests; a name is never given another place. */
@@ -40,7 +40,7 @@ export type ShownPart = { salt: string; value?: unknown };
 /** What is shown of a document: all digests, and the parts that are disclosed. */
 export type Disclosure = { digests: string[]; parts: { [name in PartName]?: ShownPart } };
 
-const SALT_BYTES = 16;
+export const SALT_BYTES = 16;
 
 /** Undefined rather than an object without members. */
 const some = (members: Record<string, unknown>): unknown => (Object.values(members).some((member) => member !== undefined) ? members : undefined);
@@ -93,64 +93,27 @@ export function documentOfParts(parts: Parts): unknown {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
 }
 
-const hex = (bytes: Uint8Array): string => `0x${Buffer.from(bytes).toString("hex")}`;
-const bytes = (text: string): Buffer => Buffer.from(text.slice(2), "hex");
-
-const ALL_SALTS = SALT_BYTES * partNames.length;
-/** Of an imported document the salts themselves are known, and not what they follow from. */
-const saltsOf = (seed: Uint8Array): Uint8Array =>
-  seed.length === ALL_SALTS ? seed : createHash("shake256", { outputLength: ALL_SALTS }).update(seed).digest();
-
-/** The salts of a whole disclosure, in place of the bytes that they follow from. Throws when a part is not shown. */
-export const saltsShown = ({ parts }: Disclosure): Buffer =>
-  Buffer.concat(
-    partNames.map((name) => {
-      const part = parts[name];
-      if (part === undefined) throw new RangeError(`${name} is not shown`);
-      return bytes(part.salt);
-    }),
-  );
-
-function digestOf(index: number, salt: Uint8Array, value: unknown): Uint8Array {
-  const text = value === undefined ? "" : canonicalJson(value);
-  const input = Buffer.allocUnsafe(2 + SALT_BYTES + Buffer.byteLength(text));
+/** The digest of the part at this place of `partNames`. */
+export function digestOf(index: number, salt: Uint8Array, value: unknown): Uint8Array {
+  const text = toUtf8(value === undefined ? "" : canonicalJson(value));
+  const input = new Uint8Array(2 + SALT_BYTES + text.length);
   input[0] = 3;
   input[1] = index;
   input.set(salt, 2);
-  input.write(text, 2 + SALT_BYTES);
+  input.set(text, 2 + SALT_BYTES);
   return hashBytes(input);
 }
 
-function digestsOf(seed: Uint8Array, parts: Parts): Uint8Array[] {
-  const salts = saltsOf(seed);
-  return partNames.map((name, i) => digestOf(i, salts.subarray(i * SALT_BYTES, (i + 1) * SALT_BYTES), parts[name]));
-}
-
-function contentOf(digests: readonly Uint8Array[]): string {
-  const input = Buffer.allocUnsafe(1 + 32 * digests.length);
+/** The content hash that all fifteen digests give. */
+export function contentOf(digests: readonly Uint8Array[]): string {
+  const input = new Uint8Array(1 + 32 * digests.length);
   input[0] = 2;
   for (const [i, digest] of digests.entries()) input.set(digest, 1 + 32 * i);
   return keccak(input);
 }
 
-/** The content hash that a leaf commits to. `seed`: the invoice's 32 random bytes, or its salts. */
-export const contentHash = (seed: Uint8Array, document: InvoiceDocument): string => contentOf(digestsOf(seed, partsOf(document)));
-
-/** Shows these parts of a document, or all of them. */
-export function disclose(seed: Uint8Array, document: InvoiceDocument, names: readonly PartName[] = partNames): Disclosure {
-  const parts = partsOf(document);
-  const salts = saltsOf(seed);
-  const shown: Disclosure["parts"] = {};
-  for (const [i, name] of partNames.entries()) {
-    if (!names.includes(name)) continue;
-    const value = parts[name];
-    shown[name] = { salt: hex(salts.subarray(i * SALT_BYTES, (i + 1) * SALT_BYTES)), ...(value === undefined ? {} : { value }) };
-  }
-  return { digests: digestsOf(seed, parts).map(hex), parts: shown };
-}
-
 /** What the digest of a part would be that is shown so. Requirement: a salt of 16 bytes in 0x-hex. */
-export const digestShown = (name: PartName, { salt, value }: ShownPart): string => hex(digestOf(partNames.indexOf(name), bytes(salt), value));
+export const digestShown = (name: PartName, { salt, value }: ShownPart): string => toHex(digestOf(partNames.indexOf(name), fromHex(salt), value));
 
 /**
  * The content hash that a disclosure leads to, and the names of shown parts that are not what their digest is of: none when all is
@@ -161,5 +124,5 @@ export function contentShown({ digests, parts }: Disclosure): { content: string;
     const part = parts[name];
     return part !== undefined && digestShown(name, part) !== digests[i]?.toLowerCase();
   });
-  return { content: contentOf(digests.map(bytes)), wrong };
+  return { content: contentOf(digests.map(fromHex)), wrong };
 }

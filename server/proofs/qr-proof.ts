@@ -8,8 +8,8 @@
  *
  * Invariants: `decodeProof(encodeProof(b))` is `b`; `decodeProof` throws nothing. Does not own: the check (bundle.ts).
  */
-import { checksummed } from "../chain/contracts.ts";
-import { digest, recoverSigner } from "../chain/messages.ts";
+import { fromHex, toHex, toUtf8 } from "#bytes";
+import { checksummed, digest, recoverSigner } from "../chain/messages.ts";
 import { leafHash, rootFrom } from "../chain/tree.ts";
 import { canonicalJson } from "../formats/document.ts";
 import { type Bundle, bundleFormat, bundleSchema, ledgerDomain } from "./bundle.ts";
@@ -34,7 +34,7 @@ function toText(bytes: Uint8Array): string {
   return text;
 }
 
-function toBytes(text: string): Buffer | undefined {
+function toBytes(text: string): Uint8Array | undefined {
   if (text.length % 3 === 1) return undefined;
   const bytes: number[] = [];
   for (let at = 0; at < text.length; at += 3) {
@@ -46,37 +46,36 @@ function toBytes(text: string): Buffer | undefined {
     if (c === undefined) bytes.push(value);
     else bytes.push(value >> 8, value & 0xff);
   }
-  return Buffer.from(bytes);
+  return Uint8Array.from(bytes);
 }
 
 function createWriter() {
-  const chunks: Buffer[] = [];
+  const written: number[] = [];
   const writer = {
-    hex: (text: string) => void chunks.push(Buffer.from(text.slice(2), "hex")),
+    hex: (text: string) => void written.push(...fromHex(text)),
     /** Seven bits a byte, the low ones first. */
     number(value: bigint | number): void {
       let rest = BigInt(value);
-      const bytes: number[] = [];
       do {
-        bytes.push(Number(rest & 0x7fn) | (rest > 0x7fn ? 0x80 : 0));
+        written.push(Number(rest & 0x7fn) | (rest > 0x7fn ? 0x80 : 0));
         rest >>= 7n;
       } while (rest > 0n);
-      chunks.push(Buffer.from(bytes));
     },
     text(text: string): void {
-      const bytes = Buffer.from(text);
+      const bytes = toUtf8(text);
       writer.number(bytes.length);
-      chunks.push(bytes);
+      written.push(...bytes);
     },
-    bytes: () => Buffer.concat(chunks),
+    bytes: () => Uint8Array.from(written),
   };
   return writer;
 }
 
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 /** Reads what a writer has written. Throws RangeError at the end, and at a number that is none. */
-function createReader(bytes: Buffer) {
+function createReader(bytes: Uint8Array) {
   let at = 0;
-  const take = (length: number): Buffer => {
+  const take = (length: number): Uint8Array => {
     if (length > bytes.length - at) throw new RangeError("it ends before it should");
     at += length;
     return bytes.subarray(at - length, at);
@@ -93,8 +92,8 @@ function createReader(bytes: Buffer) {
   const reader = {
     big,
     number: () => Number(big()),
-    hex: (length: number) => `0x${take(length).toString("hex")}`,
-    text: () => take(reader.number()).toString("utf8"),
+    hex: (length: number) => toHex(take(length)),
+    text: () => utf8.decode(take(reader.number())),
     ended: () => at === bytes.length,
   };
   return reader;
@@ -150,7 +149,7 @@ export function encodeProof(bundle: Bundle): string {
   return toText(out.bytes());
 }
 
-function read(bytes: Buffer): unknown {
+function read(bytes: Uint8Array): unknown {
   const from = createReader(bytes);
   if (from.number() !== VERSION) return undefined;
   const network = { name: from.text(), chainId: from.number(), registry: checksummed(from.hex(20)), ledger: checksummed(from.hex(20)) };

@@ -5,8 +5,8 @@
  * calls has asked the registry and the ledger, or has a copy of what they say, and gives it as `Facts`. What is not given is
  * "not-checked", never "ok". The gateway (features/verification) and the command line judge by this one file.
  */
-import { checksummed, headerHash } from "../chain/contracts.ts";
-import type { RecordNow } from "../chain/reading.ts";
+import { checksummed } from "../chain/messages.ts";
+import { headerHash } from "../chain/tree.ts";
 import { type Bundle, type Checked, identityCommitment, steps as ownSteps } from "./bundle.ts";
 import { partNames } from "./parts.ts";
 
@@ -21,7 +21,9 @@ export type Facts = {
   /** What the registry says of issuer and named parties; of those who are not in it there is none. */
   registered?: readonly Registered[] | undefined;
   /** What the ledger says. `adjusted`: partial red letters so far; undefined: not known. */
-  ledger?: { block: number; time: number; lotHash: string; record: RecordNow; adjusted: number | undefined } | undefined;
+  ledger?:
+    | { block: number; time: number; lotHash: string; record: { state: InvoiceState | "none"; version: number }; adjusted: number | undefined }
+    | undefined;
   /** What is printed beside it, where it was read together with that. */
   printed?: { number: string; date: string; total: string } | undefined;
 };

@@ -20,12 +20,12 @@
  */
 import { setImmediate } from "node:timers/promises";
 import type { ChainClient } from "../chain/client.ts";
-import { type ChainEvent, type Contracts, headerHash, isExternal, type LotHeader } from "../chain/contracts.ts";
-import { leafHash, lotTree } from "../chain/tree.ts";
+import { type ChainEvent, type Contracts, isExternal } from "../chain/contracts.ts";
+import { headerHash, type LotHeader, leafHash, lotTree } from "../chain/tree.ts";
 import type { Sql, Tx } from "../db/db.ts";
 import type { Documents } from "../features/documents/documents.ts";
 import type { Log } from "../kernel/log.ts";
-import { contentHash } from "../proofs/parts.ts";
+import { contentHash } from "../proofs/disclosing.ts";
 import type { Job } from "./upkeep.ts";
 
 export const findingKinds = {

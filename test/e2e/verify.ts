@@ -1,5 +1,10 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect } from "chai";
+import type { Page } from "playwright-core";
+import { root } from "../../scripts/run.ts";
 import { qrText } from "../../server/formats/qr.ts";
+import { encodeProof } from "../../server/proofs/qr-proof.ts";
 import { fitsItsWidth, isAccessible, issueTo, newPerson, open, shot, stage } from "./fixture.ts";
 
 describe("anybody", () => {
@@ -13,6 +18,15 @@ describe("anybody", () => {
     const response = await fetch(`${(await stage()).sandbox.url}${path}`, { headers: { accept, authorization: `Bearer ${holder.token}` } });
     expect(response.status, path).to.equal(200);
     return Buffer.from(await response.arrayBuffer());
+  };
+
+  /** Waits until the page has the chunk of this source, and could do without a network. */
+  const fetched = async (page: Page, source: string) => {
+    const chunks = JSON.parse(readFileSync(join(root, "dist", "console", "manifest.json"), "utf8")) as Record<string, { file: string }>;
+    const file = Object.entries(chunks).find(([key]) => key.includes(source))?.[1].file;
+    if (file === undefined) throw new Error(`no chunk of ${source}`);
+    const names = () => page.evaluate(() => performance.getEntriesByType("resource").map(({ name }) => name));
+    while (!(await names()).some((name) => name.endsWith(file))) await page.waitForTimeout(50);
   };
 
   it("verifies an invoice by what is printed, and sees when it does not match (phone, zh)", async () => {
@@ -102,6 +116,87 @@ describe("anybody", () => {
     await page.waitForURL("**/sign-in");
     await page.getByRole("button", { name: /^王芳/ }).click();
     await page.getByRole("heading", { name: "找到一张可取的发票" }).waitFor();
+  });
+
+  it("reads a signed code's picture without a network, and knows its key after a check with one (phone, zh)", async () => {
+    const picture = { name: "signed.png", mimeType: "image/png", buffer: await file(`/v1/invoices/${number}/qr?signed=1`, "image/png") };
+    const page = await open("/", { width: 360, height: 740 });
+    const read = () => page.getByRole("tab", { name: "扫二维码" }).click();
+    await read();
+    await fetched(page, "device.ts");
+    await fetched(page, "@zxing/browser");
+    await page.context().setOffline(true);
+    const asked: string[] = [];
+    page.on("request", (request) => void (request.url().includes("/v1/") && asked.push(request.url())));
+    await page.locator('input[type="file"]').setInputFiles(picture);
+    await page.getByRole("heading", { name: "不知由谁签章" }).waitFor();
+    const device = page.getByRole("status").filter({ hasText: "已在本机验算" });
+    await device.getByText("本机没有见过这个密钥").waitFor();
+    await device.getByText("没有问到网关").waitFor();
+    await page.getByText("¥200.00").waitFor();
+    await page.getByRole("button", { name: "证明过程" }).click();
+    await page.getByText("票面印刷的内容: 成立").waitFor();
+    await page.getByText("签章密钥属于开票方: 未检查").waitFor();
+    await fitsItsWidth(page);
+    await isAccessible(page);
+    await shot(page, "verify-device-phone");
+    expect(asked).to.deep.equal([]);
+    await page.context().setOffline(false);
+    await page.getByRole("button", { name: "再查一张" }).click();
+    await read();
+    await page.locator('input[type="file"]').setInputFiles(picture);
+    await page.getByRole("heading", { name: "发票有效" }).waitFor();
+    await device.waitFor();
+    // now the gateway's word counts
+    expect(await device.getByText("本机没有见过这个密钥").count()).to.equal(0);
+    await isAccessible(page);
+    await page.getByRole("button", { name: "再查一张" }).click();
+    await page.context().setOffline(true);
+    await read();
+    await page.locator('input[type="file"]').setInputFiles(picture);
+    await page.getByRole("heading", { name: "由开票方签章，状态未知" }).waitFor();
+    await device.getByText("早先的联网查验").waitFor();
+    await isAccessible(page);
+  });
+
+  it("opens a signed code's link without a network, and sees on the device that it was altered (en)", async () => {
+    const bundle = JSON.parse((await file(`/v1/invoices/${number}/bundle?disclose=kind,date,currency,seller,total`, "application/json")).toString());
+    const hashOf = (gross: string, proof: string) => {
+      const link = qrText("https://gateway", { number, kind: "ordinary", gross, date: "2026-11-03", proof });
+      return new URL(link).hash;
+    };
+    // the browser asks for the page's icon at every address
+    const page = await open("/", { language: "en-US", expected: /net::ERR_(FAILED|INTERNET_DISCONNECTED)/ });
+    await fetched(page, "device.ts");
+    const opened = async (hash: string, heading: string) => {
+      await page.goto(`/verify${hash}`);
+      await page.getByRole("heading", { name: heading }).waitFor();
+    };
+    const good = encodeProof(bundle);
+    await opened(hashOf("200.00", good), "Valid");
+    await page.context().setOffline(true);
+    await opened(hashOf("200.00", good), "Sealed, state unknown");
+    await page.getByText("known from an earlier check online").waitFor();
+    await page.getByText("The gateway was not reached").waitFor();
+    await isAccessible(page);
+    await shot(page, "verify-device");
+    // other print beside the same proof
+    await opened(hashOf("2000.00", good), "It does not match");
+    await page.getByText("It does not hold on this device").waitFor();
+    await isAccessible(page);
+    // no proof at all, and one that another key would have to have sealed
+    await opened(hashOf("200.00", good.slice(3)), "Altered");
+    bundle.parts.total.value = "2000.00";
+    await opened(hashOf("2000.00", encodeProof(bundle)), "Sealed by nobody known");
+    await page.getByText("this device knows that taxpayer by another key").waitFor();
+    await isAccessible(page);
+    // a network, and no gateway behind it
+    await page.context().setOffline(false);
+    await page.route("**/v1/verify", (route) => route.abort());
+    await opened(hashOf("200.00", good), "Sealed, state unknown");
+    await page.getByText("The gateway was not reached").waitFor();
+    await page.unroute("**/v1/verify");
+    await opened(hashOf("2000.00", encodeProof(bundle)), "Not the issuer's seal");
   });
 
   it("verifies by a link with number, date and total (en)", async () => {

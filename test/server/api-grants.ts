@@ -3,7 +3,7 @@ import { expect } from "chai";
 import { exportJWK, generateKeyPair, type JWK } from "jose";
 import { documentId, openLot, openSealed, type SealedLot } from "../../server/features/documents/documents.ts";
 import { unwrapWith } from "../../server/keys/encryption.ts";
-import { contentHash } from "../../server/proofs/parts.ts";
+import { contentHash } from "../../server/proofs/disclosing.ts";
 import { call, issued, type Loose, must, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
 import { database, refused } from "./observe.ts";
 

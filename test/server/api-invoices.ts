@@ -2,7 +2,7 @@
 import { expect } from "chai";
 import { createEvidence } from "../../server/acts/evidence.ts";
 import { createContracts } from "../../server/chain/contracts.ts";
-import { contentHash } from "../../server/proofs/parts.ts";
+import { contentHash } from "../../server/proofs/disclosing.ts";
 import { call, callAt, invoiceOf, issued, must, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
 import { chain, database, month, period, quota, quotaOnChain, record, refused, statusOf, traces, until, untilStatus } from "./observe.ts";
 import { moveOut } from "./support/gateway-process.ts";

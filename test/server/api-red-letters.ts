@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { expect } from "chai";
 import { Wallet } from "ethers";
 import { enqueue } from "../../server/acts/operations.ts";
-import { contentHash } from "../../server/proofs/parts.ts";
+import { contentHash } from "../../server/proofs/disclosing.ts";
 import { call, invoiceOf, issued, type Loose, must, person, type Reply, type TestParty, taxpayer } from "./network.ts";
 import { database, quota, record, refused, until, untilStatus } from "./observe.ts";
 import { entryBy } from "./support/bench.ts";

@@ -227,7 +227,7 @@ describe("the bureau's audit", function () {
     const number = await issued(shop, firm);
     await issuedSums(shop, { invoices: 1, gross: "200.00", tax: "11.32" });
     // what a gateway that checks nothing could have sealed: judged on a copy of the network's tables that is thrown away
-    const { contentHash } = await import("../../server/proofs/parts.ts");
+    const { contentHash } = await import("../../server/proofs/disclosing.ts");
     const { leafHash, lotTree } = await import("../../server/chain/tree.ts");
     const documents = createDocuments({ vault, keys: createEncryptionKeys({ vault }), deployment: place.deployment });
     const judged = async (change: (document: Loose) => Loose, reverses: string | null = null): Promise<string[]> => {

@@ -2,8 +2,11 @@
 import { createHash, randomBytes } from "node:crypto";
 import { expect } from "chai";
 import { keccak256 } from "ethers";
+import * as inBrowser from "../../server/chain/bytes.browser.ts";
+import * as inNode from "../../server/chain/bytes.ts";
 import { canonicalJson } from "../../server/formats/document.ts";
-import { contentHash, contentShown, type Disclosure, disclose, documentOfParts, type PartName, partNames, partsOf } from "../../server/proofs/parts.ts";
+import { contentHash, disclose } from "../../server/proofs/disclosing.ts";
+import { contentShown, type Disclosure, documentOfParts, type PartName, partNames, partsOf } from "../../server/proofs/parts.ts";
 import { goodSamples } from "../../server/sandbox/samples.ts";
 
 const samples = goodSamples();
@@ -22,6 +25,16 @@ describe("parts of a document", () => {
       }
     });
   }
+
+  it("a browser's hashing and hexadecimal are those of the gateway", () => {
+    for (const bytes of [new Uint8Array(0), new Uint8Array(136).fill(7), randomBytes(65), inBrowser.toUtf8("*餐饮服务*餐费 😀\ufeff")]) {
+      const text = inNode.toHex(bytes);
+      expect(inBrowser.toHex(bytes)).equals(text);
+      expect(inBrowser.toHex(inBrowser.hashBytes(bytes))).equals(inNode.toHex(inNode.hashBytes(bytes)));
+      expect([...inBrowser.fromHex(text)]).deep.equals([...inNode.fromHex(text)]);
+    }
+    expect([...inBrowser.toUtf8("é餐😀")]).deep.equals([...inNode.toUtf8("é餐😀")]);
+  });
 
   const [{ document }] = samples as [(typeof samples)[0]];
 

@@ -11,7 +11,8 @@ import type { InvoiceDocument } from "../../server/formats/document.ts";
 import { qrText, readQr } from "../../server/formats/qr.ts";
 import { qrPng } from "../../server/formats/qr-image.ts";
 import { type Bundle, bundleFormat, checkBundle, ledgerDomain } from "../../server/proofs/bundle.ts";
-import { contentHash, disclose, type PartName, partNames } from "../../server/proofs/parts.ts";
+import { contentHash, disclose } from "../../server/proofs/disclosing.ts";
+import { type PartName, partNames } from "../../server/proofs/parts.ts";
 import { decodeProof, encodeProof, qrParts } from "../../server/proofs/qr-proof.ts";
 import { goodSamples } from "../../server/sandbox/samples.ts";
 

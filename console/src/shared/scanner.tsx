@@ -1,6 +1,6 @@
 /**
- * Reading QR codes: with the camera, or from a picture. The decoder is a chunk of its own, fetched when somebody scans. Pictures stay
- * in the browser.
+ * Reading QR codes: with the camera, or from a picture. The decoder is a chunk of its own, fetched when there is something to scan
+ * with on the page: it may be used later without a network. Pictures stay in the browser.
  */
 import { CameraOutlined, PictureOutlined } from "@ant-design/icons";
 import type { IScannerControls } from "@zxing/browser";
@@ -51,6 +51,10 @@ export function Scanner({ onText, label }: { onText: (text: string) => boolean; 
   useEffect(() => {
     told.current = onText;
   });
+
+  useEffect(() => {
+    reader().catch(() => {});
+  }, []);
 
   useEffect(() => {
     if (!scanning) return;

@@ -3,7 +3,7 @@
  * gets a role that its party does not have: only the bureau's account is `bureau`, issuing and reimbursing need the capability.
  * Nor does a key make another one for its own account that may do more than itself: a till's key does not become the cashier's.
  */
-import { checksummed } from "../../chain/contracts.ts";
+import { checksummed } from "../../chain/messages.ts";
 import type { Tx } from "../../db/db.ts";
 import type { Caller, Role } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";

@@ -31,7 +31,7 @@ import { Problem } from "../../kernel/problems.ts";
 import { normaliseTaxId } from "../../kernel/tax-id.ts";
 import { type EncryptionKeys, type PublicKey, thumbprint, unwrapUnder } from "../../keys/encryption.ts";
 import type { Vault } from "../../keys/vault.ts";
-import { contentHash } from "../../proofs/parts.ts";
+import { contentHash } from "../../proofs/disclosing.ts";
 import { bytesOf, type Documents, documentId, openLot, openSealed, type SealedDocument } from "../documents/documents.ts";
 import { periodOf, type Taxpayers } from "../taxpayers/taxpayers.ts";
 

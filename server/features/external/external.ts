@@ -18,8 +18,8 @@
  * What a document says is checked as at issuing, and nothing more: `proven` and `notProven` say so in every answer.
  */
 
-import { checksummed } from "../../chain/contracts.ts";
 import { externalHex, externalId, originalNumber } from "../../chain/external.ts";
+import { checksummed } from "../../chain/messages.ts";
 import type { Tx } from "../../db/db.ts";
 import { canonicalJson, type InvoiceDocument } from "../../formats/document.ts";
 import type { ReadInvoice } from "../../formats/read.ts";

@@ -14,7 +14,7 @@
  *
  * Owns the tables grants and reads.
  */
-import { checksummed } from "../../chain/contracts.ts";
+import { checksummed } from "../../chain/messages.ts";
 import type { Tx } from "../../db/db.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";

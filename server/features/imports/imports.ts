@@ -13,7 +13,8 @@
  * what was asked of the chain and what the follower applies next. What happened before is not told in the feed here.
  */
 import type { ChainClient } from "../../chain/client.ts";
-import { type Contracts, checksummed } from "../../chain/contracts.ts";
+import type { Contracts } from "../../chain/contracts.ts";
+import { checksummed } from "../../chain/messages.ts";
 import type { Json, Tx } from "../../db/db.ts";
 import type { Applied } from "../../feed/follower.ts";
 import { notify } from "../../feed/notices.ts";
@@ -22,7 +23,7 @@ import type { Caller } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
 import { ledgerMirror } from "../../mirror/ledger.ts";
 import { type Bundle, checkBundle } from "../../proofs/bundle.ts";
-import { saltsShown } from "../../proofs/parts.ts";
+import { saltsShown } from "../../proofs/disclosing.ts";
 import type { Documents } from "../documents/documents.ts";
 import type { InvoiceRow, Invoices } from "../invoices/invoices.ts";
 import type { Taxpayers } from "../taxpayers/taxpayers.ts";

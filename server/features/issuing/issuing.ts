@@ -11,7 +11,8 @@
  * an original is new, what quota is left, which number is next. A refusal is decided before anything is written.
  */
 import { randomBytes } from "node:crypto";
-import { checksummed, ZERO_ACCOUNT } from "../../chain/contracts.ts";
+import { ZERO_ACCOUNT } from "../../chain/contracts.ts";
+import { checksummed } from "../../chain/messages.ts";
 import { announce, type Changes, type Sql, type Tx } from "../../db/db.ts";
 import { canonicalJson, type InvoiceDocument } from "../../formats/document.ts";
 import type { ReadInvoice } from "../../formats/read.ts";
@@ -21,7 +22,7 @@ import { formatMoney, parseMoney } from "../../kernel/money.ts";
 import { Problem } from "../../kernel/problems.ts";
 import { normaliseTaxId } from "../../kernel/tax-id.ts";
 import { accountOfSecret } from "../../keys/keystore.ts";
-import { contentHash } from "../../proofs/parts.ts";
+import { contentHash } from "../../proofs/disclosing.ts";
 import type { Documents } from "../documents/documents.ts";
 import { type Invoices, type Original, sourceKey } from "../invoices/invoices.ts";
 import type { Reason, RedLetters, Sheet } from "../red-letters/red-letters.ts";

@@ -2,8 +2,8 @@
  * Persons: holders who are no taxpayers (consumers, employees). On the chain a person is an account and nothing else; what is
  * known of it here is sealed. Seen by the taxpayer that made it, and by the person itself.
  */
-import { type Contracts, checksummed } from "../../chain/contracts.ts";
-import { digest, recoverSigner } from "../../chain/messages.ts";
+import type { Contracts } from "../../chain/contracts.ts";
+import { checksummed, digest, recoverSigner } from "../../chain/messages.ts";
 import type { Tx } from "../../db/db.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";

@@ -34,7 +34,7 @@ import { amountsOf, checkWithin, type Left, leftOf, nothingLeft, redLetterOf, ty
 import type { Caller, Role } from "../../kernel/api.ts";
 import { type Code, Problem } from "../../kernel/problems.ts";
 import type { Vault } from "../../keys/vault.ts";
-import { contentHash } from "../../proofs/parts.ts";
+import { contentHash } from "../../proofs/disclosing.ts";
 import type { InvoiceRow, Invoices } from "../invoices/invoices.ts";
 import { refusalOf } from "../operations/operations.ts";
 import { periodOf, type Taxpayer, type Taxpayers } from "../taxpayers/taxpayers.ts";

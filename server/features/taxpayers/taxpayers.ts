@@ -6,7 +6,8 @@
  */
 import { randomBytes } from "node:crypto";
 import { enqueue } from "../../acts/operations.ts";
-import { capabilityBits, checksummed, ZERO_ACCOUNT } from "../../chain/contracts.ts";
+import { capabilityBits, ZERO_ACCOUNT } from "../../chain/contracts.ts";
+import { checksummed } from "../../chain/messages.ts";
 import type { Tx } from "../../db/db.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { formatMoney } from "../../kernel/money.ts";

@@ -10,7 +10,8 @@
  * | withdrawn | offered | sender | |
  */
 import { busy, enqueue, find as findOperation } from "../../acts/operations.ts";
-import { checksummed, ZERO_REF } from "../../chain/contracts.ts";
+import { ZERO_REF } from "../../chain/contracts.ts";
+import { checksummed } from "../../chain/messages.ts";
 import type { Tx } from "../../db/db.ts";
 import { notify } from "../../feed/notices.ts";
 import type { Caller } from "../../kernel/api.ts";

@@ -1,10 +1,13 @@
 /** What the gateway found, in one plain word and one sentence; folded behind it, how that is proved and what is not. */
 import { CheckCircleFilled, CloseCircleFilled, ExclamationCircleFilled, QuestionCircleFilled } from "@ant-design/icons";
-import { Card, Collapse, Descriptions, Steps } from "antd";
+import { Alert, Card, Collapse, Descriptions, Steps } from "antd";
 import { type ReactNode, useEffect, useRef } from "react";
+import { Refusal } from "../../shared/client.ts";
+import { useProblemWords } from "../../shared/problem.tsx";
 import { formatAmount, InvoiceNumber, StateTag, Time } from "../../shared/show.tsx";
+import type { OnDevice } from "./device.ts";
 import { useWords } from "./messages.ts";
-import type { Verified } from "./verify.ts";
+import type { Answer, Verified } from "./verify.ts";
 
 const yes = <CheckCircleFilled />;
 const no = <CloseCircleFilled />;
@@ -89,8 +92,43 @@ function ShownParts({ shown }: { shown: Shown }) {
   );
 }
 
-export function Result({ verified }: { verified: Verified }) {
+/** What was found out without asking anybody. `alone`: so nobody has said whose key it is, and what this device knew before counts. */
+function OnThisDevice({ device: { verdict, issuer }, alone, failure }: { device: OnDevice; alone: boolean; failure: unknown }) {
   const say = useWords();
+  const words = useProblemWords();
+  const holds = verdict.result !== "altered" && verdict.result !== "mismatch";
+  const confirmation = alone ? issuer?.confirmation : undefined;
+  return (
+    <Alert
+      type={!holds ? "error" : confirmation?.is === "other" ? "warning" : "info"}
+      showIcon
+      role="status"
+      title={say(holds ? "device.holds" : "device.fails")}
+      description={
+        holds ? (
+          <div className="stack">
+            {issuer === undefined ? null : (
+              <div className="breaks">
+                {confirmation && say(`device.${confirmation.is}`, { index: issuer.sealed.index, taxId: issuer.sealed.taxId, name: issuer.sealed.name })}{" "}
+                {confirmation?.is === "known" ? <Time at={confirmation.at} /> : null}
+                <div className="small">
+                  {say("device.key")} <code>{issuer.sealed.key}</code>
+                </div>
+              </div>
+            )}
+            {alone ? <div>{say("device.alone")}</div> : null}
+            {failure instanceof Refusal && failure.code !== "offline" ? <div>{words(failure).title}</div> : null}
+          </div>
+        ) : undefined
+      }
+    />
+  );
+}
+
+export function Result({ answer }: { answer: Answer }) {
+  const say = useWords();
+  const device = answer.device;
+  const verified = "verified" in answer ? answer.verified : answer.device.verdict;
   const { result, number, state, proven, notProven, asOf } = verified;
   const steps = "steps" in verified ? verified.steps : [];
   const shown = "shown" in verified ? verified.shown : undefined;
@@ -112,6 +150,9 @@ export function Result({ verified }: { verified: Verified }) {
             </p>
           </div>
         </section>
+        {device === undefined ? null : (
+          <OnThisDevice device={device} alone={!("verified" in answer)} failure={"failure" in answer ? answer.failure : undefined} />
+        )}
         {number === undefined ? null : (
           <div className="row">
             <InvoiceNumber number={number} copyable /> {state === undefined ? null : <StateTag state={state} />}

@@ -12,7 +12,7 @@ import { ProblemNote } from "../../shared/problem.tsx";
 import { Scanner } from "../../shared/scanner.tsx";
 import { useWords } from "./messages.ts";
 import { Result } from "./result.tsx";
-import { verify } from "./verify.ts";
+import { prepare, verify } from "./verify.ts";
 
 const MAX_BYTES = 1_048_576;
 type Way = "printed" | "file" | "scan";
@@ -115,6 +115,9 @@ export function Component() {
     navigate("/verify", { replace: true });
   }, [search, hash, take, mutate, navigate]);
 
+  // there may be no network when it is needed
+  useEffect(prepare, []);
+
   const scanned = (text: string): boolean => {
     const content = readQr(text);
     setUnknown(content === undefined);
@@ -146,7 +149,7 @@ export function Component() {
         )}
         {verifying.data ? (
           <>
-            <Result verified={verifying.data} />
+            <Result answer={verifying.data} />
             <div>
               <Button icon={<FileSearchOutlined />} onClick={again}>
                 {say("verify.again")}

@@ -1,6 +1,11 @@
-/** Asking the gateway whether an invoice is what it says: by print, by file, or by the text of its QR code. */
-import { api, ask, type Schemas } from "../../shared/client.ts";
+/**
+ * Whether an invoice is what it says: by print, by file, or by the text of its QR code. The gateway is asked; a proof in a QR code is
+ * checked on this device first, and stands alone when there is no network.
+ */
+import { api, ask, Refusal, type Schemas } from "../../shared/client.ts";
 import { linkOf, type Printed, type QrContent } from "../../shared/links.ts";
+import type { OnDevice } from "./device.ts";
+import { remember } from "./keys.ts";
 
 type ByPrint = Schemas["VerifiedByPrint"];
 type ByBundle = Schemas["VerifiedBundle"];
@@ -23,13 +28,41 @@ const post = (type: string, body: Blob | string): Promise<Verified> =>
     }),
   );
 
-export function verify(question: Question): Promise<Verified> {
-  if (question.by === "print") return ask(api.GET("/v1/verify", { params: { query: question.printed } }));
+/** `verified`: what the gateway says; `device`: what this device has found; `failure`: why the gateway has said nothing. One of the first two is there. */
+export type Answer = { verified: Verified; device?: OnDevice } | { device: OnDevice; failure?: unknown };
+
+const loadDevice = () => import("./device.ts");
+/** Fetches what checks on the device, for when there is no network any more. */
+export const prepare = (): void => void loadDevice().catch(() => {});
+
+async function verifyCode(content: Omit<QrContent, "pickup">): Promise<Answer> {
+  const asked = () => post("text/plain", linkOf(content));
+  if (content.proof === undefined) return { verified: await asked() };
+  const module = await loadDevice().catch(() => undefined);
+  if (module === undefined) return { verified: await asked() };
+  const device = module.checkOnDevice(content.proof, content);
+  // what does not hold in itself needs nobody else's word
+  if (device.verdict.result === "altered" || device.verdict.result === "mismatch") return { device };
+  try {
+    if (!navigator.onLine) throw new Refusal("offline");
+    const verified = await asked();
+    const outcomes = "steps" in verified ? Object.fromEntries(verified.steps.map(({ step, outcome }) => [step, outcome])) : {};
+    const said = [outcomes["network"], outcomes["issuer"], outcomes["identity"]];
+    if (device.issuer && said.every((outcome) => outcome === "ok")) remember(device.issuer.sealed, true);
+    else if (device.issuer && said.includes("failed")) remember(device.issuer.sealed, false);
+    return { verified, device };
+  } catch (failure) {
+    return { device, failure };
+  }
+}
+
+export async function verify(question: Question): Promise<Answer> {
+  if (question.by === "print") return { verified: await ask(api.GET("/v1/verify", { params: { query: question.printed } })) };
   if (question.by === "file") {
     const { file } = question;
-    return post(types.find(([end]) => file.name.toLowerCase().endsWith(end))?.[1] ?? file.type, file);
+    return { verified: await post(types.find(([end]) => file.name.toLowerCase().endsWith(end))?.[1] ?? file.type, file) };
   }
   // a pickup's secret is nobody's business here
   const { pickup: _, ...content } = question.content;
-  return post("text/plain", linkOf(content));
+  return verifyCode(content);
 }
