@@ -41,7 +41,14 @@ const sandbox = await startSandbox({ settings: { PORT: "0" } });
 try {
   const { keys, faults } = await runDemo(sandbox, () => {});
   if (faults.length > 0) throw new Error(faults.join("\n"));
-  const env = { URL: sandbox.url, BUREAU: keys.bureau, ISSUER: keys.issuer.token, EMPLOYER: keys.employer.token, HOLDER: keys.holder.token };
+  const env = {
+    URL: sandbox.url,
+    BUREAU: keys.bureau,
+    ISSUER: keys.issuer.token,
+    EMPLOYER: keys.employer.token,
+    HOLDER: keys.holder.token,
+    RPC: sandbox.rpcUrl,
+  };
   for (const page of pages) {
     const folder = mkdtempSync(join(tmpdir(), "onepiao-docs-"));
     for (const name of readdirSync(root)) if (!name.startsWith(".")) symlinkSync(join(root, name), join(folder, name));

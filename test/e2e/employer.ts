@@ -491,6 +491,8 @@ describe("an employer's clerk", () => {
     await drawer.getByRole("radio", { name: /已有员工/ }).check();
     await drawer.getByRole("combobox", { name: "员工" }).click();
     await page.getByTitle(/^周新人/).click();
+    // chosen, and the list is gone from over the button
+    await page.locator(".ant-select-dropdown").last().waitFor({ state: "hidden" });
     await drawer.getByRole("button", { name: "创建密钥" }).click();
     await drawer.getByText("已为 周新人 创建密钥").waitFor();
     expect(await drawer.locator("code").first().textContent()).to.not.equal(token);
