@@ -81,6 +81,8 @@ export function createDocuments({ vault, keys, deployment }: { vault: Vault; key
     seal: (number: string, canonical: string): Buffer => vault.seal("documents", idOf(number), canonical),
     /** Throws when it was altered, or is another invoice's. */
     open: (number: string, stored: Uint8Array): InvoiceDocument => JSON.parse(vault.open("documents", idOf(number), stored).toString()) as InvoiceDocument,
+    /** The text of it, as it was hashed. */
+    openText: (number: string, stored: Uint8Array): string => vault.open("documents", idOf(number), stored).toString(),
     /** Of an XML original, byte for byte. */
     sealSource: (number: string, text: string): Buffer => vault.seal("documents", `${idOf(number)}/source`, text),
     openSource: (number: string, stored: Uint8Array): string => vault.open("documents", `${idOf(number)}/source`, stored).toString(),
