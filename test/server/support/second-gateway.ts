@@ -68,6 +68,12 @@ export async function openSecondGateway(settings: Record<string, string> = {}) {
       const identity = await must(call("GET", `/v1/taxpayers/${taxId}/identity`));
       // it follows the chain by itself
       await until(`${called} is enrolled there`, () => sql.begin((tx) => taxpayers.adopt(tx, identity, "CNY")));
+      if (capabilities.includes("issuer")) {
+        await until(`${called} has numbers and quota there`, async () => {
+          const [row] = await sql`select 1 from segments s join quotas q on q.taxpayer = s.issuer where s.issuer = ${made.index} and q.granted > 0`;
+          return row !== undefined;
+        });
+      }
       const roles: Role[] = [...capabilities, "holder"];
       const token = await createApiKey(sql, { account: made.account, roles, createdBy: made.account });
       return { taxId, account: made.account, index: made.index, token, name: called, elsewhere };
