@@ -253,6 +253,11 @@ describe("the bureau's audit", function () {
     expect(await judged((document) => document)).deep.equals([]);
     expect(await judged((document) => ({ ...document, totals: { ...document.totals, gross: "1.00" } }))).deep.equals(["document-invalid"]);
     expect(await judged((document) => ({ ...document, seller: { ...document.seller, taxId: firm.taxId } }))).deep.equals(["document-invalid"]);
+    // no amount at all, or a red letter of something that is no number: an alarm, and the audit goes on
+    expect(await judged((document) => ({ ...document, totals: { ...document.totals, gross: "plenty" } }))).deep.equals(["document-invalid"]);
+    expect(await judged((document) => ({ ...document, totals: { net: "-1.00", tax: "0.00", gross: "-1.00" }, reverses: { number: "none" } }))).deep.equals([
+      "document-invalid",
+    ]);
     const other = await issued(shop, firm);
     const red = (gross: string) => (document: Loose) => ({
       ...document,

@@ -120,8 +120,10 @@ export function createAudit(deps: Deps) {
 
   type OwnRow = { number: string; salt: Buffer; document: Buffer; leaf_holder: string; leaf_buyer: number; reverses: string | null; accepted_at: Date };
   const ownRows = (tx: Tx, lot: Pick<AuditLot, "first" | "count">) => tx<OwnRow[]>`
-    select number, salt, document, leaf_holder, leaf_buyer, reverses, accepted_at from invoices
-    where number >= ${lot.first} and number < ${lot.first}::numeric + ${lot.count} order by number`;
+    select number, salt, document, leaf_holder, leaf_buyer, reverses, accepted_at from invoices i
+    where number >= ${lot.first} and number < ${lot.first}::numeric + ${lot.count}
+      -- what was brought here by a bundle was accepted elsewhere, at a time that is not known here
+      and not exists (select 1 from imported m where m.number = i.number) order by number`;
 
   /** A lot of this gateway as it would be deposited, for the reader of this key. Undefined when not all documents are here. */
   async function ownDeposit(tx: Tx, jwk: PublicKey, lot: Pick<AuditLot, "first" | "count">): Promise<Deposit | undefined> {
@@ -234,7 +236,7 @@ export function createAudit(deps: Deps) {
     if (!lot) return undefined;
     for await (const set of setsOf(tx, bureau, lot)) {
       const found = set && whatWasSealed(lot, set)?.find(({ one }) => one.number === number);
-      if (found) return parseMoney(found.document.totals.gross);
+      if (found) return invoiceDocument.safeParse(found.document).success ? parseMoney(found.document.totals.gross) : undefined;
     }
     return undefined;
   }
@@ -242,6 +244,8 @@ export function createAudit(deps: Deps) {
   /** Red letters of a lot: never more than what there was. */
   async function judgeRed(tx: Tx, bureau: string, lot: AuditLot, read: readonly { one: Opened; document: InvoiceDocument }[]): Promise<void> {
     for (const { one, document } of read) {
+      // one that is no invoice has its finding, and says nothing that could be reckoned with
+      if (!invoiceDocument.safeParse(document).success) continue;
       const original = document.reverses?.number ?? one.reverses;
       if (parseMoney(document.totals.gross) >= 0n || original === null) continue;
       const sealed = vault.seal("parties", `audit/red/${one.number}`, document.totals.gross);
@@ -265,6 +269,8 @@ export function createAudit(deps: Deps) {
       const broken = !shaped.success || checkDocument(shaped.data, rulesFor(shaped.data)).length > 0;
       const foreign = issuer !== undefined && (normaliseTaxId(document.seller?.taxId ?? "") !== issuer.taxId || document.currency !== issuer.currency);
       if (broken || foreign) await find(tx, bureau, "document-invalid", lot.issuer, one.number);
+      // what a gateway that checks nothing has sealed must not stop the audit of everybody else
+      if (!shaped.success) continue;
       let period = periodOf(one.acceptedAt);
       if (!allowed.has(period)) {
         await find(tx, bureau, "accepted-time", lot.issuer, lot.first);
