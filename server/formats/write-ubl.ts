@@ -216,11 +216,12 @@ function putParty(root: Branch, side: "Supplier" | "Customer", given: InvoiceDoc
   put(party, "cac:PostalAddress/cac:Country/cbc:IdentificationCode", country);
   if (given.contact?.phone === undefined) put(party, "cac:Contact/cbc:Telephone", given.phone);
   // The last of several identifiers is the legal registration, the first the buyer's own: of a buyer there is one of each (UBL-SR-16).
+  // Where the bank's comes last nothing is, so that all keep their order.
   const { identifiers = [], taxId } = given;
   const own = identifiers.filter(({ scheme }) => scheme !== creditorScheme);
   // BR-CO-26: who has no VAT id has a registration
   const outside = untaxed && taxId !== undefined && (side === "Customer" || own.length === 0);
-  const registration = outside ? { id: taxId, scheme: undefined } : identifiers.length > 1 ? own.at(-1) : undefined;
+  const registration = outside ? { id: taxId, scheme: undefined } : identifiers.length > 1 && own.at(-1) === identifiers.at(-1) ? own.at(-1) : undefined;
   const creditor = side === "Supplier" ? identifiers.find(({ scheme }) => scheme === creditorScheme) : undefined;
   const named = identifiers.filter((each) => each !== registration && (each.scheme !== creditorScheme || each === creditor));
   for (const { id, scheme } of side === "Supplier" ? named : named.slice(0, 1))

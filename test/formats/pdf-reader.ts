@@ -12,7 +12,9 @@ function textsOf(font: PDFDict): Map<number, string> {
   const found = new Map<number, string>();
   const map = bytesOf(font.lookup(PDFName.of("ToUnicode")));
   for (const [, from = "", list = ""] of map.matchAll(/<([0-9a-f]+)> <[0-9a-f]+> \[([^\]]*)\]/gi)) {
-    for (const [at, [, hex = ""]] of [...list.matchAll(/<([0-9a-f]*)>/gi)].entries()) found.set(Number.parseInt(from, 16) + at, utf16(hex));
+    // a ligature's letters stand apart: <0066 0069>
+    for (const [at, [, hex = ""]] of [...list.matchAll(/<([0-9a-f ]*)>/gi)].entries())
+      found.set(Number.parseInt(from, 16) + at, utf16(hex.replaceAll(" ", "")));
   }
   return found;
 }

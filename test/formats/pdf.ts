@@ -87,6 +87,11 @@ describe("an invoice as PDF", () => {
     expect(plain((await pagesOf(invoice())).pages)).to.not.match(/未签章|待签章|已红冲/);
   });
 
+  it("can be searched for words that are set in ligatures", async () => {
+    const { pages } = await pagesOf(invoice({ remark: "Pflichtenheft, Office, effizient finden; 合同ﬁ" }));
+    expect(plain(pages)).to.include("Pflichtenheft,Office,effizientfinden;合同");
+  });
+
   it("has its bundle inside, byte for byte, and nothing when there is none", async () => {
     const bundle = JSON.stringify({ number, 名称: "票据包" });
     expect([...(await pagesOf(invoice(), { bundle: Buffer.from(bundle) })).attachments]).to.deep.equal([["bundle.json", bundle]]);

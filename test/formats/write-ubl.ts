@@ -152,6 +152,13 @@ describe("a UBL invoice that the gateway writes", () => {
     expect(refusalOf(() => read(other("0.17"))).violations.map(({ rule }) => rule)).to.deep.equal(["BR-CO-17"]);
   });
 
+  it("keeps the order of a seller's identifiers, wherever the bank's stands among them", () => {
+    const document = sampleOf("json/05-breakdown-euro.json");
+    const [own, other, bank] = [{ id: "HRB 4711" }, { id: "4012345000009", scheme: "0088" }, { id: "DE98ZZZ09999999999", scheme: "SEPA" }];
+    for (const identifiers of [[bank], [own, bank], [bank, own], [own, other], [own, other, bank], [own, bank, other], [bank, own, other]])
+      expect(read(write({ ...document, seller: { ...document.seller, identifiers } })).seller.identifiers).to.deep.equal(identifiers);
+  });
+
   it("has words where a code is in no list, and no scheme that is none of ISO 6523", () => {
     const base = sampleOf("json/05-breakdown-euro.json");
     const [line] = base.lines;
