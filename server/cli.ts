@@ -224,7 +224,7 @@ const audit = ({ config, sql }: Tools) =>
     const taxpayers = createTaxpayers({ vault, keys, drawStep: config.DRAW_STEP });
     const parts = createAudit({ vault, keys: encryption, documents, taxpayers, contracts, log });
     const progress = createProgress("lots");
-    await createAuditing({ sql, audit: parts, patienceSeconds: config.AUDIT_PATIENCE_SECONDS }).all((done, of) => progress({ done, of }), stopping);
+    await createAuditing({ sql, audit: parts, log, patienceSeconds: config.AUDIT_PATIENCE_SECONDS }).all((done, of) => progress({ done, of }), stopping);
     const { lots, waiting } = await parts.progress(sql);
     const found = await parts.findings(sql);
     console.log(`audited ${lots} lots; ${waiting} wait for their documents`);

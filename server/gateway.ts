@@ -287,7 +287,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       reconcile.job,
       counting,
       createRedLetterJob({ sql, redLetters, issuing, log }),
-      createAuditing({ sql, audit, patienceSeconds: config.AUDIT_PATIENCE_SECONDS }).job,
+      createAuditing({ sql, audit, log, patienceSeconds: config.AUDIT_PATIENCE_SECONDS }).job,
       ...depositing,
     ];
     const upkeep = createUpkeep({ jobs, held: leases.lease("upkeep").held, log, metrics });

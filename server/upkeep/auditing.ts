@@ -1,19 +1,20 @@
 /**
  * The turns of the bureau's auditor: every sealed lot once, in the chain's order, where a bureau is.
  *
- * A lot waits until its documents are here and give its root; each try is one SQL transaction in which the lot's row is locked, so sums,
- * findings and the lot's state change together and once, whoever is killed. Behind by much it catches up lot by lot. What is
- * judged stands in features/audit/audit.ts.
+ * A lot waits until its documents are here and give its root. Lots are tried some at a time, in one SQL transaction in which their
+ * rows are locked, so sums, findings and the lots' states change together and once, whoever is killed. What is judged stands in
+ * features/audit/audit.ts.
  */
-import { setImmediate } from "node:timers/promises";
 import type { Sql } from "../db/db.ts";
 import type { Audit, AuditLot } from "../features/audit/audit.ts";
 import { periodOf } from "../features/taxpayers/taxpayers.ts";
+import type { Log } from "../kernel/log.ts";
 import type { Job } from "./upkeep.ts";
 
 type Deps = {
   sql: Sql;
   audit: Audit;
+  log: Log;
   /** So long another gateway may take to deposit a lot. */
   patienceSeconds: number;
   everyMs?: number;
@@ -25,15 +26,17 @@ export type Auditing = {
   all(progress: (done: number, of: number) => void, stopping?: AbortSignal): Promise<void>;
 };
 
-/** Lots taken up, and tried, in one turn. */
+/** Lots taken up, or looked at for one transaction. */
 const PAGE = 200;
+/** Invoices of one transaction, unless one lot has more. */
+const BATCH = 500;
 /** A lot whose documents are not here is tried again after so long, or when something is deposited. */
 const AGAIN = "10 seconds";
 /** Quotas are compared again in every so manieth turn. */
 const QUOTA_TURNS = 30;
 const LAST = "99999999999999999999";
 
-export function createAuditing({ sql, audit, patienceSeconds, everyMs = 1_000 }: Deps): Auditing {
+export function createAuditing({ sql, audit, log, patienceSeconds, everyMs = 1_000 }: Deps): Auditing {
   let turns = 0;
 
   /** Takes up lots that were sealed since; how many. */
@@ -50,19 +53,45 @@ export function createAuditing({ sql, audit, patienceSeconds, everyMs = 1_000 }:
       return lots.length;
     });
 
-  /** Tries the lot whose turn it is; false when it is nobody's. `anew`: also those that were tried a moment ago. */
-  const tryOne = (bureau: string, since: Date): Promise<boolean> =>
-    sql.begin(async (tx) => {
-      const [lot] = await tx<(AuditLot & { late: boolean })[]>`
-        select l.first, l.count, l.issuer, l.time, l.root, a.since < now() - make_interval(secs => ${patienceSeconds}) as late
-        from audit_lots a join lots l on l.first = a.first
-        where a.state = 'waiting' and (a.tried_at is null or (a.tried_at < ${since} and a.tried_at < now() - ${AGAIN}::interval))
-        order by a.tried_at nulls first, l.block, l.first limit 1 for update of a skip locked`;
-      if (!lot) return false;
-      const done = await audit.judge(tx, bureau, lot, lot.late);
-      await tx`update audit_lots set tried_at = now(), state = ${done ? "summed" : "waiting"} where first = ${lot.first}`;
-      return true;
-    });
+  /**
+   * Tries lots whose turn it is, in one transaction; how many. Lots that another process is at are left to it. When it fails, each is tried
+   * by itself, and one that cannot be judged is put off: it stands in nobody's way.
+   */
+  async function tryLots(bureau: string, since: Date, only: readonly string[] | null = null): Promise<number> {
+    let taken: string[] = [];
+    try {
+      return await sql.begin(async (tx) => {
+        const lots = await tx<AuditLot[]>`
+          select l.first, l.count, l.issuer, l.time, l.root, a.since < now() - make_interval(secs => ${patienceSeconds}) as late
+          from audit_lots a join lots l on l.first = a.first
+          where a.state = 'waiting' and (a.tried_at is null or (a.tried_at < ${since} and a.tried_at < now() - ${AGAIN}::interval))
+            and (${only}::numeric[] is null or a.first = any(${only}::numeric[]))
+          order by a.tried_at nulls first, l.block, l.first limit ${PAGE} for update of a skip locked`;
+        let invoices = 0;
+        const some = lots.filter((lot, i) => {
+          invoices += lot.count;
+          return i === 0 || invoices <= BATCH;
+        });
+        if (some.length === 0) return 0;
+        taken = some.map((lot) => lot.first);
+        const done = await audit.judge(tx, bureau, some);
+        await tx`
+          update audit_lots set tried_at = now(), state = case when first = any(${done}::numeric[]) then 'summed' else 'waiting' end
+          where first = any(${taken}::numeric[])`;
+        return some.length;
+      });
+    } catch (cause) {
+      const [first] = taken;
+      if (first === undefined) throw cause;
+      if (taken.length > 1) {
+        for (const one of taken) await tryLots(bureau, since, [one]);
+      } else {
+        await sql`update audit_lots set tried_at = now() where first = ${first} and state = 'waiting'`;
+        log.error({ lot: first, error: (cause as Error).message }, "a lot cannot be judged; it is tried again later");
+      }
+      return taken.length;
+    }
+  }
 
   async function judgeQuotas(bureau: string): Promise<void> {
     // this month and the one before: quota of older ones does not move any more
@@ -81,7 +110,9 @@ export function createAuditing({ sql, audit, patienceSeconds, everyMs = 1_000 }:
         const [clock] = await sql<{ now: Date }[]>`select now() as now`;
         for (let more = true; more && !stopping.aborted; ) {
           more = (await takeUp()) > 0;
-          while (!stopping.aborted && (await tryOne(bureau, clock?.now ?? new Date()))) await setImmediate();
+          while (!stopping.aborted && (await tryLots(bureau, clock?.now ?? new Date())) > 0) {
+            // as long as there are more
+          }
         }
         turns += 1;
         if (turns % QUOTA_TURNS === 1) await judgeQuotas(bureau);
@@ -95,8 +126,10 @@ export function createAuditing({ sql, audit, patienceSeconds, everyMs = 1_000 }:
       }
       await sql`update audit_lots set tried_at = null where state = 'waiting'`;
       const [clock] = await sql<{ now: Date }[]>`select now() as now`;
-      for (let done = 0; !stopping?.aborted && (await tryOne(bureau, clock?.now ?? new Date())); ) {
-        done += 1;
+      for (let done = 0, more = 0; !stopping?.aborted; ) {
+        more = await tryLots(bureau, clock?.now ?? new Date());
+        if (more === 0) break;
+        done += more;
         const { waiting } = await audit.progress(sql);
         progress(done, done + waiting);
       }

@@ -5,7 +5,8 @@
 import { randomInt } from "node:crypto";
 import { expect } from "chai";
 import { createContracts } from "../../server/chain/contracts.ts";
-import { createAudit, type Deposit } from "../../server/features/audit/audit.ts";
+import { type AuditLot, createAudit } from "../../server/features/audit/audit.ts";
+import type { Deposit, SealedLot } from "../../server/features/audit/lots.ts";
 import { createDocuments } from "../../server/features/documents/documents.ts";
 import { createTaxpayers } from "../../server/features/taxpayers/taxpayers.ts";
 import { projections } from "../../server/gateway.ts";
@@ -241,7 +242,7 @@ describe("the bureau's audit", function () {
           const root = lotTree([leafHash({ content, holder: row.leaf_holder, buyer: row.leaf_buyer })]).root;
           await tx`update invoices set content = ${content}, document = ${documents.seal(number, JSON.stringify(document))}, reverses = ${reverses} where number = ${number}`;
           const [lot] = await tx<Loose[]>`select first, 1 as count, issuer, time from lots where first = ${number}`;
-          expect(await audit.judge(tx, place.bureau.account, { ...lot, root }, false)).equals(true);
+          expect(await audit.judge(tx, place.bureau.account, [{ ...lot, root, late: false } as AuditLot])).deep.equals([number]);
           found = (await tx<{ kind: string }[]>`select kind from audit_findings where issuer = ${shop.index} order by kind`).map((one) => one.kind);
           throw undone;
         })
@@ -292,12 +293,78 @@ describe("the bureau's audit", function () {
       await tx`delete from audit_sums where issuer = ${busy.index}`;
       await tx`update audit_lots a set state = 'waiting', tried_at = null from lots l where l.first = a.first and l.issuer = ${busy.index}`;
     });
-    const one = () => createAuditing({ sql, audit: partsOf({ vault: breaking, keys: undefined as never }, place.deployment), patienceSeconds: 300 });
+    const one = () =>
+      createAuditing({ sql, audit: partsOf({ vault: breaking, keys: undefined as never }, place.deployment), log: silent, patienceSeconds: 300 });
     await until("all is added up", async () => {
+      // what was put off is tried at once
+      await sql`update audit_lots a set tried_at = null from lots l where a.state = 'waiting' and l.first = a.first and l.issuer = ${busy.index}`;
       await Promise.allSettled([one(), one(), one()].map((auditing) => auditing.job.run(new AbortController().signal)));
       return (await quotaRow(busy))?.issued.invoices >= 12;
     });
     await issuedSums(busy, { invoices: 12, gross: "2400.00", tax: "135.84" });
+  });
+
+  it("a lot that cannot be judged is put off; those beside it and behind it are added up", async () => {
+    const shops = await Promise.all(["甲", "乙", "丙"].map((name) => second.taxpayer(`${name}商行`, ["issuer"])));
+    const place = await sandbox();
+    const firsts: string[] = [];
+    for (const shop of shops) {
+      const { number } = await must(issueAt(second, shop));
+      await until("it is sealed", async () => (await second.sql`select 1 from lots where first = ${number}`).length > 0);
+      firsts.push(number);
+    }
+    // where no auditor is at work beside this one
+    const parts = partsOf(second, place.deployment);
+    let judging = 0;
+    const failing = (at: string | undefined) => ({
+      ...parts,
+      bureauOf: async () => place.bureau.account,
+      judge: async (...[tx, bureau, lots]: Parameters<typeof parts.judge>) => {
+        const done = await parts.judge(tx, bureau, lots);
+        judging += 1;
+        if (lots.some(({ first }) => first === at)) throw new Error("a rule that nobody has thought of");
+        return done;
+      },
+    });
+    const states = async () => {
+      const rows = await second.sql<{ first: string; state: string }[]>`select first, state from audit_lots where first = any(${firsts}::numeric[])`;
+      return firsts.map((first) => rows.find((row) => row.first === first)?.state);
+    };
+    const invoices = async () => {
+      const pages = await Promise.all(shops.map(({ index }) => parts.quotas(second.sql, period(), index - 1, 1)));
+      return pages.map(([row]) => row?.issued.invoices);
+    };
+    const run = (at?: string) =>
+      createAuditing({ sql: second.sql, audit: failing(at), log: silent, patienceSeconds: 300 }).job.run(new AbortController().signal);
+    await run(firsts[1]);
+    expect(await states()).deep.equals(["summed", "waiting", "summed"]);
+    expect(await invoices()).deep.equals([1, 0, 1]);
+    // not again at once: it would take the turn of others
+    const before = judging;
+    await run(firsts[1]);
+    expect(judging).equals(before);
+    await second.sql`update audit_lots set tried_at = now() - interval '11 seconds' where first = ${firsts[1] ?? ""}`;
+    await run();
+    expect(await states()).deep.equals(["summed", "summed", "summed"]);
+    expect(await invoices()).deep.equals([1, 1, 1]);
+  });
+
+  it("an invoice that was brought by its bundle is no lot of this gateway: it is neither added up nor deposited", async () => {
+    const shop = await second.taxpayer("带票商行", ["issuer"]);
+    const { number } = await must(issueAt(second, shop));
+    const first = await lotOf(number);
+    const bundle = await must(callAt(second.url, "GET", `/v1/invoices/${number}/bundle`, undefined, { token: shop.token }));
+    await must(call("POST", "/v1/invoices/import", bundle, { token: shop.elsewhere }));
+    const [sql, { config, deployment }] = [await database(), await sandbox()];
+    const here = partsOf({ vault: await openVault(sql, config.MASTER_KEY), keys: undefined as never }, deployment);
+    const [lot] = await sql<SealedLot[]>`select first, count, issuer, time, root from lots where first = ${first}`;
+    if (!lot) throw new Error("the lot is not known");
+    expect(lot.count).equals(1);
+    expect(await here.documentsOf(sql, lot)).equals(undefined);
+    const { jwk } = await here.depositKey(sql);
+    expect(await here.ownDeposit(sql, jwk, lot)).equals(undefined);
+    // its own gateway's it is
+    expect((await partsOf(second, deployment).ownDeposit(second.sql, jwk, lot))?.documents.map((one) => one.number)).deep.equals([number]);
   });
 
   it("alarms keep their place in the feed when the projections are replayed", async () => {

@@ -127,6 +127,10 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
   const byTaxId = async (tx: Tx, taxId: string) =>
     taxpayerOf((await tx<Row[]>`${select(tx)} where p.tax_id_blind = ${blind(normaliseTaxId(taxId) ?? taxId)}`)[0]);
   const byIndex = async (tx: Tx, index: number) => taxpayerOf((await tx<Row[]>`${select(tx)} where t.index = ${index}`)[0]);
+  async function byIndexes(tx: Tx, indexes: readonly number[]): Promise<Map<number, Taxpayer>> {
+    const rows = await tx<Row[]>`${select(tx)} where t.index = any(${indexes}::int[])`;
+    return new Map(rows.flatMap((row) => taxpayerOf(row) ?? []).map((one) => [one.index, one]));
+  }
   const byAccount = async (tx: Tx, account: string) => taxpayerOf((await tx<Row[]>`${select(tx)} where p.account = ${account}`)[0]);
 
   /** Taxpayers by account and by tax id, in one look. */
@@ -240,6 +244,7 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
   return {
     byTaxId,
     byIndex,
+    byIndexes,
     byAccount,
     among,
     identities,
