@@ -4,7 +4,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { createSql, type Sql, type Tx } from "./sql.ts";
 
-export { DatabaseError, type Json, type Rows, type Sql, type Transaction, type Tx } from "./sql.ts";
+export { DatabaseError, type Json, type Query, type Rows, type Sql, type Transaction, type Tx } from "./sql.ts";
 
 export type DbOptions = { connections?: number; onIdleError?: (error: Error) => void };
 

@@ -8,7 +8,7 @@
  */
 import { amountTimesRate, formatMoney, parseMoney, quantityTimesPrice, sameFigures } from "../kernel/money.ts";
 import type { Violation } from "../kernel/problems.ts";
-import { isTaxId } from "../kernel/tax-id.ts";
+import { brokenTaxIdRule } from "../kernel/tax-id.ts";
 import { exempt, type InvoiceDocument, type InvoiceLine, notTaxed } from "./document.ts";
 
 export type Format = "json" | "shudian" | "ubl";
@@ -39,9 +39,9 @@ const signed = (allowances: InvoiceLine["allowances"]) => sum((allowances ?? [])
 
 function checkParties({ seller, buyer }: InvoiceDocument, refuse: Refuse): void {
   for (const [field, taxId] of [["/seller/taxId", seller.taxId] as const, ["/buyer/taxId", buyer.taxId] as const]) {
-    if (taxId === undefined || isTaxId(taxId)) continue;
-    if (taxId.length === 18) refuse(field, "tax-id-check-digit", `${taxId} is no valid id of GB 32100-2015`);
-    else refuse(field, "tax-id-format", `${taxId} is neither 18 characters of GB 32100-2015 nor a country code and a foreign id`);
+    const rule = taxId === undefined ? undefined : brokenTaxIdRule(taxId);
+    if (rule === "tax-id-check-digit") refuse(field, rule, `${taxId} is no valid id of GB 32100-2015`);
+    else if (rule) refuse(field, rule, `${taxId} is neither 18 characters of GB 32100-2015 nor a country code and a foreign id`);
   }
 }
 

@@ -1,5 +1,6 @@
 /** Shapes that more than one feature's routes use. */
 import { z } from "zod";
+import { brokenTaxIdRule, normaliseTaxId } from "./tax-id.ts";
 
 export const accountSchema = z
   .string()
@@ -32,6 +33,19 @@ export const reasonSchema = z
   .meta({ id: "RedLetterReason", description: "1 issue error, 2 goods returned, 3 service ended, 4 sales allowance" });
 /** The same in a query. */
 export const reasonQuery = z.enum(["1", "2", "3", "4"]).transform((text) => Number(text) as 1 | 2 | 3 | 4);
+/** A tax id in a query, in whatever way it is written; read as the one that is kept. */
+export const taxIdQuery = z
+  .string()
+  .max(40)
+  .transform((text, { addIssue }) => {
+    const taxId = normaliseTaxId(text);
+    const rule = brokenTaxIdRule(taxId);
+    if (rule)
+      addIssue({ code: "custom", params: { rule }, message: "18 characters of GB 32100-2015 with a valid check digit, or a country code and a foreign id" });
+    return taxId;
+  });
+/** A moment in a query. */
+export const timeQuery = z.iso.datetime({ offset: true, error: "time-format" }).max(40);
 const amount = z.string().meta({ example: "188.68" });
 export const amountsSchema = z.object({ net: amount, tax: amount, gross: amount }).meta({ id: "Amounts" });
 /** What a 202 says of the work that goes on. */

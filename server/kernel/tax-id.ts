@@ -22,6 +22,12 @@ export function isTaxId(taxId: string): boolean {
   return isChineseTaxId(taxId) || foreignTaxId.test(taxId);
 }
 
+/** The rule that a written tax id breaks, if it breaks one. */
+export function brokenTaxIdRule(taxId: string): "tax-id-check-digit" | "tax-id-format" | undefined {
+  if (isTaxId(taxId)) return undefined;
+  return taxId.length === 18 ? "tax-id-check-digit" : "tax-id-format";
+}
+
 const regionNames = new Intl.DisplayNames(["en"], { type: "region", fallback: "none" });
 /** EL (Greece) and XI (Northern Ireland) are prefixes of VAT numbers without being ISO 3166 codes. */
 const extraPrefixes = new Set(["EL", "XI"]);

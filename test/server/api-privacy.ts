@@ -119,6 +119,9 @@ describe("nothing readable", function () {
     refused(await call("POST", "/v1/taxpayers", wrong), "zero-address");
     refused(await call("GET", `/v1/taxpayers/${secret(freshTaxId())}`), "not-found");
     refused(await call("GET", `/v1/invoices?note=${encodeURIComponent(secret("查询串里的秘密"))}`, undefined, { token: shop.token }), "invalid-request");
+    const find = new URLSearchParams({ sourceId: secret("FIND-ORIGINAL-9917"), buyer: secret(freshTaxId()), seller: secret(freshTaxId()) });
+    expect((await call("GET", `/v1/invoices?${find}`, undefined, { token: shop.token })).body).deep.equals({ items: [] });
+    refused(await call("GET", `/v1/invoices?${find}&as=nobody`, undefined, { token: shop.token }), "invalid-request");
     refused(await call("GET", `/v1/${encodeURIComponent(secret("路径里面的秘密"))}`, undefined, { token: shop.token }), "not-found");
     refused(await call("GET", "/v1/claims", undefined, { token: `abc.${secret("presented-but-wrong-secret")}` }), "unauthenticated");
 

@@ -15,7 +15,7 @@
  * Owns the tables grants and reads.
  */
 import { checksummed } from "../../chain/messages.ts";
-import type { Tx } from "../../db/db.ts";
+import type { Query, Tx } from "../../db/db.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
 import type { InvoiceRow, Invoices } from "../invoices/invoices.ts";
@@ -139,17 +139,11 @@ export function createGrants({ invoices, persons, taxpayers }: { invoices: Invoi
         order by r.last_at desc, r.account, r.form limit ${limit}`;
     },
 
-    /** Numbers that the caller was given to read, ascending. */
-    async given(tx: Tx, caller: Caller, { after, order, limit }: { after?: string | undefined; order: "asc" | "desc"; limit: number }): Promise<string[]> {
-      const down = order === "desc";
-      const rows = await tx<{ number: string }[]>`
-        select distinct g.number from grants g left join invoices i on i.number = g.number left join invoice_states s on s.number = g.number
-        left join taxpayers e on e.index = coalesce(s.employer, i.leaf_buyer)
-        where g.grantee = ${caller.account} and g.withdrawn_at is null and (g.until is null or g.until > now())
-          and (g.giver = coalesce(s.holder, i.leaf_holder) or g.giver = e.account)
-          and ${after === undefined ? tx`true` : down ? tx`g.number < ${after}` : tx`g.number > ${after}`}
-        order by g.number ${down ? tx`desc` : tx`asc`} limit ${limit}`;
-      return rows.map((row) => row.number);
-    },
+    /** The numbers that the caller was given to read, as a part of a query. */
+    given: (tx: Tx, caller: Caller): Query<{ number: string }> => tx<{ number: string }[]>`
+      select g.number from grants g left join invoices i on i.number = g.number left join invoice_states s on s.number = g.number
+      left join taxpayers e on e.index = coalesce(s.employer, i.leaf_buyer)
+      where g.grantee = ${caller.account} and g.withdrawn_at is null and (g.until is null or g.until > now())
+        and (g.giver = coalesce(s.holder, i.leaf_holder) or g.giver = e.account)`,
   };
 }

@@ -1,12 +1,12 @@
 import { isExternal } from "../../chain/contracts.ts";
-import type { Tx } from "../../db/db.ts";
+import type { Query, Tx } from "../../db/db.ts";
 import type { InvoiceDocument } from "../../formats/document.ts";
 import { type Amounts, leftOf } from "../../formats/red-letter.ts";
 import type { Caller, Role } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
 import type { Vault } from "../../keys/vault.ts";
 import type { Documents } from "../documents/documents.ts";
-import type { Taxpayers } from "../taxpayers/taxpayers.ts";
+import type { Taxpayer, Taxpayers } from "../taxpayers/taxpayers.ts";
 
 export const invoiceStatuses = ["accepted", "issued", "claimed", "reimbursed", "reversed"] as const;
 export type InvoiceStatus = (typeof invoiceStatuses)[number];
@@ -33,6 +33,20 @@ export type InvoiceRow = {
 /** What the issuer's own id of an original is known by already. `number`: of the invoice; none while a red letter keeps the id for it. */
 export type Original = { number: string | null; state: InvoiceStatus };
 export type Perspective = "issuer" | "holder" | "employer" | "grantee";
+/** Which of a party's invoices a list has. `given`: the numbers that a grantee was given to read. */
+export type Wanted = {
+  as: Perspective;
+  given?: Query<{ number: string }> | undefined;
+  status?: InvoiceStatus | undefined;
+  from?: Date | undefined;
+  to?: Date | undefined;
+  buyer?: string | undefined;
+  seller?: string | undefined;
+  sourceId?: string | undefined;
+  order: "asc" | "desc";
+  after?: string | undefined;
+  limit: number;
+};
 export type Invoices = ReturnType<typeof createInvoices>;
 
 type Deps = { vault: Vault; documents: Documents; taxpayers: Taxpayers };
@@ -41,6 +55,9 @@ type Deps = { vault: Vault; documents: Documents; taxpayers: Taxpayers };
 export const linksOf = (number: string) => ({ self: `/v1/invoices/${number}`, history: `/v1/invoices/${number}/history` });
 
 export const sourceKey = (issuer: number, blind: Buffer): string => `${issuer}/${blind.toString("base64")}`;
+
+/** By the count of seconds, for the database reads no date of the year 0. */
+const momentOf = (tx: Tx, at: Date) => tx`to_timestamp(${at.getTime() / 1_000}::float8)`;
 
 export function createInvoices(deps: Deps) {
   const { vault, documents, taxpayers } = deps;
@@ -84,13 +101,15 @@ export function createInvoices(deps: Deps) {
   /** The pickup key's secret of an untitled invoice that was issued without a holder: follows from the number, so it is not stored. */
   const pickupSecret = (number: string) => `0x${vault.derive("documents", `pickup/${number}`).toString("hex")}`;
 
+  /** Keyed hash that an issuer's own id of an original is found by. */
+  const sourceBlind = (taxId: string, sourceId: string): Buffer => vault.blind("source-id", `${taxId}\0${sourceId}`);
+
   return {
     find,
     documentOf,
     pickupSecret,
 
-    /** Keyed hash that an issuer's own id of an original is found by. */
-    sourceBlind: (taxId: string, sourceId: string): Buffer => vault.blind("source-id", `${taxId}\0${sourceId}`),
+    sourceBlind,
 
     /** Which of these originals were issued before, or wait for it with a red letter, by `sourceKey`. */
     async issuedBefore(tx: Tx, wanted: readonly { issuer: number; blind: Buffer }[]): Promise<Map<string, Original>> {
@@ -130,35 +149,44 @@ export function createInvoices(deps: Deps) {
       return row?.source ? documents.openSource(number, row.source) : undefined;
     },
 
-    async list(
-      tx: Tx,
-      caller: Caller,
-      filter: {
-        as: Perspective;
-        given?: readonly string[] | undefined;
-        status?: InvoiceStatus | undefined;
-        order: "asc" | "desc";
-        after?: string | undefined;
-        limit: number;
-      },
-    ): Promise<InvoiceRow[]> {
+    /** A page of the caller's invoices. Throws invalid-request when nobody says whose `sourceId` it is. */
+    async list(tx: Tx, caller: Caller, { as, given, status, from, to, buyer, seller, sourceId, order, after, limit }: Wanted): Promise<InvoiceRow[]> {
+      const bureau = caller.roles.includes("bureau");
       const self = await taxpayers.byAccount(tx, caller.account);
-      const index = self?.index ?? -1;
-      const mine = filter.given
-        ? tx`i.number = any(${[...filter.given]}::numeric[])`
-        : caller.roles.includes("bureau")
+      const { byTaxId } = await taxpayers.among(
+        tx,
+        [],
+        [buyer, seller].filter((one) => one !== undefined),
+      );
+      // nobody has this index: a stranger's tax id finds nothing
+      const indexOf = (taxpayer: Taxpayer | undefined) => taxpayer?.index ?? -1;
+      const mine = given
+        ? tx`i.number in (${given})`
+        : bureau
           ? tx`true`
-          : filter.as === "issuer"
-            ? tx`i.issuer = ${index}`
-            : filter.as === "employer"
-              ? tx`s.employer = ${index}`
+          : as === "issuer"
+            ? tx`i.issuer = ${indexOf(self)}`
+            : as === "employer"
+              ? tx`s.employer = ${indexOf(self)}`
               : tx`(s.holder = ${caller.account} or (s.number is null and i.leaf_holder = ${caller.account}))`;
-      const down = filter.order === "desc";
-      return tx<InvoiceRow[]>`
-        ${select(tx)} where ${mine}
-          and ${filter.status === undefined ? tx`true` : tx`coalesce(s.state, 'accepted') = ${filter.status}`}
-          and ${filter.after === undefined ? tx`true` : down ? tx`i.number < ${filter.after}` : tx`i.number > ${filter.after}`}
-        order by i.number ${down ? tx`desc` : tx`asc`} limit ${filter.limit}`;
+      const wanted = [mine];
+      if (status !== undefined) wanted.push(tx`coalesce(s.state, 'accepted') = ${status}`);
+      if (from !== undefined) wanted.push(tx`i.accepted_at >= ${momentOf(tx, from)}`);
+      if (to !== undefined) wanted.push(tx`i.accepted_at < ${momentOf(tx, to)}`);
+      if (buyer !== undefined) wanted.push(tx`i.leaf_buyer = ${indexOf(byTaxId.get(buyer))}`);
+      if (seller !== undefined) wanted.push(tx`i.issuer = ${indexOf(byTaxId.get(seller))}`);
+      if (sourceId !== undefined) {
+        const issuer = seller ?? (as === "issuer" ? self?.taxId : undefined);
+        if (issuer === undefined) {
+          const detail = "An issuer's own id says nothing without its issuer: name the seller";
+          throw new Problem("invalid-request", detail, { violations: [{ field: "?sourceId", rule: "seller-named", detail }] });
+        }
+        wanted.push(tx`i.source_blind = ${sourceBlind(issuer, sourceId)}`);
+      }
+      const down = order === "desc";
+      if (after !== undefined) wanted.push(down ? tx`i.number < ${after}` : tx`i.number > ${after}`);
+      const all = wanted.reduce((before, next) => tx`${before} and ${next}`);
+      return tx<InvoiceRow[]>`${select(tx)} where ${all} order by i.number ${down ? tx`desc` : tx`asc`} limit ${limit}`;
     },
 
     redLettersOf,

@@ -5,14 +5,13 @@ import { trades } from "../../formats/trade.ts";
 import { type Route, routeFor } from "../../kernel/api.ts";
 import { pageLimit } from "../../kernel/page.ts";
 import { Problem } from "../../kernel/problems.ts";
-import { accountSchema, positionSchema } from "../../kernel/shapes.ts";
+import { accountSchema, positionSchema, timeQuery } from "../../kernel/shapes.ts";
 import { periodOf } from "../taxpayers/taxpayers.ts";
 import { type ActKind, actKinds, bucketsIn, type Grain, grains, MAX_BUCKETS, type Range, type Stats, startOf } from "./stats.ts";
 
 const route = routeFor<Tx>();
 const tag = "Statistics";
 
-const time = z.iso.datetime({ offset: true, error: "time-format" }).max(40);
 const taxpayer = z.object({ taxId: z.string(), name: z.string(), region: z.string(), currency: z.string() });
 const named = z.object({ index: z.number().int().describe("Number on the chain"), taxpayer: taxpayer.optional().describe("When it was enrolled here") });
 const toldShape = {
@@ -126,8 +125,8 @@ export function statsRoutes(stats: Stats): Route<Tx>[] {
       roles: ["bureau"],
       query: z.object({
         grain: z.enum(grains).default("minute"),
-        from: time.optional().describe("Default: 60 minutes, 48 hours, 30 days, 12 months before `to`"),
-        to: time.optional().describe("Exclusive; default: the end of the present bucket"),
+        from: timeQuery.optional().describe("Default: 60 minutes, 48 hours, 30 days, 12 months before `to`"),
+        to: timeQuery.optional().describe("Exclusive; default: the end of the present bucket"),
       }),
       answers: { 200: { description: "The statistics", schema: invoicesSchema } },
       run: async ({ sql, query }) => ({ status: 200, body: await stats.invoices(sql, rangeOf(query.grain, query)) }),
@@ -140,7 +139,7 @@ export function statsRoutes(stats: Stats): Route<Tx>[] {
       roles: ["bureau"],
       query: z.object({
         grain: z.enum(["day", "month"]).default("day"),
-        at: time.optional().describe("Any time of it; default: now"),
+        at: timeQuery.optional().describe("Any time of it; default: now"),
         by: z.enum(["gross", "invoices"]).default("gross"),
         currency: z
           .string()
@@ -158,7 +157,10 @@ export function statsRoutes(stats: Stats): Route<Tx>[] {
       summary: "What became of invoices: acts of a range of days, and states now",
       tag,
       roles: ["bureau"],
-      query: z.object({ from: time.optional().describe("Default: 30 days before `to`"), to: time.optional().describe("Exclusive; default: the end of today") }),
+      query: z.object({
+        from: timeQuery.optional().describe("Default: 30 days before `to`"),
+        to: timeQuery.optional().describe("Exclusive; default: the end of today"),
+      }),
       answers: { 200: { description: "The flow", schema: flowSchema } },
       run: async ({ sql, query }) => ({ status: 200, body: await stats.flow(sql, rangeOf("day", query)) }),
     }),

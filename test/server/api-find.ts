@@ -1,0 +1,129 @@
+/** Finding invoices in the list: by day, by the other party, by the issuer's own id; each party among its own alone. */
+import { expect } from "chai";
+import { call, freshTaxId, issued, type Loose, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
+import { database, refused } from "./observe.ts";
+
+describe("finding invoices", () => {
+  let [shop, rival, firm, other, stranger] = [] as unknown as [TestParty, TestParty, TestParty, TestParty, TestParty];
+  let [ann, bob] = [] as unknown as [{ account: string; token: string }, { account: string; token: string }];
+  /** By who issued it and the day of October it was accepted on, at noon in China. */
+  let [shop1, shop2, shop3, rival2] = ["", "", "", ""];
+  let bureau: { token: string };
+
+  const ask = (by: { token: string }, query: string) => call("GET", `/v1/invoices?${query}`, undefined, { token: by.token });
+  const found = async (by: { token: string }, query: string): Promise<string[]> => (await must(ask(by, query))).items.map((one: Loose) => one.number);
+  const day = (n: number) => encodeURIComponent(`2026-10-0${n}T00:00:00+08:00`);
+  const october = `from=${day(1)}&to=${day(9)}`;
+
+  before(async () => {
+    [shop, rival, firm, other, stranger] = await Promise.all([
+      taxpayer("茶餐厅", ["issuer"]),
+      taxpayer("面馆", ["issuer"]),
+      taxpayer("精密制造", ["employer"]),
+      taxpayer("贸易公司", ["employer"]),
+      taxpayer("无关公司", ["issuer", "employer"]),
+    ]);
+    [ann, bob] = [await person(firm, "李晓明"), await person(firm, "王芳")];
+    shop1 = await issued(shop, firm, { holder: ann.account, sourceId: "POS-1" });
+    shop2 = await issued(shop, { name: "个人" }, { holder: ann.account });
+    shop3 = await issued(shop, other, { holder: bob.account, sourceId: "POS-3" });
+    rival2 = await issued(rival, firm, { holder: ann.account, sourceId: "POS-1" });
+    const sql = await database();
+    for (const [number, at] of Object.entries({ [shop1]: 1, [shop2]: 2, [shop3]: 3, [rival2]: 2 })) {
+      await sql`update invoices set accepted_at = ${`2026-10-0${at}T12:00:00+08:00`} where number = ${number}`;
+    }
+    bureau = (await sandbox()).bureau;
+  });
+
+  it("by date: from is in it, to is not, and an offset counts", async () => {
+    expect(await found(shop, october)).deep.equals([shop1, shop2, shop3]);
+    expect(await found(shop, `from=${day(2)}`)).deep.equals([shop2, shop3]);
+    expect(await found(shop, `to=${day(2)}`)).deep.equals([shop1]);
+    expect(await found(shop, `from=${day(2)}&to=${day(3)}`)).deep.equals([shop2]);
+    expect(await found(shop, "from=2026-10-01T04:00:00Z&to=2026-10-02T04:00:00Z"), "to the second").deep.equals([shop1]);
+    expect(await found(shop, "from=0000-01-01T00:00:00Z&to=9999-12-31T23:59:59Z"), "any time").deep.equals([shop1, shop2, shop3]);
+  });
+
+  it("by the other party, in whatever way its tax id is written", async () => {
+    expect(await found(shop, `buyer=${firm.taxId}`)).deep.equals([shop1]);
+    expect(await found(shop, `buyer=%20${other.taxId.toLowerCase()}`)).deep.equals([shop3]);
+    expect(await found(ann, `seller=${rival.taxId}`)).deep.equals([rival2]);
+    expect(await found(firm, `as=employer&seller=${shop.taxId}`)).deep.equals([shop1]);
+    expect(await found(bureau, `seller=${shop.taxId}`)).deep.equals([shop1, shop2, shop3]);
+    for (const nobody of [freshTaxId(), "DE999999999"]) {
+      expect(await must(ask(shop, `buyer=${nobody}`))).deep.equals({ items: [] });
+      expect(await must(ask(ann, `seller=${nobody}&sourceId=POS-1`))).deep.equals({ items: [] });
+    }
+  });
+
+  it("by the issuer's own id: the issuer among its own, others with its tax id", async () => {
+    expect(await found(shop, "sourceId=POS-1")).deep.equals([shop1]);
+    expect(await found(rival, `as=issuer&sourceId=POS-1&seller=${rival.taxId}`)).deep.equals([rival2]);
+    expect(await found(ann, `sourceId=POS-1&seller=${shop.taxId}`)).deep.equals([shop1]);
+    expect(await found(firm, `as=employer&sourceId=POS-1&seller=${rival.taxId}`)).deep.equals([rival2]);
+    expect(await found(bureau, `sourceId=POS-3&seller=${shop.taxId}`)).deep.equals([shop3]);
+    expect(await found(shop, "sourceId=pos-1"), "letter for letter").deep.equals([]);
+    for (const [by, as] of [
+      [ann, "holder"],
+      [firm, "employer"],
+      [ann, "grantee"],
+      [bureau, "issuer"],
+    ] as const) {
+      refused(await ask(by, `as=${as}&sourceId=POS-1`), "invalid-request", { field: "?sourceId", rule: "seller-named" });
+    }
+  });
+
+  it("by all of it together, with the state", async () => {
+    const all = `${october}&buyer=${firm.taxId}&seller=${shop.taxId}&sourceId=POS-1`;
+    for (const by of [shop, ann, firm, bureau]) expect(await found(by, `${all}&status=issued`)).deep.equals([shop1]);
+    expect(await found(shop, `${all}&status=claimed`)).deep.equals([]);
+    expect(await found(ann, `${october}&seller=${shop.taxId}&buyer=${firm.taxId}`)).deep.equals([shop1]);
+  });
+
+  it("never another party's, whatever is asked for", async () => {
+    const queries = [october, `buyer=${firm.taxId}`, `seller=${shop.taxId}`, `seller=${shop.taxId}&sourceId=POS-1`];
+    for (const query of queries) {
+      for (const as of ["issuer", "holder", "employer", "grantee"]) expect(await found(stranger, `as=${as}&${query}`), `${as} ${query}`).deep.equals([]);
+    }
+    expect(await found(rival, `sourceId=POS-3`)).deep.equals([]);
+    expect(await found(rival, `seller=${shop.taxId}`)).deep.equals([]);
+    expect(await found(bob, `seller=${shop.taxId}`)).deep.equals([shop3]);
+    expect(await found(other, `as=employer&${october}`)).deep.equals([shop3]);
+    expect(await found(firm, `as=employer&buyer=${other.taxId}`)).deep.equals([]);
+  });
+
+  it("in pages, in either order, of what was given to read as well", async () => {
+    for (const number of [shop1, shop2, rival2]) {
+      await must(call("POST", `/v1/invoices/${number}/grants`, { to: stranger.account }, { token: ann.token }));
+    }
+    const pages = async (by: { token: string }, query: string) => {
+      const numbers: string[] = [];
+      for (let after = ""; ; ) {
+        const { items, next } = await must(ask(by, `${query}&limit=1${after && `&after=${after}`}`));
+        numbers.push(...items.map((one: Loose) => one.number));
+        if (next === undefined) return numbers;
+        after = next;
+      }
+    };
+    const second = [shop2, rival2].sort();
+    expect(await pages(shop, `from=${day(2)}&order=desc`)).deep.equals([shop3, shop2]);
+    expect(await pages(ann, `from=${day(2)}&to=${day(3)}`)).deep.equals(second);
+    // the first of what was given is none of those that are asked for
+    expect(await pages(stranger, `as=grantee&from=${day(2)}`)).deep.equals(second);
+    expect(await pages(stranger, `as=grantee&from=${day(2)}&order=desc`)).deep.equals(second.toReversed());
+    expect(await pages(stranger, `as=grantee&seller=${rival.taxId}&sourceId=POS-1`)).deep.equals([rival2]);
+  });
+
+  it("not by what cannot be read", async () => {
+    const wrong = (query: string, field: string, rule: string) => ask(shop, query).then((reply) => refused(reply, "invalid-request", { field, rule }));
+    await wrong(`from=${day(2)}&to=${day(2)}`, "?from", "before-to");
+    await wrong(`from=${day(3)}&to=${day(2)}`, "?from", "before-to");
+    for (const time of ["2026-10-01", "2026-10-01T00:00:00", "2026-02-30T00:00:00Z", "gestern", ""]) await wrong(`to=${time}`, "?to", "format");
+    await wrong(`buyer=${firm.taxId.slice(0, 17)}${firm.taxId.endsWith("0") ? "1" : "0"}`, "?buyer", "tax-id-check-digit");
+    await wrong("seller=12345", "?seller", "tax-id-format");
+    await wrong(`seller=${"DE1".repeat(20)}`, "?seller", "too-big");
+    await wrong("sourceId=", "?sourceId", "too-small");
+    await wrong(`sourceId=${"x".repeat(201)}`, "?sourceId", "too-big");
+    await wrong(`sourceId=a&sourceId=b`, "?sourceId", "type");
+  });
+});
