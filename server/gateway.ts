@@ -86,12 +86,11 @@ import { ledgerMirror } from "./mirror/ledger.ts";
 import { registryMirror } from "./mirror/registry.ts";
 import { createSealer } from "./sealing/sealer.ts";
 import { createLanes, openLane } from "./txs/lanes.ts";
-import { createAuditing } from "./upkeep/auditing.ts";
-import { createCounting } from "./upkeep/counting.ts";
 import { createDepositing } from "./upkeep/depositing.ts";
 import { createExpiry } from "./upkeep/expiry.ts";
 import { createGauges, createTally } from "./upkeep/gauges.ts";
 import { createWatch } from "./upkeep/health.ts";
+import { createReckoner } from "./upkeep/reckoning.ts";
 import { createReconcile } from "./upkeep/reconcile.ts";
 import { createRedLetterJob } from "./upkeep/red-letters.ts";
 import { createUpkeep } from "./upkeep/upkeep.ts";
@@ -279,15 +278,15 @@ export async function startGateway(config: Config, deployment: Deployment, { par
 
     createGauges({ sql, metrics, watch, finalityDepth: config.FINALITY_DEPTH, leases: () => leases.state(), blocked });
     const reconcile = createReconcile({ sql, documents, chain, contracts, log, days: config.RECONCILE_DAYS, perSecond: config.RECONCILE_PER_SECOND });
-    const counting = createCounting({ sql, vault, log, documentOf: invoices.documentOf, depositedOf: audit.documentsOf });
+    const reckoner = createReckoner({ sql, config, deployment, log });
+    undo.push(() => reckoner.close());
     const { DEPOSIT_URL: depositUrl, DEPOSIT_TOKEN: depositToken, DEPOSIT_KID: kid } = config;
     const depositing = depositUrl && depositToken ? [createDepositing({ sql, audit, log, to: { url: depositUrl, token: depositToken, kid } })] : [];
     const jobs = [
       createExpiry({ sql, metrics, days: config.IDEMPOTENCY_DAYS }),
       reconcile.job,
-      counting,
+      ...reckoner.jobs,
       createRedLetterJob({ sql, redLetters, issuing, log }),
-      createAuditing({ sql, audit, log, patienceSeconds: config.AUDIT_PATIENCE_SECONDS }).job,
       ...depositing,
     ];
     const upkeep = createUpkeep({ jobs, held: leases.lease("upkeep").held, log, metrics });

@@ -1,0 +1,56 @@
+/** The thread that reckons (reckoning.ts): a pool of its own, one turn of a job after another as it is asked to. */
+import { parentPort, workerData } from "node:worker_threads";
+import { createContracts } from "../chain/contracts.ts";
+import { openDb } from "../db/db.ts";
+import { createAudit } from "../features/audit/audit.ts";
+import { createDocuments } from "../features/documents/documents.ts";
+import { createTaxpayers } from "../features/taxpayers/taxpayers.ts";
+import { createLog } from "../kernel/log.ts";
+import { createEncryptionKeys } from "../keys/encryption.ts";
+import { createKeystore } from "../keys/keystore.ts";
+import { openVault } from "../keys/vault.ts";
+import { createAuditing } from "./auditing.ts";
+import { createCounting } from "./counting.ts";
+import type { Asked, ReckonerData, Reckoning, Told } from "./reckoning.ts";
+import type { Job } from "./upkeep.ts";
+
+/** A connection a job, and one for what they look up beside it. */
+const CONNECTIONS = 3;
+
+const port = parentPort;
+if (!port) throw new Error("This file is run as a thread of the gateway");
+const { config, deployment } = workerData as ReckonerData;
+const log = createLog(config.LOG_LEVEL);
+const sql = openDb(config.DATABASE_URL, { connections: CONNECTIONS });
+const vault = await openVault(sql, config.MASTER_KEY);
+const keys = createEncryptionKeys({ vault });
+const documents = createDocuments({ vault, keys, deployment });
+const taxpayers = createTaxpayers({ vault, keys: createKeystore({ sql, vault }), drawStep: config.DRAW_STEP });
+const audit = createAudit({ vault, keys, documents, taxpayers, contracts: createContracts(deployment), log });
+const jobs: Record<Reckoning, Job> = {
+  counting: createCounting({ sql, vault, log, documentOf: ({ number, document }) => documents.open(number, document), depositedOf: audit.documentsOf }),
+  audit: createAuditing({ sql, audit, log, patienceSeconds: config.AUDIT_PATIENCE_SECONDS }).job,
+};
+
+const running = new Map<number, AbortController>();
+
+async function haveTurn(run: Reckoning, turn: number): Promise<void> {
+  const stopping = new AbortController();
+  running.set(turn, stopping);
+  const told: Told = { turn };
+  try {
+    await jobs[run].run(stopping.signal);
+  } catch (cause) {
+    told.error = cause instanceof Error ? cause.message : String(cause);
+  }
+  running.delete(turn);
+  port?.postMessage(told);
+}
+
+port.on("message", (asked: Asked) => {
+  if (asked === "end") {
+    port.close();
+    void sql.end({ timeout: 1 });
+  } else if ("stop" in asked) running.get(asked.stop)?.abort();
+  else void haveTurn(asked.run, asked.turn);
+});

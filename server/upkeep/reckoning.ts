@@ -1,0 +1,101 @@
+/**
+ * What is reckoned from the documents of sealed lots: the bureau's statistics and its audit. Every document is opened for it, so a
+ * gateway does it in a thread of its own (reckoner.ts), and requests do not wait for it.
+ *
+ * | what could go wrong | what holds it |
+ * | --- | --- |
+ * | the thread dies, or cannot start | its jobs fail at this turn; the next one starts another thread. Both jobs go on where they were: their cursors are in the database |
+ * | it hangs when it is to stop | it is ended after a moment: what it was at is one SQL transaction |
+ */
+import { once } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
+import type { Deployment } from "../chain/deploy.ts";
+import type { Sql } from "../db/db.ts";
+import type { Config } from "../kernel/config.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Job } from "./upkeep.ts";
+
+/** What the thread is told when it starts. */
+export type ReckonerConfig = Pick<Config, "DATABASE_URL" | "MASTER_KEY" | "LOG_LEVEL" | "DRAW_STEP" | "AUDIT_PATIENCE_SECONDS">;
+export type ReckonerData = { config: ReckonerConfig; deployment: Deployment };
+
+/** Jobs by name, with how often they have a turn. */
+export const reckonings = { counting: 500, audit: 1_000 } as const;
+export type Reckoning = keyof typeof reckonings;
+
+/** To the thread: have a turn of a job, break it off, end. */
+export type Asked = { run: Reckoning; turn: number } | { stop: number } | "end";
+/** From the thread: a turn is over. */
+export type Told = { turn: number; error?: string };
+
+export type Reckoner = { jobs: Job[]; close(): Promise<void> };
+
+type Deps = {
+  sql: Sql;
+  config: Config;
+  deployment: Deployment;
+  log: Log;
+  start?: (data: ReckonerData) => Worker;
+  /** How long a thread may take to stop what it is at, or to end. */
+  endMs?: number;
+};
+
+const startThread = (workerData: ReckonerData) => new Worker(new URL("./reckoner.ts", import.meta.url), { workerData });
+
+export function createReckoner({ sql, config, deployment, log, start = startThread, endMs = 5_000 }: Deps): Reckoner {
+  const { DATABASE_URL, MASTER_KEY, LOG_LEVEL, DRAW_STEP, AUDIT_PATIENCE_SECONDS } = config;
+  const data: ReckonerData = { config: { DATABASE_URL, MASTER_KEY, LOG_LEVEL, DRAW_STEP, AUDIT_PATIENCE_SECONDS }, deployment };
+  let thread: Worker | undefined;
+  let turns = 0;
+  const waiting = new Map<number, (error?: Error) => void>();
+
+  function open(): Worker {
+    const started = start(data);
+    started.on("message", ({ turn, error }: Told) => waiting.get(turn)?.(error === undefined ? undefined : new Error(error)));
+    started.on("error", (cause) => log.error({ error: cause instanceof Error ? cause.message : String(cause) }, "the reckoner has failed"));
+    started.on("exit", () => {
+      if (thread === started) thread = undefined;
+      for (const over of waiting.values()) over(new Error("the reckoner has ended"));
+    });
+    return started;
+  }
+
+  const turnOf = (run: Reckoning) => async (stopping: AbortSignal) => {
+    // while nothing was ever sealed there is nothing to reckon, and no thread is needed for it
+    if (!thread && (await sql`select 1 from lots limit 1`).length === 0) return;
+    thread ??= open();
+    const asked = thread;
+    const turn = ++turns;
+    let hung: NodeJS.Timeout | undefined;
+    const stop = () => {
+      asked.postMessage({ stop: turn } satisfies Asked);
+      hung = setTimeout(() => void asked.terminate(), endMs);
+    };
+    try {
+      await new Promise<void>((resolve, reject) => {
+        waiting.set(turn, (error) => (error ? reject(error) : resolve()));
+        asked.postMessage({ run, turn } satisfies Asked);
+        if (stopping.aborted) stop();
+        else stopping.addEventListener("abort", stop, { once: true });
+      });
+    } finally {
+      clearTimeout(hung);
+      waiting.delete(turn);
+      stopping.removeEventListener("abort", stop);
+    }
+  };
+
+  return {
+    jobs: Object.entries(reckonings).map(([name, everyMs]) => ({ name, everyMs, run: turnOf(name as Reckoning) })),
+    async close() {
+      const ending = thread;
+      if (!ending) return;
+      const ended = once(ending, "exit");
+      ending.postMessage("end" satisfies Asked);
+      const patience = new AbortController();
+      await Promise.race([ended, delay(endMs, undefined, { signal: patience.signal }).then(() => ending.terminate())]);
+      patience.abort();
+    },
+  };
+}
