@@ -9,7 +9,7 @@ export type Ratio = Spread & { target: number; met: boolean };
 export type Growth = { middle: number; end: number; slope: number };
 export type Summary = {
   /** Invoices a second. */
-  issue?: { sealed: Spread; accepted: Spread; mints: Spread; acceptOnly: Spread };
+  issue?: { sealed: Spread; audited: Spread; accepted: Spread; mints: Spread; acceptOnly: Spread };
   ratios?: { overMints: Ratio; overAcceptOnly: Ratio };
   /** Invoices a second in batches over those of single calls in the same turn: accepted, and to the seal. */
   batches?: { one: Spread; oneSealed: Spread; several: Spread; severalSealed: Spread };
@@ -98,6 +98,7 @@ export function summarise({ rounds, latency, acts, batches, memory, check }: Res
       : {
           issue: {
             sealed: spreadOf(of(({ whole }) => whole.sealedPerSecond)),
+            audited: spreadOf(of(({ whole }) => whole.auditedPerSecond)),
             accepted: spreadOf(of(({ whole }) => whole.perSecond)),
             mints: spreadOf(of(({ mints }) => mints.perSecond)),
             acceptOnly: spreadOf(of(({ accepting }) => accepting.perSecond)),
@@ -160,6 +161,7 @@ export function tablesOf({ rounds, latency, acts, batches, memory }: Results, su
         ["", "min /s", "median /s", "max /s", "p50 ms", "p99 ms"],
         [
           at("accepted and sealed, end to end", issue.sealed, wholes),
+          ["and audited, to the last", ...spread(issue.audited, whole), "", ""],
           at("accepted", issue.accepted, wholes),
           at(
             "(a) ERC-721 mint through ethers",

@@ -3,7 +3,7 @@
  * both baselines take turns (A B C A B C …), and what counts is the ratio within a turn.
  *
  * End to end is from the first request sent to the moment when the last accepted invoice is proven in a lot that the chain has
- * sealed and the gateway has followed. Nothing is timed while another measurement runs.
+ * sealed and the gateway has followed. Nothing is timed while another measurement runs, or while the audit of its invoices does.
  */
 import { tallyOf } from "../../server/sandbox/tally.ts";
 import { type Child, startChild } from "./child.ts";
@@ -31,8 +31,8 @@ export type Run = Omit<Measured, "answers"> & {
   perSecond: number;
   usage: Usage;
 };
-/** `sealedPerSecond`: invoices a second until the last one is proven in its lot. */
-export type IssueRun = Run & { sealedPerSecond: number };
+/** Invoices a second until the last one is proven in its lot, and until the bureau's auditor has opened it and added it up. */
+export type IssueRun = Run & { sealedPerSecond: number; auditedPerSecond: number };
 export type MintRun = Run & { gas: number };
 export type Round = { whole: IssueRun; mints: MintRun; accepting: Run };
 export type Acts = { claims: Run; reimbursements: Run; reportClaims: Run; reportReimbursements: Run; transfers: MintRun };
@@ -78,40 +78,57 @@ export async function measure(network: Network, plan: Plan, progress: Progress):
   };
   const each = (read: (pid: number) => number) => Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, read(pid)]));
 
-  /** One measurement and what the processes used from its first request until `drained`. */
+  /** One measurement, when what comes after it was reached, and what the processes used from its first request until then. */
   async function run<M extends Measured>(
     name: string,
     seconds: number,
     by: Child<LoadCommands> | Child<MintCommands>,
     work: () => Promise<M>,
-    drained?: () => Promise<void>,
-  ): Promise<Omit<M, "answers"> & { perSecond: number; usage: Usage; drainedAt: number; answers: string[] }> {
+    ...after: (() => Promise<void>)[]
+  ): Promise<Omit<M, "answers"> & { perSecond: number; usage: Usage; reachedAt: number[]; answers: string[] }> {
     const count = () => (by as Child<LoadCommands>).ask("progress");
     return progress.step(name, seconds, count, async () => {
       const [before, all, since] = [each(cpuOf), machineCpu(), performance.now()];
       const measured = await work();
-      await drained?.();
-      const drainedAt = Date.now();
-      const [after, allAfter] = [each(cpuOf), machineCpu()];
-      const cpu = Object.fromEntries(Object.keys(pids).map((one) => [one, (after[one] ?? 0) - (before[one] ?? 0)]));
+      const reachedAt: number[] = [];
+      for (const reached of after) {
+        await reached();
+        reachedAt.push(Date.now());
+      }
+      const [cpuAfter, allAfter] = [each(cpuOf), machineCpu()];
+      const cpu = Object.fromEntries(Object.keys(pids).map((one) => [one, (cpuAfter[one] ?? 0) - (before[one] ?? 0)]));
       const ours = Object.values(cpu).reduce((sum, one) => sum + one, 0);
       const usage = { seconds: (performance.now() - since) / 1_000, cpu, memory: each(memoryOf), others: Math.max(0, allAfter - all - ours) };
-      return { ...measured, perSecond: measured.done / ((measured.ended - measured.begun) / 1_000), usage, drainedAt };
+      return { ...measured, perSecond: measured.done / ((measured.ended - measured.begun) / 1_000), usage, reachedAt };
     });
   }
-  const plain = <R extends { drainedAt: number; answers: string[] }>({ drainedAt: _, answers: __, ...run }: R) => run;
+  const plain = <R extends { reachedAt: number[]; answers: string[] }>({ reachedAt: _, answers: __, ...run }: R) => run;
 
-  /** Resolves when every accepted invoice is proven in a sealed lot. */
-  async function sealed(place: Place): Promise<void> {
+  async function none(what: string, count: () => PromiseLike<{ open: bigint }[]>): Promise<void> {
     const until = Date.now() + DRAIN_MS;
     for (;;) {
-      const [row] = await place.sql<{ open: bigint }[]>`
-        select ((select coalesce(sum(accepted), 0) from segment_use) - (select coalesce(sum(count), 0) from lots))::bigint as open`;
+      const [row] = await count();
       if (row?.open === 0n) return;
-      if (Date.now() > until) throw new Error(`${row?.open} accepted invoices are not sealed after ${DRAIN_MS / 1_000} s`);
+      if (Date.now() > until) throw new Error(`${row?.open} ${what} after ${DRAIN_MS / 1_000} s`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
+  /** Resolves when every accepted invoice is proven in a sealed lot. */
+  const sealed = () =>
+    none(
+      "accepted invoices are not sealed",
+      () => whole.sql`select ((select coalesce(sum(accepted), 0) from segment_use) - (select coalesce(sum(count), 0) from lots))::bigint as open`,
+    );
+  /** Resolves when the auditor has added up every sealed lot. */
+  const audited = () =>
+    none(
+      "sealed lots are not audited",
+      () => whole.sql`select ((select count(*) from lots) - (select count(*) from audit_lots where state = 'summed'))::bigint as open`,
+    );
+  const issueRun = (ran: Awaited<ReturnType<typeof run>>): IssueRun => {
+    const [sealedPerSecond = 0, auditedPerSecond = 0] = ran.reachedAt.map((at) => ran.done / ((at - ran.begun) / 1_000));
+    return { ...plain(ran), sealedPerSecond, auditedPerSecond };
+  };
 
   async function issue(name: string, seconds: number, bounds: { milliseconds?: number; count?: number }): Promise<IssueRun> {
     const ran = await run(
@@ -119,9 +136,10 @@ export async function measure(network: Network, plan: Plan, progress: Progress):
       seconds,
       load,
       () => load.ask("closed", { url: whole.url, connections: CLIENTS, work: { tills: whole.tills }, ...bounds }),
-      () => sealed(whole),
+      sealed,
+      audited,
     );
-    return { ...plain(ran), sealedPerSecond: ran.done / ((ran.drainedAt - ran.begun) / 1_000) };
+    return issueRun(ran);
   }
   const accept = async (name: string, milliseconds: number): Promise<Run> =>
     plain(
@@ -157,7 +175,7 @@ export async function measure(network: Network, plan: Plan, progress: Progress):
     const [long, short] = [plan.seconds * 1_500, plan.seconds * 1_000];
     return {
       perSecond,
-      whole: plain(await run("latency at half load", long / 1_000, load, at(whole, long), () => sealed(whole))),
+      whole: plain(await run("latency at half load", long / 1_000, load, at(whole, long), sealed, audited)),
       accepting: plain(await run("latency at half load: (b)", short / 1_000, load, at(accepting, short))),
     };
   }
@@ -210,8 +228,7 @@ export async function measure(network: Network, plan: Plan, progress: Progress):
     const of = `batches ${number} of ${plan.batches}`;
     const batches = async (name: string, tills: number, lines: number): Promise<IssueRun> => {
       const work = () => load.ask("batches", { url: whole.url, tills: whole.tills.slice(0, tills), lines });
-      const ran = await run(`${of}: ${name}`, (tills * lines) / 1_000, load, work, () => sealed(whole));
-      return { ...plain(ran), sealedPerSecond: ran.done / ((ran.drainedAt - ran.begun) / 1_000) };
+      return issueRun(await run(`${of}: ${name}`, (tills * lines) / 1_000, load, work, sealed, audited));
     };
     return {
       single: await issue(`${of}: single calls`, plan.seconds + 2, { milliseconds: plan.seconds * 1_000 }),
@@ -242,7 +259,7 @@ export async function measure(network: Network, plan: Plan, progress: Progress):
   }
 
   async function check(): Promise<Check> {
-    await sealed(whole);
+    await sealed();
     const [row] = await whole.sql<{ accepted: number }[]>`select count(*)::int as accepted from invoices`;
     const tally = await tallyOf(network.rpcUrl, whole.deployment);
     return {

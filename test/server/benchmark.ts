@@ -92,7 +92,7 @@ describe("the benchmark's verdicts", () => {
   };
   const check = { accepted: 100_000, sealed: 100_000, reimbursed: 0, reimbursedTwice: 0 };
   const memoryOf = (bytesAt: (invoices: number) => number) =>
-    summarise({ rounds: [], memory: { run: { ...run, sealedPerSecond: 1_000 }, samples: samples(bytesAt) }, check }).memory;
+    summarise({ rounds: [], memory: { run: { ...run, sealedPerSecond: 1_000, auditedPerSecond: 900 }, samples: samples(bytesAt) }, check }).memory;
 
   it("calls memory flat that is used up while warming up and then stays", () => {
     expect(memoryOf((invoices) => 200 * MB + 2_000 * Math.min(invoices, 40_000))?.flat).to.equal(true);
@@ -111,7 +111,7 @@ describe("the benchmark's verdicts", () => {
   it("takes a ratio within a turn, not of the best of each", () => {
     const at = (perSecond: number) => ({ ...run, perSecond });
     const round = (sealed: number, mints: number, accepted: number) => ({
-      whole: { ...at(sealed), sealedPerSecond: sealed },
+      whole: { ...at(sealed), sealedPerSecond: sealed, auditedPerSecond: sealed },
       mints: { ...at(mints), gas: 0 },
       accepting: at(accepted),
     });
@@ -122,7 +122,7 @@ describe("the benchmark's verdicts", () => {
   });
 
   it("names what was refused, lost or doubled", () => {
-    const memory = { run: { ...run, refused: { "503 unavailable": 3 }, sealedPerSecond: 1 }, samples: [] };
+    const memory = { run: { ...run, refused: { "503 unavailable": 3 }, sealedPerSecond: 1, auditedPerSecond: 1 }, samples: [] };
     const { faults } = summarise({ rounds: [], memory, check: { ...check, sealed: 99_999, reimbursedTwice: 1 } });
     expect(faults).to.have.length(3);
   });
