@@ -75,7 +75,6 @@ describe("the bureau", function () {
       await page.getByRole("heading", { level: 1, name: language === "zh-CN" ? "总览" : "Dashboard" }).waitFor();
       await agrees(page);
       await page.locator("canvas").nth(5).waitFor();
-      await page.waitForTimeout(1_000);
       await fitsItsWidth(page);
       await isAccessible(page);
       await shot(page, `bureau-dashboard-${language}-${dark ? "dark" : "light"}-${width}`);
@@ -104,7 +103,6 @@ describe("the bureau", function () {
     await drawer.getByText("A holder claimed it from an employer once more").waitFor();
     const told = (await drawer.textContent()) ?? "";
     expect(told).to.contain(employer.name).and.contain("same employer as the first time").and.contain("already-reimbursed");
-    await page.waitForTimeout(400);
     await isAccessible(page);
     await shot(page, "bureau-refusal");
     await drawer.getByRole("link", { name: "Invoice and history" }).click();
@@ -175,7 +173,6 @@ describe("the bureau", function () {
       // what is refused is said, with field and code
       await drawer.getByRole("alert").filter({ hasText: "/taxId" }).waitFor();
       await drawer.getByLabel(/税号|Tax id/).fill(taxId);
-      await page.waitForTimeout(400);
       await isAccessible(page);
       await fitsItsWidth(page);
       await shot(page, `bureau-enrol-${language}`);
@@ -208,7 +205,6 @@ describe("the bureau", function () {
       expect(await standing()).to.equal("active");
       await page.getByRole("button", { name: say("暂停", "Suspend"), exact: true }).click();
       const sure = page.getByRole("dialog").filter({ hasText: name });
-      await page.waitForTimeout(300);
       await isAccessible(page);
       await shot(page, `bureau-suspend-${language}`);
       // the safe button has the focus

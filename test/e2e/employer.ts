@@ -6,7 +6,7 @@ import type { Download, Page } from "playwright-core";
 import { root } from "../../scripts/run.ts";
 import { expectSuccess } from "../../server/sandbox/client.ts";
 import { freshTaxId } from "../server/network.ts";
-import { fitsItsWidth, isAccessible, type Look, open, shot, stage } from "./fixture.ts";
+import { drawn, fitsItsWidth, isAccessible, type Look, open, shot, stage } from "./fixture.ts";
 
 type Firm = { name: string; taxId: string; account: string; token: string };
 type Worker = { name: string; account: string; token: string };
@@ -126,8 +126,7 @@ describe("an employer's clerk", () => {
 
     // the print
     await first.getByRole("button", { name: "预览 PDF" }).click();
-    await page.getByRole("dialog").locator("iframe").waitFor();
-    await page.waitForTimeout(1500);
+    await drawn(page.getByRole("dialog").locator("iframe"));
     await shot(page, "employer-pdf");
     await page
       .getByRole("dialog")
@@ -164,7 +163,12 @@ describe("an employer's clerk", () => {
     await yes(page, "Reject");
     await page.getByText("Say why").waitFor();
     await page.getByLabel("Reason", { exact: true }).fill("the receipt's second page is missing");
-    await isAccessible(page);
+    // the mouse is over the button
+    for (const colorScheme of ["dark", "light"] as const) {
+      await page.emulateMedia({ colorScheme });
+      await page.locator(`html[data-theme=${colorScheme}]`).waitFor();
+      await isAccessible(page);
+    }
     await shot(page, "employer-reject-phone");
     await yes(page, "Reject");
     await page.getByText("Rejected. The invoices are free again.").waitFor();
@@ -475,7 +479,6 @@ describe("an employer's clerk", () => {
     const who = async () => fetch(`${sandbox.url}/v1/claims`, { headers: { authorization: `Bearer ${token}` } });
     expect((await who()).status).to.equal(200);
     await isAccessible(page);
-    await page.waitForTimeout(400);
     await shot(page, "employer-people-key");
     await drawer.getByRole("button", { name: "我已保存" }).click();
     await page.getByRole("cell", { name: /周新人/ }).waitFor();

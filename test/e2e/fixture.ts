@@ -10,7 +10,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
 import { expect } from "chai";
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContext, chromium, type Locator, type Page } from "playwright-core";
 import { root } from "../../scripts/run.ts";
 import { type Call, createClient, expectSuccess } from "../../server/sandbox/client.ts";
 import { type Demo, runDemo } from "../../server/sandbox/demo.ts";
@@ -133,8 +133,27 @@ export async function another(page: Page, path: string, expected?: RegExp): Prom
   return next;
 }
 
+/** Waits until nothing moves any more: what fades in has not its colours yet. */
+export async function still(page: Page): Promise<void> {
+  await page.waitForFunction(() => document.getAnimations().every(({ playState }) => playState !== "running"));
+}
+
+/** A picture of so few bytes shows nothing yet. */
+const EMPTY = 10_000;
+/** Waits until a part of the page shows something, and looks the same twice: for what the browser itself draws there, such as its PDF viewer. */
+export async function drawn(part: Locator): Promise<void> {
+  let before = await part.screenshot();
+  for (const end = Date.now() + 10_000; Date.now() < end; ) {
+    const now = await part.screenshot();
+    if (now.length > EMPTY && now.equals(before)) return;
+    before = now;
+  }
+  throw new Error("it does not come to rest");
+}
+
 /** Nothing that axe finds grave or worse (WCAG 2.2 A and AA). */
 export async function isAccessible(page: Page): Promise<void> {
+  await still(page);
   const { violations } = await new AxeBuilder({ page }).withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]).analyze();
   const told = violations
     .filter(({ impact }) => impact === "serious" || impact === "critical")
@@ -150,6 +169,7 @@ export async function fitsItsWidth(page: Page): Promise<void> {
 
 export async function shot(page: Page, name: string): Promise<void> {
   mkdirSync(join(root, "screenshots"), { recursive: true });
+  await still(page);
   await page.screenshot({ path: join(root, "screenshots", `${name}.png`), fullPage: true });
 }
 

@@ -7,7 +7,7 @@ import { root } from "../../scripts/run.ts";
 import { chineseFigures } from "../../server/kernel/money.ts";
 import { expectSuccess } from "../../server/sandbox/client.ts";
 import { startReceiver } from "../server/support/receiver.ts";
-import { fitsItsWidth, isAccessible, issueTo, newPerson, open, shot, stage } from "./fixture.ts";
+import { drawn, fitsItsWidth, isAccessible, issueTo, newPerson, open, shot, stage } from "./fixture.ts";
 
 type Loose = any;
 const key = async () => (await stage()).demo.keys.issuer.token;
@@ -20,7 +20,6 @@ const get = async (path: string): Promise<Loose> => {
 /** What the pages show is looked at as it stands, after the library's movements. */
 async function looked(page: Page, name: string): Promise<void> {
   await page.evaluate(() => window.scrollTo(0, 0));
-  await page.waitForTimeout(300);
   await fitsItsWidth(page);
   await isAccessible(page);
   await shot(page, name);
@@ -82,7 +81,6 @@ describe("a merchant", function () {
       await looked(page, `merchant-issue-${language}`);
       await page.getByRole("button", { name: say("开具发票", "Issue"), exact: true }).click();
       await page.getByRole("dialog").getByText("¥209.40").waitFor();
-      await page.waitForTimeout(300);
       await isAccessible(page);
       await yes(page, say("开具发票", "Issue"));
       await page.getByText(say("发票已开具，并已签章上链", "Issued and sealed on the chain")).waitFor({ timeout: 30_000 });
@@ -177,7 +175,7 @@ describe("a merchant", function () {
     const frame = page.locator("iframe.preview");
     await frame.waitFor();
     expect(await frame.getAttribute("src")).to.match(/^blob:/);
-    await page.waitForTimeout(1_500);
+    await drawn(frame);
     await looked(page, "merchant-preview");
     for (const [item, ending] of [
       ["版式文件 PDF", ".pdf"],
@@ -213,7 +211,6 @@ describe("a merchant", function () {
     await looked(page, "merchant-red-letter-zh-CN");
     await page.getByRole("button", { name: "红冲", exact: true }).click();
     await page.getByRole("dialog").getByText("一经上链即永久有效").waitFor();
-    await page.waitForTimeout(300);
     await isAccessible(page);
     await shot(page, "merchant-red-letter-confirm");
     await yes(page, "红冲");

@@ -25,7 +25,7 @@ function kept(): Appearance {
   return found === "light" || found === "dark" ? found : "system";
 }
 
-/** The library's grey for lesser text is too light to be read by everybody. */
+/** The library's grey for lesser text, and what it derives for a button under the mouse, are too light to be read by everybody. */
 const readable = (dark: boolean) => ({
   colorPrimary: dark ? "#5b9dff" : "#1251a3",
   colorLink: dark ? "#7db2ff" : "#1251a3",
@@ -35,6 +35,8 @@ const readable = (dark: boolean) => ({
   colorTextPlaceholder: dark ? "rgba(255,255,255,.62)" : "rgba(0,0,0,.6)",
   colorTextDisabled: dark ? "rgba(255,255,255,.5)" : "rgba(0,0,0,.5)",
   colorError: dark ? "#ff7875" : "#c5221f",
+  colorErrorHover: dark ? "#ff9c99" : "#b31b18",
+  colorErrorActive: dark ? "#e8706c" : "#9e1114",
   colorSuccess: dark ? "#73d13d" : "#237804",
   colorWarning: dark ? "#ffc53d" : "#ad6800",
   colorInfo: dark ? "#69b1ff" : "#1251a3",
@@ -83,7 +85,7 @@ export function AppearanceProvider({ children }: { children: ReactNode }) {
         theme={{
           algorithm: dark ? theme.darkAlgorithm : theme.defaultAlgorithm,
           token: readable(dark),
-          components: { Button: dark ? { primaryColor: "#00162e" } : {}, Layout: { headerHeight: 56 } },
+          components: { Button: dark ? { primaryColor: "#00162e", dangerColor: "#2b0705" } : {}, Layout: { headerHeight: 56 } },
         }}
       >
         <App message={{ maxCount: 3 }}>{children}</App>
