@@ -97,3 +97,9 @@ export function saveFile(blob: Blob, name: string): void {
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
+
+/** One invoice with its document, as every page asks for it: what is known of it already is not asked for twice. */
+export const invoiceQuery = (number: string) => ({
+  queryKey: ["invoice", number],
+  queryFn: () => ask(api.GET("/v1/invoices/{number}", { params: { path: { number } } })),
+});

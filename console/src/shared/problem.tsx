@@ -80,7 +80,7 @@ export function Loaded<T>({
 }: {
   of: Asked<T>;
   empty?: (data: T) => boolean;
-  /** In place of the ordinary words for an empty list. */
+  /** In place of the ordinary words for an empty list: other words, or something to look at. */
   nothing?: ReactNode;
   children: (data: T) => ReactNode;
 }) {
@@ -96,7 +96,26 @@ export function Loaded<T>({
   return (
     <>
       {of.error !== null ? <ProblemNote error={of.error} onRetry={() => void of.refetch()} /> : null}
-      {empty?.(of.data) ? (nothing ?? <Empty description={say("empty")} image={Empty.PRESENTED_IMAGE_SIMPLE} />) : children(of.data)}
+      {empty?.(of.data) ? (
+        typeof nothing === "object" ? (
+          nothing
+        ) : (
+          <Empty description={nothing ?? say("empty")} image={Empty.PRESENTED_IMAGE_SIMPLE} />
+        )
+      ) : (
+        children(of.data)
+      )}
     </>
+  );
+}
+
+/** Below a list: the button for its next page, while there is one. */
+export function More({ of }: { of: { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown } }) {
+  const say = useSharedWords();
+  if (!of.hasNextPage) return null;
+  return (
+    <Button onClick={() => void of.fetchNextPage()} loading={of.isFetchingNextPage}>
+      {say("more")}
+    </Button>
   );
 }

@@ -1,6 +1,6 @@
 /** The auditor: how far it has come through the sealed lots, what it has found, and what issuers drew against what they issued. */
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { Alert, Button, Card, Empty, Table } from "antd";
+import { Alert, Button, Card, Table } from "antd";
 import { Link } from "react-router";
 import { api, ask, type Schemas } from "../../shared/client.ts";
 import { Page } from "../../shared/frame.tsx";
@@ -111,7 +111,7 @@ function Drawn() {
   const items = pages.data?.pages.flatMap((page) => page.items) ?? [];
   return (
     <Card title={<h2>{say("audit.drawn.title", { period })}</h2>} className="chart-card">
-      <Loaded of={pages} empty={() => items.length === 0} nothing={<Empty description={say("quota.none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}>
+      <Loaded of={pages} empty={() => items.length === 0} nothing={say("quota.none")}>
         {() => (
           <Wide label={say("audit.drawn.title", { period })}>
             <Table

@@ -1,5 +1,5 @@
 /** What becomes of invoices, as a flow; and how many are in which state now. */
-import { Empty } from "antd";
+
 import { useMemo } from "react";
 import { Loaded } from "../../shared/problem.tsx";
 import { useStateName } from "../../shared/show.tsx";
@@ -91,7 +91,7 @@ export function Flow() {
     };
   }, [links, palette, count, say]);
   return (
-    <Loaded of={flow} empty={() => links.length === 0} nothing={<Empty description={say("flow.empty")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}>
+    <Loaded of={flow} empty={() => links.length === 0} nothing={say("flow.empty")}>
       {({ now }) => (
         <ChartCard<Link>
           title={say("flow.title")}

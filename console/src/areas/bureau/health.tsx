@@ -1,7 +1,7 @@
 /** Quota by issuer, and how the chain is; the ledger can be closed here and opened again. */
 import { CheckCircleOutlined, StopOutlined } from "@ant-design/icons";
 import { useQuery } from "@tanstack/react-query";
-import { Button, Card, Empty, Progress, Tag } from "antd";
+import { Button, Card, Progress, Tag } from "antd";
 import { useMemo } from "react";
 import { Link } from "react-router";
 import { useAct } from "../../shared/act.ts";
@@ -21,7 +21,7 @@ export function QuotaUse() {
   const quotas = useQuotas(SHOWN);
   return (
     <Card className="chart-card" title={<h2>{say("quota.title")}</h2>}>
-      <Loaded of={quotas} empty={({ items }) => items.length === 0} nothing={<Empty description={say("quota.none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}>
+      <Loaded of={quotas} empty={({ items }) => items.length === 0} nothing={say("quota.none")}>
         {({ items, issuers }) => (
           <>
             <ul className="quotas">

@@ -1,8 +1,8 @@
 /** Any invoice by its number: what it says, what the chain tells of it, and who has read it. */
 import { useQuery } from "@tanstack/react-query";
-import { Card, Descriptions, Empty, Form, Input, Table } from "antd";
+import { Card, Descriptions, Form, Input, Table } from "antd";
 import { Link, useNavigate, useParams } from "react-router";
-import { api, ask, type Schemas } from "../../shared/client.ts";
+import { api, ask, invoiceQuery, type Schemas } from "../../shared/client.ts";
 import { Page } from "../../shared/frame.tsx";
 import { DocumentView, HistoryView } from "../../shared/invoice-view.tsx";
 import { useRefresh } from "../../shared/live.tsx";
@@ -99,11 +99,7 @@ function Reads({ number }: { number: string }) {
   });
   return (
     <Card title={<h2>{say("invoice.reads")}</h2>} className="chart-card">
-      <Loaded
-        of={reads}
-        empty={({ items }) => items.length === 0}
-        nothing={<Empty description={say("invoice.reads.none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}
-      >
+      <Loaded of={reads} empty={({ items }) => items.length === 0} nothing={say("invoice.reads.none")}>
         {({ items }) => (
           <Wide label={say("invoice.reads")}>
             <Table
@@ -132,10 +128,7 @@ function Reads({ number }: { number: string }) {
 export function InvoicePage() {
   const say = useWords();
   const { number = "" } = useParams();
-  const invoice = useQuery({
-    queryKey: ["invoice", number],
-    queryFn: () => ask(api.GET("/v1/invoices/{number}", { params: { path: { number } } })) as Promise<Invoice>,
-  });
+  const invoice = useQuery(invoiceQuery(number));
   useRefresh(invoiceEvents, [
     ["invoice", number],
     ["history", number],

@@ -1,7 +1,7 @@
 /** Refused second reimbursements: the latest as they happen, each opening on what was attempted, and all of them page by page. */
 import { AlertOutlined } from "@ant-design/icons";
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { Alert, Button, Card, Descriptions, Drawer, Empty, Tag } from "antd";
+import { Alert, Button, Card, Descriptions, Drawer, Tag } from "antd";
 import dayjs from "dayjs";
 import { useEffect, useRef, useState } from "react";
 import { Link } from "react-router";
@@ -164,7 +164,7 @@ export function LatestRefusals() {
       <div className="unseen" role="status">
         {fresh.size > 0 ? say("refused.new", { count: fresh.size }) : ""}
       </div>
-      <Loaded of={latest} empty={({ items }) => items.length === 0} nothing={<Empty description={say("refused.none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}>
+      <Loaded of={latest} empty={({ items }) => items.length === 0} nothing={say("refused.none")}>
         {({ items }) => (
           // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is to be scrolled by keyboard too
           <ul className="refusals refusals-scroll" tabIndex={0} aria-label={say("refused.title")}>
@@ -195,7 +195,7 @@ export function RefusalsPage() {
     <Page title={say("refused.title")}>
       <div className="stack">
         <div className="quiet">{say("refused.page")}</div>
-        <Loaded of={pages} empty={() => items.length === 0} nothing={<Empty description={say("refused.none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}>
+        <Loaded of={pages} empty={() => items.length === 0} nothing={say("refused.none")}>
           {() => (
             <ul className="refusals refusals-wide">
               {entriesOf(items).map((one) => (

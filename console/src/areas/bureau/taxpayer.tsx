@@ -1,6 +1,6 @@
 /** One taxpayer: its standing, its quota, its numbers; and what the bureau may change of them. */
 import { useQuery } from "@tanstack/react-query";
-import { App, Button, Card, Descriptions, Empty, Form, Input, InputNumber, Progress, Table } from "antd";
+import { App, Button, Card, Descriptions, Form, Input, InputNumber, Progress, Table } from "antd";
 import { useParams } from "react-router";
 import { useAct } from "../../shared/act.ts";
 import { api, ask } from "../../shared/client.ts";
@@ -178,11 +178,7 @@ function Segments({ taxpayer }: { taxpayer: Taxpayer }) {
   };
   return (
     <Card title={<h2>{say("segments.section")}</h2>} className="chart-card">
-      <Loaded
-        of={segments}
-        empty={({ items }) => items.length === 0}
-        nothing={<Empty description={say("segments.none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}
-      >
+      <Loaded of={segments} empty={({ items }) => items.length === 0} nothing={say("segments.none")}>
         {({ items }) => (
           <Wide label={say("segments.section")}>
             <Table

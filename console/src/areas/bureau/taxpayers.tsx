@@ -1,7 +1,7 @@
 /** Everybody who is enrolled, page by page; enrolling another. */
 import { PlusOutlined } from "@ant-design/icons";
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { Alert, Button, Checkbox, Drawer, Empty, Form, Input, Radio, Select, Table, Typography } from "antd";
+import { Alert, Button, Checkbox, Drawer, Form, Input, Radio, Select, Table, Typography } from "antd";
 import { useState } from "react";
 import { Link, useNavigate } from "react-router";
 import { useAct } from "../../shared/act.ts";
@@ -172,7 +172,7 @@ export function TaxpayersPage() {
         </>
       }
     >
-      <Loaded of={pages} empty={() => items.length === 0} nothing={<Empty description={say("taxpayers.none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}>
+      <Loaded of={pages} empty={() => items.length === 0} nothing={say("taxpayers.none")}>
         {() => (
           <Wide label={say("page.taxpayers")}>
             <Table<Taxpayer>

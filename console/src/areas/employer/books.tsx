@@ -1,15 +1,15 @@
 /** Book entry (入账): what may be entered, entering it once, and the acts of the chain to reconcile the books with. */
 import { FileExcelOutlined } from "@ant-design/icons";
 import { useInfiniteQuery, useMutation, useQueries } from "@tanstack/react-query";
-import { Alert, Button, Card, Checkbox, DatePicker, Empty, Form, Input, Radio, Table, Tabs, Tag } from "antd";
+import { Alert, Button, Card, Checkbox, DatePicker, Form, Input, Radio, Table, Tabs, Tag } from "antd";
 import dayjs, { type Dayjs } from "dayjs";
 import { useState } from "react";
 import { useAct } from "../../shared/act.ts";
 import { api, ask, type Schemas } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { Page } from "../../shared/frame.tsx";
-import { useSharedWords } from "../../shared/messages.ts";
-import { Loaded, ProblemNote } from "../../shared/problem.tsx";
+import { FilterBar, type InvoiceFilter, NothingFound, rangeOf, useInvoiceFilter, useInvoiceList } from "../../shared/invoice-list.tsx";
+import { Loaded, More, ProblemNote } from "../../shared/problem.tsx";
 import { InvoiceNumber, Money, StateTag, Time, Wide } from "../../shared/show.tsx";
 import { type Cell, saveCsv } from "./csv.ts";
 import { useWords } from "./messages.ts";
@@ -31,35 +31,34 @@ type Open = {
 
 const PAGE = 50;
 const MAX = 100;
-const refreshes = [["books"], ["entries"], ["invoice"], ["entry"]] as const;
+const refreshes = [["invoices"], ["externals"], ["entries"], ["invoice"], ["entry"]] as const;
 
 /** Invoices of this network that may get a mark now. */
 const isOpen = ({ entry, status, titled, reverses }: Schemas["InvoiceSummary"]) =>
   (entry === "01" || entry === "06") && reverses === undefined && (titled ? ["issued", "claimed", "reimbursed"].includes(status) : status === "reimbursed");
 
-function useOpen() {
-  const own = useInfiniteQuery({
-    queryKey: ["books", "own"],
-    queryFn: ({ pageParam }) =>
-      ask(api.GET("/v1/invoices", { params: { query: { as: "employer", limit: 100, ...(pageParam === "" ? {} : { after: pageParam }) } } })),
-    initialPageParam: "",
-    getNextPageParam: ({ next }) => next,
-  });
+function useOpen(filter: InvoiceFilter) {
+  const own = useInvoiceList("employer", filter, 100);
   const foreign = useInfiniteQuery({
-    queryKey: ["books", "external"],
+    queryKey: ["externals", "books"],
     queryFn: ({ pageParam }) => ask(api.GET("/v1/external-invoices", { params: { query: { limit: 50, ...(pageParam === "" ? {} : { before: pageParam }) } } })),
     initialPageParam: "",
     getNextPageParam: ({ next }) => next,
   });
-  const paid = (foreign.data?.pages.flatMap(({ items }) => items) ?? []).filter(({ claim }) => claim.status === "reimbursed");
+  const { from, to } = rangeOf(filter);
+  const within = (at: string) => (from === undefined || Date.parse(at) >= Date.parse(from)) && (to === undefined || Date.parse(at) < Date.parse(to));
+  // a list of them knows no tax ids, and their sellers are seldom enrolled here
+  const paid = (filter.seller === undefined ? (foreign.data?.pages.flatMap(({ items }) => items) ?? []) : []).filter(
+    ({ claim, registeredAt }) => claim.status === "reimbursed" && within(registeredAt),
+  );
   const marks = useQueries({
     queries: paid.map(({ id }) => ({
       queryKey: ["entry", id],
       queryFn: () => ask(api.GET("/v1/invoices/{number}/entry", { params: { path: { number: id } } })),
     })),
   });
-  const items = own.data?.pages.flatMap((page): Open[] =>
-    page.items.filter(isOpen).map(({ number, seller, status, currency, gross, issuedAt, entry = "01" }) => ({
+  const items = own.data?.filter(isOpen).map(
+    ({ number, seller, status, currency, gross, issuedAt, entry = "01" }): Open => ({
       name: number,
       number,
       external: false,
@@ -69,7 +68,7 @@ function useOpen() {
       gross,
       at: issuedAt,
       entry,
-    })),
+    }),
   );
   const others = paid.flatMap(({ id, number, seller, currency, gross, registeredAt }, at): Open[] => {
     const entry = marks[at]?.data?.mark;
@@ -77,15 +76,16 @@ function useOpen() {
       ? [{ name: id, number, external: true, seller, status: "reimbursed", currency, gross, at: registeredAt, entry }]
       : [];
   });
-  const more = own.hasNextPage || foreign.hasNextPage;
   return {
-    asked: { ...own, error: own.error ?? foreign.error, data: items === undefined ? undefined : [...others, ...items] },
-    more,
-    next() {
+    ...own,
+    error: own.error ?? foreign.error,
+    data: items === undefined ? undefined : [...others, ...items],
+    hasNextPage: own.hasNextPage || foreign.hasNextPage,
+    isFetchingNextPage: own.isFetchingNextPage || foreign.isFetchingNextPage,
+    fetchNextPage() {
       if (own.hasNextPage) void own.fetchNextPage();
       if (foreign.hasNextPage) void foreign.fetchNextPage();
     },
-    fetching: own.isFetchingNextPage || foreign.isFetchingNextPage,
   };
 }
 
@@ -139,17 +139,14 @@ function MarkForm({ chosen, onDone }: { chosen: readonly Open[]; onDone: () => v
 
 function ToEnter() {
   const say = useWords();
-  const shared = useSharedWords();
-  const { asked, more, next, fetching } = useOpen();
+  const { filter, filtered, setFilter } = useInvoiceFilter();
+  const open = useOpen(filter);
   const [picked, setPicked] = useState<readonly string[]>([]);
-  const chosen = (asked.data ?? []).filter(({ name }) => picked.includes(name));
+  const chosen = (open.data ?? []).filter(({ name }) => picked.includes(name));
   return (
     <div className="stack">
-      <Loaded
-        of={asked}
-        empty={(items) => items.length === 0 && !more}
-        nothing={<Empty description={say("books.none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}
-      >
+      <FilterBar party="seller" filter={filter} onFilter={setFilter} />
+      <Loaded of={open} empty={(items) => items.length === 0 && !open.hasNextPage} nothing={filtered ? <NothingFound /> : say("books.none")}>
         {(items) => (
           <Wide label={say("books.toEnter")}>
             <Table<Open>
@@ -197,12 +194,8 @@ function ToEnter() {
           </Wide>
         )}
       </Loaded>
-      {more ? (
-        <Button onClick={next} loading={fetching}>
-          {shared("more")}
-        </Button>
-      ) : null}
-      {asked.data === undefined ? null : <MarkForm chosen={chosen} onDone={() => setPicked([])} />}
+      <More of={open} />
+      {open.data === undefined ? null : <MarkForm chosen={chosen} onDone={() => setPicked([])} />}
     </div>
   );
 }
@@ -214,7 +207,6 @@ const csvColumns = ["position", "invoice", "mark", "at", "current", "period", "v
 
 function Acts() {
   const say = useWords();
-  const shared = useSharedWords();
   const confirm = useConfirm();
   const [current, setCurrent] = useState(true);
   const pages = useInfiniteQuery({
@@ -260,7 +252,7 @@ function Acts() {
       </div>
       <ProblemNote error={save.error} />
       <Refused error={revoke.error} />
-      <Loaded of={listed} empty={(items) => items.length === 0} nothing={<Empty description={say("books.acts.none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}>
+      <Loaded of={listed} empty={(items) => items.length === 0} nothing={say("books.acts.none")}>
         {(items) => (
           <Wide label={say("books.acts")}>
             <Table<Act>
@@ -305,11 +297,7 @@ function Acts() {
           </Wide>
         )}
       </Loaded>
-      {pages.hasNextPage ? (
-        <Button onClick={() => void pages.fetchNextPage()} loading={pages.isFetchingNextPage}>
-          {shared("more")}
-        </Button>
-      ) : null}
+      <More of={pages} />
     </div>
   );
 }

@@ -3,7 +3,7 @@
  * (good), to be known (note), to be looked at (warn) or against paying (bad).
  */
 import { useQueries } from "@tanstack/react-query";
-import { api, ask, type Schemas } from "../../shared/client.ts";
+import { api, ask, invoiceQuery, type Schemas } from "../../shared/client.ts";
 import type { Claim } from "./decide.tsx";
 
 type Invoice = Schemas["Invoice"];
@@ -101,22 +101,18 @@ const externalChecks = (external: External, item: Item, claim: Claim): Check[] =
 /** Events tell of what changes in between (refresh.ts). */
 const FRESH_MS = 60_000;
 
-export const invoiceQuery = (number: string) => ({
-  queryKey: ["invoice", number],
-  queryFn: () => ask(api.GET("/v1/invoices/{number}", { params: { path: { number } } })),
-  staleTime: FRESH_MS,
-});
-export const externalQuery = (id: string) => ({
-  queryKey: ["external", id],
-  queryFn: () => ask(api.GET("/v1/external-invoices/{id}", { params: { path: { id } } })),
+export const freshInvoice = (number: string) => ({ ...invoiceQuery(number), staleTime: FRESH_MS });
+/** An invoice of a report, or the external one that it is. */
+export const itemQuery = ({ number, id }: Item) => ({
+  queryKey: id === undefined ? ["invoice", number] : ["external", id],
+  queryFn: (): Promise<Invoice | External> =>
+    id === undefined ? invoiceQuery(number).queryFn() : ask(api.GET("/v1/external-invoices/{id}", { params: { path: { id } } })),
   staleTime: FRESH_MS,
 });
 
 /** Every invoice of a report with its checks. */
 export function useChecked(claim: Claim): Checked[] {
-  const documents = useQueries({
-    queries: claim.invoices.map((item) => (item.id === undefined ? invoiceQuery(item.number) : externalQuery(item.id))),
-  });
+  const documents = useQueries({ queries: claim.invoices.map(itemQuery) });
   const histories = useQueries({
     queries: claim.invoices.map(({ number, id }) => ({
       queryKey: ["history", id ?? number],

@@ -10,7 +10,7 @@ import {
   LeftOutlined,
 } from "@ant-design/icons";
 import { useQuery } from "@tanstack/react-query";
-import { Alert, Button, Card, Collapse, Descriptions, Skeleton, Tag } from "antd";
+import { Alert, Button, Card, Collapse, Descriptions, Modal, Skeleton, Tag } from "antd";
 import { useState } from "react";
 import { useParams } from "react-router";
 import { ButtonLink } from "../../shared/button-link.tsx";
@@ -18,6 +18,7 @@ import { api, ask } from "../../shared/client.ts";
 import { useDownload } from "../../shared/download.ts";
 import { Page } from "../../shared/frame.tsx";
 import { DocumentView, HistoryView } from "../../shared/invoice-view.tsx";
+import { PdfView } from "../../shared/pdf.tsx";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
 import { formatAmount, InvoiceNumber, Money, StateTag, Time } from "../../shared/show.tsx";
 import { type Check, type Checked, type Level, useChecked } from "./checks.ts";
@@ -25,7 +26,6 @@ import { type Claim, DecideButtons, Results, useDecisions } from "./decide.tsx";
 import { ExportClaims } from "./export.tsx";
 import { Holder } from "./inbox.tsx";
 import { useWords } from "./messages.ts";
-import { PdfPreview } from "./pdf.tsx";
 import { Proofs } from "./proofs.tsx";
 import { sumsOf } from "./sums.ts";
 
@@ -137,7 +137,11 @@ function InvoiceCard({ checked: { item, name, invoice, external, document, left,
           )}
         </div>
       </article>
-      {pdf && invoice ? <PdfPreview number={invoice.number} onClose={() => setPdf(false)} /> : null}
+      {pdf && invoice ? (
+        <Modal open title={say("pdf.title", { number: item.number })} footer={null} width={900} onCancel={() => setPdf(false)}>
+          <PdfView number={invoice.number} />
+        </Modal>
+      ) : null}
     </Card>
   );
 }

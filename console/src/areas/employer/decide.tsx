@@ -21,7 +21,7 @@ type Result = { claim: Claim; state: "running" | "done" | "pending" } | { claim:
 
 /** At once: enough to be quick, few enough that the gateway serves others. */
 const SIDE_BY_SIDE = 4;
-export const changed = [["claims"], ["claim"], ["invoice"], ["history"], ["external"], ["books"]] as const;
+export const changed = [["claims"], ["claim"], ["invoice"], ["history"], ["external"], ["externals"], ["invoices"]] as const;
 
 export function useDecisions() {
   const queries = useQueryClient();

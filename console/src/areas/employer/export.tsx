@@ -4,7 +4,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Button } from "antd";
 import { ProblemNote } from "../../shared/problem.tsx";
 import { useSession } from "../../shared/session.tsx";
-import { externalQuery, invoiceQuery } from "./checks.ts";
+import { itemQuery } from "./checks.ts";
 import { type Cell, saveCsv } from "./csv.ts";
 import type { Claim } from "./decide.tsx";
 import { claimPage, type Filter } from "./inbox.tsx";
@@ -61,7 +61,7 @@ export function ExportClaims({ filter, claims: given }: { filter?: Filter; claim
             ? session.name
             : await queries.fetchQuery({ queryKey: ["person", holder], queryFn: () => nameOfPerson(holder), staleTime: Number.POSITIVE_INFINITY });
         for (const item of invoices) {
-          const one = await (item.id === undefined ? queries.fetchQuery(invoiceQuery(item.number)) : queries.fetchQuery(externalQuery(item.id)));
+          const one = await queries.fetchQuery(itemQuery(item));
           const { seller, buyer, totals, currency, issuedAt } = one.document;
           const left = "left" in one ? one.left?.gross : undefined;
           const entry = "entry" in one ? one.entry : undefined;

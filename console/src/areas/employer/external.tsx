@@ -4,14 +4,14 @@
  */
 import { CheckCircleOutlined, ClockCircleOutlined, CloseCircleOutlined, InboxOutlined } from "@ant-design/icons";
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
-import { Alert, Button, Card, Collapse, Empty, Progress, Select, Upload } from "antd";
+import { Alert, Button, Card, Collapse, Progress, Select, Upload } from "antd";
 import { useRef, useState } from "react";
 import { Link } from "react-router";
 import { newOnce, type Once } from "../../shared/act.ts";
 import { api, ask, Refusal, type Schemas } from "../../shared/client.ts";
 import { Page } from "../../shared/frame.tsx";
 import { useSharedWords } from "../../shared/messages.ts";
-import { Loaded } from "../../shared/problem.tsx";
+import { Loaded, More } from "../../shared/problem.tsx";
 import { useSession } from "../../shared/session.tsx";
 import { InvoiceNumber, Money, StateTag, Time } from "../../shared/show.tsx";
 import { changed } from "./decide.tsx";
@@ -75,7 +75,7 @@ function useQueue() {
       }
     }
     running.current -= 1;
-    if (running.current === 0) for (const queryKey of [...changed, ["externals"]]) void queries.invalidateQueries({ queryKey });
+    if (running.current === 0) for (const queryKey of changed) void queries.invalidateQueries({ queryKey });
   }
   const push = (dropped: Dropped) => {
     queue.current.push(dropped);
@@ -227,7 +227,6 @@ function External({ one }: { one: Summary }) {
 
 export function ExternalPage() {
   const say = useWords();
-  const shared = useSharedWords();
   const pages = useInfiniteQuery({
     queryKey: ["externals"],
     queryFn: ({ pageParam }) =>
@@ -242,11 +241,7 @@ export function ExternalPage() {
         <Register />
         <section>
           <h2>{say("external.list")}</h2>
-          <Loaded
-            of={listed}
-            empty={(items) => items.length === 0}
-            nothing={<Empty description={say("external.empty")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}
-          >
+          <Loaded of={listed} empty={(items) => items.length === 0} nothing={say("external.empty")}>
             {(items) => (
               <ul className="cards">
                 {items.map((one) => (
@@ -258,11 +253,7 @@ export function ExternalPage() {
             )}
           </Loaded>
         </section>
-        {pages.hasNextPage ? (
-          <Button onClick={() => void pages.fetchNextPage()} loading={pages.isFetchingNextPage}>
-            {shared("more")}
-          </Button>
-        ) : null}
+        <More of={pages} />
       </div>
     </Page>
   );

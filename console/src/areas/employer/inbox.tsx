@@ -7,10 +7,10 @@ import { Link, useNavigate, useSearchParams } from "react-router";
 import { api, ask } from "../../shared/client.ts";
 import { Page } from "../../shared/frame.tsx";
 import { useEvents } from "../../shared/live.tsx";
-import { useSharedWords } from "../../shared/messages.ts";
-import { Loaded } from "../../shared/problem.tsx";
+
+import { Loaded, More } from "../../shared/problem.tsx";
 import { Account, StateTag, Time, useStateName, Wide } from "../../shared/show.tsx";
-import { externalQuery, invoiceQuery } from "./checks.ts";
+import { itemQuery } from "./checks.ts";
 import { type Claim, DecideButtons, Results, useDecisions } from "./decide.tsx";
 import { ExportClaims } from "./export.tsx";
 import { useWords } from "./messages.ts";
@@ -39,7 +39,7 @@ export function Holder({ account }: { account: string }) {
 function Total({ claim }: { claim: Claim }) {
   const say = useWords();
   const few = claim.invoices.length <= SUMMED;
-  const all = useQueries({ queries: few ? claim.invoices.map(({ number, id }) => (id === undefined ? invoiceQuery(number) : externalQuery(id))) : [] });
+  const all = useQueries({ queries: few ? claim.invoices.map(itemQuery) : [] });
   const amounts = all.flatMap(({ data }) =>
     data === undefined ? [] : [{ amount: ("left" in data ? data.left?.gross : undefined) ?? data.gross, currency: data.currency }],
   );
@@ -132,7 +132,6 @@ function ClaimTable({ claims, picked, onPick }: { claims: readonly Claim[]; pick
 
 export function Inbox() {
   const say = useWords();
-  const shared = useSharedWords();
   const stateName = useStateName();
   const [search, setSearch] = useSearchParams();
   const filter = filters.find((one) => one === search.get("state")) ?? "claimed";
@@ -181,11 +180,7 @@ export function Inbox() {
         >
           {(items) => <ClaimTable claims={items} picked={picked.map(({ id }) => id)} onPick={setChosen} />}
         </Loaded>
-        {pages.hasNextPage ? (
-          <Button onClick={() => void pages.fetchNextPage()} loading={pages.isFetchingNextPage}>
-            {shared("more")}
-          </Button>
-        ) : null}
+        <More of={pages} />
       </div>
     </Page>
   );

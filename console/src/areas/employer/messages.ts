@@ -81,8 +81,6 @@ export const useWords = wordsOf("employer", {
     "invoice.pdf": "预览 PDF",
     "invoice.archive": "归档包",
     "pdf.title": "发票 {{number}}",
-    "pdf.save": "保存 PDF",
-    "pdf.none": "此浏览器不能在页面内显示 PDF，请保存后查看。",
 
     reimburse: "报销",
     "reimburse.many": "报销 {{count}} 份",
@@ -381,8 +379,6 @@ export const useWords = wordsOf("employer", {
     "invoice.pdf": "Preview PDF",
     "invoice.archive": "Archive pack",
     "pdf.title": "Invoice {{number}}",
-    "pdf.save": "Save the PDF",
-    "pdf.none": "This browser shows no PDF in a page. Save it to look at it.",
 
     reimburse: "Reimburse",
     "reimburse.many": "Reimburse {{count}}",

@@ -1,16 +1,16 @@
 /** Red letters of invoices that this employer has claimed, paid or entered: those that wait for its word, and what became of others. */
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { Alert, Button, Card, Collapse, Descriptions, Empty, Segmented, Tag } from "antd";
+import { Alert, Button, Card, Collapse, Descriptions, Segmented, Tag } from "antd";
 import { useState } from "react";
 import { useAct } from "../../shared/act.ts";
 import { api, ask, type Schemas } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { Page } from "../../shared/frame.tsx";
 import { DocumentView } from "../../shared/invoice-view.tsx";
-import { useSharedWords } from "../../shared/messages.ts";
-import { Loaded, ProblemNote } from "../../shared/problem.tsx";
+
+import { Loaded, More, ProblemNote } from "../../shared/problem.tsx";
 import { formatAmount, InvoiceNumber, Money, StateTag, Time } from "../../shared/show.tsx";
-import { invoiceQuery } from "./checks.ts";
+import { freshInvoice } from "./checks.ts";
 import { useWords } from "./messages.ts";
 
 type Sheet = Schemas["RedLetterSummary"];
@@ -25,10 +25,10 @@ function SheetCard({ sheet }: { sheet: Sheet }) {
   const say = useWords();
   const confirm = useConfirm();
   const { id, invoice, status, reason, totals, confirmBy, createdAt, number, problem } = sheet;
-  const original = useQuery(invoiceQuery(invoice));
+  const original = useQuery(freshInvoice(invoice));
   const answer = useAct(
     (word: "consent" | "refuse", once) => ask(api.POST(`/v1/red-letters/{id}/${word}` as const, { params: { path: { id }, header: once } })),
-    { refreshes: [["red-letters"], ["invoice"], ["claim"], ["claims"], ["books"]] },
+    { refreshes: [["red-letters"], ["invoice"], ["claim"], ["claims"], ["invoices"]] },
   );
   const currency = original.data?.currency ?? "CNY";
   const back = formatAmount(totals.gross.replace("-", ""), currency);
@@ -108,7 +108,6 @@ function SheetCard({ sheet }: { sheet: Sheet }) {
 
 export function RedLetters() {
   const say = useWords();
-  const shared = useSharedWords();
   const [which, setWhich] = useState<"waiting" | "all">("waiting");
   const pages = useInfiniteQuery({
     queryKey: ["red-letters", which],
@@ -139,11 +138,7 @@ export function RedLetters() {
             ]}
           />
         </div>
-        <Loaded
-          of={listed}
-          empty={(items) => items.length === 0}
-          nothing={<Empty description={say(which === "waiting" ? "red.none" : "red.none.all")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}
-        >
+        <Loaded of={listed} empty={(items) => items.length === 0} nothing={say(which === "waiting" ? "red.none" : "red.none.all")}>
           {(items) => (
             <ul className="plain-list wide-gaps">
               {items.map((sheet) => (
@@ -154,11 +149,7 @@ export function RedLetters() {
             </ul>
           )}
         </Loaded>
-        {pages.hasNextPage ? (
-          <Button onClick={() => void pages.fetchNextPage()} loading={pages.isFetchingNextPage}>
-            {shared("more")}
-          </Button>
-        ) : null}
+        <More of={pages} />
       </div>
     </Page>
   );

@@ -6,7 +6,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useRef } from "react";
 import { useEvents } from "../../shared/live.tsx";
 
-const lists = [["claims"], ["claim"], ["externals"], ["books"], ["entries"], ["red-letters"]] as const;
+const lists = [["claims"], ["claim"], ["externals"], ["invoices"], ["entries"], ["red-letters"]] as const;
 /** Many events at once are one question. */
 const GATHER_MS = 500;
 

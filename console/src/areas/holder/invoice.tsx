@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Alert, Button, Card, Tabs } from "antd";
 import { useState } from "react";
 import { useNavigate, useParams } from "react-router";
-import { api, ask, type Schemas } from "../../shared/client.ts";
+import { invoiceQuery, type Schemas } from "../../shared/client.ts";
 import { useDownload } from "../../shared/download.ts";
 import { Page } from "../../shared/frame.tsx";
 import { DocumentView, HistoryView } from "../../shared/invoice-view.tsx";
@@ -70,7 +70,7 @@ export function Invoice() {
   const say = useWords();
   const { account } = useSession();
   const { number = "" } = useParams();
-  const invoice = useQuery({ queryKey: ["invoice", number], queryFn: () => ask(api.GET("/v1/invoices/{number}", { params: { path: { number } } })) });
+  const invoice = useQuery(invoiceQuery(number));
   return (
     <Page title={say("invoice.title")}>
       <Loaded of={invoice}>

@@ -1,36 +1,19 @@
-/** The holder's invoices as cards, by state, newest number last as the API has them; several may be chosen for one report. */
+/** The holder's invoices as cards, and what finds one among them; several may be chosen for one report. */
 import { CheckSquareOutlined, QrcodeOutlined } from "@ant-design/icons";
-import { useInfiniteQuery } from "@tanstack/react-query";
-import { Button, Card, Checkbox, Empty, Segmented, Tag } from "antd";
+import { Button, Card, Checkbox, Tag } from "antd";
 import { useState } from "react";
 import { Link, useNavigate } from "react-router";
 import { ButtonLink } from "../../shared/button-link.tsx";
-import { api, ask, type Schemas } from "../../shared/client.ts";
+import type { Schemas } from "../../shared/client.ts";
 import { Page } from "../../shared/frame.tsx";
+import { FilterBar, NothingFound, useInvoiceFilter, useInvoiceList } from "../../shared/invoice-list.tsx";
 import { useSharedWords } from "../../shared/messages.ts";
-import { Loaded } from "../../shared/problem.tsx";
-import { InvoiceNumber, Money, StateTag, Time, useStateName } from "../../shared/show.tsx";
+import { Loaded, More } from "../../shared/problem.tsx";
+import { InvoiceNumber, Money, StateTag, Time } from "../../shared/show.tsx";
 import { useWords } from "./messages.ts";
 
 export type Summary = Schemas["InvoiceSummary"];
 const states = ["issued", "claimed", "reimbursed", "reversed"] as const;
-type Filter = "all" | (typeof states)[number];
-
-/** All of the holder's invoices in a state, by pages. */
-export function useInvoices(filter: Filter) {
-  const query = useInfiniteQuery({
-    queryKey: ["invoices", filter],
-    queryFn: ({ pageParam }) =>
-      ask(
-        api.GET("/v1/invoices", {
-          params: { query: { as: "holder", limit: 50, ...(filter === "all" ? {} : { status: filter }), ...(pageParam === "" ? {} : { after: pageParam }) } },
-        }),
-      ),
-    initialPageParam: "",
-    getNextPageParam: (page) => page.next,
-  });
-  return { ...query, data: query.data?.pages.flatMap((page) => page.items) };
-}
 
 function InvoiceCard({ invoice, picked, onPick }: { invoice: Summary; picked: boolean | undefined; onPick: (picked: boolean) => void }) {
   const say = useWords();
@@ -60,12 +43,10 @@ function InvoiceCard({ invoice, picked, onPick }: { invoice: Summary; picked: bo
 
 export function Invoices() {
   const say = useWords();
-  const shared = useSharedWords();
-  const stateName = useStateName();
   const navigate = useNavigate();
-  const [filter, setFilter] = useState<Filter>("all");
+  const { filter, filtered, setFilter } = useInvoiceFilter();
   const [picked, setPicked] = useState<ReadonlySet<string> | undefined>(undefined);
-  const invoices = useInvoices(filter);
+  const invoices = useInvoiceList("holder", filter);
   const pick = (number: string, yes: boolean) => setPicked((now) => new Set(yes ? [...(now ?? []), number] : [...(now ?? [])].filter((one) => one !== number)));
   return (
     <Page
@@ -82,19 +63,8 @@ export function Invoices() {
       }
     >
       <div className="stack">
-        <div className="scrolls">
-          <Segmented<Filter>
-            aria-label={say("invoices.filter")}
-            value={filter}
-            onChange={setFilter}
-            options={[{ value: "all", label: say("invoices.all") }, ...states.map((value) => ({ value, label: stateName(value) }))]}
-          />
-        </div>
-        <Loaded
-          of={invoices}
-          empty={(items) => items.length === 0}
-          nothing={<Empty description={say(filter === "all" ? "invoices.empty" : "invoices.empty.filtered")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}
-        >
+        <FilterBar states={states} party="seller" filter={filter} onFilter={setFilter} />
+        <Loaded of={invoices} empty={(items) => items.length === 0} nothing={filtered ? <NothingFound /> : say("invoices.empty")}>
           {(items) => (
             <ul className="cards">
               {items.map((invoice) => (
@@ -105,11 +75,7 @@ export function Invoices() {
             </ul>
           )}
         </Loaded>
-        {invoices.hasNextPage ? (
-          <Button onClick={() => void invoices.fetchNextPage()} loading={invoices.isFetchingNextPage}>
-            {shared("more")}
-          </Button>
-        ) : null}
+        <More of={invoices} />
       </div>
       {picked !== undefined && picked.size > 0 ? (
         <div className="float">

@@ -8,10 +8,7 @@ export const useWords = wordsOf("holder", {
     "nav.reports": "报销",
 
     "invoices.title": "我的发票",
-    "invoices.filter": "按状态筛选",
-    "invoices.all": "全部",
     "invoices.empty": "还没有发票。扫描发票上的二维码即可取票。",
-    "invoices.empty.filtered": "没有这种状态的发票。",
     "invoices.select": "选择报销",
     "invoices.select.done": "取消选择",
     "invoices.claim": "报销所选 {{count}} 张",
@@ -163,10 +160,7 @@ export const useWords = wordsOf("holder", {
     "nav.reports": "Expenses",
 
     "invoices.title": "My invoices",
-    "invoices.filter": "Filter by state",
-    "invoices.all": "All",
     "invoices.empty": "No invoices yet. Scan the code on an invoice to pick it up.",
-    "invoices.empty.filtered": "No invoice is in this state.",
     "invoices.select": "Select to claim",
     "invoices.select.done": "Stop selecting",
     "invoices.claim": "Claim {{count}} selected",

@@ -1,16 +1,16 @@
 /** Putting invoices into an expense report: which ones, from which employer. Their titles say which employers there can be. */
 import { useQueries } from "@tanstack/react-query";
-import { Alert, Button, Card, Checkbox, Empty, Form, Input } from "antd";
+import { Alert, Button, Card, Checkbox, Form, Input } from "antd";
 import { useState } from "react";
 import { useLocation, useNavigate } from "react-router";
 import { useAct } from "../../shared/act.ts";
-import { api, ask } from "../../shared/client.ts";
+import { api, ask, invoiceQuery } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { Page } from "../../shared/frame.tsx";
-import { useSharedWords } from "../../shared/messages.ts";
-import { Loaded, ProblemNote } from "../../shared/problem.tsx";
+import { useInvoiceList } from "../../shared/invoice-list.tsx";
+import { Loaded, More, ProblemNote } from "../../shared/problem.tsx";
 import { formatAmount, InvoiceNumber, Money, Time } from "../../shared/show.tsx";
-import { type Summary, useInvoices } from "./invoices.tsx";
+import type { Summary } from "./invoices.tsx";
 import { useWords } from "./messages.ts";
 
 const MAX = 100;
@@ -29,9 +29,7 @@ function totals(invoices: readonly Summary[]): [currency: string, amount: string
 /** The titles on the chosen invoices: an employer each. */
 function useTitles(chosen: readonly Summary[]): { taxId: string; name: string }[] {
   const documents = useQueries({
-    queries: chosen
-      .filter(({ titled }) => titled)
-      .map(({ number }) => ({ queryKey: ["invoice", number], queryFn: () => ask(api.GET("/v1/invoices/{number}", { params: { path: { number } } })) })),
+    queries: chosen.filter(({ titled }) => titled).map(({ number }) => invoiceQuery(number)),
   });
   const titles = new Map<string, string>();
   for (const { data } of documents) if (data?.document.buyer.taxId !== undefined) titles.set(data.document.buyer.taxId, data.document.buyer.name);
@@ -106,13 +104,12 @@ function Draft({ chosen }: { chosen: readonly Summary[] }) {
 
 export function NewReport() {
   const say = useWords();
-  const shared = useSharedWords();
   const given = (useLocation().state as { picked?: string[] } | null)?.picked ?? [];
   const [picked, setPicked] = useState<readonly string[]>(given);
-  const invoices = useInvoices("issued");
+  const invoices = useInvoiceList("holder", { state: "issued" });
   return (
     <Page title={say("new.title")} narrow>
-      <Loaded of={invoices} empty={(items) => items.length === 0} nothing={<Empty description={say("new.none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}>
+      <Loaded of={invoices} empty={(items) => items.length === 0} nothing={say("new.none")}>
         {(items) => {
           const chosen = items.filter(({ number }) => picked.includes(number));
           return (
@@ -138,7 +135,7 @@ export function NewReport() {
                     </li>
                   ))}
                 </ul>
-                {invoices.hasNextPage ? <Button onClick={() => void invoices.fetchNextPage()}>{shared("more")}</Button> : null}
+                <More of={invoices} />
               </Card>
               {chosen.length > 0 ? <Draft chosen={chosen} /> : null}
             </div>

@@ -1,7 +1,7 @@
 /** Expense reports (claims) of the holder, and one of them, followed to its end. */
 import { DownloadOutlined, PlusOutlined } from "@ant-design/icons";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { Alert, Button, Card, Descriptions, Empty, Tag } from "antd";
+import { Alert, Button, Card, Descriptions, Tag } from "antd";
 import { Link, useParams } from "react-router";
 import { useAct } from "../../shared/act.ts";
 import { ButtonLink } from "../../shared/button-link.tsx";
@@ -9,8 +9,8 @@ import { api, ask, type Schemas } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { useDownload } from "../../shared/download.ts";
 import { Page } from "../../shared/frame.tsx";
-import { useSharedWords } from "../../shared/messages.ts";
-import { Loaded, ProblemNote } from "../../shared/problem.tsx";
+
+import { Loaded, More, ProblemNote } from "../../shared/problem.tsx";
 import { InvoiceNumber, StateTag, Time } from "../../shared/show.tsx";
 import { useWords } from "./messages.ts";
 
@@ -40,7 +40,6 @@ function ReportCard({ claim }: { claim: Claim }) {
 
 export function Reports() {
   const say = useWords();
-  const shared = useSharedWords();
   const claims = useInfiniteQuery({
     queryKey: ["claims"],
     queryFn: ({ pageParam }) =>
@@ -59,7 +58,7 @@ export function Reports() {
       }
     >
       <div className="stack">
-        <Loaded of={listed} empty={(items) => items.length === 0} nothing={<Empty description={say("reports.empty")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}>
+        <Loaded of={listed} empty={(items) => items.length === 0} nothing={say("reports.empty")}>
           {(items) => (
             <ul className="cards">
               {items.map((claim) => (
@@ -70,11 +69,7 @@ export function Reports() {
             </ul>
           )}
         </Loaded>
-        {claims.hasNextPage ? (
-          <Button onClick={() => void claims.fetchNextPage()} loading={claims.isFetchingNextPage}>
-            {shared("more")}
-          </Button>
-        ) : null}
+        <More of={claims} />
       </div>
     </Page>
   );

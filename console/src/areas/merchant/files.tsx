@@ -127,7 +127,7 @@ export function Files() {
         )
         .then(() => {
           running.current -= 1;
-          if (running.current === 0) for (const queryKey of [["issued"], ["quota"], ["segments"]]) void queries.invalidateQueries({ queryKey });
+          if (running.current === 0) for (const queryKey of [["invoices"], ["quota"], ["segments"]]) void queries.invalidateQueries({ queryKey });
           next();
         });
     }

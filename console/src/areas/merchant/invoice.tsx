@@ -3,13 +3,13 @@ import { DownloadOutlined, RollbackOutlined, SwapOutlined } from "@ant-design/ic
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Alert, Button, Card, Dropdown, Tabs } from "antd";
 import { Link, useParams } from "react-router";
-import { useBlobUrl } from "../../shared/blob.ts";
 import { ButtonLink } from "../../shared/button-link.tsx";
-import { api, ask, type Schemas } from "../../shared/client.ts";
+import { api, ask, invoiceQuery, type Schemas } from "../../shared/client.ts";
 import { useDownload } from "../../shared/download.ts";
 import { Page } from "../../shared/frame.tsx";
 import { DocumentView, HistoryView } from "../../shared/invoice-view.tsx";
 import { useEvents } from "../../shared/live.tsx";
+import { PdfView } from "../../shared/pdf.tsx";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
 import { InvoiceNumber, Money, StateTag, Time } from "../../shared/show.tsx";
 import { Code } from "./code.tsx";
@@ -17,28 +17,6 @@ import { useWords } from "./messages.ts";
 import { SheetStatus } from "./sheet-status.tsx";
 
 type Full = Schemas["Invoice"];
-
-/** The PDF in a frame of its own; where a browser shows none, it is there to be saved. */
-function Preview({ number }: { number: string }) {
-  const say = useWords();
-  const pdf = useBlobUrl(`/v1/invoices/${number}`, "application/pdf");
-  return (
-    <Loaded of={pdf}>
-      {(url) => (
-        <div className="stack">
-          {navigator.pdfViewerEnabled === false ? (
-            <p className="quiet">{say("preview.none")}</p>
-          ) : (
-            <iframe src={`${url}#navpanes=0&view=FitH`} title={say("preview.title", { number })} className="preview" />
-          )}
-          <a href={url} target="_blank" rel="noreferrer">
-            {say("preview.open")}
-          </a>
-        </div>
-      )}
-    </Loaded>
-  );
-}
 
 const forms = [
   { key: "pdf", accept: "application/pdf", path: "", ending: "pdf" },
@@ -152,7 +130,7 @@ export function Invoice() {
   const say = useWords();
   const queries = useQueryClient();
   const { number = "" } = useParams();
-  const invoice = useQuery({ queryKey: ["invoice", number], queryFn: () => ask(api.GET("/v1/invoices/{number}", { params: { path: { number } } })) });
+  const invoice = useQuery(invoiceQuery(number));
   // each look at it is a logged read: it is looked at again when something has become of it, and not of another
   useEvents("all", (event) => {
     if (event.number !== number) return;
@@ -189,7 +167,7 @@ export function Invoice() {
                   tabBarGutter={20}
                   items={[
                     { key: "document", label: say("invoice.document"), children: <DocumentView document={one.document} /> },
-                    { key: "preview", label: say("invoice.preview"), children: <Preview number={number} /> },
+                    { key: "preview", label: say("invoice.preview"), children: <PdfView number={number} /> },
                     ...(one.reverses === undefined ? [{ key: "red", label: say("invoice.red"), children: <RedLetters number={number} /> }] : []),
                   ]}
                 />

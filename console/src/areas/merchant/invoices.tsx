@@ -1,70 +1,48 @@
-/** The issuer's invoices by state, newest first, and one by its number. */
+/** The issuer's invoices, newest first, and what finds one among them. */
 import { PlusOutlined } from "@ant-design/icons";
-import { useInfiniteQuery } from "@tanstack/react-query";
-import { Button, Empty, Form, Input, Segmented, Table, Tag } from "antd";
-import { useState } from "react";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { Table, Tag } from "antd";
 import { Link, useNavigate } from "react-router";
 import { ButtonLink } from "../../shared/button-link.tsx";
-import { api, ask } from "../../shared/client.ts";
+import { invoiceQuery, Refusal } from "../../shared/client.ts";
 import { Page } from "../../shared/frame.tsx";
+import { FilterBar, type InvoiceFilter, NothingFound, useInvoiceFilter, useInvoiceList } from "../../shared/invoice-list.tsx";
 import { useSharedWords } from "../../shared/messages.ts";
-import { Loaded } from "../../shared/problem.tsx";
-import { InvoiceNumber, Money, StateTag, Time, useStateName, Wide } from "../../shared/show.tsx";
+import { Loaded, More, ProblemNote } from "../../shared/problem.tsx";
+import { InvoiceNumber, Money, StateTag, Time, Wide } from "../../shared/show.tsx";
 import { useWords } from "./messages.ts";
 
 const states = ["accepted", "issued", "claimed", "reimbursed", "reversed"] as const;
-type Filter = "all" | (typeof states)[number];
 
-function useIssued(filter: Filter) {
-  const query = useInfiniteQuery({
-    queryKey: ["issued", filter],
-    queryFn: ({ pageParam }) =>
-      ask(
-        api.GET("/v1/invoices", {
-          params: {
-            query: {
-              as: "issuer",
-              order: "desc",
-              limit: 50,
-              ...(filter === "all" ? {} : { status: filter }),
-              ...(pageParam === "" ? {} : { after: pageParam }),
-            },
-          },
-        }),
-      ),
-    initialPageParam: "",
-    getNextPageParam: (page) => page.next,
-  });
-  return { ...query, data: query.data?.pages.flatMap((page) => page.items) };
-}
-
-function Find() {
-  const say = useWords();
+/** Opens the invoice that has a number. 20 digits may also be the issuer's own id: that of a 数电票 which was issued anew here. */
+function useNumber() {
+  const queries = useQueryClient();
   const navigate = useNavigate();
-  const plain = (text: string | undefined) => (text ?? "").normalize("NFKC").replaceAll(/\s/g, "");
-  return (
-    <Form<{ number: string }> layout="vertical" requiredMark={false} onFinish={({ number }) => void navigate(`/merchant/invoices/${plain(number)}`)}>
-      <div className="find">
-        <Form.Item
-          name="number"
-          label={say("find.number")}
-          validateTrigger="onSubmit"
-          rules={[{ validator: (_, text?: string) => (/^\d{20}$/.test(plain(text)) ? Promise.resolve() : Promise.reject(say("find.bad"))) }]}
-        >
-          <Input inputMode="numeric" maxLength={30} autoComplete="off" className="number" />
-        </Form.Item>
-        <Button htmlType="submit">{say("find.do")}</Button>
-      </div>
-    </Form>
-  );
+  return useMutation({
+    async mutationFn({ number, otherwise }: { number: string; otherwise: () => void }) {
+      try {
+        await queries.fetchQuery(invoiceQuery(number));
+      } catch (error) {
+        if (!(error instanceof Refusal) || error.code !== "not-found") throw error;
+        return otherwise();
+      }
+      void navigate(`/merchant/invoices/${number}`);
+    },
+  });
 }
 
 export function Invoices() {
   const say = useWords();
   const shared = useSharedWords();
-  const stateName = useStateName();
-  const [filter, setFilter] = useState<Filter>("all");
-  const invoices = useIssued(filter);
+  const { filter, filtered, setFilter } = useInvoiceFilter();
+  const invoices = useInvoiceList("issuer", filter);
+  const byNumber = useNumber();
+  const find = (text: string, rest: InvoiceFilter) => {
+    const number = text.normalize("NFKC").replaceAll(/\s/g, "");
+    const byOwnId = () => setFilter({ ...rest, source: text });
+    if (/^\d{20}$/.test(number)) byNumber.mutate({ number, otherwise: byOwnId });
+    else byOwnId();
+  };
   return (
     <Page
       title={say("invoices.title")}
@@ -75,20 +53,9 @@ export function Invoices() {
       }
     >
       <div className="stack">
-        <Find />
-        <div className="scrolls">
-          <Segmented<Filter>
-            aria-label={say("invoices.filter")}
-            value={filter}
-            onChange={setFilter}
-            options={[{ value: "all", label: say("invoices.all") }, ...states.map((value) => ({ value, label: stateName(value) }))]}
-          />
-        </div>
-        <Loaded
-          of={invoices}
-          empty={(items) => items.length === 0}
-          nothing={<Empty description={say(filter === "all" ? "invoices.empty" : "invoices.empty.filtered")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}
-        >
+        <FilterBar states={states} party="buyer" filter={filter} onFilter={setFilter} onText={find} busy={byNumber.isPending} />
+        <ProblemNote error={byNumber.error} />
+        <Loaded of={invoices} empty={(items) => items.length === 0} nothing={filtered ? <NothingFound /> : say("invoices.empty")}>
           {(items) => (
             <Wide label={say("invoices.title")}>
               <Table
@@ -130,11 +97,7 @@ export function Invoices() {
             </Wide>
           )}
         </Loaded>
-        {invoices.hasNextPage ? (
-          <Button onClick={() => void invoices.fetchNextPage()} loading={invoices.isFetchingNextPage}>
-            {shared("more")}
-          </Button>
-        ) : null}
+        <More of={invoices} />
       </div>
     </Page>
   );

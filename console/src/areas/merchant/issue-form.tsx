@@ -181,7 +181,7 @@ export function IssueForm({ start, replaces }: { start: Draft; replaces?: string
       replaces === undefined
         ? ask(api.POST("/v1/invoices", { params: { header: once }, body }))
         : ask(api.POST("/v1/invoices/{number}/replace", { params: { path: { number: replaces }, header: once }, body })),
-    { refreshes: [["issued"], ["quota"], ["segments"], ["red-letters"], ["invoice", replaces ?? ""]] },
+    { refreshes: [["invoices"], ["quota"], ["segments"], ["red-letters"], ["invoice", replaces ?? ""]] },
   );
   const submit = async (values: Draft) => {
     const whole = { ...values, buyer: { ...values.buyer, taxId: normaliseTaxId(values.buyer.taxId ?? "") } };

@@ -2,7 +2,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Alert, Tabs } from "antd";
 import { useParams } from "react-router";
-import { api, ask } from "../../shared/client.ts";
+import { invoiceQuery } from "../../shared/client.ts";
 import { Page } from "../../shared/frame.tsx";
 import { Loaded } from "../../shared/problem.tsx";
 import { draftOf, isBeyondForm } from "./draft.ts";
@@ -28,11 +28,7 @@ export function Issue() {
 export function Replace() {
   const say = useWords();
   const { number = "" } = useParams();
-  const invoice = useQuery({
-    queryKey: ["invoice", number],
-    queryFn: () => ask(api.GET("/v1/invoices/{number}", { params: { path: { number } } })),
-    staleTime: Number.POSITIVE_INFINITY,
-  });
+  const invoice = useQuery({ ...invoiceQuery(number), staleTime: Number.POSITIVE_INFINITY });
   return (
     <Page title={say("replace.title")}>
       <Loaded of={invoice}>

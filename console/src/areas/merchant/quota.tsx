@@ -1,6 +1,6 @@
 /** How much may still be issued, and under which numbers: quota of a month, and segments. */
 import { useQuery } from "@tanstack/react-query";
-import { Alert, App, Button, Card, Empty, Form, Input, Progress, Segmented, Select, Table } from "antd";
+import { Alert, App, Button, Card, Form, Input, Progress, Segmented, Select, Table } from "antd";
 import dayjs from "dayjs";
 import { useState } from "react";
 import { formatMoney, parseMoney } from "../../../../server/kernel/money.ts";
@@ -131,7 +131,7 @@ function Segments({ taxId }: { taxId: string }) {
     queryFn: () => ask(api.GET("/v1/taxpayers/{taxId}/segments", { params: { path: { taxId } } })),
   });
   return (
-    <Loaded of={segments} empty={({ items }) => items.length === 0} nothing={<Empty description={say("segments.none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}>
+    <Loaded of={segments} empty={({ items }) => items.length === 0} nothing={say("segments.none")}>
       {({ items }) => (
         <Wide label={say("segments.title")}>
           <Table

@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Alert, Button, Card, Checkbox, Form, Input, Radio, Segmented } from "antd";
 import { useNavigate, useParams } from "react-router";
 import { useAct } from "../../shared/act.ts";
-import { api, ask, type Schemas } from "../../shared/client.ts";
+import { api, ask, invoiceQuery, type Schemas } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { type FieldPath, showFieldErrors } from "../../shared/field-errors.ts";
 import { Page } from "../../shared/frame.tsx";
@@ -97,7 +97,7 @@ function Wishing({ invoice }: { invoice: Full }) {
   const wish = { ...start, ...(Form.useWatch((values: Wish) => values, form) ?? {}) };
   const { number, status, left, currency, document } = invoice;
   const open = useAct((body: Body, once) => ask(api.POST("/v1/invoices/{number}/red-letters", { params: { path: { number }, header: once }, body })), {
-    refreshes: [["red-letters"], ["invoice", number], ["history", number], ["issued"], ["quota"]],
+    refreshes: [["red-letters"], ["invoice", number], ["history", number], ["invoices"], ["quota"]],
   });
   const oneRate = new Set(document.lines.map(({ taxRate }) => taxRate)).size === 1;
   const alone = status === "issued";
@@ -196,7 +196,7 @@ function Wishing({ invoice }: { invoice: Full }) {
 export function RedLetter() {
   const say = useWords();
   const { number = "" } = useParams();
-  const invoice = useQuery({ queryKey: ["invoice", number], queryFn: () => ask(api.GET("/v1/invoices/{number}", { params: { path: { number } } })) });
+  const invoice = useQuery(invoiceQuery(number));
   return (
     <Page title={say("red.title")} narrow>
       <Loaded of={invoice}>{(one) => <Wishing invoice={one} />}</Loaded>

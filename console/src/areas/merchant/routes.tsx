@@ -17,7 +17,7 @@ import { Connections } from "./webhooks.tsx";
 
 export function Component() {
   const say = useWords();
-  useRefresh(["invoice.issued", "invoice.reversed", "invoice.adjusted"], [["issued"], ["red-letters"], ["quota"], ["segments"]]);
+  useRefresh(["invoice.issued", "invoice.reversed", "invoice.adjusted"], [["invoices"], ["red-letters"], ["quota"], ["segments"]]);
   useRefresh(["quota.set", "quota.drawn", "quota.given-back", "segment.allotted"], [["quota"], ["segments"]]);
   useRefresh(["taxpayer.suspended", "taxpayer.reinstated"], [["taxpayer"]]);
   return (

@@ -1,6 +1,6 @@
 /** Confirmation sheets of red letters: all of them, and one with what may be done about it. */
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { Alert, Button, Card, Descriptions, Empty, Select } from "antd";
+import { Alert, Button, Card, Descriptions, Select } from "antd";
 import { useState } from "react";
 import { Link, useParams } from "react-router";
 import { useAct } from "../../shared/act.ts";
@@ -8,8 +8,8 @@ import { api, ask, type Schemas } from "../../shared/client.ts";
 import { type Question, useConfirm } from "../../shared/confirm.tsx";
 import { Page } from "../../shared/frame.tsx";
 import { DocumentView } from "../../shared/invoice-view.tsx";
-import { useSharedWords } from "../../shared/messages.ts";
-import { Loaded, ProblemNote } from "../../shared/problem.tsx";
+
+import { Loaded, More, ProblemNote } from "../../shared/problem.tsx";
 import { InvoiceNumber, Money, Time } from "../../shared/show.tsx";
 import { useWords } from "./messages.ts";
 import { SheetStatus, type SheetStatusCode, sheetStatuses } from "./sheet-status.tsx";
@@ -43,7 +43,6 @@ function SheetCard({ sheet }: { sheet: Sheet }) {
 
 export function Sheets() {
   const say = useWords();
-  const shared = useSharedWords();
   const [status, setStatus] = useState<SheetStatusCode | "all">("all");
   const sheets = useInfiniteQuery({
     queryKey: ["red-letters", "all", status],
@@ -71,7 +70,7 @@ export function Sheets() {
             ...sheetStatuses.map((value) => ({ value, label: `${value} ${say(`sheet.${value}`)}` })),
           ]}
         />
-        <Loaded of={listed} empty={(items) => items.length === 0} nothing={<Empty description={say("sheets.empty")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}>
+        <Loaded of={listed} empty={(items) => items.length === 0} nothing={say("sheets.empty")}>
           {(items) => (
             <ul className="cards">
               {items.map((sheet) => (
@@ -82,11 +81,7 @@ export function Sheets() {
             </ul>
           )}
         </Loaded>
-        {sheets.hasNextPage ? (
-          <Button onClick={() => void sheets.fetchNextPage()} loading={sheets.isFetchingNextPage}>
-            {shared("more")}
-          </Button>
-        ) : null}
+        <More of={sheets} />
       </div>
     </Page>
   );
@@ -98,7 +93,7 @@ function Decide({ sheet }: { sheet: Sheet }) {
   const { id, status, openedBy, number, problem } = sheet;
   const decide = useAct(
     (word: "consent" | "refuse" | "withdraw", once) => ask(api.POST(`/v1/red-letters/{id}/${word}` as const, { params: { path: { id }, header: once } })),
-    { refreshes: [["red-letters"], ["invoice"], ["history"], ["issued"], ["quota"]] },
+    { refreshes: [["red-letters"], ["invoice"], ["history"], ["invoices"], ["quota"]] },
   );
   const sure = async (word: "consent" | "refuse" | "withdraw", question: Question) => {
     if (await confirm(question)) decide.mutate(word);

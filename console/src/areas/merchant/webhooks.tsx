@@ -1,6 +1,6 @@
 /** Webhooks: events posted to software of one's own. */
 import { useQuery } from "@tanstack/react-query";
-import { Button, Card, Empty, Form, Input, Select } from "antd";
+import { Button, Card, Form, Input, Select } from "antd";
 import { useState } from "react";
 import { Link } from "react-router";
 import { useAct } from "../../shared/act.ts";
@@ -92,11 +92,7 @@ function Webhooks() {
     <Card title={<h2>{say("hooks.title")}</h2>}>
       <div className="stack">
         <p className="quiet">{say("hooks.how")}</p>
-        <Loaded
-          of={webhooks}
-          empty={({ items }) => items.length === 0}
-          nothing={<Empty description={say("hooks.none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />}
-        >
+        <Loaded of={webhooks} empty={({ items }) => items.length === 0} nothing={say("hooks.none")}>
           {({ items }) => (
             <ul className="plain-list">
               {items.map(({ id, url, description, status, failures }) => (

@@ -1,0 +1,219 @@
+/**
+ * A party's invoices as its lists have them, by pages, and the filter above them. The filter stands in the page's address: a reload and
+ * a link keep it. Days are China's, whatever clock the browser has.
+ */
+import { FilterOutlined } from "@ant-design/icons";
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { Button, DatePicker, Drawer, Empty, Form, Grid, Input, Segmented } from "antd";
+import dayjs, { type Dayjs } from "dayjs";
+import { type ReactNode, useEffect, useState } from "react";
+import { useSearchParams } from "react-router";
+import { isTaxId, normaliseTaxId } from "../../../server/kernel/tax-id.ts";
+import { api, ask, type Schemas } from "./client.ts";
+import { useStateName } from "./show.tsx";
+import { wordsOf } from "./words.ts";
+
+const useWords = wordsOf("invoice-list", {
+  "zh-CN": {
+    state: "按状态筛选",
+    all: "全部",
+    text: "发票号码或自有单号",
+    buyer: "购买方税号",
+    seller: "销售方税号",
+    "taxId.bad": "税号不正确，请核对",
+    days: "受理日期（北京时间）",
+    from: "受理日期从（北京时间）",
+    to: "到",
+    find: "查找",
+    clear: "清除筛选",
+    filter: "筛选",
+    "filter.count": "筛选（{{count}}）",
+    none: "没有符合条件的发票",
+  },
+  "en-US": {
+    state: "By state",
+    all: "All",
+    text: "Invoice number or your own id",
+    buyer: "Buyer's tax id",
+    seller: "Seller's tax id",
+    "taxId.bad": "This is no tax id: please check it",
+    days: "Accepted (days in China)",
+    from: "Accepted from (days in China)",
+    to: "To",
+    find: "Find",
+    clear: "Clear filters",
+    filter: "Filter",
+    "filter.count": "Filter ({{count}})",
+    none: "No invoice matches",
+  },
+});
+
+type Summary = Schemas["InvoiceSummary"];
+type State = Summary["status"];
+/** As it stands in the address. `from`, `to`: the first day and the last one. `source`: the issuer's own id. */
+export type InvoiceFilter = { state?: State; from?: string; to?: string; buyer?: string; seller?: string; source?: string };
+
+const states: readonly string[] = ["accepted", "issued", "claimed", "reimbursed", "reversed"] satisfies State[];
+const isDay = (text: string) => /^\d{4}-\d\d-\d\d$/.test(text) && dayjs(text).format("YYYY-MM-DD") === text;
+const readable: Record<keyof InvoiceFilter, (text: string) => boolean> = {
+  state: (text) => states.includes(text),
+  from: isDay,
+  to: isDay,
+  buyer: Boolean,
+  seller: Boolean,
+  source: Boolean,
+};
+
+/** The filter of this page's address, and what changes it. What cannot be read there is as if it were not there. */
+export function useInvoiceFilter() {
+  const [search, setSearch] = useSearchParams();
+  const found = Object.entries(readable).flatMap(([name, isReadable]) => {
+    const text = search.get(name);
+    return text !== null && isReadable(text) ? [[name, text]] : [];
+  });
+  const filter: InvoiceFilter = Object.fromEntries(found);
+  return { filter, filtered: found.length > 0, setFilter: (next: InvoiceFilter) => setSearch(Object.entries(next)) };
+}
+
+/** Midnight in China, so many days later. */
+const midnight = (day: string | undefined, later: number) =>
+  day === undefined ? undefined : `${dayjs(day).add(later, "day").format("YYYY-MM-DD")}T00:00:00+08:00`;
+/** From when on, and before when. */
+export const rangeOf = ({ from, to }: InvoiceFilter) => ({ from: midnight(from, 0), to: midnight(to, 1) });
+
+/** By pages. An issuer's come newest first; those of several issuers have no such order in their numbers. */
+export function useInvoiceList(as: "issuer" | "holder" | "employer", filter: InvoiceFilter, limit = 50) {
+  const { state, buyer, seller, source } = filter;
+  const query = useInfiniteQuery({
+    queryKey: ["invoices", as, filter],
+    queryFn: ({ pageParam }) => {
+      const asked = { ...rangeOf(filter), status: state, buyer, seller, sourceId: source, after: pageParam };
+      return ask(api.GET("/v1/invoices", { params: { query: { as, order: as === "issuer" ? "desc" : "asc", limit, ...given(asked) } } }));
+    },
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (page) => page.next,
+  });
+  return { ...query, data: query.data?.pages.flatMap((page) => page.items) };
+}
+
+/** Without what is undefined. */
+const given = <T extends object>(values: T) =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
+
+type Fields = { text?: string; taxId?: string; days?: [Dayjs | null, Dayjs | null] | null };
+type Asked = {
+  /** Whose tax id may be asked for. */
+  party: "buyer" | "seller";
+  filter: InvoiceFilter;
+  onFilter: (filter: InvoiceFilter) => void;
+  /** Takes what was typed for a number or the issuer's own id; without it there is no such field. */
+  onText?: (text: string, filter: InvoiceFilter) => void;
+  busy?: boolean;
+};
+
+/** `onDone`: in a drawer, which it closes. Without it days are looked for as soon as they are chosen. */
+function FilterForm({ party, filter, onFilter, onText, busy = false, onDone, children }: Asked & { onDone?: () => void; children?: ReactNode }) {
+  const say = useWords();
+  const [form] = Form.useForm<Fields>();
+  const { from, to, source, [party]: taxId } = filter;
+  useEffect(() => {
+    form.setFieldsValue({ text: source ?? "", taxId: taxId ?? "", days: from || to ? [from ? dayjs(from) : null, to ? dayjs(to) : null] : null });
+  }, [form, source, taxId, from, to]);
+  const submit = ({ text = "", taxId: typed = "", days }: Fields) => {
+    const [first, last] = [days?.[0]?.format("YYYY-MM-DD"), days?.[1]?.format("YYYY-MM-DD")];
+    const ends = first && last && first > last ? { from: last, to: first } : { from: first, to: last };
+    const next = given({ state: filter.state, ...ends, [party]: typed.trim() ? normaliseTaxId(typed) : undefined });
+    onDone?.();
+    if (text.trim()) onText?.(text.trim(), next);
+    else onFilter(next);
+  };
+  return (
+    <Form<Fields>
+      form={form}
+      layout="vertical"
+      className="filters"
+      onFinish={submit}
+      onValuesChange={(changed) => {
+        if (onDone === undefined && "days" in changed) form.submit();
+      }}
+    >
+      {onText === undefined ? null : (
+        <Form.Item name="text" label={say("text")}>
+          <Input maxLength={200} autoComplete="off" spellCheck={false} />
+        </Form.Item>
+      )}
+      <Form.Item
+        name="taxId"
+        label={say(party)}
+        validateTrigger="onSubmit"
+        rules={[{ validator: (_, text?: string) => (!text?.trim() || isTaxId(normaliseTaxId(text)) ? Promise.resolve() : Promise.reject(say("taxId.bad"))) }]}
+      >
+        <Input maxLength={40} autoComplete="off" spellCheck={false} />
+      </Form.Item>
+      {onDone === undefined ? (
+        <Form.Item name="days" label={say("days")}>
+          <DatePicker.RangePicker allowEmpty={[true, true]} className="full" />
+        </Form.Item>
+      ) : (
+        // two months beside each other are wider than a phone
+        (["from", "to"] as const).map((end, at) => (
+          <Form.Item key={end} name={["days", at]} label={say(end)}>
+            <DatePicker inputReadOnly className="full" />
+          </Form.Item>
+        ))
+      )}
+      <Button htmlType="submit" type={onDone ? "primary" : "default"} loading={busy}>
+        {say("find")}
+      </Button>
+      {children}
+    </Form>
+  );
+}
+
+/** States, and what else narrows a list: beside them on a desk, in a drawer on a phone. */
+export function FilterBar({ states: shown = [], ...asked }: Asked & { states?: readonly State[] }) {
+  const say = useWords();
+  const stateName = useStateName();
+  const desk = Grid.useBreakpoint().md ?? true;
+  const [open, setOpen] = useState(false);
+  const { filter, onFilter } = asked;
+  const count = new Set(Object.keys(filter).map((name) => (name === "to" ? "from" : name))).size - (filter.state ? 1 : 0);
+  const clear =
+    Object.keys(filter).length === 0 ? null : (
+      <Button type="link" onClick={() => onFilter({})}>
+        {say("clear")}
+      </Button>
+    );
+  return (
+    <>
+      {desk ? <FilterForm {...asked}>{clear}</FilterForm> : null}
+      {shown.length === 0 ? null : (
+        <div className="scrolls">
+          <Segmented<State | "all">
+            aria-label={say("state")}
+            value={filter.state ?? "all"}
+            onChange={(state) => onFilter(given({ ...filter, state: state === "all" ? undefined : state }))}
+            options={[{ value: "all" as const, label: say("all") }, ...shown.map((value) => ({ value, label: stateName(value) }))]}
+          />
+        </div>
+      )}
+      {desk ? null : (
+        <div className="row">
+          <Button icon={<FilterOutlined />} onClick={() => setOpen(true)} aria-haspopup="dialog">
+            {count === 0 ? say("filter") : say("filter.count", { count })}
+          </Button>
+          {clear}
+          <Drawer open={open} onClose={() => setOpen(false)} placement="bottom" title={say("filter")} destroyOnHidden>
+            <FilterForm {...asked} onDone={() => setOpen(false)} />
+          </Drawer>
+        </div>
+      )}
+    </>
+  );
+}
+
+/** In place of a list in which nothing matches. */
+export function NothingFound() {
+  const say = useWords();
+  return <Empty description={say("none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />;
+}
