@@ -11,7 +11,6 @@ const links = (page: Page) => page.getByRole("link", { name: /^\d{5} \d{5} \d{5}
 const paramsOf = (page: Page) => Object.fromEntries(new URL(page.url()).searchParams);
 
 async function looked(page: Page, name: string): Promise<void> {
-  await page.waitForTimeout(300);
   await fitsItsWidth(page);
   await isAccessible(page);
   await shot(page, name);
@@ -143,7 +142,6 @@ describe("finding invoices", function () {
     const drawer = page.getByRole("dialog");
     await page.getByRole("button", { name: "筛选" }).click();
     await drawer.getByLabel("受理日期从").click();
-    await page.waitForTimeout(300);
     await fitsItsWidth(page);
     await shot(page, "find-holder-days");
     await page.getByTitle(day(0), { exact: true }).click();
