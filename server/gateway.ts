@@ -91,7 +91,6 @@ import { createExpiry } from "./upkeep/expiry.ts";
 import { createGauges, createTally } from "./upkeep/gauges.ts";
 import { createWatch } from "./upkeep/health.ts";
 import { createReckoner } from "./upkeep/reckoning.ts";
-import { createReconcile } from "./upkeep/reconcile.ts";
 import { createRedLetterJob } from "./upkeep/red-letters.ts";
 import { createUpkeep } from "./upkeep/upkeep.ts";
 
@@ -277,14 +276,12 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     ];
 
     createGauges({ sql, metrics, watch, finalityDepth: config.FINALITY_DEPTH, leases: () => leases.state(), blocked });
-    const reconcile = createReconcile({ sql, documents, chain, contracts, log, days: config.RECONCILE_DAYS, perSecond: config.RECONCILE_PER_SECOND });
     const reckoner = createReckoner({ sql, config, deployment, log });
     undo.push(() => reckoner.close());
     const { DEPOSIT_URL: depositUrl, DEPOSIT_TOKEN: depositToken, DEPOSIT_KID: kid } = config;
     const depositing = depositUrl && depositToken ? [createDepositing({ sql, audit, log, to: { url: depositUrl, token: depositToken, kid } })] : [];
     const jobs = [
       createExpiry({ sql, metrics, days: config.IDEMPOTENCY_DAYS }),
-      reconcile.job,
       ...reckoner.jobs,
       createRedLetterJob({ sql, redLetters, issuing, log }),
       ...depositing,

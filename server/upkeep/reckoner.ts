@@ -1,5 +1,6 @@
 /** The thread that reckons (reckoning.ts): a pool of its own, one turn of a job after another as it is asked to. */
 import { parentPort, workerData } from "node:worker_threads";
+import { createChainClient } from "../chain/client.ts";
 import { createContracts } from "../chain/contracts.ts";
 import { openDb } from "../db/db.ts";
 import { createAudit } from "../features/audit/audit.ts";
@@ -12,10 +13,11 @@ import { openVault } from "../keys/vault.ts";
 import { createAuditing } from "./auditing.ts";
 import { createCounting } from "./counting.ts";
 import type { Asked, ReckonerData, Reckoning, Told } from "./reckoning.ts";
+import { createReconcile } from "./reconcile.ts";
 import type { Job } from "./upkeep.ts";
 
 /** A connection a job, and one for what they look up beside it. */
-const CONNECTIONS = 3;
+const CONNECTIONS = 4;
 
 const port = parentPort;
 if (!port) throw new Error("This file is run as a thread of the gateway");
@@ -26,10 +28,13 @@ const vault = await openVault(sql, config.MASTER_KEY);
 const keys = createEncryptionKeys({ vault });
 const documents = createDocuments({ vault, keys, deployment });
 const taxpayers = createTaxpayers({ vault, keys: createKeystore({ sql, vault }), drawStep: config.DRAW_STEP });
-const audit = createAudit({ vault, keys, documents, taxpayers, contracts: createContracts(deployment), log });
+const contracts = createContracts(deployment);
+const chain = createChainClient(config.RPC_URL, deployment.chainId);
+const audit = createAudit({ vault, keys, documents, taxpayers, contracts, log });
 const jobs: Record<Reckoning, Job> = {
   counting: createCounting({ sql, vault, log, documentOf: ({ number, document }) => documents.open(number, document), depositedOf: audit.documentsOf }),
   audit: createAuditing({ sql, audit, log, patienceSeconds: config.AUDIT_PATIENCE_SECONDS }).job,
+  reconcile: createReconcile({ sql, documents, chain, contracts, log, days: config.RECONCILE_DAYS, perSecond: config.RECONCILE_PER_SECOND }).job,
 };
 
 const running = new Map<number, AbortController>();
@@ -50,6 +55,7 @@ async function haveTurn(run: Reckoning, turn: number): Promise<void> {
 port.on("message", (asked: Asked) => {
   if (asked === "end") {
     port.close();
+    chain.close();
     void sql.end({ timeout: 1 });
   } else if ("stop" in asked) running.get(asked.stop)?.abort();
   else void haveTurn(asked.run, asked.turn);

@@ -1,10 +1,10 @@
 /**
- * What is reckoned from the documents of sealed lots: the bureau's statistics and its audit. Every document is opened for it, so a
- * gateway does it in a thread of its own (reckoner.ts), and requests do not wait for it.
+ * Jobs that open every document: the bureau's statistics, its audit, and the comparison of what is stored with the chain. A gateway
+ * does them in a thread of its own (reckoner.ts), and requests do not wait for it.
  *
  * | what could go wrong | what holds it |
  * | --- | --- |
- * | the thread dies, or cannot start | its jobs fail at this turn; the next one starts another thread. Both jobs go on where they were: their cursors are in the database |
+ * | the thread dies, or cannot start | its jobs fail at this turn; the next one starts another thread. The jobs go on where they were: their cursors are in the database |
  * | it hangs when it is to stop | it is ended after a moment: what it was at is one SQL transaction |
  */
 import { once } from "node:events";
@@ -17,11 +17,16 @@ import type { Log } from "../kernel/log.ts";
 import type { Job } from "./upkeep.ts";
 
 /** What the thread is told when it starts. */
-export type ReckonerConfig = Pick<Config, "DATABASE_URL" | "MASTER_KEY" | "LOG_LEVEL" | "DRAW_STEP" | "AUDIT_PATIENCE_SECONDS">;
-export type ReckonerData = { config: ReckonerConfig; deployment: Deployment };
+export type ReckonerData = {
+  config: Pick<
+    Config,
+    "DATABASE_URL" | "RPC_URL" | "MASTER_KEY" | "LOG_LEVEL" | "DRAW_STEP" | "AUDIT_PATIENCE_SECONDS" | "RECONCILE_DAYS" | "RECONCILE_PER_SECOND"
+  >;
+  deployment: Deployment;
+};
 
 /** Jobs by name, with how often they have a turn. */
-export const reckonings = { counting: 500, audit: 1_000 } as const;
+export const reckonings = { counting: 500, audit: 1_000, reconcile: 10_000 } as const;
 export type Reckoning = keyof typeof reckonings;
 
 /** To the thread: have a turn of a job, break it off, end. */
@@ -44,8 +49,11 @@ type Deps = {
 const startThread = (workerData: ReckonerData) => new Worker(new URL("./reckoner.ts", import.meta.url), { workerData });
 
 export function createReckoner({ sql, config, deployment, log, start = startThread, endMs = 5_000 }: Deps): Reckoner {
-  const { DATABASE_URL, MASTER_KEY, LOG_LEVEL, DRAW_STEP, AUDIT_PATIENCE_SECONDS } = config;
-  const data: ReckonerData = { config: { DATABASE_URL, MASTER_KEY, LOG_LEVEL, DRAW_STEP, AUDIT_PATIENCE_SECONDS }, deployment };
+  const { DATABASE_URL, RPC_URL, MASTER_KEY, LOG_LEVEL, DRAW_STEP, AUDIT_PATIENCE_SECONDS, RECONCILE_DAYS, RECONCILE_PER_SECOND } = config;
+  const data: ReckonerData = {
+    config: { DATABASE_URL, RPC_URL, MASTER_KEY, LOG_LEVEL, DRAW_STEP, AUDIT_PATIENCE_SECONDS, RECONCILE_DAYS, RECONCILE_PER_SECOND },
+    deployment,
+  };
   let thread: Worker | undefined;
   let turns = 0;
   const waiting = new Map<number, (error?: Error) => void>();
@@ -62,8 +70,8 @@ export function createReckoner({ sql, config, deployment, log, start = startThre
   }
 
   const turnOf = (run: Reckoning) => async (stopping: AbortSignal) => {
-    // while nothing was ever sealed there is nothing to reckon, and no thread is needed for it
-    if (!thread && (await sql`select 1 from lots limit 1`).length === 0) return;
+    // while nothing was ever accepted or sealed there is nothing to reckon, and no thread is needed for it
+    if (!thread && (await sql`(select 1 from lots limit 1) union all (select 1 from invoices limit 1)`).length === 0) return;
     thread ??= open();
     const asked = thread;
     const turn = ++turns;
