@@ -242,12 +242,15 @@ describe("the feed over HTTP", () => {
   });
 
   it("pages of every size and filter give the same events, each once", async () => {
+    // the network goes on while this looks: what comes later is behind this place
+    const end = BigInt((await all(bureau, start)).at(-1)?.position ?? 0);
     for (const { token } of [{ token: bureau }, shop, bob]) {
-      const whole = await all(token, start);
-      for (const limit of [1, 3, 7]) expect(await all(token, start, `&limit=${limit}`)).deep.equals(whole);
+      const pages = async (query = "") => (await all(token, start, query)).filter((one) => BigInt(one.position) <= end);
+      const whole = await pages();
+      for (const limit of [1, 3, 7]) expect(await pages(`&limit=${limit}`)).deep.equals(whole);
       const wanted = ["claim.created", "invoice.issued"];
-      expect(await all(token, start, `&types=${wanted}&limit=2`)).deep.equals(whole.filter((one) => wanted.includes(one.type)));
-      expect(await all(token, start, `&number=${n["one"]}&limit=2`)).deep.equals(whole.filter((one) => one.number === n["one"]));
+      expect(await pages(`&types=${wanted}&limit=2`)).deep.equals(whole.filter((one) => wanted.includes(one.type)));
+      expect(await pages(`&number=${n["one"]}&limit=2`)).deep.equals(whole.filter((one) => one.number === n["one"]));
     }
     const page = await must(call("GET", `/v1/events?after=${start}&types=key.rotated`, undefined, { token: bob.token }));
     expect([page.items, page.more]).deep.equals([[], false]);
