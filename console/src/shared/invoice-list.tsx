@@ -116,9 +116,10 @@ function FilterForm({ party, filter, onFilter, onText, busy = false, onDone, chi
   const say = useWords();
   const [form] = Form.useForm<Fields>();
   const { from, to, source, [party]: taxId } = filter;
-  useEffect(() => {
-    form.setFieldsValue({ text: source ?? "", taxId: taxId ?? "", days: from || to ? [from ? dayjs(from) : null, to ? dayjs(to) : null] : null });
-  }, [form, source, taxId, from, to]);
+  // each by itself: what is being typed in one field stays when another one's place in the address changes
+  useEffect(() => form.setFieldValue("text", source ?? ""), [form, source]);
+  useEffect(() => form.setFieldValue("taxId", taxId ?? ""), [form, taxId]);
+  useEffect(() => form.setFieldValue("days", from || to ? [from ? dayjs(from) : null, to ? dayjs(to) : null] : null), [form, from, to]);
   const submit = ({ text = "", taxId: typed = "", days }: Fields) => {
     const [first, last] = [days?.[0]?.format("YYYY-MM-DD"), days?.[1]?.format("YYYY-MM-DD")];
     const ends = first && last && first > last ? { from: last, to: first } : { from: first, to: last };
