@@ -500,6 +500,8 @@ describe("an employer's clerk", () => {
     await drawer.getByText("已为 周新人 创建密钥").waitFor();
     expect(await drawer.locator("code").first().textContent()).to.not.equal(token);
     await isAccessible(page);
+    // and stays: the form that knew the name is gone
+    await drawer.getByText("已为 周新人 创建密钥").waitFor({ timeout: 1_000 });
     await drawer.getByRole("button", { name: "我已保存" }).click();
     const small = await open("/employer/people", as(firm, { ...phone, language: "en-US" }));
     await small

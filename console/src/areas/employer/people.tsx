@@ -15,7 +15,8 @@ import { useWords } from "./messages.ts";
 import { type Key, useKeys, usePersons } from "./names.ts";
 
 type Wish = { kind: "employee" | "known" | "clerk"; name?: string; known?: string };
-type KeyWish = { account: string; roles: ("employer" | "holder")[] };
+/** `name` is of the account, and stays with what was made of it: the form is gone by then. */
+type KeyWish = { account: string; name: string; roles: ("employer" | "holder")[] };
 
 /** A key for an account; the person is made before, in an act of its own, and not again when its key is asked for once more. */
 function NewKey({ onClose }: { onClose: () => void }) {
@@ -23,22 +24,22 @@ function NewKey({ onClose }: { onClose: () => void }) {
   const session = useSession();
   const [form] = Form.useForm<Wish>();
   const kind = Form.useWatch("kind", form) ?? "employee";
-  const known = Form.useWatch("known", form);
   const persons = usePersons();
   const person = useAct((name: string, once) => ask(api.POST("/v1/persons", { params: { header: once }, body: { name } })));
-  const key = useAct((body: KeyWish, once) => ask(api.POST("/v1/api-keys", { params: { header: once }, body })), { refreshes: [["keys"]] });
+  const key = useAct(({ account, roles }: KeyWish, once) => ask(api.POST("/v1/api-keys", { params: { header: once }, body: { account, roles } })), {
+    refreshes: [["keys"]],
+  });
   const make = async ({ kind: wanted, name = "", known: account = "" }: Wish) => {
-    if (wanted === "known") return key.mutate({ account, roles: ["holder"] });
-    if (wanted === "clerk") return key.mutate({ account: session.account, roles: ["employer", "holder"] });
+    if (wanted === "known") return key.mutate({ account, name: persons.find((one) => one.account === account)?.name ?? "", roles: ["holder"] });
+    if (wanted === "clerk") return key.mutate({ account: session.account, name: session.name, roles: ["employer", "holder"] });
     // what was made before its key was refused is used
     const made = person.data?.name === name.trim() ? person.data : await person.mutateAsync(name.trim()).catch(() => undefined);
-    if (made) key.mutate({ account: made.account, roles: ["holder"] });
+    if (made) key.mutate({ account: made.account, name: name.trim(), roles: ["holder"] });
   };
-  const names = { employee: person.data?.name, known: persons.find(({ account }) => account === known)?.name, clerk: session.name };
   if (key.data !== undefined)
     return (
       <div className="stack">
-        <Alert type="success" showIcon title={say("people.made", { name: names[kind] ?? "" })} />
+        <Alert type="success" showIcon title={say("people.made", { name: key.variables.name })} />
         <Alert type="warning" showIcon title={say("people.once")} description={say("people.once.detail")} />
         <Typography.Paragraph code copyable className="breaks token">
           {key.data.token}
