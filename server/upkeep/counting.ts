@@ -28,12 +28,12 @@ type Deps = {
   depositedOf?: (tx: Tx, lot: Lot) => Promise<Numbered[] | undefined>;
   /** Invoices of one transaction, unless one lot has more. */
   batch?: number;
+  everyMs?: number;
 };
 
 const BATCH = 2_000;
 /** Lots looked at for one transaction. */
 const LOTS = 200;
-const EVERY_MS = 500;
 /** How often lots without documents are looked at again, in turns. */
 const LOOK_AGAIN = 20;
 const LAST = "99999999999999999999";
@@ -43,7 +43,7 @@ type Numbered = { number: string; document: InvoiceDocument };
 type Bucket = { grain: Grain; start: Date; issuer: number; lots: number; invoices: number; sums: Sums };
 
 export function createCounting(deps: Deps): Job {
-  const { sql, log, batch = BATCH } = deps;
+  const { sql, log, batch = BATCH, everyMs = 500 } = deps;
   const sumsVault = createSumsVault(deps.vault);
   let turns = 0;
 
@@ -190,7 +190,7 @@ export function createCounting(deps: Deps): Job {
 
   return {
     name: "counting",
-    everyMs: EVERY_MS,
+    everyMs,
     async run(stopping) {
       while (!stopping.aborted && (await waiting()) && (await step())) {
         // as long as there are more

@@ -12,7 +12,7 @@ import { createKeystore } from "../keys/keystore.ts";
 import { openVault } from "../keys/vault.ts";
 import { createAuditing } from "./auditing.ts";
 import { createCounting } from "./counting.ts";
-import type { Asked, ReckonerData, Reckoning, Told } from "./reckoning.ts";
+import { type Asked, type ReckonerData, type Reckoning, reckonings, type Told } from "./reckoning.ts";
 import { createReconcile } from "./reconcile.ts";
 import type { Job } from "./upkeep.ts";
 
@@ -32,9 +32,25 @@ const contracts = createContracts(deployment);
 const chain = createChainClient(config.RPC_URL, deployment.chainId);
 const audit = createAudit({ vault, keys, documents, taxpayers, contracts, log });
 const jobs: Record<Reckoning, Job> = {
-  counting: createCounting({ sql, vault, log, documentOf: ({ number, document }) => documents.open(number, document), depositedOf: audit.documentsOf }),
-  audit: createAuditing({ sql, audit, log, patienceSeconds: config.AUDIT_PATIENCE_SECONDS }).job,
-  reconcile: createReconcile({ sql, documents, chain, contracts, log, days: config.RECONCILE_DAYS, perSecond: config.RECONCILE_PER_SECOND }).job,
+  counting: createCounting({
+    sql,
+    vault,
+    log,
+    documentOf: ({ number, document }) => documents.open(number, document),
+    depositedOf: audit.documentsOf,
+    everyMs: reckonings.counting,
+  }),
+  audit: createAuditing({ sql, audit, log, patienceSeconds: config.AUDIT_PATIENCE_SECONDS, everyMs: reckonings.audit }).job,
+  reconcile: createReconcile({
+    sql,
+    documents,
+    chain,
+    contracts,
+    log,
+    days: config.RECONCILE_DAYS,
+    perSecond: config.RECONCILE_PER_SECOND,
+    everyMs: reckonings.reconcile,
+  }).job,
 };
 
 const running = new Map<number, AbortController>();

@@ -259,19 +259,21 @@ export function createAudit(deps: Deps) {
         select t.index, q.granted, q.drawn, s.sealed from taxpayers t
         left join quotas q on q.taxpayer = t.index and q.period = ${period} left join audit_sums s on s.issuer = t.index and s.period = ${period}
         where t.index > ${after} and (q.granted is not null or s.sealed is not null) order by t.index limit ${limit}`;
-      return Promise.all(
-        rows.map(async ({ index, granted, drawn, sealed }) => {
-          const sums = sealed ? openSums(index, period, sealed) : { invoices: 0, gross: 0n, tax: 0n };
-          const issuer = await taxpayers.byIndex(tx, index);
-          return {
-            issuer: index,
-            ...(issuer ? { taxId: issuer.taxId, name: issuer.name, currency: issuer.currency } : {}),
-            granted: formatTotal(BigInt(granted ?? 0)),
-            drawn: formatTotal(BigInt(drawn ?? 0)),
-            issued: { invoices: sums.invoices, gross: formatTotal(sums.gross), tax: formatTotal(sums.tax) },
-          };
-        }),
+      const issuers = await taxpayers.byIndexes(
+        tx,
+        rows.map((row) => row.index),
       );
+      return rows.map(({ index, granted, drawn, sealed }) => {
+        const sums = sealed ? openSums(index, period, sealed) : { invoices: 0, gross: 0n, tax: 0n };
+        const issuer = issuers.get(index);
+        return {
+          issuer: index,
+          ...(issuer ? { taxId: issuer.taxId, name: issuer.name, currency: issuer.currency } : {}),
+          granted: formatTotal(BigInt(granted ?? 0)),
+          drawn: formatTotal(BigInt(drawn ?? 0)),
+          issued: { invoices: sums.invoices, gross: formatTotal(sums.gross), tax: formatTotal(sums.tax) },
+        };
+      });
     },
   };
 }

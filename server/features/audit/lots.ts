@@ -26,7 +26,6 @@ type Opened = { number: string; holder: string; buyer: number; reverses: string 
 export type Sealed = { number: string; reverses: string | null; acceptedAt: Date; document: InvoiceDocument };
 
 type Deps = { keys: EncryptionKeys; documents: Documents; contracts: Contracts };
-export type LotDocuments = ReturnType<typeof createLotDocuments>;
 
 /** The bureau's account; undefined where no bureau is at this gateway. */
 export async function bureauOf(tx: Tx): Promise<string | undefined> {

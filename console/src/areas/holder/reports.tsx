@@ -9,7 +9,6 @@ import { api, ask, type Schemas } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { useDownload } from "../../shared/download.ts";
 import { Page } from "../../shared/frame.tsx";
-
 import { Loaded, More, ProblemNote } from "../../shared/problem.tsx";
 import { InvoiceNumber, StateTag, Time } from "../../shared/show.tsx";
 import { useWords } from "./messages.ts";

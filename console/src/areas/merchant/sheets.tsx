@@ -8,7 +8,6 @@ import { api, ask, type Schemas } from "../../shared/client.ts";
 import { type Question, useConfirm } from "../../shared/confirm.tsx";
 import { Page } from "../../shared/frame.tsx";
 import { DocumentView } from "../../shared/invoice-view.tsx";
-
 import { Loaded, More, ProblemNote } from "../../shared/problem.tsx";
 import { InvoiceNumber, Money, Time } from "../../shared/show.tsx";
 import { useWords } from "./messages.ts";
