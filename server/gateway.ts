@@ -262,7 +262,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       ...redLetterRoutes({ redLetters, issuing, invoices, grants, taxpayers }),
       ...transferRoutes(createTransfers({ invoices, persons }), grants),
       ...pickupRoutes(pickups, papers),
-      ...claimRoutes(claims, taxpayers),
+      ...claimRoutes({ claims, taxpayers, invoices, external, grants }),
       ...externalRoutes(external, taxpayers),
       ...entryRoutes(createEntries({ vault, taxpayers, invoices })),
       ...ledgerRoutes(createLedger({ contracts })),

@@ -97,6 +97,13 @@ export async function find(tx: Tx, id: string): Promise<Operation | undefined> {
   return row;
 }
 
+/** Those of these operations that did not do what they were for. */
+export async function failed(tx: Tx, ids: readonly string[]): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const rows = await tx<{ id: string }[]>`select id from operations where id = any(${[...ids]}::uuid[]) and status in ('refused', 'failed')`;
+  return rows.map((row) => row.id);
+}
+
 /** Ends an operation and lets the next one on its invoices go on. */
 export async function finish(
   tx: Tx,

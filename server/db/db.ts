@@ -6,6 +6,9 @@ import { createSql, type Sql, type Tx } from "./sql.ts";
 
 export { DatabaseError, type Json, type Query, type Rows, type Sql, type Transaction, type Tx } from "./sql.ts";
 
+/** A moment, by the count of seconds: the database reads no date of the year 0. */
+export const momentOf = (tx: Tx, at: Date) => tx`to_timestamp(${at.getTime() / 1_000}::float8)`;
+
 export type DbOptions = { connections?: number; onIdleError?: (error: Error) => void };
 
 /** A statement that takes so long is a fault of ours, not patience. */

@@ -46,6 +46,14 @@ export const taxIdQuery = z
   });
 /** A moment in a query. */
 export const timeQuery = z.iso.datetime({ offset: true, error: "time-format" }).max(40);
+export const momentFrom = (text: string | undefined): Date | undefined => (text === undefined ? undefined : new Date(text));
+/** A query whose `from` comes before its `to`. */
+export const fromBeforeTo = <Q extends z.ZodType<{ from?: string | undefined; to?: string | undefined }>>(query: Q): Q =>
+  query.refine(({ from, to }) => from === undefined || to === undefined || new Date(from) < new Date(to), {
+    path: ["from"],
+    params: { rule: "before-to" },
+    error: "The range ends before it begins",
+  });
 const amount = z.string().meta({ example: "188.68" });
 export const amountsSchema = z.object({ net: amount, tax: amount, gross: amount }).meta({ id: "Amounts" });
 /** What a 202 says of the work that goes on. */

@@ -5,7 +5,7 @@ import { documentId, openLot, openSealed, type SealedLot } from "../../server/fe
 import { unwrapWith } from "../../server/keys/encryption.ts";
 import { contentHash } from "../../server/proofs/disclosing.ts";
 import { call, issued, type Loose, must, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
-import { database, refused } from "./observe.ts";
+import { database, refused, until } from "./observe.ts";
 
 const sealedType = "application/vnd.onepiao.sealed+json";
 
@@ -88,6 +88,10 @@ describe("grants and reads", () => {
   it("every read is in the log with its form, before it is answered; the issuer sees itself and the bureau", async () => {
     const number = await fresh();
     const { bureau } = await sandbox();
+    // the bureau's auditor reads as well, in its own time
+    await until("the auditor has read it", async () =>
+      (await must(get(`/v1/invoices/${number}/reads`, ann))).items.some(({ account, form }: Loose) => account === bureau.account && form === "audit"),
+    );
     await must(get(`/v1/invoices/${number}`, ann));
     await must(get(`/v1/invoices/${number}`, ann));
     await must(get(`/v1/invoices/${number}/bundle`, firm));
@@ -96,11 +100,11 @@ describe("grants and reads", () => {
     const seen = async (by: { token: string }) =>
       (await must(get(`/v1/invoices/${number}/reads`, by))).items.map(({ account, form, times }: Loose) => `${account} ${form} ${times}`).sort();
     const [a, f, s, b] = [ann, firm, shop, bureau].map((one) => one.account) as [string, string, string, string];
-    const all = [`${a} json 2`, `${f} bundle 1`, `${s} json 1`, `${b} ubl 1`].sort();
+    const all = [`${a} json 2`, `${f} bundle 1`, `${s} json 1`, `${b} audit 1`, `${b} ubl 1`].sort();
     expect(await seen(ann)).deep.equals(all);
     expect(await seen(firm)).deep.equals(all);
     expect(await seen(bureau)).deep.equals(all);
-    expect(await seen(shop)).deep.equals([`${s} json 1`, `${b} ubl 1`].sort());
+    expect(await seen(shop)).deep.equals([`${s} json 1`, `${b} audit 1`, `${b} ubl 1`].sort());
     // what was refused was not read
     refused(await get(`/v1/invoices/${number}`, other), "not-found");
     expect(await seen(ann)).deep.equals(all);

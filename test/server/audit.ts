@@ -2,9 +2,11 @@
  * The bureau's auditor on a real network: lots of the bureau's own gateway, and of another organisation's that deposits its documents;
  * everything that an issuer or its gateway could hide is an alarm.
  */
-import { randomInt } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 import { expect } from "chai";
 import { createContracts } from "../../server/chain/contracts.ts";
+import { leafHash, lotTree } from "../../server/chain/tree.ts";
+import type { Sql, Tx } from "../../server/db/db.ts";
 import { type AuditLot, createAudit } from "../../server/features/audit/audit.ts";
 import type { Deposit, SealedLot } from "../../server/features/audit/lots.ts";
 import { createDocuments } from "../../server/features/documents/documents.ts";
@@ -12,8 +14,9 @@ import { createTaxpayers } from "../../server/features/taxpayers/taxpayers.ts";
 import { projections } from "../../server/gateway.ts";
 import { createLog } from "../../server/kernel/log.ts";
 import { createEncryptionKeys, type PublicKey } from "../../server/keys/encryption.ts";
-import { openVault } from "../../server/keys/vault.ts";
+import { openVault, type Vault } from "../../server/keys/vault.ts";
 import { checkProjections } from "../../server/operator/rebuild.ts";
+import { contentHash } from "../../server/proofs/disclosing.ts";
 import { createAuditing } from "../../server/upkeep/auditing.ts";
 import { createDepositing } from "../../server/upkeep/depositing.ts";
 import { call, callAt, invoiceOf, issued, type Loose, must, sandbox, type TestParty, taxpayer } from "./network.ts";
@@ -62,6 +65,46 @@ describe("the bureau's audit", function () {
     const documents = createDocuments({ vault, keys: encryption, deployment });
     const taxpayers = createTaxpayers({ vault, keys, drawStep: 1n });
     return createAudit({ vault, keys: encryption, documents, taxpayers, contracts: createContracts(deployment), log: silent });
+  }
+  /**
+   * A lot as a gateway that checks nothing could have sealed it: this one invoice, changed, under the root that it then has. `tx`: of the
+   * database of the gateway whose `vault` it is.
+   */
+  async function forged(tx: Tx, vault: Vault, number: string, change: (document: Loose) => Loose, reverses: string | null): Promise<AuditLot> {
+    const { deployment } = await sandbox();
+    const documents = createDocuments({ vault, keys: createEncryptionKeys({ vault }), deployment });
+    const [row] = await tx<Loose[]>`select * from invoices where number = ${number}`;
+    const document = change(documents.open(number, row.document));
+    const content = contentHash(row.salt, document);
+    await tx`update invoices set content = ${content}, document = ${documents.seal(number, JSON.stringify(document))}, reverses = ${reverses} where number = ${number}`;
+    const root = lotTree([leafHash({ content, holder: row.leaf_holder, buyer: row.leaf_buyer })]).root;
+    const [lot] = await tx<Loose[]>`select first, 1 as count, issuer, time from lots where first = ${number}`;
+    return { ...lot, root, late: false } as AuditLot;
+  }
+  /** A red letter of `original` by so much, below zero. */
+  const redOf = (original: string, gross: string) => (document: Loose) => ({
+    ...document,
+    lines: [{ name: "*餐饮服务*餐费", amount: gross, taxRate: "免税", tax: "0.00" }],
+    totals: { net: gross, tax: "0.00", gross },
+    reverses: { number: original },
+  });
+  const exceedingOf = async (tx: Tx, { index }: { index: number }): Promise<string[]> => {
+    const rows = await tx<{ subject: string }[]>`select subject from audit_findings where issuer = ${index} and kind = 'red-letter-exceeds' order by subject`;
+    return rows.map((one) => one.subject);
+  };
+  /** Runs `look` on the database, of which nothing stays. */
+  async function undone<T>(sql: Sql, look: (tx: Tx) => Promise<T>): Promise<T> {
+    const undo = new Error("undo");
+    let seen: T | undefined;
+    await sql
+      .begin(async (tx) => {
+        seen = await look(tx);
+        throw undo;
+      })
+      .catch((error: unknown) => {
+        if (error !== undo) throw error;
+      });
+    return seen as T;
   }
   const late = (first: string) =>
     database().then((sql) => sql`update audit_lots set since = now() - interval '1 hour', tried_at = null where first = ${first}`);
@@ -227,30 +270,11 @@ describe("the bureau's audit", function () {
     const audit = partsOf({ vault, keys: undefined as never }, place.deployment);
     const number = await issued(shop, firm);
     await issuedSums(shop, { invoices: 1, gross: "200.00", tax: "11.32" });
-    // what a gateway that checks nothing could have sealed: judged on a copy of the network's tables that is thrown away
-    const { contentHash } = await import("../../server/proofs/disclosing.ts");
-    const { leafHash, lotTree } = await import("../../server/chain/tree.ts");
-    const documents = createDocuments({ vault, keys: createEncryptionKeys({ vault }), deployment: place.deployment });
-    const judged = async (change: (document: Loose) => Loose, reverses: string | null = null): Promise<string[]> => {
-      const undone = new Error("undo");
-      let found: string[] = [];
-      await sql
-        .begin(async (tx) => {
-          const [row] = await tx<Loose[]>`select * from invoices where number = ${number}`;
-          const document = change(documents.open(number, row.document));
-          const content = contentHash(row.salt, document);
-          const root = lotTree([leafHash({ content, holder: row.leaf_holder, buyer: row.leaf_buyer })]).root;
-          await tx`update invoices set content = ${content}, document = ${documents.seal(number, JSON.stringify(document))}, reverses = ${reverses} where number = ${number}`;
-          const [lot] = await tx<Loose[]>`select first, 1 as count, issuer, time from lots where first = ${number}`;
-          expect(await audit.judge(tx, place.bureau.account, [{ ...lot, root, late: false } as AuditLot])).deep.equals([number]);
-          found = (await tx<{ kind: string }[]>`select kind from audit_findings where issuer = ${shop.index} order by kind`).map((one) => one.kind);
-          throw undone;
-        })
-        .catch((error: unknown) => {
-          if (error !== undone) throw error;
-        });
-      return found;
-    };
+    const judged = (change: (document: Loose) => Loose, reverses: string | null = null): Promise<string[]> =>
+      undone(sql, async (tx) => {
+        expect(await audit.judge(tx, place.bureau.account, [await forged(tx, vault, number, change, reverses)])).deep.equals([number]);
+        return (await tx<{ kind: string }[]>`select kind from audit_findings where issuer = ${shop.index} order by kind`).map((one) => one.kind);
+      });
     expect(await judged((document) => document)).deep.equals([]);
     expect(await judged((document) => ({ ...document, totals: { ...document.totals, gross: "1.00" } }))).deep.equals(["document-invalid"]);
     expect(await judged((document) => ({ ...document, seller: { ...document.seller, taxId: firm.taxId } }))).deep.equals(["document-invalid"]);
@@ -260,14 +284,12 @@ describe("the bureau's audit", function () {
       "document-invalid",
     ]);
     const other = await issued(shop, firm);
-    const red = (gross: string) => (document: Loose) => ({
-      ...document,
-      lines: [{ name: "*餐饮服务*餐费", amount: gross, taxRate: "免税", tax: "0.00" }],
-      totals: { net: gross, tax: "0.00", gross },
-      reverses: { number: other },
-    });
-    expect(await judged(red("-200.00"), other)).deep.equals([]);
-    expect(await judged(red("-200.01"), other)).deep.equals(["red-letter-exceeds"]);
+    const stranger = await issued(await taxpayer("邻家商行", ["issuer"]), firm);
+    expect(await judged(redOf(other, "-200.00"), other)).deep.equals([]);
+    expect(await judged(redOf(other, "-200.01"), other)).deep.equals(["red-letter-exceeds"]);
+    // of another issuer's invoice there is nothing to take back, nor of one that was never sealed
+    expect(await judged(redOf(stranger, "-1.00"), stranger)).deep.equals(["red-letter-exceeds"]);
+    expect(await judged(redOf("99999999999999999999", "-1.00"))).deep.equals(["red-letter-exceeds"]);
     // a cent of rounding in a line is a red letter's, and no other JSON's
     const beside = (sign: string) => ({
       lines: [{ name: "*餐饮服务*餐费", amount: `${sign}100.00`, taxRate: "0.06", tax: `${sign}6.01` }],
@@ -275,6 +297,61 @@ describe("the bureau's audit", function () {
     });
     expect(await judged((document) => ({ ...document, ...beside("-"), reverses: { number: other } }), other)).deep.equals([]);
     expect(await judged((document) => ({ ...document, ...beside("") }))).deep.equals(["document-invalid"]);
+  });
+
+  it("a red letter whose documents come before its original's is judged when those are there", async () => {
+    const shop = await taxpayer("先红商行", ["issuer"]);
+    const place = await sandbox();
+    const sql = await database();
+    const vault = await openVault(sql, place.config.MASTER_KEY);
+    const audit = partsOf({ vault, keys: undefined as never }, place.deployment);
+    const number = await issued(shop, firm);
+    const original = await issued(shop, firm);
+    await issuedSums(shop, { invoices: 2, gross: "400.00", tax: "22.64" });
+    const judged = (gross: string) =>
+      undone(sql, async (tx) => {
+        const judge = async (lot: AuditLot): Promise<string[]> => {
+          await audit.judge(tx, place.bureau.account, [lot]);
+          return exceedingOf(tx, shop);
+        };
+        const [row] = await tx<{ salt: Buffer }[]>`select salt from invoices where number = ${original}`;
+        const [lot] = await tx<AuditLot[]>`select first, count, issuer, time, root, false as late from lots where first = ${original}`;
+        // as if another gateway had not deposited them yet
+        await tx`update invoices set salt = ${randomBytes(32)} where number = ${original}`;
+        const before = await judge(await forged(tx, vault, number, redOf(original, gross), original));
+        await tx`update invoices set salt = ${row?.salt ?? null} where number = ${original}`;
+        return [before, await judge(lot as AuditLot)];
+      });
+    expect(await judged("-200.00")).deep.equals([[], []]);
+    expect(await judged("-200.01")).deep.equals([[], [original]]);
+  });
+
+  it("two auditors at once judge red letters of one original: together they do not take back too much unseen", async () => {
+    const shop = await second.taxpayer("双红商行", ["issuer"]);
+    const place = await sandbox();
+    const numbers: string[] = [];
+    for (let i = 0; i < 3; i += 1) {
+      const { number } = await must(issueAt(second, shop));
+      await until("it is sealed", async () => (await second.sql`select 1 from lots where first = ${number}`).length > 0);
+      numbers.push(number);
+    }
+    const [original = "", ...reds] = numbers;
+    const audit = partsOf(second, place.deployment);
+    const finished: string[] = [];
+    // each commits when the other one is done, or waits for it
+    const judge = (number: string) =>
+      second.sql.begin(async (tx) => {
+        const lot = await forged(tx, second.vault, number, redOf(original, "-150.00"), original);
+        await audit.judge(tx, place.bureau.account, [lot]);
+        finished.push(number);
+        await until("the other one is done, or waits", async () => {
+          const waiting = await second.sql`select 1 from pg_locks where locktype = 'advisory' and not granted
+            and database = (select oid from pg_database where datname = current_database())`;
+          return finished.length === reds.length || waiting.length > 0;
+        });
+      });
+    await Promise.all(reds.map(judge));
+    expect(await second.sql.begin((tx) => exceedingOf(tx, shop))).deep.equals([original]);
   });
 
   it("the auditor is killed at any moment and started again, several at once: every lot counts once", async () => {

@@ -54,7 +54,7 @@ type State = Summary["status"];
 export type InvoiceFilter = { state?: State; from?: string; to?: string; buyer?: string; seller?: string; source?: string };
 
 const states: readonly string[] = ["accepted", "issued", "claimed", "reimbursed", "reversed"] satisfies State[];
-const isDay = (text: string) => /^\d{4}-\d\d-\d\d$/.test(text) && dayjs(text).format("YYYY-MM-DD") === text;
+export const isDay = (text: string) => /^\d{4}-\d\d-\d\d$/.test(text) && dayjs(text).format("YYYY-MM-DD") === text;
 const readable: Record<keyof InvoiceFilter, (text: string) => boolean> = {
   state: (text) => states.includes(text),
   from: isDay,
@@ -79,7 +79,7 @@ export function useInvoiceFilter() {
 const midnight = (day: string | undefined, later: number) =>
   day === undefined ? undefined : `${dayjs(day).add(later, "day").format("YYYY-MM-DD")}T00:00:00+08:00`;
 /** From when on, and before when. */
-export const rangeOf = ({ from, to }: InvoiceFilter) => ({ from: midnight(from, 0), to: midnight(to, 1) });
+export const rangeOf = ({ from, to }: Pick<InvoiceFilter, "from" | "to">) => ({ from: midnight(from, 0), to: midnight(to, 1) });
 
 /** By pages. An issuer's come newest first; those of several issuers have no such order in their numbers. */
 export function useInvoiceList(as: "issuer" | "holder" | "employer", filter: InvoiceFilter, limit = 50) {
@@ -97,7 +97,7 @@ export function useInvoiceList(as: "issuer" | "holder" | "employer", filter: Inv
 }
 
 /** Without what is undefined. */
-const given = <T extends object>(values: T) =>
+export const given = <T extends object>(values: T) =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
 
 type Fields = { text?: string; taxId?: string; days?: [Dayjs | null, Dayjs | null] | null };

@@ -62,6 +62,11 @@ export const Money = ({ amount, currency, strong = false }: { amount: string; cu
   <span className={strong ? "money money-strong" : "money"}>{formatAmount(amount, currency)}</span>
 );
 
+/** Sums of several currencies, none of which is to be added to another. */
+export const Total = ({ amounts }: { amounts: readonly { currency: string; gross: string }[] }) => (
+  <span className="money">{amounts.map(({ currency, gross }) => formatAmount(gross, currency)).join(" + ")}</span>
+);
+
 /** A moment as this browser's clock shows it; the exact one on hovering. */
 export function Time({ at, date = false }: { at: string | undefined; date?: boolean }) {
   const [language] = useLanguage();

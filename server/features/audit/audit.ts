@@ -11,7 +11,7 @@
  * | document-invalid | a document breaks a rule, or is not of the lot's issuer | never |
  * | accepted-time | invoices are counted in another period than their lot's time allows | never |
  * | quota-exceeded | the gross of an issuer's period is more than it has drawn | it is not any more |
- * | red-letter-exceeds | red letters take back more than there was | never |
+ * | red-letter-exceeds | red letters take back more than there was, or what is another issuer's | never |
  *
  * A period is told by when an invoice was accepted, which its gateway says: it must be the month of the lot's block, or the month
  * of a day before. Findings name lots, numbers and periods; amounts stand sealed (vault, "parties").
@@ -82,6 +82,8 @@ export function createAudit(deps: Deps) {
   // ── judging ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   type Read = Sealed & { invoice: InvoiceDocument | undefined };
+  /** A red letter of `original`; `gross` below zero. */
+  type Red = { number: string; original: string; issuer: number; gross: bigint };
   type ReadLot = { lot: SealedLot; read: readonly Read[] };
   const readOf = (sealed: readonly Sealed[]): Read[] => sealed.map((one) => ({ ...one, invoice: invoiceDocument.safeParse(one.document).data }));
 
@@ -111,6 +113,12 @@ export function createAudit(deps: Deps) {
     return { sums: [...periods].map(([period, sums]) => ({ issuer: lot.issuer, period, sums })), found };
   }
 
+  /** Until `tx` ends nobody else judges these issuers: sums and red letters are those of all lots. In one order, so that nobody waits in a circle. */
+  async function lockIssuers(tx: Tx, issuers: readonly number[]): Promise<void> {
+    const names = issuers.map((issuer) => `audit/${issuer}`);
+    await tx`select pg_advisory_xact_lock(k) from (select distinct hashtextextended(n, 0) as k from unnest(${names}::text[]) n order by 1) o`;
+  }
+
   /** Adds lots' documents to the sums of their periods. */
   async function add(tx: Tx, bureau: string, lots: readonly ReadLot[]): Promise<void> {
     const issuers = await taxpayers.byIndexes(tx, [...new Set(lots.map(({ lot }) => lot.issuer))]);
@@ -128,8 +136,6 @@ export function createAudit(deps: Deps) {
     }
     await find(tx, bureau, found);
     if (periods.size === 0) return;
-    // one at a time adds to an issuer's period; in one order, so that nobody waits in a circle
-    await tx`select pg_advisory_xact_lock(k) from (select distinct hashtext(n) as k from unnest(${[...periods.keys()]}::text[]) n order by 1) o`;
     const own = [...periods.values()];
     const keys = tx`unnest(${own.map((one) => one.issuer)}::int[], ${own.map((one) => one.period)}::int[]) as k (issuer, period)`;
     const rows = await tx<{ issuer: number; period: number; sealed: Buffer }[]>`
@@ -165,32 +171,66 @@ export function createAudit(deps: Deps) {
     await clear(tx, ["quota-exceeded"], sums.filter((one) => !exceeds(one)).map(of));
   }
 
-  /** The gross of an invoice whose documents are here, wherever from; undefined when they are not. */
-  async function grossOf(tx: Tx, bureau: string, number: string): Promise<bigint | undefined> {
-    const [lot] = await tx<SealedLot[]>`
-      select first, count, issuer, time, root from lots where first <= ${number} and first + count > ${number}::numeric order by first desc limit 1`;
-    if (!lot) return undefined;
-    const sealed = (await sealedIn(tx, bureau, [lot])).get(lot.first);
-    const document = Array.isArray(sealed) ? sealed.find((one) => one.number === number)?.document : undefined;
-    const invoice = invoiceDocument.safeParse(document).data;
-    return invoice && parseMoney(invoice.totals.gross);
+  const grossOf = ({ invoice }: Read): bigint | undefined => invoice && parseMoney(invoice.totals.gross);
+
+  /** What a lot's red letters take back. */
+  const redsOf = ({ lot, read }: ReadLot): Red[] =>
+    read.flatMap((one) => {
+      // one that is no invoice has its finding, and says nothing that could be reckoned with
+      const gross = grossOf(one);
+      const original = one.invoice?.reverses?.number ?? one.reverses;
+      return gross === undefined || gross >= 0n || original === null ? [] : [{ number: one.number, original, issuer: lot.issuer, gross }];
+    });
+
+  /** The lots that these numbers were sealed in, by number. */
+  async function lotsOf(tx: Tx, numbers: readonly string[]): Promise<Map<string, SealedLot>> {
+    const rows = await tx<(SealedLot & { number: string })[]>`
+      select n.number, l.first, l.count, l.issuer, l.time, l.root from unnest(${[...new Set(numbers)]}::numeric[]) as n (number)
+      cross join lateral (select * from lots where first <= n.number order by first desc limit 1) l where l.first + l.count > n.number`;
+    return new Map(rows.map(({ number, ...lot }) => [number, lot]));
   }
 
-  /** Red letters of a lot: never more than what there was. `here`: what is open already. */
-  async function judgeRed(tx: Tx, bureau: string, { lot, read }: ReadLot, here: ReadonlyMap<string, Read>): Promise<void> {
-    for (const { number, invoice, reverses } of read) {
-      // one that is no invoice has its finding, and says nothing that could be reckoned with
-      if (!invoice) continue;
-      const original = invoice.reverses?.number ?? reverses;
-      if (parseMoney(invoice.totals.gross) >= 0n || original === null) continue;
-      const sealed = vault.seal("parties", `audit/red/${number}`, invoice.totals.gross);
-      await tx`insert into audit_red (number, original, sealed) values (${number}, ${original}, ${sealed}) on conflict do nothing`;
-      const all = await tx<{ number: string; sealed: Buffer }[]>`select number, sealed from audit_red where original = ${original}`;
-      const taken = all.reduce((sum, red) => sum + parseMoney(vault.open("parties", `audit/red/${red.number}`, red.sealed).toString()), 0n);
-      const open = here.get(original);
-      const gross = open ? open.invoice && parseMoney(open.invoice.totals.gross) : await grossOf(tx, bureau, original);
-      if (gross === undefined || gross + taken < 0n) await find(tx, bureau, [{ kind: "red-letter-exceeds", issuer: lot.issuer, subject: original }]);
+  /**
+   * Red letters never take back more than there was, and nothing of another issuer's. Judged are the originals of these lots' red letters,
+   * and what is in these lots and has red letters already: of the two, the documents of either may be the first that are here.
+   */
+  async function judgeReds(tx: Tx, bureau: string, lots: readonly ReadLot[]): Promise<void> {
+    const here = new Map(lots.flatMap(({ read }) => read.map((one) => [one.number, one])));
+    const reds = lots.flatMap(redsOf);
+    const lotOf = await lotsOf(tx, [...reds.map((red) => red.original), ...here.keys()]);
+    const exceeds = (issuer: number, subject: string): Found => ({ kind: "red-letter-exceeds", issuer, subject });
+    const isOwn = ({ original, issuer }: Red) => lotOf.get(original)?.issuer === issuer;
+    const own = reds.filter(isOwn);
+    await tx`
+      insert into audit_red (number, original, sealed)
+      select * from unnest(${own.map((red) => red.number)}::numeric[], ${own.map((red) => red.original)}::numeric[],
+        ${own.map(({ number, gross }) => vault.seal("parties", `audit/red/${number}`, formatTotal(gross)))}::bytea[])
+      on conflict do nothing`;
+    const taken = await tx<{ number: string; original: string; sealed: Buffer }[]>`
+      select number, original, sealed from audit_red where original = any(${[...lotOf.keys()]}::numeric[])`;
+    const elsewhere = own.filter(({ original }) => !here.has(original)).flatMap(({ original }) => lotOf.get(original) ?? []);
+    const beside = await besideOf(tx, bureau, elsewhere);
+    const found = reds.filter((red) => !isOwn(red)).map(({ issuer, original }) => exceeds(issuer, original));
+    for (const [original, all] of Map.groupBy(taken, (red) => red.original)) {
+      const [one, lot] = [here.get(original) ?? beside.get(original), lotOf.get(original)];
+      // sealed, and its documents have not come: it is judged when they do
+      if (!one || !lot) continue;
+      const amounts = all.map(({ number, sealed }) => parseMoney(vault.open("parties", `audit/red/${number}`, sealed).toString()));
+      const left = amounts.reduce((rest, amount) => rest + amount, grossOf(one) ?? 0n);
+      if (left < 0n) found.push(exceeds(lot.issuer, original));
     }
+    await find(tx, bureau, found);
+  }
+
+  /** What is here of other lots, by number. */
+  async function besideOf(tx: Tx, bureau: string, lots: readonly SealedLot[]): Promise<Map<string, Read>> {
+    const found = new Map<string, Read>();
+    // one lot at a time is open: what a batch takes back may lie in hundreds
+    for (const lot of new Map(lots.map((one) => [one.first, one])).values()) {
+      const sealed = (await sealedIn(tx, bureau, [lot])).get(lot.first);
+      if (Array.isArray(sealed)) for (const one of readOf(sealed)) found.set(one.number, one);
+    }
+    return found;
   }
 
   return {
@@ -214,12 +254,15 @@ export function createAudit(deps: Deps) {
         ["documents-missing", "documents-differ"],
         done.map(({ lot: { issuer, first: subject } }) => ({ issuer, subject })),
       );
+      await lockIssuers(
+        tx,
+        done.map(({ lot }) => lot.issuer),
+      );
       await add(tx, bureau, done);
-      const here = new Map(done.flatMap(({ read }) => read.map((one) => [one.number, one])));
-      for (const one of done) await judgeRed(tx, bureau, one, here);
+      await judgeReds(tx, bureau, done);
       await tx`
         insert into reads (number, account, form, key_id)
-        select n, ${bureau}, 'audit', 'audit' from unnest(${[...here.keys()]}::numeric[]) as n
+        select n, ${bureau}, 'audit', 'audit' from unnest(${done.flatMap(({ read }) => read.map((one) => one.number))}::numeric[]) as n
         on conflict (number, account, form, day) do update set times = reads.times + 1, last_at = now()`;
       return done.map(({ lot }) => lot.first);
     },

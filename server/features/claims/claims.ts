@@ -13,14 +13,15 @@
  * | rejected | claimed | employer |
  * | withdrawn | claimed | holder, after the claim term |
  */
-import { busy, enqueue, find as findOperation } from "../../acts/operations.ts";
+import { busy, enqueue, failed } from "../../acts/operations.ts";
 import { isExternal, ZERO_REF } from "../../chain/contracts.ts";
-import { externalHex, externalId } from "../../chain/external.ts";
+import { externalHex, externalId, ledgerNumber } from "../../chain/external.ts";
 import { keccak } from "../../chain/tree.ts";
-import type { Tx } from "../../db/db.ts";
+import { momentOf, type Tx } from "../../db/db.ts";
 import type { Amounts } from "../../formats/red-letter.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
+import { invoiceNameSchema } from "../../kernel/shapes.ts";
 import { normaliseTaxId } from "../../kernel/tax-id.ts";
 import type { Vault } from "../../keys/vault.ts";
 import type { InvoiceRow, InvoiceStatus, Invoices } from "../invoices/invoices.ts";
@@ -40,11 +41,30 @@ export type Claim = {
   /** `id`: of an invoice that was issued elsewhere, and `number` is what it has there. `left`: of one with red letters, what is still to be paid. */
   invoices: { number: string; status: InvoiceStatus; id?: string; left?: Amounts }[];
 };
+/** Which of the caller's claims a list has. `invoice`: a number, the id of an external invoice, or with `seller` its original's own number. */
+export type Wanted = {
+  as: "holder" | "employer";
+  status?: ClaimStatus | undefined;
+  invoice?: string | undefined;
+  seller?: string | undefined;
+  from?: Date | undefined;
+  to?: Date | undefined;
+  before?: string | undefined;
+  limit: number;
+};
 /** What a claim's parties say in it, sealed. `originals`: numbers of invoices issued elsewhere, by id. */
 type Words = { note?: string | undefined; reason?: string | undefined; originals?: Record<string, string> };
 export type Claims = ReturnType<typeof createClaims>;
 
 type Deps = { vault: Vault; taxpayers: Taxpayers; invoices: Invoices };
+
+/** The numbers on the ledger that this text may mean. Throws invalid-request when it can mean none. */
+function namedBy(invoice: string, seller: string | undefined): string[] {
+  const numbers = [invoiceNameSchema.safeParse(invoice).success ? ledgerNumber(invoice) : [], seller === undefined ? [] : externalId(seller, invoice)].flat();
+  if (numbers.length > 0) return numbers;
+  const detail = "A number of 20 digits, or the id of an external invoice; the number of its original only with the seller";
+  throw new Problem("invalid-request", detail, { violations: [{ field: "?invoice", rule: "invoice-name", detail }] });
+}
 
 export function createClaims({ vault, taxpayers, invoices }: Deps) {
   const select = (tx: Tx) =>
@@ -59,44 +79,49 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
     throw new Problem("not-found", "There is no claim of this id that you are a party of");
   }
 
-  async function statusOf(tx: Tx, row: Row): Promise<ClaimStatus> {
-    if (row.state) return row.state;
-    const operation = await findOperation(tx, row.operation);
-    return operation?.status === "refused" || operation?.status === "failed" ? "refused" : "submitted";
+  /** Of each of these claims, in their order. */
+  async function statusesOf(tx: Tx, rows: readonly Row[]): Promise<ClaimStatus[]> {
+    const waiting = rows.filter(({ state }) => state === null).map(({ operation }) => operation);
+    const refused = new Set(await failed(tx, waiting));
+    return rows.map(({ state, operation }) => state ?? (refused.has(operation) ? "refused" : "submitted"));
   }
 
-  /** `statusOf`, as a condition. */
+  /** `statusesOf`, as a condition. */
   const hasStatus = (tx: Tx, status: ClaimStatus) =>
     status === "submitted" || status === "refused"
       ? tx`s.state is null and ${status === "refused"} = exists (select 1 from operations o where o.id = c.operation and o.status in ('refused', 'failed'))`
       : tx`s.state = ${status}`;
 
-  async function claimOf(tx: Tx, row: Row): Promise<Claim> {
-    const items = await tx<{ number: string; status: InvoiceStatus }[]>`
-      select c.number, coalesce(s.state, 'accepted') as status from claim_invoices c left join invoice_states s on s.number = c.number
-      where c.claim = ${row.id} order by c.number`;
+  async function claimsOf(tx: Tx, rows: readonly Row[]): Promise<Claim[]> {
+    const items = await tx<{ claim: string; number: string; status: InvoiceStatus }[]>`
+      select c.claim, c.number, coalesce(s.state, 'accepted') as status from claim_invoices c left join invoice_states s on s.number = c.number
+      where c.claim = any(${rows.map((row) => row.id)}::uuid[]) order by c.number`;
+    const itemsOf = Map.groupBy(items, (item) => item.claim);
     const left = await invoices.leftOfNumbers(
       tx,
       items.map((item) => item.number),
     );
-    const { note, reason, originals } = wordsOf(row);
-    const status = await statusOf(tx, row);
-    return {
-      id: row.id,
-      status,
-      holder: row.holder,
-      employer: row.employer,
-      ...(note === undefined ? {} : { note }),
-      // a reason is one only once the chain has the rejection
-      ...(reason === undefined || status !== "rejected" ? {} : { reason }),
-      createdAt: row.created_at,
-      invoices: items.map((item) => {
-        const rest = left.get(item.number);
-        if (!isExternal(item.number)) return { ...item, ...(rest ? { left: rest } : {}) };
-        const id = externalHex(item.number);
-        return { number: originals?.[id] ?? id, status: item.status, id };
-      }),
-    };
+    const statuses = await statusesOf(tx, rows);
+    return rows.map((row, i) => {
+      const { note, reason, originals } = wordsOf(row);
+      const status = statuses[i] as ClaimStatus;
+      return {
+        id: row.id,
+        status,
+        holder: row.holder,
+        employer: row.employer,
+        ...(note === undefined ? {} : { note }),
+        // a reason is one only once the chain has the rejection
+        ...(reason === undefined || status !== "rejected" ? {} : { reason }),
+        createdAt: row.created_at,
+        invoices: (itemsOf.get(row.id) ?? []).map(({ number, status }) => {
+          const rest = left.get(number);
+          if (!isExternal(number)) return { number, status, ...(rest ? { left: rest } : {}) };
+          const id = externalHex(number);
+          return { number: originals?.[id] ?? id, status, id };
+        }),
+      };
+    });
   }
 
   const sealWords = (id: string, words: Words) => vault.seal("parties", `claim/${id}`, JSON.stringify(words));
@@ -151,28 +176,34 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
   }
 
   async function checked(tx: Tx, row: Row, allowed: readonly ClaimStatus[]): Promise<{ row: Row; numbers: string[] }> {
-    const status = await statusOf(tx, row);
+    const [status = "submitted"] = await statusesOf(tx, [row]);
     if (!allowed.includes(status)) throw new Problem("claim-state", `The claim is ${status}`, { extra: { original: { claim: row.id, state: status } } });
     const numbers = await tx<{ number: string }[]>`select number from claim_invoices where claim = ${row.id} order by number`;
     return { row, numbers: numbers.map((one) => one.number) };
   }
 
   return {
-    get: async (tx: Tx, caller: Caller, id: string): Promise<Claim> => claimOf(tx, await visible(tx, caller, id)),
+    get: async (tx: Tx, caller: Caller, id: string): Promise<Claim> => (await claimsOf(tx, [await visible(tx, caller, id)]))[0] as Claim,
 
-    async list(
-      tx: Tx,
-      caller: Caller,
-      filter: { as: "holder" | "employer"; status?: ClaimStatus | undefined; before?: string | undefined; limit: number },
-    ): Promise<Claim[]> {
+    /** These claims, by id; whose they are, the caller knows. */
+    async among(tx: Tx, ids: readonly string[]): Promise<Map<string, Claim>> {
+      const rows = await tx<Row[]>`${select(tx)} where c.id = any(${[...ids]}::uuid[])`;
+      return new Map((await claimsOf(tx, rows)).map((claim) => [claim.id, claim]));
+    },
+
+    /** A page of the caller's claims, newest first. Throws invalid-request when `invoice` names none. */
+    async list(tx: Tx, caller: Caller, { as, status, invoice, seller, from, to, before, limit }: Wanted): Promise<Claim[]> {
       const self = await taxpayers.byAccount(tx, caller.account);
-      const rows = await tx<Row[]>`
-        ${select(tx)}
-        where ${filter.as === "holder" ? tx`c.holder = ${caller.account}` : tx`c.employer = ${self?.index ?? -1}`}
-          and ${filter.before === undefined ? tx`true` : tx`c.id < ${filter.before}`}
-          and ${filter.status === undefined ? tx`true` : hasStatus(tx, filter.status)}
-        order by c.id desc limit ${filter.limit}`;
-      return Promise.all(rows.map((row) => claimOf(tx, row)));
+      const wanted = [as === "holder" ? tx`c.holder = ${caller.account}` : tx`c.employer = ${self?.index ?? -1}`];
+      if (status !== undefined) wanted.push(hasStatus(tx, status));
+      if (invoice !== undefined) {
+        wanted.push(tx`c.id in (select i.claim from claim_invoices i where i.number = any(${namedBy(invoice, seller)}::numeric[]))`);
+      }
+      if (from !== undefined) wanted.push(tx`c.created_at >= ${momentOf(tx, from)}`);
+      if (to !== undefined) wanted.push(tx`c.created_at < ${momentOf(tx, to)}`);
+      if (before !== undefined) wanted.push(tx`c.id < ${before}`);
+      const all = wanted.reduce((those, next) => tx`${those} and ${next}`);
+      return claimsOf(tx, await tx<Row[]>`${select(tx)} where ${all} order by c.id desc limit ${limit}`);
     },
 
     async submit(

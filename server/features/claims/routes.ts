@@ -3,10 +3,15 @@ import { z } from "zod";
 import type { Tx } from "../../db/db.ts";
 import { moneyOf } from "../../formats/red-letter.ts";
 import { type Caller, type Route, routeFor } from "../../kernel/api.ts";
+import { formatTotal, parseMoney } from "../../kernel/money.ts";
+import { pageLimit } from "../../kernel/page.ts";
 import { Problem } from "../../kernel/problems.ts";
-import { accountSchema, amountsSchema, numberSchema, operationRefSchema } from "../../kernel/shapes.ts";
+import { accountSchema, amountsSchema, fromBeforeTo, momentFrom, numberSchema, operationRefSchema, taxIdQuery, timeQuery } from "../../kernel/shapes.ts";
+import type { External } from "../external/external.ts";
+import type { Grants } from "../grants/grants.ts";
+import type { Amount, Invoices } from "../invoices/invoices.ts";
 import { accepted, settle } from "../operations/operations.ts";
-import type { Taxpayers } from "../taxpayers/taxpayers.ts";
+import type { Taxpayer, Taxpayers } from "../taxpayers/taxpayers.ts";
 import { type Claim, type Claims, claimStatuses } from "./claims.ts";
 
 const route = routeFor<Tx>();
@@ -20,6 +25,9 @@ const schema = z
     note: z.string().optional(),
     reason: z.string().optional().describe("Why it was rejected"),
     createdAt: z.iso.datetime(),
+    amounts: z
+      .array(z.object({ currency: z.string(), gross: z.string().meta({ example: "188.68" }) }))
+      .describe("What is claimed, after what red letters have taken back; by currency"),
     invoices: z.array(
       z.object({
         number: z.string().describe("20 digits; of an invoice issued elsewhere the number that it has there"),
@@ -34,9 +42,39 @@ const schema = z
 const pending = z.object({ id: z.uuid(), operation: operationRefSchema });
 const idParam = z.object({ id: z.uuid() });
 
-export function claimRoutes(claims: Claims, taxpayers: Taxpayers): Route<Tx>[] {
-  async function view(sql: Tx, claim: Claim) {
-    const employer = await taxpayers.byIndex(sql, claim.employer);
+type Deps = { claims: Claims; taxpayers: Taxpayers; invoices: Invoices; external: External; grants: Grants };
+
+export function claimRoutes({ claims, taxpayers, invoices, external, grants }: Deps): Route<Tx>[] {
+  /** Sums of these claims, in their order. */
+  async function amountsOf(sql: Tx, caller: Caller, all: readonly Claim[]) {
+    const own = all.flatMap((claim) => claim.invoices.flatMap(({ id, number }) => (id === undefined ? number : [])));
+    const [issued, elsewhere] = [
+      await invoices.amountsOf(sql, own),
+      await external.amountsOf(
+        sql,
+        all.map(({ id }) => id),
+      ),
+    ];
+    // an amount is a part of the document: whoever sees it has read it
+    await grants.logReads(sql, caller, [...issued.keys()], "list");
+    return all.map((claim) => {
+      const sums = new Map<string, bigint>();
+      for (const { id, number, left } of claim.invoices) {
+        const amount = id === undefined ? issued.get(number) : elsewhere.get(claim.id);
+        if (amount) sums.set(amount.currency, (sums.get(amount.currency) ?? 0n) + (left?.gross ?? parseMoney(amount.gross)));
+      }
+      return [...sums].map(([currency, gross]) => ({ currency, gross: formatTotal(gross) }));
+    });
+  }
+
+  async function views(sql: Tx, caller: Caller, all: readonly Claim[]) {
+    const employers = await taxpayers.byIndexes(sql, [...new Set(all.map(({ employer }) => employer))]);
+    const amounts = await amountsOf(sql, caller, all);
+    return all.map((claim, i) => view(claim, employers.get(claim.employer), amounts[i] ?? []));
+  }
+  const one = async (sql: Tx, caller: Caller, id: string) => (await views(sql, caller, [await claims.get(sql, caller, id)]))[0];
+
+  function view(claim: Claim, employer: Taxpayer | undefined, amounts: Amount[]) {
     return {
       id: claim.id,
       status: claim.status,
@@ -45,6 +83,7 @@ export function claimRoutes(claims: Claims, taxpayers: Taxpayers): Route<Tx>[] {
       ...(claim.note === undefined ? {} : { note: claim.note }),
       ...(claim.reason === undefined ? {} : { reason: claim.reason }),
       createdAt: claim.createdAt.toISOString(),
+      amounts,
       invoices: claim.invoices.map(({ number, status, id, left }) => ({
         number,
         status,
@@ -55,7 +94,7 @@ export function claimRoutes(claims: Claims, taxpayers: Taxpayers): Route<Tx>[] {
   }
   /** The claim once the act on it is done. */
   const claimWhenSettled = (status: number) => (sql: Tx, answer: Parameters<typeof settle>[1], caller: Caller) =>
-    settle(sql, answer, async () => ({ status, body: await view(sql, await claims.get(sql, caller, (answer.body as { id: string }).id)) }));
+    settle(sql, answer, async () => ({ status, body: await one(sql, caller, (answer.body as { id: string }).id) }));
 
   const decision = (word: "reimburse" | "withdraw", role: "employer" | "holder", summary: string, description: string) =>
     route({
@@ -112,18 +151,29 @@ export function claimRoutes(claims: Claims, taxpayers: Taxpayers): Route<Tx>[] {
       summary: "The caller's claims, newest first",
       tag,
       roles: ["holder", "employer"],
-      query: z.object({
-        as: z.enum(["holder", "employer"]).optional().describe("Default: employer for a key that has that role"),
-        status: z.enum(claimStatuses).optional(),
-        before: z.uuid().optional().describe("The id of the last one of the page before"),
-        limit: z.coerce.number().int().min(1).max(100).default(20),
-      }),
+      query: fromBeforeTo(
+        z.object({
+          as: z.enum(["holder", "employer"]).optional().describe("Default: employer for a key that has that role"),
+          status: z.enum(claimStatuses).optional(),
+          invoice: z
+            .string()
+            .min(1)
+            .max(200)
+            .optional()
+            .describe("Those of this invoice: its number, the id of an external one, or with `seller` the number that its original has"),
+          seller: taxIdQuery.optional().describe("Tax id of the external invoice's seller"),
+          from: timeQuery.optional().describe("Made then or later"),
+          to: timeQuery.optional().describe("Made before"),
+          before: z.uuid().optional().describe("The id of the last one of the page before"),
+          limit: pageLimit,
+        }),
+      ),
       answers: { 200: { description: "A page", schema: z.object({ items: z.array(schema) }) } },
       async run({ sql, caller, query }) {
         const as = query.as ?? (caller.roles.includes("employer") ? "employer" : "holder");
         if (!caller.roles.includes(as)) throw new Problem("forbidden", `This key has not the role ${as}`);
-        const items = await claims.list(sql, caller, { ...query, as });
-        return { status: 200, body: { items: await Promise.all(items.map((claim) => view(sql, claim))) } };
+        const items = await claims.list(sql, caller, { ...query, as, from: momentFrom(query.from), to: momentFrom(query.to) });
+        return { status: 200, body: { items: await views(sql, caller, items) } };
       },
     }),
     route({
@@ -135,7 +185,7 @@ export function claimRoutes(claims: Claims, taxpayers: Taxpayers): Route<Tx>[] {
       params: idParam,
       answers: { 200: { description: "The claim", schema } },
       problems: ["not-found"],
-      run: async ({ sql, caller, params }) => ({ status: 200, body: await view(sql, await claims.get(sql, caller, params.id)) }),
+      run: async ({ sql, caller, params }) => ({ status: 200, body: await one(sql, caller, params.id) }),
     }),
     decision("reimburse", "employer", "Reimburse a claim", "Final. A second one is refused by the chain and seen by the bureau."),
     route({

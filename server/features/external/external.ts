@@ -27,8 +27,8 @@ import type { Caller } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
 import { normaliseTaxId } from "../../kernel/tax-id.ts";
 import type { Vault } from "../../keys/vault.ts";
-import type { ClaimStatus, Claims } from "../claims/claims.ts";
-import { type Invoices, linksOf } from "../invoices/invoices.ts";
+import type { Claim, ClaimStatus, Claims } from "../claims/claims.ts";
+import { type Amount, amountOf, type Invoices, linksOf } from "../invoices/invoices.ts";
 import type { Taxpayer, Taxpayers } from "../taxpayers/taxpayers.ts";
 
 export const checks = [
@@ -164,11 +164,17 @@ export function createExternal({ vault, taxpayers, invoices, claims }: Deps) {
     return () => (roles.includes("bureau") ? tx`true` : tx`(e.employer = ${self?.index ?? -1} or c.holder = ${held})`);
   }
 
-  async function view(tx: Tx, caller: Caller, row: Row): Promise<Registered> {
-    const { number, document } = open(row);
-    const { id, status, holder } = await claims.get(tx, caller, row.claim);
-    return { id: externalHex(row.number), number, claim: { id, status }, holder, employer: row.employer, registeredAt: row.created_at, document };
+  async function views(tx: Tx, rows: readonly Row[]): Promise<Registered[]> {
+    const made = await claims.among(
+      tx,
+      rows.map((row) => row.claim),
+    );
+    return rows.map((row) => {
+      const { id, status, holder } = made.get(row.claim) as Claim;
+      return { id: externalHex(row.number), claim: { id, status }, holder, employer: row.employer, registeredAt: row.created_at, ...open(row) };
+    });
   }
+  const view = async (tx: Tx, row: Row): Promise<Registered> => (await views(tx, [row]))[0] as Registered;
 
   async function find(tx: Tx, caller: Caller, number: string): Promise<Row> {
     // of several registrations the one that holds, else the last
@@ -206,14 +212,20 @@ export function createExternal({ vault, taxpayers, invoices, claims }: Deps) {
     },
 
     /** `number`: the id as a decimal number. */
-    get: async (tx: Tx, caller: Caller, number: string): Promise<Registered> => view(tx, caller, await find(tx, caller, number)),
+    get: async (tx: Tx, caller: Caller, number: string): Promise<Registered> => view(tx, await find(tx, caller, number)),
 
     /** The registration that is this claim. */
     async ofClaim(tx: Tx, caller: Caller, claim: string): Promise<Registered> {
       const mine = await scopeOf(tx, caller);
       const [row] = await tx<Row[]>`${select(tx)} where e.claim = ${claim} and ${mine()}`;
       if (!row) throw new Problem("not-found", "There is no external invoice of this claim that you are a party of");
-      return view(tx, caller, row);
+      return view(tx, row);
+    },
+
+    /** What was issued for, by claim, of those of these claims that are registrations; whose they are, the caller knows. */
+    async amountsOf(tx: Tx, ids: readonly string[]): Promise<Map<string, Amount>> {
+      const rows = await tx<Row[]>`select claim, document from external_invoices where claim = any(${[...ids]}::uuid[])`;
+      return new Map(rows.map((row) => [row.claim, amountOf(open(row).document)]));
     },
 
     /** Text of the XML original, byte for byte; undefined when it came as JSON. */
@@ -228,7 +240,7 @@ export function createExternal({ vault, taxpayers, invoices, claims }: Deps) {
       const mine = await scopeOf(tx, caller);
       const rows = await tx<Row[]>`
         ${select(tx)} where ${mine()} and ${before === undefined ? tx`true` : tx`e.claim < ${before}`} order by e.claim desc limit ${limit}`;
-      return Promise.all(rows.map((row) => view(tx, caller, row)));
+      return views(tx, rows);
     },
   };
 }

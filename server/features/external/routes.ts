@@ -9,7 +9,7 @@ import { pageLimit } from "../../kernel/page.ts";
 import { Problem } from "../../kernel/problems.ts";
 import { accountSchema, externalIdSchema, operationRefSchema } from "../../kernel/shapes.ts";
 import { accepted, settle } from "../operations/operations.ts";
-import type { Taxpayers } from "../taxpayers/taxpayers.ts";
+import type { Taxpayer, Taxpayers } from "../taxpayers/taxpayers.ts";
 import { checks, type External, provenOf, type Registered } from "./external.ts";
 
 const route = routeFor<Tx>();
@@ -42,8 +42,13 @@ const seen = ["employer", "holder", "bureau"] as const;
 const claimHref = (id: string) => `/v1/claims/${id}`;
 
 export function externalRoutes(external: External, taxpayers: Taxpayers): Route<Tx>[] {
-  async function view(sql: Tx, { id, number, claim, holder, employer: index, registeredAt, document }: Registered) {
-    const employer = await taxpayers.byIndex(sql, index);
+  async function views(sql: Tx, all: readonly Registered[]) {
+    const employers = await taxpayers.byIndexes(sql, [...new Set(all.map(({ employer }) => employer))]);
+    return all.map((one) => view(one, employers.get(one.employer)));
+  }
+  const whole = async (sql: Tx, one: Registered) => ({ ...(await views(sql, [one]))[0], document: one.document });
+
+  function view({ id, number, claim, holder, registeredAt, document }: Registered, employer: Taxpayer | undefined) {
     return {
       id,
       number,
@@ -99,7 +104,7 @@ export function externalRoutes(external: External, taxpayers: Taxpayers): Route<
           const registered = await external.ofClaim(sql, caller, claim.id);
           return {
             status: 201,
-            body: { ...(await view(sql, registered)), document: registered.document },
+            body: await whole(sql, registered),
             headers: { Location: `/v1/external-invoices/${id}` },
           };
         }),
@@ -115,7 +120,7 @@ export function externalRoutes(external: External, taxpayers: Taxpayers): Route<
       async run({ sql, caller, query }) {
         const rows = await external.list(sql, caller, query);
         const next = rows.length === query.limit ? rows[rows.length - 1]?.claim.id : undefined;
-        return { status: 200, body: { items: await Promise.all(rows.map((row) => view(sql, row))), ...(next === undefined ? {} : { next }) } };
+        return { status: 200, body: { items: await views(sql, rows), ...(next === undefined ? {} : { next }) } };
       },
     }),
     route({
@@ -130,7 +135,7 @@ export function externalRoutes(external: External, taxpayers: Taxpayers): Route<
       problems: ["not-found"],
       async run({ sql, caller, params }) {
         const registered = await external.get(sql, caller, ledgerNumber(params.id));
-        return { status: 200, body: { ...(await view(sql, registered)), document: registered.document } };
+        return { status: 200, body: await whole(sql, registered) };
       },
     }),
     route({

@@ -1,5 +1,5 @@
 import { isExternal } from "../../chain/contracts.ts";
-import type { Query, Tx } from "../../db/db.ts";
+import { momentOf, type Query, type Tx } from "../../db/db.ts";
 import type { InvoiceDocument } from "../../formats/document.ts";
 import { type Amounts, leftOf } from "../../formats/red-letter.ts";
 import type { Caller, Role } from "../../kernel/api.ts";
@@ -32,6 +32,8 @@ export type InvoiceRow = {
 };
 /** What the issuer's own id of an original is known by already. `number`: of the invoice; none while a red letter keeps the id for it. */
 export type Original = { number: string | null; state: InvoiceStatus };
+export type Amount = { currency: string; gross: string };
+export const amountOf = ({ currency, totals: { gross } }: InvoiceDocument): Amount => ({ currency, gross });
 export type Perspective = "issuer" | "holder" | "employer" | "grantee";
 /** Which of a party's invoices a list has. `given`: the numbers that a grantee was given to read. */
 export type Wanted = {
@@ -55,9 +57,6 @@ type Deps = { vault: Vault; documents: Documents; taxpayers: Taxpayers };
 export const linksOf = (number: string) => ({ self: `/v1/invoices/${number}`, history: `/v1/invoices/${number}/history` });
 
 export const sourceKey = (issuer: number, blind: Buffer): string => `${issuer}/${blind.toString("base64")}`;
-
-/** By the count of seconds, for the database reads no date of the year 0. */
-const momentOf = (tx: Tx, at: Date) => tx`to_timestamp(${at.getTime() / 1_000}::float8)`;
 
 export function createInvoices(deps: Deps) {
   const { vault, documents, taxpayers } = deps;
@@ -198,6 +197,12 @@ export function createInvoices(deps: Deps) {
     async leftOfNumbers(tx: Tx, numbers: readonly string[]): Promise<Map<string, Amounts>> {
       const named = tx`i.number in (select r.reverses from invoices r where r.reverses = any(${[...numbers]}::numeric[]))`;
       return leftAmounts(tx, await tx<InvoiceRow[]>`${select(tx)} where ${named}`);
+    },
+
+    /** What these invoices were issued for, by number; whose they are, the caller knows. */
+    async amountsOf(tx: Tx, numbers: readonly string[]): Promise<Map<string, Amount>> {
+      const rows = await tx<{ number: string; document: Buffer }[]>`select number, document from invoices where number = any(${[...numbers]}::numeric[])`;
+      return new Map(rows.map((row) => [row.number, amountOf(documentOf(row))]));
     },
 
     /** Whether a caller sees an invoice's mark of book entry: its employer does, and the bureau. */

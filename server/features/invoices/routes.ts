@@ -6,7 +6,7 @@ import { moneyOf } from "../../formats/red-letter.ts";
 import { pdfType, writeInvoice, writtenTypes } from "../../formats/write.ts";
 import { type Caller, type Route, roles, routeFor } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
-import { accountSchema, amountsSchema, numberSchema, taxIdQuery, timeQuery } from "../../kernel/shapes.ts";
+import { accountSchema, amountsSchema, fromBeforeTo, momentFrom, numberSchema, taxIdQuery, timeQuery } from "../../kernel/shapes.ts";
 import { markFrom, marks } from "../../mirror/entries.ts";
 import type { Documents } from "../documents/documents.ts";
 import type { Grants, ReadForm } from "../grants/grants.ts";
@@ -178,8 +178,8 @@ export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; 
       summary: "The caller's invoices, by number",
       tag,
       roles,
-      query: z
-        .object({
+      query: fromBeforeTo(
+        z.object({
           as: z
             .enum(["issuer", "holder", "employer", "grantee"])
             .optional()
@@ -198,20 +198,15 @@ export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; 
           order: z.enum(["asc", "desc"]).default("asc").describe("desc: the highest numbers first, which in one series are the newest"),
           after: numberSchema.optional().describe("The last number of the page before"),
           limit: z.coerce.number().int().min(1).max(100).default(50),
-        })
-        .refine(({ from, to }) => from === undefined || to === undefined || new Date(from) < new Date(to), {
-          path: ["from"],
-          params: { rule: "before-to" },
-          error: "The range ends before it begins",
         }),
+      ),
       answers: { 200: { description: "A page", schema: z.object({ items: z.array(summary), next: numberSchema.optional() }) } },
       async run({ sql, caller, query }) {
         const as = query.as ?? perspectiveOf(caller);
         if (as !== "grantee" && !caller.roles.includes(as) && !caller.roles.includes("bureau"))
           throw new Problem("forbidden", `This key has not the role ${as}`);
         const given = as === "grantee" ? grants.given(sql, caller) : undefined;
-        const [from, to] = [query.from, query.to].map((text) => (text === undefined ? undefined : new Date(text)));
-        const rows = await invoices.list(sql, caller, { ...query, as, given, from, to });
+        const rows = await invoices.list(sql, caller, { ...query, as, given, from: momentFrom(query.from), to: momentFrom(query.to) });
         await grants.logReads(
           sql,
           caller,

@@ -5,9 +5,9 @@ import { Button } from "antd";
 import { ProblemNote } from "../../shared/problem.tsx";
 import { useSession } from "../../shared/session.tsx";
 import { itemQuery } from "./checks.ts";
+import { type ClaimFilter, claimPage } from "./claim-filter.tsx";
 import { type Cell, saveCsv } from "./csv.ts";
 import type { Claim } from "./decide.tsx";
-import { claimPage, type Filter } from "./inbox.tsx";
 import { useWords } from "./messages.ts";
 import { nameOfPerson } from "./names.ts";
 
@@ -36,7 +36,7 @@ const columns = [
   "entry",
 ] as const;
 
-async function allClaims(filter: Filter): Promise<Claim[]> {
+async function allClaims(filter: ClaimFilter): Promise<Claim[]> {
   const all: Claim[] = [];
   for (let before = ""; ; ) {
     const { items } = await claimPage(filter, before, PAGE);
@@ -47,13 +47,13 @@ async function allClaims(filter: Filter): Promise<Claim[]> {
   }
 }
 
-export function ExportClaims({ filter, claims: given }: { filter?: Filter; claims?: readonly Claim[] }) {
+export function ExportClaims({ filter, claims: given }: { filter?: ClaimFilter; claims?: readonly Claim[] }) {
   const say = useWords();
   const session = useSession();
   const queries = useQueryClient();
   const save = useMutation({
     async mutationFn() {
-      const claims = given ?? (await allClaims(filter ?? "all"));
+      const claims = given ?? (await allClaims(filter ?? { state: "all" }));
       const rows: Cell[][] = [columns.map((column) => say(`csv.${column}`))];
       for (const { id, status, createdAt, holder, note, reason, invoices } of claims) {
         const name =
@@ -70,7 +70,7 @@ export function ExportClaims({ filter, claims: given }: { filter?: Filter; claim
           rows.push([...head, ...ofInvoice, currency, totals.net, totals.tax, totals.gross, left ?? totals.gross, entry]);
         }
       }
-      saveCsv(rows, given?.length === 1 ? `claim-${given[0]?.id}.csv` : `claims-${filter ?? "all"}.csv`);
+      saveCsv(rows, given?.length === 1 ? `claim-${given[0]?.id}.csv` : `claims-${filter?.state ?? "all"}.csv`);
     },
   });
   return (

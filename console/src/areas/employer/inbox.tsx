@@ -1,50 +1,24 @@
 /** The inbox: reports that wait for a decision, as they come; and those of every other state, by pages. */
 import { InboxOutlined } from "@ant-design/icons";
-import { useInfiniteQuery, useQueries, useQueryClient } from "@tanstack/react-query";
-import { App, Button, Checkbox, Empty, Select, Table } from "antd";
+import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { App, Button, Checkbox, Empty, Table } from "antd";
 import { useState } from "react";
-import { Link, useNavigate, useSearchParams } from "react-router";
-import { api, ask } from "../../shared/client.ts";
+import { Link, useNavigate } from "react-router";
 import { Page } from "../../shared/frame.tsx";
 import { useEvents } from "../../shared/live.tsx";
 
 import { Loaded, More } from "../../shared/problem.tsx";
-import { Account, StateTag, Time, useStateName, Wide } from "../../shared/show.tsx";
-import { itemQuery } from "./checks.ts";
+import { Account, StateTag, Time, Total, Wide } from "../../shared/show.tsx";
+import { ClaimFilterBar, claimPage, useClaimFilter } from "./claim-filter.tsx";
 import { type Claim, DecideButtons, Results, useDecisions } from "./decide.tsx";
 import { ExportClaims } from "./export.tsx";
 import { useWords } from "./messages.ts";
 import { useName } from "./names.ts";
-import { sumsOf } from "./sums.ts";
 
 const PAGE = 20;
-/** Of more the amount is told on the report's own page: it takes a question for each invoice. */
-const SUMMED = 10;
-export const filters = ["claimed", "submitted", "reimbursed", "rejected", "withdrawn", "refused", "reversed", "all"] as const;
-export type Filter = (typeof filters)[number];
-
-export const claimPage = (filter: Filter, before: string, limit: number) =>
-  ask(
-    api.GET("/v1/claims", {
-      params: { query: { as: "employer", limit, ...(filter === "all" ? {} : { status: filter }), ...(before === "" ? {} : { before }) } },
-    }),
-  );
-
 export function Holder({ account }: { account: string }) {
   const name = useName(account);
   return name === undefined ? <Account account={account} /> : name;
-}
-
-/** The sum of a report, as far as its invoices are few. */
-function Total({ claim }: { claim: Claim }) {
-  const say = useWords();
-  const few = claim.invoices.length <= SUMMED;
-  const all = useQueries({ queries: few ? claim.invoices.map(itemQuery) : [] });
-  const amounts = all.flatMap(({ data }) =>
-    data === undefined ? [] : [{ amount: ("left" in data ? data.left?.gross : undefined) ?? data.gross, currency: data.currency }],
-  );
-  if (!few) return <span className="quiet">{say("inbox.many")}</span>;
-  return <span className="money">{amounts.length === claim.invoices.length ? sumsOf(amounts) : "…"}</span>;
 }
 
 /** Tells of a report that comes while the page is open, for those who do not look at the list. */
@@ -121,7 +95,7 @@ function ClaimTable({ claims, picked, onPick }: { claims: readonly Claim[]; pick
             render: (_, { invoices }) =>
               invoices.some(({ external }) => external) ? say("col.count.external", { count: invoices.length }) : String(invoices.length),
           },
-          { title: say("col.total"), align: "right", render: (_, claim) => <Total claim={claim} /> },
+          { title: say("col.total"), align: "right", render: (_, { amounts }) => <Total amounts={amounts} /> },
           { title: say("col.created"), render: (_, { createdAt }) => <Time at={createdAt} /> },
           { title: say("col.state"), render: (_, { status }) => <StateTag state={status} /> },
         ]}
@@ -132,9 +106,7 @@ function ClaimTable({ claims, picked, onPick }: { claims: readonly Claim[]; pick
 
 export function Inbox() {
   const say = useWords();
-  const stateName = useStateName();
-  const [search, setSearch] = useSearchParams();
-  const filter = filters.find((one) => one === search.get("state")) ?? "claimed";
+  const { filter, filtered, setFilter } = useClaimFilter();
   const [chosen, setChosen] = useState<readonly string[]>([]);
   const decisions = useDecisions();
   useArrivals();
@@ -147,24 +119,19 @@ export function Inbox() {
   const claims = pages.data?.pages.flatMap(({ items }) => items);
   // what somebody else has decided meanwhile is not chosen any more
   const picked = (claims ?? []).filter(({ id, status }) => status === "claimed" && chosen.includes(id));
-  const nothing = filter === "claimed" ? "inbox.empty" : "inbox.empty.filtered";
+  const nothing = filtered ? "inbox.empty.found" : filter.state === "claimed" ? "inbox.empty" : "inbox.empty.filtered";
   return (
     <Page title={say("inbox.title")} extra={<ExportClaims filter={filter} />}>
       <div className="stack">
+        <ClaimFilterBar
+          filter={filter}
+          filtered={filtered}
+          onFilter={(next) => {
+            setChosen([]);
+            setFilter(next);
+          }}
+        />
         <div className="row">
-          <Select<Filter>
-            aria-label={say("inbox.filter")}
-            className="state-filter"
-            value={filter}
-            onChange={(next) => {
-              setChosen([]);
-              setSearch(next === "claimed" ? {} : { state: next });
-            }}
-            options={filters.map((value) => ({
-              value,
-              label: value === "all" ? say("inbox.all") : value === "claimed" ? say("inbox.open.state") : stateName(value),
-            }))}
-          />
           {picked.length > 0 ? (
             <>
               <span role="status">{say("inbox.picked", { count: picked.length })}</span>

@@ -10,7 +10,7 @@ import { useConfirm } from "../../shared/confirm.tsx";
 import { useDownload } from "../../shared/download.ts";
 import { Page } from "../../shared/frame.tsx";
 import { Loaded, More, ProblemNote } from "../../shared/problem.tsx";
-import { InvoiceNumber, StateTag, Time } from "../../shared/show.tsx";
+import { InvoiceNumber, StateTag, Time, Total } from "../../shared/show.tsx";
 import { useWords } from "./messages.ts";
 
 type Claim = Schemas["Claim"];
@@ -29,9 +29,12 @@ function ReportCard({ claim }: { claim: Claim }) {
       <Link to={`/holder/reports/${claim.id}`} className="invoice-link">
         {claim.employer.name}
       </Link>
-      <div className="quiet">
-        {say("reports.count", { count: claim.invoices.length })}
-        {claim.note === undefined ? "" : ` · ${claim.note}`}
+      <div className="row between">
+        <span className="quiet">
+          {say("reports.count", { count: claim.invoices.length })}
+          {claim.note === undefined ? "" : ` · ${claim.note}`}
+        </span>
+        <Total amounts={claim.amounts} />
       </div>
     </Card>
   );
@@ -100,7 +103,7 @@ export function Report() {
   return (
     <Page title={say("report.title")} narrow>
       <Loaded of={claim}>
-        {({ status, employer, note, reason, createdAt, invoices }) => (
+        {({ status, employer, note, reason, createdAt, amounts, invoices }) => (
           <div className="stack">
             <Alert type={follow[status]} showIcon title={<StateTag state={status} />} description={say(`report.follow.${status}`)} />
             <ProblemNote error={withdraw.error ?? download.error} />
@@ -118,6 +121,7 @@ export function Report() {
                       </div>
                     ),
                   },
+                  { key: "amounts", label: say("report.amounts"), children: <Total amounts={amounts} /> },
                   { key: "created", label: say("report.created"), children: <Time at={createdAt} /> },
                   ...(note === undefined ? [] : [{ key: "note", label: say("report.note"), children: note }]),
                   ...(reason === undefined ? [] : [{ key: "reason", label: say("report.reason"), children: reason }]),
