@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { expect } from "chai";
 import { call, freshTaxId, invoiceOf, issued, type Loose, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
-import { database, until } from "./observe.ts";
+import { database } from "./observe.ts";
 import { type Bench, enrolled, openBench, type Party } from "./support/bench.ts";
 import { openLines, sendLines } from "./support/lines.ts";
 import { until } from "./support/proxy.ts";
