@@ -52,6 +52,7 @@ import { pickupRoutes } from "./features/pickups/routes.ts";
 import { redLetterProjection } from "./features/red-letters/projection.ts";
 import { createRedLetters } from "./features/red-letters/red-letters.ts";
 import { redLetterRoutes } from "./features/red-letters/routes.ts";
+import { createProvider, providerSettings } from "./features/sessions/provider.ts";
 import { sessionRoutes } from "./features/sessions/routes.ts";
 import { createSignIn } from "./features/sessions/sessions.ts";
 import { statsProjection } from "./features/stats/projection.ts";
@@ -243,14 +244,17 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     const external = createExternal({ vault, taxpayers, invoices, claims });
     // where it listens is known when it does, and nobody asks before
     let listening = "";
-    const papers = createPapers({ invoices, pickups, bundles, external, contracts, publicUrl: () => config.PUBLIC_URL ?? listening });
+    const publicUrl = () => config.PUBLIC_URL ?? listening;
+    const papers = createPapers({ invoices, pickups, bundles, external, contracts, publicUrl });
+    const settings = providerSettings(config);
+    const provider = settings && createProvider({ settings, vault, publicUrl, log });
 
     const blocked = () => lanes.state().flatMap(({ name, blocked: why }) => (why ? [{ lane: name, why: why.reason }] : []));
     const watch = createWatch({ sql, chain, follower, blocked, finalityDepth: config.FINALITY_DEPTH, maxHeadAgeSeconds: config.MAX_HEAD_AGE });
     const routes = [
       ...taxpayerRoutes(taxpayers),
       ...personRoutes(persons),
-      ...accessRoutes(createAccess({ taxpayers })),
+      ...accessRoutes(createAccess({ vault, taxpayers, provider: provider !== undefined })),
       ...issuingRoutes(issuing, invoices, redLetters),
       ...invoiceRoutes({ invoices, documents, grants, papers, redLetters }),
       ...documentRoutes(documents, grants),
@@ -267,7 +271,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       ...entryRoutes(createEntries({ vault, taxpayers, invoices })),
       ...ledgerRoutes(createLedger({ contracts })),
       ...operationRoutes(createOperations({ contracts })),
-      ...sessionRoutes(createSignIn({ vault, sessions })),
+      ...sessionRoutes(createSignIn({ vault, sessions, provider })),
       ...eventRoutes(createEvents({ sql, tail, sessions, heartbeatMs: config.STREAM_HEARTBEAT_MS })),
       ...statsRoutes(createStats({ vault, taxpayers, chain, head: watch.head, finalityDepth: config.FINALITY_DEPTH })),
       ...verificationRoutes(createVerification({ documents, contracts, chain, finalityDepth: config.FINALITY_DEPTH })),

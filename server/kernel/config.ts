@@ -18,6 +18,8 @@ const networks = (text: string) =>
     return bits >= (address.kind() === "ipv4" ? 8 : 16);
   });
 
+const isLoopback = (host: string): boolean => host === "localhost" || host === "127.0.0.1" || host === "[::1]";
+
 const schema = z.object({
   RPC_URL: z.url({ protocol: /^https?$/ }).describe("JSON-RPC of this operator's own node"),
   DATABASE_URL: z
@@ -90,6 +92,25 @@ const schema = z.object({
     .regex(/^[1-9]\d{0,6}(,[1-9]\d{0,6}){0,19}$/)
     .default("5,300,1800,7200,18000,36000,50400,72000,86400")
     .describe("Seconds from each failed attempt at a webhook to the next; after the last it is disabled"),
+  OIDC_ISSUER: z
+    .url({ protocol: /^https?$/ })
+    .refine((url) => url.startsWith("https:") || isLoopback(new URL(url).hostname), "https, but for this machine")
+    .optional()
+    .describe("Identity provider (OpenID Connect) that people may sign in at instead of with an API key"),
+  OIDC_CLIENT_ID: z.string().min(1).max(256).optional().describe("The gateway's name there; its redirect URI is PUBLIC_URL/sign-in"),
+  OIDC_CLIENT_SECRET: z.string().min(1).max(1_024).optional().describe("The gateway's secret there; a public client has none"),
+  OIDC_NAME: z.string().min(1).max(60).default("SSO").describe("What the sign-in page calls the provider"),
+  OIDC_SCOPE: z
+    .string()
+    .regex(/^openid( [\x21-\x7e]+)*$/)
+    .max(256)
+    .default("openid email")
+    .describe("What is asked of the provider"),
+  OIDC_CLAIM: z
+    .string()
+    .regex(/^[\w.:/-]{1,128}$/)
+    .default("email")
+    .describe("The claim that names a person; `email` counts only when the provider has verified it"),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "silent"]).default("info"),
 });
 
@@ -103,8 +124,15 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     const file = env[`${name}_FILE`];
     given[name] = env[name] ?? (file === undefined ? undefined : readFileSync(file, "utf8").trim());
   }
-  const parsed = schema.safeParse(given);
+  const parsed = schema
+    .refine(({ OIDC_ISSUER, OIDC_CLIENT_ID }) => (OIDC_ISSUER === undefined) === (OIDC_CLIENT_ID === undefined), {
+      path: ["OIDC_CLIENT_ID"],
+      error: "OIDC_ISSUER and OIDC_CLIENT_ID are set both or neither",
+    })
+    .safeParse(given);
   if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map((i) => `  ${i.path.join(".")}: ${given[String(i.path[0])] === undefined ? "is not set" : i.message}`);
+  const faults = parsed.error.issues.map(
+    (i) => `  ${i.path.join(".")}: ${i.code !== "custom" && given[String(i.path[0])] === undefined ? "is not set" : i.message}`,
+  );
   throw new Error(`The settings are not complete:\n${faults.join("\n")}`);
 }

@@ -19,6 +19,7 @@ export const catalogue = {
   "idempotency-key-reused": entry(422, "This Idempotency-Key was used with another body"),
   "idempotency-key-running": entry(409, "The first request with this Idempotency-Key is still running", "same-key"),
   unauthenticated: entry(401, "No valid API key"),
+  "sign-in-refused": entry(401, "The identity provider has not said who this is"),
   forbidden: entry(403, "This role may not do this"),
   "cross-site-request": entry(403, "A session's request has to come from the console's own page"),
   "not-found": entry(404, "There is no such thing, or it is not yours to see"),

@@ -15,8 +15,10 @@ import { root } from "../../scripts/run.ts";
 import { type Call, createClient, expectSuccess } from "../../server/sandbox/client.ts";
 import { type Demo, runDemo } from "../../server/sandbox/demo.ts";
 import { type Sandbox, startSandbox } from "../../server/sandbox/sandbox.ts";
+import { type IdentityProvider, type KnownPerson, openIdentityProvider } from "../server/support/identity-provider.ts";
 
-export type Stage = { sandbox: Sandbox; demo: Demo; browser: Browser; call: Call };
+/** `people`: whom the identity provider knows, by login. */
+export type Stage = { sandbox: Sandbox; demo: Demo; browser: Browser; call: Call; provider: IdentityProvider; people: Map<string, KnownPerson> };
 
 const flags = [
   "--no-sandbox",
@@ -44,15 +46,24 @@ let started: Promise<Stage> | undefined;
 
 export function stage(): Promise<Stage> {
   started ??= (async () => {
+    const people = new Map<string, KnownPerson>();
+    const provider = await openIdentityProvider(people);
     const sandbox = await startSandbox({
       blockMs: 100,
-      settings: { PORT: String(await freePort()), PUBLIC_RATE_PER_MINUTE: "100000", WEBHOOK_ALLOWED_NETWORKS: "127.0.0.0/8" },
+      settings: {
+        PORT: String(await freePort()),
+        PUBLIC_RATE_PER_MINUTE: "100000",
+        WEBHOOK_ALLOWED_NETWORKS: "127.0.0.0/8",
+        ...provider.settings,
+        OIDC_NAME: "企业统一登录",
+      },
     });
+    await provider.serve(sandbox.url);
     const demo = await runDemo(sandbox, () => {});
     if (demo.faults.length > 0) throw new Error(demo.faults.join("\n"));
     const path = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
     const browser = await chromium.launch({ executablePath: path, args: flags });
-    return { sandbox, demo, browser, call: createClient(sandbox.url) };
+    return { sandbox, demo, browser, call: createClient(sandbox.url), provider, people };
   })();
   return started;
 }
@@ -70,9 +81,10 @@ afterEach(async () => {
 });
 after(async function () {
   this.timeout(30_000);
-  const { sandbox, browser } = await stage();
+  const { sandbox, browser, provider } = await stage();
   await browser.close();
   await sandbox.stop();
+  await provider.close();
 });
 
 export type Look = {

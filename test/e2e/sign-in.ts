@@ -81,6 +81,8 @@ describe("signing in", () => {
     const skip = page.getByRole("link", { name: "Skip to content" });
     expect(await skip.evaluate((element) => element === document.activeElement)).to.equal(true);
     await page.keyboard.press("Enter");
+    // past the way by the identity provider
+    await page.keyboard.press("Tab");
     await page.keyboard.press("Tab");
     await page.keyboard.type(demo.keys.holder.token);
     await page.keyboard.press("Enter");

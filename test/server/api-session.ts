@@ -239,10 +239,10 @@ describe("a session", () => {
 
   it("is not begun for a key that was revoked a moment ago", async () => {
     const { config } = await sandbox();
-    const signing = createSignIn({ vault: await openVault(sql, config.MASTER_KEY), sessions: createSessions({ secure: true }) });
+    const signing = createSignIn({ vault: await openVault(sql, config.MASTER_KEY), sessions: createSessions({ secure: true }), provider: undefined });
     const { token } = await must(call("POST", "/v1/api-keys", { account: holder.account, roles: ["holder"] }));
     await sql`update api_keys set revoked_at = now() where id = ${token.split(".")[0]}`;
-    const error = await signing.open(sql, { keyId: "", account: "", roles: [] }, token).then(
+    const error = await signing.open(sql, { keyId: "", account: "", roles: [] }, { key: token }).then(
       () => undefined,
       (cause: { code?: string }) => cause,
     );

@@ -2,14 +2,13 @@
  * A party's invoices as its lists have them, by pages, and the filter above them. The filter stands in the page's address: a reload and
  * a link keep it. Days are China's, whatever clock the browser has.
  */
-import { FilterOutlined } from "@ant-design/icons";
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { Button, DatePicker, Drawer, Empty, Form, Grid, Input, Segmented } from "antd";
-import dayjs, { type Dayjs } from "dayjs";
-import { type ReactNode, useEffect, useState } from "react";
+import { Button, Empty, Form, Input, Segmented } from "antd";
+import { type ReactNode, useEffect } from "react";
 import { useSearchParams } from "react-router";
 import { isTaxId, normaliseTaxId } from "../../../server/kernel/tax-id.ts";
 import { api, ask, type Schemas } from "./client.ts";
+import { DayFields, type Days, daysOf, endsOf, FilterPlace, given, isDay, rangeOf } from "./filter.tsx";
 import { useStateName } from "./show.tsx";
 import { wordsOf } from "./words.ts";
 
@@ -26,8 +25,6 @@ const useWords = wordsOf("invoice-list", {
     to: "到",
     find: "查找",
     clear: "清除筛选",
-    filter: "筛选",
-    "filter.count": "筛选（{{count}}）",
     none: "没有符合条件的发票",
   },
   "en-US": {
@@ -42,8 +39,6 @@ const useWords = wordsOf("invoice-list", {
     to: "To",
     find: "Find",
     clear: "Clear filters",
-    filter: "Filter",
-    "filter.count": "Filter ({{count}})",
     none: "No invoice matches",
   },
 });
@@ -54,7 +49,6 @@ type State = Summary["status"];
 export type InvoiceFilter = { state?: State; from?: string; to?: string; buyer?: string; seller?: string; source?: string };
 
 const states: readonly string[] = ["accepted", "issued", "claimed", "reimbursed", "reversed"] satisfies State[];
-export const isDay = (text: string) => /^\d{4}-\d\d-\d\d$/.test(text) && dayjs(text).format("YYYY-MM-DD") === text;
 const readable: Record<keyof InvoiceFilter, (text: string) => boolean> = {
   state: (text) => states.includes(text),
   from: isDay,
@@ -75,12 +69,6 @@ export function useInvoiceFilter() {
   return { filter, filtered: found.length > 0, setFilter: (next: InvoiceFilter) => setSearch(Object.entries(next)) };
 }
 
-/** Midnight in China, so many days later. */
-const midnight = (day: string | undefined, later: number) =>
-  day === undefined ? undefined : `${dayjs(day).add(later, "day").format("YYYY-MM-DD")}T00:00:00+08:00`;
-/** From when on, and before when. */
-export const rangeOf = ({ from, to }: Pick<InvoiceFilter, "from" | "to">) => ({ from: midnight(from, 0), to: midnight(to, 1) });
-
 /** By pages. An issuer's come newest first; those of several issuers have no such order in their numbers. */
 export function useInvoiceList(as: "issuer" | "holder" | "employer", filter: InvoiceFilter, limit = 50) {
   const { state, buyer, seller, source } = filter;
@@ -96,11 +84,7 @@ export function useInvoiceList(as: "issuer" | "holder" | "employer", filter: Inv
   return { ...query, data: query.data?.pages.flatMap((page) => page.items) };
 }
 
-/** Without what is undefined. */
-export const given = <T extends object>(values: T) =>
-  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
-
-type Fields = { text?: string; taxId?: string; days?: [Dayjs | null, Dayjs | null] | null };
+type Fields = { text?: string; taxId?: string; days?: Days };
 type Asked = {
   /** Whose tax id may be asked for. */
   party: "buyer" | "seller";
@@ -119,11 +103,9 @@ function FilterForm({ party, filter, onFilter, onText, busy = false, onDone, chi
   // each by itself: what is being typed in one field stays when another one's place in the address changes
   useEffect(() => form.setFieldValue("text", source ?? ""), [form, source]);
   useEffect(() => form.setFieldValue("taxId", taxId ?? ""), [form, taxId]);
-  useEffect(() => form.setFieldValue("days", from || to ? [from ? dayjs(from) : null, to ? dayjs(to) : null] : null), [form, from, to]);
+  useEffect(() => form.setFieldValue("days", daysOf({ from, to })), [form, from, to]);
   const submit = ({ text = "", taxId: typed = "", days }: Fields) => {
-    const [first, last] = [days?.[0]?.format("YYYY-MM-DD"), days?.[1]?.format("YYYY-MM-DD")];
-    const ends = first && last && first > last ? { from: last, to: first } : { from: first, to: last };
-    const next = given({ state: filter.state, ...ends, [party]: typed.trim() ? normaliseTaxId(typed) : undefined });
+    const next = given({ state: filter.state, ...endsOf(days), [party]: typed.trim() ? normaliseTaxId(typed) : undefined });
     onDone?.();
     if (text.trim()) onText?.(text.trim(), next);
     else onFilter(next);
@@ -151,18 +133,7 @@ function FilterForm({ party, filter, onFilter, onText, busy = false, onDone, chi
       >
         <Input maxLength={40} autoComplete="off" spellCheck={false} />
       </Form.Item>
-      {onDone === undefined ? (
-        <Form.Item name="days" label={say("days")}>
-          <DatePicker.RangePicker allowEmpty={[true, true]} className="full" />
-        </Form.Item>
-      ) : (
-        // two months beside each other are wider than a phone
-        (["from", "to"] as const).map((end, at) => (
-          <Form.Item key={end} name={["days", at]} label={say(end)}>
-            <DatePicker inputReadOnly className="full" />
-          </Form.Item>
-        ))
-      )}
+      <DayFields drawer={onDone !== undefined} labels={{ days: say("days"), from: say("from"), to: say("to") }} />
       <Button htmlType="submit" type={onDone ? "primary" : "default"} loading={busy}>
         {say("find")}
       </Button>
@@ -175,8 +146,6 @@ function FilterForm({ party, filter, onFilter, onText, busy = false, onDone, chi
 export function FilterBar({ states: shown = [], ...asked }: Asked & { states?: readonly State[] }) {
   const say = useWords();
   const stateName = useStateName();
-  const desk = Grid.useBreakpoint().md ?? true;
-  const [open, setOpen] = useState(false);
   const { filter, onFilter } = asked;
   const count = new Set(Object.keys(filter).map((name) => (name === "to" ? "from" : name))).size - (filter.state ? 1 : 0);
   const clear =
@@ -187,7 +156,9 @@ export function FilterBar({ states: shown = [], ...asked }: Asked & { states?: r
     );
   return (
     <>
-      {desk ? <FilterForm {...asked}>{clear}</FilterForm> : null}
+      <FilterPlace count={count} clear={clear}>
+        {(onDone) => (onDone ? <FilterForm {...asked} onDone={onDone} /> : <FilterForm {...asked}>{clear}</FilterForm>)}
+      </FilterPlace>
       {shown.length === 0 ? null : (
         <div className="scrolls">
           <Segmented<State | "all">
@@ -196,17 +167,6 @@ export function FilterBar({ states: shown = [], ...asked }: Asked & { states?: r
             onChange={(state) => onFilter(given({ ...filter, state: state === "all" ? undefined : state }))}
             options={[{ value: "all" as const, label: say("all") }, ...shown.map((value) => ({ value, label: stateName(value) }))]}
           />
-        </div>
-      )}
-      {desk ? null : (
-        <div className="row">
-          <Button icon={<FilterOutlined />} onClick={() => setOpen(true)} aria-haspopup="dialog">
-            {count === 0 ? say("filter") : say("filter.count", { count })}
-          </Button>
-          {clear}
-          <Drawer open={open} onClose={() => setOpen(false)} placement="bottom" title={say("filter")} destroyOnHidden>
-            <FilterForm {...asked} onDone={() => setOpen(false)} />
-          </Drawer>
         </div>
       )}
     </>

@@ -8,6 +8,7 @@ export const problemTitles: Readonly<Record<Problem["code"], string>> = {
   "idempotency-key-reused": "此 Idempotency-Key 已用于其他内容",
   "idempotency-key-running": "同一请求仍在处理中",
   unauthenticated: "密钥无效，或登录已失效",
+  "sign-in-refused": "身份提供方没有确认您的身份",
   forbidden: "当前角色无权进行此操作",
   "cross-site-request": "请求不是来自本控制台的页面",
   "not-found": "不存在，或您无权查看",

@@ -15,7 +15,8 @@ type Signed = {
   error: Error | null;
   /** Somebody was signed in, and the session is over. */
   expired: boolean;
-  signIn(key: string): Promise<Session>;
+  /** `proof`: of somebody who has signed in at the identity provider; `key` is then the id of one of their keys. */
+  signIn(key: string, proof?: string): Promise<Session>;
   signOut(): Promise<void>;
   retry(): void;
 };
@@ -68,8 +69,8 @@ export function SessionProvider({ children }: { children: ReactNode }) {
       session,
       error,
       expired,
-      async signIn(key) {
-        const next = await ask(api.POST("/v1/session", { body: { key } }));
+      async signIn(key, proof) {
+        const next = await ask(api.POST("/v1/session", { body: proof === undefined ? { key } : { key, proof } }));
         become(next);
         return next;
       },

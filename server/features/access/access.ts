@@ -7,12 +7,16 @@ import { checksummed } from "../../chain/messages.ts";
 import type { Tx } from "../../db/db.ts";
 import type { Caller, Role } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
-import { createApiKey } from "../../keys/api-keys.ts";
+import { createApiKey, createSignInKey, signInName } from "../../keys/api-keys.ts";
+import type { Vault } from "../../keys/vault.ts";
 import type { Taxpayers } from "../taxpayers/taxpayers.ts";
 
 export type Access = ReturnType<typeof createAccess>;
 
-export function createAccess({ taxpayers }: { taxpayers: Taxpayers }) {
+/** `provider`: whether there is one to sign in at. */
+type Deps = { vault: Vault; taxpayers: Taxpayers; provider: boolean };
+
+export function createAccess({ vault, taxpayers, provider }: Deps) {
   async function rolesOf(tx: Tx, account: string): Promise<readonly Role[]> {
     const [party] = await tx<{ kind: string }[]>`select kind from parties where account = ${account}`;
     if (!party) return [];
@@ -24,7 +28,12 @@ export function createAccess({ taxpayers }: { taxpayers: Taxpayers }) {
   }
 
   return {
-    async create(tx: Tx, caller: Caller, key: { account: string; roles: readonly Role[] }): Promise<string> {
+    /** `signIn`: the name of the person who shows it by signing in; such a key has no token. */
+    async create(
+      tx: Tx,
+      caller: Caller,
+      key: { account: string; roles: readonly Role[]; signIn?: string | undefined },
+    ): Promise<{ id: string; token?: string }> {
       const account = checksummed(key.account);
       const [party] = await tx<{ created_by: string }[]>`select created_by from parties where account = ${account}`;
       const own = account === caller.account || party?.created_by === caller.account;
@@ -37,7 +46,14 @@ export function createAccess({ taxpayers }: { taxpayers: Taxpayers }) {
           violations: [{ field: "/roles", rule: "role-of-party", detail: `Possible: ${possible.join(", ") || "none yet"}` }],
         });
       }
-      return createApiKey(tx, { account, roles: key.roles, createdBy: caller.account });
+      const made = { account, roles: key.roles, createdBy: caller.account };
+      if (key.signIn !== undefined) {
+        if (provider) return { id: await createSignInKey(tx, vault, { ...made, name: key.signIn }) };
+        const detail = "This gateway has no identity provider to sign in at";
+        throw new Problem("invalid-request", detail, { violations: [{ field: "/signIn", rule: "provider-configured", detail }] });
+      }
+      const token = await createApiKey(tx, made);
+      return { id: token.split(".")[0] as string, token };
     },
     async revoke(tx: Tx, caller: Caller, id: string): Promise<void> {
       const done = await tx`
@@ -46,14 +62,25 @@ export function createAccess({ taxpayers }: { taxpayers: Taxpayers }) {
       if (done.count === 0) throw new Problem("not-found", "There is no such key of yours");
     },
     async list(tx: Tx, caller: Caller) {
-      const rows = await tx<{ id: string; account: string; roles: Role[]; created_at: Date; revoked_at: Date | null }[]>`
-        select id, account, roles, created_at, revoked_at from api_keys
+      type Row = {
+        id: string;
+        account: string;
+        roles: Role[];
+        created_at: Date;
+        revoked_at: Date | null;
+        name_sealed: Buffer | null;
+        signed_in_at: Date | null;
+      };
+      const rows = await tx<Row[]>`
+        select id, account, roles, created_at, revoked_at, name_sealed, signed_in_at from api_keys
         where ${caller.roles.includes("bureau")} or account = ${caller.account} or created_by = ${caller.account} order by created_at desc limit 100`;
       return rows.map((row) => ({
         id: row.id,
         account: row.account,
         roles: row.roles,
         createdAt: row.created_at.toISOString(),
+        ...(row.name_sealed ? { signIn: signInName(vault, row.id, row.name_sealed) } : {}),
+        ...(row.signed_in_at ? { signedInAt: row.signed_in_at.toISOString() } : {}),
         ...(row.revoked_at ? { revokedAt: row.revoked_at.toISOString() } : {}),
       }));
     },

@@ -15,15 +15,19 @@ export function accessRoutes(access: Access): Route<Tx>[] {
       method: "post",
       path: "/v1/api-keys",
       summary: "Make an API key",
-      description: "The token `id.secret` is in the answer, and in the stored answer of this Idempotency-Key, sealed; it cannot be read again otherwise.",
+      description:
+        "The token `id.secret` is in the answer, and in the stored answer of this Idempotency-Key, sealed; it cannot be read again otherwise. With `signIn` the key has no token: it is for a person who shows it by signing in at the gateway's identity provider, and whoever does so first under that name keeps it.",
       tag,
       roles: ["bureau", "issuer", "employer"],
-      body: z.strictObject({ account, roles: z.array(z.enum(roles)).min(1).max(4) }),
-      answers: { 201: { description: "Made", schema: z.object({ id: z.string(), token: z.string() }) } },
+      body: z.strictObject({
+        account,
+        roles: z.array(z.enum(roles)).min(1).max(4),
+        signIn: z.string().trim().min(1).max(320).optional().describe("What the identity provider calls the person, as an email address"),
+      }),
+      answers: { 201: { description: "Made", schema: z.object({ id: z.string(), token: z.string().optional() }) } },
       problems: ["not-found", "forbidden"],
       async run({ sql, caller, body }) {
-        const token = await access.create(sql, caller, body);
-        return { status: 201, body: { id: token.split(".")[0], token } };
+        return { status: 201, body: await access.create(sql, caller, body) };
       },
     }),
     route({
@@ -36,7 +40,17 @@ export function accessRoutes(access: Access): Route<Tx>[] {
         200: {
           description: "Keys",
           schema: z.object({
-            items: z.array(z.object({ id: z.string(), account, roles: z.array(z.string()), createdAt: z.string(), revokedAt: z.string().optional() })),
+            items: z.array(
+              z.object({
+                id: z.string(),
+                account,
+                roles: z.array(z.string()),
+                createdAt: z.string(),
+                signIn: z.string().optional().describe("Of a key without a secret: who signs in to show it"),
+                signedInAt: z.string().optional().describe("When that person first did"),
+                revokedAt: z.string().optional(),
+              }),
+            ),
           }),
         },
       },

@@ -3,17 +3,22 @@ import { z } from "zod";
 import type { Tx } from "../../db/db.ts";
 import { type Route, roles, routeFor } from "../../kernel/api.ts";
 import { accountSchema } from "../../kernel/shapes.ts";
+import type { Person } from "../../keys/api-keys.ts";
 import type { SignIn } from "./sessions.ts";
 
 const route = routeFor<Tx>();
 const tag = "Sessions";
+const party = {
+  account: accountSchema,
+  kind: z.enum(["bureau", "taxpayer", "person"]),
+  name: z.string(),
+  taxId: z.string().optional(),
+  roles: z.array(z.enum(roles)),
+};
+const sealed = z.string().regex(/^[\w-]{1,4000}$/, "sealed-value");
 const schema = z
   .object({
-    account: accountSchema,
-    kind: z.enum(["bureau", "taxpayer", "person"]),
-    name: z.string(),
-    taxId: z.string().optional(),
-    roles: z.array(z.enum(roles)),
+    ...party,
     csrfToken: z.string().optional().describe("Of a session: what POST, PUT, PATCH and DELETE show in X-CSRF-Token"),
     idleMinutes: z.number().int().optional().describe("A session ends after so long without a request"),
     absoluteHours: z.number().int().optional().describe("… and so long after it began"),
@@ -30,13 +35,64 @@ export function sessionRoutes(signIn: SignIn): Route<Tx>[] {
       tag,
       roles: "public",
       signsIn: true,
-      body: z.strictObject({ key: z.string().min(1).max(200).describe("`<id>.<secret>`") }),
+      body: z.strictObject({
+        key: z.string().min(1).max(200).describe("`<id>.<secret>`; with `proof` the id of one of the person's parties"),
+        proof: sealed.optional().describe("From POST /v1/sign-in/answer"),
+      }),
       answers: { 201: { description: "Signed in", schema } },
-      problems: ["unauthenticated", "cross-site-request"],
+      problems: ["unauthenticated", "sign-in-refused", "cross-site-request"],
       async run({ sql, caller, body }) {
-        const { who, setCookie } = await signIn.open(sql, caller, body.key);
+        const { who, setCookie } = await signIn.open(sql, caller, body);
         return { status: 201, body: who, headers: { "Set-Cookie": setCookie } };
       },
+    }),
+    route({
+      method: "get",
+      path: "/v1/sign-in",
+      summary: "Where people may sign in without an API key",
+      tag,
+      roles: "public",
+      answers: { 200: { description: "The identity provider, if there is one", schema: z.object({ provider: z.object({ name: z.string() }).optional() }) } },
+      run: async () => ({ status: 200, body: signIn.provider ? { provider: { name: signIn.provider.name } } : {} }),
+    }),
+    route({
+      method: "post",
+      path: "/v1/sign-in",
+      summary: "Begin to sign in at the identity provider",
+      description: "For the console's page: it keeps `flow`, sends the browser to `href`, and finds the provider's answer in its own address.",
+      tag,
+      roles: "public",
+      body: z.strictObject({}),
+      answers: { 200: { description: "Begun", schema: z.object({ href: z.url(), flow: z.string() }) } },
+      problems: ["not-found", "unavailable"],
+      prepare: () => signIn.theProvider().begin(),
+      run: async ({ body }) => ({ status: 200, body }),
+    }),
+    route({
+      method: "post",
+      path: "/v1/sign-in/answer",
+      summary: "Who has signed in, and whom they may act for",
+      description:
+        "Keys made for the person's name (`signIn` of POST /v1/api-keys) that nobody has shown yet are this person's from now on. A session of one of them begins by POST /v1/session with `proof`, within five minutes.",
+      tag,
+      roles: "public",
+      signsIn: true,
+      body: z.strictObject({
+        flow: sealed.describe("From POST /v1/sign-in"),
+        query: z.string().min(1).max(8_000).describe("What the provider has added to the page's address: `code=…&state=…`"),
+      }),
+      answers: {
+        200: {
+          description: "The person; without parties when nobody has made a key for this name",
+          schema: z.object({ name: z.string(), proof: z.string(), parties: z.array(z.object({ key: z.string(), ...party })) }),
+        },
+      },
+      problems: ["not-found", "sign-in-refused", "unavailable", "cross-site-request"],
+      prepare: ({ body }) => {
+        const { flow, query } = body as { flow: string; query: string };
+        return signIn.theProvider().finish(flow, query);
+      },
+      run: async ({ sql, body }) => ({ status: 200, body: await signIn.parties(sql, body as unknown as Person) }),
     }),
     route({
       method: "get",

@@ -1,36 +1,66 @@
 /**
- * Signing in: an API key is shown once and a session stands for it from then on; who is signed in, and as what.
+ * Signing in: an API key is shown once, or a person is known by the identity provider, and a session stands for the key from then on;
+ * who is signed in, and as what.
  *
  * The key goes into no log and no answer. Does not own: what a session is and how long it lasts (keys/sessions.ts).
  */
 import type { Tx } from "../../db/db.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
-import { findCaller } from "../../keys/api-keys.ts";
+import { findCaller, findCallerOf, keysOfPerson, type Person } from "../../keys/api-keys.ts";
 import { ABSOLUTE_HOURS, IDLE_MINUTES, type Sessions } from "../../keys/sessions.ts";
 import type { Vault } from "../../keys/vault.ts";
+import type { Provider } from "./provider.ts";
 
 export type SignIn = ReturnType<typeof createSignIn>;
 
-export function createSignIn({ vault, sessions }: { vault: Vault; sessions: Sessions }) {
+type Kind = "bureau" | "taxpayer" | "person";
+/** `provider`: where people may sign in without a key's secret, if there is such a place. */
+type Deps = { vault: Vault; sessions: Sessions; provider: Provider | undefined };
+
+export function createSignIn({ vault, sessions, provider }: Deps) {
+  /** The parties that these callers act for, in their order. */
+  async function partiesOf(tx: Tx, callers: readonly Caller[]) {
+    const accounts = callers.map(({ account }) => account);
+    const rows = await tx<
+      { account: string; kind: Kind; sealed: Buffer }[]
+    >`select account, kind, sealed from parties where account = any(${accounts}::text[])`;
+    return callers.map(({ account, roles }) => {
+      const row = rows.find((one) => one.account === account);
+      if (row === undefined) throw new Error("an API key of nobody");
+      const { name, taxId } = JSON.parse(vault.open("parties", account, row.sealed).toString()) as { name: string; taxId?: string };
+      return { account, kind: row.kind, name, ...(taxId === undefined ? {} : { taxId }), roles };
+    });
+  }
+
   async function whoIs(tx: Tx, caller: Caller, csrf: string | undefined) {
-    const [row] = await tx<{ kind: "bureau" | "taxpayer" | "person"; sealed: Buffer }[]>`select kind, sealed from parties where account = ${caller.account}`;
-    if (row === undefined) throw new Error("an API key of nobody");
-    const { name, taxId } = JSON.parse(vault.open("parties", caller.account, row.sealed).toString()) as { name: string; taxId?: string };
+    const [party] = await partiesOf(tx, [caller]);
     return {
-      account: caller.account,
-      kind: row.kind,
-      name,
-      ...(taxId === undefined ? {} : { taxId }),
-      roles: caller.roles,
+      ...(party as NonNullable<typeof party>),
       ...(csrf === undefined ? {} : { csrfToken: csrf, idleMinutes: IDLE_MINUTES, absoluteHours: ABSOLUTE_HOURS }),
     };
   }
 
+  function theProvider(): Provider {
+    if (provider === undefined) throw new Problem("not-found", "This gateway has no identity provider to sign in at");
+    return provider;
+  }
+
   return {
-    /** Begins a session; one that this browser had before ends. */
-    async open(tx: Tx, before: Caller, key: string) {
-      const caller = await findCaller(tx, key);
+    theProvider,
+    /** Undefined where there is none. */
+    provider,
+
+    /** Whom a person who has signed in at the provider may act for, and what proves for some minutes who it is. */
+    async parties(tx: Tx, person: Person) {
+      const callers = await keysOfPerson(tx, vault, person);
+      const parties = await partiesOf(tx, callers);
+      return { name: person.name, parties: parties.map((party, i) => ({ key: callers[i]?.keyId ?? "", ...party })), proof: theProvider().prove(person) };
+    },
+
+    /** Begins a session; one that this browser had before ends. `key`: `id.secret`, or with `proof` the id alone. */
+    async open(tx: Tx, before: Caller, { key, proof }: { key: string; proof?: string | undefined }) {
+      const caller = proof === undefined ? await findCaller(tx, key) : await findCallerOf(tx, vault, theProvider().proven(proof), key);
       if (caller === undefined) throw new Problem("unauthenticated", "The API key is unknown, wrong or revoked");
       if (before.session) await sessions.close(tx, before.session.id);
       const { setCookie, csrf } = await sessions.open(tx, caller.keyId);

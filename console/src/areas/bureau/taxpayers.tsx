@@ -126,7 +126,7 @@ function FirstKey({ taxpayer }: { taxpayer: Taxpayer }) {
         <div>
           <Alert type="warning" showIcon title={say("enrol.key.once")} />
           <Typography.Paragraph code copyable className="after">
-            {make.data.token}
+            {make.data.token ?? ""}
           </Typography.Paragraph>
         </div>
       )}

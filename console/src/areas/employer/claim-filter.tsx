@@ -2,13 +2,12 @@
  * Which reports the inbox shows: by state, by an invoice that is in them, by day. It stands in the page's address: a reload and a link
  * keep it. Days are China's, whatever clock the browser has.
  */
-import { Button, DatePicker, Form, Input, Select } from "antd";
-import dayjs, { type Dayjs } from "dayjs";
+import { Button, Form, Input, Select } from "antd";
 import { type ReactNode, useEffect } from "react";
 import { useSearchParams } from "react-router";
 import { isTaxId, normaliseTaxId } from "../../../../server/kernel/tax-id.ts";
 import { api, ask } from "../../shared/client.ts";
-import { given, isDay, rangeOf } from "../../shared/invoice-list.tsx";
+import { DayFields, type Days, daysOf, endsOf, FilterPlace, given, isDay, rangeOf } from "../../shared/filter.tsx";
 import { useStateName } from "../../shared/show.tsx";
 import { useWords } from "./messages.ts";
 
@@ -37,40 +36,35 @@ export const claimPage = ({ state, invoice, seller, from, to }: ClaimFilter, bef
   return ask(api.GET("/v1/claims", { params: { query: { as: "employer", limit, ...given(asked) } } }));
 };
 
-type Fields = { invoice?: string; seller?: string; from?: Dayjs | null; to?: Dayjs | null };
+type Fields = { invoice?: string; seller?: string; days?: Days };
+type Asked = { filter: ClaimFilter; onFilter: (filter: ClaimFilter) => void };
 
-export function ClaimFilterBar({ filter, filtered, onFilter }: { filter: ClaimFilter; filtered: boolean; onFilter: (filter: ClaimFilter) => void }): ReactNode {
+function FilterForm({ filter, onFilter, onDone, children }: Asked & { onDone?: () => void; children?: ReactNode }) {
   const say = useWords();
-  const stateName = useStateName();
   const [form] = Form.useForm<Fields>();
   const { state, invoice, seller, from, to } = filter;
   // each by itself: what is being typed in one field stays when another one's place in the address changes
   useEffect(() => form.setFieldValue("invoice", invoice ?? ""), [form, invoice]);
   useEffect(() => form.setFieldValue("seller", seller ?? ""), [form, seller]);
-  useEffect(() => form.setFieldValue("from", from === undefined ? null : dayjs(from)), [form, from]);
-  useEffect(() => form.setFieldValue("to", to === undefined ? null : dayjs(to)), [form, to]);
+  useEffect(() => form.setFieldValue("days", daysOf({ from, to })), [form, from, to]);
   const submit = (typed: Fields) => {
     const number = typed.invoice?.trim() || undefined;
     const taxId = typed.seller?.trim() ? normaliseTaxId(typed.seller) : undefined;
-    const [first, last] = [typed.from?.format("YYYY-MM-DD"), typed.to?.format("YYYY-MM-DD")];
-    const ends = first && last && first > last ? { from: last, to: first } : { from: first, to: last };
     // whoever looks for one invoice does not know the state that its report is in
     const wide = number !== undefined && number !== invoice ? "all" : state;
-    onFilter({ state: wide, ...given({ invoice: number, seller: number === undefined ? undefined : taxId, ...ends }) });
+    onDone?.();
+    onFilter({ state: wide, ...given({ invoice: number, seller: number === undefined ? undefined : taxId, ...endsOf(typed.days) }) });
   };
   return (
-    <Form<Fields> form={form} layout="vertical" className="filters" onFinish={submit}>
-      <Form.Item label={say("inbox.filter")}>
-        <Select<ClaimState>
-          aria-label={say("inbox.filter")}
-          value={state}
-          onChange={(next) => onFilter({ ...filter, state: next })}
-          options={states.map((value) => ({
-            value,
-            label: value === "all" ? say("inbox.all") : value === "claimed" ? say("inbox.open.state") : stateName(value),
-          }))}
-        />
-      </Form.Item>
+    <Form<Fields>
+      form={form}
+      layout="vertical"
+      className="filters"
+      onFinish={submit}
+      onValuesChange={(changed) => {
+        if (onDone === undefined && "days" in changed) form.submit();
+      }}
+    >
       <Form.Item name="invoice" label={say("inbox.invoice")}>
         <Input maxLength={200} autoComplete="off" spellCheck={false} />
       </Form.Item>
@@ -84,17 +78,49 @@ export function ClaimFilterBar({ filter, filtered, onFilter }: { filter: ClaimFi
       >
         <Input maxLength={40} autoComplete="off" spellCheck={false} />
       </Form.Item>
-      {(["from", "to"] as const).map((end) => (
-        <Form.Item key={end} name={end} label={say(`inbox.${end}`)}>
-          <DatePicker className="full" />
-        </Form.Item>
-      ))}
-      <Button htmlType="submit">{say("inbox.find")}</Button>
-      {filtered ? (
-        <Button type="link" onClick={() => onFilter({ state })}>
-          {say("inbox.clear")}
-        </Button>
-      ) : null}
+      <DayFields drawer={onDone !== undefined} labels={{ days: say("inbox.days"), from: say("inbox.from"), to: say("inbox.to") }} />
+      <Button htmlType="submit" type={onDone ? "primary" : "default"}>
+        {say("inbox.find")}
+      </Button>
+      {children}
     </Form>
+  );
+}
+
+export function ClaimFilterBar({ filter, onFilter }: Asked) {
+  const say = useWords();
+  const stateName = useStateName();
+  const { state, from, to, invoice } = filter;
+  const count = [from ?? to, invoice].filter(Boolean).length;
+  const clear =
+    count === 0 ? null : (
+      <Button type="link" onClick={() => onFilter({ state })}>
+        {say("inbox.clear")}
+      </Button>
+    );
+  return (
+    <>
+      <FilterPlace count={count} clear={clear}>
+        {(onDone) =>
+          onDone ? (
+            <FilterForm filter={filter} onFilter={onFilter} onDone={onDone} />
+          ) : (
+            <FilterForm filter={filter} onFilter={onFilter}>
+              {clear}
+            </FilterForm>
+          )
+        }
+      </FilterPlace>
+      <Select<ClaimState>
+        aria-label={say("inbox.filter")}
+        className="state-filter"
+        value={state}
+        onChange={(next) => onFilter({ ...filter, state: next })}
+        options={states.map((value) => ({
+          value,
+          label: value === "all" ? say("inbox.all") : value === "claimed" ? say("inbox.open.state") : stateName(value),
+        }))}
+      />
+    </>
   );
 }

@@ -125,7 +125,6 @@ export function Inbox() {
       <div className="stack">
         <ClaimFilterBar
           filter={filter}
-          filtered={filtered}
           onFilter={(next) => {
             setChosen([]);
             setFilter(next);

@@ -3,7 +3,7 @@ import { useQueries, useQuery } from "@tanstack/react-query";
 import { api, ask, Refusal } from "../../shared/client.ts";
 import { useSession } from "../../shared/session.tsx";
 
-export type Key = { id: string; account: string; roles: string[]; createdAt: string; revokedAt?: string };
+export type Key = { id: string; account: string; roles: string[]; createdAt: string; signIn?: string; signedInAt?: string; revokedAt?: string };
 
 /** Strangers have no name here. */
 export async function nameOfPerson(account: string): Promise<string | null> {

@@ -8,15 +8,16 @@ import { useConfirm } from "../../shared/confirm.tsx";
 import { Page } from "../../shared/frame.tsx";
 import { useSharedWords } from "../../shared/messages.ts";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
+import { type ByPerson, ByPersonFields, PersonMade, personOf, SignsIn } from "../../shared/provider.tsx";
 import { useSession } from "../../shared/session.tsx";
 import { Account, Time, Wide } from "../../shared/show.tsx";
 import { Holder } from "./inbox.tsx";
 import { useWords } from "./messages.ts";
 import { type Key, useKeys, usePersons } from "./names.ts";
 
-type Wish = { kind: "employee" | "known" | "clerk"; name?: string; known?: string };
+type Wish = ByPerson & { kind: "employee" | "known" | "clerk"; name?: string; known?: string };
 /** `name` is of the account, and stays with what was made of it: the form is gone by then. */
-type KeyWish = { account: string; name: string; roles: ("employer" | "holder")[] };
+type KeyWish = { account: string; name: string; roles: ("employer" | "holder")[]; signIn?: string };
 
 /** A key for an account; the person is made before, in an act of its own, and not again when its key is asked for once more. */
 function NewKey({ onClose }: { onClose: () => void }) {
@@ -25,17 +26,19 @@ function NewKey({ onClose }: { onClose: () => void }) {
   const [form] = Form.useForm<Wish>();
   const kind = Form.useWatch("kind", form) ?? "employee";
   const persons = usePersons();
-  const person = useAct((name: string, once) => ask(api.POST("/v1/persons", { params: { header: once }, body: { name } })));
-  const key = useAct(({ account, roles }: KeyWish, once) => ask(api.POST("/v1/api-keys", { params: { header: once }, body: { account, roles } })), {
+  const employee = useAct((name: string, once) => ask(api.POST("/v1/persons", { params: { header: once }, body: { name } })));
+  const key = useAct(({ name: _, ...body }: KeyWish, once) => ask(api.POST("/v1/api-keys", { params: { header: once }, body })), {
     refreshes: [["keys"]],
   });
-  const make = async ({ kind: wanted, name = "", known: account = "" }: Wish) => {
-    if (wanted === "known") return key.mutate({ account, name: persons.find((one) => one.account === account)?.name ?? "", roles: ["holder"] });
-    if (wanted === "clerk") return key.mutate({ account: session.account, name: session.name, roles: ["employer", "holder"] });
+  const make = async ({ kind: wanted, name = "", known: account = "", ...by }: Wish) => {
+    const person = personOf(by);
+    if (wanted === "known") return key.mutate({ account, name: persons.find((one) => one.account === account)?.name ?? "", roles: ["holder"], ...person });
+    if (wanted === "clerk") return key.mutate({ account: session.account, name: session.name, roles: ["employer", "holder"], ...person });
     // what was made before its key was refused is used
-    const made = person.data?.name === name.trim() ? person.data : await person.mutateAsync(name.trim()).catch(() => undefined);
-    if (made) key.mutate({ account: made.account, name: name.trim(), roles: ["holder"] });
+    const made = employee.data?.name === name.trim() ? employee.data : await employee.mutateAsync(name.trim()).catch(() => undefined);
+    if (made) key.mutate({ account: made.account, name: name.trim(), roles: ["holder"], ...person });
   };
+  if (key.variables?.signIn !== undefined && key.data !== undefined) return <PersonMade name={key.variables.signIn} onClose={onClose} />;
   if (key.data !== undefined)
     return (
       <div className="stack">
@@ -71,10 +74,13 @@ function NewKey({ onClose }: { onClose: () => void }) {
           />
         </Form.Item>
       ) : (
-        <Alert type="info" showIcon title={say("people.clerk.note")} />
+        <Form.Item>
+          <Alert type="info" showIcon title={say("people.clerk.note")} />
+        </Form.Item>
       )}
-      <ProblemNote error={person.error ?? key.error} />
-      <Button type="primary" htmlType="submit" block className="after" loading={person.isPending || key.isPending}>
+      <ByPersonFields />
+      <ProblemNote error={employee.error ?? key.error} />
+      <Button type="primary" htmlType="submit" block className="after" loading={employee.isPending || key.isPending}>
         {say("people.make")}
       </Button>
     </Form>
@@ -138,7 +144,15 @@ export function People() {
                         </Tag>
                       )),
                   },
-                  { title: say("people.key"), render: (_, { id }) => <code>{id}</code> },
+                  {
+                    title: say("people.key"),
+                    render: (_, { id, signIn, signedInAt }) => (
+                      <>
+                        <code>{id}</code>
+                        <SignsIn signIn={signIn} signedInAt={signedInAt} />
+                      </>
+                    ),
+                  },
                   { title: say("people.created"), render: (_, { createdAt }) => <Time at={createdAt} /> },
                   {
                     title: say("col.act"),

@@ -9,28 +9,40 @@ import { useConfirm } from "../../shared/confirm.tsx";
 import { showFieldErrors } from "../../shared/field-errors.ts";
 import { useSharedWords } from "../../shared/messages.ts";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
+import { type ByPerson, ByPersonFields, PersonMade, personOf, SignsIn } from "../../shared/provider.tsx";
 import { useSession } from "../../shared/session.tsx";
 import { Account, Time, Wide } from "../../shared/show.tsx";
 import { useWords } from "./messages.ts";
 import { Secret } from "./secret.tsx";
 
 const refreshes = [["api-keys"]];
+type Wish = ByPerson & { roles: Role[] };
 
 function Make() {
   const say = useWords();
   const shared = useSharedWords();
   const { account, roles } = useSession();
-  const [form] = Form.useForm<{ roles: Role[] }>();
-  const [token, setToken] = useState<string | undefined>(undefined);
-  const make = useAct((wanted: Role[], once) => ask(api.POST("/v1/api-keys", { params: { header: once }, body: { account, roles: wanted } })), { refreshes });
-  if (token !== undefined) return <Secret title={say("keys.once")} detail={say("keys.once.detail")} text={token} onClose={() => setToken(undefined)} />;
+  const [form] = Form.useForm<Wish>();
+  const [made, setMade] = useState<{ token: string } | { person: string } | undefined>(undefined);
+  const make = useAct(
+    ({ roles: wanted, ...by }: Wish, once) => ask(api.POST("/v1/api-keys", { params: { header: once }, body: { account, roles: wanted, ...personOf(by) } })),
+    { refreshes },
+  );
+  const close = () => setMade(undefined);
+  if (made !== undefined && "person" in made) return <PersonMade name={made.person} onClose={close} />;
+  if (made !== undefined) return <Secret title={say("keys.once")} detail={say("keys.once.detail")} text={made.token} onClose={close} />;
   return (
     <Form
       form={form}
       layout="vertical"
       requiredMark={false}
       initialValues={{ roles: ["issuer"] }}
-      onFinish={({ roles: wanted }) => make.mutate(wanted, { onSuccess: (made) => setToken(made.token), onError: (error) => showFieldErrors(form, error) })}
+      onFinish={(wish) =>
+        make.mutate(wish, {
+          onSuccess: ({ token }) => setMade(token === undefined ? { person: personOf(wish).signIn ?? "" } : { token }),
+          onError: (error) => showFieldErrors(form, error),
+        })
+      }
     >
       <ProblemNote error={make.error} />
       <Form.Item
@@ -40,6 +52,7 @@ function Make() {
       >
         <Checkbox.Group options={roles.map((value) => ({ value, label: shared(`role.${value}`) }))} />
       </Form.Item>
+      <ByPersonFields />
       <Button htmlType="submit" loading={make.isPending}>
         {say("keys.make")}
       </Button>
@@ -83,7 +96,15 @@ export function Keys() {
                 pagination={items.length > 10 ? { pageSize: 10 } : false}
                 dataSource={items}
                 columns={[
-                  { title: say("keys.id"), render: (_, { id }) => <code>{id}</code> },
+                  {
+                    title: say("keys.id"),
+                    render: (_, { id, signIn, signedInAt }) => (
+                      <>
+                        <code>{id}</code>
+                        <SignsIn signIn={signIn} signedInAt={signedInAt} />
+                      </>
+                    ),
+                  },
                   {
                     title: say("keys.roles"),
                     render: (_, { roles, account }) => (

@@ -1,13 +1,15 @@
-/** Signing in with an API key; in a sandbox, as any of its parties. */
+/** Signing in with an API key, or at the gateway's identity provider; in a sandbox, as any of its parties. */
 import { LoginOutlined } from "@ant-design/icons";
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { Alert, Button, Card, Form, Input } from "antd";
+import { Alert, Button, Card, Divider, Form, Input, Spin } from "antd";
+import { useEffect, useState } from "react";
 import { useLocation, useNavigate } from "react-router";
-import { api, ask, Refusal } from "../../shared/client.ts";
+import { api, ask, Refusal, type Role } from "../../shared/client.ts";
 import { areas, Page } from "../../shared/frame.tsx";
 import type { From } from "../../shared/guard.tsx";
 import { useSharedWords } from "../../shared/messages.ts";
 import { ProblemNote } from "../../shared/problem.tsx";
+import { useProvider } from "../../shared/provider.tsx";
 import { hasRole, useNameOf, useSigned } from "../../shared/session.tsx";
 import { useWords } from "./messages.ts";
 
@@ -21,25 +23,121 @@ async function sandboxParties() {
   }
 }
 
+/** What this tab keeps while the browser is at the provider; `from`: the page to go to then. */
+type Left = { flow: string; from?: string };
+const LEFT = "onepiao.sign-in";
+const leave = (left: Left) => sessionStorage.setItem(LEFT, JSON.stringify(left));
+const leftHere = (): Left | undefined => JSON.parse(sessionStorage.getItem(LEFT) ?? "null") ?? undefined;
+
+/** The provider's answer in this page's address, exchanged for who it is. `lost`: there is one, and nothing of this tab goes with it. */
+function useReturn() {
+  const navigate = useNavigate();
+  const [{ query, left }] = useState(() => {
+    const found = new URLSearchParams(location.search);
+    const answers = found.has("state") && (found.has("code") || found.has("error"));
+    return { query: answers ? location.search.slice(1) : undefined, left: leftHere() };
+  });
+  useEffect(() => {
+    if (query === undefined) return;
+    // it is good once: a reload is to begin anew
+    sessionStorage.removeItem(LEFT);
+    void navigate("/sign-in", { replace: true });
+  }, [query, navigate]);
+  const answer = useQuery({
+    queryKey: ["sign-in", query],
+    queryFn: () => ask(api.POST("/v1/sign-in/answer", { body: { flow: left?.flow ?? "", query: query ?? "" } })),
+    enabled: query !== undefined && left !== undefined,
+    staleTime: Number.POSITIVE_INFINITY,
+    retry: false,
+  });
+  return { answer, lost: query !== undefined && left === undefined, from: query === undefined ? undefined : left?.from };
+}
+
+type Party = { key: string; name: string; roles: Role[]; taxId?: string };
+
+function Parties({ parties, disabled, onChoose }: { parties: readonly Party[]; disabled: boolean; onChoose: (key: string) => void }) {
+  const shared = useSharedWords();
+  const nameOf = useNameOf();
+  return (
+    <ul className="parties">
+      {parties.map(({ key, roles, taxId, ...party }) => (
+        <li key={key}>
+          <Button block disabled={disabled} onClick={() => onChoose(key)}>
+            <span>{nameOf({ ...party, roles })} </span>
+            <span className="quiet small">
+              {roles.map((role) => shared(`role.${role}`)).join(" · ")} {taxId}
+            </span>
+          </Button>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
 export function Component() {
   const say = useWords();
   const shared = useSharedWords();
   const nameOf = useNameOf();
   const { session, expired, signIn } = useSigned();
   const navigate = useNavigate();
-  const from = (useLocation().state as From | null)?.from;
+  const provider = useProvider();
+  const back = useReturn();
+  const from = (useLocation().state as From | null)?.from ?? back.from;
   const parties = useQuery({ queryKey: ["sandbox"], queryFn: sandboxParties, staleTime: 0 });
   const signing = useMutation({
-    mutationFn: signIn,
+    mutationFn: ({ key, proof }: { key: string; proof?: string }) => signIn(key, proof),
     onSuccess: (next) => navigate(from ?? `/${areas.find(({ role }) => hasRole(next, role))?.name ?? ""}`, { replace: true }),
   });
+  const begin = useMutation({
+    mutationFn: () => ask(api.POST("/v1/sign-in", { body: {} })),
+    onSuccess: ({ href, flow }) => {
+      leave({ flow, ...(from === undefined ? {} : { from }) });
+      location.assign(href);
+    },
+  });
+  const { data: person } = back.answer;
+  const only = person?.parties.length === 1 ? person.parties[0] : undefined;
+  const { mutate } = signing;
+  useEffect(() => {
+    if (person && only) mutate({ key: only.key, proof: person.proof });
+  }, [person, only, mutate]);
+  if (back.answer.isLoading || (only && !signing.isError)) {
+    return (
+      <Page title={say("signIn.title")} narrow>
+        <Card>
+          <div className="row" role="status">
+            <Spin /> {say("signIn.who")}
+          </div>
+        </Card>
+      </Page>
+    );
+  }
   return (
     <Page title={say("signIn.title")} narrow>
       <div className="stack">
         {expired && !session ? <Alert type="info" showIcon role="status" title={say("signIn.expired")} /> : null}
         {session ? <Alert type="info" showIcon title={say("signIn.already", { name: nameOf(session) })} /> : null}
+        {back.lost ? <Alert type="warning" showIcon role="alert" title={say("signIn.elsewhere")} /> : null}
+        <ProblemNote error={back.answer.error ?? begin.error} />
+        {person && person.parties.length === 0 ? (
+          <Alert type="warning" showIcon role="alert" title={say("signIn.nobody", { name: person.name })} description={say("signIn.nobody.detail")} />
+        ) : null}
+        {person && person.parties.length > 1 ? (
+          <Card title={<h2>{say("signIn.choose")}</h2>}>
+            <p className="quiet breaks">{say("signIn.choose.who", { name: person.name })}</p>
+            <Parties parties={person.parties} disabled={signing.isPending} onChoose={(key) => signing.mutate({ key, proof: person.proof })} />
+          </Card>
+        ) : null}
         <Card>
-          <Form layout="vertical" requiredMark={false} onFinish={({ key }: { key: string }) => signing.mutate(key.trim())}>
+          {provider === undefined ? null : (
+            <>
+              <Button type="primary" size="large" block icon={<LoginOutlined />} loading={begin.isPending || begin.isSuccess} onClick={() => begin.mutate()}>
+                {say("signIn.provider", { provider })}
+              </Button>
+              <Divider plain>{say("signIn.or")}</Divider>
+            </>
+          )}
+          <Form layout="vertical" requiredMark={false} onFinish={({ key }: { key: string }) => signing.mutate({ key: key.trim() })}>
             <Form.Item
               name="key"
               label={say("signIn.key")}
@@ -49,7 +147,14 @@ export function Component() {
               <Input.Password autoComplete="current-password" size="large" spellCheck={false} />
             </Form.Item>
             <ProblemNote error={signing.error} />
-            <Button type="primary" htmlType="submit" size="large" icon={<LoginOutlined />} loading={signing.isPending} className="after">
+            <Button
+              type={provider === undefined ? "primary" : "default"}
+              htmlType="submit"
+              size="large"
+              icon={<LoginOutlined />}
+              loading={signing.isPending}
+              className="after"
+            >
               {shared("signIn")}
             </Button>
           </Form>
@@ -57,18 +162,7 @@ export function Component() {
         {parties.data && parties.data.length > 0 ? (
           <Card title={<h2>{say("signIn.sandbox")}</h2>}>
             <p className="quiet">{say("signIn.sandbox.note")}</p>
-            <ul className="parties">
-              {parties.data.map(({ key, roles, taxId, ...party }) => (
-                <li key={key}>
-                  <Button block disabled={signing.isPending} onClick={() => signing.mutate(key)}>
-                    <span>{nameOf({ ...party, roles })} </span>
-                    <span className="quiet small">
-                      {roles.map((role) => shared(`role.${role}`)).join(" · ")} {taxId}
-                    </span>
-                  </Button>
-                </li>
-              ))}
-            </ul>
+            <Parties parties={parties.data} disabled={signing.isPending} onChoose={(key) => signing.mutate({ key })} />
           </Card>
         ) : null}
       </div>

@@ -1,0 +1,85 @@
+/**
+ * An identity provider in this process: a certified OpenID Connect server with its own sign-in page, as an operator would run one
+ * beside the gateway. Whoever types a login that it knows is that person.
+ */
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Configuration } from "oidc-provider";
+
+export type KnownPerson = { email: string; email_verified: boolean };
+export type IdentityProvider = Awaited<ReturnType<typeof openIdentityProvider>>;
+
+/** A server whose address is known before what answers there is. */
+export async function openListener(): Promise<{ url: string; answer(listener: RequestListener): void; close(): Promise<void> }> {
+  let listener: RequestListener = (_request, response) => void response.writeHead(503).end();
+  const server = createServer((request, response) => listener(request, response)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    answer: (next) => {
+      listener = next;
+    },
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** `people`: by login, which is their subject as well. It knows its client once `serve` has been told where that one is. */
+export async function openIdentityProvider(people: ReadonlyMap<string, KnownPerson>) {
+  const listener = await openListener();
+  const [clientId, clientSecret] = ["onepiao-gateway", randomBytes(24).toString("base64url")];
+  return {
+    settings: { OIDC_ISSUER: listener.url, OIDC_CLIENT_ID: clientId, OIDC_CLIENT_SECRET: clientSecret },
+    close: () => listener.close(),
+    /** `gateway`: its address. */
+    async serve(gateway: string, more: Configuration = {}): Promise<void> {
+      const { Provider } = await import("oidc-provider");
+      const provider = new Provider(listener.url, {
+        clients: [
+          { client_id: clientId, client_secret: clientSecret, token_endpoint_auth_method: "client_secret_post", redirect_uris: [`${gateway}/sign-in`] },
+        ],
+        claims: { openid: ["sub"], email: ["email", "email_verified"] },
+        findAccount: (_context, sub) => {
+          const person = people.get(sub);
+          return person && { accountId: sub, claims: () => ({ sub, ...person }) };
+        },
+        cookies: { keys: [randomBytes(16).toString("hex")] },
+        ...more,
+      });
+      listener.answer(provider.callback());
+    },
+  };
+}
+
+/** What a browser does from `href` on: signs in and consents on the provider's pages. Returns what it brings back to the gateway's page. */
+export async function signInThere(href: string, login: string): Promise<string> {
+  const jar = new Map<string, string>();
+  let url = new URL(href);
+  const provider = url.origin;
+  let form: URLSearchParams | undefined;
+  for (let step = 0; step < 20; step += 1) {
+    const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join("; ");
+    const response = await fetch(url, { redirect: "manual", headers: { cookie }, ...(form ? { method: "POST", body: form } : {}) });
+    for (const set of response.headers.getSetCookie()) {
+      const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(set) ?? [];
+      jar.set(name, value);
+    }
+    const next = response.headers.get("location");
+    if (next !== null) {
+      url = new URL(next, url);
+      form = undefined;
+      if (url.origin !== provider) return url.search.slice(1);
+      continue;
+    }
+    const page = await response.text();
+    const [action, prompt] = [/<form[^>]* action="([^"]+)"/.exec(page)?.[1], /name="prompt" value="(\w+)"/.exec(page)?.[1]];
+    if (response.status !== 200 || action === undefined || prompt === undefined) throw new Error(`The provider says ${response.status}: ${page.slice(0, 500)}`);
+    url = new URL(action, url);
+    form = new URLSearchParams(prompt === "login" ? { prompt, login, password: "any" } : { prompt });
+  }
+  throw new Error("The provider does not come to an end");
+}
