@@ -27,7 +27,14 @@ const ranks: Record<string, number> = {
 };
 const ROOT = 9;
 /** Libraries that one folder alone may know. */
-const homes: Record<string, readonly string[]> = { ethers: ["chain", "keys"], pg: ["db"], postgres: ["db"], express: ["http"], "prom-client": ["kernel"] };
+const homes: Record<string, readonly string[]> = {
+  ethers: ["chain", "keys"],
+  pg: ["db"],
+  postgres: ["db"],
+  express: ["http"],
+  "prom-client": ["kernel"],
+  "openid-client": ["features"],
+};
 /** An import whose target only running tells. */
 const COMPUTED = "what is computed";
 const forbiddenFolders = ["controllers", "services", "repositories", "utils", "helpers", "models"];

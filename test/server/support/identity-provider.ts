@@ -47,6 +47,7 @@ export async function openIdentityProvider(people: ReadonlyMap<string, KnownPers
           const person = people.get(sub);
           return person && { accountId: sub, claims: () => ({ sub, ...person }) };
         },
+        ttl: { Interaction: 600, Session: 600, Grant: 600, AccessToken: 600, IdToken: 600 },
         cookies: { keys: [randomBytes(16).toString("hex")] },
         ...more,
       });
