@@ -28,7 +28,14 @@ export async function createApiKey(tx: Tx, key: { account: string; roles: readon
 /** Who has signed in at the provider. */
 export type Person = { issuer: string; subject: string; name: string };
 
-const nameBlind = (vault: Vault, name: string) => vault.blind("sign-in/name", name.normalize("NFKC").trim().toLowerCase());
+/**
+ * How names are compared: addresses without regard to case, and of ASCII's letters alone. Where more letters are folded into one another,
+ * somebody else's address may become this one's (the sign for kelvin has the small letter k).
+ */
+function nameBlind(vault: Vault, name: string): Buffer {
+  const text = name.trim();
+  return vault.blind("sign-in/name", text.includes("@") ? text.replace(/[A-Z]/g, (letter) => letter.toLowerCase()) : text);
+}
 const subjectBlind = (vault: Vault, { issuer, subject }: Person) => vault.blind("sign-in/subject", `${issuer}\0${subject}`);
 const nameContext = (id: string) => `api-key/${id}/name`;
 

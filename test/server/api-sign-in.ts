@@ -104,6 +104,20 @@ describe("signing in at an identity provider", function () {
     expect(lin).length(2);
   });
 
+  it("letters that look alike are not one another, and capitals of an address are", async () => {
+    await must(key(firm, "kim@example.com", ["holder"]));
+    for (const [login, email] of Object.entries({ "u-kelvin": "\u212Aim@example.com", "u-wide": "\uFF4Bim@example.com" })) {
+      people.set(login, { email, email_verified: true });
+      expect((await signIn(login)).body, email)
+        .includes({ name: email })
+        .and.deep.includes({ parties: [] });
+    }
+    people.set("u-kim", { email: "KIM@Example.com", email_verified: true });
+    expect((await signIn("u-kim")).body.parties).length(1);
+    people.set("u-long", { email: `${"x".repeat(320)}@example.com`, email_verified: true });
+    refused(await signIn("u-long"), "sign-in-refused");
+  });
+
   it("two people of one name who come at once: each key is one's alone", async () => {
     people.set("u-twin-1", { email: "twin@example.com", email_verified: true });
     people.set("u-twin-2", { email: "twin@example.com", email_verified: true });
@@ -234,6 +248,7 @@ describe("signing in at an identity provider", function () {
       "no token at all": { token: () => "x" },
       unverified: { claims: { email_verified: "true" } },
       "of no name": { claims: { email: 7 } },
+      "not said to be verified": { claims: { email_verified: undefined } },
     };
     for (const [what, lie] of Object.entries(lies)) {
       const reply = await answered(lie);

@@ -22,6 +22,8 @@ const PROOF_MINUTES = 5;
 /** The provider's own description is read again after so long: its endpoints may move. */
 const DESCRIPTION_MS = 3_600_000;
 const TIMEOUT_SECONDS = 10;
+/** Characters of the longest address (RFC 5321 §4.5.3.1), as POST /v1/api-keys takes it. */
+const MAX_NAME = 320;
 
 export type ProviderSettings = {
   issuer: string;
@@ -95,9 +97,12 @@ export function createProvider({ settings, vault, publicUrl, log }: Deps) {
 
   /** What the provider calls the person: in the token, or where it is asked for. */
   async function nameOf(config: oidc.Configuration, accessToken: string, claims: Record<string, unknown> & { sub: string }): Promise<string> {
-    const told = claims[claim] === undefined ? await oidc.fetchUserInfo(config, accessToken, claims.sub) : claims;
+    const needed = claim === "email" ? ["email", "email_verified"] : [claim];
+    const asked = needed.some((one) => claims[one] === undefined) && config.serverMetadata().userinfo_endpoint !== undefined;
+    const told = asked ? await oidc.fetchUserInfo(config, accessToken, claims.sub) : claims;
     const found = told[claim];
-    if (typeof found !== "string" || found === "") throw new Problem("sign-in-refused", `The identity provider does not tell ${claim}`);
+    if (typeof found !== "string" || found === "" || found.length > MAX_NAME)
+      throw new Problem("sign-in-refused", `The identity provider does not tell ${claim}`);
     if (claim === "email" && told["email_verified"] !== true) throw new Problem("sign-in-refused", "The identity provider has not verified the email address");
     return found;
   }
