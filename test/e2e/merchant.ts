@@ -141,7 +141,7 @@ describe("a merchant", function () {
     const input = page.locator('input[type="file"]');
     await input.setInputFiles([...fresh, ...bad, again]);
     await page.getByText("共 12 份：已开具 8，被拒绝 4").waitFor({ timeout: 30_000 });
-    for (const text of ["/totals/gross", "gross-sum", "malformed-document", "duplicate-source"])
+    for (const text of ["/totals/gross", "价税合计应等于合计金额加合计税额", "gross-sum", "malformed-document", "duplicate-source"])
       await page.getByRole("alert").filter({ hasText: text }).first().waitFor();
     await looked(page, "merchant-files-zh-CN");
     // by what is in them: another name is no other invoice

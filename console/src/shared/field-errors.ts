@@ -1,6 +1,7 @@
 /** What the gateway says of a field stands beside that field; all of it, with code and request id, in the ProblemNote above. */
 import type { FormInstance } from "antd";
 import { Refusal } from "./client.ts";
+import { ruleText } from "./rules.ts";
 
 export type FieldPath = (string | number)[];
 
@@ -18,7 +19,8 @@ export function showFieldErrors(form: FormInstance, error: unknown, place: (poin
     const name = place(field);
     if (name === undefined) continue;
     const known = byField.get(name.join("/")) ?? { name, errors: [] };
-    known.errors.push(`${detail} (${rule})`);
+    const { text, more } = ruleText({ rule, detail });
+    known.errors.push(`${text} (${more === undefined ? rule : `${rule}: ${more}`})`);
     byField.set(name.join("/"), known);
   }
   form.setFields([...byField.values()]);

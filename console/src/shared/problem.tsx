@@ -4,6 +4,7 @@ import type { ReactNode } from "react";
 import { Refusal } from "./client.ts";
 import { useSharedWords } from "./messages.ts";
 import { problemTitles } from "./problem-titles.ts";
+import { ruleText } from "./rules.ts";
 import { useStateName } from "./show.tsx";
 import { useLanguage } from "./words.ts";
 
@@ -44,11 +45,18 @@ export function ProblemNote({ error, onRetry }: { error: unknown; onRetry?: () =
           ) : null}
           {problem?.errors ? (
             <ul>
-              {problem.errors.map(({ field, rule, detail: why }) => (
-                <li key={field + rule}>
-                  <code>{field}</code> {why} <Typography.Text type="secondary">({rule})</Typography.Text>
-                </li>
-              ))}
+              {problem.errors.map(({ field, rule, detail: why }) => {
+                const { text, more } = ruleText({ rule, detail: why });
+                return (
+                  <li key={field + rule}>
+                    <code>{field}</code> {text}{" "}
+                    <Typography.Text type="secondary">
+                      ({rule}
+                      {more === undefined ? "" : `: ${more}`})
+                    </Typography.Text>
+                  </li>
+                );
+              })}
             </ul>
           ) : null}
           {problem && problem.retry !== "never" ? <div>{say(`problem.retry.${problem.retry}`)}</div> : null}

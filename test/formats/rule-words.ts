@@ -1,0 +1,24 @@
+/** The console's Chinese words for rules: for each rule of documents there are some, and none for a rule that is not there. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "chai";
+import { ruleWords } from "../../console/src/shared/rule-words.ts";
+
+const server = join(import.meta.dirname, "..", "..", "server");
+const sourceOf = (file: string) => readFileSync(join(server, file), "utf8");
+
+describe("words for rules", () => {
+  it("every rule between the members of a document has some", () => {
+    const source = sourceOf("formats/rules.ts");
+    const found = [...source.matchAll(/refuse\((?:[^;]*?), "([a-z]+(?:-[a-z]+)+)"|expect\(\s*"\w+",\s*"([a-z]+(?:-[a-z]+)+)"/g)];
+    const rules = new Set(found.map(([, refused, expected]) => refused ?? expected ?? ""));
+    expect(rules.size).above(25);
+    expect([...rules].filter((rule) => ruleWords[rule] === undefined)).deep.equals([]);
+  });
+
+  it("and no other words are kept", () => {
+    const files = readdirSync(server, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
+    const all = files.map(sourceOf).join("\n");
+    expect(Object.keys(ruleWords).filter((rule) => !all.includes(`"${rule}"`))).deep.equals([]);
+  });
+});
