@@ -61,6 +61,25 @@ describe("signing in at an identity provider", function () {
     await page.getByText("登录已失效").first().waitFor();
   });
 
+  it("an officer is given access to the bureau, and has its area (en)", async () => {
+    const { demo, people } = await stage();
+    people.set("officer", { email: "officer@tax.example", email_verified: true });
+    const admin = await open("/bureau/access", { key: demo.keys.bureau, language: "en-US" });
+    await admin.getByRole("heading", { level: 1, name: "Access" }).waitFor();
+    await admin.getByRole("radio", { name: /^The person signs in/ }).check();
+    await admin.getByLabel(/^The person's name at/).fill("officer@tax.example");
+    await admin.getByRole("button", { name: "Make a key" }).click();
+    await admin.getByText("officer@tax.example can sign in at 企业统一登录 now").waitFor();
+    await admin.getByRole("row").filter({ hasText: "officer@tax.example" }).getByText("not signed in yet").waitFor();
+    await isAccessible(admin);
+    await shot(admin, "bureau-access");
+    const page = await open("/sign-in", { language: "en-US", expected: elsewhere });
+    await page.getByRole("button", { name: "Sign in with 企业统一登录" }).click();
+    await signInThere(page, "officer");
+    await page.waitForURL("**/bureau");
+    await page.getByRole("heading", { level: 1 }).waitFor();
+  });
+
   it("who may act for several parties chooses one (en, dark, phone)", async () => {
     const { demo, people, call } = await stage();
     people.set("both", { email: "both@example.com", email_verified: true });

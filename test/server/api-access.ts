@@ -133,6 +133,8 @@ describe("who may do and see what", () => {
       ["otherHolder", "/v1/transfers", () => false],
       ["otherHolder", "/v1/operations", () => false],
       ["issuer", "/v1/api-keys", ({ account }) => account === shop?.account],
+      ["issuer", `/v1/api-keys?account=${firm?.account}`, () => false],
+      ["employer", `/v1/api-keys?account=${firm?.account}`, ({ account }) => account === firm?.account],
     ];
     for (const [who, path, own] of lists) {
       const { items } = await must(call("GET", path, undefined, { token: tokens[who] }));

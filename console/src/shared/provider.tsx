@@ -76,15 +76,17 @@ export function ByPersonFields() {
 }
 
 /** In place of a key that would be shown once. */
-export function PersonMade({ name, onClose }: { name: string; onClose: () => void }) {
+export function PersonMade({ name, onClose }: { name: string; onClose?: () => void }) {
   const say = useProviderWords();
   const provider = useProvider() ?? "";
   return (
     <div className="stack">
       <Alert type="success" showIcon role="status" title={say("made", { name, provider })} description={say("made.detail")} />
-      <div>
-        <Button onClick={onClose}>{say("close")}</Button>
-      </div>
+      {onClose ? (
+        <div>
+          <Button onClick={onClose}>{say("close")}</Button>
+        </div>
+      ) : null}
     </div>
   );
 }

@@ -61,7 +61,9 @@ export function createAccess({ vault, taxpayers, provider }: Deps) {
           and (${caller.roles.includes("bureau")} or account = ${caller.account} or created_by = ${caller.account})`;
       if (done.count === 0) throw new Problem("not-found", "There is no such key of yours");
     },
-    async list(tx: Tx, caller: Caller) {
+    /** The latest hundred; of one account, when it is named. */
+    async list(tx: Tx, caller: Caller, named: string | undefined) {
+      const of = named === undefined ? tx`true` : tx`account = ${checksummed(named)}`;
       type Row = {
         id: string;
         account: string;
@@ -73,7 +75,7 @@ export function createAccess({ vault, taxpayers, provider }: Deps) {
       };
       const rows = await tx<Row[]>`
         select id, account, roles, created_at, revoked_at, name_sealed, signed_in_at from api_keys
-        where ${caller.roles.includes("bureau")} or account = ${caller.account} or created_by = ${caller.account} order by created_at desc limit 100`;
+        where (${caller.roles.includes("bureau")} or account = ${caller.account} or created_by = ${caller.account}) and ${of} order by created_at desc limit 100`;
       return rows.map((row) => ({
         id: row.id,
         account: row.account,

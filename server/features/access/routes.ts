@@ -36,6 +36,7 @@ export function accessRoutes(access: Access): Route<Tx>[] {
       summary: "The caller's API keys, without their secrets",
       tag,
       roles: ["bureau", "issuer", "employer"],
+      query: z.object({ account: account.optional().describe("Those of this party alone") }),
       answers: {
         200: {
           description: "Keys",
@@ -54,7 +55,7 @@ export function accessRoutes(access: Access): Route<Tx>[] {
           }),
         },
       },
-      run: async ({ sql, caller }) => ({ status: 200, body: { items: await access.list(sql, caller) } }),
+      run: async ({ sql, caller, query }) => ({ status: 200, body: { items: await access.list(sql, caller, query.account) } }),
     }),
     route({
       method: "delete",

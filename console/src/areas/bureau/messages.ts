@@ -5,6 +5,7 @@ export const useWords = wordsOf("bureau", {
     "page.dashboard": "总览",
     "page.taxpayers": "纳税人",
     "page.invoice": "查发票",
+    "page.access": "访问权限",
     "page.refusals": "重复报销",
 
     "page.audit": "稽核",
@@ -252,6 +253,7 @@ export const useWords = wordsOf("bureau", {
     "page.dashboard": "Dashboard",
     "page.taxpayers": "Taxpayers",
     "page.invoice": "Look up",
+    "page.access": "Access",
     "page.refusals": "Doubles",
 
     "page.audit": "Audit",

@@ -1,8 +1,9 @@
 /** Pages of the bureau area. */
-import { AlertOutlined, DashboardOutlined, FileSearchOutlined, FundViewOutlined, TeamOutlined } from "@ant-design/icons";
+import { AlertOutlined, DashboardOutlined, FileSearchOutlined, FundViewOutlined, KeyOutlined, TeamOutlined } from "@ant-design/icons";
 import { Route, Routes } from "react-router";
 import { AreaFrame } from "../../shared/frame.tsx";
 import { NotFound } from "../../shared/guard.tsx";
+import { AccessPage } from "./access.tsx";
 import { AuditPage } from "./audit.tsx";
 import "./bureau.css";
 import { Dashboard } from "./dashboard.tsx";
@@ -23,6 +24,7 @@ export function Component() {
         { path: "audit", label: say("page.audit"), icon: <FundViewOutlined /> },
         { path: "taxpayers", label: say("page.taxpayers"), icon: <TeamOutlined /> },
         { path: "invoice", label: say("page.invoice"), icon: <FileSearchOutlined /> },
+        { path: "access", label: say("page.access"), icon: <KeyOutlined /> },
       ]}
     >
       <Routes>
@@ -33,6 +35,7 @@ export function Component() {
         <Route path="taxpayers/:taxId" element={<TaxpayerPage />} />
         <Route path="invoice" element={<InvoiceLookup />} />
         <Route path="invoice/:number" element={<InvoicePage />} />
+        <Route path="access" element={<AccessPage />} />
         <Route path="*" element={<NotFound />} />
       </Routes>
     </AreaFrame>

@@ -10,6 +10,7 @@ import { Page } from "../../shared/frame.tsx";
 import { useRefresh } from "../../shared/live.tsx";
 import { useSharedWords } from "../../shared/messages.ts";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
+import { type ByPerson, ByPersonFields, PersonMade, personOf } from "../../shared/provider.tsx";
 import { Account, StateTag, Wide } from "../../shared/show.tsx";
 import { useWords } from "./messages.ts";
 import { useNames } from "./names.ts";
@@ -99,17 +100,18 @@ function EnrolForm({ done }: { done: (taxpayer: Taxpayer) => void }) {
   );
 }
 
-/** After enrolment: the key with which the new party signs in, shown once. */
+/** After enrolment: the key with which the new party signs in, shown once, or the name of who signs in for it. */
 function FirstKey({ taxpayer }: { taxpayer: Taxpayer }) {
   const say = useWords();
-  const make = useAct((account: string, once) =>
+  const make = useAct((by: ByPerson, once) =>
     ask(
       api.POST("/v1/api-keys", {
         params: { header: once },
-        body: { account, roles: [...(taxpayer.capabilities as Capability[]), "holder"] },
+        body: { account: taxpayer.account, roles: [...(taxpayer.capabilities as Capability[]), "holder"], ...personOf(by) },
       }),
     ),
   );
+  const person = make.variables && personOf(make.variables).signIn;
   return (
     <div className="stack">
       <Alert type="success" showIcon title={say("enrol.done", { index: taxpayer.index })} description={`${taxpayer.name} · ${taxpayer.taxId}`} />
@@ -119,14 +121,19 @@ function FirstKey({ taxpayer }: { taxpayer: Taxpayer }) {
       </div>
       <ProblemNote error={make.error} />
       {make.data === undefined ? (
-        <Button type="primary" loading={make.isPending} onClick={() => make.mutate(taxpayer.account)}>
-          {say("enrol.key.make")}
-        </Button>
+        <Form<ByPerson> layout="vertical" requiredMark={false} onFinish={(by) => make.mutate(by)}>
+          <ByPersonFields />
+          <Button type="primary" htmlType="submit" loading={make.isPending}>
+            {say("enrol.key.make")}
+          </Button>
+        </Form>
+      ) : make.data.token === undefined ? (
+        <PersonMade name={person ?? ""} />
       ) : (
         <div>
           <Alert type="warning" showIcon title={say("enrol.key.once")} />
           <Typography.Paragraph code copyable className="after">
-            {make.data.token ?? ""}
+            {make.data.token}
           </Typography.Paragraph>
         </div>
       )}

@@ -10,9 +10,9 @@ import { useConfirm } from "../../shared/confirm.tsx";
 import { showFieldErrors } from "../../shared/field-errors.ts";
 import { Page } from "../../shared/frame.tsx";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
+import { Secret } from "../../shared/secret.tsx";
 import { Time, Wide } from "../../shared/show.tsx";
 import { useWords } from "./messages.ts";
-import { Secret } from "./secret.tsx";
 import { WebhookState } from "./webhooks.tsx";
 
 type Webhook = Schemas["WebhookWithAttempts"];

@@ -7,11 +7,11 @@ import { useAct } from "../../shared/act.ts";
 import { api, ask, type Schemas } from "../../shared/client.ts";
 import { showFieldErrors } from "../../shared/field-errors.ts";
 import { Page } from "../../shared/frame.tsx";
+import { Keys } from "../../shared/keys.tsx";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
+import { Secret } from "../../shared/secret.tsx";
 import { StateTag } from "../../shared/show.tsx";
-import { Keys } from "./keys.tsx";
 import { useWords } from "./messages.ts";
-import { Secret } from "./secret.tsx";
 
 type Webhook = Schemas["Webhook"];
 type Wanted = { url: string; description?: string; types?: string[] };
@@ -122,7 +122,7 @@ export function Connections() {
     <Page title={say("connections.title")}>
       <div className="halves-grid">
         <Webhooks />
-        <Keys />
+        <Keys first="issuer" />
       </div>
     </Page>
   );

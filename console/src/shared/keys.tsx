@@ -1,24 +1,63 @@
-/** API keys of this party: for tills and other software. A key's token is shown once. */
+/** API keys of a party: for tills and other software, and for people who sign in at the provider. A key's token is shown once. */
 import { StopOutlined } from "@ant-design/icons";
 import { useQuery } from "@tanstack/react-query";
 import { Button, Card, Checkbox, Form, Table, Tag } from "antd";
 import { useState } from "react";
-import { useAct } from "../../shared/act.ts";
-import { api, ask, type Role } from "../../shared/client.ts";
-import { useConfirm } from "../../shared/confirm.tsx";
-import { showFieldErrors } from "../../shared/field-errors.ts";
-import { useSharedWords } from "../../shared/messages.ts";
-import { Loaded, ProblemNote } from "../../shared/problem.tsx";
-import { type ByPerson, ByPersonFields, PersonMade, personOf, SignsIn } from "../../shared/provider.tsx";
-import { useSession } from "../../shared/session.tsx";
-import { Account, Time, Wide } from "../../shared/show.tsx";
-import { useWords } from "./messages.ts";
+import { useAct } from "./act.ts";
+import { api, ask, type Role } from "./client.ts";
+import { useConfirm } from "./confirm.tsx";
+import { showFieldErrors } from "./field-errors.ts";
+import { useSharedWords } from "./messages.ts";
+import { Loaded, ProblemNote } from "./problem.tsx";
+import { type ByPerson, ByPersonFields, PersonMade, personOf, SignsIn } from "./provider.tsx";
 import { Secret } from "./secret.tsx";
+import { useSession } from "./session.tsx";
+import { Account, Time, Wide } from "./show.tsx";
+import { wordsOf } from "./words.ts";
+
+const useWords = wordsOf("keys", {
+  "zh-CN": {
+    "keys.title": "API 密钥",
+    "keys.how": "收银机和其他软件用密钥调用接口。密钥等同于本单位：不要写进网页或发给他人。",
+    "keys.id": "编号",
+    "keys.roles": "角色",
+    "keys.roles.missing": "至少选择一个角色",
+    "keys.of": "属于",
+    "keys.created": "创建时间",
+    "keys.state": "状态",
+    "keys.make": "生成密钥",
+    "keys.once": "这把密钥只显示这一次",
+    "keys.once.detail": "请立即保存到收银机或密码库；离开本页后无法再看到。",
+    "keys.revoke": "吊销",
+    "keys.revoke.one": "吊销密钥 {{id}}",
+    "keys.revoke.title": "吊销密钥 {{id}}？",
+    "keys.revoke.final": "使用它的软件和登录会话几秒内失效，且不能恢复。若您正用它登录，您也会退出。",
+    "keys.revoked": "已吊销",
+  },
+  "en-US": {
+    "keys.title": "API keys",
+    "keys.how": "Tills and other software call the API with a key. It stands for you: keep it out of pages and mails.",
+    "keys.id": "Id",
+    "keys.roles": "Roles",
+    "keys.roles.missing": "At least one role",
+    "keys.of": "Of",
+    "keys.created": "Made at",
+    "keys.state": "State",
+    "keys.make": "Make a key",
+    "keys.once": "This key is shown once",
+    "keys.once.detail": "Keep it in the till or a vault now; it cannot be seen again.",
+    "keys.revoke": "Revoke",
+    "keys.revoke.one": "Revoke key {{id}}",
+    "keys.revoke.title": "Revoke key {{id}}?",
+    "keys.revoke.final": "Software and sessions that use it stop within seconds, for good. If you are signed in with it, so do you.",
+    "keys.revoked": "Revoked",
+  },
+});
 
 const refreshes = [["api-keys"]];
 type Wish = ByPerson & { roles: Role[] };
 
-function Make() {
+function Make({ first }: { first: Role }) {
   const say = useWords();
   const shared = useSharedWords();
   const { account, roles } = useSession();
@@ -36,7 +75,7 @@ function Make() {
       form={form}
       layout="vertical"
       requiredMark={false}
-      initialValues={{ roles: ["issuer"] }}
+      initialValues={{ roles: [first] }}
       onFinish={(wish) =>
         make.mutate(wish, {
           onSuccess: ({ token }) => setMade(token === undefined ? { person: personOf(wish).signIn ?? "" } : { token }),
@@ -77,11 +116,12 @@ function Revoke({ id }: { id: string }) {
   );
 }
 
-export function Keys() {
+/** Those of the party that is signed in and of whom it made. `first`: the role that a new key has unless another is chosen; `own`: of the party alone. */
+export function Keys({ first, own: alone = false }: { first: Role; own?: boolean }) {
   const say = useWords();
   const shared = useSharedWords();
   const { account: own } = useSession();
-  const keys = useQuery({ queryKey: ["api-keys"], queryFn: () => ask(api.GET("/v1/api-keys")) });
+  const keys = useQuery({ queryKey: ["api-keys"], queryFn: () => ask(api.GET("/v1/api-keys", { params: { query: alone ? { account: own } : {} } })) });
   const roleName = (role: string) => shared(`role.${role as Role}`);
   return (
     <Card title={<h2>{say("keys.title")}</h2>}>
@@ -135,7 +175,7 @@ export function Keys() {
             </Wide>
           )}
         </Loaded>
-        <Make />
+        <Make first={first} />
       </div>
     </Card>
   );

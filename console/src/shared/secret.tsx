@@ -1,6 +1,19 @@
 /** What is shown once: a key, a webhook's secret. It is on this page alone, and gone with it. */
 import { Alert, Button, Typography } from "antd";
-import { useWords } from "./messages.ts";
+import { wordsOf } from "./words.ts";
+
+const useWords = wordsOf("secret", {
+  "zh-CN": {
+    "secret.copy": "复制",
+    "secret.copied": "已复制",
+    "secret.kept": "已妥善保存",
+  },
+  "en-US": {
+    "secret.copy": "Copy",
+    "secret.copied": "Copied",
+    "secret.kept": "I have kept it",
+  },
+});
 
 export function Secret({ title, detail, text, onClose }: { title: string; detail: string; text: string; onClose: () => void }) {
   const say = useWords();
