@@ -29,6 +29,8 @@ export function ProblemNote({ error, onRetry }: { error: unknown; onRetry?: () =
   if (error === null || error === undefined) return null;
   const { title, detail } = words(error);
   const problem = error instanceof Refusal ? error.problem : undefined;
+  // told below, with its field
+  const repeated = problem?.errors?.some((broken) => detail.endsWith(broken.detail));
   const original = problem?.["original"] as { number?: string; state?: string } | undefined;
   return (
     <Alert
@@ -39,7 +41,7 @@ export function ProblemNote({ error, onRetry }: { error: unknown; onRetry?: () =
       title={title}
       description={
         <>
-          <div>{detail}</div>
+          {repeated ? null : <div>{detail}</div>}
           {original?.number !== undefined && original.state !== undefined ? (
             <div>{say("problem.original", { number: original.number, state: stateName(original.state) })}</div>
           ) : null}

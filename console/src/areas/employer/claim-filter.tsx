@@ -111,16 +111,18 @@ export function ClaimFilterBar({ filter, onFilter }: Asked) {
           )
         }
       </FilterPlace>
-      <Select<ClaimState>
-        aria-label={say("inbox.filter")}
-        className="state-filter"
-        value={state}
-        onChange={(next) => onFilter({ ...filter, state: next })}
-        options={states.map((value) => ({
-          value,
-          label: value === "all" ? say("inbox.all") : value === "claimed" ? say("inbox.open.state") : stateName(value),
-        }))}
-      />
+      <div className="row">
+        <Select<ClaimState>
+          aria-label={say("inbox.filter")}
+          className="state-filter"
+          value={state}
+          onChange={(next) => onFilter({ ...filter, state: next })}
+          options={states.map((value) => ({
+            value,
+            label: value === "all" ? say("inbox.all") : value === "claimed" ? say("inbox.open.state") : stateName(value),
+          }))}
+        />
+      </div>
     </>
   );
 }

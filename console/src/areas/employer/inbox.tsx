@@ -130,14 +130,12 @@ export function Inbox() {
             setFilter(next);
           }}
         />
-        <div className="row">
-          {picked.length > 0 ? (
-            <>
-              <span role="status">{say("inbox.picked", { count: picked.length })}</span>
-              <DecideButtons claims={picked} decisions={decisions} onDecided={() => setChosen([])} />
-            </>
-          ) : null}
-        </div>
+        {picked.length > 0 ? (
+          <div className="row">
+            <span role="status">{say("inbox.picked", { count: picked.length })}</span>
+            <DecideButtons claims={picked} decisions={decisions} onDecided={() => setChosen([])} />
+          </div>
+        ) : null}
         <Results decisions={decisions} />
         <Loaded
           of={{ ...pages, data: claims }}
