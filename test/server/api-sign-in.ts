@@ -1,7 +1,9 @@
 /** Signing in at an identity provider: a real one, its people and their parties, and providers that lie or are away. */
 import { expect } from "chai";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
+import { createProvider } from "../../server/features/sessions/provider.ts";
 import { readConfig } from "../../server/kernel/config.ts";
+import { createLog } from "../../server/kernel/log.ts";
 import { call, callAt, closeAtEnd, type Loose, must, type Reply, sandbox, type TestParty } from "./network.ts";
 import { refused } from "./observe.ts";
 import { type IdentityProvider, type KnownPerson, openIdentityProvider, openListener, signInThere } from "./support/identity-provider.ts";
@@ -196,6 +198,44 @@ describe("signing in at an identity provider", function () {
     expect(faults({ OIDC_CLIENT_ID: "x" })).contains("OIDC_CLIENT_ID");
     expect(faults({ OIDC_ISSUER: "http://id.example.com", OIDC_CLIENT_ID: "x" })).contains("OIDC_ISSUER");
     expect(faults({ OIDC_SCOPE: "email" })).contains("OIDC_SCOPE");
+  });
+
+  it("a provider that does not answer in time, or is broken, is told so, and nobody waits for long", async () => {
+    const listener = await openListener();
+    closeAtEnd(() => listener.close());
+    const settings = { issuer: listener.url, clientId: "me", clientSecret: "s".repeat(32), name: "SSO", scope: "openid email", claim: "email" };
+    const { vault } = gateway;
+    const made = createProvider({ settings, vault, publicUrl: () => "http://127.0.0.1:1", log: createLog("silent"), timeoutSeconds: 0.2 });
+    const codeOf = (work: Promise<unknown>): Promise<string> =>
+      work.then(
+        () => "none",
+        (error: { code?: string }) => error.code ?? String(error),
+      );
+    let answers: "well" | "never" | "500" | "refusal" = "never";
+    listener.answer((request, response) => {
+      const json = (status: number, content: unknown) => void response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(content));
+      if (answers === "never") return;
+      if (answers === "500") return void response.writeHead(500, { "content-type": "text/html" }).end("<h1>broken</h1>");
+      if (answers === "refusal") return json(400, { error: "invalid_grant" });
+      if (request.url !== "/.well-known/openid-configuration") return json(404, {});
+      const [authorization, token, keys] = ["auth", "token", "keys"].map((path) => `${listener.url}/${path}`);
+      return json(200, { issuer: listener.url, authorization_endpoint: authorization, token_endpoint: token, jwks_uri: keys });
+    });
+    for (const way of ["never", "500"] as const) {
+      answers = way;
+      expect(await codeOf(made.begin()), way).equals("unavailable");
+    }
+    answers = "well";
+    const { href, flow } = await made.begin();
+    const query = `code=c&state=${new URL(href).searchParams.get("state")}`;
+    for (const [way, code] of [
+      ["never", "unavailable"],
+      ["500", "unavailable"],
+      ["refusal", "sign-in-refused"],
+    ] as const) {
+      answers = way;
+      expect(await codeOf(made.finish(flow, query)), way).equals(code);
+    }
   });
 
   it("a provider that is away, or comes back, or tells lies", async () => {

@@ -51,10 +51,10 @@ export type Provider = ReturnType<typeof createProvider>;
 
 type Flow = { verifier: string; state: string; nonce: string };
 
-/** `publicUrl`: where the gateway is reached from outside, without a slash at its end. */
-type Deps = { settings: ProviderSettings; vault: Vault; publicUrl: () => string; log: Log };
+/** `publicUrl`: where the gateway is reached from outside, without a slash at its end. `timeoutSeconds`: for each question to the provider. */
+type Deps = { settings: ProviderSettings; vault: Vault; publicUrl: () => string; log: Log; timeoutSeconds?: number };
 
-export function createProvider({ settings, vault, publicUrl, log }: Deps) {
+export function createProvider({ settings, vault, publicUrl, log, timeoutSeconds = TIMEOUT_SECONDS }: Deps) {
   const { issuer, clientId, clientSecret, name, scope, claim } = settings;
   let described: { configuration: Promise<oidc.Configuration>; until: number } | undefined;
 
@@ -80,7 +80,7 @@ export function createProvider({ settings, vault, publicUrl, log }: Deps) {
     if (described === undefined || described.until < Date.now()) {
       const client = clientSecret === undefined ? oidc.None() : undefined;
       const options = {
-        timeout: TIMEOUT_SECONDS,
+        timeout: timeoutSeconds,
         execute: [oidc.enableNonRepudiationChecks, ...(issuer.startsWith("http:") ? [oidc.allowInsecureRequests] : [])],
       };
       described = { configuration: oidc.discovery(new URL(issuer), clientId, clientSecret, client, options), until: Date.now() + DESCRIPTION_MS };
@@ -155,6 +155,9 @@ export function createProvider({ settings, vault, publicUrl, log }: Deps) {
 
 /** Not what was sent with it: there are tokens in it. */
 const wordsOf = (error: unknown): string => (error instanceof Error ? `${error.name}: ${error.message}` : "no error");
-/** Nobody is there, or not in time. What the provider refuses, and what it signs wrongly, is no absence. */
-const isAbsence = (error: unknown): boolean =>
-  error instanceof TypeError || (error instanceof Error && (error.name === "TimeoutError" || (error as { code?: string }).code === "OAUTH_TIMEOUT"));
+/** Nobody is there, or not in time, or broken. What the provider refuses, and what it signs wrongly, is no absence. */
+function isAbsence(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (error instanceof TypeError || error.name === "TimeoutError" || (error as { code?: string }).code === "OAUTH_TIMEOUT") return true;
+  return error.cause instanceof Response && error.cause.status >= 500;
+}
