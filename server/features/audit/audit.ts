@@ -184,6 +184,7 @@ export function createAudit(deps: Deps) {
 
   /** The lots that these numbers were sealed in, by number. */
   async function lotsOf(tx: Tx, numbers: readonly string[]): Promise<Map<string, SealedLot>> {
+    if (numbers.length === 0) return new Map();
     const rows = await tx<(SealedLot & { number: string })[]>`
       select n.number, l.first, l.count, l.issuer, l.time, l.root from unnest(${[...new Set(numbers)]}::numeric[]) as n (number)
       cross join lateral (select * from lots where first <= n.number order by first desc limit 1) l where l.first + l.count > n.number`;
@@ -196,8 +197,10 @@ export function createAudit(deps: Deps) {
    */
   async function judgeReds(tx: Tx, bureau: string, lots: readonly ReadLot[]): Promise<void> {
     const here = new Map(lots.flatMap(({ read }) => read.map((one) => [one.number, one])));
+    const lotOf = new Map(lots.flatMap(({ lot, read }) => read.map((one) => [one.number, lot])));
     const reds = lots.flatMap(redsOf);
-    const lotOf = await lotsOf(tx, [...reds.map((red) => red.original), ...here.keys()]);
+    const away = reds.map((red) => red.original).filter((original) => !here.has(original));
+    for (const [number, lot] of await lotsOf(tx, away)) lotOf.set(number, lot);
     const exceeds = (issuer: number, subject: string): Found => ({ kind: "red-letter-exceeds", issuer, subject });
     const isOwn = ({ original, issuer }: Red) => lotOf.get(original)?.issuer === issuer;
     const own = reds.filter(isOwn);
