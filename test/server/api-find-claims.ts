@@ -64,6 +64,7 @@ describe("finding claims", () => {
     expect(await found(ann, `invoice=${lunch}&seller=${seller.taxId}`), "a number is one with a seller as well").deep.equals([first]);
     expect(await found(ann, `invoice=${lunch}&status=reimbursed`)).deep.equals([]);
     for (const text of ["WD-7", "12", "0x12"]) refused(await ask(ann, `invoice=${text}`), "invalid-request", { field: "?invoice", rule: "invoice-name" });
+    refused(await ask(ann, `seller=${seller.taxId}`), "invalid-request", { field: "?seller", rule: "seller-with-invoice" });
     expect((await ask(ann, "invoice=")).status).equals(422);
     expect((await ask(ann, `invoice=${lunch}&seller=XX`)).status).equals(422);
   });

@@ -47,6 +47,7 @@ export const ruleWords: Readonly<Record<string, string>> = {
   "buyer-enrolled": "购买方尚未登记",
   "buyer-is-employer": "抬头不是本单位",
   "seller-is-caller": "销售方不是当前登录的单位",
+  "seller-with-invoice": "销售方税号要与其发票的号码一起查找",
   "seller-named": "自有单号要与销售方税号一起查找",
   "employer-enrolled": "没有以此税号登记的报销单位",
   "invoice-name": "应为 20 位号码或外部票编号；外部票的原号码要与销售方税号一起查找",

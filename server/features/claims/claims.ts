@@ -42,7 +42,7 @@ export type Claim = {
   invoices: { number: string; status: InvoiceStatus; id?: string; left?: Amounts }[];
 };
 /** Which of the caller's claims a list has. `invoice`: a number, the id of an external invoice, or with `seller` its original's own number. */
-export type Wanted = {
+type Wanted = {
   as: "holder" | "employer";
   status?: ClaimStatus | undefined;
   invoice?: string | undefined;
@@ -58,8 +58,13 @@ export type Claims = ReturnType<typeof createClaims>;
 
 type Deps = { vault: Vault; taxpayers: Taxpayers; invoices: Invoices };
 
-/** The numbers on the ledger that this text may mean. Throws invalid-request when it can mean none. */
-function namedBy(invoice: string, seller: string | undefined): string[] {
+/** The numbers on the ledger that this text may mean. Throws invalid-request when it can mean none, or when there is a seller of nothing. */
+function namedBy(invoice: string | undefined, seller: string | undefined): string[] | undefined {
+  if (invoice === undefined) {
+    if (seller === undefined) return undefined;
+    const detail = "A seller goes with the number that its invoice has";
+    throw new Problem("invalid-request", detail, { violations: [{ field: "?seller", rule: "seller-with-invoice", detail }] });
+  }
   const numbers = [invoiceNameSchema.safeParse(invoice).success ? ledgerNumber(invoice) : [], seller === undefined ? [] : externalId(seller, invoice)].flat();
   if (numbers.length > 0) return numbers;
   const detail = "A number of 20 digits, or the id of an external invoice; the number of its original only with the seller";
@@ -191,14 +196,13 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
       return new Map((await claimsOf(tx, rows)).map((claim) => [claim.id, claim]));
     },
 
-    /** A page of the caller's claims, newest first. Throws invalid-request when `invoice` names none. */
+    /** A page of the caller's claims, newest first. Throws invalid-request when `invoice` and `seller` name none. */
     async list(tx: Tx, caller: Caller, { as, status, invoice, seller, from, to, before, limit }: Wanted): Promise<Claim[]> {
       const self = await taxpayers.byAccount(tx, caller.account);
       const wanted = [as === "holder" ? tx`c.holder = ${caller.account}` : tx`c.employer = ${self?.index ?? -1}`];
       if (status !== undefined) wanted.push(hasStatus(tx, status));
-      if (invoice !== undefined) {
-        wanted.push(tx`c.id in (select i.claim from claim_invoices i where i.number = any(${namedBy(invoice, seller)}::numeric[]))`);
-      }
+      const numbers = namedBy(invoice, seller);
+      if (numbers !== undefined) wanted.push(tx`c.id in (select i.claim from claim_invoices i where i.number = any(${numbers}::numeric[]))`);
       if (from !== undefined) wanted.push(tx`c.created_at >= ${momentOf(tx, from)}`);
       if (to !== undefined) wanted.push(tx`c.created_at < ${momentOf(tx, to)}`);
       if (before !== undefined) wanted.push(tx`c.id < ${before}`);

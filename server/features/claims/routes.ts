@@ -52,7 +52,7 @@ export function claimRoutes({ claims, taxpayers, invoices, external, grants }: D
       await invoices.amountsOf(sql, own),
       await external.amountsOf(
         sql,
-        all.map(({ id }) => id),
+        all.flatMap((claim) => (claim.invoices.some(({ id }) => id !== undefined) ? claim.id : [])),
       ),
     ];
     // an amount is a part of the document: whoever sees it has read it

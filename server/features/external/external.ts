@@ -224,6 +224,7 @@ export function createExternal({ vault, taxpayers, invoices, claims }: Deps) {
 
     /** What was issued for, by claim, of those of these claims that are registrations; whose they are, the caller knows. */
     async amountsOf(tx: Tx, ids: readonly string[]): Promise<Map<string, Amount>> {
+      if (ids.length === 0) return new Map();
       const rows = await tx<Row[]>`select claim, document from external_invoices where claim = any(${[...ids]}::uuid[])`;
       return new Map(rows.map((row) => [row.claim, amountOf(open(row).document)]));
     },
