@@ -2,9 +2,9 @@
  * What filters above lists share: days, which are China's whatever clock the browser has, and where the form stands.
  */
 import { FilterOutlined } from "@ant-design/icons";
-import { Button, DatePicker, Drawer, Form, Grid } from "antd";
+import { Button, DatePicker, Drawer, Form, Grid, Input } from "antd";
 import dayjs, { type Dayjs } from "dayjs";
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 import { wordsOf } from "./words.ts";
 
 const useWords = wordsOf("filter", {
@@ -26,16 +26,85 @@ export const rangeOf = ({ from, to }: Ends) => ({ from: midnight(from, 0), to: m
 /** As the pickers give them. */
 export type Days = [Dayjs | null, Dayjs | null] | null;
 type Ends = { from?: string | undefined; to?: string | undefined };
-export const daysOf = ({ from, to }: Ends): Days => (from || to ? [from ? dayjs(from) : null, to ? dayjs(to) : null] : null);
+const daysOf = ({ from, to }: Ends): Days => (from || to ? [from ? dayjs(from) : null, to ? dayjs(to) : null] : null);
 /** The first day and the last one, in whatever order they were picked. */
 export function endsOf(days: Days | undefined): Ends {
   const [first, last] = [days?.[0]?.format("YYYY-MM-DD"), days?.[1]?.format("YYYY-MM-DD")];
   return first && last && first > last ? { from: last, to: first } : { from: first, to: last };
 }
 
-/** Fields of a form, named `days`. In a drawer one for each end: two months beside each other are wider than a phone. */
-export function DayFields({ drawer, labels }: { drawer: boolean; labels: { days: string; from: string; to: string } }) {
-  if (!drawer)
+/** Where a filter's form stands. `onDone`: closes the drawer that it is in. `beside`: what stands behind its button on a desk. */
+export type Place = { onDone?: (() => void) | undefined; beside?: ReactNode };
+
+/** Beside the list on a desk; on a phone behind a button, in a drawer. */
+export function FilterPlace({ count, clear, children }: { count: number; clear: ReactNode; children: (place: Place) => ReactNode }) {
+  const say = useWords();
+  const desk = Grid.useBreakpoint().md ?? true;
+  const [open, setOpen] = useState(false);
+  if (desk) return children({ beside: clear });
+  return (
+    <div className="row">
+      <Button icon={<FilterOutlined />} onClick={() => setOpen(true)} aria-haspopup="dialog">
+        {count === 0 ? say("filter") : say("filter.count", { count })}
+      </Button>
+      {clear}
+      <Drawer open={open} onClose={() => setOpen(false)} placement="bottom" title={say("filter")} destroyOnHidden>
+        {children({ onDone: () => setOpen(false) })}
+      </Drawer>
+    </div>
+  );
+}
+
+type Finding<T> = { place: Place; find: string; busy?: boolean; onFind: (typed: T) => void; children: ReactNode };
+
+/** The form. On a desk days are looked for as soon as they are chosen. */
+export function FilterForm<T extends object>({ place: { onDone, beside }, find, busy = false, onFind, children }: Finding<T>) {
+  const [form] = Form.useForm<T>();
+  return (
+    <Form<T>
+      form={form}
+      layout="vertical"
+      className="filters"
+      onFinish={(typed) => {
+        onDone?.();
+        onFind(typed);
+      }}
+      onValuesChange={(changed) => {
+        if (onDone === undefined && "days" in changed) form.submit();
+      }}
+    >
+      {children}
+      <Button htmlType="submit" type={onDone ? "primary" : "default"} loading={busy}>
+        {find}
+      </Button>
+      {beside}
+    </Form>
+  );
+}
+
+type TextField = { name: string; label: string; value: string | undefined; max?: number; wrong?: (text: string) => string | undefined };
+
+/** `wrong`: what is the matter with what was typed, told when it is looked for. */
+export function FilterText({ name, label, value = "", max = 200, wrong }: TextField) {
+  const form = Form.useFormInstance();
+  // each field by itself: what is being typed in one stays when another one's place in the address changes
+  useEffect(() => form.setFieldValue(name, value), [form, name, value]);
+  const validator = (_: unknown, text?: string) => {
+    const words = text?.trim() ? wrong?.(text) : undefined;
+    return words === undefined ? Promise.resolve() : Promise.reject(words);
+  };
+  return (
+    <Form.Item name={name} label={label} validateTrigger="onSubmit" rules={[{ validator }]}>
+      <Input maxLength={max} autoComplete="off" spellCheck={false} />
+    </Form.Item>
+  );
+}
+
+/** Named `days`. In a drawer a field for each end: two months beside each other are wider than a phone. */
+export function FilterDays({ place, ends: { from, to }, labels }: { place: Place; ends: Ends; labels: { days: string; from: string; to: string } }) {
+  const form = Form.useFormInstance();
+  useEffect(() => form.setFieldValue("days", daysOf({ from, to })), [form, from, to]);
+  if (place.onDone === undefined)
     return (
       <Form.Item name="days" label={labels.days}>
         <DatePicker.RangePicker allowEmpty={[true, true]} className="full" />
@@ -46,23 +115,4 @@ export function DayFields({ drawer, labels }: { drawer: boolean; labels: { days:
       <DatePicker inputReadOnly className="full" />
     </Form.Item>
   ));
-}
-
-/** A filter's form: beside the list on a desk; on a phone behind a button, in a drawer that `onDone` closes. */
-export function FilterPlace({ count, clear, children }: { count: number; clear: ReactNode; children: (onDone?: () => void) => ReactNode }) {
-  const say = useWords();
-  const desk = Grid.useBreakpoint().md ?? true;
-  const [open, setOpen] = useState(false);
-  if (desk) return children();
-  return (
-    <div className="row">
-      <Button icon={<FilterOutlined />} onClick={() => setOpen(true)} aria-haspopup="dialog">
-        {count === 0 ? say("filter") : say("filter.count", { count })}
-      </Button>
-      {clear}
-      <Drawer open={open} onClose={() => setOpen(false)} placement="bottom" title={say("filter")} destroyOnHidden>
-        {children(() => setOpen(false))}
-      </Drawer>
-    </div>
-  );
 }

@@ -3,12 +3,11 @@
  * a link keep it. Days are China's, whatever clock the browser has.
  */
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { Button, Empty, Form, Input, Segmented } from "antd";
-import { type ReactNode, useEffect } from "react";
+import { Button, Empty, Segmented } from "antd";
 import { useSearchParams } from "react-router";
 import { isTaxId, normaliseTaxId } from "../../../server/kernel/tax-id.ts";
 import { api, ask, type Schemas } from "./client.ts";
-import { DayFields, type Days, daysOf, endsOf, FilterPlace, given, isDay, rangeOf } from "./filter.tsx";
+import { type Days, endsOf, FilterDays, FilterForm, FilterPlace, FilterText, given, isDay, type Place, rangeOf } from "./filter.tsx";
 import { useStateName } from "./show.tsx";
 import { wordsOf } from "./words.ts";
 
@@ -95,50 +94,25 @@ type Asked = {
   busy?: boolean;
 };
 
-/** `onDone`: in a drawer, which it closes. Without it days are looked for as soon as they are chosen. */
-function FilterForm({ party, filter, onFilter, onText, busy = false, onDone, children }: Asked & { onDone?: () => void; children?: ReactNode }) {
+function InvoiceFilterForm({ party, filter, onFilter, onText, busy = false, place }: Asked & { place: Place }) {
   const say = useWords();
-  const [form] = Form.useForm<Fields>();
-  const { from, to, source, [party]: taxId } = filter;
-  // each by itself: what is being typed in one field stays when another one's place in the address changes
-  useEffect(() => form.setFieldValue("text", source ?? ""), [form, source]);
-  useEffect(() => form.setFieldValue("taxId", taxId ?? ""), [form, taxId]);
-  useEffect(() => form.setFieldValue("days", daysOf({ from, to })), [form, from, to]);
-  const submit = ({ text = "", taxId: typed = "", days }: Fields) => {
-    const next = given({ state: filter.state, ...endsOf(days), [party]: typed.trim() ? normaliseTaxId(typed) : undefined });
-    onDone?.();
+  const submit = ({ text = "", taxId = "", days }: Fields) => {
+    const next = given({ state: filter.state, ...endsOf(days), [party]: taxId.trim() ? normaliseTaxId(taxId) : undefined });
     if (text.trim()) onText?.(text.trim(), next);
     else onFilter(next);
   };
   return (
-    <Form<Fields>
-      form={form}
-      layout="vertical"
-      className="filters"
-      onFinish={submit}
-      onValuesChange={(changed) => {
-        if (onDone === undefined && "days" in changed) form.submit();
-      }}
-    >
-      {onText === undefined ? null : (
-        <Form.Item name="text" label={say("text")}>
-          <Input maxLength={200} autoComplete="off" spellCheck={false} />
-        </Form.Item>
-      )}
-      <Form.Item
+    <FilterForm<Fields> place={place} find={say("find")} busy={busy} onFind={submit}>
+      {onText === undefined ? null : <FilterText name="text" label={say("text")} value={filter.source} />}
+      <FilterText
         name="taxId"
         label={say(party)}
-        validateTrigger="onSubmit"
-        rules={[{ validator: (_, text?: string) => (!text?.trim() || isTaxId(normaliseTaxId(text)) ? Promise.resolve() : Promise.reject(say("taxId.bad"))) }]}
-      >
-        <Input maxLength={40} autoComplete="off" spellCheck={false} />
-      </Form.Item>
-      <DayFields drawer={onDone !== undefined} labels={{ days: say("days"), from: say("from"), to: say("to") }} />
-      <Button htmlType="submit" type={onDone ? "primary" : "default"} loading={busy}>
-        {say("find")}
-      </Button>
-      {children}
-    </Form>
+        value={filter[party]}
+        max={40}
+        wrong={(text) => (isTaxId(normaliseTaxId(text)) ? undefined : say("taxId.bad"))}
+      />
+      <FilterDays place={place} ends={filter} labels={{ days: say("days"), from: say("from"), to: say("to") }} />
+    </FilterForm>
   );
 }
 
@@ -157,7 +131,7 @@ export function FilterBar({ states: shown = [], ...asked }: Asked & { states?: r
   return (
     <>
       <FilterPlace count={count} clear={clear}>
-        {(onDone) => (onDone ? <FilterForm {...asked} onDone={onDone} /> : <FilterForm {...asked}>{clear}</FilterForm>)}
+        {(place) => <InvoiceFilterForm {...asked} place={place} />}
       </FilterPlace>
       {shown.length === 0 ? null : (
         <div className="scrolls">

@@ -121,7 +121,7 @@ export function Keys({ first, own: alone = false }: { first: Role; own?: boolean
   const say = useWords();
   const shared = useSharedWords();
   const { account: own } = useSession();
-  const keys = useQuery({ queryKey: ["api-keys"], queryFn: () => ask(api.GET("/v1/api-keys", { params: { query: alone ? { account: own } : {} } })) });
+  const keys = useQuery({ queryKey: ["api-keys", alone], queryFn: () => ask(api.GET("/v1/api-keys", { params: { query: alone ? { account: own } : {} } })) });
   const roleName = (role: string) => shared(`role.${role as Role}`);
   return (
     <Card title={<h2>{say("keys.title")}</h2>}>

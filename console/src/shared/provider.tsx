@@ -7,7 +7,7 @@ import { Alert, Button, Form, Input, Radio } from "antd";
 import { api, ask } from "./client.ts";
 import { wordsOf } from "./words.ts";
 
-export const useProviderWords = wordsOf("provider", {
+const useWords = wordsOf("provider", {
   "zh-CN": {
     how: "以何种方式使用",
     "how.secret": "密钥：显示一次，用于软件，或交给本人",
@@ -16,7 +16,7 @@ export const useProviderWords = wordsOf("provider", {
     "person.missing": "请输入名称",
     "person.note": "以这个名称首先登录的人得到此权限；以后即使名称转给他人，权限也不会随之转移。",
     made: "{{name}} 现在可以在“{{provider}}”登录",
-    "made.detail": "没有需要交付的密钥。要收回权限，请在列表中停用。",
+    "made.detail": "没有需要交付的密钥。要收回权限，请在密钥列表中收回。",
     close: "知道了",
     waiting: "尚未登录",
   },
@@ -46,7 +46,7 @@ export const personOf = ({ how, person }: ByPerson): { signIn?: string } => (how
 
 /** Fields of a form that makes a key; nothing where there is no provider. */
 export function ByPersonFields() {
-  const say = useProviderWords();
+  const say = useWords();
   const provider = useProvider();
   const how = Form.useWatch<ByPerson["how"]>("how");
   if (provider === undefined) return null;
@@ -77,7 +77,7 @@ export function ByPersonFields() {
 
 /** In place of a key that would be shown once. */
 export function PersonMade({ name, onClose }: { name: string; onClose?: () => void }) {
-  const say = useProviderWords();
+  const say = useWords();
   const provider = useProvider() ?? "";
   return (
     <div className="stack">
@@ -93,7 +93,7 @@ export function PersonMade({ name, onClose }: { name: string; onClose?: () => vo
 
 /** Of a key in a list: who signs in to use it, and whether anybody has yet. */
 export function SignsIn({ signIn, signedInAt }: { signIn?: string | undefined; signedInAt?: string | undefined }) {
-  const say = useProviderWords();
+  const say = useWords();
   if (signIn === undefined) return null;
   return (
     <div className="quiet small breaks">

@@ -2,17 +2,16 @@
  * Which reports the inbox shows: by state, by an invoice that is in them, by day. It stands in the page's address: a reload and a link
  * keep it. Days are China's, whatever clock the browser has.
  */
-import { Button, Form, Input, Select } from "antd";
-import { type ReactNode, useEffect } from "react";
+import { Button, Select } from "antd";
 import { useSearchParams } from "react-router";
 import { isTaxId, normaliseTaxId } from "../../../../server/kernel/tax-id.ts";
 import { api, ask } from "../../shared/client.ts";
-import { DayFields, type Days, daysOf, endsOf, FilterPlace, given, isDay, rangeOf } from "../../shared/filter.tsx";
+import { type Days, endsOf, FilterDays, FilterForm, FilterPlace, FilterText, given, isDay, type Place, rangeOf } from "../../shared/filter.tsx";
 import { useStateName } from "../../shared/show.tsx";
 import { useWords } from "./messages.ts";
 
-export const states = ["claimed", "submitted", "reimbursed", "rejected", "withdrawn", "refused", "reversed", "all"] as const;
-export type ClaimState = (typeof states)[number];
+const states = ["claimed", "submitted", "reimbursed", "rejected", "withdrawn", "refused", "reversed", "all"] as const;
+type ClaimState = (typeof states)[number];
 /** `invoice`: a number, or with `seller` that of an original that was issued elsewhere. `from`, `to`: the first day and the last one. */
 export type ClaimFilter = { state: ClaimState; invoice?: string; seller?: string; from?: string; to?: string };
 
@@ -32,66 +31,42 @@ export function useClaimFilter() {
 
 /** A page of the employer's reports. */
 export const claimPage = ({ state, invoice, seller, from, to }: ClaimFilter, before: string, limit: number) => {
-  const asked = { invoice, seller, ...rangeOf(given({ from, to })), status: state === "all" ? undefined : state, before: before === "" ? undefined : before };
+  const asked = { invoice, seller, ...rangeOf({ from, to }), status: state === "all" ? undefined : state, before: before === "" ? undefined : before };
   return ask(api.GET("/v1/claims", { params: { query: { as: "employer", limit, ...given(asked) } } }));
 };
 
 type Fields = { invoice?: string; seller?: string; days?: Days };
 type Asked = { filter: ClaimFilter; onFilter: (filter: ClaimFilter) => void };
 
-function FilterForm({ filter, onFilter, onDone, children }: Asked & { onDone?: () => void; children?: ReactNode }) {
+function ClaimFilterForm({ filter, onFilter, place }: Asked & { place: Place }) {
   const say = useWords();
-  const [form] = Form.useForm<Fields>();
-  const { state, invoice, seller, from, to } = filter;
-  // each by itself: what is being typed in one field stays when another one's place in the address changes
-  useEffect(() => form.setFieldValue("invoice", invoice ?? ""), [form, invoice]);
-  useEffect(() => form.setFieldValue("seller", seller ?? ""), [form, seller]);
-  useEffect(() => form.setFieldValue("days", daysOf({ from, to })), [form, from, to]);
-  const submit = (typed: Fields) => {
-    const number = typed.invoice?.trim() || undefined;
-    const taxId = typed.seller?.trim() ? normaliseTaxId(typed.seller) : undefined;
+  const { state, invoice } = filter;
+  const submit = ({ invoice: typed = "", seller = "", days }: Fields) => {
+    const number = typed.trim() || undefined;
     // whoever looks for one invoice does not know the state that its report is in
     const wide = number !== undefined && number !== invoice ? "all" : state;
-    onDone?.();
-    onFilter({ state: wide, ...given({ invoice: number, seller: number === undefined ? undefined : taxId, ...endsOf(typed.days) }) });
+    onFilter({ state: wide, ...given({ invoice: number, seller: seller.trim() ? normaliseTaxId(seller) : undefined, ...endsOf(days) }) });
   };
   return (
-    <Form<Fields>
-      form={form}
-      layout="vertical"
-      className="filters"
-      onFinish={submit}
-      onValuesChange={(changed) => {
-        if (onDone === undefined && "days" in changed) form.submit();
-      }}
-    >
-      <Form.Item name="invoice" label={say("inbox.invoice")}>
-        <Input maxLength={200} autoComplete="off" spellCheck={false} />
-      </Form.Item>
-      <Form.Item
+    <FilterForm<Fields> place={place} find={say("inbox.find")} onFind={submit}>
+      <FilterText name="invoice" label={say("inbox.invoice")} value={invoice} />
+      <FilterText
         name="seller"
         label={say("inbox.seller")}
-        validateTrigger="onSubmit"
-        rules={[
-          { validator: (_, text?: string) => (!text?.trim() || isTaxId(normaliseTaxId(text)) ? Promise.resolve() : Promise.reject(say("inbox.seller.bad"))) },
-        ]}
-      >
-        <Input maxLength={40} autoComplete="off" spellCheck={false} />
-      </Form.Item>
-      <DayFields drawer={onDone !== undefined} labels={{ days: say("inbox.days"), from: say("inbox.from"), to: say("inbox.to") }} />
-      <Button htmlType="submit" type={onDone ? "primary" : "default"}>
-        {say("inbox.find")}
-      </Button>
-      {children}
-    </Form>
+        value={filter.seller}
+        max={40}
+        wrong={(text) => (isTaxId(normaliseTaxId(text)) ? undefined : say("inbox.seller.bad"))}
+      />
+      <FilterDays place={place} ends={filter} labels={{ days: say("inbox.days"), from: say("inbox.from"), to: say("inbox.to") }} />
+    </FilterForm>
   );
 }
 
 export function ClaimFilterBar({ filter, onFilter }: Asked) {
   const say = useWords();
   const stateName = useStateName();
-  const { state, from, to, invoice } = filter;
-  const count = [from ?? to, invoice].filter(Boolean).length;
+  const { state, from, to, invoice, seller } = filter;
+  const count = [from ?? to, invoice, seller].filter(Boolean).length;
   const clear =
     count === 0 ? null : (
       <Button type="link" onClick={() => onFilter({ state })}>
@@ -101,15 +76,7 @@ export function ClaimFilterBar({ filter, onFilter }: Asked) {
   return (
     <>
       <FilterPlace count={count} clear={clear}>
-        {(onDone) =>
-          onDone ? (
-            <FilterForm filter={filter} onFilter={onFilter} onDone={onDone} />
-          ) : (
-            <FilterForm filter={filter} onFilter={onFilter}>
-              {clear}
-            </FilterForm>
-          )
-        }
+        {(place) => <ClaimFilterForm filter={filter} onFilter={onFilter} place={place} />}
       </FilterPlace>
       <div className="row">
         <Select<ClaimState>
