@@ -1,7 +1,6 @@
 /** What the feed must say, derived from the chain's logs and the stored notices alone, and whether what was seen is that: all of it, once, in order. */
 import type { ChainEvent } from "../../server/chain/contracts.ts";
 import type { Tx } from "../../server/db/db.ts";
-import { NOTICE_INDEX } from "../../server/feed/notices.ts";
 import type { OnChain } from "./ledger.ts";
 
 export type Seen = { position: bigint; type: string; number: string | undefined };
@@ -22,10 +21,14 @@ const types: Record<string, string> = {
   KeyRotated: "key.rotated",
 };
 
-/** The whole feed: position is (block × 2^16 + log index) × 2^11 + row of the log. */
-export function feedOf(chain: Pick<OnChain, "events">): Seen[] {
-  return chain.events.flatMap((event): Seen[] => {
-    const position = ((BigInt(event.block) << 16n) + BigInt(event.index)) << 11n;
+/**
+ * The feed that these events make, all of it or of some of them: a position is block × 2^27 + place, and in a block a lot takes as
+ * many places as it has invoices, any other event one.
+ */
+export function feedOf({ events }: Pick<OnChain, "events">, only: (event: ChainEvent) => boolean = () => true): Seen[] {
+  const placed = placesOf(events);
+  return events.filter(only).flatMap((event): Seen[] => {
+    const position = placed.get(event) as bigint;
     if (event.name === "LotSealed") {
       const [first, count] = [BigInt(event.args["first"] as string), event.args["count"] as number];
       return Array.from({ length: count }, (_, i) => ({ position: position + BigInt(i), type: "invoice.issued", number: String(first + BigInt(i)) }));
@@ -36,12 +39,28 @@ export function feedOf(chain: Pick<OnChain, "events">): Seen[] {
   });
 }
 
+const placesTaken = ({ name, args }: ChainEvent) => (name === "LotSealed" ? (args["count"] as number) : 1);
+
+function placesOf(events: readonly ChainEvent[]): Map<ChainEvent, bigint> {
+  let [block, place] = [-1, 0];
+  return new Map(
+    events.map((event) => {
+      if (event.block !== block) [block, place] = [event.block, 0];
+      const position = (BigInt(block) << 27n) + BigInt(place);
+      place += placesTaken(event);
+      return [event, position];
+    }),
+  );
+}
+
 /** What the feed must say besides: notices, each once, in the order in which they were stored, behind the events of the block they were given. */
-export async function noticesOf(sql: Tx): Promise<Seen[]> {
+export async function noticesOf(sql: Tx, { events }: Pick<OnChain, "events">): Promise<Seen[]> {
   const rows = await sql<{ block: bigint; place: bigint; type: string; number: string | null }[]>`
     select block, row_number() over (partition by block order by id) - 1 as place, type, number from notices where block is not null order by block, id`;
+  const before = new Map<bigint, number>();
+  for (const event of events) before.set(BigInt(event.block), (before.get(BigInt(event.block)) ?? 0) + placesTaken(event));
   return rows.map(({ block, place, type, number }) => ({
-    position: (((block << 16n) + BigInt(NOTICE_INDEX)) << 11n) + place,
+    position: (block << 27n) + BigInt(before.get(block) ?? 0) + place,
     type,
     number: number ?? undefined,
   }));
@@ -51,7 +70,7 @@ export async function noticesOf(sql: Tx): Promise<Seen[]> {
 export function owedTo(chain: OnChain, index: number): Seen[] {
   const mine = ({ name, args }: ChainEvent) =>
     (name === "LotSealed" && args["issuer"] === index) || (["Claimed", "Rejected", "Reimbursed"].includes(name) && args["employer"] === index);
-  return feedOf({ events: chain.events.filter(mine) });
+  return feedOf(chain, mine);
 }
 
 /** Compares what somebody has seen, in the order in which it came, with what there is. Test events and what came twice must be gone. */

@@ -107,7 +107,7 @@ export async function run({ plan, width, say, progress, signal }: Options): Prom
     deadline = performance.now() + DUST_MS;
     const chain = await cut(readChain(network.chainUrl, network.deployment));
     const verdict = await cut(judge({ chain, journal, parties, sql, client }));
-    const expected = [...feedOf(chain), ...(await noticesOf(sql))].sort((a, b) => (a.position < b.position ? -1 : 1));
+    const expected = [...feedOf(chain), ...(await noticesOf(sql, chain))].sort((a, b) => (a.position < b.position ? -1 : 1));
     const stored = await sql<{ position: bigint; type: string; number: string | null }[]>`select position, type, number from feed order by position`;
     const kept: Seen[] = stored.map((row) => ({ ...row, number: row.number ?? undefined }));
     const gaps = [compare("The feed's table", expected, kept), ...(await cut(observers.judge(expected, (party) => owedTo(chain, party.index), deadline)))];

@@ -11,6 +11,7 @@
 import { isExternal } from "../chain/contracts.ts";
 import { externalHex } from "../chain/external.ts";
 import type { Tx } from "../db/db.ts";
+import { blockOf } from "./places.ts";
 
 /** A row of `feed`. `bureau`: members of `data` that only the bureau sees. */
 export type FeedRow = {
@@ -21,8 +22,9 @@ export type FeedRow = {
   data: Record<string, unknown>;
   bureau: Record<string, unknown> | null;
   at: Date;
-  /** Null of a notice, which no transaction of the chain has told. */
+  /** Null of a notice, which no transaction of the chain has told; so is the log's index in its block. */
   tx: string | null;
+  log_index: number | null;
 };
 
 /** Who reads: every row, or those of an account; `types`: of these alone, undefined is all of them. */
@@ -41,6 +43,7 @@ export type FeedEvent = {
   /** Absent of what does not come from the chain. */
   tx?: string;
   block: number;
+  /** In the block, as the node counts; 65,535 of a notice. */
   logIndex: number;
   data: Record<string, unknown>;
 };
@@ -53,9 +56,8 @@ const EVERYBODY = "*";
 /** Rows looked at for one page when only some types are wanted. */
 const SCAN = 2_000;
 
-// position = (block × 2^16 + log index) × 2^11 + row of the log: see follower.ts
-const BLOCK_BITS = 27n;
-const LOG_BITS = 11n;
+/** What version 1 says of a notice, which has no log. */
+const NO_LOG = 0xffff;
 
 export function eventOf(row: FeedRow, viewer: Viewer): FeedEvent {
   const position = row.position.toString();
@@ -67,8 +69,8 @@ export function eventOf(row: FeedRow, viewer: Viewer): FeedEvent {
     at: row.at.toISOString(),
     ...(row.number === null ? {} : isExternal(row.number) ? { external: externalHex(row.number) } : { number: row.number }),
     ...(row.tx === null ? {} : { tx: row.tx }),
-    block: Number(row.position >> BLOCK_BITS),
-    logIndex: Number((row.position >> LOG_BITS) & 0xffffn),
+    block: Number(blockOf(row.position)),
+    logIndex: row.log_index ?? NO_LOG,
     data: viewer.everything && row.bureau !== null ? { ...row.data, ...row.bureau } : row.data,
   };
 }

@@ -11,29 +11,28 @@
  * | is the same | beyond | next, or a gap | apply a page of blocks |
  * | is the same | beyond, and the node contradicts itself | lying | apply nothing, ask again ever more slowly |
  *
- * A node is not believed on its word alone. The headers of a page have to link from the cursor's block to its last; a log has to be
- * of a header's block; and the bloom filter of each header has to be that of our logs in the block. Where it is not, others' logs
- * are in it, or some of ours were held back: then the block's receipts tell which.
+ * A node is not believed on its word alone (blocks.ts). Where rows stand in the feed: places.ts.
  *
  * Only blocks `finalityDepth` behind the head are read: what the chain takes back above that is never seen here, what it takes back
  * below is "forked". Notices (notices.ts) are told behind the events of a page's last block. No watchers, no filters, no `pending`. Of several processes the one with the lease follows, the others stand
  * by; two that both follow do no harm, for the cursor moves by compare-and-set. Features give the projections.
  */
-import { bloomOf, mayHave } from "../chain/bloom.ts";
-import { type ChainClient, type Header, NodeDown, NodeRefused, type RawLog } from "../chain/client.ts";
+import { type ChainClient, type Header, NodeDown, NodeRefused } from "../chain/client.ts";
 import type { ChainEvent, Contracts } from "../chain/contracts.ts";
 import type { FaultWord } from "../chain/faults.ts";
 import { announce, type Changes, DatabaseError, type Json, type Sql, type Tx } from "../db/db.ts";
 import type { Lease } from "../db/leases.ts";
 import type { Log } from "../kernel/log.ts";
-import { NOTICE_INDEX, type PlacedNotice, placedIn } from "./notices.ts";
+import { Contradiction, readBlocks } from "./blocks.ts";
+import { type PlacedNotice, placedIn } from "./notices.ts";
+import { createPlaces, rowsOf } from "./places.ts";
 
 /** One event as a projection sees it, with what it may write to the feed. */
 export type Applied = ChainEvent & {
   at: Date;
   /** Of an alarm: which employer's attempt it was, and at what, as the signed act says; undefined when another contract has passed it on. */
   attempt?: { taxpayer: number; kind: string };
-  /** Adds a feed row; accounts are those who may see it ("*": every party), `bureau` what the bureau sees besides. At most 2,048 rows an event. */
+  /** Adds a feed row; accounts are those who may see it ("*": every party), `bureau` what the bureau sees besides. At most `rowsOf` (places.ts) an event. */
   tell(row: { type: string; number?: string; accounts: readonly string[]; data: Record<string, Json>; bureau?: Record<string, Json> }): void;
 };
 
@@ -104,9 +103,6 @@ const DEADLOCK = "40P01";
 const REBUILD_TRIES = 20;
 /** How often a process that stands by looks where the others are. */
 const STANDBY_MS = 1_000;
-// a lot of 1,024 invoices is one log; a block holds fewer logs than 2^16
-const SUB_POSITIONS = 1n << 11n;
-const LOG_POSITIONS = 1n << 16n;
 
 /** Events in order, cut where the name changes or an invoice comes again. */
 function runsOf(events: readonly Applied[]): Applied[][] {
@@ -125,9 +121,6 @@ function runsOf(events: readonly Applied[]): Applied[][] {
   return runs;
 }
 
-/** The node's answers do not fit together. */
-class Contradiction extends Error {}
-
 type FeedRow = {
   position: string;
   type: string;
@@ -137,6 +130,7 @@ type FeedRow = {
   bureau: Json;
   at: string;
   tx: string | null;
+  log_index: number | null;
 };
 
 export function createFollower(deps: Deps): Follower {
@@ -199,7 +193,7 @@ export function createFollower(deps: Deps): Follower {
    * changed, when another follower has moved it.
    */
   async function apply(at: Cursor, from: number, to: number): Promise<number | undefined> {
-    const { headers, logs } = await read(at, from, to);
+    const { headers, logs } = await readBlocks(chain, contracts.addresses, at.hash, from, to);
     const beyond = logs[MAX_EVENTS]?.block ?? to + 1;
     const last = headers[Math.max(from, beyond - 1) - from] as Header;
     const events = logs
@@ -212,16 +206,16 @@ export function createFollower(deps: Deps): Follower {
         update cursor set block = ${last.number}, hash = ${last.hash}, time = ${last.time} where block = ${at.block} and hash = ${at.hash}`;
       if (moved.count !== 1) return false;
       const rows: FeedRow[] = [];
-      const applied = events.map((event) => toApply(event, attempts.get(event), (headers[event.block - from] as Header).time, rows));
+      const place = createPlaces();
+      const applied = events.map((event) =>
+        toApply(event, attempts.get(event), (headers[event.block - from] as Header).time, place(event.block, rowsOf(event)), rows),
+      );
       for (const run of runsOf(applied)) {
         for (const projection of deps.projections) await projection.on[run[0]?.name ?? ""]?.(tx, run);
       }
       for (const projection of deps.projections) await projection.besides?.put(tx, last.number);
       const notices = await placedIn(tx, from, last.number);
-      for (const [block, of] of Map.groupBy(notices, (notice) => Number(notice.block))) {
-        const time = (headers[block - from] as Header).time;
-        rows.push(...of.map((notice, i) => noticeRow(notice, time, i)));
-      }
+      for (const notice of notices) rows.push(noticeRow(notice, (headers[Number(notice.block) - from] as Header).time, place(notice.block, 1)));
       rows.sort((a, b) => (BigInt(a.position) < BigInt(b.position) ? -1 : 1));
       for (let i = 0; i < rows.length; i += FEED_PAGE) await tellFeed(tx, rows.slice(i, i + FEED_PAGE));
       if (rows.length > 0 || events.length > 0) await announce(tx, "block");
@@ -234,35 +228,6 @@ export function createFollower(deps: Deps): Follower {
         .catch((cause: Error) => log.warn({ error: cause.message }, "what was applied could not be told"));
     }
     return moved ? last.number : undefined;
-  }
-
-  /** The page's headers, and our logs in them; throws a Contradiction when the node's answers do not fit together. */
-  async function read(at: Cursor, from: number, to: number): Promise<{ headers: Header[]; logs: RawLog[] }> {
-    const [headers, logs] = await Promise.all([chain.headers(from, to), chain.logs(contracts.addresses, from, to)]);
-    if (headers.length !== to - from + 1) throw new Contradiction(`the node's head is beyond ${to}, and it has not all blocks up to there`);
-    let before = at.hash;
-    for (const [i, header] of headers.entries()) {
-      if (header.number !== from + i || header.parent !== before) throw new Contradiction(`block ${from + i} is not the one after block ${from + i - 1}`);
-      before = header.hash;
-    }
-    const byBlock = Map.groupBy(logs, (one) => one.block);
-    for (const block of byBlock.keys()) {
-      if (block < from || block > to) throw new Contradiction(`there are logs of block ${block}, which was not asked for`);
-    }
-    for (const header of headers) await check(header, byBlock.get(header.number) ?? []);
-    return { headers, logs };
-  }
-
-  /** Throws unless these are all our logs in the block. Mostly the header says so; otherwise the receipts are asked. */
-  async function check(header: Header, logs: readonly RawLog[]): Promise<void> {
-    const { number, hash, bloom } = header;
-    if (logs.some((one) => one.blockHash !== hash)) throw new Contradiction(`logs of block ${number} are of another block than its header`);
-    if (logs.length === 0 && !contracts.addresses.some((address) => mayHave(bloom, address))) return;
-    // nothing before them, between them, or of other words after them
-    if (logs.every((one, i) => one.index === i) && bloomOf(logs) === bloom) return;
-    const receipts = await chain.receiptLogs(contracts.addresses, number);
-    const same = receipts.length === logs.length && receipts.every((one, i) => one.index === logs[i]?.index && one.blockHash === hash);
-    if (!same) throw new Contradiction(`block ${number} has ${receipts.length} logs of ours by its receipts, and the node gave ${logs.length}`);
   }
 
   /** Of alarms: what was attempted, as the calldata of their transactions says. */
@@ -282,28 +247,29 @@ export function createFollower(deps: Deps): Follower {
 
   async function tellFeed(tx: Tx, rows: readonly FeedRow[]): Promise<void> {
     await tx`
-      insert into feed (position, type, number, accounts, data, bureau, at, tx)
-      select position, type, number, accounts, data, bureau, at, tx from jsonb_to_recordset(${tx.json(rows)}::jsonb)
-        as row (position bigint, type text, number numeric, accounts text[], data jsonb, bureau jsonb, at timestamptz, tx text)`;
+      insert into feed (position, type, number, accounts, data, bureau, at, tx, log_index)
+      select position, type, number, accounts, data, bureau, at, tx, log_index from jsonb_to_recordset(${tx.json(rows)}::jsonb)
+        as row (position bigint, type text, number numeric, accounts text[], data jsonb, bureau jsonb, at timestamptz, tx text, log_index int)`;
   }
 
-  /** A notice as the feed has it; `place` counts those of its block. */
-  function noticeRow({ block, ...notice }: PlacedNotice, time: number, place: number): FeedRow {
-    const position = (block * LOG_POSITIONS + BigInt(NOTICE_INDEX)) * SUB_POSITIONS + BigInt(place);
-    return { ...notice, position: String(position), at: new Date(time * 1_000).toISOString(), tx: null };
+  /** A notice as the feed has it. */
+  function noticeRow({ block: _, ...notice }: PlacedNotice, time: number, position: bigint): FeedRow {
+    return { ...notice, position: String(position), at: new Date(time * 1_000).toISOString(), tx: null, log_index: null };
   }
 
-  /** The event as projections see it; what they tell of it goes into `rows`. */
-  function toApply(event: ChainEvent, attempt: Applied["attempt"], time: number, rows: FeedRow[]): Applied {
-    let position = BigInt(event.block) * LOG_POSITIONS * SUB_POSITIONS + BigInt(event.index) * SUB_POSITIONS;
+  /** The event as projections see it; what they tell of it goes into `rows`, from `position` on. */
+  function toApply(event: ChainEvent, attempt: Applied["attempt"], time: number, position: bigint, rows: FeedRow[]): Applied {
+    let told = 0;
     const at = new Date(time * 1_000);
     return {
       ...event,
       ...(attempt ? { attempt } : {}),
       at,
       tell: (row) => {
+        // one more would stand in the next event's place
+        if (told === rowsOf(event)) throw new RangeError(`${event.name} adds more than ${told} rows to the feed`);
         rows.push({
-          position: String(position),
+          position: String(position + BigInt(told)),
           type: row.type,
           number: row.number ?? null,
           accounts: [...new Set(row.accounts)],
@@ -311,8 +277,9 @@ export function createFollower(deps: Deps): Follower {
           bureau: row.bureau ?? null,
           at: at.toISOString(),
           tx: event.tx,
+          log_index: event.index,
         });
-        position += 1n;
+        told += 1;
       },
     };
   }

@@ -10,8 +10,6 @@ import type { Json, Tx } from "../db/db.ts";
 export type Notice = { type: string; number?: string; accounts: readonly string[]; data: Record<string, Json>; bureau?: Record<string, Json> };
 export type PlacedNotice = { type: string; number: string | null; accounts: string[]; data: Json; bureau: Json; block: bigint };
 
-/** Told by a follower within a block: the last of a block's places for logs is theirs. */
-export const NOTICE_INDEX = 0xffff;
 /** Of one page of blocks. */
 const MAX_NOTICES = 1_000;
 

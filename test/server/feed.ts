@@ -348,15 +348,18 @@ describe("the follower", () => {
 
   it("feed positions ascend strictly in the order of the chain, and name block, log and transaction", async () => {
     await level((await follow()).start("follower"));
-    const rows = await bench.sql<{ position: bigint; tx: string; type: string; at: Date }[]>`select position, tx, type, at from feed order by position`;
+    type Row = { position: bigint; tx: string; log_index: number; type: string; at: Date };
+    const rows = await bench.sql<Row[]>`select position, tx, log_index, type, at from feed order by position`;
     const events = await bench.events();
     expect(rows.length).to.be.greaterThan(25);
     expect(new Set(rows.map((row) => row.type)).size).to.be.greaterThan(10);
-    let last = -1n;
-    for (const { position, tx, at } of rows) {
+    let [last, lastLog] = [-1n, ""];
+    for (const { position, tx, log_index: index, at } of rows) {
       expect(position > last).to.equal(true);
-      last = position;
-      const [block, index] = [Number(position >> 27n), Number((position >> 11n) & 0xffffn)];
+      const block = Number(position >> 27n);
+      const log = `${String(block).padStart(12, "0")}-${String(index).padStart(6, "0")}`;
+      expect(log >= lastLog).to.equal(true);
+      [last, lastLog] = [position, log];
       expect(events.find((event) => event.block === block && event.index === index)?.tx).to.equal(tx);
       expect(at.getTime() / 1_000).to.equal((await bench.node.block(block))?.time);
     }

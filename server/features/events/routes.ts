@@ -30,7 +30,7 @@ export const eventSchema = z
     external: externalIdSchema.optional().describe("The invoice that it is about, when it was issued elsewhere"),
     tx: z.string().optional().describe("The transaction that it is from; absent of a notice, which does not come from the chain"),
     block: z.number().int(),
-    logIndex: z.number().int(),
+    logIndex: z.number().int().describe("Of its log in the block; 65535 of a notice, which has none"),
     data: z.record(z.string(), z.unknown()).describe("By type"),
   })
   .meta({ id: "Event" });
