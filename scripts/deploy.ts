@@ -9,6 +9,7 @@ import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rm
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Deployment } from "../server/chain/deploy.ts";
+import { isAccount } from "../server/kernel/account.ts";
 
 const USAGE = `Puts OnePiao's contracts on a chain and writes deployments/<chainId>.json.
 
@@ -42,7 +43,7 @@ function readOptions() {
   };
   const [rpc, network, bureau] = [given("rpc"), given("network"), given("bureau")];
   if (!URL.canParse(rpc) || !/^https?:$/.test(new URL(rpc).protocol)) throw new UsageError("--rpc is not an http(s) URL.");
-  if (!/^0x[0-9a-f]{40}$/i.test(bureau)) throw new UsageError("--bureau is not an address.");
+  if (!isAccount(bureau)) throw new UsageError("--bureau is not an address: 0x and 40 hex digits; in mixed case its checksum has to be right.");
   const term = values["claim-term"];
   if (term !== undefined && !/^\d{1,9}$/.test(String(term))) throw new UsageError("--claim-term is not a number of seconds.");
   return { rpc, network, bureau, ...(term === undefined ? {} : { claimTermSeconds: Number(term) }), out: String(values["out"] ?? "deployments") };

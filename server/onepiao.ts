@@ -14,7 +14,9 @@ import { type Contracts, createContracts } from "./chain/contracts.ts";
 import { readingAt } from "./chain/reading.ts";
 import { attachedJson } from "./formats/pdf-bundle.ts";
 import { readQr } from "./formats/qr.ts";
+import { isAccount } from "./kernel/account.ts";
 import { Problem } from "./kernel/problems.ts";
+import { accountSchema } from "./kernel/shapes.ts";
 import { type Bundle, bundleFormat, checkBundle } from "./proofs/bundle.ts";
 import { decodeProof } from "./proofs/qr-proof.ts";
 import { readSnapshot, type Snapshot, snapshotOf } from "./proofs/snapshot.ts";
@@ -105,12 +107,11 @@ function readFile(path: string): Read {
   return { what: "QR code", value, printed: { number: qr.number, date: qr.date, total: qr.gross } };
 }
 
-const address = z.string().regex(/^0x[0-9a-fA-F]{40}$/);
 const deploymentSchema = z.object({
   network: z.string(),
   chainId: z.number().int(),
-  registry: address,
-  ledger: address,
+  registry: accountSchema,
+  ledger: accountSchema,
   genesis: z.string().optional(),
   block: z.number().int().min(0).optional(),
 });
@@ -197,7 +198,8 @@ async function verify(path: string, given: Options): Promise<number> {
   const trusted = [given.deployment, given.registry, given["issuer-key"]].filter((one) => one !== undefined);
   if (trusted.length > 1) throw new WrongCall("One of --deployment, --registry and --issuer-key");
   const issuerKey = given["issuer-key"];
-  if (issuerKey !== undefined && !address.safeParse(issuerKey).success) throw new WrongCall("--issuer-key is an address: 0x and 40 hex digits");
+  if (issuerKey !== undefined && !isAccount(issuerKey))
+    throw new WrongCall("--issuer-key is an address: 0x and 40 hex digits; in mixed case its checksum has to be right");
   const snapshot: Snapshot | undefined = given.registry === undefined ? undefined : readSnapshot(jsonOf(given.registry));
   if (given.registry !== undefined && snapshot === undefined) throw new WrongCall(`${given.registry} is no snapshot of a registry`);
   const network: Network | undefined = snapshot

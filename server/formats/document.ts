@@ -11,7 +11,8 @@
  */
 import * as z from "zod";
 import { decimalPattern, moneyPattern } from "../kernel/money.ts";
-import type { Violation } from "../kernel/problems.ts";
+import { maxViolations, type Violation } from "../kernel/problems.ts";
+import { accountSchema } from "../kernel/shapes.ts";
 
 export const maxLines = 2000;
 
@@ -222,24 +223,21 @@ export type InvoiceLine = InvoiceDocument["lines"][number];
 export const invoiceRequest = z
   .strictObject({
     ...documentShape,
-    holder: z
-      .string()
-      .regex(/^0x[0-9a-fA-F]{40}$/, "account-format: 0x and 40 hex digits")
-      .optional()
-      .describe("Account of the first holder. Without it: the buyer's account, or a pickup key for an untitled invoice."),
+    holder: accountSchema.optional().describe("Account of the first holder. Without it: the buyer's account, or a pickup key for an untitled invoice."),
   })
   .meta({ id: "InvoiceRequest" });
 export type InvoiceRequest = z.infer<typeof invoiceRequest>;
 
 const pointer = (path: readonly PropertyKey[]) => path.map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 
-/** What zod found as violations: field is a JSON pointer. At most 100, so that a hostile body gets no long answer. */
+/** What zod found as violations: field is a JSON pointer. At most `maxViolations`. */
 export function shapeViolations(error: z.ZodError): Violation[] {
   const found: Violation[] = [];
   for (const issue of error.issues) {
+    if (found.length >= maxViolations) break;
     const field = pointer(issue.path);
     if (issue.code === "unrecognized_keys") {
-      for (const key of issue.keys)
+      for (const key of issue.keys.slice(0, maxViolations))
         found.push({ field: pointer([...issue.path, key.slice(0, 100)]), rule: "unknown-member", detail: "there is no such member" });
       continue;
     }
@@ -248,6 +246,8 @@ export function shapeViolations(error: z.ZodError): Violation[] {
       found.push({ field, rule: "missing-member", detail: "this member is required" });
     } else if (issue.code === "invalid_type") {
       found.push({ field, rule: "wrong-type", detail: own?.[2] ?? issue.message });
+    } else if (issue.code === "custom" && typeof issue.params?.["rule"] === "string") {
+      found.push({ field, rule: issue.params["rule"], detail: issue.message });
     } else if (own?.[1] !== undefined && own[2] !== undefined) {
       found.push({ field, rule: own[1], detail: own[2] });
     } else if (issue.code === "too_big") {
@@ -256,7 +256,7 @@ export function shapeViolations(error: z.ZodError): Violation[] {
       found.push({ field, rule: issue.code === "too_small" ? "too-few" : "unknown-value", detail: issue.message.slice(0, 300) });
     }
   }
-  return found.slice(0, 100);
+  return found.slice(0, maxViolations);
 }
 
 /** The one text of a value of strings, booleans, arrays and objects: members sorted by code unit, absent ones left out, no blanks. */

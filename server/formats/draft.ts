@@ -6,8 +6,7 @@
  * Invariants: a member is written once; an element that must be single and is not is a violation, never a silent choice;
  * an empty element is an absent member. Does not own: which members are required (document.ts) and what must agree (rules.ts).
  */
-import type { Violation } from "../kernel/problems.ts";
-import { Problem } from "../kernel/problems.ts";
+import { maxViolations, Problem, type Violation } from "../kernel/problems.ts";
 import { type InvoiceDocument, invoiceDocument, shapeViolations } from "./document.ts";
 import { checkDocument, type Format } from "./rules.ts";
 import type { Element } from "./xml.ts";
@@ -64,7 +63,8 @@ export function createDraft(root: Element, style: Style) {
   }
 
   function refuse(field: string, rule: string, detail: string): void {
-    if (violations.length < 100 && !violations.some((known) => known.field === field && known.rule === rule)) violations.push({ field, rule, detail });
+    if (violations.length < maxViolations && !violations.some((known) => known.field === field && known.rule === rule))
+      violations.push({ field, rule, detail });
   }
 
   /** Writes a member (undefined writes nothing but remembers where it would have been). */

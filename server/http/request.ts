@@ -8,7 +8,7 @@
 import type { Request as HttpRequest, Response } from "express";
 import { type ZodError, ZodObject, type ZodType, z } from "zod";
 import type { Route } from "../kernel/api.ts";
-import { Problem, type Violation } from "../kernel/problems.ts";
+import { maxViolations, Problem, type Violation } from "../kernel/problems.ts";
 import { readStrictJson } from "./json.ts";
 
 const JSON_TYPE = "application/json";
@@ -18,11 +18,12 @@ const at = (value: unknown, path: readonly PropertyKey[]): unknown =>
 
 const pointer = (path: readonly PropertyKey[]) => path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 
-/** Names of zod's rules, kebab-case; one of its own (`custom`) may name itself by `params: { rule }`. */
+/** Names of zod's rules, kebab-case; one of its own (`custom`) may name itself by `params: { rule }`. The first `maxViolations`. */
 function violationsOf(error: ZodError, value: unknown, field: (path: readonly PropertyKey[]) => string): Violation[] {
-  return error.issues.flatMap((issue) => {
+  return error.issues.slice(0, maxViolations).flatMap((issue) => {
     const named = (rule: string, path = issue.path, detail = issue.message): Violation => ({ field: field(path), rule, detail });
-    if (issue.code === "unrecognized_keys") return issue.keys.map((key) => named("unknown-member", [...issue.path, key], "This is not known here"));
+    if (issue.code === "unrecognized_keys")
+      return issue.keys.slice(0, maxViolations).map((key) => named("unknown-member", [...issue.path, key], "This is not known here"));
     if (issue.code === "invalid_type" || issue.code === "invalid_value" || issue.code === "invalid_union") {
       if (at(value, issue.path) === undefined) return [named("required", issue.path, "This is required")];
     }

@@ -162,7 +162,15 @@ export const codeOfChainError = (name: string): Code | undefined => byChainError
 /** One broken rule: `field` is a JSON pointer, or for XML the path of elements; `rule` is a stable kebab-case name. */
 export type Violation = { field: string; rule: string; detail: string };
 
-/** A refusal. `detail` is for people; `violations` name fields and rules; `extra` members go into the problem+json as they are. */
+/** Whoever looks for broken rules stops at so many: nobody reads more, and a hostile body gets no long answer. */
+export const maxViolations = 20;
+const clipped = ({ field, rule, detail }: Violation): Violation => ({ field: clip(field, 300), rule, detail: clip(detail, 300) });
+const clip = (text: string, most: number) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+
+/**
+ * A refusal. `detail` is for people; `violations` name fields and rules, the first `maxViolations` of them; `extra` members go into
+ * the problem+json as they are. However much was wrong, it is short: details and fields are clipped.
+ */
 export class Problem extends Error {
   readonly code: Code;
   readonly violations: readonly Violation[];
@@ -175,10 +183,10 @@ export class Problem extends Error {
     detail: string,
     more: { violations?: readonly Violation[]; extra?: Record<string, unknown>; cause?: unknown; remedy?: () => Promise<void> } = {},
   ) {
-    super(detail, more.cause === undefined ? undefined : { cause: more.cause });
+    super(clip(detail, 700), more.cause === undefined ? undefined : { cause: more.cause });
     this.name = "Problem";
     this.code = code;
-    this.violations = more.violations ?? [];
+    this.violations = (more.violations ?? []).slice(0, maxViolations).map(clipped);
     this.extra = more.extra ?? {};
     this.remedy = more.remedy;
   }

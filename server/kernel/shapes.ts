@@ -1,11 +1,20 @@
 /** Shapes that more than one feature's routes use. */
 import { z } from "zod";
+import { accountPattern, hasTrueChecksum } from "./account.ts";
 import { brokenTaxIdRule, normaliseTaxId } from "./tax-id.ts";
 
 export const accountSchema = z
   .string()
-  .regex(/^0x[0-9a-fA-F]{40}$/, "account-format")
-  .meta({ id: "Account", description: "A party's permanent address", example: "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed" });
+  .regex(accountPattern, "account-format: 0x and 40 hex digits")
+  .refine(hasTrueChecksum, {
+    params: { rule: "account-checksum" },
+    message: "Capitals and small letters are mixed, and make another checksum (EIP-55) than the account has",
+  })
+  .meta({
+    id: "Account",
+    description: "A party's permanent address; in mixed case its checksum (EIP-55) has to be right",
+    example: "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+  });
 export const numberSchema = z
   .string()
   .regex(/^\d{20}$/, "number-has-20-digits")

@@ -13,12 +13,12 @@ import { toUtf8 } from "#bytes";
 import { checksummed, type Domain, digest, recoverSigner } from "../chain/messages.ts";
 import { type Evidence, keccak, type LotHeader, leafHash, rootFrom } from "../chain/tree.ts";
 import { type InvoiceDocument, invoiceDocument } from "../formats/document.ts";
+import { accountSchema as account } from "../kernel/shapes.ts";
 import { contentShown, documentOfParts, type Parts, partNames } from "./parts.ts";
 
 export const bundleFormat = "onepiao-bundle/1";
 
 const hash = z.string().regex(/^0x[0-9a-fA-F]{64}$/, "hash-format");
-const account = z.string().regex(/^0x[0-9a-fA-F]{40}$/, "account-format");
 const number = z.string().regex(/^\d{20}$/, "number-has-20-digits");
 const index = z.number().int().min(0).max(0xffff_ffff);
 

@@ -3,11 +3,11 @@
  * bundle is checked up to its issuer without a node. Nobody signs it: whoever takes one trusts whom it is from.
  */
 import { z } from "zod";
+import { accountSchema as account } from "../kernel/shapes.ts";
 import type { Bundle } from "./bundle.ts";
 import type { Registered } from "./verdict.ts";
 
 export const snapshotFormat = "onepiao-registry/1";
-const account = z.string().regex(/^0x[0-9a-fA-F]{40}$/);
 
 export const snapshotSchema = z
   .strictObject({

@@ -96,25 +96,36 @@ describe("a request", () => {
   });
 
   describe("with a body", () => {
-    const malformed: [string, string | Uint8Array, string][] = [
+    const malformed: [string, string | Uint8Array, string, string?][] = [
       ["that is no JSON", '{"name":"x"', "not-json"],
       ["with a comment", '{"name":"x"} // y', "not-json"],
       ["that is not UTF-8", new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), "encoding-not-utf8"],
-      ["with a member twice", '{"name":"x","name":"y"}', "duplicate-member"],
-      ["with a member twice, once escaped", '{"name":"x","n\\u0061me" : "y"}', "duplicate-member"],
-      ["with a member twice further in", '{"name":"x","parts":[{"size":1},{"size":1,"size":2}]}', "duplicate-member"],
+      ["with a member twice", '{"name":"x","name":"y"}', "duplicate-member", "/name"],
+      ["with a member twice, once escaped", '{"name":"x","n\\u0061me" : "y"}', "duplicate-member", "/name"],
+      ["with a member twice further in", '{"name":"x","parts":[{"size":1},{"size":1,"size":2}]}', "duplicate-member", "/parts/1/size"],
       ["33 levels deep", `${"[".repeat(33)}${"]".repeat(33)}`, "too-deep"],
       ["thousands of levels deep", `${"[".repeat(4_900)}${"]".repeat(4_900)}`, "too-deep"],
-      ["with U+0000", '{"name":"a\\u0000b"}', "not-text"],
-      ["with half a surrogate pair", '{"name":"\\ud800"}', "not-text"],
+      ["with U+0000", '{"name":"a\\u0000b"}', "not-text", "/name"],
+      ["with half a surrogate pair", '{"name":"\\ud800"}', "not-text", "/name"],
+      ["with a list of 2,001 items", `{"name":"x","parts":[${Array.from({ length: 2_001 }, () => "0").join()}]}`, "too-many-items", "/parts"],
     ];
-    for (const [what, body, rule] of malformed) {
+    for (const [what, body, rule, field = ""] of malformed) {
       it(`${what} is malformed`, async () => {
         const answer = await post(body);
         expectProblem(answer, "malformed-request");
-        expect(violations(answer)).to.deep.equal([["", rule]]);
+        expect(violations(answer)).to.deep.equal([[field, rule]]);
       });
     }
+
+    it("of members that nobody knows is told of twenty, and has a short answer", async () => {
+      const long = "m".repeat(350);
+      const many = Array.from({ length: 25 }, (_, at) => `"${long}${at}":0`).join();
+      const answer = await post(`{${many}}`);
+      expectProblem(answer, "invalid-request");
+      const rules = violations(answer).map(([, rule]) => rule);
+      expect(rules).to.deep.equal(["required", ...Array.from({ length: 19 }, () => "unknown-member")]);
+      expect(answer.text.length).to.be.below(65_536);
+    });
 
     it("that is odd and right is read", async () => {
       for (const body of ['\n{ "name" : "{[\\"]}" }\t', '{"name":"\\ud83d\\ude00","parts":[{"size":1},{"size":1}]}', `{"name":"${"\\n".repeat(20)}"}`]) {

@@ -69,6 +69,7 @@ export const ruleWords: Readonly<Record<string, string>> = {
   "time-format": "时间格式不对，应带时区",
   "currency-format": "币种应为三个大写字母",
   "account-format": "账户地址格式不对",
+  "account-checksum": "账户地址的大小写校验不对，请检查是否抄错",
   "number-has-20-digits": "发票号码应为 20 位数字",
   "original-number": "缺少原发票号码",
   "before-to": "起始时间晚于结束时间",
@@ -89,4 +90,6 @@ export const ruleWords: Readonly<Record<string, string>> = {
   "duplicate-member": "同一项出现了多次",
   "too-deep": "嵌套过深",
   "too-many-elements": "内容过多",
+  "too-many-values": "内容过多",
+  "too-many-items": "列表过长",
 };

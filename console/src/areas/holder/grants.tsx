@@ -1,6 +1,7 @@
 /** Who may read an invoice, and who has: parties by what they are, others by grant. */
 import { useQuery } from "@tanstack/react-query";
 import { Button, Form, Input, Select, Table, Tag } from "antd";
+import { accountRule } from "../../shared/account-rule.ts";
 import { useAct } from "../../shared/act.ts";
 import { api, ask, type Schemas } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
@@ -34,7 +35,7 @@ function Give({ number }: { number: string }) {
       onFinish={(value) => give.mutate(value, { onSuccess: () => form.resetFields() })}
     >
       <div className="fields">
-        <Form.Item name="to" label={say("grants.to")} rules={[{ required: true, pattern: /^\s*0x[0-9a-fA-F]{40}\s*$/, message: say("handOn.to.bad") }]}>
+        <Form.Item name="to" label={say("grants.to")} rules={[{ required: true, message: say("handOn.to.bad") }, accountRule(say("handOn.to.bad"))]}>
           <Input autoComplete="off" spellCheck={false} placeholder="0x…" />
         </Form.Item>
         <Form.Item name="days" label={say("grants.days")}>

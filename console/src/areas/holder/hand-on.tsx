@@ -1,12 +1,12 @@
 /** Offering an invoice to another holder, whose account is scanned from their phone or pasted. */
 import { App, Form, Input, Modal } from "antd";
+import { isAccount } from "../../../../server/kernel/account.ts";
+import { accountRule } from "../../shared/account-rule.ts";
 import { useAct } from "../../shared/act.ts";
 import { api, ask } from "../../shared/client.ts";
 import { ProblemNote } from "../../shared/problem.tsx";
 import { Scanner } from "../../shared/scanner.tsx";
 import { useWords } from "./messages.ts";
-
-const account = /^0x[0-9a-fA-F]{40}$/;
 
 export function HandOn({ number, open, onClose }: { number: string; open: boolean; onClose: () => void }) {
   const say = useWords();
@@ -39,7 +39,7 @@ export function HandOn({ number, open, onClose }: { number: string; open: boolea
           name="to"
           label={say("handOn.to")}
           extra={say("handOn.to.help")}
-          rules={[{ required: true, pattern: account, message: say("handOn.to.bad"), transform: (text?: string) => text?.trim() }]}
+          rules={[{ required: true, whitespace: true, message: say("handOn.to.bad") }, accountRule(say("handOn.to.bad"))]}
         >
           <Input autoComplete="off" spellCheck={false} placeholder="0x…" />
         </Form.Item>
@@ -48,7 +48,7 @@ export function HandOn({ number, open, onClose }: { number: string; open: boolea
         <Scanner
           label={say("handOn.scan")}
           onText={(text) => {
-            const read = account.test(text.trim());
+            const read = isAccount(text.trim());
             if (read) form.setFieldValue("to", text.trim());
             return read;
           }}

@@ -4,6 +4,7 @@ import { Alert, Button, Card, Collapse, Form, Input, Segmented } from "antd";
 import { useRef, useState } from "react";
 import { useNavigate } from "react-router";
 import { isChineseTaxId, isTaxId, normaliseTaxId } from "../../../../server/kernel/tax-id.ts";
+import { accountRule } from "../../shared/account-rule.ts";
 import { useAct } from "../../shared/act.ts";
 import { ButtonLink } from "../../shared/button-link.tsx";
 import { api, ask, type Schemas } from "../../shared/client.ts";
@@ -102,12 +103,7 @@ function BuyerFields({ draft, onTaxId }: { draft: Draft; onTaxId: (taxId: string
                   <Input maxLength={100} />
                 </Form.Item>
                 {titled ? null : (
-                  <Form.Item
-                    name="holder"
-                    label={say("holder")}
-                    extra={say("holder.help")}
-                    rules={[{ pattern: /^\s*0x[0-9a-fA-F]{40}\s*$/, message: say("holder.bad") }]}
-                  >
+                  <Form.Item name="holder" label={say("holder")} extra={say("holder.help")} rules={[accountRule(say("holder.bad"))]}>
                     <Input autoComplete="off" spellCheck={false} placeholder="0x…" />
                   </Form.Item>
                 )}
