@@ -12,7 +12,7 @@ import { keccak } from "./tree.ts";
 export const checksummed = (account: string): string => getAddress(account.toLowerCase());
 
 /** `name` is the network's own name, so two networks with one chain id share no signatures. */
-export type Domain = { name: string; version: "1"; chainId: number; verifyingContract: string };
+export type Domain = Readonly<{ name: string; version: "1"; chainId: number; verifyingContract: string }>;
 
 const invoices = {
   Invoice: [

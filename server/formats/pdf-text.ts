@@ -1,9 +1,11 @@
 /**
  * Text as a page can show it: the fonts, what a font has no glyph for, widths, and lines.
  *
- * Owns: the two faces (parsed once a process, 20 MB) and breaking text into lines as Chinese is broken: between any two of its
- * characters, Latin words as a whole where they fit, no closing mark at the start of a line. Invariants: every line is as wide as
- * it was told at most, unless one character is wider; whatever the text, nothing throws and nothing is drawn without a glyph.
+ * Owns: the two faces and breaking text into lines as Chinese is broken: between any two of its characters, Latin words as a whole
+ * where they fit, no closing mark at the start of a line. Invariants: no line is wider than the caller allows, unless one character
+ * is wider; no text throws or is drawn without a glyph; what was measured or drawn before changes nothing. For the last one, a font
+ * is opened for each document: a glyph of the font library keeps the characters that it was first asked for, and a PDF writes these
+ * as its text. The faces that live as long as the process give only what no text changes: widths and the numbers of glyphs.
  * Does not own: where lines go (pdf-page.ts).
  */
 import { readFileSync } from "node:fs";
@@ -16,28 +18,34 @@ const files: Readonly<Record<Face, string>> = {
   regular: "@expo-google-fonts/noto-sans-sc/400Regular/NotoSansSC_400Regular.ttf",
   medium: "@expo-google-fonts/noto-sans-sc/500Medium/NotoSansSC_500Medium.ttf",
 };
-/** `advances`: widths in thousandths of the size, by code point. */
-type Parsed = { font: Font; advances: Map<number, number> };
-const parsed = new Map<Face, Parsed>();
+/** `advances`: widths in thousandths of the size, by code point. `plain`: by character, see `plainOf`. */
+type Measure = { font: Font; advances: Map<number, number>; plain: Map<string, string> };
+const bytes = new Map<Face, Buffer>();
+const measures = new Map<Face, Measure>();
 
-function parsedOf(face: Face): Parsed {
-  let found = parsed.get(face);
-  if (found === undefined) {
-    const font = create(readFileSync(fileURLToPath(import.meta.resolve(files[face]))));
-    if (!("glyphForCodePoint" in font)) throw new TypeError(`${files[face]} is a collection of fonts`);
-    found = { font, advances: new Map() };
-    parsed.set(face, found);
-  }
-  return found;
+/** A font to draw one document with. The file is read once a process; its tables are parsed as they are needed. */
+export function openFont(face: Face): Font {
+  const file = bytes.get(face) ?? readFileSync(fileURLToPath(import.meta.resolve(files[face])));
+  bytes.set(face, file);
+  const font = create(file);
+  if (!("glyphForCodePoint" in font)) throw new TypeError(`${files[face]} is a collection of fonts`);
+  return font;
 }
-export const fontOf = (face: Face): Font => parsedOf(face).font;
+
+function measureOf(face: Face): Measure {
+  const known = measures.get(face);
+  if (known !== undefined) return known;
+  const measure = { font: openFont(face), advances: new Map(), plain: new Map() };
+  measures.set(face, measure);
+  return measure;
+}
 
 function advanceOf(face: Face, codePoint: number): number | undefined {
-  const { font, advances } = parsedOf(face);
+  const { font, advances } = measureOf(face);
   const known = advances.get(codePoint);
   if (known !== undefined) return known;
   const width = font.hasGlyphForCodePoint(codePoint) ? (font.glyphForCodePoint(codePoint).advanceWidth * 1000) / font.unitsPerEm : undefined;
-  // what a font has is bounded, what it has not is up to whoever writes invoices
+  // the characters of a font are bounded; those that it lacks are not, and whoever writes an invoice chooses them
   if (width !== undefined) advances.set(codePoint, width);
   return width;
 }
@@ -67,12 +75,28 @@ export const missing = "〓";
 /** Letters that Unicode does not take apart into a plain one and its mark. */
 const plainLetters: Readonly<Record<string, string>> = { ł: "l", Ł: "L", đ: "d", Đ: "D", ħ: "h", Ħ: "H", ı: "i", ŋ: "n", Ŋ: "N", ŧ: "t", Ŧ: "T" };
 
-/** Each character as the font can show it: itself, its plain letter, or the mark of a missing one. Tells whether anything was changed. */
+/**
+ * The plain spelling of a character of the font, if it is drawn with the same glyphs: the letters of a ligature, the character that
+ * a radical looks like. A PDF has one text for a glyph: without this, the first spelling in the document would be the text of both.
+ */
+function plainOf(character: string): string {
+  const { font, plain } = measureOf("regular");
+  const known = plain.get(character);
+  if (known !== undefined) return known;
+  const glyphs = (text: string) => font.layout(text).glyphs.map(({ id }) => id);
+  const spelling = character.normalize("NFKC");
+  const same = spelling !== character && String(glyphs(spelling)) === String(glyphs(character));
+  plain.set(character, same ? spelling : character);
+  return same ? spelling : character;
+}
+
+/** Each character as the font can show it: itself or its plain spelling, its plain letter, or the mark of a missing one. Tells whether anything was changed. */
 export function shown(text: string): { text: string; changed: boolean } {
   let changed = false;
   let out = "";
   for (const character of text.normalize("NFC")) {
-    if (character === "\n" || has(character)) out += character;
+    if (character === "\n") out += character;
+    else if (has(character)) out += plainOf(character);
     else if (/[\t\r\p{Zs}]/u.test(character)) out += " ";
     // what is not seen anyway: joiners, selectors, marks of direction
     else if (!/\p{Default_Ignorable_Code_Point}/u.test(character)) {

@@ -10,7 +10,7 @@ import PDFDocument from "pdfkit";
 import type { InvoiceDocument } from "./document.ts";
 import { dateText, titleOf } from "./pdf-content.ts";
 import { columns, form, type Layout, layOut, type Page, type Piece, type Strip, sumPieces } from "./pdf-page.ts";
-import { createPace, type Face, fontOf, linesOf, shown, sizeFor, widthOf } from "./pdf-text.ts";
+import { createPace, type Face, linesOf, openFont, shown, sizeFor, widthOf } from "./pdf-text.ts";
 import { dateOf } from "./qr.ts";
 import { qrRuns } from "./qr-image.ts";
 import type { Numbers } from "./write.ts";
@@ -318,7 +318,7 @@ export async function writePdf(given: InvoiceDocument, numbers: Numbers, parts: 
     },
   });
   // pdfkit takes a parsed font as well, which its types do not say
-  for (const face of ["regular", "medium"] as const) doc.registerFont(face, fontOf(face) as unknown as string);
+  for (const face of ["regular", "medium"] as const) doc.registerFont(face, openFont(face) as unknown as string);
   const chunks: Uint8Array[] = [];
   doc.on("data", (chunk: Uint8Array) => chunks.push(chunk));
   const ended = new Promise<void>((resolve, reject) => {

@@ -92,6 +92,23 @@ describe("an invoice as PDF", () => {
     expect(plain(pages)).to.include("Pflichtenheft,Office,effizientfinden;合同");
   });
 
+  it("owes nothing to those that were drawn before: each keeps its own text for a glyph that they share, and its bytes", async () => {
+    // three characters that are one glyph, and a ligature
+    const texts = ["阿卜杜·热合曼 finden", "阿卜杜•热合曼 ﬁnden", "阿卜杜・热合曼 Pflicht"];
+    const draw = (remark: string) => writePdf(invoice({ remark }), { number }, parts);
+    const drawn: Buffer[] = [];
+    for (const text of texts) drawn.push(await draw(text));
+    for (const [at, text] of texts.entries()) {
+      expect(plain((await readPdf(drawn[at] as Buffer)).pages)).to.include(bare(text));
+      expect((await draw(text)).equals(drawn[at] as Buffer), `${text}: the same bytes again`).to.equal(true);
+    }
+  });
+
+  it("has one text for one glyph, whichever of its characters comes first", async () => {
+    const { pages } = await pagesOf(invoice({ remark: "⼯⼈ ﬁnden ﬂach 工人 finden flach" }));
+    expect(plain(pages)).to.include("工人findenflach工人findenflach");
+  });
+
   it("has its bundle inside, byte for byte, and nothing when there is none", async () => {
     const bundle = JSON.stringify({ number, 名称: "票据包" });
     expect([...(await pagesOf(invoice(), { bundle: Buffer.from(bundle) })).attachments]).to.deep.equal([["bundle.json", bundle]]);

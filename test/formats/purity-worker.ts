@@ -1,0 +1,74 @@
+/** Thread of purity.ts: what is made of every sample, in the order that `workerData` says; posts name and outcome of each. */
+import { createHash } from "node:crypto";
+import { parentPort, workerData } from "node:worker_threads";
+import { bloomOf } from "../../server/chain/bloom.ts";
+import { digest } from "../../server/chain/messages.ts";
+import { leafHash, lotTree } from "../../server/chain/tree.ts";
+import { canonicalJson, type InvoiceDocument } from "../../server/formats/document.ts";
+import { writePdf } from "../../server/formats/pdf.ts";
+import { qrPng, qrSvg } from "../../server/formats/qr-image.ts";
+import { readInvoice } from "../../server/formats/read.ts";
+import { leftOf, redLetterOf } from "../../server/formats/red-letter.ts";
+import { tradeOf } from "../../server/formats/trade.ts";
+import { writeAll } from "../../server/formats/write.ts";
+import { chineseFigures, parseMoney } from "../../server/kernel/money.ts";
+import { Problem } from "../../server/kernel/problems.ts";
+import { contentHash, disclose } from "../../server/proofs/disclosing.ts";
+import { bad, good, type Sample } from "./samples.ts";
+
+const number = "26442000000000000042";
+const seed = Buffer.alloc(32, 7);
+const account = `0x${"0a".repeat(20)}`;
+
+/** Samples whose remarks are drawn with the same glyphs, and are other texts. */
+function sharing(): Sample[] {
+  const [first] = good("json") as [Sample];
+  return ["阿卜杜·热合曼 finden 工人", "阿卜杜•热合曼 ﬁnden ⼯⼈", "阿卜杜・热合曼 Pﬂicht"].map((remark) => {
+    const text = JSON.stringify({ ...(JSON.parse(first.text) as object), remark });
+    return { ...first, name: `${first.name} with ${remark}`, text, body: Buffer.from(text) };
+  });
+}
+
+/** What some work gives, or its refusal. */
+function tried(work: () => unknown): unknown {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof Problem) return [error.code, error.message, error.violations];
+    throw error;
+  }
+}
+
+/** All that is made of a document. */
+async function made(document: InvoiceDocument): Promise<Record<string, unknown>> {
+  const content = contentHash(seed, document);
+  const leaf = leafHash({ content, holder: account, buyer: document.lines.length });
+  const tree = lotTree([leaf, leafHash({ content, holder: account, buyer: 0 })]);
+  const domain = { name: "InvoiceLedger", version: "1" as const, chainId: document.lines.length, verifyingContract: account };
+  const text = `https://piao.example/verify#${number}${document.totals.gross}`;
+  return {
+    written: writeAll(document, { number }),
+    pdf: createHash("sha256")
+      .update(await writePdf(document, { number }, { qr: text, verifyAt: text, reversed: false }))
+      .digest("hex"),
+    picture: [await qrSvg(text), (await qrPng(text)).toString("base64")],
+    words: chineseFigures(parseMoney(document.totals.gross)),
+    trade: tradeOf(document),
+    red: tried(() => redLetterOf({ document, number }, leftOf(document, []), { whole: true }, new Date("2026-11-20T00:00:00Z"))),
+    shown: disclose(seed, document),
+    tree: [tree.root, tree.proof(1)],
+    signed: digest(domain, { type: "RotateKey", value: { account, key: account, counter: 1 } }),
+    bloom: bloomOf([{ address: account, topics: [content] }]),
+  };
+}
+
+/** All that is made of a sample, or its refusal, as one text. */
+async function outcome({ mediaType, body }: Sample): Promise<string> {
+  const read = tried(() => readInvoice(mediaType, body).document);
+  return JSON.stringify(Array.isArray(read) ? read : [canonicalJson(read), await made(read as InvoiceDocument)]);
+}
+
+const samples = [...(["json", "shudian", "ubl"] as const).flatMap(good), ...bad(), ...sharing()];
+const outcomes: [name: string, outcome: string][] = [];
+for (const sample of workerData === "backwards" ? samples.toReversed() : samples) outcomes.push([sample.name, await outcome(sample)]);
+parentPort?.postMessage(outcomes);
