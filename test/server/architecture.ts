@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { expect } from "chai";
+import { codeOf } from "./support/source.ts";
 
 type Files = Map<string, string>;
 type Import = { from: string; typeOnly: boolean; dynamic: boolean };
@@ -38,59 +39,6 @@ const homes: Record<string, readonly string[]> = {
 /** An import whose target only running tells. */
 const COMPUTED = "what is computed";
 const forbiddenFolders = ["controllers", "services", "repositories", "utils", "helpers", "models"];
-
-/**
- * The code without its comments and regular expressions, each text replaced by its place in `texts`, so that nothing in a text
- * passes for code. What stands in a template's ${…} is code; templates nest.
- */
-function codeOf(source: string): { code: string; texts: string[] } {
-  const texts: string[] = [];
-  let [code, at] = ["", 0];
-  const skip = (pattern: RegExp): string | undefined => {
-    pattern.lastIndex = at;
-    const found = pattern.exec(source)?.[0];
-    if (found !== undefined) at += found.length;
-    return found;
-  };
-  function template(): void {
-    at += 1;
-    const start = at;
-    let plain = true;
-    while (at < source.length && source[at] !== "`") {
-      if (source[at] === "\\") at += 2;
-      else if (source.startsWith("${", at)) {
-        plain = false;
-        at += 2;
-        code += "(";
-        block();
-        code += ")";
-      } else at += 1;
-    }
-    if (plain) code += `"${texts.push(source.slice(start, at)) - 1}"`;
-    at += 1;
-  }
-  /** Up to the brace that closes it, or the end. */
-  function block(): void {
-    for (let depth = 0; at < source.length; ) {
-      const c = source[at] as string;
-      if (skip(/\/\*[\s\S]*?\*\/|\/\/[^\n]*/y)) code += " ";
-      else if (c === "`") template();
-      else if (c === '"' || c === "'") {
-        const text = skip(c === '"' ? /"(?:\\.|[^"\\])*"/y : /'(?:\\.|[^'\\])*'/y) ?? source.slice(at++, at);
-        code += `"${texts.push(text.slice(1, -1)) - 1}"`;
-      } else if (c === "/" && /(?:^|[=(,:[!&|?{};+\n]|=>|\breturn)\s*$/.test(code.slice(-20)) && skip(/\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\/\w*/y))
-        code += " 0 ";
-      else {
-        at += 1;
-        if (c === "}" && depth === 0) return;
-        depth += c === "{" ? 1 : c === "}" ? -1 : 0;
-        code += c;
-      }
-    }
-  }
-  while (at < source.length) block();
-  return { code, texts };
-}
 
 function importsOf(source: string): Import[] {
   const { code, texts } = codeOf(source);

@@ -1,0 +1,124 @@
+/**
+ * Every clone runs the same: no code names a path outside the repository. Reads every text of every source file.
+ *
+ * A text that climbs (`..`) starts at the file's own folder where its call says `import.meta`, and at the repository's root
+ * elsewhere. Temporary folders are made by `tmpdir()`, programs of the system are looked up; what else must be named is listed here.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { posix } from "node:path";
+import { expect } from "chai";
+import { codeOf } from "./support/source.ts";
+
+const root = new URL("../../", import.meta.url);
+const folders = ["server", "test", "scripts", "console", "contracts"];
+
+/** By file: texts that look like such a path, or are one for a reason. */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  // where systems have a browser; CHROMIUM names another
+  "scripts/e2e.ts": [
+    "/usr/bin/chromium",
+    "/usr/bin/chromium-browser",
+    "/usr/bin/google-chrome",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+  ],
+  "test/e2e/fixture.ts": ["/usr/bin/chromium"],
+  // what Linux says of processes; without it the benchmark leaves these columns out
+  "scripts/bench/processes.ts": ["/proc", "/proc/", "/proc/stat"],
+  // steps up in an import that the script writes into its copy of the contracts
+  "scripts/coverage.ts": ["../"],
+  // an invoice's number that wants to be a path in an archive
+  "test/server/api-papers.ts": ["../../26449000000000000001"],
+  // the base that a module's name is resolved against
+  "test/server/verify-cli.ts": ["file://"],
+};
+
+const system =
+  /^(?:\/(?:Applications|System|Users|bin|data|dev|etc|home|media|mnt|opt|private|proc|root|run|sbin|srv|sys|tmp|usr|var)(?:\/|$)|[A-Za-z]:[\\/]|~\/|file:\/\/)/;
+/** Functions that take a path of the file system first. */
+const ofFiles = /\b(?:access|cp|createReadStream|exists|lstat|opendir|readFile|readdir|realpath|registerFont|stat|spawn|execFile)(?:Sync)?\s*\($/;
+const climbs = (text: string) => /(?:^|[\\/])\.\.(?:[\\/]|$)/.test(text);
+const leaves = (path: string) => /^\.\.(?:\/|$)/.test(posix.normalize(path));
+
+/** What stands in the same brackets of a call as a place in the code; without brackets, the statement. */
+function callAt(code: string, at: number): string {
+  const end = (from: number, step: 1 | -1, opening: string, closing: string) => {
+    for (let [place, depth] = [from, 0]; ; place += step) {
+      const c = code[place];
+      if (c === undefined || (depth === 0 && (c === closing || /[;{}]/.test(c)))) return place;
+      depth += c === opening ? 1 : c === closing ? -1 : 0;
+    }
+  };
+  return code.slice(end(at - 1, -1, ")", "(") + 1, end(at, 1, "(", ")"));
+}
+
+/** The texts of a file that name a path outside the repository. `path`: from the repository's root. */
+function outside(path: string, source: string): string[] {
+  const { code, texts } = codeOf(source);
+  const folder = posix.dirname(path);
+  const found: string[] = [];
+  for (const { 1: index, index: at } of code.matchAll(/"(\d+)"/g)) {
+    const text = texts[Number(index)] as string;
+    if (system.test(text) || (/^\/./.test(text) && ofFiles.test(code.slice(0, at)))) found.push(text);
+    if (!climbs(text) || text.startsWith("/")) continue;
+    const near = callAt(code, at);
+    const imported = /\b(?:from|import)\s*\(?\s*$/.test(code.slice(0, at));
+    // all steps of one call, in their order: join(import.meta.dirname, "..", "..", "x")
+    const steps = [...near.matchAll(/"(\d+)"/g)].map(([, each]) => texts[Number(each)] as string);
+    const own = imported || near.includes("import.meta");
+    if (leaves(own ? posix.join(folder, ...(imported ? [text] : steps)) : text)) found.push(text);
+  }
+  if (/\bhomedir\s*\(/.test(code)) found.push("homedir()");
+  return found;
+}
+
+function sources(): Map<string, string> {
+  const names = folders.flatMap((folder) => readdirSync(new URL(`${folder}/`, root), { recursive: true, encoding: "utf8" }).map((name) => `${folder}/${name}`));
+  const files = [...names, "hardhat.config.ts"].map((name) => name.replaceAll("\\", "/")).filter((name) => /\.(?:[mc]?[jt]sx?|sol)$/.test(name));
+  return new Map(files.map((name) => [name, readFileSync(new URL(name, root), "utf8")]));
+}
+
+describe("paths outside the repository", function () {
+  // it takes apart every file
+  this.timeout(60_000);
+
+  it("are named nowhere but where it is stated why", () => {
+    const files = sources();
+    // this one names them to find them
+    expect(files.delete("test/server/paths.ts")).to.equal(true);
+    expect(files.size).to.be.greaterThan(400);
+    const found = Object.fromEntries(
+      [...files].map(([path, source]) => [path, [...new Set(outside(path, source))].sort()] as const).filter(([, texts]) => texts.length > 0),
+    );
+    const wanted = Object.fromEntries(Object.entries(allowed).map(([path, texts]) => [path, [...texts].sort()]));
+    expect(found).to.deep.equal(wanted);
+  });
+
+  const named: [string, string][] = [
+    ["a folder beside the repository", 'const beside = join(import.meta.dirname, "../../../beside");'],
+    ["the same, step by step", 'const beside = join(import.meta.dirname, "..", "..", "..", "beside");'],
+    ["the same as a URL", 'readFileSync(new URL("../../../beside/a.json", import.meta.url), "utf8");'],
+    ["from the folder it was started in", 'const samples = "../samples"; readFileSync(samples);'],
+    ["from the repository's root", 'readFileSync(join(root, "..", "samples"));'],
+    ["in a template", `readFileSync(\`../\${name}.json\`);`],
+    ["an import", 'import { x } from "../../../beside/x.ts";'],
+    ["a late import", 'await import("../../../beside/x.ts");'],
+    ["the system's fonts", 'registerFont("/usr/share/fonts");'],
+    ["a machine's own folder", "readFileSync('/samples/good');"],
+    ["a URL of a file", 'new URL("file:///etc/passwd");'],
+    ["a drive", 'readFileSync("C:\\\\data");'],
+    ["a home", 'readFileSync("~/samples"); homedir();'],
+  ];
+  for (const [what, source] of named) it(`are found: ${what}`, () => expect(outside("test/formats/samples.ts", source)).to.not.have.length(0));
+
+  const inside = [
+    'join(import.meta.dirname, "../../samples")',
+    'new URL("../../docs/api.md", import.meta.url)',
+    'import { x } from "../../server/x.ts";',
+    'fetch("/v1/../secret"); // "../../../beside"',
+    `\`/v1/invoices/\${number}\`; /usr/.test(text);`,
+    'mkdtemp(join(tmpdir(), "onepiao-"))',
+  ];
+  it("are not seen where there are none", () => {
+    for (const source of inside) expect(outside("test/formats/samples.ts", source), source).to.deep.equal([]);
+  });
+});

@@ -1,0 +1,55 @@
+/** Source text taken apart, for the tests that judge it. */
+
+/**
+ * The code without its comments and regular expressions, each text replaced by its place in `texts`, so that nothing in a text
+ * passes for code. What stands in a template's ${…} is code, the pieces around it are texts behind a `+`; templates nest.
+ */
+export function codeOf(source: string): { code: string; texts: string[] } {
+  const texts: string[] = [];
+  let [code, at] = ["", 0];
+  const skip = (pattern: RegExp): string | undefined => {
+    pattern.lastIndex = at;
+    const found = pattern.exec(source)?.[0];
+    if (found !== undefined) at += found.length;
+    return found;
+  };
+  function template(): void {
+    at += 1;
+    let [start, plain] = [at, true];
+    const piece = () => `"${texts.push(source.slice(start, at)) - 1}"`;
+    while (at < source.length && source[at] !== "`") {
+      if (source[at] === "\\") at += 2;
+      else if (source.startsWith("${", at)) {
+        plain = false;
+        code += `+${piece()}(`;
+        at += 2;
+        block();
+        start = at;
+        code += ")";
+      } else at += 1;
+    }
+    code += plain ? piece() : `+${piece()}`;
+    at += 1;
+  }
+  /** Up to the brace that closes it, or the end. */
+  function block(): void {
+    for (let depth = 0; at < source.length; ) {
+      const c = source[at] as string;
+      if (skip(/\/\*[\s\S]*?\*\/|\/\/[^\n]*/y)) code += " ";
+      else if (c === "`") template();
+      else if (c === '"' || c === "'") {
+        const text = skip(c === '"' ? /"(?:\\.|[^"\\])*"/y : /'(?:\\.|[^'\\])*'/y) ?? source.slice(at++, at);
+        code += `"${texts.push(text.slice(1, -1)) - 1}"`;
+      } else if (c === "/" && /(?:^|[=(,:[!&|?{};+\n]|=>|\breturn)\s*$/.test(code.slice(-20)) && skip(/\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\/\w*/y))
+        code += " 0 ";
+      else {
+        at += 1;
+        if (c === "}" && depth === 0) return;
+        depth += c === "{" ? 1 : c === "}" ? -1 : 0;
+        code += c;
+      }
+    }
+  }
+  while (at < source.length) block();
+  return { code, texts };
+}
