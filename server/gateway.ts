@@ -76,7 +76,7 @@ import { createApp } from "./http/app.ts";
 import { listen } from "./http/server.ts";
 import { openSite } from "./http/site.ts";
 import type { Route } from "./kernel/api.ts";
-import type { Config } from "./kernel/config.ts";
+import { type Config, LEAST_TX } from "./kernel/config.ts";
 import { createLog } from "./kernel/log.ts";
 import { createMetrics } from "./kernel/metrics.ts";
 import { createEncryptionKeys } from "./keys/encryption.ts";
@@ -155,6 +155,12 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       throw new Error(
         `The node at RPC_URL is of another chain ${deployment.chainId}: its first block is ${genesis?.hash}, the deployment is on ${deployment.genesis}`,
       );
+    const blockGas = await chain.blockGas();
+    if (config.MAX_TX_GAS > blockGas)
+      throw new Error(
+        `MAX_TX_GAS is ${config.MAX_TX_GAS}, and a block of this chain has ${blockGas} gas: no node would take such a transaction. Set it to ${blockGas} or less (the least is ${LEAST_TX.gas}), or raise the chain's limit`,
+      );
+    const limit = { bytes: config.MAX_TX_BYTES, gas: config.MAX_TX_GAS };
     const keys = createKeystore({ sql, vault });
     const contracts = createContracts(deployment);
     const metrics = createMetrics(version);
@@ -204,7 +210,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       lease: leases.lease("sealing"),
       lotSize: config.LOT_SIZE,
       lotAgeMs: config.LOT_AGE_MS,
-      gasLimit: config.BLOCK_GAS_LIMIT,
+      limit,
     });
     const evidence = createEvidence();
     const dispatcher = createDispatcher({
@@ -216,7 +222,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       log,
       lease: leases.lease("dispatching"),
       evidence,
-      gasLimit: config.BLOCK_GAS_LIMIT,
+      limit,
       pollMs: config.POLL_MS,
     });
 

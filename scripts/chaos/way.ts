@@ -6,6 +6,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { refusalOf } from "./limits.ts";
 import { delayOf, strikes, type Window } from "./plan.ts";
 
 export type FaultyWay = {
@@ -31,7 +32,10 @@ export async function startFaultyWay(node: string): Promise<FaultyWay> {
     const answer = await fetch(node, { method: "POST", headers: { "content-type": "application/json" }, body });
     return answer.json();
   }
-  const forward = (call: Rpc) => ask(JSON.stringify({ jsonrpc: "2.0", ...call })) as Promise<Said>;
+  const forward = async (call: Rpc): Promise<Said> => {
+    const refusal = call.method === RAW ? refusalOf(String(call.params[0])) : undefined;
+    return refusal === undefined ? ((await ask(JSON.stringify({ jsonrpc: "2.0", ...call }))) as Said) : error(call.id, refusal);
+  };
   const error = (id: unknown, message: string): Said => ({ jsonrpc: "2.0", id, error: { code: -32_000, message } });
 
   async function answer(call: Rpc): Promise<Answer> {
@@ -100,7 +104,7 @@ export async function startFaultyWay(node: string): Promise<FaultyWay> {
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const text = Buffer.concat(chunks).toString();
     const send = (said: unknown) => response.setHeader("content-type", "application/json").end(JSON.stringify(said));
-    if (current === undefined) return void send(await ask(text));
+    if (current === undefined && !text.includes(RAW)) return void send(await ask(text));
     const body = JSON.parse(text) as Rpc | Rpc[];
     const answers: Said[] = [];
     for (const { id, method, params } of Array.isArray(body) ? body : [body]) {

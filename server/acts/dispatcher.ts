@@ -4,9 +4,10 @@
  * Acts on one invoice go one after the other, each signed on the version that the one before has left, and acts on different
  * invoices never wait for one another. Exception: on an invoice that is reimbursed or reversed most acts cannot change it, so they
  * wait for nobody and nobody waits for them; the chain refuses them and so records the attempt. A red letter and an entry can.
- * Signed acts and lots are packed into as few transactions as the block gas limit allows, written with their sends in one SQL
- * transaction.
+ * Signed acts and lots are packed into as few transactions as a node's limits allow (chain/capacity.ts), written with their sends in
+ * one SQL transaction.
  */
+import { type Capacity, callsOf, fits, loadOfAct, loadOfLot } from "../chain/capacity.ts";
 import { type ActArgument, type ActKind, actKinds, actMessage, type Contracts, isExternal, type LotArgument, ZERO_ACCOUNT } from "../chain/contracts.ts";
 import { type CompactSignature, digest, type Message, noSignature } from "../chain/messages.ts";
 import { type Evidence, type Leaf, leafHash } from "../chain/tree.ts";
@@ -16,7 +17,7 @@ import type { Log } from "../kernel/log.ts";
 import type { Keystore } from "../keys/keystore.ts";
 import { leavesOfRuns } from "../mirror/ledger.ts";
 import { keysOf } from "../mirror/registry.ts";
-import type { Lanes } from "../txs/lanes.ts";
+import type { Lanes, Send } from "../txs/lanes.ts";
 import type { EvidenceSource } from "./evidence.ts";
 import { type Command, finish, type Operation } from "./operations.ts";
 
@@ -32,8 +33,8 @@ type Deps = {
   changes: Changes;
   log: Log;
   lease: Lease;
-  /** Gas that one transaction may ask for. */
-  gasLimit: bigint;
+  /** What one transaction may hold. */
+  limit: Capacity;
   pollMs: number;
 };
 
@@ -41,10 +42,9 @@ export type Dispatcher = { start(): void; stop(): Promise<void> };
 
 /** Operations taken up in one go. */
 const PAGE = 500;
-const MAX_BATCH = 100;
 const SIGNATURE_TTL = "15 minutes";
-// Upper bounds of what the contracts use (test/contracts/gas.json), so that a transaction never runs out
-const GAS = { transaction: 60_000n, lot: 120_000n, leaf: 1_700n, act: 40_000n, touched: 25_000n, red: 35_000n, untouched: 75_000n, registry: 300_000n };
+/** Upper bound of what a call of the registry uses (test/contracts/gas.json), or of one that the bureau makes of the ledger. */
+const REGISTRY_GAS = 300_000n;
 
 /** What changes an invoice that is reimbursed or reversed. */
 const AFTERWARDS: readonly ActKind[] = ["Reverse", "Adjust", "Enter"];
@@ -97,7 +97,7 @@ export function createDispatcher(deps: Deps): Dispatcher {
   async function sendCall(tx: Tx, operation: Operation, command: Extract<Command, { type: "call" }>): Promise<void> {
     const data =
       command.contract === "registry" ? contracts.registryCall(command.function, command.args) : contracts.ledgerCall(command.function, command.args);
-    const send = await lanes.submit(tx, BUREAU_LANE, { to: contracts.deployment[command.contract], data, gas: GAS.registry });
+    const send = await lanes.submit(tx, BUREAU_LANE, { to: contracts.deployment[command.contract], data, gas: REGISTRY_GAS });
     await tx`update operations set status = 'sent', send = ${send}, updated_at = now() where id = ${operation.id}`;
   }
 
@@ -212,36 +212,29 @@ export function createDispatcher(deps: Deps): Dispatcher {
         else if (command.type === "seal") lots.push(lotOf(operation, leaves.get(command.first) ?? []));
         else if (command.type === "registry") await sendRegistry(tx, operation, command);
       } catch (cause) {
-        // its own fault (stored leaves that are not what was sealed): it waits with its signatures, and the others go
+        // its own fault (stored leaves that are not what was sealed, too large for a node): it waits with its signatures, and the others go
         log.error({ operation: operation.id, error: cause instanceof Error ? cause.message : String(cause) }, "an operation cannot be sent");
         await tx`update operations set not_before = now() + interval '5 seconds' where id = ${operation.id}`;
       }
     }
-    const { ledger } = contracts.deployment;
-    for (const batch of batches(acts)) await sendBatch(tx, batch, { to: ledger, data: contracts.act(batch.map((one) => one.argument)) });
+    const { ledger: to } = contracts.deployment;
+    const argumentsOf = <T>(items: Packed<T>[]) => items.map((one) => one.argument);
+    for (const { items, gas } of callsOf(acts, deps.limit)) await sendCalls(tx, items, { to, data: contracts.act(argumentsOf(items)), gas });
     // numbers of a segment are sealed in order
     lots.sort((a, b) => byNumber(a.argument.first, b.argument.first));
-    for (const batch of batches(lots)) await sendBatch(tx, batch, { to: ledger, data: contracts.seal(batch.map((one) => one.argument)) });
+    for (const { items, gas } of callsOf(lots, deps.limit)) await sendCalls(tx, items, { to, data: contracts.seal(argumentsOf(items)), gas });
   }
 
-  type Packed<T> = { operation: string; argument: T; gas: bigint };
+  type Packed<T> = { operation: string; argument: T; load: Capacity };
 
-  function* batches<T>(all: Packed<T>[]): Generator<Packed<T>[]> {
-    let [batch, gas]: [Packed<T>[], bigint] = [[], GAS.transaction];
-    for (const one of all) {
-      if (batch.length > 0 && (batch.length === MAX_BATCH || gas + one.gas > deps.gasLimit)) {
-        yield batch;
-        [batch, gas] = [[], GAS.transaction];
-      }
-      batch.push(one);
-      gas += one.gas;
-    }
-    if (batch.length > 0) yield batch;
+  /** Throws for what no node would take: one that is sent all the same blocks the lane. */
+  function packed<T>(operation: Operation, argument: T, load: Capacity): Packed<T> {
+    if (!fits(load, deps.limit)) throw new Error(`it does not fit into a transaction: ${load.bytes} bytes and ${load.gas} gas`);
+    return { operation: operation.id, argument, load };
   }
 
-  async function sendBatch<T>(tx: Tx, batch: Packed<T>[], call: { to: string; data: string }): Promise<void> {
-    const gas = batch.reduce((sum, one) => sum + one.gas, GAS.transaction);
-    const send = await lanes.submit(tx, RELAY_LANE, { ...call, gas });
+  async function sendCalls(tx: Tx, batch: readonly { operation: string }[], call: Send): Promise<void> {
+    const send = await lanes.submit(tx, RELAY_LANE, call);
     await tx`update operations set status = 'sent', send = ${send}, updated_at = now() where id = any(${batch.map((one) => one.operation)}::uuid[])`;
   }
 
@@ -263,9 +256,7 @@ export function createDispatcher(deps: Deps): Dispatcher {
   function actOf(operation: Operation, command: Extract<Command, { type: "act" }>, found: ReadonlyMap<string, Evidence | Error>): Packed<ActArgument> {
     const invoices = invoicesOf(operation.message);
     const evidence: Evidence[] = [];
-    let gas = GAS.act;
     for (const { id, version } of invoices) {
-      gas += version === 0 ? GAS.untouched : isRed(command.kind) ? GAS.red : GAS.touched;
       if (!wantsEvidence(command.kind, version)) continue;
       const one = found.get(id);
       if (one instanceof Error) throw one;
@@ -282,7 +273,7 @@ export function createDispatcher(deps: Deps): Dispatcher {
       signature: operation.signatures[party ?? ""] ?? noSignature,
       consent: (other && operation.signatures[other]) || noSignature,
     };
-    return { operation: operation.id, argument, gas };
+    return packed(operation, argument, loadOfAct(argument));
   }
 
   function lotOf(operation: Operation, stored: readonly Leaf[]): Packed<LotArgument> {
@@ -290,7 +281,7 @@ export function createDispatcher(deps: Deps): Dispatcher {
     const leaves = stored.map(leafHash);
     const seal = operation.signatures[operation.signers[0] ?? ""] ?? noSignature;
     const argument = { issuer: lot.issuer, segment: lot.segment, first: lot.first, leaves, seal };
-    return { operation: operation.id, argument, gas: GAS.lot + GAS.leaf * BigInt(leaves.length) };
+    return packed(operation, argument, loadOfLot(leaves.length));
   }
 
   async function sendRegistry(tx: Tx, operation: Operation, command: Extract<Command, { type: "registry" }>): Promise<void> {
@@ -306,7 +297,7 @@ export function createDispatcher(deps: Deps): Dispatcher {
             value["counter"],
             signature,
           ]);
-    const send = await lanes.submit(tx, RELAY_LANE, { to: contracts.deployment.registry, data, gas: GAS.registry });
+    const send = await lanes.submit(tx, RELAY_LANE, { to: contracts.deployment.registry, data, gas: REGISTRY_GAS });
     await tx`update operations set status = 'sent', send = ${send}, updated_at = now() where id = ${operation.id}`;
   }
 

@@ -39,6 +39,8 @@ export type ChainClient = {
   chainId(): Promise<number>;
   head(): Promise<number>;
   block(number: number): Promise<Block | undefined>;
+  /** Gas that the newest block has room for. */
+  blockGas(): Promise<bigint>;
   /** The headers of these blocks, in order; fewer when the node does not have them all. Asked in batches. */
   headers(from: number, to: number): Promise<Header[]>;
   /** Logs of these addresses alone, in order; with topics, those that have them (null: any). A topic proves nothing about who emitted it. */
@@ -54,7 +56,7 @@ export type ChainClient = {
   close(): void;
 };
 
-type RpcBlock = { number: string; hash: string; parentHash: string; timestamp: string; logsBloom: string; transactions: string[] };
+type RpcBlock = { number: string; hash: string; parentHash: string; timestamp: string; logsBloom: string; gasLimit: string; transactions: string[] };
 type RpcLog = { address: string; topics: string[]; data: string; blockNumber: string; blockHash: string; logIndex: string; transactionHash: string };
 type RpcReceipt = { blockNumber: string; status: string; gasUsed: string; logs: RpcLog[] };
 
@@ -151,6 +153,7 @@ export function createChainClient(url: string, chainId?: number, timeoutMs = 10_
       const found = await send<RpcBlock | null>("eth_getBlockByNumber", [quantity(number), false]);
       return found ? headerOf(found) : undefined;
     },
+    blockGas: async () => BigInt((await send<RpcBlock>("eth_getBlockByNumber", ["latest", false])).gasLimit),
     async headers(from, to) {
       const numbers = Array.from({ length: to - from + 1 }, (_, i) => from + i);
       const found = await Promise.all(numbers.map((number) => send<RpcBlock | null>("eth_getBlockByNumber", [quantity(number), false])));

@@ -20,6 +20,9 @@ const networks = (text: string) =>
 
 const isLoopback = (host: string): boolean => host === "localhost" || host === "127.0.0.1" || host === "[::1]";
 
+/** Holds the largest lot and the largest act that the contracts take (chain/capacity.ts). */
+export const LEAST_TX = { bytes: 80_000, gas: 8_000_000n };
+
 const schema = z.object({
   RPC_URL: z.url({ protocol: /^https?$/ }).describe("JSON-RPC of this operator's own node"),
   DATABASE_URL: z
@@ -42,7 +45,13 @@ const schema = z.object({
   LOT_SIZE: z.coerce.number().int().min(1).max(1_024).default(500).describe("A lot is closed when it holds so many invoices"),
   LOT_AGE_MS: z.coerce.number().int().min(1).max(60_000).default(200).describe("… or when its first invoice is so old"),
   POLL_MS: z.coerce.number().int().min(10).max(10_000).default(250).describe("How often the chain is asked for its head"),
-  BLOCK_GAS_LIMIT: z.coerce.bigint().min(10_000_000n).default(30_000_000n).describe("Gas that one transaction of ours may ask for"),
+  MAX_TX_BYTES: z.coerce.number().int().min(LEAST_TX.bytes).max(1_000_000).default(120_000).describe("Size of one signed transaction; geth refuses 131,072"),
+  MAX_TX_GAS: z.coerce
+    .bigint()
+    .min(LEAST_TX.gas)
+    .max(1_000_000_000n)
+    .default(16_000_000n)
+    .describe("Gas that one transaction asks for; Osaka's rules end at 16,777,216. No more than a block of the chain has"),
   LANE_WINDOW: z.coerce.number().int().min(1).max(256).default(16).describe("Transactions of one key in flight"),
   DRAW_STEP: z.coerce.bigint().min(100n).default(10_000_000n).describe("Quota is drawn in multiples of this, in cents"),
   MAX_BODY_BYTES: z.coerce.number().int().min(1_024).max(16_777_216).default(1_048_576),

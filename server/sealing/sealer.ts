@@ -6,19 +6,17 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { enqueueSeals } from "../acts/operations.ts";
+import { type Capacity, leavesThatFit } from "../chain/capacity.ts";
 import { leafHash, lotTree } from "../chain/tree.ts";
 import type { Changes, Sql, Tx } from "../db/db.ts";
 import type { Lease } from "../db/leases.ts";
 import type { Log } from "../kernel/log.ts";
 import { leavesOfRuns } from "../mirror/ledger.ts";
 
-type Deps = { sql: Sql; changes: Changes; log: Log; lease: Lease; lotSize: number; lotAgeMs: number; gasLimit: bigint };
+type Deps = { sql: Sql; changes: Changes; log: Log; lease: Lease; lotSize: number; lotAgeMs: number; limit: Capacity };
 export type Sealer = { start(): void; stop(): Promise<void> };
 
 export const sealerLock = 7_146_009_513;
-/** Upper bound of what a leaf costs in `seal`, so that a lot fits into one transaction. */
-const GAS_PER_LEAF = 1_700n;
-const GAS_PER_LOT = 180_000n;
 
 /** Looks at least so often, so that stopping never takes longer. */
 const MAX_WAIT_MS = 1_000;
@@ -33,8 +31,8 @@ type Lot = { segment: string; first: string; count: number; issuer: number; acco
 
 export function createSealer(deps: Deps): Sealer {
   const { sql, log } = deps;
-  const fits = Number((deps.gasLimit - GAS_PER_LOT) / GAS_PER_LEAF);
-  const size = Math.max(1, Math.min(deps.lotSize, fits));
+  const size = leavesThatFit(deps.lotSize, deps.limit);
+  if (size === 0) throw new Error("No transaction within MAX_TX_BYTES and MAX_TX_GAS holds a lot");
   let stopping = false;
   let running: Promise<void> = Promise.resolve();
 

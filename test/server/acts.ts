@@ -366,7 +366,7 @@ describe("acts", () => {
     const who = await holder(bench);
     const numbers = await sealed(bench, main, issuer, { holder: who.address }, 12);
     const limit = 500_000n;
-    const small = await instead({ gasLimit: limit });
+    const small = await instead({ limit: { gas: limit } });
     const ids = await bench.queue(...numbers.map((number) => claimBy(who, employer, number)));
     small.start();
     await bench.done(...ids);

@@ -88,7 +88,7 @@ describe("sealing", () => {
 
   it("a lot never asks for more gas than one transaction may have", async () => {
     const party = await issuer();
-    const one = await bench.process({ lotSize: 1_000, lotAgeMs: 60_000, gasLimit: 200_000n });
+    const one = await bench.process({ lotSize: 1_000, lotAgeMs: 60_000, limit: { gas: 200_000n } });
     started.push(one);
     one.start("sealer");
     // (200,000 − 180,000) / 1,700: eleven leaves

@@ -8,6 +8,7 @@ import { BUREAU_LANE, createDispatcher, type Dispatcher, RELAY_LANE } from "../.
 import { createEvidence } from "../../../server/acts/evidence.ts";
 import { enqueue, find, type NewOperation, type Operation } from "../../../server/acts/operations.ts";
 import { sendFailed } from "../../../server/acts/outcomes.ts";
+import type { Capacity } from "../../../server/chain/capacity.ts";
 import { createChainClient } from "../../../server/chain/client.ts";
 import { type ChainEvent, createContracts, type EntryMark, EXTERNAL, refOf, ZERO_REF } from "../../../server/chain/contracts.ts";
 import type { Deployment } from "../../../server/chain/deploy.ts";
@@ -49,7 +50,7 @@ export type ProcessOptions = {
   resendMs?: number;
   lotSize?: number;
   lotAgeMs?: number;
-  gasLimit?: bigint;
+  limit?: Partial<Capacity>;
   projections?: readonly Projection[];
   failed?: typeof sendFailed;
   deployment?: Deployment;
@@ -173,7 +174,7 @@ export async function openBench(options: BenchOptions = {}) {
       finalityDepth,
       pollMs: 50,
     });
-    const gasLimit = more.gasLimit ?? 30_000_000n;
+    const limit: Capacity = { bytes: 120_000, gas: 16_000_000n, ...more.limit };
     const sealer: Sealer = createSealer({
       sql: own,
       changes,
@@ -181,7 +182,7 @@ export async function openBench(options: BenchOptions = {}) {
       lease: lease("sealing"),
       lotSize: more.lotSize ?? 500,
       lotAgeMs: more.lotAgeMs ?? 50,
-      gasLimit,
+      limit,
     });
     const dispatcher: Dispatcher = createDispatcher({
       sql: own,
@@ -192,7 +193,7 @@ export async function openBench(options: BenchOptions = {}) {
       log,
       lease: lease("dispatching"),
       evidence: createEvidence(),
-      gasLimit,
+      limit,
       pollMs: 100,
     });
     const taxpayers = createTaxpayers({ vault: ownVault, keys: ownKeys, drawStep: 10_000_000n });

@@ -1,10 +1,12 @@
 /**
  * A faulty network between a gateway and its node: passes JSON-RPC on over HTTP, and does to single calls what a test's rule says.
  *
- * Calls of a batch are taken one after the other, as a node may. A cut or a lost answer takes the whole batch's answer with it.
+ * Calls of a batch are taken one after the other, as a node may. A cut or a lost answer takes the whole batch's answer with it. It
+ * refuses the transactions that geth refuses for their size or their gas, which the sandbox's node takes.
  */
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { refusalOf } from "../../../scripts/chaos/limits.ts";
 
 export type Call = { method: string; params: unknown[] };
 
@@ -50,6 +52,8 @@ export async function startProxy(target: string): Promise<FaultyNode> {
   const hanging: (() => void)[] = [];
 
   const forward = async ({ id, method }: Rpc, params: unknown[]): Promise<Record<string, unknown>> => {
+    const refusal = method === "eth_sendRawTransaction" ? refusalOf(String(params[0])) : undefined;
+    if (refusal !== undefined) return error(id, refusal);
     const body = JSON.stringify({ jsonrpc: "2.0", id, method, params });
     const answer = await fetch(target, { method: "POST", headers: { "content-type": "application/json" }, body });
     return (await answer.json()) as Record<string, unknown>;
