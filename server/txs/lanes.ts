@@ -12,9 +12,9 @@
  * Invariants: a send is signed once and never again, whatever the node answers, so an unknown outcome cannot become two
  * transactions; the next nonce is one more than the highest that is written. Each wake-up runs recover → confirm → send.
  *
- * What the node answers is a word of chain/faults.ts. None of them ends a send; they tell when the same bytes go out again:
- * landed and unknown after `resendMs`, rejected ever more slowly, and while the node is down one of them at a time. One thing besides a receipt
- * ends a send: another transaction has used its nonce (a database restored from an older backup, a key used elsewhere). That is
+ * What the node answers is a word of chain/faults.ts. None of them ends a send; they tell when the same bytes go out again: landed,
+ * unknown and taken after `resendMs`, and ever more slowly while the node's head stands still, for then nothing can land; rejected ever
+ * more slowly in any case; and while the node is down one of them at a time. One thing besides a receipt ends a send: another transaction has used its nonce (a database restored from an older backup, a key used elsewhere). That is
  * believed when the account's count at the final block is beyond the nonce, and the node, asked afterwards, has neither receipt
  * nor transaction of ours, several times over two seconds. Then nothing of it can land any more, and what it was for may go out anew.
  *
@@ -89,13 +89,26 @@ type Pending = {
   reason: string | null;
   errors: number;
   due: boolean;
+  /** Milliseconds since it was offered last; 0 when it never was. */
+  waited: number;
 };
 type Outgoing = Pick<Pending, "id" | "raw" | "cancel_raw" | "fault" | "reason" | "errors">;
+
+/** What this process knows of a lane's node. */
+type Sight = {
+  /** The node's head, as last seen. */
+  head: number;
+  /** Of each send: how often it was offered at which head. */
+  offers: Map<bigint, { head: number; times: number }>;
+  /** The node does not serve: nothing is offered before. */
+  restingUntil: number;
+};
 
 /** Gas of a transaction that does nothing. */
 const NO_OP_GAS = 21_000n;
 const FIRST_REJECTED_MS = 1_000;
-const MAX_REJECTED_MS = 30_000;
+/** The longest from one offer of the same bytes to the next. */
+const MAX_RESEND_MS = 30_000;
 /** So often, over so long, a nonce has to be seen used by another transaction. */
 const SUPERSEDED_LOOKS = 3;
 const SUPERSEDED_MS = 2_000;
@@ -148,8 +161,7 @@ export function createLanes(deps: Deps): Lanes {
   const states = new Map<string, LaneState>(deps.lanes.map(({ name }) => [name, { name, held: false, queued: 0, pending: 0, oldest: undefined }]));
   /** Sends whose nonce was seen used by another transaction: since when, and how often. */
   const gone = new Map<bigint, { since: number; looks: number }>();
-  /** Lanes whose node does not serve: nothing is offered before. */
-  const resting = new Map<string, number>();
+  const sights = new Map<string, Sight>(deps.lanes.map(({ name }) => [name, { head: -1, offers: new Map(), restingUntil: 0 }]));
   let stopping = false;
   let running: Promise<void>[] = [];
 
@@ -164,12 +176,16 @@ export function createLanes(deps: Deps): Lanes {
   }
 
   /** Looks for the receipts of what is out; the outcome is taken from final blocks alone. Returns what has no receipt. */
-  async function confirm(lane: Lane): Promise<Pending[]> {
+  async function confirm(lane: Lane, sight: Sight): Promise<Pending[]> {
     const pending = await sql<Pending[]>`
-      select id, nonce, hash, raw, to_address, data, cancel_hash, cancel_raw, fault, reason, errors, retry_at is null or retry_at <= now() as due
+      select id, nonce, hash, raw, to_address, data, cancel_hash, cancel_raw, fault, reason, errors, retry_at is null or retry_at <= now() as due,
+             coalesce(extract(epoch from now() - sent_at)::float8 * 1000, 0) as waited
       from sends where lane = ${lane.name} and status = 'pending' order by nonce`;
+    const ids = new Set(pending.map((send) => send.id));
+    for (const id of sight.offers.keys()) if (!ids.has(id)) sight.offers.delete(id);
     if (pending.length === 0) return [];
-    const final = (await chain.head()) - deps.finalityDepth;
+    sight.head = await chain.head();
+    const final = sight.head - deps.finalityDepth;
     const [receipts, cancels] = await Promise.all([
       chain.receipts(pending.map((send) => send.hash)),
       chain.receipts(pending.map((send) => send.cancel_hash).filter((hash) => hash !== null)),
@@ -234,15 +250,26 @@ export function createLanes(deps: Deps): Lanes {
     }
   }
 
-  /** Offers a send's bytes to the node and writes down what it says to them. */
-  async function broadcast(send: Outgoing): Promise<Fault | undefined> {
+  /** Whether the same bytes go out again now. What was offered at an older head, or by another process, waits for `resendMs` alone. */
+  function isDue(send: Pending, sight: Sight): boolean {
+    const atHead = sight.offers.get(send.id)?.head === sight.head;
+    const byRow = send.fault === "rejected" || send.fault === "down" || atHead;
+    return send.due || (!byRow && send.waited >= resendMs);
+  }
+
+  /** Offers a send's bytes to the node and writes down what it says to them. Returns how long a lane rests whose node is down. */
+  async function broadcast(send: Outgoing, sight: Sight): Promise<number | undefined> {
+    const last = sight.offers.get(send.id);
+    const times = last?.head === sight.head ? last.times + 1 : 1;
+    sight.offers.set(send.id, { head: sight.head, times });
+    const patience = slower(resendMs, times);
     const cause = await chain.broadcast(send.cancel_raw ?? send.raw).then(
       () => undefined,
       (error: Error) => error,
     );
     if (cause === undefined) {
       await sql`
-        update sends set tries = tries + 1, sent_at = now(), retry_at = now() + ${resendMs}::float8 * interval '1 millisecond',
+        update sends set tries = tries + 1, sent_at = now(), retry_at = now() + ${patience}::float8 * interval '1 millisecond',
                fault = null, reason = null, errors = 0, first_error_at = null, last_error = null
         where id = ${send.id}`;
       return undefined;
@@ -250,7 +277,8 @@ export function createLanes(deps: Deps): Lanes {
     const fault = faultOfCause(cause);
     const again = send.fault === fault.word && send.reason === fault.reason;
     const errors = again ? send.errors + 1 : 1;
-    const delays = { landed: resendMs, unknown: resendMs, down: 0, rejected: Math.min(MAX_REJECTED_MS, FIRST_REJECTED_MS * 2 ** Math.min(errors - 1, 10)) };
+    // while the node is down the lane rests, and the same send goes first next time
+    const delays = { landed: patience, unknown: patience, down: 0, rejected: slower(FIRST_REJECTED_MS, errors) };
     await sql`
       update sends set tries = tries + 1, sent_at = now(), retry_at = now() + ${delays[fault.word]}::float8 * interval '1 millisecond',
              fault = ${fault.word}, reason = ${fault.reason}, errors = ${errors}, last_error = ${cause.message},
@@ -260,7 +288,7 @@ export function createLanes(deps: Deps): Lanes {
     const said = { send: String(send.id), fault: fault.word, reason: fault.reason, error: cause.message };
     if (fault.word === "rejected" && !again) log.error(said, "the node will not take a transaction: an operator has to act");
     else log.debug(said, "the node's answer to a broadcast; the receipt will tell");
-    return fault;
+    return fault.word === "down" ? patience : undefined;
   }
 
   /** Gives nonces to what is queued, as far as the window allows, and writes the signed bytes. */
@@ -292,14 +320,16 @@ export function createLanes(deps: Deps): Lanes {
   }
 
   async function wake(lane: Lane): Promise<boolean> {
-    const waiting = await confirm(lane);
-    const due = waiting.filter((send) => send.due);
+    const sight = sights.get(lane.name) as Sight;
+    const waiting = await confirm(lane, sight);
+    const due = waiting.filter((send) => isDue(send, sight));
     const signed = await sign(lane);
-    if (performance.now() < (resting.get(lane.name) ?? 0)) return true;
+    if (performance.now() < sight.restingUntil) return true;
     for (const send of [...due, ...signed]) {
-      if ((await broadcast(send))?.word !== "down") continue;
-      // a node that does not serve is not asked for each of them; the same one goes first next time
-      resting.set(lane.name, performance.now() + resendMs);
+      const rest = await broadcast(send, sight);
+      if (rest === undefined) continue;
+      // a node that does not serve is not asked for each of them
+      sight.restingUntil = performance.now() + rest;
       break;
     }
     return waiting.length > 0 || signed.length > 0;
@@ -366,6 +396,9 @@ export function createLanes(deps: Deps): Lanes {
     state: () => deps.lanes.map(({ name }) => states.get(name) as LaneState),
   };
 }
+
+/** The delay after so many offers of the same bytes in a row: twice as long each time. */
+const slower = (first: number, times: number): number => Math.min(MAX_RESEND_MS, first * 2 ** Math.min(times - 1, 10));
 
 const faultOfCause = (cause: Error): Fault =>
   cause instanceof NodeRefused || cause instanceof NodeDown ? cause.fault : { word: "unknown", reason: "unrecognised" };

@@ -93,6 +93,54 @@ describe("a send and what the node says of it", () => {
     await until("nothing is in its way any more", () => relayOf(one)?.blocked === undefined);
   });
 
+  it("while the node's head stands still the same bytes are offered ever more slowly, and as ever when it moves again", async () => {
+    const one = await lane({ resendMs: 40 });
+    const head = await bench.node.head();
+    let still = true;
+    bench.proxy.rule = ({ method }) => {
+      if (method === "eth_blockNumber" && still) return { answer: `0x${head.toString(16)}` };
+      return method === "eth_sendRawTransaction" ? { refuse: "Known transaction" } : undefined;
+    };
+    const [id] = (await submit(one, "0xa9")) as [bigint];
+    one.start("lanes");
+    // the head of a lane with nothing in it is not known: the first offer is before the first look
+    const slow = await until("it was offered six times", async () => {
+      const now = await row(id);
+      return now.tries >= 6 ? now : undefined;
+    });
+    expect(slow.retry, "from the last offer to the next").to.be.at.least(40 * 2 ** 4);
+    still = false;
+    const quick = await until("the node has blocks again", async () => {
+      const now = await row(id);
+      return now.tries > slow.tries && now.retry < slow.retry ? now : undefined;
+    });
+    expect(quick.retry).to.equal(40);
+    expect(quick).to.include({ status: "pending", fault: "landed", reason: "known" });
+    bench.proxy.rule = undefined;
+    expect((await over(id)).status).to.equal("mined");
+    expect(new Set(offered("0xa9")).size).to.equal(1);
+  });
+
+  it("a process that takes a lane over offers what another one has offered at a standing head, without waiting for as long", async () => {
+    const one = await lane({ resendMs: 40 });
+    const head = await bench.node.head();
+    bench.proxy.rule = ({ method }) => {
+      if (method === "eth_blockNumber") return { answer: `0x${head.toString(16)}` };
+      return method === "eth_sendRawTransaction" ? { refuse: "Known transaction" } : undefined;
+    };
+    const [id] = (await submit(one, "0xaa")) as [bigint];
+    one.start("lanes");
+    await until("it was offered six times", async () => (await row(id)).tries >= 6);
+    await one.stop();
+    // as after hours of a stall
+    await bench.sql`update sends set retry_at = now() + interval '1 hour' where id = ${id}`;
+    const { tries } = await row(id);
+    (await lane({ resendMs: 40 })).start("lanes");
+    await until("the other has offered it", async () => (await row(id)).tries > tries);
+    bench.proxy.rule = undefined;
+    expect((await over(id)).status).to.equal("mined");
+  });
+
   it("down: one of the sends that wait is offered at a time, and all go when the node serves again", async () => {
     const one = await lane();
     let offers = 0;
