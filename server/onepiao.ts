@@ -20,11 +20,12 @@ import { accountSchema } from "./kernel/shapes.ts";
 import { type Bundle, bundleFormat, checkBundle } from "./proofs/bundle.ts";
 import { decodeProof } from "./proofs/qr-proof.ts";
 import { readSnapshot, type Snapshot, snapshotOf } from "./proofs/snapshot.ts";
-import { type BundleResult, type Facts, judge, type Registered, type Verdict } from "./proofs/verdict.ts";
+import { type BundleResult, type Facts, isWorthShowing, judge, type Registered, type Verdict } from "./proofs/verdict.ts";
 
 const exitCodes: Record<BundleResult, number> = {
   valid: 0,
   altered: 1,
+  contradictory: 1,
   mismatch: 1,
   "other-network": 1,
   "not-the-issuers": 1,
@@ -39,6 +40,7 @@ const WRONG_CALL = 2;
 const words: Record<BundleResult, string> = {
   valid: "valid",
   altered: "ALTERED: it is not what was sealed",
+  contradictory: "CONTRADICTORY: what it says cannot be true together; no gateway issues such an invoice",
   mismatch: "MISMATCH: what is printed is not what was sealed",
   "other-network": "OF ANOTHER NETWORK than the one to check by",
   "not-the-issuers": "NOT THE ISSUER'S: the seal, or who the parties are, is not what the registry says",
@@ -46,7 +48,9 @@ const words: Record<BundleResult, string> = {
   sealed: "sealed by its issuer; what has become of it was NOT checked (--rpc URL)",
   reversed: "REVERSED: it was taken back by a red letter",
   adjusted: "PARTLY REVERSED: less than its total counts",
-  unattributed: "it holds in itself; whose seal it is was NOT checked (--registry, --deployment with --rpc, or --issuer-key)",
+  unattributed:
+    "it holds in itself; whose it is was NOT proven: the issuer was not checked (--registry, --deployment with --rpc, or --issuer-key), " +
+    "or the bundle shows a seller or buyer without its party",
 };
 
 const usage = `onepiao verify FILE [--rpc URL] [--deployment FILE | --registry SNAPSHOT | --issuer-key 0x…] [--json]
@@ -169,12 +173,14 @@ async function askChain(url: string, network: Network, bundle: Bundle, signer: s
 function told(verdict: Verdict, what: Read["what"], shown: Readonly<Record<string, unknown>> | undefined): string {
   const list = (of: Verdict["proven"]) => of.map(({ code, detail }) => `  ${code.padEnd(10)} ${detail}`);
   const brief = ["date", "total", "currency", "seller"].flatMap((name) => (shown?.[name] === undefined ? [] : [`${name} ${JSON.stringify(shown[name])}`]));
+  const contradicting = verdict.contradictions.map(({ field, rule, detail }) => `  ${field}  ${rule}: ${detail}`);
   return [
     `${what} of ${verdict.number ?? "no invoice that could be read"}`,
-    ...(brief.length > 0 && verdict.result !== "altered" ? [`  ${brief.join(", ")}`] : []),
+    ...(brief.length > 0 && isWorthShowing(verdict) ? [`  ${brief.join(", ")}`] : []),
     "",
     ...verdict.steps.map(({ step, outcome, detail }) => `  ${outcome.padEnd(12)} ${step.padEnd(9)} ${detail}`),
     "",
+    ...(verdict.contradictions.length > 0 ? ["contradictions", ...contradicting, ""] : []),
     ...(verdict.proven.length > 0 ? ["proven", ...list(verdict.proven), ""] : []),
     "not proven",
     ...list(verdict.notProven),
@@ -231,7 +237,7 @@ async function verify(path: string, given: Options): Promise<number> {
   if (snapshot && !facts.ledger)
     verdict.notProven.unshift({ code: "snapshot", detail: `That the registry's snapshot of block ${snapshot.block} is true: nobody has signed it` });
   const exit = exitCodes[verdict.result];
-  if (given.json) console.log(JSON.stringify({ ...verdict, ...(verdict.result === "altered" ? {} : { shown: checked.shown }), exit }, undefined, 2));
+  if (given.json) console.log(JSON.stringify({ ...verdict, ...(isWorthShowing(verdict) ? { shown: checked.shown } : {}), exit }, undefined, 2));
   else console.log(told(verdict, what, checked.shown));
   return exit;
 }

@@ -11,7 +11,10 @@ import type { Violation } from "../kernel/problems.ts";
 import { brokenTaxIdRule } from "../kernel/tax-id.ts";
 import { exempt, type InvoiceDocument, type InvoiceLine, notTaxed } from "./document.ts";
 
-export type Format = "json" | "shudian" | "ubl";
+/** Formats whose rules a document keeps. `hidden`: it is not shown which, so that what any of them allows is allowed. */
+export type Format = "json" | "shudian" | "ubl" | "hidden";
+/** Formats of other software, which rounds and discounts in its own way. */
+const isLenient = (format: Format): boolean => format === "ubl" || format === "hidden";
 
 /** Own rule name → id in EN 16931-1. */
 const europeanIds: Readonly<Record<string, string>> = {
@@ -37,12 +40,10 @@ const distance = (a: bigint, b: bigint) => (a < b ? b - a : a - b);
 const rateOf = (taxRate: string) => (taxRate === exempt || taxRate === notTaxed ? "0" : taxRate);
 const signed = (allowances: InvoiceLine["allowances"]) => sum((allowances ?? []).map(({ charge, amount }) => (charge ? cents(amount) : -cents(amount))));
 
-function checkParties({ seller, buyer }: InvoiceDocument, refuse: Refuse): void {
-  for (const [field, taxId] of [["/seller/taxId", seller.taxId] as const, ["/buyer/taxId", buyer.taxId] as const]) {
-    const rule = taxId === undefined ? undefined : brokenTaxIdRule(taxId);
-    if (rule === "tax-id-check-digit") refuse(field, rule, `${taxId} is no valid id of GB 32100-2015`);
-    else if (rule) refuse(field, rule, `${taxId} is neither 18 characters of GB 32100-2015 nor a country code and a foreign id`);
-  }
+function checkTaxId(field: string, taxId: string | undefined, refuse: Refuse): void {
+  const rule = taxId === undefined ? undefined : brokenTaxIdRule(taxId);
+  if (rule === "tax-id-check-digit") refuse(field, rule, `${taxId} is no valid id of GB 32100-2015`);
+  else if (rule) refuse(field, rule, `${taxId} is neither 18 characters of GB 32100-2015 nor a country code and a foreign id`);
 }
 
 /** A line that takes something off the one before it: no quantity, no price, and the sign that the document's items do not have. */
@@ -68,9 +69,8 @@ function checkDiscount(document: InvoiceDocument, index: number, gross: bigint, 
     refuse(`${field}/amount`, "discount-too-large", `more than the item's ${item.amount}`);
 }
 
-function checkLines(document: InvoiceDocument, format: Format, refuse: Refuse): void {
+function checkLines(document: InvoiceDocument, format: Format, refuse: Refuse, shown: Shown): void {
   const tolerance = format === "json" ? 0n : 1n;
-  const gross = cents(document.totals.gross);
   for (const [index, line] of document.lines.entries()) {
     const field = `/lines/${index}`;
     const amount = cents(line.amount);
@@ -87,11 +87,11 @@ function checkLines(document: InvoiceDocument, format: Format, refuse: Refuse): 
           refuse(`${field}/amount`, "line-amount", `${line.quantity} × ${line.unitPrice} makes ${amountText(wanted)}, not ${line.amount}`);
       }
     }
-    if (format !== "ubl") checkDiscount(document, index, gross, refuse);
+    if (!isLenient(format) && shown("total")) checkDiscount(document, index, cents(document.totals.gross), refuse);
     if (document.taxBreakdown !== undefined) {
       if (line.tax !== undefined) refuse(`${field}/tax`, "tax-once", "tax stands in the lines or in a breakdown, not in both");
     } else if (line.tax === undefined) {
-      refuse(`${field}/tax`, "missing-member", "a line has its tax unless the document has a tax breakdown");
+      if (shown("tax")) refuse(`${field}/tax`, "missing-member", "a line has its tax unless the document has a tax breakdown");
     } else if (line.taxRate === exempt || line.taxRate === notTaxed) {
       if (cents(line.tax) !== 0n) refuse(`${field}/tax`, "exempt-with-tax", `no tax goes with ${line.taxRate}`);
     } else {
@@ -150,7 +150,7 @@ function checkBreakdown(document: InvoiceDocument, format: Format, refuse: Refus
     const tax = amountTimesRate(cents(part.taxable), rateOf(part.taxRate));
     const none = rateOf(part.taxRate) === "0";
     // other software rounds the tax line by line
-    const slack = none ? 0n : roundingSlack(format === "ubl" ? (counts.get(key) ?? 0) : 1);
+    const slack = none ? 0n : roundingSlack(isLenient(format) ? (counts.get(key) ?? 0) : 1);
     if (distance(cents(part.tax), tax) > slack)
       refuse(`${field}/tax`, "breakdown-tax", `${part.taxable} × ${part.taxRate} makes ${amountText(tax)}, not ${part.tax}`);
   }
@@ -159,12 +159,16 @@ function checkBreakdown(document: InvoiceDocument, format: Format, refuse: Refus
   }
 }
 
-function checkTotals(document: InvoiceDocument, refuse: Refuse): void {
+type Totals = InvoiceDocument["totals"];
+/** Says of a total that is there that it is another than what it is the total of. */
+const expecting = (totals: Totals, refuse: Refuse) => (member: keyof Totals, rule: string, wanted: bigint, why: string) => {
+  const given = totals[member];
+  if (given !== undefined && parseMoney(given) !== wanted) refuse(`/totals/${member}`, rule, `${why} ${amountText(wanted)}, not ${given}`);
+};
+
+function checkSums(document: InvoiceDocument, refuse: Refuse): void {
   const { totals, lines, taxBreakdown } = document;
-  const expect = (member: keyof typeof totals, rule: string, wanted: bigint, why: string) => {
-    const given = totals[member];
-    if (given !== undefined && parseMoney(given) !== wanted) refuse(`/totals/${member}`, rule, `${why} ${amountText(wanted)}, not ${given}`);
-  };
+  const expect = expecting(totals, refuse);
   const part = (charge: boolean) => sum((document.allowances ?? []).filter((each) => each.charge === charge).map((each) => cents(each.amount)));
   const linesSum = sum(lines.map((line) => cents(line.amount)));
   expect("lines", "lines-sum", linesSum, "the lines make");
@@ -179,6 +183,10 @@ function checkTotals(document: InvoiceDocument, refuse: Refuse): void {
     "lines less allowances plus charges make",
   );
   expect("tax", "tax-sum", sum((taxBreakdown ?? lines).map((each) => cents(each.tax))), taxBreakdown ? "the breakdown makes" : "the lines' tax makes");
+}
+
+function checkGross({ totals }: InvoiceDocument, refuse: Refuse): void {
+  const expect = expecting(totals, refuse);
   expect("gross", "gross-sum", cents(totals.net) + cents(totals.tax), "net and tax make");
   expect("payable", "payable-sum", cents(totals.gross) - cents(totals.prepaid) + cents(totals.rounding), "gross less prepaid plus rounding makes");
   if (totals.inWords !== undefined && !sameFigures(totals.inWords, cents(totals.gross)))
@@ -196,19 +204,35 @@ function checkReversal({ reverses, totals }: InvoiceDocument, refuse: Refuse): v
     refuse("/reverses", "reverses-one", "name the reversed invoice by number or by sourceId");
 }
 
+/** The parts of a document that rules look at, by the names that they are disclosed under (proofs/parts.ts). */
+type Judged = "seller" | "buyer" | "lines" | "total" | "tax" | "reverses";
+type Shown = (part: Judged) => boolean;
+
 /**
  * Every rule that a document of the right shape breaks, lines first; fields are JSON pointers. An empty list is a document
  * that may be issued. At most 100 violations.
+ *
+ * `shown`: of a document of which some parts are hidden, the parts that are there. A rule that needs a hidden one is not judged.
  */
-export function checkDocument(document: InvoiceDocument, format: Format): Violation[] {
+export function checkDocument(document: InvoiceDocument, format: Format, shown: Shown = () => true): Violation[] {
   const found: Violation[] = [];
   const refuse: Refuse = (field, rule, detail) => {
     if (found.length < 100) found.push({ field, rule: format === "ubl" ? (europeanIds[rule] ?? rule) : rule, detail });
   };
-  checkParties(document, refuse);
-  checkLines(document, format, refuse);
-  checkBreakdown(document, format, refuse);
-  checkTotals(document, refuse);
-  checkReversal(document, refuse);
+  const all = (...parts: Judged[]) => parts.every(shown);
+  if (all("seller")) checkTaxId("/seller/taxId", document.seller.taxId, refuse);
+  if (all("buyer")) checkTaxId("/buyer/taxId", document.buyer.taxId, refuse);
+  if (all("lines")) checkLines(document, format, refuse, shown);
+  if (all("lines", "tax")) checkBreakdown(document, format, refuse);
+  if (all("lines", "tax")) checkSums(document, refuse);
+  if (all("total", "tax")) checkGross(document, refuse);
+  if (all("total", "reverses")) checkReversal(document, refuse);
   return found;
 }
+
+/**
+ * The tolerance that a document was issued under. A red letter without a source was made of its original's amounts, and has the
+ * tolerance that imported documents have (red-letter.ts).
+ */
+export const formatOf = ({ source, reverses, taxBreakdown }: Pick<InvoiceDocument, "source" | "reverses" | "taxBreakdown">): Format =>
+  source?.format ?? (reverses === undefined ? "json" : taxBreakdown === undefined ? "shudian" : "ubl");

@@ -2,8 +2,9 @@
  * The bundle (票据包): an invoice that proves itself. Its parts, or some of them, the leaf that commits to them, the path to the lot's
  * root, the issuer's seal over that root, and who the parties are. docs/bundle.md has the format for those who read it elsewhere.
  *
- * Checked here is what needs nobody else: from the parts up to "whoever has this key has sealed it". That the key is the issuer's, that
- * the chain has the lot, and what has become of the invoice is asked of the registry and the ledger (features/verification).
+ * Checked here is what needs nobody else: from the parts up to "whoever has this key has sealed it", and that it does not contradict
+ * itself (contradictions.ts). That the key is the issuer's, that the chain has the lot, and what has become of the invoice is asked of
+ * the registry and the ledger (features/verification).
  *
  * Invariant: `checkBundle` throws nothing, whatever it is given; the sizes it works on are bounded by the schema.
  */
@@ -12,9 +13,10 @@ import { z } from "zod";
 import { toUtf8 } from "#bytes";
 import { checksummed, type Domain, digest, recoverSigner } from "../chain/messages.ts";
 import { type Evidence, keccak, type LotHeader, leafHash, rootFrom } from "../chain/tree.ts";
-import { type InvoiceDocument, invoiceDocument } from "../formats/document.ts";
+import type { InvoiceDocument } from "../formats/document.ts";
 import { accountSchema as account } from "../kernel/shapes.ts";
-import { contentShown, documentOfParts, type Parts, partNames } from "./parts.ts";
+import { type Contradiction, contradictions, type Judgement } from "./contradictions.ts";
+import { contentShown, type Parts, partNames } from "./parts.ts";
 
 export const bundleFormat = "onepiao-bundle/1";
 
@@ -53,7 +55,7 @@ export const bundleSchema = z
             .optional(),
         }),
       )
-      .describe("The parts that are shown. A part without a value is one that the document does not have"),
+      .describe("The parts that are shown. Absent: nothing is claimed of that part. A part without a value claims that the document has none"),
     digests: z.array(hash).length(partNames.length).describe("Of all parts, shown or not, in the order of their names in docs/bundle.md"),
     leaf: z.strictObject({ content: hash, holder: account, buyer: index }),
     lot: z.strictObject({
@@ -66,7 +68,10 @@ export const bundleSchema = z
     }),
     path: z.array(hash).max(10).describe("Sibling hashes from the leaf up (RFC 9162)"),
     seal: z.strictObject({ r: hash, vs: hash }).describe("The issuer's signature over Seal(issuer, segment, first, count, root), EIP-2098"),
-    parties: z.array(identitySchema).max(2).describe("Who issuer and titled buyer are, for the parts that are shown"),
+    parties: z
+      .array(identitySchema)
+      .max(2)
+      .describe("Who issuer and titled buyer are, each once. Absent: it is not claimed who they are, and a shown seller or buyer is attributed to nobody"),
   })
   .meta({ id: "Bundle" });
 export type Bundle = z.infer<typeof bundleSchema>;
@@ -82,7 +87,11 @@ export type Checked = {
   signer?: string;
   /** What the shown parts say; every member may be missing. */
   shown?: Parts;
-  /** The whole document, when all its parts are shown. */
+  /** What it contradicts; empty when the steps `parties` and `document` hold. */
+  contradictions: Contradiction[];
+  /** Who is shown without the party that says who that is. */
+  unattributed: Judgement["unattributed"];
+  /** The whole document, when all its parts are shown and everything holds. */
   document?: InvoiceDocument;
 };
 
@@ -114,7 +123,7 @@ export function checkBundle(value: unknown): Checked {
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     say("format", false, `/${issue?.path.join("/") ?? ""}: ${issue?.message ?? "not a bundle"}`.slice(0, 300));
-    return { ok: false, steps: done };
+    return { ok: false, steps: done, contradictions: [], unattributed: [] };
   }
   const bundle = parsed.data;
   const { lot, leaf, seal } = bundle;
@@ -146,25 +155,17 @@ export function checkBundle(value: unknown): Checked {
   say("seal", signer !== undefined, signer === undefined ? "the seal is no signature" : `sealed by the key ${signer}`);
 
   const shown: Parts = Object.fromEntries(names.map((name) => [name, bundle.parts[name]?.value]));
-  say("parties", ...checkParties(bundle, shown));
-
-  let document: InvoiceDocument | undefined;
-  if (names.length === partNames.length) {
-    const whole = invoiceDocument.safeParse(documentOfParts(shown));
-    document = whole.data;
-    say("document", whole.success, whole.success ? "the parts are a whole document" : "the parts are no document of the shape of an invoice");
+  const judged = contradictions({ parts: shown, lot, leaf, parties: bundle.parties });
+  const named = bundle.parties.map(({ index, taxId }) => `${index} ${taxId}`).join(", ");
+  const holds = {
+    parties: named === "" ? "no party is named" : `named: ${named}`,
+    document: judged.document ? "the parts are a whole document" : "what is shown keeps the rules of a document",
+  };
+  for (const step of ["parties", "document"] as const) {
+    const [first, ...more] = judged.contradictions.filter((one) => one.step === step);
+    say(step, !first, first ? `${first.field}: ${first.detail}${more.length > 0 ? `, and ${more.length} more` : ""}` : holds[step]);
   }
   const ok = done.every((step) => step.ok);
-  return { ok, steps: done, bundle, shown, ...(signer === undefined ? {} : { signer: checksummed(signer) }), ...(document && ok ? { document } : {}) };
-}
-
-/** The parties named are the lot's issuer and the leaf's buyer, and have the tax ids that the parts say. */
-function checkParties({ parties, lot, leaf }: Bundle, shown: Parts): [boolean, string] {
-  for (const party of parties) {
-    const part = party.index === lot.issuer ? "seller" : party.index === leaf.buyer ? "buyer" : undefined;
-    if (part === undefined) return [false, `taxpayer ${party.index} is neither its issuer nor its titled buyer`];
-    const said = shown[part] as { taxId?: string } | undefined;
-    if (said !== undefined && said.taxId !== party.taxId) return [false, `the ${part} has another tax id than taxpayer ${party.index}`];
-  }
-  return [true, parties.length === 0 ? "no party is named" : `named: ${parties.map((party) => `${party.index} ${party.taxId}`).join(", ")}`];
+  const { document, ...rest } = judged;
+  return { ok, steps: done, bundle, shown, ...rest, ...(signer === undefined ? {} : { signer: checksummed(signer) }), ...(document && ok ? { document } : {}) };
 }

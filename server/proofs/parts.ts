@@ -10,9 +10,10 @@
  *
  * Invariant: a document's parts give the document again, to the last character of its canonical JSON.
  */
+import * as z from "zod";
 import { fromHex, hashBytes, toHex, toUtf8 } from "#bytes";
 import { keccak } from "../chain/tree.ts";
-import { canonicalJson, type InvoiceDocument } from "../formats/document.ts";
+import { canonicalJson, type InvoiceDocument, invoiceDocument } from "../formats/document.ts";
 
 /** In the order of their digests; a name is never given another place. */
 export const partNames = [
@@ -70,6 +71,34 @@ export function partsOf(document: InvoiceDocument): Parts {
     reverses,
   };
 }
+
+const { shape } = invoiceDocument;
+const byName = { taxId: true, name: true } as const;
+/** A part that is absent when it has no member: an empty object would be a second way to say so. */
+const ifAny = <T extends z.ZodObject>(part: T) =>
+  part.refine((value) => Object.keys(value).length > 0, "empty-part: a part without members is absent").optional();
+
+/**
+ * The shape that each part has, and no other: what stands in one part cannot pass for a member of another. An absent part is
+ * `undefined`.
+ */
+export const partShapes: Readonly<Record<PartName, z.ZodType>> = {
+  kind: shape.kind,
+  date: shape.issuedAt,
+  currency: shape.currency,
+  seller: shape.seller.pick(byName),
+  sellerDetails: ifAny(shape.seller.omit(byName)),
+  buyer: shape.buyer.pick(byName),
+  buyerDetails: ifAny(shape.buyer.omit(byName)),
+  lines: shape.lines,
+  total: shape.totals.shape.gross,
+  tax: z.strictObject({ totals: shape.totals.omit({ gross: true }), allowances: shape.allowances, taxBreakdown: shape.taxBreakdown }),
+  remark: shape.remark,
+  passengers: shape.passengers,
+  terms: ifAny(invoiceDocument.pick({ dueDate: true, period: true, paymentTerms: true, drawer: true, references: true, attachments: true, taxBureau: true })),
+  origin: ifAny(invoiceDocument.pick({ sourceId: true, source: true })),
+  reverses: shape.reverses,
+};
 
 /** The document of which these are all the parts. Its shape is not checked. */
 export function documentOfParts(parts: Parts): unknown {

@@ -8,6 +8,7 @@
 import { checksummed } from "../chain/messages.ts";
 import { headerHash } from "../chain/tree.ts";
 import { type Bundle, type Checked, identityCommitment, steps as ownSteps } from "./bundle.ts";
+import type { Contradiction } from "./contradictions.ts";
 import { partNames } from "./parts.ts";
 
 /** A taxpayer as the registry has it. `keys`: every one that it signed with, its account first and the present one last. */
@@ -39,6 +40,7 @@ export const bundleResults = [
   "sealed",
   "unattributed",
   "altered",
+  "contradictory",
   "mismatch",
   "other-network",
   "not-the-issuers",
@@ -54,12 +56,16 @@ export type Verdict = {
   number?: string;
   state?: InvoiceState;
   steps: VerdictStep[];
+  /** What it says against itself; empty unless the result is "contradictory" or "altered". */
+  contradictions: Contradiction[];
   proven: Statement[];
   notProven: Statement[];
 };
 
 /** The result that a failed step leads to; "altered" for all others. */
 const failures: Partial<Record<VerdictStep["step"], BundleResult>> = {
+  parties: "contradictory",
+  document: "contradictory",
   printed: "mismatch",
   network: "other-network",
   issuer: "not-the-issuers",
@@ -100,14 +106,15 @@ function sayIssuer({ lot }: Bundle, signer: string, { issuerKey, registered }: F
   return ["ok", `sealed by taxpayer ${lot.issuer}, with ${present ? "its present key" : "a key that it had before"}`];
 }
 
-function sayIdentity({ parties }: Bundle, { registered }: Facts): Said {
+function sayIdentity({ parties }: Bundle, unattributed: Checked["unattributed"], { registered }: Facts): Said {
   if (registered === undefined) return ["not-checked", "the registry was not asked"];
-  if (parties.length === 0) return ["not-checked", "no party is named"];
   for (const party of parties) {
     const known = registered.find(({ index }) => index === party.index);
     if (known === undefined || !same(known.account, party.account) || known.identity !== identityCommitment(party))
       return ["failed", `the registry has taxpayer ${party.index} as somebody else`];
   }
+  if (unattributed.length > 0) return ["not-checked", `the ${unattributed.join(" and the ")} shown: no party says which taxpayer that is`];
+  if (parties.length === 0) return ["not-checked", "no party is named"];
   return ["ok", `the registry has ${parties.map((party) => `taxpayer ${party.index} as ${party.taxId} ${party.name}`).join(", and ")}`];
 }
 
@@ -126,15 +133,19 @@ export function judge(checked: Checked, facts: Facts): Verdict {
     steps.push({ step, outcome, detail });
     return outcome === "ok";
   };
-  if (bundle === undefined || signer === undefined || !checked.ok)
-    return { result: "altered", ...(bundle ? { number: bundle.number } : {}), steps, proven: [], notProven: always };
+  const { contradictions, unattributed } = checked;
+  if (bundle === undefined || signer === undefined || !checked.ok) {
+    const broken = steps.find(({ outcome }) => outcome === "failed");
+    const result = (broken && failures[broken.step]) ?? "altered";
+    return { result, ...(bundle ? { number: bundle.number } : {}), steps, contradictions, proven: [], notProven: always };
+  }
 
   const printed = facts.printed === undefined || say("printed", sayPrinted(checked, facts));
   const ours = say("network", sayNetwork(bundle, facts));
   // another network's registry and ledger were not asked
   const asked = steps.at(-1)?.outcome === "failed" ? { issuerKey: facts.issuerKey } : facts;
   const issuers = say("issuer", sayIssuer(bundle, checksummed(signer), asked));
-  const named = say("identity", sayIdentity(bundle, asked));
+  const named = say("identity", sayIdentity(bundle, unattributed, asked));
   const sealed = say("lot", sayLot(bundle, asked));
   // an issuer's key that is known in another way seals for its own network's ledger alone
   const anchored = ours || (issuers && facts.issuerKey !== undefined);
@@ -166,11 +177,14 @@ export function judge(checked: Checked, facts: Facts): Verdict {
 
   let result: BundleResult;
   if (failed !== undefined) result = failures[failed.step] ?? "altered";
-  else if (!issuers) result = "unattributed";
+  else if (!issuers || unattributed.length > 0) result = "unattributed";
   else if (state === undefined || !anchored) result = "sealed";
   else result = state === "reversed" ? "reversed" : adjusted ? "adjusted" : "valid";
-  return { result, number: bundle.number, ...(state === undefined || failed ? {} : { state }), steps, proven, notProven };
+  return { result, number: bundle.number, ...(state === undefined || failed ? {} : { state }), steps, contradictions, proven, notProven };
 }
+
+/** Whether what a bundle shows is what was sealed and may be true: what is altered or contradictory is repeated to nobody. */
+export const isWorthShowing = ({ result }: Pick<Verdict, "result">): boolean => result !== "altered" && result !== "contradictory";
 
 /** What no bundle proves, whatever is asked. */
 const always: Statement[] = [

@@ -8,8 +8,8 @@ const server = join(import.meta.dirname, "..", "..", "server");
 const sourceOf = (file: string) => readFileSync(join(server, file), "utf8");
 
 describe("words for rules", () => {
-  it("every rule between the members of a document has some", () => {
-    const source = sourceOf("formats/rules.ts");
+  it("every rule between the members of a document, and between it and its lot, leaf and parties, has some", () => {
+    const source = sourceOf("formats/rules.ts") + sourceOf("proofs/contradictions.ts");
     const found = [...source.matchAll(/refuse\((?:[^;]*?), "([a-z]+(?:-[a-z]+)+)"|expect\(\s*"\w+",\s*"([a-z]+(?:-[a-z]+)+)"/g)];
     const rules = new Set(found.map(([, refused, expected]) => refused ?? expected ?? ""));
     expect(rules.size).above(25);

@@ -204,7 +204,10 @@ describe("imports", function () {
       [altered((b) => delete b.parts.remark), "/parts", "whole"],
       [altered((b) => Object.assign(b.network, { name: "another" })), "/network", "same-network"],
       [altered((b) => Object.assign(b.lot, { time: b.lot.time + 1 })), "/lot", "lot-on-chain"],
-      [altered((b) => Object.assign(b.parties[1], { name: "改了名字" })), "/parties/1", "enrolled-so"],
+      [altered((b) => Object.assign(b.parties[1], { name: "改了名字" })), "/buyer/name", "buyer-name"],
+      [altered((b) => Object.assign(b.parties[1], { salt: "ab".repeat(32) })), "/parties/1", "enrolled-so"],
+      [altered((b) => b.parties.pop()), "/parties", "party-missing"],
+      [altered((b) => b.parties.shift()), "/parties", "party-missing"],
     ];
     for (const [value, field, rule] of cases) refused(await bring(value), "bundle-invalid", { field, rule });
     refused(await bring({ ...bundle, more: 1 }), "invalid-request");

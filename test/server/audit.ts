@@ -4,7 +4,7 @@
  */
 import { randomBytes, randomInt } from "node:crypto";
 import { expect } from "chai";
-import { createContracts } from "../../server/chain/contracts.ts";
+import { createContracts, ZERO_ACCOUNT } from "../../server/chain/contracts.ts";
 import { leafHash, lotTree } from "../../server/chain/tree.ts";
 import type { Sql, Tx } from "../../server/db/db.ts";
 import { type AuditLot, createAudit } from "../../server/features/audit/audit.ts";
@@ -70,14 +70,25 @@ describe("the bureau's audit", function () {
    * A lot as a gateway that checks nothing could have sealed it: this one invoice, changed, under the root that it then has. `tx`: of the
    * database of the gateway whose `vault` it is.
    */
-  async function forged(tx: Tx, vault: Vault, number: string, change: (document: Loose) => Loose, reverses: string | null): Promise<AuditLot> {
+  async function forged(
+    tx: Tx,
+    vault: Vault,
+    number: string,
+    change: (document: Loose) => Loose,
+    reverses: string | null,
+    leaf: { holder?: string; buyer?: number } = {},
+  ): Promise<AuditLot> {
     const { deployment } = await sandbox();
     const documents = createDocuments({ vault, keys: createEncryptionKeys({ vault }), deployment });
     const [row] = await tx<Loose[]>`select * from invoices where number = ${number}`;
     const document = change(documents.open(number, row.document));
     const content = contentHash(row.salt, document);
-    await tx`update invoices set content = ${content}, document = ${documents.seal(number, JSON.stringify(document))}, reverses = ${reverses} where number = ${number}`;
-    const root = lotTree([leafHash({ content, holder: row.leaf_holder, buyer: row.leaf_buyer })]).root;
+    // a red letter belongs to nobody
+    const { holder = document.reverses ? ZERO_ACCOUNT : row.leaf_holder, buyer = row.leaf_buyer } = leaf;
+    await tx`
+      update invoices set content = ${content}, document = ${documents.seal(number, JSON.stringify(document))}, reverses = ${reverses},
+             leaf_holder = ${holder}, leaf_buyer = ${buyer} where number = ${number}`;
+    const root = lotTree([leafHash({ content, holder, buyer })]).root;
     const [lot] = await tx<Loose[]>`select first, 1 as count, issuer, time from lots where first = ${number}`;
     return { ...lot, root, late: false } as AuditLot;
   }
@@ -270,14 +281,20 @@ describe("the bureau's audit", function () {
     const audit = partsOf({ vault, keys: undefined as never }, place.deployment);
     const number = await issued(shop, firm);
     await issuedSums(shop, { invoices: 1, gross: "200.00", tax: "11.32" });
-    const judged = (change: (document: Loose) => Loose, reverses: string | null = null): Promise<string[]> =>
+    const judged = (change: (document: Loose) => Loose, reverses: string | null = null, leaf: { holder?: string; buyer?: number } = {}): Promise<string[]> =>
       undone(sql, async (tx) => {
-        expect(await audit.judge(tx, place.bureau.account, [await forged(tx, vault, number, change, reverses)])).deep.equals([number]);
+        expect(await audit.judge(tx, place.bureau.account, [await forged(tx, vault, number, change, reverses, leaf)])).deep.equals([number]);
         return (await tx<{ kind: string }[]>`select kind from audit_findings where issuer = ${shop.index} order by kind`).map((one) => one.kind);
       });
     expect(await judged((document) => document)).deep.equals([]);
     expect(await judged((document) => ({ ...document, totals: { ...document.totals, gross: "1.00" } }))).deep.equals(["document-invalid"]);
     expect(await judged((document) => ({ ...document, seller: { ...document.seller, taxId: firm.taxId } }))).deep.equals(["document-invalid"]);
+    expect(await judged((document) => ({ ...document, seller: { ...document.seller, name: firm.name } }))).deep.equals(["document-invalid"]);
+    expect(await judged((document) => ({ ...document, buyer: { name: firm.name } }))).deep.equals(["document-invalid"]);
+    expect(await judged((document) => ({ ...document, buyer: { ...document.buyer, name: shop.name } }))).deep.equals(["document-invalid"]);
+    expect(await judged((document) => document, null, { buyer: shop.index })).deep.equals(["document-invalid"]);
+    expect(await judged((document) => document, null, { buyer: 0 })).deep.equals(["document-invalid"]);
+    expect(await judged((document) => document, null, { holder: ZERO_ACCOUNT })).deep.equals(["document-invalid"]);
     // no amount at all, or a red letter of something that is no number: an alarm, and the audit goes on
     expect(await judged((document) => ({ ...document, totals: { ...document.totals, gross: "plenty" } }))).deep.equals(["document-invalid"]);
     expect(await judged((document) => ({ ...document, totals: { net: "-1.00", tax: "0.00", gross: "-1.00" }, reverses: { number: "none" } }))).deep.equals([
@@ -286,6 +303,7 @@ describe("the bureau's audit", function () {
     const other = await issued(shop, firm);
     const stranger = await issued(await taxpayer("邻家商行", ["issuer"]), firm);
     expect(await judged(redOf(other, "-200.00"), other)).deep.equals([]);
+    expect(await judged(redOf(other, "-200.00"), other, { holder: firm.account })).deep.equals(["document-invalid"]);
     expect(await judged(redOf(other, "-200.01"), other)).deep.equals(["red-letter-exceeds"]);
     // of another issuer's invoice there is nothing to take back, nor of one that was never sealed
     expect(await judged(redOf(stranger, "-1.00"), stranger)).deep.equals(["red-letter-exceeds"]);

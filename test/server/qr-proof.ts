@@ -26,7 +26,11 @@ const network = { name: "consortium of the east", chainId: 20_261_103, registry:
 /** A bundle of the invoice at a place in a lot of this size, sealed with `key`. */
 function bundleOf(document: InvoiceDocument, names: readonly PartName[], [position, count]: [number, number] = [0, 1], more: Partial<Bundle> = {}): Bundle {
   const [segment, seed] = [26_442_000_000_000_000_001n, randomBytes(32)];
-  const leaf = { content: contentHash(seed, document), holder: account("56"), buyer: 7 };
+  const leaf = {
+    content: contentHash(seed, document),
+    holder: account(document.reverses ? "00" : "56"),
+    buyer: document.buyer.taxId === undefined ? 0 : 7,
+  };
   const leaves = Array.from({ length: count }, (_, i) => (i === position ? leafHash(leaf) : `0x${randomBytes(32).toString("hex")}`));
   const tree = lotTree(leaves);
   const first = segment + 5_000n;

@@ -106,7 +106,8 @@ describe("the onepiao command", () => {
       ["parts", ["--registry", snapshot], "altered", altered((b) => Object.assign(b.parts.total, { value: "9.00" }))],
       ["issuer", ["--issuer-key", firm.account], "not-the-issuers", JSON.stringify(bundle)],
       ["issuer", ["--registry", snapshot], "not-the-issuers", altered((b) => Object.assign(b.lot, { segment: "26442000000000000000" }))],
-      ["identity", ["--registry", snapshot], "not-the-issuers", altered((b) => Object.assign(b.parties[0], { name: "别家" }))],
+      ["identity", ["--registry", snapshot], "not-the-issuers", altered((b) => Object.assign(b.parties[0], { salt: "ab".repeat(32) }))],
+      ["parties", ["--registry", snapshot], "contradictory", altered((b) => Object.assign(b.parties[0], { name: "别家" }))],
       ["network", ["--deployment", other], "other-network", JSON.stringify(bundle)],
       ["lot", ["--rpc", rpc, "--registry", snapshot], "not-on-chain", altered((b) => Object.assign(b.lot, { time: b.lot.time - 1 }))],
     ];

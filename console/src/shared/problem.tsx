@@ -21,6 +21,26 @@ export function useProblemWords(): (error: unknown) => { title: string; detail: 
   };
 }
 
+/** Broken rules, each with its field and what is wrong there, in the person's language as far as there are words for it. */
+export function BrokenRules({ of }: { of: readonly { field: string; rule: string; detail: string }[] }) {
+  return (
+    <ul>
+      {of.map(({ field, rule, detail }) => {
+        const { text, more } = ruleText({ rule, detail });
+        return (
+          <li key={field + rule}>
+            <code>{field}</code> {text}{" "}
+            <Typography.Text type="secondary">
+              ({rule}
+              {more === undefined ? "" : `: ${more}`})
+            </Typography.Text>
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
+
 /** An error where it belongs: above a form, in place of a list. Announced to screen readers. */
 export function ProblemNote({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
   const say = useSharedWords();
@@ -45,22 +65,7 @@ export function ProblemNote({ error, onRetry }: { error: unknown; onRetry?: () =
           {original?.number !== undefined && original.state !== undefined ? (
             <div>{say("problem.original", { number: original.number, state: stateName(original.state) })}</div>
           ) : null}
-          {problem?.errors ? (
-            <ul>
-              {problem.errors.map(({ field, rule, detail: why }) => {
-                const { text, more } = ruleText({ rule, detail: why });
-                return (
-                  <li key={field + rule}>
-                    <code>{field}</code> {text}{" "}
-                    <Typography.Text type="secondary">
-                      ({rule}
-                      {more === undefined ? "" : `: ${more}`})
-                    </Typography.Text>
-                  </li>
-                );
-              })}
-            </ul>
-          ) : null}
+          {problem?.errors ? <BrokenRules of={problem.errors} /> : null}
           {problem && problem.retry !== "never" ? <div>{say(`problem.retry.${problem.retry}`)}</div> : null}
           {problem ? (
             <Typography.Text type="secondary" className="small">

@@ -8,7 +8,7 @@
  * | --- | --- | --- |
  * | documents-missing | a lot's documents have not come in time | they are there |
  * | documents-differ | they do not open, or do not give the sealed root | others are deposited that do |
- * | document-invalid | a document breaks a rule, or is not of the lot's issuer | never |
+ * | document-invalid | a document contradicts itself, its lot, its leaf or its parties (proofs/contradictions.ts) | never |
  * | accepted-time | invoices are counted in another period than their lot's time allows | never |
  * | quota-exceeded | the gross of an issuer's period is more than it has drawn | it is not any more |
  * | red-letter-exceeds | red letters take back more than there was, or what is another issuer's | never |
@@ -19,13 +19,13 @@
 import type { Contracts } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
 import { notify } from "../../feed/notices.ts";
-import { type InvoiceDocument, invoiceDocument } from "../../formats/document.ts";
-import { checkDocument, type Format } from "../../formats/rules.ts";
+import type { InvoiceDocument } from "../../formats/document.ts";
 import type { Log } from "../../kernel/log.ts";
 import { formatTotal, parseMoney } from "../../kernel/money.ts";
-import { normaliseTaxId } from "../../kernel/tax-id.ts";
 import type { EncryptionKeys } from "../../keys/encryption.ts";
 import type { Vault } from "../../keys/vault.ts";
+import { contradictions, type Judgement } from "../../proofs/contradictions.ts";
+import { partsOf } from "../../proofs/parts.ts";
 import type { Documents } from "../documents/documents.ts";
 import { periodOf, type Taxpayer, type Taxpayers } from "../taxpayers/taxpayers.ts";
 import { bureauOf, createLotDocuments, type Sealed, type SealedLot } from "./lots.ts";
@@ -44,10 +44,6 @@ const DAY_MS = 86_400_000;
 
 type Deps = { vault: Vault; keys: EncryptionKeys; documents: Documents; taxpayers: Taxpayers; contracts: Contracts; log: Log };
 export type Audit = ReturnType<typeof createAudit>;
-
-/** A red letter without a source was made of its original's amounts, and has the tolerance that imported documents have (formats/red-letter.ts). */
-const rulesFor = ({ source, reverses, taxBreakdown }: InvoiceDocument): Format =>
-  source?.format ?? (reverses === undefined ? "json" : taxBreakdown === undefined ? "shudian" : "ubl");
 
 export function createAudit(deps: Deps) {
   const { vault, taxpayers, log } = deps;
@@ -81,22 +77,36 @@ export function createAudit(deps: Deps) {
 
   // ── judging ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  type Read = Sealed & { invoice: InvoiceDocument | undefined };
+  type Read = Sealed & { invoice: InvoiceDocument | undefined; judged: Judgement };
   /** A red letter of `original`; `gross` below zero. */
   type Red = { number: string; original: string; issuer: number; gross: bigint };
-  type ReadLot = { lot: SealedLot; read: readonly Read[] };
-  const readOf = (sealed: readonly Sealed[]): Read[] => sealed.map((one) => ({ ...one, invoice: invoiceDocument.safeParse(one.document).data }));
+  type ReadLot = { lot: SealedLot; issuer: Taxpayer | undefined; read: readonly Read[] };
+
+  /** Judges what was sealed in lots, by who its parties are here. */
+  async function readOf(tx: Tx, lots: readonly { lot: SealedLot; sealed: readonly Sealed[] }[]): Promise<ReadLot[]> {
+    const indexes = new Set(lots.flatMap(({ lot, sealed }) => [lot.issuer, ...sealed.map(({ buyer }) => buyer)]));
+    const known = await taxpayers.byIndexes(tx, [...indexes]);
+    return lots.map(({ lot, sealed }) => ({
+      lot,
+      issuer: known.get(lot.issuer),
+      read: sealed.map((one) => {
+        const parties = [...new Set([lot.issuer, one.buyer])].flatMap((index) => known.get(index) ?? []);
+        const judged = contradictions({ parts: partsOf(one.document), lot, leaf: one, parties });
+        return { ...one, judged, invoice: judged.document };
+      }),
+    }));
+  }
 
   /** What one lot adds to its issuer's periods, and what is wrong with it. */
-  function sumUp({ lot, read }: ReadLot, issuer: Taxpayer | undefined): { sums: PeriodSums[]; found: Found[] } {
+  function sumUp({ lot, issuer, read }: ReadLot): { sums: PeriodSums[]; found: Found[] } {
     const sealedAt = Number(lot.time) * 1_000;
     const allowed = new Set([periodOf(new Date(sealedAt)), periodOf(new Date(sealedAt - DAY_MS))]);
     const periods = new Map<number, Sums>();
     const found: Found[] = [];
-    for (const { number, document, invoice, acceptedAt } of read) {
-      const broken = !invoice || checkDocument(invoice, rulesFor(invoice)).length > 0;
-      const foreign = issuer !== undefined && (normaliseTaxId(document.seller?.taxId ?? "") !== issuer.taxId || document.currency !== issuer.currency);
-      if (broken || foreign) found.push({ kind: "document-invalid", issuer: lot.issuer, subject: number });
+    for (const { number, document, invoice, judged, acceptedAt } of read) {
+      // what an issuer accounts in, only the bureau knows
+      const foreign = issuer !== undefined && document.currency !== issuer.currency;
+      if (judged.contradictions.length > 0 || foreign) found.push({ kind: "document-invalid", issuer: lot.issuer, subject: number });
       // what a gateway that checks nothing has sealed must not stop the audit of everybody else
       if (!invoice) continue;
       let period = periodOf(acceptedAt);
@@ -121,11 +131,10 @@ export function createAudit(deps: Deps) {
 
   /** Adds lots' documents to the sums of their periods. */
   async function add(tx: Tx, bureau: string, lots: readonly ReadLot[]): Promise<void> {
-    const issuers = await taxpayers.byIndexes(tx, [...new Set(lots.map(({ lot }) => lot.issuer))]);
     const periods = new Map<string, PeriodSums>();
     const found: Found[] = [];
     for (const each of lots) {
-      const more = sumUp(each, issuers.get(each.lot.issuer));
+      const more = sumUp(each);
       found.push(...more.found);
       for (const { issuer, period, sums } of more.sums) {
         const key = `audit/${issuer}/${period}`;
@@ -231,7 +240,8 @@ export function createAudit(deps: Deps) {
     // one lot at a time is open: what a batch takes back may lie in hundreds
     for (const lot of new Map(lots.map((one) => [one.first, one])).values()) {
       const sealed = (await sealedIn(tx, bureau, [lot])).get(lot.first);
-      if (Array.isArray(sealed)) for (const one of readOf(sealed)) found.set(one.number, one);
+      if (!Array.isArray(sealed)) continue;
+      for (const { read } of await readOf(tx, [{ lot, sealed }])) for (const one of read) found.set(one.number, one);
     }
     return found;
   }
@@ -243,15 +253,16 @@ export function createAudit(deps: Deps) {
     /** Judges lots in `tx`, in which their rows are locked: adds them up, or says what is in the way. Returns the first numbers of those done with. */
     async judge(tx: Tx, bureau: string, lots: readonly AuditLot[]): Promise<string[]> {
       const sealed = await sealedIn(tx, bureau, lots);
-      const done: ReadLot[] = [];
+      const open: { lot: SealedLot; sealed: Sealed[] }[] = [];
       const found: Found[] = [];
       for (const lot of lots) {
         const is = sealed.get(lot.first) ?? "missing";
         if (is === "differ" || (is === "missing" && lot.late)) found.push({ kind: `documents-${is}`, issuer: lot.issuer, subject: lot.first });
-        else if (is !== "missing") done.push({ lot, read: readOf(is) });
+        else if (is !== "missing") open.push({ lot, sealed: is });
       }
       await find(tx, bureau, found);
-      if (done.length === 0) return [];
+      if (open.length === 0) return [];
+      const done = await readOf(tx, open);
       await clear(
         tx,
         ["documents-missing", "documents-differ"],

@@ -22,8 +22,8 @@ export type Deposit = { lot: string; key: string; documents: readonly Deposited[
 
 export type SealedLot = { first: string; count: number; issuer: number; time: bigint; root: string };
 type Opened = { number: string; holder: string; buyer: number; reverses: string | null; acceptedAt: Date; salt: Buffer; text: string };
-/** A document that is what was sealed. That it has the shape of an invoice is not known. `reverses`, `acceptedAt`: its gateway's word. */
-export type Sealed = { number: string; reverses: string | null; acceptedAt: Date; document: InvoiceDocument };
+/** A document and its leaf that are what was sealed. That it has the shape of an invoice is not known. `reverses`, `acceptedAt`: its gateway's word. */
+export type Sealed = { number: string; reverses: string | null; acceptedAt: Date; document: InvoiceDocument; holder: string; buyer: number };
 
 type Deps = { keys: EncryptionKeys; documents: Documents; contracts: Contracts };
 
@@ -180,7 +180,7 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
       const sealed = set.map(({ number, reverses, acceptedAt, holder, buyer, salt, text }) => {
         const document = JSON.parse(text) as InvoiceDocument;
         leaves.push(leafHash({ content: contentHash(salt, document), holder, buyer }));
-        return { number, reverses, acceptedAt, document };
+        return { number, reverses, acceptedAt, document, holder, buyer };
       });
       return lotTree(leaves).root === lot.root ? sealed : undefined;
     } catch {

@@ -5,7 +5,9 @@
  * | step | what | else |
  * | --- | --- | --- |
  * | the bundle proves itself | all its parts, path, seal (proofs/bundle.ts) | bundle-invalid |
+ * | it contradicts nothing | document, lot, leaf and parties, both of them there (proofs/contradictions.ts) | bundle-invalid |
  * | this network, and the chain has the lot | name, chain id, contracts; the mirrored header | bundle-invalid, lot-unknown |
+ * | its issuer has sealed it | the seal's key is one that the issuer had: the seal is handed on with the invoice | bundle-invalid |
  * | what has become of it | its events from the chain, applied by the mirror, and the record says the same | unavailable |
  * | the caller is a party of it now | its holder, or its titled or claiming employer | forbidden |
  *
@@ -42,13 +44,19 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
   function checked(value: unknown) {
     const result = checkBundle(value);
     const failed = result.steps.find((step) => !step.ok);
+    if (failed?.step === "parties" || failed?.step === "document") {
+      const violations = result.contradictions.map(({ field, rule, detail }) => ({ field, rule, detail }));
+      throw new Problem("bundle-invalid", failed.detail, { violations });
+    }
     if (failed || !result.bundle) throw refuse("", failed?.step ?? "format", failed?.detail ?? "This is no bundle");
     if (!result.document) throw refuse("/parts", "whole", "Parts of the bundle are hidden: only a whole one can be imported");
+    const [missing] = result.unattributed;
+    if (missing) throw refuse("/parties", "party-missing", `The bundle names a ${missing}, and no party says which taxpayer that is`);
     const { network: of } = result.bundle;
     const same =
       of.name === network && of.chainId === chainId && of.registry.toLowerCase() === registry.toLowerCase() && of.ledger.toLowerCase() === ledger.toLowerCase();
     if (!same) throw refuse("/network", "same-network", `The bundle is of the network ${of.name}; this is ${network}`);
-    return { bundle: result.bundle, document: result.document };
+    return { bundle: result.bundle, document: result.document, signer: result.signer as string };
   }
 
   /** The lot as the chain has it, which the mirror was told. Throws lot-unknown, bundle-invalid. */
@@ -64,6 +72,14 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
       known.root === lot.root.toLowerCase();
     if (!same) throw refuse("/lot", "lot-on-chain", "The chain has another lot of this number");
     return { first: lot.first, block: Number(known.block), at: new Date(lot.time * 1_000) };
+  }
+
+  /** The seal is by a key that the issuer has or had, as the mirror was told. Throws bundle-invalid. */
+  async function checkSeal(tx: Tx, issuer: number, signer: string): Promise<void> {
+    const [own] = await tx`
+      select 1 from taxpayers t where t.index = ${issuer}
+        and (t.account = ${signer} or exists (select 1 from account_keys k where k.account = t.account and k.key = ${signer}))`;
+    if (!own) throw refuse("/seal", "issuer", `Taxpayer ${issuer} never had the key ${signer}, which has made the seal`);
   }
 
   /** Applies what the chain tells of an invoice up to a block, as the follower would have. */
@@ -100,7 +116,7 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
   return {
     /** Brings an invoice here; again: the same. `value`: parsed JSON. Throws as the table above says. */
     async bring(tx: Tx, caller: Caller, value: unknown): Promise<InvoiceRow> {
-      const { bundle, document } = checked(value);
+      const { bundle, document, signer } = checked(value);
       const { number, leaf, lot: header } = bundle;
       // the follower waits while this is decided, and nobody else imports the same invoice
       const [cursor] = await tx<{ block: bigint }[]>`select block from cursor for share`;
@@ -109,6 +125,7 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
       if (known?.lot) return invoices.visible(tx, caller, number);
       if (known) throw new Problem("invoice-not-sealed", "The invoice was issued here and is not sealed yet");
       const lot = await lotOf(tx, bundle);
+      await checkSeal(tx, header.issuer, signer);
       const block = Number(cursor?.block ?? 0n);
       const holder = checksummed(leaf.holder);
       for (const [i, party] of bundle.parties.entries()) {

@@ -10,7 +10,7 @@ import { Problem } from "../../kernel/problems.ts";
 import { numberSchema } from "../../kernel/shapes.ts";
 import { type Bundle, bundleFormat, bundleSchema } from "../../proofs/bundle.ts";
 import { decodeProof } from "../../proofs/qr-proof.ts";
-import { bundleResults, invoiceStates, verdictSteps } from "../../proofs/verdict.ts";
+import { bundleResults, invoiceStates, isWorthShowing, verdictSteps } from "../../proofs/verdict.ts";
 import { type Asked, type Found, type Printed, type PrintedResult, printedResults, type Verification } from "./verification.ts";
 
 const route = routeFor<Tx>();
@@ -51,9 +51,15 @@ const bundleVerdictSchema = z
     number: numberSchema.optional(),
     state: z.enum(invoiceStates).optional(),
     steps: z.array(z.object({ step: z.enum(verdictSteps), outcome: z.enum(["ok", "failed", "not-checked"]), detail: z.string() })),
+    contradictions: z
+      .array(z.object({ step: z.enum(["parties", "document"]), field: z.string(), rule: z.string(), detail: z.string() }))
+      .describe("What it says against itself, its lot, its leaf or its parties; at most 20"),
     proven: z.array(statement).describe("What the checks come to"),
     notProven: z.array(statement).describe("What was not checked, failed, or cannot be proven so"),
-    shown: z.record(z.string(), z.unknown()).optional().describe("What the bundle shows, if it is what was sealed: compare it with what is printed"),
+    shown: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .describe("What the bundle shows, if it is what was sealed and may be true: compare it with what is printed"),
     asOf: asOf.optional(),
   })
   .meta({ id: "VerifiedBundle" });
@@ -151,7 +157,7 @@ export function verificationRoutes(verification: Verification): Route<Tx>[] {
         const body_ = {
           ...verdict,
           notProven: [...pages, ...verdict.notProven],
-          ...(verdict.result === "altered" ? {} : { shown: given.asked.checked.shown }),
+          ...(isWorthShowing(verdict) ? { shown: given.asked.checked.shown } : {}),
         };
         return { status: 200, body: body_, headers: { "Cache-Control": "no-store" } };
       },

@@ -8,12 +8,12 @@ import "./without-eval.ts";
 import type { QrContent } from "../../../../server/formats/qr.ts";
 import { checkBundle } from "../../../../server/proofs/bundle.ts";
 import { decodeProof } from "../../../../server/proofs/qr-proof.ts";
-import { judge } from "../../../../server/proofs/verdict.ts";
+import { isWorthShowing, judge } from "../../../../server/proofs/verdict.ts";
 import type { Schemas } from "../../shared/client.ts";
 import { type Confirmation, confirmationOf, type Sealed } from "./keys.ts";
 
-/** `issuer`: whose key has sealed by the proof's own word, and what this device knows of that. Not there when it does not hold. */
-export type OnDevice = { verdict: Schemas["VerifiedBundle"]; issuer?: { sealed: Sealed; confirmation: Confirmation } };
+/** `holds`: it is what was sealed, contradicts nothing, and is what is printed. `issuer`: whose key has sealed by the proof's own word, and what this device knows of that. Not there when it does not hold. */
+export type OnDevice = { verdict: Schemas["VerifiedBundle"]; holds: boolean; issuer?: { sealed: Sealed; confirmation: Confirmation } };
 
 export function checkOnDevice(proof: string, { number, date, gross: total }: QrContent): OnDevice {
   const checked = checkBundle(decodeProof(proof));
@@ -29,6 +29,7 @@ export function checkOnDevice(proof: string, { number, date, gross: total }: QrC
     // whoever has confirmed the key has confirmed its network too
     ...(issuer?.confirmation.is === "known" ? { network: issuer.sealed.network, issuerKey: issuer.sealed.key } : {}),
   });
-  if (verdict.result === "altered") return { verdict };
-  return { verdict: { ...verdict, ...(shown ? { shown } : {}) }, ...(issuer && verdict.result !== "mismatch" ? { issuer } : {}) };
+  if (!isWorthShowing(verdict)) return { verdict, holds: false };
+  const holds = verdict.result !== "mismatch";
+  return { verdict: { ...verdict, ...(shown ? { shown } : {}) }, holds, ...(issuer && holds ? { issuer } : {}) };
 }

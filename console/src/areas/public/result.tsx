@@ -3,7 +3,7 @@ import { CheckCircleFilled, CloseCircleFilled, ExclamationCircleFilled, Question
 import { Alert, Card, Collapse, Descriptions, Steps } from "antd";
 import { type ReactNode, useEffect, useRef } from "react";
 import { Refusal } from "../../shared/client.ts";
-import { useProblemWords } from "../../shared/problem.tsx";
+import { BrokenRules, useProblemWords } from "../../shared/problem.tsx";
 import { formatAmount, InvoiceNumber, StateTag, Time } from "../../shared/show.tsx";
 import type { OnDevice } from "./device.ts";
 import { useWords } from "./messages.ts";
@@ -24,6 +24,7 @@ const looks: Record<Verified["result"], [look: string, icon: ReactNode]> = {
   sealed: ["busy", careful],
   unattributed: ["quiet", open],
   altered: ["bad", no],
+  contradictory: ["bad", no],
   "other-network": ["quiet", open],
   "not-the-issuers": ["bad", no],
   "not-on-chain": ["bad", no],
@@ -93,10 +94,9 @@ function ShownParts({ shown }: { shown: Shown }) {
 }
 
 /** What was found out without asking anybody. `alone`: so nobody has said whose key it is, and what this device knew before counts. */
-function OnThisDevice({ device: { verdict, issuer }, alone, failure }: { device: OnDevice; alone: boolean; failure: unknown }) {
+function OnThisDevice({ device: { holds, issuer }, alone, failure }: { device: OnDevice; alone: boolean; failure: unknown }) {
   const say = useWords();
   const words = useProblemWords();
-  const holds = verdict.result !== "altered" && verdict.result !== "mismatch";
   const confirmation = alone ? issuer?.confirmation : undefined;
   return (
     <Alert
@@ -131,6 +131,7 @@ export function Result({ answer }: { answer: Answer }) {
   const verified = "verified" in answer ? answer.verified : answer.device.verdict;
   const { result, number, state, proven, notProven, asOf } = verified;
   const steps = "steps" in verified ? verified.steps : [];
+  const contradictions = "contradictions" in verified ? verified.contradictions : [];
   const shown = "shown" in verified ? verified.shown : undefined;
   const head = useRef<HTMLHeadingElement>(null);
   const [look, icon] = looks[result];
@@ -157,6 +158,12 @@ export function Result({ answer }: { answer: Answer }) {
           <div className="row">
             <InvoiceNumber number={number} copyable /> {state === undefined ? null : <StateTag state={state} />}
           </div>
+        )}
+        {contradictions.length === 0 ? null : (
+          <section className="breaks">
+            <h3>{say("contradictions")}</h3>
+            <BrokenRules of={contradictions} />
+          </section>
         )}
         {shown === undefined ? null : <ShownParts shown={shown} />}
         {steps.length === 0 && asOf === undefined ? null : (
