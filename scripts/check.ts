@@ -9,6 +9,7 @@ const steps = [
   { name: "Solidity lint", command: "solhint", args: ["--max-warnings", "0", "contracts/**/*.sol"] },
   { name: "floors and paths", command: "mocha", args: ["--no-config", "--timeout", "60000", "test/server/architecture.ts", "test/server/paths.ts"] },
   { name: "docs", command: "node", args: ["scripts/docs.ts", "--check"] },
+  { name: "vectors of bundles", command: "node", args: ["scripts/vectors.ts", "--check"] },
   { name: "the console's API", command: "node", args: ["scripts/console-api.ts", "--check"] },
 ];
 

@@ -172,7 +172,11 @@ async function askChain(url: string, network: Network, bundle: Bundle, signer: s
 
 function told(verdict: Verdict, what: Read["what"], shown: Readonly<Record<string, unknown>> | undefined): string {
   const list = (of: Verdict["proven"]) => of.map(({ code, detail }) => `  ${code.padEnd(10)} ${detail}`);
-  const brief = ["date", "total", "currency", "seller"].flatMap((name) => (shown?.[name] === undefined ? [] : [`${name} ${JSON.stringify(shown[name])}`]));
+  const brief = ["date", "total", "currency", "seller"].flatMap((name) =>
+    shown?.[name] === undefined
+      ? []
+      : [`${name} ${JSON.stringify(shown[name])}${name === "seller" && verdict.result === "unattributed" ? " (NOT PROVEN)" : ""}`],
+  );
   const contradicting = verdict.contradictions.map(({ field, rule, detail }) => `  ${field}  ${rule}: ${detail}`);
   return [
     `${what} of ${verdict.number ?? "no invoice that could be read"}`,
@@ -200,7 +204,10 @@ const options = {
 
 type Options = { rpc?: string; deployment?: string; registry?: string; "issuer-key"?: string; json: boolean };
 
-async function verify(path: string, given: Options): Promise<number> {
+/** Where a line goes that is meant for whoever called. */
+type Print = (text: string) => void;
+
+async function verify(path: string, given: Options, print: Print): Promise<number> {
   const trusted = [given.deployment, given.registry, given["issuer-key"]].filter((one) => one !== undefined);
   if (trusted.length > 1) throw new WrongCall("One of --deployment, --registry and --issuer-key");
   const issuerKey = given["issuer-key"];
@@ -237,48 +244,51 @@ async function verify(path: string, given: Options): Promise<number> {
   if (snapshot && !facts.ledger)
     verdict.notProven.unshift({ code: "snapshot", detail: `That the registry's snapshot of block ${snapshot.block} is true: nobody has signed it` });
   const exit = exitCodes[verdict.result];
-  if (given.json) console.log(JSON.stringify({ ...verdict, ...(isWorthShowing(verdict) ? { shown: checked.shown } : {}), exit }, undefined, 2));
-  else console.log(told(verdict, what, checked.shown));
+  if (given.json) print(JSON.stringify({ ...verdict, ...(isWorthShowing(verdict) ? { shown: checked.shown } : {}), exit }, undefined, 2));
+  else print(told(verdict, what, checked.shown));
   return exit;
 }
 
-async function registry({ rpc, deployment }: Options): Promise<number> {
+async function registry({ rpc, deployment }: Options, print: Print): Promise<number> {
   if (rpc === undefined || deployment === undefined) throw new WrongCall("registry needs --rpc and --deployment");
   const network = networkOf(deployment);
   const chain = await nodeOf(rpc, network);
   try {
     const { block, from, taxpayers } = await (await readingAt(chain, contractsOf(network))).registered();
     const { block: _, ...addresses } = network;
-    console.log(JSON.stringify(snapshotOf({ network: addresses, from, block, taxpayers }), undefined, 1));
+    print(JSON.stringify(snapshotOf({ network: addresses, from, block, taxpayers }), undefined, 1));
     return 0;
   } finally {
     chain.close();
   }
 }
 
-async function main(): Promise<number> {
+/** One call of the command, by its arguments. Returns the exit code; throws WrongCall, Problem, NodeDown and NodeRefused. */
+export async function onepiao(args: readonly string[], print: Print): Promise<number> {
   let parsed: ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>;
   try {
-    parsed = parseArgs({ options, allowPositionals: true });
+    parsed = parseArgs({ args: [...args], options, allowPositionals: true });
   } catch (cause) {
     throw new WrongCall((cause as Error).message);
   }
   const [command, file, ...more] = parsed.positionals;
   if (parsed.values.help) {
-    console.log(usage);
+    print(usage);
     return 0;
   }
   const given = parsed.values as Options;
-  if (command === "verify" && file !== undefined && more.length === 0) return verify(file, given);
-  if (command === "registry" && file === undefined) return registry(given);
+  if (command === "verify" && file !== undefined && more.length === 0) return verify(file, given, print);
+  if (command === "registry" && file === undefined) return registry(given, print);
   throw new WrongCall(command === undefined ? "What is to be done?" : `It is not clear what ${command} is to be done with`);
 }
 
-try {
-  process.exitCode = await main();
-} catch (cause) {
-  if (cause instanceof WrongCall) console.error(`${cause.message}\n\n${usage}`);
-  else if (cause instanceof Problem || cause instanceof NodeDown || cause instanceof NodeRefused) console.error(cause.message);
-  else throw cause;
-  process.exitCode = WRONG_CALL;
+if (import.meta.main) {
+  try {
+    process.exitCode = await onepiao(process.argv.slice(2), console.log);
+  } catch (cause) {
+    if (cause instanceof WrongCall) console.error(`${cause.message}\n\n${usage}`);
+    else if (cause instanceof Problem || cause instanceof NodeDown || cause instanceof NodeRefused) console.error(cause.message);
+    else throw cause;
+    process.exitCode = WRONG_CALL;
+  }
 }

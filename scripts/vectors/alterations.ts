@@ -64,7 +64,12 @@ export function alterations(world: World, { titled, untitled, elsewhere }: Bundl
   on("number-next", "the number is that of the next invoice", fails("path"), set("/number", plus(titled.number, 1)));
   on("number-outside", "the number is outside of the lot", fails("path"), set("/number", plus(titled.number, 5_000)));
   on("leaf-content", "the leaf's content is another", fails("content"), set("/leaf/content", NONE));
+  on("leaf-content-capitals", "the leaf's content is in capitals, which is the same", holds({}), set("/leaf/content", capitals(titled.leaf.content)));
+  on("lot-root-capitals", "the lot's root is in capitals, which is the same", holds({}), set("/lot/root", capitals(titled.lot.root)));
   on("leaf-holder", "the first holder is another", fails("path"), set("/leaf/holder", ADDRESS));
+  const wrong = titled.leaf.holder.replace(/[a-f]/i, (letter) => (letter === letter.toLowerCase() ? letter.toUpperCase() : letter.toLowerCase()));
+  on("leaf-holder-checksum", "the first holder's checksum (EIP-55) is wrong", fails("format"), set("/leaf/holder", wrong));
+  on("leaf-holder-small", "the first holder is in small letters, which is the same", holds({}), set("/leaf/holder", titled.leaf.holder.toLowerCase()));
   on("leaf-buyer", "the leaf is titled to another", fails("path"), set("/leaf/buyer", world.other.index));
   on("leaf-untitled", "the leaf is untitled", fails("path"), set("/leaf/buyer", 0));
   on("leaf-other", "the leaf is that of another invoice", fails("content"), copy(untitled, "/leaf"));
@@ -131,6 +136,8 @@ export function alterations(world: World, { titled, untitled, elsewhere }: Bundl
   );
   return all;
 }
+
+const capitals = (hash: string): string => `0x${hash.slice(2).toUpperCase()}`;
 
 /** The value at a JSON pointer whose steps have no ~. */
 function at(value: unknown, path: string): unknown {

@@ -20,7 +20,10 @@ import { contentShown, type Parts, partNames } from "./parts.ts";
 
 export const bundleFormat = "onepiao-bundle/1";
 
-const hash = z.string().regex(/^0x[0-9a-fA-F]{64}$/, "hash-format");
+const hash = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{64}$/, "hash-format")
+  .toLowerCase();
 const number = z.string().regex(/^\d{20}$/, "number-has-20-digits");
 const index = z.number().int().min(0).max(0xffff_ffff);
 

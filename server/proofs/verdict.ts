@@ -113,7 +113,7 @@ function sayIdentity({ parties }: Bundle, unattributed: Checked["unattributed"],
     if (known === undefined || !same(known.account, party.account) || known.identity !== identityCommitment(party))
       return ["failed", `the registry has taxpayer ${party.index} as somebody else`];
   }
-  if (unattributed.length > 0) return ["not-checked", `the ${unattributed.join(" and the ")} shown: no party says which taxpayer that is`];
+  if (unattributed.length > 0) return ["not-checked", `no party says which taxpayer the ${unattributed.join(" and the ")} is`];
   if (parties.length === 0) return ["not-checked", "no party is named"];
   return ["ok", `the registry has ${parties.map((party) => `taxpayer ${party.index} as ${party.taxId} ${party.name}`).join(", and ")}`];
 }

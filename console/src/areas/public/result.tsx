@@ -51,14 +51,14 @@ function Statements({ title, of }: { title: string; of: Verified["proven"] }) {
 
 type Shown = NonNullable<Extract<Verified, { steps: unknown }>["shown"]>;
 
-/** What the file itself says, and was sealed: to be compared with what one sees on paper. */
-function ShownParts({ shown }: { shown: Shown }) {
+/** What the file itself says, and was sealed: to be compared with what one sees on paper. `unproven`: who the parties are is its word alone. */
+function ShownParts({ shown, unproven }: { shown: Shown; unproven: boolean }) {
   const say = useWords();
   const { date, seller, buyer, total, currency, remark, lines } = shown;
   const text = (value: unknown) => (typeof value === "string" ? value : undefined);
   const party = (value: unknown) => {
     const { name, taxId } = (value ?? {}) as { name?: string; taxId?: string };
-    return name === undefined ? undefined : `${name} ${taxId ?? ""}`;
+    return name === undefined ? undefined : `${name} ${taxId ?? ""}${unproven ? say("shown.unproven") : ""}`;
   };
   const items = [
     // as it was written, with its own offset: that is what stands on the paper
@@ -165,7 +165,7 @@ export function Result({ answer }: { answer: Answer }) {
             <BrokenRules of={contradictions} />
           </section>
         )}
-        {shown === undefined ? null : <ShownParts shown={shown} />}
+        {shown === undefined ? null : <ShownParts shown={shown} unproven={result === "unattributed"} />}
         {steps.length === 0 && asOf === undefined ? null : (
           <Collapse
             items={[

@@ -1,0 +1,223 @@
+/**
+ * Bundles, genuine, altered and forged: samples/bundles/ by the verdict and the command `onepiao`, and the same sealed on a chain of our
+ * own, by a key that no gateway has, through public verification, import and the command with a node.
+ */
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import { JsonRpcProvider, Wallet } from "ethers";
+import { allVectors, type Files } from "../../scripts/vectors/all.ts";
+import type { World } from "../../scripts/vectors/lots.ts";
+import { patched, type Vector } from "../../scripts/vectors/vector.ts";
+import { createContracts } from "../../server/chain/contracts.ts";
+import { onepiao } from "../../server/onepiao.ts";
+import { type Bundle, checkBundle, type Identity } from "../../server/proofs/bundle.ts";
+import { readSnapshot, type Snapshot } from "../../server/proofs/snapshot.ts";
+import { type Facts, judge, type Verdict } from "../../server/proofs/verdict.ts";
+import { call, freshTaxId, type Loose, must, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
+import { database, until } from "./observe.ts";
+
+const sample = (name: string): Loose => JSON.parse(readFileSync(new URL(`../../samples/bundles/${name}`, import.meta.url), "utf8"));
+const exits: Record<string, number> = { valid: 0, sealed: 3, reversed: 4, adjusted: 5, unattributed: 6 };
+const exitOf = (result: string): number => exits[result] ?? 1;
+
+const bundleOf = (files: Files, { bundle, patch }: Vector): Loose => {
+  const [file, name] = bundle.split("/") as [keyof Files, string];
+  return patched(files[file][name], patch);
+};
+/** What a verdict comes to, as a vector has it. */
+const found = ({ result, steps, contradictions }: Verdict) => ({
+  result,
+  step: steps.find(({ outcome }) => outcome === "failed")?.step,
+  rules: result === "contradictory" ? [...new Set(contradictions.map(({ rule }) => rule))] : undefined,
+});
+/** The same of what is expected. Without a node what only the ledger knows does not fail. */
+const wanted = ({ expect: { registry, chain, step, rules } }: Vector, by: "registry" | "chain") => ({
+  result: by === "registry" ? registry : chain,
+  step: by === "registry" && registry !== chain ? undefined : step,
+  rules,
+});
+
+describe("vectors of bundles", function () {
+  this.timeout(300_000);
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "onepiao-vectors-"));
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  /** What `onepiao verify` says, and its exit code. */
+  async function verified(bundle: unknown, ...args: string[]): Promise<Verdict & { exit: number }> {
+    const [path, said] = [join(folder, "bundle.json"), [] as string[]];
+    await writeFile(path, JSON.stringify(bundle));
+    const exit = await onepiao(["verify", path, ...args, "--json"], (text) => void said.push(text));
+    const verdict = JSON.parse(said.join("")) as Verdict & { exit: number };
+    expect(verdict.exit).equals(exit);
+    return verdict;
+  }
+
+  describe("samples/bundles", () => {
+    const files: Files = { genuine: sample("genuine.json"), forged: sample("forged.json") };
+    const vectors: Vector[] = sample("vectors.json");
+    const lots: Record<string, string> = sample("ledger.json");
+    const { network, taxpayers } = readSnapshot(sample("registry.json")) as Snapshot;
+    const facts: Facts = { network, registered: taxpayers };
+    const ledgerOf = (bundle: Loose): NonNullable<Facts["ledger"]> => ({
+      block: 3,
+      time: 1_793_680_000,
+      lotHash: lots[bundle?.lot?.first] ?? `0x${"00".repeat(32)}`,
+      record: { state: "none", version: 0 },
+      adjusted: 0,
+    });
+
+    it("there is one for each member of a bundle, and for each rule, each named once", () => {
+      expect(new Set(vectors.map(({ name }) => name)).size).equals(vectors.length);
+      const results = new Set(vectors.map((vector) => vector.expect.chain));
+      expect([...results].sort()).deep.equals(["altered", "contradictory", "not-on-chain", "not-the-issuers", "other-network", "unattributed", "valid"]);
+      const members = (value: unknown, path: string): string[] =>
+        typeof value !== "object" || value === null || path.endsWith("/value")
+          ? [path]
+          : [path, ...Object.entries(value).flatMap(([key, member]) => members(member, `${path}/${key}`))];
+      const touched = new Set(vectors.flatMap(({ patch }) => patch.map((operation) => operation.path)));
+      const untouched = members(files.genuine["titled"], "").filter((path) => path !== "" && !touched.has(path));
+      expect(untouched).deep.equals([]);
+      const rules = new Set(vectors.flatMap((vector) => vector.expect.rules ?? []));
+      const source = readFileSync(new URL("../../server/proofs/contradictions.ts", import.meta.url), "utf8");
+      const own = [...source.matchAll(/refuse(?:Document)?\([^;]*?, "([a-z]+(?:-[a-z]+)+)"|(?:taxId|name): "([a-z]+(?:-[a-z]+)+)"/g)].map(
+        ([, a, b]) => a ?? b ?? "",
+      );
+      expect(own.length).at.least(8);
+      expect(own.filter((rule) => !rules.has(rule) && rule !== "parts-of-document")).deep.equals([]);
+    });
+
+    it("by the verdict, with the registry alone and with what a ledger says", () => {
+      for (const vector of vectors) {
+        const bundle = bundleOf(files, vector);
+        const checked = checkBundle(bundle);
+        expect(found(judge(checked, facts)), vector.name).deep.equals(wanted(vector, "registry"));
+        expect(found(judge(checked, { ...facts, ledger: ledgerOf(bundle) })), vector.name).deep.equals(wanted(vector, "chain"));
+      }
+    });
+
+    it("by `onepiao verify`, with the registry's snapshot", async () => {
+      const snapshot = join(folder, "registry.json");
+      await writeFile(snapshot, JSON.stringify(sample("registry.json")));
+      for (const vector of vectors) {
+        const verdict = await verified(bundleOf(files, vector), "--registry", snapshot);
+        expect(found(verdict), vector.name).deep.equals(wanted(vector, "registry"));
+        expect(verdict.exit, vector.name).equals(exitOf(vector.expect.registry));
+        expect("shown" in verdict, vector.name).equals(!["altered", "contradictory"].includes(vector.expect.registry));
+      }
+    });
+  });
+
+  describe("sealed on the chain by a key that no gateway has", () => {
+    let files: Files;
+    let vectors: Vector[];
+    let buyer: TestParty;
+    let deployment: string;
+    let rpcUrl: string;
+
+    const identityOf = async ({ taxId }: { taxId: string }): Promise<Identity> => must(call("GET", `/v1/taxpayers/${taxId}/identity`));
+    const stored = async (number: string): Promise<number> => {
+      const sql = await database();
+      const [row] = await sql<{ n: number }[]>`
+        select (select count(*) from invoices where number = ${number}::numeric) + (select count(*) from imported where number = ${number}::numeric)
+             + (select count(*) from invoice_states where number = ${number}::numeric) as n`;
+      return Number(row?.n);
+    };
+    const bring = (bundle: unknown): Promise<Reply> => call("POST", "/v1/invoices/import", bundle, { token: buyer.token });
+
+    before(async () => {
+      const place = await sandbox();
+      const { name, ...network } = { name: place.deployment.network, ...place.deployment };
+      rpcUrl = place.rpcUrl;
+      deployment = join(folder, "deployment.json");
+      await writeFile(deployment, JSON.stringify(place.deployment));
+      const key = Wallet.createRandom();
+      const taxId = freshTaxId();
+      const enrolled = { name: "巷口面馆（有限合伙）", taxId, capabilities: ["issuer"], key: { custody: "own", address: key.address } };
+      await must(call("POST", "/v1/taxpayers", enrolled));
+      const segment = await must(call("POST", `/v1/taxpayers/${taxId}/segments`, { length: 1_000 }));
+      const victim = await taxpayer("大酒楼有限公司", ["issuer"]);
+      const other = await taxpayer("别家贸易有限公司", ["employer"]);
+      buyer = await taxpayer("远航精密制造（深圳）有限公司", ["employer"]);
+      const world: World = {
+        network: { name, chainId: network.chainId, registry: network.registry, ledger: network.ledger },
+        segment: segment.first,
+        first: segment.first,
+        holder: buyer.account,
+        issuer: await identityOf({ taxId }),
+        victim: await identityOf(victim),
+        buyer: await identityOf(buyer),
+        other: await identityOf(other),
+        sign(digest) {
+          const { r, yParityAndS: vs } = key.signingKey.sign(digest);
+          return { r, vs };
+        },
+      };
+      const { lots, at } = allVectors(world);
+      const contracts = createContracts(place.deployment);
+      const provider = new JsonRpcProvider(rpcUrl, undefined, { staticNetwork: true });
+      const stranger = Wallet.createRandom(provider);
+      let time = 0;
+      try {
+        const data = contracts.seal(lots.map(({ first, leaves, seal }) => ({ issuer: world.issuer.index, segment: world.segment, first, leaves, seal })));
+        const sent = await stranger.sendTransaction({ to: place.deployment.ledger, data, gasLimit: 10_000_000, gasPrice: 0, type: 0 });
+        time = (await (await sent.wait())?.getBlock())?.timestamp ?? 0;
+      } finally {
+        provider.destroy();
+      }
+      ({ files, vectors } = at(lots.map(() => time)));
+      for (const { first } of lots)
+        await until(`the lot ${first} is known`, async () => (await (await database())`select 1 from lots where first = ${first}`).length > 0);
+    });
+
+    it("by POST /v1/verify: what the vectors say, and nothing that is wrong is shown", async () => {
+      for (const vector of vectors) {
+        const { status, body } = await call("POST", "/v1/verify", bundleOf(files, vector), { token: "" });
+        if (vector.expect.step === "format") expect([status, body.code], vector.name).deep.equals([422, "invalid-request"]);
+        else {
+          expect(status, vector.name).equals(200);
+          expect(found(body), vector.name).deep.equals(wanted(vector, "chain"));
+          expect("shown" in body, vector.name).equals(!["altered", "contradictory"].includes(vector.expect.chain));
+        }
+      }
+    });
+
+    it("by `onepiao verify` with a node", async () => {
+      for (const vector of vectors) {
+        const verdict = await verified(bundleOf(files, vector), "--rpc", rpcUrl, "--deployment", deployment);
+        expect(found(verdict), vector.name).deep.equals(wanted(vector, "chain"));
+        expect(verdict.exit, vector.name).equals(exitOf(vector.expect.chain));
+      }
+    });
+
+    it("by import: refused by the rule that it breaks, and nothing of it is stored; what is genuine comes in", async () => {
+      const good = (vector: Vector) => vector.expect.import === "accepted";
+      for (const vector of vectors.filter((one) => !good(one))) {
+        const bundle = bundleOf(files, vector);
+        const { status, body } = await bring(bundle);
+        if (vector.expect.step === "format") expect([status, body.code], vector.name).deep.equals([422, "invalid-request"]);
+        else {
+          expect([status, body.code], `${vector.name}: ${JSON.stringify(body)}`).deep.equals([422, "bundle-invalid"]);
+          expect(
+            body.errors.map(({ rule }: Loose) => rule),
+            vector.name,
+          ).includes(vector.expect.import);
+        }
+      }
+      for (const { number } of [...Object.values(files.genuine), ...Object.values(files.forged)] as Bundle[]) expect(await stored(number)).equals(0);
+      for (const vector of vectors.filter(good)) {
+        const bundle = bundleOf(files, vector) as Bundle;
+        const { status, body } = await bring(bundle);
+        expect([status, body.number], `${vector.name}: ${JSON.stringify(body)}`).deep.equals([201, bundle.number]);
+      }
+      // what was brought is handed on as the same proof
+      const { titled } = files.genuine as { titled: Bundle };
+      expect(await must(call("GET", `/v1/invoices/${titled.number}/bundle`, undefined, { token: buyer.token }))).deep.equals(titled);
+    });
+  });
+});
