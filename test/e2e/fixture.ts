@@ -80,7 +80,7 @@ afterEach(async () => {
   expect(faults.splice(0), "errors in the browser").to.deep.equal([]);
 });
 after(async function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   const { sandbox, browser, provider } = await stage();
   await browser.close();
   await sandbox.stop();

@@ -11,7 +11,7 @@ describe("/openapi.json", () => {
   let world: World;
   let document: any;
   before(async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     world = await openWorld();
     const answer = await call(`${world.url}/openapi.json`);
     expect(answer.status).to.equal(200);

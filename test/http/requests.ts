@@ -3,6 +3,7 @@ import { type IncomingMessage, request as rawRequest } from "node:http";
 import { connect } from "node:net";
 import { expect } from "chai";
 import { catalogue } from "../../server/kernel/problems.ts";
+import { until } from "../server/support/proxy.ts";
 import { type Answered, call, openWorld, streams, type World } from "./fixture.ts";
 
 describe("a request", () => {
@@ -10,7 +11,7 @@ describe("a request", () => {
   let key: string;
   let account: string;
   before(async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     world = await openWorld();
     ({ key, account } = await world.party("issuer"));
   });
@@ -323,7 +324,7 @@ describe("a request", () => {
       expect(Buffer.from((await reader.read()).value ?? []).toString()).to.contain("data: more");
       expect(streams.open - before.open).to.equal(1);
       client.abort();
-      for (let i = 0; i < 100 && streams.closed === before.closed; i++) await new Promise((resolve) => setTimeout(resolve, 10));
+      await until("it is closed", () => streams.closed > before.closed);
       expect(streams.closed - before.closed).to.equal(1);
     });
 
@@ -369,8 +370,9 @@ describe("a request", () => {
       await get("/v1/notes/%zz?total=188.68");
       await post({ name: "unique" });
       await post({ name: "crash" });
-      await call(`${world.url}/v1/notes`, { headers: { authorization: "Bearer guessedguessed.guessedsecret" } });
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      const last = `last-${Date.now()}`;
+      await call(`${world.url}/v1/notes`, { headers: { authorization: "Bearer guessedguessed.guessedsecret", "x-request-id": last } });
+      await until("the last is logged", () => world.log().includes(last));
       const text = world.log();
       const lines = text
         .split("\n")

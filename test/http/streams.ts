@@ -334,8 +334,7 @@ describe("a stream of lines", function () {
       expect(last.problem.code).to.equal("too-slow");
     });
 
-    it("is thrown away for a while and then cut off, when its client does not stop sending", async function () {
-      this.timeout(20_000);
+    it("is thrown away for a while and then cut off, when its client does not stop sending", async () => {
       const { token } = await party();
       const at = new URL(await elsewhere({ streams: { maxLines: 1, lingerMs: 500 } }));
       const socket = connect(Number(at.port), at.hostname);
@@ -346,12 +345,13 @@ describe("a stream of lines", function () {
       const head = ["Host: x", `Authorization: Bearer ${token}`, "Idempotency-Key: k", "Content-Type: application/x-ndjson", "Transfer-Encoding: chunked"];
       socket.write(`POST ${PATH} HTTP/1.1\r\n${head.join("\r\n")}\r\n\r\n`);
       const line = '{"name":"a"}\n';
-      const writing = setInterval(() => socket.write(`${line.length.toString(16)}\r\n${line}\r\n`), 10);
+      let written = 0;
+      const writing = setInterval(() => socket.write(`${line.length.toString(16)}\r\n${line}\r\n`, (error) => (written += error ? 0 : 1)), 10);
       await until("it is told why", () => got.includes('"done":false'));
-      const told = Date.now();
+      const before = written;
       await closed;
       clearInterval(writing);
-      expect(Date.now() - told).to.be.within(300, 5_000);
+      expect(written - before, "lines that were still taken").to.be.greaterThan(1);
     });
   });
 

@@ -2,25 +2,31 @@ import { randomUUID } from "node:crypto";
 import { expect } from "chai";
 import { announce } from "../../server/db/db.ts";
 import { preferredWait } from "../../server/http/waiting.ts";
+import { until } from "../server/support/proxy.ts";
 import { call, looks, openWorld, type World } from "./fixture.ts";
 
-describe("Prefer: wait", () => {
+/** Seconds; a wait that nothing ends early fails its test by the time that a test has. */
+const LONGER_THAN_A_TEST = 120;
+const patient = { MAX_BODY_BYTES: 10_000, RATE_PER_MINUTE: 100_000, PUBLIC_RATE_PER_MINUTE: 100_000 };
+
+describe("Prefer: wait", function () {
+  this.timeout(60_000);
   let world: World;
   let elsewhere: string;
   before(async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     world = await openWorld();
     elsewhere = (await world.app()).url;
   });
 
-  const take = (key: string, prefer: string | undefined, more: { url?: string; idempotencyKey?: string; signal?: AbortSignal } = {}) => {
-    const { url = world.url, idempotencyKey = randomUUID(), signal } = more;
+  const take = (key: string, prefer: string | undefined, more: { url?: string; idempotencyKey?: string; requestId?: string; signal?: AbortSignal } = {}) => {
+    const { url = world.url, idempotencyKey = randomUUID(), requestId = randomUUID(), signal } = more;
     return call(`${url}/v1/jobs`, {
       method: "POST",
       key,
       idempotencyKey,
       body: { kind: "x" },
-      headers: prefer === undefined ? {} : { prefer },
+      headers: { "x-request-id": requestId, ...(prefer === undefined ? {} : { prefer }) },
       ...(signal ? { signal } : {}),
     });
   };
@@ -59,30 +65,27 @@ describe("Prefer: wait", () => {
   });
 
   it("is woken by a change much sooner than it would look again", async () => {
+    // this gateway would not look by itself within the time that the test has
+    const { url } = await world.app({
+      config: { ...patient, WAIT_MAX_SECONDS: LONGER_THAN_A_TEST },
+      changes: { wait: (_, ...topics) => world.changes.wait(LONGER_THAN_A_TEST * 1_000, ...topics) },
+    });
     const { account, key } = await world.party("issuer");
-    const times: number[] = [];
-    for (let i = 0; i < 5; i++) {
-      const waiting = take(key, "wait=5");
-      const jobs = async () => (await world.notes(account))[i];
-      while ((await jobs()) === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
-      await new Promise((resolve) => setTimeout(resolve, 60));
-      const began = performance.now();
-      await end((await jobs()) ?? "", "done");
-      expect((await waiting).status).to.equal(201);
-      times.push(performance.now() - began);
-    }
-    expect(times.sort((a, b) => a - b)[2], `${times}`).to.be.below(250);
+    const waiting = take(key, `wait=${LONGER_THAN_A_TEST}`, { url });
+    const job = await jobOf(account);
+    while (!looks.has(job)) await new Promise((resolve) => setTimeout(resolve, 5));
+    await end(job, "done");
+    expect((await waiting).status).to.equal(201);
   });
 
   it("finds out by itself when no change was announced", async () => {
+    const { url } = await world.app({ config: { ...patient, WAIT_MAX_SECONDS: LONGER_THAN_A_TEST } });
     const { account, key } = await world.party("issuer");
-    const waiting = take(key, "wait=5");
+    const waiting = take(key, `wait=${LONGER_THAN_A_TEST}`, { url });
     const job = await jobOf(account);
     while (!looks.has(job)) await new Promise((resolve) => setTimeout(resolve, 5));
-    const began = performance.now();
     await end(job, "done", false);
     expect((await waiting).status).to.equal(201);
-    expect(performance.now() - began).to.be.below(1_500);
   });
 
   it("lets the 202 stand when time is up; the next one with the key may wait again", async () => {
@@ -90,12 +93,13 @@ describe("Prefer: wait", () => {
     const idempotencyKey = randomUUID();
     const began = performance.now();
     const answer = await take(key, "wait=1", { idempotencyKey });
-    expect(performance.now() - began).to.be.within(990, 2_500);
+    expect(performance.now() - began).to.be.at.least(990);
     expect(answer.status).to.equal(202);
     expect(answer.headers.get("preference-applied")).to.equal(null);
     const job = await jobOf(account);
+    const before = looks.get(job) ?? 0;
     const waiting = take(key, "wait=5", { idempotencyKey, url: elsewhere });
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until("the second waits", () => (looks.get(job) ?? 0) > before);
     await end(job, "done");
     const again = await waiting;
     expect([again.status, again.json.status]).to.deep.equal([201, "done"]);
@@ -148,12 +152,13 @@ describe("Prefer: wait", () => {
   it("stops looking when its client has gone", async () => {
     const { account, key } = await world.party("issuer");
     const client = new AbortController();
-    const waiting = take(key, "wait=5", { signal: client.signal }).catch((error: Error) => error);
+    const requestId = `gone-${randomUUID()}`;
+    const waiting = take(key, "wait=5", { signal: client.signal, requestId }).catch((error: Error) => error);
     const job = await jobOf(account);
     while (!looks.has(job)) await new Promise((resolve) => setTimeout(resolve, 5));
     client.abort();
     expect(await waiting).to.be.instanceOf(Error);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await until("the gateway knows it", () => world.log().includes(requestId));
     const then = looks.get(job);
     await new Promise((resolve) => setTimeout(resolve, 1_100));
     expect(looks.get(job)).to.equal(then);
@@ -161,16 +166,14 @@ describe("Prefer: wait", () => {
 
   it("ends when the process stops, with the 202 as it stands", async () => {
     const stopping = new AbortController();
-    const socket = await world.app({ stopping: stopping.signal });
+    const socket = await world.app({ stopping: stopping.signal, config: { ...patient, WAIT_MAX_SECONDS: LONGER_THAN_A_TEST } });
     const { account, key } = await world.party("issuer");
-    const began = performance.now();
-    const waiting = take(key, "wait=5", { url: socket.url });
+    const waiting = take(key, `wait=${LONGER_THAN_A_TEST}`, { url: socket.url });
     await jobOf(account);
     stopping.abort();
     expect((await waiting).status).to.equal(202);
     expect((await call(`${socket.url}/readyz`)).status).to.equal(503);
     await socket.close();
-    expect(performance.now() - began).to.be.below(3_000);
   });
 
   it("is read as RFC 7240 has it, and bounded", () => {

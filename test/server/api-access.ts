@@ -2,6 +2,7 @@
 import { expect } from "chai";
 import { call, callAt, freshTaxId, invoiceOf, issued, type Loose, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
 import { month, refused, until } from "./observe.ts";
+import { whileNoBlockComes } from "./support/holding.ts";
 
 const callers = ["bureau", "issuer", "otherIssuer", "holder", "otherHolder", "employer", "otherEmployer"] as const;
 type Who = (typeof callers)[number];
@@ -208,10 +209,12 @@ describe("who may do and see what", () => {
     });
 
     it("a taxpayer whose enrolment is under way has no role yet", async () => {
-      const enrolling = await call("POST", "/v1/taxpayers", { name: "庚公司", taxId: freshTaxId(), capabilities: ["issuer"] }, { wait: 0 });
-      const early = await make(enrolling.body.account, ["issuer"]);
-      if (early.status !== 201) refused(early, "forbidden");
-      await until("it is enrolled", async () => (await make(enrolling.body.account, ["issuer"])).status === 201);
+      const account = await whileNoBlockComes(async () => {
+        const enrolling = await must(call("POST", "/v1/taxpayers", { name: "庚公司", taxId: freshTaxId(), capabilities: ["issuer"] }, { wait: 0 }));
+        refused(await make(enrolling.account, ["issuer"]), "forbidden");
+        return enrolling.account as string;
+      });
+      await until("it is enrolled", async () => (await make(account, ["issuer"])).status === 201);
     });
   });
 });

@@ -3,6 +3,7 @@ import { expect } from "chai";
 import { passTime } from "../../server/chain/sandbox.ts";
 import { call, invoiceOf, issued, must, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
 import { database, record, refused, statusOf, untilStatus } from "./observe.ts";
+import { whileNothingIsSealed } from "./support/holding.ts";
 
 const many = <T>(n: number, make: (i: number) => Promise<T>): Promise<T[]> => Promise.all(Array.from({ length: n }, (_, i) => make(i)));
 
@@ -89,9 +90,13 @@ describe("claims over HTTP", () => {
     refused(await claim([number], employer, employer), "forbidden"); // its employer, who may see it
     refused(await claim([number], rival, rival), "not-found"); // a stranger
     refused(await claim(["26442999999999999999"], worker, employer), "not-found");
-    const unsealed = await call("POST", "/v1/invoices", invoiceOf(shop, employer, { holder: worker.account }), { token: shop.token, wait: 0 });
-    const early = await claim([unsealed.body.number], worker, employer);
-    if (early.status !== 201) refused(early, "invoice-not-sealed");
+    const unsealed = await whileNothingIsSealed(async () => {
+      const accepted = await must(call("POST", "/v1/invoices", invoiceOf(shop, employer, { holder: worker.account }), { token: shop.token, wait: 0 }));
+      refused(await claim([accepted.number], worker, employer), "invoice-not-sealed");
+      return accepted.number as string;
+    });
+    await untilStatus(unsealed, "issued");
+    expect((await claim([unsealed], worker, employer)).status).equals(201);
     const unknown = await call("POST", "/v1/claims", { employer: "DE000000000", invoices: [number] }, { token: worker.token });
     refused(unknown, "taxpayer-unknown", { field: "/employer", rule: "employer-enrolled" });
   });

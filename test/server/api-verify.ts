@@ -12,7 +12,8 @@ import { openVault } from "../../server/keys/vault.ts";
 import { type Bundle, checkBundle } from "../../server/proofs/bundle.ts";
 import { decodeProof, encodeProof, qrParts } from "../../server/proofs/qr-proof.ts";
 import { call, invoiceOf, issued, type Loose, must, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
-import { chain, database, refused } from "./observe.ts";
+import { chain, database, refused, untilStatus } from "./observe.ts";
+import { whileNothingIsSealed } from "./support/holding.ts";
 
 // a module of the older kind
 const decode = jsqr as unknown as typeof jsqr.default;
@@ -283,9 +284,10 @@ describe("verification", () => {
         ["not-pdf", new Uint8Array(100)],
         ["too-many-attachments", new Uint8Array(Buffer.from(`%PDF-1.7 ${"/EmbeddedFile ".repeat(60_000)}`))],
       ] as const) {
-        const begun = performance.now();
+        const before = process.cpuUsage();
         refused(await showBytes("application/pdf", body), "malformed-document", { field: "", rule });
-        expect(performance.now() - begun, rule).below(2_000);
+        // of all that this process does meanwhile; unpacked to its end, the first alone would take longer
+        expect(process.cpuUsage(before).user / 1_000, `${rule}, milliseconds of CPU`).below(2_000);
       }
       const json = Buffer.from(JSON.stringify(await bundleOf(number)));
       expect((await showBytes("application/pdf", pdf(json, `/Length ${json.length}`))).body.result).equals("valid");
@@ -346,9 +348,14 @@ describe("verification", () => {
     });
 
     it("an invoice that is not sealed has none", async () => {
-      const { number: fresh } = await must(call("POST", "/v1/invoices", invoiceOf(shop, firm), { token: shop.token, wait: 0 }));
-      const reply = await call("GET", `/v1/invoices/${fresh}/qr?signed=1`, undefined, { token: shop.token });
-      if (reply.status !== 200) refused(reply, "invoice-not-sealed");
+      const signed = (of: string) => call("GET", `/v1/invoices/${of}/qr?signed=1`, undefined, { token: shop.token });
+      const fresh = await whileNothingIsSealed(async () => {
+        const accepted = await must(call("POST", "/v1/invoices", invoiceOf(shop, firm), { token: shop.token, wait: 0 }));
+        refused(await signed(accepted.number), "invoice-not-sealed");
+        return accepted.number as string;
+      });
+      await untilStatus(fresh, "issued");
+      expect((await signed(fresh)).status).equals(200);
     });
   });
 });

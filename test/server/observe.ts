@@ -63,7 +63,7 @@ export const month = (): string => new Date(Date.now() + 8 * 3_600_000).toISOStr
 export const period = (): number => Number(month().replace("-", ""));
 
 /** Asks until `look` finds something; fails with `what` after the deadline. */
-export async function until<T>(what: string, look: () => Promise<T | undefined | false>, milliseconds = 20_000): Promise<T> {
+export async function until<T>(what: string, look: () => Promise<T | undefined | false>, milliseconds = 60_000): Promise<T> {
   const end = Date.now() + milliseconds;
   for (;;) {
     const found = await look();

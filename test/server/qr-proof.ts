@@ -68,7 +68,8 @@ describe("a proof for a QR code", () => {
           const bundle = bundleOf(document, names, place);
           expect(checkBundle(bundle).ok).equals(true);
           const proof = encodeProof(bundle);
-          if (proof.length <= 4_000) expect(decodeProof(proof)).deep.equals(JSON.parse(JSON.stringify({ ...bundle, ...checkSummed(bundle) })));
+          const again = proof.length > 4_000 ? undefined : JSON.parse(JSON.stringify({ ...bundle, ...checkSummed(bundle) }));
+          expect(decodeProof(proof)).deep.equals(again);
         }
       }
     });

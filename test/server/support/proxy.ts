@@ -132,7 +132,7 @@ export function random(seed: number): () => number {
 export async function until<T>(
   words: string,
   look: () => T | undefined | false | null | Promise<T | undefined | false | null>,
-  deadlineMs = 15_000,
+  deadlineMs = 60_000,
 ): Promise<T> {
   for (const end = Date.now() + deadlineMs; ; ) {
     const found = await look();
