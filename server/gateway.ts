@@ -73,6 +73,7 @@ import { createFollower, type Follower, type Projection } from "./feed/follower.
 import { createOutbound, readNetworks, WEBHOOK_TIMEOUT_MS } from "./feed/outbound.ts";
 import { createTail } from "./feed/tail.ts";
 import { createApp } from "./http/app.ts";
+import { isOwnHost } from "./http/own-host.ts";
 import { listen } from "./http/server.ts";
 import { openSite } from "./http/site.ts";
 import type { Route } from "./kernel/api.ts";
@@ -312,6 +313,8 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       version,
       stopping: stopping.signal,
       sessions,
+      // a sandbox gives its keys to everybody who reaches it: that is to be nobody's page
+      ...(sandboxRoutes ? { hostIsServed: isOwnHost } : {}),
       ...(site ? { site } : {}),
     });
 

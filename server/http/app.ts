@@ -1,7 +1,7 @@
 /**
  * The Express app, made of routes: what every request passes, in order, and what becomes of those that no route takes.
  *
- *   request id → log → security headers → bound on headers → ops → routes → site → docs → 404 → problem+json
+ *   request id → log → security headers → bound on headers → host → ops → routes → site → docs → 404 → problem+json
  *   a route: caller → rate → own page → role → handler (handler.ts)
  *
  * Deny by default. No CORS: no page of another origin may call with a user's credentials (auth.ts has the rules for the cookie).
@@ -48,6 +48,8 @@ export type AppDeps = {
   sessions?: Sessions;
   /** Other bounds on streams than those of streams.ts. */
   streams?: Partial<StreamBounds>;
+  /** Which requests are answered, by the name that they ask for; without it all. For a gateway that serves one machine alone. */
+  hostIsServed?: (request: IncomingMessage) => boolean;
   /** Serves what is no route: the files of the console, without limit. Sets its own Content-Security-Policy. */
   site?: RequestHandler;
 };
@@ -98,6 +100,10 @@ export function createApp(deps: AppDeps): Express {
   );
   app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } } }));
   app.use(limitHeaders);
+  app.use((request, _response, next) => {
+    if (deps.hostIsServed?.(request) === false) throw new Problem("wrong-host", "This gateway is asked for by a name of its own machine alone, with its port");
+    next();
+  });
   if (deps.measured) app.use(timed(deps.measured.metrics));
   app.use(createOps(deps.readiness, stopping, deps.measured));
 

@@ -22,6 +22,7 @@ export const catalogue = {
   "sign-in-refused": entry(401, "The identity provider has not said who this is"),
   forbidden: entry(403, "This role may not do this"),
   "cross-site-request": entry(403, "A session's request has to come from the console's own page"),
+  "wrong-host": entry(421, "The request asks for a host that is not served here"),
   "not-found": entry(404, "There is no such thing, or it is not yours to see"),
   "method-not-allowed": entry(405, "This path does not know this method"),
   "not-acceptable": entry(406, "No representation matches the Accept header"),

@@ -13,6 +13,7 @@ export const problemTitles: Readonly<Record<Problem["code"], string>> = {
   "cross-site-request": "请求不是来自本控制台的页面",
   "not-found": "不存在，或您无权查看",
   "method-not-allowed": "此路径不支持该方法",
+  "wrong-host": "此处不提供所请求的主机",
   "not-acceptable": "无法以所要的格式给出",
   "body-too-large": "内容超过大小限制",
   "unsupported-media-type": "不支持的内容类型",
