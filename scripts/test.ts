@@ -36,6 +36,7 @@ const chains: Step[][] = [
   [
     mocha("formats", files("formats")),
     mocha("http", files("http")),
+    mocha("console, what needs no browser", files("console")),
     mocha(
       "gateway, its API",
       rest.filter((path) => path.includes("/api-")),

@@ -5,14 +5,14 @@ import { Alert, Button, Card, Checkbox, DatePicker, Form, Input, Radio, Table, T
 import dayjs, { type Dayjs } from "dayjs";
 import { useState } from "react";
 import { useAct } from "../../shared/act.ts";
-import { api, ask, type Schemas } from "../../shared/client.ts";
+import { api, ask, type Schemas, saveFile } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { rangeOf } from "../../shared/filter.tsx";
 import { Page } from "../../shared/frame.tsx";
 import { FilterBar, type InvoiceFilter, NothingFound, useInvoiceFilter, useInvoiceList } from "../../shared/invoice-list.tsx";
 import { Loaded, More, ProblemNote } from "../../shared/problem.tsx";
 import { InvoiceNumber, Money, StateTag, Time, Wide } from "../../shared/show.tsx";
-import { type Cell, saveCsv } from "./csv.ts";
+import { type Cell, csvFile } from "./csv.ts";
 import { useWords } from "./messages.ts";
 import { Refused } from "./refused.tsx";
 import { sumsOf } from "./sums.ts";
@@ -228,7 +228,7 @@ function Acts() {
           rows.push([position, invoice, mark, at, say(holds ? "yes" : "no"), period, voucher, proof.act, proof.tx, proof.block]);
         [after, more] = [page.next, page.more];
       }
-      saveCsv(rows, "entries.csv");
+      saveFile(csvFile(rows), "entries.csv");
     },
   });
   const ask06 = async ({ invoice, voucher }: Act) => {

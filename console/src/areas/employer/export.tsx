@@ -2,11 +2,12 @@
 import { FileExcelOutlined } from "@ant-design/icons";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Button } from "antd";
+import { saveFile } from "../../shared/client.ts";
 import { ProblemNote } from "../../shared/problem.tsx";
 import { useSession } from "../../shared/session.tsx";
 import { itemQuery } from "./checks.ts";
 import { type ClaimFilter, claimPage } from "./claim-filter.tsx";
-import { type Cell, saveCsv } from "./csv.ts";
+import { type Cell, csvFile } from "./csv.ts";
 import type { Claim } from "./decide.tsx";
 import { useWords } from "./messages.ts";
 import { nameOfPerson } from "./names.ts";
@@ -70,7 +71,7 @@ export function ExportClaims({ filter, claims: given }: { filter?: ClaimFilter; 
           rows.push([...head, ...ofInvoice, currency, totals.net, totals.tax, totals.gross, left ?? totals.gross, entry]);
         }
       }
-      saveCsv(rows, given?.length === 1 ? `claim-${given[0]?.id}.csv` : `claims-${filter?.state ?? "all"}.csv`);
+      saveFile(csvFile(rows), given?.length === 1 ? `claim-${given[0]?.id}.csv` : `claims-${filter?.state ?? "all"}.csv`);
     },
   });
   return (
