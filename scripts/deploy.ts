@@ -16,7 +16,7 @@ const USAGE = `Puts OnePiao's contracts on a chain and writes deployments/<chain
   node scripts/deploy.ts --rpc URL --network NAME --bureau ADDRESS [--claim-term SECONDS] [--out FOLDER]
 
   --rpc URL              JSON-RPC of a node; the chain runs Cancun's rules and takes a gas price of zero
-  --network NAME         a name that no other network uses, up to 31 bytes; part of every signature, fixed for ever
+  --network NAME         a name that no other network uses, up to 31 letters, digits and . _ -; part of every signature, fixed for ever
   --bureau ADDRESS       sending address of the bureau's gateway; it gets the roles REGISTRAR, SUPERVISOR and GUARD
   --claim-term SECONDS   after which a holder may withdraw an undecided claim; 3600 to 31536000, default 2592000 (30 days)
   --out FOLDER           where the record goes; default deployments

@@ -17,6 +17,7 @@ import { createTaxpayers } from "./features/taxpayers/taxpayers.ts";
 import { isSandbox, projections, readDeployment, startGateway } from "./gateway.ts";
 import { type Config, readConfig, settings } from "./kernel/config.ts";
 import { createLog } from "./kernel/log.ts";
+import { complain, linesOf, say, sayJson } from "./kernel/terminal.ts";
 import { createApiKey } from "./keys/api-keys.ts";
 import { createEncryptionKeys } from "./keys/encryption.ts";
 import { createKeystore } from "./keys/keystore.ts";
@@ -94,7 +95,7 @@ async function serve(config: Config): Promise<void> {
   for (const signal of signals) process.once(signal, () => process.exit(1));
   const late = setTimeout(
     () => {
-      console.error("A part did not end in time; it is cut. Nothing is lost by it");
+      complain("A part did not end in time; it is cut. Nothing is lost by it");
       process.exit(0);
     },
     STOP_MS + config.STOP_DELAY_SECONDS * 1_000,
@@ -112,14 +113,14 @@ async function bureau({ config, sql }: Tools): Promise<number> {
   const vault = await openVault(sql, config.MASTER_KEY);
   const { account, token } = await openBureau({ sql, chain, keys: createKeystore({ sql, vault }), vault });
   chain.close();
-  console.log(`bureau account ${account}\nAPI key        ${token}   (shown this once)`);
+  say(`bureau account ${account}`, `API key        ${token}   (shown this once)`);
   return 0;
 }
 
 async function account({ config, sql }: Tools): Promise<number> {
   const keys = createKeystore({ sql, vault: await openVault(sql, config.MASTER_KEY) });
   const address = await sql.begin((tx) => keys.create(tx));
-  console.log(`account ${address}\nthe bureau enrols it with "key": {"custody": "own", "address": "${address}"}; then: taxpayer IDENTITY_FILE`);
+  say(`account ${address}`, `the bureau enrols it with "key": {"custody": "own", "address": "${address}"}; then: taxpayer IDENTITY_FILE`);
   return 0;
 }
 
@@ -144,14 +145,14 @@ async function taxpayer({ config, sql, named }: Tools): Promise<number> {
   const keys = createKeystore({ sql, vault });
   const taxpayers = createTaxpayers({ vault, keys, drawStep: config.DRAW_STEP });
   if (!(await sql.begin((tx) => taxpayers.adopt(tx, identity, "CNY")))) {
-    console.log(`the registry was not told this of taxpayer ${identity.index}; if it was enrolled a moment ago, let \`serve\` come to that block`);
+    say(`the registry was not told this of taxpayer ${identity.index}; if it was enrolled a moment ago, let \`serve\` come to that block`);
     return 1;
   }
-  console.log(`taxpayer ${identity.index} is ${identity.name} ${identity.taxId}, account ${identity.account}`);
+  say(`taxpayer ${identity.index} is ${identity.name} ${identity.taxId}, account ${identity.account}`);
   const known = await taxpayers.byIndex(sql, identity.index);
   if (known === undefined || !(await keys.holds(known.account))) return 0;
   const token = await createApiKey(sql, { account: known.account, roles: [...known.capabilities, "holder"], createdBy: known.account });
-  console.log(`API key ${token}   (shown this once)`);
+  say(`API key ${token}   (shown this once)`);
   return 0;
 }
 
@@ -183,7 +184,8 @@ const doctor = ({ config, sql, flags }: Tools) =>
     const { IDEMPOTENCY_DAYS: idempotencyDays, RECONCILE_DAYS: reconcileDays, MAX_HEAD_AGE: maxHeadAgeSeconds } = config;
     const report = await examine({ sql, ...parts, idempotencyDays, reconcileDays, maxHeadAgeSeconds });
     const withWords = { ...report, findings: report.findings.map((one) => ({ ...one, ...findingTable[one.code] })) };
-    console.log(flags.has("json") ? JSON.stringify(withWords, undefined, 2) : told(report));
+    if (flags.has("json")) sayJson(withWords);
+    else say(...told(report));
     return report.healthy ? 0 : 1;
   });
 
@@ -192,13 +194,11 @@ async function cancel({ config, sql, named: send }: Tools): Promise<number> {
   const keys = createKeystore({ sql, vault: await openVault(sql, config.MASTER_KEY) });
   const asked = await cancelSend({ sql, keys, chainId }, BigInt(send));
   if (!("nonce" in asked)) {
-    console.log(`send ${send} is ${asked.outcome === "unknown" ? "not known" : "not pending: there is nothing to give up"}`);
+    say(`send ${send} is ${asked.outcome === "unknown" ? "not known" : "not pending: there is nothing to give up"}`);
     return 1;
   }
   const again = asked.outcome === "asked-before" ? " already" : "";
-  console.log(
-    `a no-op with nonce ${asked.nonce} in lane ${asked.lane} is${again} on its way; whichever of the two lands decides, and its work is then done anew`,
-  );
+  say(`a no-op with nonce ${asked.nonce} in lane ${asked.lane} is${again} on its way; whichever of the two lands decides, and its work is then done anew`);
   return 0;
 }
 
@@ -209,10 +209,10 @@ const reconcile = ({ config, sql }: Tools) =>
     const documents = createDocuments({ vault, keys: createEncryptionKeys({ vault }), deployment: parts.contracts.deployment });
     const { all } = createReconcile({ sql, documents, ...parts, days: config.RECONCILE_DAYS, perSecond: config.RECONCILE_PER_SECOND });
     const { block, lots, invoices } = await all((now) => progress({ done: now.block, of: now.of }, `${now.invoices} invoices`), stopping);
-    console.log(`compared ${invoices} invoices in ${lots} lots up to block ${block}`);
+    say(`compared ${invoices} invoices in ${lots} lots up to block ${block}`);
     const differences = await findings(sql);
-    for (const { kind, subject, detail } of differences) console.log(`${kind} ${subject}: ${detail}\n  ${findingKinds[kind]}`);
-    console.log(`differences ${differences.length}`);
+    for (const { kind, subject, detail } of differences) say(`${kind} ${subject}: ${detail}`, `  ${findingKinds[kind]}`);
+    say(`differences ${differences.length}`);
     return differences.length === 0 ? 0 : 1;
   });
 
@@ -227,9 +227,9 @@ const audit = ({ config, sql }: Tools) =>
     await createAuditing({ sql, audit: parts, log, patienceSeconds: config.AUDIT_PATIENCE_SECONDS }).all((done, of) => progress({ done, of }), stopping);
     const { lots, waiting } = await parts.progress(sql);
     const found = await parts.findings(sql);
-    console.log(`audited ${lots} lots; ${waiting} wait for their documents`);
-    for (const { kind, issuer, subject, found_at: since } of found) console.log(`${kind} issuer ${issuer} ${subject} since ${since.toISOString()}`);
-    console.log(`findings ${found.length}`);
+    say(`audited ${lots} lots; ${waiting} wait for their documents`);
+    for (const { kind, issuer, subject, found_at: since } of found) say(`${kind} issuer ${issuer} ${subject} since ${since.toISOString()}`);
+    say(`findings ${found.length}`);
     return found.length === 0 ? 0 : 1;
   });
 
@@ -247,11 +247,11 @@ const keyIn = (file: string): string => {
 async function rotate({ config, sql, flags, named }: Tools): Promise<number> {
   if (flags.has("finish")) {
     const forgotten = await wrapForNoOther(sql, config.MASTER_KEY);
-    console.log(forgotten === 0 ? "this database has no other master key" : "the other master keys open this database no more; destroy them");
+    say(forgotten === 0 ? "this database has no other master key" : "the other master keys open this database no more; destroy them");
     return 0;
   }
   await wrapFor(sql, config.MASTER_KEY, keyIn(named));
-  console.log("both master keys open this database now. Start every process with the new one, one after the other; then, with it: rotate --finish");
+  say("both master keys open this database now. Start every process with the new one, one after the other; then, with it: rotate --finish");
   return 0;
 }
 
@@ -267,11 +267,8 @@ const rebuild = ({ config, sql, flags }: Tools) =>
     };
     if (flags.has("check")) {
       const { block, differences } = await checkProjections(deps);
-      for (const { table, missing, extra, keys } of differences)
-        console.log(`${table}: ${missing} rows are missing, ${extra} are too many: ${keys.join(", ")} …`);
-      console.log(
-        differences.length === 0 ? `the projections are what the chain says, at block ${block}` : `${differences.length} tables differ, at block ${block}`,
-      );
+      for (const { table, missing, extra, keys } of differences) say(`${table}: ${missing} rows are missing, ${extra} are too many: ${keys.join(", ")} …`);
+      say(differences.length === 0 ? `the projections are what the chain says, at block ${block}` : `${differences.length} tables differ, at block ${block}`);
       return differences.length === 0 ? 0 : 1;
     }
     const other = await followedBy(sql);
@@ -281,8 +278,8 @@ const rebuild = ({ config, sql, flags }: Tools) =>
       );
     }
     const { block, compared, changes } = await rebuildProjections(deps);
-    for (const { table, before, after } of changes) console.log(`${table} has changed: ${before} rows before, ${after} after`);
-    console.log(
+    for (const { table, before, after } of changes) say(`${table} has changed: ${before} rows before, ${after} after`);
+    say(
       `the projections are rebuilt up to block ${block}; ${changes.length === 0 ? `at block ${compared} they are what they were` : `compared at block ${compared}`}`,
     );
     return 0;
@@ -301,7 +298,7 @@ async function run(command: Command, given: ReadonlySet<string>, named: string):
     // whoever looks changes nothing, the schema least of all
     if (command === "doctor") return await doctor(tools);
     const applied = await migrate(sql);
-    console.log(applied.length > 0 ? `applied ${applied.join(", ")}` : "the schema is up to date");
+    say(applied.length > 0 ? `applied ${applied.join(", ")}` : "the schema is up to date");
     if (command === "migrate") return 0;
     return await { account, audit, bureau, cancel, taxpayer, reconcile, rotate, rebuild }[command](tools);
   } finally {
@@ -331,12 +328,12 @@ function readCall(): { help: boolean; command: Command; flags: ReadonlySet<strin
 
 const called = readCall();
 if (called === undefined) {
-  console.error(usage());
+  complain(...linesOf(usage()));
   process.exitCode = 2;
-} else if (called.help) console.log(usage());
+} else if (called.help) say(...linesOf(usage()));
 else {
   process.exitCode = await run(called.command, called.flags, called.named).catch((error: unknown) => {
-    console.error(error instanceof Error ? error.message : String(error));
+    complain(...linesOf(error instanceof Error ? error.message : String(error)));
     return error instanceof WrongCall ? 2 : 1;
   });
 }

@@ -4,6 +4,7 @@
  * Exit code: 0; 1 when a count is not what it must be or a part cannot start.
  */
 import { parseArgs } from "node:util";
+import { complain, linesOf, say } from "./kernel/terminal.ts";
 import { runDemo } from "./sandbox/demo.ts";
 import { type Sandbox, startSandbox } from "./sandbox/sandbox.ts";
 import { table } from "./sandbox/table.ts";
@@ -26,11 +27,11 @@ const { values } = parseArgs({ options: { once: { type: "boolean" }, quiet: { ty
 
 async function main(): Promise<number> {
   if (values.help) {
-    console.log(usage);
+    say(...linesOf(usage));
     return 0;
   }
   const begun = Date.now();
-  const say = (line: string) => console.log(`${((Date.now() - begun) / 1_000).toFixed(1).padStart(5)} s  ${line}`);
+  const tell = (line: string) => say(`${((Date.now() - begun) / 1_000).toFixed(1).padStart(5)} s  ${line}`);
   const port = values.port ?? (values.once ? "0" : "8080");
   let sandbox: Sandbox | undefined;
   let traffic: Traffic | undefined;
@@ -52,45 +53,49 @@ async function main(): Promise<number> {
       return 130;
     }
     sandbox = started;
-    const running = runDemo(sandbox, say);
+    const running = runDemo(sandbox, tell);
     running.catch(() => {});
     const demo = await Promise.race([running, interrupted]);
     if (demo === "interrupted") return 130;
 
     const { counts, faults, keys, lines } = demo;
-    console.log(
-      `\n${table(
-        ["what", "who", "amount", "outcome"],
-        lines.map((line) => [line.what, line.who, line.amount, line.outcome]),
-        [2],
-      )}\n`,
-    );
-    console.log(
+    say(
+      "",
+      ...linesOf(
+        table(
+          ["what", "who", "amount", "outcome"],
+          lines.map((line) => [line.what, line.who, line.amount, line.outcome]),
+          [2],
+        ),
+      ),
+      "",
       `issued ${counts.issued} · reimbursed ${counts.reimbursed} · double reimbursements refused ${counts.doubleReimbursementsRefused} · bad input refused ${counts.badInputRefused} · lost ${counts.lost}`,
     );
-    for (const fault of faults) console.error(`WRONG: ${fault}`);
+    for (const fault of faults) complain(`WRONG: ${fault}`);
     if (values.once) return faults.length === 0 ? 0 : 1;
 
-    console.log(`
-open       ${sandbox.url}/   the console: sign in as any of the sandbox's parties
-           ${sandbox.url}/docs   (OpenAPI: ${sandbox.url}/openapi.json)
-
-export URL=${sandbox.url}
-export RPC=${sandbox.rpcUrl}          # the chain's own node: npx onepiao verify FILE --rpc $RPC
-export BUREAU=${keys.bureau}
-export ISSUER=${keys.issuer.token}        # ${keys.issuer.name} ${keys.issuer.taxId}
-export EMPLOYER=${keys.employer.token}    # ${keys.employer.name} ${keys.employer.taxId}
-export HOLDER=${keys.holder.token}        # account ${keys.holder.account}
-
-curl -H "Authorization: Bearer $EMPLOYER" "$URL/v1/claims"
-curl -H "Authorization: Bearer $ISSUER" "$URL/v1/invoices?limit=3"
-curl -H "Authorization: Bearer $BUREAU" "$URL/v1/taxpayers"
-curl -N -H "Authorization: Bearer $BUREAU" "$URL/v1/events/stream?after=0"    # everything that has happened, and what happens next
-
-Ctrl-C stops everything; nothing is kept.`);
+    say(
+      "",
+      `open       ${sandbox.url}/   the console: sign in as any of the sandbox's parties`,
+      `           ${sandbox.url}/docs   (OpenAPI: ${sandbox.url}/openapi.json)`,
+      "",
+      `export URL=${sandbox.url}`,
+      `export RPC=${sandbox.rpcUrl}          # the chain's own node: npx onepiao verify FILE --rpc $RPC`,
+      `export BUREAU=${keys.bureau}`,
+      `export ISSUER=${keys.issuer.token}        # ${keys.issuer.name} ${keys.issuer.taxId}`,
+      `export EMPLOYER=${keys.employer.token}    # ${keys.employer.name} ${keys.employer.taxId}`,
+      `export HOLDER=${keys.holder.token}        # account ${keys.holder.account}`,
+      "",
+      'curl -H "Authorization: Bearer $EMPLOYER" "$URL/v1/claims"',
+      'curl -H "Authorization: Bearer $ISSUER" "$URL/v1/invoices?limit=3"',
+      'curl -H "Authorization: Bearer $BUREAU" "$URL/v1/taxpayers"',
+      'curl -N -H "Authorization: Bearer $BUREAU" "$URL/v1/events/stream?after=0"    # everything that has happened, and what happens next',
+      "",
+      "Ctrl-C stops everything; nothing is kept.",
+    );
     if (!values.quiet) traffic = startTraffic({ url: sandbox.url, bureau: keys.bureau });
     await interrupted;
-    console.log("\nstopping …");
+    say("", "stopping …");
     return faults.length === 0 ? 0 : 1;
   } catch (error) {
     // what Ctrl-C has cut in the middle is no fault to tell
@@ -104,6 +109,10 @@ Ctrl-C stops everything; nothing is kept.`);
 
 process.exitCode = await main().catch((error: unknown) => {
   const taken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
-  console.error(`\nCannot go on: ${error instanceof Error ? error.message : String(error)}${taken ? "\nAnother port: npm start -- --port 0" : ""}`);
+  complain(
+    "",
+    ...linesOf(`Cannot go on: ${error instanceof Error ? error.message : String(error)}`),
+    ...(taken ? ["Another port: npm start -- --port 0"] : []),
+  );
   return 1;
 });

@@ -16,7 +16,8 @@ import { attachedJson } from "./formats/pdf-bundle.ts";
 import { readQr } from "./formats/qr.ts";
 import { isAccount } from "./kernel/account.ts";
 import { Problem } from "./kernel/problems.ts";
-import { accountSchema } from "./kernel/shapes.ts";
+import { accountSchema, networkNameSchema } from "./kernel/shapes.ts";
+import { complain, linesOf, printableJson, screen, write } from "./kernel/terminal.ts";
 import { type Bundle, bundleFormat, checkBundle } from "./proofs/bundle.ts";
 import { decodeProof } from "./proofs/qr-proof.ts";
 import { readSnapshot, type Snapshot, snapshotOf } from "./proofs/snapshot.ts";
@@ -112,7 +113,7 @@ function readFile(path: string): Read {
 }
 
 const deploymentSchema = z.object({
-  network: z.string(),
+  network: networkNameSchema,
   chainId: z.number().int(),
   registry: accountSchema,
   ledger: accountSchema,
@@ -170,7 +171,7 @@ async function askChain(url: string, network: Network, bundle: Bundle, signer: s
   }
 }
 
-function told(verdict: Verdict, what: Read["what"], shown: Readonly<Record<string, unknown>> | undefined): string {
+function told(verdict: Verdict, what: Read["what"], shown: Readonly<Record<string, unknown>> | undefined): string[] {
   const list = (of: Verdict["proven"]) => of.map(({ code, detail }) => `  ${code.padEnd(10)} ${detail}`);
   const brief = ["date", "total", "currency", "seller"].flatMap((name) =>
     shown?.[name] === undefined
@@ -190,7 +191,7 @@ function told(verdict: Verdict, what: Read["what"], shown: Readonly<Record<strin
     ...list(verdict.notProven),
     "",
     words[verdict.result],
-  ].join("\n");
+  ];
 }
 
 const options = {
@@ -236,7 +237,7 @@ async function verify(path: string, given: Options, print: Print): Promise<numbe
       Object.assign(facts, { ledger: said.ledger }, network ? { registered: said.registered } : {});
     } catch (cause) {
       if (!(cause instanceof NodeDown || cause instanceof NodeRefused)) throw cause;
-      console.error(`The node does not answer: ${cause.message}`);
+      complain(`The node does not answer: ${cause.message}`);
     }
   }
   const verdict = judge(checked, facts);
@@ -244,8 +245,8 @@ async function verify(path: string, given: Options, print: Print): Promise<numbe
   if (snapshot && !facts.ledger)
     verdict.notProven.unshift({ code: "snapshot", detail: `That the registry's snapshot of block ${snapshot.block} is true: nobody has signed it` });
   const exit = exitCodes[verdict.result];
-  if (given.json) print(JSON.stringify({ ...verdict, ...(isWorthShowing(verdict) ? { shown: checked.shown } : {}), exit }, undefined, 2));
-  else print(told(verdict, what, checked.shown));
+  if (given.json) print(printableJson({ ...verdict, ...(isWorthShowing(verdict) ? { shown: checked.shown } : {}), exit }));
+  else print(screen(...told(verdict, what, checked.shown)));
   return exit;
 }
 
@@ -256,7 +257,7 @@ async function registry({ rpc, deployment }: Options, print: Print): Promise<num
   try {
     const { block, from, taxpayers } = await (await readingAt(chain, contractsOf(network))).registered();
     const { block: _, ...addresses } = network;
-    print(JSON.stringify(snapshotOf({ network: addresses, from, block, taxpayers }), undefined, 1));
+    print(printableJson(snapshotOf({ network: addresses, from, block, taxpayers }), 1));
     return 0;
   } finally {
     chain.close();
@@ -284,10 +285,10 @@ export async function onepiao(args: readonly string[], print: Print): Promise<nu
 
 if (import.meta.main) {
   try {
-    process.exitCode = await onepiao(process.argv.slice(2), console.log);
+    process.exitCode = await onepiao(process.argv.slice(2), write);
   } catch (cause) {
-    if (cause instanceof WrongCall) console.error(`${cause.message}\n\n${usage}`);
-    else if (cause instanceof Problem || cause instanceof NodeDown || cause instanceof NodeRefused) console.error(cause.message);
+    if (cause instanceof WrongCall) complain(cause.message, "", ...linesOf(usage));
+    else if (cause instanceof Problem || cause instanceof NodeDown || cause instanceof NodeRefused) complain(cause.message);
     else throw cause;
     process.exitCode = WRONG_CALL;
   }

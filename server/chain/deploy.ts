@@ -20,6 +20,7 @@ import {
 import { AccessManager__factory } from "../../types/ethers-contracts/factories/@openzeppelin/contracts/access/manager/AccessManager__factory.ts";
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
 import { TaxpayerRegistry__factory } from "../../types/ethers-contracts/factories/contracts/TaxpayerRegistry__factory.ts";
+import { networkNameSchema } from "../kernel/shapes.ts";
 
 /** What a gateway must know of a network. Addresses have checksums; `block` is where the follower starts. */
 export type Deployment = {
@@ -55,8 +56,6 @@ export type DeployOptions = {
 /** PUSH0 PUSH0 PUSH0 MCOPY PUSH0 PUSH0 RETURN: fails on a chain older than Cancun. */
 const CANCUN_PROBE = "0x5f5f5f5e5f5ff3";
 const DEFAULT_CLAIM_TERM = 30 * 86_400;
-/** The longest name that fits one word, as OpenZeppelin's EIP712 keeps it without a storage slot. */
-const MAX_NETWORK_BYTES = 31;
 const MINED_WITHIN_MS = 120_000;
 const NOTHING = "Nothing was deployed.";
 
@@ -143,8 +142,8 @@ export async function deploy(signer: Signer, options: DeployOptions): Promise<De
   const say = options.say ?? (() => {});
   if (!isAddress(options.bureau)) throw new Error(`The bureau's address is not an address: ${options.bureau}. ${NOTHING}`);
   const bureau = getAddress(options.bureau);
-  const nameBytes = Buffer.byteLength(options.network);
-  if (nameBytes === 0 || nameBytes > MAX_NETWORK_BYTES) throw new Error(`A network's name has 1 to ${MAX_NETWORK_BYTES} bytes. ${NOTHING}`);
+  if (!networkNameSchema.safeParse(options.network).success)
+    throw new Error(`A network's name has 1 to 31 letters, digits, blanks and signs of . _ -; the first is a letter or digit. ${NOTHING}`);
   const { known } = options;
   const claimTermSeconds = options.claimTermSeconds ?? known?.claimTermSeconds ?? DEFAULT_CLAIM_TERM;
   if (!Number.isInteger(claimTermSeconds) || claimTermSeconds < 3600 || claimTermSeconds > 365 * 86_400) {

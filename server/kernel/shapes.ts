@@ -15,6 +15,8 @@ export const accountSchema = z
     description: "A party's permanent address; in mixed case its checksum (EIP-55) has to be right",
     example: "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
   });
+/** A network's name: part of what every party signs, and of what is shown. 31 bytes: the contracts keep it in one word. */
+export const networkNameSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,30}$/, "network-name: letters, digits, blank . _ -, 31 at most");
 export const numberSchema = z
   .string()
   .regex(/^\d{20}$/, "number-has-20-digits")

@@ -372,14 +372,14 @@ const textOf = (cause: unknown) => {
 };
 
 /** The report as lines for a person. */
-export function told({ healthy, facts, findings }: Report): string {
+export function told({ healthy, facts, findings }: Report): string[] {
   const lines = Object.entries(facts).map(([name, fact]) => `${name.padEnd(14)}${typeof fact === "string" ? fact : JSON.stringify(fact)}`);
-  if (healthy) return [...lines, "", "healthy: nothing waits that should not"].join("\n");
+  if (healthy) return [...lines, "", "healthy: nothing waits that should not"];
   const said = [...Map.groupBy(findings, (one) => one.code)].flatMap(([code, of]) => [
     "",
     `${code}: ${findingTable[code].means}`,
     ...of.map(({ subject, detail }) => `  ${subject}: ${detail}`),
     `  → ${findingTable[code].do}`,
   ]);
-  return [...lines, ...said].join("\n");
+  return [...lines, ...said];
 }

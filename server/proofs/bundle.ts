@@ -14,7 +14,7 @@ import { toUtf8 } from "#bytes";
 import { checksummed, type Domain, digest, recoverSigner } from "../chain/messages.ts";
 import { type Evidence, keccak, type LotHeader, leafHash, rootFrom } from "../chain/tree.ts";
 import type { InvoiceDocument } from "../formats/document.ts";
-import { accountSchema as account } from "../kernel/shapes.ts";
+import { accountSchema as account, networkNameSchema } from "../kernel/shapes.ts";
 import { type Contradiction, contradictions, type Judgement } from "./contradictions.ts";
 import { contentShown, type Parts, partNames } from "./parts.ts";
 
@@ -45,7 +45,7 @@ export type Identity = z.infer<typeof identitySchema>;
 export const bundleSchema = z
   .strictObject({
     format: z.literal(bundleFormat),
-    network: z.strictObject({ name: z.string().min(1).max(31), chainId: z.number().int().min(1), registry: account, ledger: account }),
+    network: z.strictObject({ name: networkNameSchema, chainId: z.number().int().min(1), registry: account, ledger: account }),
     number,
     parts: z
       .partialRecord(

@@ -3,7 +3,7 @@
  * bundle is checked up to its issuer without a node. Nobody signs it: whoever takes one trusts whom it is from.
  */
 import { z } from "zod";
-import { accountSchema as account } from "../kernel/shapes.ts";
+import { accountSchema as account, networkNameSchema } from "../kernel/shapes.ts";
 import type { Bundle } from "./bundle.ts";
 import type { Registered } from "./verdict.ts";
 
@@ -12,7 +12,7 @@ export const snapshotFormat = "onepiao-registry/1";
 export const snapshotSchema = z
   .strictObject({
     format: z.literal(snapshotFormat),
-    network: z.strictObject({ name: z.string().min(1).max(31), chainId: z.number().int().min(1), registry: account, ledger: account }),
+    network: z.strictObject({ name: networkNameSchema, chainId: z.number().int().min(1), registry: account, ledger: account }),
     from: z.number().int().min(0).describe("The block that the contracts are from"),
     block: z.number().int().min(0).describe("What it says is of this block"),
     taxpayers: z.array(

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { qrText } from "../../server/formats/qr.ts";
+import { onepiao as judge } from "../../server/onepiao.ts";
 import { type Bundle, checkBundle } from "../../server/proofs/bundle.ts";
 import { encodeProof, qrParts } from "../../server/proofs/qr-proof.ts";
 import { call, issued, type Loose, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
@@ -75,6 +76,32 @@ describe("the onepiao command", () => {
     expect(json.code).equals(0);
     expect(JSON.parse(json.out)).include({ result: "valid", state: "issued", exit: 0, number });
     for (const name of ["seal", "network", "issuer", "identity", "lot", "record"]) expect(step(json, name), name).equals("ok");
+  });
+
+  it("nothing of the file reaches the terminal raw: neither codes nor direction marks nor lines of its own", async () => {
+    const evil = "\u001b]0;x\u0007\u001b[2J\u009b1m\u202e\u200b\u2028\u{e0041}\r\n  ok  VALID";
+    const cases: [string, number, (b: Loose) => void][] = [
+      ["an unknown member", 1, (b) => Object.assign(b, { [evil]: 1 })],
+      ["an unknown member further in", 1, (b) => Object.assign(b.lot, { [evil]: 1 })],
+      ["the network's name", 1, (b) => Object.assign(b.network, { name: evil })],
+      ["the format", 1, (b) => Object.assign(b, { format: evil })],
+      ["a party's name", 6, (b) => Object.assign(b.parties[0], { name: evil })],
+      ["a party's tax id", 1, (b) => Object.assign(b.parties[0], { taxId: evil })],
+      ["an unknown part", 1, (b) => Object.assign(b.parts, { [evil]: {} })],
+      ["a shown part", 1, (b) => Object.assign(b.parts.remark, { value: evil })],
+    ];
+    for (const [what, code, change] of cases) {
+      for (const more of [[], ["--json"]]) {
+        let out = "";
+        const path = await keep("hostile.json", altered(change));
+        expect(await judge(["verify", path, ...more], (text) => (out += text)), `${what}: ${out}`).equals(code);
+        expect(out, what).not.match(/[^\P{C}\n]|[\u2028\u2029]/u);
+        expect(out, what).not.match(/^ {2}ok {2}VALID/m);
+        if (more.length > 0) expect(JSON.parse(out).exit, what).equals(code);
+      }
+    }
+    const named = await onepiao(["verify", `/nowhere/${evil}`]);
+    expect([named.code, /[^\P{C}\n]/u.test(named.said)]).deep.equals([2, false]);
   });
 
   it("without a node it goes up to the issuer's seal, and says that the state was not checked: 3", async () => {

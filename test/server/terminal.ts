@@ -1,0 +1,48 @@
+/** What goes to a terminal: nothing of data reaches it raw, and one file alone writes there. */
+import { readdirSync, readFileSync } from "node:fs";
+import { expect } from "chai";
+import fc from "fast-check";
+import { printable, printableJson } from "../../server/kernel/terminal.ts";
+import { table } from "../../server/sandbox/table.ts";
+
+const text = fc.string({
+  unit: fc.oneof(fc.constantFrom("\u001b", "\u0007", "\n", "\u009b", "\u202e", "\u2066", "\u200b", "\ufeff", "\u2028", "\u{e0041}", "\ud800"), fc.string()),
+});
+const raw = /\p{C}|[\u2028\u2029]/u;
+
+describe("text for a terminal", () => {
+  it("has no control, no direction mark, no sign without width; all else stays as it is", () => {
+    fc.assert(
+      fc.property(text, (given) => {
+        expect(printable(given)).not.match(raw);
+      }),
+      { numRuns: 500 },
+    );
+    expect(printable("a\u001b[2J\u202e\u200b\n\u{e0041}")).equals("a\\u{1B}[2J\\u{202E}\\u{200B}\\u{A}\\u{E0041}");
+    for (const plain of ["午餐 4人", "Lieferung frei Haus", "żółć €1,00", "*餐饮服务*餐费"]) expect(printable(plain)).equals(plain);
+  });
+
+  it("as JSON says the same to a program", () => {
+    fc.assert(
+      fc.property(fc.dictionary(text, fc.oneof(text, fc.array(text))), (value) => {
+        expect(printableJson(value).replaceAll("\n", "")).not.match(raw);
+        expect(JSON.parse(printableJson(value))).deep.equals(JSON.parse(JSON.stringify(value)));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("in a table keeps its cell to its line", () => {
+    const lines = table(["who", "what"], [["小站\n茶餐厅\u001b[2J", "x\u202ey"]]).split("\n");
+    expect(lines.length).equals(3);
+    expect(lines.join("")).not.match(raw);
+  });
+
+  it("is written by one file of the server", () => {
+    const root = new URL("../../server/", import.meta.url);
+    const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
+    const writing = files.filter((name) => /\bconsole\.|process\.std(?:out|err)/.test(readFileSync(new URL(name, root), "utf8")));
+    // a progress bar of our own words, and the line by which a sandbox's chain says that it is there
+    expect(writing.sort()).deep.equals(["chain/sandbox.ts", "kernel/terminal.ts", "operator/progress.ts"]);
+  });
+});
