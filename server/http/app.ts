@@ -1,7 +1,7 @@
 /**
  * The Express app, made of routes: what every request passes, in order, and what becomes of those that no route takes.
  *
- *   request id → log → security headers → bound on headers → host → ops → routes → site → docs → 404 → problem+json
+ *   request id → log → own headers → bound on headers → host → ops → routes → site → docs → 404 → problem+json
  *   a route: caller → rate → own page → role → handler (handler.ts)
  *
  * Deny by default. No CORS: no page of another origin may call with a user's credentials (auth.ts has the rules for the cookie).
@@ -10,7 +10,6 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
-import helmet from "helmet";
 import { pinoHttp } from "pino-http";
 import type { Changes, Sql, Tx } from "../db/db.ts";
 import type { Route } from "../kernel/api.ts";
@@ -22,6 +21,7 @@ import type { Vault } from "../keys/vault.ts";
 import { callerOf, createAuth } from "./auth.ts";
 import { createDocs } from "./docs.ts";
 import { createHandler } from "./handler.ts";
+import { ownHeaders } from "./headers.ts";
 import { createIdempotency } from "./idempotency.ts";
 import { createLimits, limitHeaders } from "./limits.ts";
 import { openApi } from "./openapi.ts";
@@ -98,7 +98,7 @@ export function createApp(deps: AppDeps): Express {
       customErrorObject: (request, response, _error, { responseTime }) => told(request, response, responseTime),
     }),
   );
-  app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } } }));
+  app.use(...ownHeaders);
   app.use(limitHeaders);
   app.use((request, _response, next) => {
     if (deps.hostIsServed?.(request) === false) throw new Problem("wrong-host", "This gateway is asked for by a name of its own machine alone, with its port");

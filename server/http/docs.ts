@@ -16,7 +16,7 @@ summary{cursor:pointer;padding:.4rem 0}details{border-bottom:1px solid #8885}det
 table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.3rem .6rem .3rem 0;border-bottom:1px solid #8885}
 .method{display:inline-block;min-width:4.5rem;font-weight:700;text-transform:uppercase}`;
 
-const policy = `default-src 'none'; style-src 'sha256-${createHash("sha256").update(style).digest("base64")}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+const policy = `default-src 'none'; style-src 'sha256-${createHash("sha256").update(style).digest("base64")}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox`;
 
 const escaped = (text: unknown) => String(text).replaceAll(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 /** Escaped text of which `code` and empty lines are the only marks. */
@@ -97,7 +97,9 @@ const retries = {
 } as const;
 
 export function createDocs(document: OpenApiDocument): Router {
-  const html = (response: Response, text: string) => void response.set("Content-Security-Policy", policy).type("html").send(text);
+  // the same for everybody, until the software is another
+  const shared = (response: Response) => response.set("Cache-Control", "no-cache");
+  const html = (response: Response, text: string) => void shared(response).set("Content-Security-Policy", policy).type("html").send(text);
   const call = reference(document);
   const entries = Object.entries(catalogue).map(([code, { status, title, retry }]) => [
     `<a href="/problems/${code}"><code>${code}</code></a>`,
@@ -107,7 +109,7 @@ export function createDocs(document: OpenApiDocument): Router {
   ]);
   const refusals = page("OnePiao: every refusal", table(["code", "status", "", ""], entries));
   const router = Router();
-  router.get("/openapi.json", (_request, response) => void response.json(document));
+  router.get("/openapi.json", (_request, response) => void shared(response).json(document));
   router.get("/docs", (_request, response) => html(response, call));
   router.get("/problems", (_request, response) => html(response, refusals));
   router.get("/problems/:code", (request, response) => {

@@ -10,6 +10,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { RequestHandler } from "express";
+import { devices } from "./headers.ts";
 
 /** First words of the console's paths; console/src/app.tsx has the same. */
 export const consolePaths = ["verify", "sign-in", "holder", "bureau", "merchant", "employer"] as const;
@@ -85,7 +86,7 @@ export function openSite(at: URL): RequestHandler | undefined {
       response.set({
         "Content-Security-Policy": policy(nonce),
         // scanning a code is all that the console wants of the device
-        "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+        "Permissions-Policy": devices("(self)"),
         "Cache-Control": "no-cache",
       });
       return void response.type("html").send(page.replaceAll(NONCE_PLACE, nonce));

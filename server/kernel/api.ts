@@ -40,6 +40,14 @@ export type Request<S, Params, Query, Body> = {
  */
 export type Answer = { status: number; body: unknown; headers?: Record<string, string> };
 
+/** What somebody else has written, to be kept as a file: no browser takes it for a page. `name`: letters, digits, . and -. */
+export const fileAnswer = (body: string, name: string): Answer => ({
+  status: 200,
+  body,
+  headers: { "Content-Type": fileType, "Content-Disposition": `attachment; filename="${name}"` },
+});
+export const fileType = "application/octet-stream";
+
 type Parsed<T> = T extends ZodType ? z.output<T> : undefined;
 
 /**

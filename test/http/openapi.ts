@@ -127,7 +127,8 @@ describe("/openapi.json", () => {
     expect(answer.text).to.not.match(/<script|<i>|<b>|https?:\/\/|src=/i);
     expect(answer.text).to.contain("&#60;script&#62;").and.contain("<code>code</code>");
     for (const each of routes) expect(answer.text).to.contain(`<code>${each.path}</code>`);
-    expect(answer.headers.get("content-security-policy")).to.match(/^default-src 'none'; style-src 'sha256-[\w+/=]+'; base-uri 'none'/);
+    expect(answer.headers.get("content-security-policy")).to.match(/^default-src 'none'; style-src 'sha256-[\w+/=]+'; base-uri 'none'.*; sandbox$/);
+    for (const path of ["/docs", "/problems", "/openapi.json"]) expect((await call(`${url}${path}`)).headers.get("cache-control"), path).to.equal("no-cache");
   });
 
   it("has a page for every code, where a problem's type leads", async () => {

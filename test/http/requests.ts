@@ -237,7 +237,9 @@ describe("a request", () => {
       for (const path of ["/v1/open", "/v1/notes", "/nothing", "/livez"]) {
         const { headers } = await call(`${world.url}${path}`);
         expect(headers.get("x-powered-by")).to.equal(null);
-        expect(headers.get("content-security-policy")).to.equal("default-src 'none';frame-ancestors 'none'");
+        expect(headers.get("content-security-policy")).to.equal("sandbox;default-src 'none';form-action 'none';base-uri 'none';frame-ancestors 'none'");
+        expect(headers.get("x-frame-options")).to.equal("DENY");
+        expect(headers.get("permissions-policy")).to.equal("camera=(), microphone=(), geolocation=()");
         expect(headers.get("x-content-type-options")).to.equal("nosniff");
         expect(headers.get("strict-transport-security")).to.match(/max-age=\d+/);
         expect(headers.get("cache-control")).to.equal("no-store");

@@ -91,7 +91,12 @@ describe("invoices issued elsewhere, over HTTP", () => {
     refused(await call("POST", "/v1/entries", { mark: "03", invoices: [id] }, { token: firm.token }), "already-entered");
     expect((await must(get(`/v1/invoices/${id}/entry`, firm))).mark).equals("02");
     expect((await must(get(`/v1/external-invoices/${id}`, firm))).claim).deep.equals({ ...claim, status: "reimbursed" });
-    expect((await get(`/v1/external-invoices/${id}/original`, firm)).body).equals(xml);
+    const original = await get(`/v1/external-invoices/${id}/original`, firm);
+    expect(original.body).equals(xml);
+    // what somebody else has written is a file, and no page
+    expect(original.headers.get("content-type")).equals("application/octet-stream");
+    expect(original.headers.get("content-disposition")).equals(`attachment; filename="${id}.original.xml"`);
+    expect(original.headers.get("content-security-policy")).match(/^sandbox;default-src 'none';form-action 'none'/);
     expect((await must(get(`/v1/events?number=${id}`, worker))).items.map((one: Loose) => [one.type, one.number, one.external])).deep.equals([
       ["claim.created", undefined, id],
       ["invoice.reimbursed", undefined, id],

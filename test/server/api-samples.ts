@@ -269,7 +269,8 @@ describe("the sample invoices, issued over HTTP", () => {
       const original = await fetch(`${url}/v1/invoices/${number}/original`, { headers: { authorization: `Bearer ${seller.token}` } });
       if (format === "json") expect([original.status, source]).deep.equals([404, undefined]);
       else {
-        expect(original.headers.get("content-type")).matches(/^application\/xml/);
+        expect(original.headers.get("content-type")).equals("application/octet-stream");
+        expect(original.headers.get("content-disposition")).equals(`attachment; filename="${number}.original.xml"`);
         expect(Buffer.from(await original.arrayBuffer()).equals(sample.body), "byte for byte").equals(true);
         expect(source.format).equals(format);
       }

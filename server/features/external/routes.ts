@@ -4,7 +4,7 @@ import { ledgerNumber } from "../../chain/external.ts";
 import type { Tx } from "../../db/db.ts";
 import { invoiceDocument, invoiceRequest } from "../../formats/document.ts";
 import { mediaTypes, readInvoice } from "../../formats/read.ts";
-import { type Route, routeFor } from "../../kernel/api.ts";
+import { fileAnswer, fileType, type Route, routeFor } from "../../kernel/api.ts";
 import { pageLimit } from "../../kernel/page.ts";
 import { Problem } from "../../kernel/problems.ts";
 import { accountSchema, externalIdSchema, operationRefSchema } from "../../kernel/shapes.ts";
@@ -145,13 +145,13 @@ export function externalRoutes(external: External, taxpayers: Taxpayers): Route<
       tag,
       roles: seen,
       params: idParam,
-      produces: ["application/xml"],
+      produces: [fileType],
       answers: { 200: { description: "The original" } },
       problems: ["not-found"],
       async run({ sql, caller, params }) {
         const text = await external.sourceOf(sql, caller, ledgerNumber(params.id));
         if (text === undefined) throw new Problem("not-found", "This invoice was registered as JSON: its document is the original");
-        return { status: 200, body: text, headers: { "Content-Type": "application/xml; charset=utf-8" } };
+        return fileAnswer(text, `${params.id}.original.xml`);
       },
     }),
   ];

@@ -4,7 +4,7 @@ import type { Tx } from "../../db/db.ts";
 import { invoiceDocument } from "../../formats/document.ts";
 import { moneyOf } from "../../formats/red-letter.ts";
 import { pdfType, writeInvoice, writtenTypes } from "../../formats/write.ts";
-import { type Caller, type Route, roles, routeFor } from "../../kernel/api.ts";
+import { type Caller, fileAnswer, fileType, type Route, roles, routeFor } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
 import { accountSchema, amountsSchema, fromBeforeTo, momentFrom, numberSchema, taxIdQuery, timeQuery } from "../../kernel/shapes.ts";
 import { markFrom, marks } from "../../mirror/entries.ts";
@@ -140,7 +140,7 @@ export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; 
       tag,
       roles,
       params: z.object({ number: numberSchema }),
-      produces: ["application/xml"],
+      produces: [fileType],
       answers: { 200: { description: "The original" } },
       problems: ["not-found"],
       async run({ sql, caller, params }) {
@@ -148,7 +148,7 @@ export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; 
         const text = await invoices.sourceOf(sql, params.number);
         if (text === undefined) throw new Problem("not-found", "This invoice was issued from JSON: its document is the original");
         await grants.logReads(sql, caller, [params.number], "original");
-        return { status: 200, body: text, headers: { "Content-Type": "application/xml; charset=utf-8" } };
+        return fileAnswer(text, `${params.number}.original.xml`);
       },
     }),
     route({

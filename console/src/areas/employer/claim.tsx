@@ -130,7 +130,9 @@ function InvoiceCard({ checked: { item, name, invoice, external, document, left,
             <Button
               icon={<DownloadOutlined />}
               loading={download.isPending}
-              onClick={() => download.mutate({ path: `/v1/external-invoices/${name}/original`, accept: "application/xml", name: `${item.number}.xml` })}
+              onClick={() =>
+                download.mutate({ path: `/v1/external-invoices/${name}/original`, accept: "application/octet-stream", name: `${item.number}.xml` })
+              }
             >
               {say("external.original")}
             </Button>

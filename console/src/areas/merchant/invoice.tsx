@@ -22,7 +22,7 @@ const forms = [
   { key: "pdf", accept: "application/pdf", path: "", ending: "pdf" },
   { key: "shudian", accept: "application/vnd.onepiao.shudian+xml", path: "", ending: "xml" },
   { key: "ubl", accept: "application/vnd.onepiao.ubl+xml", path: "", ending: "ubl.xml" },
-  { key: "original", accept: "application/xml", path: "/original", ending: "original.xml" },
+  { key: "original", accept: "application/octet-stream", path: "/original", ending: "original.xml" },
   { key: "bundle", accept: "application/json", path: "/bundle", ending: "bundle.json" },
   { key: "archive", accept: "application/zip", path: "/archive", ending: "zip" },
 ] as const;
