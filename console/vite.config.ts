@@ -16,6 +16,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     manifest: "manifest.json",
+    // every package that is bundled, with its licence: scripts/console.ts makes licenses.txt of it
+    license: { fileName: "licenses.json" },
     chunkSizeWarningLimit: 2_000,
   },
   // what the console shares with the gateway (the QR code's text) stands beside it

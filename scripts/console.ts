@@ -1,15 +1,17 @@
 /**
  * `npm run console:build`: builds the console into dist/console, packs its files (gzip, Brotli) for the gateway to serve as they
- * are, prints what each page loads, and fails when that is more than it may be.
+ * are, writes the notices of the packages in it (licenses.txt), prints what each page loads, and fails when that is more than it
+ * may be, or when a licence does not allow it.
  *
  * First load: the entry, the chunk of its area, and whatever these import. The public page, for strangers on phones, is bound by
  * that; the others by all that they may ever fetch (decoder, charts).
  */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { build } from "vite";
+import { type Bundled, licensesText, noticeOf, objections } from "./console-licenses.ts";
 import { root } from "./run.ts";
 
 const folder = join(root, "dist", "console");
@@ -20,9 +22,21 @@ type Chunk = { file: string; src?: string; isEntry?: boolean; imports?: string[]
 
 await build({ configFile: fileURLToPath(new URL("../console/vite.config.ts", import.meta.url)), logLevel: "warn" });
 
+const listed = join(folder, "licenses.json");
+const bundled = JSON.parse(readFileSync(listed, "utf8")) as Bundled[];
+rmSync(listed);
+const notices = bundled.map((each) => noticeOf(join(root, "node_modules"), each));
+const refused = objections(notices);
+if (refused.length > 0) {
+  // without its page it counts as not built, so that nobody goes on with it
+  rmSync(join(folder, "index.html"));
+  throw new Error(`What the console bundles may not be shipped so:\n${refused.join("\n")}`);
+}
+writeFileSync(join(folder, "licenses.txt"), licensesText(notices));
+
 const packed = new Map<string, number>();
 for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
-  if (!/\.(js|css|svg)$/.test(name)) continue;
+  if (!/\.(js|css|svg|txt)$/.test(name)) continue;
   const bytes = readFileSync(join(folder, name));
   const gzip = gzipSync(bytes, { level: 9 });
   writeFileSync(join(folder, `${name}.gz`), gzip);

@@ -209,6 +209,9 @@ export function Frame() {
           <Outlet />
         </Suspense>
       </main>
+      <footer className="foot">
+        <a href="/licenses.txt">{say("licenses")}</a>
+      </footer>
     </div>
   );
 }

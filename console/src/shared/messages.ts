@@ -5,6 +5,7 @@ export const useSharedWords = wordsOf("shared", {
   "zh-CN": {
     brand: "一票",
     skip: "跳到正文",
+    licenses: "开源软件许可",
     "nav.areas": "功能区",
     "nav.pages": "页面",
     "area.public": "查验发票",
@@ -73,6 +74,7 @@ export const useSharedWords = wordsOf("shared", {
   "en-US": {
     brand: "OnePiao",
     skip: "Skip to content",
+    licenses: "Open-source licences",
     "nav.areas": "Areas",
     "nav.pages": "Pages",
     "area.public": "Verify",
