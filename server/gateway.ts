@@ -84,6 +84,7 @@ import { createEncryptionKeys } from "./keys/encryption.ts";
 import { createKeystore } from "./keys/keystore.ts";
 import { createSessions } from "./keys/sessions.ts";
 import { openVault } from "./keys/vault.ts";
+import { attemptMirror } from "./mirror/attempts.ts";
 import { ledgerMirror } from "./mirror/ledger.ts";
 import { registryMirror } from "./mirror/registry.ts";
 import { createSealer } from "./sealing/sealer.ts";
@@ -96,10 +97,14 @@ import { createReckoner } from "./upkeep/reckoning.ts";
 import { createRedLetterJob } from "./upkeep/red-letters.ts";
 import { createUpkeep } from "./upkeep/upkeep.ts";
 
-/** In this order: those of claims, transfers and statistics read what the ledger's mirror then changes, that of invoices what it has written. */
+/**
+ * In this order: those of claims, transfers and statistics read what the ledger's mirror then changes, that of invoices what it has
+ * written; statistics and invoices read which refusals are attempts.
+ */
 export const projections: readonly Projection[] = [
   registryMirror,
   taxpayerProjection,
+  attemptMirror,
   claimProjection,
   transferProjection,
   statsProjection,

@@ -39,6 +39,13 @@ async function succeeded(tx: Tx, run: readonly Applied[]): Promise<void> {
   );
 }
 
+/** Those in transactions of ours: strangers may fill a block with refusals, and none of them is looked at one by one. */
+async function ofOurs(tx: Tx, run: readonly Applied[]): Promise<Applied[]> {
+  const rows = await tx<{ hash: string }[]>`select hash from sends where hash = any(${[...new Set(run.map((event) => event.tx))]}::text[])`;
+  const ours = new Set(rows.map((row) => row.hash));
+  return run.filter((event) => ours.has(event.tx));
+}
+
 async function refused(tx: Tx, event: Applied): Promise<void> {
   const [row] = await tx<{ id: string; tries: number; act: string | null; actor: string | null }[]>`
     select o.id, o.tries, o.command->>'kind' as act, o.signers[1] as actor from operations o join sends s on s.id = o.send
@@ -109,7 +116,9 @@ export const outcomes: Projection = {
     Reversed: succeeded,
     Adjusted: succeeded,
     Entered: succeeded,
-    Refused: each(refused),
+    async Refused(tx, run) {
+      for (const event of await ofOurs(tx, run)) await refused(tx, event);
+    },
     async LotSealed(tx, run) {
       const events = new Map(run.map((event) => [String(event.args["first"]), event]));
       const rows = await tx<{ id: string; first: string }[]>`
@@ -121,13 +130,15 @@ export const outcomes: Projection = {
         rows.map((row) => ({ id: row.id, result: resultOf(events.get(row.first) as Applied) })),
       );
     },
-    LotRefused: each(async (tx, event) => {
-      const [row] = await tx<{ id: string }[]>`
-        select o.id from sealings l join operations o on o.id = l.operation join sends s on s.id = o.send
-        where l.first = ${String(event.args["first"])} and o.status = 'sent' and s.hash = ${event.tx}`;
-      // an accepted invoice will be sealed: the lot waits until its issuer is active, or until the lot before it is there
-      if (row) await requeue(tx, row.id, problemOf(String(event.args["reason"]), [String(event.args["first"]), String(event.args["found"])]), RETRY_MS);
-    }),
+    async LotRefused(tx, run) {
+      for (const event of await ofOurs(tx, run)) {
+        const [row] = await tx<{ id: string }[]>`
+          select o.id from sealings l join operations o on o.id = l.operation join sends s on s.id = o.send
+          where l.first = ${String(event.args["first"])} and o.status = 'sent' and s.hash = ${event.tx}`;
+        // an accepted invoice will be sealed: the lot waits until its issuer is active, or until the lot before it is there
+        if (row) await requeue(tx, row.id, problemOf(String(event.args["reason"]), [String(event.args["first"]), String(event.args["found"])]), RETRY_MS);
+      }
+    },
     TaxpayerEnrolled: each(registryEvent),
     StandingChanged: each(registryEvent),
     CapabilitiesChanged: each(registryEvent),

@@ -8,7 +8,7 @@ import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/c
 import { TaxpayerRegistry__factory } from "../../types/ethers-contracts/factories/contracts/TaxpayerRegistry__factory.ts";
 import type { RawLog } from "./client.ts";
 import type { Deployment } from "./deploy.ts";
-import { type CompactSignature, type Domain, digest, type Message } from "./messages.ts";
+import type { CompactSignature, Domain, Message } from "./messages.ts";
 import type { Evidence } from "./tree.ts";
 
 /** In the order of the contract's Kind. */
@@ -56,7 +56,8 @@ export const ZERO_REF = `0x${"00".repeat(32)}`;
 const ledger = new Interface(InvoiceLedger__factory.abi);
 const registry = new Interface(TaxpayerRegistry__factory.abi);
 const manager = new Interface(AccessManager__factory.abi);
-const ACT_SELECTOR = ledger.getFunction("act")?.selector as string;
+/** What calldata of the ledger's `act` begins with. */
+export const ACT_SELECTOR = ledger.getFunction("act")?.selector as string;
 
 function plain(name: string, type: string, value: unknown): string | number | boolean {
   if (typeof value !== "bigint") return value as string | boolean;
@@ -106,12 +107,6 @@ export function createContracts(deployment: Deployment) {
   };
   const of = { [deployment.registry.toLowerCase()]: "registry", [deployment.ledger.toLowerCase()]: "ledger" } as const;
 
-  /** The message that a party signed for an act. */
-  function messageOf(act: ActArgument): Message | undefined {
-    const kind = actKinds[act.kind];
-    return kind && actMessage(kind, act);
-  }
-
   return {
     deployment,
     domains,
@@ -123,26 +118,6 @@ export function createContracts(deployment: Deployment) {
     ledgerCall: (name: string, args: readonly unknown[]) => ledger.encodeFunctionData(name, args),
     registryResult: (name: string, data: string): Result => registry.decodeFunctionResult(name, data),
     ledgerResult: (name: string, data: string): Result => ledger.decodeFunctionResult(name, data),
-    /**
-     * The act of this digest, as the calldata of its transaction has it; undefined when it is not there in the open, because
-     * another contract has passed it on. The digest proves it: taxpayer and kind are what the party has signed.
-     */
-    attempt(calldata: string, act: string): { taxpayer: number; kind: ActKind } | undefined {
-      if (!calldata.startsWith(ACT_SELECTOR)) return undefined;
-      try {
-        const [acts] = ledger.decodeFunctionData("act", calldata) as unknown as [Result[]];
-        for (const one of acts) {
-          const { kind, to, taxpayer, ref, invoices } = one.toObject() as Record<string, unknown>;
-          const plainInvoices = (invoices as Result[]).map((invoice) => ({ id: String(invoice["id"]), version: Number(invoice["version"]) }));
-          const argument = { kind: Number(kind), to, taxpayer: Number(taxpayer), ref, invoices: plainInvoices } as ActArgument;
-          const message = messageOf(argument);
-          if (message && digest(domains.ledger, message) === act) return { taxpayer: argument.taxpayer, kind: message.type as ActKind };
-        }
-      } catch {
-        // the selector of ours, but not its arguments
-      }
-      return undefined;
-    },
     /** Topics of an event's logs; `first`: of its first indexed argument, an id, an index or an account. */
     topics(name: string, first?: string): string[] {
       const fragment = ledger.getEvent(name) ?? registry.getEvent(name);

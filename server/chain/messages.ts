@@ -5,7 +5,7 @@
  */
 
 import { getAddress, recoverAddress, Signature, TypedDataEncoder } from "ethers";
-import { fromHex } from "#bytes";
+import { fromHex, toUtf8 } from "#bytes";
 import { keccak } from "./tree.ts";
 
 /** An account as it is written everywhere: with its checksum. Requirement: 0x and 40 hex digits. */
@@ -81,9 +81,23 @@ function domainHash(domain: Domain): string {
 }
 
 /** What is signed: keccak256(0x1901 ‖ domain ‖ struct). */
-export function digest(domain: Domain, message: Message): string {
-  const struct = encoder(message.type).hash(message.value);
-  return keccak(fromHex(`0x1901${domainHash(domain).slice(2)}${struct.slice(2)}`));
+export const digest = (domain: Domain, message: Message): string => digestOf(domain, encoder(message.type).hash(message.value));
+
+/** The same, of a struct's hash. */
+export const digestOf = (domain: Domain, struct: string): string => keccak(fromHex(`0x1901${domainHash(domain).slice(2)}${struct.slice(2)}`));
+
+/** How an act's struct is hashed: the hash of its type, the types of the fields before `ref` and `invoices`, the hash of an invoice's type. */
+export type Layout = { typeHash: string; fields: readonly string[]; invoiceTypeHash: string };
+const layouts = new Map<MessageType, Layout>();
+export function layoutOf(type: Exclude<MessageType, "Seal" | "Register" | "RotateKey" | "Draw" | "GiveBack">): Layout {
+  let known = layouts.get(type);
+  if (!known) {
+    const hashOf = (name: string) => keccak(toUtf8(encoder(type).encodeType(name)));
+    const fields = (types[type] as Record<string, readonly { name: string; type: string }[]>)[type] ?? [];
+    known = { typeHash: hashOf(type), fields: fields.slice(0, -2).map((field) => field.type), invoiceTypeHash: hashOf("Invoice") };
+    layouts.set(type, known);
+  }
+  return known;
 }
 
 /** The message as `eth_signTypedData_v4` takes it, for a party that signs for itself. */
@@ -100,7 +114,7 @@ export function typedData(domain: Domain, message: Message) {
 export type CompactSignature = { r: string; vs: string };
 
 /** Half of secp256k1's order: of the two values of s that a signature can have, contracts take the lower one. */
-const HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0n;
+export const HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0n;
 
 /** Reads a 64- or 65-byte signature in 0x-hex; undefined when it is none, or when s is in the upper half. */
 export function compactSignature(text: string): CompactSignature | undefined {

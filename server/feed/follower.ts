@@ -17,21 +17,25 @@
  * below is "forked". Notices (notices.ts) are told behind the events of a page's last block. No watchers, no filters, no `pending`. Of several processes the one with the lease follows, the others stand
  * by; two that both follow do no harm, for the cursor moves by compare-and-set. Features give the projections.
  */
+
+import type { SignedAct } from "../chain/acts.ts";
 import { type ChainClient, type Header, NodeDown, NodeRefused } from "../chain/client.ts";
 import type { ChainEvent, Contracts } from "../chain/contracts.ts";
 import type { FaultWord } from "../chain/faults.ts";
 import { announce, type Changes, DatabaseError, type Json, type Sql, type Tx } from "../db/db.ts";
 import type { Lease } from "../db/leases.ts";
 import type { Log } from "../kernel/log.ts";
+import { createSlices } from "../kernel/slices.ts";
 import { Contradiction, readBlocks } from "./blocks.ts";
 import { type PlacedNotice, placedIn } from "./notices.ts";
 import { createPlaces, rowsOf } from "./places.ts";
+import { signedActsOf } from "./signed.ts";
 
 /** One event as a projection sees it, with what it may write to the feed. */
 export type Applied = ChainEvent & {
   at: Date;
-  /** Of an alarm: which employer's attempt it was, and at what, as the signed act says; undefined when another contract has passed it on. */
-  attempt?: { taxpayer: number; kind: string };
+  /** Of a refusal that may show an attempt at a second reimbursement: what its party has signed, where it can be read (signed.ts). */
+  signed?: SignedAct;
   /** Adds a feed row; accounts are those who may see it ("*": every party), `bureau` what the bureau sees besides. At most `rowsOf` (places.ts) an event. */
   tell(row: { type: string; number?: string; accounts: readonly string[]; data: Record<string, Json>; bureau?: Record<string, Json> }): void;
 };
@@ -43,8 +47,8 @@ export type Projection = {
   /** Emptied as well, and filled again later by somebody else, out of what is projected: no replay can be compared with them. */
   derived?: readonly string[];
   /**
-   * By the event's name. A run is events of one name that come one after the other, each about another invoice: what is done to
-   * their rows may be done in one statement for all of them.
+   * By the event's name. A run is events of one name that come one after the other, each about another invoice (refusals: about any):
+   * what is done to their rows may be done in one statement for all of them.
    */
   on: Record<string, (tx: Tx, run: readonly Applied[]) => Promise<void>>;
   /**
@@ -104,13 +108,16 @@ const REBUILD_TRIES = 20;
 /** How often a process that stands by looks where the others are. */
 const STANDBY_MS = 1_000;
 
-/** Events in order, cut where the name changes or an invoice comes again. */
+/** What changes no invoice, so that one of them may come again in a run, as it does where somebody relays an act a hundred times. */
+const CHANGE_NOTHING: ReadonlySet<string> = new Set(["Refused", "LotRefused"]);
+
+/** Events in order, cut where the name changes or an invoice that they change comes again. */
 function runsOf(events: readonly Applied[]): Applied[][] {
   const runs: Applied[][] = [];
   let seen = new Set<unknown>();
   for (const event of events) {
     const run = runs[runs.length - 1];
-    const id = event.args["id"];
+    const id = CHANGE_NOTHING.has(event.name) ? undefined : event.args["id"];
     if (run?.[0]?.name === event.name && !(id !== undefined && seen.has(id))) run.push(event);
     else {
       runs.push([event]);
@@ -196,11 +203,14 @@ export function createFollower(deps: Deps): Follower {
     const { headers, logs } = await readBlocks(chain, contracts.addresses, at.hash, from, to);
     const beyond = logs[MAX_EVENTS]?.block ?? to + 1;
     const last = headers[Math.max(from, beyond - 1) - from] as Header;
-    const events = logs
-      .filter((raw) => raw.block <= last.number)
-      .map((raw) => contracts.event(raw))
-      .filter((event) => event !== undefined);
-    const attempts = await attemptsOf(events);
+    const events: ChainEvent[] = [];
+    const breathe = createSlices();
+    for (const raw of logs) {
+      await breathe();
+      const event = raw.block <= last.number ? contracts.event(raw) : undefined;
+      if (event) events.push(event);
+    }
+    const signed = await signedActsOf(chain, contracts, events);
     const moved = await sql.begin(async (tx) => {
       const moved = await tx`
         update cursor set block = ${last.number}, hash = ${last.hash}, time = ${last.time} where block = ${at.block} and hash = ${at.hash}`;
@@ -208,7 +218,7 @@ export function createFollower(deps: Deps): Follower {
       const rows: FeedRow[] = [];
       const place = createPlaces();
       const applied = events.map((event) =>
-        toApply(event, attempts.get(event), (headers[event.block - from] as Header).time, place(event.block, rowsOf(event)), rows),
+        toApply(event, signed.get(event), (headers[event.block - from] as Header).time, place(event.block, rowsOf(event)), rows),
       );
       for (const run of runsOf(applied)) {
         for (const projection of deps.projections) await projection.on[run[0]?.name ?? ""]?.(tx, run);
@@ -230,21 +240,6 @@ export function createFollower(deps: Deps): Follower {
     return moved ? last.number : undefined;
   }
 
-  /** Of alarms: what was attempted, as the calldata of their transactions says. */
-  async function attemptsOf(events: readonly ChainEvent[]): Promise<Map<ChainEvent, Applied["attempt"]>> {
-    const alarms = events.filter((event) => event.name === "Refused" && event.args["alarm"] === true);
-    const inputs = new Map<string, string | undefined>();
-    await Promise.all([...new Set(alarms.map((event) => event.tx))].map(async (hash) => inputs.set(hash, await chain.transactionInput(hash))));
-    return new Map(
-      alarms.map((event) => {
-        const input = inputs.get(event.tx);
-        // without it the same block would give other rows at another time
-        if (input === undefined) throw new Contradiction(`the node has not transaction ${event.tx}, of which it gave a log`);
-        return [event, contracts.attempt(input, String(event.args["act"]))];
-      }),
-    );
-  }
-
   async function tellFeed(tx: Tx, rows: readonly FeedRow[]): Promise<void> {
     await tx`
       insert into feed (position, type, number, accounts, data, bureau, at, tx, log_index)
@@ -258,12 +253,12 @@ export function createFollower(deps: Deps): Follower {
   }
 
   /** The event as projections see it; what they tell of it goes into `rows`, from `position` on. */
-  function toApply(event: ChainEvent, attempt: Applied["attempt"], time: number, position: bigint, rows: FeedRow[]): Applied {
+  function toApply(event: ChainEvent, signed: SignedAct | undefined, time: number, position: bigint, rows: FeedRow[]): Applied {
     let told = 0;
     const at = new Date(time * 1_000);
     return {
       ...event,
-      ...(attempt ? { attempt } : {}),
+      ...(signed ? { signed } : {}),
       at,
       tell: (row) => {
         // one more would stand in the next event's place

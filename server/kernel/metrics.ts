@@ -31,7 +31,7 @@ export const metricTable = {
   onepiao_seal_seconds: { kind: "histogram", of: "process", help: "From accepted to seen sealed", buckets: SEAL_BUCKETS },
   onepiao_acts_total: { kind: "counter", of: "process", help: "Acts on invoices seen on the chain, one an invoice", labels: ["kind"] },
   onepiao_refusals_total: { kind: "counter", of: "process", help: "Acts and lots that the chain refused, by problem code", labels: ["reason"] },
-  onepiao_alarms_total: { kind: "counter", of: "process", help: "Attempts of a party at a second reimbursement, refused by the chain" },
+  onepiao_alarms_total: { kind: "counter", of: "process", help: "Attempts of a party at a second reimbursement, refused by the chain; each once" },
   onepiao_operations: { kind: "gauge", of: "database", help: "Operations that have not come to their end", labels: ["status"] },
   onepiao_operations_oldest_seconds: { kind: "gauge", of: "database", help: "Age of the oldest of them", labels: ["status"] },
   onepiao_lane_depth: { kind: "gauge", of: "database", help: "Transactions queued or pending in a lane", labels: ["lane", "status"] },

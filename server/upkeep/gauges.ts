@@ -137,7 +137,7 @@ export function createGauges(deps: Deps): void {
 
 const ACTS: ReadonlySet<string> = new Set(["Transferred", "Claimed", "Withdrawn", "Reimbursed", "Rejected", "Reversed", "Adjusted", "Entered"]);
 
-type Event = { name: string; args: Record<string, string | number | boolean> };
+type Event = { name: string; block: number; args: Record<string, string | number | boolean> };
 
 /** For the follower, after its transaction: counts what was applied, and how long the sealed invoices of ours took. */
 export function createTally({ sql, metrics }: { sql: Sql; metrics: Metrics }): (events: readonly Event[]) => Promise<void> {
@@ -147,7 +147,11 @@ export function createTally({ sql, metrics }: { sql: Sql; metrics: Metrics }): (
       if (ACTS.has(name)) metrics.count("onepiao_acts_total", { kind: name.toLowerCase() });
       if (name !== "Refused" && name !== "LotRefused") continue;
       metrics.count("onepiao_refusals_total", { reason: codeOfChainError(errorName(String(args["reason"]).slice(0, 10)) ?? "") ?? "unknown" });
-      if (args["alarm"] === true) metrics.count("onepiao_alarms_total");
+    }
+    const refused = new Set(events.filter((event) => event.name === "Refused").map((event) => event.block));
+    if (refused.size > 0) {
+      const [row] = await sql<{ count: number }[]>`select count(*)::int as count from attempts where block = any(${[...refused]}::bigint[])`;
+      metrics.count("onepiao_alarms_total", {}, row?.count ?? 0);
     }
     if (sealed.length === 0) return;
     const took = await sql<{ seconds: number }[]>`

@@ -138,6 +138,9 @@ describe("the feed over HTTP", () => {
     const transfer = { from: ann.account, to: bob.account };
     const refOf = (number: string | undefined) => events.find((one) => one.number === number && one.type === "invoice.reversed")?.data.ref as string;
     const elsewhere = externalHex(n["elsewhere"] ?? "0");
+    // what was signed, in the order of the attempts
+    const acts = events.filter((one) => one.type === "reimbursement.refused").map((one) => one.data.act as string);
+    expect(acts.every((one) => /^0x[0-9a-f]{64}$/.test(one)) && new Set(acts).size).equals(3);
     const admitted = { ref: events.find((one) => one.external === elsewhere)?.data.ref as string, employer: firm.index };
     const entered = { mark: "02", act: events.find((one) => one.type === "invoice.entered")?.data.act as string, employer: firm.index };
     // event, who sees it, what of it, what the bureau sees besides
@@ -149,11 +152,23 @@ describe("the feed over HTTP", () => {
       ["claim.rejected", n["one"], [bob, firm], claimed(c["rejected"], firm)],
       ["claim.created", n["one"], [bob, firm], claimed(c["paid"], firm)],
       ["invoice.reimbursed", n["one"], [bob, firm], claimed(c["paid"], firm)],
-      ["reimbursement.refused", n["one"], [bob], { reason: "already-reimbursed", attempt: "claim" }, { by: bob.account, employer: rival.index }],
-      ["reimbursement.refused", n["one"], [bob, firm], { reason: "already-reimbursed", attempt: "reimburse" }, { by: firm.account, employer: firm.index }],
+      ["reimbursement.refused", n["one"], [bob], { reason: "already-reimbursed", attempt: "claim" }, { by: bob.account, employer: rival.index, act: acts[0] }],
+      [
+        "reimbursement.refused",
+        n["one"],
+        [bob, firm],
+        { reason: "already-reimbursed", attempt: "reimburse" },
+        { by: firm.account, employer: firm.index, act: acts[1] },
+      ],
       ["invoice.entered", n["one"], [firm], entered],
       ["claim.created", elsewhere, [ann, firm], admitted],
-      ["reimbursement.refused", elsewhere, [ann, rival], { reason: "already-claimed", attempt: "admit" }, { by: rival.account, employer: rival.index }],
+      [
+        "reimbursement.refused",
+        elsewhere,
+        [ann, rival],
+        { reason: "already-claimed", attempt: "admit" },
+        { by: rival.account, employer: rival.index, act: acts[2] },
+      ],
       ["invoice.issued", n["two"], [shop, till, cashier, firm], lot(n["two"])],
       ["invoice.issued", n["red"], [shop, till, cashier, firm], lot(n["red"])],
       ["invoice.reversed", n["two"], [shop, till, cashier, firm], { redLetter: n["sheet"], ref: refOf(n["two"]) }],

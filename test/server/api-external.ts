@@ -56,7 +56,7 @@ describe("invoices issued elsewhere, over HTTP", () => {
   const get = (path: string, by: By) => call("GET", path, undefined, { token: by.token });
   const decide = (claim: string, word: string, by: By, body?: unknown) => call("POST", `/v1/claims/${claim}/${word}`, body, { token: by.token });
   const alarms = async (id: string, by: By = bureau): Promise<Loose[]> =>
-    (await must(get(`/v1/events?number=${id}&types=reimbursement.refused`, by))).items.map(({ data }: Loose) => data);
+    (await must(get(`/v1/events?number=${id}&types=reimbursement.refused`, by))).items.map(({ data: { act: _, ...data } }: Loose) => data);
 
   before(async () => {
     bureau = (await sandbox()).bureau;

@@ -1,9 +1,10 @@
 /** The follower under faults: every event once, in order, none of a stranger's, and no step on a chain that is not the one before. */
 import { expect } from "chai";
+import { signerOf } from "../../server/chain/acts.ts";
 import { type ChainEvent, createContracts, ZERO_REF } from "../../server/chain/contracts.ts";
 import { deployToSandbox, type SandboxChain, startSandboxChain } from "../../server/chain/sandbox.ts";
 import { announce, type Tx } from "../../server/db/db.ts";
-import { each, type Projection } from "../../server/feed/follower.ts";
+import { type Applied, each, type Projection } from "../../server/feed/follower.ts";
 import { projections, startGateway } from "../../server/gateway.ts";
 import { readConfig } from "../../server/kernel/config.ts";
 import { createLog } from "../../server/kernel/log.ts";
@@ -496,18 +497,22 @@ describe("the follower", () => {
     expect(one.follower.state().state).to.equal("following");
   });
 
-  it("an alarm names the employer whose signed act it was, and what it tried", async () => {
-    const seen: { name: string; attempt: unknown }[] = [];
+  it("an alarm comes with what its party has signed", async () => {
+    const seen: Applied["signed"][] = [];
     const all: Projection = {
       name: "seen",
       tables: [],
-      on: { Refused: each(async (_tx, event) => void (event.args["alarm"] === true && seen.push({ name: event.name, attempt: event.attempt }))) },
+      on: { Refused: each(async (_tx, event) => void (event.args["alarm"] === true && seen.push(event.signed))) },
     };
     const one = await follow({ projections: [...projections, all] });
     await one.follower.rebuild();
     one.start("follower");
     await level(one);
-    expect(seen).to.deep.equal([{ name: "Refused", attempt: { taxpayer: employer.index, kind: "Reimburse" } }]);
+    const [refused] = (await bench.events()).filter((event) => event.args["alarm"] === true);
+    expect(seen).to.have.length(1);
+    expect(seen[0]).to.deep.include({ kind: "Reimburse", taxpayer: employer.index, invoices: [{ id: refused?.args["id"], version: 2 }] });
+    expect(seen[0]).to.not.have.property("to");
+    expect(seen[0]?.signatures.map((one) => signerOf(String(refused?.args["act"]), one))).to.deep.equal([employer.account]);
   });
 
   it("what was applied is told after it is committed, and whoever throws at it holds up nothing", async () => {

@@ -1,8 +1,13 @@
 /** Blocks that strangers fill, free of charge: the follower gets over each of them, and what is ours in them keeps its order. */
 import { expect } from "chai";
 import { Wallet } from "ethers";
+import { type ActArgument, type ActKind, actKinds, actMessage, ZERO_ACCOUNT } from "../../server/chain/contracts.ts";
+import { compactSignature, digest, noSignature } from "../../server/chain/messages.ts";
 import { SANDBOX_CHAIN_ID, type SandboxChain, startSandboxChain } from "../../server/chain/sandbox.ts";
-import { type Bench, byBureau, enrolled, openBench, type Party, type Process } from "./support/bench.ts";
+import { readConfig } from "../../server/kernel/config.ts";
+import type { Sandbox } from "../../server/sandbox/sandbox.ts";
+import { type Bench, byBureau, claimBy, decisionBy, enrolled, holder, openBench, type Party, type Process, sealed } from "./support/bench.ts";
+import { moveOut } from "./support/gateway-process.ts";
 import { until } from "./support/proxy.ts";
 
 describe("blocks that strangers fill", () => {
@@ -10,6 +15,8 @@ describe("blocks that strangers fill", () => {
   let bench: Bench;
   let via: Process;
   let issuer: Party;
+  let employer: Party;
+  let rival: Party;
 
   // a chain of its own: blocks are made one by one here
   before(async () => {
@@ -17,6 +24,8 @@ describe("blocks that strangers fill", () => {
     bench = await openBench({ rpcUrl: chain.url });
     via = (await bench.process()).start();
     issuer = await enrolled(bench, via, ["issuer"]);
+    employer = await enrolled(bench, via, ["employer"]);
+    rival = await enrolled(bench, via, ["employer"]);
   });
   after(async () => {
     await bench.close();
@@ -48,6 +57,176 @@ describe("blocks that strangers fill", () => {
     });
   }
 
+  // ── attempts ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  type Named = { id: string; version: number };
+  let refs = 1n << 200n;
+  /** An act that this wallet signs by itself, past every gateway. */
+  function signed(kind: ActKind, by: Wallet, taxpayer: number, invoices: Named[], more: Partial<ActArgument> = {}): ActArgument {
+    refs += 1n;
+    const ref = `0x${refs.toString(16).padStart(64, "0")}`;
+    const hash = digest(bench.contracts.domains.ledger, actMessage(kind, { taxpayer, ref, invoices }));
+    const signature = compactSignature(by.signingKey.sign(hash).serialized) ?? noSignature;
+    return { kind: actKinds.indexOf(kind), to: ZERO_ACCOUNT, taxpayer, ref, invoices, evidence: [], signature, consent: noSignature, ...more };
+  }
+
+  /** Sends acts past the gateway, and waits until the follower is beyond them. */
+  async function relayed(acts: ActArgument[], to = bench.deployment.ledger, data = bench.contracts.act(acts)): Promise<string> {
+    const { hash, ok, block } = await bench.stranger(to, data, 60_000_000n);
+    expect(ok, "the test's own ground").equals(true);
+    await until("the follower is beyond it", async () => (await bench.sql`select 1 from cursor where block >= ${block}`).length === 1, 60_000);
+    return hash;
+  }
+
+  /** What the feed says was tried with these invoices. */
+  const tried = async (...numbers: string[]) =>
+    (
+      await bench.sql<{ number: string; data: object; bureau: { by?: string; employer?: number } }[]>`
+        select number, data, bureau from feed where type = 'reimbursement.refused' and number = any(${numbers}::numeric[]) order by position`
+    ).map(({ number, data, bureau }) => ({ number, ...data, by: bureau.by, employer: bureau.employer }));
+  const counted = async () =>
+    Number((await bench.sql<{ n: number }[]>`select coalesce(sum(count), 0)::int as n from stats_acts where grain = 'month' and kind = 'refused'`)[0]?.n);
+
+  /** Invoices that are claimed from the employer and reimbursed, by one act each; in ascending order. */
+  async function reimbursed(count: number): Promise<{ who: Wallet; numbers: string[] }> {
+    const who = await holder(bench);
+    const numbers = (await sealed(bench, via, issuer, { holder: who.address }, count)).sort();
+    await bench.done(...(await bench.queue(claimBy(who, employer, ...numbers))));
+    await bench.done(...(await bench.queue(decisionBy("Reimburse", employer, ...numbers))));
+    return { who, numbers };
+  }
+  const versioned = (numbers: string[], version: number): Named[] => numbers.map((id) => ({ id, version }));
+
+  it("a hundred acts of a hundred invoices, signed anew each and relayed over and over, are one attempt", async () => {
+    const { numbers } = await reimbursed(100);
+    const before = await counted();
+    const acts = Array.from({ length: 100 }, () => signed("Reimburse", employer.wallet, employer.index, versioned(numbers, 2)));
+    await relayed(acts);
+    await relayed([...acts].reverse());
+    await relayed(Array.from({ length: 100 }, () => acts[0] as ActArgument));
+    const refusals = (await bench.events()).filter(({ name, args }) => name === "Refused" && args["id"] === numbers[0] && args["alarm"] === true);
+    expect(refusals.length, "the test's own ground").equals(300);
+    expect(await tried(...numbers)).deep.equals([
+      { number: numbers[0], reason: "already-reimbursed", attempt: "reimburse", by: employer.account, employer: employer.index },
+    ]);
+    expect(await counted()).equals(before + 1);
+  });
+
+  it("attempts at different invoices, by other parties, at another employer's cost or of another kind are each their own, once", async () => {
+    const { who, numbers } = await reimbursed(3);
+    const [a, b, c] = numbers as [string, string, string];
+    const before = await counted();
+    const acts = [
+      signed("Reimburse", employer.wallet, employer.index, versioned([a], 2)),
+      signed("Reimburse", employer.wallet, employer.index, versioned([b], 2)),
+      signed("Reimburse", rival.wallet, rival.index, versioned([a], 2)),
+      signed("Claim", who, employer.index, versioned([c], 2)),
+      signed("Claim", who, rival.index, versioned([c], 2)),
+    ];
+    await relayed(acts);
+    await relayed([...acts, ...acts]);
+    const reason = "already-reimbursed";
+    expect(await tried(a, b, c)).deep.equals([
+      { number: a, reason, attempt: "reimburse", by: employer.account, employer: employer.index },
+      { number: b, reason, attempt: "reimburse", by: employer.account, employer: employer.index },
+      { number: a, reason, attempt: "reimburse", by: rival.account, employer: rival.index },
+      { number: c, reason, attempt: "claim", by: who.address, employer: employer.index },
+      { number: c, reason, attempt: "claim", by: who.address, employer: rival.index },
+    ]);
+    expect(await counted()).equals(before + 5);
+  });
+
+  it("an attempt that another contract passes on is counted without its details, and not again when it comes in the open", async () => {
+    const { numbers } = await reimbursed(1);
+    const [number] = numbers as [string];
+    // calls the address in the first word with what comes after it
+    const runtime = "36602090038060205f375f5f915f5f5f355af100";
+    const deployer = Wallet.createRandom();
+    const raw = await deployer.signTransaction({
+      type: 0,
+      chainId: SANDBOX_CHAIN_ID,
+      gasPrice: 0,
+      nonce: 0,
+      gasLimit: 1_000_000,
+      data: `0x73${runtime}5f526014600cf3`,
+    });
+    const { contractAddress } = await receiptOf(await rpc<string>("eth_sendRawTransaction", raw));
+    const acts = [1, 2].map(() => signed("Reimburse", employer.wallet, employer.index, versioned([number], 2)));
+    const wrapped = `0x${bench.deployment.ledger.slice(2).padStart(64, "0")}${bench.contracts.act(acts).slice(2)}`;
+    await relayed(acts, contractAddress, wrapped);
+    const unknown = [{ number, reason: "already-reimbursed", attempt: "reimburse", by: undefined, employer: undefined }];
+    expect(await tried(number)).deep.equals(unknown);
+    await relayed(acts, contractAddress, wrapped);
+    await relayed([acts[0] as ActArgument]);
+    expect(await tried(number)).deep.equals(unknown);
+  });
+
+  it("calldata as the contract's decoder takes it, and no library writes it: the attempt is read all the same", async () => {
+    const { numbers } = await reimbursed(1);
+    const one = signed("Reimburse", employer.wallet, employer.index, versioned(numbers, 2));
+    const words = bench.contracts.act([one]).slice(10).match(/.{64}/g) as string[];
+    // the act stands before the array that leads to it: its offset is negative
+    const act = words.slice(3);
+    const word = (value: bigint) => BigInt.asUintN(256, value).toString(16).padStart(64, "0");
+    const head = [word(BigInt(32 * (1 + act.length))), ...act, word(1n), word(BigInt(-32 * (act.length + 1)))];
+    await relayed([], bench.deployment.ledger, `${bench.contracts.act([]).slice(0, 10)}${head.join("")}`);
+    expect(await tried(...numbers)).deep.equals([
+      { number: numbers[0], reason: "already-reimbursed", attempt: "reimburse", by: employer.account, employer: employer.index },
+    ]);
+  });
+
+  // ── two claims on one version ───────────────────────────────────────────────────────────────────────────────────────
+
+  it("a holder that has signed two claims on one version for two employers is seen, once, whoever relays the second one", async () => {
+    const who = await holder(bench);
+    const [number] = (await sealed(bench, via, issuer, { holder: who.address })) as [string];
+    const second = signed("Claim", who, rival.index, versioned([number], 0));
+    const before = await counted();
+    await bench.done(...(await bench.queue(claimBy(who, employer, number))));
+    const junk = { ...second, signature: signed("Claim", employer.wallet, rival.index, versioned([number], 0)).signature };
+    await relayed([junk, second, second]);
+    await relayed([second, signed("Claim", who, rival.index, versioned([number], 0))]);
+    const attempt = { number, reason: "stale-version", attempt: "claim", by: who.address, employer: rival.index };
+    expect(await tried(number)).deep.equals([attempt]);
+    // the same wish on the version that there is
+    await relayed([signed("Claim", who, rival.index, versioned([number], 1))]);
+    expect(await tried(number)).deep.equals([attempt]);
+    expect(await counted()).equals(before + 1);
+    const rows = () => bench.sql`select * from attempts order by block, log`;
+    const [kept, feed] = [await rows(), await bench.sql`select * from feed order by position`];
+    await via.follower.rebuild();
+    await via.follower.caughtUp();
+    expect(await rows()).deep.equals(kept);
+    expect(await bench.sql`select * from feed order by position`).deep.equals(feed);
+  });
+
+  it("nobody is framed by a claim that is stale: another's key, the same employer, or a version that nobody has claimed", async () => {
+    const who = await holder(bench);
+    const [number, free] = (await sealed(bench, via, issuer, { holder: who.address }, 2)) as [string, string];
+    await bench.done(...(await bench.queue(claimBy(who, employer, number))));
+    await bench.done(...(await bench.queue(decisionBy("Reject", employer, number))));
+    const stranger = new Wallet(Wallet.createRandom().privateKey);
+    await relayed([
+      signed("Claim", stranger, rival.index, versioned([number], 0)),
+      signed("Claim", rival.wallet, rival.index, versioned([number], 0)),
+      signed("Claim", who, employer.index, versioned([number], 0)),
+      signed("Claim", who, rival.index, versioned([number], 1)),
+      signed("Claim", who, rival.index, versioned([free], 7)),
+    ]);
+    expect(await tried(number, free)).deep.equals([]);
+  });
+
+  it("a key that was taken from its account signs nothing more, also not what it might have signed before", async () => {
+    const who = await holder(bench);
+    const [number] = (await sealed(bench, via, issuer, { holder: who.address })) as [string];
+    await bench.done(...(await bench.queue(claimBy(who, employer, number))));
+    await bench.done(...(await bench.queue(byBureau(bench, "rotateKey", who.address, (await holder(bench)).address))));
+    await relayed([signed("Claim", who, rival.index, versioned([number], 0))]);
+    expect(await tried(number)).deep.equals([]);
+  });
+
+  // ── more logs than a place was once wide ────────────────────────────────────────────────────────────────────────────
+
   it("65,536 empty logs before ours: each of our events keeps its place in the feed, and a rebuild gives the same", async () => {
     // anybody: a key without funds. The contract makes as many empty logs as it is asked for
     const stranger = Wallet.createRandom();
@@ -73,7 +252,7 @@ describe("blocks that strangers fill", () => {
       block + 1,
     ]);
 
-    await until("the follower has gone on", async () => (await bench.sql`select 1 from cursor where block > ${next}`).length === 1);
+    await until("the follower has gone on", async () => (await bench.sql`select 1 from cursor where block > ${next}`).length === 1, 60_000);
     const told = () => bench.sql<{ position: bigint; type: string; tx: string; log_index: number }[]>`
       select position, type, tx, log_index from feed order by position`;
     const rows = await told();
@@ -84,5 +263,40 @@ describe("blocks that strangers fill", () => {
     await via.follower.rebuild();
     await via.follower.caughtUp();
     expect(await told()).deep.equals(rows);
+  });
+
+  // ── a real process ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  it("a gateway that is killed, and finds such a block when it starts, gets over it", async () => {
+    const { numbers } = await reimbursed(100);
+    await via.stop();
+    const place = {
+      gateway: { url: "", stop: async () => {} },
+      deployment: bench.deployment,
+      config: readConfig({
+        RPC_URL: chain.url,
+        DATABASE_URL: bench.databaseUrl,
+        MASTER_KEY: bench.masterKey,
+        DEPLOYMENT: "given",
+        PORT: "0",
+        LOG_LEVEL: "info",
+        POLL_MS: "50",
+      }),
+    } as unknown as Sandbox;
+    const first = await moveOut(place, "info");
+    await until("it follows", async () => (await fetch(`${place.gateway.url}/readyz`)).ok);
+    first.kill();
+    await place.gateway.stop();
+    const acts = Array.from({ length: 100 }, () => signed("Reimburse", employer.wallet, employer.index, versioned(numbers, 2)));
+    const { block, ok } = await bench.stranger(bench.deployment.ledger, bench.contracts.act(acts), 60_000_000n);
+    expect(ok, "the test's own ground").equals(true);
+    await moveOut(place, "info");
+    try {
+      await until("it is beyond the block", async () => (await bench.sql`select 1 from cursor where block > ${block}`).length === 1, 60_000);
+      expect((await fetch(`${place.gateway.url}/livez`)).status).equals(200);
+      expect(await tried(...numbers)).lengthOf(1);
+    } finally {
+      await place.gateway.stop();
+    }
   });
 });

@@ -1,11 +1,8 @@
 /** What the feed says of invoices: issued, reversed and adjusted, and every attempt at a second reimbursement. Runs after the ledger's mirror. */
-import { actKinds, errorName } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
 import { each, type Projection } from "../../feed/follower.ts";
 import { codeOfChainError } from "../../kernel/problems.ts";
-
-/** What an alarm is raised at, by the act's kind. */
-const attempts: Readonly<Record<string, "claim" | "reimburse" | "admit">> = { Claim: "claim", Reimburse: "reimburse", Admit: "admit" };
+import { attemptsIn } from "../../mirror/attempts.ts";
 
 type Parties = { number: string; holder: string; issuer: string; employer: string | null };
 
@@ -44,27 +41,22 @@ export const invoiceProjection: Projection = {
     },
     Reversed: redLetter("invoice.reversed"),
     Adjusted: redLetter("invoice.adjusted"),
-    Refused: each(async (tx, event) => {
-      if (event.args["alarm"] !== true) return;
-      const number = event.args["id"] as string;
-      const reason = errorName((event.args["reason"] as string).slice(0, 10)) ?? "";
-      const attempt = attempts[actKinds[event.args["kind"] as number] ?? ""] ?? "reimburse";
-      // who tried is told by the operation, when it was made here, and by the act itself
-      const [operation] = await tx<{ party: string; taxpayer: number | null }[]>`
-        select party, (command->>'taxpayer')::int as taxpayer from operations where digest = ${event.args["act"] as string} limit 1`;
-      const [record] = await tx<{ holder: string }[]>`select holder from invoice_states where number = ${number}`;
-      const index = event.attempt?.taxpayer ?? operation?.taxpayer ?? undefined;
-      const [employer] = index === undefined ? [] : await tx<{ account: string }[]>`select account from taxpayers where index = ${index}`;
-      // a claim is the holder's own attempt; the others are the employer's, and the holder learns of them, not whose they were
-      const by = operation?.party ?? (attempt === "claim" ? record?.holder : employer?.account);
-      const accounts = [by, record?.holder].filter((account) => account !== undefined);
-      event.tell({
-        type: "reimbursement.refused",
-        number,
-        accounts,
-        data: { reason: codeOfChainError(reason) ?? reason, attempt },
-        bureau: { ...(by === undefined ? {} : { by }), ...(index === undefined ? {} : { employer: index }) },
-      });
-    }),
+    async Refused(tx, run) {
+      const attempts = await attemptsIn(tx, run);
+      if (attempts.size === 0) return;
+      const numbers = [...attempts.values()].map((attempt) => attempt.number);
+      const rows = await tx<{ number: string; holder: string }[]>`select number, holder from invoice_states where number = any(${numbers}::numeric[])`;
+      const holders = new Map(rows.map((row) => [row.number, row.holder]));
+      for (const [event, { party, kind, number, employer, act, reason }] of attempts) {
+        event.tell({
+          type: "reimbursement.refused",
+          number,
+          // the holder learns of an employer's attempt, and not whose it was
+          accounts: [party, holders.get(number) ?? ""].filter((account) => account !== ""),
+          data: { reason: codeOfChainError(reason) ?? reason, attempt: kind },
+          bureau: { act, ...(party === "" ? {} : { by: party }), ...(employer === null ? {} : { employer }) },
+        });
+      }
+    },
   },
 };

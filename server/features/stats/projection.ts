@@ -5,6 +5,7 @@
 import { isExternal } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
 import type { Applied, Projection } from "../../feed/follower.ts";
+import { attemptsIn } from "../../mirror/attempts.ts";
 import { type ActKind, grains, startOf } from "./stats.ts";
 
 async function count(tx: Tx, acts: Iterable<{ kind: ActKind; at: Date; count: number }>): Promise<void> {
@@ -72,10 +73,10 @@ export const statsProjection: Projection = {
       );
     },
     async Refused(tx, run) {
-      const alarms = run.filter(({ args }) => args["alarm"] === true);
+      const attempts = await attemptsIn(tx, run);
       await count(
         tx,
-        alarms.map(({ at }) => ({ kind: "refused" as const, at, count: 1 })),
+        [...attempts.keys()].map(({ at }) => ({ kind: "refused" as const, at, count: 1 })),
       );
     },
   },

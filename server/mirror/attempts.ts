@@ -1,0 +1,174 @@
+/**
+ * Attempts at a second reimbursement, each once.
+ *
+ * An attempt is (party, kind of act, invoice, version, counterparty); what was signed is its evidence. So whoever relays a refused
+ * act again, or signs the same wish anew, adds nothing.
+ *
+ * | the chain refuses | and it is an attempt when | party | counterparty | version |
+ * | --- | --- | --- | --- | --- |
+ * | with an alarm: a claim | always | holder | employer | the invoice's |
+ * | with an alarm: a reimbursement, an admission | always | employer | holder | the invoice's |
+ * | a claim on a version that is gone | the same holder has claimed that version from another employer, and its present key has signed both | holder | employer | which the first claim has left |
+ *
+ * The chain raises no alarm in the last case, for it looks at the version first. Invoices issued elsewhere are left out of it: an
+ * employer's admission looks like a claim there. When the signed act cannot be read (another contract has passed it on, or there is
+ * too much calldata), who was to pay is not known, and such attempts count once for a kind and the claim that the invoice is in. A
+ * digest that was seen adds nothing in any case.
+ */
+import { type SignedAct, signerOf } from "../chain/acts.ts";
+import { actKinds, errorName, isExternal } from "../chain/contracts.ts";
+import type { Tx } from "../db/db.ts";
+import type { Applied, Projection } from "../feed/follower.ts";
+import { isAlarm } from "../feed/signed.ts";
+import { createSlices } from "../kernel/slices.ts";
+import { keysOf } from "./registry.ts";
+
+export type AttemptKind = "claim" | "reimburse" | "admit";
+export type Attempt = {
+  /** "" when it is not known. */
+  party: string;
+  kind: AttemptKind;
+  number: string;
+  version: number;
+  counterparty: string;
+  /** Index of the employer that was to pay; null when it is not known. */
+  employer: number | null;
+  /** Digest of what was signed. */
+  act: string;
+  /** Name of the contract's error. */
+  reason: string;
+};
+
+const kinds: Readonly<Record<string, AttemptKind>> = { Claim: "claim", Reimburse: "reimburse", Admit: "admit" };
+/** Signatures of one act that are looked at: the act has one, and whoever relays copies may add others. */
+const MAX_SIGNATURES = 4;
+
+type Claimed = { number: string; version: number; holder: string; employer: number };
+
+/** The claims that have left these invoices at these versions. */
+const claimsAt = (tx: Tx, at: readonly { number: string; version: number }[]) => tx<Claimed[]>`
+  select c.number, c.version, c.holder, c.employer
+  from unnest(${at.map((one) => one.number)}::numeric[], ${at.map((one) => one.version)}::int[]) as w (number, version)
+  join claimed_versions c on c.number = w.number and c.version = w.version`;
+
+/** What the chain has raised its alarm at. */
+async function alarmed(tx: Tx, events: readonly Applied[]): Promise<Map<Applied, Attempt>> {
+  const numbers = [...new Set(events.map((event) => String(event.args["id"])))];
+  // an invoice that raises an alarm is claimed or reimbursed: whoever has claimed it last holds it
+  const last = await tx<{ number: string; version: number; holder: string }[]>`
+    select w.number, c.version, c.holder from unnest(${numbers}::numeric[]) as w (number)
+    cross join lateral (select version, holder from claimed_versions where number = w.number order by version desc limit 1) c`;
+  const indexes = [...new Set(events.flatMap((event) => event.signed?.taxpayer ?? []))];
+  const employers = await tx<{ index: number; account: string }[]>`select index, account from taxpayers where index = any(${indexes}::int[])`;
+  const lastOf = new Map(last.map((row) => [row.number, row]));
+  const accountOf = new Map(employers.map((row) => [row.index, row.account]));
+  return new Map(
+    events.map((event) => {
+      const number = String(event.args["id"]);
+      const { signed } = event;
+      const kind = kinds[actKinds[event.args["kind"] as number] ?? ""] ?? "reimburse";
+      const employer = signed?.taxpayer ?? null;
+      const claimant = lastOf.get(number)?.holder ?? "";
+      const payer = employer === null ? "" : (accountOf.get(employer) ?? String(employer));
+      const holder = signed === undefined ? "" : kind === "admit" ? (signed.to ?? "") : claimant;
+      const [party, counterparty] = kind === "claim" ? [claimant, employer === null ? "" : String(employer)] : [payer, holder];
+      const version = signed?.invoices.find((one) => one.id === number)?.version ?? lastOf.get(number)?.version ?? 0;
+      return [event, { party, kind, number, version, counterparty, employer, ...evidenceOf(event) }];
+    }),
+  );
+}
+
+const evidenceOf = ({ args }: Applied) => ({ act: String(args["act"]), reason: errorName(String(args["reason"]).slice(0, 10)) ?? "" });
+
+/** Claims on a version that their holder has claimed from another employer. */
+async function claimedTwice(tx: Tx, events: readonly Applied[]): Promise<Map<Applied, Attempt>> {
+  const found = new Map<Applied, Attempt>();
+  const targets = (signed: SignedAct) => signed.invoices.filter(({ id }) => !isExternal(id)).map(({ id, version }) => ({ number: id, version: version + 1 }));
+  const claims = await claimsAt(
+    tx,
+    events.flatMap(({ signed }) => (signed ? targets(signed) : [])),
+  );
+  if (claims.length === 0) return found;
+  const claimOf = new Map(claims.map((one) => [`${one.number}/${one.version}`, one]));
+  const holders = [...new Set(claims.map((one) => one.holder))];
+  const keys = await keysOf(tx, holders);
+  const breathe = createSlices();
+  const signers = new Map<string, string | undefined>();
+  for (const event of events) {
+    const { signed } = event;
+    if (!signed) continue;
+    const { act, reason } = evidenceOf(event);
+    for (const { number, version } of targets(signed)) {
+      const first = claimOf.get(`${number}/${version}`);
+      if (!first || first.employer === signed.taxpayer) continue;
+      const key = keys.get(first.holder);
+      for (const signature of signed.signatures.slice(0, MAX_SIGNATURES)) {
+        await breathe();
+        const name = `${act}/${signature.r}/${signature.vs}`;
+        if (!signers.has(name)) signers.set(name, signerOf(act, signature));
+        if (key === undefined || signers.get(name) !== key) continue;
+        const counterparty = String(signed.taxpayer);
+        found.set(event, { party: first.holder, kind: "claim", number, version, counterparty, employer: signed.taxpayer ?? null, act, reason });
+      }
+      if (found.has(event)) break;
+    }
+  }
+  return found;
+}
+
+async function refused(tx: Tx, run: readonly Applied[]): Promise<void> {
+  const [alarms, others] = [run.filter(isAlarm), run.filter((event) => event.signed !== undefined && !isAlarm(event))];
+  if (alarms.length + others.length === 0) return;
+  const attempts = new Map([...(alarms.length > 0 ? await alarmed(tx, alarms) : []), ...(others.length > 0 ? await claimedTwice(tx, others) : [])]);
+  const all = [...attempts.values()];
+  const seen = await tx<{ act: string; number: string }[]>`
+    select act, number from attempts
+    where (act, number) in (select * from unnest(${all.map((one) => one.act)}::text[], ${all.map((one) => one.number)}::numeric[]))`;
+  const known = new Set(seen.map(({ act, number }) => `${act}/${number}`));
+  // in the chain's order: of several that are the same, the first one stays
+  const rows = run.flatMap((event) => {
+    const attempt = attempts.get(event);
+    if (!attempt) return [];
+    const evidence = `${attempt.act}/${attempt.number}`;
+    if (known.has(evidence)) return [];
+    known.add(evidence);
+    return [{ ...attempt, block: event.block, log: event.index }];
+  });
+  if (rows.length === 0) return;
+  const column = <K extends keyof (typeof rows)[0]>(name: K) => rows.map((row) => row[name]);
+  await tx`
+    insert into attempts (party, kind, number, version, counterparty, employer, act, reason, block, log)
+    select * from unnest(
+      ${column("party")}::text[], ${column("kind")}::text[], ${column("number")}::numeric[], ${column("version")}::int[],
+      ${column("counterparty")}::text[], ${column("employer")}::int[], ${column("act")}::text[], ${column("reason")}::text[],
+      ${column("block")}::bigint[], ${column("log")}::int[])
+    on conflict do nothing`;
+}
+
+/** Those of these refusals that show an attempt for the first time. */
+export async function attemptsIn(tx: Tx, run: readonly Applied[]): Promise<Map<Applied, Attempt>> {
+  const rows = await tx<(Attempt & { block: bigint; log: number })[]>`
+    select a.* from unnest(${run.map((event) => event.block)}::bigint[], ${run.map((event) => event.index)}::int[]) as e (block, log)
+    join attempts a on a.block = e.block and a.log = e.log`;
+  const byPlace = new Map(rows.map((row) => [`${row.block}/${row.log}`, row]));
+  return new Map(
+    run.flatMap((event) => {
+      const attempt = byPlace.get(`${event.block}/${event.index}`);
+      return attempt ? [[event, attempt] as const] : [];
+    }),
+  );
+}
+
+export const attemptMirror: Projection = {
+  name: "attempts",
+  tables: ["claimed_versions", "attempts"],
+  on: {
+    async Claimed(tx, run) {
+      await tx`
+        insert into claimed_versions (number, version, holder, employer)
+        select * from unnest(${run.map((event) => event.args["id"])}::numeric[], ${run.map((event) => event.args["version"])}::int[],
+                             ${run.map((event) => event.args["holder"])}::text[], ${run.map((event) => event.args["employer"])}::int[])`;
+    },
+    Refused: refused,
+  },
+};
