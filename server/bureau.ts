@@ -16,5 +16,5 @@ export async function openBureau(deps: { sql: Sql; chain: ChainClient; keys: Key
   const { address: account } = await openLane(deps, BUREAU_LANE);
   const sealed = deps.vault.seal("parties", account, JSON.stringify({ name: "Tax bureau" }));
   await deps.sql`insert into parties (account, kind, sealed, created_by) values (${account}, 'bureau', ${sealed}, ${account}) on conflict do nothing`;
-  return { account, token: await createApiKey(deps.sql, { account, roles: ["bureau"], createdBy: account }) };
+  return { account, token: await createApiKey(deps.sql, { account, roles: ["bureau", "admin"], createdBy: account }) };
 }

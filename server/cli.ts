@@ -10,11 +10,13 @@ import { openBureau } from "./bureau.ts";
 import { createChainClient } from "./chain/client.ts";
 import { createContracts } from "./chain/contracts.ts";
 import type { Deployment } from "./chain/deploy.ts";
+import { checksummed } from "./chain/messages.ts";
 import { migrate, openDb, type Sql } from "./db/db.ts";
 import { createAudit } from "./features/audit/audit.ts";
 import { createDocuments } from "./features/documents/documents.ts";
 import { createTaxpayers } from "./features/taxpayers/taxpayers.ts";
 import { isSandbox, projections, readDeployment, startGateway } from "./gateway.ts";
+import { isAccount } from "./kernel/account.ts";
 import { type Config, readConfig, settings } from "./kernel/config.ts";
 import { createLog } from "./kernel/log.ts";
 import { complain, linesOf, say, sayJson } from "./kernel/terminal.ts";
@@ -36,6 +38,7 @@ const commands = {
   bureau: "make the bureau's account and another API key for it; prints the sending address for scripts/deploy.ts --bureau",
   account: "make and keep the key of a taxpayer that the bureau enrols through its own gateway; prints the address to enrol",
   taxpayer: "taxpayer IDENTITY_FILE: take over who a taxpayer is, as the bureau's gateway says; prints an API key if its key is kept here",
+  "admin-key": "admin-key ACCOUNT: make another admin key for a party of this gateway that has lost its last one; prints it",
   doctor: "say what waits, why, and what to do; --json",
   cancel: "give a transaction up that the node refuses: cancel SEND_ID; a no-op takes its nonce",
   audit: "open every sealed lot as the bureau's auditor does, once, and say what is wrong",
@@ -151,7 +154,20 @@ async function taxpayer({ config, sql, named }: Tools): Promise<number> {
   say(`taxpayer ${identity.index} is ${identity.name} ${identity.taxId}, account ${identity.account}`);
   const known = await taxpayers.byIndex(sql, identity.index);
   if (known === undefined || !(await keys.holds(known.account))) return 0;
-  const token = await createApiKey(sql, { account: known.account, roles: [...known.capabilities, "holder"], createdBy: known.account });
+  const token = await createApiKey(sql, { account: known.account, roles: ["admin"], createdBy: known.account });
+  say(`API key ${token}   (shown this once)`);
+  return 0;
+}
+
+async function adminKey({ sql, named }: Tools): Promise<number> {
+  if (!isAccount(named)) throw new WrongCall(`${named} is no account`);
+  const account = checksummed(named);
+  const [party] = await sql`select 1 from parties where account = ${account}`;
+  if (!party) {
+    say(`this gateway has no party with the account ${account}`);
+    return 1;
+  }
+  const token = await createApiKey(sql, { account, roles: ["admin"], createdBy: account });
   say(`API key ${token}   (shown this once)`);
   return 0;
 }
@@ -300,7 +316,7 @@ async function run(command: Command, given: ReadonlySet<string>, named: string):
     const applied = await migrate(sql);
     say(applied.length > 0 ? `applied ${applied.join(", ")}` : "the schema is up to date");
     if (command === "migrate") return 0;
-    return await { account, audit, bureau, cancel, taxpayer, reconcile, rotate, rebuild }[command](tools);
+    return await { account, "admin-key": adminKey, audit, bureau, cancel, taxpayer, reconcile, rotate, rebuild }[command](tools);
   } finally {
     await sql.end({ timeout: 5 });
   }
@@ -316,7 +332,7 @@ function readCall(): { help: boolean; command: Command; flags: ReadonlySet<strin
     const { help, ...rest } = values;
     const command = positionals[0] as Command;
     const [, named, ...more] = positionals;
-    const wants = command === "cancel" || command === "taxpayer" || (command === "rotate" && !rest.finish);
+    const wants = ["cancel", "taxpayer", "admin-key"].includes(command) || (command === "rotate" && !rest.finish);
     const fits = wants ? named !== undefined && (command !== "cancel" || /^\d{1,18}$/.test(named)) : named === undefined;
     const known = Object.hasOwn(commands, command ?? "") && fits && more.length === 0;
     const fitting = Object.keys(rest).every((flag) => flags[command]?.includes(flag));

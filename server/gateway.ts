@@ -13,6 +13,7 @@ import { migrate, openChanges, openDb, type Tx } from "./db/db.ts";
 import { createLeases } from "./db/leases.ts";
 import { createAccess } from "./features/access/access.ts";
 import { accessRoutes } from "./features/access/routes.ts";
+import { createAccounts } from "./features/accounts/accounts.ts";
 import { createAudit } from "./features/audit/audit.ts";
 import { auditRoutes } from "./features/audit/routes.ts";
 import { createBundles } from "./features/bundles/bundles.ts";
@@ -241,7 +242,8 @@ export async function startGateway(config: Config, deployment: Deployment, { par
 
     const sessions = createSessions({ secure: sandboxRoutes === undefined });
     const taxpayers = createTaxpayers({ vault, keys, drawStep: config.DRAW_STEP });
-    const persons = createPersons({ vault, keys, contracts });
+    const accounts = createAccounts({ keys, contracts });
+    const persons = createPersons({ vault, keys, accounts, maxPersons: config.MAX_PERSONS });
     const encryptionKeys = createEncryptionKeys({ vault });
     const documents = createDocuments({ vault, keys: encryptionKeys, deployment });
     const invoices = createInvoices({ vault, documents, taxpayers });
@@ -250,6 +252,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     const issuing = createIssuing({ sql, documents, taxpayers, invoices, redLetters, changes });
     const audit = createAudit({ vault, keys: encryptionKeys, documents, taxpayers, contracts, log });
 
+    const webhooks = createWebhooks({ vault, outbound });
     const bundles = createBundles({ contracts, evidence, taxpayers, documents });
     const pickups = createPickups({ invoices, taxpayers, keys });
     const claims = createClaims({ vault, taxpayers, invoices });
@@ -264,9 +267,9 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     const blocked = () => lanes.state().flatMap(({ name, blocked: why }) => (why ? [{ lane: name, why: why.reason }] : []));
     const watch = createWatch({ sql, chain, follower, blocked, finalityDepth: config.FINALITY_DEPTH, maxHeadAgeSeconds: config.MAX_HEAD_AGE });
     const routes = [
-      ...taxpayerRoutes(taxpayers),
+      ...taxpayerRoutes(taxpayers, accounts),
       ...personRoutes(persons),
-      ...accessRoutes(createAccess({ vault, taxpayers, provider: provider !== undefined })),
+      ...accessRoutes(createAccess({ vault, grants, webhooks, provider: provider !== undefined, maxKeys: config.MAX_API_KEYS })),
       ...issuingRoutes(issuing, invoices, redLetters),
       ...invoiceRoutes({ invoices, documents, grants, papers, redLetters }),
       ...documentRoutes(documents, grants),
@@ -287,7 +290,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       ...eventRoutes(createEvents({ sql, tail, sessions, heartbeatMs: config.STREAM_HEARTBEAT_MS })),
       ...statsRoutes(createStats({ vault, taxpayers, chain, head: watch.head, finalityDepth: config.FINALITY_DEPTH })),
       ...verificationRoutes(createVerification({ documents, contracts, chain, finalityDepth: config.FINALITY_DEPTH })),
-      ...webhookRoutes(createWebhooks({ vault, outbound })),
+      ...webhookRoutes(webhooks),
       ...(sandboxRoutes ?? []),
     ];
 

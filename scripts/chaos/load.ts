@@ -39,9 +39,7 @@ export async function enrolParties(client: Client, bureau: { token: string }): P
     serial += 1;
     const [taxId, name] = [taxIdOf(serial), `${capability} ${serial}`];
     const made = await expectSuccess(client.ask(bureau, "POST", "/v1/taxpayers", { body: { name, taxId, capabilities: [capability] }, final: true }));
-    const { token } = await expectSuccess(
-      client.ask(bureau, "POST", "/v1/api-keys", { body: { account: made.account, roles: [capability, "holder"] }, final: true }),
-    );
+    const { token } = await expectSuccess(client.ask(bureau, "POST", "/v1/api-keys", { body: { account: made.account, roles: ["admin"] }, final: true }));
     if (capability === "issuer") {
       const period = new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 7);
       await expectSuccess(client.ask(bureau, "PUT", `/v1/taxpayers/${taxId}/quota`, { body: { period, granted: "1000000000.00" }, final: true }));

@@ -39,7 +39,9 @@ async function pour(response: Response, source: AsyncIterable<string | Uint8Arra
 }
 
 /** Sends it; resolves when the last byte is handed to the connection. A HEAD gets the headers alone. */
-export async function sendAnswer(response: Response, { status, body, headers = {} }: Answer, signal: AbortSignal): Promise<void> {
+export async function sendAnswer(response: Response, answer: Answer, signal: AbortSignal): Promise<void> {
+  const { status, headers = {}, secrets } = answer;
+  const body = secrets === undefined ? answer.body : { ...(answer.body as object), ...secrets };
   response.statusCode = status;
   // for the log: an operation's id finds the request that it came of
   if (body !== null && typeof body === "object" && "operation" in body) response.locals["operation"] = (body.operation as { id?: unknown } | null)?.id;

@@ -23,7 +23,7 @@ import { createDocs } from "./docs.ts";
 import { createHandler } from "./handler.ts";
 import { ownHeaders } from "./headers.ts";
 import { createIdempotency } from "./idempotency.ts";
-import { createLimits, limitHeaders } from "./limits.ts";
+import { createLimits, limitHeaders, type RateConfig } from "./limits.ts";
 import { openApi } from "./openapi.ts";
 import { createOps, type Measured, opsPaths, type Readiness, timed } from "./ops.ts";
 import { describeError, sendProblem, toProblem } from "./problem.ts";
@@ -37,7 +37,7 @@ export type AppDeps = {
   changes: Pick<Changes, "wait">;
   log: ReturnType<typeof createLog>;
   routes: readonly Route<Tx>[];
-  config: Pick<Config, "MAX_BODY_BYTES" | "RATE_PER_MINUTE" | "PUBLIC_RATE_PER_MINUTE" | "WAIT_MAX_SECONDS">;
+  config: RateConfig & Pick<Config, "MAX_BODY_BYTES" | "WAIT_MAX_SECONDS">;
   readiness: () => Promise<Readiness>;
   measured?: Measured;
   /** Of the software, for /openapi.json. */
@@ -61,7 +61,7 @@ const requestIdOf = (request: IncomingMessage): string => {
 
 export function createApp(deps: AppDeps): Express {
   const stopping = deps.stopping ?? new AbortController().signal;
-  const limits = createLimits(deps.config, (request) => (request.res ? callerOf(request.res).keyId : ""));
+  const limits = createLimits(deps.config, (request) => callerOf(request.res as express.Response));
   const auth = createAuth({ sql: deps.sql, sessions: deps.sessions, refused: limits.byAddress });
   const handle = createHandler({
     sql: deps.sql,
@@ -118,7 +118,7 @@ export function createApp(deps: AppDeps): Express {
     for (const route of routes) {
       if (route.signsIn) entry[route.method](limits.byAddress, auth.recognise, handle(route));
       else if (route.roles === "public") entry[route.method](limits.byAddress, handle(route));
-      else entry[route.method](auth.authenticate, limits.byKey, auth.ownPage, auth.authorize(route.roles), handle(route));
+      else entry[route.method](auth.authenticate, ...limits.byCaller, auth.ownPage, auth.authorize(route.roles), handle(route));
     }
     entry.options((_request, response) => void response.set("Allow", allow).status(204).end());
     entry.all((request, response) => {

@@ -147,17 +147,18 @@ export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeco
         header: (name) => (cut.has(name.toLowerCase()) ? undefined : request.get(name)),
         signal,
       };
+      const by = { keyId: caller.keyId, roles: caller.roles };
       if (route.lines && groups && kept) {
         const prepare = route.lines.open(given);
         const named = [request.method, request.originalUrl, mediaType];
         return stream({
           request,
           response,
-          once: { kept, request: named },
+          once: { kept, request: named, by },
           gone: goneSignal(response),
           stopping,
           work: async ({ number, bytes: line }) => {
-            const one = { kept: partOf(kept, number), request: [...named, line], prepared: prepare(line) };
+            const one = { kept: partOf(kept, number), request: [...named, line], by, prepared: prepare(line) };
             return remedied(() => groups.add(one));
           },
         });
@@ -174,7 +175,7 @@ export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeco
         const asked = route.prepare === undefined ? given : { ...given, body: await route.prepare(given) };
         answer = await remedied(() => sql.begin(options, (tx) => run(tx, asked)));
       } else {
-        const once: Once = { kept, request: [request.method, request.originalUrl, mediaType, bytes] };
+        const once: Once = { kept, request: [request.method, request.originalUrl, mediaType, bytes], by };
         const joining = groups && { ...once, prepared: route.together?.prepare(given) };
         const outcome = await remedied(() => (groups && joining ? groups.add(joining) : exactly.once(once, (tx) => run(tx))));
         if (outcome.replayed) response.setHeader("Idempotency-Replayed", "true");

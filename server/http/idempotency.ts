@@ -10,15 +10,19 @@
  *   none   taken      –              409 idempotency-key-running
  *   there  got        equal          stored answer, Idempotency-Replayed: true
  *   there  got        other          422 idempotency-key-reused
+ *   there  got        equal, but asked by an API key with roles that the caller does not have: the same 422
  *
  * Work in many pieces (a stream's lines) holds its key in the same way for as long as it runs, and each piece is a row of its own.
  *
- * The answer is sealed under the vault: it can hold names, tax ids, the secret of a new API key. The hash of the request is
- * keyed for the same reason: what a short body said could be guessed from a plain one.
+ * A stored answer belongs to the API key that asked, and to keys of its party with all of that key's roles: a till does not read the
+ * answer that the cashier got. A secret goes out with the first answer alone and is not stored (`secrets` of kernel/api.ts).
+ *
+ * The answer is sealed under the vault: it can hold names and tax ids. The hash of the request is keyed for the same reason: what a
+ * short body said could be guessed from a plain one.
  */
 import { createHash } from "node:crypto";
 import type { Sql, Tx } from "../db/db.ts";
-import type { Answer } from "../kernel/api.ts";
+import type { Answer, Caller } from "../kernel/api.ts";
 import { Problem } from "../kernel/problems.ts";
 import type { Vault } from "../keys/vault.ts";
 
@@ -41,8 +45,8 @@ export function readIdempotencyKey(header: string | undefined): string {
   return key;
 }
 
-/** A request whose work is to be done once. `request` is what must be the same when its key comes again. */
-export type Once = { kept: Kept; request: readonly (string | Uint8Array)[] };
+/** A request whose work is to be done once. `request` is what must be the same when its key comes again; `by`: who asks. */
+export type Once = { kept: Kept; request: readonly (string | Uint8Array)[]; by: Pick<Caller, "keyId" | "roles"> };
 
 export type Exactly = {
   /** Does `work` once per (account, key). */
@@ -67,7 +71,9 @@ export const partOf = ({ account, key }: Kept, number: number): Kept => ({ accou
 /** How often a held key shows that its holder is there; a transaction that is quiet for ten seconds is ended by the database. */
 const HOLD_BEAT_MS = 3_000;
 
-type Row = { request_hash: Buffer; status: number; answer: Buffer };
+type Row = { request_hash: Buffer; status: number; answer: Buffer; key_id: string; roles: string[] };
+
+const mayReplay = (by: Once["by"], row: Row): boolean => by.keyId === row.key_id || row.roles.every((role) => (by.roles as readonly string[]).includes(role));
 
 export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): Exactly {
   const contextOf = ({ account, key }: Kept) => `answer/${account}/${key}`;
@@ -96,31 +102,36 @@ export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): E
       select place, pg_try_advisory_xact_lock(lock) as got from unnest(${all.map(({ kept }) => lockOf(kept))}::bigint[]) with ordinality as l (lock, place)`;
     const held = new Set(locks.filter((lock) => lock.got).map((lock) => Number(lock.place) - 1));
     const rows = await tx<(Row & { account: string; key: string })[]>`
-      select i.account, i.key, i.request_hash, i.status, i.answer from idempotency i
+      select i.account, i.key, i.request_hash, i.status, i.answer, i.key_id, i.roles from idempotency i
       join unnest(${all.map(({ kept }) => kept.account)}::text[], ${all.map(({ kept }) => kept.key)}::text[]) as w (account, key)
         on i.account = w.account and i.key = w.key`;
     const done = new Map(rows.map((row) => [`${row.account}\0${row.key}`, row]));
-    return all.map(({ kept }, place) => {
+    return all.map(({ kept, by }, place) => {
       // a lock that this transaction has twice is the same key twice in one group
       if (!held.has(place) || names.indexOf(names[place] as string) < place) return running();
       const row = done.get(names[place] as string);
       if (row === undefined) return undefined;
       if (!(hashes[place] as Buffer).equals(row.request_hash))
         return new Problem("idempotency-key-reused", "This Idempotency-Key belongs to another request; take a new one for a new request");
+      if (!mayReplay(by, row))
+        return new Problem("idempotency-key-reused", "An API key with roles that this one does not have has used this Idempotency-Key; take a new one");
       return { answer: answerOf(kept, row), replayed: true };
     });
   }
 
-  async function keep(tx: Tx, done: readonly { kept: Kept; hash: Buffer; answer: Answer }[]): Promise<void> {
+  async function keep(tx: Tx, done: readonly { once: Once; hash: Buffer; answer: Answer }[]): Promise<void> {
+    // an array in each row of an unnest would be taken apart: the roles go in as one text
     await tx`
-      insert into idempotency (account, key, request_hash, status, answer)
-      select * from unnest(${done.map(({ kept }) => kept.account)}::text[], ${done.map(({ kept }) => kept.key)}::text[],
-                           ${done.map(({ hash }) => hash)}::bytea[], ${done.map(({ answer }) => answer.status)}::int[],
-                           ${done.map(({ kept, answer }) => seal(kept, answer))}::bytea[])`;
+      insert into idempotency (account, key, request_hash, status, answer, key_id, roles)
+      select d.account, d.key, d.hash, d.status, d.answer, d.key_id, string_to_array(d.roles, ' ')
+      from unnest(${done.map(({ once }) => once.kept.account)}::text[], ${done.map(({ once }) => once.kept.key)}::text[],
+                  ${done.map(({ hash }) => hash)}::bytea[], ${done.map(({ answer }) => answer.status)}::int[],
+                  ${done.map(({ once, answer }) => seal(once.kept, answer))}::bytea[], ${done.map(({ once }) => once.by.keyId)}::text[],
+                  ${done.map(({ once }) => once.by.roles.join(" "))}::text[]) as d (account, key, hash, status, answer, key_id, roles)`;
   }
 
   async function find({ account, key }: Kept): Promise<Row | undefined> {
-    return (await sql<Row[]>`select request_hash, status, answer from idempotency where account = ${account} and key = ${key}`)[0];
+    return (await sql<Row[]>`select request_hash, status, answer, key_id, roles from idempotency where account = ${account} and key = ${key}`)[0];
   }
 
   return {
@@ -131,7 +142,7 @@ export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): E
         if (outcome instanceof Problem) throw outcome;
         if (outcome) return outcome;
         const answer = await work(tx);
-        await keep(tx, [{ kept: one.kept, hash, answer }]);
+        await keep(tx, [{ once: one, hash, answer }]);
         return { answer, replayed: false };
       });
     },
@@ -146,7 +157,7 @@ export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): E
         const done = fresh.flatMap((place, i) => {
           const result = results[i] as Answer | Problem;
           outcomes[place] = result instanceof Problem ? result : { answer: result, replayed: false };
-          return result instanceof Problem ? [] : [{ kept: (all[place] as Once).kept, hash: hashes[place] as Buffer, answer: result }];
+          return result instanceof Problem ? [] : [{ once: all[place] as Once, hash: hashes[place] as Buffer, answer: result }];
         });
         if (done.length > 0) await keep(tx, done);
         return outcomes as (Outcome | Problem)[];
@@ -161,7 +172,7 @@ export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): E
         await sql.begin(async (tx) => {
           const [outcome] = await known(tx, [one], [hash]);
           if (outcome instanceof Problem) throw outcome;
-          if (outcome === undefined) await keep(sql, [{ kept: one.kept, hash, answer: { status: 200, body: null } }]);
+          if (outcome === undefined) await keep(sql, [{ once: one, hash, answer: { status: 200, body: null } }]);
           const beat = setInterval(() => tx`select 1`.catch(() => {}), HOLD_BEAT_MS);
           try {
             await work();

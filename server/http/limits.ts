@@ -8,6 +8,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Request, RequestHandler } from "express";
 import { ipKeyGenerator, rateLimit } from "express-rate-limit";
+import type { Caller } from "../kernel/api.ts";
 import type { Config } from "../kernel/config.ts";
 import { Problem } from "../kernel/problems.ts";
 import { problemAnswer } from "./problem.ts";
@@ -32,12 +33,19 @@ const limiter = (limit: number, identifier: string, keyOf: (request: Request) =>
     handler: (_request, _response, next) => next(new Problem("rate-limited", `More than ${limit} requests in a minute`)),
   });
 
-export type Limits = { byKey: RequestHandler; byAddress: RequestHandler };
+export type Limits = { byCaller: readonly RequestHandler[]; byAddress: RequestHandler };
+export type RateConfig = Pick<Config, "RATE_PER_MINUTE" | "PARTY_RATE_PER_MINUTE" | "PUBLIC_RATE_PER_MINUTE">;
 
-/** `byKey` counts a caller's requests (after it is known who calls); `byAddress` those of an address that shows no valid key. */
-export function createLimits(config: Pick<Config, "RATE_PER_MINUTE" | "PUBLIC_RATE_PER_MINUTE">, keyIdOf: (request: Request) => string): Limits {
+/**
+ * `byCaller` counts the requests of a key, and of all keys of its party: more keys are not more requests. It runs after it is known
+ * who calls. `byAddress` counts those of an address that shows no valid key.
+ */
+export function createLimits(config: RateConfig, callerOf: (request: Request) => Pick<Caller, "keyId" | "account">): Limits {
   return {
-    byKey: limiter(config.RATE_PER_MINUTE, "key", keyIdOf),
+    byCaller: [
+      limiter(config.RATE_PER_MINUTE, "key", (request) => callerOf(request).keyId),
+      limiter(config.PARTY_RATE_PER_MINUTE ?? 3 * config.RATE_PER_MINUTE, "party", (request) => callerOf(request).account),
+    ],
     // an IPv6 client has a whole network of addresses: counted as one
     byAddress: limiter(config.PUBLIC_RATE_PER_MINUTE, "address", (request) => ipKeyGenerator(request.ip ?? "")),
   };

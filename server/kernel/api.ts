@@ -7,12 +7,13 @@
 import type { ZodObject, ZodType, z } from "zod";
 import type { Code, Problem } from "./problems.ts";
 
-export const roles = ["bureau", "issuer", "employer", "holder"] as const;
+/** `admin` counts as every role of its party, and manages the access to it (features/access). */
+export const roles = ["bureau", "issuer", "employer", "holder", "admin"] as const;
 export type Role = (typeof roles)[number];
 
 /**
- * Who calls: the party that the API key belongs to, and what the key may do for it. `session`: the key is stood for by the console's
- * cookie (keys/sessions.ts).
+ * Who calls: the party that the API key belongs to, and what the key may do for it: of a key with the role `admin`, all roles of the
+ * party. `session`: the key is stood for by the console's cookie (keys/sessions.ts).
  */
 export type Caller = { keyId: string; account: string; roles: readonly Role[]; session?: { id: Buffer; csrf: string } };
 
@@ -37,8 +38,10 @@ export type Request<S, Params, Query, Body> = {
 /**
  * `body`: what JSON can say; or, with a Content-Type of its own in `headers`, a string, a Uint8Array (not for a POST: it must be
  * storable) or an AsyncIterable of either (GET only: a stream). `undefined` is no body.
+ *
+ * `secrets`: members of a JSON body that go out with this answer alone. They are never stored, so a replay does not have them.
  */
-export type Answer = { status: number; body: unknown; headers?: Record<string, string> };
+export type Answer = { status: number; body: unknown; headers?: Record<string, string>; secrets?: Record<string, string> };
 
 /** What somebody else has written, to be kept as a file: no browser takes it for a page. `name`: letters, digits, . and -. */
 export const fileAnswer = (body: string, name: string): Answer => ({

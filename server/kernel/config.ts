@@ -56,7 +56,16 @@ const schema = z.object({
   DRAW_STEP: z.coerce.bigint().min(100n).default(10_000_000n).describe("Quota is drawn in multiples of this, in cents"),
   MAX_BODY_BYTES: z.coerce.number().int().min(1_024).max(16_777_216).default(1_048_576),
   RATE_PER_MINUTE: seconds(6_000, 1_000_000).describe("Requests of one API key"),
+  PARTY_RATE_PER_MINUTE: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(10_000_000)
+    .optional()
+    .describe("Requests of all keys of one party; unset: three times RATE_PER_MINUTE"),
   PUBLIC_RATE_PER_MINUTE: seconds(120, 1_000_000).describe("Requests of one address without a key"),
+  MAX_API_KEYS: z.coerce.number().int().min(2).max(10_000).default(200).describe("API keys of one party that are not revoked"),
+  MAX_PERSONS: z.coerce.number().int().min(1).max(1_000_000).default(10_000).describe("Persons that one party manages"),
   WAIT_MAX_SECONDS: seconds(30, 120).describe("Longest Prefer: wait"),
   MAX_HEAD_AGE: seconds(60, 86_400).describe("Seconds without a new block after which /readyz says no"),
   IDEMPOTENCY_DAYS: z.coerce.number().int().min(1).max(90).default(7).describe("How long the answer to an Idempotency-Key is kept"),

@@ -17,6 +17,17 @@ export const accountSchema = z
   });
 /** A network's name: part of what every party signs, and of what is shown. 31 bytes: the contracts keep it in one word. */
 export const networkNameSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,30}$/, "network-name: letters, digits, blank . _ -, 31 at most");
+/** 64 or 65 bytes of a secp256k1 signature. */
+export const signatureSchema = z.string().regex(/^0x([0-9a-fA-F]{128}|[0-9a-fA-F]{130})$/, "signature-format: 64 or 65 bytes in 0x-hex");
+/** Where a party's key is to be; a key of one's own signs for whom it is registered. */
+export const provenKeySchema = z.discriminatedUnion("custody", [
+  z.strictObject({ custody: z.literal("gateway") }),
+  z.strictObject({
+    custody: z.literal("own"),
+    address: accountSchema,
+    proof: signatureSchema.describe("The key's EIP-712 signature over Register(address account,address maker) in the ledger's domain"),
+  }),
+]);
 export const numberSchema = z
   .string()
   .regex(/^\d{20}$/, "number-has-20-digits")

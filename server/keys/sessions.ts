@@ -8,6 +8,7 @@
 import { createHash, createHmac, randomBytes } from "node:crypto";
 import type { Tx } from "../db/db.ts";
 import type { Caller, Role } from "../kernel/api.ts";
+import { effectiveRoles, type PartyKind } from "./api-keys.ts";
 
 export const IDLE_MINUTES = 30;
 export const ABSOLUTE_HOURS = 12;
@@ -51,14 +52,15 @@ export function createSessions({ secure }: { secure: boolean }) {
     /** Who calls by this session; undefined when there is none, or it or its key has ended. */
     async find(tx: Tx, value: string): Promise<Caller | undefined> {
       const hash = hashOf(value);
-      const [row] = await tx<{ key_id: string; account: string; roles: Role[]; stale: boolean }[]>`
-        select s.key_id, k.account, k.roles, s.seen_at < now() - interval '1 minute' as stale
+      const [row] = await tx<(PartyKind & { key_id: string; account: string; roles: Role[]; stale: boolean })[]>`
+        select s.key_id, k.account, k.roles, p.kind, t.capabilities, s.seen_at < now() - interval '1 minute' as stale
         from sessions s join api_keys k on k.id = s.key_id and k.revoked_at is null
+        join parties p on p.account = k.account left join taxpayers t on t.account = k.account
         where s.id_hash = ${hash} and ${alive(tx)}`;
       if (row === undefined) return undefined;
       // once a minute is enough to know that somebody is there
       if (row.stale) await tx`update sessions set seen_at = now() where id_hash = ${hash}`;
-      return { keyId: row.key_id, account: row.account, roles: row.roles, session: { id: hash, csrf: csrfOf(value) } };
+      return { keyId: row.key_id, account: row.account, roles: effectiveRoles(row.roles, row), session: { id: hash, csrf: csrfOf(value) } };
     },
 
     /** Whether it is there still, without counting as a request of it. */

@@ -239,8 +239,8 @@ async function enrolAll(call: Call, bureau: string, samples: readonly GoodSample
     const path = `/v1/taxpayers/${encodeURIComponent(taxId)}`;
     const made = await expectSuccess(call("POST", "/v1/taxpayers", { body: { name, taxId, currency, capabilities: [...capabilities] }, token: bureau }), name);
     const account = String(made["account"]);
-    const roles: Role[] = [...capabilities, "holder"];
-    const setUp = [call("POST", "/v1/api-keys", { body: { account, roles }, token: bureau })];
+    const roles: Role[] = [...capabilities, "holder", "admin"];
+    const setUp = [call("POST", "/v1/api-keys", { body: { account, roles: ["admin"] }, token: bureau })];
     if (capabilities.has("issuer")) {
       setUp.push(call("PUT", `${path}/quota`, { body: { period, granted: "1000000000.00" }, token: bureau }));
       setUp.push(call("POST", `${path}/segments`, { body: { length: 1_000_000 }, token: bureau }));

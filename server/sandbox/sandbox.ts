@@ -87,7 +87,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     });
     say("contracts are deployed");
 
-    const parties: SandboxParty[] = [{ name: "Tax bureau", roles: ["bureau"], key: bureau.token }];
+    const parties: SandboxParty[] = [{ name: "Tax bureau", roles: ["bureau", "admin"], key: bureau.token }];
     const sandboxRoutes = partyRoutes(parties);
     const sandbox: Sandbox = {
       gateway: await startGateway(config, deployment, { sandboxRoutes }),

@@ -91,7 +91,7 @@ export function startTraffic({ url, bureau, everyMs = 1_500 }: { url: string; bu
 
   async function enrol(taxId: string, name: string, capability: "issuer" | "employer"): Promise<string> {
     const { account } = await expectSuccess(call("POST", "/v1/taxpayers", { body: { name, taxId, capabilities: [capability] }, token: bureau }), name);
-    const key = await expectSuccess(call("POST", "/v1/api-keys", { body: { account, roles: [capability] }, token: bureau }), name);
+    const key = await expectSuccess(call("POST", "/v1/api-keys", { body: { account, roles: ["admin"] }, token: bureau }), name);
     return String(key["token"]);
   }
   const grant = (shop: Pick<Shop, "taxId" | "name" | "quota">) => {

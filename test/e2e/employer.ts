@@ -23,7 +23,7 @@ async function newFirm(name: string): Promise<Firm> {
   const token = sandbox.bureau.token;
   const taxId = freshTaxId();
   const { account } = await expectSuccess(call("POST", "/v1/taxpayers", { body: { name, taxId, capabilities: ["employer"] }, token }), name);
-  const key = await expectSuccess(call("POST", "/v1/api-keys", { body: { account, roles: ["employer", "holder"] }, token }), name);
+  const key = await expectSuccess(call("POST", "/v1/api-keys", { body: { account, roles: ["admin"] }, token }), name);
   return { name, taxId, account: String(account), token: String(key["token"]) };
 }
 

@@ -20,7 +20,7 @@ import { createLog } from "../../server/kernel/log.ts";
 import { createApiKey } from "../../server/keys/api-keys.ts";
 import { createSessions } from "../../server/keys/sessions.ts";
 import { openVault } from "../../server/keys/vault.ts";
-import { call, invoiceOf, issued, type Loose, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
+import { call, invoiceOf, issued, type Loose, must, ownKey, person, sandbox, type TestParty, taxpayer } from "./network.ts";
 import { database, period, refused } from "./observe.ts";
 import { adjustBy, admissionBy, entryBy, freshExternalId, openDatabase } from "./support/bench.ts";
 import { until } from "./support/proxy.ts";
@@ -62,7 +62,7 @@ describe("the feed over HTTP", () => {
     [ann, bob] = await Promise.all([person(firm, "安"), person(firm, "波")]);
     const key = async (roles: string[]) => ({
       account: shop.account,
-      token: (await must(call("POST", "/v1/api-keys", { account: shop.account, roles }))).token,
+      token: (await must(call("POST", "/v1/api-keys", { account: shop.account, roles }, { token: shop.token }))).token,
     });
     [till, cashier] = await Promise.all([key(["issuer"]), key(["employer"])]);
     await history();
@@ -119,7 +119,7 @@ describe("the feed over HTTP", () => {
     await act(`/v1/claims/${c["withdrawn"]}/withdraw`, ann);
     for (const standing of ["suspended", "active"]) await must(call("PATCH", `/v1/taxpayers/${rival.taxId}`, { standing }));
     for (const open of [false, true]) await must(call("PATCH", "/v1/ledger", { open }));
-    const rotation = { key: { custody: "own", address: Wallet.createRandom().address } };
+    const rotation = { key: await ownKey(rival, Wallet.createRandom()) };
     await must(call("POST", `/v1/taxpayers/${rival.taxId}/key-rotations`, rotation));
     await must(call("POST", `/v1/taxpayers/${shop.taxId}/quota/draws`, { direction: "give-back", amount: "1.00" }, { token: shop.token }));
   }

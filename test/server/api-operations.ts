@@ -1,7 +1,7 @@
 /** Operations over HTTP: what became of a request, and parties that sign for themselves. */
 import { expect } from "chai";
 import { Signature, SigningKey, TypedDataEncoder, Wallet } from "ethers";
-import { call, invoiceOf, issued, type Loose, must, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
+import { call, invoiceOf, issued, type Loose, must, ownKey, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
 import { period, quotaOnChain, record, refused, statusOf, until, untilStatus } from "./observe.ts";
 
 type Signer = { signTypedData: Wallet["signTypedData"] };
@@ -73,7 +73,7 @@ describe("operations over HTTP", () => {
     await reimburse(await claim(one), first);
     await untilStatus(one, "reimbursed");
 
-    await must(call("POST", `/v1/taxpayers/${own.taxId}/key-rotations`, { key: { custody: "own", address: second.address } }, { token: own.token, wait: 0 }));
+    await must(call("POST", `/v1/taxpayers/${own.taxId}/key-rotations`, { key: await ownKey(own, second) }, { token: own.token, wait: 0 }));
     const rotation = await waiting("key-rotation", own);
     expect(rotation.typedData.message).deep.includes({ account: own.account, key: second.address });
     refused(await sign(rotation, own, second), "signature-invalid");

@@ -131,7 +131,7 @@ describe("pickups over HTTP", () => {
 
   it("only a holder takes over, and only the issuer is shown the secret", async () => {
     const pickup = await waiting();
-    const issuerOnly = await must(call("POST", "/v1/api-keys", { account: shop.account, roles: ["issuer"] }));
+    const issuerOnly = await must(call("POST", "/v1/api-keys", { account: shop.account, roles: ["issuer"] }, { token: shop.token }));
     refused(await take(issuerOnly, pickup), "forbidden");
     refused(await call("POST", "/v1/pickups", pickup), "forbidden"); // the bureau
     refused(await shown(pickup.number, await taxpayer("别家店", ["issuer"])), "not-found");

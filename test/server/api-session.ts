@@ -154,11 +154,11 @@ describe("a session", () => {
   const ends: [string, (hash: string) => Promise<unknown>][] = [
     ["after half an hour without a request", (key) => sql`update sessions set seen_at = now() - interval '31 minutes' where key_id = ${key}`],
     ["after twelve hours, however busy", (key) => sql`update sessions set created_at = now() - interval '12 hours 1 minute' where key_id = ${key}`],
-    ["with its key, at once", (key) => must(call("DELETE", `/v1/api-keys/${key}`))],
+    ["with its key, at once", (key) => must(call("DELETE", `/v1/api-keys/${key}`, undefined, { token: employer.token }))],
   ];
   for (const [what, end] of ends) {
     it(`ends ${what}`, async () => {
-      const { token } = await must(call("POST", "/v1/api-keys", { account: holder.account, roles: ["holder"] }));
+      const { token } = await must(call("POST", "/v1/api-keys", { account: holder.account, roles: ["holder"] }, { token: employer.token }));
       const signed = await signIn(token);
       expect((await by(signed, "GET", "/v1/invoices")).status).to.equal(200);
       await end(token.split(".")[0]);
@@ -169,7 +169,7 @@ describe("a session", () => {
   }
 
   it("goes on while there are requests", async () => {
-    const { token } = await must(call("POST", "/v1/api-keys", { account: holder.account, roles: ["holder"] }));
+    const { token } = await must(call("POST", "/v1/api-keys", { account: holder.account, roles: ["holder"] }, { token: employer.token }));
     const signed = await signIn(token);
     await sql`update sessions set seen_at = now() - interval '29 minutes' where key_id = ${token.split(".")[0]}`;
     expect((await by(signed, "GET", "/v1/session")).status).to.equal(200);
@@ -196,7 +196,7 @@ describe("a session", () => {
   });
 
   it("is one of so many of a key; the oldest gives way", async () => {
-    const { token } = await must(call("POST", "/v1/api-keys", { account: holder.account, roles: ["holder"] }));
+    const { token } = await must(call("POST", "/v1/api-keys", { account: holder.account, roles: ["holder"] }, { token: employer.token }));
     const first = await signIn(token);
     for (let i = 0; i < MAX_SESSIONS; i += 1) await signIn(token);
     expect((await by(first, "GET", "/v1/session")).status).to.equal(401);
@@ -240,7 +240,7 @@ describe("a session", () => {
   it("is not begun for a key that was revoked a moment ago", async () => {
     const { config } = await sandbox();
     const signing = createSignIn({ vault: await openVault(sql, config.MASTER_KEY), sessions: createSessions({ secure: true }), provider: undefined });
-    const { token } = await must(call("POST", "/v1/api-keys", { account: holder.account, roles: ["holder"] }));
+    const { token } = await must(call("POST", "/v1/api-keys", { account: holder.account, roles: ["holder"] }, { token: employer.token }));
     await sql`update api_keys set revoked_at = now() where id = ${token.split(".")[0]}`;
     const error = await signing.open(sql, { keyId: "", account: "", roles: [] }, { key: token }).then(
       () => undefined,

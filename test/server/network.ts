@@ -69,7 +69,7 @@ export function freshTaxId(region = "4403"): string {
 
 export type TestParty = { taxId: string; account: string; index: number; token: string; name: string };
 
-/** An enrolled taxpayer with an API key for every role it can have; an issuer has quota and a segment. */
+/** An enrolled taxpayer with an API key that manages its access; an issuer has quota and a segment. */
 export async function taxpayer(
   name: string,
   capabilities: ("issuer" | "employer")[],
@@ -77,7 +77,7 @@ export async function taxpayer(
 ): Promise<TestParty> {
   const taxId = freshTaxId();
   const made = await must(call("POST", "/v1/taxpayers", { name, taxId, capabilities, ...(more.key ? { key: more.key } : {}) }));
-  const { token } = await must(call("POST", "/v1/api-keys", { account: made.account, roles: [...capabilities, "holder"] }));
+  const { token } = await must(call("POST", "/v1/api-keys", { account: made.account, roles: ["admin"] }));
   if (capabilities.includes("issuer")) {
     const period = new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 7);
     await Promise.all([

@@ -693,6 +693,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/persons/{account}/leave": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: operations["postPersonsByAccountLeave"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/pickups": {
         parameters: {
             query?: never;
@@ -2166,7 +2182,7 @@ export interface components {
         };
         SandboxParty: {
             name: string;
-            roles: ("bureau" | "issuer" | "employer" | "holder")[];
+            roles: ("bureau" | "issuer" | "employer" | "holder" | "admin")[];
             taxId?: string;
             key: string;
         };
@@ -2176,7 +2192,7 @@ export interface components {
             kind: "bureau" | "taxpayer" | "person";
             name: string;
             taxId?: string;
-            roles: ("bureau" | "issuer" | "employer" | "holder")[];
+            roles: ("bureau" | "issuer" | "employer" | "holder" | "admin")[];
             csrfToken?: string;
             idleMinutes?: number;
             absoluteHours?: number;
@@ -2494,7 +2510,7 @@ export interface components {
             oldSecretUntil?: string;
             /** Format: date-time */
             createdAt: string;
-            secret: string;
+            secret?: string;
         };
         Webhook: {
             /** Format: uuid */
@@ -2564,6 +2580,8 @@ export interface operations {
         parameters: {
             query?: {
                 account?: string;
+                before?: string;
+                limit?: number;
             };
             header?: {
                 "X-Request-Id"?: components["parameters"]["X-Request-Id"];
@@ -2584,10 +2602,12 @@ export interface operations {
                             account: components["schemas"]["Account"];
                             roles: string[];
                             createdAt: string;
+                            bearer?: string;
                             signIn?: string;
                             signedInAt?: string;
                             revokedAt?: string;
                         }[];
+                        next?: string;
                     };
                 };
             };
@@ -2615,8 +2635,9 @@ export interface operations {
             content: {
                 "application/json": {
                     account: components["schemas"]["Account"];
-                    roles: ("bureau" | "issuer" | "employer" | "holder")[];
+                    roles: ("bureau" | "issuer" | "employer" | "holder" | "admin")[];
                     signIn?: string;
+                    bearer?: string;
                 };
             };
         };
@@ -4585,6 +4606,42 @@ export interface operations {
             };
         };
     };
+    postPersonsByAccountLeave: {
+        parameters: {
+            query?: never;
+            header: {
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                "Idempotency-Key": components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                account: components["schemas"]["Account"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        account: components["schemas"]["Account"];
+                        id?: string;
+                        token?: string;
+                    };
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     postPickups: {
         parameters: {
             query?: never;
@@ -5029,7 +5086,7 @@ export interface operations {
                             kind: "bureau" | "taxpayer" | "person";
                             name: string;
                             taxId?: string;
-                            roles: ("bureau" | "issuer" | "employer" | "holder")[];
+                            roles: ("bureau" | "issuer" | "employer" | "holder" | "admin")[];
                         }[];
                     };
                 };
@@ -5473,6 +5530,7 @@ export interface operations {
                         /** @enum {string} */
                         custody: "own";
                         address: components["schemas"]["Account"];
+                        proof: string;
                     };
                 };
             };

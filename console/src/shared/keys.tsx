@@ -1,6 +1,6 @@
 /** API keys of a party: for tills and other software, and for people who sign in at the provider. A key's token is shown once. */
 import { StopOutlined } from "@ant-design/icons";
-import { useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery } from "@tanstack/react-query";
 import { Button, Card, Checkbox, Form, Table, Tag } from "antd";
 import { useState } from "react";
 import { useAct } from "./act.ts";
@@ -8,7 +8,7 @@ import { api, ask, type Role } from "./client.ts";
 import { useConfirm } from "./confirm.tsx";
 import { showFieldErrors } from "./field-errors.ts";
 import { useSharedWords } from "./messages.ts";
-import { Loaded, ProblemNote } from "./problem.tsx";
+import { Loaded, More, ProblemNote } from "./problem.tsx";
 import { type ByPerson, ByPersonFields, PersonMade, personOf, SignsIn } from "./provider.tsx";
 import { Secret } from "./secret.tsx";
 import { useSession } from "./session.tsx";
@@ -18,7 +18,7 @@ import { wordsOf } from "./words.ts";
 const useWords = wordsOf("keys", {
   "zh-CN": {
     "keys.title": "API 密钥",
-    "keys.how": "收银机和其他软件用密钥调用接口。密钥等同于本单位：不要写进网页或发给他人。",
+    "keys.how": "收银机和其他软件用密钥调用接口。密钥等同于本单位：不要写进网页或发给他人。管理员密钥拥有全部角色并管理密钥；其他密钥只能给出自己已有的角色。",
     "keys.id": "编号",
     "keys.roles": "角色",
     "keys.roles.missing": "至少选择一个角色",
@@ -36,7 +36,8 @@ const useWords = wordsOf("keys", {
   },
   "en-US": {
     "keys.title": "API keys",
-    "keys.how": "Tills and other software call the API with a key. It stands for you: keep it out of pages and mails.",
+    "keys.how":
+      "Tills and other software call the API with a key. It stands for you: keep it out of pages and mails. An administrator's key has every role and manages keys; another key gives the roles that it has itself.",
     "keys.id": "Id",
     "keys.roles": "Roles",
     "keys.roles.missing": "At least one role",
@@ -62,7 +63,7 @@ function Make({ first }: { first: Role }) {
   const shared = useSharedWords();
   const { account, roles } = useSession();
   const [form] = Form.useForm<Wish>();
-  const [made, setMade] = useState<{ token: string } | { person: string } | undefined>(undefined);
+  const [made, setMade] = useState<{ token: string | undefined } | { person: string } | undefined>(undefined);
   const make = useAct(
     ({ roles: wanted, ...by }: Wish, once) => ask(api.POST("/v1/api-keys", { params: { header: once }, body: { account, roles: wanted, ...personOf(by) } })),
     { refreshes },
@@ -78,7 +79,10 @@ function Make({ first }: { first: Role }) {
       initialValues={{ roles: [first] }}
       onFinish={(wish) =>
         make.mutate(wish, {
-          onSuccess: ({ token }) => setMade(token === undefined ? { person: personOf(wish).signIn ?? "" } : { token }),
+          onSuccess: ({ token }) => {
+            const { signIn } = personOf(wish);
+            setMade(signIn === undefined ? { token } : { person: signIn });
+          },
           onError: (error) => showFieldErrors(form, error),
         })
       }
@@ -116,19 +120,31 @@ function Revoke({ id }: { id: string }) {
   );
 }
 
-/** Those of the party that is signed in and of whom it made. `first`: the role that a new key has unless another is chosen; `own`: of the party alone. */
+/**
+ * The keys that the one signed in with sees, by pages. `first`: the role that a new key has unless another is chosen; `own`: those of the
+ * party alone, without those of the persons that it manages.
+ */
 export function Keys({ first, own: alone = false }: { first: Role; own?: boolean }) {
   const say = useWords();
   const shared = useSharedWords();
   const { account: own } = useSession();
-  const keys = useQuery({ queryKey: ["api-keys", alone], queryFn: () => ask(api.GET("/v1/api-keys", { params: { query: alone ? { account: own } : {} } })) });
+  const pages = useInfiniteQuery({
+    queryKey: ["api-keys", alone],
+    queryFn: ({ pageParam }) =>
+      ask(
+        api.GET("/v1/api-keys", { params: { query: { limit: 50, ...(alone ? { account: own } : {}), ...(pageParam === "" ? {} : { before: pageParam }) } } }),
+      ),
+    initialPageParam: "",
+    getNextPageParam: ({ next }) => next,
+  });
+  const keys = { ...pages, data: pages.data?.pages.flatMap(({ items }) => items) };
   const roleName = (role: string) => shared(`role.${role as Role}`);
   return (
     <Card title={<h2>{say("keys.title")}</h2>}>
       <div className="stack">
         <p className="quiet">{say("keys.how")}</p>
-        <Loaded of={keys} empty={({ items }) => items.length === 0}>
-          {({ items }) => (
+        <Loaded of={keys} empty={(items) => items.length === 0}>
+          {(items) => (
             <Wide label={say("keys.title")}>
               <Table
                 rowKey="id"
@@ -175,6 +191,7 @@ export function Keys({ first, own: alone = false }: { first: Role; own?: boolean
             </Wide>
           )}
         </Loaded>
+        <More of={pages} />
         <Make first={first} />
       </div>
     </Card>

@@ -99,6 +99,11 @@ export const problemTitles: Readonly<Record<Problem["code"], string>> = {
   "signer-mismatch": "签名不是该账户的密钥所作",
 
   "grant-exists": "该账户已可查看这张发票",
+  "last-admin-key": "不能吊销本单位的最后一把管理员密钥",
+  "key-limit": "该主体的 API 密钥数量已达上限",
+  "person-limit": "该单位管理的个人数量已达上限",
+  "person-left": "此人已离开",
+  "person-has-no-key": "此人没有自己的密钥",
   "grant-limit": "这张发票的授权数量已达上限",
   "bundle-invalid": "票据包不能证明该发票",
   "encryption-key-missing": "该方未登记自己的加密密钥",

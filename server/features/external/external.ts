@@ -134,7 +134,7 @@ export function createExternal({ vault, taxpayers, invoices, claims }: Deps) {
   async function holderOf(tx: Tx, caller: Caller, wanted: string | undefined): Promise<string> {
     const account = wanted === undefined ? caller.account : checksummed(wanted);
     if (account === caller.account) return account;
-    const [employee] = await tx`select 1 from parties where account = ${account} and kind = 'person' and created_by = ${caller.account}`;
+    const [employee] = await tx`select 1 from parties where account = ${account} and kind = 'person' and manager = ${caller.account}`;
     if (employee) return account;
     const detail = "An employer registers for itself, or for a person that it has made";
     throw new Problem("receiver-invalid", detail, { violations: [{ field: "?holder", rule: "holder-is-employee", detail }] });

@@ -112,6 +112,13 @@ export function createGrants({ invoices, persons, taxpayers }: { invoices: Invoi
       await tx`update grants set withdrawn_at = now() where id = ${id} and withdrawn_at is null`;
     },
 
+    /** Ends what two accounts have given each other to read. */
+    async withdrawBetween(tx: Tx, one: string, other: string): Promise<void> {
+      await tx`
+        update grants set withdrawn_at = now()
+        where withdrawn_at is null and ((grantee = ${one} and giver = ${other}) or (grantee = ${other} and giver = ${one}))`;
+    },
+
     /** Who may read it now: its parties, and who was given to. For holder, employer and bureau. */
     async list(tx: Tx, caller: Caller, number: string): Promise<{ parties: Standing[]; grants: Grant[] }> {
       const invoice = await invoices.visible(tx, caller, number);

@@ -1,13 +1,14 @@
 /**
  * Operations as their parties see them, and the signatures of parties that keep their own keys.
  *
- * An operation is seen by the account that wants it done, by those who must sign it, and by the bureau.
+ * An operation is seen by the account that wants it done, by those who must sign it, and by the bureau: with a key that has the role
+ * which the operation is of, or `admin`.
  */
 import { find, type Operation } from "../../acts/operations.ts";
 import type { Contracts } from "../../chain/contracts.ts";
 import { compactSignature, type Message, recoverSigner, typedData } from "../../chain/messages.ts";
 import { announce, type Json, type Tx } from "../../db/db.ts";
-import type { Answer, Caller } from "../../kernel/api.ts";
+import type { Answer, Caller, Role } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
 import { keyOf } from "../../mirror/registry.ts";
 
@@ -36,6 +37,29 @@ export function refusalOf(operation: Operation): Problem {
   return new Problem(code, detail, { extra: { ...extra, operation: { id: operation.id, href: operationLink(operation.id) } } });
 }
 
+/**
+ * The role that each kind of operation is of: for the account that wants it done, and for another one that signs it too. What is not
+ * here is of `admin`, or the bureau's own.
+ */
+const rolesOfKind: Readonly<Record<string, { party: Role; signer?: Role }>> = {
+  seal: { party: "issuer" },
+  draw: { party: "issuer" },
+  "give-back": { party: "issuer" },
+  reverse: { party: "issuer", signer: "employer" },
+  adjust: { party: "issuer", signer: "employer" },
+  claim: { party: "holder" },
+  withdraw: { party: "holder" },
+  transfer: { party: "holder", signer: "holder" },
+  pickup: { party: "holder" },
+  admit: { party: "employer" },
+  reimburse: { party: "employer" },
+  reject: { party: "employer" },
+  entry: { party: "employer" },
+};
+
+const kindsFor = (caller: Caller, as: "party" | "signer"): string[] =>
+  Object.entries(rolesOfKind).flatMap(([kind, role]) => (caller.roles.includes(role[as] ?? "admin") ? [kind] : []));
+
 export function createOperations(deps: { contracts: Contracts }) {
   const domainOf = (operation: Operation) => (operation.command.type === "registry" ? deps.contracts.domains.registry : deps.contracts.domains.ledger);
 
@@ -55,8 +79,20 @@ export function createOperations(deps: { contracts: Contracts }) {
     };
   }
 
-  const visible = (caller: Caller, operation: Operation) =>
-    caller.roles.includes("bureau") || operation.party === caller.account || operation.signers.includes(caller.account);
+  function visible(caller: Caller, { kind, party, signers }: Operation): boolean {
+    if (caller.roles.includes("bureau")) return true;
+    if (party !== caller.account && !signers.includes(caller.account)) return false;
+    const as = party === caller.account ? "party" : "signer";
+    return caller.roles.includes("admin") || kindsFor(caller, as).includes(kind);
+  }
+
+  /** The same in a query. */
+  function scope(tx: Tx, caller: Caller) {
+    if (caller.roles.includes("bureau")) return tx`true`;
+    const [mine, signed] = [tx`party = ${caller.account}`, tx`(party <> ${caller.account} and ${caller.account} = any(signers))`];
+    if (caller.roles.includes("admin")) return tx`(${mine} or ${signed})`;
+    return tx`((${mine} and kind = any(${kindsFor(caller, "party")}::text[])) or (${signed} and kind = any(${kindsFor(caller, "signer")}::text[])))`;
+  }
 
   async function get(tx: Tx, caller: Caller, id: string): Promise<Operation> {
     const operation = await find(tx, id);
@@ -70,7 +106,7 @@ export function createOperations(deps: { contracts: Contracts }) {
     async list(tx: Tx, caller: Caller, filter: { status?: string | undefined; before?: string | undefined; limit: number }) {
       const rows = await tx<Operation[]>`
         select * from operations
-        where ${caller.roles.includes("bureau") ? tx`true` : tx`(party = ${caller.account} or ${caller.account} = any(signers))`}
+        where ${scope(tx, caller)}
           and ${filter.status === undefined ? tx`true` : tx`status = ${filter.status}`}
           and ${filter.before === undefined ? tx`true` : tx`id < ${filter.before}`}
         order by id desc limit ${filter.limit}`;

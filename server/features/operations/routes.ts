@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Tx } from "../../db/db.ts";
 import { type Route, roles, routeFor } from "../../kernel/api.ts";
+import { signatureSchema } from "../../kernel/shapes.ts";
 import type { Operations } from "./operations.ts";
 
 const route = routeFor<Tx>();
@@ -57,7 +58,7 @@ export function operationRoutes(operations: Operations): Route<Tx>[] {
       tag,
       roles,
       params: z.object({ id: z.uuid() }),
-      body: z.strictObject({ signature: z.string().regex(/^0x([0-9a-fA-F]{128}|[0-9a-fA-F]{130})$/) }),
+      body: z.strictObject({ signature: signatureSchema }),
       answers: { 200: { description: "The operation", schema: operationSchema } },
       problems: ["not-found", "signature-invalid", "signature-not-wanted"],
       run: async ({ sql, caller, params, body }) => ({

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { Tx } from "../../db/db.ts";
 import { type Route, routeFor } from "../../kernel/api.ts";
-import { accountSchema } from "../../kernel/shapes.ts";
+import { accountSchema, provenKeySchema } from "../../kernel/shapes.ts";
 import type { Persons } from "./persons.ts";
 
 const route = routeFor<Tx>();
@@ -20,25 +20,12 @@ export function personRoutes(persons: Persons): Route<Tx>[] {
       roles: ["issuer", "employer"],
       body: z.strictObject({
         name: z.string().trim().min(1).max(100),
-        key: z
-          .discriminatedUnion("custody", [
-            z.strictObject({ custody: z.literal("gateway") }),
-            z.strictObject({
-              custody: z.literal("own"),
-              address: account,
-              proof: z
-                .string()
-                .regex(/^0x([0-9a-fA-F]{128}|[0-9a-fA-F]{130})$/, "signature-format")
-                .describe("The account's EIP-712 signature over Register(address account,address maker), maker being the caller's account"),
-            }),
-          ])
-          .default({ custody: "gateway" }),
+        key: provenKeySchema.default({ custody: "gateway" }).describe("In a proof, the maker is the caller's account"),
       }),
       answers: { 201: { description: "Made", schema } },
-      problems: ["account-enrolled", "key-not-shown", "zero-address"],
+      problems: ["account-enrolled", "key-not-shown", "zero-address", "person-limit"],
       async run({ sql, caller, body }) {
         const person = await persons.create(sql, caller, body);
-        // the name was the caller's; a stored answer repeats only what it did not know
         return {
           status: 201,
           body: { account: person.account, name: person.name, custody: person.custody },

@@ -3,8 +3,9 @@ import { z } from "zod";
 import type { Tx } from "../../db/db.ts";
 import { type Answer, type Route, routeFor } from "../../kernel/api.ts";
 import { formatMoney, parseMoney } from "../../kernel/money.ts";
-import { accountSchema, operationRefSchema } from "../../kernel/shapes.ts";
+import { accountSchema, operationRefSchema, provenKeySchema } from "../../kernel/shapes.ts";
 import { identitySchema } from "../../proofs/bundle.ts";
+import type { Accounts } from "../accounts/accounts.ts";
 import { accepted, settle } from "../operations/operations.ts";
 import { periodOf, seriesOf, type Taxpayer, type Taxpayers } from "./taxpayers.ts";
 
@@ -60,7 +61,7 @@ const view = ({ taxId, name, account, index, capabilities, standing, region, cur
 const toPeriod = (text: string) => Number(text.replace("-", ""));
 const fromPeriod = (period: number) => `${String(period).slice(0, 4)}-${String(period).slice(4)}`;
 
-export function taxpayerRoutes(taxpayers: Taxpayers): Route<Tx>[] {
+export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts): Route<Tx>[] {
   async function quotaView(sql: Tx, taxpayer: Taxpayer, period: number) {
     const { granted, drawn, used } = await taxpayers.quotaOf(sql, taxpayer, period);
     return { period: fromPeriod(period), granted: formatMoney(granted), drawn: formatMoney(drawn), used: formatMoney(used), left: formatMoney(granted - used) };
@@ -173,16 +174,18 @@ export function taxpayerRoutes(taxpayers: Taxpayers): Route<Tx>[] {
       method: "post",
       path: "/v1/taxpayers/{taxId}/key-rotations",
       summary: "Give a taxpayer's account another key",
-      description: "By the bureau when the key is lost; by the taxpayer itself, signed with the key that is replaced.",
+      description:
+        "By the bureau when the key is lost; by the taxpayer itself with an `admin` key, signed with the key that is replaced. A key of one's own shows itself: `proof` is its signature over Register(address account,address maker), account being its address and maker the taxpayer's account.",
       tag,
-      roles: ["bureau", "issuer", "employer"],
+      roles: ["bureau", "admin"],
       params: taxIdParam,
-      body: z.strictObject({ key: custody }),
+      body: z.strictObject({ key: provenKeySchema }),
       answers: { 200: { description: "Rotated", schema: z.object({ key: accountSchema }) }, 202: { description: "Taken up", schema: pending } },
-      problems: ["not-found"],
+      problems: ["not-found", "key-not-shown", "account-enrolled", "zero-address"],
       async run({ sql, caller, params, body }) {
-        const { key, operation } = await taxpayers.rotateKey(sql, caller, await taxpayers.visible(sql, caller, params.taxId), body.key);
-        return accepted(operation, { key });
+        const taxpayer = await taxpayers.visible(sql, caller, params.taxId);
+        const key = await accounts.register(sql, body.key, taxpayer.account);
+        return accepted(await taxpayers.rotateKey(sql, caller, taxpayer, key), { key });
       },
       settled: (sql, answer) => settle(sql, answer, async () => ({ status: 200, body: { key: (answer.body as { key: string }).key } })),
     }),

@@ -303,23 +303,20 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
         command: { type: "call", contract: "registry", function: "setCapabilities", args: [taxpayer.index, bits(capabilities)] },
       }),
 
-    /** By the bureau without the old key, or by the party, signed with the old key. */
-    async rotateKey(tx: Tx, caller: Caller, taxpayer: Taxpayer, key: Enrolment["key"]): Promise<{ key: string; operation: string }> {
-      const address = await addressOf(tx, keys, key);
-      const operation = caller.roles.includes("bureau")
-        ? await enqueue(tx, {
+    /** By the bureau without the old key, or by the party, signed with the old key. `key`: the address of the new one, which has shown itself. */
+    rotateKey: (tx: Tx, caller: Caller, taxpayer: Taxpayer, key: string): Promise<string> =>
+      caller.roles.includes("bureau")
+        ? enqueue(tx, {
             kind: "key-rotation",
             party: caller.account,
-            command: { type: "call", contract: "registry", function: "rotateKey", args: [taxpayer.account, address] },
+            command: { type: "call", contract: "registry", function: "rotateKey", args: [taxpayer.account, key] },
           })
-        : await enqueue(tx, {
+        : enqueue(tx, {
             kind: "key-rotation",
             party: taxpayer.account,
-            command: { type: "registry", message: "RotateKey", account: taxpayer.account, key: address },
+            command: { type: "registry", message: "RotateKey", account: taxpayer.account, key },
             signers: [taxpayer.account],
-          });
-      return { key: address, operation };
-    },
+          }),
 
     setQuota: (tx: Tx, caller: Caller, taxpayer: Taxpayer, period: number, granted: bigint) =>
       enqueue(tx, {

@@ -29,7 +29,9 @@ const webhook = z
     createdAt: z.iso.datetime(),
   })
   .meta({ id: "Webhook" });
-const withSecret = webhook.extend({ secret: z.string().describe("whsec_…; shown this once") }).meta({ id: "WebhookWithSecret" });
+const withSecret = webhook
+  .extend({ secret: z.string().optional().describe("whsec_…; shown this once, and not in a replay") })
+  .meta({ id: "WebhookWithSecret" });
 const withAttempts = webhook
   .extend({
     attempts: z.array(
@@ -61,7 +63,10 @@ export function webhookRoutes(webhooks: Webhooks): Route<Tx>[] {
       }),
       answers: { 201: { description: "Made", schema: withSecret } },
       problems: ["webhook-limit", "webhook-url-refused", "webhook-test-failed"],
-      run: async ({ sql, caller, body }) => ({ status: 201, body: await webhooks.create(sql, caller, body) }),
+      async run({ sql, caller, body }) {
+        const { webhook: made, secret } = await webhooks.create(sql, caller, body);
+        return { status: 201, body: made, secrets: { secret } };
+      },
     }),
     route({
       method: "get",
@@ -90,7 +95,10 @@ export function webhookRoutes(webhooks: Webhooks): Route<Tx>[] {
       roles,
       params,
       answers: { 200: { description: "The webhook with its new secret", schema: withSecret } },
-      run: async ({ sql, caller, params: { id } }) => ({ status: 200, body: await webhooks.rotate(sql, caller, id) }),
+      async run({ sql, caller, params: { id } }) {
+        const { webhook: rotated, secret } = await webhooks.rotate(sql, caller, id);
+        return { status: 200, body: rotated, secrets: { secret } };
+      },
     }),
     route({
       method: "post",

@@ -140,7 +140,7 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
         values (${id}, ${caller.account}, ${[...caller.roles]}, ${sealTarget(vault, id, target)}, ${given.types ?? null}, ${await headOf(tx)})
         returning *`;
       await recordAttempt(tx, id, null, attempt);
-      return { ...view(row as Row), secret: (target.secrets[0] as { secret: string }).secret };
+      return { webhook: view(row as Row), secret: (target.secrets[0] as { secret: string }).secret };
     },
 
     list: async (tx: Tx, caller: Caller) => (await tx<Row[]>`select * from webhooks where ${mine(tx, caller)} order by created_at, id`).map(view),
@@ -172,7 +172,7 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
       const secrets = [{ secret }, ...old].slice(0, MAX_SECRETS);
       const [changed] = await tx<Row[]>`
         update webhooks set sealed = ${sealTarget(vault, id, { ...target, secrets })}, updated_at = now() where id = ${id} returning *`;
-      return { ...view(changed as Row), secret };
+      return { webhook: view(changed as Row), secret };
     },
 
     /** Nothing more is delivered; the position is kept. */
@@ -201,6 +201,11 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
       const [changed] = await tx<Row[]>`
         update webhooks set position = ${after}, tries = 0, next_at = now(), claim = null, claimed_until = null, updated_at = now() where id = ${id} returning *`;
       return view(changed as Row);
+    },
+
+    /** All of an account's. */
+    async removeAll(tx: Tx, account: string): Promise<void> {
+      await tx`delete from webhooks where account = ${account}`;
     },
 
     async remove(tx: Tx, caller: Caller, id: string): Promise<void> {

@@ -7,7 +7,6 @@ import { Wallet } from "ethers";
 import { migrate, openDb } from "../../../server/db/db.ts";
 import { createTaxpayers } from "../../../server/features/taxpayers/taxpayers.ts";
 import { startGateway } from "../../../server/gateway.ts";
-import type { Role } from "../../../server/kernel/api.ts";
 import { readConfig } from "../../../server/kernel/config.ts";
 import { createApiKey } from "../../../server/keys/api-keys.ts";
 import { createKeystore } from "../../../server/keys/keystore.ts";
@@ -58,7 +57,7 @@ export async function openSecondGateway(settings: Record<string, string> = {}) {
       const wallet = Wallet.createRandom();
       const taxId = freshTaxId();
       const made = await must(call("POST", "/v1/taxpayers", { name: called, taxId, capabilities, key: { custody: "own", address: wallet.address } }));
-      const { token: elsewhere } = await must(call("POST", "/v1/api-keys", { account: made.account, roles: [...capabilities, "holder"] }));
+      const { token: elsewhere } = await must(call("POST", "/v1/api-keys", { account: made.account, roles: ["admin"] }));
       if (capabilities.includes("issuer")) {
         const period = new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 7);
         await must(call("PUT", `/v1/taxpayers/${taxId}/quota`, { period, granted: quota }));
@@ -74,8 +73,7 @@ export async function openSecondGateway(settings: Record<string, string> = {}) {
           return row !== undefined;
         });
       }
-      const roles: Role[] = [...capabilities, "holder"];
-      const token = await createApiKey(sql, { account: made.account, roles, createdBy: made.account });
+      const token = await createApiKey(sql, { account: made.account, roles: ["admin"], createdBy: made.account });
       return { taxId, account: made.account, index: made.index, token, name: called, elsewhere };
     },
   };

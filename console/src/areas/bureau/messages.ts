@@ -203,7 +203,8 @@ export const useWords = wordsOf("bureau", {
     "enrol.final": "税号与账户一经登记即写入链上，不能删除，只能暂停。",
     "enrol.done": "已登记，链上编号 {{index}}",
     "enrol.required": "请填写",
-    "enrol.key.once": "这把密钥只显示这一次，请立即交给单位。",
+    "enrol.key.once": "这把管理员密钥只显示这一次，请立即交给单位，由其自行管理后续密钥。",
+    "enrol.key.lost": "答复在途中丢失，而密钥不会保存。运行方可以再生成一把（onepiao 运维命令）。",
     "enrol.key.make": "生成 API 密钥",
 
     "quota.section": "授信额度",
@@ -452,7 +453,8 @@ export const useWords = wordsOf("bureau", {
     "enrol.final": "Once enrolled, tax id and account are on the chain. They cannot be deleted, only suspended.",
     "enrol.done": "Enrolled as number {{index}} on the chain",
     "enrol.required": "Required",
-    "enrol.key.once": "This key is shown once. Hand it to the taxpayer now.",
+    "enrol.key.once": "This administrator's key is shown once. Hand it to the taxpayer now, which makes its other keys itself.",
+    "enrol.key.lost": "The answer was lost on its way, and the key is not stored. The gateway's operator can make another one.",
     "enrol.key.make": "Make an API key",
 
     "quota.section": "Quota",

@@ -107,7 +107,7 @@ function FirstKey({ taxpayer }: { taxpayer: Taxpayer }) {
     ask(
       api.POST("/v1/api-keys", {
         params: { header: once },
-        body: { account: taxpayer.account, roles: [...(taxpayer.capabilities as Capability[]), "holder"], ...personOf(by) },
+        body: { account: taxpayer.account, roles: ["admin"], ...personOf(by) },
       }),
     ),
   );
@@ -127,11 +127,11 @@ function FirstKey({ taxpayer }: { taxpayer: Taxpayer }) {
             {say("enrol.key.make")}
           </Button>
         </Form>
-      ) : make.data.token === undefined ? (
-        <PersonMade name={person ?? ""} />
+      ) : person !== undefined ? (
+        <PersonMade name={person} />
       ) : (
         <div>
-          <Alert type="warning" showIcon title={say("enrol.key.once")} />
+          <Alert type="warning" showIcon title={say(make.data.token === undefined ? "enrol.key.lost" : "enrol.key.once")} />
           <Typography.Paragraph code copyable className="after">
             {make.data.token}
           </Typography.Paragraph>

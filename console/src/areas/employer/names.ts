@@ -1,5 +1,5 @@
 /** Whose account it is, as far as this employer knows: its own, or that of a person it has made. */
-import { useQueries, useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQueries, useQuery } from "@tanstack/react-query";
 import { api, ask, Refusal } from "../../shared/client.ts";
 import { useSession } from "../../shared/session.tsx";
 
@@ -28,13 +28,22 @@ export function useName(account: string): string | undefined {
   return account === session.account ? session.name : (data ?? undefined);
 }
 
-export const useKeys = () => useQuery({ queryKey: ["keys"], queryFn: () => ask(api.GET("/v1/api-keys")) });
+/** By pages, the newest first. */
+export function useKeys() {
+  const pages = useInfiniteQuery({
+    queryKey: ["keys"],
+    queryFn: ({ pageParam }) => ask(api.GET("/v1/api-keys", { params: { query: { limit: 100, ...(pageParam === "" ? {} : { before: pageParam }) } } })),
+    initialPageParam: "",
+    getNextPageParam: ({ next }) => next,
+  });
+  return { ...pages, data: pages.data?.pages.flatMap(({ items }) => items) };
+}
 
-/** Persons that have a key made by this employer; the API has no list of persons without one. */
+/** Persons that this employer manages, by the keys that are there; the API has no list of persons without one. */
 export function usePersons(): { account: string; name: string }[] {
   const { account: self } = useSession();
   const keys = useKeys();
-  const accounts = [...new Set((keys.data?.items ?? []).map(({ account }) => account))].filter((account) => account !== self);
+  const accounts = [...new Set((keys.data ?? []).map(({ account }) => account))].filter((account) => account !== self);
   const names = useQueries({ queries: accounts.map((account) => personQuery(account, self)) });
   return accounts.flatMap((account, at) => {
     const name = names[at]?.data;

@@ -1,23 +1,23 @@
 /** The employer's people and their API keys: employees who hold invoices, and clerks who decide for the employer. A key is shown once. */
 import { PlusOutlined } from "@ant-design/icons";
-import { Alert, Button, Drawer, Form, Input, Radio, Select, Table, Tag, Typography } from "antd";
+import { Alert, Button, Drawer, Form, Input, Radio, Select, Space, Table, Tag, Typography } from "antd";
 import { useState } from "react";
 import { useAct } from "../../shared/act.ts";
 import { api, ask } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { Page } from "../../shared/frame.tsx";
 import { useSharedWords } from "../../shared/messages.ts";
-import { Loaded, ProblemNote } from "../../shared/problem.tsx";
+import { Loaded, More, ProblemNote } from "../../shared/problem.tsx";
 import { type ByPerson, ByPersonFields, PersonMade, personOf, SignsIn } from "../../shared/provider.tsx";
-import { useSession } from "../../shared/session.tsx";
+import { hasRole, useSession } from "../../shared/session.tsx";
 import { Account, Time, Wide } from "../../shared/show.tsx";
 import { Holder } from "./inbox.tsx";
 import { useWords } from "./messages.ts";
 import { type Key, useKeys, usePersons } from "./names.ts";
 
-type Wish = ByPerson & { kind: "employee" | "known" | "clerk"; name?: string; known?: string };
+type Wish = ByPerson & { kind: "employee" | "known" | "clerk" | "admin"; name?: string; known?: string };
 /** `name` is of the account, and stays with what was made of it: the form is gone by then. */
-type KeyWish = { account: string; name: string; roles: ("employer" | "holder")[]; signIn?: string };
+type KeyWish = { account: string; name: string; roles: ("employer" | "holder" | "admin")[]; signIn?: string };
 
 /** A key for an account; the person is made before, in an act of its own, and not again when its key is asked for once more. */
 function NewKey({ onClose }: { onClose: () => void }) {
@@ -34,6 +34,7 @@ function NewKey({ onClose }: { onClose: () => void }) {
     const person = personOf(by);
     if (wanted === "known") return key.mutate({ account, name: persons.find((one) => one.account === account)?.name ?? "", roles: ["holder"], ...person });
     if (wanted === "clerk") return key.mutate({ account: session.account, name: session.name, roles: ["employer", "holder"], ...person });
+    if (wanted === "admin") return key.mutate({ account: session.account, name: session.name, roles: ["admin"], ...person });
     // what was made before its key was refused is used
     const made = employee.data?.name === name.trim() ? employee.data : await employee.mutateAsync(name.trim()).catch(() => undefined);
     if (made) key.mutate({ account: made.account, name: name.trim(), roles: ["holder"], ...person });
@@ -43,10 +44,16 @@ function NewKey({ onClose }: { onClose: () => void }) {
     return (
       <div className="stack">
         <Alert type="success" showIcon title={say("people.made", { name: key.variables.name })} />
-        <Alert type="warning" showIcon title={say("people.once")} description={say("people.once.detail")} />
-        <Typography.Paragraph code copyable className="breaks token">
-          {key.data.token}
-        </Typography.Paragraph>
+        {key.data.token === undefined ? (
+          <Alert type="warning" showIcon title={say("people.lost")} />
+        ) : (
+          <>
+            <Alert type="warning" showIcon title={say("people.once")} description={say("people.once.detail")} />
+            <Typography.Paragraph code copyable className="breaks token">
+              {key.data.token}
+            </Typography.Paragraph>
+          </>
+        )}
         <Button onClick={onClose}>{say("people.kept")}</Button>
       </div>
     );
@@ -59,6 +66,7 @@ function NewKey({ onClose }: { onClose: () => void }) {
             { value: "employee", label: say("people.kind.employee") },
             ...(persons.length > 0 ? [{ value: "known", label: say("people.kind.known") }] : []),
             { value: "clerk", label: say("people.kind.clerk") },
+            { value: "admin", label: say("people.kind.admin") },
           ]}
         />
       </Form.Item>
@@ -75,7 +83,7 @@ function NewKey({ onClose }: { onClose: () => void }) {
         </Form.Item>
       ) : (
         <Form.Item>
-          <Alert type="info" showIcon title={say("people.clerk.note")} />
+          <Alert type="info" showIcon title={say(kind === "admin" ? "people.admin.note" : "people.clerk.note")} />
         </Form.Item>
       )}
       <ByPersonFields />
@@ -95,6 +103,19 @@ export function People() {
   const keys = useKeys();
   const [adding, setAdding] = useState(false);
   const revoke = useAct((id: string) => ask(api.DELETE("/v1/api-keys/{id}", { params: { path: { id } } })), { refreshes: [["keys"]] });
+  const release = useAct((account: string, once) => ask(api.POST("/v1/persons/{account}/leave", { params: { header: once, path: { account } } })), {
+    refreshes: [["keys"]],
+  });
+  const admin = hasRole(session, "admin");
+  const letGo = async (account: string) => {
+    const question = {
+      title: say("people.release.title"),
+      detail: <p>{say("people.release.detail")}</p>,
+      final: say("people.release.final"),
+      yes: say("people.release"),
+    };
+    if (await confirm(question)) release.mutate(account);
+  };
   const end = async (id: string) => {
     const question = {
       title: say("people.revoke.title"),
@@ -108,15 +129,18 @@ export function People() {
     <Page
       title={say("people.title")}
       extra={
-        <Button type="primary" icon={<PlusOutlined />} onClick={() => setAdding(true)}>
-          {say("people.add")}
-        </Button>
+        admin ? (
+          <Button type="primary" icon={<PlusOutlined />} onClick={() => setAdding(true)}>
+            {say("people.add")}
+          </Button>
+        ) : null
       }
     >
       <div className="stack">
-        <ProblemNote error={revoke.error} />
-        <Loaded of={keys} empty={({ items }) => items.length === 0}>
-          {({ items }) => (
+        {admin ? null : <Alert type="info" showIcon title={say("people.admin.only")} />}
+        <ProblemNote error={revoke.error ?? release.error} />
+        <Loaded of={keys} empty={(items) => items.length === 0}>
+          {(items) => (
             <Wide label={say("people.title")}>
               <Table<Key>
                 size="middle"
@@ -156,11 +180,18 @@ export function People() {
                   { title: say("people.created"), render: (_, { createdAt }) => <Time at={createdAt} /> },
                   {
                     title: say("col.act"),
-                    render: (_, { id, revokedAt }) =>
+                    render: (_, { id, account, revokedAt }) =>
                       revokedAt === undefined ? (
-                        <Button danger size="small" aria-label={say("people.revoke.of", { id })} onClick={() => void end(id)}>
-                          {say("people.revoke")}
-                        </Button>
+                        <Space wrap>
+                          <Button danger size="small" aria-label={say("people.revoke.of", { id })} onClick={() => void end(id)}>
+                            {say("people.revoke")}
+                          </Button>
+                          {admin && account !== session.account ? (
+                            <Button danger size="small" aria-label={say("people.release.of", { id })} onClick={() => void letGo(account)}>
+                              {say("people.release")}
+                            </Button>
+                          ) : null}
+                        </Space>
                       ) : (
                         <span className="quiet small">
                           {say("people.revoked")} <Time at={revokedAt} />
@@ -172,6 +203,7 @@ export function People() {
             </Wide>
           )}
         </Loaded>
+        <More of={keys} />
       </div>
       <Drawer open={adding} title={say("people.add")} onClose={() => setAdding(false)} destroyOnHidden size={420}>
         <NewKey onClose={() => setAdding(false)} />

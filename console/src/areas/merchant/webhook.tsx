@@ -20,7 +20,7 @@ type Webhook = Schemas["WebhookWithAttempts"];
 const LOOK_AGAIN_MS = 5_000;
 const refreshes = [["webhooks"]];
 
-function Steer({ webhook, onSecret }: { webhook: Webhook; onSecret: (secret: string) => void }) {
+function Steer({ webhook, onSecret }: { webhook: Webhook; onSecret: (shown: { secret: string | undefined }) => void }) {
   const say = useWords();
   const confirm = useConfirm();
   const navigate = useNavigate();
@@ -33,7 +33,7 @@ function Steer({ webhook, onSecret }: { webhook: Webhook; onSecret: (secret: str
   const forget = useAct(() => ask(api.DELETE("/v1/webhooks/{id}", { params: { path } })));
   const fresh = async () => {
     if (await confirm({ title: say("hook.rotate.title"), detail: <p>{say("hook.rotate.detail")}</p>, yes: say("hook.rotate") }))
-      rotate.mutate(undefined, { onSuccess: ({ secret }) => onSecret(secret) });
+      rotate.mutate(undefined, { onSuccess: ({ secret }) => onSecret({ secret }) });
   };
   const end = async () => {
     if (await confirm({ title: say("hook.forget.title"), final: say("hook.forget.final"), yes: say("hook.forget") }))
@@ -134,7 +134,7 @@ function Attempts({ attempts }: { attempts: Webhook["attempts"] }) {
 export function WebhookPage() {
   const say = useWords();
   const { id = "" } = useParams();
-  const [secret, setSecret] = useState<string | undefined>(undefined);
+  const [shown, setShown] = useState<{ secret: string | undefined } | undefined>(undefined);
   const webhook = useQuery({
     queryKey: ["webhooks", id],
     queryFn: () => ask(api.GET("/v1/webhooks/{id}", { params: { path: { id } } })),
@@ -145,8 +145,8 @@ export function WebhookPage() {
       <Loaded of={webhook}>
         {(one) => (
           <div className="stack">
-            {secret === undefined ? null : (
-              <Secret title={say("hooks.once")} detail={say("hook.rotated.detail")} text={secret} onClose={() => setSecret(undefined)} />
+            {shown === undefined ? null : (
+              <Secret title={say("hooks.once")} detail={say("hook.rotated.detail")} text={shown.secret} onClose={() => setShown(undefined)} />
             )}
             {one.reason === undefined ? null : (
               <Alert type={one.reason === "party" ? "info" : "error"} showIcon role="status" title={say(`hook.reason.${one.reason}`)} />
@@ -169,7 +169,7 @@ export function WebhookPage() {
                     ...(one.oldSecretUntil === undefined ? [] : [{ key: "old", label: say("hook.oldSecret"), children: <Time at={one.oldSecretUntil} /> }]),
                   ]}
                 />
-                <Steer webhook={one} onSecret={setSecret} />
+                <Steer webhook={one} onSecret={setShown} />
               </div>
             </Card>
             <Card title={<h2>{say("hook.attempts")}</h2>}>

@@ -38,7 +38,7 @@ export const WebhookState = ({ status }: Pick<Webhook, "status">) => <StateTag s
 function Make() {
   const say = useWords();
   const [form] = Form.useForm<Wanted>();
-  const [made, setMade] = useState<string | undefined>(undefined);
+  const [made, setMade] = useState<{ secret: string | undefined } | undefined>(undefined);
   const make = useAct(
     ({ url, description, types: wanted }: Wanted, once) =>
       ask(
@@ -53,13 +53,13 @@ function Make() {
       ),
     { refreshes: [["webhooks"]] },
   );
-  if (made !== undefined) return <Secret title={say("hooks.once")} detail={say("hooks.once.detail")} text={made} onClose={() => setMade(undefined)} />;
+  if (made !== undefined) return <Secret title={say("hooks.once")} detail={say("hooks.once.detail")} text={made.secret} onClose={() => setMade(undefined)} />;
   return (
     <Form
       form={form}
       layout="vertical"
       requiredMark={false}
-      onFinish={(values) => make.mutate(values, { onSuccess: ({ secret }) => setMade(secret), onError: (error) => showFieldErrors(form, error) })}
+      onFinish={(values) => make.mutate(values, { onSuccess: ({ secret }) => setMade({ secret }), onError: (error) => showFieldErrors(form, error) })}
     >
       <ProblemNote error={make.error} />
       <div className="two">
