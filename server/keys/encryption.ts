@@ -1,12 +1,15 @@
 /**
- * Keys that documents are encrypted to, for a reader that opens them by itself: a party outside this gateway, or the bureau's own.
+ * Keys that documents are encrypted to: for a party that opens them by itself, and for deposits, which the bureau's gateway opens.
  *
  * A content key or a lot key goes to a reader as a JWE (RFC 7516, compact): `alg` ECDH-ES+A256KW, `enc` A256GCM, the payload a JWK
  * of the key (RFC 7517 §7), `kid` what it opens. Content keys go under their lot's key by AES key wrap (RFC 3394), so that a lot costs
  * one JWE a reader, however many invoices it has. Wraps are made when they are asked for: a key that a party has replaced, and a grant
  * that was withdrawn, open nothing that is handed out later.
  *
- * Owns the table encryption_keys. Does not own: who may read what (features/grants).
+ * Keys by purpose: a party's own key, by which it opens documents, is replaced at its wish, and its private key is never here. The key
+ * that deposits are encrypted to is kept here and rotated; nothing that a party registers touches it.
+ *
+ * Owns the tables encryption_keys and deposit_keys. Does not own: who may read what (features/grants).
  */
 import { createCipheriv, createDecipheriv } from "node:crypto";
 import { CompactEncrypt, calculateJwkThumbprint, compactDecrypt, exportJWK, generateKeyPair, importJWK, type JWK } from "jose";
@@ -68,42 +71,53 @@ export function unwrapUnder(lotKey: Uint8Array, wrapped: Uint8Array): Buffer {
 
 export type EncryptionKeys = ReturnType<typeof createEncryptionKeys>;
 
+/** Deposit keys of one account: what was encrypted to any of them still opens, by trying them. */
+export const MAX_DEPOSIT_KEYS = 50;
+
 export function createEncryptionKeys({ vault }: { vault: Vault }) {
-  const rowOf = async (tx: Tx, account: string) =>
-    (await tx<{ public: PublicKey; sealed: Buffer | null }[]>`select public, sealed from encryption_keys where account = ${account}`)[0];
+  type Kept = { public: PublicKey; sealed: Buffer };
+  const kept = (tx: Tx, account: string) => tx<Kept[]>`select public, sealed from deposit_keys where account = ${account} order by id desc`;
+
+  async function make(tx: Tx, account: string): Promise<PublicKey> {
+    const pair = await generateKeyPair(ALG, { crv: "X25519", extractable: true });
+    const jwk = (await exportJWK(pair.publicKey)) as PublicKey;
+    const sealed = vault.seal("keystore", `encryption/${account}`, JSON.stringify(await exportJWK(pair.privateKey)));
+    await tx`insert into deposit_keys (account, public, sealed) values (${account}, ${tx.json(jwk as unknown as Json)}, ${sealed})`;
+    return jwk;
+  }
 
   return {
-    /** The key that is encrypted to for a party; undefined when it has none. `kept`: its private key is here. */
-    async of(tx: Tx, account: string): Promise<{ jwk: PublicKey; kept: boolean } | undefined> {
-      const row = await rowOf(tx, account);
-      return row && { jwk: row.public, kept: row.sealed !== null };
+    /** The key that a party opens documents with by itself; undefined when it has registered none. */
+    async of(tx: Tx, account: string): Promise<PublicKey | undefined> {
+      const [row] = await tx<{ public: PublicKey }[]>`select public from encryption_keys where account = ${account}`;
+      return row?.public;
     },
 
-    /** Registers a party's own key, or replaces it. */
+    /** Registers the key that a party opens documents with, or replaces it. Deposit keys are others, and stay. */
     async register(tx: Tx, account: string, jwk: PublicKey): Promise<void> {
       await tx`
         insert into encryption_keys (account, public) values (${account}, ${tx.json(jwk as unknown as Json)})
-        on conflict (account) do update set public = excluded.public, sealed = null, created_at = now()`;
+        on conflict (account) do update set public = excluded.public, created_at = now()`;
     },
 
-    /** The key that is kept here for a party; made when it has none. Throws when the party keeps its own. */
-    async keep(tx: Tx, account: string): Promise<PublicKey> {
-      const known = await rowOf(tx, account);
-      if (known?.sealed) return known.public;
-      if (known) throw new Error(`${account} keeps its encryption key itself`);
-      const pair = await generateKeyPair(ALG, { crv: "X25519", extractable: true });
-      const jwk = (await exportJWK(pair.publicKey)) as PublicKey;
-      const sealed = vault.seal("keystore", `encryption/${account}`, JSON.stringify(await exportJWK(pair.privateKey)));
-      const made = await tx`
-        insert into encryption_keys (account, public, sealed) values (${account}, ${tx.json(jwk as unknown as Json)}, ${sealed}) on conflict do nothing`;
-      return made.count > 0 ? jwk : this.keep(tx, account);
+    /** The key that deposits for this account are encrypted to now; made when there is none. Of two made at once both open. */
+    depositKey: async (tx: Tx, account: string): Promise<PublicKey> => (await kept(tx, account))[0]?.public ?? make(tx, account),
+
+    /** Makes the next deposit key; those before go on opening. Undefined when there are MAX_DEPOSIT_KEYS. */
+    async rotateDepositKey(tx: Tx, account: string): Promise<PublicKey | undefined> {
+      // one at a time counts them
+      await tx`select pg_advisory_xact_lock(hashtext(${`deposit-keys/${account}`}))`;
+      return (await kept(tx, account)).length < MAX_DEPOSIT_KEYS ? make(tx, account) : undefined;
     },
 
-    /** Opens a JWE with the private key that is kept here. Throws when none is, or it does not fit. */
-    async unwrap(tx: Tx, account: string, jwe: string): Promise<{ key: Buffer; opens: string }> {
-      const row = await rowOf(tx, account);
-      if (!row?.sealed) throw new Error(`The private key of ${account} is not kept here`);
-      return unwrapWith(JSON.parse(vault.open("keystore", `encryption/${account}`, row.sealed).toString()) as JWK, jwe);
+    /** Opens a JWE with whichever deposit key it was encrypted to. Throws when it was to none of them, or was altered. */
+    async unwrapDeposit(tx: Tx, account: string, jwe: string): Promise<{ key: Buffer; opens: string }> {
+      for (const { sealed } of await kept(tx, account)) {
+        const privateKey = JSON.parse(vault.open("keystore", `encryption/${account}`, sealed).toString()) as JWK;
+        const opened = await unwrapWith(privateKey, jwe).catch(() => undefined);
+        if (opened) return opened;
+      }
+      throw new Error(`No deposit key of ${account} opens this`);
     },
   };
 }

@@ -214,7 +214,7 @@ describe("a key is worth its roles and no more", () => {
       const wallet = Wallet.createRandom();
       const good = await ownKey(party(), wallet);
       for (const token of [tokens.admin, tokens.bureau]) {
-        refused(await rotate({ custody: "own", address: wallet.address }, token), "invalid-request", { field: "/key/proof", rule: "missing" });
+        refused(await rotate({ custody: "own", address: wallet.address }, token), "invalid-request", { field: "/key/proof", rule: "required" });
         for (const proof of [
           (await ownKey(party(), Wallet.createRandom())).proof,
           (await ownKey(otherFirm as TestParty, wallet)).proof,

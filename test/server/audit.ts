@@ -4,6 +4,7 @@
  */
 import { randomBytes, randomInt } from "node:crypto";
 import { expect } from "chai";
+import { exportJWK, generateKeyPair } from "jose";
 import { createContracts, ZERO_ACCOUNT } from "../../server/chain/contracts.ts";
 import { leafHash, lotTree } from "../../server/chain/tree.ts";
 import type { Sql, Tx } from "../../server/db/db.ts";
@@ -217,6 +218,30 @@ describe("the bureau's audit", function () {
     await must(call("POST", "/v1/deposits", right, { token: victim.elsewhere }));
     await issuedSums(victim, { invoices: 1, gross: "200.00", tax: "11.32" });
     expect(await findingsOf(victim)).deep.equals([]);
+  });
+
+  it("deposits go on, and those of before still open, whatever key the bureau registers for itself and however often theirs is rotated", async () => {
+    const steady = await second.taxpayer("常交商行", ["issuer"]);
+    const depositKey = () => call("GET", "/v1/deposits/key", undefined, { token: steady.elsewhere });
+    const [before, after] = [await must(issueAt(second, steady)), await must(issueAt(second, steady))];
+    const [first, next] = [await lotOf(before.number), await lotOf(after.number)];
+    const made = await depositOf(second, first, steady.elsewhere);
+    const { kid } = await must(depositKey());
+    // the bureau's own key, to open documents with
+    const pair = await generateKeyPair("ECDH-ES+A256KW", { crv: "X25519", extractable: true });
+    const registered = await must(call("PUT", "/v1/encryption-key", await exportJWK(pair.publicKey)));
+    expect((await call("GET", "/v1/encryption-key")).body.kid).equals(registered.kid);
+    expect([(await depositKey()).status, (await depositKey()).body.kid]).deep.equals([200, kid]);
+    refused(await call("POST", "/v1/deposits/key-rotations", undefined, { token: steady.elsewhere }), "forbidden");
+    const rotated = await must(call("POST", "/v1/deposits/key-rotations"));
+    expect((await depositKey()).body.kid)
+      .equals(rotated.kid)
+      .and.not.equals(kid);
+    // encrypted before the rotation, and after it
+    await must(call("POST", "/v1/deposits", made, { token: steady.elsewhere }));
+    await must(call("POST", "/v1/deposits", await depositOf(second, next, steady.elsewhere), { token: steady.elsewhere }));
+    await issuedSums(steady, { invoices: 2, gross: "400.00", tax: "22.64" });
+    expect(await findingsOf(steady)).deep.equals([]);
   });
 
   it("a deposit is refused by the field that is wrong", async () => {

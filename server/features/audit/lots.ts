@@ -12,7 +12,7 @@ import type { Tx } from "../../db/db.ts";
 import type { InvoiceDocument } from "../../formats/document.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
-import { type EncryptionKeys, type PublicKey, thumbprint, unwrapUnder } from "../../keys/encryption.ts";
+import { type EncryptionKeys, MAX_DEPOSIT_KEYS, type PublicKey, thumbprint, unwrapUnder } from "../../keys/encryption.ts";
 import { contentHash } from "../../proofs/disclosing.ts";
 import { bytesOf, type Documents, documentId, openLot, openSealed, type SealedDocument } from "../documents/documents.ts";
 
@@ -39,7 +39,16 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
   async function depositKey(tx: Tx): Promise<{ kid: string; jwk: PublicKey }> {
     const bureau = await bureauOf(tx);
     if (bureau === undefined) throw new Problem("not-found", "No bureau is at this gateway: it takes no deposits");
-    const jwk = await keys.keep(tx, bureau);
+    const jwk = await keys.depositKey(tx, bureau);
+    return { kid: await thumbprint(jwk), jwk };
+  }
+
+  /** Deposits are encrypted to a new key from now on; what came before still opens. Throws not-found, deposit-key-limit. */
+  async function rotateDepositKey(tx: Tx): Promise<{ kid: string; jwk: PublicKey }> {
+    const bureau = await bureauOf(tx);
+    if (bureau === undefined) throw new Problem("not-found", "No bureau is at this gateway: it takes no deposits");
+    const jwk = await keys.rotateDepositKey(tx, bureau);
+    if (jwk === undefined) throw new Problem("deposit-key-limit", `There are ${MAX_DEPOSIT_KEYS} deposit keys, and each may still have to open something`);
     return { kid: await thumbprint(jwk), jwk };
   }
 
@@ -51,8 +60,8 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
     if (!lot) throw new Problem("lot-unknown", `Lot ${first} is not known here yet`);
     const refuse = (field: string, rule: string, detail: string) =>
       new Problem("invalid-request", `${field}: ${detail}`, { violations: [{ field, rule, detail }] });
-    const lotKey = await keys.unwrap(tx, bureau, key).catch(() => undefined);
-    if (lotKey?.opens !== `${idOf(first)}/lot`) throw refuse("/key", "lot-key", "This is not the lot's key, encrypted to the bureau's present key");
+    const lotKey = await keys.unwrapDeposit(tx, bureau, key).catch(() => undefined);
+    if (lotKey?.opens !== `${idOf(first)}/lot`) throw refuse("/key", "lot-key", "This is not the lot's key, encrypted to a deposit key of the bureau");
     for (const [i, one] of given.entries()) {
       const place = BigInt(one.number) - BigInt(first);
       if (place < 0n || place >= BigInt(lot.count)) throw refuse(`/documents/${i}/number`, "in-lot", "The number is not in the lot");
@@ -163,7 +172,7 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
   /** With the bureau's key; undefined when something does not open. */
   async function opened(tx: Tx, bureau: string, { key, documents: given }: Deposit): Promise<Opened[] | undefined> {
     try {
-      const texts = openLot((await keys.unwrap(tx, bureau, key)).key, given);
+      const texts = openLot((await keys.unwrapDeposit(tx, bureau, key)).key, given);
       return given.map(({ number, holder, buyer, reverses, acceptedAt }) => {
         const { salt, text } = texts.get(number) as { salt: Buffer; text: string };
         return { number, holder, buyer, reverses: reverses ?? null, acceptedAt: new Date(acceptedAt), salt, text };
@@ -208,5 +217,5 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
     return found;
   }
 
-  return { depositKey, deposit, ownDeposit, sealedIn };
+  return { depositKey, rotateDepositKey, deposit, ownDeposit, sealedIn };
 }

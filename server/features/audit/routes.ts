@@ -45,6 +45,17 @@ export function auditRoutes(audit: Audit): Route<Tx>[] {
     }),
     route({
       method: "post",
+      path: "/v1/deposits/key-rotations",
+      summary: "Have deposits encrypted to a new key",
+      description: "Keys before it go on opening what was encrypted to them. A gateway whose operator has set DEPOSIT_KID waits until it names the new one.",
+      tag,
+      roles: ["bureau"],
+      answers: { 201: { description: "The new key", schema: z.object({ kid: z.string(), jwk: z.record(z.string(), z.string()) }) } },
+      problems: ["not-found", "deposit-key-limit"],
+      run: async ({ sql }) => ({ status: 201, body: await audit.rotateDepositKey(sql) }),
+    }),
+    route({
+      method: "post",
       path: "/v1/deposits",
       summary: "Deposit documents of a sealed lot for the bureau's auditor",
       description:

@@ -72,7 +72,7 @@ export function createDocuments({ vault, keys, deployment }: { vault: Vault; key
 
   const readerKey = async (tx: Tx, account: string): Promise<PublicKey> => {
     const key = await keys.of(tx, account);
-    if (key && !key.kept) return key.jwk;
+    if (key) return key;
     throw new Problem("encryption-key-missing", "The party has registered no encryption key of its own: PUT /v1/encryption-key", {});
   };
 
@@ -129,8 +129,8 @@ export function createDocuments({ vault, keys, deployment }: { vault: Vault; key
     },
 
     async keyOf(tx: Tx, account: string): Promise<{ kid: string; jwk: PublicKey } | undefined> {
-      const key = await keys.of(tx, account);
-      return key && { kid: await thumbprint(key.jwk), jwk: key.jwk };
+      const jwk = await keys.of(tx, account);
+      return jwk && { kid: await thumbprint(jwk), jwk };
     },
   };
 }

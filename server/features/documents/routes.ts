@@ -26,7 +26,7 @@ export function documentRoutes(documents: Documents, grants: Grants): Route<Tx>[
       path: "/v1/encryption-key",
       summary: "Register the key that the caller opens documents with",
       description:
-        "With it a party reads `GET /v1/invoices/{number}` as application/vnd.onepiao.sealed+json, and an issuer or the bureau whole lots. A new key replaces the one before; what was handed out before stays with the old one.",
+        "With it a party reads `GET /v1/invoices/{number}` as application/vnd.onepiao.sealed+json, and an issuer or the bureau whole lots. A new key replaces the one before; what was handed out before stays with the old one. Deposits are encrypted to another key (`GET /v1/deposits/key`), which this leaves as it is.",
       tag,
       roles,
       body: jwk,
@@ -37,7 +37,7 @@ export function documentRoutes(documents: Documents, grants: Grants): Route<Tx>[
     route({
       method: "get",
       path: "/v1/encryption-key",
-      summary: "The key that documents are encrypted to for the caller",
+      summary: "The key that the caller opens documents with",
       tag,
       roles,
       answers: { 200: { description: "The key", schema: kept } },
