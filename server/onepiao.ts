@@ -109,7 +109,7 @@ function readFile(path: string): Read {
   if (qr.proof === undefined) throw new WrongCall(`${path} is the text of a QR code without a proof: ask a gateway (GET /v1/verify), or for ?signed=1`);
   const value = decodeProof(qr.proof);
   if (value === undefined) throw new WrongCall(`${path}: the proof in the QR code cannot be read`);
-  return { what: "QR code", value, printed: { number: qr.number, date: qr.date, total: qr.gross } };
+  return { what: "QR code", value, printed: { number: qr.number, date: qr.date, total: qr.gross, kind: qr.kind } };
 }
 
 const deploymentSchema = z.object({
@@ -173,10 +173,10 @@ async function askChain(url: string, network: Network, bundle: Bundle, signer: s
 
 function told(verdict: Verdict, what: Read["what"], shown: Readonly<Record<string, unknown>> | undefined): string[] {
   const list = (of: Verdict["proven"]) => of.map(({ code, detail }) => `  ${code.padEnd(10)} ${detail}`);
+  // who the seller is says the registry; without it that is the bundle's own word
+  const isOwnWord = (name: string) => name === "seller" && !verdict.steps.some(({ step, outcome }) => step === "identity" && outcome === "ok");
   const brief = ["date", "total", "currency", "seller"].flatMap((name) =>
-    shown?.[name] === undefined
-      ? []
-      : [`${name} ${JSON.stringify(shown[name])}${name === "seller" && verdict.result === "unattributed" ? " (NOT PROVEN)" : ""}`],
+    shown?.[name] === undefined ? [] : [`${name} ${JSON.stringify(shown[name])}${isOwnWord(name) ? " (not proven)" : ""}`],
   );
   const contradicting = verdict.contradictions.map(({ field, rule, detail }) => `  ${field}  ${rule}: ${detail}`);
   return [

@@ -14,6 +14,9 @@ import { partNames } from "./parts.ts";
 /** A taxpayer as the registry has it. `keys`: every one that it signed with, its account first and the present one last. */
 export type Registered = { index: number; account: string; keys: readonly string[]; identity: string };
 
+/** What stands beside a proof on paper, in a QR code for one. */
+export type Printed = { number: string; date: string; total: string; kind: "ordinary" | "special" };
+
 export type Facts = {
   /** The network that is trusted. Without it the bundle's own word for its network is taken. */
   network?: Bundle["network"] | undefined;
@@ -26,7 +29,7 @@ export type Facts = {
     | { block: number; time: number; lotHash: string; record: { state: InvoiceState | "none"; version: number }; adjusted: number | undefined }
     | undefined;
   /** What is printed beside it, where it was read together with that. */
-  printed?: { number: string; date: string; total: string } | undefined;
+  printed?: Printed | undefined;
 };
 
 export const verdictSteps = [...ownSteps, "printed", "network", "issuer", "identity", "lot", "record"] as const;
@@ -81,10 +84,11 @@ type Said = [outcome: VerdictStep["outcome"], detail: string];
 function sayPrinted({ bundle, shown = {} }: Checked, { printed }: Facts): Said {
   if (printed === undefined) return ["not-checked", "nothing is printed beside it"];
   const date = typeof shown.date === "string" ? shown.date.slice(0, 10) : undefined;
-  const agrees = bundle?.number === printed.number && date === printed.date && shown.total === printed.total;
+  const { number, total, kind } = printed;
+  const agrees = bundle?.number === number && date === printed.date && shown.total === total && shown.kind === kind;
   return agrees
-    ? ["ok", "number, date and total as printed are the sealed ones"]
-    : ["failed", "number, date or total as printed is another than the sealed one"];
+    ? ["ok", "number, date, total and kind as printed are the sealed ones"]
+    : ["failed", "number, date, total or kind as printed is another than the sealed one"];
 }
 
 function sayNetwork({ network: own }: Bundle, { network }: Facts): Said {
@@ -161,7 +165,7 @@ export function judge(checked: Checked, facts: Facts): Verdict {
   const detailOf = (step: VerdictStep["step"]) => steps.find((one) => one.step === step)?.detail ?? "";
   if (printed) {
     tell(true, "content", `What it shows (${shown.join(", ") || "nothing but its number"}) is what was sealed under the number ${bundle.number}`, "");
-    if (facts.printed) tell(true, "printed", "Number, date and total as printed are the sealed ones", "");
+    if (facts.printed) tell(true, "printed", "Number, date, total and kind as printed are the sealed ones", "");
   } else tell(false, "printed", "", "What is printed is not what was sealed");
   tell(issuers, "issuer", detailOf("issuer"), `That taxpayer ${bundle.lot.issuer} has sealed it: ${detailOf("issuer")}`);
   tell(named, "identity", detailOf("identity"), `Who the parties are in the registry: ${detailOf("identity")}`);

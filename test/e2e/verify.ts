@@ -100,6 +100,18 @@ describe("anybody", () => {
     await isAccessible(page);
     await shot(page, "verify-bundle");
     await page.getByRole("button", { name: "Another one" }).click();
+    const without = { ...bundle, parties: [] };
+    await drop("bundle.json", "application/json", Buffer.from(JSON.stringify(without)));
+    await page.getByRole("heading", { name: "Whose it is, is not proven" }).waitFor();
+    await page.getByText("(not proven)").waitFor();
+    await page.getByRole("button", { name: "Another one" }).click();
+    const posing = { ...bundle, parties: bundle.parties.map((party: object) => ({ ...party, name: "别家有限公司" })) };
+    await drop("bundle.json", "application/json", Buffer.from(JSON.stringify(posing)));
+    await page.getByRole("heading", { name: "It contradicts itself" }).waitFor();
+    await page.getByText("seller-name").waitFor();
+    await isAccessible(page);
+    await shot(page, "verify-contradictory");
+    await page.getByRole("button", { name: "Another one" }).click();
     bundle.parts.total.value = "2000.00";
     await drop("bundle.json", "application/json", Buffer.from(JSON.stringify(bundle)));
     await page.getByRole("heading", { name: "Altered" }).waitFor();

@@ -340,6 +340,7 @@ describe("verification", () => {
       expect(outcome(reply, "printed")).equals("ok");
       expect(outcome(reply, "identity")).equals("ok");
       expect((await show("text/plain", text.replace(",200.00,", ",900.00,"))).body.result).equals("mismatch");
+      expect((await show("text/plain", text.replace("#01,32,", "#01,31,"))).body.result).equals("mismatch");
       // one character of the proof: what was sealed is another, or it cannot be read
       const at = text.length - 700;
       const other = `${text.slice(0, at)}${text[at] === "0" ? "1" : "0"}${text.slice(at + 1)}`;

@@ -12,8 +12,10 @@ import { allVectors, type Files } from "../../scripts/vectors/all.ts";
 import type { World } from "../../scripts/vectors/lots.ts";
 import { patched, type Vector } from "../../scripts/vectors/vector.ts";
 import { createContracts } from "../../server/chain/contracts.ts";
+import { type QrContent, qrText } from "../../server/formats/qr.ts";
 import { onepiao } from "../../server/onepiao.ts";
 import { type Bundle, checkBundle, type Identity } from "../../server/proofs/bundle.ts";
+import { encodeProof, qrParts } from "../../server/proofs/qr-proof.ts";
 import { readSnapshot, type Snapshot } from "../../server/proofs/snapshot.ts";
 import { type Facts, judge, type Verdict } from "../../server/proofs/verdict.ts";
 import { call, freshTaxId, type Loose, must, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
@@ -89,7 +91,7 @@ describe("vectors of bundles", function () {
         ([, a, b]) => a ?? b ?? "",
       );
       expect(own.length).at.least(8);
-      expect(own.filter((rule) => !rules.has(rule) && rule !== "parts-of-document")).deep.equals([]);
+      expect(own.filter((rule) => !rules.has(rule))).deep.equals([]);
     });
 
     it("by the verdict, with the registry alone and with what a ledger says", () => {
@@ -192,6 +194,40 @@ describe("vectors of bundles", function () {
         const verdict = await verified(bundleOf(files, vector), "--rpc", rpcUrl, "--deployment", deployment);
         expect(found(verdict), vector.name).deep.equals(wanted(vector, "chain"));
         expect(verdict.exit, vector.name).equals(exitOf(vector.expect.chain));
+      }
+    });
+
+    it("by a PDF that it is attached in, and by a signed QR code: at the gateway, by the command, and on the device", async () => {
+      const { checkOnDevice } = (await import(new URL("../../console/src/areas/public/device.ts", import.meta.url).href)) as {
+        checkOnDevice(proof: string, content: QrContent): { verdict: Verdict; holds: boolean };
+      };
+      const shown = vectors.filter(({ name }) => /^(whole|seller-(name-)?of-another(-(no-party|posing))?|sums-gross)$/.test(name));
+      expect(shown).lengthOf(8);
+      for (const vector of shown) {
+        const bundle = bundleOf(files, vector) as Bundle;
+        const json = JSON.stringify(bundle);
+        const pdf = `%PDF-1.7\n1 0 obj\n<</Type /EmbeddedFile /Length ${Buffer.byteLength(json)}>>\nstream\n${json}\nendstream\nendobj\n`;
+        expect(found((await call("POST", "/v1/verify", pdf, { token: "", type: "application/pdf" })).body), vector.name).deep.equals(wanted(vector, "chain"));
+
+        const { kind, date, total } = bundle.parts as Record<string, { value?: unknown }>;
+        const parts = Object.fromEntries(qrParts.map((part) => [part, bundle.parts[part]]));
+        const proof = encodeProof({ ...bundle, parts } as Bundle);
+        const text = { number: bundle.number, kind: kind?.value, gross: total?.value, date: String(date?.value).slice(0, 10), proof } as QrContent;
+        // there is no line in it, and nothing to add up
+        const expected = vector.name === "sums-gross" ? { result: "valid", step: undefined, rules: undefined } : wanted(vector, "chain");
+        expect(
+          found((await call("POST", "/v1/verify", qrText("https://gateway.example", text), { token: "", type: "text/plain" })).body),
+          vector.name,
+        ).deep.equals(expected);
+        const path = join(folder, "code.txt");
+        await writeFile(path, qrText("https://gateway.example", text));
+        const exit = await onepiao(["verify", path, "--rpc", rpcUrl, "--deployment", deployment], () => {});
+        expect(exit, vector.name).equals(exitOf(expected.result));
+        // whose key it is, a device does not know that has seen none
+        const device = checkOnDevice(proof, text);
+        const isRefused = expected.result === "contradictory";
+        expect([device.verdict.result, device.holds], vector.name).deep.equals(isRefused ? ["contradictory", false] : ["unattributed", true]);
+        expect("shown" in device.verdict, vector.name).equals(!isRefused);
       }
     });
 

@@ -182,6 +182,8 @@ describe("the onepiao command", () => {
     expect((await onepiao(["verify", "-", "--registry", snapshot], text)).code).equals(3);
     const other = await onepiao(["verify", "-", "--registry", snapshot, "--json"], text.replace(",200.00,", ",2000.00,"));
     expect([other.code, JSON.parse(other.out).result]).deep.equals([1, "mismatch"]);
+    const special = await onepiao(["verify", "-", "--registry", snapshot, "--json"], text.replace("#01,32,", "#01,31,"));
+    expect([special.code, JSON.parse(special.out).result]).deep.equals([1, "mismatch"]);
   });
 
   it("what cannot be read, and a call that is none: 2, with a word and no trace of the program", async () => {

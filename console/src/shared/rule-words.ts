@@ -55,7 +55,6 @@ export const ruleWords: Readonly<Record<string, string>> = {
   "party-of-invoice": "既不是开票方，也不是抬头单位",
   "party-missing": "写了名称，却没有证明身份的信息",
   "red-letter-holder": "红字发票（也只有红字发票）没有持票人",
-  "parts-of-document": "各部分与它们合成的票据不一致",
   "seller-is-caller": "销售方不是当前登录的单位",
   "seller-with-invoice": "销售方税号要与其发票的号码一起查找",
   "seller-named": "自有单号要与销售方税号一起查找",

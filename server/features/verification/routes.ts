@@ -108,8 +108,8 @@ export function verificationRoutes(verification: Verification): Route<Tx>[] {
   async function readQrText(text: string): Promise<Given> {
     const qr = readQr(text);
     if (qr === undefined) throw unread("qr-format", "This is no text of an invoice's QR code: neither 01,… nor a link with it");
-    const printed = { number: qr.number, date: qr.date, total: qr.gross };
-    if (qr.proof === undefined) return { by: "print", printed: { ...printed, kind: qr.kind } };
+    const printed = { number: qr.number, date: qr.date, total: qr.gross, kind: qr.kind };
+    if (qr.proof === undefined) return { by: "print", printed };
     const bundle = decodeProof(qr.proof);
     if (bundle === undefined) throw unread("proof-format", "The proof in the QR code cannot be read: it was cut, or is of another version");
     return { by: "bundle", asked: await verification.ask(bundle, printed), pdf: false };

@@ -15,7 +15,7 @@ import { type Confirmation, confirmationOf, type Sealed } from "./keys.ts";
 /** `holds`: it is what was sealed, contradicts nothing, and is what is printed. `issuer`: whose key has sealed by the proof's own word, and what this device knows of that. Not there when it does not hold. */
 export type OnDevice = { verdict: Schemas["VerifiedBundle"]; holds: boolean; issuer?: { sealed: Sealed; confirmation: Confirmation } };
 
-export function checkOnDevice(proof: string, { number, date, gross: total }: QrContent): OnDevice {
+export function checkOnDevice(proof: string, { number, date, gross: total, kind }: QrContent): OnDevice {
   const checked = checkBundle(decodeProof(proof));
   const { bundle, signer, ok, shown } = checked;
   const party = bundle?.parties.find(({ index }) => index === bundle.lot.issuer);
@@ -25,7 +25,7 @@ export function checkOnDevice(proof: string, { number, date, gross: total }: QrC
     issuer = { sealed, confirmation: confirmationOf(sealed) };
   }
   const verdict = judge(checked, {
-    printed: { number, date, total },
+    printed: { number, date, total, kind },
     // whoever has confirmed the key has confirmed its network too
     ...(issuer?.confirmation.is === "known" ? { network: issuer.sealed.network, issuerKey: issuer.sealed.key } : {}),
   });
