@@ -17,8 +17,8 @@ import type { Element } from "./xml.ts";
  */
 export type Row = { to: string; from: string; as?: (text: string) => string; back?: (member: string) => string };
 
-/** How a format's paths are written: prefix by namespace, and the elements that may repeat (they always carry an index). */
-export type Style = { root: string; prefixes: ReadonlyMap<string, string>; repeated: ReadonlySet<string> };
+/** How a format's paths are written: the elements that may repeat always carry an index. */
+export type Style = { root: string; repeated: ReadonlySet<string> };
 
 export type Draft = ReturnType<typeof createDraft>;
 
@@ -28,25 +28,35 @@ export function createDraft(root: Element, style: Style) {
   const fields = new Map<string, string>();
   const violations: Violation[] = [];
 
-  const prefixed = (element: Element) => {
-    const prefix = style.prefixes.get(element.namespace);
-    return prefix === undefined || prefix === "" ? element.name : `${prefix}:${element.name}`;
-  };
+  const asked = new Set<Element>();
 
   /** The XPath of an element, with canonical prefixes and 1-based indexes where a name repeats. */
   function pathOf(element: Element): string {
     if (element.parent === undefined) return `/${style.root}`;
-    const name = prefixed(element);
-    const alike = element.parent.children.filter((sibling) => sibling.name === element.name && sibling.namespace === element.namespace);
+    const name = element.qname;
+    const alike = element.parent.children.filter((sibling) => sibling.qname === name);
     const index = style.repeated.has(name) || alike.length > 1 ? `[${alike.indexOf(element) + 1}]` : "";
     return `${pathOf(element.parent)}/${name}${index}`;
   }
 
-  /** The children under a step such as `cbc:ID`; a step without a prefix matches in any namespace. */
+  /** The children under a step such as `cbc:ID`. */
   function all(parent: Element | undefined, step: string): readonly Element[] {
-    if (parent === undefined) return [];
-    const qualified = step.includes(":");
-    return parent.children.filter((child) => (qualified ? prefixed(child) === step : child.name === step));
+    const found = parent?.children.filter((child) => child.qname === step) ?? [];
+    for (const element of found) asked.add(element);
+    return found;
+  }
+
+  /** Paths of the texts that nobody has asked for, each once whatever line it stands in. */
+  function unread(formal: ReadonlySet<string>): string[] {
+    const paths = new Set<string>();
+    const look = (element: Element) => {
+      if (paths.size === maxViolations) return;
+      const known = asked.has(element) || formal.has(element.qname) || formal.has(`${element.parent?.qname}/${element.qname}`);
+      if (element.text !== "" && !known) paths.add(pathOf(element).replaceAll(/\[\d+\]/g, ""));
+      element.children.forEach(look);
+    };
+    look(root);
+    return [...paths];
   }
 
   /** The one element at the end of the steps, or none; and its path, which exists even when the element does not. */
@@ -120,5 +130,5 @@ export function createDraft(root: Element, style: Style) {
     return shaped.data;
   }
 
-  return { root, document, all, find, fill, put, pathOf, refuse, finish };
+  return { root, document, all, find, fill, put, pathOf, refuse, unread, finish };
 }

@@ -6,12 +6,14 @@
  * Does not own: any format's content (json.ts, shudian.ts, ubl.ts).
  */
 import { createHash } from "node:crypto";
-import { Problem } from "../kernel/problems.ts";
+import { z } from "zod";
+import { maxViolations, Problem } from "../kernel/problems.ts";
 import type { InvoiceDocument } from "./document.ts";
 import { readJson } from "./json.ts";
 import { readShudian, shudianNumber } from "./shudian.ts";
-import { readUbl, ublNamespace, ublNumbers } from "./ubl.ts";
-import { decodeUtf8, type Element, malformed, parseXml } from "./xml.ts";
+import { readUbl, ublNumbers } from "./ubl.ts";
+import { shudianVocabulary, ublNamespace, ublVocabulary } from "./vocabularies.ts";
+import { decodeUtf8, type Element, malformed, parseXml, type Vocabulary } from "./xml.ts";
 
 /** Of a body, in bytes: an invoice with some attachments. */
 export const maxBody = 10 * 1024 * 1024;
@@ -19,9 +21,21 @@ export const maxBody = 10 * 1024 * 1024;
 export type SourceFormat = "shudian" | "ubl";
 /**
  * `numbers`: those of 20 digits that the XML states: of a 数电票 its own, which is not the `sourceId` when a gateway has written it;
- * of UBL the one that a gateway has put beside `cbc:ID`.
+ * of UBL the one that a gateway has put beside `cbc:ID`. `unread`: paths of texts that the document does not have, at most 20.
  */
-export type ReadInvoice = { document: InvoiceDocument; holder?: string; source?: { format: SourceFormat; text: string }; numbers?: readonly string[] };
+export type ReadInvoice = {
+  document: InvoiceDocument;
+  holder?: string;
+  source?: { format: SourceFormat; text: string };
+  numbers?: readonly string[];
+  unread?: readonly string[];
+};
+
+/** As an answer has it. */
+export const unreadSchema = z
+  .array(z.string())
+  .max(maxViolations)
+  .describe("Elements of the XML with a text that the document does not have: the original has them alone");
 
 /** Media type → the format it promises; undefined: the root element decides. */
 const xmlTypes = new Map<string, SourceFormat | undefined>([
@@ -33,11 +47,25 @@ const xmlTypes = new Map<string, SourceFormat | undefined>([
 /** What `readInvoice` reads, for the Accept-Post header and the API's description. */
 export const mediaTypes: readonly string[] = ["application/json", ...xmlTypes.keys()];
 
-function formatOf(root: Element, promised: SourceFormat | undefined): SourceFormat {
-  const found = root.name === "EInvoice" ? "shudian" : root.name === "Invoice" && root.namespace === ublNamespace ? "ubl" : undefined;
+const vocabularies: Readonly<Record<SourceFormat, Vocabulary>> = { shudian: shudianVocabulary, ubl: ublVocabulary };
+
+/** The format of a root element. Throws Problem `invalid-document`. */
+function formatOf(name: string, namespace: string, promised?: SourceFormat): SourceFormat {
+  const refuse = (rule: string, detail: string) => new Problem("invalid-document", detail, { violations: [{ field: `/${name}`, rule, detail }] });
+  if (name === "EInvoice" && namespace !== "") throw refuse("foreign-namespace", "A 数电票 stands in no namespace");
+  const found = name === "EInvoice" ? "shudian" : name === "Invoice" && namespace === ublNamespace ? "ubl" : undefined;
   if (found !== undefined && (promised === undefined || promised === found)) return found;
-  const detail = promised === undefined ? "Neither a 数电票 (EInvoice) nor a UBL invoice" : `The root element is not that of ${promised}`;
-  throw new Problem("invalid-document", detail, { violations: [{ field: `/${root.name}`, rule: "unknown-root", detail }] });
+  throw refuse("unknown-root", promised === undefined ? "Neither a 数电票 (EInvoice) nor a UBL invoice" : `The root element is not that of ${promised}`);
+}
+
+/** A document's tree, of no elements but those of its format. Throws what `parseXml` throws. */
+export function parseInvoice(text: string, promised?: SourceFormat): { root: Element; format: SourceFormat } {
+  let format: SourceFormat | undefined;
+  const root = parseXml(text, (name, namespace) => {
+    format = formatOf(name, namespace, promised);
+    return vocabularies[format];
+  });
+  return { root, format: format as SourceFormat };
 }
 
 /**
@@ -59,9 +87,9 @@ export function readInvoice(mediaType: string, body: Uint8Array): ReadInvoice {
   if (body.length > maxBody) throw new Problem("body-too-large", `An invoice has at most ${maxBody} bytes`);
   if (type === "application/json") return readJson(body);
   const text = decodeUtf8(body, malformed);
-  const root = parseXml(text);
-  const format = formatOf(root, xmlTypes.get(type));
-  const document = format === "shudian" ? readShudian(root) : readUbl(root);
+  const { root, format } = parseInvoice(text, xmlTypes.get(type));
+  const { document, unread } = format === "shudian" ? readShudian(root) : readUbl(root);
   document.source = { format, sha256: createHash("sha256").update(body).digest("hex") };
-  return { document, source: { format, text }, numbers: format === "shudian" ? [shudianNumber(root)] : ublNumbers(root) };
+  const numbers = format === "shudian" ? [shudianNumber(root)] : ublNumbers(root);
+  return { document, source: { format, text }, numbers, unread };
 }

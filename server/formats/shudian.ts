@@ -10,9 +10,10 @@ import { normaliseDecimal, normaliseMoney, parseMoney, percentToFraction } from 
 import { exempt, type InvoiceDocument, notTaxed } from "./document.ts";
 import { createDraft, type Draft, type Row, type Style } from "./draft.ts";
 import { isDiscount } from "./rules.ts";
+import { shudianVocabulary } from "./vocabularies.ts";
 import type { Element } from "./xml.ts";
 
-const style: Style = { root: "EInvoice", prefixes: new Map(), repeated: new Set(["IssuItemInformation"]) };
+const style: Style = { root: "EInvoice", repeated: new Set(["IssuItemInformation"]) };
 
 const money = (text: string) => normaliseMoney(text) ?? text;
 const decimal = (text: string) => normaliseDecimal(text) ?? text;
@@ -129,8 +130,8 @@ function checkHeader(draft: Draft): void {
 /** The number of a 数电票 that has been read: 20 digits. */
 export const shudianNumber = (root: Element): string => createDraft(root, style).find(root, "TaxSupervisionInfo/InvoiceNumber").element?.text ?? "";
 
-/** A 数电票 as a document (without `source`). Throws Problem `invalid-document`. */
-export function readShudian(root: Element): InvoiceDocument {
+/** A 数电票 as a document (without `source`), and the texts in it that were not read. Throws Problem `invalid-document`. */
+export function readShudian(root: Element): { document: InvoiceDocument; unread: string[] } {
   const draft = createDraft(root, style);
   draft.put("/currency", "CNY", "/EInvoice");
   draft.fill("", root, "/EInvoice", headRows);
@@ -160,5 +161,5 @@ export function readShudian(root: Element): InvoiceDocument {
   });
   const gross = parseMoney(document.totals.gross);
   for (const line of document.lines) if (isDiscount(line, gross)) line.discount = true;
-  return document;
+  return { document, unread: draft.unread(shudianVocabulary.formal) };
 }

@@ -14,22 +14,12 @@ import { normaliseDecimal, normaliseMoney, percentToFraction } from "../kernel/m
 import { normaliseTaxId } from "../kernel/tax-id.ts";
 import { exempt, type InvoiceDocument, notTaxed } from "./document.ts";
 import { createDraft, type Draft, type Row, type Style } from "./draft.ts";
+import { ublVocabulary } from "./vocabularies.ts";
 import type { Element } from "./xml.ts";
 
-export const ublNamespace = "urn:oasis:names:specification:ubl:schema:xsd:Invoice-2";
-const components = "urn:oasis:names:specification:ubl:schema:xsd:Common";
-/** Declarations of the prefixes under which the components are written. */
-export const ublNamespaces = { "xmlns:cac": `${components}AggregateComponents-2`, "xmlns:cbc": `${components}BasicComponents-2` };
 /** How a gateway that writes UBL marks its number of the invoice: an object that is invoiced (BT-18), of a scheme that is agreed on. */
 export const numberReference = { type: "130", scheme: "ZZZ" };
-const style: Style = {
-  root: "Invoice",
-  prefixes: new Map([
-    [`${components}AggregateComponents-2`, "cac"],
-    [`${components}BasicComponents-2`, "cbc"],
-  ]),
-  repeated: new Set(["cac:InvoiceLine", "cac:TaxSubtotal", "cac:AllowanceCharge"]),
-};
+const style: Style = { root: "Invoice", repeated: new Set(["cac:InvoiceLine", "cac:TaxSubtotal", "cac:AllowanceCharge"]) };
 
 const money = (text: string) => normaliseMoney(text) ?? text;
 const decimal = (text: string) => normaliseDecimal(text) ?? text;
@@ -270,8 +260,8 @@ function checkTypeCode(draft: Draft, document: Record<string, unknown>): void {
   } else if (!invoiceCodes.has(code)) draft.refuse(path, "unknown-type-code", `the type code ${code.slice(0, 20)} is not read here`);
 }
 
-/** A UBL invoice as a document (without `source`). Throws Problem `invalid-document`. */
-export function readUbl(root: Element): InvoiceDocument {
+/** A UBL invoice as a document (without `source`), and the texts in it that were not read. Throws Problem `invalid-document`. */
+export function readUbl(root: Element): { document: InvoiceDocument; unread: string[] } {
   const draft = createDraft(root, style);
   draft.put("/kind", "ordinary", "/Invoice");
   draft.fill("", root, "/Invoice", headRows);
@@ -315,7 +305,7 @@ export function readUbl(root: Element): InvoiceDocument {
   const original = draft.find(reversed[0], "cac:InvoiceDocumentReference/cbc:ID", "/Invoice/cac:BillingReference");
   if (gross.startsWith("-") && original.element?.text) draft.put("/reverses", { sourceId: original.element.text }, original.path);
   if (gross.startsWith("-") && reversed.length > 1) draft.refuse("/Invoice/cac:BillingReference", "repeated-element", "a red letter reverses one invoice");
-  return draft.finish("ubl", europeanIds, () => {
+  const document = draft.finish("ubl", europeanIds, () => {
     if (draft.document.sourceId === undefined) draft.refuse("/Invoice/cbc:ID", "BR-02", "this element is required");
     if ((draft.document.totals as { lines?: string } | undefined)?.lines === undefined)
       draft.refuse("/Invoice/cac:LegalMonetaryTotal/cbc:LineExtensionAmount", "BR-12", "this element is required");
@@ -324,4 +314,5 @@ export function readUbl(root: Element): InvoiceDocument {
     checkTypeCode(draft, draft.document);
     checkCurrencies(draft, root, currency);
   });
+  return { document, unread: draft.unread(ublVocabulary.formal) };
 }

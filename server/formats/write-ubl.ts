@@ -25,7 +25,8 @@ import { allowanceReasons, chargeReasons, countries, unitCodes } from "./codes.t
 import { exempt, type InvoiceDocument, type InvoiceLine, notTaxed } from "./document.ts";
 import { add, type Branch, branch, fill, put, render, type Sequences } from "./markup.ts";
 import { roundingSlack } from "./rules.ts";
-import { numberReference, ublNamespace, ublNamespaces, ublRows } from "./ubl.ts";
+import { numberReference, ublRows } from "./ubl.ts";
+import { ublNamespace, ublNamespaces } from "./vocabularies.ts";
 import type { Numbers } from "./write.ts";
 
 const taxCategory = "cbc:ID cbc:Percent cbc:TaxExemptionReasonCode cbc:TaxExemptionReason cac:TaxScheme";

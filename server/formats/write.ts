@@ -8,10 +8,8 @@
 import { Problem, type Violation } from "../kernel/problems.ts";
 import type { InvoiceDocument } from "./document.ts";
 import type { SourceFormat } from "./read.ts";
-import { numberReference } from "./ubl.ts";
 import { shudianObstacles, writeShudian } from "./write-shudian.ts";
 import { ublObstacles, writeUbl } from "./write-ubl.ts";
-import { childrenOf, type Element, parseXml } from "./xml.ts";
 
 /** The gateway's numbers of an invoice and of the one that it reverses. */
 export type Numbers = { number: string; reverses?: string | undefined };
@@ -64,16 +62,4 @@ export function writeInvoice(mediaType: string, document: InvoiceDocument, numbe
     violations: tried.obstacles,
     extra: { available },
   });
-}
-
-const step = (element: Element | undefined, name: string): Element | undefined => childrenOf(element, name)[0];
-
-/** The gateway's number in XML that a gateway has written; of a 数电票 from elsewhere, its own. Throws what `readInvoice` throws of its text. */
-export function numberIn(format: SourceFormat, text: string): string | undefined {
-  const root = parseXml(text);
-  const own = childrenOf(root, "AdditionalDocumentReference").find(
-    (one) => step(one, "DocumentTypeCode")?.text === numberReference.type && step(one, "ID")?.attributes["schemeID"] === numberReference.scheme,
-  );
-  const found = format === "shudian" ? step(step(root, "TaxSupervisionInfo"), "InvoiceNumber") : step(own, "ID");
-  return found !== undefined && /^\d{20}$/.test(found.text) ? found.text : undefined;
 }

@@ -1,15 +1,19 @@
 /**
- * XML as invoices may use it: well-formed, UTF-8, no DTD, no entities beyond the five built-in and numeric ones.
+ * XML as invoices may use it: well-formed, UTF-8, no DTD, no entities beyond the five built-in and numeric ones, no processing
+ * instructions, and no element or attribute but those of its format (vocabularies.ts).
  *
- * Owns: bytes → a tree of elements with their namespaces and paths. Invariants: text stays text; a DTD is refused before
- * anything could be expanded; size, depth and number of elements are bounded; every failure is a Problem.
+ * Owns: bytes → a tree of elements with their namespaces and paths. Invariants: text stays text; a DTD is refused before anything
+ * could be expanded; size, depth and number of elements are bounded, the latter by the lines; an element has either children or one
+ * text, in one piece, so that every reader reads the same; every failure is a Problem.
  * Does not own: what the elements mean (shudian.ts, ubl.ts).
  */
 import { XMLParser, XMLValidator } from "fast-xml-parser";
-import { Problem } from "../kernel/problems.ts";
+import { maxViolations, Problem, type Violation } from "../kernel/problems.ts";
 
-/** 2,000 lines of UBL have some 60,000 elements; attachments are text, not elements. */
-const maxElements = 120_000;
+/** Elements beside the lines, and of a line: more than any invoice has. Attachments are text, not elements. */
+const headElements = 6_000;
+const lineElements = 30;
+const maxLines = 2_000;
 const maxDepth = 32;
 /** Longest tag with its attributes; attribute matching is not linear. */
 const maxTag = 20_000;
@@ -17,12 +21,25 @@ const maxTag = 20_000;
 export type Element = {
   /** Without its prefix. */
   name: string;
+  /** With the prefix that its vocabulary gives to its namespace. */
+  qname: string;
   namespace: string;
   attributes: Readonly<Record<string, string>>;
   children: readonly Element[];
   /** Its own text and CDATA, trimmed. */
   text: string;
   parent: Element | undefined;
+};
+
+/** What a format is made of. Names are qualified by the prefixes given here, whatever prefixes a document uses. */
+export type Vocabulary = {
+  /** Prefix by namespace. */
+  prefixes: ReadonlyMap<string, string>;
+  /** The element that there may be 2,000 of, without prefix. */
+  line: string;
+  children: ReadonlyMap<string, ReadonlySet<string>>;
+  attributes: ReadonlySet<string>;
+  formal: ReadonlySet<string>;
 };
 
 /** `field` is an XPath as far as it can be told; the whole document is `/`. */
@@ -51,6 +68,7 @@ const parser = new XMLParser({
   trimValues: false,
   processEntities: false,
   cdataPropName: "#cdata",
+  commentPropName: "#comment",
   ignoreDeclaration: true,
   ignorePiTags: true,
   jPath: false,
@@ -63,6 +81,7 @@ const skipTo = (text: string, from: number, end: string, what: string): number =
   return at + end.length;
 };
 const reference = /&(?:(lt|gt|amp|quot|apos)|#(\d{1,7})|#x([0-9a-fA-F]{1,6})|([A-Za-z_:][\w.:-]{0,100}));/y;
+const lineTag = /<(?:[\w.-]{1,20}:)?(?:IssuItemInformation|InvoiceLine)[\s>]/y;
 const isCharacter = (code: number) =>
   code === 9 || code === 10 || code === 13 || (code >= 0x20 && code <= 0xd7ff) || (code >= 0xe000 && code <= 0xfffd) || (code >= 0x10000 && code <= 0x10ffff);
 
@@ -74,6 +93,7 @@ function guard(text: string): void {
   if (encoding !== undefined && !/^utf-?8$/i.test(encoding))
     throw malformed("encoding-not-utf8", `The declared encoding ${encoding} is not read here: use UTF-8`);
   let elements = 0;
+  let lines = 0;
   const mark = /[<&]/g;
   for (let found = mark.exec(text); found !== null; found = mark.exec(text)) {
     const at = found.index;
@@ -89,13 +109,25 @@ function guard(text: string): void {
         throw malformed("not-well-formed", `An & at character ${at} begins no reference`);
     } else if (text.startsWith("<!--", at)) mark.lastIndex = skipTo(text, at + 4, "-->", "A comment");
     else if (text.startsWith("<![CDATA[", at)) mark.lastIndex = skipTo(text, at + 9, "]]>", "A CDATA section");
-    else if (text.startsWith("<?", at)) mark.lastIndex = skipTo(text, at + 2, "?>", "A processing instruction");
-    else if (text[at + 1] === "!") {
+    else if (text.startsWith("<?", at)) {
+      if (at > 0 || !/^<\?xml\s/.test(text)) {
+        const detail = "A processing instruction tells other software what to do with the document; it is not read here";
+        throw new Problem("forbidden-markup", detail, {
+          violations: [{ field: "/", rule: "processing-instruction", detail }],
+        });
+      }
+      mark.lastIndex = skipTo(text, at + 2, "?>", "The declaration");
+    } else if (text[at + 1] === "!") {
       const detail = "A DOCTYPE or another declaration is not read here";
       throw new Problem("forbidden-markup", detail, { violations: [{ field: "/", rule: "dtd-forbidden", detail }] });
     } else {
-      if (text[at + 1] !== "/") elements++;
-      if (elements > maxElements) throw malformed("too-many-elements", `More than ${maxElements} elements`);
+      if (text[at + 1] !== "/") {
+        elements++;
+        lineTag.lastIndex = at;
+        if (lineTag.test(text)) lines++;
+        const most = headElements + lineElements * Math.min(lines, maxLines);
+        if (elements > most) throw malformed("too-many-elements", `More than ${most} elements, with ${lines} lines`);
+      }
       const end = text.indexOf(">", at);
       if (end < 0) throw malformed("not-well-formed", "A tag does not end");
       if (end - at > maxTag) throw malformed("tag-too-long", `A tag is longer than ${maxTag} characters`);
@@ -119,40 +151,101 @@ const decodeReferences = (text: string): string =>
 type Node = Record<string, unknown>;
 const tagOf = (node: Node): string => Object.keys(node).find((key) => key !== ":@") ?? "";
 
-function textOf(content: readonly Node[]): string {
-  let text = "";
+/** The text of an element, and what would make others read another one. */
+function textOf(content: readonly Node[]): { text: string; broken?: [rule: string, detail: string] } {
+  let [text, pieces, comments, children] = ["", 0, 0, 0];
   for (const node of content) {
-    if (typeof node["#text"] === "string") text += decodeReferences(node["#text"]);
-    else if (Array.isArray(node["#cdata"])) text += String((node["#cdata"][0] as Node | undefined)?.["#text"] ?? "");
+    if (typeof node["#text"] === "string") {
+      const piece = decodeReferences(node["#text"]);
+      if (piece.trim() !== "") pieces++;
+      text += piece;
+    } else if (Array.isArray(node["#cdata"])) {
+      pieces++;
+      text += String((node["#cdata"][0] as Node | undefined)?.["#text"] ?? "");
+    } else if (node["#comment"] !== undefined) comments++;
+    else children++;
   }
-  return text.trim();
+  if (pieces > 0 && children > 0) return { text, broken: ["mixed-content", "an element has either elements in it or a text"] };
+  if (pieces > 0 && comments > 0) return { text, broken: ["comment-in-text", "a comment in a text cuts it for some readers"] };
+  text = text.trim();
+  // words with a quoted word among them, as some programs write them, are the same words to whoever joins them
+  if (pieces > 1 && !/\s/.test(text)) return { text, broken: ["text-in-pieces", "a figure, a date, a code is one piece: plain, or one CDATA section"] };
+  return { text };
 }
 
 type Scope = ReadonlyMap<string, string>;
-function build(node: Node, tag: string, outer: Scope, parent: Element | undefined): Element {
-  const attributes: Record<string, string> = Object.create(null);
-  let scope = outer;
-  for (const [name, value] of Object.entries((node[":@"] ?? {}) as Record<string, unknown>)) {
-    const plain = decodeReferences(String(value));
-    if (name === "xmlns" || name.startsWith("xmlns:")) scope = new Map(scope).set(name.slice(6), plain);
-    else attributes[name] = plain;
+const XSI = "http://www.w3.org/2001/XMLSchema-instance";
+
+/** Builds the tree, and finds what is not of the format; it ends at `maxViolations`. */
+function createBuilder(vocabulary: Vocabulary) {
+  const violations: Violation[] = [];
+  const refuse = (element: Element, name: string, rule: string, detail: string) => {
+    const steps: string[] = [];
+    for (let at: Element | undefined = element; at !== undefined; at = at.parent) {
+      const alike = at.parent?.children.filter((other) => other.qname === at?.qname) ?? [];
+      steps.unshift(`/${at.qname}${alike.length > 1 ? `[${alike.indexOf(at) + 1}]` : ""}`);
+    }
+    violations.push({ field: steps.join("") + name, rule, detail });
+    if (violations.length === maxViolations) throw invalid(violations);
+  };
+
+  function checkAttribute(element: Element, name: string, scope: Scope): void {
+    const colon = name.indexOf(":");
+    const foreign = colon >= 0 && !(scope.get(name.slice(0, colon)) === XSI && /^(?:noNamespaceS|s)chemaLocation$/.test(name.slice(colon + 1)));
+    if (foreign) refuse(element, `/@${name}`, "foreign-namespace", "an attribute of another format");
+    else if (colon < 0 && !vocabulary.attributes.has(name)) refuse(element, `/@${name}`, "unknown-attribute", "this format has no such attribute");
   }
-  const colon = tag.indexOf(":");
-  const prefix = colon < 0 ? "" : tag.slice(0, colon);
-  const namespace = scope.get(prefix);
-  if (namespace === undefined && prefix !== "") throw malformed("namespace-undeclared", `The prefix ${prefix.slice(0, 40)} is not declared`);
-  const content = node[tag] as readonly Node[];
-  const children: Element[] = [];
-  const element: Element = { name: tag.slice(colon + 1), namespace: namespace ?? "", attributes, children, text: textOf(content), parent };
-  for (const child of content) {
-    const childTag = tagOf(child);
-    if (!childTag.startsWith("#")) children.push(build(child, childTag, scope, element));
+
+  function build(node: Node, tag: string, outer: Scope, parent: Element | undefined): Element {
+    const attributes: Record<string, string> = Object.create(null);
+    let scope = outer;
+    for (const [name, value] of Object.entries((node[":@"] ?? {}) as Record<string, unknown>)) {
+      const plain = decodeReferences(String(value));
+      if (name === "xmlns" || name.startsWith("xmlns:")) scope = new Map(scope).set(name.slice(6), plain);
+      else attributes[name] = plain;
+    }
+    const colon = tag.indexOf(":");
+    const namespace = scope.get(colon < 0 ? "" : tag.slice(0, colon));
+    if (namespace === undefined && colon >= 0) throw malformed("namespace-undeclared", `The prefix ${tag.slice(0, Math.min(colon, 40))} is not declared`);
+    const name = tag.slice(colon + 1);
+    const prefix = vocabulary.prefixes.get(namespace ?? "");
+    const qname = prefix === undefined ? tag : prefix === "" ? name : `${prefix}:${name}`;
+    const content = node[tag] as readonly Node[];
+    const { text, broken } = textOf(content);
+    const children: Element[] = [];
+    const element: Element = { name, qname, namespace: namespace ?? "", attributes, children, text, parent };
+    if (parent !== undefined) (parent.children as Element[]).push(element);
+    if (prefix === undefined) {
+      refuse(element, "", "foreign-namespace", "an element of another format");
+      return element;
+    }
+    if (parent !== undefined && !vocabulary.children.get(parent.qname)?.has(qname)) {
+      refuse(element, "", "unknown-element", "this format has no such element here: nobody would read it");
+      return element;
+    }
+    for (const attribute of Object.keys(attributes)) checkAttribute(element, attribute, scope);
+    if (broken) refuse(element, "", ...broken);
+    for (const child of content) {
+      const childTag = tagOf(child);
+      if (!childTag.startsWith("#")) build(child, childTag, scope, element);
+    }
+    return element;
   }
-  return element;
+
+  return (node: Node): Element => {
+    const root = build(node, tagOf(node), new Map([["xml", "http://www.w3.org/XML/1998/namespace"]]), undefined);
+    if (violations.length > 0) throw invalid(violations);
+    return root;
+  };
 }
 
-/** The root element of a document. Throws Problem `malformed-document` or `forbidden-markup`. */
-export function parseXml(source: string): Element {
+const invalid = (violations: readonly Violation[]) => new Problem("invalid-document", `${violations[0]?.field}: ${violations[0]?.detail}`, { violations });
+
+/**
+ * The root element of a document. `vocabularyOf` says by its name and namespace what it may consist of.
+ * Throws Problem `malformed-document`, `forbidden-markup`, or `invalid-document` for what is not of the format.
+ */
+export function parseXml(source: string, vocabularyOf: (name: string, namespace: string) => Vocabulary): Element {
   const text = source.startsWith("\ufeff") ? source.slice(1) : source;
   if (text.trim() === "") throw malformed("empty", "The body is empty");
   guard(text);
@@ -176,8 +269,8 @@ export function parseXml(source: string): Element {
   const roots = nodes.filter((node) => !tagOf(node).startsWith("#"));
   const root = roots[0];
   if (root === undefined || roots.length > 1) throw malformed("not-well-formed", "A document has one root element");
-  return build(root, tagOf(root), new Map([["xml", "http://www.w3.org/XML/1998/namespace"]]), undefined);
+  const tag = tagOf(root);
+  const [prefix, name] = tag.includes(":") ? [tag.slice(0, tag.indexOf(":")), tag.slice(tag.indexOf(":") + 1)] : ["", tag];
+  const declared = ((root[":@"] ?? {}) as Record<string, unknown>)[prefix === "" ? "xmlns" : `xmlns:${prefix}`];
+  return createBuilder(vocabularyOf(name, declared === undefined ? "" : decodeReferences(String(declared))))(root);
 }
-
-/** The children of a name; `namespace` undefined means any. */
-export const childrenOf = (element: Element | undefined, name: string): readonly Element[] => element?.children.filter((child) => child.name === name) ?? [];

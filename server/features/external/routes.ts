@@ -3,7 +3,7 @@ import { z } from "zod";
 import { ledgerNumber } from "../../chain/external.ts";
 import type { Tx } from "../../db/db.ts";
 import { invoiceDocument, invoiceRequest } from "../../formats/document.ts";
-import { mediaTypes, readInvoice } from "../../formats/read.ts";
+import { mediaTypes, readInvoice, unreadSchema } from "../../formats/read.ts";
 import { fileAnswer, fileType, type Route, routeFor } from "../../kernel/api.ts";
 import { pageLimit } from "../../kernel/page.ts";
 import { Problem } from "../../kernel/problems.ts";
@@ -36,7 +36,13 @@ const summary = z
   })
   .meta({ id: "ExternalInvoiceSummary" });
 const full = summary.extend({ document: invoiceDocument }).meta({ id: "ExternalInvoice" });
-const pending = z.object({ id: externalIdSchema, claim: z.object({ id: z.uuid(), href: z.string() }), ...proofs, operation: operationRefSchema });
+const pending = z.object({
+  id: externalIdSchema,
+  claim: z.object({ id: z.uuid(), href: z.string() }),
+  ...proofs,
+  unread: unreadSchema.optional(),
+  operation: operationRefSchema,
+});
 const idParam = z.object({ id: externalIdSchema });
 const seen = ["employer", "holder", "bureau"] as const;
 const claimHref = (id: string) => `/v1/claims/${id}`;
@@ -76,7 +82,10 @@ export function externalRoutes(external: External, taxpayers: Taxpayers): Route<
       roles: ["employer"],
       query: z.object({ holder: accountSchema.optional().describe("The employee for whom it is claimed; default: the employer's own account") }),
       rawBody: { mediaTypes, schema: invoiceRequest },
-      answers: { 201: { description: "Claimed: no other employer can", schema: full }, 202: { description: "Taken up", schema: pending } },
+      answers: {
+        201: { description: "Claimed: no other employer can", schema: full.extend({ unread: unreadSchema.optional() }) },
+        202: { description: "Taken up", schema: pending },
+      },
       problems: [
         "malformed-document",
         "forbidden-markup",
@@ -96,15 +105,16 @@ export function externalRoutes(external: External, taxpayers: Taxpayers): Route<
         if (query.holder !== undefined && read.holder !== undefined)
           throw new Problem("invalid-request", "The holder is named twice, in the query and in the body");
         const { id, claim, operation, document } = await external.register(sql, caller, { read, holder: query.holder ?? read.holder });
-        return accepted(operation, { id, claim: { id: claim, href: claimHref(claim) }, ...provenOf(document) });
+        const unread = read.unread?.length ? { unread: read.unread } : {};
+        return accepted(operation, { id, claim: { id: claim, href: claimHref(claim) }, ...provenOf(document), ...unread });
       },
       settled: (sql, answer, caller) =>
         settle(sql, answer, async () => {
-          const { id, claim } = answer.body as { id: string; claim: { id: string } };
+          const { id, claim, unread } = answer.body as { id: string; claim: { id: string }; unread?: string[] };
           const registered = await external.ofClaim(sql, caller, claim.id);
           return {
             status: 201,
-            body: await whole(sql, registered),
+            body: { ...(await whole(sql, registered)), ...(unread && { unread }) },
             headers: { Location: `/v1/external-invoices/${id}` },
           };
         }),

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { Tx } from "../../db/db.ts";
 import { invoiceRequest } from "../../formats/document.ts";
-import { mediaTypes, readInvoice } from "../../formats/read.ts";
+import { mediaTypes, readInvoice, unreadSchema } from "../../formats/read.ts";
 import { type Answer, type Route, routeFor } from "../../kernel/api.ts";
 import { type Code, Problem } from "../../kernel/problems.ts";
 import { accountSchema, numberSchema, pickupSchema, reasonQuery } from "../../kernel/shapes.ts";
@@ -17,6 +17,7 @@ const receipt = z
     status: z.enum(invoiceStatuses),
     links: z.object({ self: z.string(), history: z.string() }),
     pickup: pickupSchema.optional(),
+    unread: unreadSchema.optional(),
   })
   .meta({ id: "InvoiceReceipt" });
 const opened = z
@@ -48,9 +49,10 @@ const lineResult = z
 
 type Pickup = z.infer<typeof pickupSchema>;
 
-const answer = (status: 201 | 202, number: string, state: InvoiceStatus, pickup: Pickup | undefined): Answer => ({
+type Unread = readonly string[] | undefined;
+const answer = (status: 201 | 202, number: string, state: InvoiceStatus, pickup?: Pickup, unread?: Unread): Answer => ({
   status,
-  body: { number, status: state, links: linksOf(number), ...(pickup && { pickup }) },
+  body: { number, status: state, links: linksOf(number), ...(pickup && { pickup }), ...(unread && unread.length > 0 && { unread }) },
   headers: { Location: `/v1/invoices/${number}` },
 });
 
@@ -80,12 +82,12 @@ const refusals: readonly Code[] = [
 
 export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: RedLetters): Route<Tx>[] {
   /** Each one's answer or refusal. */
-  async function accept(tx: Tx, group: readonly Wanted[], answerOf: (number: string, pickup: Pickup | undefined) => Answer) {
-    return (await issuing.accept(tx, group)).map((result) => {
+  async function accept(tx: Tx, group: readonly Wanted[], answerOf: (number: string, pickup: Pickup | undefined, unread: Unread) => Answer) {
+    return (await issuing.accept(tx, group)).map((result, at) => {
       if (result instanceof Problem) return result;
       if ("redLetter" in result) return openedAnswer(result.redLetter);
       const { number, pickup: secret } = result;
-      return answerOf(number, secret === undefined ? undefined : { number, secret });
+      return answerOf(number, secret === undefined ? undefined : { number, secret }, group[at]?.read.unread);
     });
   }
 
@@ -121,13 +123,13 @@ export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: 
             throw new Problem("invalid-request", "The holder is named twice, in the query and in the body");
           return { caller, read, holder: query.holder ?? read.holder, reason: query.reason };
         },
-        run: (sql, group: readonly Wanted[]) => accept(sql, group, (number, pickup) => answer(202, number, "accepted", pickup)),
+        run: (sql, group: readonly Wanted[]) => accept(sql, group, (number, pickup, unread) => answer(202, number, "accepted", pickup, unread)),
       },
       async settled(sql, accepted) {
-        const { number, pickup, redLetter } = accepted.body as { number: string; pickup?: Pickup; redLetter?: { id: string } };
+        const { number, pickup, unread, redLetter } = accepted.body as { number: string; pickup?: Pickup; unread?: string[]; redLetter?: { id: string } };
         if (redLetter) return whenIssued(sql, redLetter.id);
         const row = await invoices.find(sql, number);
-        return !row || row.status === "accepted" ? undefined : answer(201, number, row.status, pickup);
+        return !row || row.status === "accepted" ? undefined : answer(201, number, row.status, pickup, unread);
       },
     }),
     route({

@@ -17,7 +17,7 @@ import type { Tx } from "../../db/db.ts";
 import { canonicalJson, type InvoiceDocument } from "../../formats/document.ts";
 import { dateOf, type QrContent } from "../../formats/qr.ts";
 import { readInvoice } from "../../formats/read.ts";
-import { numberIn, writeAll } from "../../formats/write.ts";
+import { writeAll } from "../../formats/write.ts";
 import { createAttempts } from "../../kernel/attempts.ts";
 import { Problem } from "../../kernel/problems.ts";
 import { type Checked, checkBundle } from "../../proofs/bundle.ts";
@@ -132,8 +132,8 @@ export function createVerification({ documents, contracts, chain, finalityDepth,
      * Throws the reader's Problems, and invalid-request when no gateway's number is in it.
      */
     async byXml(tx: Tx, mediaType: string, bytes: Uint8Array): Promise<Found> {
-      const { document: given, source } = readInvoice(mediaType, bytes);
-      const number = source && numberIn(source.format, source.text);
+      const { document: given, source, numbers = [] } = readInvoice(mediaType, bytes);
+      const [number] = numbers;
       if (number === undefined) {
         const detail = "This XML was not written by a gateway: it has no number of this network in it";
         throw new Problem("invalid-request", detail, { violations: [{ field: "", rule: "no-number", detail }] });
