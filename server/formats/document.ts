@@ -13,6 +13,7 @@ import * as z from "zod";
 import { decimalPattern, moneyPattern } from "../kernel/money.ts";
 import { maxViolations, type Violation } from "../kernel/problems.ts";
 import { accountSchema } from "../kernel/shapes.ts";
+import { plainText } from "../kernel/text.ts";
 
 export const maxLines = 2000;
 
@@ -29,16 +30,9 @@ const currencies = (
 export const exempt = "免税";
 export const notTaxed = "不征税";
 
-// No control characters (a tab and line breaks apart) and no halves of surrogate pairs: the text must survive UTF-8, PDF and XML.
-// A refinement, not a pattern: validators that read patterns by code point would refuse what this one, by code unit, takes.
-const plainText = /^(?:[\t\n\r\x20-\x7e\u00a0-\ud7ff\ue000-\ufffd]|[\ud800-\udbff][\udc00-\udfff])*$/;
-const text = (max: number) =>
-  z
-    .string()
-    .min(1, "empty-text: leave the member out instead")
-    .max(max)
-    .refine((given) => plainText.test(given), "text-characters: control characters and broken surrogate pairs are refused");
-const name = (max: number) => text(max).regex(/\S/, "empty-text: a name wants more than blanks");
+/** Members that may have several lines, as people write remarks and descriptions; every other text has one. */
+export const paragraphMembers: ReadonlySet<string> = new Set(["address", "description", "exemptionReason", "legalForm", "note", "paymentTerms", "remark"]);
+const paragraphs = (max: number) => plainText(max, { lines: true });
 
 const money = z
   .string()
@@ -63,20 +57,20 @@ const taxId = z
   .regex(/^[0-9A-Z]{4,30}$/, "tax-id-format: 4 to 30 digits and capital letters")
   .meta({ id: "TaxId", description: "18 characters of GB 32100-2015, or a country code and the foreign id.", examples: ["91440305MA4JURQ28R", "DE123456789"] });
 const period = z.strictObject({ start: date.optional(), end: date.optional() });
-const identifier = z.strictObject({ id: text(200), scheme: text(40).optional() });
+const identifier = z.strictObject({ id: plainText(200), scheme: plainText(40).optional() });
 
 const partyShape = {
-  name: name(300),
-  tradingName: text(300).optional(),
-  address: text(600).optional(),
+  name: plainText(300),
+  tradingName: plainText(300).optional(),
+  address: paragraphs(600).optional(),
   country: country.optional(),
-  phone: text(100).optional(),
-  bankName: text(200).optional(),
-  bankAccount: text(100).optional(),
-  legalForm: text(1000).optional(),
+  phone: plainText(100).optional(),
+  bankName: plainText(200).optional(),
+  bankAccount: plainText(100).optional(),
+  legalForm: paragraphs(1000).optional(),
   endpoint: identifier.optional().describe("Electronic address (UBL EndpointID)."),
   identifiers: z.array(identifier).max(20).optional(),
-  contact: z.strictObject({ name: text(200).optional(), phone: text(100).optional(), email: text(200).optional() }).optional(),
+  contact: z.strictObject({ name: plainText(200).optional(), phone: plainText(100).optional(), email: plainText(200).optional() }).optional(),
 };
 const seller = z.strictObject({ taxId, ...partyShape }).meta({ id: "Seller" });
 const buyer = z
@@ -89,8 +83,8 @@ const allowance = z
     amount: money,
     base: money.optional(),
     percent: decimal.optional(),
-    reason: text(500).optional(),
-    reasonCode: text(40).optional(),
+    reason: plainText(500).optional(),
+    reasonCode: plainText(40).optional(),
     taxRate: taxRate.optional().describe("Required on the document's level."),
     taxCategory: taxCategory.optional(),
   })
@@ -98,11 +92,11 @@ const allowance = z
 
 const line = z
   .strictObject({
-    name: name(300),
-    id: text(100).optional().describe("The line's id in the original (UBL)."),
-    description: text(2000).optional(),
-    spec: text(200).optional(),
-    unit: text(40).optional(),
+    name: plainText(300),
+    id: plainText(100).optional().describe("The line's id in the original (UBL)."),
+    description: paragraphs(2000).optional(),
+    spec: plainText(200).optional(),
+    unit: plainText(40).optional(),
     quantity: decimal.optional(),
     unitPrice: decimal.optional(),
     baseQuantity: decimal.optional().describe("The unit price is for this many units; 1 unless given."),
@@ -110,9 +104,9 @@ const line = z
     taxRate,
     taxCategory: taxCategory.optional(),
     tax: money.optional().describe("amount × taxRate. Required unless the document has a taxBreakdown."),
-    taxCode: text(40).optional().describe("税收分类编码 (19 digits), or the classification code of the original."),
+    taxCode: plainText(40).optional().describe("税收分类编码 (19 digits), or the classification code of the original."),
     discount: z.literal(true).optional().describe("A discount line: takes something off the line before it. Filled in by the gateway."),
-    note: text(2000).optional(),
+    note: paragraphs(2000).optional(),
     period: period.optional(),
     allowances: z.array(allowance).max(50).optional(),
   })
@@ -133,8 +127,8 @@ const documentShape = {
         taxCategory: taxCategory.optional(),
         taxable: money,
         tax: money,
-        exemptionReason: text(1000).optional(),
-        exemptionCode: text(60).optional(),
+        exemptionReason: paragraphs(1000).optional(),
+        exemptionCode: plainText(60).optional(),
       }),
     )
     .min(1)
@@ -151,47 +145,47 @@ const documentShape = {
     prepaid: money.optional(),
     rounding: money.optional(),
     payable: money.optional().describe("gross − prepaid + rounding."),
-    inWords: text(120).optional().describe("The gross amount in Chinese figures; must agree with gross."),
+    inWords: plainText(120).optional().describe("The gross amount in Chinese figures; must agree with gross."),
   }),
   dueDate: date.optional(),
   period: period.optional(),
-  paymentTerms: text(2000).optional(),
-  remark: text(4000).optional(),
-  drawer: text(100).optional(),
-  sourceId: text(200).optional().describe("The issuer's own id of the original: one original is issued once."),
+  paymentTerms: paragraphs(2000).optional(),
+  remark: paragraphs(4000).optional(),
+  drawer: plainText(100).optional(),
+  sourceId: plainText(200).optional().describe("The issuer's own id of the original: one original is issued once."),
   references: z
     .strictObject({
-      buyer: text(200).optional(),
-      order: text(200).optional(),
-      salesOrder: text(200).optional(),
-      contract: text(200).optional(),
-      project: text(200).optional(),
+      buyer: plainText(200).optional(),
+      order: plainText(200).optional(),
+      salesOrder: plainText(200).optional(),
+      contract: plainText(200).optional(),
+      project: plainText(200).optional(),
     })
     .optional(),
   attachments: z
     .array(
       z.strictObject({
-        id: text(200),
-        description: text(1000).optional(),
-        filename: text(300).optional(),
-        mimeType: text(100).optional(),
-        sha256: text(64).optional(),
+        id: plainText(200),
+        description: paragraphs(1000).optional(),
+        filename: plainText(300).optional(),
+        mimeType: plainText(100).optional(),
+        sha256: plainText(64).optional(),
       }),
     )
     .max(100)
     .optional()
     .describe("What the original has embedded; the bytes stay in the original."),
-  taxBureau: z.strictObject({ code: text(40).optional(), name: text(200).optional() }).optional(),
+  taxBureau: z.strictObject({ code: plainText(40).optional(), name: plainText(200).optional() }).optional(),
   passengers: z
     .array(
       z.strictObject({
-        traveller: text(200).optional(),
-        idNumber: text(100).optional(),
-        date: text(40).optional(),
-        from: text(200).optional(),
-        to: text(200).optional(),
-        vehicle: text(100).optional(),
-        seat: text(100).optional(),
+        traveller: plainText(200).optional(),
+        idNumber: plainText(100).optional(),
+        date: plainText(40).optional(),
+        from: plainText(200).optional(),
+        to: plainText(200).optional(),
+        vehicle: plainText(100).optional(),
+        seat: plainText(100).optional(),
       }),
     )
     .max(200)
@@ -203,7 +197,7 @@ const documentShape = {
         .string()
         .regex(/^\d{20}$/, "number-not-20-digits: an invoice number has 20 digits")
         .optional(),
-      sourceId: text(200).optional(),
+      sourceId: plainText(200).optional(),
     })
     .optional()
     .describe("The invoice that this red letter reverses, by number or by the issuer's own id: one of the two."),
@@ -242,7 +236,9 @@ export function shapeViolations(error: z.ZodError): Violation[] {
       continue;
     }
     const own = /^([a-z0-9-]+): (.*)$/s.exec(issue.message);
-    if (issue.code === "invalid_type" && issue.message.endsWith("received undefined")) {
+    if (issue.code === "custom" && typeof issue.params?.["rule"] === "string") {
+      found.push({ field, rule: issue.params["rule"], detail: issue.message });
+    } else if (issue.code === "invalid_type" && issue.message.endsWith("received undefined")) {
       found.push({ field, rule: "missing-member", detail: "this member is required" });
     } else if (issue.code === "invalid_type") {
       found.push({ field, rule: "wrong-type", detail: own?.[2] ?? issue.message });

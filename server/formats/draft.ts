@@ -7,7 +7,7 @@
  * an empty element is an absent member. Does not own: which members are required (document.ts) and what must agree (rules.ts).
  */
 import { maxViolations, Problem, type Violation } from "../kernel/problems.ts";
-import { type InvoiceDocument, invoiceDocument, shapeViolations } from "./document.ts";
+import { type InvoiceDocument, invoiceDocument, paragraphMembers, shapeViolations } from "./document.ts";
 import { checkDocument, type Format } from "./rules.ts";
 import type { Element } from "./xml.ts";
 
@@ -90,7 +90,8 @@ export function createDraft(root: Element, style: Style) {
       target[step] ??= next;
       target = target[step] as Record<string, unknown>;
     }
-    target[last] = value;
+    // software that breaks a long name over lines means one line all the same
+    target[last] = typeof value === "string" && !paragraphMembers.has(last) ? value.replace(/\s*[\t\n\r]\s*/g, " ") : value;
   }
 
   /** Follows the rows from one element; `to` is prefix + row.to. */

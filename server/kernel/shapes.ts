@@ -55,10 +55,15 @@ export const reasonSchema = z
   .meta({ id: "RedLetterReason", description: "1 issue error, 2 goods returned, 3 service ended, 4 sales allowance" });
 /** The same in a query. */
 export const reasonQuery = z.enum(["1", "2", "3", "4"]).transform((text) => Number(text) as 1 | 2 | 3 | 4);
+/** A tax id in whatever way it is written: with blanks, dashes or a slash. Whether it is one is asked by who looks it up. */
+export const taxIdText = z
+  .string()
+  .regex(/^[ -~]{4,40}$/, "tax-id-format")
+  .describe("Tax id");
 /** A tax id in a query, in whatever way it is written; read as the one that is kept. */
 export const taxIdQuery = z
   .string()
-  .max(40)
+  .regex(/^[ -~]{1,40}$/, "tax-id-format")
   .transform((text, { addIssue }) => {
     const taxId = normaliseTaxId(text);
     const rule = brokenTaxIdRule(taxId);

@@ -15,6 +15,7 @@ import { checksummed, type Domain, digest, recoverSigner } from "../chain/messag
 import { type Evidence, keccak, type LotHeader, leafHash, rootFrom } from "../chain/tree.ts";
 import type { InvoiceDocument } from "../formats/document.ts";
 import { accountSchema as account, networkNameSchema } from "../kernel/shapes.ts";
+import { plainText } from "../kernel/text.ts";
 import { type Contradiction, contradictions, type Judgement } from "./contradictions.ts";
 import { contentShown, type Parts, partNames } from "./parts.ts";
 
@@ -36,8 +37,8 @@ const isShallow = (value: unknown, left = MAX_DEPTH): boolean =>
 export const identitySchema = z.strictObject({
   index,
   account,
-  taxId: z.string().max(40),
-  name: z.string().max(300),
+  taxId: z.string().regex(/^[0-9A-Z]{4,30}$/, "tax-id-format"),
+  name: plainText(300),
   salt: z.string().regex(/^[0-9a-f]{64}$/, "salt-format"),
 });
 export type Identity = z.infer<typeof identitySchema>;

@@ -208,8 +208,20 @@ describe("hostile JSON", () => {
     expect(json("{}").code).to.equal("invalid-document");
   });
   it("with characters that no text may have is refused", () => {
-    for (const bad of ["\\u0000", "\\ud800", "\\u001b[31m", "\\uffff"])
-      expect(json(text.replace("午餐", bad)), bad).to.include({ code: "invalid-document", rule: "text-characters" });
+    for (const [bad, rule] of [
+      ["\\u0000", "text-control"],
+      ["\\ud800", "text-surrogate"],
+      ["\\u001b[31m", "text-control"],
+      ["\\uffff", "text-noncharacter"],
+      ["\\u202e元001", "text-bidi"],
+      ["餐\\u200b费", "text-zero-width"],
+      ["\\ue000", "text-private-use"],
+      ["x\\udb40\\udc41", "text-tag"],
+      ["a\\u2028b", "text-line-separator"],
+    ] as const) {
+      expect(json(text.replace("午餐", bad)), bad).to.include({ code: "invalid-document", rule });
+      expect(json(text.replace("*餐饮服务*餐费", bad)), bad).to.include({ code: "invalid-document", rule });
+    }
     expect(json(text.replace("午餐", "😀\\ud83d\\ude00")).code).to.equal("read");
   });
 });

@@ -5,6 +5,7 @@ import type { InvoiceDocument } from "../../server/formats/document.ts";
 import { readInvoice } from "../../server/formats/read.ts";
 import { writeInvoice } from "../../server/formats/write.ts";
 import { chineseFigures, parseMoney } from "../../server/kernel/money.ts";
+import { brokenTextRule } from "../../server/kernel/text.ts";
 import { good, load, refusalOf, samplesRoot } from "./samples.ts";
 
 const type = "application/vnd.onepiao.shudian+xml";
@@ -72,16 +73,17 @@ describe("a 数电票 that the gateway writes", () => {
         ),
         maxLength: 30,
       })
-      .map((given) => given.replaceAll(/[^\t\n\r\x20-\x7e\u00a0-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, "").trim())
-      .filter((given) => given !== "" && given.isWellFormed() && given.length < 200);
+      .map((given) => given.trim())
+      .filter((given) => given !== "" && given.length < 200 && brokenTextRule(given, true) === undefined);
+    const oneLine = text.map((given) => given.replaceAll(/[\t\n\r]/g, " "));
     fc.assert(
-      fc.property(text, text, text, text, (name, remark, sourceId, traveller) => {
+      fc.property(oneLine, text, oneLine, oneLine, (name, remark, sourceId, traveller) => {
         const document = content({
           ...base,
           remark,
           sourceId,
           seller: { ...base.seller, name },
-          lines: [{ ...line, name, spec: remark }],
+          lines: [{ ...line, name, spec: sourceId }],
           passengers: [{ traveller }],
         });
         expect(read(write(document))).to.deep.equal(document);

@@ -4,6 +4,7 @@ import type { Tx } from "../../db/db.ts";
 import { type Route, roles, routeFor } from "../../kernel/api.ts";
 import { pageLimit } from "../../kernel/page.ts";
 import { accountSchema } from "../../kernel/shapes.ts";
+import { plainText } from "../../kernel/text.ts";
 import type { Access } from "./access.ts";
 
 const route = routeFor<Tx>();
@@ -24,7 +25,7 @@ export function accessRoutes(access: Access): Route<Tx>[] {
       body: z.strictObject({
         account,
         roles: z.array(z.enum(roles)).min(1).max(roles.length),
-        signIn: z.string().trim().min(1).max(320).optional().describe("What the identity provider calls the person, as an email address"),
+        signIn: plainText(320).trim().optional().describe("What the identity provider calls the person, as an email address"),
         bearer: account.optional().describe("The person in whose hands a key of its manager is: the key ends when that person leaves"),
       }),
       answers: {

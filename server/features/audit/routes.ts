@@ -18,7 +18,12 @@ const deposited = z
     ...sealedDocumentSchema.shape,
     salt: z.string().regex(/^0x[0-9a-fA-F]{64}$/, "salt-format"),
     key: base64url(40).describe("The content key under the lot's key (RFC 3394)"),
-    document: z.strictObject({ aad: z.string().max(200), iv: base64url(12), ciphertext: base64url(12_000_000), tag: base64url(16) }),
+    document: z.strictObject({
+      aad: z.string().regex(/^[ -~]{0,200}$/, "aad-format"),
+      iv: base64url(12),
+      ciphertext: base64url(12_000_000),
+      tag: base64url(16),
+    }),
     holder: accountSchema.describe("As the leaf has it: whom it was sealed to"),
     buyer: z.number().int().min(0).max(0xffff_ffff).describe("Index of the titled buyer; 0 when it is untitled"),
     reverses: numberSchema.optional().describe("Of a red letter: what it takes back"),
@@ -64,7 +69,10 @@ export function auditRoutes(audit: Audit): Route<Tx>[] {
       roles: ["issuer"],
       body: z.strictObject({
         lot: numberSchema,
-        key: z.string().max(2_000).describe("The lot's key: a JWE to the bureau's"),
+        key: z
+          .string()
+          .regex(/^[\w.-]{1,2000}$/, "jwe-format")
+          .describe("The lot's key: a JWE to the bureau's"),
         documents: z.array(deposited).min(1).max(200),
       }),
       answers: {

@@ -35,7 +35,7 @@ export function bundleRoutes(bundles: Bundles, grants: Grants): Route<Tx>[] {
       query: z.object({
         disclose: z
           .string()
-          .max(300)
+          .regex(/^[A-Za-z,]{0,300}$/, "part-name")
           .optional()
           .describe(`Of ${partNames.join(", ")}, separated by commas`),
       }),

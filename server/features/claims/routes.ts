@@ -6,7 +6,18 @@ import { type Caller, type Route, routeFor } from "../../kernel/api.ts";
 import { formatTotal, parseMoney } from "../../kernel/money.ts";
 import { pageLimit } from "../../kernel/page.ts";
 import { Problem } from "../../kernel/problems.ts";
-import { accountSchema, amountsSchema, fromBeforeTo, momentFrom, numberSchema, operationRefSchema, taxIdQuery, timeQuery } from "../../kernel/shapes.ts";
+import {
+  accountSchema,
+  amountsSchema,
+  fromBeforeTo,
+  momentFrom,
+  numberSchema,
+  operationRefSchema,
+  taxIdQuery,
+  taxIdText,
+  timeQuery,
+} from "../../kernel/shapes.ts";
+import { plainText } from "../../kernel/text.ts";
 import type { External } from "../external/external.ts";
 import type { Grants } from "../grants/grants.ts";
 import type { Amount, Invoices } from "../invoices/invoices.ts";
@@ -121,9 +132,9 @@ export function claimRoutes({ claims, taxpayers, invoices, external, grants }: D
       tag,
       roles: ["holder"],
       body: z.strictObject({
-        employer: z.string().min(4).max(40).describe("Tax id"),
+        employer: taxIdText,
         invoices: z.array(numberSchema).min(1).max(100),
-        note: z.string().max(500).optional(),
+        note: plainText(500, { lines: true }).optional(),
       }),
       answers: { 201: { description: "Claimed: the invoices are locked", schema }, 202: { description: "Taken up", schema: pending } },
       problems: [
@@ -155,10 +166,7 @@ export function claimRoutes({ claims, taxpayers, invoices, external, grants }: D
         z.object({
           as: z.enum(["holder", "employer"]).optional().describe("Default: employer for a key that has that role"),
           status: z.enum(claimStatuses).optional(),
-          invoice: z
-            .string()
-            .min(1)
-            .max(200)
+          invoice: plainText(200)
             .optional()
             .describe("Those of this invoice: its number, the id of an external one, or with `seller` the number that its original has"),
           seller: taxIdQuery.optional().describe("Tax id of the external invoice's seller"),
@@ -196,7 +204,7 @@ export function claimRoutes({ claims, taxpayers, invoices, external, grants }: D
       tag,
       roles: ["employer"],
       params: idParam,
-      body: z.strictObject({ reason: z.string().trim().min(1).max(500) }),
+      body: z.strictObject({ reason: plainText(500, { lines: true }).trim() }),
       answers: { 200: { description: "Rejected", schema }, 202: { description: "Taken up", schema: pending } },
       problems: ["not-found", "forbidden", "claim-state", "invoice-busy"],
       run: async ({ sql, caller, params, body }) => accepted(await claims.reject(sql, caller, params.id, body.reason), { id: params.id }),

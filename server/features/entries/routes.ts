@@ -5,6 +5,7 @@ import type { Tx } from "../../db/db.ts";
 import { type Answer, type Caller, type Route, routeFor } from "../../kernel/api.ts";
 import { pageLimit } from "../../kernel/page.ts";
 import { invoiceNameSchema, operationRefSchema, positionSchema } from "../../kernel/shapes.ts";
+import { plainText } from "../../kernel/text.ts";
 import { marks } from "../../mirror/entries.ts";
 import { accepted, settle } from "../operations/operations.ts";
 import type { Entries, Marked } from "./entries.ts";
@@ -19,7 +20,7 @@ const words = {
     .regex(/^\d{4}-(0[1-9]|1[0-2])$/, "period-format")
     .optional()
     .describe("Accounting period, 2026-11; private to the employer"),
-  voucher: z.string().trim().min(1).max(100).optional().describe("The employer's own voucher; private to it"),
+  voucher: plainText(100).trim().optional().describe("The employer's own voucher; private to it"),
 };
 const marked = z
   .object({

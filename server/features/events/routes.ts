@@ -13,7 +13,7 @@ const tag = "Events";
 const names = Object.keys(eventTypes) as [string, ...string[]];
 const typesQuery = z
   .string()
-  .max(1_000)
+  .regex(/^[a-z.,-]{0,1000}$/, "event-types")
   .transform((text) => text.split(","))
   .pipe(z.array(z.enum(names)).min(1))
   .optional()

@@ -7,6 +7,7 @@ import { pdfType, writeInvoice, writtenTypes } from "../../formats/write.ts";
 import { type Caller, fileAnswer, fileType, type Route, roles, routeFor } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
 import { accountSchema, amountsSchema, fromBeforeTo, momentFrom, numberSchema, taxIdQuery, timeQuery } from "../../kernel/shapes.ts";
+import { plainText } from "../../kernel/text.ts";
 import { markFrom, marks } from "../../mirror/entries.ts";
 import type { Documents } from "../documents/documents.ts";
 import type { Grants, ReadForm } from "../grants/grants.ts";
@@ -189,12 +190,7 @@ export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; 
           to: timeQuery.optional().describe("Accepted before"),
           buyer: taxIdQuery.optional().describe("Tax id of the employer that it is titled to"),
           seller: taxIdQuery.optional().describe("Tax id of the issuer"),
-          sourceId: z
-            .string()
-            .min(1)
-            .max(200)
-            .optional()
-            .describe("The issuer's own id of the original: of the caller's own invoices as an issuer, else with `seller`"),
+          sourceId: plainText(200).optional().describe("The issuer's own id of the original: of the caller's own invoices as an issuer, else with `seller`"),
           order: z.enum(["asc", "desc"]).default("asc").describe("desc: the highest numbers first, which in one series are the newest"),
           after: numberSchema.optional().describe("The last number of the page before"),
           limit: z.coerce.number().int().min(1).max(100).default(50),

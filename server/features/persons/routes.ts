@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Tx } from "../../db/db.ts";
 import { type Route, routeFor } from "../../kernel/api.ts";
 import { accountSchema, provenKeySchema } from "../../kernel/shapes.ts";
+import { plainText } from "../../kernel/text.ts";
 import type { Persons } from "./persons.ts";
 
 const route = routeFor<Tx>();
@@ -19,7 +20,7 @@ export function personRoutes(persons: Persons): Route<Tx>[] {
       tag,
       roles: ["issuer", "employer"],
       body: z.strictObject({
-        name: z.string().trim().min(1).max(100),
+        name: plainText(100).trim(),
         key: provenKeySchema.default({ custody: "gateway" }).describe("In a proof, the maker is the caller's account"),
       }),
       answers: { 201: { description: "Made", schema } },

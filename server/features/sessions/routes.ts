@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Tx } from "../../db/db.ts";
 import { type Route, roles, routeFor } from "../../kernel/api.ts";
 import { accountSchema } from "../../kernel/shapes.ts";
+import { plainText } from "../../kernel/text.ts";
 import type { Person } from "../../keys/api-keys.ts";
 import type { SignIn } from "./sessions.ts";
 
@@ -36,7 +37,10 @@ export function sessionRoutes(signIn: SignIn): Route<Tx>[] {
       roles: "public",
       signsIn: true,
       body: z.strictObject({
-        key: z.string().min(1).max(200).describe("`<id>.<secret>`; with `proof` the id of one of the person's parties"),
+        key: z
+          .string()
+          .regex(/^[!-~]{1,200}$/, "key-format")
+          .describe("`<id>.<secret>`; with `proof` the id of one of the person's parties"),
         proof: sealed.optional().describe("From POST /v1/sign-in/answer"),
       }),
       answers: { 201: { description: "Signed in", schema } },
@@ -79,7 +83,7 @@ export function sessionRoutes(signIn: SignIn): Route<Tx>[] {
       signsIn: true,
       body: z.strictObject({
         flow: sealed.describe("From POST /v1/sign-in"),
-        query: z.string().min(1).max(8_000).describe("What the provider has added to the page's address: `code=…&state=…`"),
+        query: plainText(8_000).describe("What the provider has added to the page's address: `code=…&state=…`"),
       }),
       answers: {
         200: {

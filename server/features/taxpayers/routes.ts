@@ -3,7 +3,8 @@ import { z } from "zod";
 import type { Tx } from "../../db/db.ts";
 import { type Answer, type Route, routeFor } from "../../kernel/api.ts";
 import { formatMoney, parseMoney } from "../../kernel/money.ts";
-import { accountSchema, operationRefSchema, provenKeySchema } from "../../kernel/shapes.ts";
+import { accountSchema, operationRefSchema, provenKeySchema, taxIdText } from "../../kernel/shapes.ts";
+import { plainText } from "../../kernel/text.ts";
 import { identitySchema } from "../../proofs/bundle.ts";
 import type { Accounts } from "../accounts/accounts.ts";
 import { accepted, settle } from "../operations/operations.ts";
@@ -12,7 +13,7 @@ import { periodOf, seriesOf, type Taxpayer, type Taxpayers } from "./taxpayers.t
 const route = routeFor<Tx>();
 const tag = "Taxpayers";
 
-const taxIdParam = z.object({ taxId: z.string().min(4).max(40) });
+const taxIdParam = z.object({ taxId: taxIdText });
 const capabilities = z
   .array(z.enum(["issuer", "employer"]))
   .min(1)
@@ -81,8 +82,8 @@ export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts): Route<
       tag,
       roles: ["bureau"],
       body: z.strictObject({
-        name: z.string().trim().min(1).max(200),
-        taxId: z.string().min(4).max(40),
+        name: plainText(200).trim(),
+        taxId: taxIdText,
         capabilities,
         region: z
           .string()

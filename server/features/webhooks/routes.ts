@@ -3,6 +3,7 @@ import { z } from "zod";
 import { announce, type Tx } from "../../db/db.ts";
 import { type Route, roles, routeFor } from "../../kernel/api.ts";
 import { positionSchema } from "../../kernel/shapes.ts";
+import { plainText } from "../../kernel/text.ts";
 import { eventTypes } from "../events/events.ts";
 import type { Webhooks } from "./webhooks.ts";
 
@@ -57,9 +58,9 @@ export function webhookRoutes(webhooks: Webhooks): Route<Tx>[] {
       tag,
       roles,
       body: z.strictObject({
-        url: z.string().max(2_000).meta({ example: "https://pos.example.com/hooks/onepiao" }),
+        url: plainText(2_000).meta({ example: "https://pos.example.com/hooks/onepiao" }),
         types: z.array(z.enum(names)).min(1).max(names.length).optional(),
-        description: z.string().max(200).optional(),
+        description: plainText(200).optional(),
       }),
       answers: { 201: { description: "Made", schema: withSecret } },
       problems: ["webhook-limit", "webhook-url-refused", "webhook-test-failed"],
