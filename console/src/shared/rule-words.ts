@@ -87,6 +87,17 @@ export const ruleWords: Readonly<Record<string, string>> = {
   "no-fragment": "网址不能带 # 部分",
   "no-credentials": "网址不能带用户名和密码",
   "public-address": "网址须指向公网地址",
+  // texts
+  "empty-text": "不能只有空白",
+  "text-control": "含有控制字符",
+  "text-line-break": "应为一行，不能换行",
+  "text-line-separator": "含有行分隔符",
+  "text-bidi": "含有改变书写方向的字符",
+  "text-zero-width": "含有看不见的零宽字符",
+  "text-tag": "含有看不见的标签字符",
+  "text-private-use": "含有私用区字符",
+  "text-noncharacter": "含有非字符码位",
+  "text-surrogate": "含有不完整的字符",
   // files
   "not-well-formed": "XML 格式有误",
   "not-json": "JSON 格式有误",
