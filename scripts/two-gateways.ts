@@ -14,6 +14,7 @@ import { migrate, openDb } from "../server/db/db.ts";
 import { startPostgres } from "../server/db/postgres.ts";
 import { type Gateway, startGateway } from "../server/gateway.ts";
 import { readConfig } from "../server/kernel/config.ts";
+import { chinaDay, chinaTime } from "../server/kernel/dates.ts";
 import { createClient, expectSuccess } from "../server/sandbox/client.ts";
 import { startSandbox } from "../server/sandbox/sandbox.ts";
 import { tallyOf } from "../server/sandbox/tally.ts";
@@ -77,7 +78,7 @@ async function main(): Promise<void> {
     here("POST", "/v1/taxpayers", { body: { name: "深圳市福田区小站茶餐厅", taxId: shopId, capabilities: ["issuer"] }, token: bureau }),
     "enrol",
   );
-  const period = new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 7);
+  const period = chinaDay(new Date()).slice(0, 7);
   await expectSuccess(here("PUT", `/v1/taxpayers/${shopId}/quota`, { body: { period, granted: "500000.00" }, token: bureau }), "quota");
   await expectSuccess(here("POST", `/v1/taxpayers/${shopId}/segments`, { body: { length: 1_000 }, token: bureau }), "numbers");
   const shopKey = await expectSuccess(here("POST", "/v1/api-keys", { body: { account: shop["account"], roles: ["issuer", "holder"] }, token: bureau }), "key");
@@ -100,7 +101,7 @@ async function main(): Promise<void> {
   // ── issued at one, reimbursed at the other ──────────────────────────────────────────────────────────────────────────
   const invoice = {
     kind: "ordinary",
-    issuedAt: "2026-11-03T12:31:07+08:00",
+    issuedAt: chinaTime(new Date()),
     currency: "CNY",
     seller: { taxId: shopId, name: "深圳市福田区小站茶餐厅" },
     buyer: { taxId: firmId, name: "深圳市远航精密制造有限公司" },

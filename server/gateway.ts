@@ -9,7 +9,7 @@ import { outcomes, sendFailed } from "./acts/outcomes.ts";
 import { createChainClient } from "./chain/client.ts";
 import { createContracts } from "./chain/contracts.ts";
 import type { Deployment } from "./chain/deploy.ts";
-import { migrate, openChanges, openDb, type Tx } from "./db/db.ts";
+import { hasOwnClock, migrate, openChanges, openDb, type Tx } from "./db/db.ts";
 import { createLeases } from "./db/leases.ts";
 import { createAccess } from "./features/access/access.ts";
 import { accessRoutes } from "./features/access/routes.ts";
@@ -149,6 +149,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
   try {
     const sql = openDb(config.DATABASE_URL, { connections: 20 });
     undo.push(() => sql.end({ timeout: 5 }));
+    if (!isSandbox(deployment) && (await hasOwnClock(sql))) throw new Error("The database has a clock of its own, as a sandbox's may: it is no real network's");
     await migrate(sql);
     const vault = await openVault(sql, config.MASTER_KEY);
     const changes = await openChanges(sql);
@@ -248,15 +249,16 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     const documents = createDocuments({ vault, keys: encryptionKeys, deployment });
     const invoices = createInvoices({ vault, documents, taxpayers });
     const grants = createGrants({ invoices, persons, taxpayers });
-    const redLetters = createRedLetters({ vault, taxpayers, invoices });
-    const issuing = createIssuing({ sql, documents, taxpayers, invoices, redLetters, changes });
+    const bounds = { aheadMinutes: config.ISSUE_AHEAD_MINUTES, backDays: config.ISSUE_BACK_DAYS };
+    const redLetters = createRedLetters({ vault, taxpayers, invoices, bounds });
+    const issuing = createIssuing({ sql, documents, taxpayers, invoices, redLetters, changes, bounds });
     const audit = createAudit({ vault, keys: encryptionKeys, documents, taxpayers, contracts, log });
 
     const webhooks = createWebhooks({ vault, outbound });
     const bundles = createBundles({ contracts, evidence, taxpayers, documents });
     const pickups = createPickups({ invoices, taxpayers, keys });
     const claims = createClaims({ vault, taxpayers, invoices });
-    const external = createExternal({ vault, taxpayers, invoices, claims });
+    const external = createExternal({ vault, taxpayers, invoices, claims, bounds });
     // where it listens is known when it does, and nobody asks before
     let listening = "";
     const publicUrl = () => config.PUBLIC_URL ?? listening;

@@ -93,7 +93,7 @@ async function main(): Promise<number> {
       "",
       "Ctrl-C stops everything; nothing is kept.",
     );
-    if (!values.quiet) traffic = startTraffic({ url: sandbox.url, bureau: keys.bureau });
+    if (!values.quiet) traffic = startTraffic({ url: sandbox.url, bureau: keys.bureau, now: sandbox.clock.now });
     await interrupted;
     say("", "stopping …");
     return faults.length === 0 ? 0 : 1;

@@ -15,6 +15,7 @@ import type { Deployment } from "../../server/chain/deploy.ts";
 import { deployToSandbox, SANDBOX_CHAIN_ID, startSandboxChain } from "../../server/chain/sandbox.ts";
 import { migrate, openDb, type Sql } from "../../server/db/db.ts";
 import { startPostgres } from "../../server/db/postgres.ts";
+import { chinaTime } from "../../server/kernel/dates.ts";
 import { createKeystore } from "../../server/keys/keystore.ts";
 import { openVault } from "../../server/keys/vault.ts";
 import { createClient, expectSuccess } from "../../server/sandbox/client.ts";
@@ -73,7 +74,7 @@ function taxIdOf(serial: number): string {
 function tillOf(token: string, seller: { taxId: string; name: string }, buyer: { taxId: string; name: string }): Till {
   const invoice = {
     kind: "ordinary",
-    issuedAt: "2026-11-03T12:31:07+08:00",
+    issuedAt: chinaTime(new Date()),
     currency: "CNY",
     seller,
     buyer,

@@ -9,6 +9,20 @@ export { DatabaseError, type Json, type Query, type Rows, type Sql, type Transac
 /** A moment, by the count of seconds: the database reads no date of the year 0. */
 export const momentOf = (tx: Tx, at: Date) => tx`to_timestamp(${at.getTime() / 1_000}::float8)`;
 
+/**
+ * The time by the database's clock, at which its transaction began. What is decided about dates is decided by this one clock, which
+ * all processes of a gateway share; the process's own measures how long something takes, and no more (docs/adr/0027).
+ */
+export const momentNow = async (tx: Tx): Promise<Date> => ((await tx<{ now: Date }[]>`select now() as now`)[0] as { now: Date }).now;
+
+/** Whether something stands before PostgreSQL's own clock (sandbox/clock.ts). */
+export async function hasOwnClock(tx: Tx): Promise<boolean> {
+  const [found] = await tx<
+    { own: boolean }[]
+  >`select exists (select 1 from pg_proc where proname = 'now' and pronamespace <> 'pg_catalog'::regnamespace) as own`;
+  return found?.own === true;
+}
+
 export type DbOptions = { connections?: number; onIdleError?: (error: Error) => void };
 
 /** A statement that takes so long is a fault of ours, not patience. */

@@ -10,7 +10,7 @@ import { z } from "zod";
 import { maxViolations, Problem } from "../kernel/problems.ts";
 import type { InvoiceDocument } from "./document.ts";
 import { readJson } from "./json.ts";
-import { readShudian, shudianNumber } from "./shudian.ts";
+import { readShudian, shudianIssueDay, shudianNumber } from "./shudian.ts";
 import { readUbl, ublNumbers } from "./ubl.ts";
 import { shudianVocabulary, ublNamespace, ublVocabulary } from "./vocabularies.ts";
 import { decodeUtf8, type Element, malformed, parseXml, type Vocabulary } from "./xml.ts";
@@ -22,6 +22,7 @@ export type SourceFormat = "shudian" | "ubl";
 /**
  * `numbers`: those of 20 digits that the XML states: of a 数电票 its own, which is not the `sourceId` when a gateway has written it;
  * of UBL the one that a gateway has put beside `cbc:ID`. `unread`: paths of texts that the document does not have, at most 20.
+ * `issueDay`: the day of issue, YYYY-MM-DD, where it stands beside the document's time (of a 数电票, whose time is that of the request).
  */
 export type ReadInvoice = {
   document: InvoiceDocument;
@@ -29,6 +30,7 @@ export type ReadInvoice = {
   source?: { format: SourceFormat; text: string };
   numbers?: readonly string[];
   unread?: readonly string[];
+  issueDay?: string | undefined;
 };
 
 /** As an answer has it. */
@@ -90,6 +92,7 @@ export function readInvoice(mediaType: string, body: Uint8Array): ReadInvoice {
   const { root, format } = parseInvoice(text, xmlTypes.get(type));
   const { document, unread } = format === "shudian" ? readShudian(root) : readUbl(root);
   document.source = { format, sha256: createHash("sha256").update(body).digest("hex") };
-  const numbers = format === "shudian" ? [shudianNumber(root)] : ublNumbers(root);
-  return { document, source: { format, text }, numbers, unread };
+  const source = { format, text };
+  if (format === "ubl") return { document, source, numbers: ublNumbers(root), unread };
+  return { document, source, numbers: [shudianNumber(root)], issueDay: shudianIssueDay(root), unread };
 }

@@ -6,6 +6,8 @@
  * letters have the cent of tolerance that imported documents have, so that the last one can take back to the cent what is left.
  * Does not own: who may issue one (features/red-letters).
  */
+
+import { chinaTime } from "../kernel/dates.ts";
 import {
   amountTimesRate,
   chineseFigures,
@@ -100,9 +102,6 @@ const negatedLine = (line: InvoiceLine): InvoiceLine => ({
   ...(line.allowances ? { allowances: line.allowances.map((one) => negated(one, "amount", "base")) } : {}),
 });
 
-/** An instant as Beijing writes it, to the second. */
-const beijing = (at: Date) => `${new Date(at.getTime() + 8 * 3_600_000).toISOString().slice(0, 19)}+08:00`;
-
 type Original = { number: string; document: InvoiceDocument };
 
 /** Lines that one amount is divided into at most: cents of rounding that gather on an invoice of the longest kind. */
@@ -110,7 +109,9 @@ const MAX_SPLIT = 1_000n;
 
 function framed({ number, document }: Original, at: Date, said: Pick<InvoiceDocument, "lines" | "totals" | "allowances" | "taxBreakdown">): InvoiceDocument {
   const { kind, currency, seller, buyer, taxBureau } = document;
-  const frame = { kind, issuedAt: beijing(at), currency, seller, buyer, ...(taxBureau ? { taxBureau } : {}) };
+  // an original of a clock that goes ahead: what takes it back is not older
+  const issuedAt = chinaTime(new Date(Math.max(at.getTime(), Date.parse(document.issuedAt))));
+  const frame = { kind, issuedAt, currency, seller, buyer, ...(taxBureau ? { taxBureau } : {}) };
   return { ...frame, ...said, remark: `被红冲蓝字数电发票号码：${number}`, reverses: { number } };
 }
 

@@ -130,6 +130,10 @@ function checkHeader(draft: Draft): void {
 /** The number of a 数电票 that has been read: 20 digits. */
 export const shudianNumber = (root: Element): string => createDraft(root, style).find(root, "TaxSupervisionInfo/InvoiceNumber").element?.text ?? "";
 
+/** The day that a 数电票 which has been read was issued on, YYYY-MM-DD; beside it stands the time of the request. */
+export const shudianIssueDay = (root: Element): string | undefined =>
+  createDraft(root, style).find(root, "TaxSupervisionInfo/IssueTime").element?.text.slice(0, 10) || undefined;
+
 /** A 数电票 as a document (without `source`), and the texts in it that were not read. Throws Problem `invalid-document`. */
 export function readShudian(root: Element): { document: InvoiceDocument; unread: string[] } {
   const draft = createDraft(root, style);

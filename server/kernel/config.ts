@@ -52,6 +52,8 @@ const schema = z.object({
     .max(1_000_000_000n)
     .default(16_000_000n)
     .describe("Gas that one transaction asks for; Osaka's rules end at 16,777,216. No more than a block of the chain has"),
+  ISSUE_AHEAD_MINUTES: z.coerce.number().int().min(0).max(1_440).default(10).describe("An invoice's time lies at most so many minutes ahead"),
+  ISSUE_BACK_DAYS: z.coerce.number().int().min(1).max(3_660).default(31).describe("… and at most so many days back"),
   LANE_WINDOW: z.coerce.number().int().min(1).max(256).default(16).describe("Transactions of one key in flight"),
   DRAW_STEP: z.coerce.bigint().min(100n).default(10_000_000n).describe("Quota is drawn in multiples of this, in cents"),
   MAX_BODY_BYTES: z.coerce.number().int().min(1_024).max(16_777_216).default(1_048_576),

@@ -3,6 +3,7 @@
  * reimburse, and try to reimburse a second time. Then the counts, read from the chain.
  */
 import type { Role } from "../kernel/api.ts";
+import { chinaDay } from "../kernel/dates.ts";
 import { parseMoney } from "../kernel/money.ts";
 import { type Call, createClient, expectSuccess, type Reply } from "./client.ts";
 import { type BadSample, badSamples, type GoodSample, goodSamples } from "./samples.ts";
@@ -30,7 +31,7 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
   const good = goodSamples();
   const bad = badSamples();
 
-  const parties = await enrolAll(call, bureau, good);
+  const parties = await enrolAll(call, bureau, good, chinaDay(sandbox.clock.now()).slice(0, 7));
   say(`${parties.size} taxpayers are enrolled`);
   const party = (taxId: string | undefined): Party => {
     const found = parties.get(taxId ?? "");
@@ -219,8 +220,8 @@ async function held(call: Call, token: string): Promise<number> {
   }
 }
 
-/** Every taxpayer that the samples name: sellers as issuers with quota and numbers, buyers as employers. */
-async function enrolAll(call: Call, bureau: string, samples: readonly GoodSample[]): Promise<Map<string, Party>> {
+/** Every taxpayer that the samples name: sellers as issuers with quota of this month and numbers, buyers as employers. */
+async function enrolAll(call: Call, bureau: string, samples: readonly GoodSample[], period: string): Promise<Map<string, Party>> {
   type Wanted = { name: string; currency: string; capabilities: Set<"issuer" | "employer"> };
   const wanted = new Map<string, Wanted>();
   const want = (taxId: string, name: string, currency: string, capability: "issuer" | "employer") => {
@@ -234,7 +235,6 @@ async function enrolAll(call: Call, bureau: string, samples: readonly GoodSample
     want(document.seller.taxId, document.seller.name, document.currency, "issuer");
     if (document.buyer.taxId !== undefined) want(document.buyer.taxId, document.buyer.name, document.currency, "employer");
   }
-  const period = new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 7);
   const enrol = async ([taxId, { name, currency, capabilities }]: [string, Wanted]): Promise<[string, Party]> => {
     const path = `/v1/taxpayers/${encodeURIComponent(taxId)}`;
     const made = await expectSuccess(call("POST", "/v1/taxpayers", { body: { name, taxId, currency, capabilities: [...capabilities] }, token: bureau }), name);

@@ -15,6 +15,7 @@ import { type Gateway, startGateway } from "../gateway.ts";
 import { type Config, readConfig } from "../kernel/config.ts";
 import { createKeystore } from "../keys/keystore.ts";
 import { openVault } from "../keys/vault.ts";
+import { openClock, type SandboxClock } from "./clock.ts";
 import { partyRoutes, type SandboxParty } from "./parties.ts";
 
 export type Sandbox = {
@@ -27,6 +28,7 @@ export type Sandbox = {
   bureau: { account: string; token: string };
   /** Whom the console's sign-in page offers; whoever makes parties adds them. */
   parties: SandboxParty[];
+  clock: SandboxClock;
   /** Stops the gateway and brings up another on the same chain and database. */
   restart(): Promise<void>;
   stop(): Promise<void>;
@@ -36,6 +38,8 @@ export type SandboxOptions = {
   blockMs?: number;
   claimTermSeconds?: number;
   say?: (line: string) => void;
+  /** How far database and chain, and so the gateway, are ahead of the machine's clock. */
+  aheadSeconds?: number;
   /** Settings by name, as in the environment. */
   settings?: Record<string, string>;
 };
@@ -47,13 +51,15 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     for (const step of undo.splice(0).reverse()) await step();
   };
   try {
+    const aheadSeconds = options.aheadSeconds ?? 0;
     const given = process.env["DATABASE_URL"];
     const starting = [
-      startSandboxChain({ intervalMs: options.blockMs ?? 100 }),
+      startSandboxChain({ intervalMs: options.blockMs ?? 100, aheadSeconds }),
       given === undefined ? startPostgres() : { url: given, close: async () => {} },
     ] as const;
     for (const part of starting) undo.push(async () => (await part).close());
     const [chain, postgres] = await Promise.all(starting);
+    const clock = await openClock({ databaseUrl: postgres.url, rpcUrl: chain.url, aheadSeconds });
     say("chain and database are up");
 
     const config = readConfig({
@@ -66,6 +72,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       POLL_MS: "50",
       LOT_AGE_MS: "100",
       RATE_PER_MINUTE: "100000",
+      // samples and README have the dates that they have
+      ISSUE_BACK_DAYS: "3650",
       ...options.settings,
     });
     const sql = openDb(postgres.url, { connections: 2 });
@@ -100,6 +108,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       config,
       bureau,
       parties,
+      clock,
       async restart() {
         await this.gateway.stop();
         this.gateway = await startGateway(config, deployment, { sandboxRoutes });

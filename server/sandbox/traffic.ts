@@ -6,6 +6,7 @@
  * remembers has a bound. Stops in the middle of a request.
  */
 import { randomInt } from "node:crypto";
+import { chinaDay, chinaTime } from "../kernel/dates.ts";
 import { amountTimesRate, formatMoney } from "../kernel/money.ts";
 import { type Call, createClient, expectSuccess } from "./client.ts";
 
@@ -68,7 +69,6 @@ const MEMORY = 200;
 /** After a fault it rests. */
 const REST_MS = 5_000;
 
-const period = () => new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 7);
 const any = <T>(all: readonly T[]): T | undefined => (all.length === 0 ? undefined : all[randomInt(all.length)]);
 const chance = (percent: number) => randomInt(100) < percent;
 function remember<T>(all: T[], one: T): void {
@@ -76,8 +76,11 @@ function remember<T>(all: T[], one: T): void {
   if (all.length > MEMORY) all.shift();
 }
 
-/** Makes its parties and begins; `everyMs` is the time of a turn, about. */
-export function startTraffic({ url, bureau, everyMs = 1_500 }: { url: string; bureau: string; everyMs?: number }): Traffic {
+/** `now`: the sandbox's clock. `everyMs`: the time of a turn, about. */
+type Options = { url: string; bureau: string; now?: () => Date; everyMs?: number };
+
+/** Makes its parties and begins. */
+export function startTraffic({ url, bureau, now = () => new Date(), everyMs = 1_500 }: Options): Traffic {
   const stopping = new AbortController();
   const call: Call = createClient(url, stopping.signal);
   const counts: TrafficCounts = { issued: 0, claimed: 0, reimbursed: 0, rejected: 0, handedOn: 0, reversed: 0, doubles: 0 };
@@ -95,7 +98,7 @@ export function startTraffic({ url, bureau, everyMs = 1_500 }: { url: string; bu
     return String(key["token"]);
   }
   const grant = (shop: Pick<Shop, "taxId" | "name" | "quota">) => {
-    const body = { period: period(), granted: `${shop.quota}.00` };
+    const body = { period: chinaDay(now()).slice(0, 7), granted: `${shop.quota}.00` };
     return expectSuccess(call("PUT", `/v1/taxpayers/${shop.taxId}/quota`, { body, token: bureau }), shop.name);
   };
 
@@ -133,7 +136,7 @@ export function startTraffic({ url, bureau, everyMs = 1_500 }: { url: string; bu
     };
     return {
       kind: "ordinary",
-      issuedAt: `${new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 19)}+08:00`,
+      issuedAt: chinaTime(now()),
       currency: "CNY",
       seller: { taxId, name },
       buyer: firm ? { taxId: firm.taxId, name: firm.name } : { name: "个人" },

@@ -5,7 +5,7 @@
  * rows are locked, so sums, findings and the lots' states change together and once, whoever is killed. What is judged stands in
  * features/audit/audit.ts.
  */
-import type { Sql } from "../db/db.ts";
+import { momentNow, type Sql } from "../db/db.ts";
 import type { Audit, AuditLot } from "../features/audit/audit.ts";
 import { periodOf } from "../features/taxpayers/taxpayers.ts";
 import type { Log } from "../kernel/log.ts";
@@ -95,7 +95,7 @@ export function createAuditing({ sql, audit, log, patienceSeconds, everyMs = 1_0
 
   async function judgeQuotas(bureau: string): Promise<void> {
     // this month and the one before: quota of older ones does not move any more
-    const now = new Date();
+    const now = await momentNow(sql);
     const before = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1, 1));
     await sql.begin((tx) => audit.judgeQuotas(tx, bureau, periodOf(before)));
   }
@@ -107,10 +107,10 @@ export function createAuditing({ sql, audit, log, patienceSeconds, everyMs = 1_0
       async run(stopping) {
         const bureau = await audit.bureauOf(sql);
         if (bureau === undefined) return;
-        const [clock] = await sql<{ now: Date }[]>`select now() as now`;
+        const now = await momentNow(sql);
         for (let more = true; more && !stopping.aborted; ) {
           more = (await takeUp()) > 0;
-          while (!stopping.aborted && (await tryLots(bureau, clock?.now ?? new Date())) > 0) {
+          while (!stopping.aborted && (await tryLots(bureau, now)) > 0) {
             // as long as there are more
           }
         }
@@ -125,9 +125,9 @@ export function createAuditing({ sql, audit, log, patienceSeconds, everyMs = 1_0
         // as long as there are more
       }
       await sql`update audit_lots set tried_at = null where state = 'waiting'`;
-      const [clock] = await sql<{ now: Date }[]>`select now() as now`;
+      const now = await momentNow(sql);
       for (let done = 0, more = 0; !stopping?.aborted; ) {
-        more = await tryLots(bureau, clock?.now ?? new Date());
+        more = await tryLots(bureau, now);
         if (more === 0) break;
         done += more;
         const { waiting } = await audit.progress(sql);

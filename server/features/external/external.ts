@@ -20,12 +20,14 @@
 
 import { externalHex, externalId, originalNumber } from "../../chain/external.ts";
 import { checksummed } from "../../chain/messages.ts";
-import type { Tx } from "../../db/db.ts";
+import { momentNow, type Tx } from "../../db/db.ts";
 import { canonicalJson, type InvoiceDocument } from "../../formats/document.ts";
+import { fieldIn } from "../../formats/fields.ts";
 import type { ReadInvoice } from "../../formats/read.ts";
 import type { Caller } from "../../kernel/api.ts";
+import { brokenForeignTime, chinaDay, type TimeBounds } from "../../kernel/dates.ts";
 import { Problem } from "../../kernel/problems.ts";
-import { normaliseTaxId } from "../../kernel/tax-id.ts";
+import { isChineseTaxId, normaliseTaxId } from "../../kernel/tax-id.ts";
 import type { Vault } from "../../keys/vault.ts";
 import type { Claim, ClaimStatus, Claims } from "../claims/claims.ts";
 import { type Amount, amountOf, type Invoices, linksOf } from "../invoices/invoices.ts";
@@ -76,11 +78,12 @@ export type Registered = {
 };
 export type External = ReturnType<typeof createExternal>;
 
-type Deps = { vault: Vault; taxpayers: Taxpayers; invoices: Invoices; claims: Claims };
+type Deps = { vault: Vault; taxpayers: Taxpayers; invoices: Invoices; claims: Claims; bounds: TimeBounds };
 
+const DAY_MS = 86_400_000;
 const live: ReadonlySet<ClaimStatus> = new Set(["submitted", "claimed", "reimbursed", "reversed"]);
 
-export function createExternal({ vault, taxpayers, invoices, claims }: Deps) {
+export function createExternal({ vault, taxpayers, invoices, claims, bounds }: Deps) {
   const context = (claim: string) => `external/${claim}`;
   const seal = (claim: string, { document, source }: ReadInvoice, number: string) => ({
     document: vault.seal("documents", context(claim), canonicalJson({ number, document })),
@@ -107,6 +110,32 @@ export function createExternal({ vault, taxpayers, invoices, claims }: Deps) {
         violations: [{ field: "/buyer/taxId", rule: "buyer-is-employer", detail: `Only ${buyer} can reimburse it` }],
       });
     }
+  }
+
+  /**
+   * When it was issued, as its parts say it: not in the future, not before 2000, and of a national invoice (20 digits, the first two the
+   * year) in the year that its number says. The request of a 数电票 may lie on the eve of its day of issue. Throws invalid-document.
+   */
+  function checkDates({ document, source, issueDay }: ReadInvoice, number: string, now: Date): void {
+    const refuse = (member: string, rule: string, detail: string) => {
+      const field = fieldIn(source?.format, member);
+      return new Problem("invalid-document", `${field}: ${detail}`, { violations: [{ field, rule, detail }] });
+    };
+    const broken = brokenForeignTime(document.issuedAt, now, bounds);
+    if (broken) throw refuse("/issuedAt", broken.rule, broken.detail);
+    const requested = chinaDay(new Date(document.issuedAt));
+    const day = issueDay ?? requested;
+    const late = brokenForeignTime(`${day}T00:00:00+08:00`, now, bounds);
+    if (late) throw refuse("/issueDay", late.rule, late.detail);
+    const away = Math.abs(Date.parse(day) - Date.parse(requested));
+    if (day.slice(0, 4) !== requested.slice(0, 4) && away > DAY_MS)
+      throw refuse("/issueDay", "request-year", `Issued on ${day}, and asked for on ${requested}: these are different years`);
+    if (/^\d{20}$/.test(number) && isChineseTaxId(normaliseTaxId(document.seller.taxId)) && number.slice(0, 2) !== day.slice(2, 4))
+      throw refuse(
+        source?.format === "shudian" ? "/number" : "/sourceId",
+        "number-year",
+        `The number ${number} is one of 20${number.slice(0, 2)}, issued on ${day}`,
+      );
   }
 
   /** Throws when the invoice is one of this network: by any number of 20 digits that it states, or as an original of an issuer that is known here. */
@@ -200,6 +229,7 @@ export function createExternal({ vault, taxpayers, invoices, claims }: Deps) {
       checkDocument(document, employer);
       const original = numberOf(read);
       await checkElsewhere(tx, read, original);
+      checkDates(read, originalNumber(original), await momentNow(tx));
       const account = await holderOf(tx, caller, holder);
       const number = externalId(normaliseTaxId(document.seller.taxId), original);
       await checkNew(tx, caller, employer, number);

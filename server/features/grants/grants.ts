@@ -15,7 +15,7 @@
  * Owns the tables grants and reads.
  */
 import { checksummed } from "../../chain/messages.ts";
-import type { Query, Tx } from "../../db/db.ts";
+import { momentNow, type Query, type Tx } from "../../db/db.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
 import type { InvoiceRow, Invoices } from "../invoices/invoices.ts";
@@ -83,7 +83,7 @@ export function createGrants({ invoices, persons, taxpayers }: { invoices: Invoi
           violations: [{ field: "/to", rule: "known-account", detail: "An account of POST /v1/persons or of an enrolled taxpayer" }],
         });
       }
-      if (until !== undefined && until <= new Date()) {
+      if (until !== undefined && until <= (await momentNow(tx))) {
         throw new Problem("invalid-request", "The grant would be over already", {
           violations: [{ field: "/until", rule: "in-future", detail: "A time to come" }],
         });

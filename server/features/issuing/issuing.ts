@@ -13,11 +13,13 @@
 import { randomBytes } from "node:crypto";
 import { ZERO_ACCOUNT } from "../../chain/contracts.ts";
 import { checksummed } from "../../chain/messages.ts";
-import { announce, type Changes, type Sql, type Tx } from "../../db/db.ts";
+import { announce, type Changes, momentNow, type Sql, type Tx } from "../../db/db.ts";
 import { canonicalJson, type InvoiceDocument } from "../../formats/document.ts";
+import { fieldIn } from "../../formats/fields.ts";
 import type { ReadInvoice } from "../../formats/read.ts";
 import { redLetterOf } from "../../formats/red-letter.ts";
 import type { Caller } from "../../kernel/api.ts";
+import { brokenIssueTime, type TimeBounds } from "../../kernel/dates.ts";
 import { formatMoney, parseMoney } from "../../kernel/money.ts";
 import { Problem } from "../../kernel/problems.ts";
 import { normaliseTaxId } from "../../kernel/tax-id.ts";
@@ -28,7 +30,7 @@ import { type Invoices, type Original, sourceKey } from "../invoices/invoices.ts
 import type { Reason, RedLetters, Sheet } from "../red-letters/red-letters.ts";
 import { type HeldQuota, periodOf, type Taxpayer, type Taxpayers } from "../taxpayers/taxpayers.ts";
 
-type Deps = { sql: Sql; documents: Documents; taxpayers: Taxpayers; invoices: Invoices; redLetters: RedLetters; changes: Changes };
+type Deps = { sql: Sql; documents: Documents; taxpayers: Taxpayers; invoices: Invoices; redLetters: RedLetters; changes: Changes; bounds: TimeBounds };
 export type Issuing = ReturnType<typeof createIssuing>;
 
 /** Gross that a batch has accepted so far, in cents: an expectation of what is still to come of it. */
@@ -83,23 +85,26 @@ export function createIssuing(deps: Deps) {
   function draftOf({ caller, read, holder, course }: Omit<Wanted, "reason">, parties: Awaited<ReturnType<Taxpayers["among"]>>): Draft {
     const { document, source } = read;
     const byTaxId = (taxId: string) => parties.byTaxId.get(normaliseTaxId(taxId));
+    const field = (member: string) => fieldIn(source?.format, member);
     const seller = byTaxId(document.seller.taxId);
     if (!seller || seller.account !== caller.account) {
       throw new Problem("seller-not-caller", "The seller's tax id is not that of the API key's taxpayer", {
-        violations: [{ field: "/seller/taxId", rule: "seller-is-caller", detail: "An issuer issues its own invoices" }],
+        violations: [{ field: field("/seller/taxId"), rule: "seller-is-caller", detail: "An issuer issues its own invoices" }],
       });
     }
     if (seller.standing !== "active" || !seller.capabilities.includes("issuer"))
       throw new Problem("issuer-not-active", "The issuer is suspended or not enrolled as one");
     if (seller.currency !== document.currency) {
       throw new Problem("currency-not-accounted", `The issuer accounts and draws quota in ${seller.currency}`, {
-        violations: [{ field: "/currency", rule: "currency-of-issuer", detail: `Expected ${seller.currency}` }],
+        violations: [{ field: field("/currency"), rule: "currency-of-issuer", detail: `Expected ${seller.currency}` }],
       });
     }
     const buyer = document.buyer.taxId === undefined ? undefined : byTaxId(document.buyer.taxId);
     if (document.buyer.taxId !== undefined && !buyer) {
       throw new Problem("buyer-not-enrolled", "No enrolled taxpayer has the buyer's tax id, so nobody could reimburse this invoice", {
-        violations: [{ field: "/buyer/taxId", rule: "buyer-enrolled", detail: "Let the bureau enrol it, or leave the tax id out for an untitled invoice" }],
+        violations: [
+          { field: field("/buyer/taxId"), rule: "buyer-enrolled", detail: "Let the bureau enrol it, or leave the tax id out for an untitled invoice" },
+        ],
       });
     }
     const named = holder === undefined ? undefined : checksummed(holder);
@@ -117,6 +122,14 @@ export function createIssuing(deps: Deps) {
       sourceText: source?.text,
       course,
     };
+  }
+
+  /** What an invoice says that is issued now; what was accepted before was judged then. Throws invalid-document. */
+  function checkWords({ document }: Draft, now: Date): void {
+    const broken = brokenIssueTime(document.issuedAt, now, deps.bounds);
+    if (!broken) return;
+    const field = fieldIn(document.source?.format, "/issuedAt");
+    throw new Problem("invalid-document", `${field}: ${broken.detail}`, { violations: [{ field, ...broken }] });
   }
 
   // ── what is left ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -276,13 +289,19 @@ export function createIssuing(deps: Deps) {
       };
       const taxIds = group.flatMap(({ read: { document } }) => [document.seller.taxId, ...(document.buyer.taxId === undefined ? [] : [document.buyer.taxId])]);
       const parties = await taxpayers.among(tx, [], [...new Set(taxIds)]);
+      const now = await momentNow(tx);
       const drafts: { place: number; draft: Draft }[] = [];
       for (const [place, wanted] of group.entries()) {
-        const draft = await attempt(place, () => draftOf(wanted, parties));
+        const draft = await attempt(place, () => {
+          const one = draftOf(wanted, parties);
+          // a red letter's words are judged beside its original's
+          if (one.document.reverses === undefined) checkWords(one, now);
+          return one;
+        });
         if (draft) drafts.push({ place, draft });
       }
       if (drafts.length === 0) return results;
-      const period = periodOf(new Date());
+      const period = periodOf(now);
       const all = drafts.map(({ draft }) => draft);
       const quotas = await taxpayers.holdQuotas(
         tx,
@@ -323,14 +342,17 @@ export function createIssuing(deps: Deps) {
     async replace(tx: Tx, { number, issuer: index }: { number: string; issuer: number }, wanted: Wanted): Promise<Sheet> {
       const { document } = wanted.read;
       const parties = await taxpayers.among(tx, [], [document.seller.taxId, ...(document.buyer.taxId === undefined ? [] : [document.buyer.taxId])]);
-      const { issuer, holder, sourceText } = draftOf(wanted, parties);
+      const draft = draftOf(wanted, parties);
+      const { issuer, holder, sourceText } = draft;
       if (document.reverses !== undefined) {
         const detail = "The invoice that takes the place is no red letter";
         throw new Problem("red-letter-refused", detail, { violations: [{ field: "/reverses", rule: "not-a-red-letter", detail }] });
       }
       if (issuer.index !== index) throw new Problem("forbidden", "Only its issuer replaces an invoice");
-      await taxpayers.holdQuotas(tx, [issuer], periodOf(new Date()));
-      return redLetters.open(tx, "issuer", number, (original, left) => redLetterOf(original, left, { whole: true }, new Date()), {
+      const now = await momentNow(tx);
+      checkWords(draft, now);
+      await taxpayers.holdQuotas(tx, [issuer], periodOf(now));
+      return redLetters.open(tx, "issuer", number, (original, left) => redLetterOf(original, left, { whole: true }, now), {
         reason: wanted.reason,
         instead: { document, source: sourceText, holder },
       });
@@ -344,7 +366,7 @@ export function createIssuing(deps: Deps) {
       const sheet = await redLetters.find(tx, id);
       const issuer = sheet && (await taxpayers.byIndex(tx, sheet.issuer));
       if (!issuer) return;
-      const period = periodOf(new Date());
+      const period = periodOf(await momentNow(tx));
       const quotas = await taxpayers.holdQuotas(tx, [issuer], period);
       if (!(await redLetters.hold(tx, id))) return;
       const { document, salt, source, invoice, instead } = sheet;

@@ -1,6 +1,6 @@
 /** HTTP shape of papers: QR codes and archive packs. The PDF is a form of `GET /v1/invoices/{number}`. */
 import { z } from "zod";
-import type { Tx } from "../../db/db.ts";
+import { momentNow, type Tx } from "../../db/db.ts";
 import { packArchive } from "../../formats/archive.ts";
 import { qrPng, qrSvg } from "../../formats/qr-image.ts";
 import { type Caller, type Route, roles, routeFor } from "../../kernel/api.ts";
@@ -20,8 +20,8 @@ type Deps = { papers: Papers; invoices: Invoices; claims: Claims; external: Exte
 
 export function paperRoutes({ papers, invoices, claims, external, grants }: Deps): Route<Tx>[] {
   /** The pack of these invoices. Their rows are read before the first byte goes out; a fault after that cuts the answer short. */
-  function pack(sql: Tx, caller: Caller, rows: readonly InvoiceRow[], elsewhere: readonly Registered[] = []): AsyncIterable<Uint8Array> {
-    const made = new Date();
+  async function pack(sql: Tx, caller: Caller, rows: readonly InvoiceRow[], elsewhere: readonly Registered[] = []): Promise<AsyncIterable<Uint8Array>> {
+    const made = await momentNow(sql);
     async function* files() {
       for (const row of rows) yield* papers.files(sql, caller, row, made);
       for (const registered of elsewhere) yield* papers.filesElsewhere(sql, caller, registered, made);
@@ -66,7 +66,7 @@ export function paperRoutes({ papers, invoices, claims, external, grants }: Deps
       async run({ sql, caller, params }) {
         const invoice = await invoices.visible(sql, caller, params.number);
         await grants.logReads(sql, caller, [invoice.number], "archive");
-        return { status: 200, body: pack(sql, caller, [invoice]), headers: headersOf(invoice.number) };
+        return { status: 200, body: await pack(sql, caller, [invoice]), headers: headersOf(invoice.number) };
       },
     }),
     route({
@@ -95,7 +95,7 @@ export function paperRoutes({ papers, invoices, claims, external, grants }: Deps
           rows.map((row) => row.number),
           "archive",
         );
-        return { status: 200, body: pack(sql, caller, rows, elsewhere), headers: headersOf(`claim-${claim.id}`) };
+        return { status: 200, body: await pack(sql, caller, rows, elsewhere), headers: headersOf(`claim-${claim.id}`) };
       },
     }),
   ];

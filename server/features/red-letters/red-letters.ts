@@ -27,11 +27,13 @@
  */
 import { randomBytes } from "node:crypto";
 import { busy, cancel, enqueue, find as findOperation, type Operation } from "../../acts/operations.ts";
-import type { Tx } from "../../db/db.ts";
+import { momentNow, type Tx } from "../../db/db.ts";
 import { notify } from "../../feed/notices.ts";
 import { canonicalJson, type InvoiceDocument } from "../../formats/document.ts";
+import { fieldIn } from "../../formats/fields.ts";
 import { amountsOf, checkWithin, type Left, leftOf, nothingLeft, redLetterOf, type Wish } from "../../formats/red-letter.ts";
 import type { Caller, Role } from "../../kernel/api.ts";
+import { brokenIssueTime, isBefore, type TimeBounds } from "../../kernel/dates.ts";
 import { type Code, Problem } from "../../kernel/problems.ts";
 import type { Vault } from "../../keys/vault.ts";
 import { contentHash } from "../../proofs/disclosing.ts";
@@ -88,7 +90,9 @@ const refused = (field: string, rule: string, detail: string, extra: Record<stri
 
 export const redLetterLink = (id: string) => `/v1/red-letters/${id}`;
 
-export function createRedLetters({ vault, taxpayers, invoices }: { vault: Vault; taxpayers: Taxpayers; invoices: Invoices }) {
+type Deps = { vault: Vault; taxpayers: Taxpayers; invoices: Invoices; bounds: TimeBounds };
+
+export function createRedLetters({ vault, taxpayers, invoices, bounds }: Deps) {
   // past its time a sheet is void, whether upkeep has come by or not
   const select = (tx: Tx) => tx`
     select r.id, r.invoice, r.issuer, r.employer, r.by_issuer, case when r.confirm_by <= now() then '07' else r.status end as status, r.ref, r.sealed,
@@ -237,6 +241,15 @@ export function createRedLetters({ vault, taxpayers, invoices }: { vault: Vault;
     await tx`insert into red_letter_sources (issuer, source_blind, red_letter) select ${issuer.index}, unnest(${blinds}::bytea[]), ${sheet}`;
   }
 
+  /** A red letter is issued now, as every invoice is, and not before what it takes back. */
+  function checkTime(before: InvoiceDocument, document: InvoiceDocument, now: Date): void {
+    const field = fieldIn(document.source?.format, "/issuedAt");
+    const broken = brokenIssueTime(document.issuedAt, now, bounds);
+    if (broken) throw new Problem("invalid-document", `${field}: ${broken.detail}`, { violations: [{ field, ...broken }] });
+    if (isBefore(document.issuedAt, before.issuedAt))
+      throw refused(field, "not-before-original", `${document.issuedAt} is before ${before.issuedAt}, when the invoice was issued that it takes back`);
+  }
+
   const api = {
     find,
     visible,
@@ -308,6 +321,7 @@ export function createRedLetters({ vault, taxpayers, invoices }: { vault: Vault;
         if (!same)
           throw refused(member === "buyer" ? "/reverses" : `/${member}`, `same-${member}`, `A red letter has the ${member} of the invoice that it takes back`);
       }
+      checkTime(before, document, await momentNow(tx));
       checkWithin(left, document);
 
       const issuer = (await taxpayers.byIndex(tx, row.issuer)) as Taxpayer;
@@ -336,9 +350,10 @@ export function createRedLetters({ vault, taxpayers, invoices }: { vault: Vault;
       const row = await invoices.visible(tx, caller, number);
       const [side] = await sidesOf(tx, caller, row);
       if (side === undefined) throw new Problem("forbidden", "A red letter is opened by the invoice's issuer or by its employer");
-      await taxpayers.holdQuotas(tx, [(await taxpayers.byIndex(tx, row.issuer)) as Taxpayer], periodOf(new Date()));
+      const now = await momentNow(tx);
+      await taxpayers.holdQuotas(tx, [(await taxpayers.byIndex(tx, row.issuer)) as Taxpayer], periodOf(now));
       const { document, wish, reason } = wanted;
-      return api.open(tx, side, number, (original, left) => document ?? redLetterOf(original, left, wish, new Date()), { reason });
+      return api.open(tx, side, number, (original, left) => document ?? redLetterOf(original, left, wish, now), { reason });
     },
 
     /** The other side agrees; or, where the act has come to nothing, it is tried once more. */

@@ -1,6 +1,6 @@
 /** HTTP shape of the bureau's statistics. */
 import { z } from "zod";
-import type { Tx } from "../../db/db.ts";
+import { momentNow, type Tx } from "../../db/db.ts";
 import { trades } from "../../formats/trade.ts";
 import { type Route, routeFor } from "../../kernel/api.ts";
 import { pageLimit } from "../../kernel/page.ts";
@@ -104,8 +104,8 @@ const chainSchema = z
 /** Buckets that are shown when no range is asked for. */
 const USUAL = { minute: 60, hour: 48, day: 30, month: 12 } as const satisfies Record<Grain, number>;
 
-function rangeOf(grain: Grain, query: { from?: string | undefined; to?: string | undefined }): Range {
-  const to = query.to === undefined ? startOf(grain, new Date(), 1) : new Date(query.to);
+async function rangeOf(tx: Tx, grain: Grain, query: { from?: string | undefined; to?: string | undefined }): Promise<Range> {
+  const to = query.to === undefined ? startOf(grain, await momentNow(tx), 1) : new Date(query.to);
   const from = query.from === undefined ? startOf(grain, to, -USUAL[grain]) : new Date(query.from);
   const refuse = (field: string, rule: string, detail: string) =>
     new Problem("invalid-request", "The range cannot be looked at", { violations: [{ field, rule, detail }] });
@@ -129,7 +129,7 @@ export function statsRoutes(stats: Stats): Route<Tx>[] {
         to: timeQuery.optional().describe("Exclusive; default: the end of the present bucket"),
       }),
       answers: { 200: { description: "The statistics", schema: invoicesSchema } },
-      run: async ({ sql, query }) => ({ status: 200, body: await stats.invoices(sql, rangeOf(query.grain, query)) }),
+      run: async ({ sql, query }) => ({ status: 200, body: await stats.invoices(sql, await rangeOf(sql, query.grain, query)) }),
     }),
     route({
       method: "get",
@@ -149,7 +149,10 @@ export function statsRoutes(stats: Stats): Route<Tx>[] {
         limit: pageLimit,
       }),
       answers: { 200: { description: "The greatest first", schema: issuersSchema } },
-      run: async ({ sql, query }) => ({ status: 200, body: await stats.issuers(sql, { ...query, at: new Date(query.at ?? Date.now()) }) }),
+      run: async ({ sql, query }) => ({
+        status: 200,
+        body: await stats.issuers(sql, { ...query, at: query.at === undefined ? await momentNow(sql) : new Date(query.at) }),
+      }),
     }),
     route({
       method: "get",
@@ -162,7 +165,7 @@ export function statsRoutes(stats: Stats): Route<Tx>[] {
         to: timeQuery.optional().describe("Exclusive; default: the end of today"),
       }),
       answers: { 200: { description: "The flow", schema: flowSchema } },
-      run: async ({ sql, query }) => ({ status: 200, body: await stats.flow(sql, rangeOf("day", query)) }),
+      run: async ({ sql, query }) => ({ status: 200, body: await stats.flow(sql, await rangeOf(sql, "day", query)) }),
     }),
     route({
       method: "get",
@@ -190,7 +193,7 @@ export function statsRoutes(stats: Stats): Route<Tx>[] {
       }),
       answers: { 200: { description: "Those that have used most of theirs first", schema: quotasSchema } },
       async run({ sql, query }) {
-        const period = query.period ?? String(periodOf(new Date())).replace(/^(\d{4})/, "$1-");
+        const period = query.period ?? String(periodOf(await momentNow(sql))).replace(/^(\d{4})/, "$1-");
         return { status: 200, body: { period, ...(await stats.quotas(sql, { period: Number(period.replace("-", "")), limit: query.limit })) } };
       },
     }),

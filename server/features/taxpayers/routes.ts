@@ -1,6 +1,6 @@
 /** HTTP shape of taxpayers, their quota and their segments. */
 import { z } from "zod";
-import type { Tx } from "../../db/db.ts";
+import { momentNow, type Tx } from "../../db/db.ts";
 import { type Answer, type Route, routeFor } from "../../kernel/api.ts";
 import { formatMoney, parseMoney } from "../../kernel/money.ts";
 import { accountSchema, operationRefSchema, provenKeySchema, taxIdText } from "../../kernel/shapes.ts";
@@ -218,7 +218,7 @@ export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts): Route<
       answers: { 200: { description: "The quota", schema: quotaSchema } },
       problems: ["not-found"],
       async run({ sql, caller, params, query }) {
-        const period = query.period === undefined ? periodOf(new Date()) : toPeriod(query.period);
+        const period = query.period === undefined ? periodOf(await momentNow(sql)) : toPeriod(query.period);
         return { status: 200, body: await quotaView(sql, await taxpayers.visible(sql, caller, params.taxId), period) };
       },
     }),
@@ -235,7 +235,7 @@ export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts): Route<
       problems: ["not-found", "quota-draw-exceeded", "give-back-exceeds-drawn"],
       async run({ sql, caller, params, body }) {
         const taxpayer = await taxpayers.visible(sql, caller, params.taxId);
-        const period = body.period === undefined ? periodOf(new Date()) : toPeriod(body.period);
+        const period = body.period === undefined ? periodOf(await momentNow(sql)) : toPeriod(body.period);
         const cents = parseMoney(body.amount);
         const operation = await taxpayers[body.direction === "draw" ? "draw" : "giveBack"](sql, taxpayer, period, cents);
         return accepted(operation, { account: taxpayer.account, period });
@@ -257,7 +257,8 @@ export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts): Route<
       problems: ["not-found", "capability-missing", "series-exhausted"],
       async run({ sql, caller, params, body }) {
         const taxpayer = await taxpayers.visible(sql, caller, params.taxId);
-        return accepted(await taxpayers.allotSegment(sql, caller, taxpayer, body.series ?? seriesOf(new Date(), taxpayer.region), BigInt(body.length)));
+        const series = body.series ?? seriesOf(await momentNow(sql), taxpayer.region);
+        return accepted(await taxpayers.allotSegment(sql, caller, taxpayer, series, BigInt(body.length)));
       },
       settled: (sql, answer) =>
         settle(sql, answer, async ({ result }) => ({ status: 201, body: { first: result?.["first"], length: Number(result?.["length"]), used: 0 } })),

@@ -199,8 +199,10 @@ export async function openBench(options: BenchOptions = {}) {
     const taxpayers = createTaxpayers({ vault: ownVault, keys: ownKeys, drawStep: 10_000_000n });
     const documents = createDocuments({ vault: ownVault, keys: createEncryptionKeys({ vault: ownVault }), deployment });
     const invoices = createInvoices({ vault: ownVault, documents, taxpayers });
-    const redLetters = createRedLetters({ vault: ownVault, taxpayers, invoices });
-    const issuing = createIssuing({ sql: own, documents, taxpayers, invoices, redLetters, changes });
+    // as in a sandbox: the tests' invoices have dates of their own
+    const bounds = { aheadMinutes: 10, backDays: 3_650 };
+    const redLetters = createRedLetters({ vault: ownVault, taxpayers, invoices, bounds });
+    const issuing = createIssuing({ sql: own, documents, taxpayers, invoices, redLetters, changes, bounds });
     const redLetterJob = createRedLetterJob({ sql: own, redLetters, issuing, log: more.log ?? log });
     const parts = { leases, lanes, follower, sealer, dispatcher };
     const running = new Set<PartName>();

@@ -34,6 +34,7 @@ export async function openSecondGateway(settings: Record<string, string> = {}) {
     POLL_MS: "50",
     LOT_AGE_MS: "100",
     RATE_PER_MINUTE: "100000",
+    ISSUE_BACK_DAYS: "3650",
     ...settings,
   });
   const vault = await openVault(sql, config.MASTER_KEY);
