@@ -242,8 +242,6 @@ export function shapeViolations(error: z.ZodError): Violation[] {
       found.push({ field, rule: "missing-member", detail: "this member is required" });
     } else if (issue.code === "invalid_type") {
       found.push({ field, rule: "wrong-type", detail: own?.[2] ?? issue.message });
-    } else if (issue.code === "custom" && typeof issue.params?.["rule"] === "string") {
-      found.push({ field, rule: issue.params["rule"], detail: issue.message });
     } else if (own?.[1] !== undefined && own[2] !== undefined) {
       found.push({ field, rule: own[1], detail: own[2] });
     } else if (issue.code === "too_big") {
