@@ -5,6 +5,7 @@ import { keccak256 } from "ethers";
 import * as inBrowser from "../../server/chain/bytes.browser.ts";
 import * as inNode from "../../server/chain/bytes.ts";
 import { canonicalJson } from "../../server/formats/document.ts";
+import { contradictions } from "../../server/proofs/contradictions.ts";
 import { contentHash, disclose } from "../../server/proofs/disclosing.ts";
 import { contentShown, type Disclosure, documentOfParts, type PartName, partNames, partsOf } from "../../server/proofs/parts.ts";
 import { goodSamples } from "../../server/sandbox/samples.ts";
@@ -25,6 +26,23 @@ describe("parts of a document", () => {
       }
     });
   }
+
+  it("what a gateway issues contradicts nothing: whole, without any one of its parts, and each part and pair of parts alone", () => {
+    for (const { name, document } of samples) {
+      const parts = partsOf(document);
+      const titled = document.buyer.taxId !== undefined;
+      const leaf = { holder: `0x${(document.reverses ? "00" : "56").repeat(20)}`, buyer: titled ? 7 : 0 };
+      const parties = [{ index: 3, ...document.seller }, ...(titled ? [{ index: 7, name: document.buyer.name, taxId: document.buyer.taxId ?? "" }] : [])];
+      const judged = (names: readonly PartName[]) =>
+        contradictions({ parts: Object.fromEntries(names.map((part) => [part, parts[part]])), lot: { issuer: 3 }, leaf, parties });
+      const pairs = partNames.flatMap((one, i) => partNames.slice(i).map((other) => [one, other]));
+      for (const names of [...pairs, ...partNames.map((hidden) => partNames.filter((part) => part !== hidden))])
+        expect(judged(names), `${name} ${names.join()}`).deep.equals({ contradictions: [], unattributed: [] });
+      const { document: whole, ...rest } = judged(partNames);
+      expect(rest, name).deep.equals({ contradictions: [], unattributed: [] });
+      expect(canonicalJson(whole), name).equals(canonicalJson(document));
+    }
+  });
 
   it("a browser's hashing and hexadecimal are those of the gateway", () => {
     for (const bytes of [new Uint8Array(0), new Uint8Array(136).fill(7), randomBytes(65), inBrowser.toUtf8("*餐饮服务*餐费 😀\ufeff")]) {
