@@ -158,7 +158,7 @@ describe("anybody", () => {
     const asked: string[] = [];
     page.on("request", (request) => void (request.url().includes("/v1/") && asked.push(request.url())));
     await page.locator('input[type="file"]').setInputFiles(picture);
-    await page.getByRole("heading", { name: "不知由谁签章" }).waitFor();
+    await page.getByRole("heading", { name: "未能确认是谁开具的" }).waitFor();
     const device = page.getByRole("status").filter({ hasText: "已在本机验算" });
     await device.getByText("本机没有见过这个密钥").waitFor();
     await device.getByText("没有问到网关").waitFor();
@@ -230,7 +230,7 @@ describe("anybody", () => {
     // no proof at all, and one that another key would have to have sealed
     await opened(hashOf("200.00", good.slice(3)), "Altered");
     bundle.parts.total.value = "2000.00";
-    await opened(hashOf("2000.00", encodeProof(bundle)), "Sealed by nobody known");
+    await opened(hashOf("2000.00", encodeProof(bundle)), "Whose it is, is not proven");
     await page.getByText("this device knows that taxpayer by another key").waitFor();
     await isAccessible(page);
     // a network, and no gateway behind it
