@@ -125,6 +125,9 @@ async function main(): Promise<void> {
   const again = await there("POST", `/v1/claims/${claim["id"]}/reimburse`, { token: firmToken });
   say("second", `again: ${again.status} ${again.body["code"]}`);
   check("the second reimbursement is refused", again.status === 409 && again.body["code"] === "already-reimbursed");
+  const claimed = await there("POST", "/v1/claims", { body: { employer: firmId, invoices: [number] }, token: employee });
+  say("second", `claimed once more: ${claimed.status} ${claimed.body["code"]}`);
+  check("the chain refuses a second claim", claimed.status === 409 && claimed.body["alarm"] === true);
   await first.gateway.follower.caughtUp();
   const seen = await expectSuccess(here("GET", `/v1/invoices/${number}`, { token: String(shopKey["token"]) }), "state");
   say("first", `the shop's gateway says: ${seen["status"]}`);

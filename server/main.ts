@@ -69,7 +69,13 @@ async function main(): Promise<number> {
         ),
       ),
       "",
-      `issued ${counts.issued} · reimbursed ${counts.reimbursed} · double reimbursements refused ${counts.doubleReimbursementsRefused} · bad input refused ${counts.badInputRefused} · lost ${counts.lost}`,
+      [
+        `issued ${counts.issued}`,
+        `reimbursed ${counts.reimbursed}`,
+        `double reimbursements refused ${counts.refusedByChain + counts.refusedByGateway} (${counts.refusedByChain} by the chain, ${counts.refusedByGateway} by the gateway)`,
+        `bad input refused ${counts.badInputRefused}`,
+        `lost ${counts.lost}`,
+      ].join(" · "),
     );
     for (const fault of faults) complain(`WRONG: ${fault}`);
     if (values.once) return faults.length === 0 ? 0 : 1;

@@ -3,23 +3,25 @@
  *
  * Acts on one invoice go one after the other, each signed on the version that the one before has left, and acts on different
  * invoices never wait for one another. Exception: on an invoice that is reimbursed or reversed most acts cannot change it, so they
- * wait for nobody and nobody waits for them; the chain refuses them and so records the attempt. A red letter and an entry can.
+ * wait for nobody and nobody waits for them; the chain refuses them and so records the attempt. A red letter and an entry can. Of
+ * equal acts of one party that make or decide a claim, one at a time goes to the chain, and the others are answered from it.
  * Signed acts and lots are packed into as few transactions as a node's limits allow (chain/capacity.ts), written with their sends in
  * one SQL transaction.
  */
 import { type Capacity, callsOf, fits, loadOfAct, loadOfLot } from "../chain/capacity.ts";
 import { type ActArgument, type ActKind, actKinds, actMessage, type Contracts, isExternal, type LotArgument, ZERO_ACCOUNT } from "../chain/contracts.ts";
+import { nameOf } from "../chain/external.ts";
 import { type CompactSignature, digest, type Message, noSignature } from "../chain/messages.ts";
 import { type Evidence, type Leaf, leafHash } from "../chain/tree.ts";
 import { announce, type Changes, type Sql, type Tx } from "../db/db.ts";
 import type { Lease } from "../db/leases.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Keystore } from "../keys/keystore.ts";
-import { leavesOfRuns } from "../mirror/ledger.ts";
+import { leavesOfRuns, originalOf } from "../mirror/ledger.ts";
 import { keysOf } from "../mirror/registry.ts";
 import type { Lanes, Send } from "../txs/lanes.ts";
 import type { EvidenceSource } from "./evidence.ts";
-import { type Command, finish, type Operation } from "./operations.ts";
+import { type Command, finish, type Operation, sameAct } from "./operations.ts";
 
 export const RELAY_LANE = "relay";
 export const BUREAU_LANE = "bureau";
@@ -73,12 +75,17 @@ export function createDispatcher(deps: Deps): Dispatcher {
               select 1 from operation_invoices mine
               join operation_invoices other on other.number = mine.number and other.operation <> mine.operation
               join operations p on p.id = other.operation
+              where mine.operation = o.id and (other.operation < mine.operation or p.status <> 'queued') and ${sameAct(tx, "p", "o")})
+            and (not exists (
+              select 1 from operation_invoices mine
+              join operation_invoices other on other.number = mine.number and other.operation <> mine.operation
+              join operations p on p.id = other.operation
               where mine.operation = o.id and (other.operation < mine.operation or p.status <> 'queued')
                 and (p.command->>'kind' = any(${AFTERWARDS})
                      or not exists (select 1 from invoice_states s where s.number = mine.number and s.state in ('reimbursed', 'reversed'))))
             or o.command->>'kind' <> all(${AFTERWARDS}) and exists (
               select 1 from operation_invoices mine join invoice_states s on s.number = mine.number
-              where mine.operation = o.id and s.state in ('reimbursed', 'reversed'))
+              where mine.operation = o.id and s.state in ('reimbursed', 'reversed')))
           when 'registry' then
             not exists (
               select 1 from operations earlier
@@ -91,6 +98,27 @@ export function createDispatcher(deps: Deps): Dispatcher {
           else true
         end)
       order by o.id limit ${PAGE} for update of o skip locked`;
+  }
+
+  /**
+   * What would decide on a claim that is over is answered from what became of that claim, without the chain. So a decision that has
+   * come too late is not signed anew, and never decides on a later claim of the same invoices.
+   */
+  async function endDecided(tx: Tx): Promise<void> {
+    const late = await tx<{ id: string; kind: ActKind; number: string; state: string; mine: boolean }[]>`
+      select distinct on (o.id) o.id, o.command->>'kind' as kind, s.number, s.state, s.claim_ref is not distinct from o.command->>'claim' as mine
+      from operations o join operation_invoices i on i.operation = o.id join invoice_states s on s.number = i.number
+      where o.status in ('queued', 'awaiting-signature') and o.command ? 'claim'
+        and (s.state <> 'claimed' or s.claim_ref is distinct from o.command->>'claim')
+      order by o.id, s.number`;
+    for (const { id, kind, number, state, mine } of late) {
+      const paid = kind === "Reimburse" && state === "reimbursed" && mine;
+      const detail = paid ? "The claim is reimbursed already" : `The claim is over: invoice ${nameOf(number)} is ${state}`;
+      const original = await originalOf(tx, number);
+      await finish(tx, id, "refused", {
+        problem: { code: paid ? "already-reimbursed" : "claim-state", detail, extra: { ...(original ? { original } : {}), alarm: false } },
+      });
+    }
   }
 
   /** A call of the bureau needs no signature of a party: it goes to the bureau's lane as it is. */
@@ -313,6 +341,7 @@ export function createDispatcher(deps: Deps): Dispatcher {
       for (const { id } of late) {
         await finish(tx, id, "failed", { problem: { code: "signature-expired", detail: `No signature came within ${SIGNATURE_TTL}` } });
       }
+      await endDecided(tx);
       const ready = await heads(tx);
       for (const operation of ready) {
         const { command } = operation;

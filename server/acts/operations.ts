@@ -12,6 +12,8 @@
  * | sent | done | the chain's event says so |
  * | sent | refused | the chain refused it, or reverted the transaction |
  * | sent | queued | refused as stale: it is signed anew on the present version |
+ * | queued, awaiting-signature | refused | it decides on a claim that is over |
+ * | queued | refused, failed | it asks for the same as another one of its party, has waited for that, and that has come to this end |
  *
  * The outcome is written by the follower in the transaction that moves the projections, so whoever sees `done` reads what was
  * done. Owns the tables operations and operation_invoices.
@@ -23,13 +25,20 @@ import type { Code } from "../kernel/problems.ts";
 
 export type OperationStatus = "queued" | "awaiting-signature" | "signed" | "sent" | "done" | "refused" | "failed";
 
-/** What to do. Acts and seals are signed and go out together; a registry act is signed and goes out alone; a call is sent by the bureau's own key. */
+/** What to do; `claim`: the reference of the claim that an act decides on, without which it is worth nothing. Acts and seals are signed and go out together; a registry act is signed and goes out alone; a call is sent by the bureau's own key. */
 export type Command =
-  | { type: "act"; kind: ActKind; to?: string; taxpayer?: number; ref: string; invoices: string[] }
+  | { type: "act"; kind: ActKind; to?: string; taxpayer?: number; ref: string; invoices: string[]; claim?: string }
   | { type: "seal"; first: string }
   | { type: "registry"; message: "Draw" | "GiveBack"; index: number; period: number; amount: string }
   | { type: "registry"; message: "RotateKey"; account: string; key: string }
   | { type: "call"; contract: "registry" | "ledger"; function: string; args: (string | number | boolean)[] };
+
+/** Acts that a claim is made or decided by: of equal ones of a party one at a time goes to the chain, and the others are answered from it. */
+export const CLAIM_ACTS: readonly ActKind[] = ["Claim", "Admit", "Reimburse", "Reject", "Withdraw"];
+/** Whether operations `a` and `b` ask for the same: one party, one kind of act, the same invoices. The reference of a claim is new each time. */
+export const sameAct = (tx: Tx, a: string, b: string) => tx`
+  ${tx(a)}.party = ${tx(b)}.party and ${tx(a)}.command->>'kind' = any(${[...CLAIM_ACTS]}::text[])
+  and ${tx(a)}.command - 'ref' = ${tx(b)}.command - 'ref'`;
 
 export type StoredProblem = { code: Code; detail: string; extra?: Record<string, Json> };
 
@@ -104,7 +113,10 @@ export async function failed(tx: Tx, ids: readonly string[]): Promise<string[]> 
   return rows.map((row) => row.id);
 }
 
-/** Ends an operation and lets the next one on its invoices go on. */
+/**
+ * Ends an operation and lets the next one on its invoices go on. Those that ask for the same, and have waited for this one, end with
+ * it when it ends badly: the chain would say the same to each of them.
+ */
 export async function finish(
   tx: Tx,
   id: string,
@@ -115,7 +127,20 @@ export async function finish(
     update operations set status = ${status}, problem = ${more.problem ? tx.json(more.problem as unknown as Json) : null},
            result = ${more.result ? tx.json(more.result) : null}, updated_at = now()
     where id = ${id}`;
-  await tx`delete from operation_invoices where operation = ${id}`;
+  const { chain: _, ...extra } = more.problem?.extra ?? {};
+  const told = more.problem && { ...more.problem, extra: "alarm" in extra ? { ...extra, alarm: false } : extra };
+  const equals =
+    status === "done"
+      ? []
+      : await tx<{ id: string }[]>`
+          update operations e set status = ${status}, problem = ${told ? tx.json(told as unknown as Json) : null}, updated_at = now()
+          from operations o
+          where o.id = ${id} and e.id <> o.id and e.status = 'queued' and ${sameAct(tx, "e", "o")}
+            and exists (
+              select 1 from operation_invoices mine join operation_invoices its on its.number = mine.number
+              where mine.operation = o.id and its.operation = e.id)
+          returning e.id`;
+  await tx`delete from operation_invoices where operation = any(${[id, ...equals.map((one) => one.id)]}::uuid[])`;
   await announce(tx, "outcome");
 }
 

@@ -4,12 +4,12 @@
  * A success counts whoever relayed it. A refusal counts only in a transaction of ours: anyone may send a copy of a pending act
  * with a broken signature, and its refusal says nothing about ours.
  */
-import { errorName, isExternal, revertReason } from "../chain/contracts.ts";
-import { nameOf } from "../chain/external.ts";
+import { errorName, revertReason } from "../chain/contracts.ts";
 import type { Json, Tx } from "../db/db.ts";
 import { type Applied, each, type Projection } from "../feed/follower.ts";
 import { codeOfChainError } from "../kernel/problems.ts";
 import { entriesOf, originalEntry } from "../mirror/entries.ts";
+import { originalOf } from "../mirror/ledger.ts";
 import { NEVER_LANDED } from "../txs/lanes.ts";
 import { finish, finishDone, requeue, type StoredProblem } from "./operations.ts";
 
@@ -56,20 +56,19 @@ async function refused(tx: Tx, event: Applied): Promise<void> {
   const problem = problemOf(String(event.args["reason"]), row.act === "Admit" ? [number] : [number, String(event.args["found"])]);
   if (problem.code === "stale-version" && row.tries < MAX_TRIES) return requeue(tx, row.id, problem, 0);
   // whoever is told "already" is told what there is already
-  const [original] = await tx<{ number: string; state: string; holder: string; updated_at: Date }[]>`
-    select number, state, holder, updated_at from invoice_states where number = ${number}`;
+  const original = await originalOf(tx, number);
   const extra: Record<string, Json> = { ...problem.extra, alarm: event.args["alarm"] as boolean };
   const entry = aboutEntry.has(problem.code) ? (await entriesOf(tx, [number])).get(number) : undefined;
   if (entry) extra["original"] = originalEntry(entry);
-  else if (original) {
-    const name = { [isExternal(number) ? "id" : "number"]: nameOf(number) };
-    extra["original"] = { ...name, state: original.state, since: original.updated_at.toISOString() };
-  }
+  else if (original) extra["original"] = original;
   // two hand the same invoice on for its holder: the second one's signature is good, and no longer the holder's
-  const overtaken = row.act === "Transfer" && problem.code === "signature-invalid" && original !== undefined && original.holder !== row.actor;
+  const overtaken = row.act === "Transfer" && problem.code === "signature-invalid" && (await heldByAnother(tx, number, row.actor));
   const told: StoredProblem = overtaken ? { code: "already-taken-over", detail: "Another holder was faster" } : problem;
   await finish(tx, row.id, "refused", { problem: { ...told, extra } });
 }
+
+const heldByAnother = async (tx: Tx, number: string, than: string | null) =>
+  (await tx`select 1 from invoice_states where number = ${number} and holder is distinct from ${than}`).length === 1;
 
 /** The catalogue's word for a contract's reason: selector, then the error's arguments. */
 function problemOf(reason: string, args: string[]): StoredProblem {

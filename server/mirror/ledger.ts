@@ -7,8 +7,9 @@
  * gateway: then the row says nothing but what the chain's record says.
  */
 import { isExternal } from "../chain/contracts.ts";
+import { nameOf } from "../chain/external.ts";
 import { type Leaf, leafHash, lotTree } from "../chain/tree.ts";
-import type { Tx } from "../db/db.ts";
+import type { Json, Tx } from "../db/db.ts";
 import type { Applied, Projection } from "../feed/follower.ts";
 
 /** The stored leaves of consecutive numbers, in order. */
@@ -29,6 +30,12 @@ export async function leavesOfRuns(tx: Tx, runs: readonly { first: string; count
     from unnest(${runs.map((run) => run.first)}::numeric[], ${runs.map((run) => run.count)}::int[]) as r (first, count)
     cross join lateral (${ofRun(tx, tx`invoices`, tx`r`)}) i order by i.number`;
   return Map.groupBy(rows, (row) => row.first);
+}
+
+/** What there is already of an invoice, for whoever is refused; undefined: it has no record here. */
+export async function originalOf(tx: Tx, number: string): Promise<Record<string, Json> | undefined> {
+  const [row] = await tx<{ state: string; updated_at: Date }[]>`select state, updated_at from invoice_states where number = ${number}`;
+  return row && { [isExternal(number) ? "id" : "number"]: nameOf(number), state: row.state, since: row.updated_at.toISOString() };
 }
 
 type Change = {

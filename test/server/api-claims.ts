@@ -2,7 +2,7 @@
 import { expect } from "chai";
 import { passTime } from "../../server/chain/sandbox.ts";
 import { call, invoiceOf, issued, must, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
-import { database, record, refused, statusOf, untilStatus } from "./observe.ts";
+import { database, record, refused, statusOf, until, untilStatus } from "./observe.ts";
 import { whileNothingIsSealed } from "./support/holding.ts";
 
 const many = <T>(n: number, make: (i: number) => Promise<T>): Promise<T[]> => Promise.all(Array.from({ length: n }, (_, i) => make(i)));
@@ -25,6 +25,13 @@ describe("claims over HTTP", () => {
     const { items } = (await call("GET", `/v1/invoices/${number}/history`)).body;
     return items.filter(({ type }: { type: string }) => type === "reimbursement.refused").map(({ data }: { data: unknown }) => data);
   };
+
+  /** How many acts about the invoice have been in a transaction of this gateway's. */
+  const operations = async (number: string) =>
+    (
+      await (await database())<{ n: number }[]>`
+      select count(*)::int as n from operations o where o.send is not null and o.command->'invoices' ? ${number}`
+    )[0]?.n;
 
   before(async () => {
     [shop, employer, rival] = await Promise.all([taxpayer("餐厅", ["issuer"]), taxpayer("雇主", ["employer"]), taxpayer("别家雇主", ["employer"])]);
@@ -129,22 +136,49 @@ describe("claims over HTTP", () => {
     expect((await call("GET", `/v1/claims/${second.id}`, undefined, { token: worker.token })).body.reason).equals(undefined);
   });
 
-  it("a second reimbursement is refused by the chain, names the original and its state, and raises an alarm", async () => {
+  it("a decision that is asked for again is answered from its outcome: no attempt, nothing for the chain, and the original named", async () => {
     const number = await untitled();
     const { id } = await must(claim([number], worker, employer));
     await must(decide(id, "reimburse", employer));
-    const again = refused(await decide(id, "reimburse", employer), "already-reimbursed");
-    expect(again["original"]).deep.includes({ number, state: "reimbursed" });
-    expect(again["original"].since).a("string");
-    expect(again["alarm"]).equals(true);
-    expect(await alarms(number)).deep.equals([{ reason: "already-reimbursed", attempt: "reimburse" }]);
-    // claimed once more, from the same employer and from another one
-    for (const from of [employer, rival]) {
+    const before = await operations(number);
+    for (let i = 0; i < 3; i++) {
+      const again = refused(await decide(id, "reimburse", employer), "already-reimbursed");
+      expect(again["original"]).deep.includes({ number, state: "reimbursed" });
+      expect(again["original"].since).a("string");
+      expect(again["alarm"]).equals(false);
+    }
+    expect([await alarms(number), await operations(number)]).deep.equals([[], before]);
+    expect(await record(number)).deep.includes({ state: "reimbursed", version: 2, employer: employer.index });
+  });
+
+  it("a claim of what is reimbursed is refused by the chain, raises an alarm, and the same attempt is told once", async () => {
+    const number = await untitled();
+    const { id } = await must(claim([number], worker, employer));
+    await must(decide(id, "reimburse", employer));
+    // claimed once more, from the same employer and from another one, again and again
+    for (const from of [employer, rival, employer, rival]) {
       const claimed = refused(await claim([number], worker, from), "already-reimbursed");
       expect(claimed["original"]).deep.includes({ number, state: "reimbursed" });
+      expect(claimed["alarm"]).equals(true);
     }
-    expect(await alarms(number)).lengthOf(3);
+    const attempt = { reason: "already-reimbursed", attempt: "claim" };
+    await until("both are told", async () => (await alarms(number)).length >= 2);
+    expect((await alarms(number)).map(({ reason, attempt }: Record<string, unknown>) => ({ reason, attempt }))).deep.equals([attempt, attempt]);
     expect(await record(number)).deep.includes({ state: "reimbursed", version: 2, employer: employer.index });
+  });
+
+  it("forty reimbursements at once of a claim of thirty that is reimbursed send nothing to the chain", async () => {
+    const body = invoiceOf(shop, { name: "个人（赵一）" }, { holder: worker.account });
+    const numbers = await many(30, async () => (await must(call("POST", "/v1/invoices", body, { token: shop.token, wait: 0 }))).number as string);
+    await untilStatus([...numbers].sort()[29] as string, "issued");
+    const { id } = await must(claim(numbers, worker, employer));
+    await must(decide(id, "reimburse", employer));
+    const sql = await database();
+    const acts = async () => (await sql<{ n: number }[]>`select count(*)::int as n from operations where party = ${employer.account}`)[0]?.n;
+    const before = await acts();
+    for (const reply of await many(40, () => decide(id, "reimburse", employer))) refused(reply, "already-reimbursed");
+    expect(await acts()).equals(before);
+    expect(await alarms(numbers[0] as string)).deep.equals([]);
   });
 
   it("an invoice that is claimed from one employer is not claimed from another, and nobody else decides on it", async () => {
@@ -181,6 +215,9 @@ describe("claims over HTTP", () => {
     expect(await record(number)).deep.includes({ state: "reimbursed", version: 2 });
     const events = (await call("GET", `/v1/invoices/${number}/history`)).body.items.map(({ type }: { type: string }) => type);
     expect(events.filter((type: string) => type === "invoice.reimbursed")).lengthOf(1);
+    // the claim and one decision
+    expect(await operations(number)).equals(2);
+    expect(await alarms(number)).deep.equals([]);
   });
 
   it("of a reimbursement and a rejection at the same moment, one happens, and the reason shown is that of what happened", async () => {

@@ -22,7 +22,7 @@ import { createSessions } from "../../server/keys/sessions.ts";
 import { openVault } from "../../server/keys/vault.ts";
 import { call, invoiceOf, issued, type Loose, must, ownKey, person, sandbox, type TestParty, taxpayer } from "./network.ts";
 import { database, period, refused } from "./observe.ts";
-import { adjustBy, admissionBy, entryBy, freshExternalId, openDatabase } from "./support/bench.ts";
+import { adjustBy, admissionBy, decisionBy, entryBy, freshExternalId, openDatabase } from "./support/bench.ts";
 import { until } from "./support/proxy.ts";
 import { openStream, type Stream } from "./support/sse.ts";
 
@@ -94,7 +94,7 @@ describe("the feed over HTTP", () => {
     await act(`/v1/claims/${c["paid"]}/reimburse`, firm);
     // the holder tries it at another employer, and the employer a second time
     await refuse("/v1/claims", bob, { employer: rival.taxId, invoices: [n["one"]] });
-    await refuse(`/v1/claims/${c["paid"]}/reimburse`, firm);
+    await onChain(decisionBy("Reimburse", firm, n["one"] ?? ""), "already-reimbursed");
     await onChain(entryBy(firm, 2, n["one"] ?? ""));
     // issued elsewhere, and admitted by two employers
     n["elsewhere"] = freshExternalId();

@@ -100,7 +100,6 @@ describe("invoices issued elsewhere, over HTTP", () => {
     expect((await must(get(`/v1/events?number=${id}`, worker))).items.map((one: Loose) => [one.type, one.number, one.external])).deep.equals([
       ["claim.created", undefined, id],
       ["invoice.reimbursed", undefined, id],
-      ["reimbursement.refused", undefined, id],
     ]);
   });
 

@@ -1,8 +1,8 @@
 /**
  * Claims: a holder asks an employer to reimburse 1 to 100 invoices; one claim is one expense report, one signature, all or nothing.
  *
- * What the chain would refuse is sent to the chain all the same when it is a party's own attempt at a second reimbursement: its
- * refusal is the evidence that the bureau sees. The claim's state is the chain's (`claim_states`); until it is there, its operation's.
+ * A claim that the chain would refuse is sent to the chain all the same when it is a party's own attempt at a second reimbursement:
+ * its refusal is the evidence that the bureau sees. A decision that is asked for again is no attempt: it is answered from the outcome. The claim's state is the chain's (`claim_states`); until it is there, its operation's.
  *
  * | state | from | by |
  * | --- | --- | --- |
@@ -24,6 +24,7 @@ import { Problem } from "../../kernel/problems.ts";
 import { invoiceNameSchema } from "../../kernel/shapes.ts";
 import { normaliseTaxId } from "../../kernel/tax-id.ts";
 import type { Vault } from "../../keys/vault.ts";
+import { originalOf } from "../../mirror/ledger.ts";
 import type { InvoiceRow, InvoiceStatus, Invoices } from "../invoices/invoices.ts";
 import type { Taxpayers } from "../taxpayers/taxpayers.ts";
 
@@ -242,13 +243,20 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
     admit: (tx: Tx, caller: Caller, { id, original, employer, holder }: { id: string; original: string; employer: number; holder: string }) =>
       write(tx, caller, { kind: "Admit", holder, employer, numbers: [id], words: { originals: { [externalHex(id)]: original } } }),
 
-    /** Also tried on a claim that is reimbursed already: the attempt is to be seen. */
+    /**
+     * One decision on a claim at a time is under way; further ones wait and are answered from it. Of a claim that is reimbursed
+     * already the answer is the outcome that there is: whoever asks again has not tried to pay twice.
+     */
     async reimburse(tx: Tx, caller: Caller, id: string): Promise<string> {
       const { row, numbers } = await ofEmployer(tx, caller, id, ["claimed", "reimbursed"]);
+      if (row.state === "reimbursed")
+        throw new Problem("already-reimbursed", "The claim is reimbursed already", {
+          extra: { original: await originalOf(tx, numbers[0] ?? ""), alarm: false },
+        });
       return enqueue(tx, {
         kind: "reimburse",
         party: caller.account,
-        command: { type: "act", kind: "Reimburse", taxpayer: row.employer, ref: ZERO_REF, invoices: numbers },
+        command: { type: "act", kind: "Reimburse", taxpayer: row.employer, ref: ZERO_REF, invoices: numbers, claim: row.ref },
         signers: [caller.account],
       });
     },
@@ -262,7 +270,7 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
       return enqueue(tx, {
         kind: "reject",
         party: caller.account,
-        command: { type: "act", kind: "Reject", taxpayer: row.employer, ref: keccak(Buffer.from(`${id}\0${reason}`)), invoices: numbers },
+        command: { type: "act", kind: "Reject", taxpayer: row.employer, ref: keccak(Buffer.from(`${id}\0${reason}`)), invoices: numbers, claim: row.ref },
         signers: [caller.account],
       });
     },
@@ -274,7 +282,7 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
       return enqueue(tx, {
         kind: "withdraw",
         party: caller.account,
-        command: { type: "act", kind: "Withdraw", ref: ZERO_REF, invoices: numbers },
+        command: { type: "act", kind: "Withdraw", ref: ZERO_REF, invoices: numbers, claim: row.ref },
         signers: [caller.account],
       });
     },

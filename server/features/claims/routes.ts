@@ -195,7 +195,12 @@ export function claimRoutes({ claims, taxpayers, invoices, external, grants }: D
       problems: ["not-found"],
       run: async ({ sql, caller, params }) => ({ status: 200, body: await one(sql, caller, params.id) }),
     }),
-    decision("reimburse", "employer", "Reimburse a claim", "Final. A second one is refused by the chain and seen by the bureau."),
+    decision(
+      "reimburse",
+      "employer",
+      "Reimburse a claim",
+      "Final. One is under way at a time, further ones are answered from its outcome; of a claim that is reimbursed already that is 409 `already-reimbursed` with `original`, and no attempt at a second payment.",
+    ),
     route({
       method: "post",
       path: "/v1/claims/{id}/reject",

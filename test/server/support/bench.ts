@@ -444,7 +444,7 @@ export const claimBy = (who: { address: string }, employer: Party, ...invoices: 
   command: { type: "act", kind: "Claim", taxpayer: employer.index, ref: freshRef(), invoices },
   signers: [who.address],
 });
-export const decisionBy = (kind: "Reimburse" | "Reject", employer: Party, ...invoices: string[]): NewOperation => ({
+export const decisionBy = (kind: "Reimburse" | "Reject", employer: Account, ...invoices: string[]): NewOperation => ({
   kind: kind.toLowerCase(),
   party: employer.account,
   command: { type: "act", kind, taxpayer: employer.index, ref: ZERO_REF, invoices },
