@@ -15,6 +15,7 @@ import { readingAt } from "./chain/reading.ts";
 import { attachedJson } from "./formats/pdf-bundle.ts";
 import { readQr } from "./formats/qr.ts";
 import { isAccount } from "./kernel/account.ts";
+import { readJsonText } from "./kernel/json.ts";
 import { Problem } from "./kernel/problems.ts";
 import { accountSchema, networkNameSchema } from "./kernel/shapes.ts";
 import { complain, linesOf, printableJson, screen, write } from "./kernel/terminal.ts";
@@ -64,7 +65,7 @@ FILE is a bundle (JSON), a PDF with one, or the text of a signed QR code; - read
   --issuer-key 0x…     the issuer's key, as the issuer itself has told it
 
 Exit codes: 0 valid · 1 not valid · 2 wrong call, or nothing that can be read · 3 sealed by its issuer, state not checked
-            4 reversed · 5 partly reversed · 6 holds in itself, issuer not checked`;
+            4 reversed · 5 partly reversed · 6 holds in itself, whose it is not proven`;
 
 class WrongCall extends Error {}
 
@@ -98,11 +99,9 @@ function readFile(path: string): Read {
   const text = bytes.toString("utf8").trim();
   if (text.startsWith("<")) throw new WrongCall(`${path} is XML, which proves nothing by itself: a gateway compares it (POST /v1/verify)`);
   if (text.startsWith("{")) {
-    try {
-      return { what: "bundle", value: JSON.parse(text) };
-    } catch {
-      throw new WrongCall(`${path} is no JSON`);
-    }
+    // of a member that stands twice one reader takes the first and another the last
+    const value = readJsonText(text, (_, detail, field) => new WrongCall(`${path}${field === "" ? "" : ` at ${field}`}: ${detail}`));
+    return { what: "bundle", value };
   }
   const qr = readQr(text);
   if (qr === undefined) throw new WrongCall(`${path} is no bundle, no PDF and no text of a QR code`);

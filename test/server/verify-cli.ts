@@ -198,6 +198,7 @@ describe("the onepiao command", () => {
       [["verify", junk], ""],
       [["verify", "-"], ""],
       [["verify", "-"], "<Invoice/>"],
+      [["verify", "-"], JSON.stringify(bundle).replace('"parties":', '"parties":[],"parties":')],
       [["verify", "-"], "%PDF-1.7"],
       [["verify", "-"], `01,32,,${number},200.00,20261103,,ABCD`],
       [["verify", file, "--issuer-key", "0x1"], ""],
