@@ -88,6 +88,7 @@ import { openVault } from "./keys/vault.ts";
 import { attemptMirror } from "./mirror/attempts.ts";
 import { ledgerMirror } from "./mirror/ledger.ts";
 import { registryMirror } from "./mirror/registry.ts";
+import { createChecks } from "./proofs/checker.ts";
 import { createSealer } from "./sealing/sealer.ts";
 import { createLanes, openLane } from "./txs/lanes.ts";
 import { createDepositing } from "./upkeep/depositing.ts";
@@ -254,6 +255,8 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     const issuing = createIssuing({ sql, documents, taxpayers, invoices, redLetters, changes, bounds });
     const audit = createAudit({ vault, keys: encryptionKeys, documents, taxpayers, contracts, log });
 
+    const checks = createChecks();
+    undo.push(() => checks.close());
     const webhooks = createWebhooks({ vault, outbound });
     const bundles = createBundles({ contracts, evidence, taxpayers, documents });
     const pickups = createPickups({ invoices, taxpayers, keys });
@@ -291,7 +294,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       ...sessionRoutes(createSignIn({ vault, sessions, provider })),
       ...eventRoutes(createEvents({ sql, tail, sessions, heartbeatMs: config.STREAM_HEARTBEAT_MS })),
       ...statsRoutes(createStats({ vault, taxpayers, chain, head: watch.head, finalityDepth: config.FINALITY_DEPTH })),
-      ...verificationRoutes(createVerification({ documents, contracts, chain, finalityDepth: config.FINALITY_DEPTH })),
+      ...verificationRoutes(createVerification({ sql, checks, documents, contracts, chain, finalityDepth: config.FINALITY_DEPTH }), checks),
       ...webhookRoutes(webhooks),
       ...(sandboxRoutes ?? []),
     ];

@@ -117,7 +117,7 @@ export function createApp(deps: AppDeps): Express {
     });
     for (const route of routes) {
       if (route.signsIn) entry[route.method](limits.byAddress, auth.recognise, handle(route));
-      else if (route.roles === "public") entry[route.method](limits.byAddress, handle(route));
+      else if (route.roles === "public") entry[route.method](limits.byAddress, limits.byBytes, handle(route));
       else entry[route.method](auth.authenticate, ...limits.byCaller, auth.ownPage, auth.authorize(route.roles), handle(route));
     }
     entry.options((_request, response) => void response.set("Allow", allow).status(204).end());

@@ -7,7 +7,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Request, RequestHandler } from "express";
-import { ipKeyGenerator, rateLimit } from "express-rate-limit";
+import { ipKeyGenerator, MemoryStore, rateLimit } from "express-rate-limit";
 import type { Caller } from "../kernel/api.ts";
 import type { Config } from "../kernel/config.ts";
 import { Problem } from "../kernel/problems.ts";
@@ -21,8 +21,9 @@ export const limitHeaders: RequestHandler = (request, _response, next) => {
   next();
 };
 
-const limiter = (limit: number, identifier: string, keyOf: (request: Request) => string) =>
+const limiter = (limit: number, identifier: string, keyOf: (request: Request) => string, store = new MemoryStore()) =>
   rateLimit({
+    store,
     windowMs: 60_000,
     limit,
     identifier,
@@ -33,21 +34,33 @@ const limiter = (limit: number, identifier: string, keyOf: (request: Request) =>
     handler: (_request, _response, next) => next(new Problem("rate-limited", `More than ${limit} requests in a minute`)),
   });
 
-export type Limits = { byCaller: readonly RequestHandler[]; byAddress: RequestHandler };
-export type RateConfig = Pick<Config, "RATE_PER_MINUTE" | "PARTY_RATE_PER_MINUTE" | "PUBLIC_RATE_PER_MINUTE">;
+/** A stranger's body counts as one more request for each so many bytes: what it costs to read grows with them. */
+export const BYTES_A_REQUEST = 131_072;
+
+export type Limits = { byCaller: readonly RequestHandler[]; byAddress: RequestHandler; byBytes: RequestHandler };
+export type RateConfig = Pick<Config, "RATE_PER_MINUTE" | "PARTY_RATE_PER_MINUTE" | "PUBLIC_RATE_PER_MINUTE" | "MAX_BODY_BYTES">;
 
 /**
  * `byCaller` counts the requests of a key, and of all keys of its party: more keys are not more requests. It runs after it is known
- * who calls. `byAddress` counts those of an address that shows no valid key.
+ * who calls. `byAddress` counts those of an address that shows no valid key; `byBytes`, behind it, the weight of their bodies (one
+ * that does not say its length weighs as the largest).
  */
 export function createLimits(config: RateConfig, callerOf: (request: Request) => Pick<Caller, "keyId" | "account">): Limits {
+  const strangers = new MemoryStore();
+  // an IPv6 client has a whole network of addresses: counted as one
+  const addressOf = (request: Request) => ipKeyGenerator(request.ip ?? "");
   return {
     byCaller: [
       limiter(config.RATE_PER_MINUTE, "key", (request) => callerOf(request).keyId),
       limiter(config.PARTY_RATE_PER_MINUTE ?? 3 * config.RATE_PER_MINUTE, "party", (request) => callerOf(request).account),
     ],
-    // an IPv6 client has a whole network of addresses: counted as one
-    byAddress: limiter(config.PUBLIC_RATE_PER_MINUTE, "address", (request) => ipKeyGenerator(request.ip ?? "")),
+    byAddress: limiter(config.PUBLIC_RATE_PER_MINUTE, "address", addressOf, strangers),
+    byBytes: async (request, _response, next) => {
+      const { "content-length": stated, "transfer-encoding": chunked } = request.headers;
+      const bytes = Math.min(chunked === undefined ? Number(stated ?? 0) : Number.POSITIVE_INFINITY, config.MAX_BODY_BYTES);
+      for (let more = Math.floor(bytes / BYTES_A_REQUEST); more > 0; more--) await strangers.increment(addressOf(request));
+      next();
+    },
   };
 }
 

@@ -6,31 +6,13 @@
  * `{number}` in the path.
  */
 import type { Request as HttpRequest, Response } from "express";
-import { type ZodError, ZodObject, type ZodType, z } from "zod";
+import { ZodObject, z } from "zod";
 import type { Route } from "../kernel/api.ts";
-import { maxViolations, Problem, type Violation } from "../kernel/problems.ts";
+import { Problem } from "../kernel/problems.ts";
+import { checkShape } from "../kernel/shape-check.ts";
 import { readStrictJson } from "./json.ts";
 
 const JSON_TYPE = "application/json";
-
-const at = (value: unknown, path: readonly PropertyKey[]): unknown =>
-  path.reduce<unknown>((inner, key) => (typeof inner === "object" && inner !== null ? (inner as Record<PropertyKey, unknown>)[key] : undefined), value);
-
-const pointer = (path: readonly PropertyKey[]) => path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
-
-/** Names of zod's rules, kebab-case; one of its own (`custom`) may name itself by `params: { rule }`. The first `maxViolations`. */
-function violationsOf(error: ZodError, value: unknown, field: (path: readonly PropertyKey[]) => string): Violation[] {
-  return error.issues.slice(0, maxViolations).flatMap((issue) => {
-    const named = (rule: string, path = issue.path, detail = issue.message): Violation => ({ field: field(path), rule, detail });
-    if (issue.code === "unrecognized_keys")
-      return issue.keys.slice(0, maxViolations).map((key) => named("unknown-member", [...issue.path, key], "This is not known here"));
-    if (issue.code === "invalid_type" || issue.code === "invalid_value" || issue.code === "invalid_union") {
-      if (at(value, issue.path) === undefined) return [named("required", issue.path, "This is required")];
-    }
-    if (issue.code === "custom" && typeof issue.params?.["rule"] === "string") return [named(issue.params["rule"])];
-    return [named(issue.code.replace("invalid_", "").replaceAll("_", "-"))];
-  });
-}
 
 const closed = new WeakMap<ZodObject, ZodObject>();
 /** The schema with unknown members refused. Made once: zod compiles a schema when it is first used. */
@@ -41,22 +23,13 @@ function strict(schema: ZodObject): ZodObject {
 }
 const nothing = z.object({});
 
-/** Throws Problem `invalid-request` with every rule that is broken. */
-function check<T extends ZodType>(schema: T, value: unknown, field: (path: readonly PropertyKey[]) => string): z.output<T> {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const violations = violationsOf(parsed.error, value, field);
-  const [first] = violations;
-  throw new Problem("invalid-request", first ? `${first.field || "The body"}: ${first.detail}` : "The request breaks a rule", { violations });
-}
-
 const malformed = (detail: string) => new Problem("malformed-request", detail);
 
 /** Values of the path, percent-decoded by the router. */
 export function readParams(route: Route, request: HttpRequest): unknown {
   const values = Object.fromEntries(Object.entries(request.params));
   if (Object.values(values).some((value) => String(value).includes("\0"))) throw malformed("The path has a NUL");
-  return route.params && check(strict(route.params), values, (path) => `{${path.join(".")}}`);
+  return route.params && checkShape(strict(route.params), values, (path) => `{${path.join(".")}}`);
 }
 
 /** The query, of which every parameter must be known; one that stands twice is a list. */
@@ -69,7 +42,7 @@ export function readQuery(route: Route, request: HttpRequest): unknown {
   }
   const given = new URLSearchParams(text);
   const values = Object.fromEntries([...new Set(given.keys())].map((name) => [name, given.getAll(name).length > 1 ? given.getAll(name) : given.get(name)]));
-  const read = check(strict(route.query ?? nothing), values, (path) => `?${path.join(".")}`);
+  const read = checkShape(strict(route.query ?? nothing), values, (path) => `?${path.join(".")}`);
   return route.query && read;
 }
 
@@ -82,7 +55,7 @@ export function readAccept(route: Route, request: HttpRequest): string {
 }
 
 /** Media types of bodies that a route reads; none: it takes no body. */
-export const bodyTypes = (route: Route): readonly string[] => [...(route.body ? [JSON_TYPE] : []), ...(route.rawBody?.mediaTypes ?? [])];
+export const bodyTypes = (route: Route): readonly string[] => [...new Set([...(route.body ? [JSON_TYPE] : []), ...(route.rawBody?.mediaTypes ?? [])])];
 
 /**
  * The body's media type without parameters, "" when there is no body and none is named. Throws Problem `unsupported-media-type`
@@ -114,13 +87,13 @@ export function readMediaType(route: Route, request: HttpRequest, response: Resp
   return type;
 }
 
-/** What `run` gets as body: a checked value for JSON, the bytes for a route that reads them itself. */
+/** What `run` gets as body: a checked value for JSON, the bytes for a route that reads them itself, JSON or not. */
 export function readContent(route: Route, mediaType: string, bytes: Buffer): unknown {
   if (route.rawBody?.mediaTypes.includes(mediaType) === true) return bytes;
   if (route.body) {
     // an inner object closes itself (z.strictObject); the outermost is closed here, so that a misspelt member is never ignored
     const schema = route.body instanceof ZodObject && route.body.def.catchall === undefined ? strict(route.body) : route.body;
-    return check(schema, bytes.length === 0 ? undefined : readStrictJson(bytes), pointer);
+    return checkShape(schema, bytes.length === 0 ? undefined : readStrictJson(bytes));
   }
   if (route.rawBody) return bytes;
   const empty = bytes.length === 0 || (mediaType === JSON_TYPE && bytes.toString().replaceAll(/\s/g, "") === "{}");

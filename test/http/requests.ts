@@ -2,6 +2,9 @@ import { once } from "node:events";
 import { type IncomingMessage, request as rawRequest } from "node:http";
 import { connect } from "node:net";
 import { expect } from "chai";
+import type { Tx } from "../../server/db/db.ts";
+import { BYTES_A_REQUEST } from "../../server/http/limits.ts";
+import { routeFor } from "../../server/kernel/api.ts";
 import { catalogue } from "../../server/kernel/problems.ts";
 import { until } from "../server/support/proxy.ts";
 import { type Answered, call, openWorld, streams, type World } from "./fixture.ts";
@@ -301,6 +304,32 @@ describe("a request", () => {
       expect(statuses).to.deep.equal([201, 201, 201, 429, 429]);
       expect(await world.notes(busy.account)).to.have.length(3);
       expect((await call(`${url}/v1/notes`, { key: calm.key })).status).to.equal(200);
+    });
+
+    it("without a good key counts for more when its body is large, and for most when it does not say how large it is", async () => {
+      const taking = routeFor<Tx>()({
+        method: "post",
+        path: "/v1/taking",
+        summary: "Takes bytes",
+        tag: "open",
+        roles: "public",
+        rawBody: { mediaTypes: ["application/octet-stream"] },
+        answers: { 200: { description: "Taken" } },
+        run: async () => ({ status: 200, body: {} }),
+      });
+      const config = { MAX_BODY_BYTES: 3 * BYTES_A_REQUEST, RATE_PER_MINUTE: 1_000, PUBLIC_RATE_PER_MINUTE: 6, WAIT_MAX_SECONDS: 1 };
+      const send = async (url: string, size: number, chunked = false) => {
+        const bytes = new Uint8Array(size);
+        const body = chunked ? new Blob([bytes]).stream() : bytes;
+        const init = { method: "POST", headers: { "content-type": "application/octet-stream" }, body, duplex: "half" } as RequestInit;
+        return (await fetch(`${url}/v1/taking`, init)).status;
+      };
+      // six small ones; one that counts for three, and three; two that count for four
+      const small = await world.app({ routes: [taking], config });
+      expect([await send(small.url, 10), await send(small.url, 2 * BYTES_A_REQUEST)]).to.deep.equal([200, 200]);
+      expect([await send(small.url, 10), await send(small.url, BYTES_A_REQUEST - 1), await send(small.url, 1)]).to.deep.equal([200, 200, 429]);
+      const unsaid = await world.app({ routes: [taking], config });
+      expect([await send(unsaid.url, 10, true), await send(unsaid.url, 10, true), await send(unsaid.url, 10)]).to.deep.equal([200, 200, 429]);
     });
 
     it("without a good key is counted by its address; a good key is served all the same", async () => {

@@ -10,6 +10,7 @@ import { readQr } from "../../server/formats/qr.ts";
 import { createEncryptionKeys } from "../../server/keys/encryption.ts";
 import { openVault } from "../../server/keys/vault.ts";
 import { type Bundle, checkBundle } from "../../server/proofs/bundle.ts";
+import { createChecks } from "../../server/proofs/checker.ts";
 import { decodeProof, encodeProof, qrParts } from "../../server/proofs/qr-proof.ts";
 import { call, invoiceOf, issued, type Loose, must, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
 import { chain, database, refused, untilStatus } from "./observe.ts";
@@ -147,7 +148,16 @@ describe("verification", () => {
           return documents.open(...given);
         },
       };
-      const verification = createVerification({ documents: counting, contracts: createContracts(deployment), chain: await chain(), finalityDepth: 0 });
+      // what is printed is compared without a thread: none starts
+      const unused = createChecks();
+      const verification = createVerification({
+        sql,
+        checks: unused,
+        documents: counting,
+        contracts: createContracts(deployment),
+        chain: await chain(),
+        finalityDepth: 0,
+      });
       let queries = 0;
       const watched = ((...given: Parameters<typeof sql>) => {
         queries += 1;

@@ -123,6 +123,7 @@ export const ruleWords: Readonly<Record<string, string>> = {
   "duplicate-member": "同一项出现了多次",
   "too-deep": "嵌套过深",
   "too-many-elements": "内容过多",
+  "too-costly": "内容过于复杂，无法查验",
   "too-many-values": "内容过多",
   "too-many-items": "列表过长",
 };

@@ -1,15 +1,12 @@
 /** HTTP shape of verification. Anybody may ask. */
 import { z } from "zod";
 import type { Tx } from "../../db/db.ts";
-import { attachedJson } from "../../formats/pdf-bundle.ts";
-import { readQr } from "../../formats/qr.ts";
 import { writtenTypes } from "../../formats/write.ts";
 import { type Answer, type Route, routeFor } from "../../kernel/api.ts";
 import { normaliseMoney } from "../../kernel/money.ts";
-import { Problem } from "../../kernel/problems.ts";
 import { numberSchema } from "../../kernel/shapes.ts";
-import { type Bundle, bundleFormat, bundleSchema } from "../../proofs/bundle.ts";
-import { decodeProof } from "../../proofs/qr-proof.ts";
+import { bundleSchema } from "../../proofs/bundle.ts";
+import type { Checks } from "../../proofs/checker.ts";
 import { bundleResults, invoiceStates, isWorthShowing, verdictSteps } from "../../proofs/verdict.ts";
 import { type Asked, type Found, type Printed, type PrintedResult, printedResults, type Verification } from "./verification.ts";
 
@@ -92,27 +89,13 @@ function tellFound(found: Found, how: "print" | "xml"): Answer {
 }
 
 /** What was given, and what is to be done with it in the transaction. */
-type Given = { by: "bundle"; asked: Asked; pdf: boolean } | { by: "print"; printed: Printed } | { by: "xml"; mediaType: string; bytes: Uint8Array };
+type Given = { by: "bundle"; asked: Asked; pdf: boolean } | { by: "print"; printed: Printed } | { by: "xml"; found: Found };
 
-const unread = (rule: string, detail: string) => new Problem("invalid-request", detail, { violations: [{ field: "", rule, detail }] });
-
-/** A file's bundle, of the shape of one. */
-function bundleOf(value: unknown): Bundle {
-  const parsed = bundleSchema.safeParse(value);
-  if (parsed.success) return parsed.data as Bundle;
-  const [issue] = parsed.error.issues;
-  throw unread("bundle-format", `The attached bundle is none at /${issue?.path.join("/") ?? ""}: ${issue?.message ?? ""}`.slice(0, 300));
-}
-
-export function verificationRoutes(verification: Verification): Route<Tx>[] {
-  async function readQrText(text: string): Promise<Given> {
-    const qr = readQr(text);
-    if (qr === undefined) throw unread("qr-format", "This is no text of an invoice's QR code: neither 01,… nor a link with it");
-    const printed = { number: qr.number, date: qr.date, total: qr.gross, kind: qr.kind };
-    if (qr.proof === undefined) return { by: "print", printed };
-    const bundle = decodeProof(qr.proof);
-    if (bundle === undefined) throw unread("proof-format", "The proof in the QR code cannot be read: it was cut, or is of another version");
-    return { by: "bundle", asked: await verification.ask(bundle, printed), pdf: false };
+export function verificationRoutes(verification: Verification, checks: Checks): Route<Tx>[] {
+  async function readCode(bytes: Uint8Array): Promise<Given> {
+    const { printed: code, checked } = await checks.run("code", bytes);
+    const printed = { number: code.number, date: code.date, total: code.gross, kind: code.kind };
+    return checked ? { by: "bundle", asked: await verification.ask(checked, printed), pdf: false } : { by: "print", printed };
   }
 
   return [
@@ -138,20 +121,25 @@ export function verificationRoutes(verification: Verification): Route<Tx>[] {
       tag,
       roles: "public",
       body: bundleSchema,
-      rawBody: { mediaTypes: ["application/pdf", "application/xml", "text/xml", ...writtenTypes, "text/plain"] },
+      rawBody: { mediaTypes: ["application/json", "application/pdf", "application/xml", "text/xml", ...writtenTypes, "text/plain"] },
       answers: { 200: { description: "What was found", schema: z.union([bundleVerdictSchema, printedSchema]) } },
       problems: ["rate-limited", "malformed-document", "invalid-document", "forbidden-markup", "unavailable"],
       async prepare({ body, mediaType }): Promise<Given> {
-        if (mediaType === "application/json") return { by: "bundle", asked: await verification.ask(body), pdf: false };
-        const bytes = body as Uint8Array;
-        if (mediaType === "application/pdf") return { by: "bundle", asked: await verification.ask(bundleOf(attachedJson(bytes, bundleFormat))), pdf: true };
-        if (mediaType === "text/plain") return readQrText(Buffer.from(bytes).toString("utf8"));
-        return { by: "xml", mediaType, bytes };
+        const bytes = body as unknown as Uint8Array;
+        const bundle = async (by: "bundle" | "pdf"): Promise<Given> => ({
+          by: "bundle",
+          asked: await verification.ask(await checks.run(by, bytes)),
+          pdf: by === "pdf",
+        });
+        if (mediaType === "application/json") return bundle("bundle");
+        if (mediaType === "application/pdf") return bundle("pdf");
+        if (mediaType === "text/plain") return readCode(bytes);
+        return { by: "xml", found: await verification.byXml(mediaType, bytes) };
       },
       async run({ sql, body }) {
         const given = body as unknown as Given;
         if (given.by === "print") return tellFound(await verification.byPrint(sql, given.printed), "print");
-        if (given.by === "xml") return tellFound(await verification.byXml(sql, given.mediaType, given.bytes), "xml");
+        if (given.by === "xml") return tellFound(given.found, "xml");
         const verdict = await verification.byBundle(sql, given.asked);
         const pages = given.pdf ? [{ code: "pages", detail: "That the pages of the PDF show what its bundle says: compare them with `shown`" }] : [];
         const body_ = {

@@ -6,6 +6,8 @@
  * it takes, and date and total are always both compared. Date and total can be guessed, so wrong ones are counted by number
  * (kernel/attempts.ts), over all who ask.
  *
+ * What strangers give is read, checked and compared in threads (proofs/checker.ts): the loop that serves everybody waits for none of it.
+ *
  * By a bundle, however it came: judged by proofs/verdict.ts, with what registry and ledger themselves say at the last final block.
  * Keys of the past and partial red letters are the mirror's word. Writes nothing, and is no read of a document: nobody gets to see it.
  */
@@ -13,14 +15,13 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { type ChainClient, NodeDown, NodeRefused } from "../../chain/client.ts";
 import type { Contracts } from "../../chain/contracts.ts";
 import { type Enrolled, type Reading, readingAt } from "../../chain/reading.ts";
-import type { Tx } from "../../db/db.ts";
+import type { Sql, Tx } from "../../db/db.ts";
 import { canonicalJson, type InvoiceDocument } from "../../formats/document.ts";
 import { dateOf, type QrContent } from "../../formats/qr.ts";
-import { readInvoice } from "../../formats/read.ts";
-import { writeAll } from "../../formats/write.ts";
 import { createAttempts } from "../../kernel/attempts.ts";
 import { Problem } from "../../kernel/problems.ts";
-import { type Checked, checkBundle } from "../../proofs/bundle.ts";
+import type { Checked } from "../../proofs/bundle.ts";
+import type { Checks } from "../../proofs/checker.ts";
 import { type Facts, type InvoiceState, judge, type Registered, type Verdict } from "../../proofs/verdict.ts";
 import type { Documents } from "../documents/documents.ts";
 
@@ -51,7 +52,15 @@ type Row = {
 };
 
 export type Verification = ReturnType<typeof createVerification>;
-type Deps = { documents: Pick<Documents, "seal" | "open">; contracts: Contracts; chain: ChainClient; finalityDepth: number; now?: () => number };
+type Deps = {
+  sql: Sql;
+  checks: Checks;
+  documents: Pick<Documents, "seal" | "open">;
+  contracts: Contracts;
+  chain: ChainClient;
+  finalityDepth: number;
+  now?: () => number;
+};
 
 const digest = (parts: readonly unknown[]) => createHash("sha256").update(JSON.stringify(parts)).digest();
 
@@ -75,13 +84,13 @@ const stranger = canonicalJson({
   totals: { net: "0.00", tax: "0.00", gross: "0.00" },
 });
 
-export function createVerification({ documents, contracts, chain, finalityDepth, now }: Deps) {
+export function createVerification({ sql, checks, documents, contracts, chain, finalityDepth, now }: Deps) {
   const { network: name, chainId, registry, ledger } = contracts.deployment;
   const network = { name, chainId, registry, ledger };
   const misses = createAttempts({ limit: MAX_MISSES, windowMs: MISSES_WINDOW_MS, ...(now ? { now } : {}) });
   const decoy = documents.seal(NOBODYS, stranger);
 
-  async function look(tx: Tx, number: string): Promise<Row | undefined> {
+  async function look(tx: Sql | Tx, number: string): Promise<Row | undefined> {
     const [row] = await tx<Row[]>`
       select i.document, i.reverses, s.state, coalesce(a.times, 0) as adjusted, c.block, c.time,
              coalesce((select l.first + l.count > ${number}::numeric from lots l where l.first <= ${number}::numeric order by l.first desc limit 1), false) as sealed
@@ -93,7 +102,11 @@ export function createVerification({ documents, contracts, chain, finalityDepth,
   }
 
   /** Looks at one number and opens one document, whichever; `agrees` compares it. Throws `rate-limited`. */
-  async function compared(tx: Tx, number: string, agrees: (document: InvoiceDocument, row: Pick<Row, "reverses">) => boolean): Promise<Found> {
+  async function compared(
+    tx: Sql | Tx,
+    number: string,
+    agrees: (document: InvoiceDocument, row: Pick<Row, "reverses">) => boolean | Promise<boolean>,
+  ): Promise<Found> {
     const wait = misses.take(number);
     if (wait > 0) {
       const detail = "This number was tried too often with a date, total or content that is not its own; a bundle or a signed QR code is not refused";
@@ -104,7 +117,7 @@ export function createVerification({ documents, contracts, chain, finalityDepth,
       const row = await look(tx, number);
       const here = row?.document ?? undefined;
       const document = here ? documents.open(number, here) : documents.open(NOBODYS, decoy);
-      const same = agrees(document, { reverses: row?.reverses ?? null });
+      const same = await agrees(document, { reverses: row?.reverses ?? null });
       const asOf = { block: Number(row?.block ?? 0n), time: new Date(Number(row?.time ?? 0n) * 1_000).toISOString() };
       const answer = (result: PrintedResult, state?: InvoiceState): Found => ({ result, number, ...(state ? { state } : {}), asOf });
       if (row === undefined || here === undefined) return answer(row?.sealed ? "elsewhere" : "not-found");
@@ -128,28 +141,23 @@ export function createVerification({ documents, contracts, chain, finalityDepth,
       ),
 
     /**
-     * By XML that a gateway has written: compared whole with what is here, as far as the format can say it.
-     * Throws the reader's Problems, and invalid-request when no gateway's number is in it.
+     * By XML that a gateway has written: compared whole with what is here, as far as the format can say it. Holds no connection to the
+     * database while it is read and compared. Throws the reader's Problems, and invalid-request when no gateway's number is in it.
      */
-    async byXml(tx: Tx, mediaType: string, bytes: Uint8Array): Promise<Found> {
-      const { document: given, source, numbers = [] } = readInvoice(mediaType, bytes);
-      const [number] = numbers;
+    async byXml(mediaType: string, bytes: Uint8Array): Promise<Found> {
+      const { number, format, content } = await checks.run("xml", mediaType, bytes);
       if (number === undefined) {
         const detail = "This XML was not written by a gateway: it has no number of this network in it";
         throw new Problem("invalid-request", detail, { violations: [{ field: "", rule: "no-number", detail }] });
       }
-      // each rendering is a source of its own
-      const contentOf = ({ source: _, ...content }: InvoiceDocument) => canonicalJson(content);
-      return compared(tx, number, (document, { reverses }) => {
-        const written = writeAll(document, { number, reverses: reverses ?? undefined }).find(({ format }) => format === source?.format);
-        if (written === undefined) return false;
-        return timingSafeEqual(digest([contentOf(readInvoice(mediaType, Buffer.from(written.text)).document)]), digest([contentOf(given)]));
+      return compared(sql, number, async (document, { reverses }) => {
+        const ours = await checks.run("written", format, document, { number, reverses: reverses ?? undefined });
+        return ours !== undefined && timingSafeEqual(Buffer.from(ours), Buffer.from(content));
       });
     },
 
-    /** Checks a bundle and asks the chain about it; holds no connection to the database. */
-    async ask(bundle: unknown, printed?: Facts["printed"]): Promise<Asked> {
-      const checked = checkBundle(bundle);
+    /** Asks the chain about a bundle that was checked; holds no connection to the database. */
+    async ask(checked: Checked, printed?: Facts["printed"]): Promise<Asked> {
       const own = checked.bundle;
       // another network's, or one that is wrong anyway, is no reason to ask a node
       if (!checked.ok || own === undefined || own.network.chainId !== chainId || own.network.ledger.toLowerCase() !== ledger.toLowerCase())
