@@ -39,8 +39,11 @@ import {ITaxpayerRegistry, Signature} from "./ITaxpayerRegistry.sol";
 /// and the number it has where it was issued. Of such an invoice the ledger knows nothing but that it is claimed and
 /// reimbursed once here. After its admission every act but adjust and reverse, which need a lot, is open to it.
 ///
-/// Checks come in this order: version, evidence, signature, then the party's standing, state, title, and the other side. So only an act that its party
-/// signed on the invoice's current version can raise an alarm, and nobody is framed by a replay or by junk.
+/// Checks come in this order: version, evidence, signature, then the party's standing, state, title, and the other side. So
+/// only an act that its party signed on the invoice's current version can raise an alarm: nobody is blamed by junk for what
+/// it has not signed. A refusal changes nothing, so whoever relays a refused act again has its alarm emitted again: attempts
+/// are to be counted by party, kind, invoice, version and counterparty, not by events. Of two acts signed on one version the
+/// later one is stale, and raises no alarm.
 interface IInvoiceLedger {
     /// None is said of a number that no act has touched; whether it is issued is a matter of proof (see `Evidence`).
     enum State {
@@ -158,7 +161,8 @@ interface IInvoiceLedger {
 
     /// @notice An act was refused whole. `id` is the first invoice that it failed on.
     /// @param reason Selector of the error below that tells why. `found` is that error's last argument.
-    /// @param alarm The party itself tried, on the current version, to have an invoice reimbursed a second time.
+    /// @param alarm The party itself tried, on the current version, to have an invoice reimbursed a second time. Says nothing of when it
+    /// has signed, nor that it has sent it now: anybody may relay the act, any number of times.
     event Refused(bytes32 indexed act, uint256 indexed id, bytes4 reason, uint8 kind, bool alarm, uint256 found);
 
     event ClosedSet(bool closed);

@@ -43,8 +43,8 @@ export type ChainClient = {
   blockGas(): Promise<bigint>;
   /** The headers of these blocks, in order; fewer when the node does not have them all. Asked in batches. */
   headers(from: number, to: number): Promise<Header[]>;
-  /** Logs of these addresses alone, in order; with topics, those that have them (null: any). A topic proves nothing about who emitted it. */
-  logs(addresses: readonly string[], from: number, to: number, topics?: readonly (string | null)[]): Promise<RawLog[]>;
+  /** Logs of these addresses alone, in order; with topics, those that have them (null: any; several: one of them). A topic proves nothing about who emitted it. */
+  logs(addresses: readonly string[], from: number, to: number, topics?: readonly (string | readonly string[] | null)[]): Promise<RawLog[]>;
   /** The same logs of one block, taken from its transactions' receipts: another way to ask the same. */
   receiptLogs(addresses: readonly string[], block: number): Promise<RawLog[]>;
   receipts(hashes: readonly string[]): Promise<(Receipt | undefined)[]>;

@@ -84,13 +84,14 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
 
   /** Applies what the chain tells of an invoice up to a block, as the follower would have. */
   async function replay(tx: Tx, number: string, from: number, to: number): Promise<void> {
-    // "Claimed" and its like have the invoice's id as their first indexed argument
+    // these have the invoice's id as their first indexed argument. Refusals have it as well, anybody can make them, and they change nothing
+    const changes = Object.keys(ledgerMirror.on).filter((name) => name !== "LotSealed");
+    const names = changes.map((name) => contracts.topics(name)[0] ?? "");
     const topic = `0x${BigInt(number).toString(16).padStart(64, "0")}`;
     for (let begin = from; begin <= to; begin += BLOCKS) {
-      const logs = await chain.logs([ledger], begin, Math.min(to, begin + BLOCKS - 1), [null, topic]);
+      const logs = await chain.logs([ledger], begin, Math.min(to, begin + BLOCKS - 1), [names, topic]);
       for (const event of logs.map((log) => contracts.event(log))) {
-        // a lot may begin with the same number, and a refusal changes nothing
-        if (!event || event.args["id"] !== number || event.name === "Refused") continue;
+        if (!event || event.args["id"] !== number) continue;
         // since when it is so, the record says in the end
         await ledgerMirror.on[event.name]?.(tx, [{ ...event, at: new Date(0), tell: () => {} } satisfies Applied]);
       }
