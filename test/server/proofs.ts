@@ -2,12 +2,13 @@
 import { createHash, randomBytes } from "node:crypto";
 import { expect } from "chai";
 import { keccak256 } from "ethers";
+import fc from "fast-check";
 import * as inBrowser from "../../server/chain/bytes.browser.ts";
 import * as inNode from "../../server/chain/bytes.ts";
 import { canonicalJson } from "../../server/formats/document.ts";
 import { contradictions } from "../../server/proofs/contradictions.ts";
 import { contentHash, disclose } from "../../server/proofs/disclosing.ts";
-import { contentShown, type Disclosure, documentOfParts, type PartName, partNames, partsOf } from "../../server/proofs/parts.ts";
+import { contentShown, type Disclosure, documentOfParts, type PartName, type Parts, partNames, partsOf } from "../../server/proofs/parts.ts";
 import { goodSamples } from "../../server/sandbox/samples.ts";
 
 const samples = goodSamples();
@@ -42,6 +43,55 @@ describe("parts of a document", () => {
       expect(rest, name).deep.equals({ contradictions: [], unattributed: [] });
       expect(canonicalJson(whole), name).equals(canonicalJson(document));
     }
+  });
+
+  it("whatever stands in the parts, nothing is thrown, and at most 20 contradictions are named", () => {
+    const places = (value: unknown, path: (string | number)[] = []): (string | number)[][] =>
+      typeof value !== "object" || value === null
+        ? [path]
+        : [path, ...Object.entries(value).flatMap(([key, member]) => places(member, [...path, Array.isArray(value) ? Number(key) : key]))];
+    const odd = [
+      "",
+      "0.00",
+      "-0.00",
+      "9999999999999.99",
+      "-9999999999999.99",
+      "1e9",
+      "0",
+      "-1",
+      "0.06",
+      "免税",
+      "1".repeat(40),
+      "\u202e",
+      null,
+      7,
+      true,
+      [],
+      {},
+      [[]],
+    ];
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...samples),
+        fc.array(fc.tuple(fc.nat(), fc.oneof(fc.constantFrom<unknown>(...odd), fc.jsonValue({ maxDepth: 3 }))), { minLength: 1, maxLength: 4 }),
+        fc.subarray([...partNames], { minLength: 1 }),
+        fc.constantFrom(0, 7),
+        ({ document }, changes, names, buyer) => {
+          const parts = JSON.parse(JSON.stringify(partsOf(document))) as Parts;
+          for (const [at, value] of changes) {
+            const all = places(parts).slice(1);
+            const path = all[at % all.length] as string[];
+            const parent = path.slice(0, -1).reduce<unknown>((node, step) => (node as Record<string, unknown>)[step], parts) as Record<string, unknown>;
+            parent[path.at(-1) as string] = structuredClone(value);
+          }
+          const shown = Object.fromEntries(names.map((part) => [part, parts[part]]));
+          const parties = [3, 7, 7].map((index) => ({ index, taxId: "91440300MAJU6XYHXC", name: "远航" }));
+          const judged = contradictions({ parts: shown, lot: { issuer: 3 }, leaf: { holder: `0x${"56".repeat(20)}`, buyer }, parties });
+          expect(judged.contradictions.length).within(1, 20);
+        },
+      ),
+      { numRuns: 1_500 },
+    );
   });
 
   it("a browser's hashing and hexadecimal are those of the gateway", () => {
