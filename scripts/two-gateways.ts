@@ -74,6 +74,16 @@ async function main(): Promise<void> {
   // ── who is who ──────────────────────────────────────────────────────────────────────────────────────────────────────
   const shopId = "91440300MA5NPAK378";
   const firmId = "91440300MAJU6XYHXC";
+  const invoiceTo = (holder: unknown) => ({
+    kind: "ordinary",
+    issuedAt: chinaTime(new Date()),
+    currency: "CNY",
+    seller: { taxId: shopId, name: "深圳市福田区小站茶餐厅" },
+    buyer: { taxId: firmId, name: "深圳市远航精密制造有限公司" },
+    lines: [{ name: "*餐饮服务*餐费", unit: "次", quantity: "1", unitPrice: "188.68", amount: "188.68", taxRate: "0.06", tax: "11.32" }],
+    totals: { net: "188.68", tax: "11.32", gross: "200.00" },
+    holder,
+  });
   const shop = await expectSuccess(
     here("POST", "/v1/taxpayers", { body: { name: "深圳市福田区小站茶餐厅", taxId: shopId, capabilities: ["issuer"] }, token: bureau }),
     "enrol",
@@ -81,7 +91,7 @@ async function main(): Promise<void> {
   const period = chinaDay(new Date()).slice(0, 7);
   await expectSuccess(here("PUT", `/v1/taxpayers/${shopId}/quota`, { body: { period, granted: "500000.00" }, token: bureau }), "quota");
   await expectSuccess(here("POST", `/v1/taxpayers/${shopId}/segments`, { body: { length: 1_000 }, token: bureau }), "numbers");
-  const shopKey = await expectSuccess(here("POST", "/v1/api-keys", { body: { account: shop["account"], roles: ["issuer", "holder"] }, token: bureau }), "key");
+  const shopKey = await expectSuccess(here("POST", "/v1/api-keys", { body: { account: shop["account"], roles: ["admin"] }, token: bureau }), "key");
   say("first", `the bureau enrols the shop ${shopId}`);
 
   const address = /account (0x[0-9a-fA-F]{40})/.exec(await operator(settings, "account"))?.[1] as string;
@@ -97,19 +107,19 @@ async function main(): Promise<void> {
   const person = await expectSuccess(there("POST", "/v1/persons", { body: { name: "李晓明" }, token: firmToken }), "person");
   const personKey = await expectSuccess(there("POST", "/v1/api-keys", { body: { account: person["account"], roles: ["holder"] }, token: firmToken }), "key");
   const employee = String(personKey["token"]);
+  // an invoice is issued to an account that somebody can sign for: the second gateway signs that, and the first one checks it
+  const { account, proof } = await expectSuccess(there("GET", "/v1/account-proof", { token: employee }), "proof");
+  check(
+    "the first gateway does not know the employee's account before",
+    (await here("POST", "/v1/invoices", { body: invoiceTo(account), token: String(shopKey["token"]) })).body["code"] === "receiver-invalid",
+  );
+  await expectSuccess(here("POST", "/v1/accounts", { body: { account, proof }, token: String(shopKey["token"]) }), "account");
+  say("second", "signs with the employee's key that somebody can sign for it");
+  say("first", `knows the account ${String(account)} from now on`);
 
   // ── issued at one, reimbursed at the other ──────────────────────────────────────────────────────────────────────────
-  const invoice = {
-    kind: "ordinary",
-    issuedAt: chinaTime(new Date()),
-    currency: "CNY",
-    seller: { taxId: shopId, name: "深圳市福田区小站茶餐厅" },
-    buyer: { taxId: firmId, name: "深圳市远航精密制造有限公司" },
-    lines: [{ name: "*餐饮服务*餐费", unit: "次", quantity: "1", unitPrice: "188.68", amount: "188.68", taxRate: "0.06", tax: "11.32" }],
-    totals: { net: "188.68", tax: "11.32", gross: "200.00" },
-    holder: person["account"],
-  };
-  const { number } = await expectSuccess(here("POST", "/v1/invoices", { body: invoice, token: String(shopKey["token"]) }), "issue");
+  const issued = here("POST", "/v1/invoices", { body: invoiceTo(person["account"]), token: String(shopKey["token"]) });
+  const { number } = await expectSuccess(issued, "issue");
   say("first", `the shop issues ${number} over 200.00 to the firm's employee, sealed`);
   const bundle = await expectSuccess(here("GET", `/v1/invoices/${number}/bundle`, { token: String(shopKey["token"]) }), "bundle");
   say("first", `its bundle: ${JSON.stringify(bundle).length} bytes`);

@@ -14,6 +14,7 @@ import { createLeases } from "./db/leases.ts";
 import { createAccess } from "./features/access/access.ts";
 import { accessRoutes } from "./features/access/routes.ts";
 import { createAccounts } from "./features/accounts/accounts.ts";
+import { accountRoutes } from "./features/accounts/routes.ts";
 import { createAudit } from "./features/audit/audit.ts";
 import { auditRoutes } from "./features/audit/routes.ts";
 import { createBundles } from "./features/bundles/bundles.ts";
@@ -244,7 +245,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
 
     const sessions = createSessions({ secure: sandboxRoutes === undefined });
     const taxpayers = createTaxpayers({ vault, keys, drawStep: config.DRAW_STEP });
-    const accounts = createAccounts({ keys, contracts });
+    const accounts = createAccounts({ keys, contracts, maxShown: config.MAX_ACCOUNTS });
     const persons = createPersons({ vault, keys, accounts, maxPersons: config.MAX_PERSONS });
     const encryptionKeys = createEncryptionKeys({ vault });
     const documents = createDocuments({ vault, keys: encryptionKeys, deployment });
@@ -252,7 +253,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     const grants = createGrants({ invoices, persons, taxpayers });
     const bounds = { aheadMinutes: config.ISSUE_AHEAD_MINUTES, backDays: config.ISSUE_BACK_DAYS };
     const redLetters = createRedLetters({ vault, taxpayers, invoices, bounds });
-    const issuing = createIssuing({ sql, documents, taxpayers, invoices, redLetters, changes, bounds });
+    const issuing = createIssuing({ sql, accounts, documents, taxpayers, invoices, redLetters, changes, bounds });
     const audit = createAudit({ vault, keys: encryptionKeys, documents, taxpayers, contracts, log });
 
     const checks = createChecks();
@@ -274,6 +275,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     const routes = [
       ...taxpayerRoutes(taxpayers, accounts),
       ...personRoutes(persons),
+      ...accountRoutes(accounts),
       ...accessRoutes(createAccess({ vault, grants, webhooks, provider: provider !== undefined, maxKeys: config.MAX_API_KEYS })),
       ...issuingRoutes(issuing, invoices, redLetters),
       ...invoiceRoutes({ invoices, documents, grants, papers, redLetters }),

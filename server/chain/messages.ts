@@ -44,6 +44,8 @@ const types = {
   Adjust: { Adjust: act([issuer]), ...invoices },
   Enter: { Enter: act([employer]), ...invoices },
   Admit: { Admit: act([employer, { name: "holder", type: "address" }]), ...invoices },
+  // not for the chain: shows a gateway that somebody can sign for an account
+  Account: { Account: [{ name: "account", type: "address" }] },
   // not for the chain: shows a gateway that an account's key is with whoever registers it
   Register: {
     Register: [

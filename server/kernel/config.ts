@@ -67,6 +67,7 @@ const schema = z.object({
     .describe("Requests of all keys of one party; unset: three times RATE_PER_MINUTE"),
   PUBLIC_RATE_PER_MINUTE: seconds(120, 1_000_000).describe("Requests of one address without a key"),
   MAX_API_KEYS: z.coerce.number().int().min(2).max(10_000).default(200).describe("API keys of one party that are not revoked"),
+  MAX_ACCOUNTS: z.coerce.number().int().min(1).max(10_000_000).default(100_000).describe("Accounts of elsewhere that one party brings by POST /v1/accounts"),
   MAX_PERSONS: z.coerce.number().int().min(1).max(1_000_000).default(10_000).describe("Persons that one party manages"),
   WAIT_MAX_SECONDS: seconds(30, 120).describe("Longest Prefer: wait"),
   MAX_HEAD_AGE: seconds(60, 86_400).describe("Seconds without a new block after which /readyz says no"),

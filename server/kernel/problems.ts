@@ -66,6 +66,7 @@ export const catalogue = {
   "person-limit": entry(409, "The party manages as many persons as it may", "later"),
   "person-left": entry(409, "The person has left"),
   "person-has-no-key": entry(409, "The person has no key of its own", "later"),
+  "account-limit": entry(409, "The party has brought as many accounts as it may"),
   "deposit-key-limit": entry(409, "The deposit key has been rotated as often as it may"),
   "grant-limit": entry(409, "The invoice has as many grants as it may", "later"),
   "encryption-key-missing": entry(409, "The party has registered no encryption key of its own", "later"),

@@ -9,7 +9,7 @@ import { projections } from "../../server/gateway.ts";
 import { createLog } from "../../server/kernel/log.ts";
 import { checkProjections } from "../../server/operator/rebuild.ts";
 import type { Bundle } from "../../server/proofs/bundle.ts";
-import { call, callAt, issued, type Loose, must, ownKey, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
+import { call, callAt, issued, type Loose, must, ownKey, person, type Reply, sandbox, shownHere, type TestParty, taxpayer } from "./network.ts";
 import { chain, database, record, refused, until, untilStatus } from "./observe.ts";
 import { openSecondGateway, type SecondGateway } from "./support/second-gateway.ts";
 
@@ -57,6 +57,7 @@ describe("imports", function () {
     const { account } = await must(there("POST", "/v1/persons", firm, { name: "李晓明" }));
     const { token } = await must(there("POST", "/v1/api-keys", firm, { account, roles: ["holder"] }));
     ann = { account, token };
+    await shownHere(second.url, ann);
   });
 
   it("issued at one gateway, brought to the other, claimed and reimbursed there; the first one sees it", async () => {

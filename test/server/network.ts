@@ -110,6 +110,12 @@ export async function person(maker: TestParty, name: string, key?: unknown): Pro
   return { account, token };
 }
 
+/** Makes the account of this key at another gateway known to the sandbox's: an invoice may be issued to it here. */
+export async function shownHere(url: string, { token }: { token: string }): Promise<void> {
+  const { account, proof } = await must(callAt(url, "GET", "/v1/account-proof", undefined, { token }));
+  await must(call("POST", "/v1/accounts", { account, proof }));
+}
+
 /** A valid invoice of one line over 200.00 gross. */
 export function invoiceOf(seller: { taxId: string; name: string }, buyer: { taxId?: string; name: string }, more: Record<string, unknown> = {}) {
   return {

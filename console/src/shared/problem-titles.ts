@@ -104,6 +104,7 @@ export const problemTitles: Readonly<Record<Problem["code"], string>> = {
   "person-limit": "该单位管理的个人数量已达上限",
   "person-left": "此人已离开",
   "person-has-no-key": "此人没有自己的密钥",
+  "account-limit": "该主体登记的外部账户数量已达上限",
   "deposit-key-limit": "缴存密钥的更换次数已达上限",
   "grant-limit": "这张发票的授权数量已达上限",
   "bundle-invalid": "票据包不能证明该发票",

@@ -25,12 +25,22 @@ import { Problem } from "../../kernel/problems.ts";
 import { normaliseTaxId } from "../../kernel/tax-id.ts";
 import { accountOfSecret } from "../../keys/keystore.ts";
 import { contentHash } from "../../proofs/disclosing.ts";
+import type { Accounts } from "../accounts/accounts.ts";
 import type { Documents } from "../documents/documents.ts";
 import { type Invoices, type Original, sourceKey } from "../invoices/invoices.ts";
 import type { Reason, RedLetters, Sheet } from "../red-letters/red-letters.ts";
 import { type HeldQuota, periodOf, type Taxpayer, type Taxpayers } from "../taxpayers/taxpayers.ts";
 
-type Deps = { sql: Sql; documents: Documents; taxpayers: Taxpayers; invoices: Invoices; redLetters: RedLetters; changes: Changes; bounds: TimeBounds };
+type Deps = {
+  sql: Sql;
+  accounts: Accounts;
+  documents: Documents;
+  taxpayers: Taxpayers;
+  invoices: Invoices;
+  redLetters: RedLetters;
+  changes: Changes;
+  bounds: TimeBounds;
+};
 export type Issuing = ReturnType<typeof createIssuing>;
 
 /** Gross that a batch has accepted so far, in cents: an expectation of what is still to come of it. */
@@ -78,11 +88,23 @@ type Desk = {
 };
 
 export function createIssuing(deps: Deps) {
-  const { documents, taxpayers, invoices, redLetters } = deps;
+  const { accounts, documents, taxpayers, invoices, redLetters } = deps;
 
   // ── who ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  function draftOf({ caller, read, holder, course }: Omit<Wanted, "reason">, parties: Awaited<ReturnType<Taxpayers["among"]>>): Draft {
+  /** The named first holders that the network knows. */
+  const holdersOf = (tx: Tx, wanted: readonly Wanted[]) =>
+    accounts.known(
+      tx,
+      wanted.flatMap(({ holder }) => (holder === undefined ? [] : [checksummed(holder)])),
+    );
+
+  /** `holders`: the accounts that may be named; undefined for one that was looked at when its red letter was opened. */
+  function draftOf(
+    { caller, read, holder, course }: Omit<Wanted, "reason">,
+    parties: Awaited<ReturnType<Taxpayers["among"]>>,
+    holders: ReadonlySet<string> | undefined,
+  ): Draft {
     const { document, source } = read;
     const byTaxId = (taxId: string) => parties.byTaxId.get(normaliseTaxId(taxId));
     const field = (member: string) => fieldIn(source?.format, member);
@@ -112,6 +134,7 @@ export function createIssuing(deps: Deps) {
       const detail = "Nobody can sign for the zero address";
       throw new Problem("zero-address", detail, { violations: [{ field: "/holder", rule: "not-zero", detail }] });
     }
+    if (named !== undefined && holders?.has(named) === false) throw accounts.unknownHolder("/holder");
     return {
       document,
       issuer: seller,
@@ -289,11 +312,12 @@ export function createIssuing(deps: Deps) {
       };
       const taxIds = group.flatMap(({ read: { document } }) => [document.seller.taxId, ...(document.buyer.taxId === undefined ? [] : [document.buyer.taxId])]);
       const parties = await taxpayers.among(tx, [], [...new Set(taxIds)]);
+      const holders = await holdersOf(tx, group);
       const now = await momentNow(tx);
       const drafts: { place: number; draft: Draft }[] = [];
       for (const [place, wanted] of group.entries()) {
         const draft = await attempt(place, () => {
-          const one = draftOf(wanted, parties);
+          const one = draftOf(wanted, parties, holders);
           // a red letter's words are judged beside its original's
           if (one.document.reverses === undefined) checkWords(one, now);
           return one;
@@ -342,7 +366,7 @@ export function createIssuing(deps: Deps) {
     async replace(tx: Tx, { number, issuer: index }: { number: string; issuer: number }, wanted: Wanted): Promise<Sheet> {
       const { document } = wanted.read;
       const parties = await taxpayers.among(tx, [], [document.seller.taxId, ...(document.buyer.taxId === undefined ? [] : [document.buyer.taxId])]);
-      const draft = draftOf(wanted, parties);
+      const draft = draftOf(wanted, parties, await holdersOf(tx, [wanted]));
       const { issuer, holder, sourceText } = draft;
       if (document.reverses !== undefined) {
         const detail = "The invoice that takes the place is no red letter";
@@ -377,7 +401,7 @@ export function createIssuing(deps: Deps) {
         document: one.document,
         ...(one.source === undefined || one.document.source === undefined ? {} : { source: { format: one.document.source.format, text: one.source } }),
       });
-      const drafts = wanted.map((one) => draftOf({ caller: issuer, read: readOf(one), holder: one.holder }, parties));
+      const drafts = wanted.map((one) => draftOf({ caller: issuer, read: readOf(one), holder: one.holder }, parties, undefined));
       // their own ids are kept for them
       const desk: Desk = { quotas, issued: new Map(), free: await freeNumbers(tx, drafts) };
       // the red letter first: it gives back what its replacement may need

@@ -17,6 +17,7 @@ import { deployToSandbox, SANDBOX_CHAIN_ID, startSandboxChain } from "../../../s
 import { migrate, openChanges, openDb, type Tx } from "../../../server/db/db.ts";
 import { always, createLeases } from "../../../server/db/leases.ts";
 import { startPostgres } from "../../../server/db/postgres.ts";
+import { createAccounts } from "../../../server/features/accounts/accounts.ts";
 import { createDocuments } from "../../../server/features/documents/documents.ts";
 import { createInvoices } from "../../../server/features/invoices/invoices.ts";
 import { createIssuing } from "../../../server/features/issuing/issuing.ts";
@@ -197,12 +198,13 @@ export async function openBench(options: BenchOptions = {}) {
       pollMs: 100,
     });
     const taxpayers = createTaxpayers({ vault: ownVault, keys: ownKeys, drawStep: 10_000_000n });
+    const accounts = createAccounts({ keys: ownKeys, contracts, maxShown: 1_000 });
     const documents = createDocuments({ vault: ownVault, keys: createEncryptionKeys({ vault: ownVault }), deployment });
     const invoices = createInvoices({ vault: ownVault, documents, taxpayers });
     // as in a sandbox: the tests' invoices have dates of their own
     const bounds = { aheadMinutes: 10, backDays: 3_650 };
     const redLetters = createRedLetters({ vault: ownVault, taxpayers, invoices, bounds });
-    const issuing = createIssuing({ sql: own, documents, taxpayers, invoices, redLetters, changes, bounds });
+    const issuing = createIssuing({ sql: own, accounts, documents, taxpayers, invoices, redLetters, changes, bounds });
     const redLetterJob = createRedLetterJob({ sql: own, redLetters, issuing, log: more.log ?? log });
     const parts = { leases, lanes, follower, sealer, dispatcher };
     const running = new Set<PartName>();
@@ -386,10 +388,11 @@ export async function enrolled(
   return { ...taxpayer, wallet, caller: { keyId: taxId, account: taxpayer.account, roles: [...capabilities, "holder"] } };
 }
 
-/** A holder whose key the gateway keeps, or not. */
+/** A person whose key the gateway keeps, or not. */
 export async function holder(bench: Bench, more: { own?: boolean } = {}): Promise<Wallet> {
   const wallet = new Wallet(`0x${randomBytes(32).toString("hex")}`);
   if (!more.own) await bench.keys.take(bench.sql, wallet.privateKey);
+  await bench.sql`insert into parties (account, kind, sealed, created_by) values (${wallet.address}, 'person', ${Buffer.alloc(1)}, 'test')`;
   return wallet;
 }
 

@@ -6,6 +6,7 @@ export const useWords = wordsOf("holder", {
     "nav.pickup": "取票",
     "nav.transfers": "转交",
     "nav.reports": "报销",
+    "nav.access": "密钥",
 
     "invoices.title": "我的发票",
     "invoices.empty": "还没有发票。扫描发票上的二维码即可取票。",
@@ -159,6 +160,7 @@ export const useWords = wordsOf("holder", {
     "nav.pickup": "Pick up",
     "nav.transfers": "Hand on",
     "nav.reports": "Expenses",
+    "nav.access": "Keys",
 
     "invoices.title": "My invoices",
     "invoices.empty": "No invoices yet. Scan the code on an invoice to pick it up.",

@@ -1,9 +1,10 @@
 /** Pages of somebody who holds invoices; made for a phone first. */
-import { FileTextOutlined, QrcodeOutlined, SwapOutlined, WalletOutlined } from "@ant-design/icons";
+import { FileTextOutlined, KeyOutlined, QrcodeOutlined, SwapOutlined, WalletOutlined } from "@ant-design/icons";
 import { Route, Routes } from "react-router";
 import { AreaFrame } from "../../shared/frame.tsx";
 import { NotFound } from "../../shared/guard.tsx";
 import { useRefresh } from "../../shared/live.tsx";
+import { AccessPage } from "./access.tsx";
 import { Invoice } from "./invoice.tsx";
 import { Invoices } from "./invoices.tsx";
 import { useWords } from "./messages.ts";
@@ -24,6 +25,7 @@ export function Component() {
         { path: "pickup", label: say("nav.pickup"), icon: <QrcodeOutlined /> },
         { path: "transfers", label: say("nav.transfers"), icon: <SwapOutlined /> },
         { path: "reports", label: say("nav.reports"), icon: <FileTextOutlined /> },
+        { path: "access", label: say("nav.access"), icon: <KeyOutlined /> },
       ]}
     >
       <Routes>
@@ -34,6 +36,7 @@ export function Component() {
         <Route path="reports" element={<Reports />} />
         <Route path="reports/new" element={<NewReport />} />
         <Route path="reports/:id" element={<Report />} />
+        <Route path="access" element={<AccessPage />} />
         <Route path="*" element={<NotFound />} />
       </Routes>
     </AreaFrame>
