@@ -13,7 +13,7 @@ import type { Route } from "../server/kernel/api.ts";
 import { settings } from "../server/kernel/config.ts";
 import { metricTable } from "../server/kernel/metrics.ts";
 import { catalogue } from "../server/kernel/problems.ts";
-import { findingTable } from "../server/operator/doctor.ts";
+import { findingTable } from "../server/operator/findings.ts";
 import { bundleFormat, bundleSchema } from "../server/proofs/bundle.ts";
 
 const root = new URL("../", import.meta.url);

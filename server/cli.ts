@@ -24,7 +24,8 @@ import { createApiKey } from "./keys/api-keys.ts";
 import { createEncryptionKeys } from "./keys/encryption.ts";
 import { createKeystore } from "./keys/keystore.ts";
 import { openVault, wrapFor, wrapForNoOther } from "./keys/vault.ts";
-import { examine, findingTable, told } from "./operator/doctor.ts";
+import { examine, told } from "./operator/doctor.ts";
+import { findingTable } from "./operator/findings.ts";
 import { createProgress } from "./operator/progress.ts";
 import { checkProjections, followedBy, rebuildProjections } from "./operator/rebuild.ts";
 import { type Identity, identitySchema } from "./proofs/bundle.ts";
@@ -197,8 +198,8 @@ async function onNetwork(config: Config, work: (parts: ReturnType<typeof openNet
 
 const doctor = ({ config, sql, flags }: Tools) =>
   onNetwork(config, async (parts) => {
-    const { IDEMPOTENCY_DAYS: idempotencyDays, RECONCILE_DAYS: reconcileDays, MAX_HEAD_AGE: maxHeadAgeSeconds } = config;
-    const report = await examine({ sql, ...parts, idempotencyDays, reconcileDays, maxHeadAgeSeconds });
+    const { IDEMPOTENCY_DAYS: idempotencyDays, RECONCILE_DAYS: reconcileDays, MAX_HEAD_AGE: maxHeadAgeSeconds, MAX_TX_GAS: maxTxGas } = config;
+    const report = await examine({ sql, ...parts, idempotencyDays, reconcileDays, maxHeadAgeSeconds, maxTxGas });
     const withWords = { ...report, findings: report.findings.map((one) => ({ ...one, ...findingTable[one.code] })) };
     if (flags.has("json")) sayJson(withWords);
     else say(...told(report));

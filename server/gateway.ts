@@ -73,6 +73,7 @@ import { createWebhooks } from "./features/webhooks/webhooks.ts";
 import { createDeliverer } from "./feed/deliverer.ts";
 import { createFollower, type Follower, type Projection } from "./feed/follower.ts";
 import { createOutbound, readNetworks, WEBHOOK_TIMEOUT_MS } from "./feed/outbound.ts";
+import { createReach } from "./feed/reach.ts";
 import { createTail } from "./feed/tail.ts";
 import { createApp } from "./http/app.ts";
 import { isOwnHost } from "./http/own-host.ts";
@@ -177,9 +178,9 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     const answered = (word: string) => metrics.count("onepiao_node_faults_total", { word });
 
     // connections of their own: a heartbeat waits for no request
-    const leaseSql = openDb(config.DATABASE_URL, { connections: 2 });
+    const leaseSql = openDb(config.DATABASE_URL, { connections: 3 });
     undo.push(() => leaseSql.end({ timeout: 1 }));
-    const leases = createLeases({ sql: leaseSql, changes, log, ttlMs: config.LEASE_MS });
+    const leases = createLeases({ sql: leaseSql, changes, log, ttlMs: config.LEASE_MS, reach: () => reach.block() });
 
     const lanes = createLanes({
       sql,
@@ -213,6 +214,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       applied: createTally({ sql, metrics }),
       answered,
     });
+    const reach = createReach({ sql: leaseSql, chain, follower });
     const sealer = createSealer({
       sql,
       changes,
@@ -333,7 +335,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       ...(site ? { site } : {}),
     });
 
-    for (const part of parts === "all" ? [leases, follower, lanes, dispatcher, sealer, deliverer, upkeep] : []) {
+    for (const part of parts === "all" ? [reach, leases, follower, lanes, dispatcher, sealer, deliverer, upkeep] : []) {
       await part.start();
       undo.push(() => part.stop());
     }

@@ -6,6 +6,11 @@
  * | free | nobody has it, or its holder's time is over | the next heartbeat of any process takes it |
  * | held | a heartbeat took or renewed it less than a term, less a margin, ago | its loop works |
  * | another's | the row names another holder whose time is not over | its loop rests, and the heartbeat asks again |
+ * | given up | this process's node serves less than another's, for some seconds | its loop rests; free for the others |
+ *
+ * A lease is worth the ability to work: with its heartbeat each process writes how far its node reaches (feed/reach.ts). One whose
+ * node does not reach the block that another's had reached three seconds ago renews nothing and takes nothing. Where all are
+ * equally blind, or one is alone, nobody gives anything up: whoever holds goes on trying.
  *
  * Leases decide who works: they keep two processes from doing the same, and let one take over when another is gone. They guard
  * nothing. A process can be stopped for a minute between `held()` and its next statement, so what must not happen twice is held by
@@ -48,14 +53,23 @@ type Deps = {
   holder?: string;
   /** How long a lease lasts without a heartbeat, in milliseconds. */
   ttlMs: number;
+  /** The block that this process's node reaches; undefined while it cannot serve. */
+  reach: () => number | undefined;
 };
 
 type Held = { sent: number; until: number };
 
+/** Heartbeats are no further apart, however long a lease lasts: a node that fails is noticed by then. */
+const MAX_BEAT_MS = 2_000;
+/** So long a node may be behind another one: blocks take time on their way, and an answer can get lost. */
+const GRACE_MS = 3_000;
+/** The row of a process that has not been heard of for so long is deleted. */
+const FORGOTTEN = "1 hour";
+
 export function createLeases(deps: Deps): Leases {
-  const { sql, changes, log, ttlMs, holder = randomUUID() } = deps;
+  const { sql, changes, log, ttlMs, reach, holder = randomUUID() } = deps;
   const detail = `${hostname()} ${process.pid}`;
-  const everyMs = ttlMs / 3;
+  const everyMs = Math.min(ttlMs / 3, MAX_BEAT_MS);
   /** For clocks that do not run equally fast, and for work that began just before the end. */
   const marginMs = ttlMs / 8;
   /** When something has changed, a lease may have been handed over: asked again, but not at every change of a busy database. */
@@ -66,8 +80,43 @@ export function createLeases(deps: Deps): Leases {
   let running: Promise<void> = Promise.resolve();
   let started: Promise<void> | undefined;
   let lost = false;
+  /** What the best of the other nodes reached, at the newest heartbeat that is old enough to count and at those after it; -1: nothing. */
+  const others: { at: number; best: number }[] = [];
+  let resting = false;
+
+  /** Says how far this process's node reaches, hears how far the others' do, and tells whether this one is to rest. */
+  async function behind(): Promise<boolean> {
+    const mine = reach();
+    const [row] = await sql<{ best: bigint | null }[]>`
+      with mine as (
+        insert into processes as p (holder, detail, reach) values (${holder}, ${detail}, ${mine ?? null})
+        on conflict (holder) do update
+          set reach = excluded.reach, seen = now(), since = case when p.reach is distinct from excluded.reach then now() else p.since end),
+      gone as (delete from processes where seen < now() - ${FORGOTTEN}::interval)
+      select max(reach) as best from processes where holder <> ${holder} and seen > now() - ${ttlMs}::float8 * interval '1 millisecond'`;
+    const at = performance.now();
+    others.push({ at, best: Number(row?.best ?? -1) });
+    while (others[1] !== undefined && others[1].at <= at - GRACE_MS) others.shift();
+    const [old, now] = [others[0], others[others.length - 1]];
+    const own = mine ?? -1;
+    // and it is there still: nobody gives up to one that is gone
+    return old !== undefined && old.at <= at - GRACE_MS && old.best > own && (now?.best ?? -1) > own;
+  }
+
+  /** Frees what this process holds, and lets the others hear of it. */
+  async function free(): Promise<void> {
+    for (const one of wanted.values()) one.until = 0;
+    await sql.begin(async (tx) => {
+      const freed = await tx`update leases set until = now() - interval '1 microsecond' where holder = ${holder} and until >= now()`;
+      if (freed.count > 0) await announce(tx, "lease");
+    });
+  }
 
   async function beat(): Promise<void> {
+    const rests = await behind();
+    if (rests !== resting) log.warn(rests ? "this process's node is behind another's: it rests" : "this process's node is as good as the others' again");
+    resting = rests;
+    if (rests) return free();
     // before it goes out: the answer's way does not count for us, and the row's time begins when the database has it
     const sent = performance.now();
     const names = [...wanted.keys()].sort();
@@ -138,6 +187,7 @@ export function createLeases(deps: Deps): Leases {
 
   async function begin(): Promise<void> {
     stopping = new AbortController();
+    others.length = 0;
     await tryBeat();
     running = run(stopping.signal);
   }
@@ -157,12 +207,8 @@ export function createLeases(deps: Deps): Leases {
       started = undefined;
       stopping.abort();
       await running;
-      for (const one of wanted.values()) one.until = 0;
-      await sql
-        .begin(async (tx) => {
-          const freed = await tx`update leases set until = now() - interval '1 microsecond' where holder = ${holder} and until >= now()`;
-          if (freed.count > 0) await announce(tx, "lease");
-        })
+      await free()
+        .then(() => sql`delete from processes where holder = ${holder}`)
         .catch((cause: Error) => log.warn({ error: cause.message }, "the leases were not handed over: they run out"));
     },
     state: () => [...wanted].map(([name, one]) => ({ name, held: holds(one) })),

@@ -9,110 +9,8 @@ import type { ChainClient } from "../chain/client.ts";
 import type { Contracts } from "../chain/contracts.ts";
 import { type Json, pendingMigrations, type Sql } from "../db/db.ts";
 import { findings as reconcileFindings } from "../upkeep/reconcile.ts";
+import { type Finding, type FindingCode, findingTable, withCauses } from "./findings.ts";
 
-export const findingTable = {
-  "database-unreachable": {
-    means: "PostgreSQL does not answer at DATABASE_URL",
-    do: "Start it, or mend the address. Gateways wait for it and go on by themselves",
-  },
-  "migrations-pending": { means: "The schema is older than this software", do: "node server/cli.ts migrate, or start `serve`, which does it" },
-  "not-examined": { means: "A part could not be looked at", do: "Mend what the detail says and ask again" },
-  "node-unreachable": { means: "The node does not answer at RPC_URL", do: "Start it, or mend the address. Nothing is lost: what is accepted waits" },
-  "wrong-chain": { means: "The node's chain is not the one that DEPLOYMENT describes", do: "Mend RPC_URL or DEPLOYMENT before anything else; do not rebuild" },
-  "wrong-database": {
-    means: "The database has followed another chain",
-    do: "Mend DATABASE_URL or DEPLOYMENT; after the chain was made anew on purpose: rebuild",
-  },
-  "contracts-missing": {
-    means: "There is no ledger of this network at the address that DEPLOYMENT tells",
-    do: "Mend DEPLOYMENT; a node that syncs has it later",
-  },
-  "head-still": {
-    means: "The chain has had no new block for longer than MAX_HEAD_AGE",
-    do: "Look at the validators, and at this node's peers; then at both clocks",
-  },
-  "ledger-closed": { means: "The bureau has closed the ledger: acts and lots wait", do: "Nothing, or the bureau opens it: PATCH /v1/ledger" },
-  "cursor-missing": { means: "No gateway has followed the chain yet", do: "Start `serve`" },
-  "cursor-lags": {
-    means: "The projections are far behind the chain",
-    do: "If it shrinks, wait. If not: is a `serve` running, who holds `following`, what does its log say",
-  },
-  "node-behind": {
-    means: "The node does not have the block that the projections are at",
-    do: "A node that syncs: wait. A node that was restored: let it sync",
-  },
-  "cursor-forked": {
-    means: "The chain has another block where the projections are",
-    do: "Make sure that this node's chain is the right one; then stop `serve`, rebuild, start",
-  },
-  "lane-waits": {
-    means: "A transaction has been on its way for too long",
-    do: "Look at the node's pool and at last_error; the same bytes go out again by themselves",
-  },
-  "lane-blocked": {
-    means: "The node refuses a transaction, and its lane waits behind it",
-    do: "By the reason in the runbook: mend the node, or give the transaction up (node server/cli.ts cancel ID)",
-  },
-  "lane-missing": {
-    means: "Calls of the bureau wait, and this database has no sending key of the bureau",
-    do: "node server/cli.ts bureau, and grant the address its roles (scripts/deploy.ts --bureau)",
-  },
-  "send-unknown": {
-    means: "A transaction was sent several times and has no outcome",
-    do: "Does the node know its hash? If the chain moves and it stays so: the node refuses it, see last_error",
-  },
-  "operation-waits": {
-    means: "An operation has stood in one state for too long, and nothing explains it",
-    do: "Look for its id in the log; then at lanes and node",
-  },
-  "awaiting-signature": {
-    means: "Lots wait for the signature of an issuer that keeps its own key",
-    do: "Remind the issuer: GET /v1/operations?status=awaiting-signature shows it what to sign",
-  },
-  "issuer-suspended": {
-    means: "Accepted invoices of an issuer wait until it may issue again",
-    do: "Nothing, or the bureau reinstates it; they keep their numbers",
-  },
-  "lots-wait": {
-    means: "Accepted invoices are not put into lots",
-    do: "Is a `serve` running, and who holds `sealing`? Its log says when a lot cannot be closed",
-  },
-  "webhook-failing": { means: "A webhook's endpoint does not take its events", do: "Tell its owner; the events are kept and tried again for days" },
-  "webhook-disabled": {
-    means: "A webhook was switched off because its endpoint failed for days, or is gone",
-    do: "Its owner mends the endpoint, enables it and replays from its position",
-  },
-  "red-letter-waits": {
-    means: "The chain has a red letter's act, and the red letter has no number yet",
-    do: "By its problem: the issuer wants numbers or quota, or is suspended; it goes on by itself",
-  },
-  "audit-finding": {
-    means: "The bureau's auditor has found something in sealed documents",
-    do: "An alarm for the bureau, not for the operator: docs/audit.md says what each kind means",
-  },
-  "audit-waits": {
-    means: "Sealed lots wait for their documents",
-    do: "Their issuers' gateways deposit them: ask whoever operates them; onepiao_deposits_waiting there",
-  },
-  "deposits-wait": {
-    means: "Lots of this gateway are not deposited with the bureau",
-    do: "By the error: is DEPOSIT_URL up, does DEPOSIT_TOKEN hold, is DEPOSIT_KID the bureau's key; they are sent again by themselves",
-  },
-  "nobody-works": { means: "Nobody holds a lease, so nobody does that work", do: "Start `serve`; if one runs, does its heartbeat reach the database" },
-  "expiry-waits": { means: "Stored answers are older than IDEMPOTENCY_DAYS", do: "Upkeep deletes them: is a `serve` running, and who holds `upkeep`?" },
-  "reconcile-difference": {
-    means: "What is stored is not what the chain has",
-    do: "An alarm: somebody was at the database, or it was restored. See the runbook, by kind, before anything else",
-  },
-  "reconcile-old": {
-    means: "No complete comparison with the chain has come to its end for long",
-    do: "node server/cli.ts reconcile; then look why upkeep does not",
-  },
-} as const satisfies Record<string, { means: string; do: string }>;
-export type FindingCode = keyof typeof findingTable;
-
-/** `subject`: what it is about: a lane, an id, a number. */
-export type Finding = { code: FindingCode; subject: string; detail: string };
 export type Report = { healthy: boolean; facts: Record<string, Json>; findings: Finding[] };
 
 type Deps = {
@@ -121,6 +19,7 @@ type Deps = {
   contracts: Contracts;
   finalityDepth: number;
   maxHeadAgeSeconds: number;
+  maxTxGas: bigint;
   idempotencyDays: number;
   reconcileDays: number;
 };
@@ -128,6 +27,10 @@ type Deps = {
 /** Seconds after which waiting is told. */
 const PATIENCE = 60;
 const LAG_BLOCKS = 50;
+/** A node that serves has the block of so many seconds before the newest one, by the chain's time. */
+const BLOCK_PATIENCE = 15;
+/** Seconds that a process may be without its node before it is told. */
+const BLIND_PATIENCE = 5;
 /** Rows of a kind that are told one by one. */
 const MAX_TOLD = 20;
 
@@ -177,7 +80,9 @@ export async function examine(deps: Deps): Promise<Report> {
     }
     const seconds = Math.max(0, Date.now() / 1_000 - (last?.time ?? 0));
     facts["head"] = { block: head, ageSeconds: Math.round(seconds) };
-    if (seconds > deps.maxHeadAgeSeconds) find("head-still", `block ${head}`, `${age(seconds)} old by its own time`);
+    if (seconds > deps.maxHeadAgeSeconds) await still(head, seconds);
+    const gas = await chain.blockGas();
+    if (gas < deps.maxTxGas) find("gas-above-block", `MAX_TX_GAS ${deps.maxTxGas}`, `a block has ${gas}`);
     const registry = await chain
       .call(deployment.ledger, contracts.ledgerCall("registry", []))
       .then((data) => String(contracts.ledgerResult("registry", data)[0]))
@@ -185,6 +90,17 @@ export async function examine(deps: Deps): Promise<Report> {
     if (registry.toLowerCase() !== deployment.registry.toLowerCase())
       find("contracts-missing", deployment.ledger, "it does not answer as this network's ledger");
     return head;
+  }
+
+  /** Whose fault it is that this node has no new block: gateways say in the database how far theirs reach. */
+  async function still(head: number, seconds: number): Promise<void> {
+    const others = sql<{ best: bigint | null }[]>`select max(reach) as best from processes where seen > now() - interval '1 minute'`;
+    const best = await others.then(([row]) => Number(row?.best ?? -1)).catch(() => -1);
+    // asked after the others: a block that came in between is no difference
+    const beyond = best > (await chain.head());
+    const old = `${age(seconds)} old by its own time`;
+    if (beyond) find("node-still", `block ${head}`, `${old}; a gateway's node is at block ${best}`);
+    else find("head-still", `block ${head}`, old);
   }
 
   // ── the database ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -242,12 +158,34 @@ export async function examine(deps: Deps): Promise<Report> {
     }
   }
 
-  async function leases(): Promise<void> {
-    const rows = await sql.unsafe<{ name: string; held: boolean; detail: string; seconds: number }[]>(`
-      select name, until > now() as held, detail, ${secondsSince("since")} as seconds from leases order by name`);
+  type LeaseRow = { name: string; held: boolean; detail: string; seconds: number; seen: boolean; reach: number | null; reached: number };
+  async function leases(head: number | undefined): Promise<void> {
+    const rows = await sql.unsafe<LeaseRow[]>(`
+      select l.name, l.until > now() as held, l.detail, ${secondsSince("l.since")} as seconds,
+             p.holder is not null as seen, p.reach::int as reach, ${secondsSince("p.since")} as reached
+      from leases l left join processes p on p.holder = l.holder order by l.name`);
     facts["leases"] = rows.map(({ name, held, detail, seconds }) => ({ name, held, by: detail, sinceSeconds: Math.round(seconds) }));
     if (rows.length === 0) find("nobody-works", "leases", "no gateway has ever worked here");
     for (const { name, held, detail } of rows) if (!held) find("nobody-works", name, `the last was ${detail}`);
+    for (const [process, of] of Map.groupBy(
+      rows.filter((row) => row.held && row.seen),
+      (row) => row.detail,
+    ))
+      await servedBy(process, of, head);
+  }
+
+  /** Whether the node of a process that works serves it, as far as this node can tell. */
+  async function servedBy(process: string, held: readonly LeaseRow[], head: number | undefined): Promise<void> {
+    const [{ reach, reached }] = held as [LeaseRow];
+    const work = `it holds ${held.map(({ name }) => name).join(", ")}`;
+    if (reach === null) {
+      if (reached > BLIND_PATIENCE) find("holder-blind", process, `its node has not served it for ${age(reached)}; ${work}`);
+      return;
+    }
+    if (head === undefined || head <= reach) return;
+    const [missing, newest] = await Promise.all([chain.block(reach + 1), chain.block(head)]);
+    const seconds = missing === undefined || newest === undefined ? 0 : newest.time - missing.time;
+    if (seconds > BLOCK_PATIENCE) find("holder-blind", process, `its node stands at block ${reach}, and this one is at ${head}; ${work}`);
   }
 
   async function operations(): Promise<void> {
@@ -350,7 +288,7 @@ export async function examine(deps: Deps): Promise<Report> {
   if (await schema()) {
     for (const [name, part] of Object.entries({
       cursor: () => cursor(head ?? undefined),
-      leases,
+      leases: () => leases(head ?? undefined),
       lanes,
       operations,
       invoices,
@@ -362,7 +300,7 @@ export async function examine(deps: Deps): Promise<Report> {
       await part().catch((cause: unknown) => find("not-examined", name, textOf(cause)));
     }
   }
-  return { healthy: found.length === 0, facts, findings: found };
+  return { healthy: found.length === 0, facts, findings: withCauses(found) };
 }
 
 /** Of one line: a library's text may hold the address, and with it a password. */
@@ -375,11 +313,13 @@ const textOf = (cause: unknown) => {
 export function told({ healthy, facts, findings }: Report): string[] {
   const lines = Object.entries(facts).map(([name, fact]) => `${name.padEnd(14)}${typeof fact === "string" ? fact : JSON.stringify(fact)}`);
   if (healthy) return [...lines, "", "healthy: nothing waits that should not"];
-  const said = [...Map.groupBy(findings, (one) => one.code)].flatMap(([code, of]) => [
+  const effects = Map.groupBy(findings, (one) => one.follows);
+  const said = [...Map.groupBy(effects.get(undefined) ?? [], (one) => one.code)].flatMap(([code, of]) => [
     "",
     `${code}: ${findingTable[code].means}`,
     ...of.map(({ subject, detail }) => `  ${subject}: ${detail}`),
     `  → ${findingTable[code].do}`,
+    ...(effects.get(code) ?? []).map((one) => `  and so ${one.code}, ${one.subject}: ${one.detail}`),
   ]);
   return [...lines, ...said];
 }

@@ -1,8 +1,8 @@
 /**
  * Whether this process can do its work, for /readyz: what it sees of the database, the node, the follower and the lanes.
  *
- * The whole is ok when the database and the node answer, the head is young, and a follower at work here is not stopped. A process
- * that holds no lease is as ready as any. Lanes that do not move are told and do not take the process out of service: all processes
+ * The whole is ok when the database and the node answer, the head is young, a follower at work here is not stopped, and somebody moves
+ * the projections on, here or in another process. A process that holds no lease is as ready as any. Lanes that do not move are told and do not take the process out of service: all processes
  * share them, and what is accepted meanwhile is kept. Says numbers and states alone; no party, no address.
  */
 import type { ChainClient } from "../chain/client.ts";
@@ -36,6 +36,9 @@ const PATIENCE_MS = 2_000;
 /** States of a follower in which it does not do its work, and will not by itself. */
 const STOPPED: ReadonlySet<string> = new Set(["forked", "lying", "down", "behind"]);
 
+/** The projections may stand so long while the node has blocks that are not in them: about twice what it takes to hand the work over. */
+const MAX_STILL_SECONDS = 20;
+
 const within = <T>(work: Promise<T>): Promise<T | undefined> => {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {
@@ -47,6 +50,8 @@ const within = <T>(work: Promise<T>): Promise<T | undefined> => {
 export function createWatch(deps: Deps): Watch {
   const { sql, chain } = deps;
   let moved: { block: number; at: number } | undefined;
+  /** Since when the cursor was seen at this block with others to go. */
+  let waits: { block: number; at: number } | undefined;
 
   async function head(): Promise<Head | undefined> {
     const found = await within(
@@ -65,6 +70,23 @@ export function createWatch(deps: Deps): Watch {
   async function cursorBlock(): Promise<number | undefined> {
     const [row] = await sql<{ block: bigint }[]>`select block from cursor`;
     return row && Number(row.block);
+  }
+
+  /** Seconds that the cursor has stood with `lag` blocks to go. */
+  function cursorStill(block: number, lag: number): number {
+    if (lag === 0) waits = undefined;
+    else if (waits?.block !== block) waits = { block, at: performance.now() };
+    return waits === undefined ? 0 : Math.round((performance.now() - waits.at) / 1_000);
+  }
+
+  function ofChain(seen: Head | undefined, block: number | undefined): Check {
+    const { state } = deps.follower.state();
+    if (seen === undefined || block === undefined) return { ok: !STOPPED.has(state), detail: state };
+    const lag = Math.max(0, seen.block - deps.finalityDepth - block);
+    const still = cursorStill(block, lag);
+    const detail = `${state}, ${lag} blocks to go`;
+    if (still > MAX_STILL_SECONDS) return { ok: false, detail: `${detail}: the cursor has stood still for ${still} s` };
+    return { ok: !STOPPED.has(state), detail };
   }
 
   type Backlog = { lane: string; waiting: bigint; oldest: number };
@@ -88,14 +110,12 @@ export function createWatch(deps: Deps): Watch {
         within(cursorBlock().then((block) => ({ block }))),
         within(backlog().then((rows) => rows as readonly Backlog[])),
       ]);
-      const { state } = deps.follower.state();
-      const lag = seen === undefined || cursor?.block === undefined ? "" : `, ${Math.max(0, seen.block - deps.finalityDepth - cursor.block)} blocks to go`;
       const blocked = deps.blocked();
       const lanes = (waiting ?? []).map(({ lane, waiting: n, oldest }) => `${lane}: ${n} waiting, the oldest ${Math.round(oldest)} s`);
       const checks = {
         database: cursor === undefined ? { ok: false, detail: "no answer" } : { ok: true, detail: "answers" },
         node: ofNode(seen),
-        chain: { ok: !STOPPED.has(state), detail: `${state}${lag}` },
+        chain: ofChain(seen, cursor?.block),
         lanes: { ok: blocked.length === 0, detail: [...lanes, ...blocked.map(({ lane, why }) => `${lane} is blocked: ${why}`)].join("; ") || "nothing waits" },
       };
       return { ok: checks.database.ok && checks.node.ok && checks.chain.ok, checks };

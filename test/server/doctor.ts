@@ -8,7 +8,8 @@ import { createChainClient } from "../../server/chain/client.ts";
 import { createContracts } from "../../server/chain/contracts.ts";
 import type { Deployment } from "../../server/chain/deploy.ts";
 import { openDb } from "../../server/db/db.ts";
-import { examine, type FindingCode, findingTable, type Report, told } from "../../server/operator/doctor.ts";
+import { examine, type Report, told } from "../../server/operator/doctor.ts";
+import { type FindingCode, findingTable } from "../../server/operator/findings.ts";
 import { sealerLock } from "../../server/sealing/sealer.ts";
 import { accepted, type Bench, byBureau, enrolled, openBench, type Party, type Process, sealed } from "./support/bench.ts";
 import { until } from "./support/proxy.ts";
@@ -24,7 +25,7 @@ describe("doctor", function () {
   const seen = new Set<FindingCode>();
 
   const look = async (more: Partial<Parameters<typeof examine>[0]> = {}): Promise<Report> => {
-    const settings = { finalityDepth: 0, maxHeadAgeSeconds: 60, idempotencyDays: 7, reconcileDays: 7 };
+    const settings = { finalityDepth: 0, maxHeadAgeSeconds: 60, maxTxGas: 16_000_000n, idempotencyDays: 7, reconcileDays: 7 };
     const report = await examine({ sql: bench.sql, chain: bench.node, contracts: bench.contracts, ...settings, ...more });
     for (const { code } of report.findings) seen.add(code);
     return report;

@@ -22,13 +22,14 @@ describe("a lease", () => {
   afterEach(async () => {
     for (const one of open.splice(0)) await one.end();
     await database.sql`delete from leases`;
+    await database.sql`delete from processes`;
   });
 
   /** A process of which there is nothing but its leases. */
-  async function contender(holder: string, ttlMs = TTL) {
+  async function contender(holder: string, ttlMs = TTL, reach: () => number | undefined = () => undefined) {
     const sql = openDb(database.url, { connections: 2 });
     const changes = await openChanges(sql);
-    const leases: Leases = createLeases({ sql, changes, log, holder, ttlMs });
+    const leases: Leases = createLeases({ sql, changes, log, holder, ttlMs, reach });
     let gone = false;
     const one = {
       leases,
@@ -124,6 +125,78 @@ describe("a lease", () => {
     } finally {
       Date.now = true_;
     }
+  });
+
+  describe("of processes whose nodes reach differently far", () => {
+    /** How many heartbeats of this process the database has seen from now on. */
+    async function heard(holder: string, times: number): Promise<void> {
+      let [last, count] = [0, 0];
+      await until(`${times} heartbeats of ${holder}`, async () => {
+        const [row] = await database.sql<{ seen: Date }[]>`select seen from processes where holder = ${holder}`;
+        if (row !== undefined && row.seen.getTime() !== last) [last, count] = [row.seen.getTime(), count + 1];
+        return count > times;
+      });
+    }
+    /** So many heartbeats that whoever had to give up would have done it. */
+    const AGES = Math.ceil(4_000 / (TTL / 3)) + 2;
+
+    for (const [words, mine] of [
+      ["does not serve", undefined],
+      ["stands still", 10],
+    ] as const)
+      it(`goes to another when the holder's node ${words} and the other's does not, and stays there`, async () => {
+        let reachOfA: number | undefined = 10;
+        let reachOfB = 10;
+        const [a, b] = [await contender("a", TTL, () => reachOfA), await contender("b", TTL, () => reachOfB)];
+        await a.leases.start();
+        await b.leases.start();
+        await heard("b", AGES);
+        expect([a.lease.held(), b.lease.held()], "while both reach as far").to.deep.equal([true, false]);
+        [reachOfA, reachOfB] = [mine, 11];
+        await until("the other has it", () => b.lease.held());
+        expect(a.lease.held()).to.equal(false);
+        await heard("a", AGES);
+        reachOfA = 11;
+        await heard("a", AGES);
+        expect([a.lease.held(), b.lease.held()], "it does not come back for nothing").to.deep.equal([false, true]);
+        expect((await rows()).map(({ holder, term }) => [holder, term])).to.deep.equal([["b", 2n]]);
+      });
+
+    for (const reachOfBoth of [undefined, 10] as const)
+      it(`stays where it is while all of them ${reachOfBoth === undefined ? "are blind" : "stand still"}`, async () => {
+        const [a, b] = [await contender("a", TTL, () => reachOfBoth), await contender("b", TTL, () => reachOfBoth)];
+        await a.leases.start();
+        await b.leases.start();
+        await heard("a", AGES);
+        expect([a.lease.held(), b.lease.held()]).to.deep.equal([true, false]);
+        expect((await rows()).map(({ holder, term }) => [holder, term])).to.deep.equal([["a", 1n]]);
+      });
+
+    it("stays with a process that is alone, blind or not, and goes back to it when the better one is gone", async () => {
+      const a = await contender("a", TTL, () => undefined);
+      await a.leases.start();
+      await heard("a", AGES);
+      expect(a.lease.held(), "alone").to.equal(true);
+      const b = await contender("b", TTL, () => 7);
+      await b.leases.start();
+      await until("the better one has it", () => b.lease.held());
+      await b.cut();
+      await until("the blind one tries again", () => a.lease.held());
+    });
+
+    it("is not given up for blocks that are on their way", async () => {
+      let head = 100;
+      const [a, b] = [await contender("a", TTL, () => head - 5), await contender("b", TTL, () => head)];
+      const blocks = setInterval(() => (head += 1), 100);
+      try {
+        await a.leases.start();
+        await b.leases.start();
+        await heard("a", AGES);
+        expect([a.lease.held(), b.lease.held()]).to.deep.equal([true, false]);
+      } finally {
+        clearInterval(blocks);
+      }
+    });
   });
 
   it("is held together with the process's others, one statement for all", async () => {

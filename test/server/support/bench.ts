@@ -25,6 +25,7 @@ import { createOperations } from "../../../server/features/operations/operations
 import { createRedLetters } from "../../../server/features/red-letters/red-letters.ts";
 import { createTaxpayers, periodOf, seriesOf, type Taxpayer } from "../../../server/features/taxpayers/taxpayers.ts";
 import { createFollower, type Follower, type Projection } from "../../../server/feed/follower.ts";
+import { createReach } from "../../../server/feed/reach.ts";
 import { readInvoice } from "../../../server/formats/read.ts";
 import { projections } from "../../../server/gateway.ts";
 import type { Caller } from "../../../server/kernel/api.ts";
@@ -62,7 +63,7 @@ export type ProcessOptions = {
   log?: Log;
 };
 
-export type PartName = "leases" | "lanes" | "follower" | "sealer" | "dispatcher";
+export type PartName = "reach" | "leases" | "lanes" | "follower" | "sealer" | "dispatcher";
 export type Bench = Awaited<ReturnType<typeof openBench>>;
 export type Process = Awaited<ReturnType<Bench["process"]>>;
 
@@ -142,8 +143,8 @@ export async function openBench(options: BenchOptions = {}) {
     const chain = createChainClient(proxy.url, SANDBOX_CHAIN_ID);
     const finalityDepth = more.finalityDepth ?? 0;
     const spoken = createContracts(more.deployment ?? deployment);
-    const heartbeat = openDb(`${databaseUrl}?application_name=${mark}`, { connections: 2 });
-    const leases = createLeases({ sql: heartbeat, changes, log, ttlMs: more.leaseMs ?? 4_000 });
+    const heartbeat = openDb(`${databaseUrl}?application_name=${mark}`, { connections: 3 });
+    const leases = createLeases({ sql: heartbeat, changes, log, ttlMs: more.leaseMs ?? 4_000, reach: () => reach.block() });
     const lease = (name: string) => (more.leaseMs === undefined ? always : leases.lease(name));
     const relay = await openLane({ sql: own, chain: node, keys: ownKeys }, RELAY_LANE);
     const lanes: Lanes = createLanes({
@@ -175,6 +176,7 @@ export async function openBench(options: BenchOptions = {}) {
       finalityDepth,
       pollMs: 50,
     });
+    const reach = createReach({ sql: heartbeat, chain, follower });
     const limit: Capacity = { bytes: 120_000, gas: 16_000_000n, ...more.limit };
     const sealer: Sealer = createSealer({
       sql: own,
@@ -206,7 +208,7 @@ export async function openBench(options: BenchOptions = {}) {
     const redLetters = createRedLetters({ vault: ownVault, taxpayers, invoices, bounds });
     const issuing = createIssuing({ sql: own, accounts, documents, taxpayers, invoices, redLetters, changes, bounds });
     const redLetterJob = createRedLetterJob({ sql: own, redLetters, issuing, log: more.log ?? log });
-    const parts = { leases, lanes, follower, sealer, dispatcher };
+    const parts = { reach, leases, lanes, follower, sealer, dispatcher };
     const running = new Set<PartName>();
     let ended = false;
 

@@ -69,7 +69,7 @@ export async function serving(bench: Bench, settings: Record<string, string> = {
       if (one.child.exitCode !== null) throw new Error(`The gateway ended: ${one.said()}`);
       return /"url":"(http[^"]+)"/.exec(one.out())?.[1];
     },
-    30_000,
+    120_000,
   );
   return { ...one, url };
 }
