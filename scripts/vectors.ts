@@ -1,6 +1,7 @@
 /**
- * `node scripts/vectors.ts`: writes samples/bundles/: bundles, genuine and forged, and what every checker must find of them. Keys and
- * salts follow from their names, so the files are the same each time. With `--check` it writes nothing, and exits with 1 when one is stale.
+ * `node scripts/vectors.ts`: writes samples/bundles/: bundles, genuine and forged, and what every
+ * checker must find of them. Keys and salts follow from their names, so the files are the same each
+ * time. With `--check` it writes nothing, and exits with 1 when one is stale.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { computeAddress, SigningKey } from "ethers";

@@ -1,6 +1,6 @@
 /**
- * What an honest issuer seals, and what a dishonest one could: every way that a document can contradict itself, its lot, its leaf and
- * its parties, one at a time.
+ * What an honest issuer seals, and what a dishonest one could: every way that a document can
+ * contradict itself, its lot, its leaf and its parties, one at a time.
  */
 import type { InvoiceDocument } from "../../server/formats/document.ts";
 import { type Parts, partNames, partsOf } from "../../server/proofs/parts.ts";

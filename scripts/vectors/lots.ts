@@ -1,6 +1,7 @@
 /**
- * Sealing what a bundle's vectors are made of: documents cut into parts, or parts that no document has, in a lot of an issuer that
- * keeps its own key. Nothing here checks what it seals: that is the point of it.
+ * Sealing what a bundle's vectors are made of: documents cut into parts, or parts that no document
+ * has, in a lot of an issuer that keeps its own key. Nothing here checks what it seals: that is the
+ * point of it.
  */
 
 import { type CompactSignature, digest } from "../../server/chain/messages.ts";

@@ -1,5 +1,6 @@
 /**
- * A vector: a bundle, and what every checker must find of it. The bundle is one of a file's, with a JSON Patch (RFC 6902) on it.
+ * A vector: a bundle, and what every checker must find of it. The bundle is one of a file's, with a
+ * JSON Patch (RFC 6902) on it.
  */
 import type { BundleResult, VerdictStep } from "../../server/proofs/verdict.ts";
 

@@ -1,6 +1,7 @@
 /**
- * Bundles, genuine, altered and forged: samples/bundles/ by the verdict and the command `onepiao`, and the same sealed on a chain of our
- * own, by a key that no gateway has, through public verification, import and the command with a node.
+ * Bundles, genuine, altered and forged: samples/bundles/ by the verdict and the command `onepiao`,
+ * and the same sealed on a chain of our own, by a key that no gateway has, through public
+ * verification, import and the command with a node.
  */
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
