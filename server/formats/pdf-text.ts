@@ -20,16 +20,18 @@ const files: Readonly<Record<Face, string>> = {
 };
 /** `advances`: widths in thousandths of the size, by code point. `plain`: by character, see `plainOf`. */
 type Measure = { font: Font; advances: Map<number, number>; plain: Map<string, string> };
-const bytes = new Map<Face, Buffer>();
+/** A face's file, and its tables as far as they have been parsed: what is only read. */
+const parsed = new Map<Face, { bytes: Buffer; tables: object }>();
 const measures = new Map<Face, Measure>();
 
-/** A font to draw one document with. The file is read once a process; its tables are parsed as they are needed. */
+/** A font to draw one document with: with glyphs of its own, and the process's one copy of what is parsed of the file. */
 export function openFont(face: Face): Font {
-  const file = bytes.get(face) ?? readFileSync(fileURLToPath(import.meta.resolve(files[face])));
-  bytes.set(face, file);
-  const font = create(file);
+  const shared = parsed.get(face) ?? { bytes: readFileSync(fileURLToPath(import.meta.resolve(files[face]))), tables: {} };
+  parsed.set(face, shared);
+  const font = create(shared.bytes);
   if (!("glyphForCodePoint" in font)) throw new TypeError(`${files[face]} is a collection of fonts`);
-  return font;
+  // as the library does between a font and its variations; parsing them anew costs more than drawing an invoice
+  return Object.assign(font, { _tables: shared.tables });
 }
 
 function measureOf(face: Face): Measure {

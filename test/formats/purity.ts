@@ -14,7 +14,10 @@ async function outcomes(order: "forwards" | "backwards"): Promise<Map<string, st
   return new Map(list as [string, string][]);
 }
 
-describe("what formats, proofs and hashes give", () => {
+describe("what formats, proofs and hashes give", function () {
+  // it draws every sample twice
+  this.timeout(300_000);
+
   it("is the same whatever came before", async () => {
     const [there, back] = [await outcomes("forwards"), await outcomes("backwards")];
     expect(there.size).to.be.greaterThan(50);
