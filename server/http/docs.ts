@@ -10,8 +10,8 @@ import { type Response, Router } from "express";
 import { type Code, catalogue, Problem } from "../kernel/problems.ts";
 import type { OpenApiDocument } from "./openapi.ts";
 
-const style = `:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
-code,pre{font:14px/1.4 ui-monospace,monospace}pre{overflow:auto;padding:.75rem;border:1px solid #8885;border-radius:6px}
+const style = `:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;overflow-wrap:anywhere}
+code,pre{font:14px/1.4 ui-monospace,monospace}pre{overflow:auto;white-space:pre-wrap;padding:.75rem;border:1px solid #8885;border-radius:6px}
 summary{cursor:pointer;padding:.4rem 0}details{border-bottom:1px solid #8885}details>*:not(summary){margin-left:1rem}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.3rem .6rem .3rem 0;border-bottom:1px solid #8885}
 .method{display:inline-block;min-width:4.5rem;font-weight:700;text-transform:uppercase}`;

@@ -124,7 +124,7 @@ export async function open(path: string, { key, language = "zh-CN", dark = false
     permissions: ["clipboard-read", "clipboard-write"],
   });
   contexts.push(context);
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(60_000);
   if (key !== undefined) {
     const reply = await context.request.post("/v1/session", { data: { key } });
     expect(reply.status(), await reply.text()).to.equal(201);
@@ -155,7 +155,7 @@ const EMPTY = 10_000;
 /** Waits until a part of the page shows something, and looks the same twice: for what the browser itself draws there, such as its PDF viewer. */
 export async function drawn(part: Locator): Promise<void> {
   let before = await part.screenshot();
-  for (const end = Date.now() + 10_000; Date.now() < end; ) {
+  for (const end = Date.now() + 60_000; Date.now() < end; ) {
     const now = await part.screenshot();
     if (now.length > EMPTY && now.equals(before)) return;
     before = now;
@@ -175,8 +175,14 @@ export async function isAccessible(page: Page): Promise<void> {
 
 /** Nothing stands out of the page to the right. */
 export async function fitsItsWidth(page: Page): Promise<void> {
-  const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
-  expect(content, `${page.url()} is wider than its window`).to.be.at.most(window ?? 0);
+  const { content, window, out } = await page.evaluate(() => {
+    const { scrollWidth, clientWidth } = document.documentElement;
+    // what stands out by itself, and not as part of something that scrolls, for whoever has to mend it
+    const wide = [...document.body.querySelectorAll("*")].filter((each) => each.getBoundingClientRect().right > clientWidth + 1);
+    const names = wide.slice(0, 400).map((each) => `${each.tagName.toLowerCase()}.${each.getAttribute("class") ?? ""}`);
+    return { content: scrollWidth, window: clientWidth, out: scrollWidth > clientWidth ? [...new Set(names)].slice(0, 12) : [] };
+  });
+  expect(content, `${page.url()} is wider than its window: ${out.join(", ")}`).to.be.at.most(window);
 }
 
 export async function shot(page: Page, name: string): Promise<void> {

@@ -296,7 +296,7 @@ describe("verification", () => {
       ] as const) {
         const before = process.cpuUsage();
         refused(await showBytes("application/pdf", body), "malformed-document", { field: "", rule });
-        // of all that this process does meanwhile; unpacked to its end, the first alone would take longer
+        // all that this process does meanwhile is in it
         expect(process.cpuUsage(before).user / 1_000, `${rule}, milliseconds of CPU`).below(2_000);
       }
       const json = Buffer.from(JSON.stringify(await bundleOf(number)));

@@ -87,9 +87,12 @@ export const Wide = ({ label, children }: { label: string; children: ReactNode }
   </section>
 );
 
+/** What is longer than the network's own numbers and tax ids breaks where it must: sellers elsewhere have numbers of 150 characters. */
+const LONGEST_LINE = 24;
+
 /** Twenty digits in groups, so that people can compare them; copied without the gaps. */
 export const InvoiceNumber = ({ number, copyable = false }: { number: string; copyable?: boolean }) => (
-  <Typography.Text className="number" copyable={copyable ? { text: number } : false}>
+  <Typography.Text className={number.length > LONGEST_LINE ? "number long" : "number"} copyable={copyable ? { text: number } : false}>
     {number.length === 20 ? number.replace(/^(\d{5})(\d{5})(\d{5})(\d{5})$/, "$1 $2 $3 $4") : number}
   </Typography.Text>
 );

@@ -1,0 +1,192 @@
+/**
+ * No page is wider than a small phone, whatever a party has written: every text that the API takes is as long as it may be, without a
+ * blank to break at. Everybody who sees it looks at it, in Chinese and, with its longer words, in English.
+ */
+import { expect } from "chai";
+import { expectSuccess } from "../../server/sandbox/client.ts";
+import { freshTaxId } from "../server/network.ts";
+import { fitsItsWidth, open, stage } from "./fixture.ts";
+
+const long = (letter: string, length: number) => letter.repeat(length);
+/** What is no page of the console is sandboxed: the browser notes that it is of no origin. */
+const expected = /origin-keyed/;
+const month = () => new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 7);
+
+describe("with the longest texts, on a phone", function () {
+  this.timeout(300_000);
+  const place: Record<string, string> = {};
+  const keys: Record<string, string | undefined> = {};
+  /** An invoice of a seller that is not on this network. */
+  let elsewhere: () => object;
+
+  before(async () => {
+    const { call, sandbox } = await stage();
+    const bureau = sandbox.bureau.token;
+    const post = (path: string, token: string, body: unknown = undefined) =>
+      expectSuccess(call("POST", path, { token, ...(body === undefined ? {} : { body }) }), `POST ${path}`);
+    const enrol = async (name: string, capability: string) => {
+      const taxId = freshTaxId();
+      const { account } = await post("/v1/taxpayers", bureau, { name, taxId, capabilities: [capability] });
+      const { token } = await post("/v1/api-keys", bureau, { account, roles: [capability, "holder"] });
+      return { name, taxId, token: String(token) };
+    };
+    const shop = await enrol(long("M", 200), "issuer");
+    const firm = await enrol(long("W", 200), "employer");
+    await expectSuccess(call("PUT", `/v1/taxpayers/${shop.taxId}/quota`, { token: bureau, body: { period: month(), granted: "99999999999.00" } }), "quota");
+    await post(`/v1/taxpayers/${shop.taxId}/segments`, bureau, { length: 1_000 });
+    const { account: holder } = await post("/v1/persons", firm.token, { name: long("H", 100) });
+    const { token: worker } = await post("/v1/api-keys", firm.token, { account: holder, roles: ["holder"] });
+
+    const day = new Date(Date.now() + 8 * 3_600_000 - 86_400_000).toISOString().slice(0, 10);
+    const document = {
+      kind: "ordinary",
+      issuedAt: `${day}T10:00:00+08:00`,
+      currency: "CNY",
+      seller: { taxId: shop.taxId, name: shop.name, address: long("A", 200), bankName: long("B", 100), bankAccount: long("9", 60) },
+      buyer: { taxId: firm.taxId, name: firm.name, address: long("C", 200) },
+      lines: [
+        {
+          name: long("L", 200),
+          spec: long("S", 100),
+          unit: long("U", 20),
+          quantity: "1000000",
+          unitPrice: "1000",
+          amount: "1000000000.00",
+          taxRate: "0.13",
+          tax: "130000000.00",
+        },
+      ],
+      totals: { net: "1000000000.00", tax: "130000000.00", gross: "1130000000.00" },
+      remark: long("R", 400),
+    };
+    const number = async (more: object = {}) => String((await post("/v1/invoices", shop.token, { ...document, holder, ...more }))["number"]);
+    const note = long("N", 400);
+    const claim = async (...invoices: string[]) => String((await post("/v1/claims", String(worker), { employer: firm.taxId, invoices, note }))["id"]);
+    const claimed = await number({ sourceId: long("X", 150) });
+    const [rejected, entered, held] = [await number(), await number(), await number()];
+    const id = await claim(claimed);
+    await post(`/v1/claims/${await claim(rejected)}/reject`, firm.token, { reason: long("Q", 400) });
+    await post("/v1/entries", firm.token, { mark: "02", invoices: [entered], period: month(), voucher: long("V", 60) });
+    const sheet = await post(`/v1/invoices/${claimed}/red-letters`, shop.token, { reason: 2, whole: true });
+    // issued elsewhere, under the longest number there is
+    elsewhere = () => ({ ...document, seller: { ...document.seller, taxId: freshTaxId() } });
+    const external = await post("/v1/external-invoices", firm.token, { ...elsewhere(), sourceId: long("8", 150) });
+    // twice, for the bureau to see
+    await call("POST", "/v1/claims", { token: String(worker), body: { employer: firm.taxId, invoices: [claimed] } });
+    Object.assign(place, {
+      taxId: shop.taxId,
+      firm: firm.taxId,
+      number: claimed,
+      held,
+      claim: id,
+      sheet: String(sheet["id"]),
+      external: String((external["claim"] as { id: string }).id),
+    });
+    Object.assign(keys, { bureau, shop: shop.token, firm: firm.token, holder: String(worker), nobody: undefined });
+  });
+
+  /** By who looks: paths, and the letters of the long texts that are there when the page is. */
+  const pages: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+    firm: {
+      "/employer": "WN",
+      "/employer/claims/{claim}": "MHN",
+      "/employer/claims/{external}": "MW8",
+      "/employer/external": "MW8",
+      "/employer/books": "",
+      "/employer/red-letters": "M",
+      "/employer/people": "W",
+    },
+    shop: {
+      "/merchant": "W",
+      "/merchant/invoices/{number}": "MWLR",
+      "/merchant/invoices/{number}/red-letter": "",
+      "/merchant/issue": "",
+      "/merchant/red-letters": "W",
+      "/merchant/red-letters/{sheet}": "MWL",
+      "/merchant/quota": "",
+      "/merchant/connections": "",
+    },
+    bureau: {
+      "/bureau": "M",
+      "/bureau/refusals": "",
+      "/bureau/audit": "M",
+      "/bureau/taxpayers": "MW",
+      "/bureau/taxpayers/{taxId}": "M",
+      "/bureau/taxpayers/{firm}": "W",
+      "/bureau/invoice": "",
+      "/bureau/invoice/{number}": "MWLR",
+      "/bureau/access": "",
+    },
+    holder: {
+      "/holder": "M",
+      "/holder/invoices/{held}": "MWLR",
+      "/holder/invoices/{number}": "MWLR",
+      "/holder/pickup": "",
+      "/holder/transfers": "",
+      "/holder/reports": "WN",
+      "/holder/reports/new": "",
+      "/holder/reports/{claim}": "",
+    },
+    nobody: {
+      "/verify": "",
+      "/verify?number={number}": "",
+      "/sign-in": "",
+      "/docs": "",
+      "/problems": "",
+      "/problems/evidence-missing": "",
+      "/licenses.txt": "",
+    },
+  };
+  const opened = (path: string, who: string, language: "zh-CN" | "en-US") => {
+    const key = keys[who];
+    const whole = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => place[name] ?? "");
+    return open(whole, { width: 360, height: 740, language, expected, ...(key === undefined ? {} : { key }) });
+  };
+  for (const [who, paths] of Object.entries(pages))
+    for (const [path, letters] of Object.entries(paths))
+      it(`${path} fits, for the ${who}`, async () => {
+        for (const language of ["zh-CN", "en-US"] as const) {
+          const page = await opened(path, who, language);
+          for (const letter of letters) await page.getByText(long(letter, 60)).filter({ visible: true }).first().waitFor();
+          if (await page.locator(".frame").count()) {
+            await page.locator("h1").first().waitFor();
+            await page.waitForFunction(() => document.querySelector("main[aria-busy=true], .ant-skeleton, .waiting") === null);
+          }
+          // in the reference all that is folded up is shown
+          await page.evaluate(() => {
+            for (const each of document.querySelectorAll("details")) each.setAttribute("open", "");
+          });
+          await fitsItsWidth(page);
+          await page.close();
+        }
+      });
+
+  it("files that were dropped fit, by name and by what is in them", async () => {
+    const page = await opened("/employer/external", "firm", "en-US");
+    const file = {
+      name: `${long("F", 200)}.json`,
+      mimeType: "application/json",
+      buffer: Buffer.from(JSON.stringify({ ...elsewhere(), sourceId: long("7", 150) })),
+    };
+    const broken = { name: `${long("G", 200)}.xml`, mimeType: "application/xml", buffer: Buffer.from(`<${long("E", 150)}/>`) };
+    await page.locator("input[type=file]").setInputFiles([file, broken]);
+    await page.getByText(long("7", 60)).first().waitFor();
+    await page.getByText(long("G", 60)).first().waitFor();
+    await page.getByText("invalid-document").first().waitFor();
+    await fitsItsWidth(page);
+  });
+
+  it("the notices of the console's packages are linked at the foot of every page, in both languages", async () => {
+    for (const [language, words] of [
+      ["zh-CN", "开源软件许可"],
+      ["en-US", "Open-source licences"],
+    ] as const) {
+      const page = await open("/verify", { language, expected });
+      await page.getByRole("link", { name: words }).click();
+      await page.waitForURL("**/licenses.txt");
+      expect(await page.locator("body").innerText())
+        .to.include("react-dom")
+        .and.include("NOTICE");
+    }
+  });
+});
