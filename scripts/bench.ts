@@ -12,15 +12,17 @@ import { type Place, readProfiles } from "./bench/profile.ts";
 import { createProgress } from "./bench/progress.ts";
 import { summarise, tablesOf } from "./bench/report.ts";
 import { CLIENTS, measure, type Plan, STARTING_SECONDS, secondsOf } from "./bench/run.ts";
+import { measureVerification, verificationTable } from "./bench/verify.ts";
 
-const parts = ["issue", "latency", "acts", "batch", "memory"] as const;
+const parts = ["issue", "latency", "acts", "batch", "memory", "verify"] as const;
 const usage = `npm run bench [-- options]
 
 Brings up a chain, a durable PostgreSQL and gateways of its own, and measures issue through REST, accept
 latency at half of that load, and acts to finality, beside two baselines: (a) an ERC-721 mint an invoice
 through ethers, (b) the same gateway with the chain switched off. Two to three minutes.
 
-  --only LIST     of ${parts.join(", ")} (default: issue, latency, acts)
+  --only LIST     of ${parts.join(", ")} (default: issue, latency, acts); verify stands alone: what
+                  the worst files cost that strangers give to be verified
   --rounds N      turns of gateway, (a), (b); of single calls and batches (default 3)
   --seconds N     of each measurement (default 8)
   --invoices N    how many invoices memory is watched over; turns memory on (default with --only memory: 100000)
@@ -50,8 +52,9 @@ function count(name: string, text: string, max: number): number {
 function readPlan(): Plan {
   const only = values.only?.split(",");
   const unknown = only?.find((part) => !(parts as readonly string[]).includes(part));
+  if (only !== undefined && only.length > 1 && only.includes("verify")) throw new RangeError("--only verify stands alone");
   if (unknown !== undefined) throw new RangeError(`--only knows ${parts.join(", ")}, not ${unknown}`);
-  const wanted = (part: (typeof parts)[number]) => only?.includes(part) ?? !["batch", "memory"].includes(part);
+  const wanted = (part: (typeof parts)[number]) => only?.includes(part) ?? !["batch", "memory", "verify"].includes(part);
   const watched = values.invoices === undefined ? (only?.includes("memory") ? 100_000 : 0) : count("invoices", values.invoices, 5_000_000);
   return {
     rounds: wanted("issue") ? count("rounds", values.rounds, 100) : 0,
@@ -77,6 +80,10 @@ async function main(): Promise<number> {
     return 0;
   }
   const plan = readPlan();
+  if (values.only === "verify") {
+    console.log(`\n${verificationTable(await measureVerification())}\n`);
+    return 0;
+  }
   const folder = values.profile ? mkdtempSync(join(tmpdir(), "onepiao-profile-")) : undefined;
   const progress = createProgress(secondsOf(plan));
   let network: Awaited<ReturnType<typeof startNetwork>> | undefined;

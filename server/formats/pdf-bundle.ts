@@ -58,8 +58,8 @@ export function attachedJson(bytes: Uint8Array, format: string): unknown {
     const content = contentAt(pdf, at, left);
     left -= content?.length ?? 0;
     const text = content?.toString("utf8");
-    if (text === undefined || !text.includes(format) || !hasFormat(text, format)) continue;
-    if (only !== undefined && only !== text) throw refuse("several-bundles", "The PDF has several bundles attached: which one it shows cannot be told");
+    if (text === undefined || text === only || !text.includes(format) || !hasFormat(text, format)) continue;
+    if (only !== undefined) throw refuse("several-bundles", "The PDF has several bundles attached: which one it shows cannot be told");
     only = text;
   }
   if (only === undefined) throw refuse("no-bundle", "The PDF has no bundle attached: it was not made by a gateway of this network, or it was printed anew");

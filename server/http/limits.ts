@@ -35,7 +35,12 @@ const limiter = (limit: number, identifier: string, keyOf: (request: Request) =>
   });
 
 /** A stranger's body counts as one more request for each so many bytes: what it costs to read grows with them. */
-export const BYTES_A_REQUEST = 131_072;
+export const BYTES_A_REQUEST = 65_536;
+/** A PDF's attachments are packed, and unpack to many times their size. */
+const PACKED = 2;
+/** How many requests more than one a body counts for. */
+export const moreRequests = (bytes: number, mediaType: string): number =>
+  Math.floor(bytes / BYTES_A_REQUEST) + (mediaType.toLowerCase().startsWith("application/pdf") ? PACKED : 0);
 
 export type Limits = { byCaller: readonly RequestHandler[]; byAddress: RequestHandler; byBytes: RequestHandler };
 export type RateConfig = Pick<Config, "RATE_PER_MINUTE" | "PARTY_RATE_PER_MINUTE" | "PUBLIC_RATE_PER_MINUTE" | "MAX_BODY_BYTES">;
@@ -56,9 +61,9 @@ export function createLimits(config: RateConfig, callerOf: (request: Request) =>
     ],
     byAddress: limiter(config.PUBLIC_RATE_PER_MINUTE, "address", addressOf, strangers),
     byBytes: async (request, _response, next) => {
-      const { "content-length": stated, "transfer-encoding": chunked } = request.headers;
+      const { "content-length": stated, "transfer-encoding": chunked, "content-type": type = "" } = request.headers;
       const bytes = Math.min(chunked === undefined ? Number(stated ?? 0) : Number.POSITIVE_INFINITY, config.MAX_BODY_BYTES);
-      for (let more = Math.floor(bytes / BYTES_A_REQUEST); more > 0; more--) await strangers.increment(addressOf(request));
+      for (let more = moreRequests(bytes, type); more > 0; more--) await strangers.increment(addressOf(request));
       next();
     },
   };

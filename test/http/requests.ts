@@ -313,21 +313,24 @@ describe("a request", () => {
         summary: "Takes bytes",
         tag: "open",
         roles: "public",
-        rawBody: { mediaTypes: ["application/octet-stream"] },
+        rawBody: { mediaTypes: ["application/octet-stream", "application/pdf"] },
         answers: { 200: { description: "Taken" } },
         run: async () => ({ status: 200, body: {} }),
       });
       const config = { MAX_BODY_BYTES: 3 * BYTES_A_REQUEST, RATE_PER_MINUTE: 1_000, PUBLIC_RATE_PER_MINUTE: 6, WAIT_MAX_SECONDS: 1 };
-      const send = async (url: string, size: number, chunked = false) => {
+      const send = async (url: string, size: number, chunked = false, type = "application/octet-stream") => {
         const bytes = new Uint8Array(size);
         const body = chunked ? new Blob([bytes]).stream() : bytes;
-        const init = { method: "POST", headers: { "content-type": "application/octet-stream" }, body, duplex: "half" } as RequestInit;
+        const init = { method: "POST", headers: { "content-type": type }, body, duplex: "half" } as RequestInit;
         return (await fetch(`${url}/v1/taking`, init)).status;
       };
-      // six small ones; one that counts for three, and three; two that count for four
+      // a small one; one that counts for three; then one and one more; a PDF's worth of small ones is what a PDF counts for
       const small = await world.app({ routes: [taking], config });
       expect([await send(small.url, 10), await send(small.url, 2 * BYTES_A_REQUEST)]).to.deep.equal([200, 200]);
       expect([await send(small.url, 10), await send(small.url, BYTES_A_REQUEST - 1), await send(small.url, 1)]).to.deep.equal([200, 200, 429]);
+      const packed = await world.app({ routes: [taking], config });
+      const pdf = () => send(packed.url, 10, false, "application/pdf");
+      expect([await pdf(), await pdf(), await pdf()]).to.deep.equal([200, 200, 429]);
       const unsaid = await world.app({ routes: [taking], config });
       expect([await send(unsaid.url, 10, true), await send(unsaid.url, 10, true), await send(unsaid.url, 10)]).to.deep.equal([200, 200, 429]);
     });
