@@ -1,22 +1,31 @@
 /** Does to a network what the plan says, at its times, and puts everything right again at the end. */
 import type { Network } from "./network.ts";
-import type { Injection, Plan, ReceiverFault } from "./plan.ts";
+import type { Injection, NodeFault, Plan, ReceiverFault } from "./plan.ts";
 
 export type Counts = { kills: number; restarts: number; faults: number };
+/** A gateway's node that was out. Blocks of the chain: `passed` was the head when its work had to be another's, `end` when it was well again. */
+export type Outage = { gateway: number; kind: NodeFault; seconds: number; passed: number; end: number };
 /** Receivers of webhooks that can be made to fail. */
 export type Breakable = { fail(kind: ReceiverFault | undefined): void };
 
 export type Faults = {
   counts(): Counts;
+  /** Those that were long enough for the work to be passed on and done. */
+  outages(): readonly Outage[];
   /** Resolves when the last injection is over. */
   done: Promise<void>;
   /** Begins no more, ends what is in force, and resolves when everything runs. */
   settle(): Promise<void>;
 };
 
-export function injectFaults(plan: Plan, network: Network, receivers: readonly Breakable[]): Faults {
+/** Within so long the work of a gateway goes to another when its node is out; then there is twice as long to do some. */
+const PASSED_MS = 10_000;
+
+/** `head`: the newest block of the chain itself. */
+export function injectFaults(plan: Plan, network: Network, receivers: readonly Breakable[], head: () => Promise<number>): Faults {
   const began = performance.now();
   const counts: Counts = { kills: 0, restarts: 0, faults: 0 };
+  const outages: Outage[] = [];
   const abort = new AbortController();
   const { signal } = abort;
   /** Resolves at that time of the run, or at its end. */
@@ -40,6 +49,20 @@ export function injectFaults(plan: Plan, network: Network, receivers: readonly B
         await way?.force(injection.window);
         await over();
         return way?.force(undefined);
+      }
+      case "node": {
+        const { gateway, kind } = injection;
+        const way = network.gateways[gateway]?.way;
+        const ms = injection.until - injection.at;
+        counts.faults += 1;
+        await way?.takeOut(kind);
+        await until(injection.at + Math.min(PASSED_MS, ms));
+        const passed = await head();
+        await over();
+        const end = await head();
+        await way?.takeOut(undefined);
+        if (ms >= 3 * PASSED_MS && !signal.aborted) outages.push({ gateway, kind, seconds: Math.round(ms / 1_000), passed, end });
+        return;
       }
       case "kill":
       case "stop": {
@@ -71,7 +94,7 @@ export function injectFaults(plan: Plan, network: Network, receivers: readonly B
 
   // one track after the other within itself: a slow end must not meet the next beginning
   const trackOf = (one: Injection) =>
-    `${one.what === "rpc" || one.what === "database" || one.what === "receiver" ? one.what : "process"} ${"gateway" in one ? one.gateway : "receiver" in one ? one.receiver : ""}`;
+    `${one.what === "kill" || one.what === "stop" || one.what === "pause" ? "process" : one.what} ${"gateway" in one ? one.gateway : "receiver" in one ? one.receiver : ""}`;
   const tracks = [...Map.groupBy(plan.injections, trackOf).values()];
   const done = Promise.all(
     tracks.map(async (track) => {
@@ -80,6 +103,7 @@ export function injectFaults(plan: Plan, network: Network, receivers: readonly B
   ).then(() => {});
   return {
     counts: () => ({ ...counts, faults: counts.faults + network.gateways.reduce((sum, { way }) => sum + way.struck(), 0) }),
+    outages: () => outages,
     done,
     async settle() {
       abort.abort();

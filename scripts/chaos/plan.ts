@@ -2,8 +2,11 @@
  * The plan of a run: what is injected, when, where and with which parameters.
  *
  * Invariant: a function of seed, seconds and the number of gateways and of receivers, and of nothing else; every injection ends
- * within the run. Each track (a process, its way to the node, the database, a receiver) draws from a stream of its own, and within
- * a track one injection ends before the next begins. What happens to single calls follows from the window's own counter.
+ * within the run. Each track (a process, its way to the node, the nodes, the database, a receiver) draws from a stream of its own,
+ * and within a track one injection ends before the next begins. What happens to single calls follows from the window's own counter.
+ *
+ * One gateway's node at a time is out, for an eighth of the run or more. Meanwhile the processes of the others are left alone: they are
+ * to do its work, over the ways that they have.
  */
 import { createHash } from "node:crypto";
 
@@ -28,6 +31,19 @@ import { createHash } from "node:crypto";
 export const rpcFaults = ["drop", "cut", "lose", "delay", "duplicate", "deny", "nonce", "known", "stale", "mixed", "empty", "busy"] as const;
 export type RpcFault = (typeof rpcFaults)[number];
 
+/**
+ * What a gateway's node is while it is out:
+ *
+ * | kind | it |
+ * | --- | --- |
+ * | dead | takes no connection |
+ * | frozen | takes every call and answers none |
+ * | still | has no block after the one that it stands at; it takes transactions and passes none on |
+ * | wrong | leaves the first log out of every search |
+ */
+export const nodeFaults = ["dead", "frozen", "still", "wrong"] as const;
+export type NodeFault = (typeof nodeFaults)[number];
+
 /** error: 500. absent: 404. hang: no answer. torn: the connection breaks when the event has been taken. */
 export const receiverFaults = ["error", "hang", "absent", "torn"] as const;
 export type ReceiverFault = (typeof receiverFaults)[number];
@@ -40,6 +56,7 @@ type Span = { at: number; until: number };
 export type Injection = Span &
   (
     | { what: "rpc"; gateway: number; window: Window }
+    | { what: "node"; gateway: number; kind: NodeFault }
     // SIGKILL, SIGTERM; started again at `until`
     | { what: "kill" | "stop"; gateway: number }
     // SIGSTOP, and SIGCONT at `until`
@@ -117,6 +134,7 @@ const shapes: Record<RpcFault, { perMille: readonly [number, number]; amount: re
 /** The plan of a seed. */
 export function planOf(seed: number, seconds: number, gateways: number, receivers: number): Plan {
   const end = seconds * 1_000;
+  const share = (from: number, to: number) => [Math.round(end * from), Math.round(end * to)] as const;
   const injections: Injection[] = [];
   function track(name: string, rhythm: Rhythm, make: (random: () => number) => (span: Span) => Injection): void {
     const random = randomOf(seedOf(seed, name));
@@ -149,6 +167,14 @@ export function planOf(seed: number, seconds: number, gateways: number, receiver
       };
     });
   }
+  track("nodes", { gap: share(0.03, 0.07), length: share(0.125, 0.17) }, (random) => {
+    const kind = dealer(random, nodeFaults);
+    const gateway = dealer(
+      random,
+      Array.from({ length: gateways }, (_, i) => i),
+    );
+    return (span) => ({ ...span, what: "node", kind: kind(), gateway: gateway() });
+  });
   track("database", rhythms.database, (random) => {
     const deal = dealer(random, ["fast", "immediate", "immediate"] as const);
     return (span) => ({ ...span, what: "database", how: deal() });
@@ -160,7 +186,17 @@ export function planOf(seed: number, seconds: number, gateways: number, receiver
     });
   }
   injections.sort((a, b) => a.at - b.at);
-  return { seed, seconds, gateways, receivers, injections };
+  return { seed, seconds, gateways, receivers, injections: leftToWork(injections) };
+}
+
+/** Without what would strike the process of another gateway while one's node is out; the run's first kill stays. */
+function leftToWork(injections: readonly Injection[]): Injection[] {
+  const out = injections.filter((one) => one.what === "node");
+  const first = injections.find((one) => one.what === "kill");
+  return injections.filter((one) => {
+    if (one === first || (one.what !== "kill" && one.what !== "stop" && one.what !== "pause")) return true;
+    return !out.some((node) => node.gateway !== one.gateway && node.at < one.until && one.at < node.until);
+  });
 }
 
 /** Twelve hex digits that two equal plans have in common. */

@@ -5,6 +5,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createChainClient } from "../../server/chain/client.ts";
 import { openDb, type Sql } from "../../server/db/db.ts";
 import { judge, unfinished } from "./checks.ts";
 import { createClient } from "./client.ts";
@@ -77,7 +78,9 @@ export async function run({ plan, width, say, progress, signal }: Options): Prom
     say("network, parties and observers are there; faults begin");
 
     const began = performance.now();
-    const faults = injectFaults(plan, network, observers.receivers);
+    const chainClient = createChainClient(network.chainUrl, network.deployment.chainId);
+    undo.push(() => chainClient.close());
+    const faults = injectFaults(plan, network, observers.receivers, () => chainClient.head());
     undo.push(() => faults.settle());
     const load = startLoad({ client, parties, journal, seed: plan.seed, width });
     // whoever is still asking when everything is taken down must not hold it up
@@ -110,10 +113,19 @@ export async function run({ plan, width, say, progress, signal }: Options): Prom
     const expected = [...feedOf(chain), ...(await noticesOf(sql, chain))].sort((a, b) => (a.position < b.position ? -1 : 1));
     const stored = await sql<{ position: bigint; type: string; number: string | null }[]>`select position, type, number from feed order by position`;
     const kept: Seen[] = stored.map((row) => ({ ...row, number: row.number ?? undefined }));
+    const idle = faults.outages().filter(({ passed, end }) => !chain.events.some(({ name, block }) => name === "LotSealed" && block > passed && block <= end));
     const gaps = [compare("The feed's table", expected, kept), ...(await cut(observers.judge(expected, (party) => owedTo(chain, party.index), deadline)))];
     const missed = gaps.reduce((sum, gap) => sum + gap.missed, 0);
     const disordered = gaps.reduce((sum, gap) => sum + gap.disordered, 0);
-    const wrong = [...network.wrong, ...journal.wrong, ...stuck.map((what) => `Stuck: ${what}`), ...verdict.wrong, ...gaps.flatMap((gap) => gap.wrong)];
+    const unpassed = idle.map(({ gateway, kind, seconds }) => `The node of gateway ${gateway} was ${kind} for ${seconds} s, and no other one did its work`);
+    const wrong = [
+      ...network.wrong,
+      ...unpassed,
+      ...journal.wrong,
+      ...stuck.map((what) => `Stuck: ${what}`),
+      ...verdict.wrong,
+      ...gaps.flatMap((gap) => gap.wrong),
+    ];
     const numbers = { ...verdict, kills: counts.kills, faults: counts.faults };
     for (const name of ["accepted", "reimbursed", "kills", "faults"] as const) if (numbers[name] === 0) wrong.push(`A run with 0 ${name} has tested nothing`);
     if (verdict.sealed !== verdict.accepted) wrong.push(`${verdict.accepted} accepted, ${verdict.sealed} sealed`);

@@ -1,18 +1,21 @@
 /**
- * The way between one gateway and the node: passes JSON-RPC on over HTTP, and does to single calls what the window in force says
- * (plan.ts has the table of kinds).
+ * The way between one gateway and its node: passes JSON-RPC on over HTTP, and does to single calls what the window in force says
+ * (plan.ts has the tables of kinds). There is one chain; what makes its node this gateway's own is that it can be out for this one alone.
  *
  * Calls of a batch are taken one after the other, as a node may; a cut, a loss or silence takes the whole batch's answer with it.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { Transaction } from "ethers";
 import { refusalOf } from "./limits.ts";
-import { delayOf, strikes, type Window } from "./plan.ts";
+import { delayOf, type NodeFault, strikes, type Window } from "./plan.ts";
 
 export type FaultyWay = {
   url: string;
   /** What happens to calls from now on; undefined: they pass. */
   force(window: Window | undefined): Promise<void>;
+  /** What the node is from now on; undefined: well. Before any window. */
+  takeOut(kind: NodeFault | undefined): Promise<void>;
   /** Calls that were struck so far. */
   struck(): number;
   close(): Promise<void>;
@@ -26,6 +29,7 @@ const RAW = "eth_sendRawTransaction";
 
 export async function startFaultyWay(node: string): Promise<FaultyWay> {
   let current: { window: Window; calls: number; stands: number } | undefined;
+  let out: { kind: NodeFault; stands: number } | undefined;
   let struck = 0;
 
   async function ask(body: string): Promise<unknown> {
@@ -38,7 +42,17 @@ export async function startFaultyWay(node: string): Promise<FaultyWay> {
   };
   const error = (id: unknown, message: string): Said => ({ jsonrpc: "2.0", id, error: { code: -32_000, message } });
 
+  /** What a node says that is out, and takes connections nevertheless. */
+  async function outOf(kind: NodeFault, stands: number, call: Rpc): Promise<Answer> {
+    struck += 1;
+    if (kind === "frozen") return "silence";
+    if (kind === "still") return call.method === RAW ? { jsonrpc: "2.0", id: call.id, result: hashOf(call) } : standing(call, stands);
+    const said = await forward(call);
+    return call.method === "eth_getLogs" && Array.isArray(said.result) ? { ...said, result: said.result.slice(1) } : said;
+  }
+
   async function answer(call: Rpc): Promise<Answer> {
+    if (out !== undefined) return outOf(out.kind, out.stands, call);
     if (current === undefined) return forward(call);
     const { window, stands } = current;
     const nth = current.calls;
@@ -104,7 +118,7 @@ export async function startFaultyWay(node: string): Promise<FaultyWay> {
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const text = Buffer.concat(chunks).toString();
     const send = (said: unknown) => response.setHeader("content-type", "application/json").end(JSON.stringify(said));
-    if (current === undefined && !text.includes(RAW)) return void send(await ask(text));
+    if (current === undefined && out === undefined && !text.includes(RAW)) return void send(await ask(text));
     const body = JSON.parse(text) as Rpc | Rpc[];
     const answers: Said[] = [];
     for (const { id, method, params } of Array.isArray(body) ? body : [body]) {
@@ -123,22 +137,38 @@ export async function startFaultyWay(node: string): Promise<FaultyWay> {
 
   // a gateway that was killed has broken its connections: that is nobody's fault here
   const server = createServer((request, response) => void serve(request, response).catch(() => request.socket.destroy()));
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const listen = (port: number) => new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  const end = () =>
+    new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+  const head = async () => {
+    const { result } = (await ask(JSON.stringify({ jsonrpc: "2.0", id: 1, method: "eth_blockNumber", params: [] }))) as { result: string };
+    return Number(result);
+  };
+  await listen(0);
+  const { port } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${port}`,
     async force(window) {
       if (window === undefined) {
         current = undefined;
         return;
       }
-      const { result } = (await ask(JSON.stringify({ jsonrpc: "2.0", id: 1, method: "eth_blockNumber", params: [] }))) as { result: string };
-      current = { window, calls: 0, stands: Math.max(0, Number(result) - window.amount) };
+      current = { window, calls: 0, stands: Math.max(0, (await head()) - window.amount) };
+    },
+    async takeOut(kind) {
+      const before = out?.kind;
+      out = kind === undefined ? undefined : { kind, stands: await head() };
+      if (kind === "dead") return end();
+      if (before === "dead") return listen(port);
+      // whom nobody answered is let go
+      if (before === "frozen") server.closeAllConnections();
     },
     struck: () => struck,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close: end,
   };
 }
+
+const hashOf = (call: Rpc): string | null => Transaction.from(String(call.params[0])).hash;

@@ -1,11 +1,12 @@
 /** What the fault harness injects is a plan, and the plan follows from its seed. */
 import { expect } from "chai";
-import { delayOf, hashOf, type Injection, planOf, receiverFaults, rpcFaults, strikes, type Window } from "../../scripts/chaos/plan.ts";
+import { delayOf, hashOf, type Injection, nodeFaults, planOf, receiverFaults, rpcFaults, strikes, type Window } from "../../scripts/chaos/plan.ts";
 
 const trackOf = (one: Injection): string => {
   if (one.what === "rpc") return `rpc ${one.gateway}`;
   if (one.what === "receiver") return `receiver ${one.receiver}`;
-  return one.what === "database" ? "database" : `process ${one.gateway}`;
+  if (one.what === "database" || one.what === "node") return one.what;
+  return `process ${one.gateway}`;
 };
 
 describe("the plan of a run under fire", () => {
@@ -33,9 +34,11 @@ describe("the plan of a run under fire", () => {
     const rpc = new Set(injections.map((one) => (one.what === "rpc" ? one.window.kind : undefined)));
     const receivers = new Set(injections.map((one) => (one.what === "receiver" ? one.kind : undefined)));
     const database = new Set(injections.map((one) => (one.what === "database" ? one.how : undefined)));
+    const nodes = new Set(injections.map((one) => (one.what === "node" ? one.kind : undefined)));
     const whats = new Set(injections.map((one) => one.what));
     expect([...rpcFaults].filter((kind) => !rpc.has(kind))).to.deep.equal([]);
     expect([...receiverFaults].filter((kind) => !receivers.has(kind))).to.deep.equal([]);
+    expect([...nodeFaults].filter((kind) => !nodes.has(kind))).to.deep.equal([]);
     expect(database).to.include("fast").and.include("immediate");
     expect(whats).to.include("stop").and.include("pause");
   });
@@ -48,6 +51,24 @@ describe("the plan of a run under fire", () => {
           expect(one.at).to.be.at.least(track[i - 1]?.until ?? 0);
           expect(one.until).to.be.within(one.at, 300_000);
         }
+      }
+    }
+  });
+
+  it("takes one gateway's node out at a time, each in its turn and for long, and lets the others work meanwhile", () => {
+    for (const seed of [1, 2, 3, 4, 5]) {
+      const { injections } = planOf(seed, 300, 2, 3);
+      const out = injections.filter((one) => one.what === "node");
+      expect(new Set(out.map(({ gateway }) => gateway))).to.deep.equal(new Set([0, 1]));
+      const first = injections.find((one) => one.what === "kill");
+      for (const [i, node] of out.entries()) {
+        expect(node.until - node.at).to.be.at.least(300_000 / 8);
+        expect(node.at).to.be.at.least(out[i - 1]?.until ?? 0);
+        const struck = injections.filter(
+          (one) =>
+            ["kill", "stop", "pause"].includes(one.what) && "gateway" in one && one.gateway !== node.gateway && one.at < node.until && one.until > node.at,
+        );
+        expect(struck.filter((one) => one !== first)).to.deep.equal([]);
       }
     }
   });
