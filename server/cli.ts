@@ -144,7 +144,8 @@ function identityIn(file: string): Identity {
 }
 
 async function taxpayer({ config, sql, named }: Tools): Promise<number> {
-  const identity = identityIn(named);
+  // the bureau's word for a later name is checked by the gateway, which asks the chain
+  const { named: later, ...identity } = identityIn(named);
   const vault = await openVault(sql, config.MASTER_KEY);
   const keys = createKeystore({ sql, vault });
   const taxpayers = createTaxpayers({ vault, keys, drawStep: config.DRAW_STEP });
@@ -153,6 +154,7 @@ async function taxpayer({ config, sql, named }: Tools): Promise<number> {
     return 1;
   }
   say(`taxpayer ${identity.index} is ${identity.name} ${identity.taxId}, account ${identity.account}`);
+  if (later) say(`its name since ${later.from}: give name, from and signature to POST /v1/taxpayers/${identity.taxId}/names`);
   const known = await taxpayers.byIndex(sql, identity.index);
   if (known === undefined || !(await keys.holds(known.account))) return 0;
   const token = await createApiKey(sql, { account: known.account, roles: ["admin"], createdBy: known.account });

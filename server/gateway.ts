@@ -43,6 +43,8 @@ import { issuingRoutes } from "./features/issuing/routes.ts";
 import { createLedger } from "./features/ledger/ledger.ts";
 import { ledgerProjection } from "./features/ledger/projection.ts";
 import { ledgerRoutes } from "./features/ledger/routes.ts";
+import { createNames } from "./features/names/names.ts";
+import { nameRoutes } from "./features/names/routes.ts";
 import { createOperations } from "./features/operations/operations.ts";
 import { operationRoutes } from "./features/operations/routes.ts";
 import { createPapers } from "./features/papers/papers.ts";
@@ -249,6 +251,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     const taxpayers = createTaxpayers({ vault, keys, drawStep: config.DRAW_STEP });
     const accounts = createAccounts({ keys, contracts, maxShown: config.MAX_ACCOUNTS });
     const persons = createPersons({ vault, keys, accounts, maxPersons: config.MAX_PERSONS });
+    const names = createNames({ keys, contracts, chain, taxpayers });
     const encryptionKeys = createEncryptionKeys({ vault });
     const documents = createDocuments({ vault, keys: encryptionKeys, deployment });
     const invoices = createInvoices({ vault, documents, taxpayers });
@@ -276,6 +279,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     const watch = createWatch({ sql, chain, follower, blocked, finalityDepth: config.FINALITY_DEPTH, maxHeadAgeSeconds: config.MAX_HEAD_AGE });
     const routes = [
       ...taxpayerRoutes(taxpayers, accounts),
+      ...nameRoutes(names),
       ...personRoutes(persons),
       ...accountRoutes(accounts),
       ...accessRoutes(createAccess({ vault, grants, webhooks, provider: provider !== undefined, maxKeys: config.MAX_API_KEYS })),
@@ -284,7 +288,7 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       ...documentRoutes(documents, grants),
       ...grantRoutes(grants),
       ...auditRoutes(audit),
-      ...importRoutes(createImports({ contracts, chain, documents, invoices, taxpayers })),
+      ...importRoutes(createImports({ contracts, chain, documents, invoices, taxpayers, names })),
       ...bundleRoutes(bundles, grants),
       ...paperRoutes({ papers, invoices, claims, external, grants }),
       ...redLetterRoutes({ redLetters, issuing, invoices, grants, taxpayers }),

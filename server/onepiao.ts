@@ -19,7 +19,7 @@ import { readJsonText } from "./kernel/json.ts";
 import { Problem } from "./kernel/problems.ts";
 import { accountSchema, networkNameSchema } from "./kernel/shapes.ts";
 import { complain, linesOf, printableJson, screen, write } from "./kernel/terminal.ts";
-import { type Bundle, bundleFormat, checkBundle } from "./proofs/bundle.ts";
+import { type Bundle, bundleFormat, checkBundle, namesBy } from "./proofs/bundle.ts";
 import { decodeProof } from "./proofs/qr-proof.ts";
 import { readSnapshot, type Snapshot, snapshotOf } from "./proofs/snapshot.ts";
 import { type BundleResult, type Facts, isWorthShowing, judge, type Registered, type Verdict } from "./proofs/verdict.ts";
@@ -146,14 +146,15 @@ async function nodeOf(url: string, network: Network): Promise<ChainClient> {
 }
 
 /** What the chain says of a bundle that holds in itself. */
-async function askChain(url: string, network: Network, bundle: Bundle, signer: string): Promise<Pick<Facts, "registered" | "ledger">> {
+async function askChain(url: string, network: Network, bundle: Bundle, signer: string): Promise<Pick<Facts, "registered" | "registrars" | "ledger">> {
   const chain = await nodeOf(url, network);
   try {
     const reading = await readingAt(chain, contractsOf(network));
     const indexes = [...new Set([bundle.lot.issuer, ...bundle.parties.map(({ index }) => index)])];
-    const [lotHash, record, ...found] = await Promise.all([
+    const [lotHash, record, registrars, ...found] = await Promise.all([
       reading.lotHash(bundle.lot.first),
       reading.record(bundle.number),
+      reading.registrars(namesBy(bundle)),
       ...indexes.map((index) => reading.taxpayer(index)),
     ]);
     const registered: Registered[] = [];
@@ -164,7 +165,7 @@ async function askChain(url: string, network: Network, bundle: Bundle, signer: s
       registered.push({ index: one.index, account: one.account, identity: one.identity, keys: [...new Set([one.account, ...before, one.key])] });
     }
     const adjusted = record.version === 0 || record.state === "reversed" ? 0 : await reading.adjustments(bundle.number);
-    return { registered, ledger: { block: reading.block, time: reading.time, lotHash, record, adjusted } };
+    return { registered, registrars, ledger: { block: reading.block, time: reading.time, lotHash, record, adjusted } };
   } finally {
     chain.close();
   }
@@ -233,7 +234,7 @@ async function verify(path: string, given: Options, print: Print): Promise<numbe
     try {
       // without a network that is trusted it is asked what the bundle itself names; the verdict says what that is worth
       const said = await askChain(given.rpc, network ?? { ...bundle.network, block: 0 }, bundle, signer);
-      Object.assign(facts, { ledger: said.ledger }, network ? { registered: said.registered } : {});
+      Object.assign(facts, { ledger: said.ledger }, network ? { registered: said.registered, registrars: said.registrars } : {});
     } catch (cause) {
       if (!(cause instanceof NodeDown || cause instanceof NodeRefused)) throw cause;
       complain(`The node does not answer: ${cause.message}`);

@@ -114,6 +114,8 @@ export function createContracts(deployment: Deployment) {
     seal: (lots: LotArgument[]) => ledger.encodeFunctionData("seal", [lots]),
     act: (acts: ActArgument[]) => ledger.encodeFunctionData("act", [acts]),
     /** A call of the registry or the ledger by the bureau, or of the registry's signed acts. */
+    managerCall: (name: string, args: readonly unknown[]) => manager.encodeFunctionData(name, args),
+    managerResult: (name: string, data: string): Result => manager.decodeFunctionResult(name, data),
     registryCall: (name: string, args: readonly unknown[]) => registry.encodeFunctionData(name, args),
     ledgerCall: (name: string, args: readonly unknown[]) => ledger.encodeFunctionData(name, args),
     registryResult: (name: string, data: string): Result => registry.decodeFunctionResult(name, data),

@@ -53,6 +53,14 @@ const types = {
       { name: "maker", type: "address" },
     ],
   },
+  // not for the chain: the bureau's word for the name that a taxpayer has from a day on
+  Name: {
+    Name: [
+      { name: "account", type: "address" },
+      { name: "name", type: "string" },
+      { name: "from", type: "string" },
+    ],
+  },
   RotateKey: { RotateKey: counted(["account", "address"], ["key", "address"]) },
   Draw: { Draw: counted(["index", "uint32"], ["period", "uint32"], ["amount", "uint128"]) },
   GiveBack: { GiveBack: counted(["index", "uint32"], ["period", "uint32"], ["amount", "uint128"]) },

@@ -20,6 +20,8 @@ export type Reading = {
   time: number;
   /** Undefined: nobody is enrolled under this index. */
   taxpayer(index: number): Promise<Enrolled | undefined>;
+  /** Of these addresses those that may enrol taxpayers: the bureau's, by the access manager that the registry obeys. */
+  registrars(addresses: readonly string[]): Promise<string[]>;
   /** Zero when no lot begins there. */
   lotHash(first: string): Promise<string>;
   record(number: string): Promise<RecordNow>;
@@ -30,6 +32,9 @@ export type Reading = {
   /** Everybody who is enrolled, with all keys. */
   registered(): Promise<{ from: number; block: number; taxpayers: { index: number; account: string; keys: string[]; identity: string }[] }>;
 };
+
+/** The access manager's id of the role that enrols taxpayers (chain/deploy.ts). */
+const REGISTRAR = 1n;
 
 /** Blocks of one question for logs: what nodes allow by default. */
 const PAGE = 5_000;
@@ -67,6 +72,17 @@ export async function readingAt(chain: ChainClient, contracts: Contracts, depth 
         standing: standing === 1n ? "active" : "suspended",
         identity: identity as string,
       };
+    },
+    async registrars(addresses) {
+      if (addresses.length === 0) return [];
+      const [manager] = contracts.registryResult("authority", await chain.call(registry, contracts.registryCall("authority", []), undefined, block));
+      const held = await Promise.all(
+        addresses.map(async (address) => {
+          const answer = await chain.call(String(manager), contracts.managerCall("hasRole", [REGISTRAR, address]), undefined, block);
+          return contracts.managerResult("hasRole", answer)[0] === true;
+        }),
+      );
+      return addresses.filter((_, i) => held[i]);
     },
     async lotHash(first) {
       const answer = await chain.call(ledger, contracts.ledgerCall("lotHash", [first]), undefined, block);

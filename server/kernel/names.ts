@@ -17,3 +17,17 @@ export const foldName = (name: string): string =>
 
 /** Whether two written names are one name. */
 export const sameName = (a: string, b: string): boolean => foldName(a) === foldName(b);
+
+/** A name that somebody has from a day on (China's calendar, YYYY-MM-DD); without a day: from the beginning. */
+export type NameSince = { name: string; from?: string | undefined };
+
+/** The name of a day, of names in the order of their days; the first one is from the beginning. */
+export const nameOn = <N extends NameSince>(names: readonly [N, ...N[]], day: string): N =>
+  names.findLast(({ from }) => from === undefined || from <= day) ?? names[0];
+
+/**
+ * The name that a document of a day means: the last one until then that is written there, for a red letter carries its original's; else
+ * the name of that day.
+ */
+export const nameWritten = <N extends NameSince>(names: readonly [N, ...N[]], written: string, day: string): N =>
+  names.findLast(({ name, from }) => (from === undefined || from <= day) && sameName(name, written)) ?? nameOn(names, day);

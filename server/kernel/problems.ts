@@ -40,6 +40,7 @@ export const catalogue = {
   "duplicate-source": entry(409, "The seller has issued this original before"),
   "seller-not-caller": entry(403, "The invoice's seller is not the caller's taxpayer"),
   "buyer-not-enrolled": entry(422, "The buyer's tax id is not enrolled"),
+  "name-not-enrolled": entry(422, "The seller or the titled buyer is enrolled under another name"),
   "currency-not-accounted": entry(422, "The issuer accounts in another currency"),
   "quota-exceeded": entry(409, "The issuing quota of this period is used up", "later"),
   "quota-not-drawn": entry(409, "The quota drawn does not cover this invoice", "later"),

@@ -17,6 +17,7 @@ import type { InvoiceDocument } from "../formats/document.ts";
 import { accountSchema as account, networkNameSchema } from "../kernel/shapes.ts";
 import { plainText } from "../kernel/text.ts";
 import { type Contradiction, contradictions, type Judgement } from "./contradictions.ts";
+import { namedBy, namedSchema } from "./naming.ts";
 import { contentShown, type Parts, partNames } from "./parts.ts";
 
 export const bundleFormat = "onepiao-bundle/1";
@@ -40,6 +41,7 @@ export const identitySchema = z.strictObject({
   taxId: z.string().regex(/^[0-9A-Z]{4,30}$/, "tax-id-format"),
   name: plainText(300),
   salt: z.string().regex(/^[0-9a-f]{64}$/, "salt-format"),
+  named: namedSchema.optional().describe("A later name, by the bureau's word. Absent: it is claimed to have the name of its enrolment"),
 });
 export type Identity = z.infer<typeof identitySchema>;
 
@@ -109,6 +111,11 @@ export const ledgerDomain = ({ network }: Pick<Bundle, "network">): Domain => ({
   chainId: network.chainId,
   verifyingContract: network.ledger,
 });
+
+const NOBODY = `0x${"00".repeat(20)}`;
+/** Who has signed the later names of its parties; the zero account where a signature is none. */
+export const namesBy = ({ parties, ...bundle }: Pick<Bundle, "network" | "parties">): string[] =>
+  parties.flatMap(({ account, named }) => (named === undefined ? [] : [namedBy(ledgerDomain(bundle), account, named) ?? NOBODY]));
 
 /** What the ledger takes as evidence that the bundle's invoice is sealed. */
 export function evidenceOf({ lot, leaf, path }: Bundle): Evidence {

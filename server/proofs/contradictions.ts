@@ -20,6 +20,7 @@
  */
 import { type InvoiceDocument, shapeViolations } from "../formats/document.ts";
 import { checkDocument, formatOf } from "../formats/rules.ts";
+import { chinaDay } from "../kernel/dates.ts";
 import { parseMoney } from "../kernel/money.ts";
 import { sameName } from "../kernel/names.ts";
 import type { Violation } from "../kernel/problems.ts";
@@ -27,7 +28,7 @@ import { normaliseTaxId } from "../kernel/tax-id.ts";
 import { documentOfParts, type PartName, type Parts, partNames, partShapes } from "./parts.ts";
 
 /** A taxpayer by its index in the registry. Whether it is so there is not judged here. */
-export type Party = { index: number; taxId: string; name: string };
+export type Party = { index: number; taxId: string; name: string; named?: { name: string; from: string } | undefined };
 
 /** What is judged together. `parts`: those that are shown; one whose value is undefined is shown as absent. */
 export type Statement = {
@@ -58,8 +59,9 @@ const cut = (text: string) => (text.length > LONGEST ? `${text.slice(0, LONGEST)
 
 const ZERO = /^0x0{40}$/;
 
-/** The name that a party had on a document's date. A party has one name: that of its enrolment. */
-const nameOn = ({ name }: Party, _date: unknown): string => name;
+/** The name that a party had at a document's time: that of its enrolment, or the later one. Of a hidden time the later one counts. */
+const nameAt = ({ name, named }: Party, time: string | undefined): string =>
+  named === undefined || (time !== undefined && chinaDay(new Date(time)) < named.from) ? name : named.name;
 
 type Refuse = (field: string, rule: string, detail: string) => void;
 
@@ -81,10 +83,10 @@ const identityRules = {
 } as const;
 
 /** Compares a shown seller or buyer with the party that stands for it. */
-function compare(part: "seller" | "buyer", said: { taxId: string; name: string }, party: Party, date: unknown, refuse: Refuse): void {
+function compare(part: "seller" | "buyer", said: { taxId: string; name: string }, party: Party, time: string | undefined, refuse: Refuse): void {
   const rules = identityRules[part];
   const who = `${rules.who}, taxpayer ${party.index},`;
-  const name = nameOn(party, date);
+  const name = nameAt(party, time);
   if (normaliseTaxId(said.taxId) !== normaliseTaxId(party.taxId))
     refuse(`/${part}/taxId`, rules.taxId, `the ${part} is ${said.taxId}; ${who} is ${cut(party.taxId)}`);
   else if (!sameName(said.name, name)) refuse(`/${part}/name`, rules.name, `the ${part} is named ${cut(said.name)}; ${who} is named ${cut(name)}`);
@@ -103,12 +105,13 @@ export function contradictions({ parts, lot, leaf, parties }: Statement): Judgem
   const shaped = shapedOf(parts, refuseDocument);
   const has = (name: PartName) => shaped.has(name);
   const shown = documentOfParts(Object.fromEntries([...shaped].map((name) => [name, parts[name]]))) as InvoiceDocument;
-  const { seller, buyer, issuedAt: date, reverses, totals } = shown;
+  const { seller, buyer, reverses, totals } = shown;
+  const time = has("date") ? shown.issuedAt : undefined;
 
   if (has("seller")) {
     const party = parties.find(({ index }) => index === lot.issuer);
     if (party === undefined) unattributed.push("seller");
-    else compare("seller", seller, party, date, refuse);
+    else compare("seller", seller, party, time, refuse);
   }
   if (has("buyer")) {
     const party = parties.find(({ index }) => index === leaf.buyer);
@@ -117,7 +120,7 @@ export function contradictions({ parts, lot, leaf, parties }: Statement): Judgem
       refuse("/buyer/taxId", "buyer-titled", `the buyer has no tax id, and the leaf is titled to taxpayer ${leaf.buyer}`);
     else if (!titled && buyer.taxId !== undefined) refuse("/buyer/taxId", "buyer-titled", `the buyer is ${buyer.taxId}, and the leaf is untitled`);
     else if (titled && party === undefined) unattributed.push("buyer");
-    else if (party !== undefined && buyer.taxId !== undefined) compare("buyer", { ...buyer, taxId: buyer.taxId }, party, date, refuse);
+    else if (party !== undefined && buyer.taxId !== undefined) compare("buyer", { ...buyer, taxId: buyer.taxId }, party, time, refuse);
   }
   for (const [i, { index }] of parties.entries()) {
     if (parties.findIndex((other) => other.index === index) !== i) refuse(`/parties/${i}`, "party-once", `taxpayer ${index} stands twice`);

@@ -140,11 +140,17 @@ export function encodeProof(bundle: Bundle): string {
     const said = parts.seller?.value as { taxId?: unknown; name?: unknown } | undefined;
     // what stands in the part, or follows from the seal, is not said twice
     const [account, taxId, name] = [seller.account === signerOf(bundle), seller.taxId === said?.taxId, seller.name === said?.name];
-    out.number(1 + (account ? 2 : 0) + (taxId ? 4 : 0) + (name ? 8 : 0));
+    out.number(1 + (account ? 2 : 0) + (taxId ? 4 : 0) + (name ? 8 : 0) + (seller.named ? 16 : 0));
     out.hex(`0x${seller.salt}`);
     if (!account) out.hex(seller.account);
     if (!taxId) out.text(seller.taxId);
     if (!name) out.text(seller.name);
+    if (seller.named) {
+      out.text(seller.named.name);
+      out.text(seller.named.from);
+      out.hex(seller.named.signature.r);
+      out.hex(seller.named.signature.vs);
+    }
   }
   return toText(out.bytes());
 }
@@ -185,7 +191,9 @@ function read(bytes: Uint8Array): unknown {
     const salt = from.hex(32).slice(2);
     const account = (flags & 2) !== 0 ? signerOf({ network, lot, seal }) : checksummed(from.hex(20));
     const taxId = (flags & 4) !== 0 ? said?.taxId : from.text();
-    parties.push({ index: issuer, account, taxId, name: (flags & 8) !== 0 ? said?.name : from.text(), salt });
+    const name = (flags & 8) !== 0 ? said?.name : from.text();
+    const later = () => ({ name: from.text(), from: from.text(), signature: { r: from.hex(32), vs: from.hex(32) } });
+    parties.push({ index: issuer, account, taxId, name, salt, ...((flags & 16) === 0 ? {} : { named: later() }) });
   }
   return from.ended() ? { format: bundleFormat, network, number: decimal(number), parts, digests, leaf, lot, path, seal, parties } : undefined;
 }

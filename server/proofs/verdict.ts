@@ -7,7 +7,7 @@
  */
 import { checksummed } from "../chain/messages.ts";
 import { headerHash } from "../chain/tree.ts";
-import { type Bundle, type Checked, identityCommitment, steps as ownSteps } from "./bundle.ts";
+import { type Bundle, type Checked, identityCommitment, namesBy, steps as ownSteps } from "./bundle.ts";
 import type { Contradiction } from "./contradictions.ts";
 import { partNames } from "./parts.ts";
 
@@ -24,6 +24,8 @@ export type Facts = {
   issuerKey?: string | undefined;
   /** What the registry says of issuer and named parties; of those who are not in it there is none. */
   registered?: readonly Registered[] | undefined;
+  /** Of those who have signed a party's later name, the ones that the chain has as REGISTRAR. */
+  registrars?: readonly string[] | undefined;
   /** What the ledger says. `adjusted`: partial red letters so far; undefined: not known. */
   ledger?:
     | { block: number; time: number; lotHash: string; record: { state: InvoiceState | "none"; version: number }; adjusted: number | undefined }
@@ -110,7 +112,8 @@ function sayIssuer({ lot }: Bundle, signer: string, { issuerKey, registered }: F
   return ["ok", `sealed by taxpayer ${lot.issuer}, with ${present ? "its present key" : "a key that it had before"}`];
 }
 
-function sayIdentity({ parties }: Bundle, unattributed: Checked["unattributed"], { registered }: Facts): Said {
+function sayIdentity(bundle: Bundle, unattributed: Checked["unattributed"], { registered, registrars }: Facts): Said {
+  const { parties } = bundle;
   if (registered === undefined) return ["not-checked", "the registry was not asked"];
   for (const party of parties) {
     const known = registered.find(({ index }) => index === party.index);
@@ -119,7 +122,15 @@ function sayIdentity({ parties }: Bundle, unattributed: Checked["unattributed"],
   }
   if (unattributed.length > 0) return ["not-checked", `no party says which taxpayer the ${unattributed.join(" and the ")} is`];
   if (parties.length === 0) return ["not-checked", "no party is named"];
-  return ["ok", `the registry has ${parties.map((party) => `taxpayer ${party.index} as ${party.taxId} ${party.name}`).join(", and ")}`];
+  const stranger = namesBy(bundle).find((signer) => registrars !== undefined && !registrars.some((one) => same(one, signer)));
+  if (stranger !== undefined) return ["failed", `a party's later name is signed by ${stranger}, whom the chain does not have as the bureau's registrar`];
+  const named = parties.map(({ index, taxId, name, named }) => {
+    const later = named && `, named ${named.name} from ${named.from} on by the bureau`;
+    return `taxpayer ${index} as ${taxId} ${name}${later ?? ""}`;
+  });
+  if (registrars === undefined && parties.some((party) => party.named !== undefined))
+    return ["not-checked", "whether the bureau has signed a party's later name: the access manager was not asked"];
+  return ["ok", `the registry has ${named.join(", and ")}`];
 }
 
 function sayLot({ lot }: Bundle, { ledger }: Facts): Said {

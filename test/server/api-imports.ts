@@ -165,13 +165,16 @@ describe("imports", function () {
     const { createDocuments } = await import("../../server/features/documents/documents.ts");
     const { createEncryptionKeys } = await import("../../server/keys/encryption.ts");
     const { createInvoices } = await import("../../server/features/invoices/invoices.ts");
+    const { createNames } = await import("../../server/features/names/names.ts");
     const { createTaxpayers } = await import("../../server/features/taxpayers/taxpayers.ts");
     const { deployment } = await sandbox();
     const { vault, keys } = second;
     const documents = createDocuments({ vault, keys: createEncryptionKeys({ vault }), deployment });
     const taxpayers = createTaxpayers({ vault, keys, drawStep: 1n });
     const invoices = createInvoices({ vault, documents, taxpayers });
-    const imports = createImports({ contracts: createContracts(deployment), chain: await chain(), documents, invoices, taxpayers });
+    const contracts = createContracts(deployment);
+    const names = createNames({ keys, contracts, chain: await chain(), taxpayers });
+    const imports = createImports({ contracts, chain: await chain(), documents, invoices, taxpayers, names });
     for (const [number, holder] of [
       [paid, bob.account],
       [moved, eve.account],

@@ -28,6 +28,7 @@ export const problemTitles: Readonly<Record<Problem["code"], string>> = {
   "duplicate-source": "销售方已就此原始单据开过票",
   "seller-not-caller": "销售方不是当前纳税人",
   "buyer-not-enrolled": "购买方税号未登记",
+  "name-not-enrolled": "销售方或购买方名称与登记的不一致",
   "currency-not-accounted": "该开票方以另一币种核算",
   "quota-exceeded": "本期授信额度已用完",
   "quota-not-drawn": "已下载的额度不足",

@@ -21,10 +21,12 @@ import type { Tx } from "../../db/db.ts";
 import { notify } from "../../feed/notices.ts";
 import type { InvoiceDocument } from "../../formats/document.ts";
 import type { Log } from "../../kernel/log.ts";
+import { chinaDay } from "../../kernel/dates.ts";
 import { formatTotal, parseMoney } from "../../kernel/money.ts";
+import { nameOn, nameWritten } from "../../kernel/names.ts";
 import type { EncryptionKeys } from "../../keys/encryption.ts";
 import type { Vault } from "../../keys/vault.ts";
-import { contradictions, type Judgement } from "../../proofs/contradictions.ts";
+import { contradictions, type Judgement, type Party } from "../../proofs/contradictions.ts";
 import { partsOf } from "../../proofs/parts.ts";
 import type { Documents } from "../documents/documents.ts";
 import { periodOf, type Taxpayer, type Taxpayers } from "../taxpayers/taxpayers.ts";
@@ -82,6 +84,18 @@ export function createAudit(deps: Deps) {
   type Red = { number: string; original: string; issuer: number; gross: bigint };
   type ReadLot = { lot: SealedLot; issuer: Taxpayer | undefined; read: readonly Read[] };
 
+  /**
+   * A party by the name that it had on a document's day; for a red letter, which carries its original's, by any that it had until then.
+   * What others have sealed may have anything in these members: contradictions.ts says so.
+   */
+  function named({ index, taxId, names }: Taxpayer, issuer: number, { issuedAt, seller, buyer, reverses }: InvoiceDocument): Party {
+    const at = typeof issuedAt === "string" && /^\d{4}-/.test(issuedAt) ? Date.parse(issuedAt) : Number.NaN;
+    if (Number.isNaN(at)) return { index, taxId, name: names[0].name };
+    const day = chinaDay(new Date(at));
+    const written = (index === issuer ? seller : buyer)?.name;
+    return { index, taxId, name: (reverses === undefined || typeof written !== "string" ? nameOn(names, day) : nameWritten(names, written, day)).name };
+  }
+
   /** Judges what was sealed in lots, by who its parties are here. */
   async function readOf(tx: Tx, lots: readonly { lot: SealedLot; sealed: readonly Sealed[] }[]): Promise<ReadLot[]> {
     const indexes = new Set(lots.flatMap(({ lot, sealed }) => [lot.issuer, ...sealed.map(({ buyer }) => buyer)]));
@@ -90,7 +104,7 @@ export function createAudit(deps: Deps) {
       lot,
       issuer: known.get(lot.issuer),
       read: sealed.map((one) => {
-        const parties = [...new Set([lot.issuer, one.buyer])].flatMap((index) => known.get(index) ?? []);
+        const parties = [...new Set([lot.issuer, one.buyer])].flatMap((index) => known.get(index) ?? []).map((party) => named(party, lot.issuer, one.document));
         const judged = contradictions({ parts: partsOf(one.document), lot, leaf: one, parties });
         return { ...one, judged, invoice: judged.document };
       }),

@@ -7,6 +7,7 @@
 import type { EvidenceSource } from "../../acts/evidence.ts";
 import type { Contracts } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
+import { chinaDay } from "../../kernel/dates.ts";
 import { Problem } from "../../kernel/problems.ts";
 import { type Bundle, bundleFormat } from "../../proofs/bundle.ts";
 import { disclose } from "../../proofs/disclosing.ts";
@@ -43,16 +44,19 @@ export function createBundles({ contracts, evidence, taxpayers, documents }: Dep
         // who the buyer is says more than the buyer part, where that is not shown
         ...(names.includes("buyer") && found.leaf.buyer !== 0 ? [found.leaf.buyer] : []),
       ];
+      const document = documents.open(number, invoice.document);
+      const day = chinaDay(new Date(document.issuedAt));
+      const written = (index: number) => ({ name: (index === found.lot.issuer ? document.seller : document.buyer).name, day });
       return {
         format: bundleFormat,
         network: { name: network, chainId, registry, ledger },
         number,
-        ...disclose(invoice.salt, documents.open(number, invoice.document), names),
+        ...disclose(invoice.salt, document, names),
         leaf: found.leaf,
         lot: { ...found.lot, segment },
         path: found.proof,
         seal: { r, vs },
-        parties: (await taxpayers.identities(tx, wanted)).sort((a, b) => wanted.indexOf(a.index) - wanted.indexOf(b.index)),
+        parties: (await taxpayers.identities(tx, wanted, written)).sort((a, b) => wanted.indexOf(a.index) - wanted.indexOf(b.index)),
       };
     },
   };

@@ -28,16 +28,17 @@ import { type Bundle, checkBundle } from "../../proofs/bundle.ts";
 import { saltsShown } from "../../proofs/disclosing.ts";
 import type { Documents } from "../documents/documents.ts";
 import type { InvoiceRow, Invoices } from "../invoices/invoices.ts";
+import type { Names } from "../names/names.ts";
 import type { Taxpayers } from "../taxpayers/taxpayers.ts";
 
-type Deps = { contracts: Contracts; chain: Pick<ChainClient, "logs" | "call">; documents: Documents; invoices: Invoices; taxpayers: Taxpayers };
+type Deps = { contracts: Contracts; chain: Pick<ChainClient, "logs" | "call">; documents: Documents; invoices: Invoices; taxpayers: Taxpayers; names: Names };
 export type Imports = ReturnType<typeof createImports>;
 
 const states = ["none", "issued", "claimed", "reimbursed", "reversed"] as const;
 /** The chain is asked for so many blocks at once. */
 const BLOCKS = 10_000;
 
-export function createImports({ contracts, chain, documents, invoices, taxpayers }: Deps) {
+export function createImports({ contracts, chain, documents, invoices, taxpayers, names }: Deps) {
   const { network, chainId, registry, ledger } = contracts.deployment;
   const refuse = (field: string, rule: string, detail: string) => new Problem("bundle-invalid", detail, { violations: [{ field, rule, detail }] });
 
@@ -131,6 +132,8 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
       const holder = checksummed(leaf.holder);
       for (const [i, party] of bundle.parties.entries()) {
         const currency = party.index === header.issuer ? document.currency : "CNY";
+        if (party.named && !(await names.isBureaus(checksummed(party.account), party.named)))
+          throw refuse(`/parties/${i}/named`, "named-by-bureau", `The chain does not have as the bureau's registrar who has signed a name of taxpayer ${party.index}`);
         if (!(await taxpayers.adopt(tx, party, currency)))
           throw refuse(`/parties/${i}`, "enrolled-so", `The registry was told something else of taxpayer ${party.index}`);
       }

@@ -19,8 +19,9 @@ import { fieldIn } from "../../formats/fields.ts";
 import type { ReadInvoice } from "../../formats/read.ts";
 import { redLetterOf } from "../../formats/red-letter.ts";
 import type { Caller } from "../../kernel/api.ts";
-import { brokenIssueTime, type TimeBounds } from "../../kernel/dates.ts";
+import { brokenIssueTime, chinaDay, type TimeBounds } from "../../kernel/dates.ts";
 import { formatMoney, parseMoney } from "../../kernel/money.ts";
+import { nameOn } from "../../kernel/names.ts";
 import { Problem } from "../../kernel/problems.ts";
 import { normaliseTaxId } from "../../kernel/tax-id.ts";
 import { accountOfSecret } from "../../keys/keystore.ts";
@@ -29,7 +30,7 @@ import type { Accounts } from "../accounts/accounts.ts";
 import type { Documents } from "../documents/documents.ts";
 import { type Invoices, type Original, sourceKey } from "../invoices/invoices.ts";
 import type { Reason, RedLetters, Sheet } from "../red-letters/red-letters.ts";
-import { type HeldQuota, periodOf, type Taxpayer, type Taxpayers } from "../taxpayers/taxpayers.ts";
+import { checkNames, type HeldQuota, periodOf, type Taxpayer, type Taxpayers } from "../taxpayers/taxpayers.ts";
 
 type Deps = {
   sql: Sql;
@@ -147,12 +148,15 @@ export function createIssuing(deps: Deps) {
     };
   }
 
-  /** What an invoice says that is issued now; what was accepted before was judged then. Throws invalid-document. */
-  function checkWords({ document }: Draft, now: Date): void {
+  /** What an invoice says that is issued now; what was accepted before was judged then. Throws invalid-document, name-not-enrolled. */
+  function checkWords({ document, issuer, buyer }: Draft, now: Date): void {
     const broken = brokenIssueTime(document.issuedAt, now, deps.bounds);
-    if (!broken) return;
-    const field = fieldIn(document.source?.format, "/issuedAt");
-    throw new Problem("invalid-document", `${field}: ${broken.detail}`, { violations: [{ field, ...broken }] });
+    if (broken) {
+      const field = fieldIn(document.source?.format, "/issuedAt");
+      throw new Problem("invalid-document", `${field}: ${broken.detail}`, { violations: [{ field, ...broken }] });
+    }
+    const day = chinaDay(new Date(document.issuedAt));
+    checkNames(document, { seller: nameOn(issuer.names, day), ...(buyer ? { buyer: nameOn(buyer.names, day) } : {}) });
   }
 
   // ── what is left ────────────────────────────────────────────────────────────────────────────────────────────────────

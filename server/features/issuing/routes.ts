@@ -70,6 +70,7 @@ const refusals: readonly Code[] = [
   "seller-not-caller",
   "issuer-not-active",
   "buyer-not-enrolled",
+  "name-not-enrolled",
   "currency-not-accounted",
   "quota-exceeded",
   "quota-not-drawn",

@@ -39,7 +39,7 @@ import type { Vault } from "../../keys/vault.ts";
 import { contentHash } from "../../proofs/disclosing.ts";
 import type { InvoiceRow, Invoices } from "../invoices/invoices.ts";
 import { refusalOf } from "../operations/operations.ts";
-import { periodOf, type Taxpayer, type Taxpayers } from "../taxpayers/taxpayers.ts";
+import { checkNames, periodOf, type Taxpayer, type Taxpayers } from "../taxpayers/taxpayers.ts";
 
 export const sheetStatuses = {
   "01": "no confirmation needed",
@@ -322,6 +322,7 @@ export function createRedLetters({ vault, taxpayers, invoices, bounds }: Deps) {
           throw refused(member === "buyer" ? "/reverses" : `/${member}`, `same-${member}`, `A red letter has the ${member} of the invoice that it takes back`);
       }
       checkTime(before, document, await momentNow(tx));
+      checkNames(document, { seller: before.seller, ...(before.buyer.taxId === undefined ? {} : { buyer: before.buyer }) });
       checkWithin(left, document);
 
       const issuer = (await taxpayers.byIndex(tx, row.issuer)) as Taxpayer;

@@ -213,6 +213,7 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
         "invalid-document",
         "seller-not-caller",
         "buyer-not-enrolled",
+        "name-not-enrolled",
         "currency-not-accounted",
       ],
       async run({ sql, caller, params, body, mediaType, query }) {

@@ -6,6 +6,8 @@
  */
 import type { Tx } from "../../db/db.ts";
 import type { Caller } from "../../kernel/api.ts";
+import { chinaDay } from "../../kernel/dates.ts";
+import { type NameSince, nameOn } from "../../kernel/names.ts";
 import { Problem } from "../../kernel/problems.ts";
 import { findCaller, findCallerOf, keysOfPerson, type Person } from "../../keys/api-keys.ts";
 import { ABSOLUTE_HOURS, IDLE_MINUTES, type Sessions } from "../../keys/sessions.ts";
@@ -14,6 +16,8 @@ import type { Provider } from "./provider.ts";
 
 export type SignIn = ReturnType<typeof createSignIn>;
 
+/** Of what is sealed of a party (features/taxpayers), what a session says. */
+type Sealed = { name: string; names?: NameSince[]; taxId?: string };
 type Kind = "bureau" | "taxpayer" | "person";
 /** `provider`: where people may sign in without a key's secret, if there is such a place. */
 type Deps = { vault: Vault; sessions: Sessions; provider: Provider | undefined };
@@ -23,12 +27,13 @@ export function createSignIn({ vault, sessions, provider }: Deps) {
   async function partiesOf(tx: Tx, callers: readonly Caller[]) {
     const accounts = callers.map(({ account }) => account);
     const rows = await tx<
-      { account: string; kind: Kind; sealed: Buffer }[]
-    >`select account, kind, sealed from parties where account = any(${accounts}::text[])`;
+      { account: string; kind: Kind; sealed: Buffer; now: Date }[]
+    >`select account, kind, sealed, now() as now from parties where account = any(${accounts}::text[])`;
     return callers.map(({ account, roles }) => {
       const row = rows.find((one) => one.account === account);
       if (row === undefined) throw new Error("an API key of nobody");
-      const { name, taxId } = JSON.parse(vault.open("parties", account, row.sealed).toString()) as { name: string; taxId?: string };
+      const { name: first, names = [], taxId } = JSON.parse(vault.open("parties", account, row.sealed).toString()) as Sealed;
+      const { name } = nameOn([{ name: first }, ...names], chinaDay(row.now));
       return { account, kind: row.kind, name, ...(taxId === undefined ? {} : { taxId }), roles };
     });
   }

@@ -9,28 +9,39 @@ import { enqueue } from "../../acts/operations.ts";
 import { capabilityBits, ZERO_ACCOUNT } from "../../chain/contracts.ts";
 import { checksummed } from "../../chain/messages.ts";
 import type { Tx } from "../../db/db.ts";
+import type { InvoiceDocument } from "../../formats/document.ts";
+import { fieldIn } from "../../formats/fields.ts";
 import type { Caller } from "../../kernel/api.ts";
+import { chinaDay } from "../../kernel/dates.ts";
 import { formatMoney } from "../../kernel/money.ts";
+import { type NameSince, nameOn, nameWritten, sameName } from "../../kernel/names.ts";
 import { Problem } from "../../kernel/problems.ts";
 import { isTaxId, normaliseTaxId, regionOf } from "../../kernel/tax-id.ts";
 import type { Keystore } from "../../keys/keystore.ts";
 import type { Vault } from "../../keys/vault.ts";
 import type { Standing } from "../../mirror/registry.ts";
 import { identityCommitment, type Identity as KnownIdentity } from "../../proofs/bundle.ts";
+import type { Named } from "../../proofs/naming.ts";
 
 export type Capability = keyof typeof capabilityBits;
-/** What is sealed in `parties`. `region` and `currency` of taxpayers alone. */
-type Identity = { name: string; taxId: string; region: string; currency: string; salt: string };
+/** What is sealed in `parties`. `name`: that of the enrolment; `names`: the later ones, in the order of their days. */
+type Identity = { name: string; taxId: string; region: string; currency: string; salt: string; names?: Named[] };
 export type Taxpayer = {
   index: number;
   account: string;
+  /** Today's. */
   name: string;
+  /** All that it has had or will have, that of its enrolment first. */
+  names: readonly [NameSince, ...NameSince[]];
   taxId: string;
   region: string;
   currency: string;
   capabilities: Capability[];
   standing: Standing;
 };
+
+/** Names of one taxpayer after that of its enrolment. */
+const MAX_NAMES = 50;
 
 export type Enrolment = {
   name: string;
@@ -101,21 +112,41 @@ function heldQuota(row: { granted: string | null; drawn: string | null; leaving:
   };
 }
 
+/**
+ * Throws name-not-enrolled where a document calls its seller or buyer by another name than these: those that the parties had on its day,
+ * or of a red letter its original's. Both are said, at the field where the name stands in the document's format.
+ */
+export function checkNames(document: InvoiceDocument, enrolled: { seller: NameSince; buyer?: NameSince }): void {
+  const violations = (["seller", "buyer"] as const).flatMap((side) => {
+    const right = enrolled[side];
+    const written = document[side].name;
+    if (right === undefined || sameName(written, right.name)) return [];
+    const since = right.from === undefined ? "" : ` (since ${right.from})`;
+    const detail = `“${written}” is written here; the ${side} is enrolled as “${right.name}”${since}`;
+    return [{ field: fieldIn(document.source?.format, `/${side}/name`), rule: `${side}-name`, detail }];
+  });
+  const [first] = violations;
+  if (first) throw new Problem("name-not-enrolled", first.detail, { violations });
+}
+
 export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: bigint }) {
   const { vault, keys } = deps;
   const blind = (taxId: string) => vault.blind("tax-id", taxId);
   const identityOf = (account: string, sealed: Buffer): Identity => JSON.parse(vault.open("parties", account, sealed).toString());
 
-  type Row = { account: string; sealed: Buffer; index: number | null; capabilities: number | null; standing: Standing | null };
-  const select = (tx: Tx) => tx`select p.account, p.sealed, t.index, t.capabilities, t.standing from parties p left join taxpayers t on t.account = p.account`;
+  type Row = { account: string; sealed: Buffer; index: number | null; capabilities: number | null; standing: Standing | null; now: Date };
+  const select = (tx: Tx) =>
+    tx`select p.account, p.sealed, t.index, t.capabilities, t.standing, now() as now from parties p left join taxpayers t on t.account = p.account`;
 
   function taxpayerOf(row: Row | undefined): Taxpayer | undefined {
     if (!row || row.index === null) return undefined;
-    const { name, taxId, region, currency } = identityOf(row.account, row.sealed);
+    const { name, taxId, region, currency, names: later = [] } = identityOf(row.account, row.sealed);
+    const names: Taxpayer["names"] = [{ name }, ...later];
     return {
       index: row.index,
       account: row.account,
-      name,
+      name: nameOn(names, chinaDay(row.now)).name,
+      names,
       taxId,
       region,
       currency,
@@ -145,28 +176,53 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
     return { byAccount: new Map(found.map((one) => [one.account, one])), byTaxId: new Map(found.map((one) => [one.taxId, one])) };
   }
 
-  /** Who these taxpayers are, with the salts that open the registry's commitments; those that are not known here are left out. */
-  async function identities(tx: Tx, indexes: readonly number[]): Promise<KnownIdentity[]> {
+  /**
+   * Who these taxpayers are, with the salts that open the registry's commitments; those that are not known here are left out. Of later
+   * names each has the one that `written` says it is called by, on a day; without it the last of all.
+   */
+  async function identities(
+    tx: Tx,
+    indexes: readonly number[],
+    written: (index: number) => { name: string; day: string } | undefined = () => undefined,
+  ): Promise<KnownIdentity[]> {
     const rows = await tx<Row[]>`${select(tx)} where t.index = any(${[...indexes]}::int[]) order by t.index`;
     return rows.map((row) => {
-      const { taxId, name, salt } = identityOf(row.account, row.sealed);
-      return { index: row.index as number, account: row.account, taxId, name, salt };
+      const { taxId, name, salt, names: later = [] } = identityOf(row.account, row.sealed);
+      const index = row.index as number;
+      const said = written(index);
+      const called = said === undefined ? later.at(-1) : nameWritten<Named | { name: string; from?: undefined }>([{ name }, ...later], said.name, said.day);
+      return { index, account: row.account, taxId, name, salt, ...(called?.from === undefined ? {} : { named: called }) };
     });
   }
 
+  /** Names of a party, held until `tx` ends. */
+  async function heldIdentity(tx: Tx, account: string): Promise<Identity | undefined> {
+    const [row] = await tx<{ sealed: Buffer }[]>`select sealed from parties where account = ${account} and kind = 'taxpayer' for update`;
+    return row && identityOf(account, row.sealed);
+  }
+  const keepNames = (tx: Tx, account: string, identity: Identity, names: Named[]) =>
+    tx`update parties set sealed = ${vault.seal("parties", account, JSON.stringify({ ...identity, names }))} where account = ${account}`;
+
   /**
    * Takes over who a taxpayer is, when that is what the registry was told at its enrolment: of a party that a bureau has enrolled through
-   * another gateway. Returns whether it is known here now. `currency`: what it accounts in, which the registry does not say.
+   * another gateway. Returns whether it is known here now. `currency`: what it accounts in, which the registry does not say. Requirement:
+   * a later name is the bureau's word (features/names).
    */
-  async function adopt(tx: Tx, { index, account, taxId, name, salt }: KnownIdentity, currency: string): Promise<boolean> {
+  async function adopt(tx: Tx, { index, account, taxId, name, salt, named }: KnownIdentity, currency: string): Promise<boolean> {
     const [row] = await tx<{ identity: string | null; account: string }[]>`select account, identity from taxpayers where index = ${index}`;
     if (!row || row.account !== checksummed(account) || row.identity !== identityCommitment({ salt, taxId, name })) return false;
     const identity: Identity = { name, taxId, region: regionOf(taxId), currency, salt };
     await tx`
       insert into parties (account, kind, tax_id_blind, sealed, created_by)
       values (${row.account}, 'taxpayer', ${blind(taxId)}, ${vault.seal("parties", row.account, JSON.stringify(identity))}, ${row.account}) on conflict do nothing`;
-    const [known] = await tx`select 1 from parties where account = ${row.account} and kind = 'taxpayer'`;
-    return known !== undefined;
+    const known = await heldIdentity(tx, row.account);
+    if (known === undefined) return false;
+    const { names = [] } = known;
+    if (named !== undefined && !names.some(({ from }) => from === named.from)) {
+      const all = [...names, named].sort((a, b) => (a.from < b.from ? -1 : 1)).slice(-MAX_NAMES);
+      await keepNames(tx, row.account, known, all);
+    }
+    return true;
   }
 
   /** The taxpayer that the caller may see: the bureau sees all, a taxpayer itself. */
@@ -249,6 +305,24 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
     among,
     identities,
     adopt,
+    /** The names after that of the enrolment, in the order of their days. */
+    laterNames: async (tx: Tx, account: string): Promise<readonly Named[]> => (await heldIdentity(tx, account))?.names ?? [],
+
+    /**
+     * Adds a name, from a day on that comes after those of all others; that of the last day is put right. Throws invalid-request. The
+     * bureau's signature is checked by whoever calls.
+     */
+    async addName(tx: Tx, account: string, named: Named): Promise<void> {
+      const identity = await heldIdentity(tx, account);
+      if (identity === undefined) throw new Problem("not-found", "There is no enrolled taxpayer of this account");
+      const { names = [] } = identity;
+      const refuse = (rule: string, detail: string) => new Problem("invalid-request", detail, { violations: [{ field: "/from", rule, detail }] });
+      const last = names.at(-1);
+      if (last && named.from < last.from) throw refuse("after-last-name", `It has another name from ${last.from} on: names are added in their order`);
+      const before = names.filter(({ from }) => from !== named.from);
+      if (before.length >= MAX_NAMES) throw refuse("too-many-names", `A taxpayer has at most ${MAX_NAMES} names`);
+      await keepNames(tx, account, identity, [...before, named]);
+    },
     visible,
     quotaOf,
     usedIn,

@@ -20,7 +20,7 @@ import { canonicalJson, type InvoiceDocument } from "../../formats/document.ts";
 import { dateOf, type QrContent } from "../../formats/qr.ts";
 import { createAttempts } from "../../kernel/attempts.ts";
 import { Problem } from "../../kernel/problems.ts";
-import type { Checked } from "../../proofs/bundle.ts";
+import { type Checked, namesBy } from "../../proofs/bundle.ts";
 import type { Checks } from "../../proofs/checker.ts";
 import { type Facts, type InvoiceState, judge, type Registered, type Verdict } from "../../proofs/verdict.ts";
 import type { Documents } from "../documents/documents.ts";
@@ -38,7 +38,7 @@ export type Found = { result: PrintedResult; number: string; state?: InvoiceStat
 export type Asked = {
   checked: Checked;
   printed: Facts["printed"];
-  chain?: { reading: Reading; parties: Enrolled[]; lotHash: string; record: Awaited<ReturnType<Reading["record"]>> };
+  chain?: { reading: Reading; parties: Enrolled[]; lotHash: string; registrars: string[]; record: Awaited<ReturnType<Reading["record"]>> };
 };
 
 type Row = {
@@ -165,12 +165,13 @@ export function createVerification({ sql, checks, documents, contracts, chain, f
       try {
         const reading = await readingAt(chain, contracts, finalityDepth);
         const indexes = [...new Set([own.lot.issuer, ...own.parties.map((party) => party.index)])];
-        const [lotHash, record, ...parties] = await Promise.all([
+        const [lotHash, record, registrars, ...parties] = await Promise.all([
           reading.lotHash(own.lot.first),
           reading.record(own.number),
+          reading.registrars(namesBy(own)),
           ...indexes.map((index) => reading.taxpayer(index)),
         ]);
-        return { checked, printed, chain: { reading, lotHash, record, parties: parties.filter((one) => one !== undefined) } };
+        return { checked, printed, chain: { reading, lotHash, record, registrars, parties: parties.filter((one) => one !== undefined) } };
       } catch (cause) {
         if (cause instanceof NodeDown || cause instanceof NodeRefused) return { checked, printed };
         throw cause;
@@ -187,11 +188,12 @@ export function createVerification({ sql, checks, documents, contracts, chain, f
         const before = past.filter((one) => one.account === account && one.key !== key).map((one) => one.key);
         return { index, account, identity, keys: [...new Set([...(key === account ? [] : [account]), ...before, key])] };
       });
-      const { reading, lotHash, record } = said;
+      const { reading, lotHash, record, registrars } = said;
       const verdict = judge(checked, {
         network,
         printed,
         registered,
+        registrars,
         ledger: { block: reading.block, time: reading.time, lotHash, record, adjusted: adjusted?.times ?? 0 },
       });
       return { ...verdict, asOf: { block: reading.block, time: new Date(reading.time * 1_000).toISOString() } };
