@@ -96,7 +96,9 @@ describe("papers over HTTP", () => {
       const xml = body
         .toString()
         .replace(/<SellerIdNum>\w+/, `<SellerIdNum>${shop.taxId}`)
-        .replace(/<BuyerIdNum>\w+/, `<BuyerIdNum>${firm.taxId}`);
+        .replace(/<SellerName>[^<]*/, `<SellerName>${shop.name}`)
+        .replace(/<BuyerIdNum>\w+/, `<BuyerIdNum>${firm.taxId}`)
+        .replace(/<BuyerName>[^<]*/, `<BuyerName>${firm.name}`);
       const long = (await must(call("POST", "/v1/invoices", xml, { token: shop.token, type: mediaType }))).number;
       const { pages } = await readPdf((await get(`/v1/invoices/${long}`, pdf, firm)).bytes);
       expect(pages.length).above(1);
@@ -177,7 +179,9 @@ describe("papers over HTTP", () => {
     });
 
     it("has the original of an invoice that came as XML, and no pickup's secret", async () => {
-      const xml = load(samplesRoot, "shudian/06-scenic-person.xml").text.replace(/<SellerIdNum>\w+/, `<SellerIdNum>${shop.taxId}`);
+      const xml = load(samplesRoot, "shudian/06-scenic-person.xml")
+        .text.replace(/<SellerIdNum>\w+/, `<SellerIdNum>${shop.taxId}`)
+        .replace(/<SellerName>[^<]*/, `<SellerName>${shop.name}`);
       const { pickup } = await must(call("POST", "/v1/invoices", xml, { token: shop.token, type: "application/xml" }));
       const files = await unpacked(`/v1/invoices/${pickup.number}/archive`, shop);
       expect((files.get(`${pickup.number}/original.xml`) as Buffer).toString()).equals(xml);

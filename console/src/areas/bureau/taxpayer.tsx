@@ -12,6 +12,7 @@ import { Account, formatAmount, InvoiceNumber, Money, StateTag, Wide } from "../
 import { usePalette } from "./chart.tsx";
 import { useWords } from "./messages.ts";
 import { useNames } from "./names.ts";
+import { TaxpayerNames } from "./taxpayer-names.tsx";
 import { type Taxpayer, taxpayerEvents } from "./taxpayers.tsx";
 
 const WAIT = { Prefer: "wait=20" };
@@ -247,6 +248,7 @@ export function TaxpayerPage() {
                 <Standing taxpayer={one} />
               </div>
             </Card>
+            <TaxpayerNames taxpayer={one} />
             {one.capabilities.includes("issuer") ? (
               <div className="halves">
                 <Quota taxpayer={one} />

@@ -179,6 +179,13 @@ export function IssueForm({ start, replaces }: { start: Draft; replaces?: string
         : ask(api.POST("/v1/invoices/{number}/replace", { params: { path: { number: replaces }, header: once }, body })),
     { refreshes: [["invoices"], ["quota"], ["segments"], ["red-letters"], ["invoice", replaces ?? ""]] },
   );
+  /** The buyer's name is the enrolled one: another would be refused. Whose tax id is not enrolled is said on issuing. */
+  const fillTitle = async (text: string) => {
+    form.setFieldValue(["buyer", "taxId"], text);
+    if (!isTaxId(text)) return;
+    const title = await ask(api.GET("/v1/titles/{taxId}", { params: { path: { taxId: text } } })).catch(() => undefined);
+    if (title && form.getFieldValue(["buyer", "taxId"]) === text) form.setFieldValue(["buyer", "name"], title.name);
+  };
   const submit = async (values: Draft) => {
     const whole = { ...values, buyer: { ...values.buyer, taxId: normaliseTaxId(values.buyer.taxId ?? "") } };
     const body = documentOf(whole, { seller: { taxId, name }, currency, issuedAt: moment(whole) });
@@ -233,7 +240,7 @@ export function IssueForm({ start, replaces }: { start: Draft; replaces?: string
               ]}
             />
           </Form.Item>
-          <BuyerFields draft={draft} onTaxId={(text) => form.setFieldValue(["buyer", "taxId"], text)} />
+          <BuyerFields draft={draft} onTaxId={(text) => void fillTitle(text)} />
         </Card>
         <Card title={<h2>{say("issue.lines")}</h2>}>
           <Lines lines={draft.lines} currency={currency} />

@@ -1,0 +1,80 @@
+/** The names of a taxpayer, and another one from a day on: what its invoices are held to. */
+import { useQuery } from "@tanstack/react-query";
+import { App, Button, Card, Form, Input, Table } from "antd";
+import { useAct } from "../../shared/act.ts";
+import { api, ask } from "../../shared/client.ts";
+import { useConfirm } from "../../shared/confirm.tsx";
+import { Loaded, ProblemNote } from "../../shared/problem.tsx";
+import { Wide } from "../../shared/show.tsx";
+import { useWords } from "./messages.ts";
+import type { Taxpayer } from "./taxpayers.tsx";
+
+type Change = { name: string; from: string };
+/** China's day. */
+const today = () => new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 10);
+
+export function TaxpayerNames({ taxpayer: { taxId, name: present } }: { taxpayer: Taxpayer }) {
+  const say = useWords();
+  const confirm = useConfirm();
+  const { message } = App.useApp();
+  const [form] = Form.useForm<Change>();
+  const names = useQuery({
+    queryKey: ["taxpayer", taxId, "names"],
+    queryFn: () => ask(api.GET("/v1/taxpayers/{taxId}/names", { params: { path: { taxId } } })),
+  });
+  const give = useAct((body: Change, once) => ask(api.POST("/v1/taxpayers/{taxId}/names", { params: { path: { taxId }, header: once }, body })), {
+    refreshes: [["taxpayer", taxId], ["taxpayers"]],
+  });
+  const submit = async (change: Change) => {
+    const sure = await confirm({
+      title: say("names.give.title", { name: present, new: change.name, from: change.from }),
+      detail: say("names.give.detail"),
+      yes: say("names.give"),
+    });
+    if (!sure) return;
+    give.mutate(change, {
+      onSuccess: () => {
+        form.resetFields();
+        void message.success(say("names.done"));
+      },
+    });
+  };
+  return (
+    <Card title={<h2>{say("names.section")}</h2>} className="chart-card">
+      <Loaded of={names}>
+        {({ items }) => (
+          <Wide label={say("names.section")}>
+            <Table
+              rowKey={(one) => ("from" in one ? one.from : "")}
+              size="small"
+              pagination={items.length > 10 ? { pageSize: 10 } : false}
+              dataSource={items}
+              columns={[
+                {
+                  key: "from",
+                  title: say("names.from"),
+                  render: (_, one) => <span className="number">{"from" in one ? one.from : say("names.enrolment")}</span>,
+                },
+                { key: "name", title: say("names.name"), render: (_, one) => <span className="breaks">{one.name}</span> },
+              ]}
+            />
+          </Wide>
+        )}
+      </Loaded>
+      <Form form={form} layout="vertical" className="after" requiredMark={false} initialValues={{ from: today() }} onFinish={(values) => void submit(values)}>
+        <ProblemNote error={give.error} />
+        <div className="fields">
+          <Form.Item name="name" label={say("names.new")} rules={[{ required: true, whitespace: true, message: say("enrol.required") }]}>
+            <Input maxLength={200} />
+          </Form.Item>
+          <Form.Item name="from" label={say("names.from")} rules={[{ required: true, pattern: /^20\d\d-\d\d-\d\d$/, message: "2026-11-30" }]}>
+            <Input maxLength={10} className="number" />
+          </Form.Item>
+          <Button htmlType="submit" type="primary" loading={give.isPending}>
+            {say("names.give")}
+          </Button>
+        </div>
+      </Form>
+    </Card>
+  );
+}
