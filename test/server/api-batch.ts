@@ -218,8 +218,7 @@ describe("a batch and its gateways", function () {
     for (const one of [first, second]) one?.child.kill("SIGKILL");
     await bench?.close();
   });
-  const invoices = (count: number, run: string) =>
-    Array.from({ length: count }, (_, i) => invoiceOf(seller, { taxId: firm.taxId, name: "公司" }, { remark: `${run} ${i + 1}` }));
+  const invoices = (count: number, run: string) => Array.from({ length: count }, (_, i) => invoiceOf(seller, firm, { remark: `${run} ${i + 1}` }));
   const count = async () => Number((await bench.sql<{ n: bigint }[]>`select count(*) as n from invoices`)[0]?.n);
 
   it("killed in its middle it is lost in no part: sent again to the one in its place, or to another, it is complete", async () => {

@@ -35,7 +35,7 @@ describe("a key, a body and a process", function () {
     await bench?.close();
   });
 
-  const bodyOf = (more: Record<string, unknown> = {}) => invoiceOf(seller, { taxId: firm.taxId, name: "公司" }, more);
+  const bodyOf = (more: Record<string, unknown> = {}) => invoiceOf(seller, firm, more);
   const post = (at: Serving, key: string, body: unknown) => callAt(at.url, "POST", "/v1/invoices", body, { token: shop, key, wait: 0 });
   const invoices = async () => Number((await bench.sql<{ n: bigint }[]>`select count(*) as n from invoices`)[0]?.n);
   const keys = async (key: string) => Number((await bench.sql<{ n: bigint }[]>`select count(*) as n from idempotency where key = ${key}`)[0]?.n);

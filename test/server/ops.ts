@@ -26,7 +26,7 @@ describe("a gateway as its operator sees it", function () {
   let firm: Party;
   let shop: string;
   const issue = (url: string, more: Record<string, unknown> = {}, key: string = randomUUID(), wait = 0) =>
-    callAt(url, "POST", "/v1/invoices", invoiceOf(seller, { taxId: firm.taxId, name: "公司" }, { sourceId: key, ...more }), { token: shop, key, wait });
+    callAt(url, "POST", "/v1/invoices", invoiceOf(seller, firm, { sourceId: key, ...more }), { token: shop, key, wait });
 
   before(async () => {
     bench = await openBench();

@@ -133,7 +133,11 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
       for (const [i, party] of bundle.parties.entries()) {
         const currency = party.index === header.issuer ? document.currency : "CNY";
         if (party.named && !(await names.isBureaus(checksummed(party.account), party.named)))
-          throw refuse(`/parties/${i}/named`, "named-by-bureau", `The chain does not have as the bureau's registrar who has signed a name of taxpayer ${party.index}`);
+          throw refuse(
+            `/parties/${i}/named`,
+            "named-by-bureau",
+            `The chain does not have as the bureau's registrar who has signed a name of taxpayer ${party.index}`,
+          );
         if (!(await taxpayers.adopt(tx, party, currency)))
           throw refuse(`/parties/${i}`, "enrolled-so", `The registry was told something else of taxpayer ${party.index}`);
       }
