@@ -374,6 +374,16 @@ describe("a key is worth its roles and no more", () => {
       refused(await call("POST", "/v1/api-keys", key(worker.account, "holder"), { token: employer.token }), "not-found");
     });
 
+    it("a key without the role admin does not leave for a person that has an admin key", async () => {
+      const employer = await taxpayer("留人公司", ["employer"]);
+      const worker = await person(employer, "孙七");
+      const admin = await keyOf(worker.account, ["admin"], employer.token);
+      const leave = (token: string) => call("POST", `/v1/persons/${worker.account}/leave`, undefined, { token });
+      refused(await leave(worker.token), "not-found");
+      expect([await works(worker.token), await works(admin.token)]).deep.equals([true, true]);
+      expect((await leave(admin.token)).status).equals(200);
+    });
+
     it("who bears the employer's last admin key does not leave before there is another", async () => {
       const employer = await taxpayer("东家自己", ["employer"]);
       const worker = await person(employer, "老板");

@@ -162,7 +162,9 @@ export function createAccess({ vault, grants, webhooks, provider, maxKeys }: Dep
     async leave(tx: Tx, caller: Caller, written: string): Promise<{ account: string; key?: { id: string; token: string } }> {
       const account = checksummed(written);
       const person = await lockParty(tx, account);
-      const itself = person?.account === caller.account && caller.roles.includes("holder");
+      // it gains the role `admin` and ends every other key: a key without that role may do so while no other one has it
+      const highest = caller.roles.includes("admin") || (caller.roles.includes("holder") && (await adminKeys(tx, account)).length === 0);
+      const itself = person?.account === caller.account && highest;
       const manages = person !== undefined && person.manager === caller.account && caller.roles.includes("admin");
       if (person?.kind !== "person" || !(itself || manages)) throw new Problem("not-found", "There is no person with this account that you may release");
       if (person.manager === null) throw new Problem("person-left", "Nobody else manages this person's access");
