@@ -14,7 +14,7 @@ import { summarise, tablesOf } from "./bench/report.ts";
 import { CLIENTS, measure, type Plan, STARTING_SECONDS, secondsOf } from "./bench/run.ts";
 import { measureVerification, verificationTable } from "./bench/verify.ts";
 
-const parts = ["issue", "latency", "acts", "batch", "memory", "verify"] as const;
+const parts = ["issue", "latency", "acts", "batch", "memory", "verify", "poison"] as const;
 const usage = `npm run bench [-- options]
 
 Brings up a chain, a durable PostgreSQL and gateways of its own, and measures issue through REST, accept
@@ -54,7 +54,7 @@ function readPlan(): Plan {
   const unknown = only?.find((part) => !(parts as readonly string[]).includes(part));
   if (only !== undefined && only.length > 1 && only.includes("verify")) throw new RangeError("--only verify stands alone");
   if (unknown !== undefined) throw new RangeError(`--only knows ${parts.join(", ")}, not ${unknown}`);
-  const wanted = (part: (typeof parts)[number]) => only?.includes(part) ?? !["batch", "memory", "verify"].includes(part);
+  const wanted = (part: (typeof parts)[number]) => only?.includes(part) ?? !["batch", "memory", "verify", "poison"].includes(part);
   const watched = values.invoices === undefined ? (only?.includes("memory") ? 100_000 : 0) : count("invoices", values.invoices, 5_000_000);
   return {
     rounds: wanted("issue") ? count("rounds", values.rounds, 100) : 0,
@@ -63,6 +63,7 @@ function readPlan(): Plan {
     acts: wanted("acts"),
     batches: wanted("batch") ? count("rounds", values.rounds, 100) : 0,
     invoices: watched,
+    poison: wanted("poison"),
   };
 }
 

@@ -38,7 +38,7 @@ export const settings = {
   STOP_DELAY_SECONDS: "0",
 };
 
-export type Employer = { taxId: string; token: string; index: number };
+export type Employer = { taxId: string; account: string; token: string; index: number };
 export type Place = {
   url: string;
   process: Child<GatewayCommands>;
@@ -46,6 +46,9 @@ export type Place = {
   deployment: Deployment;
   tills: Till[];
   employers: Employer[];
+  /** The bureau's API key, and a tax id that nobody has. */
+  bureau: string;
+  spareTaxId: string;
 };
 export type Network = {
   rpcUrl: string;
@@ -151,7 +154,7 @@ export async function startNetwork({ say, profileTo }: NetworkOptions): Promise<
         running = await run("accepting");
       }
       say(`the gateway that ${finally_ === "all" ? "seals" : "only accepts"} takes requests`);
-      return { url: running.url, process: running.child, sql, deployment, ...parties };
+      return { url: running.url, process: running.child, sql, deployment, bureau: bureau.token, spareTaxId: taxIdOf(9_000), ...parties };
     };
     const whole = await place("whole", "all");
     const accepting = await place("accepting", "accepting");
@@ -183,7 +186,7 @@ async function enrolAll(url: string, bureau: string): Promise<{ tills: Till[]; e
     const [taxId, name] = [taxIdOf(serial), `${capability} ${serial}`];
     const made = await expectSuccess(call("POST", "/v1/taxpayers", { body: { name, taxId, capabilities: [capability] }, token: bureau }), name);
     const key = await expectSuccess(call("POST", "/v1/api-keys", { body: { account: made["account"], roles: [capability, "holder"] }, token: bureau }), name);
-    return { taxId, name, token: String(key["token"]), index: Number(made["index"]) };
+    return { taxId, name, account: String(made["account"]), token: String(key["token"]), index: Number(made["index"]) };
   };
   const employers = await Promise.all(Array.from({ length: ISSUERS }, (_, i) => enrol(1_000 + i, "employer")));
   const tills = await Promise.all(

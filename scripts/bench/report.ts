@@ -144,7 +144,7 @@ function usageTable(runs: readonly Run[], unit: string): string {
   return table(["process", "CPU s", `ms per ${unit}`, `of ${cores} cores`, "MB"], rows, [1, 2, 3, 4]);
 }
 
-export function tablesOf({ rounds, latency, acts, batches, memory }: Results, summary: Summary): string {
+export function tablesOf({ rounds, latency, acts, batches, memory, poison }: Results, summary: Summary): string {
   const parts: string[] = [];
   const { issue, ratios } = summary;
   if (issue && ratios) {
@@ -259,6 +259,13 @@ export function tablesOf({ rounds, latency, acts, batches, memory }: Results, su
     parts.push(
       `Memory of the gateway over ${of.invoices} invoices (${whole(memory.run.sealedPerSecond)} a second, end to end): ${of.flat ? "flat" : "NOT FLAT"}`,
       table(["", "MB half-way", "MB at the end", "MB per 10,000 invoices"], [row("resident", of.rss), row("objects in use", of.heap)], [1, 2, 3]),
+    );
+  }
+  if (poison) {
+    const rows = poison.map(({ name, p50, p99, max, followed, cpu, attempts }) => [name, ...[p50, p99, max, followed].map(whole), fine(cpu), String(attempts)]);
+    parts.push(
+      `/livez while the gateway follows what strangers and clerks send; followed: from the block, or from the request, to its end`,
+      table(["", "p50 ms", "p99 ms", "max ms", "followed ms", "CPU s", "attempts"], rows, [1, 2, 3, 4, 5, 6]),
     );
   }
   if (summary.others > BUSY) parts.push(`The machine was not idle: ${whole(100 * summary.others)} % of it went to other work, so rates are too low.`);

@@ -10,6 +10,7 @@ import { type Child, startChild } from "./child.ts";
 import type { LoadCommands, Measured, Prepared } from "./load.ts";
 import type { MintCommands } from "./mints.ts";
 import type { Network, Place } from "./network.ts";
+import { measurePoison, type Poison } from "./poison.ts";
 import { cpuOf, machineCpu, memoryOf, rssOf } from "./processes.ts";
 import type { Progress } from "./progress.ts";
 
@@ -48,21 +49,24 @@ export type Results = {
   acts?: Acts;
   batches?: BatchRound[];
   memory?: Memory;
+  poison?: Poison[];
   check: Check;
 };
 
-export type Plan = { rounds: number; seconds: number; latency: boolean; acts: boolean; batches: number; invoices: number };
+export type Plan = { rounds: number; seconds: number; latency: boolean; acts: boolean; batches: number; invoices: number; poison: boolean };
 /** What it takes to bring up what is measured on. */
 export const STARTING_SECONDS = 15;
+const POISON_SECONDS = 60;
 /** Seconds that a plan takes, about; of memory, at a rate that is only guessed. */
-export const secondsOf = ({ rounds, seconds, latency, acts, batches, invoices }: Plan): number =>
+export const secondsOf = ({ rounds, seconds, latency, acts, batches, invoices, poison }: Plan): number =>
   STARTING_SECONDS +
   (3 * WARM_UP_MS) / 1_000 +
   rounds * (3 * seconds + 2) +
   (latency ? 2.5 * seconds : 0) +
   (acts ? 5 * seconds + 5 : 0) +
   batches * (seconds + 20) +
-  invoices / 700;
+  invoices / 700 +
+  (poison ? POISON_SECONDS : 0);
 
 export async function measure(network: Network, plan: Plan, progress: Progress): Promise<Results> {
   const { whole, accepting } = network;
@@ -285,6 +289,10 @@ export async function measure(network: Network, plan: Plan, progress: Progress):
     if (plan.batches > 0) results.batches = [];
     for (let number = 1; number <= plan.batches; number += 1) results.batches?.push(await batchRound(number));
     if (plan.invoices > 0) results.memory = await memory();
+    if (plan.poison) {
+      const measured = () => measurePoison(whole, network.rpcUrl, whole.bureau);
+      results.poison = await progress.step("blocks that strangers fill", POISON_SECONDS, async () => 0, measured);
+    }
     results.check = await check();
     return results;
   } finally {

@@ -25,7 +25,7 @@ const types: Record<string, string> = {
  * The feed that these events make, all of it or of some of them: a position is block × 2^27 + place, and in a block a lot takes as
  * many places as it has invoices, any other event one.
  */
-export function feedOf({ events }: Pick<OnChain, "events">, only: (event: ChainEvent) => boolean = () => true): Seen[] {
+export function feedOf({ events, repeated }: Pick<OnChain, "events" | "repeated">, only: (event: ChainEvent) => boolean = () => true): Seen[] {
   const placed = placesOf(events);
   return events.filter(only).flatMap((event): Seen[] => {
     const position = placed.get(event) as bigint;
@@ -33,7 +33,8 @@ export function feedOf({ events }: Pick<OnChain, "events">, only: (event: ChainE
       const [first, count] = [BigInt(event.args["first"] as string), event.args["count"] as number];
       return Array.from({ length: count }, (_, i) => ({ position: position + BigInt(i), type: "invoice.issued", number: String(first + BigInt(i)) }));
     }
-    const type = event.name === "Refused" && event.args["alarm"] === true ? "reimbursement.refused" : types[event.name];
+    const alarm = event.name === "Refused" && event.args["alarm"] === true && !repeated.has(event);
+    const type = alarm ? "reimbursement.refused" : types[event.name];
     const id = event.args["id"];
     return type === undefined ? [] : [{ position, type, number: id === undefined ? undefined : String(id) }];
   });

@@ -1,5 +1,6 @@
 /** What the chain itself has, read from its own node: logs, and the calldata of the transactions that sealed. */
 import { Interface } from "ethers";
+import { actsIn } from "../../server/chain/acts.ts";
 import { createChainClient } from "../../server/chain/client.ts";
 import { type ChainEvent, createContracts } from "../../server/chain/contracts.ts";
 import type { Deployment } from "../../server/chain/deploy.ts";
@@ -15,6 +16,8 @@ export type OnChain = {
   broken: string[];
   /** The record slot of touched invoices. */
   records: Map<string, { holder: string; state: number; version: number }>;
+  /** Alarms at an attempt that an earlier one has shown: of the same kind, at the same invoice and version, for the same payer and payee. */
+  repeated: Set<ChainEvent>;
   head: number;
 };
 
@@ -53,6 +56,16 @@ export async function readChain(url: string, deployment: Deployment): Promise<On
         sealed.set(number, [...(sealed.get(number) ?? []), { leaf, lot: String(first), event }]);
       }
     }
+    const [repeated, attempts] = [new Set<ChainEvent>(), new Set<string>()];
+    for (const event of events.filter((one) => one.name === "Refused" && one.args["alarm"] === true)) {
+      const digest = String(event.args["act"]);
+      const acts = await actsIn((await chain.transactionInput(event.tx)) ?? "0x", contracts.domains.ledger, new Set([digest]));
+      const act = acts.get(digest);
+      const version = act?.invoices.find(({ id }) => id === event.args["id"])?.version;
+      const attempt = act === undefined ? digest : [act.kind, event.args["id"], version, act.taxpayer, act.to].join("/");
+      if (attempts.has(attempt)) repeated.add(event);
+      attempts.add(attempt);
+    }
     const records: OnChain["records"] = new Map();
     const touched = new Set(events.filter((event) => "version" in event.args).map((event) => String(event.args["id"])));
     for (const number of touched) {
@@ -60,7 +73,7 @@ export async function readChain(url: string, deployment: Deployment): Promise<On
       const record = ledger.decodeFunctionResult("record", data)[0];
       records.set(number, { holder: record.holder, state: Number(record.state), version: Number(record.version) });
     }
-    return { events, sealed, broken, records, head };
+    return { events, sealed, broken, records, repeated, head };
   } finally {
     chain.close();
   }
