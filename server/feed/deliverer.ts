@@ -4,7 +4,7 @@
  * | a subscription | condition | effect |
  * | --- | --- | --- |
  * | waits | nothing that it sees after `position` | none |
- * | is due | something is, `next_at` is reached, nobody's claim holds | a process claims its row for LEASE_SECONDS |
+ * | is due | something is (`latest` is ahead), `next_at` is reached, nobody's claim holds | a process claims its row for LEASE_SECONDS |
  * | is claimed | 2xx | `position` moves to the event, `tries` is 0, the claim goes on |
  * | is claimed | 410 | disabled: gone |
  * | is claimed | anything else, schedule not at its end | `tries` + 1, due again after the schedule's delay |
@@ -15,8 +15,8 @@
  * Invariants: `position` moves only after a 2xx for the event at it, or over rows that the subscription does not see: never a
  * hole, never ahead of the delivery. It moves only under the claim that read it, so what a process does whose claim is over, or
  * whose row was disabled or replayed meanwhile, counts for nothing. One event a request, one request at a time a subscription;
- * subscriptions do not wait for one another, and those that fail take at most half of the places. No transaction is open while
- * a receiver is waited for. Time is the database's.
+ * subscriptions do not wait for one another, those that fail or are slow take at most half of the places, and those of one party a
+ * few. No transaction is open while a receiver is waited for. Time is the database's.
  *
  * At least once: a process that dies after the receiver's answer and before the commit leaves the event to be sent again, under
  * the same `webhook-id`. Does not own: who may subscribe, and what a party is shown of it (features/webhooks).
@@ -86,6 +86,10 @@ const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
 /** After so many events, or so long, a subscription goes to the end of the queue. */
 const TURN_EVENTS = 100;
 const TURN_MS = 10_000;
+/** A receiver that takes longer is slow. */
+const SLOW_MS = 2_000;
+/** Due subscriptions among which some are chosen. */
+const LOOKED_AT = 200;
 /** What a stopping process lets an attempt take still. */
 const GRACE_MS = 3_000;
 
@@ -105,10 +109,11 @@ type Deps = {
   typesOf(roles: readonly string[]): readonly string[] | undefined;
   /** Milliseconds from a failed attempt to the next, by how many failed; at its end the subscription is disabled. */
   schedule: readonly number[];
-  /** Subscriptions delivered to at once. */
+  /** Subscriptions delivered to at once; of one party an eighth of that. */
   places?: number;
   pollMs?: number;
   leaseSeconds?: number;
+  slowMs?: number;
 };
 
 type Claimed = {
@@ -123,25 +128,37 @@ type Claimed = {
 };
 
 export function createDeliverer(deps: Deps): Deliverer {
-  const { sql, vault, log, schedule, places = 64, pollMs = 1_000, leaseSeconds = LEASE_SECONDS } = deps;
-  const running = new Map<string, { failing: boolean; done: Promise<void> }>();
+  const { sql, vault, log, schedule, places = 64, pollMs = 1_000, leaseSeconds = LEASE_SECONDS, slowMs = SLOW_MS } = deps;
+  const ofParty = Math.max(1, Math.floor(places / 8));
+  const running = new Map<string, { account: string; hindered: boolean; done: Promise<void> }>();
   let stopping = new AbortController();
   let cutting = new AbortController();
   let loop: Promise<void> = Promise.resolve();
 
   const lease = (tx: Tx) => tx`now() + make_interval(secs => ${leaseSeconds})`;
 
-  /** Due subscriptions, taken for this process; those that fail or those that do not. */
-  function claim(failing: boolean, limit: number): Promise<Claimed[]> {
+  /**
+   * Due subscriptions, at most so many, taken for this process: those that fail or are slow, or those that do not and are not. No party gets
+   * more places than are its own.
+   */
+  async function claim(hindered: boolean, limit: number): Promise<Claimed[]> {
+    const due = sql`
+      disabled is null and position < latest and next_at <= now() and (claimed_until is null or claimed_until < now())
+        and ${hindered ? sql`(tries > 0 or slow)` : sql`tries = 0 and not slow`}`;
+    const left = new Map<string, number>();
+    for (const { account } of running.values()) left.set(account, (left.get(account) ?? ofParty) - 1);
+    const full = [...left].flatMap(([account, places]) => (places > 0 ? [] : [account]));
+    const found = await sql<{ id: string; account: string }[]>`
+      select id, account from webhooks where ${due} and account <> all(${full}::text[]) order by next_at limit ${LOOKED_AT}`;
+    const chosen = found.filter(({ account }) => {
+      const places = left.get(account) ?? ofParty;
+      left.set(account, places - 1);
+      return places > 0;
+    });
+    if (chosen.length === 0) return [];
     return sql<Claimed[]>`
       update webhooks set claim = gen_random_uuid(), claimed_until = ${lease(sql)} where id in (
-        select w.id from webhooks w
-        where w.disabled is null and w.next_at <= now() and (w.claimed_until is null or w.claimed_until < now())
-          and ${failing ? sql`w.tries > 0` : sql`w.tries = 0`}
-          and case when 'bureau' = any(w.roles) then exists (select 1 from feed f where f.position > w.position)
-              else exists (select 1 from feed_accounts a where a.account = w.account and a.position > w.position)
-                or exists (select 1 from feed_accounts a where a.account = '*' and a.position > w.position) end
-        order by w.next_at limit ${limit} for update of w skip locked)
+        select id from webhooks where id = any(${chosen.slice(0, limit).map((one) => one.id)}::uuid[]) and ${due} for update skip locked)
       returning id, account, roles, types, sealed, position, tries, claim`;
   }
 
@@ -194,16 +211,16 @@ export function createDeliverer(deps: Deps): Deliverer {
   }
 
   /** Moves the position under the claim, which goes on; the row's present target, or undefined when the claim is lost. */
-  async function moved(tx: Tx, row: Claimed, from: bigint, to: bigint): Promise<Buffer | undefined> {
+  async function moved(tx: Tx, row: Claimed, from: bigint, to: bigint, slow: boolean | null = null): Promise<Buffer | undefined> {
     const [still] = await tx<{ sealed: Buffer }[]>`
-      update webhooks set position = ${to}, tries = 0, claimed_until = ${lease(tx)}
+      update webhooks set position = ${to}, tries = 0, slow = coalesce(${slow}, slow), claimed_until = ${lease(tx)}
       where id = ${row.id} and claim = ${row.claim} and position = ${from} and disabled is null returning sealed`;
     return still?.sealed;
   }
 
   const taken = (row: Claimed, from: bigint, to: bigint, attempt: Attempt) =>
     sql.begin(async (tx) => {
-      const sealed = await moved(tx, row, from, to);
+      const sealed = await moved(tx, row, from, to, attempt.ms > slowMs);
       if (sealed !== undefined) await recordAttempt(tx, row.id, to, attempt);
       return sealed;
     });
@@ -232,7 +249,7 @@ export function createDeliverer(deps: Deps): Deliverer {
       where id = ${row.id} and claim = ${row.claim} and position = ${position}`;
   }
 
-  function take(row: Claimed, failing: boolean): void {
+  function take(row: Claimed, hindered: boolean): void {
     const done = deliver(row)
       // its claim runs out, and some process goes on from the stored position
       .catch((cause: unknown) => log.warn({ webhook: row.id, error: cause instanceof Error ? cause.name : "unknown" }, "a delivery is broken off"))
@@ -240,17 +257,20 @@ export function createDeliverer(deps: Deps): Deliverer {
         running.delete(row.claim);
         wake();
       });
-    running.set(row.claim, { failing, done });
+    running.set(row.claim, { account: row.account, hindered, done });
   }
 
   let wake = () => {};
   /** Claims what is due into free places. */
   async function step(): Promise<void> {
-    const failingNow = [...running.values()].filter((one) => one.failing).length;
-    for (const failing of [false, true]) {
-      const free = Math.min(places - running.size, failing ? Math.floor(places / 2) - failingNow : places);
-      if (free <= 0) continue;
-      for (const row of await claim(failing, free)) take(row, failing);
+    for (const hindered of [false, true]) {
+      for (let more = true; more; ) {
+        const hinderedNow = [...running.values()].filter((one) => one.hindered).length;
+        const free = Math.min(places - running.size, hindered ? Math.floor(places / 2) - hinderedNow : places);
+        const rows = free > 0 ? await claim(hindered, free) : [];
+        for (const row of rows) take(row, hindered);
+        more = rows.length > 0;
+      }
     }
   }
 

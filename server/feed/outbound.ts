@@ -13,8 +13,11 @@ import { isIP, type LookupFunction } from "node:net";
 import ipaddr from "ipaddr.js";
 import { Agent, buildConnector, request } from "undici";
 
-/** Why an attempt has no status, in words that tell a party about its endpoint and nothing about this network. */
-export type Fault = "address-refused" | "name-not-found" | "connection-refused" | "connection-lost" | "tls" | "timeout";
+/**
+ * Why an attempt has no status, in words that tell a party about its endpoint and nothing about this network: a name that is not there and
+ * one that leads inside are both `address-refused`.
+ */
+export type Fault = "address-refused" | "connection-refused" | "connection-lost" | "tls" | "timeout";
 
 /** What became of one attempt. `retryAfterMs` as the receiver asked, if it did. */
 export type Attempt = { status?: number; fault?: Fault; ms: number; retryAfterMs?: number };
@@ -27,6 +30,10 @@ export type Outbound = {
 
 /** How long one attempt may take, connecting included. */
 export const WEBHOOK_TIMEOUT_MS = 15_000;
+
+/** What is read of an answer's body, and for how long. */
+const MAX_ANSWER_BYTES = 8_192;
+const ANSWER_MS = 1_000;
 
 type Network = ReturnType<typeof ipaddr.parseCIDR>;
 
@@ -56,8 +63,7 @@ export function mayReach(text: string, allowed: readonly Network[], plain: boole
 }
 
 const faults: [RegExp, Fault][] = [
-  [/^ADDRESS_REFUSED$/, "address-refused"],
-  [/^(ENOTFOUND|EAI_\w+|ENODATA)$/, "name-not-found"],
+  [/^(ADDRESS_REFUSED|ENOTFOUND|EAI_\w+|ENODATA)$/, "address-refused"],
   [/^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL)$/, "connection-refused"],
   [/^(ETIMEDOUT|TimeoutError|UND_ERR_(CONNECT|HEADERS|BODY)_TIMEOUT)$/, "timeout"],
   [/^(CERT_|ERR_TLS|ERR_SSL|EPROTO|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH)/, "tls"],
@@ -133,8 +139,8 @@ export function createOutbound({
       try {
         const dispatcher = agents[new URL(url).protocol as keyof typeof agents];
         const answer = await request(url, { method: "POST", headers, body, dispatcher, signal: over });
-        // an answer of a few kB is read, so that the connection can go on; more is cut
-        await answer.body.dump({ limit: 8_192, signal: over }).catch(() => {});
+        // the status has decided; an answer of a few kB is read, so that the connection can go on. More of it, or slower, is cut
+        await answer.body.dump({ limit: MAX_ANSWER_BYTES, signal: AbortSignal.any([over, AbortSignal.timeout(ANSWER_MS)]) }).catch(() => {});
         const retryAfterMs = readRetryAfter(answer.headers["retry-after"]);
         return { status: answer.statusCode, ms: ms(), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
       } catch (error) {

@@ -31,14 +31,14 @@ export function createSessions({ secure }: { secure: boolean }) {
   const alive = (tx: Tx) => tx`s.seen_at > now() - ${IDLE_MINUTES} * interval '1 minute' and s.created_at > now() - ${ABSOLUTE_HOURS} * interval '1 hour'`;
 
   return {
-    /** Begins a session of a key that was shown. Returns the cookie to set, and the token of its page. */
-    async open(tx: Tx, keyId: string): Promise<{ setCookie: string; csrf: string }> {
+    /** Begins a session of a key that was shown. `sealed`: what is to be known when it ends. Returns the cookie to set, and the token of its page. */
+    async open(tx: Tx, keyId: string, sealed?: Buffer): Promise<{ setCookie: string; csrf: string }> {
       const value = randomBytes(32).toString("base64url");
       await tx`delete from sessions s where not (${alive(tx)})`;
       await tx`
         delete from sessions where id_hash in (
           select id_hash from sessions where key_id = ${keyId} order by created_at desc offset ${MAX_SESSIONS - 1})`;
-      await tx`insert into sessions (id_hash, key_id) values (${hashOf(value)}, ${keyId})`;
+      await tx`insert into sessions (id_hash, key_id, sealed) values (${hashOf(value)}, ${keyId}, ${sealed ?? null})`;
       return { setCookie: cookie(value), csrf: csrfOf(value) };
     },
 
@@ -66,8 +66,10 @@ export function createSessions({ secure }: { secure: boolean }) {
     /** Whether it is there still, without counting as a request of it. */
     holds: async (tx: Tx, id: Buffer): Promise<boolean> => (await tx`select 1 from sessions s where s.id_hash = ${id} and ${alive(tx)}`).length === 1,
 
-    async close(tx: Tx, id: Buffer): Promise<void> {
-      await tx`delete from sessions where id_hash = ${id}`;
+    /** Returns what was sealed with it. */
+    async close(tx: Tx, id: Buffer): Promise<Buffer | undefined> {
+      const [row] = await tx<{ sealed: Buffer | null }[]>`delete from sessions where id_hash = ${id} returning sealed`;
+      return row?.sealed ?? undefined;
     },
 
     /** Takes the cookie away. */

@@ -6,7 +6,15 @@ import { readConfig } from "../../server/kernel/config.ts";
 import { createLog } from "../../server/kernel/log.ts";
 import { call, callAt, closeAtEnd, type Loose, must, type Reply, sandbox, type TestParty } from "./network.ts";
 import { refused } from "./observe.ts";
-import { type IdentityProvider, type KnownPerson, openIdentityProvider, openListener, signInThere } from "./support/identity-provider.ts";
+import {
+  type IdentityProvider,
+  type KnownPerson,
+  openBrowser,
+  openIdentityProvider,
+  openListener,
+  signInThere,
+  signOutThere,
+} from "./support/identity-provider.ts";
 import { openSecondGateway, type SecondGateway } from "./support/second-gateway.ts";
 
 describe("signing in at an identity provider", function () {
@@ -75,8 +83,10 @@ describe("signing in at an identity provider", function () {
     const opened = await post("/v1/session", { key: body.parties[1].key, proof: body.proof });
     expect([opened.status, opened.body.account, opened.body.roles]).deep.equals([201, shop.account, ["issuer"]]);
     expect((await who(cookieOf(opened))).body).deep.includes({ account: shop.account, roles: ["issuer"] });
-    // the same proof, the other party: a session of its own
-    const other = await post("/v1/session", { key: body.parties[0].key, proof: body.proof });
+    // the other party: a session of its own, with a proof of its own
+    refused(await post("/v1/session", { key: body.parties[0].key, proof: body.proof }), "sign-in-refused");
+    const again = await must(signIn("u-lin"));
+    const other = await post("/v1/session", { key: again.parties[0].key, proof: again.proof });
     expect(other.body.account).equals(firm.account);
     const [mine] = (await keysOf(shop)).filter((one) => one.id === body.parties[1].key);
     expect(mine.signIn).equals("LIN@example.com");
@@ -86,13 +96,13 @@ describe("signing in at an identity provider", function () {
 
   it("a key that is revoked is offered no more, and its session has ended", async () => {
     const { id } = await must(key(firm, "zhao@example.com", ["holder"]));
-    const { body } = await signIn("u-zhao");
+    const [{ body }, { body: later }] = [await signIn("u-zhao"), await signIn("u-zhao")];
     expect(body.parties.map((one: Loose) => one.key)).deep.equals([id]);
     const cookie = cookieOf(await post("/v1/session", { key: id, proof: body.proof }));
     expect((await who(cookie)).status).equals(200);
     expect((await callAt(gateway.url, "DELETE", `/v1/api-keys/${id}`, undefined, { token: firm.token })).status).equals(204);
     expect((await who(cookie)).status).equals(401);
-    refused(await post("/v1/session", { key: id, proof: body.proof }), "unauthenticated");
+    refused(await post("/v1/session", { key: id, proof: later.proof }), "unauthenticated");
     expect((await signIn("u-zhao")).body.parties).deep.equals([]);
   });
 
@@ -155,6 +165,90 @@ describe("signing in at an identity provider", function () {
     const { body } = await signIn("u-lin");
     refused(await post("/v1/session", { key: "somebody-elses", proof: body.proof }), "unauthenticated");
     for (const query of ["", "x".repeat(8_001)]) expect((await post("/v1/sign-in/answer", { flow, query })).status).equals(422);
+  });
+
+  it("a flow is used once, also by two answers that come at once; and what was refused uses up nothing", async () => {
+    const { href, flow } = await begin();
+    const [first, second] = [await signInThere(href, "u-lin"), await signInThere(href, "u-zhao")];
+    const both = await Promise.all([first, second].map((query) => post("/v1/sign-in/answer", { flow, query })));
+    expect(both.map((one) => one.status).sort()).deep.equals([200, 401]);
+    const { parties, proof } = await must(signIn("u-lin"));
+    refused(await post("/v1/session", { key: "nobody", proof }), "unauthenticated");
+    const opened = await Promise.all([0, 1].map(() => post("/v1/session", { key: parties[0].key, proof })));
+    expect(opened.map((one) => one.status).sort()).deep.equals([201, 401]);
+  });
+
+  it("signing out ends the session at the provider too: whoever comes next is asked who it is", async () => {
+    const browser = openBrowser();
+    const here = async (again = false) => {
+      browser.prompts.length = 0;
+      const { href, flow } = await must(post("/v1/sign-in", again ? { again } : {}));
+      return must(post("/v1/sign-in/answer", { flow, query: await signInThere(href, "u-lin", browser) }));
+    };
+    await here();
+    expect(browser.prompts).include("login");
+    const { parties, proof } = await here();
+    expect(browser.prompts, "known there").not.include("login");
+    const opened = await post("/v1/session", { key: parties[0].key, proof });
+    const headers = { cookie: cookieOf(opened), "x-csrf-token": opened.body.csrfToken };
+    const out = await callAt(gateway.url, "DELETE", "/v1/session", undefined, { headers });
+    expect(out.status).equals(200);
+    expect((await who(cookieOf(opened))).status, "over here").equals(401);
+    const leave = new URL(out.body.href);
+    expect(leave.origin).equals(provider.settings.OIDC_ISSUER);
+    expect(leave.searchParams.get("id_token_hint")).matches(/^[\w-]+\.[\w-]+\.[\w-]+$/);
+    const rows = await gateway.sql<{ sealed: Buffer | null }[]>`select sealed from sessions where sealed is not null`;
+    for (const { sealed } of rows) expect(sealed?.toString("latin1")).not.contains("id_token_hint");
+    // whoever does not confirm it there is asked all the same, for the page says that somebody has signed out
+    await here(true);
+    expect(browser.prompts, "asked once more").include("login");
+    await signOutThere(out.body.href, browser);
+    await here();
+    expect(browser.prompts, "over there").include("login");
+    // a session that began with a key's secret has nothing to do with a provider
+    const plain = await post("/v1/session", { key: firm.token });
+    const left = await callAt(gateway.url, "DELETE", "/v1/session", undefined, { headers: { cookie: cookieOf(plain), "x-csrf-token": plain.body.csrfToken } });
+    expect(left.status).equals(204);
+  });
+
+  it("a provider's answer without end is cut, and endpoints that are none are not used", async () => {
+    const listener = await openListener();
+    closeAtEnd(() => listener.close());
+    const settings = { issuer: listener.url, clientId: "me", clientSecret: "s".repeat(32), name: "SSO", scope: "openid email", claim: "email" };
+    // a question may take longer than this test
+    const open = () => createProvider({ settings, vault: gateway.vault, publicUrl: () => "http://127.0.0.1:1", log: createLog("silent"), timeoutSeconds: 300 });
+    const codeOf = (work: Promise<unknown>) =>
+      work.then(
+        () => "none",
+        (error: { code?: string }) => error.code ?? String(error),
+      );
+    const cut = Promise.withResolvers<void>();
+    listener.answer((_request, response) => {
+      response.writeHead(200, { "content-type": "application/json" });
+      const more = () => {
+        while (!response.destroyed && response.write("[".repeat(65_536)));
+        if (!response.destroyed) response.once("drain", more);
+      };
+      response.once("close", cut.resolve);
+      more();
+    });
+    expect(await codeOf(open().begin({ again: false }))).equals("unavailable");
+    await cut.promise;
+    const good = { authorization_endpoint: `${listener.url}/auth`, token_endpoint: `${listener.url}/token`, jwks_uri: `${listener.url}/keys` };
+    const described = async (more: Record<string, unknown>): Promise<string> => {
+      listener.answer(
+        (_request, response) =>
+          void response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ issuer: listener.url, ...good, ...more })),
+      );
+      return codeOf(open().begin({ again: false }));
+    };
+    expect(await described({})).equals("none");
+    for (const member of ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint", "end_session_endpoint"]) {
+      for (const value of ["javascript:alert(1)", "file:///etc/passwd", "here", 7])
+        expect(await described({ [member]: value }), `${member} ${value}`).equals("unavailable");
+    }
+    for (const member of ["authorization_endpoint", "token_endpoint", "jwks_uri"])
+      expect(await described({ [member]: undefined }), member).equals("unavailable");
   });
 
   it("a key without a secret is no bearer's", async () => {
@@ -223,10 +317,10 @@ describe("signing in at an identity provider", function () {
     });
     for (const way of ["never", "500"] as const) {
       answers = way;
-      expect(await codeOf(made.begin()), way).equals("unavailable");
+      expect(await codeOf(made.begin({ again: false })), way).equals("unavailable");
     }
     answers = "well";
-    const { href, flow } = await made.begin();
+    const { href, flow } = await made.begin({ again: false });
     const query = `code=c&state=${new URL(href).searchParams.get("state")}`;
     for (const [way, code] of [
       ["never", "unavailable"],

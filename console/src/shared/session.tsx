@@ -22,6 +22,10 @@ type Signed = {
 };
 
 const HINT = "onepiao.signed-in";
+const LEFT = "onepiao.signed-out";
+/** Somebody has signed out in this browser: whoever signs in at the identity provider next shows there who it is. */
+export const hasSignedOut = (): boolean => localStorage.getItem(LEFT) !== null;
+
 const SessionContext = createContext<Signed | undefined>(undefined);
 
 /** Asks the gateway; `over` is called when there was a session and is none any more. */
@@ -62,7 +66,10 @@ export function SessionProvider({ children }: { children: ReactNode }) {
       setExpired(false);
       setCsrf(next?.csrfToken);
       if (next === null) localStorage.removeItem(HINT);
-      else localStorage.setItem(HINT, "1");
+      else {
+        localStorage.setItem(HINT, "1");
+        localStorage.removeItem(LEFT);
+      }
       queries.setQueryData(["session"], next);
     };
     return {
@@ -75,11 +82,14 @@ export function SessionProvider({ children }: { children: ReactNode }) {
         return next;
       },
       async signOut() {
-        await ask(api.DELETE("/v1/session")).catch((cause: unknown) => {
+        const left = await ask(api.DELETE("/v1/session")).catch((cause: unknown) => {
           // over already: that is what was wanted
           if (!(cause instanceof Refusal) || cause.status !== 401) throw cause;
         });
+        localStorage.setItem(LEFT, "1");
         become(null);
+        // the session at the identity provider ends there
+        if (left?.href) window.location.assign(left.href);
       },
       retry: () => void refetch(),
     };

@@ -4,7 +4,6 @@ import type { Tx } from "../../db/db.ts";
 import { type Route, roles, routeFor } from "../../kernel/api.ts";
 import { accountSchema } from "../../kernel/shapes.ts";
 import { plainText } from "../../kernel/text.ts";
-import type { Person } from "../../keys/api-keys.ts";
 import type { SignIn } from "./sessions.ts";
 
 const route = routeFor<Tx>();
@@ -16,7 +15,7 @@ const party = {
   taxId: z.string().optional(),
   roles: z.array(z.enum(roles)),
 };
-const sealed = z.string().regex(/^[\w-]{1,4000}$/, "sealed-value");
+const sealed = z.string().regex(/^[\w-]{1,16000}$/, "sealed-value");
 const schema = z
   .object({
     ...party,
@@ -66,10 +65,10 @@ export function sessionRoutes(signIn: SignIn): Route<Tx>[] {
       description: "For the console's page: it keeps `flow`, sends the browser to `href`, and finds the provider's answer in its own address.",
       tag,
       roles: "public",
-      body: z.strictObject({}),
+      body: z.strictObject({ again: z.boolean().default(false).describe("After signing out in this browser: the provider asks who it is once more") }),
       answers: { 200: { description: "Begun", schema: z.object({ href: z.url(), flow: z.string() }) } },
       problems: ["not-found", "unavailable"],
-      prepare: () => signIn.theProvider().begin(),
+      prepare: ({ body }) => signIn.theProvider().begin(body as { again: boolean }),
       run: async ({ body }) => ({ status: 200, body }),
     }),
     route({
@@ -96,7 +95,7 @@ export function sessionRoutes(signIn: SignIn): Route<Tx>[] {
         const { flow, query } = body as { flow: string; query: string };
         return signIn.theProvider().finish(flow, query);
       },
-      run: async ({ sql, body }) => ({ status: 200, body: await signIn.parties(sql, body as unknown as Person) }),
+      run: async ({ sql, body }) => ({ status: 200, body: await signIn.parties(sql, body as unknown as Parameters<SignIn["parties"]>[1]) }),
     }),
     route({
       method: "get",
@@ -113,8 +112,18 @@ export function sessionRoutes(signIn: SignIn): Route<Tx>[] {
       summary: "End the session",
       tag,
       roles,
-      answers: { 204: { description: "Signed out" } },
-      run: async ({ sql, caller }) => ({ status: 204, body: undefined, headers: { "Set-Cookie": await signIn.close(sql, caller) } }),
+      answers: {
+        200: {
+          description: "Signed out here; the browser goes to `href`, where its session at the identity provider ends",
+          schema: z.object({ href: z.url() }),
+        },
+        204: { description: "Signed out" },
+      },
+      async run({ sql, caller }) {
+        const { clearCookie, href } = await signIn.close(sql, caller);
+        const headers = { "Set-Cookie": clearCookie };
+        return href === undefined ? { status: 204, body: undefined, headers } : { status: 200, body: { href }, headers };
+      },
     }),
   ];
 }

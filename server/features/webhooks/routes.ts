@@ -41,7 +41,10 @@ const withAttempts = webhook
         at: z.iso.datetime(),
         status: z.number().int().optional(),
         milliseconds: z.number().int(),
-        error: z.string().optional().describe("status, redirect, gone, timeout, tls, name-not-found, connection-refused, connection-lost or address-refused"),
+        error: z
+          .string()
+          .optional()
+          .describe("status, redirect, gone, timeout, tls, connection-refused, connection-lost or address-refused (no public address)"),
       }),
     ),
   })

@@ -118,7 +118,7 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
     const { attempt } = known;
     if (isTaken(attempt)) return known;
     if (attempt.fault === "address-refused") {
-      const detail = known.target.url.startsWith("https:") ? "The address is not public" : "The URL begins with https://";
+      const detail = known.target.url.startsWith("https:") ? "The URL leads to no public address" : "The URL begins with https://";
       refuseUrl(known.target.url.startsWith("https:") ? "public-address" : "https", detail);
     }
     const error = faultOfAttempt(attempt);
@@ -135,9 +135,12 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
       const [{ count } = { count: 0 }] = await tx<{ count: number }[]>`select count(*)::int as count from webhooks where account = ${caller.account}`;
       if (count >= MAX_WEBHOOKS) throw new Problem("webhook-limit", `The party has ${count} webhooks`, { extra: { maxWebhooks: MAX_WEBHOOKS } });
       const { id, target, attempt } = tested(caller.account, given);
+      // whoever follows waits until this is committed: no row is told between the head and the subscription
+      await tx`select 1 from cursor for share`;
+      const head = await headOf(tx);
       const [row] = await tx<Row[]>`
-        insert into webhooks (id, account, roles, sealed, types, position)
-        values (${id}, ${caller.account}, ${[...caller.roles]}, ${sealTarget(vault, id, target)}, ${given.types ?? null}, ${await headOf(tx)})
+        insert into webhooks (id, account, roles, sealed, types, position, latest)
+        values (${id}, ${caller.account}, ${[...caller.roles]}, ${sealTarget(vault, id, target)}, ${given.types ?? null}, ${head}, ${head})
         returning *`;
       await recordAttempt(tx, id, null, attempt);
       return { webhook: view(row as Row), secret: (target.secrets[0] as { secret: string }).secret };

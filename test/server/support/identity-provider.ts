@@ -56,9 +56,37 @@ export async function openIdentityProvider(people: ReadonlyMap<string, KnownPers
   };
 }
 
+/** A browser at the provider: its cookies, and what it was asked there. */
+export type Browser = { jar: Map<string, string>; prompts: string[] };
+export const openBrowser = (): Browser => ({ jar: new Map(), prompts: [] });
+
+/** What a browser does that is sent away to end its session: it says yes on the provider's page. */
+export async function signOutThere(href: string, { jar }: Browser): Promise<void> {
+  const cookie = () => [...jar].map(([name, value]) => `${name}=${value}`).join("; ");
+  const keep = (response: Response) => {
+    for (const set of response.headers.getSetCookie()) {
+      const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(set) ?? [];
+      if (value === "") jar.delete(name);
+      else jar.set(name, value);
+    }
+  };
+  const page = await fetch(href, { redirect: "manual", headers: { cookie: cookie() } });
+  keep(page);
+  const text = await page.text();
+  const [action, xsrf] = [/<form[^>]* action="([^"]+)"/.exec(text)?.[1], /name="xsrf" value="(\w+)"/.exec(text)?.[1]];
+  if (page.status !== 200 || action === undefined || xsrf === undefined) throw new Error(`The provider says ${page.status}: ${text.slice(0, 500)}`);
+  const done = await fetch(new URL(action, href), {
+    method: "POST",
+    redirect: "manual",
+    headers: { cookie: cookie() },
+    body: new URLSearchParams({ xsrf, logout: "yes" }),
+  });
+  keep(done);
+  if (done.status >= 400) throw new Error(`The provider says ${done.status}: ${(await done.text()).slice(0, 500)}`);
+}
+
 /** What a browser does from `href` on: signs in and consents on the provider's pages. Returns what it brings back to the gateway's page. */
-export async function signInThere(href: string, login: string): Promise<string> {
-  const jar = new Map<string, string>();
+export async function signInThere(href: string, login: string, { jar, prompts }: Browser = openBrowser()): Promise<string> {
   let url = new URL(href);
   const provider = url.origin;
   let form: URLSearchParams | undefined;
@@ -79,6 +107,7 @@ export async function signInThere(href: string, login: string): Promise<string> 
     const page = await response.text();
     const [action, prompt] = [/<form[^>]* action="([^"]+)"/.exec(page)?.[1], /name="prompt" value="(\w+)"/.exec(page)?.[1]];
     if (response.status !== 200 || action === undefined || prompt === undefined) throw new Error(`The provider says ${response.status}: ${page.slice(0, 500)}`);
+    prompts.push(prompt);
     url = new URL(action, url);
     form = new URLSearchParams(prompt === "login" ? { prompt, login, password: "any" } : { prompt });
   }

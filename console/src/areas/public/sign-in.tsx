@@ -10,7 +10,7 @@ import type { From } from "../../shared/guard.tsx";
 import { useSharedWords } from "../../shared/messages.ts";
 import { ProblemNote } from "../../shared/problem.tsx";
 import { useProvider } from "../../shared/provider.tsx";
-import { hasRole, useNameOf, useSigned } from "../../shared/session.tsx";
+import { hasRole, hasSignedOut, useNameOf, useSigned } from "../../shared/session.tsx";
 import { useWords } from "./messages.ts";
 
 /** There outside a sandbox is no such path: then there is nothing to offer. */
@@ -89,7 +89,7 @@ export function Component() {
     onSuccess: (next) => navigate(from ?? `/${areas.find(({ role }) => hasRole(next, role))?.name ?? ""}`, { replace: true }),
   });
   const begin = useMutation({
-    mutationFn: () => ask(api.POST("/v1/sign-in", { body: {} })),
+    mutationFn: () => ask(api.POST("/v1/sign-in", { body: { again: hasSignedOut() } })),
     onSuccess: ({ href, flow }) => {
       leave({ flow, ...(from === undefined ? {} : { from }) });
       location.assign(href);
