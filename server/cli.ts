@@ -245,7 +245,7 @@ const audit = ({ config, sql }: Tools) =>
     const progress = createProgress("lots");
     await createAuditing({ sql, audit: parts, log, patienceSeconds: config.AUDIT_PATIENCE_SECONDS }).all((done, of) => progress({ done, of }), stopping);
     const { lots, waiting } = await parts.progress(sql);
-    const found = await parts.findings(sql);
+    const found = await parts.findings(sql, { limit: 1_000 });
     say(`audited ${lots} lots; ${waiting} wait for their documents`);
     for (const { kind, issuer, subject, found_at: since } of found) say(`${kind} issuer ${issuer} ${subject} since ${since.toISOString()}`);
     say(`findings ${found.length}`);

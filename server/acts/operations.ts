@@ -23,7 +23,8 @@ import type { Json, Tx } from "../db/db.ts";
 import { announce } from "../db/db.ts";
 import type { Code } from "../kernel/problems.ts";
 
-export type OperationStatus = "queued" | "awaiting-signature" | "signed" | "sent" | "done" | "refused" | "failed";
+export const operationStatuses = ["queued", "awaiting-signature", "signed", "sent", "done", "refused", "failed"] as const;
+export type OperationStatus = (typeof operationStatuses)[number];
 
 /** What to do; `claim`: the reference of the claim that an act decides on, without which it is worth nothing. Acts and seals are signed and go out together; a registry act is signed and goes out alone; a call is sent by the bureau's own key. */
 export type Command =
@@ -65,7 +66,7 @@ export type NewOperation = {
   /** The account that wants it done. */
   party: string;
   command: Command;
-  /** Accounts whose signatures it needs, the acting party first. */
+  /** Accounts whose signatures it needs, the acting party first; two at most. */
   signers?: string[];
 };
 
@@ -104,13 +105,6 @@ export async function busy(tx: Tx, numbers: readonly string[], party?: string): 
 export async function find(tx: Tx, id: string): Promise<Operation | undefined> {
   const [row] = await tx<Operation[]>`select * from operations where id = ${id}`;
   return row;
-}
-
-/** Those of these operations that did not do what they were for. */
-export async function failed(tx: Tx, ids: readonly string[]): Promise<string[]> {
-  if (ids.length === 0) return [];
-  const rows = await tx<{ id: string }[]>`select id from operations where id = any(${[...ids]}::uuid[]) and status in ('refused', 'failed')`;
-  return rows.map((row) => row.id);
 }
 
 /**

@@ -206,7 +206,8 @@ export function createSql({ url, connections, statementTimeoutMs, onIdleError }:
     // one that breaks while it is lent out says so to the query that is on it, and to the next; the event besides would end the process
     client.on("error", () => {});
     // when this process is killed, the server notices within a second also where a statement waits for a lock, and lets go of its own
-    void client.query("set client_connection_check_interval = 1000").catch(() => {});
+    // and a page is read in the order of its index: where the planner takes rows for few, a bitmap fetches all of them to sort them
+    void client.query("set client_connection_check_interval = 1000; set enable_bitmapscan = off").catch(() => {});
   });
 
   async function connect(): Promise<pg.PoolClient> {

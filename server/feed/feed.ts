@@ -54,7 +54,7 @@ export type FeedPage = { rows: FeedRow[]; next: bigint; more: boolean };
 /** Seen by every party. */
 const EVERYBODY = "*";
 /** Rows looked at for one page when only some types are wanted. */
-const SCAN = 2_000;
+const SCAN = 1_000;
 
 /** What version 1 says of a notice, which has no log. */
 const NO_LOG = 0xffff;

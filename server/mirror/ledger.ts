@@ -122,8 +122,8 @@ export const ledgerMirror: Projection = {
       });
       if (ours.length === 0) return;
       await tx`
-        insert into invoice_states (number, lot, issuer, state, holder, employer, titled, version, issued_at, updated_at)
-        select i.number, l.first, i.issuer, 'issued', i.leaf_holder, i.leaf_buyer, i.leaf_buyer <> 0, 0, l.at, l.at
+        insert into invoice_states (number, lot, issuer, state, holder, employer, titled, version, accepted_at, issued_at, updated_at)
+        select i.number, l.first, i.issuer, 'issued', i.leaf_holder, i.leaf_buyer, i.leaf_buyer <> 0, 0, i.accepted_at, l.at, l.at
         from unnest(${ours.map((lot) => lot.first)}::numeric[], ${ours.map((lot) => lot.count)}::int[], ${ours.map((lot) => lot.at)}::timestamptz[])
           as l (first, count, at)
         cross join lateral (${ofRun(tx, tx`invoices`, tx`l`)}) i`;

@@ -207,13 +207,17 @@ export async function examine(deps: Deps): Promise<Report> {
 
   async function invoices(): Promise<void> {
     const rows = await sql.unsafe<{ issuer: number; lotted: number; unlotted: number; oldest: number | null; status: string; free: boolean }[]>(`
-      select s.issuer, coalesce(sum(u.accepted - u.lotted), 0)::int as unlotted, ${secondsSince("min(i.accepted_at)")} as oldest,
-             t.standing as status, t.standing = 'active' and t.capabilities & 1 = 1 as free,
-             coalesce((select sum(l.count) from operations o join sealings l on l.operation = o.id
-               where o.status in ('queued', 'awaiting-signature', 'signed', 'sent') and l.issuer = s.issuer), 0)::int as lotted
-      from segment_use u join segments s on s.first = u.segment join taxpayers t on t.index = s.issuer
-      left join invoices i on u.accepted > u.lotted and i.number = u.segment + u.lotted
-      group by s.issuer, t.standing, t.capabilities order by s.issuer`);
+      with under_way as (
+        select l.issuer, sum(l.count) as lotted from operations o join sealings l on l.operation = o.id
+        where o.status in ('queued', 'awaiting-signature', 'signed', 'sent') group by l.issuer
+      ), waiting as (
+        select s.issuer, sum(u.accepted - u.lotted) as unlotted, min(i.accepted_at) as since
+        from segment_waits u join segments s on s.first = u.segment
+        left join lateral (select accepted_at from invoices where number = u.segment + u.lotted offset 0) i on true group by s.issuer
+      )
+      select t.index as issuer, coalesce(w.unlotted, 0)::int as unlotted, coalesce(g.lotted, 0)::int as lotted, ${secondsSince("w.since")} as oldest,
+             t.standing as status, t.standing = 'active' and t.capabilities & 1 = 1 as free
+      from under_way g full join waiting w on w.issuer = g.issuer join taxpayers t on t.index = coalesce(w.issuer, g.issuer) order by t.index`);
     const waiting = rows.filter((row) => row.unlotted + row.lotted > 0);
     facts["waiting"] = waiting.map(({ issuer, unlotted, lotted }) => ({ issuer, unlotted, unsealed: lotted }));
     for (const { issuer, unlotted, lotted, oldest, status, free } of waiting) {

@@ -25,8 +25,11 @@ const NAP_MS = 250;
 
 /** Lots of one transaction; the next ones are closed right after. */
 const MAX_LOTS = 100;
+/** Segments of one look. */
+const LOOKED_AT = 1_000;
 
-type Waiting = { segment: string; lotted: bigint; waiting: bigint; issuer: number; account: string; age: number };
+/** Null: the segment's issuer, or the first invoice that waits, is not there. */
+type Waiting = { segment: string; lotted: bigint; waiting: bigint; issuer: number | null; account: string | null; age: number | null };
 type Lot = { segment: string; first: string; count: number; issuer: number; account: string };
 
 export function createSealer(deps: Deps): Sealer {
@@ -41,24 +44,47 @@ export function createSealer(deps: Deps): Sealer {
     return sql.begin(async (tx) => {
       const [lock] = await tx<{ got: boolean }[]>`select pg_try_advisory_xact_lock(${sealerLock}) as got`;
       if (!lock?.got) return undefined;
+      // the longest first; behind so many the others wait for the next look
       const waiting = await tx<Waiting[]>`
-        select u.segment, u.lotted, u.accepted - u.lotted as waiting, s.issuer, t.account,
+        select u.segment, coalesce(l.lotted, 0) as lotted, u.accepted - coalesce(l.lotted, 0) as waiting, s.issuer, t.account,
                extract(epoch from now() - i.accepted_at)::float8 * 1000 as age
-        from segment_use u join segments s on s.first = u.segment join taxpayers t on t.index = s.issuer
-        join invoices i on i.number = u.segment + u.lotted
-        where u.accepted > u.lotted`;
+        from (select segment, accepted, waiting_since from segment_accepted where waiting_since is not null order by waiting_since limit ${LOOKED_AT}) u
+        left join lateral (select lotted from segment_lotted where segment = u.segment offset 0) l on true
+        left join lateral (select issuer from segments where first = u.segment offset 0) s on true
+        left join lateral (select account from taxpayers where index = s.issuer offset 0) t on true
+        left join lateral (select accepted_at from invoices where number = u.segment + coalesce(l.lotted, 0) offset 0) i on true
+        order by u.waiting_since`;
       const lots = waiting.flatMap(lotsOf);
       const now = lots.slice(0, MAX_LOTS);
-      if (now.length > 0) await closeLots(tx, now);
-      if (lots.length > now.length) return 0;
-      const young = waiting.filter((segment) => segment.age < deps.lotAgeMs).map((segment) => deps.lotAgeMs - segment.age);
+      const broken = now.length > 0 ? await closeLots(tx, now) : new Set<string>();
+      await settle(tx, waiting, now, broken);
+      if (lots.length > now.length || (now.length > 0 && waiting.length === LOOKED_AT)) return 0;
+      const young = waiting.flatMap(({ age }) => (age !== null && age < deps.lotAgeMs ? [deps.lotAgeMs - age] : []));
       return young.length === 0 ? undefined : Math.min(...young);
     });
+  }
+
+  /**
+   * Takes the mark from segments of which nothing waits any more, and puts those that cannot be closed at the end. A row that somebody
+   * accepts into at this moment is left to the next look: nobody waits for one another.
+   */
+  async function settle(tx: Tx, waiting: readonly Waiting[], closed: readonly Lot[], broken: ReadonlySet<string>): Promise<void> {
+    const stuck = waiting.filter((one) => one.waiting > 0n && (one.age === null || one.issuer === null || broken.has(one.segment))).map((one) => one.segment);
+    const done = [...new Set([...closed.map((lot) => lot.segment), ...waiting.filter((one) => one.waiting === 0n).map((one) => one.segment)])];
+    if (done.length + stuck.length === 0) return;
+    // what is under the lock is read by the next statement: one of the same would still see what was there before
+    const mine = await tx<{ segment: string }[]>`
+      select segment from segment_accepted where segment = any(${[...done, ...stuck]}::numeric[]) order by segment for update skip locked`;
+    await tx`
+      update segment_accepted a set waiting_since = case when a.accepted <= coalesce(l.lotted, 0) then null else now() end
+      from unnest(${mine.map((one) => one.segment)}::numeric[]) as m (segment) left join segment_lotted l on l.segment = m.segment
+      where a.segment = m.segment and a.waiting_since is not null`;
   }
 
   /** The lots of a segment that are due, in order. */
   function lotsOf({ segment, lotted, waiting, issuer, account, age }: Waiting): Lot[] {
     const lots: Lot[] = [];
+    if (issuer === null || account === null || age === null) return lots;
     for (let left = Number(waiting), at = BigInt(segment) + lotted; left >= size || (left > 0 && age >= deps.lotAgeMs); ) {
       const count = Math.min(left, size);
       lots.push({ segment, first: at.toString(), count, issuer, account });
@@ -68,13 +94,14 @@ export function createSealer(deps: Deps): Sealer {
     return lots;
   }
 
-  async function closeLots(tx: Tx, due: readonly Lot[]): Promise<void> {
+  /** Returns the segments of those that cannot be closed. */
+  async function closeLots(tx: Tx, due: readonly Lot[]): Promise<ReadonlySet<string>> {
     const leaves = await leavesOfRuns(tx, due);
     // accepted numbers without their rows: somebody has been at the database. That segment stays as it is, the others go on
     const broken = new Set(due.filter((lot) => leaves.get(lot.first)?.length !== lot.count).map((lot) => lot.segment));
     for (const segment of broken) log.error({ segment }, "a lot cannot be closed: accepted invoices are missing");
     const lots = due.filter((lot) => !broken.has(lot.segment));
-    if (lots.length === 0) return;
+    if (lots.length === 0) return broken;
     const operations = await enqueueSeals(tx, lots);
     const roots = lots.map((lot) => lotTree((leaves.get(lot.first) ?? []).map(leafHash)).root);
     await tx`
@@ -87,7 +114,9 @@ export function createSealer(deps: Deps): Sealer {
       insert into segment_lotted (segment, lotted)
       select * from unnest(${bySegment.map((one) => one.segment)}::numeric[], ${bySegment.map((one) => one.count)}::bigint[])
       on conflict (segment) do update set lotted = segment_lotted.lotted + excluded.lotted`;
+    await tx`update lotted set invoices = invoices + ${lots.reduce((sum, lot) => sum + lot.count, 0)}`;
     log.debug({ closed: lots.length }, "lots closed");
+    return broken;
   }
 
   async function run(): Promise<void> {

@@ -5,7 +5,7 @@
  * rows are locked, so sums, findings and the lots' states change together and once, whoever is killed. What is judged stands in
  * features/audit/audit.ts.
  */
-import { momentNow, type Sql } from "../db/db.ts";
+import { momentNow, type Sql, type Tx } from "../db/db.ts";
 import type { Audit, AuditLot } from "../features/audit/audit.ts";
 import { periodOf } from "../features/taxpayers/taxpayers.ts";
 import type { Log } from "../kernel/log.ts";
@@ -30,7 +30,7 @@ export type Auditing = {
 const PAGE = 200;
 /** Invoices of one transaction, unless one lot has more. */
 const BATCH = 500;
-/** A lot whose documents are not here is tried again after so long, or when something is deposited. */
+/** A lot whose documents are not here is tried again after so long, or after an eighth of the time that it has waited. */
 const AGAIN = "10 seconds";
 /** Quotas are compared again in every so manieth turn. */
 const QUOTA_TURNS = 30;
@@ -38,6 +38,9 @@ const LAST = "99999999999999999999";
 
 export function createAuditing({ sql, audit, log, patienceSeconds, everyMs = 1_000 }: Deps): Auditing {
   let turns = 0;
+
+  const later = (tx: Tx) => tx`now() + greatest(${AGAIN}::interval, (now() - since) / 8)`;
+  const clock = async (): Promise<string> => ((await sql<{ now: string }[]>`select now()::text as now`)[0] as { now: string }).now;
 
   /** Takes up lots that were sealed since; how many. */
   const takeUp = (): Promise<number> =>
@@ -54,19 +57,18 @@ export function createAuditing({ sql, audit, log, patienceSeconds, everyMs = 1_0
     });
 
   /**
-   * Tries lots whose turn it is, in one transaction; how many. Lots that another process is at are left to it. When it fails, each is tried
+   * Tries lots whose turn it was at `since`, in one transaction; how many. Lots that another process is at are left to it. When it fails, each is tried
    * by itself, and one that cannot be judged is put off: it stands in nobody's way.
    */
-  async function tryLots(bureau: string, since: Date, only: readonly string[] | null = null): Promise<number> {
+  async function tryLots(bureau: string, since: string, only?: string): Promise<number> {
     let taken: string[] = [];
     try {
       return await sql.begin(async (tx) => {
         const lots = await tx<AuditLot[]>`
           select l.first, l.count, l.issuer, l.time, l.root, a.since < now() - make_interval(secs => ${patienceSeconds}) as late
           from audit_lots a join lots l on l.first = a.first
-          where a.state = 'waiting' and (a.tried_at is null or (a.tried_at < ${since} and a.tried_at < now() - ${AGAIN}::interval))
-            and (${only}::numeric[] is null or a.first = any(${only}::numeric[]))
-          order by a.tried_at nulls first, l.block, l.first limit ${PAGE} for update of a skip locked`;
+          where a.state = 'waiting' and a.next_at <= ${since} and ${only === undefined ? tx`true` : tx`a.first = ${only}`}
+          order by a.next_at, l.block, l.first limit ${PAGE} for update of a skip locked`;
         let invoices = 0;
         const some = lots.filter((lot, i) => {
           invoices += lot.count;
@@ -76,17 +78,18 @@ export function createAuditing({ sql, audit, log, patienceSeconds, everyMs = 1_0
         taken = some.map((lot) => lot.first);
         const done = await audit.judge(tx, bureau, some);
         await tx`
-          update audit_lots set tried_at = now(), state = case when first = any(${done}::numeric[]) then 'summed' else 'waiting' end
+          update audit_lots set next_at = ${later(tx)}, state = case when first = any(${done}::numeric[]) then 'summed' else 'waiting' end
           where first = any(${taken}::numeric[])`;
+        await tx`update audit_cursor set judged = judged + ${done.length}`;
         return some.length;
       });
     } catch (cause) {
       const [first] = taken;
       if (first === undefined) throw cause;
       if (taken.length > 1) {
-        for (const one of taken) await tryLots(bureau, since, [one]);
+        for (const one of taken) await tryLots(bureau, since, one);
       } else {
-        await sql`update audit_lots set tried_at = now() where first = ${first} and state = 'waiting'`;
+        await sql`update audit_lots set next_at = ${later(sql)} where first = ${first} and state = 'waiting'`;
         log.error({ lot: first, error: (cause as Error).message }, "a lot cannot be judged; it is tried again later");
       }
       return taken.length;
@@ -97,7 +100,7 @@ export function createAuditing({ sql, audit, log, patienceSeconds, everyMs = 1_0
     // this month and the one before: quota of older ones does not move any more
     const now = await momentNow(sql);
     const before = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1, 1));
-    await sql.begin((tx) => audit.judgeQuotas(tx, bureau, periodOf(before)));
+    await sql.begin((tx) => audit.judgeQuotas(tx, bureau, [before, now].map(periodOf)));
   }
 
   return {
@@ -107,9 +110,9 @@ export function createAuditing({ sql, audit, log, patienceSeconds, everyMs = 1_0
       async run(stopping) {
         const bureau = await audit.bureauOf(sql);
         if (bureau === undefined) return;
-        const now = await momentNow(sql);
         for (let more = true; more && !stopping.aborted; ) {
           more = (await takeUp()) > 0;
+          const now = await clock();
           while (!stopping.aborted && (await tryLots(bureau, now)) > 0) {
             // as long as there are more
           }
@@ -124,8 +127,8 @@ export function createAuditing({ sql, audit, log, patienceSeconds, everyMs = 1_0
       while (!stopping?.aborted && (await takeUp()) > 0) {
         // as long as there are more
       }
-      await sql`update audit_lots set tried_at = null where state = 'waiting'`;
-      const now = await momentNow(sql);
+      await sql`update audit_lots set next_at = now() where state = 'waiting'`;
+      const now = await clock();
       for (let done = 0, more = 0; !stopping?.aborted; ) {
         more = await tryLots(bureau, now);
         if (more === 0) break;

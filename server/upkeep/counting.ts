@@ -46,6 +46,8 @@ export function createCounting(deps: Deps): Job {
   const { sql, log, batch = BATCH, everyMs = 500 } = deps;
   const sumsVault = createSumsVault(deps.vault);
   let turns = 0;
+  /** Up to where lots without documents were looked at. */
+  let place = "0";
 
   /** The sums of one lot; undefined when not all of its documents are here, open and have what is added up. */
   async function sumsOf(
@@ -108,8 +110,12 @@ export function createCounting(deps: Deps): Job {
     if (counted) {
       const found = lots.map((lot) => lot.first).filter((first) => !missing.includes(first));
       await tx`delete from stats_undocumented where lot = any(${found}::numeric[])`;
+      await tx`update stats_cursor set undocumented = undocumented - ${found.length}`;
     } else if (missing.length > 0) {
-      await tx`insert into stats_undocumented (lot) select * from unnest(${missing}::numeric[])`;
+      await tx`
+        insert into stats_undocumented (lot, audited)
+        select m.lot, exists (select 1 from audit_lots a where a.first = m.lot and a.state = 'summed') from unnest(${missing}::numeric[]) as m (lot)`;
+      await tx`update stats_cursor set undocumented = undocumented + ${missing.length}`;
     }
   }
 
@@ -149,8 +155,8 @@ export function createCounting(deps: Deps): Job {
   /** Whether there is a lot beyond the cursor: mostly there is none, and then nothing is locked. */
   async function waiting(): Promise<boolean> {
     const [row] = await sql<{ waiting: boolean }[]>`
-      select exists (select 1 from lots l left join stats_cursor s on true
-                     where s.block is null or (l.block >= s.block and (l.block, l.first) > (s.block, s.first))) as waiting`;
+      select (select first from lots where (block, first) > (coalesce((select block from stats_cursor), -1), coalesce((select first from stats_cursor), 0))
+              order by block, first limit 1) is not null as waiting`;
     return row?.waiting ?? false;
   }
 
@@ -174,17 +180,27 @@ export function createCounting(deps: Deps): Job {
       return true;
     });
 
-  /** Lots that were counted without their documents, and have them now. */
+  /**
+   * Lots that were counted without their documents, and have them now: those that the audit has had, and, so many at a time and one after
+   * the other, those whose documents were all brought here.
+   */
   const lookAgain = (): Promise<boolean> =>
     sql.begin(async (tx) => {
       if (!(await lock(tx))) return false;
+      const looked = await tx<{ lot: string }[]>`select lot from stats_undocumented where lot > ${place} order by lot limit ${LOTS}`;
+      place = looked.length === LOTS ? (looked[looked.length - 1]?.lot ?? "0") : "0";
+      const audited = await tx<{ lot: string }[]>`select lot from stats_undocumented where audited order by lot limit ${LOTS}`;
       const lots = await tx<Lot[]>`
-        select l.first, l.count, l.issuer, l.time, l.block, l.root from stats_undocumented u join lots l on l.first = u.lot
-        where exists (select 1 from audit_lots a where a.first = u.lot and a.state = 'summed')
-          or (exists (select 1 from invoice_states s where s.number = u.lot and s.lot = u.lot)
-              and (select count(*) from invoice_states s where s.number >= l.first and s.number < l.first + l.count and s.lot = l.first) = l.count)
-        order by l.first limit ${LOTS}`;
-      if (lots.length > 0) await add(tx, lots, true);
+        select l.first, l.count, l.issuer, l.time, l.block, l.root
+        from unnest(${audited.map((one) => one.lot)}::numeric[], ${looked.map((one) => one.lot)}::numeric[]) as u (audited, looked)
+        cross join lateral (select * from lots where first in (u.audited, u.looked) offset 0) l
+        where l.first = u.audited
+          or (exists (select 1 from invoice_states s where s.number = l.first and s.lot = l.first)
+              and (select count(*) from invoice_states s where s.number >= l.first and s.number < l.first + l.count and s.lot = l.first) = l.count)`;
+      const once = [...new Map(lots.map((lot) => [lot.first, lot])).values()];
+      if (once.length > 0) await add(tx, once, true);
+      // what the audit has had and does not open here is not looked at for ever
+      await tx`update stats_undocumented set audited = false where lot = any(${audited.map((one) => one.lot)}::numeric[])`;
       return false;
     });
 

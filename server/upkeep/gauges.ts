@@ -30,12 +30,13 @@ export function createGauges(deps: Deps): void {
 
   async function invoices(): Promise<void> {
     const [lotted] = await sql.unsafe<{ accepted: number; waiting: number; oldest: number }[]>(`
-      select coalesce(sum(u.accepted), 0)::float8 as accepted, coalesce(sum(u.accepted - u.lotted), 0)::float8 as waiting,
-             ${seconds("min(i.accepted_at)")} as oldest
-      from segment_use u left join invoices i on u.accepted > u.lotted and i.number = u.segment + u.lotted`);
+      select ((select invoices from lotted) + coalesce(sum(u.accepted - u.lotted), 0))::float8 as accepted,
+             coalesce(sum(u.accepted - u.lotted), 0)::float8 as waiting, ${seconds("min(i.accepted_at)")} as oldest
+      from segment_waits u left join lateral (select accepted_at from invoices where number = u.segment + u.lotted offset 0) i on true`);
     const [sealed] = await sql.unsafe<{ waiting: number; oldest: number }[]>(`
       select coalesce(sum(l.count), 0)::float8 as waiting, ${seconds("min(o.created_at)")} as oldest
-      from operations o join sealings l on l.operation = o.id where o.status in ('queued', 'awaiting-signature', 'signed', 'sent')`);
+      from operations o cross join lateral (select count from sealings where operation = o.id offset 0) l
+      where o.status in ('queued', 'awaiting-signature', 'signed', 'sent') and o.kind = 'seal'`);
     const stages = { unlotted: lotted, unsealed: sealed };
     metrics.set("onepiao_invoices_accepted_total", { value: lotted?.accepted ?? 0 });
     const of = (pick: "waiting" | "oldest") => Object.entries(stages).map(([stage, row]) => ({ labels: { stage }, value: row?.[pick] ?? 0 }));
@@ -95,19 +96,24 @@ export function createGauges(deps: Deps): void {
     metrics.set("onepiao_feed_position", { value: row?.position ?? 0 });
     metrics.set("onepiao_idempotency_keys", { value: row?.keys ?? 0 });
     const [lots] = await sql<{ uncounted: number; undocumented: number }[]>`
-      select (select count(*) from lots l left join stats_cursor s on true
-              where s.block is null or (l.block >= s.block and (l.block, l.first) > (s.block, s.first)))::float8 as uncounted,
-             (select count(*) from stats_undocumented)::float8 as undocumented`;
+      select (select count(*) from (
+                select 1 from lots where (block, first) > (coalesce((select block from stats_cursor), -1), coalesce((select first from stats_cursor), 0))
+                order by block, first limit 10000) l)::float8 as uncounted,
+             coalesce((select undocumented from stats_cursor), 0)::float8 as undocumented`;
     metrics.set("onepiao_lots_uncounted", { value: lots?.uncounted ?? 0 });
     metrics.set("onepiao_lots_undocumented", { value: lots?.undocumented ?? 0 });
     if (row?.pass != null) metrics.set("onepiao_reconcile_pass_age_seconds", { value: row.pass });
-    const found = await sql<{ kind: string; n: number }[]>`select kind, count(*)::float8 as n from reconcile_findings group by kind`;
+    const found = await sql<{ kind: string; n: number }[]>`
+      select k.kind, (select count(*) from (select 1 from reconcile_findings where kind = k.kind order by subject limit 1000) f)::float8 as n
+      from unnest(${Object.keys(findingKinds)}::text[]) as k (kind)`;
     const by = new Map(found.map((one) => [one.kind, one.n]));
     metrics.set("onepiao_reconcile_differences", ...Object.keys(findingKinds).map((kind) => ({ labels: { kind }, value: by.get(kind) ?? 0 })));
   }
 
   async function audit(): Promise<void> {
-    const found = await sql<{ kind: string; n: number }[]>`select kind, count(*)::float8 as n from audit_findings group by kind`;
+    const found = await sql<{ kind: string; n: number }[]>`
+      select k.kind, (select count(*) from (select 1 from audit_findings where kind = k.kind order by issuer, subject limit 1000) f)::float8 as n
+      from unnest(${[...auditKinds]}::text[]) as k (kind)`;
     const by = new Map(found.map((one) => [one.kind, one.n]));
     metrics.set("onepiao_audit_findings", ...auditKinds.map((kind) => ({ labels: { kind }, value: by.get(kind) ?? 0 })));
     const [row] = await sql.unsafe<{ audited: number; delivered: number; oldest: number }[]>(`

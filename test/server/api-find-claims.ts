@@ -1,13 +1,13 @@
 /** Finding claims in the list, and what they amount to: by invoice, by day, by state; each party among its own alone. */
 import { expect } from "chai";
 import { call, freshTaxId, invoiceOf, issued, type Loose, must, person, type TestParty, taxpayer } from "./network.ts";
-import { database, refused } from "./observe.ts";
+import { refused } from "./observe.ts";
 
 describe("finding claims", () => {
   let [shop, firm, other] = [] as unknown as [TestParty, TestParty, TestParty];
   let ann: { account: string; token: string };
   const seller = { taxId: freshTaxId(), name: "外地商店" };
-  /** Claims by the day of October they were made on, at noon in China: two invoices, one, and one that was issued elsewhere. */
+  /** Claims in the order in which they were made: two invoices, one, and one that was issued elsewhere. */
   let [first, second, third] = ["", "", ""];
   let [lunch, taxi, dinner, elsewhere] = ["", "", "", ""];
 
@@ -15,7 +15,9 @@ describe("finding claims", () => {
   const found = async (by: { token: string }, query: string): Promise<string[]> => (await must(ask(by, query))).items.map((one: Loose) => one.id);
   const claim = async (invoices: string[], from: TestParty): Promise<string> =>
     (await must(call("POST", "/v1/claims", { employer: from.taxId, invoices }, { token: ann.token }))).id;
-  const day = (n: number) => encodeURIComponent(`2026-10-0${n}T00:00:00+08:00`);
+  /** When each was made, and a moment after the last: as China writes it. */
+  let made: string[] = [];
+  const at = (n: number) => encodeURIComponent(made[n] as string);
   const readsOf = async (number: string): Promise<string[]> => {
     const { items } = await must(call("GET", `/v1/invoices/${number}/reads`, undefined, { token: ann.token }));
     return items.filter((one: Loose) => one.account === firm.account).map((one: Loose) => one.form);
@@ -32,10 +34,10 @@ describe("finding claims", () => {
     const external = invoiceOf(seller, firm, { sourceId: "WD-7", currency: "USD" });
     const registered = await must(call("POST", `/v1/external-invoices?holder=${ann.account}`, external, { token: firm.token }));
     [third, elsewhere] = [registered.claim.id, registered.id];
-    const sql = await database();
-    for (const [id, at] of Object.entries({ [first]: 1, [second]: 2, [third]: 3 })) {
-      await sql`update claims set created_at = ${`2026-10-0${at}T12:00:00+08:00`} where id = ${id}`;
-    }
+    const items: Loose[] = (await must(ask(ann, "limit=100"))).items.reverse();
+    const times = items.map((one) => Date.parse(one.createdAt));
+    expect(items.map((one) => one.id)).deep.equals([first, second, third]);
+    made = [...times, (times[2] as number) + 1].map((time) => new Date(time + 8 * 3_600_000).toISOString().replace("Z", "+08:00"));
   });
 
   it("a claim says what it amounts to, after red letters, and that is a reading of its invoices", async () => {
@@ -69,13 +71,13 @@ describe("finding claims", () => {
     expect((await ask(ann, `invoice=${lunch}&seller=XX`)).status).equals(422);
   });
 
-  it("by day: from is in it, to is not; pages hold within it", async () => {
-    expect(await found(ann, `from=${day(1)}&to=${day(4)}`)).deep.equals([third, second, first]);
-    expect(await found(ann, `from=${day(2)}&to=${day(3)}`)).deep.equals([second]);
-    expect(await found(ann, "from=2026-10-01T04:00:00Z&to=2026-10-02T04:00:00Z"), "to the second").deep.equals([first]);
-    expect(await found(ann, `from=${day(1)}&to=${day(4)}&limit=1&before=${third}`)).deep.equals([second]);
+  it("by time: from is in it, to is not; pages hold within it", async () => {
+    expect(await found(ann, `from=${at(0)}&to=${at(3)}`)).deep.equals([third, second, first]);
+    expect(await found(ann, `from=${at(1)}&to=${at(2)}`)).deep.equals([second]);
+    expect(await found(ann, `to=${at(1)}`), "to the millisecond").deep.equals([first]);
+    expect(await found(ann, `from=${at(0)}&to=${at(3)}&limit=1&before=${third}`)).deep.equals([second]);
     expect(await found(ann, "from=0000-01-01T00:00:00Z&to=9999-12-31T23:59:59Z"), "any time").deep.equals([third, second, first]);
-    refused(await ask(ann, `from=${day(2)}&to=${day(2)}`), "invalid-request", { field: "?from", rule: "before-to" });
+    refused(await ask(ann, `from=${at(1)}&to=${at(1)}`), "invalid-request", { field: "?from", rule: "before-to" });
     expect((await ask(ann, "from=yesterday")).status).equals(422);
   });
 
@@ -83,7 +85,7 @@ describe("finding claims", () => {
     expect(await found(other, `invoice=${lunch}`)).deep.equals([]);
     expect(await found(other, `invoice=WD-7&seller=${seller.taxId}`)).deep.equals([]);
     expect(await found(firm, `invoice=${dinner}`)).deep.equals([]);
-    expect(await found(other, `from=${day(1)}&to=${day(4)}`)).deep.equals([second]);
+    expect(await found(other, `from=${at(0)}&to=${at(3)}`)).deep.equals([second]);
     expect(await found(shop, `invoice=${lunch}`)).deep.equals([]);
   });
 });

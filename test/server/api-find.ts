@@ -30,7 +30,9 @@ describe("finding invoices", () => {
     rival2 = await issued(rival, firm, { holder: ann.account, sourceId: "POS-1" });
     const sql = await database();
     for (const [number, at] of Object.entries({ [shop1]: 1, [shop2]: 2, [shop3]: 3, [rival2]: 2 })) {
-      await sql`update invoices set accepted_at = ${`2026-10-0${at}T12:00:00+08:00`} where number = ${number}`;
+      const when = `2026-10-0${at}T12:00:00+08:00`;
+      await sql`update invoices set accepted_at = ${when} where number = ${number}`;
+      await sql`update invoice_states set accepted_at = ${when} where number = ${number}`;
     }
     bureau = (await sandbox()).bureau;
   });

@@ -119,7 +119,7 @@ describe("the bureau's audit", function () {
     return seen as T;
   }
   const late = (first: string) =>
-    database().then((sql) => sql`update audit_lots set since = now() - interval '1 hour', tried_at = null where first = ${first}`);
+    database().then((sql) => sql`update audit_lots set since = now() - interval '1 hour', next_at = now() where first = ${first}`);
 
   before(async () => {
     // it deposits when it is told to: by the tests
@@ -414,13 +414,13 @@ describe("the bureau's audit", function () {
     };
     await sql.begin(async (tx) => {
       await tx`delete from audit_sums where issuer = ${busy.index}`;
-      await tx`update audit_lots a set state = 'waiting', tried_at = null from lots l where l.first = a.first and l.issuer = ${busy.index}`;
+      await tx`update audit_lots a set state = 'waiting', next_at = now() from lots l where l.first = a.first and l.issuer = ${busy.index}`;
     });
     const one = () =>
       createAuditing({ sql, audit: partsOf({ vault: breaking, keys: undefined as never }, place.deployment), log: silent, patienceSeconds: 300 });
     await until("all is added up", async () => {
       // what was put off is tried at once
-      await sql`update audit_lots a set tried_at = null from lots l where a.state = 'waiting' and l.first = a.first and l.issuer = ${busy.index}`;
+      await sql`update audit_lots a set next_at = now() from lots l where a.state = 'waiting' and l.first = a.first and l.issuer = ${busy.index}`;
       await Promise.allSettled([one(), one(), one()].map((auditing) => auditing.job.run(new AbortController().signal)));
       return (await quotaRow(busy))?.issued.invoices >= 12;
     });
@@ -466,7 +466,7 @@ describe("the bureau's audit", function () {
     const before = judging;
     await run(firsts[1]);
     expect(judging).equals(before);
-    await second.sql`update audit_lots set tried_at = now() - interval '11 seconds' where first = ${firsts[1] ?? ""}`;
+    await second.sql`update audit_lots set next_at = now() where first = ${firsts[1] ?? ""}`;
     await run();
     expect(await states()).deep.equals(["summed", "summed", "summed"]);
     expect(await invoices()).deep.equals([1, 1, 1]);

@@ -68,14 +68,14 @@ export function useInvoiceFilter() {
   return { filter, filtered: found.length > 0, setFilter: (next: InvoiceFilter) => setSearch(Object.entries(next)) };
 }
 
-/** By pages. An issuer's come newest first; those of several issuers have no such order in their numbers. */
+/** By pages, the newest first. */
 export function useInvoiceList(as: "issuer" | "holder" | "employer", filter: InvoiceFilter, limit = 50) {
   const { state, buyer, seller, source } = filter;
   const query = useInfiniteQuery({
     queryKey: ["invoices", as, filter],
     queryFn: ({ pageParam }) => {
       const asked = { ...rangeOf(filter), status: state, buyer, seller, sourceId: source, after: pageParam };
-      return ask(api.GET("/v1/invoices", { params: { query: { as, order: as === "issuer" ? "desc" : "asc", limit, ...given(asked) } } }));
+      return ask(api.GET("/v1/invoices", { params: { query: { as, order: "desc", limit, ...given(asked) } } }));
     },
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (page) => page.next,

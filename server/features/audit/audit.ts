@@ -36,6 +36,8 @@ export const findingKinds = ["documents-missing", "documents-differ", "document-
 export type FindingKind = (typeof findingKinds)[number];
 type Found = { kind: FindingKind; issuer: number; subject: string };
 export type Finding = Found & { found_at: Date };
+/** A finding's place in the list; `micros`: microseconds from 1970 to when it was found. */
+export type FindingPlace = Found & { micros: bigint };
 
 /** A lot whose turn it is. `late`: its documents ought to be here. */
 export type AuditLot = SealedLot & { late: boolean };
@@ -296,8 +298,10 @@ export function createAudit(deps: Deps) {
     },
 
     /** Compares every sum of these periods with what is drawn now: quota may have been given back since. */
-    async judgeQuotas(tx: Tx, bureau: string, from: number): Promise<void> {
-      const rows = await tx<{ issuer: number; period: number; sealed: Buffer }[]>`select issuer, period, sealed from audit_sums where period >= ${from}`;
+    async judgeQuotas(tx: Tx, bureau: string, periods: readonly number[]): Promise<void> {
+      const rows = await tx<
+        { issuer: number; period: number; sealed: Buffer }[]
+      >`select issuer, period, sealed from audit_sums where period = any(${[...periods]}::int[])`;
       await compare(
         tx,
         bureau,
@@ -312,24 +316,38 @@ export function createAudit(deps: Deps) {
       return Array.isArray(sealed) ? sealed : undefined;
     },
 
-    findings: (tx: Tx): Promise<Finding[]> =>
-      tx<Finding[]>`select kind, issuer, subject, found_at from audit_findings order by found_at desc, kind, issuer, subject limit 1000`,
+    /** Findings, the newest first; `before`: the last one of the page before. */
+    async findings(tx: Tx, { before, limit }: { before?: FindingPlace | undefined; limit: number }): Promise<(Finding & FindingPlace)[]> {
+      const behind =
+        before === undefined
+          ? tx`true`
+          : tx`(found_at, kind, issuer, subject) < (timestamptz 'epoch' + ${before.micros}::bigint * interval '1 microsecond', ${before.kind}, ${before.issuer}, ${before.subject})`;
+      return tx<(Finding & FindingPlace)[]>`
+        select kind, issuer, subject, found_at, (extract(epoch from found_at) * 1000000)::bigint as micros from audit_findings where ${behind}
+        order by found_at desc, kind desc, issuer desc, subject desc limit ${limit}`;
+    },
 
     /** How far the audit has come. */
     async progress(tx: Tx): Promise<{ lots: number; waiting: number; behind: number; since: Date | null }> {
       const [row] = await tx<{ lots: number; waiting: number; behind: number; since: Date | null }[]>`
-        select (select count(*) from audit_lots where state = 'summed')::int as lots, (select count(*) from audit_lots where state = 'waiting')::int as waiting,
-               (select count(*) from lots l left join audit_cursor c on true where c.block is null or (l.block >= c.block and (l.block, l.first) > (c.block, c.first)))::int as behind,
-               (select min(since) from audit_lots where state = 'waiting') as since`;
+        select coalesce((select judged from audit_cursor), 0)::float8 as lots, w.waiting, w.since,
+               (select count(*) from (
+                  select 1 from lots where (block, first) > (coalesce((select block from audit_cursor), -1), coalesce((select first from audit_cursor), 0))
+                  order by block, first limit 10000) l)::int as behind
+        from (select count(*)::int as waiting, min(since) as since from audit_lots where state = 'waiting') w`;
       return row ?? { lots: 0, waiting: 0, behind: 0, since: null };
     },
 
     /** What issuers were granted, drew, and have issued by the documents, by index; amounts in the issuer's currency. */
     async quotas(tx: Tx, period: number, after: number, limit: number) {
       const rows = await tx<{ index: number; granted: string | null; drawn: string | null; sealed: Buffer | null }[]>`
-        select t.index, q.granted, q.drawn, s.sealed from taxpayers t
-        left join quotas q on q.taxpayer = t.index and q.period = ${period} left join audit_sums s on s.issuer = t.index and s.period = ${period}
-        where t.index > ${after} and (q.granted is not null or s.sealed is not null) order by t.index limit ${limit}`;
+        select n.index, q.granted, q.drawn, s.sealed from (
+          select index from (
+            (select taxpayer as index from quotas where period = ${period} and taxpayer > ${after} order by taxpayer limit ${limit})
+            union (select issuer from audit_sums where period = ${period} and issuer > ${after} order by issuer limit ${limit})
+          ) u order by index limit ${limit}
+        ) n left join lateral (select granted, drawn from quotas where taxpayer = n.index and period = ${period} offset 0) q on true
+        left join lateral (select sealed from audit_sums where issuer = n.index and period = ${period} offset 0) s on true order by n.index`;
       const issuers = await taxpayers.byIndexes(
         tx,
         rows.map((row) => row.index),

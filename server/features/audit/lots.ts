@@ -88,7 +88,7 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
         on conflict (lot, depositor, number) do update set holder = excluded.holder, buyer = excluded.buyer, reverses = excluded.reverses,
           accepted_at = excluded.accepted_at, salt = excluded.salt, key = excluded.key, document = excluded.document`;
       // its turn comes at once
-      await tx`update audit_lots set tried_at = null where first = ${first}`;
+      await tx`update audit_lots set next_at = now() where first = ${first}`;
     }
     const [here] = await tx<{ n: number }[]>`select count(*)::int as n from deposits where lot = ${first} and depositor = ${caller.account}`;
     return { received: here?.n ?? 0, count: lot.count };

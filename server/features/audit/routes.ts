@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Tx } from "../../db/db.ts";
 import { type Route, routeFor } from "../../kernel/api.ts";
 import { accountSchema, numberSchema, sealedDocumentSchema } from "../../kernel/shapes.ts";
-import { type Audit, findingKinds } from "./audit.ts";
+import { type Audit, type FindingPlace, findingKinds } from "./audit.ts";
 
 const route = routeFor<Tx>();
 const tag = "Audit";
@@ -35,6 +35,17 @@ const period = z
   .string()
   .regex(/^\d{4}-(0[1-9]|1[0-2])$/, "period-format")
   .transform((text) => Number(text.replace("-", "")));
+
+/** A place among the findings: when it was found in microseconds, kind, issuer, subject. */
+const place = /^(\d{1,17})-([a-z-]{1,40})-(\d{1,10})-(\d{1,78})$/;
+const placeSchema = z
+  .string()
+  .regex(place, "page-format")
+  .transform((text): FindingPlace => {
+    const [, micros, kind, issuer, subject] = place.exec(text) as unknown as [string, string, FindingPlace["kind"], string, string];
+    return { micros: BigInt(micros), kind, issuer: Number(issuer), subject };
+  })
+  .meta({ id: "FindingPlace", example: "1793000000000000-quota-exceeded-7-202611" });
 
 export function auditRoutes(audit: Audit): Route<Tx>[] {
   return [
@@ -90,13 +101,17 @@ export function auditRoutes(audit: Audit): Route<Tx>[] {
       summary: "How far the audit of sealed lots has come, and what it has found",
       tag,
       roles: ["bureau"],
+      query: z.object({
+        before: placeSchema.optional().describe("`next` of the page before"),
+        limit: z.coerce.number().int().min(1).max(100).default(100).describe("Findings on a page"),
+      }),
       answers: {
         200: {
-          description: "Progress and findings, the newest first",
+          description: "Progress and a page of the findings, the newest first",
           schema: z.object({
             lots: z.number().int().describe("Lots that are judged and added up"),
             waiting: z.number().int().describe("Lots whose documents are not here, or are not what was sealed"),
-            behind: z.number().int().describe("Sealed lots that were not taken up yet"),
+            behind: z.number().int().describe("Sealed lots that were not taken up yet, counted up to 10,000"),
             waitingSince: z.iso.datetime().optional(),
             findings: z.array(
               z.object({
@@ -106,13 +121,16 @@ export function auditRoutes(audit: Audit): Route<Tx>[] {
                 foundAt: z.iso.datetime(),
               }),
             ),
+            next: z.string().optional(),
           }),
         },
       },
-      async run({ sql }) {
-        const [{ since, ...progress }, found] = [await audit.progress(sql), await audit.findings(sql)];
-        const findings = found.map(({ found_at, ...one }) => ({ ...one, foundAt: found_at.toISOString() }));
-        return { status: 200, body: { ...progress, ...(since === null ? {} : { waitingSince: since.toISOString() }), findings } };
+      async run({ sql, query }) {
+        const [{ since, ...progress }, found] = [await audit.progress(sql), await audit.findings(sql, query)];
+        const findings = found.map(({ kind, issuer, subject, found_at }) => ({ kind, issuer, subject, foundAt: found_at.toISOString() }));
+        const last = found.length === query.limit ? found[found.length - 1] : undefined;
+        const next = last && `${last.micros}-${last.kind}-${last.issuer}-${last.subject}`;
+        return { status: 200, body: { ...progress, ...(since === null ? {} : { waitingSince: since.toISOString() }), findings, ...(next ? { next } : {}) } };
       },
     }),
     route({

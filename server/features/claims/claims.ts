@@ -13,11 +13,12 @@
  * | rejected | claimed | employer |
  * | withdrawn | claimed | holder, after the claim term |
  */
-import { busy, enqueue, failed } from "../../acts/operations.ts";
+import { busy, enqueue } from "../../acts/operations.ts";
 import { isExternal, ZERO_REF } from "../../chain/contracts.ts";
 import { externalHex, externalId, ledgerNumber } from "../../chain/external.ts";
 import { keccak } from "../../chain/tree.ts";
-import { momentOf, type Tx } from "../../db/db.ts";
+import type { Tx } from "../../db/db.ts";
+import { idAt, inOrder, pageOfIds } from "../../db/lists.ts";
 import type { Amounts } from "../../formats/red-letter.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
@@ -30,7 +31,7 @@ import type { Taxpayers } from "../taxpayers/taxpayers.ts";
 
 export const claimStatuses = ["submitted", "refused", "claimed", "reimbursed", "rejected", "withdrawn", "reversed"] as const;
 export type ClaimStatus = (typeof claimStatuses)[number];
-type Row = { id: string; ref: string; holder: string; employer: number; sealed: Buffer; operation: string; created_at: Date; state: ClaimStatus | null };
+type Row = { id: string; ref: string; holder: string; employer: number; sealed: Buffer; operation: string; created_at: Date; state: ClaimStatus };
 export type Claim = {
   id: string;
   status: ClaimStatus;
@@ -73,8 +74,7 @@ function namedBy(invoice: string | undefined, seller: string | undefined): strin
 }
 
 export function createClaims({ vault, taxpayers, invoices }: Deps) {
-  const select = (tx: Tx) =>
-    tx`select c.id, c.ref, c.holder, c.employer, c.sealed, c.operation, c.created_at, s.state from claims c left join claim_states s on s.ref = c.ref`;
+  const select = (tx: Tx) => tx`select c.id, c.ref, c.holder, c.employer, c.sealed, c.operation, c.created_at, c.state from claims c`;
 
   /** The claim, if the caller is its holder or its employer, with a key for that role, or the bureau. */
   async function visible(tx: Tx, caller: Caller, id: string): Promise<Row> {
@@ -85,19 +85,6 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
     throw new Problem("not-found", "There is no claim of this id that you are a party of");
   }
 
-  /** Of each of these claims, in their order. */
-  async function statusesOf(tx: Tx, rows: readonly Row[]): Promise<ClaimStatus[]> {
-    const waiting = rows.filter(({ state }) => state === null).map(({ operation }) => operation);
-    const refused = new Set(await failed(tx, waiting));
-    return rows.map(({ state, operation }) => state ?? (refused.has(operation) ? "refused" : "submitted"));
-  }
-
-  /** `statusesOf`, as a condition. */
-  const hasStatus = (tx: Tx, status: ClaimStatus) =>
-    status === "submitted" || status === "refused"
-      ? tx`s.state is null and ${status === "refused"} = exists (select 1 from operations o where o.id = c.operation and o.status in ('refused', 'failed'))`
-      : tx`s.state = ${status}`;
-
   async function claimsOf(tx: Tx, rows: readonly Row[]): Promise<Claim[]> {
     const items = await tx<{ claim: string; number: string; status: InvoiceStatus }[]>`
       select c.claim, c.number, coalesce(s.state, 'accepted') as status from claim_invoices c left join invoice_states s on s.number = c.number
@@ -107,10 +94,9 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
       tx,
       items.map((item) => item.number),
     );
-    const statuses = await statusesOf(tx, rows);
-    return rows.map((row, i) => {
+    return rows.map((row) => {
       const { note, reason, originals } = wordsOf(row);
-      const status = statuses[i] as ClaimStatus;
+      const status = row.state;
       return {
         id: row.id,
         status,
@@ -147,8 +133,8 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
       signers: [caller.account],
     });
     await tx`
-      insert into claims (id, ref, holder, employer, sealed, operation)
-      values (${id}, ${ref}, ${holder}, ${employer}, ${sealWords(id, words)}, ${operation})`;
+      insert into claims (id, ref, holder, employer, sealed, operation, created_at)
+      values (${id}, ${ref}, ${holder}, ${employer}, ${sealWords(id, words)}, ${operation}, uuid_extract_timestamp(${id}::uuid))`;
     await tx`insert into claim_invoices (claim, number) select ${id}, unnest(${numbers}::numeric[])`;
     return { id, operation };
   }
@@ -182,8 +168,8 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
   }
 
   async function checked(tx: Tx, row: Row, allowed: readonly ClaimStatus[]): Promise<{ row: Row; numbers: string[] }> {
-    const [status = "submitted"] = await statusesOf(tx, [row]);
-    if (!allowed.includes(status)) throw new Problem("claim-state", `The claim is ${status}`, { extra: { original: { claim: row.id, state: status } } });
+    const { state } = row;
+    if (!allowed.includes(state)) throw new Problem("claim-state", `The claim is ${state}`, { extra: { original: { claim: row.id, state } } });
     const numbers = await tx<{ number: string }[]>`select number from claim_invoices where claim = ${row.id} order by number`;
     return { row, numbers: numbers.map((one) => one.number) };
   }
@@ -200,15 +186,28 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
     /** A page of the caller's claims, newest first. Throws invalid-request when `invoice` and `seller` name none. */
     async list(tx: Tx, caller: Caller, { as, status, invoice, seller, from, to, before, limit }: Wanted): Promise<Claim[]> {
       const self = await taxpayers.byAccount(tx, caller.account);
-      const wanted = [as === "holder" ? tx`c.holder = ${caller.account}` : tx`c.employer = ${self?.index ?? -1}`];
-      if (status !== undefined) wanted.push(hasStatus(tx, status));
+      const mine = as === "holder" ? tx`holder = ${caller.account}` : tx`employer = ${self?.index ?? -1}`;
+      // a claim is of the time that its id has
+      const range = [
+        ...(before === undefined ? [] : [tx`id < ${before}`]),
+        ...(from === undefined ? [] : [tx`id >= ${idAt(from)}`]),
+        ...(to === undefined ? [] : [tx`id < ${idAt(to)}`]),
+      ].reduce((those, next) => tx`${those} and ${next}`, tx`true`);
       const numbers = namedBy(invoice, seller);
-      if (numbers !== undefined) wanted.push(tx`c.id in (select i.claim from claim_invoices i where i.number = any(${numbers}::numeric[]))`);
-      if (from !== undefined) wanted.push(tx`c.created_at >= ${momentOf(tx, from)}`);
-      if (to !== undefined) wanted.push(tx`c.created_at < ${momentOf(tx, to)}`);
-      if (before !== undefined) wanted.push(tx`c.id < ${before}`);
-      const all = wanted.reduce((those, next) => tx`${those} and ${next}`);
-      return claimsOf(tx, await tx<Row[]>`${select(tx)} where ${all} order by c.id desc limit ${limit}`);
+      const parts =
+        numbers === undefined
+          ? (status === undefined ? claimStatuses : [status]).map(
+              (one) => tx`select id, true as fits from claims where ${mine} and state = ${one} and ${range}`,
+            )
+          : [
+              tx`select id, true as fits from (
+                   select c.id from (select claim from claim_invoices where number = any(${numbers}::numeric[])) i
+                   cross join lateral (select * from claims where id = i.claim offset 0) c
+                   where ${mine} and ${status === undefined ? tx`true` : tx`state = ${status}`}) l
+                 where ${range}`,
+            ];
+      const { ids } = await pageOfIds(tx, { parts, limit });
+      return claimsOf(tx, inOrder(ids, await tx<Row[]>`${select(tx)} where c.id = any(${ids}::uuid[])`));
     },
 
     async submit(

@@ -20,7 +20,8 @@
 
 import { externalHex, externalId, originalNumber } from "../../chain/external.ts";
 import { checksummed } from "../../chain/messages.ts";
-import { momentNow, type Tx } from "../../db/db.ts";
+import { momentNow, type Query, type Tx } from "../../db/db.ts";
+import { inOrder, pageOfIds } from "../../db/lists.ts";
 import { canonicalJson, type InvoiceDocument } from "../../formats/document.ts";
 import { fieldIn } from "../../formats/fields.ts";
 import type { ReadInvoice } from "../../formats/read.ts";
@@ -190,7 +191,7 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
     const self = roles.includes("employer") ? await taxpayers.byAccount(tx, account) : undefined;
     const held = roles.includes("holder") ? account : null;
     // a function: a query that is awaited is run
-    return () => (roles.includes("bureau") ? tx`true` : tx`(e.employer = ${self?.index ?? -1} or c.holder = ${held})`);
+    return () => (roles.includes("bureau") ? tx`true` : tx`(e.employer = ${self?.index ?? -1} or e.holder = ${held})`);
   }
 
   async function views(tx: Tx, rows: readonly Row[]): Promise<Registered[]> {
@@ -236,8 +237,8 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
       const made = await claims.admit(tx, caller, { id: number, original, employer: employer.index, holder: account });
       const sealed = seal(made.id, read, original);
       await tx`
-        insert into external_invoices (claim, number, employer, document, source)
-        values (${made.id}, ${number}, ${employer.index}, ${sealed.document}, ${sealed.source})`;
+        insert into external_invoices (claim, number, employer, holder, document, source)
+        values (${made.id}, ${number}, ${employer.index}, ${account}, ${sealed.document}, ${sealed.source})`;
       return { id: externalHex(number), claim: made.id, operation: made.operation, document };
     },
 
@@ -267,11 +268,23 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
     },
 
     /** Registrations, newest first. */
-    async list(tx: Tx, caller: Caller, { before, limit }: { before?: string | undefined; limit: number }): Promise<Registered[]> {
-      const mine = await scopeOf(tx, caller);
-      const rows = await tx<Row[]>`
-        ${select(tx)} where ${mine()} and ${before === undefined ? tx`true` : tx`e.claim < ${before}`} order by e.claim desc limit ${limit}`;
-      return views(tx, rows);
+    async list(tx: Tx, { account, roles }: Caller, { before, limit }: { before?: string | undefined; limit: number }): Promise<Registered[]> {
+      const self = roles.includes("employer") ? await taxpayers.byAccount(tx, account) : undefined;
+      const of = (condition: Query<unknown>) => tx`
+        select id, true as fits from (select claim as id from external_invoices where ${condition}) e where ${before === undefined ? tx`true` : tx`id < ${before}`}`;
+      const parts = roles.includes("bureau")
+        ? [of(tx`true`)]
+        : [...(self ? [of(tx`employer = ${self.index}`)] : []), ...(roles.includes("holder") ? [of(tx`holder = ${account}`)] : [])];
+      if (parts.length === 0) return [];
+      const { ids } = await pageOfIds(tx, { parts, limit });
+      const rows = await tx<Row[]>`${select(tx)} where e.claim = any(${ids}::uuid[])`;
+      return views(
+        tx,
+        inOrder(
+          ids,
+          rows.map((row) => ({ ...row, id: row.claim })),
+        ),
+      );
     },
   };
 }

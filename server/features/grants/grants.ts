@@ -15,7 +15,7 @@
  * Owns the tables grants and reads.
  */
 import { checksummed } from "../../chain/messages.ts";
-import { momentNow, type Query, type Tx } from "../../db/db.ts";
+import { momentNow, type Tx } from "../../db/db.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
 import type { InvoiceRow, Invoices } from "../invoices/invoices.ts";
@@ -96,7 +96,8 @@ export function createGrants({ invoices, persons, taxpayers }: { invoices: Invoi
       if (same) throw new Problem("grant-exists", "You have given this account to read already", { extra: { original: { grant: same.id, state: "given" } } });
       if (standing.length >= MAX_GRANTS) throw new Problem("grant-limit", `An invoice has at most ${MAX_GRANTS} grants`);
       const [row] = await tx<Grant[]>`
-        insert into grants (number, grantee, giver, until) values (${number}, ${grantee}, ${caller.account}, ${until ?? null})
+        insert into grants (number, grantee, giver, until, accepted_at)
+        values (${number}, ${grantee}, ${caller.account}, ${until ?? null}, (select accepted_at from invoices where number = ${number}))
         on conflict (number, grantee, giver) where withdrawn_at is null do update set until = excluded.until
         returning id, number, grantee, giver, until, created_at`;
       return row as Grant;
@@ -143,14 +144,12 @@ export function createGrants({ invoices, persons, taxpayers }: { invoices: Invoi
       return tx<Reading[]>`
         select r.account, r.form, r.day::text as day, r.times, r.first_at, r.last_at from reads r join parties p on p.account = r.account
         where r.number = ${number} and ${all ? tx`true` : tx`(r.account = ${caller.account} or p.kind = 'bureau')`}
-        order by r.last_at desc, r.account, r.form limit ${limit}`;
+        order by r.day desc, r.last_at desc, r.account, r.form limit ${limit}`;
     },
 
-    /** The numbers that the caller was given to read, as a part of a query. */
-    given: (tx: Tx, caller: Caller): Query<{ number: string }> => tx<{ number: string }[]>`
-      select g.number from grants g left join invoices i on i.number = g.number left join invoice_states s on s.number = g.number
-      left join taxpayers e on e.index = coalesce(s.employer, i.leaf_buyer)
-      where g.grantee = ${caller.account} and g.withdrawn_at is null and (g.until is null or g.until > now())
-        and (g.giver = coalesce(s.holder, i.leaf_holder) or g.giver = e.account)`,
+    /** What the caller was given to read and by whom, as a part of a query. Whether the giver is a party still, nothing here says. */
+    given: (tx: Tx, caller: Caller) => tx<{ number: string; accepted_at: Date; giver: string }[]>`
+      select number, accepted_at, giver from grants
+      where grantee = ${caller.account} and withdrawn_at is null and (until is null or until > now())`,
   };
 }

@@ -150,8 +150,9 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
         insert into imported (number, lot, path, seal, account, block)
         values (${number}, ${lot.first}, ${bundle.path}, ${tx.json(seal as unknown as Json)}, ${caller.account}, ${block})`;
       await tx`
-        insert into invoice_states (number, lot, issuer, state, holder, employer, titled, version, issued_at, updated_at)
-        values (${number}, ${lot.first}, ${header.issuer}, 'issued', ${holder}, ${leaf.buyer}, ${leaf.buyer !== 0}, 0, ${lot.at}, ${lot.at})`;
+        insert into invoice_states (number, lot, issuer, state, holder, employer, titled, version, accepted_at, issued_at, updated_at)
+        values (${number}, ${lot.first}, ${header.issuer}, 'issued', ${holder}, ${leaf.buyer}, ${leaf.buyer !== 0}, 0,
+                (select accepted_at from invoices where number = ${number}), ${lot.at}, ${lot.at})`;
       await replay(tx, number, lot.block, block);
       await confirm(tx, number, block);
       await tx`update imported m set state = to_jsonb(s) from invoice_states s where s.number = m.number and m.number = ${number}`;

@@ -1,12 +1,13 @@
 import { isExternal } from "../../chain/contracts.ts";
 import { momentOf, type Query, type Tx } from "../../db/db.ts";
+import { type Candidate, LOOK, pageOf } from "../../db/lists.ts";
 import type { InvoiceDocument } from "../../formats/document.ts";
 import { type Amounts, leftOf } from "../../formats/red-letter.ts";
 import type { Caller, Role } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
 import type { Vault } from "../../keys/vault.ts";
 import type { Documents } from "../documents/documents.ts";
-import type { Taxpayer, Taxpayers } from "../taxpayers/taxpayers.ts";
+import type { Taxpayers } from "../taxpayers/taxpayers.ts";
 
 export const invoiceStatuses = ["accepted", "issued", "claimed", "reimbursed", "reversed"] as const;
 export type InvoiceStatus = (typeof invoiceStatuses)[number];
@@ -35,10 +36,12 @@ export type Original = { number: string | null; state: InvoiceStatus };
 export type Amount = { currency: string; gross: string };
 export const amountOf = ({ currency, totals: { gross } }: InvoiceDocument): Amount => ({ currency, gross });
 export type Perspective = "issuer" | "holder" | "employer" | "grantee";
-/** Which of a party's invoices a list has. `given`: the numbers that a grantee was given to read. */
+/** An invoice's place in the order of acceptance; `micros`: microseconds from 1970 to its acceptance. */
+export type Place = { micros: bigint; number: string };
+/** Which of a party's invoices a list has. `given`: what it was given to read, by whom; it still is while that is a party. */
 export type Wanted = {
   as: Perspective;
-  given?: Query<{ number: string }> | undefined;
+  given?: Query<{ number: string; accepted_at: Date; giver: string }> | undefined;
   status?: InvoiceStatus | undefined;
   from?: Date | undefined;
   to?: Date | undefined;
@@ -46,7 +49,7 @@ export type Wanted = {
   seller?: string | undefined;
   sourceId?: string | undefined;
   order: "asc" | "desc";
-  after?: string | undefined;
+  after?: Place | undefined;
   limit: number;
 };
 export type Invoices = ReturnType<typeof createInvoices>;
@@ -55,6 +58,18 @@ type Deps = { vault: Vault; documents: Documents; taxpayers: Taxpayers };
 
 /** Where an invoice is found over HTTP. */
 export const linksOf = (number: string) => ({ self: `/v1/invoices/${number}`, history: `/v1/invoices/${number}/history` });
+
+/** The index of a tax id that nobody here has: what is asked of it finds nothing. */
+const NOBODY = -1;
+/** Whose list it is, by indexes. `original`: the one that an issuer's own id names. */
+type Of = {
+  as: Perspective | "bureau";
+  account: string;
+  self: number;
+  buyer: number | undefined;
+  seller: number | undefined;
+  original?: { issuer: number; blind: Buffer };
+};
 
 export const sourceKey = (issuer: number, blind: Buffer): string => `${issuer}/${blind.toString("base64")}`;
 
@@ -65,6 +80,77 @@ export function createInvoices(deps: Deps) {
            coalesce(s.employer, i.leaf_buyer) as employer, i.leaf_buyer <> 0 as titled, coalesce(s.version, 0) as version, coalesce(s.entry, 1) as entry,
            i.reverses, i.salt, i.document, i.accepted_at, s.issued_at, s.updated_at
     from invoices i left join invoice_states s on s.number = i.number`;
+
+  const all = (tx: Tx, conditions: readonly Query<unknown>[]) => conditions.reduce((those, next) => tx`${those} and ${next}`, tx`true`);
+
+  /** The parts of a list, in which rows are found by an index; what none finds is in `fits`. */
+  function partsOf(tx: Tx, of: Of, { given, status, from, to, order, after }: Wanted): { parts: Query<unknown>[]; looks: number | undefined } {
+    const place = after && tx`(timestamptz 'epoch' + ${after.micros}::bigint * interval '1 microsecond', ${after.number}::numeric)`;
+    const between = [
+      ...(from === undefined ? [] : [tx`accepted_at >= ${momentOf(tx, from)}`]),
+      ...(to === undefined ? [] : [tx`accepted_at < ${momentOf(tx, to)}`]),
+      ...(place === undefined ? [] : [order === "desc" ? tx`(accepted_at, number) < ${place}` : tx`(accepted_at, number) > ${place}`]),
+    ];
+    const micros = tx`(extract(epoch from accepted_at) * 1000000)::bigint as micros`;
+    const { as, account, self, seller, buyer, original } = of;
+
+    // found one by one: what a grantee was given, and what an original's id names
+    const named = original && tx`select number, accepted_at from invoices where issuer = ${original.issuer} and source_blind = ${original.blind}`;
+    const found = named ?? given;
+    if (found !== undefined) {
+      const mine = {
+        bureau: tx`true`,
+        issuer: tx`i.issuer = ${self}`,
+        employer: tx`s.employer = ${self}`,
+        holder: tx`coalesce(s.holder, i.leaf_holder) = ${account}`,
+        grantee:
+          named === undefined
+            ? tx`g.giver in (coalesce(s.holder, i.leaf_holder), e.account)`
+            : tx`exists (select 1 from (${given}) o where o.number = i.number and o.giver in (coalesce(s.holder, i.leaf_holder), e.account))`,
+      }[as];
+      const fits = all(tx, [
+        mine,
+        ...(status === undefined ? [] : [tx`coalesce(s.state, 'accepted') = ${status}`]),
+        ...(buyer === undefined ? [] : [tx`i.leaf_buyer = ${buyer}`]),
+        ...(seller === undefined ? [] : [tx`i.issuer = ${seller}`]),
+      ]);
+      const part = tx`
+        select number, ${micros}, fits from (
+          select g.number, g.accepted_at, x.fits from (${found}) g cross join lateral (
+            select (${fits}) as fits from invoices i left join invoice_states s on s.number = i.number
+            left join taxpayers e on e.index = coalesce(s.employer, i.leaf_buyer) where i.number = g.number offset 0) x
+        ) l where ${all(tx, between)}`;
+      return { parts: [part], looks: LOOK / 5 };
+    }
+
+    // a party that is asked for beside itself, and is another, has nothing in common with it
+    const issuer = as === "issuer" ? (seller === undefined || seller === self ? self : NOBODY) : as === "holder" ? undefined : seller;
+    const employer = as === "employer" ? (buyer === undefined || buyer === self ? self : NOBODY) : as === "holder" ? undefined : buyer;
+    const ofIssuer = issuer === undefined ? [] : [tx`issuer = ${issuer}`];
+    const ofHolder = as === "holder" ? [tx`holder = ${account}`] : [];
+    const fits = all(tx, [
+      ...(buyer === undefined ? [] : [tx`titled and employer = ${buyer}`]),
+      ...(as === "holder" && seller !== undefined ? [tx`issuer = ${seller}`] : []),
+    ]);
+    const inState = (state: InvoiceStatus) => tx`
+      select number, ${micros}, (${fits}) as fits from invoice_states
+      where lot is not null and state = ${state} and ${all(tx, [
+        ...ofHolder,
+        ...ofIssuer,
+        ...(employer === undefined ? [] : [tx`employer = ${employer} and employer <> 0`]),
+        ...between,
+      ])}`;
+    const accepted = tx`
+      select number, ${micros}, (${all(tx, [
+        ...(buyer === undefined ? [] : [tx`buyer = ${buyer}`]),
+        ...(as === "holder" && seller !== undefined ? [tx`issuer = ${seller}`] : []),
+      ])}) as fits from unsealed where ${all(tx, [...ofHolder, ...ofIssuer, ...between])}`;
+    // an employer has to do with an invoice once it is sealed
+    const states = status === undefined ? invoiceStatuses : [status];
+    const parts = states.flatMap((state) => (state !== "accepted" ? [inState(state)] : as === "employer" ? [] : [accepted]));
+    const mayNotFit = buyer !== undefined || (as === "holder" && seller !== undefined);
+    return { parts: parts.length > 0 ? parts : [tx`${accepted} and false`], looks: mayNotFit ? LOOK : undefined };
+  }
 
   const documentOf = (row: { number: string; document: Buffer }): InvoiceDocument => documents.open(row.number, row.document);
 
@@ -148,44 +234,45 @@ export function createInvoices(deps: Deps) {
       return row?.source ? documents.openSource(number, row.source) : undefined;
     },
 
-    /** A page of the caller's invoices. Throws invalid-request when nobody says whose `sourceId` it is. */
-    async list(tx: Tx, caller: Caller, { as, given, status, from, to, buyer, seller, sourceId, order, after, limit }: Wanted): Promise<InvoiceRow[]> {
-      const bureau = caller.roles.includes("bureau");
+    /**
+     * A page of the caller's invoices, in the order in which they were accepted. Throws invalid-request when nobody says whose
+     * `sourceId` it is.
+     */
+    async list(tx: Tx, caller: Caller, wanted: Wanted): Promise<{ rows: InvoiceRow[]; next: Place | undefined }> {
+      const { as, buyer, seller, sourceId, order, limit } = wanted;
       const self = await taxpayers.byAccount(tx, caller.account);
       const { byTaxId } = await taxpayers.among(
         tx,
         [],
         [buyer, seller].filter((one) => one !== undefined),
       );
-      // nobody has this index: a stranger's tax id finds nothing
-      const indexOf = (taxpayer: Taxpayer | undefined) => taxpayer?.index ?? -1;
-      const mine = given
-        ? tx`i.number in (${given})`
-        : bureau
-          ? tx`true`
-          : as === "issuer"
-            ? tx`i.issuer = ${indexOf(self)}`
-            : as === "employer"
-              ? tx`s.employer = ${indexOf(self)}`
-              : tx`(s.holder = ${caller.account} or (s.number is null and i.leaf_holder = ${caller.account}))`;
-      const wanted = [mine];
-      if (status !== undefined) wanted.push(tx`coalesce(s.state, 'accepted') = ${status}`);
-      if (from !== undefined) wanted.push(tx`i.accepted_at >= ${momentOf(tx, from)}`);
-      if (to !== undefined) wanted.push(tx`i.accepted_at < ${momentOf(tx, to)}`);
-      if (buyer !== undefined) wanted.push(tx`i.leaf_buyer = ${indexOf(byTaxId.get(buyer))}`);
-      if (seller !== undefined) wanted.push(tx`i.issuer = ${indexOf(byTaxId.get(seller))}`);
+      const indexOf = (taxId: string | undefined) => (taxId === undefined ? undefined : (byTaxId.get(taxId)?.index ?? NOBODY));
+      const of: Of = {
+        as: as !== "grantee" && caller.roles.includes("bureau") ? "bureau" : as,
+        account: caller.account,
+        self: self?.index ?? NOBODY,
+        buyer: indexOf(buyer),
+        seller: indexOf(seller),
+      };
       if (sourceId !== undefined) {
         const issuer = seller ?? (as === "issuer" ? self?.taxId : undefined);
         if (issuer === undefined) {
           const detail = "An issuer's own id says nothing without its issuer: name the seller";
           throw new Problem("invalid-request", detail, { violations: [{ field: "?sourceId", rule: "seller-named", detail }] });
         }
-        wanted.push(tx`i.source_blind = ${sourceBlind(issuer, sourceId)}`);
+        of.original = { issuer: seller === undefined ? of.self : (of.seller as number), blind: sourceBlind(issuer, sourceId) };
       }
       const down = order === "desc";
-      if (after !== undefined) wanted.push(down ? tx`i.number < ${after}` : tx`i.number > ${after}`);
-      const all = wanted.reduce((before, next) => tx`${before} and ${next}`);
-      return tx<InvoiceRow[]>`${select(tx)} where ${all} order by i.number ${down ? tx`desc` : tx`asc`} limit ${limit}`;
+      const { items, next } = await pageOf<Candidate & Place>(tx, {
+        ...partsOf(tx, of, wanted),
+        order: down ? tx`accepted_at desc, number desc` : tx`accepted_at, number`,
+        compare: (a, b) => (down ? -1 : 1) * (Number(a.micros - b.micros) || (a.number < b.number ? -1 : a.number > b.number ? 1 : 0)),
+        limit,
+      });
+      const numbers = items.map((one) => one.number);
+      const rows = await tx<InvoiceRow[]>`${select(tx)} where i.number = any(${numbers}::numeric[])`;
+      const byNumber = new Map(rows.map((row) => [row.number, row]));
+      return { rows: numbers.flatMap((number) => byNumber.get(number) ?? []), next };
     },
 
     redLettersOf,

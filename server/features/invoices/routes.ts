@@ -13,13 +13,22 @@ import type { Documents } from "../documents/documents.ts";
 import type { Grants, ReadForm } from "../grants/grants.ts";
 import type { Papers } from "../papers/papers.ts";
 import type { RedLetters } from "../red-letters/red-letters.ts";
-import { type InvoiceRow, type Invoices, invoiceStatuses, linksOf, type Perspective } from "./invoices.ts";
+import { type InvoiceRow, type Invoices, invoiceStatuses, linksOf, type Perspective, type Place } from "./invoices.ts";
 
 const route = routeFor<Tx>();
 const tag = "Invoices";
 
 const account = accountSchema;
 const status = z.enum(invoiceStatuses);
+/** A place in the list: microseconds of acceptance, and the number. */
+const placeSchema = z
+  .string()
+  .regex(/^\d{1,17}-\d{20}$/, "page-format")
+  .transform((text): Place => {
+    const [micros, number] = text.split("-") as [string, string];
+    return { micros: BigInt(micros), number };
+  })
+  .meta({ id: "InvoicePlace", example: "1793000000000000-26442000000000000001" });
 const links = z.object({ self: z.string(), history: z.string() });
 const summary = z
   .object({
@@ -176,7 +185,9 @@ export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; 
     route({
       method: "get",
       path: "/v1/invoices",
-      summary: "The caller's invoices, by number",
+      summary: "The caller's invoices, in the order in which they were accepted",
+      description:
+        "Go on with `after` = `next` until there is no `next`. A page may have fewer invoices than `limit`, even none, and a `next` all the same: where a party's invoices are searched for another party's, so many are looked at for one page.",
       tag,
       roles,
       query: fromBeforeTo(
@@ -191,18 +202,18 @@ export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; 
           buyer: taxIdQuery.optional().describe("Tax id of the employer that it is titled to"),
           seller: taxIdQuery.optional().describe("Tax id of the issuer"),
           sourceId: plainText(200).optional().describe("The issuer's own id of the original: of the caller's own invoices as an issuer, else with `seller`"),
-          order: z.enum(["asc", "desc"]).default("asc").describe("desc: the highest numbers first, which in one series are the newest"),
-          after: numberSchema.optional().describe("The last number of the page before"),
+          order: z.enum(["asc", "desc"]).default("asc").describe("desc: the newest first"),
+          after: placeSchema.optional().describe("`next` of the page before"),
           limit: z.coerce.number().int().min(1).max(100).default(50),
         }),
       ),
-      answers: { 200: { description: "A page", schema: z.object({ items: z.array(summary), next: numberSchema.optional() }) } },
+      answers: { 200: { description: "A page", schema: z.object({ items: z.array(summary), next: z.string().optional() }) } },
       async run({ sql, caller, query }) {
         const as = query.as ?? perspectiveOf(caller);
         if (as !== "grantee" && !caller.roles.includes(as) && !caller.roles.includes("bureau"))
           throw new Problem("forbidden", `This key has not the role ${as}`);
         const given = as === "grantee" ? grants.given(sql, caller) : undefined;
-        const rows = await invoices.list(sql, caller, { ...query, as, given, from: momentFrom(query.from), to: momentFrom(query.to) });
+        const { rows, next } = await invoices.list(sql, caller, { ...query, as, given, from: momentFrom(query.from), to: momentFrom(query.to) });
         await grants.logReads(
           sql,
           caller,
@@ -210,8 +221,7 @@ export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; 
           "list",
         );
         const seesEntry = await invoices.seesEntries(sql, caller);
-        const last = rows.length === query.limit ? rows[rows.length - 1] : undefined;
-        return { status: 200, body: { items: rows.map((row) => view(row, seesEntry(row))), ...(last ? { next: last.number } : {}) } };
+        return { status: 200, body: { items: rows.map((row) => view(row, seesEntry(row))), ...(next ? { next: `${next.micros}-${next.number}` } : {}) } };
       },
     }),
   ];

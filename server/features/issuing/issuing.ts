@@ -161,15 +161,17 @@ export function createIssuing(deps: Deps) {
 
   // ── what is left ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The issuers' segments with free numbers, lowest first; as many as could be needed. */
+  /** The issuers' segments with free numbers, lowest first; as many as could be needed. Those that are full are not looked at. */
   async function freeNumbers(tx: Tx, drafts: readonly Draft[]): Promise<Map<number, Free[]>> {
     const wanted = Map.groupBy(drafts, (draft) => draft.issuer.index);
     const rows = await tx<{ issuer: number; first: string; length: bigint; accepted: bigint }[]>`
       select w.issuer, f.first, f.length, f.accepted
       from unnest(${[...wanted.keys()]}::int[], ${[...wanted.values()].map((of) => of.length)}::int[]) as w (issuer, count),
       lateral (
-        select s.first, s.length, coalesce(u.accepted, 0) as accepted from segments s left join segment_accepted u on u.segment = s.first
-        where s.issuer = w.issuer and coalesce(u.accepted, 0) < s.length order by s.first limit w.count
+        select s.first, s.length, coalesce(u.accepted, 0) as accepted
+        from (select first from segment_free where issuer = w.issuer order by first limit w.count + 1) n
+        cross join lateral (select first, length from segments where first = n.first offset 0) s
+        left join segment_accepted u on u.segment = n.first where coalesce(u.accepted, 0) < s.length order by s.first limit w.count
       ) f order by w.issuer, f.first`;
     const free = new Map<number, Free[]>();
     for (const { issuer, first, length, accepted } of rows) {
@@ -273,7 +275,8 @@ export function createIssuing(deps: Deps) {
   const leafHolder = ({ reverses, holder, buyer, pickup }: Row) =>
     pickup !== undefined ? accountOfSecret(pickup) : reverses !== null ? ZERO_ACCOUNT : ((holder ?? buyer?.account) as string);
 
-  async function write(tx: Tx, rows: readonly Row[]): Promise<void> {
+  /** `free`: what is left of the segments that the numbers were taken from. */
+  async function write(tx: Tx, rows: readonly Row[], { free }: Pick<Desk, "free">): Promise<void> {
     const sealed = rows.map((row) => {
       const salt = row.salt ?? randomBytes(32);
       return {
@@ -290,12 +293,19 @@ export function createIssuing(deps: Deps) {
         ${sealed.map((one) => one.content)}::text[], ${sealed.map((one) => one.salt)}::bytea[], ${rows.map(leafHolder)}::text[],
         ${rows.map((row) => row.buyer?.index ?? 0)}::int[], ${rows.map((row) => row.source)}::bytea[], ${rows.map((row) => row.reverses)}::numeric[],
         ${sealed.map((one) => one.document)}::bytea[], ${sealed.map((one) => one.source)}::bytea[])`;
+    await announce(tx, "accepted");
     const taken = [...Map.groupBy(rows, (row) => row.segment)];
     await tx`
-      insert into segment_accepted (segment, accepted)
-      select * from unnest(${taken.map(([segment]) => segment)}::numeric[], ${taken.map(([, of]) => of.length)}::bigint[])
-      on conflict (segment) do update set accepted = segment_accepted.accepted + excluded.accepted`;
-    await announce(tx, "accepted");
+      insert into segment_accepted (segment, accepted, waiting_since)
+      select segment, accepted, now()
+      from unnest(${taken.map(([segment]) => segment)}::numeric[], ${taken.map(([, of]) => of.length)}::bigint[]) as n (segment, accepted)
+      on conflict (segment) do update
+        set accepted = segment_accepted.accepted + excluded.accepted, waiting_since = coalesce(segment_accepted.waiting_since, excluded.waiting_since)`;
+    const full = [...free].flatMap(([issuer, runs]) => runs.filter((run) => run.left === 0n).map(({ segment }) => ({ issuer, segment })));
+    if (full.length === 0) return;
+    await tx`
+      delete from segment_free f using unnest(${full.map((one) => one.issuer)}::int[], ${full.map((one) => one.segment)}::numeric[]) as n (issuer, first)
+      where f.issuer = n.issuer and f.first = n.first`;
   }
 
   return {
@@ -361,7 +371,7 @@ export function createIssuing(deps: Deps) {
         rows.push(row);
         results[place] = { number: row.number, pickup: row.pickup };
       }
-      if (rows.length > 0) await write(tx, rows);
+      if (rows.length > 0) await write(tx, rows, desk);
       await taxpayers.keepQuotas(tx, period, quotas);
       return results;
     },
@@ -410,7 +420,7 @@ export function createIssuing(deps: Deps) {
       const desk: Desk = { quotas, issued: new Map(), free: await freeNumbers(tx, drafts) };
       // the red letter first: it gives back what its replacement may need
       const rows = drafts.map((draft, i) => take(draft, period, desk, i === 0 ? { reverses: invoice, salt: Buffer.from(salt, "hex") } : undefined));
-      await write(tx, rows);
+      await write(tx, rows, desk);
       await taxpayers.keepQuotas(tx, period, quotas);
       const [red, next] = rows as [Row, Row | undefined];
       await redLetters.issued(tx, id, red.number, next?.number);

@@ -4,10 +4,11 @@
  * An operation is seen by the account that wants it done, by those who must sign it, and by the bureau: with a key that has the role
  * which the operation is of, or `admin`.
  */
-import { find, type Operation } from "../../acts/operations.ts";
+import { find, type Operation, type OperationStatus, operationStatuses } from "../../acts/operations.ts";
 import type { Contracts } from "../../chain/contracts.ts";
 import { compactSignature, type Message, recoverSigner, typedData } from "../../chain/messages.ts";
-import { announce, type Json, type Tx } from "../../db/db.ts";
+import { announce, type Json, type Query, type Tx } from "../../db/db.ts";
+import { inOrder, LOOK, pageOfIds } from "../../db/lists.ts";
 import type { Answer, Caller, Role } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
 import { keyOf } from "../../mirror/registry.ts";
@@ -60,6 +61,18 @@ const rolesOfKind: Readonly<Record<string, { party: Role; signer?: Role }>> = {
 const kindsFor = (caller: Caller, as: "party" | "signer"): string[] =>
   Object.entries(rolesOfKind).flatMap(([kind, role]) => (caller.roles.includes(role[as] ?? "admin") ? [kind] : []));
 
+/** Said in the statement itself: the indexes over all parties' operations are of some statuses alone. */
+const isStatus = (tx: Tx, status: OperationStatus) =>
+  ({
+    queued: tx`status = 'queued'`,
+    "awaiting-signature": tx`status = 'awaiting-signature'`,
+    signed: tx`status = 'signed'`,
+    sent: tx`status = 'sent'`,
+    done: tx`status = 'done'`,
+    refused: tx`status = 'refused'`,
+    failed: tx`status = 'failed'`,
+  })[status];
+
 export function createOperations(deps: { contracts: Contracts }) {
   const domainOf = (operation: Operation) => (operation.command.type === "registry" ? deps.contracts.domains.registry : deps.contracts.domains.ledger);
 
@@ -86,14 +99,6 @@ export function createOperations(deps: { contracts: Contracts }) {
     return caller.roles.includes("admin") || kindsFor(caller, as).includes(kind);
   }
 
-  /** The same in a query. */
-  function scope(tx: Tx, caller: Caller) {
-    if (caller.roles.includes("bureau")) return tx`true`;
-    const [mine, signed] = [tx`party = ${caller.account}`, tx`(party <> ${caller.account} and ${caller.account} = any(signers))`];
-    if (caller.roles.includes("admin")) return tx`(${mine} or ${signed})`;
-    return tx`((${mine} and kind = any(${kindsFor(caller, "party")}::text[])) or (${signed} and kind = any(${kindsFor(caller, "signer")}::text[])))`;
-  }
-
   async function get(tx: Tx, caller: Caller, id: string): Promise<Operation> {
     const operation = await find(tx, id);
     if (!operation || !visible(caller, operation)) throw new Problem("not-found", `There is no operation ${id} of yours`);
@@ -103,14 +108,26 @@ export function createOperations(deps: { contracts: Contracts }) {
   return {
     get,
     view,
-    async list(tx: Tx, caller: Caller, filter: { status?: string | undefined; before?: string | undefined; limit: number }) {
-      const rows = await tx<Operation[]>`
-        select * from operations
-        where ${scope(tx, caller)}
-          and ${filter.status === undefined ? tx`true` : tx`status = ${filter.status}`}
-          and ${filter.before === undefined ? tx`true` : tx`id < ${filter.before}`}
-        order by id desc limit ${filter.limit}`;
-      return rows.map((row) => view(row, caller));
+    async list(tx: Tx, caller: Caller, filter: { status?: OperationStatus | undefined; before?: string | undefined; limit: number }) {
+      const before = filter.before === undefined ? tx`true` : tx`id < ${filter.before}`;
+      const of = (condition: Query<unknown>, fits = tx`true`) => tx`select id, (${fits}) as fits from operations where ${condition} and ${before}`;
+      const all = caller.roles.includes("bureau");
+      const admin = caller.roles.includes("admin");
+      const ofKinds = (as: "party" | "signer") => (admin ? tx`true` : tx`kind = any(${kindsFor(caller, as)}::text[])`);
+      const parts =
+        all && filter.status === undefined
+          ? [of(tx`true`)]
+          : (filter.status === undefined ? operationStatuses : [filter.status]).flatMap((status) =>
+              all
+                ? [of(isStatus(tx, status))]
+                : [
+                    of(tx`party = ${caller.account} and status = ${status}`, ofKinds("party")),
+                    of(tx`signers[2] = ${caller.account} and status = ${status}`, tx`party <> ${caller.account} and ${ofKinds("signer")}`),
+                  ],
+            );
+      const { ids, next } = await pageOfIds(tx, { parts, limit: filter.limit, looks: all || admin ? undefined : LOOK });
+      const rows = await tx<Operation[]>`select * from operations where id = any(${ids}::uuid[])`;
+      return { items: inOrder(ids, rows).map((row) => view(row, caller)), next };
     },
     /** Takes the signature of a party that keeps its own key. 64 or 65 bytes in 0x-hex over the operation's typed data. */
     async sign(tx: Tx, caller: Caller, id: string, signature: string): Promise<Operation> {

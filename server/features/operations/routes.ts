@@ -1,5 +1,6 @@
 /** HTTP shape of operations. */
 import { z } from "zod";
+import { operationStatuses } from "../../acts/operations.ts";
 import type { Tx } from "../../db/db.ts";
 import { type Route, roles, routeFor } from "../../kernel/api.ts";
 import { signatureSchema } from "../../kernel/shapes.ts";
@@ -8,12 +9,11 @@ import type { Operations } from "./operations.ts";
 const route = routeFor<Tx>();
 const tag = "Operations";
 
-const statuses = ["queued", "awaiting-signature", "signed", "sent", "done", "refused", "failed"] as const;
 export const operationSchema = z
   .object({
     id: z.uuid(),
     kind: z.string().meta({ example: "claim" }),
-    status: z.enum(statuses),
+    status: z.enum(operationStatuses),
     createdAt: z.iso.datetime(),
     updatedAt: z.iso.datetime(),
     awaiting: z.array(z.string()).optional().describe("Accounts whose signatures are missing"),
@@ -44,12 +44,20 @@ export function operationRoutes(operations: Operations): Route<Tx>[] {
       tag,
       roles,
       query: z.object({
-        status: z.enum(statuses).optional(),
-        before: z.uuid().optional().describe("The id of the last one of the page before"),
+        status: z.enum(operationStatuses).optional(),
+        before: z.uuid().optional().describe("`next` of the page before"),
         limit: z.coerce.number().int().min(1).max(100).default(20),
       }),
-      answers: { 200: { description: "A page", schema: z.object({ items: z.array(operationSchema) }) } },
-      run: async ({ sql, caller, query }) => ({ status: 200, body: { items: await operations.list(sql, caller, query) } }),
+      answers: {
+        200: {
+          description: "A page, which may have fewer than `limit`, and `next` while there may be more",
+          schema: z.object({ items: z.array(operationSchema), next: z.uuid().optional() }),
+        },
+      },
+      async run({ sql, caller, query }) {
+        const { items, next } = await operations.list(sql, caller, query);
+        return { status: 200, body: { items, ...(next === undefined ? {} : { next }) } };
+      },
     }),
     route({
       method: "post",

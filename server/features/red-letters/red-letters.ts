@@ -28,6 +28,7 @@
 import { randomBytes } from "node:crypto";
 import { busy, cancel, enqueue, find as findOperation, type Operation } from "../../acts/operations.ts";
 import { momentNow, type Tx } from "../../db/db.ts";
+import { inOrder, LOOK, pageOfIds } from "../../db/lists.ts";
 import { notify } from "../../feed/notices.ts";
 import { canonicalJson, type InvoiceDocument } from "../../formats/document.ts";
 import { fieldIn } from "../../formats/fields.ts";
@@ -178,7 +179,7 @@ export function createRedLetters({ vault, taxpayers, invoices, bounds }: Deps) {
   /** Has the sheet wait for its invoice's present employer. */
   async function ask(tx: Tx, id: string, employer: number): Promise<void> {
     await tx`
-      update red_letters set status = '02', employer = ${employer}, operation = null, confirm_by = now() + interval '72 hours', updated_at = now()
+      update red_letters set status = '02', employer = ${employer}, operation = null, sent_back = false, confirm_by = now() + interval '72 hours', updated_at = now()
       where id = ${id}`;
     await tell(tx, [id]);
   }
@@ -206,7 +207,7 @@ export function createRedLetters({ vault, taxpayers, invoices, bounds }: Deps) {
       command: { type: "act", kind, taxpayer: issuer.index, ref: sheet.ref, invoices: [sheet.invoice] },
       signers: [issuer.account, ...(employer ? [employer.account] : [])],
     });
-    await tx`update red_letters set status = ${status}, operation = ${operation}, confirm_by = null, updated_at = now() where id = ${sheet.id}`;
+    await tx`update red_letters set status = ${status}, operation = ${operation}, sent_back = false, confirm_by = null, updated_at = now() where id = ${sheet.id}`;
     if (sheet.status !== status) await tell(tx, [sheet.id]);
   }
 
@@ -388,21 +389,32 @@ export function createRedLetters({ vault, taxpayers, invoices, bounds }: Deps) {
       await close(tx, id, sheet.status === "04" ? "09" : "08");
     },
 
+    /** The sheets of one side, or, for whoever sees all of them, of both; newest first. */
     async list(
       tx: Tx,
       caller: Caller,
-      filter: { as?: Side | undefined; invoice?: string | undefined; status?: SheetStatus | undefined; before?: string | undefined; limit: number },
-    ): Promise<Sheet[]> {
-      const self = await taxpayers.byAccount(tx, caller.account);
-      const index = self?.index ?? -1;
-      const mine = filter.as === "issuer" ? tx`r.issuer = ${index}` : filter.as === "employer" ? tx`r.employer = ${index} and ${theirs(tx)}` : tx`true`;
-      const rows = await tx<Row[]>`
-        select * from (${select(tx)}) r where ${mine} and ${filter.invoice === undefined ? tx`true` : tx`r.invoice = ${filter.invoice}`}
-          and ${filter.status === undefined ? tx`true` : tx`r.status = ${filter.status}`}
-          and ${filter.before === undefined ? tx`true` : tx`r.id < ${filter.before}`}
-        order by r.id desc limit ${filter.limit}`;
-      return rows.map(sheetOf);
+      filter: { as?: Side | undefined; status?: SheetStatus | undefined; before?: string | undefined; limit: number },
+    ): Promise<{ sheets: Sheet[]; next: string | undefined }> {
+      const { as, status: wanted, before, limit } = filter;
+      const index = (as && (await taxpayers.byAccount(tx, caller.account))?.index) ?? -1;
+      const mine = as === "issuer" ? tx`issuer = ${index}` : as === "employer" ? tx`employer = ${index}` : tx`true`;
+      const over = tx`coalesce(confirm_by <= now(), false)`;
+      const statuses = Object.keys(sheetStatuses) as SheetStatus[];
+      // past its time a sheet is void, whether upkeep has come by or not
+      const stored = wanted === undefined ? statuses : wanted === "07" ? (["02", "03", "07"] as const) : [wanted];
+      const inTime = wanted === "07" ? tx`(status = '07' or ${over})` : wanted === undefined ? tx`true` : tx`not ${over}`;
+      const fits = tx`${inTime} and ${as === "employer" ? theirs(tx) : tx`true`}`;
+      const parts = stored.map(
+        (status) =>
+          tx`select id, (${fits}) as fits from red_letters r where ${mine} and status = ${status} and ${before === undefined ? tx`true` : tx`id < ${before}`}`,
+      );
+      const { ids, next } = await pageOfIds(tx, { parts, limit, looks: as === "employer" || wanted === "07" ? LOOK / 4 : undefined });
+      return { sheets: inOrder(ids, (await tx<Row[]>`${select(tx)} where r.id = any(${ids}::uuid[])`).map(sheetOf)), next };
     },
+
+    /** The latest sheets of an invoice; whether the caller may see them, the caller knows. */
+    ofInvoice: async (tx: Tx, invoice: string, limit: number): Promise<Sheet[]> =>
+      (await tx<Row[]>`${select(tx)} where r.invoice = ${invoice} order by r.id desc limit ${limit}`).map(sheetOf),
 
     /** What a request for a red letter has come to: its sheet, when it is issued, void, or waits for somebody. Throws its act's refusal. */
     async outcome(tx: Tx, id: string): Promise<Sheet | "under way"> {
@@ -452,9 +464,8 @@ export function createRedLetters({ vault, taxpayers, invoices, bounds }: Deps) {
     /** Sheets whose act the chain has refused for want of an employer's consent: that employer is asked, or nobody is, and it goes out anew. */
     async sendBack(tx: Tx): Promise<void> {
       const rows = await tx<{ id: string; invoice: string }[]>`
-        select r.id, r.invoice from red_letters r join operations o on o.id = r.operation join invoice_states s on s.number = r.invoice and s.state <> 'reversed'
-        where r.number is null and not r.acted and r.status in ('01', '04') and o.status = 'refused' and o.problem->>'code' = 'consent-invalid'
-        order by r.invoice limit ${DUE_PAGE}`;
+        select r.id, r.invoice from red_letters r join invoice_states s on s.number = r.invoice and s.state <> 'reversed'
+        where r.sent_back and r.number is null and not r.acted and r.status in ('01', '04') order by r.invoice limit ${DUE_PAGE}`;
       for (const { id, invoice } of rows) {
         await tx`select 1 from invoices where number = ${invoice} for update`;
         await tx`select 1 from red_letters where id = ${id} for update`;

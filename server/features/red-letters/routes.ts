@@ -237,7 +237,7 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
       problems: ["not-found"],
       async run({ sql, caller, params }) {
         await invoices.visible(sql, caller, params.number);
-        const sheets = await redLetters.list(sql, caller, { invoice: params.number, limit: 100 });
+        const sheets = await redLetters.ofInvoice(sql, params.number, 100);
         return { status: 200, body: { items: await Promise.all(sheets.map((sheet) => summaryOf(sql, sheet))) } };
       },
     }),
@@ -251,15 +251,21 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
       query: z.object({
         as: z.enum(["issuer", "employer"]).optional().describe("Default: the key's first role"),
         status: statusSchema.optional(),
-        before: z.uuid().optional().describe("The id of the last one of the page before"),
+        before: z.uuid().optional().describe("`next` of the page before"),
         limit: z.coerce.number().int().min(1).max(100).default(20),
       }),
-      answers: { 200: { description: "A page", schema: z.object({ items: z.array(summary) }) } },
+      answers: {
+        200: {
+          description: "A page, which may have fewer than `limit`, and `next` while there may be more",
+          schema: z.object({ items: z.array(summary), next: z.uuid().optional() }),
+        },
+      },
       async run({ sql, caller, query }) {
         const as = query.as ?? (caller.roles.includes("bureau") ? undefined : (["issuer", "employer"] as const).find((role) => caller.roles.includes(role)));
         if (as !== undefined && !caller.roles.includes(as)) throw new Problem("forbidden", `This key has not the role ${as}`);
-        const sheets = await redLetters.list(sql, caller, { ...query, as });
-        return { status: 200, body: { items: await Promise.all(sheets.map((sheet) => summaryOf(sql, sheet))) } };
+        const { sheets, next } = await redLetters.list(sql, caller, { ...query, as });
+        const items = await Promise.all(sheets.map((sheet) => summaryOf(sql, sheet)));
+        return { status: 200, body: { items, ...(next === undefined ? {} : { next }) } };
       },
     }),
     route({

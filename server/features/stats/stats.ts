@@ -185,7 +185,8 @@ export function createStats(deps: Deps) {
   async function reached(tx: Tx): Promise<{ cursor: Place; counted: Place } | undefined> {
     const [row] = await tx<{ block: bigint; time: bigint; done: bigint | null; more: boolean }[]>`
       select c.block, c.time, s.block as done,
-             exists (select 1 from lots l where l.block >= coalesce(s.block, 0) and (l.block, l.first) > (coalesce(s.block, 0), coalesce(s.first, 0))) as more
+             (select first from lots where (block, first) > (coalesce((select block from stats_cursor), 0), coalesce((select first from stats_cursor), 0))
+              order by block, first limit 1) is not null as more
       from cursor c left join stats_cursor s on true`;
     if (!row) return undefined;
     const [block, at] = [Number(row.block), timeOf(row.time)];
@@ -364,7 +365,7 @@ export function createStats(deps: Deps) {
       const at = await reached(tx);
       const [sum] = await tx<{ lots: bigint; invoices: bigint }[]>`
         select coalesce(sum(lots), 0)::bigint as lots, coalesce(sum(invoices), 0)::bigint as invoices from stats_buckets where grain = 'month'`;
-      const [missing] = await tx<{ lots: bigint }[]>`select count(*) as lots from stats_undocumented`;
+      const [missing] = await tx<{ lots: bigint }[]>`select undocumented as lots from stats_cursor`;
       const recent = await tx<{ first: string; count: number; issuer: number; block: bigint; time: bigint }[]>`
         select first, count, issuer, block, time from lots order by block desc, first desc limit ${RECENT_LOTS}`;
       const earlier = head === undefined ? undefined : await deps.chain.block(Math.max(0, head.block - BLOCKS)).catch(() => undefined);

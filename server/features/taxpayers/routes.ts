@@ -3,7 +3,7 @@ import { z } from "zod";
 import { momentNow, type Tx } from "../../db/db.ts";
 import { type Answer, type Route, routeFor } from "../../kernel/api.ts";
 import { formatMoney, parseMoney } from "../../kernel/money.ts";
-import { accountSchema, operationRefSchema, provenKeySchema, taxIdText } from "../../kernel/shapes.ts";
+import { accountSchema, numberSchema, operationRefSchema, provenKeySchema, taxIdText } from "../../kernel/shapes.ts";
 import { plainText } from "../../kernel/text.ts";
 import { identitySchema } from "../../proofs/bundle.ts";
 import type { Accounts } from "../accounts/accounts.ts";
@@ -270,12 +270,19 @@ export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts): Route<
       tag,
       roles: ["bureau", "issuer"],
       params: taxIdParam,
-      answers: { 200: { description: "Segments, by first number", schema: z.object({ items: z.array(segmentSchema) }) } },
-      problems: ["not-found"],
-      run: async ({ sql, caller, params }) => ({
-        status: 200,
-        body: { items: await taxpayers.segmentsOf(sql, await taxpayers.visible(sql, caller, params.taxId)) },
+      query: z.object({
+        after: numberSchema.optional().describe("`next` of the page before"),
+        limit: z.coerce.number().int().min(1).max(100).default(50),
       }),
+      answers: {
+        200: { description: "Segments, by first number", schema: z.object({ items: z.array(segmentSchema), next: numberSchema.optional() }) },
+      },
+      problems: ["not-found"],
+      async run({ sql, caller, params, query }) {
+        const items = await taxpayers.segmentsOf(sql, await taxpayers.visible(sql, caller, params.taxId), query);
+        const next = items.length === query.limit ? items[items.length - 1]?.first : undefined;
+        return { status: 200, body: { items, ...(next === undefined ? {} : { next }) } };
+      },
     }),
   ];
 }

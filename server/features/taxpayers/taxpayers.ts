@@ -135,8 +135,13 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
   const identityOf = (account: string, sealed: Buffer): Identity => JSON.parse(vault.open("parties", account, sealed).toString());
 
   type Row = { account: string; sealed: Buffer; index: number | null; capabilities: number | null; standing: Standing | null; now: Date };
-  const select = (tx: Tx) =>
-    tx`select p.account, p.sealed, t.index, t.capabilities, t.standing, now() as now from parties p left join taxpayers t on t.account = p.account`;
+  // the other table's rows one by one, by their key: a plan for any values would read all of it
+  const select = (tx: Tx) => tx`
+    select p.account, p.sealed, t.index, t.capabilities, t.standing, now() as now
+    from parties p left join lateral (select index, capabilities, standing from taxpayers where account = p.account offset 0) t on true`;
+  const selectFrom = (tx: Tx, taxpayers: unknown) => tx`
+    select t.account, p.sealed, t.index, t.capabilities, t.standing, now() as now
+    from (${taxpayers}) t cross join lateral (select sealed from parties where account = t.account offset 0) p order by t.index`;
 
   function taxpayerOf(row: Row | undefined): Taxpayer | undefined {
     if (!row || row.index === null) return undefined;
@@ -157,9 +162,9 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
 
   const byTaxId = async (tx: Tx, taxId: string) =>
     taxpayerOf((await tx<Row[]>`${select(tx)} where p.tax_id_blind = ${blind(normaliseTaxId(taxId) ?? taxId)}`)[0]);
-  const byIndex = async (tx: Tx, index: number) => taxpayerOf((await tx<Row[]>`${select(tx)} where t.index = ${index}`)[0]);
+  const byIndex = async (tx: Tx, index: number) => taxpayerOf((await tx<Row[]>`${selectFrom(tx, tx`select * from taxpayers where index = ${index}`)}`)[0]);
   async function byIndexes(tx: Tx, indexes: readonly number[]): Promise<Map<number, Taxpayer>> {
-    const rows = await tx<Row[]>`${select(tx)} where t.index = any(${indexes}::int[])`;
+    const rows = await tx<Row[]>`${selectFrom(tx, tx`select * from taxpayers where index = any(${indexes}::int[])`)}`;
     return new Map(rows.flatMap((row) => taxpayerOf(row) ?? []).map((one) => [one.index, one]));
   }
   const byAccount = async (tx: Tx, account: string) => taxpayerOf((await tx<Row[]>`${select(tx)} where p.account = ${account}`)[0]);
@@ -171,7 +176,9 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
     taxIds: readonly string[],
   ): Promise<{ byAccount: Map<string, Taxpayer>; byTaxId: Map<string, Taxpayer> }> {
     const blinds = taxIds.map((taxId) => blind(normaliseTaxId(taxId) ?? taxId));
-    const rows = await tx<Row[]>`${select(tx)} where p.account = any(${accounts}::text[]) or p.tax_id_blind = any(${blinds}::bytea[])`;
+    const rows = await tx<Row[]>`
+      ${select(tx)} where p.account = any(${accounts}::text[])
+      union ${select(tx)} where p.tax_id_blind = any(${blinds}::bytea[])`;
     const found = rows.map(taxpayerOf).filter((one) => one !== undefined);
     return { byAccount: new Map(found.map((one) => [one.account, one])), byTaxId: new Map(found.map((one) => [one.taxId, one])) };
   }
@@ -185,7 +192,7 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
     indexes: readonly number[],
     written: (index: number) => { name: string; day: string } | undefined = () => undefined,
   ): Promise<KnownIdentity[]> {
-    const rows = await tx<Row[]>`${select(tx)} where t.index = any(${[...indexes]}::int[]) order by t.index`;
+    const rows = await tx<Row[]>`${selectFrom(tx, tx`select * from taxpayers where index = any(${[...indexes]}::int[])`)}`;
     return rows.map((row) => {
       const { taxId, name, salt, names: later = [] } = identityOf(row.account, row.sealed);
       const index = row.index as number;
@@ -464,15 +471,18 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
         command: { type: "call", contract: "registry", function: "allotSegment", args: [taxpayer.index, series, length.toString()] },
       }),
 
-    async segmentsOf(tx: Tx, taxpayer: Taxpayer) {
+    /** By first number; `after`: the first number of the last one of the page before. */
+    async segmentsOf(tx: Tx, taxpayer: Taxpayer, { after, limit }: { after?: string | undefined; limit: number }) {
       const rows = await tx<{ first: string; length: bigint; accepted: bigint | null }[]>`
-        select s.first, s.length, u.accepted from segments s left join segment_use u on u.segment = s.first
-        where s.issuer = ${taxpayer.index} order by s.first`;
+        select s.first, s.length, a.accepted from (
+          select first, length from segments where issuer = ${taxpayer.index} and first > ${after ?? 0} order by first limit ${limit}
+        ) s left join segment_accepted a on a.segment = s.first order by s.first`;
       return rows.map((row) => ({ first: row.first, length: Number(row.length), used: Number(row.accepted ?? 0n) }));
     },
 
     async list(tx: Tx, filter: { after?: number | undefined; limit: number }): Promise<Taxpayer[]> {
-      const rows = await tx<Row[]>`${select(tx)} where t.index > ${filter.after ?? 0} order by t.index limit ${filter.limit}`;
+      const page = tx`select * from taxpayers where index > ${filter.after ?? 0} order by index limit ${filter.limit}`;
+      const rows = await tx<Row[]>`${selectFrom(tx, page)}`;
       return rows.map((row) => taxpayerOf(row) as Taxpayer);
     },
   };

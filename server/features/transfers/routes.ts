@@ -5,7 +5,7 @@ import { type Caller, type Route, routeFor } from "../../kernel/api.ts";
 import { accountSchema, numberSchema } from "../../kernel/shapes.ts";
 import type { Grants } from "../grants/grants.ts";
 import { accepted, settle } from "../operations/operations.ts";
-import type { Offered, Transfer, Transfers } from "./transfers.ts";
+import { type Offered, statuses as stored, type Transfer, type Transfers } from "./transfers.ts";
 
 const route = routeFor<Tx>();
 const tag = "Transfers";
@@ -106,7 +106,7 @@ export function transferRoutes(transfers: Transfers, grants: Grants): Route<Tx>[
       tag,
       roles: ["holder"],
       query: z.object({
-        status: z.enum(["offered", "accepted", "declined", "withdrawn"]).optional(),
+        status: z.enum(stored).optional(),
         before: z.uuid().optional(),
         limit: z.coerce.number().int().min(1).max(100).default(20),
       }),

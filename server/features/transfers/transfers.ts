@@ -13,18 +13,20 @@ import { busy, enqueue, find as findOperation } from "../../acts/operations.ts";
 import { ZERO_REF } from "../../chain/contracts.ts";
 import { checksummed } from "../../chain/messages.ts";
 import type { Tx } from "../../db/db.ts";
+import { inOrder, pageOfIds } from "../../db/lists.ts";
 import { notify } from "../../feed/notices.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
 import type { Invoices } from "../invoices/invoices.ts";
 import type { Persons } from "../persons/persons.ts";
 
+export const statuses = ["offered", "accepted", "declined", "withdrawn"] as const;
 type Row = {
   id: string;
   number: string;
   sender: string;
   receiver: string;
-  status: "offered" | "accepted" | "declined" | "withdrawn";
+  status: (typeof statuses)[number];
   operation: string | null;
   created_at: Date;
 };
@@ -34,10 +36,10 @@ export type Offered = { seller: string; issuedAt: string; currency: string; gros
 export type Transfers = ReturnType<typeof createTransfers>;
 
 export function createTransfers({ invoices, persons }: { invoices: Invoices; persons: Persons }) {
-  async function withOutcome(tx: Tx, row: Row): Promise<Transfer> {
-    const operation = row.operation === null ? undefined : await findOperation(tx, row.operation);
-    if (operation?.status === "done") return { ...row, status: "completed" };
-    if (operation?.status === "refused" || operation?.status === "failed") return { ...row, status: "refused" };
+  /** `outcome`: the status of its operation. */
+  function withOutcome(row: Row, outcome: string | null | undefined): Transfer {
+    if (outcome === "done") return { ...row, status: "completed" };
+    if (outcome === "refused" || outcome === "failed") return { ...row, status: "refused" };
     return row;
   }
 
@@ -119,16 +121,21 @@ export function createTransfers({ invoices, persons }: { invoices: Invoices; per
       return shown;
     },
 
-    get: async (tx: Tx, caller: Caller, id: string): Promise<Transfer> => withOutcome(tx, await get(tx, caller, id)),
+    async get(tx: Tx, caller: Caller, id: string): Promise<Transfer> {
+      const row = await get(tx, caller, id);
+      return withOutcome(row, row.operation === null ? undefined : (await findOperation(tx, row.operation))?.status);
+    },
 
-    async list(tx: Tx, caller: Caller, filter: { status?: string | undefined; before?: string | undefined; limit: number }): Promise<Transfer[]> {
-      const rows = await tx<Row[]>`
-        select id, number, sender, receiver, status, operation, created_at from transfers
-        where (sender = ${caller.account} or receiver = ${caller.account})
-          and ${filter.status === undefined ? tx`true` : tx`status = ${filter.status}`}
-          and ${filter.before === undefined ? tx`true` : tx`id < ${filter.before}`}
-        order by id desc limit ${filter.limit}`;
-      return Promise.all(rows.map((row) => withOutcome(tx, row)));
+    async list(tx: Tx, { account }: Caller, filter: { status?: Row["status"] | undefined; before?: string | undefined; limit: number }): Promise<Transfer[]> {
+      const before = filter.before === undefined ? tx`true` : tx`id < ${filter.before}`;
+      const parts = (filter.status === undefined ? statuses : [filter.status]).flatMap((status) =>
+        [tx`sender`, tx`receiver`].map((side) => tx`select id, true as fits from transfers where ${side} = ${account} and status = ${status} and ${before}`),
+      );
+      const { ids } = await pageOfIds(tx, { parts, limit: filter.limit });
+      const rows = await tx<(Row & { outcome: string | null })[]>`
+        select t.id, t.number, t.sender, t.receiver, t.status, t.operation, t.created_at, o.status as outcome
+        from transfers t left join operations o on o.id = t.operation where t.id = any(${ids}::uuid[])`;
+      return inOrder(ids, rows).map(({ outcome, ...row }) => withOutcome(row, outcome));
     },
   };
 }

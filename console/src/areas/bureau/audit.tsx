@@ -15,11 +15,20 @@ type Audit = Awaited<ReturnType<typeof askAudit>>;
 type Finding = Audit["findings"][number];
 type Taxpayer = Schemas["Taxpayer"];
 
-const askAudit = () => ask(api.GET("/v1/audit"));
+const askAudit = (before?: string) => ask(api.GET("/v1/audit", { params: { query: before === undefined ? {} : { before } } }));
 const useAudit = () => {
   useRefresh(["audit.alarm"], [["audit"]]);
-  return useQuery({ queryKey: ["audit", "findings"], queryFn: askAudit, refetchInterval: 15_000 });
+  return useQuery({ queryKey: ["audit", "findings"], queryFn: () => askAudit(), refetchInterval: 15_000 });
 };
+/** Findings behind those of the first page. */
+const useMoreFindings = (from: string | undefined) =>
+  useInfiniteQuery({
+    queryKey: ["audit", "more", from],
+    queryFn: ({ pageParam }) => askAudit(pageParam),
+    initialPageParam: from,
+    getNextPageParam: ({ next }) => next,
+    enabled: false,
+  });
 
 /** A taxpayer by its number on the chain, by name. */
 function TaxpayerOf({ index }: { index: number }) {
@@ -62,8 +71,12 @@ export function AuditNote() {
   return <Alert type="error" showIcon title={say("audit.note", { count })} action={<Link to="/bureau/audit">{say("audit.look")}</Link>} />;
 }
 
-function Findings({ findings }: { findings: readonly Finding[] }) {
+function Findings({ first, next }: { first: readonly Finding[]; next: string | undefined }) {
   const say = useWords();
+  const shared = useSharedWords();
+  const more = useMoreFindings(next);
+  const findings = [...first, ...(more.data?.pages.flatMap((page) => page.findings) ?? [])];
+  const goesOn = more.data === undefined ? next !== undefined : more.hasNextPage;
   if (findings.length === 0) return <Alert type="success" showIcon title={say("audit.clean")} />;
   return (
     <Card title={<h2>{say("audit.findings")}</h2>} className="chart-card">
@@ -72,7 +85,7 @@ function Findings({ findings }: { findings: readonly Finding[] }) {
           size="small"
           rowKey={({ kind, issuer, subject }) => `${kind} ${issuer} ${subject}`}
           pagination={findings.length > 20 ? { pageSize: 20, showSizeChanger: false } : false}
-          dataSource={[...findings]}
+          dataSource={findings}
           columns={[
             {
               key: "kind",
@@ -90,6 +103,12 @@ function Findings({ findings }: { findings: readonly Finding[] }) {
           ]}
         />
       </Wide>
+      {more.isError ? <ProblemNote error={more.error} onRetry={() => void more.fetchNextPage()} /> : null}
+      {goesOn ? (
+        <Button className="after" onClick={() => void (more.data === undefined ? more.refetch() : more.fetchNextPage())} loading={more.isFetching}>
+          {shared("more")}
+        </Button>
+      ) : null}
     </Card>
   );
 }
@@ -173,7 +192,7 @@ export function AuditPage() {
       <div className="stack">
         <div className="quiet">{say("audit.hint")}</div>
         <Loaded of={audit}>
-          {({ lots, waiting, behind, waitingSince, findings }) => (
+          {({ lots, waiting, behind, waitingSince, findings, next }) => (
             <div className="stack">
               <dl className="figures figures-three">
                 <div className="figure">
@@ -194,7 +213,7 @@ export function AuditPage() {
                   <dd className="figure-value">{count(behind)}</dd>
                 </div>
               </dl>
-              <Findings findings={findings} />
+              <Findings first={findings} next={next} />
             </div>
           )}
         </Loaded>

@@ -120,7 +120,7 @@ export function RedLetters() {
         }),
       ),
     initialPageParam: "",
-    getNextPageParam: ({ items }) => (items.length === PAGE ? items[items.length - 1]?.id : undefined),
+    getNextPageParam: ({ next }) => next,
   });
   const listed = { ...pages, data: pages.data?.pages.flatMap(({ items }) => items) };
   return (

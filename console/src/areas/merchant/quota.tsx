@@ -1,5 +1,5 @@
 /** How much may still be issued, and under which numbers: quota of a month, and segments. */
-import { useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Alert, App, Button, Card, Form, Input, Progress, Segmented, Select, Table } from "antd";
 import dayjs from "dayjs";
 import { useState } from "react";
@@ -9,6 +9,7 @@ import { api, ask, type Schemas } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { showFieldErrors } from "../../shared/field-errors.ts";
 import { Page } from "../../shared/frame.tsx";
+import { useSharedWords } from "../../shared/messages.ts";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
 import { useSession } from "../../shared/session.tsx";
 import { formatAmount, InvoiceNumber, Money, Wide } from "../../shared/show.tsx";
@@ -126,13 +127,18 @@ function DrawForm({ taxId, period, currency }: { taxId: string; period: string; 
 
 function Segments({ taxId }: { taxId: string }) {
   const say = useWords();
-  const segments = useQuery({
+  const shared = useSharedWords();
+  const segments = useInfiniteQuery({
     queryKey: ["segments", taxId],
-    queryFn: () => ask(api.GET("/v1/taxpayers/{taxId}/segments", { params: { path: { taxId } } })),
+    queryFn: ({ pageParam }) =>
+      ask(api.GET("/v1/taxpayers/{taxId}/segments", { params: { path: { taxId }, query: pageParam === "" ? {} : { after: pageParam } } })),
+    initialPageParam: "",
+    getNextPageParam: ({ next }) => next,
   });
+  const listed = { ...segments, data: segments.data?.pages.flatMap((page) => page.items) };
   return (
-    <Loaded of={segments} empty={({ items }) => items.length === 0} nothing={say("segments.none")}>
-      {({ items }) => (
+    <Loaded of={listed} empty={(items) => items.length === 0} nothing={say("segments.none")}>
+      {(items) => (
         <Wide label={say("segments.title")}>
           <Table
             rowKey="first"
@@ -152,6 +158,11 @@ function Segments({ taxId }: { taxId: string }) {
               },
             ]}
           />
+          {segments.hasNextPage ? (
+            <Button className="after" onClick={() => void segments.fetchNextPage()} loading={segments.isFetchingNextPage}>
+              {shared("more")}
+            </Button>
+          ) : null}
         </Wide>
       )}
     </Loaded>

@@ -52,7 +52,7 @@ export function Sheets() {
         }),
       ),
     initialPageParam: "",
-    getNextPageParam: ({ items }) => (items.length === PAGE ? items[items.length - 1]?.id : undefined),
+    getNextPageParam: ({ next }) => next,
     refetchInterval: LOOK_AGAIN_MS * 3,
   });
   const listed = { ...sheets, data: sheets.data?.pages.flatMap(({ items }) => items) };
