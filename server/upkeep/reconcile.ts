@@ -254,8 +254,9 @@ export function createReconcile(deps: Deps): Reconcile {
       if (late) page.differences.push({ kind: "unsealed", subject: first, detail: "accepted, and no lot takes it" });
     }
     const lots = await sql<{ first: string; status: string }[]>`
-      select l.first, o.status from operations o join sealings l on l.operation = o.id left join taxpayers t on t.index = l.issuer
-      where o.status in ('queued', 'signed', 'sent') and o.created_at < ${old} and not ${explained}`;
+      select l.first, o.status from operations o cross join lateral (select first, issuer from sealings where operation = o.id offset 0) l
+      left join lateral (select standing, capabilities from taxpayers where index = l.issuer offset 0) t on true
+      where o.kind = 'seal' and o.status in ('queued', 'signed', 'sent') and o.created_at < ${old} and not ${explained}`;
     for (const { first, status } of lots) page.differences.push({ kind: "unsealed", subject: first, detail: `its lot's operation is ${status}` });
     page.scopes.push({ kind: "unsealed", from: "0", to: "99999999999999999999" });
     return page;
@@ -267,12 +268,12 @@ export function createReconcile(deps: Deps): Reconcile {
     for (let [after, more] = ["0", true]; more; ) {
       const page = await sql<{ first: string; status: string; lost: boolean }[]>`
         select l.first, o.status, o.status in ('done', 'refused', 'failed') and t.first is null as lost
-        from (select first, operation from sealings where first > ${after} order by first limit 1000) l
+        from (select first, operation from sealings where first > ${after} order by first limit 500) l
         cross join lateral (select status from operations where id = l.operation offset 0) o
         left join lateral (select first from lots where first = l.first offset 0) t on true order by l.first`;
       for (const { first, status } of page.filter((one) => one.lost))
         differences.push({ kind: "lot", subject: first, detail: `its operation is ${status}, and there is no such lot` });
-      [after, more] = [page[page.length - 1]?.first ?? after, page.length === 1_000];
+      [after, more] = [page[page.length - 1]?.first ?? after, page.length === 500];
     }
     return { differences, scopes: [], lots: 0, invoices: 0 };
   }

@@ -11,6 +11,7 @@ import { createContracts } from "../../server/chain/contracts.ts";
 import { type Changes, openChanges, openDb, type Sql } from "../../server/db/db.ts";
 import { always } from "../../server/db/leases.ts";
 import { LOOK } from "../../server/db/lists.ts";
+import { createAccounts } from "../../server/features/accounts/accounts.ts";
 import { createAudit } from "../../server/features/audit/audit.ts";
 import { createDocuments } from "../../server/features/documents/documents.ts";
 import { createInvoices } from "../../server/features/invoices/invoices.ts";
@@ -169,7 +170,7 @@ describe("lists among many", () => {
     const taxpayers = createTaxpayers({ vault, keys: keystore, drawStep: config.DRAW_STEP });
     const invoices = createInvoices({ vault, documents, taxpayers });
     const redLetters = createRedLetters({ vault, taxpayers, invoices, bounds });
-    const issuing = createIssuing({ sql: db, documents, taxpayers, invoices, redLetters, changes, bounds });
+    const issuing = createIssuing({ sql: db, accounts: createAccounts({ keys: keystore, contracts, maxShown: config.MAX_ACCOUNTS }), documents, taxpayers, invoices, redLetters, changes, bounds });
     const audit = createAudit({ vault, keys: encryption, documents, taxpayers, contracts, log });
     const work = { sql: db, keys: keystore, changes, log, pollMs: 50 };
     const lanes = createLanes({

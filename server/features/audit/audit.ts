@@ -301,7 +301,9 @@ export function createAudit(deps: Deps) {
     async judgeQuotas(tx: Tx, bureau: string, periods: readonly number[]): Promise<void> {
       const rows = await tx<
         { issuer: number; period: number; sealed: Buffer }[]
-      >`select issuer, period, sealed from audit_sums where period = any(${[...periods]}::int[])`;
+      >`
+        select s.* from unnest(${[...periods]}::int[]) as p (period)
+        cross join lateral (select issuer, period, sealed from audit_sums where period = p.period offset 0) s`;
       await compare(
         tx,
         bureau,

@@ -125,7 +125,7 @@ export function createOperations(deps: { contracts: Contracts }) {
                     of(tx`signers[2] = ${caller.account} and status = ${status}`, tx`party <> ${caller.account} and ${ofKinds("signer")}`),
                   ],
             );
-      const { ids, next } = await pageOfIds(tx, { parts, limit: filter.limit, looks: all || admin ? undefined : LOOK });
+      const { ids, next } = await pageOfIds(tx, { parts, limit: filter.limit, looks: all || admin ? undefined : LOOK / 4 });
       const rows = await tx<Operation[]>`select * from operations where id = any(${ids}::uuid[])`;
       return { items: inOrder(ids, rows).map((row) => view(row, caller)), next };
     },
