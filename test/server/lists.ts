@@ -170,7 +170,16 @@ describe("lists among many", () => {
     const taxpayers = createTaxpayers({ vault, keys: keystore, drawStep: config.DRAW_STEP });
     const invoices = createInvoices({ vault, documents, taxpayers });
     const redLetters = createRedLetters({ vault, taxpayers, invoices, bounds });
-    const issuing = createIssuing({ sql: db, accounts: createAccounts({ keys: keystore, contracts, maxShown: config.MAX_ACCOUNTS }), documents, taxpayers, invoices, redLetters, changes, bounds });
+    const issuing = createIssuing({
+      sql: db,
+      accounts: createAccounts({ keys: keystore, contracts, maxShown: config.MAX_ACCOUNTS }),
+      documents,
+      taxpayers,
+      invoices,
+      redLetters,
+      changes,
+      bounds,
+    });
     const audit = createAudit({ vault, keys: encryption, documents, taxpayers, contracts, log });
     const work = { sql: db, keys: keystore, changes, log, pollMs: 50 };
     const lanes = createLanes({

@@ -299,9 +299,7 @@ export function createAudit(deps: Deps) {
 
     /** Compares every sum of these periods with what is drawn now: quota may have been given back since. */
     async judgeQuotas(tx: Tx, bureau: string, periods: readonly number[]): Promise<void> {
-      const rows = await tx<
-        { issuer: number; period: number; sealed: Buffer }[]
-      >`
+      const rows = await tx<{ issuer: number; period: number; sealed: Buffer }[]>`
         select s.* from unnest(${[...periods]}::int[]) as p (period)
         cross join lateral (select issuer, period, sealed from audit_sums where period = p.period offset 0) s`;
       await compare(
