@@ -13,7 +13,7 @@
  * | sent | refused | the chain refused it, or reverted the transaction |
  * | sent | queued | refused as stale: it is signed anew on the present version |
  * | queued, awaiting-signature | refused | it decides on a claim that is over |
- * | queued | refused, failed | it asks for the same as another one of its party, has waited for that, and that has come to this end |
+ * | queued | refused | it asks for the same as another one of its party, has waited for that, and the chain has refused that |
  *
  * The outcome is written by the follower in the transaction that moves the projections, so whoever sees `done` reads what was
  * done. Owns the tables operations and operation_invoices.
@@ -109,7 +109,7 @@ export async function find(tx: Tx, id: string): Promise<Operation | undefined> {
 
 /**
  * Ends an operation and lets the next one on its invoices go on. Those that ask for the same, and have waited for this one, end with
- * it when it ends badly: the chain would say the same to each of them.
+ * it when the chain refuses it: the chain would say the same to each of them.
  */
 export async function finish(
   tx: Tx,
@@ -124,7 +124,7 @@ export async function finish(
   const { chain: _, ...extra } = more.problem?.extra ?? {};
   const told = more.problem && { ...more.problem, extra: "alarm" in extra ? { ...extra, alarm: false } : extra };
   const equals =
-    status === "done"
+    status !== "refused"
       ? []
       : await tx<{ id: string }[]>`
           update operations e set status = ${status}, problem = ${told ? tx.json(told as unknown as Json) : null}, updated_at = now()
