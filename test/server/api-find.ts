@@ -124,7 +124,7 @@ describe("finding invoices", () => {
     await wrong(`buyer=${firm.taxId.slice(0, 17)}${firm.taxId.endsWith("0") ? "1" : "0"}`, "?buyer", "tax-id-check-digit");
     await wrong("seller=12345", "?seller", "tax-id-format");
     await wrong(`seller=${"DE1".repeat(20)}`, "?seller", "too-big");
-    await wrong("sourceId=", "?sourceId", "too-small");
+    await wrong("sourceId=", "?sourceId", "empty-text");
     await wrong(`sourceId=${"x".repeat(201)}`, "?sourceId", "too-big");
     await wrong(`sourceId=a&sourceId=b`, "?sourceId", "type");
   });

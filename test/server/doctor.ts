@@ -145,7 +145,7 @@ describe("doctor", function () {
     it("that stored answers are not deleted, that differences stand, and that nobody looks for them", async () => {
       await finds(
         () =>
-          bench.sql`insert into idempotency (account, key, request_hash, status, answer, created_at) values ('a', 'old', '', 200, '', now() - interval '9 days')`,
+          bench.sql`insert into idempotency (account, key, request_hash, status, answer, created_at, key_id, roles) values ('a', 'old', '', 200, '', now() - interval '9 days', 'a', '{admin}')`,
         () => bench.sql`delete from idempotency where key = 'old'`,
         "expiry-waits",
       );

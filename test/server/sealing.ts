@@ -1,6 +1,7 @@
 /** From accepted to sealed: no number without an invoice, no invoice without a lot, no lot twice, whatever rolls back or dies. */
 import { expect } from "chai";
 import { createEvidence } from "../../server/acts/evidence.ts";
+import { checksummed } from "../../server/chain/messages.ts";
 import { keccak, leafHash, lotTree } from "../../server/chain/tree.ts";
 import { leavesOf } from "../../server/mirror/ledger.ts";
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
@@ -18,6 +19,8 @@ describe("sealing", () => {
   before(async () => {
     bench = await openBench();
     main = (await bench.process()).start("lanes", "follower", "dispatcher");
+    // the network knows the holder
+    await bench.sql`insert into parties (account, kind, sealed, created_by) values (${checksummed(holder)}, 'person', ${Buffer.alloc(1)}, 'test')`;
   });
   after(() => bench.close());
   afterEach(async () => {
