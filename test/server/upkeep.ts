@@ -269,8 +269,8 @@ describe("stored answers", () => {
     try {
       const { sql } = database;
       await sql`
-        insert into idempotency (account, key, request_hash, status, answer, created_at)
-        select 'a', n::text, '', 200, '', now() - interval '7 days' + interval '1 minute' * case when n <= 25 then -1 else 1 end from generate_series(1, 30) n`;
+        insert into idempotency (account, key, request_hash, status, answer, created_at, key_id, roles)
+        select 'a', n::text, '', 200, '', now() - interval '7 days' + interval '1 minute' * case when n <= 25 then -1 else 1 end, 'a', '{admin}' from generate_series(1, 30) n`;
       const metrics = createMetrics("test");
       const job = createExpiry({ sql, metrics, days: 7, batch: 10 });
       await sql.begin(async (tx) => {

@@ -110,7 +110,7 @@ export async function fillWithMany(sql: Sql, vault: Vault, contracts: Contracts,
     await tx`insert into segment_lotted (segment, lotted) select n, ${IN_SEGMENT}::bigint from unnest(${firsts}::numeric[]) n`;
     await tx`
       insert into lots (first, issuer, segment, count, time, root, block)
-      select first, issuer, first, ${IN_SEGMENT}::int, 1600000000 + n, '0x', 1 + n / 500
+      select first, issuer, first, ${IN_SEGMENT}::int, 1600000000 + n, '0x', 900000 + n / 500
       from unnest(${firsts}::numeric[], ${issuers}::int[]) with ordinality as l (first, issuer, n)`;
     const sealing = range(SEGMENTS).map((n) => idOf("001", n));
     await tx`
