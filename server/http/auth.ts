@@ -7,7 +7,7 @@
  * that another page could send. Sessions are looked up at every request: they end at once.
  *
  * A verified key is remembered for at most KEY_MEMORY_MS, by the hash of what was presented: a revoked key is refused after that
- * time at the latest in every process. Refusals are not remembered. Does not own: whose objects a caller may see (features
+ * time at the latest in every process, and changes nothing in the meantime (handler.ts). Refusals are not remembered. Does not own: whose objects a caller may see (features
  * scope by `caller.account`), and how keys are made (keys/api-keys.ts).
  */
 import { createHash, timingSafeEqual } from "node:crypto";

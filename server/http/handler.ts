@@ -8,6 +8,10 @@
  *   POST, lines        a piece of work for each line, as they come (streams.ts), in such groups
  *   PUT PATCH DELETE   in a transaction; the same request again changes nothing more
  *
+ * What changes something asks the database whether the caller's key is revoked, whatever is remembered of it (auth.ts): a key that is
+ * taken away could else make another one in its last seconds. It asks behind the work, which may have waited for the revocation;
+ * where many share a transaction, before it.
+ *
  * Order of refusals: media types, size, Idempotency-Key, path, query, body. All of it comes before the transaction, so junk costs the
  * database nothing. A stream's lines are refused one by one.
  */
@@ -15,6 +19,7 @@ import type { Request as HttpRequest, RequestHandler, Response } from "express";
 import type { Changes, Sql, Tx } from "../db/db.ts";
 import type { Answer, Caller, Request, Route } from "../kernel/api.ts";
 import { Problem } from "../kernel/problems.ts";
+import { revokedAmong } from "../keys/api-keys.ts";
 import { sendAnswer } from "./answer.ts";
 import { callerOf } from "./auth.ts";
 import { createGroups, type Groups } from "./groups.ts";
@@ -49,6 +54,8 @@ const GROUPS_AT_ONCE = 4;
 const MAX_TRIES = 5;
 
 const cut: ReadonlySet<string> = new Set(["authorization", "proxy-authorization", "cookie"]);
+
+const keyRevoked = () => new Problem("unauthenticated", "The API key is revoked");
 
 /** Aborted when the connection closes before the answer is out. */
 function goneSignal(response: Response): AbortSignal {
@@ -113,12 +120,18 @@ export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeco
       patienceMs: GROUP_PATIENCE_MS,
       atOnce: GROUPS_AT_ONCE,
       run: (group) =>
-        exactly.onceTogether(group, (tx, fresh) =>
-          work.run(
+        exactly.onceTogether(group, async (tx, fresh) => {
+          const asked = fresh.map((place) => group[place] as (typeof group)[number]);
+          const revoked = await revokedAmong(
             tx,
-            fresh.map((place) => group[place]?.prepared),
-          ),
-        ),
+            asked.map(({ by }) => by.keyId),
+          );
+          const held = asked.filter(({ by }) => !revoked.has(by.keyId));
+          const prepared = held.map((one) => one.prepared);
+          const results = held.length > 0 ? await work.run(tx, prepared) : [];
+          const byRequest = new Map(held.map((one, i) => [one, results[i] as Answer | Problem]));
+          return asked.map((one) => byRequest.get(one) ?? keyRevoked());
+        }),
     });
   }
 
@@ -163,9 +176,11 @@ export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeco
           },
         });
       }
-      const run = (connection: Tx, asked = given): Promise<Answer> => {
+      const run = async (connection: Tx, asked = given): Promise<Answer> => {
         if (route.run === undefined) throw new TypeError(`${route.method} ${route.path} works in groups alone`);
-        return route.run({ ...asked, sql: connection });
+        const answer = await route.run({ ...asked, sql: connection });
+        if (writes && caller.keyId !== "" && (await revokedAmong(connection, [caller.keyId])).size > 0) throw keyRevoked();
+        return answer;
       };
 
       if (!writes) return sendAnswer(response, await run(sql), signal);

@@ -110,3 +110,14 @@ export async function findCaller(tx: Tx, presented: string): Promise<Caller | un
   const same = timingSafeEqual(row?.secret_hash ?? nothing, hashSecret(secret));
   return row && same ? callerOf(row) : undefined;
 }
+
+/**
+ * Those of these keys that are revoked by now. A key that `tx` itself revokes, at its own time, is not among them: a key
+ * may end itself, and is answered.
+ */
+export async function revokedAmong(tx: Tx, ids: readonly string[]): Promise<Set<string>> {
+  const rows = await tx<{ id: string }[]>`
+    select id from api_keys
+    where id = any(${[...new Set(ids)]}::text[]) and revoked_at <> now()`;
+  return new Set(rows.map(({ id }) => id));
+}

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { KEY_MEMORY_MS } from "../../server/http/auth.ts";
 import { createApiKey } from "../../server/keys/api-keys.ts";
-import { call, openWorld, type World } from "./fixture.ts";
+import { call, gate, openWorld, type World } from "./fixture.ts";
 
 describe("a caller", () => {
   let world: World;
@@ -85,6 +85,62 @@ describe("a caller", () => {
     expect((await call(`${fresh.url}/v1/notes`, { key })).status, "a process that has not seen it").to.equal(401);
     await new Promise((resolve) => setTimeout(resolve, KEY_MEMORY_MS + 50));
     for (const url of [world.url, other.url]) expect((await call(`${url}/v1/notes`, { key })).status).to.equal(401);
+  });
+
+  describe("whose key is revoked, and is still remembered", () => {
+    const json = { name: "renamed" };
+    const writes: [what: string, method: string, path: (id: number) => string, sent: { body?: unknown }][] = [
+      ["a POST", "POST", () => "/v1/notes", { body: json }],
+      ["a POST under a path", "POST", (id) => `/v1/notes/${id}/copies`, {}],
+      ["a PUT", "PUT", (id) => `/v1/notes/${id}`, { body: json }],
+      ["a DELETE", "DELETE", (id) => `/v1/notes/${id}`, {}],
+    ];
+    /** A party with a note, whose key this process has let pass a moment ago, and which is revoked since. */
+    async function revoked() {
+      const party = await world.party("issuer");
+      const { json } = await call(`${world.url}/v1/notes`, { method: "POST", key: party.key, body: { name: "kept" } });
+      await world.sql`update api_keys set revoked_at = now() where id = ${party.key.split(".")[0] ?? ""}`;
+      return { ...party, note: json.id as number };
+    }
+
+    for (const [what, method, path, sent] of writes) {
+      it(`changes nothing by ${what}`, async () => {
+        const { account, key, note } = await revoked();
+        const answer = await call(`${world.url}${path(note)}`, { method, key, ...sent });
+        expect(answer.status).to.equal(401);
+        expect(answer.json.code).to.equal("unauthenticated");
+        expect(await world.notes(account)).to.deep.equal(["kept"]);
+      });
+    }
+
+    it("changes nothing by a line, while another party's line in the same group is done", async () => {
+      const { account, key } = await revoked();
+      const other = await world.party("issuer");
+      const lines = (token: string) =>
+        call(`${world.url}/v1/notes/lines`, {
+          method: "POST",
+          key: token,
+          headers: { "content-type": "application/x-ndjson" },
+          body: `${JSON.stringify({ name: "line" })}\n`,
+        });
+      const [refused, done] = await Promise.all([lines(key), lines(other.key)]);
+      expect(refused.text).to.contain('"code":"unauthenticated"');
+      expect(done.text).to.contain('"status":202');
+      expect(await world.notes(account)).to.deep.equal(["kept"]);
+      expect(await world.notes(other.account)).to.deep.equal(["line"]);
+    });
+
+    it("changes nothing by work that is under way when the key is revoked", async () => {
+      const { account, key } = await world.party("issuer");
+      const name = `gate-${account}`;
+      const { entered, open } = gate(name);
+      const answer = call(`${world.url}/v1/gated`, { method: "POST", key, body: { gate: name } });
+      await entered;
+      await world.sql`update api_keys set revoked_at = now() where id = ${key.split(".")[0] ?? ""}`;
+      open();
+      expect((await answer).status).to.equal(401);
+      expect(await world.notes(account)).to.deep.equal([]);
+    });
   });
 
   it("keeps nothing in the database by which its key could be used", async () => {

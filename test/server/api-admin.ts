@@ -137,6 +137,24 @@ describe("a key is worth its roles and no more", () => {
     expect(replies.map(({ status }) => status).sort()).deep.equals([201, ...Array.from({ length: 19 }, () => 403)]);
   });
 
+  it("a key that was revoked a moment ago makes no other one, and takes nothing along", async () => {
+    const shop = await taxpayer("失钥店", ["issuer", "employer"]);
+    const staff = await person(shop, "王五");
+    const stolen = await keyOf(shop.account, ["admin"], shop.token);
+    const { token } = stolen;
+    await must(call("GET", "/v1/session", undefined, { token }));
+    await must(call("GET", "/v1/session", undefined, { token: staff.token }));
+    for (const id of [stolen.id, staff.token.split(".")[0]]) {
+      expect((await call("DELETE", `/v1/api-keys/${id}`, undefined, { token: shop.token })).status).equals(204);
+    }
+    refused(await call("POST", "/v1/api-keys", key(shop.account, "admin"), { token }), "unauthenticated");
+    refused(await call("POST", "/v1/api-keys", key(staff.account, "holder", "admin"), { token }), "unauthenticated");
+    refused(await call("POST", `/v1/taxpayers/${shop.taxId}/key-rotations`, rotation, { token }), "unauthenticated");
+    refused(await call("POST", `/v1/persons/${staff.account}/leave`, undefined, { token: staff.token }), "unauthenticated");
+    const kept = (await must(call("GET", "/v1/api-keys", undefined, { token: shop.token }))).items.filter((one: Loose) => one.revokedAt === undefined);
+    expect(kept.map((one: Loose) => one.id)).deep.equals([shop.token.split(".")[0]]);
+  });
+
   it("an admin key counts as a role that its party is given later", async () => {
     const shop = await taxpayer("增项店", ["issuer"]);
     refused(await call("GET", "/v1/claims?as=employer", undefined, { token: shop.token }), "forbidden");
