@@ -244,7 +244,7 @@ describe("signing in at an identity provider", function () {
     };
     expect(await described({})).equals("none");
     for (const member of ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint", "end_session_endpoint"]) {
-      for (const value of ["javascript:alert(1)", "file:///etc/passwd", "here", 7])
+      for (const value of ["javascript:alert(1)", "ftp://provider.example/token", "here", 7])
         expect(await described({ [member]: value }), `${member} ${value}`).equals("unavailable");
     }
     for (const member of ["authorization_endpoint", "token_endpoint", "jwks_uri"])
