@@ -2,6 +2,7 @@
  * A key is worth its roles and no more: a table of callers inside and outside one company and what each may give, take away and read;
  * stored answers; the last admin key; limits; and a person that leaves its employer.
  */
+import { generateKeyPairSync } from "node:crypto";
 import { expect } from "chai";
 import { Wallet } from "ethers";
 import { type Gateway, startGateway } from "../../server/gateway.ts";
@@ -65,6 +66,7 @@ describe("a key is worth its roles and no more", () => {
   const fill = (text: string) => text.replaceAll(/\{(\w+)\}/g, (_, name: string) => place[name] ?? "");
   const key = (account: string, ...roles: string[]) => ({ account, roles });
   const rotation = { key: { custody: "gateway" } };
+  const jwk = () => generateKeyPairSync("x25519").publicKey.export({ format: "jwk" });
 
   // statuses in the order of `callers`; 0: it may, and would change what the rows below look at
   const table: [method: string, path: string, what: string, body: (() => unknown) | undefined, statuses: number[]][] = [
@@ -85,6 +87,7 @@ describe("a key is worth its roles and no more", () => {
     ["GET", "/v1/webhooks/{hook}", "", undefined, [404, 200, 404, 200, 404, 404]],
     ["POST", "/v1/webhooks/{hook}/rotate-secret", "", undefined, [404, 200, 404, 200, 404, 404]],
     ["GET", "/v1/persons/{employee}", "", undefined, [403, 200, 404, 200, 200, 404]],
+    ["PUT", "/v1/encryption-key", "the caller's party", jwk, [200, 200, 403, 403, 200, 200]],
     ["POST", "/v1/persons/{employee}/leave", "", undefined, [404, 0, 403, 404, 0, 404]],
   ];
   for (const [method, path, what, body, statuses] of table) {

@@ -17,6 +17,7 @@ import type { Tx } from "../../db/db.ts";
 import type { InvoiceDocument } from "../../formats/document.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { Problem } from "../../kernel/problems.ts";
+import { type PartyKind, rolesOfParty } from "../../keys/api-keys.ts";
 import { type EncryptionKeys, isPublicKey, type PublicKey, thumbprint, unwrapUnder, wrapTo, wrapUnder } from "../../keys/encryption.ts";
 import type { Vault } from "../../keys/vault.ts";
 
@@ -118,11 +119,19 @@ export function createDocuments({ vault, keys, deployment }: { vault: Vault; key
       return this.sealedLot(await readerKey(tx, caller.account), lot, rows);
     },
 
-    /** Registers the key that the caller opens documents with. Throws invalid-request. */
+    /** Registers the key that the caller's party opens documents with. Throws invalid-request, forbidden. */
     async register(tx: Tx, caller: Caller, jwk: PublicKey): Promise<{ kid: string }> {
       if (!(await isPublicKey(jwk))) {
         const detail = "A public JWK: OKP X25519 with x, or EC P-256 with x and y";
         throw new Problem("invalid-request", detail, { violations: [{ field: "", rule: "public-key", detail }] });
+      }
+      // documents of every role's invoices open with it from now on, and with the key before it no longer
+      const [party] = await tx<PartyKind[]>`
+        select p.kind, t.capabilities from parties p left join taxpayers t on t.account = p.account where p.account = ${caller.account}`;
+      const missing = party ? rolesOfParty(party).filter((role) => role !== "admin" && !caller.roles.includes(role)) : [];
+      if (missing.length > 0) {
+        const detail = `This key has not the party's role ${missing.join(", ")}, whose documents the encryption key opens as well`;
+        throw new Problem("forbidden", detail, { extra: { rolesNeeded: ["admin"] } });
       }
       await keys.register(tx, caller.account, jwk);
       return { kid: await thumbprint(jwk) };

@@ -24,14 +24,14 @@ export function documentRoutes(documents: Documents, grants: Grants): Route<Tx>[
     route({
       method: "put",
       path: "/v1/encryption-key",
-      summary: "Register the key that the caller opens documents with",
+      summary: "Register the key that the caller's party opens documents with",
       description:
-        "With it a party reads `GET /v1/invoices/{number}` as application/vnd.onepiao.sealed+json, and an issuer or the bureau whole lots. A new key replaces the one before; what was handed out before stays with the old one. Deposits are encrypted to another key (`GET /v1/deposits/key`), which this leaves as it is.",
+        "With it a party reads `GET /v1/invoices/{number}` as application/vnd.onepiao.sealed+json, and an issuer or the bureau whole lots. A new key replaces the one before; what was handed out before stays with the old one. Deposits are encrypted to another key (`GET /v1/deposits/key`), which this leaves as it is. By an API key with every role of its party, or with the role `admin`.",
       tag,
       roles,
       body: jwk,
       answers: { 200: { description: "Registered", schema: z.object({ kid: z.string() }) } },
-      problems: ["invalid-request"],
+      problems: ["invalid-request", "forbidden"],
       run: async ({ sql, caller, body }) => ({ status: 200, body: await documents.register(sql, caller, body) }),
     }),
     route({
