@@ -15,8 +15,9 @@
  * Invariants: `position` moves only after a 2xx for the event at it, or over rows that the subscription does not see: never a
  * hole, never ahead of the delivery. It moves only under the claim that read it, so what a process does whose claim is over, or
  * whose row was disabled or replayed meanwhile, counts for nothing. One event a request, one request at a time a subscription;
- * subscriptions do not wait for one another, those that fail or are slow take at most half of the places, and those of one party a
- * few. No transaction is open while a receiver is waited for. Time is the database's.
+ * subscriptions do not wait for one another, those that fail or are slow take at most half of the places, and those of one party and of
+ * the persons that it manages a few. A turn is short, and the next place goes to whichever party has the fewest: parties that have
+ * much to be told and receivers that take their time do not keep one away that has little. No transaction is open while a receiver is waited for. Time is the database's.
  *
  * At least once: a process that dies after the receiver's answer and before the commit leaves the event to be sent again, under
  * the same `webhook-id`. Does not own: who may subscribe, and what a party is shown of it (features/webhooks).
@@ -26,7 +27,7 @@ import type { Changes, Sql, Tx } from "../db/db.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Vault } from "../keys/vault.ts";
 import { eventOf, type FeedEvent, pageOf, type Viewer } from "./feed.ts";
-import type { Attempt, Outbound } from "./outbound.ts";
+import { ANSWER_MS, type Attempt, type Outbound } from "./outbound.ts";
 
 /** Where a subscription's events go, and what signs them: the present secret first, then those that are being rotated out. */
 export type Target = { url: string; description?: string; secrets: { secret: string; until?: number }[] };
@@ -84,12 +85,10 @@ const LEASE_SECONDS = 30;
 /** A receiver's Retry-After stretches the schedule's delay up to this. */
 const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
 /** After so many events, or so long, a subscription goes to the end of the queue. */
-const TURN_EVENTS = 100;
-const TURN_MS = 10_000;
-/** A receiver that takes longer is slow. */
-const SLOW_MS = 2_000;
-/** Due subscriptions among which some are chosen. */
-const LOOKED_AT = 200;
+const TURN_EVENTS = 20;
+const TURN_MS = 1_000;
+/** A receiver that takes longer is slow, as every one is whose answer has to be cut. */
+const SLOW_MS = ANSWER_MS - 100;
 /** What a stopping process lets an attempt take still. */
 const GRACE_MS = 3_000;
 
@@ -118,6 +117,8 @@ type Deps = {
 
 type Claimed = {
   id: string;
+  /** Whose places it takes: its account's party, or the one that manages that person. */
+  party: string;
   account: string;
   roles: string[];
   types: string[] | null;
@@ -130,7 +131,7 @@ type Claimed = {
 export function createDeliverer(deps: Deps): Deliverer {
   const { sql, vault, log, schedule, places = 64, pollMs = 1_000, leaseSeconds = LEASE_SECONDS, slowMs = SLOW_MS } = deps;
   const ofParty = Math.max(1, Math.floor(places / 8));
-  const running = new Map<string, { account: string; hindered: boolean; done: Promise<void> }>();
+  const running = new Map<string, { party: string; hindered: boolean; done: Promise<void> }>();
   let stopping = new AbortController();
   let cutting = new AbortController();
   let loop: Promise<void> = Promise.resolve();
@@ -138,28 +139,27 @@ export function createDeliverer(deps: Deps): Deliverer {
   const lease = (tx: Tx) => tx`now() + make_interval(secs => ${leaseSeconds})`;
 
   /**
-   * Due subscriptions, at most so many, taken for this process: those that fail or are slow, or those that do not and are not. No party gets
-   * more places than are its own.
+   * Due subscriptions, at most so many, taken for this process: those that fail or are slow, or those that do not and are not. A party
+   * with fewer places comes first, and none gets more than are its own.
    */
   async function claim(hindered: boolean, limit: number): Promise<Claimed[]> {
     const due = sql`
       disabled is null and position < latest and next_at <= now() and (claimed_until is null or claimed_until < now())
         and ${hindered ? sql`(tries > 0 or slow)` : sql`tries = 0 and not slow`}`;
-    const left = new Map<string, number>();
-    for (const { account } of running.values()) left.set(account, (left.get(account) ?? ofParty) - 1);
-    const full = [...left].flatMap(([account, places]) => (places > 0 ? [] : [account]));
-    const found = await sql<{ id: string; account: string }[]>`
-      select id, account from webhooks where ${due} and account <> all(${full}::text[]) order by next_at limit ${LOOKED_AT}`;
-    const chosen = found.filter(({ account }) => {
-      const places = left.get(account) ?? ofParty;
-      left.set(account, places - 1);
-      return places > 0;
-    });
+    const held = Map.groupBy(running.values(), ({ party }) => party);
+    const chosen = await sql<{ id: string; party: string }[]>`
+      select id, party from (
+        select w.id, w.next_at, party, row_number() over (partition by party order by w.next_at) as nth
+        from webhooks w join parties p on p.account = w.account, coalesce(p.manager, p.account) as party where ${due}) as waiting
+      left join unnest(${[...held.keys()]}::text[], ${[...held.values()].map(({ length }) => length)}::int[]) as held (party, places) using (party)
+      where nth + coalesce(places, 0) <= ${ofParty} order by nth + coalesce(places, 0), next_at limit ${limit}`;
     if (chosen.length === 0) return [];
-    return sql<Claimed[]>`
+    const claimed = await sql<Omit<Claimed, "party">[]>`
       update webhooks set claim = gen_random_uuid(), claimed_until = ${lease(sql)} where id in (
-        select id from webhooks where id = any(${chosen.slice(0, limit).map((one) => one.id)}::uuid[]) and ${due} for update skip locked)
+        select id from webhooks where id = any(${chosen.map((one) => one.id)}::uuid[]) and ${due} for update skip locked)
       returning id, account, roles, types, sealed, position, tries, claim`;
+    const parties = new Map(chosen.map(({ id, party }) => [id, party]));
+    return claimed.map((row) => ({ ...row, party: parties.get(row.id) as string }));
   }
 
   function viewerOf(row: Claimed): Viewer {
@@ -257,7 +257,7 @@ export function createDeliverer(deps: Deps): Deliverer {
         running.delete(row.claim);
         wake();
       });
-    running.set(row.claim, { account: row.account, hindered, done });
+    running.set(row.claim, { party: row.party, hindered, done });
   }
 
   let wake = () => {};

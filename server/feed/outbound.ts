@@ -33,7 +33,7 @@ export const WEBHOOK_TIMEOUT_MS = 15_000;
 
 /** What is read of an answer's body, and for how long. */
 const MAX_ANSWER_BYTES = 8_192;
-const ANSWER_MS = 1_000;
+export const ANSWER_MS = 1_000;
 
 type Network = ReturnType<typeof ipaddr.parseCIDR>;
 

@@ -285,6 +285,53 @@ describe("deliveries", () => {
     await until("all of them have come", () => slow.ids().length === 20);
   });
 
+  it("parties that have much to be told do not keep one away that has little: they take turns", async () => {
+    const many = 60;
+    const busy = Array.from({ length: 8 }, freshAccount);
+    const quick = freshAccount();
+    const { promise: told, resolve: go } = Promise.withResolvers<void>();
+    const busyOnes = await receiver(async (_delivery, response) => {
+      await told;
+      response.end();
+    });
+    for (const account of busy) await subscribe(busyOnes.url, account);
+    let before = 0;
+    const shop = await receiver((_delivery, response) => {
+      before = busyOnes.ids().length;
+      response.end();
+    });
+    await subscribe(shop.url, quick);
+    await tell(busy, many);
+    await process({ places: 8 });
+    await until("all places are taken", () => busyOnes.ids().length === 8);
+    await tell([quick], 1);
+    go();
+    await until("the one event has come", () => shop.ids().length === 1);
+    await until("all have come", () => new Set(busyOnes.ids()).size === many && busyOnes.ids().length === 8 * many);
+    // with every place taken to the end of its backlog, some party would have had all
+    expect(before).below(4 * many);
+  });
+
+  it("persons that a party manages take places of that party", async () => {
+    const [firm, other] = [freshAccount(), freshAccount()];
+    const hung = await receiver(hang);
+    await subscribe(hung.url, firm);
+    for (let i = 0; i < 20; i += 1) {
+      const account = freshAccount();
+      await sql`insert into parties (account, kind, sealed, created_by, manager) values (${account}, 'person', ${Buffer.alloc(1)}, ${firm}, ${firm})`;
+      await subscribe(hung.url, account);
+    }
+    const shop = await receiver();
+    await subscribe(shop.url, other);
+    const accounts = (await sql<{ account: string }[]>`select account from webhooks where account <> ${other}`).map((one) => one.account);
+    await tell(accounts, 1);
+    await process({ places: 16, timeoutMs: 300_000, leaseSeconds: 600 });
+    await until("the party has its places", () => hung.ids().length === 2);
+    const told = await tell([other], 3);
+    await until("the other one's have come", () => shop.ids().length === told.length);
+    expect(hung.ids()).length(2);
+  });
+
   it("a receiver that was slow shares its places with those that fail, until it is quick again", async () => {
     const hung = await receiver(hang);
     const slow = await Promise.all(Array.from({ length: 3 }, () => subscribe(hung.url, freshAccount())));
