@@ -47,7 +47,7 @@ function bundleOf(document: ReturnType<typeof documentOf>): unknown {
   const seed = new Uint8Array(32).fill(7);
   const account = `0x${"11".repeat(20)}`;
   const leaf = { content: contentHash(seed, document), holder: account, buyer: 0 };
-  const lot = { first: NUMBER, count: 1, issuer: 1, time: 1_790_000_000, root: leafHash(leaf), segment: NUMBER };
+  const lot = { first: NUMBER, count: 1, issuer: 1, time: 1_800_000_000, root: leafHash(leaf), segment: NUMBER };
   const network = { name: "anybody", chainId: 1, registry: account, ledger: account };
   const { time: _, ...value } = lot;
   const signed = new SigningKey(`0x${"42".repeat(32)}`).sign(digest(ledgerDomain({ network }), { type: "Seal", value }));

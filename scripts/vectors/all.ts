@@ -97,6 +97,8 @@ function forgeries({ issuer, victim, buyer, other }: World, contents: readonly F
   on("sums-gross", "brief", "and the total alone is shown: there is nothing to add up", holds({ import: "whole" }), ...showing("total"), withParties());
   on("sums-gross", "totals", "and the totals alone are shown", contradictory(["gross-sum"]), ...showing("total", "tax"), withParties());
   on("sums-quantity", "lines", "and the lines alone are shown", contradictory(["line-amount"]), ...showing("lines"), withParties());
+  on("dated-ahead", "brief", "and the date alone is shown", contradictory(["issued-ahead"]), ...showing("date"), withParties());
+  on("dated-ahead", "hidden", "and the date is hidden: nothing is claimed of it", holds({ import: "whole" }), ...showing("total"), withParties());
   on("red-letter-with-holder", "brief", "and the total alone is shown", contradictory(["red-letter-holder"]), ...showing("total"), withParties());
   on("no-holder", "brief", "and the total alone is shown", contradictory(["red-letter-holder"]), ...showing("total"), withParties());
   return all;

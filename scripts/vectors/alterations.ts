@@ -82,7 +82,7 @@ export function alterations(world: World, { titled, untitled, elsewhere }: Bundl
     "lot-time",
     "the lot's time is another: without a node that is not seen",
     holds({ chain: "not-on-chain", step: "lot", import: "lot-on-chain" }),
-    set("/lot/time", 1),
+    set("/lot/time", titled.lot.time + 1),
   );
   on("lot-root", "the lot's root is another", fails("path"), set("/lot/root", NONE));
   on("lot-segment", "the segment is another", fails("issuer", "not-the-issuers", "lot-on-chain"), set("/lot/segment", plus(titled.lot.segment, 1)));

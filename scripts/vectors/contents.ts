@@ -121,6 +121,8 @@ export function forgedContents(world: World): Forged[] {
     const red = "reverses" in change && change.reverses !== undefined;
     forge(`sums-${name}`, what, rules, withoutUndefined({ ...document, ...change }), red ? { holder: ZERO } : {});
   }
+  forge("dated-ahead", "it is dated long after its lot was sealed", ["issued-ahead"], { ...document, issuedAt: "2099-01-01T00:00:00+08:00" });
+  forge("dated-long-ago", "it is dated long before its lot was sealed", ["issued-long-ago"], { ...document, issuedAt: "1970-01-01T00:00:00Z" });
   forge("red-letter-with-holder", "a red letter has a holder, who could claim it", ["red-letter-holder"], negative(document, world.first));
   forge("no-holder", "an invoice that is no red letter belongs to nobody", ["red-letter-holder"], document, { holder: ZERO });
 

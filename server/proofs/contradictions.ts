@@ -10,6 +10,7 @@
  * | the rules of a document | shape of each part (parts.ts), arithmetic, tax ids, red letters (formats/rules.ts) |
  * | seller-is-issuer, seller-name | the seller and the party that has the lot's issuer's index |
  * | buyer-titled, buyer-is-titled, buyer-name | the buyer and the party that has the leaf's buyer's index; a tax id and a titled leaf go together |
+ * | issued-ahead, issued-long-ago | the date and the time of the lot's block |
  * | red-letter-holder | a red letter, and nothing else, is sealed to the zero account |
  * | party-once, party-of-invoice | each party is the issuer or the titled buyer, and stands once |
  *
@@ -33,7 +34,8 @@ export type Party = { index: number; taxId: string; name: string; named?: { name
 /** What is judged together. `parts`: those that are shown; one whose value is undefined is shown as absent. */
 export type Statement = {
   parts: Parts;
-  lot: { issuer: number };
+  /** `time`: of the block that has sealed it, in seconds since 1970. */
+  lot: { issuer: number; time: number };
   leaf: { holder: string; buyer: number };
   parties: readonly Party[];
 };
@@ -56,6 +58,11 @@ const MOST = 20;
 /** Longer values are cut where they are told. */
 const LONGEST = 120;
 const cut = (text: string) => (text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text);
+
+/** How far a date may lie before and behind its lot's block: what a gateway's settings allow at most, in seconds. */
+const DAY = 86_400;
+const MOST_BACK = 3_660 * DAY;
+const MOST_AHEAD = DAY;
 
 const ZERO = /^0x0{40}$/;
 
@@ -127,6 +134,10 @@ export function contradictions({ parts, lot, leaf, parties }: Statement): Judgem
     else if (index !== lot.issuer && (leaf.buyer === 0 || index !== leaf.buyer))
       refuse(`/parties/${i}`, "party-of-invoice", `taxpayer ${index} is neither the lot's issuer nor the titled buyer`);
   }
+
+  const issued = time === undefined ? lot.time : Date.parse(time) / 1_000;
+  if (issued > lot.time + MOST_AHEAD) refuseDocument("/issuedAt", "issued-ahead", "it is dated more than a day after the block that has sealed it");
+  if (issued < lot.time - MOST_BACK) refuseDocument("/issuedAt", "issued-long-ago", "it is dated more than ten years before the block that has sealed it");
 
   const red = has("reverses") ? reverses !== undefined : has("total") ? parseMoney(totals.gross) < 0n : undefined;
   if (red === true && !ZERO.test(leaf.holder))

@@ -35,7 +35,12 @@ describe("parts of a document", () => {
       const leaf = { holder: `0x${(document.reverses ? "00" : "56").repeat(20)}`, buyer: titled ? 7 : 0 };
       const parties = [{ index: 3, ...document.seller }, ...(titled ? [{ index: 7, name: document.buyer.name, taxId: document.buyer.taxId ?? "" }] : [])];
       const judged = (names: readonly PartName[]) =>
-        contradictions({ parts: Object.fromEntries(names.map((part) => [part, parts[part]])), lot: { issuer: 3 }, leaf, parties });
+        contradictions({
+          parts: Object.fromEntries(names.map((part) => [part, parts[part]])),
+          lot: { issuer: 3, time: Date.parse(document.issuedAt) / 1_000 },
+          leaf,
+          parties,
+        });
       const pairs = partNames.flatMap((one, i) => partNames.slice(i).map((other) => [one, other]));
       for (const names of [...pairs, ...partNames.map((hidden) => partNames.filter((part) => part !== hidden))])
         expect(judged(names), `${name} ${names.join()}`).deep.equals({ contradictions: [], unattributed: [] });
@@ -86,7 +91,12 @@ describe("parts of a document", () => {
           }
           const shown = Object.fromEntries(names.map((part) => [part, parts[part]]));
           const parties = [3, 7, 7].map((index) => ({ index, taxId: "91440300MAJU6XYHXC", name: "远航" }));
-          const judged = contradictions({ parts: shown, lot: { issuer: 3 }, leaf: { holder: `0x${"56".repeat(20)}`, buyer }, parties });
+          const judged = contradictions({
+            parts: shown,
+            lot: { issuer: 3, time: Date.UTC(2026, 10, 3) / 1_000 },
+            leaf: { holder: `0x${"56".repeat(20)}`, buyer },
+            parties,
+          });
           expect(judged.contradictions.length).within(1, 20);
         },
       ),

@@ -34,7 +34,7 @@ function bundleOf(document: InvoiceDocument, names: readonly PartName[], [positi
   const leaves = Array.from({ length: count }, (_, i) => (i === position ? leafHash(leaf) : `0x${randomBytes(32).toString("hex")}`));
   const tree = lotTree(leaves);
   const first = segment + 5_000n;
-  const lot = { first: first.toString(), count, issuer: 3, time: 1_793_680_000, root: tree.root, segment: segment.toString() };
+  const lot = { first: first.toString(), count, issuer: 3, time: 1_800_000_000, root: tree.root, segment: segment.toString() };
   const value = { issuer: lot.issuer, segment: lot.segment, first: lot.first, count, root: lot.root };
   const { r, yParityAndS: vs } = key.sign(digest(ledgerDomain({ network }), { type: "Seal", value }));
   const { taxId, name } = document.seller;

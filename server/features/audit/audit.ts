@@ -107,7 +107,7 @@ export function createAudit(deps: Deps) {
       issuer: known.get(lot.issuer),
       read: sealed.map((one) => {
         const parties = [...new Set([lot.issuer, one.buyer])].flatMap((index) => known.get(index) ?? []).map((party) => named(party, lot.issuer, one.document));
-        const judged = contradictions({ parts: partsOf(one.document), lot, leaf: one, parties });
+        const judged = contradictions({ parts: partsOf(one.document), lot: { issuer: lot.issuer, time: Number(lot.time) }, leaf: one, parties });
         return { ...one, judged, invoice: judged.document };
       }),
     }));
