@@ -17,7 +17,7 @@ const mocha = (name: string, paths: string[]): Step => ({ name, command: "mocha"
 /** Of test/server: the mechanisms without HTTP. They take as long as all the rest. */
 const mechanisms = ["acts", "chain", "feed", "keys", "leases", "sealing", "txs", "txs-faults"].map((name) => `test/server/${name}.ts`);
 /** Those that want a network whose clock nobody has moved: other tests pass a month on the chain. */
-const byTheClock = ["audit", "api-imports", "api-stats"].map((name) => `test/server/${name}.ts`);
+const byTheClock = ["audit", "api-imports", "api-names", "api-stats"].map((name) => `test/server/${name}.ts`);
 
 const rest = files("server").filter((path) => !mechanisms.includes(path) && !byTheClock.includes(path));
 

@@ -394,7 +394,7 @@ describe("event streams", () => {
     const from = last;
     const wanted: string[] = [];
     for (let i = 0; i < 3; i += 1) {
-      await tell([account], 2_300);
+      await tell([account], 1_150);
       wanted.push(...(await tell([account], 1, 0, "claim.created")));
     }
     const page = async (after: string) => {

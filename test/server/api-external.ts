@@ -29,9 +29,13 @@ const restaurant = sample("shudian/01-restaurant-ordinary.xml");
 const scenic = sample("shudian/06-scenic-person.xml");
 const inside = (xml: string, tag: string) => new RegExp(`<${tag}>([^<]*)</${tag}>`).exec(xml)?.[1] ?? "";
 /** A 数电票 of the national platform, titled or, without a buyer, to a person. */
-function shudian({ number = nationalNumber(), seller = freshTaxId(), buyer }: { number?: string; seller?: string; buyer?: string | undefined } = {}): string {
+type Written = { number?: string; seller?: string; sellerName?: string; buyer?: string | undefined };
+function shudian({ number = nationalNumber(), seller = freshTaxId(), sellerName, buyer }: Written = {}): string {
   const xml = buyer === undefined ? scenic : restaurant.replaceAll(inside(restaurant, "BuyerIdNum"), buyer);
-  return xml.replaceAll(inside(xml, "InvoiceNumber"), number).replaceAll(inside(xml, "SellerIdNum"), seller);
+  return xml
+    .replaceAll(inside(xml, "InvoiceNumber"), number)
+    .replaceAll(inside(xml, "SellerIdNum"), seller)
+    .replaceAll(inside(xml, "SellerName"), sellerName ?? inside(xml, "SellerName"));
 }
 const euro = sample("ubl/01-two-rates.xml");
 /** A European invoice whose buyer's VAT id is not said. */
@@ -301,7 +305,7 @@ describe("invoices issued elsewhere, over HTTP", () => {
 
     it("is known by the original that it was issued from", async () => {
       const national = nationalNumber();
-      const original = shudian({ number: national, seller: shop.taxId });
+      const original = shudian({ number: national, seller: shop.taxId, sellerName: "网内店" });
       const { number } = await must(call("POST", `/v1/invoices?holder=${worker.account}`, original, { token: shop.token, type: "application/xml" }));
       await isOurs(original, number);
       await isOurs(await written(number, "shudian"), number);
@@ -317,7 +321,7 @@ describe("invoices issued elsewhere, over HTTP", () => {
 
     it("is not paid when its original is paid already as one issued elsewhere", async () => {
       const national = nationalNumber();
-      const original = shudian({ number: national, seller: shop.taxId });
+      const original = shudian({ number: national, seller: shop.taxId, sellerName: "网内店" });
       const external = await must(register(original, rival));
       const { number } = await must(call("POST", `/v1/invoices?holder=${worker.account}`, original, { token: shop.token, type: "application/xml" }));
       const claim = () => call("POST", "/v1/claims", { employer: firm.taxId, invoices: [number] }, { token: worker.token });
