@@ -38,13 +38,18 @@ async function pour(response: Response, source: AsyncIterable<string | Uint8Arra
   }
 }
 
+/** Keeps an operation's id for the log, where it finds the request that made the operation. */
+export function noteOperation(response: Response, body: unknown): void {
+  if (body === null || typeof body !== "object" || !("operation" in body)) return;
+  response.locals["operation"] = (body.operation as { id?: unknown } | null)?.id;
+}
+
 /** Sends it; resolves when the last byte is handed to the connection. A HEAD gets the headers alone. */
 export async function sendAnswer(response: Response, answer: Answer, signal: AbortSignal): Promise<void> {
   const { status, headers = {}, secrets } = answer;
   const body = secrets === undefined ? answer.body : { ...(answer.body as object), ...secrets };
   response.statusCode = status;
-  // for the log: an operation's id finds the request that it came of
-  if (body !== null && typeof body === "object" && "operation" in body) response.locals["operation"] = (body.operation as { id?: unknown } | null)?.id;
+  noteOperation(response, body);
   response.setHeader("Cache-Control", "no-store");
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   if (body === undefined) {

@@ -20,7 +20,7 @@ import type { Changes, Sql, Tx } from "../db/db.ts";
 import type { Answer, Caller, Request, Route } from "../kernel/api.ts";
 import { Problem } from "../kernel/problems.ts";
 import { revokedAmong } from "../keys/api-keys.ts";
-import { sendAnswer } from "./answer.ts";
+import { noteOperation, sendAnswer } from "./answer.ts";
 import { callerOf } from "./auth.ts";
 import { createGroups, type Groups } from "./groups.ts";
 import { type Exactly, type Kept, type Once, type Outcome, partOf, readIdempotencyKey } from "./idempotency.ts";
@@ -198,6 +198,8 @@ export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeco
       }
       const seconds = preferredWait(request.get("prefer"), waitMaxSeconds);
       const waits = route.settled !== undefined && answer.status === 202 && seconds > 0;
+      // What a wait ends with may not name the operation any more.
+      noteOperation(response, answer.body);
       return sendAnswer(response, waits ? await settle(route, kept, caller, answer, seconds, request, signal) : answer, signal);
     };
   };
