@@ -6,7 +6,7 @@ import { call, gate, openWorld, type World } from "./fixture.ts";
 describe("a caller", () => {
   let world: World;
   before(async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     world = await openWorld();
   });
 

@@ -11,7 +11,7 @@ describe("a POST with an Idempotency-Key", () => {
   let world: World;
   let elsewhere: string;
   before(async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     world = await openWorld();
     elsewhere = (await world.app()).url;
   });
@@ -142,7 +142,7 @@ describe("a POST with an Idempotency-Key", () => {
   });
 
   it("whose gateway is killed in the middle has done nothing, and can be sent again", async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     const { account, key } = await world.party("issuer");
     const name = randomUUID();
     const child = fork(new URL("./gateway-process.ts", import.meta.url), [name], {

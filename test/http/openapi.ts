@@ -11,7 +11,7 @@ describe("/openapi.json", () => {
   let world: World;
   let document: any;
   before(async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     world = await openWorld();
     const answer = await call(`${world.url}/openapi.json`);
     expect(answer.status).to.equal(200);

@@ -14,7 +14,7 @@ describe("a request", () => {
   let key: string;
   let account: string;
   before(async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     world = await openWorld();
     ({ key, account } = await world.party("issuer"));
   });

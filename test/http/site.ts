@@ -11,7 +11,7 @@ describe("the console's files", () => {
   let url: string;
   const folder = mkdtempSync(join(tmpdir(), "onepiao-site-"));
   before(async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     mkdirSync(join(folder, "assets"));
     writeFileSync(join(folder, "index.html"), `<!doctype html><meta name="style-nonce" nonce="${NONCE_PLACE}"><title>console</title>`);
     writeFileSync(join(folder, "assets", "main-abc123.js"), "let plain;");

@@ -16,7 +16,7 @@ const names = (count: number, prefix = "n") => Array.from({ length: count }, (_,
 const brief = (results: Loose[]) => results.map((one) => [one.line, one.problem?.code ?? (one.replayed ? "replayed" : one.status)]);
 
 describe("a stream of lines", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let world: World;
   let url: string;
   before(async () => {

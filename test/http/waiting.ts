@@ -10,11 +10,11 @@ const LONGER_THAN_A_TEST = 120;
 const patient = { MAX_BODY_BYTES: 10_000, RATE_PER_MINUTE: 100_000, PUBLIC_RATE_PER_MINUTE: 100_000 };
 
 describe("Prefer: wait", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let world: World;
   let elsewhere: string;
   before(async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     world = await openWorld();
     elsewhere = (await world.app()).url;
   });

@@ -349,7 +349,7 @@ describe("issuing over HTTP", () => {
   });
 
   it("a gateway that dies in the middle of fifty issues: what was accepted is sealed once, with the content that was accepted", async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     const seller = await taxpayer("重启公司", ["issuer"]);
     await issued(seller, firm);
     const place = await sandbox();

@@ -30,7 +30,7 @@ const found = (dump: string, secrets: readonly string[]): string[] => {
 };
 
 describe("nothing readable", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const secrets: string[] = [];
   /** Marks a text as one that must be found nowhere. */
   const secret = (text: string): string => {

@@ -191,7 +191,7 @@ describe("the sample invoices, issued over HTTP", () => {
   const keys = new Map<string, { account: string; token: string }>();
 
   before(async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     [maker, stranger] = await Promise.all([taxpayer("做账公司", ["issuer", "employer"]), taxpayer("外人公司", ["issuer", "employer"])]);
     const named = new Map<string, { name: string; currency: string }>();
     for (const { document } of every) {

@@ -18,7 +18,7 @@ import {
 import { openSecondGateway, type SecondGateway } from "./support/second-gateway.ts";
 
 describe("signing in at an identity provider", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const people = new Map<string, KnownPerson>([
     ["u-lin", { email: "Lin@example.com", email_verified: true }],
     ["u-zhao", { email: "zhao@example.com", email_verified: true }],

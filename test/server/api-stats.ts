@@ -7,7 +7,7 @@ const get = (path: string) => must(call("GET", path));
 const ofIndex = (body: Loose, index: number) => body.items.find((one: Loose) => one.index === index);
 
 describe("statistics over HTTP", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let shop: TestParty;
   let firm: TestParty;
   let other: TestParty;

@@ -125,7 +125,7 @@ function serverFiles(): Files {
 
 describe("the floors of the server", function () {
   // it reads and takes apart every file: slow where others are at work
-  this.timeout(60_000);
+  this.timeout(120_000);
   const files = serverFiles();
 
   it("every import goes down, stays in its folder, or is one of the stated exceptions", () => {

@@ -79,7 +79,7 @@ function sources(): Map<string, string> {
 
 describe("paths outside the repository", function () {
   // it takes apart every file
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   it("are named nowhere but where it is stated why", () => {
     const files = sources();

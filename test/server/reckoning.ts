@@ -10,7 +10,7 @@ import { issued, sandbox, taxpayer } from "./network.ts";
 import { database, until } from "./observe.ts";
 
 describe("the reckoner", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let open: Reckoner[] = [];
 
   /** One beside the gateway's own, and the threads that it has started. */
