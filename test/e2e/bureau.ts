@@ -179,7 +179,7 @@ describe("the bureau", function () {
       await enrol.click();
       await drawer.getByText(say("已登记，链上编号", "Enrolled as number")).waitFor({ timeout: 30_000 });
       await drawer.getByRole("button", { name: say("生成 API 密钥", "Make an API key") }).click();
-      await drawer.getByText(say("这把密钥只显示这一次", "This key is shown once")).waitFor();
+      await drawer.getByText(say("这把管理员密钥只显示这一次", "This administrator's key is shown once")).waitFor();
       const key = ((await drawer.locator("code").textContent()) ?? "").trim();
       await drawer.getByRole("link", { name: new RegExp(name) }).click();
       await page.waitForURL(`**/bureau/taxpayers/${taxId}`);
