@@ -53,6 +53,9 @@ const AFTERWARDS: readonly ActKind[] = ["Reverse", "Adjust", "Enter"];
 
 export const dispatcherLock = 7_146_009_512;
 
+/** An invoice as the mirror has it; `claim`: the reference of the claim that it is in. */
+type Standing = { number: string; version: number; claim: string | null };
+
 /** The order of decimal numbers of any length. */
 const byNumber = (a: string, b: string): number => (BigInt(a) < BigInt(b) ? -1 : 1);
 
@@ -138,6 +141,8 @@ export function createDispatcher(deps: Deps): Dispatcher {
     for (const operation of operations) {
       try {
         const message = messages.get(operation.id);
+        // its claim has ended since the late ones were looked for: the next round ends it
+        if (message === null) continue;
         if (!message) throw new Error("not all that it is about is there");
         const hash = digest(domainOf(operation.command), message);
         const signatures: Record<string, CompactSignature> = {};
@@ -166,8 +171,12 @@ export function createDispatcher(deps: Deps): Dispatcher {
 
   const domainOf = (command: Command) => (command.type === "registry" ? contracts.domains.registry : contracts.domains.ledger);
 
-  /** What each of them signs, by its id; none for those whose invoices or lots are not all there. */
-  async function messagesOf(tx: Tx, operations: readonly Operation[]): Promise<Map<string, Message>> {
+  /**
+   * What each of them signs, by its id; none for those whose invoices or lots are not all there, null for those that decide on a claim
+   * that is over. Claim and version are read together: the follower may commit between two reads, and who signs a later version of
+   * the invoice decides on what has become of it since.
+   */
+  async function messagesOf(tx: Tx, operations: readonly Operation[]): Promise<Map<string, Message | null>> {
     const commands = operations.map((operation) => operation.command);
     const firsts = commands.flatMap((command) => (command.type === "seal" ? [command.first] : []));
     const numbers = commands.flatMap((command) => (command.type === "act" ? command.invoices : []));
@@ -177,15 +186,16 @@ export function createDispatcher(deps: Deps): Dispatcher {
     const states =
       numbers.length === 0
         ? []
-        : await tx<{ number: string; version: number }[]>`select number, version from invoice_states where number = any(${numbers}::numeric[])`;
+        : await tx<Standing[]>`
+            select number, version, case when state = 'claimed' then claim_ref end as claim from invoice_states where number = any(${numbers}::numeric[])`;
     const accounts =
       parties.length === 0
         ? []
         : await tx<{ account: string; counter: bigint }[]>`select account, counter from accounts where account = any(${parties}::text[])`;
     const lotOf = new Map(lots.map((lot) => [lot.first, lot]));
-    const versionOf = new Map(states.map((row) => [row.number, row.version]));
+    const standingOf = new Map(states.map((row) => [row.number, row]));
     const counterOf = new Map(accounts.map((row) => [row.account, row.counter]));
-    const messages = new Map<string, Message>();
+    const messages = new Map<string, Message | null>();
     for (const { id, party, command } of operations) {
       const message =
         command.type === "seal"
@@ -193,9 +203,9 @@ export function createDispatcher(deps: Deps): Dispatcher {
           : command.type === "registry"
             ? registryMessage(command, String(counterOf.get(party) ?? 0n))
             : command.type === "act"
-              ? messageOfAct(command, versionOf)
+              ? messageOfAct(command, standingOf)
               : undefined;
-      if (message) messages.set(id, message);
+      if (message !== undefined) messages.set(id, message);
     }
     return messages;
   }
@@ -209,11 +219,13 @@ export function createDispatcher(deps: Deps): Dispatcher {
     return { type: command.message, value: { index: command.index, period: command.period, amount: command.amount, counter } };
   }
 
-  function messageOfAct(command: Extract<Command, { type: "act" }>, versionOf: ReadonlyMap<string, number>): Message | undefined {
+  function messageOfAct(command: Extract<Command, { type: "act" }>, standingOf: ReadonlyMap<string, Standing>): Message | null | undefined {
     const invoices: { id: string; version: number }[] = [];
     for (const id of [...command.invoices].sort(byNumber)) {
       // an invoice issued elsewhere has no row before its first admission, here or through another gateway
-      const version = versionOf.get(id) ?? (command.kind === "Admit" && isExternal(id) ? 0 : undefined);
+      const standing = standingOf.get(id);
+      if (standing && command.claim !== undefined && standing.claim !== command.claim) return null;
+      const version = standing?.version ?? (command.kind === "Admit" && isExternal(id) ? 0 : undefined);
       if (version === undefined) return undefined;
       invoices.push({ id, version });
     }

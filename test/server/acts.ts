@@ -367,6 +367,61 @@ describe("acts", () => {
     expect(names(await about(number))).to.deep.equal(["Claimed", "Rejected", "Claimed"]);
   });
 
+  describe("a claim that is over while the dispatcher is at work", () => {
+    /**
+     * A decision on `claim` that the dispatcher finds when it starts. After it has ended what is late, and before it looks for what
+     * to sign, the follower brings the invoice to `version`. A lock on a table that only the second step reads holds it there.
+     */
+    async function decidedBetween(one: Process, number: string, claim: string, version: number): Promise<string> {
+      const decision = decisionBy("Reimburse", employer, number);
+      const wanted = { ...decision, command: { ...decision.command, claim } } as NewOperation;
+      return bench.sql.begin(async (tx) => {
+        await tx`lock table ledger_state in access exclusive mode`;
+        const [late] = (await bench.queue(wanted)) as [string];
+        one.start("dispatcher");
+        await until("the dispatcher looks for what to sign", async () => {
+          const [row] = await bench.sql`select 1 from pg_locks where not granted and relation = 'ledger_state'::regclass`;
+          return row !== undefined;
+        });
+        one.start("follower");
+        await until("the follower has brought what is new", async () => {
+          const [row] = await bench.sql<{ version: number }[]>`select version from invoice_states where number = ${number}`;
+          return row?.version === version;
+        });
+        return late;
+      });
+    }
+
+    it("by the same decision: a second one is answered from it, and does not go to the chain", async () => {
+      const who = await holder(bench);
+      const [number] = (await sealed(bench, main, issuer, { holder: who.address })) as [string];
+      const [made] = await bench.done(...(await bench.queue(claimBy(who, employer, number))));
+      const { ref } = made?.command as { ref: string };
+      const one = (await instead()).start("dispatcher", "lanes");
+      const decision = decisionBy("Reimburse", employer, number);
+      const [first] = (await bench.queue({ ...decision, command: { ...decision.command, claim: ref } } as NewOperation)) as [string];
+      await until("the chain has the first one", async () => (await about(number)).some((event) => event.name === "Reimbursed"));
+      await one.stop("dispatcher");
+      const late = await bench.ended(await decidedBetween(one, number, ref, 2));
+      await bench.done(first);
+      expect([late.status, late.problem?.code, late.problem?.extra?.["alarm"], late.send]).to.deep.equal(["refused", "already-reimbursed", false, null]);
+      expect(names(await about(number))).to.deep.equal(["Claimed", "Reimbursed"]);
+    });
+
+    it("by a rejection and a new claim: the decision on the first claim does not pay the second one", async () => {
+      const who = await holder(bench);
+      const [number] = (await sealed(bench, main, issuer, { holder: who.address })) as [string];
+      const [made] = await bench.done(...(await bench.queue(claimBy(who, employer, number))));
+      const one = (await instead()).start("lanes");
+      // the same parties act through another gateway meanwhile
+      await bench.stranger(bench.deployment.ledger, await handmade("Reject", employer.wallet, employer.index, number, 1));
+      await bench.stranger(bench.deployment.ledger, await handmade("Claim", who, employer.index, number, 2, `0x${"78".repeat(32)}`));
+      const late = await bench.ended(await decidedBetween(one, number, (made?.command as { ref: string }).ref, 3));
+      expect([late.status, late.problem?.code, late.send]).to.deep.equal(["refused", "claim-state", null]);
+      expect(names(await about(number))).to.deep.equal(["Claimed", "Rejected", "Claimed"]);
+    });
+  });
+
   it("of 10 claims of one invoice at two employers at once one is done, and the other employer's attempts raise an alarm", async () => {
     const rival = await enrolled(bench, main, ["employer"]);
     const who = await holder(bench);
