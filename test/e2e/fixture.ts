@@ -145,12 +145,9 @@ export async function another(page: Page, path: string, expected?: RegExp): Prom
   return next;
 }
 
-/**
- * Waits until nothing moves any more: what fades in has not its colours yet, and a list of choices that leaves still covers its
- * field. The library marks what leaves before the browser runs its animation.
- */
+/** Waits until nothing moves any more: what fades in has not its colours yet. */
 export async function still(page: Page): Promise<void> {
-  await page.waitForFunction(() => !document.querySelector('[class*="-leave"]') && document.getAnimations().every(({ playState }) => playState !== "running"));
+  await page.waitForFunction(() => document.getAnimations().every(({ playState }) => playState !== "running"));
 }
 
 /** A picture of so few bytes shows nothing yet. */
