@@ -111,7 +111,7 @@ const cpu = () => {
 
 export async function measureVerification(): Promise<Cost[]> {
   const { PUBLIC_RATE_PER_MINUTE: rate } = readConfig({ RPC_URL: "http://x", DATABASE_URL: "postgres://x", MASTER_KEY: "0".repeat(64), DEPLOYMENT: "x" });
-  const checks = createChecks({ threads: 1 });
+  const checks = createChecks({ processes: 1 });
   try {
     const costs: Cost[] = [];
     for (const { what, bytes, packed, run } of inputs()) {

@@ -1,5 +1,5 @@
 /**
- * What public verification does with a stranger's bytes, as work for a thread (kernel/threads.ts): everything from the first byte read up
+ * What public verification does with a stranger's bytes, as work for a worker process (kernel/workers.ts): everything from the first byte read up
  * to "it holds in itself". Asks nobody. Bounds on size, depth and number stand where each format is read.
  */
 import { createHash } from "node:crypto";
@@ -12,7 +12,7 @@ import { type Numbers, writeAll } from "../formats/write.ts";
 import { readJsonText } from "../kernel/json.ts";
 import { Problem } from "../kernel/problems.ts";
 import { checkShape } from "../kernel/shape-check.ts";
-import { createThreads, type ThreadBounds, type Threads } from "../kernel/threads.ts";
+import { createWorkers, type WorkerBounds, type Workers } from "../kernel/workers.ts";
 import { bundleFormat, bundleSchema, type Checked, checkBundle } from "./bundle.ts";
 import { decodeProof } from "./qr-proof.ts";
 
@@ -79,15 +79,15 @@ export const checker = {
   },
 };
 
-export type Checks = Threads<typeof checker>;
+export type Checks = Workers<typeof checker>;
 
 /** A core is left for everything else; what waits is done in a few seconds; no invoice takes a second, or a tenth of the memory. */
-export const checkBounds: ThreadBounds = {
-  threads: Math.max(1, Math.min(4, availableParallelism() - 1)),
+export const checkBounds: WorkerBounds = {
+  processes: Math.max(1, Math.min(4, availableParallelism() - 1)),
   queue: 64,
   milliseconds: 20_000,
   megabytes: 256,
 };
 
-export const createChecks = (bounds: Partial<ThreadBounds> = {}): Checks =>
-  createThreads<typeof checker>(new URL("./checker-thread.ts", import.meta.url), { ...checkBounds, ...bounds });
+export const createChecks = (bounds: Partial<WorkerBounds> = {}): Checks =>
+  createWorkers<typeof checker>(new URL("./checker-worker.ts", import.meta.url), { ...checkBounds, ...bounds });

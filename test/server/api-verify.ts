@@ -148,7 +148,7 @@ describe("verification", () => {
           return documents.open(...given);
         },
       };
-      // what is printed is compared without a thread: none starts
+      // what is printed is compared without a worker: none starts
       const unused = createChecks();
       const verification = createVerification({
         sql,

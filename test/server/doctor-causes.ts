@@ -2,7 +2,7 @@
 import { expect } from "chai";
 import { type ChainClient, createChainClient } from "../../server/chain/client.ts";
 import { examine, type Report, told } from "../../server/operator/doctor.ts";
-import { accepted, type Bench, enrolled, openBench, type Party, type Process } from "./support/bench.ts";
+import { accepted, type Bench, enrolled, openBench, type Party, type Process, holder as receiver } from "./support/bench.ts";
 import { type FaultyNode, type Rule, startProxy, until } from "./support/proxy.ts";
 import { type Serving, serving } from "./support/serving.ts";
 
@@ -15,7 +15,6 @@ describe("doctor, of what follows from what", function () {
   let gateway: Serving;
   /** A node that is the gateway's own, as doctor sees it. */
   let same: ChainClient;
-  const holder = `0x${"b0".repeat(20)}`;
 
   before(async () => {
     bench = await openBench();
@@ -67,7 +66,7 @@ describe("doctor, of what follows from what", function () {
   }
   /** An invoice that does not get on the chain, for ten minutes by now. */
   async function waiting(): Promise<void> {
-    await accepted(bench, maker, seller, { holder });
+    await accepted(bench, maker, seller, { holder: (await receiver(bench)).address });
     await until("its transaction is written", async () => (await bench.sql`select 1 from sends where status in ('queued', 'pending')`).length > 0, 60_000);
     await bench.sql`update sends set created_at = now() - interval '10 minutes', tries = tries + 9 where status in ('queued', 'pending')`;
     await bench.sql`update operations set updated_at = now() - interval '10 minutes' where status = 'sent'`;

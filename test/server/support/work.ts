@@ -1,6 +1,9 @@
-/** Work for threads that are tested: it answers, refuses, waits until it is let go, goes on for ever, or takes all memory. */
+/** Work for worker processes that are tested: it answers, refuses, waits until it is let go, goes on for ever, or takes all memory. */
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { Problem } from "../../../server/kernel/problems.ts";
-import { serve } from "../../../server/kernel/threads.ts";
+import { serve } from "../../../server/kernel/workers.ts";
 
 export const work = {
   echo: (value: unknown) => value,
@@ -10,12 +13,10 @@ export const work = {
   fail(): never {
     throw new TypeError("a fault of ours");
   },
-  /** Says that it is there in the first word, and waits for the second. */
-  hold(words: SharedArrayBuffer): string {
-    const [at] = [new Int32Array(words)];
-    Atomics.store(at, 0, 1);
-    Atomics.notify(at, 0);
-    Atomics.wait(at, 1, 0);
+  /** Says that it has begun, and waits until it may go on. */
+  async hold(folder: string): Promise<string> {
+    writeFileSync(join(folder, "begun"), "");
+    while (!existsSync(join(folder, "go"))) await delay(5);
     return "held";
   },
   spin(): never {
@@ -25,6 +26,16 @@ export const work = {
     const all: unknown[] = [];
     for (;;) all.push(new Array(10_000).fill(all.length));
   },
+  /** Much more than there is, at once: a thread would end its whole process. */
+  gulp(): number {
+    const all = Array.from({ length: 64 }, (_, i) => new Array(4_000_000).fill({ i }));
+    return all.length;
+  },
+  /** The names of its environment, without what the system itself adds. */
+  settings: () =>
+    Object.keys(process.env)
+      .filter((name) => !name.startsWith("NODE_CHANNEL"))
+      .sort(),
 };
 
 serve(work);
