@@ -15,6 +15,7 @@ import { bundleFormat, ledgerDomain } from "../../server/proofs/bundle.ts";
 import { type Checks, createChecks } from "../../server/proofs/checker.ts";
 import { contentHash, disclose } from "../../server/proofs/disclosing.ts";
 import { table } from "../../server/sandbox/table.ts";
+import { cpuOf } from "./processes.ts";
 
 const ROUNDS = 10;
 const LINES = 2_000;
@@ -103,11 +104,8 @@ function inputs(): Input[] {
   ];
 }
 
-/** Milliseconds of CPU, of all threads of this process. */
-const cpu = () => {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1_000;
-};
+/** Milliseconds of CPU, of this process and its worker. */
+const cpu = () => cpuOf(process.pid) * 1_000;
 
 export async function measureVerification(): Promise<Cost[]> {
   const { PUBLIC_RATE_PER_MINUTE: rate } = readConfig({ RPC_URL: "http://x", DATABASE_URL: "postgres://x", MASTER_KEY: "0".repeat(64), DEPLOYMENT: "x" });

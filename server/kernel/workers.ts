@@ -131,7 +131,11 @@ export function createWorkers<W extends Work>(file: URL, { processes, queue, mil
       closed = true;
       for (const job of waiting.splice(0)) job.reject(full());
       const ended = [...ends.values()];
-      for (const worker of busy.keys()) worker.kill("SIGKILL");
+      for (const worker of busy.keys()) {
+        // What is waited for keeps the event loop; a worker that is at rest does not.
+        worker.ref();
+        worker.kill("SIGKILL");
+      }
       await Promise.all(ended);
     },
   };
