@@ -5,7 +5,7 @@
  *   if (await ask({ title: …, detail: …, final: "…cannot be taken back", yes: "Reimburse" })) act.mutate(…);
  */
 import { Alert, App } from "antd";
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect } from "react";
 import { useSharedWords } from "./messages.ts";
 
 export type Question = {
@@ -16,6 +16,23 @@ export type Question = {
   yes?: string;
 };
 
+const page = () => document.getElementById("root");
+/** Before the dialog closes: it gives the focus back to the page. */
+const release = () => page()?.removeAttribute("inert");
+
+/** While a question is open, nothing behind it can be reached, by pointer, keyboard or screen reader. */
+function Apart() {
+  useEffect(() => {
+    // After the dialog has kept what had the focus: an inert page has none.
+    const timer = setTimeout(() => page()?.setAttribute("inert", ""), 0);
+    return () => {
+      clearTimeout(timer);
+      release();
+    };
+  }, []);
+  return null;
+}
+
 export function useConfirm(): (question: Question) => Promise<boolean> {
   const { modal } = App.useApp();
   const say = useSharedWords();
@@ -25,6 +42,7 @@ export function useConfirm(): (question: Question) => Promise<boolean> {
         title,
         content: (
           <>
+            <Apart />
             {detail}
             {final === undefined ? null : <Alert type="warning" showIcon title={say("confirm.final")} description={final} />}
           </>
@@ -33,8 +51,14 @@ export function useConfirm(): (question: Question) => Promise<boolean> {
         cancelText: say("cancel"),
         okButtonProps: { danger: final !== undefined },
         autoFocusButton: final === undefined ? "ok" : "cancel",
-        onOk: () => resolve(true),
-        onCancel: () => resolve(false),
+        onOk: () => {
+          release();
+          resolve(true);
+        },
+        onCancel: () => {
+          release();
+          resolve(false);
+        },
       });
     });
 }

@@ -36,7 +36,18 @@ function useArrivals() {
         key: claim,
         title: say("inbox.arrived"),
         // stands outside the router: a button, and no link
-        actions: <Button onClick={() => void navigate(`/employer/claims/${claim}`)}>{say("inbox.open")}</Button>,
+        actions: (
+          <Button
+            onClick={() => {
+              notification.destroy(claim);
+              void navigate(`/employer/claims/${claim}`);
+            }}
+          >
+            {say("inbox.open")}
+          </Button>
+        ),
+        // It stays until it is opened or closed: a clerk may be at another report.
+        duration: 0,
         placement: "bottomRight",
         role: "status",
       });
