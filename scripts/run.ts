@@ -29,8 +29,8 @@ export function runStep(step: Step, live = false): Promise<Ran> {
   });
 }
 
-/** One line for a step; what it printed only when it failed or when `verbose`. */
-export function report(ran: Ran, verbose: boolean): void {
-  if (verbose || !ran.ok) console.log(ran.output.trimEnd());
+/** One line for a step; what it printed only when it failed or when `verbose`, and not twice when it was shown `live`. */
+export function report(ran: Ran, verbose: boolean, live = false): void {
+  if (!live && (verbose || !ran.ok)) console.log(ran.output.trimEnd());
   console.log(`${ran.ok ? "ok    " : "FAILED"} ${ran.name} (${ran.seconds.toFixed(1)} s)`);
 }

@@ -1,57 +1,73 @@
 /**
  * `npm test`: types, contracts (Solidity and TypeScript), formats, HTTP, mechanisms and features, all on real parts.
  *
- * Two chains of steps side by side, one for each of two cores; ends with a line of counts. Exit code 1 when anything failed.
+ * Two chains of steps side by side, one for each of two cores; ends with a line of counts.
+ * `npm test -- --only WORD` runs some files only, one group after the other, and shows their output.
+ * Exit codes: 0 all passed; 1 something failed; 2 called in a wrong way, or nothing to run.
  */
+import { parseArgs } from "node:util";
+import { report, runStep, type Step } from "./run.ts";
+import { chosen, groups, nearNames, stepOf } from "./test-groups.ts";
 
-import { readdirSync } from "node:fs";
-import { join } from "node:path";
-import { report, root, runStep, type Step } from "./run.ts";
+const USAGE = `npm test                            all tests
+npm test -- --only api-claims       the files under test/ whose name contains "api-claims"
+npm test -- --only server/acts.ts   the same by path, where names are too much alike
+npm test -- -g "is refused"         the tests whose title contains these words
 
-const files = (folder: string) =>
-  readdirSync(join(root, "test", folder))
-    .filter((name) => name.endsWith(".ts"))
-    .map((name) => `test/${folder}/${name}`);
-const mocha = (name: string, paths: string[]): Step => ({ name, command: "mocha", args: ["--no-config", "--timeout", "120000", ...paths] });
+  --only WORD         may be repeated; large and small letters are the same
+  -g, --grep WORDS    a regular expression, for mocha and Hardhat; alone or with --only
+  --verbose           shows what every step printed (as --only and --grep do)
+  --help
 
-/** Of test/server: the mechanisms without HTTP. They take as long as all the rest. */
-const mechanisms = ["acts", "chain", "feed", "keys", "leases", "sealing", "txs", "txs-faults"].map((name) => `test/server/${name}.ts`);
-/** Those that want a network whose clock nobody has moved: other tests pass a month on the chain. */
-const byTheClock = ["audit", "api-imports", "api-names", "api-stats"].map((name) => `test/server/${name}.ts`);
+The console's tests in a browser: npm run test:e2e -- --grep WORDS`;
 
-const rest = files("server").filter((path) => !mechanisms.includes(path) && !byTheClock.includes(path));
+function readCall() {
+  const options = {
+    only: { type: "string", multiple: true, default: [] as string[] },
+    grep: { type: "string", short: "g" },
+    verbose: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  } as const;
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    return wrong(`${(error as Error).message}\n\n${USAGE}`);
+  }
+}
 
-const chains: Step[][] = [
-  [
-    { name: "types", command: "tsc", args: ["-p", "."] },
-    { name: "contracts, in Solidity", command: "hardhat", args: ["test", "solidity"] },
-    { name: "contracts, in TypeScript", command: "hardhat", args: ["test", "mocha", "--no-compile", ...files("contracts")] },
-    mocha("gateway, mechanisms", mechanisms),
-    mocha("gateways of several organisations", byTheClock),
-    mocha(
-      "gateway, its operation",
-      rest.filter((path) => !path.includes("/api-")),
-    ),
-  ],
-  [
-    mocha("formats", files("formats")),
-    mocha("http", files("http")),
-    mocha("console, what needs no browser", files("console")),
-    mocha(
-      "gateway, its API",
-      rest.filter((path) => path.includes("/api-")),
-    ),
-    { name: "gateways under fire", command: "node", args: ["scripts/chaos.ts", "--seed", "1", "--seconds", "20"] },
-  ],
-];
+function wrong(text: string): never {
+  console.error(text);
+  process.exit(2);
+}
+
+const { only, grep, verbose, help } = readCall();
+const all = Object.values(groups);
+const isPart = only.length > 0 || grep !== undefined;
+
+/** The chains of steps that run side by side. */
+function chains(): Step[][] {
+  for (const word of only) {
+    if (word !== "" && chosen(all, [word]).length > 0) continue;
+    const near = nearNames(all, word);
+    const hint = near.length > 0 ? `Near names: ${near.join(", ")}` : "npm test -- --help";
+    wrong(`No test file is named like "${word}". ${hint}`);
+  }
+  if (isPart) return [(only.length > 0 ? chosen(all, only) : all).map((group) => stepOf(group, grep))];
+  const { solidity, contracts, mechanisms, byTheClock, operation, formats, http, api } = groups;
+  const fire = ["scripts/chaos.ts", "--seed", "1", "--seconds", "20"];
+  return [
+    [{ name: "types", command: "tsc", args: ["-p", "."] }, ...[solidity, contracts, mechanisms, byTheClock, operation].map((group) => stepOf(group))],
+    [...[formats, http, groups.console, api].map((group) => stepOf(group)), { name: "gateways under fire", command: "node", args: fire }],
+  ];
+}
 
 const counts = { passed: 0, failed: 0 };
 let broken = false;
 
 async function run(steps: Step[]): Promise<void> {
   for (const step of steps) {
-    const ran = await runStep(step);
-    report(ran, process.argv.includes("--verbose"));
+    const ran = await runStep(step, isPart);
+    report(ran, verbose, isPart);
     const passed = sum(ran.output, /(\d+) passing/g);
     const failed = sum(ran.output, /(\d+) failing/g);
     counts.passed += passed;
@@ -59,7 +75,7 @@ async function run(steps: Step[]): Promise<void> {
     // a step that fails without a failing test (a crash, a type error) counts as one
     if (!ran.ok && failed === 0) counts.failed += 1;
     // a runner that found no test has not tested; types have none, and the fault harness says itself when it has not
-    if (ran.ok && !["tsc", "node"].includes(step.command) && passed === 0) {
+    if (ran.ok && !isPart && !["tsc", "node"].includes(step.command) && passed === 0) {
       console.log(`FAILED ${step.name}: no test was run`);
       counts.failed += 1;
     }
@@ -69,6 +85,12 @@ async function run(steps: Step[]): Promise<void> {
 
 const sum = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].reduce((total, match) => total + Number(match[1]), 0);
 
-await Promise.all(chains.map(run));
-console.log(`\n${counts.passed} passed, ${counts.failed} failed`);
-process.exitCode = broken || counts.failed > 0 ? 1 : 0;
+if (help) console.log(USAGE);
+else {
+  await Promise.all(chains().map(run));
+  if (counts.passed + counts.failed === 0) {
+    wrong(grep === undefined ? "These files have no tests" : `No test has a title like "${grep}"`);
+  }
+  console.log(`\n${counts.passed} passed, ${counts.failed} failed`);
+  process.exitCode = broken || counts.failed > 0 ? 1 : 0;
+}

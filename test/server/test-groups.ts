@@ -1,0 +1,59 @@
+/** What `npm test` runs, and what `npm test -- --only` chooses of it. */
+import { readdirSync, readFileSync } from "node:fs";
+import { expect } from "chai";
+import { chosen, type Group, groups, nearNames, stepOf } from "../../scripts/test-groups.ts";
+
+const root = new URL("../../", import.meta.url);
+const all: readonly Group[] = Object.values(groups);
+const filesOf = (...words: string[]) => chosen(all, words).flatMap(({ files }) => files);
+
+describe("the files of npm test", () => {
+  it("are all that have tests, each in one group", () => {
+    const names = readdirSync(new URL("test/", root), { recursive: true, encoding: "utf8" });
+    const withTests = names
+      .map((name) => `test/${name.replaceAll("\\", "/")}`)
+      .filter((path) => !/^test\/e2e\/|\/support\//.test(path) && /\.(ts|sol)$/.test(path))
+      .filter((path) => /^(describe\(|contract \w+Test\b)/m.test(readFileSync(new URL(path, root), "utf8")));
+    expect(withTests.length).to.be.greaterThan(90);
+    const files = all.flatMap((group) => group.files);
+    expect(withTests.filter((path) => !files.includes(path))).to.deep.equal([]);
+    expect(new Set(files).size).to.equal(files.length);
+  });
+
+  it("are chosen by a part of their name, in any folder", () => {
+    expect(filesOf("api-claims")).to.deep.equal(["test/server/api-claims.ts"]);
+    expect(filesOf("acts").sort()).to.deep.equal(["test/contracts/ledger-acts.ts", "test/server/acts-kinds.ts", "test/server/acts.ts"]);
+    expect(filesOf("lottree", "pdf-reader").sort()).to.deep.equal(["test/contracts/LotTree.t.sol", "test/formats/pdf-reader.ts"]);
+    // no ending and no folder is a part of a name
+    expect(filesOf("ts.ts")).to.deep.equal([]);
+    expect(filesOf("contracts")).to.deep.equal([]);
+  });
+
+  it("are chosen by their path, where the word has a slash", () => {
+    expect(filesOf("server/acts.ts")).to.deep.equal(["test/server/acts.ts"]);
+    expect(filesOf("test/http/").length).to.equal(groups.http.files.length);
+  });
+
+  it("run by the same command and in the same company, chosen or not", () => {
+    for (const group of all) {
+      const [path = ""] = group.files;
+      const [part, ...others] = chosen(all, [path]);
+      expect(others).to.deep.equal([]);
+      const [whole, alone] = [stepOf(group), stepOf(part as Group, "a word")];
+      expect(alone.command).to.equal(whole.command);
+      const options = whole.args.slice(0, -group.files.length);
+      expect(alone.args).to.deep.equal([...options, "--grep", "a word", path]);
+    }
+    // these move the clock of the chain, which the others cannot bear
+    expect(chosen(all, ["api-stats", "api-claims"]).map(({ files }) => files.length)).to.deep.equal([1, 1]);
+  });
+
+  it("has near names for a word that no name contains", () => {
+    expect(nearNames(all, "api-clams")[0]).to.equal("api-claims");
+    expect(nearNames(all, "claims-api")[0]).to.equal("api-claims");
+    expect(nearNames(all, "Invarients")[0]).to.equal("Ledger.invariants");
+    expect(nearNames(all, "api")).to.have.length(5);
+    expect(nearNames(all, "zzz")).to.deep.equal([]);
+    expect(nearNames(all, "")).to.deep.equal([]);
+  });
+});
