@@ -72,7 +72,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       POLL_MS: "50",
       LOT_AGE_MS: "100",
       RATE_PER_MINUTE: "100000",
-      // samples and README have the dates that they have
+      // samples and quickstart have fixed dates
       ISSUE_BACK_DAYS: "3650",
       ...options.settings,
     });

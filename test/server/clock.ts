@@ -48,13 +48,14 @@ describe("a sandbox two years ahead", function () {
   });
   after(() => network?.stop());
 
-  it("takes the samples and what the README issues, which are never stale", async () => {
+  it("takes the samples and what the quickstart issues, which are never stale", async () => {
     const demo = await runDemo(network, () => {});
     expect(demo.faults).deep.equals([]);
     expect(demo.counts.lost).equals(0);
     const { ask } = at(network);
     const { issuer, employer, holder } = demo.keys;
-    const [, written = ""] = /cat > "\$TMP\/invoice\.json" <<END\n([\s\S]*?)\nEND\n/.exec(readFileSync(new URL("README.md", root), "utf8")) ?? [];
+    const quickstart = readFileSync(new URL("docs/quickstart.md", root), "utf8");
+    const [, written = ""] = /cat > "\$TMP\/invoice\.json" <<END\n([\s\S]*?)\nEND\n/.exec(quickstart) ?? [];
     const values: Record<string, string> = { SHOP_ID: issuer.taxId, EMPLOYER_ID: employer.taxId, HOLDER_ACCOUNT: holder.account };
     const json = written.replaceAll(/\$([A-Z_]+)/g, (_whole, name: string) => values[name] ?? "");
     const invoice = JSON.parse(json) as { seller: object; buyer: object };
