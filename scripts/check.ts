@@ -1,4 +1,7 @@
-/** `npm run check`: types, lint and formatting, Solidity lint, the floors, no path outside the repository, and the generated parts of the docs. Seconds. */
+/**
+ * `npm run check`: types, lint and formatting, Solidity lint, the floors, no path outside the repository, links and file names in
+ * the docs, and their generated parts. Seconds.
+ */
 import { report, runStep } from "./run.ts";
 
 const steps = [
@@ -7,7 +10,11 @@ const steps = [
   { name: "types of its tests", command: "tsc", args: ["-p", "test/e2e"] },
   { name: "lint and formatting", command: "biome", args: ["check", "--error-on-warnings"] },
   { name: "Solidity lint", command: "solhint", args: ["--max-warnings", "0", "contracts/**/*.sol"] },
-  { name: "floors and paths", command: "mocha", args: ["--no-config", "--timeout", "60000", "test/server/architecture.ts", "test/server/paths.ts"] },
+  {
+    name: "floors, paths, links",
+    command: "mocha",
+    args: ["--no-config", "--timeout", "60000", ...["architecture", "floors", "paths", "docs"].map((name) => `test/server/${name}.ts`)],
+  },
   { name: "docs", command: "node", args: ["scripts/docs.ts", "--check"] },
   { name: "vectors of bundles", command: "node", args: ["scripts/vectors.ts", "--check"] },
   { name: "the console's API", command: "node", args: ["scripts/console-api.ts", "--check"] },

@@ -1,9 +1,9 @@
 /**
- * `node scripts/docs.ts`: writes what in docs/ follows from the code: tables between their markers, and the bundle's JSON Schema. With `--check` it writes
- * nothing and exits with 1 when one is stale.
+ * `node scripts/docs.ts`: writes what in docs/ follows from the code: tables and the picture of the floors between their
+ * markers, and the bundle's JSON Schema. With `--check` it writes nothing and exits with 1 when one is stale.
  *
- * Calls come from the features' own routes (server/features/*\/routes.ts), refusals from the catalogue, settings from their
- * schema. Owns nothing else in these documents; a marker that is missing is an error, so that no table is lost silently.
+ * The picture comes from the imports, calls from the features' own routes (server/features/*\/routes.ts), refusals from the
+ * catalogue, settings from their schema. Owns nothing else in these documents; a marker that is missing is an error, so that no table is lost silently.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -15,6 +15,7 @@ import { metricTable } from "../server/kernel/metrics.ts";
 import { catalogue } from "../server/kernel/problems.ts";
 import { findingTable } from "../server/operator/findings.ts";
 import { bundleFormat, bundleSchema } from "../server/proofs/bundle.ts";
+import { floorPicture } from "./floor-picture.ts";
 
 const root = new URL("../", import.meta.url);
 
@@ -95,6 +96,7 @@ type Section = { file: string; name: string; text: string };
 
 async function sections(): Promise<Section[]> {
   return [
+    { file: "docs/architecture.md", name: "floors", text: floorPicture() },
     { file: "docs/api.md", name: "calls", text: await calls() },
     { file: "docs/api.md", name: "problems", text: problems() },
     { file: "docs/operations.md", name: "settings", text: settingsTable() },

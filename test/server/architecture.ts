@@ -1,32 +1,11 @@
 /** The floors of design §4: who may import whom, and which library lives where. Walks every import of the server. */
 import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join, normalize } from "node:path";
 import { expect } from "chai";
-import { codeOf } from "./support/source.ts";
+import { roomOf, rooms } from "../../scripts/floors.ts";
+import { COMPUTED, type Import, importsOf, packageOf, targetOf } from "../../scripts/imports.ts";
 
 type Files = Map<string, string>;
-type Import = { from: string; typeOnly: boolean; dynamic: boolean };
 
-/** Floors by folder of server/; files of server/ itself stand on the highest. */
-const ranks: Record<string, number> = {
-  kernel: 0,
-  db: 1,
-  chain: 1,
-  formats: 1,
-  keys: 2,
-  proofs: 3,
-  txs: 3,
-  feed: 3,
-  mirror: 4,
-  acts: 5,
-  sealing: 6,
-  features: 7,
-  http: 8,
-  upkeep: 8,
-  operator: 9,
-  sandbox: 9,
-};
-const ROOT = 9;
 /** Libraries that one folder alone may know. */
 const homes: Record<string, readonly string[]> = {
   ethers: ["chain", "keys"],
@@ -36,38 +15,12 @@ const homes: Record<string, readonly string[]> = {
   "prom-client": ["kernel"],
   "openid-client": ["features"],
 };
-/** An import whose target only running tells. */
-const COMPUTED = "what is computed";
 const forbiddenFolders = ["controllers", "services", "repositories", "utils", "helpers", "models"];
-
-function importsOf(source: string): Import[] {
-  const { code, texts } = codeOf(source);
-  const found: Import[] = [];
-  const text = (index: string | undefined) => texts[Number(index)] as string;
-  for (const [, clause = "", index] of code.matchAll(/(?<=^|[;}\n])\s*(?:import|export)\b([^;"()=]*?)\bfrom\s*"(\d+)"/g)) {
-    const names =
-      /^\s*\{([^}]*)\}\s*$/
-        .exec(clause)?.[1]
-        ?.split(",")
-        .map((name) => name.trim())
-        .filter(Boolean) ?? [];
-    const typeOnly = /^\s*type\b/.test(clause) || (names.length > 0 && names.every((name) => name.startsWith("type ")));
-    found.push({ from: text(index), typeOnly, dynamic: false });
-  }
-  for (const [, index] of code.matchAll(/(?<=^|[;}\n])\s*import\s*"(\d+)"/g)) found.push({ from: text(index), typeOnly: false, dynamic: false });
-  for (const [, index] of code.matchAll(/\bimport\s*\(\s*"(\d+)"/g)) found.push({ from: text(index), typeOnly: false, dynamic: true });
-  for (const _ of code.matchAll(/\bimport\s*\(\s*(?!")/g)) found.push({ from: COMPUTED, typeOnly: false, dynamic: true });
-  return found;
-}
 
 /** `server/<folder>/…` → folder; a file of server/ itself: "". */
 const folderOf = (path: string) => (path.split("/").length > 2 ? (path.split("/")[1] as string) : "");
-const rankOf = (path: string) => (folderOf(path) === "" ? ROOT : ranks[folderOf(path)]);
-const packageOf = (from: string) =>
-  from
-    .split("/")
-    .slice(0, from.startsWith("@") ? 2 : 1)
-    .join("/");
+const rankOf = (path: string) => roomOf(path)?.floor;
+const ROOT = Math.max(...rooms.map(({ floor }) => floor));
 
 /** What breaks the rules, one line each. */
 function violations(files: Files): string[] {
@@ -78,7 +31,8 @@ function violations(files: Files): string[] {
     if (/(^|\/)index\.[mc]?[jt]s$/.test(path)) found.push(`${path}: a barrel file`);
     if (rankOf(path) === undefined) found.push(`${path}: a folder that has no floor`);
     for (const one of importsOf(source)) {
-      const problem = one.from.startsWith(".") ? insideProblem(path, one, files) : libraryProblem(path, one);
+      const target = targetOf(path, one.from);
+      const problem = target === undefined ? libraryProblem(path, one) : insideProblem(path, one, target, files);
       if (problem) found.push(`${path}: imports ${one.from}: ${problem}`);
     }
   }
@@ -89,6 +43,7 @@ function libraryProblem(path: string, { from, dynamic }: Import): string | undef
   if (from.startsWith("node:")) return undefined;
   // PostgreSQL's binaries come in a package for each platform
   if (from === COMPUTED) return path === "server/db/postgres.ts" ? undefined : "nobody can check that";
+  if (from.startsWith("#")) return "package.json does not say what that is";
   const name = packageOf(from);
   const home = homes[name];
   if (home && !home.includes(folderOf(path))) return `${name} belongs to ${home.join(" and ")}`;
@@ -97,14 +52,15 @@ function libraryProblem(path: string, { from, dynamic }: Import): string | undef
   return undefined;
 }
 
-function insideProblem(path: string, { from, typeOnly, dynamic }: Import, files: Files): string | undefined {
-  const target = normalize(join(dirname(path), from));
+function insideProblem(path: string, { from, typeOnly, dynamic }: Import, target: string, files: Files): string | undefined {
   if (!target.startsWith("server/")) {
     if (target === "package.json" || target.startsWith("types/ethers-contracts/factories/"))
       return folderOf(path) === "chain" || target === "package.json" ? undefined : "contract factories belong to chain";
     return "outside the server";
   }
   if (!files.has(target)) return "there is no such file";
+  // hashing and hex, which need nothing themselves; a browser has its own file for them (package.json)
+  if (from === "#bytes") return undefined;
   if (folderOf(target) === "sandbox" && folderOf(path) !== "sandbox" && !(path === "server/main.ts" || dynamic)) return "the sandbox is for main.ts alone";
   const [mine, theirs] = [rankOf(path), rankOf(target)];
   if (mine === undefined || theirs === undefined) return "a folder that has no floor";
@@ -163,6 +119,7 @@ describe("the floors of the server", function () {
   const base = [
     "kernel/log.ts",
     "db/db.ts",
+    "chain/bytes.ts",
     "chain/client.ts",
     "chain/sandbox.ts",
     "formats/read.ts",
@@ -204,6 +161,7 @@ describe("the floors of the server", function () {
     ["an import that is computed", "features/claims/claims.ts", 'const x = await import(name + ".ts");'],
     ["the sandbox in the gateway", "gateway.ts", 'import { startSandbox } from "./sandbox/sandbox.ts";'],
     ["tests in the server", "acts/operations.ts", 'import { sandbox } from "../../test/server/network.ts";'],
+    ["a package's own name for a file that is not there", "kernel/log.ts", 'import { x } from "#gone";'],
     ["a file that is not there", "acts/operations.ts", 'import { x } from "../mirror/gone.ts";'],
     ["a barrel file", "features/claims/index.ts", 'export * from "./claims.ts";'],
     ["a folder for what has no name", "features/utils/strings.ts", ""],
@@ -220,6 +178,7 @@ describe("the floors of the server", function () {
     ["a lower floor", "features/claims/claims.ts", 'import { enqueue } from "../../acts/operations.ts"; import { z } from "zod";'],
     ["another feature's commands", "features/claims/claims.ts", 'import type { Invoices } from "../invoices/invoices.ts";'],
     ["a type between db, chain and formats", "chain/client.ts", 'import type { Sql } from "../db/db.ts"; import { type Json } from "../db/db.ts";'],
+    ["hashing, by the package's own name for it", "kernel/log.ts", 'import { toHex } from "#bytes";'],
     ["a file of the same folder", "features/claims/routes.ts", 'import { createClaims } from "./claims.ts";'],
     ["hardhat at run time in the sandbox's chain", "chain/sandbox.ts", 'const hre = await import("hardhat/hre");'],
     ["the sandbox by main.ts", "main.ts", 'import { startSandbox } from "./sandbox/sandbox.ts";'],

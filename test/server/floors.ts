@@ -1,0 +1,64 @@
+/** The rooms of the floors, and the picture that is drawn of them. */
+import { expect } from "chai";
+import { type Arrow, arrows, floorPicture, shortest } from "../../scripts/floor-picture.ts";
+import { contentsOf, type Room, roomOf, rooms } from "../../scripts/floors.ts";
+import { targetOf } from "../../scripts/imports.ts";
+
+const named = (path: string) => rooms.find((room) => room.path === path) as Room;
+
+describe("the rooms of the floors", () => {
+  it("have the files under their folder, and the highest those that stand in it directly", () => {
+    expect(roomOf("server/kernel/log.ts")?.path).to.equal("server/kernel");
+    expect(roomOf("server/features/claims/claims.ts")?.path).to.equal("server/features");
+    expect(roomOf("server/gateway.ts")?.path).to.equal("server");
+    expect(roomOf("server/kernels/log.ts")).to.equal(undefined);
+    expect(roomOf("console/src/app.tsx")).to.equal(undefined);
+  });
+
+  it("are called by the names in them, where nothing else is said", () => {
+    expect(contentsOf(named("server")).split(", ")).to.include.members(["gateway", "main"]);
+    expect(contentsOf(named("server/features")).split(", ")).to.include.members(["claims", "issuing"]);
+    expect(contentsOf({ path: "x", floor: 0, what: "words" })).to.equal("words");
+  });
+});
+
+describe("the picture of the floors", () => {
+  const [ground, middle, high, top] = [0, 1, 2, 3].map((floor) => ({ path: `r/${floor}`, floor })) as [Room, Room, Room, Room];
+  const beside: Room = { path: "r/beside", floor: 2 };
+  const to = (from: Room, ...others: Room[]): Arrow[] => others.map((each) => ({ from, to: each }));
+
+  it("leaves an arrow out where steps down lead to the same room", () => {
+    const all = [...to(top, high, middle, ground), ...to(high, middle, ground), ...to(middle, ground)];
+    expect(shortest(all)).to.have.deep.members([...to(top, high), ...to(high, middle), ...to(middle, ground)]);
+    expect(shortest([...to(top, high, ground), ...to(middle, ground)])).to.have.length(3);
+  });
+
+  it("has every arrow up and across, circles too", () => {
+    const all = [...to(top, high), ...to(high, beside, ground), ...to(beside, high, ground), ...to(ground, top)];
+    expect(shortest(all)).to.have.deep.members(all);
+  });
+
+  it("shows each room once, and leads wherever the imports lead", () => {
+    const picture = floorPicture();
+    for (const { path } of rooms) {
+      const name = path.split("/").slice(1).join("/") || path;
+      expect(picture.split(`<b>${name}</b>`), path).to.have.length(2);
+    }
+    const all = arrows();
+    expect(all.length).to.be.greaterThan(rooms.length);
+    const drawn = Map.groupBy(shortest(all), ({ from }) => from.path);
+    const reached = (from: Room, seen = new Set<string>()): Set<string> => {
+      for (const { to: next } of drawn.get(from.path) ?? []) if (!seen.has(next.path)) reached(next, seen.add(next.path));
+      return seen;
+    };
+    for (const arrow of all) expect([...reached(arrow.from)], arrow.from.path).to.include(arrow.to.path);
+  });
+
+  it("follows a path, a name that package.json gives, and no package of others", () => {
+    expect(targetOf("server/proofs/bundle.ts", "../chain/tree.ts")).to.equal("server/chain/tree.ts");
+    expect(targetOf("server/proofs/bundle.ts", "#bytes")).to.match(/\/bytes\.ts$/);
+    expect(targetOf("server/db/db.ts", "pg")).to.equal(undefined);
+    expect(targetOf("server/chain/client.ts", "ethers/crypto")).to.equal(undefined);
+    expect(targetOf("server/gateway.ts", "node:fs")).to.equal(undefined);
+  });
+});
