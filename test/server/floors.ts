@@ -55,7 +55,7 @@ describe("the picture of the floors", () => {
   });
 
   it("follows a path, a name that package.json gives, and no package of others", () => {
-    expect(targetOf("server/proofs/bundle.ts", "../chain/tree.ts")).to.equal("server/chain/tree.ts");
+    expect(targetOf("server/proofs/bundle.ts", "./parts.ts")).to.equal("server/proofs/parts.ts");
     expect(targetOf("server/proofs/bundle.ts", "#bytes")).to.match(/\/bytes\.ts$/);
     expect(targetOf("server/db/db.ts", "pg")).to.equal(undefined);
     expect(targetOf("server/chain/client.ts", "ethers/crypto")).to.equal(undefined);
