@@ -10,10 +10,10 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { partyRoutes } from "../sandbox/parties.ts";
 import { type OpenApiDocument, openApi } from "../server/http/openapi.ts";
 import { routeTable } from "../server/http/route-table.ts";
 import type { Route } from "../server/kernel/api.ts";
-import { partyRoutes } from "../server/sandbox/parties.ts";
 import { routes } from "./docs.ts";
 
 const target = new URL("../console/src/shared/api.d.ts", import.meta.url);

@@ -8,8 +8,8 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { isAccount } from "@onepiao/protocol/values/account.ts";
 import type { Deployment } from "../server/chain/deploy.ts";
-import { isAccount } from "../server/kernel/account.ts";
 
 const USAGE = `Puts OnePiao's contracts on a chain and writes deployments/<chainId>.json.
 

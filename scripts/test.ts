@@ -54,7 +54,7 @@ function chains(): Step[][] {
   }
   if (isPart) return [(only.length > 0 ? chosen(all, only) : all).map((group) => stepOf(group, grep))];
   const { solidity, contracts, mechanisms, byTheClock, operation, formats, http, api } = groups;
-  const fire = ["scripts/chaos.ts", "--seed", "1", "--seconds", "20"];
+  const fire = ["scripts/lab/chaos.ts", "--seed", "1", "--seconds", "20"];
   return [
     [{ name: "types", command: "tsc", args: ["-p", "."] }, ...[solidity, contracts, mechanisms, byTheClock, operation].map((group) => stepOf(group))],
     [...[formats, http, groups.console, api].map((group) => stepOf(group)), { name: "gateways under fire", command: "node", args: fire }],

@@ -12,8 +12,8 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runDemo } from "../server/sandbox/demo.ts";
-import { startSandbox } from "../server/sandbox/sandbox.ts";
+import { runDemo } from "../sandbox/demo.ts";
+import { startSandbox } from "../sandbox/sandbox.ts";
 import { root } from "./run.ts";
 
 /** A page's commands are to be done by then. */

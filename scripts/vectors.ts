@@ -4,11 +4,11 @@
  * time. With `--check` it writes nothing, and exits with 1 when one is stale.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
+import { keccak } from "@onepiao/protocol/ledger/tree.ts";
+import { identityCommitment } from "@onepiao/protocol/proofs/bundle.ts";
+import { snapshotOf } from "@onepiao/protocol/proofs/snapshot.ts";
 import { computeAddress, SigningKey } from "ethers";
-import { checksummed } from "../server/chain/messages.ts";
-import { keccak } from "../server/chain/tree.ts";
-import { identityCommitment } from "../server/proofs/bundle.ts";
-import { snapshotOf } from "../server/proofs/snapshot.ts";
 import { allVectors } from "./vectors/all.ts";
 import type { World } from "./vectors/lots.ts";
 

@@ -6,72 +6,73 @@ import { setTimeout as delay } from "node:timers/promises";
 import { BUREAU_LANE, createDispatcher, RELAY_LANE } from "./acts/dispatcher.ts";
 import { createEvidence } from "./acts/evidence.ts";
 import { outcomes, sendFailed } from "./acts/outcomes.ts";
+import { accessRoutes } from "./api/access.ts";
+import { accountRoutes } from "./api/accounts.ts";
+import { auditRoutes } from "./api/audit.ts";
+import { bundleRoutes } from "./api/bundles.ts";
+import { claimRoutes } from "./api/claims.ts";
+import { documentRoutes } from "./api/documents.ts";
+import { entryRoutes } from "./api/entries.ts";
+import { eventRoutes } from "./api/events.ts";
+import { externalRoutes } from "./api/external.ts";
+import { grantRoutes } from "./api/grants.ts";
+import { importRoutes } from "./api/imports.ts";
+import { invoiceRoutes } from "./api/invoices.ts";
+import { issuingRoutes } from "./api/issuing.ts";
+import { ledgerRoutes } from "./api/ledger.ts";
+import { nameRoutes } from "./api/names.ts";
+import { operationRoutes } from "./api/operations.ts";
+import { paperRoutes } from "./api/papers.ts";
+import { personRoutes } from "./api/persons.ts";
+import { pickupRoutes } from "./api/pickups.ts";
+import { redLetterRoutes } from "./api/red-letters.ts";
+import { sessionRoutes } from "./api/sessions.ts";
+import { statsRoutes } from "./api/stats.ts";
+import { taxpayerRoutes } from "./api/taxpayers.ts";
+import { transferRoutes } from "./api/transfers.ts";
+import { verificationRoutes } from "./api/verification.ts";
+import { webhookRoutes } from "./api/webhooks.ts";
 import { createChainClient } from "./chain/client.ts";
 import { createContracts } from "./chain/contracts.ts";
 import type { Deployment } from "./chain/deploy.ts";
 import { hasOwnClock, migrate, openChanges, openDb, type Tx } from "./db/db.ts";
 import { createLeases } from "./db/leases.ts";
-import { createAccess } from "./features/access/access.ts";
-import { accessRoutes } from "./features/access/routes.ts";
-import { createAccounts } from "./features/accounts/accounts.ts";
-import { accountRoutes } from "./features/accounts/routes.ts";
-import { createAudit } from "./features/audit/audit.ts";
-import { auditRoutes } from "./features/audit/routes.ts";
-import { createBundles } from "./features/bundles/bundles.ts";
-import { bundleRoutes } from "./features/bundles/routes.ts";
-import { createClaims } from "./features/claims/claims.ts";
-import { claimProjection } from "./features/claims/projection.ts";
-import { claimRoutes } from "./features/claims/routes.ts";
-import { createDocuments } from "./features/documents/documents.ts";
-import { documentRoutes } from "./features/documents/routes.ts";
-import { createEntries } from "./features/entries/entries.ts";
-import { entryProjection } from "./features/entries/projection.ts";
-import { entryRoutes } from "./features/entries/routes.ts";
-import { createEvents, typesOf } from "./features/events/events.ts";
-import { eventRoutes } from "./features/events/routes.ts";
-import { createExternal } from "./features/external/external.ts";
-import { externalRoutes } from "./features/external/routes.ts";
-import { createGrants } from "./features/grants/grants.ts";
-import { grantRoutes } from "./features/grants/routes.ts";
-import { createImports } from "./features/imports/imports.ts";
-import { importRoutes } from "./features/imports/routes.ts";
+import { createAudit } from "./features/bureau/audit.ts";
+import { createLedger } from "./features/bureau/ledger.ts";
+import { ledgerProjection } from "./features/bureau/ledger-projection.ts";
+import { createStats } from "./features/bureau/stats.ts";
+import { statsProjection } from "./features/bureau/stats-projection.ts";
+import { createDocuments } from "./features/invoices/documents.ts";
+import { createGrants } from "./features/invoices/grants.ts";
 import { createInvoices } from "./features/invoices/invoices.ts";
-import { invoiceProjection } from "./features/invoices/projection.ts";
-import { invoiceRoutes } from "./features/invoices/routes.ts";
-import { createIssuing } from "./features/issuing/issuing.ts";
-import { issuingRoutes } from "./features/issuing/routes.ts";
-import { createLedger } from "./features/ledger/ledger.ts";
-import { ledgerProjection } from "./features/ledger/projection.ts";
-import { ledgerRoutes } from "./features/ledger/routes.ts";
-import { createNames } from "./features/names/names.ts";
-import { nameRoutes } from "./features/names/routes.ts";
-import { createOperations } from "./features/operations/operations.ts";
-import { operationRoutes } from "./features/operations/routes.ts";
-import { createPapers } from "./features/papers/papers.ts";
-import { paperRoutes } from "./features/papers/routes.ts";
-import { createPersons } from "./features/persons/persons.ts";
-import { personRoutes } from "./features/persons/routes.ts";
-import { createPickups } from "./features/pickups/pickups.ts";
-import { pickupRoutes } from "./features/pickups/routes.ts";
-import { redLetterProjection } from "./features/red-letters/projection.ts";
-import { createRedLetters } from "./features/red-letters/red-letters.ts";
-import { redLetterRoutes } from "./features/red-letters/routes.ts";
-import { createProvider, providerSettings } from "./features/sessions/provider.ts";
-import { sessionRoutes } from "./features/sessions/routes.ts";
-import { createSignIn } from "./features/sessions/sessions.ts";
-import { statsProjection } from "./features/stats/projection.ts";
-import { statsRoutes } from "./features/stats/routes.ts";
-import { createStats } from "./features/stats/stats.ts";
-import { taxpayerProjection } from "./features/taxpayers/projection.ts";
-import { taxpayerRoutes } from "./features/taxpayers/routes.ts";
-import { createTaxpayers } from "./features/taxpayers/taxpayers.ts";
-import { transferProjection } from "./features/transfers/projection.ts";
-import { transferRoutes } from "./features/transfers/routes.ts";
-import { createTransfers } from "./features/transfers/transfers.ts";
-import { verificationRoutes } from "./features/verification/routes.ts";
-import { createVerification } from "./features/verification/verification.ts";
-import { webhookRoutes } from "./features/webhooks/routes.ts";
-import { createWebhooks } from "./features/webhooks/webhooks.ts";
+import { invoiceProjection } from "./features/invoices/invoices-projection.ts";
+import { createIssuing } from "./features/invoices/issuing.ts";
+import { createRedLetters } from "./features/invoices/red-letters.ts";
+import { redLetterProjection } from "./features/invoices/red-letters-projection.ts";
+import { createEvents, typesOf } from "./features/out/events.ts";
+import { createOperations } from "./features/out/operations.ts";
+import { createWebhooks } from "./features/out/webhooks.ts";
+import { createAccess } from "./features/parties/access.ts";
+import { createAccounts } from "./features/parties/accounts.ts";
+import { createNames } from "./features/parties/names.ts";
+import { createPersons } from "./features/parties/persons.ts";
+import { createProvider, providerSettings } from "./features/parties/provider.ts";
+import { createSignIn } from "./features/parties/sessions.ts";
+import { createTaxpayers } from "./features/parties/taxpayers.ts";
+import { taxpayerProjection } from "./features/parties/taxpayers-projection.ts";
+import { createBundles } from "./features/proof/bundles.ts";
+import { createChecks } from "./features/proof/checker.ts";
+import { createImports } from "./features/proof/imports.ts";
+import { createPapers } from "./features/proof/papers.ts";
+import { createVerification } from "./features/proof/verification.ts";
+import { createClaims } from "./features/use/claims.ts";
+import { claimProjection } from "./features/use/claims-projection.ts";
+import { createEntries } from "./features/use/entries.ts";
+import { entryProjection } from "./features/use/entries-projection.ts";
+import { createExternal } from "./features/use/external.ts";
+import { createPickups } from "./features/use/pickups.ts";
+import { createTransfers } from "./features/use/transfers.ts";
+import { transferProjection } from "./features/use/transfers-projection.ts";
 import { createDeliverer } from "./feed/deliverer.ts";
 import { createFollower, type Follower, type Projection } from "./feed/follower.ts";
 import { createOutbound, readNetworks, WEBHOOK_TIMEOUT_MS } from "./feed/outbound.ts";
@@ -92,7 +93,6 @@ import { openVault } from "./keys/vault.ts";
 import { attemptMirror } from "./mirror/attempts.ts";
 import { ledgerMirror } from "./mirror/ledger.ts";
 import { registryMirror } from "./mirror/registry.ts";
-import { createChecks } from "./proofs/checker.ts";
 import { createSealer } from "./sealing/sealer.ts";
 import { createLanes, openLane } from "./txs/lanes.ts";
 import { createDepositing } from "./upkeep/depositing.ts";
@@ -282,7 +282,17 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       ...nameRoutes(names),
       ...personRoutes(persons),
       ...accountRoutes(accounts),
-      ...accessRoutes(createAccess({ vault, grants, webhooks, provider: provider !== undefined, maxKeys: config.MAX_API_KEYS })),
+      ...accessRoutes(
+        createAccess({
+          vault,
+          provider: provider !== undefined,
+          maxKeys: config.MAX_API_KEYS,
+          onLeave: async (tx, account, manager) => {
+            await grants.withdrawBetween(tx, account, manager);
+            await webhooks.removeAll(tx, account);
+          },
+        }),
+      ),
       ...issuingRoutes(issuing, invoices, redLetters),
       ...invoiceRoutes({ invoices, documents, grants, papers, redLetters }),
       ...documentRoutes(documents, grants),

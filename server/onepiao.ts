@@ -8,21 +8,21 @@
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { attachedJson } from "@onepiao/protocol/formats/pdf-bundle.ts";
+import { readQr } from "@onepiao/protocol/formats/qr.ts";
+import { type Bundle, bundleFormat, checkBundle, namesBy } from "@onepiao/protocol/proofs/bundle.ts";
+import { decodeProof } from "@onepiao/protocol/proofs/qr-proof.ts";
+import { readSnapshot, type Snapshot, snapshotOf } from "@onepiao/protocol/proofs/snapshot.ts";
+import { type BundleResult, type Facts, isWorthShowing, judge, type Registered, type Verdict } from "@onepiao/protocol/proofs/verdict.ts";
+import { isAccount } from "@onepiao/protocol/values/account.ts";
+import { readJsonText } from "@onepiao/protocol/values/json.ts";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
+import { accountSchema, networkNameSchema } from "@onepiao/protocol/values/shapes.ts";
 import { z } from "zod";
 import { type ChainClient, createChainClient, NodeDown, NodeRefused } from "./chain/client.ts";
 import { type Contracts, createContracts } from "./chain/contracts.ts";
 import { readingAt } from "./chain/reading.ts";
-import { attachedJson } from "./formats/pdf-bundle.ts";
-import { readQr } from "./formats/qr.ts";
-import { isAccount } from "./kernel/account.ts";
-import { readJsonText } from "./kernel/json.ts";
-import { Problem } from "./kernel/problems.ts";
-import { accountSchema, networkNameSchema } from "./kernel/shapes.ts";
 import { complain, linesOf, printableJson, screen, write } from "./kernel/terminal.ts";
-import { type Bundle, bundleFormat, checkBundle, namesBy } from "./proofs/bundle.ts";
-import { decodeProof } from "./proofs/qr-proof.ts";
-import { readSnapshot, type Snapshot, snapshotOf } from "./proofs/snapshot.ts";
-import { type BundleResult, type Facts, isWorthShowing, judge, type Registered, type Verdict } from "./proofs/verdict.ts";
 
 const exitCodes: Record<BundleResult, number> = {
   valid: 0,

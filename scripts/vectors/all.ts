@@ -1,7 +1,7 @@
 /** All vectors of a world: lots to be sealed, the bundles that they give, and what must be found of each. */
-import type { Bundle, Identity } from "../../server/proofs/bundle.ts";
-import { type PartName, partNames } from "../../server/proofs/parts.ts";
-import { qrParts } from "../../server/proofs/qr-proof.ts";
+import type { Bundle, Identity } from "@onepiao/protocol/proofs/bundle.ts";
+import { type PartName, partNames } from "@onepiao/protocol/proofs/parts.ts";
+import { qrParts } from "@onepiao/protocol/proofs/qr-proof.ts";
 import { alterations } from "./alterations.ts";
 import { type Forged, forgedContents, genuineContents } from "./contents.ts";
 import { type Lot, sealLot, type World } from "./lots.ts";

@@ -2,8 +2,8 @@
  * What whoever hands a bundle on can do to it: each of its members dropped, swapped and altered,
  * one at a time. As JSON Patch (RFC 6902) on a genuine bundle, with what each must come to.
  */
-import type { Bundle } from "../../server/proofs/bundle.ts";
-import { type PartName, partNames } from "../../server/proofs/parts.ts";
+import type { Bundle } from "@onepiao/protocol/proofs/bundle.ts";
+import { type PartName, partNames } from "@onepiao/protocol/proofs/parts.ts";
 import type { World } from "./lots.ts";
 import { type Expected, fails, holds, type Operation, type Vector } from "./vector.ts";
 

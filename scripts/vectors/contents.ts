@@ -2,8 +2,8 @@
  * What an honest issuer seals, and what a dishonest one could: every way that a document can
  * contradict itself, its lot, its leaf and its parties, one at a time.
  */
-import type { InvoiceDocument } from "../../server/formats/document.ts";
-import { type Parts, partNames, partsOf } from "../../server/proofs/parts.ts";
+import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
+import { type Parts, partNames, partsOf } from "@onepiao/protocol/proofs/parts.ts";
 import type { Content, World } from "./lots.ts";
 
 const ZERO = `0x${"00".repeat(20)}`;

@@ -4,10 +4,10 @@
  * point of it.
  */
 
-import { type CompactSignature, digest } from "../../server/chain/messages.ts";
-import { headerHash, keccak, leafHash, lotTree } from "../../server/chain/tree.ts";
-import { type Bundle, bundleFormat, type Identity, ledgerDomain } from "../../server/proofs/bundle.ts";
-import { contentShown, digestShown, type Parts, partNames, type ShownPart } from "../../server/proofs/parts.ts";
+import { type CompactSignature, digest } from "@onepiao/protocol/ledger/messages.ts";
+import { headerHash, keccak, leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
+import { type Bundle, bundleFormat, type Identity, ledgerDomain } from "@onepiao/protocol/proofs/bundle.ts";
+import { contentShown, digestShown, type Parts, partNames, type ShownPart } from "@onepiao/protocol/proofs/parts.ts";
 
 /** Where the vectors are sealed, and by whom. `first`: the first free number of the issuer's segment; `holder`: who holds the invoices. */
 export type World = {

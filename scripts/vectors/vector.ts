@@ -2,7 +2,7 @@
  * A vector: a bundle, and what every checker must find of it. The bundle is one of a file's, with a
  * JSON Patch (RFC 6902) on it.
  */
-import type { BundleResult, VerdictStep } from "../../server/proofs/verdict.ts";
+import type { BundleResult, VerdictStep } from "@onepiao/protocol/proofs/verdict.ts";
 
 export type Operation = { op: "add" | "replace"; path: string; value: unknown } | { op: "remove"; path: string };
 

@@ -8,11 +8,12 @@
  * Signed acts and lots are packed into as few transactions as a node's limits allow (chain/capacity.ts), written with their sends in
  * one SQL transaction.
  */
+
+import { isExternal, nameOf } from "@onepiao/protocol/ledger/external.ts";
+import { type CompactSignature, digest, type Message, noSignature } from "@onepiao/protocol/ledger/messages.ts";
+import { type Evidence, type Leaf, leafHash } from "@onepiao/protocol/ledger/tree.ts";
 import { type Capacity, callsOf, fits, loadOfAct, loadOfLot } from "../chain/capacity.ts";
-import { type ActArgument, type ActKind, actKinds, actMessage, type Contracts, isExternal, type LotArgument, ZERO_ACCOUNT } from "../chain/contracts.ts";
-import { nameOf } from "../chain/external.ts";
-import { type CompactSignature, digest, type Message, noSignature } from "../chain/messages.ts";
-import { type Evidence, type Leaf, leafHash } from "../chain/tree.ts";
+import { type ActArgument, type ActKind, actKinds, actMessage, type Contracts, type LotArgument, ZERO_ACCOUNT } from "../chain/contracts.ts";
 import { announce, type Changes, type Sql, type Tx } from "../db/db.ts";
 import type { Lease } from "../db/leases.ts";
 import type { Log } from "../kernel/log.ts";

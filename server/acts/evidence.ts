@@ -2,7 +2,7 @@
  * Evidence that an untouched invoice is sealed: its lot's header, its leaf, and the path between them, rebuilt from the stored
  * leaves of the lot; of an imported invoice, the path that came with it. Trees are cached by lot; a sealed lot never changes.
  */
-import { type Evidence, type Leaf, type LotHeader, type LotTree, leafHash, lotTree } from "../chain/tree.ts";
+import { type Evidence, type Leaf, type LotHeader, type LotTree, leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
 import type { Tx } from "../db/db.ts";
 import { leavesOf } from "../mirror/ledger.ts";
 

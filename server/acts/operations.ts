@@ -18,10 +18,11 @@
  * The outcome is written by the follower in the transaction that moves the projections, so whoever sees `done` reads what was
  * done. Owns the tables operations and operation_invoices.
  */
+
+import type { Code } from "@onepiao/protocol/values/problems.ts";
 import type { ActKind } from "../chain/contracts.ts";
 import type { Json, Tx } from "../db/db.ts";
 import { announce } from "../db/db.ts";
-import type { Code } from "../kernel/problems.ts";
 
 export const operationStatuses = ["queued", "awaiting-signature", "signed", "sent", "done", "refused", "failed"] as const;
 export type OperationStatus = (typeof operationStatuses)[number];

@@ -4,10 +4,11 @@
  * A success counts whoever relayed it. A refusal counts only in a transaction of ours: anyone may send a copy of a pending act
  * with a broken signature, and its refusal says nothing about ours.
  */
+
+import { codeOfChainError } from "@onepiao/protocol/values/problems.ts";
 import { errorName, revertReason } from "../chain/contracts.ts";
 import type { Json, Tx } from "../db/db.ts";
 import { type Applied, each, type Projection } from "../feed/follower.ts";
-import { codeOfChainError } from "../kernel/problems.ts";
 import { entriesOf, originalEntry } from "../mirror/entries.ts";
 import { originalOf } from "../mirror/ledger.ts";
 import { NEVER_LANDED } from "../txs/lanes.ts";

@@ -7,12 +7,13 @@
  *
  * Owns: the layout of an act in calldata. Does not own: what an act means (contracts.ts), and the digests' types (messages.ts).
  */
+
+import { type CompactSignature, checksummed, type Domain, digestOf, HALF_ORDER, layoutOf } from "@onepiao/protocol/ledger/messages.ts";
+import { keccak } from "@onepiao/protocol/ledger/tree.ts";
+import { fromHex, hashBytes, toHex } from "@onepiao/protocol/values/bytes.ts";
 import { recover } from "tiny-secp256k1";
-import { fromHex, hashBytes, toHex } from "#bytes";
 import { createSlices } from "../kernel/slices.ts";
 import { ACT_SELECTOR, type ActKind, actKinds } from "./contracts.ts";
-import { type CompactSignature, checksummed, type Domain, digestOf, HALF_ORDER, layoutOf } from "./messages.ts";
-import { keccak } from "./tree.ts";
 
 /** What a party has signed, and nothing that it has not. */
 export type SignedAct = {

@@ -3,7 +3,7 @@
  *
  * A bit that is not set proves that there is no such log; bits that are set prove nothing, but what sets them has to be found.
  */
-import { keccak } from "./tree.ts";
+import { keccak } from "@onepiao/protocol/ledger/tree.ts";
 
 const BITS = 2_048;
 

@@ -2,14 +2,15 @@
  * The contracts as the gateway speaks to them: calldata out, events and errors in. Values are plain: numbers up to 2^53 as
  * number, larger ones as decimal strings or bigint, addresses with checksums.
  */
+
+import type { CompactSignature, Domain, Message } from "@onepiao/protocol/ledger/messages.ts";
+import type { Evidence } from "@onepiao/protocol/ledger/tree.ts";
 import { Interface, type Result } from "ethers";
 import { AccessManager__factory } from "../../types/ethers-contracts/factories/@openzeppelin/contracts/access/manager/AccessManager__factory.ts";
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
 import { TaxpayerRegistry__factory } from "../../types/ethers-contracts/factories/contracts/TaxpayerRegistry__factory.ts";
 import type { RawLog } from "./client.ts";
 import type { Deployment } from "./deploy.ts";
-import type { CompactSignature, Domain, Message } from "./messages.ts";
-import type { Evidence } from "./tree.ts";
 
 /** In the order of the contract's Kind. */
 export const actKinds = ["Transfer", "Claim", "Withdraw", "Reimburse", "Reject", "Reverse", "Adjust", "Enter", "Admit"] as const;
@@ -20,10 +21,6 @@ export const entryMarks = [1, 2, 3, 6] as const;
 export type EntryMark = (typeof entryMarks)[number];
 /** A number as an act's `ref`: an entry names its mark so. */
 export const refOf = (number: bigint | number | string): string => `0x${BigInt(number).toString(16).padStart(64, "0")}`;
-
-/** The smallest id of an invoice issued elsewhere. In tables an id is its decimal number, of 77 or 78 digits. */
-export const EXTERNAL = 1n << 255n;
-export const isExternal = (id: string): boolean => BigInt(id) >= EXTERNAL;
 
 /** Bit set of what a taxpayer is enrolled for. */
 export const capabilityBits = { issuer: 1, employer: 2 } as const;

@@ -6,6 +6,8 @@
  * describe the chain is refused before anything is sent. Interrupted, it leaves contracts that no record names, and the next
  * run starts over. Owns no files; scripts/deploy.ts reads and writes deployments/<chainId>.json.
  */
+
+import { networkNameSchema } from "@onepiao/protocol/values/shapes.ts";
 import {
   type BaseContract,
   type ContractTransactionResponse,
@@ -20,7 +22,6 @@ import {
 import { AccessManager__factory } from "../../types/ethers-contracts/factories/@openzeppelin/contracts/access/manager/AccessManager__factory.ts";
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
 import { TaxpayerRegistry__factory } from "../../types/ethers-contracts/factories/contracts/TaxpayerRegistry__factory.ts";
-import { networkNameSchema } from "../kernel/shapes.ts";
 
 /** What a gateway must know of a network. Addresses have checksums; `block` is where the follower starts. */
 export type Deployment = {

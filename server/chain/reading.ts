@@ -3,9 +3,10 @@
  *
  * Owns: the questions, and their answers as plain values. Believes the node: which node to ask is the caller's choice.
  */
+
+import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
 import type { ChainClient } from "./client.ts";
 import { type ChainEvent, type Contracts, ZERO_ACCOUNT } from "./contracts.ts";
-import { checksummed } from "./messages.ts";
 
 /** `key`: the one that signs now. `identity`: commitment to tax id and name. */
 export type Enrolled = { index: number; account: string; key: string; standing: "active" | "suspended"; identity: string };

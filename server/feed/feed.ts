@@ -8,8 +8,7 @@
  *
  * Does not own: what a row says (the features' projections), how rows come to be (follower.ts).
  */
-import { isExternal } from "../chain/contracts.ts";
-import { externalHex } from "../chain/external.ts";
+import { externalHex, isExternal } from "@onepiao/protocol/ledger/external.ts";
 import type { Tx } from "../db/db.ts";
 import { blockOf } from "./places.ts";
 

@@ -9,13 +9,13 @@
  */
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
 import { pinoHttp } from "pino-http";
 import type { Changes, Sql, Tx } from "../db/db.ts";
 import type { Route } from "../kernel/api.ts";
 import type { Config } from "../kernel/config.ts";
 import type { createLog } from "../kernel/log.ts";
-import { Problem } from "../kernel/problems.ts";
 import type { Sessions } from "../keys/sessions.ts";
 import type { Vault } from "../keys/vault.ts";
 import { callerOf, createAuth } from "./auth.ts";

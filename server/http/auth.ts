@@ -11,10 +11,10 @@
  * scope by `caller.account`), and how keys are made (keys/api-keys.ts).
  */
 import { createHash, timingSafeEqual } from "node:crypto";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Request, RequestHandler, Response } from "express";
 import type { Sql } from "../db/db.ts";
 import type { Caller, Role } from "../kernel/api.ts";
-import { Problem } from "../kernel/problems.ts";
 import { findCaller } from "../keys/api-keys.ts";
 import type { Sessions } from "../keys/sessions.ts";
 

@@ -6,8 +6,8 @@
  * private network cannot reach and the Content-Security-Policy here forbids.)
  */
 import { createHash } from "node:crypto";
+import { type Code, catalogue, Problem } from "@onepiao/protocol/values/problems.ts";
 import { type Response, Router } from "express";
-import { type Code, catalogue, Problem } from "../kernel/problems.ts";
 import type { OpenApiDocument } from "./openapi.ts";
 
 const style = `:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;overflow-wrap:anywhere}

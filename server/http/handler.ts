@@ -15,10 +15,11 @@
  * Order of refusals: media types, size, Idempotency-Key, path, query, body. All of it comes before the transaction, so junk costs the
  * database nothing. A stream's lines are refused one by one.
  */
+
+import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Request as HttpRequest, RequestHandler, Response } from "express";
 import type { Changes, Sql, Tx } from "../db/db.ts";
 import type { Answer, Caller, Request, Route } from "../kernel/api.ts";
-import { Problem } from "../kernel/problems.ts";
 import { revokedAmong } from "../keys/api-keys.ts";
 import { noteOperation, sendAnswer } from "./answer.ts";
 import { callerOf } from "./auth.ts";

@@ -21,9 +21,9 @@
  * short body said could be guessed from a plain one.
  */
 import { createHash } from "node:crypto";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Sql, Tx } from "../db/db.ts";
 import type { Answer, Caller } from "../kernel/api.ts";
-import { Problem } from "../kernel/problems.ts";
 import type { Vault } from "../keys/vault.ts";
 
 export type Kept = { account: string; key: string };

@@ -1,8 +1,8 @@
 /**
  * JSON request bodies, read strictly: UTF-8, and what kernel/json.ts asks for. What an invoice in JSON has to be is the formats' affair.
  */
-import { readJsonText } from "../kernel/json.ts";
-import { Problem } from "../kernel/problems.ts";
+import { readJsonText } from "@onepiao/protocol/values/json.ts";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 const refuse = (rule: string, detail: string, field = "") => new Problem("malformed-request", detail, { violations: [{ field, rule, detail }] });

@@ -6,11 +6,11 @@
  * Pages are bounded by the query schemas (kernel/page.ts); route-table.ts refuses a route whose `limit` allows more.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Request, RequestHandler } from "express";
 import { ipKeyGenerator, MemoryStore, rateLimit } from "express-rate-limit";
 import type { Caller } from "../kernel/api.ts";
 import type { Config } from "../kernel/config.ts";
-import { Problem } from "../kernel/problems.ts";
 import { problemAnswer } from "./problem.ts";
 
 export const MAX_HEADERS = 64;

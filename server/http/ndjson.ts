@@ -5,7 +5,7 @@
  * (and before a carriage return that precedes it); the last one may do without. An empty line has a number and nothing else. Never
  * holds more than one line and the chunk that it ends in. Does not own: what a line says, its encoding included.
  */
-import { Problem } from "../kernel/problems.ts";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
 
 /** `bytes` of a line that was too long are not kept: it has a `problem` instead. */
 export type Line = { number: number; bytes: Uint8Array; problem?: undefined } | { number: number; problem: Problem };

@@ -5,9 +5,9 @@
  * adds: key, Idempotency-Key, Prefer, and each refusal by its code.
  */
 import { OpenAPIRegistry, OpenApiGeneratorV31, type RouteConfig, type ZodContentObject } from "@asteasolutions/zod-to-openapi";
+import { type Code, catalogue } from "@onepiao/protocol/values/problems.ts";
 import { ZodObject, type ZodType, z } from "zod";
 import type { Route } from "../kernel/api.ts";
-import { type Code, catalogue } from "../kernel/problems.ts";
 import { PROBLEM_TYPE } from "./problem.ts";
 import { bodyTypes } from "./request.ts";
 import { operationId } from "./route-table.ts";

@@ -5,9 +5,9 @@
  * One check runs at a time and serves all who ask within a second, so that asking often costs nothing.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { type RequestHandler, Router } from "express";
 import type { Metrics } from "../kernel/metrics.ts";
-import { Problem } from "../kernel/problems.ts";
 
 /** `ok` of the whole is what a load balancer goes by; a check can be not ok without it, when others could not do the work either. */
 export type Readiness = { ok: boolean; checks: Record<string, { ok: boolean; detail?: string }> };

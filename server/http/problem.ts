@@ -5,9 +5,10 @@
  * `unavailable`, told without a word of the cause; the log gets the cause without values (a database's message can quote rows,
  * a JSON parser's the text).
  */
+
+import { type Code, catalogue, Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Response } from "express";
 import type { Answer } from "../kernel/api.ts";
-import { type Code, catalogue, Problem } from "../kernel/problems.ts";
 
 export const PROBLEM_TYPE = "application/problem+json";
 

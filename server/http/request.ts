@@ -5,11 +5,12 @@
  * Fields of broken rules are named as the client wrote them: `/seller/taxId` in the body (a JSON pointer), `?limit` in the query,
  * `{number}` in the path.
  */
+
+import { Problem } from "@onepiao/protocol/values/problems.ts";
+import { checkShape } from "@onepiao/protocol/values/shape-check.ts";
 import type { Request as HttpRequest, Response } from "express";
 import { ZodObject, z } from "zod";
 import type { Route } from "../kernel/api.ts";
-import { Problem } from "../kernel/problems.ts";
-import { checkShape } from "../kernel/shape-check.ts";
 import { readStrictJson } from "./json.ts";
 
 const JSON_TYPE = "application/json";

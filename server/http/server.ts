@@ -6,7 +6,7 @@
  */
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
-import { Problem } from "../kernel/problems.ts";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { limitTime } from "./limits.ts";
 import { PROBLEM_TYPE, problemAnswer } from "./problem.ts";
 

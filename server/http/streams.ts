@@ -15,8 +15,8 @@
  * slow, this process stops, the database is gone) is told by the last line: `done: false` and a `problem`.
  */
 import { setImmediate as turn } from "node:timers/promises";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Request as HttpRequest, Response } from "express";
-import { Problem } from "../kernel/problems.ts";
 import type { Exactly, Once, Outcome } from "./idempotency.ts";
 import { limitTime, takesItsTime } from "./limits.ts";
 import { type Line, linesOf } from "./ndjson.ts";

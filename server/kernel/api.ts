@@ -4,8 +4,9 @@
  * A route is data: schemas that validate are the schemas in /openapi.json. Deny by default: a route names its roles, and its
  * feature scopes every query to `caller.account`. Owns types only; http/ does the work.
  */
+
+import type { Code, Problem } from "@onepiao/protocol/values/problems.ts";
 import type { ZodObject, ZodType, z } from "zod";
-import type { Code, Problem } from "./problems.ts";
 
 /** `admin` counts as every role of its party, and manages the access to it (features/access). */
 export const roles = ["bureau", "issuer", "employer", "holder", "admin"] as const;

@@ -14,7 +14,7 @@
  * with the gateway.
  */
 import { type ChildProcess, fork } from "node:child_process";
-import { type Code, Problem, type Violation } from "./problems.ts";
+import { type Code, Problem, type Violation } from "@onepiao/protocol/values/problems.ts";
 
 /** Functions by name; arguments and results are copied between the processes (structured clone). */
 export type Work = Record<string, (...given: never[]) => unknown>;

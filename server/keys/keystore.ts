@@ -5,10 +5,11 @@
  * Opened keys are cached in memory, bounded. Never logs or returns a private key. The curve is libsecp256k1's, compiled to
  * WebAssembly: a signature takes a fifth, a public key a quarter of what ethers' own arithmetic takes, and both are made all the time.
  */
+
+import { type CompactSignature, checksummed, compactSignature } from "@onepiao/protocol/ledger/messages.ts";
+import { keccak } from "@onepiao/protocol/ledger/tree.ts";
 import { hexlify, randomBytes, Transaction } from "ethers";
 import { pointFromScalar, signRecoverable } from "tiny-secp256k1";
-import { type CompactSignature, checksummed, compactSignature } from "../chain/messages.ts";
-import { keccak } from "../chain/tree.ts";
 import type { Sql, Tx } from "../db/db.ts";
 import type { Vault } from "./vault.ts";
 

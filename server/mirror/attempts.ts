@@ -15,8 +15,10 @@
  * too much calldata), who was to pay is not known, and such attempts count once for a kind and the claim that the invoice is in. A
  * digest that was seen adds nothing in any case.
  */
+
+import { isExternal } from "@onepiao/protocol/ledger/external.ts";
 import { type SignedAct, signerOf } from "../chain/acts.ts";
-import { actKinds, errorName, isExternal } from "../chain/contracts.ts";
+import { actKinds, errorName } from "../chain/contracts.ts";
 import type { Tx } from "../db/db.ts";
 import type { Applied, Projection } from "../feed/follower.ts";
 import { isAlarm } from "../feed/signed.ts";

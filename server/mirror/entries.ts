@@ -1,5 +1,5 @@
 /** Book entry as the chain has it: the mark of an invoice, and the act that set it. Rows are kept by the ledger's mirror (ledger.ts). */
-import { nameOf } from "../chain/external.ts";
+import { nameOf } from "@onepiao/protocol/ledger/external.ts";
 import type { Json, Tx } from "../db/db.ts";
 
 export const marks = ["01", "02", "03", "06"] as const;

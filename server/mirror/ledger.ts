@@ -6,9 +6,8 @@
  * the content that was accepted" (of an imported one its path leads to the root); or, issued elsewhere, from its first admission, by whichever employer and through whichever
  * gateway: then the row says nothing but what the chain's record says.
  */
-import { isExternal } from "../chain/contracts.ts";
-import { nameOf } from "../chain/external.ts";
-import { type Leaf, leafHash, lotTree } from "../chain/tree.ts";
+import { isExternal, nameOf } from "@onepiao/protocol/ledger/external.ts";
+import { type Leaf, leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
 import type { Json, Tx } from "../db/db.ts";
 import type { Applied, Projection } from "../feed/follower.ts";
 

@@ -5,9 +5,9 @@
  * One sealer works at a time: whose process has the lease; the lock keeps a second one that believes so from harm. It knows nothing of what an invoice says: leaves alone.
  */
 import { setTimeout as delay } from "node:timers/promises";
+import { leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
 import { enqueueSeals } from "../acts/operations.ts";
 import { type Capacity, leavesThatFit } from "../chain/capacity.ts";
-import { leafHash, lotTree } from "../chain/tree.ts";
 import type { Changes, Sql, Tx } from "../db/db.ts";
 import type { Lease } from "../db/leases.ts";
 import type { Log } from "../kernel/log.ts";

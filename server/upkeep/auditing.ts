@@ -6,8 +6,8 @@
  * features/audit/audit.ts.
  */
 import { momentNow, type Sql, type Tx } from "../db/db.ts";
-import type { Audit, AuditLot } from "../features/audit/audit.ts";
-import { periodOf } from "../features/taxpayers/taxpayers.ts";
+import type { Audit, AuditLot } from "../features/bureau/audit.ts";
+import { periodOf } from "../features/parties/taxpayers.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Job } from "./upkeep.ts";
 

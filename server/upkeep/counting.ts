@@ -12,9 +12,10 @@
  *
  * Not on the way of accepting or sealing: whoever is behind here is behind with statistics alone.
  */
+
+import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import type { Sql, Tx } from "../db/db.ts";
-import { addInvoice, createSumsVault, type Grain, grains, merge, type Sums, startOf } from "../features/stats/stats.ts";
-import type { InvoiceDocument } from "../formats/document.ts";
+import { addInvoice, createSumsVault, type Grain, grains, merge, type Sums, startOf } from "../features/bureau/stats.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Vault } from "../keys/vault.ts";
 import type { Job } from "./upkeep.ts";

@@ -7,8 +7,8 @@
  * taken only if it is that one.
  */
 import type { Sql, Tx } from "../db/db.ts";
-import type { Audit } from "../features/audit/audit.ts";
-import type { Deposit } from "../features/audit/lots.ts";
+import type { Audit } from "../features/bureau/audit.ts";
+import type { Deposit } from "../features/bureau/lots.ts";
 import type { Log } from "../kernel/log.ts";
 import { isPublicKey, type PublicKey, thumbprint } from "../keys/encryption.ts";
 import type { Job } from "./upkeep.ts";

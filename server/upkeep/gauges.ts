@@ -5,11 +5,12 @@
  * However often it is asked, the database is asked once in a few seconds; each statement goes over an index of what is unfinished, or
  * a table of a few rows. A statement that fails leaves its metrics as they were.
  */
+
+import { codeOfChainError } from "@onepiao/protocol/values/problems.ts";
 import { errorName } from "../chain/contracts.ts";
 import type { Sql } from "../db/db.ts";
-import { findingKinds as auditKinds } from "../features/audit/audit.ts";
+import { findingKinds as auditKinds } from "../features/bureau/audit.ts";
 import type { Metrics } from "../kernel/metrics.ts";
-import { codeOfChainError } from "../kernel/problems.ts";
 import type { Watch } from "./health.ts";
 import { findingKinds } from "./reconcile.ts";
 

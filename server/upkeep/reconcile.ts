@@ -19,13 +19,14 @@
  * nothing but its own two tables.
  */
 import { setImmediate } from "node:timers/promises";
+import { isExternal } from "@onepiao/protocol/ledger/external.ts";
+import { headerHash, type LotHeader, leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
+import { contentHash } from "@onepiao/protocol/proofs/disclosing.ts";
 import type { ChainClient } from "../chain/client.ts";
-import { type ChainEvent, type Contracts, isExternal } from "../chain/contracts.ts";
-import { headerHash, type LotHeader, leafHash, lotTree } from "../chain/tree.ts";
+import type { ChainEvent, Contracts } from "../chain/contracts.ts";
 import type { Sql, Tx } from "../db/db.ts";
-import type { Documents } from "../features/documents/documents.ts";
+import type { Documents } from "../features/invoices/documents.ts";
 import type { Log } from "../kernel/log.ts";
-import { contentHash } from "../proofs/disclosing.ts";
 import type { Job } from "./upkeep.ts";
 
 export const findingKinds = {

@@ -4,11 +4,12 @@
  *
  * Each step reads rows and writes them in one transaction, so that a process that dies between leaves what another finds.
  */
+
+import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Sql } from "../db/db.ts";
-import type { Issuing } from "../features/issuing/issuing.ts";
-import type { RedLetters } from "../features/red-letters/red-letters.ts";
+import type { Issuing } from "../features/invoices/issuing.ts";
+import type { RedLetters } from "../features/invoices/red-letters.ts";
 import type { Log } from "../kernel/log.ts";
-import { Problem } from "../kernel/problems.ts";
 import type { Job } from "./upkeep.ts";
 
 /** An invoice that is reversed waits so long for its red letter. */

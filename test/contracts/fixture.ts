@@ -2,6 +2,10 @@
  * A network with the contracts deployed as scripts/deploy.ts deploys them, some parties, and short ways to seal and act.
  * What is signed and encoded comes from server/chain, so these tests also hold the gateway's encoding against the contracts.
  */
+
+import { EXTERNAL } from "@onepiao/protocol/ledger/external.ts";
+import { type CompactSignature, compactSignature, type Domain, digest, type Message, noSignature } from "@onepiao/protocol/ledger/messages.ts";
+import { type Leaf, leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
 import { expect } from "chai";
 import {
   AbiCoder,
@@ -19,10 +23,8 @@ import {
   ZeroHash,
 } from "ethers";
 import { network } from "hardhat";
-import { type ActKind, actKinds, actMessage, EXTERNAL } from "../../server/chain/contracts.ts";
+import { type ActKind, actKinds, actMessage } from "../../server/chain/contracts.ts";
 import { deploy } from "../../server/chain/deploy.ts";
-import { type CompactSignature, compactSignature, type Domain, digest, type Message, noSignature } from "../../server/chain/messages.ts";
-import { type Leaf, leafHash, lotTree } from "../../server/chain/tree.ts";
 import type { IInvoiceLedger } from "../../types/ethers-contracts/contracts/InvoiceLedger.ts";
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
 import { TaxpayerRegistry__factory } from "../../types/ethers-contracts/factories/contracts/TaxpayerRegistry__factory.ts";

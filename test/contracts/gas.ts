@@ -6,10 +6,10 @@
  * the limit that holds instead, in docs/adr/0006-gas.md.
  */
 import { readFileSync, writeFileSync } from "node:fs";
+import { keccak } from "@onepiao/protocol/ledger/tree.ts";
 import { expect } from "chai";
 import type { ContractTransactionReceipt, ContractTransactionResponse } from "ethers";
 import { refOf } from "../../server/chain/contracts.ts";
-import { keccak } from "../../server/chain/tree.ts";
 import {
   type ActInput,
   actOf,

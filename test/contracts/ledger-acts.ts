@@ -2,10 +2,11 @@
  * What acts do to invoices: what they say, title and consent, all or none inside an act, neighbours. Who may act is
  * ledger-access.ts, whose signature counts ledger-signatures.ts, where acts end ledger-limits.ts.
  */
+
+import { digest } from "@onepiao/protocol/ledger/messages.ts";
 import { expect } from "chai";
 import { ZeroHash } from "ethers";
 import { refOf } from "../../server/chain/contracts.ts";
-import { digest } from "../../server/chain/messages.ts";
 import {
   type ActInput,
   actOf,

@@ -2,9 +2,11 @@
  * Invoices issued elsewhere: ids with the top bit set, admitted by an employer, and then claimed and reimbursed once as any
  * other. The table has who × state × act, as ledger-access.ts has it for the invoices of this ledger's own lots.
  */
+
+import { EXTERNAL } from "@onepiao/protocol/ledger/external.ts";
 import { expect } from "chai";
 import { ZeroAddress } from "ethers";
-import { EXTERNAL, refOf } from "../../server/chain/contracts.ts";
+import { refOf } from "../../server/chain/contracts.ts";
 import {
   type ActInput,
   actOf,

@@ -1,7 +1,8 @@
 /** A key that was replaced no longer acts for its account; the one that replaced it does, and the account stays. */
+
+import { digest } from "@onepiao/protocol/ledger/messages.ts";
 import { expect } from "chai";
 import type { Wallet } from "ethers";
-import { digest } from "../../server/chain/messages.ts";
 import {
   type ActInput,
   actOf,

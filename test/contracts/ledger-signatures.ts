@@ -2,10 +2,11 @@
  * Whose signature counts, and for what: one act, one version, one kind, one contract, one chain, one network, one key.
  * Every refusal here must leave the record alone and must not raise an alarm: nobody is framed by a replay or by junk.
  */
+
+import { compactSignature, digest, noSignature } from "@onepiao/protocol/ledger/messages.ts";
 import { expect } from "chai";
 import { SigningKey, ZeroAddress, ZeroHash } from "ethers";
 import { refOf } from "../../server/chain/contracts.ts";
-import { compactSignature, digest, noSignature } from "../../server/chain/messages.ts";
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
 import {
   type ActInput,

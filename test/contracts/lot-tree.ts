@@ -3,9 +3,10 @@
  * and the recursive definition of RFC 9162 §2.1 written down below word for word. A lot's root is what `LotSealed` says; a path
  * is checked by `proves`, the ledger's own check of evidence.
  */
+
+import { leafHash, lotTree, rootFrom } from "@onepiao/protocol/ledger/tree.ts";
 import { expect } from "chai";
 import { concat, keccak256, ZeroHash } from "ethers";
-import { leafHash, lotTree, rootFrom } from "../../server/chain/tree.ts";
 import { type Deployed, deployed, keyOf, leafOf, lotOf, mined, outcomesOf, type Party, perTest, type SealedLot, sealLot, tryLots } from "./fixture.ts";
 
 const holder = keyOf("holder").address;

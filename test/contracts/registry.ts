@@ -1,7 +1,8 @@
 /** The bureau's book of taxpayers: enrolment, standing, keys, quota and segments. Who may call what is roles.ts. */
+
+import { digest, type Message, noSignature } from "@onepiao/protocol/ledger/messages.ts";
 import { expect } from "chai";
 import { id as keccakText, ZeroAddress, ZeroHash } from "ethers";
-import { digest, type Message, noSignature } from "../../server/chain/messages.ts";
 import { bothForms, type Deployed, deployed, EMPLOYER, ISSUER, keyOf, type Party, perTest, SERIES } from "./fixture.ts";
 
 const PERIOD = 202_611;

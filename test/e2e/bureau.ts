@@ -1,9 +1,9 @@
 /** The bureau's area: a dashboard that lives and agrees with /v1/stats, and everything that the bureau does. */
 import { expect } from "chai";
 import type { Page } from "playwright-core";
+import { expectSuccess } from "../../sandbox/client.ts";
+import { startTraffic } from "../../sandbox/traffic.ts";
 import { openDb } from "../../server/db/db.ts";
-import { expectSuccess } from "../../server/sandbox/client.ts";
-import { startTraffic } from "../../server/sandbox/traffic.ts";
 import { fitsItsWidth, isAccessible, issueTo, newPerson, open, shot, stage } from "./fixture.ts";
 
 type Loose = any;

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { unzipSync } from "fflate";
 import type { Download, Page } from "playwright-core";
+import { expectSuccess } from "../../sandbox/client.ts";
 import { root } from "../../scripts/run.ts";
-import { expectSuccess } from "../../server/sandbox/client.ts";
 import { freshTaxId } from "../server/network.ts";
 import { drawn, fitsItsWidth, isAccessible, type Look, open, shot, stage } from "./fixture.ts";
 

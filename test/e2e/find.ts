@@ -1,7 +1,7 @@
 /** Finding invoices in the lists of merchant, holder and employer: the filter stands in the address, on a desk and on a phone. */
 import { expect } from "chai";
 import type { Page } from "playwright-core";
-import { expectSuccess } from "../../server/sandbox/client.ts";
+import { expectSuccess } from "../../sandbox/client.ts";
 import { fitsItsWidth, isAccessible, issueTo, newPerson, open, shot, stage } from "./fixture.ts";
 
 const grouped = (number: string) => number.replace(/^(\d{5})(\d{5})(\d{5})(\d{5})$/, "$1 $2 $3 $4");

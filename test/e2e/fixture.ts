@@ -11,10 +11,10 @@ import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
 import { expect } from "chai";
 import { type Browser, type BrowserContext, chromium, type Locator, type Page } from "playwright-core";
+import { type Call, createClient, expectSuccess } from "../../sandbox/client.ts";
+import { type Demo, runDemo } from "../../sandbox/demo.ts";
+import { type Sandbox, startSandbox } from "../../sandbox/sandbox.ts";
 import { root } from "../../scripts/run.ts";
-import { type Call, createClient, expectSuccess } from "../../server/sandbox/client.ts";
-import { type Demo, runDemo } from "../../server/sandbox/demo.ts";
-import { type Sandbox, startSandbox } from "../../server/sandbox/sandbox.ts";
 import { type IdentityProvider, type KnownPerson, openIdentityProvider } from "../server/support/identity-provider.ts";
 
 /** `people`: whom the identity provider knows, by login. */

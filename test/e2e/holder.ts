@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
+import { qrText } from "@onepiao/protocol/formats/qr.ts";
+import { checkBundle } from "@onepiao/protocol/proofs/bundle.ts";
 import { expect } from "chai";
 import type { Page } from "playwright-core";
-import { qrText } from "../../server/formats/qr.ts";
-import { checkBundle } from "../../server/proofs/bundle.ts";
-import { expectSuccess } from "../../server/sandbox/client.ts";
+import { expectSuccess } from "../../sandbox/client.ts";
 import { fitsItsWidth, isAccessible, issueTo, newPerson, open, shot, stage } from "./fixture.ts";
 
 const grouped = (number: string) => number.replace(/^(\d{5})(\d{5})(\d{5})(\d{5})$/, "$1 $2 $3 $4");

@@ -1,11 +1,11 @@
 /** The issuer's area: by form and by files, to the red letter; quota, webhooks and keys. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { chineseFigures } from "@onepiao/protocol/values/money.ts";
 import { expect } from "chai";
 import type { Page } from "playwright-core";
+import { expectSuccess } from "../../sandbox/client.ts";
 import { root } from "../../scripts/run.ts";
-import { chineseFigures } from "../../server/kernel/money.ts";
-import { expectSuccess } from "../../server/sandbox/client.ts";
 import { startReceiver } from "../server/support/receiver.ts";
 import { drawn, fitsItsWidth, isAccessible, issueTo, newPerson, open, shot, stage } from "./fixture.ts";
 

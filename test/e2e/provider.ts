@@ -1,7 +1,7 @@
 /** Signing in at the organisation's identity provider, with its own pages in between: given access, choosing a party, refused. */
 import { expect } from "chai";
 import type { Page } from "playwright-core";
-import { expectSuccess } from "../../server/sandbox/client.ts";
+import { expectSuccess } from "../../sandbox/client.ts";
 import { fitsItsWidth, isAccessible, open, shot, stage } from "./fixture.ts";
 
 /** The provider's own pages ask the net for a typeface. */

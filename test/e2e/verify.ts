@@ -1,14 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { qrText } from "@onepiao/protocol/formats/qr.ts";
+import { encodeProof } from "@onepiao/protocol/proofs/qr-proof.ts";
 import { BinaryBitmap, HybridBinarizer, QRCodeReader, RGBLuminanceSource } from "@zxing/library";
 import { expect } from "chai";
 import type { Page } from "playwright-core";
 import { PNG } from "pngjs";
 import { root } from "../../scripts/run.ts";
-import { qrText } from "../../server/formats/qr.ts";
-import { qrPng } from "../../server/formats/qr-image.ts";
-import { encodeProof } from "../../server/proofs/qr-proof.ts";
+import { qrPng } from "../../server/drawing/qr-image.ts";
 import { fitsItsWidth, isAccessible, issueTo, newPerson, open, shot, stage } from "./fixture.ts";
 
 /** Whether a decoder's search does not find the code. */

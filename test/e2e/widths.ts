@@ -4,7 +4,7 @@
  */
 import { expect } from "chai";
 import type { Page } from "playwright-core";
-import { expectSuccess } from "../../server/sandbox/client.ts";
+import { expectSuccess } from "../../sandbox/client.ts";
 import { freshTaxId } from "../server/network.ts";
 import { fitsItsWidth, open, stage } from "./fixture.ts";
 

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { expect } from "chai";
 import { strFromU8, unzipSync } from "fflate";
-import { type ArchiveFile, packArchive } from "../../server/formats/archive.ts";
+import { type ArchiveFile, packArchive } from "../../server/drawing/archive.ts";
 
 const made = new Date("2026-11-03T04:31:09Z");
 const pack = async (files: AsyncIterable<ArchiveFile> | Iterable<ArchiveFile>): Promise<Buffer> => {

@@ -1,7 +1,7 @@
+import { maxBody, readInvoice } from "@onepiao/protocol/formats/read.ts";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
 import fc from "fast-check";
-import { maxBody, readInvoice } from "../../server/formats/read.ts";
-import { Problem } from "../../server/kernel/problems.ts";
 import { bad, good, load, type Sample, samplesRoot } from "./samples.ts";
 
 /** Reads, and says what came of it: the code of a Problem, or "read"; `took`: milliseconds of CPU. Anything else that is thrown fails the test. */

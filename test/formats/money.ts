@@ -1,5 +1,3 @@
-import { expect } from "chai";
-import fc from "fast-check";
 import {
   amountTimesRate,
   chineseFigures,
@@ -11,7 +9,9 @@ import {
   percentToFraction,
   quantityTimesPrice,
   sameFigures,
-} from "../../server/kernel/money.ts";
+} from "@onepiao/protocol/values/money.ts";
+import { expect } from "chai";
+import fc from "fast-check";
 
 const cents = fc.bigInt({ min: -moneyLimit + 1n, max: moneyLimit - 1n });
 const decimal = fc

@@ -1,6 +1,6 @@
+import { foldName, sameName } from "@onepiao/protocol/values/names.ts";
 import { expect } from "chai";
 import fc from "fast-check";
-import { foldName, sameName } from "../../server/kernel/names.ts";
 
 describe("a name", () => {
   it("is the same one in full-width and in ASCII signs, with blanks and without, in capitals or not", () => {

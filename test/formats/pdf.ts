@@ -1,12 +1,13 @@
 /** Invoices as PDF: what stands on the pages, what is attached, and that no document, however odd, breaks them. */
+
+import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
+import { readInvoice } from "@onepiao/protocol/formats/read.ts";
+import { chineseFigures, parseMoney } from "@onepiao/protocol/values/money.ts";
 import { expect } from "chai";
 import fc from "fast-check";
-import type { InvoiceDocument } from "../../server/formats/document.ts";
-import { type PdfParts, writePdf } from "../../server/formats/pdf.ts";
-import { form, layOut } from "../../server/formats/pdf-page.ts";
-import { linesOf, missing, shown, widthOf } from "../../server/formats/pdf-text.ts";
-import { readInvoice } from "../../server/formats/read.ts";
-import { chineseFigures, parseMoney } from "../../server/kernel/money.ts";
+import { type PdfParts, writePdf } from "../../server/drawing/pdf.ts";
+import { form, layOut } from "../../server/drawing/pdf-page.ts";
+import { linesOf, missing, shown, widthOf } from "../../server/drawing/pdf-text.ts";
 import { readPdf } from "./pdf-reader.ts";
 import { good, load, samplesRoot } from "./samples.ts";
 

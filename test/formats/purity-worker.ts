@@ -1,19 +1,19 @@
 /** Thread of purity.ts: what is made of every sample, in the order that `workerData` says; posts name and outcome of each. */
 import { createHash } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
+import { canonicalJson, type InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
+import { readInvoice } from "@onepiao/protocol/formats/read.ts";
+import { leftOf, redLetterOf } from "@onepiao/protocol/formats/red-letter.ts";
+import { tradeOf } from "@onepiao/protocol/formats/trade.ts";
+import { writeAll } from "@onepiao/protocol/formats/write.ts";
+import { digest } from "@onepiao/protocol/ledger/messages.ts";
+import { leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
+import { contentHash, disclose } from "@onepiao/protocol/proofs/disclosing.ts";
+import { chineseFigures, parseMoney } from "@onepiao/protocol/values/money.ts";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { bloomOf } from "../../server/chain/bloom.ts";
-import { digest } from "../../server/chain/messages.ts";
-import { leafHash, lotTree } from "../../server/chain/tree.ts";
-import { canonicalJson, type InvoiceDocument } from "../../server/formats/document.ts";
-import { writePdf } from "../../server/formats/pdf.ts";
-import { qrPng, qrSvg } from "../../server/formats/qr-image.ts";
-import { readInvoice } from "../../server/formats/read.ts";
-import { leftOf, redLetterOf } from "../../server/formats/red-letter.ts";
-import { tradeOf } from "../../server/formats/trade.ts";
-import { writeAll } from "../../server/formats/write.ts";
-import { chineseFigures, parseMoney } from "../../server/kernel/money.ts";
-import { Problem } from "../../server/kernel/problems.ts";
-import { contentHash, disclose } from "../../server/proofs/disclosing.ts";
+import { writePdf } from "../../server/drawing/pdf.ts";
+import { qrPng, qrSvg } from "../../server/drawing/qr-image.ts";
 import { bad, good, type Sample } from "./samples.ts";
 
 const number = "26442000000000000042";

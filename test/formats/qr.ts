@@ -1,10 +1,11 @@
 /** What stands in an invoice's QR code, and that a scanner reads it from the picture. */
+
+import { dateOf, type QrContent, qrFields, qrText, readQr } from "@onepiao/protocol/formats/qr.ts";
 import { expect } from "chai";
 import fc from "fast-check";
 import jsqr from "jsqr";
 import { PNG } from "pngjs";
-import { dateOf, type QrContent, qrFields, qrText, readQr } from "../../server/formats/qr.ts";
-import { qrPng, qrSvg } from "../../server/formats/qr-image.ts";
+import { qrPng, qrSvg } from "../../server/drawing/qr-image.ts";
 
 const url = "https://piao.example";
 const secret = `0x${"0123456789abcdef".repeat(4)}`;

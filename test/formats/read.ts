@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { canonicalJson, type InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
+import { readInvoice } from "@onepiao/protocol/formats/read.ts";
+import { checkDocument } from "@onepiao/protocol/formats/rules.ts";
+import { parseMoney } from "@onepiao/protocol/values/money.ts";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
-import { canonicalJson, type InvoiceDocument } from "../../server/formats/document.ts";
-import { readInvoice } from "../../server/formats/read.ts";
-import { checkDocument } from "../../server/formats/rules.ts";
-import { parseMoney } from "../../server/kernel/money.ts";
-import { Problem } from "../../server/kernel/problems.ts";
 import { bad, expectedRefusals, good, load, samplesRoot } from "./samples.ts";
 
 /** Everything between the tags of a name, read with nothing but a regular expression. */

@@ -1,12 +1,13 @@
 /** What a red letter says: of every sample the whole, parts and the rest, never more than is left. */
+
+import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
+import { amountsOf, checkWithin, type LinePart, leftOf, moneyOf, nothingLeft, redLetterOf, type Wish } from "@onepiao/protocol/formats/red-letter.ts";
+import { checkDocument } from "@onepiao/protocol/formats/rules.ts";
+import { writeInvoice } from "@onepiao/protocol/formats/write.ts";
+import { formatMoney, parseMoney } from "@onepiao/protocol/values/money.ts";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
-import type { InvoiceDocument } from "../../server/formats/document.ts";
-import { amountsOf, checkWithin, type LinePart, leftOf, moneyOf, nothingLeft, redLetterOf, type Wish } from "../../server/formats/red-letter.ts";
-import { checkDocument } from "../../server/formats/rules.ts";
-import { writeInvoice } from "../../server/formats/write.ts";
-import { formatMoney, parseMoney } from "../../server/kernel/money.ts";
-import { Problem } from "../../server/kernel/problems.ts";
-import { goodSamples } from "../../server/sandbox/samples.ts";
+import { goodSamples } from "../../sandbox/samples.ts";
 
 const number = "26442000000000000001";
 const at = new Date("2026-11-24T02:03:04Z");

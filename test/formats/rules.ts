@@ -1,6 +1,6 @@
+import { readInvoice } from "@onepiao/protocol/formats/read.ts";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
-import { readInvoice } from "../../server/formats/read.ts";
-import { Problem } from "../../server/kernel/problems.ts";
 import { load, samplesRoot } from "./samples.ts";
 
 /** The rules (with their fields) that a body breaks; empty when it is read. */

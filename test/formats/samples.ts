@@ -1,7 +1,7 @@
 /** The sample invoices, from samples/ and made, and what each bad one is refused for. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Problem } from "../../server/kernel/problems.ts";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { ublSamples } from "./ubl-samples.ts";
 
 export const samplesRoot = join(import.meta.dirname, "../../samples");

@@ -1,7 +1,8 @@
 /** XML that other readers would read otherwise, or a browser would run: refused by name, and what is not read is named. */
+
+import { readInvoice } from "@onepiao/protocol/formats/read.ts";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
-import { readInvoice } from "../../server/formats/read.ts";
-import { Problem } from "../../server/kernel/problems.ts";
 import { good, load, samplesRoot } from "./samples.ts";
 
 const shudian = load(samplesRoot, "shudian/01-restaurant-ordinary.xml").text;

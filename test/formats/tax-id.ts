@@ -1,6 +1,6 @@
+import { isChineseTaxId, isTaxId, normaliseTaxId, regionOf } from "@onepiao/protocol/values/tax-id.ts";
 import { expect } from "chai";
 import fc from "fast-check";
-import { isChineseTaxId, isTaxId, normaliseTaxId, regionOf } from "../../server/kernel/tax-id.ts";
 
 const valid = ["91440305MA4JURQ28R", "91440300MAJU6XYHXC", "91330106MAYUYU122U", "123300004700123450", "91310115MA7JH4BXKD", "91110108MANEXPNPTJ"];
 const alphabet = "0123456789ABCDEFGHJKLMNPQRTUWXY";

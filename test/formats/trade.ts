@@ -1,6 +1,7 @@
 /** The trade of an invoice: by classification code, by short name, by its greatest lines. */
+
+import { type Trade, tradeOf, trades } from "@onepiao/protocol/formats/trade.ts";
 import { expect } from "chai";
-import { type Trade, tradeOf, trades } from "../../server/formats/trade.ts";
 
 const line = (name: string, amount: string, taxCode?: string) => ({ name, amount, taxRate: "0.06", ...(taxCode === undefined ? {} : { taxCode }) });
 const of = (...lines: ReturnType<typeof line>[]) => tradeOf({ lines: lines as never });

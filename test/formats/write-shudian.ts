@@ -1,11 +1,12 @@
 /** Invoices written as 数电票: what is read back is what was written, and what cannot be one is refused with the reason. */
+
+import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
+import { readInvoice } from "@onepiao/protocol/formats/read.ts";
+import { writeInvoice } from "@onepiao/protocol/formats/write.ts";
+import { chineseFigures, parseMoney } from "@onepiao/protocol/values/money.ts";
+import { brokenTextRule } from "@onepiao/protocol/values/text.ts";
 import { expect } from "chai";
 import fc from "fast-check";
-import type { InvoiceDocument } from "../../server/formats/document.ts";
-import { readInvoice } from "../../server/formats/read.ts";
-import { writeInvoice } from "../../server/formats/write.ts";
-import { chineseFigures, parseMoney } from "../../server/kernel/money.ts";
-import { brokenTextRule } from "../../server/kernel/text.ts";
 import { good, load, refusalOf, samplesRoot } from "./samples.ts";
 
 const type = "application/vnd.onepiao.shudian+xml";

@@ -1,11 +1,12 @@
 /** Invoices written as UBL: what is read back is what was written, under the rules of EN 16931 that the reader checks. */
+
+import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
+import { parseInvoice, readInvoice } from "@onepiao/protocol/formats/read.ts";
+import { writeInvoice } from "@onepiao/protocol/formats/write.ts";
+import type { Element } from "@onepiao/protocol/formats/xml.ts";
+import { formatMoney, fractionToPercent, parseMoney, percentToFraction } from "@onepiao/protocol/values/money.ts";
 import { expect } from "chai";
 import fc from "fast-check";
-import type { InvoiceDocument } from "../../server/formats/document.ts";
-import { parseInvoice, readInvoice } from "../../server/formats/read.ts";
-import { writeInvoice } from "../../server/formats/write.ts";
-import type { Element } from "../../server/formats/xml.ts";
-import { formatMoney, fractionToPercent, parseMoney, percentToFraction } from "../../server/kernel/money.ts";
 import { good, load, refusalOf, samplesRoot } from "./samples.ts";
 
 const type = "application/vnd.onepiao.ubl+xml";

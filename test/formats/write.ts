@@ -1,9 +1,10 @@
 /** Whatever document may be issued: in each format it is either refused by name or written so that it is read again. */
+
+import { readInvoice } from "@onepiao/protocol/formats/read.ts";
+import { writeInvoice, writtenTypes } from "@onepiao/protocol/formats/write.ts";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
 import fc from "fast-check";
-import { readInvoice } from "../../server/formats/read.ts";
-import { writeInvoice, writtenTypes } from "../../server/formats/write.ts";
-import { Problem } from "../../server/kernel/problems.ts";
 import { documents, number } from "./documents.ts";
 
 describe("any document that may be issued", () => {

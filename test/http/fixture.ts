@@ -3,6 +3,7 @@
  * jobs that end later. What the tests ask is always what is in the database and what came over the wire.
  */
 import { randomBytes, randomUUID } from "node:crypto";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { z } from "zod";
 import { type Changes, migrate, openChanges, openDb, type Sql, type Tx } from "../../server/db/db.ts";
 import { startPostgres } from "../../server/db/postgres.ts";
@@ -12,7 +13,6 @@ import { type Listening, listen } from "../../server/http/server.ts";
 import { type Answer, type Role, type Route, routeFor } from "../../server/kernel/api.ts";
 import { createLog } from "../../server/kernel/log.ts";
 import { pageLimit } from "../../server/kernel/page.ts";
-import { Problem } from "../../server/kernel/problems.ts";
 import { createApiKey } from "../../server/keys/api-keys.ts";
 import { openVault, type Vault } from "../../server/keys/vault.ts";
 

@@ -1,10 +1,10 @@
 import { fork } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
 import type { Sql } from "../../server/db/db.ts";
 import { readIdempotencyKey } from "../../server/http/idempotency.ts";
-import { Problem } from "../../server/kernel/problems.ts";
 import { call, gate, openWorld, type World } from "./fixture.ts";
 
 describe("a POST with an Idempotency-Key", () => {

@@ -1,7 +1,7 @@
+import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
 import fc from "fast-check";
 import { type LineBounds, linesOf } from "../../server/http/ndjson.ts";
-import { Problem } from "../../server/kernel/problems.ts";
 
 const bounds: LineBounds = { maxLineBytes: 20, maxLines: 1_000, maxBytes: 1_000_000 };
 async function* pieces(bytes: Uint8Array, sizes: readonly number[]): AsyncGenerator<Uint8Array> {

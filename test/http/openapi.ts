@@ -1,10 +1,10 @@
+import { catalogue } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
 import { z } from "zod";
 import type { Tx } from "../../server/db/db.ts";
 import { routeTable } from "../../server/http/route-table.ts";
 import { type Route, routeFor } from "../../server/kernel/api.ts";
 import { pageLimit } from "../../server/kernel/page.ts";
-import { catalogue } from "../../server/kernel/problems.ts";
 import { call, openWorld, routes, type World } from "./fixture.ts";
 
 describe("/openapi.json", () => {

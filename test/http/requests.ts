@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { type IncomingMessage, request as rawRequest } from "node:http";
 import { connect } from "node:net";
+import { catalogue } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
 import type { Tx } from "../../server/db/db.ts";
 import { BYTES_A_REQUEST } from "../../server/http/limits.ts";
 import { routeFor } from "../../server/kernel/api.ts";
-import { catalogue } from "../../server/kernel/problems.ts";
 import { until } from "../server/support/proxy.ts";
 import { type Answered, call, openWorld, streams, type World } from "./fixture.ts";
 

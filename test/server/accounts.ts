@@ -1,8 +1,9 @@
 /** Accounts as they come in: one rule, on every way. */
+
+import { hasTrueChecksum, isAccount } from "@onepiao/protocol/values/account.ts";
 import { expect } from "chai";
 import { getAddress } from "ethers";
 import fc from "fast-check";
-import { hasTrueChecksum, isAccount } from "../../server/kernel/account.ts";
 import { call, invoiceOf, issued, must, person, type TestParty, taxpayer } from "./network.ts";
 import { refused } from "./observe.ts";
 

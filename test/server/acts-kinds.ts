@@ -2,11 +2,12 @@
  * Partial red letters, book entry and invoices issued elsewhere on their way to the chain and back: what is done, what is
  * refused and why, who overtakes whom, and that comparison and rebuild know all of it.
  */
+
+import { EXTERNAL, nameOf } from "@onepiao/protocol/ledger/external.ts";
+import { compactSignature, digest, noSignature } from "@onepiao/protocol/ledger/messages.ts";
 import { expect } from "chai";
 import type { NewOperation } from "../../server/acts/operations.ts";
-import { actKinds, EXTERNAL } from "../../server/chain/contracts.ts";
-import { nameOf } from "../../server/chain/external.ts";
-import { compactSignature, digest, noSignature } from "../../server/chain/messages.ts";
+import { actKinds } from "../../server/chain/contracts.ts";
 import { projections } from "../../server/gateway.ts";
 import { createLog } from "../../server/kernel/log.ts";
 import { checkProjections } from "../../server/operator/rebuild.ts";

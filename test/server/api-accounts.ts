@@ -1,7 +1,8 @@
 /** A holder's account is one that the network knows: every way that names one, and how an account comes to be known. */
+
+import { typedData } from "@onepiao/protocol/ledger/messages.ts";
 import { expect } from "chai";
 import { Wallet } from "ethers";
-import { typedData } from "../../server/chain/messages.ts";
 import { call, callAt, invoiceOf, issued, type Loose, must, ownKey, person, type Reply, sandbox, shownHere, type TestParty, taxpayer } from "./network.ts";
 import { refused, until } from "./observe.ts";
 import { openSecondGateway, type SecondGateway } from "./support/second-gateway.ts";

@@ -1,8 +1,9 @@
 /** Bundles: what a reader takes away proves itself, whole or in part, to anyone, and to the ledger; an altered one to nobody. */
+
+import { type Bundle, checkBundle, evidenceOf, identityCommitment } from "@onepiao/protocol/proofs/bundle.ts";
+import { partNames } from "@onepiao/protocol/proofs/parts.ts";
 import { expect } from "chai";
 import { createContracts } from "../../server/chain/contracts.ts";
-import { type Bundle, checkBundle, evidenceOf, identityCommitment } from "../../server/proofs/bundle.ts";
-import { partNames } from "../../server/proofs/parts.ts";
 import { call, invoiceOf, issued, type Loose, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
 import { chain, database, refused, untilStatus } from "./observe.ts";
 import { whileNothingIsSealed } from "./support/holding.ts";

@@ -1,6 +1,6 @@
 /** Claims over HTTP: expense reports, their decisions, and every way to be paid twice that must fail. */
 import { expect } from "chai";
-import { passTime } from "../../server/chain/sandbox.ts";
+import { passTime } from "../../sandbox/chain.ts";
 import { call, invoiceOf, issued, must, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
 import { database, record, refused, statusOf, until, untilStatus } from "./observe.ts";
 import { whileNothingIsSealed } from "./support/holding.ts";

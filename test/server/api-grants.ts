@@ -1,9 +1,10 @@
 /** Who may read, who has read, and documents that a reader opens by itself. */
+
+import { contentHash } from "@onepiao/protocol/proofs/disclosing.ts";
 import { expect } from "chai";
 import { exportJWK, generateKeyPair, type JWK } from "jose";
-import { documentId, openLot, openSealed, type SealedLot } from "../../server/features/documents/documents.ts";
+import { documentId, openLot, openSealed, type SealedLot } from "../../server/features/invoices/documents.ts";
 import { unwrapWith } from "../../server/keys/encryption.ts";
-import { contentHash } from "../../server/proofs/disclosing.ts";
 import { call, issued, type Loose, must, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
 import { database, refused, until } from "./observe.ts";
 

@@ -2,13 +2,14 @@
  * Two organisations, each with a gateway and a database of its own, on one chain: an invoice issued at one is claimed and reimbursed
  * at the other, and never twice, wherever it is tried.
  */
+
+import type { Bundle } from "@onepiao/protocol/proofs/bundle.ts";
 import { expect } from "chai";
 import { Wallet } from "ethers";
 import { createContracts } from "../../server/chain/contracts.ts";
 import { projections } from "../../server/gateway.ts";
 import { createLog } from "../../server/kernel/log.ts";
 import { checkProjections } from "../../server/operator/rebuild.ts";
-import type { Bundle } from "../../server/proofs/bundle.ts";
 import { call, callAt, issued, type Loose, must, ownKey, person, type Reply, sandbox, shownHere, type TestParty, taxpayer } from "./network.ts";
 import { chain, database, record, refused, until, untilStatus } from "./observe.ts";
 import { openSecondGateway, type SecondGateway } from "./support/second-gateway.ts";
@@ -161,12 +162,12 @@ describe("imports", function () {
     expect((await must(bring(await bundleOf(back)))).status).equals("reversed");
     // were they parties there, this is what they would see
     const rows: [string, Loose][] = [];
-    const { createImports } = await import("../../server/features/imports/imports.ts");
-    const { createDocuments } = await import("../../server/features/documents/documents.ts");
+    const { createImports } = await import("../../server/features/proof/imports.ts");
+    const { createDocuments } = await import("../../server/features/invoices/documents.ts");
     const { createEncryptionKeys } = await import("../../server/keys/encryption.ts");
     const { createInvoices } = await import("../../server/features/invoices/invoices.ts");
-    const { createNames } = await import("../../server/features/names/names.ts");
-    const { createTaxpayers } = await import("../../server/features/taxpayers/taxpayers.ts");
+    const { createNames } = await import("../../server/features/parties/names.ts");
+    const { createTaxpayers } = await import("../../server/features/parties/taxpayers.ts");
     const { deployment } = await sandbox();
     const { vault, keys } = second;
     const documents = createDocuments({ vault, keys: createEncryptionKeys({ vault }), deployment });
@@ -243,7 +244,7 @@ describe("imports", function () {
   it("an identity proves itself to the registry; an altered one is nobody", async () => {
     const identity = await must(call("GET", `/v1/taxpayers/${rival.taxId}/identity`));
     refused(await call("GET", `/v1/taxpayers/${rival.taxId}/identity`, undefined, { token: shop.token }), "not-found");
-    const { createTaxpayers } = await import("../../server/features/taxpayers/taxpayers.ts");
+    const { createTaxpayers } = await import("../../server/features/parties/taxpayers.ts");
     const taxpayers = createTaxpayers({ vault: second.vault, keys: second.keys, drawStep: 1n });
     const adopt = (one: Loose) => second.sql.begin((tx) => taxpayers.adopt(tx, one, "CNY"));
     expect(await adopt({ ...identity, name: "改了名字" })).equals(false);

@@ -1,8 +1,9 @@
 /** Issuing over HTTP: duplicates, the issuing rules, quota, red letters, numbers, idempotency, and a gateway that dies in the middle. */
+
+import { contentHash } from "@onepiao/protocol/proofs/disclosing.ts";
 import { expect } from "chai";
 import { createEvidence } from "../../server/acts/evidence.ts";
 import { createContracts } from "../../server/chain/contracts.ts";
-import { contentHash } from "../../server/proofs/disclosing.ts";
 import { call, callAt, invoiceOf, issued, must, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
 import { chain, database, month, period, quota, quotaOnChain, record, refused, statusOf, traces, until, untilStatus } from "./observe.ts";
 import { moveOut } from "./support/gateway-process.ts";

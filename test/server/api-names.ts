@@ -1,11 +1,11 @@
 /** Names over HTTP: an invoice calls its seller and its titled buyer as the bureau does on its day, and a changed name proves itself elsewhere. */
 import { readFileSync } from "node:fs";
+import { type Bundle, checkBundle } from "@onepiao/protocol/proofs/bundle.ts";
+import { decodeProof, encodeProof, qrParts } from "@onepiao/protocol/proofs/qr-proof.ts";
+import { chinaDay, chinaTime } from "@onepiao/protocol/values/dates.ts";
 import { expect } from "chai";
 import { Wallet } from "ethers";
 import { createContracts } from "../../server/chain/contracts.ts";
-import { chinaDay, chinaTime } from "../../server/kernel/dates.ts";
-import { type Bundle, checkBundle } from "../../server/proofs/bundle.ts";
-import { decodeProof, encodeProof, qrParts } from "../../server/proofs/qr-proof.ts";
 import { call, callAt, invoiceOf, issued, type Loose, must, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
 import { database, refused, until } from "./observe.ts";
 import { sendLines } from "./support/lines.ts";

@@ -1,12 +1,12 @@
 /** PDF, QR code and archive pack over HTTP: for an invoice's parties, with the pickup's secret for its issuer alone while it waits. */
 import { createHash } from "node:crypto";
+import { canonicalJson } from "@onepiao/protocol/formats/document.ts";
+import { type QrContent, readQr } from "@onepiao/protocol/formats/qr.ts";
+import { checkBundle } from "@onepiao/protocol/proofs/bundle.ts";
 import { expect } from "chai";
 import { unzipSync } from "fflate";
 import jsqr from "jsqr";
 import { PNG } from "pngjs";
-import { canonicalJson } from "../../server/formats/document.ts";
-import { type QrContent, readQr } from "../../server/formats/qr.ts";
-import { checkBundle } from "../../server/proofs/bundle.ts";
 import { readPdf } from "../formats/pdf-reader.ts";
 import { load, samplesRoot } from "../formats/samples.ts";
 import { call, freshTaxId, invoiceOf, issued, type Loose, must, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";

@@ -1,7 +1,8 @@
 /** Pickup over HTTP: untitled invoices that were issued to nobody in particular, and who takes them over with the secret. */
+
+import { readQr } from "@onepiao/protocol/formats/qr.ts";
 import { expect } from "chai";
 import { Wallet } from "ethers";
-import { readQr } from "../../server/formats/qr.ts";
 import { call, invoiceOf, issued, type Loose, must, ownKey, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
 import { database, record, refused, until, untilStatus } from "./observe.ts";
 import { moveOut } from "./support/gateway-process.ts";

@@ -1,9 +1,9 @@
 /** Red letters over HTTP: every state of the sheet and who may bring it about, what is left, races, own keys, void and replace. */
 import { randomUUID } from "node:crypto";
+import { contentHash } from "@onepiao/protocol/proofs/disclosing.ts";
 import { expect } from "chai";
 import { Wallet } from "ethers";
 import { enqueue } from "../../server/acts/operations.ts";
-import { contentHash } from "../../server/proofs/disclosing.ts";
 import { call, invoiceOf, issued, type Loose, must, person, type Reply, type TestParty, taxpayer } from "./network.ts";
 import { database, quota, record, refused, until, untilStatus } from "./observe.ts";
 import { entryBy } from "./support/bench.ts";

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { openDb, type Sql } from "../../server/db/db.ts";
-import { createSignIn } from "../../server/features/sessions/sessions.ts";
+import { createSignIn } from "../../server/features/parties/sessions.ts";
 import { type Gateway, startGateway } from "../../server/gateway.ts";
 import { createSessions, MAX_SESSIONS } from "../../server/keys/sessions.ts";
 import { openVault } from "../../server/keys/vault.ts";

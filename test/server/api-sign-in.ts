@@ -1,7 +1,7 @@
 /** Signing in at an identity provider: a real one, its people and their parties, and providers that lie or are away. */
 import { expect } from "chai";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
-import { createProvider } from "../../server/features/sessions/provider.ts";
+import { createProvider } from "../../server/features/parties/provider.ts";
 import { readConfig } from "../../server/kernel/config.ts";
 import { createLog } from "../../server/kernel/log.ts";
 import { call, callAt, closeAtEnd, type Loose, must, type Reply, sandbox, type TestParty } from "./network.ts";

@@ -2,10 +2,11 @@
  * Public verification, and import, of what is like a genuine file and is none: each member of a bundle altered in each way, XML, PDFs and
  * QR codes with pieces cut, doubled and put in. Whatever it is, the answer is short and never that something broke on our side.
  */
+
+import { qrText } from "@onepiao/protocol/formats/qr.ts";
+import { encodeProof, qrParts } from "@onepiao/protocol/proofs/qr-proof.ts";
 import { expect } from "chai";
 import fc from "fast-check";
-import { qrText } from "../../server/formats/qr.ts";
-import { encodeProof, qrParts } from "../../server/proofs/qr-proof.ts";
 import { call, issued, type Loose, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
 
 /** What stands in the place of a member. `undefined` takes it away. */

@@ -1,17 +1,18 @@
 /** Verification over HTTP: every answer told apart, by print, bundle, PDF, XML and QR code; nothing told that was not given. */
+
+import { readQr } from "@onepiao/protocol/formats/qr.ts";
+import { type Bundle, checkBundle } from "@onepiao/protocol/proofs/bundle.ts";
+import { decodeProof, encodeProof, qrParts } from "@onepiao/protocol/proofs/qr-proof.ts";
 import { expect } from "chai";
 import fc from "fast-check";
 import jsqr from "jsqr";
 import { PNG } from "pngjs";
 import { createContracts } from "../../server/chain/contracts.ts";
-import { createDocuments } from "../../server/features/documents/documents.ts";
-import { createVerification, MAX_MISSES } from "../../server/features/verification/verification.ts";
-import { readQr } from "../../server/formats/qr.ts";
+import { createDocuments } from "../../server/features/invoices/documents.ts";
+import { createChecks } from "../../server/features/proof/checker.ts";
+import { createVerification, MAX_MISSES } from "../../server/features/proof/verification.ts";
 import { createEncryptionKeys } from "../../server/keys/encryption.ts";
 import { openVault } from "../../server/keys/vault.ts";
-import { type Bundle, checkBundle } from "../../server/proofs/bundle.ts";
-import { createChecks } from "../../server/proofs/checker.ts";
-import { decodeProof, encodeProof, qrParts } from "../../server/proofs/qr-proof.ts";
 import { call, invoiceOf, issued, type Loose, must, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
 import { chain, database, refused, untilStatus } from "./observe.ts";
 import { whileNothingIsSealed } from "./support/holding.ts";

@@ -3,21 +3,21 @@
  * everything that an issuer or its gateway could hide is an alarm.
  */
 import { randomBytes, randomInt } from "node:crypto";
+import { leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
+import { contentHash } from "@onepiao/protocol/proofs/disclosing.ts";
 import { expect } from "chai";
 import { exportJWK, generateKeyPair } from "jose";
 import { createContracts, ZERO_ACCOUNT } from "../../server/chain/contracts.ts";
-import { leafHash, lotTree } from "../../server/chain/tree.ts";
 import type { Sql, Tx } from "../../server/db/db.ts";
-import { type AuditLot, createAudit } from "../../server/features/audit/audit.ts";
-import type { Deposit, SealedLot } from "../../server/features/audit/lots.ts";
-import { createDocuments } from "../../server/features/documents/documents.ts";
-import { createTaxpayers } from "../../server/features/taxpayers/taxpayers.ts";
+import { type AuditLot, createAudit } from "../../server/features/bureau/audit.ts";
+import type { Deposit, SealedLot } from "../../server/features/bureau/lots.ts";
+import { createDocuments } from "../../server/features/invoices/documents.ts";
+import { createTaxpayers } from "../../server/features/parties/taxpayers.ts";
 import { projections } from "../../server/gateway.ts";
 import { createLog } from "../../server/kernel/log.ts";
 import { createEncryptionKeys, type PublicKey } from "../../server/keys/encryption.ts";
 import { openVault, type Vault } from "../../server/keys/vault.ts";
 import { checkProjections } from "../../server/operator/rebuild.ts";
-import { contentHash } from "../../server/proofs/disclosing.ts";
 import { createAuditing } from "../../server/upkeep/auditing.ts";
 import { createDepositing } from "../../server/upkeep/depositing.ts";
 import { call, callAt, invoiceOf, issued, type Loose, must, sandbox, type TestParty, taxpayer } from "./network.ts";

@@ -2,10 +2,10 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect } from "chai";
-import { type Child, startChild } from "../../scripts/bench/child.ts";
-import type { LoadCommands } from "../../scripts/bench/load.ts";
-import { growthOf, summarise } from "../../scripts/bench/report.ts";
-import type { Run, Sample } from "../../scripts/bench/run.ts";
+import { type Child, startChild } from "../../scripts/lab/bench/child.ts";
+import type { LoadCommands } from "../../scripts/lab/bench/load.ts";
+import { growthOf, summarise } from "../../scripts/lab/bench/report.ts";
+import type { Run, Sample } from "../../scripts/lab/bench/run.ts";
 
 const tills = [{ token: "t", head: '{"sourceId":"', tail: '"}' }];
 
@@ -20,7 +20,7 @@ describe("the benchmark's load", () => {
   let refuse = false;
 
   before(async () => {
-    load = startChild<LoadCommands>(new URL("../../scripts/bench/load.ts", import.meta.url));
+    load = startChild<LoadCommands>(new URL("../../scripts/lab/bench/load.ts", import.meta.url));
     server = createServer(async (request, response) => {
       let body = "";
       for await (const chunk of request) body += String(chunk);

@@ -7,18 +7,18 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type QrContent, qrText } from "@onepiao/protocol/formats/qr.ts";
+import { type Bundle, checkBundle, type Identity } from "@onepiao/protocol/proofs/bundle.ts";
+import { encodeProof, qrParts } from "@onepiao/protocol/proofs/qr-proof.ts";
+import { readSnapshot, type Snapshot } from "@onepiao/protocol/proofs/snapshot.ts";
+import { type Facts, judge, type Verdict } from "@onepiao/protocol/proofs/verdict.ts";
 import { expect } from "chai";
 import { JsonRpcProvider, Wallet } from "ethers";
 import { allVectors, type Files } from "../../scripts/vectors/all.ts";
 import type { World } from "../../scripts/vectors/lots.ts";
 import { patched, type Vector } from "../../scripts/vectors/vector.ts";
 import { createContracts } from "../../server/chain/contracts.ts";
-import { type QrContent, qrText } from "../../server/formats/qr.ts";
 import { onepiao } from "../../server/onepiao.ts";
-import { type Bundle, checkBundle, type Identity } from "../../server/proofs/bundle.ts";
-import { encodeProof, qrParts } from "../../server/proofs/qr-proof.ts";
-import { readSnapshot, type Snapshot } from "../../server/proofs/snapshot.ts";
-import { type Facts, judge, type Verdict } from "../../server/proofs/verdict.ts";
 import { call, freshTaxId, type Loose, must, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
 import { database, until } from "./observe.ts";
 
@@ -87,7 +87,7 @@ describe("vectors of bundles", function () {
       const untouched = members(files.genuine["titled"], "").filter((path) => path !== "" && !touched.has(path));
       expect(untouched).deep.equals([]);
       const rules = new Set(vectors.flatMap((vector) => vector.expect.rules ?? []));
-      const source = readFileSync(new URL("../../server/proofs/contradictions.ts", import.meta.url), "utf8");
+      const source = readFileSync(new URL("../../protocol/proofs/contradictions.ts", import.meta.url), "utf8");
       const own = [...source.matchAll(/refuse(?:Document)?\([^;]*?, "([a-z]+(?:-[a-z]+)+)"|(?:taxId|name): "([a-z]+(?:-[a-z]+)+)"/g)].map(
         ([, a, b]) => a ?? b ?? "",
       );

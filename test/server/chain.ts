@@ -1,16 +1,16 @@
 /** The gateway's side of the chain: words for every refusal, the messages that are signed, the tree, and what a node's silence means. */
 import { readFileSync } from "node:fs";
+import { type Domain, digest, type Message, typedData } from "@onepiao/protocol/ledger/messages.ts";
+import { keccak, leafHash, lotTree, rootFrom } from "@onepiao/protocol/ledger/tree.ts";
+import { catalogue, codeOfChainError } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
 import { JsonRpcProvider, TypedDataEncoder, Wallet } from "ethers";
+import { SANDBOX_CHAIN_ID } from "../../sandbox/chain.ts";
 import { bloomOf, mayHave } from "../../server/chain/bloom.ts";
 import { type ChainClient, createChainClient, NodeDown, NodeRefused } from "../../server/chain/client.ts";
 import { contractErrors, createContracts, errorName, revertReason } from "../../server/chain/contracts.ts";
 import { type Deployment, deploy } from "../../server/chain/deploy.ts";
 import { faultOf, faultOfSilence, faultTable } from "../../server/chain/faults.ts";
-import { type Domain, digest, type Message, typedData } from "../../server/chain/messages.ts";
-import { SANDBOX_CHAIN_ID } from "../../server/chain/sandbox.ts";
-import { keccak, leafHash, lotTree, rootFrom } from "../../server/chain/tree.ts";
-import { catalogue, codeOfChainError } from "../../server/kernel/problems.ts";
 import { type Bench, openBench } from "./support/bench.ts";
 import { type FaultyNode, startProxy, until } from "./support/proxy.ts";
 

@@ -1,6 +1,6 @@
 /** What the fault harness injects is a plan, and the plan follows from its seed. */
 import { expect } from "chai";
-import { delayOf, hashOf, type Injection, nodeFaults, planOf, receiverFaults, rpcFaults, strikes, type Window } from "../../scripts/chaos/plan.ts";
+import { delayOf, hashOf, type Injection, nodeFaults, planOf, receiverFaults, rpcFaults, strikes, type Window } from "../../scripts/lab/chaos/plan.ts";
 
 const trackOf = (one: Injection): string => {
   if (one.what === "rpc") return `rpc ${one.gateway}`;

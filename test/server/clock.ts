@@ -1,13 +1,13 @@
 /** Time: a sandbox years ahead does all that one of today does; bounds on the dates of invoices; the turn of the year. */
 import { readFileSync } from "node:fs";
+import { chinaDay, chinaTime } from "@onepiao/protocol/values/dates.ts";
 import { expect } from "chai";
+import { openClock } from "../../sandbox/clock.ts";
+import { runDemo } from "../../sandbox/demo.ts";
+import { type Sandbox, startSandbox } from "../../sandbox/sandbox.ts";
 import { createChainClient } from "../../server/chain/client.ts";
 import { startPostgres } from "../../server/db/postgres.ts";
 import { startGateway } from "../../server/gateway.ts";
-import { chinaDay, chinaTime } from "../../server/kernel/dates.ts";
-import { openClock } from "../../server/sandbox/clock.ts";
-import { runDemo } from "../../server/sandbox/demo.ts";
-import { type Sandbox, startSandbox } from "../../server/sandbox/sandbox.ts";
 import { type CallOptions, callAt, freshTaxId, invoiceOf, type Loose, must, type Reply } from "./network.ts";
 import { refused } from "./observe.ts";
 import { sendLines } from "./support/lines.ts";

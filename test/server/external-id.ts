@@ -1,9 +1,9 @@
 /** Ids of invoices issued elsewhere: what every gateway computes alike. */
+
+import { externalHex, externalId, isExternal, ledgerNumber, nameOf, originalNumber } from "@onepiao/protocol/ledger/external.ts";
+import { externalIdSchema } from "@onepiao/protocol/values/shapes.ts";
 import { expect } from "chai";
 import { keccak256, toUtf8Bytes } from "ethers";
-import { isExternal } from "../../server/chain/contracts.ts";
-import { externalHex, externalId, ledgerNumber, nameOf, originalNumber } from "../../server/chain/external.ts";
-import { externalIdSchema } from "../../server/kernel/shapes.ts";
 
 describe("the id of an invoice issued elsewhere", () => {
   const [taxId, number] = ["91530102MARJT2FQ8E", "26532000000000700006"];

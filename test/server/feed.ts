@@ -1,8 +1,8 @@
 /** The follower under faults: every event once, in order, none of a stranger's, and no step on a chain that is not the one before. */
 import { expect } from "chai";
+import { deployToSandbox, type SandboxChain, startSandboxChain } from "../../sandbox/chain.ts";
 import { signerOf } from "../../server/chain/acts.ts";
 import { type ChainEvent, createContracts, ZERO_REF } from "../../server/chain/contracts.ts";
-import { deployToSandbox, type SandboxChain, startSandboxChain } from "../../server/chain/sandbox.ts";
 import { announce, type Tx } from "../../server/db/db.ts";
 import { type Applied, each, type Projection } from "../../server/feed/follower.ts";
 import { projections, startGateway } from "../../server/gateway.ts";
@@ -75,7 +75,7 @@ describe("the follower", () => {
     if (answer.error) throw new Error(JSON.stringify(answer.error));
     return answer.result;
   }
-  /** By a shorter interval: what mines on demand (passTime in server/chain/sandbox.ts says why) may bring the node down. */
+  /** By a shorter interval: what mines on demand (passTime in sandbox/chain.ts says why) may bring the node down. */
   async function blocks(count: number): Promise<void> {
     const goal = (await bench.node.head()) + count;
     await rpc("evm_setIntervalMining", 1);

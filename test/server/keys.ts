@@ -1,8 +1,8 @@
 /** Secrets at rest: what is sealed opens only where it was sealed, and no private key is readable in the database. */
 import { randomBytes } from "node:crypto";
+import { recoverSigner } from "@onepiao/protocol/ledger/messages.ts";
 import { expect } from "chai";
 import { computeAddress, Transaction, Wallet } from "ethers";
-import { recoverSigner } from "../../server/chain/messages.ts";
 import type { Sql } from "../../server/db/db.ts";
 import { createApiKey, findCaller } from "../../server/keys/api-keys.ts";
 import { accountOfSecret } from "../../server/keys/keystore.ts";

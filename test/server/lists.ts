@@ -3,6 +3,7 @@
  * server has made for the product's own statements.
  */
 import { expect } from "chai";
+import { type Sandbox, startSandbox } from "../../sandbox/sandbox.ts";
 import { createDispatcher, RELAY_LANE } from "../../server/acts/dispatcher.ts";
 import { createEvidence } from "../../server/acts/evidence.ts";
 import { sendFailed } from "../../server/acts/outcomes.ts";
@@ -11,20 +12,19 @@ import { createContracts } from "../../server/chain/contracts.ts";
 import { type Changes, openChanges, openDb, type Sql } from "../../server/db/db.ts";
 import { always } from "../../server/db/leases.ts";
 import { LOOK } from "../../server/db/lists.ts";
-import { createAccounts } from "../../server/features/accounts/accounts.ts";
-import { createAudit } from "../../server/features/audit/audit.ts";
-import { createDocuments } from "../../server/features/documents/documents.ts";
+import { createAudit } from "../../server/features/bureau/audit.ts";
+import { createDocuments } from "../../server/features/invoices/documents.ts";
 import { createInvoices } from "../../server/features/invoices/invoices.ts";
-import { createIssuing } from "../../server/features/issuing/issuing.ts";
-import { createRedLetters } from "../../server/features/red-letters/red-letters.ts";
-import { createTaxpayers } from "../../server/features/taxpayers/taxpayers.ts";
+import { createIssuing } from "../../server/features/invoices/issuing.ts";
+import { createRedLetters } from "../../server/features/invoices/red-letters.ts";
+import { createAccounts } from "../../server/features/parties/accounts.ts";
+import { createTaxpayers } from "../../server/features/parties/taxpayers.ts";
 import { type Gateway, startGateway } from "../../server/gateway.ts";
 import { createLog } from "../../server/kernel/log.ts";
 import { createMetrics } from "../../server/kernel/metrics.ts";
 import { createEncryptionKeys } from "../../server/keys/encryption.ts";
 import { createKeystore } from "../../server/keys/keystore.ts";
 import { openVault, type Vault } from "../../server/keys/vault.ts";
-import { type Sandbox, startSandbox } from "../../server/sandbox/sandbox.ts";
 import { createSealer } from "../../server/sealing/sealer.ts";
 import { createLanes } from "../../server/txs/lanes.ts";
 import { createAuditing } from "../../server/upkeep/auditing.ts";

@@ -2,8 +2,8 @@
  * A real network for the tests: one sandbox (chain, PostgreSQL, contracts, gateway) for all files of a run, and short ways to be
  * a party. Files do not disturb one another: each enrols parties of its own.
  */
-import { readInvoice } from "../../server/formats/read.ts";
-import { type Sandbox, startSandbox } from "../../server/sandbox/sandbox.ts";
+import { readInvoice } from "@onepiao/protocol/formats/read.ts";
+import { type Sandbox, startSandbox } from "../../sandbox/sandbox.ts";
 
 let started: Promise<Sandbox> | undefined;
 /** What else was opened on the sandbox, and is to be closed before it stops. */

@@ -2,12 +2,13 @@
  * What the tests look at besides HTTP: the sandbox's database, the ledger and the registry on its chain, and problem details.
  * Nothing here changes anything, and nothing waits for a fixed time.
  */
+
+import { type Code, catalogue } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
 import { Interface } from "ethers";
 import { type ChainClient, createChainClient } from "../../server/chain/client.ts";
 import { createContracts } from "../../server/chain/contracts.ts";
 import { openDb, type Sql } from "../../server/db/db.ts";
-import { type Code, catalogue } from "../../server/kernel/problems.ts";
 import { TaxpayerRegistry__factory } from "../../types/ethers-contracts/factories/contracts/TaxpayerRegistry__factory.ts";
 import { call, closeAtEnd, type Loose, type Reply, sandbox, type TestParty } from "./network.ts";
 

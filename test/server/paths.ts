@@ -23,9 +23,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   ],
   "test/e2e/fixture.ts": ["/usr/bin/chromium"],
   // what Linux says of processes; without it the benchmark leaves these columns out
-  "scripts/bench/processes.ts": ["/proc", "/proc/", "/proc/stat"],
+  "scripts/lab/bench/processes.ts": ["/proc", "/proc/", "/proc/stat"],
   // steps up in an import that the script writes into its copy of the contracts
-  "scripts/coverage.ts": ["../"],
+  "scripts/lab/coverage.ts": ["../"],
   // an invoice's number that wants to be a path in an archive
   "test/server/api-papers.ts": ["../../26449000000000000001"],
   // the base that a module's name is resolved against

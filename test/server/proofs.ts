@@ -1,15 +1,15 @@
 /** Parts and their hashes: what is shown can be checked, what is not shown cannot be read, and nothing can be altered. */
 import { createHash, randomBytes } from "node:crypto";
+import { canonicalJson } from "@onepiao/protocol/formats/document.ts";
+import { contradictions } from "@onepiao/protocol/proofs/contradictions.ts";
+import { contentHash, disclose } from "@onepiao/protocol/proofs/disclosing.ts";
+import { contentShown, type Disclosure, documentOfParts, type PartName, type Parts, partNames, partsOf } from "@onepiao/protocol/proofs/parts.ts";
+import * as inBrowser from "@onepiao/protocol/values/bytes.browser.ts";
+import * as inNode from "@onepiao/protocol/values/bytes.ts";
 import { expect } from "chai";
 import { keccak256 } from "ethers";
 import fc from "fast-check";
-import * as inBrowser from "../../server/chain/bytes.browser.ts";
-import * as inNode from "../../server/chain/bytes.ts";
-import { canonicalJson } from "../../server/formats/document.ts";
-import { contradictions } from "../../server/proofs/contradictions.ts";
-import { contentHash, disclose } from "../../server/proofs/disclosing.ts";
-import { contentShown, type Disclosure, documentOfParts, type PartName, type Parts, partNames, partsOf } from "../../server/proofs/parts.ts";
-import { goodSamples } from "../../server/sandbox/samples.ts";
+import { goodSamples } from "../../sandbox/samples.ts";
 
 const samples = goodSamples();
 const seed = randomBytes(32);

@@ -1,20 +1,20 @@
 /** A proof for a QR code: it gives its bundle again, fits, is read by a scanner, and bears no change and no junk. */
 import { randomBytes } from "node:crypto";
+import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
+import { qrText, readQr } from "@onepiao/protocol/formats/qr.ts";
+import { digest } from "@onepiao/protocol/ledger/messages.ts";
+import { leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
+import { type Bundle, bundleFormat, checkBundle, ledgerDomain } from "@onepiao/protocol/proofs/bundle.ts";
+import { contentHash, disclose } from "@onepiao/protocol/proofs/disclosing.ts";
+import { type PartName, partNames } from "@onepiao/protocol/proofs/parts.ts";
+import { decodeProof, encodeProof, qrParts } from "@onepiao/protocol/proofs/qr-proof.ts";
 import { expect } from "chai";
 import { SigningKey } from "ethers";
 import fc from "fast-check";
 import jsqr from "jsqr";
 import { PNG } from "pngjs";
-import { digest } from "../../server/chain/messages.ts";
-import { leafHash, lotTree } from "../../server/chain/tree.ts";
-import type { InvoiceDocument } from "../../server/formats/document.ts";
-import { qrText, readQr } from "../../server/formats/qr.ts";
-import { qrPng } from "../../server/formats/qr-image.ts";
-import { type Bundle, bundleFormat, checkBundle, ledgerDomain } from "../../server/proofs/bundle.ts";
-import { contentHash, disclose } from "../../server/proofs/disclosing.ts";
-import { type PartName, partNames } from "../../server/proofs/parts.ts";
-import { decodeProof, encodeProof, qrParts } from "../../server/proofs/qr-proof.ts";
-import { goodSamples } from "../../server/sandbox/samples.ts";
+import { goodSamples } from "../../sandbox/samples.ts";
+import { qrPng } from "../../server/drawing/qr-image.ts";
 
 // a module of the older kind
 const decode = jsqr as unknown as typeof jsqr.default;

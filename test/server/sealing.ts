@@ -1,8 +1,9 @@
 /** From accepted to sealed: no number without an invoice, no invoice without a lot, no lot twice, whatever rolls back or dies. */
+
+import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
+import { keccak, leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
 import { expect } from "chai";
 import { createEvidence } from "../../server/acts/evidence.ts";
-import { checksummed } from "../../server/chain/messages.ts";
-import { keccak, leafHash, lotTree } from "../../server/chain/tree.ts";
 import { leavesOf } from "../../server/mirror/ledger.ts";
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
 import { accepted, acceptedIn, type Bench, enrolled, known, openBench, type Party, type Process } from "./support/bench.ts";

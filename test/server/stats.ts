@@ -4,17 +4,17 @@
  */
 import { randomInt, randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import { readInvoice } from "@onepiao/protocol/formats/read.ts";
+import { tradeOf } from "@onepiao/protocol/formats/trade.ts";
+import { amountTimesRate, formatMoney, parseMoney } from "@onepiao/protocol/values/money.ts";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
 import type { Sql } from "../../server/db/db.ts";
+import { createStats, createSumsVault, type Grain, grains, startOf } from "../../server/features/bureau/stats.ts";
 import { createInvoices } from "../../server/features/invoices/invoices.ts";
-import { createStats, createSumsVault, type Grain, grains, startOf } from "../../server/features/stats/stats.ts";
-import { createTaxpayers } from "../../server/features/taxpayers/taxpayers.ts";
-import { readInvoice } from "../../server/formats/read.ts";
-import { tradeOf } from "../../server/formats/trade.ts";
+import { createTaxpayers } from "../../server/features/parties/taxpayers.ts";
 import { projections } from "../../server/gateway.ts";
 import { createLog } from "../../server/kernel/log.ts";
-import { amountTimesRate, formatMoney, parseMoney } from "../../server/kernel/money.ts";
-import { Problem } from "../../server/kernel/problems.ts";
 import { checkProjections, rebuildProjections } from "../../server/operator/rebuild.ts";
 import { createCounting } from "../../server/upkeep/counting.ts";
 import { invoiceOf } from "./network.ts";

@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect } from "chai";
 import fc from "fast-check";
+import { table } from "../../sandbox/table.ts";
 import { printable, printableJson } from "../../server/kernel/terminal.ts";
-import { table } from "../../server/sandbox/table.ts";
 
 const text = fc.string({
   unit: fc.oneof(fc.constantFrom("\u001b", "\u0007", "\n", "\u009b", "\u202e", "\u2066", "\u200b", "\ufeff", "\u2028", "\u{e0041}", "\ud800"), fc.string()),

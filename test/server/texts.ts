@@ -1,11 +1,12 @@
 /** Texts that a party writes: every one of them, wherever it comes in, is of the schema in kernel/text.ts or of a narrower form. */
+
+import { invoiceDocument, paragraphMembers } from "@onepiao/protocol/formats/document.ts";
+import { brokenTextRule, plainText } from "@onepiao/protocol/values/text.ts";
 import { expect } from "chai";
 import fc from "fast-check";
 import * as z from "zod";
 import { routes } from "../../scripts/docs.ts";
-import { invoiceDocument, paragraphMembers } from "../../server/formats/document.ts";
 import { openApi } from "../../server/http/openapi.ts";
-import { brokenTextRule, plainText } from "../../server/kernel/text.ts";
 
 type Schema = { [name: string]: unknown };
 type Described = { components: { schemas: Record<string, Schema> }; paths: Record<string, Record<string, { parameters: Schema[]; requestBody?: Schema }>> };

@@ -1,6 +1,6 @@
 /** The sandbox's sample traffic: it does everything that it is there for, nobody refuses it, and it stops in the middle. */
 import { expect } from "chai";
-import { startTraffic, type Traffic } from "../../server/sandbox/traffic.ts";
+import { startTraffic, type Traffic } from "../../sandbox/traffic.ts";
 import { call, must, sandbox } from "./network.ts";
 import { until } from "./observe.ts";
 

@@ -4,11 +4,11 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { qrText } from "@onepiao/protocol/formats/qr.ts";
+import { type Bundle, checkBundle } from "@onepiao/protocol/proofs/bundle.ts";
+import { encodeProof, qrParts } from "@onepiao/protocol/proofs/qr-proof.ts";
 import { expect } from "chai";
-import { qrText } from "../../server/formats/qr.ts";
 import { onepiao as judge } from "../../server/onepiao.ts";
-import { type Bundle, checkBundle } from "../../server/proofs/bundle.ts";
-import { encodeProof, qrParts } from "../../server/proofs/qr-proof.ts";
 import { call, issued, type Loose, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
 
 const program = fileURLToPath(new URL("../../server/onepiao.ts", import.meta.url));

@@ -2,8 +2,8 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
-import { Problem } from "../../server/kernel/problems.ts";
 import { createWorkers, type WorkerBounds, type Workers } from "../../server/kernel/workers.ts";
 import { until } from "./support/proxy.ts";
 import type { work } from "./support/work.ts";

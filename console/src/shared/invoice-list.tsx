@@ -2,10 +2,11 @@
  * A party's invoices as its lists have them, by pages, and the filter above them. The filter stands in the page's address: a reload and
  * a link keep it. Days are China's, whatever clock the browser has.
  */
+
+import { isTaxId, normaliseTaxId } from "@onepiao/protocol/values/tax-id.ts";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Button, Empty, Segmented } from "antd";
 import { useSearchParams } from "react-router";
-import { isTaxId, normaliseTaxId } from "../../../server/kernel/tax-id.ts";
 import { api, ask, type Schemas } from "./client.ts";
 import { type Days, endsOf, FilterDays, FilterForm, FilterPlace, FilterText, given, isDay, type Place, rangeOf } from "./filter.tsx";
 import { useStateName } from "./show.tsx";

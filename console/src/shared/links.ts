@@ -1,9 +1,9 @@
 /**
  * Links that leave the console: in QR codes, messages, on paper. What identifies an invoice, and above all a pickup's secret, stands
  * behind the `#`, which browsers keep to themselves: no server, proxy or log sees it. The text is the gateway's own
- * (server/formats/qr.ts).
+ * (protocol/formats/qr.ts).
  */
-import { type QrContent, qrText, readQr } from "../../../server/formats/qr.ts";
+import { type QrContent, qrText, readQr } from "@onepiao/protocol/formats/qr.ts";
 
 export type { QrContent };
 export { readQr };

@@ -1,6 +1,6 @@
 -- Documents in parts, who may read them, and who has.
 
--- What a leaf commits to is another hash from here on (server/proofs/parts.ts), and documents are sealed with chain and contract in
+-- What a leaf commits to is another hash from here on (protocol/proofs/parts.ts), and documents are sealed with chain and contract in
 -- what is authenticated. Invoices of before cannot be opened or proved; no release had any.
 do $$ begin
   if exists (select 1 from invoices) then

@@ -1,6 +1,6 @@
 -- Red letters (红字发票): the confirmation sheet from its opening to the red letter's own number.
 
--- stored. What is to be taken back of an invoice, and who has agreed to it (server/features/red-letters/red-letters.ts).
+-- stored. What is to be taken back of an invoice, and who has agreed to it (server/features/invoices/red-letters.ts).
 --   status       the sheet's states, 01 to 09
 --   by_issuer    who has opened it; false: the employer
 --   employer     whose consent is wanted, or is there; 0: nobody's

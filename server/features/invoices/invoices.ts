@@ -1,13 +1,13 @@
-import { isExternal } from "../../chain/contracts.ts";
+import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
+import { type Amounts, leftOf } from "@onepiao/protocol/formats/red-letter.ts";
+import { isExternal } from "@onepiao/protocol/ledger/external.ts";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { momentOf, type Query, type Tx } from "../../db/db.ts";
 import { type Candidate, LOOK, pageOf } from "../../db/lists.ts";
-import type { InvoiceDocument } from "../../formats/document.ts";
-import { type Amounts, leftOf } from "../../formats/red-letter.ts";
 import type { Caller, Role } from "../../kernel/api.ts";
-import { Problem } from "../../kernel/problems.ts";
 import type { Vault } from "../../keys/vault.ts";
-import type { Documents } from "../documents/documents.ts";
-import type { Taxpayers } from "../taxpayers/taxpayers.ts";
+import type { Taxpayers } from "../parties/taxpayers.ts";
+import type { Documents } from "./documents.ts";
 
 export const invoiceStatuses = ["accepted", "issued", "claimed", "reimbursed", "reversed"] as const;
 export type InvoiceStatus = (typeof invoiceStatuses)[number];

@@ -5,10 +5,10 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import type { Sandbox } from "../../../sandbox/sandbox.ts";
 import type { Deployment } from "../../../server/chain/deploy.ts";
 import { startGateway } from "../../../server/gateway.ts";
 import { readConfig } from "../../../server/kernel/config.ts";
-import type { Sandbox } from "../../../server/sandbox/sandbox.ts";
 
 export type GatewayProcess = { log(): string; kill(): void };
 

@@ -6,7 +6,7 @@
  */
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { refusalOf } from "../../../scripts/chaos/limits.ts";
+import { refusalOf } from "../../../scripts/lab/chaos/limits.ts";
 
 export type Call = { method: string; params: unknown[] };
 

@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { Wallet } from "ethers";
 import { migrate, openDb } from "../../../server/db/db.ts";
-import { createTaxpayers } from "../../../server/features/taxpayers/taxpayers.ts";
+import { createTaxpayers } from "../../../server/features/parties/taxpayers.ts";
 import { startGateway } from "../../../server/gateway.ts";
 import { readConfig } from "../../../server/kernel/config.ts";
 import { createApiKey } from "../../../server/keys/api-keys.ts";

@@ -2,7 +2,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { Problem } from "../../../server/kernel/problems.ts";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { serve } from "../../../server/kernel/workers.ts";
 
 export const work = {

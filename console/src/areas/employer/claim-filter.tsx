@@ -2,9 +2,10 @@
  * Which reports the inbox shows: by state, by an invoice that is in them, by day. It stands in the page's address: a reload and a link
  * keep it. Days are China's, whatever clock the browser has.
  */
+
+import { isTaxId, normaliseTaxId } from "@onepiao/protocol/values/tax-id.ts";
 import { Button, Select } from "antd";
 import { useSearchParams } from "react-router";
-import { isTaxId, normaliseTaxId } from "../../../../server/kernel/tax-id.ts";
 import { api, ask } from "../../shared/client.ts";
 import { type Days, endsOf, FilterDays, FilterForm, FilterPlace, FilterText, given, isDay, type Place, rangeOf } from "../../shared/filter.tsx";
 import { useStateName } from "../../shared/show.tsx";

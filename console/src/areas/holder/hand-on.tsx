@@ -1,6 +1,7 @@
 /** Offering an invoice to another holder, whose account is scanned from their phone or pasted. */
+
+import { isAccount } from "@onepiao/protocol/values/account.ts";
 import { App, Form, Input, Modal } from "antd";
-import { isAccount } from "../../../../server/kernel/account.ts";
 import { accountRule } from "../../shared/account-rule.ts";
 import { useAct } from "../../shared/act.ts";
 import { api, ask } from "../../shared/client.ts";

@@ -14,7 +14,7 @@ import {
   normaliseMoney,
   parseMoney,
   quantityTimesPrice,
-} from "../../../../server/kernel/money.ts";
+} from "@onepiao/protocol/values/money.ts";
 import type { Schemas } from "../../shared/client.ts";
 
 export type DraftLine = {

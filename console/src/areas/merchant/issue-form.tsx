@@ -1,9 +1,10 @@
 /** The form of an invoice: a new one, or one in the place of another that is voided (作废重开). */
+
+import { isChineseTaxId, isTaxId, normaliseTaxId } from "@onepiao/protocol/values/tax-id.ts";
 import { useQuery } from "@tanstack/react-query";
 import { Alert, Button, Card, Collapse, Form, Input, Segmented } from "antd";
 import { useRef, useState } from "react";
 import { useNavigate } from "react-router";
-import { isChineseTaxId, isTaxId, normaliseTaxId } from "../../../../server/kernel/tax-id.ts";
 import { accountRule } from "../../shared/account-rule.ts";
 import { useAct } from "../../shared/act.ts";
 import { ButtonLink } from "../../shared/button-link.tsx";

@@ -1,7 +1,7 @@
 /** The lines of an invoice's form: what they come to stands beside what is typed. */
 import { DeleteOutlined, PlusOutlined } from "@ant-design/icons";
+import { formatMoney } from "@onepiao/protocol/values/money.ts";
 import { Button, Form, Input, Select } from "antd";
-import { formatMoney } from "../../../../server/kernel/money.ts";
 import { formatAmount } from "../../shared/show.tsx";
 import { type DraftLine, decimalOf, hasPrice, moneyOf, rates, reckonLine } from "./draft.ts";
 import { useWords } from "./messages.ts";

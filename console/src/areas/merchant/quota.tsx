@@ -1,9 +1,10 @@
 /** How much may still be issued, and under which numbers: quota of a month, and segments. */
+
+import { formatMoney, parseMoney } from "@onepiao/protocol/values/money.ts";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Alert, App, Button, Card, Form, Input, Progress, Segmented, Select, Table } from "antd";
 import dayjs from "dayjs";
 import { useState } from "react";
-import { formatMoney, parseMoney } from "../../../../server/kernel/money.ts";
 import { useAct } from "../../shared/act.ts";
 import { api, ask, type Schemas } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";

@@ -2,7 +2,7 @@
  * What parts of lines come to, with tax: shown before a red letter is opened. The gateway reckons anew, and after earlier red letters may
  * come to a cent less or more: it knows what they left at each rate.
  */
-import { amountTimesRate, formatMoney, parseMoney, shareOf } from "../../../../server/kernel/money.ts";
+import { amountTimesRate, formatMoney, parseMoney, shareOf } from "@onepiao/protocol/values/money.ts";
 import type { Schemas } from "../../shared/client.ts";
 import { isUntaxed } from "./draft.ts";
 

@@ -1,14 +1,14 @@
 /**
  * A proof from a QR code, checked on this device: nothing is sent, no network is needed. The files are the gateway's own
- * (server/proofs/). A chunk of its own, with what it takes to hash and to recover a signature.
+ * (protocol/proofs/). A chunk of its own, with what it takes to hash and to recover a signature.
  *
  * What it cannot know is whose key has sealed. It remembers keys that a gateway has confirmed before (keys.ts), and says so.
  */
 import "./without-eval.ts";
-import type { QrContent } from "../../../../server/formats/qr.ts";
-import { checkBundle } from "../../../../server/proofs/bundle.ts";
-import { decodeProof } from "../../../../server/proofs/qr-proof.ts";
-import { isWorthShowing, judge } from "../../../../server/proofs/verdict.ts";
+import type { QrContent } from "@onepiao/protocol/formats/qr.ts";
+import { checkBundle } from "@onepiao/protocol/proofs/bundle.ts";
+import { decodeProof } from "@onepiao/protocol/proofs/qr-proof.ts";
+import { isWorthShowing, judge } from "@onepiao/protocol/proofs/verdict.ts";
 import type { Schemas } from "../../shared/client.ts";
 import { type Confirmation, confirmationOf, type Sealed } from "./keys.ts";
 

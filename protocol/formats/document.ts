@@ -1,0 +1,267 @@
+/**
+ * The invoice document: what an invoice says, whatever format it came in.
+ *
+ * Owns: its shape (zod), its type, its one serialisation (what is hashed, encrypted and stored), and the JSON request that
+ * carries it. Invariants: every amount is a string of `moneyPattern`, every rate a fraction or one of two words, every
+ * object is closed (an unknown member is refused). A document taxes its lines either one by one (`lines[].tax`) or by a
+ * breakdown (`taxBreakdown`, as UBL does), never both.
+ * Does not own: the arithmetic between members (rules.ts), reading bytes (read.ts).
+ *
+ * A check's message is `rule: detail`; rules of shape that zod names itself get theirs in `shapeViolations`.
+ */
+import * as z from "zod";
+import { decimalPattern, moneyPattern } from "../values/money.ts";
+import { maxViolations, type Violation } from "../values/problems.ts";
+import { accountSchema } from "../values/shapes.ts";
+import { plainText } from "../values/text.ts";
+
+export const maxLines = 2000;
+
+/** Active ISO 4217 currencies with two decimals; others would need another notion of a cent. */
+const currencies = (
+  "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC CUP CVE " +
+  "CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD " +
+  "KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR " +
+  "PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU " +
+  "UZS VED VES WST XCD XCG YER ZAR ZMW ZWG"
+).split(" ");
+
+/** Exempt from tax, and outside of it: the two words that stand where a rate would. */
+export const exempt = "免税";
+export const notTaxed = "不征税";
+
+/** Members that may have several lines, as people write remarks and descriptions; every other text has one. */
+export const paragraphMembers: ReadonlySet<string> = new Set(["address", "description", "exemptionReason", "legalForm", "note", "paymentTerms", "remark"]);
+const paragraphs = (max: number) => plainText(max, { lines: true });
+
+const money = z
+  .string()
+  .regex(moneyPattern, 'money-format: an amount is a string with two decimals, such as "1130.00"')
+  .meta({
+    id: "Money",
+    description: "A decimal string with exactly two decimals, in the invoice's currency. Never a JSON number.",
+    examples: ["1130.00"],
+  });
+const decimal = z.string().regex(decimalPattern, "decimal-format: a decimal string with at most 13 digits before and 20 after the point");
+const taxRate = z
+  .string()
+  .regex(/^(?:0(?:\.\d{1,6})?|1(?:\.0{1,6})?|免税|不征税)$/, 'tax-rate-format: a fraction such as "0.06", or 免税 (exempt) or 不征税 (not taxed)')
+  .meta({ id: "TaxRate", description: "The tax rate as a fraction, or 免税 (exempt), or 不征税 (not subject to tax).", examples: ["0.06", "免税"] });
+const taxCategory = z
+  .enum(["S", "Z", "E", "AE", "K", "G", "O", "L", "M", "B"])
+  .meta({ id: "TaxCategory", description: "UNCL 5305 code, where the original gives one; says why a rate is 0." });
+const date = z.iso.date("date-format: a real date, YYYY-MM-DD");
+const country = z.string().regex(/^[A-Z]{2}$/, "country-format: two capital letters of ISO 3166-1");
+const taxId = z
+  .string()
+  .regex(/^[0-9A-Z]{4,30}$/, "tax-id-format: 4 to 30 digits and capital letters")
+  .meta({ id: "TaxId", description: "18 characters of GB 32100-2015, or a country code and the foreign id.", examples: ["91440305MA4JURQ28R", "DE123456789"] });
+const period = z.strictObject({ start: date.optional(), end: date.optional() });
+const identifier = z.strictObject({ id: plainText(200), scheme: plainText(40).optional() });
+
+const partyShape = {
+  name: plainText(300),
+  tradingName: plainText(300).optional(),
+  address: paragraphs(600).optional(),
+  country: country.optional(),
+  phone: plainText(100).optional(),
+  bankName: plainText(200).optional(),
+  bankAccount: plainText(100).optional(),
+  legalForm: paragraphs(1000).optional(),
+  endpoint: identifier.optional().describe("Electronic address (UBL EndpointID)."),
+  identifiers: z.array(identifier).max(20).optional(),
+  contact: z.strictObject({ name: plainText(200).optional(), phone: plainText(100).optional(), email: plainText(200).optional() }).optional(),
+};
+const seller = z.strictObject({ taxId, ...partyShape }).meta({ id: "Seller" });
+const buyer = z
+  .strictObject({ taxId: taxId.optional(), ...partyShape })
+  .meta({ id: "Buyer", description: "Without a taxId the invoice is untitled: any employer may be asked to reimburse it." });
+
+const allowance = z
+  .strictObject({
+    charge: z.boolean().describe("false: takes the amount off; true: adds it."),
+    amount: money,
+    base: money.optional(),
+    percent: decimal.optional(),
+    reason: plainText(500).optional(),
+    reasonCode: plainText(40).optional(),
+    taxRate: taxRate.optional().describe("Required on the document's level."),
+    taxCategory: taxCategory.optional(),
+  })
+  .meta({ id: "Allowance", description: "An allowance or a charge, on a line or on the whole document." });
+
+const line = z
+  .strictObject({
+    name: plainText(300),
+    id: plainText(100).optional().describe("The line's id in the original (UBL)."),
+    description: paragraphs(2000).optional(),
+    spec: plainText(200).optional(),
+    unit: plainText(40).optional(),
+    quantity: decimal.optional(),
+    unitPrice: decimal.optional(),
+    baseQuantity: decimal.optional().describe("The unit price is for this many units; 1 unless given."),
+    amount: money.describe("Without tax. quantity × unitPrice, less allowances, plus charges."),
+    taxRate,
+    taxCategory: taxCategory.optional(),
+    tax: money.optional().describe("amount × taxRate. Required unless the document has a taxBreakdown."),
+    taxCode: plainText(40).optional().describe("税收分类编码 (19 digits), or the classification code of the original."),
+    discount: z.literal(true).optional().describe("A discount line: takes something off the line before it. Filled in by the gateway."),
+    note: paragraphs(2000).optional(),
+    period: period.optional(),
+    allowances: z.array(allowance).max(50).optional(),
+  })
+  .meta({ id: "InvoiceLine" });
+
+const documentShape = {
+  kind: z.enum(["ordinary", "special"]).describe("普通发票 or 增值税专用发票."),
+  issuedAt: z.iso.datetime({ offset: true, error: "time-format: a real time of RFC 3339 with seconds and an offset" }).max(40),
+  currency: z.enum(currencies),
+  seller,
+  buyer,
+  lines: z.array(line).min(1, "no-lines: an invoice has at least one line").max(maxLines),
+  allowances: z.array(allowance).max(100).optional().describe("Of the whole document; needs a taxBreakdown."),
+  taxBreakdown: z
+    .array(
+      z.strictObject({
+        taxRate,
+        taxCategory: taxCategory.optional(),
+        taxable: money,
+        tax: money,
+        exemptionReason: paragraphs(1000).optional(),
+        exemptionCode: plainText(60).optional(),
+      }),
+    )
+    .min(1)
+    .max(100)
+    .optional()
+    .describe("Tax by rate, for documents whose lines carry none of their own."),
+  totals: z.strictObject({
+    net: money,
+    tax: money,
+    gross: money,
+    lines: money.optional(),
+    allowances: money.optional(),
+    charges: money.optional(),
+    prepaid: money.optional(),
+    rounding: money.optional(),
+    payable: money.optional().describe("gross − prepaid + rounding."),
+    inWords: plainText(120).optional().describe("The gross amount in Chinese figures; must agree with gross."),
+  }),
+  dueDate: date.optional(),
+  period: period.optional(),
+  paymentTerms: paragraphs(2000).optional(),
+  remark: paragraphs(4000).optional(),
+  drawer: plainText(100).optional(),
+  sourceId: plainText(200).optional().describe("The issuer's own id of the original: one original is issued once."),
+  references: z
+    .strictObject({
+      buyer: plainText(200).optional(),
+      order: plainText(200).optional(),
+      salesOrder: plainText(200).optional(),
+      contract: plainText(200).optional(),
+      project: plainText(200).optional(),
+    })
+    .optional(),
+  attachments: z
+    .array(
+      z.strictObject({
+        id: plainText(200),
+        description: paragraphs(1000).optional(),
+        filename: plainText(300).optional(),
+        mimeType: plainText(100).optional(),
+        sha256: plainText(64).optional(),
+      }),
+    )
+    .max(100)
+    .optional()
+    .describe("What the original has embedded; the bytes stay in the original."),
+  taxBureau: z.strictObject({ code: plainText(40).optional(), name: plainText(200).optional() }).optional(),
+  passengers: z
+    .array(
+      z.strictObject({
+        traveller: plainText(200).optional(),
+        idNumber: plainText(100).optional(),
+        date: plainText(40).optional(),
+        from: plainText(200).optional(),
+        to: plainText(200).optional(),
+        vehicle: plainText(100).optional(),
+        seat: plainText(100).optional(),
+      }),
+    )
+    .max(200)
+    .optional()
+    .describe("Personal data; never leaves the encrypted document."),
+  reverses: z
+    .strictObject({
+      number: z
+        .string()
+        .regex(/^\d{20}$/, "number-not-20-digits: an invoice number has 20 digits")
+        .optional(),
+      sourceId: plainText(200).optional(),
+    })
+    .optional()
+    .describe("The invoice that this red letter reverses, by number or by the issuer's own id: one of the two."),
+};
+
+/** What a gateway stores. `source` is there when the original was XML: its hash ties the stored text to the document. */
+export const invoiceDocument = z
+  .strictObject({
+    ...documentShape,
+    source: z.strictObject({ format: z.enum(["shudian", "ubl"]), sha256: z.string().regex(/^[0-9a-f]{64}$/, "hash-format: 64 hex digits") }).optional(),
+  })
+  .meta({ id: "InvoiceDocument" });
+export type InvoiceDocument = z.infer<typeof invoiceDocument>;
+export type InvoiceLine = InvoiceDocument["lines"][number];
+
+/** The JSON body of an issue request: the document and, beside it, the account that shall hold the invoice. */
+export const invoiceRequest = z
+  .strictObject({
+    ...documentShape,
+    holder: accountSchema.optional().describe("Account of the first holder. Without it: the buyer's account, or a pickup key for an untitled invoice."),
+  })
+  .meta({ id: "InvoiceRequest" });
+export type InvoiceRequest = z.infer<typeof invoiceRequest>;
+
+const pointer = (path: readonly PropertyKey[]) => path.map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+
+/** What zod found as violations: field is a JSON pointer. At most `maxViolations`. */
+export function shapeViolations(error: z.ZodError): Violation[] {
+  const found: Violation[] = [];
+  for (const issue of error.issues) {
+    if (found.length >= maxViolations) break;
+    const field = pointer(issue.path);
+    if (issue.code === "unrecognized_keys") {
+      for (const key of issue.keys.slice(0, maxViolations))
+        found.push({ field: pointer([...issue.path, key.slice(0, 100)]), rule: "unknown-member", detail: "there is no such member" });
+      continue;
+    }
+    const own = /^([a-z0-9-]+): (.*)$/s.exec(issue.message);
+    if (issue.code === "custom" && typeof issue.params?.["rule"] === "string") {
+      found.push({ field, rule: issue.params["rule"], detail: issue.message });
+    } else if (issue.code === "invalid_type" && issue.message.endsWith("received undefined")) {
+      found.push({ field, rule: "missing-member", detail: "this member is required" });
+    } else if (issue.code === "invalid_type") {
+      found.push({ field, rule: "wrong-type", detail: own?.[2] ?? issue.message });
+    } else if (own?.[1] !== undefined && own[2] !== undefined) {
+      found.push({ field, rule: own[1], detail: own[2] });
+    } else if (issue.code === "too_big") {
+      found.push({ field, rule: issue.origin === "array" ? "too-many" : "too-long", detail: `at most ${issue.maximum}` });
+    } else {
+      found.push({ field, rule: issue.code === "too_small" ? "too-few" : "unknown-value", detail: issue.message.slice(0, 300) });
+    }
+  }
+  return found.slice(0, maxViolations);
+}
+
+/** The one text of a value of strings, booleans, arrays and objects: members sorted by code unit, absent ones left out, no blanks. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const members = Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`).join(",")}}`;
+}
+
+/** The gateway's numbers of an invoice and of the one that it reverses. */
+export type Numbers = { number: string; reverses?: string | undefined };

@@ -1,0 +1,135 @@
+/**
+ * From a tree of XML elements to a document, by tables.
+ *
+ * Owns: following the rows of a format (`from` element, `to` member), and remembering for every member where it came from,
+ * so that a rule broken at `/lines/1/tax` is reported at `/EInvoice/EInvoiceData/IssuItemInformation[2]/ComTaxAm`.
+ * Invariants: a member is written once; an element that must be single and is not is a violation, never a silent choice;
+ * an empty element is an absent member. Does not own: which members are required (document.ts) and what must agree (rules.ts).
+ */
+import { maxViolations, Problem, type Violation } from "../values/problems.ts";
+import { type InvoiceDocument, invoiceDocument, paragraphMembers, shapeViolations } from "./document.ts";
+import { checkDocument, type Format } from "./rules.ts";
+import type { Element } from "./xml.ts";
+
+/**
+ * `as` gives the member's text; it never fails: text that it cannot convert stays as it is and fails the document's shape.
+ * `back` is its inverse, for a writer; without it a member's text is one that the format reads.
+ */
+export type Row = { to: string; from: string; as?: (text: string) => string; back?: (member: string) => string };
+
+/** How a format's paths are written: the elements that may repeat always carry an index. */
+export type Style = { root: string; repeated: ReadonlySet<string> };
+
+export type Draft = ReturnType<typeof createDraft>;
+
+/** An empty draft on a root element. */
+export function createDraft(root: Element, style: Style) {
+  const document: Record<string, unknown> = {};
+  const fields = new Map<string, string>();
+  const violations: Violation[] = [];
+
+  const asked = new Set<Element>();
+
+  /** The XPath of an element, with canonical prefixes and 1-based indexes where a name repeats. */
+  function pathOf(element: Element): string {
+    if (element.parent === undefined) return `/${style.root}`;
+    const name = element.qname;
+    const alike = element.parent.children.filter((sibling) => sibling.qname === name);
+    const index = style.repeated.has(name) || alike.length > 1 ? `[${alike.indexOf(element) + 1}]` : "";
+    return `${pathOf(element.parent)}/${name}${index}`;
+  }
+
+  /** The children under a step such as `cbc:ID`. */
+  function all(parent: Element | undefined, step: string): readonly Element[] {
+    const found = parent?.children.filter((child) => child.qname === step) ?? [];
+    for (const element of found) asked.add(element);
+    return found;
+  }
+
+  /** Paths of the texts that nobody has asked for, each once whatever line it stands in. */
+  function unread(formal: ReadonlySet<string>): string[] {
+    const paths = new Set<string>();
+    const look = (element: Element) => {
+      if (paths.size === maxViolations) return;
+      const known = asked.has(element) || formal.has(element.qname) || formal.has(`${element.parent?.qname}/${element.qname}`);
+      if (element.text !== "" && !known) paths.add(pathOf(element).replaceAll(/\[\d+\]/g, ""));
+      element.children.forEach(look);
+    };
+    look(root);
+    return [...paths];
+  }
+
+  /** The one element at the end of the steps, or none; and its path, which exists even when the element does not. */
+  function find(parent: Element | undefined, from: string, parentPath?: string): { element: Element | undefined; path: string } {
+    let element = parent;
+    let path = parentPath ?? (parent === undefined ? `/${style.root}` : pathOf(parent));
+    for (const step of from.split("/")) {
+      const found = all(element, step);
+      if (found.length > 1) refuse(`${path}/${step}`, "repeated-element", `${step} may stand here once, not ${found.length} times`);
+      element = found[0];
+      path = `${path}/${step}`;
+    }
+    return { element, path };
+  }
+
+  function refuse(field: string, rule: string, detail: string): void {
+    if (violations.length < maxViolations && !violations.some((known) => known.field === field && known.rule === rule))
+      violations.push({ field, rule, detail });
+  }
+
+  /** Writes a member (undefined writes nothing but remembers where it would have been). */
+  function put(to: string, value: unknown, path: string): void {
+    fields.set(to, path);
+    if (value === undefined) return;
+    const steps = to.slice(1).split("/");
+    const last = steps.pop() ?? "";
+    let target: Record<string, unknown> = document;
+    for (const [at, step] of steps.entries()) {
+      // The members of an array are addressed by index, so the container after a name is an array when an index follows.
+      const next = /^\d+$/.test(steps[at + 1] ?? last) ? [] : {};
+      target[step] ??= next;
+      target = target[step] as Record<string, unknown>;
+    }
+    // software that breaks a long name over lines means one line all the same
+    target[last] = typeof value === "string" && !paragraphMembers.has(last) ? value.replace(/\s*[\t\n\r]\s*/g, " ") : value;
+  }
+
+  /** Follows the rows from one element; `to` is prefix + row.to. */
+  function fill(prefix: string, parent: Element | undefined, parentPath: string, rows: readonly Row[]): void {
+    for (const row of rows) {
+      const { element, path } = find(parent, row.from, parentPath);
+      const text = element?.text ?? "";
+      put(`${prefix}/${row.to}`, text === "" ? undefined : row.as ? row.as(text) : text, path);
+    }
+  }
+
+  /** Where a member came from; of a member without an own row: where the nearest one around it came from. */
+  function fieldOf(pointer: string): string {
+    for (let at = pointer; at !== ""; at = at.slice(0, at.lastIndexOf("/"))) {
+      const path = fields.get(at);
+      if (path !== undefined) return path;
+    }
+    return `/${style.root}`;
+  }
+
+  /**
+   * The checked document. `renamed` gives the format's own names to missing members; `more` are the rules that only the
+   * format knows: they are named after the general ones. Throws Problem `invalid-document` with all that is wrong.
+   */
+  function finish(format: Exclude<Format, "json">, renamed: Readonly<Record<string, string>>, more: () => void): InvoiceDocument {
+    const shaped = invoiceDocument.safeParse(document);
+    const found = shaped.success ? checkDocument(shaped.data, format) : shapeViolations(shaped.error);
+    for (const { field, rule, detail } of found) {
+      const missing = rule === "missing-member";
+      refuse(fieldOf(field), renamed[`${field} ${rule}`] ?? (missing ? "missing-element" : rule), missing ? "this element is required" : detail);
+    }
+    more();
+    if (violations.length > 0 || !shaped.success) {
+      const first = violations[0];
+      throw new Problem("invalid-document", first ? `${first.field}: ${first.detail}` : "The invoice breaks a rule", { violations });
+    }
+    return shaped.data;
+  }
+
+  return { root, document, all, find, fill, put, pathOf, refuse, unread, finish };
+}

@@ -1,0 +1,41 @@
+/**
+ * Invoice JSON: bytes → document and holder.
+ *
+ * Owns: what JSON leaves open and an invoice must not (numbers for money, unknown members), and the small normalisations
+ * (a rate has one text, a discount line is marked). Does not own: the shape (document.ts), the rules (rules.ts).
+ */
+import { readJsonText } from "../values/json.ts";
+import { normaliseDecimal, parseMoney } from "../values/money.ts";
+import { Problem, type Violation } from "../values/problems.ts";
+import { type InvoiceDocument, invoiceRequest, shapeViolations } from "./document.ts";
+import { checkDocument, isDiscount } from "./rules.ts";
+import { decodeUtf8 } from "./xml.ts";
+
+const maxDepth = 16;
+
+function malformed(rule: string, detail: string, field = ""): Problem {
+  return new Problem("malformed-document", detail, { violations: [{ field, rule, detail }] });
+}
+
+function invalid(violations: readonly Violation[]): Problem {
+  const first = violations[0];
+  return new Problem("invalid-document", first ? `${first.field || "The document"}: ${first.detail}` : "The invoice breaks a rule", { violations });
+}
+
+/** Reads a JSON invoice. Throws Problem `malformed-document` (no JSON, repeated members) or `invalid-document`. */
+export function readJson(body: Uint8Array): { document: InvoiceDocument; holder?: string } {
+  const decoded = decodeUtf8(body, malformed);
+  const text = decoded.startsWith("\ufeff") ? decoded.slice(1) : decoded;
+  if (text.trim() === "") throw malformed("empty", "The body is empty");
+  const value = readJsonText(text, malformed, { depth: maxDepth, plain: false });
+  const shaped = invoiceRequest.safeParse(value);
+  if (!shaped.success) throw invalid(shapeViolations(shaped.error));
+  const { holder, ...document } = shaped.data;
+  const taxed = [...document.lines, ...(document.allowances ?? []), ...(document.taxBreakdown ?? [])];
+  for (const part of taxed) if (part.taxRate !== undefined) part.taxRate = normaliseDecimal(part.taxRate) ?? part.taxRate;
+  const violations = checkDocument(document, "json");
+  if (violations.length > 0) throw invalid(violations);
+  const gross = parseMoney(document.totals.gross);
+  for (const line of document.lines) if (isDiscount(line, gross)) line.discount = true;
+  return holder === undefined ? { document } : { document, holder };
+}

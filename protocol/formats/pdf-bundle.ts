@@ -1,0 +1,76 @@
+/**
+ * The bundle that is attached inside a PDF, found without reading the PDF.
+ *
+ * An attachment is a stream object of type EmbeddedFile, and the PDF format keeps streams and their dictionaries in the clear. So a
+ * walk over the bytes finds it, in PDFs of ours and in those that a viewer has saved again. A whole PDF parser would run on whatever a
+ * stranger sends and unpack what it is told to. What is found proves itself (proofs/bundle.ts), so a false find does no harm.
+ *
+ * Invariants: linear in the size of the file; unpacks at most MAX_FILES attachments, of MAX_BYTES together; throws nothing but Problem.
+ */
+import { inflateSync } from "node:zlib";
+import { readJsonText } from "../values/json.ts";
+import { Problem } from "../values/problems.ts";
+
+const MAX_FILES = 8;
+/** Of all attachments, unpacked. */
+const MAX_BYTES = 2 * 1_048_576;
+/** From the beginning of an attachment's dictionary to its end. */
+const MAX_DICTIONARY = 4_096;
+
+const mark = "/EmbeddedFile";
+const refuse = (rule: string, detail: string, field = "") => new Problem("malformed-document", detail, { violations: [{ field, rule, detail }] });
+
+/** The content, of `most` bytes, of the stream whose dictionary has something at `at`; undefined when it is none that is read here. */
+function contentAt(pdf: Buffer, at: number, most: number): Buffer | undefined {
+  const begin = pdf.lastIndexOf(" obj", at);
+  const word = pdf.indexOf("stream", at);
+  if (begin < 0 || word < 0 || word - begin > MAX_DICTIONARY) return undefined;
+  const dictionary = pdf.toString("latin1", begin, word);
+  if (dictionary.includes("endobj")) return undefined;
+  // "stream", then a line feed or both
+  const start = word + (pdf[word + 6] === 13 ? 8 : 7);
+  const filter = /\/Filter\s*(\[[^\]]*\]|\/\w+)/.exec(dictionary)?.[1];
+  if (filter === undefined) {
+    const length = Number(/\/Length\s+(\d{1,8})(?!\s+\d+\s+R)/.exec(dictionary)?.[1] ?? 0);
+    return length === 0 || length > most ? undefined : pdf.subarray(start, start + length);
+  }
+  if (!/^\[?\s*\/FlateDecode\s*\]?$/.test(filter)) return undefined;
+  try {
+    return inflateSync(pdf.subarray(start), { maxOutputLength: most });
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * JSON of the one attached file whose `format` is this.
+ * Throws Problem `malformed-document`: no PDF, no such file in it, several that differ.
+ */
+export function attachedJson(bytes: Uint8Array, format: string): unknown {
+  const pdf = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (pdf.subarray(0, 1_024).indexOf("%PDF-") < 0) throw refuse("not-pdf", "The body is no PDF");
+  let [only, files, left]: [string | undefined, number, number] = [undefined, 0, MAX_BYTES];
+  for (let at = pdf.indexOf(mark); at >= 0; at = pdf.indexOf(mark, at + mark.length)) {
+    // /EmbeddedFiles is the list of names
+    if (/[A-Za-z0-9]/.test(pdf.toString("latin1", at + mark.length, at + mark.length + 1))) continue;
+    if (++files > MAX_FILES) throw refuse("too-many-attachments", `The PDF has more than ${MAX_FILES} attachments`);
+    if (left === 0) throw refuse("attachments-too-large", `The PDF's attachments have more than ${MAX_BYTES} bytes`);
+    const content = contentAt(pdf, at, left);
+    left -= content?.length ?? 0;
+    const text = content?.toString("utf8");
+    if (text === undefined || text === only || !text.includes(format) || !hasFormat(text, format)) continue;
+    if (only !== undefined) throw refuse("several-bundles", "The PDF has several bundles attached: which one it shows cannot be told");
+    only = text;
+  }
+  if (only === undefined) throw refuse("no-bundle", "The PDF has no bundle attached: it was not made by a gateway of this network, or it was printed anew");
+  return readJsonText(only, refuse);
+}
+
+/** Whether it is JSON of this format; another file may well be none. */
+function hasFormat(text: string, format: string): boolean {
+  try {
+    return (JSON.parse(text) as { format?: unknown } | null)?.format === format;
+  } catch {
+    return false;
+  }
+}

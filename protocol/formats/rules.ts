@@ -1,0 +1,238 @@
+/**
+ * What must be true between the members of a document: arithmetic, tax ids, discounts, red letters.
+ *
+ * Owns: one set of rules for every format, to the cent. Invariants: totals agree exactly whatever the format; a line of an
+ * imported document may be one cent off (its software rounded elsewhere), a line of JSON may not. Under the format `ubl`
+ * the rules that EN 16931 has carry its ids (BR-CO-10 …), the others their own names.
+ * Does not own: shapes (document.ts) and what only one format can know (shudian.ts, ubl.ts).
+ */
+import { amountTimesRate, formatMoney, parseMoney, quantityTimesPrice, sameFigures } from "../values/money.ts";
+import type { Violation } from "../values/problems.ts";
+import { brokenTaxIdRule } from "../values/tax-id.ts";
+import { exempt, type InvoiceDocument, type InvoiceLine, notTaxed } from "./document.ts";
+
+/** Formats whose rules a document keeps. `hidden`: it is not shown which, so that what any of them allows is allowed. */
+export type Format = "json" | "shudian" | "ubl" | "hidden";
+/** Formats of other software, which rounds and discounts in its own way. */
+const isLenient = (format: Format): boolean => format === "ubl" || format === "hidden";
+
+/** Own rule name → id in EN 16931-1. */
+const europeanIds: Readonly<Record<string, string>> = {
+  "lines-sum": "BR-CO-10",
+  "allowances-sum": "BR-CO-11",
+  "charges-sum": "BR-CO-12",
+  "net-sum": "BR-CO-13",
+  "tax-sum": "BR-CO-14",
+  "gross-sum": "BR-CO-15",
+  "payable-sum": "BR-CO-16",
+  "breakdown-tax": "BR-CO-17",
+  "breakdown-missing": "BR-CO-18",
+  "negative-price": "BR-27",
+};
+/** The middle part of EN 16931's rule ids where it differs from the category's code. */
+const categoryNames: Readonly<Record<string, string>> = { K: "IC", L: "AF", M: "AG" };
+
+type Refuse = (field: string, rule: string, detail: string) => void;
+const cents = (text: string | undefined) => (text === undefined ? 0n : parseMoney(text));
+const sum = (amounts: readonly bigint[]) => amounts.reduce((total, amount) => total + amount, 0n);
+const distance = (a: bigint, b: bigint) => (a < b ? b - a : a - b);
+/** The rate as a number's text: exempt and not taxed count as none. */
+const rateOf = (taxRate: string) => (taxRate === exempt || taxRate === notTaxed ? "0" : taxRate);
+const signed = (allowances: InvoiceLine["allowances"]) => sum((allowances ?? []).map(({ charge, amount }) => (charge ? cents(amount) : -cents(amount))));
+
+function checkTaxId(field: string, taxId: string | undefined, refuse: Refuse): void {
+  const rule = taxId === undefined ? undefined : brokenTaxIdRule(taxId);
+  if (rule === "tax-id-check-digit") refuse(field, rule, `${taxId} is no valid id of GB 32100-2015`);
+  else if (rule) refuse(field, rule, `${taxId} is neither 18 characters of GB 32100-2015 nor a country code and a foreign id`);
+}
+
+/** A line that takes something off the one before it: no quantity, no price, and the sign that the document's items do not have. */
+export const isDiscount = (line: InvoiceLine, gross: bigint): boolean => {
+  const amount = cents(line.amount);
+  return line.quantity === undefined && line.unitPrice === undefined && (gross < 0n ? amount > 0n : amount < 0n);
+};
+
+function checkDiscount(document: InvoiceDocument, index: number, gross: bigint, refuse: Refuse): void {
+  const line = document.lines[index];
+  const item = document.lines[index - 1];
+  if (line === undefined) return;
+  const field = `/lines/${index}`;
+  if (!isDiscount(line, gross)) {
+    if (line.discount) refuse(`${field}/discount`, "discount-marker", "a discount line has a negative amount and neither quantity nor price");
+    else if (gross < 0n ? cents(line.amount) > 0n : cents(line.amount) < 0n)
+      refuse(`${field}/amount`, "line-sign", "a line against the invoice's sign is a discount line, without quantity and price");
+    return;
+  }
+  if (item === undefined || isDiscount(item, gross) || item.name !== line.name || item.taxRate !== line.taxRate)
+    refuse(field, "discount-follows-item", "a discount line stands directly after its item, with the same name and tax rate");
+  else if (distance(0n, cents(line.amount)) > distance(0n, cents(item.amount)))
+    refuse(`${field}/amount`, "discount-too-large", `more than the item's ${item.amount}`);
+}
+
+function checkLines(document: InvoiceDocument, format: Format, refuse: Refuse, shown: Shown): void {
+  const tolerance = format === "json" ? 0n : 1n;
+  for (const [index, line] of document.lines.entries()) {
+    const field = `/lines/${index}`;
+    const amount = cents(line.amount);
+    if ((line.quantity === undefined) !== (line.unitPrice === undefined)) {
+      const missing = line.quantity === undefined ? "quantity" : "unitPrice";
+      refuse(`${field}/${missing}`, "quantity-with-price", "quantity and unit price stand together or not at all");
+    } else if (line.quantity !== undefined && line.unitPrice !== undefined) {
+      if (line.unitPrice.startsWith("-")) refuse(`${field}/unitPrice`, "negative-price", "a price is not negative: the quantity is");
+      if (line.baseQuantity !== undefined && !/^[^-]*[1-9]/.test(line.baseQuantity))
+        refuse(`${field}/baseQuantity`, "base-quantity-positive", "a price is for more than nothing");
+      else {
+        const wanted = quantityTimesPrice(line.quantity, line.unitPrice, line.baseQuantity) + signed(line.allowances);
+        if (distance(amount, wanted) > tolerance)
+          refuse(`${field}/amount`, "line-amount", `${line.quantity} × ${line.unitPrice} makes ${amountText(wanted)}, not ${line.amount}`);
+      }
+    }
+    if (!isLenient(format) && shown("total")) checkDiscount(document, index, cents(document.totals.gross), refuse);
+    if (document.taxBreakdown !== undefined) {
+      if (line.tax !== undefined) refuse(`${field}/tax`, "tax-once", "tax stands in the lines or in a breakdown, not in both");
+    } else if (line.tax === undefined) {
+      if (shown("tax")) refuse(`${field}/tax`, "missing-member", "a line has its tax unless the document has a tax breakdown");
+    } else if (line.taxRate === exempt || line.taxRate === notTaxed) {
+      if (cents(line.tax) !== 0n) refuse(`${field}/tax`, "exempt-with-tax", `no tax goes with ${line.taxRate}`);
+    } else {
+      const wanted = amountTimesRate(amount, line.taxRate);
+      if (distance(cents(line.tax), wanted) > tolerance)
+        refuse(`${field}/tax`, "line-tax", `${line.amount} × ${line.taxRate} makes ${amountText(wanted)}, not ${line.tax}`);
+    }
+  }
+}
+
+/** Sums may leave the bounds of an amount; they are then told as plain cents. */
+function amountText(amount: bigint): string {
+  try {
+    return formatMoney(amount);
+  } catch {
+    return `${amount} cents`;
+  }
+}
+
+/**
+ * How many cents a part's tax may be beside taxable × rate when it is the sum of so many lines' tax, each rounded by itself: one a
+ * line, and less than one unit of the currency, where EN 16931's own validation stops (BR-CO-17).
+ */
+export const roundingSlack = (lines: number): bigint => BigInt(Math.min(Math.max(lines, 1), 99));
+
+function checkBreakdown(document: InvoiceDocument, format: Format, refuse: Refuse): void {
+  const { taxBreakdown, allowances } = document;
+  if (taxBreakdown === undefined) {
+    if (allowances !== undefined) refuse("/allowances", "allowances-need-breakdown", "allowances of the whole document need a tax breakdown");
+    return;
+  }
+  const taxable = new Map<string, bigint>();
+  const keyOf = (part: { taxRate?: string | undefined; taxCategory?: string | undefined }) =>
+    `${part.taxCategory ?? ""} ${(part.taxRate ?? "").replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "")}`;
+  const counts = new Map<string, number>();
+  const add = (key: string, amount: bigint) => {
+    taxable.set(key, (taxable.get(key) ?? 0n) + amount);
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  };
+  for (const line of document.lines) add(keyOf(line), cents(line.amount));
+  for (const [index, part] of (allowances ?? []).entries()) {
+    if (part.taxRate === undefined) refuse(`/allowances/${index}/taxRate`, "missing-member", "an allowance of the whole document names its tax rate");
+    add(keyOf(part), part.charge ? cents(part.amount) : -cents(part.amount));
+  }
+  const seen = new Set<string>();
+  for (const [index, part] of taxBreakdown.entries()) {
+    const field = `/taxBreakdown/${index}`;
+    const key = keyOf(part);
+    if (seen.has(key)) refuse(field, "breakdown-twice", "a rate and category stand in the breakdown once");
+    seen.add(key);
+    const wanted = taxable.get(key) ?? 0n;
+    if (cents(part.taxable) !== wanted) {
+      const rule = part.taxCategory === undefined ? "breakdown-taxable" : `BR-${categoryNames[part.taxCategory] ?? part.taxCategory}-08`;
+      refuse(`${field}/taxable`, rule, `the lines, allowances and charges at this rate make ${amountText(wanted)}, not ${part.taxable}`);
+    }
+    const tax = amountTimesRate(cents(part.taxable), rateOf(part.taxRate));
+    const none = rateOf(part.taxRate) === "0";
+    // other software rounds the tax line by line
+    const slack = none ? 0n : roundingSlack(isLenient(format) ? (counts.get(key) ?? 0) : 1);
+    if (distance(cents(part.tax), tax) > slack)
+      refuse(`${field}/tax`, "breakdown-tax", `${part.taxable} × ${part.taxRate} makes ${amountText(tax)}, not ${part.tax}`);
+  }
+  for (const key of taxable.keys()) {
+    if (!seen.has(key)) refuse("/taxBreakdown", "breakdown-missing", `no part of the breakdown is for ${key.trim()}`);
+  }
+}
+
+type Totals = InvoiceDocument["totals"];
+/** Says of a total that is there that it is another than what it is the total of. */
+const expecting = (totals: Totals, refuse: Refuse) => (member: keyof Totals, rule: string, wanted: bigint, why: string) => {
+  const given = totals[member];
+  if (given !== undefined && parseMoney(given) !== wanted) refuse(`/totals/${member}`, rule, `${why} ${amountText(wanted)}, not ${given}`);
+};
+
+function checkSums(document: InvoiceDocument, refuse: Refuse): void {
+  const { totals, lines, taxBreakdown } = document;
+  const expect = expecting(totals, refuse);
+  const part = (charge: boolean) => sum((document.allowances ?? []).filter((each) => each.charge === charge).map((each) => cents(each.amount)));
+  const linesSum = sum(lines.map((line) => cents(line.amount)));
+  expect("lines", "lines-sum", linesSum, "the lines make");
+  expect("allowances", "allowances-sum", part(false), "the allowances make");
+  expect("charges", "charges-sum", part(true), "the charges make");
+  // Each total is checked against the ones that are stated below it, so that one wrong figure is named once.
+  const stated = (member: "lines" | "allowances" | "charges", computed: bigint) => (totals[member] === undefined ? computed : cents(totals[member]));
+  expect(
+    "net",
+    "net-sum",
+    stated("lines", linesSum) - stated("allowances", part(false)) + stated("charges", part(true)),
+    "lines less allowances plus charges make",
+  );
+  expect("tax", "tax-sum", sum((taxBreakdown ?? lines).map((each) => cents(each.tax))), taxBreakdown ? "the breakdown makes" : "the lines' tax makes");
+}
+
+function checkGross({ totals }: InvoiceDocument, refuse: Refuse): void {
+  const expect = expecting(totals, refuse);
+  expect("gross", "gross-sum", cents(totals.net) + cents(totals.tax), "net and tax make");
+  expect("payable", "payable-sum", cents(totals.gross) - cents(totals.prepaid) + cents(totals.rounding), "gross less prepaid plus rounding makes");
+  if (totals.inWords !== undefined && !sameFigures(totals.inWords, cents(totals.gross)))
+    refuse("/totals/inWords", "words-match-figures", `the words do not say ${totals.gross}`);
+}
+
+function checkReversal({ reverses, totals }: InvoiceDocument, refuse: Refuse): void {
+  const negative = cents(totals.gross) < 0n;
+  if (reverses === undefined) {
+    if (negative) refuse("/totals/gross", "negative-needs-reverses", "a negative invoice is a red letter and names the invoice that it reverses");
+    return;
+  }
+  if (!negative) refuse("/reverses", "reverses-needs-negative", "a red letter has a negative total");
+  if ((reverses.number === undefined) === (reverses.sourceId === undefined))
+    refuse("/reverses", "reverses-one", "name the reversed invoice by number or by sourceId");
+}
+
+/** The parts of a document that rules look at, by the names that they are disclosed under (proofs/parts.ts). */
+type Judged = "seller" | "buyer" | "lines" | "total" | "tax" | "reverses";
+type Shown = (part: Judged) => boolean;
+
+/**
+ * Every rule that a document of the right shape breaks, lines first; fields are JSON pointers. An empty list is a document
+ * that may be issued. At most 100 violations.
+ *
+ * `shown`: of a document of which some parts are hidden, the parts that are there. A rule that needs a hidden one is not judged.
+ */
+export function checkDocument(document: InvoiceDocument, format: Format, shown: Shown = () => true): Violation[] {
+  const found: Violation[] = [];
+  const refuse: Refuse = (field, rule, detail) => {
+    if (found.length < 100) found.push({ field, rule: format === "ubl" ? (europeanIds[rule] ?? rule) : rule, detail });
+  };
+  const all = (...parts: Judged[]) => parts.every(shown);
+  if (all("seller")) checkTaxId("/seller/taxId", document.seller.taxId, refuse);
+  if (all("buyer")) checkTaxId("/buyer/taxId", document.buyer.taxId, refuse);
+  if (all("lines")) checkLines(document, format, refuse, shown);
+  if (all("lines", "tax")) checkBreakdown(document, format, refuse);
+  if (all("lines", "tax")) checkSums(document, refuse);
+  if (all("total", "tax")) checkGross(document, refuse);
+  if (all("total", "reverses")) checkReversal(document, refuse);
+  return found;
+}
+
+/**
+ * The tolerance that a document was issued under. A red letter without a source was made of its original's amounts, and has the
+ * tolerance that imported documents have (red-letter.ts).
+ */
+export const formatOf = ({ source, reverses, taxBreakdown }: Pick<InvoiceDocument, "source" | "reverses" | "taxBreakdown">): Format =>
+  source?.format ?? (reverses === undefined ? "json" : taxBreakdown === undefined ? "shudian" : "ubl");

@@ -1,0 +1,169 @@
+/**
+ * 数电票: the XML of China's fully digitalised e-invoice (root `EInvoice`, tag SWEI3200).
+ *
+ * Owns: where its elements go in a document, and the rules that only this format can know (the number stands twice, a
+ * line's gross, the blue or red flag). Its times have no offset: they are Beijing's. Its number becomes `sourceId`,
+ * unless a gateway has written it, with a number of its own and the issuer's id beside it (`sourceIdSteps`).
+ * Does not own: rules that hold for every invoice (rules.ts), the XML itself (xml.ts).
+ */
+import { normaliseDecimal, normaliseMoney, parseMoney, percentToFraction } from "../values/money.ts";
+import { exempt, type InvoiceDocument, notTaxed } from "./document.ts";
+import { createDraft, type Draft, type Row, type Style } from "./draft.ts";
+import { isDiscount } from "./rules.ts";
+import { shudianVocabulary } from "./vocabularies.ts";
+import type { Element } from "./xml.ts";
+
+const style: Style = { root: "EInvoice", repeated: new Set(["IssuItemInformation"]) };
+
+const money = (text: string) => normaliseMoney(text) ?? text;
+const decimal = (text: string) => normaliseDecimal(text) ?? text;
+
+/** `0.13`, `13%`, 免税 or 不征税 → the document's rate. */
+function rate(text: string): string {
+  if (text === exempt || text === notTaxed) return text;
+  const percent = /^(\d{1,3}(?:\.\d{1,4})?)\s*%$/.exec(text)?.[1];
+  return (percent === undefined ? normaliseDecimal(text) : percentToFraction(percent)) ?? text;
+}
+
+/** `2026-11-03 12:31:07` in Beijing. */
+const beijingTime = (text: string) => {
+  const found = /^(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}:\d{2})$/.exec(text);
+  return found ? `${found[1]}T${found[2]}+08:00` : text;
+};
+/** A document's time as the clock in Beijing shows it; parts of a second are dropped. */
+export const beijing = (time: string) => new Date(Date.parse(time) + 8 * 3_600_000).toISOString().slice(0, 19).replace("T", " ");
+/** 01 special, 02 ordinary; anything else stays and fails the document's shape. */
+const kind = (text: string) => (text === "01" ? "special" : text === "02" ? "ordinary" : text);
+
+const party = (side: "Seller" | "Buyer"): Row[] =>
+  [
+    ["taxId", "IdNum"],
+    ["name", "Name"],
+    ["address", "Addr"],
+    ["phone", "TelNum"],
+    ["bankName", "BankName"],
+    ["bankAccount", "BankAccNum"],
+  ].map(([to, from]) => ({ to: `${side.toLowerCase()}/${to}`, from: `EInvoiceData/${side}Information/${side}${from}` }));
+
+const headRows: readonly Row[] = [
+  { to: "kind", from: "Header/InherentLabel/GeneralOrSpecialVAT/LabelCode", as: kind, back: (member) => (member === "special" ? "01" : "02") },
+  { to: "issuedAt", from: "EInvoiceData/BasicInformation/RequestTime", as: beijingTime, back: beijing },
+  { to: "sourceId", from: "TaxSupervisionInfo/InvoiceNumber" },
+  ...party("Seller"),
+  ...party("Buyer"),
+  { to: "totals/net", from: "EInvoiceData/BasicInformation/TotalAmWithoutTax", as: money },
+  { to: "totals/tax", from: "EInvoiceData/BasicInformation/TotalTaxAm", as: money },
+  { to: "totals/gross", from: "EInvoiceData/BasicInformation/TotalTax-includedAmount", as: money },
+  { to: "totals/inWords", from: "EInvoiceData/BasicInformation/TotalTax-includedAmountInChinese" },
+  { to: "drawer", from: "EInvoiceData/BasicInformation/Drawer" },
+  { to: "remark", from: "EInvoiceData/AdditionalInformation/Remark" },
+  { to: "taxBureau/code", from: "TaxSupervisionInfo/TaxBureauCode" },
+  { to: "taxBureau/name", from: "TaxSupervisionInfo/TaxBureauName" },
+  { to: "reverses/sourceId", from: "EInvoiceData/SpecificInformation/RedEInvoice/OriginalInvoiceCode" },
+];
+
+const lineRows: readonly Row[] = [
+  { to: "name", from: "ItemName" },
+  { to: "spec", from: "SpecMod" },
+  { to: "unit", from: "MeaUnits" },
+  { to: "quantity", from: "Quantity", as: decimal },
+  { to: "unitPrice", from: "UnPrice", as: decimal },
+  { to: "amount", from: "Amount", as: money },
+  { to: "taxRate", from: "TaxRate", as: rate },
+  { to: "tax", from: "ComTaxAm", as: money },
+  { to: "taxCode", from: "TaxClassificationCode" },
+];
+
+const passengerRows: readonly Row[] = [
+  { to: "traveller", from: "Traveler" },
+  { to: "idNumber", from: "ValidIDNumber" },
+  { to: "date", from: "TravelDate" },
+  { to: "from", from: "Departure" },
+  { to: "to", from: "Destination" },
+  { to: "vehicle", from: "Vehicletype" },
+  { to: "seat", from: "Seat" },
+];
+
+/** The tables, for write-shudian.ts. */
+export const shudianRows = { head: headRows, line: lineRows, passenger: passengerRows };
+
+/** Where a 数电票 that a gateway has written keeps the issuer's own ids: the numbers in it are the gateway's. */
+export const sourceIdSteps = {
+  own: "EInvoiceData/AdditionalInformation/SourceId",
+  reversed: "EInvoiceData/AdditionalInformation/ReversedSourceId",
+};
+
+/** A line's gross is not in the document: it is checked here, with the cent that a line may be off, and forgotten. */
+function checkLineGross(draft: Draft, line: Element, path: string): void {
+  const gross = draft.find(line, "TotaltaxIncludedAmount", path);
+  if (gross.element === undefined || gross.element.text === "") return;
+  const given = normaliseMoney(gross.element.text);
+  const amount = normaliseMoney(draft.find(line, "Amount", path).element?.text ?? "");
+  const tax = normaliseMoney(draft.find(line, "ComTaxAm", path).element?.text ?? "");
+  if (given === undefined) draft.refuse(gross.path, "money-format", "an amount has at most two decimals");
+  else if (amount !== undefined && tax !== undefined) {
+    const off = parseMoney(given) - parseMoney(amount) - parseMoney(tax);
+    if (off < -1n || off > 1n) draft.refuse(gross.path, "line-gross", "the line's amount and tax make another gross");
+  }
+}
+
+/** What only this format can know of the head. */
+function checkHeader(draft: Draft): void {
+  const number = draft.find(draft.root, "TaxSupervisionInfo/InvoiceNumber");
+  const eiid = draft.find(draft.root, "Header/EIid");
+  if (!/^\d{20}$/.test(number.element?.text ?? "")) draft.refuse(number.path, "number-not-20-digits", "the number of a 数电票 has 20 digits");
+  if ((eiid.element?.text ?? "") !== (number.element?.text ?? "")) draft.refuse(eiid.path, "number-stands-twice", "EIid and InvoiceNumber are the same number");
+  const tag = draft.find(draft.root, "Header/EInvoiceTag");
+  if (tag.element !== undefined && tag.element.text !== "SWEI3200") draft.refuse(tag.path, "unknown-tag", "only SWEI3200 is read");
+  const issued = draft.find(draft.root, "TaxSupervisionInfo/IssueTime");
+  const day = issued.element?.text.slice(0, 10) ?? "";
+  if (day !== "" && new Date(`${day}T00:00:00Z`).toJSON()?.slice(0, 10) !== day) draft.refuse(issued.path, "date-format", "a real date, YYYY-MM-DD");
+  const original = draft.find(draft.root, "EInvoiceData/SpecificInformation/RedEInvoice/OriginalInvoiceCode");
+  const reversed = original.element?.text ?? "";
+  if (reversed !== "" && !/^\d{20}$/.test(reversed)) draft.refuse(original.path, "number-not-20-digits", "the reversed 数电票 has a number of 20 digits");
+  const flag = draft.find(draft.root, "Header/InherentLabel/InIssuType/LabelCode");
+  const blue = flag.element?.text;
+  if (blue !== undefined && blue !== (reversed === "" ? "Y" : "N"))
+    draft.refuse(flag.path, "blue-or-red", "Y marks a blue invoice, N a red letter, which names the reversed invoice");
+}
+
+/** The number of a 数电票 that has been read: 20 digits. */
+export const shudianNumber = (root: Element): string => createDraft(root, style).find(root, "TaxSupervisionInfo/InvoiceNumber").element?.text ?? "";
+
+/** The day that a 数电票 which has been read was issued on, YYYY-MM-DD; beside it stands the time of the request. */
+export const shudianIssueDay = (root: Element): string | undefined =>
+  createDraft(root, style).find(root, "TaxSupervisionInfo/IssueTime").element?.text.slice(0, 10) || undefined;
+
+/** A 数电票 as a document (without `source`), and the texts in it that were not read. Throws Problem `invalid-document`. */
+export function readShudian(root: Element): { document: InvoiceDocument; unread: string[] } {
+  const draft = createDraft(root, style);
+  draft.put("/currency", "CNY", "/EInvoice");
+  draft.fill("", root, "/EInvoice", headRows);
+  for (const [to, from] of [
+    ["/sourceId", sourceIdSteps.own],
+    ["/reverses/sourceId", sourceIdSteps.reversed],
+  ] as const) {
+    const { element, path } = draft.find(root, from);
+    if (element?.text) draft.put(to, element.text, path);
+  }
+  const data = draft.find(root, "EInvoiceData");
+  const lines = draft.all(data.element, "IssuItemInformation").map((element, index) => ({ element, path: `${data.path}/IssuItemInformation[${index + 1}]` }));
+  draft.put("/lines", [], `${data.path}/IssuItemInformation`);
+  for (const [index, { element, path }] of lines.entries()) {
+    draft.put(`/lines/${index}`, {}, path);
+    draft.fill(`/lines/${index}`, element, path, lineRows);
+  }
+  const specific = draft.find(root, "EInvoiceData/SpecificInformation").element;
+  for (const [index, passenger] of draft.all(specific, "PassengerTransportation").entries()) {
+    const path = draft.pathOf(passenger);
+    draft.put(`/passengers/${index}`, {}, path);
+    draft.fill(`/passengers/${index}`, passenger, path, passengerRows);
+  }
+  const document = draft.finish("shudian", {}, () => {
+    checkHeader(draft);
+    for (const { element, path } of lines) checkLineGross(draft, element, path);
+  });
+  const gross = parseMoney(document.totals.gross);
+  for (const line of document.lines) if (isDiscount(line, gross)) line.discount = true;
+  return { document, unread: draft.unread(shudianVocabulary.formal) };
+}

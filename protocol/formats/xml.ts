@@ -1,0 +1,276 @@
+/**
+ * XML as invoices may use it: well-formed, UTF-8, no DTD, no entities beyond the five built-in and numeric ones, no processing
+ * instructions, and no element or attribute but those of its format (vocabularies.ts).
+ *
+ * Owns: bytes → a tree of elements with their namespaces and paths. Invariants: text stays text; a DTD is refused before anything
+ * could be expanded; size, depth and number of elements are bounded, the latter by the lines; an element has either children or one
+ * text, in one piece, so that every reader reads the same; every failure is a Problem.
+ * Does not own: what the elements mean (shudian.ts, ubl.ts).
+ */
+import { XMLParser, XMLValidator } from "fast-xml-parser";
+import { maxViolations, Problem, type Violation } from "../values/problems.ts";
+
+/** Elements beside the lines, and of a line: more than any invoice has. Attachments are text, not elements. */
+const headElements = 6_000;
+const lineElements = 30;
+const maxLines = 2_000;
+const maxDepth = 32;
+/** Longest tag with its attributes; attribute matching is not linear. */
+const maxTag = 20_000;
+
+export type Element = {
+  /** Without its prefix. */
+  name: string;
+  /** With the prefix that its vocabulary gives to its namespace. */
+  qname: string;
+  namespace: string;
+  attributes: Readonly<Record<string, string>>;
+  children: readonly Element[];
+  /** Its own text and CDATA, trimmed. */
+  text: string;
+  parent: Element | undefined;
+};
+
+/** What a format is made of. Names are qualified by the prefixes given here, whatever prefixes a document uses. */
+export type Vocabulary = {
+  /** Prefix by namespace. */
+  prefixes: ReadonlyMap<string, string>;
+  /** The element that there may be 2,000 of, without prefix. */
+  line: string;
+  children: ReadonlyMap<string, ReadonlySet<string>>;
+  attributes: ReadonlySet<string>;
+  formal: ReadonlySet<string>;
+};
+
+/** `field` is an XPath as far as it can be told; the whole document is `/`. */
+export function malformed(rule: string, detail: string, cause?: unknown): Problem {
+  return new Problem("malformed-document", detail, { violations: [{ field: "/", rule, detail }], cause });
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The text of a body, byte-order mark included: encoding it again gives the same bytes. */
+export function decodeUtf8(body: Uint8Array, fail: (rule: string, detail: string) => Problem): string {
+  try {
+    return utf8.decode(body);
+  } catch {
+    throw fail("encoding-not-utf8", "The body is not UTF-8");
+  }
+}
+
+// preserveOrder keeps mixed and repeated elements apart; entities are decoded here, after the guard has seen every one.
+const parser = new XMLParser({
+  preserveOrder: true,
+  ignoreAttributes: false,
+  attributeNamePrefix: "",
+  parseTagValue: false,
+  parseAttributeValue: false,
+  trimValues: false,
+  processEntities: false,
+  cdataPropName: "#cdata",
+  commentPropName: "#comment",
+  ignoreDeclaration: true,
+  ignorePiTags: true,
+  jPath: false,
+  maxNestedTags: maxDepth,
+});
+
+const skipTo = (text: string, from: number, end: string, what: string): number => {
+  const at = text.indexOf(end, from);
+  if (at < 0) throw malformed("not-well-formed", `${what} does not end`);
+  return at + end.length;
+};
+const reference = /&(?:(lt|gt|amp|quot|apos)|#(\d{1,7})|#x([0-9a-fA-F]{1,6})|([A-Za-z_:][\w.:-]{0,100}));/y;
+const lineTag = /<(?:[\w.-]{1,20}:)?(?:IssuItemInformation|InvoiceLine)[\s>]/y;
+const isCharacter = (code: number) =>
+  code === 9 || code === 10 || code === 13 || (code >= 0x20 && code <= 0xd7ff) || (code >= 0xe000 && code <= 0xfffd) || (code >= 0x10000 && code <= 0x10ffff);
+
+/** One pass over the markup before any parser sees it: refuses what could expand or explode. */
+function guard(text: string): void {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters XML forbids
+  if (/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/.test(text)) throw malformed("forbidden-character", "A control character is not allowed in XML");
+  const encoding = /^<\?xml\s[^>]{0,200}?encoding\s*=\s*["']([^"']{0,40})["']/.exec(text)?.[1];
+  if (encoding !== undefined && !/^utf-?8$/i.test(encoding))
+    throw malformed("encoding-not-utf8", `The declared encoding ${encoding} is not read here: use UTF-8`);
+  let elements = 0;
+  let lines = 0;
+  const mark = /[<&]/g;
+  for (let found = mark.exec(text); found !== null; found = mark.exec(text)) {
+    const at = found.index;
+    if (text[at] === "&") {
+      reference.lastIndex = at;
+      const [, named, decimal, hex, other] = reference.exec(text) ?? [];
+      if (other !== undefined) {
+        const detail = `The entity &${other}; is not built in`;
+        throw new Problem("forbidden-markup", detail, { violations: [{ field: "/", rule: "entity-forbidden", detail }] });
+      }
+      const code = decimal !== undefined ? Number(decimal) : hex !== undefined ? Number.parseInt(hex, 16) : undefined;
+      if ((named === undefined && code === undefined) || (code !== undefined && !isCharacter(code)))
+        throw malformed("not-well-formed", `An & at character ${at} begins no reference`);
+    } else if (text.startsWith("<!--", at)) mark.lastIndex = skipTo(text, at + 4, "-->", "A comment");
+    else if (text.startsWith("<![CDATA[", at)) mark.lastIndex = skipTo(text, at + 9, "]]>", "A CDATA section");
+    else if (text.startsWith("<?", at)) {
+      if (at > 0 || !/^<\?xml\s/.test(text)) {
+        const detail = "A processing instruction tells other software what to do with the document; it is not read here";
+        throw new Problem("forbidden-markup", detail, {
+          violations: [{ field: "/", rule: "processing-instruction", detail }],
+        });
+      }
+      mark.lastIndex = skipTo(text, at + 2, "?>", "The declaration");
+    } else if (text[at + 1] === "!") {
+      const detail = "A DOCTYPE or another declaration is not read here";
+      throw new Problem("forbidden-markup", detail, { violations: [{ field: "/", rule: "dtd-forbidden", detail }] });
+    } else {
+      if (text[at + 1] !== "/") {
+        elements++;
+        lineTag.lastIndex = at;
+        if (lineTag.test(text)) lines++;
+        const most = headElements + lineElements * Math.min(lines, maxLines);
+        if (elements > most) throw malformed("too-many-elements", `More than ${most} elements, with ${lines} lines`);
+      }
+      const end = text.indexOf(">", at);
+      if (end < 0) throw malformed("not-well-formed", "A tag does not end");
+      if (end - at > maxTag) throw malformed("tag-too-long", `A tag is longer than ${maxTag} characters`);
+    }
+  }
+}
+
+const builtIn: Readonly<Record<string, string>> = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'" };
+const decodeReferences = (text: string): string =>
+  text.includes("&")
+    ? text.replace(/&(?:#x([0-9a-fA-F]+)|#(\d+)|(\w+));/g, (whole, hex?: string, decimal?: string, named?: string) =>
+        hex !== undefined
+          ? String.fromCodePoint(Number.parseInt(hex, 16))
+          : decimal !== undefined
+            ? String.fromCodePoint(Number(decimal))
+            : (builtIn[named ?? ""] ?? whole),
+      )
+    : text;
+
+/** One node as fast-xml-parser gives it: its tag (or #text, #cdata) with the content, and ":@" with the attributes. */
+type Node = Record<string, unknown>;
+const tagOf = (node: Node): string => Object.keys(node).find((key) => key !== ":@") ?? "";
+
+/** The text of an element, and what would make others read another one. */
+function textOf(content: readonly Node[]): { text: string; broken?: [rule: string, detail: string] } {
+  let [text, pieces, comments, children] = ["", 0, 0, 0];
+  for (const node of content) {
+    if (typeof node["#text"] === "string") {
+      const piece = decodeReferences(node["#text"]);
+      if (piece.trim() !== "") pieces++;
+      text += piece;
+    } else if (Array.isArray(node["#cdata"])) {
+      pieces++;
+      text += String((node["#cdata"][0] as Node | undefined)?.["#text"] ?? "");
+    } else if (node["#comment"] !== undefined) comments++;
+    else children++;
+  }
+  if (pieces > 0 && children > 0) return { text, broken: ["mixed-content", "an element has either elements in it or a text"] };
+  if (pieces > 0 && comments > 0) return { text, broken: ["comment-in-text", "a comment in a text cuts it for some readers"] };
+  text = text.trim();
+  // words with a quoted word among them, as some programs write them, are the same words to whoever joins them
+  if (pieces > 1 && !/\s/.test(text)) return { text, broken: ["text-in-pieces", "a figure, a date, a code is one piece: plain, or one CDATA section"] };
+  return { text };
+}
+
+type Scope = ReadonlyMap<string, string>;
+const XSI = "http://www.w3.org/2001/XMLSchema-instance";
+
+/** Builds the tree, and finds what is not of the format; it ends at `maxViolations`. */
+function createBuilder(vocabulary: Vocabulary) {
+  const violations: Violation[] = [];
+  const refuse = (element: Element, name: string, rule: string, detail: string) => {
+    const steps: string[] = [];
+    for (let at: Element | undefined = element; at !== undefined; at = at.parent) {
+      const alike = at.parent?.children.filter((other) => other.qname === at?.qname) ?? [];
+      steps.unshift(`/${at.qname}${alike.length > 1 ? `[${alike.indexOf(at) + 1}]` : ""}`);
+    }
+    violations.push({ field: steps.join("") + name, rule, detail });
+    if (violations.length === maxViolations) throw invalid(violations);
+  };
+
+  function checkAttribute(element: Element, name: string, scope: Scope): void {
+    const colon = name.indexOf(":");
+    const foreign = colon >= 0 && !(scope.get(name.slice(0, colon)) === XSI && /^(?:noNamespaceS|s)chemaLocation$/.test(name.slice(colon + 1)));
+    if (foreign) refuse(element, `/@${name}`, "foreign-namespace", "an attribute of another format");
+    else if (colon < 0 && !vocabulary.attributes.has(name)) refuse(element, `/@${name}`, "unknown-attribute", "this format has no such attribute");
+  }
+
+  function build(node: Node, tag: string, outer: Scope, parent: Element | undefined): Element {
+    const attributes: Record<string, string> = Object.create(null);
+    let scope = outer;
+    for (const [name, value] of Object.entries((node[":@"] ?? {}) as Record<string, unknown>)) {
+      const plain = decodeReferences(String(value));
+      if (name === "xmlns" || name.startsWith("xmlns:")) scope = new Map(scope).set(name.slice(6), plain);
+      else attributes[name] = plain;
+    }
+    const colon = tag.indexOf(":");
+    const namespace = scope.get(colon < 0 ? "" : tag.slice(0, colon));
+    if (namespace === undefined && colon >= 0) throw malformed("namespace-undeclared", `The prefix ${tag.slice(0, Math.min(colon, 40))} is not declared`);
+    const name = tag.slice(colon + 1);
+    const prefix = vocabulary.prefixes.get(namespace ?? "");
+    const qname = prefix === undefined ? tag : prefix === "" ? name : `${prefix}:${name}`;
+    const content = node[tag] as readonly Node[];
+    const { text, broken } = textOf(content);
+    const children: Element[] = [];
+    const element: Element = { name, qname, namespace: namespace ?? "", attributes, children, text, parent };
+    if (parent !== undefined) (parent.children as Element[]).push(element);
+    if (prefix === undefined) {
+      refuse(element, "", "foreign-namespace", "an element of another format");
+      return element;
+    }
+    if (parent !== undefined && !vocabulary.children.get(parent.qname)?.has(qname)) {
+      refuse(element, "", "unknown-element", "this format has no such element here: nobody would read it");
+      return element;
+    }
+    for (const attribute of Object.keys(attributes)) checkAttribute(element, attribute, scope);
+    if (broken) refuse(element, "", ...broken);
+    for (const child of content) {
+      const childTag = tagOf(child);
+      if (!childTag.startsWith("#")) build(child, childTag, scope, element);
+    }
+    return element;
+  }
+
+  return (node: Node): Element => {
+    const root = build(node, tagOf(node), new Map([["xml", "http://www.w3.org/XML/1998/namespace"]]), undefined);
+    if (violations.length > 0) throw invalid(violations);
+    return root;
+  };
+}
+
+const invalid = (violations: readonly Violation[]) => new Problem("invalid-document", `${violations[0]?.field}: ${violations[0]?.detail}`, { violations });
+
+/**
+ * The root element of a document. `vocabularyOf` says by its name and namespace what it may consist of.
+ * Throws Problem `malformed-document`, `forbidden-markup`, or `invalid-document` for what is not of the format.
+ */
+export function parseXml(source: string, vocabularyOf: (name: string, namespace: string) => Vocabulary): Element {
+  const text = source.startsWith("\ufeff") ? source.slice(1) : source;
+  if (text.trim() === "") throw malformed("empty", "The body is empty");
+  guard(text);
+  let nodes: readonly Node[];
+  try {
+    const checked = XMLValidator.validate(text);
+    if (checked !== true) {
+      // Several unclosed elements are told as a list of names; what it means is that the text stops too early.
+      const truncated = checked.err.msg.startsWith("Invalid '");
+      throw malformed(
+        "not-well-formed",
+        truncated ? "The document ends before its elements do" : `Line ${checked.err.line}, column ${checked.err.col ?? 1}: ${checked.err.msg.slice(0, 200)}`,
+      );
+    }
+    nodes = parser.parse(text) as readonly Node[];
+  } catch (error) {
+    throw error instanceof Problem
+      ? error
+      : malformed("not-well-formed", error instanceof Error ? error.message.slice(0, 200) : "The XML cannot be read", error);
+  }
+  const roots = nodes.filter((node) => !tagOf(node).startsWith("#"));
+  const root = roots[0];
+  if (root === undefined || roots.length > 1) throw malformed("not-well-formed", "A document has one root element");
+  const tag = tagOf(root);
+  const [prefix, name] = tag.includes(":") ? [tag.slice(0, tag.indexOf(":")), tag.slice(tag.indexOf(":") + 1)] : ["", tag];
+  const declared = ((root[":@"] ?? {}) as Record<string, unknown>)[prefix === "" ? "xmlns" : `xmlns:${prefix}`];
+  return createBuilder(vocabularyOf(name, declared === undefined ? "" : decodeReferences(String(declared))))(root);
+}

@@ -1,0 +1,152 @@
+/**
+ * Contradictions: what is sealed, or shown of it, against itself. A seal proves who has signed a document, and nothing of what it says;
+ * an issuer that keeps its own key can seal one that no gateway would issue. This file says what such a document contradicts.
+ *
+ * Owns: every rule between document, lot, leaf and parties, in one pure function. Its judgement is that of the verdict (verdict.ts), of
+ * imports, of the bureau's auditor, of the command `onepiao` and of a browser.
+ *
+ * | rule | what is compared |
+ * | --- | --- |
+ * | the rules of a document | shape of each part (parts.ts), arithmetic, tax ids, red letters (formats/rules.ts) |
+ * | seller-is-issuer, seller-name | the seller and the party that has the lot's issuer's index |
+ * | buyer-titled, buyer-is-titled, buyer-name | the buyer and the party that has the leaf's buyer's index; a tax id and a titled leaf go together |
+ * | issued-ahead, issued-long-ago | the date and the time of the lot's block |
+ * | red-letter-holder | a red letter, and nothing else, is sealed to the zero account |
+ * | party-once, party-of-invoice | each party is the issuer or the titled buyer, and stands once |
+ *
+ * What is not shown claims nothing, and contradicts nothing. A seller or buyer that is shown without its party claims to be somebody, and
+ * nothing shows that: `unattributed` names them.
+ *
+ * Invariants: nothing is asked and nothing thrown, whatever is given; at most 20 contradictions are named.
+ */
+import { type InvoiceDocument, shapeViolations } from "../formats/document.ts";
+import { checkDocument, formatOf } from "../formats/rules.ts";
+import { chinaDay } from "../values/dates.ts";
+import { parseMoney } from "../values/money.ts";
+import { sameName } from "../values/names.ts";
+import type { Violation } from "../values/problems.ts";
+import { normaliseTaxId } from "../values/tax-id.ts";
+import { documentOfParts, type PartName, type Parts, partNames, partShapes } from "./parts.ts";
+
+/** A taxpayer by its index in the registry. Whether it is so there is not judged here. */
+export type Party = { index: number; taxId: string; name: string; named?: { name: string; from: string } | undefined };
+
+/** What is judged together. `parts`: those that are shown; one whose value is undefined is shown as absent. */
+export type Statement = {
+  parts: Parts;
+  /** `time`: of the block that has sealed it, in seconds since 1970. */
+  lot: { issuer: number; time: number };
+  leaf: { holder: string; buyer: number };
+  parties: readonly Party[];
+};
+
+/**
+ * A rule that is broken. `step`: of the check that it breaks. `field`: a JSON pointer, into the document (`/seller/name`,
+ * `/totals/gross`) or into the bundle (`/parts/…`, `/leaf/…`, `/parties/…`).
+ */
+export type Contradiction = Violation & { step: "parties" | "document" };
+
+export type Judgement = {
+  contradictions: Contradiction[];
+  /** Who is shown, and whose party is not there. */
+  unattributed: ("seller" | "buyer")[];
+  /** The whole document, when all its parts are shown and have their shape. It may contradict itself. */
+  document?: InvoiceDocument;
+};
+
+const MOST = 20;
+/** Longer values are cut where they are told. */
+const LONGEST = 120;
+const cut = (text: string) => (text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text);
+
+/** How far a date may lie before and behind its lot's block: what a gateway's settings allow at most, in seconds. */
+const DAY = 86_400;
+const MOST_BACK = 3_660 * DAY;
+const MOST_AHEAD = DAY;
+
+const ZERO = /^0x0{40}$/;
+
+/** The name that a party had at a document's time: that of its enrolment, or the later one. Of a hidden time the later one counts. */
+const nameAt = ({ name, named }: Party, time: string | undefined): string =>
+  named === undefined || (time !== undefined && chinaDay(new Date(time)) < named.from) ? name : named.name;
+
+type Refuse = (field: string, rule: string, detail: string) => void;
+
+/** Of the shown parts those that have their shape; what the others break is told. */
+function shapedOf(parts: Parts, refuse: Refuse): Set<PartName> {
+  const shaped = new Set<PartName>();
+  for (const name of partNames) {
+    if (!Object.hasOwn(parts, name)) continue;
+    const { success, error } = partShapes[name].safeParse(parts[name]);
+    if (success) shaped.add(name);
+    else for (const { field, rule, detail } of shapeViolations(error)) refuse(`/parts/${name}/value${field}`, rule, cut(detail));
+  }
+  return shaped;
+}
+
+const identityRules = {
+  seller: { who: "the lot's issuer", taxId: "seller-is-issuer", name: "seller-name" },
+  buyer: { who: "the titled buyer", taxId: "buyer-is-titled", name: "buyer-name" },
+} as const;
+
+/** Compares a shown seller or buyer with the party that stands for it. */
+function compare(part: "seller" | "buyer", said: { taxId: string; name: string }, party: Party, time: string | undefined, refuse: Refuse): void {
+  const rules = identityRules[part];
+  const who = `${rules.who}, taxpayer ${party.index},`;
+  const name = nameAt(party, time);
+  if (normaliseTaxId(said.taxId) !== normaliseTaxId(party.taxId))
+    refuse(`/${part}/taxId`, rules.taxId, `the ${part} is ${said.taxId}; ${who} is ${cut(party.taxId)}`);
+  else if (!sameName(said.name, name)) refuse(`/${part}/name`, rules.name, `the ${part} is named ${cut(said.name)}; ${who} is named ${cut(name)}`);
+}
+
+/** Judges what is shown of an invoice. See the table above. */
+export function contradictions({ parts, lot, leaf, parties }: Statement): Judgement {
+  const found: Contradiction[] = [];
+  const refuseAt =
+    (step: Contradiction["step"]): Refuse =>
+    (field, rule, detail) => {
+      if (found.length < MOST) found.push({ step, field: cut(field), rule, detail });
+    };
+  const [refuse, refuseDocument] = [refuseAt("parties"), refuseAt("document")];
+  const unattributed: Judgement["unattributed"] = [];
+  const shaped = shapedOf(parts, refuseDocument);
+  const has = (name: PartName) => shaped.has(name);
+  const shown = documentOfParts(Object.fromEntries([...shaped].map((name) => [name, parts[name]]))) as InvoiceDocument;
+  const { seller, buyer, reverses, totals } = shown;
+  const time = has("date") ? shown.issuedAt : undefined;
+
+  if (has("seller")) {
+    const party = parties.find(({ index }) => index === lot.issuer);
+    if (party === undefined) unattributed.push("seller");
+    else compare("seller", seller, party, time, refuse);
+  }
+  if (has("buyer")) {
+    const party = parties.find(({ index }) => index === leaf.buyer);
+    const titled = leaf.buyer !== 0;
+    if (titled && buyer.taxId === undefined)
+      refuse("/buyer/taxId", "buyer-titled", `the buyer has no tax id, and the leaf is titled to taxpayer ${leaf.buyer}`);
+    else if (!titled && buyer.taxId !== undefined) refuse("/buyer/taxId", "buyer-titled", `the buyer is ${buyer.taxId}, and the leaf is untitled`);
+    else if (titled && party === undefined) unattributed.push("buyer");
+    else if (party !== undefined && buyer.taxId !== undefined) compare("buyer", { ...buyer, taxId: buyer.taxId }, party, time, refuse);
+  }
+  for (const [i, { index }] of parties.entries()) {
+    if (parties.findIndex((other) => other.index === index) !== i) refuse(`/parties/${i}`, "party-once", `taxpayer ${index} stands twice`);
+    else if (index !== lot.issuer && (leaf.buyer === 0 || index !== leaf.buyer))
+      refuse(`/parties/${i}`, "party-of-invoice", `taxpayer ${index} is neither the lot's issuer nor the titled buyer`);
+  }
+
+  const issued = time === undefined ? lot.time : Date.parse(time) / 1_000;
+  if (issued > lot.time + MOST_AHEAD) refuseDocument("/issuedAt", "issued-ahead", "it is dated more than a day after the block that has sealed it");
+  if (issued < lot.time - MOST_BACK) refuseDocument("/issuedAt", "issued-long-ago", "it is dated more than ten years before the block that has sealed it");
+
+  const red = has("reverses") ? reverses !== undefined : has("total") ? parseMoney(totals.gross) < 0n : undefined;
+  if (red === true && !ZERO.test(leaf.holder))
+    refuseDocument("/leaf/holder", "red-letter-holder", "a red letter is sealed to the zero account: nobody can claim it");
+  if (red === false && ZERO.test(leaf.holder)) refuseDocument("/leaf/holder", "red-letter-holder", "it is sealed to the zero account, and is no red letter");
+
+  // a hidden part may be one that allows for a cent
+  const format = has("origin") && (shown.source !== undefined || (has("reverses") && (reverses === undefined || has("tax")))) ? formatOf(shown) : "hidden";
+  for (const { field, rule, detail } of checkDocument(shown, format, has)) refuseDocument(field, rule, detail);
+
+  return { contradictions: found, unattributed, ...(shaped.size === partNames.length ? { document: shown } : {}) };
+}

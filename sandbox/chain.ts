@@ -1,0 +1,113 @@
+/**
+ * The sandbox's chain: Hardhat's own node, in memory, in a process of its own so that it takes no time from the gateway.
+ *
+ * Blocks come at an interval, as on a real network, and a reverted transaction has a hash and a receipt. Not for production:
+ * one node decides everything. It ends when its standard input does, so it never outlives whoever started it.
+ */
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { JsonRpcProvider, NonceManager, Wallet } from "ethers";
+import { type Deployment, type DeployOptions, deploy } from "../server/chain/deploy.ts";
+
+export const SANDBOX_CHAIN_ID = 31_337;
+
+export type SandboxChain = { url: string; close(): Promise<void> };
+
+/** Starts the chain; resolves when it answers. `intervalMs`: time between blocks. `aheadSeconds`: how far its time is ahead of the machine's. */
+export async function startSandboxChain(options: { intervalMs: number; aheadSeconds?: number }): Promise<SandboxChain> {
+  // in the project's folder: Hardhat looks for its configuration from where it is started
+  const cwd = fileURLToPath(new URL("..", import.meta.url));
+  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), String(options.intervalMs), String(options.aheadSeconds ?? 0)], {
+    cwd,
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  let [said, failed, closing] = ["", "", false];
+  const url = await new Promise<string>((resolve, reject) => {
+    child.stdout.on("data", (chunk: Buffer) => {
+      said += chunk.toString();
+      const [, found] = /^ready (\S+)$/m.exec(said) ?? [];
+      if (found !== undefined) resolve(found);
+    });
+    child.stderr.on("data", (chunk: Buffer) => {
+      failed = (failed + chunk.toString()).slice(-4_000);
+    });
+    child.once("error", reject);
+    child.once("exit", (code, signal) => {
+      const error = new Error(`The sandbox chain ended (${code ?? signal}): ${failed}`);
+      reject(error);
+      // nothing can go on without it, and its last words are the reason
+      if (said !== "" && !closing) process.emitWarning(error);
+    });
+  });
+  return {
+    url,
+    async close() {
+      closing = true;
+      // it may have been killed meanwhile
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const gone = new Promise((resolve) => child.once("exit", resolve));
+      child.stdin.end();
+      await gone;
+    },
+  };
+}
+
+/** Deploys the contracts with a key that is then forgotten: nobody administers a sandbox. */
+export async function deployToSandbox(url: string, options: DeployOptions): Promise<Deployment> {
+  // not destroyed at the end: that would reject what its poller still asks; it rests once nobody waits for a transaction
+  const provider = new JsonRpcProvider(url, SANDBOX_CHAIN_ID, { staticNetwork: true, pollingInterval: 20, cacheTimeout: -1 });
+  return deploy(new NonceManager(Wallet.createRandom(provider)), options);
+}
+
+/**
+ * Moves the sandbox's clock forward, for what waits for days; resolves when there is a block of the new time. `to`: from the time of
+ * the last block to the new one, in seconds since 1970; a time that is over is no news.
+ * The interval makes that block: with `evm_mine` or `hardhat_mine` beside it Hardhat 3.17's node at times panics ("There must be a log line").
+ */
+async function moveTime(url: string, to: (last: number) => number): Promise<void> {
+  const provider = new JsonRpcProvider(url, SANDBOX_CHAIN_ID, { staticNetwork: true, cacheTimeout: -1 });
+  const time = async () => Number(((await provider.send("eth_getBlockByNumber", ["latest", false])) as { timestamp: string }).timestamp);
+  const last = await time();
+  const goal = to(last);
+  if (goal > last) await provider.send("evm_increaseTime", [goal - last]);
+  while ((await time()) < goal) await new Promise((resolve) => setTimeout(resolve, 20));
+  provider.destroy();
+}
+
+/** By so many seconds. */
+export const passTime = (url: string, seconds: number): Promise<void> => moveTime(url, (last) => last + seconds);
+/** To a time, in seconds since 1970. */
+export const passTimeTo = (url: string, goal: number): Promise<void> => moveTime(url, () => goal);
+
+async function run(intervalMs: number, aheadSeconds: number): Promise<void> {
+  const { createHardhatRuntimeEnvironment } = await import("hardhat/hre");
+  const hre = await createHardhatRuntimeEnvironment({
+    networks: {
+      sandbox: {
+        type: "edr-simulated",
+        chainType: "l1",
+        chainId: SANDBOX_CHAIN_ID,
+        hardfork: "cancun",
+        accounts: [],
+        allowBlocksWithSameTimestamp: true,
+        // as real nodes do: a reverted transaction has a hash and a receipt
+        throwOnTransactionFailures: false,
+        allowUnlimitedContractSize: false,
+        blockGasLimit: 100_000_000n,
+        initialBaseFeePerGas: 0,
+        gasPrice: 0,
+        ...(aheadSeconds === 0 ? {} : { initialDate: new Date(Date.now() + aheadSeconds * 1_000) }),
+        mining: { auto: false, interval: intervalMs },
+      },
+    },
+  });
+  const server = await hre.network.createServer("sandbox", "127.0.0.1", 0);
+  const { address, port } = await server.listen();
+  process.stdout.write(`ready http://${address}:${port}\n`);
+  process.stdin.resume();
+  process.stdin.once("end", () => process.exit(0));
+  // Ctrl-C reaches the whole group; the one who started us says when it is over
+  process.on("SIGINT", () => {});
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await run(Number(process.argv[2] ?? 100), Number(process.argv[3] ?? 0));

@@ -1,0 +1,44 @@
+/** HTTP shape of what accounts show of their keys. */
+
+import { accountSchema, signatureSchema } from "@onepiao/protocol/values/shapes.ts";
+import { z } from "zod";
+import type { Tx } from "../db/db.ts";
+import type { Accounts } from "../features/parties/accounts.ts";
+import { type Route, roles, routeFor } from "../kernel/api.ts";
+
+const route = routeFor<Tx>();
+const tag = "Accounts";
+const proof = signatureSchema.describe("The account's key's EIP-712 signature over Account(address account) in the ledger's domain");
+
+export function accountRoutes(accounts: Accounts): Route<Tx>[] {
+  return [
+    route({
+      method: "post",
+      path: "/v1/accounts",
+      summary: "Make an account known that has shown its key",
+      description:
+        "For an account that is no party of this gateway: of a person at another one, or whose key is with its owner alone. After this an invoice may be issued to it. The proof serves at every gateway of the network, whoever brings it.",
+      tag,
+      roles,
+      body: z.strictObject({ account: accountSchema, proof }),
+      answers: { 201: { description: "Known", schema: z.object({ account: accountSchema }) } },
+      problems: ["key-not-shown", "account-limit"],
+      run: async ({ sql, caller, body }) => ({ status: 201, body: { account: await accounts.show(sql, caller, body) } }),
+    }),
+    route({
+      method: "get",
+      path: "/v1/account-proof",
+      summary: "What shows another gateway that somebody can sign for the caller's account",
+      description: "With `proof` when this gateway keeps the account's key; otherwise the party signs `typedData` itself (eth_signTypedData_v4).",
+      tag,
+      roles,
+      answers: {
+        200: {
+          description: "For POST /v1/accounts of another gateway",
+          schema: z.object({ account: accountSchema, proof: proof.optional(), typedData: z.unknown() }).meta({ id: "AccountProof" }),
+        },
+      },
+      run: async ({ sql, caller }) => ({ status: 200, body: await accounts.proofOf(sql, caller) }),
+    }),
+  ];
+}

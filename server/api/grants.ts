@@ -1,0 +1,113 @@
+/** HTTP shape of grants and reads. */
+
+import { accountSchema, numberSchema } from "@onepiao/protocol/values/shapes.ts";
+import { z } from "zod";
+import type { Tx } from "../db/db.ts";
+import { type Grant, type Grants, readForms } from "../features/invoices/grants.ts";
+import { type Route, roles, routeFor } from "../kernel/api.ts";
+
+const route = routeFor<Tx>();
+const tag = "Grants";
+const params = z.object({ number: numberSchema });
+const grant = z
+  .object({ id: z.uuid(), number: numberSchema, to: accountSchema, by: accountSchema, until: z.iso.datetime().optional(), createdAt: z.iso.datetime() })
+  .meta({ id: "Grant" });
+const view = (one: Grant) => ({
+  id: one.id,
+  number: one.number,
+  to: one.grantee,
+  by: one.giver,
+  ...(one.until === null ? {} : { until: one.until.toISOString() }),
+  createdAt: one.created_at.toISOString(),
+});
+
+export function grantRoutes(grants: Grants): Route<Tx>[] {
+  return [
+    route({
+      method: "post",
+      path: "/v1/invoices/{number}/grants",
+      summary: "Give somebody to read an invoice's document",
+      description: "By its holder or its employer. The grant lasts until it is withdrawn, its time is over, or its giver is no party of the invoice any more.",
+      tag,
+      roles: ["holder", "employer"],
+      params,
+      body: z.strictObject({ to: accountSchema, until: z.iso.datetime({ offset: true }).optional() }),
+      answers: { 201: { description: "Given", schema: grant } },
+      problems: ["not-found", "forbidden", "receiver-invalid", "grant-exists", "grant-limit"],
+      async run({ sql, caller, params, body }) {
+        const made = await grants.give(sql, caller, params.number, body.to, body.until === undefined ? undefined : new Date(body.until));
+        return { status: 201, body: view(made), headers: { Location: `/v1/invoices/${params.number}/grants/${made.id}` } };
+      },
+    }),
+    route({
+      method: "get",
+      path: "/v1/invoices/{number}/grants",
+      summary: "Who may read an invoice's document now",
+      tag,
+      roles: ["holder", "employer", "bureau"],
+      params,
+      answers: {
+        200: {
+          description: "Its parties, and those who were given to",
+          schema: z.object({ parties: z.array(z.object({ account: accountSchema, as: z.enum(["issuer", "holder", "employer"]) })), items: z.array(grant) }),
+        },
+      },
+      problems: ["not-found", "forbidden"],
+      async run({ sql, caller, params }) {
+        const { parties, grants: given } = await grants.list(sql, caller, params.number);
+        return { status: 200, body: { parties, items: given.map(view) } };
+      },
+    }),
+    route({
+      method: "delete",
+      path: "/v1/invoices/{number}/grants/{id}",
+      summary: "Withdraw a grant",
+      description: "By who gave it, or by the invoice's present holder. What was read before is read.",
+      tag,
+      roles: ["holder", "employer"],
+      params: params.extend({ id: z.uuid() }),
+      answers: { 204: { description: "Withdrawn" } },
+      problems: ["not-found"],
+      async run({ sql, caller, params }) {
+        await grants.withdraw(sql, caller, params.number, params.id);
+        return { status: 204, body: undefined };
+      },
+    }),
+    route({
+      method: "get",
+      path: "/v1/invoices/{number}/reads",
+      summary: "Who has read an invoice's document, when, in which form, how often",
+      description: "One entry a day for each reader and form. An issuer sees itself and the bureau; holder, employer and bureau see all.",
+      tag,
+      roles,
+      params,
+      query: z.object({ limit: z.coerce.number().int().min(1).max(100).default(50) }),
+      answers: {
+        200: {
+          description: "The latest first",
+          schema: z.object({
+            items: z.array(
+              z.object({
+                account: accountSchema,
+                form: z.enum(readForms),
+                day: z.iso.date().describe("Of China"),
+                times: z.number().int(),
+                firstAt: z.iso.datetime(),
+                lastAt: z.iso.datetime(),
+              }),
+            ),
+          }),
+        },
+      },
+      problems: ["not-found"],
+      async run({ sql, caller, params, query }) {
+        const items = (await grants.reads(sql, caller, params.number, query.limit)).map(({ first_at, last_at, ...one }) => ({
+          ...one,
+          firstAt: first_at.toISOString(),
+          lastAt: last_at.toISOString(),
+        }));
+        return { status: 200, body: { items } };
+      },
+    }),
+  ];
+}

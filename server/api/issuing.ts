@@ -1,0 +1,162 @@
+/** HTTP shape of issuing. */
+
+import { invoiceRequest } from "@onepiao/protocol/formats/document.ts";
+import { mediaTypes, readInvoice, unreadSchema } from "@onepiao/protocol/formats/read.ts";
+import { type Code, Problem } from "@onepiao/protocol/values/problems.ts";
+import { accountSchema, numberSchema, pickupSchema, reasonQuery } from "@onepiao/protocol/values/shapes.ts";
+import { z } from "zod";
+import type { Tx } from "../db/db.ts";
+import { type InvoiceStatus, type Invoices, invoiceStatuses, linksOf } from "../features/invoices/invoices.ts";
+import type { Course, Issuing, Wanted } from "../features/invoices/issuing.ts";
+import { type RedLetters, redLetterLink } from "../features/invoices/red-letters.ts";
+import { type Answer, type Route, routeFor } from "../kernel/api.ts";
+
+const route = routeFor<Tx>();
+const receipt = z
+  .object({
+    number: numberSchema,
+    status: z.enum(invoiceStatuses),
+    links: z.object({ self: z.string(), history: z.string() }),
+    pickup: pickupSchema.optional(),
+    unread: unreadSchema.optional(),
+  })
+  .meta({ id: "InvoiceReceipt" });
+const opened = z
+  .object({ redLetter: z.object({ id: z.uuid(), status: z.string().optional(), href: z.string() }) })
+  .meta({ id: "RedLetterReceipt", description: "Of a red letter, until it has its number" });
+
+const replayed = z.literal(true).optional().describe("Accepted before, under the same Idempotency-Key");
+/** Of one line of a batch: what it was accepted as, or why it was not. Of the last one: what they come to. */
+const lineResult = z
+  .union([
+    z.strictObject({
+      line: z.int().positive(),
+      status: z.literal(202),
+      number: numberSchema,
+      pickup: pickupSchema.optional(),
+      replayed,
+    }),
+    z.strictObject({ line: z.int().positive(), status: z.literal(202), ...opened.shape, replayed }).describe("Of a red letter"),
+    z.strictObject({ line: z.int().positive(), problem: z.looseObject({ code: z.string() }) }),
+    z.strictObject({
+      done: z.boolean().describe("false: it was ended before its end, for the reason in `problem`; what follows was not read"),
+      accepted: z.int().describe("Those replayed among them"),
+      replayed: z.int(),
+      refused: z.int(),
+      problem: z.looseObject({ code: z.string() }).optional(),
+    }),
+  ])
+  .meta({ id: "BatchResult", description: "A result for each line, in their order, and a last one that sums up" });
+
+type Pickup = z.infer<typeof pickupSchema>;
+
+type Unread = readonly string[] | undefined;
+const answer = (status: 201 | 202, number: string, state: InvoiceStatus, pickup?: Pickup, unread?: Unread): Answer => ({
+  status,
+  body: { number, status: state, links: linksOf(number), ...(pickup && { pickup }), ...(unread && unread.length > 0 && { unread }) },
+  headers: { Location: `/v1/invoices/${number}` },
+});
+
+const openedAnswer = (id: string, status?: string): Answer => ({
+  status: 202,
+  body: { redLetter: { id, ...(status === undefined ? {} : { status }), href: redLetterLink(id) } },
+  headers: { Location: redLetterLink(id) },
+});
+
+const refusals: readonly Code[] = [
+  "malformed-document",
+  "forbidden-markup",
+  "invalid-document",
+  "duplicate-source",
+  "seller-not-caller",
+  "issuer-not-active",
+  "buyer-not-enrolled",
+  "name-not-enrolled",
+  "currency-not-accounted",
+  "quota-exceeded",
+  "quota-not-drawn",
+  "no-segment",
+  "red-letter-refused",
+  "red-letter-open",
+  "invoice-not-sealed",
+  "invoice-busy",
+];
+
+export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: RedLetters): Route<Tx>[] {
+  /** Each one's answer or refusal. */
+  async function accept(tx: Tx, group: readonly Wanted[], answerOf: (number: string, pickup: Pickup | undefined, unread: Unread) => Answer) {
+    return (await issuing.accept(tx, group)).map((result, at) => {
+      if (result instanceof Problem) return result;
+      if ("redLetter" in result) return openedAnswer(result.redLetter);
+      const { number, pickup: secret } = result;
+      return answerOf(number, secret === undefined ? undefined : { number, secret }, group[at]?.read.unread);
+    });
+  }
+
+  /** The red letter's receipt once it is sealed; the sheet as it stands when that waits for somebody. */
+  async function whenIssued(sql: Tx, id: string): Promise<Answer | undefined> {
+    const outcome = await redLetters.outcome(sql, id);
+    if (outcome === "under way") return undefined;
+    if (outcome.number === null) return openedAnswer(id, outcome.status);
+    const row = await invoices.find(sql, outcome.number);
+    return !row || row.status === "accepted" ? undefined : answer(201, outcome.number, row.status, undefined);
+  }
+
+  return [
+    route({
+      method: "post",
+      path: "/v1/invoices",
+      summary: "Issue an invoice",
+      description:
+        "JSON, 数电票 XML or UBL 2.1 (EN 16931). 202: accepted, it will be sealed exactly once. With `Prefer: wait=10` the answer is 201 once it is sealed. The same sourceId of the same seller is a duplicate, and its answer names the first invoice. An untitled invoice without a holder is answered with its pickup: what takes it over.",
+      tag: "Invoices",
+      roles: ["issuer"],
+      query: z.object({
+        holder: accountSchema.optional().describe("First holder; for XML, which cannot say it"),
+        reason: reasonQuery.optional().describe("Of a red letter: 1 issue error, 2 goods returned, 3 service ended, 4 sales allowance"),
+      }),
+      rawBody: { mediaTypes, schema: invoiceRequest },
+      answers: { 201: { description: "Sealed", schema: receipt }, 202: { description: "Accepted", schema: z.union([receipt, opened]) } },
+      problems: refusals,
+      together: {
+        prepare({ caller, body, mediaType, query }): Wanted {
+          const read = readInvoice(mediaType, body);
+          if (query.holder !== undefined && read.holder !== undefined)
+            throw new Problem("invalid-request", "The holder is named twice, in the query and in the body");
+          return { caller, read, holder: query.holder ?? read.holder, reason: query.reason };
+        },
+        run: (sql, group: readonly Wanted[]) => accept(sql, group, (number, pickup, unread) => answer(202, number, "accepted", pickup, unread)),
+      },
+      async settled(sql, accepted) {
+        const { number, pickup, unread, redLetter } = accepted.body as { number: string; pickup?: Pickup; unread?: string[]; redLetter?: { id: string } };
+        if (redLetter) return whenIssued(sql, redLetter.id);
+        const row = await invoices.find(sql, number);
+        return !row || row.status === "accepted" ? undefined : answer(201, number, row.status, pickup, unread);
+      },
+    }),
+    route({
+      method: "post",
+      path: "/v1/invoices/batch",
+      summary: "Issue up to 10,000 invoices: a line each, and a result for each as they come",
+      description:
+        "Each line is an invoice as POST /v1/invoices takes it in JSON. Results come while lines go: read while you write. A refused line is that line's affair. After a cut connection send all of it again with the same Idempotency-Key: what was accepted is told again (`replayed`), and nothing is issued twice. The last line sums up; without it the batch was cut. When the invoices are sealed is told by events.",
+      tag: "Invoices",
+      roles: ["issuer"],
+      query: z.object({ reason: reasonQuery.optional().describe("Of the red letters among them") }),
+      rawBody: { mediaTypes: ["application/x-ndjson"], schema: invoiceRequest },
+      produces: ["application/x-ndjson"],
+      answers: { 200: { description: "Results, line by line", schema: lineResult } },
+      problems: ["too-many-streams", ...refusals.filter((code) => code !== "forbidden-markup")],
+      lines: {
+        open({ caller, query: { reason } }) {
+          const course: Course = { gross: 0n };
+          return (line): Wanted => {
+            const read = readInvoice("application/json", line);
+            return { caller, read, holder: read.holder, reason, course };
+          };
+        },
+        run: (sql, group: readonly Wanted[]) => accept(sql, group, (number, pickup) => ({ status: 202, body: { number, ...(pickup && { pickup }) } })),
+      },
+    }),
+  ];
+}

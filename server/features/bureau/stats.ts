@@ -1,0 +1,391 @@
+/**
+ * Statistics for the bureau: what was issued, by whom, of which trade and region, what became of it, who tried a second time, how
+ * far quota is used, and how the chain is.
+ *
+ * Owns: the buckets (minute, hour, day, month; days and months are China's, as quota is), the sums and their sealed form, and the
+ * reading of them. How many is on the chain; how much is in the documents, and stands sealed (vault, "stats"). A bucket's time is
+ * that of the block its lot was sealed in. Does not own: who counts (projection.ts the acts, upkeep/counting.ts the lots).
+ */
+
+import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
+import { type Trade, tradeOf } from "@onepiao/protocol/formats/trade.ts";
+import { formatTotal, parseMoney } from "@onepiao/protocol/values/money.ts";
+import type { ChainClient } from "../../chain/client.ts";
+import type { Tx } from "../../db/db.ts";
+import type { Vault } from "../../keys/vault.ts";
+import type { Taxpayer, Taxpayers } from "../parties/taxpayers.ts";
+
+// ── buckets ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export const grains = ["minute", "hour", "day", "month"] as const;
+export type Grain = (typeof grains)[number];
+
+const lengths = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const;
+/** China's clock, all year. */
+const OFFSET_MS = 8 * 3_600_000;
+
+/** When the bucket began that an instant is in, or one so many buckets away. */
+export function startOf(grain: Grain, at: Date, away = 0): Date {
+  const local = at.getTime() + OFFSET_MS;
+  if (grain !== "month") return new Date((Math.floor(local / lengths[grain]) + away) * lengths[grain] - OFFSET_MS);
+  const day = new Date(local);
+  return new Date(Date.UTC(day.getUTCFullYear(), day.getUTCMonth() + away) - OFFSET_MS);
+}
+
+/** Buckets of a range. */
+export function bucketsIn(grain: Grain, from: Date, to: Date): number {
+  if (grain !== "month") return Math.ceil((to.getTime() - startOf(grain, from).getTime()) / lengths[grain]);
+  let count = 0;
+  for (let start = startOf("month", from); start < to && count <= MAX_BUCKETS; start = startOf("month", start, 1)) count += 1;
+  return count;
+}
+
+/** Buckets that one answer covers. */
+export const MAX_BUCKETS = 1_500;
+
+/** `issued` counts invoices; `reversed…` by what they were before; `admitted` is an invoice from elsewhere that is registered here. */
+export const actKinds = [
+  "issued",
+  "admitted",
+  "transferred",
+  "claimed",
+  "withdrawn",
+  "rejected",
+  "reimbursed",
+  "reversed",
+  "reversed-claimed",
+  "reversed-reimbursed",
+  "adjusted",
+  "entered",
+  "refused",
+] as const;
+export type ActKind = (typeof actKinds)[number];
+export type ActCounts = Partial<Record<ActKind, number>>;
+
+// ── sums ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+type Sum = { invoices: number; redLetters: number; gross: bigint; tax: bigint };
+/** What is told of a sum: amounts by currency, for currencies do not add up. */
+export type Told = { documented: number; redLetters: number; amounts: { currency: string; gross: string; tax: string }[] };
+
+/** Sums of one bucket by part and currency. Parts: all of it (""), a region ("r44"), a trade ("catering"). */
+export type Sums = Map<string, Sum>;
+
+const keyOf = (part: string, currency: string) => `${part} ${currency}`;
+
+function addTo(sums: Sums, key: string, { invoices, redLetters, gross, tax }: Sum): void {
+  const sum = sums.get(key) ?? { invoices: 0, redLetters: 0, gross: 0n, tax: 0n };
+  sum.invoices += invoices;
+  sum.redLetters += redLetters;
+  sum.gross += gross;
+  sum.tax += tax;
+  sums.set(key, sum);
+}
+
+export function merge(into: Sums, sums: Sums): Sums {
+  for (const [key, sum] of sums) addTo(into, key, sum);
+  return into;
+}
+
+/** One invoice in the sums of its bucket; a red letter takes off. */
+export function addInvoice(sums: Sums, number: string, { currency, totals, lines }: InvoiceDocument, parts: "parts" | "whole"): void {
+  // what other gateways deposit may be anything that was sealed
+  if (!/^[A-Z]{3}$/.test(currency)) throw new RangeError(`no currency: ${currency.slice(0, 10)}`);
+  const [gross, tax] = [parseMoney(totals.gross), parseMoney(totals.tax)];
+  const one = { invoices: 1, redLetters: gross < 0n ? 1 : 0, gross, tax };
+  addTo(sums, keyOf("", currency), one);
+  if (parts === "whole") return;
+  addTo(sums, keyOf(`r${number.slice(2, 4)}`, currency), one);
+  addTo(sums, keyOf(tradeOf({ lines }), currency), one);
+}
+
+/** Of one part: all of it, a region, a trade. */
+function told(sums: Sums, part: string): Told {
+  const of = [...sums].filter(([key]) => key.slice(0, key.lastIndexOf(" ")) === part);
+  return {
+    documented: of.reduce((total, [, sum]) => total + sum.invoices, 0),
+    redLetters: of.reduce((total, [, sum]) => total + sum.redLetters, 0),
+    amounts: of
+      .map(([key, { gross, tax }]) => ({ currency: key.slice(-3), gross: formatTotal(gross), tax: formatTotal(tax) }))
+      .sort((a, b) => (a.currency < b.currency ? -1 : 1)),
+  };
+}
+
+const partsOf = (sums: Sums): string[] => [...new Set([...sums.keys()].map((key) => key.slice(0, key.lastIndexOf(" "))))];
+
+/** The sealed form: sums are bound to their bucket, so that one cannot be put in another's place. */
+export function createSumsVault(vault: Vault) {
+  const context = (grain: Grain, start: Date, issuer: number) => `stats/${grain}/${start.getTime()}/${issuer}`;
+  return {
+    /** @param issuer 0: of all issuers */
+    seal(grain: Grain, start: Date, issuer: number, sums: Sums): Buffer {
+      const rows = [...sums].map(([key, { invoices, redLetters, gross, tax }]) => [key, invoices, redLetters, gross.toString(), tax.toString()]);
+      return vault.seal("stats", context(grain, start, issuer), JSON.stringify(rows));
+    },
+    open(grain: Grain, start: Date, issuer: number, sealed: Uint8Array): Sums {
+      const rows = JSON.parse(vault.open("stats", context(grain, start, issuer), sealed).toString()) as [string, number, number, string, string][];
+      return new Map(rows.map(([key, invoices, redLetters, gross, tax]) => [key, { invoices, redLetters, gross: BigInt(gross), tax: BigInt(tax) }]));
+    },
+  };
+}
+
+// ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export type Stats = ReturnType<typeof createStats>;
+type Head = { block: number; time: number; age: number };
+type Deps = {
+  vault: Vault;
+  taxpayers: Taxpayers;
+  chain: Pick<ChainClient, "block">;
+  /** The node's newest block; undefined when it does not answer. */
+  head: () => Promise<Head | undefined>;
+  finalityDepth: number;
+};
+export type Range = { grain: Grain; from: Date; to: Date };
+type Place = { block: number; at: string };
+type Bucket = { start: Date; lots: bigint; invoices: bigint; sealed: Buffer };
+type Named = { taxId: string; name: string; region: string; currency: string };
+type Refusal = {
+  position: bigint;
+  at: Date;
+  tx: string;
+  number: string;
+  data: { reason: string; attempt: string };
+  bureau: { by?: string; employer?: number } | null;
+  state: string | null;
+  employer: number | null;
+  updated_at: Date | null;
+};
+
+const timeOf = (seconds: bigint | number): string => new Date(Number(seconds) * 1_000).toISOString();
+
+/** Over so many blocks the time between two is taken. */
+const BLOCKS = 50;
+/** Lots that are shown one by one. */
+const RECENT_LOTS = 30;
+
+export function createStats(deps: Deps) {
+  const { vault, taxpayers } = deps;
+  const sumsVault = createSumsVault(vault);
+  const named = ({ taxId, name, region, currency }: Taxpayer): Named => ({ taxId, name, region, currency });
+
+  /** Taxpayers by index; those that the bureau has enrolled elsewhere have no name here. */
+  async function among(tx: Tx, indexes: readonly (number | null | undefined)[]): Promise<Map<number, Named>> {
+    const wanted = [...new Set(indexes.filter((index) => index != null && index > 0))];
+    if (wanted.length === 0) return new Map();
+    const rows = await tx<{ account: string }[]>`select account from taxpayers where index = any(${wanted}::int[])`;
+    const found = await taxpayers.among(
+      tx,
+      rows.map((row) => row.account),
+      [],
+    );
+    return new Map([...found.byAccount.values()].map((one) => [one.index, named(one)]));
+  }
+
+  /** How far the projections are, and the last block whose lots are all in the sums: one look, so that the latter is not beyond. */
+  async function reached(tx: Tx): Promise<{ cursor: Place; counted: Place } | undefined> {
+    const [row] = await tx<{ block: bigint; time: bigint; done: bigint | null; more: boolean }[]>`
+      select c.block, c.time, s.block as done,
+             (select first from lots where (block, first) > (coalesce((select block from stats_cursor), 0), coalesce((select first from stats_cursor), 0))
+              order by block, first limit 1) is not null as more
+      from cursor c left join stats_cursor s on true`;
+    if (!row) return undefined;
+    const [block, at] = [Number(row.block), timeOf(row.time)];
+    return { cursor: { block, at }, counted: { block: row.more ? Number(row.done ?? 1n) - 1 : block, at } };
+  }
+
+  async function acts(tx: Tx, { grain, from, to }: Range): Promise<Map<number, ActCounts>> {
+    const rows = await tx<{ start: Date; kind: ActKind; count: bigint }[]>`
+      select start, kind, count from stats_acts where grain = ${grain} and start >= ${startOf(grain, from)} and start < ${to}`;
+    const found = new Map<number, ActCounts>();
+    for (const { start, kind, count } of rows) {
+      const at = start.getTime();
+      found.set(at, { ...found.get(at), [kind]: Number(count) });
+    }
+    return found;
+  }
+
+  return {
+    /** What was issued in a range: bucket by bucket, and the whole by region and by trade. Buckets in which nothing happened are left out. */
+    async invoices(tx: Tx, range: Range) {
+      const { grain, from, to } = range;
+      // how far it is counted is asked first: the sums are at least as new
+      const at = await reached(tx);
+      const [rows, kinds] = [
+        await tx<Bucket[]>`
+          select start, lots, invoices, sealed from stats_buckets
+          where grain = ${grain} and start >= ${startOf(grain, from)} and start < ${to} order by start`,
+        await acts(tx, range),
+      ];
+      const whole: Sums = new Map();
+      const sums = new Map(rows.map((row) => [row.start.getTime(), { row, sums: sumsVault.open(grain, row.start, 0, row.sealed) }]));
+      for (const one of sums.values()) merge(whole, one.sums);
+      const starts = [...new Set([...sums.keys(), ...kinds.keys()])].sort((a, b) => a - b);
+      const parts = partsOf(whole);
+      return {
+        grain,
+        from: startOf(grain, from).toISOString(),
+        to: to.toISOString(),
+        ...(at ? { counted: at.counted } : {}),
+        totals: {
+          lots: rows.reduce((sum, row) => sum + Number(row.lots), 0),
+          invoices: rows.reduce((sum, row) => sum + Number(row.invoices), 0),
+          ...told(whole, ""),
+        },
+        buckets: starts.map((start) => {
+          const one = sums.get(start);
+          return {
+            start: new Date(start).toISOString(),
+            lots: Number(one?.row.lots ?? 0n),
+            invoices: Number(one?.row.invoices ?? 0n),
+            ...told(one?.sums ?? new Map(), ""),
+            acts: kinds.get(start) ?? {},
+          };
+        }),
+        regions: parts.filter((part) => /^r\d\d$/.test(part)).map((part) => ({ region: part.slice(1), ...told(whole, part) })),
+        trades: parts.filter((part) => part !== "" && !/^r\d\d$/.test(part)).map((part) => ({ trade: part as Trade, ...told(whole, part) })),
+      };
+    },
+
+    /** The issuers of one day or month, the greatest first. Each of them is looked at. */
+    async issuers(tx: Tx, query: { grain: "day" | "month"; at: Date; by: "gross" | "invoices"; currency: string; limit: number }) {
+      const start = startOf(query.grain, query.at);
+      const rows = await tx<(Bucket & { issuer: number })[]>`
+        select issuer, start, lots, invoices, sealed from stats_issuers where grain = ${query.grain} and start = ${start}`;
+      const all = rows.map((row) => {
+        const sums = sumsVault.open(query.grain, row.start, row.issuer, row.sealed);
+        return { row, sums, gross: sums.get(keyOf("", query.currency))?.gross ?? 0n };
+      });
+      const more = (a: bigint, b: bigint) => (a > b ? -1 : a < b ? 1 : 0);
+      all.sort((a, b) => (query.by === "gross" && more(a.gross, b.gross)) || more(a.row.invoices, b.row.invoices) || a.row.issuer - b.row.issuer);
+      const top = all.slice(0, query.limit);
+      const names = await among(
+        tx,
+        top.map(({ row }) => row.issuer),
+      );
+      return {
+        grain: query.grain,
+        start: start.toISOString(),
+        issuers: all.length,
+        items: top.map(({ row, sums }) => ({
+          index: row.issuer,
+          taxpayer: names.get(row.issuer),
+          lots: Number(row.lots),
+          invoices: Number(row.invoices),
+          ...told(sums, ""),
+        })),
+      };
+    },
+
+    /** What became of invoices: acts in a range of days, and how many are in which state now. */
+    async flow(tx: Tx, range: { from: Date; to: Date }) {
+      const sumUp = (rows: readonly { kind: ActKind; count: bigint }[]) =>
+        Object.fromEntries(actKinds.map((kind) => [kind, Number(rows.find((row) => row.kind === kind)?.count ?? 0n)])) as Record<ActKind, number>;
+      const from = startOf("day", range.from);
+      const [within, ever] = [
+        await tx<{ kind: ActKind; count: bigint }[]>`
+          select kind, sum(count)::bigint as count from stats_acts where grain = 'day' and start >= ${from} and start < ${range.to} group by kind`,
+        await tx<{ kind: ActKind; count: bigint }[]>`select kind, sum(count)::bigint as count from stats_acts where grain = 'month' group by kind`,
+      ];
+      const all = sumUp(ever);
+      const reversed = all.reversed + all["reversed-claimed"] + all["reversed-reimbursed"];
+      const claimed = all.claimed + all.admitted - all.withdrawn - all.rejected - all.reimbursed - all["reversed-claimed"];
+      const reimbursed = all.reimbursed - all["reversed-reimbursed"];
+      return {
+        from: from.toISOString(),
+        to: range.to.toISOString(),
+        acts: sumUp(within),
+        now: { issued: all.issued + all.admitted - claimed - reimbursed - reversed, claimed, reimbursed, reversed },
+      };
+    },
+
+    /** Refused attempts at a second reimbursement, newest first. */
+    async refusals(tx: Tx, query: { before?: bigint | undefined; limit: number }) {
+      const rows = await tx<Refusal[]>`
+        select f.position, f.at, f.tx, f.number, f.data, f.bureau, s.state, s.employer, s.updated_at
+        from feed f left join invoice_states s on s.number = f.number
+        where f.type = 'reimbursement.refused' and ${query.before === undefined ? tx`true` : tx`f.position < ${query.before}`}
+        order by f.position desc limit ${query.limit}`;
+      const names = await among(
+        tx,
+        rows.flatMap((row) => [row.bureau?.employer, row.employer]),
+      );
+      const last = rows.length === query.limit ? rows[rows.length - 1] : undefined;
+      return {
+        items: rows.map(({ position, at, tx: hash, number, data, bureau, state, employer, updated_at }) => ({
+          position: position.toString(),
+          at: at.toISOString(),
+          tx: hash,
+          number,
+          attempt: data.attempt,
+          reason: data.reason,
+          by: bureau?.by,
+          employer: bureau?.employer === undefined ? undefined : { index: bureau.employer, taxpayer: names.get(bureau.employer) },
+          invoice:
+            state === null
+              ? undefined
+              : {
+                  state,
+                  since: updated_at?.toISOString(),
+                  employer: employer === null || employer === 0 ? undefined : { index: employer, taxpayer: names.get(employer) },
+                },
+        })),
+        ...(last ? { next: last.position.toString() } : {}),
+      };
+    },
+
+    /** Quota of a month by issuer, the most used first. Each issuer that has some is looked at. */
+    async quotas(tx: Tx, query: { period: number; limit: number }) {
+      const rows = await tx<{ taxpayer: number; granted: string; drawn: string }[]>`
+        select taxpayer, granted, drawn from quotas where period = ${query.period}`;
+      const used = await taxpayers.usedIn(tx, query.period);
+      const all = rows.map((row) => ({ ...row, granted: BigInt(row.granted), drawn: BigInt(row.drawn), used: used.get(row.taxpayer) ?? 0n }));
+      const share = ({ used: part, granted }: { used: bigint; granted: bigint }) => (granted > 0n ? Number((part * 1_000_000n) / granted) / 1_000_000 : 0);
+      all.sort((a, b) => share(b) - share(a) || a.taxpayer - b.taxpayer);
+      const top = all.slice(0, query.limit);
+      const names = await among(
+        tx,
+        top.map((row) => row.taxpayer),
+      );
+      return {
+        issuers: all.length,
+        items: top.map((row) => ({
+          index: row.taxpayer,
+          taxpayer: names.get(row.taxpayer),
+          granted: formatTotal(row.granted),
+          drawn: formatTotal(row.drawn),
+          used: formatTotal(row.used),
+          share: share(row),
+        })),
+      };
+    },
+
+    /** How the chain is, and how far behind it the gateway and the statistics are. */
+    async chain(tx: Tx) {
+      const head = await deps.head();
+      const at = await reached(tx);
+      const [sum] = await tx<{ lots: bigint; invoices: bigint }[]>`
+        select coalesce(sum(lots), 0)::bigint as lots, coalesce(sum(invoices), 0)::bigint as invoices from stats_buckets where grain = 'month'`;
+      const [missing] = await tx<{ lots: bigint }[]>`select undocumented as lots from stats_cursor`;
+      const recent = await tx<{ first: string; count: number; issuer: number; block: bigint; time: bigint }[]>`
+        select first, count, issuer, block, time from lots order by block desc, first desc limit ${RECENT_LOTS}`;
+      const earlier = head === undefined ? undefined : await deps.chain.block(Math.max(0, head.block - BLOCKS)).catch(() => undefined);
+      return {
+        up: head !== undefined,
+        ...(head ? { head: { block: head.block, at: timeOf(head.time), ageSeconds: head.age } } : {}),
+        ...(head && earlier && head.block > earlier.number ? { blockSeconds: (head.time - earlier.time) / (head.block - earlier.number) } : {}),
+        ...at,
+        ...(head && at
+          ? {
+              lagBlocks: Math.max(0, head.block - deps.finalityDepth - at.cursor.block),
+              lagSeconds: Math.max(0, head.time - Date.parse(at.cursor.at) / 1_000),
+            }
+          : {}),
+        lots: Number(sum?.lots ?? 0n),
+        invoices: Number(sum?.invoices ?? 0n),
+        undocumentedLots: Number(missing?.lots ?? 0n),
+        recent: recent.map((lot) => ({ first: lot.first, count: lot.count, issuer: lot.issuer, block: Number(lot.block), at: timeOf(lot.time) })),
+      };
+    },
+  };
+}

@@ -1,0 +1,162 @@
+/**
+ * The feed for its parties: which types there are, what each role sees of them, and streams of it.
+ *
+ * Who sees a row is decided where it is told (the features' projections): its `accounts`, and `bureau` for what only the bureau
+ * sees. A key sees of its party's rows the types of its roles, so that a till's key does not read the cashier's claims. The
+ * bureau sees every row. docs/events.md has the table.
+ *
+ * A stream is at least once and in order: each event carries its position as `id`, and who comes back with the last one that it
+ * saw goes on after it. It ends when its client goes, when its API key is revoked or its session ends, or when the process stops.
+ */
+
+import { Problem } from "@onepiao/protocol/values/problems.ts";
+import type { Sql, Tx } from "../../db/db.ts";
+import { countAfter, eventOf, type FeedEvent, type FeedPage, type FeedRow, headOf, pageOf, sees, type Viewer } from "../../feed/feed.ts";
+import type { Tail } from "../../feed/tail.ts";
+import { type Caller, type Role, roles } from "../../kernel/api.ts";
+import type { Sessions } from "../../keys/sessions.ts";
+
+/** Types of events, and the roles whose keys see them among the rows that are their party's to see. */
+export const eventTypes: Readonly<Record<string, readonly Role[]>> = {
+  "invoice.issued": roles,
+  "invoice.imported": ["bureau", "employer", "holder"],
+  "transfer.offered": ["bureau", "holder"],
+  "transfer.ended": ["bureau", "holder"],
+  "invoice.transferred": ["bureau", "holder"],
+  "invoice.reimbursed": ["bureau", "employer", "holder"],
+  "invoice.reversed": roles,
+  "invoice.adjusted": roles,
+  "red-letter.changed": ["bureau", "issuer", "employer"],
+  "red-letter.issued": ["bureau", "issuer", "employer"],
+  "invoice.entered": ["bureau", "employer"],
+  "claim.created": ["bureau", "employer", "holder"],
+  "claim.rejected": ["bureau", "employer", "holder"],
+  "claim.withdrawn": ["bureau", "employer", "holder"],
+  "reimbursement.refused": ["bureau", "employer", "holder"],
+  "taxpayer.enrolled": roles,
+  "taxpayer.suspended": roles,
+  "taxpayer.reinstated": roles,
+  "audit.alarm": ["bureau"],
+  "quota.set": ["bureau", "issuer"],
+  "quota.drawn": ["bureau", "issuer"],
+  "quota.given-back": ["bureau", "issuer"],
+  "segment.allotted": ["bureau", "issuer"],
+  "key.rotated": roles,
+  "ledger.closed": roles,
+  "ledger.opened": roles,
+};
+
+/** The types that some of these roles see; undefined: all there are, also ones that come later. */
+export function typesOf(held: readonly string[]): readonly string[] | undefined {
+  const seen = Object.entries(eventTypes).flatMap(([type, by]) => (by.some((role) => held.includes(role)) ? [type] : []));
+  return seen.length === Object.keys(eventTypes).length ? undefined : seen;
+}
+
+/** What a key sees of the feed, narrowed to the types that it asks for. */
+export function viewerOf(caller: Pick<Caller, "account" | "roles">, wanted?: readonly string[]): Viewer {
+  const seen = typesOf(caller.roles);
+  const types = wanted === undefined ? seen : seen === undefined ? wanted : wanted.filter((type) => seen.includes(type));
+  return { account: caller.account, everything: caller.roles.includes("bureau"), types };
+}
+
+/** Further behind than this a stream says `resync`: pages of the feed bring a client nearer at less cost. */
+const MAX_BEHIND = 10_000;
+/** Streams of one API key in one process. */
+export const MAX_STREAMS = 20;
+/** How often it is looked whether a stream's API key, and its session, still hold. */
+const KEY_CHECK_MS = 20_000;
+const PAGE = 100;
+/** Milliseconds after which a client whose stream has ended should come back. */
+const RETRY_MS = 2_000;
+
+export type Events = ReturnType<typeof createEvents>;
+
+export function createEvents({ sql, tail, sessions, heartbeatMs }: { sql: Sql; tail: Tail; sessions: Sessions; heartbeatMs: number }) {
+  const open = new Map<string, number>();
+
+  /** A place for one more stream of the key, given back when the request ends. */
+  function takePlace(keyId: string, signal: AbortSignal): void {
+    const count = open.get(keyId) ?? 0;
+    if (count >= MAX_STREAMS) throw new Problem("too-many-streams", `This API key has ${count} streams open here`, { extra: { maxStreams: MAX_STREAMS } });
+    open.set(keyId, count + 1);
+    const giveBack = () => {
+      const left = (open.get(keyId) ?? 1) - 1;
+      if (left > 0) open.set(keyId, left);
+      else open.delete(keyId);
+    };
+    if (signal.aborted) giveBack();
+    else signal.addEventListener("abort", giveBack, { once: true });
+  }
+
+  /** The next rows after a position: from memory, or, further back, from the database. */
+  async function next(viewer: Viewer, after: bigint): Promise<FeedPage> {
+    const rows = tail.read(after, PAGE);
+    if (rows === undefined) return pageOf(sql, viewer, { after, limit: PAGE });
+    return { rows: rows.filter((row) => sees(viewer, row)), next: rows[rows.length - 1]?.position ?? after, more: rows.length === PAGE };
+  }
+
+  const holds = async ({ keyId, session }: Caller): Promise<boolean> =>
+    (await sql`select 1 from api_keys where id = ${keyId} and revoked_at is null`).length === 1 && (!session || (await sessions.holds(sql, session.id)));
+
+  async function* run(caller: Caller, viewer: Viewer, from: bigint, signal: AbortSignal): AsyncGenerator<string> {
+    const letGo = await tail.follow();
+    try {
+      let position = from;
+      // the position as an id without an event: who loses the connection before the first one comes back to here
+      yield `: onepiao\nretry: ${RETRY_MS}\nid: ${position}\n\n`;
+      let [said, spoke, checked] = [position, performance.now(), performance.now()];
+      while (!signal.aborted) {
+        const now = performance.now();
+        if (now - checked >= KEY_CHECK_MS) {
+          if (!(await holds(caller))) return;
+          checked = now;
+        }
+        const page = await next(viewer, position);
+        position = page.next;
+        if (page.rows.length > 0) {
+          const last = (page.rows[page.rows.length - 1] as FeedRow).position;
+          yield page.rows.map((row) => frame(eventOf(row, viewer))).join("");
+          [said, spoke] = [last, performance.now()];
+        } else if (now - spoke >= heartbeatMs) {
+          // what was passed over need not be looked at again after a reconnect
+          yield position > said ? `:\nid: ${position}\n\n` : ":\n\n";
+          [said, spoke] = [position, performance.now()];
+        }
+        if (!page.more) await tail.wait(position, Math.max(1, Math.min(heartbeatMs - (performance.now() - spoke), KEY_CHECK_MS)), signal);
+      }
+    } finally {
+      letGo();
+    }
+  }
+
+  return {
+    /** A page after a position. */
+    async page(tx: Tx, caller: Caller, query: { after: bigint; types?: readonly string[] | undefined; number?: string | undefined; limit: number }) {
+      const viewer = viewerOf(caller, query.types);
+      const { rows, next, more } = await pageOf(tx, viewer, query);
+      return { items: rows.map((row): FeedEvent => eventOf(row, viewer)), next, more };
+    },
+
+    /** Server-sent events from a position, or from now. Throws Problem `too-many-streams`. */
+    async stream(
+      caller: Caller,
+      query: { after: bigint | undefined; types?: readonly string[] | undefined },
+      signal: AbortSignal,
+    ): Promise<AsyncIterable<string>> {
+      takePlace(caller.keyId, signal);
+      const viewer = viewerOf(caller, query.types);
+      const head = await headOf(sql);
+      const after = query.after ?? head;
+      const lost = after > head || (await countAfter(sql, viewer, after, MAX_BEHIND + 1)) > MAX_BEHIND;
+      if (lost) return resync(after, head);
+      return run(caller, viewer, after, signal);
+    },
+  };
+}
+
+const frame = (event: FeedEvent) => `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+
+/** Said to a client that has too much to catch up on, or a position of another feed; then the stream ends. */
+async function* resync(after: bigint, head: bigint): AsyncGenerator<string> {
+  yield `: onepiao\nretry: ${RETRY_MS}\nevent: resync\ndata: ${JSON.stringify({ after: after.toString(), head: head.toString() })}\n\n`;
+}

@@ -1,0 +1,63 @@
+/**
+ * Persons: holders who are no taxpayers (consumers, employees). On the chain a person is an account and nothing else; what is
+ * known of it here is sealed. The taxpayer that makes a person manages its access until the person leaves (features/access).
+ *
+ * A person is seen by itself; by its manager's keys with the role `employer` or `admin`; and, after it has left, by those of an
+ * employer that it has claimed from.
+ */
+import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
+import type { Tx } from "../../db/db.ts";
+import type { Caller } from "../../kernel/api.ts";
+import type { Keystore } from "../../keys/keystore.ts";
+import type { Vault } from "../../keys/vault.ts";
+import type { Accounts, ProvenKey } from "./accounts.ts";
+
+export type Person = { account: string; name: string; custody: "gateway" | "own" };
+export type Persons = ReturnType<typeof createPersons>;
+
+/** `maxPersons`: persons that one party manages. */
+type Deps = { vault: Vault; keys: Keystore; accounts: Accounts; maxPersons: number };
+
+export function createPersons({ vault, keys, accounts, maxPersons }: Deps) {
+  async function visible(tx: Tx, caller: Caller, account: string, manager: string | null): Promise<boolean> {
+    if (account === caller.account) return true;
+    if (!caller.roles.includes("employer") && !caller.roles.includes("admin")) return false;
+    if (manager === caller.account) return true;
+    const [claim] = await tx`
+      select 1 from claims c join taxpayers t on t.index = c.employer where c.holder = ${account} and t.account = ${caller.account} limit 1`;
+    return claim !== undefined;
+  }
+
+  return {
+    /** Throws person-limit, account-enrolled, key-not-shown, zero-address. */
+    async create(tx: Tx, caller: Caller, person: { name: string; key: ProvenKey }): Promise<Person> {
+      // who registers an account may make API keys for it: without a proof anybody could read what a stranger's account holds
+      const account = await accounts.register(tx, person.key, caller.account);
+      // one at a time counts a party's persons
+      await tx`select 1 from parties where account = ${caller.account} for no key update`;
+      const [{ count } = { count: 0 }] = await tx<{ count: number }[]>`select count(*)::int as count from parties where manager = ${caller.account}`;
+      if (count >= maxPersons) throw new Problem("person-limit", `The party manages ${count} persons`, { extra: { maxPersons } });
+      const made = await tx`
+        insert into parties (account, kind, sealed, created_by, manager)
+        values (${account}, 'person', ${vault.seal("parties", account, JSON.stringify({ name: person.name }))}, ${caller.account}, ${caller.account})
+        on conflict do nothing`;
+      if (made.count === 0) throw new Problem("account-enrolled", "The account is in use");
+      return { account, name: person.name, custody: person.key.custody };
+    },
+    async get(tx: Tx, caller: Caller, written: string): Promise<Person> {
+      const account = checksummed(written);
+      const [row] = await tx<{ sealed: Buffer; manager: string | null }[]>`
+        select sealed, manager from parties where account = ${account} and kind = 'person'`;
+      if (!row || !(await visible(tx, caller, account, row.manager))) {
+        throw new Problem("not-found", "There is no person with this account that you may see");
+      }
+      const { name } = JSON.parse(vault.open("parties", account, row.sealed).toString()) as { name: string };
+      return { account, name, custody: (await keys.holds(account)) ? "gateway" : "own" };
+    },
+    /** Whether anything is known of an account here: then it can be named as a holder. */
+    async known(tx: Tx, account: string): Promise<boolean> {
+      return (await tx`select 1 from parties where account = ${account} and kind <> 'bureau'`).length > 0;
+    },
+  };
+}

@@ -1,0 +1,202 @@
+/**
+ * Verification (查验): whether an invoice is what it says, for anybody.
+ *
+ * By what is printed on it: number, date and total. Whoever asks learns whether all three are right and what has become of the invoice,
+ * and nothing else of its content. Whether there is such an invoice or not, one look at the database and one opened document are what
+ * it takes, and date and total are always both compared. Date and total can be guessed, so wrong ones are counted by number
+ * (kernel/attempts.ts), over all who ask.
+ *
+ * What strangers give is read, checked and compared in worker processes (proofs/checker.ts): the loop that serves everybody waits for none of it.
+ *
+ * By a bundle, however it came: judged by proofs/verdict.ts, with what registry and ledger themselves say at the last final block.
+ * Keys of the past and partial red letters are the mirror's word. Writes nothing, and is no read of a document: nobody gets to see it.
+ */
+import { createHash, timingSafeEqual } from "node:crypto";
+import { canonicalJson, type InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
+import { dateOf, type QrContent } from "@onepiao/protocol/formats/qr.ts";
+import { type Checked, namesBy } from "@onepiao/protocol/proofs/bundle.ts";
+import { type Facts, type InvoiceState, judge, type Registered, type Verdict } from "@onepiao/protocol/proofs/verdict.ts";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
+import { type ChainClient, NodeDown, NodeRefused } from "../../chain/client.ts";
+import type { Contracts } from "../../chain/contracts.ts";
+import { type Enrolled, type Reading, readingAt } from "../../chain/reading.ts";
+import type { Sql, Tx } from "../../db/db.ts";
+import { createAttempts } from "../../kernel/attempts.ts";
+import type { Documents } from "../invoices/documents.ts";
+import type { Checks } from "./checker.ts";
+
+/** Wrong dates and totals for one number until it is closed, and for how long at most. */
+export const MAX_MISSES = 10;
+const MISSES_WINDOW_MS = 15 * 60_000;
+
+export type Printed = { number: string; date: string; total: string; kind?: QrContent["kind"] | undefined };
+export const printedResults = ["valid", "adjusted", "reversed", "mismatch", "not-found", "not-sealed", "elsewhere"] as const;
+export type PrintedResult = (typeof printedResults)[number];
+export type Found = { result: PrintedResult; number: string; state?: InvoiceState; asOf: { block: number; time: string } };
+
+/** A bundle that was checked as far as it goes by itself, and what the chain has said to it. `facts` undefined: no node has answered. */
+export type Asked = {
+  checked: Checked;
+  printed: Facts["printed"];
+  chain?: { reading: Reading; parties: Enrolled[]; lotHash: string; registrars: string[]; record: Awaited<ReturnType<Reading["record"]>> };
+};
+
+type Row = {
+  document: Buffer | null;
+  state: InvoiceState | null;
+  reverses: string | null;
+  adjusted: number;
+  sealed: boolean;
+  block: bigint;
+  time: bigint;
+};
+
+export type Verification = ReturnType<typeof createVerification>;
+type Deps = {
+  sql: Sql;
+  checks: Checks;
+  documents: Pick<Documents, "seal" | "open">;
+  contracts: Contracts;
+  chain: ChainClient;
+  finalityDepth: number;
+  now?: () => number;
+};
+
+const digest = (parts: readonly unknown[]) => createHash("sha256").update(JSON.stringify(parts)).digest();
+
+/** What stands in for a document that is not there: of the size of an ordinary one. */
+const NOBODYS = "0".repeat(20);
+const stranger = canonicalJson({
+  kind: "ordinary",
+  issuedAt: "2000-01-01T00:00:00+08:00",
+  currency: "CNY",
+  seller: { taxId: "", name: "" },
+  buyer: { name: "" },
+  lines: Array.from({ length: 3 }, () => ({
+    name: "*餐饮服务*餐费",
+    unit: "次",
+    quantity: "1",
+    unitPrice: "188.68",
+    amount: "188.68",
+    taxRate: "0.06",
+    tax: "11.32",
+  })),
+  totals: { net: "0.00", tax: "0.00", gross: "0.00" },
+});
+
+export function createVerification({ sql, checks, documents, contracts, chain, finalityDepth, now }: Deps) {
+  const { network: name, chainId, registry, ledger } = contracts.deployment;
+  const network = { name, chainId, registry, ledger };
+  const misses = createAttempts({ limit: MAX_MISSES, windowMs: MISSES_WINDOW_MS, ...(now ? { now } : {}) });
+  const decoy = documents.seal(NOBODYS, stranger);
+
+  async function look(tx: Sql | Tx, number: string): Promise<Row | undefined> {
+    const [row] = await tx<Row[]>`
+      select i.document, i.reverses, s.state, coalesce(a.times, 0) as adjusted, c.block, c.time,
+             coalesce((select l.first + l.count > ${number}::numeric from lots l where l.first <= ${number}::numeric order by l.first desc limit 1), false) as sealed
+      from cursor c
+      left join invoices i on i.number = ${number}::numeric
+      left join invoice_states s on s.number = i.number
+      left join adjustments a on a.number = i.number`;
+    return row;
+  }
+
+  /** Looks at one number and opens one document, whichever; `agrees` compares it. Throws `rate-limited`. */
+  async function compared(
+    tx: Sql | Tx,
+    number: string,
+    agrees: (document: InvoiceDocument, row: Pick<Row, "reverses">) => boolean | Promise<boolean>,
+  ): Promise<Found> {
+    const wait = misses.take(number);
+    if (wait > 0) {
+      const detail = "This number was tried too often with a date, total or content that is not its own; a bundle or a signed QR code is not refused";
+      throw new Problem("rate-limited", detail, { extra: { retryAfterSeconds: wait } });
+    }
+    let missed = false;
+    try {
+      const row = await look(tx, number);
+      const here = row?.document ?? undefined;
+      const document = here ? documents.open(number, here) : documents.open(NOBODYS, decoy);
+      const same = await agrees(document, { reverses: row?.reverses ?? null });
+      const asOf = { block: Number(row?.block ?? 0n), time: new Date(Number(row?.time ?? 0n) * 1_000).toISOString() };
+      const answer = (result: PrintedResult, state?: InvoiceState): Found => ({ result, number, ...(state ? { state } : {}), asOf });
+      if (row === undefined || here === undefined) return answer(row?.sealed ? "elsewhere" : "not-found");
+      if (!same) {
+        missed = true;
+        return answer("mismatch");
+      }
+      // accepted, or sealed with other content than was accepted here
+      if (row.state === null) return answer(row.sealed ? "elsewhere" : "not-sealed");
+      if (row.state === "reversed") return answer("reversed", row.state);
+      return answer(row.adjusted > 0 ? "adjusted" : "valid", row.state);
+    } finally {
+      if (!missed) misses.giveBack(number);
+    }
+  }
+
+  return {
+    byPrint: (tx: Tx, { number, date, total, kind }: Printed): Promise<Found> =>
+      compared(tx, number, (document) =>
+        timingSafeEqual(digest([dateOf(document), document.totals.gross, kind === undefined ? "" : document.kind]), digest([date, total, kind ?? ""])),
+      ),
+
+    /**
+     * By XML that a gateway has written: compared whole with what is here, as far as the format can say it. Holds no connection to the
+     * database while it is read and compared. Throws the reader's Problems, and invalid-request when no gateway's number is in it.
+     */
+    async byXml(mediaType: string, bytes: Uint8Array): Promise<Found> {
+      const { number, format, content } = await checks.run("xml", mediaType, bytes);
+      if (number === undefined) {
+        const detail = "This XML was not written by a gateway: it has no number of this network in it";
+        throw new Problem("invalid-request", detail, { violations: [{ field: "", rule: "no-number", detail }] });
+      }
+      return compared(sql, number, async (document, { reverses }) => {
+        const ours = await checks.run("written", format, document, { number, reverses: reverses ?? undefined });
+        return ours !== undefined && timingSafeEqual(Buffer.from(ours), Buffer.from(content));
+      });
+    },
+
+    /** Asks the chain about a bundle that was checked; holds no connection to the database. */
+    async ask(checked: Checked, printed?: Facts["printed"]): Promise<Asked> {
+      const own = checked.bundle;
+      // another network's, or one that is wrong anyway, is no reason to ask a node
+      if (!checked.ok || own === undefined || own.network.chainId !== chainId || own.network.ledger.toLowerCase() !== ledger.toLowerCase())
+        return { checked, printed };
+      try {
+        const reading = await readingAt(chain, contracts, finalityDepth);
+        const indexes = [...new Set([own.lot.issuer, ...own.parties.map((party) => party.index)])];
+        const [lotHash, record, registrars, ...parties] = await Promise.all([
+          reading.lotHash(own.lot.first),
+          reading.record(own.number),
+          reading.registrars(namesBy(own)),
+          ...indexes.map((index) => reading.taxpayer(index)),
+        ]);
+        return { checked, printed, chain: { reading, lotHash, record, registrars, parties: parties.filter((one) => one !== undefined) } };
+      } catch (cause) {
+        if (cause instanceof NodeDown || cause instanceof NodeRefused) return { checked, printed };
+        throw cause;
+      }
+    },
+
+    async byBundle(tx: Tx, { checked, printed, chain: said }: Asked): Promise<Verdict & { asOf?: Found["asOf"] }> {
+      if (said === undefined || checked.bundle === undefined) return judge(checked, { network, printed });
+      const { number } = checked.bundle;
+      const accounts = said.parties.map(({ account }) => account);
+      const past = await tx<{ account: string; key: string }[]>`select account, key from account_keys where account = any(${accounts}::text[])`;
+      const [adjusted] = await tx<{ times: number }[]>`select times from adjustments where number = ${number}`;
+      const registered = said.parties.map(({ index, account, key, identity }): Registered => {
+        const before = past.filter((one) => one.account === account && one.key !== key).map((one) => one.key);
+        return { index, account, identity, keys: [...new Set([...(key === account ? [] : [account]), ...before, key])] };
+      });
+      const { reading, lotHash, record, registrars } = said;
+      const verdict = judge(checked, {
+        network,
+        printed,
+        registered,
+        registrars,
+        ledger: { block: reading.block, time: reading.time, lotHash, record, adjusted: adjusted?.times ?? 0 },
+      });
+      return { ...verdict, asOf: { block: reading.block, time: new Date(reading.time * 1_000).toISOString() } };
+    },
+  };
+}

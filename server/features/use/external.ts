@@ -1,0 +1,290 @@
+/**
+ * External invoices (外部票): an employer registers an invoice that was issued elsewhere and so claims it, for its employee or for
+ * itself. From then on it is a claim as any other; the ledger's once-only rule holds for its id (chain/external.ts), at every gateway.
+ *
+ * | the invoice | a registration of it |
+ * | --- | --- |
+ * | was never registered, or its last claim was refused, rejected or withdrawn | goes to the chain as the act Admit |
+ * | is registered by the same employer | external-registered, with that claim and its state; nothing goes to the chain |
+ * | is claimed from or reimbursed by another employer | goes to the chain, which refuses it: the bureau sees who tried |
+ * | is one of this network, by its number or by its issuer's own id | external-issued-here, with the number that it has here |
+ * | is a red letter, or titled to somebody else | external-red-letter, titled-to-another |
+ *
+ * An invoice of this network must not be registered besides under another id, or it could be reimbursed twice. A number in a segment
+ * that the bureau has allotted is this network's, whoever's name stands in the document and whether it is sealed yet: segments of all
+ * gateways are known here. An issuer's own ids are known only where its documents are; what that leaves open is in
+ * docs/external-invoices.md.
+ *
+ * What a document says is checked as at issuing, and nothing more: `proven` and `notProven` say so in every answer.
+ */
+
+import { canonicalJson, type InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
+import { fieldIn } from "@onepiao/protocol/formats/fields.ts";
+import type { ReadInvoice } from "@onepiao/protocol/formats/read.ts";
+import { externalHex, externalId, originalNumber } from "@onepiao/protocol/ledger/external.ts";
+import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
+import { brokenForeignTime, chinaDay, type TimeBounds } from "@onepiao/protocol/values/dates.ts";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
+import { isChineseTaxId, normaliseTaxId } from "@onepiao/protocol/values/tax-id.ts";
+import { momentNow, type Query, type Tx } from "../../db/db.ts";
+import { inOrder, pageOfIds } from "../../db/lists.ts";
+import type { Caller } from "../../kernel/api.ts";
+import type { Vault } from "../../keys/vault.ts";
+import { type Amount, amountOf, type Invoices, linksOf } from "../invoices/invoices.ts";
+import type { Taxpayer, Taxpayers } from "../parties/taxpayers.ts";
+import type { Claim, ClaimStatus, Claims } from "./claims.ts";
+
+export const checks = [
+  "format",
+  "arithmetic",
+  "tax-id-form",
+  "title",
+  "once-in-this-network",
+  "issued",
+  "seller-signature",
+  "unaltered",
+  "not-reversed",
+  "unused-outside",
+  "not-issued-here-by-another-gateway",
+] as const;
+export type Check = (typeof checks)[number];
+
+/** What is known of a registered invoice, and what is not. */
+export function provenOf(document: InvoiceDocument): { proven: Check[]; notProven: Check[] } {
+  const titled = document.buyer.taxId !== undefined;
+  return {
+    proven: ["format", "arithmetic", "tax-id-form", ...(titled ? (["title"] as const) : []), "once-in-this-network"],
+    notProven: [
+      "issued",
+      "seller-signature",
+      "unaltered",
+      ...(titled ? [] : (["title"] as const)),
+      "not-reversed",
+      "unused-outside",
+      "not-issued-here-by-another-gateway",
+    ],
+  };
+}
+
+type Row = { claim: string; number: string; employer: number; document: Buffer; created_at: Date };
+export type Registered = {
+  id: string;
+  /** The original's own. */
+  number: string;
+  claim: { id: string; status: ClaimStatus };
+  holder: string;
+  employer: number;
+  registeredAt: Date;
+  document: InvoiceDocument;
+};
+export type External = ReturnType<typeof createExternal>;
+
+type Deps = { vault: Vault; taxpayers: Taxpayers; invoices: Invoices; claims: Claims; bounds: TimeBounds };
+
+const DAY_MS = 86_400_000;
+const live: ReadonlySet<ClaimStatus> = new Set(["submitted", "claimed", "reimbursed", "reversed"]);
+
+export function createExternal({ vault, taxpayers, invoices, claims, bounds }: Deps) {
+  const context = (claim: string) => `external/${claim}`;
+  const seal = (claim: string, { document, source }: ReadInvoice, number: string) => ({
+    document: vault.seal("documents", context(claim), canonicalJson({ number, document })),
+    source: source === undefined ? null : vault.seal("documents", `${context(claim)}/source`, source.text),
+  });
+  const open = ({ claim, document }: Row) =>
+    JSON.parse(vault.open("documents", context(claim), document).toString()) as { number: string; document: InvoiceDocument };
+
+  /** The number that the original has where it was issued. */
+  function numberOf({ document, source, numbers }: ReadInvoice): string {
+    const number = source?.format === "shudian" ? numbers?.[0] : document.sourceId;
+    if (number !== undefined && originalNumber(number) !== "") return number;
+    const detail = "The number that the invoice was issued under is needed";
+    throw new Problem("invalid-document", detail, { violations: [{ field: "/sourceId", rule: "original-number", detail }] });
+  }
+
+  function checkDocument(document: InvoiceDocument, employer: Taxpayer): void {
+    if (document.reverses !== undefined || document.totals.gross.startsWith("-")) {
+      throw new Problem("external-red-letter", "A red letter takes back what was issued elsewhere: there is nothing in it to be reimbursed");
+    }
+    const buyer = document.buyer.taxId;
+    if (buyer !== undefined && normaliseTaxId(buyer) !== employer.taxId) {
+      throw new Problem("titled-to-another", "The buyer that the invoice names is not this employer", {
+        violations: [{ field: "/buyer/taxId", rule: "buyer-is-employer", detail: `Only ${buyer} can reimburse it` }],
+      });
+    }
+  }
+
+  /**
+   * When it was issued, as its parts say it: not in the future, not before 2000, and of a national invoice (20 digits, the first two the
+   * year) in the year that its number says. The request of a 数电票 may lie on the eve of its day of issue. Throws invalid-document.
+   */
+  function checkDates({ document, source, issueDay }: ReadInvoice, number: string, now: Date): void {
+    const refuse = (member: string, rule: string, detail: string) => {
+      const field = fieldIn(source?.format, member);
+      return new Problem("invalid-document", `${field}: ${detail}`, { violations: [{ field, rule, detail }] });
+    };
+    const broken = brokenForeignTime(document.issuedAt, now, bounds);
+    if (broken) throw refuse("/issuedAt", broken.rule, broken.detail);
+    const requested = chinaDay(new Date(document.issuedAt));
+    const day = issueDay ?? requested;
+    const late = brokenForeignTime(`${day}T00:00:00+08:00`, now, bounds);
+    if (late) throw refuse("/issueDay", late.rule, late.detail);
+    const away = Math.abs(Date.parse(day) - Date.parse(requested));
+    if (day.slice(0, 4) !== requested.slice(0, 4) && away > DAY_MS)
+      throw refuse("/issueDay", "request-year", `Issued on ${day}, and asked for on ${requested}: these are different years`);
+    if (/^\d{20}$/.test(number) && isChineseTaxId(normaliseTaxId(document.seller.taxId)) && number.slice(0, 2) !== day.slice(2, 4))
+      throw refuse(
+        source?.format === "shudian" ? "/number" : "/sourceId",
+        "number-year",
+        `The number ${number} is one of 20${number.slice(0, 2)}, issued on ${day}`,
+      );
+  }
+
+  /** Throws when the invoice is one of this network: by any number of 20 digits that it states, or as an original of an issuer that is known here. */
+  async function checkElsewhere(tx: Tx, { document, numbers = [] }: ReadInvoice, number: string): Promise<void> {
+    const refuse = (own: string | null, detail: string) =>
+      new Problem("external-issued-here", detail, own === null ? {} : { extra: { original: { number: own, href: linksOf(own).self } } });
+    const stated = [...new Set([number, document.sourceId ?? "", ...numbers].map(originalNumber))].filter((text) => /^\d{20}$/.test(text));
+    const [own] = await tx<{ number: string }[]>`
+      select n.number from unnest(${stated}::numeric[]) as n (number)
+      join lateral (select first, length from segments where first <= n.number order by first desc limit 1) s on n.number < s.first + s.length limit 1`;
+    if (own) throw refuse(own.number, `${own.number} is a number of this network: the invoice is claimed under it`);
+    const seller = await taxpayers.byTaxId(tx, document.seller.taxId);
+    if (!seller) return;
+    const ids = [...new Set([number, document.sourceId ?? number])];
+    const [issued] = (
+      await invoices.issuedBefore(
+        tx,
+        ids.map((id) => ({ issuer: seller.index, blind: invoices.sourceBlind(seller.taxId, id) })),
+      )
+    ).values();
+    if (issued) throw refuse(issued.number, `The original is issued on this network${issued.number === null ? "" : ` as ${issued.number}`}`);
+  }
+
+  /** The employer's own account, or that of a person it has made. */
+  async function holderOf(tx: Tx, caller: Caller, wanted: string | undefined): Promise<string> {
+    const account = wanted === undefined ? caller.account : checksummed(wanted);
+    if (account === caller.account) return account;
+    const [employee] = await tx`select 1 from parties where account = ${account} and kind = 'person' and manager = ${caller.account}`;
+    if (employee) return account;
+    const detail = "An employer registers for itself, or for a person that it has made";
+    throw new Problem("receiver-invalid", detail, { violations: [{ field: "?holder", rule: "holder-is-employee", detail }] });
+  }
+
+  /** Throws when the employer has registered the invoice already; until `tx` ends it registers it nowhere else. */
+  async function checkNew(tx: Tx, caller: Caller, employer: Taxpayer, number: string): Promise<void> {
+    await tx`select pg_advisory_xact_lock(hashtextextended(${`external/${employer.index}/${number}`}, 0))`;
+    const [last] = await tx<Row[]>`${select(tx)} where e.number = ${number} and e.employer = ${employer.index} order by e.claim desc limit 1`;
+    if (!last) return;
+    const claim = await claims.get(tx, caller, last.claim);
+    if (!live.has(claim.status)) return;
+    const state = claim.status;
+    throw new Problem("external-registered", `The invoice is registered: its claim is ${state}`, {
+      extra: { original: { id: externalHex(number), claim: claim.id, state, since: last.created_at.toISOString(), href: `/v1/claims/${claim.id}` } },
+    });
+  }
+
+  const select = (tx: Tx) =>
+    tx`select e.claim, e.number, e.employer, e.document, c.created_at from external_invoices e join claims c on c.id = e.claim left join claim_states s on s.ref = c.ref`;
+
+  /** The rows that a caller sees: the bureau all of them, an employer its own, a holder those claimed for it. */
+  async function scopeOf(tx: Tx, { account, roles }: Caller) {
+    const self = roles.includes("employer") ? await taxpayers.byAccount(tx, account) : undefined;
+    const held = roles.includes("holder") ? account : null;
+    // a function: a query that is awaited is run
+    return () => (roles.includes("bureau") ? tx`true` : tx`(e.employer = ${self?.index ?? -1} or e.holder = ${held})`);
+  }
+
+  async function views(tx: Tx, rows: readonly Row[]): Promise<Registered[]> {
+    const made = await claims.among(
+      tx,
+      rows.map((row) => row.claim),
+    );
+    return rows.map((row) => {
+      const { id, status, holder } = made.get(row.claim) as Claim;
+      return { id: externalHex(row.number), claim: { id, status }, holder, employer: row.employer, registeredAt: row.created_at, ...open(row) };
+    });
+  }
+  const view = async (tx: Tx, row: Row): Promise<Registered> => (await views(tx, [row]))[0] as Registered;
+
+  async function find(tx: Tx, caller: Caller, number: string): Promise<Row> {
+    // of several registrations the one that holds, else the last
+    const mine = await scopeOf(tx, caller);
+    const [row] = await tx<Row[]>`
+      ${select(tx)} where e.number = ${number} and ${mine()}
+      order by coalesce(s.state in ('claimed', 'reimbursed'), false) desc, s.state is not null desc, e.claim desc limit 1`;
+    if (!row) throw new Problem("not-found", "There is no external invoice of this id that you are a party of");
+    return row;
+  }
+
+  return {
+    /** Registers and claims; the claim is the chain's to make. `holder`: account for whom it is claimed. */
+    async register(
+      tx: Tx,
+      caller: Caller,
+      { read, holder }: { read: ReadInvoice; holder: string | undefined },
+    ): Promise<{ id: string; claim: string; operation: string; document: InvoiceDocument }> {
+      const { document } = read;
+      const employer = await taxpayers.byAccount(tx, caller.account);
+      if (employer?.standing !== "active" || !employer.capabilities.includes("employer"))
+        throw new Problem("employer-not-active", "The employer is suspended or not enrolled as one");
+      checkDocument(document, employer);
+      const original = numberOf(read);
+      await checkElsewhere(tx, read, original);
+      checkDates(read, originalNumber(original), await momentNow(tx));
+      const account = await holderOf(tx, caller, holder);
+      const number = externalId(normaliseTaxId(document.seller.taxId), original);
+      await checkNew(tx, caller, employer, number);
+      const made = await claims.admit(tx, caller, { id: number, original, employer: employer.index, holder: account });
+      const sealed = seal(made.id, read, original);
+      await tx`
+        insert into external_invoices (claim, number, employer, holder, document, source)
+        values (${made.id}, ${number}, ${employer.index}, ${account}, ${sealed.document}, ${sealed.source})`;
+      return { id: externalHex(number), claim: made.id, operation: made.operation, document };
+    },
+
+    /** `number`: the id as a decimal number. */
+    get: async (tx: Tx, caller: Caller, number: string): Promise<Registered> => view(tx, await find(tx, caller, number)),
+
+    /** The registration that is this claim. */
+    async ofClaim(tx: Tx, caller: Caller, claim: string): Promise<Registered> {
+      const mine = await scopeOf(tx, caller);
+      const [row] = await tx<Row[]>`${select(tx)} where e.claim = ${claim} and ${mine()}`;
+      if (!row) throw new Problem("not-found", "There is no external invoice of this claim that you are a party of");
+      return view(tx, row);
+    },
+
+    /** What was issued for, by claim, of those of these claims that are registrations; whose they are, the caller knows. */
+    async amountsOf(tx: Tx, ids: readonly string[]): Promise<Map<string, Amount>> {
+      if (ids.length === 0) return new Map();
+      const rows = await tx<Row[]>`select claim, document from external_invoices where claim = any(${[...ids]}::uuid[])`;
+      return new Map(rows.map((row) => [row.claim, amountOf(open(row).document)]));
+    },
+
+    /** Text of the XML original, byte for byte; undefined when it came as JSON. */
+    async sourceOf(tx: Tx, caller: Caller, number: string): Promise<string | undefined> {
+      const { claim } = await find(tx, caller, number);
+      const [row] = await tx<{ source: Buffer | null }[]>`select source from external_invoices where claim = ${claim}`;
+      return row?.source ? vault.open("documents", `${context(claim)}/source`, row.source).toString() : undefined;
+    },
+
+    /** Registrations, newest first. */
+    async list(tx: Tx, { account, roles }: Caller, { before, limit }: { before?: string | undefined; limit: number }): Promise<Registered[]> {
+      const self = roles.includes("employer") ? await taxpayers.byAccount(tx, account) : undefined;
+      const of = (condition: Query<unknown>) => tx`
+        select id, true as fits from (select claim as id from external_invoices where ${condition}) e where ${before === undefined ? tx`true` : tx`id < ${before}`}`;
+      const parts = roles.includes("bureau")
+        ? [of(tx`true`)]
+        : [...(self ? [of(tx`employer = ${self.index}`)] : []), ...(roles.includes("holder") ? [of(tx`holder = ${account}`)] : [])];
+      if (parts.length === 0) return [];
+      const { ids } = await pageOfIds(tx, { parts, limit });
+      const rows = await tx<Row[]>`${select(tx)} where e.claim = any(${ids}::uuid[])`;
+      return views(
+        tx,
+        inOrder(
+          ids,
+          rows.map((row) => ({ ...row, id: row.claim })),
+        ),
+      );
+    },
+  };
+}
