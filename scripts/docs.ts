@@ -2,19 +2,19 @@
  * `node scripts/docs.ts`: writes what in docs/ follows from the code: tables and the picture of the floors between their
  * markers, and the bundle's JSON Schema. With `--check` it writes nothing and exits with 1 when one is stale.
  *
- * The picture comes from the imports, calls from the features' own routes (server/features/*\/routes.ts), refusals from the
+ * The picture comes from the imports, calls from the routes (server/api/), refusals from the
  * catalogue, settings from their schema. Owns nothing else in these documents; a marker that is missing is an error, so that no table is lost silently.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { bundleFormat, bundleSchema } from "@onepiao/protocol/proofs/bundle.ts";
+import { catalogue } from "@onepiao/protocol/values/problems.ts";
 import { z } from "zod";
 import { routeTable } from "../server/http/route-table.ts";
 import type { Route } from "../server/kernel/api.ts";
 import { settings } from "../server/kernel/config.ts";
 import { metricTable } from "../server/kernel/metrics.ts";
-import { catalogue } from "../server/kernel/problems.ts";
 import { findingTable } from "../server/operator/findings.ts";
-import { bundleFormat, bundleSchema } from "../server/proofs/bundle.ts";
 import { floorPicture } from "./floor-picture.ts";
 
 const root = new URL("../", import.meta.url);
@@ -23,15 +23,14 @@ const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ")
 const table = (head: readonly string[], rows: readonly (readonly string[])[]) =>
   [head, head.map(() => "---"), ...rows].map((row) => `| ${row.map(cell).join(" | ")} |`).join("\n");
 
-/** Every route of every feature. A feature uses what it is made with only when a route runs, so here it gets nothing. */
+/** Every route. A factory uses what it is made with only when a route runs, so here it gets nothing. */
 export async function routes(): Promise<Route[]> {
-  const features = new URL("server/features/", root);
+  const api = new URL("server/api/", root);
   const all: Route[] = [];
-  for (const feature of readdirSync(features).sort()) {
-    if (!readdirSync(new URL(`${feature}/`, features)).includes("routes.ts")) continue;
-    const module = (await import(new URL(`${feature}/routes.ts`, features).href)) as Record<string, unknown>;
+  for (const file of readdirSync(api).sort()) {
+    const module = (await import(new URL(file, api).href)) as Record<string, unknown>;
     const factories = Object.entries(module).filter(([name, value]) => name.endsWith("Routes") && typeof value === "function");
-    if (factories.length === 0) throw new Error(`server/features/${feature}/routes.ts exports no …Routes`);
+    if (factories.length === 0) throw new Error(`server/api/${file} exports no …Routes`);
     for (const [, factory] of factories) all.push(...(factory as (...parts: object[]) => Route[])({}, {}, {}));
   }
   return routeTable(all);
@@ -96,7 +95,7 @@ type Section = { file: string; name: string; text: string };
 
 async function sections(): Promise<Section[]> {
   return [
-    { file: "docs/architecture.md", name: "floors", text: floorPicture() },
+    { file: "docs/architecture.md", name: "floors", text: await floorPicture() },
     { file: "docs/api.md", name: "calls", text: await calls() },
     { file: "docs/api.md", name: "problems", text: problems() },
     { file: "docs/operations.md", name: "settings", text: settingsTable() },

@@ -1,35 +1,24 @@
 /** The picture of the floors in docs/architecture.md, drawn from the imports (Mermaid). */
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { contentsOf, type Room, roomOf, rooms } from "./floors.ts";
-import { importsOf, targetOf } from "./imports.ts";
+import { contentsOf, cruiseImports, type Room, roomOf, rooms } from "./floors.ts";
 import { root } from "./run.ts";
 
 /** `from` imports `to`. */
 export type Arrow = { from: Room; to: Room };
 
 /** Every pair of rooms of which the first imports the second. Throws when a file stands in no room. */
-export function arrows(): Arrow[] {
-  const found = new Map<string, Arrow>();
-  const tops = new Set(rooms.map(({ path }) => path.split("/")[0] as string));
-  for (const file of [...tops].flatMap(sourcesUnder)) {
-    const from = roomOf(file);
-    if (from === undefined) throw new Error(`${file} stands on no floor: scripts/floors.ts`);
-    for (const each of importsOf(readFileSync(join(root, file), "utf8"))) {
-      const target = targetOf(file, each.from);
-      // a package of this repository may be imported by its name alone
-      const to = target && (roomOf(target) ?? roomOf(`${target}/index.ts`));
-      if (to && to !== from) found.set(`${from.path} ${to.path}`, { from, to });
+export async function arrows(): Promise<Arrow[]> {
+  const all = new Map<string, Arrow>();
+  const { modules } = await cruiseImports(root, ["protocol", "server", "sandbox"]);
+  for (const { source, dependencies } of modules.filter((module) => /^(protocol|server|sandbox)\//.test(module.source))) {
+    const from = roomOf(source);
+    if (from === undefined) throw new Error(`${source} stands on no floor: scripts/floors.ts`);
+    for (const { resolved } of dependencies) {
+      const to = roomOf(resolved);
+      if (to && to !== from) all.set(`${from.path} ${to.path}`, { from, to });
     }
   }
-  return [...found.values()];
+  return [...all.values()];
 }
-
-const sourcesUnder = (folder: string): string[] =>
-  readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
-    .map((name) => `${folder}/${name.replaceAll("\\", "/")}`)
-    .filter((path) => /\.[mc]?tsx?$/.test(path) && !path.includes("/node_modules/"))
-    .sort();
 
 /** Those that say what no chain of the others says: an arrow is left out when steps down between its ends lead there too. */
 export function shortest(all: readonly Arrow[]): Arrow[] {
@@ -42,7 +31,7 @@ export function shortest(all: readonly Arrow[]): Arrow[] {
   return all.filter((arrow) => !isDetour(arrow));
 }
 
-const nameOf = ({ path }: Room) => path.split("/").slice(1).join("/") || path;
+const nameOf = ({ path }: Room) => path.replace(/^server\/(features\/)?/, "");
 const idOf = (room: Room) => nameOf(room).replaceAll(/\W/g, "_");
 
 /** Words in lines of about 40 letters. */
@@ -56,11 +45,11 @@ function wrapped(text: string): string {
   return lines.join("<br/>");
 }
 
-export function floorPicture(): string {
+export async function floorPicture(): Promise<string> {
   const floors = [...Map.groupBy(rooms, ({ floor }) => floor)].sort(([a], [b]) => b - a);
   const nodes = floors.flatMap(([floor, on]) => on.map((room) => `  ${idOf(room)}["${floor} <b>${nameOf(room)}</b><br/>${wrapped(contentsOf(room))}"]`));
   const order = ({ from, to }: Arrow) => rooms.indexOf(from) * rooms.length + rooms.indexOf(to);
-  const lines = shortest(arrows())
+  const lines = shortest(await arrows())
     .sort((a, b) => order(b) - order(a))
     .map(({ from, to }) => `  ${idOf(from)} --> ${idOf(to)}`);
   return ["```mermaid", "flowchart TB", ...nodes, ...lines, "```"].join("\n");

@@ -1,56 +1,190 @@
 /**
- * The floors of the code, from the ground up: which room stands on which floor. `test/server/architecture.ts` holds the
- * imports to them, and docs/architecture.md draws them.
+ * The floors of the house: which folder may import which, and which library lives where. dependency-cruiser holds every import
+ * of protocol/, server/, sandbox/ and console/src/ against them (`npm run check`, test/server/architecture.ts), and
+ * docs/architecture.md draws them.
+ *
+ * A folder imports what stands below it and nothing of its own floor but itself. Types count like values: who knows a type has
+ * to change with it.
  */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { cruise, type ICruiseResult, type IForbiddenRuleType } from "dependency-cruiser";
 import { root } from "./run.ts";
 
 /** `path`: a folder, from the repository's root. `what`: what is in it; without it, the names in the folder say so. */
 export type Room = { path: string; floor: number; what?: string };
 
-export const rooms: readonly Room[] = [
-  { path: "server/kernel", floor: 0, what: "settings, problems, money, tax ids, texts, log, metrics, worker processes" },
-  { path: "server/db", floor: 1, what: "PostgreSQL's driver, SQL, leases, migrations" },
-  { path: "server/chain", floor: 1, what: "JSON-RPC, contracts, messages, lot tree" },
-  { path: "server/formats", floor: 1, what: "JSON, 数电票, UBL to a document and back; PDF, QR code, archive" },
-  { path: "server/keys", floor: 2, what: "vault, keystore, API keys, sessions, encryption keys" },
-  { path: "server/proofs", floor: 3, what: "parts of a document, bundle and its check, verdict, proof for a QR code" },
-  { path: "server/txs", floor: 3, what: "lanes" },
-  { path: "server/feed", floor: 3, what: "follower, notices, streams, webhooks' deliveries" },
-  { path: "server/mirror", floor: 4, what: "registry and ledger as tables" },
-  { path: "server/acts", floor: 5, what: "operations, evidence, dispatcher, outcomes" },
-  { path: "server/sealing", floor: 6, what: "sealer" },
-  { path: "server/features", floor: 7 },
-  { path: "server/http", floor: 8, what: "app, sign-in, idempotency, waiting, OpenAPI, static files" },
-  { path: "server/upkeep", floor: 8, what: "health, gauges, expiry, comparing with the chain, counting, auditing, red letters" },
-  { path: "server/operator", floor: 9, what: "doctor, rebuild" },
-  { path: "server/sandbox", floor: 9, what: "the throw-away network, its samples and traffic" },
-  { path: "server", floor: 9 },
+const storeys: readonly (readonly Omit<Room, "floor">[])[] = [
+  [{ path: "protocol/values", what: "money, tax ids, accounts, dates, texts, strict JSON, problems, hashes" }],
+  [
+    { path: "protocol/ledger", what: "typed messages, tree of a lot, ids of invoices issued elsewhere" },
+    { path: "protocol/formats", what: "JSON, 数电票, UBL to a document and back; a QR code's text" },
+  ],
+  [{ path: "protocol/proofs", what: "parts of a document, bundle and its check, verdict, proof for a QR code" }],
+  [{ path: "server/kernel", what: "settings, routes as data, log, metrics, worker processes" }],
+  [
+    { path: "server/db", what: "PostgreSQL's driver, SQL, leases, migrations" },
+    { path: "server/chain", what: "JSON-RPC, contracts, calldata" },
+    { path: "server/drawing", what: "PDF, QR code's picture, archive" },
+  ],
+  [{ path: "server/keys", what: "vault, keystore, API keys, sessions, encryption keys" }],
+  [
+    { path: "server/txs", what: "lanes" },
+    { path: "server/feed", what: "follower, notices, streams, webhooks' deliveries" },
+  ],
+  [{ path: "server/mirror", what: "registry and ledger as tables" }],
+  [{ path: "server/acts", what: "operations, evidence, dispatcher, outcomes" }],
+  [{ path: "server/sealing", what: "sealer" }],
+  [{ path: "server/features/out", what: "operations, events, webhooks" }],
+  [{ path: "server/features/parties", what: "taxpayers, names, persons, accounts, API keys, sessions" }],
+  [{ path: "server/features/invoices", what: "issuing, documents, grants, red letters" }],
+  [{ path: "server/features/use", what: "transfers, pickups, claims, book entry, external invoices" }],
+  [
+    { path: "server/features/proof", what: "bundles, verification, papers, imports" },
+    { path: "server/features/bureau", what: "audit, statistics, closing the ledger" },
+  ],
+  [
+    { path: "server/api", what: "the HTTP shape of every call" },
+    { path: "server/http", what: "app, sign-in, idempotency, waiting, OpenAPI, static files" },
+    { path: "server/upkeep", what: "health, gauges, expiry, comparing with the chain, counting, auditing, red letters" },
+  ],
+  [{ path: "server/operator", what: "doctor, rebuild" }],
+  [{ path: "server" }],
+  [{ path: "sandbox", what: "the throw-away network, its samples and traffic" }],
+];
+/** From the ground up; rooms of one floor do not know each other. */
+export const rooms: readonly Room[] = storeys.flatMap((storey, floor) => storey.map((room) => ({ ...room, floor })));
+/** The page: it knows the protocol, and nothing of the server. Its areas do not know each other. */
+export const page = "console/src";
+
+/** Libraries that some folders alone may know. */
+const homes: readonly [library: string, folders: readonly string[]][] = [
+  ["ethers", ["protocol/values", "protocol/ledger", "server/chain", "server/keys", "sandbox"]],
+  ["pg", ["server/db"]],
+  ["express", ["server/http"]],
+  ["prom-client", ["server/kernel"]],
+  ["pino", ["server/kernel"]],
+  ["openid-client", ["server/features/parties"]],
+  ["pdfkit", ["server/drawing"]],
+  ["fontkit", ["server/drawing"]],
+];
+/** What the protocol is used without: a database, a server, a log, another process. */
+const notInProtocol = ["pg", "express", "pino", "undici", "node:http", "node:https", "node:net", "node:fs", "node:child_process"];
+
+const escaped = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\/-]/g, "\\$&");
+const isAround = (path: string) => rooms.some((room) => room.path.startsWith(`${path}/`));
+/** The files of a room. A room with rooms inside has only those that stand in it directly. */
+const filesOf = ({ path }: Room) => `^${escaped(path)}/${isAround(path) ? "[^/]+$" : ""}`;
+const packageAt = (name: string) => (name.startsWith("node:") ? `^(node:)?${name.slice(5)}$` : `node_modules/${escaped(name)}/`);
+
+const rules: IForbiddenRuleType[] = [
+  ...rooms.slice(0, -1).map((room) => ({
+    name: `floor-of-${room.path.replaceAll("/", "-")}`,
+    comment: `${room.path} stands on floor ${room.floor}: it imports what is below, and itself`,
+    severity: "error" as const,
+    from: { path: filesOf(room) },
+    to: { path: rooms.filter((other) => other !== room && other.floor >= room.floor).map(filesOf) },
+  })),
+  {
+    name: "no-room",
+    comment: "every folder that somebody imports from stands on a floor",
+    severity: "error",
+    from: {},
+    to: { path: "^(protocol|server|sandbox)/", pathNot: [...rooms.map(filesOf), "^protocol/index\\.ts$"] },
+  },
+  ...homes.map(([library, folders]) => ({
+    name: `home-of-${library}`,
+    comment: `${library} belongs to ${folders.join(", ")}`,
+    severity: "error" as const,
+    from: { path: "^(protocol|server|sandbox)/", pathNot: folders.map((folder) => `^${escaped(folder)}/`) },
+    to: { path: packageAt(library) },
+  })),
+  {
+    name: "protocol-is-pure",
+    comment: "the protocol has no database, no server, no log, no file and no other process",
+    severity: "error",
+    from: { path: "^protocol/" },
+    to: { path: notInProtocol.map(packageAt) },
+  },
+  {
+    name: "page-knows-the-protocol-alone",
+    comment: "the console imports the protocol by name, and nothing of the server",
+    severity: "error",
+    from: { path: `^${page}/` },
+    to: { path: "^(server|sandbox|scripts|test)/" },
+  },
+  {
+    name: "areas-apart",
+    comment: "an area of the console knows what is shared, and no other area",
+    severity: "error",
+    from: { path: `^${page}/areas/([^/]+)/` },
+    to: { path: `^${page}/areas/`, pathNot: `^${page}/areas/$1/` },
+  },
+  {
+    name: "contract-factories",
+    comment: "what is generated from the contracts belongs to server/chain",
+    severity: "error",
+    from: { path: "^(protocol|server|sandbox)/", pathNot: "^server/chain/" },
+    to: { path: "^types/" },
+  },
+  {
+    name: "development-chain",
+    comment: "Hardhat is the sandbox's chain, loaded when it runs",
+    severity: "error",
+    from: { path: "^(protocol|server|sandbox)/", pathNot: "^sandbox/chain\\.ts$" },
+    to: { path: [packageAt("hardhat"), "node_modules/@nomicfoundation/"] },
+  },
+  {
+    name: "development-chain-late",
+    comment: "Hardhat is loaded when the chain starts, not with the file",
+    severity: "error",
+    from: { path: "^sandbox/chain\\.ts$" },
+    to: { path: [packageAt("hardhat"), "node_modules/@nomicfoundation/"], dynamic: false },
+  },
+  { name: "no-circle", comment: "no two files import each other, types included", severity: "error", from: {}, to: { circular: true } },
+  {
+    name: "no-tests",
+    comment: "what runs knows no test and no script",
+    severity: "error",
+    from: { path: "^(protocol|server|sandbox|console)/" },
+    to: { path: "^(test|scripts)/" },
+  },
+  { name: "found", comment: "there is such a file or package", severity: "error", from: {}, to: { couldNotResolve: true } },
 ];
 
-const byDepth = rooms.toSorted((a, b) => b.path.length - a.path.length);
-const contains = (outer: string, path: string) => path.startsWith(`${outer}/`);
+export const cruised = ["protocol", "server", "sandbox", page] as const;
 
-/**
- * The room of a file: the nearest folder that is one. A room with rooms inside has only the files that stand in it directly,
- * so a new folder among them has no room until the table says which.
- */
-export function roomOf(file: string): Room | undefined {
-  const room = byDepth.find(({ path }) => contains(path, file));
-  const isShared = room !== undefined && rooms.some(({ path }) => contains(room.path, path));
-  return isShared && file.slice(room.path.length + 1).includes("/") ? undefined : room;
+/** Every import of these folders, and the rules that one of them breaks. `base`: the root of the repository, or of a copy of it. */
+export async function cruiseImports(base: string, folders: readonly string[] = cruised): Promise<ICruiseResult> {
+  const { output } = await cruise(
+    [...folders],
+    {
+      baseDir: base,
+      parser: "swc",
+      tsPreCompilationDeps: true,
+      detectProcessBuiltinModuleCalls: true,
+      doNotFollow: { path: ["node_modules", "^types/"] },
+      exclude: { path: "\\.(css|json|svg)$" },
+      validate: true,
+      ruleSet: { forbidden: rules },
+    },
+    { exportsFields: ["exports"], conditionNames: ["node", "import", "default"], extensions: [".ts", ".tsx", ".mjs", ".js"] },
+  );
+  return output as ICruiseResult;
 }
+
+/** One line for each import that breaks a rule. */
+export const violationsOf = ({ summary }: ICruiseResult): string[] => summary.violations.map(({ rule, from, to }) => `${from}: imports ${to}: ${rule.name}`);
+
+/** The room of a file; undefined for one that stands on no floor. */
+export const roomOf = (file: string): Room | undefined => rooms.find((room) => new RegExp(filesOf(room)).test(file));
 
 /** What is in a room, in words. */
 export function contentsOf({ path, what }: Room): string {
   if (what !== undefined) return what;
-  const entries = readdirSync(join(root, path), { withFileTypes: true });
-  const isRoom = (name: string) => rooms.some((room) => room.path === `${path}/${name}`);
-  const folders = entries.filter((entry) => entry.isDirectory() && !isRoom(entry.name));
-  const files = entries.filter((entry) => entry.isFile() && entry.name.endsWith(".ts"));
-  return [...folders, ...files]
-    .map((entry) => entry.name.replace(/\.ts$/, ""))
+  return readdirSync(join(root, path))
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => name.replace(/\.ts$/, ""))
     .sort()
     .join(", ");
 }

@@ -3,7 +3,7 @@
  *
  * An attachment is a stream object of type EmbeddedFile, and the PDF format keeps streams and their dictionaries in the clear. So a
  * walk over the bytes finds it, in PDFs of ours and in those that a viewer has saved again. A whole PDF parser would run on whatever a
- * stranger sends and unpack what it is told to. What is found proves itself (proofs/bundle.ts), so a false find does no harm.
+ * stranger sends and unpack what it is told to. What is found proves itself (protocol/proofs/bundle.ts), so a false find does no harm.
  *
  * Invariants: linear in the size of the file; unpacks at most MAX_FILES attachments, of MAX_BYTES together; throws nothing but Problem.
  */

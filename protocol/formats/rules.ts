@@ -204,7 +204,7 @@ function checkReversal({ reverses, totals }: InvoiceDocument, refuse: Refuse): v
     refuse("/reverses", "reverses-one", "name the reversed invoice by number or by sourceId");
 }
 
-/** The parts of a document that rules look at, by the names that they are disclosed under (proofs/parts.ts). */
+/** The parts of a document that rules look at, by the names that they are disclosed under (protocol/proofs/parts.ts). */
 type Judged = "seller" | "buyer" | "lines" | "total" | "tax" | "reverses";
 type Shown = (part: Judged) => boolean;
 

@@ -21,7 +21,7 @@ export const originalNumber = (text: string): string =>
     .replace(/[\s\p{Cf}]/gu, "")
     .toUpperCase();
 
-/** The id as a decimal number. `taxId` as kernel/tax-id.ts writes it. */
+/** The id as a decimal number. `taxId` as protocol/values/tax-id.ts writes it. */
 export const externalId = (taxId: string, number: string): string =>
   (EXTERNAL | (BigInt(keccak(Buffer.from(`onepiao/external\0${taxId}\0${originalNumber(number)}`))) >> 1n)).toString();
 

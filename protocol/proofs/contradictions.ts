@@ -7,7 +7,7 @@
  *
  * | rule | what is compared |
  * | --- | --- |
- * | the rules of a document | shape of each part (parts.ts), arithmetic, tax ids, red letters (formats/rules.ts) |
+ * | the rules of a document | shape of each part (parts.ts), arithmetic, tax ids, red letters (protocol/formats/rules.ts) |
  * | seller-is-issuer, seller-name | the seller and the party that has the lot's issuer's index |
  * | buyer-titled, buyer-is-titled, buyer-name | the buyer and the party that has the leaf's buyer's index; a tax id and a titled leaf go together |
  * | issued-ahead, issued-long-ago | the date and the time of the lot's block |

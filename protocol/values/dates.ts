@@ -18,7 +18,7 @@ export const chinaDay = (at: Date): string => new Date(at.getTime() + CHINA_MS).
 /** An instant as China's clocks show it, RFC 3339 with seconds. */
 export const chinaTime = (at: Date): string => `${new Date(at.getTime() + CHINA_MS).toISOString().slice(0, 19)}+08:00`;
 
-/** A date that came without a time of day: it is kept as midnight UTC (formats/ubl.ts). */
+/** A date that came without a time of day: it is kept as midnight UTC (protocol/formats/ubl.ts). */
 const isDayAlone = (time: string): boolean => /T00:00:00(?:\.0+)?Z$/.test(time);
 /** The first instant that a time may mean: of a day alone its beginning in China. */
 const earliestOf = (time: string): number => Date.parse(time) - (isDayAlone(time) ? CHINA_MS : 0);

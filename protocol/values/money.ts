@@ -3,7 +3,7 @@
  *
  * Owns: reading and writing amounts, exact products with half-up rounding (away from zero) at the cent, and amounts in
  * Chinese figures. Invariants: |amount| < 10^15 cents; one amount has one text (`formatMoney(parseMoney(t)) === t`).
- * Does not own: which amounts must agree with which (formats/rules.ts).
+ * Does not own: which amounts must agree with which (protocol/formats/rules.ts).
  */
 import nzh from "nzh/cn";
 

@@ -32,7 +32,7 @@ export const numberSchema = z
   .string()
   .regex(/^\d{20}$/, "number-has-20-digits")
   .meta({ id: "InvoiceNumber", description: "YY RR C and 15 digits", example: "26442000000000000001" });
-/** An invoice that was issued elsewhere; the first bit is always set (chain/external.ts). */
+/** An invoice that was issued elsewhere; the first bit is always set (protocol/ledger/external.ts). */
 export const externalIdSchema = z
   .string()
   .regex(/^0x[89a-f][0-9a-f]{63}$/, "external-id-format")

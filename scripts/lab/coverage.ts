@@ -22,7 +22,7 @@ type Node = { nodeType?: string; src?: string; [field: string]: unknown };
 type Decision = { file: string; line: number; text: string; whenTrue: number; whenFalse: number };
 type Counts = Map<number, number>;
 
-const project = join(dirname(fileURLToPath(import.meta.url)), "..");
+const project = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const DECISIONS = "contracts/Decisions.sol";
 
 function filesUnder(folder: string): string[] {

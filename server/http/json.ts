@@ -1,5 +1,5 @@
 /**
- * JSON request bodies, read strictly: UTF-8, and what kernel/json.ts asks for. What an invoice in JSON has to be is the formats' affair.
+ * JSON request bodies, read strictly: UTF-8, and what protocol/values/json.ts asks for. What an invoice in JSON has to be is the formats' affair.
  */
 import { readJsonText } from "@onepiao/protocol/values/json.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";

@@ -1,5 +1,5 @@
 /**
- * What a feature says of its HTTP shape (features/<feature>/routes.ts) and what the HTTP layer makes of it.
+ * What a route says of its HTTP shape (server/api/) and what the HTTP layer makes of it.
  *
  * A route is data: schemas that validate are the schemas in /openapi.json. Deny by default: a route names its roles, and its
  * feature scopes every query to `caller.account`. Owns types only; http/ does the work.

@@ -3,7 +3,7 @@
  *
  * A lot waits until its documents are here and give its root. Lots are tried some at a time, in one SQL transaction in which their
  * rows are locked, so sums, findings and the lots' states change together and once, whoever is killed. What is judged stands in
- * features/audit/audit.ts.
+ * features/bureau/audit.ts.
  */
 import { momentNow, type Sql, type Tx } from "../db/db.ts";
 import type { Audit, AuditLot } from "../features/bureau/audit.ts";

@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { ruleWords } from "../../console/src/shared/rule-words.ts";
 
-const server = join(import.meta.dirname, "..", "..", "server");
-const sourceOf = (file: string) => readFileSync(join(server, file), "utf8");
+const root = join(import.meta.dirname, "..", "..");
+const sourceOf = (file: string) => readFileSync(join(root, file), "utf8");
 
 describe("words for rules", () => {
   it("every rule between the members of a document, and between it and its lot, leaf and parties, has some", () => {
-    const source = sourceOf("formats/rules.ts") + sourceOf("proofs/contradictions.ts");
+    const source = sourceOf("protocol/formats/rules.ts") + sourceOf("protocol/proofs/contradictions.ts");
     const found = [...source.matchAll(/refuse\((?:[^;]*?), "([a-z]+(?:-[a-z]+)+)"|expect\(\s*"\w+",\s*"([a-z]+(?:-[a-z]+)+)"/g)];
     const rules = new Set(found.map(([, refused, expected]) => refused ?? expected ?? ""));
     expect(rules.size).above(25);
@@ -17,7 +17,11 @@ describe("words for rules", () => {
   });
 
   it("and no other words are kept", () => {
-    const files = readdirSync(server, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
+    const files = ["protocol", "server"].flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+        .filter((name) => name.endsWith(".ts"))
+        .map((name) => join(folder, name)),
+    );
     const all = files.map(sourceOf).join("\n");
     expect(Object.keys(ruleWords).filter((rule) => !all.includes(`"${rule}"`) && !all.includes(`"${rule}: `))).deep.equals([]);
   });

@@ -39,10 +39,14 @@ describe("text for a terminal", () => {
   });
 
   it("is written by one file of the server", () => {
-    const root = new URL("../../server/", import.meta.url);
-    const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
+    const root = new URL("../../", import.meta.url);
+    const files = ["protocol", "server", "sandbox"].flatMap((folder) =>
+      readdirSync(new URL(`${folder}/`, root), { recursive: true, encoding: "utf8" })
+        .filter((name) => name.endsWith(".ts"))
+        .map((name) => `${folder}/${name}`),
+    );
     const writing = files.filter((name) => /\bconsole\.|process\.std(?:out|err)/.test(readFileSync(new URL(name, root), "utf8")));
     // a progress bar of our own words, and the line by which a sandbox's chain says that it is there
-    expect(writing.sort()).deep.equals(["chain/sandbox.ts", "kernel/terminal.ts", "operator/progress.ts"]);
+    expect(writing.sort()).deep.equals(["sandbox/chain.ts", "server/kernel/terminal.ts", "server/operator/progress.ts"]);
   });
 });

@@ -1,4 +1,4 @@
-/** Texts that a party writes: every one of them, wherever it comes in, is of the schema in kernel/text.ts or of a narrower form. */
+/** Texts that a party writes: every one of them, wherever it comes in, is of the schema in protocol/values/text.ts or of a narrower form. */
 
 import { invoiceDocument, paragraphMembers } from "@onepiao/protocol/formats/document.ts";
 import { brokenTextRule, plainText } from "@onepiao/protocol/values/text.ts";

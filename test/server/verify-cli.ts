@@ -1,6 +1,6 @@
 /** The `onepiao` command: what was handed to somebody is checked with a file and a node alone, and the exit code says how far. */
 import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,6 +8,8 @@ import { qrText } from "@onepiao/protocol/formats/qr.ts";
 import { type Bundle, checkBundle } from "@onepiao/protocol/proofs/bundle.ts";
 import { encodeProof, qrParts } from "@onepiao/protocol/proofs/qr-proof.ts";
 import { expect } from "chai";
+import { cruiseImports } from "../../scripts/floors.ts";
+import { root } from "../../scripts/run.ts";
 import { onepiao as judge } from "../../server/onepiao.ts";
 import { call, issued, type Loose, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
 
@@ -219,18 +221,9 @@ describe("the onepiao command", () => {
   });
 
   it("it knows no database, no gateway and no settings: what it is made of says so", async () => {
-    const seen = new Set<string>();
-    const walk = async (path: string): Promise<void> => {
-      if (seen.has(path)) return;
-      seen.add(path);
-      if (!path.includes("/server/")) return;
-      const source = await readFile(path, "utf8");
-      for (const [, from = ""] of source.matchAll(/^(?:import|export)(?! type) [^;]*?from "(\.[^"]+)"/gm))
-        await walk(fileURLToPath(new URL(from, `file://${path}`)));
-    };
-    await walk(program);
-    const folders = new Set([...seen].map((path) => /server\/(\w+)\//.exec(path)?.[1]).filter((name) => name !== undefined));
-    expect([...folders].sort()).deep.equals(["chain", "formats", "kernel", "proofs"]);
+    const { modules } = await cruiseImports(root, ["server/onepiao.ts"]);
+    const folders = modules.flatMap(({ source }) => /^server\/(\w+)\//.exec(source)?.[1] ?? /^protocol\//.exec(source)?.[0] ?? []);
+    expect([...new Set(folders)].sort()).deep.equals(["chain", "kernel", "protocol/"]);
   });
 
   it("its launcher runs it under the project's own Node, whatever Node is there", async () => {

@@ -8,7 +8,7 @@
  * | --- | --- | --- |
  * | documents-missing | a lot's documents have not come in time | they are there |
  * | documents-differ | they do not open, or do not give the sealed root | others are deposited that do |
- * | document-invalid | a document contradicts itself, its lot, its leaf or its parties (proofs/contradictions.ts) | never |
+ * | document-invalid | a document contradicts itself, its lot, its leaf or its parties (protocol/proofs/contradictions.ts) | never |
  * | accepted-time | invoices are counted in another period than their lot's time allows | never |
  * | quota-exceeded | the gross of an issuer's period is more than it has drawn | it is not any more |
  * | red-letter-exceeds | red letters take back more than there was, or what is another issuer's | never |

@@ -2,7 +2,7 @@
  * Names of taxpayers: what an invoice may call its seller and its titled buyer, and how a name is changed.
  *
  * A taxpayer has the name of its enrolment, which the registry's commitment is to, and later ones from a day on, each a message that the
- * bureau has signed (proofs/naming.ts). Whoever is at another gateway brings the bureau's signature there; that it is the bureau's, the
+ * bureau has signed (protocol/proofs/naming.ts). Whoever is at another gateway brings the bureau's signature there; that it is the bureau's, the
  * chain's access manager says. Where the names are kept: features/taxpayers.
  */
 

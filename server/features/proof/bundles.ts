@@ -2,7 +2,7 @@
  * Bundles (票据包) of invoices whose documents are here: what a reader may take away and show to anyone.
  *
  * Nothing is made up for a bundle: document and salt are stored, leaf and path are the lot's, and the seal is the signature that the
- * lot was sealed with. Does not own: the format and its check (proofs/bundle.ts), who may read (features/grants).
+ * lot was sealed with. Does not own: the format and its check (protocol/proofs/bundle.ts), who may read (features/grants).
  */
 
 import { type Bundle, bundleFormat } from "@onepiao/protocol/proofs/bundle.ts";

@@ -4,8 +4,8 @@
  *
  * | step | what | else |
  * | --- | --- | --- |
- * | the bundle proves itself | all its parts, path, seal (proofs/bundle.ts) | bundle-invalid |
- * | it contradicts nothing | document, lot, leaf and parties, both of them there (proofs/contradictions.ts) | bundle-invalid |
+ * | the bundle proves itself | all its parts, path, seal (protocol/proofs/bundle.ts) | bundle-invalid |
+ * | it contradicts nothing | document, lot, leaf and parties, both of them there (protocol/proofs/contradictions.ts) | bundle-invalid |
  * | this network, and the chain has the lot | name, chain id, contracts; the mirrored header | bundle-invalid, lot-unknown |
  * | its issuer has sealed it | the seal's key is one that the issuer had: the seal is handed on with the invoice | bundle-invalid |
  * | what has become of it | its events from the chain, applied by the mirror, and the record says the same | unavailable |

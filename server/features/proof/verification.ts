@@ -6,9 +6,9 @@
  * it takes, and date and total are always both compared. Date and total can be guessed, so wrong ones are counted by number
  * (kernel/attempts.ts), over all who ask.
  *
- * What strangers give is read, checked and compared in worker processes (proofs/checker.ts): the loop that serves everybody waits for none of it.
+ * What strangers give is read, checked and compared in worker processes (features/proof/checker.ts): the loop that serves everybody waits for none of it.
  *
- * By a bundle, however it came: judged by proofs/verdict.ts, with what registry and ledger themselves say at the last final block.
+ * By a bundle, however it came: judged by protocol/proofs/verdict.ts, with what registry and ledger themselves say at the last final block.
  * Keys of the past and partial red letters are the mirror's word. Writes nothing, and is no read of a document: nobody gets to see it.
  */
 import { createHash, timingSafeEqual } from "node:crypto";

@@ -1,6 +1,6 @@
 /**
  * External invoices (外部票): an employer registers an invoice that was issued elsewhere and so claims it, for its employee or for
- * itself. From then on it is a claim as any other; the ledger's once-only rule holds for its id (chain/external.ts), at every gateway.
+ * itself. From then on it is a claim as any other; the ledger's once-only rule holds for its id (protocol/ledger/external.ts), at every gateway.
  *
  * | the invoice | a registration of it |
  * | --- | --- |
