@@ -45,6 +45,9 @@ function wrapped(text: string): string {
   return lines.join("<br/>");
 }
 
+/** Mermaid breaks lines at 200 pixels or less, by itself. */
+const LINES_AS_THEY_ARE = '%%{init: {"flowchart": {"wrappingWidth": 400}}}%%';
+
 export async function floorPicture(): Promise<string> {
   const floors = [...Map.groupBy(rooms, ({ floor }) => floor)].sort(([a], [b]) => b - a);
   const nodes = floors.flatMap(([floor, on]) => on.map((room) => `  ${idOf(room)}["${floor} <b>${nameOf(room)}</b><br/>${wrapped(contentsOf(room))}"]`));
@@ -52,5 +55,5 @@ export async function floorPicture(): Promise<string> {
   const lines = shortest(await arrows())
     .sort((a, b) => order(b) - order(a))
     .map(({ from, to }) => `  ${idOf(from)} --> ${idOf(to)}`);
-  return ["```mermaid", "flowchart TB", ...nodes, ...lines, "```"].join("\n");
+  return ["```mermaid", LINES_AS_THEY_ARE, "flowchart TB", ...nodes, ...lines, "```"].join("\n");
 }
