@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import type { Tx } from "../server/db/db.ts";
-import { type Role, type Route, roles, routeFor } from "../server/kernel/api.ts";
+import { type Role, roles, routeFor } from "../server/kernel/api.ts";
 
 export type SandboxParty = { name: string; roles: readonly Role[]; taxId?: string; key: string };
 
@@ -15,7 +15,7 @@ const schema = z
   .meta({ id: "SandboxParty" });
 
 /** `parties` may grow while the gateway runs. */
-export function partyRoutes(parties: readonly SandboxParty[]): Route<Tx>[] {
+export function partyRoutes(parties: readonly SandboxParty[]) {
   return [
     route({
       method: "get",
@@ -26,5 +26,5 @@ export function partyRoutes(parties: readonly SandboxParty[]): Route<Tx>[] {
       answers: { 200: { description: "Parties", schema: z.object({ items: z.array(schema) }) } },
       run: async () => ({ status: 200, body: { items: parties } }),
     }),
-  ];
+  ] as const;
 }

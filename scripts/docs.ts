@@ -28,6 +28,7 @@ export async function routes(): Promise<Route[]> {
   const api = new URL("server/api/", root);
   const all: Route[] = [];
   for (const file of readdirSync(api).sort()) {
+    if (file === "api.ts") continue; // the routes as types
     const module = (await import(new URL(file, api).href)) as Record<string, unknown>;
     const factories = Object.entries(module).filter(([name, value]) => name.endsWith("Routes") && typeof value === "function");
     if (factories.length === 0) throw new Error(`server/api/${file} exports no …Routes`);

@@ -5,7 +5,7 @@ import { plainText } from "@onepiao/protocol/values/text.ts";
 import { z } from "zod";
 import type { Tx } from "../db/db.ts";
 import type { Access } from "../features/parties/access.ts";
-import { type Route, roles, routeFor } from "../kernel/api.ts";
+import { roles, routeFor } from "../kernel/api.ts";
 import { pageLimit } from "../kernel/page.ts";
 
 const route = routeFor<Tx>();
@@ -13,7 +13,7 @@ const tag = "API keys";
 const account = accountSchema;
 const keyId = z.string().regex(/^[\w-]{1,64}$/, "key-id-format");
 
-export function accessRoutes(access: Access): Route<Tx>[] {
+export function accessRoutes(access: Access) {
   return [
     route({
       method: "post",
@@ -113,5 +113,5 @@ export function accessRoutes(access: Access): Route<Tx>[] {
         return { status: 200, body: { account: left.account, id: left.key.id }, secrets: { token: left.key.token } };
       },
     }),
-  ];
+  ] as const;
 }

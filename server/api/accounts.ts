@@ -4,13 +4,13 @@ import { accountSchema, signatureSchema } from "@onepiao/protocol/values/shapes.
 import { z } from "zod";
 import type { Tx } from "../db/db.ts";
 import type { Accounts } from "../features/parties/accounts.ts";
-import { type Route, roles, routeFor } from "../kernel/api.ts";
+import { roles, routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
 const tag = "Accounts";
 const proof = signatureSchema.describe("The account's key's EIP-712 signature over Account(address account) in the ledger's domain");
 
-export function accountRoutes(accounts: Accounts): Route<Tx>[] {
+export function accountRoutes(accounts: Accounts) {
   return [
     route({
       method: "post",
@@ -40,5 +40,5 @@ export function accountRoutes(accounts: Accounts): Route<Tx>[] {
       },
       run: async ({ sql, caller }) => ({ status: 200, body: await accounts.proofOf(sql, caller) }),
     }),
-  ];
+  ] as const;
 }

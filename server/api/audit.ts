@@ -4,7 +4,7 @@ import { accountSchema, numberSchema, sealedDocumentSchema } from "@onepiao/prot
 import { z } from "zod";
 import type { Tx } from "../db/db.ts";
 import { type Audit, type FindingPlace, findingKinds } from "../features/bureau/audit.ts";
-import { type Route, routeFor } from "../kernel/api.ts";
+import { routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
 const tag = "Audit";
@@ -48,7 +48,7 @@ const placeSchema = z
   })
   .meta({ id: "FindingPlace", example: "1793000000000000-quota-exceeded-7-202611" });
 
-export function auditRoutes(audit: Audit): Route<Tx>[] {
+export function auditRoutes(audit: Audit) {
   return [
     route({
       method: "get",
@@ -170,5 +170,5 @@ export function auditRoutes(audit: Audit): Route<Tx>[] {
         return { status: 200, body: { items, ...(next === undefined ? {} : { next }) } };
       },
     }),
-  ];
+  ] as const;
 }

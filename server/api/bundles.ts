@@ -8,7 +8,7 @@ import { z } from "zod";
 import type { Tx } from "../db/db.ts";
 import type { Grants } from "../features/invoices/grants.ts";
 import type { Bundles } from "../features/proof/bundles.ts";
-import { type Route, roles, routeFor } from "../kernel/api.ts";
+import { roles, routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
 
@@ -22,7 +22,7 @@ function readNames(text: string | undefined): readonly PartName[] {
   throw new Problem("invalid-request", detail, { violations: [{ field: "disclose", rule: "part-name", detail }] });
 }
 
-export function bundleRoutes(bundles: Bundles, grants: Grants): Route<Tx>[] {
+export function bundleRoutes(bundles: Bundles, grants: Grants) {
   return [
     route({
       method: "get",
@@ -50,5 +50,5 @@ export function bundleRoutes(bundles: Bundles, grants: Grants): Route<Tx>[] {
         return { status: 200, body: bundle };
       },
     }),
-  ];
+  ] as const;
 }

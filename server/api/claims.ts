@@ -23,7 +23,7 @@ import { accepted, settle } from "../features/out/operations.ts";
 import type { Taxpayer, Taxpayers } from "../features/parties/taxpayers.ts";
 import { type Claim, type Claims, claimStatuses } from "../features/use/claims.ts";
 import type { External } from "../features/use/external.ts";
-import { type Caller, type Route, routeFor } from "../kernel/api.ts";
+import { type Caller, routeFor } from "../kernel/api.ts";
 import { pageLimit } from "../kernel/page.ts";
 
 const route = routeFor<Tx>();
@@ -56,7 +56,7 @@ const idParam = z.object({ id: z.uuid() });
 
 type Deps = { claims: Claims; taxpayers: Taxpayers; invoices: Invoices; external: External; grants: Grants };
 
-export function claimRoutes({ claims, taxpayers, invoices, external, grants }: Deps): Route<Tx>[] {
+export function claimRoutes({ claims, taxpayers, invoices, external, grants }: Deps) {
   /** Sums of these claims, in their order. */
   async function amountsOf(sql: Tx, caller: Caller, all: readonly Claim[]) {
     const own = all.flatMap((claim) => claim.invoices.flatMap(({ id, number }) => (id === undefined ? number : [])));
@@ -217,5 +217,5 @@ export function claimRoutes({ claims, taxpayers, invoices, external, grants }: D
       settled: claimWhenSettled(200),
     }),
     decision("withdraw", "holder", "Withdraw a claim that the employer leaves undecided", "Only after the claim term."),
-  ];
+  ] as const;
 }

@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { Tx } from "../db/db.ts";
 import type { Documents } from "../features/invoices/documents.ts";
 import type { Grants } from "../features/invoices/grants.ts";
-import { type Route, roles, routeFor } from "../kernel/api.ts";
+import { roles, routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
 const tag = "Documents";
@@ -20,7 +20,7 @@ const sealedLot = z
   .object({ first: numberSchema, count: z.number().int(), key: z.string(), documents: z.array(sealedDocumentSchema) })
   .meta({ id: "SealedLot" });
 
-export function documentRoutes(documents: Documents, grants: Grants): Route<Tx>[] {
+export function documentRoutes(documents: Documents, grants: Grants) {
   return [
     route({
       method: "put",
@@ -69,5 +69,5 @@ export function documentRoutes(documents: Documents, grants: Grants): Route<Tx>[
         return { status: 200, body: lot };
       },
     }),
-  ];
+  ] as const;
 }

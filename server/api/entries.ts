@@ -7,7 +7,7 @@ import { z } from "zod";
 import type { Tx } from "../db/db.ts";
 import { accepted, settle } from "../features/out/operations.ts";
 import type { Entries, Marked } from "../features/use/entries.ts";
-import { type Answer, type Caller, type Route, routeFor } from "../kernel/api.ts";
+import { type Answer, type Caller, routeFor } from "../kernel/api.ts";
 import { pageLimit } from "../kernel/page.ts";
 import { marks } from "../mirror/entries.ts";
 
@@ -48,7 +48,7 @@ const view = ({ position, number, mark, at, current, proof, period, voucher }: M
   ...(voucher === undefined ? {} : { voucher }),
 });
 
-export function entryRoutes(entries: Entries): Route<Tx>[] {
+export function entryRoutes(entries: Entries) {
   const settled = (sql: Tx, answer: Answer, caller: Caller) =>
     settle(sql, answer, async ({ digest }) => {
       const { mark, invoices } = answer.body as { mark: string; invoices: string[] };
@@ -117,5 +117,5 @@ export function entryRoutes(entries: Entries): Route<Tx>[] {
         return { status: 200, body: { invoice: params.number, mark, acts: acts.map(view) } };
       },
     }),
-  ];
+  ] as const;
 }

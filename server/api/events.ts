@@ -6,7 +6,7 @@ import { externalIdSchema, invoiceNameSchema, numberSchema, positionSchema } fro
 import { z } from "zod";
 import type { Tx } from "../db/db.ts";
 import { type Events, eventTypes, MAX_STREAMS } from "../features/out/events.ts";
-import { type Route, roles, routeFor } from "../kernel/api.ts";
+import { roles, routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
 const tag = "Events";
@@ -36,7 +36,7 @@ export const eventSchema = z
   })
   .meta({ id: "Event" });
 
-export function eventRoutes(events: Events): Route<Tx>[] {
+export function eventRoutes(events: Events) {
   return [
     route({
       method: "get",
@@ -79,7 +79,7 @@ export function eventRoutes(events: Events): Route<Tx>[] {
         return { status: 200, body, headers: { "Content-Type": "text/event-stream", "Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no" } };
       },
     }),
-  ];
+  ] as const;
 }
 
 /** An empty one is what a browser has that has seen none. */

@@ -10,7 +10,7 @@ import type { Tx } from "../db/db.ts";
 import { accepted, settle } from "../features/out/operations.ts";
 import type { Taxpayer, Taxpayers } from "../features/parties/taxpayers.ts";
 import { checks, type External, provenOf, type Registered } from "../features/use/external.ts";
-import { fileAnswer, fileType, type Route, routeFor } from "../kernel/api.ts";
+import { fileAnswer, fileType, routeFor } from "../kernel/api.ts";
 import { pageLimit } from "../kernel/page.ts";
 
 const route = routeFor<Tx>();
@@ -48,7 +48,7 @@ const idParam = z.object({ id: externalIdSchema });
 const seen = ["employer", "holder", "bureau"] as const;
 const claimHref = (id: string) => `/v1/claims/${id}`;
 
-export function externalRoutes(external: External, taxpayers: Taxpayers): Route<Tx>[] {
+export function externalRoutes(external: External, taxpayers: Taxpayers) {
   async function views(sql: Tx, all: readonly Registered[]) {
     const employers = await taxpayers.byIndexes(sql, [...new Set(all.map(({ employer }) => employer))]);
     return all.map((one) => view(one, employers.get(one.employer)));
@@ -165,5 +165,5 @@ export function externalRoutes(external: External, taxpayers: Taxpayers): Route<
         return fileAnswer(text, `${params.id}.original.xml`);
       },
     }),
-  ];
+  ] as const;
 }

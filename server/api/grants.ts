@@ -4,7 +4,7 @@ import { accountSchema, numberSchema } from "@onepiao/protocol/values/shapes.ts"
 import { z } from "zod";
 import type { Tx } from "../db/db.ts";
 import { type Grant, type Grants, readForms } from "../features/invoices/grants.ts";
-import { type Route, roles, routeFor } from "../kernel/api.ts";
+import { roles, routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
 const tag = "Grants";
@@ -21,7 +21,7 @@ const view = (one: Grant) => ({
   createdAt: one.created_at.toISOString(),
 });
 
-export function grantRoutes(grants: Grants): Route<Tx>[] {
+export function grantRoutes(grants: Grants) {
   return [
     route({
       method: "post",
@@ -109,5 +109,5 @@ export function grantRoutes(grants: Grants): Route<Tx>[] {
         return { status: 200, body: { items } };
       },
     }),
-  ];
+  ] as const;
 }

@@ -6,11 +6,11 @@ import { z } from "zod";
 import type { Tx } from "../db/db.ts";
 import { invoiceStatuses, linksOf } from "../features/invoices/invoices.ts";
 import type { Imports } from "../features/proof/imports.ts";
-import { type Route, routeFor } from "../kernel/api.ts";
+import { routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
 
-export function importRoutes(imports: Imports): Route<Tx>[] {
+export function importRoutes(imports: Imports) {
   return [
     route({
       method: "post",
@@ -33,5 +33,5 @@ export function importRoutes(imports: Imports): Route<Tx>[] {
         return { status: 201, body: { number, status, links: linksOf(number) }, headers: { Location: `/v1/invoices/${number}` } };
       },
     }),
-  ];
+  ] as const;
 }

@@ -13,7 +13,7 @@ import type { Grants, ReadForm } from "../features/invoices/grants.ts";
 import { type InvoiceRow, type Invoices, invoiceStatuses, linksOf, type Perspective, type Place } from "../features/invoices/invoices.ts";
 import type { RedLetters } from "../features/invoices/red-letters.ts";
 import type { Papers } from "../features/proof/papers.ts";
-import { type Caller, fileAnswer, fileType, type Route, roles, routeFor } from "../kernel/api.ts";
+import { type Caller, fileAnswer, fileType, roles, routeFor } from "../kernel/api.ts";
 import { markFrom, marks } from "../mirror/entries.ts";
 
 const route = routeFor<Tx>();
@@ -71,7 +71,7 @@ const historySchema = z.object({
 /** The document as its reader opens it by itself. */
 const sealedType = "application/vnd.onepiao.sealed+json";
 
-export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; grants: Grants; papers: Papers; redLetters: RedLetters }): Route<Tx>[] {
+export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; grants: Grants; papers: Papers; redLetters: RedLetters }) {
   const { invoices, documents, grants, papers, redLetters } = deps;
   function view(row: InvoiceRow, seesEntry: boolean) {
     const { seller, buyer, currency, totals } = invoices.documentOf(row);
@@ -225,5 +225,5 @@ export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; 
         return { status: 200, body: { items: rows.map((row) => view(row, seesEntry(row))), ...(next ? { next: `${next.micros}-${next.number}` } : {}) } };
       },
     }),
-  ];
+  ] as const;
 }

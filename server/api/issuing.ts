@@ -9,7 +9,7 @@ import type { Tx } from "../db/db.ts";
 import { type InvoiceStatus, type Invoices, invoiceStatuses, linksOf } from "../features/invoices/invoices.ts";
 import type { Course, Issuing, Wanted } from "../features/invoices/issuing.ts";
 import { type RedLetters, redLetterLink } from "../features/invoices/red-letters.ts";
-import { type Answer, type Route, routeFor } from "../kernel/api.ts";
+import { type Answer, routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
 const receipt = z
@@ -82,7 +82,7 @@ const refusals: readonly Code[] = [
   "invoice-busy",
 ];
 
-export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: RedLetters): Route<Tx>[] {
+export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: RedLetters) {
   /** Each one's answer or refusal. */
   async function accept(tx: Tx, group: readonly Wanted[], answerOf: (number: string, pickup: Pickup | undefined, unread: Unread) => Answer) {
     return (await issuing.accept(tx, group)).map((result, at) => {
@@ -158,5 +158,5 @@ export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: 
         run: (sql, group: readonly Wanted[]) => accept(sql, group, (number, pickup) => ({ status: 202, body: { number, ...(pickup && { pickup }) } })),
       },
     }),
-  ];
+  ] as const;
 }

@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { Tx } from "../db/db.ts";
 import type { Ledger } from "../features/bureau/ledger.ts";
 import { accepted, settle } from "../features/out/operations.ts";
-import { type Route, roles, routeFor } from "../kernel/api.ts";
+import { roles, routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
 const tag = "Ledger";
@@ -22,7 +22,7 @@ const schema = z
   })
   .meta({ id: "Ledger" });
 
-export function ledgerRoutes(ledger: Ledger): Route<Tx>[] {
+export function ledgerRoutes(ledger: Ledger) {
   return [
     route({
       method: "get",
@@ -45,5 +45,5 @@ export function ledgerRoutes(ledger: Ledger): Route<Tx>[] {
       run: async ({ sql, caller, body }) => accepted(await ledger.setOpen(sql, caller, body.open)),
       settled: (sql, answer) => settle(sql, answer, async () => ({ status: 200, body: await ledger.view(sql) })),
     }),
-  ];
+  ] as const;
 }

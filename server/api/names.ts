@@ -6,7 +6,7 @@ import { plainText } from "@onepiao/protocol/values/text.ts";
 import { z } from "zod";
 import type { Tx } from "../db/db.ts";
 import type { Names } from "../features/parties/names.ts";
-import { type Route, routeFor } from "../kernel/api.ts";
+import { routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
 const tag = "Taxpayers";
@@ -14,7 +14,7 @@ const day = z.iso.date("date-format").describe("A day in China, YYYY-MM-DD");
 const params = z.object({ taxId: taxIdText });
 const answer = namedSchema.meta({ id: "TaxpayerName" });
 
-export function nameRoutes(names: Names): Route<Tx>[] {
+export function nameRoutes(names: Names) {
   return [
     route({
       method: "post",
@@ -67,5 +67,5 @@ export function nameRoutes(names: Names): Route<Tx>[] {
       problems: ["not-found"],
       run: async ({ sql, params: { taxId }, query }) => ({ status: 200, body: await names.titleOf(sql, taxId, query.on) }),
     }),
-  ];
+  ] as const;
 }

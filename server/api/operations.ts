@@ -5,7 +5,7 @@ import { z } from "zod";
 import { operationStatuses } from "../acts/operations.ts";
 import type { Tx } from "../db/db.ts";
 import type { Operations } from "../features/out/operations.ts";
-import { type Route, roles, routeFor } from "../kernel/api.ts";
+import { roles, routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
 const tag = "Operations";
@@ -24,7 +24,7 @@ export const operationSchema = z
   })
   .meta({ id: "Operation" });
 
-export function operationRoutes(operations: Operations): Route<Tx>[] {
+export function operationRoutes(operations: Operations) {
   return [
     route({
       method: "get",
@@ -75,5 +75,5 @@ export function operationRoutes(operations: Operations): Route<Tx>[] {
         body: operations.view(await operations.sign(sql, caller, params.id, body.signature), caller),
       }),
     }),
-  ];
+  ] as const;
 }

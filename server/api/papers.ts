@@ -10,7 +10,7 @@ import type { InvoiceRow, Invoices } from "../features/invoices/invoices.ts";
 import type { Papers } from "../features/proof/papers.ts";
 import type { Claims } from "../features/use/claims.ts";
 import type { External, Registered } from "../features/use/external.ts";
-import { type Caller, type Route, roles, routeFor } from "../kernel/api.ts";
+import { type Caller, roles, routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
 const tag = "Papers";
@@ -19,7 +19,7 @@ const headersOf = (name: string) => ({ "Content-Type": zip, "Content-Disposition
 
 type Deps = { papers: Papers; invoices: Invoices; claims: Claims; external: External; grants: Grants };
 
-export function paperRoutes({ papers, invoices, claims, external, grants }: Deps): Route<Tx>[] {
+export function paperRoutes({ papers, invoices, claims, external, grants }: Deps) {
   /** The pack of these invoices. Their rows are read before the first byte goes out; a fault after that cuts the answer short. */
   async function pack(sql: Tx, caller: Caller, rows: readonly InvoiceRow[], elsewhere: readonly Registered[] = []): Promise<AsyncIterable<Uint8Array>> {
     const made = await momentNow(sql);
@@ -99,5 +99,5 @@ export function paperRoutes({ papers, invoices, claims, external, grants }: Deps
         return { status: 200, body: await pack(sql, caller, rows, elsewhere), headers: headersOf(`claim-${claim.id}`) };
       },
     }),
-  ];
+  ] as const;
 }

@@ -5,14 +5,14 @@ import { plainText } from "@onepiao/protocol/values/text.ts";
 import { z } from "zod";
 import type { Tx } from "../db/db.ts";
 import type { Persons } from "../features/parties/persons.ts";
-import { type Route, routeFor } from "../kernel/api.ts";
+import { routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
 const tag = "Persons";
 const account = accountSchema;
 const schema = z.object({ account, name: z.string(), custody: z.enum(["gateway", "own"]) }).meta({ id: "Person" });
 
-export function personRoutes(persons: Persons): Route<Tx>[] {
+export function personRoutes(persons: Persons) {
   return [
     route({
       method: "post",
@@ -46,5 +46,5 @@ export function personRoutes(persons: Persons): Route<Tx>[] {
       problems: ["not-found"],
       run: async ({ sql, caller, params }) => ({ status: 200, body: await persons.get(sql, caller, params.account) }),
     }),
-  ];
+  ] as const;
 }

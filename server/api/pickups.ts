@@ -7,7 +7,7 @@ import { linksOf } from "../features/invoices/invoices.ts";
 import { accepted, settle } from "../features/out/operations.ts";
 import type { Papers } from "../features/proof/papers.ts";
 import type { Pickups } from "../features/use/pickups.ts";
-import { type Route, routeFor } from "../kernel/api.ts";
+import { routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
 const tag = "Pickups";
@@ -18,7 +18,7 @@ const waiting = pickupSchema
   .extend({ url: z.string().describe("What the invoice's QR code says: a link, with the secret behind its #") })
   .meta({ id: "WaitingPickup" });
 
-export function pickupRoutes(pickups: Pickups, papers: Papers): Route<Tx>[] {
+export function pickupRoutes(pickups: Pickups, papers: Papers) {
   return [
     route({
       method: "post",
@@ -52,5 +52,5 @@ export function pickupRoutes(pickups: Pickups, papers: Papers): Route<Tx>[] {
         return { status: 200, body: { number, secret, url: papers.pickupUrl(invoice, secret) } };
       },
     }),
-  ];
+  ] as const;
 }

@@ -14,7 +14,7 @@ import type { Issuing } from "../features/invoices/issuing.ts";
 import { type RedLetters, redLetterLink, type Sheet, type SheetStatus, sheetStatuses } from "../features/invoices/red-letters.ts";
 import { operationLink } from "../features/out/operations.ts";
 import type { Taxpayers } from "../features/parties/taxpayers.ts";
-import { type Answer, type Caller, type Route, roles, routeFor } from "../kernel/api.ts";
+import { type Answer, type Caller, roles, routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
 const tag = "Red letters";
@@ -96,7 +96,7 @@ function documentOf(given: unknown, number: string): InvoiceDocument {
 
 type Deps = { redLetters: RedLetters; issuing: Issuing; invoices: Invoices; grants: Grants; taxpayers: Taxpayers };
 
-export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpayers }: Deps): Route<Tx>[] {
+export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpayers }: Deps) {
   async function summaryOf(tx: Tx, sheet: Sheet) {
     const operation = await redLetters.operationOf(tx, sheet);
     const employer = sheet.employer === 0 ? undefined : await taxpayers.byIndex(tx, sheet.employer);
@@ -287,5 +287,5 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
     ),
     decision("refuse", "Refuse a red letter", "By the side that it waits for."),
     decision("withdraw", "Take a red letter back", "By whoever has opened it, as long as its act has not gone out."),
-  ];
+  ] as const;
 }

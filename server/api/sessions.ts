@@ -5,7 +5,7 @@ import { plainText } from "@onepiao/protocol/values/text.ts";
 import { z } from "zod";
 import type { Tx } from "../db/db.ts";
 import type { SignIn } from "../features/parties/sessions.ts";
-import { type Route, roles, routeFor } from "../kernel/api.ts";
+import { roles, routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
 const tag = "Sessions";
@@ -26,7 +26,7 @@ const schema = z
   })
   .meta({ id: "Session" });
 
-export function sessionRoutes(signIn: SignIn): Route<Tx>[] {
+export function sessionRoutes(signIn: SignIn) {
   return [
     route({
       method: "post",
@@ -126,5 +126,5 @@ export function sessionRoutes(signIn: SignIn): Route<Tx>[] {
         return href === undefined ? { status: 204, body: undefined, headers } : { status: 200, body: { href }, headers };
       },
     }),
-  ];
+  ] as const;
 }

@@ -7,7 +7,7 @@ import { z } from "zod";
 import { momentNow, type Tx } from "../db/db.ts";
 import { type ActKind, actKinds, bucketsIn, type Grain, grains, MAX_BUCKETS, type Range, type Stats, startOf } from "../features/bureau/stats.ts";
 import { periodOf } from "../features/parties/taxpayers.ts";
-import { type Route, routeFor } from "../kernel/api.ts";
+import { routeFor } from "../kernel/api.ts";
 import { pageLimit } from "../kernel/page.ts";
 
 const route = routeFor<Tx>();
@@ -115,7 +115,7 @@ async function rangeOf(tx: Tx, grain: Grain, query: { from?: string | undefined;
   return { grain, from, to };
 }
 
-export function statsRoutes(stats: Stats): Route<Tx>[] {
+export function statsRoutes(stats: Stats) {
   return [
     route({
       method: "get",
@@ -207,5 +207,5 @@ export function statsRoutes(stats: Stats): Route<Tx>[] {
       answers: { 200: { description: "The chain", schema: chainSchema } },
       run: async ({ sql }) => ({ status: 200, body: await stats.chain(sql) }),
     }),
-  ];
+  ] as const;
 }

@@ -9,7 +9,7 @@ import { momentNow, type Tx } from "../db/db.ts";
 import { accepted, settle } from "../features/out/operations.ts";
 import type { Accounts } from "../features/parties/accounts.ts";
 import { periodOf, seriesOf, type Taxpayer, type Taxpayers } from "../features/parties/taxpayers.ts";
-import { type Answer, type Route, routeFor } from "../kernel/api.ts";
+import { type Answer, routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
 const tag = "Taxpayers";
@@ -63,7 +63,7 @@ const view = ({ taxId, name, account, index, capabilities, standing, region, cur
 const toPeriod = (text: string) => Number(text.replace("-", ""));
 const fromPeriod = (period: number) => `${String(period).slice(0, 4)}-${String(period).slice(4)}`;
 
-export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts): Route<Tx>[] {
+export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts) {
   async function quotaView(sql: Tx, taxpayer: Taxpayer, period: number) {
     const { granted, drawn, used } = await taxpayers.quotaOf(sql, taxpayer, period);
     return { period: fromPeriod(period), granted: formatMoney(granted), drawn: formatMoney(drawn), used: formatMoney(used), left: formatMoney(granted - used) };
@@ -285,5 +285,5 @@ export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts): Route<
         return { status: 200, body: { items, ...(next === undefined ? {} : { next }) } };
       },
     }),
-  ];
+  ] as const;
 }

@@ -6,7 +6,7 @@ import type { Tx } from "../db/db.ts";
 import type { Grants } from "../features/invoices/grants.ts";
 import { accepted, settle } from "../features/out/operations.ts";
 import { type Offered, statuses as stored, type Transfer, type Transfers } from "../features/use/transfers.ts";
-import { type Caller, type Route, routeFor } from "../kernel/api.ts";
+import { type Caller, routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
 const tag = "Transfers";
@@ -36,7 +36,7 @@ const view = (transfer: Transfer, invoice?: Offered) => ({
   ...(invoice ? { invoice } : {}),
 });
 
-export function transferRoutes(transfers: Transfers, grants: Grants): Route<Tx>[] {
+export function transferRoutes(transfers: Transfers, grants: Grants) {
   /** With what the open ones offer; that it was shown is in the log of reads. */
   async function shown(sql: Tx, caller: Caller, all: readonly Transfer[]) {
     const invoices = await transfers.offered(sql, all);
@@ -114,5 +114,5 @@ export function transferRoutes(transfers: Transfers, grants: Grants): Route<Tx>[
       answers: { 200: { description: "A page", schema: z.object({ items: z.array(schema) }) } },
       run: async ({ sql, caller, query }) => ({ status: 200, body: { items: await shown(sql, caller, await transfers.list(sql, caller, query)) } }),
     }),
-  ];
+  ] as const;
 }

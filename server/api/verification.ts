@@ -9,7 +9,7 @@ import { z } from "zod";
 import type { Tx } from "../db/db.ts";
 import type { Checks } from "../features/proof/checker.ts";
 import { type Asked, type Found, type Printed, type PrintedResult, printedResults, type Verification } from "../features/proof/verification.ts";
-import { type Answer, type Route, routeFor } from "../kernel/api.ts";
+import { type Answer, routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
 const tag = "Verification";
@@ -92,7 +92,7 @@ function tellFound(found: Found, how: "print" | "xml"): Answer {
 /** What was given, and what is to be done with it in the transaction. */
 type Given = { by: "bundle"; asked: Asked; pdf: boolean } | { by: "print"; printed: Printed } | { by: "xml"; found: Found };
 
-export function verificationRoutes(verification: Verification, checks: Checks): Route<Tx>[] {
+export function verificationRoutes(verification: Verification, checks: Checks) {
   async function readCode(bytes: Uint8Array): Promise<Given> {
     const { printed: code, checked } = await checks.run("code", bytes);
     const printed = { number: code.number, date: code.date, total: code.gross, kind: code.kind };
@@ -151,5 +151,5 @@ export function verificationRoutes(verification: Verification, checks: Checks): 
         return { status: 200, body: body_, headers: { "Cache-Control": "no-store" } };
       },
     }),
-  ];
+  ] as const;
 }

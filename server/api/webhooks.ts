@@ -6,7 +6,7 @@ import { z } from "zod";
 import { announce, type Tx } from "../db/db.ts";
 import { eventTypes } from "../features/out/events.ts";
 import type { Webhooks } from "../features/out/webhooks.ts";
-import { type Route, roles, routeFor } from "../kernel/api.ts";
+import { roles, routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
 const tag = "Webhooks";
@@ -51,7 +51,7 @@ const withAttempts = webhook
   })
   .meta({ id: "WebhookWithAttempts" });
 
-export function webhookRoutes(webhooks: Webhooks): Route<Tx>[] {
+export function webhookRoutes(webhooks: Webhooks) {
   return [
     route({
       method: "post",
@@ -157,5 +157,5 @@ export function webhookRoutes(webhooks: Webhooks): Route<Tx>[] {
         return { status: 204, body: undefined };
       },
     }),
-  ];
+  ] as const;
 }

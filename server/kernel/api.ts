@@ -129,21 +129,49 @@ type Work<S, R> =
   | { run?: undefined; together: Together<S, Omit<R, "sql">, Own>; lines?: undefined }
   | { run?: undefined; together?: undefined; lines: Lines<S, Omit<R, "sql">, Own> };
 
-type Shape<S, P extends ZodObject | undefined, Q extends ZodObject | undefined, B extends ZodType | undefined> = Omit<
-  Route<S>,
-  "params" | "query" | "body" | "run" | "together" | "lines"
-> & {
+type Media = readonly string[] | undefined;
+type Raw = Route["rawBody"];
+
+/** What a caller has to know of a route: clients are inferred from it (server/api/api.ts). */
+export interface Contract<M, Path, P, Q, B, R, Produces, A> {
+  readonly method: M;
+  readonly path: Path;
+  readonly params: P;
+  readonly query: Q;
+  readonly body: B;
+  readonly rawBody: R;
+  readonly produces: Produces;
+  readonly answers: A;
+}
+
+/** A route with its types. `contract` is a type alone: no route has such a member. */
+export type TypedRoute<S, C> = Route<S> & { readonly contract?: C };
+
+type Kept = "method" | "path" | "params" | "query" | "body" | "rawBody" | "produces" | "answers";
+type Written<S, M, Path, P, Q, B, R, Produces, A> = Omit<Route<S>, Kept | "run" | "together" | "lines"> & {
+  method: M;
+  path: Path;
   params?: P;
   query?: Q;
   body?: B;
-};
-type Typed<S, P extends ZodObject | undefined, Q extends ZodObject | undefined, B extends ZodType | undefined> = Shape<S, P, Q, B> &
-  Work<S, Request<S, Parsed<P>, Parsed<Q>, B extends ZodType ? z.output<B> : Uint8Array>>;
+  rawBody?: R;
+  produces?: Produces;
+  answers: A;
+} & Work<S, Request<S, Parsed<P>, Parsed<Q>, B extends ZodType ? z.output<B> : Uint8Array>>;
 
-/** Gives a route its types; `S` is the SQL connection's type. */
+/** Gives a route its types, and keeps them for its callers; `S` is the SQL connection's type. */
 export const routeFor =
   <S>() =>
-  <P extends ZodObject | undefined = undefined, Q extends ZodObject | undefined = undefined, B extends ZodType | undefined = undefined>(
-    route: Typed<S, P, Q, B>,
-  ): Route<S> =>
-    route as Route<S>;
+  <
+    const M extends Route["method"],
+    const Path extends string,
+    A extends Route["answers"],
+    P extends ZodObject | undefined = undefined,
+    Q extends ZodObject | undefined = undefined,
+    B extends ZodType | undefined = undefined,
+    const R extends Raw = undefined,
+    const Produces extends Media = undefined,
+  >(
+    route: Written<S, M, Path, P, Q, B, R, Produces, A>,
+  ): TypedRoute<S, Contract<M, Path, P, Q, B, R, Produces, A>> =>
+    route as unknown as Route<S>;
