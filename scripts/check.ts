@@ -7,7 +7,8 @@ import { report, runStep } from "./run.ts";
 const steps = [
   { name: "types", command: "tsc", args: ["-p", "."] },
   { name: "types of the console", command: "tsc", args: ["-p", "console"] },
-  { name: "types of its tests", command: "tsc", args: ["-p", "test/e2e"] },
+  { name: "types of its tests", command: "tsc", args: ["-p", "test/console"] },
+  { name: "types of its tests in a browser", command: "tsc", args: ["-p", "test/e2e"] },
   { name: "lint and formatting", command: "biome", args: ["check", "--error-on-warnings"] },
   { name: "Solidity lint", command: "solhint", args: ["--max-warnings", "0", "contracts/**/*.sol"] },
   {

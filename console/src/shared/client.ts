@@ -28,9 +28,12 @@ export class Refusal extends Error {
     this.problem = problem;
   }
 
-  /** Whether the same may be sent again: with the same key the work is done once. */
+  /**
+   * Whether the same may be sent again: with the same key the work is done once. What the gateway has not said itself (a proxy's
+   * page, half an answer) does not say what became of the work.
+   */
   get passing(): boolean {
-    return this.code === "offline" || this.problem?.retry === "same-key";
+    return this.problem === undefined ? this.code === "offline" || this.code === "unreadable" : this.problem.retry === "same-key";
   }
 }
 
@@ -45,11 +48,19 @@ export function onSessionEnded(then: () => void): void {
   ended = then;
 }
 
+/** Whether it is a problem as the gateway writes it: a proxy's JSON may have a code as well. */
+function isProblem(body: unknown): body is Problem {
+  const { code, title, detail, retry, errors = [] } = (body ?? {}) as Partial<Record<keyof Problem, unknown>>;
+  const isText = (value: unknown) => typeof value === "string";
+  const areErrors = Array.isArray(errors) && errors.every((error) => [error?.field, error?.rule, error?.detail].every(isText));
+  return [code, title, detail, retry].every(isText) && areErrors;
+}
+
 export async function refusalOf(response: Response): Promise<Refusal> {
   const text = await response.text().catch(() => "");
   try {
-    const problem = JSON.parse(text) as Problem;
-    if (typeof problem.code === "string") return new Refusal(problem.code, { status: response.status, problem });
+    const problem: unknown = JSON.parse(text);
+    if (isProblem(problem)) return new Refusal(problem.code, { status: response.status, problem });
   } catch {
     // a proxy's own page, or half an answer
   }
@@ -70,13 +81,23 @@ const session: Middleware = {
   onError: ({ error }) => (error instanceof Refusal ? error : new Refusal("offline", { detail: error instanceof Error ? error.message : "" })),
 };
 
-export const api = createClient<paths, "application/json">({ baseUrl: "/", headers: { Accept: "application/json" } });
-api.use(session);
+export function createApi(baseUrl: string) {
+  const client = createClient<paths, "application/json">({ baseUrl, headers: { Accept: "application/json" } });
+  client.use(session);
+  return client;
+}
+export const api = createApi("/");
+
+/** The answer with its headers. Throws a Refusal, also when its body breaks off or is no JSON. */
+export async function answerOf<T>(call: Promise<{ data?: T; response: Response }>): Promise<{ data: T; response: Response }> {
+  const { data, response } = await call.catch((error: unknown) => {
+    throw error instanceof Refusal ? error : new Refusal("unreadable", { detail: error instanceof Error ? error.message : "" });
+  });
+  return { data: data as T, response };
+}
 
 /** The answer's body. Throws a Refusal. */
-export async function ask<T>(call: Promise<{ data?: T; response: Response }>): Promise<T> {
-  return (await call).data as T;
-}
+export const ask = async <T>(call: Promise<{ data?: T; response: Response }>): Promise<T> => (await answerOf(call)).data;
 
 /** A file of the API (a bundle, an XML, a PDF) by Accept or path. Throws a Refusal. */
 export async function fetchFile(path: string, accept = "*/*"): Promise<Blob> {
@@ -87,7 +108,9 @@ export async function fetchFile(path: string, accept = "*/*"): Promise<Blob> {
     if (response.status === 401) ended();
     throw await refusalOf(response);
   }
-  return response.blob();
+  return response.blob().catch((error: Error) => {
+    throw new Refusal("unreadable", { detail: error.message });
+  });
 }
 
 /** Hands bytes to the person as a file. */

@@ -5,6 +5,7 @@ import { FilterOutlined } from "@ant-design/icons";
 import { Button, DatePicker, Drawer, Form, Grid, Input } from "antd";
 import dayjs, { type Dayjs } from "dayjs";
 import { type ReactNode, useEffect, useState } from "react";
+import type { Ends } from "./days.ts";
 import { wordsOf } from "./words.ts";
 
 const useWords = wordsOf("filter", {
@@ -12,26 +13,9 @@ const useWords = wordsOf("filter", {
   "en-US": { filter: "Filter", "filter.count": "Filter ({{count}})" },
 });
 
-/** Without what is undefined. */
-export const given = <T extends object>(values: T) =>
-  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
-
-export const isDay = (text: string) => /^\d{4}-\d\d-\d\d$/.test(text) && dayjs(text).format("YYYY-MM-DD") === text;
-/** Midnight in China, so many days later. */
-const midnight = (day: string | undefined, later: number) =>
-  day === undefined ? undefined : `${dayjs(day).add(later, "day").format("YYYY-MM-DD")}T00:00:00+08:00`;
-/** From when on, and before when. */
-export const rangeOf = ({ from, to }: Ends) => ({ from: midnight(from, 0), to: midnight(to, 1) });
-
 /** As the pickers give them. */
 export type Days = [Dayjs | null, Dayjs | null] | null;
-type Ends = { from?: string | undefined; to?: string | undefined };
 const daysOf = ({ from, to }: Ends): Days => (from || to ? [from ? dayjs(from) : null, to ? dayjs(to) : null] : null);
-/** The first day and the last one, in whatever order they were picked. */
-export function endsOf(days: Days | undefined): Ends {
-  const [first, last] = [days?.[0]?.format("YYYY-MM-DD"), days?.[1]?.format("YYYY-MM-DD")];
-  return first && last && first > last ? { from: last, to: first } : { from: first, to: last };
-}
 
 /** Where a filter's form stands. `onDone`: closes the drawer that it is in. `beside`: what stands behind its button on a desk. */
 export type Place = { onDone?: (() => void) | undefined; beside?: ReactNode };

@@ -3,13 +3,17 @@
  * a link keep it. Days are China's, whatever clock the browser has.
  */
 
-import { isTaxId, normaliseTaxId } from "@onepiao/protocol/values/tax-id.ts";
+import { isTaxId } from "@onepiao/protocol/values/tax-id.ts";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Button, Empty, Segmented } from "antd";
 import { useSearchParams } from "react-router";
-import { api, ask, type Schemas } from "./client.ts";
-import { type Days, endsOf, FilterDays, FilterForm, FilterPlace, FilterText, given, isDay, type Place, rangeOf } from "./filter.tsx";
+import { api, ask } from "./client.ts";
+import { endsOf } from "./days.ts";
+import { defined } from "./defined.ts";
+import { type Days, FilterDays, FilterForm, FilterPlace, FilterText, type Place } from "./filter.tsx";
+import { countOf, type InvoiceFilter, type InvoiceState, isFiltered, queryOf, readInvoiceFilter, typedFilter } from "./invoice-filter.ts";
 import { useStateName } from "./show.tsx";
+import { taxIdOf } from "./typed.ts";
 import { wordsOf } from "./words.ts";
 
 const useWords = wordsOf("invoice-list", {
@@ -43,41 +47,19 @@ const useWords = wordsOf("invoice-list", {
   },
 });
 
-type Summary = Schemas["InvoiceSummary"];
-type State = Summary["status"];
-/** As it stands in the address. `from`, `to`: the first day and the last one. `source`: the issuer's own id. */
-export type InvoiceFilter = { state?: State; from?: string; to?: string; buyer?: string; seller?: string; source?: string };
-
-const states: readonly string[] = ["accepted", "issued", "claimed", "reimbursed", "reversed"] satisfies State[];
-const readable: Record<keyof InvoiceFilter, (text: string) => boolean> = {
-  state: (text) => states.includes(text),
-  from: isDay,
-  to: isDay,
-  buyer: Boolean,
-  seller: Boolean,
-  source: Boolean,
-};
-
-/** The filter of this page's address, and what changes it. What cannot be read there is as if it were not there. */
+/** The filter of this page's address, and what changes it. */
 export function useInvoiceFilter() {
   const [search, setSearch] = useSearchParams();
-  const found = Object.entries(readable).flatMap(([name, isReadable]) => {
-    const text = search.get(name);
-    return text !== null && isReadable(text) ? [[name, text]] : [];
-  });
-  const filter: InvoiceFilter = Object.fromEntries(found);
-  return { filter, filtered: found.length > 0, setFilter: (next: InvoiceFilter) => setSearch(Object.entries(next)) };
+  const filter = readInvoiceFilter(search);
+  return { filter, filtered: isFiltered(filter), setFilter: (next: InvoiceFilter) => setSearch(Object.entries(next)) };
 }
 
 /** By pages, the newest first. */
 export function useInvoiceList(as: "issuer" | "holder" | "employer", filter: InvoiceFilter, limit = 50) {
-  const { state, buyer, seller, source } = filter;
   const query = useInfiniteQuery({
     queryKey: ["invoices", as, filter],
-    queryFn: ({ pageParam }) => {
-      const asked = { ...rangeOf(filter), status: state, buyer, seller, sourceId: source, after: pageParam };
-      return ask(api.GET("/v1/invoices", { params: { query: { as, order: "desc", limit, ...given(asked) } } }));
-    },
+    queryFn: ({ pageParam: after }) =>
+      ask(api.GET("/v1/invoices", { params: { query: { as, order: "desc", limit, ...queryOf(filter), ...defined({ after }) } } })),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (page) => page.next,
   });
@@ -98,48 +80,40 @@ type Asked = {
 function InvoiceFilterForm({ party, filter, onFilter, onText, busy = false, place }: Asked & { place: Place }) {
   const say = useWords();
   const submit = ({ text = "", taxId = "", days }: Fields) => {
-    const next = given({ state: filter.state, ...endsOf(days), [party]: taxId.trim() ? normaliseTaxId(taxId) : undefined });
+    const next = typedFilter(filter.state, party, taxId, endsOf(days));
     if (text.trim()) onText?.(text.trim(), next);
     else onFilter(next);
   };
   return (
     <FilterForm<Fields> place={place} find={say("find")} busy={busy} onFind={submit}>
       {onText === undefined ? null : <FilterText name="text" label={say("text")} value={filter.source} />}
-      <FilterText
-        name="taxId"
-        label={say(party)}
-        value={filter[party]}
-        max={40}
-        wrong={(text) => (isTaxId(normaliseTaxId(text)) ? undefined : say("taxId.bad"))}
-      />
+      <FilterText name="taxId" label={say(party)} value={filter[party]} max={40} wrong={(text) => (isTaxId(taxIdOf(text)) ? undefined : say("taxId.bad"))} />
       <FilterDays place={place} ends={filter} labels={{ days: say("days"), from: say("from"), to: say("to") }} />
     </FilterForm>
   );
 }
 
 /** States, and what else narrows a list: beside them on a desk, in a drawer on a phone. */
-export function FilterBar({ states: shown = [], ...asked }: Asked & { states?: readonly State[] }) {
+export function FilterBar({ states: shown = [], ...asked }: Asked & { states?: readonly InvoiceState[] }) {
   const say = useWords();
   const stateName = useStateName();
   const { filter, onFilter } = asked;
-  const count = new Set(Object.keys(filter).map((name) => (name === "to" ? "from" : name))).size - (filter.state ? 1 : 0);
-  const clear =
-    Object.keys(filter).length === 0 ? null : (
-      <Button type="link" onClick={() => onFilter({})}>
-        {say("clear")}
-      </Button>
-    );
+  const clear = isFiltered(filter) ? (
+    <Button type="link" onClick={() => onFilter({})}>
+      {say("clear")}
+    </Button>
+  ) : null;
   return (
     <>
-      <FilterPlace count={count} clear={clear}>
+      <FilterPlace count={countOf(filter)} clear={clear}>
         {(place) => <InvoiceFilterForm {...asked} place={place} />}
       </FilterPlace>
       {shown.length === 0 ? null : (
         <div className="scrolls">
-          <Segmented<State | "all">
+          <Segmented<InvoiceState | "all">
             aria-label={say("state")}
             value={filter.state ?? "all"}
-            onChange={(state) => onFilter(given({ ...filter, state: state === "all" ? undefined : state }))}
+            onChange={(state) => onFilter(defined({ ...filter, state: state === "all" ? undefined : state }))}
             options={[{ value: "all" as const, label: say("all") }, ...shown.map((value) => ({ value, label: stateName(value) }))]}
           />
         </div>

@@ -1,6 +1,7 @@
 /** An invoice as people read it: what it says, and what has become of it. */
 import { useQuery } from "@tanstack/react-query";
 import { Descriptions, Table, Timeline } from "antd";
+import { percentOf } from "./amounts.ts";
 import { api, ask, type Schemas } from "./client.ts";
 import { Loaded } from "./problem.tsx";
 import { Account, Money, Time, Wide } from "./show.tsx";
@@ -97,9 +98,6 @@ const known = [
 type Known = (typeof known)[number];
 const isKnown = (type: string): type is Known => (known as readonly string[]).includes(type);
 
-/** "0.06" as people say it. A word (免税, 不征税) stays. */
-const percent = (rate: string | undefined) => (rate === undefined ? "" : /^[\d.]+$/.test(rate) ? `${Number((Number(rate) * 100).toFixed(4))}%` : rate);
-
 const Party = ({ name, taxId }: { name: string; taxId?: string | undefined }) => (
   <>
     {name}
@@ -119,7 +117,7 @@ export function DocumentView({ document: { kind, issuedAt, seller, buyer, lines,
         classNames={{ label: "nowrap" }}
         items={[
           { key: "kind", label: say("kind"), children: say(`kind.${kind}`) },
-          { key: "date", label: say("date"), children: <Time at={issuedAt} /> },
+          { key: "date", label: say("date"), children: <Time at={issuedAt} written /> },
           { key: "seller", label: say("seller"), children: <Party name={seller.name} taxId={seller.taxId} /> },
           { key: "buyer", label: say("buyer"), children: <Party name={buyer.name} taxId={buyer.taxId} /> },
           ...(reverses?.number === undefined ? [] : [{ key: "reverses", label: say("reverses"), children: reverses.number }]),
@@ -141,7 +139,7 @@ export function DocumentView({ document: { kind, issuedAt, seller, buyer, lines,
             { title: say("line.quantity"), render: (_, { quantity, unit }) => (quantity === undefined ? "" : `${quantity} ${unit ?? ""}`), align: "right" },
             { title: say("line.price"), dataIndex: "unitPrice", align: "right" },
             { title: say("line.amount"), render: (_, { amount }) => <Money amount={amount} currency={currency} />, align: "right" },
-            { title: say("line.rate"), render: (_, { taxRate }) => percent(taxRate), align: "right" },
+            { title: say("line.rate"), render: (_, { taxRate }) => percentOf(taxRate), align: "right" },
             { title: say("line.tax"), render: (_, { tax }) => (tax === undefined ? "" : <Money amount={tax} currency={currency} />), align: "right" },
           ]}
         />

@@ -19,8 +19,10 @@ export function readPickup(text: string): Pickup | undefined {
   const content = readQr(text);
   if (content?.pickup !== undefined) return { number: content.number, secret: content.pickup };
   try {
-    const { number, secret } = JSON.parse(text) as Partial<Pickup>;
-    if (/^\d{20}$/.test(number ?? "") && /^0x[0-9a-fA-F]{64}$/.test(secret ?? "")) return { number, secret } as Pickup;
+    const { number, secret } = JSON.parse(text) as Partial<Record<keyof Pickup, unknown>>;
+    // a number of JSON has no twenty digits: the last ones are gone
+    if (typeof number !== "string" || typeof secret !== "string") return undefined;
+    if (/^\d{20}$/.test(number) && /^0x[0-9a-fA-F]{64}$/.test(secret)) return { number, secret };
   } catch {
     // no JSON: something else altogether
   }

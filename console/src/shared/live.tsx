@@ -11,38 +11,7 @@ import { type QueryKey, useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useState } from "react";
 import { api, ask, type Event, Refusal } from "./client.ts";
 import { useSigned } from "./session.tsx";
-
-export type EventType = Event["type"];
-/** Every type, by the API's own list: one that is missing here does not compile. */
-const types: Record<EventType, true> = {
-  "invoice.issued": true,
-  "invoice.imported": true,
-  "transfer.offered": true,
-  "transfer.ended": true,
-  "invoice.transferred": true,
-  "invoice.reimbursed": true,
-  "invoice.reversed": true,
-  "invoice.adjusted": true,
-  "red-letter.changed": true,
-  "red-letter.issued": true,
-  "invoice.entered": true,
-  "claim.created": true,
-  "claim.rejected": true,
-  "claim.withdrawn": true,
-  "reimbursement.refused": true,
-  "audit.alarm": true,
-  "taxpayer.enrolled": true,
-  "taxpayer.suspended": true,
-  "taxpayer.reinstated": true,
-  "quota.set": true,
-  "quota.drawn": true,
-  "quota.given-back": true,
-  "segment.allotted": true,
-  "key.rotated": true,
-  "ledger.closed": true,
-  "ledger.opened": true,
-};
-const eventTypes = Object.keys(types) as EventType[];
+import { type EventType, eventTypes, streamAfter, waitBefore } from "./stream.ts";
 
 export type LiveState = "off" | "connecting" | "live" | "lost";
 type Listener = { types: readonly EventType[] | "all"; tell: (event: Event) => void };
@@ -52,7 +21,6 @@ const LiveContext = createContext<Live | undefined>(undefined);
 
 /** A page that nobody looks at holds no connection: browsers have few for one host. */
 const HIDDEN_MS = 60_000;
-const MAX_WAIT_MS = 15_000;
 
 /** Opens streams, one after the other, until it is stopped. */
 function follow({ tell, say, gap, ended }: { tell: (event: Event) => void; say: (state: LiveState) => void; gap: () => void; ended: () => void }) {
@@ -68,7 +36,7 @@ function follow({ tell, say, gap, ended }: { tell: (event: Event) => void; say: 
     close();
     if (stopped) return;
     say("connecting");
-    const made = new EventSource(`/v1/events/stream${last === "" ? "" : `?after=${last}`}`);
+    const made = new EventSource(streamAfter(last));
     source = made;
     made.onopen = () => {
       tries = 0;
@@ -81,9 +49,8 @@ function follow({ tell, say, gap, ended }: { tell: (event: Event) => void; say: 
       // what the browser tries again by itself is left to it
       if (made.readyState !== EventSource.CLOSED) return;
       close();
-      const wait = Math.min(MAX_WAIT_MS, 500 * 2 ** tries);
+      timer = setTimeout(() => void again(), waitBefore(tries));
       tries += 1;
-      timer = setTimeout(() => void again(), wait);
     };
     made.addEventListener("resync", () => {
       last = "";

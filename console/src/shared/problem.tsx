@@ -3,7 +3,7 @@ import { Alert, Button, Empty, Skeleton, Typography } from "antd";
 import type { ReactNode } from "react";
 import { Refusal } from "./client.ts";
 import { useSharedWords } from "./messages.ts";
-import { problemTitles } from "./problem-titles.ts";
+import { problemWords, retryOf } from "./problem-words.ts";
 import { ruleText } from "./rules.ts";
 import { useStateName } from "./show.tsx";
 import { useLanguage } from "./words.ts";
@@ -12,13 +12,7 @@ import { useLanguage } from "./words.ts";
 export function useProblemWords(): (error: unknown) => { title: string; detail: string } {
   const say = useSharedWords();
   const [language] = useLanguage();
-  return (error) => {
-    if (!(error instanceof Refusal)) return { title: say("problem.broken"), detail: error instanceof Error ? error.message : String(error) };
-    if (error.code === "offline") return { title: say("problem.offline"), detail: say("problem.offline.detail") };
-    if (error.code === "unreadable") return { title: say("problem.unreadable"), detail: error.message };
-    const title = language === "zh-CN" ? problemTitles[error.code] : undefined;
-    return { title: title ?? error.problem?.title ?? error.code, detail: error.message };
-  };
+  return (error) => problemWords(error, language, say);
 }
 
 /** Broken rules, each with its field and what is wrong there, in the person's language as far as there are words for it. */
@@ -49,6 +43,7 @@ export function ProblemNote({ error, onRetry }: { error: unknown; onRetry?: () =
   if (error === null || error === undefined) return null;
   const { title, detail } = words(error);
   const problem = error instanceof Refusal ? error.problem : undefined;
+  const retry = retryOf(problem);
   // told below, with its field
   const repeated = problem?.errors?.some((broken) => detail.endsWith(broken.detail));
   const original = problem?.["original"] as { number?: string; state?: string } | undefined;
@@ -66,7 +61,7 @@ export function ProblemNote({ error, onRetry }: { error: unknown; onRetry?: () =
             <div>{say("problem.original", { number: original.number, state: stateName(original.state) })}</div>
           ) : null}
           {problem?.errors ? <BrokenRules of={problem.errors} /> : null}
-          {problem && problem.retry !== "never" ? <div>{say(`problem.retry.${problem.retry}`)}</div> : null}
+          {retry === undefined ? null : <div>{say(`problem.retry.${retry}`)}</div>}
           {problem ? (
             <Typography.Text type="secondary" className="small">
               {say("problem.code")} <code>{problem.code}</code> · {say("problem.request")} <code>{problem.requestId}</code>

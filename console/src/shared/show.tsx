@@ -12,6 +12,8 @@ import {
 import { Tag, Typography } from "antd";
 import dayjs from "dayjs";
 import type { ReactNode } from "react";
+import { formatAmount } from "./amounts.ts";
+import { clockOf } from "./days.ts";
 import { useSharedWords } from "./messages.ts";
 import { useLanguage } from "./words.ts";
 
@@ -50,14 +52,6 @@ export function StateTag({ state }: { state: string }) {
   );
 }
 
-const signs: Readonly<Record<string, string>> = { CNY: "¥", USD: "US$", EUR: "€", HKD: "HK$", JPY: "JP¥", GBP: "£" };
-
-/** An amount as the API says it ("1130.00"), with thousands apart; never through a float. */
-export function formatAmount(amount: string, currency = "CNY"): string {
-  const [, minus = "", whole = "0", rest = ""] = /^(-?)(\d+)(.*)$/.exec(amount) ?? [];
-  return `${minus}${signs[currency] ?? `${currency} `}${whole.replaceAll(/\B(?=(\d{3})+$)/g, ",")}${rest}`;
-}
-
 export const Money = ({ amount, currency, strong = false }: { amount: string; currency?: string; strong?: boolean }) => (
   <span className={strong ? "money money-strong" : "money"}>{formatAmount(amount, currency)}</span>
 );
@@ -67,14 +61,17 @@ export const Total = ({ amounts }: { amounts: readonly { currency: string; gross
   <span className="money">{amounts.map(({ currency, gross }) => formatAmount(gross, currency)).join(" + ")}</span>
 );
 
-/** A moment as this browser's clock shows it; the exact one on hovering. */
-export function Time({ at, date = false }: { at: string | undefined; date?: boolean }) {
+/**
+ * A moment as this browser's clock shows it; the exact one on hovering. `written`: as the clock showed it where it was written,
+ * which is what is printed on an invoice.
+ */
+export function Time({ at, date = false, written = false }: { at: string | undefined; date?: boolean; written?: boolean }) {
   const [language] = useLanguage();
   if (at === undefined) return <>—</>;
   const format = language === "zh-CN" ? (date ? "YYYY年M月D日" : "YYYY-MM-DD HH:mm:ss") : date ? "D MMM YYYY" : "D MMM YYYY, HH:mm:ss";
   return (
     <time dateTime={at} title={at}>
-      {dayjs(at).format(format)}
+      {dayjs(written ? clockOf(at) : at).format(format)}
     </time>
   );
 }

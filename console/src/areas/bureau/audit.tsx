@@ -3,6 +3,7 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Alert, Button, Card, Table } from "antd";
 import { Link } from "react-router";
 import { api, ask, type Schemas } from "../../shared/client.ts";
+import { chinaMonth } from "../../shared/days.ts";
 import { Page } from "../../shared/frame.tsx";
 import { useRefresh } from "../../shared/live.tsx";
 import { useSharedWords } from "../../shared/messages.ts";
@@ -114,13 +115,11 @@ function Findings({ first, next }: { first: readonly Finding[]; next: string | u
 }
 
 const PAGE = 50;
-/** China's month. */
-const monthNow = () => new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 7);
 
 function Drawn() {
   const say = useWords();
   const shared = useSharedWords();
-  const period = monthNow();
+  const period = chinaMonth();
   const pages = useInfiniteQuery({
     queryKey: ["audit", "quotas", period],
     queryFn: ({ pageParam }) => ask(api.GET("/v1/audit/quotas", { params: { query: { period, after: pageParam, limit: PAGE } } })),

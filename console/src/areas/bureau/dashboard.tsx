@@ -1,18 +1,19 @@
 /** The whole at a glance, live: what is issued, where and by whom, what becomes of it, who tries twice, how the chain is. */
 import { Segmented, Select } from "antd";
 import { type ReactNode, useState } from "react";
+import { formatAmount } from "../../shared/amounts.ts";
 import { Page } from "../../shared/frame.tsx";
 import { Loaded } from "../../shared/problem.tsx";
-import { formatAmount } from "../../shared/show.tsx";
 import { AuditNote } from "./audit.tsx";
 import { useCount } from "./chart.tsx";
+import { amountOf, currenciesOf, type Grain, type Measure } from "./figures.ts";
 import { Flow } from "./flow.tsx";
 import { ChainHealth, QuotaUse } from "./health.tsx";
 import { Issued } from "./issued.tsx";
 import { useWords } from "./messages.ts";
 import { Issuers, Regions, Trades } from "./parts.tsx";
 import { LatestRefusals } from "./refusals.tsx";
-import { amountOf, currenciesOf, type Grain, type Measure, useInvoiceStats, useLiveStats, useToday } from "./stats.ts";
+import { useInvoiceStats, useLiveStats, useToday } from "./stats.ts";
 
 function Figure({
   name,

@@ -4,35 +4,9 @@ import { useMemo } from "react";
 import { Loaded } from "../../shared/problem.tsx";
 import { useStateName } from "../../shared/show.tsx";
 import { ChartCard, useCount, usePalette } from "./chart.tsx";
+import { type Link, linksOf } from "./figures.ts";
 import { useWords } from "./messages.ts";
-import { type FlowStats, useFlow } from "./stats.ts";
-
-type Link = { source: string; target: string; value: number };
-
-/**
- * Acts of the range as links. A claim that is decided in the range may be from before it, so what flows out of a node can be more
- * than what flows in; what is left over is shown as waiting.
- */
-function linksOf(
-  acts: FlowStats["acts"],
-  name: Record<"issued" | "admitted" | "claimed" | "reimbursed" | "returned" | "reversed" | "waiting" | "unclaimed", string>,
-) {
-  const returned = acts.rejected + acts.withdrawn;
-  const claimed = acts.claimed + acts.admitted;
-  const links: Link[] = [
-    // one that was returned and claimed again is one invoice still
-    { source: name.issued, target: name.claimed, value: Math.min(acts.claimed, acts.issued) },
-    { source: name.admitted, target: name.claimed, value: acts.admitted },
-    { source: name.claimed, target: name.reimbursed, value: acts.reimbursed },
-    { source: name.claimed, target: name.returned, value: returned },
-    { source: name.claimed, target: name.reversed, value: acts["reversed-claimed"] },
-    { source: name.issued, target: name.reversed, value: acts.reversed },
-    { source: name.reimbursed, target: name.reversed, value: acts["reversed-reimbursed"] },
-    { source: name.claimed, target: name.waiting, value: claimed - acts.reimbursed - returned - acts["reversed-claimed"] },
-    { source: name.issued, target: name.unclaimed, value: acts.issued - acts.claimed - acts.reversed },
-  ];
-  return links.filter(({ value }) => value > 0);
-}
+import { useFlow } from "./stats.ts";
 
 export function Flow() {
   const say = useWords();

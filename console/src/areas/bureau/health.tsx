@@ -5,13 +5,14 @@ import { Button, Card, Progress, Tag } from "antd";
 import { useMemo } from "react";
 import { Link } from "react-router";
 import { useAct } from "../../shared/act.ts";
+import { formatAmount } from "../../shared/amounts.ts";
 import { api, ask } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
-import { formatAmount } from "../../shared/show.tsx";
 import { Chart, useCompact, useCount, usePalette } from "./chart.tsx";
+import type { ChainStats } from "./figures.ts";
 import { useWords } from "./messages.ts";
-import { type ChainStats, useChain, useQuotas } from "./stats.ts";
+import { useChain, useQuotas } from "./stats.ts";
 
 const SHOWN = 8;
 

@@ -1,32 +1,19 @@
 /** What was issued in time: invoices as bars, gross as a line. */
 import { Segmented } from "antd";
-import dayjs from "dayjs";
 import { useMemo } from "react";
+import { formatAmount } from "../../shared/amounts.ts";
 import { Loaded } from "../../shared/problem.tsx";
-import { formatAmount } from "../../shared/show.tsx";
 import { ChartCard, useCompact, useCount, usePalette } from "./chart.tsx";
+import { amountOf, type Bucket, type Grain, heightOf, labelOf, rowsOf } from "./figures.ts";
 import { useWords } from "./messages.ts";
-import { amountOf, type Bucket, type Grain, heightOf, useInvoiceStats } from "./stats.ts";
-
-const steps = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const;
-const formats = { minute: "HH:mm", hour: "M-D HH:mm", day: "M-D" } as const;
-
-type Row = { at: number; bucket: Bucket | undefined };
-
-/** Every bucket of the range, also those in which nothing happened. */
-function rowsOf(grain: Grain, from: string, to: string, buckets: readonly Bucket[]): Row[] {
-  const found = new Map(buckets.map((bucket) => [Date.parse(bucket.start), bucket]));
-  const rows: Row[] = [];
-  for (let at = Date.parse(from); at < Date.parse(to); at += steps[grain]) rows.push({ at, bucket: found.get(at) });
-  return rows;
-}
+import { useInvoiceStats } from "./stats.ts";
 
 export function Issued({ grain, pick, currency }: { grain: Grain; pick: (grain: Grain) => void; currency: string }) {
   const say = useWords();
   const palette = usePalette();
   const [compact, count] = [useCompact(), useCount()];
   const stats = useInvoiceStats(grain);
-  const rows = useMemo(() => (stats.data ? rowsOf(grain, stats.data.from, stats.data.to, stats.data.buckets) : []), [stats.data, grain]);
+  const rows = useMemo(() => (stats.data ? rowsOf(grain, stats.data) : []), [stats.data, grain]);
   const option = useMemo(() => {
     const axis = { axisLine: { show: false }, axisTick: { show: false }, axisLabel: { color: palette.quiet } };
     return {
@@ -39,7 +26,7 @@ export function Issued({ grain, pick, currency }: { grain: Grain; pick: (grain: 
           if (!row) return "";
           const { bucket } = row;
           return [
-            dayjs(row.at).format(formats[grain]),
+            labelOf(grain, row.at),
             `${say("col.invoices")}  ${count(bucket?.invoices ?? 0)}`,
             `${say("col.gross")}  ${formatAmount(amountOf(bucket, currency), currency)}`,
             `${say("col.tax")}  ${formatAmount(amountOf(bucket, currency, "tax"), currency)}`,
@@ -48,7 +35,7 @@ export function Issued({ grain, pick, currency }: { grain: Grain; pick: (grain: 
       },
       xAxis: {
         type: "category",
-        data: rows.map(({ at }) => dayjs(at).format(formats[grain])),
+        data: rows.map(({ at }) => labelOf(grain, at)),
         ...axis,
         axisLine: { show: true, lineStyle: { color: palette.line } },
       },
@@ -100,7 +87,7 @@ export function Issued({ grain, pick, currency }: { grain: Grain; pick: (grain: 
           rows={[...data.buckets].reverse()}
           rowKey={({ start }) => start}
           columns={[
-            { title: say("col.time"), of: ({ start }) => dayjs(start).format(formats[grain]) },
+            { title: say("col.time"), of: ({ start }) => labelOf(grain, Date.parse(start)) },
             { title: say("col.invoices"), right: true, of: ({ invoices }) => count(invoices) },
             { title: say("col.lots"), right: true, of: ({ lots }) => count(lots) },
             { title: say("col.gross"), right: true, of: (bucket) => formatAmount(amountOf(bucket, currency), currency) },

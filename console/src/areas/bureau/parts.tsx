@@ -1,16 +1,17 @@
 /** The whole in its parts: by region, by trade, by issuer. */
 import { Segmented } from "antd";
 import { useCallback, useMemo, useState } from "react";
+import { formatAmount } from "../../shared/amounts.ts";
 import { Loaded } from "../../shared/problem.tsx";
-import { formatAmount } from "../../shared/show.tsx";
 import { ChartCard, type Palette, useCompact, useCount, usePalette } from "./chart.tsx";
+import { type Amounts, amountOf, type Grain, heightOf, type Measure, slicesOf } from "./figures.ts";
 import { useWords } from "./messages.ts";
 import { useNames } from "./names.ts";
-import { amountOf, type Grain, heightOf, type Measure, type Told, useInvoiceStats, useIssuers } from "./stats.ts";
+import { useInvoiceStats, useIssuers } from "./stats.ts";
 
 /** `height`: of its bar; `text`: what it says, in the measure that is drawn. */
 type Part = { key: string; name: string; invoices: number; amount: string; height: number; text: string };
-type Drawn = Pick<Part, "key" | "name" | "invoices"> & Told;
+type Drawn = Pick<Part, "key" | "name" | "invoices"> & Amounts;
 
 const SHOWN = 9;
 
@@ -107,13 +108,7 @@ export function Trades({ grain, measure }: { grain: Grain; measure: Measure }) {
     [stats.data, partsOf, trade],
   );
   const option = useMemo(() => {
-    // a slice of nothing, or of less than nothing, cannot be drawn
-    const drawn = parts.filter(({ height }) => height > 0);
-    const rest = drawn.slice(SHOWN);
-    const slices = [
-      ...drawn.slice(0, SHOWN).map(({ name, height, text }) => ({ name, value: height, text })),
-      ...(rest.length > 0 ? [{ name: say("part.more", { count: rest.length }), value: rest.reduce((sum, { height }) => sum + height, 0), text: "" }] : []),
-    ];
+    const slices = slicesOf(parts, SHOWN, (count) => say("part.more", { count }));
     return (narrow: boolean) => ({
       tooltip: {
         trigger: "item",

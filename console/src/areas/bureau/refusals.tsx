@@ -9,11 +9,12 @@ import { api, ask } from "../../shared/client.ts";
 import { Page } from "../../shared/frame.tsx";
 import { useSharedWords } from "../../shared/messages.ts";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
-import { problemTitles } from "../../shared/problem-titles.ts";
+import { titleIn } from "../../shared/problem-words.ts";
 import { Account, InvoiceNumber, StateTag, Time } from "../../shared/show.tsx";
 import { useLanguage } from "../../shared/words.ts";
+import { type Entry, entriesOf, type Refusal } from "./figures.ts";
 import { useWords } from "./messages.ts";
-import { type Refusal, useLatestRefusals, useLiveStats } from "./stats.ts";
+import { useLatestRefusals, useLiveStats } from "./stats.ts";
 
 type Named = NonNullable<Refusal["employer"]>;
 
@@ -30,21 +31,6 @@ function Numbered({ number, copyable = false }: { number: string; copyable?: boo
   const say = useWords();
   if (isOwn(number)) return <InvoiceNumber number={number} copyable={copyable} />;
   return <span className="number">{say("refused.external", { id: `${number.slice(0, 6)}…${number.slice(-6)}` })}</span>;
-}
-
-/** The same attempt over and over, as a script or an impatient clerk makes it, is one entry. `times`: how often, without a break. */
-type Entry = Refusal & { times: number };
-
-function entriesOf(items: readonly Refusal[]): Entry[] {
-  const entries: Entry[] = [];
-  for (const one of items) {
-    const before = entries[entries.length - 1];
-    const same =
-      before && before.number === one.number && before.attempt === one.attempt && before.by === one.by && before.employer?.index === one.employer?.index;
-    if (same) before.times += 1;
-    else entries.push({ ...one, times: 1 });
-  }
-  return entries;
 }
 
 function RefusalRow({ one, fresh, open }: { one: Entry; fresh: boolean; open: () => void }) {
@@ -75,7 +61,7 @@ function RefusalDrawer({ one, close }: { one: Entry | undefined; close: () => vo
   const attempt = one ? attemptOf(one) : "claim";
   const standing = one?.invoice?.employer;
   const reason = one?.reason ?? "";
-  const why = language === "zh-CN" ? ((problemTitles as Record<string, string | undefined>)[reason] ?? reason) : reason;
+  const why = titleIn(language, reason) ?? reason;
   return (
     <Drawer title={say("refused.detail")} open={one !== undefined} onClose={close} size={520} destroyOnHidden>
       {one === undefined ? null : (

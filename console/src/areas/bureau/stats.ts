@@ -4,20 +4,10 @@
  */
 import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
-import { api, ask, type Schemas } from "../../shared/client.ts";
+import { api, ask } from "../../shared/client.ts";
+import { chinaMidnight } from "../../shared/days.ts";
 import { useEvents } from "../../shared/live.tsx";
-
-export type InvoiceStats = Schemas["InvoiceStats"];
-export type Bucket = InvoiceStats["buckets"][number];
-export type IssuerStats = Schemas["IssuerStats"];
-export type FlowStats = Schemas["FlowStats"];
-export type Refusal = Schemas["Refusals"]["items"][number];
-export type QuotaStats = Schemas["QuotaStats"];
-export type ChainStats = Schemas["ChainStats"];
-export type Grain = "minute" | "hour" | "day";
-/** What is drawn: how much, in a currency, or how many. */
-export type Measure = { by: "gross" | "invoices"; currency: string };
-export type Told = Pick<InvoiceStats["totals"], "amounts">;
+import type { ChainStats, Grain, Measure } from "./figures.ts";
 
 const STATS = "stats";
 const EVERY_MS = 1_000;
@@ -31,14 +21,10 @@ const common = { placeholderData: keepPreviousData, refetchInterval: IDLE_MS } a
 export const useInvoiceStats = (grain: Grain) =>
   useQuery({ queryKey: [STATS, "invoices", grain], queryFn: () => ask(api.GET("/v1/stats/invoices", { params: { query: { grain } } })), ...common });
 
-/** China's day, which quota, days and months are by. */
-const OFFSET_MS = 8 * 3_600_000;
-export const dayStart = (now = Date.now()): string => new Date(Math.floor((now + OFFSET_MS) / 86_400_000) * 86_400_000 - OFFSET_MS).toISOString();
-
 export const useToday = () =>
   useQuery({
     queryKey: [STATS, "today"],
-    queryFn: () => ask(api.GET("/v1/stats/invoices", { params: { query: { grain: "day", from: dayStart() } } })),
+    queryFn: () => ask(api.GET("/v1/stats/invoices", { params: { query: { grain: "day", from: chinaMidnight() } } })),
     ...common,
   });
 
@@ -88,18 +74,4 @@ export function useLiveStats(): void {
     wanted.current = Math.max(wanted.current, block);
     look.current();
   });
-}
-
-// ── amounts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-export const amountOf = (told: Told | undefined, currency: string, which: "gross" | "tax" = "gross"): string =>
-  told?.amounts.find((one) => one.currency === currency)?.[which] ?? "0.00";
-
-/** For the height of a bar: what is read stays a text. */
-export const heightOf = (told: Told | undefined, currency: string, which: "gross" | "tax" = "gross"): number => Number(amountOf(told, currency, which));
-
-/** The currencies that there are, the usual one first. */
-export function currenciesOf(told: Told | undefined): string[] {
-  const found = told?.amounts.map(({ currency }) => currency) ?? [];
-  return ["CNY", ...found.filter((currency) => currency !== "CNY")];
 }

@@ -4,14 +4,13 @@ import { App, Button, Card, Form, Input, Table } from "antd";
 import { useAct } from "../../shared/act.ts";
 import { api, ask } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
+import { chinaDay } from "../../shared/days.ts";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
 import { Wide } from "../../shared/show.tsx";
 import { useWords } from "./messages.ts";
 import type { Taxpayer } from "./taxpayers.tsx";
 
 type Change = { name: string; from: string };
-/** China's day. */
-const today = () => new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 10);
 
 export function TaxpayerNames({ taxpayer: { taxId, name: present } }: { taxpayer: Taxpayer }) {
   const say = useWords();
@@ -61,7 +60,14 @@ export function TaxpayerNames({ taxpayer: { taxId, name: present } }: { taxpayer
           </Wide>
         )}
       </Loaded>
-      <Form form={form} layout="vertical" className="after" requiredMark={false} initialValues={{ from: today() }} onFinish={(values) => void submit(values)}>
+      <Form
+        form={form}
+        layout="vertical"
+        className="after"
+        requiredMark={false}
+        initialValues={{ from: chinaDay() }}
+        onFinish={(values) => void submit(values)}
+      >
         <ProblemNote error={give.error} />
         <div className="fields">
           <Form.Item name="name" label={say("names.new")} rules={[{ required: true, whitespace: true, message: say("enrol.required") }]}>

@@ -1,14 +1,19 @@
 /** One taxpayer: its standing, its quota, its numbers; and what the bureau may change of them. */
+
+import { normaliseMoney } from "@onepiao/protocol/values/money.ts";
 import { useQuery } from "@tanstack/react-query";
 import { App, Button, Card, Descriptions, Form, Input, InputNumber, Progress, Table } from "antd";
 import { useParams } from "react-router";
 import { useAct } from "../../shared/act.ts";
+import { formatAmount } from "../../shared/amounts.ts";
 import { api, ask } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
+import { chinaMonth } from "../../shared/days.ts";
 import { Page } from "../../shared/frame.tsx";
 import { useRefresh } from "../../shared/live.tsx";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
-import { Account, formatAmount, InvoiceNumber, Money, StateTag, Wide } from "../../shared/show.tsx";
+import { Account, InvoiceNumber, Money, StateTag, Wide } from "../../shared/show.tsx";
+import { figureOf } from "../../shared/typed.ts";
 import { usePalette } from "./chart.tsx";
 import { useWords } from "./messages.ts";
 import { useNames } from "./names.ts";
@@ -16,8 +21,6 @@ import { TaxpayerNames } from "./taxpayer-names.tsx";
 import { type Taxpayer, taxpayerEvents } from "./taxpayers.tsx";
 
 const WAIT = { Prefer: "wait=20" };
-/** China's month. */
-const monthNow = () => new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 7);
 
 function Standing({ taxpayer }: { taxpayer: Taxpayer }) {
   const say = useWords();
@@ -75,7 +78,8 @@ function Quota({ taxpayer }: { taxpayer: Taxpayer }) {
     { refreshes: [["taxpayer", taxId, "quota"]] },
   );
   const submit = async ({ period, granted: typed }: { period: string; granted: string }) => {
-    const granted = typed.includes(".") ? typed.padEnd(typed.indexOf(".") + 3, "0") : `${typed}.00`;
+    const granted = normaliseMoney(figureOf(typed));
+    if (granted === undefined) return;
     const sure = await confirm({
       title: say("quota.set.title", { period, amount: formatAmount(granted, currency) }),
       detail: say("quota.set.detail", { name }),
@@ -132,7 +136,7 @@ function Quota({ taxpayer }: { taxpayer: Taxpayer }) {
         layout="vertical"
         className="after"
         requiredMark={false}
-        initialValues={{ period: monthNow() }}
+        initialValues={{ period: chinaMonth() }}
         onFinish={(values) => void submit(values)}
       >
         <ProblemNote error={set.error} />
@@ -143,9 +147,15 @@ function Quota({ taxpayer }: { taxpayer: Taxpayer }) {
           <Form.Item
             name="granted"
             label={say("quota.amount")}
-            rules={[{ required: true, pattern: /^(0|[1-9]\d{0,12})(\.\d{1,2})?$/, message: say("quota.amount.format") }]}
+            required
+            rules={[
+              {
+                validator: (_, text?: string) =>
+                  /^\d/.test(normaliseMoney(figureOf(text)) ?? "") ? Promise.resolve() : Promise.reject(say("quota.amount.format")),
+              },
+            ]}
           >
-            <Input inputMode="decimal" maxLength={16} />
+            <Input inputMode="decimal" maxLength={20} />
           </Form.Item>
           <Button htmlType="submit" type="primary" loading={set.isPending}>
             {say("quota.set")}

@@ -5,17 +5,19 @@ import { Alert, Button, Card, Checkbox, DatePicker, Form, Input, Radio, Table, T
 import dayjs, { type Dayjs } from "dayjs";
 import { useState } from "react";
 import { useAct } from "../../shared/act.ts";
+import { sumsOf } from "../../shared/amounts.ts";
 import { api, ask, type Schemas, saveFile } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
-import { rangeOf } from "../../shared/filter.tsx";
+import { chinaMonth, isWithin } from "../../shared/days.ts";
 import { Page } from "../../shared/frame.tsx";
-import { FilterBar, type InvoiceFilter, NothingFound, useInvoiceFilter, useInvoiceList } from "../../shared/invoice-list.tsx";
+import type { InvoiceFilter } from "../../shared/invoice-filter.ts";
+import { FilterBar, NothingFound, useInvoiceFilter, useInvoiceList } from "../../shared/invoice-list.tsx";
 import { Loaded, More, ProblemNote } from "../../shared/problem.tsx";
 import { InvoiceNumber, Money, StateTag, Time, Wide } from "../../shared/show.tsx";
+import { inLedgerOrder, isOpen, isOpenMark } from "./book-entries.ts";
 import { type Cell, csvFile } from "./csv.ts";
 import { useWords } from "./messages.ts";
 import { Refused } from "./refused.tsx";
-import { sumsOf } from "./sums.ts";
 
 type Act = Schemas["EntryAct"];
 type Open = {
@@ -34,10 +36,6 @@ const PAGE = 50;
 const MAX = 100;
 const refreshes = [["invoices"], ["externals"], ["entries"], ["invoice"], ["entry"]] as const;
 
-/** Invoices of this network that may get a mark now. */
-const isOpen = ({ entry, status, titled, reverses }: Schemas["InvoiceSummary"]) =>
-  (entry === "01" || entry === "06") && reverses === undefined && (titled ? ["issued", "claimed", "reimbursed"].includes(status) : status === "reimbursed");
-
 function useOpen(filter: InvoiceFilter) {
   const own = useInvoiceList("employer", filter, 100);
   const foreign = useInfiniteQuery({
@@ -46,11 +44,9 @@ function useOpen(filter: InvoiceFilter) {
     initialPageParam: "",
     getNextPageParam: ({ next }) => next,
   });
-  const { from, to } = rangeOf(filter);
-  const within = (at: string) => (from === undefined || Date.parse(at) >= Date.parse(from)) && (to === undefined || Date.parse(at) < Date.parse(to));
   // a list of them knows no tax ids, and their sellers are seldom enrolled here
   const paid = (filter.seller === undefined ? (foreign.data?.pages.flatMap(({ items }) => items) ?? []) : []).filter(
-    ({ claim, registeredAt }) => claim.status === "reimbursed" && within(registeredAt),
+    ({ claim, registeredAt }) => claim.status === "reimbursed" && isWithin(filter, registeredAt),
   );
   const marks = useQueries({
     queries: paid.map(({ id }) => ({
@@ -73,7 +69,7 @@ function useOpen(filter: InvoiceFilter) {
   );
   const others = paid.flatMap(({ id, number, seller, currency, gross, registeredAt }, at): Open[] => {
     const entry = marks[at]?.data?.mark;
-    return entry === "01" || entry === "06"
+    return entry !== undefined && isOpenMark(entry)
       ? [{ name: id, number, external: true, seller, status: "reimbursed", currency, gross, at: registeredAt, entry }]
       : [];
   });
@@ -110,11 +106,17 @@ function MarkForm({ chosen, onDone }: { chosen: readonly Open[]; onDone: () => v
     });
     if (!yes) return;
     const words = { ...(period ? { period: period.format("YYYY-MM") } : {}), ...(voucher?.trim() ? { voucher: voucher.trim() } : {}) };
-    enter.mutate({ mark, invoices: chosen.map(({ name }) => name).sort((a, b) => (BigInt(a) < BigInt(b) ? -1 : 1)), ...words }, { onSuccess: onDone });
+    enter.mutate({ mark, invoices: inLedgerOrder(chosen.map(({ name }) => name)), ...words }, { onSuccess: onDone });
   };
   return (
     <Card title={<h2>{say("books.mark")}</h2>}>
-      <Form<Mark> form={form} layout="vertical" requiredMark={false} initialValues={{ mark: "02", period: dayjs() }} onFinish={(values) => void submit(values)}>
+      <Form<Mark>
+        form={form}
+        layout="vertical"
+        requiredMark={false}
+        initialValues={{ mark: "02", period: dayjs(chinaMonth()) }}
+        onFinish={(values) => void submit(values)}
+      >
         <Form.Item name="mark" label={say("books.mark.label")}>
           <Radio.Group options={(["02", "03"] as const).map((value) => ({ value, label: `${value} ${say(`mark.${value}`)}` }))} />
         </Form.Item>

@@ -2,14 +2,14 @@
  * What a clerk checks of an invoice in a report, made into sentences by the page. Each check says whether it is as it should be
  * (good), to be known (note), to be looked at (warn) or against paying (bad).
  */
-import { useQueries } from "@tanstack/react-query";
-import { api, ask, invoiceQuery, type Schemas } from "../../shared/client.ts";
-import type { Claim } from "./decide.tsx";
+import type { Schemas } from "../../shared/client.ts";
+import { isOpenSheet } from "../../shared/sheets.ts";
 
-type Invoice = Schemas["Invoice"];
-type External = Schemas["ExternalInvoice"];
-type Item = Claim["invoices"][number];
-type History = { items: { type: string; at: string; data: Record<string, unknown> }[] };
+type Claim = Schemas["Claim"];
+export type Invoice = Schemas["Invoice"];
+export type External = Schemas["ExternalInvoice"];
+export type Item = Claim["invoices"][number];
+export type History = { items: { type: string; at: string; data: Record<string, unknown> }[] };
 
 export type Level = "good" | "note" | "warn" | "bad";
 export type Check = { key: CheckKey; level: Level; values?: Record<string, string | number>; at?: string };
@@ -30,9 +30,14 @@ export type CheckKey =
   | "once"
   | "once.again"
   | "once.tried"
+  | "once.unknown"
   | "entered"
   | "external.once"
   | "external.unproven";
+
+/** What is known of a question: its answer, why there is none, and whether one is on its way. */
+export type Answer<T> = { data?: T | undefined; error: Error | null; isPending: boolean };
+type Past = Pick<Answer<History>, "data" | "error">;
 
 export type Checked = {
   item: Item;
@@ -64,20 +69,21 @@ function stateOf(status: string, claim: Claim): Check {
 }
 
 /** Of invoices of this network: no second claim beside this one, what went before, and what was tried. */
-function onceOf(history: History | undefined, claim: Claim): Check[] {
-  const items = history?.items ?? [];
+function onceOf({ data, error }: Past, claim: Claim): Check[] {
+  const items = data?.items ?? [];
   const tried = items.filter(({ type }) => type === "reimbursement.refused");
   const before = items.filter(({ type, data }) => type === "claim.created" && data["claim"] !== claim.id);
   return [
     ...(holds(claim.status) ? [{ key: "once", level: "good" } as const] : []),
     ...(before.length > 0 ? [{ key: "once.again", level: "note", values: { count: before.length } } as const] : []),
     ...(tried.length > 0 ? [{ key: "once.tried", level: "warn", values: { count: tried.length }, at: tried[tried.length - 1]?.at ?? "" } as const] : []),
+    ...(error === null ? [] : [{ key: "once.unknown", level: "warn" } as const]),
   ];
 }
 
-function checksOf(invoice: Invoice, history: History | undefined, claim: Claim): Check[] {
+function checksOf(invoice: Invoice, history: Past, claim: Claim): Check[] {
   const { document, status, left, redLetters = [], entry, reverses } = invoice;
-  const open = redLetters.filter(({ number, status: sheet }) => number === undefined && ["01", "02", "03", "04"].includes(sheet));
+  const open = redLetters.filter(isOpenSheet);
   return [
     titleOf(document.buyer.taxId, claim.employer.taxId),
     stateOf(status, claim),
@@ -98,35 +104,17 @@ const externalChecks = (external: External, item: Item, claim: Claim): Check[] =
   { key: "external.unproven", level: "warn" },
 ];
 
-/** Events tell of what changes in between (refresh.ts). */
-const FRESH_MS = 60_000;
-
-export const freshInvoice = (number: string) => ({ ...invoiceQuery(number), staleTime: FRESH_MS });
-/** An invoice of a report, or the external one that it is. */
-export const itemQuery = ({ number, id }: Item) => ({
-  queryKey: id === undefined ? ["invoice", number] : ["external", id],
-  queryFn: (): Promise<Invoice | External> =>
-    id === undefined ? invoiceQuery(number).queryFn() : ask(api.GET("/v1/external-invoices/{id}", { params: { path: { id } } })),
-  staleTime: FRESH_MS,
-});
-
-/** Every invoice of a report with its checks. */
-export function useChecked(claim: Claim): Checked[] {
-  const documents = useQueries({ queries: claim.invoices.map(itemQuery) });
-  const histories = useQueries({
-    queries: claim.invoices.map(({ number, id }) => ({
-      queryKey: ["history", id ?? number],
-      queryFn: () => ask(api.GET("/v1/invoices/{number}/history", { params: { path: { number } } })),
-      enabled: id === undefined,
-    })),
-  });
-  return claim.invoices.map((item, at): Checked => {
-    const { data, error, isPending } = documents[at] as { data: Invoice | External | undefined; error: Error | null; isPending: boolean };
-    const base = { item, name: item.id ?? item.number, error, pending: isPending };
-    if (data === undefined) return { ...base, checks: [] };
-    const { document, gross, currency } = data;
-    if ("proven" in data) return { ...base, external: data, document, left: { amount: gross, currency }, checks: externalChecks(data, item, claim) };
-    const amount = data.left?.gross ?? gross;
-    return { ...base, invoice: data, document, left: { amount, currency }, checks: checksOf(data, histories[at]?.data, claim) };
-  });
+/** An invoice of a report with its checks, from the answers that are there; without checks while the document is not there. */
+export function checkedOf(claim: Claim, item: Item, { data, error, isPending }: Answer<Invoice | External>, history: Past): Checked {
+  const base = { item, name: item.id ?? item.number, error, pending: isPending };
+  if (data === undefined) return { ...base, checks: [] };
+  const { document, gross, currency } = data;
+  if ("proven" in data) return { ...base, external: data, document, left: { amount: gross, currency }, checks: externalChecks(data, item, claim) };
+  const amount = data.left?.gross ?? gross;
+  return { ...base, invoice: data, document, left: { amount, currency }, checks: checksOf(data, history, claim) };
 }
+
+const rank: Record<Level, number> = { good: 0, note: 1, warn: 2, bad: 3 };
+/** The most serious level; good when there is nothing to check. */
+export const worst = (checks: readonly Check[]): Level =>
+  checks.reduce<Level>((level, check) => (rank[check.level] > rank[level] ? check.level : level), "good");

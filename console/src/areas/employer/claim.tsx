@@ -13,6 +13,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Alert, Button, Card, Collapse, Descriptions, Modal, Skeleton, Tag } from "antd";
 import { useState } from "react";
 import { useParams } from "react-router";
+import { formatAmount, sumsOf } from "../../shared/amounts.ts";
 import { ButtonLink } from "../../shared/button-link.tsx";
 import { api, ask } from "../../shared/client.ts";
 import { useDownload } from "../../shared/download.ts";
@@ -20,14 +21,14 @@ import { Page } from "../../shared/frame.tsx";
 import { DocumentView, HistoryView } from "../../shared/invoice-view.tsx";
 import { PdfView } from "../../shared/pdf.tsx";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
-import { formatAmount, InvoiceNumber, Money, StateTag, Time } from "../../shared/show.tsx";
-import { type Check, type Checked, type Level, useChecked } from "./checks.ts";
+import { InvoiceNumber, Money, StateTag, Time } from "../../shared/show.tsx";
+import { useChecked } from "./checked.ts";
+import { type Check, type Checked, worst } from "./checks.ts";
 import { type Claim, DecideButtons, Results, useDecisions } from "./decide.tsx";
 import { ExportClaims } from "./export.tsx";
 import { Holder } from "./inbox.tsx";
 import { useWords } from "./messages.ts";
 import { Proofs } from "./proofs.tsx";
-import { sumsOf } from "./sums.ts";
 
 const icons = {
   good: <CheckCircleOutlined />,
@@ -58,9 +59,6 @@ function CheckLine({ check: { key, level, values, at }, currency }: { check: Che
   );
 }
 
-const rank: Record<Level, number> = { good: 0, note: 1, warn: 2, bad: 3 };
-const worst = (checks: readonly Check[]): Level => checks.reduce<Level>((level, check) => (rank[check.level] > rank[level] ? check.level : level), "good");
-
 function InvoiceCard({ checked: { item, name, invoice, external, document, left, checks, error, pending } }: { checked: Checked }) {
   const say = useWords();
   const [pdf, setPdf] = useState(false);
@@ -79,7 +77,7 @@ function InvoiceCard({ checked: { item, name, invoice, external, document, left,
           <div>
             <h2>{seller.name}</h2>
             <div className="quiet small">
-              <InvoiceNumber number={item.number} copyable /> · <Time at={document.issuedAt} date />
+              <InvoiceNumber number={item.number} copyable /> · <Time at={document.issuedAt} date written />
             </div>
           </div>
           <div className="amounts">

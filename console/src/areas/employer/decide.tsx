@@ -5,11 +5,11 @@
 import { CheckCircleOutlined, ClockCircleOutlined, CloseCircleOutlined } from "@ant-design/icons";
 import { useQueryClient } from "@tanstack/react-query";
 import { Alert, Button, Form, Input, Modal, Progress, Space } from "antd";
-import { useRef, useState } from "react";
+import { useState } from "react";
 import { Link } from "react-router";
-import { newOnce, type Once } from "../../shared/act.ts";
 import { api, ask, Refusal, type Schemas } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
+import { createIntentions } from "../../shared/intentions.ts";
 import { useSharedWords } from "../../shared/messages.ts";
 import { useWords } from "./messages.ts";
 import { useName } from "./names.ts";
@@ -27,24 +27,21 @@ export function useDecisions() {
   const queries = useQueryClient();
   const [results, setResults] = useState<readonly Result[]>([]);
   const [last, setLast] = useState<Decision | undefined>(undefined);
-  const keys = useRef(new Map<string, Once>());
+  const [once] = useState(() => createIntentions({ keep: true }));
   const busy = results.some(({ state }) => state === "running");
 
   async function decide(claim: Claim, decision: Decision): Promise<Result> {
-    const what = JSON.stringify([claim.id, decision]);
-    const once = keys.current.get(what) ?? newOnce();
-    keys.current.set(what, once);
-    const params = { path: { id: claim.id }, header: once };
     try {
-      const answer = await ask(
-        decision.word === "reimburse"
-          ? api.POST("/v1/claims/{id}/reimburse", { params })
-          : api.POST("/v1/claims/{id}/reject", { params, body: { reason: decision.reason } }),
-      );
-      keys.current.delete(what);
+      const answer = await once([claim.id, decision], (header) => {
+        const params = { path: { id: claim.id }, header };
+        return ask(
+          decision.word === "reimburse"
+            ? api.POST("/v1/claims/{id}/reimburse", { params })
+            : api.POST("/v1/claims/{id}/reject", { params, body: { reason: decision.reason } }),
+        );
+      });
       return { claim, state: answer !== undefined && "operation" in answer ? "pending" : "done" };
     } catch (error) {
-      if (!(error instanceof Refusal) || !error.passing) keys.current.delete(what);
       return { claim, state: "refused", error };
     }
   }

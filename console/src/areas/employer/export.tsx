@@ -5,38 +5,16 @@ import { Button } from "antd";
 import { saveFile } from "../../shared/client.ts";
 import { ProblemNote } from "../../shared/problem.tsx";
 import { useSession } from "../../shared/session.tsx";
-import { itemQuery } from "./checks.ts";
-import { type ClaimFilter, claimPage } from "./claim-filter.tsx";
+import { itemQuery } from "./checked.ts";
+import { claimPage } from "./claim-filter.tsx";
+import type { ClaimFilter } from "./claim-query.ts";
+import { claimColumns, claimRow } from "./claim-rows.ts";
 import { type Cell, csvFile } from "./csv.ts";
 import type { Claim } from "./decide.tsx";
 import { useWords } from "./messages.ts";
 import { nameOfPerson } from "./names.ts";
 
 const PAGE = 100;
-const columns = [
-  "claim",
-  "state",
-  "created",
-  "holder",
-  "account",
-  "note",
-  "reason",
-  "invoice",
-  "external",
-  "invoiceState",
-  "seller",
-  "sellerTaxId",
-  "buyer",
-  "buyerTaxId",
-  "issued",
-  "currency",
-  "net",
-  "tax",
-  "gross",
-  "left",
-  "entry",
-] as const;
-
 async function allClaims(filter: ClaimFilter): Promise<Claim[]> {
   const all: Claim[] = [];
   for (let before = ""; ; ) {
@@ -55,20 +33,16 @@ export function ExportClaims({ filter, claims: given }: { filter?: ClaimFilter; 
   const save = useMutation({
     async mutationFn() {
       const claims = given ?? (await allClaims(filter ?? { state: "all" }));
-      const rows: Cell[][] = [columns.map((column) => say(`csv.${column}`))];
-      for (const { id, status, createdAt, holder, note, reason, invoices } of claims) {
+      const rows: Cell[][] = [claimColumns.map((column) => say(`csv.${column}`))];
+      for (const claim of claims) {
+        const { holder, invoices } = claim;
         const name =
           holder === session.account
             ? session.name
             : await queries.fetchQuery({ queryKey: ["person", holder], queryFn: () => nameOfPerson(holder), staleTime: Number.POSITIVE_INFINITY });
         for (const item of invoices) {
-          const one = await queries.fetchQuery(itemQuery(item));
-          const { seller, buyer, totals, currency, issuedAt } = one.document;
-          const left = "left" in one ? one.left?.gross : undefined;
-          const entry = "entry" in one ? one.entry : undefined;
-          const head = [id, status, createdAt, name ?? "", holder, note, reason];
-          const ofInvoice = [item.number, item.id, item.status, seller.name, seller.taxId, buyer.name, buyer.taxId, issuedAt];
-          rows.push([...head, ...ofInvoice, currency, totals.net, totals.tax, totals.gross, left ?? totals.gross, entry]);
+          const invoice = await queries.fetchQuery(itemQuery(item));
+          rows.push(claimRow(claim, item, invoice, name));
         }
       }
       saveFile(csvFile(rows), given?.length === 1 ? `claim-${given[0]?.id}.csv` : `claims-${filter?.state ?? "all"}.csv`);

@@ -7,9 +7,10 @@ import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { Alert, Button, Card, Collapse, Progress, Select, Upload } from "antd";
 import { useRef, useState } from "react";
 import { Link } from "react-router";
-import { newOnce, type Once } from "../../shared/act.ts";
 import { api, ask, Refusal, type Schemas } from "../../shared/client.ts";
+import { mediaTypeOf } from "../../shared/file-type.ts";
 import { Page } from "../../shared/frame.tsx";
+import { newOnce, type Once } from "../../shared/intentions.ts";
 import { useSharedWords } from "../../shared/messages.ts";
 import { Loaded, More } from "../../shared/problem.tsx";
 import { useSession } from "../../shared/session.tsx";
@@ -38,7 +39,7 @@ const MAX_BYTES = 1_048_576;
 
 async function register({ file, holder, once }: Dropped, self: string): Promise<Registered | Taken> {
   if (file.size > MAX_BYTES) throw new Refusal("body-too-large");
-  const type = file.name.toLowerCase().endsWith(".json") ? "application/json" : "application/xml";
+  const type = mediaTypeOf(await file.slice(0, 1_024).arrayBuffer());
   const body = await file.text();
   return (await ask(
     api.POST("/v1/external-invoices", {

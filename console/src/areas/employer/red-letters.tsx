@@ -3,14 +3,14 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Alert, Button, Card, Collapse, Descriptions, Segmented, Tag } from "antd";
 import { useState } from "react";
 import { useAct } from "../../shared/act.ts";
+import { formatAmount } from "../../shared/amounts.ts";
 import { api, ask, type Schemas } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { Page } from "../../shared/frame.tsx";
 import { DocumentView } from "../../shared/invoice-view.tsx";
-
 import { Loaded, More, ProblemNote } from "../../shared/problem.tsx";
-import { formatAmount, InvoiceNumber, Money, StateTag, Time } from "../../shared/show.tsx";
-import { freshInvoice } from "./checks.ts";
+import { InvoiceNumber, Money, StateTag, Time } from "../../shared/show.tsx";
+import { freshInvoice } from "./checked.ts";
 import { useWords } from "./messages.ts";
 
 type Sheet = Schemas["RedLetterSummary"];

@@ -5,8 +5,8 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useRef } from "react";
 import { useEvents } from "../../shared/live.tsx";
+import { namesIn, questionsOf } from "./questions.ts";
 
-const lists = [["claims"], ["claim"], ["externals"], ["invoices"], ["entries"], ["red-letters"]] as const;
 /** Many events at once are one question. */
 const GATHER_MS = 500;
 
@@ -14,14 +14,13 @@ export function useEmployerRefresh(): void {
   const queries = useQueryClient();
   const named = useRef(new Set<string>());
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
-  useEvents("all", ({ number, external }) => {
-    for (const name of [number, external]) if (name !== undefined) named.current.add(name);
+  useEvents("all", (event) => {
+    for (const name of namesIn(event)) named.current.add(name);
     timer.current ??= setTimeout(() => {
       timer.current = undefined;
-      const names = [...named.current];
+      const questions = questionsOf(named.current);
       named.current.clear();
-      for (const queryKey of [...lists, ...names.flatMap((name) => ["invoice", "history", "external", "entry"].map((kind) => [kind, name]))])
-        void queries.invalidateQueries({ queryKey });
+      for (const queryKey of questions) void queries.invalidateQueries({ queryKey });
     }, GATHER_MS);
   });
 }

@@ -16,12 +16,11 @@ function Give({ number }: { number: string }) {
   const say = useWords();
   const [form] = Form.useForm<{ to: string; days: number }>();
   const give = useAct(
-    ({ to, days }: { to: string; days: number }, once) =>
+    ({ to, days }: { to: string; days: number }, once, at) =>
       ask(
         api.POST("/v1/invoices/{number}/grants", {
           params: { path: { number }, header: once },
-          // to the minute: the same again within it is the same request
-          body: { to: to.trim(), ...(days === 0 ? {} : { until: new Date(Math.floor(Date.now() / 60_000) * 60_000 + days * DAY_MS).toISOString() }) },
+          body: { to: to.trim(), ...(days === 0 ? {} : { until: new Date(at + days * DAY_MS).toISOString() }) },
         }),
       ),
     { refreshes: [["grants", number]] },

@@ -4,27 +4,19 @@ import { Alert, Button, Card, Checkbox, Form, Input } from "antd";
 import { useState } from "react";
 import { useLocation, useNavigate } from "react-router";
 import { useAct } from "../../shared/act.ts";
+import { sumsOf } from "../../shared/amounts.ts";
 import { api, ask, invoiceQuery } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { Page } from "../../shared/frame.tsx";
 import { useInvoiceList } from "../../shared/invoice-list.tsx";
 import { Loaded, More, ProblemNote } from "../../shared/problem.tsx";
-import { formatAmount, InvoiceNumber, Money, Time } from "../../shared/show.tsx";
+import { InvoiceNumber, Money, Time } from "../../shared/show.tsx";
+import { taxIdOf } from "../../shared/typed.ts";
 import type { Summary } from "./invoices.tsx";
 import { useWords } from "./messages.ts";
 
 const MAX = 100;
 type Draft = { employer: string; note?: string };
-
-/** In cents, never through a float. Per currency, for sums of different money say nothing. */
-function totals(invoices: readonly Summary[]): [currency: string, amount: string][] {
-  const sums = new Map<string, bigint>();
-  for (const { currency, gross } of invoices) sums.set(currency, (sums.get(currency) ?? 0n) + BigInt(gross.replace(".", "")));
-  return [...sums].map(([currency, cents]) => {
-    const text = (cents < 0n ? -cents : cents).toString().padStart(3, "0");
-    return [currency, `${cents < 0n ? "-" : ""}${text.slice(0, -2)}.${text.slice(-2)}`];
-  });
-}
 
 /** The titles on the chosen invoices: an employer each. */
 function useTitles(chosen: readonly Summary[]): { taxId: string; name: string }[] {
@@ -47,12 +39,11 @@ function Draft({ chosen }: { chosen: readonly Summary[] }) {
       ask(api.POST("/v1/claims", { params: { header: once }, body: { employer, invoices, ...(note ? { note } : {}) } })),
     { refreshes: [["claims"], ["invoices"], ["invoice"]] },
   );
-  const total = totals(chosen)
-    .map(([currency, amount]) => formatAmount(amount, currency))
-    .join(" + ");
+  const total = sumsOf(chosen.map(({ gross, currency }) => ({ amount: gross, currency })));
   const titled = titles.length === 1 ? titles[0] : undefined;
-  const submit = async ({ employer: typed, note }: Draft) => {
-    const employer = (titled?.taxId ?? typed).trim();
+  const submit = async ({ employer: typed, note: words }: Draft) => {
+    const employer = titled?.taxId ?? taxIdOf(typed);
+    const note = words?.trim();
     const yes = await confirm({
       title: say("new.confirm.title"),
       detail: <p>{say("new.confirm.detail", { count: chosen.length, total, employer })}</p>,

@@ -16,6 +16,7 @@ import {
   quantityTimesPrice,
 } from "@onepiao/protocol/values/money.ts";
 import type { Schemas } from "../../shared/client.ts";
+import { figureOf } from "../../shared/typed.ts";
 
 export type DraftLine = {
   name?: string;
@@ -27,7 +28,8 @@ export type DraftLine = {
   taxRate?: string;
   discount?: string;
 };
-type Details = "taxId" | "name" | "address" | "phone" | "bankName" | "bankAccount";
+const details = ["taxId", "name", "address", "phone", "bankName", "bankAccount"] as const;
+type Details = (typeof details)[number];
 export type Draft = {
   kind: "ordinary" | "special";
   buyer: Partial<Record<Details, string>>;
@@ -43,24 +45,24 @@ const untaxed = ["免税", "不征税"] as const;
 export const rates = ["0.13", "0.09", "0.06", "0.05", "0.03", "0.015", "0.01", "0", ...untaxed] as const;
 export const isUntaxed = (rate: string) => (untaxed as readonly string[]).includes(rate);
 
-/** Full-width digits and thousands apart are what keyboards and other software give. */
-const tidy = (text: string | undefined) => (text ?? "").normalize("NFKC").replaceAll(/[\s,]/g, "");
-/** A typed amount as the API writes it; undefined for what is none, or not positive. */
+/** A typed amount as the API writes it; undefined for what is no amount, or a negative one. */
 export function moneyOf(text: string | undefined): string | undefined {
-  const amount = normaliseMoney(tidy(text));
+  const amount = normaliseMoney(figureOf(text));
   return amount === undefined || amount.startsWith("-") ? undefined : amount;
 }
+/** A typed quantity or price as the API writes it; undefined for what is no figure, or a negative one. */
 export function decimalOf(text: string | undefined): string | undefined {
-  const decimal = normaliseDecimal(tidy(text));
+  const decimal = normaliseDecimal(figureOf(text));
   return decimal === undefined || decimal.startsWith("-") ? undefined : decimal;
 }
 
 const taxOf = (cents: bigint, rate: string | undefined) => (rate === undefined || isUntaxed(rate) ? 0n : amountTimesRate(cents, rate));
 
+/** In cents. `amount` and what follows from it may be beyond what an amount may be: see `reckon`. */
 export type Reckoned = { amount: bigint; tax: bigint; discount: bigint; discountTax: bigint; byQuantity: boolean };
 
 /** Whether quantity and price make the amount. */
-export const hasPrice = ({ quantity, unitPrice }: DraftLine) => tidy(quantity) !== "" && tidy(unitPrice) !== "";
+export const hasPrice = ({ quantity, unitPrice }: DraftLine) => figureOf(quantity) !== "" && figureOf(unitPrice) !== "";
 
 /** What a line comes to; undefined while it is no line. */
 export function reckonLine(line: DraftLine): Reckoned | undefined {
@@ -69,24 +71,22 @@ export function reckonLine(line: DraftLine): Reckoned | undefined {
   const byQuantity = hasPrice(line);
   if (byQuantity ? quantity === undefined || price === undefined : typed === undefined) return undefined;
   const amount = byQuantity ? quantityTimesPrice(quantity as string, price as string) : parseMoney(typed as string);
-  const off = tidy(line.discount) === "" ? "0.00" : moneyOf(line.discount);
-  if (off === undefined || amount >= moneyLimit) return undefined;
+  const off = figureOf(line.discount) === "" ? "0.00" : moneyOf(line.discount);
+  if (off === undefined) return undefined;
   const discount = parseMoney(off);
   return { amount, tax: taxOf(amount, line.taxRate), discount, discountTax: taxOf(discount, line.taxRate), byQuantity };
 }
 
 export type Totals = { net: string; tax: string; gross: string; words: string };
 
-/** Of the lines that are lines already; undefined beyond what an amount may be. */
+/** Of the lines that are lines already; undefined when a line or a total is beyond what an amount may be. */
 export function reckon(lines: readonly DraftLine[]): Totals | undefined {
-  let [net, tax] = [0n, 0n];
-  for (const line of lines) {
-    const one = reckonLine(line);
-    net += (one?.amount ?? 0n) - (one?.discount ?? 0n);
-    tax += (one?.tax ?? 0n) - (one?.discountTax ?? 0n);
-  }
+  const reckoned = lines.map(reckonLine).filter((line) => line !== undefined);
+  const net = reckoned.reduce((sum, { amount, discount }) => sum + amount - discount, 0n);
+  const tax = reckoned.reduce((sum, line) => sum + line.tax - line.discountTax, 0n);
   const gross = net + tax;
-  if (gross >= moneyLimit || gross < 0n) return undefined;
+  const isBeyond = (cents: bigint) => cents >= moneyLimit || cents <= -moneyLimit;
+  if (gross < 0n || [net, tax, gross, ...reckoned.map(({ amount }) => amount)].some(isBeyond)) return undefined;
   return { net: formatMoney(net), tax: formatMoney(tax), gross: formatMoney(gross), words: chineseFigures(gross) };
 }
 
@@ -140,9 +140,9 @@ const lineFields = new Set(["name", "spec", "unit", "quantity", "unitPrice", "ta
 /** The form's field for what the gateway calls `/lines/2/amount`. */
 export function fieldOf(draft: Draft, pointer: string): (string | number)[] | undefined {
   const [, part = "", at = "", member = ""] = pointer.split("/");
-  if (part === "buyer") return ["buyer", at];
+  if (part === "buyer") return (details as readonly string[]).includes(at) ? ["buyer", at] : undefined;
   if (["kind", "remark", "drawer", "sourceId", "holder"].includes(part)) return [part];
-  if (part !== "lines") return undefined;
+  if (part !== "lines" || !/^\d+$/.test(at)) return undefined;
   const from = documentLines(draft.lines)[Number(at)]?.from;
   if (from === undefined) return undefined;
   if (from.discount) return ["lines", from.line, "discount"];

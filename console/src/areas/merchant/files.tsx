@@ -7,8 +7,9 @@ import { useQueryClient } from "@tanstack/react-query";
 import { Button, Progress, Tag, Upload } from "antd";
 import { useEffect, useReducer, useRef } from "react";
 import { Link } from "react-router";
-import { newOnce } from "../../shared/act.ts";
-import { api, Refusal, type Schemas } from "../../shared/client.ts";
+import { answerOf, api, Refusal, type Schemas } from "../../shared/client.ts";
+import { mediaTypeOf } from "../../shared/file-type.ts";
+import { newOnce } from "../../shared/intentions.ts";
 import { ProblemNote, useProblemWords } from "../../shared/problem.tsx";
 import { InvoiceNumber } from "../../shared/show.tsx";
 import { useWords } from "./messages.ts";
@@ -38,25 +39,21 @@ async function onceFor(bytes: ArrayBuffer) {
   return { ...once, "Idempotency-Key": `file-${[...hash].map((byte) => byte.toString(16).padStart(2, "0")).join("")}` };
 }
 
-/** By what is in it, not by its name: under one key the same bytes are always the same request. */
-function typeOf(bytes: ArrayBuffer): "application/xml" | "application/json" {
-  const start = new TextDecoder().decode(bytes.slice(0, 200)).trimStart();
-  return start.startsWith("<") ? "application/xml" : "application/json";
-}
-
 type Result = { answer: Answer; before: boolean };
 
 async function send(file: File): Promise<Result> {
   const bytes = await file.arrayBuffer();
   const { Prefer: _, ...once } = await onceFor(bytes);
-  const type = typeOf(bytes);
-  const { data, response } = await api.POST("/v1/invoices", {
+  // by what is in it, not by its name: under one key the same bytes are always the same request
+  const type = mediaTypeOf(bytes);
+  const call = api.POST("/v1/invoices", {
     params: { header: once },
     headers: { "Content-Type": type },
     // the file itself, byte for byte
     body: bytes as unknown as Schemas["InvoiceRequest"],
     bodySerializer: (body) => body as unknown as string,
   });
+  const { data, response } = await answerOf(call);
   return { answer: data as Answer, before: response.headers.get("Idempotency-Replayed") === "true" };
 }
 

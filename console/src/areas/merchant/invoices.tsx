@@ -6,10 +6,12 @@ import { Link, useNavigate } from "react-router";
 import { ButtonLink } from "../../shared/button-link.tsx";
 import { invoiceQuery, Refusal } from "../../shared/client.ts";
 import { Page } from "../../shared/frame.tsx";
-import { FilterBar, type InvoiceFilter, NothingFound, useInvoiceFilter, useInvoiceList } from "../../shared/invoice-list.tsx";
+import type { InvoiceFilter } from "../../shared/invoice-filter.ts";
+import { FilterBar, NothingFound, useInvoiceFilter, useInvoiceList } from "../../shared/invoice-list.tsx";
 import { useSharedWords } from "../../shared/messages.ts";
 import { Loaded, More, ProblemNote } from "../../shared/problem.tsx";
 import { InvoiceNumber, Money, StateTag, Time, Wide } from "../../shared/show.tsx";
+import { digitsOf } from "../../shared/typed.ts";
 import { useWords } from "./messages.ts";
 
 const states = ["accepted", "issued", "claimed", "reimbursed", "reversed"] as const;
@@ -38,7 +40,7 @@ export function Invoices() {
   const invoices = useInvoiceList("issuer", filter);
   const byNumber = useNumber();
   const find = (text: string, rest: InvoiceFilter) => {
-    const number = text.normalize("NFKC").replaceAll(/\s/g, "");
+    const number = digitsOf(text);
     const byOwnId = () => setFilter({ ...rest, source: text });
     if (/^\d{20}$/.test(number)) byNumber.mutate({ number, otherwise: byOwnId });
     else byOwnId();

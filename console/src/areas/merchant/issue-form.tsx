@@ -1,19 +1,21 @@
 /** The form of an invoice: a new one, or one in the place of another that is voided (作废重开). */
 
-import { isChineseTaxId, isTaxId, normaliseTaxId } from "@onepiao/protocol/values/tax-id.ts";
+import { isChineseTaxId, isTaxId } from "@onepiao/protocol/values/tax-id.ts";
 import { useQuery } from "@tanstack/react-query";
 import { Alert, Button, Card, Collapse, Form, Input, Segmented } from "antd";
 import { useRef, useState } from "react";
 import { useNavigate } from "react-router";
 import { accountRule } from "../../shared/account-rule.ts";
 import { useAct } from "../../shared/act.ts";
+import { formatAmount } from "../../shared/amounts.ts";
 import { ButtonLink } from "../../shared/button-link.tsx";
 import { api, ask, type Schemas } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { showFieldErrors } from "../../shared/field-errors.ts";
 import { ProblemNote } from "../../shared/problem.tsx";
 import { useSession } from "../../shared/session.tsx";
-import { formatAmount, InvoiceNumber, Money, StateTag } from "../../shared/show.tsx";
+import { InvoiceNumber, Money, StateTag } from "../../shared/show.tsx";
+import { taxIdOf } from "../../shared/typed.ts";
 import { Code } from "./code.tsx";
 import { type Currency, type Draft, documentOf, fieldOf, reckon } from "./draft.ts";
 import { Lines } from "./issue-lines.tsx";
@@ -53,7 +55,7 @@ function Sums({ draft, currency }: { draft: Draft; currency: string }) {
 
 function BuyerFields({ draft, onTaxId }: { draft: Draft; onTaxId: (taxId: string) => void }) {
   const say = useWords();
-  const taxId = normaliseTaxId(draft.buyer.taxId ?? "");
+  const taxId = taxIdOf(draft.buyer.taxId);
   const titled = taxId !== "";
   const told = !titled ? "none" : isChineseTaxId(taxId) ? "good" : isTaxId(taxId) ? "foreign" : "wait";
   return (
@@ -71,7 +73,7 @@ function BuyerFields({ draft, onTaxId }: { draft: Draft; onTaxId: (taxId: string
           rules={[
             {
               validator: (_, text?: string) => {
-                const id = normaliseTaxId(text ?? "");
+                const id = taxIdOf(text);
                 if (id === "" || isTaxId(id)) return Promise.resolve();
                 return Promise.reject(say(id.length === 18 ? "buyer.taxId.digit" : "buyer.taxId.format"));
               },
@@ -188,7 +190,9 @@ export function IssueForm({ start, replaces }: { start: Draft; replaces?: string
     if (title && form.getFieldValue(["buyer", "taxId"]) === text) form.setFieldValue(["buyer", "name"], title.name);
   };
   const submit = async (values: Draft) => {
-    const whole = { ...values, buyer: { ...values.buyer, taxId: normaliseTaxId(values.buyer.taxId ?? "") } };
+    const whole = { ...values, buyer: { ...values.buyer, taxId: taxIdOf(values.buyer.taxId) } };
+    // the form says beside its sums that they are beyond what an invoice may have
+    if (reckon(whole.lines) === undefined) return;
     const body = documentOf(whole, { seller: { taxId, name }, currency, issuedAt: moment(whole) });
     const yes = await confirm({
       title: say(replaces === undefined ? "issue.confirm.title" : "replace.confirm.title"),

@@ -1,12 +1,11 @@
 /** The lines of an invoice's form: what they come to stands beside what is typed. */
 import { DeleteOutlined, PlusOutlined } from "@ant-design/icons";
-import { formatMoney } from "@onepiao/protocol/values/money.ts";
+import { formatTotal } from "@onepiao/protocol/values/money.ts";
 import { Button, Form, Input, Select } from "antd";
-import { formatAmount } from "../../shared/show.tsx";
+import { formatAmount, percentOf } from "../../shared/amounts.ts";
 import { type DraftLine, decimalOf, hasPrice, moneyOf, rates, reckonLine } from "./draft.ts";
 import { useWords } from "./messages.ts";
 
-const rateName = (rate: string) => (/^[\d.]+$/.test(rate) ? `${Number((Number(rate) * 100).toFixed(2))}%` : rate);
 /** Of one invoice. */
 const MAX_LINES = 200;
 
@@ -14,7 +13,7 @@ function LineFields({ at, line, currency, onRemove }: { at: number; line: DraftL
   const say = useWords();
   const reckoned = reckonLine(line);
   const byQuantity = hasPrice(line);
-  const show = (cents: bigint | undefined) => (cents === undefined ? "—" : formatAmount(formatMoney(cents), currency));
+  const show = (cents: bigint | undefined) => (cents === undefined ? "—" : formatAmount(formatTotal(cents), currency));
   const figure = (read: (text: string) => string | undefined, message: string, required = false) => ({
     validator: (_: unknown, text?: string) =>
       (text ?? "").trim() === ""
@@ -74,7 +73,7 @@ function LineFields({ at, line, currency, onRemove }: { at: number; line: DraftL
           </Form.Item>
         )}
         <Form.Item name={[at, "taxRate"]} label={say("line.rate")} rules={[{ required: true, message: say("line.rate.missing") }]}>
-          <Select options={rates.map((value) => ({ value, label: rateName(value) }))} />
+          <Select options={rates.map((value) => ({ value, label: percentOf(value) }))} />
         </Form.Item>
         <Form.Item
           name={[at, "discount"]}

@@ -1,31 +1,25 @@
 /** How much may still be issued, and under which numbers: quota of a month, and segments. */
 
-import { formatMoney, parseMoney } from "@onepiao/protocol/values/money.ts";
+import { formatTotal, parseMoney } from "@onepiao/protocol/values/money.ts";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Alert, App, Button, Card, Form, Input, Progress, Segmented, Select, Table } from "antd";
-import dayjs from "dayjs";
 import { useState } from "react";
 import { useAct } from "../../shared/act.ts";
+import { formatAmount, shareOf } from "../../shared/amounts.ts";
 import { api, ask, type Schemas } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
+import { chinaMonth, monthsUntil } from "../../shared/days.ts";
 import { showFieldErrors } from "../../shared/field-errors.ts";
 import { Page } from "../../shared/frame.tsx";
 import { useSharedWords } from "../../shared/messages.ts";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
 import { useSession } from "../../shared/session.tsx";
-import { formatAmount, InvoiceNumber, Money, Wide } from "../../shared/show.tsx";
+import { InvoiceNumber, Money, Wide } from "../../shared/show.tsx";
 import { moneyOf } from "./draft.ts";
 import { useWords } from "./messages.ts";
 
 type Quota = Schemas["Quota"];
 const MONTHS = 12;
-
-/** Months as the chain counts them, in Beijing. */
-const monthNow = () => new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 7);
-const months = (now: string) => Array.from({ length: MONTHS }, (_, ago) => dayjs(`${now}-15`).subtract(ago, "month").format("YYYY-MM"));
-
-/** Hundredths of a percent are enough for a bar; cents are not rounded anywhere else. */
-const share = (part: bigint, whole: bigint) => (whole === 0n ? 0 : Number((part * 10_000n) / whole) / 100);
 
 function Bar({ quota: { granted, drawn, used, left }, currency }: { quota: Quota; currency: string }) {
   const say = useWords();
@@ -34,11 +28,11 @@ function Bar({ quota: { granted, drawn, used, left }, currency }: { quota: Quota
   return (
     <div className="stack">
       <Progress
-        percent={share(taken, whole)}
+        percent={shareOf(taken, whole)}
         strokeColor="var(--done)"
-        success={{ percent: share(spent, whole), strokeColor: "var(--good)" }}
-        format={() => `${share(spent, whole).toFixed(1)}%`}
-        aria-label={say("quota.bar", { used: share(spent, whole).toFixed(1), drawn: share(taken, whole).toFixed(1) })}
+        success={{ percent: shareOf(spent, whole), strokeColor: "var(--good)" }}
+        format={() => `${shareOf(spent, whole).toFixed(1)}%`}
+        aria-label={say("quota.bar", { used: shareOf(spent, whole).toFixed(1), drawn: shareOf(taken, whole).toFixed(1) })}
       />
       <dl className="facts-grid">
         <div>
@@ -55,14 +49,14 @@ function Bar({ quota: { granted, drawn, used, left }, currency }: { quota: Quota
           <dt>
             <span className="swatch swatch-drawn" /> {say("quota.ready")}
           </dt>
-          <dd data-quota="ready">{money(formatMoney(taken - spent))}</dd>
+          <dd data-quota="ready">{money(formatTotal(taken - spent))}</dd>
         </div>
         <div>
           <dt>{say("quota.left")}</dt>
           <dd>{money(left)}</dd>
         </div>
       </dl>
-      {whole > 0n && share(spent, whole) >= 90 ? <Alert type="warning" showIcon title={say("quota.low")} /> : null}
+      {whole > 0n && shareOf(spent, whole) >= 90 ? <Alert type="warning" showIcon title={say("quota.low")} /> : null}
     </div>
   );
 }
@@ -173,7 +167,7 @@ function Segments({ taxId }: { taxId: string }) {
 export function QuotaPage() {
   const say = useWords();
   const { taxId = "" } = useSession();
-  const now = monthNow();
+  const now = chinaMonth();
   const [period, setPeriod] = useState(now);
   const path = { taxId };
   const self = useQuery({ queryKey: ["taxpayer", taxId], queryFn: () => ask(api.GET("/v1/taxpayers/{taxId}", { params: { path } })) });
@@ -189,7 +183,12 @@ export function QuotaPage() {
         <Card
           title={<h2>{say("quota.month")}</h2>}
           extra={
-            <Select aria-label={say("quota.period")} value={period} onChange={setPeriod} options={months(now).map((value) => ({ value, label: value }))} />
+            <Select
+              aria-label={say("quota.period")}
+              value={period}
+              onChange={setPeriod}
+              options={monthsUntil(now, MONTHS).map((value) => ({ value, label: value }))}
+            />
           }
         >
           <Loaded of={quota}>{(one) => <Bar quota={one} currency={currency} />}</Loaded>

@@ -3,44 +3,22 @@ import { useQuery } from "@tanstack/react-query";
 import { Alert, Button, Card, Checkbox, Form, Input, Radio, Segmented } from "antd";
 import { useNavigate, useParams } from "react-router";
 import { useAct } from "../../shared/act.ts";
+import { formatAmount } from "../../shared/amounts.ts";
 import { api, ask, invoiceQuery, type Schemas } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
-import { type FieldPath, showFieldErrors } from "../../shared/field-errors.ts";
+import { showFieldErrors } from "../../shared/field-errors.ts";
 import { Page } from "../../shared/frame.tsx";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
-import { formatAmount, InvoiceNumber, Money, StateTag } from "../../shared/show.tsx";
-import { decimalOf, moneyOf } from "./draft.ts";
+import { InvoiceNumber, Money, StateTag } from "../../shared/show.tsx";
+import { moneyOf } from "./draft.ts";
 import { useWords } from "./messages.ts";
-import { type LinePart, sumOf } from "./red-sum.ts";
+import { sumOf } from "./red-sum.ts";
+import { bodyOf, faultOf, partsOf, placeOf, type RedLetterBody, takenOf, type Wish } from "./red-wish.ts";
 
 type Full = Schemas["Invoice"];
 type Reason = Schemas["RedLetterReason"];
-type Part = { taken?: boolean; much?: string };
-type Wish = { how: "whole" | "lines" | "gross"; reason: Reason; gross?: string; lines?: Record<string, Part> };
-type Body = { reason: Reason; whole?: true; gross?: string; lines?: LinePart[] };
 
 export const reasons = [1, 2, 3, 4] as const satisfies readonly Reason[];
-
-const chosen = ({ lines = {} }: Wish) => Object.keys(lines).filter((at) => lines[at]?.taken);
-/** Lines with a quantity are taken back by quantity, others by amount; nothing said is the whole line. */
-function bodyOf(wish: Wish, { lines }: Full["document"]): Body {
-  const { how, reason } = wish;
-  if (how === "whole") return { reason, whole: true };
-  if (how === "gross") return { reason, gross: moneyOf(wish.gross) ?? "" };
-  const part = (at: string) => {
-    const much = wish.lines?.[at]?.much?.trim() ?? "";
-    if (much === "") return { line: Number(at) + 1 };
-    return lines[Number(at)]?.quantity === undefined ? { line: Number(at) + 1, amount: moneyOf(much) } : { line: Number(at) + 1, quantity: decimalOf(much) };
-  };
-  return { reason, lines: chosen(wish).map(part) };
-}
-
-function placeOf(wish: Wish, pointer: string): FieldPath | undefined {
-  const [, part, at = ""] = pointer.split("/");
-  if (part === "gross" || part === "reason") return [part];
-  const line = part === "lines" ? chosen(wish)[Number(at)] : undefined;
-  return line === undefined ? undefined : ["lines", line, "much"];
-}
 
 function LineParts({ document, wish }: { document: Full["document"]; wish: Wish }) {
   const say = useWords();
@@ -70,10 +48,12 @@ function LineParts({ document, wish }: { document: Full["document"]; wish: Wish 
                   extra={say("red.lines.all")}
                   rules={[
                     {
-                      validator: (_, text?: string) =>
-                        (text ?? "").trim() === "" || (line.quantity === undefined ? moneyOf(text) : decimalOf(text)) !== undefined
-                          ? Promise.resolve()
-                          : Promise.reject(say(line.quantity === undefined ? "money.bad" : "figure.bad")),
+                      validator: (_, text?: string) => {
+                        const fault = faultOf(document.lines, at, text);
+                        if (fault === undefined) return Promise.resolve();
+                        const words = line.quantity === undefined ? "money.bad" : "figure.bad";
+                        return Promise.reject(say(fault === "beyond" ? "red.lines.beyond" : words));
+                      },
                     },
                   ]}
                 >
@@ -96,22 +76,19 @@ function Wishing({ invoice }: { invoice: Full }) {
   const start: Wish = { how: "whole", reason: 1 };
   const wish = { ...start, ...(Form.useWatch((values: Wish) => values, form) ?? {}) };
   const { number, status, left, currency, document } = invoice;
-  const open = useAct((body: Body, once) => ask(api.POST("/v1/invoices/{number}/red-letters", { params: { path: { number }, header: once }, body })), {
+  const open = useAct((body: RedLetterBody, once) => ask(api.POST("/v1/invoices/{number}/red-letters", { params: { path: { number }, header: once }, body })), {
     refreshes: [["red-letters"], ["invoice", number], ["history", number], ["invoices"], ["quota"]],
   });
   const oneRate = new Set(document.lines.map(({ taxRate }) => taxRate)).size === 1;
   const alone = status === "issued";
-  const ofLines = wish.how === "lines" ? sumOf(document.lines, bodyOf(wish, document).lines ?? []) : undefined;
+  const parts = wish.how === "lines" ? partsOf(wish, document.lines) : undefined;
+  const ofLines = parts === undefined ? undefined : sumOf(document.lines, parts);
   const submit = async (values: Wish) => {
-    const body = bodyOf(values, document);
-    const much =
-      body.whole && left
-        ? formatAmount(left.gross, currency)
-        : body.gross === undefined
-          ? formatAmount(ofLines ?? "0.00", currency)
-          : formatAmount(body.gross, currency);
+    const body = bodyOf(values, document.lines);
+    const much = body?.whole ? (left?.gross ?? "0.00") : (body?.gross ?? ofLines);
+    if (body === undefined || much === undefined) return;
     const sure = await confirm({
-      title: say("red.confirm.title", { much }),
+      title: say("red.confirm.title", { much: formatAmount(much, currency) }),
       detail: <p>{say(`red.reason.${values.reason}`)}</p>,
       final: say(alone ? "red.confirm.alone" : "red.confirm.consent"),
       yes: say("red.do"),
@@ -184,7 +161,7 @@ function Wishing({ invoice }: { invoice: Full }) {
             <Radio.Group className="radios" options={reasons.map((value) => ({ value, label: say(`red.reason.${value}`) }))} />
           </Form.Item>
           <p className="quiet">{say("red.quota")}</p>
-          <Button type="primary" danger size="large" htmlType="submit" loading={open.isPending} disabled={wish.how === "lines" && chosen(wish).length === 0}>
+          <Button type="primary" danger size="large" htmlType="submit" loading={open.isPending} disabled={wish.how === "lines" && takenOf(wish).length === 0}>
             {say("red.do")}
           </Button>
         </Card>

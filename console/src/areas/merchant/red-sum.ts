@@ -1,25 +1,50 @@
 /**
- * What parts of lines come to, with tax: shown before a red letter is opened. The gateway reckons anew, and after earlier red letters may
- * come to a cent less or more: it knows what they left at each rate.
+ * What parts of lines come to, with tax: shown before a red letter is opened, and reckoned as the
+ * gateway does (protocol/formats/red-letter.ts). After earlier red letters the gateway may come to
+ * a cent less or more: it knows what they left at each rate.
  */
-import { amountTimesRate, formatMoney, parseMoney, shareOf } from "@onepiao/protocol/values/money.ts";
+import { amountTimesRate, compareDecimals, formatMoney, parseMoney, quantityTimesPrice, shareOf } from "@onepiao/protocol/values/money.ts";
 import type { Schemas } from "../../shared/client.ts";
 import { isUntaxed } from "./draft.ts";
 
 type Line = Schemas["InvoiceLine"];
+/**
+ * A part of a line, by its place (from 1): so many units, so much of its net amount, or all of it.
+ */
 export type LinePart = { line: number; quantity?: string | undefined; amount?: string | undefined };
 
-/** undefined while something is no figure. */
-export function sumOf(lines: readonly Line[], parts: readonly LinePart[]): string | undefined {
-  let sum = 0n;
-  for (const { line: place, quantity, amount } of parts) {
-    const line = lines[place - 1];
-    if (line === undefined) return undefined;
-    const off = lines[place]?.discount ? parseMoney(lines[place].amount) : 0n;
-    const whole = parseMoney(line.amount) + off;
-    const net =
-      amount !== undefined ? parseMoney(amount) : quantity !== undefined && line.quantity !== undefined ? shareOf(whole, quantity, line.quantity) : whole;
-    sum += net + (isUntaxed(line.taxRate) ? 0n : amountTimesRate(net, line.taxRate));
+const withTax = (net: bigint, { taxRate }: Line) => net + (isUntaxed(taxRate) ? 0n : amountTimesRate(net, taxRate));
+const grossOf = (line: Line) => (line.tax === undefined ? withTax(parseMoney(line.amount), line) : parseMoney(line.amount) + parseMoney(line.tax));
+
+/** The discount of the line at a place (from 0), which is the line behind it. */
+const discountOf = (lines: readonly Line[], at: number): Line | undefined => (lines[at + 1]?.discount ? lines[at + 1] : undefined);
+
+/** What the line at a place (from 0) comes to without tax, its discount taken off, in cents. */
+export const netOf = (lines: readonly Line[], at: number): bigint =>
+  parseMoney(lines[at]?.amount ?? "0.00") + parseMoney(discountOf(lines, at)?.amount ?? "0.00");
+
+function grossOfPart(lines: readonly Line[], { line: place, quantity, amount }: LinePart): bigint | undefined {
+  const line = lines[place - 1];
+  if (line === undefined || line.discount) return undefined;
+  const discount = discountOf(lines, place - 1);
+  const whole = grossOf(line) + (discount === undefined ? 0n : grossOf(discount));
+  if (amount !== undefined) {
+    const net = parseMoney(amount);
+    return net <= 0n || net > netOf(lines, place - 1) ? undefined : withTax(net, line);
   }
-  return formatMoney(sum);
+  if (quantity === undefined) return whole;
+  if (line.quantity === undefined || line.unitPrice === undefined || compareDecimals(quantity, "0") <= 0n) return undefined;
+  const more = compareDecimals(quantity, line.quantity);
+  if (more >= 0n) return more === 0n ? whole : undefined;
+  const item = withTax(quantityTimesPrice(quantity, line.unitPrice, line.baseQuantity), line);
+  return discount === undefined ? item : item + withTax(shareOf(parseMoney(discount.amount), quantity, line.quantity), discount);
+}
+
+/**
+ * The sum of the parts; undefined when one is no part of its line. Quantities are texts of
+ * `decimalPattern`, amounts of `moneyPattern`.
+ */
+export function sumOf(lines: readonly Line[], parts: readonly LinePart[]): string | undefined {
+  const all = parts.map((part) => grossOfPart(lines, part));
+  return all.every((gross) => gross !== undefined) ? formatMoney(all.reduce((sum, gross) => sum + gross, 0n)) : undefined;
 }

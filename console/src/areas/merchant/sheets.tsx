@@ -9,6 +9,7 @@ import { type Question, useConfirm } from "../../shared/confirm.tsx";
 import { Page } from "../../shared/frame.tsx";
 import { DocumentView } from "../../shared/invoice-view.tsx";
 import { Loaded, More, ProblemNote } from "../../shared/problem.tsx";
+import { isOpenSheet } from "../../shared/sheets.ts";
 import { InvoiceNumber, Money, Time } from "../../shared/show.tsx";
 import { useWords } from "./messages.ts";
 import { SheetStatus, type SheetStatusCode, sheetStatuses } from "./sheet-status.tsx";
@@ -17,8 +18,6 @@ type Sheet = Schemas["RedLetterSummary"];
 const PAGE = 20;
 /** What waits for the other side, or for the chain, is told by no event of its own. */
 const LOOK_AGAIN_MS = 5_000;
-
-const isOpen = ({ status, number }: Sheet) => number === undefined && ["01", "02", "03", "04"].includes(status);
 
 function SheetCard({ sheet }: { sheet: Sheet }) {
   const say = useWords();
@@ -122,7 +121,7 @@ function Decide({ sheet }: { sheet: Sheet }) {
             {say("sheet.refuse")}
           </Button>
         ) : null}
-        {openedBy === "issuer" && isOpen(sheet) ? (
+        {openedBy === "issuer" && isOpenSheet(sheet) ? (
           <Button
             loading={decide.isPending && decide.variables === "withdraw"}
             onClick={() => void sure("withdraw", { title: say("sheet.withdraw.title"), final: say("sheet.withdraw.final"), yes: say("sheet.withdraw") })}
@@ -141,7 +140,7 @@ export function SheetPage() {
   const sheet = useQuery({
     queryKey: ["red-letters", "one", id],
     queryFn: () => ask(api.GET("/v1/red-letters/{id}", { params: { path: { id } } })),
-    refetchInterval: ({ state }) => (state.data !== undefined && isOpen(state.data) ? LOOK_AGAIN_MS : false),
+    refetchInterval: ({ state }) => (state.data !== undefined && isOpenSheet(state.data) ? LOOK_AGAIN_MS : false),
   });
   const link = (number: string) => (
     <Link to={`/merchant/invoices/${number}`}>

@@ -22,34 +22,49 @@ const textsOf = ({ network: { name, chainId, registry, ledger }, index, key, tax
   is: JSON.stringify([key.toLowerCase(), taxId, issuer]),
 });
 
-function all(): Confirmed[] {
+/** What is kept, from its text; nothing of what is not as it was kept. */
+function read(text: string | null): Confirmed[] {
+  const isConfirmed = (value: Partial<Record<keyof Confirmed, unknown>> | null): value is Confirmed =>
+    [value?.of, value?.is, value?.at].every((member) => typeof member === "string") && !Number.isNaN(Date.parse(value?.at as string));
   try {
-    const kept: unknown = JSON.parse(localStorage.getItem(KEPT) ?? "[]");
-    return Array.isArray(kept)
-      ? kept.filter(
-          (one: Partial<Confirmed> | null) => [one?.of, one?.is].every((text) => typeof text === "string") && !Number.isNaN(Date.parse(one?.at ?? "")),
-        )
-      : [];
+    const values: unknown = JSON.parse(text ?? "[]");
+    return Array.isArray(values) ? values.filter(isConfirmed) : [];
   } catch {
     return [];
   }
 }
 
-export function confirmationOf(sealed: Sealed): Confirmation {
+/** What the kept text says of a key. */
+export function confirmationIn(text: string | null, sealed: Sealed): Confirmation {
   const { of, is } = textsOf(sealed);
-  const taxpayers = all().filter((one) => one.of === of);
-  const found = taxpayers.find((one) => one.is === is);
-  if (found) return { is: "known", at: found.at };
-  return { is: taxpayers.length > 0 ? "other" : "unknown" };
+  const taxpayer = read(text).filter((confirmed) => confirmed.of === of);
+  const same = taxpayer.find((confirmed) => confirmed.is === is);
+  if (same) return { is: "known", at: same.at };
+  return { is: taxpayer.length > 0 ? "other" : "unknown" };
 }
 
-/** Remembers what a gateway has said of a key. The ones confirmed last are kept. */
-export function remember(sealed: Sealed, isTheirs: boolean): void {
+/** The text to keep when a gateway has said at a time (RFC 3339) whether a key is theirs. The ones confirmed last are kept. */
+export function withAnswer(text: string | null, sealed: Sealed, isTheirs: boolean, at: string): string {
   const { of, is } = textsOf(sealed);
-  const others = all().filter((one) => one.of !== of || one.is !== is);
-  const kept = isTheirs ? [{ of, is, at: new Date().toISOString() }, ...others].slice(0, MOST) : others;
+  const others = read(text).filter((confirmed) => confirmed.of !== of || confirmed.is !== is);
+  return JSON.stringify(isTheirs ? [{ of, is, at }, ...others].slice(0, MOST) : others);
+}
+
+function kept(): string | null {
   try {
-    localStorage.setItem(KEPT, JSON.stringify(kept));
+    return localStorage.getItem(KEPT);
+  } catch {
+    // not allowed: nothing is known
+    return null;
+  }
+}
+
+export const confirmationOf = (sealed: Sealed): Confirmation => confirmationIn(kept(), sealed);
+
+/** Remembers what a gateway has said of a key. */
+export function remember(sealed: Sealed, isTheirs: boolean): void {
+  try {
+    localStorage.setItem(KEPT, withAnswer(kept(), sealed, isTheirs, new Date().toISOString()));
   } catch {
     // no room, or not allowed: then it is not known next time
   }

@@ -2,9 +2,11 @@
 import { CheckCircleFilled, CloseCircleFilled, ExclamationCircleFilled, QuestionCircleFilled } from "@ant-design/icons";
 import { Alert, Card, Collapse, Descriptions, Steps } from "antd";
 import { type ReactNode, useEffect, useRef } from "react";
+import { formatAmount } from "../../shared/amounts.ts";
 import { Refusal } from "../../shared/client.ts";
 import { BrokenRules, useProblemWords } from "../../shared/problem.tsx";
-import { formatAmount, InvoiceNumber, StateTag, Time } from "../../shared/show.tsx";
+import { InvoiceNumber, StateTag, Time } from "../../shared/show.tsx";
+import { shownTexts } from "./answers.ts";
 import type { OnDevice } from "./device.ts";
 import { useWords } from "./messages.ts";
 import type { Answer, Verified } from "./verify.ts";
@@ -54,28 +56,15 @@ type Shown = NonNullable<Extract<Verified, { steps: unknown }>["shown"]>;
 /** What the file itself says, and was sealed: to be compared with what one sees on paper. `unproven`: who the parties are is its word alone. */
 function ShownParts({ shown, unproven }: { shown: Shown; unproven: boolean }) {
   const say = useWords();
-  const { date, seller, buyer, total, currency, remark, lines } = shown;
-  const text = (value: unknown) => (typeof value === "string" ? value : undefined);
-  const party = (value: unknown) => {
-    const { name, taxId } = (value ?? {}) as { name?: string; taxId?: string };
-    return name === undefined ? undefined : `${name} ${taxId ?? ""}${unproven ? say("shown.unproven") : ""}`;
-  };
+  const { date, seller, buyer, total, currency, lines, remark } = shownTexts(shown);
+  const party = (text: string | undefined) => (text === undefined ? undefined : text + (unproven ? say("shown.unproven") : ""));
   const items = [
-    // as it was written, with its own offset: that is what stands on the paper
-    [
-      "shown.date",
-      text(date)
-        ?.replace("T", " ")
-        .replace(/(?=[+-]\d\d:\d\d$)/, " "),
-    ],
+    ["shown.date", date],
     ["shown.seller", party(seller)],
     ["shown.buyer", party(buyer)],
-    ["shown.total", text(total) === undefined ? undefined : formatAmount(text(total) ?? "", text(currency) ?? "CNY")],
-    [
-      "shown.lines",
-      Array.isArray(lines) ? lines.map(({ name, amount }: { name?: string; amount?: string }) => `${name ?? ""} ${amount ?? ""}`).join("; ") : undefined,
-    ],
-    ["shown.remark", text(remark)],
+    ["shown.total", total === undefined ? undefined : formatAmount(total, currency)],
+    ["shown.lines", lines],
+    ["shown.remark", remark],
   ] as const;
   const there = items.filter(([, value]) => value !== undefined);
   if (there.length === 0) return null;

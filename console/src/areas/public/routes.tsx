@@ -6,10 +6,12 @@ import dayjs, { type Dayjs } from "dayjs";
 import { useCallback, useEffect, useState } from "react";
 import { useLocation, useNavigate } from "react-router";
 import { ButtonLink } from "../../shared/button-link.tsx";
+import { isDay } from "../../shared/days.ts";
 import { Page } from "../../shared/frame.tsx";
 import { linkOf, linkWith, type Printed, type QrContent, readPrinted, readQr } from "../../shared/links.ts";
 import { ProblemNote } from "../../shared/problem.tsx";
 import { Scanner } from "../../shared/scanner.tsx";
+import { digitsOf, figureOf } from "../../shared/typed.ts";
 import { useWords } from "./messages.ts";
 import { Result } from "./result.tsx";
 import { prepare, verify } from "./verify.ts";
@@ -20,10 +22,15 @@ type Fields = { number?: string; date?: Dayjs; total?: string };
 
 const fieldsOf = ({ number, date, total }: Partial<Printed>): Fields => ({
   ...(number ? { number } : {}),
-  ...(date && dayjs(date).isValid() ? { date: dayjs(date) } : {}),
+  ...(date && isDay(date) ? { date: dayjs(date) } : {}),
   ...(total ? { total } : {}),
 });
 const isWhole = (printed: Partial<Printed>): printed is Printed => Boolean(printed.number && printed.date && printed.total);
+
+/** A rule for what is typed, as it is read. */
+const readAs = (read: (text?: string) => string, pattern: RegExp, message: string) => ({
+  validator: (_: unknown, text?: string) => (pattern.test(read(text)) ? Promise.resolve() : Promise.reject(message)),
+});
 
 function ByPrint({ given, busy, onAsk }: { given: Partial<Printed>; busy: boolean; onAsk: (printed: Printed) => void }) {
   const say = useWords();
@@ -32,18 +39,16 @@ function ByPrint({ given, busy, onAsk }: { given: Partial<Printed>; busy: boolea
       layout="vertical"
       requiredMark={false}
       initialValues={fieldsOf(given)}
-      onFinish={({ number = "", date, total = "" }) =>
-        onAsk({ number: number.replaceAll(/\s/g, ""), date: date?.format("YYYY-MM-DD") ?? "", total: total.trim().replaceAll(",", "") })
-      }
+      onFinish={({ number = "", date, total = "" }) => onAsk({ number: digitsOf(number), date: date?.format("YYYY-MM-DD") ?? "", total: figureOf(total) })}
     >
-      <Form.Item name="number" label={say("verify.number")} rules={[{ required: true, pattern: /^\s*(\d\s*){20}$/, message: say("verify.number.bad") }]}>
+      <Form.Item name="number" label={say("verify.number")} required rules={[readAs(digitsOf, /^\d{20}$/, say("verify.number.bad"))]}>
         <Input inputMode="numeric" autoComplete="off" size="large" />
       </Form.Item>
       <div className="two">
         <Form.Item name="date" label={say("verify.date")} rules={[{ required: true, message: say("verify.date.bad") }]}>
           <DatePicker size="large" className="full" />
         </Form.Item>
-        <Form.Item name="total" label={say("verify.total")} rules={[{ required: true, pattern: /^\s*-?[\d,]+\.\d{2}\s*$/, message: say("verify.total.bad") }]}>
+        <Form.Item name="total" label={say("verify.total")} required rules={[readAs(figureOf, /^-?\d+\.\d{2}$/, say("verify.total.bad"))]}>
           <Input inputMode="decimal" autoComplete="off" size="large" />
         </Form.Item>
       </div>

@@ -3,7 +3,9 @@
  * checked on this device first, and stands alone when there is no network.
  */
 import { api, ask, Refusal, type Schemas } from "../../shared/client.ts";
+import { mediaTypeOf } from "../../shared/file-type.ts";
 import { linkOf, type Printed, type QrContent } from "../../shared/links.ts";
+import { isTheirs } from "./answers.ts";
 import type { OnDevice } from "./device.ts";
 import { remember } from "./keys.ts";
 
@@ -11,12 +13,6 @@ type ByPrint = Schemas["VerifiedByPrint"];
 type ByBundle = Schemas["VerifiedBundle"];
 export type Verified = ByPrint | ByBundle;
 export type Question = { by: "print"; printed: Printed } | { by: "file"; file: File } | { by: "code"; content: QrContent };
-
-const types: readonly [end: string, type: string][] = [
-  [".pdf", "application/pdf"],
-  [".xml", "application/xml"],
-  [".json", "application/json"],
-];
 
 const post = (type: string, body: Blob | string): Promise<Verified> =>
   ask(
@@ -46,10 +42,8 @@ async function verifyCode(content: Omit<QrContent, "pickup">): Promise<Answer> {
   try {
     if (!navigator.onLine) throw new Refusal("offline");
     const verified = await asked();
-    const outcomes = "steps" in verified ? Object.fromEntries(verified.steps.map(({ step, outcome }) => [step, outcome])) : {};
-    const said = [outcomes["network"], outcomes["issuer"], outcomes["identity"]];
-    if (device.issuer && said.every((outcome) => outcome === "ok")) remember(device.issuer.sealed, true);
-    else if (device.issuer && said.includes("failed")) remember(device.issuer.sealed, false);
+    const theirs = isTheirs(verified);
+    if (device.issuer && theirs !== undefined) remember(device.issuer.sealed, theirs);
     return { verified, device };
   } catch (failure) {
     return { device, failure };
@@ -60,7 +54,7 @@ export async function verify(question: Question): Promise<Answer> {
   if (question.by === "print") return { verified: await ask(api.GET("/v1/verify", { params: { query: question.printed } })) };
   if (question.by === "file") {
     const { file } = question;
-    return { verified: await post(types.find(([end]) => file.name.toLowerCase().endsWith(end))?.[1] ?? file.type, file) };
+    return { verified: await post(mediaTypeOf(await file.slice(0, 1_024).arrayBuffer()), file) };
   }
   // a pickup's secret is nobody's business here
   const { pickup: _, ...content } = question.content;
