@@ -47,7 +47,7 @@ export const groups = {
 } as const satisfies Record<string, Group>;
 
 const commands: Record<Group["by"], readonly [string, ...string[]]> = {
-  mocha: ["mocha", "--no-config", "--timeout", "120000"],
+  mocha: ["mocha", "--no-config", "--timeout", "300000"],
   hardhat: ["hardhat", "test", "mocha", "--no-compile"],
   solidity: ["hardhat", "test", "solidity"],
 };

@@ -192,7 +192,7 @@ describe("a backlog, through a node that takes no large transaction", function (
     const { last } = await sendLines(`${gateway.url}/v1/invoices/batch`, lines, { token });
     expect(last).to.deep.equal({ done: true, accepted: 10_000, replayed: 0, refused: 0 });
     bench.proxy.rule = undefined;
-    await until("all of it is sealed", async () => (await sealedOf(issuer)) === 10_000, 120_000);
+    await until("all of it is sealed", async () => (await sealedOf(issuer)) === 10_000, 280_000);
     await allWithin();
     gateway.child.kill("SIGTERM");
     expect(await gateway.ended).to.equal(0);
@@ -211,7 +211,9 @@ describe("a backlog, through a node that takes no large transaction", function (
     const [large, small] = (await bench.queue(claimBy(who, employer, ...numbers.slice(1)), claimBy(who, employer, numbers[0] as string))) as [string, string];
     await bench.done(small);
     expect(await bench.operation(large)).to.deep.include({ status: "signed", send: null });
-    expect(await bench.sql`select 1 from sends where status in ('queued', 'pending')`).to.deep.equal([]);
+    // the event of an act may be known before its receipt
+    await until("no send waits", async () => (await bench.sql`select 1 from sends where status in ('queued', 'pending')`).length === 0);
+    expect(await bench.operation(large)).to.deep.include({ status: "signed", send: null });
     await narrow.end();
     maker.start();
     await bench.done(large);
