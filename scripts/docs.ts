@@ -15,7 +15,7 @@ import type { Route } from "../server/kernel/api.ts";
 import { settings } from "../server/kernel/config.ts";
 import { metricTable } from "../server/kernel/metrics.ts";
 import { findingTable } from "../server/operator/findings.ts";
-import { floorPicture } from "./floor-picture.ts";
+import { arrows, floorPicture } from "./floor-picture.ts";
 
 const root = new URL("../", import.meta.url);
 
@@ -96,7 +96,7 @@ type Section = { file: string; name: string; text: string };
 
 async function sections(): Promise<Section[]> {
   return [
-    { file: "docs/architecture.md", name: "floors", text: await floorPicture() },
+    { file: "docs/architecture.md", name: "floors", text: floorPicture(await arrows()) },
     { file: "docs/api.md", name: "calls", text: await calls() },
     { file: "docs/api.md", name: "problems", text: problems() },
     { file: "docs/operations.md", name: "settings", text: settingsTable() },

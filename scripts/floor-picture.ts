@@ -48,11 +48,11 @@ function wrapped(text: string): string {
 /** Mermaid breaks lines at 200 pixels or less, by itself. */
 const LINES_AS_THEY_ARE = '%%{init: {"flowchart": {"wrappingWidth": 400}}}%%';
 
-export async function floorPicture(): Promise<string> {
+export function floorPicture(all: readonly Arrow[]): string {
   const floors = [...Map.groupBy(rooms, ({ floor }) => floor)].sort(([a], [b]) => b - a);
   const nodes = floors.flatMap(([floor, on]) => on.map((room) => `  ${idOf(room)}["${floor} <b>${nameOf(room)}</b><br/>${wrapped(contentsOf(room))}"]`));
   const order = ({ from, to }: Arrow) => rooms.indexOf(from) * rooms.length + rooms.indexOf(to);
-  const lines = shortest(await arrows())
+  const lines = shortest(all)
     .sort((a, b) => order(b) - order(a))
     .map(({ from, to }) => `  ${idOf(from)} --> ${idOf(to)}`);
   return ["```mermaid", LINES_AS_THEY_ARE, "flowchart TB", ...nodes, ...lines, "```"].join("\n");
