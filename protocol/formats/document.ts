@@ -14,6 +14,7 @@ import { decimalPattern, moneyPattern } from "../values/money.ts";
 import { maxViolations, type Violation } from "../values/problems.ts";
 import { accountSchema } from "../values/shapes.ts";
 import { plainText } from "../values/text.ts";
+import { sourceFormats } from "./formats.ts";
 
 export const maxLines = 2000;
 
@@ -203,11 +204,14 @@ const documentShape = {
     .describe("The invoice that this red letter reverses, by number or by the issuer's own id: one of the two."),
 };
 
-/** What a gateway stores. `source` is there when the original was XML: its hash ties the stored text to the document. */
+/**
+ * What a gateway stores. `source` is there when the original is kept: its hash ties the stored text
+ * to the document.
+ */
 export const invoiceDocument = z
   .strictObject({
     ...documentShape,
-    source: z.strictObject({ format: z.enum(["shudian", "ubl"]), sha256: z.string().regex(/^[0-9a-f]{64}$/, "hash-format: 64 hex digits") }).optional(),
+    source: z.strictObject({ format: z.enum(sourceFormats), sha256: z.string().regex(/^[0-9a-f]{64}$/, "hash-format: 64 hex digits") }).optional(),
   })
   .meta({ id: "InvoiceDocument" });
 export type InvoiceDocument = z.infer<typeof invoiceDocument>;

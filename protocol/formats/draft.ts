@@ -8,7 +8,8 @@
  */
 import { maxViolations, Problem, type Violation } from "../values/problems.ts";
 import { type InvoiceDocument, invoiceDocument, paragraphMembers, shapeViolations } from "./document.ts";
-import { checkDocument, type Format } from "./rules.ts";
+import type { Rules } from "./formats.ts";
+import { checkDocument, markDiscounts, ruleSets } from "./rules.ts";
 import type { Element } from "./xml.ts";
 
 /**
@@ -103,6 +104,12 @@ export function createDraft(root: Element, style: Style) {
     }
   }
 
+  const isThere = (pointer: string): boolean =>
+    pointer
+      .slice(1)
+      .split("/")
+      .reduce<unknown>((inner, step) => (inner as Record<string, unknown> | undefined)?.[step], document) !== undefined;
+
   /** Where a member came from; of a member without an own row: where the nearest one around it came from. */
   function fieldOf(pointer: string): string {
     for (let at = pointer; at !== ""; at = at.slice(0, at.lastIndexOf("/"))) {
@@ -113,21 +120,24 @@ export function createDraft(root: Element, style: Style) {
   }
 
   /**
-   * The checked document. `renamed` gives the format's own names to missing members; `more` are the rules that only the
-   * format knows: they are named after the general ones. Throws Problem `invalid-document` with all that is wrong.
+   * The checked document. `more` are the rules that only the format knows: they are named after the
+   * general ones. Throws Problem `invalid-document` with all that is wrong.
    */
-  function finish(format: Exclude<Format, "json">, renamed: Readonly<Record<string, string>>, more: () => void): InvoiceDocument {
+  function finish(rules: Rules, more: () => void): InvoiceDocument {
+    const { shapes, members } = ruleSets[rules];
     const shaped = invoiceDocument.safeParse(document);
-    const found = shaped.success ? checkDocument(shaped.data, format) : shapeViolations(shaped.error);
+    const found = shaped.success ? checkDocument(shaped.data, rules) : shapeViolations(shaped.error);
     for (const { field, rule, detail } of found) {
       const missing = rule === "missing-member";
-      refuse(fieldOf(field), renamed[`${field} ${rule}`] ?? (missing ? "missing-element" : rule), missing ? "this element is required" : detail);
+      refuse(fieldOf(field), shapes[`${field} ${rule}`] ?? (missing ? "missing-element" : rule), missing ? "this element is required" : detail);
     }
+    for (const [member, rule] of Object.entries(members)) if (!isThere(member)) refuse(fieldOf(member), rule, "this element is required");
     more();
     if (violations.length > 0 || !shaped.success) {
       const first = violations[0];
       throw new Problem("invalid-document", first ? `${first.field}: ${first.detail}` : "The invoice breaks a rule", { violations });
     }
+    markDiscounts(shaped.data, rules);
     return shaped.data;
   }
 

@@ -5,13 +5,16 @@
  * (a rate has one text, a discount line is marked). Does not own: the shape (document.ts), the rules (rules.ts).
  */
 import { readJsonText } from "../values/json.ts";
-import { normaliseDecimal, parseMoney } from "../values/money.ts";
+import { normaliseDecimal } from "../values/money.ts";
 import { Problem, type Violation } from "../values/problems.ts";
-import { type InvoiceDocument, invoiceRequest, shapeViolations } from "./document.ts";
-import { checkDocument, isDiscount } from "./rules.ts";
+import { invoiceRequest, shapeViolations } from "./document.ts";
+import { formats } from "./formats.ts";
+import type { BytesReader, Reading } from "./reading.ts";
+import { checkDocument, markDiscounts } from "./rules.ts";
 import { decodeUtf8 } from "./xml.ts";
 
 const maxDepth = 16;
+const { rules } = formats.json;
 
 function malformed(rule: string, detail: string, field = ""): Problem {
   return new Problem("malformed-document", detail, { violations: [{ field, rule, detail }] });
@@ -23,7 +26,7 @@ function invalid(violations: readonly Violation[]): Problem {
 }
 
 /** Reads a JSON invoice. Throws Problem `malformed-document` (no JSON, repeated members) or `invalid-document`. */
-export function readJson(body: Uint8Array): { document: InvoiceDocument; holder?: string } {
+function read(body: Uint8Array): Reading {
   const decoded = decodeUtf8(body, malformed);
   const text = decoded.startsWith("\ufeff") ? decoded.slice(1) : decoded;
   if (text.trim() === "") throw malformed("empty", "The body is empty");
@@ -33,9 +36,10 @@ export function readJson(body: Uint8Array): { document: InvoiceDocument; holder?
   const { holder, ...document } = shaped.data;
   const taxed = [...document.lines, ...(document.allowances ?? []), ...(document.taxBreakdown ?? [])];
   for (const part of taxed) if (part.taxRate !== undefined) part.taxRate = normaliseDecimal(part.taxRate) ?? part.taxRate;
-  const violations = checkDocument(document, "json");
+  const violations = checkDocument(document, rules);
   if (violations.length > 0) throw invalid(violations);
-  const gross = parseMoney(document.totals.gross);
-  for (const line of document.lines) if (isDiscount(line, gross)) line.discount = true;
+  markDiscounts(document, rules);
   return holder === undefined ? { document } : { document, holder };
 }
+
+export const jsonReader: BytesReader = { read };

@@ -21,6 +21,7 @@ import {
 } from "../values/money.ts";
 import { Problem, type Violation } from "../values/problems.ts";
 import { exempt, type InvoiceDocument, type InvoiceLine, notTaxed } from "./document.ts";
+import { formats } from "./formats.ts";
 import { checkDocument, isDiscount } from "./rules.ts";
 
 export type Amounts = { net: bigint; tax: bigint; gross: bigint };
@@ -264,7 +265,8 @@ export function redLetterOf(original: Original, left: Left, wish: Wish, at: Date
   if (nothingLeft(left)) throw violation("", "nothing-left", "Everything is taken back already");
   const red = "whole" in wish ? rest(original, left, at) : "gross" in wish ? share(original, left, wish.gross, at) : parts(original, left, wish.lines, at);
   checkWithin(left, red);
-  const wrong: Violation[] = checkDocument(red, original.document.source?.format ?? "shudian");
+  const { source } = original.document;
+  const wrong: Violation[] = checkDocument(red, source === undefined ? "rounded" : formats[source.format].rules);
   if (wrong.length > 0) {
     throw new Problem("red-letter-refused", "What is wished cannot be said to the cent with the lines of the invoice: send the red letter's document", {
       violations: wrong,

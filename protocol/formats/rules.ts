@@ -1,20 +1,17 @@
 /**
  * What must be true between the members of a document: arithmetic, tax ids, discounts, red letters.
  *
- * Owns: one set of rules for every format, to the cent. Invariants: totals agree exactly whatever the format; a line of an
- * imported document may be one cent off (its software rounded elsewhere), a line of JSON may not. Under the format `ubl`
- * the rules that EN 16931 has carry its ids (BR-CO-10 …), the others their own names.
- * Does not own: shapes (document.ts) and what only one format can know (shudian.ts, ubl.ts).
+ * Owns: one set of rules for every format, to the cent, and what differs between the sets that a
+ * format may name (formats.ts). Invariants: totals agree exactly whatever the format; a line of an
+ * imported document may be one cent off (its software rounded elsewhere), a line of JSON may not.
+ * Under `en16931` the rules that EN 16931 has carry its ids (BR-CO-10 …), the others their own
+ * names. Does not own: shapes (document.ts) and what only one format can know (shudian.ts, ubl.ts).
  */
 import { amountTimesRate, formatMoney, parseMoney, quantityTimesPrice, sameFigures } from "../values/money.ts";
 import type { Violation } from "../values/problems.ts";
 import { brokenTaxIdRule } from "../values/tax-id.ts";
 import { exempt, type InvoiceDocument, type InvoiceLine, notTaxed } from "./document.ts";
-
-/** Formats whose rules a document keeps. `hidden`: it is not shown which, so that what any of them allows is allowed. */
-export type Format = "json" | "shudian" | "ubl" | "hidden";
-/** Formats of other software, which rounds and discounts in its own way. */
-const isLenient = (format: Format): boolean => format === "ubl" || format === "hidden";
+import { formats, type Rules } from "./formats.ts";
 
 /** Own rule name → id in EN 16931-1. */
 const europeanIds: Readonly<Record<string, string>> = {
@@ -29,6 +26,45 @@ const europeanIds: Readonly<Record<string, string>> = {
   "breakdown-missing": "BR-CO-18",
   "negative-price": "BR-27",
 };
+/** Missing members that EN 16931 has a rule for, by `pointer rule`. */
+const europeanShapes: Readonly<Record<string, string>> = {
+  "/issuedAt missing-member": "BR-03",
+  "/currency missing-member": "BR-05",
+  "/seller/name missing-member": "BR-06",
+  "/buyer/name missing-member": "BR-07",
+  "/lines no-lines": "BR-16",
+  "/totals/net missing-member": "BR-13",
+  "/totals/gross missing-member": "BR-14",
+};
+/** Members that a document may lack and an invoice of EN 16931 may not. */
+const europeanMembers: Readonly<Record<string, string>> = { "/sourceId": "BR-02", "/totals/lines": "BR-12", "/totals/payable": "BR-15" };
+
+/**
+ * What differs between sets of rules.
+ * `cents`: how far a line's amount and tax may be off. `discounts`: a line against the document's
+ * sign is a discount of the one before it. `byLine`: other software rounds the tax of a breakdown
+ * line by line. `ids`: own rule name → the set's. `shapes`: the set's name for a broken rule of
+ * shape, by `pointer rule`. `members`: the rule for a further member that has to be there.
+ */
+type RuleSet = {
+  cents: bigint;
+  discounts: boolean;
+  byLine: boolean;
+  ids: Readonly<Record<string, string>>;
+  shapes: Readonly<Record<string, string>>;
+  members: Readonly<Record<string, string>>;
+};
+const plain = { ids: {}, shapes: {}, members: {} };
+/**
+ * `any`: it is not shown which set a document keeps, so that what any of them allows is allowed.
+ */
+export const ruleSets: Readonly<Record<Rules | "any", RuleSet>> = {
+  exact: { ...plain, cents: 0n, discounts: true, byLine: false },
+  rounded: { ...plain, cents: 1n, discounts: true, byLine: false },
+  en16931: { cents: 1n, discounts: false, byLine: true, ids: europeanIds, shapes: europeanShapes, members: europeanMembers },
+  any: { ...plain, cents: 1n, discounts: false, byLine: true },
+};
+
 /** The middle part of EN 16931's rule ids where it differs from the category's code. */
 const categoryNames: Readonly<Record<string, string>> = { K: "IC", L: "AF", M: "AG" };
 
@@ -52,6 +88,13 @@ export const isDiscount = (line: InvoiceLine, gross: bigint): boolean => {
   return line.quantity === undefined && line.unitPrice === undefined && (gross < 0n ? amount > 0n : amount < 0n);
 };
 
+/** Marks the discount lines of a document that keeps these rules. */
+export function markDiscounts(document: InvoiceDocument, rules: Rules): void {
+  if (!ruleSets[rules].discounts) return;
+  const gross = parseMoney(document.totals.gross);
+  for (const line of document.lines) if (isDiscount(line, gross)) line.discount = true;
+}
+
 function checkDiscount(document: InvoiceDocument, index: number, gross: bigint, refuse: Refuse): void {
   const line = document.lines[index];
   const item = document.lines[index - 1];
@@ -69,8 +112,7 @@ function checkDiscount(document: InvoiceDocument, index: number, gross: bigint, 
     refuse(`${field}/amount`, "discount-too-large", `more than the item's ${item.amount}`);
 }
 
-function checkLines(document: InvoiceDocument, format: Format, refuse: Refuse, shown: Shown): void {
-  const tolerance = format === "json" ? 0n : 1n;
+function checkLines(document: InvoiceDocument, { cents: tolerance, discounts }: RuleSet, refuse: Refuse, shown: Shown): void {
   for (const [index, line] of document.lines.entries()) {
     const field = `/lines/${index}`;
     const amount = cents(line.amount);
@@ -87,7 +129,7 @@ function checkLines(document: InvoiceDocument, format: Format, refuse: Refuse, s
           refuse(`${field}/amount`, "line-amount", `${line.quantity} × ${line.unitPrice} makes ${amountText(wanted)}, not ${line.amount}`);
       }
     }
-    if (!isLenient(format) && shown("total")) checkDiscount(document, index, cents(document.totals.gross), refuse);
+    if (discounts && shown("total")) checkDiscount(document, index, cents(document.totals.gross), refuse);
     if (document.taxBreakdown !== undefined) {
       if (line.tax !== undefined) refuse(`${field}/tax`, "tax-once", "tax stands in the lines or in a breakdown, not in both");
     } else if (line.tax === undefined) {
@@ -117,7 +159,7 @@ function amountText(amount: bigint): string {
  */
 export const roundingSlack = (lines: number): bigint => BigInt(Math.min(Math.max(lines, 1), 99));
 
-function checkBreakdown(document: InvoiceDocument, format: Format, refuse: Refuse): void {
+function checkBreakdown(document: InvoiceDocument, { byLine }: RuleSet, refuse: Refuse): void {
   const { taxBreakdown, allowances } = document;
   if (taxBreakdown === undefined) {
     if (allowances !== undefined) refuse("/allowances", "allowances-need-breakdown", "allowances of the whole document need a tax breakdown");
@@ -149,8 +191,7 @@ function checkBreakdown(document: InvoiceDocument, format: Format, refuse: Refus
     }
     const tax = amountTimesRate(cents(part.taxable), rateOf(part.taxRate));
     const none = rateOf(part.taxRate) === "0";
-    // other software rounds the tax line by line
-    const slack = none ? 0n : roundingSlack(isLenient(format) ? (counts.get(key) ?? 0) : 1);
+    const slack = none ? 0n : roundingSlack(byLine ? (counts.get(key) ?? 0) : 1);
     if (distance(cents(part.tax), tax) > slack)
       refuse(`${field}/tax`, "breakdown-tax", `${part.taxable} × ${part.taxRate} makes ${amountText(tax)}, not ${part.tax}`);
   }
@@ -214,16 +255,17 @@ type Shown = (part: Judged) => boolean;
  *
  * `shown`: of a document of which some parts are hidden, the parts that are there. A rule that needs a hidden one is not judged.
  */
-export function checkDocument(document: InvoiceDocument, format: Format, shown: Shown = () => true): Violation[] {
+export function checkDocument(document: InvoiceDocument, rules: Rules | "any", shown: Shown = () => true): Violation[] {
+  const set = ruleSets[rules];
   const found: Violation[] = [];
   const refuse: Refuse = (field, rule, detail) => {
-    if (found.length < 100) found.push({ field, rule: format === "ubl" ? (europeanIds[rule] ?? rule) : rule, detail });
+    if (found.length < 100) found.push({ field, rule: set.ids[rule] ?? rule, detail });
   };
   const all = (...parts: Judged[]) => parts.every(shown);
   if (all("seller")) checkTaxId("/seller/taxId", document.seller.taxId, refuse);
   if (all("buyer")) checkTaxId("/buyer/taxId", document.buyer.taxId, refuse);
-  if (all("lines")) checkLines(document, format, refuse, shown);
-  if (all("lines", "tax")) checkBreakdown(document, format, refuse);
+  if (all("lines")) checkLines(document, set, refuse, shown);
+  if (all("lines", "tax")) checkBreakdown(document, set, refuse);
   if (all("lines", "tax")) checkSums(document, refuse);
   if (all("total", "tax")) checkGross(document, refuse);
   if (all("total", "reverses")) checkReversal(document, refuse);
@@ -231,8 +273,12 @@ export function checkDocument(document: InvoiceDocument, format: Format, shown: 
 }
 
 /**
- * The tolerance that a document was issued under. A red letter without a source was made of its original's amounts, and has the
- * tolerance that imported documents have (red-letter.ts).
+ * The rules that a document was issued under: those of its format. A red letter without a source
+ * was made of its original's amounts (red-letter.ts), and has the tolerance that imported documents
+ * have.
  */
-export const formatOf = ({ source, reverses, taxBreakdown }: Pick<InvoiceDocument, "source" | "reverses" | "taxBreakdown">): Format =>
-  source?.format ?? (reverses === undefined ? "json" : taxBreakdown === undefined ? "shudian" : "ubl");
+export function rulesOf({ source, reverses, taxBreakdown }: Pick<InvoiceDocument, "source" | "reverses" | "taxBreakdown">): Rules {
+  if (source !== undefined) return formats[source.format].rules;
+  if (reverses === undefined) return "exact";
+  return taxBreakdown === undefined ? "rounded" : "en16931";
+}

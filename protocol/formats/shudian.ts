@@ -7,9 +7,10 @@
  * Does not own: rules that hold for every invoice (rules.ts), the XML itself (xml.ts).
  */
 import { normaliseDecimal, normaliseMoney, parseMoney, percentToFraction } from "../values/money.ts";
-import { exempt, type InvoiceDocument, notTaxed } from "./document.ts";
+import { exempt, notTaxed } from "./document.ts";
 import { createDraft, type Draft, type Row, type Style } from "./draft.ts";
-import { isDiscount } from "./rules.ts";
+import { formats } from "./formats.ts";
+import type { Reading, XmlReader } from "./reading.ts";
 import { shudianVocabulary } from "./vocabularies.ts";
 import type { Element } from "./xml.ts";
 
@@ -60,6 +61,12 @@ const headRows: readonly Row[] = [
   { to: "taxBureau/code", from: "TaxSupervisionInfo/TaxBureauCode" },
   { to: "taxBureau/name", from: "TaxSupervisionInfo/TaxBureauName" },
   { to: "reverses/sourceId", from: "EInvoiceData/SpecificInformation/RedEInvoice/OriginalInvoiceCode" },
+];
+
+/** What is read and is no member of the document. */
+const ownRows: readonly Row[] = [
+  { to: "number", from: "TaxSupervisionInfo/InvoiceNumber" },
+  { to: "issueDay", from: "TaxSupervisionInfo/IssueTime" },
 ];
 
 const lineRows: readonly Row[] = [
@@ -127,15 +134,7 @@ function checkHeader(draft: Draft): void {
     draft.refuse(flag.path, "blue-or-red", "Y marks a blue invoice, N a red letter, which names the reversed invoice");
 }
 
-/** The number of a 数电票 that has been read: 20 digits. */
-export const shudianNumber = (root: Element): string => createDraft(root, style).find(root, "TaxSupervisionInfo/InvoiceNumber").element?.text ?? "";
-
-/** The day that a 数电票 which has been read was issued on, YYYY-MM-DD; beside it stands the time of the request. */
-export const shudianIssueDay = (root: Element): string | undefined =>
-  createDraft(root, style).find(root, "TaxSupervisionInfo/IssueTime").element?.text.slice(0, 10) || undefined;
-
-/** A 数电票 as a document (without `source`), and the texts in it that were not read. Throws Problem `invalid-document`. */
-export function readShudian(root: Element): { document: InvoiceDocument; unread: string[] } {
+function read(root: Element): Reading {
   const draft = createDraft(root, style);
   draft.put("/currency", "CNY", "/EInvoice");
   draft.fill("", root, "/EInvoice", headRows);
@@ -159,11 +158,20 @@ export function readShudian(root: Element): { document: InvoiceDocument; unread:
     draft.put(`/passengers/${index}`, {}, path);
     draft.fill(`/passengers/${index}`, passenger, path, passengerRows);
   }
-  const document = draft.finish("shudian", {}, () => {
+  const document = draft.finish(formats.shudian.rules, () => {
     checkHeader(draft);
     for (const { element, path } of lines) checkLineGross(draft, element, path);
   });
-  const gross = parseMoney(document.totals.gross);
-  for (const line of document.lines) if (isDiscount(line, gross)) line.discount = true;
-  return { document, unread: draft.unread(shudianVocabulary.formal) };
+  // the number is not the `sourceId` when a gateway has written the XML; beside the day of issue
+  // stands the time of the request
+  const [number = "", day = ""] = ownRows.map(({ from }) => draft.find(root, from).element?.text);
+  const issueDay = day.slice(0, 10) || undefined;
+  return { document, number, numbers: [number], issueDay, unread: draft.unread(shudianVocabulary.formal) };
 }
+
+export const shudianReader: XmlReader = {
+  root: { name: style.root, namespace: "" },
+  vocabulary: shudianVocabulary,
+  read,
+  pathOf: (member) => [...ownRows, ...headRows].find(({ to }) => to === member)?.from,
+};

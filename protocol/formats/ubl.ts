@@ -12,9 +12,11 @@
 import { createHash } from "node:crypto";
 import { normaliseDecimal, normaliseMoney, percentToFraction } from "../values/money.ts";
 import { normaliseTaxId } from "../values/tax-id.ts";
-import { exempt, type InvoiceDocument, notTaxed } from "./document.ts";
+import { exempt, notTaxed } from "./document.ts";
 import { createDraft, type Draft, type Row, type Style } from "./draft.ts";
-import { ublVocabulary } from "./vocabularies.ts";
+import { formats } from "./formats.ts";
+import type { Reading, XmlReader } from "./reading.ts";
+import { ublNamespace, ublVocabulary } from "./vocabularies.ts";
 import type { Element } from "./xml.ts";
 
 /** How a gateway that writes UBL marks its number of the invoice: an object that is invoiced (BT-18), of a scheme that is agreed on. */
@@ -86,18 +88,6 @@ const breakdownRows: readonly Row[] = [
 /** The tables, for write-ubl.ts. */
 export const ublRows = { head: headRows, party: partyRows, allowance: allowanceRows, line: lineRows };
 
-/** Missing members that EN 16931 has a rule for. */
-const europeanIds: Readonly<Record<string, string>> = {
-  "/sourceId missing-member": "BR-02",
-  "/issuedAt missing-member": "BR-03",
-  "/currency missing-member": "BR-05",
-  "/seller/name missing-member": "BR-06",
-  "/buyer/name missing-member": "BR-07",
-  "/lines no-lines": "BR-16",
-  "/totals/net missing-member": "BR-13",
-  "/totals/gross missing-member": "BR-14",
-};
-
 /** A tax category's code and rate; E is exempt, O is not taxed, and their percentage, which must be 0, says nothing. */
 function putCategory(draft: Draft, to: string, parent: Element | undefined, step: string, parentPath: string): void {
   const { element, path } = draft.find(parent, step, parentPath);
@@ -124,14 +114,17 @@ function putAllowances(draft: Draft, to: string, parent: Element, parentPath: st
   }
 }
 
-function putParty(draft: Draft, to: "/seller" | "/buyer", from: string): void {
-  const { element: party, path } = draft.find(draft.root, from);
+const partySteps = { seller: "cac:AccountingSupplierParty/cac:Party", buyer: "cac:AccountingCustomerParty/cac:Party" };
+
+function putParty(draft: Draft, side: "seller" | "buyer"): void {
+  const to = `/${side}`;
+  const { element: party, path } = draft.find(draft.root, partySteps[side]);
   draft.fill(to, party, path, partyRows);
   const country = draft.find(party, "cac:PostalAddress/cac:Country/cbc:IdentificationCode", path).element?.text;
   // The VAT id if there is one; a seller without one is known by the tax office's number.
   const schemes = draft.all(party, "cac:PartyTaxScheme");
   const vat = schemes.find((scheme) => draft.find(scheme, "cac:TaxScheme/cbc:ID").element?.text === "VAT");
-  const taxed = vat ?? (to === "/seller" ? schemes[0] : undefined);
+  const taxed = vat ?? (side === "seller" ? schemes[0] : undefined);
   const company = taxed ? draft.find(taxed, "cbc:CompanyID") : { element: undefined, path: `${path}/cac:PartyTaxScheme/cbc:CompanyID` };
   draft.put(
     `${to}/taxId`,
@@ -145,7 +138,7 @@ function putParty(draft: Draft, to: "/seller" | "/buyer", from: string): void {
   const others = schemes.filter((scheme) => scheme !== taxed).map((scheme) => draft.find(scheme, "cbc:CompanyID").element);
   const named = draft.all(party, "cac:PartyIdentification").map((each) => draft.find(each, "cbc:ID").element);
   // a seller's tax id said once more is no identifier of its own
-  const again = (each: Element) => to === "/seller" && each.text === company.element?.text;
+  const again = (each: Element) => side === "seller" && each.text === company.element?.text;
   const identifiers = [...named, legal, ...others].filter((each) => each !== undefined && each.text !== "" && !again(each));
   for (const [index, each] of identifiers.entries()) if (each) putIdentifier(draft, `${to}/identifiers/${index}`, each);
 
@@ -213,13 +206,6 @@ function referredNumber(draft: Draft, reference: Element): string | undefined {
   return agreed && /^\d{20}$/.test(id.text) ? id.text : undefined;
 }
 
-/** Gateways' numbers of a UBL invoice that has been read. */
-export function ublNumbers(root: Element): string[] {
-  const draft = createDraft(root, style);
-  const found = draft.all(root, "cac:AdditionalDocumentReference").map((reference) => referredNumber(draft, reference));
-  return found.filter((number) => number !== undefined);
-}
-
 function putAttachments(draft: Draft): void {
   const references = draft.all(draft.root, "cac:AdditionalDocumentReference").filter((reference) => referredNumber(draft, reference) === undefined);
   for (const [index, reference] of references.entries()) {
@@ -260,8 +246,7 @@ function checkTypeCode(draft: Draft, document: Record<string, unknown>): void {
   } else if (!invoiceCodes.has(code)) draft.refuse(path, "unknown-type-code", `the type code ${code.slice(0, 20)} is not read here`);
 }
 
-/** A UBL invoice as a document (without `source`), and the texts in it that were not read. Throws Problem `invalid-document`. */
-export function readUbl(root: Element): { document: InvoiceDocument; unread: string[] } {
+function read(root: Element): Reading {
   const draft = createDraft(root, style);
   draft.put("/kind", "ordinary", "/Invoice");
   draft.fill("", root, "/Invoice", headRows);
@@ -269,8 +254,8 @@ export function readUbl(root: Element): { document: InvoiceDocument; unread: str
   const day = draft.find(root, "cbc:IssueDate");
   const time = draft.find(root, "cbc:IssueTime").element?.text || "00:00:00";
   draft.put("/issuedAt", day.element?.text ? `${day.element.text}T${time}${/(?:Z|[+-]\d{2}:\d{2})$/.test(time) ? "" : "Z"}` : undefined, day.path);
-  putParty(draft, "/seller", "cac:AccountingSupplierParty/cac:Party");
-  putParty(draft, "/buyer", "cac:AccountingCustomerParty/cac:Party");
+  putParty(draft, "seller");
+  putParty(draft, "buyer");
   const account = draft.all(root, "cac:PaymentMeans").find((means) => draft.all(means, "cac:PayeeFinancialAccount").length > 0);
   if (account) {
     draft.fill("/seller", account, draft.pathOf(account), [
@@ -305,14 +290,27 @@ export function readUbl(root: Element): { document: InvoiceDocument; unread: str
   const original = draft.find(reversed[0], "cac:InvoiceDocumentReference/cbc:ID", "/Invoice/cac:BillingReference");
   if (gross.startsWith("-") && original.element?.text) draft.put("/reverses", { sourceId: original.element.text }, original.path);
   if (gross.startsWith("-") && reversed.length > 1) draft.refuse("/Invoice/cac:BillingReference", "repeated-element", "a red letter reverses one invoice");
-  const document = draft.finish("ubl", europeanIds, () => {
-    if (draft.document.sourceId === undefined) draft.refuse("/Invoice/cbc:ID", "BR-02", "this element is required");
-    if ((draft.document.totals as { lines?: string } | undefined)?.lines === undefined)
-      draft.refuse("/Invoice/cac:LegalMonetaryTotal/cbc:LineExtensionAmount", "BR-12", "this element is required");
-    if ((draft.document.totals as { payable?: string } | undefined)?.payable === undefined)
-      draft.refuse("/Invoice/cac:LegalMonetaryTotal/cbc:PayableAmount", "BR-15", "this element is required");
+  const document = draft.finish(formats.ubl.rules, () => {
     checkTypeCode(draft, draft.document);
     checkCurrencies(draft, root, currency);
   });
-  return { document, unread: draft.unread(ublVocabulary.formal) };
+  const numbers = draft.all(root, "cac:AdditionalDocumentReference").map((reference) => referredNumber(draft, reference));
+  return { document, numbers: numbers.filter((number) => number !== undefined), unread: draft.unread(ublVocabulary.formal) };
 }
+
+/** What is put together from several elements, by the one that people look at. */
+const chiefSteps: ReadonlyMap<string, string> = new Map([
+  ["issuedAt", "cbc:IssueDate"],
+  ["seller/taxId", `${partySteps.seller}/cac:PartyTaxScheme/cbc:CompanyID`],
+  ["buyer/taxId", `${partySteps.buyer}/cac:PartyTaxScheme/cbc:CompanyID`],
+]);
+
+function pathOf(member: string): string | undefined {
+  const own = chiefSteps.get(member) ?? headRows.find(({ to }) => to === member)?.from;
+  if (own !== undefined) return own;
+  const [side, ...rest] = member.split("/");
+  const row = side === "seller" || side === "buyer" ? partyRows.find(({ to }) => to === rest.join("/")) : undefined;
+  return row && `${partySteps[side as "seller" | "buyer"]}/${row.from}`;
+}
+
+export const ublReader: XmlReader = { root: { name: style.root, namespace: ublNamespace }, vocabulary: ublVocabulary, read, pathOf };

@@ -9,12 +9,13 @@
  * Chinese figures is always there, a missing `sourceId` is the number, a text loses its blank edges. What the format has no
  * element for (a party's country, contact and identifiers, due date, period, terms, references, attachments; a line's id,
  * description, note, period and category) is left out.
- * Does not own: documents that cannot be one (`shudianObstacles` names why; write.ts refuses).
+ * Does not own: documents that cannot be one (`obstacles` names why; write.ts refuses).
  */
 import { chineseFigures, formatMoney, parseMoney } from "../values/money.ts";
 import type { Violation } from "../values/problems.ts";
 import type { InvoiceDocument, Numbers } from "./document.ts";
 import { add, branch, fill, put, render, type Sequences } from "./markup.ts";
+import type { Writer } from "./reading.ts";
 import { beijing, shudianRows, sourceIdSteps } from "./shudian.ts";
 
 const party = (side: string) => ["IdNum", "Name", "Addr", "TelNum", "BankName", "BankAccNum"].map((part) => side + part).join(" ");
@@ -37,8 +38,7 @@ const sequences: Sequences = {
   TaxSupervisionInfo: "InvoiceNumber IssueTime TaxBureauCode TaxBureauName",
 };
 
-/** Why a document cannot be a 数电票; fields are JSON pointers into the document. Empty: it can. */
-export function shudianObstacles(document: InvoiceDocument): Violation[] {
+function obstacles(document: InvoiceDocument): Violation[] {
   const found: Violation[] = [];
   const refuse = (field: string, rule: string, detail: string) => found.push({ field, rule, detail });
   if (document.currency !== "CNY") refuse("/currency", "shudian-currency", `a 数电票 is in CNY, not in ${document.currency}`);
@@ -52,8 +52,7 @@ export function shudianObstacles(document: InvoiceDocument): Violation[] {
   return found;
 }
 
-/** The XML text of a document that has no obstacles. Throws RangeError when a line's gross is out of an amount's bounds. */
-export function writeShudian(document: InvoiceDocument, { number, reverses }: Numbers): string {
+function write(document: InvoiceDocument, { number, reverses }: Numbers): string {
   const root = branch("EInvoice");
   const label = (name: string, code: string, text: string) => {
     put(root, `Header/InherentLabel/${name}/LabelCode`, code);
@@ -86,3 +85,5 @@ export function writeShudian(document: InvoiceDocument, { number, reverses }: Nu
   for (const passenger of document.passengers ?? []) fill(add(specific, "PassengerTransportation"), passenger, shudianRows.passenger);
   return render(root, sequences);
 }
+
+export const shudianWriter: Writer = { obstacles, write };

@@ -6,7 +6,7 @@
  *   (BT-18, type code 130), which the reader knows and does not take for an attachment.
  * - Tax: a document taxed line by line gets a TaxSubtotal for each category and rate, with the sum of its lines' own tax, so
  *   that totals stay the document's to the cent. A part may differ from taxable × rate by what rounding line by line makes of it
- *   (`roundingSlack`); one that differs by more (BR-CO-17) cannot be written: `ublObstacles`.
+ *   (`roundingSlack`); one that differs by more (BR-CO-17) cannot be written: `obstacles`.
  * - Categories where none is given: E for 免税, O for 不征税, Z for a rate of 0, S for any other. Where all is O, tax ids
  *   stand outside of the scheme VAT (BR-O-02): the buyer's is then its legal registration.
  * - A line without quantity is one of its amount; a discount line is minus one. Payment terms, a country, a unit, a reason of
@@ -24,6 +24,7 @@ import { isChineseTaxId } from "../values/tax-id.ts";
 import { allowanceReasons, chargeReasons, countries, unitCodes } from "./codes.ts";
 import { exempt, type InvoiceDocument, type InvoiceLine, type Numbers, notTaxed } from "./document.ts";
 import { add, type Branch, branch, fill, put, render, type Sequences } from "./markup.ts";
+import type { Writer } from "./reading.ts";
 import { roundingSlack } from "./rules.ts";
 import { numberReference, ublRows } from "./ubl.ts";
 import { ublNamespace, ublNamespaces } from "./vocabularies.ts";
@@ -140,8 +141,7 @@ function partsOf(document: InvoiceDocument): Part[] {
   return [...parts.values()];
 }
 
-/** Why a document cannot be an invoice of EN 16931; fields are JSON pointers into the document. Empty: it can. */
-export function ublObstacles(document: InvoiceDocument): Violation[] {
+function obstacles(document: InvoiceDocument): Violation[] {
   const found: Violation[] = [];
   const parts = partsOf(document);
   const field = document.taxBreakdown === undefined ? "/lines" : "/taxBreakdown";
@@ -262,8 +262,7 @@ function inCurrency(element: Branch, currency: string): void {
   for (const child of element.children) inCurrency(child, currency);
 }
 
-/** The XML text of a document that has no obstacles. Throws RangeError when a sum is out of an amount's bounds. */
-export function writeUbl(document: InvoiceDocument, { number, reverses }: Numbers): string {
+function write(document: InvoiceDocument, { number, reverses }: Numbers): string {
   const { seller, buyer, currency } = document;
   const parts = partsOf(document);
   const untaxed = parts.every((part) => part.taxCategory === "O");
@@ -328,3 +327,5 @@ export function writeUbl(document: InvoiceDocument, { number, reverses }: Number
   inCurrency(root, currency);
   return render(root, sequences);
 }
+
+export const ublWriter: Writer = { obstacles, write };

@@ -81,12 +81,18 @@ const skipTo = (text: string, from: number, end: string, what: string): number =
   return at + end.length;
 };
 const reference = /&(?:(lt|gt|amp|quot|apos)|#(\d{1,7})|#x([0-9a-fA-F]{1,6})|([A-Za-z_:][\w.:-]{0,100}));/y;
-const lineTag = /<(?:[\w.-]{1,20}:)?(?:IssuItemInformation|InvoiceLine)[\s>]/y;
 const isCharacter = (code: number) =>
   code === 9 || code === 10 || code === 13 || (code >= 0x20 && code <= 0xd7ff) || (code >= 0xe000 && code <= 0xfffd) || (code >= 0x10000 && code <= 0x10ffff);
 
+/**
+ * The start of a tag of a line in one of these formats. Elements are counted before it is known
+ * which format it is.
+ */
+export const lineTagOf = (vocabularies: readonly Vocabulary[]): RegExp =>
+  new RegExp(`<(?:[\\w.-]{1,20}:)?(?:${vocabularies.map(({ line }) => line).join("|")})[\\s>]`, "y");
+
 /** One pass over the markup before any parser sees it: refuses what could expand or explode. */
-function guard(text: string): void {
+function guard(text: string, lineTag: RegExp): void {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters XML forbids
   if (/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/.test(text)) throw malformed("forbidden-character", "A control character is not allowed in XML");
   const encoding = /^<\?xml\s[^>]{0,200}?encoding\s*=\s*["']([^"']{0,40})["']/.exec(text)?.[1];
@@ -242,13 +248,15 @@ function createBuilder(vocabulary: Vocabulary) {
 const invalid = (violations: readonly Violation[]) => new Problem("invalid-document", `${violations[0]?.field}: ${violations[0]?.detail}`, { violations });
 
 /**
- * The root element of a document. `vocabularyOf` says by its name and namespace what it may consist of.
- * Throws Problem `malformed-document`, `forbidden-markup`, or `invalid-document` for what is not of the format.
+ * The root element of a document. `lineTag` matches the start of a line's tag (`lineTagOf`);
+ * `vocabularyOf` says by the root's name and namespace what the document may consist of. Throws
+ * Problem `malformed-document`, `forbidden-markup`, or `invalid-document` for what is not of the
+ * format.
  */
-export function parseXml(source: string, vocabularyOf: (name: string, namespace: string) => Vocabulary): Element {
+export function parseXml(source: string, lineTag: RegExp, vocabularyOf: (name: string, namespace: string) => Vocabulary): Element {
   const text = source.startsWith("\ufeff") ? source.slice(1) : source;
   if (text.trim() === "") throw malformed("empty", "The body is empty");
-  guard(text);
+  guard(text, lineTag);
   let nodes: readonly Node[];
   try {
     const checked = XMLValidator.validate(text);

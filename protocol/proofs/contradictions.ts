@@ -20,7 +20,7 @@
  * Invariants: nothing is asked and nothing thrown, whatever is given; at most 20 contradictions are named.
  */
 import { type InvoiceDocument, shapeViolations } from "../formats/document.ts";
-import { checkDocument, formatOf } from "../formats/rules.ts";
+import { checkDocument, rulesOf } from "../formats/rules.ts";
 import { chinaDay } from "../values/dates.ts";
 import { parseMoney } from "../values/money.ts";
 import { sameName } from "../values/names.ts";
@@ -145,8 +145,8 @@ export function contradictions({ parts, lot, leaf, parties }: Statement): Judgem
   if (red === false && ZERO.test(leaf.holder)) refuseDocument("/leaf/holder", "red-letter-holder", "it is sealed to the zero account, and is no red letter");
 
   // a hidden part may be one that allows for a cent
-  const format = has("origin") && (shown.source !== undefined || (has("reverses") && (reverses === undefined || has("tax")))) ? formatOf(shown) : "hidden";
-  for (const { field, rule, detail } of checkDocument(shown, format, has)) refuseDocument(field, rule, detail);
+  const rules = has("origin") && (shown.source !== undefined || (has("reverses") && (reverses === undefined || has("tax")))) ? rulesOf(shown) : "any";
+  for (const { field, rule, detail } of checkDocument(shown, rules, has)) refuseDocument(field, rule, detail);
 
   return { contradictions: found, unattributed, ...(shaped.size === partNames.length ? { document: shown } : {}) };
 }

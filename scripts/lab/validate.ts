@@ -8,11 +8,12 @@
  *   --keep          leaves the files where they are
  */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
+import { formats, writtenFormats } from "@onepiao/protocol/formats/formats.ts";
 import { dateOf, qrText } from "@onepiao/protocol/formats/qr.ts";
 import { writeInvoice } from "@onepiao/protocol/formats/write.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -23,8 +24,12 @@ import { documents, number } from "../../test/formats/documents.ts";
 
 type Writer = (document: InvoiceDocument) => Promise<string | Uint8Array> | string;
 const numbersOf = ({ reverses }: InvoiceDocument) => ({ number, reverses: reverses && "26440000000000000041" });
+/** XML is checked where there are rules to check it by, in a folder with the format's name. */
+const xml = writtenFormats
+  .filter((name) => existsSync(join(import.meta.dirname, "validate", name)))
+  .map((name): [string, Writer] => [name, (document) => writeInvoice(formats[name].mediaType, document, numbersOf(document))]);
 const writers: Readonly<Record<string, Writer>> = {
-  ubl: (document) => writeInvoice("application/vnd.onepiao.ubl+xml", document, numbersOf(document)),
+  ...Object.fromEntries(xml),
   pdf: (document) =>
     writePdf(document, numbersOf(document), {
       qr: qrText("https://piao.example", { number, kind: document.kind, gross: document.totals.gross, date: dateOf(document) }),
@@ -67,7 +72,7 @@ try {
   for (const { name, document, bytes } of goodSamples()) {
     const file = name.replaceAll("/", "-").replace(/\.\w+$/, "");
     await put(`sample-${file}`, document, writer);
-    if (format === "ubl" && name.startsWith("ubl/")) writeFileSync(join(folder, "files", `original-${file}`), bytes);
+    if (name.startsWith(`${format}/`)) writeFileSync(join(folder, "files", `original-${file}`), bytes);
   }
   const made = fc.sample(documents, { numRuns: Number(values.documents ?? 200), seed: Number(values.seed ?? 1) });
   let written = 0;

@@ -1,7 +1,8 @@
 /** HTTP shape of external invoices. */
 
 import { invoiceDocument, invoiceRequest } from "@onepiao/protocol/formats/document.ts";
-import { mediaTypes, readInvoice, unreadSchema } from "@onepiao/protocol/formats/read.ts";
+import { endingOf, formatNames, formatOf, mediaTypes, titlesOf } from "@onepiao/protocol/formats/formats.ts";
+import { readInvoice, unreadSchema } from "@onepiao/protocol/formats/read.ts";
 import { ledgerNumber } from "@onepiao/protocol/ledger/external.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { accountSchema, externalIdSchema, operationRefSchema } from "@onepiao/protocol/values/shapes.ts";
@@ -24,7 +25,7 @@ const summary = z
   .object({
     id: externalIdSchema,
     number: z.string().describe("Where it was issued"),
-    format: z.enum(["shudian", "ubl", "json"]),
+    format: z.enum(formatNames),
     claim: z.object({ id: z.uuid(), status: z.string(), href: z.string() }),
     holder: accountSchema.describe("For whom it is claimed"),
     employer: z.object({ taxId: z.string(), name: z.string() }),
@@ -59,7 +60,7 @@ export function externalRoutes(external: External, taxpayers: Taxpayers) {
     return {
       id,
       number,
-      format: document.source?.format ?? "json",
+      format: formatOf(document),
       claim: { ...claim, href: claimHref(claim.id) },
       holder,
       employer: { taxId: employer?.taxId ?? "", name: employer?.name ?? "" },
@@ -78,7 +79,8 @@ export function externalRoutes(external: External, taxpayers: Taxpayers) {
       path: "/v1/external-invoices",
       summary: "Register an invoice that was issued elsewhere, and claim it",
       description:
-        "数电票 XML, UBL or JSON (with the number it was issued under as sourceId). One employer can claim it, once, whichever gateway it comes to. Reimburse, reject or enter it as any claim. `notProven` says what nobody has checked.",
+        `${titlesOf(formatNames)}. The number it was issued under is the sourceId, where the format has no other place for it. ` +
+        "One employer can claim it, once, whichever gateway it comes to. Reimburse, reject or enter it as any claim. `notProven` says what nobody has checked.",
       tag,
       roles: ["employer"],
       query: z.object({ holder: accountSchema.optional().describe("The employee for whom it is claimed; default: the employer's own account") }),
@@ -152,7 +154,7 @@ export function externalRoutes(external: External, taxpayers: Taxpayers) {
     route({
       method: "get",
       path: "/v1/external-invoices/{id}/original",
-      summary: "The XML as it was registered, byte for byte",
+      summary: "The original as it was registered, byte for byte",
       tag,
       roles: seen,
       params: idParam,
@@ -160,9 +162,9 @@ export function externalRoutes(external: External, taxpayers: Taxpayers) {
       answers: { 200: { description: "The original" } },
       problems: ["not-found"],
       async run({ sql, caller, params }) {
-        const text = await external.sourceOf(sql, caller, ledgerNumber(params.id));
-        if (text === undefined) throw new Problem("not-found", "This invoice was registered as JSON: its document is the original");
-        return fileAnswer(text, `${params.id}.original.xml`);
+        const source = await external.sourceOf(sql, caller, ledgerNumber(params.id));
+        if (source === undefined) throw new Problem("not-found", "This invoice was registered as JSON: its document is the original");
+        return fileAnswer(source.text, `${params.id}.original.${endingOf(source.format)}`);
       },
     }),
   ] as const;

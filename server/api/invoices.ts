@@ -1,15 +1,16 @@
 /** HTTP shape of invoices. */
 
 import { invoiceDocument } from "@onepiao/protocol/formats/document.ts";
+import { endingOf, formatOf, titlesOf, writtenAs, writtenFormats, writtenTypes } from "@onepiao/protocol/formats/formats.ts";
 import { moneyOf } from "@onepiao/protocol/formats/red-letter.ts";
-import { pdfType, writeInvoice, writtenTypes } from "@onepiao/protocol/formats/write.ts";
+import { pdfType, writeInvoice } from "@onepiao/protocol/formats/write.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { accountSchema, amountsSchema, fromBeforeTo, momentFrom, numberSchema, taxIdQuery, timeQuery } from "@onepiao/protocol/values/shapes.ts";
 import { plainText } from "@onepiao/protocol/values/text.ts";
 import { z } from "zod";
 import type { Tx } from "../db/db.ts";
 import type { Documents } from "../features/invoices/documents.ts";
-import type { Grants, ReadForm } from "../features/invoices/grants.ts";
+import type { Grants } from "../features/invoices/grants.ts";
 import { type InvoiceRow, type Invoices, invoiceStatuses, linksOf, type Perspective, type Place } from "../features/invoices/invoices.ts";
 import type { RedLetters } from "../features/invoices/red-letters.ts";
 import type { Papers } from "../features/proof/papers.ts";
@@ -93,7 +94,6 @@ export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; 
     };
   }
 
-  const formOf = (mediaType: string): ReadForm => (mediaType.includes("shudian") ? "shudian" : "ubl");
   /** What has been taken back of it, and what stands in its place. */
   async function takenBack(sql: Tx, row: InvoiceRow) {
     if (row.reverses !== null) return {};
@@ -114,7 +114,8 @@ export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; 
       path: "/v1/invoices/{number}",
       summary: "One invoice with its document",
       description:
-        "By Accept as JSON, its document as PDF, 数电票 or UBL, or sealed as it is stored, for a caller with an encryption key of its own. Not every document can be said in every format: 406 then tells why and what it is `available` in. Every read is logged.",
+        `By Accept as JSON, its document as PDF, ${titlesOf(writtenFormats)}, or sealed as it is stored, for a caller with an encryption key. ` +
+        "Not every document can be said in every format: 406 then tells why and what it is `available` in. Every read is logged.",
       tag,
       roles,
       params: z.object({ number: numberSchema }),
@@ -133,9 +134,10 @@ export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; 
           await grants.logReads(sql, caller, [row.number], "pdf");
           return { status: 200, body, headers: { "Content-Type": pdfType, "Content-Disposition": `inline; filename="${row.number}.pdf"`, Vary: "Accept" } };
         }
-        if (writtenTypes.includes(accept)) {
+        const format = writtenAs(accept);
+        if (format !== undefined) {
           const body = writeInvoice(accept, invoices.documentOf(row), { number: row.number, reverses: row.reverses ?? undefined });
-          await grants.logReads(sql, caller, [row.number], formOf(accept));
+          await grants.logReads(sql, caller, [row.number], format);
           return { status: 200, body, headers: { "Content-Type": `${accept}; charset=utf-8`, Vary: "Accept" } };
         }
         await grants.logReads(sql, caller, [row.number], "json");
@@ -147,7 +149,7 @@ export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; 
     route({
       method: "get",
       path: "/v1/invoices/{number}/original",
-      summary: "The XML original, byte for byte",
+      summary: "The original, byte for byte",
       tag,
       roles,
       params: z.object({ number: numberSchema }),
@@ -155,11 +157,11 @@ export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; 
       answers: { 200: { description: "The original" } },
       problems: ["not-found"],
       async run({ sql, caller, params }) {
-        await grants.readable(sql, caller, params.number);
+        const row = await grants.readable(sql, caller, params.number);
         const text = await invoices.sourceOf(sql, params.number);
         if (text === undefined) throw new Problem("not-found", "This invoice was issued from JSON: its document is the original");
         await grants.logReads(sql, caller, [params.number], "original");
-        return fileAnswer(text, `${params.number}.original.xml`);
+        return fileAnswer(text, `${params.number}.original.${endingOf(formatOf(invoices.documentOf(row)))}`);
       },
     }),
     route({

@@ -1,7 +1,8 @@
 /** HTTP shape of issuing. */
 
 import { invoiceRequest } from "@onepiao/protocol/formats/document.ts";
-import { mediaTypes, readInvoice, unreadSchema } from "@onepiao/protocol/formats/read.ts";
+import { formatNames, mediaTypes, titlesOf } from "@onepiao/protocol/formats/formats.ts";
+import { readInvoice, unreadSchema } from "@onepiao/protocol/formats/read.ts";
 import { type Code, Problem } from "@onepiao/protocol/values/problems.ts";
 import { accountSchema, numberSchema, pickupSchema, reasonQuery } from "@onepiao/protocol/values/shapes.ts";
 import { z } from "zod";
@@ -108,7 +109,8 @@ export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: 
       path: "/v1/invoices",
       summary: "Issue an invoice",
       description:
-        "JSON, 数电票 XML or UBL 2.1 (EN 16931). 202: accepted, it will be sealed exactly once. With `Prefer: wait=10` the answer is 201 once it is sealed. The same sourceId of the same seller is a duplicate, and its answer names the first invoice. An untitled invoice without a holder is answered with its pickup: what takes it over.",
+        `${titlesOf(formatNames)}. ` +
+        "202: accepted, it will be sealed exactly once. With `Prefer: wait=10` the answer is 201 once it is sealed. The same sourceId of the same seller is a duplicate, and its answer names the first invoice. An untitled invoice without a holder is answered with its pickup: what takes it over.",
       tag: "Invoices",
       roles: ["issuer"],
       query: z.object({

@@ -1,7 +1,8 @@
 /** HTTP shape of red letters, and of void-and-replace. */
 
 import { type InvoiceDocument, invoiceDocument, invoiceRequest } from "@onepiao/protocol/formats/document.ts";
-import { mediaTypes, readInvoice } from "@onepiao/protocol/formats/read.ts";
+import { mediaTypes } from "@onepiao/protocol/formats/formats.ts";
+import { readInvoice } from "@onepiao/protocol/formats/read.ts";
 import { amountsOf, moneyOf, type Wish } from "@onepiao/protocol/formats/red-letter.ts";
 import { decimalPattern, moneyPattern } from "@onepiao/protocol/values/money.ts";
 import { catalogue, Problem } from "@onepiao/protocol/values/problems.ts";

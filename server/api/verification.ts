@@ -1,6 +1,6 @@
 /** HTTP shape of verification. Anybody may ask. */
 
-import { writtenTypes } from "@onepiao/protocol/formats/write.ts";
+import { syntaxes, writtenTypes } from "@onepiao/protocol/formats/formats.ts";
 import { bundleSchema } from "@onepiao/protocol/proofs/bundle.ts";
 import { bundleResults, invoiceStates, isWorthShowing, verdictSteps } from "@onepiao/protocol/proofs/verdict.ts";
 import { normaliseMoney } from "@onepiao/protocol/values/money.ts";
@@ -122,7 +122,7 @@ export function verificationRoutes(verification: Verification, checks: Checks) {
       tag,
       roles: "public",
       body: bundleSchema,
-      rawBody: { mediaTypes: ["application/json", "application/pdf", "application/xml", "text/xml", ...writtenTypes, "text/plain"] },
+      rawBody: { mediaTypes: ["application/json", "application/pdf", ...syntaxes.xml.mediaTypes, ...writtenTypes, "text/plain"] },
       answers: { 200: { description: "What was found", schema: z.union([bundleVerdictSchema, printedSchema]) } },
       problems: ["rate-limited", "malformed-document", "invalid-document", "forbidden-markup", "unavailable"],
       async prepare({ body, mediaType }): Promise<Given> {

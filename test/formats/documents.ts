@@ -1,6 +1,7 @@
 /** Documents that may be issued, as fast-check makes them up: what every writer must cope with. */
 
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
+import { formats } from "@onepiao/protocol/formats/formats.ts";
 import { checkDocument } from "@onepiao/protocol/formats/rules.ts";
 import { amountTimesRate, formatMoney, parseMoney } from "@onepiao/protocol/values/money.ts";
 import fc from "fast-check";
@@ -124,4 +125,4 @@ export const documents: fc.Arbitrary<InvoiceDocument> = fc
     }) as InvoiceDocument;
     return byRate ? brokenDown(document, whole) : document;
   })
-  .filter((document) => checkDocument(document, "json").length === 0);
+  .filter((document) => checkDocument(document, formats.json.rules).length === 0);

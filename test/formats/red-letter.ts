@@ -1,6 +1,7 @@
 /** What a red letter says: of every sample the whole, parts and the rest, never more than is left. */
 
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
+import { formatOf, formats } from "@onepiao/protocol/formats/formats.ts";
 import { amountsOf, checkWithin, type LinePart, leftOf, moneyOf, nothingLeft, redLetterOf, type Wish } from "@onepiao/protocol/formats/red-letter.ts";
 import { checkDocument } from "@onepiao/protocol/formats/rules.ts";
 import { writeInvoice } from "@onepiao/protocol/formats/write.ts";
@@ -44,7 +45,7 @@ describe("a red letter", () => {
         tax: formatMoney(-parseMoney(document.totals.tax)),
         gross: formatMoney(-parseMoney(document.totals.gross)),
       });
-      expect(checkDocument(whole, document.source?.format ?? "json")).deep.equals([]);
+      expect(checkDocument(whole, formats[formatOf(document)].rules)).deep.equals([]);
       expect(nothingLeft(leftOf(document, [whole]))).equals(true);
       expect([whole.reverses, whole.issuedAt, whole.sourceId, whole.source]).deep.equals([{ number }, "2026-11-24T10:03:04+08:00", undefined, undefined]);
     });
@@ -79,7 +80,7 @@ describe("a red letter", () => {
     expect(text(mixed, reds)).deep.equals({ net: "45.00", tax: "2.71", gross: "47.71" });
     reds.push(red(mixed, { whole: true }, reds));
     expect(nothingLeft(leftOf(mixed, reds))).equals(true);
-    for (const one of reds) expect(checkDocument(one, "shudian")).deep.equals([]);
+    for (const one of reds) expect(checkDocument(one, formats.shudian.rules)).deep.equals([]);
   });
 
   it("takes a line's share of the discount back with it", () => {
@@ -129,6 +130,6 @@ describe("a red letter", () => {
     expect(rulesOf(() => red(document, { lines: [{ line: 1 }] }))).deep.equals(["lines-without-tax /lines"]);
     reds.push(red(document, { whole: true }, reds));
     expect(nothingLeft(leftOf(document, reds))).equals(true);
-    for (const one of reds) expect(checkDocument(one, "shudian")).deep.equals([]);
+    for (const one of reds) expect(checkDocument(one, formats.shudian.rules)).deep.equals([]);
   });
 });

@@ -1,6 +1,7 @@
 /** The sample invoices, from samples/ and made, and what each bad one is refused for. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { FormatName } from "@onepiao/protocol/formats/formats.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { ublSamples } from "./ubl-samples.ts";
 
@@ -21,7 +22,7 @@ const list = (folder: string): Sample[] =>
 
 const made: readonly Sample[] = ublSamples.map(({ name, text }) => ({ name, mediaType: "application/xml", body: Buffer.from(text), text }));
 
-export const good = (folder: "json" | "shudian" | "ubl"): Sample[] => [...list(folder), ...(folder === "ubl" ? made : [])];
+export const good = (folder: FormatName): Sample[] => [...list(folder), ...(folder === "ubl" ? made : [])];
 export const bad = (): Sample[] => ["json/bad", "shudian/bad", "ubl/bad"].flatMap(list);
 
 /** The refusal that some work ends in; throws when it is done, or fails otherwise. */

@@ -1,7 +1,8 @@
 /** Whatever document may be issued: in each format it is either refused by name or written so that it is read again. */
 
+import { writtenTypes } from "@onepiao/protocol/formats/formats.ts";
 import { readInvoice } from "@onepiao/protocol/formats/read.ts";
-import { writeInvoice, writtenTypes } from "@onepiao/protocol/formats/write.ts";
+import { writeInvoice } from "@onepiao/protocol/formats/write.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
 import fc from "fast-check";

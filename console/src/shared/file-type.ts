@@ -3,6 +3,8 @@
  * any name.
  */
 
+import { typeOfText } from "@onepiao/protocol/formats/formats.ts";
+
 /** Enough to know it by; a PDF's header may stand behind other bytes. */
 const START = 1_024;
 
@@ -13,5 +15,5 @@ const START = 1_024;
 export function mediaTypeOf(bytes: ArrayBuffer): "application/pdf" | "application/xml" | "application/json" {
   const start = new TextDecoder().decode(bytes.slice(0, START)).trimStart();
   if (start.includes("%PDF-") && !/^[<{[]/.test(start)) return "application/pdf";
-  return start.startsWith("<") ? "application/xml" : "application/json";
+  return typeOfText(start);
 }

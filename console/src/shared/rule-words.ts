@@ -118,7 +118,7 @@ export const ruleWords: Readonly<Record<string, string>> = {
   "mixed-content": "元素内文字与元素混排",
   "comment-in-text": "文字中夹有注释",
   "text-in-pieces": "数字、日期或代码被拆成几段",
-  "unknown-root": "不是数电票或 UBL 发票",
+  "unknown-root": "根元素不属于此处可读取的任何发票格式",
   "repeated-element": "同一项出现了多次",
   "duplicate-member": "同一项出现了多次",
   "too-deep": "嵌套过深",

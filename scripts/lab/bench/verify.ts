@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { deflateSync } from "node:zlib";
+import { formats } from "@onepiao/protocol/formats/formats.ts";
 import { readInvoice } from "@onepiao/protocol/formats/read.ts";
 import { writeAll } from "@onepiao/protocol/formats/write.ts";
 import { compactSignature, digest } from "@onepiao/protocol/ledger/messages.ts";
@@ -68,8 +69,9 @@ function inputs(): Input[] {
   const wrong = structuredClone(bundle);
   const lines = wrong.parts["lines"];
   if (lines) lines.value = Array.from({ length: LINES }, () => Object.fromEntries(Array.from({ length: 28 }, (_, at) => [`m${at}`, 0])));
-  const written = writeAll(document, { number: NUMBER }).find(({ format }) => format === "shudian");
-  const ubl = sample("ubl/01-two-rates.xml").replace(/<cac:InvoiceLine>[\s\S]*?<\/cac:InvoiceLine>/, (line) => line.repeat(LINES - 1));
+  const [written] = writeAll(document, { number: NUMBER });
+  if (!written) throw new Error("the sample can be written");
+  const many = sample("ubl/01-two-rates.xml").replace(/<cac:InvoiceLine>[\s\S]*?<\/cac:InvoiceLine>/, (line) => line.repeat(LINES - 1));
   const json = (value: unknown) => Buffer.from(JSON.stringify(value));
   const xml = (what: string, text: string): Input => ({ what, bytes: Buffer.from(text), run: (checks, bytes) => checks.run("xml", "application/xml", bytes) });
   const asBundle = (what: string, bytes: Uint8Array): Input => ({ what, bytes, run: (checks, given) => checks.run("bundle", given) });
@@ -85,13 +87,13 @@ function inputs(): Input[] {
     xml("XML of 95,000 attributes", `<EInvoice>${`<a ${Array.from({ length: 1_900 }, (_, at) => `a${at}="1"`).join(" ")}/>`.repeat(50)}</EInvoice>`),
     xml("XML of 85,000 CDATA sections", `<EInvoice>${"<![CDATA[]]>".repeat(85_000)}</EInvoice>`),
     xml("XML of 200,000 references", `<EInvoice>${"&amp;".repeat(200_000)}</EInvoice>`),
-    xml(`UBL of ${LINES} lines`, ubl),
+    xml(`UBL of ${LINES} lines`, many),
     {
-      what: `数电票 of ${LINES} lines, compared`,
-      bytes: Buffer.from(written?.text ?? ""),
+      what: `${formats[written.format].title.en} of ${LINES} lines, compared`,
+      bytes: Buffer.from(written.text),
       async run(checks, bytes) {
         await checks.run("xml", "application/xml", bytes);
-        return checks.run("written", "shudian", document, { number: NUMBER });
+        return checks.run("written", written.format, document, { number: NUMBER });
       },
     },
     asBundle("JSON of 90,000 unknown members", Buffer.from(`{${Array.from({ length: 90_000 }, (_, at) => `"m${at}":0`).join()}}`)),

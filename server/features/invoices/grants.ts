@@ -14,6 +14,7 @@
  *
  * Owns the tables grants and reads.
  */
+import { writtenFormats } from "@onepiao/protocol/formats/formats.ts";
 import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { momentNow, type Tx } from "../../db/db.ts";
@@ -23,7 +24,7 @@ import type { Taxpayers } from "../parties/taxpayers.ts";
 import type { InvoiceRow, Invoices } from "./invoices.ts";
 
 /** In what form a document was read. */
-export const readForms = ["list", "json", "shudian", "ubl", "pdf", "qr", "original", "bundle", "archive", "sealed", "audit"] as const;
+export const readForms = ["list", "json", ...writtenFormats, "pdf", "qr", "original", "bundle", "archive", "sealed", "audit"] as const;
 export type ReadForm = (typeof readForms)[number];
 
 export type Grant = { id: string; number: string; grantee: string; giver: string; until: Date | null; created_at: Date };

@@ -228,7 +228,7 @@ export function createInvoices(deps: Deps) {
       throw new Problem("not-found", `There is no invoice ${number} that you are a party of`);
     },
 
-    /** Text of the XML original, byte for byte; undefined when it came as JSON. */
+    /** Text of the original, byte for byte; undefined when none is kept (formats.ts). */
     async sourceOf(tx: Tx, number: string): Promise<string | undefined> {
       const [row] = await tx<{ source: Buffer | null }[]>`select source from invoices where number = ${number}`;
       return row?.source ? documents.openSource(number, row.source) : undefined;

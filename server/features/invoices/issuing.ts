@@ -13,6 +13,7 @@
 import { randomBytes } from "node:crypto";
 import { canonicalJson, type InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { fieldIn } from "@onepiao/protocol/formats/fields.ts";
+import { formatOf } from "@onepiao/protocol/formats/formats.ts";
 import type { ReadInvoice } from "@onepiao/protocol/formats/read.ts";
 import { redLetterOf } from "@onepiao/protocol/formats/red-letter.ts";
 import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
@@ -108,7 +109,7 @@ export function createIssuing(deps: Deps) {
   ): Draft {
     const { document, source } = read;
     const byTaxId = (taxId: string) => parties.byTaxId.get(normaliseTaxId(taxId));
-    const field = (member: string) => fieldIn(source?.format, member);
+    const field = (member: string) => fieldIn(formatOf(document), member);
     const seller = byTaxId(document.seller.taxId);
     if (!seller || seller.account !== caller.account) {
       throw new Problem("seller-not-caller", "The seller's tax id is not that of the API key's taxpayer", {
@@ -152,7 +153,7 @@ export function createIssuing(deps: Deps) {
   function checkWords({ document, issuer, buyer }: Draft, now: Date): void {
     const broken = brokenIssueTime(document.issuedAt, now, deps.bounds);
     if (broken) {
-      const field = fieldIn(document.source?.format, "/issuedAt");
+      const field = fieldIn(formatOf(document), "/issuedAt");
       throw new Problem("invalid-document", `${field}: ${broken.detail}`, { violations: [{ field, ...broken }] });
     }
     const day = chinaDay(new Date(document.issuedAt));

@@ -28,6 +28,7 @@
 import { randomBytes } from "node:crypto";
 import { canonicalJson, type InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { fieldIn } from "@onepiao/protocol/formats/fields.ts";
+import { formatOf } from "@onepiao/protocol/formats/formats.ts";
 import { amountsOf, checkWithin, type Left, leftOf, nothingLeft, redLetterOf, type Wish } from "@onepiao/protocol/formats/red-letter.ts";
 import { contentHash } from "@onepiao/protocol/proofs/disclosing.ts";
 import { brokenIssueTime, isBefore, type TimeBounds } from "@onepiao/protocol/values/dates.ts";
@@ -244,7 +245,7 @@ export function createRedLetters({ vault, taxpayers, invoices, bounds }: Deps) {
 
   /** A red letter is issued now, as every invoice is, and not before what it takes back. */
   function checkTime(before: InvoiceDocument, document: InvoiceDocument, now: Date): void {
-    const field = fieldIn(document.source?.format, "/issuedAt");
+    const field = fieldIn(formatOf(document), "/issuedAt");
     const broken = brokenIssueTime(document.issuedAt, now, bounds);
     if (broken) throw new Problem("invalid-document", `${field}: ${broken.detail}`, { violations: [{ field, ...broken }] });
     if (isBefore(document.issuedAt, before.issuedAt))

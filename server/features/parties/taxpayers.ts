@@ -7,6 +7,7 @@
 import { randomBytes } from "node:crypto";
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { fieldIn } from "@onepiao/protocol/formats/fields.ts";
+import { formatOf } from "@onepiao/protocol/formats/formats.ts";
 import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
 import { identityCommitment, type Identity as KnownIdentity } from "@onepiao/protocol/proofs/bundle.ts";
 import type { Named } from "@onepiao/protocol/proofs/naming.ts";
@@ -123,7 +124,7 @@ export function checkNames(document: InvoiceDocument, enrolled: { seller: NameSi
     if (right === undefined || sameName(written, right.name)) return [];
     const since = right.from === undefined ? "" : ` (since ${right.from})`;
     const detail = `“${written}” is written here; the ${side} is enrolled as “${right.name}”${since}`;
-    return [{ field: fieldIn(document.source?.format, `/${side}/name`), rule: `${side}-name`, detail }];
+    return [{ field: fieldIn(formatOf(document), `/${side}/name`), rule: `${side}-name`, detail }];
   });
   const [first] = violations;
   if (first) throw new Problem("name-not-enrolled", first.detail, { violations });

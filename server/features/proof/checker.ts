@@ -5,9 +5,10 @@
 import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { canonicalJson, type InvoiceDocument, type Numbers } from "@onepiao/protocol/formats/document.ts";
+import { type FormatName, formatOf } from "@onepiao/protocol/formats/formats.ts";
 import { attachedJson } from "@onepiao/protocol/formats/pdf-bundle.ts";
 import { type QrContent, readQr } from "@onepiao/protocol/formats/qr.ts";
-import { readInvoice, type SourceFormat } from "@onepiao/protocol/formats/read.ts";
+import { readInvoice } from "@onepiao/protocol/formats/read.ts";
 import { writeAll } from "@onepiao/protocol/formats/write.ts";
 import { bundleFormat, bundleSchema, type Checked, checkBundle } from "@onepiao/protocol/proofs/bundle.ts";
 import { decodeProof } from "@onepiao/protocol/proofs/qr-proof.ts";
@@ -17,7 +18,7 @@ import { checkShape } from "@onepiao/protocol/values/shape-check.ts";
 import { createWorkers, type WorkerBounds, type Workers } from "../../kernel/workers.ts";
 
 /** Of an XML that a gateway may have written: its number here, and a digest of everything that it says. */
-export type ReadXml = { number: string | undefined; format: SourceFormat; content: string };
+export type ReadXml = { number: string | undefined; format: FormatName; content: string };
 export type ReadCode = { printed: QrContent; checked?: Checked };
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
@@ -68,14 +69,14 @@ export const checker = {
 
   /** XML. Throws what `readInvoice` throws. */
   xml(mediaType: string, bytes: Uint8Array): ReadXml {
-    const { document, source, numbers = [] } = readInvoice(mediaType, bytes);
-    return { number: numbers[0], format: source?.format ?? "ubl", content: contentOf(document) };
+    const { document, numbers = [] } = readInvoice(mediaType, bytes);
+    return { number: numbers[0], format: formatOf(document), content: contentOf(document) };
   },
 
   /** The digest of what a document says when a gateway writes it in this format; undefined: it cannot be said in it. */
-  written(format: SourceFormat, document: InvoiceDocument, numbers: Numbers): string | undefined {
-    const text = writeAll(document, numbers).find((one) => one.format === format)?.text;
-    return text === undefined ? undefined : contentOf(readInvoice("application/xml", Buffer.from(text)).document);
+  written(format: FormatName, document: InvoiceDocument, numbers: Numbers): string | undefined {
+    const written = writeAll(document, numbers).find((each) => each.format === format);
+    return written && contentOf(readInvoice(written.mediaType, Buffer.from(written.text)).document);
   },
 };
 

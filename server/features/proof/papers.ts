@@ -7,6 +7,7 @@
  */
 
 import { canonicalJson, type InvoiceDocument, type Numbers } from "@onepiao/protocol/formats/document.ts";
+import { endingOf, formatOf } from "@onepiao/protocol/formats/formats.ts";
 import { dateOf, type QrContent, qrText } from "@onepiao/protocol/formats/qr.ts";
 import { writeAll } from "@onepiao/protocol/formats/write.ts";
 import { ledgerNumber } from "@onepiao/protocol/ledger/external.ts";
@@ -149,9 +150,9 @@ export function createPapers({ invoices, pickups, bundles, external, contracts, 
       const file = (name: string, content: string | Uint8Array): ArchiveFile => ({ name: `${number}/${name}`, bytes: Buffer.from(content) });
       const bundle = await bundleOf(tx, invoice);
       yield file("invoice.pdf", await draw(invoice, qrText(publicUrl(), contentOf(number, document)), bundle));
-      for (const { format, text } of writeAll(document, numbersOf(invoice))) yield file(`invoice.${format}.xml`, text);
+      for (const { format, text } of writeAll(document, numbersOf(invoice))) yield file(`invoice.${format}.${endingOf(format)}`, text);
       const original = await invoices.sourceOf(tx, number);
-      if (original !== undefined) yield file("original.xml", original);
+      if (original !== undefined) yield file(`original.${endingOf(formatOf(document))}`, original);
       yield file("document.json", canonicalJson(document));
       if (bundle) yield file("bundle.json", JSON.stringify(bundle));
       yield file("metadata.json", `${JSON.stringify(await metadataOf(tx, caller, invoice, made), null, 2)}\n`);
@@ -162,7 +163,7 @@ export function createPapers({ invoices, pickups, bundles, external, contracts, 
       const file = (name: string, content: string): ArchiveFile => ({ name: `external-${id}/${name}`, bytes: Buffer.from(content) });
       const ledgerId = ledgerNumber(id);
       const original = await external.sourceOf(tx, caller, ledgerId);
-      if (original !== undefined) yield file("original.xml", original);
+      if (original !== undefined) yield file(`original.${endingOf(original.format)}`, original.text);
       yield file("document.json", canonicalJson(document));
       const metadata = {
         format: archiveFormat,

@@ -20,6 +20,7 @@
 
 import { canonicalJson, type InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { fieldIn } from "@onepiao/protocol/formats/fields.ts";
+import { type FormatName, formatOf } from "@onepiao/protocol/formats/formats.ts";
 import type { ReadInvoice } from "@onepiao/protocol/formats/read.ts";
 import { externalHex, externalId, originalNumber } from "@onepiao/protocol/ledger/external.ts";
 import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
@@ -94,8 +95,8 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
     JSON.parse(vault.open("documents", context(claim), document).toString()) as { number: string; document: InvoiceDocument };
 
   /** The number that the original has where it was issued. */
-  function numberOf({ document, source, numbers }: ReadInvoice): string {
-    const number = source?.format === "shudian" ? numbers?.[0] : document.sourceId;
+  function numberOf({ document, number: stated }: ReadInvoice): string {
+    const number = stated ?? document.sourceId;
     if (number !== undefined && originalNumber(number) !== "") return number;
     const detail = "The number that the invoice was issued under is needed";
     throw new Problem("invalid-document", detail, { violations: [{ field: "/sourceId", rule: "original-number", detail }] });
@@ -117,9 +118,9 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
    * When it was issued, as its parts say it: not in the future, not before 2000, and of a national invoice (20 digits, the first two the
    * year) in the year that its number says. The request of a 数电票 may lie on the eve of its day of issue. Throws invalid-document.
    */
-  function checkDates({ document, source, issueDay }: ReadInvoice, number: string, now: Date): void {
+  function checkDates({ document, number: stated, issueDay }: ReadInvoice, number: string, now: Date): void {
     const refuse = (member: string, rule: string, detail: string) => {
-      const field = fieldIn(source?.format, member);
+      const field = fieldIn(formatOf(document), member);
       return new Problem("invalid-document", `${field}: ${detail}`, { violations: [{ field, rule, detail }] });
     };
     const broken = brokenForeignTime(document.issuedAt, now, bounds);
@@ -132,11 +133,7 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
     if (day.slice(0, 4) !== requested.slice(0, 4) && away > DAY_MS)
       throw refuse("/issueDay", "request-year", `Issued on ${day}, and asked for on ${requested}: these are different years`);
     if (/^\d{20}$/.test(number) && isChineseTaxId(normaliseTaxId(document.seller.taxId)) && number.slice(0, 2) !== day.slice(2, 4))
-      throw refuse(
-        source?.format === "shudian" ? "/number" : "/sourceId",
-        "number-year",
-        `The number ${number} is one of 20${number.slice(0, 2)}, issued on ${day}`,
-      );
+      throw refuse(stated === undefined ? "/sourceId" : "/number", "number-year", `The number ${number} is one of 20${number.slice(0, 2)}, issued on ${day}`);
   }
 
   /** Throws when the invoice is one of this network: by any number of 20 digits that it states, or as an original of an issuer that is known here. */
@@ -260,11 +257,13 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
       return new Map(rows.map((row) => [row.claim, amountOf(open(row).document)]));
     },
 
-    /** Text of the XML original, byte for byte; undefined when it came as JSON. */
-    async sourceOf(tx: Tx, caller: Caller, number: string): Promise<string | undefined> {
-      const { claim } = await find(tx, caller, number);
-      const [row] = await tx<{ source: Buffer | null }[]>`select source from external_invoices where claim = ${claim}`;
-      return row?.source ? vault.open("documents", `${context(claim)}/source`, row.source).toString() : undefined;
+    /** Text of the original, byte for byte; undefined when none is kept (formats.ts). */
+    async sourceOf(tx: Tx, caller: Caller, number: string): Promise<{ text: string; format: FormatName } | undefined> {
+      const registration = await find(tx, caller, number);
+      const [row] = await tx<{ source: Buffer | null }[]>`select source from external_invoices where claim = ${registration.claim}`;
+      if (!row?.source) return undefined;
+      const text = vault.open("documents", `${context(registration.claim)}/source`, row.source).toString();
+      return { text, format: formatOf(open(registration).document) };
     },
 
     /** Registrations, newest first. */

@@ -2,6 +2,7 @@
  * Names of what the statistics have by code: regions by the two digits in an invoice's number (GB/T
  * 2260), trades by their word.
  */
+import { formats, writtenFormats } from "@onepiao/protocol/formats/formats.ts";
 import type { Schemas } from "../../shared/client.ts";
 import type { Language } from "../../shared/words.ts";
 
@@ -85,8 +86,7 @@ export const trades: Readonly<Record<Trade, Names>> = {
 export const forms: Readonly<Record<string, Names>> = {
   list: ["列表", "in a list"],
   json: ["全文", "document"],
-  shudian: ["数电票 XML", "数电票 XML"],
-  ubl: ["UBL", "UBL"],
+  ...Object.fromEntries(writtenFormats.map((format) => [format, [formats[format].title.zh, formats[format].title.en]])),
   pdf: ["PDF", "PDF"],
   original: ["原件", "original"],
   bundle: ["票据包", "bundle"],

@@ -9,6 +9,7 @@ import {
   InfoCircleOutlined,
   LeftOutlined,
 } from "@ant-design/icons";
+import { endingOf, keepsOriginal } from "@onepiao/protocol/formats/formats.ts";
 import { useQuery } from "@tanstack/react-query";
 import { Alert, Button, Card, Collapse, Descriptions, Modal, Skeleton, Tag } from "antd";
 import { useState } from "react";
@@ -124,12 +125,16 @@ function InvoiceCard({ checked: { item, name, invoice, external, document, left,
                 {say("invoice.archive")}
               </Button>
             </>
-          ) : external?.format === "json" ? null : (
+          ) : external === undefined || !keepsOriginal(external.format) ? null : (
             <Button
               icon={<DownloadOutlined />}
               loading={download.isPending}
               onClick={() =>
-                download.mutate({ path: `/v1/external-invoices/${name}/original`, accept: "application/octet-stream", name: `${item.number}.xml` })
+                download.mutate({
+                  path: `/v1/external-invoices/${name}/original`,
+                  accept: "application/octet-stream",
+                  name: `${item.number}.${endingOf(external.format)}`,
+                })
               }
             >
               {say("external.original")}

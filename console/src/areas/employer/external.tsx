@@ -9,6 +9,7 @@ import { useRef, useState } from "react";
 import { Link } from "react-router";
 import { api, ask, Refusal, type Schemas } from "../../shared/client.ts";
 import { mediaTypeOf } from "../../shared/file-type.ts";
+import { invoiceFiles, useFormats } from "../../shared/formats.ts";
 import { Page } from "../../shared/frame.tsx";
 import { newOnce, type Once } from "../../shared/intentions.ts";
 import { useSharedWords } from "../../shared/messages.ts";
@@ -142,6 +143,7 @@ function Register() {
   const say = useWords();
   const session = useSession();
   const persons = usePersons();
+  const { all: allFormats } = useFormats();
   const [holder, setHolder] = useState(session.account);
   const { all, add, again, clear } = useQueue();
   const over = all.filter(({ state }) => state !== "waiting" && state !== "running").length;
@@ -166,7 +168,7 @@ function Register() {
           />
         </div>
         <Upload.Dragger
-          accept=".xml,.json"
+          accept={invoiceFiles}
           multiple
           showUploadList={false}
           beforeUpload={(file) => {
@@ -178,7 +180,7 @@ function Register() {
             <InboxOutlined />
           </p>
           <p>{say("external.drop")}</p>
-          <p className="quiet small">{say("external.drop.help")}</p>
+          <p className="quiet small">{say("external.drop.help", { formats: allFormats })}</p>
         </Upload.Dragger>
         {all.length > 0 ? (
           <section aria-label={say("external.results")} className="stack">

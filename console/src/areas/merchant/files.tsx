@@ -9,6 +9,7 @@ import { useEffect, useReducer, useRef } from "react";
 import { Link } from "react-router";
 import { answerOf, api, Refusal, type Schemas } from "../../shared/client.ts";
 import { mediaTypeOf } from "../../shared/file-type.ts";
+import { invoiceFiles, useFormats } from "../../shared/formats.ts";
 import { newOnce } from "../../shared/intentions.ts";
 import { ProblemNote, useProblemWords } from "../../shared/problem.tsx";
 import { InvoiceNumber } from "../../shared/show.tsx";
@@ -100,6 +101,7 @@ function Row({ sent }: { sent: Sent }) {
 export function Files() {
   const say = useWords();
   const words = useProblemWords();
+  const { all } = useFormats();
   const queries = useQueryClient();
   const list = useRef<Sent[]>([]);
   const [, redraw] = useReducer((count: number) => count + 1, 0);
@@ -162,7 +164,7 @@ export function Files() {
     <div className="stack">
       <Upload.Dragger
         multiple
-        accept=".xml,.json,application/json,application/xml,text/xml"
+        accept={invoiceFiles}
         showUploadList={false}
         beforeUpload={(file, all) => {
           // called for each; the last has them all
@@ -174,7 +176,7 @@ export function Files() {
           <InboxOutlined />
         </p>
         <p>{say("files.drop")}</p>
-        <p className="quiet small">{say("files.how")}</p>
+        <p className="quiet small">{say("files.how", { formats: all })}</p>
       </Upload.Dragger>
       {sent.length === 0 ? null : (
         <section aria-label={say("files.results")} className="stack">

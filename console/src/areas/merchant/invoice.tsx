@@ -1,11 +1,13 @@
 /** One invoice of the issuer: what it says, as it prints, what has become of it, its code, and what takes it back. */
 import { DownloadOutlined, RollbackOutlined, SwapOutlined } from "@ant-design/icons";
+import { endingOf, formats, writtenFormats } from "@onepiao/protocol/formats/formats.ts";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Alert, Button, Card, Dropdown, Tabs } from "antd";
 import { Link, useParams } from "react-router";
 import { ButtonLink } from "../../shared/button-link.tsx";
 import { api, ask, invoiceQuery, type Schemas } from "../../shared/client.ts";
 import { useDownload } from "../../shared/download.ts";
+import { useFormats } from "../../shared/formats.ts";
 import { Page } from "../../shared/frame.tsx";
 import { DocumentView, HistoryView } from "../../shared/invoice-view.tsx";
 import { useEvents } from "../../shared/live.tsx";
@@ -18,27 +20,38 @@ import { SheetStatus } from "./sheet-status.tsx";
 
 type Full = Schemas["Invoice"];
 
-const forms = [
-  { key: "pdf", accept: "application/pdf", path: "", ending: "pdf" },
-  { key: "shudian", accept: "application/vnd.onepiao.shudian+xml", path: "", ending: "xml" },
-  { key: "ubl", accept: "application/vnd.onepiao.ubl+xml", path: "", ending: "ubl.xml" },
-  { key: "original", accept: "application/octet-stream", path: "/original", ending: "original.xml" },
-  { key: "bundle", accept: "application/json", path: "/bundle", ending: "bundle.json" },
-  { key: "archive", accept: "application/zip", path: "/archive", ending: "zip" },
-] as const;
+type Download = { key: string; label: string; path: string; accept: string; ending: string };
+
+/** What an invoice can be had as, in the order of the menu. */
+function useDownloads({ number, status, document: { source } }: Full): Download[] {
+  const say = useWords();
+  const { title } = useFormats();
+  const own = `/v1/invoices/${number}`;
+  const written = writtenFormats.map((name) => {
+    const { mediaType, download } = formats[name];
+    return { key: name, label: title(name), path: own, accept: mediaType, ending: download };
+  });
+  const original = source && { path: `${own}/original`, accept: "application/octet-stream", ending: `original.${endingOf(source.format)}` };
+  const bundle = { path: `${own}/bundle`, accept: "application/json", ending: "bundle.json" };
+  return [
+    { key: "pdf", label: say("download.pdf"), path: own, accept: "application/pdf", ending: "pdf" },
+    ...written,
+    ...(original ? [{ key: "original", label: say("download.original"), ...original }] : []),
+    ...(status === "accepted" ? [] : [{ key: "bundle", label: say("download.bundle"), ...bundle }]),
+    { key: "archive", label: say("download.archive"), path: `${own}/archive`, accept: "application/zip", ending: "zip" },
+  ];
+}
 
 function Acts({ invoice }: { invoice: Full }) {
   const say = useWords();
   const download = useDownload();
-  const { number, status, reverses, left, document } = invoice;
+  const { number, status, reverses, left } = invoice;
   const may = reverses === undefined && status !== "accepted" && status !== "reversed" && left !== undefined && left.gross !== "0.00";
-  const items = forms
-    .filter(({ key }) => (key === "original" ? document.source !== undefined : key !== "bundle" || status !== "accepted"))
-    .map(({ key, accept, path, ending }) => ({
-      key,
-      label: say(`download.${key}`),
-      onClick: () => download.mutate({ path: `/v1/invoices/${number}${path}`, accept, name: `${number}.${ending}` }),
-    }));
+  const items = useDownloads(invoice).map(({ key, label, path, accept, ending }) => ({
+    key,
+    label,
+    onClick: () => download.mutate({ path, accept, name: `${number}.${ending}` }),
+  }));
   return (
     <>
       <ProblemNote error={download.error} />

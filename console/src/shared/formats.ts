@@ -1,0 +1,15 @@
+/** The formats of invoices, from the protocol's table, in the language of the page. */
+import { type FormatName, formatNames, formats, syntaxes, titlesOf } from "@onepiao/protocol/formats/formats.ts";
+import { useLanguage } from "./words.ts";
+
+/** What an input for invoice files takes. */
+export const invoiceFiles = Object.values(syntaxes)
+  .flatMap(({ ending, mediaTypes }) => [`.${ending}`, ...mediaTypes])
+  .join();
+
+/** `all`: the titles of every format, as a list in a sentence. */
+export function useFormats(): { title: (format: FormatName) => string; all: string } {
+  const [language] = useLanguage();
+  const short = language === "zh-CN" ? "zh" : "en";
+  return { title: (format) => formats[format].title[short], all: titlesOf(formatNames, short) };
+}

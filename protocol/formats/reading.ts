@@ -1,0 +1,52 @@
+/** What the reader and the writer of a format look like; registry.ts has those of every format. */
+import type { Violation } from "../values/problems.ts";
+import type { InvoiceDocument, Numbers } from "./document.ts";
+import type { Element, Vocabulary } from "./xml.ts";
+
+/**
+ * What a reader finds in a file. `document` has no `source` yet.
+ *
+ * `holder`: the account that shall hold the invoice, where the format can name it.
+ * `number`: the number that the invoice was issued under, where the format states it apart from the
+ * `sourceId`. `numbers`: every number of 20 digits that the file states as the invoice's own:
+ * `number`, and a gateway's beside a `sourceId`. `unread`: paths of texts that the document does
+ * not have, at most 20. `issueDay`: the day of issue, YYYY-MM-DD, where the format states it apart
+ * from the document's time.
+ */
+export type Reading = {
+  document: InvoiceDocument;
+  holder?: string | undefined;
+  number?: string | undefined;
+  numbers?: readonly string[];
+  unread?: readonly string[];
+  issueDay?: string | undefined;
+};
+
+/** Throws Problem `malformed-document` or `invalid-document`, and nothing else. */
+export type BytesReader = { read: (body: Uint8Array) => Reading };
+
+/**
+ * A format of XML. It is recognised by its root element; `namespace`: "" for none. Throws Problem
+ * `invalid-document`.
+ */
+export type XmlReader = {
+  root: { name: string; namespace: string };
+  vocabulary: Vocabulary;
+  read: (root: Element) => Reading;
+  /**
+   * The path of a document's member (`seller/name`, also `number` and `issueDay`) below the root;
+   * undefined where there is none.
+   */
+  pathOf: (member: string) => string | undefined;
+};
+
+export type Reader = { bytes: BytesReader } | { xml: XmlReader };
+
+/**
+ * `obstacles`: why a document cannot be said in the format, with JSON pointers into it. `write`
+ * throws RangeError for a sum out of bounds.
+ */
+export type Writer = {
+  obstacles: (document: InvoiceDocument) => Violation[];
+  write: (document: InvoiceDocument, numbers: Numbers) => string;
+};
