@@ -7,6 +7,8 @@
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { formatNames, formats, formatsOfType, keepsOriginal, mediaTypes, titlesOf, writtenFormats } from "@onepiao/protocol/formats/formats.ts";
+import { pdfType } from "@onepiao/protocol/formats/write.ts";
 import { bundleFormat, bundleSchema } from "@onepiao/protocol/proofs/bundle.ts";
 import { catalogue } from "@onepiao/protocol/values/problems.ts";
 import { z } from "zod";
@@ -92,6 +94,37 @@ const findingsTable = () =>
     Object.entries(findingTable).map(([code, { means, do: act }]) => [`\`${code}\``, means, act]),
   );
 
+const code = (text: string) => `\`${text}\``;
+
+/** What a body is read as, by its Content-Type. */
+function formatsIn(): string {
+  const readAs = (type: string) => {
+    const names = formatsOfType(type);
+    return titlesOf(names) + (names.length > 1 ? ", by the root element" : "");
+  };
+  const rows = [...Map.groupBy(mediaTypes, readAs)].map(([text, types]) => [types.map(code).join(", "), text]);
+  return table(["Content-Type", "read as"], rows);
+}
+
+const formatsOut = () =>
+  table(
+    ["Accept", "answer"],
+    [
+      [[formats.json.mediaType, "*/*"].map(code).concat("none").join(", "), "the invoice with its document"],
+      [code(pdfType), "the invoice to look at, with its bundle inside"],
+      ...writtenFormats.map((name) => [code(formats[name].mediaType), `the document as ${formats[name].title.en}`]),
+    ],
+  );
+
+function formatsTable(): string {
+  const written: readonly string[] = writtenFormats;
+  const rows = formatNames.map((name) => {
+    const { title, mediaType, rules } = formats[name];
+    return [code(name), title.en, code(mediaType), code(rules), keepsOriginal(name) ? "kept" : "", written.includes(name) ? "yes" : ""];
+  });
+  return table(["name", "format", "media type", "rules", "original", "written"], rows);
+}
+
 type Section = { file: string; name: string; text: string };
 
 async function sections(): Promise<Section[]> {
@@ -99,6 +132,9 @@ async function sections(): Promise<Section[]> {
     { file: "docs/architecture.md", name: "floors", text: floorPicture(await arrows()) },
     { file: "docs/api.md", name: "calls", text: await calls() },
     { file: "docs/api.md", name: "problems", text: problems() },
+    { file: "docs/api.md", name: "formats-in", text: formatsIn() },
+    { file: "docs/api.md", name: "formats-out", text: formatsOut() },
+    { file: "docs/formats.md", name: "formats", text: formatsTable() },
     { file: "docs/operations.md", name: "settings", text: settingsTable() },
     { file: "docs/operations.md", name: "metrics", text: metricsTable() },
     { file: "docs/operations.md", name: "findings", text: findingsTable() },
