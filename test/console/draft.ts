@@ -2,7 +2,7 @@
  * The form of an invoice: what is typed, what it comes to, and the document that the gateway takes.
  */
 
-import { readJson } from "@onepiao/protocol/formats/json.ts";
+import { readInvoice } from "@onepiao/protocol/formats/read.ts";
 import { formatMoney, parseMoney, sameFigures } from "@onepiao/protocol/values/money.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
@@ -26,7 +26,7 @@ import type { Schemas } from "../../console/src/shared/client.ts";
 const terms = { seller: { taxId: "91440305MA4JURQ28R", name: "测试商户" }, currency: "CNY", issuedAt: "2026-11-24T10:00:00+08:00" } as const;
 const buyer = { name: "个人" };
 /** As the gateway reads it, and gives it back. */
-const asRead = (document: object) => readJson(new TextEncoder().encode(JSON.stringify(document))).document as Schemas["InvoiceDocument"];
+const asRead = (document: object) => readInvoice("application/json", new TextEncoder().encode(JSON.stringify(document))).document as Schemas["InvoiceDocument"];
 
 /** Decimals as people type them. */
 const decimal = (digits: number, decimals: number) =>

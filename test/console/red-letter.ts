@@ -4,7 +4,7 @@
  */
 
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
-import { readJson } from "@onepiao/protocol/formats/json.ts";
+import { readInvoice } from "@onepiao/protocol/formats/read.ts";
 import { leftOf, redLetterOf } from "@onepiao/protocol/formats/red-letter.ts";
 import { formatMoney, parseMoney } from "@onepiao/protocol/values/money.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -17,7 +17,8 @@ import { goodSamples } from "../../sandbox/samples.ts";
 
 const at = new Date("2026-11-24T02:03:04Z");
 const terms = { seller: { taxId: "91440305MA4JURQ28R", name: "测试商户" }, currency: "CNY", issuedAt: "2026-11-24T10:00:00+08:00" } as const;
-const invoiceOf = (draft: Draft): InvoiceDocument => readJson(new TextEncoder().encode(JSON.stringify(documentOf(draft, terms)))).document;
+const invoiceOf = (draft: Draft): InvoiceDocument =>
+  readInvoice("application/json", new TextEncoder().encode(JSON.stringify(documentOf(draft, terms)))).document;
 /** What the gateway takes back for these parts, as a positive amount. */
 const takenBack = (document: InvoiceDocument, lines: LinePart[]) =>
   -parseMoney(redLetterOf({ number: "26442000000000000001", document }, leftOf(document, []), { lines }, at).totals.gross);
