@@ -3,12 +3,13 @@
  * markers, and the bundle's JSON Schema. With `--check` it writes nothing and exits with 1 when one is stale.
  *
  * The picture comes from the imports, calls from the routes (server/api/), refusals from the
- * catalogue, settings from their schema. Owns nothing else in these documents; a marker that is missing is an error, so that no table is lost silently.
+ * catalogue, settings from their schema, acts from their table. Owns nothing else in these documents; a marker that is missing is an error, so that no table is lost silently.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { formatNames, formats, formatsOfType, keepsOriginal, mediaTypes, titlesOf, writtenFormats } from "@onepiao/protocol/formats/formats.ts";
 import { pdfType } from "@onepiao/protocol/formats/write.ts";
+import { type Act, actKinds, acts } from "@onepiao/protocol/ledger/acts.ts";
 import { bundleFormat, bundleSchema } from "@onepiao/protocol/proofs/bundle.ts";
 import { catalogue } from "@onepiao/protocol/values/problems.ts";
 import { z } from "zod";
@@ -88,6 +89,42 @@ function metricsTable(): string {
   return table(["metric", "kind", "labels", "of the", "what"], rows);
 }
 
+const evidenceInWords: Record<Act["evidence"], string> = { untouched: "for untouched invoices", all: "for every invoice", none: "none" };
+
+/** What the record has after an act, in words. */
+function recordInWords({ state, holder, employer, claim, release, mark, part }: Act["record"]): string {
+  const taken = [
+    holder && "holder",
+    employer && "employer",
+    claim && "claim",
+    mark && "mark",
+    part && "counts a part",
+    release && "claim ends, employer stays if titled",
+  ];
+  return [...(state ? [`state ${state}`] : ["same state"]), ...taken.filter(Boolean)].join("; ");
+}
+
+function actsTable(): string {
+  const rows = actKinds.map((kind, number) => {
+    const { signs, consents, fields, ref, evidence, from, event, record, alarm, feed } = acts[kind];
+    return [
+      `${number} \`${kind}\``,
+      signs,
+      consents ? `${consents.who}, ${consents.when}` : "",
+      Object.entries(fields)
+        .map(([name, type]) => `\`${type} ${name}\``)
+        .join(", "),
+      ref,
+      evidenceInWords[evidence],
+      from.join(", "),
+      `\`${event}\``,
+      `${recordInWords(record)}${alarm ? "; a second one raises the alarm" : ""}`,
+      `\`${feed.type}\`: ${feed.told.join(", ")}`,
+    ];
+  });
+  return table(["kind", "signs", "consents", "own fields", "`ref`", "evidence", "taken in", "event", "record", "feed, and who sees it"], rows);
+}
+
 const findingsTable = () =>
   table(
     ["finding", "means", "do"],
@@ -130,6 +167,7 @@ type Section = { file: string; name: string; text: string };
 async function sections(): Promise<Section[]> {
   return [
     { file: "docs/architecture.md", name: "floors", text: floorPicture(await arrows()) },
+    { file: "docs/architecture.md", name: "acts", text: actsTable() },
     { file: "docs/api.md", name: "calls", text: await calls() },
     { file: "docs/api.md", name: "problems", text: problems() },
     { file: "docs/api.md", name: "formats-in", text: formatsIn() },

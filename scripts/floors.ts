@@ -17,7 +17,7 @@ export type Room = { path: string; floor: number; what?: string };
 const storeys: readonly (readonly Omit<Room, "floor">[])[] = [
   [{ path: "protocol/values", what: "money, tax ids, accounts, dates, texts, strict JSON, problems, hashes" }],
   [
-    { path: "protocol/ledger", what: "typed messages, tree of a lot, ids of invoices issued elsewhere" },
+    { path: "protocol/ledger", what: "acts, typed messages, tree of a lot, ids of invoices issued elsewhere" },
     { path: "protocol/formats", what: "JSON, 数电票, UBL to a document and back; a QR code's text" },
   ],
   [{ path: "protocol/proofs", what: "parts of a document, bundle and its check, verdict, proof for a QR code" }],
@@ -25,7 +25,7 @@ const storeys: readonly (readonly Omit<Room, "floor">[])[] = [
   [{ path: "server/kernel", what: "settings, routes as data, log, metrics, worker processes" }],
   [
     { path: "server/db", what: "PostgreSQL's driver, SQL, leases, migrations" },
-    { path: "server/chain", what: "JSON-RPC, contracts, calldata" },
+    { path: "server/chain", what: "JSON-RPC, contracts, calldata, gas" },
     { path: "server/drawing", what: "PDF, QR code's picture, archive" },
   ],
   [{ path: "server/keys", what: "vault, keystore, API keys, sessions, encryption keys" }],

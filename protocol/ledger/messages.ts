@@ -4,8 +4,9 @@
  * Owns: domain, types, digests, whose key has signed. Does not sign (keys/) and does not send (txs/).
  */
 
-import { getAddress, recoverAddress, Signature, TypedDataEncoder } from "ethers";
+import { getAddress, recoverAddress, Signature, TypedDataEncoder, type TypedDataField } from "ethers";
 import { fromHex, toUtf8 } from "#bytes";
+import { type ActKind, actKinds, acts } from "./acts.ts";
 import { keccak } from "./tree.ts";
 
 /** An account as it is written everywhere: with its checksum. Requirement: 0x and 40 hex digits. */
@@ -14,18 +15,24 @@ export const checksummed = (account: string): string => getAddress(account.toLow
 /** `name` is the network's own name, so two networks with one chain id share no signatures. */
 export type Domain = Readonly<{ name: string; version: "1"; chainId: number; verifyingContract: string }>;
 
-const invoices = {
+type Types = Readonly<Record<string, readonly { name: string; type: string }[]>>;
+
+/** The type of an act: its own fields, its reference, and the invoices at their versions. */
+const typesOfAct = (kind: ActKind): Types => ({
+  [kind]: [
+    ...Object.entries(acts[kind].fields).map(([name, type]) => ({ name, type })),
+    { name: "ref", type: "bytes32" },
+    { name: "invoices", type: "Invoice[]" },
+  ],
   Invoice: [
     { name: "id", type: "uint256" },
     { name: "version", type: "uint16" },
   ],
-};
-const act = (first: { name: string; type: string }[]) => [...first, { name: "ref", type: "bytes32" }, { name: "invoices", type: "Invoice[]" }];
-const employer = { name: "employer", type: "uint32" };
-const issuer = { name: "issuer", type: "uint32" };
+});
+
 const counted = (...first: [string, string][]) => [...first.map(([name, type]) => ({ name, type })), { name: "counter", type: "uint64" }];
 
-const types = {
+const others = {
   Seal: {
     Seal: [
       { name: "issuer", type: "uint32" },
@@ -35,15 +42,6 @@ const types = {
       { name: "root", type: "bytes32" },
     ],
   },
-  Transfer: { Transfer: act([{ name: "to", type: "address" }]), ...invoices },
-  Claim: { Claim: act([employer]), ...invoices },
-  Withdraw: { Withdraw: act([]), ...invoices },
-  Reimburse: { Reimburse: act([employer]), ...invoices },
-  Reject: { Reject: act([employer]), ...invoices },
-  Reverse: { Reverse: act([issuer]), ...invoices },
-  Adjust: { Adjust: act([issuer]), ...invoices },
-  Enter: { Enter: act([employer]), ...invoices },
-  Admit: { Admit: act([employer, { name: "holder", type: "address" }]), ...invoices },
   // not for the chain: shows a gateway that somebody can sign for an account
   Account: { Account: [{ name: "account", type: "address" }] },
   // not for the chain: shows a gateway that an account's key is with whoever registers it
@@ -64,9 +62,11 @@ const types = {
   RotateKey: { RotateKey: counted(["account", "address"], ["key", "address"]) },
   Draw: { Draw: counted(["index", "uint32"], ["period", "uint32"], ["amount", "uint128"]) },
   GiveBack: { GiveBack: counted(["index", "uint32"], ["period", "uint32"], ["amount", "uint128"]) },
-} as const;
+} as const satisfies Record<string, Types>;
 
-export type MessageType = keyof typeof types;
+export type MessageType = ActKind | keyof typeof others;
+const ofActs = Object.fromEntries(actKinds.map((kind) => [kind, typesOfAct(kind)])) as Record<ActKind, Types>;
+const types: Readonly<Record<MessageType, Types>> = { ...ofActs, ...others };
 /** Values are JSON: numbers beyond 2^53 as decimal strings. */
 export type Message = { type: MessageType; value: Record<string, unknown> };
 
@@ -74,7 +74,7 @@ const encoders = new Map<MessageType, TypedDataEncoder>();
 function encoder(type: MessageType): TypedDataEncoder {
   let known = encoders.get(type);
   if (!known) {
-    known = TypedDataEncoder.from(types[type] as never);
+    known = TypedDataEncoder.from(types[type] as Record<string, TypedDataField[]>);
     encoders.set(type, known);
   }
   return known;
@@ -96,16 +96,21 @@ export const digest = (domain: Domain, message: Message): string => digestOf(dom
 /** The same, of a struct's hash. */
 export const digestOf = (domain: Domain, struct: string): string => keccak(fromHex(`0x1901${domainHash(domain).slice(2)}${struct.slice(2)}`));
 
+/** What the parties of an act sign. `to` and `taxpayer` are read where the kind has them. */
+export function actMessage(kind: ActKind, act: { to?: string; taxpayer?: number; ref: string; invoices: readonly { id: string; version: number }[] }): Message {
+  const own = Object.entries(acts[kind].fields).map(([name, type]) => [name, type === "address" ? act.to : act.taxpayer]);
+  return { type: kind, value: { ...Object.fromEntries(own), ref: act.ref, invoices: act.invoices } };
+}
+
 /** How an act's struct is hashed: the hash of its type, the types of the fields before `ref` and `invoices`, the hash of an invoice's type. */
 export type Layout = { typeHash: string; fields: readonly string[]; invoiceTypeHash: string };
-const layouts = new Map<MessageType, Layout>();
-export function layoutOf(type: Exclude<MessageType, "Seal" | "Register" | "RotateKey" | "Draw" | "GiveBack">): Layout {
-  let known = layouts.get(type);
+const layouts = new Map<ActKind, Layout>();
+export function layoutOf(kind: ActKind): Layout {
+  let known = layouts.get(kind);
   if (!known) {
-    const hashOf = (name: string) => keccak(toUtf8(encoder(type).encodeType(name)));
-    const fields = (types[type] as Record<string, readonly { name: string; type: string }[]>)[type] ?? [];
-    known = { typeHash: hashOf(type), fields: fields.slice(0, -2).map((field) => field.type), invoiceTypeHash: hashOf("Invoice") };
-    layouts.set(type, known);
+    const hashOf = (name: string) => keccak(toUtf8(encoder(kind).encodeType(name)));
+    known = { typeHash: hashOf(kind), fields: Object.values(acts[kind].fields), invoiceTypeHash: hashOf("Invoice") };
+    layouts.set(kind, known);
   }
   return known;
 }

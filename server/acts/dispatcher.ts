@@ -9,11 +9,12 @@
  * one SQL transaction.
  */
 
+import { type ActKind, actKinds, acts as actTable, isLate, kindNumber, needsEvidence, opensExternal } from "@onepiao/protocol/ledger/acts.ts";
 import { isExternal, nameOf } from "@onepiao/protocol/ledger/external.ts";
-import { type CompactSignature, digest, type Message, noSignature } from "@onepiao/protocol/ledger/messages.ts";
+import { actMessage, type CompactSignature, digest, type Message, noSignature } from "@onepiao/protocol/ledger/messages.ts";
 import { type Evidence, type Leaf, leafHash } from "@onepiao/protocol/ledger/tree.ts";
 import { type Capacity, callsOf, fits, loadOfAct, loadOfLot } from "../chain/capacity.ts";
-import { type ActArgument, type ActKind, actKinds, actMessage, type Contracts, type LotArgument, ZERO_ACCOUNT } from "../chain/contracts.ts";
+import { type ActArgument, type Contracts, type LotArgument, ZERO_ACCOUNT } from "../chain/contracts.ts";
 import { announce, type Changes, type Sql, type Tx } from "../db/db.ts";
 import type { Lease } from "../db/leases.ts";
 import type { Log } from "../kernel/log.ts";
@@ -50,7 +51,7 @@ const SIGNATURE_TTL = "15 minutes";
 const REGISTRY_GAS = 300_000n;
 
 /** What changes an invoice that is reimbursed or reversed. */
-const AFTERWARDS: readonly ActKind[] = ["Reverse", "Adjust", "Enter"];
+const AFTERWARDS = actKinds.filter(isLate);
 
 export const dispatcherLock = 7_146_009_512;
 
@@ -116,7 +117,7 @@ export function createDispatcher(deps: Deps): Dispatcher {
         and (s.state <> 'claimed' or s.claim_ref is distinct from o.command->>'claim')
       order by o.id, s.number`;
     for (const { id, kind, number, state, mine } of late) {
-      const paid = kind === "Reimburse" && state === "reimbursed" && mine;
+      const paid = state === "reimbursed" && state === actTable[kind].record.state && mine;
       const detail = paid ? "The claim is reimbursed already" : `The claim is over: invoice ${nameOf(number)} is ${state}`;
       const original = await originalOf(tx, number);
       await finish(tx, id, "refused", {
@@ -226,7 +227,7 @@ export function createDispatcher(deps: Deps): Dispatcher {
       // an invoice issued elsewhere has no row before its first admission, here or through another gateway
       const standing = standingOf.get(id);
       if (standing && command.claim !== undefined && standing.claim !== command.claim) return null;
-      const version = standing?.version ?? (command.kind === "Admit" && isExternal(id) ? 0 : undefined);
+      const version = standing?.version ?? (opensExternal(command.kind) && isExternal(id) ? 0 : undefined);
       if (version === undefined) return undefined;
       invoices.push({ id, version });
     }
@@ -282,13 +283,10 @@ export function createDispatcher(deps: Deps): Dispatcher {
   type Named = { id: string; version: number };
   const invoicesOf = (message: Operation["message"]) => (message?.value as { invoices: Named[] }).invoices;
   const runOf = (message: Operation["message"]) => message?.value as { issuer: number; segment: string; first: string; count: number };
-  const isRed = (kind: ActKind) => kind === "Reverse" || kind === "Adjust";
-  /** An untouched invoice needs evidence that it is sealed; a red letter shows who issued it in any case; what was issued elsewhere has none. */
-  const wantsEvidence = (kind: ActKind, version: number) => isRed(kind) || (version === 0 && kind !== "Admit");
 
   async function evidenceOf(tx: Tx, operations: readonly Operation[]): Promise<Map<string, Evidence | Error>> {
     const numbers = operations.flatMap(({ command, message }) =>
-      command.type !== "act" ? [] : invoicesOf(message).flatMap(({ id, version }) => (wantsEvidence(command.kind, version) ? [id] : [])),
+      command.type !== "act" ? [] : invoicesOf(message).flatMap(({ id, version }) => (needsEvidence(command.kind, version) ? [id] : [])),
     );
     if (numbers.length === 0) return new Map();
     return deps.evidence.among(tx, numbers);
@@ -298,14 +296,14 @@ export function createDispatcher(deps: Deps): Dispatcher {
     const invoices = invoicesOf(operation.message);
     const evidence: Evidence[] = [];
     for (const { id, version } of invoices) {
-      if (!wantsEvidence(command.kind, version)) continue;
+      if (!needsEvidence(command.kind, version)) continue;
       const one = found.get(id);
       if (one instanceof Error) throw one;
       if (one) evidence.push(one);
     }
     const [party, other] = operation.signers;
     const argument: ActArgument = {
-      kind: actKinds.indexOf(command.kind),
+      kind: kindNumber(command.kind),
       to: command.to ?? ZERO_ACCOUNT,
       taxpayer: command.taxpayer ?? 0,
       ref: command.ref,

@@ -19,8 +19,8 @@
  * done. Owns the tables operations and operation_invoices.
  */
 
+import { type ActKind, actKinds, isOfClaim } from "@onepiao/protocol/ledger/acts.ts";
 import type { Code } from "@onepiao/protocol/values/problems.ts";
-import type { ActKind } from "../chain/contracts.ts";
 import type { Json, Tx } from "../db/db.ts";
 import { announce } from "../db/db.ts";
 
@@ -35,11 +35,11 @@ export type Command =
   | { type: "registry"; message: "RotateKey"; account: string; key: string }
   | { type: "call"; contract: "registry" | "ledger"; function: string; args: (string | number | boolean)[] };
 
-/** Acts that a claim is made or decided by: of equal ones of a party one at a time goes to the chain, and the others are answered from it. */
-export const CLAIM_ACTS: readonly ActKind[] = ["Claim", "Admit", "Reimburse", "Reject", "Withdraw"];
+/** Of equal acts of a party that make or decide a claim, one at a time goes to the chain, and the others are answered from it. */
+const CLAIM_ACTS = actKinds.filter(isOfClaim);
 /** Whether operations `a` and `b` ask for the same: one party, one kind of act, the same invoices. The reference of a claim is new each time. */
 export const sameAct = (tx: Tx, a: string, b: string) => tx`
-  ${tx(a)}.party = ${tx(b)}.party and ${tx(a)}.command->>'kind' = any(${[...CLAIM_ACTS]}::text[])
+  ${tx(a)}.party = ${tx(b)}.party and ${tx(a)}.command->>'kind' = any(${CLAIM_ACTS}::text[])
   and ${tx(a)}.command - 'ref' = ${tx(b)}.command - 'ref'`;
 
 export type StoredProblem = { code: Code; detail: string; extra?: Record<string, Json> };

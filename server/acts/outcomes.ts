@@ -5,9 +5,11 @@
  * with a broken signature, and its refusal says nothing about ours.
  */
 
+import { type ActKind, acts, opensExternal } from "@onepiao/protocol/ledger/acts.ts";
 import { codeOfChainError } from "@onepiao/protocol/values/problems.ts";
 import { errorName, revertReason } from "../chain/contracts.ts";
 import type { Json, Tx } from "../db/db.ts";
+import { onActs } from "../feed/acts.ts";
 import { type Applied, each, type Projection } from "../feed/follower.ts";
 import { entriesOf, originalEntry } from "../mirror/entries.ts";
 import { originalOf } from "../mirror/ledger.ts";
@@ -48,13 +50,13 @@ async function ofOurs(tx: Tx, run: readonly Applied[]): Promise<Applied[]> {
 }
 
 async function refused(tx: Tx, event: Applied): Promise<void> {
-  const [row] = await tx<{ id: string; tries: number; act: string | null; actor: string | null }[]>`
+  const [row] = await tx<{ id: string; tries: number; act: ActKind | null; actor: string | null }[]>`
     select o.id, o.tries, o.command->>'kind' as act, o.signers[1] as actor from operations o join sends s on s.id = o.send
     where o.digest = ${String(event.args["act"])} and o.status = 'sent' and s.hash = ${event.tx} order by o.id limit 1`;
   if (!row) return;
   const number = String(event.args["id"]);
   // that an invoice issued elsewhere is used is told, and not by whom, which is what was found
-  const problem = problemOf(String(event.args["reason"]), row.act === "Admit" ? [number] : [number, String(event.args["found"])]);
+  const problem = problemOf(String(event.args["reason"]), row.act !== null && opensExternal(row.act) ? [number] : [number, String(event.args["found"])]);
   if (problem.code === "stale-version" && row.tries < MAX_TRIES) return requeue(tx, row.id, problem, 0);
   // whoever is told "already" is told what there is already
   const original = await originalOf(tx, number);
@@ -63,7 +65,8 @@ async function refused(tx: Tx, event: Applied): Promise<void> {
   if (entry) extra["original"] = originalEntry(entry);
   else if (original) extra["original"] = original;
   // two hand the same invoice on for its holder: the second one's signature is good, and no longer the holder's
-  const overtaken = row.act === "Transfer" && problem.code === "signature-invalid" && (await heldByAnother(tx, number, row.actor));
+  const handsOn = row.act !== null && acts[row.act].consents?.who === "receiver";
+  const overtaken = handsOn && problem.code === "signature-invalid" && (await heldByAnother(tx, number, row.actor));
   const told: StoredProblem = overtaken ? { code: "already-taken-over", detail: "Another holder was faster" } : problem;
   await finish(tx, row.id, "refused", { problem: { ...told, extra } });
 }
@@ -108,14 +111,7 @@ export const outcomes: Projection = {
   name: "outcomes",
   tables: ["ledger_state"],
   on: {
-    Transferred: succeeded,
-    Claimed: succeeded,
-    Withdrawn: succeeded,
-    Reimbursed: succeeded,
-    Rejected: succeeded,
-    Reversed: succeeded,
-    Adjusted: succeeded,
-    Entered: succeeded,
+    ...onActs(() => succeeded),
     async Refused(tx, run) {
       for (const event of await ofOurs(tx, run)) await refused(tx, event);
     },

@@ -5,13 +5,13 @@ import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { externalIdSchema, invoiceNameSchema, numberSchema, positionSchema } from "@onepiao/protocol/values/shapes.ts";
 import { z } from "zod";
 import type { Tx } from "../db/db.ts";
-import { type Events, eventTypes, MAX_STREAMS } from "../features/out/events.ts";
+import { type Events, type EventType, eventTypes, MAX_STREAMS } from "../features/out/events.ts";
 import { roles, routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
 const tag = "Events";
 
-const names = Object.keys(eventTypes) as [string, ...string[]];
+const names = Object.keys(eventTypes) as [EventType, ...EventType[]];
 const typesQuery = z
   .string()
   .regex(/^[a-z.,-]{0,1000}$/, "event-types")

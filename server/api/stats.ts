@@ -5,7 +5,7 @@ import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { accountSchema, positionSchema, timeQuery } from "@onepiao/protocol/values/shapes.ts";
 import { z } from "zod";
 import { momentNow, type Tx } from "../db/db.ts";
-import { type ActKind, actKinds, bucketsIn, type Grain, grains, MAX_BUCKETS, type Range, type Stats, startOf } from "../features/bureau/stats.ts";
+import { type ActCount, bucketsIn, countedActs, type Grain, grains, MAX_BUCKETS, type Range, type Stats, startOf } from "../features/bureau/stats.ts";
 import { periodOf } from "../features/parties/taxpayers.ts";
 import { routeFor } from "../kernel/api.ts";
 import { pageLimit } from "../kernel/page.ts";
@@ -21,8 +21,8 @@ const toldShape = {
   amounts: z.array(z.object({ currency: z.string(), gross: z.string(), tax: z.string() })).describe("By currency; red letters take off"),
 };
 const counts = { lots: z.number().int(), invoices: z.number().int().describe("As the chain counts them") };
-const acts = z.partialRecord(z.enum(actKinds), z.number().int());
-const allActs = z.object(Object.fromEntries(actKinds.map((kind) => [kind, z.number().int()])) as Record<ActKind, z.ZodInt>);
+const acts = z.partialRecord(z.enum(countedActs), z.number().int());
+const allActs = z.object(Object.fromEntries(countedActs.map((kind) => [kind, z.number().int()])) as Record<ActCount, z.ZodInt>);
 const counted = z
   .object({ block: z.number().int(), at: z.iso.datetime().describe("Time of the last block that the gateway has read") })
   .describe("Up to this block everything is in the sums")

@@ -4,7 +4,7 @@ import { positionSchema } from "@onepiao/protocol/values/shapes.ts";
 import { plainText } from "@onepiao/protocol/values/text.ts";
 import { z } from "zod";
 import { announce, type Tx } from "../db/db.ts";
-import { eventTypes } from "../features/out/events.ts";
+import { type EventType, eventTypes } from "../features/out/events.ts";
 import type { Webhooks } from "../features/out/webhooks.ts";
 import { roles, routeFor } from "../kernel/api.ts";
 
@@ -12,7 +12,7 @@ const route = routeFor<Tx>();
 const tag = "Webhooks";
 
 const params = z.object({ id: z.uuid() });
-const names = Object.keys(eventTypes) as [string, ...string[]];
+const names = Object.keys(eventTypes) as [EventType, ...EventType[]];
 const webhook = z
   .object({
     id: z.uuid(),

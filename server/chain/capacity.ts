@@ -6,7 +6,8 @@
  * operator's two limits. The least values of the two settings hold the largest lot and the largest act that the contracts take:
  * nothing that is accepted is too large by itself.
  */
-import { type ActArgument, type ActKind, actKinds } from "./contracts.ts";
+import { type ActKind, actKinds } from "@onepiao/protocol/ledger/acts.ts";
+import { gatewayActs } from "./acts.ts";
 
 /** What a transaction holds. As a limit: what it may hold at most. `bytes` of the signed transaction. */
 export type Capacity = { bytes: number; gas: bigint };
@@ -19,8 +20,8 @@ const ENVELOPE_BYTES = 200;
 /** Selector, offset and length of the one array of a call. */
 const CALL_BYTES = 4 + 2 * WORD;
 
-// Upper bounds of what the contracts use (test/contracts/gas.json), so that a transaction never runs out
-const GAS = { transaction: 60_000n, lot: 120_000n, leaf: 1_700n, act: 40_000n, touched: 25_000n, red: 35_000n, untouched: 75_000n };
+// Upper bounds of what the contracts use (test/contracts/gas.json), so that a transaction never runs out; of an act's invoices: acts.ts
+const GAS = { transaction: 60_000n, lot: 120_000n, leaf: 1_700n, act: 40_000n };
 
 /** A call without a lot or an act. */
 const EMPTY: Capacity = { bytes: ENVELOPE_BYTES + CALL_BYTES, gas: GAS.transaction };
@@ -28,16 +29,16 @@ const EMPTY: Capacity = { bytes: ENVELOPE_BYTES + CALL_BYTES, gas: GAS.transacti
 /** What a lot of so many leaves adds to a call of `seal`: offset, three values, offset of the leaves, signature, count, leaves. */
 export const loadOfLot = (leaves: number): Capacity => ({ bytes: (8 + leaves) * WORD, gas: GAS.lot + GAS.leaf * BigInt(leaves) });
 
-const isRed = (kind: ActKind | undefined) => kind === "Reverse" || kind === "Adjust";
+type Load = { kind: number; invoices: readonly { version: number }[]; evidence: readonly { proof: readonly string[] }[] };
 
-/** What an act adds to a call of `act`. */
-export function loadOfAct({ kind, invoices, evidence }: ActArgument): Capacity {
+/** What an act adds to a call of `act`. Requirement: its kind is one of the table's. */
+export function loadOfAct({ kind, invoices, evidence }: Load): Capacity {
   // an offset, four values, two offsets, two signatures, two lengths; an invoice is two words
   const own = 13 + 2 * invoices.length;
   // of each evidence: an offset, header and leaf, the path's offset and length, the path
   const shown = evidence.reduce((words, { proof }) => words + 11 + proof.length, 0);
-  const touched = isRed(actKinds[kind]) ? GAS.red : GAS.touched;
-  const gas = invoices.reduce((sum, { version }) => sum + (version === 0 ? GAS.untouched : touched), GAS.act);
+  const { touched, untouched } = gatewayActs[actKinds[kind] as ActKind].gas;
+  const gas = invoices.reduce((sum, { version }) => sum + (version === 0 ? untouched : touched), GAS.act);
   return { bytes: (own + shown) * WORD, gas };
 }
 

@@ -3,7 +3,7 @@
  * number, larger ones as decimal strings or bigint, addresses with checksums.
  */
 
-import type { CompactSignature, Domain, Message } from "@onepiao/protocol/ledger/messages.ts";
+import type { CompactSignature, Domain } from "@onepiao/protocol/ledger/messages.ts";
 import type { Evidence } from "@onepiao/protocol/ledger/tree.ts";
 import { Interface, type Result } from "ethers";
 import { AccessManager__factory } from "../../types/ethers-contracts/factories/@openzeppelin/contracts/access/manager/AccessManager__factory.ts";
@@ -11,10 +11,6 @@ import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/c
 import { TaxpayerRegistry__factory } from "../../types/ethers-contracts/factories/contracts/TaxpayerRegistry__factory.ts";
 import type { RawLog } from "./client.ts";
 import type { Deployment } from "./deploy.ts";
-
-/** In the order of the contract's Kind. */
-export const actKinds = ["Transfer", "Claim", "Withdraw", "Reimburse", "Reject", "Reverse", "Adjust", "Enter", "Admit"] as const;
-export type ActKind = (typeof actKinds)[number];
 
 /** Marks of book entry by their codes: 2 entered and deductible, 3 entered and not deductible, 6 entry revoked. 1: not entered. */
 export const entryMarks = [1, 2, 3, 6] as const;
@@ -82,16 +78,6 @@ export function revertReason(data: string): { name: string; args: string[] } | u
     }
   }
   return undefined;
-}
-
-/** What the parties of an act sign. `to` and `taxpayer` are read where the kind has them. */
-export function actMessage(kind: ActKind, act: { to?: string; taxpayer?: number; ref: string; invoices: ActArgument["invoices"] }): Message {
-  const value: Record<string, unknown> = { ref: act.ref, invoices: act.invoices };
-  if (kind === "Transfer") value["to"] = act.to;
-  else if (kind === "Reverse" || kind === "Adjust") value["issuer"] = act.taxpayer;
-  else if (kind !== "Withdraw") value["employer"] = act.taxpayer;
-  if (kind === "Admit") value["holder"] = act.to;
-  return { type: kind, value };
 }
 
 export type Contracts = ReturnType<typeof createContracts>;

@@ -4,15 +4,15 @@
  * Owns: the questions, and their answers as plain values. Believes the node: which node to ask is the caller's choice.
  */
 
+import { actEvents, type RecordState, recordStates } from "@onepiao/protocol/ledger/acts.ts";
 import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
 import type { ChainClient } from "./client.ts";
 import { type ChainEvent, type Contracts, ZERO_ACCOUNT } from "./contracts.ts";
 
 /** `key`: the one that signs now. `identity`: commitment to tax id and name. */
 export type Enrolled = { index: number; account: string; key: string; standing: "active" | "suspended"; identity: string };
-export const recordStates = ["none", "issued", "claimed", "reimbursed", "reversed"] as const;
 /** Of an invoice that no act has touched: state "none", version 0. */
-export type RecordNow = { state: (typeof recordStates)[number]; version: number };
+export type RecordNow = { state: RecordState; version: number };
 
 export type Reading = {
   /** The block that everything is asked at. */
@@ -95,7 +95,11 @@ export async function readingAt(chain: ChainClient, contracts: Contracts, depth 
       return { state: recordStates[Number(state)] ?? "none", version: Number(version) };
     },
     keysOf: async (account) => (await events(registry, "KeyRotated", account)).map((args) => args["key"] as string),
-    adjustments: async (number) => (await events(ledger, "Adjusted", number)).length,
+    async adjustments(number) {
+      const names = [...actEvents.values()].filter(({ record }) => record.part).map(({ event }) => event);
+      const found = await Promise.all(names.map((name) => events(ledger, name, number)));
+      return found.flat().length;
+    },
     async registered() {
       const [enrolled, rotated] = [await events(registry, "TaxpayerEnrolled"), await events(registry, "KeyRotated")];
       const taxpayers = enrolled.map((args) => {

@@ -18,7 +18,7 @@
  * by; two that both follow do no harm, for the cursor moves by compare-and-set. Features give the projections.
  */
 
-import type { SignedAct } from "../chain/acts.ts";
+import type { SignedAct } from "../chain/calldata.ts";
 import { type ChainClient, type Header, NodeDown, NodeRefused } from "../chain/client.ts";
 import type { ChainEvent, Contracts } from "../chain/contracts.ts";
 import type { FaultWord } from "../chain/faults.ts";

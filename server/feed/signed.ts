@@ -4,9 +4,10 @@
  * Calldata is asked for and read once a transaction, whatever its events are. Of a block, so many claims on a version that is gone
  * are looked at: anybody may send those, of any invoice. All that is skipped is a function of the chain, so a replay skips the same.
  */
-import { actsIn, type SignedAct } from "../chain/acts.ts";
+import { actKinds, acts } from "@onepiao/protocol/ledger/acts.ts";
+import { actsIn, type SignedAct } from "../chain/calldata.ts";
 import type { ChainClient } from "../chain/client.ts";
-import { actKinds, type ChainEvent, type Contracts, errorName } from "../chain/contracts.ts";
+import { type ChainEvent, type Contracts, errorName } from "../chain/contracts.ts";
 import { Contradiction } from "./blocks.ts";
 
 /** Claims on a version that is gone, of one block. */
@@ -14,11 +15,14 @@ const MAX_STALE = 200;
 /** Transactions asked for at once. */
 const AT_ONCE = 8;
 
-const CLAIM = actKinds.indexOf("Claim");
+/** Numbers of the kinds by which a holder asks to be paid. */
+const HOLDERS: ReadonlySet<unknown> = new Set(
+  [...actKinds.entries()].flatMap(([number, kind]) => (acts[kind].alarm && acts[kind].signs === "holder" ? [number] : [])),
+);
 export const isAlarm = ({ name, args }: Pick<ChainEvent, "name" | "args">): boolean => name === "Refused" && args["alarm"] === true;
 /** A claim that came when another act had changed the invoice already. */
 const isStaleClaim = ({ name, args }: ChainEvent): boolean =>
-  name === "Refused" && args["kind"] === CLAIM && errorName(String(args["reason"]).slice(0, 10)) === "StaleVersion";
+  name === "Refused" && HOLDERS.has(args["kind"]) && errorName(String(args["reason"]).slice(0, 10)) === "StaleVersion";
 
 /** By event; none for those whose act another contract has passed on, or whose transaction has more calldata than is looked into. */
 export async function signedActsOf(chain: ChainClient, contracts: Contracts, events: readonly ChainEvent[]): Promise<Map<ChainEvent, SignedAct>> {

@@ -16,20 +16,22 @@
  * digest that was seen adds nothing in any case.
  */
 
+import { type ActKind, actKinds, acts } from "@onepiao/protocol/ledger/acts.ts";
 import { isExternal } from "@onepiao/protocol/ledger/external.ts";
-import { type SignedAct, signerOf } from "../chain/acts.ts";
-import { actKinds, errorName } from "../chain/contracts.ts";
+import { type SignedAct, signerOf } from "../chain/calldata.ts";
+import { errorName } from "../chain/contracts.ts";
 import type { Tx } from "../db/db.ts";
+import { onActs } from "../feed/acts.ts";
 import type { Applied, Projection } from "../feed/follower.ts";
 import { isAlarm } from "../feed/signed.ts";
 import { createSlices } from "../kernel/slices.ts";
 import { keysOf } from "./registry.ts";
 
-export type AttemptKind = "claim" | "reimburse" | "admit";
 export type Attempt = {
   /** "" when it is not known. */
   party: string;
-  kind: AttemptKind;
+  /** The kind of act in lower case. */
+  kind: string;
   number: string;
   version: number;
   counterparty: string;
@@ -41,14 +43,13 @@ export type Attempt = {
   reason: string;
 };
 
-const kinds: Readonly<Record<string, AttemptKind>> = { Claim: "claim", Reimburse: "reimburse", Admit: "admit" };
 /** Signatures of one act that are looked at: the act has one, and whoever relays copies may add others. */
 const MAX_SIGNATURES = 4;
 
-type Claimed = { number: string; version: number; holder: string; employer: number };
+type ClaimedVersion = { number: string; version: number; holder: string; employer: number };
 
 /** The claims that have left these invoices at these versions. */
-const claimsAt = (tx: Tx, at: readonly { number: string; version: number }[]) => tx<Claimed[]>`
+const claimsAt = (tx: Tx, at: readonly { number: string; version: number }[]) => tx<ClaimedVersion[]>`
   select c.number, c.version, c.holder, c.employer
   from unnest(${at.map((one) => one.number)}::numeric[], ${at.map((one) => one.version)}::int[]) as w (number, version)
   join claimed_versions c on c.number = w.number and c.version = w.version`;
@@ -68,14 +69,16 @@ async function alarmed(tx: Tx, events: readonly Applied[]): Promise<Map<Applied,
     events.map((event) => {
       const number = String(event.args["id"]);
       const { signed } = event;
-      const kind = kinds[actKinds[event.args["kind"] as number] ?? ""] ?? "reimburse";
+      const kind = actKinds[event.args["kind"] as number] as ActKind;
+      const byHolder = acts[kind].signs === "holder";
       const employer = signed?.taxpayer ?? null;
       const claimant = lastOf.get(number)?.holder ?? "";
       const payer = employer === null ? "" : (accountOf.get(employer) ?? String(employer));
-      const holder = signed === undefined ? "" : kind === "admit" ? (signed.to ?? "") : claimant;
-      const [party, counterparty] = kind === "claim" ? [claimant, employer === null ? "" : String(employer)] : [payer, holder];
+      // an admission names its holder
+      const holder = signed === undefined ? "" : (signed.to ?? claimant);
+      const [party, counterparty] = byHolder ? [claimant, employer === null ? "" : String(employer)] : [payer, holder];
       const version = signed?.invoices.find((one) => one.id === number)?.version ?? lastOf.get(number)?.version ?? 0;
-      return [event, { party, kind, number, version, counterparty, employer, ...evidenceOf(event) }];
+      return [event, { party, kind: kind.toLowerCase(), number, version, counterparty, employer, ...evidenceOf(event) }];
     }),
   );
 }
@@ -110,7 +113,16 @@ async function claimedTwice(tx: Tx, events: readonly Applied[]): Promise<Map<App
         if (!signers.has(name)) signers.set(name, signerOf(act, signature));
         if (key === undefined || signers.get(name) !== key) continue;
         const counterparty = String(signed.taxpayer);
-        found.set(event, { party: first.holder, kind: "claim", number, version, counterparty, employer: signed.taxpayer ?? null, act, reason });
+        found.set(event, {
+          party: first.holder,
+          kind: signed.kind.toLowerCase(),
+          number,
+          version,
+          counterparty,
+          employer: signed.taxpayer ?? null,
+          act,
+          reason,
+        });
       }
       if (found.has(event)) break;
     }
@@ -161,16 +173,19 @@ export async function attemptsIn(tx: Tx, run: readonly Applied[]): Promise<Map<A
   );
 }
 
+/** Keeps who has claimed which version, and from whom. */
+async function claimed(tx: Tx, run: readonly Applied[]): Promise<void> {
+  await tx`
+    insert into claimed_versions (number, version, holder, employer)
+    select * from unnest(${run.map((event) => event.args["id"])}::numeric[], ${run.map((event) => event.args["version"])}::int[],
+                         ${run.map((event) => event.args["holder"])}::text[], ${run.map((event) => event.args["employer"])}::int[])`;
+}
+
 export const attemptMirror: Projection = {
   name: "attempts",
   tables: ["claimed_versions", "attempts"],
   on: {
-    async Claimed(tx, run) {
-      await tx`
-        insert into claimed_versions (number, version, holder, employer)
-        select * from unnest(${run.map((event) => event.args["id"])}::numeric[], ${run.map((event) => event.args["version"])}::int[],
-                             ${run.map((event) => event.args["holder"])}::text[], ${run.map((event) => event.args["employer"])}::int[])`;
-    },
+    ...onActs(({ record }) => (record.claim === undefined ? undefined : claimed)),
     Refused: refused,
   },
 };

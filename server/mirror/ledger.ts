@@ -6,9 +6,11 @@
  * the content that was accepted" (of an imported one its path leads to the root); or, issued elsewhere, from its first admission, by whichever employer and through whichever
  * gateway: then the row says nothing but what the chain's record says.
  */
+import { type EventOfAct, opensExternal, type RecordChange } from "@onepiao/protocol/ledger/acts.ts";
 import { isExternal, nameOf } from "@onepiao/protocol/ledger/external.ts";
 import { type Leaf, leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
 import type { Json, Tx } from "../db/db.ts";
+import { onActs } from "../feed/acts.ts";
 import type { Applied, Projection } from "../feed/follower.ts";
 
 /** The stored leaves of consecutive numbers, in order. */
@@ -37,33 +39,21 @@ export async function originalOf(tx: Tx, number: string): Promise<Record<string,
   return row && { [isExternal(number) ? "id" : "number"]: nameOf(number), state: row.state, since: row.updated_at.toISOString() };
 }
 
-type Change = {
-  state: "issued" | "claimed" | "reimbursed" | "reversed";
-  /** Arguments of the event that become the record's. */
-  holder?: string;
-  employer?: string;
-  ref?: string;
-  /** The claim is over: its employer and its reference go, a titled invoice stays its buyer's. */
-  release?: true;
-};
-
-/** Puts the records of a run's invoices into the state that its events say. */
-const change = (to: Change) => async (tx: Tx, run: readonly Applied[]) => {
+/** Changes the records of a run's invoices as the table says. */
+async function change(tx: Tx, run: readonly Applied[], to: RecordChange): Promise<void> {
   const taken = (name: string | undefined) => run.map((event) => (name === undefined ? null : (event.args[name] ?? null)));
   await tx`
     update invoice_states s set
-      state = ${to.state},
+      state = coalesce(${to.state ?? null}, s.state),
       holder = coalesce(e.holder, s.holder),
       employer = ${to.release ? tx`case when s.titled then s.employer else 0 end` : tx`coalesce(e.employer, s.employer)`},
       claim_ref = ${to.release ? tx`null` : tx`coalesce(e.ref, s.claim_ref)`},
       version = e.version,
-      updated_at = e.at
-    from unnest(${taken("id")}::numeric[], ${taken(to.holder)}::text[], ${taken(to.employer)}::int[], ${taken(to.ref)}::text[],
+      updated_at = ${to.state === undefined ? tx`s.updated_at` : tx`e.at`}
+    from unnest(${taken("id")}::numeric[], ${taken(to.holder)}::text[], ${taken(to.employer)}::int[], ${taken(to.claim)}::text[],
                 ${taken("version")}::int[], ${run.map((event) => event.at)}::timestamptz[]) as e (number, holder, employer, ref, version, at)
     where s.number = e.number`;
-};
-
-const claimed = change({ state: "claimed", holder: "holder", employer: "employer", ref: "ref" });
+}
 
 /** A first admission makes the row that the change is then made to. */
 async function admit(tx: Tx, run: readonly Applied[]): Promise<void> {
@@ -77,24 +67,32 @@ async function admit(tx: Tx, run: readonly Applied[]): Promise<void> {
     on conflict (number) do nothing`;
 }
 
-/** Acts that leave state, holder, employer and time as they are. */
-async function adjusted(tx: Tx, run: readonly Applied[]): Promise<void> {
-  await tx`
-    update invoice_states s set version = e.version
-    from unnest(${run.map((event) => event.args["id"])}::numeric[], ${run.map((event) => event.args["version"])}::int[]) as e (number, version)
-    where s.number = e.number`;
-}
-
 /** The mark, and the act that set it (entries.ts reads both). */
-async function entered(tx: Tx, run: readonly Applied[]): Promise<void> {
-  await adjusted(tx, run);
+async function mark(tx: Tx, run: readonly Applied[], argument: string): Promise<void> {
   await tx`
     update invoice_states s set entry = e.mark, entry_at = e.at, entry_act = e.act, entry_tx = e.tx, entry_block = e.block
-    from unnest(${run.map((event) => event.args["id"])}::numeric[], ${run.map((event) => event.args["mark"])}::smallint[],
+    from unnest(${run.map((event) => event.args["id"])}::numeric[], ${run.map((event) => event.args[argument])}::smallint[],
                 ${run.map((event) => event.at)}::timestamptz[], ${run.map((event) => event.args["act"])}::text[], ${run.map((event) => event.tx)}::text[],
                 ${run.map((event) => event.block)}::bigint[]) as e (number, mark, at, act, tx, block)
     where s.number = e.number`;
 }
+
+/** Counted also where the document is elsewhere: whoever shows such an invoice is told. */
+async function countPart(tx: Tx, run: readonly Applied[]): Promise<void> {
+  await tx`
+    insert into adjustments (number, times)
+    select number, 1 from unnest(${run.map((event) => event.args["id"])}::numeric[]) as e (number)
+    on conflict (number) do update set times = adjustments.times + 1`;
+}
+
+const act =
+  ({ record, kinds }: EventOfAct) =>
+  async (tx: Tx, run: readonly Applied[]): Promise<void> => {
+    if (kinds.some(opensExternal)) await admit(tx, run);
+    await change(tx, run, record);
+    if (record.mark !== undefined) await mark(tx, run, record.mark);
+    if (record.part) await countPart(tx, run);
+  };
 
 type Lot = { first: string; issuer: number; segment: string; count: number; time: number; root: string; block: number; at: Date };
 
@@ -127,24 +125,7 @@ export const ledgerMirror: Projection = {
           as l (first, count, at)
         cross join lateral (${ofRun(tx, tx`invoices`, tx`l`)}) i`;
     },
-    Transferred: change({ state: "issued", holder: "to" }),
-    async Claimed(tx, run) {
-      await admit(tx, run);
-      await claimed(tx, run);
-    },
-    Withdrawn: change({ state: "issued", release: true }),
-    Rejected: change({ state: "issued", release: true }),
-    Reimbursed: change({ state: "reimbursed" }),
-    Reversed: change({ state: "reversed" }),
-    async Adjusted(tx, run) {
-      await adjusted(tx, run);
-      // counted also where the document is elsewhere: whoever shows such an invoice is told
-      await tx`
-        insert into adjustments (number, times)
-        select number, 1 from unnest(${run.map((event) => event.args["id"])}::numeric[]) as e (number)
-        on conflict (number) do update set times = adjustments.times + 1`;
-    },
-    Entered: entered,
+    ...onActs(act),
   },
   // an imported invoice is here from the block on that the chain was asked up to, in the state that it had there
   besides: {

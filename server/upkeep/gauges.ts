@@ -6,6 +6,7 @@
  * a table of a few rows. A statement that fails leaves its metrics as they were.
  */
 
+import { actEvents } from "@onepiao/protocol/ledger/acts.ts";
 import { codeOfChainError } from "@onepiao/protocol/values/problems.ts";
 import { errorName } from "../chain/contracts.ts";
 import type { Sql } from "../db/db.ts";
@@ -142,8 +143,6 @@ export function createGauges(deps: Deps): void {
   });
 }
 
-const ACTS: ReadonlySet<string> = new Set(["Transferred", "Claimed", "Withdrawn", "Reimbursed", "Rejected", "Reversed", "Adjusted", "Entered"]);
-
 type Event = { name: string; block: number; args: Record<string, string | number | boolean> };
 
 /** For the follower, after its transaction: counts what was applied, and how long the sealed invoices of ours took. */
@@ -151,7 +150,7 @@ export function createTally({ sql, metrics }: { sql: Sql; metrics: Metrics }): (
   return async (events) => {
     const sealed = events.filter((event) => event.name === "LotSealed");
     for (const { name, args } of events) {
-      if (ACTS.has(name)) metrics.count("onepiao_acts_total", { kind: name.toLowerCase() });
+      if (actEvents.has(name)) metrics.count("onepiao_acts_total", { kind: name.toLowerCase() });
       if (name !== "Refused" && name !== "LotRefused") continue;
       metrics.count("onepiao_refusals_total", { reason: codeOfChainError(errorName(String(args["reason"]).slice(0, 10)) ?? "") ?? "unknown" });
     }

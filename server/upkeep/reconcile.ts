@@ -19,6 +19,7 @@
  * nothing but its own two tables.
  */
 import { setImmediate } from "node:timers/promises";
+import { recordStates } from "@onepiao/protocol/ledger/acts.ts";
 import { isExternal } from "@onepiao/protocol/ledger/external.ts";
 import { headerHash, type LotHeader, leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
 import { contentHash } from "@onepiao/protocol/proofs/disclosing.ts";
@@ -66,7 +67,6 @@ type Deps = {
 
 const PAGE = 100;
 const MAX_AT_ONCE = 100;
-const states = ["none", "issued", "claimed", "reimbursed", "reversed"] as const;
 
 type Invoice = {
   number: string;
@@ -192,7 +192,7 @@ export function createReconcile(deps: Deps): Reconcile {
         const untouched = state === 0n;
         const chain = untouched
           ? `issued holder ${leaf?.leaf_holder} employer ${leaf?.leaf_buyer} titled ${leaf?.leaf_buyer !== 0} mark 1 version 0`
-          : `${states[Number(state)]} holder ${holder} employer ${employer} titled ${titled} mark ${mark} version ${version}${since(updatedAt)}`;
+          : `${recordStates[Number(state)]} holder ${holder} employer ${employer} titled ${titled} mark ${mark} version ${version}${since(updatedAt)}`;
         const told = row
           ? `${row.state} holder ${row.holder} employer ${row.employer} titled ${row.titled} mark ${row.entry} version ${row.version}${untouched ? "" : since(row.updated_at.getTime() / 1_000)}`
           : "nothing";

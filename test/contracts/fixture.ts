@@ -3,8 +3,9 @@
  * What is signed and encoded comes from server/chain, so these tests also hold the gateway's encoding against the contracts.
  */
 
+import { type ActKind, actKinds, kindNumber } from "@onepiao/protocol/ledger/acts.ts";
 import { EXTERNAL } from "@onepiao/protocol/ledger/external.ts";
-import { type CompactSignature, compactSignature, type Domain, digest, type Message, noSignature } from "@onepiao/protocol/ledger/messages.ts";
+import { actMessage, type CompactSignature, compactSignature, type Domain, digest, type Message, noSignature } from "@onepiao/protocol/ledger/messages.ts";
 import { type Leaf, leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
 import { expect } from "chai";
 import {
@@ -23,7 +24,6 @@ import {
   ZeroHash,
 } from "ethers";
 import { network } from "hardhat";
-import { type ActKind, actKinds, actMessage } from "../../server/chain/contracts.ts";
 import { deploy } from "../../server/chain/deploy.ts";
 import type { IInvoiceLedger } from "../../types/ethers-contracts/contracts/InvoiceLedger.ts";
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
@@ -141,7 +141,7 @@ export const externalId = (word: string): bigint => EXTERNAL | (BigInt(keccakTex
 export function actOf(on: Deployed, act: ActInput, by: Wallet, consent?: Wallet) {
   const message = messageOf(act);
   return {
-    kind: KINDS.indexOf(act.kind),
+    kind: kindNumber(act.kind),
     to: act.to ?? ZeroAddress,
     taxpayer: act.taxpayer ?? 0,
     ref: act.ref ?? ZeroHash,

@@ -9,6 +9,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { keccak } from "@onepiao/protocol/ledger/tree.ts";
 import { expect } from "chai";
 import type { ContractTransactionReceipt, ContractTransactionResponse } from "ethers";
+import { type Capacity, callsOf, loadOfAct } from "../../server/chain/capacity.ts";
 import { refOf } from "../../server/chain/contracts.ts";
 import {
   type ActInput,
@@ -30,6 +31,8 @@ import {
 const FILE = new URL("./gas.json", import.meta.url);
 /** No byte of a block's time is zero from here on for a long while, so a header costs the same calldata at every run. */
 const START = 0x77777777;
+
+const NO_LIMIT: Capacity = { bytes: Number.MAX_SAFE_INTEGER, gas: 2n ** 64n };
 
 /** `each`: the transaction is shared by so many. `limit`: per one of them, by design §3.2 unless an ADR is named. */
 type Target = { name: string; each?: number; limit?: number; adr?: string };
@@ -76,12 +79,16 @@ async function measure(): Promise<Snapshot> {
 
   let leaf = 0;
   const leaves = (count: number) => Array.from({ length: count }, () => leafOf(`gas ${leaf++}`, holder.address));
-  const measured = async (name: string, words: string, send: () => Promise<ContractTransactionResponse>): Promise<ContractTransactionReceipt> => {
+  /** `load`: what the gateway reckons for it. */
+  type Send = (() => Promise<ContractTransactionResponse>) & { load?: Capacity };
+  const measured = async (name: string, words: string, send: Send): Promise<ContractTransactionReceipt> => {
     await next();
     const receipt = await mined(send());
     // a cheap transaction that did something else would be a fine number
     expect([...new Set(outcomesOf(on, receipt).map(inAWord))], name).to.deep.equal([words]);
     gas[name] = Number(receipt.gasUsed);
+    for (const call of send.load ? callsOf([{ load: send.load }], NO_LIMIT) : [])
+      expect(receipt.gasUsed <= call.gas, `${name}: ${receipt.gasUsed} gas, and the gateway asks for ${call.gas}`).to.equal(true);
     return receipt;
   };
   const lot = async (name: string, count: number) => {
@@ -99,7 +106,10 @@ async function measure(): Promise<Snapshot> {
   await measured("fifty lots of 1", "LotSealed", () => on.ledger.seal(fifty));
 
   const ref = keccak(Buffer.from("reference"));
-  const act = (input: ActInput, by: typeof holder, consent?: typeof holder) => () => on.ledger.act([actOf(on, input, by, consent)]);
+  const act = (input: ActInput, by: typeof holder, consent?: typeof holder): Send => {
+    const argument = actOf(on, input, by, consent);
+    return Object.assign(() => on.ledger.act([argument]), { load: loadOfAct(argument) });
+  };
   const claim = (at: number, from = employer): ActInput => ({ kind: "Claim", taxpayer: from.index, ref, ...untouched(thousand, at) });
   const on1 = (kind: ActInput["kind"], at: number, version: number, more: Partial<ActInput> = {}): ActInput => ({
     kind,
@@ -122,7 +132,6 @@ async function measure(): Promise<Snapshot> {
   const invoices = positions.map((at) => ({ id: idOf(thousand, at), version: 1 }));
   await measured("fifty reimbursements", "Reimbursed", act({ kind: "Reimburse", taxpayer: employer.index, invoices }, employer.wallet));
 
-  // the dispatcher's bounds (server/acts/dispatcher.ts) have to hold for these as well
   await measured("entry", "Entered", act(on1("Enter", 777, 2, { ref: refOf(2) }), employer.wallet));
   await measured("first-touch adjustment", "Adjusted", act({ kind: "Adjust", taxpayer: issuer.index, ref, ...untouched(thousand, 779) }, issuer.wallet));
   const admitted = (...words: string[]): ActInput => {

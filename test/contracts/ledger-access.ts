@@ -5,6 +5,7 @@
  * everyone else is told `SignatureInvalid` whatever the state is, and that is tried for each of them too. The second table
  * holds standing. All refused cells of a state go out in one transaction, and the record must be as it was.
  */
+import { acts } from "@onepiao/protocol/ledger/acts.ts";
 import { expect } from "chai";
 import { HDNodeWallet, Wallet, ZeroAddress } from "ethers";
 import { refOf } from "../../server/chain/contracts.ts";
@@ -89,7 +90,7 @@ const TABLE: Row[] = [
   ["adjust without consent", "issuer",            ["Adjusted",         "Adjusted",          "ConsentInvalid",    "ConsentInvalid",     "WrongState"]],
   ["adjust with the employer's consent", "issuer", ["Adjusted",        "Adjusted",          "Adjusted",          "Adjusted",           "WrongState"]],
   ["adjust with the other employer's consent", "issuer", ["Adjusted",  "Adjusted",          "ConsentInvalid",    "ConsentInvalid",     "WrongState"]],
-  ...(Object.keys(ACTS) as ActName[]).filter((act) => ACTS[act].kind === "Reverse" || ACTS[act].kind === "Adjust").flatMap((act): Row[] =>
+  ...(Object.keys(ACTS) as ActName[]).filter((act) => acts[ACTS[act].kind].signs === "issuer").flatMap((act): Row[] =>
     (["other issuer", "employer", "other employer"] as const).map((who) => [act, who, all("IssuerDiffers")])),
   ...(["enter as deductible", "enter as not deductible"] as const).flatMap((act): Row[] => [
     [act, "employer",                             ["NotEmployerOf",    "NotEmployerOf",     "WrongState",        "Entered",            "NotEmployerOf"],
@@ -163,13 +164,14 @@ async function attempt(w: World, act: ActName, who: Who, position: number) {
   const id = idOf(lot, position);
   const { version } = await recordOf(on, id);
   const input: ActInput = { kind: row.kind, invoices: [{ id, version }] };
-  if (row.kind === "Transfer") input.to = wallets.receiver.address;
-  else if (row.kind === "Claim") input.taxpayer = parties[row.from]?.index ?? 0;
-  else if (row.kind === "Reverse" || row.kind === "Adjust") input.taxpayer = (parties[who] ?? w.issuer).index;
-  else if (row.kind !== "Withdraw") input.taxpayer = (parties[who] ?? w.employer).index;
-  if (row.kind === "Enter") input.ref = refOf(row.mark);
-  if (row.kind === "Admit") input.to = wallets.holder.address;
-  if (version === 0 || row.kind === "Reverse" || row.kind === "Adjust") input.evidence = [evidenceOf(lot, position)];
+  const { fields, evidence } = acts[row.kind];
+  if ("to" in fields) input.to = wallets.receiver.address;
+  if ("holder" in fields) input.to = wallets.holder.address;
+  if ("from" in row) input.taxpayer = parties[row.from]?.index ?? 0;
+  else if ("issuer" in fields) input.taxpayer = (parties[who] ?? w.issuer).index;
+  else if ("employer" in fields) input.taxpayer = (parties[who] ?? w.employer).index;
+  if ("mark" in row) input.ref = refOf(row.mark);
+  if (version === 0 || evidence === "all") input.evidence = [evidenceOf(lot, position)];
   const consent = "consent" in row && row.consent ? wallets[row.consent] : undefined;
   return actOf(on, input, wallets[who], consent);
 }
@@ -242,7 +244,7 @@ describe("who may do what with an invoice", () => {
             expect(after.titled, act).to.equal(titled);
             expect(after.updatedAt, act).to.equal(stays ? asBefore.updatedAt : await on.networkHelpers.time.latest());
             const row = ACTS[act];
-            expect(after.mark, act).to.equal(row.kind === "Enter" ? row.mark : 1);
+            expect(after.mark, act).to.equal("mark" in row ? row.mark : 1);
             expect(after.holder, act).to.equal(word === "Transferred" ? w.wallets.receiver.address : w.wallets.holder.address);
             // a titled invoice stays with its buyer; an untitled one is bound by a claim and freed by its end
             const claimedFrom = act === "claim from the other employer" ? w.otherEmployer.index : w.employer.index;

@@ -1,4 +1,5 @@
 /** Where acts end: the claim term, the last versions of an invoice, and a ledger that the bureau has closed. */
+import { acts } from "@onepiao/protocol/ledger/acts.ts";
 import { expect } from "chai";
 import { refOf } from "../../server/chain/contracts.ts";
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
@@ -107,15 +108,15 @@ describe("the last versions", () => {
       await take(on, claim(c, employer, 0), c.holder);
       if (from === "Issued") await take(on, decide("Reject", employer, { id, version: 1 }), employer.wallet);
       await on.networkHelpers.time.increase(3600);
-      const redLetter = kind === "Reverse" || kind === "Adjust";
-      const wallet = redLetter ? c.issuer.wallet : kind === "Reimburse" || kind === "Reject" ? employer.wallet : c.holder;
-      const taxpayer = redLetter ? c.issuer.index : kind === "Withdraw" || kind === "Transfer" ? 0 : employer.index;
+      const { signs, fields, evidence } = acts[kind];
+      const wallet = { issuer: c.issuer.wallet, employer: employer.wallet, holder: c.holder }[signs];
+      const taxpayer = "issuer" in fields ? c.issuer.index : "employer" in fields ? employer.index : 0;
       for (const version of range(MAX - 6, MAX)) {
         const snapshot = await on.networkHelpers.takeSnapshot();
         await setVersion(on, id, version);
         const input: ActInput = { kind, taxpayer, invoices: [{ id, version }] };
-        if (kind === "Transfer") input.to = c.receiver.address;
-        if (redLetter) input.evidence = [evidenceOf(c.untitled, 0)];
+        if ("to" in fields) input.to = c.receiver.address;
+        if (evidence === "all") input.evidence = [evidenceOf(c.untitled, 0)];
         const [outcome] = await tryActs(on, actOf(on, input, wallet, c.receiver));
         if (closesEarly && version >= MAX - 3) expect(refusal(outcome), `${version}`).to.deep.equal(["VersionExhausted", id, BigInt(version)]);
         else expect(outcome, `${version}`).to.have.property("event");

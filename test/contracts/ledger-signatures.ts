@@ -3,6 +3,7 @@
  * Every refusal here must leave the record alone and must not raise an alarm: nobody is framed by a replay or by junk.
  */
 
+import { acts, opensExternal } from "@onepiao/protocol/ledger/acts.ts";
 import { compactSignature, digest, noSignature } from "@onepiao/protocol/ledger/messages.ts";
 import { expect } from "chai";
 import { SigningKey, ZeroAddress, ZeroHash } from "ethers";
@@ -136,12 +137,14 @@ describe("replays", () => {
     for (const kind of KINDS) {
       it(`a ${kind} needs a signature over a ${kind}`, async () => {
         const { on, party, lot } = inEveryRole();
-        const position = kind === "Withdraw" || kind === "Reimburse" || kind === "Reject" ? 1 : kind === "Enter" ? 2 : 0;
-        const invoices = [kind === "Admit" ? { id: externalId("one"), version: 0 } : { id: idOf(lot, position), version: position === 1 ? 1 : 0 }];
+        // the second one is claimed, the third one titled
+        const { record, from } = acts[kind];
+        const position = record.mark !== undefined ? 2 : from.includes("issued") ? 0 : 1;
+        const invoices = [opensExternal(kind) ? { id: externalId("one"), version: 0 } : { id: idOf(lot, position), version: position === 1 ? 1 : 0 }];
         const as = (k: Kind): ActInput => ({
           kind: k,
           invoices,
-          to: k === "Transfer" || k === "Admit" ? keyOf("receiver").address : ZeroAddress,
+          to: Object.values(acts[k].fields).includes("address") ? keyOf("receiver").address : ZeroAddress,
           taxpayer: party.index,
           // a mark of book entry, and as good as any other reference
           ref: refOf(2),

@@ -3,11 +3,11 @@
  * refused and why, who overtakes whom, and that comparison and rebuild know all of it.
  */
 
+import { actKinds } from "@onepiao/protocol/ledger/acts.ts";
 import { EXTERNAL, nameOf } from "@onepiao/protocol/ledger/external.ts";
 import { compactSignature, digest, noSignature } from "@onepiao/protocol/ledger/messages.ts";
 import { expect } from "chai";
 import type { NewOperation } from "../../server/acts/operations.ts";
-import { actKinds } from "../../server/chain/contracts.ts";
 import { projections } from "../../server/gateway.ts";
 import { createLog } from "../../server/kernel/log.ts";
 import { checkProjections } from "../../server/operator/rebuild.ts";

@@ -1,12 +1,13 @@
 /** Operations on their way to the chain and back: order, staleness, strangers, signatures of one's own, neighbours, standing, crashes. */
 
+import { type ActKind, actKinds } from "@onepiao/protocol/ledger/acts.ts";
 import { type CompactSignature, compactSignature, digest, noSignature } from "@onepiao/protocol/ledger/messages.ts";
 import type { Problem } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
 import { Interface, Transaction } from "ethers";
 import { createEvidence } from "../../server/acts/evidence.ts";
 import { type Command, enqueue, type NewOperation } from "../../server/acts/operations.ts";
-import { type ActArgument, type ActKind, actKinds, type ChainEvent, errorName, ZERO_ACCOUNT, ZERO_REF } from "../../server/chain/contracts.ts";
+import { type ActArgument, type ChainEvent, errorName, ZERO_ACCOUNT, ZERO_REF } from "../../server/chain/contracts.ts";
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
 import {
   accepted,

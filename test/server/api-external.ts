@@ -4,13 +4,14 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { actKinds } from "@onepiao/protocol/ledger/acts.ts";
 import { externalHex, externalId, ledgerNumber, originalNumber } from "@onepiao/protocol/ledger/external.ts";
 import { compactSignature, noSignature, typedData } from "@onepiao/protocol/ledger/messages.ts";
 import { expect } from "chai";
 import { JsonRpcProvider, Wallet } from "ethers";
 import { strFromU8, unzipSync } from "fflate";
 import { passTime } from "../../sandbox/chain.ts";
-import { actKinds, createContracts, refOf, ZERO_ACCOUNT } from "../../server/chain/contracts.ts";
+import { createContracts, refOf, ZERO_ACCOUNT } from "../../server/chain/contracts.ts";
 import { samplesRoot } from "../formats/samples.ts";
 import { call, freshTaxId, invoiceOf, issued, type Loose, must, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
 import { database, record, refused, statusOf, until } from "./observe.ts";

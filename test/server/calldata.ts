@@ -1,11 +1,12 @@
 /** Acts in calldata, read by offsets: what ethers' decoder reads is the same here, and what nobody can read breaks nothing. */
 import { randomBytes } from "node:crypto";
-import { type Domain, digest } from "@onepiao/protocol/ledger/messages.ts";
+import { type ActKind, actKinds } from "@onepiao/protocol/ledger/acts.ts";
+import { actMessage, type Domain, digest } from "@onepiao/protocol/ledger/messages.ts";
 import { expect } from "chai";
 import { Interface, type Result, Wallet } from "ethers";
 import fc from "fast-check";
-import { actsIn, MAX_CALLDATA, signerOf } from "../../server/chain/acts.ts";
-import { type ActArgument, type ActKind, actKinds, actMessage } from "../../server/chain/contracts.ts";
+import { actsIn, MAX_CALLDATA, signerOf } from "../../server/chain/calldata.ts";
+import type { ActArgument } from "../../server/chain/contracts.ts";
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
 
 const ledger = new Interface(InvoiceLedger__factory.abi);

@@ -3,11 +3,12 @@
  * one transaction above the settings.
  */
 import { randomBytes } from "node:crypto";
+import { actKinds } from "@onepiao/protocol/ledger/acts.ts";
 import { noSignature } from "@onepiao/protocol/ledger/messages.ts";
 import { expect } from "chai";
 import { Transaction, Wallet } from "ethers";
 import { callsOf, fits, leavesThatFit, loadOfAct, loadOfLot } from "../../server/chain/capacity.ts";
-import { type ActArgument, actKinds, createContracts } from "../../server/chain/contracts.ts";
+import { type ActArgument, createContracts } from "../../server/chain/contracts.ts";
 import { LEAST_TX, readConfig } from "../../server/kernel/config.ts";
 import { invoiceOf } from "./network.ts";
 import { accepted, type Bench, claimBy, enrolled, holder, openBench, type Party, type Process } from "./support/bench.ts";

@@ -1,7 +1,7 @@
 /** The follower under faults: every event once, in order, none of a stranger's, and no step on a chain that is not the one before. */
 import { expect } from "chai";
 import { deployToSandbox, type SandboxChain, startSandboxChain } from "../../sandbox/chain.ts";
-import { signerOf } from "../../server/chain/acts.ts";
+import { signerOf } from "../../server/chain/calldata.ts";
 import { type ChainEvent, createContracts, ZERO_REF } from "../../server/chain/contracts.ts";
 import { announce, type Tx } from "../../server/db/db.ts";
 import { type Applied, each, type Projection } from "../../server/feed/follower.ts";

@@ -1,11 +1,12 @@
 /** Blocks that strangers fill, free of charge: the follower gets over each of them, and what is ours in them keeps its order. */
 
-import { compactSignature, digest, noSignature } from "@onepiao/protocol/ledger/messages.ts";
+import { type ActKind, actKinds } from "@onepiao/protocol/ledger/acts.ts";
+import { actMessage, compactSignature, digest, noSignature } from "@onepiao/protocol/ledger/messages.ts";
 import { expect } from "chai";
 import { Wallet } from "ethers";
 import { SANDBOX_CHAIN_ID, type SandboxChain, startSandboxChain } from "../../sandbox/chain.ts";
 import type { Sandbox } from "../../sandbox/sandbox.ts";
-import { type ActArgument, type ActKind, actKinds, actMessage, ZERO_ACCOUNT } from "../../server/chain/contracts.ts";
+import { type ActArgument, ZERO_ACCOUNT } from "../../server/chain/contracts.ts";
 import { readConfig } from "../../server/kernel/config.ts";
 import { type Bench, byBureau, claimBy, decisionBy, enrolled, holder, openBench, type Party, type Process, sealed } from "./support/bench.ts";
 import { moveOut } from "./support/gateway-process.ts";

@@ -1,12 +1,13 @@
 /** Red letters when things happen between: a claim through another gateway, an act relayed late, processes that die, two at work. */
 
 import type { Wish } from "@onepiao/protocol/formats/red-letter.ts";
+import { actKinds } from "@onepiao/protocol/ledger/acts.ts";
 import { type CompactSignature, compactSignature, digest, noSignature } from "@onepiao/protocol/ledger/messages.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
 import { Transaction } from "ethers";
 import { createEvidence } from "../../server/acts/evidence.ts";
-import { type ActArgument, actKinds, ZERO_ACCOUNT } from "../../server/chain/contracts.ts";
+import { type ActArgument, ZERO_ACCOUNT } from "../../server/chain/contracts.ts";
 import type { Sheet } from "../../server/features/invoices/red-letters.ts";
 import { type Bench, enrolled, holder, openBench, type Party, type Process, redLetterOf, sealed } from "./support/bench.ts";
 import { until } from "./support/proxy.ts";

@@ -1,4 +1,5 @@
 /** An invoice as people read it: what it says, and what has become of it. */
+import type { ActFeedType } from "@onepiao/protocol/ledger/acts.ts";
 import { useQuery } from "@tanstack/react-query";
 import { Descriptions, Table, Timeline } from "antd";
 import { percentOf } from "./amounts.ts";
@@ -10,7 +11,7 @@ import { wordsOf } from "./words.ts";
 type Document = Schemas["InvoiceDocument"];
 type Line = Document["lines"][number];
 
-const useWords = wordsOf("invoice-view", {
+const messages = {
   "zh-CN": {
     kind: "票种",
     "kind.ordinary": "电子发票（普通发票）",
@@ -79,24 +80,15 @@ const useWords = wordsOf("invoice-view", {
     "event.claim.withdrawn": "Claim withdrawn by the holder",
     "event.reimbursement.refused": "A second reimbursement was refused",
   },
-});
+};
+type Key = keyof (typeof messages)["zh-CN"];
+// what every act does has its words here, or this does not compile
+const useWords = wordsOf<Key | `event.${ActFeedType}`>("invoice-view", messages);
 
-const known = [
-  "invoice.issued",
-  "invoice.transferred",
-  "invoice.reimbursed",
-  "invoice.reversed",
-  "invoice.adjusted",
-  "red-letter.changed",
-  "red-letter.issued",
-  "invoice.entered",
-  "claim.created",
-  "claim.rejected",
-  "claim.withdrawn",
-  "reimbursement.refused",
-] as const;
-type Known = (typeof known)[number];
-const isKnown = (type: string): type is Known => (known as readonly string[]).includes(type);
+const eventKey = (type: string): Key | undefined => {
+  const key = `event.${type}`;
+  return key in messages["zh-CN"] ? (key as Key) : undefined;
+};
 
 const Party = ({ name, taxId }: { name: string; taxId?: string | undefined }) => (
   <>
@@ -165,6 +157,10 @@ export function DocumentView({ document: { kind, issuedAt, seller, buyer, lines,
 /** What has become of it, oldest first, as far as the caller sees it. Its query is ["history", number]. */
 export function HistoryView({ number }: { number: string }) {
   const say = useWords();
+  const nameOf = (type: string) => {
+    const key = eventKey(type);
+    return key === undefined ? type : say(key);
+  };
   const history = useQuery({ queryKey: ["history", number], queryFn: () => ask(api.GET("/v1/invoices/{number}/history", { params: { path: { number } } })) });
   return (
     <Loaded of={history} empty={({ items }) => items.length === 0}>
@@ -175,7 +171,7 @@ export function HistoryView({ number }: { number: string }) {
             color: type === "invoice.reversed" || type === "reimbursement.refused" ? "red" : "blue",
             content: (
               <>
-                <div>{isKnown(type) ? say(`event.${type}`) : type}</div>
+                <div>{nameOf(type)}</div>
                 <div className="quiet small">
                   <Time at={at} />
                   {typeof data["to"] === "string" ? (

@@ -2,25 +2,18 @@
  * The event stream as the console asks for it: which types there are, where it goes on, and how
  * long it waits.
  */
+import { type ActFeedType, actFeedTypes } from "@onepiao/protocol/ledger/acts.ts";
 import type { Event } from "./client.ts";
 
 export type EventType = Event["type"];
-/** Every type, by the API's own list: one that is missing here does not compile. */
-const types: Record<EventType, true> = {
+/** Every type that is not of an act, by the API's own list: one that is missing does not compile. */
+const others: Record<Exclude<EventType, ActFeedType>, true> = {
   "invoice.issued": true,
   "invoice.imported": true,
   "transfer.offered": true,
   "transfer.ended": true,
-  "invoice.transferred": true,
-  "invoice.reimbursed": true,
-  "invoice.reversed": true,
-  "invoice.adjusted": true,
   "red-letter.changed": true,
   "red-letter.issued": true,
-  "invoice.entered": true,
-  "claim.created": true,
-  "claim.rejected": true,
-  "claim.withdrawn": true,
   "reimbursement.refused": true,
   "audit.alarm": true,
   "taxpayer.enrolled": true,
@@ -34,7 +27,8 @@ const types: Record<EventType, true> = {
   "ledger.closed": true,
   "ledger.opened": true,
 };
-export const eventTypes = Object.keys(types) as EventType[];
+const otherTypes = Object.keys(others) as (keyof typeof others)[];
+export const eventTypes: readonly EventType[] = [...actFeedTypes, ...otherTypes];
 
 /** The stream after an event; "": from now on. */
 export const streamAfter = (position: string): string => `/v1/events/stream${position === "" ? "" : `?after=${encodeURIComponent(position)}`}`;

@@ -3,12 +3,13 @@
  * its own key has signed a hundred second reimbursements of a hundred invoices; whoever has a node may send them.
  */
 import { randomBytes } from "node:crypto";
-import { compactSignature, digest, noSignature } from "@onepiao/protocol/ledger/messages.ts";
+import { actKinds } from "@onepiao/protocol/ledger/acts.ts";
+import { actMessage, compactSignature, digest, noSignature } from "@onepiao/protocol/ledger/messages.ts";
 import { Transaction, Wallet } from "ethers";
 import { SANDBOX_CHAIN_ID } from "../../../sandbox/chain.ts";
 import { createClient, expectSuccess } from "../../../sandbox/client.ts";
 import { createChainClient, NodeDown } from "../../../server/chain/client.ts";
-import { type ActArgument, actKinds, actMessage, createContracts, ZERO_ACCOUNT } from "../../../server/chain/contracts.ts";
+import { type ActArgument, createContracts, ZERO_ACCOUNT } from "../../../server/chain/contracts.ts";
 import type { Place } from "./network.ts";
 import { cpuOf } from "./processes.ts";
 

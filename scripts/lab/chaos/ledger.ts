@@ -2,7 +2,7 @@
 
 import { lotTree } from "@onepiao/protocol/ledger/tree.ts";
 import { Interface } from "ethers";
-import { actsIn } from "../../../server/chain/acts.ts";
+import { actsIn } from "../../../server/chain/calldata.ts";
 import { createChainClient } from "../../../server/chain/client.ts";
 import { type ChainEvent, createContracts } from "../../../server/chain/contracts.ts";
 import type { Deployment } from "../../../server/chain/deploy.ts";

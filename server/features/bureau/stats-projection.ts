@@ -2,14 +2,16 @@
  * How many acts of each kind there were, by minute, hour, day and month: a function of the chain alone. Runs before the ledger's
  * mirror: what an invoice was before it was reversed is gone afterwards.
  */
-import { isExternal } from "@onepiao/protocol/ledger/external.ts";
+import type { State } from "@onepiao/protocol/ledger/acts.ts";
+import { countedAs } from "../../chain/acts.ts";
 import type { Tx } from "../../db/db.ts";
+import { kindOf, onActs } from "../../feed/acts.ts";
 import type { Applied, Projection } from "../../feed/follower.ts";
 import { attemptsIn } from "../../mirror/attempts.ts";
-import { type ActKind, grains, startOf } from "./stats.ts";
+import { type ActCount, grains, startOf } from "./stats.ts";
 
-async function count(tx: Tx, acts: Iterable<{ kind: ActKind; at: Date; count: number }>): Promise<void> {
-  const sums = new Map<string, { grain: string; start: Date; kind: ActKind; count: number }>();
+async function count(tx: Tx, acts: Iterable<{ kind: ActCount; at: Date; count: number }>): Promise<void> {
+  const sums = new Map<string, { grain: string; start: Date; kind: ActCount; count: number }>();
   for (const { kind, at, count } of acts) {
     for (const grain of grains) {
       const start = startOf(grain, at);
@@ -28,13 +30,20 @@ async function count(tx: Tx, acts: Iterable<{ kind: ActKind; at: Date; count: nu
     on conflict (grain, start, kind) do update set count = stats_acts.count + excluded.count`;
 }
 
-const counted = (kind: ActKind) => async (tx: Tx, run: readonly Applied[]) =>
-  count(
+/** Counts acts, by what their invoices are until the ledger's mirror has them. */
+async function acts(tx: Tx, run: readonly Applied[]): Promise<void> {
+  const rows = await tx<{ number: string; state: State }[]>`
+    select number, state from invoice_states where number = any(${run.map((event) => event.args["id"] as string)}::numeric[])`;
+  const states = new Map(rows.map((row) => [row.number, row.state]));
+  await count(
     tx,
-    run.map(({ at }) => ({ kind, at, count: 1 })),
+    run.flatMap((event) => {
+      const kind = kindOf(event);
+      // of another gateway's invoice nothing is known here but that it was issued
+      return kind === undefined ? [] : [{ kind: countedAs(kind, states.get(event.args["id"] as string) ?? "issued"), at: event.at, count: 1 }];
+    }),
   );
-
-const reversedFrom = { issued: "reversed", claimed: "reversed-claimed", reimbursed: "reversed-reimbursed" } as const;
+}
 
 export const statsProjection: Projection = {
   name: "stats",
@@ -47,31 +56,7 @@ export const statsProjection: Projection = {
         run.map(({ at, args }) => ({ kind: "issued" as const, at, count: args["count"] as number })),
       );
     },
-    Transferred: counted("transferred"),
-    async Claimed(tx, run) {
-      // admitted again after a rejection it is the same invoice
-      const first = ({ args }: Applied) => isExternal(args["id"] as string) && args["version"] === 1;
-      await count(
-        tx,
-        run.map((event) => ({ kind: first(event) ? ("admitted" as const) : ("claimed" as const), at: event.at, count: 1 })),
-      );
-    },
-    Withdrawn: counted("withdrawn"),
-    Rejected: counted("rejected"),
-    Reimbursed: counted("reimbursed"),
-    Adjusted: counted("adjusted"),
-    Entered: counted("entered"),
-    async Reversed(tx, run) {
-      const rows = await tx<{ number: string; state: keyof typeof reversedFrom }[]>`
-        select number, state from invoice_states where number = any(${run.map((event) => event.args["id"] as string)}::numeric[])`;
-      const states = new Map(rows.map((row) => [row.number, row.state]));
-      // of another gateway's invoice nothing is known here but that it was issued
-      const kindOf = ({ args }: Applied): ActKind => reversedFrom[states.get(args["id"] as string) ?? "issued"] ?? "reversed";
-      await count(
-        tx,
-        run.map((event) => ({ kind: kindOf(event), at: event.at, count: 1 })),
-      );
-    },
+    ...onActs(() => acts),
     async Refused(tx, run) {
       const attempts = await attemptsIn(tx, run);
       await count(

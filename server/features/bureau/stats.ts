@@ -9,7 +9,9 @@
 
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { type Trade, tradeOf } from "@onepiao/protocol/formats/trade.ts";
+import { actKinds, acts, opensExternal, type State } from "@onepiao/protocol/ledger/acts.ts";
 import { formatTotal, parseMoney } from "@onepiao/protocol/values/money.ts";
+import { type CountedAct, countedAs } from "../../chain/acts.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Tx } from "../../db/db.ts";
 import type { Vault } from "../../keys/vault.ts";
@@ -43,24 +45,24 @@ export function bucketsIn(grain: Grain, from: Date, to: Date): number {
 /** Buckets that one answer covers. */
 export const MAX_BUCKETS = 1_500;
 
-/** `issued` counts invoices; `reversed…` by what they were before; `admitted` is an invoice from elsewhere that is registered here. */
-export const actKinds = [
-  "issued",
-  "admitted",
-  "transferred",
-  "claimed",
-  "withdrawn",
-  "rejected",
-  "reimbursed",
-  "reversed",
-  "reversed-claimed",
-  "reversed-reimbursed",
-  "adjusted",
-  "entered",
-  "refused",
-] as const;
-export type ActKind = (typeof actKinds)[number];
-export type ActCounts = Partial<Record<ActKind, number>>;
+export type ActCount = "issued" | CountedAct | "refused";
+/** An act that is counted: what it moves an invoice from and to, as far as that is another state. */
+type Counted = { word: ActCount; from?: State; to?: State };
+/**
+ * What is counted, each word once. `issued` counts invoices; `reversed…` by what they were before; `admitted` is an invoice from
+ * elsewhere that is registered here; `refused` an attempt at a second reimbursement.
+ */
+const counts: readonly Counted[] = [
+  { word: "issued", to: "issued" },
+  ...actKinds.flatMap((kind): Counted[] => {
+    const to = acts[kind].record.state;
+    if (to === undefined) return [{ word: countedAs(kind, "issued") }];
+    return acts[kind].from.map((from) => ({ word: countedAs(kind, from), to, ...(opensExternal(kind) ? {} : { from }) }));
+  }),
+  { word: "refused" },
+];
+export const countedActs: readonly ActCount[] = counts.map(({ word }) => word);
+export type ActCounts = Partial<Record<ActCount, number>>;
 
 // ── sums ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -195,7 +197,7 @@ export function createStats(deps: Deps) {
   }
 
   async function acts(tx: Tx, { grain, from, to }: Range): Promise<Map<number, ActCounts>> {
-    const rows = await tx<{ start: Date; kind: ActKind; count: bigint }[]>`
+    const rows = await tx<{ start: Date; kind: ActCount; count: bigint }[]>`
       select start, kind, count from stats_acts where grain = ${grain} and start >= ${startOf(grain, from)} and start < ${to}`;
     const found = new Map<number, ActCounts>();
     for (const { start, kind, count } of rows) {
@@ -279,23 +281,26 @@ export function createStats(deps: Deps) {
 
     /** What became of invoices: acts in a range of days, and how many are in which state now. */
     async flow(tx: Tx, range: { from: Date; to: Date }) {
-      const sumUp = (rows: readonly { kind: ActKind; count: bigint }[]) =>
-        Object.fromEntries(actKinds.map((kind) => [kind, Number(rows.find((row) => row.kind === kind)?.count ?? 0n)])) as Record<ActKind, number>;
+      const sumUp = (rows: readonly { kind: ActCount; count: bigint }[]) =>
+        Object.fromEntries(countedActs.map((kind) => [kind, Number(rows.find((row) => row.kind === kind)?.count ?? 0n)])) as Record<ActCount, number>;
       const from = startOf("day", range.from);
       const [within, ever] = [
-        await tx<{ kind: ActKind; count: bigint }[]>`
+        await tx<{ kind: ActCount; count: bigint }[]>`
           select kind, sum(count)::bigint as count from stats_acts where grain = 'day' and start >= ${from} and start < ${range.to} group by kind`,
-        await tx<{ kind: ActKind; count: bigint }[]>`select kind, sum(count)::bigint as count from stats_acts where grain = 'month' group by kind`,
+        await tx<{ kind: ActCount; count: bigint }[]>`select kind, sum(count)::bigint as count from stats_acts where grain = 'month' group by kind`,
       ];
       const all = sumUp(ever);
-      const reversed = all.reversed + all["reversed-claimed"] + all["reversed-reimbursed"];
-      const claimed = all.claimed + all.admitted - all.withdrawn - all.rejected - all.reimbursed - all["reversed-claimed"];
-      const reimbursed = all.reimbursed - all["reversed-reimbursed"];
+      const now: Record<State, number> = { issued: 0, claimed: 0, reimbursed: 0, reversed: 0 };
+      for (const { word, from: before, to } of counts) {
+        const count = all[word];
+        if (to !== undefined) now[to] += count;
+        if (before !== undefined) now[before] -= count;
+      }
       return {
         from: from.toISOString(),
         to: range.to.toISOString(),
         acts: sumUp(within),
-        now: { issued: all.issued + all.admitted - claimed - reimbursed - reversed, claimed, reimbursed, reversed },
+        now,
       };
     },
 

@@ -1,27 +1,12 @@
-/** What the feed says of invoices: issued, reversed and adjusted, and every attempt at a second reimbursement. Runs after the ledger's mirror. */
+/** What the feed says of invoices: that they are issued, and every attempt at a second reimbursement. Runs after the ledger's mirror. */
 
 import { codeOfChainError } from "@onepiao/protocol/values/problems.ts";
-import type { Tx } from "../../db/db.ts";
-import { each, type Projection } from "../../feed/follower.ts";
+import type { Projection } from "../../feed/follower.ts";
 import { attemptsIn } from "../../mirror/attempts.ts";
 
 type Parties = { number: string; holder: string; issuer: string; employer: string | null };
 
-async function partiesOf(tx: Tx, number: string): Promise<string[]> {
-  const [row] = await tx<Parties[]>`
-    select s.number, s.holder, i.account as issuer, e.account as employer from invoice_states s
-    join taxpayers i on i.index = s.issuer left join taxpayers e on e.index = s.employer where s.number = ${number}`;
-  return row ? accountsOf(row) : [];
-}
 const accountsOf = (row: Parties) => [row.issuer, row.holder, ...(row.employer ? [row.employer] : [])];
-
-/** A red letter has its number after this: it is named by its id when it was opened here, and by what its act was signed with. */
-const redLetter = (type: "invoice.reversed" | "invoice.adjusted") =>
-  each(async (tx, event) => {
-    const [number, ref] = [event.args["id"] as string, event.args["ref"] as string];
-    const [sheet] = await tx<{ id: string }[]>`select id from red_letters where ref = ${ref}`;
-    event.tell({ type, number, accounts: await partiesOf(tx, number), data: { ...(sheet ? { redLetter: sheet.id } : {}), ref } });
-  });
 
 export const invoiceProjection: Projection = {
   name: "invoices",
@@ -40,8 +25,6 @@ export const invoiceProjection: Projection = {
         for (const row of byLot.get(lot) ?? []) event.tell({ type: "invoice.issued", number: row.number, accounts: accountsOf(row), data: { lot } });
       }
     },
-    Reversed: redLetter("invoice.reversed"),
-    Adjusted: redLetter("invoice.adjusted"),
     async Refused(tx, run) {
       const attempts = await attemptsIn(tx, run);
       if (attempts.size === 0) return;

@@ -9,6 +9,7 @@
  * saw goes on after it. It ends when its client goes, when its API key is revoked or its session ends, or when the process stops.
  */
 
+import { type ActFeedType, acts, type Party } from "@onepiao/protocol/ledger/acts.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Sql, Tx } from "../../db/db.ts";
 import { countAfter, eventOf, type FeedEvent, type FeedPage, type FeedRow, headOf, pageOf, sees, type Viewer } from "../../feed/feed.ts";
@@ -16,22 +17,20 @@ import type { Tail } from "../../feed/tail.ts";
 import { type Caller, type Role, roles } from "../../kernel/api.ts";
 import type { Sessions } from "../../keys/sessions.ts";
 
-/** Types of events, and the roles whose keys see them among the rows that are their party's to see. */
-export const eventTypes: Readonly<Record<string, readonly Role[]>> = {
+const roleOf: Readonly<Record<Party, Role>> = { issuer: "issuer", holder: "holder", receiver: "holder", employer: "employer" };
+/** Those of the parties that see it, and the bureau; what issuer, holder and employer see, every role sees. */
+function rolesOf(told: readonly Party[]): readonly Role[] {
+  const seeing = new Set(told.map((party) => roleOf[party]));
+  return seeing.size === 3 ? roles : ["bureau", ...seeing];
+}
+const ofActs = Object.fromEntries(Object.values(acts).map(({ feed }) => [feed.type, rolesOf(feed.told)])) as Record<ActFeedType, readonly Role[]>;
+const others = {
   "invoice.issued": roles,
   "invoice.imported": ["bureau", "employer", "holder"],
   "transfer.offered": ["bureau", "holder"],
   "transfer.ended": ["bureau", "holder"],
-  "invoice.transferred": ["bureau", "holder"],
-  "invoice.reimbursed": ["bureau", "employer", "holder"],
-  "invoice.reversed": roles,
-  "invoice.adjusted": roles,
   "red-letter.changed": ["bureau", "issuer", "employer"],
   "red-letter.issued": ["bureau", "issuer", "employer"],
-  "invoice.entered": ["bureau", "employer"],
-  "claim.created": ["bureau", "employer", "holder"],
-  "claim.rejected": ["bureau", "employer", "holder"],
-  "claim.withdrawn": ["bureau", "employer", "holder"],
   "reimbursement.refused": ["bureau", "employer", "holder"],
   "taxpayer.enrolled": roles,
   "taxpayer.suspended": roles,
@@ -44,7 +43,11 @@ export const eventTypes: Readonly<Record<string, readonly Role[]>> = {
   "key.rotated": roles,
   "ledger.closed": roles,
   "ledger.opened": roles,
-};
+} as const satisfies Record<string, readonly Role[]>;
+
+export type EventType = ActFeedType | keyof typeof others;
+/** Types of events, and the roles whose keys see them among the rows that are their party's to see. */
+export const eventTypes: Readonly<Record<EventType, readonly Role[]>> = { ...ofActs, ...others };
 
 /** The types that some of these roles see; undefined: all there are, also ones that come later. */
 export function typesOf(held: readonly string[]): readonly string[] | undefined {

@@ -5,6 +5,7 @@
  * which the operation is of, or `admin`.
  */
 
+import { acts } from "@onepiao/protocol/ledger/acts.ts";
 import { compactSignature, type Message, recoverSigner, typedData } from "@onepiao/protocol/ledger/messages.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { find, type Operation, type OperationStatus, operationStatuses } from "../../acts/operations.ts";
@@ -39,6 +40,12 @@ export function refusalOf(operation: Operation): Problem {
   return new Problem(code, detail, { extra: { ...extra, operation: { id: operation.id, href: operationLink(operation.id) } } });
 }
 
+const roleOfConsent = { receiver: "holder", employer: "employer" } as const;
+/** An operation has its act's kind, in lower case. */
+const rolesOfActs = Object.entries(acts).map(([kind, { signs, consents }]) => [
+  kind.toLowerCase(),
+  { party: signs, ...(consents ? { signer: roleOfConsent[consents.who] } : {}) },
+]);
 /**
  * The role that each kind of operation is of: for the account that wants it done, and for another one that signs it too. What is not
  * here is of `admin`, or the bureau's own.
@@ -47,15 +54,8 @@ const rolesOfKind: Readonly<Record<string, { party: Role; signer?: Role }>> = {
   seal: { party: "issuer" },
   draw: { party: "issuer" },
   "give-back": { party: "issuer" },
-  reverse: { party: "issuer", signer: "employer" },
-  adjust: { party: "issuer", signer: "employer" },
-  claim: { party: "holder" },
-  withdraw: { party: "holder" },
-  transfer: { party: "holder", signer: "holder" },
+  ...Object.fromEntries(rolesOfActs),
   pickup: { party: "holder" },
-  admit: { party: "employer" },
-  reimburse: { party: "employer" },
-  reject: { party: "employer" },
   entry: { party: "employer" },
 };
 

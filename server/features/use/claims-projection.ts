@@ -1,33 +1,48 @@
 /** What became of claims on the chain, and what the feed says of it. Runs before the ledger's mirror, which lets a claim's reference go. */
+import { acts, isOfClaim } from "@onepiao/protocol/ledger/acts.ts";
 import type { Tx } from "../../db/db.ts";
+import { onActs, tellAct } from "../../feed/acts.ts";
 import type { Applied, Projection } from "../../feed/follower.ts";
 
-type State = "claimed" | "reimbursed" | "rejected" | "withdrawn" | "reversed";
 type Told = { event: Applied; number: string; ref: string; employer: number; holder: string };
 
 /**
  * Its holder and its employer see a claim, and nobody else: the issuer has no part in who is reimbursed by whom. A claim is named by
  * its id when it was made here, and by what it was signed with.
  */
-async function tellAll(tx: Tx, type: string, all: readonly Told[]): Promise<void> {
+async function tellAll(tx: Tx, all: readonly Told[]): Promise<void> {
   const employers = await tx<{ index: number; account: string }[]>`
     select index, account from taxpayers where index = any(${[...new Set(all.map((one) => one.employer))]}::int[])`;
   const claims = await tx<{ ref: string; id: string }[]>`select ref, id from claims where ref = any(${[...new Set(all.map((one) => one.ref))]}::text[])`;
   const accountOf = new Map(employers.map((row) => [row.index, row.account]));
   const idOf = new Map(claims.map((row) => [row.ref, row.id]));
-  for (const { event, number, ref, employer, holder } of all) {
-    const [account, claim] = [accountOf.get(employer), idOf.get(ref)];
-    event.tell({
-      type,
-      number,
-      accounts: account === undefined ? [holder] : [holder, account],
-      data: { ...(claim === undefined ? {} : { claim }), ref, employer },
-    });
+  for (const { event, ref, employer, holder } of all) {
+    const claim = idOf.get(ref);
+    tellAct(event, { holder, employer: accountOf.get(employer) }, { ...(claim === undefined ? {} : { claim }), ref, employer });
   }
 }
 
-/** Ends the claims that the events are about, as the invoices' records still have them. */
-const ended = (state: State, type: string | undefined) => async (tx: Tx, run: readonly Applied[]) => {
+/** Makes the claims that the events tell of. */
+async function made(tx: Tx, run: readonly Applied[]): Promise<void> {
+  const all = run.map((event): Told => {
+    const { id, ref, employer, holder } = event.args as { id: string; ref: string; employer: number; holder: string };
+    return { event, number: id, ref, employer, holder };
+  });
+  const claims = [...new Map(all.map((one) => [one.ref, one])).values()];
+  await tx`
+    insert into claim_states (ref, state, holder, employer, updated_at)
+    select ref, 'claimed', holder, employer, at
+    from unnest(${claims.map((one) => one.ref)}::text[], ${claims.map((one) => one.holder)}::text[], ${claims.map((one) => one.employer)}::int[],
+                ${claims.map((one) => one.event.at)}::timestamptz[]) as c (ref, holder, employer, at)
+    on conflict (ref) do nothing`;
+  await tellAll(tx, all);
+}
+
+/**
+ * Ends the claims that the events are about, as the invoices' records still have them. A claim that is over has the state that the
+ * event says. Who tells of it: the claims, where the act was a decision on one; else the feature that the act is of.
+ */
+const ended = (state: string, decision: boolean) => async (tx: Tx, run: readonly Applied[]) => {
   const numbers = run.map((event) => event.args["id"] as string);
   const rows = await tx<{ number: string; claim_ref: string; holder: string; employer: number }[]>`
     select number, claim_ref, holder, employer from invoice_states where number = any(${numbers}::numeric[]) and claim_ref is not null`;
@@ -43,31 +58,15 @@ const ended = (state: State, type: string | undefined) => async (tx: Tx, run: re
   await tx`
     update claim_states c set state = ${state}, updated_at = e.at
     from unnest(${[...at.keys()]}::text[], ${[...at.values()]}::timestamptz[]) as e (ref, at) where c.ref = e.ref`;
-  if (type !== undefined) await tellAll(tx, type, all);
+  if (decision) await tellAll(tx, all);
 };
 
 export const claimProjection: Projection = {
   name: "claims",
   tables: ["claim_states"],
-  on: {
-    async Claimed(tx, run) {
-      const all = run.map((event): Told => {
-        const { id, ref, employer, holder } = event.args as { id: string; ref: string; employer: number; holder: string };
-        return { event, number: id, ref, employer, holder };
-      });
-      const claims = [...new Map(all.map((one) => [one.ref, one])).values()];
-      await tx`
-        insert into claim_states (ref, state, holder, employer, updated_at)
-        select ref, 'claimed', holder, employer, at
-        from unnest(${claims.map((one) => one.ref)}::text[], ${claims.map((one) => one.holder)}::text[], ${claims.map((one) => one.employer)}::int[],
-                    ${claims.map((one) => one.event.at)}::timestamptz[]) as c (ref, holder, employer, at)
-        on conflict (ref) do nothing`;
-      await tellAll(tx, "claim.created", all);
-    },
-    Reimbursed: ended("reimbursed", "invoice.reimbursed"),
-    Rejected: ended("rejected", "claim.rejected"),
-    Withdrawn: ended("withdrawn", "claim.withdrawn"),
-    // the invoice's own event is told by the invoices
-    Reversed: ended("reversed", undefined),
-  },
+  on: onActs(({ event, record, kinds }) => {
+    if (record.claim !== undefined) return made;
+    const ends = record.state !== undefined && kinds.some((kind) => acts[kind].from.includes("claimed"));
+    return ends ? ended(event.toLowerCase(), kinds.every(isOfClaim)) : undefined;
+  }),
 };

@@ -1,4 +1,5 @@
 /** What the feed says of book entry: to the employer whose books they are, and the bureau. */
+import { tellAct } from "../../feed/acts.ts";
 import type { Projection } from "../../feed/follower.ts";
 import { markFrom } from "../../mirror/entries.ts";
 
@@ -11,9 +12,8 @@ export const entryProjection: Projection = {
       const rows = await tx<{ index: number; account: string }[]>`select index, account from taxpayers where index = any(${indexes}::int[])`;
       const accountOf = new Map(rows.map((row) => [row.index, row.account]));
       for (const event of run) {
-        const { id, act, employer, mark } = event.args as { id: string; act: string; employer: number; mark: number };
-        const account = accountOf.get(employer);
-        event.tell({ type: "invoice.entered", number: id, accounts: account === undefined ? [] : [account], data: { mark: markFrom(mark), act, employer } });
+        const { act, employer, mark } = event.args as { act: string; employer: number; mark: number };
+        tellAct(event, { employer: accountOf.get(employer) }, { mark: markFrom(mark), act, employer });
       }
     },
   },

@@ -2,6 +2,7 @@
  * What the feed says of transfers, to the two who hand on and take over: the issuer need not learn whom its invoice goes to. Runs
  * before the ledger's mirror, which forgets the holder before.
  */
+import { tellAct } from "../../feed/acts.ts";
 import type { Projection } from "../../feed/follower.ts";
 
 export const transferProjection: Projection = {
@@ -15,7 +16,7 @@ export const transferProjection: Projection = {
       for (const event of run) {
         const [number, to] = [event.args["id"] as string, event.args["to"] as string];
         const from = holders.get(number);
-        if (from !== undefined) event.tell({ type: "invoice.transferred", number, accounts: [from, to], data: { from, to } });
+        if (from !== undefined) tellAct(event, { holder: from, receiver: to }, { from, to });
       }
     },
   },

@@ -1,0 +1,195 @@
+/**
+ * The acts on invoices, one row each: who signs, who consents, what is signed, what the ledger needs
+ * to see, in which states it takes the act, its event, what the record becomes, and who hears of it.
+ *
+ * The rows stand in the order of the contract's `Kind`: a row's position is the kind's number. Typed
+ * messages, dispatcher, mirror, feed, statistics and documents follow from this table. What a gateway
+ * adds of its own (gas, statistics) is keyed by the same names in server/chain/acts.ts. The rules
+ * themselves are the contract's (contracts/InvoiceLedger.sol); this table describes them.
+ */
+
+/** States of a record, in the order of the contract's `State`. "none": no act has touched the invoice. */
+export const recordStates = ["none", "issued", "claimed", "reimbursed", "reversed"] as const;
+export type RecordState = (typeof recordStates)[number];
+export type State = Exclude<RecordState, "none">;
+
+/** What a party is to an invoice. The employer: the titled buyer, or the one that is claimed from. */
+export type Party = "issuer" | "holder" | "receiver" | "employer";
+
+/** How an act changes the record of an invoice. Names are those of the event's arguments. */
+export type RecordChange = {
+  /** The new state, which the record has since the event. Absent: state and its time stay. */
+  state?: State;
+  holder?: string;
+  employer?: string;
+  /** The reference of the claim that the invoice is in from now on. */
+  claim?: string;
+  /** The claim ends: its reference goes, and so does the employer, unless the invoice is titled. */
+  release?: true;
+  /** The mark of book entry. */
+  mark?: string;
+  /** A part of the invoice is taken back: the record counts it in its version alone. */
+  part?: true;
+};
+
+export type Act = {
+  signs: "holder" | "employer" | "issuer";
+  consents?: { who: "receiver" | "employer"; when: string };
+  /**
+   * What is signed besides `ref` and the invoices, in this order. In the contract's `Act` an address
+   * stands in `to`, an index in `taxpayer`.
+   */
+  fields: Readonly<Record<string, "address" | "uint32">>;
+  /** What `ref` says. */
+  ref: string;
+  /**
+   * Of which invoices the ledger wants evidence that they are sealed: of untouched ones, of all (a
+   * record does not say who issued the invoice), of none (they were issued elsewhere).
+   */
+  evidence: "untouched" | "all" | "none";
+  /** The states in which the ledger can take it. What no act has touched counts as issued. */
+  from: readonly State[];
+  /** The ledger has one such event for each invoice of the act. */
+  event: string;
+  record: RecordChange;
+  /** The ledger raises an alarm when it refuses this act for a second reimbursement. */
+  alarm?: true;
+  /** The event in the feed, and the parties that see it. The bureau sees every event. */
+  feed: { type: string; told: readonly Party[] };
+};
+
+const claimed = {
+  event: "Claimed",
+  record: { state: "claimed", holder: "holder", employer: "employer", claim: "ref" },
+  alarm: true,
+  feed: { type: "claim.created", told: ["holder", "employer"] },
+} as const;
+const whenUsed = { who: "employer", when: "once it is claimed, reimbursed or entered" } as const;
+
+const table = {
+  Transfer: {
+    signs: "holder",
+    consents: { who: "receiver", when: "always" },
+    fields: { to: "address" },
+    ref: "free",
+    evidence: "untouched",
+    from: ["issued"],
+    event: "Transferred",
+    record: { state: "issued", holder: "to" },
+    feed: { type: "invoice.transferred", told: ["holder", "receiver"] },
+  },
+  Claim: {
+    signs: "holder",
+    fields: { employer: "uint32" },
+    ref: "the claim",
+    evidence: "untouched",
+    from: ["issued"],
+    ...claimed,
+  },
+  Withdraw: {
+    signs: "holder",
+    fields: {},
+    ref: "free",
+    evidence: "untouched",
+    from: ["claimed"],
+    event: "Withdrawn",
+    record: { state: "issued", release: true },
+    feed: { type: "claim.withdrawn", told: ["holder", "employer"] },
+  },
+  Reimburse: {
+    signs: "employer",
+    fields: { employer: "uint32" },
+    ref: "free",
+    evidence: "untouched",
+    from: ["claimed"],
+    event: "Reimbursed",
+    record: { state: "reimbursed" },
+    alarm: true,
+    feed: { type: "invoice.reimbursed", told: ["holder", "employer"] },
+  },
+  Reject: {
+    signs: "employer",
+    fields: { employer: "uint32" },
+    ref: "hash of the reason",
+    evidence: "untouched",
+    from: ["claimed"],
+    event: "Rejected",
+    record: { state: "issued", release: true },
+    feed: { type: "claim.rejected", told: ["holder", "employer"] },
+  },
+  Reverse: {
+    signs: "issuer",
+    consents: whenUsed,
+    fields: { issuer: "uint32" },
+    ref: "content hash of the red letter",
+    evidence: "all",
+    from: ["issued", "claimed", "reimbursed"],
+    event: "Reversed",
+    record: { state: "reversed" },
+    feed: { type: "invoice.reversed", told: ["issuer", "holder", "employer"] },
+  },
+  Adjust: {
+    signs: "issuer",
+    consents: whenUsed,
+    fields: { issuer: "uint32" },
+    ref: "content hash of the red letter",
+    evidence: "all",
+    from: ["issued", "claimed", "reimbursed"],
+    event: "Adjusted",
+    record: { part: true },
+    feed: { type: "invoice.adjusted", told: ["issuer", "holder", "employer"] },
+  },
+  Enter: {
+    signs: "employer",
+    fields: { employer: "uint32" },
+    ref: "the mark",
+    evidence: "untouched",
+    // a revocation is taken in every state
+    from: ["issued", "claimed", "reimbursed", "reversed"],
+    event: "Entered",
+    record: { mark: "mark" },
+    feed: { type: "invoice.entered", told: ["employer"] },
+  },
+  Admit: {
+    signs: "employer",
+    fields: { employer: "uint32", holder: "address" },
+    ref: "the claim",
+    evidence: "none",
+    from: ["issued"],
+    ...claimed,
+  },
+} as const satisfies Record<string, Act>;
+
+export type ActKind = keyof typeof table;
+export const acts: Readonly<Record<ActKind, Act>> = table;
+/** In the order of the contract's `Kind`. */
+export const actKinds = Object.keys(table) as readonly ActKind[];
+export const kindNumber = (kind: ActKind): number => actKinds.indexOf(kind);
+
+/** The feed's types for what acts do. */
+export type ActFeedType = (typeof table)[ActKind]["feed"]["type"];
+export const actFeedTypes = [...new Set(actKinds.map((kind) => table[kind].feed.type))] as const;
+
+/** By the ledger's event: acts that share an event do the same to the record and tell the same. */
+export type EventOfAct = Pick<Act, "event" | "record" | "feed"> & { kinds: readonly ActKind[] };
+export const actEvents: ReadonlyMap<string, EventOfAct> = new Map(
+  Object.values(acts).map(({ event, record, feed }) => [event, { event, record, feed, kinds: actKinds.filter((kind) => acts[kind].event === event) }]),
+);
+
+/** Whether an act of this kind makes the record of an invoice that was issued elsewhere. */
+export const opensExternal = (kind: ActKind): boolean => acts[kind].evidence === "none";
+
+/** Whether an act on an invoice at this version comes with evidence. */
+export const needsEvidence = (kind: ActKind, version: number): boolean => {
+  const { evidence } = acts[kind];
+  return evidence === "all" || (evidence === "untouched" && version === 0);
+};
+
+/** Whether an act makes a claim or decides on one. */
+export const isOfClaim = (kind: ActKind): boolean => {
+  const { record, from } = acts[kind];
+  return record.claim !== undefined || from.every((state) => state === "claimed");
+};
+
+/** Whether an act can change an invoice that is reimbursed or reversed. */
+export const isLate = (kind: ActKind): boolean => acts[kind].from.some((state) => state === "reimbursed" || state === "reversed");
