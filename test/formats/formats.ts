@@ -83,7 +83,8 @@ describe("the table of formats", () => {
     const rows = Object.values(formats);
     for (const texts of [rows.map((row) => row.mediaType), rows.map((row) => row.title.en), writtenFormats.map((name) => formats[name].download)])
       expect(new Set(texts).size).equals(texts.length);
-    expect(mediaTypes).deep.equals([
+    // those that clients know stay, in their order, whatever formats come
+    expect(mediaTypes.slice(0, 5)).deep.equals([
       "application/json",
       "application/xml",
       "text/xml",
@@ -93,7 +94,7 @@ describe("the table of formats", () => {
     for (const name of formatNames) expect(formatsOfType(formats[name].mediaType)).deep.equals([name]);
     for (const name of writtenFormats) expect(writtenAs(formats[name].mediaType)).equals(name);
     expect([formatsOfType("text/plain"), writtenAs("application/json")]).deep.equals([[], undefined]);
-    expect(titlesOf(formatNames)).equals("JSON, 数电票 XML, or UBL XML (EN 16931)");
+    expect(titlesOf(["json", "shudian", "ubl"])).equals("JSON, 数电票 XML, or UBL XML (EN 16931)");
   });
 
   it("a file is read under its format's type and its syntax's, and under no other format's", () => {
