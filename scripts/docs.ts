@@ -118,8 +118,8 @@ function actsTable(): string {
       evidenceInWords[evidence],
       from.join(", "),
       `\`${event}\``,
-      `${recordInWords(record)}${alarm ? "; a second one raises the alarm" : ""}`,
-      `\`${feed.type}\`: ${feed.told.join(", ")}`,
+      `${recordInWords(record)}${alarm ? "; a second payment raises the alarm" : ""}`,
+      `\`${feed.type}\`: ${feed.seenBy.join(", ")}`,
     ];
   });
   return table(["kind", "signs", "consents", "own fields", "`ref`", "evidence", "taken in", "event", "record", "feed, and who sees it"], rows);

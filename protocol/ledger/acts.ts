@@ -1,6 +1,6 @@
 /**
  * The acts on invoices, one row each: who signs, who consents, what is signed, what the ledger needs
- * to see, in which states it takes the act, its event, what the record becomes, and who hears of it.
+ * to see, in which states it takes the act, its event, what the record becomes, and which parties see it in the feed.
  *
  * The rows stand in the order of the contract's `Kind`: a row's position is the kind's number. Typed
  * messages, dispatcher, mirror, feed, statistics and documents follow from this table. What a gateway
@@ -55,14 +55,14 @@ export type Act = {
   /** The ledger raises an alarm when it refuses this act for a second reimbursement. */
   alarm?: true;
   /** The event in the feed, and the parties that see it. The bureau sees every event. */
-  feed: { type: string; told: readonly Party[] };
+  feed: { type: string; seenBy: readonly Party[] };
 };
 
 const claimed = {
   event: "Claimed",
   record: { state: "claimed", holder: "holder", employer: "employer", claim: "ref" },
   alarm: true,
-  feed: { type: "claim.created", told: ["holder", "employer"] },
+  feed: { type: "claim.created", seenBy: ["holder", "employer"] },
 } as const;
 const whenUsed = { who: "employer", when: "once it is claimed, reimbursed or entered" } as const;
 
@@ -76,7 +76,7 @@ const table = {
     from: ["issued"],
     event: "Transferred",
     record: { state: "issued", holder: "to" },
-    feed: { type: "invoice.transferred", told: ["holder", "receiver"] },
+    feed: { type: "invoice.transferred", seenBy: ["holder", "receiver"] },
   },
   Claim: {
     signs: "holder",
@@ -94,7 +94,7 @@ const table = {
     from: ["claimed"],
     event: "Withdrawn",
     record: { state: "issued", release: true },
-    feed: { type: "claim.withdrawn", told: ["holder", "employer"] },
+    feed: { type: "claim.withdrawn", seenBy: ["holder", "employer"] },
   },
   Reimburse: {
     signs: "employer",
@@ -105,7 +105,7 @@ const table = {
     event: "Reimbursed",
     record: { state: "reimbursed" },
     alarm: true,
-    feed: { type: "invoice.reimbursed", told: ["holder", "employer"] },
+    feed: { type: "invoice.reimbursed", seenBy: ["holder", "employer"] },
   },
   Reject: {
     signs: "employer",
@@ -115,7 +115,7 @@ const table = {
     from: ["claimed"],
     event: "Rejected",
     record: { state: "issued", release: true },
-    feed: { type: "claim.rejected", told: ["holder", "employer"] },
+    feed: { type: "claim.rejected", seenBy: ["holder", "employer"] },
   },
   Reverse: {
     signs: "issuer",
@@ -126,7 +126,7 @@ const table = {
     from: ["issued", "claimed", "reimbursed"],
     event: "Reversed",
     record: { state: "reversed" },
-    feed: { type: "invoice.reversed", told: ["issuer", "holder", "employer"] },
+    feed: { type: "invoice.reversed", seenBy: ["issuer", "holder", "employer"] },
   },
   Adjust: {
     signs: "issuer",
@@ -137,7 +137,7 @@ const table = {
     from: ["issued", "claimed", "reimbursed"],
     event: "Adjusted",
     record: { part: true },
-    feed: { type: "invoice.adjusted", told: ["issuer", "holder", "employer"] },
+    feed: { type: "invoice.adjusted", seenBy: ["issuer", "holder", "employer"] },
   },
   Enter: {
     signs: "employer",
@@ -148,7 +148,7 @@ const table = {
     from: ["issued", "claimed", "reimbursed", "reversed"],
     event: "Entered",
     record: { mark: "mark" },
-    feed: { type: "invoice.entered", told: ["employer"] },
+    feed: { type: "invoice.entered", seenBy: ["employer"] },
   },
   Admit: {
     signs: "employer",
@@ -170,7 +170,7 @@ export const kindNumber = (kind: ActKind): number => actKinds.indexOf(kind);
 export type ActFeedType = (typeof table)[ActKind]["feed"]["type"];
 export const actFeedTypes = [...new Set(actKinds.map((kind) => table[kind].feed.type))] as const;
 
-/** By the ledger's event: acts that share an event do the same to the record and tell the same. */
+/** By the ledger's event. Acts that share an event change the record alike and are one type in the feed. */
 export type EventOfAct = Pick<Act, "event" | "record" | "feed"> & { kinds: readonly ActKind[] };
 export const actEvents: ReadonlyMap<string, EventOfAct> = new Map(
   Object.values(acts).map(({ event, record, feed }) => [event, { event, record, feed, kinds: actKinds.filter((kind) => acts[kind].event === event) }]),

@@ -32,7 +32,7 @@ const typesOfAct = (kind: ActKind): Types => ({
 
 const counted = (...first: [string, string][]) => [...first.map(([name, type]) => ({ name, type })), { name: "counter", type: "uint64" }];
 
-const others = {
+const otherTypes = {
   Seal: {
     Seal: [
       { name: "issuer", type: "uint32" },
@@ -64,9 +64,9 @@ const others = {
   GiveBack: { GiveBack: counted(["index", "uint32"], ["period", "uint32"], ["amount", "uint128"]) },
 } as const satisfies Record<string, Types>;
 
-export type MessageType = ActKind | keyof typeof others;
-const ofActs = Object.fromEntries(actKinds.map((kind) => [kind, typesOfAct(kind)])) as Record<ActKind, Types>;
-const types: Readonly<Record<MessageType, Types>> = { ...ofActs, ...others };
+export type MessageType = ActKind | keyof typeof otherTypes;
+const actTypes = Object.fromEntries(actKinds.map((kind) => [kind, typesOfAct(kind)])) as Record<ActKind, Types>;
+const types: Readonly<Record<MessageType, Types>> = { ...actTypes, ...otherTypes };
 /** Values are JSON: numbers beyond 2^53 as decimal strings. */
 export type Message = { type: MessageType; value: Record<string, unknown> };
 

@@ -19,8 +19,8 @@ export function onActs(handlerOf: (event: EventOfAct) => Handler | undefined): P
 export function tellAct(event: Applied, accounts: Partial<Record<Party, string | undefined>>, data: Record<string, Json>): void {
   const known = actEvents.get(event.name);
   if (known === undefined) throw new TypeError(`${event.name} is no event of an act`);
-  const { type, told } = known.feed;
-  event.tell({ type, number: event.args["id"] as string, accounts: told.flatMap((party) => accounts[party] ?? []), data });
+  const { type, seenBy } = known.feed;
+  event.tell({ type, number: event.args["id"] as string, accounts: seenBy.flatMap((party) => accounts[party] ?? []), data });
 }
 
 /**

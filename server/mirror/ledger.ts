@@ -77,7 +77,7 @@ async function mark(tx: Tx, run: readonly Applied[], argument: string): Promise<
     where s.number = e.number`;
 }
 
-/** Counted also where the document is elsewhere: whoever shows such an invoice is told. */
+/** Counts the parts taken back, also of an invoice whose document is elsewhere: a check of it says how many there are. */
 async function countPart(tx: Tx, run: readonly Applied[]): Promise<void> {
   await tx`
     insert into adjustments (number, times)

@@ -77,8 +77,8 @@ describe("kinds of acts and their events", () => {
     );
     const sources = paths.filter((path) => path.endsWith(".ts"));
     expect(sources.length).to.be.greaterThan(150);
-    const found = sources.map((path) => [path, named(path, readFileSync(join(root, path), "utf8"))] as const);
-    expect(Object.fromEntries(found.filter(([, those]) => those.length > 0))).to.deep.equal(offered);
+    const namesByFile = sources.map((path) => [path, named(path, readFileSync(join(root, path), "utf8"))] as const);
+    expect(Object.fromEntries(namesByFile.filter(([, those]) => those.length > 0))).to.deep.equal(offered);
   });
 
   it("are found in quotes, as keys and as properties, and not in comments, types and sentences", () => {

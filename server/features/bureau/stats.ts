@@ -46,7 +46,7 @@ export function bucketsIn(grain: Grain, from: Date, to: Date): number {
 export const MAX_BUCKETS = 1_500;
 
 export type ActCount = "issued" | CountedAct | "refused";
-/** An act that is counted: what it moves an invoice from and to, as far as that is another state. */
+/** What is counted, and the states that it moves an invoice from and to; absent: it changes no state. */
 type Counted = { word: ActCount; from?: State; to?: State };
 /**
  * What is counted, each word once. `issued` counts invoices; `reversed…` by what they were before; `admitted` is an invoice from

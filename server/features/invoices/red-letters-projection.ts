@@ -1,6 +1,7 @@
 /**
- * What the chain's events mean for red letters, by what their act was signed with, whoever has relayed it: the sheet learns that the
- * chain has its act, and its red letter is due then; the feed tells the invoice's parties.
+ * What the chain's events mean for red letters, which are found by the reference that their act was
+ * signed with: the sheet records that the chain has its act, so its red letter is due; the invoice's
+ * parties see the act in the feed.
  */
 import type { Tx } from "../../db/db.ts";
 import { tellAct } from "../../feed/acts.ts";

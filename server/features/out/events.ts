@@ -18,13 +18,13 @@ import { type Caller, type Role, roles } from "../../kernel/api.ts";
 import type { Sessions } from "../../keys/sessions.ts";
 
 const roleOf: Readonly<Record<Party, Role>> = { issuer: "issuer", holder: "holder", receiver: "holder", employer: "employer" };
-/** Those of the parties that see it, and the bureau; what issuer, holder and employer see, every role sees. */
-function rolesOf(told: readonly Party[]): readonly Role[] {
-  const seeing = new Set(told.map((party) => roleOf[party]));
+/** The roles of these parties, and the bureau; what issuer, holder and employer see, every role sees. */
+function rolesOf(seenBy: readonly Party[]): readonly Role[] {
+  const seeing = new Set(seenBy.map((party) => roleOf[party]));
   return seeing.size === 3 ? roles : ["bureau", ...seeing];
 }
-const ofActs = Object.fromEntries(Object.values(acts).map(({ feed }) => [feed.type, rolesOf(feed.told)])) as Record<ActFeedType, readonly Role[]>;
-const others = {
+const actTypes = Object.fromEntries(Object.values(acts).map(({ feed }) => [feed.type, rolesOf(feed.seenBy)])) as Record<ActFeedType, readonly Role[]>;
+const otherTypes = {
   "invoice.issued": roles,
   "invoice.imported": ["bureau", "employer", "holder"],
   "transfer.offered": ["bureau", "holder"],
@@ -45,9 +45,9 @@ const others = {
   "ledger.opened": roles,
 } as const satisfies Record<string, readonly Role[]>;
 
-export type EventType = ActFeedType | keyof typeof others;
+export type EventType = ActFeedType | keyof typeof otherTypes;
 /** Types of events, and the roles whose keys see them among the rows that are their party's to see. */
-export const eventTypes: Readonly<Record<EventType, readonly Role[]>> = { ...ofActs, ...others };
+export const eventTypes: Readonly<Record<EventType, readonly Role[]>> = { ...actTypes, ...otherTypes };
 
 /** The types that some of these roles see; undefined: all there are, also ones that come later. */
 export function typesOf(held: readonly string[]): readonly string[] | undefined {

@@ -39,8 +39,8 @@ async function made(tx: Tx, run: readonly Applied[]): Promise<void> {
 }
 
 /**
- * Ends the claims that the events are about, as the invoices' records still have them. A claim that is over has the state that the
- * event says. Who tells of it: the claims, where the act was a decision on one; else the feature that the act is of.
+ * Ends the claims of the events' invoices, which the invoices' records still name. The claim's state
+ * is the event's name in lower case. A decision on a claim is told here, any other act by its feature.
  */
 const ended = (state: string, decision: boolean) => async (tx: Tx, run: readonly Applied[]) => {
   const numbers = run.map((event) => event.args["id"] as string);
