@@ -9,6 +9,8 @@ export default defineConfig({
   root: fileURLToPath(new URL(".", import.meta.url)),
   plugins: [react()],
   build: {
+    // two pages: the console, and the API reference
+    rollupOptions: { input: [fileURLToPath(new URL("index.html", import.meta.url)), fileURLToPath(new URL("docs.html", import.meta.url))] },
     outDir: fileURLToPath(new URL("../dist/console", import.meta.url)),
     emptyOutDir: true,
     target: "es2023",

@@ -48,8 +48,8 @@ for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
 }
 
 const manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as Record<string, Chunk>;
-const entry = Object.keys(manifest).find((key) => manifest[key]?.isEntry);
-if (entry === undefined) throw new Error("The build has no entry");
+const [entry, reference] = ["index.html", "docs.html"];
+for (const page of [entry, reference]) if (!manifest[page]?.isEntry) throw new Error(`The build lacks ${page}`);
 
 /** Bytes of a page's chunks and of all that they import; `onDemand`: also of what they may fetch later. The entry may fetch every area. */
 function bytesOf(page: string, onDemand: boolean): number {

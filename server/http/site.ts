@@ -1,20 +1,29 @@
 /**
- * The console as files: what `npm run console:build` has put into dist/console, read once and served from memory.
+ * The built pages, as `npm run console:build` writes them to dist/console: the console, and the API reference at /docs.
  *
- * The page itself answers every path of the console and is never kept; files under /assets/ have their hash in their name and
- * are kept for good. No script but our own files. Styles: our own files and what the component library makes at run time,
- * which carries the nonce that each answer has anew. A path that is neither goes on to the API's 404.
+ * Express serves the files. This file decides what is served, and under which policy. A path that is neither a page nor a file of the
+ * build goes on to the API's 404.
+ *
+ * | what | kept by the browser | policy |
+ * | --- | --- | --- |
+ * | the console's page, at every path of the console | never | scripts: our files. Styles: our files, and what has this answer's nonce |
+ * | the reference's page, at /docs | never | a sandbox without an origin. Scripts and styles: our files. It may read, and sends no cookie |
+ * | /assets/*: the name has the content's hash | for good | |
+ * | other files of the build | asked for each time | |
  */
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { RequestHandler } from "express";
+import express, { type NextFunction, type Request, type RequestHandler, type Response } from "express";
 import { devices } from "./headers.ts";
 
 /** First words of the console's paths; console/src/app.tsx has the same. */
 export const consolePaths = ["verify", "sign-in", "holder", "bureau", "merchant", "employer"] as const;
 const isConsole = new RegExp(`^/(?:(?:${consolePaths.join("|")})(?:/[\\w./-]*)?)?$`);
+/** Pages, manifests and packed files have names too, and none of them is served by its name. */
+const isFile = /^\/(?:assets\/)?[\w-]+(?:\.[\w-]+)*\.(?:js|css|svg|png|woff2|webmanifest|txt)$/;
 
 /** What console/index.html has where the nonce belongs. */
 export const NONCE_PLACE = "__NONCE__";
@@ -22,7 +31,7 @@ export const NONCE_PLACE = "__NONCE__";
 /** Some icons of the library come with a style that is empty. */
 const EMPTY = `'sha256-${createHash("sha256").digest("base64")}'`;
 
-const policy = (nonce: string) =>
+const consolePolicy = (nonce: string) =>
   [
     "default-src 'none'",
     "script-src 'self'",
@@ -39,68 +48,94 @@ const policy = (nonce: string) =>
     "frame-ancestors 'none'",
   ].join("; ");
 
-const types: Readonly<Record<string, string>> = {
-  ".js": "text/javascript; charset=utf-8",
-  ".css": "text/css; charset=utf-8",
-  ".svg": "image/svg+xml",
-  ".png": "image/png",
-  ".woff2": "font/woff2",
-  ".json": "application/json; charset=utf-8",
-  ".webmanifest": "application/manifest+json",
-  ".txt": "text/plain; charset=utf-8",
-};
-/** As the build has written them beside the file, the smaller first. */
-const encodings = [
+/** The viewer is a stranger's program: it runs outside of the console's origin, so it reaches no session and no storage. */
+const referencePolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  // data: the arrows in the viewer's styles
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "sandbox allow-scripts",
+].join("; ");
+
+/** As the build writes them beside the file, the smaller first. */
+const packed: readonly (readonly [encoding: string, suffix: string])[] = [
   ["br", ".br"],
   ["gzip", ".gz"],
-] as const;
+];
 
-type File = { type: string; plain: Buffer; packed: Map<string, Buffer> };
-
-function readFiles(folder: string): Map<string, File> {
-  const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).map((name) => name.replaceAll("\\", "/"));
-  const files = new Map<string, File>();
-  for (const name of names) {
-    const type = types[extname(name)];
-    if (type === undefined) continue;
-    const read = (more: string) => readFileSync(`${folder}/${name}${more}`);
-    const packed = encodings.filter(([, suffix]) => names.includes(name + suffix)).map(([word, suffix]): [string, Buffer] => [word, read(suffix)]);
-    files.set(`/${name}`, { type, plain: read(""), packed: new Map(packed) });
-  }
-  return files;
-}
-
-/** Undefined when there is no console in the folder: the gateway then serves the API alone. */
+/** Undefined when the folder has no console: the gateway then serves the API alone. */
 export function openSite(at: URL): RequestHandler | undefined {
   const folder = fileURLToPath(at).replace(/[\\/]$/, "");
   if (!existsSync(`${folder}/index.html`)) return undefined;
-  const page = readFileSync(`${folder}/index.html`, "utf8");
-  const files = readFiles(folder);
+
+  const files = express.static(folder, {
+    index: false,
+    redirect: false,
+    cacheControl: false,
+    acceptRanges: false,
+    setHeaders(response: Response, path) {
+      response.locals["route"] = "console";
+      const [encoding, suffix] = packed.find(([, suffix]) => path.endsWith(suffix)) ?? [];
+      if (encoding !== undefined) {
+        response.set("Content-Encoding", encoding);
+        response.type(extname(path.slice(0, -(suffix as string).length)));
+      }
+      response.set({
+        "Cache-Control": response.req.path.startsWith("/assets/") ? "public, max-age=31536000, immutable" : "no-cache",
+        Vary: "Accept-Encoding",
+        // the reference's page has no origin, and these files are public
+        "Access-Control-Allow-Origin": "*",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+      });
+    },
+  });
+
+  /** Serves the first of these forms of a file that exists. */
+  function serve(request: Request, response: Response, next: NextFunction, [suffix, ...others]: readonly string[]): void {
+    const { url } = request;
+    request.url = request.path + suffix;
+    files(request, response, (fault?: { status?: number }) => {
+      request.url = url;
+      const status = fault?.status ?? 404;
+      if (status >= 500) next(fault);
+      else if (status !== 404) response.status(status).end();
+      else if (others.length === 0) next();
+      else serve(request, response, next, others);
+    });
+  }
+
+  async function page(name: string, response: Response, next: NextFunction, answer: (text: string) => void): Promise<void> {
+    // read each time: after a new build the page names the new files
+    const text = await readFile(`${folder}/${name}`, "utf8").catch(() => undefined);
+    if (text === undefined) return next();
+    response.locals["route"] = "console";
+    response.type("html").set("Cache-Control", "no-cache");
+    answer(text);
+  }
 
   return (request, response, next) => {
     if (request.method !== "GET" && request.method !== "HEAD") return next();
-    const path = request.path;
-    if (isConsole.test(path)) {
-      response.locals["route"] = "console";
-      const nonce = randomBytes(16).toString("base64");
-      response.set({
-        "Content-Security-Policy": policy(nonce),
+    const { path } = request;
+    if (isConsole.test(path))
+      return page("index.html", response, next, (text) => {
+        const nonce = randomBytes(16).toString("base64");
         // scanning a code is all that the console wants of the device
-        "Permissions-Policy": devices("(self)"),
-        "Cache-Control": "no-cache",
+        response.set({ "Content-Security-Policy": consolePolicy(nonce), "Permissions-Policy": devices("(self)") });
+        response.send(text.replaceAll(NONCE_PLACE, nonce));
       });
-      return void response.type("html").send(page.replaceAll(NONCE_PLACE, nonce));
-    }
-    const file = files.get(path);
-    if (file === undefined) return next();
-    response.locals["route"] = "console";
-    response.set({
-      "Content-Type": file.type,
-      "Cache-Control": path.startsWith("/assets/") ? "public, max-age=31536000, immutable" : "no-cache",
-      Vary: "Accept-Encoding",
-    });
-    const encoding = [...file.packed.keys()].find((word) => request.acceptsEncodings(word) === word);
-    if (encoding !== undefined) response.set("Content-Encoding", encoding);
-    response.end(request.method === "HEAD" ? undefined : ((encoding && file.packed.get(encoding)) ?? file.plain));
+    if (path === "/docs")
+      return page("docs.html", response, next, (text) => {
+        // a page without an origin cannot have a cluster of its origin
+        response.removeHeader("Origin-Agent-Cluster");
+        response.set("Content-Security-Policy", referencePolicy).send(text);
+      });
+    if (!isFile.test(path)) return next();
+    const accepted = packed.filter(([encoding]) => request.acceptsEncodings(encoding) === encoding);
+    serve(request, response, next, [...accepted.map(([, suffix]) => suffix), ""]);
   };
 }

@@ -3,9 +3,12 @@ import { expect } from "chai";
 import { z } from "zod";
 import type { Tx } from "../../server/db/db.ts";
 import { routeTable } from "../../server/http/route-table.ts";
-import { type Route, routeFor } from "../../server/kernel/api.ts";
+import type { Route } from "../../server/kernel/api.ts";
 import { pageLimit } from "../../server/kernel/page.ts";
 import { call, openWorld, routes, type World } from "./fixture.ts";
+
+/** Without it `fetch` adds "no-cache" to a conditional request, which asks for the whole answer. */
+const asBrowser = { "cache-control": "max-age=0" };
 
 describe("/openapi.json", () => {
   let world: World;
@@ -110,30 +113,37 @@ describe("/openapi.json", () => {
     expect(document.components.schemas.Problem.properties.code.enum).to.have.members(Object.keys(catalogue));
   });
 
-  it("has a page for people that needs no script and no other host, and escapes what it shows", async () => {
-    const route: Route<Tx> = routeFor<Tx>()({
-      method: "get",
-      path: "/v1/marked",
-      summary: "<script>alert(1)</script>",
-      description: "A `code` word & a <b>mark</b>",
-      tag: "<i>tag</i>",
-      roles: "public",
-      answers: { 200: { description: "x" } },
-      run: async () => ({ status: 200, body: {} }),
-    });
-    const { url } = await world.app({ routes: [...routes, route] });
-    const answer = await call(`${url}/docs`);
-    expect(answer.headers.get("content-type")).to.match(/^text\/html/);
-    expect(answer.text).to.not.match(/<script|<i>|<b>|https?:\/\/|src=/i);
-    expect(answer.text).to.contain("&#60;script&#62;").and.contain("<code>code</code>");
-    for (const each of routes) expect(answer.text).to.contain(`<code>${each.path}</code>`);
-    expect(answer.headers.get("content-security-policy")).to.match(/^default-src 'none'; style-src 'sha256-[\w+/=]+'; base-uri 'none'.*; sandbox$/);
-    for (const path of ["/docs", "/problems", "/openapi.json"]) expect((await call(`${url}${path}`)).headers.get("cache-control"), path).to.equal("no-cache");
+  it("is packed for a client that accepts it, is sent once to a client that keeps it, and may be read by any origin", async () => {
+    const plain = await call(`${world.url}/openapi.json`, { headers: { "accept-encoding": "identity" } });
+    const packed = await call(`${world.url}/openapi.json`, { headers: { "accept-encoding": "gzip" } });
+    expect(packed.headers.get("content-encoding")).to.equal("gzip");
+    expect(plain.headers.get("content-encoding")).to.equal(null);
+    expect(packed.json).to.deep.equal(plain.json);
+    for (const { headers } of [plain, packed]) {
+      expect(headers.get("cache-control")).to.equal("no-cache");
+      expect(headers.get("vary")).to.equal("Accept-Encoding");
+      expect(headers.get("access-control-allow-origin")).to.equal("*");
+      expect(headers.get("access-control-allow-credentials")).to.equal(null);
+    }
+    const [tag, other] = [packed.headers.get("etag") ?? "", plain.headers.get("etag") ?? ""];
+    expect(tag).to.not.equal(other);
+    const again = await call(`${world.url}/openapi.json`, { headers: { "accept-encoding": "gzip", "if-none-match": tag, ...asBrowser } });
+    expect([again.status, again.text]).to.deep.equal([304, ""]);
+    const stale = await call(`${world.url}/openapi.json`, { headers: { "accept-encoding": "gzip", "if-none-match": '"x"', ...asBrowser } });
+    expect(stale.status).to.equal(200);
+  });
+
+  it("no other answer of the API may be read by another origin", async () => {
+    for (const path of ["/problems", "/v1/open", "/nothing"])
+      expect((await call(`${world.url}${path}`)).headers.get("access-control-allow-origin"), path).to.equal(null);
   });
 
   it("has a page for every code, where a problem's type leads", async () => {
     const all = await call(`${world.url}/problems`);
     for (const code of Object.keys(catalogue)) expect(all.text).to.contain(`href="/problems/${code}"`);
+    expect(all.text).to.not.match(/<script|https?:\/\/|src=/i);
+    expect(all.headers.get("cache-control")).to.equal("no-cache");
+    expect(all.headers.get("content-security-policy")).to.match(/^default-src 'none'; style-src 'sha256-[\w+/=]+'; base-uri 'none'.*; sandbox$/);
     const refused = await call(`${world.url}/nothing`);
     const page = await call(new URL(refused.json.type, world.url).href);
     expect(page.status).to.equal(200);

@@ -1,0 +1,66 @@
+/**
+ * The API reference at /docs: Swagger UI shows what /openapi.json says.
+ *
+ * It is read only. The gateway serves the page in a sandbox without an origin, so no request from here carries a session, and the
+ * parts of the viewer that send requests or keep keys are left out.
+ */
+import SwaggerUI from "swagger-ui-dist/swagger-ui-es-bundle.js";
+import "swagger-ui-dist/swagger-ui.css";
+import "./reference.css";
+
+type Json = string | number | boolean | null | Json[] | { [name: string]: Json };
+type System = {
+  React: { createElement(name: string, properties: null, child: unknown): unknown };
+  specActions: { updateResolvedSubtree(path: readonly string[], value: Json): void };
+  specSelectors: { specJson(): { getIn(path: readonly string[]): { toJS(): Json } | undefined } };
+};
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const paint = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", paint);
+paint();
+
+const nothing = () => () => null;
+/** The summary of a call is a button, which may hold no link. The address follows the opened call without it. */
+const textAlone =
+  (_link: unknown, { React }: System) =>
+  ({ text }: { text: unknown }) =>
+    React.createElement("span", null, text);
+
+/** A value of the document with its references replaced. `within`: the references that lead here; a schema in itself is cut off. */
+function resolved(value: Json, at: (path: readonly string[]) => Json, within: readonly string[] = []): Json {
+  if (Array.isArray(value)) return value.map((each) => resolved(each, at, within));
+  if (typeof value !== "object" || value === null) return value;
+  const reference = value["$ref"];
+  if (typeof reference !== "string") return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, resolved(each, at, within)]));
+  const path = reference.split("/").slice(1);
+  const title: { [name: string]: Json } = path[1] === "schemas" ? { title: path[2] ?? "" } : {};
+  if (within.includes(reference)) return title;
+  return { ...title, ...(resolved(at(path), at, [...within, reference]) as { [name: string]: Json }) };
+}
+
+/** Takes the place of the viewer's own resolver, which walks the whole document at each call that is opened: over a second of work. */
+const resolve =
+  (_own: unknown, { specActions, specSelectors }: System) =>
+  (path: readonly string[]): void => {
+    const at = (place: readonly string[]) => specSelectors.specJson().getIn(place)?.toJS() ?? {};
+    specActions.updateResolvedSubtree(path, resolved(at(path), at));
+  };
+
+SwaggerUI({
+  url: "/openapi.json",
+  dom_id: "#reference",
+  deepLinking: true,
+  docExpansion: "none",
+  filter: true,
+  defaultModelRendering: "model",
+  defaultModelsExpandDepth: 0,
+  supportedSubmitMethods: [],
+  validatorUrl: null,
+  plugins: [
+    {
+      wrapComponents: { authorizeBtn: nothing, authorizeOperationBtn: nothing, ServersContainer: nothing, DeepLink: textAlone },
+      statePlugins: { spec: { wrapActions: { requestResolvedSubtree: resolve } } },
+    },
+  ],
+});
