@@ -18,6 +18,7 @@ import { type ActArgument, type Contracts, type LotArgument, ZERO_ACCOUNT } from
 import { announce, type Changes, type Sql, type Tx } from "../db/db.ts";
 import type { Lease } from "../db/leases.ts";
 import type { Log } from "../kernel/log.ts";
+import { createLoop, type Loop } from "../kernel/loop.ts";
 import type { Keystore } from "../keys/keystore.ts";
 import { leavesOfRuns, originalOf } from "../mirror/ledger.ts";
 import { keysOf } from "../mirror/registry.ts";
@@ -42,7 +43,7 @@ type Deps = {
   pollMs: number;
 };
 
-export type Dispatcher = { start(): void; stop(): Promise<void> };
+export type Dispatcher = Loop;
 
 /** Operations taken up in one go. */
 const PAGE = 500;
@@ -63,9 +64,6 @@ const byNumber = (a: string, b: string): number => (BigInt(a) < BigInt(b) ? -1 :
 
 export function createDispatcher(deps: Deps): Dispatcher {
   const { sql, contracts, keys, lanes, log } = deps;
-  let stopping = false;
-  let running: Promise<void> = Promise.resolve();
-
   // ── queued → signed ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   async function heads(tx: Tx): Promise<Operation[]> {
@@ -370,26 +368,12 @@ export function createDispatcher(deps: Deps): Dispatcher {
     });
   }
 
-  async function run(): Promise<void> {
-    while (!stopping) {
-      const change = deps.changes.wait(deps.pollMs, "operation", "outcome", "block", "lease");
-      try {
-        if (deps.lease.held()) await wake();
-      } catch (cause) {
-        if (!stopping) log.warn({ error: cause instanceof Error ? cause.message : String(cause) }, "the dispatcher waits");
-      }
-      await change;
-    }
-  }
-
-  return {
-    start() {
-      stopping = false;
-      running = run();
+  return createLoop({
+    atMostMs: deps.pollMs,
+    listen: (changed) => deps.changes.on(["operation", "outcome", "block", "lease"], changed),
+    turn: async () => (deps.lease.held() ? wake() : undefined),
+    failed(cause) {
+      log.warn({ error: cause instanceof Error ? cause.message : String(cause) }, "the dispatcher waits");
     },
-    async stop() {
-      stopping = true;
-      await running;
-    },
-  };
+  });
 }

@@ -25,6 +25,7 @@
 import { Webhook as Signer } from "standardwebhooks";
 import type { Changes, Sql, Tx } from "../db/db.ts";
 import type { Log } from "../kernel/log.ts";
+import { createLoop } from "../kernel/loop.ts";
 import type { Vault } from "../keys/vault.ts";
 import { eventOf, type FeedEvent, pageOf, type Viewer } from "./feed.ts";
 import { ANSWER_MS, type Attempt, type Outbound } from "./outbound.ts";
@@ -134,7 +135,6 @@ export function createDeliverer(deps: Deps): Deliverer {
   const running = new Map<string, { party: string; hindered: boolean; done: Promise<void> }>();
   let stopping = new AbortController();
   let cutting = new AbortController();
-  let loop: Promise<void> = Promise.resolve();
 
   const lease = (tx: Tx) => tx`now() + make_interval(secs => ${leaseSeconds})`;
 
@@ -274,30 +274,27 @@ export function createDeliverer(deps: Deps): Deliverer {
     }
   }
 
-  async function run(): Promise<void> {
-    while (!stopping.signal.aborted) {
-      const { promise: woken, resolve } = Promise.withResolvers<void>();
-      wake = resolve;
-      const change = Promise.race([deps.changes.wait(pollMs, "block", "webhook"), woken]);
-      try {
-        await step();
-      } catch (cause) {
-        if (!stopping.signal.aborted) log.warn({ error: cause instanceof Error ? cause.name : "unknown" }, "the deliverer waits");
-      }
-      if (!stopping.signal.aborted) await change;
-    }
-  }
+  const loop = createLoop({
+    atMostMs: pollMs,
+    listen(changed) {
+      wake = changed;
+      return deps.changes.on(["block", "webhook"], changed);
+    },
+    turn: step,
+    failed(cause) {
+      log.warn({ error: cause instanceof Error ? cause.name : "unknown" }, "the deliverer waits");
+    },
+  });
 
   return {
     start() {
       stopping = new AbortController();
       cutting = new AbortController();
-      loop = run();
+      loop.start();
     },
     async stop() {
       stopping.abort();
-      wake();
-      await loop;
+      await loop.stop();
       const timer = setTimeout(() => cutting.abort(), GRACE_MS);
       await Promise.allSettled([...running.values()].map((one) => one.done));
       clearTimeout(timer);

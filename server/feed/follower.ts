@@ -25,6 +25,7 @@ import type { FaultWord } from "../chain/faults.ts";
 import { announce, type Changes, DatabaseError, type Json, type Sql, type Tx } from "../db/db.ts";
 import type { Lease } from "../db/leases.ts";
 import type { Log } from "../kernel/log.ts";
+import { createLoop, type Next } from "../kernel/loop.ts";
 import { createSlices } from "../kernel/slices.ts";
 import { Contradiction, readBlocks } from "./blocks.ts";
 import { type PlacedNotice, placedIn } from "./notices.ts";
@@ -145,7 +146,6 @@ export function createFollower(deps: Deps): Follower {
   const { deployment } = contracts;
   const feedTables = ["feed"];
   let stopping = false;
-  let running: Promise<void> = Promise.resolve();
   let current: FollowerState = { state: "starting", block: deployment.block, head: 0 };
 
   type Cursor = { block: bigint; hash: string; genesis: string };
@@ -285,52 +285,52 @@ export function createFollower(deps: Deps): Follower {
     current = { state: "standby", block: Number(row?.block ?? deployment.block), head: latest - deps.finalityDepth };
   }
 
-  async function run(): Promise<void> {
-    let patience = 0;
-    let stoodBy = Number.NEGATIVE_INFINITY;
-    while (!stopping) {
-      // a lane that has seen a receipt knows of a block that there is to read
-      const change = deps.changes.wait(Math.min(deps.pollMs, 1_000), "lease", "send");
-      let more = false;
-      try {
-        if (deps.lease.held()) {
-          more = await step();
-          stoodBy = Number.NEGATIVE_INFINITY;
-        } else if (performance.now() - stoodBy > STANDBY_MS) {
-          stoodBy = performance.now();
-          await standBy();
-        }
-        patience = 0;
-      } catch (cause) {
-        const error = cause instanceof Error ? cause.message : String(cause);
-        if (cause instanceof NodeDown || cause instanceof NodeRefused) deps.answered?.(cause.fault.word);
-        if (cause instanceof Contradiction) {
-          patience = Math.min(MAX_PATIENCE_MS, Math.max(deps.pollMs, 2 * patience));
-          current = { ...current, state: "lying" };
-          log.error({ error }, "the node contradicts itself: nothing of it is applied");
-        } else if (!stopping) {
-          current = { ...current, state: "down" };
-          log.warn({ error }, "the follower waits");
-        }
-      }
-      if (!more) await change;
-      if (patience > deps.pollMs) await pause(patience);
+  let stoodBy = Number.NEGATIVE_INFINITY;
+  async function turn(): Promise<Next> {
+    let more = false;
+    if (deps.lease.held()) {
+      more = await step();
+      stoodBy = Number.NEGATIVE_INFINITY;
+    } else if (performance.now() - stoodBy > STANDBY_MS) {
+      stoodBy = performance.now();
+      await standBy();
     }
+    patience = 0;
+    return more ? { after: 0 } : undefined;
   }
 
-  /** Waits so long, or until the follower is to stop. */
-  async function pause(milliseconds: number): Promise<void> {
-    for (const end = performance.now() + milliseconds; !stopping && performance.now() < end; ) await deps.changes.wait(Math.min(500, milliseconds));
+  /** How long the follower waits while the node contradicts itself: twice as long each time. */
+  let patience = 0;
+  function failed(cause: unknown): Next {
+    const error = cause instanceof Error ? cause.message : String(cause);
+    if (cause instanceof NodeDown || cause instanceof NodeRefused) deps.answered?.(cause.fault.word);
+    if (cause instanceof Contradiction) {
+      patience = Math.min(MAX_PATIENCE_MS, Math.max(deps.pollMs, 2 * patience));
+      current = { ...current, state: "lying" };
+      log.error({ error }, "the node contradicts itself: nothing of it is applied");
+    } else {
+      current = { ...current, state: "down" };
+      log.warn({ error }, "the follower waits");
+    }
+    return patience > deps.pollMs ? { after: patience } : undefined;
   }
+
+  const loop = createLoop({
+    atMostMs: Math.min(deps.pollMs, 1_000),
+    // a lane that has seen a receipt knows of a block that there is to read
+    listen: (changed) => deps.changes.on(["lease", "send"], changed),
+    turn,
+    failed,
+  });
 
   return {
     start() {
       stopping = false;
-      running = run();
+      loop.start();
     },
     async stop() {
       stopping = true;
-      await running;
+      await loop.stop();
     },
     state: () => current,
     async rebuild() {

@@ -4,21 +4,21 @@
  *
  * One sealer works at a time: whose process has the lease; the lock keeps a second one that believes so from harm. It knows nothing of what an invoice says: leaves alone.
  */
-import { setTimeout as delay } from "node:timers/promises";
 import { leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
 import { enqueueSeals } from "../acts/operations.ts";
 import { type Capacity, leavesThatFit } from "../chain/capacity.ts";
 import type { Changes, Sql, Tx } from "../db/db.ts";
 import type { Lease } from "../db/leases.ts";
 import type { Log } from "../kernel/log.ts";
+import { createLoop, type Loop, type Next } from "../kernel/loop.ts";
 import { leavesOfRuns } from "../mirror/ledger.ts";
 
 type Deps = { sql: Sql; changes: Changes; log: Log; lease: Lease; lotSize: number; lotAgeMs: number; limit: Capacity };
-export type Sealer = { start(): void; stop(): Promise<void> };
+export type Sealer = Loop;
 
 export const sealerLock = 7_146_009_513;
 
-/** Looks at least so often, so that stopping never takes longer. */
+/** The sealer looks at least this often. */
 const MAX_WAIT_MS = 1_000;
 /** So long it sleeps through changes: under load there is one with every group of invoices. */
 const NAP_MS = 250;
@@ -36,8 +36,6 @@ export function createSealer(deps: Deps): Sealer {
   const { sql, log } = deps;
   const size = leavesThatFit(deps.lotSize, deps.limit);
   if (size === 0) throw new Error("No transaction within MAX_TX_BYTES and MAX_TX_GAS holds a lot");
-  let stopping = false;
-  let running: Promise<void> = Promise.resolve();
 
   /** Closes what is full or old. Returns in how many milliseconds the next lot is old; undefined while nothing waits. */
   async function close(): Promise<number | undefined> {
@@ -119,32 +117,18 @@ export function createSealer(deps: Deps): Sealer {
     return broken;
   }
 
-  async function run(): Promise<void> {
-    while (!stopping) {
-      // listening begins before the look: what is accepted meanwhile is not slept over
-      const change = deps.changes.wait(Math.min(deps.lotAgeMs, MAX_WAIT_MS), "accepted", "lease");
-      try {
-        const due = deps.lease.held() ? await close() : undefined;
-        // until the first of them is old there is nothing to close but what fills up: that can wait a moment, not longer
-        if (due !== undefined && due <= NAP_MS) {
-          await delay(due);
-          continue;
-        }
-      } catch (cause) {
-        if (!stopping) log.warn({ error: cause instanceof Error ? cause.message : String(cause) }, "the sealer waits");
-      }
-      await change;
-    }
+  async function turn(): Promise<Next> {
+    const due = deps.lease.held() ? await close() : undefined;
+    // until the first of them is old there is nothing to close but what fills up: that can wait a moment, not longer
+    return due !== undefined && due <= NAP_MS ? { after: due } : undefined;
   }
 
-  return {
-    start() {
-      stopping = false;
-      running = run();
+  return createLoop({
+    atMostMs: Math.min(deps.lotAgeMs, MAX_WAIT_MS),
+    listen: (changed) => deps.changes.on(["accepted", "lease"], changed),
+    turn,
+    failed(cause) {
+      log.warn({ error: cause instanceof Error ? cause.message : String(cause) }, "the sealer waits");
     },
-    async stop() {
-      stopping = true;
-      await running;
-    },
-  };
+  });
 }

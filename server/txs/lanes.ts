@@ -27,6 +27,7 @@ import type { Fault, FaultWord } from "../chain/faults.ts";
 import { announce, type Changes, type Sql, type Tx } from "../db/db.ts";
 import type { Lease } from "../db/leases.ts";
 import type { Log } from "../kernel/log.ts";
+import { createLoop, type Loop } from "../kernel/loop.ts";
 import type { Keystore } from "../keys/keystore.ts";
 
 export type Send = { to: string; data: string; gas: bigint };
@@ -112,6 +113,8 @@ const MAX_RESEND_MS = 30_000;
 /** So often, over so long, a nonce has to be seen used by another transaction. */
 const SUPERSEDED_LOOKS = 3;
 const SUPERSEDED_MS = 2_000;
+/** How soon a lane looks again at what waits for its receipt. */
+const BUSY_MS = 100;
 /** How often the rows are looked at for `state`. */
 const LOOK_MS = 500;
 
@@ -162,8 +165,6 @@ export function createLanes(deps: Deps): Lanes {
   /** Sends whose nonce was seen used by another transaction: since when, and how often. */
   const gone = new Map<bigint, { since: number; looks: number }>();
   const sights = new Map<string, Sight>(deps.lanes.map(({ name }) => [name, { head: -1, offers: new Map(), restingUntil: 0 }]));
-  let stopping = false;
-  let running: Promise<void>[] = [];
 
   /** Ends a send; false when another process, or an earlier look, has ended it. */
   async function record(tx: Tx, send: bigint, status: "mined" | "failed", block: number | null, reason: string | undefined): Promise<boolean> {
@@ -355,28 +356,28 @@ export function createLanes(deps: Deps): Lanes {
     });
   }
 
-  async function run(lane: Lane): Promise<void> {
+  function loopOf(lane: Lane): Loop {
     const lease = leases.get(lane.name) as Lease;
-    let busy = true;
     let looked = Number.NEGATIVE_INFINITY;
-    while (!stopping) {
-      // listen before looking, so that what is queued meanwhile is not slept over
-      const change = deps.changes.wait(busy ? Math.min(deps.pollMs, 100) : deps.pollMs, "send", "lease");
-      busy = false;
-      try {
+    return createLoop({
+      atMostMs: deps.pollMs,
+      listen: (changed) => deps.changes.on(["send", "lease"], changed),
+      async turn() {
         const held = lease.held();
-        if (held) busy = await wake(lane);
+        const busy = held && (await wake(lane));
         if (performance.now() - looked > LOOK_MS || held !== states.get(lane.name)?.held) {
           await look(lane, held);
           looked = performance.now();
         }
-      } catch (cause) {
+        return busy ? { atMost: Math.min(deps.pollMs, BUSY_MS) } : undefined;
+      },
+      failed(cause) {
         if (cause instanceof NodeDown || cause instanceof NodeRefused) deps.answered?.(cause.fault.word);
-        if (!stopping) log.warn({ lane: lane.name, error: cause instanceof Error ? cause.message : String(cause) }, "a lane waits");
-      }
-      await change;
-    }
+        log.warn({ lane: lane.name, error: cause instanceof Error ? cause.message : String(cause) }, "a lane waits");
+      },
+    });
   }
+  const loops = deps.lanes.map(loopOf);
 
   return {
     async submit(tx, lane, send) {
@@ -386,12 +387,10 @@ export function createLanes(deps: Deps): Lanes {
       return (row as { id: bigint }).id;
     },
     start() {
-      stopping = false;
-      running = deps.lanes.map((lane) => run(lane));
+      for (const loop of loops) loop.start();
     },
     async stop() {
-      stopping = true;
-      await Promise.all(running);
+      await Promise.all(loops.map((loop) => loop.stop()));
     },
     state: () => deps.lanes.map(({ name }) => states.get(name) as LaneState),
   };

@@ -5,6 +5,7 @@
  * hold it do no harm, for every job is idempotent. A job that fails is tried again at its next turn. Owns the turns, not the jobs.
  */
 import type { Log } from "../kernel/log.ts";
+import { createLoop, type Loop } from "../kernel/loop.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 
 export type Job = {
@@ -21,47 +22,30 @@ const LOOK_MS = 1_000;
 
 export function createUpkeep(deps: { jobs: readonly Job[]; held: () => boolean; log: Log; metrics: Metrics }): Upkeep {
   const { log, metrics } = deps;
-  let stopping = new AbortController();
-  let running: Promise<void>[] = [];
 
-  const pause = (milliseconds: number, signal: AbortSignal) =>
-    new Promise<void>((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      const timer = setTimeout(done, signal.aborted ? 0 : milliseconds);
-      signal.addEventListener("abort", done, { once: true });
-    });
-
-  async function turns(job: Job, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      if (!deps.held()) {
-        await pause(Math.min(LOOK_MS, job.everyMs), signal);
-        continue;
-      }
-      try {
-        await job.run(signal);
+  const loopOf = (job: Job): Loop =>
+    createLoop({
+      atMostMs: job.everyMs,
+      async turn(stopping) {
+        if (!deps.held()) return { after: Math.min(LOOK_MS, job.everyMs) };
+        await job.run(stopping);
         metrics.count("onepiao_upkeep_runs_total", { job: job.name, outcome: "done" });
-      } catch (cause) {
-        if (!signal.aborted) {
-          metrics.count("onepiao_upkeep_runs_total", { job: job.name, outcome: "failed" });
-          log.warn({ job: job.name, error: cause instanceof Error ? cause.message : String(cause) }, "a job of upkeep waits for its next turn");
-        }
-      }
-      await pause(job.everyMs, signal);
-    }
-  }
+        return { after: job.everyMs };
+      },
+      failed(cause) {
+        metrics.count("onepiao_upkeep_runs_total", { job: job.name, outcome: "failed" });
+        log.warn({ job: job.name, error: cause instanceof Error ? cause.message : String(cause) }, "a job of upkeep waits for its next turn");
+        return { after: job.everyMs };
+      },
+    });
+  const loops = deps.jobs.map(loopOf);
 
   return {
     start() {
-      stopping = new AbortController();
-      running = deps.jobs.map((job) => turns(job, stopping.signal));
+      for (const loop of loops) loop.start();
     },
     async stop() {
-      stopping.abort();
-      await Promise.all(running);
+      await Promise.all(loops.map((loop) => loop.stop()));
     },
   };
 }
