@@ -8,12 +8,11 @@ import { randomBytes } from "node:crypto";
 import { openBureau } from "../server/bureau.ts";
 import { createChainClient } from "../server/chain/client.ts";
 import type { Deployment } from "../server/chain/deploy.ts";
+import { openKeeping } from "../server/core/core.ts";
 import { migrate, openDb } from "../server/db/db.ts";
 import { startPostgres } from "../server/db/postgres.ts";
 import { type Gateway, startGateway } from "../server/gateway.ts";
 import { type Config, readConfig } from "../server/kernel/config.ts";
-import { createKeystore } from "../server/keys/keystore.ts";
-import { openVault } from "../server/keys/vault.ts";
 import { deployToSandbox, SANDBOX_CHAIN_ID, startSandboxChain } from "./chain.ts";
 import { openClock, type SandboxClock } from "./clock.ts";
 import { partyRoutes, type SandboxParty } from "./parties.ts";
@@ -81,8 +80,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     let bureau: Sandbox["bureau"];
     try {
       await migrate(sql);
-      const vault = await openVault(sql, config.MASTER_KEY);
-      bureau = await openBureau({ sql, chain: client, keys: createKeystore({ sql, vault }), vault });
+      bureau = await openBureau({ sql, chain: client, ...(await openKeeping(sql, config)) });
     } finally {
       client.close();
       await sql.end();

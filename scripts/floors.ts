@@ -44,6 +44,7 @@ const storeys: readonly (readonly Omit<Room, "floor">[])[] = [
     { path: "server/features/proof", what: "bundles, verification, papers, imports" },
     { path: "server/features/bureau", what: "audit, statistics, closing the ledger" },
   ],
+  [{ path: "server/core", what: "keys, documents, contracts, taxpayers: put together once" }],
   [
     { path: "server/api", what: "the HTTP shape of every call" },
     { path: "server/http", what: "app, sign-in, idempotency, waiting, OpenAPI, static files" },

@@ -11,20 +11,15 @@ import { type Identity, identitySchema } from "@onepiao/protocol/proofs/bundle.t
 import { isAccount } from "@onepiao/protocol/values/account.ts";
 import { openBureau } from "./bureau.ts";
 import { createChainClient } from "./chain/client.ts";
-import { createContracts } from "./chain/contracts.ts";
 import type { Deployment } from "./chain/deploy.ts";
+import { createCore, type Network, openKeeping, openNetwork } from "./core/core.ts";
 import { migrate, openDb, type Sql } from "./db/db.ts";
-import { createAudit } from "./features/bureau/audit.ts";
-import { createDocuments } from "./features/invoices/documents.ts";
-import { createTaxpayers } from "./features/parties/taxpayers.ts";
 import { isSandbox, projections, readDeployment, startGateway } from "./gateway.ts";
 import { type Config, readConfig, settings } from "./kernel/config.ts";
-import { createLog } from "./kernel/log.ts";
+import { createLog, type Log } from "./kernel/log.ts";
 import { complain, linesOf, say, sayJson } from "./kernel/terminal.ts";
 import { createApiKey } from "./keys/api-keys.ts";
-import { createEncryptionKeys } from "./keys/encryption.ts";
-import { createKeystore } from "./keys/keystore.ts";
-import { openVault, wrapFor, wrapForNoOther } from "./keys/vault.ts";
+import { wrapFor, wrapForNoOther } from "./keys/vault.ts";
 import { examine, told } from "./operator/doctor.ts";
 import { findingTable } from "./operator/findings.ts";
 import { createProgress } from "./operator/progress.ts";
@@ -114,15 +109,14 @@ type Tools = { config: Config; sql: Sql; flags: ReadonlySet<string>; named: stri
 
 async function bureau({ config, sql }: Tools): Promise<number> {
   const chain = createChainClient(config.RPC_URL);
-  const vault = await openVault(sql, config.MASTER_KEY);
-  const { account, token } = await openBureau({ sql, chain, keys: createKeystore({ sql, vault }), vault });
+  const { account, token } = await openBureau({ sql, chain, ...(await openKeeping(sql, config)) });
   chain.close();
   say(`bureau account ${account}`, `API key        ${token}   (shown this once)`);
   return 0;
 }
 
 async function account({ config, sql }: Tools): Promise<number> {
-  const keys = createKeystore({ sql, vault: await openVault(sql, config.MASTER_KEY) });
+  const { keys } = await openKeeping(sql, config);
   const address = await sql.begin((tx) => keys.create(tx));
   say(`account ${address}`, `the bureau enrols it with "key": {"custody": "own", "address": "${address}"}; then: taxpayer IDENTITY_FILE`);
   return 0;
@@ -146,9 +140,7 @@ function identityIn(file: string): Identity {
 async function taxpayer({ config, sql, named }: Tools): Promise<number> {
   // the bureau's word for a later name is checked by the gateway, which asks the chain
   const { named: later, ...identity } = identityIn(named);
-  const vault = await openVault(sql, config.MASTER_KEY);
-  const keys = createKeystore({ sql, vault });
-  const taxpayers = createTaxpayers({ vault, keys, drawStep: config.DRAW_STEP });
+  const { keys, taxpayers } = await openKeeping(sql, config);
   if (!(await sql.begin((tx) => taxpayers.adopt(tx, identity, "CNY")))) {
     say(`the registry was not told this of taxpayer ${identity.index}; if it was enrolled a moment ago, let \`serve\` come to that block`);
     return 1;
@@ -175,26 +167,19 @@ async function adminKey({ sql, named }: Tools): Promise<number> {
   return 0;
 }
 
-/** What the commands about a running network stand on. `stopping` is aborted by the first signal. */
-function openNetwork(config: Config) {
+/** What the commands about a running network work with. `stopping` is aborted by the first signal. */
+type Running = Network & { log: Log; finalityDepth: number; stopping: AbortSignal };
+
+async function onNetwork(config: Config, work: (parts: Running) => Promise<number>): Promise<number> {
   const deployment = realDeployment(config);
   const stopping = new AbortController();
   void interrupted().then(() => stopping.abort());
-  return {
-    chain: createChainClient(config.RPC_URL, deployment.chainId),
-    contracts: createContracts(deployment),
-    log: createLog(config.LOG_LEVEL),
-    finalityDepth: config.FINALITY_DEPTH,
-    stopping: stopping.signal,
-  };
-}
-
-async function onNetwork(config: Config, work: (parts: ReturnType<typeof openNetwork>) => Promise<number>): Promise<number> {
-  const parts = openNetwork(config);
+  const log = createLog(config.LOG_LEVEL);
+  const network = openNetwork(config, deployment);
   try {
-    return await work(parts);
+    return await work({ ...network, log, finalityDepth: config.FINALITY_DEPTH, stopping: stopping.signal });
   } finally {
-    parts.chain.close();
+    network.chain.close();
   }
 }
 
@@ -210,7 +195,7 @@ const doctor = ({ config, sql, flags }: Tools) =>
 
 async function cancel({ config, sql, named: send }: Tools): Promise<number> {
   const { chainId } = realDeployment(config);
-  const keys = createKeystore({ sql, vault: await openVault(sql, config.MASTER_KEY) });
+  const { keys } = await openKeeping(sql, config);
   const asked = await cancelSend({ sql, keys, chainId }, BigInt(send));
   if (!("nonce" in asked)) {
     say(`send ${send} is ${asked.outcome === "unknown" ? "not known" : "not pending: there is nothing to give up"}`);
@@ -223,9 +208,8 @@ async function cancel({ config, sql, named: send }: Tools): Promise<number> {
 
 const reconcile = ({ config, sql }: Tools) =>
   onNetwork(config, async ({ stopping, ...parts }) => {
-    const vault = await openVault(sql, config.MASTER_KEY);
+    const { documents } = await createCore({ sql, config, network: parts, log: parts.log });
     const progress = createProgress("blocks");
-    const documents = createDocuments({ vault, keys: createEncryptionKeys({ vault }), deployment: parts.contracts.deployment });
     const { all } = createReconcile({ sql, documents, ...parts, days: config.RECONCILE_DAYS, perSecond: config.RECONCILE_PER_SECOND });
     const { block, lots, invoices } = await all((now) => progress({ done: now.block, of: now.of }, `${now.invoices} invoices`), stopping);
     say(`compared ${invoices} invoices in ${lots} lots up to block ${block}`);
@@ -236,12 +220,8 @@ const reconcile = ({ config, sql }: Tools) =>
   });
 
 const audit = ({ config, sql }: Tools) =>
-  onNetwork(config, async ({ stopping, contracts, log }) => {
-    const vault = await openVault(sql, config.MASTER_KEY);
-    const [keys, encryption] = [createKeystore({ sql, vault }), createEncryptionKeys({ vault })];
-    const documents = createDocuments({ vault, keys: encryption, deployment: contracts.deployment });
-    const taxpayers = createTaxpayers({ vault, keys, drawStep: config.DRAW_STEP });
-    const parts = createAudit({ vault, keys: encryption, documents, taxpayers, contracts, log });
+  onNetwork(config, async ({ stopping, log, ...network }) => {
+    const { audit: parts } = await createCore({ sql, config, network, log });
     const progress = createProgress("lots");
     await createAuditing({ sql, audit: parts, log, patienceSeconds: config.AUDIT_PATIENCE_SECONDS }).all((done, of) => progress({ done, of }), stopping);
     const { lots, waiting } = await parts.progress(sql);

@@ -32,17 +32,14 @@ import { taxpayerRoutes } from "./api/taxpayers.ts";
 import { transferRoutes } from "./api/transfers.ts";
 import { verificationRoutes } from "./api/verification.ts";
 import { webhookRoutes } from "./api/webhooks.ts";
-import { createChainClient } from "./chain/client.ts";
-import { createContracts } from "./chain/contracts.ts";
 import type { Deployment } from "./chain/deploy.ts";
+import { createCore, openNetwork } from "./core/core.ts";
 import { hasOwnClock, migrate, openChanges, openDb, type Tx } from "./db/db.ts";
 import { createLeases } from "./db/leases.ts";
-import { createAudit } from "./features/bureau/audit.ts";
 import { createLedger } from "./features/bureau/ledger.ts";
 import { ledgerProjection } from "./features/bureau/ledger-projection.ts";
 import { createStats } from "./features/bureau/stats.ts";
 import { statsProjection } from "./features/bureau/stats-projection.ts";
-import { createDocuments } from "./features/invoices/documents.ts";
 import { createGrants } from "./features/invoices/grants.ts";
 import { createInvoices } from "./features/invoices/invoices.ts";
 import { invoiceProjection } from "./features/invoices/invoices-projection.ts";
@@ -58,7 +55,6 @@ import { createNames } from "./features/parties/names.ts";
 import { createPersons } from "./features/parties/persons.ts";
 import { createProvider, providerSettings } from "./features/parties/provider.ts";
 import { createSignIn } from "./features/parties/sessions.ts";
-import { createTaxpayers } from "./features/parties/taxpayers.ts";
 import { taxpayerProjection } from "./features/parties/taxpayers-projection.ts";
 import { createBundles } from "./features/proof/bundles.ts";
 import { createChecks } from "./features/proof/checker.ts";
@@ -86,10 +82,7 @@ import type { Route } from "./kernel/api.ts";
 import { type Config, LEAST_TX } from "./kernel/config.ts";
 import { createLog } from "./kernel/log.ts";
 import { createMetrics } from "./kernel/metrics.ts";
-import { createEncryptionKeys } from "./keys/encryption.ts";
-import { createKeystore } from "./keys/keystore.ts";
 import { createSessions } from "./keys/sessions.ts";
-import { openVault } from "./keys/vault.ts";
 import { attemptMirror } from "./mirror/attempts.ts";
 import { ledgerMirror } from "./mirror/ledger.ts";
 import { registryMirror } from "./mirror/registry.ts";
@@ -156,11 +149,11 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     undo.push(() => sql.end({ timeout: 5 }));
     if (!isSandbox(deployment) && (await hasOwnClock(sql))) throw new Error("The database has a clock of its own, as a sandbox's may: it is no real network's");
     await migrate(sql);
-    const vault = await openVault(sql, config.MASTER_KEY);
+    const network = openNetwork(config, deployment);
+    undo.push(() => network.chain.close());
+    const { vault, keys, taxpayers, contracts, documents, audit, chain } = await createCore({ sql, config, network, log });
     const changes = await openChanges(sql);
     undo.push(() => changes.close());
-    const chain = createChainClient(config.RPC_URL, deployment.chainId);
-    undo.push(() => chain.close());
     if ((await chain.chainId()) !== deployment.chainId)
       throw new Error(`The node at RPC_URL is not of chain ${deployment.chainId}, for which the deployment is`);
     const genesis = await chain.block(0);
@@ -174,8 +167,6 @@ export async function startGateway(config: Config, deployment: Deployment, { par
         `MAX_TX_GAS is ${config.MAX_TX_GAS}, and a block of this chain has ${blockGas} gas: no node would take such a transaction. Set it to ${blockGas} or less (the least is ${LEAST_TX.gas}), or raise the chain's limit`,
       );
     const limit = { bytes: config.MAX_TX_BYTES, gas: config.MAX_TX_GAS };
-    const keys = createKeystore({ sql, vault });
-    const contracts = createContracts(deployment);
     const metrics = createMetrics(version);
     const answered = (word: string) => metrics.count("onepiao_node_faults_total", { word });
 
@@ -248,18 +239,14 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     const deliverer = createDeliverer({ sql, vault, changes, log, outbound, typesOf, schedule });
 
     const sessions = createSessions({ secure: sandboxRoutes === undefined });
-    const taxpayers = createTaxpayers({ vault, keys, drawStep: config.DRAW_STEP });
     const accounts = createAccounts({ keys, contracts, maxShown: config.MAX_ACCOUNTS });
     const persons = createPersons({ vault, keys, accounts, maxPersons: config.MAX_PERSONS });
     const names = createNames({ keys, contracts, chain, taxpayers });
-    const encryptionKeys = createEncryptionKeys({ vault });
-    const documents = createDocuments({ vault, keys: encryptionKeys, deployment });
     const invoices = createInvoices({ vault, documents, taxpayers });
     const grants = createGrants({ invoices, persons, taxpayers });
     const bounds = { aheadMinutes: config.ISSUE_AHEAD_MINUTES, backDays: config.ISSUE_BACK_DAYS };
     const redLetters = createRedLetters({ vault, taxpayers, invoices, bounds });
     const issuing = createIssuing({ sql, accounts, documents, taxpayers, invoices, redLetters, changes, bounds });
-    const audit = createAudit({ vault, keys: encryptionKeys, documents, taxpayers, contracts, log });
 
     const checks = createChecks();
     undo.push(() => checks.close());

@@ -27,7 +27,7 @@ import type { Fault, FaultWord } from "../chain/faults.ts";
 import { announce, type Changes, type Sql, type Tx } from "../db/db.ts";
 import type { Lease } from "../db/leases.ts";
 import type { Log } from "../kernel/log.ts";
-import { createLoop, type Loop } from "../kernel/loop.ts";
+import { createLoop, type Loop, type Next } from "../kernel/loop.ts";
 import type { Keystore } from "../keys/keystore.ts";
 
 export type Send = { to: string; data: string; gas: bigint };
@@ -359,21 +359,28 @@ export function createLanes(deps: Deps): Lanes {
   function loopOf(lane: Lane): Loop {
     const lease = leases.get(lane.name) as Lease;
     let looked = Number.NEGATIVE_INFINITY;
+    /** Whether something waits for its receipt, as the last turn that succeeded saw it. */
+    let busy = false;
+    const next = (): Next => (busy ? { atMost: Math.min(deps.pollMs, BUSY_MS) } : undefined);
     return createLoop({
       atMostMs: deps.pollMs,
       listen: (changed) => deps.changes.on(["send", "lease"], changed),
       async turn() {
         const held = lease.held();
-        const busy = held && (await wake(lane));
+        busy = held && (await wake(lane));
         if (performance.now() - looked > LOOK_MS || held !== states.get(lane.name)?.held) {
           await look(lane, held);
           looked = performance.now();
         }
-        return busy ? { atMost: Math.min(deps.pollMs, BUSY_MS) } : undefined;
+        return next();
       },
       failed(cause) {
         if (cause instanceof NodeDown || cause instanceof NodeRefused) deps.answered?.(cause.fault.word);
         log.warn({ lane: lane.name, error: cause instanceof Error ? cause.message : String(cause) }, "a lane waits");
+        // the first fault does not slow the lane down, further ones do
+        const soon = next();
+        busy = false;
+        return soon;
       },
     });
   }

@@ -1,15 +1,8 @@
 /** The thread that reckons (reckoning.ts): a pool of its own, one turn of a job after another as it is asked to. */
 import { parentPort, workerData } from "node:worker_threads";
-import { createChainClient } from "../chain/client.ts";
-import { createContracts } from "../chain/contracts.ts";
+import { createCore, openNetwork } from "../core/core.ts";
 import { openDb } from "../db/db.ts";
-import { createAudit } from "../features/bureau/audit.ts";
-import { createDocuments } from "../features/invoices/documents.ts";
-import { createTaxpayers } from "../features/parties/taxpayers.ts";
 import { createLog } from "../kernel/log.ts";
-import { createEncryptionKeys } from "../keys/encryption.ts";
-import { createKeystore } from "../keys/keystore.ts";
-import { openVault } from "../keys/vault.ts";
 import { createAuditing } from "./auditing.ts";
 import { createCounting } from "./counting.ts";
 import { type Asked, type ReckonerData, type Reckoning, reckonings, type Told } from "./reckoning.ts";
@@ -24,13 +17,8 @@ if (!port) throw new Error("This file is run as a thread of the gateway");
 const { config, deployment } = workerData as ReckonerData;
 const log = createLog(config.LOG_LEVEL);
 const sql = openDb(config.DATABASE_URL, { connections: CONNECTIONS });
-const vault = await openVault(sql, config.MASTER_KEY);
-const keys = createEncryptionKeys({ vault });
-const documents = createDocuments({ vault, keys, deployment });
-const taxpayers = createTaxpayers({ vault, keys: createKeystore({ sql, vault }), drawStep: config.DRAW_STEP });
-const contracts = createContracts(deployment);
-const chain = createChainClient(config.RPC_URL, deployment.chainId);
-const audit = createAudit({ vault, keys, documents, taxpayers, contracts, log });
+const network = openNetwork(config, deployment);
+const { vault, documents, contracts, audit, chain } = await createCore({ sql, config, network, log });
 const jobs: Record<Reckoning, Job> = {
   counting: createCounting({
     sql,

@@ -1,0 +1,65 @@
+/**
+ * The parts that every process of a gateway is made of, put together once: for the gateway, for its thread that reckons, and for
+ * the operator's commands.
+ *
+ * | what | needs |
+ * | --- | --- |
+ * | `openNetwork` | a deployment and its node |
+ * | `openKeeping` | the database and the master key |
+ * | `createCore` | both |
+ */
+import { type ChainClient, createChainClient } from "../chain/client.ts";
+import { type Contracts, createContracts } from "../chain/contracts.ts";
+import type { Deployment } from "../chain/deploy.ts";
+import type { Sql } from "../db/db.ts";
+import { createAudit } from "../features/bureau/audit.ts";
+import { createDocuments } from "../features/invoices/documents.ts";
+import { createTaxpayers } from "../features/parties/taxpayers.ts";
+import type { Config } from "../kernel/config.ts";
+import type { Log } from "../kernel/log.ts";
+import { createEncryptionKeys } from "../keys/encryption.ts";
+import { createKeystore, type Keystore } from "../keys/keystore.ts";
+import { openVault, type Vault } from "../keys/vault.ts";
+
+/** What the database keeps under the master key, and who the taxpayers are. */
+export type Keeping = {
+  vault: Vault;
+  keys: Keystore;
+  encryptionKeys: ReturnType<typeof createEncryptionKeys>;
+  taxpayers: ReturnType<typeof createTaxpayers>;
+};
+
+/** `chain` is closed by the caller. */
+export type Network = { contracts: Contracts; chain: ChainClient };
+
+export type Core = Keeping &
+  Network & {
+    documents: ReturnType<typeof createDocuments>;
+    audit: ReturnType<typeof createAudit>;
+  };
+
+/** The node is asked for nothing yet. */
+export const openNetwork = (config: Pick<Config, "RPC_URL">, deployment: Deployment): Network => ({
+  contracts: createContracts(deployment),
+  chain: createChainClient(config.RPC_URL, deployment.chainId),
+});
+
+/** Throws when the master key is not the database's. */
+export async function openKeeping(sql: Sql, config: Pick<Config, "MASTER_KEY" | "DRAW_STEP">): Promise<Keeping> {
+  const vault = await openVault(sql, config.MASTER_KEY);
+  const keys = createKeystore({ sql, vault });
+  const taxpayers = createTaxpayers({ vault, keys, drawStep: config.DRAW_STEP });
+  return { vault, keys, encryptionKeys: createEncryptionKeys({ vault }), taxpayers };
+}
+
+type Deps = { sql: Sql; config: Pick<Config, "MASTER_KEY" | "DRAW_STEP">; network: Network; log: Log };
+
+/** Throws when the master key is not the database's. */
+export async function createCore({ sql, config, network, log }: Deps): Promise<Core> {
+  const keeping = await openKeeping(sql, config);
+  const { vault, encryptionKeys, taxpayers } = keeping;
+  const { contracts } = network;
+  const documents = createDocuments({ vault, keys: encryptionKeys, deployment: contracts.deployment });
+  const audit = createAudit({ vault, keys: encryptionKeys, documents, taxpayers, contracts, log });
+  return { ...keeping, ...network, documents, audit };
+}
