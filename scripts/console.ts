@@ -4,7 +4,7 @@
  * may be, or when a licence does not allow it.
  *
  * First load: the entry, the chunk of its area, and whatever these import. The public page, for strangers on phones, is bound by
- * that; the others by all that they may ever fetch (decoder, charts).
+ * that; the others by all that they may ever fetch (decoder, charts). The API reference is a page of its own.
  */
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ import { root } from "./run.ts";
 
 const folder = join(root, "dist", "console");
 const KILOBYTE = 1_000;
-const bounds = { public: 500 * KILOBYTE, other: 1_200 * KILOBYTE };
+const bounds = { public: 500 * KILOBYTE, other: 1_200 * KILOBYTE, reference: 500 * KILOBYTE };
 
 type Chunk = { file: string; src?: string; isEntry?: boolean; imports?: string[]; dynamicImports?: string[]; css?: string[]; assets?: string[] };
 
@@ -51,8 +51,8 @@ const manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8"))
 const [entry, reference] = ["index.html", "docs.html"];
 for (const page of [entry, reference]) if (!manifest[page]?.isEntry) throw new Error(`The build lacks ${page}`);
 
-/** Bytes of a page's chunks and of all that they import; `onDemand`: also of what they may fetch later. The entry may fetch every area. */
-function bytesOf(page: string, onDemand: boolean): number {
+/** Bytes of these chunks and of all that they import; `onDemand`: also of what they may fetch later. The entry may fetch every area. */
+function bytesOf(pages: readonly string[], onDemand: boolean): number {
   const [seen, files] = [new Set<string>(), new Set<string>()];
   const take = (key: string) => {
     if (seen.has(key)) return;
@@ -62,19 +62,25 @@ function bytesOf(page: string, onDemand: boolean): number {
     for (const file of [chunk.file, ...(chunk.css ?? [])]) files.add(file);
     for (const next of [...(chunk.imports ?? []), ...(onDemand && !chunk.isEntry ? (chunk.dynamicImports ?? []) : [])]) take(next);
   };
-  for (const key of [entry as string, page]) take(key);
+  for (const key of pages) take(key);
   return [...files].reduce((sum, file) => sum + (packed.get(file) ?? 0), 0);
 }
 
 const kilobytes = (bytes: number) => `${(bytes / KILOBYTE).toFixed(0).padStart(5)} kB`;
 let over = false;
+function line(words: string, { first, all, bound, counted }: Record<"first" | "all" | "bound" | "counted", number>): void {
+  const fault = counted > bound ? "   TOO MUCH" : "";
+  if (counted > bound) over = true;
+  console.log(words.padEnd(21) + kilobytes(first).padStart(10) + kilobytes(all).padStart(24) + kilobytes(bound).padStart(10) + fault);
+}
+
 console.log("page                 first load   with all it may fetch   at most   (gzip)");
 for (const page of Object.keys(manifest).filter((key) => /src\/areas\/\w+\/(routes|sign-in)\.tsx$/.test(key))) {
   const [, area = "", name = ""] = /areas\/(\w+)\/([\w-]+)\.tsx$/.exec(page) ?? [];
-  const [first, all] = [bytesOf(page, false), bytesOf(page, true)];
+  const [first, all] = [bytesOf([entry, page], false), bytesOf([entry, page], true)];
   const [bound, counted] = area === "public" ? [bounds.public, first] : [bounds.other, all];
-  if (counted > bound) over = true;
-  const words = (name === "routes" ? area : `${area}, ${name}`).padEnd(21);
-  console.log(`${words}${kilobytes(first).padStart(10)}${kilobytes(all).padStart(24)}${kilobytes(bound).padStart(10)}${counted > bound ? "   TOO MUCH" : ""}`);
+  line(name === "routes" ? area : `${area}, ${name}`, { first, all, bound, counted });
 }
+const whole = bytesOf([reference], true);
+line("API reference", { first: whole, all: whole, bound: bounds.reference, counted: whole });
 if (over) process.exitCode = 1;
