@@ -32,7 +32,11 @@ function resolved(value: Json, at: (path: readonly string[]) => Json, within: re
   if (Array.isArray(value)) return value.map((each) => resolved(each, at, within));
   if (typeof value !== "object" || value === null) return value;
   const reference = value["$ref"];
-  if (typeof reference !== "string") return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, resolved(each, at, within)]));
+  if (typeof reference !== "string") {
+    const members = Object.entries(value).map(([name, each]) => [name, resolved(each, at, within)] as const);
+    // a schema in a body has no name of its own, and its fold is a button, which needs words
+    return Object.fromEntries(members.map(([name, each]) => [name, name === "schema" ? { title: "schema", ...(each as object) } : each]));
+  }
   const path = reference.split("/").slice(1);
   const title: { [name: string]: Json } = path[1] === "schemas" ? { title: path[2] ?? "" } : {};
   if (within.includes(reference)) return title;
@@ -59,7 +63,13 @@ SwaggerUI({
   validatorUrl: null,
   plugins: [
     {
-      wrapComponents: { authorizeBtn: nothing, authorizeOperationBtn: nothing, ServersContainer: nothing, DeepLink: textAlone },
+      wrapComponents: {
+        authorizeBtn: nothing,
+        authorizeOperationBtn: nothing,
+        ServersContainer: nothing,
+        JsonSchemaForm: nothing,
+        DeepLink: textAlone,
+      },
       statePlugins: { spec: { wrapActions: { requestResolvedSubtree: resolve } } },
     },
   ],

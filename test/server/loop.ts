@@ -162,6 +162,8 @@ describe("a worker's loop", () => {
       expect(seen).to.deep.equal(begins);
       expect(thrown).to.deep.equal(faults);
       stops.push(loop.stop());
+      await settled();
+      expect(clock.timers(), "timers: that of a turn that still runs, and no wait").to.equal(running);
       await clock.pass(1_000);
       await Promise.all(stops);
       expect([listeners.size, clock.timers(), running], "what a stopped loop leaves behind").to.deep.equal([0, 0, 0]);
