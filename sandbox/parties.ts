@@ -4,6 +4,7 @@
  * This route is made here and nowhere else, and a gateway on a real network refuses to start with it.
  */
 import { z } from "zod";
+import type { ApiOf } from "../server/api/api.ts";
 import type { Tx } from "../server/db/db.ts";
 import { type Role, roles, routeFor } from "../server/kernel/api.ts";
 
@@ -28,3 +29,6 @@ export function partyRoutes(parties: readonly SandboxParty[]) {
     }),
   ] as const;
 }
+
+/** What a sandbox's gateway has beside the API. */
+export type SandboxApi = ApiOf<ReturnType<typeof partyRoutes>[number]>;

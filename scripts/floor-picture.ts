@@ -8,8 +8,8 @@ export type Arrow = { from: Room; to: Room };
 /** Every pair of rooms of which the first imports the second. Throws when a file stands in no room. */
 export async function arrows(): Promise<Arrow[]> {
   const all = new Map<string, Arrow>();
-  const { modules } = await cruiseImports(root, ["protocol", "server", "sandbox"]);
-  for (const { source, dependencies } of modules.filter((module) => /^(protocol|server|sandbox)\//.test(module.source))) {
+  const { modules } = await cruiseImports(root, ["protocol", "server", "clients", "sandbox"]);
+  for (const { source, dependencies } of modules.filter((module) => /^(protocol|server|clients|sandbox)\//.test(module.source))) {
     const from = roomOf(source);
     if (from === undefined) throw new Error(`${source} stands on no floor: scripts/floors.ts`);
     for (const { resolved } of dependencies) {

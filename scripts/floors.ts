@@ -1,6 +1,6 @@
 /**
  * The floors of the house: which folder may import which, and which library lives where. dependency-cruiser holds every import
- * of protocol/, server/, sandbox/ and console/src/ against them (`npm run check`, test/server/architecture.ts), and
+ * of protocol/, server/, clients/, sandbox/ and console/src/ against them (`npm run check`, test/server/architecture.ts), and
  * docs/architecture.md draws them.
  *
  * A folder imports what stands below it and nothing of its own floor but itself. Types count like values: who knows a type has
@@ -52,6 +52,7 @@ const storeys: readonly (readonly Omit<Room, "floor">[])[] = [
   ],
   [{ path: "server/operator", what: "doctor, rebuild" }],
   [{ path: "server" }],
+  [{ path: "clients", what: "the API for programs, typed by its routes" }],
   [{ path: "sandbox", what: "the throw-away network, its samples and traffic" }],
 ];
 /** From the ground up; rooms of one floor do not know each other. */
@@ -73,6 +74,9 @@ const homes: readonly [library: string, folders: readonly string[]][] = [
 /** What the protocol is used without: a database, a server, a log, another process. */
 const notInProtocol = ["pg", "express", "pino", "undici", "node:http", "node:https", "node:net", "node:fs", "node:child_process"];
 
+/** The sandbox's own route, for the console's page of its parties: a type alone. */
+const sandboxRoutes = "^sandbox/parties\\.ts$";
+
 const escaped = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\/-]/g, "\\$&");
 const isAround = (path: string) => rooms.some((room) => room.path.startsWith(`${path}/`));
 /** The files of a room. A room with rooms inside has only those that stand in it directly. */
@@ -92,13 +96,13 @@ const rules: IForbiddenRuleType[] = [
     comment: "every folder that somebody imports from stands on a floor",
     severity: "error",
     from: {},
-    to: { path: "^(protocol|server|sandbox)/", pathNot: rooms.map(filesOf) },
+    to: { path: "^(protocol|server|clients|sandbox)/", pathNot: rooms.map(filesOf) },
   },
   ...homes.map(([library, folders]) => ({
     name: `home-of-${library}`,
     comment: `${library} belongs to ${folders.join(", ")}`,
     severity: "error" as const,
-    from: { path: "^(protocol|server|sandbox)/", pathNot: folders.map((folder) => `^${escaped(folder)}/`) },
+    from: { path: "^(protocol|server|clients|sandbox)/", pathNot: folders.map((folder) => `^${escaped(folder)}/`) },
     to: { path: packageAt(library) },
   })),
   {
@@ -110,10 +114,24 @@ const rules: IForbiddenRuleType[] = [
   },
   {
     name: "page-knows-the-protocol-alone",
-    comment: "the console imports the protocol by name, and nothing of the server",
+    comment: "the console imports the protocol and the client, and nothing of the server",
     severity: "error",
     from: { path: `^${page}/` },
-    to: { path: "^(server|sandbox|scripts|test)/" },
+    to: { path: "^(server|sandbox|scripts|test)/", pathNot: sandboxRoutes },
+  },
+  {
+    name: "types-alone",
+    comment: "the client runs no code of the gateway, and the console none of the sandbox",
+    severity: "error",
+    from: { path: `^(clients|${page})/` },
+    to: { path: ["^(server|sandbox)/"], dependencyTypesNot: ["type-only"] },
+  },
+  {
+    name: "client-knows-the-routes-alone",
+    comment: "the client knows the routes and the problems, as types, and no package: it runs in any browser",
+    severity: "error",
+    from: { path: "^clients/" },
+    to: { pathNot: ["^clients/", "^server/api/api\\.ts$", "^protocol/values/problems\\.ts$"] },
   },
   {
     name: "areas-apart",
@@ -126,14 +144,14 @@ const rules: IForbiddenRuleType[] = [
     name: "contract-factories",
     comment: "what is generated from the contracts belongs to server/chain",
     severity: "error",
-    from: { path: "^(protocol|server|sandbox)/", pathNot: "^server/chain/" },
+    from: { path: "^(protocol|server|clients|sandbox)/", pathNot: "^server/chain/" },
     to: { path: "^types/" },
   },
   {
     name: "development-chain",
     comment: "Hardhat is the sandbox's chain, loaded when it runs",
     severity: "error",
-    from: { path: "^(protocol|server|sandbox)/", pathNot: "^sandbox/chain\\.ts$" },
+    from: { path: "^(protocol|server|clients|sandbox)/", pathNot: "^sandbox/chain\\.ts$" },
     to: { path: [packageAt("hardhat"), "node_modules/@nomicfoundation/"] },
   },
   {
@@ -148,13 +166,13 @@ const rules: IForbiddenRuleType[] = [
     name: "no-tests",
     comment: "what runs knows no test and no script",
     severity: "error",
-    from: { path: "^(protocol|server|sandbox|console)/" },
+    from: { path: "^(protocol|server|clients|sandbox|console)/" },
     to: { path: "^(test|scripts)/" },
   },
   { name: "found", comment: "there is such a file or package", severity: "error", from: {}, to: { couldNotResolve: true } },
 ];
 
-export const cruised = ["protocol", "server", "sandbox", page] as const;
+export const cruised = ["protocol", "server", "clients", "sandbox", page] as const;
 
 /** Every import of these folders, and the rules that one of them breaks. `base`: the root of the repository, or of a copy of it. */
 export async function cruiseImports(base: string, folders: readonly string[] = cruised): Promise<ICruiseResult> {

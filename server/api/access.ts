@@ -51,7 +51,7 @@ export function accessRoutes(access: Access) {
       roles,
       query: z.object({
         account: account.optional().describe("Those of this party alone"),
-        before: keyId.optional().describe("The id of the last one of the page before"),
+        before: keyId.optional().describe("`next` of the page before"),
         limit: pageLimit,
       }),
       answers: {

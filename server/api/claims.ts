@@ -24,7 +24,7 @@ import type { Taxpayer, Taxpayers } from "../features/parties/taxpayers.ts";
 import { type Claim, type Claims, claimStatuses } from "../features/use/claims.ts";
 import type { External } from "../features/use/external.ts";
 import { type Caller, routeFor } from "../kernel/api.ts";
-import { pageLimit } from "../kernel/page.ts";
+import { nextOf, pageLimit } from "../kernel/page.ts";
 
 const route = routeFor<Tx>();
 const tag = "Claims";
@@ -173,16 +173,16 @@ export function claimRoutes({ claims, taxpayers, invoices, external, grants }: D
           seller: taxIdQuery.optional().describe("Tax id of the external invoice's seller"),
           from: timeQuery.optional().describe("Made then or later"),
           to: timeQuery.optional().describe("Made before"),
-          before: z.uuid().optional().describe("The id of the last one of the page before"),
+          before: z.uuid().optional().describe("`next` of the page before"),
           limit: pageLimit,
         }),
       ),
-      answers: { 200: { description: "A page", schema: z.object({ items: z.array(schema) }) } },
+      answers: { 200: { description: "A page", schema: z.object({ items: z.array(schema), next: z.uuid().optional() }) } },
       async run({ sql, caller, query }) {
         const as = query.as ?? (caller.roles.includes("employer") ? "employer" : "holder");
         if (!caller.roles.includes(as)) throw new Problem("forbidden", `This key has not the role ${as}`);
         const items = await claims.list(sql, caller, { ...query, as, from: momentFrom(query.from), to: momentFrom(query.to) });
-        return { status: 200, body: { items: await views(sql, caller, items) } };
+        return { status: 200, body: { items: await views(sql, caller, items), ...nextOf(items, query.limit, ({ id }) => id) } };
       },
     }),
     route({

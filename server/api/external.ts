@@ -12,7 +12,7 @@ import { accepted, settle } from "../features/out/operations.ts";
 import type { Taxpayer, Taxpayers } from "../features/parties/taxpayers.ts";
 import { checks, type External, provenOf, type Registered } from "../features/use/external.ts";
 import { fileAnswer, fileType, routeFor } from "../kernel/api.ts";
-import { pageLimit } from "../kernel/page.ts";
+import { nextOf, pageLimit } from "../kernel/page.ts";
 
 const route = routeFor<Tx>();
 const tag = "External invoices";
@@ -128,12 +128,11 @@ export function externalRoutes(external: External, taxpayers: Taxpayers) {
       summary: "Registered external invoices, newest first",
       tag,
       roles: seen,
-      query: z.object({ before: z.uuid().optional().describe("The claim's id of the last one of the page before"), limit: pageLimit }),
+      query: z.object({ before: z.uuid().optional().describe("`next` of the page before"), limit: pageLimit }),
       answers: { 200: { description: "A page", schema: z.object({ items: z.array(summary), next: z.uuid().optional() }) } },
       async run({ sql, caller, query }) {
         const rows = await external.list(sql, caller, query);
-        const next = rows.length === query.limit ? rows[rows.length - 1]?.claim.id : undefined;
-        return { status: 200, body: { items: await views(sql, rows), ...(next === undefined ? {} : { next }) } };
+        return { status: 200, body: { items: await views(sql, rows), ...nextOf(rows, query.limit, ({ claim }) => claim.id) } };
       },
     }),
     route({

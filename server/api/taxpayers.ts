@@ -10,6 +10,7 @@ import { accepted, settle } from "../features/out/operations.ts";
 import type { Accounts } from "../features/parties/accounts.ts";
 import { periodOf, seriesOf, type Taxpayer, type Taxpayers } from "../features/parties/taxpayers.ts";
 import { type Answer, routeFor } from "../kernel/api.ts";
+import { nextOf } from "../kernel/page.ts";
 
 const route = routeFor<Tx>();
 const tag = "Taxpayers";
@@ -116,9 +117,15 @@ export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts) {
       summary: "Enrolled taxpayers",
       tag,
       roles: ["bureau"],
-      query: z.object({ after: z.coerce.number().int().min(0).optional(), limit: z.coerce.number().int().min(1).max(100).default(50) }),
-      answers: { 200: { description: "A page, by index", schema: z.object({ items: z.array(taxpayerSchema) }) } },
-      run: async ({ sql, query }) => ({ status: 200, body: { items: (await taxpayers.list(sql, query)).map(view) } }),
+      query: z.object({
+        after: z.coerce.number().int().min(0).optional().describe("`next` of the page before"),
+        limit: z.coerce.number().int().min(1).max(100).default(50),
+      }),
+      answers: { 200: { description: "A page, by index", schema: z.object({ items: z.array(taxpayerSchema), next: z.int().optional() }) } },
+      async run({ sql, query }) {
+        const items = await taxpayers.list(sql, query);
+        return { status: 200, body: { items: items.map(view), ...nextOf(items, query.limit, ({ index }) => index) } };
+      },
     }),
     route({
       method: "get",

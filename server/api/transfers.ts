@@ -7,6 +7,7 @@ import type { Grants } from "../features/invoices/grants.ts";
 import { accepted, settle } from "../features/out/operations.ts";
 import { type Offered, statuses as stored, type Transfer, type Transfers } from "../features/use/transfers.ts";
 import { type Caller, routeFor } from "../kernel/api.ts";
+import { nextOf } from "../kernel/page.ts";
 
 const route = routeFor<Tx>();
 const tag = "Transfers";
@@ -108,11 +109,14 @@ export function transferRoutes(transfers: Transfers, grants: Grants) {
       roles: ["holder"],
       query: z.object({
         status: z.enum(stored).optional(),
-        before: z.uuid().optional(),
+        before: z.uuid().optional().describe("`next` of the page before"),
         limit: z.coerce.number().int().min(1).max(100).default(20),
       }),
-      answers: { 200: { description: "A page", schema: z.object({ items: z.array(schema) }) } },
-      run: async ({ sql, caller, query }) => ({ status: 200, body: { items: await shown(sql, caller, await transfers.list(sql, caller, query)) } }),
+      answers: { 200: { description: "A page", schema: z.object({ items: z.array(schema), next: z.uuid().optional() }) } },
+      async run({ sql, caller, query }) {
+        const items = await transfers.list(sql, caller, query);
+        return { status: 200, body: { items: await shown(sql, caller, items), ...nextOf(items, query.limit, ({ id }) => id) } };
+      },
     }),
   ] as const;
 }

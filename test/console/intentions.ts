@@ -10,8 +10,8 @@ const refused = () => new Refusal("wrong-state", { status: 409, problem: problem
 /** Wants something, and says under which key it was asked for. */
 async function keyOf(run: ReturnType<typeof createIntentions>, wanted: unknown, failure?: () => Error): Promise<string> {
   let key = "";
-  const work = async (once: { "Idempotency-Key": string }) => {
-    key = once["Idempotency-Key"];
+  const work = async (once: { key: string }) => {
+    key = once.key;
     if (failure) throw failure();
   };
   await run(wanted, work).catch((error: unknown) => {
@@ -25,10 +25,10 @@ describe("an intention", () => {
     const keys = Array.from({ length: 100 }, newOnce);
     for (const once of keys)
       expect(once)
-        .to.include({ Prefer: "wait=20" })
-        .and.property("Idempotency-Key")
+        .to.include({ wait: 20 })
+        .and.property("key")
         .to.match(/^[0-9a-f]{32}$/);
-    expect(new Set(keys.map((once) => once["Idempotency-Key"])).size).equals(100);
+    expect(new Set(keys.map((once) => once.key)).size).equals(100);
   });
 
   const outcomes: [what: string, failure: (() => Error) | undefined, keeps: boolean][] = [
@@ -75,7 +75,7 @@ describe("an intention", () => {
     const keys: string[] = [];
     const begin = (wanted: string, failure?: () => Error) =>
       run(wanted, async (once) => {
-        keys.push(once["Idempotency-Key"]);
+        keys.push(once.key);
         await new Promise<void>((resolve) => answers.push(resolve));
         if (failure) throw failure();
       }).catch(() => {});
@@ -93,7 +93,7 @@ describe("an intention", () => {
     const keys: string[] = [];
     const begin = (wanted: string, failure?: () => Error) =>
       run(wanted, async (once) => {
-        keys.push(once["Idempotency-Key"]);
+        keys.push(once.key);
         await new Promise<void>((resolve) => answers.push(resolve));
         if (failure) throw failure();
       }).catch(() => {});

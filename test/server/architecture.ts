@@ -17,7 +17,8 @@ function faultsOf(path: string, source: string): string[] {
     .filter((folder) => nameless.includes(folder))
     .map((folder) => `${path}: a folder named ${folder}`);
   // a package is entered by its index
-  if (/(^|\/)index\.[mc]?[jt]sx?$/.test(path) && path !== "protocol/index.ts") faults.push(`${path}: a barrel file`);
+  const entrances = ["protocol/index.ts", "clients/typescript/index.ts"];
+  if (/(^|\/)index\.[mc]?[jt]sx?$/.test(path) && !entrances.includes(path)) faults.push(`${path}: a barrel file`);
   // PostgreSQL's binaries come in a package for each platform
   if (/\bimport\s*\(\s*(?!")/.test(codeOf(source).code) && path !== "server/db/postgres.ts") faults.push(`${path}: an import that nobody can check`);
   return faults;
@@ -76,6 +77,9 @@ describe("the floors", function () {
     "server/features/proof/bundles.ts": "",
     "server/features/bureau/audit.ts": "",
     "server/api/claims.ts": "",
+    "server/api/api.ts": "",
+    "clients/typescript/client.ts": "",
+    "sandbox/parties.ts": "",
     "server/http/app.ts": "",
     "server/gateway.ts": "",
     "sandbox/sandbox.ts": "",
@@ -138,6 +142,16 @@ describe("the floors", function () {
       'import type { X } from "../../../server/kernel/log.ts";',
       "page-knows-the-protocol-alone",
     ],
+    ["a page that runs the sandbox's code", "console/src/shared/client.ts", 'import { partyRoutes } from "../../../sandbox/parties.ts";', "types-alone"],
+    ["a client that runs the gateway's code", "clients/typescript/client.ts", 'import { Api } from "../../server/api/api.ts";', "types-alone"],
+    [
+      "a client that knows more than the routes",
+      "clients/typescript/client.ts",
+      'import type { Claims } from "../../server/features/use/claims.ts";',
+      "client-knows-the-routes-alone",
+    ],
+    ["a client that needs a package", "clients/typescript/client.ts", 'import { z } from "zod";', "client-knows-the-routes-alone"],
+    ["a client that no browser can run", "clients/typescript/client.ts", 'import { createHmac } from "node:crypto";', "client-knows-the-routes-alone"],
     ["an area that knows another", "console/src/areas/holder/reports.tsx", 'import "../bureau/audit.tsx";', "areas-apart"],
   ];
   for (const [words, path, line, rule] of forbidden)
@@ -157,6 +171,10 @@ describe("the floors", function () {
       const hint = \`import pg from "pg"\`;`;
     expect(await judged("server/features/use/claims.ts", line)).to.deep.equal([]);
     expect(await judged("sandbox/chain.ts", 'const hre = await import("hardhat");')).to.deep.equal([]);
+    const types = 'export type { Api } from "../../server/api/api.ts";';
+    expect(await judged("clients/typescript/client.ts", types)).to.deep.equal([]);
+    const page = 'import type { SandboxApi } from "../../../sandbox/parties.ts";';
+    expect(await judged("console/src/shared/client.ts", page)).to.deep.equal([]);
     expect(await judged("sandbox/sandbox.ts", 'import { startGateway } from "../server/gateway.ts";')).to.deep.equal([]);
   });
 });

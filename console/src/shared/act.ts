@@ -4,7 +4,7 @@ import { useState } from "react";
 import { createIntentions, type Once } from "./intentions.ts";
 
 /**
- *   const reject = useAct((reason: string, once) => ask(api.POST("/v1/claims/{id}/reject", { params: { path: { id }, header: once }, body: { reason } })),
+ *   const reject = useAct((reason: string, once) => ask("POST /v1/claims/{id}/reject", { params: { id }, ...once, body: { reason } }),
  *     { refreshes: [["claims"]] });
  *   reject.mutate("…")      // reject.isPending, reject.error (show it with ProblemNote), reject.data
  */

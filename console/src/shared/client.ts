@@ -1,16 +1,63 @@
 /**
- * The API as the console calls it: typed from the gateway's own document, as the session of this browser.
+ * The API as the console calls it: the client for programs, as the session of this browser.
  *
- *   const page = await ask(api.GET("/v1/claims", { params: { query: { limit: 20 } } }));
+ *   const page = await ask("GET /v1/claims", { query: { limit: 20 } });
  *
  * Every refusal, and an answer that does not come, is a Refusal. What changes something carries the session's token; a POST's
  * Idempotency-Key comes from useAct (act.ts), so that trying again after a lost answer does the work once.
  */
-import createClient, { type Middleware } from "openapi-fetch";
-import type { components, paths } from "./api.d.ts";
+import {
+  type Problem as AnyProblem,
+  type Api,
+  type Arguments,
+  createClient,
+  NoAnswerError,
+  ProblemError,
+  type Reply,
+} from "../../../clients/typescript/index.ts";
+import type { SandboxApi } from "../../../sandbox/parties.ts";
 
-export type Schemas = components["schemas"];
-export type Problem = Schemas["Problem"];
+/** What this page may call: the API, and what a sandbox has beside it. */
+interface Calls extends Api, SandboxApi {}
+type Call = keyof Calls;
+type Answer<N extends Call, S extends keyof Calls[N]["answers"]> = Calls[N]["answers"][S];
+
+export type Problem = AnyProblem;
+
+/** Shapes that several pages know, by the names that the API has for them. */
+export interface Schemas {
+  Problem: Problem;
+  Session: Answer<"GET /v1/session", 200>;
+  Event: Answer<"GET /v1/events", 200>["items"][number];
+  Invoice: Answer<"GET /v1/invoices/{number}", 200>;
+  InvoiceSummary: Answer<"GET /v1/invoices", 200>["items"][number];
+  InvoiceDocument: Schemas["Invoice"]["document"];
+  InvoiceLine: Schemas["InvoiceDocument"]["lines"][number];
+  InvoiceRequest: Calls["POST /v1/invoices"]["body"];
+  InvoiceReceipt: Answer<"POST /v1/invoices", 201>;
+  Bundle: Answer<"GET /v1/invoices/{number}/bundle", 200>;
+  VerifiedByPrint: Answer<"GET /v1/verify", 200>;
+  VerifiedBundle: Extract<Answer<"POST /v1/verify", 200>, { steps: unknown }>;
+  RedLetterReceipt: Extract<Answer<"POST /v1/invoices", 202>, { redLetter: unknown }>;
+  RedLetterSummary: Answer<"GET /v1/red-letters", 200>["items"][number];
+  RedLetterReason: Calls["POST /v1/invoices/{number}/red-letters"]["body"]["reason"];
+  Transfer: Answer<"GET /v1/transfers/{id}", 200>;
+  Grant: Answer<"GET /v1/invoices/{number}/grants", 200>["items"][number];
+  Claim: Answer<"GET /v1/claims/{id}", 200>;
+  EntryAct: Answer<"GET /v1/entries", 200>["items"][number];
+  ExternalInvoice: Answer<"GET /v1/external-invoices/{id}", 200>;
+  ExternalInvoiceSummary: Answer<"GET /v1/external-invoices", 200>["items"][number];
+  Taxpayer: Answer<"GET /v1/taxpayers/{taxId}", 200>;
+  Quota: Answer<"GET /v1/taxpayers/{taxId}/quota", 200>;
+  Webhook: Answer<"GET /v1/webhooks", 200>["items"][number];
+  WebhookWithAttempts: Answer<"GET /v1/webhooks/{id}", 200>;
+  InvoiceStats: Answer<"GET /v1/stats/invoices", 200>;
+  IssuerStats: Answer<"GET /v1/stats/issuers", 200>;
+  FlowStats: Answer<"GET /v1/stats/flow", 200>;
+  QuotaStats: Answer<"GET /v1/stats/quotas", 200>;
+  ChainStats: Answer<"GET /v1/stats/chain", 200>;
+  Refusals: Answer<"GET /v1/stats/refusals", 200>;
+}
 export type Role = Schemas["Session"]["roles"][number];
 export type Event = Schemas["Event"];
 
@@ -48,70 +95,54 @@ export function onSessionEnded(then: () => void): void {
   ended = then;
 }
 
-/** Whether it is a problem as the gateway writes it: a proxy's JSON may have a code as well. */
-function isProblem(body: unknown): body is Problem {
-  const { code, title, detail, retry, errors = [] } = (body ?? {}) as Partial<Record<keyof Problem, unknown>>;
-  const isText = (value: unknown) => typeof value === "string";
-  const areErrors = Array.isArray(errors) && errors.every((error) => [error?.field, error?.rule, error?.detail].every(isText));
-  return [code, title, detail, retry].every(isText) && areErrors;
-}
+/** Time for an answer, in milliseconds: a phone's line may be slow. */
+const PATIENCE_MS = 120_000;
 
-export async function refusalOf(response: Response): Promise<Refusal> {
-  const text = await response.text().catch(() => "");
-  try {
-    const problem: unknown = JSON.parse(text);
-    if (isProblem(problem)) return new Refusal(problem.code, { status: response.status, problem });
-  } catch {
-    // a proxy's own page, or half an answer
+/** `url`: where the gateway is; empty for the page's own. */
+export function createApi(url: string) {
+  const client = createClient<Calls>({
+    url,
+    headers: (method): Record<string, string> => (csrf === undefined || method === "GET" ? {} : { "X-CSRF-Token": csrf }),
+    // people and pages try again themselves
+    patience: { tries: 1, timeoutMs: PATIENCE_MS },
+  });
+
+  /** What was thrown, as a Refusal; `path` says whether it ends the session. */
+  function refusalOf(error: unknown, path: string): unknown {
+    if (error instanceof ProblemError) {
+      if (error.status === 401 && path !== "/v1/session") ended();
+      return new Refusal(error.code, { status: error.status, problem: error.problem });
+    }
+    if (!(error instanceof NoAnswerError)) return error;
+    const code = error.status === 0 ? "offline" : "unreadable";
+    return new Refusal(code, { status: error.status, detail: error.message });
   }
-  return new Refusal("unreadable", { status: response.status, detail: `HTTP ${response.status}` });
-}
 
-const session: Middleware = {
-  onRequest({ request }) {
-    if (csrf !== undefined && !["GET", "HEAD"].includes(request.method)) request.headers.set("X-CSRF-Token", csrf);
-    return request;
-  },
-  async onResponse({ request, response }) {
-    if (response.ok) return response;
-    const refusal = await refusalOf(response);
-    if (response.status === 401 && !new URL(request.url).pathname.endsWith("/v1/session")) ended();
-    throw refusal;
-  },
-  onError: ({ error }) => (error instanceof Refusal ? error : new Refusal("offline", { detail: error instanceof Error ? error.message : "" })),
-};
-
-export function createApi(baseUrl: string) {
-  const client = createClient<paths, "application/json">({ baseUrl, headers: { Accept: "application/json" } });
-  client.use(session);
-  return client;
-}
-export const api = createApi("/");
-
-/** The answer with its headers. Throws a Refusal, also when its body breaks off or is no JSON. */
-export async function answerOf<T>(call: Promise<{ data?: T; response: Response }>): Promise<{ data: T; response: Response }> {
-  const { data, response } = await call.catch((error: unknown) => {
-    throw error instanceof Refusal ? error : new Refusal("unreadable", { detail: error instanceof Error ? error.message : "" });
-  });
-  return { data: data as T, response };
-}
-
-/** The answer's body. Throws a Refusal. */
-export const ask = async <T>(call: Promise<{ data?: T; response: Response }>): Promise<T> => (await answerOf(call)).data;
-
-/** A file of the API (a bundle, an XML, a PDF) by Accept or path. Throws a Refusal. */
-export async function fetchFile(path: string, accept = "*/*"): Promise<Blob> {
-  const response = await fetch(path, { headers: { Accept: accept } }).catch((error: Error) => {
-    throw new Refusal("offline", { detail: error.message });
-  });
-  if (!response.ok) {
-    if (response.status === 401) ended();
-    throw await refusalOf(response);
+  /** The answer with its status and headers. Throws a Refusal, also when its body breaks off or is no JSON. */
+  async function answerOf<N extends Call>(name: N, ...request: Arguments<Calls[N]>): Promise<Reply<Calls[N]["answers"]>> {
+    return client(name, ...request).catch((error: unknown) => {
+      throw refusalOf(error, name.slice(name.indexOf("/")));
+    });
   }
-  return response.blob().catch((error: Error) => {
-    throw new Refusal("unreadable", { detail: error.message });
-  });
+
+  /** The answer's body. Throws a Refusal. */
+  const ask = async <N extends Call>(name: N, ...request: Arguments<Calls[N]>): Promise<Reply<Calls[N]["answers"]>["body"]> =>
+    (await answerOf(name, ...request)).body;
+
+  /** A file of the API (a bundle, an XML, a PDF) by Accept or path. Throws a Refusal. */
+  async function fetchFile(path: string, accept = "*/*"): Promise<Blob> {
+    try {
+      const { status, body, headers, problem } = await client.send("GET", path, { accept });
+      if (problem !== undefined) throw new ProblemError(problem, status);
+      if (status >= 400) throw new NoAnswerError(`HTTP ${status}`, { status });
+      return new Blob(body === undefined ? [] : [body as Uint8Array<ArrayBuffer>], { type: headers.get("content-type") ?? "" });
+    } catch (error) {
+      throw refusalOf(error, path);
+    }
+  }
+  return { ask, answerOf, fetchFile };
 }
+export const { ask, answerOf, fetchFile } = createApi("");
 
 /** Hands bytes to the person as a file. */
 export function saveFile(blob: Blob, name: string): void {
@@ -124,5 +155,5 @@ export function saveFile(blob: Blob, name: string): void {
 /** One invoice with its document, as every page asks for it: what is known of it already is not asked for twice. */
 export const invoiceQuery = (number: string) => ({
   queryKey: ["invoice", number],
-  queryFn: () => ask(api.GET("/v1/invoices/{number}", { params: { path: { number } } })),
+  queryFn: () => ask("GET /v1/invoices/{number}", { params: { number } }),
 });

@@ -3,20 +3,16 @@
  * lost, the gateway restarts), the same again goes with the same key and is done once; after an
  * answer the next one is a new intention.
  */
+import { newKey } from "../../../clients/typescript/index.ts";
 import { Refusal } from "./client.ts";
 
-/** Headers of a POST; `params: { header: once }`. */
-export type Once = { "Idempotency-Key": string; Prefer: string };
+/** Of a POST: its Idempotency-Key, and the seconds that its answer may take. */
+export type Once = { key: string; wait: number };
 
 /** Long enough for a block or two, short enough to look at. */
-const PATIENCE = "wait=20";
+const PATIENCE_SECONDS = 20;
 
-/** randomUUID is there on secure pages alone. */
-function newKey(): string {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-export const newOnce = (): Once => ({ "Idempotency-Key": newKey(), Prefer: PATIENCE });
+export const newOnce = (): Once => ({ key: newKey(), wait: PATIENCE_SECONDS });
 
 /**
  * Does what is wanted, each intention under its key, and with the moment at which it began

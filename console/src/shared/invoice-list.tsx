@@ -7,7 +7,7 @@ import { isTaxId } from "@onepiao/protocol/values/tax-id.ts";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Button, Empty, Segmented } from "antd";
 import { useSearchParams } from "react-router";
-import { api, ask } from "./client.ts";
+import { ask } from "./client.ts";
 import { endsOf } from "./days.ts";
 import { defined } from "./defined.ts";
 import { type Days, FilterDays, FilterForm, FilterPlace, FilterText, type Place } from "./filter.tsx";
@@ -58,8 +58,7 @@ export function useInvoiceFilter() {
 export function useInvoiceList(as: "issuer" | "holder" | "employer", filter: InvoiceFilter, limit = 50) {
   const query = useInfiniteQuery({
     queryKey: ["invoices", as, filter],
-    queryFn: ({ pageParam: after }) =>
-      ask(api.GET("/v1/invoices", { params: { query: { as, order: "desc", limit, ...queryOf(filter), ...defined({ after }) } } })),
+    queryFn: ({ pageParam: after }) => ask("GET /v1/invoices", { query: { as, order: "desc", limit, ...queryOf(filter), ...defined({ after }) } }),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (page) => page.next,
   });

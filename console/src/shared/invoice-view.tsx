@@ -3,7 +3,7 @@ import type { ActFeedType } from "@onepiao/protocol/ledger/acts.ts";
 import { useQuery } from "@tanstack/react-query";
 import { Descriptions, Table, Timeline } from "antd";
 import { percentOf } from "./amounts.ts";
-import { api, ask, type Schemas } from "./client.ts";
+import { ask, type Schemas } from "./client.ts";
 import { Loaded } from "./problem.tsx";
 import { Account, Money, Time, Wide } from "./show.tsx";
 import { wordsOf } from "./words.ts";
@@ -161,7 +161,7 @@ export function HistoryView({ number }: { number: string }) {
     const key = eventKey(type);
     return key === undefined ? type : say(key);
   };
-  const history = useQuery({ queryKey: ["history", number], queryFn: () => ask(api.GET("/v1/invoices/{number}/history", { params: { path: { number } } })) });
+  const history = useQuery({ queryKey: ["history", number], queryFn: () => ask("GET /v1/invoices/{number}/history", { params: { number } }) });
   return (
     <Loaded of={history} empty={({ items }) => items.length === 0}>
       {({ items }) => (

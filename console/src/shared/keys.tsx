@@ -4,7 +4,7 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { Button, Card, Checkbox, Form, Table, Tag } from "antd";
 import { useState } from "react";
 import { useAct } from "./act.ts";
-import { api, ask, type Role } from "./client.ts";
+import { ask, type Role } from "./client.ts";
 import { useConfirm } from "./confirm.tsx";
 import { showFieldErrors } from "./field-errors.ts";
 import { useSharedWords } from "./messages.ts";
@@ -64,10 +64,9 @@ function Make({ first }: { first: Role }) {
   const { account, roles } = useSession();
   const [form] = Form.useForm<Wish>();
   const [made, setMade] = useState<{ token: string | undefined } | { person: string } | undefined>(undefined);
-  const make = useAct(
-    ({ roles: wanted, ...by }: Wish, once) => ask(api.POST("/v1/api-keys", { params: { header: once }, body: { account, roles: wanted, ...personOf(by) } })),
-    { refreshes },
-  );
+  const make = useAct(({ roles: wanted, ...by }: Wish, once) => ask("POST /v1/api-keys", { ...once, body: { account, roles: wanted, ...personOf(by) } }), {
+    refreshes,
+  });
   const close = () => setMade(undefined);
   if (made !== undefined && "person" in made) return <PersonMade name={made.person} onClose={close} />;
   if (made !== undefined) return <Secret title={say("keys.once")} detail={say("keys.once.detail")} text={made.token} onClose={close} />;
@@ -106,7 +105,7 @@ function Make({ first }: { first: Role }) {
 function Revoke({ id }: { id: string }) {
   const say = useWords();
   const confirm = useConfirm();
-  const revoke = useAct(() => ask(api.DELETE("/v1/api-keys/{id}", { params: { path: { id } } })), { refreshes });
+  const revoke = useAct(() => ask("DELETE /v1/api-keys/{id}", { params: { id } }), { refreshes });
   const end = async () => {
     if (await confirm({ title: say("keys.revoke.title", { id }), final: say("keys.revoke.final"), yes: say("keys.revoke") })) revoke.mutate(undefined);
   };
@@ -131,9 +130,7 @@ export function Keys({ first, own: alone = false }: { first: Role; own?: boolean
   const pages = useInfiniteQuery({
     queryKey: ["api-keys", alone],
     queryFn: ({ pageParam }) =>
-      ask(
-        api.GET("/v1/api-keys", { params: { query: { limit: 50, ...(alone ? { account: own } : {}), ...(pageParam === "" ? {} : { before: pageParam }) } } }),
-      ),
+      ask("GET /v1/api-keys", { query: { limit: 50, ...(alone ? { account: own } : {}), ...(pageParam === "" ? {} : { before: pageParam }) } }),
     initialPageParam: "",
     getNextPageParam: ({ next }) => next,
   });

@@ -9,7 +9,7 @@
  */
 import { type QueryKey, useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useState } from "react";
-import { api, ask, type Event, Refusal } from "./client.ts";
+import { ask, type Event, Refusal } from "./client.ts";
 import { useSigned } from "./session.tsx";
 import { type EventType, eventTypes, streamAfter, waitBefore } from "./stream.ts";
 
@@ -66,7 +66,7 @@ function follow({ tell, say, gap, ended }: { tell: (event: Event) => void; say: 
   }
   /** A stream does not say why it was refused; another call does. */
   async function again(): Promise<void> {
-    const over = await ask(api.GET("/v1/session")).then(
+    const over = await ask("GET /v1/session").then(
       () => false,
       (error: unknown) => error instanceof Refusal && error.status === 401,
     );

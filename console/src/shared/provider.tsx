@@ -4,7 +4,7 @@
  */
 import { useQuery } from "@tanstack/react-query";
 import { Alert, Button, Form, Input, Radio } from "antd";
-import { api, ask } from "./client.ts";
+import { ask } from "./client.ts";
 import { wordsOf } from "./words.ts";
 
 const useWords = wordsOf("provider", {
@@ -36,7 +36,7 @@ const useWords = wordsOf("provider", {
 
 /** Its name; undefined while it is not known, and where there is none. */
 export function useProvider(): string | undefined {
-  const { data } = useQuery({ queryKey: ["sign-in"], queryFn: () => ask(api.GET("/v1/sign-in")), staleTime: Number.POSITIVE_INFINITY });
+  const { data } = useQuery({ queryKey: ["sign-in"], queryFn: () => ask("GET /v1/sign-in"), staleTime: Number.POSITIVE_INFINITY });
   return data?.provider?.name;
 }
 

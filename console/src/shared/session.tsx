@@ -3,7 +3,7 @@
  */
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from "react";
-import { api, ask, onSessionEnded, Refusal, type Role, type Schemas, setCsrf } from "./client.ts";
+import { ask, onSessionEnded, Refusal, type Role, type Schemas, setCsrf } from "./client.ts";
 import { useSharedWords } from "./messages.ts";
 
 export type Session = Schemas["Session"];
@@ -32,7 +32,7 @@ const SessionContext = createContext<Signed | undefined>(undefined);
 async function whoAmI(over: () => void): Promise<Session | null> {
   if (localStorage.getItem(HINT) === null) return null;
   try {
-    const session = await ask(api.GET("/v1/session"));
+    const session = await ask("GET /v1/session");
     setCsrf(session.csrfToken);
     return session;
   } catch (error) {
@@ -77,12 +77,12 @@ export function SessionProvider({ children }: { children: ReactNode }) {
       error,
       expired,
       async signIn(key, proof) {
-        const next = await ask(api.POST("/v1/session", { body: proof === undefined ? { key } : { key, proof } }));
+        const next = await ask("POST /v1/session", { body: proof === undefined ? { key } : { key, proof } });
         become(next);
         return next;
       },
       async signOut() {
-        const left = await ask(api.DELETE("/v1/session")).catch((cause: unknown) => {
+        const left = await ask("DELETE /v1/session").catch((cause: unknown) => {
           // over already: that is what was wanted
           if (!(cause instanceof Refusal) || cause.status !== 401) throw cause;
         });

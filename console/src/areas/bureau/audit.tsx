@@ -2,7 +2,7 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Alert, Button, Card, Table } from "antd";
 import { Link } from "react-router";
-import { api, ask, type Schemas } from "../../shared/client.ts";
+import { ask, type Schemas } from "../../shared/client.ts";
 import { chinaMonth } from "../../shared/days.ts";
 import { Page } from "../../shared/frame.tsx";
 import { useRefresh } from "../../shared/live.tsx";
@@ -16,7 +16,7 @@ type Audit = Awaited<ReturnType<typeof askAudit>>;
 type Finding = Audit["findings"][number];
 type Taxpayer = Schemas["Taxpayer"];
 
-const askAudit = (before?: string) => ask(api.GET("/v1/audit", { params: { query: before === undefined ? {} : { before } } }));
+const askAudit = (before?: string) => ask("GET /v1/audit", { query: before === undefined ? {} : { before } });
 const useAudit = () => {
   useRefresh(["audit.alarm"], [["audit"]]);
   return useQuery({ queryKey: ["audit", "findings"], queryFn: () => askAudit(), refetchInterval: 15_000 });
@@ -37,7 +37,7 @@ function TaxpayerOf({ index }: { index: number }) {
   const found = useQuery({
     queryKey: ["taxpayer-by-index", index],
     queryFn: async (): Promise<Taxpayer | null> => {
-      const { items } = await ask(api.GET("/v1/taxpayers", { params: { query: { after: index - 1, limit: 1 } } }));
+      const { items } = await ask("GET /v1/taxpayers", { query: { after: index - 1, limit: 1 } });
       return items.find((one) => one.index === index) ?? null;
     },
     staleTime: 300_000,
@@ -122,7 +122,7 @@ function Drawn() {
   const period = chinaMonth();
   const pages = useInfiniteQuery({
     queryKey: ["audit", "quotas", period],
-    queryFn: ({ pageParam }) => ask(api.GET("/v1/audit/quotas", { params: { query: { period, after: pageParam, limit: PAGE } } })),
+    queryFn: ({ pageParam }) => ask("GET /v1/audit/quotas", { query: { period, after: pageParam, limit: PAGE } }),
     initialPageParam: 0,
     getNextPageParam: ({ next }) => next,
   });

@@ -6,7 +6,7 @@ import { useMemo } from "react";
 import { Link } from "react-router";
 import { useAct } from "../../shared/act.ts";
 import { formatAmount } from "../../shared/amounts.ts";
-import { api, ask } from "../../shared/client.ts";
+import { ask } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
 import { Chart, useCompact, useCount, usePalette } from "./chart.tsx";
@@ -91,8 +91,8 @@ function LotSizes({ recent }: { recent: ChainStats["recent"] }) {
 function LedgerSwitch() {
   const say = useWords();
   const confirm = useConfirm();
-  const ledger = useQuery({ queryKey: ["ledger"], queryFn: () => ask(api.GET("/v1/ledger")) });
-  const turn = useAct((open: boolean) => ask(api.PATCH("/v1/ledger", { headers: { Prefer: "wait=20" }, body: { open } })), { refreshes: [["ledger"]] });
+  const ledger = useQuery({ queryKey: ["ledger"], queryFn: () => ask("GET /v1/ledger") });
+  const turn = useAct((open: boolean) => ask("PATCH /v1/ledger", { wait: 20, body: { open } }), { refreshes: [["ledger"]] });
   if (!ledger.data) return null;
   const { open } = ledger.data;
   const ask_ = async () => {

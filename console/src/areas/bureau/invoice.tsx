@@ -2,7 +2,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Card, Descriptions, Form, Input, Table } from "antd";
 import { Link, useNavigate, useParams } from "react-router";
-import { api, ask, invoiceQuery, type Schemas } from "../../shared/client.ts";
+import { ask, invoiceQuery, type Schemas } from "../../shared/client.ts";
 import { Page } from "../../shared/frame.tsx";
 import { DocumentView, HistoryView } from "../../shared/invoice-view.tsx";
 import { useRefresh } from "../../shared/live.tsx";
@@ -95,7 +95,7 @@ function Reads({ number }: { number: string }) {
   const { account } = useSession();
   const reads = useQuery({
     queryKey: ["invoice", number, "reads"],
-    queryFn: () => ask(api.GET("/v1/invoices/{number}/reads", { params: { path: { number } } })),
+    queryFn: () => ask("GET /v1/invoices/{number}/reads", { params: { number } }),
   });
   return (
     <Card title={<h2>{say("invoice.reads")}</h2>} className="chart-card">

@@ -5,7 +5,7 @@ import { Alert, Button, Card, Descriptions, Drawer, Tag } from "antd";
 import dayjs from "dayjs";
 import { useEffect, useRef, useState } from "react";
 import { Link } from "react-router";
-import { api, ask } from "../../shared/client.ts";
+import { ask } from "../../shared/client.ts";
 import { Page } from "../../shared/frame.tsx";
 import { useSharedWords } from "../../shared/messages.ts";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
@@ -172,7 +172,7 @@ export function RefusalsPage() {
   const [open, setOpen] = useState<Entry | undefined>(undefined);
   const pages = useInfiniteQuery({
     queryKey: ["stats", "refusals", "pages"],
-    queryFn: ({ pageParam }) => ask(api.GET("/v1/stats/refusals", { params: { query: { limit: 50, ...(pageParam === "" ? {} : { before: pageParam }) } } })),
+    queryFn: ({ pageParam }) => ask("GET /v1/stats/refusals", { query: { limit: 50, ...(pageParam === "" ? {} : { before: pageParam }) } }),
     initialPageParam: "",
     getNextPageParam: (last) => last.next,
   });

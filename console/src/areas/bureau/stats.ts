@@ -4,7 +4,7 @@
  */
 import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
-import { api, ask } from "../../shared/client.ts";
+import { ask } from "../../shared/client.ts";
 import { chinaMidnight } from "../../shared/days.ts";
 import { useEvents } from "../../shared/live.tsx";
 import type { ChainStats, Grain, Measure } from "./figures.ts";
@@ -19,31 +19,31 @@ const IDLE_MS = 15_000;
 const common = { placeholderData: keepPreviousData, refetchInterval: IDLE_MS } as const;
 
 export const useInvoiceStats = (grain: Grain) =>
-  useQuery({ queryKey: [STATS, "invoices", grain], queryFn: () => ask(api.GET("/v1/stats/invoices", { params: { query: { grain } } })), ...common });
+  useQuery({ queryKey: [STATS, "invoices", grain], queryFn: () => ask("GET /v1/stats/invoices", { query: { grain } }), ...common });
 
 export const useToday = () =>
   useQuery({
     queryKey: [STATS, "today"],
-    queryFn: () => ask(api.GET("/v1/stats/invoices", { params: { query: { grain: "day", from: chinaMidnight() } } })),
+    queryFn: () => ask("GET /v1/stats/invoices", { query: { grain: "day", from: chinaMidnight() } }),
     ...common,
   });
 
 export const useIssuers = (grain: "day" | "month", { by, currency }: Measure, limit: number) =>
   useQuery({
     queryKey: [STATS, "issuers", grain, by, currency, limit],
-    queryFn: () => ask(api.GET("/v1/stats/issuers", { params: { query: { grain, by, currency, limit } } })),
+    queryFn: () => ask("GET /v1/stats/issuers", { query: { grain, by, currency, limit } }),
     ...common,
   });
 
-export const useFlow = () => useQuery({ queryKey: [STATS, "flow"], queryFn: () => ask(api.GET("/v1/stats/flow")), ...common });
+export const useFlow = () => useQuery({ queryKey: [STATS, "flow"], queryFn: () => ask("GET /v1/stats/flow"), ...common });
 
 export const useQuotas = (limit: number) =>
-  useQuery({ queryKey: [STATS, "quotas", limit], queryFn: () => ask(api.GET("/v1/stats/quotas", { params: { query: { limit } } })), ...common });
+  useQuery({ queryKey: [STATS, "quotas", limit], queryFn: () => ask("GET /v1/stats/quotas", { query: { limit } }), ...common });
 
-export const useChain = () => useQuery({ queryKey: [STATS, "chain"], queryFn: () => ask(api.GET("/v1/stats/chain")), ...common, refetchInterval: 5_000 });
+export const useChain = () => useQuery({ queryKey: [STATS, "chain"], queryFn: () => ask("GET /v1/stats/chain"), ...common, refetchInterval: 5_000 });
 
 export const useLatestRefusals = (limit: number) =>
-  useQuery({ queryKey: [STATS, "refusals", limit], queryFn: () => ask(api.GET("/v1/stats/refusals", { params: { query: { limit } } })), ...common });
+  useQuery({ queryKey: [STATS, "refusals", limit], queryFn: () => ask("GET /v1/stats/refusals", { query: { limit } }), ...common });
 
 /** Keeps everything that is shown of the statistics up to date. For the page that shows them. */
 export function useLiveStats(): void {

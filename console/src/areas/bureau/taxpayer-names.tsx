@@ -2,7 +2,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { App, Button, Card, Form, Input, Table } from "antd";
 import { useAct } from "../../shared/act.ts";
-import { api, ask } from "../../shared/client.ts";
+import { ask } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { chinaDay } from "../../shared/days.ts";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
@@ -19,9 +19,9 @@ export function TaxpayerNames({ taxpayer: { taxId, name: present } }: { taxpayer
   const [form] = Form.useForm<Change>();
   const names = useQuery({
     queryKey: ["taxpayer", taxId, "names"],
-    queryFn: () => ask(api.GET("/v1/taxpayers/{taxId}/names", { params: { path: { taxId } } })),
+    queryFn: () => ask("GET /v1/taxpayers/{taxId}/names", { params: { taxId } }),
   });
-  const give = useAct((body: Change, once) => ask(api.POST("/v1/taxpayers/{taxId}/names", { params: { path: { taxId }, header: once }, body })), {
+  const give = useAct((body: Change, once) => ask("POST /v1/taxpayers/{taxId}/names", { params: { taxId }, ...once, body }), {
     refreshes: [["taxpayer", taxId], ["taxpayers"]],
   });
   const submit = async (change: Change) => {

@@ -6,7 +6,7 @@ import { App, Button, Card, Descriptions, Form, Input, InputNumber, Progress, Ta
 import { useParams } from "react-router";
 import { useAct } from "../../shared/act.ts";
 import { formatAmount } from "../../shared/amounts.ts";
-import { api, ask } from "../../shared/client.ts";
+import { ask } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { chinaMonth } from "../../shared/days.ts";
 import { Page } from "../../shared/frame.tsx";
@@ -20,7 +20,7 @@ import { useNames } from "./names.ts";
 import { TaxpayerNames } from "./taxpayer-names.tsx";
 import { type Taxpayer, taxpayerEvents } from "./taxpayers.tsx";
 
-const WAIT = { Prefer: "wait=20" };
+const WAIT = 20;
 
 function Standing({ taxpayer }: { taxpayer: Taxpayer }) {
   const say = useWords();
@@ -28,10 +28,9 @@ function Standing({ taxpayer }: { taxpayer: Taxpayer }) {
   const { message } = App.useApp();
   const { taxId, name, standing } = taxpayer;
   const active = standing === "active";
-  const change = useAct(
-    (to: "active" | "suspended") => ask(api.PATCH("/v1/taxpayers/{taxId}", { params: { path: { taxId } }, headers: WAIT, body: { standing: to } })),
-    { refreshes: [["taxpayer", taxId], ["taxpayers"]] },
-  );
+  const change = useAct((to: "active" | "suspended") => ask("PATCH /v1/taxpayers/{taxId}", { params: { taxId }, wait: WAIT, body: { standing: to } }), {
+    refreshes: [["taxpayer", taxId], ["taxpayers"]],
+  });
   const turn = async () => {
     const sure = await confirm(
       active
@@ -70,13 +69,12 @@ function Quota({ taxpayer }: { taxpayer: Taxpayer }) {
   const { taxId, name, currency } = taxpayer;
   const quota = useQuery({
     queryKey: ["taxpayer", taxId, "quota"],
-    queryFn: () => ask(api.GET("/v1/taxpayers/{taxId}/quota", { params: { path: { taxId } } })),
+    queryFn: () => ask("GET /v1/taxpayers/{taxId}/quota", { params: { taxId } }),
   });
   useRefresh(["quota.set", "quota.drawn", "quota.given-back", "invoice.issued"], [["taxpayer", taxId, "quota"]]);
-  const set = useAct(
-    (body: { period: string; granted: string }) => ask(api.PUT("/v1/taxpayers/{taxId}/quota", { params: { path: { taxId } }, headers: WAIT, body })),
-    { refreshes: [["taxpayer", taxId, "quota"]] },
-  );
+  const set = useAct((body: { period: string; granted: string }) => ask("PUT /v1/taxpayers/{taxId}/quota", { params: { taxId }, wait: WAIT, body }), {
+    refreshes: [["taxpayer", taxId, "quota"]],
+  });
   const submit = async ({ period, granted: typed }: { period: string; granted: string }) => {
     const granted = normaliseMoney(figureOf(typed));
     if (granted === undefined) return;
@@ -173,13 +171,12 @@ function Segments({ taxpayer }: { taxpayer: Taxpayer }) {
   const { taxId, name } = taxpayer;
   const segments = useQuery({
     queryKey: ["taxpayer", taxId, "segments"],
-    queryFn: () => ask(api.GET("/v1/taxpayers/{taxId}/segments", { params: { path: { taxId } } })),
+    queryFn: () => ask("GET /v1/taxpayers/{taxId}/segments", { params: { taxId } }),
   });
   useRefresh(["segment.allotted"], [["taxpayer", taxId, "segments"]]);
-  const allot = useAct(
-    (length: number, once) => ask(api.POST("/v1/taxpayers/{taxId}/segments", { params: { path: { taxId }, header: once }, body: { length } })),
-    { refreshes: [["taxpayer", taxId, "segments"]] },
-  );
+  const allot = useAct((length: number, once) => ask("POST /v1/taxpayers/{taxId}/segments", { params: { taxId }, ...once, body: { length } }), {
+    refreshes: [["taxpayer", taxId, "segments"]],
+  });
   const submit = async ({ length }: { length: number }) => {
     const sure = await confirm({ title: say("segments.allot.title", { name, length }), final: say("segments.allot.final"), yes: say("segments.allot") });
     if (!sure) return;
@@ -231,7 +228,7 @@ export function TaxpayerPage() {
   const say = useWords();
   const { region } = useNames();
   const { taxId = "" } = useParams();
-  const taxpayer = useQuery({ queryKey: ["taxpayer", taxId], queryFn: () => ask(api.GET("/v1/taxpayers/{taxId}", { params: { path: { taxId } } })) });
+  const taxpayer = useQuery({ queryKey: ["taxpayer", taxId], queryFn: () => ask("GET /v1/taxpayers/{taxId}", { params: { taxId } }) });
   useRefresh(taxpayerEvents, [["taxpayer", taxId]]);
   return (
     <Page title={taxpayer.data?.name ?? taxId}>

@@ -5,7 +5,7 @@ import { Alert, Button, Checkbox, Drawer, Form, Input, Radio, Select, Table, Typ
 import { useState } from "react";
 import { Link, useNavigate } from "react-router";
 import { useAct } from "../../shared/act.ts";
-import { api, ask, type Schemas } from "../../shared/client.ts";
+import { ask, type Schemas } from "../../shared/client.ts";
 import { Page } from "../../shared/frame.tsx";
 import { useRefresh } from "../../shared/live.tsx";
 import { useSharedWords } from "../../shared/messages.ts";
@@ -32,17 +32,15 @@ function EnrolForm({ done }: { done: (taxpayer: Taxpayer) => void }) {
   const custody = Form.useWatch("custody", form);
   const enrol = useAct(
     ({ custody: keeps, address, region: code, ...rest }: Enrolment, once) =>
-      ask(
-        api.POST("/v1/taxpayers", {
-          params: { header: once },
-          body: {
-            ...rest,
-            ...(code === undefined ? {} : { region: code }),
-            currency: "CNY",
-            key: keeps === "own" ? { custody: "own", address: address ?? "" } : { custody: "gateway" },
-          },
-        }),
-      ),
+      ask("POST /v1/taxpayers", {
+        ...once,
+        body: {
+          ...rest,
+          ...(code === undefined ? {} : { region: code }),
+          currency: "CNY",
+          key: keeps === "own" ? { custody: "own", address: address ?? "" } : { custody: "gateway" },
+        },
+      }),
     { refreshes: [["taxpayers"]] },
   );
   const required = { required: true, message: say("enrol.required") };
@@ -103,14 +101,7 @@ function EnrolForm({ done }: { done: (taxpayer: Taxpayer) => void }) {
 /** After enrolment: the key with which the new party signs in, shown once, or the name of who signs in for it. */
 function FirstKey({ taxpayer }: { taxpayer: Taxpayer }) {
   const say = useWords();
-  const make = useAct((by: ByPerson, once) =>
-    ask(
-      api.POST("/v1/api-keys", {
-        params: { header: once },
-        body: { account: taxpayer.account, roles: ["admin"], ...personOf(by) },
-      }),
-    ),
-  );
+  const make = useAct((by: ByPerson, once) => ask("POST /v1/api-keys", { ...once, body: { account: taxpayer.account, roles: ["admin"], ...personOf(by) } }));
   const person = make.variables && personOf(make.variables).signIn;
   return (
     <div className="stack">
@@ -152,7 +143,7 @@ export function TaxpayersPage() {
   useRefresh(taxpayerEvents, [["taxpayers"]]);
   const pages = useInfiniteQuery({
     queryKey: ["taxpayers"],
-    queryFn: ({ pageParam }) => ask(api.GET("/v1/taxpayers", { params: { query: { limit: PAGE, after: pageParam } } })),
+    queryFn: ({ pageParam }) => ask("GET /v1/taxpayers", { query: { limit: PAGE, after: pageParam } }),
     initialPageParam: 0,
     getNextPageParam: ({ items }) => (items.length === PAGE ? items[items.length - 1]?.index : undefined),
   });

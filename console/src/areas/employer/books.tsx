@@ -6,7 +6,7 @@ import dayjs, { type Dayjs } from "dayjs";
 import { useState } from "react";
 import { useAct } from "../../shared/act.ts";
 import { sumsOf } from "../../shared/amounts.ts";
-import { api, ask, type Schemas, saveFile } from "../../shared/client.ts";
+import { ask, type Schemas, saveFile } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { chinaMonth, isWithin } from "../../shared/days.ts";
 import { Page } from "../../shared/frame.tsx";
@@ -40,7 +40,7 @@ function useOpen(filter: InvoiceFilter) {
   const own = useInvoiceList("employer", filter, 100);
   const foreign = useInfiniteQuery({
     queryKey: ["externals", "books"],
-    queryFn: ({ pageParam }) => ask(api.GET("/v1/external-invoices", { params: { query: { limit: 50, ...(pageParam === "" ? {} : { before: pageParam }) } } })),
+    queryFn: ({ pageParam }) => ask("GET /v1/external-invoices", { query: { limit: 50, ...(pageParam === "" ? {} : { before: pageParam }) } }),
     initialPageParam: "",
     getNextPageParam: ({ next }) => next,
   });
@@ -51,7 +51,7 @@ function useOpen(filter: InvoiceFilter) {
   const marks = useQueries({
     queries: paid.map(({ id }) => ({
       queryKey: ["entry", id],
-      queryFn: () => ask(api.GET("/v1/invoices/{number}/entry", { params: { path: { number: id } } })),
+      queryFn: () => ask("GET /v1/invoices/{number}/entry", { params: { number: id } }),
     })),
   });
   const items = own.data?.filter(isOpen).map(
@@ -93,8 +93,7 @@ function MarkForm({ chosen, onDone }: { chosen: readonly Open[]; onDone: () => v
   const confirm = useConfirm();
   const [form] = Form.useForm<Mark>();
   const enter = useAct(
-    (body: { mark: "02" | "03"; invoices: string[]; period?: string; voucher?: string }, once) =>
-      ask(api.POST("/v1/entries", { params: { header: once }, body })),
+    (body: { mark: "02" | "03"; invoices: string[]; period?: string; voucher?: string }, once) => ask("POST /v1/entries", { ...once, body }),
     { refreshes },
   );
   const submit = async ({ mark, period, voucher }: Mark) => {
@@ -204,7 +203,7 @@ function ToEnter() {
 }
 
 const entryPage = (after: string, limit: number, current: boolean) =>
-  ask(api.GET("/v1/entries", { params: { query: { limit, current: current ? "true" : "false", ...(after === "" ? {} : { after }) } } }));
+  ask("GET /v1/entries", { query: { limit, current: current ? "true" : "false", ...(after === "" ? {} : { after }) } });
 
 const csvColumns = ["position", "invoice", "mark", "at", "current", "period", "voucher", "act", "tx", "block"] as const;
 
@@ -218,7 +217,7 @@ function Acts() {
     initialPageParam: "",
     getNextPageParam: ({ next, more }) => (more ? next : undefined),
   });
-  const revoke = useAct((name: string, once) => ask(api.POST("/v1/entries", { params: { header: once }, body: { mark: "06", invoices: [name] } })), {
+  const revoke = useAct((name: string, once) => ask("POST /v1/entries", { ...once, body: { mark: "06", invoices: [name] } }), {
     refreshes,
   });
   const save = useMutation({

@@ -1,6 +1,6 @@
 /** Every invoice of a report, asked for and checked (checks.ts). */
 import { useQueries } from "@tanstack/react-query";
-import { api, ask, invoiceQuery, type Schemas } from "../../shared/client.ts";
+import { ask, invoiceQuery, type Schemas } from "../../shared/client.ts";
 import { type Answer, type Checked, checkedOf, type External, type Invoice, type Item } from "./checks.ts";
 
 type Claim = Schemas["Claim"];
@@ -12,8 +12,7 @@ export const freshInvoice = (number: string) => ({ ...invoiceQuery(number), stal
 /** An invoice of a report, or the external one that it is. */
 export const itemQuery = ({ number, id }: Item) => ({
   queryKey: id === undefined ? ["invoice", number] : ["external", id],
-  queryFn: (): Promise<Invoice | External> =>
-    id === undefined ? invoiceQuery(number).queryFn() : ask(api.GET("/v1/external-invoices/{id}", { params: { path: { id } } })),
+  queryFn: (): Promise<Invoice | External> => (id === undefined ? invoiceQuery(number).queryFn() : ask("GET /v1/external-invoices/{id}", { params: { id } })),
   staleTime: FRESH_MS,
 });
 
@@ -23,7 +22,7 @@ export function useChecked(claim: Claim): Checked[] {
   const histories = useQueries({
     queries: claim.invoices.map(({ number, id }) => ({
       queryKey: ["history", id ?? number],
-      queryFn: () => ask(api.GET("/v1/invoices/{number}/history", { params: { path: { number } } })),
+      queryFn: () => ask("GET /v1/invoices/{number}/history", { params: { number } }),
       enabled: id === undefined,
     })),
   });

@@ -6,7 +6,7 @@
 import { isTaxId } from "@onepiao/protocol/values/tax-id.ts";
 import { Button, Select } from "antd";
 import { useSearchParams } from "react-router";
-import { api, ask } from "../../shared/client.ts";
+import { ask } from "../../shared/client.ts";
 import { endsOf } from "../../shared/days.ts";
 import { type Days, FilterDays, FilterForm, FilterPlace, FilterText, type Place } from "../../shared/filter.tsx";
 import { useStateName } from "../../shared/show.tsx";
@@ -27,7 +27,7 @@ export function useClaimFilter() {
 
 /** A page of the employer's reports. */
 export const claimPage = (filter: ClaimFilter, before: string, limit: number) =>
-  ask(api.GET("/v1/claims", { params: { query: { as: "employer", limit, ...claimQuery(filter, before) } } }));
+  ask("GET /v1/claims", { query: { as: "employer", limit, ...claimQuery(filter, before) } });
 
 type Fields = { invoice?: string; seller?: string; days?: Days };
 type Asked = { filter: ClaimFilter; onFilter: (filter: ClaimFilter) => void };

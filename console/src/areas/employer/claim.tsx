@@ -16,7 +16,7 @@ import { useState } from "react";
 import { useParams } from "react-router";
 import { formatAmount, sumsOf } from "../../shared/amounts.ts";
 import { ButtonLink } from "../../shared/button-link.tsx";
-import { api, ask } from "../../shared/client.ts";
+import { ask } from "../../shared/client.ts";
 import { useDownload } from "../../shared/download.ts";
 import { Page } from "../../shared/frame.tsx";
 import { DocumentView, HistoryView } from "../../shared/invoice-view.tsx";
@@ -229,7 +229,7 @@ function Report({ claim }: { claim: Claim }) {
 export function ClaimPage() {
   const say = useWords();
   const { id = "" } = useParams();
-  const claim = useQuery({ queryKey: ["claim", id], queryFn: () => ask(api.GET("/v1/claims/{id}", { params: { path: { id } } })) });
+  const claim = useQuery({ queryKey: ["claim", id], queryFn: () => ask("GET /v1/claims/{id}", { params: { id } }) });
   return (
     <Page
       title={say("claim.title")}

@@ -7,7 +7,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { Alert, Button, Form, Input, Modal, Progress, Space } from "antd";
 import { useState } from "react";
 import { Link } from "react-router";
-import { api, ask, Refusal, type Schemas } from "../../shared/client.ts";
+import { ask, Refusal, type Schemas } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { createIntentions } from "../../shared/intentions.ts";
 import { useSharedWords } from "../../shared/messages.ts";
@@ -33,12 +33,10 @@ export function useDecisions() {
   async function decide(claim: Claim, decision: Decision): Promise<Result> {
     try {
       const answer = await once([claim.id, decision], (header) => {
-        const params = { path: { id: claim.id }, header };
-        return ask(
-          decision.word === "reimburse"
-            ? api.POST("/v1/claims/{id}/reimburse", { params })
-            : api.POST("/v1/claims/{id}/reject", { params, body: { reason: decision.reason } }),
-        );
+        const request = { params: { id: claim.id }, ...header };
+        return decision.word === "reimburse"
+          ? ask("POST /v1/claims/{id}/reimburse", request)
+          : ask("POST /v1/claims/{id}/reject", { ...request, body: { reason: decision.reason } });
       });
       return { claim, state: answer !== undefined && "operation" in answer ? "pending" : "done" };
     } catch (error) {

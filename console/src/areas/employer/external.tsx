@@ -7,7 +7,7 @@ import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { Alert, Button, Card, Collapse, Progress, Select, Upload } from "antd";
 import { useRef, useState } from "react";
 import { Link } from "react-router";
-import { api, ask, Refusal, type Schemas } from "../../shared/client.ts";
+import { ask, Refusal, type Schemas } from "../../shared/client.ts";
 import { mediaTypeOf } from "../../shared/file-type.ts";
 import { invoiceFiles, useFormats } from "../../shared/formats.ts";
 import { Page } from "../../shared/frame.tsx";
@@ -42,15 +42,8 @@ async function register({ file, holder, once }: Dropped, self: string): Promise<
   if (file.size > MAX_BYTES) throw new Refusal("body-too-large");
   const type = mediaTypeOf(await file.slice(0, 1_024).arrayBuffer());
   const body = await file.text();
-  return (await ask(
-    api.POST("/v1/external-invoices", {
-      params: { header: once, query: holder === self ? {} : { holder } },
-      headers: { "Content-Type": type },
-      // the file as it is: its format is the gateway's to read
-      body: body as never,
-      bodySerializer: (text) => text as unknown as string,
-    }),
-  )) as Registered | Taken;
+  const query = holder === self ? {} : { holder };
+  return ask("POST /v1/external-invoices", { ...once, query, body, type });
 }
 
 /** Files on their way: a few at once, in the order in which they were dropped. */
@@ -232,8 +225,7 @@ export function ExternalPage() {
   const say = useWords();
   const pages = useInfiniteQuery({
     queryKey: ["externals"],
-    queryFn: ({ pageParam }) =>
-      ask(api.GET("/v1/external-invoices", { params: { query: { limit: PAGE, ...(pageParam === "" ? {} : { before: pageParam }) } } })),
+    queryFn: ({ pageParam }) => ask("GET /v1/external-invoices", { query: { limit: PAGE, ...(pageParam === "" ? {} : { before: pageParam }) } }),
     initialPageParam: "",
     getNextPageParam: ({ next }) => next,
   });

@@ -1,14 +1,22 @@
 /** Whose account it is, as far as this employer knows: its own, or that of a person it has made. */
 import { useInfiniteQuery, useQueries, useQuery } from "@tanstack/react-query";
-import { api, ask, Refusal } from "../../shared/client.ts";
+import { ask, Refusal } from "../../shared/client.ts";
 import { useSession } from "../../shared/session.tsx";
 
-export type Key = { id: string; account: string; roles: string[]; createdAt: string; signIn?: string; signedInAt?: string; revokedAt?: string };
+export type Key = {
+  id: string;
+  account: string;
+  roles: string[];
+  createdAt: string;
+  signIn?: string | undefined;
+  signedInAt?: string | undefined;
+  revokedAt?: string | undefined;
+};
 
 /** Strangers have no name here. */
 export async function nameOfPerson(account: string): Promise<string | null> {
   try {
-    return (await ask(api.GET("/v1/persons/{account}", { params: { path: { account } } }))).name;
+    return (await ask("GET /v1/persons/{account}", { params: { account } })).name;
   } catch (error) {
     if (error instanceof Refusal && error.code === "not-found") return null;
     throw error;
@@ -32,7 +40,7 @@ export function useName(account: string): string | undefined {
 export function useKeys() {
   const pages = useInfiniteQuery({
     queryKey: ["keys"],
-    queryFn: ({ pageParam }) => ask(api.GET("/v1/api-keys", { params: { query: { limit: 100, ...(pageParam === "" ? {} : { before: pageParam }) } } })),
+    queryFn: ({ pageParam }) => ask("GET /v1/api-keys", { query: { limit: 100, ...(pageParam === "" ? {} : { before: pageParam }) } }),
     initialPageParam: "",
     getNextPageParam: ({ next }) => next,
   });

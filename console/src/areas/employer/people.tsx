@@ -3,7 +3,7 @@ import { PlusOutlined } from "@ant-design/icons";
 import { Alert, Button, Drawer, Form, Input, Radio, Select, Space, Table, Tag, Typography } from "antd";
 import { useState } from "react";
 import { useAct } from "../../shared/act.ts";
-import { api, ask } from "../../shared/client.ts";
+import { ask } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { Page } from "../../shared/frame.tsx";
 import { useSharedWords } from "../../shared/messages.ts";
@@ -26,8 +26,8 @@ function NewKey({ onClose }: { onClose: () => void }) {
   const [form] = Form.useForm<Wish>();
   const kind = Form.useWatch("kind", form) ?? "employee";
   const persons = usePersons();
-  const employee = useAct((name: string, once) => ask(api.POST("/v1/persons", { params: { header: once }, body: { name } })));
-  const key = useAct(({ name: _, ...body }: KeyWish, once) => ask(api.POST("/v1/api-keys", { params: { header: once }, body })), {
+  const employee = useAct((name: string, once) => ask("POST /v1/persons", { ...once, body: { name } }));
+  const key = useAct(({ name: _, ...body }: KeyWish, once) => ask("POST /v1/api-keys", { ...once, body }), {
     refreshes: [["keys"]],
   });
   const make = async ({ kind: wanted, name = "", known: account = "", ...by }: Wish) => {
@@ -102,8 +102,8 @@ export function People() {
   const session = useSession();
   const keys = useKeys();
   const [adding, setAdding] = useState(false);
-  const revoke = useAct((id: string) => ask(api.DELETE("/v1/api-keys/{id}", { params: { path: { id } } })), { refreshes: [["keys"]] });
-  const release = useAct((account: string, once) => ask(api.POST("/v1/persons/{account}/leave", { params: { header: once, path: { account } } })), {
+  const revoke = useAct((id: string) => ask("DELETE /v1/api-keys/{id}", { params: { id } }), { refreshes: [["keys"]] });
+  const release = useAct((account: string, once) => ask("POST /v1/persons/{account}/leave", { ...once, params: { account } }), {
     refreshes: [["keys"]],
   });
   const admin = hasRole(session, "admin");

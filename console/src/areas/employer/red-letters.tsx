@@ -4,7 +4,7 @@ import { Alert, Button, Card, Collapse, Descriptions, Segmented, Tag } from "ant
 import { useState } from "react";
 import { useAct } from "../../shared/act.ts";
 import { formatAmount } from "../../shared/amounts.ts";
-import { api, ask, type Schemas } from "../../shared/client.ts";
+import { ask, type Schemas } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { Page } from "../../shared/frame.tsx";
 import { DocumentView } from "../../shared/invoice-view.tsx";
@@ -17,7 +17,7 @@ type Sheet = Schemas["RedLetterSummary"];
 const PAGE = 20;
 
 function Draft({ id }: { id: string }) {
-  const sheet = useQuery({ queryKey: ["red-letters", "one", id], queryFn: () => ask(api.GET("/v1/red-letters/{id}", { params: { path: { id } } })) });
+  const sheet = useQuery({ queryKey: ["red-letters", "one", id], queryFn: () => ask("GET /v1/red-letters/{id}", { params: { id } }) });
   return <Loaded of={sheet}>{({ document }) => (document === undefined ? null : <DocumentView document={document} />)}</Loaded>;
 }
 
@@ -26,10 +26,9 @@ function SheetCard({ sheet }: { sheet: Sheet }) {
   const confirm = useConfirm();
   const { id, invoice, status, reason, totals, confirmBy, createdAt, number, problem } = sheet;
   const original = useQuery(freshInvoice(invoice));
-  const answer = useAct(
-    (word: "consent" | "refuse", once) => ask(api.POST(`/v1/red-letters/{id}/${word}` as const, { params: { path: { id }, header: once } })),
-    { refreshes: [["red-letters"], ["invoice"], ["claim"], ["claims"], ["invoices"]] },
-  );
+  const answer = useAct((word: "consent" | "refuse", once) => ask(`POST /v1/red-letters/{id}/${word}` as const, { params: { id }, ...once }), {
+    refreshes: [["red-letters"], ["invoice"], ["claim"], ["claims"], ["invoices"]],
+  });
   const currency = original.data?.currency ?? "CNY";
   const back = formatAmount(totals.gross.replace("-", ""), currency);
   const consent = async () => {
@@ -112,13 +111,9 @@ export function RedLetters() {
   const pages = useInfiniteQuery({
     queryKey: ["red-letters", which],
     queryFn: ({ pageParam }) =>
-      ask(
-        api.GET("/v1/red-letters", {
-          params: {
-            query: { as: "employer", limit: PAGE, ...(which === "waiting" ? { status: "02" } : {}), ...(pageParam === "" ? {} : { before: pageParam }) },
-          },
-        }),
-      ),
+      ask("GET /v1/red-letters", {
+        query: { as: "employer", limit: PAGE, ...(which === "waiting" ? { status: "02" } : {}), ...(pageParam === "" ? {} : { before: pageParam }) },
+      }),
     initialPageParam: "",
     getNextPageParam: ({ next }) => next,
   });

@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Button, Form, Input, Select, Table, Tag } from "antd";
 import { accountRule } from "../../shared/account-rule.ts";
 import { useAct } from "../../shared/act.ts";
-import { api, ask, type Schemas } from "../../shared/client.ts";
+import { ask, type Schemas } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
 import { Account, Time, Wide } from "../../shared/show.tsx";
@@ -17,12 +17,11 @@ function Give({ number }: { number: string }) {
   const [form] = Form.useForm<{ to: string; days: number }>();
   const give = useAct(
     ({ to, days }: { to: string; days: number }, once, at) =>
-      ask(
-        api.POST("/v1/invoices/{number}/grants", {
-          params: { path: { number }, header: once },
-          body: { to: to.trim(), ...(days === 0 ? {} : { until: new Date(at + days * DAY_MS).toISOString() }) },
-        }),
-      ),
+      ask("POST /v1/invoices/{number}/grants", {
+        params: { number },
+        ...once,
+        body: { to: to.trim(), ...(days === 0 ? {} : { until: new Date(at + days * DAY_MS).toISOString() }) },
+      }),
     { refreshes: [["grants", number]] },
   );
   return (
@@ -59,7 +58,7 @@ function Given({ grant }: { grant: Grant }) {
   const say = useWords();
   const confirm = useConfirm();
   const { id, number, to, until } = grant;
-  const withdraw = useAct(() => ask(api.DELETE("/v1/invoices/{number}/grants/{id}", { params: { path: { number, id } } })), {
+  const withdraw = useAct(() => ask("DELETE /v1/invoices/{number}/grants/{id}", { params: { number, id } }), {
     refreshes: [["grants", number]],
   });
   const end = async () => {
@@ -87,8 +86,8 @@ function Given({ grant }: { grant: Grant }) {
 export function Grants({ number }: { number: string }) {
   const say = useWords();
   const path = { number };
-  const grants = useQuery({ queryKey: ["grants", number], queryFn: () => ask(api.GET("/v1/invoices/{number}/grants", { params: { path } })) });
-  const reads = useQuery({ queryKey: ["reads", number], queryFn: () => ask(api.GET("/v1/invoices/{number}/reads", { params: { path } })) });
+  const grants = useQuery({ queryKey: ["grants", number], queryFn: () => ask("GET /v1/invoices/{number}/grants", { params: path }) });
+  const reads = useQuery({ queryKey: ["reads", number], queryFn: () => ask("GET /v1/invoices/{number}/reads", { params: path }) });
   return (
     <div className="stack">
       <p className="quiet">{say("grants.how")}</p>

@@ -4,7 +4,7 @@ import { isAccount } from "@onepiao/protocol/values/account.ts";
 import { App, Form, Input, Modal } from "antd";
 import { accountRule } from "../../shared/account-rule.ts";
 import { useAct } from "../../shared/act.ts";
-import { api, ask } from "../../shared/client.ts";
+import { ask } from "../../shared/client.ts";
 import { ProblemNote } from "../../shared/problem.tsx";
 import { Scanner } from "../../shared/scanner.tsx";
 import { useWords } from "./messages.ts";
@@ -13,7 +13,7 @@ export function HandOn({ number, open, onClose }: { number: string; open: boolea
   const say = useWords();
   const { message } = App.useApp();
   const [form] = Form.useForm<{ to: string }>();
-  const offer = useAct((to: string, once) => ask(api.POST("/v1/invoices/{number}/transfers", { params: { path: { number }, header: once }, body: { to } })), {
+  const offer = useAct((to: string, once) => ask("POST /v1/invoices/{number}/transfers", { params: { number }, ...once, body: { to } }), {
     refreshes: [["transfers"], ["invoice", number]],
   });
   const send = async () => {

@@ -5,7 +5,7 @@ import { useState } from "react";
 import { useLocation, useNavigate } from "react-router";
 import { useAct } from "../../shared/act.ts";
 import { sumsOf } from "../../shared/amounts.ts";
-import { api, ask, invoiceQuery } from "../../shared/client.ts";
+import { ask, invoiceQuery } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { Page } from "../../shared/frame.tsx";
 import { useInvoiceList } from "../../shared/invoice-list.tsx";
@@ -36,7 +36,7 @@ function Draft({ chosen }: { chosen: readonly Summary[] }) {
   const titles = useTitles(chosen);
   const claim = useAct(
     ({ invoices, employer, note }: Draft & { invoices: string[] }, once) =>
-      ask(api.POST("/v1/claims", { params: { header: once }, body: { employer, invoices, ...(note ? { note } : {}) } })),
+      ask("POST /v1/claims", { ...once, body: { employer, invoices, ...(note ? { note } : {}) } }),
     { refreshes: [["claims"], ["invoices"], ["invoice"]] },
   );
   const total = sumsOf(chosen.map(({ gross, currency }) => ({ amount: gross, currency })));

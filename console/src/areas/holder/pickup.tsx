@@ -7,7 +7,7 @@ import { useEffect, useState } from "react";
 import { useLocation, useNavigate } from "react-router";
 import { useAct } from "../../shared/act.ts";
 import { ButtonLink } from "../../shared/button-link.tsx";
-import { api, ask } from "../../shared/client.ts";
+import { ask } from "../../shared/client.ts";
 import { Page } from "../../shared/frame.tsx";
 import { type Pickup as Found, linkWith, readPickup } from "../../shared/links.ts";
 import { ProblemNote } from "../../shared/problem.tsx";
@@ -21,7 +21,7 @@ export function Pickup() {
   const navigate = useNavigate();
   const [found, setFound] = useState<Found | undefined>(undefined);
   const [unknown, setUnknown] = useState(false);
-  const take = useAct((pickup: Found, once) => ask(api.POST("/v1/pickups", { params: { header: once }, body: pickup })), { refreshes: [["invoices"]] });
+  const take = useAct((pickup: Found, once) => ask("POST /v1/pickups", { ...once, body: pickup }), { refreshes: [["invoices"]] });
 
   const read = (text: string): boolean => {
     const pickup = readPickup(text);

@@ -5,7 +5,7 @@ import { Alert, Button, Card, Descriptions, Tag } from "antd";
 import { Link, useParams } from "react-router";
 import { useAct } from "../../shared/act.ts";
 import { ButtonLink } from "../../shared/button-link.tsx";
-import { api, ask, type Schemas } from "../../shared/client.ts";
+import { ask, type Schemas } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { useDownload } from "../../shared/download.ts";
 import { Page } from "../../shared/frame.tsx";
@@ -44,8 +44,7 @@ export function Reports() {
   const say = useWords();
   const claims = useInfiniteQuery({
     queryKey: ["claims"],
-    queryFn: ({ pageParam }) =>
-      ask(api.GET("/v1/claims", { params: { query: { as: "holder", limit: PAGE, ...(pageParam === "" ? {} : { before: pageParam }) } } })),
+    queryFn: ({ pageParam }) => ask("GET /v1/claims", { query: { as: "holder", limit: PAGE, ...(pageParam === "" ? {} : { before: pageParam }) } }),
     initialPageParam: "",
     getNextPageParam: ({ items }) => (items.length === PAGE ? items[items.length - 1]?.id : undefined),
   });
@@ -91,8 +90,8 @@ export function Report() {
   const say = useWords();
   const confirm = useConfirm();
   const { id = "" } = useParams();
-  const claim = useQuery({ queryKey: ["claims", id], queryFn: () => ask(api.GET("/v1/claims/{id}", { params: { path: { id } } })) });
-  const withdraw = useAct((_: undefined, once) => ask(api.POST("/v1/claims/{id}/withdraw", { params: { path: { id }, header: once } })), {
+  const claim = useQuery({ queryKey: ["claims", id], queryFn: () => ask("GET /v1/claims/{id}", { params: { id } }) });
+  const withdraw = useAct((_: undefined, once) => ask("POST /v1/claims/{id}/withdraw", { params: { id }, ...once }), {
     refreshes: [["claims"], ["invoices"]],
   });
   const download = useDownload();

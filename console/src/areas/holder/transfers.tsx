@@ -2,7 +2,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Button, Card, Empty, QRCode } from "antd";
 import { useAct } from "../../shared/act.ts";
-import { api, ask, type Schemas } from "../../shared/client.ts";
+import { ask, type Schemas } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { Page } from "../../shared/frame.tsx";
 import { useRefresh } from "../../shared/live.tsx";
@@ -18,10 +18,9 @@ function Offer({ transfer, mine }: { transfer: Transfer; mine: boolean }) {
   const confirm = useConfirm();
   const { id, number, from, to, status, createdAt, invoice } = transfer;
   const refreshes = [["transfers"], ["invoices"], ["invoice", number]];
-  const answer = useAct(
-    (word: "accept" | "decline" | "withdraw", once) => ask(api.POST(`/v1/transfers/{id}/${word}` as const, { params: { path: { id }, header: once } })),
-    { refreshes },
-  );
+  const answer = useAct((word: "accept" | "decline" | "withdraw", once) => ask(`POST /v1/transfers/{id}/${word}` as const, { params: { id }, ...once }), {
+    refreshes,
+  });
   const accept = async () => {
     if (await confirm({ title: say("transfers.accept.title"), detail: say("transfers.accept.detail"), yes: say("transfers.accept") })) answer.mutate("accept");
   };
@@ -93,7 +92,7 @@ export function Transfers() {
   const { account } = useSession();
   const transfers = useQuery({
     queryKey: ["transfers"],
-    queryFn: () => ask(api.GET("/v1/transfers", { params: { query: { limit: 100 } } })),
+    queryFn: () => ask("GET /v1/transfers", { query: { limit: 100 } }),
   });
   useRefresh(["transfer.offered", "transfer.ended", "invoice.transferred"], [["transfers"]]);
   return (

@@ -2,7 +2,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Typography } from "antd";
 import { useBlobUrl } from "../../shared/blob.ts";
-import { api, ask, Refusal } from "../../shared/client.ts";
+import { ask, Refusal } from "../../shared/client.ts";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
 import { useWords } from "./messages.ts";
 
@@ -11,7 +11,7 @@ function Pickup({ number }: { number: string }) {
   const say = useWords();
   const pickup = useQuery({
     queryKey: ["pickup", number],
-    queryFn: () => ask(api.GET("/v1/invoices/{number}/pickup", { params: { path: { number } } })),
+    queryFn: () => ask("GET /v1/invoices/{number}/pickup", { params: { number } }),
   });
   if (pickup.error instanceof Refusal && ["already-taken-over", "wrong-state", "not-found"].includes(pickup.error.code)) {
     return <p className="quiet">{say("pickup.taken")}</p>;

@@ -19,25 +19,25 @@ import type { Schemas } from "../../shared/client.ts";
 import { figureOf } from "../../shared/typed.ts";
 
 export type DraftLine = {
-  name?: string;
-  spec?: string;
-  unit?: string;
-  quantity?: string;
-  unitPrice?: string;
-  amount?: string;
-  taxRate?: string;
-  discount?: string;
+  name?: string | undefined;
+  spec?: string | undefined;
+  unit?: string | undefined;
+  quantity?: string | undefined;
+  unitPrice?: string | undefined;
+  amount?: string | undefined;
+  taxRate?: string | undefined;
+  discount?: string | undefined;
 };
 const details = ["taxId", "name", "address", "phone", "bankName", "bankAccount"] as const;
 type Details = (typeof details)[number];
 export type Draft = {
   kind: "ordinary" | "special";
-  buyer: Partial<Record<Details, string>>;
+  buyer: Partial<Record<Details, string | undefined>>;
   lines: DraftLine[];
-  remark?: string;
-  drawer?: string;
-  sourceId?: string;
-  holder?: string;
+  remark?: string | undefined;
+  drawer?: string | undefined;
+  sourceId?: string | undefined;
+  holder?: string | undefined;
 };
 
 /** As the API writes them; the last two are its words for exempt and not taxed. */
@@ -94,7 +94,7 @@ type Line = Schemas["InvoiceLine"];
 /** Where a line of the document comes from. */
 export type Origin = { line: number; discount: boolean };
 
-const given = <K extends string>(members: Partial<Record<K, string>>) =>
+const given = <K extends string>(members: Partial<Record<K, string | undefined>>) =>
   Object.fromEntries(Object.entries<string | undefined>(members).flatMap(([key, text]) => (text?.trim() ? [[key, text.trim()]] : []))) as Partial<
     Record<K, string>
   >;

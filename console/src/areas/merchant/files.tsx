@@ -7,7 +7,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { Button, Progress, Tag, Upload } from "antd";
 import { useEffect, useReducer, useRef } from "react";
 import { Link } from "react-router";
-import { answerOf, api, Refusal, type Schemas } from "../../shared/client.ts";
+import { answerOf, Refusal, type Schemas } from "../../shared/client.ts";
 import { mediaTypeOf } from "../../shared/file-type.ts";
 import { invoiceFiles, useFormats } from "../../shared/formats.ts";
 import { newOnce } from "../../shared/intentions.ts";
@@ -37,25 +37,17 @@ async function onceFor(bytes: ArrayBuffer) {
   const once = newOnce();
   if (crypto.subtle === undefined) return once;
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return { ...once, "Idempotency-Key": `file-${[...hash].map((byte) => byte.toString(16).padStart(2, "0")).join("")}` };
+  return { ...once, key: `file-${[...hash].map((byte) => byte.toString(16).padStart(2, "0")).join("")}` };
 }
 
 type Result = { answer: Answer; before: boolean };
 
 async function send(file: File): Promise<Result> {
   const bytes = await file.arrayBuffer();
-  const { Prefer: _, ...once } = await onceFor(bytes);
+  const { key } = await onceFor(bytes);
   // by what is in it, not by its name: under one key the same bytes are always the same request
-  const type = mediaTypeOf(bytes);
-  const call = api.POST("/v1/invoices", {
-    params: { header: once },
-    headers: { "Content-Type": type },
-    // the file itself, byte for byte
-    body: bytes as unknown as Schemas["InvoiceRequest"],
-    bodySerializer: (body) => body as unknown as string,
-  });
-  const { data, response } = await answerOf(call);
-  return { answer: data as Answer, before: response.headers.get("Idempotency-Replayed") === "true" };
+  const { body, replayed } = await answerOf("POST /v1/invoices", { key, body: bytes, type: mediaTypeOf(bytes) });
+  return { answer: body, before: replayed };
 }
 
 /** Too much at once is no fault of the file. */

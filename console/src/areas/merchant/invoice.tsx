@@ -5,7 +5,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Alert, Button, Card, Dropdown, Tabs } from "antd";
 import { Link, useParams } from "react-router";
 import { ButtonLink } from "../../shared/button-link.tsx";
-import { api, ask, invoiceQuery, type Schemas } from "../../shared/client.ts";
+import { ask, invoiceQuery, type Schemas } from "../../shared/client.ts";
 import { useDownload } from "../../shared/download.ts";
 import { useFormats } from "../../shared/formats.ts";
 import { Page } from "../../shared/frame.tsx";
@@ -114,7 +114,7 @@ function RedLetters({ number }: { number: string }) {
   const say = useWords();
   const sheets = useQuery({
     queryKey: ["red-letters", "of", number],
-    queryFn: () => ask(api.GET("/v1/invoices/{number}/red-letters", { params: { path: { number } } })),
+    queryFn: () => ask("GET /v1/invoices/{number}/red-letters", { params: { number } }),
   });
   return (
     <Loaded of={sheets} empty={({ items }) => items.length === 0} nothing={<p className="quiet">{say("red.none")}</p>}>

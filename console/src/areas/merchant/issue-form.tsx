@@ -9,7 +9,7 @@ import { accountRule } from "../../shared/account-rule.ts";
 import { useAct } from "../../shared/act.ts";
 import { formatAmount } from "../../shared/amounts.ts";
 import { ButtonLink } from "../../shared/button-link.tsx";
-import { api, ask, type Schemas } from "../../shared/client.ts";
+import { ask, type Schemas } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { showFieldErrors } from "../../shared/field-errors.ts";
 import { ProblemNote } from "../../shared/problem.tsx";
@@ -171,22 +171,22 @@ export function IssueForm({ start, replaces }: { start: Draft; replaces?: string
   const [receipt, setReceipt] = useState<Receipt | undefined>(undefined);
   const self = useQuery({
     queryKey: ["taxpayer", taxId],
-    queryFn: () => ask(api.GET("/v1/taxpayers/{taxId}", { params: { path: { taxId } } })),
+    queryFn: () => ask("GET /v1/taxpayers/{taxId}", { params: { taxId } }),
     staleTime: Number.POSITIVE_INFINITY,
   });
   const currency = (self.data?.currency ?? "CNY") as Currency;
   const issue = useAct(
     async (body: Wanted, once) =>
       replaces === undefined
-        ? ask(api.POST("/v1/invoices", { params: { header: once }, body }))
-        : ask(api.POST("/v1/invoices/{number}/replace", { params: { path: { number: replaces }, header: once }, body })),
+        ? ask("POST /v1/invoices", { ...once, body })
+        : ask("POST /v1/invoices/{number}/replace", { params: { number: replaces }, ...once, body }),
     { refreshes: [["invoices"], ["quota"], ["segments"], ["red-letters"], ["invoice", replaces ?? ""]] },
   );
   /** The buyer's name is the enrolled one: another would be refused. Whose tax id is not enrolled is said on issuing. */
   const fillTitle = async (text: string) => {
     form.setFieldValue(["buyer", "taxId"], text);
     if (!isTaxId(text)) return;
-    const title = await ask(api.GET("/v1/titles/{taxId}", { params: { path: { taxId: text } } })).catch(() => undefined);
+    const title = await ask("GET /v1/titles/{taxId}", { params: { taxId: text } }).catch(() => undefined);
     if (title && form.getFieldValue(["buyer", "taxId"]) === text) form.setFieldValue(["buyer", "name"], title.name);
   };
   const submit = async (values: Draft) => {

@@ -6,7 +6,7 @@ import { Alert, App, Button, Card, Form, Input, Progress, Segmented, Select, Tab
 import { useState } from "react";
 import { useAct } from "../../shared/act.ts";
 import { formatAmount, shareOf } from "../../shared/amounts.ts";
-import { api, ask, type Schemas } from "../../shared/client.ts";
+import { ask, type Schemas } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { chinaMonth, monthsUntil } from "../../shared/days.ts";
 import { showFieldErrors } from "../../shared/field-errors.ts";
@@ -69,8 +69,7 @@ function DrawForm({ taxId, period, currency }: { taxId: string; period: string; 
   const { message } = App.useApp();
   const [form] = Form.useForm<Draw>();
   const draw = useAct(
-    ({ direction, amount }: Draw, once) =>
-      ask(api.POST("/v1/taxpayers/{taxId}/quota/draws", { params: { path: { taxId }, header: once }, body: { direction, amount, period } })),
+    ({ direction, amount }: Draw, once) => ask("POST /v1/taxpayers/{taxId}/quota/draws", { params: { taxId }, ...once, body: { direction, amount, period } }),
     { refreshes: [["quota"]] },
   );
   const submit = async ({ direction, amount: typed }: Draw) => {
@@ -125,8 +124,7 @@ function Segments({ taxId }: { taxId: string }) {
   const shared = useSharedWords();
   const segments = useInfiniteQuery({
     queryKey: ["segments", taxId],
-    queryFn: ({ pageParam }) =>
-      ask(api.GET("/v1/taxpayers/{taxId}/segments", { params: { path: { taxId }, query: pageParam === "" ? {} : { after: pageParam } } })),
+    queryFn: ({ pageParam }) => ask("GET /v1/taxpayers/{taxId}/segments", { params: { taxId }, query: pageParam === "" ? {} : { after: pageParam } }),
     initialPageParam: "",
     getNextPageParam: ({ next }) => next,
   });
@@ -170,10 +168,10 @@ export function QuotaPage() {
   const now = chinaMonth();
   const [period, setPeriod] = useState(now);
   const path = { taxId };
-  const self = useQuery({ queryKey: ["taxpayer", taxId], queryFn: () => ask(api.GET("/v1/taxpayers/{taxId}", { params: { path } })) });
+  const self = useQuery({ queryKey: ["taxpayer", taxId], queryFn: () => ask("GET /v1/taxpayers/{taxId}", { params: path }) });
   const quota = useQuery({
     queryKey: ["quota", taxId, period],
-    queryFn: () => ask(api.GET("/v1/taxpayers/{taxId}/quota", { params: { path, query: { period } } })),
+    queryFn: () => ask("GET /v1/taxpayers/{taxId}/quota", { params: path, query: { period } }),
   });
   const currency = self.data?.currency ?? "CNY";
   return (

@@ -4,7 +4,7 @@ import { Alert, Button, Card, Checkbox, Form, Input, Radio, Segmented } from "an
 import { useNavigate, useParams } from "react-router";
 import { useAct } from "../../shared/act.ts";
 import { formatAmount } from "../../shared/amounts.ts";
-import { api, ask, invoiceQuery, type Schemas } from "../../shared/client.ts";
+import { ask, invoiceQuery, type Schemas } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { showFieldErrors } from "../../shared/field-errors.ts";
 import { Page } from "../../shared/frame.tsx";
@@ -76,7 +76,7 @@ function Wishing({ invoice }: { invoice: Full }) {
   const start: Wish = { how: "whole", reason: 1 };
   const wish = { ...start, ...(Form.useWatch((values: Wish) => values, form) ?? {}) };
   const { number, status, left, currency, document } = invoice;
-  const open = useAct((body: RedLetterBody, once) => ask(api.POST("/v1/invoices/{number}/red-letters", { params: { path: { number }, header: once }, body })), {
+  const open = useAct((body: RedLetterBody, once) => ask("POST /v1/invoices/{number}/red-letters", { params: { number }, ...once, body }), {
     refreshes: [["red-letters"], ["invoice", number], ["history", number], ["invoices"], ["quota"]],
   });
   const oneRate = new Set(document.lines.map(({ taxRate }) => taxRate)).size === 1;

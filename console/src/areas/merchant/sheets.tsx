@@ -4,7 +4,7 @@ import { Alert, Button, Card, Descriptions, Select } from "antd";
 import { useState } from "react";
 import { Link, useParams } from "react-router";
 import { useAct } from "../../shared/act.ts";
-import { api, ask, type Schemas } from "../../shared/client.ts";
+import { ask, type Schemas } from "../../shared/client.ts";
 import { type Question, useConfirm } from "../../shared/confirm.tsx";
 import { Page } from "../../shared/frame.tsx";
 import { DocumentView } from "../../shared/invoice-view.tsx";
@@ -45,11 +45,9 @@ export function Sheets() {
   const sheets = useInfiniteQuery({
     queryKey: ["red-letters", "all", status],
     queryFn: ({ pageParam }) =>
-      ask(
-        api.GET("/v1/red-letters", {
-          params: { query: { as: "issuer", limit: PAGE, ...(status === "all" ? {} : { status }), ...(pageParam === "" ? {} : { before: pageParam }) } },
-        }),
-      ),
+      ask("GET /v1/red-letters", {
+        query: { as: "issuer", limit: PAGE, ...(status === "all" ? {} : { status }), ...(pageParam === "" ? {} : { before: pageParam }) },
+      }),
     initialPageParam: "",
     getNextPageParam: ({ next }) => next,
     refetchInterval: LOOK_AGAIN_MS * 3,
@@ -89,10 +87,9 @@ function Decide({ sheet }: { sheet: Sheet }) {
   const say = useWords();
   const confirm = useConfirm();
   const { id, status, openedBy, number, problem } = sheet;
-  const decide = useAct(
-    (word: "consent" | "refuse" | "withdraw", once) => ask(api.POST(`/v1/red-letters/{id}/${word}` as const, { params: { path: { id }, header: once } })),
-    { refreshes: [["red-letters"], ["invoice"], ["history"], ["invoices"], ["quota"]] },
-  );
+  const decide = useAct((word: "consent" | "refuse" | "withdraw", once) => ask(`POST /v1/red-letters/{id}/${word}` as const, { params: { id }, ...once }), {
+    refreshes: [["red-letters"], ["invoice"], ["history"], ["invoices"], ["quota"]],
+  });
   const sure = async (word: "consent" | "refuse" | "withdraw", question: Question) => {
     if (await confirm(question)) decide.mutate(word);
   };
@@ -139,7 +136,7 @@ export function SheetPage() {
   const { id = "" } = useParams();
   const sheet = useQuery({
     queryKey: ["red-letters", "one", id],
-    queryFn: () => ask(api.GET("/v1/red-letters/{id}", { params: { path: { id } } })),
+    queryFn: () => ask("GET /v1/red-letters/{id}", { params: { id } }),
     refetchInterval: ({ state }) => (state.data !== undefined && isOpenSheet(state.data) ? LOOK_AGAIN_MS : false),
   });
   const link = (number: string) => (

@@ -5,7 +5,7 @@ import { Alert, App, Button, Card, Descriptions, Form, Input, Table, Tag } from 
 import { useState } from "react";
 import { useNavigate, useParams } from "react-router";
 import { useAct } from "../../shared/act.ts";
-import { api, ask, type Schemas } from "../../shared/client.ts";
+import { ask, type Schemas } from "../../shared/client.ts";
 import { useConfirm } from "../../shared/confirm.tsx";
 import { showFieldErrors } from "../../shared/field-errors.ts";
 import { Page } from "../../shared/frame.tsx";
@@ -26,11 +26,11 @@ function Steer({ webhook, onSecret }: { webhook: Webhook; onSecret: (shown: { se
   const navigate = useNavigate();
   const { id, status } = webhook;
   const path = { id };
-  const turn = useAct((word: "enable" | "disable", once) => ask(api.POST(`/v1/webhooks/{id}/${word}` as const, { params: { path, header: once } })), {
+  const turn = useAct((word: "enable" | "disable", once) => ask(`POST /v1/webhooks/{id}/${word}` as const, { params: path, ...once }), {
     refreshes,
   });
-  const rotate = useAct((_: undefined, once) => ask(api.POST("/v1/webhooks/{id}/rotate-secret", { params: { path, header: once } })), { refreshes });
-  const forget = useAct(() => ask(api.DELETE("/v1/webhooks/{id}", { params: { path } })));
+  const rotate = useAct((_: undefined, once) => ask("POST /v1/webhooks/{id}/rotate-secret", { params: path, ...once }), { refreshes });
+  const forget = useAct(() => ask("DELETE /v1/webhooks/{id}", { params: path }));
   const fresh = async () => {
     if (await confirm({ title: say("hook.rotate.title"), detail: <p>{say("hook.rotate.detail")}</p>, yes: say("hook.rotate") }))
       rotate.mutate(undefined, { onSuccess: ({ secret }) => onSecret({ secret }) });
@@ -65,7 +65,7 @@ function Replay({ id }: { id: string }) {
   const say = useWords();
   const { message } = App.useApp();
   const [form] = Form.useForm<{ after: string }>();
-  const replay = useAct((after: string, once) => ask(api.POST("/v1/webhooks/{id}/replay", { params: { path: { id }, header: once }, body: { after } })), {
+  const replay = useAct((after: string, once) => ask("POST /v1/webhooks/{id}/replay", { params: { id }, ...once, body: { after } }), {
     refreshes,
   });
   return (
@@ -137,7 +137,7 @@ export function WebhookPage() {
   const [shown, setShown] = useState<{ secret: string | undefined } | undefined>(undefined);
   const webhook = useQuery({
     queryKey: ["webhooks", id],
-    queryFn: () => ask(api.GET("/v1/webhooks/{id}", { params: { path: { id } } })),
+    queryFn: () => ask("GET /v1/webhooks/{id}", { params: { id } }),
     refetchInterval: LOOK_AGAIN_MS,
   });
   return (

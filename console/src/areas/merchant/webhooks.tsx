@@ -4,7 +4,7 @@ import { Button, Card, Form, Input, Select } from "antd";
 import { useState } from "react";
 import { Link } from "react-router";
 import { useAct } from "../../shared/act.ts";
-import { api, ask, type Schemas } from "../../shared/client.ts";
+import { ask, type Schemas } from "../../shared/client.ts";
 import { showFieldErrors } from "../../shared/field-errors.ts";
 import { Page } from "../../shared/frame.tsx";
 import { Keys } from "../../shared/keys.tsx";
@@ -41,16 +41,14 @@ function Make() {
   const [made, setMade] = useState<{ secret: string | undefined } | undefined>(undefined);
   const make = useAct(
     ({ url, description, types: wanted }: Wanted, once) =>
-      ask(
-        api.POST("/v1/webhooks", {
-          params: { header: once },
-          body: {
-            url: url.trim(),
-            ...(description?.trim() ? { description: description.trim() } : {}),
-            ...(wanted?.length ? { types: wanted as (typeof types)[number][] } : {}),
-          },
-        }),
-      ),
+      ask("POST /v1/webhooks", {
+        ...once,
+        body: {
+          url: url.trim(),
+          ...(description?.trim() ? { description: description.trim() } : {}),
+          ...(wanted?.length ? { types: wanted as (typeof types)[number][] } : {}),
+        },
+      }),
     { refreshes: [["webhooks"]] },
   );
   if (made !== undefined) return <Secret title={say("hooks.once")} detail={say("hooks.once.detail")} text={made.secret} onClose={() => setMade(undefined)} />;
@@ -87,7 +85,7 @@ function Make() {
 
 function Webhooks() {
   const say = useWords();
-  const webhooks = useQuery({ queryKey: ["webhooks"], queryFn: () => ask(api.GET("/v1/webhooks")) });
+  const webhooks = useQuery({ queryKey: ["webhooks"], queryFn: () => ask("GET /v1/webhooks") });
   return (
     <Card title={<h2>{say("hooks.title")}</h2>}>
       <div className="stack">

@@ -4,7 +4,7 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import { Alert, Button, Card, Divider, Form, Input, Spin } from "antd";
 import { useEffect, useState } from "react";
 import { useLocation, useNavigate } from "react-router";
-import { api, ask, Refusal, type Role } from "../../shared/client.ts";
+import { ask, Refusal, type Role } from "../../shared/client.ts";
 import { areas, Page } from "../../shared/frame.tsx";
 import type { From } from "../../shared/guard.tsx";
 import { useSharedWords } from "../../shared/messages.ts";
@@ -16,7 +16,7 @@ import { useWords } from "./messages.ts";
 /** There outside a sandbox is no such path: then there is nothing to offer. */
 async function sandboxParties() {
   try {
-    return (await ask(api.GET("/v1/sandbox/parties"))).items;
+    return (await ask("GET /v1/sandbox/parties")).items;
   } catch (error) {
     if (error instanceof Refusal && error.status === 404) return [];
     throw error;
@@ -45,7 +45,7 @@ function useReturn() {
   }, [query, navigate]);
   const answer = useQuery({
     queryKey: ["sign-in", query],
-    queryFn: () => ask(api.POST("/v1/sign-in/answer", { body: { flow: left?.flow ?? "", query: query ?? "" } })),
+    queryFn: () => ask("POST /v1/sign-in/answer", { body: { flow: left?.flow ?? "", query: query ?? "" } }),
     enabled: query !== undefined && left !== undefined,
     staleTime: Number.POSITIVE_INFINITY,
     retry: false,
@@ -53,7 +53,7 @@ function useReturn() {
   return { answer, lost: query !== undefined && left === undefined, from: query === undefined ? undefined : left?.from };
 }
 
-type Party = { key: string; name: string; roles: Role[]; taxId?: string };
+type Party = { key: string; name: string; roles: Role[]; taxId?: string | undefined };
 
 function Parties({ parties, disabled, onChoose }: { parties: readonly Party[]; disabled: boolean; onChoose: (key: string) => void }) {
   const shared = useSharedWords();
@@ -89,7 +89,7 @@ export function Component() {
     onSuccess: (next) => navigate(from ?? `/${areas.find(({ role }) => hasRole(next, role))?.name ?? ""}`, { replace: true }),
   });
   const begin = useMutation({
-    mutationFn: () => ask(api.POST("/v1/sign-in", { body: { again: hasSignedOut() } })),
+    mutationFn: () => ask("POST /v1/sign-in", { body: { again: hasSignedOut() } }),
     onSuccess: ({ href, flow }) => {
       leave({ flow, ...(from === undefined ? {} : { from }) });
       location.assign(href);

@@ -2,7 +2,7 @@
  * Whether an invoice is what it says: by print, by file, or by the text of its QR code. The gateway is asked; a proof in a QR code is
  * checked on this device first, and stands alone when there is no network.
  */
-import { api, ask, Refusal, type Schemas } from "../../shared/client.ts";
+import { ask, Refusal, type Schemas } from "../../shared/client.ts";
 import { mediaTypeOf } from "../../shared/file-type.ts";
 import { linkOf, type Printed, type QrContent } from "../../shared/links.ts";
 import { isTheirs } from "./answers.ts";
@@ -14,15 +14,7 @@ type ByBundle = Schemas["VerifiedBundle"];
 export type Verified = ByPrint | ByBundle;
 export type Question = { by: "print"; printed: Printed } | { by: "file"; file: File } | { by: "code"; content: QrContent };
 
-const post = (type: string, body: Blob | string): Promise<Verified> =>
-  ask(
-    api.POST("/v1/verify", {
-      headers: { "Content-Type": type },
-      // bytes as they are: the types know the bundle's shape alone
-      body: body as never,
-      bodySerializer: (bytes: unknown) => bytes,
-    }),
-  );
+const post = (type: string, body: Blob | string): Promise<Verified> => ask("POST /v1/verify", { body, type });
 
 /** `verified`: what the gateway says; `device`: what this device has found; `failure`: why the gateway has said nothing. One of the first two is there. */
 export type Answer = { verified: Verified; device?: OnDevice } | { device: OnDevice; failure?: unknown };
@@ -51,7 +43,7 @@ async function verifyCode(content: Omit<QrContent, "pickup">): Promise<Answer> {
 }
 
 export async function verify(question: Question): Promise<Answer> {
-  if (question.by === "print") return { verified: await ask(api.GET("/v1/verify", { params: { query: question.printed } })) };
+  if (question.by === "print") return { verified: await ask("GET /v1/verify", { query: question.printed }) };
   if (question.by === "file") {
     const { file } = question;
     return { verified: await post(mediaTypeOf(await file.slice(0, 1_024).arrayBuffer()), file) };

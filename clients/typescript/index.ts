@@ -1,0 +1,24 @@
+/** The OnePiao API for programs: see docs/client.md. It needs `fetch` and Web Crypto, and no package. */
+export type { Api } from "./api.ts";
+export {
+  type Arguments,
+  type Call,
+  type Calls,
+  type Client,
+  type ClientOptions,
+  createClient,
+  type Reply,
+  type RequestOf,
+} from "./client.ts";
+export { cursors, type Paged } from "./pages.ts";
+export {
+  type AnyReply,
+  NoAnswerError,
+  type Problem,
+  ProblemError,
+  type Retry,
+  StillOpenError,
+  type Violation,
+} from "./problems.ts";
+export { type AnyRequest, newKey, type Patience, type Sender } from "./send.ts";
+export { type Delivery, verifyWebhook, WebhookError } from "./webhooks.ts";
