@@ -20,8 +20,10 @@ export type Patience = {
   tries: number;
   /** Pause before the second try; it doubles with each one, up to `maxPauseMs`. */
   pauseMs: number;
-  /** No pause is longer. A Retry-After beyond it ends the tries. */
+  /** The longest of these pauses. */
   maxPauseMs: number;
+  /** A Retry-After beyond this ends the tries. */
+  retryAfterMs: number;
   /** Time for one try; the seconds of `wait` come on top. */
   timeoutMs: number;
   /** For how long a refusal with `retry: later` is tried again. */
@@ -32,7 +34,8 @@ export type Patience = {
 const usual: Patience = {
   tries: 5,
   pauseMs: 250,
-  maxPauseMs: 60_000,
+  maxPauseMs: 10_000,
+  retryAfterMs: 60_000,
   timeoutMs: 30_000,
   laterMs: 0,
   doneMs: 120_000,
@@ -49,8 +52,8 @@ export type SenderOptions = {
   /** Stops everything that this client does. */
   signal?: AbortSignal | undefined;
   fetch?: typeof fetch;
-  /** Hears what became of each try: `201`, `409 invoice-busy`, `no answer`. */
-  onTry?: (outcome: string) => void;
+  /** Hears what became of each try: `201`, `409 invoice-busy`, `no answer`; with the answer, if any. */
+  onTry?: (outcome: string, reply?: AnyReply) => void;
   /** Numbers from 0 to 1, for pauses and the first gateway; Math.random unless a run is to be repeated. */
   random?: () => number;
 };
@@ -107,6 +110,7 @@ function retryAfterMs(headers: Headers): number | undefined {
 
 function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
     const stop = () => {
       clearTimeout(timer);
       reject(signal?.reason);
@@ -180,7 +184,7 @@ export function createSender(options: SenderOptions): Sender {
         const response = await ask(base + target, { ...init(), signal });
         status = response.status;
         const reply = await replyOf(response, accept !== undefined);
-        options.onTry?.(`${reply.status} ${reply.problem?.code ?? ""}`.trim());
+        options.onTry?.(`${reply.status} ${reply.problem?.code ?? ""}`.trim(), reply);
         return reply;
       } catch (error) {
         stopped?.throwIfAborted();
@@ -200,9 +204,9 @@ export function createSender(options: SenderOptions): Sender {
       let pauseMs = Math.min(doubled, patience.maxPauseMs);
       if (reply instanceof Error || passes(reply)) {
         failures += 1;
-        const asked = reply instanceof Error ? undefined : retryAfterMs(reply.headers);
-        pauseMs = Math.max(pauseMs, asked ?? 0);
-        if (failures >= patience.tries || pauseMs > patience.maxPauseMs || isStream(body)) {
+        const asked = (reply instanceof Error ? undefined : retryAfterMs(reply.headers)) ?? 0;
+        pauseMs = Math.max(pauseMs, asked);
+        if (failures >= patience.tries || asked > patience.retryAfterMs || isStream(body)) {
           if (reply instanceof Error) throw reply;
           return reply;
         }

@@ -3,6 +3,7 @@
  * a party. Files do not disturb one another: each enrols parties of its own.
  */
 import { readInvoice } from "@onepiao/protocol/formats/read.ts";
+import { createClient } from "../../clients/typescript/index.ts";
 import { type Sandbox, startSandbox } from "../../sandbox/sandbox.ts";
 
 let started: Promise<Sandbox> | undefined;
@@ -35,19 +36,20 @@ export async function call(method: string, path: string, body?: unknown, options
   return callAt(url, method, path, body, { token: bureau.token, ...options });
 }
 
+/** Once, as it stands: what a test sends may be wrong on purpose. */
 export async function callAt(url: string, method: string, path: string, body: unknown, options: CallOptions): Promise<Reply> {
-  const headers: Record<string, string> = { prefer: `wait=${options.wait ?? 20}`, ...options.headers };
-  if (options.token) headers["authorization"] = `Bearer ${options.token}`;
-  if (method === "POST") headers["idempotency-key"] = options.key ?? crypto.randomUUID();
-  if (body !== undefined) headers["content-type"] = options.type ?? "application/json";
-  const response = await fetch(url + path, {
-    method,
-    headers,
-    ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+  const { token, key, wait = 20, type, headers } = options;
+  const { send } = createClient({ url, patience: { tries: 1, timeoutMs: 120_000 } });
+  const reply = await send(method, path, {
+    body,
+    token,
+    wait,
+    headers: { accept: "*/*", ...headers },
+    ...(key === undefined ? {} : { key }),
+    ...(type === undefined ? {} : { type }),
   });
-  const text = await response.text();
-  const json = (response.headers.get("content-type") ?? "").includes("json");
-  return { status: response.status, body: json ? JSON.parse(text) : text, headers: response.headers };
+  const { status, body: answer = "" } = reply;
+  return { status, body: answer instanceof Uint8Array ? new TextDecoder().decode(answer) : answer, headers: reply.headers };
 }
 
 /** Throws with the answer's text when a step that a test stands on did not go well. */
