@@ -1,5 +1,5 @@
 /** An invoice as people read it: what it says, and what has become of it. */
-import type { ActFeedType } from "@onepiao/protocol/ledger/acts.ts";
+import { actFeedTypes } from "@onepiao/protocol/ledger/acts.ts";
 import { useQuery } from "@tanstack/react-query";
 import { Descriptions, Table, Timeline } from "antd";
 import { percentOf } from "./amounts.ts";
@@ -11,7 +11,7 @@ import { wordsOf } from "./words.ts";
 type Document = Schemas["InvoiceDocument"];
 type Line = Document["lines"][number];
 
-const messages = {
+const useWords = wordsOf("invoice-view", {
   "zh-CN": {
     kind: "票种",
     "kind.ordinary": "电子发票（普通发票）",
@@ -80,15 +80,12 @@ const messages = {
     "event.claim.withdrawn": "Claim withdrawn by the holder",
     "event.reimbursement.refused": "A second reimbursement was refused",
   },
-};
-type Key = keyof (typeof messages)["zh-CN"];
-// what every act does has its words here, or this does not compile
-const useWords = wordsOf<Key | `event.${ActFeedType}`>("invoice-view", messages);
+});
 
-const eventKey = (type: string): Key | undefined => {
-  const key = `event.${type}`;
-  return key in messages["zh-CN"] ? (key as Key) : undefined;
-};
+/** Events that have words. For what an act does the words must be there, or `say` does not compile. */
+const known = [...actFeedTypes, "invoice.issued", "red-letter.changed", "red-letter.issued", "reimbursement.refused"] as const;
+type Known = (typeof known)[number];
+const isKnown = (type: string): type is Known => (known as readonly string[]).includes(type);
 
 const Party = ({ name, taxId }: { name: string; taxId?: string | undefined }) => (
   <>
@@ -157,10 +154,6 @@ export function DocumentView({ document: { kind, issuedAt, seller, buyer, lines,
 /** What has become of it, oldest first, as far as the caller sees it. Its query is ["history", number]. */
 export function HistoryView({ number }: { number: string }) {
   const say = useWords();
-  const nameOf = (type: string) => {
-    const key = eventKey(type);
-    return key === undefined ? type : say(key);
-  };
   const history = useQuery({ queryKey: ["history", number], queryFn: () => ask("GET /v1/invoices/{number}/history", { params: { number } }) });
   return (
     <Loaded of={history} empty={({ items }) => items.length === 0}>
@@ -171,7 +164,7 @@ export function HistoryView({ number }: { number: string }) {
             color: type === "invoice.reversed" || type === "reimbursement.refused" ? "red" : "blue",
             content: (
               <>
-                <div>{nameOf(type)}</div>
+                <div>{isKnown(type) ? say(`event.${type}`) : type}</div>
                 <div className="quiet small">
                   <Time at={at} />
                   {typeof data["to"] === "string" ? (
