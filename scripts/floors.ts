@@ -184,7 +184,7 @@ export async function cruiseImports(base: string, folders: readonly string[] = c
       tsPreCompilationDeps: true,
       detectProcessBuiltinModuleCalls: true,
       doNotFollow: { path: ["node_modules", "^types/"] },
-      exclude: { path: ["\\.(css|json|svg)$", "^protocol/dist/"] },
+      exclude: { path: ["\\.(css|json|svg)$", "^(protocol|clients/typescript)/dist/"] },
       validate: true,
       ruleSet: { forbidden: rules },
     },

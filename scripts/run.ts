@@ -6,7 +6,8 @@ import { fileURLToPath } from "node:url";
 export const root = fileURLToPath(new URL("..", import.meta.url));
 const bin = join(root, "node_modules", ".bin");
 
-export type Step = { name: string; command: string; args: readonly string[] };
+/** `cwd`: where it runs; the repository's root unless it says so. `env`: beside the environment of this process. */
+export type Step = { name: string; command: string; args: readonly string[]; cwd?: string; env?: Record<string, string> };
 export type Ran = { name: string; ok: boolean; output: string; seconds: number };
 
 /** Runs one command with the project's own Node in front. Its output is kept, and shown as it comes when `live`. */
@@ -14,8 +15,8 @@ export function runStep(step: Step, live = false): Promise<Ran> {
   const begun = Date.now();
   const windows = process.platform === "win32";
   return new Promise((resolve) => {
-    const env = { ...process.env, PATH: `${bin}${windows ? ";" : ":"}${process.env["PATH"] ?? ""}`, FORCE_COLOR: "0" };
-    const child = spawn(step.command, step.args, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"], shell: windows });
+    const env = { ...process.env, PATH: `${bin}${windows ? ";" : ":"}${process.env["PATH"] ?? ""}`, FORCE_COLOR: "0", ...step.env };
+    const child = spawn(step.command, step.args, { cwd: step.cwd ?? root, env, stdio: ["ignore", "pipe", "pipe"], shell: windows });
     let output = "";
     const take = (chunk: Buffer) => {
       output += chunk.toString();

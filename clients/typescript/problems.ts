@@ -1,5 +1,5 @@
 /** What comes back from a call, and what can go wrong with it, as errors. */
-import type { Code } from "@onepiao/protocol/values/problems.ts";
+import type { Code } from "./api.ts";
 
 /**
  * `never`: the same request will not succeed. `same-key`: send it again with the same Idempotency-Key.

@@ -51,7 +51,8 @@ export interface Endpoint<Params, Query, Body, Raw, Answers> {
 
 /** The query as it is written: what the gateway reads as a number may be given as one. */
 type QueryOf<Q> = Q extends ZodObject ? { [K in keyof z.input<Q>]: Written<z.input<Q>[K], K extends keyof z.output<Q> ? z.output<Q>[K] : never> } : undefined;
-type Written<In, Out> = unknown extends In ? Out : In;
+/** No parameter that is coerced has to be there. */
+type Written<In, Out> = unknown extends In ? Out | undefined : In;
 type ParamsOf<P> = P extends ZodObject ? { [K in keyof z.input<P>]: z.input<P>[K] } : undefined;
 
 type BodyOf<B, R> = B extends ZodType ? z.input<B> : R extends { schema: infer S extends ZodType } ? z.input<S> : undefined;

@@ -15,7 +15,7 @@ import type { Issuing } from "../features/invoices/issuing.ts";
 import { type RedLetters, redLetterLink, type Sheet, type SheetStatus, sheetStatuses } from "../features/invoices/red-letters.ts";
 import { operationLink } from "../features/out/operations.ts";
 import type { Taxpayers } from "../features/parties/taxpayers.ts";
-import { type Answer, type Caller, roles, routeFor } from "../kernel/api.ts";
+import { type Answer, type Caller, type Route, roles, routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
 const tag = "Red letters";
@@ -146,7 +146,8 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
     return sealed.every((one) => one !== undefined && one.status !== "accepted") ? { ...answer, status, body: await view(tx, caller, sheet) } : undefined;
   };
 
-  const decision = (word: "consent" | "refuse" | "withdraw", text: string, description: string) =>
+  const stands = { 200: { description: "As it stands now", schema } };
+  const decision = <W extends "consent" | "refuse" | "withdraw", A extends Route["answers"]>(word: W, answers: A, text: string, description: string) =>
     route({
       method: "post",
       path: `/v1/red-letters/{id}/${word}`,
@@ -155,7 +156,7 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
       tag,
       roles: ["issuer", "employer"],
       params: idParam,
-      answers: { 200: { description: "As it stands now", schema }, ...(word === "consent" ? { 202: { description: "Taken up", schema } } : {}) },
+      answers,
       problems: [
         "not-found",
         "forbidden",
@@ -283,10 +284,11 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
     }),
     decision(
       "consent",
+      { ...stands, 202: { description: "Taken up", schema } },
       "Agree to a red letter",
       "By the side that it waits for; or, where its act was refused or not signed in time, to try it again. 200: the red letter is sealed.",
     ),
-    decision("refuse", "Refuse a red letter", "By the side that it waits for."),
-    decision("withdraw", "Take a red letter back", "By whoever has opened it, as long as its act has not gone out."),
+    decision("refuse", stands, "Refuse a red letter", "By the side that it waits for."),
+    decision("withdraw", stands, "Take a red letter back", "By whoever has opened it, as long as its act has not gone out."),
   ] as const;
 }

@@ -29,7 +29,9 @@ function files(base: string): Map<string, string> {
     readdirSync(join(base, folder), { recursive: true, encoding: "utf8" }).map((name) => `${folder}/${name.replaceAll("\\", "/")}`),
   );
   return new Map(
-    names.filter((name) => /\.[mc]?[jt]sx?$/.test(name) && !name.startsWith("protocol/dist/")).map((name) => [name, readFileSync(join(base, name), "utf8")]),
+    names
+      .filter((name) => /\.[mc]?[jt]sx?$/.test(name) && !/^(protocol|clients\/typescript)\/dist\//.test(name))
+      .map((name) => [name, readFileSync(join(base, name), "utf8")]),
   );
 }
 

@@ -79,7 +79,7 @@ function sources(): Map<string, string> {
   const names = folders.flatMap((folder) => readdirSync(new URL(`${folder}/`, root), { recursive: true, encoding: "utf8" }).map((name) => `${folder}/${name}`));
   const files = [...names, "hardhat.config.ts"]
     .map((name) => name.replaceAll("\\", "/"))
-    .filter((name) => /\.(?:[mc]?[jt]sx?|sol)$/.test(name) && !name.startsWith("protocol/dist/"));
+    .filter((name) => /\.(?:[mc]?[jt]sx?|sol)$/.test(name) && !/^(protocol|clients\/typescript)\/dist\//.test(name));
   return new Map(files.map((name) => [name, readFileSync(new URL(name, root), "utf8")]));
 }
 
