@@ -338,7 +338,7 @@ describe("a request", () => {
     it("without a good key is counted by its address; a good key is served all the same", async () => {
       const { url } = await world.app({ config: { MAX_BODY_BYTES: 10_000, RATE_PER_MINUTE: 1_000, PUBLIC_RATE_PER_MINUTE: 4, WAIT_MAX_SECONDS: 1 } });
       const statuses = [];
-      for (const path of ["/v1/open", "/v1/notes", "/nothing", "/docs", "/v1/open", "/v1/notes", "/nothing", "/openapi.json"])
+      for (const path of ["/v1/open", "/v1/notes", "/nothing", "/problems", "/v1/open", "/v1/notes", "/nothing", "/openapi.json"])
         statuses.push((await call(`${url}${path}`, { headers: { "x-forwarded-for": `10.0.0.${statuses.length}` } })).status);
       expect(statuses).to.deep.equal([200, 401, 404, 200, 429, 429, 429, 429]);
       expect((await call(`${url}/v1/notes`, { key })).status).to.equal(200);
