@@ -22,13 +22,18 @@ export default defineConfig({
     npmFilesToBuild: ["@openzeppelin/contracts/access/manager/AccessManager.sol"],
     // from the npm package: nothing is downloaded
     path: require.resolve("solc/soljson.js"),
-    // cancun is what Besu's QBFT runs; solc's default is newer. viaIR: the ledger's passes are too deep without it.
+    // cancun is what Besu's QBFT runs; solc's default is newer. viaIR: the ledger's passes are too
+    // deep without it.
     settings: { evmVersion: "cancun", viaIR: true, optimizer: { enabled: true, runs: 10_000 } },
   },
   paths: { tests: { mocha: "test", solidity: "test/contracts" } },
   networks: {
     instant: { ...chain, mining: { auto: true } },
-    interval: { ...chain, mining: { auto: false, interval: 100 }, allowBlocksWithSameTimestamp: true },
+    interval: {
+      ...chain,
+      mining: { auto: false, interval: 100 },
+      allowBlocksWithSameTimestamp: true,
+    },
   },
   test: { solidity: { fuzz: { runs: 256 } } },
 });

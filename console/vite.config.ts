@@ -1,4 +1,7 @@
-/** The console's build. `npm run console:dev` serves it with reloading, against a gateway at GATEWAY_URL. */
+/**
+ * The console's build. `npm run console:dev` serves it with reloading, against a gateway at
+ * GATEWAY_URL.
+ */
 import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
@@ -10,7 +13,12 @@ export default defineConfig({
   plugins: [react()],
   build: {
     // two pages: the console, and the API reference
-    rollupOptions: { input: [fileURLToPath(new URL("index.html", import.meta.url)), fileURLToPath(new URL("docs.html", import.meta.url))] },
+    rollupOptions: {
+      input: [
+        fileURLToPath(new URL("index.html", import.meta.url)),
+        fileURLToPath(new URL("docs.html", import.meta.url)),
+      ],
+    },
     outDir: fileURLToPath(new URL("../dist/console", import.meta.url)),
     emptyOutDir: true,
     target: "es2023",

@@ -1,8 +1,10 @@
 /**
- * The sandbox's chain: Hardhat's own node, in memory, in a process of its own so that it takes no time from the gateway.
+ * The sandbox's chain: Hardhat's own node, in memory, in a process of its own so that it takes no
+ * time from the gateway.
  *
- * Blocks come at an interval, as on a real network, and a reverted transaction has a hash and a receipt. Not for production:
- * one node decides everything. It ends when its standard input does, so it never outlives whoever started it.
+ * Blocks come at an interval, as on a real network, and a reverted transaction has a hash and a
+ * receipt. Not for production: one node decides everything. It ends when its standard input does,
+ * so it never outlives whoever started it.
  */
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -13,14 +15,24 @@ export const SANDBOX_CHAIN_ID = 31_337;
 
 export type SandboxChain = { url: string; close(): Promise<void> };
 
-/** Starts the chain; resolves when it answers. `intervalMs`: time between blocks. `aheadSeconds`: how far its time is ahead of the machine's. */
-export async function startSandboxChain(options: { intervalMs: number; aheadSeconds?: number }): Promise<SandboxChain> {
+/**
+ * Starts the chain; resolves when it answers. `intervalMs`: time between blocks. `aheadSeconds`:
+ * how far its time is ahead of the machine's.
+ */
+export async function startSandboxChain(options: {
+  intervalMs: number;
+  aheadSeconds?: number;
+}): Promise<SandboxChain> {
   // in the project's folder: Hardhat looks for its configuration from where it is started
   const cwd = fileURLToPath(new URL("..", import.meta.url));
-  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), String(options.intervalMs), String(options.aheadSeconds ?? 0)], {
-    cwd,
-    stdio: ["pipe", "pipe", "pipe"],
-  });
+  const child = spawn(
+    process.execPath,
+    [fileURLToPath(import.meta.url), String(options.intervalMs), String(options.aheadSeconds ?? 0)],
+    {
+      cwd,
+      stdio: ["pipe", "pipe", "pipe"],
+    },
+  );
   let [said, failed, closing] = ["", "", false];
   const url = await new Promise<string>((resolve, reject) => {
     child.stdout.on("data", (chunk: Buffer) => {
@@ -54,19 +66,32 @@ export async function startSandboxChain(options: { intervalMs: number; aheadSeco
 
 /** Deploys the contracts with a key that is then forgotten: nobody administers a sandbox. */
 export async function deployToSandbox(url: string, options: DeployOptions): Promise<Deployment> {
-  // not destroyed at the end: that would reject what its poller still asks; it rests once nobody waits for a transaction
-  const provider = new JsonRpcProvider(url, SANDBOX_CHAIN_ID, { staticNetwork: true, pollingInterval: 20, cacheTimeout: -1 });
+  // not destroyed at the end: that would reject what its poller still asks; it rests once nobody
+  // waits for a transaction
+  const provider = new JsonRpcProvider(url, SANDBOX_CHAIN_ID, {
+    staticNetwork: true,
+    pollingInterval: 20,
+    cacheTimeout: -1,
+  });
   return deploy(new NonceManager(Wallet.createRandom(provider)), options);
 }
 
 /**
- * Moves the sandbox's clock forward, for what waits for days; resolves when there is a block of the new time. `to`: from the time of
- * the last block to the new one, in seconds since 1970; a time that is over is no news.
- * The interval makes that block: with `evm_mine` or `hardhat_mine` beside it Hardhat 3.17's node at times panics ("There must be a log line").
+ * Moves the sandbox's clock forward, for what waits for days; resolves when there is a block of the
+ * new time. `to`: from the time of the last block to the new one, in seconds since 1970; a time
+ * that is over is no news. The interval makes that block: with `evm_mine` or `hardhat_mine` beside
+ * it Hardhat 3.17's node at times panics ("There must be a log line").
  */
 async function moveTime(url: string, to: (last: number) => number): Promise<void> {
-  const provider = new JsonRpcProvider(url, SANDBOX_CHAIN_ID, { staticNetwork: true, cacheTimeout: -1 });
-  const time = async () => Number(((await provider.send("eth_getBlockByNumber", ["latest", false])) as { timestamp: string }).timestamp);
+  const provider = new JsonRpcProvider(url, SANDBOX_CHAIN_ID, {
+    staticNetwork: true,
+    cacheTimeout: -1,
+  });
+  const time = async () =>
+    Number(
+      ((await provider.send("eth_getBlockByNumber", ["latest", false])) as { timestamp: string })
+        .timestamp,
+    );
   const last = await time();
   const goal = to(last);
   if (goal > last) await provider.send("evm_increaseTime", [goal - last]);
@@ -75,7 +100,8 @@ async function moveTime(url: string, to: (last: number) => number): Promise<void
 }
 
 /** By so many seconds. */
-export const passTime = (url: string, seconds: number): Promise<void> => moveTime(url, (last) => last + seconds);
+export const passTime = (url: string, seconds: number): Promise<void> =>
+  moveTime(url, (last) => last + seconds);
 /** To a time, in seconds since 1970. */
 export const passTimeTo = (url: string, goal: number): Promise<void> => moveTime(url, () => goal);
 
@@ -110,4 +136,5 @@ async function run(intervalMs: number, aheadSeconds: number): Promise<void> {
   process.on("SIGINT", () => {});
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await run(Number(process.argv[2] ?? 100), Number(process.argv[3] ?? 0));
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  await run(Number(process.argv[2] ?? 100), Number(process.argv[3] ?? 0));

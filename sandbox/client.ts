@@ -2,7 +2,11 @@
 import { createClient as createApiClient } from "../clients/typescript/index.ts";
 
 export type Reply = { status: number; body: Record<string, unknown> };
-export type Call = (method: string, path: string, options?: { body?: unknown; mediaType?: string; token?: string; wait?: number }) => Promise<Reply>;
+export type Call = (
+  method: string,
+  path: string,
+  options?: { body?: unknown; mediaType?: string; token?: string; wait?: number },
+) => Promise<Reply>;
 
 const PATIENCE_SECONDS = 20;
 const TRIES = 10;
@@ -18,8 +22,13 @@ export function createClient(url: string, signal?: AbortSignal): Call {
 }
 
 /** The answer's body; throws with the problem's own words when it is none of success. */
-export async function expectSuccess(reply: Promise<Reply>, what: string): Promise<Record<string, unknown>> {
+export async function expectSuccess(
+  reply: Promise<Reply>,
+  what: string,
+): Promise<Record<string, unknown>> {
   const { status, body } = await reply;
   if (status < 300) return body;
-  throw new Error(`${what}: ${status} ${String(body["code"] ?? "")} ${String(body["detail"] ?? "")}`);
+  throw new Error(
+    `${what}: ${status} ${String(body["code"] ?? "")} ${String(body["detail"] ?? "")}`,
+  );
 }

@@ -1,9 +1,11 @@
 /**
- * A sandbox's clock, ahead of the machine's: for what shows only after years, and on New Year's Eve (docs/adr/0027).
+ * A sandbox's clock, ahead of the machine's: for what shows only after years, and on New Year's Eve
+ * (docs/adr/0027).
  *
- * A gateway decides about dates by the database's `now()` alone (db/db.ts, `momentNow`), so the clock is moved there: a function of
- * that name stands before PostgreSQL's own in the search path of everybody who connects. The chain's blocks are ahead by as much. A
- * gateway of a real network refuses to start on such a database (gateway.ts).
+ * A gateway decides about dates by the database's `now()` alone (db/db.ts, `momentNow`), so the
+ * clock is moved there: a function of that name stands before PostgreSQL's own in the search path
+ * of everybody who connects. The chain's blocks are ahead by as much. A gateway of a real network
+ * refuses to start on such a database (gateway.ts).
  */
 
 import { openDb } from "../server/db/db.ts";
@@ -12,7 +14,10 @@ import { passTimeTo } from "./chain.ts";
 export type SandboxClock = {
   /** The time by this clock. */
   now(): Date;
-  /** Moves database and chain on together; resolves when both have come to that time. Throws for a sandbox that began with the machine's time. */
+  /**
+   * Moves database and chain on together; resolves when both have come to that time. Throws for a
+   * sandbox that began with the machine's time.
+   */
   moveTo(at: Date): Promise<void>;
 };
 
@@ -21,22 +26,33 @@ const MAX_SECONDS = 3_155_760_000;
 
 /** Every session that begins from now on has this time, and those that have it already go along. */
 async function moveDatabase(url: string, seconds: number): Promise<void> {
-  if (!Number.isInteger(seconds) || seconds < 1 || seconds > MAX_SECONDS) throw new RangeError(`A sandbox's clock is 1 to ${MAX_SECONDS} seconds ahead`);
+  if (!Number.isInteger(seconds) || seconds < 1 || seconds > MAX_SECONDS)
+    throw new RangeError(`A sandbox's clock is 1 to ${MAX_SECONDS} seconds ahead`);
   const sql = openDb(url, { connections: 1 });
   try {
     await sql.unsafe(`create or replace function public.now() returns timestamptz language sql stable parallel safe
       as $$ select pg_catalog.now() + interval '${seconds} seconds' $$`);
-    await sql.unsafe("do $$ begin execute format('alter database %I set search_path = public, pg_catalog', current_database()); end $$");
+    await sql.unsafe(
+      "do $$ begin execute format('alter database %I set search_path = public, pg_catalog', current_database()); end $$",
+    );
   } finally {
     await sql.end();
   }
 }
 
 /**
- * The clock of a sandbox whose chain is so many seconds ahead; the database is moved as well. 0: the machine's time. To be opened
- * before anybody else connects to the database.
+ * The clock of a sandbox whose chain is so many seconds ahead; the database is moved as well. 0:
+ * the machine's time. To be opened before anybody else connects to the database.
  */
-export async function openClock({ databaseUrl, rpcUrl, aheadSeconds }: { databaseUrl: string; rpcUrl: string; aheadSeconds: number }): Promise<SandboxClock> {
+export async function openClock({
+  databaseUrl,
+  rpcUrl,
+  aheadSeconds,
+}: {
+  databaseUrl: string;
+  rpcUrl: string;
+  aheadSeconds: number;
+}): Promise<SandboxClock> {
   let ahead = aheadSeconds;
   if (ahead !== 0) await moveDatabase(databaseUrl, ahead);
   const now = () => new Date(Date.now() + ahead * 1_000);
@@ -44,7 +60,10 @@ export async function openClock({ databaseUrl, rpcUrl, aheadSeconds }: { databas
     now,
     async moveTo(at) {
       const seconds = Math.ceil((at.getTime() - now().getTime()) / 1_000);
-      if (aheadSeconds === 0 || seconds < 0) throw new RangeError("A sandbox's clock goes on only if it was ahead from the start, and never back");
+      if (aheadSeconds === 0 || seconds < 0)
+        throw new RangeError(
+          "A sandbox's clock goes on only if it was ahead from the start, and never back",
+        );
       await moveDatabase(databaseUrl, ahead + seconds);
       ahead += seconds;
       await passTimeTo(rpcUrl, Math.ceil(at.getTime() / 1_000));

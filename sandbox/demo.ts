@@ -1,6 +1,7 @@
 /**
- * The main job on the sample invoices, as their parties would do it over HTTP: enrol, issue, refuse what is bad, hand on, claim,
- * reimburse, and try to reimburse a second time. Then the counts, read from the chain.
+ * The main job on the sample invoices, as their parties would do it over HTTP: enrol, issue, refuse
+ * what is bad, hand on, claim, reimburse, and try to reimburse a second time. Then the counts, read
+ * from the chain.
  */
 
 import { chinaDay } from "@onepiao/protocol/values/dates.ts";
@@ -15,12 +16,27 @@ export type Party = { taxId: string; name: string; account: string; roles: Role[
 export type Line = { what: string; who: string; amount: string; outcome: string };
 export type Demo = {
   lines: Line[];
-  /** Double reimbursements: the chain refuses a party's attempt, the gateway a decision that is asked for again. */
-  counts: { issued: number; reimbursed: number; refusedByChain: number; refusedByGateway: number; badInputRefused: number; lost: number };
+  /**
+   * Double reimbursements: the chain refuses a party's attempt, the gateway a decision that is
+   * asked for again.
+   */
+  counts: {
+    issued: number;
+    reimbursed: number;
+    refusedByChain: number;
+    refusedByGateway: number;
+    badInputRefused: number;
+    lost: number;
+  };
   /** What does not agree with what was to be expected; empty when all is well. */
   faults: string[];
   /** Parties for going on by hand. */
-  keys: { bureau: string; issuer: Party; employer: Party; holder: { account: string; token: string } };
+  keys: {
+    bureau: string;
+    issuer: Party;
+    employer: Party;
+    holder: { account: string; token: string };
+  };
 };
 
 const RACERS = 20;
@@ -40,27 +56,55 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
     if (!found) throw new Error(`No party of the samples has the tax id ${taxId}`);
     return found;
   };
-  const someEmployer = party(good.find((sample) => sample.document.buyer.taxId !== undefined)?.document.buyer.taxId);
+  const someEmployer = party(
+    good.find((sample) => sample.document.buyer.taxId !== undefined)?.document.buyer.taxId,
+  );
   const person = async (name: string) => {
-    const { account } = await expectSuccess(call("POST", "/v1/persons", { body: { name }, token: someEmployer.token }), name);
+    const { account } = await expectSuccess(
+      call("POST", "/v1/persons", { body: { name }, token: someEmployer.token }),
+      name,
+    );
     const body = { account, roles: ["holder"] };
-    const { token } = await expectSuccess(call("POST", "/v1/api-keys", { body, token: someEmployer.token }), name);
+    const { token } = await expectSuccess(
+      call("POST", "/v1/api-keys", { body, token: someEmployer.token }),
+      name,
+    );
     return { name, account: account as string, token: token as string };
   };
   const [traveller, colleague] = [await person("李晓明"), await person("王芳")];
-  const holders = [traveller, colleague].map(({ name, token }) => ({ name, roles: ["holder"] as const, key: token }));
-  sandbox.parties.push(...holders, ...[...parties.values()].map(({ name, roles, taxId, token }) => ({ name, roles, taxId, key: token })));
+  const holders = [traveller, colleague].map(({ name, token }) => ({
+    name,
+    roles: ["holder"] as const,
+    key: token,
+  }));
+  sandbox.parties.push(
+    ...holders,
+    ...[...parties.values()].map(({ name, roles, taxId, token }) => ({
+      name,
+      roles,
+      taxId,
+      key: token,
+    })),
+  );
 
-  // ── issue ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── issue
+  // ───────────────────────────────────────────────────────────────────────────────────────────────────────────
   const numbers = new Map<GoodSample, string>();
   const issue = async (sample: GoodSample) => {
     const untitled = sample.document.buyer.taxId === undefined;
     const json = sample.mediaType === "application/json";
-    const reply = await call("POST", `/v1/invoices${untitled && !json ? `?holder=${traveller.account}` : ""}`, {
-      body: untitled && json ? { ...JSON.parse(Buffer.from(sample.bytes).toString()), holder: traveller.account } : sample.bytes,
-      mediaType: sample.mediaType,
-      token: party(sample.document.seller.taxId).token,
-    });
+    const reply = await call(
+      "POST",
+      `/v1/invoices${untitled && !json ? `?holder=${traveller.account}` : ""}`,
+      {
+        body:
+          untitled && json
+            ? { ...JSON.parse(Buffer.from(sample.bytes).toString()), holder: traveller.account }
+            : sample.bytes,
+        mediaType: sample.mediaType,
+        token: party(sample.document.seller.taxId).token,
+      },
+    );
     const number = String(reply.body["number"] ?? "");
     if (reply.status === 201) numbers.set(sample, number);
     else faults.push(`${sample.name} was not issued: ${told(reply)}`);
@@ -80,38 +124,69 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
   const before = await held(call, bureau);
   let badInputRefused = 0;
   for (const sample of bad) {
-    const reply = await call("POST", "/v1/invoices", { body: sample.bytes, mediaType: sample.mediaType, token: party(good[0]?.document.seller.taxId).token });
+    const reply = await call("POST", "/v1/invoices", {
+      body: sample.bytes,
+      mediaType: sample.mediaType,
+      token: party(good[0]?.document.seller.taxId).token,
+    });
     const wrong = mismatch(sample, reply);
     if (wrong === undefined) badInputRefused += 1;
     else faults.push(wrong);
     const { field, rule } = firstViolation(reply);
-    lines.push({ what: sample.name, who: "", amount: "", outcome: [`refused: ${String(reply.body["code"])}`, rule, field].filter(Boolean).join(" · ") });
+    lines.push({
+      what: sample.name,
+      who: "",
+      amount: "",
+      outcome: [`refused: ${String(reply.body["code"])}`, rule, field].filter(Boolean).join(" · "),
+    });
   }
   if ((await held(call, bureau)) !== before) faults.push("Something of a bad sample was stored");
   say(`${badInputRefused} of ${bad.length} bad samples are refused for the right reason`);
 
-  // ── hand on, claim, reimburse ───────────────────────────────────────────────────────────────────────────────────────
+  // ── hand on, claim, reimburse
+  // ───────────────────────────────────────────────────────────────────────────────────────
   const free = good
     .filter((sample) => !sample.document.reverses && !isReversed(sample, good))
-    .flatMap((sample): [GoodSample, string][] => (numbers.has(sample) ? [[sample, numbers.get(sample) as string]] : []));
-  const untitled = free.filter(([sample]) => sample.document.buyer.taxId === undefined && sample.document.currency === "CNY");
+    .flatMap((sample): [GoodSample, string][] =>
+      numbers.has(sample) ? [[sample, numbers.get(sample) as string]] : [],
+    );
+  const untitled = free.filter(
+    ([sample]) => sample.document.buyer.taxId === undefined && sample.document.currency === "CNY",
+  );
   const [first, second] = untitled;
-  if (!first || !second) throw new Error(`The samples have no two untitled invoices; ${faults.join("; ")}`);
+  if (!first || !second)
+    throw new Error(`The samples have no two untitled invoices; ${faults.join("; ")}`);
   const offer = await expectSuccess(
-    call("POST", `/v1/invoices/${first[1]}/transfers`, { body: { to: colleague.account }, token: traveller.token }),
+    call("POST", `/v1/invoices/${first[1]}/transfers`, {
+      body: { to: colleague.account },
+      token: traveller.token,
+    }),
     "transfer",
   );
-  await expectSuccess(call("POST", `/v1/transfers/${offer["id"]}/accept`, { token: colleague.token }), "transfer");
-  lines.push({ what: `transfer of ${first[1]}`, who: `${traveller.name} → ${colleague.name}`, amount: first[0].document.totals.gross, outcome: "both signed" });
+  await expectSuccess(
+    call("POST", `/v1/transfers/${offer["id"]}/accept`, { token: colleague.token }),
+    "transfer",
+  );
+  lines.push({
+    what: `transfer of ${first[1]}`,
+    who: `${traveller.name} → ${colleague.name}`,
+    amount: first[0].document.totals.gross,
+    outcome: "both signed",
+  });
 
   const titled = Map.groupBy(
     free.filter(([sample]) => sample.document.buyer.taxId !== undefined),
     ([sample]) => sample.document.buyer.taxId,
   );
-  const employers = [...titled.keys()].map((taxId) => party(taxId)).filter((one) => (titled.get(one.taxId)?.length ?? 0) > 0);
+  const employers = [...titled.keys()]
+    .map((taxId) => party(taxId))
+    .filter((one) => (titled.get(one.taxId)?.length ?? 0) > 0);
   const reimbursedNumbers: string[] = [];
   const claim = (holder: { token: string }, employer: Party, invoices: string[]) =>
-    call("POST", "/v1/claims", { body: { employer: employer.taxId, invoices, note: "expense report" }, token: holder.token });
+    call("POST", "/v1/claims", {
+      body: { employer: employer.taxId, invoices, note: "expense report" },
+      token: holder.token,
+    });
   const reports: { employer: Party; id: string; invoices: string[] }[] = [];
   for (const employer of employers) {
     const mine = titled.get(employer.taxId) ?? [];
@@ -123,7 +198,10 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
   const [race, ...settled] = reports;
   if (!race || settled.length === 0) throw new Error("The samples have too few employers");
   for (const report of settled) {
-    await expectSuccess(call("POST", `/v1/claims/${report.id}/reimburse`, { token: report.employer.token }), "reimburse");
+    await expectSuccess(
+      call("POST", `/v1/claims/${report.id}/reimburse`, { token: report.employer.token }),
+      "reimburse",
+    );
     reimbursedNumbers.push(...report.invoices);
     lines.push({
       what: `expense report of ${report.invoices.length}`,
@@ -134,27 +212,66 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
   }
   const [payer, other] = [race.employer, settled[0]?.employer as Party];
   const personal = await expectSuccess(claim(colleague, payer, [first[1]]), "claim");
-  await expectSuccess(call("POST", `/v1/claims/${personal["id"]}/reimburse`, { token: payer.token }), "reimburse");
+  await expectSuccess(
+    call("POST", `/v1/claims/${personal["id"]}/reimburse`, { token: payer.token }),
+    "reimburse",
+  );
   reimbursedNumbers.push(first[1]);
-  lines.push({ what: `claim of ${first[1]}`, who: `${colleague.name} → ${payer.name}`, amount: first[0].document.totals.gross, outcome: "reimbursed" });
+  lines.push({
+    what: `claim of ${first[1]}`,
+    who: `${colleague.name} → ${payer.name}`,
+    amount: first[0].document.totals.gross,
+    outcome: "reimbursed",
+  });
 
-  // ── a second time ───────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── a second time
+  // ───────────────────────────────────────────────────────────────────────────────────────────────────
   const refusals: Reply[] = [];
   const refuse = (what: string, who: string, reply: Reply, code: string) => {
     refusals.push(reply);
-    if (reply.status !== 409 || reply.body["code"] !== code) faults.push(`${what} was to be refused with ${code}: ${told(reply)}`);
+    if (reply.status !== 409 || reply.body["code"] !== code)
+      faults.push(`${what} was to be refused with ${code}: ${told(reply)}`);
     const original = reply.body["original"] as { state?: string } | undefined;
-    lines.push({ what, who, amount: "", outcome: `refused: ${String(reply.body["code"])} (is ${original?.state ?? "?"})` });
+    lines.push({
+      what,
+      who,
+      amount: "",
+      outcome: `refused: ${String(reply.body["code"])} (is ${original?.state ?? "?"})`,
+    });
   };
-  refuse("again, same employer", payer.name, await call("POST", `/v1/claims/${personal["id"]}/reimburse`, { token: payer.token }), "already-reimbursed");
-  refuse("again, another employer", other.name, await claim(colleague, other, [first[1]]), "already-reimbursed");
+  refuse(
+    "again, same employer",
+    payer.name,
+    await call("POST", `/v1/claims/${personal["id"]}/reimburse`, { token: payer.token }),
+    "already-reimbursed",
+  );
+  refuse(
+    "again, another employer",
+    other.name,
+    await claim(colleague, other, [first[1]]),
+    "already-reimbursed",
+  );
   await expectSuccess(claim(traveller, payer, [second[1]]), "claim");
-  refuse("claimed from two employers", other.name, await claim(traveller, other, [second[1]]), "already-claimed");
+  refuse(
+    "claimed from two employers",
+    other.name,
+    await claim(traveller, other, [second[1]]),
+    "already-claimed",
+  );
 
-  const racers = await Promise.all(Array.from({ length: RACERS }, () => call("POST", `/v1/claims/${race.id}/reimburse`, { token: payer.token })));
+  const racers = await Promise.all(
+    Array.from({ length: RACERS }, () =>
+      call("POST", `/v1/claims/${race.id}/reimburse`, { token: payer.token }),
+    ),
+  );
   const won = racers.filter((reply) => reply.status === 200).length;
-  const lostRace = racers.filter((reply) => reply.status === 409 && reply.body["code"] === "already-reimbursed").length;
-  if (won !== 1 || lostRace !== RACERS - 1) faults.push(`Of ${RACERS} reimbursements at once ${won} went through and ${lostRace} were refused`);
+  const lostRace = racers.filter(
+    (reply) => reply.status === 409 && reply.body["code"] === "already-reimbursed",
+  ).length;
+  if (won !== 1 || lostRace !== RACERS - 1)
+    faults.push(
+      `Of ${RACERS} reimbursements at once ${won} went through and ${lostRace} were refused`,
+    );
   refusals.push(...racers.filter((reply) => reply.status !== 200));
   reimbursedNumbers.push(...race.invoices);
   lines.push({
@@ -165,17 +282,21 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
   });
   say("second reimbursements were tried and refused");
 
-  // ── what the chain says ─────────────────────────────────────────────────────────────────────────────────────────────
+  // ── what the chain says
+  // ─────────────────────────────────────────────────────────────────────────────────────────────
   const tally = await tallyOf(sandbox.rpcUrl, sandbox.deployment);
   const counts = {
     issued: tally.issued,
     reimbursed: tally.reimbursed,
     refusedByChain: tally.doubleReimbursementsRefused,
-    refusedByGateway: refusals.filter((reply) => reply.status === 409 && reply.body["alarm"] === false).length,
+    refusedByGateway: refusals.filter(
+      (reply) => reply.status === 409 && reply.body["alarm"] === false,
+    ).length,
     badInputRefused,
     lost: [...numbers.values()].filter((number) => !isSealed(tally, number)).length,
   };
-  // the same employer again and in the race is answered by the gateway, a claim at another employer by the chain
+  // the same employer again and in the race is answered by the gateway, a claim at another employer
+  // by the chain
   const expected = {
     issued: good.length,
     reimbursed: reimbursedNumbers.length,
@@ -185,15 +306,19 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
     lost: 0,
   };
   for (const name of Object.keys(expected) as (keyof typeof expected)[]) {
-    if (counts[name] !== expected[name]) faults.push(`${name}: there are ${counts[name]}, expected ${expected[name]}`);
+    if (counts[name] !== expected[name])
+      faults.push(`${name}: there are ${counts[name]}, expected ${expected[name]}`);
   }
-  if (tally.reimbursements !== tally.reimbursed) faults.push(`${tally.reimbursements - tally.reimbursed} invoices were reimbursed twice`);
+  if (tally.reimbursements !== tally.reimbursed)
+    faults.push(`${tally.reimbursements - tally.reimbursed} invoices were reimbursed twice`);
   const issuer = party(good[0]?.document.seller.taxId);
   return { lines, counts, faults, keys: { bureau, issuer, employer: payer, holder: traveller } };
 }
 
-const told = (reply: Reply) => `${reply.status} ${String(reply.body["code"] ?? "")} ${String(reply.body["detail"] ?? "")}`;
-const firstViolation = (reply: Reply): { field?: string; rule?: string } => (reply.body["errors"] as { field: string; rule: string }[] | undefined)?.[0] ?? {};
+const told = (reply: Reply) =>
+  `${reply.status} ${String(reply.body["code"] ?? "")} ${String(reply.body["detail"] ?? "")}`;
+const firstViolation = (reply: Reply): { field?: string; rule?: string } =>
+  (reply.body["errors"] as { field: string; rule: string }[] | undefined)?.[0] ?? {};
 
 function mismatch(sample: BadSample, reply: Reply): string | undefined {
   const { code, field, rule } = sample.expected;
@@ -204,7 +329,9 @@ function mismatch(sample: BadSample, reply: Reply): string | undefined {
     reply.body["code"] === code &&
     (field === undefined || found.field === field) &&
     (rule === undefined || found.rule === rule);
-  return same ? undefined : `${sample.name} was to be refused with ${code} ${rule ?? ""} at ${field ?? ""}: ${told(reply)}`;
+  return same
+    ? undefined
+    : `${sample.name} was to be refused with ${code} ${rule ?? ""} at ${field ?? ""}: ${told(reply)}`;
 }
 
 const isReversed = (sample: GoodSample, all: readonly GoodSample[]) =>
@@ -216,7 +343,9 @@ const isReversed = (sample: GoodSample, all: readonly GoodSample[]) =>
   );
 
 function sum(numbers: Map<GoodSample, string>, of: readonly string[]): string {
-  const cents = [...numbers].filter(([, number]) => of.includes(number)).reduce((total, [sample]) => total + parseMoney(sample.document.totals.gross), 0n);
+  const cents = [...numbers]
+    .filter(([, number]) => of.includes(number))
+    .reduce((total, [sample]) => total + parseMoney(sample.document.totals.gross), 0n);
   return `${cents / 100n}.${(cents % 100n).toString().padStart(2, "0")}`;
 }
 
@@ -224,18 +353,34 @@ function sum(numbers: Map<GoodSample, string>, of: readonly string[]): string {
 async function held(call: Call, token: string): Promise<number> {
   let [count, after] = [0, ""];
   for (;;) {
-    const page = await expectSuccess(call("GET", `/v1/invoices?limit=100${after === "" ? "" : `&after=${after}`}`, { token }), "list");
+    const page = await expectSuccess(
+      call("GET", `/v1/invoices?limit=100${after === "" ? "" : `&after=${after}`}`, { token }),
+      "list",
+    );
     count += (page["items"] as unknown[]).length;
     if (page["next"] === undefined) return count;
     after = String(page["next"]);
   }
 }
 
-/** Every taxpayer that the samples name: sellers as issuers with quota of this month and numbers, buyers as employers. */
-async function enrolAll(call: Call, bureau: string, samples: readonly GoodSample[], period: string): Promise<Map<string, Party>> {
+/**
+ * Every taxpayer that the samples name: sellers as issuers with quota of this month and numbers,
+ * buyers as employers.
+ */
+async function enrolAll(
+  call: Call,
+  bureau: string,
+  samples: readonly GoodSample[],
+  period: string,
+): Promise<Map<string, Party>> {
   type Wanted = { name: string; currency: string; capabilities: Set<"issuer" | "employer"> };
   const wanted = new Map<string, Wanted>();
-  const want = (taxId: string, name: string, currency: string, capability: "issuer" | "employer") => {
+  const want = (
+    taxId: string,
+    name: string,
+    currency: string,
+    capability: "issuer" | "employer",
+  ) => {
     const known = wanted.get(taxId) ?? { name, currency, capabilities: new Set() };
     // an issuer accounts in the currency it invoices in
     if (capability === "issuer") known.currency = currency;
@@ -244,16 +389,29 @@ async function enrolAll(call: Call, bureau: string, samples: readonly GoodSample
   };
   for (const { document } of samples) {
     want(document.seller.taxId, document.seller.name, document.currency, "issuer");
-    if (document.buyer.taxId !== undefined) want(document.buyer.taxId, document.buyer.name, document.currency, "employer");
+    if (document.buyer.taxId !== undefined)
+      want(document.buyer.taxId, document.buyer.name, document.currency, "employer");
   }
-  const enrol = async ([taxId, { name, currency, capabilities }]: [string, Wanted]): Promise<[string, Party]> => {
+  const enrol = async ([taxId, { name, currency, capabilities }]: [string, Wanted]): Promise<
+    [string, Party]
+  > => {
     const path = `/v1/taxpayers/${encodeURIComponent(taxId)}`;
-    const made = await expectSuccess(call("POST", "/v1/taxpayers", { body: { name, taxId, currency, capabilities: [...capabilities] }, token: bureau }), name);
+    const made = await expectSuccess(
+      call("POST", "/v1/taxpayers", {
+        body: { name, taxId, currency, capabilities: [...capabilities] },
+        token: bureau,
+      }),
+      name,
+    );
     const account = String(made["account"]);
     const roles: Role[] = [...capabilities, "holder", "admin"];
-    const setUp = [call("POST", "/v1/api-keys", { body: { account, roles: ["admin"] }, token: bureau })];
+    const setUp = [
+      call("POST", "/v1/api-keys", { body: { account, roles: ["admin"] }, token: bureau }),
+    ];
     if (capabilities.has("issuer")) {
-      setUp.push(call("PUT", `${path}/quota`, { body: { period, granted: "1000000000.00" }, token: bureau }));
+      setUp.push(
+        call("PUT", `${path}/quota`, { body: { period, granted: "1000000000.00" }, token: bureau }),
+      );
       setUp.push(call("POST", `${path}/segments`, { body: { length: 1_000_000 }, token: bureau }));
     }
     const [key] = await Promise.all(setUp.map((reply) => expectSuccess(reply, name)));

@@ -23,7 +23,14 @@ reimburse them twice, prints what the chain says of it, and serves until Ctrl-C.
 With DATABASE_URL set, that PostgreSQL (18 or newer, empty) is used instead of the embedded one.
 For a real network: node server/cli.ts --help`;
 
-const { values } = parseArgs({ options: { once: { type: "boolean" }, quiet: { type: "boolean" }, port: { type: "string" }, help: { type: "boolean" } } });
+const { values } = parseArgs({
+  options: {
+    once: { type: "boolean" },
+    quiet: { type: "boolean" },
+    port: { type: "string" },
+    help: { type: "boolean" },
+  },
+});
 
 async function main(): Promise<number> {
   if (values.help) {
@@ -31,7 +38,8 @@ async function main(): Promise<number> {
     return 0;
   }
   const begun = Date.now();
-  const tell = (line: string) => say(`${((Date.now() - begun) / 1_000).toFixed(1).padStart(5)} s  ${line}`);
+  const tell = (line: string) =>
+    say(`${((Date.now() - begun) / 1_000).toFixed(1).padStart(5)} s  ${line}`);
   const port = values.port ?? (values.once ? "0" : "8080");
   let sandbox: Sandbox | undefined;
   let traffic: Traffic | undefined;
@@ -99,7 +107,8 @@ async function main(): Promise<number> {
       "",
       "Ctrl-C stops everything; nothing is kept.",
     );
-    if (!values.quiet) traffic = startTraffic({ url: sandbox.url, bureau: keys.bureau, now: sandbox.clock.now });
+    if (!values.quiet)
+      traffic = startTraffic({ url: sandbox.url, bureau: keys.bureau, now: sandbox.clock.now });
     await interrupted;
     say("", "stopping …");
     return faults.length === 0 ? 0 : 1;

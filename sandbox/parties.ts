@@ -1,7 +1,9 @@
 /**
- * The sandbox's parties with their API keys, for the console's sign-in page: whoever can reach a sandbox may be anybody in it.
+ * The sandbox's parties with their API keys, for the console's sign-in page: whoever can reach a
+ * sandbox may be anybody in it.
  *
- * This route is made here and nowhere else, and a gateway on a real network refuses to start with it.
+ * This route is made here and nowhere else, and a gateway on a real network refuses to start with
+ * it.
  */
 import { z } from "zod";
 import type { ApiOf } from "../server/api/api.ts";
@@ -12,7 +14,12 @@ export type SandboxParty = { name: string; roles: readonly Role[]; taxId?: strin
 
 const route = routeFor<Tx>();
 const schema = z
-  .object({ name: z.string(), roles: z.array(z.enum(roles)), taxId: z.string().optional(), key: z.string().describe("An API key, for POST /v1/session") })
+  .object({
+    name: z.string(),
+    roles: z.array(z.enum(roles)),
+    taxId: z.string().optional(),
+    key: z.string().describe("An API key, for POST /v1/session"),
+  })
   .meta({ id: "SandboxParty" });
 
 /** `parties` may grow while the gateway runs. */

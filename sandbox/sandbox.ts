@@ -1,8 +1,9 @@
 /**
- * A whole network on one machine: chain, database, contracts and gateway, thrown away at the end. For `npm start` and the tests.
+ * A whole network on one machine: chain, database, contracts and gateway, thrown away at the end.
+ * For `npm start` and the tests.
  *
- * Its conveniences (a master key of its own, a bureau made on the spot, a chain that one process decides) are here and nowhere
- * else: `cli serve` cannot turn them on.
+ * Its conveniences (a master key of its own, a bureau made on the spot, a chain that one process
+ * decides) are here and nowhere else: `cli serve` cannot turn them on.
  */
 import { randomBytes } from "node:crypto";
 import { openBureau } from "../server/bureau.ts";
@@ -89,11 +90,15 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       // a name that no other sandbox has: its signatures are worth nothing elsewhere
       network: `onepiao-sandbox-${randomBytes(4).toString("hex")}`,
       bureau: bureau.account,
-      ...(options.claimTermSeconds === undefined ? {} : { claimTermSeconds: options.claimTermSeconds }),
+      ...(options.claimTermSeconds === undefined
+        ? {}
+        : { claimTermSeconds: options.claimTermSeconds }),
     });
     say("contracts are deployed");
 
-    const parties: SandboxParty[] = [{ name: "Tax bureau", roles: ["bureau", "admin"], key: bureau.token }];
+    const parties: SandboxParty[] = [
+      { name: "Tax bureau", roles: ["bureau", "admin"], key: bureau.token },
+    ];
     const sandboxRoutes = partyRoutes(parties);
     const sandbox: Sandbox = {
       gateway: await startGateway(config, deployment, { sandboxRoutes }),

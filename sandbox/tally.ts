@@ -1,6 +1,6 @@
 /**
- * What has happened, counted from the chain: its logs, not what anybody remembers. One invoice counts once, so a second
- * reimbursement of it would show as a difference.
+ * What has happened, counted from the chain: its logs, not what anybody remembers. One invoice
+ * counts once, so a second reimbursement of it would show as a difference.
  */
 import { type ChainClient, createChainClient } from "../server/chain/client.ts";
 import { createContracts } from "../server/chain/contracts.ts";
@@ -24,14 +24,18 @@ export async function tallyOf(rpcUrl: string, deployment: Deployment): Promise<T
     const logs = await chain.logs([deployment.ledger], deployment.block, await chain.head());
     const events = logs.map((log) => contracts.event(log)).filter((event) => event !== undefined);
     const named = (name: string) => events.filter((event) => event.name === name);
-    const lots = named("LotSealed").map(({ args }) => ({ first: BigInt(args["first"] as string), count: args["count"] as number }));
+    const lots = named("LotSealed").map(({ args }) => ({
+      first: BigInt(args["first"] as string),
+      count: args["count"] as number,
+    }));
     const reimbursements = named("Reimbursed");
     return {
       lots,
       issued: lots.reduce((sum, lot) => sum + lot.count, 0),
       reimbursements: reimbursements.length,
       reimbursed: new Set(reimbursements.map((event) => event.args["id"])).size,
-      doubleReimbursementsRefused: named("Refused").filter((event) => event.args["alarm"] === true).length,
+      doubleReimbursementsRefused: named("Refused").filter((event) => event.args["alarm"] === true)
+        .length,
     };
   } finally {
     chain.close();
@@ -40,4 +44,6 @@ export async function tallyOf(rpcUrl: string, deployment: Deployment): Promise<T
 
 /** Whether an accepted number is in a sealed lot. */
 export const isSealed = (tally: Tally, number: string): boolean =>
-  tally.lots.some(({ first, count }) => BigInt(number) >= first && BigInt(number) < first + BigInt(count));
+  tally.lots.some(
+    ({ first, count }) => BigInt(number) >= first && BigInt(number) < first + BigInt(count),
+  );

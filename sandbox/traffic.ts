@@ -1,9 +1,10 @@
 /**
- * A slow trickle of traffic in a sandbox, so that there is something to watch: shops of their own issue, people claim, employers
- * decide, and now and then somebody tries to be reimbursed a second time. Over HTTP, as anybody would.
+ * A slow trickle of traffic in a sandbox, so that there is something to watch: shops of their own
+ * issue, people claim, employers decide, and now and then somebody tries to be reimbursed a second
+ * time. Over HTTP, as anybody would.
  *
- * One turn at a time, each a few requests: what is slow slows it down. Its parties are its own, so nobody else's lists grow. What it
- * remembers has a bound. Stops in the middle of a request.
+ * One turn at a time, each a few requests: what is slow slows it down. Its parties are its own, so
+ * nobody else's lists grow. What it remembers has a bound. Stops in the middle of a request.
  */
 import { randomInt } from "node:crypto";
 import { chinaDay, chinaTime } from "@onepiao/protocol/values/dates.ts";
@@ -11,27 +12,113 @@ import { amountTimesRate, formatMoney } from "@onepiao/protocol/values/money.ts"
 import { type Call, createClient, expectSuccess } from "./client.ts";
 
 type Goods = { name: string; code: string; unit: string; rate: string; from: number; to: number };
-type Shop = { taxId: string; name: string; goods: Goods; share: number; quota: number; token: string };
+type Shop = {
+  taxId: string;
+  name: string;
+  goods: Goods;
+  share: number;
+  quota: number;
+  token: string;
+};
 type Firm = { taxId: string; name: string; token: string; people: Person[] };
 type Person = { account: string; token: string; firm: Firm };
 /** `firm`: of a titled invoice. */
-type Held = { number: string; person: Person; firm: Firm | undefined; shop: Shop; document: Record<string, unknown> };
+type Held = {
+  number: string;
+  person: Person;
+  firm: Firm | undefined;
+  shop: Shop;
+  document: Record<string, unknown>;
+};
 type Claim = { id: string; firm: Firm; invoices: Held[] };
 
 const goods = {
-  meal: { name: "*餐饮服务*餐费", code: "3070401000000000000", unit: "次", rate: "0.06", from: 60, to: 900 },
-  room: { name: "*住宿服务*住宿费", code: "3070402000000000000", unit: "间夜", rate: "0.06", from: 260, to: 1_900 },
-  software: { name: "*信息技术服务*软件服务费", code: "3040201000000000000", unit: "月", rate: "0.06", from: 900, to: 9_000 },
-  parcel: { name: "*物流辅助服务*收派服务费", code: "3040409010000000000", unit: "件", rate: "0.06", from: 12, to: 160 },
-  ride: { name: "*运输服务*客运服务费", code: "3010101020100000000", unit: "次", rate: "0.03", from: 15, to: 180 },
-  stationery: { name: "*文具*办公用品", code: "1060406000000000000", unit: "批", rate: "0.13", from: 80, to: 2_400 },
-  tour: { name: "*旅游服务*门票", code: "3070301000000000000", unit: "张", rate: "0.06", from: 60, to: 480 },
-  design: { name: "*设计服务*设计费", code: "3040301000000000000", unit: "项", rate: "0.06", from: 1_200, to: 8_000 },
-  phone: { name: "*移动通信终端设备*手机", code: "1090504030000000000", unit: "台", rate: "0.13", from: 1_400, to: 6_800 },
-  tea: { name: "*茶*茶叶", code: "1030307010000000000", unit: "盒", rate: "0.13", from: 90, to: 700 },
+  meal: {
+    name: "*餐饮服务*餐费",
+    code: "3070401000000000000",
+    unit: "次",
+    rate: "0.06",
+    from: 60,
+    to: 900,
+  },
+  room: {
+    name: "*住宿服务*住宿费",
+    code: "3070402000000000000",
+    unit: "间夜",
+    rate: "0.06",
+    from: 260,
+    to: 1_900,
+  },
+  software: {
+    name: "*信息技术服务*软件服务费",
+    code: "3040201000000000000",
+    unit: "月",
+    rate: "0.06",
+    from: 900,
+    to: 9_000,
+  },
+  parcel: {
+    name: "*物流辅助服务*收派服务费",
+    code: "3040409010000000000",
+    unit: "件",
+    rate: "0.06",
+    from: 12,
+    to: 160,
+  },
+  ride: {
+    name: "*运输服务*客运服务费",
+    code: "3010101020100000000",
+    unit: "次",
+    rate: "0.03",
+    from: 15,
+    to: 180,
+  },
+  stationery: {
+    name: "*文具*办公用品",
+    code: "1060406000000000000",
+    unit: "批",
+    rate: "0.13",
+    from: 80,
+    to: 2_400,
+  },
+  tour: {
+    name: "*旅游服务*门票",
+    code: "3070301000000000000",
+    unit: "张",
+    rate: "0.06",
+    from: 60,
+    to: 480,
+  },
+  design: {
+    name: "*设计服务*设计费",
+    code: "3040301000000000000",
+    unit: "项",
+    rate: "0.06",
+    from: 1_200,
+    to: 8_000,
+  },
+  phone: {
+    name: "*移动通信终端设备*手机",
+    code: "1090504030000000000",
+    unit: "台",
+    rate: "0.13",
+    from: 1_400,
+    to: 6_800,
+  },
+  tea: {
+    name: "*茶*茶叶",
+    code: "1030307010000000000",
+    unit: "盒",
+    rate: "0.13",
+    from: 90,
+    to: 700,
+  },
 } as const satisfies Record<string, Goods>;
 
-/** Invented, like everybody in the samples. `share`: how often it issues, beside the others. `quota`: of a month, in yuan. */
+/**
+ * Invented, like everybody in the samples. `share`: how often it issues, beside the others.
+ * `quota`: of a month, in yuan.
+ */
 const shops: [taxId: string, name: string, goods: Goods, share: number, quota: number][] = [
   ["91110100MA6TQ7H2AW", "北京东四胡同饭庄", goods.meal, 9, 60_000],
   ["91310100MA1FL4C8K0", "上海弄堂里咖啡有限公司", goods.meal, 12, 90_000],
@@ -56,7 +143,15 @@ const firms: [taxId: string, name: string, people: string[]][] = [
   ["91330100MA2PJ3N6EK", "杭州西湖文化传媒有限公司", ["沈若溪", "许子墨"]],
 ];
 
-export type TrafficCounts = { issued: number; claimed: number; reimbursed: number; rejected: number; handedOn: number; reversed: number; doubles: number };
+export type TrafficCounts = {
+  issued: number;
+  claimed: number;
+  reimbursed: number;
+  rejected: number;
+  handedOn: number;
+  reversed: number;
+  doubles: number;
+};
 export type Traffic = {
   /** What it has done so far; `faults` are answers that it did not expect, the last few. */
   counts: TrafficCounts;
@@ -69,7 +164,8 @@ const MEMORY = 200;
 /** After a fault it rests. */
 const REST_MS = 5_000;
 
-const any = <T>(all: readonly T[]): T | undefined => (all.length === 0 ? undefined : all[randomInt(all.length)]);
+const any = <T>(all: readonly T[]): T | undefined =>
+  all.length === 0 ? undefined : all[randomInt(all.length)];
 const chance = (percent: number) => randomInt(100) < percent;
 function remember<T>(all: T[], one: T): void {
   all.push(one);
@@ -80,46 +176,99 @@ function remember<T>(all: T[], one: T): void {
 type Options = { url: string; bureau: string; now?: () => Date; everyMs?: number };
 
 /** Makes its parties and begins. */
-export function startTraffic({ url, bureau, now = () => new Date(), everyMs = 1_500 }: Options): Traffic {
+export function startTraffic({
+  url,
+  bureau,
+  now = () => new Date(),
+  everyMs = 1_500,
+}: Options): Traffic {
   const stopping = new AbortController();
   const call: Call = createClient(url, stopping.signal);
-  const counts: TrafficCounts = { issued: 0, claimed: 0, reimbursed: 0, rejected: 0, handedOn: 0, reversed: 0, doubles: 0 };
+  const counts: TrafficCounts = {
+    issued: 0,
+    claimed: 0,
+    reimbursed: 0,
+    rejected: 0,
+    handedOn: 0,
+    reversed: 0,
+    doubles: 0,
+  };
   const faults: string[] = [];
   const held: Held[] = [];
   const claimed: Claim[] = [];
   const paid: Held[] = [];
   let decided = 0;
 
-  // ── parties ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── parties
+  // ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async function enrol(taxId: string, name: string, capability: "issuer" | "employer"): Promise<string> {
-    const { account } = await expectSuccess(call("POST", "/v1/taxpayers", { body: { name, taxId, capabilities: [capability] }, token: bureau }), name);
-    const key = await expectSuccess(call("POST", "/v1/api-keys", { body: { account, roles: ["admin"] }, token: bureau }), name);
+  async function enrol(
+    taxId: string,
+    name: string,
+    capability: "issuer" | "employer",
+  ): Promise<string> {
+    const { account } = await expectSuccess(
+      call("POST", "/v1/taxpayers", {
+        body: { name, taxId, capabilities: [capability] },
+        token: bureau,
+      }),
+      name,
+    );
+    const key = await expectSuccess(
+      call("POST", "/v1/api-keys", { body: { account, roles: ["admin"] }, token: bureau }),
+      name,
+    );
     return String(key["token"]);
   }
   const grant = (shop: Pick<Shop, "taxId" | "name" | "quota">) => {
     const body = { period: chinaDay(now()).slice(0, 7), granted: `${shop.quota}.00` };
-    return expectSuccess(call("PUT", `/v1/taxpayers/${shop.taxId}/quota`, { body, token: bureau }), shop.name);
+    return expectSuccess(
+      call("PUT", `/v1/taxpayers/${shop.taxId}/quota`, { body, token: bureau }),
+      shop.name,
+    );
   };
 
-  async function openShop([taxId, name, sold, share, quota]: (typeof shops)[number]): Promise<Shop> {
-    const shop = { taxId, name, goods: sold, share, quota, token: await enrol(taxId, name, "issuer") };
+  async function openShop([
+    taxId,
+    name,
+    sold,
+    share,
+    quota,
+  ]: (typeof shops)[number]): Promise<Shop> {
+    const shop = {
+      taxId,
+      name,
+      goods: sold,
+      share,
+      quota,
+      token: await enrol(taxId, name, "issuer"),
+    };
     await grant(shop);
-    await expectSuccess(call("POST", `/v1/taxpayers/${taxId}/segments`, { body: { length: 100_000 }, token: bureau }), name);
+    await expectSuccess(
+      call("POST", `/v1/taxpayers/${taxId}/segments`, { body: { length: 100_000 }, token: bureau }),
+      name,
+    );
     return shop;
   }
 
   async function openFirm([taxId, name, people]: (typeof firms)[number]): Promise<Firm> {
     const firm: Firm = { taxId, name, token: await enrol(taxId, name, "employer"), people: [] };
     for (const person of people) {
-      const { account } = await expectSuccess(call("POST", "/v1/persons", { body: { name: person }, token: firm.token }), person);
-      const { token } = await expectSuccess(call("POST", "/v1/api-keys", { body: { account, roles: ["holder"] }, token: firm.token }), person);
+      const { account } = await expectSuccess(
+        call("POST", "/v1/persons", { body: { name: person }, token: firm.token }),
+        person,
+      );
+      const { token } = await expectSuccess(
+        call("POST", "/v1/api-keys", { body: { account, roles: ["holder"] }, token: firm.token }),
+        person,
+      );
       firm.people.push({ account: String(account), token: String(token), firm });
     }
     return firm;
   }
 
-  // ── what is done ────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── what is done
+  // ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   function sale({ taxId, name, goods: sold }: Shop, firm: Firm | undefined) {
     const net = BigInt(randomInt(sold.from * 100, sold.to * 100));
@@ -148,7 +297,10 @@ export function startTraffic({ url, bureau, now = () => new Date(), everyMs = 1_
   async function issue(shop: Shop, person: Person): Promise<void> {
     const firm = chance(60) ? person.firm : undefined;
     const document = sale(shop, firm);
-    const reply = await call("POST", "/v1/invoices", { body: { ...document, holder: person.account }, token: shop.token });
+    const reply = await call("POST", "/v1/invoices", {
+      body: { ...document, holder: person.account },
+      token: shop.token,
+    });
     if (reply.body["code"] === "quota-exceeded") {
       shop.quota *= 2;
       await grant(shop);
@@ -163,10 +315,21 @@ export function startTraffic({ url, bureau, now = () => new Date(), everyMs = 1_
     const first = any(held);
     if (!first) return;
     // one report: one person's invoices that one employer may be asked for
-    const report = held.filter((one) => one.person === first.person && (one.firm ?? one.person.firm) === first.person.firm).slice(0, 1 + randomInt(4));
+    const report = held
+      .filter(
+        (one) => one.person === first.person && (one.firm ?? one.person.firm) === first.person.firm,
+      )
+      .slice(0, 1 + randomInt(4));
     for (const one of report) held.splice(held.indexOf(one), 1);
-    const body = { employer: first.person.firm.taxId, invoices: report.map(({ number }) => number), note: "差旅费" };
-    const { id } = await expectSuccess(call("POST", "/v1/claims", { body, token: first.person.token }), "claim");
+    const body = {
+      employer: first.person.firm.taxId,
+      invoices: report.map(({ number }) => number),
+      note: "差旅费",
+    };
+    const { id } = await expectSuccess(
+      call("POST", "/v1/claims", { body, token: first.person.token }),
+      "claim",
+    );
     counts.claimed += report.length;
     remember(claimed, { id: String(id), firm: first.person.firm, invoices: report });
   }
@@ -177,7 +340,13 @@ export function startTraffic({ url, bureau, now = () => new Date(), everyMs = 1_
     decided += 1;
     const reject = decided % 12 === 4;
     const body = reject ? { body: { reason: "缺少事由" } } : {};
-    await expectSuccess(call("POST", `/v1/claims/${report.id}/${reject ? "reject" : "reimburse"}`, { ...body, token: report.firm.token }), "decide");
+    await expectSuccess(
+      call("POST", `/v1/claims/${report.id}/${reject ? "reject" : "reimburse"}`, {
+        ...body,
+        token: report.firm.token,
+      }),
+      "decide",
+    );
     counts[reject ? "rejected" : "reimbursed"] += report.invoices.length;
     for (const one of report.invoices) remember(reject ? held : paid, one);
   }
@@ -186,7 +355,13 @@ export function startTraffic({ url, bureau, now = () => new Date(), everyMs = 1_
     const one = any(held.filter(({ firm }) => firm === undefined));
     const to = any(people.filter((person) => person !== one?.person));
     if (!one || !to) return;
-    const { id } = await expectSuccess(call("POST", `/v1/invoices/${one.number}/transfers`, { body: { to: to.account }, token: one.person.token }), "offer");
+    const { id } = await expectSuccess(
+      call("POST", `/v1/invoices/${one.number}/transfers`, {
+        body: { to: to.account },
+        token: one.person.token,
+      }),
+      "offer",
+    );
     await expectSuccess(call("POST", `/v1/transfers/${id}/accept`, { token: to.token }), "accept");
     counts.handedOn += 1;
     one.person = to;
@@ -200,7 +375,12 @@ export function startTraffic({ url, bureau, now = () => new Date(), everyMs = 1_
     const { lines, totals, ...rest } = one.document as ReturnType<typeof sale>;
     const body = {
       ...rest,
-      lines: lines.map((line) => ({ ...line, quantity: "-1", amount: minus(line.amount), tax: minus(line.tax) })),
+      lines: lines.map((line) => ({
+        ...line,
+        quantity: "-1",
+        amount: minus(line.amount),
+        tax: minus(line.tax),
+      })),
       totals: { net: minus(totals.net), tax: minus(totals.tax), gross: minus(totals.gross) },
       reverses: { number: one.number },
     };
@@ -213,12 +393,19 @@ export function startTraffic({ url, bureau, now = () => new Date(), everyMs = 1_
     const one = any(paid);
     const employer = one && (one.firm ?? any(all.filter((firm) => firm !== one.person.firm)));
     if (!one || !employer) return;
-    const { status, body } = await call("POST", "/v1/claims", { body: { employer: employer.taxId, invoices: [one.number] }, token: one.person.token });
-    if (status !== 409) throw new Error(`a second reimbursement was not refused: ${status} ${String(body["code"] ?? "")}`);
+    const { status, body } = await call("POST", "/v1/claims", {
+      body: { employer: employer.taxId, invoices: [one.number] },
+      token: one.person.token,
+    });
+    if (status !== 409)
+      throw new Error(
+        `a second reimbursement was not refused: ${status} ${String(body["code"] ?? "")}`,
+      );
     counts.doubles += 1;
   }
 
-  // ── turns ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── turns
+  // ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   const pause = (milliseconds: number) =>
     new Promise<void>((resolve) => {
@@ -231,13 +418,19 @@ export function startTraffic({ url, bureau, now = () => new Date(), everyMs = 1_
     });
 
   async function run(): Promise<void> {
-    const [open, all] = await Promise.all([Promise.all(shops.map(openShop)), Promise.all(firms.map(openFirm))]);
+    const [open, all] = await Promise.all([
+      Promise.all(shops.map(openShop)),
+      Promise.all(firms.map(openFirm)),
+    ]);
     const people = all.flatMap((firm) => firm.people);
     const lots = open.flatMap((shop) => Array.from({ length: shop.share }, () => shop));
     for (let turn = 1; !stopping.signal.aborted; turn += 1) {
       try {
-        const sales = Array.from({ length: 1 + randomInt(3) }, () => issue(any(lots) as Shop, any(people) as Person));
-        for (const sold of await Promise.allSettled(sales)) if (sold.status === "rejected") throw sold.reason;
+        const sales = Array.from({ length: 1 + randomInt(3) }, () =>
+          issue(any(lots) as Shop, any(people) as Person),
+        );
+        for (const sold of await Promise.allSettled(sales))
+          if (sold.status === "rejected") throw sold.reason;
         if (chance(55)) await claim();
         if (chance(55)) await decide();
         // now and then, and never all at once

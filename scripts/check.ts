@@ -1,6 +1,6 @@
 /**
- * `npm run check`: types, lint and formatting, Solidity lint, the floors, no path outside the repository, links and file names in
- * the docs, and their generated parts. Seconds.
+ * `npm run check`: types, lint and formatting, Solidity lint, the floors, no path outside the
+ * repository, links and file names in the docs, and their generated parts. Seconds.
  */
 import { report, runStep } from "./run.ts";
 
@@ -10,11 +10,20 @@ const steps = [
   { name: "types of its tests", command: "tsc", args: ["-p", "test/console"] },
   { name: "types of its tests in a browser", command: "tsc", args: ["-p", "test/e2e"] },
   { name: "lint and formatting", command: "biome", args: ["check", "--error-on-warnings"] },
-  { name: "Solidity lint", command: "solhint", args: ["--max-warnings", "0", "contracts/**/*.sol"] },
+  {
+    name: "Solidity lint",
+    command: "solhint",
+    args: ["--max-warnings", "0", "contracts/**/*.sol"],
+  },
   {
     name: "floors, paths, links",
     command: "mocha",
-    args: ["--no-config", "--timeout", "60000", ...["architecture", "floors", "paths", "docs"].map((name) => `test/server/${name}.ts`)],
+    args: [
+      "--no-config",
+      "--timeout",
+      "60000",
+      ...["architecture", "floors", "paths", "docs"].map((name) => `test/server/${name}.ts`),
+    ],
   },
   { name: "docs", command: "node", args: ["scripts/docs.ts", "--check"] },
   { name: "vectors of bundles", command: "node", args: ["scripts/vectors.ts", "--check"] },

@@ -1,13 +1,14 @@
 /**
- * The API's types for the packed client, which knows nothing of the gateway: written from the schemas of
- * the routes. A test holds them to the types that the routes have themselves.
+ * The API's types for the packed client, which knows nothing of the gateway: written from the
+ * schemas of the routes. A test holds them to the types that the routes have themselves.
  */
 import { catalogue } from "@onepiao/protocol/values/problems.ts";
 import { type ZodType, z } from "zod";
 import type { Route } from "../server/kernel/api.ts";
 
 type Json = { [member: string]: unknown };
-const members = (of: unknown): [string, Json][] => Object.entries((of ?? {}) as Record<string, Json>);
+const members = (of: unknown): [string, Json][] =>
+  Object.entries((of ?? {}) as Record<string, Json>);
 const list = (of: unknown): Json[] => (of ?? []) as Json[];
 const JSON_TYPE = "application/json";
 const BYTES = "Uint8Array<ArrayBuffer>";
@@ -63,7 +64,8 @@ function printer(named: Named, defs: Record<string, Json>) {
     if (schema["allOf"]) return `(${list(schema["allOf"]).map(textOf).join(" & ")})`;
     if (schema["not"]) return "never";
     if (type === "object") return objectOf(schema);
-    if (type === "array" && schema["prefixItems"]) return `[${list(schema["prefixItems"]).map(textOf).join(", ")}]`;
+    if (type === "array" && schema["prefixItems"])
+      return `[${list(schema["prefixItems"]).map(textOf).join(", ")}]`;
     if (type === "array") return `(${textOf((schema["items"] ?? {}) as Json)})[]`;
     if (type === "integer" || type === "number") return "number";
     if (type === "string" || type === "boolean" || type === "null") return type;
@@ -99,7 +101,9 @@ function endpointOf(route: Route, named: Named): string {
 export function clientTypes(routes: readonly Route[]): string {
   const named: Named = new Map();
   const endpoints = routes.map((route) => endpointOf(route, named));
-  const shared = [...named].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, text]) => `export type ${name} = ${text};`);
+  const shared = [...named]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, text]) => `export type ${name} = ${text};`);
   const codes = Object.keys(catalogue).map((code) => `  | "${code}"`);
   return [
     "/** Made from the gateway's routes when the client is packed. */",

@@ -1,11 +1,22 @@
 /**
- * `node scripts/deploy.ts --rpc URL --network NAME --bureau ADDRESS`: the contracts on a chain, and the record that gateways
- * read, deployments/<chainId>.json. Run again it changes nothing, or grants the roles that another bureau address lacks.
+ * `node scripts/deploy.ts --rpc URL --network NAME --bureau ADDRESS`: the contracts on a chain, and
+ * the record that gateways read, deployments/<chainId>.json. Run again it changes nothing, or
+ * grants the roles that another bureau address lacks.
  *
- * Exit codes: 0 deployed or nothing to do; 1 the chain, the record or the deployment failed; 2 called in a wrong way.
- * The deploying key comes from the environment alone: arguments can be read by every process of a machine.
+ * Exit codes: 0 deployed or nothing to do; 1 the chain, the record or the deployment failed; 2
+ * called in a wrong way. The deploying key comes from the environment alone: arguments can be read
+ * by every process of a machine.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { isAccount } from "@onepiao/protocol/values/account.ts";
@@ -31,7 +42,16 @@ function readOptions() {
   let values: Record<string, string | boolean | undefined>;
   try {
     const string = { type: "string" } as const;
-    ({ values } = parseArgs({ options: { rpc: string, network: string, bureau: string, "claim-term": string, out: string, help: { type: "boolean" } } }));
+    ({ values } = parseArgs({
+      options: {
+        rpc: string,
+        network: string,
+        bureau: string,
+        "claim-term": string,
+        out: string,
+        help: { type: "boolean" },
+      },
+    }));
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
@@ -42,18 +62,31 @@ function readOptions() {
     return value;
   };
   const [rpc, network, bureau] = [given("rpc"), given("network"), given("bureau")];
-  if (!URL.canParse(rpc) || !/^https?:$/.test(new URL(rpc).protocol)) throw new UsageError("--rpc is not an http(s) URL.");
-  if (!isAccount(bureau)) throw new UsageError("--bureau is not an address: 0x and 40 hex digits; in mixed case its checksum has to be right.");
+  if (!URL.canParse(rpc) || !/^https?:$/.test(new URL(rpc).protocol))
+    throw new UsageError("--rpc is not an http(s) URL.");
+  if (!isAccount(bureau))
+    throw new UsageError(
+      "--bureau is not an address: 0x and 40 hex digits; in mixed case its checksum has to be right.",
+    );
   const term = values["claim-term"];
-  if (term !== undefined && !/^\d{1,9}$/.test(String(term))) throw new UsageError("--claim-term is not a number of seconds.");
-  return { rpc, network, bureau, ...(term === undefined ? {} : { claimTermSeconds: Number(term) }), out: String(values["out"] ?? "deployments") };
+  if (term !== undefined && !/^\d{1,9}$/.test(String(term)))
+    throw new UsageError("--claim-term is not a number of seconds.");
+  return {
+    rpc,
+    network,
+    bureau,
+    ...(term === undefined ? {} : { claimTermSeconds: Number(term) }),
+    out: String(values["out"] ?? "deployments"),
+  };
 }
 
 function readKey(): string {
   const { DEPLOYER_KEY: key, DEPLOYER_KEY_FILE: file } = process.env;
-  if (key && file) throw new UsageError("Both DEPLOYER_KEY and DEPLOYER_KEY_FILE are set: one is enough.");
+  if (key && file)
+    throw new UsageError("Both DEPLOYER_KEY and DEPLOYER_KEY_FILE are set: one is enough.");
   if (key) return key.trim();
-  if (!file) throw new UsageError("The deploying key is missing: set DEPLOYER_KEY or DEPLOYER_KEY_FILE.");
+  if (!file)
+    throw new UsageError("The deploying key is missing: set DEPLOYER_KEY or DEPLOYER_KEY_FILE.");
   try {
     return readFileSync(file, "utf8").trim();
   } catch (cause) {
@@ -69,7 +102,9 @@ function readRecord(path: string): Deployment | undefined {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
-  const damaged = new Error(`${path} is no record of a deployment. Move it away to deploy anew. Nothing was deployed.`);
+  const damaged = new Error(
+    `${path} is no record of a deployment. Move it away to deploy anew. Nothing was deployed.`,
+  );
   let record: Partial<Record<keyof Deployment, unknown>>;
   try {
     record = JSON.parse(text) as typeof record;
@@ -78,13 +113,18 @@ function readRecord(path: string): Deployment | undefined {
   }
   const strings = ["network", "genesis", "accessManager", "registry", "ledger"] as const;
   const numbers = ["chainId", "block", "claimTermSeconds"] as const;
-  if (!strings.every((name) => typeof record?.[name] === "string") || !numbers.every((name) => Number.isInteger(record[name]))) throw damaged;
+  if (
+    !strings.every((name) => typeof record?.[name] === "string") ||
+    !numbers.every((name) => Number.isInteger(record[name]))
+  )
+    throw damaged;
   return record as Deployment;
 }
 
 /**
- * A place beside the record, opened before anything is sent: a folder that cannot be written must not cost a deployment.
- * `keep` is whole or not at all, also when the machine stops: to the disk, then renamed.
+ * A place beside the record, opened before anything is sent: a folder that cannot be written must
+ * not cost a deployment. `keep` is whole or not at all, also when the machine stops: to the disk,
+ * then renamed.
  */
 function reserve(folder: string, path: string) {
   const beside = `${path}.${process.pid}.tmp`;
@@ -122,7 +162,11 @@ async function main(): Promise<void> {
   const reserved = reserve(out, path);
   try {
     const known = readRecord(path);
-    const record = await deployAt(rpc, key, { ...rest, ...(known ? { known } : {}), say: (line) => console.log(line) });
+    const record = await deployAt(rpc, key, {
+      ...rest,
+      ...(known ? { known } : {}),
+      say: (line) => console.log(line),
+    });
     if (known && JSON.stringify(known) === JSON.stringify(record)) {
       console.log(`${path} is up to date.`);
     } else {

@@ -1,13 +1,23 @@
 /**
- * `node scripts/docs.ts`: writes what in docs/ follows from the code: tables and the picture of the floors between their
- * markers, and the bundle's JSON Schema. With `--check` it writes nothing and exits with 1 when one is stale.
+ * `node scripts/docs.ts`: writes what in docs/ follows from the code: tables and the picture of the
+ * floors between their markers, and the bundle's JSON Schema. With `--check` it writes nothing and
+ * exits with 1 when one is stale.
  *
  * The picture comes from the imports, calls from the routes (server/api/), refusals from the
- * catalogue, settings from their schema, acts from their table. Owns nothing else in these documents; a marker that is missing is an error, so that no table is lost silently.
+ * catalogue, settings from their schema, acts from their table. Owns nothing else in these
+ * documents; a marker that is missing is an error, so that no table is lost silently.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { formatNames, formats, formatsOfType, keepsOriginal, mediaTypes, titlesOf, writtenFormats } from "@onepiao/protocol/formats/formats.ts";
+import {
+  formatNames,
+  formats,
+  formatsOfType,
+  keepsOriginal,
+  mediaTypes,
+  titlesOf,
+  writtenFormats,
+} from "@onepiao/protocol/formats/formats.ts";
 import { pdfType } from "@onepiao/protocol/formats/write.ts";
 import { type Act, actKinds, acts } from "@onepiao/protocol/ledger/acts.ts";
 import { bundleFormat, bundleSchema } from "@onepiao/protocol/proofs/bundle.ts";
@@ -24,18 +34,25 @@ const root = new URL("../", import.meta.url);
 
 const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
 const table = (head: readonly string[], rows: readonly (readonly string[])[]) =>
-  [head, head.map(() => "---"), ...rows].map((row) => `| ${row.map(cell).join(" | ")} |`).join("\n");
+  [head, head.map(() => "---"), ...rows]
+    .map((row) => `| ${row.map(cell).join(" | ")} |`)
+    .join("\n");
 
-/** Every route. A factory uses what it is made with only when a route runs, so here it gets nothing. */
+/**
+ * Every route. A factory uses what it is made with only when a route runs, so here it gets nothing.
+ */
 export async function routes(): Promise<Route[]> {
   const api = new URL("server/api/", root);
   const all: Route[] = [];
   for (const file of readdirSync(api).sort()) {
     if (file === "api.ts") continue; // the routes as types
     const module = (await import(new URL(file, api).href)) as Record<string, unknown>;
-    const factories = Object.entries(module).filter(([name, value]) => name.endsWith("Routes") && typeof value === "function");
+    const factories = Object.entries(module).filter(
+      ([name, value]) => name.endsWith("Routes") && typeof value === "function",
+    );
     if (factories.length === 0) throw new Error(`server/api/${file} exports no …Routes`);
-    for (const [, factory] of factories) all.push(...(factory as (...parts: object[]) => Route[])({}, {}, {}));
+    for (const [, factory] of factories)
+      all.push(...(factory as (...parts: object[]) => Route[])({}, {}, {}));
   }
   return routeTable(all);
 }
@@ -48,7 +65,9 @@ async function calls(): Promise<string> {
     Object.keys(answers).join(", "),
   ];
   const tags = [...Map.groupBy(await routes(), (route) => route.tag)];
-  return tags.map(([tag, of]) => `**${tag}**\n\n${table(["call", "roles", "what", "answers"], of.map(row))}`).join("\n\n");
+  return tags
+    .map(([tag, of]) => `**${tag}**\n\n${table(["call", "roles", "what", "answers"], of.map(row))}`)
+    .join("\n\n");
 }
 
 function problems(): string {
@@ -64,15 +83,25 @@ function problems(): string {
 
 /** What a setting may be, in words: its bounds or its choices. */
 function rangeOf(type: z.ZodType): string {
-  const said = z.toJSONSchema(type, { io: "output", unrepresentable: "any" }) as { minimum?: number; maximum?: number; enum?: string[] };
+  const said = z.toJSONSchema(type, { io: "output", unrepresentable: "any" }) as {
+    minimum?: number;
+    maximum?: number;
+    enum?: string[];
+  };
   if (said.enum) return said.enum.join(", ");
-  return said.minimum !== undefined && said.maximum !== undefined ? `${said.minimum} to ${said.maximum}` : "";
+  return said.minimum !== undefined && said.maximum !== undefined
+    ? `${said.minimum} to ${said.maximum}`
+    : "";
 }
 
 function settingsTable(): string {
   const rows = settings.map(({ name, description, type }) => {
     const fallback = type.safeParse(undefined);
-    const without = fallback.success ? (fallback.data === undefined ? "" : `\`${String(fallback.data)}\``) : "must be set";
+    const without = fallback.success
+      ? fallback.data === undefined
+        ? ""
+        : `\`${String(fallback.data)}\``
+      : "must be set";
     return [`\`${name}\``, without, rangeOf(type), description];
   });
   return table(["setting", "default", "range", "what"], rows);
@@ -89,10 +118,22 @@ function metricsTable(): string {
   return table(["metric", "kind", "labels", "of the", "what"], rows);
 }
 
-const evidenceInWords: Record<Act["evidence"], string> = { untouched: "for untouched invoices", all: "for every invoice", none: "none" };
+const evidenceInWords: Record<Act["evidence"], string> = {
+  untouched: "for untouched invoices",
+  all: "for every invoice",
+  none: "none",
+};
 
 /** What the record has after an act, in words. */
-function recordInWords({ state, holder, employer, claim, release, mark, part }: Act["record"]): string {
+function recordInWords({
+  state,
+  holder,
+  employer,
+  claim,
+  release,
+  mark,
+  part,
+}: Act["record"]): string {
   const taken = [
     holder && "holder",
     employer && "employer",
@@ -122,7 +163,21 @@ function actsTable(): string {
       `\`${feed.type}\`: ${feed.seenBy.join(", ")}`,
     ];
   });
-  return table(["kind", "signs", "consents", "own fields", "`ref`", "evidence", "taken in", "event", "record", "feed, and who sees it"], rows);
+  return table(
+    [
+      "kind",
+      "signs",
+      "consents",
+      "own fields",
+      "`ref`",
+      "evidence",
+      "taken in",
+      "event",
+      "record",
+      "feed, and who sees it",
+    ],
+    rows,
+  );
 }
 
 const findingsTable = () =>
@@ -139,7 +194,10 @@ function formatsIn(): string {
     const names = formatsOfType(type);
     return titlesOf(names) + (names.length > 1 ? ", by the root element" : "");
   };
-  const rows = [...Map.groupBy(mediaTypes, readAs)].map(([text, types]) => [types.map(code).join(", "), text]);
+  const rows = [...Map.groupBy(mediaTypes, readAs)].map(([text, types]) => [
+    types.map(code).join(", "),
+    text,
+  ]);
   return table(["Content-Type", "read as"], rows);
 }
 
@@ -147,9 +205,15 @@ const formatsOut = () =>
   table(
     ["Accept", "answer"],
     [
-      [[formats.json.mediaType, "*/*"].map(code).concat("none").join(", "), "the invoice with its document"],
+      [
+        [formats.json.mediaType, "*/*"].map(code).concat("none").join(", "),
+        "the invoice with its document",
+      ],
       [code(pdfType), "the invoice to look at, with its bundle inside"],
-      ...writtenFormats.map((name) => [code(formats[name].mediaType), `the document as ${formats[name].title.en}`]),
+      ...writtenFormats.map((name) => [
+        code(formats[name].mediaType),
+        `the document as ${formats[name].title.en}`,
+      ]),
     ],
   );
 
@@ -157,7 +221,14 @@ function formatsTable(): string {
   const written: readonly string[] = writtenFormats;
   const rows = formatNames.map((name) => {
     const { title, mediaType, rules } = formats[name];
-    return [code(name), title.en, code(mediaType), code(rules), keepsOriginal(name) ? "kept" : "", written.includes(name) ? "yes" : ""];
+    return [
+      code(name),
+      title.en,
+      code(mediaType),
+      code(rules),
+      keepsOriginal(name) ? "kept" : "",
+      written.includes(name) ? "yes" : "",
+    ];
   });
   return table(["name", "format", "media type", "rules", "original", "written"], rows);
 }
@@ -202,14 +273,18 @@ function bundleJsonSchema(): string {
 /** The documents whose tables are not what the code says. */
 export async function staleDocuments(): Promise<string[]> {
   return [...(await documents())]
-    .filter(([file, text]) => !existsSync(new URL(file, root)) || readFileSync(new URL(file, root), "utf8") !== text)
+    .filter(
+      ([file, text]) =>
+        !existsSync(new URL(file, root)) || readFileSync(new URL(file, root), "utf8") !== text,
+    )
     .map(([file]) => file);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const stale = await staleDocuments();
   if (process.argv.includes("--check")) {
-    for (const file of stale) console.error(`${file} is stale: node scripts/docs.ts writes it anew`);
+    for (const file of stale)
+      console.error(`${file} is stale: node scripts/docs.ts writes it anew`);
     process.exitCode = stale.length === 0 ? 0 : 1;
   } else {
     for (const [file, text] of await documents()) writeFileSync(new URL(file, root), text);

@@ -1,26 +1,45 @@
 /**
- * The floors of the house: which folder may import which, and which library lives where. dependency-cruiser holds every import
- * of protocol/, server/, clients/, sandbox/ and console/src/ against them (`npm run check`, test/server/architecture.ts), and
- * docs/architecture.md draws them.
+ * The floors of the house: which folder may import which, and which library lives where.
+ * dependency-cruiser holds every import of protocol/, server/, clients/, sandbox/ and console/src/
+ * against them (`npm run check`, test/server/architecture.ts), and docs/architecture.md draws them.
  *
- * A folder imports what stands below it and nothing of its own floor but itself. Types count like values: who knows a type has
- * to change with it.
+ * A folder imports what stands below it and nothing of its own floor but itself. Types count like
+ * values: who knows a type has to change with it.
  */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { cruise, type ICruiseResult, type IForbiddenRuleType } from "dependency-cruiser";
 import { root } from "./run.ts";
 
-/** `path`: a folder, from the repository's root. `what`: what is in it; without it, the names in the folder say so. */
+/**
+ * `path`: a folder, from the repository's root. `what`: what is in it; without it, the names in the
+ * folder say so.
+ */
 export type Room = { path: string; floor: number; what?: string };
 
 const storeys: readonly (readonly Omit<Room, "floor">[])[] = [
-  [{ path: "protocol/values", what: "money, tax ids, accounts, dates, texts, strict JSON, problems, hashes" }],
   [
-    { path: "protocol/ledger", what: "acts, typed messages, tree of a lot, ids of invoices issued elsewhere" },
-    { path: "protocol/formats", what: "JSON, 数电票, UBL to a document and back; a QR code's text" },
+    {
+      path: "protocol/values",
+      what: "money, tax ids, accounts, dates, texts, strict JSON, problems, hashes",
+    },
   ],
-  [{ path: "protocol/proofs", what: "parts of a document, bundle and its check, verdict, proof for a QR code" }],
+  [
+    {
+      path: "protocol/ledger",
+      what: "acts, typed messages, tree of a lot, ids of invoices issued elsewhere",
+    },
+    {
+      path: "protocol/formats",
+      what: "JSON, 数电票, UBL to a document and back; a QR code's text",
+    },
+  ],
+  [
+    {
+      path: "protocol/proofs",
+      what: "parts of a document, bundle and its check, verdict, proof for a QR code",
+    },
+  ],
   [{ path: "protocol", what: "the package's door" }],
   [{ path: "server/kernel", what: "settings, routes as data, log, metrics, worker processes" }],
   [
@@ -37,9 +56,19 @@ const storeys: readonly (readonly Omit<Room, "floor">[])[] = [
   [{ path: "server/acts", what: "operations, evidence, dispatcher, outcomes" }],
   [{ path: "server/sealing", what: "sealer" }],
   [{ path: "server/features/out", what: "operations, events, webhooks" }],
-  [{ path: "server/features/parties", what: "taxpayers, names, persons, accounts, API keys, sessions" }],
+  [
+    {
+      path: "server/features/parties",
+      what: "taxpayers, names, persons, accounts, API keys, sessions",
+    },
+  ],
   [{ path: "server/features/invoices", what: "issuing, documents, grants, red letters" }],
-  [{ path: "server/features/use", what: "transfers, pickups, claims, book entry, external invoices" }],
+  [
+    {
+      path: "server/features/use",
+      what: "transfers, pickups, claims, book entry, external invoices",
+    },
+  ],
   [
     { path: "server/features/proof", what: "bundles, verification, papers, imports" },
     { path: "server/features/bureau", what: "audit, statistics, closing the ledger" },
@@ -48,7 +77,10 @@ const storeys: readonly (readonly Omit<Room, "floor">[])[] = [
   [
     { path: "server/api", what: "the HTTP shape of every call" },
     { path: "server/http", what: "app, sign-in, idempotency, waiting, OpenAPI, static files" },
-    { path: "server/upkeep", what: "health, gauges, expiry, comparing with the chain, counting, auditing, red letters" },
+    {
+      path: "server/upkeep",
+      what: "health, gauges, expiry, comparing with the chain, counting, auditing, red letters",
+    },
   ],
   [{ path: "server/operator", what: "doctor, rebuild" }],
   [{ path: "server" }],
@@ -56,7 +88,9 @@ const storeys: readonly (readonly Omit<Room, "floor">[])[] = [
   [{ path: "sandbox", what: "the throw-away network, its samples and traffic" }],
 ];
 /** From the ground up; rooms of one floor do not know each other. */
-export const rooms: readonly Room[] = storeys.flatMap((storey, floor) => storey.map((room) => ({ ...room, floor })));
+export const rooms: readonly Room[] = storeys.flatMap((storey, floor) =>
+  storey.map((room) => ({ ...room, floor })),
+);
 /** The page: it knows the protocol, and nothing of the server. Its areas do not know each other. */
 export const page = "console/src";
 
@@ -72,7 +106,17 @@ const homes: readonly [library: string, folders: readonly string[]][] = [
   ["fontkit", ["server/drawing"]],
 ];
 /** What the protocol is used without: a database, a server, a log, another process. */
-const notInProtocol = ["pg", "express", "pino", "undici", "node:http", "node:https", "node:net", "node:fs", "node:child_process"];
+const notInProtocol = [
+  "pg",
+  "express",
+  "pino",
+  "undici",
+  "node:http",
+  "node:https",
+  "node:net",
+  "node:fs",
+  "node:child_process",
+];
 
 /** The sandbox's own route, for the console's page of its parties: a type alone. */
 const sandboxRoutes = "^sandbox/parties\\.ts$";
@@ -81,7 +125,8 @@ const escaped = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\/-]/g, "\\$&
 const isAround = (path: string) => rooms.some((room) => room.path.startsWith(`${path}/`));
 /** The files of a room. A room with rooms inside has only those that stand in it directly. */
 const filesOf = ({ path }: Room) => `^${escaped(path)}/${isAround(path) ? "[^/]+$" : ""}`;
-const packageAt = (name: string) => (name.startsWith("node:") ? `^(node:)?${name.slice(5)}$` : `node_modules/${escaped(name)}/`);
+const packageAt = (name: string) =>
+  name.startsWith("node:") ? `^(node:)?${name.slice(5)}$` : `node_modules/${escaped(name)}/`;
 
 const rules: IForbiddenRuleType[] = [
   ...rooms.slice(0, -1).map((room) => ({
@@ -102,7 +147,10 @@ const rules: IForbiddenRuleType[] = [
     name: `home-of-${library}`,
     comment: `${library} belongs to ${folders.join(", ")}`,
     severity: "error" as const,
-    from: { path: "^(protocol|server|clients|sandbox)/", pathNot: folders.map((folder) => `^${escaped(folder)}/`) },
+    from: {
+      path: "^(protocol|server|clients|sandbox)/",
+      pathNot: folders.map((folder) => `^${escaped(folder)}/`),
+    },
     to: { path: packageAt(library) },
   })),
   {
@@ -128,7 +176,8 @@ const rules: IForbiddenRuleType[] = [
   },
   {
     name: "client-knows-the-routes-alone",
-    comment: "the client knows the routes and the problems, as types, and no package: it runs in any browser",
+    comment:
+      "the client knows the routes and the problems, as types, and no package: it runs in any browser",
     severity: "error",
     from: { path: "^clients/" },
     to: { pathNot: ["^clients/", "^server/api/api\\.ts$", "^protocol/values/problems\\.ts$"] },
@@ -161,7 +210,13 @@ const rules: IForbiddenRuleType[] = [
     from: { path: "^sandbox/chain\\.ts$" },
     to: { path: [packageAt("hardhat"), "node_modules/@nomicfoundation/"], dynamic: false },
   },
-  { name: "no-circle", comment: "no two files import each other, types included", severity: "error", from: {}, to: { circular: true } },
+  {
+    name: "no-circle",
+    comment: "no two files import each other, types included",
+    severity: "error",
+    from: {},
+    to: { circular: true },
+  },
   {
     name: "no-tests",
     comment: "what runs knows no test and no script",
@@ -169,13 +224,25 @@ const rules: IForbiddenRuleType[] = [
     from: { path: "^(protocol|server|clients|sandbox|console)/" },
     to: { path: "^(test|scripts)/" },
   },
-  { name: "found", comment: "there is such a file or package", severity: "error", from: {}, to: { couldNotResolve: true } },
+  {
+    name: "found",
+    comment: "there is such a file or package",
+    severity: "error",
+    from: {},
+    to: { couldNotResolve: true },
+  },
 ];
 
 export const cruised = ["protocol", "server", "clients", "sandbox", page] as const;
 
-/** Every import of these folders, and the rules that one of them breaks. `base`: the root of the repository, or of a copy of it. */
-export async function cruiseImports(base: string, folders: readonly string[] = cruised): Promise<ICruiseResult> {
+/**
+ * Every import of these folders, and the rules that one of them breaks. `base`: the root of the
+ * repository, or of a copy of it.
+ */
+export async function cruiseImports(
+  base: string,
+  folders: readonly string[] = cruised,
+): Promise<ICruiseResult> {
   const { output } = await cruise(
     [...folders],
     {
@@ -188,16 +255,22 @@ export async function cruiseImports(base: string, folders: readonly string[] = c
       validate: true,
       ruleSet: { forbidden: rules },
     },
-    { exportsFields: ["exports"], conditionNames: ["node", "import", "default"], extensions: [".ts", ".tsx", ".mjs", ".js"] },
+    {
+      exportsFields: ["exports"],
+      conditionNames: ["node", "import", "default"],
+      extensions: [".ts", ".tsx", ".mjs", ".js"],
+    },
   );
   return output as ICruiseResult;
 }
 
 /** One line for each import that breaks a rule. */
-export const violationsOf = ({ summary }: ICruiseResult): string[] => summary.violations.map(({ rule, from, to }) => `${from}: imports ${to}: ${rule.name}`);
+export const violationsOf = ({ summary }: ICruiseResult): string[] =>
+  summary.violations.map(({ rule, from, to }) => `${from}: imports ${to}: ${rule.name}`);
 
 /** The room of a file; undefined for one that stands on no floor. */
-export const roomOf = (file: string): Room | undefined => rooms.find((room) => new RegExp(filesOf(room)).test(file));
+export const roomOf = (file: string): Room | undefined =>
+  rooms.find((room) => new RegExp(filesOf(room)).test(file));
 
 /** What is in a room, in words. */
 export function contentsOf({ path, what }: Room): string {

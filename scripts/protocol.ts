@@ -1,6 +1,7 @@
 /**
- * `npm pack -w protocol` runs this first: compiles protocol/ to protocol/dist, as JavaScript with declarations. Inside the
- * repository the sources themselves are imported (`@onepiao/protocol/….ts`), so nothing has to be built to work here.
+ * `npm pack -w protocol` runs this first: compiles protocol/ to protocol/dist, as JavaScript with
+ * declarations. Inside the repository the sources themselves are imported
+ * (`@onepiao/protocol/….ts`), so nothing has to be built to work here.
  *
  * dist/ gets a package.json of its own: there `#bytes` names the compiled files.
  */
@@ -16,7 +17,12 @@ if (!compiled.ok) {
   report(compiled, false);
   process.exit(1);
 }
-const { imports } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { imports: object };
-const own = { type: "module", imports: JSON.parse(JSON.stringify(imports).replaceAll('.ts"', '.js"')) as object };
+const { imports } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {
+  imports: object;
+};
+const own = {
+  type: "module",
+  imports: JSON.parse(JSON.stringify(imports).replaceAll('.ts"', '.js"')) as object,
+};
 writeFileSync(join(dist, "package.json"), `${JSON.stringify(own, null, 2)}\n`);
 copyFileSync(join(root, "LICENSE"), join(folder, "LICENSE"));

@@ -1,4 +1,7 @@
-/** Runs the project's own tools side by side and says what came of each. For scripts/test.ts and scripts/check.ts. */
+/**
+ * Runs the project's own tools side by side and says what came of each. For scripts/test.ts and
+ * scripts/check.ts.
+ */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,17 +9,39 @@ import { fileURLToPath } from "node:url";
 export const root = fileURLToPath(new URL("..", import.meta.url));
 const bin = join(root, "node_modules", ".bin");
 
-/** `cwd`: where it runs; the repository's root unless it says so. `env`: beside the environment of this process. */
-export type Step = { name: string; command: string; args: readonly string[]; cwd?: string; env?: Record<string, string> };
+/**
+ * `cwd`: where it runs; the repository's root unless it says so. `env`: beside the environment of
+ * this process.
+ */
+export type Step = {
+  name: string;
+  command: string;
+  args: readonly string[];
+  cwd?: string;
+  env?: Record<string, string>;
+};
 export type Ran = { name: string; ok: boolean; output: string; seconds: number };
 
-/** Runs one command with the project's own Node in front. Its output is kept, and shown as it comes when `live`. */
+/**
+ * Runs one command with the project's own Node in front. Its output is kept, and shown as it comes
+ * when `live`.
+ */
 export function runStep(step: Step, live = false): Promise<Ran> {
   const begun = Date.now();
   const windows = process.platform === "win32";
   return new Promise((resolve) => {
-    const env = { ...process.env, PATH: `${bin}${windows ? ";" : ":"}${process.env["PATH"] ?? ""}`, FORCE_COLOR: "0", ...step.env };
-    const child = spawn(step.command, step.args, { cwd: step.cwd ?? root, env, stdio: ["ignore", "pipe", "pipe"], shell: windows });
+    const env = {
+      ...process.env,
+      PATH: `${bin}${windows ? ";" : ":"}${process.env["PATH"] ?? ""}`,
+      FORCE_COLOR: "0",
+      ...step.env,
+    };
+    const child = spawn(step.command, step.args, {
+      cwd: step.cwd ?? root,
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+      shell: windows,
+    });
     let output = "";
     const take = (chunk: Buffer) => {
       output += chunk.toString();
@@ -24,13 +49,22 @@ export function runStep(step: Step, live = false): Promise<Ran> {
     };
     child.stdout.on("data", take);
     child.stderr.on("data", take);
-    const end = (ok: boolean, more = "") => resolve({ name: step.name, ok, output: output + more, seconds: (Date.now() - begun) / 1_000 });
+    const end = (ok: boolean, more = "") =>
+      resolve({
+        name: step.name,
+        ok,
+        output: output + more,
+        seconds: (Date.now() - begun) / 1_000,
+      });
     child.once("error", (error) => end(false, error.message));
     child.once("close", (code) => end(code === 0));
   });
 }
 
-/** One line for a step; what it printed only when it failed or when `verbose`, and not twice when it was shown `live`. */
+/**
+ * One line for a step; what it printed only when it failed or when `verbose`, and not twice when it
+ * was shown `live`.
+ */
 export function report(ran: Ran, verbose: boolean, live = false): void {
   if (!live && (verbose || !ran.ok)) console.log(ran.output.trimEnd());
   console.log(`${ran.ok ? "ok    " : "FAILED"} ${ran.name} (${ran.seconds.toFixed(1)} s)`);

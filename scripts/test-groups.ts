@@ -9,7 +9,11 @@ import { basename, join } from "node:path";
 import { root, type Step } from "./run.ts";
 
 /** `files`: paths from the repository's root. */
-export type Group = { name: string; by: "mocha" | "hardhat" | "solidity"; files: readonly string[] };
+export type Group = {
+  name: string;
+  by: "mocha" | "hardhat" | "solidity";
+  files: readonly string[];
+};
 
 const filesOf = (folder: string, ending = ".ts"): string[] =>
   readdirSync(join(root, "test", folder), { recursive: true, encoding: "utf8" })
@@ -18,7 +22,8 @@ const filesOf = (folder: string, ending = ".ts"): string[] =>
     .sort();
 
 const server = filesOf("server");
-const isNamed = (names: string) => (path: string) => names.split(" ").includes(basename(path, ".ts"));
+const isNamed = (names: string) => (path: string) =>
+  names.split(" ").includes(basename(path, ".ts"));
 /** Parts of the gateway without HTTP. They take as long as all the rest. */
 const isMechanism = isNamed("acts chain feed keys leases sealing txs txs-faults");
 /** These need a chain whose clock no other test has moved a month ahead. */
@@ -27,7 +32,11 @@ const isApi = (path: string) => basename(path).startsWith("api-");
 const rest = server.filter((path) => !isMechanism(path) && !isByTheClock(path));
 
 export const groups = {
-  solidity: { name: "contracts, in Solidity", by: "solidity", files: filesOf("contracts", ".t.sol") },
+  solidity: {
+    name: "contracts, in Solidity",
+    by: "solidity",
+    files: filesOf("contracts", ".t.sol"),
+  },
   contracts: { name: "contracts, in TypeScript", by: "hardhat", files: filesOf("contracts") },
   mechanisms: { name: "gateway, mechanisms", by: "mocha", files: server.filter(isMechanism) },
   byTheClock: {
@@ -55,7 +64,11 @@ const commands: Record<Group["by"], readonly [string, ...string[]]> = {
 /** How a group is run; `grep`: of its tests only those whose title contains it. */
 export function stepOf({ name, by, files }: Group, grep?: string): Step {
   const [command, ...args] = commands[by];
-  return { name, command, args: [...args, ...(grep === undefined ? [] : ["--grep", grep]), ...files] };
+  return {
+    name,
+    command,
+    args: [...args, ...(grep === undefined ? [] : ["--grep", grep]), ...files],
+  };
 }
 
 /** A file by its name without ending, in small letters; by its path if the word has a slash. */
@@ -74,9 +87,14 @@ export const chosen = (all: readonly Group[], words: readonly string[]): Group[]
     }))
     .filter(({ files }) => files.length > 0);
 
-const pairsOf = (text: string) => new Set(Array.from(text.toLowerCase().slice(1), (letter, at) => `${text[at]?.toLowerCase()}${letter}`));
+const pairsOf = (text: string) =>
+  new Set(
+    Array.from(text.toLowerCase().slice(1), (letter, at) => `${text[at]?.toLowerCase()}${letter}`),
+  );
 
-/** Names of files that have most in common with the word, by their pairs of letters: at most five. */
+/**
+ * Names of files that have most in common with the word, by their pairs of letters: at most five.
+ */
 export function nearNames(all: readonly Group[], word: string): string[] {
   const wanted = pairsOf(nameOf(word));
   const likeness = (name: string) => {

@@ -1,9 +1,10 @@
 /**
- * `npm test`: types, contracts (Solidity and TypeScript), formats, HTTP, mechanisms and features, all on real parts.
+ * `npm test`: types, contracts (Solidity and TypeScript), formats, HTTP, mechanisms and features,
+ * all on real parts.
  *
  * Two chains of steps side by side, one for each of two cores; ends with a line of counts.
- * `npm test -- --only WORD` runs some files only, one group after the other, and shows their output.
- * Exit codes: 0 all passed; 1 something failed; 2 called in a wrong way, or nothing to run.
+ * `npm test -- --only WORD` runs some files only, one group after the other, and shows their
+ * output. Exit codes: 0 all passed; 1 something failed; 2 called in a wrong way, or nothing to run.
  */
 import { parseArgs } from "node:util";
 import { report, runStep, type Step } from "./run.ts";
@@ -52,12 +53,19 @@ function chains(): Step[][] {
     const hint = near.length > 0 ? `Near names: ${near.join(", ")}` : "npm test -- --help";
     wrong(`No test file is named like "${word}". ${hint}`);
   }
-  if (isPart) return [(only.length > 0 ? chosen(all, only) : all).map((group) => stepOf(group, grep))];
+  if (isPart)
+    return [(only.length > 0 ? chosen(all, only) : all).map((group) => stepOf(group, grep))];
   const { solidity, contracts, mechanisms, byTheClock, operation, formats, http, api } = groups;
   const fire = ["scripts/lab/chaos.ts", "--seed", "1", "--seconds", "20"];
   return [
-    [{ name: "types", command: "tsc", args: ["-p", "."] }, ...[solidity, contracts, mechanisms, byTheClock, operation].map((group) => stepOf(group))],
-    [...[formats, http, groups.console, api].map((group) => stepOf(group)), { name: "gateways under fire", command: "node", args: fire }],
+    [
+      { name: "types", command: "tsc", args: ["-p", "."] },
+      ...[solidity, contracts, mechanisms, byTheClock, operation].map((group) => stepOf(group)),
+    ],
+    [
+      ...[formats, http, groups.console, api].map((group) => stepOf(group)),
+      { name: "gateways under fire", command: "node", args: fire },
+    ],
   ];
 }
 
@@ -74,7 +82,8 @@ async function run(steps: Step[]): Promise<void> {
     counts.failed += failed;
     // a step that fails without a failing test (a crash, a type error) counts as one
     if (!ran.ok && failed === 0) counts.failed += 1;
-    // a runner that found no test has not tested; types have none, and the fault harness says itself when it has not
+    // a runner that found no test has not tested; types have none, and the fault harness says
+    // itself when it has not
     if (ran.ok && !isPart && !["tsc", "node"].includes(step.command) && passed === 0) {
       console.log(`FAILED ${step.name}: no test was run`);
       counts.failed += 1;
@@ -83,7 +92,8 @@ async function run(steps: Step[]): Promise<void> {
   }
 }
 
-const sum = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].reduce((total, match) => total + Number(match[1]), 0);
+const sum = (text: string, pattern: RegExp) =>
+  [...text.matchAll(pattern)].reduce((total, match) => total + Number(match[1]), 0);
 
 if (help) console.log(USAGE);
 else {

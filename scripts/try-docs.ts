@@ -1,12 +1,14 @@
 /**
- * `npm run try:docs`: the commands of the documents, run as they stand. Brings up what `npm start` does, with its sample parties, and
- * pastes the ```bash blocks of each page into a fresh bash, one page after the other.
+ * `npm run try:docs`: the commands of the documents, run as they stand. Brings up what `npm start`
+ * does, with its sample parties, and pastes the ```bash blocks of each page into a fresh bash, one
+ * page after the other.
  *
  *   npm run try:docs                    # all pages
  *   npm run try:docs -- docs/audit.md   # one of them
  *
- * A page is run in a folder of its own that looks like the checkout, so what it writes is thrown away. Exit code 1 when a page's
- * commands end with an error. Blocks marked otherwise (sh, text, js) are not run: they bring up networks of their own.
+ * A page is run in a folder of its own that looks like the checkout, so what it writes is thrown
+ * away. Exit code 1 when a page's commands end with an error. Blocks marked otherwise (sh, text,
+ * js) are not run: they bring up networks of their own.
  */
 import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
@@ -20,22 +22,36 @@ import { root } from "./run.ts";
 const PATIENCE_MS = 180_000;
 
 const blocksOf = (page: string): string[] =>
-  [...readFileSync(join(root, page), "utf8").matchAll(/^```bash\n([\s\S]*?)^```/gm)].map(([, block]) => block as string);
+  [...readFileSync(join(root, page), "utf8").matchAll(/^```bash\n([\s\S]*?)^```/gm)].map(
+    ([, block]) => block as string,
+  );
 
-function bash(script: string, env: Record<string, string>, cwd: string): Promise<{ ok: boolean; said: string }> {
+function bash(
+  script: string,
+  env: Record<string, string>,
+  cwd: string,
+): Promise<{ ok: boolean; said: string }> {
   return new Promise((resolve) => {
-    const child = spawn("bash", ["-c", script], { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"], timeout: PATIENCE_MS });
+    const child = spawn("bash", ["-c", script], {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: PATIENCE_MS,
+    });
     let said = "";
-    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    for (const stream of [child.stdout, child.stderr])
+      stream.on("data", (chunk: Buffer) => (said += chunk.toString()));
     child.once("error", (error) => resolve({ ok: false, said: error.message }));
     child.once("close", (code) => resolve({ ok: code === 0, said }));
   });
 }
 
 const named = process.argv.slice(2);
-const pages = (named.length > 0 ? named : ["README.md", ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`)]).filter(
-  (page) => page.endsWith(".md") && blocksOf(page).length > 0,
-);
+const pages = (
+  named.length > 0
+    ? named
+    : ["README.md", ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`)]
+).filter((page) => page.endsWith(".md") && blocksOf(page).length > 0);
 const counts = { passed: 0, failed: 0 };
 const sandbox = await startSandbox({ settings: { PORT: "0" } });
 try {
@@ -51,12 +67,15 @@ try {
   };
   for (const page of pages) {
     const folder = mkdtempSync(join(tmpdir(), "onepiao-docs-"));
-    for (const name of readdirSync(root)) if (!name.startsWith(".")) symlinkSync(join(root, name), join(folder, name));
+    for (const name of readdirSync(root))
+      if (!name.startsWith(".")) symlinkSync(join(root, name), join(folder, name));
     const begun = performance.now();
     const { ok, said } = await bash(`set -e\n${blocksOf(page).join("\n")}`, env, folder);
     rmSync(folder, { recursive: true, force: true });
     counts[ok ? "passed" : "failed"] += 1;
-    console.log(`${ok ? "ok    " : "FAILED"} ${page} (${((performance.now() - begun) / 1_000).toFixed(1)} s)`);
+    console.log(
+      `${ok ? "ok    " : "FAILED"} ${page} (${((performance.now() - begun) / 1_000).toFixed(1)} s)`,
+    );
     if (!ok) console.log(said.slice(-3_000));
   }
 } finally {

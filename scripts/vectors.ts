@@ -27,7 +27,12 @@ function staticWorld(): World {
     salt: hashOf(`salt of ${called}`).slice(2),
   });
   return {
-    network: { name: "onepiao-vectors", chainId: 20_261_103, registry: address("registry"), ledger: address("ledger") },
+    network: {
+      name: "onepiao-vectors",
+      chainId: 20_261_103,
+      registry: address("registry"),
+      ledger: address("ledger"),
+    },
     segment: "26442000000000000001",
     first: "26442000000000000001",
     holder: address("holder"),
@@ -43,10 +48,13 @@ function staticWorld(): World {
 }
 
 /** One entry a line: short to read, and a change of one entry is a change of one line. */
-const lines = (entries: readonly string[], [open, close]: string) => `${open}\n${entries.join(",\n")}\n${close}\n`;
+const lines = (entries: readonly string[], [open, close]: string) =>
+  `${open}\n${entries.join(",\n")}\n${close}\n`;
 const byName = (entries: Record<string, unknown>) =>
   lines(
-    Object.entries(entries).map(([name, value]) => `${JSON.stringify(name)}: ${JSON.stringify(value)}`),
+    Object.entries(entries).map(
+      ([name, value]) => `${JSON.stringify(name)}: ${JSON.stringify(value)}`,
+    ),
     "{}",
   );
 
@@ -69,7 +77,9 @@ function written(): Record<string, string> {
       "[]",
     ),
     "registry.json": `${JSON.stringify(snapshotOf({ network: world.network, from: 0, block: 3, taxpayers }), undefined, 1)}\n`,
-    "ledger.json": byName(Object.fromEntries(lots.map((lot, i) => [lot.first, lot.hash(times[i] as number)]))),
+    "ledger.json": byName(
+      Object.fromEntries(lots.map((lot, i) => [lot.first, lot.hash(times[i] as number)])),
+    ),
   };
 }
 
@@ -82,7 +92,8 @@ const stale = Object.entries(written()).filter(([name, text]) => {
   }
 });
 if (process.argv.includes("--check")) {
-  for (const [name] of stale) console.error(`samples/bundles/${name} is stale: node scripts/vectors.ts`);
+  for (const [name] of stale)
+    console.error(`samples/bundles/${name} is stale: node scripts/vectors.ts`);
   process.exitCode = stale.length === 0 ? 0 : 1;
 } else {
   mkdirSync(folder, { recursive: true });

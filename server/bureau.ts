@@ -1,7 +1,8 @@
 /**
  * The bureau's place in a gateway: an account, a sending lane of its own, and its first API key.
  *
- * Its sending key is what `scripts/deploy.ts --bureau` is told, so that the access manager lets it enrol, suspend and allot.
+ * Its sending key is what `scripts/deploy.ts --bureau` is told, so that the access manager lets it
+ * enrol, suspend and allot.
  */
 import { BUREAU_LANE } from "./acts/dispatcher.ts";
 import type { ChainClient } from "./chain/client.ts";
@@ -11,10 +12,25 @@ import type { Keystore } from "./keys/keystore.ts";
 import type { Vault } from "./keys/vault.ts";
 import { openLane } from "./txs/lanes.ts";
 
-/** Makes the bureau's account if it is not there, and another API key for it. Returns the sending address and `id.secret`. */
-export async function openBureau(deps: { sql: Sql; chain: ChainClient; keys: Keystore; vault: Vault }): Promise<{ account: string; token: string }> {
+/**
+ * Makes the bureau's account if it is not there, and another API key for it. Returns the sending
+ * address and `id.secret`.
+ */
+export async function openBureau(deps: {
+  sql: Sql;
+  chain: ChainClient;
+  keys: Keystore;
+  vault: Vault;
+}): Promise<{ account: string; token: string }> {
   const { address: account } = await openLane(deps, BUREAU_LANE);
   const sealed = deps.vault.seal("parties", account, JSON.stringify({ name: "Tax bureau" }));
   await deps.sql`insert into parties (account, kind, sealed, created_by) values (${account}, 'bureau', ${sealed}, ${account}) on conflict do nothing`;
-  return { account, token: await createApiKey(deps.sql, { account, roles: ["bureau", "admin"], createdBy: account }) };
+  return {
+    account,
+    token: await createApiKey(deps.sql, {
+      account,
+      roles: ["bureau", "admin"],
+      createdBy: account,
+    }),
+  };
 }

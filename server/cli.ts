@@ -1,8 +1,10 @@
 /**
- * The gateway on a real network: `serve`, and what an operator needs around it. Settings come from the environment and from files
- * that it names (docs/operations.md); nothing of the sandbox can be turned on from here.
+ * The gateway on a real network: `serve`, and what an operator needs around it. Settings come from
+ * the environment and from files that it names (docs/operations.md); nothing of the sandbox can be
+ * turned on from here.
  *
- * Exit codes: 0 done, and all is well; 1 it failed, or there is something to look at; 2 the call or the settings are wrong.
+ * Exit codes: 0 done, and all is well; 1 it failed, or there is something to look at; 2 the call or
+ * the settings are wrong.
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -31,22 +33,33 @@ import { createReconcile, findingKinds, findings } from "./upkeep/reconcile.ts";
 const commands = {
   serve: "take requests until SIGTERM or Ctrl-C; a second one cuts",
   migrate: "bring the database's schema up to date",
-  bureau: "make the bureau's account and another API key for it; prints the sending address for scripts/deploy.ts --bureau",
-  account: "make and keep the key of a taxpayer that the bureau enrols through its own gateway; prints the address to enrol",
-  taxpayer: "taxpayer IDENTITY_FILE: take over who a taxpayer is, as the bureau's gateway says; prints an API key if its key is kept here",
-  "admin-key": "admin-key ACCOUNT: make another admin key for a party of this gateway that has lost its last one; prints it",
+  bureau:
+    "make the bureau's account and another API key for it; prints the sending address for scripts/deploy.ts --bureau",
+  account:
+    "make and keep the key of a taxpayer that the bureau enrols through its own gateway; prints the address to enrol",
+  taxpayer:
+    "taxpayer IDENTITY_FILE: take over who a taxpayer is, as the bureau's gateway says; prints an API key if its key is kept here",
+  "admin-key":
+    "admin-key ACCOUNT: make another admin key for a party of this gateway that has lost its last one; prints it",
   doctor: "say what waits, why, and what to do; --json",
   cancel: "give a transaction up that the node refuses: cancel SEND_ID; a no-op takes its nonce",
   audit: "open every sealed lot as the bureau's auditor does, once, and say what is wrong",
   reconcile: "compare everything stored with the chain, once",
-  rotate: "rotate NEXT_KEY_FILE: take a second master key, beside the present one; --finish: forget all but the present one",
-  rebuild: "empty the projections and replay them from the chain (stop `serve` first); --check: beside the live ones, and compare",
+  rotate:
+    "rotate NEXT_KEY_FILE: take a second master key, beside the present one; --finish: forget all but the present one",
+  rebuild:
+    "empty the projections and replay them from the chain (stop `serve` first); --check: beside the live ones, and compare",
 };
 type Command = keyof typeof commands;
-const flags: Partial<Record<Command, readonly string[]>> = { doctor: ["json"], rebuild: ["check", "force"], rotate: ["finish"] };
+const flags: Partial<Record<Command, readonly string[]>> = {
+  doctor: ["json"],
+  rebuild: ["check", "force"],
+  rotate: ["finish"],
+};
 
 function usage(): string {
-  const column = (rows: [string, string][]) => rows.map(([name, text]) => `  ${name.padEnd(24)}${text}`).join("\n");
+  const column = (rows: [string, string][]) =>
+    rows.map(([name, text]) => `  ${name.padEnd(24)}${text}`).join("\n");
   return `node server/cli.ts COMMAND
 
 ${column(Object.entries(commands))}
@@ -59,12 +72,16 @@ class WrongCall extends Error {}
 
 function realDeployment(config: Config): Deployment {
   const deployment = readDeployment(config.DEPLOYMENT);
-  if (isSandbox(deployment)) throw new WrongCall("DEPLOYMENT is a sandbox's; a gateway outside the sandbox does not serve it");
+  if (isSandbox(deployment))
+    throw new WrongCall(
+      "DEPLOYMENT is a sandbox's; a gateway outside the sandbox does not serve it",
+    );
   return deployment;
 }
 
 /** 32 bytes in hex that somebody could have drawn: no pattern that a hand types. */
-const isMasterKey = (key: string) => /^[0-9a-f]{64}$/i.test(key) && new Set(Buffer.from(key, "hex")).size >= 8;
+const isMasterKey = (key: string) =>
+  /^[0-9a-f]{64}$/i.test(key) && new Set(Buffer.from(key, "hex")).size >= 8;
 
 function checkedConfig(): Config {
   let config: Config;
@@ -73,7 +90,8 @@ function checkedConfig(): Config {
   } catch (cause) {
     throw new WrongCall((cause as Error).message);
   }
-  if (!isMasterKey(config.MASTER_KEY)) throw new WrongCall("MASTER_KEY is no random key: openssl rand -hex 32 makes one");
+  if (!isMasterKey(config.MASTER_KEY))
+    throw new WrongCall("MASTER_KEY is no random key: openssl rand -hex 32 makes one");
   return config;
 }
 
@@ -83,7 +101,10 @@ const interrupted = () =>
     for (const signal of signals) process.once(signal, () => resolve());
   });
 
-/** After so long a stop is cut: whatever is still under way is written down, and goes on in another process. */
+/**
+ * After so long a stop is cut: whatever is still under way is written down, and goes on in another
+ * process.
+ */
 const STOP_MS = 9_000;
 
 async function serve(config: Config): Promise<void> {
@@ -101,7 +122,8 @@ async function serve(config: Config): Promise<void> {
   );
   await gateway.stop();
   clearTimeout(late);
-  // everything has come to its end; a connection that somebody else holds open does not keep the process
+  // everything has come to its end; a connection that somebody else holds open does not keep the
+  // process
   process.exit(0);
 }
 
@@ -118,7 +140,10 @@ async function bureau({ config, sql }: Tools): Promise<number> {
 async function account({ config, sql }: Tools): Promise<number> {
   const { keys } = await openKeeping(sql, config);
   const address = await sql.begin((tx) => keys.create(tx));
-  say(`account ${address}`, `the bureau enrols it with "key": {"custody": "own", "address": "${address}"}; then: taxpayer IDENTITY_FILE`);
+  say(
+    `account ${address}`,
+    `the bureau enrols it with "key": {"custody": "own", "address": "${address}"}; then: taxpayer IDENTITY_FILE`,
+  );
   return 0;
 }
 
@@ -142,14 +167,25 @@ async function taxpayer({ config, sql, named }: Tools): Promise<number> {
   const { named: later, ...identity } = identityIn(named);
   const { keys, taxpayers } = await openKeeping(sql, config);
   if (!(await sql.begin((tx) => taxpayers.adopt(tx, identity, "CNY")))) {
-    say(`the registry was not told this of taxpayer ${identity.index}; if it was enrolled a moment ago, let \`serve\` come to that block`);
+    say(
+      `the registry was not told this of taxpayer ${identity.index}; if it was enrolled a moment ago, let \`serve\` come to that block`,
+    );
     return 1;
   }
-  say(`taxpayer ${identity.index} is ${identity.name} ${identity.taxId}, account ${identity.account}`);
-  if (later) say(`its name since ${later.from}: give name, from and signature to POST /v1/taxpayers/${identity.taxId}/names`);
+  say(
+    `taxpayer ${identity.index} is ${identity.name} ${identity.taxId}, account ${identity.account}`,
+  );
+  if (later)
+    say(
+      `its name since ${later.from}: give name, from and signature to POST /v1/taxpayers/${identity.taxId}/names`,
+    );
   const known = await taxpayers.byIndex(sql, identity.index);
   if (known === undefined || !(await keys.holds(known.account))) return 0;
-  const token = await createApiKey(sql, { account: known.account, roles: ["admin"], createdBy: known.account });
+  const token = await createApiKey(sql, {
+    account: known.account,
+    roles: ["admin"],
+    createdBy: known.account,
+  });
   say(`API key ${token}   (shown this once)`);
   return 0;
 }
@@ -167,17 +203,27 @@ async function adminKey({ sql, named }: Tools): Promise<number> {
   return 0;
 }
 
-/** What the commands about a running network work with. `stopping` is aborted by the first signal. */
+/**
+ * What the commands about a running network work with. `stopping` is aborted by the first signal.
+ */
 type Running = Network & { log: Log; finalityDepth: number; stopping: AbortSignal };
 
-async function onNetwork(config: Config, work: (parts: Running) => Promise<number>): Promise<number> {
+async function onNetwork(
+  config: Config,
+  work: (parts: Running) => Promise<number>,
+): Promise<number> {
   const deployment = realDeployment(config);
   const stopping = new AbortController();
   void interrupted().then(() => stopping.abort());
   const log = createLog(config.LOG_LEVEL);
   const network = openNetwork(config, deployment);
   try {
-    return await work({ ...network, log, finalityDepth: config.FINALITY_DEPTH, stopping: stopping.signal });
+    return await work({
+      ...network,
+      log,
+      finalityDepth: config.FINALITY_DEPTH,
+      stopping: stopping.signal,
+    });
   } finally {
     network.chain.close();
   }
@@ -185,9 +231,24 @@ async function onNetwork(config: Config, work: (parts: Running) => Promise<numbe
 
 const doctor = ({ config, sql, flags }: Tools) =>
   onNetwork(config, async (parts) => {
-    const { IDEMPOTENCY_DAYS: idempotencyDays, RECONCILE_DAYS: reconcileDays, MAX_HEAD_AGE: maxHeadAgeSeconds, MAX_TX_GAS: maxTxGas } = config;
-    const report = await examine({ sql, ...parts, idempotencyDays, reconcileDays, maxHeadAgeSeconds, maxTxGas });
-    const withWords = { ...report, findings: report.findings.map((one) => ({ ...one, ...findingTable[one.code] })) };
+    const {
+      IDEMPOTENCY_DAYS: idempotencyDays,
+      RECONCILE_DAYS: reconcileDays,
+      MAX_HEAD_AGE: maxHeadAgeSeconds,
+      MAX_TX_GAS: maxTxGas,
+    } = config;
+    const report = await examine({
+      sql,
+      ...parts,
+      idempotencyDays,
+      reconcileDays,
+      maxHeadAgeSeconds,
+      maxTxGas,
+    });
+    const withWords = {
+      ...report,
+      findings: report.findings.map((one) => ({ ...one, ...findingTable[one.code] })),
+    };
     if (flags.has("json")) sayJson(withWords);
     else say(...told(report));
     return report.healthy ? 0 : 1;
@@ -198,11 +259,15 @@ async function cancel({ config, sql, named: send }: Tools): Promise<number> {
   const { keys } = await openKeeping(sql, config);
   const asked = await cancelSend({ sql, keys, chainId }, BigInt(send));
   if (!("nonce" in asked)) {
-    say(`send ${send} is ${asked.outcome === "unknown" ? "not known" : "not pending: there is nothing to give up"}`);
+    say(
+      `send ${send} is ${asked.outcome === "unknown" ? "not known" : "not pending: there is nothing to give up"}`,
+    );
     return 1;
   }
   const again = asked.outcome === "asked-before" ? " already" : "";
-  say(`a no-op with nonce ${asked.nonce} in lane ${asked.lane} is${again} on its way; whichever of the two lands decides, and its work is then done anew`);
+  say(
+    `a no-op with nonce ${asked.nonce} in lane ${asked.lane} is${again} on its way; whichever of the two lands decides, and its work is then done anew`,
+  );
   return 0;
 }
 
@@ -210,11 +275,21 @@ const reconcile = ({ config, sql }: Tools) =>
   onNetwork(config, async ({ stopping, ...parts }) => {
     const { documents } = await createCore({ sql, config, network: parts, log: parts.log });
     const progress = createProgress("blocks");
-    const { all } = createReconcile({ sql, documents, ...parts, days: config.RECONCILE_DAYS, perSecond: config.RECONCILE_PER_SECOND });
-    const { block, lots, invoices } = await all((now) => progress({ done: now.block, of: now.of }, `${now.invoices} invoices`), stopping);
+    const { all } = createReconcile({
+      sql,
+      documents,
+      ...parts,
+      days: config.RECONCILE_DAYS,
+      perSecond: config.RECONCILE_PER_SECOND,
+    });
+    const { block, lots, invoices } = await all(
+      (now) => progress({ done: now.block, of: now.of }, `${now.invoices} invoices`),
+      stopping,
+    );
     say(`compared ${invoices} invoices in ${lots} lots up to block ${block}`);
     const differences = await findings(sql);
-    for (const { kind, subject, detail } of differences) say(`${kind} ${subject}: ${detail}`, `  ${findingKinds[kind]}`);
+    for (const { kind, subject, detail } of differences)
+      say(`${kind} ${subject}: ${detail}`, `  ${findingKinds[kind]}`);
     say(`differences ${differences.length}`);
     return differences.length === 0 ? 0 : 1;
   });
@@ -223,11 +298,17 @@ const audit = ({ config, sql }: Tools) =>
   onNetwork(config, async ({ stopping, log, ...network }) => {
     const { audit: parts } = await createCore({ sql, config, network, log });
     const progress = createProgress("lots");
-    await createAuditing({ sql, audit: parts, log, patienceSeconds: config.AUDIT_PATIENCE_SECONDS }).all((done, of) => progress({ done, of }), stopping);
+    await createAuditing({
+      sql,
+      audit: parts,
+      log,
+      patienceSeconds: config.AUDIT_PATIENCE_SECONDS,
+    }).all((done, of) => progress({ done, of }), stopping);
     const { lots, waiting } = await parts.progress(sql);
     const found = await parts.findings(sql, { limit: 1_000 });
     say(`audited ${lots} lots; ${waiting} wait for their documents`);
-    for (const { kind, issuer, subject, found_at: since } of found) say(`${kind} issuer ${issuer} ${subject} since ${since.toISOString()}`);
+    for (const { kind, issuer, subject, found_at: since } of found)
+      say(`${kind} issuer ${issuer} ${subject} since ${since.toISOString()}`);
     say(`findings ${found.length}`);
     return found.length === 0 ? 0 : 1;
   });
@@ -239,18 +320,27 @@ const keyIn = (file: string): string => {
   } catch {
     throw new WrongCall(`${file} cannot be read`);
   }
-  if (!isMasterKey(key)) throw new WrongCall(`${file} holds no random key of 32 bytes in hex: openssl rand -hex 32 makes one`);
+  if (!isMasterKey(key))
+    throw new WrongCall(
+      `${file} holds no random key of 32 bytes in hex: openssl rand -hex 32 makes one`,
+    );
   return key;
 };
 
 async function rotate({ config, sql, flags, named }: Tools): Promise<number> {
   if (flags.has("finish")) {
     const forgotten = await wrapForNoOther(sql, config.MASTER_KEY);
-    say(forgotten === 0 ? "this database has no other master key" : "the other master keys open this database no more; destroy them");
+    say(
+      forgotten === 0
+        ? "this database has no other master key"
+        : "the other master keys open this database no more; destroy them",
+    );
     return 0;
   }
   await wrapFor(sql, config.MASTER_KEY, keyIn(named));
-  say("both master keys open this database now. Start every process with the new one, one after the other; then, with it: rotate --finish");
+  say(
+    "both master keys open this database now. Start every process with the new one, one after the other; then, with it: rotate --finish",
+  );
   return 0;
 }
 
@@ -266,8 +356,13 @@ const rebuild = ({ config, sql, flags }: Tools) =>
     };
     if (flags.has("check")) {
       const { block, differences } = await checkProjections(deps);
-      for (const { table, missing, extra, keys } of differences) say(`${table}: ${missing} rows are missing, ${extra} are too many: ${keys.join(", ")} …`);
-      say(differences.length === 0 ? `the projections are what the chain says, at block ${block}` : `${differences.length} tables differ, at block ${block}`);
+      for (const { table, missing, extra, keys } of differences)
+        say(`${table}: ${missing} rows are missing, ${extra} are too many: ${keys.join(", ")} …`);
+      say(
+        differences.length === 0
+          ? `the projections are what the chain says, at block ${block}`
+          : `${differences.length} tables differ, at block ${block}`,
+      );
       return differences.length === 0 ? 0 : 1;
     }
     const other = await followedBy(sql);
@@ -277,7 +372,8 @@ const rebuild = ({ config, sql, flags }: Tools) =>
       );
     }
     const { block, compared, changes } = await rebuildProjections(deps);
-    for (const { table, before, after } of changes) say(`${table} has changed: ${before} rows before, ${after} after`);
+    for (const { table, before, after } of changes)
+      say(`${table} has changed: ${before} rows before, ${after} after`);
     say(
       `the projections are rebuilt up to block ${block}; ${changes.length === 0 ? `at block ${compared} they are what they were` : `compared at block ${compared}`}`,
     );
@@ -299,14 +395,26 @@ async function run(command: Command, given: ReadonlySet<string>, named: string):
     const applied = await migrate(sql);
     say(applied.length > 0 ? `applied ${applied.join(", ")}` : "the schema is up to date");
     if (command === "migrate") return 0;
-    return await { account, "admin-key": adminKey, audit, bureau, cancel, taxpayer, reconcile, rotate, rebuild }[command](tools);
+    return await {
+      account,
+      "admin-key": adminKey,
+      audit,
+      bureau,
+      cancel,
+      taxpayer,
+      reconcile,
+      rotate,
+      rebuild,
+    }[command](tools);
   } finally {
     await sql.end({ timeout: 5 });
   }
 }
 
 const boolean = { type: "boolean" } as const;
-function readCall(): { help: boolean; command: Command; flags: ReadonlySet<string>; named: string } | undefined {
+function readCall():
+  | { help: boolean; command: Command; flags: ReadonlySet<string>; named: string }
+  | undefined {
   try {
     const { values, positionals } = parseArgs({
       options: { help: boolean, json: boolean, check: boolean, force: boolean, finish: boolean },
@@ -315,11 +423,17 @@ function readCall(): { help: boolean; command: Command; flags: ReadonlySet<strin
     const { help, ...rest } = values;
     const command = positionals[0] as Command;
     const [, named, ...more] = positionals;
-    const wants = ["cancel", "taxpayer", "admin-key"].includes(command) || (command === "rotate" && !rest.finish);
-    const fits = wants ? named !== undefined && (command !== "cancel" || /^\d{1,18}$/.test(named)) : named === undefined;
+    const wants =
+      ["cancel", "taxpayer", "admin-key"].includes(command) ||
+      (command === "rotate" && !rest.finish);
+    const fits = wants
+      ? named !== undefined && (command !== "cancel" || /^\d{1,18}$/.test(named))
+      : named === undefined;
     const known = Object.hasOwn(commands, command ?? "") && fits && more.length === 0;
     const fitting = Object.keys(rest).every((flag) => flags[command]?.includes(flag));
-    return help || (known && fitting) ? { help: help === true, command, flags: new Set(Object.keys(rest)), named: named ?? "" } : undefined;
+    return help || (known && fitting)
+      ? { help: help === true, command, flags: new Set(Object.keys(rest)), named: named ?? "" }
+      : undefined;
   } catch {
     return undefined;
   }
@@ -331,8 +445,10 @@ if (called === undefined) {
   process.exitCode = 2;
 } else if (called.help) say(...linesOf(usage()));
 else {
-  process.exitCode = await run(called.command, called.flags, called.named).catch((error: unknown) => {
-    complain(...linesOf(error instanceof Error ? error.message : String(error)));
-    return error instanceof WrongCall ? 2 : 1;
-  });
+  process.exitCode = await run(called.command, called.flags, called.named).catch(
+    (error: unknown) => {
+      complain(...linesOf(error instanceof Error ? error.message : String(error)));
+      return error instanceof WrongCall ? 2 : 1;
+    },
+  );
 }

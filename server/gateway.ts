@@ -1,5 +1,6 @@
 /**
- * The composition root: every part of a gateway, made and wired in one place. What starts last stops first.
+ * The composition root: every part of a gateway, made and wired in one place. What starts last
+ * stops first.
  */
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
@@ -97,8 +98,9 @@ import { createRedLetterJob } from "./upkeep/red-letters.ts";
 import { createUpkeep } from "./upkeep/upkeep.ts";
 
 /**
- * In this order: those of claims, transfers and statistics read what the ledger's mirror then changes, that of invoices what it has
- * written; statistics and invoices read which refusals are attempts.
+ * In this order: those of claims, transfers and statistics read what the ledger's mirror then
+ * changes, that of invoices what it has written; statistics and invoices read which refusals are
+ * attempts.
  */
 export const projections: readonly Projection[] = [
   registryMirror,
@@ -117,28 +119,50 @@ export const projections: readonly Projection[] = [
 
 export type Gateway = { url: string; follower: Follower; stop(): Promise<void> };
 
-const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
+const { version } = JSON.parse(
+  readFileSync(new URL("../package.json", import.meta.url), "utf8"),
+) as { version: string };
 
-/** A deployment that was made for a sandbox is thrown away with it: its bureau and its keys are nobody's. */
-export const isSandbox = ({ network }: Deployment): boolean => network.startsWith("onepiao-sandbox");
+/**
+ * A deployment that was made for a sandbox is thrown away with it: its bureau and its keys are
+ * nobody's.
+ */
+export const isSandbox = ({ network }: Deployment): boolean =>
+  network.startsWith("onepiao-sandbox");
 
 export function readDeployment(path: string): Deployment {
   return JSON.parse(readFileSync(path, "utf8")) as Deployment;
 }
 
 export type GatewayOptions = {
-  /** `accepting`: requests are taken and stored, and nothing goes to the chain or comes from it (the benchmark's baseline). */
+  /**
+   * `accepting`: requests are taken and stored, and nothing goes to the chain or comes from it (the
+   * benchmark's baseline).
+   */
   parts?: "all" | "accepting";
-  /** The sandbox's own routes; with them the session cookie goes over plain http. Refused on a real network's deployment. */
+  /**
+   * The sandbox's own routes; with them the session cookie goes over plain http. Refused on a real
+   * network's deployment.
+   */
   sandboxRoutes?: readonly Route<Tx>[];
 };
 
 /** How long answers under way may take to go out when the process stops. */
 const DRAIN_MS = 5_000;
 
-/** Brings a gateway up; resolves when it takes requests. Throws, with everything taken down again, when a part cannot start. */
-export async function startGateway(config: Config, deployment: Deployment, { parts = "all", sandboxRoutes }: GatewayOptions = {}): Promise<Gateway> {
-  if (sandboxRoutes && !isSandbox(deployment)) throw new Error("The deployment is a real network's: nothing of the sandbox may be turned on for it");
+/**
+ * Brings a gateway up; resolves when it takes requests. Throws, with everything taken down again,
+ * when a part cannot start.
+ */
+export async function startGateway(
+  config: Config,
+  deployment: Deployment,
+  { parts = "all", sandboxRoutes }: GatewayOptions = {},
+): Promise<Gateway> {
+  if (sandboxRoutes && !isSandbox(deployment))
+    throw new Error(
+      "The deployment is a real network's: nothing of the sandbox may be turned on for it",
+    );
   const log = createLog(config.LOG_LEVEL);
   const undo: (() => Promise<void> | void)[] = [];
   const stop = async () => {
@@ -147,15 +171,25 @@ export async function startGateway(config: Config, deployment: Deployment, { par
   try {
     const sql = openDb(config.DATABASE_URL, { connections: 20 });
     undo.push(() => sql.end({ timeout: 5 }));
-    if (!isSandbox(deployment) && (await hasOwnClock(sql))) throw new Error("The database has a clock of its own, as a sandbox's may: it is no real network's");
+    if (!isSandbox(deployment) && (await hasOwnClock(sql)))
+      throw new Error(
+        "The database has a clock of its own, as a sandbox's may: it is no real network's",
+      );
     await migrate(sql);
     const network = openNetwork(config, deployment);
     undo.push(() => network.chain.close());
-    const { vault, keys, taxpayers, contracts, documents, audit, chain } = await createCore({ sql, config, network, log });
+    const { vault, keys, taxpayers, contracts, documents, audit, chain } = await createCore({
+      sql,
+      config,
+      network,
+      log,
+    });
     const changes = await openChanges(sql);
     undo.push(() => changes.close());
     if ((await chain.chainId()) !== deployment.chainId)
-      throw new Error(`The node at RPC_URL is not of chain ${deployment.chainId}, for which the deployment is`);
+      throw new Error(
+        `The node at RPC_URL is not of chain ${deployment.chainId}, for which the deployment is`,
+      );
     const genesis = await chain.block(0);
     if (genesis?.hash !== deployment.genesis)
       throw new Error(
@@ -173,7 +207,13 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     // connections of their own: a heartbeat waits for no request
     const leaseSql = openDb(config.DATABASE_URL, { connections: 3 });
     undo.push(() => leaseSql.end({ timeout: 1 }));
-    const leases = createLeases({ sql: leaseSql, changes, log, ttlMs: config.LEASE_MS, reach: () => reach.block() });
+    const leases = createLeases({
+      sql: leaseSql,
+      changes,
+      log,
+      ttlMs: config.LEASE_MS,
+      reach: () => reach.block(),
+    });
 
     const lanes = createLanes({
       sql,
@@ -191,7 +231,9 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       answered,
     });
     async function bureauLane() {
-      const [known] = await sql<{ name: string; address: string }[]>`select name, address from lanes where name = ${BUREAU_LANE}`;
+      const [known] = await sql<
+        { name: string; address: string }[]
+      >`select name, address from lanes where name = ${BUREAU_LANE}`;
       return known ? [known] : [];
     }
     const follower = createFollower({
@@ -233,9 +275,14 @@ export async function startGateway(config: Config, deployment: Deployment, { par
 
     const tail = createTail({ sql, changes, log });
     undo.push(() => tail.stop());
-    const outbound = createOutbound({ allowed: readNetworks(config.WEBHOOK_ALLOWED_NETWORKS), timeoutMs: WEBHOOK_TIMEOUT_MS });
+    const outbound = createOutbound({
+      allowed: readNetworks(config.WEBHOOK_ALLOWED_NETWORKS),
+      timeoutMs: WEBHOOK_TIMEOUT_MS,
+    });
     undo.push(() => outbound.close());
-    const schedule = config.WEBHOOK_RETRY_SECONDS.split(",").map((seconds) => Number(seconds) * 1_000);
+    const schedule = config.WEBHOOK_RETRY_SECONDS.split(",").map(
+      (seconds) => Number(seconds) * 1_000,
+    );
     const deliverer = createDeliverer({ sql, vault, changes, log, outbound, typesOf, schedule });
 
     const sessions = createSessions({ secure: sandboxRoutes === undefined });
@@ -246,7 +293,16 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     const grants = createGrants({ invoices, persons, taxpayers });
     const bounds = { aheadMinutes: config.ISSUE_AHEAD_MINUTES, backDays: config.ISSUE_BACK_DAYS };
     const redLetters = createRedLetters({ vault, taxpayers, invoices, bounds });
-    const issuing = createIssuing({ sql, accounts, documents, taxpayers, invoices, redLetters, changes, bounds });
+    const issuing = createIssuing({
+      sql,
+      accounts,
+      documents,
+      taxpayers,
+      invoices,
+      redLetters,
+      changes,
+      bounds,
+    });
 
     const checks = createChecks();
     undo.push(() => checks.close());
@@ -262,8 +318,18 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     const settings = providerSettings(config);
     const provider = settings && createProvider({ settings, vault, publicUrl, log });
 
-    const blocked = () => lanes.state().flatMap(({ name, blocked: why }) => (why ? [{ lane: name, why: why.reason }] : []));
-    const watch = createWatch({ sql, chain, follower, blocked, finalityDepth: config.FINALITY_DEPTH, maxHeadAgeSeconds: config.MAX_HEAD_AGE });
+    const blocked = () =>
+      lanes
+        .state()
+        .flatMap(({ name, blocked: why }) => (why ? [{ lane: name, why: why.reason }] : []));
+    const watch = createWatch({
+      sql,
+      chain,
+      follower,
+      blocked,
+      finalityDepth: config.FINALITY_DEPTH,
+      maxHeadAgeSeconds: config.MAX_HEAD_AGE,
+    });
     const routes = [
       ...taxpayerRoutes(taxpayers, accounts),
       ...nameRoutes(names),
@@ -297,18 +363,48 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       ...ledgerRoutes(createLedger({ contracts })),
       ...operationRoutes(createOperations({ contracts })),
       ...sessionRoutes(createSignIn({ vault, sessions, provider })),
-      ...eventRoutes(createEvents({ sql, tail, sessions, heartbeatMs: config.STREAM_HEARTBEAT_MS })),
-      ...statsRoutes(createStats({ vault, taxpayers, chain, head: watch.head, finalityDepth: config.FINALITY_DEPTH })),
-      ...verificationRoutes(createVerification({ sql, checks, documents, contracts, chain, finalityDepth: config.FINALITY_DEPTH }), checks),
+      ...eventRoutes(
+        createEvents({ sql, tail, sessions, heartbeatMs: config.STREAM_HEARTBEAT_MS }),
+      ),
+      ...statsRoutes(
+        createStats({
+          vault,
+          taxpayers,
+          chain,
+          head: watch.head,
+          finalityDepth: config.FINALITY_DEPTH,
+        }),
+      ),
+      ...verificationRoutes(
+        createVerification({
+          sql,
+          checks,
+          documents,
+          contracts,
+          chain,
+          finalityDepth: config.FINALITY_DEPTH,
+        }),
+        checks,
+      ),
       ...webhookRoutes(webhooks),
       ...(sandboxRoutes ?? []),
     ];
 
-    createGauges({ sql, metrics, watch, finalityDepth: config.FINALITY_DEPTH, leases: () => leases.state(), blocked });
+    createGauges({
+      sql,
+      metrics,
+      watch,
+      finalityDepth: config.FINALITY_DEPTH,
+      leases: () => leases.state(),
+      blocked,
+    });
     const reckoner = createReckoner({ sql, config, deployment, log });
     undo.push(() => reckoner.close());
     const { DEPOSIT_URL: depositUrl, DEPOSIT_TOKEN: depositToken, DEPOSIT_KID: kid } = config;
-    const depositing = depositUrl && depositToken ? [createDepositing({ sql, audit, log, to: { url: depositUrl, token: depositToken, kid } })] : [];
+    const depositing =
+      depositUrl && depositToken
+        ? [createDepositing({ sql, audit, log, to: { url: depositUrl, token: depositToken, kid } })]
+        : [];
     const jobs = [
       createExpiry({ sql, metrics, days: config.IDEMPOTENCY_DAYS }),
       ...reckoner.jobs,
@@ -318,7 +414,8 @@ export async function startGateway(config: Config, deployment: Deployment, { par
     const upkeep = createUpkeep({ jobs, held: leases.lease("upkeep").held, log, metrics });
     const stopping = new AbortController();
     const site = openSite(new URL("../dist/console/", import.meta.url));
-    if (site === undefined) log.warn("the console is not built (npm run console:build): there is the API alone");
+    if (site === undefined)
+      log.warn("the console is not built (npm run console:build): there is the API alone");
     const app = createApp({
       sql,
       vault,
@@ -336,20 +433,29 @@ export async function startGateway(config: Config, deployment: Deployment, { par
       ...(site ? { site } : {}),
     });
 
-    for (const part of parts === "all" ? [reach, leases, follower, lanes, dispatcher, sealer, deliverer, upkeep] : []) {
+    for (const part of parts === "all"
+      ? [reach, leases, follower, lanes, dispatcher, sealer, deliverer, upkeep]
+      : []) {
       await part.start();
       undo.push(() => part.stop());
     }
     const server = await listen(app, { host: config.HOST, port: config.PORT });
     listening = server.url;
-    if (config.PUBLIC_URL === undefined) log.warn({ url: listening }, "PUBLIC_URL is not set: links in QR codes lead to where this process listens");
+    if (config.PUBLIC_URL === undefined)
+      log.warn(
+        { url: listening },
+        "PUBLIC_URL is not set: links in QR codes lead to where this process listens",
+      );
     undo.push(async () => {
       stopping.abort();
       // a load balancer sees /readyz say no before connections are refused
       await delay(config.STOP_DELAY_SECONDS * 1_000);
       await server.close(DRAIN_MS);
     });
-    log.info({ url: server.url, chain: deployment.chainId, network: deployment.network }, "the gateway takes requests");
+    log.info(
+      { url: server.url, chain: deployment.chainId, network: deployment.network },
+      "the gateway takes requests",
+    );
     return { url: server.url, follower, stop };
   } catch (cause) {
     await stop();

@@ -1,19 +1,33 @@
 /**
- * `onepiao`: for whoever was handed an invoice and trusts no gateway. Reads files, and a node if one is named; no gateway, no database.
+ * `onepiao`: for whoever was handed an invoice and trusts no gateway. Reads files, and a node if
+ * one is named; no gateway, no database.
  *
  *   onepiao verify FILE      a bundle, a PDF of ours, or the text of a signed QR code; - is standard input
  *   onepiao registry         what the registry says now, as a file to check by without a node
  *
- * Owns: the call, what is said, the exit code (docs/verification.md). The judgement is proofs/verdict.ts.
+ * Owns: the call, what is said, the exit code (docs/verification.md). The judgement is
+ * proofs/verdict.ts.
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { attachedJson } from "@onepiao/protocol/formats/pdf-bundle.ts";
 import { readQr } from "@onepiao/protocol/formats/qr.ts";
-import { type Bundle, bundleFormat, checkBundle, namesBy } from "@onepiao/protocol/proofs/bundle.ts";
+import {
+  type Bundle,
+  bundleFormat,
+  checkBundle,
+  namesBy,
+} from "@onepiao/protocol/proofs/bundle.ts";
 import { decodeProof } from "@onepiao/protocol/proofs/qr-proof.ts";
 import { readSnapshot, type Snapshot, snapshotOf } from "@onepiao/protocol/proofs/snapshot.ts";
-import { type BundleResult, type Facts, isWorthShowing, judge, type Registered, type Verdict } from "@onepiao/protocol/proofs/verdict.ts";
+import {
+  type BundleResult,
+  type Facts,
+  isWorthShowing,
+  judge,
+  type Registered,
+  type Verdict,
+} from "@onepiao/protocol/proofs/verdict.ts";
 import { isAccount } from "@onepiao/protocol/values/account.ts";
 import { readJsonText } from "@onepiao/protocol/values/json.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -42,10 +56,12 @@ const WRONG_CALL = 2;
 const words: Record<BundleResult, string> = {
   valid: "valid",
   altered: "ALTERED: it is not what was sealed",
-  contradictory: "CONTRADICTORY: what it says cannot be true together; no gateway issues such an invoice",
+  contradictory:
+    "CONTRADICTORY: what it says cannot be true together; no gateway issues such an invoice",
   mismatch: "MISMATCH: what is printed is not what was sealed",
   "other-network": "OF ANOTHER NETWORK than the one to check by",
-  "not-the-issuers": "NOT THE ISSUER'S: the seal, or who the parties are, is not what the registry says",
+  "not-the-issuers":
+    "NOT THE ISSUER'S: the seal, or who the parties are, is not what the registry says",
   "not-on-chain": "NOT ON THE CHAIN: the ledger has no such lot",
   sealed: "sealed by its issuer; what has become of it was NOT checked (--rpc URL)",
   reversed: "REVERSED: it was taken back by a red letter",
@@ -95,20 +111,36 @@ type Read = { value: unknown; what: "bundle" | "PDF" | "QR code"; printed?: Fact
 
 function readFile(path: string): Read {
   const bytes = bytesOf(path);
-  if (bytes.subarray(0, 1_024).includes("%PDF-")) return { what: "PDF", value: attachedJson(bytes, bundleFormat) };
+  if (bytes.subarray(0, 1_024).includes("%PDF-"))
+    return { what: "PDF", value: attachedJson(bytes, bundleFormat) };
   const text = bytes.toString("utf8").trim();
-  if (text.startsWith("<")) throw new WrongCall(`${path} is XML, which proves nothing by itself: a gateway compares it (POST /v1/verify)`);
+  if (text.startsWith("<"))
+    throw new WrongCall(
+      `${path} is XML, which proves nothing by itself: a gateway compares it (POST /v1/verify)`,
+    );
   if (text.startsWith("{")) {
     // of a member that stands twice one reader takes the first and another the last
-    const value = readJsonText(text, (_, detail, field) => new WrongCall(`${path}${field === "" ? "" : ` at ${field}`}: ${detail}`));
+    const value = readJsonText(
+      text,
+      (_, detail, field) =>
+        new WrongCall(`${path}${field === "" ? "" : ` at ${field}`}: ${detail}`),
+    );
     return { what: "bundle", value };
   }
   const qr = readQr(text);
-  if (qr === undefined) throw new WrongCall(`${path} is no bundle, no PDF and no text of a QR code`);
-  if (qr.proof === undefined) throw new WrongCall(`${path} is the text of a QR code without a proof: ask a gateway (GET /v1/verify), or for ?signed=1`);
+  if (qr === undefined)
+    throw new WrongCall(`${path} is no bundle, no PDF and no text of a QR code`);
+  if (qr.proof === undefined)
+    throw new WrongCall(
+      `${path} is the text of a QR code without a proof: ask a gateway (GET /v1/verify), or for ?signed=1`,
+    );
   const value = decodeProof(qr.proof);
   if (value === undefined) throw new WrongCall(`${path}: the proof in the QR code cannot be read`);
-  return { what: "QR code", value, printed: { number: qr.number, date: qr.date, total: qr.gross, kind: qr.kind } };
+  return {
+    what: "QR code",
+    value,
+    printed: { number: qr.number, date: qr.date, total: qr.gross, kind: qr.kind },
+  };
 }
 
 const deploymentSchema = z.object({
@@ -123,21 +155,33 @@ const deploymentSchema = z.object({
 type Network = Bundle["network"] & { block: number };
 function networkOf(path: string): Network {
   const parsed = deploymentSchema.safeParse(jsonOf(path));
-  if (!parsed.success) throw new WrongCall(`${path} is no deployment: ${parsed.error.issues[0]?.path.join(".")}`);
+  if (!parsed.success)
+    throw new WrongCall(`${path} is no deployment: ${parsed.error.issues[0]?.path.join(".")}`);
   const { network: name, chainId, registry, ledger, genesis, block = 0 } = parsed.data;
-  // of a deployment's own record it is where the contracts begin; what else is called so, in a gateway's answer, would hide the past
+  // of a deployment's own record it is where the contracts begin; what else is called so, in a
+  // gateway's answer, would hide the past
   return { name, chainId, registry, ledger, block: genesis === undefined ? 0 : block };
 }
 
 const contractsOf = ({ name, chainId, registry, ledger, block }: Network): Contracts =>
-  createContracts({ network: name, chainId, registry, ledger, block, genesis: "", claimTermSeconds: 0, accessManager: "" });
+  createContracts({
+    network: name,
+    chainId,
+    registry,
+    ledger,
+    block,
+    genesis: "",
+    claimTermSeconds: 0,
+    accessManager: "",
+  });
 
 async function nodeOf(url: string, network: Network): Promise<ChainClient> {
   if (!/^https?:\/\//.test(url)) throw new WrongCall("--rpc is the http(s) address of a node");
   const chain = createChainClient(url);
   try {
     const chainId = await chain.chainId();
-    if (chainId !== network.chainId) throw new WrongCall(`The node is of chain ${chainId}, not of ${network.chainId}`);
+    if (chainId !== network.chainId)
+      throw new WrongCall(`The node is of chain ${chainId}, not of ${network.chainId}`);
   } catch (cause) {
     chain.close();
     throw cause;
@@ -146,7 +190,12 @@ async function nodeOf(url: string, network: Network): Promise<ChainClient> {
 }
 
 /** What the chain says of a bundle that holds in itself. */
-async function askChain(url: string, network: Network, bundle: Bundle, signer: string): Promise<Pick<Facts, "registered" | "registrars" | "ledger">> {
+async function askChain(
+  url: string,
+  network: Network,
+  bundle: Bundle,
+  signer: string,
+): Promise<Pick<Facts, "registered" | "registrars" | "ledger">> {
   const chain = await nodeOf(url, network);
   try {
     const reading = await readingAt(chain, contractsOf(network));
@@ -160,30 +209,57 @@ async function askChain(url: string, network: Network, bundle: Bundle, signer: s
     const registered: Registered[] = [];
     for (const one of found) {
       if (one === undefined) continue;
-      const known = [one.account, one.key].some((key) => key.toLowerCase() === signer.toLowerCase()) || one.index !== bundle.lot.issuer;
+      const known =
+        [one.account, one.key].some((key) => key.toLowerCase() === signer.toLowerCase()) ||
+        one.index !== bundle.lot.issuer;
       const before = known ? [] : await reading.keysOf(one.account);
-      registered.push({ index: one.index, account: one.account, identity: one.identity, keys: [...new Set([one.account, ...before, one.key])] });
+      registered.push({
+        index: one.index,
+        account: one.account,
+        identity: one.identity,
+        keys: [...new Set([one.account, ...before, one.key])],
+      });
     }
-    const adjusted = record.version === 0 || record.state === "reversed" ? 0 : await reading.adjustments(bundle.number);
-    return { registered, registrars, ledger: { block: reading.block, time: reading.time, lotHash, record, adjusted } };
+    const adjusted =
+      record.version === 0 || record.state === "reversed"
+        ? 0
+        : await reading.adjustments(bundle.number);
+    return {
+      registered,
+      registrars,
+      ledger: { block: reading.block, time: reading.time, lotHash, record, adjusted },
+    };
   } finally {
     chain.close();
   }
 }
 
-function told(verdict: Verdict, what: Read["what"], shown: Readonly<Record<string, unknown>> | undefined): string[] {
-  const list = (of: Verdict["proven"]) => of.map(({ code, detail }) => `  ${code.padEnd(10)} ${detail}`);
+function told(
+  verdict: Verdict,
+  what: Read["what"],
+  shown: Readonly<Record<string, unknown>> | undefined,
+): string[] {
+  const list = (of: Verdict["proven"]) =>
+    of.map(({ code, detail }) => `  ${code.padEnd(10)} ${detail}`);
   // who the seller is says the registry; without it that is the bundle's own word
-  const isOwnWord = (name: string) => name === "seller" && !verdict.steps.some(({ step, outcome }) => step === "identity" && outcome === "ok");
+  const isOwnWord = (name: string) =>
+    name === "seller" &&
+    !verdict.steps.some(({ step, outcome }) => step === "identity" && outcome === "ok");
   const brief = ["date", "total", "currency", "seller"].flatMap((name) =>
-    shown?.[name] === undefined ? [] : [`${name} ${JSON.stringify(shown[name])}${isOwnWord(name) ? " (not proven)" : ""}`],
+    shown?.[name] === undefined
+      ? []
+      : [`${name} ${JSON.stringify(shown[name])}${isOwnWord(name) ? " (not proven)" : ""}`],
   );
-  const contradicting = verdict.contradictions.map(({ field, rule, detail }) => `  ${field}  ${rule}: ${detail}`);
+  const contradicting = verdict.contradictions.map(
+    ({ field, rule, detail }) => `  ${field}  ${rule}: ${detail}`,
+  );
   return [
     `${what} of ${verdict.number ?? "no invoice that could be read"}`,
     ...(brief.length > 0 && isWorthShowing(verdict) ? [`  ${brief.join(", ")}`] : []),
     "",
-    ...verdict.steps.map(({ step, outcome, detail }) => `  ${outcome.padEnd(12)} ${step.padEnd(9)} ${detail}`),
+    ...verdict.steps.map(
+      ({ step, outcome, detail }) => `  ${outcome.padEnd(12)} ${step.padEnd(9)} ${detail}`,
+    ),
     "",
     ...(verdict.contradictions.length > 0 ? ["contradictions", ...contradicting, ""] : []),
     ...(verdict.proven.length > 0 ? ["proven", ...list(verdict.proven), ""] : []),
@@ -203,19 +279,31 @@ const options = {
   help: { type: "boolean", short: "h", default: false },
 } as const;
 
-type Options = { rpc?: string; deployment?: string; registry?: string; "issuer-key"?: string; json: boolean };
+type Options = {
+  rpc?: string;
+  deployment?: string;
+  registry?: string;
+  "issuer-key"?: string;
+  json: boolean;
+};
 
 /** Where a line goes that is meant for whoever called. */
 type Print = (text: string) => void;
 
 async function verify(path: string, given: Options, print: Print): Promise<number> {
-  const trusted = [given.deployment, given.registry, given["issuer-key"]].filter((one) => one !== undefined);
+  const trusted = [given.deployment, given.registry, given["issuer-key"]].filter(
+    (one) => one !== undefined,
+  );
   if (trusted.length > 1) throw new WrongCall("One of --deployment, --registry and --issuer-key");
   const issuerKey = given["issuer-key"];
   if (issuerKey !== undefined && !isAccount(issuerKey))
-    throw new WrongCall("--issuer-key is an address: 0x and 40 hex digits; in mixed case its checksum has to be right");
-  const snapshot: Snapshot | undefined = given.registry === undefined ? undefined : readSnapshot(jsonOf(given.registry));
-  if (given.registry !== undefined && snapshot === undefined) throw new WrongCall(`${given.registry} is no snapshot of a registry`);
+    throw new WrongCall(
+      "--issuer-key is an address: 0x and 40 hex digits; in mixed case its checksum has to be right",
+    );
+  const snapshot: Snapshot | undefined =
+    given.registry === undefined ? undefined : readSnapshot(jsonOf(given.registry));
+  if (given.registry !== undefined && snapshot === undefined)
+    throw new WrongCall(`${given.registry} is no snapshot of a registry`);
   const network: Network | undefined = snapshot
     ? { ...snapshot.network, block: snapshot.from }
     : given.deployment === undefined
@@ -232,30 +320,57 @@ async function verify(path: string, given: Options, print: Print): Promise<numbe
   const { bundle, signer, ok } = checked;
   if (given.rpc !== undefined && ok && bundle && signer) {
     try {
-      // without a network that is trusted it is asked what the bundle itself names; the verdict says what that is worth
-      const said = await askChain(given.rpc, network ?? { ...bundle.network, block: 0 }, bundle, signer);
-      Object.assign(facts, { ledger: said.ledger }, network ? { registered: said.registered, registrars: said.registrars } : {});
+      // without a network that is trusted it is asked what the bundle itself names; the verdict
+      // says what that is worth
+      const said = await askChain(
+        given.rpc,
+        network ?? { ...bundle.network, block: 0 },
+        bundle,
+        signer,
+      );
+      Object.assign(
+        facts,
+        { ledger: said.ledger },
+        network ? { registered: said.registered, registrars: said.registrars } : {},
+      );
     } catch (cause) {
       if (!(cause instanceof NodeDown || cause instanceof NodeRefused)) throw cause;
       complain(`The node does not answer: ${cause.message}`);
     }
   }
   const verdict = judge(checked, facts);
-  if (what === "PDF") verdict.notProven.unshift({ code: "pages", detail: "That the pages of the PDF show what its bundle says: compare them" });
+  if (what === "PDF")
+    verdict.notProven.unshift({
+      code: "pages",
+      detail: "That the pages of the PDF show what its bundle says: compare them",
+    });
   if (snapshot && !facts.ledger)
-    verdict.notProven.unshift({ code: "snapshot", detail: `That the registry's snapshot of block ${snapshot.block} is true: nobody has signed it` });
+    verdict.notProven.unshift({
+      code: "snapshot",
+      detail: `That the registry's snapshot of block ${snapshot.block} is true: nobody has signed it`,
+    });
   const exit = exitCodes[verdict.result];
-  if (given.json) print(printableJson({ ...verdict, ...(isWorthShowing(verdict) ? { shown: checked.shown } : {}), exit }));
+  if (given.json)
+    print(
+      printableJson({
+        ...verdict,
+        ...(isWorthShowing(verdict) ? { shown: checked.shown } : {}),
+        exit,
+      }),
+    );
   else print(screen(...told(verdict, what, checked.shown)));
   return exit;
 }
 
 async function registry({ rpc, deployment }: Options, print: Print): Promise<number> {
-  if (rpc === undefined || deployment === undefined) throw new WrongCall("registry needs --rpc and --deployment");
+  if (rpc === undefined || deployment === undefined)
+    throw new WrongCall("registry needs --rpc and --deployment");
   const network = networkOf(deployment);
   const chain = await nodeOf(rpc, network);
   try {
-    const { block, from, taxpayers } = await (await readingAt(chain, contractsOf(network))).registered();
+    const { block, from, taxpayers } = await (
+      await readingAt(chain, contractsOf(network))
+    ).registered();
     const { block: _, ...addresses } = network;
     print(printableJson(snapshotOf({ network: addresses, from, block, taxpayers }), 1));
     return 0;
@@ -264,7 +379,10 @@ async function registry({ rpc, deployment }: Options, print: Print): Promise<num
   }
 }
 
-/** One call of the command, by its arguments. Returns the exit code; throws WrongCall, Problem, NodeDown and NodeRefused. */
+/**
+ * One call of the command, by its arguments. Returns the exit code; throws WrongCall, Problem,
+ * NodeDown and NodeRefused.
+ */
 export async function onepiao(args: readonly string[], print: Print): Promise<number> {
   let parsed: ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>;
   try {
@@ -278,9 +396,14 @@ export async function onepiao(args: readonly string[], print: Print): Promise<nu
     return 0;
   }
   const given = parsed.values as Options;
-  if (command === "verify" && file !== undefined && more.length === 0) return verify(file, given, print);
+  if (command === "verify" && file !== undefined && more.length === 0)
+    return verify(file, given, print);
   if (command === "registry" && file === undefined) return registry(given, print);
-  throw new WrongCall(command === undefined ? "What is to be done?" : `It is not clear what ${command} is to be done with`);
+  throw new WrongCall(
+    command === undefined
+      ? "What is to be done?"
+      : `It is not clear what ${command} is to be done with`,
+  );
 }
 
 if (import.meta.main) {
@@ -288,7 +411,8 @@ if (import.meta.main) {
     process.exitCode = await onepiao(process.argv.slice(2), write);
   } catch (cause) {
     if (cause instanceof WrongCall) complain(cause.message, "", ...linesOf(usage));
-    else if (cause instanceof Problem || cause instanceof NodeDown || cause instanceof NodeRefused) complain(cause.message);
+    else if (cause instanceof Problem || cause instanceof NodeDown || cause instanceof NodeRefused)
+      complain(cause.message);
     else throw cause;
     process.exitCode = WRONG_CALL;
   }

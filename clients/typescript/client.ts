@@ -9,25 +9,46 @@
 import type { Api } from "./api.ts";
 import { cursors, type ItemOf, type Paged } from "./pages.ts";
 import { type AnyReply, NoAnswerError, ProblemError } from "./problems.ts";
-import { type AnyRequest, createSender, type RawBody, type Sender, type SenderOptions } from "./send.ts";
+import {
+  type AnyRequest,
+  createSender,
+  type RawBody,
+  type Sender,
+  type SenderOptions,
+} from "./send.ts";
 
 /** What a route says of itself; a gateway's are in `Api`. */
-export type Call = { params: unknown; query: unknown; body: unknown; raw: unknown; answers: object };
+export type Call = {
+  params: unknown;
+  query: unknown;
+  body: unknown;
+  raw: unknown;
+  answers: object;
+};
 /** Routes by `METHOD /path`. */
 export type Calls<A> = { [N in keyof A]: Call };
 
 type Common = Omit<AnyRequest, "query" | "body" | "type" | "accept">;
 type ParamsOf<P> = P extends undefined ? { params?: undefined } : { params: P };
-type QueryOf<Q> = Q extends undefined ? { query?: undefined } : Partial<Q> extends Q ? { query?: Q | undefined } : { query: Q };
+type QueryOf<Q> = Q extends undefined
+  ? { query?: undefined }
+  : Partial<Q> extends Q
+    ? { query?: Q | undefined }
+    : { query: Q };
 type JsonOf<B> = B extends undefined
   ? { body?: undefined; type?: undefined }
   : undefined extends B
     ? { body?: B; type?: undefined }
     : { body: B; type?: undefined };
-type BodyOf<B, R> = [R] extends [never] ? JsonOf<B> : { body: RawBody; type: R } | (B extends undefined ? never : JsonOf<B>);
+type BodyOf<B, R> = [R] extends [never]
+  ? JsonOf<B>
+  : { body: RawBody; type: R } | (B extends undefined ? never : JsonOf<B>);
 
 /** What a call takes beside its name. */
-export type RequestOf<E extends Call> = Common & ParamsOf<E["params"]> & QueryOf<E["query"]> & BodyOf<E["body"], E["raw"]>;
+export type RequestOf<E extends Call> = Common &
+  ParamsOf<E["params"]> &
+  QueryOf<E["query"]> &
+  BodyOf<E["body"], E["raw"]>;
 
 /** Successful answers: `status` says which `body` it is. */
 export type Reply<Answers> = Answers extends unknown
@@ -40,7 +61,8 @@ export type Reply<Answers> = Answers extends unknown
   : never;
 
 /** The arguments of a call behind its name. */
-export type Arguments<E extends Call> = Partial<RequestOf<E>> extends RequestOf<E> ? [request?: RequestOf<E>] : [request: RequestOf<E>];
+export type Arguments<E extends Call> =
+  Partial<RequestOf<E>> extends RequestOf<E> ? [request?: RequestOf<E>] : [request: RequestOf<E>];
 type Bytes = { status: 200; headers: Headers; body: Uint8Array<ArrayBuffer>; replayed: boolean };
 
 export interface Client<A extends Calls<A> = Api> {
@@ -50,11 +72,17 @@ export interface Client<A extends Calls<A> = Api> {
    * The same, until the work has come to its end on the chain. Throws a StillOpenError when it
    * has not in time, or waits for somebody else's signature or consent.
    */
-  done<N extends keyof A>(name: N, ...request: Arguments<A[N]>): Promise<Reply<Omit<A[N]["answers"], 202>>>;
+  done<N extends keyof A>(
+    name: N,
+    ...request: Arguments<A[N]>
+  ): Promise<Reply<Omit<A[N]["answers"], 202>>>;
   /** An answer in another form, as bytes: `accept` is its media type. */
   bytes<N extends keyof A>(name: N, request: RequestOf<A[N]> & { accept: string }): Promise<Bytes>;
   /** Every item of a list that comes in pages, page by page as they are read. */
-  items<N extends Paged & keyof A>(name: N, ...request: Arguments<A[N]>): AsyncGenerator<ItemOf<N>, void, undefined>;
+  items<N extends Paged & keyof A>(
+    name: N,
+    ...request: Arguments<A[N]>
+  ): AsyncGenerator<ItemOf<N>, void, undefined>;
   /** Any request, without types; a refusal is an answer here. */
   send: Sender;
 }
@@ -77,7 +105,10 @@ function targetOf(name: string, params: Record<string, unknown> = {}): [string, 
 export function createClient<A extends Calls<A> = Api>(options: ClientOptions): Client<A> {
   const send = createSender(options);
 
-  async function call(name: string, request: AnyRequest & { params?: object; final?: boolean } = {}) {
+  async function call(
+    name: string,
+    request: AnyRequest & { params?: object; final?: boolean } = {},
+  ) {
     const { params, ...more } = request;
     const [method, path] = targetOf(name, params as Record<string, unknown> | undefined);
     const reply = await send(method, path, more);
@@ -86,7 +117,10 @@ export function createClient<A extends Calls<A> = Api>(options: ClientOptions): 
     // no route answers with a page: it is somebody's between
     const isPage = headers.get("content-type")?.startsWith("text/html") ?? false;
     if (status < 400 && !isPage) return reply;
-    throw new NoAnswerError(`${name}: HTTP ${status} that is not the gateway's`, { key: request.key, status });
+    throw new NoAnswerError(`${name}: HTTP ${status} that is not the gateway's`, {
+      key: request.key,
+      status,
+    });
   }
 
   async function* items(name: Paged, request: AnyRequest = {}) {

@@ -1,4 +1,7 @@
-/** The OnePiao API for programs: see docs/client.md. It needs `fetch` and Web Crypto, and no package. */
+/**
+ * The OnePiao API for programs: see docs/client.md. It needs `fetch` and Web Crypto, and no
+ * package.
+ */
 export type { Api } from "./api.ts";
 export {
   type Arguments,

@@ -5,11 +5,16 @@ type PageOf<N extends keyof Api> = Api[N]["answers"] extends { 200: infer Page }
 
 /** Calls that answer with pages. */
 export type Paged = {
-  [N in keyof Api]: PageOf<N> extends { items: readonly unknown[] } ? ("next" extends keyof PageOf<N> ? N : never) : never;
+  [N in keyof Api]: PageOf<N> extends { items: readonly unknown[] }
+    ? "next" extends keyof PageOf<N>
+      ? N
+      : never
+    : never;
 }[keyof Api];
 
 /** One of `items` of a page. */
-export type ItemOf<N extends Paged> = PageOf<N> extends { items: readonly (infer Item)[] } ? Item : never;
+export type ItemOf<N extends Paged> =
+  PageOf<N> extends { items: readonly (infer Item)[] } ? Item : never;
 
 type CursorOf<N extends Paged> = keyof Api[N]["query"] & ("after" | "before");
 

@@ -2,15 +2,18 @@
 import type { Code } from "./api.ts";
 
 /**
- * `never`: the same request will not succeed. `same-key`: send it again with the same Idempotency-Key.
- * `later`: it may succeed after something else has changed.
+ * `never`: the same request will not succeed. `same-key`: send it again with the same
+ * Idempotency-Key. `later`: it may succeed after something else has changed.
  */
 export type Retry = "never" | "same-key" | "later";
 
 /** `field`: a JSON pointer into the body, `?parameter`, `{path part}`, or a header. */
 export type Violation = { field: string; rule: string; detail: string };
 
-/** A refusal as the gateway writes it (RFC 9457). Later versions have codes that this one does not know. */
+/**
+ * A refusal as the gateway writes it (RFC 9457). Later versions have codes that this one does not
+ * know.
+ */
 export type Problem = {
   type: string;
   title: string;
@@ -66,14 +69,19 @@ export class NoAnswerError extends Error {
   /** Status of an answer that cannot be read; 0 when there was no answer. */
   readonly status: number;
 
-  constructor(message: string, more: { key?: string | undefined; status?: number; cause?: unknown }) {
+  constructor(
+    message: string,
+    more: { key?: string | undefined; status?: number; cause?: unknown },
+  ) {
     super(message, more.cause === undefined ? undefined : { cause: more.cause });
     this.key = more.key;
     this.status = more.status ?? 0;
   }
 }
 
-/** The work is accepted and has not come to its end: it takes longer, or it waits for somebody else. */
+/**
+ * The work is accepted and has not come to its end: it takes longer, or it waits for somebody else.
+ */
 export class StillOpenError extends Error {
   override readonly name = "StillOpenError";
   /** The 202 as it was answered last. */

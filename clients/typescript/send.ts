@@ -9,8 +9,9 @@
  * | 202, and the caller wants the end | the same request again: it waits, and gives the end |
  * | anything else | that is the answer |
  *
- * To send again is safe: a POST carries an Idempotency-Key, and the same PUT, PATCH or DELETE changes
- * nothing more. A body that is a stream is gone after the first try, so it has no second one.
+ * To send again is safe: a POST carries an Idempotency-Key, and the same PUT, PATCH or DELETE
+ * changes nothing more. A body that is a stream is gone after the first try, so it has no second
+ * one.
  */
 import { type AnyReply, NoAnswerError, type Problem, StillOpenError } from "./problems.ts";
 
@@ -52,9 +53,14 @@ export type SenderOptions = {
   /** Stops everything that this client does. */
   signal?: AbortSignal | undefined;
   fetch?: typeof fetch;
-  /** Hears what became of each try: `201`, `409 invoice-busy`, `no answer`; with the answer, if any. */
+  /**
+   * Hears what became of each try: `201`, `409 invoice-busy`, `no answer`; with the answer, if any.
+   */
   onTry?: (outcome: string, reply?: AnyReply) => void;
-  /** Numbers from 0 to 1, for pauses and the first gateway; Math.random unless a run is to be repeated. */
+  /**
+   * Numbers from 0 to 1, for pauses and the first gateway; Math.random unless a run is to be
+   * repeated.
+   */
   random?: () => number;
 };
 
@@ -78,7 +84,11 @@ export type AnyRequest = {
   patience?: Partial<Patience>;
 };
 
-export type Sender = (method: string, path: string, request?: AnyRequest & { final?: boolean }) => Promise<AnyReply>;
+export type Sender = (
+  method: string,
+  path: string,
+  request?: AnyRequest & { final?: boolean },
+) => Promise<AnyReply>;
 
 /** Seconds that `done` asks the gateway to hold an answer: long enough for a few blocks. */
 const HOLD_SECONDS = 20;
@@ -91,12 +101,17 @@ export function newKey(): string {
 
 const isStream = (body: unknown): boolean => body instanceof ReadableStream;
 const goesAsItIs = (body: unknown): body is RawBody =>
-  typeof body === "string" || body instanceof Uint8Array || body instanceof ArrayBuffer || body instanceof Blob || isStream(body);
+  typeof body === "string" ||
+  body instanceof Uint8Array ||
+  body instanceof ArrayBuffer ||
+  body instanceof Blob ||
+  isStream(body);
 
 /** `?a=1&b=2`, without what is undefined; empty without parameters. */
 function textOf(query: object | undefined): string {
   const pairs = new URLSearchParams();
-  for (const [name, value] of Object.entries(query ?? {})) if (value !== undefined) pairs.append(name, String(value));
+  for (const [name, value] of Object.entries(query ?? {}))
+    if (value !== undefined) pairs.append(name, String(value));
   return pairs.size === 0 ? "" : `?${pairs}`;
 }
 
@@ -127,7 +142,8 @@ function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
 function isProblem(body: unknown): body is Problem {
   const { code, title, detail, retry, errors = [] } = (body ?? {}) as Record<string, unknown>;
   const areTexts = (...values: unknown[]) => values.every((value) => typeof value === "string");
-  const isViolation = (error: Partial<Record<string, unknown>> | null) => areTexts(error?.["field"], error?.["rule"], error?.["detail"]);
+  const isViolation = (error: Partial<Record<string, unknown>> | null) =>
+    areTexts(error?.["field"], error?.["rule"], error?.["detail"]);
   return areTexts(code, title, detail, retry) && Array.isArray(errors) && errors.every(isViolation);
 }
 
@@ -136,9 +152,16 @@ async function replyOf(response: Response, bytesWanted: boolean): Promise<AnyRep
   const bytes = new Uint8Array(await response.arrayBuffer());
   const type = headers.get("content-type")?.split(";")[0]?.trim() ?? "";
   const isJson = /[/+]json$/.test(type) && !(bytesWanted && response.ok);
-  const body = bytes.length === 0 ? undefined : isJson ? JSON.parse(new TextDecoder().decode(bytes)) : bytes;
+  const body =
+    bytes.length === 0 ? undefined : isJson ? JSON.parse(new TextDecoder().decode(bytes)) : bytes;
   const replayed = headers.get("idempotency-replayed") === "true";
-  return { status, headers, body, replayed, ...(status >= 400 && isProblem(body) ? { problem: body } : {}) };
+  return {
+    status,
+    headers,
+    body,
+    replayed,
+    ...(status >= 400 && isProblem(body) ? { problem: body } : {}),
+  };
 }
 
 /** Whether the same request may go again because of the answer itself. */
@@ -147,13 +170,17 @@ function passes({ status, problem }: AnyReply): boolean {
   return status === 429 || status >= 500;
 }
 
-/** Sends to one gateway, or to several in turn. A refusal is an answer here; `createClient` throws it. */
+/**
+ * Sends to one gateway, or to several in turn. A refusal is an answer here; `createClient` throws
+ * it.
+ */
 export function createSender(options: SenderOptions): Sender {
   const urls = typeof options.url === "string" ? [options.url] : options.url;
   const bases = urls.map((url) => url.replace(/\/$/, ""));
   const ask = options.fetch ?? ((...given: Parameters<typeof fetch>) => fetch(...given));
   const random = options.random ?? Math.random;
-  const common = (method: string) => (typeof options.headers === "function" ? options.headers(method) : (options.headers ?? {}));
+  const common = (method: string) =>
+    typeof options.headers === "function" ? options.headers(method) : (options.headers ?? {});
 
   return async (method, path, request = {}) => {
     const patience = { ...usual, ...options.patience, ...request.patience };
@@ -173,8 +200,14 @@ export function createSender(options: SenderOptions): Sender {
       if (wait > 0) headers.set("Prefer", `wait=${wait}`);
       if (body !== undefined) headers.set("Content-Type", type ?? "application/json");
       for (const [name, value] of Object.entries(request.headers ?? {})) headers.set(name, value);
-      const sent = body === undefined ? {} : { body: goesAsItIs(body) ? body : JSON.stringify(body) };
-      return { method, headers, ...sent, ...(isStream(body) ? { duplex: "half" } : {}) } as RequestInit;
+      const sent =
+        body === undefined ? {} : { body: goesAsItIs(body) ? body : JSON.stringify(body) };
+      return {
+        method,
+        headers,
+        ...sent,
+        ...(isStream(body) ? { duplex: "half" } : {}),
+      } as RequestInit;
     };
     const tryAt = async (base: string): Promise<AnyReply | NoAnswerError> => {
       const limit = AbortSignal.timeout(patience.timeoutMs + wait * 1_000);
@@ -220,8 +253,10 @@ export function createSender(options: SenderOptions): Sender {
           // what was refused has not been done, and its key may hold the refusal
           if (method === "POST") key = request.key ?? newKey();
         } else if (reply.status === 202 && request.final) {
-          if (reply.headers.has("preference-applied")) throw new StillOpenError(`${method} ${path} waits for somebody else`, reply);
-          if (since() > patience.doneMs) throw new StillOpenError(`${method} ${path} has not come to its end`, reply);
+          if (reply.headers.has("preference-applied"))
+            throw new StillOpenError(`${method} ${path} waits for somebody else`, reply);
+          if (since() > patience.doneMs)
+            throw new StillOpenError(`${method} ${path} has not come to its end`, reply);
           pauseMs = patience.pauseMs;
         } else return reply;
       }

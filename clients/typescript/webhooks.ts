@@ -2,7 +2,10 @@
 import type { Api } from "./api.ts";
 
 type Event = Api["GET /v1/events"]["answers"][200]["items"][number];
-/** `id` is the event's: work on each id once. `data` is the event; of a `webhook.test` it is anything. */
+/**
+ * `id` is the event's: work on each id once. `data` is the event; of a `webhook.test` it is
+ * anything.
+ */
 export type Delivery = { id: string; type: string; timestamp: string; data: Event };
 
 /** The delivery is not from the gateway, or it is too old. Answer it with 400. */
@@ -32,8 +35,8 @@ async function signs(secret: string, content: Uint8Array<ArrayBuffer>, signature
  *
  *   const { id, data } = await verifyWebhook(secret, body, request.headers);
  *
- * `body`: the text or bytes as they came, before any parsing. `headers`: those of the request, as Node
- * or fetch has them. `secret`: `whsec_…`; several while a secret is being changed. Throws a
+ * `body`: the text or bytes as they came, before any parsing. `headers`: those of the request, as
+ * Node or fetch has them. `secret`: `whsec_…`; several while a secret is being changed. Throws a
  * WebhookError.
  */
 export async function verifyWebhook(
@@ -49,7 +52,8 @@ export async function verifyWebhook(
   const id = header("webhook-id");
   const timestamp = header("webhook-timestamp");
   const seconds = /^\d{1,12}$/.test(timestamp) ? Number(timestamp) : Number.NaN;
-  if (!(Math.abs(Date.now() / 1_000 - seconds) <= TOLERANCE_SECONDS)) throw new WebhookError("The delivery is too old, or too new");
+  if (!(Math.abs(Date.now() / 1_000 - seconds) <= TOLERANCE_SECONDS))
+    throw new WebhookError("The delivery is too old, or too new");
   const text = typeof body === "string" ? body : new TextDecoder().decode(body);
   const content = new TextEncoder().encode(`${id}.${timestamp}.${text}`);
   const signatures = header("webhook-signature")
@@ -57,6 +61,8 @@ export async function verifyWebhook(
     .filter((part) => part.startsWith("v1,"))
     .map((part) => part.slice("v1,".length));
   const secrets = typeof secret === "string" ? [secret] : secret;
-  for (const each of secrets) for (const signature of signatures) if (await signs(each, content, signature)) return { ...JSON.parse(text), id };
+  for (const each of secrets)
+    for (const signature of signatures)
+      if (await signs(each, content, signature)) return { ...JSON.parse(text), id };
   throw new WebhookError("No signature is by this secret");
 }

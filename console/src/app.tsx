@@ -1,4 +1,7 @@
-/** Routes, and what all pages stand on. Every area is a chunk of its own that is fetched when somebody goes there. */
+/**
+ * Routes, and what all pages stand on. Every area is a chunk of its own that is fetched when
+ * somebody goes there.
+ */
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { Button, Result } from "antd";
 import type { ComponentType } from "react";

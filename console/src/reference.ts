@@ -1,8 +1,8 @@
 /**
  * The API reference at /docs: Swagger UI shows what /openapi.json says.
  *
- * It is read only. The gateway serves the page in a sandbox without an origin, so no request from here carries a session, and the
- * parts of the viewer that send requests or keep keys are left out.
+ * It is read only. The gateway serves the page in a sandbox without an origin, so no request from
+ * here carries a session, and the parts of the viewer that send requests or keep keys are left out.
  */
 import SwaggerUI from "swagger-ui-dist/swagger-ui-es-bundle.js";
 import "swagger-ui-dist/swagger-ui.css";
@@ -21,29 +21,52 @@ dark.addEventListener("change", paint);
 paint();
 
 const nothing = () => () => null;
-/** The summary of a call is a button, which may hold no link. The address follows the opened call without it. */
+/**
+ * The summary of a call is a button, which may hold no link. The address follows the opened call
+ * without it.
+ */
 const textAlone =
   (_link: unknown, { React }: System) =>
   ({ text }: { text: unknown }) =>
     React.createElement("span", null, text);
 
-/** A value of the document with its references replaced. `within`: the references that lead here; a schema in itself is cut off. */
-function resolved(value: Json, at: (path: readonly string[]) => Json, within: readonly string[] = []): Json {
+/**
+ * A value of the document with its references replaced. `within`: the references that lead here; a
+ * schema in itself is cut off.
+ */
+function resolved(
+  value: Json,
+  at: (path: readonly string[]) => Json,
+  within: readonly string[] = [],
+): Json {
   if (Array.isArray(value)) return value.map((each) => resolved(each, at, within));
   if (typeof value !== "object" || value === null) return value;
   const reference = value["$ref"];
   if (typeof reference !== "string") {
-    const members = Object.entries(value).map(([name, each]) => [name, resolved(each, at, within)] as const);
+    const members = Object.entries(value).map(
+      ([name, each]) => [name, resolved(each, at, within)] as const,
+    );
     // a schema in a body has no name of its own, and its fold is a button, which needs words
-    return Object.fromEntries(members.map(([name, each]) => [name, name === "schema" ? { title: "schema", ...(each as object) } : each]));
+    return Object.fromEntries(
+      members.map(([name, each]) => [
+        name,
+        name === "schema" ? { title: "schema", ...(each as object) } : each,
+      ]),
+    );
   }
   const path = reference.split("/").slice(1);
   const title: { [name: string]: Json } = path[1] === "schemas" ? { title: path[2] ?? "" } : {};
   if (within.includes(reference)) return title;
-  return { ...title, ...(resolved(at(path), at, [...within, reference]) as { [name: string]: Json }) };
+  return {
+    ...title,
+    ...(resolved(at(path), at, [...within, reference]) as { [name: string]: Json }),
+  };
 }
 
-/** Takes the place of the viewer's own resolver, which walks the whole document at each call that is opened: over a second of work. */
+/**
+ * Takes the place of the viewer's own resolver, which walks the whole document at each call that is
+ * opened: over a second of work.
+ */
 const resolve =
   (_own: unknown, { specActions, specSelectors }: System) =>
   (path: readonly string[]): void => {

@@ -1,6 +1,7 @@
 /**
- * Codes that EN 16931 takes from others' lists and a document may give as it likes: what is in no list is not written as a code
- * (write-ubl.ts). The lists are those of the rule set that `npm run validate:ubl` runs, 1.3.16.
+ * Codes that EN 16931 takes from others' lists and a document may give as it likes: what is in no
+ * list is not written as a code (write-ubl.ts). The lists are those of the rule set that `npm run
+ * validate:ubl` runs, 1.3.16.
  */
 
 /** UN/ECE Recommendation 20, and Recommendation 21's packages with X in front (BR-CL-23). */
@@ -68,7 +69,9 @@ export const unitCodes: ReadonlySet<string> = new Set(
 );
 
 /** UNTDID 5189, as far as it is for allowances (BR-CL-19). */
-export const allowanceReasons: ReadonlySet<string> = new Set("41 42 60 62 63 64 65 66 67 68 70 71 88 95 100 102 103 104 105".split(" "));
+export const allowanceReasons: ReadonlySet<string> = new Set(
+  "41 42 60 62 63 64 65 66 67 68 70 71 88 95 100 102 103 104 105".split(" "),
+);
 
 /** UNTDID 7161 (BR-CL-20). */
 export const chargeReasons: ReadonlySet<string> = new Set(

@@ -1,13 +1,15 @@
 /**
  * The invoice document: what an invoice says, whatever format it came in.
  *
- * Owns: its shape (zod), its type, its one serialisation (what is hashed, encrypted and stored), and the JSON request that
- * carries it. Invariants: every amount is a string of `moneyPattern`, every rate a fraction or one of two words, every
- * object is closed (an unknown member is refused). A document taxes its lines either one by one (`lines[].tax`) or by a
- * breakdown (`taxBreakdown`, as UBL does), never both.
- * Does not own: the arithmetic between members (rules.ts), reading bytes (read.ts).
+ * Owns: its shape (zod), its type, its one serialisation (what is hashed, encrypted and stored),
+ * and the JSON request that carries it. Invariants: every amount is a string of `moneyPattern`,
+ * every rate a fraction or one of two words, every object is closed (an unknown member is refused).
+ * A document taxes its lines either one by one (`lines[].tax`) or by a breakdown (`taxBreakdown`,
+ * as UBL does), never both. Does not own: the arithmetic between members (rules.ts), reading bytes
+ * (read.ts).
  *
- * A check's message is `rule: detail`; rules of shape that zod names itself get theirs in `shapeViolations`.
+ * A check's message is `rule: detail`; rules of shape that zod names itself get theirs in
+ * `shapeViolations`.
  */
 import * as z from "zod";
 import { decimalPattern, moneyPattern } from "../values/money.ts";
@@ -31,8 +33,19 @@ const currencies = (
 export const exempt = "免税";
 export const notTaxed = "不征税";
 
-/** Members that may have several lines, as people write remarks and descriptions; every other text has one. */
-export const paragraphMembers: ReadonlySet<string> = new Set(["address", "description", "exemptionReason", "legalForm", "note", "paymentTerms", "remark"]);
+/**
+ * Members that may have several lines, as people write remarks and descriptions; every other text
+ * has one.
+ */
+export const paragraphMembers: ReadonlySet<string> = new Set([
+  "address",
+  "description",
+  "exemptionReason",
+  "legalForm",
+  "note",
+  "paymentTerms",
+  "remark",
+]);
 const paragraphs = (max: number) => plainText(max, { lines: true });
 
 const money = z
@@ -40,23 +53,41 @@ const money = z
   .regex(moneyPattern, 'money-format: an amount is a string with two decimals, such as "1130.00"')
   .meta({
     id: "Money",
-    description: "A decimal string with exactly two decimals, in the invoice's currency. Never a JSON number.",
+    description:
+      "A decimal string with exactly two decimals, in the invoice's currency. Never a JSON number.",
     examples: ["1130.00"],
   });
-const decimal = z.string().regex(decimalPattern, "decimal-format: a decimal string with at most 13 digits before and 20 after the point");
+const decimal = z
+  .string()
+  .regex(
+    decimalPattern,
+    "decimal-format: a decimal string with at most 13 digits before and 20 after the point",
+  );
 const taxRate = z
   .string()
-  .regex(/^(?:0(?:\.\d{1,6})?|1(?:\.0{1,6})?|免税|不征税)$/, 'tax-rate-format: a fraction such as "0.06", or 免税 (exempt) or 不征税 (not taxed)')
-  .meta({ id: "TaxRate", description: "The tax rate as a fraction, or 免税 (exempt), or 不征税 (not subject to tax).", examples: ["0.06", "免税"] });
-const taxCategory = z
-  .enum(["S", "Z", "E", "AE", "K", "G", "O", "L", "M", "B"])
-  .meta({ id: "TaxCategory", description: "UNCL 5305 code, where the original gives one; says why a rate is 0." });
+  .regex(
+    /^(?:0(?:\.\d{1,6})?|1(?:\.0{1,6})?|免税|不征税)$/,
+    'tax-rate-format: a fraction such as "0.06", or 免税 (exempt) or 不征税 (not taxed)',
+  )
+  .meta({
+    id: "TaxRate",
+    description: "The tax rate as a fraction, or 免税 (exempt), or 不征税 (not subject to tax).",
+    examples: ["0.06", "免税"],
+  });
+const taxCategory = z.enum(["S", "Z", "E", "AE", "K", "G", "O", "L", "M", "B"]).meta({
+  id: "TaxCategory",
+  description: "UNCL 5305 code, where the original gives one; says why a rate is 0.",
+});
 const date = z.iso.date("date-format: a real date, YYYY-MM-DD");
 const country = z.string().regex(/^[A-Z]{2}$/, "country-format: two capital letters of ISO 3166-1");
 const taxId = z
   .string()
   .regex(/^[0-9A-Z]{4,30}$/, "tax-id-format: 4 to 30 digits and capital letters")
-  .meta({ id: "TaxId", description: "18 characters of GB 32100-2015, or a country code and the foreign id.", examples: ["91440305MA4JURQ28R", "DE123456789"] });
+  .meta({
+    id: "TaxId",
+    description: "18 characters of GB 32100-2015, or a country code and the foreign id.",
+    examples: ["91440305MA4JURQ28R", "DE123456789"],
+  });
 const period = z.strictObject({ start: date.optional(), end: date.optional() });
 const identifier = z.strictObject({ id: plainText(200), scheme: plainText(40).optional() });
 
@@ -71,12 +102,20 @@ const partyShape = {
   legalForm: paragraphs(1000).optional(),
   endpoint: identifier.optional().describe("Electronic address (UBL EndpointID)."),
   identifiers: z.array(identifier).max(20).optional(),
-  contact: z.strictObject({ name: plainText(200).optional(), phone: plainText(100).optional(), email: plainText(200).optional() }).optional(),
+  contact: z
+    .strictObject({
+      name: plainText(200).optional(),
+      phone: plainText(100).optional(),
+      email: plainText(200).optional(),
+    })
+    .optional(),
 };
 const seller = z.strictObject({ taxId, ...partyShape }).meta({ id: "Seller" });
-const buyer = z
-  .strictObject({ taxId: taxId.optional(), ...partyShape })
-  .meta({ id: "Buyer", description: "Without a taxId the invoice is untitled: any employer may be asked to reimburse it." });
+const buyer = z.strictObject({ taxId: taxId.optional(), ...partyShape }).meta({
+  id: "Buyer",
+  description:
+    "Without a taxId the invoice is untitled: any employer may be asked to reimburse it.",
+});
 
 const allowance = z
   .strictObject({
@@ -89,7 +128,10 @@ const allowance = z
     taxRate: taxRate.optional().describe("Required on the document's level."),
     taxCategory: taxCategory.optional(),
   })
-  .meta({ id: "Allowance", description: "An allowance or a charge, on a line or on the whole document." });
+  .meta({
+    id: "Allowance",
+    description: "An allowance or a charge, on a line or on the whole document.",
+  });
 
 const line = z
   .strictObject({
@@ -100,13 +142,24 @@ const line = z
     unit: plainText(40).optional(),
     quantity: decimal.optional(),
     unitPrice: decimal.optional(),
-    baseQuantity: decimal.optional().describe("The unit price is for this many units; 1 unless given."),
+    baseQuantity: decimal
+      .optional()
+      .describe("The unit price is for this many units; 1 unless given."),
     amount: money.describe("Without tax. quantity × unitPrice, less allowances, plus charges."),
     taxRate,
     taxCategory: taxCategory.optional(),
-    tax: money.optional().describe("amount × taxRate. Required unless the document has a taxBreakdown."),
-    taxCode: plainText(40).optional().describe("税收分类编码 (19 digits), or the classification code of the original."),
-    discount: z.literal(true).optional().describe("A discount line: takes something off the line before it. Filled in by the gateway."),
+    tax: money
+      .optional()
+      .describe("amount × taxRate. Required unless the document has a taxBreakdown."),
+    taxCode: plainText(40)
+      .optional()
+      .describe("税收分类编码 (19 digits), or the classification code of the original."),
+    discount: z
+      .literal(true)
+      .optional()
+      .describe(
+        "A discount line: takes something off the line before it. Filled in by the gateway.",
+      ),
     note: paragraphs(2000).optional(),
     period: period.optional(),
     allowances: z.array(allowance).max(50).optional(),
@@ -115,12 +168,21 @@ const line = z
 
 const documentShape = {
   kind: z.enum(["ordinary", "special"]).describe("普通发票 or 增值税专用发票."),
-  issuedAt: z.iso.datetime({ offset: true, error: "time-format: a real time of RFC 3339 with seconds and an offset" }).max(40),
+  issuedAt: z.iso
+    .datetime({
+      offset: true,
+      error: "time-format: a real time of RFC 3339 with seconds and an offset",
+    })
+    .max(40),
   currency: z.enum(currencies),
   seller,
   buyer,
   lines: z.array(line).min(1, "no-lines: an invoice has at least one line").max(maxLines),
-  allowances: z.array(allowance).max(100).optional().describe("Of the whole document; needs a taxBreakdown."),
+  allowances: z
+    .array(allowance)
+    .max(100)
+    .optional()
+    .describe("Of the whole document; needs a taxBreakdown."),
   taxBreakdown: z
     .array(
       z.strictObject({
@@ -146,14 +208,18 @@ const documentShape = {
     prepaid: money.optional(),
     rounding: money.optional(),
     payable: money.optional().describe("gross − prepaid + rounding."),
-    inWords: plainText(120).optional().describe("The gross amount in Chinese figures; must agree with gross."),
+    inWords: plainText(120)
+      .optional()
+      .describe("The gross amount in Chinese figures; must agree with gross."),
   }),
   dueDate: date.optional(),
   period: period.optional(),
   paymentTerms: paragraphs(2000).optional(),
   remark: paragraphs(4000).optional(),
   drawer: plainText(100).optional(),
-  sourceId: plainText(200).optional().describe("The issuer's own id of the original: one original is issued once."),
+  sourceId: plainText(200)
+    .optional()
+    .describe("The issuer's own id of the original: one original is issued once."),
   references: z
     .strictObject({
       buyer: plainText(200).optional(),
@@ -176,7 +242,9 @@ const documentShape = {
     .max(100)
     .optional()
     .describe("What the original has embedded; the bytes stay in the original."),
-  taxBureau: z.strictObject({ code: plainText(40).optional(), name: plainText(200).optional() }).optional(),
+  taxBureau: z
+    .strictObject({ code: plainText(40).optional(), name: plainText(200).optional() })
+    .optional(),
   passengers: z
     .array(
       z.strictObject({
@@ -201,7 +269,9 @@ const documentShape = {
       sourceId: plainText(200).optional(),
     })
     .optional()
-    .describe("The invoice that this red letter reverses, by number or by the issuer's own id: one of the two."),
+    .describe(
+      "The invoice that this red letter reverses, by number or by the issuer's own id: one of the two.",
+    ),
 };
 
 /**
@@ -211,22 +281,35 @@ const documentShape = {
 export const invoiceDocument = z
   .strictObject({
     ...documentShape,
-    source: z.strictObject({ format: z.enum(sourceFormats), sha256: z.string().regex(/^[0-9a-f]{64}$/, "hash-format: 64 hex digits") }).optional(),
+    source: z
+      .strictObject({
+        format: z.enum(sourceFormats),
+        sha256: z.string().regex(/^[0-9a-f]{64}$/, "hash-format: 64 hex digits"),
+      })
+      .optional(),
   })
   .meta({ id: "InvoiceDocument" });
 export type InvoiceDocument = z.infer<typeof invoiceDocument>;
 export type InvoiceLine = InvoiceDocument["lines"][number];
 
-/** The JSON body of an issue request: the document and, beside it, the account that shall hold the invoice. */
+/**
+ * The JSON body of an issue request: the document and, beside it, the account that shall hold the
+ * invoice.
+ */
 export const invoiceRequest = z
   .strictObject({
     ...documentShape,
-    holder: accountSchema.optional().describe("Account of the first holder. Without it: the buyer's account, or a pickup key for an untitled invoice."),
+    holder: accountSchema
+      .optional()
+      .describe(
+        "Account of the first holder. Without it: the buyer's account, or a pickup key for an untitled invoice.",
+      ),
   })
   .meta({ id: "InvoiceRequest" });
 export type InvoiceRequest = z.infer<typeof invoiceRequest>;
 
-const pointer = (path: readonly PropertyKey[]) => path.map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+const pointer = (path: readonly PropertyKey[]) =>
+  path.map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 
 /** What zod found as violations: field is a JSON pointer. At most `maxViolations`. */
 export function shapeViolations(error: z.ZodError): Violation[] {
@@ -236,7 +319,11 @@ export function shapeViolations(error: z.ZodError): Violation[] {
     const field = pointer(issue.path);
     if (issue.code === "unrecognized_keys") {
       for (const key of issue.keys.slice(0, maxViolations))
-        found.push({ field: pointer([...issue.path, key.slice(0, 100)]), rule: "unknown-member", detail: "there is no such member" });
+        found.push({
+          field: pointer([...issue.path, key.slice(0, 100)]),
+          rule: "unknown-member",
+          detail: "there is no such member",
+        });
       continue;
     }
     const own = /^([a-z0-9-]+): (.*)$/s.exec(issue.message);
@@ -249,15 +336,26 @@ export function shapeViolations(error: z.ZodError): Violation[] {
     } else if (own?.[1] !== undefined && own[2] !== undefined) {
       found.push({ field, rule: own[1], detail: own[2] });
     } else if (issue.code === "too_big") {
-      found.push({ field, rule: issue.origin === "array" ? "too-many" : "too-long", detail: `at most ${issue.maximum}` });
+      found.push({
+        field,
+        rule: issue.origin === "array" ? "too-many" : "too-long",
+        detail: `at most ${issue.maximum}`,
+      });
     } else {
-      found.push({ field, rule: issue.code === "too_small" ? "too-few" : "unknown-value", detail: issue.message.slice(0, 300) });
+      found.push({
+        field,
+        rule: issue.code === "too_small" ? "too-few" : "unknown-value",
+        detail: issue.message.slice(0, 300),
+      });
     }
   }
   return found.slice(0, maxViolations);
 }
 
-/** The one text of a value of strings, booleans, arrays and objects: members sorted by code unit, absent ones left out, no blanks. */
+/**
+ * The one text of a value of strings, booleans, arrays and objects: members sorted by code unit,
+ * absent ones left out, no blanks.
+ */
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);

@@ -1,22 +1,35 @@
 /**
  * From a tree of XML elements to a document, by tables.
  *
- * Owns: following the rows of a format (`from` element, `to` member), and remembering for every member where it came from,
- * so that a rule broken at `/lines/1/tax` is reported at `/EInvoice/EInvoiceData/IssuItemInformation[2]/ComTaxAm`.
- * Invariants: a member is written once; an element that must be single and is not is a violation, never a silent choice;
- * an empty element is an absent member. Does not own: which members are required (document.ts) and what must agree (rules.ts).
+ * Owns: following the rows of a format (`from` element, `to` member), and remembering for every
+ * member where it came from, so that a rule broken at `/lines/1/tax` is reported at
+ * `/EInvoice/EInvoiceData/IssuItemInformation[2]/ComTaxAm`. Invariants: a member is written once;
+ * an element that must be single and is not is a violation, never a silent choice; an empty element
+ * is an absent member. Does not own: which members are required (document.ts) and what must agree
+ * (rules.ts).
  */
 import { maxViolations, Problem, type Violation } from "../values/problems.ts";
-import { type InvoiceDocument, invoiceDocument, paragraphMembers, shapeViolations } from "./document.ts";
+import {
+  type InvoiceDocument,
+  invoiceDocument,
+  paragraphMembers,
+  shapeViolations,
+} from "./document.ts";
 import type { Rules } from "./formats.ts";
 import { checkDocument, markDiscounts, ruleSets } from "./rules.ts";
 import type { Element } from "./xml.ts";
 
 /**
- * `as` gives the member's text; it never fails: text that it cannot convert stays as it is and fails the document's shape.
- * `back` is its inverse, for a writer; without it a member's text is one that the format reads.
+ * `as` gives the member's text; it never fails: text that it cannot convert stays as it is and
+ * fails the document's shape. `back` is its inverse, for a writer; without it a member's text is
+ * one that the format reads.
  */
-export type Row = { to: string; from: string; as?: (text: string) => string; back?: (member: string) => string };
+export type Row = {
+  to: string;
+  from: string;
+  as?: (text: string) => string;
+  back?: (member: string) => string;
+};
 
 /** How a format's paths are written: the elements that may repeat always carry an index. */
 export type Style = { root: string; repeated: ReadonlySet<string> };
@@ -36,7 +49,8 @@ export function createDraft(root: Element, style: Style) {
     if (element.parent === undefined) return `/${style.root}`;
     const name = element.qname;
     const alike = element.parent.children.filter((sibling) => sibling.qname === name);
-    const index = style.repeated.has(name) || alike.length > 1 ? `[${alike.indexOf(element) + 1}]` : "";
+    const index =
+      style.repeated.has(name) || alike.length > 1 ? `[${alike.indexOf(element) + 1}]` : "";
     return `${pathOf(element.parent)}/${name}${index}`;
   }
 
@@ -52,7 +66,10 @@ export function createDraft(root: Element, style: Style) {
     const paths = new Set<string>();
     const look = (element: Element) => {
       if (paths.size === maxViolations) return;
-      const known = asked.has(element) || formal.has(element.qname) || formal.has(`${element.parent?.qname}/${element.qname}`);
+      const known =
+        asked.has(element) ||
+        formal.has(element.qname) ||
+        formal.has(`${element.parent?.qname}/${element.qname}`);
       if (element.text !== "" && !known) paths.add(pathOf(element).replaceAll(/\[\d+\]/g, ""));
       element.children.forEach(look);
     };
@@ -60,13 +77,25 @@ export function createDraft(root: Element, style: Style) {
     return [...paths];
   }
 
-  /** The one element at the end of the steps, or none; and its path, which exists even when the element does not. */
-  function find(parent: Element | undefined, from: string, parentPath?: string): { element: Element | undefined; path: string } {
+  /**
+   * The one element at the end of the steps, or none; and its path, which exists even when the
+   * element does not.
+   */
+  function find(
+    parent: Element | undefined,
+    from: string,
+    parentPath?: string,
+  ): { element: Element | undefined; path: string } {
     let element = parent;
     let path = parentPath ?? (parent === undefined ? `/${style.root}` : pathOf(parent));
     for (const step of from.split("/")) {
       const found = all(element, step);
-      if (found.length > 1) refuse(`${path}/${step}`, "repeated-element", `${step} may stand here once, not ${found.length} times`);
+      if (found.length > 1)
+        refuse(
+          `${path}/${step}`,
+          "repeated-element",
+          `${step} may stand here once, not ${found.length} times`,
+        );
       element = found[0];
       path = `${path}/${step}`;
     }
@@ -74,7 +103,10 @@ export function createDraft(root: Element, style: Style) {
   }
 
   function refuse(field: string, rule: string, detail: string): void {
-    if (violations.length < maxViolations && !violations.some((known) => known.field === field && known.rule === rule))
+    if (
+      violations.length < maxViolations &&
+      !violations.some((known) => known.field === field && known.rule === rule)
+    )
       violations.push({ field, rule, detail });
   }
 
@@ -86,17 +118,26 @@ export function createDraft(root: Element, style: Style) {
     const last = steps.pop() ?? "";
     let target: Record<string, unknown> = document;
     for (const [at, step] of steps.entries()) {
-      // The members of an array are addressed by index, so the container after a name is an array when an index follows.
+      // The members of an array are addressed by index, so the container after a name is an array
+      // when an index follows.
       const next = /^\d+$/.test(steps[at + 1] ?? last) ? [] : {};
       target[step] ??= next;
       target = target[step] as Record<string, unknown>;
     }
     // software that breaks a long name over lines means one line all the same
-    target[last] = typeof value === "string" && !paragraphMembers.has(last) ? value.replace(/\s*[\t\n\r]\s*/g, " ") : value;
+    target[last] =
+      typeof value === "string" && !paragraphMembers.has(last)
+        ? value.replace(/\s*[\t\n\r]\s*/g, " ")
+        : value;
   }
 
   /** Follows the rows from one element; `to` is prefix + row.to. */
-  function fill(prefix: string, parent: Element | undefined, parentPath: string, rows: readonly Row[]): void {
+  function fill(
+    prefix: string,
+    parent: Element | undefined,
+    parentPath: string,
+    rows: readonly Row[],
+  ): void {
     for (const row of rows) {
       const { element, path } = find(parent, row.from, parentPath);
       const text = element?.text ?? "";
@@ -108,9 +149,15 @@ export function createDraft(root: Element, style: Style) {
     pointer
       .slice(1)
       .split("/")
-      .reduce<unknown>((inner, step) => (inner as Record<string, unknown> | undefined)?.[step], document) !== undefined;
+      .reduce<unknown>(
+        (inner, step) => (inner as Record<string, unknown> | undefined)?.[step],
+        document,
+      ) !== undefined;
 
-  /** Where a member came from; of a member without an own row: where the nearest one around it came from. */
+  /**
+   * Where a member came from; of a member without an own row: where the nearest one around it came
+   * from.
+   */
   function fieldOf(pointer: string): string {
     for (let at = pointer; at !== ""; at = at.slice(0, at.lastIndexOf("/"))) {
       const path = fields.get(at);
@@ -126,16 +173,27 @@ export function createDraft(root: Element, style: Style) {
   function finish(rules: Rules, more: () => void): InvoiceDocument {
     const { shapes, members } = ruleSets[rules];
     const shaped = invoiceDocument.safeParse(document);
-    const found = shaped.success ? checkDocument(shaped.data, rules) : shapeViolations(shaped.error);
+    const found = shaped.success
+      ? checkDocument(shaped.data, rules)
+      : shapeViolations(shaped.error);
     for (const { field, rule, detail } of found) {
       const missing = rule === "missing-member";
-      refuse(fieldOf(field), shapes[`${field} ${rule}`] ?? (missing ? "missing-element" : rule), missing ? "this element is required" : detail);
+      refuse(
+        fieldOf(field),
+        shapes[`${field} ${rule}`] ?? (missing ? "missing-element" : rule),
+        missing ? "this element is required" : detail,
+      );
     }
-    for (const [member, rule] of Object.entries(members)) if (!isThere(member)) refuse(fieldOf(member), rule, "this element is required");
+    for (const [member, rule] of Object.entries(members))
+      if (!isThere(member)) refuse(fieldOf(member), rule, "this element is required");
     more();
     if (violations.length > 0 || !shaped.success) {
       const first = violations[0];
-      throw new Problem("invalid-document", first ? `${first.field}: ${first.detail}` : "The invoice breaks a rule", { violations });
+      throw new Problem(
+        "invalid-document",
+        first ? `${first.field}: ${first.detail}` : "The invoice breaks a rule",
+        { violations },
+      );
     }
     markDiscounts(shaped.data, rules);
     return shaped.data;

@@ -1,5 +1,6 @@
 /**
- * Where a document's member stands in the format that the document came in, for rules that are judged after it was read.
+ * Where a document's member stands in the format that the document came in, for rules that are
+ * judged after it was read.
  *
  * Owns nothing of the formats: it asks their readers. While a document is read its draft knows this
  * itself (draft.ts).

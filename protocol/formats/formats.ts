@@ -23,7 +23,10 @@ export type Rules = "exact" | "rounded" | "en16931";
 export const syntaxes = {
   json: { mediaTypes: ["application/json"], ending: "json", begins: "{" },
   xml: { mediaTypes: ["application/xml", "text/xml"], ending: "xml", begins: "<" },
-} as const satisfies Record<string, { mediaTypes: readonly string[]; ending: string; begins: string }>;
+} as const satisfies Record<
+  string,
+  { mediaTypes: readonly string[]; ending: string; begins: string }
+>;
 export type Syntax = keyof typeof syntaxes;
 
 type Row = {
@@ -69,21 +72,32 @@ type Table = typeof formats;
 /** What an invoice is read from. */
 export type FormatName = keyof Table;
 /** Those whose file is kept. */
-export type SourceFormat = { [Name in FormatName]: Table[Name]["original"] extends true ? Name : never }[FormatName];
+export type SourceFormat = {
+  [Name in FormatName]: Table[Name]["original"] extends true ? Name : never;
+}[FormatName];
 /** Those that a document is written in. */
-export type WrittenFormat = { [Name in FormatName]: Table[Name] extends { download: string } ? Name : never }[FormatName];
+export type WrittenFormat = {
+  [Name in FormatName]: Table[Name] extends { download: string } ? Name : never;
+}[FormatName];
 
 export const formatNames = Object.keys(formats) as readonly FormatName[];
 export const keepsOriginal = (name: FormatName): name is SourceFormat => formats[name].original;
 export const sourceFormats = formatNames.filter(keepsOriginal);
-export const writtenFormats = formatNames.filter((name): name is WrittenFormat => "download" in formats[name]);
+export const writtenFormats = formatNames.filter(
+  (name): name is WrittenFormat => "download" in formats[name],
+);
 
 /** What `readInvoice` reads, for Accept-Post headers and the API's description. */
 export const mediaTypes: readonly string[] = [
-  ...new Set([...Object.values(syntaxes).flatMap((syntax) => [...syntax.mediaTypes]), ...formatNames.map((name) => formats[name].mediaType)]),
+  ...new Set([
+    ...Object.values(syntaxes).flatMap((syntax) => [...syntax.mediaTypes]),
+    ...formatNames.map((name) => formats[name].mediaType),
+  ]),
 ];
 /** What `writeInvoice` writes, at best. */
-export const writtenTypes: readonly string[] = writtenFormats.map((name) => formats[name].mediaType);
+export const writtenTypes: readonly string[] = writtenFormats.map(
+  (name) => formats[name].mediaType,
+);
 
 /**
  * The formats that a media type (without parameters) may stand for: one that is promised, or those
@@ -91,14 +105,21 @@ export const writtenTypes: readonly string[] = writtenFormats.map((name) => form
  */
 export function formatsOfType(mediaType: string): readonly FormatName[] {
   const promised = formatNames.filter((name) => formats[name].mediaType === mediaType);
-  const open = formatNames.filter((name) => (syntaxes[formats[name].syntax].mediaTypes as readonly string[]).includes(mediaType));
+  const open = formatNames.filter((name) =>
+    (syntaxes[formats[name].syntax].mediaTypes as readonly string[]).includes(mediaType),
+  );
   return promised.length > 0 ? promised : open;
 }
 /** The format that is written under a media type; undefined for any other type. */
-export const writtenAs = (mediaType: string): WrittenFormat | undefined => writtenFormats.find((name) => formats[name].mediaType === mediaType);
+export const writtenAs = (mediaType: string): WrittenFormat | undefined =>
+  writtenFormats.find((name) => formats[name].mediaType === mediaType);
 
 /** The format that a document came in. A document without a source came as JSON. */
-export const formatOf = ({ source }: { source?: { format: SourceFormat } | undefined }): FormatName => source?.format ?? "json";
+export const formatOf = ({
+  source,
+}: {
+  source?: { format: SourceFormat } | undefined;
+}): FormatName => source?.format ?? "json";
 
 /** The ending of an original's file name. */
 export const endingOf = (format: FormatName): string => syntaxes[formats[format].syntax].ending;
@@ -115,4 +136,6 @@ export function typeOfText(start: string): (typeof syntaxes)[Syntax]["mediaTypes
 
 /** The titles of formats as a list in a sentence: "JSON, 数电票 XML or UBL XML (EN 16931)". */
 export const titlesOf = (names: readonly FormatName[], language: "zh" | "en" = "en"): string =>
-  new Intl.ListFormat(language, { type: "disjunction" }).format(names.map((name) => formats[name].title[language]));
+  new Intl.ListFormat(language, { type: "disjunction" }).format(
+    names.map((name) => formats[name].title[language]),
+  );

@@ -1,8 +1,9 @@
 /**
  * Invoice JSON: bytes → document and holder.
  *
- * Owns: what JSON leaves open and an invoice must not (numbers for money, unknown members), and the small normalisations
- * (a rate has one text, a discount line is marked). Does not own: the shape (document.ts), the rules (rules.ts).
+ * Owns: what JSON leaves open and an invoice must not (numbers for money, unknown members), and the
+ * small normalisations (a rate has one text, a discount line is marked). Does not own: the shape
+ * (document.ts), the rules (rules.ts).
  */
 import { readJsonText } from "../values/json.ts";
 import { normaliseDecimal } from "../values/money.ts";
@@ -22,10 +23,17 @@ function malformed(rule: string, detail: string, field = ""): Problem {
 
 function invalid(violations: readonly Violation[]): Problem {
   const first = violations[0];
-  return new Problem("invalid-document", first ? `${first.field || "The document"}: ${first.detail}` : "The invoice breaks a rule", { violations });
+  return new Problem(
+    "invalid-document",
+    first ? `${first.field || "The document"}: ${first.detail}` : "The invoice breaks a rule",
+    { violations },
+  );
 }
 
-/** Reads a JSON invoice. Throws Problem `malformed-document` (no JSON, repeated members) or `invalid-document`. */
+/**
+ * Reads a JSON invoice. Throws Problem `malformed-document` (no JSON, repeated members) or
+ * `invalid-document`.
+ */
 function read(body: Uint8Array): Reading {
   const decoded = decodeUtf8(body, malformed);
   const text = decoded.startsWith("\ufeff") ? decoded.slice(1) : decoded;
@@ -34,8 +42,13 @@ function read(body: Uint8Array): Reading {
   const shaped = invoiceRequest.safeParse(value);
   if (!shaped.success) throw invalid(shapeViolations(shaped.error));
   const { holder, ...document } = shaped.data;
-  const taxed = [...document.lines, ...(document.allowances ?? []), ...(document.taxBreakdown ?? [])];
-  for (const part of taxed) if (part.taxRate !== undefined) part.taxRate = normaliseDecimal(part.taxRate) ?? part.taxRate;
+  const taxed = [
+    ...document.lines,
+    ...(document.allowances ?? []),
+    ...(document.taxBreakdown ?? []),
+  ];
+  for (const part of taxed)
+    if (part.taxRate !== undefined) part.taxRate = normaliseDecimal(part.taxRate) ?? part.taxRate;
   const violations = checkDocument(document, rules);
   if (violations.length > 0) throw invalid(violations);
   markDiscounts(document, rules);

@@ -1,15 +1,25 @@
 /**
- * A tree of elements to be written as XML, filled by the same tables by which a format is read (draft.ts).
+ * A tree of elements to be written as XML, filled by the same tables by which a format is read
+ * (draft.ts).
  *
- * Owns: escaping (every text and attribute value passes it, so no text can become markup) and the order of siblings, which
- * a format states once as a schema does. Invariants: what is rendered is well-formed, and xml.ts reads the same texts back,
- * their blank edges apart. Does not own: what is written (write-shudian.ts, write-ubl.ts).
+ * Owns: escaping (every text and attribute value passes it, so no text can become markup) and the
+ * order of siblings, which a format states once as a schema does. Invariants: what is rendered is
+ * well-formed, and xml.ts reads the same texts back, their blank edges apart. Does not own: what is
+ * written (write-shudian.ts, write-ubl.ts).
  */
 import type { Row } from "./draft.ts";
 
-export type Branch = { name: string; attributes: Record<string, string>; children: Branch[]; text: string };
+export type Branch = {
+  name: string;
+  attributes: Record<string, string>;
+  children: Branch[];
+  text: string;
+};
 
-/** Names of the children in their order, by the parent's name. A name that its parent does not list fails when it is rendered. */
+/**
+ * Names of the children in their order, by the parent's name. A name that its parent does not list
+ * fails when it is rendered.
+ */
 export type Sequences = Readonly<Record<string, string>>;
 
 export const branch = (name: string): Branch => ({ name, attributes: {}, children: [], text: "" });
@@ -21,41 +31,84 @@ export function add(parent: Branch, name: string): Branch {
   return child;
 }
 
-/** Writes a text at the end of the steps, making the elements on the way that are not there. Undefined writes nothing. */
-export function put(parent: Branch, steps: string, text: string | undefined, attributes: Readonly<Record<string, string | undefined>> = {}): void {
+/**
+ * Writes a text at the end of the steps, making the elements on the way that are not there.
+ * Undefined writes nothing.
+ */
+export function put(
+  parent: Branch,
+  steps: string,
+  text: string | undefined,
+  attributes: Readonly<Record<string, string | undefined>> = {},
+): void {
   if (text === undefined) return;
   let target = parent;
-  for (const step of steps.split("/")) target = target.children.find((child) => child.name === step) ?? add(target, step);
+  for (const step of steps.split("/"))
+    target = target.children.find((child) => child.name === step) ?? add(target, step);
   target.text = text;
-  for (const [name, value] of Object.entries(attributes)) if (value !== undefined) target.attributes[name] = value;
+  for (const [name, value] of Object.entries(attributes))
+    if (value !== undefined) target.attributes[name] = value;
 }
 
 const memberAt = (value: unknown, path: string): unknown =>
-  path.split("/").reduce<unknown>((inner, step) => (typeof inner === "object" && inner !== null ? (inner as Record<string, unknown>)[step] : undefined), value);
+  path
+    .split("/")
+    .reduce<unknown>(
+      (inner, step) =>
+        typeof inner === "object" && inner !== null
+          ? (inner as Record<string, unknown>)[step]
+          : undefined,
+      value,
+    );
 
-/** The rows of a reader, the other way: each member goes where it would be read. `absent` stands for one that is not there; undefined: no element. */
+/**
+ * The rows of a reader, the other way: each member goes where it would be read. `absent` stands for
+ * one that is not there; undefined: no element.
+ */
 export function fill(parent: Branch, value: unknown, rows: readonly Row[], absent?: string): void {
   for (const row of rows) {
     const member = memberAt(value, row.to);
-    put(parent, row.from, typeof member !== "string" ? absent : row.back ? row.back(member) : member);
+    put(
+      parent,
+      row.from,
+      typeof member !== "string" ? absent : row.back ? row.back(member) : member,
+    );
   }
 }
 
-const references: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;" };
-const escapeText = (text: string) => text.replace(/[&<>\r]/g, (character) => references[character] ?? character);
-const escapeValue = (text: string) => text.replace(/[&<>"\t\n\r]/g, (character) => references[character] ?? character);
+const references: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "\t": "&#9;",
+  "\n": "&#10;",
+  "\r": "&#13;",
+};
+const escapeText = (text: string) =>
+  text.replace(/[&<>\r]/g, (character) => references[character] ?? character);
+const escapeValue = (text: string) =>
+  text.replace(/[&<>"\t\n\r]/g, (character) => references[character] ?? character);
 
-/** The whole document. Throws RangeError on an element that the sequences do not know: a fault of the writer. */
+/**
+ * The whole document. Throws RangeError on an element that the sequences do not know: a fault of
+ * the writer.
+ */
 export function render(root: Branch, sequences: Sequences): string {
-  const orders = new Map(Object.entries(sequences).map(([name, order]) => [name, order.split(" ")]));
+  const orders = new Map(
+    Object.entries(sequences).map(([name, order]) => [name, order.split(" ")]),
+  );
   const parts = ['<?xml version="1.0" encoding="UTF-8"?>\n'];
   const write = (element: Branch, indent: string) => {
-    const attributes = Object.entries(element.attributes).map(([name, value]) => ` ${name}="${escapeValue(value)}"`);
+    const attributes = Object.entries(element.attributes).map(
+      ([name, value]) => ` ${name}="${escapeValue(value)}"`,
+    );
     parts.push(`${indent}<${element.name}${attributes.join("")}>`);
     if (element.children.length > 0) {
       const order = orders.get(element.name) ?? [];
       const placed = element.children.map((child) => ({ child, place: order.indexOf(child.name) }));
-      for (const { child, place } of placed) if (place < 0) throw new RangeError(`${child.name} has no place in ${element.name}`);
+      for (const { child, place } of placed)
+        if (place < 0) throw new RangeError(`${child.name} has no place in ${element.name}`);
       parts.push("\n");
       for (const { child } of placed.sort((a, b) => a.place - b.place)) write(child, `${indent}  `);
       parts.push(indent);

@@ -1,11 +1,14 @@
 /**
  * The bundle that is attached inside a PDF, found without reading the PDF.
  *
- * An attachment is a stream object of type EmbeddedFile, and the PDF format keeps streams and their dictionaries in the clear. So a
- * walk over the bytes finds it, in PDFs of ours and in those that a viewer has saved again. A whole PDF parser would run on whatever a
- * stranger sends and unpack what it is told to. What is found proves itself (protocol/proofs/bundle.ts), so a false find does no harm.
+ * An attachment is a stream object of type EmbeddedFile, and the PDF format keeps streams and their
+ * dictionaries in the clear. So a walk over the bytes finds it, in PDFs of ours and in those that a
+ * viewer has saved again. A whole PDF parser would run on whatever a stranger sends and unpack what
+ * it is told to. What is found proves itself (protocol/proofs/bundle.ts), so a false find does no
+ * harm.
  *
- * Invariants: linear in the size of the file; unpacks at most MAX_FILES attachments, of MAX_BYTES together; throws nothing but Problem.
+ * Invariants: linear in the size of the file; unpacks at most MAX_FILES attachments, of MAX_BYTES
+ * together; throws nothing but Problem.
  */
 import { inflateSync } from "node:zlib";
 import { readJsonText } from "../values/json.ts";
@@ -18,9 +21,13 @@ const MAX_BYTES = 2 * 1_048_576;
 const MAX_DICTIONARY = 4_096;
 
 const mark = "/EmbeddedFile";
-const refuse = (rule: string, detail: string, field = "") => new Problem("malformed-document", detail, { violations: [{ field, rule, detail }] });
+const refuse = (rule: string, detail: string, field = "") =>
+  new Problem("malformed-document", detail, { violations: [{ field, rule, detail }] });
 
-/** The content, of `most` bytes, of the stream whose dictionary has something at `at`; undefined when it is none that is read here. */
+/**
+ * The content, of `most` bytes, of the stream whose dictionary has something at `at`; undefined
+ * when it is none that is read here.
+ */
 function contentAt(pdf: Buffer, at: number, most: number): Buffer | undefined {
   const begin = pdf.lastIndexOf(" obj", at);
   const word = pdf.indexOf("stream", at);
@@ -52,17 +59,32 @@ export function attachedJson(bytes: Uint8Array, format: string): unknown {
   let [only, files, left]: [string | undefined, number, number] = [undefined, 0, MAX_BYTES];
   for (let at = pdf.indexOf(mark); at >= 0; at = pdf.indexOf(mark, at + mark.length)) {
     // /EmbeddedFiles is the list of names
-    if (/[A-Za-z0-9]/.test(pdf.toString("latin1", at + mark.length, at + mark.length + 1))) continue;
-    if (++files > MAX_FILES) throw refuse("too-many-attachments", `The PDF has more than ${MAX_FILES} attachments`);
-    if (left === 0) throw refuse("attachments-too-large", `The PDF's attachments have more than ${MAX_BYTES} bytes`);
+    if (/[A-Za-z0-9]/.test(pdf.toString("latin1", at + mark.length, at + mark.length + 1)))
+      continue;
+    if (++files > MAX_FILES)
+      throw refuse("too-many-attachments", `The PDF has more than ${MAX_FILES} attachments`);
+    if (left === 0)
+      throw refuse(
+        "attachments-too-large",
+        `The PDF's attachments have more than ${MAX_BYTES} bytes`,
+      );
     const content = contentAt(pdf, at, left);
     left -= content?.length ?? 0;
     const text = content?.toString("utf8");
-    if (text === undefined || text === only || !text.includes(format) || !hasFormat(text, format)) continue;
-    if (only !== undefined) throw refuse("several-bundles", "The PDF has several bundles attached: which one it shows cannot be told");
+    if (text === undefined || text === only || !text.includes(format) || !hasFormat(text, format))
+      continue;
+    if (only !== undefined)
+      throw refuse(
+        "several-bundles",
+        "The PDF has several bundles attached: which one it shows cannot be told",
+      );
     only = text;
   }
-  if (only === undefined) throw refuse("no-bundle", "The PDF has no bundle attached: it was not made by a gateway of this network, or it was printed anew");
+  if (only === undefined)
+    throw refuse(
+      "no-bundle",
+      "The PDF has no bundle attached: it was not made by a gateway of this network, or it was printed anew",
+    );
   return readJsonText(only, refuse);
 }
 

@@ -1,11 +1,13 @@
 /**
- * What stands in an invoice's QR code: a link to the verify page, with the familiar text of a 数电票 behind its `#`.
+ * What stands in an invoice's QR code: a link to the verify page, with the familiar text of a 数电票
+ * behind its `#`.
  *
  *   https://gateway/verify#01,32,,26442000000000000001,200.00,20261103,,1A2B&pickup=…&proof=…
  *
- * Owns: writing and reading that text, and the bare one (`01,31|32,,number,gross,yyyymmdd,,crc`). A browser does not send what is
- * behind the `#`, so number, amount and the pickup's secret reach no log. `proof` is text of whoever makes it: this file carries it.
- * Invariants: what `qrText` writes, `readQr` reads; `readQr` never throws. It imports nothing, so that a browser can have it too.
+ * Owns: writing and reading that text, and the bare one (`01,31|32,,number,gross,yyyymmdd,,crc`). A
+ * browser does not send what is behind the `#`, so number, amount and the pickup's secret reach no
+ * log. `proof` is text of whoever makes it: this file carries it. Invariants: what `qrText` writes,
+ * `readQr` reads; `readQr` never throws. It imports nothing, so that a browser can have it too.
  * Does not own: the picture (qr-image.ts), and whether any of it is true.
  */
 import type { InvoiceDocument } from "./document.ts";
@@ -26,15 +28,22 @@ const proofPattern = /^[A-Za-z0-9._~*/:-]{1,3200}$/;
 /** Longer than any text that is written here. */
 const maxText = 4096;
 
-/** The day that an invoice is dated to, which is the one printed on it: its own, wherever it was. */
-export const dateOf = ({ issuedAt }: Pick<InvoiceDocument, "issuedAt">): string => issuedAt.slice(0, 10);
+/**
+ * The day that an invoice is dated to, which is the one printed on it: its own, wherever it was.
+ */
+export const dateOf = ({ issuedAt }: Pick<InvoiceDocument, "issuedAt">): string =>
+  issuedAt.slice(0, 10);
 
-/** CRC-16/XMODEM. The tax office's own check value is not published; a QR code corrects its own errors, so none is checked on reading. */
+/**
+ * CRC-16/XMODEM. The tax office's own check value is not published; a QR code corrects its own
+ * errors, so none is checked on reading.
+ */
 function crc16(text: string): string {
   let crc = 0;
   for (const character of text) {
     crc ^= (character.codePointAt(0) ?? 0) << 8;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? ((crc << 1) ^ 0x1021) & 0xffff : (crc << 1) & 0xffff;
+    for (let bit = 0; bit < 8; bit++)
+      crc = crc & 0x8000 ? ((crc << 1) ^ 0x1021) & 0xffff : (crc << 1) & 0xffff;
   }
   return crc.toString(16).toUpperCase().padStart(4, "0");
 }
@@ -45,7 +54,10 @@ export function qrFields({ number, kind, gross, date }: QrContent): string {
   return text + crc16(text);
 }
 
-/** The text of the QR code. `publicUrl`: where the gateway is reached from outside, without a slash at its end. */
+/**
+ * The text of the QR code. `publicUrl`: where the gateway is reached from outside, without a slash
+ * at its end.
+ */
 export function qrText(publicUrl: string, content: QrContent): string {
   const pickup = content.pickup === undefined ? "" : `&pickup=${content.pickup.replace(/^0x/, "")}`;
   const proof = content.proof === undefined ? "" : `&proof=${content.proof}`;
@@ -54,11 +66,16 @@ export function qrText(publicUrl: string, content: QrContent): string {
 
 const realDate = (text: string): string | undefined => {
   const date = /^(\d{4})-?(\d{2})-?(\d{2})$/.exec(text)?.slice(1).join("-");
-  return date !== undefined && new Date(`${date}T00:00:00Z`).toJSON()?.slice(0, 10) === date ? date : undefined;
+  return date !== undefined && new Date(`${date}T00:00:00Z`).toJSON()?.slice(0, 10) === date
+    ? date
+    : undefined;
 };
 const isGross = (text: string) => /^-?(?:0|[1-9]\d{0,12})\.\d{2}$/.test(text);
 
-/** The content of a QR code: a link, or the bare text, which 数电票 issued elsewhere have. Undefined: neither. */
+/**
+ * The content of a QR code: a link, or the bare text, which 数电票 issued elsewhere have. Undefined:
+ * neither.
+ */
 export function readQr(text: string): QrContent | undefined {
   const given = text.trim();
   if (given.length > maxText) return undefined;
@@ -67,10 +84,16 @@ export function readQr(text: string): QrContent | undefined {
   const found = /^01,(31|32),[^,]*,(\d{20}),([^,]*),(\d{8}),[^,]*,[0-9A-Fa-f]{1,8}$/.exec(fields);
   const date = realDate(found?.[4] ?? "");
   if (found === null || date === undefined || !isGross(found[3] ?? "")) return undefined;
-  const content: QrContent = { number: found[2] ?? "", kind: found[1] === "31" ? "special" : "ordinary", gross: found[3] ?? "", date };
+  const content: QrContent = {
+    number: found[2] ?? "",
+    kind: found[1] === "31" ? "special" : "ordinary",
+    gross: found[3] ?? "",
+    date,
+  };
   for (const part of link === null ? [] : more) {
     if (/^pickup=[0-9a-fA-F]{64}$/.test(part)) content.pickup = `0x${part.slice(7).toLowerCase()}`;
-    else if (part.startsWith("proof=") && proofPattern.test(part.slice(6))) content.proof = part.slice(6);
+    else if (part.startsWith("proof=") && proofPattern.test(part.slice(6)))
+      content.proof = part.slice(6);
   }
   return content;
 }

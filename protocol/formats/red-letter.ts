@@ -1,10 +1,12 @@
 /**
- * What a red letter says: the document that takes back an invoice, or some of it, and what is left of an invoice afterwards.
+ * What a red letter says: the document that takes back an invoice, or some of it, and what is left
+ * of an invoice afterwards.
  *
- * Owns: the arithmetic between an invoice and its red letters. Invariants: what is left is counted by rate of tax, in net and tax,
- * so that no red letter takes back at one rate what was invoiced at another; nothing made here takes back more than is left. Red
- * letters have the cent of tolerance that imported documents have, so that the last one can take back to the cent what is left.
- * Does not own: who may issue one (features/red-letters).
+ * Owns: the arithmetic between an invoice and its red letters. Invariants: what is left is counted
+ * by rate of tax, in net and tax, so that no red letter takes back at one rate what was invoiced at
+ * another; nothing made here takes back more than is left. Red letters have the cent of tolerance
+ * that imported documents have, so that the last one can take back to the cent what is left. Does
+ * not own: who may issue one (features/red-letters).
  */
 
 import { chinaTime } from "../values/dates.ts";
@@ -28,16 +30,23 @@ export type Amounts = { net: bigint; tax: bigint; gross: bigint };
 /** What is left of an invoice, and of it at each rate. */
 export type Left = Amounts & { rates: ReadonlyMap<string, { net: bigint; tax: bigint }> };
 
-/** A part of an invoice's line, by its place (from 1): so many units, so much of its net amount, or all of it. */
+/**
+ * A part of an invoice's line, by its place (from 1): so many units, so much of its net amount, or
+ * all of it.
+ */
 export type LinePart = { line: number; quantity?: string | undefined; amount?: string | undefined };
 /** What shall be taken back: all that is left, parts of lines, or so much gross. */
 export type Wish = { whole: true } | { lines: readonly LinePart[] } | { gross: string };
 
 const cents = (text: string | undefined) => (text === undefined ? 0n : parseMoney(text));
 const rateKey = (taxRate: string) => normaliseDecimal(taxRate) ?? taxRate;
-const fractionOf = (taxRate: string) => (taxRate === exempt || taxRate === notTaxed ? "0" : taxRate);
+const fractionOf = (taxRate: string) =>
+  taxRate === exempt || taxRate === notTaxed ? "0" : taxRate;
 
-function byRate({ lines, taxBreakdown }: InvoiceDocument): Map<string, { net: bigint; tax: bigint }> {
+function byRate({
+  lines,
+  taxBreakdown,
+}: InvoiceDocument): Map<string, { net: bigint; tax: bigint }> {
   const found = new Map<string, { net: bigint; tax: bigint }>();
   const parts = taxBreakdown?.map((part) => ({ ...part, amount: part.taxable })) ?? lines;
   for (const { taxRate, amount, tax } of parts) {
@@ -48,9 +57,17 @@ function byRate({ lines, taxBreakdown }: InvoiceDocument): Map<string, { net: bi
   return found;
 }
 
-export const amountsOf = ({ totals }: InvoiceDocument): Amounts => ({ net: cents(totals.net), tax: cents(totals.tax), gross: cents(totals.gross) });
+export const amountsOf = ({ totals }: InvoiceDocument): Amounts => ({
+  net: cents(totals.net),
+  tax: cents(totals.tax),
+  gross: cents(totals.gross),
+});
 
-export const moneyOf = ({ net, tax, gross }: Amounts) => ({ net: formatMoney(net), tax: formatMoney(tax), gross: formatMoney(gross) });
+export const moneyOf = ({ net, tax, gross }: Amounts) => ({
+  net: formatMoney(net),
+  tax: formatMoney(tax),
+  gross: formatMoney(gross),
+});
 
 /** What its red letters leave of an invoice. */
 export function leftOf(original: InvoiceDocument, reds: readonly InvoiceDocument[]): Left {
@@ -69,16 +86,25 @@ export function leftOf(original: InvoiceDocument, reds: readonly InvoiceDocument
   return { ...left, rates };
 }
 
-export const nothingLeft = ({ net, tax, gross }: Amounts): boolean => net === 0n && tax === 0n && gross === 0n;
+export const nothingLeft = ({ net, tax, gross }: Amounts): boolean =>
+  net === 0n && tax === 0n && gross === 0n;
 
-const violation = (field: string, rule: string, detail: string) => new Problem("red-letter-refused", detail, { violations: [{ field, rule, detail }] });
+const violation = (field: string, rule: string, detail: string) =>
+  new Problem("red-letter-refused", detail, { violations: [{ field, rule, detail }] });
 
-/** Throws red-letter-refused when a red letter takes back more than is left, in gross, net or tax, on the whole or at a rate. */
+/**
+ * Throws red-letter-refused when a red letter takes back more than is left, in gross, net or tax,
+ * on the whole or at a rate.
+ */
 export function checkWithin(left: Left, red: InvoiceDocument): void {
   const whole = amountsOf(red);
   for (const member of ["gross", "net", "tax"] as const) {
     if (left[member] + whole[member] < 0n || whole[member] > 0n)
-      throw violation(`/totals/${member}`, "exceeds-left", `${formatMoney(left[member])} is left; the red letter has ${formatMoney(whole[member])}`);
+      throw violation(
+        `/totals/${member}`,
+        "exceeds-left",
+        `${formatMoney(left[member])} is left; the red letter has ${formatMoney(whole[member])}`,
+      );
   }
   for (const [rate, { net, tax }] of byRate(red)) {
     const own = left.rates.get(rate) ?? { net: 0n, tax: 0n };
@@ -89,26 +115,39 @@ export function checkWithin(left: Left, red: InvoiceDocument): void {
   }
 }
 
-// ── made from the invoice ───────────────────────────────────────────────────────────────────────────────────────────────
+// ── made from the invoice
+// ───────────────────────────────────────────────────────────────────────────────────────────────
 
-const negative = (text: string): string => (/^-/.test(text) ? text.slice(1) : /[1-9]/.test(text) ? `-${text}` : text);
+const negative = (text: string): string =>
+  /^-/.test(text) ? text.slice(1) : /[1-9]/.test(text) ? `-${text}` : text;
 const negated = <T extends object>(value: T, ...members: (keyof T)[]): T => {
   const copy = { ...value };
-  for (const member of members) if (typeof copy[member] === "string") copy[member] = negative(copy[member] as string) as T[keyof T];
+  for (const member of members)
+    if (typeof copy[member] === "string")
+      copy[member] = negative(copy[member] as string) as T[keyof T];
   return copy;
 };
 
 const negatedLine = (line: InvoiceLine): InvoiceLine => ({
   ...negated(line, "quantity", "amount", "tax"),
-  ...(line.allowances ? { allowances: line.allowances.map((one) => negated(one, "amount", "base")) } : {}),
+  ...(line.allowances
+    ? { allowances: line.allowances.map((one) => negated(one, "amount", "base")) }
+    : {}),
 });
 
 type Original = { number: string; document: InvoiceDocument };
 
-/** Lines that one amount is divided into at most: cents of rounding that gather on an invoice of the longest kind. */
+/**
+ * Lines that one amount is divided into at most: cents of rounding that gather on an invoice of the
+ * longest kind.
+ */
 const MAX_SPLIT = 1_000n;
 
-function framed({ number, document }: Original, at: Date, said: Pick<InvoiceDocument, "lines" | "totals" | "allowances" | "taxBreakdown">): InvoiceDocument {
+function framed(
+  { number, document }: Original,
+  at: Date,
+  said: Pick<InvoiceDocument, "lines" | "totals" | "allowances" | "taxBreakdown">,
+): InvoiceDocument {
   const { kind, currency, seller, buyer, taxBureau } = document;
   // an original of a clock that goes ahead: what takes it back is not older
   const issuedAt = chinaTime(new Date(Math.max(at.getTime(), Date.parse(document.issuedAt))));
@@ -116,38 +155,69 @@ function framed({ number, document }: Original, at: Date, said: Pick<InvoiceDocu
   return { ...frame, ...said, remark: `被红冲蓝字数电发票号码：${number}`, reverses: { number } };
 }
 
-/** Lines, their sums and, where the original has one, a breakdown, around which the rest of the document is the original's. */
+/**
+ * Lines, their sums and, where the original has one, a breakdown, around which the rest of the
+ * document is the original's.
+ */
 function summed(original: Original, at: Date, lines: InvoiceLine[]): InvoiceDocument {
   const breakdown = original.document.taxBreakdown;
-  const sum = (amounts: (string | undefined)[]) => amounts.reduce((total, amount) => total + cents(amount), 0n);
+  const sum = (amounts: (string | undefined)[]) =>
+    amounts.reduce((total, amount) => total + cents(amount), 0n);
   const [net, tax] = [sum(lines.map((line) => line.amount)), sum(lines.map((line) => line.tax))];
-  const totals = { net: formatMoney(net), tax: formatMoney(tax), gross: formatMoney(net + tax), inWords: chineseFigures(net + tax) };
+  const totals = {
+    net: formatMoney(net),
+    tax: formatMoney(tax),
+    gross: formatMoney(net + tax),
+    inWords: chineseFigures(net + tax),
+  };
   if (breakdown === undefined) return framed(original, at, { lines, totals });
   const taxBreakdown = lines.map(({ taxRate, amount, tax: own }) => {
     const part = breakdown.find((one) => rateKey(one.taxRate) === rateKey(taxRate));
     return { ...(part ?? { taxRate }), taxable: amount, tax: own ?? "0.00" };
   });
-  return framed(original, at, { lines: lines.map(({ tax: _, ...line }) => line), totals, taxBreakdown });
+  return framed(original, at, {
+    lines: lines.map(({ tax: _, ...line }) => line),
+    totals,
+    taxBreakdown,
+  });
 }
 
 /** The invoice itself with every sign turned. */
 function turned({ number, document }: Original, at: Date): InvoiceDocument {
   const { lines, totals, allowances, taxBreakdown } = document;
-  const members = ["net", "tax", "gross", "lines", "allowances", "charges", "prepaid", "rounding", "payable"] as const;
+  const members = [
+    "net",
+    "tax",
+    "gross",
+    "lines",
+    "allowances",
+    "charges",
+    "prepaid",
+    "rounding",
+    "payable",
+  ] as const;
   return framed({ number, document }, at, {
     lines: lines.map(negatedLine),
-    totals: { ...negated(totals, ...members), ...(totals.inWords ? { inWords: chineseFigures(-cents(totals.gross)) } : {}) },
+    totals: {
+      ...negated(totals, ...members),
+      ...(totals.inWords ? { inWords: chineseFigures(-cents(totals.gross)) } : {}),
+    },
     ...(allowances ? { allowances: allowances.map((one) => negated(one, "amount", "base")) } : {}),
-    ...(taxBreakdown ? { taxBreakdown: taxBreakdown.map((one) => negated(one, "taxable", "tax")) } : {}),
+    ...(taxBreakdown
+      ? { taxBreakdown: taxBreakdown.map((one) => negated(one, "taxable", "tax")) }
+      : {}),
   });
 }
 
 /**
- * Lines for so much at a rate, under the name of the first line that has it. One, unless the tax is more than a cent beside net ×
- * rate, as it comes to be when many lines or red letters were rounded one by one: then as many as share the cents between them.
+ * Lines for so much at a rate, under the name of the first line that has it. One, unless the tax is
+ * more than a cent beside net × rate, as it comes to be when many lines or red letters were rounded
+ * one by one: then as many as share the cents between them.
  */
 function linesAt({ document }: Original, rate: string, net: bigint, tax: bigint): InvoiceLine[] {
-  const model = document.lines.find((line) => rateKey(line.taxRate) === rate) ?? (document.lines[0] as InvoiceLine);
+  const model =
+    document.lines.find((line) => rateKey(line.taxRate) === rate) ??
+    (document.lines[0] as InvoiceLine);
   const { name, taxCategory, taxCode } = model;
   const line = (amount: bigint, own: bigint): InvoiceLine => ({
     name,
@@ -160,11 +230,17 @@ function linesAt({ document }: Original, rate: string, net: bigint, tax: bigint)
   // a breakdown has one part a rate, however many lines
   const most = document.taxBreakdown === undefined ? MAX_SPLIT : 1n;
   for (let count = 1n; count <= most; count += 1n) {
-    const parts = Array.from({ length: Number(count) }, (_, i) => net / count + (BigInt(i) < net % count ? 1n : 0n));
+    const parts = Array.from(
+      { length: Number(count) },
+      (_, i) => net / count + (BigInt(i) < net % count ? 1n : 0n),
+    );
     const taxes = parts.map((part) => amountTimesRate(part, fractionOf(rate)));
     const beside = tax - taxes.reduce((sum, one) => sum + one, 0n);
     const [cent, many] = beside < 0n ? [-1n, -beside] : [1n, beside];
-    if (many <= count) return parts.map((part, i) => line(part, (taxes[i] as bigint) + (BigInt(i) < many ? cent : 0n)));
+    if (many <= count)
+      return parts.map((part, i) =>
+        line(part, (taxes[i] as bigint) + (BigInt(i) < many ? cent : 0n)),
+      );
   }
   // what cannot be said is said badly, and refused with the rules that it breaks
   return [line(net, tax)];
@@ -183,12 +259,21 @@ function rest(original: Original, left: Left, at: Date): InvoiceDocument {
 
 function share(original: Original, left: Left, text: string, at: Date): InvoiceDocument {
   const gross = cents(text);
-  if (gross <= 0n || gross > left.gross) throw violation("/gross", "exceeds-left", `Between 0.01 and what is left, ${formatMoney(left.gross)}`);
+  if (gross <= 0n || gross > left.gross)
+    throw violation(
+      "/gross",
+      "exceeds-left",
+      `Between 0.01 and what is left, ${formatMoney(left.gross)}`,
+    );
   if (gross === left.gross) return rest(original, left, at);
   const rates = [...left.rates].filter(([, own]) => own.net !== 0n || own.tax !== 0n);
   const [only] = rates;
   if (only === undefined || rates.length > 1)
-    throw violation("/gross", "one-rate", "The invoice has several rates of tax: name lines, or send the red letter's document");
+    throw violation(
+      "/gross",
+      "one-rate",
+      "The invoice has several rates of tax: name lines, or send the red letter's document",
+    );
   const net = netOfGross(gross, fractionOf(only[0]));
   return summed(original, at, linesAt(original, only[0], net, gross - net));
 }
@@ -197,8 +282,14 @@ function share(original: Original, left: Left, text: string, at: Date): InvoiceD
 function partOfLine({ document }: Original, part: LinePart, field: string): InvoiceLine[] {
   const gross = cents(document.totals.gross);
   const line = document.lines[part.line - 1];
-  if (line === undefined) throw violation(`${field}/line`, "line-unknown", `The invoice has ${document.lines.length} lines`);
-  if (isDiscount(line, gross)) throw violation(`${field}/line`, "line-discount", "A discount goes with its item: name that");
+  if (line === undefined)
+    throw violation(
+      `${field}/line`,
+      "line-unknown",
+      `The invoice has ${document.lines.length} lines`,
+    );
+  if (isDiscount(line, gross))
+    throw violation(`${field}/line`, "line-discount", "A discount goes with its item: name that");
   const next = document.lines[part.line];
   const discount = next !== undefined && isDiscount(next, gross) ? next : undefined;
   const whole = [line, ...(discount ? [discount] : [])].map(negatedLine);
@@ -214,14 +305,24 @@ function partOfLine({ document }: Original, part: LinePart, field: string): Invo
   const named = { name, ...(spec ? { spec } : {}), ...(unit ? { unit } : {}) };
   if (part.amount !== undefined) {
     const [amount, all] = [cents(part.amount), cents(line.amount) + cents(discount?.amount)];
-    if (amount <= 0n || amount > all) throw violation(`${field}/amount`, "exceeds-line", `The line has ${formatMoney(all)} without tax`);
+    if (amount <= 0n || amount > all)
+      throw violation(
+        `${field}/amount`,
+        "exceeds-line",
+        `The line has ${formatMoney(all)} without tax`,
+      );
     return [{ ...named, ...taxed(amount) }];
   }
   const quantity = normaliseDecimal(part.quantity as string) ?? "0";
   if (line.quantity === undefined || unitPrice === undefined || line.allowances !== undefined)
-    throw violation(`${field}/quantity`, "line-without-quantity", "This line has no quantity and price that could be divided: say an amount");
+    throw violation(
+      `${field}/quantity`,
+      "line-without-quantity",
+      "This line has no quantity and price that could be divided: say an amount",
+    );
   const more = compareDecimals(quantity, line.quantity);
-  if (compareDecimals(quantity, "0") <= 0n || more > 0n) throw violation(`${field}/quantity`, "exceeds-line", `The line has ${line.quantity}`);
+  if (compareDecimals(quantity, "0") <= 0n || more > 0n)
+    throw violation(`${field}/quantity`, "exceeds-line", `The line has ${line.quantity}`);
   // as it stands, not worked out anew: an imported line may be a cent beside quantity × price
   if (more === 0n) return whole;
   const item = {
@@ -231,46 +332,75 @@ function partOfLine({ document }: Original, part: LinePart, field: string): Invo
     ...(baseQuantity ? { baseQuantity } : {}),
     ...taxed(quantityTimesPrice(quantity, unitPrice, baseQuantity)),
   };
-  return discount ? [item, { name, ...taxed(shareOf(cents(discount.amount), quantity, line.quantity)) }] : [item];
+  return discount
+    ? [item, { name, ...taxed(shareOf(cents(discount.amount), quantity, line.quantity)) }]
+    : [item];
 }
 
-function parts(original: Original, left: Left, wanted: readonly LinePart[], at: Date): InvoiceDocument {
+function parts(
+  original: Original,
+  left: Left,
+  wanted: readonly LinePart[],
+  at: Date,
+): InvoiceDocument {
   if (original.document.taxBreakdown !== undefined)
-    throw violation("/lines", "lines-without-tax", "The invoice's lines have no tax of their own: say a gross amount, or send the red letter's document");
+    throw violation(
+      "/lines",
+      "lines-without-tax",
+      "The invoice's lines have no tax of their own: say a gross amount, or send the red letter's document",
+    );
   const seen = new Set<number>();
   const lines = wanted.flatMap((part, i) => {
     if (seen.has(part.line)) throw violation(`/lines/${i}/line`, "line-twice", "Each line once");
     seen.add(part.line);
     return partOfLine(original, part, `/lines/${i}`);
   });
-  // rounded part by part, tax may come to a cent more or less than the whole had: the last part takes what is left, a cent a line
+  // rounded part by part, tax may come to a cent more or less than the whole had: the last part
+  // takes what is left, a cent a line
   let exhausted = true;
   for (const [rate, own] of left.rates) {
     const mine = lines.filter((line) => rateKey(line.taxRate) === rate);
-    const [net, tax] = [mine.reduce((sum, line) => sum - cents(line.amount), 0n), mine.reduce((sum, line) => sum - cents(line.tax), 0n)];
+    const [net, tax] = [
+      mine.reduce((sum, line) => sum - cents(line.amount), 0n),
+      mine.reduce((sum, line) => sum - cents(line.tax), 0n),
+    ];
     if (net !== own.net) exhausted = false;
     if (net !== own.net && tax <= own.tax) continue;
     const cent = tax > own.tax ? 1n : -1n;
-    for (const line of mine.slice(0, Number((tax - own.tax) * cent))) line.tax = formatMoney(cents(line.tax) + cent);
+    for (const line of mine.slice(0, Number((tax - own.tax) * cent)))
+      line.tax = formatMoney(cents(line.tax) + cent);
   }
   if (exhausted) return rest(original, left, at);
   return summed(original, at, lines);
 }
 
 /**
- * The red letter that takes back what is wished of an invoice, of which so much is left. Throws red-letter-refused when the
- * invoice has not got that, or when a document cannot say it to the cent.
+ * The red letter that takes back what is wished of an invoice, of which so much is left. Throws
+ * red-letter-refused when the invoice has not got that, or when a document cannot say it to the
+ * cent.
  */
 export function redLetterOf(original: Original, left: Left, wish: Wish, at: Date): InvoiceDocument {
   if (nothingLeft(left)) throw violation("", "nothing-left", "Everything is taken back already");
-  const red = "whole" in wish ? rest(original, left, at) : "gross" in wish ? share(original, left, wish.gross, at) : parts(original, left, wish.lines, at);
+  const red =
+    "whole" in wish
+      ? rest(original, left, at)
+      : "gross" in wish
+        ? share(original, left, wish.gross, at)
+        : parts(original, left, wish.lines, at);
   checkWithin(left, red);
   const { source } = original.document;
-  const wrong: Violation[] = checkDocument(red, source === undefined ? "rounded" : formats[source.format].rules);
+  const wrong: Violation[] = checkDocument(
+    red,
+    source === undefined ? "rounded" : formats[source.format].rules,
+  );
   if (wrong.length > 0) {
-    throw new Problem("red-letter-refused", "What is wished cannot be said to the cent with the lines of the invoice: send the red letter's document", {
-      violations: wrong,
-    });
+    throw new Problem(
+      "red-letter-refused",
+      "What is wished cannot be said to the cent with the lines of the invoice: send the red letter's document",
+      {
+        violations: wrong,
+      },
+    );
   }
   return red;
 }

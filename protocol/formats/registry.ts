@@ -16,4 +16,7 @@ export const readers: Readonly<Record<FormatName, Reader>> = {
   ubl: { xml: ublReader },
 };
 
-export const writers: Readonly<Record<WrittenFormat, Writer>> = { shudian: shudianWriter, ubl: ublWriter };
+export const writers: Readonly<Record<WrittenFormat, Writer>> = {
+  shudian: shudianWriter,
+  ubl: ublWriter,
+};

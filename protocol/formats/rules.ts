@@ -7,7 +7,13 @@
  * Under `en16931` the rules that EN 16931 has carry its ids (BR-CO-10 …), the others their own
  * names. Does not own: shapes (document.ts) and what only one format can know (shudian.ts, ubl.ts).
  */
-import { amountTimesRate, formatMoney, parseMoney, quantityTimesPrice, sameFigures } from "../values/money.ts";
+import {
+  amountTimesRate,
+  formatMoney,
+  parseMoney,
+  quantityTimesPrice,
+  sameFigures,
+} from "../values/money.ts";
 import type { Violation } from "../values/problems.ts";
 import { brokenTaxIdRule } from "../values/tax-id.ts";
 import { exempt, type InvoiceDocument, type InvoiceLine, notTaxed } from "./document.ts";
@@ -37,7 +43,11 @@ const europeanShapes: Readonly<Record<string, string>> = {
   "/totals/gross missing-member": "BR-14",
 };
 /** Members that a document may lack and an invoice of EN 16931 may not. */
-const europeanMembers: Readonly<Record<string, string>> = { "/sourceId": "BR-02", "/totals/lines": "BR-12", "/totals/payable": "BR-15" };
+const europeanMembers: Readonly<Record<string, string>> = {
+  "/sourceId": "BR-02",
+  "/totals/lines": "BR-12",
+  "/totals/payable": "BR-15",
+};
 
 /**
  * What differs between sets of rules.
@@ -61,7 +71,14 @@ const plain = { ids: {}, shapes: {}, members: {} };
 export const ruleSets: Readonly<Record<Rules | "any", RuleSet>> = {
   exact: { ...plain, cents: 0n, discounts: true, byLine: false },
   rounded: { ...plain, cents: 1n, discounts: true, byLine: false },
-  en16931: { cents: 1n, discounts: false, byLine: true, ids: europeanIds, shapes: europeanShapes, members: europeanMembers },
+  en16931: {
+    cents: 1n,
+    discounts: false,
+    byLine: true,
+    ids: europeanIds,
+    shapes: europeanShapes,
+    members: europeanMembers,
+  },
   any: { ...plain, cents: 1n, discounts: false, byLine: true },
 };
 
@@ -74,18 +91,32 @@ const sum = (amounts: readonly bigint[]) => amounts.reduce((total, amount) => to
 const distance = (a: bigint, b: bigint) => (a < b ? b - a : a - b);
 /** The rate as a number's text: exempt and not taxed count as none. */
 const rateOf = (taxRate: string) => (taxRate === exempt || taxRate === notTaxed ? "0" : taxRate);
-const signed = (allowances: InvoiceLine["allowances"]) => sum((allowances ?? []).map(({ charge, amount }) => (charge ? cents(amount) : -cents(amount))));
+const signed = (allowances: InvoiceLine["allowances"]) =>
+  sum((allowances ?? []).map(({ charge, amount }) => (charge ? cents(amount) : -cents(amount))));
 
 function checkTaxId(field: string, taxId: string | undefined, refuse: Refuse): void {
   const rule = taxId === undefined ? undefined : brokenTaxIdRule(taxId);
-  if (rule === "tax-id-check-digit") refuse(field, rule, `${taxId} is no valid id of GB 32100-2015`);
-  else if (rule) refuse(field, rule, `${taxId} is neither 18 characters of GB 32100-2015 nor a country code and a foreign id`);
+  if (rule === "tax-id-check-digit")
+    refuse(field, rule, `${taxId} is no valid id of GB 32100-2015`);
+  else if (rule)
+    refuse(
+      field,
+      rule,
+      `${taxId} is neither 18 characters of GB 32100-2015 nor a country code and a foreign id`,
+    );
 }
 
-/** A line that takes something off the one before it: no quantity, no price, and the sign that the document's items do not have. */
+/**
+ * A line that takes something off the one before it: no quantity, no price, and the sign that the
+ * document's items do not have.
+ */
 export const isDiscount = (line: InvoiceLine, gross: bigint): boolean => {
   const amount = cents(line.amount);
-  return line.quantity === undefined && line.unitPrice === undefined && (gross < 0n ? amount > 0n : amount < 0n);
+  return (
+    line.quantity === undefined &&
+    line.unitPrice === undefined &&
+    (gross < 0n ? amount > 0n : amount < 0n)
+  );
 };
 
 /** Marks the discount lines of a document that keeps these rules. */
@@ -95,51 +126,110 @@ export function markDiscounts(document: InvoiceDocument, rules: Rules): void {
   for (const line of document.lines) if (isDiscount(line, gross)) line.discount = true;
 }
 
-function checkDiscount(document: InvoiceDocument, index: number, gross: bigint, refuse: Refuse): void {
+function checkDiscount(
+  document: InvoiceDocument,
+  index: number,
+  gross: bigint,
+  refuse: Refuse,
+): void {
   const line = document.lines[index];
   const item = document.lines[index - 1];
   if (line === undefined) return;
   const field = `/lines/${index}`;
   if (!isDiscount(line, gross)) {
-    if (line.discount) refuse(`${field}/discount`, "discount-marker", "a discount line has a negative amount and neither quantity nor price");
+    if (line.discount)
+      refuse(
+        `${field}/discount`,
+        "discount-marker",
+        "a discount line has a negative amount and neither quantity nor price",
+      );
     else if (gross < 0n ? cents(line.amount) > 0n : cents(line.amount) < 0n)
-      refuse(`${field}/amount`, "line-sign", "a line against the invoice's sign is a discount line, without quantity and price");
+      refuse(
+        `${field}/amount`,
+        "line-sign",
+        "a line against the invoice's sign is a discount line, without quantity and price",
+      );
     return;
   }
-  if (item === undefined || isDiscount(item, gross) || item.name !== line.name || item.taxRate !== line.taxRate)
-    refuse(field, "discount-follows-item", "a discount line stands directly after its item, with the same name and tax rate");
+  if (
+    item === undefined ||
+    isDiscount(item, gross) ||
+    item.name !== line.name ||
+    item.taxRate !== line.taxRate
+  )
+    refuse(
+      field,
+      "discount-follows-item",
+      "a discount line stands directly after its item, with the same name and tax rate",
+    );
   else if (distance(0n, cents(line.amount)) > distance(0n, cents(item.amount)))
     refuse(`${field}/amount`, "discount-too-large", `more than the item's ${item.amount}`);
 }
 
-function checkLines(document: InvoiceDocument, { cents: tolerance, discounts }: RuleSet, refuse: Refuse, shown: Shown): void {
+function checkLines(
+  document: InvoiceDocument,
+  { cents: tolerance, discounts }: RuleSet,
+  refuse: Refuse,
+  shown: Shown,
+): void {
   for (const [index, line] of document.lines.entries()) {
     const field = `/lines/${index}`;
     const amount = cents(line.amount);
     if ((line.quantity === undefined) !== (line.unitPrice === undefined)) {
       const missing = line.quantity === undefined ? "quantity" : "unitPrice";
-      refuse(`${field}/${missing}`, "quantity-with-price", "quantity and unit price stand together or not at all");
+      refuse(
+        `${field}/${missing}`,
+        "quantity-with-price",
+        "quantity and unit price stand together or not at all",
+      );
     } else if (line.quantity !== undefined && line.unitPrice !== undefined) {
-      if (line.unitPrice.startsWith("-")) refuse(`${field}/unitPrice`, "negative-price", "a price is not negative: the quantity is");
+      if (line.unitPrice.startsWith("-"))
+        refuse(`${field}/unitPrice`, "negative-price", "a price is not negative: the quantity is");
       if (line.baseQuantity !== undefined && !/^[^-]*[1-9]/.test(line.baseQuantity))
-        refuse(`${field}/baseQuantity`, "base-quantity-positive", "a price is for more than nothing");
+        refuse(
+          `${field}/baseQuantity`,
+          "base-quantity-positive",
+          "a price is for more than nothing",
+        );
       else {
-        const wanted = quantityTimesPrice(line.quantity, line.unitPrice, line.baseQuantity) + signed(line.allowances);
+        const wanted =
+          quantityTimesPrice(line.quantity, line.unitPrice, line.baseQuantity) +
+          signed(line.allowances);
         if (distance(amount, wanted) > tolerance)
-          refuse(`${field}/amount`, "line-amount", `${line.quantity} × ${line.unitPrice} makes ${amountText(wanted)}, not ${line.amount}`);
+          refuse(
+            `${field}/amount`,
+            "line-amount",
+            `${line.quantity} × ${line.unitPrice} makes ${amountText(wanted)}, not ${line.amount}`,
+          );
       }
     }
-    if (discounts && shown("total")) checkDiscount(document, index, cents(document.totals.gross), refuse);
+    if (discounts && shown("total"))
+      checkDiscount(document, index, cents(document.totals.gross), refuse);
     if (document.taxBreakdown !== undefined) {
-      if (line.tax !== undefined) refuse(`${field}/tax`, "tax-once", "tax stands in the lines or in a breakdown, not in both");
+      if (line.tax !== undefined)
+        refuse(
+          `${field}/tax`,
+          "tax-once",
+          "tax stands in the lines or in a breakdown, not in both",
+        );
     } else if (line.tax === undefined) {
-      if (shown("tax")) refuse(`${field}/tax`, "missing-member", "a line has its tax unless the document has a tax breakdown");
+      if (shown("tax"))
+        refuse(
+          `${field}/tax`,
+          "missing-member",
+          "a line has its tax unless the document has a tax breakdown",
+        );
     } else if (line.taxRate === exempt || line.taxRate === notTaxed) {
-      if (cents(line.tax) !== 0n) refuse(`${field}/tax`, "exempt-with-tax", `no tax goes with ${line.taxRate}`);
+      if (cents(line.tax) !== 0n)
+        refuse(`${field}/tax`, "exempt-with-tax", `no tax goes with ${line.taxRate}`);
     } else {
       const wanted = amountTimesRate(amount, line.taxRate);
       if (distance(cents(line.tax), wanted) > tolerance)
-        refuse(`${field}/tax`, "line-tax", `${line.amount} × ${line.taxRate} makes ${amountText(wanted)}, not ${line.tax}`);
+        refuse(
+          `${field}/tax`,
+          "line-tax",
+          `${line.amount} × ${line.taxRate} makes ${amountText(wanted)}, not ${line.tax}`,
+        );
     }
   }
 }
@@ -154,15 +244,21 @@ function amountText(amount: bigint): string {
 }
 
 /**
- * How many cents a part's tax may be beside taxable × rate when it is the sum of so many lines' tax, each rounded by itself: one a
- * line, and less than one unit of the currency, where EN 16931's own validation stops (BR-CO-17).
+ * How many cents a part's tax may be beside taxable × rate when it is the sum of so many lines'
+ * tax, each rounded by itself: one a line, and less than one unit of the currency, where EN 16931's
+ * own validation stops (BR-CO-17).
  */
 export const roundingSlack = (lines: number): bigint => BigInt(Math.min(Math.max(lines, 1), 99));
 
 function checkBreakdown(document: InvoiceDocument, { byLine }: RuleSet, refuse: Refuse): void {
   const { taxBreakdown, allowances } = document;
   if (taxBreakdown === undefined) {
-    if (allowances !== undefined) refuse("/allowances", "allowances-need-breakdown", "allowances of the whole document need a tax breakdown");
+    if (allowances !== undefined)
+      refuse(
+        "/allowances",
+        "allowances-need-breakdown",
+        "allowances of the whole document need a tax breakdown",
+      );
     return;
   }
   const taxable = new Map<string, bigint>();
@@ -175,61 +271,99 @@ function checkBreakdown(document: InvoiceDocument, { byLine }: RuleSet, refuse: 
   };
   for (const line of document.lines) add(keyOf(line), cents(line.amount));
   for (const [index, part] of (allowances ?? []).entries()) {
-    if (part.taxRate === undefined) refuse(`/allowances/${index}/taxRate`, "missing-member", "an allowance of the whole document names its tax rate");
+    if (part.taxRate === undefined)
+      refuse(
+        `/allowances/${index}/taxRate`,
+        "missing-member",
+        "an allowance of the whole document names its tax rate",
+      );
     add(keyOf(part), part.charge ? cents(part.amount) : -cents(part.amount));
   }
   const seen = new Set<string>();
   for (const [index, part] of taxBreakdown.entries()) {
     const field = `/taxBreakdown/${index}`;
     const key = keyOf(part);
-    if (seen.has(key)) refuse(field, "breakdown-twice", "a rate and category stand in the breakdown once");
+    if (seen.has(key))
+      refuse(field, "breakdown-twice", "a rate and category stand in the breakdown once");
     seen.add(key);
     const wanted = taxable.get(key) ?? 0n;
     if (cents(part.taxable) !== wanted) {
-      const rule = part.taxCategory === undefined ? "breakdown-taxable" : `BR-${categoryNames[part.taxCategory] ?? part.taxCategory}-08`;
-      refuse(`${field}/taxable`, rule, `the lines, allowances and charges at this rate make ${amountText(wanted)}, not ${part.taxable}`);
+      const rule =
+        part.taxCategory === undefined
+          ? "breakdown-taxable"
+          : `BR-${categoryNames[part.taxCategory] ?? part.taxCategory}-08`;
+      refuse(
+        `${field}/taxable`,
+        rule,
+        `the lines, allowances and charges at this rate make ${amountText(wanted)}, not ${part.taxable}`,
+      );
     }
     const tax = amountTimesRate(cents(part.taxable), rateOf(part.taxRate));
     const none = rateOf(part.taxRate) === "0";
     const slack = none ? 0n : roundingSlack(byLine ? (counts.get(key) ?? 0) : 1);
     if (distance(cents(part.tax), tax) > slack)
-      refuse(`${field}/tax`, "breakdown-tax", `${part.taxable} × ${part.taxRate} makes ${amountText(tax)}, not ${part.tax}`);
+      refuse(
+        `${field}/tax`,
+        "breakdown-tax",
+        `${part.taxable} × ${part.taxRate} makes ${amountText(tax)}, not ${part.tax}`,
+      );
   }
   for (const key of taxable.keys()) {
-    if (!seen.has(key)) refuse("/taxBreakdown", "breakdown-missing", `no part of the breakdown is for ${key.trim()}`);
+    if (!seen.has(key))
+      refuse("/taxBreakdown", "breakdown-missing", `no part of the breakdown is for ${key.trim()}`);
   }
 }
 
 type Totals = InvoiceDocument["totals"];
 /** Says of a total that is there that it is another than what it is the total of. */
-const expecting = (totals: Totals, refuse: Refuse) => (member: keyof Totals, rule: string, wanted: bigint, why: string) => {
-  const given = totals[member];
-  if (given !== undefined && parseMoney(given) !== wanted) refuse(`/totals/${member}`, rule, `${why} ${amountText(wanted)}, not ${given}`);
-};
+const expecting =
+  (totals: Totals, refuse: Refuse) =>
+  (member: keyof Totals, rule: string, wanted: bigint, why: string) => {
+    const given = totals[member];
+    if (given !== undefined && parseMoney(given) !== wanted)
+      refuse(`/totals/${member}`, rule, `${why} ${amountText(wanted)}, not ${given}`);
+  };
 
 function checkSums(document: InvoiceDocument, refuse: Refuse): void {
   const { totals, lines, taxBreakdown } = document;
   const expect = expecting(totals, refuse);
-  const part = (charge: boolean) => sum((document.allowances ?? []).filter((each) => each.charge === charge).map((each) => cents(each.amount)));
+  const part = (charge: boolean) =>
+    sum(
+      (document.allowances ?? [])
+        .filter((each) => each.charge === charge)
+        .map((each) => cents(each.amount)),
+    );
   const linesSum = sum(lines.map((line) => cents(line.amount)));
   expect("lines", "lines-sum", linesSum, "the lines make");
   expect("allowances", "allowances-sum", part(false), "the allowances make");
   expect("charges", "charges-sum", part(true), "the charges make");
-  // Each total is checked against the ones that are stated below it, so that one wrong figure is named once.
-  const stated = (member: "lines" | "allowances" | "charges", computed: bigint) => (totals[member] === undefined ? computed : cents(totals[member]));
+  // Each total is checked against the ones that are stated below it, so that one wrong figure is
+  // named once.
+  const stated = (member: "lines" | "allowances" | "charges", computed: bigint) =>
+    totals[member] === undefined ? computed : cents(totals[member]);
   expect(
     "net",
     "net-sum",
     stated("lines", linesSum) - stated("allowances", part(false)) + stated("charges", part(true)),
     "lines less allowances plus charges make",
   );
-  expect("tax", "tax-sum", sum((taxBreakdown ?? lines).map((each) => cents(each.tax))), taxBreakdown ? "the breakdown makes" : "the lines' tax makes");
+  expect(
+    "tax",
+    "tax-sum",
+    sum((taxBreakdown ?? lines).map((each) => cents(each.tax))),
+    taxBreakdown ? "the breakdown makes" : "the lines' tax makes",
+  );
 }
 
 function checkGross({ totals }: InvoiceDocument, refuse: Refuse): void {
   const expect = expecting(totals, refuse);
   expect("gross", "gross-sum", cents(totals.net) + cents(totals.tax), "net and tax make");
-  expect("payable", "payable-sum", cents(totals.gross) - cents(totals.prepaid) + cents(totals.rounding), "gross less prepaid plus rounding makes");
+  expect(
+    "payable",
+    "payable-sum",
+    cents(totals.gross) - cents(totals.prepaid) + cents(totals.rounding),
+    "gross less prepaid plus rounding makes",
+  );
   if (totals.inWords !== undefined && !sameFigures(totals.inWords, cents(totals.gross)))
     refuse("/totals/inWords", "words-match-figures", `the words do not say ${totals.gross}`);
 }
@@ -237,25 +371,39 @@ function checkGross({ totals }: InvoiceDocument, refuse: Refuse): void {
 function checkReversal({ reverses, totals }: InvoiceDocument, refuse: Refuse): void {
   const negative = cents(totals.gross) < 0n;
   if (reverses === undefined) {
-    if (negative) refuse("/totals/gross", "negative-needs-reverses", "a negative invoice is a red letter and names the invoice that it reverses");
+    if (negative)
+      refuse(
+        "/totals/gross",
+        "negative-needs-reverses",
+        "a negative invoice is a red letter and names the invoice that it reverses",
+      );
     return;
   }
-  if (!negative) refuse("/reverses", "reverses-needs-negative", "a red letter has a negative total");
+  if (!negative)
+    refuse("/reverses", "reverses-needs-negative", "a red letter has a negative total");
   if ((reverses.number === undefined) === (reverses.sourceId === undefined))
     refuse("/reverses", "reverses-one", "name the reversed invoice by number or by sourceId");
 }
 
-/** The parts of a document that rules look at, by the names that they are disclosed under (protocol/proofs/parts.ts). */
+/**
+ * The parts of a document that rules look at, by the names that they are disclosed under
+ * (protocol/proofs/parts.ts).
+ */
 type Judged = "seller" | "buyer" | "lines" | "total" | "tax" | "reverses";
 type Shown = (part: Judged) => boolean;
 
 /**
- * Every rule that a document of the right shape breaks, lines first; fields are JSON pointers. An empty list is a document
- * that may be issued. At most 100 violations.
+ * Every rule that a document of the right shape breaks, lines first; fields are JSON pointers. An
+ * empty list is a document that may be issued. At most 100 violations.
  *
- * `shown`: of a document of which some parts are hidden, the parts that are there. A rule that needs a hidden one is not judged.
+ * `shown`: of a document of which some parts are hidden, the parts that are there. A rule that
+ * needs a hidden one is not judged.
  */
-export function checkDocument(document: InvoiceDocument, rules: Rules | "any", shown: Shown = () => true): Violation[] {
+export function checkDocument(
+  document: InvoiceDocument,
+  rules: Rules | "any",
+  shown: Shown = () => true,
+): Violation[] {
   const set = ruleSets[rules];
   const found: Violation[] = [];
   const refuse: Refuse = (field, rule, detail) => {
@@ -277,7 +425,11 @@ export function checkDocument(document: InvoiceDocument, rules: Rules | "any", s
  * was made of its original's amounts (red-letter.ts), and has the tolerance that imported documents
  * have.
  */
-export function rulesOf({ source, reverses, taxBreakdown }: Pick<InvoiceDocument, "source" | "reverses" | "taxBreakdown">): Rules {
+export function rulesOf({
+  source,
+  reverses,
+  taxBreakdown,
+}: Pick<InvoiceDocument, "source" | "reverses" | "taxBreakdown">): Rules {
   if (source !== undefined) return formats[source.format].rules;
   if (reverses === undefined) return "exact";
   return taxBreakdown === undefined ? "rounded" : "en16931";

@@ -1,12 +1,18 @@
 /**
  * 数电票: the XML of China's fully digitalised e-invoice (root `EInvoice`, tag SWEI3200).
  *
- * Owns: where its elements go in a document, and the rules that only this format can know (the number stands twice, a
- * line's gross, the blue or red flag). Its times have no offset: they are Beijing's. Its number becomes `sourceId`,
- * unless a gateway has written it, with a number of its own and the issuer's id beside it (`sourceIdSteps`).
- * Does not own: rules that hold for every invoice (rules.ts), the XML itself (xml.ts).
+ * Owns: where its elements go in a document, and the rules that only this format can know (the
+ * number stands twice, a line's gross, the blue or red flag). Its times have no offset: they are
+ * Beijing's. Its number becomes `sourceId`, unless a gateway has written it, with a number of its
+ * own and the issuer's id beside it (`sourceIdSteps`). Does not own: rules that hold for every
+ * invoice (rules.ts), the XML itself (xml.ts).
  */
-import { normaliseDecimal, normaliseMoney, parseMoney, percentToFraction } from "../values/money.ts";
+import {
+  normaliseDecimal,
+  normaliseMoney,
+  parseMoney,
+  percentToFraction,
+} from "../values/money.ts";
 import { exempt, notTaxed } from "./document.ts";
 import { createDraft, type Draft, type Row, type Style } from "./draft.ts";
 import { formats } from "./formats.ts";
@@ -32,7 +38,8 @@ const beijingTime = (text: string) => {
   return found ? `${found[1]}T${found[2]}+08:00` : text;
 };
 /** A document's time as the clock in Beijing shows it; parts of a second are dropped. */
-export const beijing = (time: string) => new Date(Date.parse(time) + 8 * 3_600_000).toISOString().slice(0, 19).replace("T", " ");
+export const beijing = (time: string) =>
+  new Date(Date.parse(time) + 8 * 3_600_000).toISOString().slice(0, 19).replace("T", " ");
 /** 01 special, 02 ordinary; anything else stays and fails the document's shape. */
 const kind = (text: string) => (text === "01" ? "special" : text === "02" ? "ordinary" : text);
 
@@ -44,11 +51,24 @@ const party = (side: "Seller" | "Buyer"): Row[] =>
     ["phone", "TelNum"],
     ["bankName", "BankName"],
     ["bankAccount", "BankAccNum"],
-  ].map(([to, from]) => ({ to: `${side.toLowerCase()}/${to}`, from: `EInvoiceData/${side}Information/${side}${from}` }));
+  ].map(([to, from]) => ({
+    to: `${side.toLowerCase()}/${to}`,
+    from: `EInvoiceData/${side}Information/${side}${from}`,
+  }));
 
 const headRows: readonly Row[] = [
-  { to: "kind", from: "Header/InherentLabel/GeneralOrSpecialVAT/LabelCode", as: kind, back: (member) => (member === "special" ? "01" : "02") },
-  { to: "issuedAt", from: "EInvoiceData/BasicInformation/RequestTime", as: beijingTime, back: beijing },
+  {
+    to: "kind",
+    from: "Header/InherentLabel/GeneralOrSpecialVAT/LabelCode",
+    as: kind,
+    back: (member) => (member === "special" ? "01" : "02"),
+  },
+  {
+    to: "issuedAt",
+    from: "EInvoiceData/BasicInformation/RequestTime",
+    as: beijingTime,
+    back: beijing,
+  },
   { to: "sourceId", from: "TaxSupervisionInfo/InvoiceNumber" },
   ...party("Seller"),
   ...party("Buyer"),
@@ -60,7 +80,10 @@ const headRows: readonly Row[] = [
   { to: "remark", from: "EInvoiceData/AdditionalInformation/Remark" },
   { to: "taxBureau/code", from: "TaxSupervisionInfo/TaxBureauCode" },
   { to: "taxBureau/name", from: "TaxSupervisionInfo/TaxBureauName" },
-  { to: "reverses/sourceId", from: "EInvoiceData/SpecificInformation/RedEInvoice/OriginalInvoiceCode" },
+  {
+    to: "reverses/sourceId",
+    from: "EInvoiceData/SpecificInformation/RedEInvoice/OriginalInvoiceCode",
+  },
 ];
 
 /** What is read and is no member of the document. */
@@ -94,23 +117,31 @@ const passengerRows: readonly Row[] = [
 /** The tables, for write-shudian.ts. */
 export const shudianRows = { head: headRows, line: lineRows, passenger: passengerRows };
 
-/** Where a 数电票 that a gateway has written keeps the issuer's own ids: the numbers in it are the gateway's. */
+/**
+ * Where a 数电票 that a gateway has written keeps the issuer's own ids: the numbers in it are the
+ * gateway's.
+ */
 export const sourceIdSteps = {
   own: "EInvoiceData/AdditionalInformation/SourceId",
   reversed: "EInvoiceData/AdditionalInformation/ReversedSourceId",
 };
 
-/** A line's gross is not in the document: it is checked here, with the cent that a line may be off, and forgotten. */
+/**
+ * A line's gross is not in the document: it is checked here, with the cent that a line may be off,
+ * and forgotten.
+ */
 function checkLineGross(draft: Draft, line: Element, path: string): void {
   const gross = draft.find(line, "TotaltaxIncludedAmount", path);
   if (gross.element === undefined || gross.element.text === "") return;
   const given = normaliseMoney(gross.element.text);
   const amount = normaliseMoney(draft.find(line, "Amount", path).element?.text ?? "");
   const tax = normaliseMoney(draft.find(line, "ComTaxAm", path).element?.text ?? "");
-  if (given === undefined) draft.refuse(gross.path, "money-format", "an amount has at most two decimals");
+  if (given === undefined)
+    draft.refuse(gross.path, "money-format", "an amount has at most two decimals");
   else if (amount !== undefined && tax !== undefined) {
     const off = parseMoney(given) - parseMoney(amount) - parseMoney(tax);
-    if (off < -1n || off > 1n) draft.refuse(gross.path, "line-gross", "the line's amount and tax make another gross");
+    if (off < -1n || off > 1n)
+      draft.refuse(gross.path, "line-gross", "the line's amount and tax make another gross");
   }
 }
 
@@ -118,20 +149,36 @@ function checkLineGross(draft: Draft, line: Element, path: string): void {
 function checkHeader(draft: Draft): void {
   const number = draft.find(draft.root, "TaxSupervisionInfo/InvoiceNumber");
   const eiid = draft.find(draft.root, "Header/EIid");
-  if (!/^\d{20}$/.test(number.element?.text ?? "")) draft.refuse(number.path, "number-not-20-digits", "the number of a 数电票 has 20 digits");
-  if ((eiid.element?.text ?? "") !== (number.element?.text ?? "")) draft.refuse(eiid.path, "number-stands-twice", "EIid and InvoiceNumber are the same number");
+  if (!/^\d{20}$/.test(number.element?.text ?? ""))
+    draft.refuse(number.path, "number-not-20-digits", "the number of a 数电票 has 20 digits");
+  if ((eiid.element?.text ?? "") !== (number.element?.text ?? ""))
+    draft.refuse(eiid.path, "number-stands-twice", "EIid and InvoiceNumber are the same number");
   const tag = draft.find(draft.root, "Header/EInvoiceTag");
-  if (tag.element !== undefined && tag.element.text !== "SWEI3200") draft.refuse(tag.path, "unknown-tag", "only SWEI3200 is read");
+  if (tag.element !== undefined && tag.element.text !== "SWEI3200")
+    draft.refuse(tag.path, "unknown-tag", "only SWEI3200 is read");
   const issued = draft.find(draft.root, "TaxSupervisionInfo/IssueTime");
   const day = issued.element?.text.slice(0, 10) ?? "";
-  if (day !== "" && new Date(`${day}T00:00:00Z`).toJSON()?.slice(0, 10) !== day) draft.refuse(issued.path, "date-format", "a real date, YYYY-MM-DD");
-  const original = draft.find(draft.root, "EInvoiceData/SpecificInformation/RedEInvoice/OriginalInvoiceCode");
+  if (day !== "" && new Date(`${day}T00:00:00Z`).toJSON()?.slice(0, 10) !== day)
+    draft.refuse(issued.path, "date-format", "a real date, YYYY-MM-DD");
+  const original = draft.find(
+    draft.root,
+    "EInvoiceData/SpecificInformation/RedEInvoice/OriginalInvoiceCode",
+  );
   const reversed = original.element?.text ?? "";
-  if (reversed !== "" && !/^\d{20}$/.test(reversed)) draft.refuse(original.path, "number-not-20-digits", "the reversed 数电票 has a number of 20 digits");
+  if (reversed !== "" && !/^\d{20}$/.test(reversed))
+    draft.refuse(
+      original.path,
+      "number-not-20-digits",
+      "the reversed 数电票 has a number of 20 digits",
+    );
   const flag = draft.find(draft.root, "Header/InherentLabel/InIssuType/LabelCode");
   const blue = flag.element?.text;
   if (blue !== undefined && blue !== (reversed === "" ? "Y" : "N"))
-    draft.refuse(flag.path, "blue-or-red", "Y marks a blue invoice, N a red letter, which names the reversed invoice");
+    draft.refuse(
+      flag.path,
+      "blue-or-red",
+      "Y marks a blue invoice, N a red letter, which names the reversed invoice",
+    );
 }
 
 function read(root: Element): Reading {
@@ -146,7 +193,9 @@ function read(root: Element): Reading {
     if (element?.text) draft.put(to, element.text, path);
   }
   const data = draft.find(root, "EInvoiceData");
-  const lines = draft.all(data.element, "IssuItemInformation").map((element, index) => ({ element, path: `${data.path}/IssuItemInformation[${index + 1}]` }));
+  const lines = draft
+    .all(data.element, "IssuItemInformation")
+    .map((element, index) => ({ element, path: `${data.path}/IssuItemInformation[${index + 1}]` }));
   draft.put("/lines", [], `${data.path}/IssuItemInformation`);
   for (const [index, { element, path }] of lines.entries()) {
     draft.put(`/lines/${index}`, {}, path);
@@ -166,7 +215,13 @@ function read(root: Element): Reading {
   // stands the time of the request
   const [number = "", day = ""] = ownRows.map(({ from }) => draft.find(root, from).element?.text);
   const issueDay = day.slice(0, 10) || undefined;
-  return { document, number, numbers: [number], issueDay, unread: draft.unread(shudianVocabulary.formal) };
+  return {
+    document,
+    number,
+    numbers: [number],
+    issueDay,
+    unread: draft.unread(shudianVocabulary.formal),
+  };
 }
 
 export const shudianReader: XmlReader = {

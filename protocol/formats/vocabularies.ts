@@ -1,16 +1,23 @@
 /**
- * The elements that each format has, by the element that they stand in. What is not among them is refused by name (xml.ts): it may be
- * money, a misspelt remark, or another page's form, and nobody would see that it was passed over.
+ * The elements that each format has, by the element that they stand in. What is not among them is
+ * refused by name (xml.ts): it may be money, a misspelt remark, or another page's form, and nobody
+ * would see that it was passed over.
  *
- * `formal`: leaves, some with their parent, that say nothing of the invoice that is not said elsewhere in it. Other leaves that no reader asks for are named to
- * the sender (`unread` of read.ts).
+ * `formal`: leaves, some with their parent, that say nothing of the invoice that is not said
+ * elsewhere in it. Other leaves that no reader asks for are named to the sender (`unread` of
+ * read.ts).
  */
 import type { Vocabulary } from "./xml.ts";
 
-const sets = (children: Readonly<Record<string, string>>): ReadonlyMap<string, ReadonlySet<string>> =>
+const sets = (
+  children: Readonly<Record<string, string>>,
+): ReadonlyMap<string, ReadonlySet<string>> =>
   new Map(Object.entries(children).map(([parent, names]) => [parent, new Set(names.split(" "))]));
 
-const party = (side: string) => ["IdNum", "Name", "Addr", "TelNum", "BankName", "BankAccNum"].map((part) => side + part).join(" ");
+const party = (side: string) =>
+  ["IdNum", "Name", "Addr", "TelNum", "BankName", "BankAccNum"]
+    .map((part) => side + part)
+    .join(" ");
 
 export const shudianVocabulary: Vocabulary = {
   prefixes: new Map([["", ""]]),
@@ -24,14 +31,18 @@ export const shudianVocabulary: Vocabulary = {
     GeneralOrSpecialVAT: "LabelCode LabelName",
     UndefinedLabel: "Label",
     Label: "LabelType LabelCode LabelName",
-    EInvoiceData: "SellerInformation BuyerInformation BasicInformation IssuItemInformation SpecificInformation AdditionalInformation",
+    EInvoiceData:
+      "SellerInformation BuyerInformation BasicInformation IssuItemInformation SpecificInformation AdditionalInformation",
     SellerInformation: party("Seller"),
     BuyerInformation: party("Buyer"),
-    BasicInformation: "TotalAmWithoutTax TotalTaxAm TotalTax-includedAmount TotalTax-includedAmountInChinese Drawer RequestTime",
-    IssuItemInformation: "ItemName SpecMod MeaUnits Quantity UnPrice Amount TaxRate ComTaxAm TotaltaxIncludedAmount TaxClassificationCode",
+    BasicInformation:
+      "TotalAmWithoutTax TotalTaxAm TotalTax-includedAmount TotalTax-includedAmountInChinese Drawer RequestTime",
+    IssuItemInformation:
+      "ItemName SpecMod MeaUnits Quantity UnPrice Amount TaxRate ComTaxAm TotaltaxIncludedAmount TaxClassificationCode",
     SpecificInformation: "RedEInvoice PassengerTransportation Toll",
     RedEInvoice: "OriginalInvoiceCode",
-    PassengerTransportation: "Traveler TypeOfPassengerDocument ValidIDNumber TravelDate Departure Destination Vehicletype Seat Grade",
+    PassengerTransportation:
+      "Traveler TypeOfPassengerDocument ValidIDNumber TravelDate Departure Destination Vehicletype Seat Grade",
     Toll: "PlateNumber VehicleType StartDatesOfPassage EndDatesOfPassage",
     AdditionalInformation: "Remark SourceId ReversedSourceId",
     SellerAuthentication: "AuthenticationMethods",
@@ -39,11 +50,17 @@ export const shudianVocabulary: Vocabulary = {
     TaxBureauSignature: "Reference SignatureAlgorithm SignatureTime SignatureValue",
   }),
   attributes: new Set(["URI"]),
-  formal: new Set("Version LabelCode LabelName LabelType AuthenticationMethods Reference SignatureAlgorithm SignatureTime SignatureValue".split(" ")),
+  formal: new Set(
+    "Version LabelCode LabelName LabelType AuthenticationMethods Reference SignatureAlgorithm SignatureTime SignatureValue".split(
+      " ",
+    ),
+  ),
 };
 
-const address = "cbc:StreetName cbc:AdditionalStreetName cbc:CityName cbc:PostalZone cbc:CountrySubentity cac:AddressLine cac:Country";
-const taxCategory = "cbc:ID cbc:Percent cbc:TaxExemptionReasonCode cbc:TaxExemptionReason cac:TaxScheme";
+const address =
+  "cbc:StreetName cbc:AdditionalStreetName cbc:CityName cbc:PostalZone cbc:CountrySubentity cac:AddressLine cac:Country";
+const taxCategory =
+  "cbc:ID cbc:Percent cbc:TaxExemptionReasonCode cbc:TaxExemptionReason cac:TaxScheme";
 const components = "urn:oasis:names:specification:ubl:schema:xsd:Common";
 export const ublNamespace = "urn:oasis:names:specification:ubl:schema:xsd:Invoice-2";
 /** Declarations of the prefixes under which the components are written. */
@@ -76,13 +93,15 @@ export const ublVocabulary: Vocabulary = {
     "cac:ReceiptDocumentReference": "cbc:ID",
     "cac:OriginatorDocumentReference": "cbc:ID",
     "cac:ContractDocumentReference": "cbc:ID",
-    "cac:AdditionalDocumentReference": "cbc:ID cbc:DocumentTypeCode cbc:DocumentDescription cac:Attachment",
+    "cac:AdditionalDocumentReference":
+      "cbc:ID cbc:DocumentTypeCode cbc:DocumentDescription cac:Attachment",
     "cac:Attachment": "cbc:EmbeddedDocumentBinaryObject cac:ExternalReference",
     "cac:ExternalReference": "cbc:URI",
     "cac:ProjectReference": "cbc:ID",
     "cac:AccountingSupplierParty": "cac:Party",
     "cac:AccountingCustomerParty": "cac:Party",
-    "cac:Party": "cbc:EndpointID cac:PartyIdentification cac:PartyName cac:PostalAddress cac:PartyTaxScheme cac:PartyLegalEntity cac:Contact",
+    "cac:Party":
+      "cbc:EndpointID cac:PartyIdentification cac:PartyName cac:PostalAddress cac:PartyTaxScheme cac:PartyLegalEntity cac:Contact",
     "cac:PartyIdentification": "cbc:ID",
     "cac:PartyName": "cbc:Name",
     "cac:PostalAddress": address,
@@ -98,7 +117,8 @@ export const ublVocabulary: Vocabulary = {
     "cac:DeliveryLocation": "cbc:ID cac:Address",
     "cac:Address": address,
     "cac:DeliveryParty": "cac:PartyName",
-    "cac:PaymentMeans": "cbc:PaymentMeansCode cbc:PaymentID cac:CardAccount cac:PayeeFinancialAccount cac:PaymentMandate",
+    "cac:PaymentMeans":
+      "cbc:PaymentMeansCode cbc:PaymentID cac:CardAccount cac:PayeeFinancialAccount cac:PaymentMandate",
     "cac:CardAccount": "cbc:PrimaryAccountNumberID cbc:NetworkID cbc:HolderName",
     "cac:PayeeFinancialAccount": "cbc:ID cbc:Name cac:FinancialInstitutionBranch",
     "cac:FinancialInstitutionBranch": "cbc:ID",
@@ -106,7 +126,8 @@ export const ublVocabulary: Vocabulary = {
     "cac:PayerFinancialAccount": "cbc:ID",
     "cac:PaymentTerms": "cbc:Note",
     "cac:AllowanceCharge":
-      "cbc:ChargeIndicator cbc:AllowanceChargeReasonCode cbc:AllowanceChargeReason cbc:MultiplierFactorNumeric cbc:Amount " + "cbc:BaseAmount cac:TaxCategory",
+      "cbc:ChargeIndicator cbc:AllowanceChargeReasonCode cbc:AllowanceChargeReason cbc:MultiplierFactorNumeric cbc:Amount " +
+      "cbc:BaseAmount cac:TaxCategory",
     "cac:TaxTotal": "cbc:TaxAmount cac:TaxSubtotal",
     "cac:TaxSubtotal": "cbc:TaxableAmount cbc:TaxAmount cac:TaxCategory",
     "cac:TaxCategory": taxCategory,
@@ -137,5 +158,10 @@ export const ublVocabulary: Vocabulary = {
       "characterSetCode encodingCode format uri"
     ).split(" "),
   ),
-  formal: new Set(["cbc:UBLVersionID", "cbc:CustomizationID", "cbc:ProfileID", "cac:TaxScheme/cbc:ID"]),
+  formal: new Set([
+    "cbc:UBLVersionID",
+    "cbc:CustomizationID",
+    "cbc:ProfileID",
+    "cac:TaxScheme/cbc:ID",
+  ]),
 };

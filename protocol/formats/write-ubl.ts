@@ -2,34 +2,47 @@
  * An invoice document as a UBL 2.1 invoice of EN 16931, by the tables that read one (ubl.ts).
  *
  * Owns: what EN 16931 asks for and a document leaves open, and the order of UBL's schema.
- * - `cbc:ID` is the issuer's own id, or the gateway's number when there is none; the number stands in a reference of its own
- *   (BT-18, type code 130), which the reader knows and does not take for an attachment.
- * - Tax: a document taxed line by line gets a TaxSubtotal for each category and rate, with the sum of its lines' own tax, so
- *   that totals stay the document's to the cent. A part may differ from taxable × rate by what rounding line by line makes of it
- *   (`roundingSlack`); one that differs by more (BR-CO-17) cannot be written: `obstacles`.
- * - Categories where none is given: E for 免税, O for 不征税, Z for a rate of 0, S for any other. Where all is O, tax ids
- *   stand outside of the scheme VAT (BR-O-02): the buyer's is then its legal registration.
- * - A line without quantity is one of its amount; a discount line is minus one. Payment terms, a country, a unit, a reason of
- *   an exemption or allowance, where the document has none, are stated in the least words that the rules allow.
+ * - `cbc:ID` is the issuer's own id, or the gateway's number when there is none; the number stands
+ *   in a reference of its own (BT-18, type code 130), which the reader knows and does not take for
+ *   an attachment.
+ * - Tax: a document taxed line by line gets a TaxSubtotal for each category and rate, with the sum
+ *   of its lines' own tax, so that totals stay the document's to the cent. A part may differ from
+ *   taxable × rate by what rounding line by line makes of it (`roundingSlack`); one that differs by
+ *   more (BR-CO-17) cannot be written: `obstacles`.
+ * - Categories where none is given: E for 免税, O for 不征税, Z for a rate of 0, S for any other. Where
+ *   all is O, tax ids stand outside of the scheme VAT (BR-O-02): the buyer's is then its legal
+ *   registration.
+ * - A line without quantity is one of its amount; a discount line is minus one. Payment terms, a
+ *   country, a unit, a reason of an exemption or allowance, where the document has none, are stated
+ *   in the least words that the rules allow.
  * - A red letter is a 384 with a BillingReference.
- * Left out: kind, drawer, tax bureau, passengers, amounts in figures, the buyer's bank, the bytes of attachments. A phone
- * becomes the contact's; specification and unit in words become item attributes (BG-32), which are not read back.
- * Codes that are in no list of theirs (codes.ts) are words here: a unit is C62, a reason is a text, an identifier has no scheme; an
- * electronic address without a known kind of scheme, and a buyer's identifiers beyond the second, are left out.
- * Does not own: the arithmetic of a document (rules.ts). What this gives is checked by `npm run validate:ubl`.
+ * Left out: kind, drawer, tax bureau, passengers, amounts in figures, the buyer's bank, the bytes
+ * of attachments. A phone becomes the contact's; specification and unit in words become item
+ * attributes (BG-32), which are not read back. Codes that are in no list of theirs (codes.ts) are
+ * words here: a unit is C62, a reason is a text, an identifier has no scheme; an electronic address
+ * without a known kind of scheme, and a buyer's identifiers beyond the second, are left out. Does
+ * not own: the arithmetic of a document (rules.ts). What this gives is checked by `npm run
+ * validate:ubl`.
  */
 import { amountTimesRate, formatMoney, fractionToPercent, parseMoney } from "../values/money.ts";
 import type { Violation } from "../values/problems.ts";
 import { isChineseTaxId } from "../values/tax-id.ts";
 import { allowanceReasons, chargeReasons, countries, unitCodes } from "./codes.ts";
-import { exempt, type InvoiceDocument, type InvoiceLine, type Numbers, notTaxed } from "./document.ts";
+import {
+  exempt,
+  type InvoiceDocument,
+  type InvoiceLine,
+  type Numbers,
+  notTaxed,
+} from "./document.ts";
 import { add, type Branch, branch, fill, put, render, type Sequences } from "./markup.ts";
 import type { Writer } from "./reading.ts";
 import { roundingSlack } from "./rules.ts";
 import { numberReference, ublRows } from "./ubl.ts";
 import { ublNamespace, ublNamespaces } from "./vocabularies.ts";
 
-const taxCategory = "cbc:ID cbc:Percent cbc:TaxExemptionReasonCode cbc:TaxExemptionReason cac:TaxScheme";
+const taxCategory =
+  "cbc:ID cbc:Percent cbc:TaxExemptionReasonCode cbc:TaxExemptionReason cac:TaxScheme";
 const period = "cbc:StartDate cbc:EndDate";
 const sequences: Sequences = {
   Invoice:
@@ -46,7 +59,8 @@ const sequences: Sequences = {
   "cac:ProjectReference": "cbc:ID",
   "cac:AccountingSupplierParty": "cac:Party",
   "cac:AccountingCustomerParty": "cac:Party",
-  "cac:Party": "cbc:EndpointID cac:PartyIdentification cac:PartyName cac:PostalAddress cac:PartyTaxScheme cac:PartyLegalEntity cac:Contact",
+  "cac:Party":
+    "cbc:EndpointID cac:PartyIdentification cac:PartyName cac:PostalAddress cac:PartyTaxScheme cac:PartyLegalEntity cac:Contact",
   "cac:PartyIdentification": "cbc:ID",
   "cac:PartyName": "cbc:Name",
   "cac:PostalAddress": "cbc:StreetName cac:Country",
@@ -68,14 +82,19 @@ const sequences: Sequences = {
   "cac:LegalMonetaryTotal":
     "cbc:LineExtensionAmount cbc:TaxExclusiveAmount cbc:TaxInclusiveAmount cbc:AllowanceTotalAmount cbc:ChargeTotalAmount cbc:PrepaidAmount " +
     "cbc:PayableRoundingAmount cbc:PayableAmount",
-  "cac:InvoiceLine": "cbc:ID cbc:Note cbc:InvoicedQuantity cbc:LineExtensionAmount cac:InvoicePeriod cac:AllowanceCharge cac:Item cac:Price",
-  "cac:Item": "cbc:Description cbc:Name cac:CommodityClassification cac:ClassifiedTaxCategory cac:AdditionalItemProperty",
+  "cac:InvoiceLine":
+    "cbc:ID cbc:Note cbc:InvoicedQuantity cbc:LineExtensionAmount cac:InvoicePeriod cac:AllowanceCharge cac:Item cac:Price",
+  "cac:Item":
+    "cbc:Description cbc:Name cac:CommodityClassification cac:ClassifiedTaxCategory cac:AdditionalItemProperty",
   "cac:CommodityClassification": "cbc:ItemClassificationCode",
   "cac:AdditionalItemProperty": "cbc:Name cbc:Value",
   "cac:Price": "cbc:PriceAmount cbc:BaseQuantity",
 };
 
-/** Units in words that have a code of UN/ECE Recommendation 20; what is neither here nor a code itself is C62, one. */
+/**
+ * Units in words that have a code of UN/ECE Recommendation 20; what is neither here nor a code
+ * itself is C62, one.
+ */
 const unitWords: ReadonlyMap<string, string> = new Map([
   ["千克", "KGM"],
   ["公斤", "KGM"],
@@ -95,9 +114,12 @@ const unitWords: ReadonlyMap<string, string> = new Map([
   ["月", "MON"],
   ["年", "ANN"],
 ]);
-const unitOf = ({ unit = "C62" }: InvoiceLine): string => unitWords.get(unit) ?? (unitCodes.has(unit) ? unit : "C62");
+const unitOf = ({ unit = "C62" }: InvoiceLine): string =>
+  unitWords.get(unit) ?? (unitCodes.has(unit) ? unit : "C62");
 
-/** Why no tax is due, for the categories of which EN 16931 wants a reason and no document gives one. */
+/**
+ * Why no tax is due, for the categories of which EN 16931 wants a reason and no document gives one.
+ */
 const reasons: Readonly<Record<string, string>> = {
   E: exempt,
   O: notTaxed,
@@ -109,9 +131,11 @@ const reasons: Readonly<Record<string, string>> = {
 type Taxed = { taxRate?: string | undefined; taxCategory?: string | undefined };
 const isZero = (rate: string) => !/[1-9]/.test(rate);
 const categoryOf = ({ taxRate = "0", taxCategory }: Taxed): string =>
-  taxCategory ?? (taxRate === exempt ? "E" : taxRate === notTaxed ? "O" : isZero(taxRate) ? "Z" : "S");
+  taxCategory ??
+  (taxRate === exempt ? "E" : taxRate === notTaxed ? "O" : isZero(taxRate) ? "Z" : "S");
 /** The rate as a fraction; a word is none. */
-const fractionOf = ({ taxRate = "0" }: Taxed): string => (taxRate === exempt || taxRate === notTaxed ? "0" : taxRate);
+const fractionOf = ({ taxRate = "0" }: Taxed): string =>
+  taxRate === exempt || taxRate === notTaxed ? "0" : taxRate;
 const percentOf = (taxed: Taxed) => fractionToPercent(fractionOf(taxed));
 
 /** `lines`: how many lines it is the tax of. */
@@ -128,11 +152,27 @@ type Part = {
 function partsOf(document: InvoiceDocument): Part[] {
   const parts = new Map<string, Part>();
   const given =
-    document.taxBreakdown ?? document.lines.map(({ taxRate, taxCategory, amount, tax }) => ({ taxRate, taxCategory, taxable: amount, tax: tax ?? "0.00" }));
+    document.taxBreakdown ??
+    document.lines.map(({ taxRate, taxCategory, amount, tax }) => ({
+      taxRate,
+      taxCategory,
+      taxable: amount,
+      tax: tax ?? "0.00",
+    }));
   for (const each of given) {
     const key = `${categoryOf(each)} ${percentOf(each)}`;
-    const part = parts.get(key) ?? { ...each, taxCategory: categoryOf(each), taxable: 0n, tax: 0n, lines: 0 };
-    parts.set(key, { ...part, taxable: part.taxable + parseMoney(each.taxable), tax: part.tax + parseMoney(each.tax) });
+    const part = parts.get(key) ?? {
+      ...each,
+      taxCategory: categoryOf(each),
+      taxable: 0n,
+      tax: 0n,
+      lines: 0,
+    };
+    parts.set(key, {
+      ...part,
+      taxable: part.taxable + parseMoney(each.taxable),
+      tax: part.tax + parseMoney(each.tax),
+    });
   }
   for (const line of [...document.lines, ...(document.allowances ?? [])]) {
     const part = parts.get(`${categoryOf(line)} ${percentOf(line)}`);
@@ -155,19 +195,37 @@ function obstacles(document: InvoiceDocument): Violation[] {
     }
   }
   if (parts.length > 1 && parts.some((part) => part.taxCategory === "O"))
-    found.push({ field, rule: "BR-O-11", detail: "what is outside of tax (不征税) does not stand in one invoice with anything else" });
+    found.push({
+      field,
+      rule: "BR-O-11",
+      detail: "what is outside of tax (不征税) does not stand in one invoice with anything else",
+    });
   for (const side of ["seller", "buyer"] as const) {
     const { country, taxId } = document[side];
     const code = countryOf(document[side], "CN");
     if (!countries.has(code))
-      found.push({ field: `/${side}/${country === undefined ? "taxId" : "country"}`, rule: "BR-CL-14", detail: `${code} is no country` });
-    else if (taxId !== undefined && !isChineseTaxId(taxId) && taxId.slice(0, 2) !== "EL" && !countries.has(taxId.slice(0, 2)))
-      found.push({ field: `/${side}/taxId`, rule: "BR-CO-09", detail: `${taxId.slice(0, 2)} is no country` });
+      found.push({
+        field: `/${side}/${country === undefined ? "taxId" : "country"}`,
+        rule: "BR-CL-14",
+        detail: `${code} is no country`,
+      });
+    else if (
+      taxId !== undefined &&
+      !isChineseTaxId(taxId) &&
+      taxId.slice(0, 2) !== "EL" &&
+      !countries.has(taxId.slice(0, 2))
+    )
+      found.push({
+        field: `/${side}/taxId`,
+        rule: "BR-CO-09",
+        detail: `${taxId.slice(0, 2)} is no country`,
+      });
   }
   return found;
 }
 
-const sum = (amounts: readonly string[]) => amounts.reduce((total, amount) => total + parseMoney(amount), 0n);
+const sum = (amounts: readonly string[]) =>
+  amounts.reduce((total, amount) => total + parseMoney(amount), 0n);
 
 function putCategory(parent: Branch, step: string, taxed: Taxed): Branch {
   const category = add(parent, step);
@@ -179,56 +237,102 @@ function putCategory(parent: Branch, step: string, taxed: Taxed): Branch {
   return category;
 }
 
-function putAllowances(parent: Branch, allowances: InvoiceDocument["allowances"], ofDocument: boolean): void {
+function putAllowances(
+  parent: Branch,
+  allowances: InvoiceDocument["allowances"],
+  ofDocument: boolean,
+): void {
   for (const each of allowances ?? []) {
     const element = add(parent, "cac:AllowanceCharge");
     put(element, "cbc:ChargeIndicator", String(each.charge));
     const { reasonCode, ...said } = each;
     fill(element, said, ublRows.allowance);
-    const known = reasonCode !== undefined && (each.charge ? chargeReasons : allowanceReasons).has(reasonCode);
+    const known =
+      reasonCode !== undefined && (each.charge ? chargeReasons : allowanceReasons).has(reasonCode);
     if (known) put(element, "cbc:AllowanceChargeReasonCode", reasonCode);
-    else if (each.reason === undefined) put(element, "cbc:AllowanceChargeReason", reasonCode ?? (each.charge ? "Charge" : "Allowance"));
+    else if (each.reason === undefined)
+      put(
+        element,
+        "cbc:AllowanceChargeReason",
+        reasonCode ?? (each.charge ? "Charge" : "Allowance"),
+      );
     if (ofDocument) putCategory(element, "cac:TaxCategory", each);
   }
 }
 
-/** EN 16931 wants a country: the party's own, else that of its tax id, else that of the currency's home or the seller. */
+/**
+ * EN 16931 wants a country: the party's own, else that of its tax id, else that of the currency's
+ * home or the seller.
+ */
 function countryOf(party: InvoiceDocument["buyer"], other: string): string {
-  const prefix = party.taxId === undefined ? other : isChineseTaxId(party.taxId) ? "CN" : party.taxId.slice(0, 2);
+  const prefix =
+    party.taxId === undefined
+      ? other
+      : isChineseTaxId(party.taxId)
+        ? "CN"
+        : party.taxId.slice(0, 2);
   const country = party.country ?? prefix;
   return { EL: "GR", UK: "GB" }[country] ?? country;
 }
 
-/** The scheme of a bank's creditor identifier (BT-90), which only a seller has, once, and never as its registration (UBL-SR-29). */
+/**
+ * The scheme of a bank's creditor identifier (BT-90), which only a seller has, once, and never as
+ * its registration (UBL-SR-29).
+ */
 const creditorScheme = "SEPA";
-/** BR-CL-10, BR-CL-11: schemes have a number of ISO 6523; an identifier of another is written without. */
-const schemeOf = (scheme: string | undefined) => (scheme !== undefined && /^(?:0\d{3}|SEPA)$/.test(scheme) ? scheme : undefined);
+/**
+ * BR-CL-10, BR-CL-11: schemes have a number of ISO 6523; an identifier of another is written
+ * without.
+ */
+const schemeOf = (scheme: string | undefined) =>
+  scheme !== undefined && /^(?:0\d{3}|SEPA)$/.test(scheme) ? scheme : undefined;
 
-function putParty(root: Branch, side: "Supplier" | "Customer", given: InvoiceDocument["buyer"], country: string, untaxed: boolean): void {
+function putParty(
+  root: Branch,
+  side: "Supplier" | "Customer",
+  given: InvoiceDocument["buyer"],
+  country: string,
+  untaxed: boolean,
+): void {
   const party = add(add(root, `cac:Accounting${side}Party`), "cac:Party");
   // a buyer has no legal form in EN 16931 (UBL-CR-244)
   const { legalForm, ...others } = given;
   fill(party, side === "Supplier" ? given : others, ublRows.party);
   // BR-62, BR-63: an electronic address has a scheme
   const { endpoint } = given;
-  if (endpoint && /^(?:\d{4}|EM|A[NQSU])$/.test(endpoint.scheme ?? "")) put(party, "cbc:EndpointID", endpoint.id, { schemeID: endpoint.scheme });
+  if (endpoint && /^(?:\d{4}|EM|A[NQSU])$/.test(endpoint.scheme ?? ""))
+    put(party, "cbc:EndpointID", endpoint.id, { schemeID: endpoint.scheme });
   put(party, "cac:PostalAddress/cbc:StreetName", given.address);
   put(party, "cac:PostalAddress/cac:Country/cbc:IdentificationCode", country);
   if (given.contact?.phone === undefined) put(party, "cac:Contact/cbc:Telephone", given.phone);
-  // The last of several identifiers is the legal registration, the first the buyer's own: of a buyer there is one of each (UBL-SR-16).
-  // Where the bank's comes last nothing is, so that all keep their order.
+  // The last of several identifiers is the legal registration, the first the buyer's own: of a
+  // buyer there is one of each (UBL-SR-16). Where the bank's comes last nothing is, so that all
+  // keep their order.
   const { identifiers = [], taxId } = given;
   const own = identifiers.filter(({ scheme }) => scheme !== creditorScheme);
   // BR-CO-26: who has no VAT id has a registration
   const outside = untaxed && taxId !== undefined && (side === "Customer" || own.length === 0);
-  const registration = outside ? { id: taxId, scheme: undefined } : identifiers.length > 1 && own.at(-1) === identifiers.at(-1) ? own.at(-1) : undefined;
-  const creditor = side === "Supplier" ? identifiers.find(({ scheme }) => scheme === creditorScheme) : undefined;
-  const named = identifiers.filter((each) => each !== registration && (each.scheme !== creditorScheme || each === creditor));
+  const registration = outside
+    ? { id: taxId, scheme: undefined }
+    : identifiers.length > 1 && own.at(-1) === identifiers.at(-1)
+      ? own.at(-1)
+      : undefined;
+  const creditor =
+    side === "Supplier" ? identifiers.find(({ scheme }) => scheme === creditorScheme) : undefined;
+  const named = identifiers.filter(
+    (each) => each !== registration && (each.scheme !== creditorScheme || each === creditor),
+  );
   for (const { id, scheme } of side === "Supplier" ? named : named.slice(0, 1))
     put(add(party, "cac:PartyIdentification"), "cbc:ID", id, { schemeID: schemeOf(scheme) });
-  put(party, "cac:PartyLegalEntity/cbc:CompanyID", registration?.id, { schemeID: schemeOf(registration?.scheme) });
+  put(party, "cac:PartyLegalEntity/cbc:CompanyID", registration?.id, {
+    schemeID: schemeOf(registration?.scheme),
+  });
   if (taxId === undefined || (untaxed && side === "Customer")) return;
-  put(party, "cac:PartyTaxScheme/cbc:CompanyID", !untaxed && isChineseTaxId(taxId) ? `CN${taxId}` : taxId);
+  put(
+    party,
+    "cac:PartyTaxScheme/cbc:CompanyID",
+    !untaxed && isChineseTaxId(taxId) ? `CN${taxId}` : taxId,
+  );
   put(party, "cac:PartyTaxScheme/cac:TaxScheme/cbc:ID", untaxed ? "FC" : "VAT");
 }
 
@@ -242,8 +346,11 @@ function putLine(root: Branch, line: InvoiceLine, index: number): void {
   put(element, "cac:Price/cbc:BaseQuantity", line.baseQuantity, { unitCode });
   put(element, "cbc:Note", line.note);
   putAllowances(element, line.allowances, false);
-  const item = element.children.find((child) => child.name === "cac:Item") ?? add(element, "cac:Item");
-  put(item, "cac:CommodityClassification/cbc:ItemClassificationCode", line.taxCode, { listID: "ZZZ" });
+  const item =
+    element.children.find((child) => child.name === "cac:Item") ?? add(element, "cac:Item");
+  put(item, "cac:CommodityClassification/cbc:ItemClassificationCode", line.taxCode, {
+    listID: "ZZZ",
+  });
   putCategory(item, "cac:ClassifiedTaxCategory", line);
   for (const [name, value] of [
     ["规格型号", line.spec],
@@ -268,8 +375,12 @@ function write(document: InvoiceDocument, { number, reverses }: Numbers): string
   const untaxed = parts.every((part) => part.taxCategory === "O");
   const root = branch("Invoice");
   root.attributes = { xmlns: ublNamespace, ...ublNamespaces };
-  const allowances = (charge: boolean) => (document.allowances ?? []).filter((each) => each.charge === charge).map(({ amount }) => amount);
-  const total = (charge: boolean) => (allowances(charge).length === 0 ? undefined : formatMoney(sum(allowances(charge))));
+  const allowances = (charge: boolean) =>
+    (document.allowances ?? [])
+      .filter((each) => each.charge === charge)
+      .map(({ amount }) => amount);
+  const total = (charge: boolean) =>
+    allowances(charge).length === 0 ? undefined : formatMoney(sum(allowances(charge)));
   const { gross, prepaid = "0.00", rounding = "0.00" } = document.totals;
   const totals = {
     lines: formatMoney(sum(document.lines.map(({ amount }) => amount))),
@@ -279,16 +390,24 @@ function write(document: InvoiceDocument, { number, reverses }: Numbers): string
     ...document.totals,
   };
   fill(root, { ...document, sourceId: document.sourceId ?? number, totals }, ublRows.head);
-  // UBL's order is one of its ID: a sales order without one is said with the placeholder that is usual for it.
-  if (document.references?.salesOrder !== undefined && document.references.order === undefined) put(root, "cac:OrderReference/cbc:ID", "NA");
+  // UBL's order is one of its ID: a sales order without one is said with the placeholder that is
+  // usual for it.
+  if (document.references?.salesOrder !== undefined && document.references.order === undefined)
+    put(root, "cac:OrderReference/cbc:ID", "NA");
   put(root, "cbc:CustomizationID", "urn:cen.eu:en16931:2017");
-  const [, day, clock = "00:00", seconds = ":00", offset = "Z"] = /^(.{10})T(\d{2}:\d{2})(:\d{2}(?:\.\d+)?)?(.*)$/.exec(document.issuedAt) ?? [];
+  const [, day, clock = "00:00", seconds = ":00", offset = "Z"] =
+    /^(.{10})T(\d{2}:\d{2})(:\d{2}(?:\.\d+)?)?(.*)$/.exec(document.issuedAt) ?? [];
   put(root, "cbc:IssueDate", day);
-  if (`${clock}${seconds}${offset}` !== "00:00:00Z") put(root, "cbc:IssueTime", `${clock}${seconds}${offset}`);
+  if (`${clock}${seconds}${offset}` !== "00:00:00Z")
+    put(root, "cbc:IssueTime", `${clock}${seconds}${offset}`);
   put(root, "cbc:InvoiceTypeCode", document.reverses === undefined ? "380" : "384");
   put(root, "cbc:Note", document.remark);
   if (document.reverses !== undefined)
-    put(root, "cac:BillingReference/cac:InvoiceDocumentReference/cbc:ID", document.reverses.sourceId ?? document.reverses.number ?? reverses);
+    put(
+      root,
+      "cac:BillingReference/cac:InvoiceDocumentReference/cbc:ID",
+      document.reverses.sourceId ?? document.reverses.number ?? reverses,
+    );
   const own = add(root, "cac:AdditionalDocumentReference");
   put(own, "cbc:ID", number, { schemeID: numberReference.scheme });
   put(own, "cbc:DocumentTypeCode", numberReference.type);
@@ -303,10 +422,17 @@ function write(document: InvoiceDocument, { number, reverses }: Numbers): string
   if (seller.bankAccount !== undefined) {
     put(root, "cac:PaymentMeans/cbc:PaymentMeansCode", "30");
     put(root, "cac:PaymentMeans/cac:PayeeFinancialAccount/cbc:ID", seller.bankAccount);
-    put(root, "cac:PaymentMeans/cac:PayeeFinancialAccount/cac:FinancialInstitutionBranch/cbc:ID", seller.bankName);
+    put(
+      root,
+      "cac:PaymentMeans/cac:PayeeFinancialAccount/cac:FinancialInstitutionBranch/cbc:ID",
+      seller.bankName,
+    );
   }
   // BR-CO-25: something to pay wants a due date or terms
-  const silent = document.dueDate === undefined && parseMoney(totals.payable ?? "0.00") > 0n ? "Not stated" : undefined;
+  const silent =
+    document.dueDate === undefined && parseMoney(totals.payable ?? "0.00") > 0n
+      ? "Not stated"
+      : undefined;
   put(root, "cac:PaymentTerms/cbc:Note", document.paymentTerms ?? silent);
   putAllowances(root, document.allowances, true);
   const tax = add(root, "cac:TaxTotal");
@@ -319,9 +445,15 @@ function write(document: InvoiceDocument, { number, reverses }: Numbers): string
     // BR-S-10, BR-Z-10, …: what is taxed has no reason why it is not
     const reason = reasons[part.taxCategory];
     if (reason === undefined) continue;
-    const code = /^VATEX-[A-Z0-9-]+$/.test(part.exemptionCode ?? "") ? part.exemptionCode : undefined;
+    const code = /^VATEX-[A-Z0-9-]+$/.test(part.exemptionCode ?? "")
+      ? part.exemptionCode
+      : undefined;
     put(category, "cbc:TaxExemptionReasonCode", code);
-    put(category, "cbc:TaxExemptionReason", part.exemptionReason ?? (code === undefined ? (part.exemptionCode ?? reason) : undefined));
+    put(
+      category,
+      "cbc:TaxExemptionReason",
+      part.exemptionReason ?? (code === undefined ? (part.exemptionCode ?? reason) : undefined),
+    );
   }
   for (const [index, line] of document.lines.entries()) putLine(root, line, index);
   inCurrency(root, currency);

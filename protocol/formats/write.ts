@@ -18,37 +18,67 @@ export const pdfType = "application/pdf";
  * The text or what stands in its way. A sum that is out of an amount's bounds stands in the way of
  * the one format only.
  */
-function attempt(format: WrittenFormat, document: InvoiceDocument, numbers: Numbers): { text: string } | { obstacles: Violation[] } {
+function attempt(
+  format: WrittenFormat,
+  document: InvoiceDocument,
+  numbers: Numbers,
+): { text: string } | { obstacles: Violation[] } {
   const { obstacles, write } = writers[format];
   try {
     const found = obstacles(document);
     return found.length > 0 ? { obstacles: found } : { text: write(document, numbers) };
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    return { obstacles: [{ field: "/lines", rule: "amount-bounds", detail: "a sum of this format is out of the bounds of an amount" }] };
+    return {
+      obstacles: [
+        {
+          field: "/lines",
+          rule: "amount-bounds",
+          detail: "a sum of this format is out of the bounds of an amount",
+        },
+      ],
+    };
   }
 }
 
 /** The document in every format that it can be said in. */
-export const writeAll = (document: InvoiceDocument, numbers: Numbers): { mediaType: string; format: WrittenFormat; text: string }[] =>
+export const writeAll = (
+  document: InvoiceDocument,
+  numbers: Numbers,
+): { mediaType: string; format: WrittenFormat; text: string }[] =>
   writtenFormats.flatMap((format) => {
     const tried = attempt(format, document, numbers);
-    return "text" in tried ? [{ mediaType: formats[format].mediaType, format, text: tried.text }] : [];
+    return "text" in tried
+      ? [{ mediaType: formats[format].mediaType, format, text: tried.text }]
+      : [];
   });
 
 /**
  * The document as text of a media type of `writtenTypes` (formats.ts).
- * Throws Problem `not-acceptable` when this document cannot be said in it: with what is in the way, and what it is `available` in.
+ * Throws Problem `not-acceptable` when this document cannot be said in it: with what is in the way,
+ * and what it is `available` in.
  */
-export function writeInvoice(mediaType: string, document: InvoiceDocument, numbers: Numbers): string {
+export function writeInvoice(
+  mediaType: string,
+  document: InvoiceDocument,
+  numbers: Numbers,
+): string {
   const format = writtenAs(mediaType);
   if (format === undefined) throw new RangeError(`${mediaType} is not written here`);
   const tried = attempt(format, document, numbers);
   if ("text" in tried) return tried.text;
-  const available = [formats.json.mediaType, ...writeAll(document, numbers).map((other) => other.mediaType), pdfType];
+  const available = [
+    formats.json.mediaType,
+    ...writeAll(document, numbers).map((other) => other.mediaType),
+    pdfType,
+  ];
   const [first] = tried.obstacles;
-  throw new Problem("not-acceptable", `This invoice cannot be said as ${mediaType}: ${first?.detail ?? "its content has no place there"}`, {
-    violations: tried.obstacles,
-    extra: { available },
-  });
+  throw new Problem(
+    "not-acceptable",
+    `This invoice cannot be said as ${mediaType}: ${first?.detail ?? "its content has no place there"}`,
+    {
+      violations: tried.obstacles,
+      extra: { available },
+    },
+  );
 }

@@ -1,16 +1,21 @@
 /**
- * XML as invoices may use it: well-formed, UTF-8, no DTD, no entities beyond the five built-in and numeric ones, no processing
- * instructions, and no element or attribute but those of its format (vocabularies.ts).
+ * XML as invoices may use it: well-formed, UTF-8, no DTD, no entities beyond the five built-in and
+ * numeric ones, no processing instructions, and no element or attribute but those of its format
+ * (vocabularies.ts).
  *
- * Owns: bytes → a tree of elements with their namespaces and paths. Invariants: text stays text; a DTD is refused before anything
- * could be expanded; size, depth and number of elements are bounded, the latter by the lines; an element has either children or one
- * text, in one piece, so that every reader reads the same; every failure is a Problem.
- * Does not own: what the elements mean (shudian.ts, ubl.ts).
+ * Owns: bytes → a tree of elements with their namespaces and paths. Invariants: text stays text; a
+ * DTD is refused before anything could be expanded; size, depth and number of elements are bounded,
+ * the latter by the lines; an element has either children or one text, in one piece, so that every
+ * reader reads the same; every failure is a Problem. Does not own: what the elements mean
+ * (shudian.ts, ubl.ts).
  */
 import { XMLParser, XMLValidator } from "fast-xml-parser";
 import { maxViolations, Problem, type Violation } from "../values/problems.ts";
 
-/** Elements beside the lines, and of a line: more than any invoice has. Attachments are text, not elements. */
+/**
+ * Elements beside the lines, and of a line: more than any invoice has. Attachments are text, not
+ * elements.
+ */
 const headElements = 6_000;
 const lineElements = 30;
 const maxLines = 2_000;
@@ -31,7 +36,10 @@ export type Element = {
   parent: Element | undefined;
 };
 
-/** What a format is made of. Names are qualified by the prefixes given here, whatever prefixes a document uses. */
+/**
+ * What a format is made of. Names are qualified by the prefixes given here, whatever prefixes a
+ * document uses.
+ */
 export type Vocabulary = {
   /** Prefix by namespace. */
   prefixes: ReadonlyMap<string, string>;
@@ -44,13 +52,19 @@ export type Vocabulary = {
 
 /** `field` is an XPath as far as it can be told; the whole document is `/`. */
 export function malformed(rule: string, detail: string, cause?: unknown): Problem {
-  return new Problem("malformed-document", detail, { violations: [{ field: "/", rule, detail }], cause });
+  return new Problem("malformed-document", detail, {
+    violations: [{ field: "/", rule, detail }],
+    cause,
+  });
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The text of a body, byte-order mark included: encoding it again gives the same bytes. */
-export function decodeUtf8(body: Uint8Array, fail: (rule: string, detail: string) => Problem): string {
+export function decodeUtf8(
+  body: Uint8Array,
+  fail: (rule: string, detail: string) => Problem,
+): string {
   try {
     return utf8.decode(body);
   } catch {
@@ -58,7 +72,8 @@ export function decodeUtf8(body: Uint8Array, fail: (rule: string, detail: string
   }
 }
 
-// preserveOrder keeps mixed and repeated elements apart; entities are decoded here, after the guard has seen every one.
+// preserveOrder keeps mixed and repeated elements apart; entities are decoded here, after the guard
+// has seen every one.
 const parser = new XMLParser({
   preserveOrder: true,
   ignoreAttributes: false,
@@ -80,24 +95,37 @@ const skipTo = (text: string, from: number, end: string, what: string): number =
   if (at < 0) throw malformed("not-well-formed", `${what} does not end`);
   return at + end.length;
 };
-const reference = /&(?:(lt|gt|amp|quot|apos)|#(\d{1,7})|#x([0-9a-fA-F]{1,6})|([A-Za-z_:][\w.:-]{0,100}));/y;
+const reference =
+  /&(?:(lt|gt|amp|quot|apos)|#(\d{1,7})|#x([0-9a-fA-F]{1,6})|([A-Za-z_:][\w.:-]{0,100}));/y;
 const isCharacter = (code: number) =>
-  code === 9 || code === 10 || code === 13 || (code >= 0x20 && code <= 0xd7ff) || (code >= 0xe000 && code <= 0xfffd) || (code >= 0x10000 && code <= 0x10ffff);
+  code === 9 ||
+  code === 10 ||
+  code === 13 ||
+  (code >= 0x20 && code <= 0xd7ff) ||
+  (code >= 0xe000 && code <= 0xfffd) ||
+  (code >= 0x10000 && code <= 0x10ffff);
 
 /**
  * The start of a tag of a line in one of these formats. Elements are counted before it is known
  * which format it is.
  */
 export const lineTagOf = (vocabularies: readonly Vocabulary[]): RegExp =>
-  new RegExp(`<(?:[\\w.-]{1,20}:)?(?:${vocabularies.map(({ line }) => line).join("|")})[\\s>]`, "y");
+  new RegExp(
+    `<(?:[\\w.-]{1,20}:)?(?:${vocabularies.map(({ line }) => line).join("|")})[\\s>]`,
+    "y",
+  );
 
 /** One pass over the markup before any parser sees it: refuses what could expand or explode. */
 function guard(text: string, lineTag: RegExp): void {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters XML forbids
-  if (/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/.test(text)) throw malformed("forbidden-character", "A control character is not allowed in XML");
+  if (/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/.test(text))
+    throw malformed("forbidden-character", "A control character is not allowed in XML");
   const encoding = /^<\?xml\s[^>]{0,200}?encoding\s*=\s*["']([^"']{0,40})["']/.exec(text)?.[1];
   if (encoding !== undefined && !/^utf-?8$/i.test(encoding))
-    throw malformed("encoding-not-utf8", `The declared encoding ${encoding} is not read here: use UTF-8`);
+    throw malformed(
+      "encoding-not-utf8",
+      `The declared encoding ${encoding} is not read here: use UTF-8`,
+    );
   let elements = 0;
   let lines = 0;
   const mark = /[<&]/g;
@@ -108,16 +136,26 @@ function guard(text: string, lineTag: RegExp): void {
       const [, named, decimal, hex, other] = reference.exec(text) ?? [];
       if (other !== undefined) {
         const detail = `The entity &${other}; is not built in`;
-        throw new Problem("forbidden-markup", detail, { violations: [{ field: "/", rule: "entity-forbidden", detail }] });
+        throw new Problem("forbidden-markup", detail, {
+          violations: [{ field: "/", rule: "entity-forbidden", detail }],
+        });
       }
-      const code = decimal !== undefined ? Number(decimal) : hex !== undefined ? Number.parseInt(hex, 16) : undefined;
+      const code =
+        decimal !== undefined
+          ? Number(decimal)
+          : hex !== undefined
+            ? Number.parseInt(hex, 16)
+            : undefined;
       if ((named === undefined && code === undefined) || (code !== undefined && !isCharacter(code)))
         throw malformed("not-well-formed", `An & at character ${at} begins no reference`);
-    } else if (text.startsWith("<!--", at)) mark.lastIndex = skipTo(text, at + 4, "-->", "A comment");
-    else if (text.startsWith("<![CDATA[", at)) mark.lastIndex = skipTo(text, at + 9, "]]>", "A CDATA section");
+    } else if (text.startsWith("<!--", at))
+      mark.lastIndex = skipTo(text, at + 4, "-->", "A comment");
+    else if (text.startsWith("<![CDATA[", at))
+      mark.lastIndex = skipTo(text, at + 9, "]]>", "A CDATA section");
     else if (text.startsWith("<?", at)) {
       if (at > 0 || !/^<\?xml\s/.test(text)) {
-        const detail = "A processing instruction tells other software what to do with the document; it is not read here";
+        const detail =
+          "A processing instruction tells other software what to do with the document; it is not read here";
         throw new Problem("forbidden-markup", detail, {
           violations: [{ field: "/", rule: "processing-instruction", detail }],
         });
@@ -125,40 +163,58 @@ function guard(text: string, lineTag: RegExp): void {
       mark.lastIndex = skipTo(text, at + 2, "?>", "The declaration");
     } else if (text[at + 1] === "!") {
       const detail = "A DOCTYPE or another declaration is not read here";
-      throw new Problem("forbidden-markup", detail, { violations: [{ field: "/", rule: "dtd-forbidden", detail }] });
+      throw new Problem("forbidden-markup", detail, {
+        violations: [{ field: "/", rule: "dtd-forbidden", detail }],
+      });
     } else {
       if (text[at + 1] !== "/") {
         elements++;
         lineTag.lastIndex = at;
         if (lineTag.test(text)) lines++;
         const most = headElements + lineElements * Math.min(lines, maxLines);
-        if (elements > most) throw malformed("too-many-elements", `More than ${most} elements, with ${lines} lines`);
+        if (elements > most)
+          throw malformed("too-many-elements", `More than ${most} elements, with ${lines} lines`);
       }
       const end = text.indexOf(">", at);
       if (end < 0) throw malformed("not-well-formed", "A tag does not end");
-      if (end - at > maxTag) throw malformed("tag-too-long", `A tag is longer than ${maxTag} characters`);
+      if (end - at > maxTag)
+        throw malformed("tag-too-long", `A tag is longer than ${maxTag} characters`);
     }
   }
 }
 
-const builtIn: Readonly<Record<string, string>> = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'" };
+const builtIn: Readonly<Record<string, string>> = {
+  lt: "<",
+  gt: ">",
+  amp: "&",
+  quot: '"',
+  apos: "'",
+};
 const decodeReferences = (text: string): string =>
   text.includes("&")
-    ? text.replace(/&(?:#x([0-9a-fA-F]+)|#(\d+)|(\w+));/g, (whole, hex?: string, decimal?: string, named?: string) =>
-        hex !== undefined
-          ? String.fromCodePoint(Number.parseInt(hex, 16))
-          : decimal !== undefined
-            ? String.fromCodePoint(Number(decimal))
-            : (builtIn[named ?? ""] ?? whole),
+    ? text.replace(
+        /&(?:#x([0-9a-fA-F]+)|#(\d+)|(\w+));/g,
+        (whole, hex?: string, decimal?: string, named?: string) =>
+          hex !== undefined
+            ? String.fromCodePoint(Number.parseInt(hex, 16))
+            : decimal !== undefined
+              ? String.fromCodePoint(Number(decimal))
+              : (builtIn[named ?? ""] ?? whole),
       )
     : text;
 
-/** One node as fast-xml-parser gives it: its tag (or #text, #cdata) with the content, and ":@" with the attributes. */
+/**
+ * One node as fast-xml-parser gives it: its tag (or #text, #cdata) with the content, and ":@" with
+ * the attributes.
+ */
 type Node = Record<string, unknown>;
 const tagOf = (node: Node): string => Object.keys(node).find((key) => key !== ":@") ?? "";
 
 /** The text of an element, and what would make others read another one. */
-function textOf(content: readonly Node[]): { text: string; broken?: [rule: string, detail: string] } {
+function textOf(content: readonly Node[]): {
+  text: string;
+  broken?: [rule: string, detail: string];
+} {
   let [text, pieces, comments, children] = ["", 0, 0, 0];
   for (const node of content) {
     if (typeof node["#text"] === "string") {
@@ -171,11 +227,21 @@ function textOf(content: readonly Node[]): { text: string; broken?: [rule: strin
     } else if (node["#comment"] !== undefined) comments++;
     else children++;
   }
-  if (pieces > 0 && children > 0) return { text, broken: ["mixed-content", "an element has either elements in it or a text"] };
-  if (pieces > 0 && comments > 0) return { text, broken: ["comment-in-text", "a comment in a text cuts it for some readers"] };
+  if (pieces > 0 && children > 0)
+    return { text, broken: ["mixed-content", "an element has either elements in it or a text"] };
+  if (pieces > 0 && comments > 0)
+    return { text, broken: ["comment-in-text", "a comment in a text cuts it for some readers"] };
   text = text.trim();
-  // words with a quoted word among them, as some programs write them, are the same words to whoever joins them
-  if (pieces > 1 && !/\s/.test(text)) return { text, broken: ["text-in-pieces", "a figure, a date, a code is one piece: plain, or one CDATA section"] };
+  // words with a quoted word among them, as some programs write them, are the same words to whoever
+  // joins them
+  if (pieces > 1 && !/\s/.test(text))
+    return {
+      text,
+      broken: [
+        "text-in-pieces",
+        "a figure, a date, a code is one piece: plain, or one CDATA section",
+      ],
+    };
   return { text };
 }
 
@@ -197,9 +263,16 @@ function createBuilder(vocabulary: Vocabulary) {
 
   function checkAttribute(element: Element, name: string, scope: Scope): void {
     const colon = name.indexOf(":");
-    const foreign = colon >= 0 && !(scope.get(name.slice(0, colon)) === XSI && /^(?:noNamespaceS|s)chemaLocation$/.test(name.slice(colon + 1)));
-    if (foreign) refuse(element, `/@${name}`, "foreign-namespace", "an attribute of another format");
-    else if (colon < 0 && !vocabulary.attributes.has(name)) refuse(element, `/@${name}`, "unknown-attribute", "this format has no such attribute");
+    const foreign =
+      colon >= 0 &&
+      !(
+        scope.get(name.slice(0, colon)) === XSI &&
+        /^(?:noNamespaceS|s)chemaLocation$/.test(name.slice(colon + 1))
+      );
+    if (foreign)
+      refuse(element, `/@${name}`, "foreign-namespace", "an attribute of another format");
+    else if (colon < 0 && !vocabulary.attributes.has(name))
+      refuse(element, `/@${name}`, "unknown-attribute", "this format has no such attribute");
   }
 
   function build(node: Node, tag: string, outer: Scope, parent: Element | undefined): Element {
@@ -207,26 +280,44 @@ function createBuilder(vocabulary: Vocabulary) {
     let scope = outer;
     for (const [name, value] of Object.entries((node[":@"] ?? {}) as Record<string, unknown>)) {
       const plain = decodeReferences(String(value));
-      if (name === "xmlns" || name.startsWith("xmlns:")) scope = new Map(scope).set(name.slice(6), plain);
+      if (name === "xmlns" || name.startsWith("xmlns:"))
+        scope = new Map(scope).set(name.slice(6), plain);
       else attributes[name] = plain;
     }
     const colon = tag.indexOf(":");
     const namespace = scope.get(colon < 0 ? "" : tag.slice(0, colon));
-    if (namespace === undefined && colon >= 0) throw malformed("namespace-undeclared", `The prefix ${tag.slice(0, Math.min(colon, 40))} is not declared`);
+    if (namespace === undefined && colon >= 0)
+      throw malformed(
+        "namespace-undeclared",
+        `The prefix ${tag.slice(0, Math.min(colon, 40))} is not declared`,
+      );
     const name = tag.slice(colon + 1);
     const prefix = vocabulary.prefixes.get(namespace ?? "");
     const qname = prefix === undefined ? tag : prefix === "" ? name : `${prefix}:${name}`;
     const content = node[tag] as readonly Node[];
     const { text, broken } = textOf(content);
     const children: Element[] = [];
-    const element: Element = { name, qname, namespace: namespace ?? "", attributes, children, text, parent };
+    const element: Element = {
+      name,
+      qname,
+      namespace: namespace ?? "",
+      attributes,
+      children,
+      text,
+      parent,
+    };
     if (parent !== undefined) (parent.children as Element[]).push(element);
     if (prefix === undefined) {
       refuse(element, "", "foreign-namespace", "an element of another format");
       return element;
     }
     if (parent !== undefined && !vocabulary.children.get(parent.qname)?.has(qname)) {
-      refuse(element, "", "unknown-element", "this format has no such element here: nobody would read it");
+      refuse(
+        element,
+        "",
+        "unknown-element",
+        "this format has no such element here: nobody would read it",
+      );
       return element;
     }
     for (const attribute of Object.keys(attributes)) checkAttribute(element, attribute, scope);
@@ -239,13 +330,21 @@ function createBuilder(vocabulary: Vocabulary) {
   }
 
   return (node: Node): Element => {
-    const root = build(node, tagOf(node), new Map([["xml", "http://www.w3.org/XML/1998/namespace"]]), undefined);
+    const root = build(
+      node,
+      tagOf(node),
+      new Map([["xml", "http://www.w3.org/XML/1998/namespace"]]),
+      undefined,
+    );
     if (violations.length > 0) throw invalid(violations);
     return root;
   };
 }
 
-const invalid = (violations: readonly Violation[]) => new Problem("invalid-document", `${violations[0]?.field}: ${violations[0]?.detail}`, { violations });
+const invalid = (violations: readonly Violation[]) =>
+  new Problem("invalid-document", `${violations[0]?.field}: ${violations[0]?.detail}`, {
+    violations,
+  });
 
 /**
  * The root element of a document. `lineTag` matches the start of a line's tag (`lineTagOf`);
@@ -253,7 +352,11 @@ const invalid = (violations: readonly Violation[]) => new Problem("invalid-docum
  * Problem `malformed-document`, `forbidden-markup`, or `invalid-document` for what is not of the
  * format.
  */
-export function parseXml(source: string, lineTag: RegExp, vocabularyOf: (name: string, namespace: string) => Vocabulary): Element {
+export function parseXml(
+  source: string,
+  lineTag: RegExp,
+  vocabularyOf: (name: string, namespace: string) => Vocabulary,
+): Element {
   const text = source.startsWith("\ufeff") ? source.slice(1) : source;
   if (text.trim() === "") throw malformed("empty", "The body is empty");
   guard(text, lineTag);
@@ -261,24 +364,38 @@ export function parseXml(source: string, lineTag: RegExp, vocabularyOf: (name: s
   try {
     const checked = XMLValidator.validate(text);
     if (checked !== true) {
-      // Several unclosed elements are told as a list of names; what it means is that the text stops too early.
+      // Several unclosed elements are told as a list of names; what it means is that the text stops
+      // too early.
       const truncated = checked.err.msg.startsWith("Invalid '");
       throw malformed(
         "not-well-formed",
-        truncated ? "The document ends before its elements do" : `Line ${checked.err.line}, column ${checked.err.col ?? 1}: ${checked.err.msg.slice(0, 200)}`,
+        truncated
+          ? "The document ends before its elements do"
+          : `Line ${checked.err.line}, column ${checked.err.col ?? 1}: ${checked.err.msg.slice(0, 200)}`,
       );
     }
     nodes = parser.parse(text) as readonly Node[];
   } catch (error) {
     throw error instanceof Problem
       ? error
-      : malformed("not-well-formed", error instanceof Error ? error.message.slice(0, 200) : "The XML cannot be read", error);
+      : malformed(
+          "not-well-formed",
+          error instanceof Error ? error.message.slice(0, 200) : "The XML cannot be read",
+          error,
+        );
   }
   const roots = nodes.filter((node) => !tagOf(node).startsWith("#"));
   const root = roots[0];
-  if (root === undefined || roots.length > 1) throw malformed("not-well-formed", "A document has one root element");
+  if (root === undefined || roots.length > 1)
+    throw malformed("not-well-formed", "A document has one root element");
   const tag = tagOf(root);
-  const [prefix, name] = tag.includes(":") ? [tag.slice(0, tag.indexOf(":")), tag.slice(tag.indexOf(":") + 1)] : ["", tag];
-  const declared = ((root[":@"] ?? {}) as Record<string, unknown>)[prefix === "" ? "xmlns" : `xmlns:${prefix}`];
-  return createBuilder(vocabularyOf(name, declared === undefined ? "" : decodeReferences(String(declared))))(root);
+  const [prefix, name] = tag.includes(":")
+    ? [tag.slice(0, tag.indexOf(":")), tag.slice(tag.indexOf(":") + 1)]
+    : ["", tag];
+  const declared = ((root[":@"] ?? {}) as Record<string, unknown>)[
+    prefix === "" ? "xmlns" : `xmlns:${prefix}`
+  ];
+  return createBuilder(
+    vocabularyOf(name, declared === undefined ? "" : decodeReferences(String(declared))),
+  )(root);
 }

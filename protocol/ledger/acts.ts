@@ -1,19 +1,25 @@
 /**
- * The acts on invoices, one row each: who signs, who consents, what is signed, what the ledger needs
- * to see, in which states it takes the act, its event, what the record becomes, and which parties see it in the feed.
+ * The acts on invoices, one row each: who signs, who consents, what is signed, what the ledger
+ * needs to see, in which states it takes the act, its event, what the record becomes, and which
+ * parties see it in the feed.
  *
- * The rows stand in the order of the contract's `Kind`: a row's position is the kind's number. Typed
- * messages, dispatcher, mirror, feed, statistics and documents follow from this table. What a gateway
- * adds of its own (gas, statistics) is keyed by the same names in server/chain/acts.ts. The rules
- * themselves are the contract's (contracts/InvoiceLedger.sol); this table describes them.
+ * The rows stand in the order of the contract's `Kind`: a row's position is the kind's number.
+ * Typed messages, dispatcher, mirror, feed, statistics and documents follow from this table. What a
+ * gateway adds of its own (gas, statistics) is keyed by the same names in server/chain/acts.ts. The
+ * rules themselves are the contract's (contracts/InvoiceLedger.sol); this table describes them.
  */
 
-/** States of a record, in the order of the contract's `State`. "none": no act has touched the invoice. */
+/**
+ * States of a record, in the order of the contract's `State`. "none": no act has touched the
+ * invoice.
+ */
 export const recordStates = ["none", "issued", "claimed", "reimbursed", "reversed"] as const;
 export type RecordState = (typeof recordStates)[number];
 export type State = Exclude<RecordState, "none">;
 
-/** What a party is to an invoice. The employer: the titled buyer, or the one that is claimed from. */
+/**
+ * What a party is to an invoice. The employer: the titled buyer, or the one that is claimed from.
+ */
 export type Party = "issuer" | "holder" | "receiver" | "employer";
 
 /** How an act changes the record of an invoice. Names are those of the event's arguments. */
@@ -36,8 +42,8 @@ export type Act = {
   signs: "holder" | "employer" | "issuer";
   consents?: { who: "receiver" | "employer"; when: string };
   /**
-   * What is signed besides `ref` and the invoices, in this order. In the contract's `Act` an address
-   * stands in `to`, an index in `taxpayer`.
+   * What is signed besides `ref` and the invoices, in this order. In the contract's `Act` an
+   * address stands in `to`, an index in `taxpayer`.
    */
   fields: Readonly<Record<string, "address" | "uint32">>;
   /** What `ref` says. */
@@ -170,10 +176,16 @@ export const kindNumber = (kind: ActKind): number => actKinds.indexOf(kind);
 export type ActFeedType = (typeof table)[ActKind]["feed"]["type"];
 export const actFeedTypes = [...new Set(actKinds.map((kind) => table[kind].feed.type))] as const;
 
-/** By the ledger's event. Acts that share an event change the record alike and are one type in the feed. */
+/**
+ * By the ledger's event. Acts that share an event change the record alike and are one type in the
+ * feed.
+ */
 export type EventOfAct = Pick<Act, "event" | "record" | "feed"> & { kinds: readonly ActKind[] };
 export const actEvents: ReadonlyMap<string, EventOfAct> = new Map(
-  Object.values(acts).map(({ event, record, feed }) => [event, { event, record, feed, kinds: actKinds.filter((kind) => acts[kind].event === event) }]),
+  Object.values(acts).map(({ event, record, feed }) => [
+    event,
+    { event, record, feed, kinds: actKinds.filter((kind) => acts[kind].event === event) },
+  ]),
 );
 
 /** Whether an act of this kind makes the record of an invoice that was issued elsewhere. */
@@ -192,4 +204,5 @@ export const isOfClaim = (kind: ActKind): boolean => {
 };
 
 /** Whether an act can change an invoice that is reimbursed or reversed. */
-export const isLate = (kind: ActKind): boolean => acts[kind].from.some((state) => state === "reimbursed" || state === "reversed");
+export const isLate = (kind: ActKind): boolean =>
+  acts[kind].from.some((state) => state === "reimbursed" || state === "reversed");

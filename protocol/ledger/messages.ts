@@ -1,10 +1,17 @@
 /**
  * The typed messages that parties sign (EIP-712), as contracts/libraries/Messages.sol hashes them.
  *
- * Owns: domain, types, digests, whose key has signed. Does not sign (keys/) and does not send (txs/).
+ * Owns: domain, types, digests, whose key has signed. Does not sign (keys/) and does not send
+ * (txs/).
  */
 
-import { getAddress, recoverAddress, Signature, TypedDataEncoder, type TypedDataField } from "ethers";
+import {
+  getAddress,
+  recoverAddress,
+  Signature,
+  TypedDataEncoder,
+  type TypedDataField,
+} from "ethers";
 import { fromHex, toUtf8 } from "#bytes";
 import { type ActKind, actKinds, acts } from "./acts.ts";
 import { keccak } from "./tree.ts";
@@ -13,7 +20,12 @@ import { keccak } from "./tree.ts";
 export const checksummed = (account: string): string => getAddress(account.toLowerCase());
 
 /** `name` is the network's own name, so two networks with one chain id share no signatures. */
-export type Domain = Readonly<{ name: string; version: "1"; chainId: number; verifyingContract: string }>;
+export type Domain = Readonly<{
+  name: string;
+  version: "1";
+  chainId: number;
+  verifyingContract: string;
+}>;
 
 type Types = Readonly<Record<string, readonly { name: string; type: string }[]>>;
 
@@ -30,7 +42,10 @@ const typesOfAct = (kind: ActKind): Types => ({
   ],
 });
 
-const counted = (...first: [string, string][]) => [...first.map(([name, type]) => ({ name, type })), { name: "counter", type: "uint64" }];
+const counted = (...first: [string, string][]) => [
+  ...first.map(([name, type]) => ({ name, type })),
+  { name: "counter", type: "uint64" },
+];
 
 const otherTypes = {
   Seal: {
@@ -65,7 +80,10 @@ const otherTypes = {
 } as const satisfies Record<string, Types>;
 
 export type MessageType = ActKind | keyof typeof otherTypes;
-const actTypes = Object.fromEntries(actKinds.map((kind) => [kind, typesOfAct(kind)])) as Record<ActKind, Types>;
+const actTypes = Object.fromEntries(actKinds.map((kind) => [kind, typesOfAct(kind)])) as Record<
+  ActKind,
+  Types
+>;
 const types: Readonly<Record<MessageType, Types>> = { ...actTypes, ...otherTypes };
 /** Values are JSON: numbers beyond 2^53 as decimal strings. */
 export type Message = { type: MessageType; value: Record<string, unknown> };
@@ -91,25 +109,48 @@ function domainHash(domain: Domain): string {
 }
 
 /** What is signed: keccak256(0x1901 ‖ domain ‖ struct). */
-export const digest = (domain: Domain, message: Message): string => digestOf(domain, encoder(message.type).hash(message.value));
+export const digest = (domain: Domain, message: Message): string =>
+  digestOf(domain, encoder(message.type).hash(message.value));
 
 /** The same, of a struct's hash. */
-export const digestOf = (domain: Domain, struct: string): string => keccak(fromHex(`0x1901${domainHash(domain).slice(2)}${struct.slice(2)}`));
+export const digestOf = (domain: Domain, struct: string): string =>
+  keccak(fromHex(`0x1901${domainHash(domain).slice(2)}${struct.slice(2)}`));
 
 /** What the parties of an act sign. `to` and `taxpayer` are read where the kind has them. */
-export function actMessage(kind: ActKind, act: { to?: string; taxpayer?: number; ref: string; invoices: readonly { id: string; version: number }[] }): Message {
-  const own = Object.entries(acts[kind].fields).map(([name, type]) => [name, type === "address" ? act.to : act.taxpayer]);
-  return { type: kind, value: { ...Object.fromEntries(own), ref: act.ref, invoices: act.invoices } };
+export function actMessage(
+  kind: ActKind,
+  act: {
+    to?: string;
+    taxpayer?: number;
+    ref: string;
+    invoices: readonly { id: string; version: number }[];
+  },
+): Message {
+  const own = Object.entries(acts[kind].fields).map(([name, type]) => [
+    name,
+    type === "address" ? act.to : act.taxpayer,
+  ]);
+  return {
+    type: kind,
+    value: { ...Object.fromEntries(own), ref: act.ref, invoices: act.invoices },
+  };
 }
 
-/** How an act's struct is hashed: the hash of its type, the types of the fields before `ref` and `invoices`, the hash of an invoice's type. */
+/**
+ * How an act's struct is hashed: the hash of its type, the types of the fields before `ref` and
+ * `invoices`, the hash of an invoice's type.
+ */
 export type Layout = { typeHash: string; fields: readonly string[]; invoiceTypeHash: string };
 const layouts = new Map<ActKind, Layout>();
 export function layoutOf(kind: ActKind): Layout {
   let known = layouts.get(kind);
   if (!known) {
     const hashOf = (name: string) => keccak(toUtf8(encoder(kind).encodeType(name)));
-    known = { typeHash: hashOf(kind), fields: Object.values(acts[kind].fields), invoiceTypeHash: hashOf("Invoice") };
+    known = {
+      typeHash: hashOf(kind),
+      fields: Object.values(acts[kind].fields),
+      invoiceTypeHash: hashOf("Invoice"),
+    };
     layouts.set(kind, known);
   }
   return known;
@@ -128,10 +169,16 @@ export function typedData(domain: Domain, message: Message) {
 /** A signature in the contracts' form: r, and s with the parity of v in its top bit (EIP-2098). */
 export type CompactSignature = { r: string; vs: string };
 
-/** Half of secp256k1's order: of the two values of s that a signature can have, contracts take the lower one. */
+/**
+ * Half of secp256k1's order: of the two values of s that a signature can have, contracts take the
+ * lower one.
+ */
 export const HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0n;
 
-/** Reads a 64- or 65-byte signature in 0x-hex; undefined when it is none, or when s is in the upper half. */
+/**
+ * Reads a 64- or 65-byte signature in 0x-hex; undefined when it is none, or when s is in the upper
+ * half.
+ */
 export function compactSignature(text: string): CompactSignature | undefined {
   try {
     const { r, s, yParityAndS } = Signature.from(text);
@@ -141,7 +188,10 @@ export function compactSignature(text: string): CompactSignature | undefined {
   }
 }
 
-/** Address whose key made this signature over this digest; undefined when it is malformed or s is in the upper half. */
+/**
+ * Address whose key made this signature over this digest; undefined when it is malformed or s is in
+ * the upper half.
+ */
 export function recoverSigner(digest: string, signature: string): string | undefined {
   const compact = compactSignature(signature);
   if (!compact) return undefined;
@@ -152,4 +202,7 @@ export function recoverSigner(digest: string, signature: string): string | undef
   }
 }
 
-export const noSignature: CompactSignature = { r: `0x${"00".repeat(32)}`, vs: `0x${"00".repeat(32)}` };
+export const noSignature: CompactSignature = {
+  r: `0x${"00".repeat(32)}`,
+  vs: `0x${"00".repeat(32)}`,
+};

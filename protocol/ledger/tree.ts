@@ -1,6 +1,7 @@
 /**
- * The Merkle tree over one lot, as contracts/libraries/LotTree.sol computes it: RFC 9162 §2.1 over keccak256, leaf prefix
- * 0x00, node prefix 0x01. Hashes are 32-byte Uint8Arrays inside this file and 0x-hex outside.
+ * The Merkle tree over one lot, as contracts/libraries/LotTree.sol computes it: RFC 9162 §2.1 over
+ * keccak256, leaf prefix 0x00, node prefix 0x01. Hashes are 32-byte Uint8Arrays inside this file
+ * and 0x-hex outside.
  */
 import { fromHex, hashBytes, toHex } from "#bytes";
 
@@ -19,10 +20,20 @@ export function leafHash(leaf: Leaf): string {
   return keccak(packed);
 }
 
-export type LotHeader = { first: string; count: number; issuer: number; time: number; root: string };
+export type LotHeader = {
+  first: string;
+  count: number;
+  issuer: number;
+  time: number;
+  root: string;
+};
 /** What one slot per lot is the hash of: five words. */
 export const headerHash = ({ first, count, issuer, time, root }: LotHeader): string =>
-  keccak(fromHex(`0x${[first, count, issuer, time, root].map((word) => BigInt(word).toString(16).padStart(64, "0")).join("")}`));
+  keccak(
+    fromHex(
+      `0x${[first, count, issuer, time, root].map((word) => BigInt(word).toString(16).padStart(64, "0")).join("")}`,
+    ),
+  );
 /** That an untouched invoice is sealed, as the ledger takes it. */
 export type Evidence = { lot: LotHeader; leaf: Leaf; proof: string[] };
 
@@ -39,13 +50,17 @@ export type LotTree = {
   proof(position: number): string[];
 };
 
-/** Builds the tree over at least one leaf hash. Keeps every level, so any number of proofs costs no further hashing. */
+/**
+ * Builds the tree over at least one leaf hash. Keeps every level, so any number of proofs costs no
+ * further hashing.
+ */
 export function lotTree(leaves: readonly string[]): LotTree {
   if (leaves.length === 0) throw new RangeError("a lot has at least one leaf");
   const levels: Uint8Array[][] = [leaves.map(fromHex)];
   for (let level = levels[0] as Uint8Array[]; level.length > 1; ) {
     const next: Uint8Array[] = [];
-    for (let i = 0; i + 1 < level.length; i += 2) next.push(nodeHash(level[i] as Uint8Array, level[i + 1] as Uint8Array));
+    for (let i = 0; i + 1 < level.length; i += 2)
+      next.push(nodeHash(level[i] as Uint8Array, level[i + 1] as Uint8Array));
     // an odd last node goes up as it is
     if (level.length % 2 === 1) next.push(level[level.length - 1] as Uint8Array);
     levels.push(next);
@@ -54,7 +69,8 @@ export function lotTree(leaves: readonly string[]): LotTree {
   return {
     root: toHex((levels[levels.length - 1] as Uint8Array[])[0] as Uint8Array),
     proof(position) {
-      if (!Number.isInteger(position) || position < 0 || position >= leaves.length) throw new RangeError(`no leaf at ${position}`);
+      if (!Number.isInteger(position) || position < 0 || position >= leaves.length)
+        throw new RangeError(`no leaf at ${position}`);
       const path: string[] = [];
       let at = position;
       for (const level of levels.slice(0, -1)) {
@@ -67,8 +83,16 @@ export function lotTree(leaves: readonly string[]): LotTree {
   };
 }
 
-/** Root that a path leads to, or undefined when it is no path for this position and size (RFC 9162 §2.1.3.2). */
-export function rootFrom(path: readonly string[], position: number, size: number, leaf: string): string | undefined {
+/**
+ * Root that a path leads to, or undefined when it is no path for this position and size (RFC 9162
+ * §2.1.3.2).
+ */
+export function rootFrom(
+  path: readonly string[],
+  position: number,
+  size: number,
+  leaf: string,
+): string | undefined {
   let [index, last, result] = [position, size - 1, fromHex(leaf)];
   if (index > last) return undefined;
   for (const step of path) {

@@ -1,12 +1,15 @@
 /**
- * The bundle (票据包): an invoice that proves itself. Its parts, or some of them, the leaf that commits to them, the path to the lot's
- * root, the issuer's seal over that root, and who the parties are. docs/bundle.md has the format for those who read it elsewhere.
+ * The bundle (票据包): an invoice that proves itself. Its parts, or some of them, the leaf that
+ * commits to them, the path to the lot's root, the issuer's seal over that root, and who the
+ * parties are. docs/bundle.md has the format for those who read it elsewhere.
  *
- * Checked here is what needs nobody else: from the parts up to "whoever has this key has sealed it", and that it does not contradict
- * itself (contradictions.ts). That the key is the issuer's, that the chain has the lot, and what has become of the invoice is asked of
- * the registry and the ledger (features/verification).
+ * Checked here is what needs nobody else: from the parts up to "whoever has this key has sealed
+ * it", and that it does not contradict itself (contradictions.ts). That the key is the issuer's,
+ * that the chain has the lot, and what has become of the invoice is asked of the registry and the
+ * ledger (features/verification).
  *
- * Invariant: `checkBundle` throws nothing, whatever it is given; the sizes it works on are bounded by the schema.
+ * Invariant: `checkBundle` throws nothing, whatever it is given; the sizes it works on are bounded
+ * by the schema.
  */
 
 import { z } from "zod";
@@ -32,23 +35,36 @@ const index = z.number().int().min(0).max(0xffff_ffff);
 /** Deeper than any part of a document, and far from where walking it would take the stack. */
 const MAX_DEPTH = 32;
 const isShallow = (value: unknown, left = MAX_DEPTH): boolean =>
-  typeof value !== "object" || value === null || (left > 0 && Object.values(value).every((member) => isShallow(member, left - 1)));
+  typeof value !== "object" ||
+  value === null ||
+  (left > 0 && Object.values(value).every((member) => isShallow(member, left - 1)));
 
-/** A party as the registry knows it: `salt`, tax id and name open the commitment of its enrolment. */
+/**
+ * A party as the registry knows it: `salt`, tax id and name open the commitment of its enrolment.
+ */
 export const identitySchema = z.strictObject({
   index,
   account,
   taxId: z.string().regex(/^[0-9A-Z]{4,30}$/, "tax-id-format"),
   name: plainText(300),
   salt: z.string().regex(/^[0-9a-f]{64}$/, "salt-format"),
-  named: namedSchema.optional().describe("A later name, by the bureau's word. Absent: it is claimed to have the name of its enrolment"),
+  named: namedSchema
+    .optional()
+    .describe(
+      "A later name, by the bureau's word. Absent: it is claimed to have the name of its enrolment",
+    ),
 });
 export type Identity = z.infer<typeof identitySchema>;
 
 export const bundleSchema = z
   .strictObject({
     format: z.literal(bundleFormat),
-    network: z.strictObject({ name: networkNameSchema, chainId: z.number().int().min(1), registry: account, ledger: account }),
+    network: z.strictObject({
+      name: networkNameSchema,
+      chainId: z.number().int().min(1),
+      registry: account,
+      ledger: account,
+    }),
     number,
     parts: z
       .partialRecord(
@@ -61,8 +77,13 @@ export const bundleSchema = z
             .optional(),
         }),
       )
-      .describe("The parts that are shown. Absent: nothing is claimed of that part. A part without a value claims that the document has none"),
-    digests: z.array(hash).length(partNames.length).describe("Of all parts, shown or not, in the order of their names in docs/bundle.md"),
+      .describe(
+        "The parts that are shown. Absent: nothing is claimed of that part. A part without a value claims that the document has none",
+      ),
+    digests: z
+      .array(hash)
+      .length(partNames.length)
+      .describe("Of all parts, shown or not, in the order of their names in docs/bundle.md"),
     leaf: z.strictObject({ content: hash, holder: account, buyer: index }),
     lot: z.strictObject({
       first: number,
@@ -73,11 +94,15 @@ export const bundleSchema = z
       segment: number,
     }),
     path: z.array(hash).max(10).describe("Sibling hashes from the leaf up (RFC 9162)"),
-    seal: z.strictObject({ r: hash, vs: hash }).describe("The issuer's signature over Seal(issuer, segment, first, count, root), EIP-2098"),
+    seal: z
+      .strictObject({ r: hash, vs: hash })
+      .describe("The issuer's signature over Seal(issuer, segment, first, count, root), EIP-2098"),
     parties: z
       .array(identitySchema)
       .max(2)
-      .describe("Who issuer and titled buyer are, each once. Absent: it is not claimed who they are, and a shown seller or buyer is attributed to nobody"),
+      .describe(
+        "Who issuer and titled buyer are, each once. Absent: it is not claimed who they are, and a shown seller or buyer is attributed to nobody",
+      ),
   })
   .meta({ id: "Bundle" });
 export type Bundle = z.infer<typeof bundleSchema>;
@@ -101,8 +126,14 @@ export type Checked = {
   document?: InvoiceDocument;
 };
 
-/** The registry's commitment to who a taxpayer is: keccak256 of the JSON array [salt, tax id, name]. */
-export const identityCommitment = ({ salt, taxId, name }: Pick<Identity, "salt" | "taxId" | "name">): string =>
+/**
+ * The registry's commitment to who a taxpayer is: keccak256 of the JSON array [salt, tax id, name].
+ */
+export const identityCommitment = ({
+  salt,
+  taxId,
+  name,
+}: Pick<Identity, "salt" | "taxId" | "name">): string =>
   keccak(toUtf8(JSON.stringify([salt, taxId, name])));
 
 export const ledgerDomain = ({ network }: Pick<Bundle, "network">): Domain => ({
@@ -115,7 +146,9 @@ export const ledgerDomain = ({ network }: Pick<Bundle, "network">): Domain => ({
 const NOBODY = `0x${"00".repeat(20)}`;
 /** Who has signed the later names of its parties; the zero account where a signature is none. */
 export const namesBy = ({ parties, ...bundle }: Pick<Bundle, "network" | "parties">): string[] =>
-  parties.flatMap(({ account, named }) => (named === undefined ? [] : [namedBy(ledgerDomain(bundle), account, named) ?? NOBODY]));
+  parties.flatMap(({ account, named }) =>
+    named === undefined ? [] : [namedBy(ledgerDomain(bundle), account, named) ?? NOBODY],
+  );
 
 /** What the ledger takes as evidence that the bundle's invoice is sealed. */
 export function evidenceOf({ lot, leaf, path }: Bundle): Evidence {
@@ -133,7 +166,11 @@ export function checkBundle(value: unknown): Checked {
   const parsed = bundleSchema.safeParse(value);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    say("format", false, `/${issue?.path.join("/") ?? ""}: ${issue?.message ?? "not a bundle"}`.slice(0, 300));
+    say(
+      "format",
+      false,
+      `/${issue?.path.join("/") ?? ""}: ${issue?.message ?? "not a bundle"}`.slice(0, 300),
+    );
     return { ok: false, steps: done, contradictions: [], unattributed: [] };
   }
   const bundle = parsed.data;
@@ -145,7 +182,9 @@ export function checkBundle(value: unknown): Checked {
   say(
     "parts",
     wrong.length === 0,
-    wrong.length === 0 ? `${names.length} of ${partNames.length} parts are shown and fit their digests` : `altered: ${wrong.join(", ")}`,
+    wrong.length === 0
+      ? `${names.length} of ${partNames.length} parts are shown and fit their digests`
+      : `altered: ${wrong.join(", ")}`,
   );
   say(
     "content",
@@ -155,28 +194,62 @@ export function checkBundle(value: unknown): Checked {
 
   const position = BigInt(bundle.number) - BigInt(lot.first);
   const inside = position >= 0n && position < BigInt(lot.count);
-  const root = inside ? rootFrom(bundle.path, Number(position), lot.count, leafHash(leaf)) : undefined;
+  const root = inside
+    ? rootFrom(bundle.path, Number(position), lot.count, leafHash(leaf))
+    : undefined;
   const detail = inside
     ? `leaf ${position} of ${lot.count} ${root === lot.root.toLowerCase() ? "leads" : "does not lead"} to the lot's root`
     : "the number is not in the lot";
   say("path", root === lot.root.toLowerCase(), detail);
 
-  const message = { type: "Seal" as const, value: { issuer: lot.issuer, segment: lot.segment, first: lot.first, count: lot.count, root: lot.root } };
-  const signer = recoverSigner(digest(ledgerDomain(bundle), message), `${seal.r}${seal.vs.slice(2)}`);
-  say("seal", signer !== undefined, signer === undefined ? "the seal is no signature" : `sealed by the key ${signer}`);
+  const message = {
+    type: "Seal" as const,
+    value: {
+      issuer: lot.issuer,
+      segment: lot.segment,
+      first: lot.first,
+      count: lot.count,
+      root: lot.root,
+    },
+  };
+  const signer = recoverSigner(
+    digest(ledgerDomain(bundle), message),
+    `${seal.r}${seal.vs.slice(2)}`,
+  );
+  say(
+    "seal",
+    signer !== undefined,
+    signer === undefined ? "the seal is no signature" : `sealed by the key ${signer}`,
+  );
 
   const shown: Parts = Object.fromEntries(names.map((name) => [name, bundle.parts[name]?.value]));
   const judged = contradictions({ parts: shown, lot, leaf, parties: bundle.parties });
   const named = bundle.parties.map(({ index, taxId }) => `${index} ${taxId}`).join(", ");
   const holds = {
     parties: named === "" ? "no party is named" : `named: ${named}`,
-    document: judged.document ? "the parts are a whole document" : "what is shown keeps the rules of a document",
+    document: judged.document
+      ? "the parts are a whole document"
+      : "what is shown keeps the rules of a document",
   };
   for (const step of ["parties", "document"] as const) {
     const [first, ...more] = judged.contradictions.filter((one) => one.step === step);
-    say(step, !first, first ? `${first.field}: ${first.detail}${more.length > 0 ? `, and ${more.length} more` : ""}` : holds[step]);
+    say(
+      step,
+      !first,
+      first
+        ? `${first.field}: ${first.detail}${more.length > 0 ? `, and ${more.length} more` : ""}`
+        : holds[step],
+    );
   }
   const ok = done.every((step) => step.ok);
   const { document, ...rest } = judged;
-  return { ok, steps: done, bundle, shown, ...rest, ...(signer === undefined ? {} : { signer: checksummed(signer) }), ...(document && ok ? { document } : {}) };
+  return {
+    ok,
+    steps: done,
+    bundle,
+    shown,
+    ...rest,
+    ...(signer === undefined ? {} : { signer: checksummed(signer) }),
+    ...(document && ok ? { document } : {}),
+  };
 }

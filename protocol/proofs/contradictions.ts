@@ -1,9 +1,11 @@
 /**
- * Contradictions: what is sealed, or shown of it, against itself. A seal proves who has signed a document, and nothing of what it says;
- * an issuer that keeps its own key can seal one that no gateway would issue. This file says what such a document contradicts.
+ * Contradictions: what is sealed, or shown of it, against itself. A seal proves who has signed a
+ * document, and nothing of what it says; an issuer that keeps its own key can seal one that no
+ * gateway would issue. This file says what such a document contradicts.
  *
- * Owns: every rule between document, lot, leaf and parties, in one pure function. Its judgement is that of the verdict (verdict.ts), of
- * imports, of the bureau's auditor, of the command `onepiao` and of a browser.
+ * Owns: every rule between document, lot, leaf and parties, in one pure function. Its judgement is
+ * that of the verdict (verdict.ts), of imports, of the bureau's auditor, of the command `onepiao`
+ * and of a browser.
  *
  * | rule | what is compared |
  * | --- | --- |
@@ -14,10 +16,11 @@
  * | red-letter-holder | a red letter, and nothing else, is sealed to the zero account |
  * | party-once, party-of-invoice | each party is the issuer or the titled buyer, and stands once |
  *
- * What is not shown claims nothing, and contradicts nothing. A seller or buyer that is shown without its party claims to be somebody, and
- * nothing shows that: `unattributed` names them.
+ * What is not shown claims nothing, and contradicts nothing. A seller or buyer that is shown
+ * without its party claims to be somebody, and nothing shows that: `unattributed` names them.
  *
- * Invariants: nothing is asked and nothing thrown, whatever is given; at most 20 contradictions are named.
+ * Invariants: nothing is asked and nothing thrown, whatever is given; at most 20 contradictions are
+ * named.
  */
 import { type InvoiceDocument, shapeViolations } from "../formats/document.ts";
 import { checkDocument, rulesOf } from "../formats/rules.ts";
@@ -29,9 +32,17 @@ import { normaliseTaxId } from "../values/tax-id.ts";
 import { documentOfParts, type PartName, type Parts, partNames, partShapes } from "./parts.ts";
 
 /** A taxpayer by its index in the registry. Whether it is so there is not judged here. */
-export type Party = { index: number; taxId: string; name: string; named?: { name: string; from: string } | undefined };
+export type Party = {
+  index: number;
+  taxId: string;
+  name: string;
+  named?: { name: string; from: string } | undefined;
+};
 
-/** What is judged together. `parts`: those that are shown; one whose value is undefined is shown as absent. */
+/**
+ * What is judged together. `parts`: those that are shown; one whose value is undefined is shown as
+ * absent.
+ */
 export type Statement = {
   parts: Parts;
   /** `time`: of the block that has sealed it, in seconds since 1970. */
@@ -41,8 +52,9 @@ export type Statement = {
 };
 
 /**
- * A rule that is broken. `step`: of the check that it breaks. `field`: a JSON pointer, into the document (`/seller/name`,
- * `/totals/gross`) or into the bundle (`/parts/…`, `/leaf/…`, `/parties/…`).
+ * A rule that is broken. `step`: of the check that it breaks. `field`: a JSON pointer, into the
+ * document (`/seller/name`, `/totals/gross`) or into the bundle (`/parts/…`, `/leaf/…`,
+ * `/parties/…`).
  */
 export type Contradiction = Violation & { step: "parties" | "document" };
 
@@ -50,7 +62,10 @@ export type Judgement = {
   contradictions: Contradiction[];
   /** Who is shown, and whose party is not there. */
   unattributed: ("seller" | "buyer")[];
-  /** The whole document, when all its parts are shown and have their shape. It may contradict itself. */
+  /**
+   * The whole document, when all its parts are shown and have their shape. It may contradict
+   * itself.
+   */
   document?: InvoiceDocument;
 };
 
@@ -59,16 +74,24 @@ const MOST = 20;
 const LONGEST = 120;
 const cut = (text: string) => (text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text);
 
-/** How far a date may lie before and behind its lot's block: what a gateway's settings allow at most, in seconds. */
+/**
+ * How far a date may lie before and behind its lot's block: what a gateway's settings allow at
+ * most, in seconds.
+ */
 const DAY = 86_400;
 const MOST_BACK = 3_660 * DAY;
 const MOST_AHEAD = DAY;
 
 const ZERO = /^0x0{40}$/;
 
-/** The name that a party had at a document's time: that of its enrolment, or the later one. Of a hidden time the later one counts. */
+/**
+ * The name that a party had at a document's time: that of its enrolment, or the later one. Of a
+ * hidden time the later one counts.
+ */
 const nameAt = ({ name, named }: Party, time: string | undefined): string =>
-  named === undefined || (time !== undefined && chinaDay(new Date(time)) < named.from) ? name : named.name;
+  named === undefined || (time !== undefined && chinaDay(new Date(time)) < named.from)
+    ? name
+    : named.name;
 
 type Refuse = (field: string, rule: string, detail: string) => void;
 
@@ -79,7 +102,9 @@ function shapedOf(parts: Parts, refuse: Refuse): Set<PartName> {
     if (!Object.hasOwn(parts, name)) continue;
     const { success, error } = partShapes[name].safeParse(parts[name]);
     if (success) shaped.add(name);
-    else for (const { field, rule, detail } of shapeViolations(error)) refuse(`/parts/${name}/value${field}`, rule, cut(detail));
+    else
+      for (const { field, rule, detail } of shapeViolations(error))
+        refuse(`/parts/${name}/value${field}`, rule, cut(detail));
   }
   return shaped;
 }
@@ -90,13 +115,28 @@ const identityRules = {
 } as const;
 
 /** Compares a shown seller or buyer with the party that stands for it. */
-function compare(part: "seller" | "buyer", said: { taxId: string; name: string }, party: Party, time: string | undefined, refuse: Refuse): void {
+function compare(
+  part: "seller" | "buyer",
+  said: { taxId: string; name: string },
+  party: Party,
+  time: string | undefined,
+  refuse: Refuse,
+): void {
   const rules = identityRules[part];
   const who = `${rules.who}, taxpayer ${party.index},`;
   const name = nameAt(party, time);
   if (normaliseTaxId(said.taxId) !== normaliseTaxId(party.taxId))
-    refuse(`/${part}/taxId`, rules.taxId, `the ${part} is ${said.taxId}; ${who} is ${cut(party.taxId)}`);
-  else if (!sameName(said.name, name)) refuse(`/${part}/name`, rules.name, `the ${part} is named ${cut(said.name)}; ${who} is named ${cut(name)}`);
+    refuse(
+      `/${part}/taxId`,
+      rules.taxId,
+      `the ${part} is ${said.taxId}; ${who} is ${cut(party.taxId)}`,
+    );
+  else if (!sameName(said.name, name))
+    refuse(
+      `/${part}/name`,
+      rules.name,
+      `the ${part} is named ${cut(said.name)}; ${who} is named ${cut(name)}`,
+    );
 }
 
 /** Judges what is shown of an invoice. See the table above. */
@@ -111,7 +151,9 @@ export function contradictions({ parts, lot, leaf, parties }: Statement): Judgem
   const unattributed: Judgement["unattributed"] = [];
   const shaped = shapedOf(parts, refuseDocument);
   const has = (name: PartName) => shaped.has(name);
-  const shown = documentOfParts(Object.fromEntries([...shaped].map((name) => [name, parts[name]]))) as InvoiceDocument;
+  const shown = documentOfParts(
+    Object.fromEntries([...shaped].map((name) => [name, parts[name]])),
+  ) as InvoiceDocument;
   const { seller, buyer, reverses, totals } = shown;
   const time = has("date") ? shown.issuedAt : undefined;
 
@@ -124,29 +166,76 @@ export function contradictions({ parts, lot, leaf, parties }: Statement): Judgem
     const party = parties.find(({ index }) => index === leaf.buyer);
     const titled = leaf.buyer !== 0;
     if (titled && buyer.taxId === undefined)
-      refuse("/buyer/taxId", "buyer-titled", `the buyer has no tax id, and the leaf is titled to taxpayer ${leaf.buyer}`);
-    else if (!titled && buyer.taxId !== undefined) refuse("/buyer/taxId", "buyer-titled", `the buyer is ${buyer.taxId}, and the leaf is untitled`);
+      refuse(
+        "/buyer/taxId",
+        "buyer-titled",
+        `the buyer has no tax id, and the leaf is titled to taxpayer ${leaf.buyer}`,
+      );
+    else if (!titled && buyer.taxId !== undefined)
+      refuse(
+        "/buyer/taxId",
+        "buyer-titled",
+        `the buyer is ${buyer.taxId}, and the leaf is untitled`,
+      );
     else if (titled && party === undefined) unattributed.push("buyer");
-    else if (party !== undefined && buyer.taxId !== undefined) compare("buyer", { ...buyer, taxId: buyer.taxId }, party, time, refuse);
+    else if (party !== undefined && buyer.taxId !== undefined)
+      compare("buyer", { ...buyer, taxId: buyer.taxId }, party, time, refuse);
   }
   for (const [i, { index }] of parties.entries()) {
-    if (parties.findIndex((other) => other.index === index) !== i) refuse(`/parties/${i}`, "party-once", `taxpayer ${index} stands twice`);
+    if (parties.findIndex((other) => other.index === index) !== i)
+      refuse(`/parties/${i}`, "party-once", `taxpayer ${index} stands twice`);
     else if (index !== lot.issuer && (leaf.buyer === 0 || index !== leaf.buyer))
-      refuse(`/parties/${i}`, "party-of-invoice", `taxpayer ${index} is neither the lot's issuer nor the titled buyer`);
+      refuse(
+        `/parties/${i}`,
+        "party-of-invoice",
+        `taxpayer ${index} is neither the lot's issuer nor the titled buyer`,
+      );
   }
 
   const issued = time === undefined ? lot.time : Date.parse(time) / 1_000;
-  if (issued > lot.time + MOST_AHEAD) refuseDocument("/issuedAt", "issued-ahead", "it is dated more than a day after the block that has sealed it");
-  if (issued < lot.time - MOST_BACK) refuseDocument("/issuedAt", "issued-long-ago", "it is dated more than ten years before the block that has sealed it");
+  if (issued > lot.time + MOST_AHEAD)
+    refuseDocument(
+      "/issuedAt",
+      "issued-ahead",
+      "it is dated more than a day after the block that has sealed it",
+    );
+  if (issued < lot.time - MOST_BACK)
+    refuseDocument(
+      "/issuedAt",
+      "issued-long-ago",
+      "it is dated more than ten years before the block that has sealed it",
+    );
 
-  const red = has("reverses") ? reverses !== undefined : has("total") ? parseMoney(totals.gross) < 0n : undefined;
+  const red = has("reverses")
+    ? reverses !== undefined
+    : has("total")
+      ? parseMoney(totals.gross) < 0n
+      : undefined;
   if (red === true && !ZERO.test(leaf.holder))
-    refuseDocument("/leaf/holder", "red-letter-holder", "a red letter is sealed to the zero account: nobody can claim it");
-  if (red === false && ZERO.test(leaf.holder)) refuseDocument("/leaf/holder", "red-letter-holder", "it is sealed to the zero account, and is no red letter");
+    refuseDocument(
+      "/leaf/holder",
+      "red-letter-holder",
+      "a red letter is sealed to the zero account: nobody can claim it",
+    );
+  if (red === false && ZERO.test(leaf.holder))
+    refuseDocument(
+      "/leaf/holder",
+      "red-letter-holder",
+      "it is sealed to the zero account, and is no red letter",
+    );
 
   // a hidden part may be one that allows for a cent
-  const rules = has("origin") && (shown.source !== undefined || (has("reverses") && (reverses === undefined || has("tax")))) ? rulesOf(shown) : "any";
-  for (const { field, rule, detail } of checkDocument(shown, rules, has)) refuseDocument(field, rule, detail);
+  const rules =
+    has("origin") &&
+    (shown.source !== undefined || (has("reverses") && (reverses === undefined || has("tax"))))
+      ? rulesOf(shown)
+      : "any";
+  for (const { field, rule, detail } of checkDocument(shown, rules, has))
+    refuseDocument(field, rule, detail);
 
-  return { contradictions: found, unattributed, ...(shaped.size === partNames.length ? { document: shown } : {}) };
+  return {
+    contradictions: found,
+    unattributed,
+    ...(shaped.size === partNames.length ? { document: shown } : {}),
+  };
 }

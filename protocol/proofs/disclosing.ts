@@ -1,20 +1,35 @@
 /**
  * Showing a document: its salts, its content hash, and the parts of it that somebody is to see.
  *
- * The salts are one run of SHAKE256 over the invoice's 32 random bytes: what is stored is 32 bytes, and a salt that was shown says
- * nothing of the others. Whoever checks what is shown (parts.ts) needs none of this.
+ * The salts are one run of SHAKE256 over the invoice's 32 random bytes: what is stored is 32 bytes,
+ * and a salt that was shown says nothing of the others. Whoever checks what is shown (parts.ts)
+ * needs none of this.
  */
 import { createHash } from "node:crypto";
 import { fromHex, toHex } from "#bytes";
 import type { InvoiceDocument } from "../formats/document.ts";
-import { contentOf, type Disclosure, digestOf, type PartName, type Parts, partNames, partsOf, SALT_BYTES } from "./parts.ts";
+import {
+  contentOf,
+  type Disclosure,
+  digestOf,
+  type PartName,
+  type Parts,
+  partNames,
+  partsOf,
+  SALT_BYTES,
+} from "./parts.ts";
 
 const ALL_SALTS = SALT_BYTES * partNames.length;
 /** Of an imported document the salts themselves are known, and not what they follow from. */
 const saltsOf = (seed: Uint8Array): Uint8Array =>
-  seed.length === ALL_SALTS ? seed : createHash("shake256", { outputLength: ALL_SALTS }).update(seed).digest();
+  seed.length === ALL_SALTS
+    ? seed
+    : createHash("shake256", { outputLength: ALL_SALTS }).update(seed).digest();
 
-/** The salts of a whole disclosure, in place of the bytes that they follow from. Throws when a part is not shown. */
+/**
+ * The salts of a whole disclosure, in place of the bytes that they follow from. Throws when a part
+ * is not shown.
+ */
 export const saltsShown = ({ parts }: Disclosure): Buffer =>
   Buffer.concat(
     partNames.map((name) => {
@@ -26,21 +41,31 @@ export const saltsShown = ({ parts }: Disclosure): Buffer =>
 
 function digestsOf(seed: Uint8Array, parts: Parts): Uint8Array[] {
   const salts = saltsOf(seed);
-  return partNames.map((name, i) => digestOf(i, salts.subarray(i * SALT_BYTES, (i + 1) * SALT_BYTES), parts[name]));
+  return partNames.map((name, i) =>
+    digestOf(i, salts.subarray(i * SALT_BYTES, (i + 1) * SALT_BYTES), parts[name]),
+  );
 }
 
 /** The content hash that a leaf commits to. `seed`: the invoice's 32 random bytes, or its salts. */
-export const contentHash = (seed: Uint8Array, document: InvoiceDocument): string => contentOf(digestsOf(seed, partsOf(document)));
+export const contentHash = (seed: Uint8Array, document: InvoiceDocument): string =>
+  contentOf(digestsOf(seed, partsOf(document)));
 
 /** Shows these parts of a document, or all of them. */
-export function disclose(seed: Uint8Array, document: InvoiceDocument, names: readonly PartName[] = partNames): Disclosure {
+export function disclose(
+  seed: Uint8Array,
+  document: InvoiceDocument,
+  names: readonly PartName[] = partNames,
+): Disclosure {
   const parts = partsOf(document);
   const salts = saltsOf(seed);
   const shown: Disclosure["parts"] = {};
   for (const [i, name] of partNames.entries()) {
     if (!names.includes(name)) continue;
     const value = parts[name];
-    shown[name] = { salt: toHex(salts.subarray(i * SALT_BYTES, (i + 1) * SALT_BYTES)), ...(value === undefined ? {} : { value }) };
+    shown[name] = {
+      salt: toHex(salts.subarray(i * SALT_BYTES, (i + 1) * SALT_BYTES)),
+      ...(value === undefined ? {} : { value }),
+    };
   }
   return { digests: digestsOf(seed, parts).map(toHex), parts: shown };
 }

@@ -1,14 +1,17 @@
 /**
- * Parts of a document, each salted and hashed by itself, so that a holder can show some of them and keep the others to itself.
+ * Parts of a document, each salted and hashed by itself, so that a holder can show some of them and
+ * keep the others to itself.
  *
  *   digest of part i = keccak256(0x03 ‖ i ‖ salt of i, 16 bytes ‖ canonical JSON of its value; nothing when it is absent)
  *   content          = keccak256(0x02 ‖ digest 0 ‖ … ‖ digest 14)          what the leaf commits to
  *
- * All fifteen digests are always there, so nobody learns from their number which parts a document has. Prefixes keep these hashes
- * apart from those of leaves (0x00) and nodes (0x01). Salts, and showing a document: disclosing.ts. A browser runs this file too.
- * Why not SD-JWT (RFC 9901): docs/adr/0011.
+ * All fifteen digests are always there, so nobody learns from their number which parts a document
+ * has. Prefixes keep these hashes apart from those of leaves (0x00) and nodes (0x01). Salts, and
+ * showing a document: disclosing.ts. A browser runs this file too. Why not SD-JWT (RFC 9901):
+ * docs/adr/0011.
  *
- * Invariant: a document's parts give the document again, to the last character of its canonical JSON.
+ * Invariant: a document's parts give the document again, to the last character of its canonical
+ * JSON.
  */
 import * as z from "zod";
 import { fromHex, hashBytes, toHex, toUtf8 } from "#bytes";
@@ -36,7 +39,10 @@ export const partNames = [
 export type PartName = (typeof partNames)[number];
 export type Parts = { [name in PartName]?: unknown };
 
-/** What is shown of a part. `salt`: 16 bytes in 0x-hex. An absent `value` shows that the document has no such part. */
+/**
+ * What is shown of a part. `salt`: 16 bytes in 0x-hex. An absent `value` shows that the document
+ * has no such part.
+ */
 export type ShownPart = { salt: string; value?: unknown };
 /** What is shown of a document: all digests, and the parts that are disclosed. */
 export type Disclosure = { digests: string[]; parts: { [name in PartName]?: ShownPart } };
@@ -44,11 +50,24 @@ export type Disclosure = { digests: string[]; parts: { [name in PartName]?: Show
 export const SALT_BYTES = 16;
 
 /** Undefined rather than an object without members. */
-const some = (members: Record<string, unknown>): unknown => (Object.values(members).some((member) => member !== undefined) ? members : undefined);
+const some = (members: Record<string, unknown>): unknown =>
+  Object.values(members).some((member) => member !== undefined) ? members : undefined;
 
 /** A document's parts; absent ones are undefined. */
 export function partsOf(document: InvoiceDocument): Parts {
-  const { kind, issuedAt, currency, lines, allowances, taxBreakdown, remark, passengers, reverses, sourceId, source } = document;
+  const {
+    kind,
+    issuedAt,
+    currency,
+    lines,
+    allowances,
+    taxBreakdown,
+    remark,
+    passengers,
+    reverses,
+    sourceId,
+    source,
+  } = document;
   const { taxId: sellerId, name: sellerName, ...sellerDetails } = document.seller;
   const { taxId: buyerId, name: buyerName, ...buyerDetails } = document.buyer;
   const { gross, ...totals } = document.totals;
@@ -76,11 +95,16 @@ const { shape } = invoiceDocument;
 const byName = { taxId: true, name: true } as const;
 /** A part that is absent when it has no member: an empty object would be a second way to say so. */
 const ifAny = <T extends z.ZodObject>(part: T) =>
-  part.refine((value) => Object.keys(value).length > 0, "empty-part: a part without members is absent").optional();
+  part
+    .refine(
+      (value) => Object.keys(value).length > 0,
+      "empty-part: a part without members is absent",
+    )
+    .optional();
 
 /**
- * The shape that each part has, and no other: what stands in one part cannot pass for a member of another. An absent part is
- * `undefined`.
+ * The shape that each part has, and no other: what stands in one part cannot pass for a member of
+ * another. An absent part is `undefined`.
  */
 export const partShapes: Readonly<Record<PartName, z.ZodType>> = {
   kind: shape.kind,
@@ -92,10 +116,24 @@ export const partShapes: Readonly<Record<PartName, z.ZodType>> = {
   buyerDetails: ifAny(shape.buyer.omit(byName)),
   lines: shape.lines,
   total: shape.totals.shape.gross,
-  tax: z.strictObject({ totals: shape.totals.omit({ gross: true }), allowances: shape.allowances, taxBreakdown: shape.taxBreakdown }),
+  tax: z.strictObject({
+    totals: shape.totals.omit({ gross: true }),
+    allowances: shape.allowances,
+    taxBreakdown: shape.taxBreakdown,
+  }),
   remark: shape.remark,
   passengers: shape.passengers,
-  terms: ifAny(invoiceDocument.pick({ dueDate: true, period: true, paymentTerms: true, drawer: true, references: true, attachments: true, taxBureau: true })),
+  terms: ifAny(
+    invoiceDocument.pick({
+      dueDate: true,
+      period: true,
+      paymentTerms: true,
+      drawer: true,
+      references: true,
+      attachments: true,
+      taxBureau: true,
+    }),
+  ),
   origin: ifAny(invoiceDocument.pick({ sourceId: true, source: true })),
   reverses: shape.reverses,
 };
@@ -141,14 +179,21 @@ export function contentOf(digests: readonly Uint8Array[]): string {
   return keccak(input);
 }
 
-/** What the digest of a part would be that is shown so. Requirement: a salt of 16 bytes in 0x-hex. */
-export const digestShown = (name: PartName, { salt, value }: ShownPart): string => toHex(digestOf(partNames.indexOf(name), fromHex(salt), value));
+/**
+ * What the digest of a part would be that is shown so. Requirement: a salt of 16 bytes in 0x-hex.
+ */
+export const digestShown = (name: PartName, { salt, value }: ShownPart): string =>
+  toHex(digestOf(partNames.indexOf(name), fromHex(salt), value));
 
 /**
- * The content hash that a disclosure leads to, and the names of shown parts that are not what their digest is of: none when all is
- * well. Requirement: fifteen digests of 32 bytes and salts of 16, in 0x-hex.
+ * The content hash that a disclosure leads to, and the names of shown parts that are not what their
+ * digest is of: none when all is well. Requirement: fifteen digests of 32 bytes and salts of 16, in
+ * 0x-hex.
  */
-export function contentShown({ digests, parts }: Disclosure): { content: string; wrong: PartName[] } {
+export function contentShown({ digests, parts }: Disclosure): {
+  content: string;
+  wrong: PartName[];
+} {
   const wrong = partNames.filter((name, i) => {
     const part = parts[name];
     return part !== undefined && digestShown(name, part) !== digests[i]?.toLowerCase();

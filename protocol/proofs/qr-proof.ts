@@ -1,12 +1,15 @@
 /**
- * A proof that fits into a QR code: a bundle that shows kind, date, currency, seller and total, in as few characters as it takes.
+ * A proof that fits into a QR code: a bundle that shows kind, date, currency, seller and total, in
+ * as few characters as it takes.
  *
- * Nothing is signed for it: the issuer's seal over the lot is the signature, and path and digests lead to it. What follows from the rest
- * is left out (root, content hash, digests of shown parts) and comes again on reading, so that whatever is altered shows in the seal:
- * it is by another key. Characters are those that a QR code packs into 5½ bits and that stand in a link as they are: base 41, three for
- * two bytes, as base 45 (RFC 9285) does with four that a link would have to escape.
+ * Nothing is signed for it: the issuer's seal over the lot is the signature, and path and digests
+ * lead to it. What follows from the rest is left out (root, content hash, digests of shown parts)
+ * and comes again on reading, so that whatever is altered shows in the seal: it is by another key.
+ * Characters are those that a QR code packs into 5½ bits and that stand in a link as they are: base
+ * 41, three for two bytes, as base 45 (RFC 9285) does with four that a link would have to escape.
  *
- * Invariants: `decodeProof(encodeProof(b))` is `b`; `decodeProof` throws nothing. Does not own: the check (bundle.ts).
+ * Invariants: `decodeProof(encodeProof(b))` is `b`; `decodeProof` throws nothing. Does not own: the
+ * check (bundle.ts).
  */
 import { fromHex, toHex, toUtf8 } from "#bytes";
 import { canonicalJson } from "../formats/document.ts";
@@ -100,11 +103,25 @@ function createReader(bytes: Uint8Array) {
 }
 
 const signerOf = ({ network, lot, seal }: Pick<Bundle, "network" | "lot" | "seal">): string => {
-  const value = { issuer: lot.issuer, segment: lot.segment, first: lot.first, count: lot.count, root: lot.root };
-  return recoverSigner(digest(ledgerDomain({ network }), { type: "Seal", value }), `${seal.r}${seal.vs.slice(2)}`) ?? "";
+  const value = {
+    issuer: lot.issuer,
+    segment: lot.segment,
+    first: lot.first,
+    count: lot.count,
+    root: lot.root,
+  };
+  return (
+    recoverSigner(
+      digest(ledgerDomain({ network }), { type: "Seal", value }),
+      `${seal.r}${seal.vs.slice(2)}`,
+    ) ?? ""
+  );
 };
 
-/** Characters of `alphabet`. Requirement: a bundle that holds; of its parties the seller alone is kept. */
+/**
+ * Characters of `alphabet`. Requirement: a bundle that holds; of its parties the seller alone is
+ * kept.
+ */
 export function encodeProof(bundle: Bundle): string {
   const { network, lot, leaf, seal, path, parts, digests, parties } = bundle;
   const out = createWriter();
@@ -125,7 +142,9 @@ export function encodeProof(bundle: Bundle): string {
   out.hex(seal.vs);
   out.number(path.length);
   for (const step of path) out.hex(step);
-  out.number(partNames.reduce((mask, name, i) => mask | (parts[name] === undefined ? 0 : 1 << i), 0));
+  out.number(
+    partNames.reduce((mask, name, i) => mask | (parts[name] === undefined ? 0 : 1 << i), 0),
+  );
   for (const [i, name] of partNames.entries()) {
     const part = parts[name];
     if (part === undefined) out.hex(digests[i] ?? "");
@@ -139,7 +158,11 @@ export function encodeProof(bundle: Bundle): string {
   else {
     const said = parts.seller?.value as { taxId?: unknown; name?: unknown } | undefined;
     // what stands in the part, or follows from the seal, is not said twice
-    const [account, taxId, name] = [seller.account === signerOf(bundle), seller.taxId === said?.taxId, seller.name === said?.name];
+    const [account, taxId, name] = [
+      seller.account === signerOf(bundle),
+      seller.taxId === said?.taxId,
+      seller.name === said?.name,
+    ];
     out.number(1 + (account ? 2 : 0) + (taxId ? 4 : 0) + (name ? 8 : 0) + (seller.named ? 16 : 0));
     out.hex(`0x${seller.salt}`);
     if (!account) out.hex(seller.account);
@@ -158,7 +181,12 @@ export function encodeProof(bundle: Bundle): string {
 function read(bytes: Uint8Array): unknown {
   const from = createReader(bytes);
   if (from.number() !== VERSION) return undefined;
-  const network = { name: from.text(), chainId: from.number(), registry: checksummed(from.hex(20)), ledger: checksummed(from.hex(20)) };
+  const network = {
+    name: from.text(),
+    chainId: from.number(),
+    registry: checksummed(from.hex(20)),
+    ledger: checksummed(from.hex(20)),
+  };
   const number = from.big();
   const position = from.big();
   const first = number - position;
@@ -189,13 +217,38 @@ function read(bytes: Uint8Array): unknown {
   if ((flags & 1) !== 0) {
     const said = parts.seller?.value as { taxId?: unknown; name?: unknown } | undefined;
     const salt = from.hex(32).slice(2);
-    const account = (flags & 2) !== 0 ? signerOf({ network, lot, seal }) : checksummed(from.hex(20));
+    const account =
+      (flags & 2) !== 0 ? signerOf({ network, lot, seal }) : checksummed(from.hex(20));
     const taxId = (flags & 4) !== 0 ? said?.taxId : from.text();
     const name = (flags & 8) !== 0 ? said?.name : from.text();
-    const later = () => ({ name: from.text(), from: from.text(), signature: { r: from.hex(32), vs: from.hex(32) } });
-    parties.push({ index: issuer, account, taxId, name, salt, ...((flags & 16) === 0 ? {} : { named: later() }) });
+    const later = () => ({
+      name: from.text(),
+      from: from.text(),
+      signature: { r: from.hex(32), vs: from.hex(32) },
+    });
+    parties.push({
+      index: issuer,
+      account,
+      taxId,
+      name,
+      salt,
+      ...((flags & 16) === 0 ? {} : { named: later() }),
+    });
   }
-  return from.ended() ? { format: bundleFormat, network, number: decimal(number), parts, digests, leaf, lot, path, seal, parties } : undefined;
+  return from.ended()
+    ? {
+        format: bundleFormat,
+        network,
+        number: decimal(number),
+        parts,
+        digests,
+        leaf,
+        lot,
+        path,
+        seal,
+        parties,
+      }
+    : undefined;
 }
 
 function atMost(value: number, most: number): number {
@@ -203,7 +256,10 @@ function atMost(value: number, most: number): number {
   return value;
 }
 
-/** The bundle that a proof stands for; undefined when it is none. Whether it holds is for `checkBundle`. */
+/**
+ * The bundle that a proof stands for; undefined when it is none. Whether it holds is for
+ * `checkBundle`.
+ */
 export function decodeProof(text: string): Bundle | undefined {
   const bytes = text.length > 4_000 ? undefined : toBytes(text);
   if (bytes === undefined) return undefined;

@@ -1,18 +1,34 @@
 /**
- * What is to be thought of a bundle: its own steps (bundle.ts), and those that somebody else's word is needed for.
+ * What is to be thought of a bundle: its own steps (bundle.ts), and those that somebody else's word
+ * is needed for.
  *
- * Owns: the order of the steps, what they come to in one word, and what has and has not been proven by them. It asks nobody: whoever
- * calls has asked the registry and the ledger, or has a copy of what they say, and gives it as `Facts`. What is not given is
- * "not-checked", never "ok". The gateway (features/verification) and the command line judge by this one file.
+ * Owns: the order of the steps, what they come to in one word, and what has and has not been proven
+ * by them. It asks nobody: whoever calls has asked the registry and the ledger, or has a copy of
+ * what they say, and gives it as `Facts`. What is not given is "not-checked", never "ok". The
+ * gateway (features/verification) and the command line judge by this one file.
  */
 import { checksummed } from "../ledger/messages.ts";
 import { headerHash } from "../ledger/tree.ts";
-import { type Bundle, type Checked, identityCommitment, namesBy, steps as ownSteps } from "./bundle.ts";
+import {
+  type Bundle,
+  type Checked,
+  identityCommitment,
+  namesBy,
+  steps as ownSteps,
+} from "./bundle.ts";
 import type { Contradiction } from "./contradictions.ts";
 import { partNames } from "./parts.ts";
 
-/** A taxpayer as the registry has it. `keys`: every one that it signed with, its account first and the present one last. */
-export type Registered = { index: number; account: string; keys: readonly string[]; identity: string };
+/**
+ * A taxpayer as the registry has it. `keys`: every one that it signed with, its account first and
+ * the present one last.
+ */
+export type Registered = {
+  index: number;
+  account: string;
+  keys: readonly string[];
+  identity: string;
+};
 
 /** What stands beside a proof on paper, in a QR code for one. */
 export type Printed = { number: string; date: string; total: string; kind: "ordinary" | "special" };
@@ -22,20 +38,40 @@ export type Facts = {
   network?: Bundle["network"] | undefined;
   /** The issuer's key, known in some other way. */
   issuerKey?: string | undefined;
-  /** What the registry says of issuer and named parties; of those who are not in it there is none. */
+  /**
+   * What the registry says of issuer and named parties; of those who are not in it there is none.
+   */
   registered?: readonly Registered[] | undefined;
   /** Of those who have signed a party's later name, the ones that the chain has as REGISTRAR. */
   registrars?: readonly string[] | undefined;
   /** What the ledger says. `adjusted`: partial red letters so far; undefined: not known. */
   ledger?:
-    | { block: number; time: number; lotHash: string; record: { state: InvoiceState | "none"; version: number }; adjusted: number | undefined }
+    | {
+        block: number;
+        time: number;
+        lotHash: string;
+        record: { state: InvoiceState | "none"; version: number };
+        adjusted: number | undefined;
+      }
     | undefined;
   /** What is printed beside it, where it was read together with that. */
   printed?: Printed | undefined;
 };
 
-export const verdictSteps = [...ownSteps, "printed", "network", "issuer", "identity", "lot", "record"] as const;
-export type VerdictStep = { step: (typeof verdictSteps)[number]; outcome: "ok" | "failed" | "not-checked"; detail: string };
+export const verdictSteps = [
+  ...ownSteps,
+  "printed",
+  "network",
+  "issuer",
+  "identity",
+  "lot",
+  "record",
+] as const;
+export type VerdictStep = {
+  step: (typeof verdictSteps)[number];
+  outcome: "ok" | "failed" | "not-checked";
+  detail: string;
+};
 
 /** In words: see docs/verification.md. */
 export const bundleResults = [
@@ -87,49 +123,86 @@ function sayPrinted({ bundle, shown = {} }: Checked, { printed }: Facts): Said {
   if (printed === undefined) return ["not-checked", "nothing is printed beside it"];
   const date = typeof shown.date === "string" ? shown.date.slice(0, 10) : undefined;
   const { number, total, kind } = printed;
-  const agrees = bundle?.number === number && date === printed.date && shown.total === total && shown.kind === kind;
+  const agrees =
+    bundle?.number === number &&
+    date === printed.date &&
+    shown.total === total &&
+    shown.kind === kind;
   return agrees
     ? ["ok", "number, date, total and kind as printed are the sealed ones"]
     : ["failed", "number, date, total or kind as printed is another than the sealed one"];
 }
 
 function sayNetwork({ network: own }: Bundle, { network }: Facts): Said {
-  if (network === undefined) return ["not-checked", `it says of itself that it is of ${own.name}, chain ${own.chainId}, ledger ${own.ledger}`];
-  const agrees = own.name === network.name && own.chainId === network.chainId && same(own.registry, network.registry) && same(own.ledger, network.ledger);
+  if (network === undefined)
+    return [
+      "not-checked",
+      `it says of itself that it is of ${own.name}, chain ${own.chainId}, ledger ${own.ledger}`,
+    ];
+  const agrees =
+    own.name === network.name &&
+    own.chainId === network.chainId &&
+    same(own.registry, network.registry) &&
+    same(own.ledger, network.ledger);
   return agrees
     ? ["ok", `it is of ${network.name}, chain ${network.chainId}`]
     : ["failed", `it is of another network than ${network.name}, chain ${network.chainId}`];
 }
 
 function sayIssuer({ lot }: Bundle, signer: string, { issuerKey, registered }: Facts): Said {
-  if (issuerKey !== undefined && !same(signer, issuerKey)) return ["failed", `sealed by the key ${signer}, not by the one that was named`];
+  if (issuerKey !== undefined && !same(signer, issuerKey))
+    return ["failed", `sealed by the key ${signer}, not by the one that was named`];
   if (registered === undefined)
-    return issuerKey === undefined ? ["not-checked", `sealed by the key ${signer}; whose it is is not checked`] : ["ok", `sealed by the key that was named`];
+    return issuerKey === undefined
+      ? ["not-checked", `sealed by the key ${signer}; whose it is is not checked`]
+      : ["ok", `sealed by the key that was named`];
   const issuer = registered.find(({ index }) => index === lot.issuer);
   if (issuer === undefined) return ["failed", `the registry has no taxpayer ${lot.issuer}`];
-  if (!issuer.keys.some((key) => same(key, signer))) return ["failed", `taxpayer ${lot.issuer} never had the key ${signer}`];
+  if (!issuer.keys.some((key) => same(key, signer)))
+    return ["failed", `taxpayer ${lot.issuer} never had the key ${signer}`];
   const present = same(issuer.keys.at(-1) ?? "", signer);
-  return ["ok", `sealed by taxpayer ${lot.issuer}, with ${present ? "its present key" : "a key that it had before"}`];
+  return [
+    "ok",
+    `sealed by taxpayer ${lot.issuer}, with ${present ? "its present key" : "a key that it had before"}`,
+  ];
 }
 
-function sayIdentity(bundle: Bundle, unattributed: Checked["unattributed"], { registered, registrars }: Facts): Said {
+function sayIdentity(
+  bundle: Bundle,
+  unattributed: Checked["unattributed"],
+  { registered, registrars }: Facts,
+): Said {
   const { parties } = bundle;
   if (registered === undefined) return ["not-checked", "the registry was not asked"];
   for (const party of parties) {
     const known = registered.find(({ index }) => index === party.index);
-    if (known === undefined || !same(known.account, party.account) || known.identity !== identityCommitment(party))
+    if (
+      known === undefined ||
+      !same(known.account, party.account) ||
+      known.identity !== identityCommitment(party)
+    )
       return ["failed", `the registry has taxpayer ${party.index} as somebody else`];
   }
-  if (unattributed.length > 0) return ["not-checked", `no party says which taxpayer the ${unattributed.join(" and the ")} is`];
+  if (unattributed.length > 0)
+    return ["not-checked", `no party says which taxpayer the ${unattributed.join(" and the ")} is`];
   if (parties.length === 0) return ["not-checked", "no party is named"];
-  const stranger = namesBy(bundle).find((signer) => registrars !== undefined && !registrars.some((one) => same(one, signer)));
-  if (stranger !== undefined) return ["failed", `a party's later name is signed by ${stranger}, whom the chain does not have as the bureau's registrar`];
+  const stranger = namesBy(bundle).find(
+    (signer) => registrars !== undefined && !registrars.some((one) => same(one, signer)),
+  );
+  if (stranger !== undefined)
+    return [
+      "failed",
+      `a party's later name is signed by ${stranger}, whom the chain does not have as the bureau's registrar`,
+    ];
   const named = parties.map(({ index, taxId, name, named }) => {
     const later = named && `, named ${named.name} from ${named.from} on by the bureau`;
     return `taxpayer ${index} as ${taxId} ${name}${later ?? ""}`;
   });
   if (registrars === undefined && parties.some((party) => party.named !== undefined))
-    return ["not-checked", "whether the bureau has signed a party's later name: the access manager was not asked"];
+    return [
+      "not-checked",
+      "whether the bureau has signed a party's later name: the access manager was not asked",
+    ];
   return ["ok", `the registry has ${named.join(", and ")}`];
 }
 
@@ -137,13 +210,20 @@ function sayLot({ lot }: Bundle, { ledger }: Facts): Said {
   if (ledger === undefined) return ["not-checked", "the ledger was not asked"];
   return same(ledger.lotHash, headerHash(lot))
     ? ["ok", `the ledger has the lot, sealed at ${at(lot.time)}`]
-    : ["failed", `the ledger has ${BigInt(ledger.lotHash) === 0n ? "no lot" : "another lot"} that begins with ${lot.first}`];
+    : [
+        "failed",
+        `the ledger has ${BigInt(ledger.lotHash) === 0n ? "no lot" : "another lot"} that begins with ${lot.first}`,
+      ];
 }
 
 /** Judges a bundle that `checkBundle` has gone through. */
 export function judge(checked: Checked, facts: Facts): Verdict {
   const { bundle, signer } = checked;
-  const steps: VerdictStep[] = checked.steps.map(({ step, ok, detail }) => ({ step, outcome: ok ? "ok" : "failed", detail }));
+  const steps: VerdictStep[] = checked.steps.map(({ step, ok, detail }) => ({
+    step,
+    outcome: ok ? "ok" : "failed",
+    detail,
+  }));
   const say = (step: VerdictStep["step"], [outcome, detail]: Said) => {
     steps.push({ step, outcome, detail });
     return outcome === "ok";
@@ -152,7 +232,14 @@ export function judge(checked: Checked, facts: Facts): Verdict {
   if (bundle === undefined || signer === undefined || !checked.ok) {
     const broken = steps.find(({ outcome }) => outcome === "failed");
     const result = (broken && failures[broken.step]) ?? "altered";
-    return { result, ...(bundle ? { number: bundle.number } : {}), steps, contradictions, proven: [], notProven: always };
+    return {
+      result,
+      ...(bundle ? { number: bundle.number } : {}),
+      steps,
+      contradictions,
+      proven: [],
+      notProven: always,
+    };
   }
 
   const printed = facts.printed === undefined || say("printed", sayPrinted(checked, facts));
@@ -172,21 +259,46 @@ export function judge(checked: Checked, facts: Facts): Verdict {
   const notProven: Statement[] = [];
   const shown = partNames.filter((name) => bundle.parts[name] !== undefined);
   const hidden = partNames.filter((name) => bundle.parts[name] === undefined);
-  const tell = (ok: boolean, code: string, yes: string, no: string) => void (ok ? proven : notProven).push({ code, detail: ok ? yes : no });
-  const detailOf = (step: VerdictStep["step"]) => steps.find((one) => one.step === step)?.detail ?? "";
+  const tell = (ok: boolean, code: string, yes: string, no: string) =>
+    void (ok ? proven : notProven).push({ code, detail: ok ? yes : no });
+  const detailOf = (step: VerdictStep["step"]) =>
+    steps.find((one) => one.step === step)?.detail ?? "";
   if (printed) {
-    tell(true, "content", `What it shows (${shown.join(", ") || "nothing but its number"}) is what was sealed under the number ${bundle.number}`, "");
-    if (facts.printed) tell(true, "printed", "Number, date, total and kind as printed are the sealed ones", "");
+    tell(
+      true,
+      "content",
+      `What it shows (${shown.join(", ") || "nothing but its number"}) is what was sealed under the number ${bundle.number}`,
+      "",
+    );
+    if (facts.printed)
+      tell(true, "printed", "Number, date, total and kind as printed are the sealed ones", "");
   } else tell(false, "printed", "", "What is printed is not what was sealed");
-  tell(issuers, "issuer", detailOf("issuer"), `That taxpayer ${bundle.lot.issuer} has sealed it: ${detailOf("issuer")}`);
-  tell(named, "identity", detailOf("identity"), `Who the parties are in the registry: ${detailOf("identity")}`);
+  tell(
+    issuers,
+    "issuer",
+    detailOf("issuer"),
+    `That taxpayer ${bundle.lot.issuer} has sealed it: ${detailOf("issuer")}`,
+  );
+  tell(
+    named,
+    "identity",
+    detailOf("identity"),
+    `Who the parties are in the registry: ${detailOf("identity")}`,
+  );
   tell(
     anchored && sealed,
     "chain",
     detailOf("lot"),
-    anchored ? `That the chain has it: ${detailOf("lot")}` : `That it is of the network it names: ${detailOf("network")}`,
+    anchored
+      ? `That the chain has it: ${detailOf("lot")}`
+      : `That it is of the network it names: ${detailOf("network")}`,
   );
-  tell(anchored && state !== undefined, "state", detailOf("record"), `What has become of it: ${detailOf("record")}`);
+  tell(
+    anchored && state !== undefined,
+    "state",
+    detailOf("record"),
+    `What has become of it: ${detailOf("record")}`,
+  );
   if (hidden.length > 0) tell(false, "hidden", "", `What is not shown: ${hidden.join(", ")}`);
   notProven.push(...always);
 
@@ -195,20 +307,39 @@ export function judge(checked: Checked, facts: Facts): Verdict {
   else if (!issuers || unattributed.length > 0) result = "unattributed";
   else if (state === undefined || !anchored) result = "sealed";
   else result = state === "reversed" ? "reversed" : adjusted ? "adjusted" : "valid";
-  return { result, number: bundle.number, ...(state === undefined || failed ? {} : { state }), steps, contradictions, proven, notProven };
+  return {
+    result,
+    number: bundle.number,
+    ...(state === undefined || failed ? {} : { state }),
+    steps,
+    contradictions,
+    proven,
+    notProven,
+  };
 }
 
-/** Whether what a bundle shows is what was sealed and may be true: what is altered or contradictory is repeated to nobody. */
-export const isWorthShowing = ({ result }: Pick<Verdict, "result">): boolean => result !== "altered" && result !== "contradictory";
+/**
+ * Whether what a bundle shows is what was sealed and may be true: what is altered or contradictory
+ * is repeated to nobody.
+ */
+export const isWorthShowing = ({ result }: Pick<Verdict, "result">): boolean =>
+  result !== "altered" && result !== "contradictory";
 
 /** What no bundle proves, whatever is asked. */
 const always: Statement[] = [
   { code: "bearer", detail: "That whoever shows it is its holder: anybody may have a copy" },
-  { code: "truth", detail: "That what was sealed is true: goods, amounts and buyer are the issuer's word" },
+  {
+    code: "truth",
+    detail: "That what was sealed is true: goods, amounts and buyer are the issuer's word",
+  },
 ];
 
-function stateOf({ ledger }: Facts, sealed: boolean): { state?: InvoiceState; adjusted: boolean; said: Said } {
-  if (ledger === undefined) return { adjusted: false, said: ["not-checked", "the ledger was not asked"] };
+function stateOf(
+  { ledger }: Facts,
+  sealed: boolean,
+): { state?: InvoiceState; adjusted: boolean; said: Said } {
+  if (ledger === undefined)
+    return { adjusted: false, said: ["not-checked", "the ledger was not asked"] };
   if (!sealed) return { adjusted: false, said: ["not-checked", "the ledger has not this lot"] };
   const { block, time, record } = ledger;
   const state: InvoiceState = record.state === "none" ? "issued" : record.state;
@@ -220,5 +351,9 @@ function stateOf({ ledger }: Facts, sealed: boolean): { state?: InvoiceState; ad
       : adjusted > 0 && state !== "reversed"
         ? `; part of it was taken back, ${adjusted} time(s)`
         : "";
-  return { state, adjusted: (adjusted ?? 0) > 0, said: ["ok", `${state} as of block ${block}, ${at(time)}${more}`] };
+  return {
+    state,
+    adjusted: (adjusted ?? 0) > 0,
+    said: ["ok", `${state} as of block ${block}, ${at(time)}${more}`],
+  };
 }

@@ -1,6 +1,6 @@
 /**
- * An account as text: 0x and 40 hex digits. Capitals and small letters mixed are a checksum (EIP-55), which has to be right:
- * a slip of the pen is another account, and nobody's.
+ * An account as text: 0x and 40 hex digits. Capitals and small letters mixed are a checksum
+ * (EIP-55), which has to be right: a slip of the pen is another account, and nobody's.
  */
 import { hashBytes, toUtf8 } from "#bytes";
 
@@ -13,12 +13,21 @@ function capitals(digits: string): string {
   return [...digits].map((digit, at) => (isCapital(at) ? digit.toUpperCase() : digit)).join("");
 }
 
-/** Whether the letters state no checksum (all small, all capital) or the right one. Text that is no account has none to be wrong. */
+/**
+ * Whether the letters state no checksum (all small, all capital) or the right one. Text that is no
+ * account has none to be wrong.
+ */
 export function hasTrueChecksum(text: string): boolean {
   const digits = text.slice(2);
   const plain = digits.toLowerCase();
-  return !accountPattern.test(text) || digits === plain || digits === plain.toUpperCase() || digits === capitals(plain);
+  return (
+    !accountPattern.test(text) ||
+    digits === plain ||
+    digits === plain.toUpperCase() ||
+    digits === capitals(plain)
+  );
 }
 
 /** What the gateway takes as an account. */
-export const isAccount = (text: string): boolean => accountPattern.test(text) && hasTrueChecksum(text);
+export const isAccount = (text: string): boolean =>
+  accountPattern.test(text) && hasTrueChecksum(text);

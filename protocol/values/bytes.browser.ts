@@ -1,4 +1,7 @@
-/** bytes.ts for a browser: without Buffer, and without WebAssembly, which the console's policy does not let run. */
+/**
+ * bytes.ts for a browser: without Buffer, and without WebAssembly, which the console's policy does
+ * not let run.
+ */
 import { getBytes, hexlify, keccak256 } from "ethers";
 
 export const hashBytes = (bytes: Uint8Array): Uint8Array => getBytes(keccak256(bytes));

@@ -1,9 +1,11 @@
 /**
- * JSON text, read strictly: no member twice in one object (JSON.parse takes the last without a word), and bounds on depth, on
- * the number of values and on the items of an array, so that whatever works on the value next has its work bounded.
+ * JSON text, read strictly: no member twice in one object (JSON.parse takes the last without a
+ * word), and bounds on depth, on the number of values and on the items of an array, so that
+ * whatever works on the value next has its work bounded.
  *
- * Owns: these rules for every JSON that comes from outside: request bodies, invoices, bundles in PDFs and QR codes.
- * Does not own: what a refusal is called (the caller makes the error) and what the value has to be.
+ * Owns: these rules for every JSON that comes from outside: request bodies, invoices, bundles in
+ * PDFs and QR codes. Does not own: what a refusal is called (the caller makes the error) and what
+ * the value has to be.
  */
 
 export type JsonBounds = { depth: number; values: number; items: number };
@@ -27,7 +29,10 @@ const pointerOf = (levels: readonly Level[]) =>
     .join("")
     .slice(0, 300);
 
-/** The place of the quote that closes the string opened at `from`. By hand: a regular expression's stack does not bear megabytes. */
+/**
+ * The place of the quote that closes the string opened at `from`. By hand: a regular expression's
+ * stack does not bear megabytes.
+ */
 function stringEnd(text: string, from: number): number {
   for (let end = text.indexOf('"', from + 1); ; end = text.indexOf('"', end + 1)) {
     let slashes = 0;
@@ -46,41 +51,60 @@ function checkStructure(text: string, fail: JsonFail, bounds: JsonBounds, plain:
       const end = stringEnd(text, at);
       const raw = text.slice(at + 1, end);
       const value = raw.includes("\\") ? (JSON.parse(`"${raw}"`) as string) : raw;
-      if (plain && (value.includes("\0") || !value.isWellFormed())) throw fail("not-text", "A text has U+0000 or half a surrogate pair", pointerOf(levels));
+      if (plain && (value.includes("\0") || !value.isWellFormed()))
+        throw fail("not-text", "A text has U+0000 or half a surrogate pair", pointerOf(levels));
       let after = end + 1;
       while (text.charCodeAt(after) <= 32) after++;
       const level = levels.at(-1);
       if (level?.members && text.charCodeAt(after) === COLON) {
         level.name = value.slice(0, 100);
-        if (level.members.has(value)) throw fail("duplicate-member", "A member stands twice in one object", pointerOf(levels));
+        if (level.members.has(value))
+          throw fail("duplicate-member", "A member stands twice in one object", pointerOf(levels));
         level.members.add(value);
       }
       at = end;
     } else if (code === COMMA) {
-      if (++values > bounds.values) throw fail("too-many-values", `More than ${bounds.values} values`, "");
+      if (++values > bounds.values)
+        throw fail("too-many-values", `More than ${bounds.values} values`, "");
       const level = levels.at(-1);
       if (level && !level.members && ++level.index >= bounds.items)
-        throw fail("too-many-items", `A list has more than ${bounds.items} items`, pointerOf(levels.slice(0, -1)));
+        throw fail(
+          "too-many-items",
+          `A list has more than ${bounds.items} items`,
+          pointerOf(levels.slice(0, -1)),
+        );
     } else if (code === 123 || code === 91) {
-      if (levels.length >= bounds.depth) throw fail("too-deep", `More than ${bounds.depth} levels`, "");
-      if (++values > bounds.values) throw fail("too-many-values", `More than ${bounds.values} values`, "");
+      if (levels.length >= bounds.depth)
+        throw fail("too-deep", `More than ${bounds.depth} levels`, "");
+      if (++values > bounds.values)
+        throw fail("too-many-values", `More than ${bounds.values} values`, "");
       levels.push({ members: code === 123 ? new Set() : undefined, name: "", index: 0 });
     } else if (code === 125 || code === 93) levels.pop();
   }
 }
 
 /**
- * Text → value. `plain`: no text may have what PostgreSQL cannot keep (U+0000, half a surrogate pair).
- * Throws what `fail` makes, with rules not-json, too-deep, too-many-values, too-many-items, duplicate-member, not-text.
+ * Text → value. `plain`: no text may have what PostgreSQL cannot keep (U+0000, half a surrogate
+ * pair). Throws what `fail` makes, with rules not-json, too-deep, too-many-values, too-many-items,
+ * duplicate-member, not-text.
  */
-export function readJsonText(text: string, fail: JsonFail, { plain = true, ...bounds }: Partial<JsonBounds> & { plain?: boolean } = {}): unknown {
+export function readJsonText(
+  text: string,
+  fail: JsonFail,
+  { plain = true, ...bounds }: Partial<JsonBounds> & { plain?: boolean } = {},
+): unknown {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
     // V8's message quotes the text, which may be personal: only the position goes out
-    const position = error instanceof SyntaxError ? /at position (\d+)/.exec(error.message)?.[1] : undefined;
-    throw fail("not-json", `The text is not JSON${position === undefined ? "" : ` at character ${position}`}`, "");
+    const position =
+      error instanceof SyntaxError ? /at position (\d+)/.exec(error.message)?.[1] : undefined;
+    throw fail(
+      "not-json",
+      `The text is not JSON${position === undefined ? "" : ` at character ${position}`}`,
+      "",
+    );
   }
   checkStructure(text, fail, { ...jsonBounds, ...bounds }, plain);
   return value;

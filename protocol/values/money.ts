@@ -1,13 +1,17 @@
 /**
  * Money: integer cents as `bigint`, decimal strings at the edges, never a float.
  *
- * Owns: reading and writing amounts, exact products with half-up rounding (away from zero) at the cent, and amounts in
- * Chinese figures. Invariants: |amount| < 10^15 cents; one amount has one text (`formatMoney(parseMoney(t)) === t`).
- * Does not own: which amounts must agree with which (protocol/formats/rules.ts).
+ * Owns: reading and writing amounts, exact products with half-up rounding (away from zero) at the
+ * cent, and amounts in Chinese figures. Invariants: |amount| < 10^15 cents; one amount has one text
+ * (`formatMoney(parseMoney(t)) === t`). Does not own: which amounts must agree with which
+ * (protocol/formats/rules.ts).
  */
 import nzh from "nzh/cn";
 
-/** Amounts are below this, in cents: 13 digits of yuan, well inside what the chain's and the database's integers hold. */
+/**
+ * Amounts are below this, in cents: 13 digits of yuan, well inside what the chain's and the
+ * database's integers hold.
+ */
 export const moneyLimit = 10n ** 15n;
 
 /** The one text of an amount: two decimals, no superfluous zero in front, no negative zero. */
@@ -15,15 +19,20 @@ export const moneyPattern = /^(?!-0\.00$)-?(?:0|[1-9]\d{0,12})\.\d{2}$/;
 /** A quantity or a price: up to twenty decimals (tax software writes prices with fourteen). */
 export const decimalPattern = /^-?(?:0|[1-9]\d{0,12})(?:\.\d{1,20})?$/;
 
-/** `"1130.00"` → `113000n`. Throws RangeError on anything but the one text of an amount below `moneyLimit`. */
+/**
+ * `"1130.00"` → `113000n`. Throws RangeError on anything but the one text of an amount below
+ * `moneyLimit`.
+ */
 export function parseMoney(text: string): bigint {
-  if (!moneyPattern.test(text)) throw new RangeError(`not an amount with two decimals: ${text.slice(0, 40)}`);
+  if (!moneyPattern.test(text))
+    throw new RangeError(`not an amount with two decimals: ${text.slice(0, 40)}`);
   return BigInt(text.slice(0, -3) + text.slice(-2));
 }
 
 /** `113000n` → `"1130.00"`. Throws RangeError at `moneyLimit` and beyond. */
 export function formatMoney(cents: bigint): string {
-  if ((cents < 0n ? -cents : cents) >= moneyLimit) throw new RangeError("the amount is out of bounds");
+  if ((cents < 0n ? -cents : cents) >= moneyLimit)
+    throw new RangeError("the amount is out of bounds");
   return formatTotal(cents);
 }
 
@@ -34,7 +43,10 @@ export function formatTotal(cents: bigint): string {
   return `${cents < 0n ? "-" : ""}${digits.slice(0, -2)}.${digits.slice(-2)}`;
 }
 
-/** An amount as XML documents write it (0–2 decimals, `"336.9"`, `"+120"`, `"007"`) as the one text; undefined when it is none. */
+/**
+ * An amount as XML documents write it (0–2 decimals, `"336.9"`, `"+120"`, `"007"`) as the one text;
+ * undefined when it is none.
+ */
 export function normaliseMoney(text: string): string | undefined {
   const found = /^([+-]?)0*(\d{1,13})(?:\.(\d{0,2}))?$/.exec(text);
   if (!found) return undefined;
@@ -42,7 +54,10 @@ export function normaliseMoney(text: string): string | undefined {
   return formatMoney(found[1] === "-" ? -cents : cents);
 }
 
-/** A quantity, price or percentage as XML documents write it, with one text for one value (`"15.929203540"` → `"15.92920354"`); undefined when it is none. */
+/**
+ * A quantity, price or percentage as XML documents write it, with one text for one value
+ * (`"15.929203540"` → `"15.92920354"`); undefined when it is none.
+ */
 export function normaliseDecimal(text: string): string | undefined {
   const found = /^([+-]?)0*(\d{1,13})(?:\.(\d{0,30}?)0*)?$/.exec(text);
   if (!found) return undefined;
@@ -54,10 +69,14 @@ export function normaliseDecimal(text: string): string | undefined {
 
 type Decimal = { units: bigint; scale: bigint };
 function parseDecimal(text: string): Decimal {
-  if (!decimalPattern.test(text)) throw new RangeError(`not a decimal number: ${text.slice(0, 40)}`);
+  if (!decimalPattern.test(text))
+    throw new RangeError(`not a decimal number: ${text.slice(0, 40)}`);
   const point = text.indexOf(".");
   if (point < 0) return { units: BigInt(text), scale: 1n };
-  return { units: BigInt(text.slice(0, point) + text.slice(point + 1)), scale: 10n ** BigInt(text.length - point - 1) };
+  return {
+    units: BigInt(text.slice(0, point) + text.slice(point + 1)),
+    scale: 10n ** BigInt(text.length - point - 1),
+  };
 }
 
 /** numerator / denominator to the nearest integer, halves away from zero. */
@@ -70,7 +89,10 @@ export function roundHalfUp(numerator: bigint, denominator: bigint): bigint {
   return negative ? -rounded : rounded;
 }
 
-/** quantity × unit price (for `per` units, 1 unless told) in cents. The decimals are texts of `decimalPattern`. */
+/**
+ * quantity × unit price (for `per` units, 1 unless told) in cents. The decimals are texts of
+ * `decimalPattern`.
+ */
 export function quantityTimesPrice(quantity: string, price: string, per = "1"): bigint {
   const q = parseDecimal(quantity);
   const p = parseDecimal(price);
@@ -109,15 +131,22 @@ export function percentToFraction(percent: string): string | undefined {
   const negative = percent.startsWith("-");
   const [whole = "", fraction = ""] = (negative ? percent.slice(1) : percent).split(".");
   const digits = whole.padStart(3, "0");
-  return normaliseDecimal(`${negative ? "-" : ""}${digits.slice(0, -2)}.${digits.slice(-2)}${fraction}`);
+  return normaliseDecimal(
+    `${negative ? "-" : ""}${digits.slice(0, -2)}.${digits.slice(-2)}${fraction}`,
+  );
 }
 
-/** The inverse: `"0.06"` → `"6"`. The text must fit `decimalPattern`, with at most 18 decimals. Throws RangeError on anything else. */
+/**
+ * The inverse: `"0.06"` → `"6"`. The text must fit `decimalPattern`, with at most 18 decimals.
+ * Throws RangeError on anything else.
+ */
 export function fractionToPercent(fraction: string): string {
   const { units, scale } = parseDecimal(fraction);
   const digits = (units * 100n).toString().padStart(scale.toString().length, "0");
   const point = digits.length - scale.toString().length + 1;
-  const percent = normaliseDecimal(scale === 1n ? digits : `${digits.slice(0, point)}.${digits.slice(point)}`);
+  const percent = normaliseDecimal(
+    scale === 1n ? digits : `${digits.slice(0, point)}.${digits.slice(point)}`,
+  );
   if (percent === undefined) throw new RangeError(`not a fraction: ${fraction.slice(0, 40)}`);
   return percent;
 }
@@ -125,16 +154,22 @@ export function fractionToPercent(fraction: string): string {
 /** An amount as invoices spell it: `20000n` → `"贰佰圆整"`, with `（负数）` in front of a negative one. */
 export function chineseFigures(cents: bigint): string {
   const positive = cents < 0n ? -cents : cents;
-  const words = nzh.toMoney(formatMoney(positive), { outSymbol: false, forceZheng: true }).replace("元", "圆");
+  const words = nzh
+    .toMoney(formatMoney(positive), { outSymbol: false, forceZheng: true })
+    .replace("元", "圆");
   return cents < 0n ? `（负数）${words}` : words;
 }
 
-/** A bare unit digit right after 佰, 仟, 万 or 亿 wants a 零 between: without it the reader cannot tell 105 from 150. */
+/**
+ * A bare unit digit right after 佰, 仟, 万 or 亿 wants a 零 between: without it the reader cannot tell
+ * 105 from 150.
+ */
 const ambiguous = /[佰仟万亿][壹贰叁肆伍陆柒捌玖](?=[圆万亿])/;
 
 /**
- * Whether the Chinese figures say this amount. Tolerates what the rules for bills leave open: 圆 or 元, 整 or 正 or neither,
- * a 零 between sections or between 圆 and 角, 人民币 in front, （负数） or 负 for a minus.
+ * Whether the Chinese figures say this amount. Tolerates what the rules for bills leave open: 圆 or
+ * 元, 整 or 正 or neither, a 零 between sections or between 圆 and 角, 人民币 in front, （负数） or 负 for a
+ * minus.
  */
 export function sameFigures(words: string, cents: bigint): boolean {
   const spoken = words

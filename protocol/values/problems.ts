@@ -1,11 +1,16 @@
 /**
- * The catalogue of everything that the gateway refuses, and the error that carries a refusal (RFC 9457).
+ * The catalogue of everything that the gateway refuses, and the error that carries a refusal (RFC
+ * 9457).
  *
- * Owns: code → HTTP status, title, what a client may do (retry). Every custom error of the contracts has an entry
- * (`chain` names it; a test compares with the ABIs). Does not own: how a problem is written to the wire (http/problem.ts).
+ * Owns: code → HTTP status, title, what a client may do (retry). Every custom error of the
+ * contracts has an entry (`chain` names it; a test compares with the ABIs). Does not own: how a
+ * problem is written to the wire (http/problem.ts).
  */
 
-/** never: the same request will never succeed; same-key: try again with the same Idempotency-Key; later: after something else has changed. */
+/**
+ * never: the same request will never succeed; same-key: try again with the same Idempotency-Key;
+ * later: after something else has changed.
+ */
 export type Retry = "never" | "same-key" | "later";
 type Entry = { status: number; title: string; retry: Retry; chain?: string };
 const entry = (status: number, title: string, retry: Retry = "never", chain?: string): Entry =>
@@ -17,7 +22,11 @@ export const catalogue = {
   "invalid-request": entry(422, "A field of the request breaks a rule"),
   "idempotency-key-missing": entry(400, "A POST needs an Idempotency-Key header"),
   "idempotency-key-reused": entry(422, "This Idempotency-Key was used with another body"),
-  "idempotency-key-running": entry(409, "The first request with this Idempotency-Key is still running", "same-key"),
+  "idempotency-key-running": entry(
+    409,
+    "The first request with this Idempotency-Key is still running",
+    "same-key",
+  ),
   unauthenticated: entry(401, "No valid API key"),
   "sign-in-refused": entry(401, "The identity provider has not said who this is"),
   forbidden: entry(403, "This role may not do this"),
@@ -30,7 +39,11 @@ export const catalogue = {
   "too-slow": entry(408, "The request, or the reading of its answer, took too long", "same-key"),
   "unsupported-media-type": entry(415, "This Content-Type is not read here"),
   "rate-limited": entry(429, "Too many requests", "same-key"),
-  internal: entry(500, "Something broke on our side; the request id finds it in the log", "same-key"),
+  internal: entry(
+    500,
+    "Something broke on our side; the request id finds it in the log",
+    "same-key",
+  ),
   unavailable: entry(503, "A part that this request needs is not there now", "same-key"),
 
   // documents
@@ -49,7 +62,10 @@ export const catalogue = {
   "red-letter-open": entry(409, "Another red letter for this invoice is under way", "later"),
   "red-letter-state": entry(409, "The red letter's state does not allow this"),
   "external-red-letter": entry(422, "A red letter that was issued elsewhere is not registered"),
-  "external-issued-here": entry(409, "The invoice is one of this network and is claimed under its number here"),
+  "external-issued-here": entry(
+    409,
+    "The invoice is one of this network and is claimed under its number here",
+  ),
   "external-registered": entry(409, "This employer has registered the invoice already", "later"),
 
   // parties
@@ -70,7 +86,11 @@ export const catalogue = {
   "account-limit": entry(409, "The party has brought as many accounts as it may"),
   "deposit-key-limit": entry(409, "The deposit key has been rotated as often as it may"),
   "grant-limit": entry(409, "The invoice has as many grants as it may", "later"),
-  "encryption-key-missing": entry(409, "The party has registered no encryption key of its own", "later"),
+  "encryption-key-missing": entry(
+    409,
+    "The party has registered no encryption key of its own",
+    "later",
+  ),
   "signature-not-wanted": entry(409, "This operation waits for no signature"),
   "signature-expired": entry(409, "The party's signature was not given in time", "later"),
   "too-many-streams": entry(429, "As many streams are open as may be at a time", "later"),
@@ -81,38 +101,118 @@ export const catalogue = {
 
   // the contracts' own reasons
   "already-claimed": entry(409, "The invoice is claimed already", "later", "AlreadyClaimed"),
-  "already-reimbursed": entry(409, "The invoice is reimbursed already", "never", "AlreadyReimbursed"),
+  "already-reimbursed": entry(
+    409,
+    "The invoice is reimbursed already",
+    "never",
+    "AlreadyReimbursed",
+  ),
   "wrong-state": entry(409, "The invoice's state does not allow this", "never", "WrongState"),
-  "not-claimed-from": entry(409, "The invoice is not claimed from this employer", "never", "NotClaimedFrom"),
-  "titled-to-another": entry(409, "The invoice is titled to another employer", "never", "TitledToAnother"),
-  "claim-term-running": entry(409, "The employer still has time to decide", "later", "ClaimTermRunning"),
-  "receiver-invalid": entry(422, "The receiver cannot take this invoice", "never", "ReceiverInvalid"),
+  "not-claimed-from": entry(
+    409,
+    "The invoice is not claimed from this employer",
+    "never",
+    "NotClaimedFrom",
+  ),
+  "titled-to-another": entry(
+    409,
+    "The invoice is titled to another employer",
+    "never",
+    "TitledToAnother",
+  ),
+  "claim-term-running": entry(
+    409,
+    "The employer still has time to decide",
+    "later",
+    "ClaimTermRunning",
+  ),
+  "receiver-invalid": entry(
+    422,
+    "The receiver cannot take this invoice",
+    "never",
+    "ReceiverInvalid",
+  ),
   "holder-suspended": entry(403, "The holder is suspended", "later", "HolderSuspended"),
-  "employer-not-active": entry(403, "The employer is suspended or not enrolled as one", "later", "EmployerNotActive"),
-  "issuer-not-active": entry(403, "The issuer is suspended or not enrolled as one", "later", "IssuerNotActive"),
+  "employer-not-active": entry(
+    403,
+    "The employer is suspended or not enrolled as one",
+    "later",
+    "EmployerNotActive",
+  ),
+  "issuer-not-active": entry(
+    403,
+    "The issuer is suspended or not enrolled as one",
+    "later",
+    "IssuerNotActive",
+  ),
   "version-exhausted": entry(409, "The invoice has changed too often", "never", "VersionExhausted"),
-  "not-external": entry(422, "This is no id of an invoice issued elsewhere", "never", "NotExternal"),
+  "not-external": entry(
+    422,
+    "This is no id of an invoice issued elsewhere",
+    "never",
+    "NotExternal",
+  ),
   "not-employer-of": entry(409, "The invoice is not this employer's", "never", "NotEmployerOf"),
   "mark-invalid": entry(422, "There is no such mark of book entry", "never", "MarkInvalid"),
   "already-entered": entry(409, "The invoice is entered already", "later", "AlreadyEntered"),
   "not-entered": entry(409, "The invoice is not entered", "later", "NotEntered"),
   "is-red-letter": entry(422, "The invoice is itself a red letter", "never", "RedLetter"),
-  "stale-version": entry(409, "The invoice has changed since this act was signed", "later", "StaleVersion"),
-  "signature-invalid": entry(422, "The party's signature does not hold on the chain", "never", "SignatureInvalid"),
-  "consent-invalid": entry(422, "The other party's signature does not hold on the chain", "never", "ConsentInvalid"),
-  "holder-differs": entry(422, "The invoices of one act have different holders", "never", "HolderDiffers"),
-  "issuer-differs": entry(422, "The invoice was sealed by another issuer", "never", "IssuerDiffers"),
+  "stale-version": entry(
+    409,
+    "The invoice has changed since this act was signed",
+    "later",
+    "StaleVersion",
+  ),
+  "signature-invalid": entry(
+    422,
+    "The party's signature does not hold on the chain",
+    "never",
+    "SignatureInvalid",
+  ),
+  "consent-invalid": entry(
+    422,
+    "The other party's signature does not hold on the chain",
+    "never",
+    "ConsentInvalid",
+  ),
+  "holder-differs": entry(
+    422,
+    "The invoices of one act have different holders",
+    "never",
+    "HolderDiffers",
+  ),
+  "issuer-differs": entry(
+    422,
+    "The invoice was sealed by another issuer",
+    "never",
+    "IssuerDiffers",
+  ),
   "ids-not-ascending": entry(422, "An invoice stands in the act twice", "never", "IdsNotAscending"),
   "act-size": entry(422, "An act covers 1 to 100 invoices", "never", "ActSize"),
   "kind-unknown": entry(422, "The ledger does not know this kind of act", "never", "KindUnknown"),
-  "evidence-missing": entry(500, "The act was sent without the evidence it needs", "same-key", "EvidenceMissing"),
+  "evidence-missing": entry(
+    500,
+    "The act was sent without the evidence it needs",
+    "same-key",
+    "EvidenceMissing",
+  ),
   "lot-unknown": entry(409, "The ledger knows no such lot", "later", "LotUnknown"),
   "proof-invalid": entry(409, "The invoice is not what was sealed", "never", "ProofInvalid"),
   "lot-size": entry(500, "A lot holds 1 to 1,024 invoices", "never", "LotSize"),
   "segment-not-owned": entry(409, "The segment is another issuer's", "never", "SegmentNotOwned"),
-  "lot-out-of-order": entry(409, "An earlier lot of this segment is missing", "later", "LotOutOfOrder"),
+  "lot-out-of-order": entry(
+    409,
+    "An earlier lot of this segment is missing",
+    "later",
+    "LotOutOfOrder",
+  ),
   "segment-overrun": entry(409, "The lot goes past its segment", "never", "SegmentOverrun"),
-  "seal-invalid": entry(422, "The issuer's seal does not hold on the chain", "never", "SealInvalid"),
+  "seal-invalid": entry(
+    422,
+    "The issuer's seal does not hold on the chain",
+    "never",
+    "SealInvalid",
+  ),
   "ledger-closed": entry(503, "The bureau has closed the ledger", "later", "LedgerClosed"),
   "batch-size": entry(500, "Too many lots or acts in one transaction", "never", "BatchSize"),
   "claim-term-invalid": entry(500, "The claim term is out of bounds", "never", "ClaimTermInvalid"),
@@ -122,75 +222,235 @@ export const catalogue = {
   "taxpayer-unknown": entry(404, "The taxpayer is not enrolled", "never", "TaxpayerUnknown"),
   "taxpayer-suspended": entry(403, "The taxpayer is suspended", "later", "TaxpayerSuspended"),
   "standing-invalid": entry(422, "This is no standing", "never", "StandingInvalid"),
-  "capabilities-invalid": entry(422, "A taxpayer is issuer, employer or both", "never", "CapabilitiesInvalid"),
-  "capability-missing": entry(403, "The taxpayer is not enrolled as an issuer", "later", "CapabilityMissing"),
+  "capabilities-invalid": entry(
+    422,
+    "A taxpayer is issuer, employer or both",
+    "never",
+    "CapabilitiesInvalid",
+  ),
+  "capability-missing": entry(
+    403,
+    "The taxpayer is not enrolled as an issuer",
+    "later",
+    "CapabilityMissing",
+  ),
   "period-invalid": entry(422, "A period is a calendar month as yyyymm", "never", "PeriodInvalid"),
   "amount-zero": entry(422, "The amount is zero", "never", "AmountZero"),
-  "quota-below-drawn": entry(409, "The quota is less than what is drawn", "never", "QuotaBelowDrawn"),
+  "quota-below-drawn": entry(
+    409,
+    "The quota is less than what is drawn",
+    "never",
+    "QuotaBelowDrawn",
+  ),
   "quota-draw-exceeded": entry(409, "The draw goes past the quota", "later", "QuotaExceeded"),
-  "give-back-exceeds-drawn": entry(409, "More is given back than was drawn", "never", "GiveBackExceedsDrawn"),
+  "give-back-exceeds-drawn": entry(
+    409,
+    "More is given back than was drawn",
+    "never",
+    "GiveBackExceedsDrawn",
+  ),
   "series-invalid": entry(422, "A series is five digits", "never", "SeriesInvalid"),
-  "segment-length-invalid": entry(422, "A segment holds at least one number", "never", "SegmentLengthInvalid"),
-  "series-exhausted": entry(409, "The series has not so many numbers left", "never", "SeriesExhausted"),
-  "counter-mismatch": entry(409, "The signed act's counter is not the account's", "later", "CounterMismatch"),
-  "signer-mismatch": entry(422, "The signature is not by the account's key", "never", "SignerMismatch"),
+  "segment-length-invalid": entry(
+    422,
+    "A segment holds at least one number",
+    "never",
+    "SegmentLengthInvalid",
+  ),
+  "series-exhausted": entry(
+    409,
+    "The series has not so many numbers left",
+    "never",
+    "SeriesExhausted",
+  ),
+  "counter-mismatch": entry(
+    409,
+    "The signed act's counter is not the account's",
+    "later",
+    "CounterMismatch",
+  ),
+  "signer-mismatch": entry(
+    422,
+    "The signature is not by the account's key",
+    "never",
+    "SignerMismatch",
+  ),
 
   // the contracts' access control and libraries
-  "access-managed-unauthorized": entry(403, "The sending key has no such role on the chain", "never", "AccessManagedUnauthorized"),
-  "access-managed-required-delay": entry(403, "The access manager asks for a delay", "never", "AccessManagedRequiredDelay"),
-  "access-managed-invalid-authority": entry(500, "The contract's authority is invalid", "never", "AccessManagedInvalidAuthority"),
-  "access-manager-already-scheduled": entry(409, "The operation is scheduled already", "never", "AccessManagerAlreadyScheduled"),
-  "access-manager-bad-confirmation": entry(422, "The role to renounce was confirmed wrongly", "never", "AccessManagerBadConfirmation"),
-  "access-manager-expired": entry(409, "The scheduled operation has expired", "never", "AccessManagerExpired"),
-  "access-manager-invalid-initial-admin": entry(500, "The first admin is invalid", "never", "AccessManagerInvalidInitialAdmin"),
-  "access-manager-locked-function": entry(500, "The function is locked", "never", "AccessManagerLockedFunction"),
-  "access-manager-locked-role": entry(500, "The role is locked", "never", "AccessManagerLockedRole"),
-  "access-manager-not-ready": entry(409, "The scheduled operation is not ready", "never", "AccessManagerNotReady"),
-  "access-manager-not-scheduled": entry(409, "The operation is not scheduled", "never", "AccessManagerNotScheduled"),
-  "access-manager-unauthorized-account": entry(403, "The account has not this role", "never", "AccessManagerUnauthorizedAccount"),
-  "access-manager-unauthorized-call": entry(403, "The call is not allowed to this account", "never", "AccessManagerUnauthorizedCall"),
-  "access-manager-unauthorized-cancel": entry(403, "The account may not cancel this", "never", "AccessManagerUnauthorizedCancel"),
-  "access-manager-unauthorized-consume": entry(403, "The account may not consume this", "never", "AccessManagerUnauthorizedConsume"),
-  "address-empty-code": entry(500, "There is no contract at the address", "never", "AddressEmptyCode"),
+  "access-managed-unauthorized": entry(
+    403,
+    "The sending key has no such role on the chain",
+    "never",
+    "AccessManagedUnauthorized",
+  ),
+  "access-managed-required-delay": entry(
+    403,
+    "The access manager asks for a delay",
+    "never",
+    "AccessManagedRequiredDelay",
+  ),
+  "access-managed-invalid-authority": entry(
+    500,
+    "The contract's authority is invalid",
+    "never",
+    "AccessManagedInvalidAuthority",
+  ),
+  "access-manager-already-scheduled": entry(
+    409,
+    "The operation is scheduled already",
+    "never",
+    "AccessManagerAlreadyScheduled",
+  ),
+  "access-manager-bad-confirmation": entry(
+    422,
+    "The role to renounce was confirmed wrongly",
+    "never",
+    "AccessManagerBadConfirmation",
+  ),
+  "access-manager-expired": entry(
+    409,
+    "The scheduled operation has expired",
+    "never",
+    "AccessManagerExpired",
+  ),
+  "access-manager-invalid-initial-admin": entry(
+    500,
+    "The first admin is invalid",
+    "never",
+    "AccessManagerInvalidInitialAdmin",
+  ),
+  "access-manager-locked-function": entry(
+    500,
+    "The function is locked",
+    "never",
+    "AccessManagerLockedFunction",
+  ),
+  "access-manager-locked-role": entry(
+    500,
+    "The role is locked",
+    "never",
+    "AccessManagerLockedRole",
+  ),
+  "access-manager-not-ready": entry(
+    409,
+    "The scheduled operation is not ready",
+    "never",
+    "AccessManagerNotReady",
+  ),
+  "access-manager-not-scheduled": entry(
+    409,
+    "The operation is not scheduled",
+    "never",
+    "AccessManagerNotScheduled",
+  ),
+  "access-manager-unauthorized-account": entry(
+    403,
+    "The account has not this role",
+    "never",
+    "AccessManagerUnauthorizedAccount",
+  ),
+  "access-manager-unauthorized-call": entry(
+    403,
+    "The call is not allowed to this account",
+    "never",
+    "AccessManagerUnauthorizedCall",
+  ),
+  "access-manager-unauthorized-cancel": entry(
+    403,
+    "The account may not cancel this",
+    "never",
+    "AccessManagerUnauthorizedCancel",
+  ),
+  "access-manager-unauthorized-consume": entry(
+    403,
+    "The account may not consume this",
+    "never",
+    "AccessManagerUnauthorizedConsume",
+  ),
+  "address-empty-code": entry(
+    500,
+    "There is no contract at the address",
+    "never",
+    "AddressEmptyCode",
+  ),
   "failed-call": entry(500, "A call between contracts failed", "never", "FailedCall"),
-  "insufficient-balance": entry(500, "The balance does not suffice", "never", "InsufficientBalance"),
-  "invalid-short-string": entry(500, "The network's name cannot be read", "never", "InvalidShortString"),
+  "insufficient-balance": entry(
+    500,
+    "The balance does not suffice",
+    "never",
+    "InsufficientBalance",
+  ),
+  "invalid-short-string": entry(
+    500,
+    "The network's name cannot be read",
+    "never",
+    "InvalidShortString",
+  ),
   "string-too-long": entry(500, "The network's name is too long", "never", "StringTooLong"),
-  "safe-cast-overflowed-uint-downcast": entry(500, "A number is too large for its type", "never", "SafeCastOverflowedUintDowncast"),
+  "safe-cast-overflowed-uint-downcast": entry(
+    500,
+    "A number is too large for its type",
+    "never",
+    "SafeCastOverflowedUintDowncast",
+  ),
 } as const satisfies Record<string, Entry>;
 
 export type Code = keyof typeof catalogue;
 
 const byChainError = new Map<string, Code>(
-  (Object.entries(catalogue) as [Code, Entry][]).flatMap(([code, { chain }]) => (chain === undefined ? [] : [[chain, code] as const])),
+  (Object.entries(catalogue) as [Code, Entry][]).flatMap(([code, { chain }]) =>
+    chain === undefined ? [] : [[chain, code] as const],
+  ),
 );
 
-/** The catalogue's code for a custom error of the contracts; undefined for one that it does not know. */
+/**
+ * The catalogue's code for a custom error of the contracts; undefined for one that it does not
+ * know.
+ */
 export const codeOfChainError = (name: string): Code | undefined => byChainError.get(name);
 
-/** One broken rule: `field` is a JSON pointer, or for XML the path of elements; `rule` is a stable kebab-case name. */
+/**
+ * One broken rule: `field` is a JSON pointer, or for XML the path of elements; `rule` is a stable
+ * kebab-case name.
+ */
 export type Violation = { field: string; rule: string; detail: string };
 
-/** Whoever looks for broken rules stops at so many: nobody reads more, and a hostile body gets no long answer. */
+/**
+ * Whoever looks for broken rules stops at so many: nobody reads more, and a hostile body gets no
+ * long answer.
+ */
 export const maxViolations = 20;
-const clipped = ({ field, rule, detail }: Violation): Violation => ({ field: clip(field, 300), rule, detail: clip(detail, 300) });
-const clip = (text: string, most: number) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+const clipped = ({ field, rule, detail }: Violation): Violation => ({
+  field: clip(field, 300),
+  rule,
+  detail: clip(detail, 300),
+});
+const clip = (text: string, most: number) =>
+  text.length > most ? `${text.slice(0, most - 1)}…` : text;
 
 /**
- * A refusal. `detail` is for people; `violations` name fields and rules, the first `maxViolations` of them; `extra` members go into
- * the problem+json as they are. However much was wrong, it is short: details and fields are clipped.
+ * A refusal. `detail` is for people; `violations` name fields and rules, the first `maxViolations`
+ * of them; `extra` members go into the problem+json as they are. However much was wrong, it is
+ * short: details and fields are clipped.
  */
 export class Problem extends Error {
   readonly code: Code;
   readonly violations: readonly Violation[];
   readonly extra: Readonly<Record<string, unknown>>;
-  /** What may lift the refusal: run after everything was rolled back, and then the request is tried once more. */
+  /**
+   * What may lift the refusal: run after everything was rolled back, and then the request is tried
+   * once more.
+   */
   readonly remedy: (() => Promise<void>) | undefined;
 
   constructor(
     code: Code,
     detail: string,
-    more: { violations?: readonly Violation[]; extra?: Record<string, unknown>; cause?: unknown; remedy?: () => Promise<void> } = {},
+    more: {
+      violations?: readonly Violation[];
+      extra?: Record<string, unknown>;
+      cause?: unknown;
+      remedy?: () => Promise<void>;
+    } = {},
   ) {
     super(clip(detail, 700), more.cause === undefined ? undefined : { cause: more.cause });
     this.name = "Problem";

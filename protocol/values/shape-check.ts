@@ -1,32 +1,69 @@
-/** A value against a schema: the value as the schema gives it, or a refusal that names the first broken rules. */
+/**
+ * A value against a schema: the value as the schema gives it, or a refusal that names the first
+ * broken rules.
+ */
 import type { ZodError, ZodType, z } from "zod";
 import { maxViolations, Problem, type Violation } from "./problems.ts";
 
 const at = (value: unknown, path: readonly PropertyKey[]): unknown =>
-  path.reduce<unknown>((inner, key) => (typeof inner === "object" && inner !== null ? (inner as Record<PropertyKey, unknown>)[key] : undefined), value);
+  path.reduce<unknown>(
+    (inner, key) =>
+      typeof inner === "object" && inner !== null
+        ? (inner as Record<PropertyKey, unknown>)[key]
+        : undefined,
+    value,
+  );
 
 /** A JSON pointer. */
-export const pointer = (path: readonly PropertyKey[]): string => path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+export const pointer = (path: readonly PropertyKey[]): string =>
+  path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 
-/** Names of zod's rules, kebab-case; one of its own (`custom`) may name itself by `params: { rule }`. The first `maxViolations`. */
-function violationsOf(error: ZodError, value: unknown, field: (path: readonly PropertyKey[]) => string): Violation[] {
+/**
+ * Names of zod's rules, kebab-case; one of its own (`custom`) may name itself by `params: { rule
+ * }`. The first `maxViolations`.
+ */
+function violationsOf(
+  error: ZodError,
+  value: unknown,
+  field: (path: readonly PropertyKey[]) => string,
+): Violation[] {
   return error.issues.slice(0, maxViolations).flatMap((issue) => {
-    const named = (rule: string, path = issue.path, detail = issue.message): Violation => ({ field: field(path), rule, detail });
+    const named = (rule: string, path = issue.path, detail = issue.message): Violation => ({
+      field: field(path),
+      rule,
+      detail,
+    });
     if (issue.code === "unrecognized_keys")
-      return issue.keys.slice(0, maxViolations).map((key) => named("unknown-member", [...issue.path, key], "This is not known here"));
-    if (issue.code === "invalid_type" || issue.code === "invalid_value" || issue.code === "invalid_union") {
-      if (at(value, issue.path) === undefined) return [named("required", issue.path, "This is required")];
+      return issue.keys
+        .slice(0, maxViolations)
+        .map((key) => named("unknown-member", [...issue.path, key], "This is not known here"));
+    if (
+      issue.code === "invalid_type" ||
+      issue.code === "invalid_value" ||
+      issue.code === "invalid_union"
+    ) {
+      if (at(value, issue.path) === undefined)
+        return [named("required", issue.path, "This is required")];
     }
-    if (issue.code === "custom" && typeof issue.params?.["rule"] === "string") return [named(issue.params["rule"])];
+    if (issue.code === "custom" && typeof issue.params?.["rule"] === "string")
+      return [named(issue.params["rule"])];
     return [named(issue.code.replace("invalid_", "").replaceAll("_", "-"))];
   });
 }
 
 /** Throws Problem `invalid-request`; `field` writes a path as the client wrote it. */
-export function checkShape<T extends ZodType>(schema: T, value: unknown, field: (path: readonly PropertyKey[]) => string = pointer): z.output<T> {
+export function checkShape<T extends ZodType>(
+  schema: T,
+  value: unknown,
+  field: (path: readonly PropertyKey[]) => string = pointer,
+): z.output<T> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const violations = violationsOf(parsed.error, value, field);
   const [first] = violations;
-  throw new Problem("invalid-request", first ? `${first.field || "The body"}: ${first.detail}` : "The request breaks a rule", { violations });
+  throw new Problem(
+    "invalid-request",
+    first ? `${first.field || "The body"}: ${first.detail}` : "The request breaks a rule",
+    { violations },
+  );
 }

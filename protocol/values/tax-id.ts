@@ -1,10 +1,11 @@
 /**
- * Tax ids: what a valid one looks like, how foreign ones are written, and which region a seller belongs to.
+ * Tax ids: what a valid one looks like, how foreign ones are written, and which region a seller
+ * belongs to.
  *
- * Invariant: a valid tax id is either 18 characters of GB 32100-2015 with a right check digit, or a country code and 2–28
- * capital letters or digits; the two shapes never overlap (the second
- * character of the former, the kind of body, is a digit).
- * Does not own: whether anybody is enrolled under an id.
+ * Invariant: a valid tax id is either 18 characters of GB 32100-2015 with a right check digit, or a
+ * country code and 2–28 capital letters or digits; the two shapes never overlap (the second
+ * character of the former, the kind of body, is a digit). Does not own: whether anybody is enrolled
+ * under an id.
  */
 import { isSocialCreditCode } from "util-helpers";
 
@@ -29,14 +30,17 @@ export function brokenTaxIdRule(taxId: string): "tax-id-check-digit" | "tax-id-f
 }
 
 const regionNames = new Intl.DisplayNames(["en"], { type: "region", fallback: "none" });
-/** EL (Greece) and XI (Northern Ireland) are prefixes of VAT numbers without being ISO 3166 codes. */
+/**
+ * EL (Greece) and XI (Northern Ireland) are prefixes of VAT numbers without being ISO 3166 codes.
+ */
 const extraPrefixes = new Set(["EL", "XI"]);
-const isCountryPrefix = (two: string) => /^[A-Z]{2}$/.test(two) && (extraPrefixes.has(two) || regionNames.of(two) !== undefined);
+const isCountryPrefix = (two: string) =>
+  /^[A-Z]{2}$/.test(two) && (extraPrefixes.has(two) || regionNames.of(two) !== undefined);
 
 /**
- * The one written form of a tax id as found in a document: capitals and digits only, the country in front.
- * `DE 123456789` → `DE123456789`; `12/345/67890` with country `DE` → `DE1234567890`; a Chinese id stays bare.
- * The result may still be invalid: ask `isTaxId`.
+ * The one written form of a tax id as found in a document: capitals and digits only, the country in
+ * front. `DE 123456789` → `DE123456789`; `12/345/67890` with country `DE` → `DE1234567890`; a
+ * Chinese id stays bare. The result may still be invalid: ask `isTaxId`.
  */
 export function normaliseTaxId(text: string, country?: string): string {
   const bare = text.toUpperCase().replace(/[^A-Z0-9]/g, "");
@@ -46,7 +50,10 @@ export function normaliseTaxId(text: string, country?: string): string {
   return `${country}${bare}`;
 }
 
-/** The two digits that an invoice number carries for the seller's region: those of the id, or `90` for a foreign seller. */
+/**
+ * The two digits that an invoice number carries for the seller's region: those of the id, or `90`
+ * for a foreign seller.
+ */
 export function regionOf(taxId: string): string {
   return chineseShape.test(taxId) ? taxId.slice(2, 4) : "90";
 }

@@ -1,15 +1,20 @@
 /**
- * Text that a party writes and others read: one schema for every such member, of documents and of requests.
+ * Text that a party writes and others read: one schema for every such member, of documents and of
+ * requests.
  *
- * Refused is what a reader does not see, or what makes a reader see something else than is there: the sign is named by its kind. So
- * a name cannot show itself backwards, two names that look alike do not differ in signs of no width, and a cell, a log line or a
- * terminal gets no control. Letters, signs and emoji of all scripts are taken; a joined emoji (U+200D) is not.
+ * Refused is what a reader does not see, or what makes a reader see something else than is there:
+ * the sign is named by its kind. So a name cannot show itself backwards, two names that look alike
+ * do not differ in signs of no width, and a cell, a log line or a terminal gets no control.
+ * Letters, signs and emoji of all scripts are taken; a joined emoji (U+200D) is not.
  *
  * A browser runs this file too. Does not own: how names are compared (names.ts).
  */
 import * as z from "zod";
 
-/** Kinds of refused signs, in the order in which they are looked for: each by the rule that it breaks, and what it is called. */
+/**
+ * Kinds of refused signs, in the order in which they are looked for: each by the rule that it
+ * breaks, and what it is called.
+ */
 const kinds: readonly (readonly [rule: string, what: string, signs: RegExp])[] = [
   ["text-surrogate", "half of a surrogate pair", /\p{Cs}/u],
   ["text-noncharacter", "a code point that is no character", /\p{Noncharacter_Code_Point}/u],
@@ -18,27 +23,43 @@ const kinds: readonly (readonly [rule: string, what: string, signs: RegExp])[] =
   ["text-bidi", "a control of the writing direction", /\p{Bidi_Control}/u],
   ["text-tag", "a tag character", /[\u{e0000}-\u{e007f}]/u],
   ["text-private-use", "a private-use character", /\p{Co}/u],
-  // a variation selector after the sign that it varies is part of how it is written; without one, or after another, it is hidden text
-  ["text-zero-width", "a character of no width", /(?!\p{VS})\p{Default_Ignorable_Code_Point}|[\ufff9-\ufffb]|(?:^|\p{VS})\p{VS}/u],
+  // a variation selector after the sign that it varies is part of how it is written; without one,
+  // or after another, it is hidden text
+  [
+    "text-zero-width",
+    "a character of no width",
+    /(?!\p{VS})\p{Default_Ignorable_Code_Point}|[\ufff9-\ufffb]|(?:^|\p{VS})\p{VS}/u,
+  ],
 ];
 const lineBreak = /[\t\n\r]/;
 
-/** The sign that stands first among those that a text may not have. Nothing of the text but its code point is said. */
-export function brokenTextRule(text: string, lines: boolean): { rule: string; detail: string } | undefined {
+/**
+ * The sign that stands first among those that a text may not have. Nothing of the text but its code
+ * point is said.
+ */
+export function brokenTextRule(
+  text: string,
+  lines: boolean,
+): { rule: string; detail: string } | undefined {
   for (const [rule, what, signs] of kinds) {
     const at = text.search(signs);
     if (at >= 0) {
       const sign = [...(signs.exec(text)?.[0] ?? "")].at(-1)?.codePointAt(0) ?? 0;
-      return { rule, detail: `U+${sign.toString(16).toUpperCase().padStart(4, "0")}, ${what}, at character ${at + 1}` };
+      return {
+        rule,
+        detail: `U+${sign.toString(16).toUpperCase().padStart(4, "0")}, ${what}, at character ${at + 1}`,
+      };
     }
   }
-  if (!lines && lineBreak.test(text)) return { rule: "text-line-break", detail: "a tab or a line break in a text of one line" };
+  if (!lines && lineBreak.test(text))
+    return { rule: "text-line-break", detail: "a tab or a line break in a text of one line" };
   return undefined;
 }
 
 /**
- * A text that a party writes: 1 to `max` UTF-16 units, more than blanks, of signs that are seen as they are. `lines`: it may have tabs
- * and line breaks. In OpenAPI it is marked by `x-plain-text`, "line" or "lines".
+ * A text that a party writes: 1 to `max` UTF-16 units, more than blanks, of signs that are seen as
+ * they are. `lines`: it may have tabs and line breaks. In OpenAPI it is marked by `x-plain-text`,
+ * "line" or "lines".
  */
 export const plainText = (max: number, { lines = false }: { lines?: boolean } = {}) =>
   z
@@ -47,7 +68,15 @@ export const plainText = (max: number, { lines = false }: { lines?: boolean } = 
     .check(({ value, issues }) => {
       // what is too long is refused for that alone
       if (value.length > max) return;
-      const broken = /\S/.test(value) ? brokenTextRule(value, lines) : { rule: "empty-text", detail: "nothing but blanks: leave the member out instead" };
-      if (broken) issues.push({ code: "custom", input: value, params: { rule: broken.rule }, message: broken.detail });
+      const broken = /\S/.test(value)
+        ? brokenTextRule(value, lines)
+        : { rule: "empty-text", detail: "nothing but blanks: leave the member out instead" };
+      if (broken)
+        issues.push({
+          code: "custom",
+          input: value,
+          params: { rule: broken.rule },
+          message: broken.detail,
+        });
     })
     .meta({ "x-plain-text": lines ? "lines" : "line", minLength: 1 });

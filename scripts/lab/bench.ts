@@ -1,7 +1,9 @@
 /**
- * `npm run bench`: what the gateway does in a second, beside two baselines on the same machine, chain and database server.
+ * `npm run bench`: what the gateway does in a second, beside two baselines on the same machine,
+ * chain and database server.
  *
- * Exit code: 0; 1 when something was refused, lost or doubled, and with `--check` when a target is missed.
+ * Exit code: 0; 1 when something was refused, lost or doubled, and with `--check` when a target is
+ * missed.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, tmpdir, totalmem } from "node:os";
@@ -45,17 +47,26 @@ const { values } = parseArgs({
 });
 
 function count(name: string, text: string, max: number): number {
-  if (!/^\d+$/.test(text) || Number(text) < 1 || Number(text) > max) throw new RangeError(`--${name} is a number from 1 to ${max}`);
+  if (!/^\d+$/.test(text) || Number(text) < 1 || Number(text) > max)
+    throw new RangeError(`--${name} is a number from 1 to ${max}`);
   return Number(text);
 }
 
 function readPlan(): Plan {
   const only = values.only?.split(",");
   const unknown = only?.find((part) => !(parts as readonly string[]).includes(part));
-  if (only !== undefined && only.length > 1 && only.includes("verify")) throw new RangeError("--only verify stands alone");
-  if (unknown !== undefined) throw new RangeError(`--only knows ${parts.join(", ")}, not ${unknown}`);
-  const wanted = (part: (typeof parts)[number]) => only?.includes(part) ?? !["batch", "memory", "verify", "poison"].includes(part);
-  const watched = values.invoices === undefined ? (only?.includes("memory") ? 100_000 : 0) : count("invoices", values.invoices, 5_000_000);
+  if (only !== undefined && only.length > 1 && only.includes("verify"))
+    throw new RangeError("--only verify stands alone");
+  if (unknown !== undefined)
+    throw new RangeError(`--only knows ${parts.join(", ")}, not ${unknown}`);
+  const wanted = (part: (typeof parts)[number]) =>
+    only?.includes(part) ?? !["batch", "memory", "verify", "poison"].includes(part);
+  const watched =
+    values.invoices === undefined
+      ? only?.includes("memory")
+        ? 100_000
+        : 0
+      : count("invoices", values.invoices, 5_000_000);
   return {
     rounds: wanted("issue") ? count("rounds", values.rounds, 100) : 0,
     seconds: count("seconds", values.seconds, 600),
@@ -70,7 +81,10 @@ function readPlan(): Plan {
 const shares = (title: string, places: readonly Place[]) =>
   [
     title,
-    ...places.map(({ where, milliseconds, share }) => `${milliseconds.toFixed(0).padStart(7)} ms ${(100 * share).toFixed(1).padStart(5)} %  ${where}`),
+    ...places.map(
+      ({ where, milliseconds, share }) =>
+        `${milliseconds.toFixed(0).padStart(7)} ms ${(100 * share).toFixed(1).padStart(5)} %  ${where}`,
+    ),
   ].join("\n");
 
 let interrupted = false;
@@ -98,7 +112,8 @@ async function main(): Promise<number> {
     });
   }
   try {
-    const start = () => startNetwork({ say: progress.say, ...(folder === undefined ? {} : { profileTo: folder }) });
+    const start = () =>
+      startNetwork({ say: progress.say, ...(folder === undefined ? {} : { profileTo: folder }) });
     network = await progress.step("bringing it up", STARTING_SECONDS, async () => 0, start);
     const results = await measure(network, plan, progress);
     const statements = await network.statements();
@@ -110,10 +125,14 @@ async function main(): Promise<number> {
     console.log(`\n${tablesOf(results, summary)}\n`);
     if (folder !== undefined) {
       const { functions, modules } = readProfiles(folder);
-      console.log(`${shares("Gateway: time by module", modules.slice(0, 20))}\n\n${shares("Gateway: time by function", functions.slice(0, 30))}\n`);
+      console.log(
+        `${shares("Gateway: time by module", modules.slice(0, 20))}\n\n${shares("Gateway: time by function", functions.slice(0, 30))}\n`,
+      );
       console.log("Statements of its database by total time");
       for (const { milliseconds, calls, query } of statements)
-        console.log(`${milliseconds.toFixed(0).padStart(7)} ms ${String(calls).padStart(7)} ×  ${query.replaceAll(/\s+/g, " ").slice(0, 120)}`);
+        console.log(
+          `${milliseconds.toFixed(0).padStart(7)} ms ${String(calls).padStart(7)} ×  ${query.replaceAll(/\s+/g, " ").slice(0, 120)}`,
+        );
       console.log();
     }
     const machine = {
@@ -123,13 +142,29 @@ async function main(): Promise<number> {
       node: process.version,
       platform: `${process.platform}-${process.arch}`,
     };
-    const ground = { clients: CLIENTS, issuers: ISSUERS, blockMs: BLOCK_MS, database: "fsync, synchronous_commit and full_page_writes on", ...settings };
-    if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ machine, ground, plan, results, summary }, undefined, 2)}\n`);
+    const ground = {
+      clients: CLIENTS,
+      issuers: ISSUERS,
+      blockMs: BLOCK_MS,
+      database: "fsync, synchronous_commit and full_page_writes on",
+      ...settings,
+    };
+    if (values.json !== undefined)
+      writeFileSync(
+        values.json,
+        `${JSON.stringify({ machine, ground, plan, results, summary }, undefined, 2)}\n`,
+      );
     const { check } = results;
-    console.log(`accepted ${check.accepted} · sealed ${check.sealed} · reimbursed ${check.reimbursed} · twice ${check.reimbursedTwice}`);
+    console.log(
+      `accepted ${check.accepted} · sealed ${check.sealed} · reimbursed ${check.reimbursed} · twice ${check.reimbursedTwice}`,
+    );
     console.log(JSON.stringify({ machine, plan, summary }));
     for (const fault of summary.faults) console.error(`WRONG: ${fault}`);
-    const missed = [summary.ratios?.overMints.met, summary.ratios?.overAcceptOnly.met, summary.memory?.flat].includes(false);
+    const missed = [
+      summary.ratios?.overMints.met,
+      summary.ratios?.overAcceptOnly.met,
+      summary.memory?.flat,
+    ].includes(false);
     return summary.faults.length > 0 || (values.check && missed) ? 1 : 0;
   } finally {
     progress.stop();
@@ -142,6 +177,7 @@ try {
   process.exitCode = await main();
 } catch (error) {
   // what was under way fails when it is taken down
-  if (!interrupted) console.error(error instanceof RangeError ? `${error.message}\n\n${usage}` : error);
+  if (!interrupted)
+    console.error(error instanceof RangeError ? `${error.message}\n\n${usage}` : error);
   process.exitCode = 1;
 }

@@ -1,7 +1,9 @@
 /**
- * `npm run chaos`: gateways under fire, and whether anything was lost, doubled, skipped or reordered (docs/chaos.md).
+ * `npm run chaos`: gateways under fire, and whether anything was lost, doubled, skipped or
+ * reordered (docs/chaos.md).
  *
- * Exit codes: 0 nothing was; 1 something was, or the run has tested nothing; 2 called in a wrong way; 130 interrupted.
+ * Exit codes: 0 nothing was; 1 something was, or the run has tested nothing; 2 called in a wrong
+ * way; 130 interrupted.
  */
 import { parseArgs } from "node:util";
 import cliProgress from "cli-progress";
@@ -25,17 +27,36 @@ const WIDTH = 10;
 
 function readOptions() {
   const string = { type: "string" } as const;
-  const { values } = parseArgs({ options: { seed: string, seconds: string, gateways: string, plan: { type: "boolean" }, help: { type: "boolean" } } });
-  const whole = (name: "seed" | "seconds" | "gateways", otherwise: number, min: number, max: number): number => {
+  const { values } = parseArgs({
+    options: {
+      seed: string,
+      seconds: string,
+      gateways: string,
+      plan: { type: "boolean" },
+      help: { type: "boolean" },
+    },
+  });
+  const whole = (
+    name: "seed" | "seconds" | "gateways",
+    otherwise: number,
+    min: number,
+    max: number,
+  ): number => {
     const text = values[name] ?? String(otherwise);
     const value = Number(text);
-    if (!/^\d{1,10}$/.test(text) || value < min || value > max) throw new Error(`--${name} is a whole number from ${min} to ${max}.`);
+    if (!/^\d{1,10}$/.test(text) || value < min || value > max)
+      throw new Error(`--${name} is a whole number from ${min} to ${max}.`);
     return value;
   };
   return {
     help: values.help === true,
     onlyPlan: values.plan === true,
-    plan: planOf(whole("seed", 1, 0, 2 ** 31 - 1), whole("seconds", 60, 10, 86_400), whole("gateways", 2, 2, 8), RECEIVERS),
+    plan: planOf(
+      whole("seed", 1, 0, 2 ** 31 - 1),
+      whole("seconds", 60, 10, 86_400),
+      whole("gateways", 2, 2, 8),
+      RECEIVERS,
+    ),
   };
 }
 
@@ -55,9 +76,11 @@ async function main(): Promise<number> {
   const abort = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => abort.abort());
   const begun = performance.now();
-  const say = (text: string) => console.log(`${((performance.now() - begun) / 1_000).toFixed(1).padStart(6)} s  ${text}`);
+  const say = (text: string) =>
+    console.log(`${((performance.now() - begun) / 1_000).toFixed(1).padStart(6)} s  ${text}`);
   const bar = new cliProgress.SingleBar({
-    format: "{bar} {value}/{total} s · accepted {accepted} · reimbursed {reimbursed} · kills {kills} · faults {faults}",
+    format:
+      "{bar} {value}/{total} s · accepted {accepted} · reimbursed {reimbursed} · kills {kills} · faults {faults}",
     noTTYOutput: true,
     notTTYSchedule: 5_000,
     hideCursor: true,

@@ -1,9 +1,11 @@
 /**
- * `node scripts/lab/ground.ts --out FOLDER`: a chain and a PostgreSQL to try `cli serve` on, and a file of settings for it. For trying
- * things by hand (docs/operations.md); both are thrown away at Ctrl-C, and nothing of it is for production.
+ * `node scripts/lab/ground.ts --out FOLDER`: a chain and a PostgreSQL to try `cli serve` on, and a
+ * file of settings for it. For trying things by hand (docs/operations.md); both are thrown away at
+ * Ctrl-C, and nothing of it is for production.
  *
- * Writes FOLDER/settings.sh and the keys that it names. The contracts are not deployed and no gateway is started: that is what is
- * tried. Exit codes: 0 after Ctrl-C, 1 when a part cannot start, 2 called in a wrong way.
+ * Writes FOLDER/settings.sh and the keys that it names. The contracts are not deployed and no
+ * gateway is started: that is what is tried. Exit codes: 0 after Ctrl-C, 1 when a part cannot
+ * start, 2 called in a wrong way.
  */
 import { randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -18,9 +20,13 @@ const BLOCK_MS = 500;
 
 function readCall(): { out: string; blockMs: number } | undefined {
   try {
-    const { values } = parseArgs({ options: { out: { type: "string" }, "block-ms": { type: "string" } } });
+    const { values } = parseArgs({
+      options: { out: { type: "string" }, "block-ms": { type: "string" } },
+    });
     const blockMs = Number(values["block-ms"] ?? BLOCK_MS);
-    return values.out && Number.isInteger(blockMs) && blockMs >= 10 ? { out: resolve(values.out), blockMs } : undefined;
+    return values.out && Number.isInteger(blockMs) && blockMs >= 10
+      ? { out: resolve(values.out), blockMs }
+      : undefined;
   } catch {
     return undefined;
   }
@@ -53,7 +59,9 @@ async function main({ out, blockMs }: { out: string; blockMs: number }): Promise
       .map(([name, value]) => `export ${name}="${value}"`)
       .join("\n"),
   );
-  console.log(`a chain and a database are up; in another shell:  . ${file}\nCtrl-C stops both, and nothing is kept.`);
+  console.log(
+    `a chain and a database are up; in another shell:  . ${file}\nCtrl-C stops both, and nothing is kept.`,
+  );
   await interrupted;
   await postgres.close();
   await chain.close();

@@ -1,7 +1,8 @@
 /**
- * `npm run validate:ubl` and `npm run validate:pdf`: every sample, and documents that are made up, written in the format and checked by
- * others. UBL: version 2.1's schema and EN 16931's official Schematron; also the samples that are UBL as they are. PDF: veraPDF. Needs
- * Java 17 and Maven, which gets the rules from Maven Central; so it is no part of `npm test`.
+ * `npm run validate:ubl` and `npm run validate:pdf`: every sample, and documents that are made up,
+ * written in the format and checked by others. UBL: version 2.1's schema and EN 16931's official
+ * Schematron; also the samples that are UBL as they are. PDF: veraPDF. Needs Java 17 and Maven,
+ * which gets the rules from Maven Central; so it is no part of `npm test`.
  *
  *   --documents N   how many documents are made up (200)
  *   --seed N        from which seed (1)
@@ -23,24 +24,45 @@ import { writePdf } from "../../server/drawing/pdf.ts";
 import { documents, number } from "../../test/formats/documents.ts";
 
 type Writer = (document: InvoiceDocument) => Promise<string | Uint8Array> | string;
-const numbersOf = ({ reverses }: InvoiceDocument) => ({ number, reverses: reverses && "26440000000000000041" });
+const numbersOf = ({ reverses }: InvoiceDocument) => ({
+  number,
+  reverses: reverses && "26440000000000000041",
+});
 /** XML is checked where there are rules to check it by, in a folder with the format's name. */
 const xml = writtenFormats
   .filter((name) => existsSync(join(import.meta.dirname, "validate", name)))
-  .map((name): [string, Writer] => [name, (document) => writeInvoice(formats[name].mediaType, document, numbersOf(document))]);
+  .map((name): [string, Writer] => [
+    name,
+    (document) => writeInvoice(formats[name].mediaType, document, numbersOf(document)),
+  ]);
 const writers: Readonly<Record<string, Writer>> = {
   ...Object.fromEntries(xml),
   pdf: (document) =>
     writePdf(document, numbersOf(document), {
-      qr: qrText("https://piao.example", { number, kind: document.kind, gross: document.totals.gross, date: dateOf(document) }),
+      qr: qrText("https://piao.example", {
+        number,
+        kind: document.kind,
+        gross: document.totals.gross,
+        date: dateOf(document),
+      }),
       verifyAt: "https://piao.example/verify",
       reversed: document.reverses !== undefined,
-      seal: { lot: number, root: `0x${"ab".repeat(32)}`, sealedAt: "2026-11-03T04:31:09.000Z", network: "validation", ledger: `0x${"cd".repeat(20)}` },
+      seal: {
+        lot: number,
+        root: `0x${"ab".repeat(32)}`,
+        sealedAt: "2026-11-03T04:31:09.000Z",
+        network: "validation",
+        ledger: `0x${"cd".repeat(20)}`,
+      },
       bundle: Buffer.from("{}"),
     }),
 };
 
-const options = { documents: { type: "string" }, seed: { type: "string" }, keep: { type: "boolean" } } as const;
+const options = {
+  documents: { type: "string" },
+  seed: { type: "string" },
+  keep: { type: "boolean" },
+} as const;
 const { values, positionals } = parseArgs({ options, allowPositionals: true });
 const format = positionals[0] ?? "";
 const writer = writers[format];
@@ -50,7 +72,10 @@ const rules = join(import.meta.dirname, "validate", format);
 
 /** The tool's own output goes through; false when it fails. */
 const run = (command: string, args: readonly string[]): boolean => {
-  const { status, error } = spawnSync(command, args, { stdio: ["ignore", "inherit", "inherit"], shell: process.platform === "win32" });
+  const { status, error } = spawnSync(command, args, {
+    stdio: ["ignore", "inherit", "inherit"],
+    shell: process.platform === "win32",
+  });
   if (error) console.error(`${command} cannot be run: ${error.message}`);
   return status === 0;
 };
@@ -72,16 +97,33 @@ try {
   for (const { name, document, bytes } of goodSamples()) {
     const file = name.replaceAll("/", "-").replace(/\.\w+$/, "");
     await put(`sample-${file}`, document, writer);
-    if (name.startsWith(`${format}/`)) writeFileSync(join(folder, "files", `original-${file}`), bytes);
+    if (name.startsWith(`${format}/`))
+      writeFileSync(join(folder, "files", `original-${file}`), bytes);
   }
-  const made = fc.sample(documents, { numRuns: Number(values.documents ?? 200), seed: Number(values.seed ?? 1) });
+  const made = fc.sample(documents, {
+    numRuns: Number(values.documents ?? 200),
+    seed: Number(values.seed ?? 1),
+  });
   let written = 0;
-  for (const [at, document] of made.entries()) if (await put(`made-${String(at).padStart(5, "0")}`, document, writer)) written += 1;
+  for (const [at, document] of made.entries())
+    if (await put(`made-${String(at).padStart(5, "0")}`, document, writer)) written += 1;
   console.log(`of ${made.length} documents made up ${written} are to be had as ${format}`);
   const classpath = join(folder, "classpath");
   const ok =
-    run("mvn", ["-q", "-B", "-f", join(rules, "pom.xml"), "dependency:build-classpath", `-Dmdep.outputFile=${classpath}`]) &&
-    run("java", ["-cp", readFileSync(classpath, "utf8"), join(rules, "Validate.java"), join(folder, "files")]);
+    run("mvn", [
+      "-q",
+      "-B",
+      "-f",
+      join(rules, "pom.xml"),
+      "dependency:build-classpath",
+      `-Dmdep.outputFile=${classpath}`,
+    ]) &&
+    run("java", [
+      "-cp",
+      readFileSync(classpath, "utf8"),
+      join(rules, "Validate.java"),
+      join(folder, "files"),
+    ]);
   process.exitCode = ok ? 0 : 1;
 } finally {
   if (values.keep) console.log(folder);

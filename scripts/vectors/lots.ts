@@ -6,10 +6,24 @@
 
 import { type CompactSignature, digest } from "@onepiao/protocol/ledger/messages.ts";
 import { headerHash, keccak, leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
-import { type Bundle, bundleFormat, type Identity, ledgerDomain } from "@onepiao/protocol/proofs/bundle.ts";
-import { contentShown, digestShown, type Parts, partNames, type ShownPart } from "@onepiao/protocol/proofs/parts.ts";
+import {
+  type Bundle,
+  bundleFormat,
+  type Identity,
+  ledgerDomain,
+} from "@onepiao/protocol/proofs/bundle.ts";
+import {
+  contentShown,
+  digestShown,
+  type Parts,
+  partNames,
+  type ShownPart,
+} from "@onepiao/protocol/proofs/parts.ts";
 
-/** Where the vectors are sealed, and by whom. `first`: the first free number of the issuer's segment; `holder`: who holds the invoices. */
+/**
+ * Where the vectors are sealed, and by whom. `first`: the first free number of the issuer's
+ * segment; `holder`: who holds the invoices.
+ */
 export type World = {
   network: Bundle["network"];
   segment: string;
@@ -38,7 +52,8 @@ export type Lot = {
   hash(time: number): string;
 };
 
-const saltOf = (name: string, part: string) => keccak(Buffer.from(`onepiao vectors: salt of ${name}/${part}`)).slice(0, 34);
+const saltOf = (name: string, part: string) =>
+  keccak(Buffer.from(`onepiao vectors: salt of ${name}/${part}`)).slice(0, 34);
 
 /** Seals contents as one lot that begins with the number `first`. */
 export function sealLot(world: World, first: string, contents: readonly Content[]): Lot {
@@ -58,7 +73,14 @@ export function sealLot(world: World, first: string, contents: readonly Content[
   const { root, proof } = lotTree(leaves);
   const value = { issuer: issuer.index, segment, first, count: contents.length, root };
   const seal = world.sign(digest(ledgerDomain({ network }), { type: "Seal", value }));
-  const lotAt = (time: number) => ({ first, count: contents.length, issuer: issuer.index, time, root, segment });
+  const lotAt = (time: number) => ({
+    first,
+    count: contents.length,
+    issuer: issuer.index,
+    time,
+    root,
+    segment,
+  });
   const bundle = (place: number, time: number): Bundle => {
     const { leaf, ...disclosed } = shown[place] as (typeof shown)[number];
     const titled = [issuer, buyer, other].find(({ index }) => index === leaf.buyer);
@@ -78,7 +100,8 @@ export function sealLot(world: World, first: string, contents: readonly Content[
     first,
     leaves,
     seal,
-    bundles: (time) => Object.fromEntries(contents.map(({ name }, place) => [name, bundle(place, time)])),
+    bundles: (time) =>
+      Object.fromEntries(contents.map(({ name }, place) => [name, bundle(place, time)])),
     hash: (time) => headerHash(lotAt(time)),
   };
 }

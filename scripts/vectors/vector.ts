@@ -4,7 +4,9 @@
  */
 import type { BundleResult, VerdictStep } from "@onepiao/protocol/proofs/verdict.ts";
 
-export type Operation = { op: "add" | "replace"; path: string; value: unknown } | { op: "remove"; path: string };
+export type Operation =
+  | { op: "add" | "replace"; path: string; value: unknown }
+  | { op: "remove"; path: string };
 
 export type Expected = {
   /** By the registry's snapshot, without a node. */
@@ -20,13 +22,28 @@ export type Expected = {
 };
 
 /** `bundle`: `<file>/<name of the bundle>`. */
-export type Vector = { name: string; what: string; bundle: string; patch: Operation[]; expect: Expected };
+export type Vector = {
+  name: string;
+  what: string;
+  bundle: string;
+  patch: Operation[];
+  expect: Expected;
+};
 
 /** It holds: sealed by its issuer, as far as it shows; other outcomes are named. */
-export const holds = (but: Partial<Expected>): Expected => ({ registry: "sealed", chain: "valid", import: "accepted", ...but });
+export const holds = (but: Partial<Expected>): Expected => ({
+  registry: "sealed",
+  chain: "valid",
+  import: "accepted",
+  ...but,
+});
 
 /** It fails at a step. `rule`: what an import refuses it by, when that is not the step's name. */
-export const fails = (step: VerdictStep["step"], result: BundleResult = "altered", rule?: string): Expected => ({
+export const fails = (
+  step: VerdictStep["step"],
+  result: BundleResult = "altered",
+  rule?: string,
+): Expected => ({
   registry: result,
   chain: result,
   step,
@@ -40,11 +57,15 @@ export function patched<T>(value: T, patch: readonly Operation[]): T {
   for (const operation of patch) {
     const steps = operation.path.split("/").slice(1);
     const last = steps.pop() as string;
-    const target = steps.reduce<unknown>((parent, step) => (parent as Record<string, unknown>)[step], copy);
+    const target = steps.reduce<unknown>(
+      (parent, step) => (parent as Record<string, unknown>)[step],
+      copy,
+    );
     if (Array.isArray(target)) {
       const place = last === "-" ? target.length : Number(last);
       if (operation.op === "remove") target.splice(place, 1);
-      else target.splice(place, operation.op === "replace" ? 1 : 0, structuredClone(operation.value));
+      else
+        target.splice(place, operation.op === "replace" ? 1 : 0, structuredClone(operation.value));
     } else if (operation.op === "remove") delete (target as Record<string, unknown>)[last];
     else (target as Record<string, unknown>)[last] = structuredClone(operation.value);
   }

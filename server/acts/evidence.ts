@@ -1,8 +1,16 @@
 /**
- * Evidence that an untouched invoice is sealed: its lot's header, its leaf, and the path between them, rebuilt from the stored
- * leaves of the lot; of an imported invoice, the path that came with it. Trees are cached by lot; a sealed lot never changes.
+ * Evidence that an untouched invoice is sealed: its lot's header, its leaf, and the path between
+ * them, rebuilt from the stored leaves of the lot; of an imported invoice, the path that came with
+ * it. Trees are cached by lot; a sealed lot never changes.
  */
-import { type Evidence, type Leaf, type LotHeader, type LotTree, leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
+import {
+  type Evidence,
+  type Leaf,
+  type LotHeader,
+  type LotTree,
+  leafHash,
+  lotTree,
+} from "@onepiao/protocol/ledger/tree.ts";
 import type { Tx } from "../db/db.ts";
 import { leavesOf } from "../mirror/ledger.ts";
 
@@ -12,7 +20,10 @@ export type EvidenceSource = {
   lot(tx: Tx, first: string): Promise<SealedLot | undefined>;
   /** Throws when its lot has other leaves stored than were sealed. */
   of(tx: Tx, number: string): Promise<Evidence | undefined>;
-  /** By number; without those of which there is none, and an error for those whose lot has other leaves stored than were sealed. */
+  /**
+   * By number; without those of which there is none, and an error for those whose lot has other
+   * leaves stored than were sealed.
+   */
   among(tx: Tx, numbers: readonly string[]): Promise<Map<string, Evidence | Error>>;
 };
 
@@ -27,13 +38,16 @@ export function createEvidence(): EvidenceSource {
   async function lot(tx: Tx, first: string): Promise<SealedLot | undefined> {
     const known = cache.get(first);
     if (known) return known;
-    const [header] = await tx<{ first: string; count: number; issuer: number; time: bigint; root: string }[]>`
+    const [header] = await tx<
+      { first: string; count: number; issuer: number; time: bigint; root: string }[]
+    >`
       select first, count, issuer, time, root from lots where first = ${first}`;
     if (!header) return undefined;
     const leaves = await leavesOf(tx, header.first, header.count);
     if (leaves.length !== header.count) return undefined;
     const tree = lotTree(leaves.map(leafHash));
-    if (tree.root !== header.root) throw new OtherLeaves(`The stored leaves of lot ${first} do not give the sealed root`);
+    if (tree.root !== header.root)
+      throw new OtherLeaves(`The stored leaves of lot ${first} do not give the sealed root`);
     const found = { header: { ...header, time: Number(header.time) }, leaves, tree };
     if (cache.size >= CACHED_LOTS) cache.delete(cache.keys().next().value as string);
     cache.set(first, found);
@@ -48,7 +62,11 @@ export function createEvidence(): EvidenceSource {
     return new Map(
       rows.map(({ number, path, first, count, issuer, time, root, content, holder, buyer }) => [
         number,
-        { lot: { first, count, issuer, time: Number(time), root }, leaf: { content, holder, buyer }, proof: path },
+        {
+          lot: { first, count, issuer, time: Number(time), root },
+          leaf: { content, holder, buyer },
+          proof: path,
+        },
       ]),
     );
   }
@@ -81,7 +99,11 @@ export function createEvidence(): EvidenceSource {
           continue;
         }
         const position = Number(BigInt(number) - BigInt(one.header.first));
-        found.set(number, { lot: one.header, leaf: one.leaves[position] as Leaf, proof: one.tree.proof(position) });
+        found.set(number, {
+          lot: one.header,
+          leaf: one.leaves[position] as Leaf,
+          proof: one.tree.proof(position),
+        });
       }
       return found;
     },

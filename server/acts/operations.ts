@@ -15,8 +15,8 @@
  * | queued, awaiting-signature | refused | it decides on a claim that is over |
  * | queued | refused | it asks for the same as another one of its party, has waited for that, and the chain has refused that |
  *
- * The outcome is written by the follower in the transaction that moves the projections, so whoever sees `done` reads what was
- * done. Owns the tables operations and operation_invoices.
+ * The outcome is written by the follower in the transaction that moves the projections, so whoever
+ * sees `done` reads what was done. Owns the tables operations and operation_invoices.
  */
 
 import { type ActKind, actKinds, isOfClaim } from "@onepiao/protocol/ledger/acts.ts";
@@ -24,20 +24,57 @@ import type { Code } from "@onepiao/protocol/values/problems.ts";
 import type { Json, Tx } from "../db/db.ts";
 import { announce } from "../db/db.ts";
 
-export const operationStatuses = ["queued", "awaiting-signature", "signed", "sent", "done", "refused", "failed"] as const;
+export const operationStatuses = [
+  "queued",
+  "awaiting-signature",
+  "signed",
+  "sent",
+  "done",
+  "refused",
+  "failed",
+] as const;
 export type OperationStatus = (typeof operationStatuses)[number];
 
-/** What to do; `claim`: the reference of the claim that an act decides on, without which it is worth nothing. Acts and seals are signed and go out together; a registry act is signed and goes out alone; a call is sent by the bureau's own key. */
+/**
+ * What to do; `claim`: the reference of the claim that an act decides on, without which it is worth
+ * nothing. Acts and seals are signed and go out together; a registry act is signed and goes out
+ * alone; a call is sent by the bureau's own key.
+ */
 export type Command =
-  | { type: "act"; kind: ActKind; to?: string; taxpayer?: number; ref: string; invoices: string[]; claim?: string }
+  | {
+      type: "act";
+      kind: ActKind;
+      to?: string;
+      taxpayer?: number;
+      ref: string;
+      invoices: string[];
+      claim?: string;
+    }
   | { type: "seal"; first: string }
-  | { type: "registry"; message: "Draw" | "GiveBack"; index: number; period: number; amount: string }
+  | {
+      type: "registry";
+      message: "Draw" | "GiveBack";
+      index: number;
+      period: number;
+      amount: string;
+    }
   | { type: "registry"; message: "RotateKey"; account: string; key: string }
-  | { type: "call"; contract: "registry" | "ledger"; function: string; args: (string | number | boolean)[] };
+  | {
+      type: "call";
+      contract: "registry" | "ledger";
+      function: string;
+      args: (string | number | boolean)[];
+    };
 
-/** Of equal acts of a party that make or decide a claim, one at a time goes to the chain, and the others are answered from it. */
+/**
+ * Of equal acts of a party that make or decide a claim, one at a time goes to the chain, and the
+ * others are answered from it.
+ */
 const CLAIM_ACTS = actKinds.filter(isOfClaim);
-/** Whether operations `a` and `b` ask for the same: one party, one kind of act, the same invoices. The reference of a claim is new each time. */
+/**
+ * Whether operations `a` and `b` ask for the same: one party, one kind of act, the same invoices.
+ * The reference of a claim is new each time.
+ */
 export const sameAct = (tx: Tx, a: string, b: string) => tx`
   ${tx(a)}.party = ${tx(b)}.party and ${tx(a)}.command->>'kind' = any(${CLAIM_ACTS}::text[])
   and ${tx(a)}.command - 'ref' = ${tx(b)}.command - 'ref'`;
@@ -84,8 +121,14 @@ export async function enqueue(tx: Tx, operation: NewOperation): Promise<string> 
   return id;
 }
 
-/** Writes the operations that seal these lots, each signed by its issuer's account. Returns their ids by the lots' first numbers. */
-export async function enqueueSeals(tx: Tx, lots: readonly { first: string; account: string }[]): Promise<Map<string, string>> {
+/**
+ * Writes the operations that seal these lots, each signed by its issuer's account. Returns their
+ * ids by the lots' first numbers.
+ */
+export async function enqueueSeals(
+  tx: Tx,
+  lots: readonly { first: string; account: string }[],
+): Promise<Map<string, string>> {
   const rows = await tx<{ id: string; first: string }[]>`
     insert into operations (kind, party, command, signers)
     select 'seal', l.account, jsonb_build_object('type', 'seal', 'first', l.first), array[l.account]
@@ -95,7 +138,10 @@ export async function enqueueSeals(tx: Tx, lots: readonly { first: string; accou
   return new Map(rows.map((row) => [row.first, row.id]));
 }
 
-/** Whether an unfinished act is about one of these invoices; with `party`, one that this account wants done. */
+/**
+ * Whether an unfinished act is about one of these invoices; with `party`, one that this account
+ * wants done.
+ */
 export async function busy(tx: Tx, numbers: readonly string[], party?: string): Promise<boolean> {
   const [row] = await tx`
     select 1 from operation_invoices i join operations o on o.id = i.operation
@@ -109,8 +155,9 @@ export async function find(tx: Tx, id: string): Promise<Operation | undefined> {
 }
 
 /**
- * Ends an operation and lets the next one on its invoices go on. Those that ask for the same, and have waited for this one, end with
- * it when the chain refuses it: the chain would say the same to each of them.
+ * Ends an operation and lets the next one on its invoices go on. Those that ask for the same, and
+ * have waited for this one, end with it when the chain refuses it: the chain would say the same to
+ * each of them.
  */
 export async function finish(
   tx: Tx,
@@ -123,7 +170,10 @@ export async function finish(
            result = ${more.result ? tx.json(more.result) : null}, updated_at = now()
     where id = ${id}`;
   const { chain: _, ...extra } = more.problem?.extra ?? {};
-  const told = more.problem && { ...more.problem, extra: "alarm" in extra ? { ...extra, alarm: false } : extra };
+  const told = more.problem && {
+    ...more.problem,
+    extra: "alarm" in extra ? { ...extra, alarm: false } : extra,
+  };
   const equals =
     status !== "refused"
       ? []
@@ -140,19 +190,25 @@ export async function finish(
 }
 
 /**
- * Ends an operation that nobody has the signed act of: it has never gone out, and a signature is missing. True when it has ended so,
- * or had ended badly by itself; false when it is too late.
+ * Ends an operation that nobody has the signed act of: it has never gone out, and a signature is
+ * missing. True when it has ended so, or had ended badly by itself; false when it is too late.
  */
 export async function cancel(tx: Tx, id: string, problem: StoredProblem): Promise<boolean> {
-  const [row] = await tx<{ status: OperationStatus; tries: number }[]>`select status, tries from operations where id = ${id} for update`;
+  const [row] = await tx<
+    { status: OperationStatus; tries: number }[]
+  >`select status, tries from operations where id = ${id} for update`;
   if (row?.status === "refused" || row?.status === "failed") return true;
-  if ((row?.status !== "queued" && row?.status !== "awaiting-signature") || row.tries > 0) return false;
+  if ((row?.status !== "queued" && row?.status !== "awaiting-signature") || row.tries > 0)
+    return false;
   await finish(tx, id, "failed", { problem });
   return true;
 }
 
 /** Ends several that are done. */
-export async function finishDone(tx: Tx, done: readonly { id: string; result: Record<string, Json> }[]): Promise<void> {
+export async function finishDone(
+  tx: Tx,
+  done: readonly { id: string; result: Record<string, Json> }[],
+): Promise<void> {
   const ids = done.map((one) => one.id);
   await tx`
     update operations o set status = 'done', problem = null, result = d.result::jsonb, updated_at = now()
@@ -162,7 +218,12 @@ export async function finishDone(tx: Tx, done: readonly { id: string; result: Re
 }
 
 /** Sends an operation back to be signed anew, not before so many milliseconds. */
-export async function requeue(tx: Tx, id: string, problem: StoredProblem, delayMs: number): Promise<void> {
+export async function requeue(
+  tx: Tx,
+  id: string,
+  problem: StoredProblem,
+  delayMs: number,
+): Promise<void> {
   await tx`
     update operations set status = 'queued', message = null, digest = null, signatures = '{}', send = null, tries = tries + 1,
            problem = ${tx.json(problem as unknown as Json)}, not_before = now() + ${delayMs} * interval '1 millisecond', updated_at = now()

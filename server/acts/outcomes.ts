@@ -1,8 +1,8 @@
 /**
  * What became of operations, read from the chain's events in the follower's transaction.
  *
- * A success counts whoever relayed it. A refusal counts only in a transaction of ours: anyone may send a copy of a pending act
- * with a broken signature, and its refusal says nothing about ours.
+ * A success counts whoever relayed it. A refusal counts only in a transaction of ours: anyone may
+ * send a copy of a pending act with a broken signature, and its refusal says nothing about ours.
  */
 
 import { type ActKind, acts, opensExternal } from "@onepiao/protocol/ledger/acts.ts";
@@ -23,7 +23,11 @@ const RETRY_MS = 2_000;
 /** Refusals for which the mark that there is says more than the state. */
 const aboutEntry: ReadonlySet<string> = new Set(["already-entered", "not-entered"]);
 
-const resultOf = (event: Applied): Record<string, Json> => ({ at: event.at.toISOString(), block: event.block, tx: event.tx });
+const resultOf = (event: Applied): Record<string, Json> => ({
+  at: event.at.toISOString(),
+  block: event.block,
+  tx: event.tx,
+});
 
 /** An act has one event for each of its invoices. */
 async function succeeded(tx: Tx, run: readonly Applied[]): Promise<void> {
@@ -42,66 +46,102 @@ async function succeeded(tx: Tx, run: readonly Applied[]): Promise<void> {
   );
 }
 
-/** Those in transactions of ours: strangers may fill a block with refusals, and none of them is looked at one by one. */
+/**
+ * Those in transactions of ours: strangers may fill a block with refusals, and none of them is
+ * looked at one by one.
+ */
 async function ofOurs(tx: Tx, run: readonly Applied[]): Promise<Applied[]> {
-  const rows = await tx<{ hash: string }[]>`select hash from sends where hash = any(${[...new Set(run.map((event) => event.tx))]}::text[])`;
+  const rows = await tx<
+    { hash: string }[]
+  >`select hash from sends where hash = any(${[...new Set(run.map((event) => event.tx))]}::text[])`;
   const ours = new Set(rows.map((row) => row.hash));
   return run.filter((event) => ours.has(event.tx));
 }
 
 async function refused(tx: Tx, event: Applied): Promise<void> {
-  const [row] = await tx<{ id: string; tries: number; act: ActKind | null; actor: string | null }[]>`
+  const [row] = await tx<
+    { id: string; tries: number; act: ActKind | null; actor: string | null }[]
+  >`
     select o.id, o.tries, o.command->>'kind' as act, o.signers[1] as actor from operations o join sends s on s.id = o.send
     where o.digest = ${String(event.args["act"])} and o.status = 'sent' and s.hash = ${event.tx} order by o.id limit 1`;
   if (!row) return;
   const number = String(event.args["id"]);
   // that an invoice issued elsewhere is used is told, and not by whom, which is what was found
-  const problem = problemOf(String(event.args["reason"]), row.act !== null && opensExternal(row.act) ? [number] : [number, String(event.args["found"])]);
-  if (problem.code === "stale-version" && row.tries < MAX_TRIES) return requeue(tx, row.id, problem, 0);
+  const problem = problemOf(
+    String(event.args["reason"]),
+    row.act !== null && opensExternal(row.act) ? [number] : [number, String(event.args["found"])],
+  );
+  if (problem.code === "stale-version" && row.tries < MAX_TRIES)
+    return requeue(tx, row.id, problem, 0);
   // whoever is told "already" is told what there is already
   const original = await originalOf(tx, number);
   const extra: Record<string, Json> = { ...problem.extra, alarm: event.args["alarm"] as boolean };
-  const entry = aboutEntry.has(problem.code) ? (await entriesOf(tx, [number])).get(number) : undefined;
+  const entry = aboutEntry.has(problem.code)
+    ? (await entriesOf(tx, [number])).get(number)
+    : undefined;
   if (entry) extra["original"] = originalEntry(entry);
   else if (original) extra["original"] = original;
-  // two hand the same invoice on for its holder: the second one's signature is good, and no longer the holder's
+  // two hand the same invoice on for its holder: the second one's signature is good, and no longer
+  // the holder's
   const handsOn = row.act !== null && acts[row.act].consents?.who === "receiver";
-  const overtaken = handsOn && problem.code === "signature-invalid" && (await heldByAnother(tx, number, row.actor));
-  const told: StoredProblem = overtaken ? { code: "already-taken-over", detail: "Another holder was faster" } : problem;
+  const overtaken =
+    handsOn && problem.code === "signature-invalid" && (await heldByAnother(tx, number, row.actor));
+  const told: StoredProblem = overtaken
+    ? { code: "already-taken-over", detail: "Another holder was faster" }
+    : problem;
   await finish(tx, row.id, "refused", { problem: { ...told, extra } });
 }
 
 const heldByAnother = async (tx: Tx, number: string, than: string | null) =>
-  (await tx`select 1 from invoice_states where number = ${number} and holder is distinct from ${than}`).length === 1;
+  (
+    await tx`select 1 from invoice_states where number = ${number} and holder is distinct from ${than}`
+  ).length === 1;
 
 /** The catalogue's word for a contract's reason: selector, then the error's arguments. */
 function problemOf(reason: string, args: string[]): StoredProblem {
   const name = errorName(reason.slice(0, 10)) ?? "";
-  return { code: codeOfChainError(name) ?? "internal", detail: `The chain refused it: ${name || reason}`, extra: { chain: { error: name, args } } };
+  return {
+    code: codeOfChainError(name) ?? "internal",
+    detail: `The chain refused it: ${name || reason}`,
+    extra: { chain: { error: name, args } },
+  };
 }
 
 async function registryEvent(tx: Tx, event: Applied): Promise<void> {
   const [row] = await tx<{ id: string }[]>`
     select o.id from operations o join sends s on s.id = o.send where s.hash = ${event.tx} and o.status = 'sent'`;
-  const result: Record<string, Json> = { ...event.args, at: event.at.toISOString(), block: event.block, tx: event.tx };
+  const result: Record<string, Json> = {
+    ...event.args,
+    at: event.at.toISOString(),
+    block: event.block,
+    tx: event.tx,
+  };
   if (row) await finish(tx, row.id, "done", { result });
 }
 
 /**
- * A reverted transaction: what went alone is refused with its reason; acts and lots go out again. So does everything in a
- * transaction that never came to the chain and never can.
+ * A reverted transaction: what went alone is refused with its reason; acts and lots go out again.
+ * So does everything in a transaction that never came to the chain and never can.
  */
 export async function sendFailed(tx: Tx, send: bigint, reason: string): Promise<void> {
-  const rows = await tx<{ id: string; type: string }[]>`select id, command->>'type' as type from operations where send = ${send} and status = 'sent'`;
+  const rows = await tx<
+    { id: string; type: string }[]
+  >`select id, command->>'type' as type from operations where send = ${send} and status = 'sent'`;
   const error = reason.startsWith("0x") ? revertReason(reason) : undefined;
   const code = (error && codeOfChainError(error.name)) ?? "internal";
   const problem: StoredProblem = {
     code,
-    detail: NEVER_LANDED.has(reason) ? `Its transaction was ${reason}` : `The chain reverted it: ${error ? error.name : reason || "no reason given"}`,
+    detail: NEVER_LANDED.has(reason)
+      ? `Its transaction was ${reason}`
+      : `The chain reverted it: ${error ? error.name : reason || "no reason given"}`,
     extra: error ? { chain: { error: error.name, args: error.args } } : {},
   };
   for (const row of rows) {
-    const again = NEVER_LANDED.has(reason) || row.type === "act" || row.type === "seal" || code === "counter-mismatch";
+    const again =
+      NEVER_LANDED.has(reason) ||
+      row.type === "act" ||
+      row.type === "seal" ||
+      code === "counter-mismatch";
     if (again) await requeue(tx, row.id, problem, RETRY_MS);
     else await finish(tx, row.id, "refused", { problem });
   }
@@ -131,8 +171,18 @@ export const outcomes: Projection = {
         const [row] = await tx<{ id: string }[]>`
           select o.id from sealings l join operations o on o.id = l.operation join sends s on s.id = o.send
           where l.first = ${String(event.args["first"])} and o.status = 'sent' and s.hash = ${event.tx}`;
-        // an accepted invoice will be sealed: the lot waits until its issuer is active, or until the lot before it is there
-        if (row) await requeue(tx, row.id, problemOf(String(event.args["reason"]), [String(event.args["first"]), String(event.args["found"])]), RETRY_MS);
+        // an accepted invoice will be sealed: the lot waits until its issuer is active, or until
+        // the lot before it is there
+        if (row)
+          await requeue(
+            tx,
+            row.id,
+            problemOf(String(event.args["reason"]), [
+              String(event.args["first"]),
+              String(event.args["found"]),
+            ]),
+            RETRY_MS,
+          );
       }
     },
     TaxpayerEnrolled: each(registryEvent),

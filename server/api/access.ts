@@ -26,19 +26,33 @@ export function accessRoutes(access: Access) {
       body: z.strictObject({
         account,
         roles: z.array(z.enum(roles)).min(1).max(roles.length),
-        signIn: plainText(320).trim().optional().describe("What the identity provider calls the person, as an email address"),
-        bearer: account.optional().describe("The person in whose hands a key of its manager is: the key ends when that person leaves"),
+        signIn: plainText(320)
+          .trim()
+          .optional()
+          .describe("What the identity provider calls the person, as an email address"),
+        bearer: account
+          .optional()
+          .describe(
+            "The person in whose hands a key of its manager is: the key ends when that person leaves",
+          ),
       }),
       answers: {
         201: {
           description: "Made",
-          schema: z.object({ id: z.string(), token: z.string().optional().describe("Shown this once; a key for signing in has none") }),
+          schema: z.object({
+            id: z.string(),
+            token: z.string().optional().describe("Shown this once; a key for signing in has none"),
+          }),
         },
       },
       problems: ["not-found", "forbidden", "key-limit"],
       async run({ sql, caller, body }) {
         const { id, token } = await access.create(sql, caller, body);
-        return { status: 201, body: { id }, ...(token === undefined ? {} : { secrets: { token } }) };
+        return {
+          status: 201,
+          body: { id },
+          ...(token === undefined ? {} : { secrets: { token } }),
+        };
       },
     }),
     route({
@@ -64,23 +78,35 @@ export function accessRoutes(access: Access) {
                 account,
                 roles: z.array(z.string()),
                 createdAt: z.string(),
-                bearer: account.optional().describe("The person in whose hands it is, when it is the manager's key"),
-                signIn: z.string().optional().describe("Of a key without a secret: who signs in to show it"),
+                bearer: account
+                  .optional()
+                  .describe("The person in whose hands it is, when it is the manager's key"),
+                signIn: z
+                  .string()
+                  .optional()
+                  .describe("Of a key without a secret: who signs in to show it"),
                 signedInAt: z.string().optional().describe("When that person first did"),
                 revokedAt: z.string().optional(),
               }),
             ),
-            next: z.string().optional().describe("`before` of the next page; absent on the last one"),
+            next: z
+              .string()
+              .optional()
+              .describe("`before` of the next page; absent on the last one"),
           }),
         },
       },
-      run: async ({ sql, caller, query }) => ({ status: 200, body: await access.list(sql, caller, query) }),
+      run: async ({ sql, caller, query }) => ({
+        status: 200,
+        body: await access.list(sql, caller, query),
+      }),
     }),
     route({
       method: "delete",
       path: "/v1/api-keys/{id}",
       summary: "Revoke an API key",
-      description: "By a key that could have made it. A party cannot revoke its last `admin` key in use.",
+      description:
+        "By a key that could have made it. A party cannot revoke its last `admin` key in use.",
       tag,
       roles,
       params: z.object({ id: keyId }),
@@ -103,14 +129,22 @@ export function accessRoutes(access: Access) {
       answers: {
         200: {
           description: "Has left",
-          schema: z.object({ account, id: z.string().optional().describe("Of the person's new key"), token: z.string().optional() }),
+          schema: z.object({
+            account,
+            id: z.string().optional().describe("Of the person's new key"),
+            token: z.string().optional(),
+          }),
         },
       },
       problems: ["not-found", "person-left", "person-has-no-key", "last-admin-key"],
       async run({ sql, caller, params }) {
         const left = await access.leave(sql, caller, params.account);
         if (left.key === undefined) return { status: 200, body: { account: left.account } };
-        return { status: 200, body: { account: left.account, id: left.key.id }, secrets: { token: left.key.token } };
+        return {
+          status: 200,
+          body: { account: left.account, id: left.key.id },
+          secrets: { token: left.key.token },
+        };
       },
     }),
   ] as const;

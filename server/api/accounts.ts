@@ -8,7 +8,9 @@ import { roles, routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
 const tag = "Accounts";
-const proof = signatureSchema.describe("The account's key's EIP-712 signature over Account(address account) in the ledger's domain");
+const proof = signatureSchema.describe(
+  "The account's key's EIP-712 signature over Account(address account) in the ledger's domain",
+);
 
 export function accountRoutes(accounts: Accounts) {
   return [
@@ -23,19 +25,25 @@ export function accountRoutes(accounts: Accounts) {
       body: z.strictObject({ account: accountSchema, proof }),
       answers: { 201: { description: "Known", schema: z.object({ account: accountSchema }) } },
       problems: ["key-not-shown", "account-limit"],
-      run: async ({ sql, caller, body }) => ({ status: 201, body: { account: await accounts.show(sql, caller, body) } }),
+      run: async ({ sql, caller, body }) => ({
+        status: 201,
+        body: { account: await accounts.show(sql, caller, body) },
+      }),
     }),
     route({
       method: "get",
       path: "/v1/account-proof",
       summary: "What shows another gateway that somebody can sign for the caller's account",
-      description: "With `proof` when this gateway keeps the account's key; otherwise the party signs `typedData` itself (eth_signTypedData_v4).",
+      description:
+        "With `proof` when this gateway keeps the account's key; otherwise the party signs `typedData` itself (eth_signTypedData_v4).",
       tag,
       roles,
       answers: {
         200: {
           description: "For POST /v1/accounts of another gateway",
-          schema: z.object({ account: accountSchema, proof: proof.optional(), typedData: z.unknown() }).meta({ id: "AccountProof" }),
+          schema: z
+            .object({ account: accountSchema, proof: proof.optional(), typedData: z.unknown() })
+            .meta({ id: "AccountProof" }),
         },
       },
       run: async ({ sql, caller }) => ({ status: 200, body: await accounts.proofOf(sql, caller) }),

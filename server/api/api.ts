@@ -1,6 +1,6 @@
 /**
- * The API as types: what a caller sends to each route and gets back, by `METHOD /path`. Clients import
- * this file as a type alone, so nothing of the server comes with it at run time.
+ * The API as types: what a caller sends to each route and gets back, by `METHOD /path`. Clients
+ * import this file as a type alone, so nothing of the server comes with it at run time.
  *
  * It follows from the routes: a route that a factory below returns is in it, and nothing else.
  */
@@ -37,9 +37,9 @@ import type { webhookRoutes } from "./webhooks.ts";
 type AnyContract = Contract<any, any, any, any, any, any, any, any>;
 
 /**
- * One route for its callers. `body`: JSON, undefined when it takes none; `raw`: media types of bodies
- * that are sent as they are; `answers`: the JSON of successful answers by status, bytes for a route
- * that answers with something else.
+ * One route for its callers. `body`: JSON, undefined when it takes none; `raw`: media types of
+ * bodies that are sent as they are; `answers`: the JSON of successful answers by status, bytes for
+ * a route that answers with something else.
  */
 export interface Endpoint<Params, Query, Body, Raw, Answers> {
   params: Params;
@@ -50,12 +50,23 @@ export interface Endpoint<Params, Query, Body, Raw, Answers> {
 }
 
 /** The query as it is written: what the gateway reads as a number may be given as one. */
-type QueryOf<Q> = Q extends ZodObject ? { [K in keyof z.input<Q>]: Written<z.input<Q>[K], K extends keyof z.output<Q> ? z.output<Q>[K] : never> } : undefined;
+type QueryOf<Q> = Q extends ZodObject
+  ? {
+      [K in keyof z.input<Q>]: Written<
+        z.input<Q>[K],
+        K extends keyof z.output<Q> ? z.output<Q>[K] : never
+      >;
+    }
+  : undefined;
 /** No parameter that is coerced has to be there. */
 type Written<In, Out> = unknown extends In ? Out | undefined : In;
 type ParamsOf<P> = P extends ZodObject ? { [K in keyof z.input<P>]: z.input<P>[K] } : undefined;
 
-type BodyOf<B, R> = B extends ZodType ? z.input<B> : R extends { schema: infer S extends ZodType } ? z.input<S> : undefined;
+type BodyOf<B, R> = B extends ZodType
+  ? z.input<B>
+  : R extends { schema: infer S extends ZodType }
+    ? z.input<S>
+    : undefined;
 type RawOf<R> = R extends { mediaTypes: readonly (infer Type)[] } ? Type : never;
 
 type JsonOf<A> = A extends { schema: infer S extends ZodType } ? z.output<S> : undefined;

@@ -1,6 +1,10 @@
 /** HTTP shape of deposits and of the bureau's audit. */
 
-import { accountSchema, numberSchema, sealedDocumentSchema } from "@onepiao/protocol/values/shapes.ts";
+import {
+  accountSchema,
+  numberSchema,
+  sealedDocumentSchema,
+} from "@onepiao/protocol/values/shapes.ts";
 import { z } from "zod";
 import type { Tx } from "../db/db.ts";
 import { type Audit, type FindingPlace, findingKinds } from "../features/bureau/audit.ts";
@@ -26,7 +30,12 @@ const deposited = z
       tag: base64url(16),
     }),
     holder: accountSchema.describe("As the leaf has it: whom it was sealed to"),
-    buyer: z.number().int().min(0).max(0xffff_ffff).describe("Index of the titled buyer; 0 when it is untitled"),
+    buyer: z
+      .number()
+      .int()
+      .min(0)
+      .max(0xffff_ffff)
+      .describe("Index of the titled buyer; 0 when it is untitled"),
     reverses: numberSchema.optional().describe("Of a red letter: what it takes back"),
     acceptedAt: z.iso.datetime(),
   })
@@ -43,7 +52,13 @@ const placeSchema = z
   .string()
   .regex(place, "page-format")
   .transform((text): FindingPlace => {
-    const [, micros, kind, issuer, subject] = place.exec(text) as unknown as [string, string, FindingPlace["kind"], string, string];
+    const [, micros, kind, issuer, subject] = place.exec(text) as unknown as [
+      string,
+      string,
+      FindingPlace["kind"],
+      string,
+      string,
+    ];
     return { micros: BigInt(micros), kind, issuer: Number(issuer), subject };
   })
   .meta({ id: "FindingPlace", example: "1793000000000000-quota-exceeded-7-202611" });
@@ -56,7 +71,12 @@ export function auditRoutes(audit: Audit) {
       summary: "The key that deposits are encrypted to: the bureau's",
       tag,
       roles: ["bureau", "issuer"],
-      answers: { 200: { description: "The key", schema: z.object({ kid: z.string(), jwk: z.record(z.string(), z.string()) }) } },
+      answers: {
+        200: {
+          description: "The key",
+          schema: z.object({ kid: z.string(), jwk: z.record(z.string(), z.string()) }),
+        },
+      },
       problems: ["not-found"],
       run: async ({ sql }) => ({ status: 200, body: await audit.depositKey(sql) }),
     }),
@@ -64,10 +84,16 @@ export function auditRoutes(audit: Audit) {
       method: "post",
       path: "/v1/deposits/key-rotations",
       summary: "Have deposits encrypted to a new key",
-      description: "Keys before it go on opening what was encrypted to them. A gateway whose operator has set DEPOSIT_KID waits until it names the new one.",
+      description:
+        "Keys before it go on opening what was encrypted to them. A gateway whose operator has set DEPOSIT_KID waits until it names the new one.",
       tag,
       roles: ["bureau"],
-      answers: { 201: { description: "The new key", schema: z.object({ kid: z.string(), jwk: z.record(z.string(), z.string()) }) } },
+      answers: {
+        201: {
+          description: "The new key",
+          schema: z.object({ kid: z.string(), jwk: z.record(z.string(), z.string()) }),
+        },
+      },
       problems: ["not-found", "deposit-key-limit"],
       run: async ({ sql }) => ({ status: 201, body: await audit.rotateDepositKey(sql) }),
     }),
@@ -90,11 +116,18 @@ export function auditRoutes(audit: Audit) {
       answers: {
         200: {
           description: "Stored",
-          schema: z.object({ lot: numberSchema, received: z.number().int().describe("Documents of the lot that are here"), count: z.number().int() }),
+          schema: z.object({
+            lot: numberSchema,
+            received: z.number().int().describe("Documents of the lot that are here"),
+            count: z.number().int(),
+          }),
         },
       },
       problems: ["not-found", "lot-unknown", "invalid-request"],
-      run: async ({ sql, caller, body }) => ({ status: 200, body: { lot: body.lot, ...(await audit.deposit(sql, caller, body)) } }),
+      run: async ({ sql, caller, body }) => ({
+        status: 200,
+        body: { lot: body.lot, ...(await audit.deposit(sql, caller, body)) },
+      }),
     }),
     route({
       method: "get",
@@ -111,14 +144,22 @@ export function auditRoutes(audit: Audit) {
           description: "Progress and a page of the findings, the newest first",
           schema: z.object({
             lots: z.number().int().describe("Lots that are judged and added up"),
-            waiting: z.number().int().describe("Lots whose documents are not here, or are not what was sealed"),
-            behind: z.number().int().describe("Sealed lots that were not taken up yet, counted up to 10,000"),
+            waiting: z
+              .number()
+              .int()
+              .describe("Lots whose documents are not here, or are not what was sealed"),
+            behind: z
+              .number()
+              .int()
+              .describe("Sealed lots that were not taken up yet, counted up to 10,000"),
             waitingSince: z.iso.datetime().optional(),
             findings: z.array(
               z.object({
                 kind: z.enum(findingKinds),
                 issuer: z.number().int(),
-                subject: z.string().describe("A lot's first number, an invoice's number, or a period as yyyymm"),
+                subject: z
+                  .string()
+                  .describe("A lot's first number, an invoice's number, or a period as yyyymm"),
                 foundAt: z.iso.datetime(),
               }),
             ),
@@ -127,22 +168,44 @@ export function auditRoutes(audit: Audit) {
         },
       },
       async run({ sql, query }) {
-        const [{ since, ...progress }, found] = [await audit.progress(sql), await audit.findings(sql, query)];
-        const findings = found.map(({ kind, issuer, subject, found_at }) => ({ kind, issuer, subject, foundAt: found_at.toISOString() }));
+        const [{ since, ...progress }, found] = [
+          await audit.progress(sql),
+          await audit.findings(sql, query),
+        ];
+        const findings = found.map(({ kind, issuer, subject, found_at }) => ({
+          kind,
+          issuer,
+          subject,
+          foundAt: found_at.toISOString(),
+        }));
         const last = found.length === query.limit ? found[found.length - 1] : undefined;
         const next = last && `${last.micros}-${last.kind}-${last.issuer}-${last.subject}`;
-        return { status: 200, body: { ...progress, ...(since === null ? {} : { waitingSince: since.toISOString() }), findings, ...(next ? { next } : {}) } };
+        return {
+          status: 200,
+          body: {
+            ...progress,
+            ...(since === null ? {} : { waitingSince: since.toISOString() }),
+            findings,
+            ...(next ? { next } : {}),
+          },
+        };
       },
     }),
     route({
       method: "get",
       path: "/v1/audit/quotas",
-      summary: "What issuers drew in a month, and what they have issued by the documents that were opened",
+      summary:
+        "What issuers drew in a month, and what they have issued by the documents that were opened",
       tag,
       roles: ["bureau"],
       query: z.object({
         period: period.describe("As 2026-11"),
-        after: z.coerce.number().int().min(0).default(0).describe("Index of the last issuer of the page before"),
+        after: z.coerce
+          .number()
+          .int()
+          .min(0)
+          .default(0)
+          .describe("Index of the last issuer of the page before"),
         limit: z.coerce.number().int().min(1).max(100).default(50),
       }),
       answers: {

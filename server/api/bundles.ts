@@ -19,7 +19,9 @@ function readNames(text: string | undefined): readonly PartName[] {
   const unknown = names.find((name) => !(partNames as readonly string[]).includes(name));
   if (unknown === undefined) return names as PartName[];
   const detail = `There is no part ${unknown.slice(0, 40)}; there are ${partNames.join(", ")}`;
-  throw new Problem("invalid-request", detail, { violations: [{ field: "disclose", rule: "part-name", detail }] });
+  throw new Problem("invalid-request", detail, {
+    violations: [{ field: "disclose", rule: "part-name", detail }],
+  });
 }
 
 export function bundleRoutes(bundles: Bundles, grants: Grants) {

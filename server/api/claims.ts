@@ -42,11 +42,18 @@ const schema = z
       .describe("What is claimed, after what red letters have taken back; by currency"),
     invoices: z.array(
       z.object({
-        number: z.string().describe("20 digits; of an invoice issued elsewhere the number that it has there"),
+        number: z
+          .string()
+          .describe("20 digits; of an invoice issued elsewhere the number that it has there"),
         status: z.string(),
-        external: z.literal(true).optional().describe("Issued elsewhere: found under /v1/external-invoices/{id}"),
+        external: z
+          .literal(true)
+          .optional()
+          .describe("Issued elsewhere: found under /v1/external-invoices/{id}"),
         id: z.string().optional(),
-        left: amountsSchema.optional().describe("What red letters have left of it, where it has any"),
+        left: amountsSchema
+          .optional()
+          .describe("What red letters have left of it, where it has any"),
       }),
     ),
   })
@@ -54,12 +61,20 @@ const schema = z
 const pending = z.object({ id: z.uuid(), operation: operationRefSchema });
 const idParam = z.object({ id: z.uuid() });
 
-type Deps = { claims: Claims; taxpayers: Taxpayers; invoices: Invoices; external: External; grants: Grants };
+type Deps = {
+  claims: Claims;
+  taxpayers: Taxpayers;
+  invoices: Invoices;
+  external: External;
+  grants: Grants;
+};
 
 export function claimRoutes({ claims, taxpayers, invoices, external, grants }: Deps) {
   /** Sums of these claims, in their order. */
   async function amountsOf(sql: Tx, caller: Caller, all: readonly Claim[]) {
-    const own = all.flatMap((claim) => claim.invoices.flatMap(({ id, number }) => (id === undefined ? number : [])));
+    const own = all.flatMap((claim) =>
+      claim.invoices.flatMap(({ id, number }) => (id === undefined ? number : [])),
+    );
     const [issued, elsewhere] = [
       await invoices.amountsOf(sql, own),
       await external.amountsOf(
@@ -73,18 +88,25 @@ export function claimRoutes({ claims, taxpayers, invoices, external, grants }: D
       const sums = new Map<string, bigint>();
       for (const { id, number, left } of claim.invoices) {
         const amount = id === undefined ? issued.get(number) : elsewhere.get(claim.id);
-        if (amount) sums.set(amount.currency, (sums.get(amount.currency) ?? 0n) + (left?.gross ?? parseMoney(amount.gross)));
+        if (amount)
+          sums.set(
+            amount.currency,
+            (sums.get(amount.currency) ?? 0n) + (left?.gross ?? parseMoney(amount.gross)),
+          );
       }
       return [...sums].map(([currency, gross]) => ({ currency, gross: formatTotal(gross) }));
     });
   }
 
   async function views(sql: Tx, caller: Caller, all: readonly Claim[]) {
-    const employers = await taxpayers.byIndexes(sql, [...new Set(all.map(({ employer }) => employer))]);
+    const employers = await taxpayers.byIndexes(sql, [
+      ...new Set(all.map(({ employer }) => employer)),
+    ]);
     const amounts = await amountsOf(sql, caller, all);
     return all.map((claim, i) => view(claim, employers.get(claim.employer), amounts[i] ?? []));
   }
-  const one = async (sql: Tx, caller: Caller, id: string) => (await views(sql, caller, [await claims.get(sql, caller, id)]))[0];
+  const one = async (sql: Tx, caller: Caller, id: string) =>
+    (await views(sql, caller, [await claims.get(sql, caller, id)]))[0];
 
   function view(claim: Claim, employer: Taxpayer | undefined, amounts: Amount[]) {
     return {
@@ -105,10 +127,19 @@ export function claimRoutes({ claims, taxpayers, invoices, external, grants }: D
     };
   }
   /** The claim once the act on it is done. */
-  const claimWhenSettled = (status: number) => (sql: Tx, answer: Parameters<typeof settle>[1], caller: Caller) =>
-    settle(sql, answer, async () => ({ status, body: await one(sql, caller, (answer.body as { id: string }).id) }));
+  const claimWhenSettled =
+    (status: number) => (sql: Tx, answer: Parameters<typeof settle>[1], caller: Caller) =>
+      settle(sql, answer, async () => ({
+        status,
+        body: await one(sql, caller, (answer.body as { id: string }).id),
+      }));
 
-  const decision = (word: "reimburse" | "withdraw", role: "employer" | "holder", summary: string, description: string) =>
+  const decision = (
+    word: "reimburse" | "withdraw",
+    role: "employer" | "holder",
+    summary: string,
+    description: string,
+  ) =>
     route({
       method: "post",
       path: `/v1/claims/{id}/${word}`,
@@ -117,9 +148,18 @@ export function claimRoutes({ claims, taxpayers, invoices, external, grants }: D
       tag,
       roles: [role],
       params: idParam,
-      answers: { 200: { description: "Done", schema }, 202: { description: "Taken up", schema: pending } },
-      problems: ["not-found", "forbidden", "claim-state", word === "reimburse" ? "already-reimbursed" : "claim-term-running"],
-      run: async ({ sql, caller, params }) => accepted(await claims[word](sql, caller, params.id), { id: params.id }),
+      answers: {
+        200: { description: "Done", schema },
+        202: { description: "Taken up", schema: pending },
+      },
+      problems: [
+        "not-found",
+        "forbidden",
+        "claim-state",
+        word === "reimburse" ? "already-reimbursed" : "claim-term-running",
+      ],
+      run: async ({ sql, caller, params }) =>
+        accepted(await claims[word](sql, caller, params.id), { id: params.id }),
       settled: claimWhenSettled(200),
     });
 
@@ -137,7 +177,10 @@ export function claimRoutes({ claims, taxpayers, invoices, external, grants }: D
         invoices: z.array(numberSchema).min(1).max(100),
         note: plainText(500, { lines: true }).optional(),
       }),
-      answers: { 201: { description: "Claimed: the invoices are locked", schema }, 202: { description: "Taken up", schema: pending } },
+      answers: {
+        201: { description: "Claimed: the invoices are locked", schema },
+        202: { description: "Taken up", schema: pending },
+      },
       problems: [
         "not-found",
         "forbidden",
@@ -165,11 +208,16 @@ export function claimRoutes({ claims, taxpayers, invoices, external, grants }: D
       roles: ["holder", "employer"],
       query: fromBeforeTo(
         z.object({
-          as: z.enum(["holder", "employer"]).optional().describe("Default: employer for a key that has that role"),
+          as: z
+            .enum(["holder", "employer"])
+            .optional()
+            .describe("Default: employer for a key that has that role"),
           status: z.enum(claimStatuses).optional(),
           invoice: plainText(200)
             .optional()
-            .describe("Those of this invoice: its number, the id of an external one, or with `seller` the number that its original has"),
+            .describe(
+              "Those of this invoice: its number, the id of an external one, or with `seller` the number that its original has",
+            ),
           seller: taxIdQuery.optional().describe("Tax id of the external invoice's seller"),
           from: timeQuery.optional().describe("Made then or later"),
           to: timeQuery.optional().describe("Made before"),
@@ -177,12 +225,29 @@ export function claimRoutes({ claims, taxpayers, invoices, external, grants }: D
           limit: pageLimit,
         }),
       ),
-      answers: { 200: { description: "A page", schema: z.object({ items: z.array(schema), next: z.uuid().optional() }) } },
+      answers: {
+        200: {
+          description: "A page",
+          schema: z.object({ items: z.array(schema), next: z.uuid().optional() }),
+        },
+      },
       async run({ sql, caller, query }) {
         const as = query.as ?? (caller.roles.includes("employer") ? "employer" : "holder");
-        if (!caller.roles.includes(as)) throw new Problem("forbidden", `This key has not the role ${as}`);
-        const items = await claims.list(sql, caller, { ...query, as, from: momentFrom(query.from), to: momentFrom(query.to) });
-        return { status: 200, body: { items: await views(sql, caller, items), ...nextOf(items, query.limit, ({ id }) => id) } };
+        if (!caller.roles.includes(as))
+          throw new Problem("forbidden", `This key has not the role ${as}`);
+        const items = await claims.list(sql, caller, {
+          ...query,
+          as,
+          from: momentFrom(query.from),
+          to: momentFrom(query.to),
+        });
+        return {
+          status: 200,
+          body: {
+            items: await views(sql, caller, items),
+            ...nextOf(items, query.limit, ({ id }) => id),
+          },
+        };
       },
     }),
     route({
@@ -194,7 +259,10 @@ export function claimRoutes({ claims, taxpayers, invoices, external, grants }: D
       params: idParam,
       answers: { 200: { description: "The claim", schema } },
       problems: ["not-found"],
-      run: async ({ sql, caller, params }) => ({ status: 200, body: await one(sql, caller, params.id) }),
+      run: async ({ sql, caller, params }) => ({
+        status: 200,
+        body: await one(sql, caller, params.id),
+      }),
     }),
     decision(
       "reimburse",
@@ -211,11 +279,20 @@ export function claimRoutes({ claims, taxpayers, invoices, external, grants }: D
       roles: ["employer"],
       params: idParam,
       body: z.strictObject({ reason: plainText(500, { lines: true }).trim() }),
-      answers: { 200: { description: "Rejected", schema }, 202: { description: "Taken up", schema: pending } },
+      answers: {
+        200: { description: "Rejected", schema },
+        202: { description: "Taken up", schema: pending },
+      },
       problems: ["not-found", "forbidden", "claim-state", "invoice-busy"],
-      run: async ({ sql, caller, params, body }) => accepted(await claims.reject(sql, caller, params.id, body.reason), { id: params.id }),
+      run: async ({ sql, caller, params, body }) =>
+        accepted(await claims.reject(sql, caller, params.id, body.reason), { id: params.id }),
       settled: claimWhenSettled(200),
     }),
-    decision("withdraw", "holder", "Withdraw a claim that the employer leaves undecided", "Only after the claim term."),
+    decision(
+      "withdraw",
+      "holder",
+      "Withdraw a claim that the employer leaves undecided",
+      "Only after the claim term.",
+    ),
   ] as const;
 }

@@ -1,4 +1,7 @@
-/** HTTP shape of encrypted documents: a party's encryption key, and a lot for a reader that opens it by itself. */
+/**
+ * HTTP shape of encrypted documents: a party's encryption key, and a lot for a reader that opens it
+ * by itself.
+ */
 
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { numberSchema, sealedDocumentSchema } from "@onepiao/protocol/values/shapes.ts";
@@ -13,11 +16,21 @@ const tag = "Documents";
 
 const coordinate = z.string().regex(/^[A-Za-z0-9_-]{43}$/, "coordinate-format");
 const jwk = z
-  .strictObject({ kty: z.enum(["OKP", "EC"]), crv: z.enum(["X25519", "P-256"]), x: coordinate, y: coordinate.optional() })
+  .strictObject({
+    kty: z.enum(["OKP", "EC"]),
+    crv: z.enum(["X25519", "P-256"]),
+    x: coordinate,
+    y: coordinate.optional(),
+  })
   .meta({ id: "PublicKey", description: "A public JWK (RFC 7517): OKP X25519, or EC P-256" });
 const kept = z.object({ kid: z.string().describe("Thumbprint (RFC 7638)"), jwk });
 const sealedLot = z
-  .object({ first: numberSchema, count: z.number().int(), key: z.string(), documents: z.array(sealedDocumentSchema) })
+  .object({
+    first: numberSchema,
+    count: z.number().int(),
+    key: z.string(),
+    documents: z.array(sealedDocumentSchema),
+  })
   .meta({ id: "SealedLot" });
 
 export function documentRoutes(documents: Documents, grants: Grants) {
@@ -33,7 +46,10 @@ export function documentRoutes(documents: Documents, grants: Grants) {
       body: jwk,
       answers: { 200: { description: "Registered", schema: z.object({ kid: z.string() }) } },
       problems: ["invalid-request", "forbidden"],
-      run: async ({ sql, caller, body }) => ({ status: 200, body: await documents.register(sql, caller, body) }),
+      run: async ({ sql, caller, body }) => ({
+        status: 200,
+        body: await documents.register(sql, caller, body),
+      }),
     }),
     route({
       method: "get",
@@ -52,7 +68,8 @@ export function documentRoutes(documents: Documents, grants: Grants) {
     route({
       method: "get",
       path: "/v1/lots/{first}",
-      summary: "The documents of a sealed lot, for its issuer and the bureau, as they are stored, with the lot's key",
+      summary:
+        "The documents of a sealed lot, for its issuer and the bureau, as they are stored, with the lot's key",
       tag,
       roles: ["bureau", "issuer"],
       params: z.object({ first: numberSchema }),

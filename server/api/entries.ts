@@ -1,7 +1,11 @@
 /** HTTP shape of book entry. */
 
 import { nameOf } from "@onepiao/protocol/ledger/external.ts";
-import { invoiceNameSchema, operationRefSchema, positionSchema } from "@onepiao/protocol/values/shapes.ts";
+import {
+  invoiceNameSchema,
+  operationRefSchema,
+  positionSchema,
+} from "@onepiao/protocol/values/shapes.ts";
 import { plainText } from "@onepiao/protocol/values/text.ts";
 import { z } from "zod";
 import type { Tx } from "../db/db.ts";
@@ -14,7 +18,9 @@ import { marks } from "../mirror/entries.ts";
 const route = routeFor<Tx>();
 const tag = "Book entry";
 
-const settable = z.enum(["02", "03", "06"]).describe("02 entered, deductible; 03 entered, not deductible; 06 entry revoked");
+const settable = z
+  .enum(["02", "03", "06"])
+  .describe("02 entered, deductible; 03 entered, not deductible; 06 entry revoked");
 const words = {
   period: z
     .string()
@@ -30,12 +36,20 @@ const marked = z
     mark: settable,
     at: z.iso.datetime(),
     current: z.boolean().describe("The invoice still has the mark of this act"),
-    proof: z.object({ act: z.string().describe("Digest that the employer signed"), tx: z.string(), block: z.number().int() }),
+    proof: z.object({
+      act: z.string().describe("Digest that the employer signed"),
+      tx: z.string(),
+      block: z.number().int(),
+    }),
     ...words,
   })
   .meta({ id: "EntryAct" });
 const done = z.object({ mark: settable, invoices: z.array(marked) }).meta({ id: "EntryDone" });
-const pending = z.object({ mark: settable, invoices: z.array(z.string()), operation: operationRefSchema });
+const pending = z.object({
+  mark: settable,
+  invoices: z.array(z.string()),
+  operation: operationRefSchema,
+});
 
 const view = ({ position, number, mark, at, current, proof, period, voucher }: Marked) => ({
   position: position.toString(),
@@ -65,8 +79,15 @@ export function entryRoutes(entries: Entries) {
         "All or none, by one act of the employer's. A second entry of an invoice is refused with the first one's mark, time and act in `original`, so whoever gets 201 is the only one to post it.",
       tag,
       roles: ["employer"],
-      body: z.strictObject({ mark: settable, invoices: z.array(invoiceNameSchema).min(1).max(100), ...words }),
-      answers: { 201: { description: "The chain has it", schema: done }, 202: { description: "Taken up", schema: pending } },
+      body: z.strictObject({
+        mark: settable,
+        invoices: z.array(invoiceNameSchema).min(1).max(100),
+        ...words,
+      }),
+      answers: {
+        201: { description: "The chain has it", schema: done },
+        202: { description: "Taken up", schema: pending },
+      },
       problems: [
         "not-found",
         "already-entered",
@@ -80,7 +101,10 @@ export function entryRoutes(entries: Entries) {
       ],
       async run({ sql, caller, body }) {
         const { invoices: names, ...entry } = body;
-        return accepted(await entries.mark(sql, caller, { ...entry, names }), { mark: body.mark, invoices: names });
+        return accepted(await entries.mark(sql, caller, { ...entry, names }), {
+          mark: body.mark,
+          invoices: names,
+        });
       },
       settled,
     }),
@@ -88,17 +112,30 @@ export function entryRoutes(entries: Entries) {
       method: "get",
       path: "/v1/entries",
       summary: "Acts of book entry in the order of the chain, to reconcile books with",
-      description: "Go on with `after` = `next`, also when `items` is empty; nothing will ever come before `next`. The bureau sees those of all employers.",
+      description:
+        "Go on with `after` = `next`, also when `items` is empty; nothing will ever come before `next`. The bureau sees those of all employers.",
       tag,
       roles: ["employer", "bureau"],
       query: z.object({
         after: positionSchema.optional(),
-        current: z.enum(["true", "false"]).default("false").describe("true: only acts whose mark the invoice still has"),
+        current: z
+          .enum(["true", "false"])
+          .default("false")
+          .describe("true: only acts whose mark the invoice still has"),
         limit: pageLimit,
       }),
-      answers: { 200: { description: "A page", schema: z.object({ items: z.array(marked), next: z.string(), more: z.boolean() }) } },
+      answers: {
+        200: {
+          description: "A page",
+          schema: z.object({ items: z.array(marked), next: z.string(), more: z.boolean() }),
+        },
+      },
       async run({ sql, caller, query }) {
-        const { items, next, more } = await entries.list(sql, caller, { after: query.after ?? 0n, current: query.current === "true", limit: query.limit });
+        const { items, next, more } = await entries.list(sql, caller, {
+          after: query.after ?? 0n,
+          current: query.current === "true",
+          limit: query.limit,
+        });
         return { status: 200, body: { items: items.map(view), next: next.toString(), more } };
       },
     }),
@@ -106,11 +143,17 @@ export function entryRoutes(entries: Entries) {
       method: "get",
       path: "/v1/invoices/{number}/entry",
       summary: "The book entry mark of an invoice, and every act that set one",
-      description: "For the employer that it is titled to or was claimed from, and the bureau. {number} is a number or the id of an external invoice.",
+      description:
+        "For the employer that it is titled to or was claimed from, and the bureau. {number} is a number or the id of an external invoice.",
       tag,
       roles: ["employer", "bureau"],
       params: z.object({ number: invoiceNameSchema }),
-      answers: { 200: { description: "The mark", schema: z.object({ invoice: z.string(), mark: z.enum(marks), acts: z.array(marked) }) } },
+      answers: {
+        200: {
+          description: "The mark",
+          schema: z.object({ invoice: z.string(), mark: z.enum(marks), acts: z.array(marked) }),
+        },
+      },
       problems: ["not-found"],
       async run({ sql, caller, params }) {
         const { mark, acts } = await entries.of(sql, caller, params.number);

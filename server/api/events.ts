@@ -2,7 +2,12 @@
 
 import { ledgerNumber } from "@onepiao/protocol/ledger/external.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
-import { externalIdSchema, invoiceNameSchema, numberSchema, positionSchema } from "@onepiao/protocol/values/shapes.ts";
+import {
+  externalIdSchema,
+  invoiceNameSchema,
+  numberSchema,
+  positionSchema,
+} from "@onepiao/protocol/values/shapes.ts";
 import { z } from "zod";
 import type { Tx } from "../db/db.ts";
 import { type Events, type EventType, eventTypes, MAX_STREAMS } from "../features/out/events.ts";
@@ -25,13 +30,27 @@ export const eventSchema = z
     version: z.literal(1),
     id: z.string().describe("Names the event for good; equal to its position"),
     type: z.enum(names).meta({ example: "invoice.issued" }),
-    position: z.string().describe("Its place in the feed, which follows the chain; a decimal number that may go beyond 2^53"),
+    position: z
+      .string()
+      .describe(
+        "Its place in the feed, which follows the chain; a decimal number that may go beyond 2^53",
+      ),
     at: z.iso.datetime().describe("Time of its block"),
     number: numberSchema.optional().describe("The invoice that it is about"),
-    external: externalIdSchema.optional().describe("The invoice that it is about, when it was issued elsewhere"),
-    tx: z.string().optional().describe("The transaction that it is from; absent of a notice, which does not come from the chain"),
+    external: externalIdSchema
+      .optional()
+      .describe("The invoice that it is about, when it was issued elsewhere"),
+    tx: z
+      .string()
+      .optional()
+      .describe(
+        "The transaction that it is from; absent of a notice, which does not come from the chain",
+      ),
     block: z.number().int(),
-    logIndex: z.number().int().describe("Of its log in the block; 65535 of a notice, which has none"),
+    logIndex: z
+      .number()
+      .int()
+      .describe("Of its log in the block; 65535 of a notice, which has none"),
     data: z.record(z.string(), z.unknown()).describe("By type"),
   })
   .meta({ id: "Event" });
@@ -47,15 +66,28 @@ export function eventRoutes(events: Events) {
       tag,
       roles,
       query: z.object({
-        after: positionSchema.optional().describe("The position after which to begin; default: from the beginning"),
+        after: positionSchema
+          .optional()
+          .describe("The position after which to begin; default: from the beginning"),
         types: typesQuery,
-        number: invoiceNameSchema.optional().describe("Events of this invoice alone: its number, or the id of an external one"),
+        number: invoiceNameSchema
+          .optional()
+          .describe("Events of this invoice alone: its number, or the id of an external one"),
         limit: z.coerce.number().int().min(1).max(100).default(100),
       }),
-      answers: { 200: { description: "A page, oldest first", schema: z.object({ items: z.array(eventSchema), next: z.string(), more: z.boolean() }) } },
+      answers: {
+        200: {
+          description: "A page, oldest first",
+          schema: z.object({ items: z.array(eventSchema), next: z.string(), more: z.boolean() }),
+        },
+      },
       async run({ sql, caller, query }) {
         const number = query.number === undefined ? undefined : ledgerNumber(query.number);
-        const { items, next, more } = await events.page(sql, caller, { ...query, number, after: query.after ?? 0n });
+        const { items, next, more } = await events.page(sql, caller, {
+          ...query,
+          number,
+          after: query.after ?? 0n,
+        });
         return { status: 200, body: { items, next: next.toString(), more } };
       },
     }),
@@ -67,16 +99,30 @@ export function eventRoutes(events: Events) {
       tag,
       roles,
       query: z.object({
-        after: positionSchema.optional().describe("For the first connection; the header Last-Event-ID goes before it"),
+        after: positionSchema
+          .optional()
+          .describe("For the first connection; the header Last-Event-ID goes before it"),
         types: typesQuery,
       }),
       produces: ["text/event-stream"],
       answers: { 200: { description: "Events until one of both sides ends it" } },
       problems: ["too-many-streams"],
       async run({ caller, query, header, signal }) {
-        const body = await events.stream(caller, { after: lastEventId(header("last-event-id")) ?? query.after, types: query.types }, signal);
+        const body = await events.stream(
+          caller,
+          { after: lastEventId(header("last-event-id")) ?? query.after, types: query.types },
+          signal,
+        );
         // nothing on the way may keep, pack or hold back what comes
-        return { status: 200, body, headers: { "Content-Type": "text/event-stream", "Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no" } };
+        return {
+          status: 200,
+          body,
+          headers: {
+            "Content-Type": "text/event-stream",
+            "Cache-Control": "no-store, no-transform",
+            "X-Accel-Buffering": "no",
+          },
+        };
       },
     }),
   ] as const;
@@ -88,6 +134,12 @@ function lastEventId(text: string | undefined): bigint | undefined {
   const read = positionSchema.safeParse(text);
   if (read.success) return read.data;
   throw new Problem("invalid-request", "Last-Event-ID is no position of this feed", {
-    violations: [{ field: "Last-Event-ID", rule: "position", detail: "The id of the last event that was seen" }],
+    violations: [
+      {
+        field: "Last-Event-ID",
+        rule: "position",
+        detail: "The id of the last event that was seen",
+      },
+    ],
   });
 }

@@ -1,11 +1,21 @@
 /** HTTP shape of external invoices. */
 
 import { invoiceDocument, invoiceRequest } from "@onepiao/protocol/formats/document.ts";
-import { endingOf, formatNames, formatOf, mediaTypes, titlesOf } from "@onepiao/protocol/formats/formats.ts";
+import {
+  endingOf,
+  formatNames,
+  formatOf,
+  mediaTypes,
+  titlesOf,
+} from "@onepiao/protocol/formats/formats.ts";
 import { readInvoice, unreadSchema } from "@onepiao/protocol/formats/read.ts";
 import { ledgerNumber } from "@onepiao/protocol/ledger/external.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
-import { accountSchema, externalIdSchema, operationRefSchema } from "@onepiao/protocol/values/shapes.ts";
+import {
+  accountSchema,
+  externalIdSchema,
+  operationRefSchema,
+} from "@onepiao/protocol/values/shapes.ts";
 import { z } from "zod";
 import type { Tx } from "../db/db.ts";
 import { accepted, settle } from "../features/out/operations.ts";
@@ -51,12 +61,20 @@ const claimHref = (id: string) => `/v1/claims/${id}`;
 
 export function externalRoutes(external: External, taxpayers: Taxpayers) {
   async function views(sql: Tx, all: readonly Registered[]) {
-    const employers = await taxpayers.byIndexes(sql, [...new Set(all.map(({ employer }) => employer))]);
+    const employers = await taxpayers.byIndexes(sql, [
+      ...new Set(all.map(({ employer }) => employer)),
+    ]);
     return all.map((one) => view(one, employers.get(one.employer)));
   }
-  const whole = async (sql: Tx, one: Registered) => ({ ...(await views(sql, [one]))[0], document: one.document });
+  const whole = async (sql: Tx, one: Registered) => ({
+    ...(await views(sql, [one]))[0],
+    document: one.document,
+  });
 
-  function view({ id, number, claim, holder, registeredAt, document }: Registered, employer: Taxpayer | undefined) {
+  function view(
+    { id, number, claim, holder, registeredAt, document }: Registered,
+    employer: Taxpayer | undefined,
+  ) {
     return {
       id,
       number,
@@ -83,10 +101,17 @@ export function externalRoutes(external: External, taxpayers: Taxpayers) {
         "One employer can claim it, once, whichever gateway it comes to. Reimburse, reject or enter it as any claim. `notProven` says what nobody has checked.",
       tag,
       roles: ["employer"],
-      query: z.object({ holder: accountSchema.optional().describe("The employee for whom it is claimed; default: the employer's own account") }),
+      query: z.object({
+        holder: accountSchema
+          .optional()
+          .describe("The employee for whom it is claimed; default: the employer's own account"),
+      }),
       rawBody: { mediaTypes, schema: invoiceRequest },
       answers: {
-        201: { description: "Claimed: no other employer can", schema: full.extend({ unread: unreadSchema.optional() }) },
+        201: {
+          description: "Claimed: no other employer can",
+          schema: full.extend({ unread: unreadSchema.optional() }),
+        },
         202: { description: "Taken up", schema: pending },
       },
       problems: [
@@ -106,14 +131,29 @@ export function externalRoutes(external: External, taxpayers: Taxpayers) {
       async run({ sql, caller, body, mediaType, query }) {
         const read = readInvoice(mediaType, body);
         if (query.holder !== undefined && read.holder !== undefined)
-          throw new Problem("invalid-request", "The holder is named twice, in the query and in the body");
-        const { id, claim, operation, document } = await external.register(sql, caller, { read, holder: query.holder ?? read.holder });
+          throw new Problem(
+            "invalid-request",
+            "The holder is named twice, in the query and in the body",
+          );
+        const { id, claim, operation, document } = await external.register(sql, caller, {
+          read,
+          holder: query.holder ?? read.holder,
+        });
         const unread = read.unread?.length ? { unread: read.unread } : {};
-        return accepted(operation, { id, claim: { id: claim, href: claimHref(claim) }, ...provenOf(document), ...unread });
+        return accepted(operation, {
+          id,
+          claim: { id: claim, href: claimHref(claim) },
+          ...provenOf(document),
+          ...unread,
+        });
       },
       settled: (sql, answer, caller) =>
         settle(sql, answer, async () => {
-          const { id, claim, unread } = answer.body as { id: string; claim: { id: string }; unread?: string[] };
+          const { id, claim, unread } = answer.body as {
+            id: string;
+            claim: { id: string };
+            unread?: string[];
+          };
           const registered = await external.ofClaim(sql, caller, claim.id);
           return {
             status: 201,
@@ -128,11 +168,25 @@ export function externalRoutes(external: External, taxpayers: Taxpayers) {
       summary: "Registered external invoices, newest first",
       tag,
       roles: seen,
-      query: z.object({ before: z.uuid().optional().describe("`next` of the page before"), limit: pageLimit }),
-      answers: { 200: { description: "A page", schema: z.object({ items: z.array(summary), next: z.uuid().optional() }) } },
+      query: z.object({
+        before: z.uuid().optional().describe("`next` of the page before"),
+        limit: pageLimit,
+      }),
+      answers: {
+        200: {
+          description: "A page",
+          schema: z.object({ items: z.array(summary), next: z.uuid().optional() }),
+        },
+      },
       async run({ sql, caller, query }) {
         const rows = await external.list(sql, caller, query);
-        return { status: 200, body: { items: await views(sql, rows), ...nextOf(rows, query.limit, ({ claim }) => claim.id) } };
+        return {
+          status: 200,
+          body: {
+            items: await views(sql, rows),
+            ...nextOf(rows, query.limit, ({ claim }) => claim.id),
+          },
+        };
       },
     }),
     route({
@@ -162,7 +216,11 @@ export function externalRoutes(external: External, taxpayers: Taxpayers) {
       problems: ["not-found"],
       async run({ sql, caller, params }) {
         const source = await external.sourceOf(sql, caller, ledgerNumber(params.id));
-        if (source === undefined) throw new Problem("not-found", "This invoice was registered as JSON: its document is the original");
+        if (source === undefined)
+          throw new Problem(
+            "not-found",
+            "This invoice was registered as JSON: its document is the original",
+          );
         return fileAnswer(source.text, `${params.id}.original.${endingOf(source.format)}`);
       },
     }),

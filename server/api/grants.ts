@@ -10,7 +10,14 @@ const route = routeFor<Tx>();
 const tag = "Grants";
 const params = z.object({ number: numberSchema });
 const grant = z
-  .object({ id: z.uuid(), number: numberSchema, to: accountSchema, by: accountSchema, until: z.iso.datetime().optional(), createdAt: z.iso.datetime() })
+  .object({
+    id: z.uuid(),
+    number: numberSchema,
+    to: accountSchema,
+    by: accountSchema,
+    until: z.iso.datetime().optional(),
+    createdAt: z.iso.datetime(),
+  })
   .meta({ id: "Grant" });
 const view = (one: Grant) => ({
   id: one.id,
@@ -27,16 +34,30 @@ export function grantRoutes(grants: Grants) {
       method: "post",
       path: "/v1/invoices/{number}/grants",
       summary: "Give somebody to read an invoice's document",
-      description: "By its holder or its employer. The grant lasts until it is withdrawn, its time is over, or its giver is no party of the invoice any more.",
+      description:
+        "By its holder or its employer. The grant lasts until it is withdrawn, its time is over, or its giver is no party of the invoice any more.",
       tag,
       roles: ["holder", "employer"],
       params,
-      body: z.strictObject({ to: accountSchema, until: z.iso.datetime({ offset: true }).optional() }),
+      body: z.strictObject({
+        to: accountSchema,
+        until: z.iso.datetime({ offset: true }).optional(),
+      }),
       answers: { 201: { description: "Given", schema: grant } },
       problems: ["not-found", "forbidden", "receiver-invalid", "grant-exists", "grant-limit"],
       async run({ sql, caller, params, body }) {
-        const made = await grants.give(sql, caller, params.number, body.to, body.until === undefined ? undefined : new Date(body.until));
-        return { status: 201, body: view(made), headers: { Location: `/v1/invoices/${params.number}/grants/${made.id}` } };
+        const made = await grants.give(
+          sql,
+          caller,
+          params.number,
+          body.to,
+          body.until === undefined ? undefined : new Date(body.until),
+        );
+        return {
+          status: 201,
+          body: view(made),
+          headers: { Location: `/v1/invoices/${params.number}/grants/${made.id}` },
+        };
       },
     }),
     route({
@@ -49,7 +70,12 @@ export function grantRoutes(grants: Grants) {
       answers: {
         200: {
           description: "Its parties, and those who were given to",
-          schema: z.object({ parties: z.array(z.object({ account: accountSchema, as: z.enum(["issuer", "holder", "employer"]) })), items: z.array(grant) }),
+          schema: z.object({
+            parties: z.array(
+              z.object({ account: accountSchema, as: z.enum(["issuer", "holder", "employer"]) }),
+            ),
+            items: z.array(grant),
+          }),
         },
       },
       problems: ["not-found", "forbidden"],
@@ -62,7 +88,8 @@ export function grantRoutes(grants: Grants) {
       method: "delete",
       path: "/v1/invoices/{number}/grants/{id}",
       summary: "Withdraw a grant",
-      description: "By who gave it, or by the invoice's present holder. What was read before is read.",
+      description:
+        "By who gave it, or by the invoice's present holder. What was read before is read.",
       tag,
       roles: ["holder", "employer"],
       params: params.extend({ id: z.uuid() }),
@@ -77,7 +104,8 @@ export function grantRoutes(grants: Grants) {
       method: "get",
       path: "/v1/invoices/{number}/reads",
       summary: "Who has read an invoice's document, when, in which form, how often",
-      description: "One entry a day for each reader and form. An issuer sees itself and the bureau; holder, employer and bureau see all.",
+      description:
+        "One entry a day for each reader and form. An issuer sees itself and the bureau; holder, employer and bureau see all.",
       tag,
       roles,
       params,
@@ -101,11 +129,13 @@ export function grantRoutes(grants: Grants) {
       },
       problems: ["not-found"],
       async run({ sql, caller, params, query }) {
-        const items = (await grants.reads(sql, caller, params.number, query.limit)).map(({ first_at, last_at, ...one }) => ({
-          ...one,
-          firstAt: first_at.toISOString(),
-          lastAt: last_at.toISOString(),
-        }));
+        const items = (await grants.reads(sql, caller, params.number, query.limit)).map(
+          ({ first_at, last_at, ...one }) => ({
+            ...one,
+            firstAt: first_at.toISOString(),
+            lastAt: last_at.toISOString(),
+          }),
+        );
         return { status: 200, body: { items } };
       },
     }),

@@ -24,13 +24,28 @@ export function importRoutes(imports: Imports) {
       answers: {
         201: {
           description: "It is here",
-          schema: z.object({ number: numberSchema, status: z.enum(invoiceStatuses), links: z.object({ self: z.string(), history: z.string() }) }),
+          schema: z.object({
+            number: numberSchema,
+            status: z.enum(invoiceStatuses),
+            links: z.object({ self: z.string(), history: z.string() }),
+          }),
         },
       },
-      problems: ["bundle-invalid", "lot-unknown", "forbidden", "not-found", "invoice-not-sealed", "unavailable"],
+      problems: [
+        "bundle-invalid",
+        "lot-unknown",
+        "forbidden",
+        "not-found",
+        "invoice-not-sealed",
+        "unavailable",
+      ],
       async run({ sql, caller, body }) {
         const { number, status } = await imports.bring(sql, caller, body);
-        return { status: 201, body: { number, status, links: linksOf(number) }, headers: { Location: `/v1/invoices/${number}` } };
+        return {
+          status: 201,
+          body: { number, status, links: linksOf(number) },
+          headers: { Location: `/v1/invoices/${number}` },
+        };
       },
     }),
   ] as const;

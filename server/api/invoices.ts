@@ -1,17 +1,39 @@
 /** HTTP shape of invoices. */
 
 import { invoiceDocument } from "@onepiao/protocol/formats/document.ts";
-import { endingOf, formatOf, titlesOf, writtenAs, writtenFormats, writtenTypes } from "@onepiao/protocol/formats/formats.ts";
+import {
+  endingOf,
+  formatOf,
+  titlesOf,
+  writtenAs,
+  writtenFormats,
+  writtenTypes,
+} from "@onepiao/protocol/formats/formats.ts";
 import { moneyOf } from "@onepiao/protocol/formats/red-letter.ts";
 import { pdfType, writeInvoice } from "@onepiao/protocol/formats/write.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
-import { accountSchema, amountsSchema, fromBeforeTo, momentFrom, numberSchema, taxIdQuery, timeQuery } from "@onepiao/protocol/values/shapes.ts";
+import {
+  accountSchema,
+  amountsSchema,
+  fromBeforeTo,
+  momentFrom,
+  numberSchema,
+  taxIdQuery,
+  timeQuery,
+} from "@onepiao/protocol/values/shapes.ts";
 import { plainText } from "@onepiao/protocol/values/text.ts";
 import { z } from "zod";
 import type { Tx } from "../db/db.ts";
 import type { Documents } from "../features/invoices/documents.ts";
 import type { Grants } from "../features/invoices/grants.ts";
-import { type InvoiceRow, type Invoices, invoiceStatuses, linksOf, type Perspective, type Place } from "../features/invoices/invoices.ts";
+import {
+  type InvoiceRow,
+  type Invoices,
+  invoiceStatuses,
+  linksOf,
+  type Perspective,
+  type Place,
+} from "../features/invoices/invoices.ts";
 import type { RedLetters } from "../features/invoices/red-letters.ts";
 import type { Papers } from "../features/proof/papers.ts";
 import { type Caller, fileAnswer, fileType, roles, routeFor } from "../kernel/api.ts";
@@ -53,7 +75,9 @@ const summary = z
 const full = summary
   .extend({
     lot: numberSchema.optional(),
-    left: amountsSchema.optional().describe("What its red letters leave of it; of a red letter there is none"),
+    left: amountsSchema
+      .optional()
+      .describe("What its red letters leave of it; of a red letter there is none"),
     redLetters: z
       .array(z.object({ id: z.uuid(), status: z.string(), number: numberSchema.optional() }))
       .optional()
@@ -65,14 +89,26 @@ const full = summary
   .meta({ id: "Invoice" });
 const historySchema = z.object({
   items: z.array(
-    z.object({ position: z.string(), type: z.string(), at: z.iso.datetime(), tx: z.string().optional(), data: z.record(z.string(), z.unknown()) }),
+    z.object({
+      position: z.string(),
+      type: z.string(),
+      at: z.iso.datetime(),
+      tx: z.string().optional(),
+      data: z.record(z.string(), z.unknown()),
+    }),
   ),
 });
 
 /** The document as its reader opens it by itself. */
 const sealedType = "application/vnd.onepiao.sealed+json";
 
-export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; grants: Grants; papers: Papers; redLetters: RedLetters }) {
+export function invoiceRoutes(deps: {
+  invoices: Invoices;
+  documents: Documents;
+  grants: Grants;
+  papers: Papers;
+  redLetters: RedLetters;
+}) {
   const { invoices, documents, grants, papers, redLetters } = deps;
   function view(row: InvoiceRow, seesEntry: boolean) {
     const { seller, buyer, currency, totals } = invoices.documentOf(row);
@@ -100,13 +136,19 @@ export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; 
     const { sheets, left, replaces, replacedBy } = await redLetters.told(sql, row);
     return {
       left: moneyOf(left),
-      redLetters: sheets.map(({ id, status, number }) => ({ id, status, ...(number === null ? {} : { number }) })),
+      redLetters: sheets.map(({ id, status, number }) => ({
+        id,
+        status,
+        ...(number === null ? {} : { number }),
+      })),
       ...(replaces ? { replaces } : {}),
       ...(replacedBy ? { replacedBy } : {}),
     };
   }
 
-  const perspectiveOf = (caller: Caller): Perspective => (["issuer", "employer", "holder"] as const).find((role) => caller.roles.includes(role)) ?? "holder";
+  const perspectiveOf = (caller: Caller): Perspective =>
+    (["issuer", "employer", "holder"] as const).find((role) => caller.roles.includes(role)) ??
+    "holder";
 
   return [
     route({
@@ -132,18 +174,41 @@ export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; 
         if (accept === pdfType) {
           const body = await papers.pdf(sql, caller, row);
           await grants.logReads(sql, caller, [row.number], "pdf");
-          return { status: 200, body, headers: { "Content-Type": pdfType, "Content-Disposition": `inline; filename="${row.number}.pdf"`, Vary: "Accept" } };
+          return {
+            status: 200,
+            body,
+            headers: {
+              "Content-Type": pdfType,
+              "Content-Disposition": `inline; filename="${row.number}.pdf"`,
+              Vary: "Accept",
+            },
+          };
         }
         const format = writtenAs(accept);
         if (format !== undefined) {
-          const body = writeInvoice(accept, invoices.documentOf(row), { number: row.number, reverses: row.reverses ?? undefined });
+          const body = writeInvoice(accept, invoices.documentOf(row), {
+            number: row.number,
+            reverses: row.reverses ?? undefined,
+          });
           await grants.logReads(sql, caller, [row.number], format);
-          return { status: 200, body, headers: { "Content-Type": `${accept}; charset=utf-8`, Vary: "Accept" } };
+          return {
+            status: 200,
+            body,
+            headers: { "Content-Type": `${accept}; charset=utf-8`, Vary: "Accept" },
+          };
         }
         await grants.logReads(sql, caller, [row.number], "json");
         const seesEntry = (await invoices.seesEntries(sql, caller))(row);
         const lot = row.lot === null ? {} : { lot: row.lot };
-        return { status: 200, body: { ...view(row, seesEntry), ...lot, ...(await takenBack(sql, row)), document: invoices.documentOf(row) } };
+        return {
+          status: 200,
+          body: {
+            ...view(row, seesEntry),
+            ...lot,
+            ...(await takenBack(sql, row)),
+            document: invoices.documentOf(row),
+          },
+        };
       },
     }),
     route({
@@ -159,9 +224,16 @@ export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; 
       async run({ sql, caller, params }) {
         const row = await grants.readable(sql, caller, params.number);
         const text = await invoices.sourceOf(sql, params.number);
-        if (text === undefined) throw new Problem("not-found", "This invoice was issued from JSON: its document is the original");
+        if (text === undefined)
+          throw new Problem(
+            "not-found",
+            "This invoice was issued from JSON: its document is the original",
+          );
         await grants.logReads(sql, caller, [params.number], "original");
-        return fileAnswer(text, `${params.number}.original.${endingOf(formatOf(invoices.documentOf(row)))}`);
+        return fileAnswer(
+          text,
+          `${params.number}.original.${endingOf(formatOf(invoices.documentOf(row)))}`,
+        );
       },
     }),
     route({
@@ -198,25 +270,42 @@ export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; 
           as: z
             .enum(["issuer", "holder", "employer", "grantee"])
             .optional()
-            .describe("Issued by, held by, titled to and claimed from, or given to read to the caller; default: the key's first role"),
+            .describe(
+              "Issued by, held by, titled to and claimed from, or given to read to the caller; default: the key's first role",
+            ),
           status: status.optional(),
           from: timeQuery.optional().describe("Accepted then or later"),
           to: timeQuery.optional().describe("Accepted before"),
           buyer: taxIdQuery.optional().describe("Tax id of the employer that it is titled to"),
           seller: taxIdQuery.optional().describe("Tax id of the issuer"),
-          sourceId: plainText(200).optional().describe("The issuer's own id of the original: of the caller's own invoices as an issuer, else with `seller`"),
+          sourceId: plainText(200)
+            .optional()
+            .describe(
+              "The issuer's own id of the original: of the caller's own invoices as an issuer, else with `seller`",
+            ),
           order: z.enum(["asc", "desc"]).default("asc").describe("desc: the newest first"),
           after: placeSchema.optional().describe("`next` of the page before"),
           limit: z.coerce.number().int().min(1).max(100).default(50),
         }),
       ),
-      answers: { 200: { description: "A page", schema: z.object({ items: z.array(summary), next: z.string().optional() }) } },
+      answers: {
+        200: {
+          description: "A page",
+          schema: z.object({ items: z.array(summary), next: z.string().optional() }),
+        },
+      },
       async run({ sql, caller, query }) {
         const as = query.as ?? perspectiveOf(caller);
         if (as !== "grantee" && !caller.roles.includes(as) && !caller.roles.includes("bureau"))
           throw new Problem("forbidden", `This key has not the role ${as}`);
         const given = as === "grantee" ? grants.given(sql, caller) : undefined;
-        const { rows, next } = await invoices.list(sql, caller, { ...query, as, given, from: momentFrom(query.from), to: momentFrom(query.to) });
+        const { rows, next } = await invoices.list(sql, caller, {
+          ...query,
+          as,
+          given,
+          from: momentFrom(query.from),
+          to: momentFrom(query.to),
+        });
         await grants.logReads(
           sql,
           caller,
@@ -224,7 +313,13 @@ export function invoiceRoutes(deps: { invoices: Invoices; documents: Documents; 
           "list",
         );
         const seesEntry = await invoices.seesEntries(sql, caller);
-        return { status: 200, body: { items: rows.map((row) => view(row, seesEntry(row))), ...(next ? { next: `${next.micros}-${next.number}` } : {}) } };
+        return {
+          status: 200,
+          body: {
+            items: rows.map((row) => view(row, seesEntry(row))),
+            ...(next ? { next: `${next.micros}-${next.number}` } : {}),
+          },
+        };
       },
     }),
   ] as const;

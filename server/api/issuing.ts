@@ -4,10 +4,20 @@ import { invoiceRequest } from "@onepiao/protocol/formats/document.ts";
 import { formatNames, mediaTypes, titlesOf } from "@onepiao/protocol/formats/formats.ts";
 import { readInvoice, unreadSchema } from "@onepiao/protocol/formats/read.ts";
 import { type Code, Problem } from "@onepiao/protocol/values/problems.ts";
-import { accountSchema, numberSchema, pickupSchema, reasonQuery } from "@onepiao/protocol/values/shapes.ts";
+import {
+  accountSchema,
+  numberSchema,
+  pickupSchema,
+  reasonQuery,
+} from "@onepiao/protocol/values/shapes.ts";
 import { z } from "zod";
 import type { Tx } from "../db/db.ts";
-import { type InvoiceStatus, type Invoices, invoiceStatuses, linksOf } from "../features/invoices/invoices.ts";
+import {
+  type InvoiceStatus,
+  type Invoices,
+  invoiceStatuses,
+  linksOf,
+} from "../features/invoices/invoices.ts";
 import type { Course, Issuing, Wanted } from "../features/invoices/issuing.ts";
 import { type RedLetters, redLetterLink } from "../features/invoices/red-letters.ts";
 import { type Answer, routeFor } from "../kernel/api.ts";
@@ -23,11 +33,19 @@ const receipt = z
   })
   .meta({ id: "InvoiceReceipt" });
 const opened = z
-  .object({ redLetter: z.object({ id: z.uuid(), status: z.string().optional(), href: z.string() }) })
+  .object({
+    redLetter: z.object({ id: z.uuid(), status: z.string().optional(), href: z.string() }),
+  })
   .meta({ id: "RedLetterReceipt", description: "Of a red letter, until it has its number" });
 
-const replayed = z.literal(true).optional().describe("Accepted before, under the same Idempotency-Key");
-/** Of one line of a batch: what it was accepted as, or why it was not. Of the last one: what they come to. */
+const replayed = z
+  .literal(true)
+  .optional()
+  .describe("Accepted before, under the same Idempotency-Key");
+/**
+ * Of one line of a batch: what it was accepted as, or why it was not. Of the last one: what they
+ * come to.
+ */
 const lineResult = z
   .union([
     z.strictObject({
@@ -37,24 +55,45 @@ const lineResult = z
       pickup: pickupSchema.optional(),
       replayed,
     }),
-    z.strictObject({ line: z.int().positive(), status: z.literal(202), ...opened.shape, replayed }).describe("Of a red letter"),
+    z
+      .strictObject({ line: z.int().positive(), status: z.literal(202), ...opened.shape, replayed })
+      .describe("Of a red letter"),
     z.strictObject({ line: z.int().positive(), problem: z.looseObject({ code: z.string() }) }),
     z.strictObject({
-      done: z.boolean().describe("false: it was ended before its end, for the reason in `problem`; what follows was not read"),
+      done: z
+        .boolean()
+        .describe(
+          "false: it was ended before its end, for the reason in `problem`; what follows was not read",
+        ),
       accepted: z.int().describe("Those replayed among them"),
       replayed: z.int(),
       refused: z.int(),
       problem: z.looseObject({ code: z.string() }).optional(),
     }),
   ])
-  .meta({ id: "BatchResult", description: "A result for each line, in their order, and a last one that sums up" });
+  .meta({
+    id: "BatchResult",
+    description: "A result for each line, in their order, and a last one that sums up",
+  });
 
 type Pickup = z.infer<typeof pickupSchema>;
 
 type Unread = readonly string[] | undefined;
-const answer = (status: 201 | 202, number: string, state: InvoiceStatus, pickup?: Pickup, unread?: Unread): Answer => ({
+const answer = (
+  status: 201 | 202,
+  number: string,
+  state: InvoiceStatus,
+  pickup?: Pickup,
+  unread?: Unread,
+): Answer => ({
   status,
-  body: { number, status: state, links: linksOf(number), ...(pickup && { pickup }), ...(unread && unread.length > 0 && { unread }) },
+  body: {
+    number,
+    status: state,
+    links: linksOf(number),
+    ...(pickup && { pickup }),
+    ...(unread && unread.length > 0 && { unread }),
+  },
   headers: { Location: `/v1/invoices/${number}` },
 });
 
@@ -85,22 +124,35 @@ const refusals: readonly Code[] = [
 
 export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: RedLetters) {
   /** Each one's answer or refusal. */
-  async function accept(tx: Tx, group: readonly Wanted[], answerOf: (number: string, pickup: Pickup | undefined, unread: Unread) => Answer) {
+  async function accept(
+    tx: Tx,
+    group: readonly Wanted[],
+    answerOf: (number: string, pickup: Pickup | undefined, unread: Unread) => Answer,
+  ) {
     return (await issuing.accept(tx, group)).map((result, at) => {
       if (result instanceof Problem) return result;
       if ("redLetter" in result) return openedAnswer(result.redLetter);
       const { number, pickup: secret } = result;
-      return answerOf(number, secret === undefined ? undefined : { number, secret }, group[at]?.read.unread);
+      return answerOf(
+        number,
+        secret === undefined ? undefined : { number, secret },
+        group[at]?.read.unread,
+      );
     });
   }
 
-  /** The red letter's receipt once it is sealed; the sheet as it stands when that waits for somebody. */
+  /**
+   * The red letter's receipt once it is sealed; the sheet as it stands when that waits for
+   * somebody.
+   */
   async function whenIssued(sql: Tx, id: string): Promise<Answer | undefined> {
     const outcome = await redLetters.outcome(sql, id);
     if (outcome === "under way") return undefined;
     if (outcome.number === null) return openedAnswer(id, outcome.status);
     const row = await invoices.find(sql, outcome.number);
-    return !row || row.status === "accepted" ? undefined : answer(201, outcome.number, row.status, undefined);
+    return !row || row.status === "accepted"
+      ? undefined
+      : answer(201, outcome.number, row.status, undefined);
   }
 
   return [
@@ -115,25 +167,45 @@ export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: 
       roles: ["issuer"],
       query: z.object({
         holder: accountSchema.optional().describe("First holder; for XML, which cannot say it"),
-        reason: reasonQuery.optional().describe("Of a red letter: 1 issue error, 2 goods returned, 3 service ended, 4 sales allowance"),
+        reason: reasonQuery
+          .optional()
+          .describe(
+            "Of a red letter: 1 issue error, 2 goods returned, 3 service ended, 4 sales allowance",
+          ),
       }),
       rawBody: { mediaTypes, schema: invoiceRequest },
-      answers: { 201: { description: "Sealed", schema: receipt }, 202: { description: "Accepted", schema: z.union([receipt, opened]) } },
+      answers: {
+        201: { description: "Sealed", schema: receipt },
+        202: { description: "Accepted", schema: z.union([receipt, opened]) },
+      },
       problems: refusals,
       together: {
         prepare({ caller, body, mediaType, query }): Wanted {
           const read = readInvoice(mediaType, body);
           if (query.holder !== undefined && read.holder !== undefined)
-            throw new Problem("invalid-request", "The holder is named twice, in the query and in the body");
+            throw new Problem(
+              "invalid-request",
+              "The holder is named twice, in the query and in the body",
+            );
           return { caller, read, holder: query.holder ?? read.holder, reason: query.reason };
         },
-        run: (sql, group: readonly Wanted[]) => accept(sql, group, (number, pickup, unread) => answer(202, number, "accepted", pickup, unread)),
+        run: (sql, group: readonly Wanted[]) =>
+          accept(sql, group, (number, pickup, unread) =>
+            answer(202, number, "accepted", pickup, unread),
+          ),
       },
       async settled(sql, accepted) {
-        const { number, pickup, unread, redLetter } = accepted.body as { number: string; pickup?: Pickup; unread?: string[]; redLetter?: { id: string } };
+        const { number, pickup, unread, redLetter } = accepted.body as {
+          number: string;
+          pickup?: Pickup;
+          unread?: string[];
+          redLetter?: { id: string };
+        };
         if (redLetter) return whenIssued(sql, redLetter.id);
         const row = await invoices.find(sql, number);
-        return !row || row.status === "accepted" ? undefined : answer(201, number, row.status, pickup, unread);
+        return !row || row.status === "accepted"
+          ? undefined
+          : answer(201, number, row.status, pickup, unread);
       },
     }),
     route({
@@ -157,7 +229,11 @@ export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: 
             return { caller, read, holder: read.holder, reason, course };
           };
         },
-        run: (sql, group: readonly Wanted[]) => accept(sql, group, (number, pickup) => ({ status: 202, body: { number, ...(pickup && { pickup }) } })),
+        run: (sql, group: readonly Wanted[]) =>
+          accept(sql, group, (number, pickup) => ({
+            status: 202,
+            body: { number, ...(pickup && { pickup }) },
+          })),
       },
     }),
   ] as const;

@@ -37,13 +37,18 @@ export function ledgerRoutes(ledger: Ledger) {
       method: "patch",
       path: "/v1/ledger",
       summary: "Close the ledger, or open it again",
-      description: "While it is closed nothing is sealed, claimed or reimbursed; what is accepted meanwhile waits.",
+      description:
+        "While it is closed nothing is sealed, claimed or reimbursed; what is accepted meanwhile waits.",
       tag,
       roles: ["bureau"],
       body: z.strictObject({ open: z.boolean() }),
-      answers: { 200: { description: "Changed", schema }, 202: { description: "Taken up", schema: z.object({ operation: operationRefSchema }) } },
+      answers: {
+        200: { description: "Changed", schema },
+        202: { description: "Taken up", schema: z.object({ operation: operationRefSchema }) },
+      },
       run: async ({ sql, caller, body }) => accepted(await ledger.setOpen(sql, caller, body.open)),
-      settled: (sql, answer) => settle(sql, answer, async () => ({ status: 200, body: await ledger.view(sql) })),
+      settled: (sql, answer) =>
+        settle(sql, answer, async () => ({ status: 200, body: await ledger.view(sql) })),
     }),
   ] as const;
 }

@@ -32,11 +32,16 @@ export function nameRoutes(names: Names) {
           .string()
           .regex(/^0x([0-9a-fA-F]{128}|[0-9a-fA-F]{130})$/, "signature-format")
           .optional()
-          .describe("The bureau's EIP-712 signature over Name(address account,string name,string from)"),
+          .describe(
+            "The bureau's EIP-712 signature over Name(address account,string name,string from)",
+          ),
       }),
       answers: { 201: { description: "Given", schema: answer } },
       problems: ["not-found"],
-      run: async ({ sql, caller, params: { taxId }, body }) => ({ status: 201, body: await names.give(sql, caller, taxId, body) }),
+      run: async ({ sql, caller, params: { taxId }, body }) => ({
+        status: 201,
+        body: await names.give(sql, caller, taxId, body),
+      }),
     }),
     route({
       method: "get",
@@ -48,24 +53,38 @@ export function nameRoutes(names: Names) {
       answers: {
         200: {
           description: "In the order of their days; the first one, that of the enrolment, has none",
-          schema: z.object({ items: z.array(z.union([answer, z.strictObject({ name: z.string() })])) }),
+          schema: z.object({
+            items: z.array(z.union([answer, z.strictObject({ name: z.string() })])),
+          }),
         },
       },
       problems: ["not-found"],
-      run: async ({ sql, caller, params: { taxId } }) => ({ status: 200, body: { items: await names.list(sql, caller, taxId) } }),
+      run: async ({ sql, caller, params: { taxId } }) => ({
+        status: 200,
+        body: { items: await names.list(sql, caller, taxId) },
+      }),
     }),
     route({
       method: "get",
       path: "/v1/titles/{taxId}",
       summary: "The name that an invoice is titled to (抬头)",
-      description: "Of the enrolled taxpayer of this tax id, on a day: what an invoice must call it as its buyer.",
+      description:
+        "Of the enrolled taxpayer of this tax id, on a day: what an invoice must call it as its buyer.",
       tag,
       roles: ["issuer"],
       params,
       query: z.object({ on: day.optional() }),
-      answers: { 200: { description: "The title", schema: z.object({ taxId: z.string(), name: z.string() }).meta({ id: "Title" }) } },
+      answers: {
+        200: {
+          description: "The title",
+          schema: z.object({ taxId: z.string(), name: z.string() }).meta({ id: "Title" }),
+        },
+      },
       problems: ["not-found"],
-      run: async ({ sql, params: { taxId }, query }) => ({ status: 200, body: await names.titleOf(sql, taxId, query.on) }),
+      run: async ({ sql, params: { taxId }, query }) => ({
+        status: 200,
+        body: await names.titleOf(sql, taxId, query.on),
+      }),
     }),
   ] as const;
 }

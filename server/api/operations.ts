@@ -18,7 +18,10 @@ export const operationSchema = z
     createdAt: z.iso.datetime(),
     updatedAt: z.iso.datetime(),
     awaiting: z.array(z.string()).optional().describe("Accounts whose signatures are missing"),
-    typedData: z.unknown().optional().describe("What the caller has to sign (eth_signTypedData_v4)"),
+    typedData: z
+      .unknown()
+      .optional()
+      .describe("What the caller has to sign (eth_signTypedData_v4)"),
     problem: z.unknown().optional().describe("Why it was refused"),
     result: z.unknown().optional(),
   })
@@ -35,13 +38,17 @@ export function operationRoutes(operations: Operations) {
       params: z.object({ id: z.uuid() }),
       answers: { 200: { description: "The operation", schema: operationSchema } },
       problems: ["not-found"],
-      run: async ({ sql, caller, params }) => ({ status: 200, body: operations.view(await operations.get(sql, caller, params.id), caller) }),
+      run: async ({ sql, caller, params }) => ({
+        status: 200,
+        body: operations.view(await operations.get(sql, caller, params.id), caller),
+      }),
     }),
     route({
       method: "get",
       path: "/v1/operations",
       summary: "The caller's operations, newest first",
-      description: "With status=awaiting-signature: what a party that keeps its own key has to sign, lots included.",
+      description:
+        "With status=awaiting-signature: what a party that keeps its own key has to sign, lots included.",
       tag,
       roles,
       query: z.object({
@@ -51,7 +58,8 @@ export function operationRoutes(operations: Operations) {
       }),
       answers: {
         200: {
-          description: "A page, which may have fewer than `limit`, and `next` while there may be more",
+          description:
+            "A page, which may have fewer than `limit`, and `next` while there may be more",
           schema: z.object({ items: z.array(operationSchema), next: z.uuid().optional() }),
         },
       },
@@ -72,7 +80,10 @@ export function operationRoutes(operations: Operations) {
       problems: ["not-found", "signature-invalid", "signature-not-wanted"],
       run: async ({ sql, caller, params, body }) => ({
         status: 200,
-        body: operations.view(await operations.sign(sql, caller, params.id, body.signature), caller),
+        body: operations.view(
+          await operations.sign(sql, caller, params.id, body.signature),
+          caller,
+        ),
       }),
     }),
   ] as const;

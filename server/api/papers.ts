@@ -1,4 +1,7 @@
-/** HTTP shape of papers: QR codes and archive packs. The PDF is a form of `GET /v1/invoices/{number}`. */
+/**
+ * HTTP shape of papers: QR codes and archive packs. The PDF is a form of `GET
+ * /v1/invoices/{number}`.
+ */
 
 import { numberSchema } from "@onepiao/protocol/values/shapes.ts";
 import { z } from "zod";
@@ -15,17 +18,35 @@ import { type Caller, roles, routeFor } from "../kernel/api.ts";
 const route = routeFor<Tx>();
 const tag = "Papers";
 const zip = "application/zip";
-const headersOf = (name: string) => ({ "Content-Type": zip, "Content-Disposition": `attachment; filename="${name}.zip"` });
+const headersOf = (name: string) => ({
+  "Content-Type": zip,
+  "Content-Disposition": `attachment; filename="${name}.zip"`,
+});
 
-type Deps = { papers: Papers; invoices: Invoices; claims: Claims; external: External; grants: Grants };
+type Deps = {
+  papers: Papers;
+  invoices: Invoices;
+  claims: Claims;
+  external: External;
+  grants: Grants;
+};
 
 export function paperRoutes({ papers, invoices, claims, external, grants }: Deps) {
-  /** The pack of these invoices. Their rows are read before the first byte goes out; a fault after that cuts the answer short. */
-  async function pack(sql: Tx, caller: Caller, rows: readonly InvoiceRow[], elsewhere: readonly Registered[] = []): Promise<AsyncIterable<Uint8Array>> {
+  /**
+   * The pack of these invoices. Their rows are read before the first byte goes out; a fault after
+   * that cuts the answer short.
+   */
+  async function pack(
+    sql: Tx,
+    caller: Caller,
+    rows: readonly InvoiceRow[],
+    elsewhere: readonly Registered[] = [],
+  ): Promise<AsyncIterable<Uint8Array>> {
     const made = await momentNow(sql);
     async function* files() {
       for (const row of rows) yield* papers.files(sql, caller, row, made);
-      for (const registered of elsewhere) yield* papers.filesElsewhere(sql, caller, registered, made);
+      for (const registered of elsewhere)
+        yield* papers.filesElsewhere(sql, caller, registered, made);
     }
     return packArchive(files(), made);
   }
@@ -46,10 +67,17 @@ export function paperRoutes({ papers, invoices, claims, external, grants }: Deps
       problems: ["not-found", "invoice-not-sealed"],
       async run({ sql, caller, params, query, accept }) {
         const invoice = await grants.readable(sql, caller, params.number);
-        const text = query.signed === "1" ? await papers.signedQr(sql, invoice) : await papers.qr(sql, caller, invoice);
+        const text =
+          query.signed === "1"
+            ? await papers.signedQr(sql, invoice)
+            : await papers.qr(sql, caller, invoice);
         await grants.logReads(sql, caller, [invoice.number], "qr");
         const headers = { "Content-Type": accept, Vary: "Accept" };
-        return { status: 200, body: accept === "image/png" ? await qrPng(text) : await qrSvg(text), headers };
+        return {
+          status: 200,
+          body: accept === "image/png" ? await qrPng(text) : await qrSvg(text),
+          headers,
+        };
       },
     }),
     route({
@@ -67,7 +95,11 @@ export function paperRoutes({ papers, invoices, claims, external, grants }: Deps
       async run({ sql, caller, params }) {
         const invoice = await invoices.visible(sql, caller, params.number);
         await grants.logReads(sql, caller, [invoice.number], "archive");
-        return { status: 200, body: await pack(sql, caller, [invoice]), headers: headersOf(invoice.number) };
+        return {
+          status: 200,
+          body: await pack(sql, caller, [invoice]),
+          headers: headersOf(invoice.number),
+        };
       },
     }),
     route({
@@ -96,7 +128,11 @@ export function paperRoutes({ papers, invoices, claims, external, grants }: Deps
           rows.map((row) => row.number),
           "archive",
         );
-        return { status: 200, body: await pack(sql, caller, rows, elsewhere), headers: headersOf(`claim-${claim.id}`) };
+        return {
+          status: 200,
+          body: await pack(sql, caller, rows, elsewhere),
+          headers: headersOf(`claim-${claim.id}`),
+        };
       },
     }),
   ] as const;

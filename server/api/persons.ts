@@ -10,7 +10,9 @@ import { routeFor } from "../kernel/api.ts";
 const route = routeFor<Tx>();
 const tag = "Persons";
 const account = accountSchema;
-const schema = z.object({ account, name: z.string(), custody: z.enum(["gateway", "own"]) }).meta({ id: "Person" });
+const schema = z
+  .object({ account, name: z.string(), custody: z.enum(["gateway", "own"]) })
+  .meta({ id: "Person" });
 
 export function personRoutes(persons: Persons) {
   return [
@@ -22,7 +24,9 @@ export function personRoutes(persons: Persons) {
       roles: ["issuer", "employer"],
       body: z.strictObject({
         name: plainText(100).trim(),
-        key: provenKeySchema.default({ custody: "gateway" }).describe("In a proof, the maker is the caller's account"),
+        key: provenKeySchema
+          .default({ custody: "gateway" })
+          .describe("In a proof, the maker is the caller's account"),
       }),
       answers: { 201: { description: "Made", schema } },
       problems: ["account-enrolled", "key-not-shown", "zero-address", "person-limit"],
@@ -44,7 +48,10 @@ export function personRoutes(persons: Persons) {
       params: z.object({ account }),
       answers: { 200: { description: "The person", schema } },
       problems: ["not-found"],
-      run: async ({ sql, caller, params }) => ({ status: 200, body: await persons.get(sql, caller, params.account) }),
+      run: async ({ sql, caller, params }) => ({
+        status: 200,
+        body: await persons.get(sql, caller, params.account),
+      }),
     }),
   ] as const;
 }

@@ -1,6 +1,11 @@
 /** HTTP shape of pickups. */
 
-import { accountSchema, numberSchema, operationRefSchema, pickupSchema } from "@onepiao/protocol/values/shapes.ts";
+import {
+  accountSchema,
+  numberSchema,
+  operationRefSchema,
+  pickupSchema,
+} from "@onepiao/protocol/values/shapes.ts";
 import { z } from "zod";
 import type { Tx } from "../db/db.ts";
 import { linksOf } from "../features/invoices/invoices.ts";
@@ -12,10 +17,20 @@ import { routeFor } from "../kernel/api.ts";
 const route = routeFor<Tx>();
 const tag = "Pickups";
 const pending = z.object({ number: numberSchema, operation: operationRefSchema });
-const taken = z.object({ number: numberSchema, holder: accountSchema, links: z.object({ self: z.string(), history: z.string() }) }).meta({ id: "TakenOver" });
+const taken = z
+  .object({
+    number: numberSchema,
+    holder: accountSchema,
+    links: z.object({ self: z.string(), history: z.string() }),
+  })
+  .meta({ id: "TakenOver" });
 
 const waiting = pickupSchema
-  .extend({ url: z.string().describe("What the invoice's QR code says: a link, with the secret behind its #") })
+  .extend({
+    url: z
+      .string()
+      .describe("What the invoice's QR code says: a link, with the secret behind its #"),
+  })
   .meta({ id: "WaitingPickup" });
 
 export function pickupRoutes(pickups: Pickups, papers: Papers) {
@@ -29,9 +44,21 @@ export function pickupRoutes(pickups: Pickups, papers: Papers) {
       tag,
       roles: ["holder"],
       body: pickupSchema,
-      answers: { 200: { description: "The caller holds it", schema: taken }, 202: { description: "Taken up", schema: pending } },
-      problems: ["not-found", "invoice-not-sealed", "already-taken-over", "wrong-state", "invoice-busy", "holder-suspended", "signature-expired"],
-      run: async ({ sql, caller, body }) => accepted(await pickups.take(sql, caller, body), { number: body.number }),
+      answers: {
+        200: { description: "The caller holds it", schema: taken },
+        202: { description: "Taken up", schema: pending },
+      },
+      problems: [
+        "not-found",
+        "invoice-not-sealed",
+        "already-taken-over",
+        "wrong-state",
+        "invoice-busy",
+        "holder-suspended",
+        "signature-expired",
+      ],
+      run: async ({ sql, caller, body }) =>
+        accepted(await pickups.take(sql, caller, body), { number: body.number }),
       settled: (sql, answer, caller) =>
         settle(sql, answer, async () => {
           const { number } = answer.body as { number: string };
@@ -45,7 +72,9 @@ export function pickupRoutes(pickups: Pickups, papers: Papers) {
       tag,
       roles: ["issuer"],
       params: z.object({ number: numberSchema }),
-      answers: { 200: { description: "The number, its secret, and both as a link", schema: waiting } },
+      answers: {
+        200: { description: "The number, its secret, and both as a link", schema: waiting },
+      },
       problems: ["not-found", "forbidden", "already-taken-over", "wrong-state"],
       async run({ sql, caller, params: { number } }) {
         const { invoice, secret } = await pickups.secretOf(sql, caller, number);

@@ -1,18 +1,35 @@
 /** HTTP shape of red letters, and of void-and-replace. */
 
-import { type InvoiceDocument, invoiceDocument, invoiceRequest } from "@onepiao/protocol/formats/document.ts";
+import {
+  type InvoiceDocument,
+  invoiceDocument,
+  invoiceRequest,
+} from "@onepiao/protocol/formats/document.ts";
 import { mediaTypes } from "@onepiao/protocol/formats/formats.ts";
 import { readInvoice } from "@onepiao/protocol/formats/read.ts";
 import { amountsOf, moneyOf, type Wish } from "@onepiao/protocol/formats/red-letter.ts";
 import { decimalPattern, moneyPattern } from "@onepiao/protocol/values/money.ts";
 import { catalogue, Problem } from "@onepiao/protocol/values/problems.ts";
-import { accountSchema, amountsSchema, numberSchema, operationRefSchema, reasonQuery, reasonSchema } from "@onepiao/protocol/values/shapes.ts";
+import {
+  accountSchema,
+  amountsSchema,
+  numberSchema,
+  operationRefSchema,
+  reasonQuery,
+  reasonSchema,
+} from "@onepiao/protocol/values/shapes.ts";
 import { z } from "zod";
 import type { Tx } from "../db/db.ts";
 import type { Grants } from "../features/invoices/grants.ts";
 import type { Invoices } from "../features/invoices/invoices.ts";
 import type { Issuing } from "../features/invoices/issuing.ts";
-import { type RedLetters, redLetterLink, type Sheet, type SheetStatus, sheetStatuses } from "../features/invoices/red-letters.ts";
+import {
+  type RedLetters,
+  redLetterLink,
+  type Sheet,
+  type SheetStatus,
+  sheetStatuses,
+} from "../features/invoices/red-letters.ts";
 import { operationLink } from "../features/out/operations.ts";
 import type { Taxpayers } from "../features/parties/taxpayers.ts";
 import { type Answer, type Caller, type Route, roles, routeFor } from "../kernel/api.ts";
@@ -38,7 +55,10 @@ const summary = z
     number: numberSchema.optional().describe("Of the red letter, once the chain has its act"),
     replacement: numberSchema.optional().describe("Of the invoice in the original's place"),
     operation: operationRefSchema.optional().describe("The act, once it is agreed"),
-    problem: z.object({ code: z.string(), detail: z.string() }).optional().describe("Why it does not go on"),
+    problem: z
+      .object({ code: z.string(), detail: z.string() })
+      .optional()
+      .describe("Why it does not go on"),
     confirmBy: z.iso.datetime().optional(),
     createdAt: z.iso.datetime(),
     updatedAt: z.iso.datetime(),
@@ -47,8 +67,13 @@ const summary = z
   .meta({ id: "RedLetterSummary" });
 const schema = summary
   .extend({
-    document: invoiceDocument.optional().describe("What the red letter will say; when it has its number, it is read there"),
-    ref: z.string().optional().describe("What its act is signed with: the content hash of the document under the salt"),
+    document: invoiceDocument
+      .optional()
+      .describe("What the red letter will say; when it has its number, it is read there"),
+    ref: z
+      .string()
+      .optional()
+      .describe("What its act is signed with: the content hash of the document under the salt"),
     salt: z.string().optional(),
   })
   .meta({ id: "RedLetter" });
@@ -62,15 +87,28 @@ const request = z
   .strictObject({
     reason: reasonSchema,
     whole: z.literal(true).optional().describe("All that is left"),
-    lines: z.array(linePart).min(1).max(2000).optional().describe("Parts of lines: a quantity, an amount, or the whole line"),
-    gross: z.string().regex(moneyPattern).optional().describe("So much with tax, of an invoice with one rate"),
+    lines: z
+      .array(linePart)
+      .min(1)
+      .max(2000)
+      .optional()
+      .describe("Parts of lines: a quantity, an amount, or the whole line"),
+    gross: z
+      .string()
+      .regex(moneyPattern)
+      .optional()
+      .describe("So much with tax, of an invoice with one rate"),
     document: z.unknown().optional().describe("The red letter itself, as for POST /v1/invoices"),
   })
   .refine(
-    ({ whole, lines, gross, document }) => [whole, lines, gross, document].filter((one) => one !== undefined).length === 1,
+    ({ whole, lines, gross, document }) =>
+      [whole, lines, gross, document].filter((one) => one !== undefined).length === 1,
     "one-of: say whole, lines, gross or document",
   )
-  .refine(({ lines }) => !lines?.some((part) => part.quantity !== undefined && part.amount !== undefined), "one-of: of a line a quantity or an amount");
+  .refine(
+    ({ lines }) => !lines?.some((part) => part.quantity !== undefined && part.amount !== undefined),
+    "one-of: of a line a quantity or an amount",
+  );
 const idParam = z.object({ id: z.uuid() });
 const numberParam = z.object({ number: numberSchema });
 
@@ -84,25 +122,48 @@ const openProblems = [
   "issuer-not-active",
   "duplicate-source",
 ] as const;
-const actProblems = ["wrong-state", "stale-version", "consent-invalid", "signature-expired", "version-exhausted"] as const;
+const actProblems = [
+  "wrong-state",
+  "stale-version",
+  "consent-invalid",
+  "signature-expired",
+  "version-exhausted",
+] as const;
 
 /** A red letter's document from inside a body; it need not name the invoice that the path names. */
 function documentOf(given: unknown, number: string): InvoiceDocument {
-  const whole = typeof given === "object" && given !== null && !("reverses" in given) ? { ...given, reverses: { number } } : given;
+  const whole =
+    typeof given === "object" && given !== null && !("reverses" in given)
+      ? { ...given, reverses: { number } }
+      : given;
   const { document } = readInvoice("application/json", Buffer.from(JSON.stringify(whole)));
   if (document.reverses?.number === number) return document;
   const detail = "The document takes back another invoice";
-  throw new Problem("red-letter-refused", detail, { violations: [{ field: "/document/reverses", rule: "reverses-this", detail }] });
+  throw new Problem("red-letter-refused", detail, {
+    violations: [{ field: "/document/reverses", rule: "reverses-this", detail }],
+  });
 }
 
-type Deps = { redLetters: RedLetters; issuing: Issuing; invoices: Invoices; grants: Grants; taxpayers: Taxpayers };
+type Deps = {
+  redLetters: RedLetters;
+  issuing: Issuing;
+  invoices: Invoices;
+  grants: Grants;
+  taxpayers: Taxpayers;
+};
 
 export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpayers }: Deps) {
   async function summaryOf(tx: Tx, sheet: Sheet) {
     const operation = await redLetters.operationOf(tx, sheet);
     const employer = sheet.employer === 0 ? undefined : await taxpayers.byIndex(tx, sheet.employer);
-    const failed = !sheet.acted && (operation?.status === "refused" || operation?.status === "failed") ? operation.problem : undefined;
-    const due = sheet.problem === null ? undefined : { code: sheet.problem, detail: catalogue[sheet.problem].title };
+    const failed =
+      !sheet.acted && (operation?.status === "refused" || operation?.status === "failed")
+        ? operation.problem
+        : undefined;
+    const due =
+      sheet.problem === null
+        ? undefined
+        : { code: sheet.problem, detail: catalogue[sheet.problem].title };
     const problem = sheet.number === null ? (due ?? failed ?? undefined) : undefined;
     return {
       id: sheet.id,
@@ -123,10 +184,16 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
     };
   }
 
-  /** With its document while that is to be had nowhere else: then it is read here, and logged as a read of the invoice. */
+  /**
+   * With its document while that is to be had nowhere else: then it is read here, and logged as a
+   * read of the invoice.
+   */
   async function view(tx: Tx, caller: Caller, sheet: Sheet) {
     if (sheet.number === null) await grants.logReads(tx, caller, [sheet.invoice], "json");
-    const open = sheet.number === null ? { document: sheet.document, ref: sheet.ref, salt: `0x${sheet.salt}` } : {};
+    const open =
+      sheet.number === null
+        ? { document: sheet.document, ref: sheet.ref, salt: `0x${sheet.salt}` }
+        : {};
     return { ...(await summaryOf(tx, sheet)), ...open };
   }
 
@@ -136,18 +203,28 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
     headers: { Location: redLetterLink(sheet.id) },
   });
 
-  /** The sheet once its red letter is sealed, or as soon as it waits for somebody or is void. Its act's refusal is thrown. */
+  /**
+   * The sheet once its red letter is sealed, or as soon as it waits for somebody or is void. Its
+   * act's refusal is thrown.
+   */
   const settled = (status: number) => async (tx: Tx, answer: Answer, caller: Caller) => {
     const sheet = await redLetters.outcome(tx, (answer.body as { id: string }).id);
     if (sheet === "under way") return undefined;
     if (sheet.number === null) return { ...answer, body: await view(tx, caller, sheet) };
     const numbers = [sheet.number, ...(sheet.replacement === null ? [] : [sheet.replacement])];
     const sealed = await Promise.all(numbers.map((number) => invoices.find(tx, number)));
-    return sealed.every((one) => one !== undefined && one.status !== "accepted") ? { ...answer, status, body: await view(tx, caller, sheet) } : undefined;
+    return sealed.every((one) => one !== undefined && one.status !== "accepted")
+      ? { ...answer, status, body: await view(tx, caller, sheet) }
+      : undefined;
   };
 
   const stands = { 200: { description: "As it stands now", schema } };
-  const decision = <W extends "consent" | "refuse" | "withdraw", A extends Route["answers"]>(word: W, answers: A, text: string, description: string) =>
+  const decision = <W extends "consent" | "refuse" | "withdraw", A extends Route["answers"]>(
+    word: W,
+    answers: A,
+    text: string,
+    description: string,
+  ) =>
     route({
       method: "post",
       path: `/v1/red-letters/{id}/${word}`,
@@ -167,7 +244,9 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
       async run({ sql, caller, params }) {
         await redLetters[word](sql, caller, params.id);
         const { sheet } = await redLetters.visible(sql, caller, params.id);
-        return word === "consent" ? taken(sql, caller, sheet) : { status: 200, body: await view(sql, caller, sheet) };
+        return word === "consent"
+          ? taken(sql, caller, sheet)
+          : { status: 200, body: await view(sql, caller, sheet) };
       },
       ...(word === "consent" ? { settled: settled(200) } : {}),
     });
@@ -183,13 +262,21 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
       roles: ["issuer", "employer"],
       params: numberParam,
       body: request,
-      answers: { 201: { description: "The red letter is sealed", schema }, 202: { description: "Opened", schema } },
+      answers: {
+        201: { description: "The red letter is sealed", schema },
+        202: { description: "Opened", schema },
+      },
       problems: [...openProblems, ...actProblems, "invalid-document"],
       async run({ sql, caller, params, body }) {
         const { reason, lines, gross } = body;
         const wish: Wish = lines ? { lines } : gross !== undefined ? { gross } : { whole: true };
-        const document = body.document === undefined ? undefined : documentOf(body.document, params.number);
-        return taken(sql, caller, await redLetters.request(sql, caller, params.number, { reason, wish, document }));
+        const document =
+          body.document === undefined ? undefined : documentOf(body.document, params.number);
+        return taken(
+          sql,
+          caller,
+          await redLetters.request(sql, caller, params.number, { reason, wish, document }),
+        );
       },
       settled: settled(201),
     }),
@@ -207,7 +294,10 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
         reason: reasonQuery.optional().describe("Default 1: issue error"),
       }),
       rawBody: { mediaTypes, schema: invoiceRequest },
-      answers: { 201: { description: "Both are sealed", schema }, 202: { description: "Opened", schema } },
+      answers: {
+        201: { description: "Both are sealed", schema },
+        202: { description: "Opened", schema },
+      },
       problems: [
         ...openProblems,
         ...actProblems,
@@ -222,9 +312,17 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
       async run({ sql, caller, params, body, mediaType, query }) {
         const read = readInvoice(mediaType, body);
         if (query.holder !== undefined && read.holder !== undefined)
-          throw new Problem("invalid-request", "The holder is named twice, in the query and in the body");
+          throw new Problem(
+            "invalid-request",
+            "The holder is named twice, in the query and in the body",
+          );
         const row = await invoices.visible(sql, caller, params.number);
-        const sheet = await issuing.replace(sql, row, { caller, read, holder: query.holder ?? read.holder, reason: query.reason ?? 1 });
+        const sheet = await issuing.replace(sql, row, {
+          caller,
+          read,
+          holder: query.holder ?? read.holder,
+          reason: query.reason ?? 1,
+        });
         return taken(sql, caller, sheet);
       },
       settled: settled(201),
@@ -236,12 +334,20 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
       tag,
       roles,
       params: numberParam,
-      answers: { 200: { description: "All of them, the void ones too (100 at most)", schema: z.object({ items: z.array(summary) }) } },
+      answers: {
+        200: {
+          description: "All of them, the void ones too (100 at most)",
+          schema: z.object({ items: z.array(summary) }),
+        },
+      },
       problems: ["not-found"],
       async run({ sql, caller, params }) {
         await invoices.visible(sql, caller, params.number);
         const sheets = await redLetters.ofInvoice(sql, params.number, 100);
-        return { status: 200, body: { items: await Promise.all(sheets.map((sheet) => summaryOf(sql, sheet))) } };
+        return {
+          status: 200,
+          body: { items: await Promise.all(sheets.map((sheet) => summaryOf(sql, sheet))) },
+        };
       },
     }),
     route({
@@ -259,13 +365,19 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
       }),
       answers: {
         200: {
-          description: "A page, which may have fewer than `limit`, and `next` while there may be more",
+          description:
+            "A page, which may have fewer than `limit`, and `next` while there may be more",
           schema: z.object({ items: z.array(summary), next: z.uuid().optional() }),
         },
       },
       async run({ sql, caller, query }) {
-        const as = query.as ?? (caller.roles.includes("bureau") ? undefined : (["issuer", "employer"] as const).find((role) => caller.roles.includes(role)));
-        if (as !== undefined && !caller.roles.includes(as)) throw new Problem("forbidden", `This key has not the role ${as}`);
+        const as =
+          query.as ??
+          (caller.roles.includes("bureau")
+            ? undefined
+            : (["issuer", "employer"] as const).find((role) => caller.roles.includes(role)));
+        if (as !== undefined && !caller.roles.includes(as))
+          throw new Problem("forbidden", `This key has not the role ${as}`);
         const { sheets, next } = await redLetters.list(sql, caller, { ...query, as });
         const items = await Promise.all(sheets.map((sheet) => summaryOf(sql, sheet)));
         return { status: 200, body: { items, ...(next === undefined ? {} : { next }) } };
@@ -280,7 +392,10 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
       params: idParam,
       answers: { 200: { description: "The red letter", schema } },
       problems: ["not-found"],
-      run: async ({ sql, caller, params }) => ({ status: 200, body: await view(sql, caller, (await redLetters.visible(sql, caller, params.id)).sheet) }),
+      run: async ({ sql, caller, params }) => ({
+        status: 200,
+        body: await view(sql, caller, (await redLetters.visible(sql, caller, params.id)).sheet),
+      }),
     }),
     decision(
       "consent",
@@ -289,6 +404,11 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
       "By the side that it waits for; or, where its act was refused or not signed in time, to try it again. 200: the red letter is sealed.",
     ),
     decision("refuse", stands, "Refuse a red letter", "By the side that it waits for."),
-    decision("withdraw", stands, "Take a red letter back", "By whoever has opened it, as long as its act has not gone out."),
+    decision(
+      "withdraw",
+      stands,
+      "Take a red letter back",
+      "By whoever has opened it, as long as its act has not gone out.",
+    ),
   ] as const;
 }

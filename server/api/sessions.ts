@@ -20,8 +20,15 @@ const sealed = z.string().regex(/^[\w-]{1,16000}$/, "sealed-value");
 const schema = z
   .object({
     ...party,
-    csrfToken: z.string().optional().describe("Of a session: what POST, PUT, PATCH and DELETE show in X-CSRF-Token"),
-    idleMinutes: z.number().int().optional().describe("A session ends after so long without a request"),
+    csrfToken: z
+      .string()
+      .optional()
+      .describe("Of a session: what POST, PUT, PATCH and DELETE show in X-CSRF-Token"),
+    idleMinutes: z
+      .number()
+      .int()
+      .optional()
+      .describe("A session ends after so long without a request"),
     absoluteHours: z.number().int().optional().describe("… and so long after it began"),
   })
   .meta({ id: "Session" });
@@ -32,7 +39,8 @@ export function sessionRoutes(signIn: SignIn) {
       method: "post",
       path: "/v1/session",
       summary: "Exchange an API key for a session cookie",
-      description: "For browsers. The cookie is HttpOnly and SameSite=Strict; a session may do what its key may, and ends with it.",
+      description:
+        "For browsers. The cookie is HttpOnly and SameSite=Strict; a session may do what its key may, and ends with it.",
       tag,
       roles: "public",
       signsIn: true,
@@ -56,18 +64,34 @@ export function sessionRoutes(signIn: SignIn) {
       summary: "Where people may sign in without an API key",
       tag,
       roles: "public",
-      answers: { 200: { description: "The identity provider, if there is one", schema: z.object({ provider: z.object({ name: z.string() }).optional() }) } },
-      run: async () => ({ status: 200, body: signIn.provider ? { provider: { name: signIn.provider.name } } : {} }),
+      answers: {
+        200: {
+          description: "The identity provider, if there is one",
+          schema: z.object({ provider: z.object({ name: z.string() }).optional() }),
+        },
+      },
+      run: async () => ({
+        status: 200,
+        body: signIn.provider ? { provider: { name: signIn.provider.name } } : {},
+      }),
     }),
     route({
       method: "post",
       path: "/v1/sign-in",
       summary: "Begin to sign in at the identity provider",
-      description: "For the console's page: it keeps `flow`, sends the browser to `href`, and finds the provider's answer in its own address.",
+      description:
+        "For the console's page: it keeps `flow`, sends the browser to `href`, and finds the provider's answer in its own address.",
       tag,
       roles: "public",
-      body: z.strictObject({ again: z.boolean().default(false).describe("After signing out in this browser: the provider asks who it is once more") }),
-      answers: { 200: { description: "Begun", schema: z.object({ href: z.url(), flow: z.string() }) } },
+      body: z.strictObject({
+        again: z
+          .boolean()
+          .default(false)
+          .describe("After signing out in this browser: the provider asks who it is once more"),
+      }),
+      answers: {
+        200: { description: "Begun", schema: z.object({ href: z.url(), flow: z.string() }) },
+      },
       problems: ["not-found", "unavailable"],
       prepare: ({ body }) => signIn.theProvider().begin(body as { again: boolean }),
       run: async ({ body }) => ({ status: 200, body }),
@@ -83,12 +107,18 @@ export function sessionRoutes(signIn: SignIn) {
       signsIn: true,
       body: z.strictObject({
         flow: sealed.describe("From POST /v1/sign-in"),
-        query: plainText(8_000).describe("What the provider has added to the page's address: `code=…&state=…`"),
+        query: plainText(8_000).describe(
+          "What the provider has added to the page's address: `code=…&state=…`",
+        ),
       }),
       answers: {
         200: {
           description: "The person; without parties when nobody has made a key for this name",
-          schema: z.object({ name: z.string(), proof: z.string(), parties: z.array(z.object({ key: z.string(), ...party })) }),
+          schema: z.object({
+            name: z.string(),
+            proof: z.string(),
+            parties: z.array(z.object({ key: z.string(), ...party })),
+          }),
         },
       },
       problems: ["not-found", "sign-in-refused", "unavailable", "cross-site-request"],
@@ -96,7 +126,10 @@ export function sessionRoutes(signIn: SignIn) {
         const { flow, query } = body as { flow: string; query: string };
         return signIn.theProvider().finish(flow, query);
       },
-      run: async ({ sql, body }) => ({ status: 200, body: await signIn.parties(sql, body as unknown as Parameters<SignIn["parties"]>[1]) }),
+      run: async ({ sql, body }) => ({
+        status: 200,
+        body: await signIn.parties(sql, body as unknown as Parameters<SignIn["parties"]>[1]),
+      }),
     }),
     route({
       method: "get",
@@ -115,7 +148,8 @@ export function sessionRoutes(signIn: SignIn) {
       roles,
       answers: {
         200: {
-          description: "Signed out here; the browser goes to `href`, where its session at the identity provider ends",
+          description:
+            "Signed out here; the browser goes to `href`, where its session at the identity provider ends",
           schema: z.object({ href: z.url() }),
         },
         204: { description: "Signed out" },
@@ -123,7 +157,9 @@ export function sessionRoutes(signIn: SignIn) {
       async run({ sql, caller }) {
         const { clearCookie, href } = await signIn.close(sql, caller);
         const headers = { "Set-Cookie": clearCookie };
-        return href === undefined ? { status: 204, body: undefined, headers } : { status: 200, body: { href }, headers };
+        return href === undefined
+          ? { status: 204, body: undefined, headers }
+          : { status: 200, body: { href }, headers };
       },
     }),
   ] as const;

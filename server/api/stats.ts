@@ -5,7 +5,17 @@ import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { accountSchema, positionSchema, timeQuery } from "@onepiao/protocol/values/shapes.ts";
 import { z } from "zod";
 import { momentNow, type Tx } from "../db/db.ts";
-import { type ActCount, bucketsIn, countedActs, type Grain, grains, MAX_BUCKETS, type Range, type Stats, startOf } from "../features/bureau/stats.ts";
+import {
+  type ActCount,
+  bucketsIn,
+  countedActs,
+  type Grain,
+  grains,
+  MAX_BUCKETS,
+  type Range,
+  type Stats,
+  startOf,
+} from "../features/bureau/stats.ts";
 import { periodOf } from "../features/parties/taxpayers.ts";
 import { routeFor } from "../kernel/api.ts";
 import { pageLimit } from "../kernel/page.ts";
@@ -13,18 +23,39 @@ import { pageLimit } from "../kernel/page.ts";
 const route = routeFor<Tx>();
 const tag = "Statistics";
 
-const taxpayer = z.object({ taxId: z.string(), name: z.string(), region: z.string(), currency: z.string() });
-const named = z.object({ index: z.number().int().describe("Number on the chain"), taxpayer: taxpayer.optional().describe("When it was enrolled here") });
+const taxpayer = z.object({
+  taxId: z.string(),
+  name: z.string(),
+  region: z.string(),
+  currency: z.string(),
+});
+const named = z.object({
+  index: z.number().int().describe("Number on the chain"),
+  taxpayer: taxpayer.optional().describe("When it was enrolled here"),
+});
 const toldShape = {
   documented: z.number().int().describe("Of these the documents are here: the amounts are theirs"),
   redLetters: z.number().int(),
-  amounts: z.array(z.object({ currency: z.string(), gross: z.string(), tax: z.string() })).describe("By currency; red letters take off"),
+  amounts: z
+    .array(z.object({ currency: z.string(), gross: z.string(), tax: z.string() }))
+    .describe("By currency; red letters take off"),
 };
-const counts = { lots: z.number().int(), invoices: z.number().int().describe("As the chain counts them") };
+const counts = {
+  lots: z.number().int(),
+  invoices: z.number().int().describe("As the chain counts them"),
+};
 const acts = z.partialRecord(z.enum(countedActs), z.number().int());
-const allActs = z.object(Object.fromEntries(countedActs.map((kind) => [kind, z.number().int()])) as Record<ActCount, z.ZodInt>);
+const allActs = z.object(
+  Object.fromEntries(countedActs.map((kind) => [kind, z.number().int()])) as Record<
+    ActCount,
+    z.ZodInt
+  >,
+);
 const counted = z
-  .object({ block: z.number().int(), at: z.iso.datetime().describe("Time of the last block that the gateway has read") })
+  .object({
+    block: z.number().int(),
+    at: z.iso.datetime().describe("Time of the last block that the gateway has read"),
+  })
   .describe("Up to this block everything is in the sums")
   .optional();
 
@@ -35,8 +66,12 @@ const invoicesSchema = z
     to: z.iso.datetime(),
     counted,
     totals: z.object({ ...counts, ...toldShape }),
-    buckets: z.array(z.object({ start: z.iso.datetime(), ...counts, ...toldShape, acts })).describe("Ascending; those in which nothing happened are left out"),
-    regions: z.array(z.object({ region: z.string().describe("The two digits in the number"), ...toldShape })),
+    buckets: z
+      .array(z.object({ start: z.iso.datetime(), ...counts, ...toldShape, acts }))
+      .describe("Ascending; those in which nothing happened are left out"),
+    regions: z.array(
+      z.object({ region: z.string().describe("The two digits in the number"), ...toldShape }),
+    ),
     trades: z.array(z.object({ trade: z.enum(trades), ...toldShape })),
   })
   .meta({ id: "InvoiceStats" });
@@ -54,7 +89,12 @@ const flowSchema = z
     to: z.iso.datetime(),
     acts: allActs.describe("In this range"),
     now: z
-      .object({ issued: z.number().int(), claimed: z.number().int(), reimbursed: z.number().int(), reversed: z.number().int() })
+      .object({
+        issued: z.number().int(),
+        claimed: z.number().int(),
+        reimbursed: z.number().int(),
+        reversed: z.number().int(),
+      })
       .describe("Of all invoices"),
   })
   .meta({ id: "FlowStats" });
@@ -71,7 +111,11 @@ const refusalsSchema = z
         by: accountSchema.optional().describe("Who signed the attempt"),
         employer: named.optional().describe("The employer that was asked, or that tried"),
         invoice: z
-          .object({ state: z.string(), since: z.iso.datetime().optional(), employer: named.optional() })
+          .object({
+            state: z.string(),
+            since: z.iso.datetime().optional(),
+            employer: named.optional(),
+          })
           .optional()
           .describe("How the invoice stands now, and with which employer"),
       }),
@@ -83,7 +127,14 @@ const quotasSchema = z
   .object({
     period: z.string(),
     issuers: z.number().int(),
-    items: z.array(named.extend({ granted: z.string(), drawn: z.string(), used: z.string(), share: z.number().describe("Used of granted") })),
+    items: z.array(
+      named.extend({
+        granted: z.string(),
+        drawn: z.string(),
+        used: z.string(),
+        share: z.number().describe("Used of granted"),
+      }),
+    ),
   })
   .meta({ id: "QuotaStats" });
 const place = z.object({ block: z.number().int(), at: z.iso.datetime() });
@@ -98,20 +149,39 @@ const chainSchema = z
     counted,
     ...counts,
     undocumentedLots: z.number().int().describe("Of these not all documents are here"),
-    recent: z.array(z.object({ first: z.string(), count: z.number().int(), issuer: z.number().int(), block: z.number().int(), at: z.iso.datetime() })),
+    recent: z.array(
+      z.object({
+        first: z.string(),
+        count: z.number().int(),
+        issuer: z.number().int(),
+        block: z.number().int(),
+        at: z.iso.datetime(),
+      }),
+    ),
   })
   .meta({ id: "ChainStats" });
 
 /** Buckets that are shown when no range is asked for. */
 const USUAL = { minute: 60, hour: 48, day: 30, month: 12 } as const satisfies Record<Grain, number>;
 
-async function rangeOf(tx: Tx, grain: Grain, query: { from?: string | undefined; to?: string | undefined }): Promise<Range> {
+async function rangeOf(
+  tx: Tx,
+  grain: Grain,
+  query: { from?: string | undefined; to?: string | undefined },
+): Promise<Range> {
   const to = query.to === undefined ? startOf(grain, await momentNow(tx), 1) : new Date(query.to);
   const from = query.from === undefined ? startOf(grain, to, -USUAL[grain]) : new Date(query.from);
   const refuse = (field: string, rule: string, detail: string) =>
-    new Problem("invalid-request", "The range cannot be looked at", { violations: [{ field, rule, detail }] });
+    new Problem("invalid-request", "The range cannot be looked at", {
+      violations: [{ field, rule, detail }],
+    });
   if (from >= to) throw refuse("from", "before-to", "The range ends before it begins");
-  if (bucketsIn(grain, from, to) > MAX_BUCKETS) throw refuse("grain", "too-many-buckets", `At most ${MAX_BUCKETS} buckets: take a coarser grain`);
+  if (bucketsIn(grain, from, to) > MAX_BUCKETS)
+    throw refuse(
+      "grain",
+      "too-many-buckets",
+      `At most ${MAX_BUCKETS} buckets: take a coarser grain`,
+    );
   return { grain, from, to };
 }
 
@@ -126,11 +196,16 @@ export function statsRoutes(stats: Stats) {
       roles: ["bureau"],
       query: z.object({
         grain: z.enum(grains).default("minute"),
-        from: timeQuery.optional().describe("Default: 60 minutes, 48 hours, 30 days, 12 months before `to`"),
+        from: timeQuery
+          .optional()
+          .describe("Default: 60 minutes, 48 hours, 30 days, 12 months before `to`"),
         to: timeQuery.optional().describe("Exclusive; default: the end of the present bucket"),
       }),
       answers: { 200: { description: "The statistics", schema: invoicesSchema } },
-      run: async ({ sql, query }) => ({ status: 200, body: await stats.invoices(sql, await rangeOf(sql, query.grain, query)) }),
+      run: async ({ sql, query }) => ({
+        status: 200,
+        body: await stats.invoices(sql, await rangeOf(sql, query.grain, query)),
+      }),
     }),
     route({
       method: "get",
@@ -152,7 +227,10 @@ export function statsRoutes(stats: Stats) {
       answers: { 200: { description: "The greatest first", schema: issuersSchema } },
       run: async ({ sql, query }) => ({
         status: 200,
-        body: await stats.issuers(sql, { ...query, at: query.at === undefined ? await momentNow(sql) : new Date(query.at) }),
+        body: await stats.issuers(sql, {
+          ...query,
+          at: query.at === undefined ? await momentNow(sql) : new Date(query.at),
+        }),
       }),
     }),
     route({
@@ -166,7 +244,10 @@ export function statsRoutes(stats: Stats) {
         to: timeQuery.optional().describe("Exclusive; default: the end of today"),
       }),
       answers: { 200: { description: "The flow", schema: flowSchema } },
-      run: async ({ sql, query }) => ({ status: 200, body: await stats.flow(sql, await rangeOf(sql, "day", query)) }),
+      run: async ({ sql, query }) => ({
+        status: 200,
+        body: await stats.flow(sql, await rangeOf(sql, "day", query)),
+      }),
     }),
     route({
       method: "get",
@@ -174,7 +255,10 @@ export function statsRoutes(stats: Stats) {
       summary: "Refused attempts at a second reimbursement, newest first",
       tag,
       roles: ["bureau"],
-      query: z.object({ before: positionSchema.optional().describe("`next` of the page before"), limit: pageLimit }),
+      query: z.object({
+        before: positionSchema.optional().describe("`next` of the page before"),
+        limit: pageLimit,
+      }),
       answers: { 200: { description: "A page", schema: refusalsSchema } },
       run: async ({ sql, query }) => ({ status: 200, body: await stats.refusals(sql, query) }),
     }),
@@ -192,10 +276,22 @@ export function statsRoutes(stats: Stats) {
           .describe("Default: this month"),
         limit: pageLimit,
       }),
-      answers: { 200: { description: "Those that have used most of theirs first", schema: quotasSchema } },
+      answers: {
+        200: { description: "Those that have used most of theirs first", schema: quotasSchema },
+      },
       async run({ sql, query }) {
-        const period = query.period ?? String(periodOf(await momentNow(sql))).replace(/^(\d{4})/, "$1-");
-        return { status: 200, body: { period, ...(await stats.quotas(sql, { period: Number(period.replace("-", "")), limit: query.limit })) } };
+        const period =
+          query.period ?? String(periodOf(await momentNow(sql))).replace(/^(\d{4})/, "$1-");
+        return {
+          status: 200,
+          body: {
+            period,
+            ...(await stats.quotas(sql, {
+              period: Number(period.replace("-", "")),
+              limit: query.limit,
+            })),
+          },
+        };
       },
     }),
     route({

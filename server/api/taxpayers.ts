@@ -2,13 +2,24 @@
 
 import { identitySchema } from "@onepiao/protocol/proofs/bundle.ts";
 import { formatMoney, parseMoney } from "@onepiao/protocol/values/money.ts";
-import { accountSchema, numberSchema, operationRefSchema, provenKeySchema, taxIdText } from "@onepiao/protocol/values/shapes.ts";
+import {
+  accountSchema,
+  numberSchema,
+  operationRefSchema,
+  provenKeySchema,
+  taxIdText,
+} from "@onepiao/protocol/values/shapes.ts";
 import { plainText } from "@onepiao/protocol/values/text.ts";
 import { z } from "zod";
 import { momentNow, type Tx } from "../db/db.ts";
 import { accepted, settle } from "../features/out/operations.ts";
 import type { Accounts } from "../features/parties/accounts.ts";
-import { periodOf, seriesOf, type Taxpayer, type Taxpayers } from "../features/parties/taxpayers.ts";
+import {
+  periodOf,
+  seriesOf,
+  type Taxpayer,
+  type Taxpayers,
+} from "../features/parties/taxpayers.ts";
 import { type Answer, routeFor } from "../kernel/api.ts";
 import { nextOf } from "../kernel/page.ts";
 
@@ -22,7 +33,9 @@ const capabilities = z
   .max(2);
 const custody = z.discriminatedUnion("custody", [
   z.strictObject({ custody: z.literal("gateway") }).describe("The gateway makes and keeps the key"),
-  z.strictObject({ custody: z.literal("own"), address: accountSchema }).describe("The party keeps the key and gives signatures"),
+  z
+    .strictObject({ custody: z.literal("own"), address: accountSchema })
+    .describe("The party keeps the key and gives signatures"),
 ]);
 const month = z
   .string()
@@ -47,11 +60,28 @@ const taxpayerSchema = z
   .meta({ id: "Taxpayer" });
 const pending = z.object({ operation: operationRefSchema }).meta({ id: "Accepted" });
 const quotaSchema = z
-  .object({ period: month, granted: amount, drawn: amount, used: z.string(), left: z.string().describe("What may still be issued") })
+  .object({
+    period: month,
+    granted: amount,
+    drawn: amount,
+    used: z.string(),
+    left: z.string().describe("What may still be issued"),
+  })
   .meta({ id: "Quota" });
-const segmentSchema = z.object({ first: z.string(), length: z.number().int(), used: z.number().int() }).meta({ id: "Segment" });
+const segmentSchema = z
+  .object({ first: z.string(), length: z.number().int(), used: z.number().int() })
+  .meta({ id: "Segment" });
 
-const view = ({ taxId, name, account, index, capabilities, standing, region, currency }: Taxpayer) => ({
+const view = ({
+  taxId,
+  name,
+  account,
+  index,
+  capabilities,
+  standing,
+  region,
+  currency,
+}: Taxpayer) => ({
   taxId,
   name,
   account,
@@ -67,13 +97,22 @@ const fromPeriod = (period: number) => `${String(period).slice(0, 4)}-${String(p
 export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts) {
   async function quotaView(sql: Tx, taxpayer: Taxpayer, period: number) {
     const { granted, drawn, used } = await taxpayers.quotaOf(sql, taxpayer, period);
-    return { period: fromPeriod(period), granted: formatMoney(granted), drawn: formatMoney(drawn), used: formatMoney(used), left: formatMoney(granted - used) };
+    return {
+      period: fromPeriod(period),
+      granted: formatMoney(granted),
+      drawn: formatMoney(drawn),
+      used: formatMoney(used),
+      left: formatMoney(granted - used),
+    };
   }
 
   const quotaWhenSettled = (sql: Tx, answer: Answer) =>
     settle(sql, answer, async () => {
       const { account, period } = answer.body as { account: string; period: number };
-      return { status: 200, body: await quotaView(sql, (await taxpayers.byAccount(sql, account)) as Taxpayer, period) };
+      return {
+        status: 200,
+        body: await quotaView(sql, (await taxpayers.byAccount(sql, account)) as Taxpayer, period),
+      };
     });
 
   return [
@@ -99,16 +138,29 @@ export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts) {
           .describe("The currency that it accounts and draws quota in"),
         key: custody.default({ custody: "gateway" }),
       }),
-      answers: { 201: { description: "Enrolled", schema: taxpayerSchema }, 202: { description: "Taken up", schema: pending } },
+      answers: {
+        201: { description: "Enrolled", schema: taxpayerSchema },
+        202: { description: "Taken up", schema: pending },
+      },
       problems: ["tax-id-enrolled", "account-enrolled"],
       async run({ sql, caller, body }) {
         const { account, taxId, operation } = await taxpayers.enrol(sql, caller, body);
-        return accepted(operation, { account, taxpayer: `/v1/taxpayers/${encodeURIComponent(taxId)}` });
+        return accepted(operation, {
+          account,
+          taxpayer: `/v1/taxpayers/${encodeURIComponent(taxId)}`,
+        });
       },
       settled: (sql, answer) =>
         settle(sql, answer, async () => {
-          const taxpayer = await taxpayers.byAccount(sql, (answer.body as { account: string }).account);
-          return { status: 201, body: view(taxpayer as Taxpayer), headers: { Location: (answer.body as { taxpayer: string }).taxpayer } };
+          const taxpayer = await taxpayers.byAccount(
+            sql,
+            (answer.body as { account: string }).account,
+          );
+          return {
+            status: 201,
+            body: view(taxpayer as Taxpayer),
+            headers: { Location: (answer.body as { taxpayer: string }).taxpayer },
+          };
         }),
     }),
     route({
@@ -121,10 +173,18 @@ export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts) {
         after: z.coerce.number().int().min(0).optional().describe("`next` of the page before"),
         limit: z.coerce.number().int().min(1).max(100).default(50),
       }),
-      answers: { 200: { description: "A page, by index", schema: z.object({ items: z.array(taxpayerSchema), next: z.int().optional() }) } },
+      answers: {
+        200: {
+          description: "A page, by index",
+          schema: z.object({ items: z.array(taxpayerSchema), next: z.int().optional() }),
+        },
+      },
       async run({ sql, query }) {
         const items = await taxpayers.list(sql, query);
-        return { status: 200, body: { items: items.map(view), ...nextOf(items, query.limit, ({ index }) => index) } };
+        return {
+          status: 200,
+          body: { items: items.map(view), ...nextOf(items, query.limit, ({ index }) => index) },
+        };
       },
     }),
     route({
@@ -136,13 +196,17 @@ export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts) {
       params: taxIdParam,
       answers: { 200: { description: "The taxpayer", schema: taxpayerSchema } },
       problems: ["not-found"],
-      run: async ({ sql, caller, params }) => ({ status: 200, body: view(await taxpayers.visible(sql, caller, params.taxId)) }),
+      run: async ({ sql, caller, params }) => ({
+        status: 200,
+        body: view(await taxpayers.visible(sql, caller, params.taxId)),
+      }),
     }),
     route({
       method: "get",
       path: "/v1/taxpayers/{taxId}/identity",
       summary: "Who a taxpayer is, as another gateway takes it over",
-      description: "Tax id, name, and the salt that opens the registry's commitment to them: it proves itself to whoever follows the chain.",
+      description:
+        "Tax id, name, and the salt that opens the registry's commitment to them: it proves itself to whoever follows the chain.",
       tag,
       roles: ["bureau", "issuer", "employer"],
       params: taxIdParam,
@@ -161,9 +225,17 @@ export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts) {
       roles: ["bureau"],
       params: taxIdParam,
       body: z
-        .strictObject({ standing: z.enum(["active", "suspended"]).optional(), capabilities: capabilities.optional() })
-        .refine((b) => (b.standing === undefined) !== (b.capabilities === undefined), { message: "one-change-at-a-time" }),
-      answers: { 200: { description: "Changed", schema: taxpayerSchema }, 202: { description: "Taken up", schema: pending } },
+        .strictObject({
+          standing: z.enum(["active", "suspended"]).optional(),
+          capabilities: capabilities.optional(),
+        })
+        .refine((b) => (b.standing === undefined) !== (b.capabilities === undefined), {
+          message: "one-change-at-a-time",
+        }),
+      answers: {
+        200: { description: "Changed", schema: taxpayerSchema },
+        202: { description: "Taken up", schema: pending },
+      },
       problems: ["not-found"],
       async run({ sql, caller, params, body }) {
         const taxpayer = await taxpayers.visible(sql, caller, params.taxId);
@@ -176,7 +248,12 @@ export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts) {
       settled: (sql, answer) =>
         settle(sql, answer, async () => ({
           status: 200,
-          body: view((await taxpayers.byAccount(sql, (answer.body as { account: string }).account)) as Taxpayer),
+          body: view(
+            (await taxpayers.byAccount(
+              sql,
+              (answer.body as { account: string }).account,
+            )) as Taxpayer,
+          ),
         })),
     }),
     route({
@@ -189,14 +266,21 @@ export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts) {
       roles: ["bureau", "admin"],
       params: taxIdParam,
       body: z.strictObject({ key: provenKeySchema }),
-      answers: { 200: { description: "Rotated", schema: z.object({ key: accountSchema }) }, 202: { description: "Taken up", schema: pending } },
+      answers: {
+        200: { description: "Rotated", schema: z.object({ key: accountSchema }) },
+        202: { description: "Taken up", schema: pending },
+      },
       problems: ["not-found", "key-not-shown", "account-enrolled", "zero-address"],
       async run({ sql, caller, params, body }) {
         const taxpayer = await taxpayers.visible(sql, caller, params.taxId);
         const key = await accounts.register(sql, body.key, taxpayer.account);
         return accepted(await taxpayers.rotateKey(sql, caller, taxpayer, key), { key });
       },
-      settled: (sql, answer) => settle(sql, answer, async () => ({ status: 200, body: { key: (answer.body as { key: string }).key } })),
+      settled: (sql, answer) =>
+        settle(sql, answer, async () => ({
+          status: 200,
+          body: { key: (answer.body as { key: string }).key },
+        })),
     }),
     route({
       method: "put",
@@ -206,12 +290,18 @@ export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts) {
       roles: ["bureau"],
       params: taxIdParam,
       body: z.strictObject({ period: month, granted: amount }),
-      answers: { 200: { description: "Set", schema: quotaSchema }, 202: { description: "Taken up", schema: pending } },
+      answers: {
+        200: { description: "Set", schema: quotaSchema },
+        202: { description: "Taken up", schema: pending },
+      },
       problems: ["not-found", "quota-below-drawn"],
       async run({ sql, caller, params, body }) {
         const taxpayer = await taxpayers.visible(sql, caller, params.taxId);
         const period = toPeriod(body.period);
-        return accepted(await taxpayers.setQuota(sql, caller, taxpayer, period, parseMoney(body.granted)), { account: taxpayer.account, period });
+        return accepted(
+          await taxpayers.setQuota(sql, caller, taxpayer, period, parseMoney(body.granted)),
+          { account: taxpayer.account, period },
+        );
       },
       settled: quotaWhenSettled,
     }),
@@ -226,8 +316,12 @@ export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts) {
       answers: { 200: { description: "The quota", schema: quotaSchema } },
       problems: ["not-found"],
       async run({ sql, caller, params, query }) {
-        const period = query.period === undefined ? periodOf(await momentNow(sql)) : toPeriod(query.period);
-        return { status: 200, body: await quotaView(sql, await taxpayers.visible(sql, caller, params.taxId), period) };
+        const period =
+          query.period === undefined ? periodOf(await momentNow(sql)) : toPeriod(query.period);
+        return {
+          status: 200,
+          body: await quotaView(sql, await taxpayers.visible(sql, caller, params.taxId), period),
+        };
       },
     }),
     route({
@@ -238,14 +332,27 @@ export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts) {
       tag,
       roles: ["issuer"],
       params: taxIdParam,
-      body: z.strictObject({ direction: z.enum(["draw", "give-back"]).default("draw"), amount, period: month.optional() }),
-      answers: { 200: { description: "Drawn", schema: quotaSchema }, 202: { description: "Taken up", schema: pending } },
+      body: z.strictObject({
+        direction: z.enum(["draw", "give-back"]).default("draw"),
+        amount,
+        period: month.optional(),
+      }),
+      answers: {
+        200: { description: "Drawn", schema: quotaSchema },
+        202: { description: "Taken up", schema: pending },
+      },
       problems: ["not-found", "quota-draw-exceeded", "give-back-exceeds-drawn"],
       async run({ sql, caller, params, body }) {
         const taxpayer = await taxpayers.visible(sql, caller, params.taxId);
-        const period = body.period === undefined ? periodOf(await momentNow(sql)) : toPeriod(body.period);
+        const period =
+          body.period === undefined ? periodOf(await momentNow(sql)) : toPeriod(body.period);
         const cents = parseMoney(body.amount);
-        const operation = await taxpayers[body.direction === "draw" ? "draw" : "giveBack"](sql, taxpayer, period, cents);
+        const operation = await taxpayers[body.direction === "draw" ? "draw" : "giveBack"](
+          sql,
+          taxpayer,
+          period,
+          cents,
+        );
         return accepted(operation, { account: taxpayer.account, period });
       },
       settled: quotaWhenSettled,
@@ -259,17 +366,31 @@ export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts) {
       params: taxIdParam,
       body: z.strictObject({
         length: z.number().int().min(1).max(1_000_000_000),
-        series: z.number().int().min(10_000).max(99_999).optional().describe("YY RR C; default: this year, the issuer's region, channel 2"),
+        series: z
+          .number()
+          .int()
+          .min(10_000)
+          .max(99_999)
+          .optional()
+          .describe("YY RR C; default: this year, the issuer's region, channel 2"),
       }),
-      answers: { 201: { description: "Allotted", schema: segmentSchema }, 202: { description: "Taken up", schema: pending } },
+      answers: {
+        201: { description: "Allotted", schema: segmentSchema },
+        202: { description: "Taken up", schema: pending },
+      },
       problems: ["not-found", "capability-missing", "series-exhausted"],
       async run({ sql, caller, params, body }) {
         const taxpayer = await taxpayers.visible(sql, caller, params.taxId);
         const series = body.series ?? seriesOf(await momentNow(sql), taxpayer.region);
-        return accepted(await taxpayers.allotSegment(sql, caller, taxpayer, series, BigInt(body.length)));
+        return accepted(
+          await taxpayers.allotSegment(sql, caller, taxpayer, series, BigInt(body.length)),
+        );
       },
       settled: (sql, answer) =>
-        settle(sql, answer, async ({ result }) => ({ status: 201, body: { first: result?.["first"], length: Number(result?.["length"]), used: 0 } })),
+        settle(sql, answer, async ({ result }) => ({
+          status: 201,
+          body: { first: result?.["first"], length: Number(result?.["length"]), used: 0 },
+        })),
     }),
     route({
       method: "get",
@@ -283,11 +404,18 @@ export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts) {
         limit: z.coerce.number().int().min(1).max(100).default(50),
       }),
       answers: {
-        200: { description: "Segments, by first number", schema: z.object({ items: z.array(segmentSchema), next: numberSchema.optional() }) },
+        200: {
+          description: "Segments, by first number",
+          schema: z.object({ items: z.array(segmentSchema), next: numberSchema.optional() }),
+        },
       },
       problems: ["not-found"],
       async run({ sql, caller, params, query }) {
-        const items = await taxpayers.segmentsOf(sql, await taxpayers.visible(sql, caller, params.taxId), query);
+        const items = await taxpayers.segmentsOf(
+          sql,
+          await taxpayers.visible(sql, caller, params.taxId),
+          query,
+        );
         const next = items.length === query.limit ? items[items.length - 1]?.first : undefined;
         return { status: 200, body: { items, ...(next === undefined ? {} : { next }) } };
       },

@@ -5,7 +5,12 @@ import { z } from "zod";
 import type { Tx } from "../db/db.ts";
 import type { Grants } from "../features/invoices/grants.ts";
 import { accepted, settle } from "../features/out/operations.ts";
-import { type Offered, statuses as stored, type Transfer, type Transfers } from "../features/use/transfers.ts";
+import {
+  type Offered,
+  statuses as stored,
+  type Transfer,
+  type Transfers,
+} from "../features/use/transfers.ts";
 import { type Caller, routeFor } from "../kernel/api.ts";
 import { nextOf } from "../kernel/page.ts";
 
@@ -13,7 +18,12 @@ const route = routeFor<Tx>();
 const tag = "Transfers";
 const account = accountSchema;
 const statuses = ["offered", "accepted", "completed", "declined", "withdrawn", "refused"] as const;
-const offered = z.object({ seller: z.string(), issuedAt: z.string(), currency: z.string(), gross: z.string() });
+const offered = z.object({
+  seller: z.string(),
+  issuedAt: z.string(),
+  currency: z.string(),
+  gross: z.string(),
+});
 const schema = z
   .object({
     id: z.uuid(),
@@ -42,7 +52,9 @@ export function transferRoutes(transfers: Transfers, grants: Grants) {
   async function shown(sql: Tx, caller: Caller, all: readonly Transfer[]) {
     const invoices = await transfers.offered(sql, all);
     await grants.logReads(sql, caller, [...invoices.keys()], "list");
-    return all.map((transfer) => view(transfer, transfer.status === "offered" ? invoices.get(transfer.number) : undefined));
+    return all.map((transfer) =>
+      view(transfer, transfer.status === "offered" ? invoices.get(transfer.number) : undefined),
+    );
   }
 
   return [
@@ -55,10 +67,20 @@ export function transferRoutes(transfers: Transfers, grants: Grants) {
       params: z.object({ number: numberSchema }),
       body: z.strictObject({ to: account }),
       answers: { 201: { description: "Offered", schema } },
-      problems: ["not-found", "invoice-not-sealed", "wrong-state", "receiver-invalid", "invoice-busy"],
+      problems: [
+        "not-found",
+        "invoice-not-sealed",
+        "wrong-state",
+        "receiver-invalid",
+        "invoice-busy",
+      ],
       async run({ sql, caller, params, body }) {
         const transfer = await transfers.offer(sql, caller, params.number, body.to);
-        return { status: 201, body: view(transfer), headers: { Location: `/v1/transfers/${transfer.id}` } };
+        return {
+          status: 201,
+          body: view(transfer),
+          headers: { Location: `/v1/transfers/${transfer.id}` },
+        };
       },
     }),
     route({
@@ -68,14 +90,20 @@ export function transferRoutes(transfers: Transfers, grants: Grants) {
       tag,
       roles: ["holder"],
       params: idParam,
-      answers: { 200: { description: "Handed on", schema }, 202: { description: "Taken up", schema } },
+      answers: {
+        200: { description: "Handed on", schema },
+        202: { description: "Taken up", schema },
+      },
       problems: ["not-found", "forbidden", "transfer-state", "wrong-state", "stale-version"],
       async run({ sql, caller, params }) {
         const { transfer, operation } = await transfers.accept(sql, caller, params.id);
         return accepted(operation, view(transfer));
       },
       settled: (sql, answer, caller) =>
-        settle(sql, answer, async () => ({ status: 200, body: view(await transfers.get(sql, caller, (answer.body as { id: string }).id)) })),
+        settle(sql, answer, async () => ({
+          status: 200,
+          body: view(await transfers.get(sql, caller, (answer.body as { id: string }).id)),
+        })),
     }),
     ...(["decline", "withdraw"] as const).map((word) =>
       route({
@@ -87,7 +115,10 @@ export function transferRoutes(transfers: Transfers, grants: Grants) {
         params: idParam,
         answers: { 200: { description: "Ended", schema } },
         problems: ["not-found", "forbidden", "transfer-state"],
-        run: async ({ sql, caller, params }) => ({ status: 200, body: view(await transfers[word](sql, caller, params.id)) }),
+        run: async ({ sql, caller, params }) => ({
+          status: 200,
+          body: view(await transfers[word](sql, caller, params.id)),
+        }),
       }),
     ),
     route({
@@ -99,7 +130,10 @@ export function transferRoutes(transfers: Transfers, grants: Grants) {
       params: idParam,
       answers: { 200: { description: "The transfer", schema } },
       problems: ["not-found"],
-      run: async ({ sql, caller, params }) => ({ status: 200, body: (await shown(sql, caller, [await transfers.get(sql, caller, params.id)]))[0] }),
+      run: async ({ sql, caller, params }) => ({
+        status: 200,
+        body: (await shown(sql, caller, [await transfers.get(sql, caller, params.id)]))[0],
+      }),
     }),
     route({
       method: "get",
@@ -112,10 +146,21 @@ export function transferRoutes(transfers: Transfers, grants: Grants) {
         before: z.uuid().optional().describe("`next` of the page before"),
         limit: z.coerce.number().int().min(1).max(100).default(20),
       }),
-      answers: { 200: { description: "A page", schema: z.object({ items: z.array(schema), next: z.uuid().optional() }) } },
+      answers: {
+        200: {
+          description: "A page",
+          schema: z.object({ items: z.array(schema), next: z.uuid().optional() }),
+        },
+      },
       async run({ sql, caller, query }) {
         const items = await transfers.list(sql, caller, query);
-        return { status: 200, body: { items: await shown(sql, caller, items), ...nextOf(items, query.limit, ({ id }) => id) } };
+        return {
+          status: 200,
+          body: {
+            items: await shown(sql, caller, items),
+            ...nextOf(items, query.limit, ({ id }) => id),
+          },
+        };
       },
     }),
   ] as const;

@@ -2,19 +2,34 @@
 
 import { syntaxes, writtenTypes } from "@onepiao/protocol/formats/formats.ts";
 import { bundleSchema } from "@onepiao/protocol/proofs/bundle.ts";
-import { bundleResults, invoiceStates, isWorthShowing, verdictSteps } from "@onepiao/protocol/proofs/verdict.ts";
+import {
+  bundleResults,
+  invoiceStates,
+  isWorthShowing,
+  verdictSteps,
+} from "@onepiao/protocol/proofs/verdict.ts";
 import { normaliseMoney } from "@onepiao/protocol/values/money.ts";
 import { numberSchema } from "@onepiao/protocol/values/shapes.ts";
 import { z } from "zod";
 import type { Tx } from "../db/db.ts";
 import type { Checks } from "../features/proof/checker.ts";
-import { type Asked, type Found, type Printed, type PrintedResult, printedResults, type Verification } from "../features/proof/verification.ts";
+import {
+  type Asked,
+  type Found,
+  type Printed,
+  type PrintedResult,
+  printedResults,
+  type Verification,
+} from "../features/proof/verification.ts";
 import { type Answer, routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
 const tag = "Verification";
 
-/** As people type it and as it is printed: 200, 200.00, ¥1,130.00, and the day with or without its dashes. */
+/**
+ * As people type it and as it is printed: 200, 200.00, ¥1,130.00, and the day with or without its
+ * dashes.
+ */
 const total = z
   .string()
   .max(30)
@@ -30,7 +45,9 @@ const date = z
   .transform((text) => text.replace(/^(\d{4})-?(\d{2})-?(\d{2})$/, "$1-$2-$3"))
   .refine((text) => new Date(`${text}T00:00:00Z`).toJSON()?.slice(0, 10) === text, "date-format");
 
-const asOf = z.object({ block: z.number().int(), time: z.iso.datetime() }).describe("The chain's last final block then: what has happened since is not in it");
+const asOf = z
+  .object({ block: z.number().int(), time: z.iso.datetime() })
+  .describe("The chain's last final block then: what has happened since is not in it");
 const statement = z.object({ code: z.string(), detail: z.string() });
 const printedSchema = z
   .object({
@@ -48,28 +65,46 @@ const bundleVerdictSchema = z
     result: z.enum(bundleResults),
     number: numberSchema.optional(),
     state: z.enum(invoiceStates).optional(),
-    steps: z.array(z.object({ step: z.enum(verdictSteps), outcome: z.enum(["ok", "failed", "not-checked"]), detail: z.string() })),
+    steps: z.array(
+      z.object({
+        step: z.enum(verdictSteps),
+        outcome: z.enum(["ok", "failed", "not-checked"]),
+        detail: z.string(),
+      }),
+    ),
     contradictions: z
-      .array(z.object({ step: z.enum(["parties", "document"]), field: z.string(), rule: z.string(), detail: z.string() }))
+      .array(
+        z.object({
+          step: z.enum(["parties", "document"]),
+          field: z.string(),
+          rule: z.string(),
+          detail: z.string(),
+        }),
+      )
       .describe("What it says against itself, its lot, its leaf or its parties; at most 20"),
     proven: z.array(statement).describe("What the checks come to"),
     notProven: z.array(statement).describe("What was not checked, failed, or cannot be proven so"),
     shown: z
       .record(z.string(), z.unknown())
       .optional()
-      .describe("What the bundle shows, if it is what was sealed and may be true: compare it with what is printed"),
+      .describe(
+        "What the bundle shows, if it is what was sealed and may be true: compare it with what is printed",
+      ),
     asOf: asOf.optional(),
   })
   .meta({ id: "VerifiedBundle" });
 
 const details: Record<PrintedResult, string> = {
   valid: "There is such an invoice, sealed on the chain",
-  adjusted: "There is such an invoice, and part of it was taken back by red letters: less than its total counts",
+  adjusted:
+    "There is such an invoice, and part of it was taken back by red letters: less than its total counts",
   reversed: "There was such an invoice, and it was taken back by a red letter",
   mismatch: "There is an invoice of this number; what was given is not all its own",
   "not-found": "No invoice of this number is sealed on the chain, nor accepted at this gateway",
-  "not-sealed": "The invoice is accepted at this gateway, and not sealed on the chain yet: ask again in a moment",
-  elsewhere: "An invoice of this number is sealed on the chain; its content is at another gateway. Bring its bundle, or a PDF with one, to check it here",
+  "not-sealed":
+    "The invoice is accepted at this gateway, and not sealed on the chain yet: ask again in a moment",
+  elsewhere:
+    "An invoice of this number is sealed on the chain; its content is at another gateway. Bring its bundle, or a PDF with one, to check it here",
 };
 
 function tellFound(found: Found, how: "print" | "xml"): Answer {
@@ -78,25 +113,48 @@ function tellFound(found: Found, how: "print" | "xml"): Answer {
   const proven = agrees
     ? [
         { code: "printed", detail: `${given} are those of the invoice that this gateway has` },
-        { code: "state", detail: `It is ${found.state} as of block ${found.asOf.block}, as this gateway has read the chain` },
+        {
+          code: "state",
+          detail: `It is ${found.state} as of block ${found.asOf.block}, as this gateway has read the chain`,
+        },
       ]
     : [];
   const notProven = [
-    { code: "gateway", detail: "Anything without trust in this gateway: it has looked into its own books. A bundle proves itself" },
-    ...(how === "print" ? [{ code: "hidden", detail: "Everything else that stands on the invoice: lines, buyer, seller" }] : []),
+    {
+      code: "gateway",
+      detail:
+        "Anything without trust in this gateway: it has looked into its own books. A bundle proves itself",
+    },
+    ...(how === "print"
+      ? [
+          {
+            code: "hidden",
+            detail: "Everything else that stands on the invoice: lines, buyer, seller",
+          },
+        ]
+      : []),
     { code: "bearer", detail: "That whoever shows it is its holder" },
   ];
-  return { status: 200, body: { ...found, detail: details[found.result], proven, notProven }, headers: { "Cache-Control": "no-store" } };
+  return {
+    status: 200,
+    body: { ...found, detail: details[found.result], proven, notProven },
+    headers: { "Cache-Control": "no-store" },
+  };
 }
 
 /** What was given, and what is to be done with it in the transaction. */
-type Given = { by: "bundle"; asked: Asked; pdf: boolean } | { by: "print"; printed: Printed } | { by: "xml"; found: Found };
+type Given =
+  | { by: "bundle"; asked: Asked; pdf: boolean }
+  | { by: "print"; printed: Printed }
+  | { by: "xml"; found: Found };
 
 export function verificationRoutes(verification: Verification, checks: Checks) {
   async function readCode(bytes: Uint8Array): Promise<Given> {
     const { printed: code, checked } = await checks.run("code", bytes);
     const printed = { number: code.number, date: code.date, total: code.gross, kind: code.kind };
-    return checked ? { by: "bundle", asked: await verification.ask(checked, printed), pdf: false } : { by: "print", printed };
+    return checked
+      ? { by: "bundle", asked: await verification.ask(checked, printed), pdf: false }
+      : { by: "print", printed };
   }
 
   return [
@@ -108,7 +166,11 @@ export function verificationRoutes(verification: Verification, checks: Checks) {
         "Number, date and total. Answers whether all three are right and what has become of the invoice, and nothing else of its content; `mismatch` does not say what is wrong. After ten wrong tries a number is closed for up to 15 minutes.",
       tag,
       roles: "public",
-      query: z.object({ number: numberSchema, date: date.describe("YYYY-MM-DD, as printed"), total: total.describe("With tax; a red letter's is negative") }),
+      query: z.object({
+        number: numberSchema,
+        date: date.describe("YYYY-MM-DD, as printed"),
+        total: total.describe("With tax; a red letter's is negative"),
+      }),
       answers: { 200: { description: "What was found", schema: printedSchema } },
       problems: ["rate-limited"],
       run: async ({ sql, query }) => tellFound(await verification.byPrint(sql, query), "print"),
@@ -122,9 +184,28 @@ export function verificationRoutes(verification: Verification, checks: Checks) {
       tag,
       roles: "public",
       body: bundleSchema,
-      rawBody: { mediaTypes: ["application/json", "application/pdf", ...syntaxes.xml.mediaTypes, ...writtenTypes, "text/plain"] },
-      answers: { 200: { description: "What was found", schema: z.union([bundleVerdictSchema, printedSchema]) } },
-      problems: ["rate-limited", "malformed-document", "invalid-document", "forbidden-markup", "unavailable"],
+      rawBody: {
+        mediaTypes: [
+          "application/json",
+          "application/pdf",
+          ...syntaxes.xml.mediaTypes,
+          ...writtenTypes,
+          "text/plain",
+        ],
+      },
+      answers: {
+        200: {
+          description: "What was found",
+          schema: z.union([bundleVerdictSchema, printedSchema]),
+        },
+      },
+      problems: [
+        "rate-limited",
+        "malformed-document",
+        "invalid-document",
+        "forbidden-markup",
+        "unavailable",
+      ],
       async prepare({ body, mediaType }): Promise<Given> {
         const bytes = body as unknown as Uint8Array;
         const bundle = async (by: "bundle" | "pdf"): Promise<Given> => ({
@@ -139,10 +220,19 @@ export function verificationRoutes(verification: Verification, checks: Checks) {
       },
       async run({ sql, body }) {
         const given = body as unknown as Given;
-        if (given.by === "print") return tellFound(await verification.byPrint(sql, given.printed), "print");
+        if (given.by === "print")
+          return tellFound(await verification.byPrint(sql, given.printed), "print");
         if (given.by === "xml") return tellFound(given.found, "xml");
         const verdict = await verification.byBundle(sql, given.asked);
-        const pages = given.pdf ? [{ code: "pages", detail: "That the pages of the PDF show what its bundle says: compare them with `shown`" }] : [];
+        const pages = given.pdf
+          ? [
+              {
+                code: "pages",
+                detail:
+                  "That the pages of the PDF show what its bundle says: compare them with `shown`",
+              },
+            ]
+          : [];
         const body_ = {
           ...verdict,
           notProven: [...pages, ...verdict.notProven],

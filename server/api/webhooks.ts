@@ -18,21 +18,31 @@ const webhook = z
     id: z.uuid(),
     url: z.string(),
     description: z.string().optional(),
-    types: z.array(z.string()).optional().describe("These alone; without it all that the roles of the key see that made it"),
+    types: z
+      .array(z.string())
+      .optional()
+      .describe("These alone; without it all that the roles of the key see that made it"),
     status: z.enum(["active", "disabled"]),
     reason: z
       .enum(["party", "failing", "gone"])
       .optional()
-      .describe("party: by its owner; failing: the last of all attempts failed; gone: the endpoint answered 410"),
+      .describe(
+        "party: by its owner; failing: the last of all attempts failed; gone: the endpoint answered 410",
+      ),
     position: z.string().describe("Everything up to here is delivered"),
     failures: z.number().int().describe("Failed attempts at the event that is next"),
     nextAttemptAt: z.iso.datetime().optional(),
-    oldSecretUntil: z.iso.datetime().optional().describe("Until then the secret before signs as well"),
+    oldSecretUntil: z.iso
+      .datetime()
+      .optional()
+      .describe("Until then the secret before signs as well"),
     createdAt: z.iso.datetime(),
   })
   .meta({ id: "Webhook" });
 const withSecret = webhook
-  .extend({ secret: z.string().optional().describe("whsec_…; shown this once, and not in a replay") })
+  .extend({
+    secret: z.string().optional().describe("whsec_…; shown this once, and not in a replay"),
+  })
   .meta({ id: "WebhookWithSecret" });
 const withAttempts = webhook
   .extend({
@@ -45,7 +55,9 @@ const withAttempts = webhook
         error: z
           .string()
           .optional()
-          .describe("status, redirect, gone, timeout, tls, connection-refused, connection-lost or address-refused (no public address)"),
+          .describe(
+            "status, redirect, gone, timeout, tls, connection-refused, connection-lost or address-refused (no public address)",
+          ),
       }),
     ),
   })
@@ -80,7 +92,10 @@ export function webhookRoutes(webhooks: Webhooks) {
       tag,
       roles,
       answers: { 200: { description: "Webhooks", schema: z.object({ items: z.array(webhook) }) } },
-      run: async ({ sql, caller }) => ({ status: 200, body: { items: await webhooks.list(sql, caller) } }),
+      run: async ({ sql, caller }) => ({
+        status: 200,
+        body: { items: await webhooks.list(sql, caller) },
+      }),
     }),
     route({
       method: "get",
@@ -90,7 +105,10 @@ export function webhookRoutes(webhooks: Webhooks) {
       roles,
       params,
       answers: { 200: { description: "The webhook", schema: withAttempts } },
-      run: async ({ sql, caller, params: { id } }) => ({ status: 200, body: await webhooks.get(sql, caller, id) }),
+      run: async ({ sql, caller, params: { id } }) => ({
+        status: 200,
+        body: await webhooks.get(sql, caller, id),
+      }),
     }),
     route({
       method: "post",
@@ -113,7 +131,10 @@ export function webhookRoutes(webhooks: Webhooks) {
       roles,
       params,
       answers: { 200: { description: "The webhook", schema: webhook } },
-      run: async ({ sql, caller, params: { id } }) => ({ status: 200, body: await webhooks.disable(sql, caller, id) }),
+      run: async ({ sql, caller, params: { id } }) => ({
+        status: 200,
+        body: await webhooks.disable(sql, caller, id),
+      }),
     }),
     route({
       method: "post",

@@ -1,11 +1,13 @@
 /**
- * What a gateway adds to the protocol's table of acts: gas, and how statistics count an act. Keyed by
- * the same names, so a kind that is missing here does not compile.
+ * What a gateway adds to the protocol's table of acts: gas, and how statistics count an act. Keyed
+ * by the same names, so a kind that is missing here does not compile.
  */
 import type { ActKind, State } from "@onepiao/protocol/ledger/acts.ts";
 
 export type GatewayAct = {
-  /** Upper bounds of the gas for each invoice: one with a record, and one that no act has touched. */
+  /**
+   * Upper bounds of the gas for each invoice: one with a record, and one that no act has touched.
+   */
   gas: { touched: bigint; untouched: bigint };
   /**
    * The statistics' word for the act; by the state that the invoice was in, where they tell these
@@ -43,5 +45,7 @@ export type CountedAct = WordOf<(typeof table)[ActKind]["counted"]>;
 /** How statistics count an act on an invoice that was in this state. */
 export function countedAs(kind: ActKind, before: State): CountedAct {
   const { counted } = gatewayActs[kind];
-  return (typeof counted === "string" ? counted : (counted[before] ?? counted.issued)) as CountedAct;
+  return (
+    typeof counted === "string" ? counted : (counted[before] ?? counted.issued)
+  ) as CountedAct;
 }

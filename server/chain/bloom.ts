@@ -1,7 +1,9 @@
 /**
- * The bloom filter of a block's header: 2,048 bits, three of them set by each address and topic of the block's logs.
+ * The bloom filter of a block's header: 2,048 bits, three of them set by each address and topic of
+ * the block's logs.
  *
- * A bit that is not set proves that there is no such log; bits that are set prove nothing, but what sets them has to be found.
+ * A bit that is not set proves that there is no such log; bits that are set prove nothing, but what
+ * sets them has to be found.
  */
 import { keccak } from "@onepiao/protocol/ledger/tree.ts";
 
@@ -23,7 +25,9 @@ function bitsOf(hex: string): readonly number[] {
 
 /** Whether a log of this address, or with this topic, may be in the block. */
 export function mayHave(bloom: string, hex: string): boolean {
-  return bitsOf(hex.toLowerCase()).every((bit) => (Number.parseInt(bloom[bloom.length - 1 - (bit >> 2)] ?? "0", 16) >> (bit & 3)) & 1);
+  return bitsOf(hex.toLowerCase()).every(
+    (bit) => (Number.parseInt(bloom[bloom.length - 1 - (bit >> 2)] ?? "0", 16) >> (bit & 3)) & 1,
+  );
 }
 
 /** The bloom of a block that has exactly these logs, in 0x-hex. */

@@ -1,8 +1,10 @@
 /**
- * What the gateway asks of its node, over plain JSON-RPC: head, blocks, logs, receipts, calls, raw transactions.
+ * What the gateway asks of its node, over plain JSON-RPC: head, blocks, logs, receipts, calls, raw
+ * transactions.
  *
- * Asks by number and hash alone: no filters, no watchers, no `pending`. Says `NodeDown` when no answer came, and `NodeRefused`
- * with the node's own text when the node answered an error; what either means for what happens next is its `fault`.
+ * Asks by number and hash alone: no filters, no watchers, no `pending`. Says `NodeDown` when no
+ * answer came, and `NodeRefused` with the node's own text when the node answered an error; what
+ * either means for what happens next is its `fault`.
  */
 import { isError, type JsonRpcPayload, JsonRpcProvider, type JsonRpcResult, Network } from "ethers";
 import { type Fault, faultOf, faultOfSilence } from "./faults.ts";
@@ -25,14 +27,23 @@ export class NodeRefused extends Error {
   constructor(message: string, data?: string, code?: number) {
     super(message);
     this.data = data;
-    this.fault = code === METHOD_NOT_FOUND ? { word: "down", reason: "method-missing" } : faultOf(message);
+    this.fault =
+      code === METHOD_NOT_FOUND ? { word: "down", reason: "method-missing" } : faultOf(message);
   }
 }
 
 export type Block = { number: number; hash: string; parent: string; time: number };
 /** `bloom` is over the addresses and topics of all logs in the block (chain/bloom.ts). */
 export type Header = Block & { bloom: string };
-export type RawLog = { address: string; topics: string[]; data: string; block: number; blockHash: string; index: number; tx: string };
+export type RawLog = {
+  address: string;
+  topics: string[];
+  data: string;
+  block: number;
+  blockHash: string;
+  index: number;
+  tx: string;
+};
 export type Receipt = { block: number; ok: boolean; gasUsed: bigint };
 
 export type ChainClient = {
@@ -41,11 +52,24 @@ export type ChainClient = {
   block(number: number): Promise<Block | undefined>;
   /** Gas that the newest block has room for. */
   blockGas(): Promise<bigint>;
-  /** The headers of these blocks, in order; fewer when the node does not have them all. Asked in batches. */
+  /**
+   * The headers of these blocks, in order; fewer when the node does not have them all. Asked in
+   * batches.
+   */
   headers(from: number, to: number): Promise<Header[]>;
-  /** Logs of these addresses alone, in order; with topics, those that have them (null: any; several: one of them). A topic proves nothing about who emitted it. */
-  logs(addresses: readonly string[], from: number, to: number, topics?: readonly (string | readonly string[] | null)[]): Promise<RawLog[]>;
-  /** The same logs of one block, taken from its transactions' receipts: another way to ask the same. */
+  /**
+   * Logs of these addresses alone, in order; with topics, those that have them (null: any; several:
+   * one of them). A topic proves nothing about who emitted it.
+   */
+  logs(
+    addresses: readonly string[],
+    from: number,
+    to: number,
+    topics?: readonly (string | readonly string[] | null)[],
+  ): Promise<RawLog[]>;
+  /**
+   * The same logs of one block, taken from its transactions' receipts: another way to ask the same.
+   */
   receiptLogs(addresses: readonly string[], block: number): Promise<RawLog[]>;
   receipts(hashes: readonly string[]): Promise<(Receipt | undefined)[]>;
   transactionInput(hash: string): Promise<string | undefined>;
@@ -56,8 +80,24 @@ export type ChainClient = {
   close(): void;
 };
 
-type RpcBlock = { number: string; hash: string; parentHash: string; timestamp: string; logsBloom: string; gasLimit: string; transactions: string[] };
-type RpcLog = { address: string; topics: string[]; data: string; blockNumber: string; blockHash: string; logIndex: string; transactionHash: string };
+type RpcBlock = {
+  number: string;
+  hash: string;
+  parentHash: string;
+  timestamp: string;
+  logsBloom: string;
+  gasLimit: string;
+  transactions: string[];
+};
+type RpcLog = {
+  address: string;
+  topics: string[];
+  data: string;
+  blockNumber: string;
+  blockHash: string;
+  logIndex: string;
+  transactionHash: string;
+};
 type RpcReceipt = { blockNumber: string; status: string; gasUsed: string; logs: RpcLog[] };
 
 const headerOf = (found: RpcBlock): Header => ({
@@ -84,9 +124,10 @@ const inOrder = (logs: readonly RpcLog[]): RawLog[] =>
 const quantity = (n: number) => `0x${n.toString(16)}`;
 
 /**
- * ethers' provider, for its batches, over one request of our own: it is ended when its time is up, or an unanswered one would keep the
- * process from ending; and its answer is read by the platform. ethers decodes text a code point at a time in JavaScript, which holds
- * the event loop for half a second over one megabyte of calldata.
+ * ethers' provider, for its batches, over one request of our own: it is ended when its time is up,
+ * or an unanswered one would keep the process from ending; and its answer is read by the platform.
+ * ethers decodes text a code point at a time in JavaScript, which holds the event loop for half a
+ * second over one megabyte of calldata.
  */
 class Provider extends JsonRpcProvider {
   readonly #url: string;
@@ -106,7 +147,13 @@ class Provider extends JsonRpcProvider {
   override async _send(payload: JsonRpcPayload | JsonRpcPayload[]): Promise<JsonRpcResult[]> {
     const headers = { "content-type": "application/json" };
     const signal = AbortSignal.timeout(this.#timeoutMs);
-    const asked = fetch(this.#url, { method: "POST", headers, body: JSON.stringify(payload), signal, redirect: "error" });
+    const asked = fetch(this.#url, {
+      method: "POST",
+      headers,
+      body: JSON.stringify(payload),
+      signal,
+      redirect: "error",
+    });
     const response = await asked.catch((error: Error) => {
       // what the connection met is inside of "fetch failed"
       throw error.cause ?? error;
@@ -128,11 +175,16 @@ export function createChainClient(url: string, chainId?: number, timeoutMs = 10_
     } catch (cause) {
       const answered = nodeAnswer(cause);
       if (answered) throw new NodeRefused(answered.message, answered.data, answered.code);
-      throw new NodeDown(cause instanceof Error ? cause.message.slice(0, 300) : String(cause), { cause });
+      throw new NodeDown(cause instanceof Error ? cause.message.slice(0, 300) : String(cause), {
+        cause,
+      });
     }
   }
 
-  /** In one call where the node has it, otherwise one by one. Throws when the node has not all of them. */
+  /**
+   * In one call where the node has it, otherwise one by one. Throws when the node has not all of
+   * them.
+   */
   async function blockReceipts(block: number): Promise<RpcReceipt[]> {
     const missing = () => new NodeRefused(`The node has not all receipts of block ${block}`);
     try {
@@ -144,7 +196,11 @@ export function createChainClient(url: string, chainId?: number, timeoutMs = 10_
     }
     const found = await send<RpcBlock | null>("eth_getBlockByNumber", [quantity(block), false]);
     if (!found) throw missing();
-    const all = await Promise.all(found.transactions.map((hash) => send<RpcReceipt | null>("eth_getTransactionReceipt", [hash])));
+    const all = await Promise.all(
+      found.transactions.map((hash) =>
+        send<RpcReceipt | null>("eth_getTransactionReceipt", [hash]),
+      ),
+    );
     return all.map((receipt) => {
       if (!receipt) throw missing();
       return receipt;
@@ -158,31 +214,62 @@ export function createChainClient(url: string, chainId?: number, timeoutMs = 10_
       const found = await send<RpcBlock | null>("eth_getBlockByNumber", [quantity(number), false]);
       return found ? headerOf(found) : undefined;
     },
-    blockGas: async () => BigInt((await send<RpcBlock>("eth_getBlockByNumber", ["latest", false])).gasLimit),
+    blockGas: async () =>
+      BigInt((await send<RpcBlock>("eth_getBlockByNumber", ["latest", false])).gasLimit),
     async headers(from, to) {
       const numbers = Array.from({ length: to - from + 1 }, (_, i) => from + i);
-      const found = await Promise.all(numbers.map((number) => send<RpcBlock | null>("eth_getBlockByNumber", [quantity(number), false])));
+      const found = await Promise.all(
+        numbers.map((number) =>
+          send<RpcBlock | null>("eth_getBlockByNumber", [quantity(number), false]),
+        ),
+      );
       return found.filter((one) => one !== null).map(headerOf);
     },
     async logs(addresses, from, to, topics) {
-      const filter = { address: addresses, fromBlock: quantity(from), toBlock: quantity(to), ...(topics ? { topics } : {}) };
+      const filter = {
+        address: addresses,
+        fromBlock: quantity(from),
+        toBlock: quantity(to),
+        ...(topics ? { topics } : {}),
+      };
       return inOrder(await send<RpcLog[]>("eth_getLogs", [filter]));
     },
     async receiptLogs(addresses, block) {
       const ours = new Set(addresses.map((address) => address.toLowerCase()));
       const found = await blockReceipts(block);
-      return inOrder(found.flatMap((receipt) => receipt.logs).filter((log) => ours.has(log.address.toLowerCase())));
+      return inOrder(
+        found
+          .flatMap((receipt) => receipt.logs)
+          .filter((log) => ours.has(log.address.toLowerCase())),
+      );
     },
     receipts: (hashes) =>
       Promise.all(
         hashes.map(async (hash) => {
           const found = await send<RpcReceipt | null>("eth_getTransactionReceipt", [hash]);
-          return found ? { block: Number(found.blockNumber), ok: Number(found.status) === 1, gasUsed: BigInt(found.gasUsed) } : undefined;
+          return found
+            ? {
+                block: Number(found.blockNumber),
+                ok: Number(found.status) === 1,
+                gasUsed: BigInt(found.gasUsed),
+              }
+            : undefined;
         }),
       ),
-    transactionInput: async (hash) => (await send<{ input: string } | null>("eth_getTransactionByHash", [hash]))?.input,
-    nonce: async (address, block) => Number(await send<string>("eth_getTransactionCount", [address, block === undefined ? "latest" : quantity(block)])),
-    call: (to, data, from, block) => send<string>("eth_call", [{ to, data, ...(from ? { from } : {}) }, block === undefined ? "latest" : quantity(block)]),
+    transactionInput: async (hash) =>
+      (await send<{ input: string } | null>("eth_getTransactionByHash", [hash]))?.input,
+    nonce: async (address, block) =>
+      Number(
+        await send<string>("eth_getTransactionCount", [
+          address,
+          block === undefined ? "latest" : quantity(block),
+        ]),
+      ),
+    call: (to, data, from, block) =>
+      send<string>("eth_call", [
+        { to, data, ...(from ? { from } : {}) },
+        block === undefined ? "latest" : quantity(block),
+      ]),
     broadcast: async (raw) => void (await send<string>("eth_sendRawTransaction", [raw])),
     close: () => provider.destroy(),
   };
@@ -192,10 +279,24 @@ type RpcError = { code?: number; message?: string; data?: unknown };
 
 /** The error that the node itself answered, wherever the library has put it. */
 function nodeAnswer(cause: unknown): { message: string; code: number; data?: string } | undefined {
-  if (isError(cause, "TIMEOUT") || isError(cause, "SERVER_ERROR") || isError(cause, "NETWORK_ERROR")) return undefined;
+  if (
+    isError(cause, "TIMEOUT") ||
+    isError(cause, "SERVER_ERROR") ||
+    isError(cause, "NETWORK_ERROR")
+  )
+    return undefined;
   const seen = cause as { info?: { error?: RpcError }; error?: RpcError; data?: unknown };
   const error = seen.info?.error ?? seen.error;
   if (!error) return undefined;
-  const data = typeof error.data === "string" ? error.data : typeof seen.data === "string" ? seen.data : (error.data as { data?: unknown } | undefined)?.data;
-  return { message: String(error.message ?? "").slice(0, 300), code: Number(error.code), ...(typeof data === "string" ? { data } : {}) };
+  const data =
+    typeof error.data === "string"
+      ? error.data
+      : typeof seen.data === "string"
+        ? seen.data
+        : (error.data as { data?: unknown } | undefined)?.data;
+  return {
+    message: String(error.message ?? "").slice(0, 300),
+    code: Number(error.code),
+    ...(typeof data === "string" ? { data } : {}),
+  };
 }

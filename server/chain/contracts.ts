@@ -1,6 +1,7 @@
 /**
- * The contracts as the gateway speaks to them: calldata out, events and errors in. Values are plain: numbers up to 2^53 as
- * number, larger ones as decimal strings or bigint, addresses with checksums.
+ * The contracts as the gateway speaks to them: calldata out, events and errors in. Values are
+ * plain: numbers up to 2^53 as number, larger ones as decimal strings or bigint, addresses with
+ * checksums.
  */
 
 import type { CompactSignature, Domain } from "@onepiao/protocol/ledger/messages.ts";
@@ -12,16 +13,26 @@ import { TaxpayerRegistry__factory } from "../../types/ethers-contracts/factorie
 import type { RawLog } from "./client.ts";
 import type { Deployment } from "./deploy.ts";
 
-/** Marks of book entry by their codes: 2 entered and deductible, 3 entered and not deductible, 6 entry revoked. 1: not entered. */
+/**
+ * Marks of book entry by their codes: 2 entered and deductible, 3 entered and not deductible, 6
+ * entry revoked. 1: not entered.
+ */
 export const entryMarks = [1, 2, 3, 6] as const;
 export type EntryMark = (typeof entryMarks)[number];
 /** A number as an act's `ref`: an entry names its mark so. */
-export const refOf = (number: bigint | number | string): string => `0x${BigInt(number).toString(16).padStart(64, "0")}`;
+export const refOf = (number: bigint | number | string): string =>
+  `0x${BigInt(number).toString(16).padStart(64, "0")}`;
 
 /** Bit set of what a taxpayer is enrolled for. */
 export const capabilityBits = { issuer: 1, employer: 2 } as const;
 
-export type LotArgument = { issuer: number; segment: string; first: string; leaves: string[]; seal: CompactSignature };
+export type LotArgument = {
+  issuer: number;
+  segment: string;
+  first: string;
+  leaves: string[];
+  seal: CompactSignature;
+};
 export type ActArgument = {
   kind: number;
   to: string;
@@ -66,7 +77,10 @@ for (const one of [ledger, registry, manager]) {
 export const contractErrors: readonly string[] = [...new Set(errors.values())].sort();
 export const errorName = (selector: string): string | undefined => errors.get(selector);
 
-/** What a revert said: the custom error's name and its arguments in words; undefined for other data, and for none ("0x"). */
+/**
+ * What a revert said: the custom error's name and its arguments in words; undefined for other data,
+ * and for none ("0x").
+ */
 export function revertReason(data: string): { name: string; args: string[] } | undefined {
   if (!errors.has(data.slice(0, 10))) return undefined;
   for (const one of [ledger, registry, manager]) {
@@ -88,7 +102,10 @@ export function createContracts(deployment: Deployment) {
     registry: { ...shared, verifyingContract: deployment.registry },
     ledger: { ...shared, verifyingContract: deployment.ledger },
   };
-  const of = { [deployment.registry.toLowerCase()]: "registry", [deployment.ledger.toLowerCase()]: "ledger" } as const;
+  const of = {
+    [deployment.registry.toLowerCase()]: "registry",
+    [deployment.ledger.toLowerCase()]: "ledger",
+  } as const;
 
   return {
     deployment,
@@ -99,16 +116,24 @@ export function createContracts(deployment: Deployment) {
     /** A call of the registry or the ledger by the bureau, or of the registry's signed acts. */
     managerCall: (name: string, args: readonly unknown[]) => manager.encodeFunctionData(name, args),
     managerResult: (name: string, data: string): Result => manager.decodeFunctionResult(name, data),
-    registryCall: (name: string, args: readonly unknown[]) => registry.encodeFunctionData(name, args),
+    registryCall: (name: string, args: readonly unknown[]) =>
+      registry.encodeFunctionData(name, args),
     ledgerCall: (name: string, args: readonly unknown[]) => ledger.encodeFunctionData(name, args),
-    registryResult: (name: string, data: string): Result => registry.decodeFunctionResult(name, data),
+    registryResult: (name: string, data: string): Result =>
+      registry.decodeFunctionResult(name, data),
     ledgerResult: (name: string, data: string): Result => ledger.decodeFunctionResult(name, data),
-    /** Topics of an event's logs; `first`: of its first indexed argument, an id, an index or an account. */
+    /**
+     * Topics of an event's logs; `first`: of its first indexed argument, an id, an index or an
+     * account.
+     */
     topics(name: string, first?: string): string[] {
       const fragment = ledger.getEvent(name) ?? registry.getEvent(name);
       return [fragment?.topicHash ?? "", ...(first === undefined ? [] : [refOf(first)])];
     },
-    /** Undefined for a log that is not one of our events: another contract's, or an event of AccessManaged. */
+    /**
+     * Undefined for a log that is not one of our events: another contract's, or an event of
+     * AccessManaged.
+     */
     event(log: RawLog): ChainEvent | undefined {
       const contract = of[log.address.toLowerCase()] as "registry" | "ledger" | undefined;
       if (!contract) return undefined;

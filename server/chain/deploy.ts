@@ -1,10 +1,12 @@
 /**
- * Puts the contracts on a chain: AccessManager, registry, ledger, and the bureau's roles from one table.
+ * Puts the contracts on a chain: AccessManager, registry, ledger, and the bureau's roles from one
+ * table.
  *
- * Re-runnable: a deployment that the chain still holds is taken as it is, and only roles that are missing are granted. What
- * the contracts were built with (network name, claim term, each other's addresses) is read back, so a record that does not
- * describe the chain is refused before anything is sent. Interrupted, it leaves contracts that no record names, and the next
- * run starts over. Owns no files; scripts/deploy.ts reads and writes deployments/<chainId>.json.
+ * Re-runnable: a deployment that the chain still holds is taken as it is, and only roles that are
+ * missing are granted. What the contracts were built with (network name, claim term, each other's
+ * addresses) is read back, so a record that does not describe the chain is refused before anything
+ * is sent. Interrupted, it leaves contracts that no record names, and the next run starts over.
+ * Owns no files; scripts/deploy.ts reads and writes deployments/<chainId>.json.
  */
 
 import { networkNameSchema } from "@onepiao/protocol/values/shapes.ts";
@@ -23,7 +25,10 @@ import { AccessManager__factory } from "../../types/ethers-contracts/factories/@
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
 import { TaxpayerRegistry__factory } from "../../types/ethers-contracts/factories/contracts/TaxpayerRegistry__factory.ts";
 
-/** What a gateway must know of a network. Addresses have checksums; `block` is where the follower starts. */
+/**
+ * What a gateway must know of a network. Addresses have checksums; `block` is where the follower
+ * starts.
+ */
 export type Deployment = {
   chainId: number;
   network: string;
@@ -35,9 +40,17 @@ export type Deployment = {
   ledger: string;
 };
 
-/** Who may call what. Role 0 is the AccessManager's own ADMIN, held by the deployer until it is handed over. */
+/**
+ * Who may call what. Role 0 is the AccessManager's own ADMIN, held by the deployer until it is
+ * handed over.
+ */
 const roles = [
-  { id: 1n, name: "REGISTRAR", contract: "registry", functions: ["enrol", "setCapabilities", "rotateKey", "allotSegment"] },
+  {
+    id: 1n,
+    name: "REGISTRAR",
+    contract: "registry",
+    functions: ["enrol", "setCapabilities", "rotateKey", "allotSegment"],
+  },
   { id: 2n, name: "SUPERVISOR", contract: "registry", functions: ["setStanding", "setQuota"] },
   { id: 3n, name: "GUARD", contract: "ledger", functions: ["setClosed"] },
 ] as const;
@@ -64,9 +77,15 @@ const NOTHING = "Nothing was deployed.";
 export async function chainIdAt(url: string): Promise<number> {
   const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "eth_chainId", params: [] });
   try {
-    const response = await fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body, signal: AbortSignal.timeout(10_000) });
+    const response = await fetch(url, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body,
+      signal: AbortSignal.timeout(10_000),
+    });
     const { result } = (await response.json()) as { result?: unknown };
-    if (typeof result !== "string" || !/^0x[0-9a-f]+$/i.test(result)) throw new Error("no chain id in the answer");
+    if (typeof result !== "string" || !/^0x[0-9a-f]+$/i.test(result))
+      throw new Error("no chain id in the answer");
     return Number(result);
   } catch (cause) {
     throw new Error(`No node answers at ${new URL(url).origin}. ${NOTHING}`, { cause });
@@ -77,10 +96,19 @@ export async function chainIdAt(url: string): Promise<number> {
  * The same as `deploy`, through a node's URL with a key in hex.
  * @throws besides what `deploy` throws: no node at the URL, and a key that is none (the message does not repeat it).
  */
-export async function deployAt(url: string, key: string, options: DeployOptions): Promise<Deployment> {
-  if (!/^(0x)?[0-9a-f]{64}$/i.test(key)) throw new Error(`The deploying key is not 32 bytes in hex. ${NOTHING}`);
+export async function deployAt(
+  url: string,
+  key: string,
+  options: DeployOptions,
+): Promise<Deployment> {
+  if (!/^(0x)?[0-9a-f]{64}$/i.test(key))
+    throw new Error(`The deploying key is not 32 bytes in hex. ${NOTHING}`);
   const chainId = await chainIdAt(url);
-  const provider = new JsonRpcProvider(url, chainId, { staticNetwork: true, pollingInterval: 250, cacheTimeout: -1 });
+  const provider = new JsonRpcProvider(url, chainId, {
+    staticNetwork: true,
+    pollingInterval: 250,
+    cacheTimeout: -1,
+  });
   try {
     return await deploy(new NonceManager(new Wallet(key, provider)), options);
   } finally {
@@ -92,20 +120,30 @@ async function checkRules(provider: Provider): Promise<void> {
   try {
     await provider.call({ data: CANCUN_PROBE });
   } catch (cause) {
-    throw new Error(`This chain does not run Cancun's rules (PUSH0, MCOPY), which the contracts are compiled for. ${NOTHING}`, { cause });
+    throw new Error(
+      `This chain does not run Cancun's rules (PUSH0, MCOPY), which the contracts are compiled for. ${NOTHING}`,
+      { cause },
+    );
   }
   const baseFee = (await provider.getBlock("latest"))?.baseFeePerGas ?? 0n;
-  if (baseFee > 0n) throw new Error(`This chain charges for gas (base fee ${baseFee} wei); OnePiao sends at a gas price of zero. ${NOTHING}`);
+  if (baseFee > 0n)
+    throw new Error(
+      `This chain charges for gas (base fee ${baseFee} wei); OnePiao sends at a gas price of zero. ${NOTHING}`,
+    );
 }
 
 /** Which contracts of the record are there. Throws when one of them is not what the record says. */
-async function stillThere(provider: Provider, known: Deployment): Promise<{ accessManager: boolean; registry: boolean; ledger: boolean }> {
+async function stillThere(
+  provider: Provider,
+  known: Deployment,
+): Promise<{ accessManager: boolean; registry: boolean; ledger: boolean }> {
   const has = async (address: string) => (await provider.getCode(address)) !== "0x";
   const accessManager = await has(known.accessManager);
   // a contract whose foundation is gone is of no use: authority and registry are fixed at its birth
   const registry = accessManager && (await has(known.registry));
   const ledger = registry && (await has(known.ledger));
-  const differs = (what: string) => new Error(`The recorded deployment does not describe this chain: ${what}. ${NOTHING}`);
+  const differs = (what: string) =>
+    new Error(`The recorded deployment does not describe this chain: ${what}. ${NOTHING}`);
   const expectSame = async (what: string, actual: Promise<unknown>, expected: unknown) => {
     const value = await actual.catch(() => undefined);
     if (value !== expected) throw differs(`${what} is ${String(value)}, not ${String(expected)}`);
@@ -128,44 +166,68 @@ async function stillThere(provider: Provider, known: Deployment): Promise<{ acce
       contract.eip712Domain().then((d) => d.name),
       known.network,
     );
-    await expectSame("the ledger's claim term", contract.claimTerm(), BigInt(known.claimTermSeconds));
+    await expectSame(
+      "the ledger's claim term",
+      contract.claimTerm(),
+      BigInt(known.claimTermSeconds),
+    );
   }
   return { accessManager, registry, ledger };
 }
 
 /**
- * Deploys what is missing. Throws before sending anything when the options make no deployment, when the chain lacks what the
- * bytecode needs, or when `known` is about another chain, network, genesis, claim term or set of contracts.
+ * Deploys what is missing. Throws before sending anything when the options make no deployment, when
+ * the chain lacks what the bytecode needs, or when `known` is about another chain, network,
+ * genesis, claim term or set of contracts.
  */
 export async function deploy(signer: Signer, options: DeployOptions): Promise<Deployment> {
   const provider = signer.provider;
   if (!provider) throw new Error("The deploying key needs a provider.");
   const say = options.say ?? (() => {});
-  if (!isAddress(options.bureau)) throw new Error(`The bureau's address is not an address: ${options.bureau}. ${NOTHING}`);
+  if (!isAddress(options.bureau))
+    throw new Error(`The bureau's address is not an address: ${options.bureau}. ${NOTHING}`);
   const bureau = getAddress(options.bureau);
   if (!networkNameSchema.safeParse(options.network).success)
-    throw new Error(`A network's name has 1 to 31 letters, digits, blanks and signs of . _ -; the first is a letter or digit. ${NOTHING}`);
+    throw new Error(
+      `A network's name has 1 to 31 letters, digits, blanks and signs of . _ -; the first is a letter or digit. ${NOTHING}`,
+    );
   const { known } = options;
-  const claimTermSeconds = options.claimTermSeconds ?? known?.claimTermSeconds ?? DEFAULT_CLAIM_TERM;
-  if (!Number.isInteger(claimTermSeconds) || claimTermSeconds < 3600 || claimTermSeconds > 365 * 86_400) {
-    throw new Error(`A claim term is 3600 (an hour) to 31536000 (a year) whole seconds. ${NOTHING}`);
+  const claimTermSeconds =
+    options.claimTermSeconds ?? known?.claimTermSeconds ?? DEFAULT_CLAIM_TERM;
+  if (
+    !Number.isInteger(claimTermSeconds) ||
+    claimTermSeconds < 3600 ||
+    claimTermSeconds > 365 * 86_400
+  ) {
+    throw new Error(
+      `A claim term is 3600 (an hour) to 31536000 (a year) whole seconds. ${NOTHING}`,
+    );
   }
   const chainId = Number((await provider.getNetwork()).chainId);
   const genesis = (await provider.getBlock(0))?.hash ?? "";
   await checkRules(provider);
-  if (known && (known.chainId !== chainId || known.genesis !== genesis || known.network !== options.network)) {
+  if (
+    known &&
+    (known.chainId !== chainId || known.genesis !== genesis || known.network !== options.network)
+  ) {
     throw new Error(
       `The recorded deployment is for network "${known.network}", chain ${known.chainId}, genesis ${known.genesis}; this is "${options.network}", chain ${chainId}, genesis ${genesis}. ${NOTHING}`,
     );
   }
   if (known && known.claimTermSeconds !== claimTermSeconds) {
-    throw new Error(`The recorded ledger has a claim term of ${known.claimTermSeconds} s, which is fixed; ${claimTermSeconds} s was asked for. ${NOTHING}`);
+    throw new Error(
+      `The recorded ledger has a claim term of ${known.claimTermSeconds} s, which is fixed; ${claimTermSeconds} s was asked for. ${NOTHING}`,
+    );
   }
   const kept = known ? await stillThere(provider, known) : undefined;
   const block = known && kept?.ledger ? known.block : await provider.getBlockNumber();
 
   const overrides = { gasPrice: 0, type: 0 };
-  const place = async (name: string, address: string | undefined, make: () => Promise<BaseContract>): Promise<string> => {
+  const place = async (
+    name: string,
+    address: string | undefined,
+    make: () => Promise<BaseContract>,
+  ): Promise<string> => {
     if (address !== undefined) {
       say(`${name} is at ${address}`);
       return address;
@@ -177,18 +239,29 @@ export async function deploy(signer: Signer, options: DeployOptions): Promise<De
     return placed;
   };
   const admin = await signer.getAddress();
-  const accessManager = await place("AccessManager", kept?.accessManager ? known?.accessManager : undefined, () =>
-    new AccessManager__factory(signer).deploy(admin, overrides),
+  const accessManager = await place(
+    "AccessManager",
+    kept?.accessManager ? known?.accessManager : undefined,
+    () => new AccessManager__factory(signer).deploy(admin, overrides),
   );
-  const registry = await place("TaxpayerRegistry", kept?.registry ? known?.registry : undefined, () =>
-    new TaxpayerRegistry__factory(signer).deploy(accessManager, options.network, overrides),
+  const registry = await place(
+    "TaxpayerRegistry",
+    kept?.registry ? known?.registry : undefined,
+    () => new TaxpayerRegistry__factory(signer).deploy(accessManager, options.network, overrides),
   );
   const ledger = await place("InvoiceLedger", kept?.ledger ? known?.ledger : undefined, () =>
-    new InvoiceLedger__factory(signer).deploy(accessManager, registry, options.network, claimTermSeconds, overrides),
+    new InvoiceLedger__factory(signer).deploy(
+      accessManager,
+      registry,
+      options.network,
+      claimTermSeconds,
+      overrides,
+    ),
   );
 
   const manager = AccessManager__factory.connect(accessManager, signer);
-  const mined = async (sent: Promise<ContractTransactionResponse>) => (await sent).wait(1, MINED_WITHIN_MS);
+  const mined = async (sent: Promise<ContractTransactionResponse>) =>
+    (await sent).wait(1, MINED_WITHIN_MS);
   const contracts = {
     registry: { address: registry, interface: TaxpayerRegistry__factory.createInterface() },
     ledger: { address: ledger, interface: InvoiceLedger__factory.createInterface() },
@@ -197,16 +270,29 @@ export async function deploy(signer: Signer, options: DeployOptions): Promise<De
     const target = contracts[role.contract];
     const missing: string[] = [];
     for (const name of role.functions) {
-      const selector = (target.interface as { getFunction(name: string): { selector: string } | null }).getFunction(name)?.selector;
+      const selector = (
+        target.interface as { getFunction(name: string): { selector: string } | null }
+      ).getFunction(name)?.selector;
       if (!selector) throw new Error(`${role.contract} has no function ${name}`);
-      if ((await manager.getTargetFunctionRole(target.address, selector)) !== role.id) missing.push(selector);
+      if ((await manager.getTargetFunctionRole(target.address, selector)) !== role.id)
+        missing.push(selector);
     }
-    if (missing.length > 0) await mined(manager.setTargetFunctionRole(target.address, missing, role.id, overrides));
+    if (missing.length > 0)
+      await mined(manager.setTargetFunctionRole(target.address, missing, role.id, overrides));
     const [held] = await manager.hasRole(role.id, bureau);
     if (!held) {
       await mined(manager.grantRole(role.id, bureau, 0, overrides));
       say(`${role.name} granted to ${bureau}`);
     }
   }
-  return { chainId, network: options.network, genesis, block, claimTermSeconds, accessManager, registry, ledger };
+  return {
+    chainId,
+    network: options.network,
+    genesis,
+    block,
+    claimTermSeconds,
+    accessManager,
+    registry,
+    ledger,
+  };
 }

@@ -8,9 +8,9 @@
  * | unknown | nothing that settles it, or no answer: it may have landed | the same bytes again later |
  * | down | the node does not serve now, and did not take it | wait, and the same bytes again |
  *
- * In no case are they signed anew: on every word the same bytes stay. The table below is data, in the words of the clients' own
- * sources; the first row whose text is in the answer counts, whatever its case and whatever stands before and after it. A text
- * that is not in the table is unknown.
+ * In no case are they signed anew: on every word the same bytes stay. The table below is data, in
+ * the words of the clients' own sources; the first row whose text is in the answer counts, whatever
+ * its case and whatever stands before and after it. A text that is not in the table is unknown.
  */
 
 export type FaultWord = "landed" | "rejected" | "unknown" | "down";
@@ -20,14 +20,16 @@ export type Fault = { word: FaultWord; reason: string };
 export type Client = "hardhat" | "geth" | "besu" | "erigon" | "nethermind";
 
 /**
- * More particular texts before those that they contain. Sources: hardhat: EDR's provider errors; geth: core/error.go,
- * core/txpool/errors.go, core/txpool/legacypool, core/types/transaction.go, rpc/errors.go; besu: RpcErrorType.java; erigon:
- * txnprovider/txpool/txpoolcfg; nethermind: TxPoolErrorMessages.cs, and AcceptTxResult.cs for versions that answer with its names.
+ * More particular texts before those that they contain. Sources: hardhat: EDR's provider errors;
+ * geth: core/error.go, core/txpool/errors.go, core/txpool/legacypool, core/types/transaction.go,
+ * rpc/errors.go; besu: RpcErrorType.java; erigon: txnprovider/txpool/txpoolcfg; nethermind:
+ * TxPoolErrorMessages.cs, and AcceptTxResult.cs for versions that answer with its names.
  */
 export const faultTable: readonly { text: string; clients: readonly Client[]; fault: Fault }[] = [
   ...rows("rejected", "type-unsupported", [["unknown transaction type", "hardhat"]]),
   ...rows("unknown", "nonce-taken", [
-    // another transaction with this nonce waits in the pool: nothing is settled until one of the two lands
+    // another transaction with this nonce waits in the pool: nothing is settled until one of the
+    // two lands
     ["replacement transaction underpriced", "hardhat", "geth", "besu", "erigon", "nethermind"],
     ["could not replace existing tx", "erigon"],
     ["future transaction tries to replace pending", "geth"],
@@ -164,7 +166,9 @@ export const faultTable: readonly { text: string; clients: readonly Client[]; fa
     ["timed out", "geth", "erigon"],
     ["timeout", "nethermind"],
   ]),
-  ...rows("unknown", "internal", [["internal error", "hardhat", "geth", "besu", "erigon", "nethermind"]]),
+  ...rows("unknown", "internal", [
+    ["internal error", "hardhat", "geth", "besu", "erigon", "nethermind"],
+  ]),
 ];
 
 function rows(word: FaultWord, reason: string, texts: [string, ...Client[]][]) {
@@ -175,10 +179,18 @@ function rows(word: FaultWord, reason: string, texts: [string, ...Client[]][]) {
 /** What the node's own text means. */
 export function faultOf(text: string): Fault {
   const said = text.toLowerCase();
-  return faultTable.find((row) => said.includes(row.text))?.fault ?? { word: "unknown", reason: "unrecognised" };
+  return (
+    faultTable.find((row) => said.includes(row.text))?.fault ?? {
+      word: "unknown",
+      reason: "unrecognised",
+    }
+  );
 }
 
-/** Of these one knows that no node has seen the request; of everything else that breaks, one does not. */
+/**
+ * Of these one knows that no node has seen the request; of everything else that breaks, one does
+ * not.
+ */
 const UNREACHED = /\b(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)\b/;
 const TURNED_AWAY = /\b(429|503)\b/;
 

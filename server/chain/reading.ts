@@ -1,7 +1,9 @@
 /**
- * What the registry and the ledger themselves say at a block, asked of a node: for whoever checks an invoice and takes no table's word.
+ * What the registry and the ledger themselves say at a block, asked of a node: for whoever checks
+ * an invoice and takes no table's word.
  *
- * Owns: the questions, and their answers as plain values. Believes the node: which node to ask is the caller's choice.
+ * Owns: the questions, and their answers as plain values. Believes the node: which node to ask is
+ * the caller's choice.
  */
 
 import { actEvents, type RecordState, recordStates } from "@onepiao/protocol/ledger/acts.ts";
@@ -10,7 +12,13 @@ import type { ChainClient } from "./client.ts";
 import { type ChainEvent, type Contracts, ZERO_ACCOUNT } from "./contracts.ts";
 
 /** `key`: the one that signs now. `identity`: commitment to tax id and name. */
-export type Enrolled = { index: number; account: string; key: string; standing: "active" | "suspended"; identity: string };
+export type Enrolled = {
+  index: number;
+  account: string;
+  key: string;
+  standing: "active" | "suspended";
+  identity: string;
+};
 /** Of an invoice that no act has touched: state "none", version 0. */
 export type RecordNow = { state: RecordState; version: number };
 
@@ -21,17 +29,26 @@ export type Reading = {
   time: number;
   /** Undefined: nobody is enrolled under this index. */
   taxpayer(index: number): Promise<Enrolled | undefined>;
-  /** Of these addresses those that may enrol taxpayers: the bureau's, by the access manager that the registry obeys. */
+  /**
+   * Of these addresses those that may enrol taxpayers: the bureau's, by the access manager that the
+   * registry obeys.
+   */
   registrars(addresses: readonly string[]): Promise<string[]>;
   /** Zero when no lot begins there. */
   lotHash(first: string): Promise<string>;
   record(number: string): Promise<RecordNow>;
-  /** Keys that the account was rotated to, in order. Reads all blocks since the contracts are there. */
+  /**
+   * Keys that the account was rotated to, in order. Reads all blocks since the contracts are there.
+   */
   keysOf(account: string): Promise<string[]>;
   /** Partial red letters of an invoice. Reads all blocks as well. */
   adjustments(number: string): Promise<number>;
   /** Everybody who is enrolled, with all keys. */
-  registered(): Promise<{ from: number; block: number; taxpayers: { index: number; account: string; keys: string[]; identity: string }[] }>;
+  registered(): Promise<{
+    from: number;
+    block: number;
+    taxpayers: { index: number; account: string; keys: string[]; identity: string }[];
+  }>;
 };
 
 /** The access manager's id of the role that enrols taxpayers (chain/deploy.ts). */
@@ -40,17 +57,33 @@ const REGISTRAR = 1n;
 /** Blocks of one question for logs: what nodes allow by default. */
 const PAGE = 5_000;
 
-/** Throws NodeDown or NodeRefused, as each of its questions does. `depth`: blocks behind the head that count as final. */
-export async function readingAt(chain: ChainClient, contracts: Contracts, depth = 0): Promise<Reading> {
+/**
+ * Throws NodeDown or NodeRefused, as each of its questions does. `depth`: blocks behind the head
+ * that count as final.
+ */
+export async function readingAt(
+  chain: ChainClient,
+  contracts: Contracts,
+  depth = 0,
+): Promise<Reading> {
   const { registry, ledger, block: from } = contracts.deployment;
   const head = await chain.head();
   const block = Math.max(0, head - depth);
   const found = await chain.block(block);
 
-  async function events(address: string, name: string, first?: string): Promise<ChainEvent["args"][]> {
+  async function events(
+    address: string,
+    name: string,
+    first?: string,
+  ): Promise<ChainEvent["args"][]> {
     const all: ChainEvent["args"][] = [];
     for (let at = from; at <= block; at += PAGE) {
-      const logs = await chain.logs([address], at, Math.min(at + PAGE - 1, block), contracts.topics(name, first));
+      const logs = await chain.logs(
+        [address],
+        at,
+        Math.min(at + PAGE - 1, block),
+        contracts.topics(name, first),
+      );
       for (const log of logs) {
         const event = contracts.event(log);
         if (event) all.push(event.args);
@@ -63,8 +96,16 @@ export async function readingAt(chain: ChainClient, contracts: Contracts, depth 
     block,
     time: found?.time ?? 0,
     async taxpayer(index) {
-      const answer = await chain.call(registry, contracts.registryCall("taxpayer", [index]), undefined, block);
-      const [{ account, key, standing, identity }] = contracts.registryResult("taxpayer", answer) as unknown as [Record<string, string | bigint>];
+      const answer = await chain.call(
+        registry,
+        contracts.registryCall("taxpayer", [index]),
+        undefined,
+        block,
+      );
+      const [{ account, key, standing, identity }] = contracts.registryResult(
+        "taxpayer",
+        answer,
+      ) as unknown as [Record<string, string | bigint>];
       if (account === ZERO_ACCOUNT) return undefined;
       return {
         index,
@@ -76,36 +117,69 @@ export async function readingAt(chain: ChainClient, contracts: Contracts, depth 
     },
     async registrars(addresses) {
       if (addresses.length === 0) return [];
-      const [manager] = contracts.registryResult("authority", await chain.call(registry, contracts.registryCall("authority", []), undefined, block));
+      const [manager] = contracts.registryResult(
+        "authority",
+        await chain.call(registry, contracts.registryCall("authority", []), undefined, block),
+      );
       const held = await Promise.all(
         addresses.map(async (address) => {
-          const answer = await chain.call(String(manager), contracts.managerCall("hasRole", [REGISTRAR, address]), undefined, block);
+          const answer = await chain.call(
+            String(manager),
+            contracts.managerCall("hasRole", [REGISTRAR, address]),
+            undefined,
+            block,
+          );
           return contracts.managerResult("hasRole", answer)[0] === true;
         }),
       );
       return addresses.filter((_, i) => held[i]);
     },
     async lotHash(first) {
-      const answer = await chain.call(ledger, contracts.ledgerCall("lotHash", [first]), undefined, block);
+      const answer = await chain.call(
+        ledger,
+        contracts.ledgerCall("lotHash", [first]),
+        undefined,
+        block,
+      );
       return contracts.ledgerResult("lotHash", answer)[0] as string;
     },
     async record(number) {
-      const answer = await chain.call(ledger, contracts.ledgerCall("record", [number]), undefined, block);
-      const [{ state, version }] = contracts.ledgerResult("record", answer) as unknown as [{ state: bigint; version: bigint }];
+      const answer = await chain.call(
+        ledger,
+        contracts.ledgerCall("record", [number]),
+        undefined,
+        block,
+      );
+      const [{ state, version }] = contracts.ledgerResult("record", answer) as unknown as [
+        { state: bigint; version: bigint },
+      ];
       return { state: recordStates[Number(state)] ?? "none", version: Number(version) };
     },
-    keysOf: async (account) => (await events(registry, "KeyRotated", account)).map((args) => args["key"] as string),
+    keysOf: async (account) =>
+      (await events(registry, "KeyRotated", account)).map((args) => args["key"] as string),
     async adjustments(number) {
-      const names = [...actEvents.values()].filter(({ record }) => record.part).map(({ event }) => event);
+      const names = [...actEvents.values()]
+        .filter(({ record }) => record.part)
+        .map(({ event }) => event);
       const found = await Promise.all(names.map((name) => events(ledger, name, number)));
       return found.flat().length;
     },
     async registered() {
-      const [enrolled, rotated] = [await events(registry, "TaxpayerEnrolled"), await events(registry, "KeyRotated")];
+      const [enrolled, rotated] = [
+        await events(registry, "TaxpayerEnrolled"),
+        await events(registry, "KeyRotated"),
+      ];
       const taxpayers = enrolled.map((args) => {
         const account = args["account"] as string;
-        const later = rotated.filter((one) => one["account"] === account).map((one) => one["key"] as string);
-        return { index: args["index"] as number, account, keys: [account, ...later], identity: args["identity"] as string };
+        const later = rotated
+          .filter((one) => one["account"] === account)
+          .map((one) => one["key"] as string);
+        return {
+          index: args["index"] as number,
+          account,
+          keys: [account, ...later],
+          identity: args["identity"] as string,
+        };
       });
       return { from, block, taxpayers };
     },

@@ -1,6 +1,6 @@
 /**
- * The parts that every process of a gateway is made of, put together once: for the gateway, for its thread that reckons, and for
- * the operator's commands.
+ * The parts that every process of a gateway is made of, put together once: for the gateway, for its
+ * thread that reckons, and for the operator's commands.
  *
  * | what | needs |
  * | --- | --- |
@@ -45,21 +45,33 @@ export const openNetwork = (config: Pick<Config, "RPC_URL">, deployment: Deploym
 });
 
 /** Throws when the master key is not the database's. */
-export async function openKeeping(sql: Sql, config: Pick<Config, "MASTER_KEY" | "DRAW_STEP">): Promise<Keeping> {
+export async function openKeeping(
+  sql: Sql,
+  config: Pick<Config, "MASTER_KEY" | "DRAW_STEP">,
+): Promise<Keeping> {
   const vault = await openVault(sql, config.MASTER_KEY);
   const keys = createKeystore({ sql, vault });
   const taxpayers = createTaxpayers({ vault, keys, drawStep: config.DRAW_STEP });
   return { vault, keys, encryptionKeys: createEncryptionKeys({ vault }), taxpayers };
 }
 
-type Deps = { sql: Sql; config: Pick<Config, "MASTER_KEY" | "DRAW_STEP">; network: Network; log: Log };
+type Deps = {
+  sql: Sql;
+  config: Pick<Config, "MASTER_KEY" | "DRAW_STEP">;
+  network: Network;
+  log: Log;
+};
 
 /** Throws when the master key is not the database's. */
 export async function createCore({ sql, config, network, log }: Deps): Promise<Core> {
   const keeping = await openKeeping(sql, config);
   const { vault, encryptionKeys, taxpayers } = keeping;
   const { contracts } = network;
-  const documents = createDocuments({ vault, keys: encryptionKeys, deployment: contracts.deployment });
+  const documents = createDocuments({
+    vault,
+    keys: encryptionKeys,
+    deployment: contracts.deployment,
+  });
   const audit = createAudit({ vault, keys: encryptionKeys, documents, taxpayers, contracts, log });
   return { ...keeping, ...network, documents, audit };
 }

@@ -4,16 +4,26 @@
 import { readdir, readFile } from "node:fs/promises";
 import { createSql, type Sql, type Tx } from "./sql.ts";
 
-export { DatabaseError, type Json, type Query, type Rows, type Sql, type Transaction, type Tx } from "./sql.ts";
+export {
+  DatabaseError,
+  type Json,
+  type Query,
+  type Rows,
+  type Sql,
+  type Transaction,
+  type Tx,
+} from "./sql.ts";
 
 /** A moment, by the count of seconds: the database reads no date of the year 0. */
 export const momentOf = (tx: Tx, at: Date) => tx`to_timestamp(${at.getTime() / 1_000}::float8)`;
 
 /**
- * The time by the database's clock, at which its transaction began. What is decided about dates is decided by this one clock, which
- * all processes of a gateway share; the process's own measures how long something takes, and no more (docs/adr/0027).
+ * The time by the database's clock, at which its transaction began. What is decided about dates is
+ * decided by this one clock, which all processes of a gateway share; the process's own measures how
+ * long something takes, and no more (docs/adr/0027).
  */
-export const momentNow = async (tx: Tx): Promise<Date> => ((await tx<{ now: Date }[]>`select now() as now`)[0] as { now: Date }).now;
+export const momentNow = async (tx: Tx): Promise<Date> =>
+  ((await tx<{ now: Date }[]>`select now() as now`)[0] as { now: Date }).now;
 
 /** Whether something stands before PostgreSQL's own clock (sandbox/clock.ts). */
 export async function hasOwnClock(tx: Tx): Promise<boolean> {
@@ -30,30 +40,47 @@ const STATEMENT_TIMEOUT_MS = 30_000;
 
 /** Opens a pool. It connects at the first query and again after a lost connection. */
 export function openDb(url: string, options: DbOptions = {}): Sql {
-  return createSql({ url, connections: options.connections ?? 10, statementTimeoutMs: STATEMENT_TIMEOUT_MS, onIdleError: options.onIdleError ?? (() => {}) });
+  return createSql({
+    url,
+    connections: options.connections ?? 10,
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+    onIdleError: options.onIdleError ?? (() => {}),
+  });
 }
 
 /** Keeps migrations of several processes apart. */
 const MIGRATION_LOCK = 7_146_009_511;
 
 const folder = new URL("./migrations/", import.meta.url);
-const migrationFiles = async () => (await readdir(folder)).filter((name) => /^\d{3}_.*\.sql$/.test(name)).sort();
+const migrationFiles = async () =>
+  (await readdir(folder)).filter((name) => /^\d{3}_.*\.sql$/.test(name)).sort();
 
 /** Migrations that are not applied yet. */
 export async function pendingMigrations(sql: Tx): Promise<string[]> {
-  const [there] = await sql<{ table: string | null }[]>`select to_regclass('migrations')::text as table`;
-  const done = new Set(there?.table == null ? [] : (await sql<{ name: string }[]>`select name from migrations`).map((row) => row.name));
+  const [there] = await sql<
+    { table: string | null }[]
+  >`select to_regclass('migrations')::text as table`;
+  const done = new Set(
+    there?.table == null
+      ? []
+      : (await sql<{ name: string }[]>`select name from migrations`).map((row) => row.name),
+  );
   return (await migrationFiles()).filter((name) => !done.has(name));
 }
 
-/** Brings the schema up to date; each file of migrations/ once, in order, each in a transaction. Returns what was applied. */
+/**
+ * Brings the schema up to date; each file of migrations/ once, in order, each in a transaction.
+ * Returns what was applied.
+ */
 export async function migrate(sql: Sql): Promise<string[]> {
   const files = await migrationFiles();
   const applied: string[] = [];
   await sql.begin(async (tx) => {
     await tx`select pg_advisory_xact_lock(${MIGRATION_LOCK})`;
     await tx`create table if not exists migrations (name text primary key, applied_at timestamptz not null default now())`;
-    const done = new Set((await tx<{ name: string }[]>`select name from migrations`).map((row) => row.name));
+    const done = new Set(
+      (await tx<{ name: string }[]>`select name from migrations`).map((row) => row.name),
+    );
     for (const name of files) {
       if (done.has(name)) continue;
       await tx.unsafe(await readFile(new URL(name, folder), "utf8"));
@@ -65,29 +92,37 @@ export async function migrate(sql: Sql): Promise<string[]> {
 }
 
 /**
- * What has changed. accepted: invoices to be sealed. operation: one that the dispatcher can take up. send: one in a lane, or room in it.
- * outcome: an operation has ended. block: the projections have moved. lease: one is free, or has a new holder. webhook: one is to be
- * looked at anew.
+ * What has changed. accepted: invoices to be sealed. operation: one that the dispatcher can take
+ * up. send: one in a lane, or room in it. outcome: an operation has ended. block: the projections
+ * have moved. lease: one is free, or has a new holder. webhook: one is to be looked at anew.
  */
 export type Topic = "accepted" | "operation" | "send" | "outcome" | "block" | "lease" | "webhook";
 
 export type Changes = {
   /** Resolves at the next change of these topics after the call, or after so long. */
   wait(milliseconds: number, ...topics: Topic[]): Promise<void>;
-  /** Calls back on every change of these topics, also right after the connection was lost and is back. */
+  /**
+   * Calls back on every change of these topics, also right after the connection was lost and is
+   * back.
+   */
   on(topics: readonly Topic[], listener: () => void): () => void;
   close(): Promise<void>;
 };
 
 /** Says in a transaction that something waiters look for has changed; heard when it commits. */
-export const announce = async (tx: Tx, topic: Topic): Promise<void> => void (await tx`select pg_notify('changes', ${topic})`);
+export const announce = async (tx: Tx, topic: Topic): Promise<void> =>
+  void (await tx`select pg_notify('changes', ${topic})`);
 
-/** Listens to what `announce` says, in this process or another. Waiters must also look again on their own from time to time. */
+/**
+ * Listens to what `announce` says, in this process or another. Waiters must also look again on
+ * their own from time to time.
+ */
 export async function openChanges(sql: Sql): Promise<Changes> {
   const listeners = new Map<() => void, readonly Topic[]>();
   // without a topic: the connection is back, and what was said meanwhile is not known
   const tell = (topic: string | undefined) => {
-    for (const [listener, topics] of [...listeners]) if (topic === undefined || topics.includes(topic as Topic)) listener();
+    for (const [listener, topics] of [...listeners])
+      if (topic === undefined || topics.includes(topic as Topic)) listener();
   };
   const listening = await sql.listen("changes", tell);
   const on = (topics: readonly Topic[], listener: () => void) => {

@@ -8,20 +8,24 @@
  * | another's | the row names another holder whose time is not over | its loop rests, and the heartbeat asks again |
  * | given up | this process's node serves less than another's, for some seconds | its loop rests; free for the others |
  *
- * A lease is worth the ability to work: with its heartbeat each process writes how far its node reaches (feed/reach.ts). One whose
- * node does not reach the block that another's had reached three seconds ago renews nothing and takes nothing. Where all are
- * equally blind, or one is alone, nobody gives anything up: whoever holds goes on trying.
+ * A lease is worth the ability to work: with its heartbeat each process writes how far its node
+ * reaches (feed/reach.ts). One whose node does not reach the block that another's had reached three
+ * seconds ago renews nothing and takes nothing. Where all are equally blind, or one is alone,
+ * nobody gives anything up: whoever holds goes on trying.
  *
- * Leases decide who works: they keep two processes from doing the same, and let one take over when another is gone. They guard
- * nothing. A process can be stopped for a minute between `held()` and its next statement, so what must not happen twice is held by
- * the transactions themselves: the lane's row lock, compare-and-set on the cursor, advisory locks. A lease that is wrong costs
- * time, never correctness.
+ * Leases decide who works: they keep two processes from doing the same, and let one take over when
+ * another is gone. They guard nothing. A process can be stopped for a minute between `held()` and
+ * its next statement, so what must not happen twice is held by the transactions themselves: the
+ * lane's row lock, compare-and-set on the cursor, advisory locks. A lease that is wrong costs time,
+ * never correctness.
  *
- * Advisory locks alone would not do: they last as long as a connection, which the database keeps for a process that hangs or whose
- * network is cut until TCP gives it up. Rows end by themselves, and an operator can read them.
+ * Advisory locks alone would not do: they last as long as a connection, which the database keeps
+ * for a process that hangs or whose network is cut until TCP gives it up. Rows end by themselves,
+ * and an operator can read them.
  *
- * Times are compared by the database's clock, written and read there; the holder measures by its own monotonic clock from before
- * the statement was sent. So what a process takes for the time of day does not matter. All leases of a process go in one statement.
+ * Times are compared by the database's clock, written and read there; the holder measures by its
+ * own monotonic clock from before the statement was sent. So what a process takes for the time of
+ * day does not matter. All leases of a process go in one statement.
  */
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
@@ -37,15 +41,23 @@ export const always: Lease = { held: () => true };
 export type Leases = {
   /** The lease of this name, wanted from the next heartbeat on. */
   lease(name: string): Lease;
-  /** Begins the heartbeat, once; resolves after the first, also when the database did not answer it. */
+  /**
+   * Begins the heartbeat, once; resolves after the first, also when the database did not answer it.
+   */
   start(): Promise<void>;
-  /** Hands over: what was held is free from now on, and the others hear of it. Their work has to be over before. */
+  /**
+   * Hands over: what was held is free from now on, and the others hear of it. Their work has to be
+   * over before.
+   */
   stop(): Promise<void>;
   state(): { name: string; held: boolean }[];
 };
 
 type Deps = {
-  /** Best a pool of its own, of two connections: a heartbeat that waits behind requests loses the lease. */
+  /**
+   * Best a pool of its own, of two connections: a heartbeat that waits behind requests loses the
+   * lease.
+   */
   sql: Sql;
   changes: Changes;
   log: Log;
@@ -59,9 +71,15 @@ type Deps = {
 
 type Held = { sent: number; until: number };
 
-/** Heartbeats are no further apart, however long a lease lasts: a node that fails is noticed by then. */
+/**
+ * Heartbeats are no further apart, however long a lease lasts: a node that fails is noticed by
+ * then.
+ */
 const MAX_BEAT_MS = 2_000;
-/** So long a node may be behind another one: blocks take time on their way, and an answer can get lost. */
+/**
+ * So long a node may be behind another one: blocks take time on their way, and an answer can get
+ * lost.
+ */
 const GRACE_MS = 3_000;
 /** The row of a process that has not been heard of for so long is deleted. */
 const FORGOTTEN = "1 hour";
@@ -72,7 +90,10 @@ export function createLeases(deps: Deps): Leases {
   const everyMs = Math.min(ttlMs / 3, MAX_BEAT_MS);
   /** For clocks that do not run equally fast, and for work that began just before the end. */
   const marginMs = ttlMs / 8;
-  /** When something has changed, a lease may have been handed over: asked again, but not at every change of a busy database. */
+  /**
+   * When something has changed, a lease may have been handed over: asked again, but not at every
+   * change of a busy database.
+   */
   const eagerMs = Math.min(250, ttlMs / 10);
   const wanted = new Map<string, Held>();
   const holds = (one: Held) => performance.now() < one.until;
@@ -80,11 +101,17 @@ export function createLeases(deps: Deps): Leases {
   let running: Promise<void> = Promise.resolve();
   let started: Promise<void> | undefined;
   let lost = false;
-  /** What the best of the other nodes reached, at the newest heartbeat that is old enough to count and at those after it; -1: nothing. */
+  /**
+   * What the best of the other nodes reached, at the newest heartbeat that is old enough to count
+   * and at those after it; -1: nothing.
+   */
   const others: { at: number; best: number }[] = [];
   let resting = false;
 
-  /** Says how far this process's node reaches, hears how far the others' do, and tells whether this one is to rest. */
+  /**
+   * Says how far this process's node reaches, hears how far the others' do, and tells whether this
+   * one is to rest.
+   */
   async function behind(): Promise<boolean> {
     const mine = reach();
     const [row] = await sql<{ best: bigint | null }[]>`
@@ -100,24 +127,33 @@ export function createLeases(deps: Deps): Leases {
     const [old, now] = [others[0], others[others.length - 1]];
     const own = mine ?? -1;
     // and it is there still: nobody gives up to one that is gone
-    return old !== undefined && old.at <= at - GRACE_MS && old.best > own && (now?.best ?? -1) > own;
+    return (
+      old !== undefined && old.at <= at - GRACE_MS && old.best > own && (now?.best ?? -1) > own
+    );
   }
 
   /** Frees what this process holds, and lets the others hear of it. */
   async function free(): Promise<void> {
     for (const one of wanted.values()) one.until = 0;
     await sql.begin(async (tx) => {
-      const freed = await tx`update leases set until = now() - interval '1 microsecond' where holder = ${holder} and until >= now()`;
+      const freed =
+        await tx`update leases set until = now() - interval '1 microsecond' where holder = ${holder} and until >= now()`;
       if (freed.count > 0) await announce(tx, "lease");
     });
   }
 
   async function beat(): Promise<void> {
     const rests = await behind();
-    if (rests !== resting) log.warn(rests ? "this process's node is behind another's: it rests" : "this process's node is as good as the others' again");
+    if (rests !== resting)
+      log.warn(
+        rests
+          ? "this process's node is behind another's: it rests"
+          : "this process's node is as good as the others' again",
+      );
     resting = rests;
     if (rests) return free();
-    // before it goes out: the answer's way does not count for us, and the row's time begins when the database has it
+    // before it goes out: the answer's way does not count for us, and the row's time begins when
+    // the database has it
     const sent = performance.now();
     const names = [...wanted.keys()].sort();
     if (names.length === 0) return;
@@ -148,16 +184,25 @@ export function createLeases(deps: Deps): Leases {
     await announce(sql, "lease");
   }
 
-  /** A heartbeat that does not answer must not keep the next one from going out on another connection. */
+  /**
+   * A heartbeat that does not answer must not keep the next one from going out on another
+   * connection.
+   */
   async function tryBeat(): Promise<void> {
     const late = new Promise<"late">((resolve) => setTimeout(resolve, ttlMs, "late").unref());
     const answer = await Promise.race([beat().catch((cause: Error) => cause), late]);
     const failed = answer === "late" ? "no answer" : answer?.message;
-    if (failed !== undefined && !lost) log.warn({ error: failed }, "no heartbeat reaches the database: this process rests when its leases run out");
+    if (failed !== undefined && !lost)
+      log.warn(
+        { error: failed },
+        "no heartbeat reaches the database: this process rests when its leases run out",
+      );
     lost = failed !== undefined;
   }
 
-  /** Until the next heartbeat is due: at its time, or at a change while there is a lease to be had. */
+  /**
+   * Until the next heartbeat is due: at its time, or at a change while there is a lease to be had.
+   */
   function pause(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const began = performance.now();
@@ -209,7 +254,9 @@ export function createLeases(deps: Deps): Leases {
       await running;
       await free()
         .then(() => sql`delete from processes where holder = ${holder}`)
-        .catch((cause: Error) => log.warn({ error: cause.message }, "the leases were not handed over: they run out"));
+        .catch((cause: Error) =>
+          log.warn({ error: cause.message }, "the leases were not handed over: they run out"),
+        );
     },
     state: () => [...wanted].map(([name, one]) => ({ name, held: holds(one) })),
   };

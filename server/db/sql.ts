@@ -6,24 +6,36 @@
  *   sql`… set ${sql("drawn")} = 1`        a name
  *   sql`insert into t ${sql(rows, …columns)}`
  *
- * A query runs when it is awaited, on a pooled connection, or inside `begin` on the transaction's own, one after the other.
- * Statements are prepared once a connection, by a name that follows from their text. int8 comes as bigint, numeric as string,
- * timestamptz as Date. Errors come as DatabaseError; a lost connection fails the query that is on it and nothing else.
+ * A query runs when it is awaited, on a pooled connection, or inside `begin` on the transaction's
+ * own, one after the other. Statements are prepared once a connection, by a name that follows from
+ * their text. int8 comes as bigint, numeric as string, timestamptz as Date. Errors come as
+ * DatabaseError; a lost connection fails the query that is on it and nothing else.
  */
 import { createHash } from "node:crypto";
 import pg from "pg";
 
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined };
+export type Json =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly Json[]
+  | { readonly [key: string]: Json | undefined };
 export type Rows<T> = T[] & { count: number };
 
-/** What the database, or the way to it, refused. `code`: SQLSTATE, the system's (ECONNREFUSED), or CONNECTION_LOST. */
+/**
+ * What the database, or the way to it, refused. `code`: SQLSTATE, the system's (ECONNREFUSED), or
+ * CONNECTION_LOST.
+ */
 export class DatabaseError extends Error {
   override name = "DatabaseError";
   readonly code: string;
   readonly constraint: string | undefined;
   readonly table: string | undefined;
   readonly routine: string | undefined;
-  constructor(cause: Error & { code?: string; constraint?: string; table?: string; routine?: string }) {
+  constructor(
+    cause: Error & { code?: string; constraint?: string; table?: string; routine?: string },
+  ) {
     super(cause.message, { cause });
     // the driver has no code for a connection that ends, or that does not come
     this.code = cause.code ?? "CONNECTION_LOST";
@@ -97,12 +109,15 @@ export class Query<T> implements Promise<Rows<T>> {
       .map((string, i) => {
         if (i === this.#strings.length - 1) return string;
         const value = this.#values[i];
-        if (value === undefined) throw new TypeError("A value of a query is undefined; null is meant, or a fragment");
+        if (value === undefined)
+          throw new TypeError("A value of a query is undefined; null is meant, or a fragment");
         if (value instanceof Query) return string + value.#write(values);
         if (value instanceof Name) return string + quoted(value.name);
         if (value instanceof JsonValue) return string + parameter(value.text);
         if (value instanceof Insert) {
-          const rows = value.rows.map((row) => `(${value.columns.map((column) => parameter(plain(row[column]))).join(", ")})`);
+          const rows = value.rows.map(
+            (row) => `(${value.columns.map((column) => parameter(plain(row[column]))).join(", ")})`,
+          );
           return `${string}(${value.columns.map(quoted).join(", ")}) values ${rows.join(", ")}`;
         }
         return string + parameter(plain(value));
@@ -122,7 +137,10 @@ const plain = (value: unknown) => {
 /** Runs queries; what features and mechanisms are given. */
 export type Tx = {
   // biome-ignore lint/suspicious/noExplicitAny: a row's shape is the statement's, which the caller states
-  <T extends readonly any[] = any[]>(strings: TemplateStringsArray, ...values: unknown[]): Query<T[number]>;
+  <T extends readonly any[] = any[]>(
+    strings: TemplateStringsArray,
+    ...values: unknown[]
+  ): Query<T[number]>;
   (name: string): Name;
   (rows: readonly Record<string, unknown>[], ...columns: string[]): Insert;
   json(value: Json): JsonValue;
@@ -144,15 +162,24 @@ export type Sql = Tx & {
   end(options?: { timeout?: number }): Promise<void>;
   /** Connections of the pool now, and queries that wait for one. */
   connections(): { busy: number; idle: number; waiting: number };
-  /** Calls back on each notification, and without a payload when listening has begun or begun again after a lost connection. */
-  listen(channel: string, heard: (payload: string | undefined) => void): Promise<{ unlisten(): Promise<void> }>;
+  /**
+   * Calls back on each notification, and without a payload when listening has begun or begun again
+   * after a lost connection.
+   */
+  listen(
+    channel: string,
+    heard: (payload: string | undefined) => void,
+  ): Promise<{ unlisten(): Promise<void> }>;
 };
 
 const types = new pg.TypeOverrides();
 types.setTypeParser(20, (text: string) => BigInt(text));
 
 const names = new Map<string, string>();
-/** Statements that differ only in how many rows they insert would fill the server's memory: past this many, unnamed. */
+/**
+ * Statements that differ only in how many rows they insert would fill the server's memory: past
+ * this many, unnamed.
+ */
 const MAX_NAMES = 2_000;
 function nameOf(text: string): string | undefined {
   let name = names.get(text);
@@ -169,7 +196,12 @@ async function query(on: Queryable, text: string, values: unknown[]): Promise<Ro
   try {
     // without values it goes as a simple query, which may be several statements
     const name = values.length > 0 ? nameOf(text) : undefined;
-    const done = await on.query({ text, ...(values.length > 0 ? { values } : {}), types, ...(name === undefined ? {} : { name }) });
+    const done = await on.query({
+      text,
+      ...(values.length > 0 ? { values } : {}),
+      types,
+      ...(name === undefined ? {} : { name }),
+    });
     // several statements have several results
     const result: pg.QueryResult = Array.isArray(done) ? done[done.length - 1] : done;
     return Object.assign(result.rows as unknown[], { count: result.rowCount ?? 0 });
@@ -181,33 +213,52 @@ async function query(on: Queryable, text: string, values: unknown[]): Promise<Ro
 function tagged(run: Run): Tx {
   const tag = (first: unknown, ...rest: unknown[]) => {
     if (typeof first === "string") return new Name(first);
-    if (Array.isArray(first) && "raw" in first) return new Query(first as readonly string[], rest, run);
+    if (Array.isArray(first) && "raw" in first)
+      return new Query(first as readonly string[], rest, run);
     return new Insert(first as readonly Record<string, unknown>[], rest as string[]);
   };
-  return Object.assign(tag, { json: (value: Json) => new JsonValue(value), unsafe: (text: string) => run(text, []) }) as unknown as Tx;
+  return Object.assign(tag, {
+    json: (value: Json) => new JsonValue(value),
+    unsafe: (text: string) => run(text, []),
+  }) as unknown as Tx;
 }
 
 const IDLE_IN_TRANSACTION_MS = 10_000;
 
-export type SqlOptions = { url: string; connections: number; statementTimeoutMs: number; onIdleError: (error: Error) => void };
+export type SqlOptions = {
+  url: string;
+  connections: number;
+  statementTimeoutMs: number;
+  onIdleError: (error: Error) => void;
+};
 
 export function createSql({ url, connections, statementTimeoutMs, onIdleError }: SqlOptions): Sql {
-  const settings = { connectionString: url, application_name: "onepiao", keepAlive: true, connectionTimeoutMillis: 10_000 };
+  const settings = {
+    connectionString: url,
+    application_name: "onepiao",
+    keepAlive: true,
+    connectionTimeoutMillis: 10_000,
+  };
   const pool = new pg.Pool({
     ...settings,
     max: connections,
     statement_timeout: statementTimeoutMs,
-    // a process that stands still in the middle of a transaction must not hold the others up for long
+    // a process that stands still in the middle of a transaction must not hold the others up for
+    // long
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
   });
   // a connection that breaks while it rests; the next query opens another
   pool.on("error", onIdleError);
   pool.on("connect", (client) => {
-    // one that breaks while it is lent out says so to the query that is on it, and to the next; the event besides would end the process
+    // one that breaks while it is lent out says so to the query that is on it, and to the next; the
+    // event besides would end the process
     client.on("error", () => {});
-    // when this process is killed, the server notices within a second also where a statement waits for a lock, and lets go of its own
-    // and a page is read in the order of its index: where the planner takes rows for few, a bitmap fetches all of them to sort them
-    void client.query("set client_connection_check_interval = 1000; set enable_bitmapscan = off").catch(() => {});
+    // when this process is killed, the server notices within a second also where a statement waits
+    // for a lock, and lets go of its own and a page is read in the order of its index: where the
+    // planner takes rows for few, a bitmap fetches all of them to sort them
+    void client
+      .query("set client_connection_check_interval = 1000; set enable_bitmapscan = off")
+      .catch(() => {});
   });
 
   async function connect(): Promise<pg.PoolClient> {
@@ -232,7 +283,9 @@ export function createSql({ url, connections, statementTimeoutMs, onIdleError }:
   };
   const base = tagged(run);
 
-  async function begin<T>(...given: [(tx: Transaction) => Promise<T>] | [string, (tx: Transaction) => Promise<T>]): Promise<T> {
+  async function begin<T>(
+    ...given: [(tx: Transaction) => Promise<T>] | [string, (tx: Transaction) => Promise<T>]
+  ): Promise<T> {
     const work = given[given.length - 1] as (tx: Transaction) => Promise<T>;
     const mode = given.length === 2 ? ` ${given[0] as string}` : "";
     const client = await connect();
@@ -254,7 +307,10 @@ export function createSql({ url, connections, statementTimeoutMs, onIdleError }:
 
   const listeners = new Set<() => Promise<void>>();
 
-  async function listen(channel: string, heard: (payload: string | undefined) => void): Promise<{ unlisten(): Promise<void> }> {
+  async function listen(
+    channel: string,
+    heard: (payload: string | undefined) => void,
+  ): Promise<{ unlisten(): Promise<void> }> {
     let stopped = false;
     let client: pg.Client | undefined;
     async function open(): Promise<void> {
@@ -301,13 +357,20 @@ export function createSql({ url, connections, statementTimeoutMs, onIdleError }:
   return Object.assign(base, {
     begin,
     listen,
-    connections: () => ({ busy: pool.totalCount - pool.idleCount, idle: pool.idleCount, waiting: pool.waitingCount }),
+    connections: () => ({
+      busy: pool.totalCount - pool.idleCount,
+      idle: pool.idleCount,
+      waiting: pool.waitingCount,
+    }),
     async end({ timeout = 5 }: { timeout?: number } = {}) {
       let timer: NodeJS.Timeout | undefined;
       const late = new Promise<void>((resolve) => {
         timer = setTimeout(resolve, timeout * 1_000);
       });
-      await Promise.race([Promise.all([pool.end(), ...[...listeners].map((unlisten) => unlisten())]), late]);
+      await Promise.race([
+        Promise.all([pool.end(), ...[...listeners].map((unlisten) => unlisten())]),
+        late,
+      ]);
       clearTimeout(timer);
     },
   }) as Sql;
@@ -315,7 +378,8 @@ export function createSql({ url, connections, statementTimeoutMs, onIdleError }:
 
 const RELISTEN_MS = 500;
 
-const isLost = (error: unknown) => error instanceof DatabaseError && !/^[0-9A-Z]{5}$/.test(error.code);
+const isLost = (error: unknown) =>
+  error instanceof DatabaseError && !/^[0-9A-Z]{5}$/.test(error.code);
 
 /** Statements of one transaction, one after the other, however they are awaited. */
 function transaction(client: pg.PoolClient): Transaction {

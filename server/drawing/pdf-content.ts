@@ -1,8 +1,10 @@
 /**
- * What a page says of an invoice, in the words of a 数电票: rows of the table, the totals' texts, the remark.
+ * What a page says of an invoice, in the words of a 数电票: rows of the table, the totals' texts, the
+ * remark.
  *
- * Owns: which member stands where and how it is worded. Amounts, rates and names are the document's own; nothing is computed but
- * sums of rows for a page's 小计. Does not own: where it is drawn (pdf-page.ts).
+ * Owns: which member stands where and how it is worded. Amounts, rates and names are the document's
+ * own; nothing is computed but sums of rows for a page's 小计. Does not own: where it is drawn
+ * (pdf-page.ts).
  */
 
 import type { InvoiceDocument, InvoiceLine, Numbers } from "@onepiao/protocol/formats/document.ts";
@@ -23,21 +25,28 @@ export type Row = {
 export type PartyText = { name: string; taxId: string; more: string[] };
 
 const isText = (text: string | undefined): text is string => text !== undefined && text !== "";
-const join = (parts: readonly (string | undefined)[], between = "　") => parts.filter(isText).join(between);
-const labelled = (label: string, value: string | undefined) => (value === undefined ? undefined : `${label}：${value}`);
-const rateText = (rate: string | undefined) => (rate === undefined || !/\d/.test(rate) ? rate : `${fractionToPercent(rate)}%`);
+const join = (parts: readonly (string | undefined)[], between = "　") =>
+  parts.filter(isText).join(between);
+const labelled = (label: string, value: string | undefined) =>
+  value === undefined ? undefined : `${label}：${value}`;
+const rateText = (rate: string | undefined) =>
+  rate === undefined || !/\d/.test(rate) ? rate : `${fractionToPercent(rate)}%`;
 const periodText = (period: { start?: string | undefined; end?: string | undefined } | undefined) =>
   period && labelled("期间", `${period.start ?? ""} 至 ${period.end ?? ""}`);
 
-export const titleOf = ({ kind }: InvoiceDocument) => `电子发票（${kind === "special" ? "增值税专用发票" : "普通发票"}）`;
+export const titleOf = ({ kind }: InvoiceDocument) =>
+  `电子发票（${kind === "special" ? "增值税专用发票" : "普通发票"}）`;
 export const dateText = (date: string) => date.replace(/^(\d{4})-(\d{2})-(\d{2})$/, "$1年$2月$3日");
 /** `¥200.00`; another currency by its code. */
-export const moneyText = (amount: string, currency: string) => (currency === "CNY" ? `¥${amount}` : `${currency} ${amount}`);
+export const moneyText = (amount: string, currency: string) =>
+  currency === "CNY" ? `¥${amount}` : `${currency} ${amount}`;
 
 /** The gross amount in Chinese figures; of another currency with its Chinese name in front. */
 export function wordsOf({ currency, totals }: InvoiceDocument): string {
   const words = totals.inWords ?? chineseFigures(parseMoney(totals.gross));
-  return currency === "CNY" ? words : `${new Intl.DisplayNames("zh", { type: "currency" }).of(currency) ?? currency}　${words}`;
+  return currency === "CNY"
+    ? words
+    : `${new Intl.DisplayNames("zh", { type: "currency" }).of(currency) ?? currency}　${words}`;
 }
 
 export function partyOf(party: InvoiceDocument["seller"] | InvoiceDocument["buyer"]): PartyText {
@@ -45,22 +54,42 @@ export function partyOf(party: InvoiceDocument["seller"] | InvoiceDocument["buye
     name: party.name,
     taxId: party.taxId ?? "",
     more: [
-      join([labelled("地址", party.address), labelled("国家", party.country), labelled("电话", party.phone)]),
+      join([
+        labelled("地址", party.address),
+        labelled("国家", party.country),
+        labelled("电话", party.phone),
+      ]),
       join([labelled("开户行", party.bankName), labelled("账号", party.bankAccount)]),
     ].filter(isText),
   };
 }
 
-const negated = (amount: string) => (amount.startsWith("-") ? amount.slice(1) : parseMoney(amount) === 0n ? amount : `-${amount}`);
+const negated = (amount: string) =>
+  amount.startsWith("-") ? amount.slice(1) : parseMoney(amount) === 0n ? amount : `-${amount}`;
 
-function allowanceText({ charge, amount, percent, base, reason }: NonNullable<InvoiceLine["allowances"]>[number]): string {
-  const share = percent === undefined ? undefined : `${percent}%${base === undefined ? "" : ` × ${base}`}`;
+function allowanceText({
+  charge,
+  amount,
+  percent,
+  base,
+  reason,
+}: NonNullable<InvoiceLine["allowances"]>[number]): string {
+  const share =
+    percent === undefined ? undefined : `${percent}%${base === undefined ? "" : ` × ${base}`}`;
   return join([charge ? "加收" : "折让", reason, share, charge ? amount : negated(amount)], " ");
 }
 
 function rowOf(line: InvoiceLine): Row {
-  const per = line.baseQuantity === undefined || Number(line.baseQuantity) === 1 ? undefined : labelled("单价为每", `${line.baseQuantity} ${line.unit ?? ""}`);
-  const notes = [line.description, join([per, periodText(line.period)]), ...(line.allowances ?? []).map(allowanceText), line.note];
+  const per =
+    line.baseQuantity === undefined || Number(line.baseQuantity) === 1
+      ? undefined
+      : labelled("单价为每", `${line.baseQuantity} ${line.unit ?? ""}`);
+  const notes = [
+    line.description,
+    join([per, periodText(line.period)]),
+    ...(line.allowances ?? []).map(allowanceText),
+    line.note,
+  ];
   return {
     name: line.name,
     spec: line.spec,
@@ -82,26 +111,52 @@ export function rowsOf(document: InvoiceDocument): Row[] {
       name: join([each.charge ? "加收" : "折让", each.reason], " "),
       amount: each.charge ? each.amount : negated(each.amount),
       rate: rateText(each.taxRate),
-      notes: each.percent === undefined ? [] : [`${each.percent}%${each.base === undefined ? "" : ` × ${each.base}`}`],
+      notes:
+        each.percent === undefined
+          ? []
+          : [`${each.percent}%${each.base === undefined ? "" : ` × ${each.base}`}`],
     }),
   );
   return [...document.lines.map(rowOf), ...allowances];
 }
 
-export const passengerColumns = ["出行人", "有效身份证件号", "出行日期", "出发地", "到达地", "交通工具", "等级"] as const;
+export const passengerColumns = [
+  "出行人",
+  "有效身份证件号",
+  "出行日期",
+  "出发地",
+  "到达地",
+  "交通工具",
+  "等级",
+] as const;
 export const passengersOf = ({ passengers = [] }: InvoiceDocument): string[][] =>
-  passengers.map(({ traveller, idNumber, date, from, to, vehicle, seat }) => [traveller, idNumber, date, from, to, vehicle, seat].map((text) => text ?? ""));
+  passengers.map(({ traveller, idNumber, date, from, to, vehicle, seat }) =>
+    [traveller, idNumber, date, from, to, vehicle, seat].map((text) => text ?? ""),
+  );
 
 /** Tax by rate, of documents whose lines carry none. */
 export const breakdownOf = ({ taxBreakdown = [] }: InvoiceDocument): string[] =>
   taxBreakdown.map(({ taxRate, taxable, tax, exemptionReason }) =>
-    join([labelled("税率", rateText(taxRate)), labelled("计税金额", taxable), labelled("税额", tax), exemptionReason]),
+    join([
+      labelled("税率", rateText(taxRate)),
+      labelled("计税金额", taxable),
+      labelled("税额", tax),
+      exemptionReason,
+    ]),
   );
 
-const others = (side: string, party: InvoiceDocument["seller"] | InvoiceDocument["buyer"]): string | undefined => {
+const others = (
+  side: string,
+  party: InvoiceDocument["seller"] | InvoiceDocument["buyer"],
+): string | undefined => {
   const { tradingName, legalForm, endpoint, identifiers = [], contact } = party;
-  const ids = [...(endpoint ? [endpoint] : []), ...identifiers].map(({ id, scheme }) => (scheme === undefined ? id : `${scheme} ${id}`));
-  const text = join([tradingName, legalForm, ...ids, contact?.name, contact?.phone, contact?.email], "；");
+  const ids = [...(endpoint ? [endpoint] : []), ...identifiers].map(({ id, scheme }) =>
+    scheme === undefined ? id : `${scheme} ${id}`,
+  );
+  const text = join(
+    [tradingName, legalForm, ...ids, contact?.name, contact?.phone, contact?.email],
+    "；",
+  );
   return text === "" ? undefined : `${side}：${text}`;
 };
 
@@ -114,9 +169,17 @@ export function remarkOf(document: InvoiceDocument, numbers: Numbers): string[] 
       `被红冲蓝字发票号码：${numbers.reverses ?? document.reverses.number ?? ""}${document.reverses.sourceId ? `（原始单号 ${document.reverses.sourceId}）` : ""}`,
     document.remark,
     differs || totals.prepaid !== undefined
-      ? join([labelled("已付", totals.prepaid), labelled("舍入", totals.rounding), labelled("应付", moneyText(totals.payable ?? totals.gross, currency))])
+      ? join([
+          labelled("已付", totals.prepaid),
+          labelled("舍入", totals.rounding),
+          labelled("应付", moneyText(totals.payable ?? totals.gross, currency)),
+        ])
       : undefined,
-    join([labelled("付款期限", document.dueDate), periodText(document.period), labelled("付款条件", document.paymentTerms)]),
+    join([
+      labelled("付款期限", document.dueDate),
+      periodText(document.period),
+      labelled("付款条件", document.paymentTerms),
+    ]),
     join([
       labelled("购方参考", references?.buyer),
       labelled("订单", references?.order),
@@ -127,7 +190,12 @@ export function remarkOf(document: InvoiceDocument, numbers: Numbers): string[] 
     others("销售方", document.seller),
     others("购买方", document.buyer),
     (document.attachments ?? []).length > 0
-      ? labelled("原件附件", (document.attachments ?? []).map(({ id, description, filename }) => join([id, description, filename], " ")).join("；"))
+      ? labelled(
+          "原件附件",
+          (document.attachments ?? [])
+            .map(({ id, description, filename }) => join([id, description, filename], " "))
+            .join("；"),
+        )
       : undefined,
     labelled("原始单号", document.sourceId),
   ];

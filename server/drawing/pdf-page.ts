@@ -1,19 +1,39 @@
 /**
  * Where everything stands: an invoice's content as pages of strips.
  *
- * Owns: the measures of the form and the breaks between pages. A strip is one line of text across the table; a row is kept on one
- * page when a page can hold it, and is broken between strips when none can, so that nothing is ever cut. Pages are half an A4, the
- * size of a 数电票; what would take more than ten of them is on A4. Invariants: every row, passenger and paragraph is on exactly
- * one page or continued on the next; totals stand once, behind the last row; every other page has its 小计.
- * Does not own: words (pdf-content.ts), drawing (pdf.ts).
+ * Owns: the measures of the form and the breaks between pages. A strip is one line of text across
+ * the table; a row is kept on one page when a page can hold it, and is broken between strips when
+ * none can, so that nothing is ever cut. Pages are half an A4, the size of a 数电票; what would take
+ * more than ten of them is on A4. Invariants: every row, passenger and paragraph is on exactly one
+ * page or continued on the next; totals stand once, behind the last row; every other page has its
+ * 小计. Does not own: words (pdf-content.ts), drawing (pdf.ts).
  */
 
 import type { InvoiceDocument, Numbers } from "@onepiao/protocol/formats/document.ts";
 import { formatMoney, parseMoney } from "@onepiao/protocol/values/money.ts";
-import { breakdownOf, moneyText, type PartyText, partyOf, passengerColumns, passengersOf, type Row, remarkOf, rowsOf, wordsOf } from "./pdf-content.ts";
+import {
+  breakdownOf,
+  moneyText,
+  type PartyText,
+  partyOf,
+  passengerColumns,
+  passengersOf,
+  type Row,
+  remarkOf,
+  rowsOf,
+  wordsOf,
+} from "./pdf-content.ts";
 import { createPace, type Face, linesOf, shown, sizeFor, widthOf } from "./pdf-text.ts";
 
-export type Piece = { text: string; x: number; width: number; align?: "center" | "right"; size: number; color?: "label" | "faint"; face?: Face };
+export type Piece = {
+  text: string;
+  x: number;
+  width: number;
+  align?: "center" | "right";
+  size: number;
+  color?: "label" | "faint";
+  face?: Face;
+};
 /** `ruled`: with a fine line above, and room for it. */
 export type Strip = { height: number; pieces: Piece[]; ruled?: boolean };
 export type Sum = { amount: string; tax: string };
@@ -26,7 +46,13 @@ export type Page = {
   /** The remark, or what of it is on this page; undefined: none. */
   remark?: Strip[];
 };
-export type Layout = { width: number; height: number; pages: Page[]; words: Strip[]; party: { buyer: Strip[]; seller: Strip[]; height: number } };
+export type Layout = {
+  width: number;
+  height: number;
+  pages: Page[];
+  words: Strip[];
+  party: { buyer: Strip[]; seller: Strip[]; height: number };
+};
 
 export const form = {
   left: 24,
@@ -68,17 +94,34 @@ const line = 12;
 const note = { size: 7, line: 9.5 };
 
 /** Several texts side by side as strips: as many as the longest has lines. */
-function beside(cells: { lines: string[]; x: number; width: number; align?: "left" | "center" | "right"; size: number }[], height: number): Strip[] {
+function beside(
+  cells: {
+    lines: string[];
+    x: number;
+    width: number;
+    align?: "left" | "center" | "right";
+    size: number;
+  }[],
+  height: number,
+): Strip[] {
   const count = Math.max(...cells.map((cell) => cell.lines.length), 1);
   return Array.from({ length: count }, (_, at) => ({
     height,
     pieces: cells.flatMap(({ lines, align, ...cell }): Piece[] => {
       const text = lines[at] ?? "";
-      return text === "" ? [] : [{ ...cell, text, ...(align === undefined || align === "left" ? {} : { align }) }];
+      return text === ""
+        ? []
+        : [{ ...cell, text, ...(align === undefined || align === "left" ? {} : { align }) }];
     }),
   }));
 }
-const paragraph = (text: string, x: number, wide: number, type: { size: number; line: number }, color?: "label" | "faint"): Strip[] =>
+const paragraph = (
+  text: string,
+  x: number,
+  wide: number,
+  type: { size: number; line: number },
+  color?: "label" | "faint",
+): Strip[] =>
   linesOf(text, wide, type.size).map((each) => ({
     height: type.line,
     pieces: [{ text: each, x, width: wide, size: type.size, ...(color ? { color } : {}) }],
@@ -92,14 +135,36 @@ const figure = (text: string, wide: number) => {
 };
 
 function rowStrips(row: Row): Strip[] {
-  const texts = [row.name, row.spec, row.unit, row.quantity, row.unitPrice, row.amount, row.rate, row.tax];
+  const texts = [
+    row.name,
+    row.spec,
+    row.unit,
+    row.quantity,
+    row.unitPrice,
+    row.amount,
+    row.rate,
+    row.tax,
+  ];
   const cells = columns.map((column, at) => {
     const text = texts[at] ?? "";
-    return { ...column, ...(column.align === "right" ? figure(text, column.width) : { lines: linesOf(text, column.width, size), size }) };
+    return {
+      ...column,
+      ...(column.align === "right"
+        ? figure(text, column.width)
+        : { lines: linesOf(text, column.width, size), size }),
+    };
   });
   return [
     ...beside(cells, line),
-    ...row.notes.flatMap((text) => paragraph(text, columns[0].x + 10, form.width - columns[0].x - 16, { size: note.size, line: note.line }, "faint")),
+    ...row.notes.flatMap((text) =>
+      paragraph(
+        text,
+        columns[0].x + 10,
+        form.width - columns[0].x - 16,
+        { size: note.size, line: note.line },
+        "faint",
+      ),
+    ),
   ];
 }
 
@@ -108,7 +173,10 @@ function passengerStrips(document: InvoiceDocument): Strip[][] {
   if (passengers.length === 0) return [];
   const weights = [1, 1.7, 1, 1.3, 1.3, 1, 0.7];
   const unit = (form.width - 12) / weights.reduce((sum, each) => sum + each);
-  const place = (at: number) => ({ x: 6 + unit * weights.slice(0, at).reduce((sum, each) => sum + each, 0), width: unit * (weights[at] ?? 1) - 4 });
+  const place = (at: number) => ({
+    x: 6 + unit * weights.slice(0, at).reduce((sum, each) => sum + each, 0),
+    width: unit * (weights[at] ?? 1) - 4,
+  });
   const heads: Strip = {
     height: line + 4,
     ruled: true,
@@ -118,7 +186,11 @@ function passengerStrips(document: InvoiceDocument): Strip[][] {
     [heads],
     ...passengers.map((texts) =>
       beside(
-        texts.map((text, at) => ({ lines: linesOf(text, place(at).width, 8), ...place(at), size: 8 })),
+        texts.map((text, at) => ({
+          lines: linesOf(text, place(at).width, 8),
+          ...place(at),
+          size: 8,
+        })),
         11,
       ),
     ),
@@ -133,8 +205,17 @@ function partyStrips(party: PartyText): Strip[] {
     // the label keeps its own colour where it stands alone in front
     return lines.map((each, at) => {
       const own = at === 0 && each.startsWith(label) ? label : "";
-      const value: Piece = { text: each.slice(own.length), x: x + widthOf(own, 9), width: wide, size: 9 };
-      return { height: 13, pieces: own === "" ? [value] : [{ text: own, x, width: wide, size: 9, color: "label" }, value] };
+      const value: Piece = {
+        text: each.slice(own.length),
+        x: x + widthOf(own, 9),
+        width: wide,
+        size: 9,
+      };
+      return {
+        height: 13,
+        pieces:
+          own === "" ? [value] : [{ text: own, x, width: wide, size: 9, color: "label" }, value],
+      };
     });
   };
   return [
@@ -145,14 +226,19 @@ function partyStrips(party: PartyText): Strip[] {
 }
 
 const total = (rows: readonly { amount: bigint; tax: bigint }[], taxed: boolean): Sum => {
-  const sum = (pick: (row: { amount: bigint; tax: bigint }) => bigint) => rows.reduce((all, row) => all + pick(row), 0n);
+  const sum = (pick: (row: { amount: bigint; tax: bigint }) => bigint) =>
+    rows.reduce((all, row) => all + pick(row), 0n);
   // a page's own sum may leave the bounds of an amount; the invoice's does not
-  const text = (cents: bigint) => (cents < 10n ** 15n && cents > -(10n ** 15n) ? formatMoney(cents) : "");
+  const text = (cents: bigint) =>
+    cents < 10n ** 15n && cents > -(10n ** 15n) ? formatMoney(cents) : "";
   return { amount: text(sum((row) => row.amount)), tax: taxed ? text(sum((row) => row.tax)) : "" };
 };
 
 /** All texts of the document, once, as the fonts can show them. */
-async function showable(document: InvoiceDocument, pace: () => Promise<void>): Promise<{ document: InvoiceDocument; changed: boolean }> {
+async function showable(
+  document: InvoiceDocument,
+  pace: () => Promise<void>,
+): Promise<{ document: InvoiceDocument; changed: boolean }> {
   let changed = false;
   const walk = (value: unknown): unknown => {
     if (typeof value === "string") {
@@ -161,7 +247,8 @@ async function showable(document: InvoiceDocument, pace: () => Promise<void>): P
       return found.text;
     }
     if (Array.isArray(value)) return value.map(walk);
-    if (typeof value === "object" && value !== null) return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, walk(member)]));
+    if (typeof value === "object" && value !== null)
+      return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, walk(member)]));
     return value;
   };
   const { lines, ...rest } = document;
@@ -175,12 +262,17 @@ async function showable(document: InvoiceDocument, pace: () => Promise<void>): P
 
 type Block = { strips: Strip[]; amount: bigint; tax: bigint };
 
-export async function layOut(given: InvoiceDocument, numbers: Numbers): Promise<{ layout: Layout; document: InvoiceDocument }> {
+export async function layOut(
+  given: InvoiceDocument,
+  numbers: Numbers,
+): Promise<{ layout: Layout; document: InvoiceDocument }> {
   const pace = createPace();
   const { document, changed } = await showable(given, pace);
   const taxed = document.taxBreakdown === undefined;
   const plain = (strips: Strip[]): Block => ({ strips, amount: 0n, tax: 0n });
-  const details = breakdownOf(document).flatMap((text) => paragraph(text, 6, form.width - 12, { size: 7.5, line: 10.5 }));
+  const details = breakdownOf(document).flatMap((text) =>
+    paragraph(text, 6, form.width - 12, { size: 7.5, line: 10.5 }),
+  );
   const [detail] = details;
   if (detail) Object.assign(detail, { ruled: true, height: detail.height + 4 });
   const blocks: Block[] = [];
@@ -195,13 +287,22 @@ export async function layOut(given: InvoiceDocument, numbers: Numbers): Promise<
   const party = { buyer, seller, height: Math.max(60, heightOf(buyer) + 8, heightOf(seller) + 8) };
   const brief = ["购买方", "销售方"].flatMap((side, at) => {
     const { name, taxId } = partyOf(at === 0 ? document.buyer : document.seller);
-    return paragraph(`${side}：${name}${taxId === "" ? "" : `　${taxId}`}`, 6, form.width - 12, { size: 8, line: 11 });
+    return paragraph(`${side}：${name}${taxId === "" ? "" : `　${taxId}`}`, 6, form.width - 12, {
+      size: 8,
+      line: 11,
+    });
   });
   const said = wordsOf(document);
   const wordSize = sizeFor(said, 262, 10, 7);
   const words = paragraph(said, 112, 262, { size: wordSize, line: 10 });
-  const remark = [...remarkOf(document, numbers), ...(changed ? ["个别字符字体中没有，以〓或近似字母代替，以原文为准。"] : [])].flatMap((text) =>
-    paragraph(text, form.label + 6, form.width - form.label - 12 - form.seal, { size: 8, line: 11 }),
+  const remark = [
+    ...remarkOf(document, numbers),
+    ...(changed ? ["个别字符字体中没有，以〓或近似字母代替，以原文为准。"] : []),
+  ].flatMap((text) =>
+    paragraph(text, form.label + 6, form.width - form.label - 12 - form.seal, {
+      size: 8,
+      line: 11,
+    }),
   );
 
   const frame = { words, party };
@@ -214,15 +315,31 @@ export async function layOut(given: InvoiceDocument, numbers: Numbers): Promise<
       partyHeight: party.height,
       taxed,
     });
-    if (pages.length <= mostHalves || height === heights[1]) return { document, layout: { width, height, pages, ...frame } };
+    if (pages.length <= mostHalves || height === heights[1])
+      return { document, layout: { width, height, pages, ...frame } };
   }
   throw new TypeError("there is a last height");
 }
 
-type Content = { blocks: Block[]; brief: Strip[]; remark: Strip[]; wordsHeight: number; partyHeight: number; taxed: boolean };
+type Content = {
+  blocks: Block[];
+  brief: Strip[];
+  remark: Strip[];
+  wordsHeight: number;
+  partyHeight: number;
+  taxed: boolean;
+};
 
-async function paginate(height: number, pace: () => Promise<void>, { blocks, brief, remark, wordsHeight, partyHeight, taxed }: Content): Promise<Page[]> {
-  const spaceOf = (first: boolean) => height - form.foot - form.columns - (first ? form.firstTop + partyHeight : form.nextTop + heightOf(brief) + 6);
+async function paginate(
+  height: number,
+  pace: () => Promise<void>,
+  { blocks, brief, remark, wordsHeight, partyHeight, taxed }: Content,
+): Promise<Page[]> {
+  const spaceOf = (first: boolean) =>
+    height -
+    form.foot -
+    form.columns -
+    (first ? form.firstTop + partyHeight : form.nextTop + heightOf(brief) + 6);
   const pages: (Page & { blocks: Block[] })[] = [];
   let free = 0;
   const open = () => {
@@ -263,7 +380,8 @@ async function paginate(height: number, pace: () => Promise<void>, { blocks, bri
   let rest = [...remark];
   for (;;) {
     let count = 0;
-    for (let used = 10; count < rest.length && used + (rest[count]?.height ?? 0) <= free; count++) used += rest[count]?.height ?? 0;
+    for (let used = 10; count < rest.length && used + (rest[count]?.height ?? 0) <= free; count++)
+      used += rest[count]?.height ?? 0;
     last().remark = rest.slice(0, count);
     rest = rest.slice(count);
     if (rest.length === 0) break;
@@ -271,12 +389,15 @@ async function paginate(height: number, pace: () => Promise<void>, { blocks, bri
     free += form.sum + form.columns;
   }
   const end = pages.findIndex((page) => page.totals);
-  return pages.map(({ blocks: own, ...page }, at) => (at < end ? { ...page, subtotal: total(own, taxed) } : page));
+  return pages.map(({ blocks: own, ...page }, at) =>
+    at < end ? { ...page, subtotal: total(own, taxed) } : page,
+  );
 }
 
 /** The invoice's own sums, in the table's columns. */
 export function sumPieces(sum: Sum, label: string, currency?: string): Piece[] {
-  const text = (amount: string) => (amount === "" || currency === undefined ? amount : moneyText(amount, currency));
+  const text = (amount: string) =>
+    amount === "" || currency === undefined ? amount : moneyText(amount, currency);
   const of = (column: typeof amountColumn | typeof taxColumn, amount: string): Piece => ({
     text: text(amount),
     // a currency's code is wider than ¥: it may stand out to the left
@@ -286,7 +407,14 @@ export function sumPieces(sum: Sum, label: string, currency?: string): Piece[] {
     size: sizeFor(text(amount), column.width + 24, size, 5.5),
   });
   return [
-    { text: label, x: columns[0].x, width: columns[0].width, align: "center", size: 9, color: "label" },
+    {
+      text: label,
+      x: columns[0].x,
+      width: columns[0].width,
+      align: "center",
+      size: 9,
+      color: "label",
+    },
     of(amountColumn, sum.amount),
     of(taxColumn, sum.tax),
   ];

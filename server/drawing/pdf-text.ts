@@ -1,12 +1,14 @@
 /**
  * Text as a page can show it: the fonts, what a font has no glyph for, widths, and lines.
  *
- * Owns: the two faces and breaking text into lines as Chinese is broken: between any two of its characters, Latin words as a whole
- * where they fit, no closing mark at the start of a line. Invariants: no line is wider than the caller allows, unless one character
- * is wider; no text throws or is drawn without a glyph; what was measured or drawn before changes nothing. For the last one, a font
- * is opened for each document: a glyph of the font library keeps the characters that it was first asked for, and a PDF writes these
- * as its text. The faces that live as long as the process give only what no text changes: widths and the numbers of glyphs.
- * Does not own: where lines go (pdf-page.ts).
+ * Owns: the two faces and breaking text into lines as Chinese is broken: between any two of its
+ * characters, Latin words as a whole where they fit, no closing mark at the start of a line.
+ * Invariants: no line is wider than the caller allows, unless one character is wider; no text
+ * throws or is drawn without a glyph; what was measured or drawn before changes nothing. For the
+ * last one, a font is opened for each document: a glyph of the font library keeps the characters
+ * that it was first asked for, and a PDF writes these as its text. The faces that live as long as
+ * the process give only what no text changes: widths and the numbers of glyphs. Does not own: where
+ * lines go (pdf-page.ts).
  */
 import { readFileSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
@@ -18,19 +20,30 @@ const files: Readonly<Record<Face, string>> = {
   regular: "@expo-google-fonts/noto-sans-sc/400Regular/NotoSansSC_400Regular.ttf",
   medium: "@expo-google-fonts/noto-sans-sc/500Medium/NotoSansSC_500Medium.ttf",
 };
-/** `advances`: widths in thousandths of the size, by code point. `plain`: by character, see `plainOf`. */
+/**
+ * `advances`: widths in thousandths of the size, by code point. `plain`: by character, see
+ * `plainOf`.
+ */
 type Measure = { font: Font; advances: Map<number, number>; plain: Map<string, string> };
 /** A face's file, and its tables as far as they have been parsed: what is only read. */
 const parsed = new Map<Face, { bytes: Buffer; tables: object }>();
 const measures = new Map<Face, Measure>();
 
-/** A font to draw one document with: with glyphs of its own, and the process's one copy of what is parsed of the file. */
+/**
+ * A font to draw one document with: with glyphs of its own, and the process's one copy of what is
+ * parsed of the file.
+ */
 export function openFont(face: Face): Font {
-  const shared = parsed.get(face) ?? { bytes: readFileSync(fileURLToPath(import.meta.resolve(files[face]))), tables: {} };
+  const shared = parsed.get(face) ?? {
+    bytes: readFileSync(fileURLToPath(import.meta.resolve(files[face]))),
+    tables: {},
+  };
   parsed.set(face, shared);
   const font = create(shared.bytes);
-  if (!("glyphForCodePoint" in font)) throw new TypeError(`${files[face]} is a collection of fonts`);
-  // as the library does between a font and its variations; parsing them anew costs more than drawing an invoice
+  if (!("glyphForCodePoint" in font))
+    throw new TypeError(`${files[face]} is a collection of fonts`);
+  // as the library does between a font and its variations; parsing them anew costs more than
+  // drawing an invoice
   return Object.assign(font, { _tables: shared.tables });
 }
 
@@ -46,13 +59,17 @@ function advanceOf(face: Face, codePoint: number): number | undefined {
   const { font, advances } = measureOf(face);
   const known = advances.get(codePoint);
   if (known !== undefined) return known;
-  const width = font.hasGlyphForCodePoint(codePoint) ? (font.glyphForCodePoint(codePoint).advanceWidth * 1000) / font.unitsPerEm : undefined;
-  // the characters of a font are bounded; those that it lacks are not, and whoever writes an invoice chooses them
+  const width = font.hasGlyphForCodePoint(codePoint)
+    ? (font.glyphForCodePoint(codePoint).advanceWidth * 1000) / font.unitsPerEm
+    : undefined;
+  // the characters of a font are bounded; those that it lacks are not, and whoever writes an
+  // invoice chooses them
   if (width !== undefined) advances.set(codePoint, width);
   return width;
 }
 const advance = (face: Face, codePoint: number) => advanceOf(face, codePoint) ?? 1000;
-const has = (character: string) => advanceOf("regular", character.codePointAt(0) ?? 0) !== undefined;
+const has = (character: string) =>
+  advanceOf("regular", character.codePointAt(0) ?? 0) !== undefined;
 
 export function widthOf(text: string, size: number, face: Face = "regular"): number {
   let width = 0;
@@ -72,14 +89,29 @@ export function createPace(): () => Promise<void> {
   };
 }
 
-/** What stands for a character that the font has not: the mark that printers use for a missing type. */
+/**
+ * What stands for a character that the font has not: the mark that printers use for a missing type.
+ */
 export const missing = "〓";
 /** Letters that Unicode does not take apart into a plain one and its mark. */
-const plainLetters: Readonly<Record<string, string>> = { ł: "l", Ł: "L", đ: "d", Đ: "D", ħ: "h", Ħ: "H", ı: "i", ŋ: "n", Ŋ: "N", ŧ: "t", Ŧ: "T" };
+const plainLetters: Readonly<Record<string, string>> = {
+  ł: "l",
+  Ł: "L",
+  đ: "d",
+  Đ: "D",
+  ħ: "h",
+  Ħ: "H",
+  ı: "i",
+  ŋ: "n",
+  Ŋ: "N",
+  ŧ: "t",
+  Ŧ: "T",
+};
 
 /**
- * The plain spelling of a character of the font, if it is drawn with the same glyphs: the letters of a ligature, the character that
- * a radical looks like. A PDF has one text for a glyph: without this, the first spelling in the document would be the text of both.
+ * The plain spelling of a character of the font, if it is drawn with the same glyphs: the letters
+ * of a ligature, the character that a radical looks like. A PDF has one text for a glyph: without
+ * this, the first spelling in the document would be the text of both.
  */
 function plainOf(character: string): string {
   const { font, plain } = measureOf("regular");
@@ -92,7 +124,10 @@ function plainOf(character: string): string {
   return same ? spelling : character;
 }
 
-/** Each character as the font can show it: itself or its plain spelling, its plain letter, or the mark of a missing one. Tells whether anything was changed. */
+/**
+ * Each character as the font can show it: itself or its plain spelling, its plain letter, or the
+ * mark of a missing one. Tells whether anything was changed.
+ */
 export function shown(text: string): { text: string; changed: boolean } {
   let changed = false;
   let out = "";
@@ -110,7 +145,8 @@ export function shown(text: string): { text: string; changed: boolean } {
   return { text: out, changed };
 }
 
-const wide = /[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\u{20000}-\u{3ffff}]/u;
+const wide =
+  /[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\u{20000}-\u{3ffff}]/u;
 const closing = /[,.:;!?)\]}%，。、；：！？）】》」』〉”’…]/;
 const opening = /[([{（【《「『〈“‘¥]/;
 /** May a line end between these two? */
@@ -120,7 +156,12 @@ const breaks = (before: string, after: string): boolean => {
 };
 
 /** Lines of at most `width`. The text is one that `shown` gave. An empty text is no line. */
-export function linesOf(text: string, width: number, size: number, face: Face = "regular"): string[] {
+export function linesOf(
+  text: string,
+  width: number,
+  size: number,
+  face: Face = "regular",
+): string[] {
   const lines: string[] = [];
   const limit = (width * 1000) / size;
   for (const paragraph of text.split("\n")) {
@@ -144,8 +185,18 @@ export function linesOf(text: string, width: number, size: number, face: Face = 
   return lines;
 }
 
-/** The largest size, in halves of a point from `size` down to `least`, at which the text is one line of `width`; `least` when none. */
-export function sizeFor(text: string, width: number, size: number, least: number, face: Face = "regular"): number {
-  for (let given = size; given > least; given -= 0.5) if (widthOf(text, given, face) <= width) return given;
+/**
+ * The largest size, in halves of a point from `size` down to `least`, at which the text is one line
+ * of `width`; `least` when none.
+ */
+export function sizeFor(
+  text: string,
+  width: number,
+  size: number,
+  least: number,
+  face: Face = "regular",
+): number {
+  for (let given = size; given > least; given -= 0.5)
+    if (widthOf(text, given, face) <= width) return given;
   return least;
 }

@@ -1,22 +1,39 @@
 /**
  * An invoice document as a PDF in the familiar layout of a 数电票, with its bundle attached inside.
  *
- * Owns: drawing. The colours and boxes are those that readers of a 数电票 know; the mark of the seal is this network's own, in blue
- * and with its own words, and imitates no authority's. PDF/A-3b, so that an archive may keep it: fonts are embedded as the subsets
- * that are used, attachments are associated files. Invariants: the same input gives the same bytes; between two rows and
- * two pages other work of the process gets its turn. Does not own: where things stand (pdf-page.ts), what they say (pdf-content.ts).
+ * Owns: drawing. The colours and boxes are those that readers of a 数电票 know; the mark of the seal
+ * is this network's own, in blue and with its own words, and imitates no authority's. PDF/A-3b, so
+ * that an archive may keep it: fonts are embedded as the subsets that are used, attachments are
+ * associated files. Invariants: the same input gives the same bytes; between two rows and two pages
+ * other work of the process gets its turn. Does not own: where things stand (pdf-page.ts), what
+ * they say (pdf-content.ts).
  */
 
 import type { InvoiceDocument, Numbers } from "@onepiao/protocol/formats/document.ts";
 import { dateOf } from "@onepiao/protocol/formats/qr.ts";
 import PDFDocument from "pdfkit";
 import { dateText, titleOf } from "./pdf-content.ts";
-import { columns, form, type Layout, layOut, type Page, type Piece, type Strip, sumPieces } from "./pdf-page.ts";
+import {
+  columns,
+  form,
+  type Layout,
+  layOut,
+  type Page,
+  type Piece,
+  type Strip,
+  sumPieces,
+} from "./pdf-page.ts";
 import { createPace, type Face, linesOf, openFont, shown, sizeFor, widthOf } from "./pdf-text.ts";
 import { qrRuns } from "./qr-image.ts";
 
 /** What the chain says of an invoice's sealing. */
-export type SealFacts = { lot: string; root: string; sealedAt: string; network: string; ledger: string };
+export type SealFacts = {
+  lot: string;
+  root: string;
+  sealedAt: string;
+  network: string;
+  ledger: string;
+};
 export type PdfParts = {
   /** Text of the QR code (qr.ts), and where it leads, for people. */
   qr: string;
@@ -28,12 +45,24 @@ export type PdfParts = {
   bundle?: Uint8Array | undefined;
 };
 
-const colours = { ink: "#111111", label: "#8a4b1f", faint: "#555555", red: "#c0241c", seal: "#2456a6", pale: "#888888" } as const;
+const colours = {
+  ink: "#111111",
+  label: "#8a4b1f",
+  faint: "#555555",
+  red: "#c0241c",
+  seal: "#2456a6",
+  pale: "#888888",
+} as const;
 const { left, width } = form;
 type Doc = InstanceType<typeof PDFDocument>;
 
 /** A text with its middle at `y`. */
-function put(doc: Doc, { text, x, width: wide, align, size, color, face = "regular" }: Piece, from: number, y: number): void {
+function put(
+  doc: Doc,
+  { text, x, width: wide, align, size, color, face = "regular" }: Piece,
+  from: number,
+  y: number,
+): void {
   const room = align === undefined ? 0 : wide - widthOf(text, size, face);
   const at = from + x + (align === "right" ? room : align === "center" ? room / 2 : 0);
   // 0.78: from the top of the font's line to the middle of its characters
@@ -59,21 +88,35 @@ const rule = (doc: Doc, y: number, weight = 0.6) =>
     .moveTo(left, y)
     .lineTo(left + width, y)
     .stroke();
-const upright = (doc: Doc, x: number, top: number, bottom: number) => doc.lineWidth(0.6).strokeColor(colours.label).moveTo(x, top).lineTo(x, bottom).stroke();
+const upright = (doc: Doc, x: number, top: number, bottom: number) =>
+  doc.lineWidth(0.6).strokeColor(colours.label).moveTo(x, top).lineTo(x, bottom).stroke();
 
 /** A box's name, one character below the other. */
 function downwards(doc: Doc, text: string, from: number, top: number, bottom: number): void {
   const step = Math.min(11, (bottom - top) / text.length);
   const first = (top + bottom) / 2 - (step * (text.length - 1)) / 2;
   for (const [at, character] of [...text].entries())
-    put(doc, { text: character, x: 0, width: form.label, align: "center", size: Math.min(9, step - 1), color: "label" }, from, first + at * step);
+    put(
+      doc,
+      {
+        text: character,
+        x: 0,
+        width: form.label,
+        align: "center",
+        size: Math.min(9, step - 1),
+        color: "label",
+      },
+      from,
+      first + at * step,
+    );
   upright(doc, from + form.label, top, bottom);
 }
 
 function qr(doc: Doc, text: string, x: number, y: number, side: number): void {
   const { size, runs } = qrRuns(text);
   const module = side / size;
-  for (const run of runs) doc.rect(x + run.x * module, y + run.y * module, run.width * module, module);
+  for (const run of runs)
+    doc.rect(x + run.x * module, y + run.y * module, run.width * module, module);
   doc.fill("#000000");
 }
 
@@ -84,7 +127,12 @@ function head(doc: Doc, { document, numbers, parts }: Sheet, first: boolean): vo
   const size = first ? 17 : 12;
   const middle = left + width / 2;
   const y = first ? 30 : 18;
-  put(doc, { text: title, x: -200, width: 400, align: "center", size, color: "label", face: "medium" }, middle, y);
+  put(
+    doc,
+    { text: title, x: -200, width: 400, align: "center", size, color: "label", face: "medium" },
+    middle,
+    y,
+  );
   const half = widthOf(title, size, "medium") / 2 + 8;
   for (const gap of first ? [15, 17.5] : [10.5, 12.5])
     doc
@@ -126,18 +174,40 @@ function head(doc: Doc, { document, numbers, parts }: Sheet, first: boolean): vo
   if (!first) return;
   qr(doc, parts.qr, left + 2, 12, 66);
   const pickup = parts.qr.includes("&pickup=");
-  put(doc, { text: pickup ? "扫码取票、查验" : "扫码查验", x: 0, width: 70, align: "center", size: 6.5, color: "label" }, left, 86);
+  put(
+    doc,
+    {
+      text: pickup ? "扫码取票、查验" : "扫码查验",
+      x: 0,
+      width: 70,
+      align: "center",
+      size: 6.5,
+      color: "label",
+    },
+    left,
+    86,
+  );
 }
 
-/** Places on the upper half of an ellipse, at equal distances along it, each turned to the curve. */
-function along(text: string, rx: number, ry: number): { character: string; px: number; py: number; slope: number }[] {
+/**
+ * Places on the upper half of an ellipse, at equal distances along it, each turned to the curve.
+ */
+function along(
+  text: string,
+  rx: number,
+  ry: number,
+): { character: string; px: number; py: number; slope: number }[] {
   const [from, to, steps] = [Math.PI * 1.1, Math.PI * 1.9, 400];
-  const points = Array.from({ length: steps + 1 }, (_, at) => from + ((to - from) * at) / steps).map(
-    (angle) => [rx * Math.cos(angle), ry * Math.sin(angle)] as const,
-  );
+  const points = Array.from(
+    { length: steps + 1 },
+    (_, at) => from + ((to - from) * at) / steps,
+  ).map((angle) => [rx * Math.cos(angle), ry * Math.sin(angle)] as const);
   const lengths = [0];
   for (let at = 1; at <= steps; at++) {
-    const [[ax, ay], [bx, by]] = [points[at - 1] as readonly [number, number], points[at] as readonly [number, number]];
+    const [[ax, ay], [bx, by]] = [
+      points[at - 1] as readonly [number, number],
+      points[at] as readonly [number, number],
+    ];
     lengths.push((lengths[at - 1] ?? 0) + Math.hypot(bx - ax, by - ay));
   }
   return [...text].map((character, index) => {
@@ -146,7 +216,10 @@ function along(text: string, rx: number, ry: number): { character: string; px: n
       1,
       lengths.findIndex((length) => length >= wanted - 1e-6),
     );
-    const [[ax, ay], [px, py]] = [points[at - 1] as readonly [number, number], points[at] as readonly [number, number]];
+    const [[ax, ay], [px, py]] = [
+      points[at - 1] as readonly [number, number],
+      points[at] as readonly [number, number],
+    ];
     return { character, px, py, slope: Math.atan2(py - ay, px - ax) };
   });
 }
@@ -213,15 +286,37 @@ function foot(doc: Doc, { parts, layout, document }: Sheet, page: number, frame:
   }
   const { seal } = parts;
   const facts = [`查验：${parts.verifyAt}`];
-  if (seal) facts.unshift(`批次 ${seal.lot}　根 ${seal.root}　签章 ${seal.sealedAt}`, `网络 ${seal.network}　账本 ${seal.ledger}`);
+  if (seal)
+    facts.unshift(
+      `批次 ${seal.lot}　根 ${seal.root}　签章 ${seal.sealedAt}`,
+      `网络 ${seal.network}　账本 ${seal.ledger}`,
+    );
   const small = facts.length > 1 ? [facts[0] ?? "", `${facts[1]}　${facts[2]}`] : facts;
   for (const [at, text] of small.entries()) {
     const size = sizeFor(shown(text).text, width - 90, 6, 4);
-    put(doc, { text: linesOf(shown(text).text, width - 90, size)[0] ?? "", x: 6, width, size, color: "faint" }, left, bottom + 21 + at * 8.5);
+    put(
+      doc,
+      {
+        text: linesOf(shown(text).text, width - 90, size)[0] ?? "",
+        x: 6,
+        width,
+        size,
+        color: "faint",
+      },
+      left,
+      bottom + 21 + at * 8.5,
+    );
   }
   put(
     doc,
-    { text: `第 ${page + 1} 页　共 ${layout.pages.length} 页`, x: width - 86, width: 80, align: "right", size: 7.5, color: "label" },
+    {
+      text: `第 ${page + 1} 页　共 ${layout.pages.length} 页`,
+      x: width - 86,
+      width: 80,
+      align: "right",
+      size: 7.5,
+      color: "label",
+    },
     left,
     layout.height - 14,
   );
@@ -231,24 +326,67 @@ function foot(doc: Doc, { parts, layout, document }: Sheet, page: number, frame:
 function tail(doc: Doc, { document, layout, parts }: Sheet, page: Page, y: number): number {
   const short = layout.height < 600;
   const remark = page.remark ?? [];
-  const needed = Math.max(form.remarkLeast, remark.reduce((sum, strip) => sum + strip.height, 0) + 10);
-  const wordsHeight = Math.max(form.wordsRow, layout.words.reduce((sum, strip) => sum + strip.height, 0) + 8);
-  const bottom = short ? layout.height - form.foot : Math.min(layout.height - form.foot, y + form.sum + wordsHeight + needed);
+  const needed = Math.max(
+    form.remarkLeast,
+    remark.reduce((sum, strip) => sum + strip.height, 0) + 10,
+  );
+  const wordsHeight = Math.max(
+    form.wordsRow,
+    layout.words.reduce((sum, strip) => sum + strip.height, 0) + 8,
+  );
+  const bottom = short
+    ? layout.height - form.foot
+    : Math.min(layout.height - form.foot, y + form.sum + wordsHeight + needed);
   const words = bottom - needed - wordsHeight;
-  const sums = sumPieces({ amount: document.totals.net, tax: document.totals.tax }, "合　　　计", document.currency);
+  const sums = sumPieces(
+    { amount: document.totals.net, tax: document.totals.tax },
+    "合　　　计",
+    document.currency,
+  );
   for (const piece of sums) put(doc, piece, left, words - form.sum / 2);
   rule(doc, words);
-  put(doc, { text: "价税合计（大写）", x: 6, width: 100, align: "center", size: 9, color: "label" }, left, words + wordsHeight / 2);
+  put(
+    doc,
+    { text: "价税合计（大写）", x: 6, width: 100, align: "center", size: 9, color: "label" },
+    left,
+    words + wordsHeight / 2,
+  );
   strips(doc, layout.words, left, words + (wordsHeight - layout.words.length * 10) / 2);
-  put(doc, { text: "（小写）", x: 384, width: 40, size: 9, color: "label" }, left, words + wordsHeight / 2);
-  const gross = document.currency === "CNY" ? `¥${document.totals.gross}` : `${document.currency} ${document.totals.gross}`;
-  put(doc, { text: gross, x: 424, width: 119, size: sizeFor(gross, 119, 10.5, 7, "medium"), align: "right", face: "medium" }, left, words + wordsHeight / 2);
+  put(
+    doc,
+    { text: "（小写）", x: 384, width: 40, size: 9, color: "label" },
+    left,
+    words + wordsHeight / 2,
+  );
+  const gross =
+    document.currency === "CNY"
+      ? `¥${document.totals.gross}`
+      : `${document.currency} ${document.totals.gross}`;
+  put(
+    doc,
+    {
+      text: gross,
+      x: 424,
+      width: 119,
+      size: sizeFor(gross, 119, 10.5, 7, "medium"),
+      align: "right",
+      face: "medium",
+    },
+    left,
+    words + wordsHeight / 2,
+  );
   remarkBox(doc, remark, words + wordsHeight, bottom, "备注");
   mark(doc, parts.seal, left + width - form.seal / 2, (words + wordsHeight + bottom) / 2);
   return bottom;
 }
 
-function remarkBox(doc: Doc, remark: readonly Strip[], top: number, bottom: number, label: string): void {
+function remarkBox(
+  doc: Doc,
+  remark: readonly Strip[],
+  top: number,
+  bottom: number,
+  label: string,
+): void {
   rule(doc, top);
   downwards(doc, label, left, top, bottom);
   strips(doc, remark, left, top + 5);
@@ -275,14 +413,26 @@ function sheet(doc: Doc, given: Sheet, at: number): void {
   let bottom = layout.height - form.foot;
   if (page.totals || page.subtotal) {
     for (const column of columns) {
-      const piece: Piece = { text: column.title, x: column.x, width: column.width, size: sizeFor(column.title, column.width, 8.5, 6), color: "label" };
-      put(doc, { ...piece, align: column.align === "right" ? "right" : "center" }, left, y + form.columns / 2);
+      const piece: Piece = {
+        text: column.title,
+        x: column.x,
+        width: column.width,
+        size: sizeFor(column.title, column.width, 8.5, 6),
+        color: "label",
+      };
+      put(
+        doc,
+        { ...piece, align: column.align === "right" ? "right" : "center" },
+        left,
+        y + form.columns / 2,
+      );
     }
     y = strips(doc, page.rows, left, y + form.columns);
   }
   if (page.totals) bottom = tail(doc, given, page, y);
   else if (page.subtotal) {
-    for (const piece of sumPieces(page.subtotal, "小　　　计")) put(doc, piece, left, bottom - form.sum / 2);
+    for (const piece of sumPieces(page.subtotal, "小　　　计"))
+      put(doc, piece, left, bottom - form.sum / 2);
   } else {
     remarkBox(doc, page.remark ?? [], y, bottom, "备注续");
   }
@@ -297,7 +447,11 @@ function sheet(doc: Doc, given: Sheet, at: number): void {
 }
 
 /** The bytes of the PDF. */
-export async function writePdf(given: InvoiceDocument, numbers: Numbers, parts: PdfParts): Promise<Buffer> {
+export async function writePdf(
+  given: InvoiceDocument,
+  numbers: Numbers,
+  parts: PdfParts,
+): Promise<Buffer> {
   const { layout, document } = await layOut(given, numbers);
   const pace = createPace();
   const dated = new Date(given.issuedAt);
@@ -318,7 +472,8 @@ export async function writePdf(given: InvoiceDocument, numbers: Numbers, parts: 
     },
   });
   // pdfkit takes a parsed font as well, which its types do not say
-  for (const face of ["regular", "medium"] as const) doc.registerFont(face, openFont(face) as unknown as string);
+  for (const face of ["regular", "medium"] as const)
+    doc.registerFont(face, openFont(face) as unknown as string);
   const chunks: Uint8Array[] = [];
   doc.on("data", (chunk: Uint8Array) => chunks.push(chunk));
   const ended = new Promise<void>((resolve, reject) => {
@@ -332,7 +487,12 @@ export async function writePdf(given: InvoiceDocument, numbers: Numbers, parts: 
   }
   if (parts.bundle) {
     // PDF/A-3 wants a relationship, which pdfkit's types do not know
-    const options = { name: "bundle.json", type: "application/json", description: "OnePiao bundle: document, proof and seal", relationship: "Data" };
+    const options = {
+      name: "bundle.json",
+      type: "application/json",
+      description: "OnePiao bundle: document, proof and seal",
+      relationship: "Data",
+    };
     doc.file(Buffer.from(parts.bundle), { ...options, creationDate: dated, modifiedDate: dated });
   }
   doc.end();

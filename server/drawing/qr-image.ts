@@ -1,17 +1,24 @@
 /**
- * The picture of a QR code: SVG, PNG, or a path for a page (pdf.ts). Error correction M: about a seventh of it may be damaged.
- * Invariant: one text, one picture.
+ * The picture of a QR code: SVG, PNG, or a path for a page (pdf.ts). Error correction M: about a
+ * seventh of it may be damaged. Invariant: one text, one picture.
  */
 import QRCode from "qrcode";
 
 const options = { errorCorrectionLevel: "M" as const, margin: 4 };
 
-export const qrSvg = (text: string): Promise<string> => QRCode.toString(text, { ...options, type: "svg" });
+export const qrSvg = (text: string): Promise<string> =>
+  QRCode.toString(text, { ...options, type: "svg" });
 /** Four pixels a module. */
-export const qrPng = (text: string): Promise<Buffer> => QRCode.toBuffer(text, { ...options, type: "png", scale: 4 });
+export const qrPng = (text: string): Promise<Buffer> =>
+  QRCode.toBuffer(text, { ...options, type: "png", scale: 4 });
 
-/** Its dark modules as runs along each row, in modules; `size` modules on a side, without a margin. */
-export function qrRuns(text: string): { size: number; runs: { x: number; y: number; width: number }[] } {
+/**
+ * Its dark modules as runs along each row, in modules; `size` modules on a side, without a margin.
+ */
+export function qrRuns(text: string): {
+  size: number;
+  runs: { x: number; y: number; width: number }[];
+} {
   const { modules } = QRCode.create(text, options);
   const runs: { x: number; y: number; width: number }[] = [];
   for (let y = 0; y < modules.size; y++) {

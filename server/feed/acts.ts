@@ -1,5 +1,14 @@
-/** Acts for projections: what the table of acts says of an event, as handlers and as rows of the feed. */
-import { type ActKind, actEvents, type EventOfAct, opensExternal, type Party } from "@onepiao/protocol/ledger/acts.ts";
+/**
+ * Acts for projections: what the table of acts says of an event, as handlers and as rows of the
+ * feed.
+ */
+import {
+  type ActKind,
+  actEvents,
+  type EventOfAct,
+  opensExternal,
+  type Party,
+} from "@onepiao/protocol/ledger/acts.ts";
 import { isExternal } from "@onepiao/protocol/ledger/external.ts";
 import type { ChainEvent } from "../chain/contracts.ts";
 import type { Json } from "../db/db.ts";
@@ -7,25 +16,40 @@ import type { Applied, Projection } from "./follower.ts";
 
 type Handler = Projection["on"][string];
 
-/** A projection's handlers for acts, by event: `handlerOf` gives one for each event that it is for. */
+/**
+ * A projection's handlers for acts, by event: `handlerOf` gives one for each event that it is for.
+ */
 export function onActs(handlerOf: (event: EventOfAct) => Handler | undefined): Projection["on"] {
-  return Object.fromEntries([...actEvents.values()].flatMap((event) => [handlerOf(event)].flatMap((handler) => (handler ? [[event.event, handler]] : []))));
+  return Object.fromEntries(
+    [...actEvents.values()].flatMap((event) =>
+      [handlerOf(event)].flatMap((handler) => (handler ? [[event.event, handler]] : [])),
+    ),
+  );
 }
 
 /**
  * Tells the feed of an act, under the table's type and to the table's parties. `accounts`: those of
  * the parties, as far as they are known here.
  */
-export function tellAct(event: Applied, accounts: Partial<Record<Party, string | undefined>>, data: Record<string, Json>): void {
+export function tellAct(
+  event: Applied,
+  accounts: Partial<Record<Party, string | undefined>>,
+  data: Record<string, Json>,
+): void {
   const known = actEvents.get(event.name);
   if (known === undefined) throw new TypeError(`${event.name} is no event of an act`);
   const { type, seenBy } = known.feed;
-  event.tell({ type, number: event.args["id"] as string, accounts: seenBy.flatMap((party) => accounts[party] ?? []), data });
+  event.tell({
+    type,
+    number: event.args["id"] as string,
+    accounts: seenBy.flatMap((party) => accounts[party] ?? []),
+    data,
+  });
 }
 
 /**
- * The kind of act that an event of the ledger tells of; undefined: the event is of no act. A claim of
- * what was admitted before reads the same as another admission, and counts as a claim.
+ * The kind of act that an event of the ledger tells of; undefined: the event is of no act. A claim
+ * of what was admitted before reads the same as another admission, and counts as a claim.
  */
 export function kindOf({ name, args }: Pick<ChainEvent, "name" | "args">): ActKind | undefined {
   const first = args["version"] === 1 && isExternal(String(args["id"]));

@@ -1,5 +1,6 @@
 /**
- * The deliverer: posts the feed to subscriptions (rows of `webhooks`), in order, each event until it is taken.
+ * The deliverer: posts the feed to subscriptions (rows of `webhooks`), in order, each event until
+ * it is taken.
  *
  * | a subscription | condition | effect |
  * | --- | --- | --- |
@@ -12,15 +13,19 @@
  * | is claimed | its process dies | due again when the claim is over |
  * | is disabled | its owner enables it | due, from the same `position` |
  *
- * Invariants: `position` moves only after a 2xx for the event at it, or over rows that the subscription does not see: never a
- * hole, never ahead of the delivery. It moves only under the claim that read it, so what a process does whose claim is over, or
- * whose row was disabled or replayed meanwhile, counts for nothing. One event a request, one request at a time a subscription;
- * subscriptions do not wait for one another, those that fail or are slow take at most half of the places, and those of one party and of
- * the persons that it manages a few. A turn is short, and the next place goes to whichever party has the fewest: parties that have
- * much to be told and receivers that take their time do not keep one away that has little. No transaction is open while a receiver is waited for. Time is the database's.
+ * Invariants: `position` moves only after a 2xx for the event at it, or over rows that the
+ * subscription does not see: never a hole, never ahead of the delivery. It moves only under the
+ * claim that read it, so what a process does whose claim is over, or whose row was disabled or
+ * replayed meanwhile, counts for nothing. One event a request, one request at a time a
+ * subscription; subscriptions do not wait for one another, those that fail or are slow take at most
+ * half of the places, and those of one party and of the persons that it manages a few. A turn is
+ * short, and the next place goes to whichever party has the fewest: parties that have much to be
+ * told and receivers that take their time do not keep one away that has little. No transaction is
+ * open while a receiver is waited for. Time is the database's.
  *
- * At least once: a process that dies after the receiver's answer and before the commit leaves the event to be sent again, under
- * the same `webhook-id`. Does not own: who may subscribe, and what a party is shown of it (features/webhooks).
+ * At least once: a process that dies after the receiver's answer and before the commit leaves the
+ * event to be sent again, under the same `webhook-id`. Does not own: who may subscribe, and what a
+ * party is shown of it (features/webhooks).
  */
 import { Webhook as Signer } from "standardwebhooks";
 import type { Changes, Sql, Tx } from "../db/db.ts";
@@ -30,11 +35,19 @@ import type { Vault } from "../keys/vault.ts";
 import { eventOf, type FeedEvent, pageOf, type Viewer } from "./feed.ts";
 import { ANSWER_MS, type Attempt, type Outbound } from "./outbound.ts";
 
-/** Where a subscription's events go, and what signs them: the present secret first, then those that are being rotated out. */
-export type Target = { url: string; description?: string; secrets: { secret: string; until?: number }[] };
+/**
+ * Where a subscription's events go, and what signs them: the present secret first, then those that
+ * are being rotated out.
+ */
+export type Target = {
+  url: string;
+  description?: string;
+  secrets: { secret: string; until?: number }[];
+};
 
 /** Sealed for the subscription's row. */
-export const sealTarget = (vault: Vault, id: string, target: Target): Buffer => vault.seal("webhooks", `webhook/${id}`, JSON.stringify(target));
+export const sealTarget = (vault: Vault, id: string, target: Target): Buffer =>
+  vault.seal("webhooks", `webhook/${id}`, JSON.stringify(target));
 export const openTarget = (vault: Vault, id: string, sealed: Uint8Array): Target =>
   JSON.parse(vault.open("webhooks", `webhook/${id}`, sealed).toString()) as Target;
 
@@ -43,13 +56,17 @@ export const TEST_TYPE = "webhook.test";
 /** Headers and body of one delivery (Standard Webhooks): signed by every secret that holds now. */
 function signed(id: string, body: string, target: Target): Record<string, string> {
   const now = new Date();
-  const secrets = target.secrets.filter(({ until }) => until === undefined || until > now.getTime());
+  const secrets = target.secrets.filter(
+    ({ until }) => until === undefined || until > now.getTime(),
+  );
   return {
     "content-type": "application/json",
     "user-agent": "OnePiao-Webhooks/1",
     "webhook-id": id,
     "webhook-timestamp": String(Math.floor(now.getTime() / 1_000)),
-    "webhook-signature": secrets.map(({ secret }) => new Signer(secret).sign(id, now, body)).join(" "),
+    "webhook-signature": secrets
+      .map(({ secret }) => new Signer(secret).sign(id, now, body))
+      .join(" "),
   };
 }
 
@@ -59,7 +76,8 @@ export function postTest(outbound: Outbound, target: Target, id: string): Promis
   return outbound.post(target.url, signed(`evt_test_${id}`, body, target), body);
 }
 
-export const isTaken = ({ status }: Attempt): boolean => status !== undefined && status >= 200 && status < 300;
+export const isTaken = ({ status }: Attempt): boolean =>
+  status !== undefined && status >= 200 && status < 300;
 
 /** What the log of attempts says of one that failed; undefined for one that did not. */
 export function faultOfAttempt(attempt: Attempt): string | undefined {
@@ -69,7 +87,12 @@ export function faultOfAttempt(attempt: Attempt): string | undefined {
   return attempt.status >= 300 && attempt.status < 400 ? "redirect" : "status";
 }
 
-export async function recordAttempt(tx: Tx, webhook: string, event: bigint | null, attempt: Attempt): Promise<void> {
+export async function recordAttempt(
+  tx: Tx,
+  webhook: string,
+  event: bigint | null,
+  attempt: Attempt,
+): Promise<void> {
   await tx`
     insert into webhook_attempts (webhook, event, status, ms, error)
     values (${webhook}, ${event}, ${attempt.status ?? null}, ${attempt.ms}, ${faultOfAttempt(attempt) ?? null})`;
@@ -81,7 +104,9 @@ export async function recordAttempt(tx: Tx, webhook: string, event: bigint | nul
 /** Attempts that are kept of a subscription. */
 export const KEPT_ATTEMPTS = 50;
 
-/** Longer than an attempt may take, so that a claim that is alive is not over before its attempt is. */
+/**
+ * Longer than an attempt may take, so that a claim that is alive is not over before its attempt is.
+ */
 const LEASE_SECONDS = 30;
 /** A receiver's Retry-After stretches the schedule's delay up to this. */
 const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
@@ -95,7 +120,10 @@ const GRACE_MS = 3_000;
 
 export type Deliverer = {
   start(): void;
-  /** Lets attempts under way come to an answer for some seconds, then breaks them off; hands the claims back. */
+  /**
+   * Lets attempts under way come to an answer for some seconds, then breaks them off; hands the
+   * claims back.
+   */
   stop(): Promise<void>;
 };
 
@@ -107,7 +135,10 @@ type Deps = {
   outbound: Outbound;
   /** Types that the roles of a subscription see; undefined: all. */
   typesOf(roles: readonly string[]): readonly string[] | undefined;
-  /** Milliseconds from a failed attempt to the next, by how many failed; at its end the subscription is disabled. */
+  /**
+   * Milliseconds from a failed attempt to the next, by how many failed; at its end the subscription
+   * is disabled.
+   */
   schedule: readonly number[];
   /** Subscriptions delivered to at once; of one party an eighth of that. */
   places?: number;
@@ -130,7 +161,16 @@ type Claimed = {
 };
 
 export function createDeliverer(deps: Deps): Deliverer {
-  const { sql, vault, log, schedule, places = 64, pollMs = 1_000, leaseSeconds = LEASE_SECONDS, slowMs = SLOW_MS } = deps;
+  const {
+    sql,
+    vault,
+    log,
+    schedule,
+    places = 64,
+    pollMs = 1_000,
+    leaseSeconds = LEASE_SECONDS,
+    slowMs = SLOW_MS,
+  } = deps;
   const ofParty = Math.max(1, Math.floor(places / 8));
   const running = new Map<string, { party: string; hindered: boolean; done: Promise<void> }>();
   let stopping = new AbortController();
@@ -139,8 +179,9 @@ export function createDeliverer(deps: Deps): Deliverer {
   const lease = (tx: Tx) => tx`now() + make_interval(secs => ${leaseSeconds})`;
 
   /**
-   * Due subscriptions, at most so many, taken for this process: those that fail or are slow, or those that do not and are not. A party
-   * with fewer places comes first, and none gets more than are its own.
+   * Due subscriptions, at most so many, taken for this process: those that fail or are slow, or
+   * those that do not and are not. A party with fewer places comes first, and none gets more than
+   * are its own.
    */
   async function claim(hindered: boolean, limit: number): Promise<Claimed[]> {
     const due = sql`
@@ -164,11 +205,19 @@ export function createDeliverer(deps: Deps): Deliverer {
 
   function viewerOf(row: Claimed): Viewer {
     const seen = deps.typesOf(row.roles);
-    const types = row.types === null ? seen : seen === undefined ? row.types : row.types.filter((type) => seen.includes(type));
+    const types =
+      row.types === null
+        ? seen
+        : seen === undefined
+          ? row.types
+          : row.types.filter((type) => seen.includes(type));
     return { account: row.account, everything: row.roles.includes("bureau"), types };
   }
 
-  /** Delivers from the row's position on until nothing is left, its turn is over, an attempt fails, or the claim is lost. */
+  /**
+   * Delivers from the row's position on until nothing is left, its turn is over, an attempt fails,
+   * or the claim is lost.
+   */
   async function deliver(row: Claimed): Promise<void> {
     const viewer = viewerOf(row);
     const until = performance.now() + TURN_MS;
@@ -179,12 +228,16 @@ export function createDeliverer(deps: Deps): Deliverer {
       const page = await pageOf(sql, viewer, { after: position, limit: TURN_EVENTS });
       for (const one of page.rows) {
         const now = performance.now();
-        // a process that was halted for long may have lost its claim: it sends nothing more under it
+        // a process that was halted for long may have lost its claim: it sends nothing more under
+        // it
         const late = now - renewed > leaseSeconds * 500;
-        if (stopping.signal.aborted || sent >= TURN_EVENTS || now > until || late) return yieldPlace(row, position);
+        if (stopping.signal.aborted || sent >= TURN_EVENTS || now > until || late)
+          return yieldPlace(row, position);
         const attempt = await post(eventOf(one, viewer), openTarget(vault, row.id, sealed));
         if (attempt === undefined) return yieldPlace(row, position);
-        const kept = isTaken(attempt) ? await taken(row, position, one.position, attempt) : await failed(row, position, one.position, attempt);
+        const kept = isTaken(attempt)
+          ? await taken(row, position, one.position, attempt)
+          : await failed(row, position, one.position, attempt);
         if (kept === undefined) return;
         sealed = kept;
         position = one.position;
@@ -203,15 +256,29 @@ export function createDeliverer(deps: Deps): Deliverer {
   async function post(event: FeedEvent, target: Target): Promise<Attempt | undefined> {
     const body = JSON.stringify({ type: event.type, timestamp: event.at, data: event });
     try {
-      return await deps.outbound.post(target.url, signed(`evt_${event.id}`, body, target), body, cutting.signal);
+      return await deps.outbound.post(
+        target.url,
+        signed(`evt_${event.id}`, body, target),
+        body,
+        cutting.signal,
+      );
     } catch (error) {
       if (cutting.signal.aborted) return undefined;
       throw error;
     }
   }
 
-  /** Moves the position under the claim, which goes on; the row's present target, or undefined when the claim is lost. */
-  async function moved(tx: Tx, row: Claimed, from: bigint, to: bigint, slow: boolean | null = null): Promise<Buffer | undefined> {
+  /**
+   * Moves the position under the claim, which goes on; the row's present target, or undefined when
+   * the claim is lost.
+   */
+  async function moved(
+    tx: Tx,
+    row: Claimed,
+    from: bigint,
+    to: bigint,
+    slow: boolean | null = null,
+  ): Promise<Buffer | undefined> {
     const [still] = await tx<{ sealed: Buffer }[]>`
       update webhooks set position = ${to}, tries = 0, slow = coalesce(${slow}, slow), claimed_until = ${lease(tx)}
       where id = ${row.id} and claim = ${row.claim} and position = ${from} and disabled is null returning sealed`;
@@ -225,7 +292,12 @@ export function createDeliverer(deps: Deps): Deliverer {
       return sealed;
     });
 
-  async function failed(row: Claimed, from: bigint, event: bigint, attempt: Attempt): Promise<undefined> {
+  async function failed(
+    row: Claimed,
+    from: bigint,
+    event: bigint,
+    attempt: Attempt,
+  ): Promise<undefined> {
     const delay = schedule[row.tries];
     const disabled = attempt.status === 410 ? "gone" : delay === undefined ? "failing" : null;
     const asked = Math.min(attempt.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS);
@@ -252,7 +324,12 @@ export function createDeliverer(deps: Deps): Deliverer {
   function take(row: Claimed, hindered: boolean): void {
     const done = deliver(row)
       // its claim runs out, and some process goes on from the stored position
-      .catch((cause: unknown) => log.warn({ webhook: row.id, error: cause instanceof Error ? cause.name : "unknown" }, "a delivery is broken off"))
+      .catch((cause: unknown) =>
+        log.warn(
+          { webhook: row.id, error: cause instanceof Error ? cause.name : "unknown" },
+          "a delivery is broken off",
+        ),
+      )
       .finally(() => {
         running.delete(row.claim);
         wake();
@@ -266,7 +343,10 @@ export function createDeliverer(deps: Deps): Deliverer {
     for (const hindered of [false, true]) {
       for (let more = true; more; ) {
         const hinderedNow = [...running.values()].filter((one) => one.hindered).length;
-        const free = Math.min(places - running.size, hindered ? Math.floor(places / 2) - hinderedNow : places);
+        const free = Math.min(
+          places - running.size,
+          hindered ? Math.floor(places / 2) - hinderedNow : places,
+        );
         const rows = free > 0 ? await claim(hindered, free) : [];
         for (const row of rows) take(row, hindered);
         more = rows.length > 0;

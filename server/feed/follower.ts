@@ -1,7 +1,8 @@
 /**
  * The follower: reads the chain block by block and keeps the projections.
  *
- * Logs, projections, feed rows and the cursor change in one SQL transaction, compared and set on the cursor's (block, hash).
+ * Logs, projections, feed rows and the cursor change in one SQL transaction, compared and set on
+ * the cursor's (block, hash).
  *
  * | the node's block at the cursor | the head | case | effect |
  * | --- | --- | --- | --- |
@@ -13,9 +14,11 @@
  *
  * A node is not believed on its word alone (blocks.ts). Where rows stand in the feed: places.ts.
  *
- * Only blocks `finalityDepth` behind the head are read: what the chain takes back above that is never seen here, what it takes back
- * below is "forked". Notices (notices.ts) are told behind the events of a page's last block. No watchers, no filters, no `pending`. Of several processes the one with the lease follows, the others stand
- * by; two that both follow do no harm, for the cursor moves by compare-and-set. Features give the projections.
+ * Only blocks `finalityDepth` behind the head are read: what the chain takes back above that is
+ * never seen here, what it takes back below is "forked". Notices (notices.ts) are told behind the
+ * events of a page's last block. No watchers, no filters, no `pending`. Of several processes the
+ * one with the lease follows, the others stand by; two that both follow do no harm, for the cursor
+ * moves by compare-and-set. Features give the projections.
  */
 
 import type { SignedAct } from "../chain/calldata.ts";
@@ -35,28 +38,48 @@ import { signedActsOf } from "./signed.ts";
 /** One event as a projection sees it, with what it may write to the feed. */
 export type Applied = ChainEvent & {
   at: Date;
-  /** Of a refusal that may show an attempt at a second reimbursement: what its party has signed, where it can be read (signed.ts). */
+  /**
+   * Of a refusal that may show an attempt at a second reimbursement: what its party has signed,
+   * where it can be read (signed.ts).
+   */
   signed?: SignedAct;
-  /** Adds a feed row; accounts are those who may see it ("*": every party), `bureau` what the bureau sees besides. At most `rowsOf` (places.ts) an event. */
-  tell(row: { type: string; number?: string; accounts: readonly string[]; data: Record<string, Json>; bureau?: Record<string, Json> }): void;
+  /**
+   * Adds a feed row; accounts are those who may see it ("*": every party), `bureau` what the bureau
+   * sees besides. At most `rowsOf` (places.ts) an event.
+   */
+  tell(row: {
+    type: string;
+    number?: string;
+    accounts: readonly string[];
+    data: Record<string, Json>;
+    bureau?: Record<string, Json>;
+  }): void;
 };
 
 export type Projection = {
   name: string;
   /** Emptied by `rebuild`. */
   tables: readonly string[];
-  /** Emptied as well, and filled again later by somebody else, out of what is projected: no replay can be compared with them. */
+  /**
+   * Emptied as well, and filled again later by somebody else, out of what is projected: no replay
+   * can be compared with them.
+   */
   derived?: readonly string[];
   /**
-   * By the event's name. A run is events of one name that come one after the other, each about another invoice (refusals: about any):
-   * what is done to their rows may be done in one statement for all of them.
+   * By the event's name. A run is events of one name that come one after the other, each about
+   * another invoice (refusals: about any): what is done to their rows may be done in one statement
+   * for all of them.
    */
   on: Record<string, (tx: Tx, run: readonly Applied[]) => Promise<void>>;
   /**
-   * What has come into the projections at a block by something else than an event: in a replay it comes at the same block again. `next`
-   * tells the first such block of a range, `put` does it anew behind the block's events.
+   * What has come into the projections at a block by something else than an event: in a replay it
+   * comes at the same block again. `next` tells the first such block of a range, `put` does it anew
+   * behind the block's events.
    */
-  besides?: { next(tx: Tx, from: number, to: number): Promise<number | undefined>; put(tx: Tx, block: number): Promise<void> };
+  besides?: {
+    next(tx: Tx, from: number, to: number): Promise<number | undefined>;
+    put(tx: Tx, block: number): Promise<void>;
+  };
 };
 
 /** For events that are taken one by one. */
@@ -66,14 +89,23 @@ export const each =
     for (const event of run) await one(tx, event);
   };
 
-/** `standby`: another process follows; block and head are as this one sees them. `head`: the final one. */
-export type FollowerState = { state: "starting" | "following" | "standby" | "behind" | "forked" | "lying" | "down"; block: number; head: number };
+/**
+ * `standby`: another process follows; block and head are as this one sees them. `head`: the final
+ * one.
+ */
+export type FollowerState = {
+  state: "starting" | "following" | "standby" | "behind" | "forked" | "lying" | "down";
+  block: number;
+  head: number;
+};
 
 export type Follower = {
   start(): void;
   stop(): Promise<void>;
   state(): FollowerState;
-  /** Empties the projections and moves the cursor to the start; the next wake-ups replay everything. */
+  /**
+   * Empties the projections and moves the cursor to the start; the next wake-ups replay everything.
+   */
   rebuild(): Promise<void>;
   /** Resolves when everything up to the chain's final head is applied. */
   caughtUp(): Promise<void>;
@@ -97,7 +129,10 @@ type Deps = {
 
 /** Blocks read in one go while catching up. */
 const PAGE = 500;
-/** Events applied in one transaction, unless one block has more: what is behind by much is seen to catch up, and little is lost by a kill. */
+/**
+ * Events applied in one transaction, unless one block has more: what is behind by much is seen to
+ * catch up, and little is lost by a kill.
+ */
 const MAX_EVENTS = 500;
 /** Feed rows of one statement. */
 const FEED_PAGE = 5_000;
@@ -109,7 +144,10 @@ const REBUILD_TRIES = 20;
 /** How often a process that stands by looks where the others are. */
 const STANDBY_MS = 1_000;
 
-/** What changes no invoice, so that one of them may come again in a run, as it does where somebody relays an act a hundred times. */
+/**
+ * What changes no invoice, so that one of them may come again in a run, as it does where somebody
+ * relays an act a hundred times.
+ */
 const CHANGE_NOTHING: ReadonlySet<string> = new Set(["Refused", "LotRefused"]);
 
 /** Events in order, cut where the name changes or an invoice that they change comes again. */
@@ -154,7 +192,8 @@ export function createFollower(deps: Deps): Follower {
     const [row] = await sql<Cursor[]>`select block, hash, genesis from cursor`;
     if (row) return row;
     const start = await chain.block(deployment.block);
-    if (!start) throw new Error(`The node has no block ${deployment.block}, where the deployment starts`);
+    if (!start)
+      throw new Error(`The node has no block ${deployment.block}, where the deployment starts`);
     await sql`
       insert into cursor (block, hash, time, genesis) values (${start.number}, ${start.hash}, ${start.time}, ${deployment.genesis})
       on conflict do nothing`;
@@ -163,7 +202,8 @@ export function createFollower(deps: Deps): Follower {
 
   async function step(): Promise<boolean> {
     const at = await cursor();
-    if (at.genesis !== deployment.genesis) return stay("forked", at, 0, "the database belongs to another chain");
+    if (at.genesis !== deployment.genesis)
+      return stay("forked", at, 0, "the database belongs to another chain");
     const from = Number(at.block);
     const [latest, here] = await Promise.all([chain.head(), chain.block(from)]);
     const head = latest - deps.finalityDepth;
@@ -172,7 +212,14 @@ export function createFollower(deps: Deps): Follower {
     if (here.hash !== at.hash) {
       const first = await chain.block(0);
       const another = first !== undefined && first.hash !== deployment.genesis;
-      return stay("forked", at, head, another ? "the node is of another chain" : "the chain has another block at the cursor: rebuild");
+      return stay(
+        "forked",
+        at,
+        head,
+        another
+          ? "the node is of another chain"
+          : "the chain has another block at the cursor: rebuild",
+      );
     }
     if (head === from) return stay("following", at, head);
     const to = await besides(from + 1, Math.min(head, from + PAGE));
@@ -185,7 +232,9 @@ export function createFollower(deps: Deps): Follower {
 
   /** The end of a page: not beyond a block at which something comes besides. */
   async function besides(from: number, to: number): Promise<number> {
-    const blocks = await Promise.all(deps.projections.map((projection) => projection.besides?.next(sql, from, to)));
+    const blocks = await Promise.all(
+      deps.projections.map((projection) => projection.besides?.next(sql, from, to)),
+    );
     return Math.min(to, ...blocks.filter((block) => block !== undefined));
   }
 
@@ -196,8 +245,8 @@ export function createFollower(deps: Deps): Follower {
   }
 
   /**
-   * Applies blocks, as many as MAX_EVENTS allows and at least one, and moves the cursor. Returns how far; undefined, with nothing
-   * changed, when another follower has moved it.
+   * Applies blocks, as many as MAX_EVENTS allows and at least one, and moves the cursor. Returns
+   * how far; undefined, with nothing changed, when another follower has moved it.
    */
   async function apply(at: Cursor, from: number, to: number): Promise<number | undefined> {
     const { headers, logs } = await readBlocks(chain, contracts.addresses, at.hash, from, to);
@@ -218,16 +267,31 @@ export function createFollower(deps: Deps): Follower {
       const rows: FeedRow[] = [];
       const place = createPlaces();
       const applied = events.map((event) =>
-        toApply(event, signed.get(event), (headers[event.block - from] as Header).time, place(event.block, rowsOf(event)), rows),
+        toApply(
+          event,
+          signed.get(event),
+          (headers[event.block - from] as Header).time,
+          place(event.block, rowsOf(event)),
+          rows,
+        ),
       );
       for (const run of runsOf(applied)) {
-        for (const projection of deps.projections) await projection.on[run[0]?.name ?? ""]?.(tx, run);
+        for (const projection of deps.projections)
+          await projection.on[run[0]?.name ?? ""]?.(tx, run);
       }
       for (const projection of deps.projections) await projection.besides?.put(tx, last.number);
       const notices = await placedIn(tx, from, last.number);
-      for (const notice of notices) rows.push(noticeRow(notice, (headers[Number(notice.block) - from] as Header).time, place(notice.block, 1)));
+      for (const notice of notices)
+        rows.push(
+          noticeRow(
+            notice,
+            (headers[Number(notice.block) - from] as Header).time,
+            place(notice.block, 1),
+          ),
+        );
       rows.sort((a, b) => (BigInt(a.position) < BigInt(b.position) ? -1 : 1));
-      for (let i = 0; i < rows.length; i += FEED_PAGE) await tellFeed(tx, rows.slice(i, i + FEED_PAGE));
+      for (let i = 0; i < rows.length; i += FEED_PAGE)
+        await tellFeed(tx, rows.slice(i, i + FEED_PAGE));
       if (rows.length > 0 || events.length > 0) await announce(tx, "block");
       return true;
     });
@@ -235,7 +299,9 @@ export function createFollower(deps: Deps): Follower {
       // the events are applied, whatever becomes of what is told of them
       await Promise.resolve(events)
         .then(deps.applied)
-        .catch((cause: Error) => log.warn({ error: cause.message }, "what was applied could not be told"));
+        .catch((cause: Error) =>
+          log.warn({ error: cause.message }, "what was applied could not be told"),
+        );
     }
     return moved ? last.number : undefined;
   }
@@ -248,12 +314,28 @@ export function createFollower(deps: Deps): Follower {
   }
 
   /** A notice as the feed has it. */
-  function noticeRow({ block: _, ...notice }: PlacedNotice, time: number, position: bigint): FeedRow {
-    return { ...notice, position: String(position), at: new Date(time * 1_000).toISOString(), tx: null, log_index: null };
+  function noticeRow(
+    { block: _, ...notice }: PlacedNotice,
+    time: number,
+    position: bigint,
+  ): FeedRow {
+    return {
+      ...notice,
+      position: String(position),
+      at: new Date(time * 1_000).toISOString(),
+      tx: null,
+      log_index: null,
+    };
   }
 
   /** The event as projections see it; what they tell of it goes into `rows`, from `position` on. */
-  function toApply(event: ChainEvent, signed: SignedAct | undefined, time: number, position: bigint, rows: FeedRow[]): Applied {
+  function toApply(
+    event: ChainEvent,
+    signed: SignedAct | undefined,
+    time: number,
+    position: bigint,
+    rows: FeedRow[],
+  ): Applied {
     let told = 0;
     const at = new Date(time * 1_000);
     return {
@@ -262,7 +344,8 @@ export function createFollower(deps: Deps): Follower {
       at,
       tell: (row) => {
         // one more would stand in the next event's place
-        if (told === rowsOf(event)) throw new RangeError(`${event.name} adds more than ${told} rows to the feed`);
+        if (told === rowsOf(event))
+          throw new RangeError(`${event.name} adds more than ${told} rows to the feed`);
         rows.push({
           position: String(position + BigInt(told)),
           type: row.type,
@@ -281,8 +364,15 @@ export function createFollower(deps: Deps): Follower {
 
   /** Where the process that follows has come to, as the database and this process's node say. */
   async function standBy(): Promise<void> {
-    const [[row], latest] = await Promise.all([sql<{ block: bigint }[]>`select block from cursor`, chain.head()]);
-    current = { state: "standby", block: Number(row?.block ?? deployment.block), head: latest - deps.finalityDepth };
+    const [[row], latest] = await Promise.all([
+      sql<{ block: bigint }[]>`select block from cursor`,
+      chain.head(),
+    ]);
+    current = {
+      state: "standby",
+      block: Number(row?.block ?? deployment.block),
+      head: latest - deps.finalityDepth,
+    };
   }
 
   let stoodBy = Number.NEGATIVE_INFINITY;
@@ -303,7 +393,8 @@ export function createFollower(deps: Deps): Follower {
   let patience = 0;
   function failed(cause: unknown): Next {
     const error = cause instanceof Error ? cause.message : String(cause);
-    if (cause instanceof NodeDown || cause instanceof NodeRefused) deps.answered?.(cause.fault.word);
+    if (cause instanceof NodeDown || cause instanceof NodeRefused)
+      deps.answered?.(cause.fault.word);
     if (cause instanceof Contradiction) {
       patience = Math.min(MAX_PATIENCE_MS, Math.max(deps.pollMs, 2 * patience));
       current = { ...current, state: "lying" };
@@ -334,7 +425,10 @@ export function createFollower(deps: Deps): Follower {
     },
     state: () => current,
     async rebuild() {
-      const tables = [...feedTables, ...deps.projections.flatMap((p) => [...p.tables, ...(p.derived ?? [])])];
+      const tables = [
+        ...feedTables,
+        ...deps.projections.flatMap((p) => [...p.tables, ...(p.derived ?? [])]),
+      ];
       for (let tries = 1; ; tries += 1) {
         try {
           return await sql.begin(async (tx) => {
@@ -343,8 +437,14 @@ export function createFollower(deps: Deps): Follower {
             await tx`delete from cursor`;
           });
         } catch (cause) {
-          // others read several of these tables in an order of their own: where both wait for each other, this one begins again
-          if (!(cause instanceof DatabaseError) || cause.code !== DEADLOCK || tries === REBUILD_TRIES) throw cause;
+          // others read several of these tables in an order of their own: where both wait for each
+          // other, this one begins again
+          if (
+            !(cause instanceof DatabaseError) ||
+            cause.code !== DEADLOCK ||
+            tries === REBUILD_TRIES
+          )
+            throw cause;
         }
       }
     },
@@ -353,7 +453,12 @@ export function createFollower(deps: Deps): Follower {
       while (!stopping) {
         // the cursor itself: what this process last knew of it is old after a rebuild
         const [at] = await sql<{ block: bigint }[]>`select block from cursor`;
-        if (at && Number(at.block) >= goal && (current.state === "following" || current.state === "standby")) return;
+        if (
+          at &&
+          Number(at.block) >= goal &&
+          (current.state === "following" || current.state === "standby")
+        )
+          return;
         await deps.changes.wait(50);
       }
     },

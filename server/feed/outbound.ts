@@ -1,12 +1,15 @@
 /**
- * One POST to an address that a party has named, without being led into this operator's own network.
+ * One POST to an address that a party has named, without being led into this operator's own
+ * network.
  *
- * The address that is connected to is the one that was checked: names are resolved here, at each connection, and the connection
- * goes to what was found, so that a name that points elsewhere the next time helps nobody. Public unicast addresses pass; of the
- * others those in `allowed` (CIDR), and plain http goes to these alone. Redirects are answers like any other. Environment
- * proxies are not used, certificates are checked.
+ * The address that is connected to is the one that was checked: names are resolved here, at each
+ * connection, and the connection goes to what was found, so that a name that points elsewhere the
+ * next time helps nobody. Public unicast addresses pass; of the others those in `allowed` (CIDR),
+ * and plain http goes to these alone. Redirects are answers like any other. Environment proxies are
+ * not used, certificates are checked.
  *
- * Does not own: what is sent and when it is tried again (deliverer.ts). Nothing of an answer's body is kept.
+ * Does not own: what is sent and when it is tried again (deliverer.ts). Nothing of an answer's body
+ * is kept.
  */
 import { lookup } from "node:dns/promises";
 import { isIP, type LookupFunction } from "node:net";
@@ -14,17 +17,30 @@ import ipaddr from "ipaddr.js";
 import { Agent, buildConnector, request } from "undici";
 
 /**
- * Why an attempt has no status, in words that tell a party about its endpoint and nothing about this network: a name that is not there and
- * one that leads inside are both `address-refused`.
+ * Why an attempt has no status, in words that tell a party about its endpoint and nothing about
+ * this network: a name that is not there and one that leads inside are both `address-refused`.
  */
-export type Fault = "address-refused" | "connection-refused" | "connection-lost" | "tls" | "timeout";
+export type Fault =
+  | "address-refused"
+  | "connection-refused"
+  | "connection-lost"
+  | "tls"
+  | "timeout";
 
 /** What became of one attempt. `retryAfterMs` as the receiver asked, if it did. */
 export type Attempt = { status?: number; fault?: Fault; ms: number; retryAfterMs?: number };
 
 export type Outbound = {
-  /** Never throws for what the other side does. `signal` breaks it off: then it rejects with the signal's reason. */
-  post(url: string, headers: Record<string, string>, body: string, signal?: AbortSignal): Promise<Attempt>;
+  /**
+   * Never throws for what the other side does. `signal` breaks it off: then it rejects with the
+   * signal's reason.
+   */
+  post(
+    url: string,
+    headers: Record<string, string>,
+    body: string,
+    signal?: AbortSignal,
+  ): Promise<Attempt>;
   close(): Promise<void>;
 };
 
@@ -49,7 +65,8 @@ class AddressRefused extends Error {
   readonly code = "ADDRESS_REFUSED";
 }
 
-const isIn = (address: ipaddr.IPv4 | ipaddr.IPv6, [network, bits]: Network): boolean => address.kind() === network.kind() && address.match(network, bits);
+const isIn = (address: ipaddr.IPv4 | ipaddr.IPv6, [network, bits]: Network): boolean =>
+  address.kind() === network.kind() && address.match(network, bits);
 
 /** Whether a connection to this address may be made; `plain`: without TLS. */
 export function mayReach(text: string, allowed: readonly Network[], plain: boolean): boolean {
@@ -59,7 +76,9 @@ export function mayReach(text: string, allowed: readonly Network[], plain: boole
   if (allowed.some((network) => isIn(address, network))) return true;
   if (plain || address.range() !== "unicast") return false;
   // of IPv6 only what is given out (2000::/3): "::7f00:1" and the like are no one's public address
-  return address.kind() === "ipv4" || (((address as ipaddr.IPv6).parts[0] as number) & 0xe000) === 0x2000;
+  return (
+    address.kind() === "ipv4" || (((address as ipaddr.IPv6).parts[0] as number) & 0xe000) === 0x2000
+  );
 }
 
 const faults: [RegExp, Fault][] = [
@@ -89,7 +108,8 @@ function readRetryAfter(text: unknown): number | undefined {
 }
 
 /** Addresses of a name, as the system finds them. */
-const resolveByDns = (name: string): Promise<{ address: string; family: number }[]> => lookup(name, { all: true });
+const resolveByDns = (name: string): Promise<{ address: string; family: number }[]> =>
+  lookup(name, { all: true });
 
 export function createOutbound({
   allowed,
@@ -107,7 +127,8 @@ export function createOutbound({
       resolve(name).then(
         (found) => {
           // one that may not be reached among several is no accident
-          if (found.length === 0 || !found.every((one) => mayReach(one.address, allowed, plain))) done(refuse(), "", 0);
+          if (found.length === 0 || !found.every((one) => mayReach(one.address, allowed, plain)))
+            done(refuse(), "", 0);
           else if (options.all) done(null, found);
           else done(null, found[0]?.address as string, found[0]?.family as number);
         },
@@ -122,7 +143,8 @@ export function createOutbound({
         if (isIP(host) !== 0 && !mayReach(host, allowed, plain)) done(refuse(), null);
         else connect(options, done);
       },
-      // long enough for the next event of a burst; a connection that rested longer may be dead on the other side
+      // long enough for the next event of a burst; a connection that rested longer may be dead on
+      // the other side
       keepAliveTimeout: 1_000,
       keepAliveMaxTimeout: 1_000,
       pipelining: 1,
@@ -138,11 +160,27 @@ export function createOutbound({
       const over = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal ? [signal] : [])]);
       try {
         const dispatcher = agents[new URL(url).protocol as keyof typeof agents];
-        const answer = await request(url, { method: "POST", headers, body, dispatcher, signal: over });
-        // the status has decided; an answer of a few kB is read, so that the connection can go on. More of it, or slower, is cut
-        await answer.body.dump({ limit: MAX_ANSWER_BYTES, signal: AbortSignal.any([over, AbortSignal.timeout(ANSWER_MS)]) }).catch(() => {});
+        const answer = await request(url, {
+          method: "POST",
+          headers,
+          body,
+          dispatcher,
+          signal: over,
+        });
+        // the status has decided; an answer of a few kB is read, so that the connection can go on.
+        // More of it, or slower, is cut
+        await answer.body
+          .dump({
+            limit: MAX_ANSWER_BYTES,
+            signal: AbortSignal.any([over, AbortSignal.timeout(ANSWER_MS)]),
+          })
+          .catch(() => {});
         const retryAfterMs = readRetryAfter(answer.headers["retry-after"]);
-        return { status: answer.statusCode, ms: ms(), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+        return {
+          status: answer.statusCode,
+          ms: ms(),
+          ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+        };
       } catch (error) {
         if (signal?.aborted) throw signal.reason;
         return { fault: faultOf(error), ms: ms() };

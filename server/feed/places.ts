@@ -1,10 +1,11 @@
 /**
- * Where things stand in the feed. A position is block × 2^27 + place; places of a block are counted from 0 over our own events, in
- * the chain's order, and its notices come behind them.
+ * Where things stand in the feed. A position is block × 2^27 + place; places of a block are counted
+ * from 0 over our own events, in the chain's order, and its notices come behind them.
  *
- * A place never follows from what the node numbers: strangers' logs stand between ours, and there may be any number of them. It is
- * a function of our own events alone, not of what is stored here, so that a replay gives the same positions. 2^27 places are more
- * than a block can use: the cheapest of them, an invoice in a lot, costs more than 500 gas.
+ * A place never follows from what the node numbers: strangers' logs stand between ours, and there
+ * may be any number of them. It is a function of our own events alone, not of what is stored here,
+ * so that a replay gives the same positions. 2^27 places are more than a block can use: the
+ * cheapest of them, an invoice in a lot, costs more than 500 gas.
  */
 const BLOCK_BITS = 27n;
 const PLACES = 1n << BLOCK_BITS;

@@ -1,6 +1,6 @@
 /**
- * Reach: the newest block up to which this process can do the chain's work, as its own node is now. Of several processes the leases go to
- * one that reaches as far as the others (db/leases.ts).
+ * Reach: the newest block up to which this process can do the chain's work, as its own node is now.
+ * Of several processes the leases go to one that reaches as far as the others (db/leases.ts).
  *
  * | the node | reach |
  * | --- | --- |
@@ -10,8 +10,8 @@
  * | contradicts itself, as the follower has found | none |
  * | does not answer | none |
  *
- * What was seen holds for five seconds: one call that gets lost is no news. Looks by itself, with a patience of its own, for the
- * follower waits for a node that hangs.
+ * What was seen holds for five seconds: one call that gets lost is no news. Looks by itself, with a
+ * patience of its own, for the follower waits for a node that hangs.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { ChainClient } from "../chain/client.ts";
@@ -25,7 +25,11 @@ export type Reach = {
   stop(): Promise<void>;
 };
 
-type Deps = { sql: Sql; chain: Pick<ChainClient, "head" | "block">; follower: { state(): { state: string } } };
+type Deps = {
+  sql: Sql;
+  chain: Pick<ChainClient, "head" | "block">;
+  follower: { state(): { state: string } };
+};
 
 const EVERY_MS = 500;
 /** How long a look may take. */
@@ -61,7 +65,8 @@ export function createReach({ sql, chain, follower }: Deps): Reach {
   }
 
   return {
-    block: () => (seen !== undefined && performance.now() - seen.at < HOLDS_MS ? seen.block : undefined),
+    block: () =>
+      seen !== undefined && performance.now() - seen.at < HOLDS_MS ? seen.block : undefined,
     async start() {
       stopping = new AbortController();
       await lookOnce(stopping.signal);

@@ -1,11 +1,11 @@
 /**
  * The feed's tail: the latest rows in memory, read once for all streams of this process.
  *
- * Reads only while somebody follows, one query for a change, whoever and however many they are. Who is further back than memory
- * reaches pages through the database (feed.ts) until it is near enough.
+ * Reads only while somebody follows, one query for a change, whoever and however many they are. Who
+ * is further back than memory reaches pages through the database (feed.ts) until it is near enough.
  *
- * Invariant: what `read` returns after a position is everything after it that this process has read; rows come in order and
- * none is left out between. Does not own: who sees which row.
+ * Invariant: what `read` returns after a position is everything after it that this process has
+ * read; rows come in order and none is left out between. Does not own: who sees which row.
  */
 import type { Changes, Sql } from "../db/db.ts";
 import type { Log } from "../kernel/log.ts";
@@ -14,9 +14,15 @@ import { type FeedRow, headOf } from "./feed.ts";
 export type Tail = {
   /** Begins to follow; resolves when the tail reads. Call the result to let go. */
   follow(): Promise<() => void>;
-  /** Rows after a position, oldest first, at most `limit`; undefined when it is further back than memory reaches. */
+  /**
+   * Rows after a position, oldest first, at most `limit`; undefined when it is further back than
+   * memory reaches.
+   */
   read(after: bigint, limit: number): FeedRow[] | undefined;
-  /** Resolves when rows were read after `position`, when so many milliseconds are over, or when the signal says so. */
+  /**
+   * Resolves when rows were read after `position`, when so many milliseconds are over, or when the
+   * signal says so.
+   */
   wait(position: bigint, milliseconds: number, signal: AbortSignal): Promise<void>;
   stop(): Promise<void>;
 };
@@ -45,7 +51,9 @@ export function createTail({ sql, changes, log, keep = 2_000, pollMs = 1_000 }: 
 
   /** Reads what is new; true when there may be more at once. */
   async function pull(): Promise<boolean> {
-    const fresh = await sql<FeedRow[]>`select * from feed where position > ${head} order by position limit ${PAGE}`;
+    const fresh = await sql<
+      FeedRow[]
+    >`select * from feed where position > ${head} order by position limit ${PAGE}`;
     const last = fresh[fresh.length - 1];
     if (!last) return false;
     rows.push(...fresh);
@@ -65,7 +73,11 @@ export function createTail({ sql, changes, log, keep = 2_000, pollMs = 1_000 }: 
       try {
         more = await pull();
       } catch (cause) {
-        if (!stopped) log.warn({ error: cause instanceof Error ? cause.name : "unknown" }, "the feed's tail waits");
+        if (!stopped)
+          log.warn(
+            { error: cause instanceof Error ? cause.name : "unknown" },
+            "the feed's tail waits",
+          );
       }
       if (!more) await change;
     }

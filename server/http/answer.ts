@@ -7,11 +7,13 @@ import { once } from "node:events";
 import type { Response } from "express";
 import type { Answer } from "../kernel/api.ts";
 
-const isStream = (body: unknown): body is AsyncIterable<string | Uint8Array> => typeof body === "object" && body !== null && Symbol.asyncIterator in body;
+const isStream = (body: unknown): body is AsyncIterable<string | Uint8Array> =>
+  typeof body === "object" && body !== null && Symbol.asyncIterator in body;
 
 /**
- * What it resolves to, or undefined as soon as the signal is there. No Promise.race: it would leave a reaction, and with it the
- * value, at whatever outlives it, and a stream that is open for days comes here for every event.
+ * What it resolves to, or undefined as soon as the signal is there. No Promise.race: it would leave
+ * a reaction, and with it the value, at whatever outlives it, and a stream that is open for days
+ * comes here for every event.
  */
 function unless<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
@@ -22,14 +24,21 @@ function unless<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefi
   });
 }
 
-/** Writes as fast as the client reads; closes the source when the client goes or `signal` ends it. */
-async function pour(response: Response, source: AsyncIterable<string | Uint8Array>, signal: AbortSignal): Promise<void> {
+/**
+ * Writes as fast as the client reads; closes the source when the client goes or `signal` ends it.
+ */
+async function pour(
+  response: Response,
+  source: AsyncIterable<string | Uint8Array>,
+  signal: AbortSignal,
+): Promise<void> {
   const iterator = source[Symbol.asyncIterator]();
   try {
     while (!signal.aborted) {
       const next = await unless(iterator.next(), signal);
       if (next === undefined || next.done === true) break;
-      if (!response.write(next.value)) await once(response, "drain", { signal }).catch(() => undefined);
+      if (!response.write(next.value))
+        await once(response, "drain", { signal }).catch(() => undefined);
     }
     response.end();
   } finally {
@@ -44,8 +53,14 @@ export function noteOperation(response: Response, body: unknown): void {
   response.locals["operation"] = (body.operation as { id?: unknown } | null)?.id;
 }
 
-/** Sends it; resolves when the last byte is handed to the connection. A HEAD gets the headers alone. */
-export async function sendAnswer(response: Response, answer: Answer, signal: AbortSignal): Promise<void> {
+/**
+ * Sends it; resolves when the last byte is handed to the connection. A HEAD gets the headers alone.
+ */
+export async function sendAnswer(
+  response: Response,
+  answer: Answer,
+  signal: AbortSignal,
+): Promise<void> {
   const { status, headers = {}, secrets } = answer;
   const body = secrets === undefined ? answer.body : { ...(answer.body as object), ...secrets };
   response.statusCode = status;
@@ -63,8 +78,14 @@ export async function sendAnswer(response: Response, answer: Answer, signal: Abo
     return;
   }
   const type = response.getHeader("Content-Type");
-  const ready = body instanceof Uint8Array || (typeof body === "string" && type !== undefined && !/\bjson\b/.test(String(type)));
-  if (type === undefined) response.setHeader("Content-Type", ready ? "application/octet-stream" : "application/json; charset=utf-8");
+  const ready =
+    body instanceof Uint8Array ||
+    (typeof body === "string" && type !== undefined && !/\bjson\b/.test(String(type)));
+  if (type === undefined)
+    response.setHeader(
+      "Content-Type",
+      ready ? "application/octet-stream" : "application/json; charset=utf-8",
+    );
   const bytes = ready ? Buffer.from(body as Uint8Array) : Buffer.from(JSON.stringify(body));
   response.setHeader("Content-Length", bytes.length);
   response.end(bytes);

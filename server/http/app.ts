@@ -1,11 +1,13 @@
 /**
- * The Express app, made of routes: what every request passes, in order, and what becomes of those that no route takes.
+ * The Express app, made of routes: what every request passes, in order, and what becomes of those
+ * that no route takes.
  *
  *   request id → log → own headers → bound on headers → host → ops → routes → site → docs → 404 → problem+json
  *   a route: caller → rate → own page → role → handler (handler.ts)
  *
- * Deny by default. No CORS: no page of another origin may call with a user's credentials (auth.ts has the rules for the cookie).
- * Logs name the route as a template, never the path, the query or a header: they hold tax ids, amounts and keys.
+ * Deny by default. No CORS: no page of another origin may call with a user's credentials (auth.ts
+ * has the rules for the cookie). Logs name the route as a template, never the path, the query or a
+ * header: they hold tax ids, amounts and keys.
  */
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
@@ -48,9 +50,15 @@ export type AppDeps = {
   sessions?: Sessions;
   /** Other bounds on streams than those of streams.ts. */
   streams?: Partial<StreamBounds>;
-  /** Which requests are answered, by the name that they ask for; without it all. For a gateway that serves one machine alone. */
+  /**
+   * Which requests are answered, by the name that they ask for; without it all. For a gateway that
+   * serves one machine alone.
+   */
   hostIsServed?: (request: IncomingMessage) => boolean;
-  /** Serves what is no route: the files of the console, without limit. Sets its own Content-Security-Policy. */
+  /**
+   * Serves what is no route: the files of the console, without limit. Sets its own
+   * Content-Security-Policy.
+   */
   site?: RequestHandler;
 };
 
@@ -73,11 +81,18 @@ export function createApp(deps: AppDeps): Express {
     stopping,
   });
   const table = routeTable(deps.routes);
-  const document = openApi(table as readonly Route<never>[], { version: deps.version, maxWaitSeconds: deps.config.WAIT_MAX_SECONDS });
+  const document = openApi(table as readonly Route<never>[], {
+    version: deps.version,
+    maxWaitSeconds: deps.config.WAIT_MAX_SECONDS,
+  });
 
   const app = express();
   app.disable("x-powered-by").disable("etag");
-  app.set("query parser", false).set("trust proxy", false).set("case sensitive routing", true).set("strict routing", true);
+  app
+    .set("query parser", false)
+    .set("trust proxy", false)
+    .set("case sensitive routing", true)
+    .set("strict routing", true);
 
   app.use((request, response, next) => {
     request.id = requestIdOf(request);
@@ -94,14 +109,20 @@ export function createApp(deps: AppDeps): Express {
       customLogLevel: (_request, response) => (response.statusCode >= 500 ? "error" : "info"),
       customSuccessMessage: () => "answered",
       customErrorMessage: () => "answered",
-      customSuccessObject: (request, response, { responseTime }) => told(request, response, responseTime),
-      customErrorObject: (request, response, _error, { responseTime }) => told(request, response, responseTime),
+      customSuccessObject: (request, response, { responseTime }) =>
+        told(request, response, responseTime),
+      customErrorObject: (request, response, _error, { responseTime }) =>
+        told(request, response, responseTime),
     }),
   );
   app.use(...ownHeaders);
   app.use(limitHeaders);
   app.use((request, _response, next) => {
-    if (deps.hostIsServed?.(request) === false) throw new Problem("wrong-host", "This gateway is asked for by a name of its own machine alone, with its port");
+    if (deps.hostIsServed?.(request) === false)
+      throw new Problem(
+        "wrong-host",
+        "This gateway is asked for by a name of its own machine alone, with its port",
+      );
     next();
   });
   if (deps.measured) app.use(timed(deps.measured.metrics));
@@ -117,8 +138,16 @@ export function createApp(deps: AppDeps): Express {
     });
     for (const route of routes) {
       if (route.signsIn) entry[route.method](limits.byAddress, auth.recognise, handle(route));
-      else if (route.roles === "public") entry[route.method](limits.byAddress, limits.byBytes, handle(route));
-      else entry[route.method](auth.authenticate, ...limits.byCaller, auth.ownPage, auth.authorize(route.roles), handle(route));
+      else if (route.roles === "public")
+        entry[route.method](limits.byAddress, limits.byBytes, handle(route));
+      else
+        entry[route.method](
+          auth.authenticate,
+          ...limits.byCaller,
+          auth.ownPage,
+          auth.authorize(route.roles),
+          handle(route),
+        );
     }
     entry.options((_request, response) => void response.set("Allow", allow).status(204).end());
     entry.all((request, response) => {
@@ -135,7 +164,11 @@ export function createApp(deps: AppDeps): Express {
 }
 
 /** What the log says of a request. */
-function told(request: express.Request, response: express.Response, milliseconds: unknown): Record<string, unknown> {
+function told(
+  request: express.Request,
+  response: express.Response,
+  milliseconds: unknown,
+): Record<string, unknown> {
   const { keyId } = callerOf(response);
   const { route, code, operation, lines } = response.locals;
   return {
@@ -155,7 +188,9 @@ const refuse: ErrorRequestHandler = (error, request, response, _next) => {
   const problem = toProblem(error);
   response.locals["code"] = problem.code;
   // a client that went away in the middle of its request is no fault of ours
-  if (problem.status >= 500 && !request.socket.destroyed) request.log.error({ error: describeError(error) }, problem.code);
-  if (problem.status === 401 && !response.hasHeader("WWW-Authenticate")) response.setHeader("WWW-Authenticate", 'Bearer realm="onepiao"');
+  if (problem.status >= 500 && !request.socket.destroyed)
+    request.log.error({ error: describeError(error) }, problem.code);
+  if (problem.status === 401 && !response.hasHeader("WWW-Authenticate"))
+    response.setHeader("WWW-Authenticate", 'Bearer realm="onepiao"');
   sendProblem(response, problem, String(request.id));
 };

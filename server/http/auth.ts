@@ -1,14 +1,16 @@
 /**
- * Who calls, from `Authorization: Bearer <id>.<secret>` or the console's session cookie, and whether the route is for such callers.
- * Deny by default.
+ * Who calls, from `Authorization: Bearer <id>.<secret>` or the console's session cookie, and
+ * whether the route is for such callers. Deny by default.
  *
- * A browser adds the cookie to whatever a page makes it send, so a session's requests that change something must come from a page
- * of this origin (Sec-Fetch-Site, or Origin) and show the session's own token in X-CSRF-Token. An API key in a header is nothing
- * that another page could send. Sessions are looked up at every request: they end at once.
+ * A browser adds the cookie to whatever a page makes it send, so a session's requests that change
+ * something must come from a page of this origin (Sec-Fetch-Site, or Origin) and show the session's
+ * own token in X-CSRF-Token. An API key in a header is nothing that another page could send.
+ * Sessions are looked up at every request: they end at once.
  *
- * A verified key is remembered for at most KEY_MEMORY_MS, by the hash of what was presented: a revoked key is refused after that
- * time at the latest in every process, and changes nothing in the meantime (handler.ts). Refusals are not remembered. Does not own: whose objects a caller may see (features
- * scope by `caller.account`), and how keys are made (keys/api-keys.ts).
+ * A verified key is remembered for at most KEY_MEMORY_MS, by the hash of what was presented: a
+ * revoked key is refused after that time at the latest in every process, and changes nothing in the
+ * meantime (handler.ts). Refusals are not remembered. Does not own: whose objects a caller may see
+ * (features scope by `caller.account`), and how keys are made (keys/api-keys.ts).
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -18,14 +20,18 @@ import type { Caller, Role } from "../kernel/api.ts";
 import { findCaller } from "../keys/api-keys.ts";
 import type { Sessions } from "../keys/sessions.ts";
 
-/** How long a key is taken for good without asking the database: the bound on how late a revocation is felt. */
+/**
+ * How long a key is taken for good without asking the database: the bound on how late a revocation
+ * is felt.
+ */
 export const KEY_MEMORY_MS = 3_000;
 const MEMORY_SIZE = 10_000;
 
 const nobody: Caller = { keyId: "", account: "", roles: [] };
 
 /** The caller of a request that passed `authenticate`. */
-export const callerOf = (response: Response): Caller => (response.locals["caller"] as Caller | undefined) ?? nobody;
+export const callerOf = (response: Response): Caller =>
+  (response.locals["caller"] as Caller | undefined) ?? nobody;
 
 export type Auth = {
   /** Finds the caller; a request without a valid key ends in a 401. */
@@ -34,16 +40,24 @@ export type Auth = {
   ownPage: RequestHandler;
   /** Lets those callers pass that have one of the roles. */
   authorize(roles: readonly Role[]): RequestHandler;
-  /** For signing in: refuses another site's page, and finds the session that the browser has, if any. Asks for none. */
+  /**
+   * For signing in: refuses another site's page, and finds the session that the browser has, if
+   * any. Asks for none.
+   */
   recognise: RequestHandler;
 };
 
-/** Of what a browser says of the page that it sends for. What is no browser says nothing, and has no cookie that it did not mean to send. */
+/**
+ * Of what a browser says of the page that it sends for. What is no browser says nothing, and has no
+ * cookie that it did not mean to send.
+ */
 function fromOwnPage(request: Request): boolean {
   const site = request.get("sec-fetch-site");
   if (site !== undefined) return site === "same-origin" || site === "none";
   const origin = request.get("origin");
-  return origin === undefined || (URL.canParse(origin) && new URL(origin).host === request.get("host"));
+  return (
+    origin === undefined || (URL.canParse(origin) && new URL(origin).host === request.get("host"))
+  );
 }
 
 const digest = (text: string) => createHash("sha256").update(text).digest();
@@ -81,14 +95,25 @@ export function createAuth({ sql, sessions, refused }: AuthDeps): Auth {
       const given = request.headers.authorization;
       const cookie = given === undefined ? sessions?.read(request.headers.cookie) : undefined;
       const [, presented] = /^Bearer +(\S+)$/i.exec(given ?? "") ?? [];
-      const caller = cookie !== undefined ? await sessions?.find(sql, cookie) : presented === undefined ? undefined : await find(presented);
+      const caller =
+        cookie !== undefined
+          ? await sessions?.find(sql, cookie)
+          : presented === undefined
+            ? undefined
+            : await find(presented);
       if (caller === undefined) {
         const [challenge, detail] =
           cookie !== undefined
             ? ['Bearer realm="onepiao"', "The session has ended: sign in again"]
             : given === undefined
-              ? ['Bearer realm="onepiao"', "The request has no API key: Authorization: Bearer <id>.<secret>"]
-              : ['Bearer realm="onepiao", error="invalid_token"', "The API key is unknown, wrong or revoked"];
+              ? [
+                  'Bearer realm="onepiao"',
+                  "The request has no API key: Authorization: Bearer <id>.<secret>",
+                ]
+              : [
+                  'Bearer realm="onepiao", error="invalid_token"',
+                  "The API key is unknown, wrong or revoked",
+                ];
         return refused(request, response, (error?: unknown) => {
           if (error === undefined) response.setHeader("WWW-Authenticate", challenge);
           next(error ?? new Problem("unauthenticated", detail));
@@ -100,13 +125,19 @@ export function createAuth({ sql, sessions, refused }: AuthDeps): Auth {
     ownPage: (request, response, next) => {
       const { session } = callerOf(response);
       if (session === undefined || safeMethods.has(request.method)) return next();
-      if (!fromOwnPage(request)) throw new Problem("cross-site-request", "Another site's page has sent this");
+      if (!fromOwnPage(request))
+        throw new Problem("cross-site-request", "Another site's page has sent this");
       // of equal length whatever was presented
-      if (timingSafeEqual(digest(request.get("x-csrf-token") ?? ""), digest(session.csrf))) return next();
-      throw new Problem("cross-site-request", "X-CSRF-Token is missing or not this session's: GET /v1/session has it");
+      if (timingSafeEqual(digest(request.get("x-csrf-token") ?? ""), digest(session.csrf)))
+        return next();
+      throw new Problem(
+        "cross-site-request",
+        "X-CSRF-Token is missing or not this session's: GET /v1/session has it",
+      );
     },
     recognise: async (request, response, next) => {
-      if (!fromOwnPage(request)) throw new Problem("cross-site-request", "Another site's page has sent this");
+      if (!fromOwnPage(request))
+        throw new Problem("cross-site-request", "Another site's page has sent this");
       const cookie = sessions?.read(request.headers.cookie);
       const caller = cookie === undefined ? undefined : await sessions?.find(sql, cookie);
       if (caller !== undefined) response.locals["caller"] = caller;
@@ -114,7 +145,9 @@ export function createAuth({ sql, sessions, refused }: AuthDeps): Auth {
     },
     authorize: (roles) => (_request, response, next) => {
       if (roles.some((role) => callerOf(response).roles.includes(role))) return next();
-      throw new Problem("forbidden", `This needs the role ${roles.join(" or ")}`, { extra: { rolesNeeded: roles } });
+      throw new Problem("forbidden", `This needs the role ${roles.join(" or ")}`, {
+        extra: { rolesNeeded: roles },
+      });
     },
   };
 }

@@ -1,6 +1,7 @@
 /**
- * The reference: /openapi.json for programs, /problems and /problems/{code} (every refusal) for people, as plain HTML without a
- * script. The page for people at /docs reads /openapi.json too; site.ts serves it, because it is built with the console.
+ * The reference: /openapi.json for programs, /problems and /problems/{code} (every refusal) for
+ * people, as plain HTML without a script. The page for people at /docs reads /openapi.json too;
+ * site.ts serves it, because it is built with the console.
  */
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
@@ -14,7 +15,8 @@ td,th{text-align:left;vertical-align:top;padding:.3rem .6rem .3rem 0;border-bott
 
 const policy = `default-src 'none'; style-src 'sha256-${createHash("sha256").update(style).digest("base64")}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox`;
 
-const escaped = (text: unknown) => String(text).replaceAll(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+const escaped = (text: unknown) =>
+  String(text).replaceAll(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
 const page = (title: string, body: string) =>
   `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escaped(title)}</title><style>${style}</style></head><body><h1>${escaped(title)}</h1>${body}</body></html>`;
@@ -30,7 +32,10 @@ const retries = {
   later: "The same request may succeed after something else has changed.",
 } as const;
 
-/** The document, packed once. Everybody may read it: the reference's page, which has no origin, and the tools of integrators. */
+/**
+ * The document, packed once. Everybody may read it: the reference's page, which has no origin, and
+ * the tools of integrators.
+ */
 function served(document: OpenApiDocument): RequestHandler {
   const plain = Buffer.from(JSON.stringify(document));
   const packed = gzipSync(plain, { level: 9 });
@@ -52,7 +57,10 @@ function served(document: OpenApiDocument): RequestHandler {
 export function createDocs(document: OpenApiDocument): Router {
   // the same for everybody, until the software is another
   const html = (response: Response, text: string) =>
-    void response.set({ "Cache-Control": "no-cache", "Content-Security-Policy": policy }).type("html").send(text);
+    void response
+      .set({ "Cache-Control": "no-cache", "Content-Security-Policy": policy })
+      .type("html")
+      .send(text);
   const entries = Object.entries(catalogue).map(([code, { status, title, retry }]) => [
     `<a href="/problems/${code}"><code>${code}</code></a>`,
     String(status),
@@ -67,7 +75,13 @@ export function createDocs(document: OpenApiDocument): Router {
     const code = request.params.code;
     if (!Object.hasOwn(catalogue, code)) throw new Problem("not-found", "There is no such code");
     const { status, title, retry } = catalogue[code as Code];
-    html(response, page(code, `<p>${escaped(title)}.</p><p>HTTP status ${status}. ${retries[retry]}</p><p><a href="/problems">Every refusal</a></p>`));
+    html(
+      response,
+      page(
+        code,
+        `<p>${escaped(title)}.</p><p>HTTP status ${status}. ${retries[retry]}</p><p><a href="/problems">Every refusal</a></p>`,
+      ),
+    );
   });
   return router;
 }

@@ -1,10 +1,11 @@
 /**
  * Group commit: what comes while another group is at work waits for it and then goes together.
  *
- * Nobody waits for company: a lone item goes at once, and groups grow by themselves as the load does. One group is at work at a
- * time, because two would mostly wait for what the other holds; but one that takes longer than its patience may hang on something
- * of its own, and the next one does not wait for it. An item's fate is its own: when the group as a whole throws, each of it is
- * tried alone.
+ * Nobody waits for company: a lone item goes at once, and groups grow by themselves as the load
+ * does. One group is at work at a time, because two would mostly wait for what the other holds; but
+ * one that takes longer than its patience may hang on something of its own, and the next one does
+ * not wait for it. An item's fate is its own: when the group as a whole throws, each of it is tried
+ * alone.
  */
 export type Groups<T, R> = {
   /** Does the item's work in some group; its result, or what it threw. */
@@ -24,7 +25,10 @@ export function createGroups<T, R extends object>({
 }: {
   /** Items of one group. */
   max: number;
-  /** Weight of an item; those of a group together weigh at most `maxWeight`, unless it is a single one. */
+  /**
+   * Weight of an item; those of a group together weigh at most `maxWeight`, unless it is a single
+   * one.
+   */
   weigh(item: T): number;
   maxWeight: number;
   /** A group that has been at work for so long is not waited for. */

@@ -1,5 +1,6 @@
 /**
- * One route as an Express handler: reads the request, runs the route where its method belongs, sends the answer.
+ * One route as an Express handler: reads the request, runs the route where its method belongs,
+ * sends the answer.
  *
  *   GET                on the plain connection
  *   POST, public       in a read-only transaction, unless it signs somebody in
@@ -8,12 +9,13 @@
  *   POST, lines        a piece of work for each line, as they come (streams.ts), in such groups
  *   PUT PATCH DELETE   in a transaction; the same request again changes nothing more
  *
- * What changes something asks the database whether the caller's key is revoked, whatever is remembered of it (auth.ts): a key that is
- * taken away could else make another one in its last seconds. It asks behind the work, which may have waited for the revocation;
- * where many share a transaction, before it.
+ * What changes something asks the database whether the caller's key is revoked, whatever is
+ * remembered of it (auth.ts): a key that is taken away could else make another one in its last
+ * seconds. It asks behind the work, which may have waited for the revocation; where many share a
+ * transaction, before it.
  *
- * Order of refusals: media types, size, Idempotency-Key, path, query, body. All of it comes before the transaction, so junk costs the
- * database nothing. A stream's lines are refused one by one.
+ * Order of refusals: media types, size, Idempotency-Key, path, query, body. All of it comes before
+ * the transaction, so junk costs the database nothing. A stream's lines are refused one by one.
  */
 
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -24,7 +26,14 @@ import { revokedAmong } from "../keys/api-keys.ts";
 import { noteOperation, sendAnswer } from "./answer.ts";
 import { callerOf } from "./auth.ts";
 import { createGroups, type Groups } from "./groups.ts";
-import { type Exactly, type Kept, type Once, type Outcome, partOf, readIdempotencyKey } from "./idempotency.ts";
+import {
+  type Exactly,
+  type Kept,
+  type Once,
+  type Outcome,
+  partOf,
+  readIdempotencyKey,
+} from "./idempotency.ts";
 import { readBody } from "./limits.ts";
 import { describeError, problemAnswer } from "./problem.ts";
 import { readAccept, readContent, readMediaType, readParams, readQuery } from "./request.ts";
@@ -43,7 +52,10 @@ export type HandlerDeps = {
   stopping: AbortSignal;
 };
 
-/** Requests that share a transaction: past this many a larger group costs as much an invoice, and its last one waits longer. */
+/**
+ * Requests that share a transaction: past this many a larger group costs as much an invoice, and
+ * its last one waits longer.
+ */
 const MAX_GROUP = 64;
 /** Their bodies, in bytes: what one statement carries stays small, however large the documents. */
 const MAX_GROUP_BYTES = 4 * 1_048_576;
@@ -65,8 +77,19 @@ function goneSignal(response: Response): AbortSignal {
   return gone.signal;
 }
 
-export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeconds, streams, stopping }: HandlerDeps) {
-  const stream = createStreams({ exactly, bounds: { ...STREAM_BOUNDS, maxLineBytes: maxBodyBytes, ...streams } });
+export function createHandler({
+  sql,
+  exactly,
+  changes,
+  maxBodyBytes,
+  waitMaxSeconds,
+  streams,
+  stopping,
+}: HandlerDeps) {
+  const stream = createStreams({
+    exactly,
+    bounds: { ...STREAM_BOUNDS, maxLineBytes: maxBodyBytes, ...streams },
+  });
 
   /** The final answer of accepted work, or the 202 as it stands. */
   async function settle(
@@ -82,7 +105,8 @@ export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeco
       try {
         return await route.settled?.(sql, accepted, caller);
       } catch (error) {
-        if (error instanceof Problem && error.status !== 503) return problemAnswer(error, String(request.id));
+        if (error instanceof Problem && error.status !== 503)
+          return problemAnswer(error, String(request.id));
         throw error;
       }
     };
@@ -98,20 +122,27 @@ export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeco
     }
   }
 
-  /** Runs the work; while its refusal can be remedied, remedies it, with nothing held, and runs it again. */
+  /**
+   * Runs the work; while its refusal can be remedied, remedies it, with nothing held, and runs it
+   * again.
+   */
   async function remedied<T>(work: () => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries += 1) {
       try {
         return await work();
       } catch (error) {
-        if (tries === MAX_TRIES || !(error instanceof Problem) || error.remedy === undefined) throw error;
+        if (tries === MAX_TRIES || !(error instanceof Problem) || error.remedy === undefined)
+          throw error;
         await error.remedy();
       }
     }
   }
 
   /** Runs the work of a route's requests in groups. */
-  function groupsOf({ together, lines }: Route<Tx>): Groups<Once & { prepared: unknown }, Outcome> | undefined {
+  function groupsOf({
+    together,
+    lines,
+  }: Route<Tx>): Groups<Once & { prepared: unknown }, Outcome> | undefined {
     const work = together ?? lines;
     if (work === undefined) return undefined;
     return createGroups<Once & { prepared: unknown }, Outcome>({
@@ -144,9 +175,14 @@ export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeco
       const accept = readAccept(route, request);
       const writes = route.method !== "get";
       const mediaType = writes ? readMediaType(route, request, response) : "";
-      const bytes = writes && route.lines === undefined ? await readBody(request, maxBodyBytes) : Buffer.alloc(0);
+      const bytes =
+        writes && route.lines === undefined
+          ? await readBody(request, maxBodyBytes)
+          : Buffer.alloc(0);
       const once = route.method === "post" && route.roles !== "public";
-      const kept: Kept | undefined = once ? { account: caller.account, key: readIdempotencyKey(request.get("idempotency-key")) } : undefined;
+      const kept: Kept | undefined = once
+        ? { account: caller.account, key: readIdempotencyKey(request.get("idempotency-key")) }
+        : undefined;
       const params = readParams(route, request);
       const query = readQuery(route, request);
       const body = writes ? readContent(route, mediaType, bytes) : undefined;
@@ -172,15 +208,26 @@ export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeco
           gone: goneSignal(response),
           stopping,
           work: async ({ number, bytes: line }) => {
-            const one = { kept: partOf(kept, number), request: [...named, line], by, prepared: prepare(line) };
+            const one = {
+              kept: partOf(kept, number),
+              request: [...named, line],
+              by,
+              prepared: prepare(line),
+            };
             return remedied(() => groups.add(one));
           },
         });
       }
       const run = async (connection: Tx, asked = given): Promise<Answer> => {
-        if (route.run === undefined) throw new TypeError(`${route.method} ${route.path} works in groups alone`);
+        if (route.run === undefined)
+          throw new TypeError(`${route.method} ${route.path} works in groups alone`);
         const answer = await route.run({ ...asked, sql: connection });
-        if (writes && caller.keyId !== "" && (await revokedAmong(connection, [caller.keyId])).size > 0) throw keyRevoked();
+        if (
+          writes &&
+          caller.keyId !== "" &&
+          (await revokedAmong(connection, [caller.keyId])).size > 0
+        )
+          throw keyRevoked();
         return answer;
       };
 
@@ -188,12 +235,19 @@ export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeco
       let answer: Answer;
       if (kept === undefined) {
         const options = route.roles === "public" && !route.signsIn ? "read only" : "read write";
-        const asked = route.prepare === undefined ? given : { ...given, body: await route.prepare(given) };
+        const asked =
+          route.prepare === undefined ? given : { ...given, body: await route.prepare(given) };
         answer = await remedied(() => sql.begin(options, (tx) => run(tx, asked)));
       } else {
-        const once: Once = { kept, request: [request.method, request.originalUrl, mediaType, bytes], by };
+        const once: Once = {
+          kept,
+          request: [request.method, request.originalUrl, mediaType, bytes],
+          by,
+        };
         const joining = groups && { ...once, prepared: route.together?.prepare(given) };
-        const outcome = await remedied(() => (groups && joining ? groups.add(joining) : exactly.once(once, (tx) => run(tx))));
+        const outcome = await remedied(() =>
+          groups && joining ? groups.add(joining) : exactly.once(once, (tx) => run(tx)),
+        );
         if (outcome.replayed) response.setHeader("Idempotency-Replayed", "true");
         answer = outcome.answer;
       }
@@ -201,7 +255,11 @@ export function createHandler({ sql, exactly, changes, maxBodyBytes, waitMaxSeco
       const waits = route.settled !== undefined && answer.status === 202 && seconds > 0;
       // What a wait ends with may not name the operation any more.
       noteOperation(response, answer.body);
-      return sendAnswer(response, waits ? await settle(route, kept, caller, answer, seconds, request, signal) : answer, signal);
+      return sendAnswer(
+        response,
+        waits ? await settle(route, kept, caller, answer, seconds, request, signal) : answer,
+        signal,
+      );
     };
   };
 }

@@ -1,19 +1,30 @@
 /**
- * Headers that every answer has before a route sees the request; what differs from them on purpose sets its own (site.ts, docs.ts).
+ * Headers that every answer has before a route sees the request; what differs from them on purpose
+ * sets its own (site.ts, docs.ts).
  *
- * Deny by default: an answer is data. Opened as a page it runs nothing, sends nothing, leads nowhere and is in no frame; it uses no
- * device; nobody keeps it.
+ * Deny by default: an answer is data. Opened as a page it runs nothing, sends nothing, leads
+ * nowhere and is in no frame; it uses no device; nobody keeps it.
  */
 import type { RequestHandler } from "express";
 import helmet from "helmet";
 
-const directives = { sandbox: [], defaultSrc: ["'none'"], formAction: ["'none'"], baseUri: ["'none'"], frameAncestors: ["'none'"] };
+const directives = {
+  sandbox: [],
+  defaultSrc: ["'none'"],
+  formAction: ["'none'"],
+  baseUri: ["'none'"],
+  frameAncestors: ["'none'"],
+};
 
 /** What a page may use of a device; `camera` where the console's scanner is. */
-export const devices = (camera: "()" | "(self)") => `camera=${camera}, microphone=(), geolocation=()`;
+export const devices = (camera: "()" | "(self)") =>
+  `camera=${camera}, microphone=(), geolocation=()`;
 
 export const ownHeaders: readonly RequestHandler[] = [
-  helmet({ contentSecurityPolicy: { useDefaults: false, directives }, frameguard: { action: "deny" } }),
+  helmet({
+    contentSecurityPolicy: { useDefaults: false, directives },
+    frameguard: { action: "deny" },
+  }),
   (_request, response, next) => {
     response.set({ "Permissions-Policy": devices("()"), "Cache-Control": "no-store" });
     next();

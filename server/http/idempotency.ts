@@ -1,9 +1,10 @@
 /**
  * Idempotency-Key: a POST's work is done once, and its answer is given again to whoever repeats it.
  *
- * Invariants: the row that holds the answer is written in the transaction that did the work, so it is there exactly when the
- * work is. While the transaction runs, an advisory lock on (account, key) keeps a second one out, in this process or another;
- * it falls with the transaction, crash included. A refusal rolls everything back and burns nothing.
+ * Invariants: the row that holds the answer is written in the transaction that did the work, so it
+ * is there exactly when the work is. While the transaction runs, an advisory lock on (account, key)
+ * keeps a second one out, in this process or another; it falls with the transaction, crash
+ * included. A refusal rolls everything back and burns nothing.
  *
  *   row    lock       request hash   outcome
  *   none   got        –              run, store, 2xx
@@ -12,13 +13,15 @@
  *   there  got        other          422 idempotency-key-reused
  *   there  got        equal, but asked by an API key with roles that the caller does not have: the same 422
  *
- * Work in many pieces (a stream's lines) holds its key in the same way for as long as it runs, and each piece is a row of its own.
+ * Work in many pieces (a stream's lines) holds its key in the same way for as long as it runs, and
+ * each piece is a row of its own.
  *
- * A stored answer belongs to the API key that asked, and to keys of its party with all of that key's roles: a till does not read the
- * answer that the cashier got. A secret goes out with the first answer alone and is not stored (`secrets` of kernel/api.ts).
+ * A stored answer belongs to the API key that asked, and to keys of its party with all of that
+ * key's roles: a till does not read the answer that the cashier got. A secret goes out with the
+ * first answer alone and is not stored (`secrets` of kernel/api.ts).
  *
- * The answer is sealed under the vault: it can hold names and tax ids. The hash of the request is keyed for the same reason: what a
- * short body said could be guessed from a plain one.
+ * The answer is sealed under the vault: it can hold names and tax ids. The hash of the request is
+ * keyed for the same reason: what a short body said could be guessed from a plain one.
  */
 import { createHash } from "node:crypto";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -30,57 +33,95 @@ export type Kept = { account: string; key: string };
 export type Outcome = { answer: Answer; replayed: boolean };
 
 /**
- * The key of a POST: 1–255 visible ASCII characters, bare, or in quotes as the IETF draft has it (both name the same key).
- * Throws Problem `idempotency-key-missing` or `malformed-request`.
+ * The key of a POST: 1–255 visible ASCII characters, bare, or in quotes as the IETF draft has it
+ * (both name the same key). Throws Problem `idempotency-key-missing` or `malformed-request`.
  */
 export function readIdempotencyKey(header: string | undefined): string {
   if (header === undefined)
-    throw new Problem("idempotency-key-missing", "Send Idempotency-Key with a value of your own, a UUID for example, and the same one when you try again");
+    throw new Problem(
+      "idempotency-key-missing",
+      "Send Idempotency-Key with a value of your own, a UUID for example, and the same one when you try again",
+    );
   const [, quoted] = /^"((?:[^"\\]|\\["\\])*)"$/.exec(header) ?? [];
   const key = quoted?.replaceAll(/\\(["\\])/g, "$1") ?? header;
   if (!/^[\x21-\x7e]{1,255}$/.test(key)) {
     const detail = "Idempotency-Key is not 1 to 255 visible ASCII characters";
-    throw new Problem("malformed-request", detail, { violations: [{ field: "Idempotency-Key", rule: "idempotency-key", detail }] });
+    throw new Problem("malformed-request", detail, {
+      violations: [{ field: "Idempotency-Key", rule: "idempotency-key", detail }],
+    });
   }
   return key;
 }
 
-/** A request whose work is to be done once. `request` is what must be the same when its key comes again; `by`: who asks. */
-export type Once = { kept: Kept; request: readonly (string | Uint8Array)[]; by: Pick<Caller, "keyId" | "roles"> };
+/**
+ * A request whose work is to be done once. `request` is what must be the same when its key comes
+ * again; `by`: who asks.
+ */
+export type Once = {
+  kept: Kept;
+  request: readonly (string | Uint8Array)[];
+  by: Pick<Caller, "keyId" | "roles">;
+};
 
 export type Exactly = {
   /** Does `work` once per (account, key). */
   once(one: Once, work: (tx: Tx) => Promise<Answer>): Promise<Outcome>;
   /**
-   * Does `work` for those of a group that are not done yet, in one transaction, once per (account, key). `work` gets their places
-   * in `all` and gives an answer or a refusal for each; a refusal leaves no row.
+   * Does `work` for those of a group that are not done yet, in one transaction, once per (account,
+   * key). `work` gets their places in `all` and gives an answer or a refusal for each; a refusal
+   * leaves no row.
    */
-  onceTogether(all: readonly Once[], work: (tx: Tx, fresh: readonly number[]) => Promise<(Answer | Problem)[]>): Promise<(Outcome | Problem)[]>;
+  onceTogether(
+    all: readonly Once[],
+    work: (tx: Tx, fresh: readonly number[]) => Promise<(Answer | Problem)[]>,
+  ): Promise<(Outcome | Problem)[]>;
   /**
-   * Holds the key of work that is many pieces, each once under a key of its own (`partOf`), while it runs: nobody else has the key
-   * meanwhile, and from then on it is this request's. Throws what `work` throws, or the refusal of the key.
+   * Holds the key of work that is many pieces, each once under a key of its own (`partOf`), while
+   * it runs: nobody else has the key meanwhile, and from then on it is this request's. Throws what
+   * `work` throws, or the refusal of the key.
    */
   hold(one: Once, work: () => Promise<void>): Promise<void>;
-  /** Puts the final answer in the place of an accepted one (202); gives what is stored now, which another waiter may have put there. */
+  /**
+   * Puts the final answer in the place of an accepted one (202); gives what is stored now, which
+   * another waiter may have put there.
+   */
   settle(kept: Kept, final: Answer): Promise<Answer>;
 };
 
 /** The key of the n-th piece of some work. No client's key has a space. */
-export const partOf = ({ account, key }: Kept, number: number): Kept => ({ account, key: `${key} ${number}` });
+export const partOf = ({ account, key }: Kept, number: number): Kept => ({
+  account,
+  key: `${key} ${number}`,
+});
 
-/** How often a held key shows that its holder is there; a transaction that is quiet for ten seconds is ended by the database. */
+/**
+ * How often a held key shows that its holder is there; a transaction that is quiet for ten seconds
+ * is ended by the database.
+ */
 const HOLD_BEAT_MS = 3_000;
 
-type Row = { request_hash: Buffer; status: number; answer: Buffer; key_id: string; roles: string[] };
+type Row = {
+  request_hash: Buffer;
+  status: number;
+  answer: Buffer;
+  key_id: string;
+  roles: string[];
+};
 
-const mayReplay = (by: Once["by"], row: Row): boolean => by.keyId === row.key_id || row.roles.every((role) => (by.roles as readonly string[]).includes(role));
+const mayReplay = (by: Once["by"], row: Row): boolean =>
+  by.keyId === row.key_id ||
+  row.roles.every((role) => (by.roles as readonly string[]).includes(role));
 
 export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): Exactly {
   const contextOf = ({ account, key }: Kept) => `answer/${account}/${key}`;
-  // body and headers as one JSON text, sealed: a Location names things too, and a replay has its members in the same order
-  const seal = (kept: Kept, { body, headers }: Answer) => vault.seal("answers", contextOf(kept), JSON.stringify({ body, headers }));
+  // body and headers as one JSON text, sealed: a Location names things too, and a replay has its
+  // members in the same order
+  const seal = (kept: Kept, { body, headers }: Answer) =>
+    vault.seal("answers", contextOf(kept), JSON.stringify({ body, headers }));
   const answerOf = (kept: Kept, row: Row): Answer => {
-    const opened = JSON.parse(vault.open("answers", contextOf(kept), row.answer).toString()) as Omit<Answer, "status">;
+    const opened = JSON.parse(
+      vault.open("answers", contextOf(kept), row.answer).toString(),
+    ) as Omit<Answer, "status">;
     return { status: row.status, ...opened, body: opened.body };
   };
 
@@ -91,13 +132,26 @@ export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): E
     return vault.blind("request", hash.digest("hex"));
   }
 
-  const lockOf = ({ account, key }: Kept) => createHash("sha256").update(`idempotency\0${account}\0${key}`).digest().readBigInt64BE();
-  const running = () => new Problem("idempotency-key-running", "The first request with this Idempotency-Key has not ended yet; try again with the same key");
+  const lockOf = ({ account, key }: Kept) =>
+    createHash("sha256").update(`idempotency\0${account}\0${key}`).digest().readBigInt64BE();
+  const running = () =>
+    new Problem(
+      "idempotency-key-running",
+      "The first request with this Idempotency-Key has not ended yet; try again with the same key",
+    );
 
-  /** What is known of each before any work: its outcome, its refusal, or nothing, and then this transaction holds its lock. */
-  async function known(tx: Tx, all: readonly Once[], hashes: readonly Buffer[]): Promise<(Outcome | Problem | undefined)[]> {
+  /**
+   * What is known of each before any work: its outcome, its refusal, or nothing, and then this
+   * transaction holds its lock.
+   */
+  async function known(
+    tx: Tx,
+    all: readonly Once[],
+    hashes: readonly Buffer[],
+  ): Promise<(Outcome | Problem | undefined)[]> {
     const names = all.map(({ kept }) => `${kept.account}\0${kept.key}`);
-    // locks first, in a statement of their own: the rows must be read as they are once the locks are held
+    // locks first, in a statement of their own: the rows must be read as they are once the locks
+    // are held
     const locks = await tx<{ place: bigint; got: boolean }[]>`
       select place, pg_try_advisory_xact_lock(lock) as got from unnest(${all.map(({ kept }) => lockOf(kept))}::bigint[]) with ordinality as l (lock, place)`;
     const held = new Set(locks.filter((lock) => lock.got).map((lock) => Number(lock.place) - 1));
@@ -112,14 +166,23 @@ export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): E
       const row = done.get(names[place] as string);
       if (row === undefined) return undefined;
       if (!(hashes[place] as Buffer).equals(row.request_hash))
-        return new Problem("idempotency-key-reused", "This Idempotency-Key belongs to another request; take a new one for a new request");
+        return new Problem(
+          "idempotency-key-reused",
+          "This Idempotency-Key belongs to another request; take a new one for a new request",
+        );
       if (!mayReplay(by, row))
-        return new Problem("idempotency-key-reused", "An API key with roles that this one does not have has used this Idempotency-Key; take a new one");
+        return new Problem(
+          "idempotency-key-reused",
+          "An API key with roles that this one does not have has used this Idempotency-Key; take a new one",
+        );
       return { answer: answerOf(kept, row), replayed: true };
     });
   }
 
-  async function keep(tx: Tx, done: readonly { once: Once; hash: Buffer; answer: Answer }[]): Promise<void> {
+  async function keep(
+    tx: Tx,
+    done: readonly { once: Once; hash: Buffer; answer: Answer }[],
+  ): Promise<void> {
     // an array in each row of an unnest would be taken apart: the roles go in as one text
     await tx`
       insert into idempotency (account, key, request_hash, status, answer, key_id, roles)
@@ -131,7 +194,11 @@ export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): E
   }
 
   async function find({ account, key }: Kept): Promise<Row | undefined> {
-    return (await sql<Row[]>`select request_hash, status, answer, key_id, roles from idempotency where account = ${account} and key = ${key}`)[0];
+    return (
+      await sql<
+        Row[]
+      >`select request_hash, status, answer, key_id, roles from idempotency where account = ${account} and key = ${key}`
+    )[0];
   }
 
   return {
@@ -156,8 +223,11 @@ export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): E
         const results = await work(tx, fresh);
         const done = fresh.flatMap((place, i) => {
           const result = results[i] as Answer | Problem;
-          outcomes[place] = result instanceof Problem ? result : { answer: result, replayed: false };
-          return result instanceof Problem ? [] : [{ once: all[place] as Once, hash: hashes[place] as Buffer, answer: result }];
+          outcomes[place] =
+            result instanceof Problem ? result : { answer: result, replayed: false };
+          return result instanceof Problem
+            ? []
+            : [{ once: all[place] as Once, hash: hashes[place] as Buffer, answer: result }];
         });
         if (done.length > 0) await keep(tx, done);
         return outcomes as (Outcome | Problem)[];
@@ -168,11 +238,13 @@ export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): E
       const hash = hashOf(one.request);
       let done = false;
       try {
-        // the lock alone is in this transaction: what is done under it is in others, and this one changes nothing
+        // the lock alone is in this transaction: what is done under it is in others, and this one
+        // changes nothing
         await sql.begin(async (tx) => {
           const [outcome] = await known(tx, [one], [hash]);
           if (outcome instanceof Problem) throw outcome;
-          if (outcome === undefined) await keep(sql, [{ once: one, hash, answer: { status: 200, body: null } }]);
+          if (outcome === undefined)
+            await keep(sql, [{ once: one, hash, answer: { status: 200, body: null } }]);
           const beat = setInterval(() => tx`select 1`.catch(() => {}), HOLD_BEAT_MS);
           try {
             await work();

@@ -1,9 +1,10 @@
 /**
  * Bounds on what a client can make the gateway do: headers, body bytes, requests a minute.
  *
- * Counters are of this process: behind several, the bound is as many times higher. `trust proxy` is off, so the address is the
- * peer's; behind a reverse proxy all callers without a key share one, and the proxy is where to limit them.
- * Pages are bounded by the query schemas (kernel/page.ts); route-table.ts refuses a route whose `limit` allows more.
+ * Counters are of this process: behind several, the bound is as many times higher. `trust proxy` is
+ * off, so the address is the peer's; behind a reverse proxy all callers without a key share one,
+ * and the proxy is where to limit them. Pages are bounded by the query schemas (kernel/page.ts);
+ * route-table.ts refuses a route whose `limit` allows more.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -17,11 +18,17 @@ export const MAX_HEADERS = 64;
 
 /** Refuses a crowd of headers. The bytes of all headers are bounded by Node (16 KiB). */
 export const limitHeaders: RequestHandler = (request, _response, next) => {
-  if (request.rawHeaders.length > 2 * MAX_HEADERS) throw new Problem("malformed-request", `The request has more than ${MAX_HEADERS} headers`);
+  if (request.rawHeaders.length > 2 * MAX_HEADERS)
+    throw new Problem("malformed-request", `The request has more than ${MAX_HEADERS} headers`);
   next();
 };
 
-const limiter = (limit: number, identifier: string, keyOf: (request: Request) => string, store = new MemoryStore()) =>
+const limiter = (
+  limit: number,
+  identifier: string,
+  keyOf: (request: Request) => string,
+  store = new MemoryStore(),
+) =>
   rateLimit({
     store,
     windowMs: 60_000,
@@ -31,39 +38,67 @@ const limiter = (limit: number, identifier: string, keyOf: (request: Request) =>
     legacyHeaders: false,
     keyGenerator: keyOf,
     // sets Retry-After itself before it calls this
-    handler: (_request, _response, next) => next(new Problem("rate-limited", `More than ${limit} requests in a minute`)),
+    handler: (_request, _response, next) =>
+      next(new Problem("rate-limited", `More than ${limit} requests in a minute`)),
   });
 
-/** A stranger's body counts as one more request for each so many bytes: what it costs to read grows with them. */
+/**
+ * A stranger's body counts as one more request for each so many bytes: what it costs to read grows
+ * with them.
+ */
 export const BYTES_A_REQUEST = 65_536;
 /** A PDF's attachments are packed, and unpack to many times their size. */
 const PACKED = 2;
 /** How many requests more than one a body counts for. */
 export const moreRequests = (bytes: number, mediaType: string): number =>
-  Math.floor(bytes / BYTES_A_REQUEST) + (mediaType.toLowerCase().startsWith("application/pdf") ? PACKED : 0);
+  Math.floor(bytes / BYTES_A_REQUEST) +
+  (mediaType.toLowerCase().startsWith("application/pdf") ? PACKED : 0);
 
-export type Limits = { byCaller: readonly RequestHandler[]; byAddress: RequestHandler; byBytes: RequestHandler };
-export type RateConfig = Pick<Config, "RATE_PER_MINUTE" | "PARTY_RATE_PER_MINUTE" | "PUBLIC_RATE_PER_MINUTE" | "MAX_BODY_BYTES">;
+export type Limits = {
+  byCaller: readonly RequestHandler[];
+  byAddress: RequestHandler;
+  byBytes: RequestHandler;
+};
+export type RateConfig = Pick<
+  Config,
+  "RATE_PER_MINUTE" | "PARTY_RATE_PER_MINUTE" | "PUBLIC_RATE_PER_MINUTE" | "MAX_BODY_BYTES"
+>;
 
 /**
- * `byCaller` counts the requests of a key, and of all keys of its party: more keys are not more requests. It runs after it is known
- * who calls. `byAddress` counts those of an address that shows no valid key; `byBytes`, behind it, the weight of their bodies (one
- * that does not say its length weighs as the largest).
+ * `byCaller` counts the requests of a key, and of all keys of its party: more keys are not more
+ * requests. It runs after it is known who calls. `byAddress` counts those of an address that shows
+ * no valid key; `byBytes`, behind it, the weight of their bodies (one that does not say its length
+ * weighs as the largest).
  */
-export function createLimits(config: RateConfig, callerOf: (request: Request) => Pick<Caller, "keyId" | "account">): Limits {
+export function createLimits(
+  config: RateConfig,
+  callerOf: (request: Request) => Pick<Caller, "keyId" | "account">,
+): Limits {
   const strangers = new MemoryStore();
   // an IPv6 client has a whole network of addresses: counted as one
   const addressOf = (request: Request) => ipKeyGenerator(request.ip ?? "");
   return {
     byCaller: [
       limiter(config.RATE_PER_MINUTE, "key", (request) => callerOf(request).keyId),
-      limiter(config.PARTY_RATE_PER_MINUTE ?? 3 * config.RATE_PER_MINUTE, "party", (request) => callerOf(request).account),
+      limiter(
+        config.PARTY_RATE_PER_MINUTE ?? 3 * config.RATE_PER_MINUTE,
+        "party",
+        (request) => callerOf(request).account,
+      ),
     ],
     byAddress: limiter(config.PUBLIC_RATE_PER_MINUTE, "address", addressOf, strangers),
     byBytes: async (request, _response, next) => {
-      const { "content-length": stated, "transfer-encoding": chunked, "content-type": type = "" } = request.headers;
-      const bytes = Math.min(chunked === undefined ? Number(stated ?? 0) : Number.POSITIVE_INFINITY, config.MAX_BODY_BYTES);
-      for (let more = moreRequests(bytes, type); more > 0; more--) await strangers.increment(addressOf(request));
+      const {
+        "content-length": stated,
+        "transfer-encoding": chunked,
+        "content-type": type = "",
+      } = request.headers;
+      const bytes = Math.min(
+        chunked === undefined ? Number(stated ?? 0) : Number.POSITIVE_INFINITY,
+        config.MAX_BODY_BYTES,
+      );
+      for (let more = moreRequests(bytes, type); more > 0; more--)
+        await strangers.increment(addressOf(request));
       next();
     },
   };
@@ -73,17 +108,30 @@ export function createLimits(config: RateConfig, callerOf: (request: Request) =>
 const timers = new WeakMap<IncomingMessage, NodeJS.Timeout>();
 
 /**
- * Ends a request whose body is not there in so long: with an answer, or cut off when one is under way. (Node's own bound knows no
- * exception, and a stream may take longer.)
+ * Ends a request whose body is not there in so long: with an answer, or cut off when one is under
+ * way. (Node's own bound knows no exception, and a stream may take longer.)
  */
-export function limitTime(request: IncomingMessage, response: ServerResponse, milliseconds: number): void {
+export function limitTime(
+  request: IncomingMessage,
+  response: ServerResponse,
+  milliseconds: number,
+): void {
   takesItsTime(request);
-  if (request.headers["content-length"] === undefined && request.headers["transfer-encoding"] === undefined) return;
+  if (
+    request.headers["content-length"] === undefined &&
+    request.headers["transfer-encoding"] === undefined
+  )
+    return;
   const timer = setTimeout(() => {
     if (request.complete) return;
     if (response.headersSent) return void request.destroy();
-    const { status, body, headers } = problemAnswer(new Problem("too-slow", `The body was not there within ${milliseconds / 1_000} s`), "");
-    response.writeHead(status, { ...headers, connection: "close" }).end(JSON.stringify(body), () => request.destroy());
+    const { status, body, headers } = problemAnswer(
+      new Problem("too-slow", `The body was not there within ${milliseconds / 1_000} s`),
+      "",
+    );
+    response
+      .writeHead(status, { ...headers, connection: "close" })
+      .end(JSON.stringify(body), () => request.destroy());
   }, milliseconds);
   timers.set(request, timer);
   const come = () => clearTimeout(timer);
@@ -94,15 +142,17 @@ export function limitTime(request: IncomingMessage, response: ServerResponse, mi
 export const takesItsTime = (request: IncomingMessage): void => clearTimeout(timers.get(request));
 
 /**
- * Reads the body's bytes. Throws Problem `body-too-large` as soon as that is known: by Content-Length, or while reading. The rest is
- * thrown away as it comes (until the request's time is up), or the client, still sending, would see a broken connection and not
- * the answer.
+ * Reads the body's bytes. Throws Problem `body-too-large` as soon as that is known: by
+ * Content-Length, or while reading. The rest is thrown away as it comes (until the request's time
+ * is up), or the client, still sending, would see a broken connection and not the answer.
  */
 export async function readBody(request: IncomingMessage, max: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = Number(request.headers["content-length"] ?? 0) > max ? Number.POSITIVE_INFINITY : 0;
   if (size <= max) {
-    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    for await (const chunk of request.iterator({
+      destroyOnReturn: false,
+    }) as AsyncIterable<Buffer>) {
       size += chunk.length;
       if (size > max) break;
       chunks.push(chunk);
@@ -110,5 +160,7 @@ export async function readBody(request: IncomingMessage, max: number): Promise<B
   }
   if (size <= max) return Buffer.concat(chunks, size);
   request.resume();
-  throw new Problem("body-too-large", `The body has more than ${max} bytes`, { extra: { maxBytes: max } });
+  throw new Problem("body-too-large", `The body has more than ${max} bytes`, {
+    extra: { maxBytes: max },
+  });
 }

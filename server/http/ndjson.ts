@@ -1,23 +1,35 @@
 /**
  * Newline-delimited JSON, the lines of it: bytes as they come → lines, with their numbers.
  *
- * Owns: where a line ends, and the bounds on one line, on their number and on all bytes. A line is the bytes before a line feed
- * (and before a carriage return that precedes it); the last one may do without. An empty line has a number and nothing else. Never
- * holds more than one line and the chunk that it ends in. Does not own: what a line says, its encoding included.
+ * Owns: where a line ends, and the bounds on one line, on their number and on all bytes. A line is
+ * the bytes before a line feed (and before a carriage return that precedes it); the last one may do
+ * without. An empty line has a number and nothing else. Never holds more than one line and the
+ * chunk that it ends in. Does not own: what a line says, its encoding included.
  */
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 
 /** `bytes` of a line that was too long are not kept: it has a `problem` instead. */
-export type Line = { number: number; bytes: Uint8Array; problem?: undefined } | { number: number; problem: Problem };
+export type Line =
+  | { number: number; bytes: Uint8Array; problem?: undefined }
+  | { number: number; problem: Problem };
 export type LineBounds = { maxLineBytes: number; maxLines: number; maxBytes: number };
 
 const LINE_FEED = 10;
 const CARRIAGE_RETURN = 13;
 const isSpace = (byte: number) => byte === 32 || byte === 9 || byte === CARRIAGE_RETURN;
 
-/** Throws Problem `body-too-large` at the line that is one too many, or when all of them have too many bytes. */
-export async function* linesOf(chunks: AsyncIterable<Uint8Array>, { maxLineBytes, maxLines, maxBytes }: LineBounds): AsyncGenerator<Line, void, undefined> {
-  const tooLong = () => new Problem("body-too-large", `The line has more than ${maxLineBytes} bytes`, { extra: { maxBytes: maxLineBytes } });
+/**
+ * Throws Problem `body-too-large` at the line that is one too many, or when all of them have too
+ * many bytes.
+ */
+export async function* linesOf(
+  chunks: AsyncIterable<Uint8Array>,
+  { maxLineBytes, maxLines, maxBytes }: LineBounds,
+): AsyncGenerator<Line, void, undefined> {
+  const tooLong = () =>
+    new Problem("body-too-large", `The line has more than ${maxLineBytes} bytes`, {
+      extra: { maxBytes: maxLineBytes },
+    });
   let parts: Uint8Array[] = [];
   let size = 0;
   let number = 0;
@@ -35,14 +47,20 @@ export async function* linesOf(chunks: AsyncIterable<Uint8Array>, { maxLineBytes
     const long = size > maxLineBytes + 1 || bytes.length > maxLineBytes;
     [parts, size] = [[], 0];
     number += 1;
-    if (number > maxLines) throw new Problem("body-too-large", `The body has more than ${maxLines} lines`, { extra: { maxLines } });
+    if (number > maxLines)
+      throw new Problem("body-too-large", `The body has more than ${maxLines} lines`, {
+        extra: { maxLines },
+      });
     if (long) return { number, problem: tooLong() };
     return bytes.every(isSpace) ? undefined : { number, bytes };
   };
 
   for await (const chunk of chunks) {
     total += chunk.length;
-    if (total > maxBytes) throw new Problem("body-too-large", `The body has more than ${maxBytes} bytes`, { extra: { maxBytes } });
+    if (total > maxBytes)
+      throw new Problem("body-too-large", `The body has more than ${maxBytes} bytes`, {
+        extra: { maxBytes },
+      });
     let from = 0;
     for (let end = chunk.indexOf(LINE_FEED); end >= 0; end = chunk.indexOf(LINE_FEED, from)) {
       add(chunk.subarray(from, end));

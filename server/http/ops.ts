@@ -1,15 +1,20 @@
 /**
- * For whoever operates the process: /livez (it turns), /readyz (it can do its work), /metrics (with the operator's token). No API
- * key, no limit, no log; /livez and /readyz say nothing that a stranger must not read.
+ * For whoever operates the process: /livez (it turns), /readyz (it can do its work), /metrics (with
+ * the operator's token). No API key, no limit, no log; /livez and /readyz say nothing that a
+ * stranger must not read.
  *
- * One check runs at a time and serves all who ask within a second, so that asking often costs nothing.
+ * One check runs at a time and serves all who ask within a second, so that asking often costs
+ * nothing.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { type RequestHandler, Router } from "express";
 import type { Metrics } from "../kernel/metrics.ts";
 
-/** `ok` of the whole is what a load balancer goes by; a check can be not ok without it, when others could not do the work either. */
+/**
+ * `ok` of the whole is what a load balancer goes by; a check can be not ok without it, when others
+ * could not do the work either.
+ */
 export type Readiness = { ok: boolean; checks: Record<string, { ok: boolean; detail?: string }> };
 
 const FRESH_MS = 1_000;
@@ -36,23 +41,43 @@ export function timed(metrics: Metrics): RequestHandler {
     next();
   };
 }
-const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+const METHODS: ReadonlySet<string> = new Set([
+  "GET",
+  "HEAD",
+  "POST",
+  "PUT",
+  "PATCH",
+  "DELETE",
+  "OPTIONS",
+]);
 
 const hash = (text: string) => createHash("sha256").update(text).digest();
 
-export function createOps(readiness: () => Promise<Readiness>, stopping: AbortSignal, measured?: Measured): Router {
+export function createOps(
+  readiness: () => Promise<Readiness>,
+  stopping: AbortSignal,
+  measured?: Measured,
+): Router {
   let last: { at: number; answer: Promise<Readiness> } | undefined;
   const ask = (): Promise<Readiness> => {
     if (last === undefined || performance.now() - last.at > FRESH_MS) {
       // why a check broke is in its own log; nobody without a key learns it here
-      last = { at: performance.now(), answer: readiness().catch(() => ({ ok: false, checks: {} })) };
+      last = {
+        at: performance.now(),
+        answer: readiness().catch(() => ({ ok: false, checks: {} })),
+      };
     }
     return last.answer;
   };
   const router = Router();
-  router.get("/livez", (_request, response) => void response.set("Cache-Control", "no-store").json({ ok: true }));
+  router.get(
+    "/livez",
+    (_request, response) => void response.set("Cache-Control", "no-store").json({ ok: true }),
+  );
   router.get("/readyz", async (_request, response) => {
-    const answer: Readiness = stopping.aborted ? { ok: false, checks: { running: { ok: false, detail: "the process stops" } } } : await ask();
+    const answer: Readiness = stopping.aborted
+      ? { ok: false, checks: { running: { ok: false, detail: "the process stops" } } }
+      : await ask();
     response
       .status(answer.ok ? 200 : 503)
       .set("Cache-Control", "no-store")
@@ -64,7 +89,10 @@ export function createOps(readiness: () => Promise<Readiness>, stopping: AbortSi
       // of equal length whatever was presented
       if (!timingSafeEqual(hash(request.get("authorization") ?? ""), wanted)) {
         response.setHeader("WWW-Authenticate", 'Bearer realm="metrics"');
-        throw new Problem("unauthenticated", "The request has not the operator's token: Authorization: Bearer <METRICS_TOKEN>");
+        throw new Problem(
+          "unauthenticated",
+          "The request has not the operator's token: Authorization: Bearer <METRICS_TOKEN>",
+        );
       }
       const { type, text } = await measured.metrics.scrape();
       response.status(200).set({ "Cache-Control": "no-store", "Content-Type": type }).send(text);

@@ -1,9 +1,9 @@
 /**
  * Refusals on the wire: RFC 9457 application/problem+json.
  *
- * Owns: the form of a problem, and what becomes of an error that is no Problem: what the outside cannot help is `internal` or
- * `unavailable`, told without a word of the cause; the log gets the cause without values (a database's message can quote rows,
- * a JSON parser's the text).
+ * Owns: the form of a problem, and what becomes of an error that is no Problem: what the outside
+ * cannot help is `internal` or `unavailable`, told without a word of the cause; the log gets the
+ * cause without values (a database's message can quote rows, a JSON parser's the text).
  */
 
 import { type Code, catalogue, Problem } from "@onepiao/protocol/values/problems.ts";
@@ -20,12 +20,25 @@ export function problemAnswer(problem: Problem, requestId: string): Answer {
   const { status, title, retry } = catalogue[problem.code];
   const errors = problem.violations.length > 0 ? { errors: problem.violations } : {};
   // `extra` first: it cannot take the place of a standard member
-  const body = { ...problem.extra, type: typeOf(problem.code), title, status, detail: problem.message, code: problem.code, retry, requestId, ...errors };
+  const body = {
+    ...problem.extra,
+    type: typeOf(problem.code),
+    title,
+    status,
+    detail: problem.message,
+    code: problem.code,
+    retry,
+    requestId,
+    ...errors,
+  };
   return { status, body, headers: { "content-type": PROBLEM_TYPE } };
 }
 
-/** SQLSTATE classes and codes, and the driver's own, after which the same request may well succeed. */
-const passing = /^(08...|40...|53...|57P..|55P03|57014|25P0[34]|CONNECTION_\w+|CONNECT_TIMEOUT|ECONN\w+|EPIPE|ETIMEDOUT|EAI_AGAIN|ENOTFOUND)$/;
+/**
+ * SQLSTATE classes and codes, and the driver's own, after which the same request may well succeed.
+ */
+const passing =
+  /^(08...|40...|53...|57P..|55P03|57014|25P0[34]|CONNECTION_\w+|CONNECT_TIMEOUT|ECONN\w+|EPIPE|ETIMEDOUT|EAI_AGAIN|ENOTFOUND)$/;
 
 const codeOf = (error: unknown): string => {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
@@ -38,12 +51,22 @@ export function toProblem(error: unknown): Problem {
   // a connection that several addresses refused
   const causes: unknown[] = error instanceof AggregateError ? [error, ...error.errors] : [error];
   if (causes.some((cause) => passing.test(codeOf(cause))))
-    return new Problem("unavailable", "The database does not answer now, or the request met another one; try again", { cause: error });
-  if (error instanceof URIError) return new Problem("malformed-request", "The path has a percent sign that encodes nothing", { cause: error });
+    return new Problem(
+      "unavailable",
+      "The database does not answer now, or the request met another one; try again",
+      { cause: error },
+    );
+  if (error instanceof URIError)
+    return new Problem("malformed-request", "The path has a percent sign that encodes nothing", {
+      cause: error,
+    });
   return new Problem("internal", "Something broke on our side", { cause: error });
 }
 
-/** What the log may know of an error: its class, code and place; its words only where they are our own. */
+/**
+ * What the log may know of an error: its class, code and place; its words only where they are our
+ * own.
+ */
 export function describeError(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { kind: typeof error };
   const place = (error.stack ?? "")
@@ -54,13 +77,24 @@ export function describeError(error: unknown): Record<string, unknown> {
   const quotes = error instanceof SyntaxError || error.name === "DatabaseError";
   const { constraint, table, routine } = error as Error & Record<string, unknown>;
   const cause = error.cause === undefined ? {} : { cause: describeError(error.cause) };
-  return { kind: error.name, code: codeOf(error), ...(quotes ? { constraint, table, routine } : { message: error.message }), place, ...cause };
+  return {
+    kind: error.name,
+    code: codeOf(error),
+    ...(quotes ? { constraint, table, routine } : { message: error.message }),
+    place,
+    ...cause,
+  };
 }
 
-/** Codes whose remedy is to come again soon. A limiter sets its own Retry-After; a refusal that knows better says `retryAfterSeconds`. */
+/**
+ * Codes whose remedy is to come again soon. A limiter sets its own Retry-After; a refusal that
+ * knows better says `retryAfterSeconds`.
+ */
 const soon: ReadonlySet<Code> = new Set(["idempotency-key-running", "unavailable"]);
 
-/** Writes a problem, unless an answer is under way already: then all that is left is to cut it off. */
+/**
+ * Writes a problem, unless an answer is under way already: then all that is left is to cut it off.
+ */
 export function sendProblem(response: Response, problem: Problem, requestId: string): void {
   if (response.headersSent) {
     response.destroy();

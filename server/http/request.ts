@@ -1,9 +1,9 @@
 /**
- * From an HTTP request to what a route's `run` gets: parameters, query, media types and body, each checked by the route's own
- * schemas.
+ * From an HTTP request to what a route's `run` gets: parameters, query, media types and body, each
+ * checked by the route's own schemas.
  *
- * Fields of broken rules are named as the client wrote them: `/seller/taxId` in the body (a JSON pointer), `?limit` in the query,
- * `{number}` in the path.
+ * Fields of broken rules are named as the client wrote them: `/seller/taxId` in the body (a JSON
+ * pointer), `?limit` in the query, `{number}` in the path.
  */
 
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -16,7 +16,9 @@ import { readStrictJson } from "./json.ts";
 const JSON_TYPE = "application/json";
 
 const closed = new WeakMap<ZodObject, ZodObject>();
-/** The schema with unknown members refused. Made once: zod compiles a schema when it is first used. */
+/**
+ * The schema with unknown members refused. Made once: zod compiles a schema when it is first used.
+ */
 function strict(schema: ZodObject): ZodObject {
   const known = closed.get(schema) ?? schema.strict();
   closed.set(schema, known);
@@ -29,7 +31,8 @@ const malformed = (detail: string) => new Problem("malformed-request", detail);
 /** Values of the path, percent-decoded by the router. */
 export function readParams(route: Route, request: HttpRequest): unknown {
   const values = Object.fromEntries(Object.entries(request.params));
-  if (Object.values(values).some((value) => String(value).includes("\0"))) throw malformed("The path has a NUL");
+  if (Object.values(values).some((value) => String(value).includes("\0")))
+    throw malformed("The path has a NUL");
   return route.params && checkShape(strict(route.params), values, (path) => `{${path.join(".")}}`);
 }
 
@@ -37,12 +40,20 @@ export function readParams(route: Route, request: HttpRequest): unknown {
 export function readQuery(route: Route, request: HttpRequest): unknown {
   const text = request.originalUrl.split("?").slice(1).join("?");
   try {
-    if (decodeURIComponent(text.replaceAll("+", " ")).includes("\0")) throw malformed("The query has a NUL");
+    if (decodeURIComponent(text.replaceAll("+", " ")).includes("\0"))
+      throw malformed("The query has a NUL");
   } catch (error) {
-    throw error instanceof URIError ? malformed("The query has a percent sign that encodes nothing") : error;
+    throw error instanceof URIError
+      ? malformed("The query has a percent sign that encodes nothing")
+      : error;
   }
   const given = new URLSearchParams(text);
-  const values = Object.fromEntries([...new Set(given.keys())].map((name) => [name, given.getAll(name).length > 1 ? given.getAll(name) : given.get(name)]));
+  const values = Object.fromEntries(
+    [...new Set(given.keys())].map((name) => [
+      name,
+      given.getAll(name).length > 1 ? given.getAll(name) : given.get(name),
+    ]),
+  );
   const read = checkShape(strict(route.query ?? nothing), values, (path) => `?${path.join(".")}`);
   return route.query && read;
 }
@@ -51,22 +62,32 @@ export function readQuery(route: Route, request: HttpRequest): unknown {
 export function readAccept(route: Route, request: HttpRequest): string {
   const produces = route.produces ?? [JSON_TYPE];
   const chosen = request.accepts([...produces]);
-  if (chosen === false) throw new Problem("not-acceptable", `This is answered as ${produces.join(", ")}`, { extra: { available: produces } });
+  if (chosen === false)
+    throw new Problem("not-acceptable", `This is answered as ${produces.join(", ")}`, {
+      extra: { available: produces },
+    });
   return chosen;
 }
 
 /** Media types of bodies that a route reads; none: it takes no body. */
-export const bodyTypes = (route: Route): readonly string[] => [...new Set([...(route.body ? [JSON_TYPE] : []), ...(route.rawBody?.mediaTypes ?? [])])];
+export const bodyTypes = (route: Route): readonly string[] => [
+  ...new Set([...(route.body ? [JSON_TYPE] : []), ...(route.rawBody?.mediaTypes ?? [])]),
+];
 
 /**
- * The body's media type without parameters, "" when there is no body and none is named. Throws Problem `unsupported-media-type`
- * (with Accept-Post or Accept-Patch), also for a charset other than UTF-8 and for compressed bodies. Needs no byte of the body.
+ * The body's media type without parameters, "" when there is no body and none is named. Throws
+ * Problem `unsupported-media-type` (with Accept-Post or Accept-Patch), also for a charset other
+ * than UTF-8 and for compressed bodies. Needs no byte of the body.
  */
 export function readMediaType(route: Route, request: HttpRequest, response: Response): string {
   const types = bodyTypes(route);
-  const [type = "", ...parameters] = (request.headers["content-type"] ?? "").split(";").map((part) => part.trim().toLowerCase());
+  const [type = "", ...parameters] = (request.headers["content-type"] ?? "")
+    .split(";")
+    .map((part) => part.trim().toLowerCase());
   const empty =
-    request.headers["content-length"] === undefined ? request.headers["transfer-encoding"] === undefined : request.headers["content-length"] === "0";
+    request.headers["content-length"] === undefined
+      ? request.headers["transfer-encoding"] === undefined
+      : request.headers["content-length"] === "0";
   const refuse = (detail: string) => {
     if (route.method === "post") response.setHeader("Accept-Post", types.join(", "));
     if (route.method === "patch") response.setHeader("Accept-Patch", types.join(", "));
@@ -79,25 +100,42 @@ export function readMediaType(route: Route, request: HttpRequest, response: Resp
   }
   if (types.length === 0 || (empty && type === "")) return type;
   if (!types.includes(type))
-    throw refuse(type === "" ? `Content-Type is missing; here it is ${types.join(" or ")}` : `Here Content-Type is ${types.join(" or ")}`);
+    throw refuse(
+      type === ""
+        ? `Content-Type is missing; here it is ${types.join(" or ")}`
+        : `Here Content-Type is ${types.join(" or ")}`,
+    );
   const charset = parameters
     .find((parameter) => parameter.startsWith("charset="))
     ?.slice("charset=".length)
     .replaceAll('"', "");
-  if (charset !== undefined && charset !== "utf-8" && charset !== "utf8") throw refuse("Bodies are read as UTF-8 alone");
+  if (charset !== undefined && charset !== "utf-8" && charset !== "utf8")
+    throw refuse("Bodies are read as UTF-8 alone");
   return type;
 }
 
-/** What `run` gets as body: a checked value for JSON, the bytes for a route that reads them itself, JSON or not. */
+/**
+ * What `run` gets as body: a checked value for JSON, the bytes for a route that reads them itself,
+ * JSON or not.
+ */
 export function readContent(route: Route, mediaType: string, bytes: Buffer): unknown {
   if (route.rawBody?.mediaTypes.includes(mediaType) === true) return bytes;
   if (route.body) {
-    // an inner object closes itself (z.strictObject); the outermost is closed here, so that a misspelt member is never ignored
-    const schema = route.body instanceof ZodObject && route.body.def.catchall === undefined ? strict(route.body) : route.body;
+    // an inner object closes itself (z.strictObject); the outermost is closed here, so that a
+    // misspelt member is never ignored
+    const schema =
+      route.body instanceof ZodObject && route.body.def.catchall === undefined
+        ? strict(route.body)
+        : route.body;
     return checkShape(schema, bytes.length === 0 ? undefined : readStrictJson(bytes));
   }
   if (route.rawBody) return bytes;
-  const empty = bytes.length === 0 || (mediaType === JSON_TYPE && bytes.toString().replaceAll(/\s/g, "") === "{}");
-  if (!empty) throw new Problem("invalid-request", "This takes no body", { violations: [{ field: "", rule: "no-body", detail: "This takes no body" }] });
+  const empty =
+    bytes.length === 0 ||
+    (mediaType === JSON_TYPE && bytes.toString().replaceAll(/\s/g, "") === "{}");
+  if (!empty)
+    throw new Problem("invalid-request", "This takes no body", {
+      violations: [{ field: "", rule: "no-body", detail: "This takes no body" }],
+    });
   return new Uint8Array();
 }

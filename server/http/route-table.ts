@@ -1,13 +1,16 @@
 /**
- * The routes as one table: checked once, at composition, in the order in which they are to be matched.
+ * The routes as one table: checked once, at composition, in the order in which they are to be
+ * matched.
  *
- * Owns: what makes a route sound (a fault here is a programmer's, told before the first request), and its operation's name.
+ * Owns: what makes a route sound (a fault here is a programmer's, told before the first request),
+ * and its operation's name.
  */
 import type { Route } from "../kernel/api.ts";
 import { MAX_PAGE } from "../kernel/page.ts";
 
 /** `{name}`s of a path. */
-export const placeholders = (path: string): string[] => [...path.matchAll(/\{(\w+)\}/g)].map((found) => found[1] ?? "");
+export const placeholders = (path: string): string[] =>
+  [...path.matchAll(/\{(\w+)\}/g)].map((found) => found[1] ?? "");
 
 const capital = (word: string) => word.charAt(0).toUpperCase() + word.slice(1);
 
@@ -17,7 +20,9 @@ export function operationId({ method, path }: Pick<Route, "method" | "path">): s
   return (
     method +
     words
-      .flatMap((part) => (part.startsWith("{") ? ["By", part.slice(1, -1)] : part.split(/[^A-Za-z0-9]+/)))
+      .flatMap((part) =>
+        part.startsWith("{") ? ["By", part.slice(1, -1)] : part.split(/[^A-Za-z0-9]+/),
+      )
       .map(capital)
       .join("")
   );
@@ -29,25 +34,42 @@ function faultsOf(route: Route<never>): string[] {
   const given = Object.keys(route.params?.shape ?? {})
     .sort()
     .join();
-  if (!/^(\/([A-Za-z0-9._-]+|\{\w+\}))+$/.test(route.path)) faults.push("its path is not made of words and {names}");
+  if (!/^(\/([A-Za-z0-9._-]+|\{\w+\}))+$/.test(route.path))
+    faults.push("its path is not made of words and {names}");
   if (named !== given) faults.push(`its path names {${named}}, its schema {${given}}`);
   if (route.roles !== "public" && route.roles.length === 0) faults.push("no role may call it");
-  if (route.roles === "public" && !["get", "post"].includes(route.method)) faults.push("it is public and writes");
-  if (route.signsIn && (route.roles !== "public" || route.method !== "post")) faults.push("only a public POST lets somebody in");
+  if (route.roles === "public" && !["get", "post"].includes(route.method))
+    faults.push("it is public and writes");
+  if (route.signsIn && (route.roles !== "public" || route.method !== "post"))
+    faults.push("only a public POST lets somebody in");
   if (route.method === "get" && (route.body || route.rawBody)) faults.push("a GET has no body");
-  if (route.settled && (route.method === "get" || route.roles === "public" || !(202 in route.answers)))
+  if (
+    route.settled &&
+    (route.method === "get" || route.roles === "public" || !(202 in route.answers))
+  )
     faults.push("only what writes, has a caller and answers 202 goes on after its answer");
-  if (route.together && (route.method !== "post" || route.roles === "public")) faults.push("only a POST that has a caller works together with others");
-  if (route.lines && (route.method !== "post" || route.roles === "public" || route.body || route.settled))
-    faults.push("only a POST that has a caller, reads its body itself and answers as it comes is a stream of lines");
-  if (route.prepare && (route.method !== "post" || route.roles !== "public")) faults.push("only a public POST prepares");
+  if (route.together && (route.method !== "post" || route.roles === "public"))
+    faults.push("only a POST that has a caller works together with others");
+  if (
+    route.lines &&
+    (route.method !== "post" || route.roles === "public" || route.body || route.settled)
+  )
+    faults.push(
+      "only a POST that has a caller, reads its body itself and answers as it comes is a stream of lines",
+    );
+  if (route.prepare && (route.method !== "post" || route.roles !== "public"))
+    faults.push("only a public POST prepares");
   if (Object.keys(route.answers).length === 0) faults.push("it names no answer");
   const limit = route.query?.shape["limit"];
-  if (limit?.safeParse(String(MAX_PAGE + 1)).success === true) faults.push(`its pages have no bound of ${MAX_PAGE}`);
+  if (limit?.safeParse(String(MAX_PAGE + 1)).success === true)
+    faults.push(`its pages have no bound of ${MAX_PAGE}`);
   return faults;
 }
 
-/** Checks all and puts words before {names}, so that /v1/invoices/batch is no invoice's number. Throws one Error with every fault. */
+/**
+ * Checks all and puts words before {names}, so that /v1/invoices/batch is no invoice's number.
+ * Throws one Error with every fault.
+ */
 export function routeTable<S>(routes: readonly Route<S>[]): Route<S>[] {
   const seen = new Set<string>();
   const faults = routes.flatMap((route) => {

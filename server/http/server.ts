@@ -1,8 +1,8 @@
 /**
  * The listening socket: how long a client may take, and how the process lets go of it.
  *
- * What Node itself refuses (bytes that are no HTTP, headers past 16 KiB, a request that takes too long) never reaches Express and
- * is answered here.
+ * What Node itself refuses (bytes that are no HTTP, headers past 16 KiB, a request that takes too
+ * long) never reaches Express and is answered here.
  */
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -17,7 +17,10 @@ export type Listening = {
   close(graceMs?: number): Promise<void>;
 };
 
-/** Reading a request's body, and its headers; a slow sender holds nothing longer, but for a stream (streams.ts). */
+/**
+ * Reading a request's body, and its headers; a slow sender holds nothing longer, but for a stream
+ * (streams.ts).
+ */
 const REQUEST_MS = 30_000;
 const HEADERS_MS = 10_000;
 
@@ -27,7 +30,12 @@ export async function listen(
 ): Promise<Listening> {
   let closing = false;
   const server = createServer(
-    { requestTimeout: 0, headersTimeout: HEADERS_MS, keepAliveTimeout: 65_000, connectionsCheckingInterval: 5_000 },
+    {
+      requestTimeout: 0,
+      headersTimeout: HEADERS_MS,
+      keepAliveTimeout: 65_000,
+      connectionsCheckingInterval: 5_000,
+    },
     (request, response) => {
       // a busy client on a kept-alive connection would otherwise never let go
       if (closing) response.setHeader("Connection", "close");
@@ -39,7 +47,10 @@ export async function listen(
   server.maxHeadersCount = 0;
   server.on("clientError", (_error, socket) => {
     if (!socket.writable) return socket.destroy();
-    const { status, body } = problemAnswer(new Problem("malformed-request", "This is no HTTP request that can be read"), "");
+    const { status, body } = problemAnswer(
+      new Problem("malformed-request", "This is no HTTP request that can be read"),
+      "",
+    );
     const text = JSON.stringify(body);
     socket.end(
       `HTTP/1.1 ${status} Bad Request\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`,

@@ -1,8 +1,9 @@
 /**
- * The built pages, as `npm run console:build` writes them to dist/console: the console, and the API reference at /docs.
+ * The built pages, as `npm run console:build` writes them to dist/console: the console, and the API
+ * reference at /docs.
  *
- * Express serves the files. This file decides what is served, and under which policy. A path that is neither a page nor a file of the
- * build goes on to the API's 404.
+ * Express serves the files. This file decides what is served, and under which policy. A path that
+ * is neither a page nor a file of the build goes on to the API's 404.
  *
  * | what | kept by the browser | policy |
  * | --- | --- | --- |
@@ -16,11 +17,23 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
-import express, { type NextFunction, type Request, type RequestHandler, type Response } from "express";
+import express, {
+  type NextFunction,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from "express";
 import { devices } from "./headers.ts";
 
 /** First words of the console's paths; console/src/app.tsx has the same. */
-export const consolePaths = ["verify", "sign-in", "holder", "bureau", "merchant", "employer"] as const;
+export const consolePaths = [
+  "verify",
+  "sign-in",
+  "holder",
+  "bureau",
+  "merchant",
+  "employer",
+] as const;
 const isConsole = new RegExp(`^/(?:(?:${consolePaths.join("|")})(?:/[\\w./-]*)?)?$`);
 /** Pages, manifests and packed files have names too, and none of them is served by its name. */
 const isFile = /^\/(?:assets\/)?[\w-]+(?:\.[\w-]+)*\.(?:js|css|svg|png|woff2|webmanifest|txt)$/;
@@ -48,7 +61,10 @@ const consolePolicy = (nonce: string) =>
     "frame-ancestors 'none'",
   ].join("; ");
 
-/** The viewer is a stranger's program: it runs outside of the console's origin, so it reaches no session and no storage. */
+/**
+ * The viewer is a stranger's program: it runs outside of the console's origin, so it reaches no
+ * session and no storage.
+ */
 const referencePolicy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -86,7 +102,9 @@ export function openSite(at: URL): RequestHandler | undefined {
         response.type(extname(path.slice(0, -(suffix as string).length)));
       }
       response.set({
-        "Cache-Control": response.req.path.startsWith("/assets/") ? "public, max-age=31536000, immutable" : "no-cache",
+        "Cache-Control": response.req.path.startsWith("/assets/")
+          ? "public, max-age=31536000, immutable"
+          : "no-cache",
         Vary: "Accept-Encoding",
         // the reference's page has no origin, and these files are public
         "Access-Control-Allow-Origin": "*",
@@ -96,7 +114,12 @@ export function openSite(at: URL): RequestHandler | undefined {
   });
 
   /** Serves the first of these forms of a file that exists. */
-  function serve(request: Request, response: Response, next: NextFunction, [suffix, ...others]: readonly string[]): void {
+  function serve(
+    request: Request,
+    response: Response,
+    next: NextFunction,
+    [suffix, ...others]: readonly string[],
+  ): void {
     const { url } = request;
     request.url = request.path + suffix;
     files(request, response, (fault?: { status?: number }) => {
@@ -109,7 +132,12 @@ export function openSite(at: URL): RequestHandler | undefined {
     });
   }
 
-  async function page(name: string, response: Response, next: NextFunction, answer: (text: string) => void): Promise<void> {
+  async function page(
+    name: string,
+    response: Response,
+    next: NextFunction,
+    answer: (text: string) => void,
+  ): Promise<void> {
     // read each time: after a new build the page names the new files
     const text = await readFile(`${folder}/${name}`, "utf8").catch(() => undefined);
     if (text === undefined) return next();
@@ -125,7 +153,10 @@ export function openSite(at: URL): RequestHandler | undefined {
       return page("index.html", response, next, (text) => {
         const nonce = randomBytes(16).toString("base64");
         // scanning a code is all that the console wants of the device
-        response.set({ "Content-Security-Policy": consolePolicy(nonce), "Permissions-Policy": devices("(self)") });
+        response.set({
+          "Content-Security-Policy": consolePolicy(nonce),
+          "Permissions-Policy": devices("(self)"),
+        });
         response.send(text.replaceAll(NONCE_PLACE, nonce));
       });
     if (path === "/docs")

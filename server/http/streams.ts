@@ -1,18 +1,23 @@
 /**
- * A POST that is a stream: lines in, one line out for each, in their order, while they come (kernel/api.ts, Lines).
+ * A POST that is a stream: lines in, one line out for each, in their order, while they come
+ * (kernel/api.ts, Lines).
  *
  *   request → lines (ndjson.ts) → window of lines under way → results in order → response, and a last line that sums up
  *
  * Invariants:
- * - What is held of a stream is its window, however long it is. A full window stops the reading, and a client that does not read
- *   stops the writing, which fills the window.
- * - Each line is a piece of work of its own, once under (Idempotency-Key, its number), whatever becomes of the stream: a client
- *   that was cut off sends all of it again under the same key, gets the stored results of what was done, and goes on.
- * - One stream at a time has a key. What is under way when a stream is cut is finished before the key is free.
- * - Neither side can hold a stream for long: not by a line that never ends, not by an answer that is never read.
+ * - What is held of a stream is its window, however long it is. A full window stops the reading,
+ *   and a client that does not read stops the writing, which fills the window.
+ * - Each line is a piece of work of its own, once under (Idempotency-Key, its number), whatever
+ *   becomes of the stream: a client that was cut off sends all of it again under the same key, gets
+ *   the stored results of what was done, and goes on.
+ * - One stream at a time has a key. What is under way when a stream is cut is finished before the
+ *   key is free.
+ * - Neither side can hold a stream for long: not by a line that never ends, not by an answer that
+ *   is never read.
  *
- * A line that is refused or cannot be read is that line's affair. What ends the stream before its end (too many lines or bytes, too
- * slow, this process stops, the database is gone) is told by the last line: `done: false` and a `problem`.
+ * A line that is refused or cannot be read is that line's affair. What ends the stream before its
+ * end (too many lines or bytes, too slow, this process stops, the database is gone) is told by the
+ * last line: `done: false` and a `problem`.
  */
 import { setImmediate as turn } from "node:timers/promises";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -30,11 +35,16 @@ export type StreamBounds = {
   maxBytes: number;
   /** A line must be there so long after the one before it (and after there is room for it). */
   lineMs: number;
-  /** The client must have read something of its answer in so long, when nothing more can be written. */
+  /**
+   * The client must have read something of its answer in so long, when nothing more can be written.
+   */
   readMs: number;
   /** From the first line to the last result. */
   streamMs: number;
-  /** What a client still sends to a stream that has ended is thrown away for so long, or it would not see why. */
+  /**
+   * What a client still sends to a stream that has ended is thrown away for so long, or it would
+   * not see why.
+   */
   lingerMs: number;
   /** Streams at a time, of one party and of all; of this process. */
   ofParty: number;
@@ -87,8 +97,16 @@ function createBell() {
   };
 }
 
-/** What it resolves to; throws the signal's reason, or what `late` makes when it has not come in time. */
-function within<T>(promise: Promise<T>, milliseconds: number, signal: AbortSignal, late: () => Problem): Promise<T> {
+/**
+ * What it resolves to; throws the signal's reason, or what `late` makes when it has not come in
+ * time.
+ */
+function within<T>(
+  promise: Promise<T>,
+  milliseconds: number,
+  signal: AbortSignal,
+  late: () => Problem,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const ended = () => reject(signal.reason);
     const timer = setTimeout(() => reject(late()), milliseconds);
@@ -112,9 +130,15 @@ export function createStreams({ exactly, bounds }: { exactly: Exactly; bounds: S
     const all = [...open.values()].reduce((sum, count) => sum + count, 0);
     if (own >= bounds.ofParty || all >= bounds.ofAll) {
       const max = own >= bounds.ofParty ? bounds.ofParty : bounds.ofAll;
-      throw new Problem("too-many-streams", own >= bounds.ofParty ? `The party has ${own} of these open here` : `${all} of these are open here`, {
-        extra: { maxStreams: max },
-      });
+      throw new Problem(
+        "too-many-streams",
+        own >= bounds.ofParty
+          ? `The party has ${own} of these open here`
+          : `${all} of these are open here`,
+        {
+          extra: { maxStreams: max },
+        },
+      );
     }
     open.set(account, own + 1);
     return () => {
@@ -124,7 +148,13 @@ export function createStreams({ exactly, bounds }: { exactly: Exactly; bounds: S
     };
   }
 
-  async function converse({ request, response, work, gone, stopping }: Conversation): Promise<void> {
+  async function converse({
+    request,
+    response,
+    work,
+    gone,
+    stopping,
+  }: Conversation): Promise<void> {
     /** Nothing more is read; the reason is why. */
     const ended = new AbortController();
     const bell = createBell();
@@ -139,8 +169,17 @@ export function createStreams({ exactly, bounds }: { exactly: Exactly; bounds: S
       bell.ring();
     };
     const hungUp = () => end(new Problem("unavailable", "The client has gone"));
-    const stops = () => end(new Problem("unavailable", "This process stops; send all of it again with the same key, it goes on where it ended"));
-    const timer = setTimeout(() => end(new Problem("too-slow", `A stream takes at most ${seconds(bounds.streamMs)}`)), bounds.streamMs);
+    const stops = () =>
+      end(
+        new Problem(
+          "unavailable",
+          "This process stops; send all of it again with the same key, it goes on where it ended",
+        ),
+      );
+    const timer = setTimeout(
+      () => end(new Problem("too-slow", `A stream takes at most ${seconds(bounds.streamMs)}`)),
+      bounds.streamMs,
+    );
     if (gone.aborted) hungUp();
     else if (stopping.aborted) stops();
     gone.addEventListener("abort", hungUp, { once: true });
@@ -152,26 +191,45 @@ export function createStreams({ exactly, bounds }: { exactly: Exactly; bounds: S
         const { answer, replayed } = await work(line);
         counts.accepted += 1;
         if (replayed) counts.replayed += 1;
-        return JSON.stringify({ line: line.number, status: answer.status, ...(answer.body as object), ...(replayed && { replayed }) });
+        return JSON.stringify({
+          line: line.number,
+          status: answer.status,
+          ...(answer.body as object),
+          ...(replayed && { replayed }),
+        });
       } catch (error) {
         const problem = toProblem(error);
-        if (problem.status >= 500) request.log.error({ error: describeError(error), line: line.number }, problem.code);
+        if (problem.status >= 500)
+          request.log.error({ error: describeError(error), line: line.number }, problem.code);
         // the next line would meet the same: whoever comes again in a moment fares better
         if (problem.code === "unavailable") end(problem);
         counts.refused += 1;
-        return JSON.stringify({ line: line.number, problem: problemAnswer(problem, String(request.id)).body });
+        return JSON.stringify({
+          line: line.number,
+          problem: problemAnswer(problem, String(request.id)).body,
+        });
       }
     }
 
     async function read(): Promise<void> {
-      const lines = linesOf(request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>, bounds);
-      const late = () => new Problem("too-slow", `No line has come within ${seconds(bounds.lineMs)}`);
+      const lines = linesOf(
+        request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>,
+        bounds,
+      );
+      const late = () =>
+        new Problem("too-slow", `No line has come within ${seconds(bounds.lineMs)}`);
       try {
         for (let count = 1; ; count += 1) {
-          while (!ended.signal.aborted && (slots.length >= WINDOW || (held > WINDOW_BYTES && slots.length > 0))) await bell.heard();
+          while (
+            !ended.signal.aborted &&
+            (slots.length >= WINDOW || (held > WINDOW_BYTES && slots.length > 0))
+          )
+            await bell.heard();
           const next = await within(lines.next(), bounds.lineMs, ended.signal, late);
           if (next.done) break;
-          const slot: { bytes: number; text?: string } = { bytes: next.value.problem ? 0 : next.value.bytes.length };
+          const slot: { bytes: number; text?: string } = {
+            bytes: next.value.problem ? 0 : next.value.bytes.length,
+          };
           slots.push(slot);
           held += slot.bytes;
           void resultOf(next.value).then((text) => {
@@ -186,7 +244,8 @@ export function createStreams({ exactly, bounds }: { exactly: Exactly; bounds: S
       } finally {
         all = true;
         bell.ring();
-        // not awaited: it ends when the chunk that it waits for has come; what comes after is thrown away
+        // not awaited: it ends when the chunk that it waits for has come; what comes after is
+        // thrown away
         void lines.return().then(
           () => request.resume(),
           () => {},
@@ -199,7 +258,13 @@ export function createStreams({ exactly, bounds }: { exactly: Exactly; bounds: S
       const { promise, resolve } = Promise.withResolvers<void>();
       response.once("drain", resolve);
       try {
-        await within(promise, bounds.readMs, gone, () => new Problem("too-slow", `The answer has not been read for ${seconds(bounds.readMs)}`));
+        await within(
+          promise,
+          bounds.readMs,
+          gone,
+          () =>
+            new Problem("too-slow", `The answer has not been read for ${seconds(bounds.readMs)}`),
+        );
       } finally {
         response.off("drain", resolve);
       }
@@ -208,7 +273,8 @@ export function createStreams({ exactly, bounds }: { exactly: Exactly; bounds: S
     async function write(): Promise<void> {
       while (slots.length > 0 || !all) {
         let text = "";
-        while (slots[0]?.text !== undefined && text.length < WRITE_CHARACTERS) text += slots.shift()?.text;
+        while (slots[0]?.text !== undefined && text.length < WRITE_CHARACTERS)
+          text += slots.shift()?.text;
         if (text === "") {
           await bell.heard();
           continue;
@@ -218,7 +284,8 @@ export function createStreams({ exactly, bounds }: { exactly: Exactly; bounds: S
         try {
           await drained();
         } catch (error) {
-          // nobody is there who could be told: cut off, and the lines under way are seen to their end
+          // nobody is there who could be told: cut off, and the lines under way are seen to their
+          // end
           if (!gone.aborted) end(toProblem(error));
           response.destroy();
         }
@@ -231,7 +298,11 @@ export function createStreams({ exactly, bounds }: { exactly: Exactly; bounds: S
       if (gone.aborted) return;
       const why = ended.signal.aborted ? (ended.signal.reason as Problem) : undefined;
       response.locals["code"] = why?.code;
-      const summary = { done: why === undefined, ...counts, ...(why && { problem: problemAnswer(why, String(request.id)).body }) };
+      const summary = {
+        done: why === undefined,
+        ...counts,
+        ...(why && { problem: problemAnswer(why, String(request.id)).body }),
+      };
       response.end(`${JSON.stringify(summary)}\n`);
       if (!request.complete) limitTime(request, response, bounds.lingerMs);
     } finally {
@@ -241,7 +312,10 @@ export function createStreams({ exactly, bounds }: { exactly: Exactly; bounds: S
     }
   }
 
-  /** Answers with the results of the lines. Throws Problem, before anything is answered, when the stream may not begin. */
+  /**
+   * Answers with the results of the lines. Throws Problem, before anything is answered, when the
+   * stream may not begin.
+   */
   return async function stream(conversation: Conversation): Promise<void> {
     const { request, response, once } = conversation;
     const giveBack = takePlace(once.kept.account);

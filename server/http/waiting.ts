@@ -1,18 +1,25 @@
 /**
  * Prefer: wait (RFC 7240): holds an answer until the work that goes on after it has come to an end.
  *
- * Holds no connection and no lock while it waits. Woken by changes, looks again on its own at least every half second (a
- * notification can be lost with its connection), and gives up at once when its client is gone.
+ * Holds no connection and no lock while it waits. Woken by changes, looks again on its own at least
+ * every half second (a notification can be lost with its connection), and gives up at once when its
+ * client is gone.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Changes } from "../db/db.ts";
 
 /** Longest time without a look of one's own. */
 const POLL_MS = 500;
-/** Shortest time between two looks: a busy chain announces changes faster than waiters need to hear of them. */
+/**
+ * Shortest time between two looks: a busy chain announces changes faster than waiters need to hear
+ * of them.
+ */
 const PAUSE_MS = 20;
 
-/** Seconds of `Prefer: wait=N`, at most `max`; 0 when it is not asked for. A preference that cannot be read is no error (RFC 7240 §2). */
+/**
+ * Seconds of `Prefer: wait=N`, at most `max`; 0 when it is not asked for. A preference that cannot
+ * be read is no error (RFC 7240 §2).
+ */
 export function preferredWait(prefer: string | undefined, max: number): number {
   const [, seconds] = /(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])/i.exec(prefer ?? "") ?? [];
   return Math.min(Number(seconds ?? 0), max);
@@ -21,7 +28,11 @@ export function preferredWait(prefer: string | undefined, max: number): number {
 /** Asks `look` until it finds something; undefined when time is up or `signal` is aborted. */
 export async function waitFor<T>(
   look: () => Promise<T | undefined>,
-  { milliseconds, changes, signal }: { milliseconds: number; changes: Pick<Changes, "wait">; signal: AbortSignal },
+  {
+    milliseconds,
+    changes,
+    signal,
+  }: { milliseconds: number; changes: Pick<Changes, "wait">; signal: AbortSignal },
 ): Promise<T | undefined> {
   const end = performance.now() + milliseconds;
   const aborted = new Promise<void>((resolve) => {

@@ -1,4 +1,7 @@
-/** Structured logs. Secrets and documents never go in: callers log ids, and what could carry a secret is cut out here as well. */
+/**
+ * Structured logs. Secrets and documents never go in: callers log ids, and what could carry a
+ * secret is cut out here as well.
+ */
 import { type DestinationStream, pino } from "pino";
 
 export type Log = Pick<ReturnType<typeof pino>, "info" | "warn" | "error" | "debug" | "child">;
@@ -7,7 +10,14 @@ export function createLog(level: string, stream?: DestinationStream): ReturnType
   const options = {
     level,
     redact: {
-      paths: ["req.headers.authorization", "req.headers.cookie", "*.secret", "*.privateKey", "*.password", "authorization"],
+      paths: [
+        "req.headers.authorization",
+        "req.headers.cookie",
+        "*.secret",
+        "*.privateKey",
+        "*.password",
+        "authorization",
+      ],
       censor: "[cut]",
     },
   };

@@ -8,8 +8,9 @@
  * | returns `{ after }` | that many milliseconds after this turn ended; changes do not hurry it. 0: at once |
  * | throws | as `failed` says, in the same three ways |
  *
- * The loop listens before a turn begins, so a change that comes during the turn is not missed. Turns never overlap. `stop`
- * cuts a wait short, waits for the turn that runs, and no turn begins afterwards. Owns no lease and no log.
+ * The loop listens before a turn begins, so a change that comes during the turn is not missed.
+ * Turns never overlap. `stop` cuts a wait short, waits for the turn that runs, and no turn begins
+ * afterwards. Owns no lease and no log.
  */
 
 /** Milliseconds to the next turn; see the table. */
@@ -39,13 +40,18 @@ const systemClock: Clock = {
 };
 
 type Options = {
-  /** One turn. `stopping` is aborted when the loop is to stop, so that a long turn can end early. */
+  /**
+   * One turn. `stopping` is aborted when the loop is to stop, so that a long turn can end early.
+   */
   turn(stopping: AbortSignal): Promise<Next> | Promise<void>;
   /** The longest wait for a change. */
   atMostMs: number;
   /** Begins to listen for changes; the result ends it. Without it there are no changes. */
   listen?: (changed: () => void) => () => void;
-  /** Says what a turn has thrown, and when the next one comes. Not called while the loop stops. Must not throw. */
+  /**
+   * Says what a turn has thrown, and when the next one comes. Not called while the loop stops. Must
+   * not throw.
+   */
   failed(cause: unknown): Next;
   clock?: Clock;
 };

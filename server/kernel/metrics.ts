@@ -1,20 +1,32 @@
 /**
- * What a gateway counts and measures, in Prometheus' form. One table says every metric's name, kind and labels; docs/operations.md
- * is made of it, and nothing that is not in it can be recorded.
+ * What a gateway counts and measures, in Prometheus' form. One table says every metric's name, kind
+ * and labels; docs/operations.md is made of it, and nothing that is not in it can be recorded.
  *
- * `of`: a metric of the process is this process's own (sum it over the processes); one of the database is the same from every
- * process (take the max). Labels hold words of the code alone (routes as templates, problem codes, kinds): never a party, a number
- * or an amount. Owns no timer and no I/O: what is read from elsewhere is set by those who know it, before a scrape (`refresh`).
+ * `of`: a metric of the process is this process's own (sum it over the processes); one of the
+ * database is the same from every process (take the max). Labels hold words of the code alone
+ * (routes as templates, problem codes, kinds): never a party, a number or an amount. Owns no timer
+ * and no I/O: what is read from elsewhere is set by those who know it, before a scrape (`refresh`).
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 
-type Spec = { kind: "counter" | "gauge" | "histogram"; of: "process" | "database"; help: string; labels?: readonly string[]; buckets?: number[] };
+type Spec = {
+  kind: "counter" | "gauge" | "histogram";
+  of: "process" | "database";
+  help: string;
+  labels?: readonly string[];
+  buckets?: number[];
+};
 
 const HTTP_BUCKETS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const SEAL_BUCKETS = [0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1_800, 7_200];
 
 export const metricTable = {
-  onepiao_build_info: { kind: "gauge", of: "process", help: "1; the software's version as a label", labels: ["version", "node"] },
+  onepiao_build_info: {
+    kind: "gauge",
+    of: "process",
+    help: "1; the software's version as a label",
+    labels: ["version", "node"],
+  },
   onepiao_http_request_seconds: {
     kind: "histogram",
     of: "process",
@@ -22,38 +34,160 @@ export const metricTable = {
     labels: ["route", "method", "status"],
     buckets: HTTP_BUCKETS,
   },
-  onepiao_invoices_accepted_total: { kind: "counter", of: "database", help: "Invoices accepted since the database was made" },
-  onepiao_invoices_waiting: { kind: "gauge", of: "database", help: "Accepted and not yet put in a lot, or in a lot and not yet sealed", labels: ["stage"] },
-  onepiao_invoices_waiting_oldest_seconds: { kind: "gauge", of: "database", help: "Age of the oldest of them", labels: ["stage"] },
-  onepiao_invoices_sealed_total: { kind: "counter", of: "process", help: "Stored invoices seen sealed by this process's follower" },
-  onepiao_lots_uncounted: { kind: "gauge", of: "database", help: "Lots that are sealed and not in the bureau's statistics yet, counted up to 10,000" },
-  onepiao_lots_undocumented: { kind: "gauge", of: "database", help: "Lots in the statistics without amounts: not all of their documents are here" },
-  onepiao_seal_seconds: { kind: "histogram", of: "process", help: "From accepted to seen sealed", buckets: SEAL_BUCKETS },
-  onepiao_acts_total: { kind: "counter", of: "process", help: "Acts on invoices seen on the chain, one an invoice", labels: ["kind"] },
-  onepiao_refusals_total: { kind: "counter", of: "process", help: "Acts and lots that the chain refused, by problem code", labels: ["reason"] },
-  onepiao_alarms_total: { kind: "counter", of: "process", help: "Attempts of a party at a second reimbursement, refused by the chain; each once" },
-  onepiao_operations: { kind: "gauge", of: "database", help: "Operations that have not come to their end", labels: ["status"] },
-  onepiao_operations_oldest_seconds: { kind: "gauge", of: "database", help: "Age of the oldest of them", labels: ["status"] },
-  onepiao_lane_depth: { kind: "gauge", of: "database", help: "Transactions queued or pending in a lane", labels: ["lane", "status"] },
-  onepiao_lane_oldest_seconds: { kind: "gauge", of: "database", help: "Age of the oldest of them", labels: ["lane"] },
-  onepiao_lane_blocked: { kind: "gauge", of: "process", help: "1 while the lane cannot go on by itself; in the process that works it", labels: ["lane"] },
-  onepiao_node_faults_total: { kind: "counter", of: "process", help: "Answers of the node to a transaction that are no success, by word", labels: ["word"] },
+  onepiao_invoices_accepted_total: {
+    kind: "counter",
+    of: "database",
+    help: "Invoices accepted since the database was made",
+  },
+  onepiao_invoices_waiting: {
+    kind: "gauge",
+    of: "database",
+    help: "Accepted and not yet put in a lot, or in a lot and not yet sealed",
+    labels: ["stage"],
+  },
+  onepiao_invoices_waiting_oldest_seconds: {
+    kind: "gauge",
+    of: "database",
+    help: "Age of the oldest of them",
+    labels: ["stage"],
+  },
+  onepiao_invoices_sealed_total: {
+    kind: "counter",
+    of: "process",
+    help: "Stored invoices seen sealed by this process's follower",
+  },
+  onepiao_lots_uncounted: {
+    kind: "gauge",
+    of: "database",
+    help: "Lots that are sealed and not in the bureau's statistics yet, counted up to 10,000",
+  },
+  onepiao_lots_undocumented: {
+    kind: "gauge",
+    of: "database",
+    help: "Lots in the statistics without amounts: not all of their documents are here",
+  },
+  onepiao_seal_seconds: {
+    kind: "histogram",
+    of: "process",
+    help: "From accepted to seen sealed",
+    buckets: SEAL_BUCKETS,
+  },
+  onepiao_acts_total: {
+    kind: "counter",
+    of: "process",
+    help: "Acts on invoices seen on the chain, one an invoice",
+    labels: ["kind"],
+  },
+  onepiao_refusals_total: {
+    kind: "counter",
+    of: "process",
+    help: "Acts and lots that the chain refused, by problem code",
+    labels: ["reason"],
+  },
+  onepiao_alarms_total: {
+    kind: "counter",
+    of: "process",
+    help: "Attempts of a party at a second reimbursement, refused by the chain; each once",
+  },
+  onepiao_operations: {
+    kind: "gauge",
+    of: "database",
+    help: "Operations that have not come to their end",
+    labels: ["status"],
+  },
+  onepiao_operations_oldest_seconds: {
+    kind: "gauge",
+    of: "database",
+    help: "Age of the oldest of them",
+    labels: ["status"],
+  },
+  onepiao_lane_depth: {
+    kind: "gauge",
+    of: "database",
+    help: "Transactions queued or pending in a lane",
+    labels: ["lane", "status"],
+  },
+  onepiao_lane_oldest_seconds: {
+    kind: "gauge",
+    of: "database",
+    help: "Age of the oldest of them",
+    labels: ["lane"],
+  },
+  onepiao_lane_blocked: {
+    kind: "gauge",
+    of: "process",
+    help: "1 while the lane cannot go on by itself; in the process that works it",
+    labels: ["lane"],
+  },
+  onepiao_node_faults_total: {
+    kind: "counter",
+    of: "process",
+    help: "Answers of the node to a transaction that are no success, by word",
+    labels: ["word"],
+  },
   onepiao_chain_head: { kind: "gauge", of: "process", help: "The node's newest block" },
-  onepiao_chain_head_age_seconds: { kind: "gauge", of: "process", help: "Since that block, by its own time" },
-  onepiao_chain_head_still_seconds: { kind: "gauge", of: "process", help: "Since this process saw the head move" },
+  onepiao_chain_head_age_seconds: {
+    kind: "gauge",
+    of: "process",
+    help: "Since that block, by its own time",
+  },
+  onepiao_chain_head_still_seconds: {
+    kind: "gauge",
+    of: "process",
+    help: "Since this process saw the head move",
+  },
   onepiao_chain_up: { kind: "gauge", of: "process", help: "1 while the node answers" },
-  onepiao_cursor_block: { kind: "gauge", of: "database", help: "Last block that is in the projections" },
-  onepiao_cursor_lag_blocks: { kind: "gauge", of: "process", help: "Final blocks that are not in the projections yet" },
-  onepiao_cursor_lag_seconds: { kind: "gauge", of: "process", help: "Between the cursor's block and the head, by the chain's time" },
+  onepiao_cursor_block: {
+    kind: "gauge",
+    of: "database",
+    help: "Last block that is in the projections",
+  },
+  onepiao_cursor_lag_blocks: {
+    kind: "gauge",
+    of: "process",
+    help: "Final blocks that are not in the projections yet",
+  },
+  onepiao_cursor_lag_seconds: {
+    kind: "gauge",
+    of: "process",
+    help: "Between the cursor's block and the head, by the chain's time",
+  },
   onepiao_feed_position: { kind: "gauge", of: "database", help: "Newest position of the feed" },
   onepiao_webhooks: { kind: "gauge", of: "database", help: "Subscriptions", labels: ["state"] },
-  onepiao_webhook_lag_seconds: { kind: "gauge", of: "database", help: "Age of the oldest event that an active webhook has not taken yet" },
-  onepiao_leases_held: { kind: "gauge", of: "process", help: "1 while this process holds the lease", labels: ["lease"] },
-  onepiao_db_connections: { kind: "gauge", of: "process", help: "Connections of the pool", labels: ["state"] },
+  onepiao_webhook_lag_seconds: {
+    kind: "gauge",
+    of: "database",
+    help: "Age of the oldest event that an active webhook has not taken yet",
+  },
+  onepiao_leases_held: {
+    kind: "gauge",
+    of: "process",
+    help: "1 while this process holds the lease",
+    labels: ["lease"],
+  },
+  onepiao_db_connections: {
+    kind: "gauge",
+    of: "process",
+    help: "Connections of the pool",
+    labels: ["state"],
+  },
   onepiao_db_waiting: { kind: "gauge", of: "process", help: "Queries that wait for a connection" },
-  onepiao_idempotency_keys: { kind: "gauge", of: "database", help: "Stored answers, as the database estimates them" },
-  onepiao_idempotency_expired_total: { kind: "counter", of: "process", help: "Stored answers that have expired and are deleted" },
-  onepiao_upkeep_runs_total: { kind: "counter", of: "process", help: "Runs of upkeep's jobs", labels: ["job", "outcome"] },
+  onepiao_idempotency_keys: {
+    kind: "gauge",
+    of: "database",
+    help: "Stored answers, as the database estimates them",
+  },
+  onepiao_idempotency_expired_total: {
+    kind: "counter",
+    of: "process",
+    help: "Stored answers that have expired and are deleted",
+  },
+  onepiao_upkeep_runs_total: {
+    kind: "counter",
+    of: "process",
+    help: "Runs of upkeep's jobs",
+    labels: ["job", "outcome"],
+  },
   onepiao_reconcile_differences: {
     kind: "gauge",
     of: "database",
@@ -66,14 +200,32 @@ export const metricTable = {
     help: "What the bureau's audit has found, as it stands, counted up to 1,000 of a kind",
     labels: ["kind"],
   },
-  onepiao_audit_waiting: { kind: "gauge", of: "database", help: "Sealed lots that the audit waits for documents of" },
-  onepiao_deposits_waiting: { kind: "gauge", of: "database", help: "Lots of this gateway that are not deposited with the bureau yet" },
-  onepiao_deposits_waiting_oldest_seconds: { kind: "gauge", of: "database", help: "Age of the oldest of them" },
-  onepiao_reconcile_pass_age_seconds: { kind: "gauge", of: "database", help: "Since a complete comparison came to its end" },
+  onepiao_audit_waiting: {
+    kind: "gauge",
+    of: "database",
+    help: "Sealed lots that the audit waits for documents of",
+  },
+  onepiao_deposits_waiting: {
+    kind: "gauge",
+    of: "database",
+    help: "Lots of this gateway that are not deposited with the bureau yet",
+  },
+  onepiao_deposits_waiting_oldest_seconds: {
+    kind: "gauge",
+    of: "database",
+    help: "Age of the oldest of them",
+  },
+  onepiao_reconcile_pass_age_seconds: {
+    kind: "gauge",
+    of: "database",
+    help: "Since a complete comparison came to its end",
+  },
 } as const satisfies Record<string, Spec>;
 
 export type MetricName = keyof typeof metricTable;
-type NameOf<K extends Spec["kind"]> = { [N in MetricName]: (typeof metricTable)[N]["kind"] extends K ? N : never }[MetricName];
+type NameOf<K extends Spec["kind"]> = {
+  [N in MetricName]: (typeof metricTable)[N]["kind"] extends K ? N : never;
+}[MetricName];
 type Labels = Record<string, string>;
 
 export type Metrics = {
@@ -81,7 +233,10 @@ export type Metrics = {
   count(name: NameOf<"counter">, labels?: Labels, by?: number): void;
   /** Adds a duration to a histogram, in seconds. */
   observe(name: NameOf<"histogram">, seconds: number, labels?: Labels): void;
-  /** Replaces all values of a gauge, or of a counter that is kept elsewhere; none of them leaves it out. */
+  /**
+   * Replaces all values of a gauge, or of a counter that is kept elsewhere; none of them leaves it
+   * out.
+   */
   set(name: NameOf<"gauge" | "counter">, ...values: { value: number; labels?: Labels }[]): void;
   /** Awaited before each scrape; what it throws leaves out nothing but what it would have set. */
   refresh(before: () => Promise<void>): void;
@@ -99,7 +254,8 @@ export function createMetrics(version: string): Metrics {
     else if (spec.kind === "gauge") made.set(name, new Gauge(common));
     else made.set(name, new Histogram({ ...common, buckets: spec.buckets ?? [] }));
   }
-  // CPU, memory, event loop, garbage collection: named as everyone's dashboards know them, with our prefix
+  // CPU, memory, event loop, garbage collection: named as everyone's dashboards know them, with our
+  // prefix
   collectDefaultMetrics({ register: registry, prefix: "onepiao_" });
   const before: (() => Promise<void>)[] = [];
   const metrics: Metrics = {

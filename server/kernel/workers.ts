@@ -1,5 +1,6 @@
 /**
- * Work that strangers ask for, outside of the gateway's process: a few worker processes, each with one job at a time, and a queue.
+ * Work that strangers ask for, outside of the gateway's process: a few worker processes, each with
+ * one job at a time, and a queue.
  *
  * | bound | what becomes of a job beyond it |
  * | --- | --- |
@@ -7,11 +8,12 @@
  * | a job's time | its process is killed: `malformed-document`, too-costly; the next job has a fresh one |
  * | a process's memory | the same |
  *
- * Processes and not threads: a thread that runs out of memory in one large step ends the whole process, the gateway with it.
- * A worker has none of the gateway's environment, so none of its secrets.
+ * Processes and not threads: a thread that runs out of memory in one large step ends the whole
+ * process, the gateway with it. A worker has none of the gateway's environment, so none of its
+ * secrets.
  *
- * Invariant: a job's outcome is its own; no process is kept that has failed. A process starts when it is first needed, and ends
- * with the gateway.
+ * Invariant: a job's outcome is its own; no process is kept that has failed. A process starts when
+ * it is first needed, and ends with the gateway.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { type Code, Problem, type Violation } from "@onepiao/protocol/values/problems.ts";
@@ -29,25 +31,58 @@ export type Workers<W extends Work> = {
 type Request = { name: string; given: unknown[] };
 type Reply =
   | { result: unknown }
-  | { problem: { code: Code; detail: string; violations: readonly Violation[]; extra: Readonly<Record<string, unknown>> } }
+  | {
+      problem: {
+        code: Code;
+        detail: string;
+        violations: readonly Violation[];
+        extra: Readonly<Record<string, unknown>>;
+      };
+    }
   | { error: string };
-type Job = Request & { resolve: (value: never) => void; reject: (cause: Error) => void; timer?: NodeJS.Timeout };
+type Job = Request & {
+  resolve: (value: never) => void;
+  reject: (cause: Error) => void;
+  timer?: NodeJS.Timeout;
+};
 
-export type WorkerBounds = { processes: number; queue: number; milliseconds: number; megabytes: number };
+export type WorkerBounds = {
+  processes: number;
+  queue: number;
+  milliseconds: number;
+  megabytes: number;
+};
 
 const tooCostly = () => {
   const detail = "To check this takes more time or memory than any invoice does";
-  return new Problem("malformed-document", detail, { violations: [{ field: "", rule: "too-costly", detail }] });
+  return new Problem("malformed-document", detail, {
+    violations: [{ field: "", rule: "too-costly", detail }],
+  });
 };
-const full = () => new Problem("unavailable", "As many checks as may wait are waiting; try again", { extra: { retryAfterSeconds: 1 } });
+const full = () =>
+  new Problem("unavailable", "As many checks as may wait are waiting; try again", {
+    extra: { retryAfterSeconds: 1 },
+  });
 
 /** What a program needs to start; nothing that a party or an operator has set. */
-const environment = () => Object.fromEntries(["PATH", "SystemRoot", "TZ"].flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
-/** V8 ends a process that has no memory left by this signal, or by this code where there are no signals. */
-const isOutOfMemory = (code: number | null, signal: NodeJS.Signals | null) => signal !== null || code === 134;
+const environment = () =>
+  Object.fromEntries(
+    ["PATH", "SystemRoot", "TZ"].flatMap((name) =>
+      process.env[name] ? [[name, process.env[name]]] : [],
+    ),
+  );
+/**
+ * V8 ends a process that has no memory left by this signal, or by this code where there are no
+ * signals.
+ */
+const isOutOfMemory = (code: number | null, signal: NodeJS.Signals | null) =>
+  signal !== null || code === 134;
 
 /** `file`: calls `serve` with the same work. */
-export function createWorkers<W extends Work>(file: URL, { processes, queue, milliseconds, megabytes }: WorkerBounds): Workers<W> {
+export function createWorkers<W extends Work>(
+  file: URL,
+  { processes, queue, milliseconds, megabytes }: WorkerBounds,
+): Workers<W> {
   /** Every worker with what it is at. */
   const busy = new Map<ChildProcess, Job | undefined>();
   const idle: ChildProcess[] = [];
@@ -92,7 +127,11 @@ export function createWorkers<W extends Work>(file: URL, { processes, queue, mil
       busy.delete(worker);
       ends.delete(worker);
       if (idle.includes(worker)) idle.splice(idle.indexOf(worker), 1);
-      job?.reject(isOutOfMemory(code, signal) ? tooCostly() : (failure ?? new Error(`a worker ended with code ${code}`)));
+      job?.reject(
+        isOutOfMemory(code, signal)
+          ? tooCostly()
+          : (failure ?? new Error(`a worker ended with code ${code}`)),
+      );
       const next = closed ? undefined : waiting.shift();
       if (next) give(start(), next);
     };
@@ -112,7 +151,8 @@ export function createWorkers<W extends Work>(file: URL, { processes, queue, mil
   function settle(job: Job | undefined, reply: Reply): void {
     clearTimeout(job?.timer);
     if ("result" in reply) job?.resolve(reply.result as never);
-    else if ("problem" in reply) job?.reject(new Problem(reply.problem.code, reply.problem.detail, reply.problem));
+    else if ("problem" in reply)
+      job?.reject(new Problem(reply.problem.code, reply.problem.detail, reply.problem));
     else job?.reject(new Error(reply.error));
   }
 
@@ -153,7 +193,8 @@ export function serve(work: Work): void {
       if (cause instanceof Problem) {
         const { code, message: detail, violations, extra } = cause;
         reply = { problem: { code, detail, violations, extra } };
-      } else reply = { error: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) };
+      } else
+        reply = { error: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) };
     }
     process.send?.(reply);
   });

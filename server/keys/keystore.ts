@@ -1,19 +1,31 @@
 /**
- * Custodial keys: secp256k1 private keys, sealed in the database. The operator is trusted with these (docs/threat-model.md);
- * a party that does not want that keeps its own key, and then there is none here to sign with.
+ * Custodial keys: secp256k1 private keys, sealed in the database. The operator is trusted with
+ * these (docs/threat-model.md); a party that does not want that keeps its own key, and then there
+ * is none here to sign with.
  *
- * Opened keys are cached in memory, bounded. Never logs or returns a private key. The curve is libsecp256k1's, compiled to
- * WebAssembly: a signature takes a fifth, a public key a quarter of what ethers' own arithmetic takes, and both are made all the time.
+ * Opened keys are cached in memory, bounded. Never logs or returns a private key. The curve is
+ * libsecp256k1's, compiled to WebAssembly: a signature takes a fifth, a public key a quarter of
+ * what ethers' own arithmetic takes, and both are made all the time.
  */
 
-import { type CompactSignature, checksummed, compactSignature } from "@onepiao/protocol/ledger/messages.ts";
+import {
+  type CompactSignature,
+  checksummed,
+  compactSignature,
+} from "@onepiao/protocol/ledger/messages.ts";
 import { keccak } from "@onepiao/protocol/ledger/tree.ts";
 import { hexlify, randomBytes, Transaction } from "ethers";
 import { pointFromScalar, signRecoverable } from "tiny-secp256k1";
 import type { Sql, Tx } from "../db/db.ts";
 import type { Vault } from "./vault.ts";
 
-export type TransactionFields = { chainId: number; nonce: number; to: string; data: string; gasLimit: bigint };
+export type TransactionFields = {
+  chainId: number;
+  nonce: number;
+  to: string;
+  data: string;
+  gasLimit: bigint;
+};
 
 export type Keystore = {
   /** Makes a key and returns its address. */
@@ -24,7 +36,10 @@ export type Keystore = {
   /** Signs a 32-byte digest with the key of this address; undefined when it is not kept here. */
   sign(address: string, digest: string): Promise<CompactSignature | undefined>;
   /** Signs a legacy transaction with zero gas price. Throws when the key is not kept here. */
-  signTransaction(address: string, fields: TransactionFields): Promise<{ raw: string; hash: string }>;
+  signTransaction(
+    address: string,
+    fields: TransactionFields,
+  ): Promise<{ raw: string; hash: string }>;
 };
 
 const CACHED_KEYS = 10_000;
@@ -36,7 +51,9 @@ export function createKeystore(deps: { sql: Sql; vault: Vault }): Keystore {
   async function keyOf(address: string): Promise<Uint8Array | undefined> {
     const cached = cache.get(address);
     if (cached) return cached;
-    const [row] = await sql<{ sealed: Buffer }[]>`select sealed from keystore where address = ${address}`;
+    const [row] = await sql<
+      { sealed: Buffer }[]
+    >`select sealed from keystore where address = ${address}`;
     if (!row) return undefined;
     const key = vault.open("keystore", address, row.sealed);
     if (cache.size >= CACHED_KEYS) cache.delete(cache.keys().next().value as string);
@@ -69,7 +86,10 @@ export function createKeystore(deps: { sql: Sql; vault: Vault }): Keystore {
   };
 }
 
-/** r, s and v of a signature over a 32-byte digest, as 65 bytes in hex; deterministic (RFC 6979), s in the lower half. */
+/**
+ * r, s and v of a signature over a 32-byte digest, as 65 bytes in hex; deterministic (RFC 6979), s
+ * in the lower half.
+ */
 function signed(key: Uint8Array, digest: string): string {
   const { signature, recoveryId } = signRecoverable(bytesOf(digest), key);
   return `0x${Buffer.from(signature).toString("hex")}${recoveryId === 0 ? "1b" : "1c"}`;
@@ -79,7 +99,9 @@ const bytesOf = (hex: string): Buffer => Buffer.from(hex.slice(2), "hex");
 
 /** The account that a private key (32 bytes in 0x-hex) signs for. Throws when it is no key. */
 export function accountOfSecret(privateKey: string): string {
-  const point = /^0x[0-9a-fA-F]{64}$/.test(privateKey) ? pointFromScalar(bytesOf(privateKey), false) : null;
+  const point = /^0x[0-9a-fA-F]{64}$/.test(privateKey)
+    ? pointFromScalar(bytesOf(privateKey), false)
+    : null;
   if (point === null) throw new RangeError("This is no private key");
   return checksummed(`0x${keccak(point.subarray(1)).slice(-40)}`);
 }

@@ -1,29 +1,52 @@
 /**
- * Envelope encryption: a master key from file or environment wraps data keys in the database; data keys seal everything that
- * must not be readable there. AES-256-GCM with a fresh 96-bit nonce; `context` is authenticated, so a sealed value cannot be
- * moved to another row.
+ * Envelope encryption: a master key from file or environment wraps data keys in the database; data
+ * keys seal everything that must not be readable there. AES-256-GCM with a fresh 96-bit nonce;
+ * `context` is authenticated, so a sealed value cannot be moved to another row.
  *
- * Form of a sealed value: nonce 12 ‖ ciphertext ‖ tag 16. Blind indexes are HMAC-SHA-256 under a data key of their own.
- * Losing the master key loses every document: it is backed up apart from the database (docs/operations.md).
+ * Form of a sealed value: nonce 12 ‖ ciphertext ‖ tag 16. Blind indexes are HMAC-SHA-256 under a
+ * data key of their own. Losing the master key loses every document: it is backed up apart from the
+ * database (docs/operations.md).
  *
- * The master key is rotated without a stop: data keys are wrapped for the old one and the new one until every process has been
- * started with the new one (`wrapFor`), and then for the new one alone (`wrapForNoOther`). A process has them in memory.
+ * The master key is rotated without a stop: data keys are wrapped for the old one and the new one
+ * until every process has been started with the new one (`wrapFor`), and then for the new one alone
+ * (`wrapForNoOther`). A process has them in memory.
  */
-import { createCipheriv, createDecipheriv, createHash, createHmac, createSecretKey, type KeyObject, randomBytes } from "node:crypto";
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  createSecretKey,
+  type KeyObject,
+  randomBytes,
+} from "node:crypto";
 import type { Sql, Tx } from "../db/db.ts";
 
-const purposes = ["documents", "parties", "keystore", "answers", "blind", "webhooks", "stats"] as const;
+const purposes = [
+  "documents",
+  "parties",
+  "keystore",
+  "answers",
+  "blind",
+  "webhooks",
+  "stats",
+] as const;
 export type Purpose = (typeof purposes)[number];
 
 export type Vault = {
   seal(purpose: Purpose, context: string, plain: Uint8Array | string): Buffer;
   /** Throws when the value was altered, or sealed for another context. */
   open(purpose: Purpose, context: string, sealed: Uint8Array): Buffer;
-  /** Keyed hash by which an equal value is found again. `field` keeps equal values of different fields apart. */
+  /**
+   * Keyed hash by which an equal value is found again. `field` keeps equal values of different
+   * fields apart.
+   */
   blind(field: string, value: string): Buffer;
   /** 32 bytes that follow from the context alone, for a secret that need not be stored. */
   derive(purpose: Purpose, context: string): Buffer;
-  /** The key that the document of this context is sealed under, to be handed to one of its readers. */
+  /**
+   * The key that the document of this context is sealed under, to be handed to one of its readers.
+   */
   documentKey(context: string): Buffer;
 };
 
@@ -36,36 +59,58 @@ function encrypt(key: KeyObject, context: string, plain: Uint8Array): Buffer {
 
 function decrypt(key: KeyObject, context: string, sealed: Uint8Array): Buffer {
   // a value cut short must not pass with a shorter tag
-  const decipher = createDecipheriv("aes-256-gcm", key, sealed.subarray(0, 12), { authTagLength: 16 });
+  const decipher = createDecipheriv("aes-256-gcm", key, sealed.subarray(0, 12), {
+    authTagLength: 16,
+  });
   decipher.setAAD(Buffer.from(context));
   decipher.setAuthTag(sealed.subarray(sealed.length - 16));
-  return Buffer.concat([decipher.update(sealed.subarray(12, sealed.length - 16)), decipher.final()]);
+  return Buffer.concat([
+    decipher.update(sealed.subarray(12, sealed.length - 16)),
+    decipher.final(),
+  ]);
 }
 
 // keys as KeyObjects: from a Buffer, a cipher or an HMAC takes Node 24 four times as long
-const hmac = (key: KeyObject | string, text: Uint8Array | string): Buffer => createHmac("sha256", key).update(text).digest();
+const hmac = (key: KeyObject | string, text: Uint8Array | string): Buffer =>
+  createHmac("sha256", key).update(text).digest();
 
 const wrapContext = (purpose: string) => `data-key/${purpose}`;
 
-/** The master key, and the name that its wraps go by: nobody learns it from its hash. Throws when it is not 32 bytes in hex. */
+/**
+ * The master key, and the name that its wraps go by: nobody learns it from its hash. Throws when it
+ * is not 32 bytes in hex.
+ */
 function masterOf(hex: string): { key: KeyObject; id: string } {
   const bytes = Buffer.from(hex, "hex");
   if (bytes.length !== 32) throw new Error("MASTER_KEY is not 32 bytes in hex");
-  const id = createHash("sha256").update("onepiao master key\0").update(bytes).digest("hex").slice(0, 16);
+  const id = createHash("sha256")
+    .update("onepiao master key\0")
+    .update(bytes)
+    .digest("hex")
+    .slice(0, 16);
   return { key: createSecretKey(bytes), id };
 }
 
 /** Two processes must not make two data keys for one purpose. */
 const VAULT_LOCK = 7_146_009_514;
 
-/** The data keys as the master key opens them; those of new purposes are made. Throws when it is not the key of this database. */
-async function unwrapAll(tx: Tx, master: { key: KeyObject; id: string }): Promise<Map<Purpose, Buffer>> {
+/**
+ * The data keys as the master key opens them; those of new purposes are made. Throws when it is not
+ * the key of this database.
+ */
+async function unwrapAll(
+  tx: Tx,
+  master: { key: KeyObject; id: string },
+): Promise<Map<Purpose, Buffer>> {
   await tx`select pg_advisory_xact_lock(${VAULT_LOCK})`;
-  const rows = await tx<{ purpose: string; master: string; wrapped: Buffer }[]>`select purpose, master, wrapped from data_keys`;
+  const rows = await tx<
+    { purpose: string; master: string; wrapped: Buffer }[]
+  >`select purpose, master, wrapped from data_keys`;
   const keys = new Map<Purpose, Buffer>();
   for (const purpose of purposes) {
     const all = rows.filter((row) => row.purpose === purpose);
-    const mine = all.find((row) => row.master === master.id) ?? all.find((row) => row.master === "");
+    const mine =
+      all.find((row) => row.master === master.id) ?? all.find((row) => row.master === "");
     if (all.length === 0) {
       const made = randomBytes(32);
       await tx`insert into data_keys (purpose, master, wrapped) values (${purpose}, ${master.id}, ${encrypt(master.key, wrapContext(purpose), made)})`;
@@ -73,11 +118,15 @@ async function unwrapAll(tx: Tx, master: { key: KeyObject; id: string }): Promis
       continue;
     }
     try {
-      keys.set(purpose, decrypt(master.key, wrapContext(purpose), mine?.wrapped ?? Buffer.alloc(28)));
+      keys.set(
+        purpose,
+        decrypt(master.key, wrapContext(purpose), mine?.wrapped ?? Buffer.alloc(28)),
+      );
     } catch (cause) {
       throw new Error("MASTER_KEY is not the key that this database was made with", { cause });
     }
-    if (mine?.master === "") await tx`update data_keys set master = ${master.id} where purpose = ${purpose} and master = ''`;
+    if (mine?.master === "")
+      await tx`update data_keys set master = ${master.id} where purpose = ${purpose} and master = ''`;
   }
   return keys;
 }
@@ -99,21 +148,30 @@ export async function wrapFor(sql: Sql, masterKeyHex: string, nextKeyHex: string
   });
 }
 
-/** Forgets the wraps for every other master key; returns how many masters that were. Throws when `masterKeyHex` does not open this database. */
+/**
+ * Forgets the wraps for every other master key; returns how many masters that were. Throws when
+ * `masterKeyHex` does not open this database.
+ */
 export async function wrapForNoOther(sql: Sql, masterKeyHex: string): Promise<number> {
   const master = masterOf(masterKeyHex);
   return sql.begin(async (tx) => {
     await unwrapAll(tx, master);
-    const gone = await tx<{ master: string }[]>`delete from data_keys where master <> ${master.id} returning master`;
+    const gone = await tx<
+      { master: string }[]
+    >`delete from data_keys where master <> ${master.id} returning master`;
     return new Set(gone.map((row) => row.master)).size;
   });
 }
 
-/** Unwraps the data keys, making those that are missing. Throws when the master key is not the one that wrapped them. */
+/**
+ * Unwraps the data keys, making those that are missing. Throws when the master key is not the one
+ * that wrapped them.
+ */
 export async function openVault(sql: Sql, masterKeyHex: string): Promise<Vault> {
   const unwrapped = await sql.begin((tx) => unwrapAll(tx, masterOf(masterKeyHex)));
   const keys = new Map([...unwrapped].map(([purpose, key]) => [purpose, createSecretKey(key)]));
-  // HKDF-SHA-256 (RFC 5869), the first half once a data key: what is left for each of its keys of 32 bytes is one HMAC
+  // HKDF-SHA-256 (RFC 5869), the first half once a data key: what is left for each of its keys of
+  // 32 bytes is one HMAC
   const extracts = new Map<string, KeyObject>();
   const hkdf = (purpose: Purpose, salt: string, context: string): Buffer => {
     let extract = extracts.get(`${purpose}/${salt}`);
@@ -124,10 +182,18 @@ export async function openVault(sql: Sql, masterKeyHex: string): Promise<Vault> 
     return hmac(extract, `${context}\x01`);
   };
   const keyFor = (purpose: Purpose, context: string): KeyObject =>
-    // each document under a key of its own, derived, so that one can be handed out without the others
-    purpose === "documents" ? createSecretKey(hkdf(purpose, "", context)) : (keys.get(purpose) as KeyObject);
+    // each document under a key of its own, derived, so that one can be handed out without the
+    // others
+    purpose === "documents"
+      ? createSecretKey(hkdf(purpose, "", context))
+      : (keys.get(purpose) as KeyObject);
   return {
-    seal: (purpose, context, plain) => encrypt(keyFor(purpose, context), context, typeof plain === "string" ? Buffer.from(plain) : plain),
+    seal: (purpose, context, plain) =>
+      encrypt(
+        keyFor(purpose, context),
+        context,
+        typeof plain === "string" ? Buffer.from(plain) : plain,
+      ),
     open: (purpose, context, sealed) => decrypt(keyFor(purpose, context), context, sealed),
     derive: (purpose, context) => hkdf(purpose, "derive", context),
     documentKey: (context) => hkdf("documents", "", context),

@@ -1,8 +1,8 @@
 /**
  * Attempts at a second reimbursement, each once.
  *
- * An attempt is (party, kind of act, invoice, version, counterparty); what was signed is its evidence. So whoever relays a refused
- * act again, or signs the same wish anew, adds nothing.
+ * An attempt is (party, kind of act, invoice, version, counterparty); what was signed is its
+ * evidence. So whoever relays a refused act again, or signs the same wish anew, adds nothing.
  *
  * | the chain refuses | and it is an attempt when | party | counterparty | version |
  * | --- | --- | --- | --- | --- |
@@ -10,9 +10,10 @@
  * | with an alarm: a reimbursement, an admission | always | employer | holder | the invoice's |
  * | a claim on a version that is gone | the same holder has claimed that version from another employer, and its present key has signed both | holder | employer | which the first claim has left |
  *
- * The chain raises no alarm in the last case, for it looks at the version first. Invoices issued elsewhere are left out of it: an
- * employer's admission looks like a claim there. When the signed act cannot be read (another contract has passed it on, or there is
- * too much calldata), who was to pay is not known, and such attempts count once for a kind and the claim that the invoice is in. A
+ * The chain raises no alarm in the last case, for it looks at the version first. Invoices issued
+ * elsewhere are left out of it: an employer's admission looks like a claim there. When the signed
+ * act cannot be read (another contract has passed it on, or there is too much calldata), who was to
+ * pay is not known, and such attempts count once for a kind and the claim that the invoice is in. A
  * digest that was seen adds nothing in any case.
  */
 
@@ -43,13 +44,18 @@ export type Attempt = {
   reason: string;
 };
 
-/** Signatures of one act that are looked at: the act has one, and whoever relays copies may add others. */
+/**
+ * Signatures of one act that are looked at: the act has one, and whoever relays copies may add
+ * others.
+ */
 const MAX_SIGNATURES = 4;
 
 type ClaimedVersion = { number: string; version: number; holder: string; employer: number };
 
 /** The claims that have left these invoices at these versions. */
-const claimsAt = (tx: Tx, at: readonly { number: string; version: number }[]) => tx<ClaimedVersion[]>`
+const claimsAt = (tx: Tx, at: readonly { number: string; version: number }[]) => tx<
+  ClaimedVersion[]
+>`
   select c.number, c.version, c.holder, c.employer
   from unnest(${at.map((one) => one.number)}::numeric[], ${at.map((one) => one.version)}::int[]) as w (number, version)
   join claimed_versions c on c.number = w.number and c.version = w.version`;
@@ -62,7 +68,9 @@ async function alarmed(tx: Tx, events: readonly Applied[]): Promise<Map<Applied,
     select w.number, c.version, c.holder from unnest(${numbers}::numeric[]) as w (number)
     cross join lateral (select version, holder from claimed_versions where number = w.number order by version desc limit 1) c`;
   const indexes = [...new Set(events.flatMap((event) => event.signed?.taxpayer ?? []))];
-  const employers = await tx<{ index: number; account: string }[]>`select index, account from taxpayers where index = any(${indexes}::int[])`;
+  const employers = await tx<
+    { index: number; account: string }[]
+  >`select index, account from taxpayers where index = any(${indexes}::int[])`;
   const lastOf = new Map(last.map((row) => [row.number, row]));
   const accountOf = new Map(employers.map((row) => [row.index, row.account]));
   return new Map(
@@ -76,19 +84,41 @@ async function alarmed(tx: Tx, events: readonly Applied[]): Promise<Map<Applied,
       const payer = employer === null ? "" : (accountOf.get(employer) ?? String(employer));
       // an admission names its holder
       const holder = signed === undefined ? "" : (signed.to ?? claimant);
-      const [party, counterparty] = byHolder ? [claimant, employer === null ? "" : String(employer)] : [payer, holder];
-      const version = signed?.invoices.find((one) => one.id === number)?.version ?? lastOf.get(number)?.version ?? 0;
-      return [event, { party, kind: kind.toLowerCase(), number, version, counterparty, employer, ...evidenceOf(event) }];
+      const [party, counterparty] = byHolder
+        ? [claimant, employer === null ? "" : String(employer)]
+        : [payer, holder];
+      const version =
+        signed?.invoices.find((one) => one.id === number)?.version ??
+        lastOf.get(number)?.version ??
+        0;
+      return [
+        event,
+        {
+          party,
+          kind: kind.toLowerCase(),
+          number,
+          version,
+          counterparty,
+          employer,
+          ...evidenceOf(event),
+        },
+      ];
     }),
   );
 }
 
-const evidenceOf = ({ args }: Applied) => ({ act: String(args["act"]), reason: errorName(String(args["reason"]).slice(0, 10)) ?? "" });
+const evidenceOf = ({ args }: Applied) => ({
+  act: String(args["act"]),
+  reason: errorName(String(args["reason"]).slice(0, 10)) ?? "",
+});
 
 /** Claims on a version that their holder has claimed from another employer. */
 async function claimedTwice(tx: Tx, events: readonly Applied[]): Promise<Map<Applied, Attempt>> {
   const found = new Map<Applied, Attempt>();
-  const targets = (signed: SignedAct) => signed.invoices.filter(({ id }) => !isExternal(id)).map(({ id, version }) => ({ number: id, version: version + 1 }));
+  const targets = (signed: SignedAct) =>
+    signed.invoices
+      .filter(({ id }) => !isExternal(id))
+      .map(({ id, version }) => ({ number: id, version: version + 1 }));
   const claims = await claimsAt(
     tx,
     events.flatMap(({ signed }) => (signed ? targets(signed) : [])),
@@ -131,9 +161,15 @@ async function claimedTwice(tx: Tx, events: readonly Applied[]): Promise<Map<App
 }
 
 async function refused(tx: Tx, run: readonly Applied[]): Promise<void> {
-  const [alarms, others] = [run.filter(isAlarm), run.filter((event) => event.signed !== undefined && !isAlarm(event))];
+  const [alarms, others] = [
+    run.filter(isAlarm),
+    run.filter((event) => event.signed !== undefined && !isAlarm(event)),
+  ];
   if (alarms.length + others.length === 0) return;
-  const attempts = new Map([...(alarms.length > 0 ? await alarmed(tx, alarms) : []), ...(others.length > 0 ? await claimedTwice(tx, others) : [])]);
+  const attempts = new Map([
+    ...(alarms.length > 0 ? await alarmed(tx, alarms) : []),
+    ...(others.length > 0 ? await claimedTwice(tx, others) : []),
+  ]);
   const all = [...attempts.values()];
   const seen = await tx<{ act: string; number: string }[]>`
     select act, number from attempts

@@ -1,4 +1,7 @@
-/** Book entry as the chain has it: the mark of an invoice, and the act that set it. Rows are kept by the ledger's mirror (ledger.ts). */
+/**
+ * Book entry as the chain has it: the mark of an invoice, and the act that set it. Rows are kept by
+ * the ledger's mirror (ledger.ts).
+ */
 import { nameOf } from "@onepiao/protocol/ledger/external.ts";
 import type { Json, Tx } from "../db/db.ts";
 
@@ -8,26 +11,48 @@ export type Mark = (typeof marks)[number];
 export type Settable = Exclude<Mark, "01">;
 
 /** An invoice's present mark; `since`: the act that set it. */
-export type Entry = { number: string; mark: Mark; since: { at: Date; act: string; tx: string; block: number } | undefined };
+export type Entry = {
+  number: string;
+  mark: Mark;
+  since: { at: Date; act: string; tx: string; block: number } | undefined;
+};
 
 /** The mark that the chain has as a number. */
-export const markFrom = (value: number): Mark => marks.find((mark) => Number(mark) === value) ?? "01";
+export const markFrom = (value: number): Mark =>
+  marks.find((mark) => Number(mark) === value) ?? "01";
 
 /** What there is already, for whoever is refused. */
 export const originalEntry = ({ number, mark, since }: Entry): Record<string, Json> => ({
   number: nameOf(number),
   mark,
-  ...(since === undefined ? {} : { since: since.at.toISOString(), act: since.act, tx: since.tx, block: since.block }),
+  ...(since === undefined
+    ? {}
+    : { since: since.at.toISOString(), act: since.act, tx: since.tx, block: since.block }),
 });
 
 /** Marks of invoices that have a record here. */
 export async function entriesOf(tx: Tx, numbers: readonly string[]): Promise<Map<string, Entry>> {
-  type Row = { number: string; entry: number; entry_at: Date | null; entry_act: string; entry_tx: string; entry_block: bigint };
+  type Row = {
+    number: string;
+    entry: number;
+    entry_at: Date | null;
+    entry_act: string;
+    entry_tx: string;
+    entry_block: bigint;
+  };
   const rows = await tx<Row[]>`
     select number, entry, entry_at, entry_act, entry_tx, entry_block from invoice_states where number = any(${[...numbers]}::numeric[])`;
   return new Map(
     rows.map((row) => {
-      const since = row.entry_at === null ? undefined : { at: row.entry_at, act: row.entry_act, tx: row.entry_tx, block: Number(row.entry_block) };
+      const since =
+        row.entry_at === null
+          ? undefined
+          : {
+              at: row.entry_at,
+              act: row.entry_act,
+              tx: row.entry_tx,
+              block: Number(row.entry_block),
+            };
       return [row.number, { number: row.number, mark: markFrom(row.entry), since }];
     }),
   );

@@ -1,12 +1,17 @@
 /**
- * The ledger's state in tables: lots, and the record of every invoice whose document is here. A function of the chain and of
- * the stored leaves.
+ * The ledger's state in tables: lots, and the record of every invoice whose document is here. A
+ * function of the chain and of the stored leaves.
  *
- * Invariant: an invoice gets a row only from a lot whose root is the root of the leaves stored here, so a row says "sealed with
- * the content that was accepted" (of an imported one its path leads to the root); or, issued elsewhere, from its first admission, by whichever employer and through whichever
- * gateway: then the row says nothing but what the chain's record says.
+ * Invariant: an invoice gets a row only from a lot whose root is the root of the leaves stored
+ * here, so a row says "sealed with the content that was accepted" (of an imported one its path
+ * leads to the root); or, issued elsewhere, from its first admission, by whichever employer and
+ * through whichever gateway: then the row says nothing but what the chain's record says.
  */
-import { type EventOfAct, opensExternal, type RecordChange } from "@onepiao/protocol/ledger/acts.ts";
+import {
+  type EventOfAct,
+  opensExternal,
+  type RecordChange,
+} from "@onepiao/protocol/ledger/acts.ts";
 import { isExternal, nameOf } from "@onepiao/protocol/ledger/external.ts";
 import { type Leaf, leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
 import type { Json, Tx } from "../db/db.ts";
@@ -20,12 +25,18 @@ export async function leavesOf(tx: Tx, first: string, count: number): Promise<Le
     where number >= ${first} and number < ${first}::numeric + ${count} order by number`;
 }
 
-/** The rows of a run of numbers, found by the key: `offset 0` keeps the planner from making one scan of all rows out of many short ones. */
+/**
+ * The rows of a run of numbers, found by the key: `offset 0` keeps the planner from making one scan
+ * of all rows out of many short ones.
+ */
 const ofRun = (tx: Tx, table: unknown, run: unknown) => tx`
   select * from ${table} where number >= ${run}.first and number < ${run}.first + ${run}.count order by number offset 0`;
 
 /** The stored leaves of several runs of numbers, by the run's first number; in order. */
-export async function leavesOfRuns(tx: Tx, runs: readonly { first: string; count: number }[]): Promise<Map<string, Leaf[]>> {
+export async function leavesOfRuns(
+  tx: Tx,
+  runs: readonly { first: string; count: number }[],
+): Promise<Map<string, Leaf[]>> {
   const rows = await tx<(Leaf & { first: string })[]>`
     select r.first, i.content, i.leaf_holder as holder, i.leaf_buyer as buyer
     from unnest(${runs.map((run) => run.first)}::numeric[], ${runs.map((run) => run.count)}::int[]) as r (first, count)
@@ -33,15 +44,29 @@ export async function leavesOfRuns(tx: Tx, runs: readonly { first: string; count
   return Map.groupBy(rows, (row) => row.first);
 }
 
-/** What there is already of an invoice, for whoever is refused; undefined: it has no record here. */
-export async function originalOf(tx: Tx, number: string): Promise<Record<string, Json> | undefined> {
-  const [row] = await tx<{ state: string; updated_at: Date }[]>`select state, updated_at from invoice_states where number = ${number}`;
-  return row && { [isExternal(number) ? "id" : "number"]: nameOf(number), state: row.state, since: row.updated_at.toISOString() };
+/**
+ * What there is already of an invoice, for whoever is refused; undefined: it has no record here.
+ */
+export async function originalOf(
+  tx: Tx,
+  number: string,
+): Promise<Record<string, Json> | undefined> {
+  const [row] = await tx<
+    { state: string; updated_at: Date }[]
+  >`select state, updated_at from invoice_states where number = ${number}`;
+  return (
+    row && {
+      [isExternal(number) ? "id" : "number"]: nameOf(number),
+      state: row.state,
+      since: row.updated_at.toISOString(),
+    }
+  );
 }
 
 /** Changes the records of a run's invoices as the table says. */
 async function change(tx: Tx, run: readonly Applied[], to: RecordChange): Promise<void> {
-  const taken = (name: string | undefined) => run.map((event) => (name === undefined ? null : (event.args[name] ?? null)));
+  const taken = (name: string | undefined) =>
+    run.map((event) => (name === undefined ? null : (event.args[name] ?? null)));
   await tx`
     update invoice_states s set
       state = coalesce(${to.state ?? null}, s.state),
@@ -77,7 +102,10 @@ async function mark(tx: Tx, run: readonly Applied[], argument: string): Promise<
     where s.number = e.number`;
 }
 
-/** Counts the parts taken back, also of an invoice whose document is elsewhere: a check of it says how many there are. */
+/**
+ * Counts the parts taken back, also of an invoice whose document is elsewhere: a check of it says
+ * how many there are.
+ */
 async function countPart(tx: Tx, run: readonly Applied[]): Promise<void> {
   await tx`
     insert into adjustments (number, times)
@@ -94,14 +122,27 @@ const act =
     if (record.part) await countPart(tx, run);
   };
 
-type Lot = { first: string; issuer: number; segment: string; count: number; time: number; root: string; block: number; at: Date };
+type Lot = {
+  first: string;
+  issuer: number;
+  segment: string;
+  count: number;
+  time: number;
+  root: string;
+  block: number;
+  at: Date;
+};
 
 export const ledgerMirror: Projection = {
   name: "ledger",
   tables: ["lots", "invoice_states", "adjustments"],
   on: {
     async LotSealed(tx, run) {
-      const lots = run.map(({ args, at, block }) => ({ ...(args as Omit<Lot, "block" | "at">), at, block }));
+      const lots = run.map(({ args, at, block }) => ({
+        ...(args as Omit<Lot, "block" | "at">),
+        at,
+        block,
+      }));
       await tx`
         insert into lots (first, issuer, segment, count, time, root, block)
         select * from unnest(
@@ -110,7 +151,9 @@ export const ledgerMirror: Projection = {
           ${lots.map((lot) => lot.block)}::bigint[])`;
       const leaves = await leavesOfRuns(tx, lots);
       // of another gateway's lot the documents are not here, or came later
-      const imports = await tx<{ lot: string }[]>`select distinct lot from imported where lot = any(${lots.map((lot) => lot.first)}::numeric[])`;
+      const imports = await tx<
+        { lot: string }[]
+      >`select distinct lot from imported where lot = any(${lots.map((lot) => lot.first)}::numeric[])`;
       const brought = new Set(imports.map((one) => one.lot));
       const ours = lots.filter((lot) => {
         if (brought.has(lot.first)) return false;
@@ -127,10 +170,13 @@ export const ledgerMirror: Projection = {
     },
     ...onActs(act),
   },
-  // an imported invoice is here from the block on that the chain was asked up to, in the state that it had there
+  // an imported invoice is here from the block on that the chain was asked up to, in the state that
+  // it had there
   besides: {
     async next(tx, from, to) {
-      const [row] = await tx<{ block: bigint | null }[]>`select min(block) as block from imported where block >= ${from} and block <= ${to}`;
+      const [row] = await tx<
+        { block: bigint | null }[]
+      >`select min(block) as block from imported where block >= ${from} and block <= ${to}`;
       return row?.block == null ? undefined : Number(row.block);
     },
     async put(tx, block) {

@@ -1,5 +1,6 @@
 /**
- * The registry's state in tables: taxpayers, accounts (keys, present and past; counters), quotas, segments. A function of the chain alone.
+ * The registry's state in tables: taxpayers, accounts (keys, present and past; counters), quotas,
+ * segments. A function of the chain alone.
  */
 import type { Tx } from "../db/db.ts";
 import { each, type Projection } from "../feed/follower.ts";
@@ -9,18 +10,26 @@ export type Standing = (typeof standings)[number];
 
 /** The key that signs for an account now. */
 export async function keyOf(tx: Tx, account: string): Promise<string> {
-  const [row] = await tx<{ key: string | null }[]>`select key from accounts where account = ${account}`;
+  const [row] = await tx<
+    { key: string | null }[]
+  >`select key from accounts where account = ${account}`;
   return row?.key ?? account;
 }
 
 /** The keys that sign for these accounts now, by account. */
 export async function keysOf(tx: Tx, accounts: readonly string[]): Promise<Map<string, string>> {
-  const rows = await tx<{ account: string; key: string }[]>`select account, key from accounts where account = any(${accounts}::text[]) and key is not null`;
+  const rows = await tx<
+    { account: string; key: string }[]
+  >`select account, key from accounts where account = any(${accounts}::text[]) and key is not null`;
   const rotated = new Map(rows.map((row) => [row.account, row.key]));
   return new Map(accounts.map((account) => [account, rotated.get(account) ?? account]));
 }
 
-const setQuota = (tx: Tx, column: "granted" | "drawn", args: Record<string, string | number | boolean>) => tx`
+const setQuota = (
+  tx: Tx,
+  column: "granted" | "drawn",
+  args: Record<string, string | number | boolean>,
+) => tx`
   insert into quotas (taxpayer, period, ${tx(column)})
   values (${args["index"] as number}, ${args["period"] as number}, ${args[column] as string})
   on conflict (taxpayer, period) do update set ${tx(column)} = excluded.${tx(column)}`;

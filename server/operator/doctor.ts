@@ -1,9 +1,11 @@
 /**
- * Doctor: looks at the database and the node, and says what waits, why, and what to do. Changes nothing.
+ * Doctor: looks at the database and the node, and says what waits, why, and what to do. Changes
+ * nothing.
  *
- * Every finding has a row in `findingTable`; docs/operations.md has the same table, and more on each. What it says are ids, numbers of
- * lots, indexes of issuers, states and ages: no name, tax id, amount, URL of a webhook or secret. A part that cannot be examined is a
- * finding itself, and the others are examined all the same.
+ * Every finding has a row in `findingTable`; docs/operations.md has the same table, and more on
+ * each. What it says are ids, numbers of lots, indexes of issuers, states and ages: no name, tax
+ * id, amount, URL of a webhook or secret. A part that cannot be examined is a finding itself, and
+ * the others are examined all the same.
  */
 import type { ChainClient } from "../chain/client.ts";
 import type { Contracts } from "../chain/contracts.ts";
@@ -27,7 +29,9 @@ type Deps = {
 /** Seconds after which waiting is told. */
 const PATIENCE = 60;
 const LAG_BLOCKS = 50;
-/** A node that serves has the block of so many seconds before the newest one, by the chain's time. */
+/**
+ * A node that serves has the block of so many seconds before the newest one, by the chain's time.
+ */
 const BLOCK_PATIENCE = 15;
 /** Seconds that a process may be without its node before it is told. */
 const BLIND_PATIENCE = 5;
@@ -48,7 +52,11 @@ type Unknown = {
 };
 
 const age = (seconds: number) =>
-  seconds < 120 ? `${Math.round(seconds)} s` : seconds < 7_200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3_600)} h`;
+  seconds < 120
+    ? `${Math.round(seconds)} s`
+    : seconds < 7_200
+      ? `${Math.round(seconds / 60)} min`
+      : `${Math.round(seconds / 3_600)} h`;
 const secondsSince = (column: string) => `extract(epoch from now() - ${column})::float8`;
 
 export async function examine(deps: Deps): Promise<Report> {
@@ -56,9 +64,11 @@ export async function examine(deps: Deps): Promise<Report> {
   const { deployment } = contracts;
   const facts: Record<string, Json> = { network: deployment.network, chainId: deployment.chainId };
   const found: Finding[] = [];
-  const find = (code: FindingCode, subject: string, detail: string) => void found.push({ code, subject, detail });
+  const find = (code: FindingCode, subject: string, detail: string) =>
+    void found.push({ code, subject, detail });
 
-  // ── the node ────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── the node
+  // ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async function node(): Promise<number | undefined> {
     let head: number;
@@ -75,14 +85,19 @@ export async function examine(deps: Deps): Promise<Report> {
     }
     const [first, last] = [await chain.block(0), await chain.block(head)];
     if (first && first.hash !== deployment.genesis) {
-      find("wrong-chain", "genesis", `the node's is ${first.hash}, the deployment's ${deployment.genesis}`);
+      find(
+        "wrong-chain",
+        "genesis",
+        `the node's is ${first.hash}, the deployment's ${deployment.genesis}`,
+      );
       return undefined;
     }
     const seconds = Math.max(0, Date.now() / 1_000 - (last?.time ?? 0));
     facts["head"] = { block: head, ageSeconds: Math.round(seconds) };
     if (seconds > deps.maxHeadAgeSeconds) await still(head, seconds);
     const gas = await chain.blockGas();
-    if (gas < deps.maxTxGas) find("gas-above-block", `MAX_TX_GAS ${deps.maxTxGas}`, `a block has ${gas}`);
+    if (gas < deps.maxTxGas)
+      find("gas-above-block", `MAX_TX_GAS ${deps.maxTxGas}`, `a block has ${gas}`);
     const registry = await chain
       .call(deployment.ledger, contracts.ledgerCall("registry", []))
       .then((data) => String(contracts.ledgerResult("registry", data)[0]))
@@ -92,9 +107,14 @@ export async function examine(deps: Deps): Promise<Report> {
     return head;
   }
 
-  /** Whose fault it is that this node has no new block: gateways say in the database how far theirs reach. */
+  /**
+   * Whose fault it is that this node has no new block: gateways say in the database how far theirs
+   * reach.
+   */
   async function still(head: number, seconds: number): Promise<void> {
-    const others = sql<{ best: bigint | null }[]>`select max(reach) as best from processes where seen > now() - interval '1 minute'`;
+    const others = sql<
+      { best: bigint | null }[]
+    >`select max(reach) as best from processes where seen > now() - interval '1 minute'`;
     const best = await others.then(([row]) => Number(row?.best ?? -1)).catch(() => -1);
     // asked after the others: a block that came in between is no difference
     const beyond = best > (await chain.head());
@@ -103,7 +123,8 @@ export async function examine(deps: Deps): Promise<Report> {
     else find("head-still", `block ${head}`, old);
   }
 
-  // ── the database ────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── the database
+  // ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async function schema(): Promise<boolean> {
     try {
@@ -118,11 +139,14 @@ export async function examine(deps: Deps): Promise<Report> {
   }
 
   async function cursor(head: number | undefined): Promise<void> {
-    const [at] = await sql<{ block: bigint; hash: string; genesis: string }[]>`select block, hash, genesis from cursor`;
+    const [at] = await sql<
+      { block: bigint; hash: string; genesis: string }[]
+    >`select block, hash, genesis from cursor`;
     const [ledger] = await sql<{ closed: boolean }[]>`select closed from ledger_state`;
     if (ledger?.closed) find("ledger-closed", "ledger", "closed");
     if (!at) return find("cursor-missing", "cursor", "there are no projections");
-    if (at.genesis !== deployment.genesis) return find("wrong-database", "cursor", "its genesis is not the deployment's");
+    if (at.genesis !== deployment.genesis)
+      return find("wrong-database", "cursor", "its genesis is not the deployment's");
     const block = Number(at.block);
     // asked after the cursor was read: a follower is quick
     const final = head === undefined ? null : (await chain.head()) - deps.finalityDepth;
@@ -130,43 +154,74 @@ export async function examine(deps: Deps): Promise<Report> {
     facts["cursor"] = { block, lagBlocks: lag };
     if (head === undefined || lag === null) return;
     const here = await chain.block(block);
-    if (!here || lag < 0) return find("node-behind", "cursor", `the cursor is at block ${block}, the node's final head ${final}`);
+    if (!here || lag < 0)
+      return find(
+        "node-behind",
+        "cursor",
+        `the cursor is at block ${block}, the node's final head ${final}`,
+      );
     if (here.hash !== at.hash) return find("cursor-forked", "cursor", `at block ${block}`);
     if (lag > LAG_BLOCKS) find("cursor-lags", "cursor", `${lag} blocks to go`);
   }
 
   async function lanes(): Promise<void> {
-    const rows = await sql.unsafe<{ lane: string; queued: number; pending: number; oldest: number | null; known: boolean }[]>(`
+    const rows = await sql.unsafe<
+      { lane: string; queued: number; pending: number; oldest: number | null; known: boolean }[]
+    >(`
       select coalesce(l.name, s.lane) as lane, count(s.id) filter (where s.status = 'queued')::int as queued,
              count(s.id) filter (where s.status = 'pending')::int as pending, ${secondsSince("min(s.created_at)")} as oldest, l.name is not null as known
       from lanes l full join (select * from sends where status in ('queued', 'pending')) s on s.lane = l.name group by 1, 5 order by 1`);
-    facts["lanes"] = rows.map(({ lane, queued, pending, oldest }) => ({ lane, queued, pending, oldestSeconds: oldest === null ? null : Math.round(oldest) }));
+    facts["lanes"] = rows.map(({ lane, queued, pending, oldest }) => ({
+      lane,
+      queued,
+      pending,
+      oldestSeconds: oldest === null ? null : Math.round(oldest),
+    }));
     for (const { lane, queued, pending, oldest, known } of rows) {
       if (!known) find("lane-missing", lane, `${queued} wait`);
-      else if (oldest !== null && oldest > PATIENCE) find("lane-waits", lane, `${queued} queued, ${pending} pending, the oldest ${age(oldest)}`);
+      else if (oldest !== null && oldest > PATIENCE)
+        find("lane-waits", lane, `${queued} queued, ${pending} pending, the oldest ${age(oldest)}`);
     }
     const unknown = await sql.unsafe<Unknown[]>(`
       select id::text, lane, nonce::int, hash, tries, fault, reason, last_error, cancel_hash, ${secondsSince("created_at")} as seconds
       from sends where status = 'pending' and (tries > 3 or fault is not null or created_at < now() - interval '${PATIENCE} seconds')
       order by lane, nonce limit ${MAX_TOLD}`);
     for (const one of unknown) {
-      const said = one.last_error === null ? "the node said nothing against it" : `the node said: ${one.last_error.slice(0, 200)}`;
-      const word = one.fault === null ? "" : `, ${one.fault}${one.reason === null ? "" : ` (${one.reason})`}`;
+      const said =
+        one.last_error === null
+          ? "the node said nothing against it"
+          : `the node said: ${one.last_error.slice(0, 200)}`;
+      const word =
+        one.fault === null ? "" : `, ${one.fault}${one.reason === null ? "" : ` (${one.reason})`}`;
       const given = one.cancel_hash === null ? "" : `; it is being given up by ${one.cancel_hash}`;
       const detail = `lane ${one.lane}, nonce ${one.nonce}, ${one.hash}, sent ${one.tries} times in ${age(one.seconds)}${word}; ${said}${given}`;
       find(one.fault === "rejected" ? "lane-blocked" : "send-unknown", `send ${one.id}`, detail);
     }
   }
 
-  type LeaseRow = { name: string; held: boolean; detail: string; seconds: number; seen: boolean; reach: number | null; reached: number };
+  type LeaseRow = {
+    name: string;
+    held: boolean;
+    detail: string;
+    seconds: number;
+    seen: boolean;
+    reach: number | null;
+    reached: number;
+  };
   async function leases(head: number | undefined): Promise<void> {
     const rows = await sql.unsafe<LeaseRow[]>(`
       select l.name, l.until > now() as held, l.detail, ${secondsSince("l.since")} as seconds,
              p.holder is not null as seen, p.reach::int as reach, ${secondsSince("p.since")} as reached
       from leases l left join processes p on p.holder = l.holder order by l.name`);
-    facts["leases"] = rows.map(({ name, held, detail, seconds }) => ({ name, held, by: detail, sinceSeconds: Math.round(seconds) }));
+    facts["leases"] = rows.map(({ name, held, detail, seconds }) => ({
+      name,
+      held,
+      by: detail,
+      sinceSeconds: Math.round(seconds),
+    }));
     if (rows.length === 0) find("nobody-works", "leases", "no gateway has ever worked here");
-    for (const { name, held, detail } of rows) if (!held) find("nobody-works", name, `the last was ${detail}`);
+    for (const { name, held, detail } of rows)
+      if (!held) find("nobody-works", name, `the last was ${detail}`);
     for (const [process, of] of Map.groupBy(
       rows.filter((row) => row.held && row.seen),
       (row) => row.detail,
@@ -175,26 +230,50 @@ export async function examine(deps: Deps): Promise<Report> {
   }
 
   /** Whether the node of a process that works serves it, as far as this node can tell. */
-  async function servedBy(process: string, held: readonly LeaseRow[], head: number | undefined): Promise<void> {
+  async function servedBy(
+    process: string,
+    held: readonly LeaseRow[],
+    head: number | undefined,
+  ): Promise<void> {
     const [{ reach, reached }] = held as [LeaseRow];
     const work = `it holds ${held.map(({ name }) => name).join(", ")}`;
     if (reach === null) {
-      if (reached > BLIND_PATIENCE) find("holder-blind", process, `its node has not served it for ${age(reached)}; ${work}`);
+      if (reached > BLIND_PATIENCE)
+        find("holder-blind", process, `its node has not served it for ${age(reached)}; ${work}`);
       return;
     }
     if (head === undefined || head <= reach) return;
     const [missing, newest] = await Promise.all([chain.block(reach + 1), chain.block(head)]);
     const seconds = missing === undefined || newest === undefined ? 0 : newest.time - missing.time;
-    if (seconds > BLOCK_PATIENCE) find("holder-blind", process, `its node stands at block ${reach}, and this one is at ${head}; ${work}`);
+    if (seconds > BLOCK_PATIENCE)
+      find(
+        "holder-blind",
+        process,
+        `its node stands at block ${reach}, and this one is at ${head}; ${work}`,
+      );
   }
 
   async function operations(): Promise<void> {
     const rows = await sql.unsafe<{ status: string; n: number; oldest: number }[]>(`
       select status, count(*)::int as n, ${secondsSince("min(created_at)")} as oldest
       from operations where status in ('queued', 'awaiting-signature', 'signed', 'sent') group by status order by status`);
-    facts["operations"] = rows.map(({ status, n, oldest }) => ({ status, n, oldestSeconds: Math.round(oldest) }));
-    // lots of issuers that may not issue are told below, and while the ledger is closed nothing else is to be expected
-    const stuck = await sql.unsafe<{ id: string; kind: string; status: string; tries: number; seconds: number; code: string | null }[]>(`
+    facts["operations"] = rows.map(({ status, n, oldest }) => ({
+      status,
+      n,
+      oldestSeconds: Math.round(oldest),
+    }));
+    // lots of issuers that may not issue are told below, and while the ledger is closed nothing
+    // else is to be expected
+    const stuck = await sql.unsafe<
+      {
+        id: string;
+        kind: string;
+        status: string;
+        tries: number;
+        seconds: number;
+        code: string | null;
+      }[]
+    >(`
       select o.id, o.kind, o.status, o.tries, ${secondsSince("o.updated_at")} as seconds, o.problem->>'code' as code
       from operations o left join sealings l on l.operation = o.id left join taxpayers t on t.index = l.issuer
       where o.status in ('queued', 'signed', 'sent') and o.updated_at < now() - interval '${PATIENCE} seconds'
@@ -202,11 +281,24 @@ export async function examine(deps: Deps): Promise<Report> {
         and (o.command->>'type' not in ('act', 'seal') or not (select coalesce(bool_or(closed), false) from ledger_state))
       order by o.id limit ${MAX_TOLD}`);
     for (const { id, kind, status, tries, seconds, code } of stuck)
-      find("operation-waits", id, `${kind}, ${status} for ${age(seconds)}, tried ${tries + 1} times${code === null ? "" : `, last ${code}`}`);
+      find(
+        "operation-waits",
+        id,
+        `${kind}, ${status} for ${age(seconds)}, tried ${tries + 1} times${code === null ? "" : `, last ${code}`}`,
+      );
   }
 
   async function invoices(): Promise<void> {
-    const rows = await sql.unsafe<{ issuer: number; lotted: number; unlotted: number; oldest: number | null; status: string; free: boolean }[]>(`
+    const rows = await sql.unsafe<
+      {
+        issuer: number;
+        lotted: number;
+        unlotted: number;
+        oldest: number | null;
+        status: string;
+        free: boolean;
+      }[]
+    >(`
       with under_way as (
         select l.issuer, sum(l.count) as lotted from operations o join sealings l on l.operation = o.id
         where o.status in ('queued', 'awaiting-signature', 'signed', 'sent') group by l.issuer
@@ -219,27 +311,60 @@ export async function examine(deps: Deps): Promise<Report> {
              t.standing as status, t.standing = 'active' and t.capabilities & 1 = 1 as free
       from under_way g full join waiting w on w.issuer = g.issuer join taxpayers t on t.index = coalesce(w.issuer, g.issuer) order by t.index`);
     const waiting = rows.filter((row) => row.unlotted + row.lotted > 0);
-    facts["waiting"] = waiting.map(({ issuer, unlotted, lotted }) => ({ issuer, unlotted, unsealed: lotted }));
+    facts["waiting"] = waiting.map(({ issuer, unlotted, lotted }) => ({
+      issuer,
+      unlotted,
+      unsealed: lotted,
+    }));
     for (const { issuer, unlotted, lotted, oldest, status, free } of waiting) {
-      if (!free) find("issuer-suspended", `issuer ${issuer}`, `${status}; ${unlotted + lotted} invoices wait`);
-      else if (unlotted > 0 && (oldest ?? 0) > PATIENCE) find("lots-wait", `issuer ${issuer}`, `${unlotted} invoices, the oldest ${age(oldest ?? 0)}`);
+      if (!free)
+        find(
+          "issuer-suspended",
+          `issuer ${issuer}`,
+          `${status}; ${unlotted + lotted} invoices wait`,
+        );
+      else if (unlotted > 0 && (oldest ?? 0) > PATIENCE)
+        find(
+          "lots-wait",
+          `issuer ${issuer}`,
+          `${unlotted} invoices, the oldest ${age(oldest ?? 0)}`,
+        );
     }
-    const unsigned = await sql.unsafe<{ issuer: number; lots: number; invoices: number; oldest: number }[]>(`
+    const unsigned = await sql.unsafe<
+      { issuer: number; lots: number; invoices: number; oldest: number }[]
+    >(`
       select l.issuer, count(*)::int as lots, sum(l.count)::int as invoices, ${secondsSince("min(o.updated_at)")} as oldest
       from operations o join sealings l on l.operation = o.id where o.status = 'awaiting-signature' group by l.issuer order by l.issuer`);
     for (const { issuer, lots, invoices: n, oldest } of unsigned)
-      if (oldest > PATIENCE) find("awaiting-signature", `issuer ${issuer}`, `${lots} lots of ${n} invoices, the oldest ${age(oldest)}`);
+      if (oldest > PATIENCE)
+        find(
+          "awaiting-signature",
+          `issuer ${issuer}`,
+          `${lots} lots of ${n} invoices, the oldest ${age(oldest)}`,
+        );
   }
 
   async function webhooks(): Promise<void> {
-    const rows = await sql.unsafe<{ id: string; tries: number; disabled: string | null; behind: number | null }[]>(`
+    const rows = await sql.unsafe<
+      { id: string; tries: number; disabled: string | null; behind: number | null }[]
+    >(`
       select id, tries, disabled, ${secondsSince("since")} as behind from webhook_backlog
       where tries > 0 or disabled in ('failing', 'gone') order by id limit 200`);
-    const [all] = await sql<{ active: bigint }[]>`select count(*) filter (where disabled is null) as active from webhooks`;
-    facts["webhooks"] = { active: Number(all?.active), failing: rows.filter((row) => row.disabled === null).length };
+    const [all] = await sql<
+      { active: bigint }[]
+    >`select count(*) filter (where disabled is null) as active from webhooks`;
+    facts["webhooks"] = {
+      active: Number(all?.active),
+      failing: rows.filter((row) => row.disabled === null).length,
+    };
     for (const { id, tries, disabled, behind } of rows.slice(0, MAX_TOLD)) {
       if (disabled !== null) find("webhook-disabled", id, disabled);
-      else find("webhook-failing", id, `${tries} attempts failed${behind === null ? "" : `, its next event is ${age(behind)} old`}`);
+      else
+        find(
+          "webhook-failing",
+          id,
+          `${tries} attempts failed${behind === null ? "" : `, its next event is ${age(behind)} old`}`,
+        );
     }
   }
 
@@ -247,12 +372,24 @@ export async function examine(deps: Deps): Promise<Report> {
     const [keys] = await sql.unsafe<{ n: number; oldest: number | null }[]>(`
       select (select greatest(reltuples, 0)::int from pg_class where oid = 'idempotency'::regclass) as n,
              (select ${secondsSince("min(created_at)")} from idempotency) as oldest`);
-    facts["idempotency"] = { keysAbout: keys?.n ?? 0, oldestSeconds: keys?.oldest == null ? null : Math.round(keys.oldest) };
-    if ((keys?.oldest ?? 0) > (deps.idempotencyDays + 1) * 86_400) find("expiry-waits", "idempotency", `the oldest is ${age(keys?.oldest ?? 0)} old`);
+    facts["idempotency"] = {
+      keysAbout: keys?.n ?? 0,
+      oldestSeconds: keys?.oldest == null ? null : Math.round(keys.oldest),
+    };
+    if ((keys?.oldest ?? 0) > (deps.idempotencyDays + 1) * 86_400)
+      find("expiry-waits", "idempotency", `the oldest is ${age(keys?.oldest ?? 0)} old`);
     const differences = await reconcileFindings(sql);
-    for (const { kind, subject, detail } of differences.slice(0, MAX_TOLD)) find("reconcile-difference", `${kind} ${subject}`, detail);
-    if (differences.length > MAX_TOLD) find("reconcile-difference", "more", `and ${differences.length - MAX_TOLD} more, in the table reconcile_findings`);
-    const [sweep] = await sql.unsafe<{ block: number; ended: number | null; begun: number; invoices: number }[]>(`
+    for (const { kind, subject, detail } of differences.slice(0, MAX_TOLD))
+      find("reconcile-difference", `${kind} ${subject}`, detail);
+    if (differences.length > MAX_TOLD)
+      find(
+        "reconcile-difference",
+        "more",
+        `and ${differences.length - MAX_TOLD} more, in the table reconcile_findings`,
+      );
+    const [sweep] = await sql.unsafe<
+      { block: number; ended: number | null; begun: number; invoices: number }[]
+    >(`
       select block::int, ${secondsSince("ended_at")} as ended, ${secondsSince("begun_at")} as begun, invoices::int
       from reconcile_cursors where name = 'sweep'`);
     facts["reconcile"] = {
@@ -262,33 +399,49 @@ export async function examine(deps: Deps): Promise<Report> {
     };
     const since = sweep === undefined ? undefined : (sweep.ended ?? sweep.begun);
     if (since !== undefined && since > 2 * deps.reconcileDays * 86_400)
-      find("reconcile-old", "sweep", `the last one ended ${sweep?.ended == null ? "never" : `${age(since)} ago`}`);
+      find(
+        "reconcile-old",
+        "sweep",
+        `the last one ended ${sweep?.ended == null ? "never" : `${age(since)} ago`}`,
+      );
   }
 
   async function redLetters(): Promise<void> {
     const rows = await sql.unsafe<{ id: string; problem: string | null; seconds: number }[]>(`
       select id, problem, ${secondsSince("updated_at")} as seconds from red_letters
       where acted and number is null and updated_at < now() - interval '${PATIENCE} seconds' order by id limit ${MAX_TOLD}`);
-    for (const { id, problem, seconds } of rows) find("red-letter-waits", id, `${problem ?? "no problem is told"}, for ${age(seconds)}`);
+    for (const { id, problem, seconds } of rows)
+      find("red-letter-waits", id, `${problem ?? "no problem is told"}, for ${age(seconds)}`);
   }
 
   async function audit(): Promise<void> {
     const found = await sql<{ kind: string; issuer: number; subject: string }[]>`
       select kind, issuer, subject from audit_findings order by found_at, kind, subject limit ${MAX_TOLD}`;
-    for (const { kind, issuer, subject } of found) find("audit-finding", `issuer ${issuer}`, `${kind} ${subject}`);
+    for (const { kind, issuer, subject } of found)
+      find("audit-finding", `issuer ${issuer}`, `${kind} ${subject}`);
     const [waiting] = await sql.unsafe<{ lots: number; oldest: number | null }[]>(`
       select count(*)::int as lots, ${secondsSince("min(since)")} as oldest from audit_lots where state = 'waiting'`);
-    if ((waiting?.oldest ?? 0) > PATIENCE) find("audit-waits", "lots", `${waiting?.lots}, the oldest for ${age(waiting?.oldest ?? 0)}`);
-    const [late] = await sql.unsafe<{ lots: number; oldest: number | null; error: string | null }[]>(`
+    if ((waiting?.oldest ?? 0) > PATIENCE)
+      find("audit-waits", "lots", `${waiting?.lots}, the oldest for ${age(waiting?.oldest ?? 0)}`);
+    const [late] = await sql.unsafe<
+      { lots: number; oldest: number | null; error: string | null }[]
+    >(`
       select count(*)::int as lots, ${secondsSince("min(to_timestamp(l.time))")} as oldest, (array_agg(d.error order by d.next_at))[1] as error
       from deliveries d join lots l on l.first = d.lot where d.delivered_at is null`);
     if ((late?.oldest ?? 0) > PATIENCE)
-      find("deposits-wait", "lots", `${late?.lots}, the oldest for ${age(late?.oldest ?? 0)}; ${late?.error ?? "not tried yet"}`);
+      find(
+        "deposits-wait",
+        "lots",
+        `${late?.lots}, the oldest for ${age(late?.oldest ?? 0)}; ${late?.error ?? "not tried yet"}`,
+      );
   }
 
-  // ── all of it ───────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── all of it
+  // ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  const head = await node().catch((cause: unknown) => void find("not-examined", "node", textOf(cause)));
+  const head = await node().catch(
+    (cause: unknown) => void find("not-examined", "node", textOf(cause)),
+  );
   if (await schema()) {
     for (const [name, part] of Object.entries({
       cursor: () => cursor(head ?? undefined),
@@ -315,15 +468,21 @@ const textOf = (cause: unknown) => {
 
 /** The report as lines for a person. */
 export function told({ healthy, facts, findings }: Report): string[] {
-  const lines = Object.entries(facts).map(([name, fact]) => `${name.padEnd(14)}${typeof fact === "string" ? fact : JSON.stringify(fact)}`);
+  const lines = Object.entries(facts).map(
+    ([name, fact]) => `${name.padEnd(14)}${typeof fact === "string" ? fact : JSON.stringify(fact)}`,
+  );
   if (healthy) return [...lines, "", "healthy: nothing waits that should not"];
   const effects = Map.groupBy(findings, (one) => one.follows);
-  const said = [...Map.groupBy(effects.get(undefined) ?? [], (one) => one.code)].flatMap(([code, of]) => [
-    "",
-    `${code}: ${findingTable[code].means}`,
-    ...of.map(({ subject, detail }) => `  ${subject}: ${detail}`),
-    `  → ${findingTable[code].do}`,
-    ...(effects.get(code) ?? []).map((one) => `  and so ${one.code}, ${one.subject}: ${one.detail}`),
-  ]);
+  const said = [...Map.groupBy(effects.get(undefined) ?? [], (one) => one.code)].flatMap(
+    ([code, of]) => [
+      "",
+      `${code}: ${findingTable[code].means}`,
+      ...of.map(({ subject, detail }) => `  ${subject}: ${detail}`),
+      `  → ${findingTable[code].do}`,
+      ...(effects.get(code) ?? []).map(
+        (one) => `  and so ${one.code}, ${one.subject}: ${one.detail}`,
+      ),
+    ],
+  );
   return [...lines, ...said];
 }

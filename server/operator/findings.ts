@@ -1,16 +1,29 @@
 /**
- * What doctor can find: what it means, what to do, and which findings follow from which, so that whoever looks sees the cause first and
- * does not chase what goes away with it. docs/operations.md has the table, and more on each.
+ * What doctor can find: what it means, what to do, and which findings follow from which, so that
+ * whoever looks sees the cause first and does not chase what goes away with it. docs/operations.md
+ * has the table, and more on each.
  */
 export const findingTable = {
   "database-unreachable": {
     means: "PostgreSQL does not answer at DATABASE_URL",
     do: "Start it, or mend the address. Gateways wait for it and go on by themselves",
   },
-  "migrations-pending": { means: "The schema is older than this software", do: "node server/cli.ts migrate, or start `serve`, which does it" },
-  "not-examined": { means: "A part could not be looked at", do: "Mend what the detail says and ask again" },
-  "node-unreachable": { means: "The node does not answer at RPC_URL", do: "Start it, or mend the address. Nothing is lost: what is accepted waits" },
-  "wrong-chain": { means: "The node's chain is not the one that DEPLOYMENT describes", do: "Mend RPC_URL or DEPLOYMENT before anything else; do not rebuild" },
+  "migrations-pending": {
+    means: "The schema is older than this software",
+    do: "node server/cli.ts migrate, or start `serve`, which does it",
+  },
+  "not-examined": {
+    means: "A part could not be looked at",
+    do: "Mend what the detail says and ask again",
+  },
+  "node-unreachable": {
+    means: "The node does not answer at RPC_URL",
+    do: "Start it, or mend the address. Nothing is lost: what is accepted waits",
+  },
+  "wrong-chain": {
+    means: "The node's chain is not the one that DEPLOYMENT describes",
+    do: "Mend RPC_URL or DEPLOYMENT before anything else; do not rebuild",
+  },
   "wrong-database": {
     means: "The database has followed another chain",
     do: "Mend DATABASE_URL or DEPLOYMENT; after the chain was made anew on purpose: rebuild",
@@ -32,10 +45,14 @@ export const findingTable = {
     do: "Mend that process's node. Another process takes over within seconds if its own node serves; while none does, what is accepted waits",
   },
   "gas-above-block": {
-    means: "A block of the chain has less gas than MAX_TX_GAS: no node takes the largest transactions",
+    means:
+      "A block of the chain has less gas than MAX_TX_GAS: no node takes the largest transactions",
     do: "Set MAX_TX_GAS to what a block has, or raise the validators' limit; a gateway does not start before",
   },
-  "ledger-closed": { means: "The bureau has closed the ledger: acts and lots wait", do: "Nothing, or the bureau opens it: PATCH /v1/ledger" },
+  "ledger-closed": {
+    means: "The bureau has closed the ledger: acts and lots wait",
+    do: "Nothing, or the bureau opens it: PATCH /v1/ledger",
+  },
   "cursor-missing": { means: "No gateway has followed the chain yet", do: "Start `serve`" },
   "cursor-lags": {
     means: "The projections are far behind the chain",
@@ -81,7 +98,10 @@ export const findingTable = {
     means: "Accepted invoices are not put into lots",
     do: "Is a `serve` running, and who holds `sealing`? Its log says when a lot cannot be closed",
   },
-  "webhook-failing": { means: "A webhook's endpoint does not take its events", do: "Tell its owner; the events are kept and tried again for days" },
+  "webhook-failing": {
+    means: "A webhook's endpoint does not take its events",
+    do: "Tell its owner; the events are kept and tried again for days",
+  },
   "webhook-disabled": {
     means: "A webhook was switched off because its endpoint failed for days, or is gone",
     do: "Its owner mends the endpoint, enables it and replays from its position",
@@ -102,8 +122,14 @@ export const findingTable = {
     means: "Lots of this gateway are not deposited with the bureau",
     do: "By the error: is DEPOSIT_URL up, does DEPOSIT_TOKEN hold, is DEPOSIT_KID the bureau's key; they are sent again by themselves",
   },
-  "nobody-works": { means: "Nobody holds a lease, so nobody does that work", do: "Start `serve`; if one runs, does its heartbeat reach the database" },
-  "expiry-waits": { means: "Stored answers are older than IDEMPOTENCY_DAYS", do: "Upkeep deletes them: is a `serve` running, and who holds `upkeep`?" },
+  "nobody-works": {
+    means: "Nobody holds a lease, so nobody does that work",
+    do: "Start `serve`; if one runs, does its heartbeat reach the database",
+  },
+  "expiry-waits": {
+    means: "Stored answers are older than IDEMPOTENCY_DAYS",
+    do: "Upkeep deletes them: is a `serve` running, and who holds `upkeep`?",
+  },
   "reconcile-difference": {
     means: "What is stored is not what the chain has",
     do: "An alarm: somebody was at the database, or it was restored. See the runbook, by kind, before anything else",
@@ -124,14 +150,24 @@ export type Finding = {
   follows?: FindingCode;
 };
 
-/** What explains a finding, the nearest to the root first. A finding that is not here is always a cause. */
+/**
+ * What explains a finding, the nearest to the root first. A finding that is not here is always a
+ * cause.
+ */
 const explainedBy: Partial<Record<FindingCode, readonly FindingCode[]>> = {
   "cursor-lags": ["holder-blind", "nobody-works"],
   "lots-wait": ["holder-blind", "nobody-works"],
   "lane-blocked": ["gas-above-block"],
   "lane-waits": ["holder-blind", "nobody-works", "head-still", "gas-above-block", "lane-blocked"],
   "send-unknown": ["holder-blind", "nobody-works", "head-still", "gas-above-block", "lane-blocked"],
-  "operation-waits": ["holder-blind", "nobody-works", "head-still", "gas-above-block", "lane-blocked", "lane-waits"],
+  "operation-waits": [
+    "holder-blind",
+    "nobody-works",
+    "head-still",
+    "gas-above-block",
+    "lane-blocked",
+    "lane-waits",
+  ],
   "expiry-waits": ["nobody-works"],
   "reconcile-old": ["holder-blind", "nobody-works", "head-still"],
 };
@@ -143,5 +179,8 @@ export function withCauses(findings: readonly Finding[]): Finding[] {
     const follows = explainedBy[one.code]?.find((code) => codes.has(code));
     return follows === undefined ? one : { ...one, follows };
   });
-  return [...explained.filter((one) => one.follows === undefined), ...explained.filter((one) => one.follows !== undefined)];
+  return [
+    ...explained.filter((one) => one.follows === undefined),
+    ...explained.filter((one) => one.follows !== undefined),
+  ];
 }

@@ -1,8 +1,14 @@
-/** How far a long command is, on standard error: one line that moves on a terminal, a line every few seconds elsewhere. */
+/**
+ * How far a long command is, on standard error: one line that moves on a terminal, a line every few
+ * seconds elsewhere.
+ */
 const TERMINAL_MS = 200;
 const ELSEWHERE_MS = 5_000;
 
-/** Tells `done` of `of` in `unit`, with their rate a second and what else there is to say; always the last step. */
+/**
+ * Tells `done` of `of` in `unit`, with their rate a second and what else there is to say; always
+ * the last step.
+ */
 export function createProgress(unit: string, out: NodeJS.WriteStream = process.stderr) {
   const begun = performance.now();
   let first: number | undefined;

@@ -1,10 +1,11 @@
 /**
- * Rebuild: the projections from the chain anew, beside the live ones to compare (`checkProjections`), or in their place
- * (`rebuildProjections`).
+ * Rebuild: the projections from the chain anew, beside the live ones to compare
+ * (`checkProjections`), or in their place (`rebuildProjections`).
  *
- * Beside: in a schema of its own, which is in front on the search path of the connections that replay. What is projected has empty
- * tables there; everything else is a view on the live table that swallows every write, so that a replay reads what the live one
- * reads and changes nothing of it, operations included. The live follower is held at its cursor only while rows are compared.
+ * Beside: in a schema of its own, which is in front on the search path of the connections that
+ * replay. What is projected has empty tables there; everything else is a view on the live table
+ * that swallows every write, so that a replay reads what the live one reads and changes nothing of
+ * it, operations included. The live follower is held at its cursor only while rows are compared.
  *
  * Owns neither: the follower replays, the projections project.
  */
@@ -38,14 +39,19 @@ const TOLD_MS = 500;
 const KEYS = 5;
 
 /** Tables that are a function of the chain and the stored rows, the cursor among them. */
-const projected = (projections: readonly Projection[]): string[] => [...new Set([...projections.flatMap((one) => one.tables), "feed", "cursor"])];
+const projected = (projections: readonly Projection[]): string[] => [
+  ...new Set([...projections.flatMap((one) => one.tables), "feed", "cursor"]),
+];
 
 /** A follower that goes up to a block and no further, and waits there. */
 async function openReplay(deps: Deps, sql: Sql) {
   let limit = 0;
   const changes = await openChanges(sql);
   // what the follower takes for the head is where it is to stop
-  const chain: ChainClient = { ...deps.chain, head: async () => Math.min(await deps.chain.head(), limit + deps.finalityDepth) };
+  const chain: ChainClient = {
+    ...deps.chain,
+    head: async () => Math.min(await deps.chain.head(), limit + deps.finalityDepth),
+  };
   const follower = createFollower({
     sql,
     chain,
@@ -65,7 +71,8 @@ async function openReplay(deps: Deps, sql: Sql) {
       for (;;) {
         if (deps.stopping?.aborted) throw new Error("Interrupted");
         const [at] = await sql<{ block: bigint }[]>`select block from cursor`;
-        if (follower.state().state === "forked") throw new Error("The chain has another block than it had a moment ago: try again");
+        if (follower.state().state === "forked")
+          throw new Error("The chain has another block than it had a moment ago: try again");
         const now = Number(at?.block ?? deps.contracts.deployment.block);
         if (performance.now() - told > TOLD_MS || now >= block) {
           deps.progress({ block: now, of: block });
@@ -90,7 +97,9 @@ async function openBeside(deps: Deps): Promise<{ sql: Sql; close(): Promise<void
   const mine = new Set(projected(deps.projections));
   await sql.begin(async (tx) => {
     await tx.unsafe(`drop schema if exists ${SCHEMA} cascade; create schema ${SCHEMA}`);
-    const tables = await tx<{ name: string }[]>`select tablename as name from pg_tables where schemaname = 'public'`;
+    const tables = await tx<
+      { name: string }[]
+    >`select tablename as name from pg_tables where schemaname = 'public'`;
     for (const { name } of tables) {
       const [live, beside] = [`public.${quoted(name)}`, `${SCHEMA}.${quoted(name)}`];
       if (mine.has(name)) {
@@ -98,7 +107,8 @@ async function openBeside(deps: Deps): Promise<{ sql: Sql; close(): Promise<void
         continue;
       }
       await tx.unsafe(`create view ${beside} as select * from ${live}`);
-      for (const write of ["insert", "update", "delete"]) await tx.unsafe(`create rule no_${write} as on ${write} to ${beside} do instead nothing`);
+      for (const write of ["insert", "update", "delete"])
+        await tx.unsafe(`create rule no_${write} as on ${write} to ${beside} do instead nothing`);
     }
   });
   const url = new URL(deps.databaseUrl);
@@ -123,7 +133,8 @@ async function compareTable(tx: Tx, table: string): Promise<TableDifference | un
     .filter((one) => one.key)
     .map((one) => `${quoted(one.name)}::text`)
     .join(" || '/' || ");
-  const less = (from: string, minus: string) => `(select ${all} from ${from} except all select ${all} from ${minus})`;
+  const less = (from: string, minus: string) =>
+    `(select ${all} from ${from} except all select ${all} from ${minus})`;
   const [live, replayed] = [`public.${quoted(table)}`, `${SCHEMA}.${quoted(table)}`];
   const found = async (from: string, minus: string) =>
     (
@@ -133,14 +144,22 @@ async function compareTable(tx: Tx, table: string): Promise<TableDifference | un
     )[0] ?? { n: 0, keys: [] };
   const [missing, extra] = [await found(replayed, live), await found(live, replayed)];
   if (missing.n === 0 && extra.n === 0) return undefined;
-  return { table, missing: missing.n, extra: extra.n, keys: [...new Set([...(missing.keys ?? []), ...(extra.keys ?? [])])].slice(0, KEYS) };
+  return {
+    table,
+    missing: missing.n,
+    extra: extra.n,
+    keys: [...new Set([...(missing.keys ?? []), ...(extra.keys ?? [])])].slice(0, KEYS),
+  };
 }
 
 /**
- * Replays the chain beside the live projections and compares them, row by row, at the same block. `missing`: the replay has the row
- * and the live table has not; `extra`: the other way round; a changed row is one of each. May run beside any number of gateways.
+ * Replays the chain beside the live projections and compares them, row by row, at the same block.
+ * `missing`: the replay has the row and the live table has not; `extra`: the other way round; a
+ * changed row is one of each. May run beside any number of gateways.
  */
-export async function checkProjections(deps: Deps): Promise<{ block: number; differences: TableDifference[] }> {
+export async function checkProjections(
+  deps: Deps,
+): Promise<{ block: number; differences: TableDifference[] }> {
   const { sql } = deps;
   const liveBlock = async (tx: Tx): Promise<number> => {
     const [at] = await tx<{ block: bigint }[]>`select block from public.cursor`;
@@ -155,14 +174,20 @@ export async function checkProjections(deps: Deps): Promise<{ block: number; dif
       replay.follower.start();
       await replay.upTo(first);
       return await sql.begin(async (tx) => {
-        await tx.unsafe("set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0");
+        await tx.unsafe(
+          "set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0",
+        );
         // whoever follows waits here; it moves the cursor before it writes anything
         await tx.unsafe("lock table public.cursor in share mode");
         const block = await liveBlock(tx);
         await replay.upTo(block);
         await replay.follower.stop();
-        await tx.unsafe(`create table ${SCHEMA}.told as select distinct unnest(accounts) as account, position from ${SCHEMA}.feed`);
-        await tx.unsafe(`drop view ${SCHEMA}.feed_accounts; alter table ${SCHEMA}.told rename to feed_accounts`);
+        await tx.unsafe(
+          `create table ${SCHEMA}.told as select distinct unnest(accounts) as account, position from ${SCHEMA}.feed`,
+        );
+        await tx.unsafe(
+          `drop view ${SCHEMA}.feed_accounts; alter table ${SCHEMA}.told rename to feed_accounts`,
+        );
         const differences: TableDifference[] = [];
         for (const table of [...projected(deps.projections), "feed_accounts"]) {
           const difference = await compareTable(tx, table);
@@ -180,11 +205,18 @@ export async function checkProjections(deps: Deps): Promise<{ block: number; dif
 
 /** Who follows the chain on this database now, as its lease names it. */
 export async function followedBy(sql: Tx): Promise<string | undefined> {
-  return (await sql<{ detail: string }[]>`select detail from leases where name = 'following' and until > now()`)[0]?.detail;
+  return (
+    await sql<
+      { detail: string }[]
+    >`select detail from leases where name = 'following' and until > now()`
+  )[0]?.detail;
 }
 
 /** Rows of each table, and a number that follows from all of them in whatever order. */
-async function fingerprints(sql: Sql, tables: readonly string[]): Promise<Map<string, { rows: number; sum: string }>> {
+async function fingerprints(
+  sql: Sql,
+  tables: readonly string[],
+): Promise<Map<string, { rows: number; sum: string }>> {
   return sql.begin(async (tx) => {
     await tx.unsafe("set local statement_timeout = 0");
     const found = new Map<string, { rows: number; sum: string }>();
@@ -199,10 +231,13 @@ async function fingerprints(sql: Sql, tables: readonly string[]): Promise<Map<st
 }
 
 /**
- * Empties the projections and replays them, outcomes of operations included. Compares at the block that they had come to (or the
- * final head, when that is lower), and then goes on to the final head. No gateway may follow meanwhile.
+ * Empties the projections and replays them, outcomes of operations included. Compares at the block
+ * that they had come to (or the final head, when that is lower), and then goes on to the final
+ * head. No gateway may follow meanwhile.
  */
-export async function rebuildProjections(deps: Deps): Promise<{ block: number; compared: number; changes: TableChange[] }> {
+export async function rebuildProjections(
+  deps: Deps,
+): Promise<{ block: number; compared: number; changes: TableChange[] }> {
   const { sql } = deps;
   const tables = projected(deps.projections);
   const final = async () => (await deps.chain.head()) - deps.finalityDepth;
@@ -219,7 +254,9 @@ export async function rebuildProjections(deps: Deps): Promise<{ block: number; c
     await replay.upTo(head);
     const changes = tables.flatMap((table): TableChange[] => {
       const [old, now] = [before.get(table), after.get(table)];
-      return old?.sum === now?.sum && old?.rows === now?.rows ? [] : [{ table, before: old?.rows ?? 0, after: now?.rows ?? 0 }];
+      return old?.sum === now?.sum && old?.rows === now?.rows
+        ? []
+        : [{ table, before: old?.rows ?? 0, after: now?.rows ?? 0 }];
     });
     return { block: head, compared, changes };
   } finally {

@@ -1,8 +1,10 @@
 /**
- * The sealer: closes lots. Accepted invoices of a segment go into lots in the order of their numbers, without a gap: a lot is
- * closed when it is full or its first invoice is old enough, and from then on its root is fixed and its seal is an operation.
+ * The sealer: closes lots. Accepted invoices of a segment go into lots in the order of their
+ * numbers, without a gap: a lot is closed when it is full or its first invoice is old enough, and
+ * from then on its root is fixed and its seal is an operation.
  *
- * One sealer works at a time: whose process has the lease; the lock keeps a second one that believes so from harm. It knows nothing of what an invoice says: leaves alone.
+ * One sealer works at a time: whose process has the lease; the lock keeps a second one that
+ * believes so from harm. It knows nothing of what an invoice says: leaves alone.
  */
 import { leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
 import { enqueueSeals } from "../acts/operations.ts";
@@ -13,7 +15,15 @@ import type { Log } from "../kernel/log.ts";
 import { createLoop, type Loop, type Next } from "../kernel/loop.ts";
 import { leavesOfRuns } from "../mirror/ledger.ts";
 
-type Deps = { sql: Sql; changes: Changes; log: Log; lease: Lease; lotSize: number; lotAgeMs: number; limit: Capacity };
+type Deps = {
+  sql: Sql;
+  changes: Changes;
+  log: Log;
+  lease: Lease;
+  lotSize: number;
+  lotAgeMs: number;
+  limit: Capacity;
+};
 export type Sealer = Loop;
 
 export const sealerLock = 7_146_009_513;
@@ -29,7 +39,14 @@ const MAX_LOTS = 100;
 const LOOKED_AT = 1_000;
 
 /** Null: the segment's issuer, or the first invoice that waits, is not there. */
-type Waiting = { segment: string; lotted: bigint; waiting: bigint; issuer: number | null; account: string | null; age: number | null };
+type Waiting = {
+  segment: string;
+  lotted: bigint;
+  waiting: bigint;
+  issuer: number | null;
+  account: string | null;
+  age: number | null;
+};
 type Lot = { segment: string; first: string; count: number; issuer: number; account: string };
 
 export function createSealer(deps: Deps): Sealer {
@@ -37,10 +54,15 @@ export function createSealer(deps: Deps): Sealer {
   const size = leavesThatFit(deps.lotSize, deps.limit);
   if (size === 0) throw new Error("No transaction within MAX_TX_BYTES and MAX_TX_GAS holds a lot");
 
-  /** Closes what is full or old. Returns in how many milliseconds the next lot is old; undefined while nothing waits. */
+  /**
+   * Closes what is full or old. Returns in how many milliseconds the next lot is old; undefined
+   * while nothing waits.
+   */
   async function close(): Promise<number | undefined> {
     return sql.begin(async (tx) => {
-      const [lock] = await tx<{ got: boolean }[]>`select pg_try_advisory_xact_lock(${sealerLock}) as got`;
+      const [lock] = await tx<
+        { got: boolean }[]
+      >`select pg_try_advisory_xact_lock(${sealerLock}) as got`;
       if (!lock?.got) return undefined;
       // the longest first; behind so many the others wait for the next look
       const waiting = await tx<Waiting[]>`
@@ -57,20 +79,39 @@ export function createSealer(deps: Deps): Sealer {
       const broken = now.length > 0 ? await closeLots(tx, now) : new Set<string>();
       await settle(tx, waiting, now, broken);
       if (lots.length > now.length || (now.length > 0 && waiting.length === LOOKED_AT)) return 0;
-      const young = waiting.flatMap(({ age }) => (age !== null && age < deps.lotAgeMs ? [deps.lotAgeMs - age] : []));
+      const young = waiting.flatMap(({ age }) =>
+        age !== null && age < deps.lotAgeMs ? [deps.lotAgeMs - age] : [],
+      );
       return young.length === 0 ? undefined : Math.min(...young);
     });
   }
 
   /**
-   * Takes the mark from segments of which nothing waits any more, and puts those that cannot be closed at the end. A row that somebody
-   * accepts into at this moment is left to the next look: nobody waits for one another.
+   * Takes the mark from segments of which nothing waits any more, and puts those that cannot be
+   * closed at the end. A row that somebody accepts into at this moment is left to the next look:
+   * nobody waits for one another.
    */
-  async function settle(tx: Tx, waiting: readonly Waiting[], closed: readonly Lot[], broken: ReadonlySet<string>): Promise<void> {
-    const stuck = waiting.filter((one) => one.waiting > 0n && (one.age === null || one.issuer === null || broken.has(one.segment))).map((one) => one.segment);
-    const done = [...new Set([...closed.map((lot) => lot.segment), ...waiting.filter((one) => one.waiting === 0n).map((one) => one.segment)])];
+  async function settle(
+    tx: Tx,
+    waiting: readonly Waiting[],
+    closed: readonly Lot[],
+    broken: ReadonlySet<string>,
+  ): Promise<void> {
+    const stuck = waiting
+      .filter(
+        (one) =>
+          one.waiting > 0n && (one.age === null || one.issuer === null || broken.has(one.segment)),
+      )
+      .map((one) => one.segment);
+    const done = [
+      ...new Set([
+        ...closed.map((lot) => lot.segment),
+        ...waiting.filter((one) => one.waiting === 0n).map((one) => one.segment),
+      ]),
+    ];
     if (done.length + stuck.length === 0) return;
-    // what is under the lock is read by the next statement: one of the same would still see what was there before
+    // what is under the lock is read by the next statement: one of the same would still see what
+    // was there before
     const mine = await tx<{ segment: string }[]>`
       select segment from segment_accepted where segment = any(${[...done, ...stuck]}::numeric[]) order by segment for update skip locked`;
     await tx`
@@ -83,7 +124,10 @@ export function createSealer(deps: Deps): Sealer {
   function lotsOf({ segment, lotted, waiting, issuer, account, age }: Waiting): Lot[] {
     const lots: Lot[] = [];
     if (issuer === null || account === null || age === null) return lots;
-    for (let left = Number(waiting), at = BigInt(segment) + lotted; left >= size || (left > 0 && age >= deps.lotAgeMs); ) {
+    for (
+      let left = Number(waiting), at = BigInt(segment) + lotted;
+      left >= size || (left > 0 && age >= deps.lotAgeMs);
+    ) {
       const count = Math.min(left, size);
       lots.push({ segment, first: at.toString(), count, issuer, account });
       left -= count;
@@ -95,9 +139,13 @@ export function createSealer(deps: Deps): Sealer {
   /** Returns the segments of those that cannot be closed. */
   async function closeLots(tx: Tx, due: readonly Lot[]): Promise<ReadonlySet<string>> {
     const leaves = await leavesOfRuns(tx, due);
-    // accepted numbers without their rows: somebody has been at the database. That segment stays as it is, the others go on
-    const broken = new Set(due.filter((lot) => leaves.get(lot.first)?.length !== lot.count).map((lot) => lot.segment));
-    for (const segment of broken) log.error({ segment }, "a lot cannot be closed: accepted invoices are missing");
+    // accepted numbers without their rows: somebody has been at the database. That segment stays as
+    // it is, the others go on
+    const broken = new Set(
+      due.filter((lot) => leaves.get(lot.first)?.length !== lot.count).map((lot) => lot.segment),
+    );
+    for (const segment of broken)
+      log.error({ segment }, "a lot cannot be closed: accepted invoices are missing");
     const lots = due.filter((lot) => !broken.has(lot.segment));
     if (lots.length === 0) return broken;
     const operations = await enqueueSeals(tx, lots);
@@ -107,7 +155,10 @@ export function createSealer(deps: Deps): Sealer {
       select * from unnest(
         ${lots.map((lot) => lot.first)}::numeric[], ${lots.map((lot) => lot.segment)}::numeric[], ${lots.map((lot) => lot.issuer)}::int[],
         ${lots.map((lot) => lot.count)}::int[], ${roots}::text[], ${lots.map((lot) => operations.get(lot.first))}::uuid[])`;
-    const bySegment = [...Map.groupBy(lots, (lot) => lot.segment)].map(([segment, of]) => ({ segment, count: of.reduce((sum, lot) => sum + lot.count, 0) }));
+    const bySegment = [...Map.groupBy(lots, (lot) => lot.segment)].map(([segment, of]) => ({
+      segment,
+      count: of.reduce((sum, lot) => sum + lot.count, 0),
+    }));
     await tx`
       insert into segment_lotted (segment, lotted)
       select * from unnest(${bySegment.map((one) => one.segment)}::numeric[], ${bySegment.map((one) => one.count)}::bigint[])
@@ -119,7 +170,8 @@ export function createSealer(deps: Deps): Sealer {
 
   async function turn(): Promise<Next> {
     const due = deps.lease.held() ? await close() : undefined;
-    // until the first of them is old there is nothing to close but what fills up: that can wait a moment, not longer
+    // until the first of them is old there is nothing to close but what fills up: that can wait a
+    // moment, not longer
     return due !== undefined && due <= NAP_MS ? { after: due } : undefined;
   }
 
@@ -128,7 +180,10 @@ export function createSealer(deps: Deps): Sealer {
     listen: (changed) => deps.changes.on(["accepted", "lease"], changed),
     turn,
     failed(cause) {
-      log.warn({ error: cause instanceof Error ? cause.message : String(cause) }, "the sealer waits");
+      log.warn(
+        { error: cause instanceof Error ? cause.message : String(cause) },
+        "the sealer waits",
+      );
     },
   });
 }

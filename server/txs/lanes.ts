@@ -9,17 +9,21 @@
  * | mined | its receipt is final | done |
  * | failed | its receipt is final and says reverted, the no-op has landed, or its nonce is gone for good | `failed` is told |
  *
- * Invariants: a send is signed once and never again, whatever the node answers, so an unknown outcome cannot become two
- * transactions; the next nonce is one more than the highest that is written. Each wake-up runs recover → confirm → send.
+ * Invariants: a send is signed once and never again, whatever the node answers, so an unknown
+ * outcome cannot become two transactions; the next nonce is one more than the highest that is
+ * written. Each wake-up runs recover → confirm → send.
  *
- * What the node answers is a word of chain/faults.ts. None of them ends a send; they tell when the same bytes go out again: landed,
- * unknown and taken after `resendMs`, and ever more slowly while the node's head stands still, for then nothing can land; rejected ever
- * more slowly in any case; and while the node is down one of them at a time. One thing besides a receipt ends a send: another transaction has used its nonce (a database restored from an older backup, a key used elsewhere). That is
- * believed when the account's count at the final block is beyond the nonce, and the node, asked afterwards, has neither receipt
- * nor transaction of ours, several times over two seconds. Then nothing of it can land any more, and what it was for may go out anew.
+ * What the node answers is a word of chain/faults.ts. None of them ends a send; they tell when the
+ * same bytes go out again: landed, unknown and taken after `resendMs`, and ever more slowly while
+ * the node's head stands still, for then nothing can land; rejected ever more slowly in any case;
+ * and while the node is down one of them at a time. One thing besides a receipt ends a send:
+ * another transaction has used its nonce (a database restored from an older backup, a key used
+ * elsewhere). That is believed when the account's count at the final block is beyond the nonce, and
+ * the node, asked afterwards, has neither receipt nor transaction of ours, several times over two
+ * seconds. Then nothing of it can land any more, and what it was for may go out anew.
  *
- * Of several processes the one with a lane's lease works on it; row locks and compare-and-set keep a second one from harm. Does
- * not know what it sends.
+ * Of several processes the one with a lane's lease works on it; row locks and compare-and-set keep
+ * a second one from harm. Does not know what it sends.
  */
 import type { ChainClient } from "../chain/client.ts";
 import { NodeDown, NodeRefused } from "../chain/client.ts";
@@ -33,7 +37,10 @@ import type { Keystore } from "../keys/keystore.ts";
 export type Send = { to: string; data: string; gas: bigint };
 export type Lane = { name: string; address: string };
 
-/** Why a send has failed that never came to the chain: it did nothing, and can be done anew. Otherwise a reason is revert data. */
+/**
+ * Why a send has failed that never came to the chain: it did nothing, and can be done anew.
+ * Otherwise a reason is revert data.
+ */
 export const NEVER_LANDED: ReadonlySet<string> = new Set(["cancelled", "superseded"]);
 
 /** A lane as this process last saw it. */
@@ -45,7 +52,10 @@ export type LaneState = {
   pending: number;
   /** When the oldest that is not on the chain yet was queued. */
   oldest: Date | undefined;
-  /** The first send that the node will not take, which those after it wait for; an operator has to act. */
+  /**
+   * The first send that the node will not take, which those after it wait for; an operator has to
+   * act.
+   */
   blocked?: { send: bigint; reason: string; since: Date };
 };
 
@@ -71,7 +81,10 @@ type Deps = {
   pollMs: number;
   /** After so long without a receipt the same bytes go out again. Default 3,000. */
   resendMs?: number;
-  /** Called in the transaction that records a send which has failed: with what its revert said, or a word of NEVER_LANDED. */
+  /**
+   * Called in the transaction that records a send which has failed: with what its revert said, or a
+   * word of NEVER_LANDED.
+   */
   failed: (tx: Tx, send: bigint, reason: string) => Promise<void>;
   /** Called with each fault that the node answers. */
   answered?: (fault: FaultWord) => void;
@@ -118,8 +131,14 @@ const BUSY_MS = 100;
 /** How often the rows are looked at for `state`. */
 const LOOK_MS = 500;
 
-/** The lane of this name, with the sending key it was begun with; begun now, with a new key of the keystore, if it is not there. */
-export async function openLane(deps: Pick<Deps, "sql" | "chain" | "keys">, name: string): Promise<Lane> {
+/**
+ * The lane of this name, with the sending key it was begun with; begun now, with a new key of the
+ * keystore, if it is not there.
+ */
+export async function openLane(
+  deps: Pick<Deps, "sql" | "chain" | "keys">,
+  name: string,
+): Promise<Lane> {
   const { sql, chain, keys } = deps;
   return sql.begin(async (tx) => {
     await tx`lock table lanes in share row exclusive mode`;
@@ -132,23 +151,39 @@ export async function openLane(deps: Pick<Deps, "sql" | "chain" | "keys">, name:
   });
 }
 
-/** `asked-before`: the no-op is there already. `not-pending`: it has no nonce yet, or its outcome is known. `unknown`: no such send. */
-export type Cancellation = { outcome: "asked" | "asked-before"; lane: string; nonce: bigint } | { outcome: "not-pending" | "unknown" };
+/**
+ * `asked-before`: the no-op is there already. `not-pending`: it has no nonce yet, or its outcome is
+ * known. `unknown`: no such send.
+ */
+export type Cancellation =
+  | { outcome: "asked" | "asked-before"; lane: string; nonce: bigint }
+  | { outcome: "not-pending" | "unknown" };
 
 /**
- * An operator's command, for a send that the node will never take: writes a no-op under the same nonce, which the lane then offers
- * in its stead. Safe at any time, for one nonce lands once: if the no-op lands, what the send was for goes out anew; if the send
- * lands after all, it counts.
+ * An operator's command, for a send that the node will never take: writes a no-op under the same
+ * nonce, which the lane then offers in its stead. Safe at any time, for one nonce lands once: if
+ * the no-op lands, what the send was for goes out anew; if the send lands after all, it counts.
  */
-export async function cancelSend(deps: Pick<Deps, "sql" | "keys" | "chainId">, send: bigint): Promise<Cancellation> {
+export async function cancelSend(
+  deps: Pick<Deps, "sql" | "keys" | "chainId">,
+  send: bigint,
+): Promise<Cancellation> {
   return deps.sql.begin(async (tx) => {
-    const [row] = await tx<{ lane: string; address: string; nonce: bigint; status: string; cancel_hash: string | null }[]>`
+    const [row] = await tx<
+      { lane: string; address: string; nonce: bigint; status: string; cancel_hash: string | null }[]
+    >`
       select s.lane, l.address, s.nonce, s.status, s.cancel_hash from sends s join lanes l on l.name = s.lane where s.id = ${send} for update of s`;
     if (!row) return { outcome: "unknown" };
     if (row.status !== "pending") return { outcome: "not-pending" };
     const { lane, nonce } = row;
     if (row.cancel_hash !== null) return { outcome: "asked-before", lane, nonce };
-    const fields = { chainId: deps.chainId, nonce: Number(nonce), to: row.address, data: "0x", gasLimit: NO_OP_GAS };
+    const fields = {
+      chainId: deps.chainId,
+      nonce: Number(nonce),
+      to: row.address,
+      data: "0x",
+      gasLimit: NO_OP_GAS,
+    };
     const { raw, hash } = await deps.keys.signTransaction(row.address, fields);
     await tx`
       update sends set cancel_raw = ${raw}, cancel_hash = ${hash}, fault = null, reason = null, errors = 0, first_error_at = null, retry_at = null
@@ -161,13 +196,26 @@ export async function cancelSend(deps: Pick<Deps, "sql" | "keys" | "chainId">, s
 export function createLanes(deps: Deps): Lanes {
   const { sql, chain, keys, log, resendMs = 3_000 } = deps;
   const leases = new Map(deps.lanes.map(({ name }) => [name, deps.lease(name)]));
-  const states = new Map<string, LaneState>(deps.lanes.map(({ name }) => [name, { name, held: false, queued: 0, pending: 0, oldest: undefined }]));
+  const states = new Map<string, LaneState>(
+    deps.lanes.map(({ name }) => [
+      name,
+      { name, held: false, queued: 0, pending: 0, oldest: undefined },
+    ]),
+  );
   /** Sends whose nonce was seen used by another transaction: since when, and how often. */
   const gone = new Map<bigint, { since: number; looks: number }>();
-  const sights = new Map<string, Sight>(deps.lanes.map(({ name }) => [name, { head: -1, offers: new Map(), restingUntil: 0 }]));
+  const sights = new Map<string, Sight>(
+    deps.lanes.map(({ name }) => [name, { head: -1, offers: new Map(), restingUntil: 0 }]),
+  );
 
   /** Ends a send; false when another process, or an earlier look, has ended it. */
-  async function record(tx: Tx, send: bigint, status: "mined" | "failed", block: number | null, reason: string | undefined): Promise<boolean> {
+  async function record(
+    tx: Tx,
+    send: bigint,
+    status: "mined" | "failed",
+    block: number | null,
+    reason: string | undefined,
+  ): Promise<boolean> {
     const row = await tx`
       update sends set status = ${status}, block = ${block}, last_error = ${reason ?? null}, fault = null, reason = null where id = ${send} and status = 'pending'`;
     if (row.count === 0) return false;
@@ -176,7 +224,10 @@ export function createLanes(deps: Deps): Lanes {
     return true;
   }
 
-  /** Looks for the receipts of what is out; the outcome is taken from final blocks alone. Returns what has no receipt. */
+  /**
+   * Looks for the receipts of what is out; the outcome is taken from final blocks alone. Returns
+   * what has no receipt.
+   */
   async function confirm(lane: Lane, sight: Sight): Promise<Pending[]> {
     const pending = await sql<Pending[]>`
       select id, nonce, hash, raw, to_address, data, cancel_hash, cancel_raw, fault, reason, errors, retry_at is null or retry_at <= now() as due,
@@ -200,14 +251,23 @@ export function createLanes(deps: Deps): Lanes {
       let reason: string | undefined;
       if (!receipts[i]) reason = "cancelled";
       else if (!receipt.ok) reason = await revertData(lane, send, receipt.block);
-      const recorded = await sql.begin((tx) => record(tx, send.id, reason === undefined ? "mined" : "failed", receipt.block, reason));
-      if (recorded && reason === "cancelled") log.info({ send: String(send.id), nonce: String(send.nonce) }, "a send was cancelled: the no-op has landed");
-      else if (recorded && reason !== undefined) log.error({ send: String(send.id), hash: send.hash, reason }, "a transaction was reverted");
+      const recorded = await sql.begin((tx) =>
+        record(tx, send.id, reason === undefined ? "mined" : "failed", receipt.block, reason),
+      );
+      if (recorded && reason === "cancelled")
+        log.info(
+          { send: String(send.id), nonce: String(send.nonce) },
+          "a send was cancelled: the no-op has landed",
+        );
+      else if (recorded && reason !== undefined)
+        log.error({ send: String(send.id), hash: send.hash, reason }, "a transaction was reverted");
     }
     return supersede(lane, waiting, final);
   }
 
-  /** Ends sends whose nonce is used up by a transaction that is none of ours. Returns the others. */
+  /**
+   * Ends sends whose nonce is used up by a transaction that is none of ours. Returns the others.
+   */
   async function supersede(lane: Lane, waiting: Pending[], final: number): Promise<Pending[]> {
     // the node's word that the nonce is used begins the search, and is not believed
     const suspects = waiting.filter((send) => send.fault === "landed");
@@ -227,7 +287,10 @@ export function createLanes(deps: Deps): Lanes {
         // the nonces below are the chain's; what comes goes on from there
         await tx`update lanes set base_nonce = greatest(base_nonce, ${used}) where name = ${lane.name}`;
         if (await record(tx, send.id, "failed", null, "superseded"))
-          log.error({ send: String(send.id), nonce: String(send.nonce), used }, "another transaction has used a send's nonce: its work goes out anew");
+          log.error(
+            { send: String(send.id), nonce: String(send.nonce), used },
+            "another transaction has used a send's nonce: its work goes out anew",
+          );
       });
       gone.delete(send.id);
       ended.add(send.id);
@@ -237,11 +300,16 @@ export function createLanes(deps: Deps): Lanes {
 
   async function isThere(send: Pending): Promise<boolean> {
     const hashes = [send.hash, ...(send.cancel_hash === null ? [] : [send.cancel_hash])];
-    const [receipts, inputs] = await Promise.all([chain.receipts(hashes), Promise.all(hashes.map((hash) => chain.transactionInput(hash)))]);
+    const [receipts, inputs] = await Promise.all([
+      chain.receipts(hashes),
+      Promise.all(hashes.map((hash) => chain.transactionInput(hash))),
+    ]);
     return [...receipts, ...inputs].some((one) => one !== undefined);
   }
 
-  /** What the reverted call says when it is asked again at its block; empty when it says nothing. */
+  /**
+   * What the reverted call says when it is asked again at its block; empty when it says nothing.
+   */
   async function revertData(lane: Lane, send: Pending, block: number): Promise<string> {
     try {
       await chain.call(send.to_address, send.data, lane.address, block);
@@ -251,14 +319,20 @@ export function createLanes(deps: Deps): Lanes {
     }
   }
 
-  /** Whether the same bytes go out again now. What was offered at an older head, or by another process, waits for `resendMs` alone. */
+  /**
+   * Whether the same bytes go out again now. What was offered at an older head, or by another
+   * process, waits for `resendMs` alone.
+   */
   function isDue(send: Pending, sight: Sight): boolean {
     const atHead = sight.offers.get(send.id)?.head === sight.head;
     const byRow = send.fault === "rejected" || send.fault === "down" || atHead;
     return send.due || (!byRow && send.waited >= resendMs);
   }
 
-  /** Offers a send's bytes to the node and writes down what it says to them. Returns how long a lane rests whose node is down. */
+  /**
+   * Offers a send's bytes to the node and writes down what it says to them. Returns how long a lane
+   * rests whose node is down.
+   */
   async function broadcast(send: Outgoing, sight: Sight): Promise<number | undefined> {
     const last = sight.offers.get(send.id);
     const times = last?.head === sight.head ? last.times + 1 : 1;
@@ -279,26 +353,40 @@ export function createLanes(deps: Deps): Lanes {
     const again = send.fault === fault.word && send.reason === fault.reason;
     const errors = again ? send.errors + 1 : 1;
     // while the node is down the lane rests, and the same send goes first next time
-    const delays = { landed: patience, unknown: patience, down: 0, rejected: slower(FIRST_REJECTED_MS, errors) };
+    const delays = {
+      landed: patience,
+      unknown: patience,
+      down: 0,
+      rejected: slower(FIRST_REJECTED_MS, errors),
+    };
     await sql`
       update sends set tries = tries + 1, sent_at = now(), retry_at = now() + ${delays[fault.word]}::float8 * interval '1 millisecond',
              fault = ${fault.word}, reason = ${fault.reason}, errors = ${errors}, last_error = ${cause.message},
              first_error_at = case when ${again} then coalesce(first_error_at, now()) else now() end
       where id = ${send.id}`;
     deps.answered?.(fault.word);
-    const said = { send: String(send.id), fault: fault.word, reason: fault.reason, error: cause.message };
-    if (fault.word === "rejected" && !again) log.error(said, "the node will not take a transaction: an operator has to act");
+    const said = {
+      send: String(send.id),
+      fault: fault.word,
+      reason: fault.reason,
+      error: cause.message,
+    };
+    if (fault.word === "rejected" && !again)
+      log.error(said, "the node will not take a transaction: an operator has to act");
     else log.debug(said, "the node's answer to a broadcast; the receipt will tell");
     return fault.word === "down" ? patience : undefined;
   }
 
   /** Gives nonces to what is queued, as far as the window allows, and writes the signed bytes. */
   async function sign(lane: Lane): Promise<Outgoing[]> {
-    const [one] = await sql`select 1 from sends where lane = ${lane.name} and status = 'queued' limit 1`;
+    const [one] =
+      await sql`select 1 from sends where lane = ${lane.name} and status = 'queued' limit 1`;
     if (one === undefined) return [];
     return sql.begin(async (tx) => {
       // one process at a time hands out this lane's nonces
-      const [row] = await tx<{ base_nonce: bigint }[]>`select base_nonce from lanes where name = ${lane.name} for update`;
+      const [row] = await tx<
+        { base_nonce: bigint }[]
+      >`select base_nonce from lanes where name = ${lane.name} for update`;
       const base = row?.base_nonce ?? 0n;
       const [known] = await tx<{ next: bigint; out: bigint }[]>`
         select greatest((select max(nonce) + 1 from sends where lane = ${lane.name}), ${base}::bigint) as next,
@@ -310,7 +398,13 @@ export function createLanes(deps: Deps): Lanes {
       let nonce = Number(known?.next ?? 0n);
       const signed: Outgoing[] = [];
       for (const send of queued) {
-        const fields = { chainId: deps.chainId, nonce, to: send.to_address, data: send.data, gasLimit: send.gas };
+        const fields = {
+          chainId: deps.chainId,
+          nonce,
+          to: send.to_address,
+          data: send.data,
+          gasLimit: send.gas,
+        };
         const { raw, hash } = await keys.signTransaction(lane.address, fields);
         await tx`update sends set status = 'pending', nonce = ${nonce}, raw = ${raw}, hash = ${hash} where id = ${send.id}`;
         signed.push({ id: send.id, raw, cancel_raw: null, fault: null, reason: null, errors: 0 });
@@ -375,8 +469,12 @@ export function createLanes(deps: Deps): Lanes {
         return next();
       },
       failed(cause) {
-        if (cause instanceof NodeDown || cause instanceof NodeRefused) deps.answered?.(cause.fault.word);
-        log.warn({ lane: lane.name, error: cause instanceof Error ? cause.message : String(cause) }, "a lane waits");
+        if (cause instanceof NodeDown || cause instanceof NodeRefused)
+          deps.answered?.(cause.fault.word);
+        log.warn(
+          { lane: lane.name, error: cause instanceof Error ? cause.message : String(cause) },
+          "a lane waits",
+        );
         // the first fault does not slow the lane down, further ones do
         const soon = next();
         busy = false;
@@ -404,7 +502,10 @@ export function createLanes(deps: Deps): Lanes {
 }
 
 /** The delay after so many offers of the same bytes in a row: twice as long each time. */
-const slower = (first: number, times: number): number => Math.min(MAX_RESEND_MS, first * 2 ** Math.min(times - 1, 10));
+const slower = (first: number, times: number): number =>
+  Math.min(MAX_RESEND_MS, first * 2 ** Math.min(times - 1, 10));
 
 const faultOfCause = (cause: Error): Fault =>
-  cause instanceof NodeRefused || cause instanceof NodeDown ? cause.fault : { word: "unknown", reason: "unrecognised" };
+  cause instanceof NodeRefused || cause instanceof NodeDown
+    ? cause.fault
+    : { word: "unknown", reason: "unrecognised" };

@@ -1,9 +1,10 @@
 /**
- * The turns of the bureau's auditor: every sealed lot once, in the chain's order, where a bureau is.
+ * The turns of the bureau's auditor: every sealed lot once, in the chain's order, where a bureau
+ * is.
  *
- * A lot waits until its documents are here and give its root. Lots are tried some at a time, in one SQL transaction in which their
- * rows are locked, so sums, findings and the lots' states change together and once, whoever is killed. What is judged stands in
- * features/bureau/audit.ts.
+ * A lot waits until its documents are here and give its root. Lots are tried some at a time, in one
+ * SQL transaction in which their rows are locked, so sums, findings and the lots' states change
+ * together and once, whoever is killed. What is judged stands in features/bureau/audit.ts.
  */
 import { momentNow, type Sql, type Tx } from "../db/db.ts";
 import type { Audit, AuditLot } from "../features/bureau/audit.ts";
@@ -30,23 +31,35 @@ export type Auditing = {
 const PAGE = 200;
 /** Invoices of one transaction, unless one lot has more. */
 const BATCH = 500;
-/** A lot whose documents are not here is tried again after so long, or after an eighth of the time that it has waited. */
+/**
+ * A lot whose documents are not here is tried again after so long, or after an eighth of the time
+ * that it has waited.
+ */
 const AGAIN = "10 seconds";
 /** Quotas are compared again in every so manieth turn. */
 const QUOTA_TURNS = 30;
 const LAST = "99999999999999999999";
 
-export function createAuditing({ sql, audit, log, patienceSeconds, everyMs = 1_000 }: Deps): Auditing {
+export function createAuditing({
+  sql,
+  audit,
+  log,
+  patienceSeconds,
+  everyMs = 1_000,
+}: Deps): Auditing {
   let turns = 0;
 
   const later = (tx: Tx) => tx`now() + greatest(${AGAIN}::interval, (now() - since) / 8)`;
-  const clock = async (): Promise<string> => ((await sql<{ now: string }[]>`select now()::text as now`)[0] as { now: string }).now;
+  const clock = async (): Promise<string> =>
+    ((await sql<{ now: string }[]>`select now()::text as now`)[0] as { now: string }).now;
 
   /** Takes up lots that were sealed since; how many. */
   const takeUp = (): Promise<number> =>
     sql.begin(async (tx) => {
       await tx`insert into audit_cursor (block, first) values (0, ${LAST}) on conflict do nothing`;
-      const [at] = await tx<{ block: bigint; first: string }[]>`select block, first from audit_cursor for update`;
+      const [at] = await tx<
+        { block: bigint; first: string }[]
+      >`select block, first from audit_cursor for update`;
       const lots = await tx<{ first: string; block: bigint }[]>`
         select first, block from lots where block >= ${at?.block ?? 0n} and (block, first) > (${at?.block ?? 0n}, ${at?.first ?? LAST}) order by block, first limit ${PAGE}`;
       const last = lots[lots.length - 1];
@@ -57,8 +70,9 @@ export function createAuditing({ sql, audit, log, patienceSeconds, everyMs = 1_0
     });
 
   /**
-   * Tries lots whose turn it was at `since`, in one transaction; how many. Lots that another process is at are left to it. When it fails, each is tried
-   * by itself, and one that cannot be judged is put off: it stands in nobody's way.
+   * Tries lots whose turn it was at `since`, in one transaction; how many. Lots that another
+   * process is at are left to it. When it fails, each is tried by itself, and one that cannot be
+   * judged is put off: it stands in nobody's way.
    */
   async function tryLots(bureau: string, since: string, only?: string): Promise<number> {
     let taken: string[] = [];
@@ -90,7 +104,10 @@ export function createAuditing({ sql, audit, log, patienceSeconds, everyMs = 1_0
         for (const one of taken) await tryLots(bureau, since, one);
       } else {
         await sql`update audit_lots set next_at = ${later(sql)} where first = ${first} and state = 'waiting'`;
-        log.error({ lot: first, error: (cause as Error).message }, "a lot cannot be judged; it is tried again later");
+        log.error(
+          { lot: first, error: (cause as Error).message },
+          "a lot cannot be judged; it is tried again later",
+        );
       }
       return taken.length;
     }
@@ -123,7 +140,10 @@ export function createAuditing({ sql, audit, log, patienceSeconds, everyMs = 1_0
     },
     async all(progress, stopping) {
       const bureau = await audit.bureauOf(sql);
-      if (bureau === undefined) throw new Error("No bureau is at this gateway: there is nobody to audit for (node server/cli.ts bureau)");
+      if (bureau === undefined)
+        throw new Error(
+          "No bureau is at this gateway: there is nobody to audit for (node server/cli.ts bureau)",
+        );
       while (!stopping?.aborted && (await takeUp()) > 0) {
         // as long as there are more
       }

@@ -1,6 +1,7 @@
 /**
- * Counting: adds every sealed lot to the bureau's statistics, once. Goes through the lots in the chain's order, opens their
- * documents, and adds them to the sums of their bucket; sums, cursor and all are one SQL transaction.
+ * Counting: adds every sealed lot to the bureau's statistics, once. Goes through the lots in the
+ * chain's order, opens their documents, and adds them to the sums of their bucket; sums, cursor and
+ * all are one SQL transaction.
  *
  * | what could go wrong | what holds it |
  * | --- | --- |
@@ -15,7 +16,15 @@
 
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import type { Sql, Tx } from "../db/db.ts";
-import { addInvoice, createSumsVault, type Grain, grains, merge, type Sums, startOf } from "../features/bureau/stats.ts";
+import {
+  addInvoice,
+  createSumsVault,
+  type Grain,
+  grains,
+  merge,
+  type Sums,
+  startOf,
+} from "../features/bureau/stats.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Vault } from "../keys/vault.ts";
 import type { Job } from "./upkeep.ts";
@@ -25,7 +34,10 @@ type Deps = {
   vault: Vault;
   log: Log;
   documentOf: (row: { number: string; document: Buffer }) => InvoiceDocument;
-  /** Of a lot that was sealed through another gateway, when they were deposited here for the bureau and are what was sealed. */
+  /**
+   * Of a lot that was sealed through another gateway, when they were deposited here for the bureau
+   * and are what was sealed.
+   */
   depositedOf?: (tx: Tx, lot: Lot) => Promise<Numbered[] | undefined>;
   /** Invoices of one transaction, unless one lot has more. */
   batch?: number;
@@ -39,9 +51,23 @@ const LOTS = 200;
 const LOOK_AGAIN = 20;
 const LAST = "99999999999999999999";
 
-type Lot = { first: string; count: number; issuer: number; time: bigint; block: bigint; root: string };
+type Lot = {
+  first: string;
+  count: number;
+  issuer: number;
+  time: bigint;
+  block: bigint;
+  root: string;
+};
 type Numbered = { number: string; document: InvoiceDocument };
-type Bucket = { grain: Grain; start: Date; issuer: number; lots: number; invoices: number; sums: Sums };
+type Bucket = {
+  grain: Grain;
+  start: Date;
+  issuer: number;
+  lots: number;
+  invoices: number;
+  sums: Sums;
+};
 
 export function createCounting(deps: Deps): Job {
   const { sql, log, batch = BATCH, everyMs = 500 } = deps;
@@ -50,7 +76,10 @@ export function createCounting(deps: Deps): Job {
   /** Up to where lots without documents were looked at. */
   let place = "0";
 
-  /** The sums of one lot; undefined when not all of its documents are here, open and have what is added up. */
+  /**
+   * The sums of one lot; undefined when not all of its documents are here, open and have what is
+   * added up.
+   */
   async function sumsOf(
     tx: Tx,
     lot: Lot,
@@ -59,7 +88,10 @@ export function createCounting(deps: Deps): Job {
   ): Promise<{ whole: Sums; parts: Sums } | undefined> {
     const sums = { whole: new Map() as Sums, parts: new Map() as Sums };
     try {
-      const all = own.length === lot.count ? own.map((row): Numbered => ({ number: row.number, document: deps.documentOf(row) })) : undefined;
+      const all =
+        own.length === lot.count
+          ? own.map((row): Numbered => ({ number: row.number, document: deps.documentOf(row) }))
+          : undefined;
       const read = all ?? (counted ? await deps.depositedOf?.(tx, lot) : undefined);
       if (!read) return undefined;
       for (const { number, document } of read) {
@@ -68,13 +100,19 @@ export function createCounting(deps: Deps): Job {
       }
       return sums;
     } catch (cause) {
-      log.warn({ lot: lot.first, error: (cause as Error).message }, "a lot's documents do not open: the statistics are without them");
+      log.warn(
+        { lot: lot.first, error: (cause as Error).message },
+        "a lot's documents do not open: the statistics are without them",
+      );
       return undefined;
     }
   }
 
   /** Of lots whose root is that of what is stored here. */
-  async function documentsOf(tx: Tx, lots: readonly Lot[]): Promise<Map<string, { number: string; document: Buffer }[]>> {
+  async function documentsOf(
+    tx: Tx,
+    lots: readonly Lot[],
+  ): Promise<Map<string, { number: string; document: Buffer }[]>> {
     const rows = await tx<{ lot: string; number: string; document: Buffer }[]>`
       select l.first as lot, i.number, i.document
       from unnest(${lots.map((lot) => lot.first)}::numeric[], ${lots.map((lot) => lot.count)}::int[]) as l (first, count)
@@ -84,7 +122,10 @@ export function createCounting(deps: Deps): Job {
     return Map.groupBy(rows, (row) => row.lot);
   }
 
-  /** Adds lots to their buckets. `counted`: as lots they are there already, and only their documents are new. */
+  /**
+   * Adds lots to their buckets. `counted`: as lots they are there already, and only their documents
+   * are new.
+   */
   async function add(tx: Tx, lots: readonly Lot[], counted: boolean): Promise<void> {
     const documents = await documentsOf(tx, lots);
     const buckets = new Map<string, Bucket>();
@@ -96,7 +137,14 @@ export function createCounting(deps: Deps): Job {
       const into = (grain: Grain, issuer: number, more: Sums | undefined) => {
         const start = startOf(grain, at);
         const key = `${grain}/${start.getTime()}/${issuer}`;
-        const bucket = buckets.get(key) ?? { grain, start, issuer, lots: 0, invoices: 0, sums: new Map() };
+        const bucket = buckets.get(key) ?? {
+          grain,
+          start,
+          issuer,
+          lots: 0,
+          invoices: 0,
+          sums: new Map(),
+        };
         if (!counted) {
           bucket.lots += 1;
           bucket.invoices += lot.count;
@@ -125,14 +173,25 @@ export function createCounting(deps: Deps): Job {
     for (const table of ["stats_buckets", "stats_issuers"] as const) {
       const own = buckets.filter((bucket) => (bucket.issuer !== 0) === (table === "stats_issuers"));
       const issuer = table === "stats_issuers";
-      const columns = [own.map((one) => one.grain), own.map((one) => one.start), own.map((one) => one.issuer)] as const;
+      const columns = [
+        own.map((one) => one.grain),
+        own.map((one) => one.start),
+        own.map((one) => one.issuer),
+      ] as const;
       const keys = tx`unnest(${columns[0]}::text[], ${columns[1]}::timestamptz[], ${columns[2]}::int[]) as k (grain, start, issuer)`;
       const rows = await tx<{ grain: Grain; start: Date; issuer: number; sealed: Buffer }[]>`
         select k.*, b.sealed from ${keys} join ${tx(table)} b on b.grain = k.grain and b.start = k.start ${issuer ? tx`and b.issuer = k.issuer` : tx``}`;
-      const before = new Map(rows.map((row) => [`${row.grain}/${row.start.getTime()}/${row.issuer}`, row.sealed]));
+      const before = new Map(
+        rows.map((row) => [`${row.grain}/${row.start.getTime()}/${row.issuer}`, row.sealed]),
+      );
       const sealed = own.map(({ grain, start, issuer: of, sums }) => {
         const old = before.get(`${grain}/${start.getTime()}/${of}`);
-        return sumsVault.seal(grain, start, of, old ? merge(sumsVault.open(grain, start, of, old), sums) : sums);
+        return sumsVault.seal(
+          grain,
+          start,
+          of,
+          old ? merge(sumsVault.open(grain, start, of, old), sums) : sums,
+        );
       });
       const names = issuer ? tx`grain, start, issuer` : tx`grain, start`;
       await tx`
@@ -146,11 +205,14 @@ export function createCounting(deps: Deps): Job {
 
   /** The cursor, for this transaction alone. Undefined while there are no projections. */
   async function lock(tx: Tx): Promise<{ block: bigint; first: string } | undefined> {
-    // a rebuild holds this row's table first as well, so that neither waits for the other in a circle
+    // a rebuild holds this row's table first as well, so that neither waits for the other in a
+    // circle
     const [there] = await tx`select 1 from cursor for key share`;
     if (!there) return undefined;
     await tx`insert into stats_cursor (block, first) values (0, ${LAST}) on conflict do nothing`;
-    return (await tx<{ block: bigint; first: string }[]>`select block, first from stats_cursor for update`)[0];
+    return (
+      await tx<{ block: bigint; first: string }[]>`select block, first from stats_cursor for update`
+    )[0];
   }
 
   /** Whether there is a lot beyond the cursor: mostly there is none, and then nothing is locked. */
@@ -182,15 +244,20 @@ export function createCounting(deps: Deps): Job {
     });
 
   /**
-   * Lots that were counted without their documents, and have them now: those that the audit has had, and, so many at a time and one after
-   * the other, those whose documents were all brought here.
+   * Lots that were counted without their documents, and have them now: those that the audit has
+   * had, and, so many at a time and one after the other, those whose documents were all brought
+   * here.
    */
   const lookAgain = (): Promise<boolean> =>
     sql.begin(async (tx) => {
       if (!(await lock(tx))) return false;
-      const looked = await tx<{ lot: string }[]>`select lot from stats_undocumented where lot > ${place} order by lot limit ${LOTS}`;
+      const looked = await tx<
+        { lot: string }[]
+      >`select lot from stats_undocumented where lot > ${place} order by lot limit ${LOTS}`;
       place = looked.length === LOTS ? (looked[looked.length - 1]?.lot ?? "0") : "0";
-      const audited = await tx<{ lot: string }[]>`select lot from stats_undocumented where audited order by lot limit ${LOTS}`;
+      const audited = await tx<
+        { lot: string }[]
+      >`select lot from stats_undocumented where audited order by lot limit ${LOTS}`;
       const lots = await tx<Lot[]>`
         select l.first, l.count, l.issuer, l.time, l.block, l.root
         from unnest(${audited.map((one) => one.lot)}::numeric[], ${looked.map((one) => one.lot)}::numeric[]) as u (audited, looked)

@@ -1,10 +1,11 @@
 /**
- * Depositing: delivers the documents of this gateway's sealed lots to the gateway that the bureau is at, so that its auditor can open
- * them. Once each; what did not arrive is sent again, ever more slowly, and for ever.
+ * Depositing: delivers the documents of this gateway's sealed lots to the gateway that the bureau
+ * is at, so that its auditor can open them. Once each; what did not arrive is sent again, ever more
+ * slowly, and for ever.
  *
- * A lot goes in pieces that a request takes; the receiver stores them by number, so a piece that comes twice is as one. The documents
- * are encrypted to the bureau's key, which is asked for anew from time to time and, where the operator has named its thumbprint,
- * taken only if it is that one.
+ * A lot goes in pieces that a request takes; the receiver stores them by number, so a piece that
+ * comes twice is as one. The documents are encrypted to the bureau's key, which is asked for anew
+ * from time to time and, where the operator has named its thumbprint, taken only if it is that one.
  */
 import type { Sql, Tx } from "../db/db.ts";
 import type { Audit } from "../features/bureau/audit.ts";
@@ -25,7 +26,10 @@ type Deps = {
 
 const PAGE = 100;
 const TIMEOUT_MS = 30_000;
-/** What a request carries: within the receiver's bound on bodies, which is a mebibyte unless its operator says otherwise. */
+/**
+ * What a request carries: within the receiver's bound on bodies, which is a mebibyte unless its
+ * operator says otherwise.
+ */
 const MAX_DOCUMENTS = 200;
 const MAX_BYTES = 700_000;
 const KEY_MEMORY_MS = 60_000;
@@ -43,12 +47,17 @@ export function createDepositing(deps: Deps): Job {
       signal: AbortSignal.timeout(TIMEOUT_MS),
       headers: {
         authorization: `Bearer ${to.token}`,
-        ...(body === undefined ? {} : { "content-type": "application/json", "idempotency-key": body.key }),
+        ...(body === undefined
+          ? {}
+          : { "content-type": "application/json", "idempotency-key": body.key }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body.value) }),
     });
     const answer = (await response.json().catch(() => ({}))) as { code?: unknown };
-    if (!response.ok) throw new Error(`the bureau's gateway answers ${response.status} ${String(answer.code ?? "")}`.trim());
+    if (!response.ok)
+      throw new Error(
+        `the bureau's gateway answers ${response.status} ${String(answer.code ?? "")}`.trim(),
+      );
     return answer;
   }
 
@@ -56,7 +65,8 @@ export function createDepositing(deps: Deps): Job {
     if (known !== undefined && known.until > performance.now()) return known.jwk;
     const { jwk } = (await ask("/v1/deposits/key")) as { jwk: PublicKey };
     if (!(await isPublicKey(jwk))) throw new Error("the bureau's gateway gives no public key");
-    if (to.kid !== undefined && (await thumbprint(jwk)) !== to.kid) throw new Error("the bureau's key is not the one that DEPOSIT_KID names");
+    if (to.kid !== undefined && (await thumbprint(jwk)) !== to.kid)
+      throw new Error("the bureau's key is not the one that DEPOSIT_KID names");
     known = { jwk, until: performance.now() + KEY_MEMORY_MS };
     return jwk;
   }
@@ -65,7 +75,9 @@ export function createDepositing(deps: Deps): Job {
   const takeUp = (): Promise<number> =>
     sql.begin(async (tx) => {
       await tx`insert into delivery_cursor (block, first) values (0, ${LAST}) on conflict do nothing`;
-      const [at] = await tx<{ block: bigint; first: string }[]>`select block, first from delivery_cursor for update`;
+      const [at] = await tx<
+        { block: bigint; first: string }[]
+      >`select block, first from delivery_cursor for update`;
       const lots = await tx<{ first: string; block: bigint; ours: boolean }[]>`
         select l.first, l.block, exists (select 1 from sealings s where s.first = l.first and s.root = l.root) as ours from lots l
         where l.block >= ${at?.block ?? 0n} and (l.block, l.first) > (${at?.block ?? 0n}, ${at?.first ?? LAST}) order by l.block, l.first limit ${PAGE}`;
@@ -96,7 +108,8 @@ export function createDepositing(deps: Deps): Job {
     const deposit = await audit.ownDeposit(sql as Tx, jwk, { first, count });
     if (deposit === undefined) throw new Error("not all of its documents are here");
     // another try is another request: it has another key of the lot in it
-    for (const piece of piecesOf(deposit)) await ask("/v1/deposits", { value: piece, key: crypto.randomUUID() });
+    for (const piece of piecesOf(deposit))
+      await ask("/v1/deposits", { value: piece, key: crypto.randomUUID() });
   }
 
   /** Delivers the lots whose turn it is; false when there are none. */

@@ -1,9 +1,10 @@
 /**
- * The metrics that are read elsewhere at a scrape: the database, the node, the pool, the leases. And those that follow from the
- * chain's events as this process's follower applies them.
+ * The metrics that are read elsewhere at a scrape: the database, the node, the pool, the leases.
+ * And those that follow from the chain's events as this process's follower applies them.
  *
- * However often it is asked, the database is asked once in a few seconds; each statement goes over an index of what is unfinished, or
- * a table of a few rows. A statement that fails leaves its metrics as they were.
+ * However often it is asked, the database is asked once in a few seconds; each statement goes over
+ * an index of what is unfinished, or a table of a few rows. A statement that fails leaves its
+ * metrics as they were.
  */
 
 import { actEvents } from "@onepiao/protocol/ledger/acts.ts";
@@ -41,7 +42,11 @@ export function createGauges(deps: Deps): void {
       where o.status in ('queued', 'awaiting-signature', 'signed', 'sent') and o.kind = 'seal'`);
     const stages = { unlotted: lotted, unsealed: sealed };
     metrics.set("onepiao_invoices_accepted_total", { value: lotted?.accepted ?? 0 });
-    const of = (pick: "waiting" | "oldest") => Object.entries(stages).map(([stage, row]) => ({ labels: { stage }, value: row?.[pick] ?? 0 }));
+    const of = (pick: "waiting" | "oldest") =>
+      Object.entries(stages).map(([stage, row]) => ({
+        labels: { stage },
+        value: row?.[pick] ?? 0,
+      }));
     metrics.set("onepiao_invoices_waiting", ...of("waiting"));
     metrics.set("onepiao_invoices_waiting_oldest_seconds", ...of("oldest"));
   }
@@ -51,8 +56,14 @@ export function createGauges(deps: Deps): void {
       select w.status, count(o.id)::float8 as n, ${seconds("min(o.created_at)")} as oldest
       from unnest(array['queued', 'awaiting-signature', 'signed', 'sent']) as w (status) left join operations o
         on o.status = w.status and o.status in ('queued', 'awaiting-signature', 'signed', 'sent') group by w.status`);
-    metrics.set("onepiao_operations", ...rows.map(({ status, n }) => ({ labels: { status }, value: n })));
-    metrics.set("onepiao_operations_oldest_seconds", ...rows.map(({ status, oldest }) => ({ labels: { status }, value: oldest })));
+    metrics.set(
+      "onepiao_operations",
+      ...rows.map(({ status, n }) => ({ labels: { status }, value: n })),
+    );
+    metrics.set(
+      "onepiao_operations_oldest_seconds",
+      ...rows.map(({ status, oldest }) => ({ labels: { status }, value: oldest })),
+    );
   }
 
   async function lanes(): Promise<void> {
@@ -60,15 +71,30 @@ export function createGauges(deps: Deps): void {
       select l.name as lane, w.status, count(s.id)::float8 as n, ${seconds("min(s.created_at)")} as oldest
       from lanes l cross join unnest(array['queued', 'pending']) as w (status) left join sends s
         on s.lane = l.name and s.status = w.status and s.status in ('queued', 'pending') group by l.name, w.status`);
-    metrics.set("onepiao_lane_depth", ...rows.map(({ lane, status, n }) => ({ labels: { lane, status }, value: n })));
+    metrics.set(
+      "onepiao_lane_depth",
+      ...rows.map(({ lane, status, n }) => ({ labels: { lane, status }, value: n })),
+    );
     const oldest = Map.groupBy(rows, (row) => row.lane);
-    metrics.set("onepiao_lane_oldest_seconds", ...[...oldest].map(([lane, of]) => ({ labels: { lane }, value: Math.max(...of.map((row) => row.oldest)) })));
+    metrics.set(
+      "onepiao_lane_oldest_seconds",
+      ...[...oldest].map(([lane, of]) => ({
+        labels: { lane },
+        value: Math.max(...of.map((row) => row.oldest)),
+      })),
+    );
     const stuck = new Set(deps.blocked().map((one) => one.lane));
-    metrics.set("onepiao_lane_blocked", ...[...oldest.keys()].map((lane) => ({ labels: { lane }, value: stuck.has(lane) ? 1 : 0 })));
+    metrics.set(
+      "onepiao_lane_blocked",
+      ...[...oldest.keys()].map((lane) => ({ labels: { lane }, value: stuck.has(lane) ? 1 : 0 })),
+    );
   }
 
   async function chain(): Promise<void> {
-    const [head, [cursor]] = await Promise.all([deps.watch.head(), sql<{ block: bigint; time: bigint }[]>`select block, time from cursor`]);
+    const [head, [cursor]] = await Promise.all([
+      deps.watch.head(),
+      sql<{ block: bigint; time: bigint }[]>`select block, time from cursor`,
+    ]);
     metrics.set("onepiao_chain_up", { value: head ? 1 : 0 });
     if (cursor) metrics.set("onepiao_cursor_block", { value: Number(cursor.block) });
     if (!head) return;
@@ -76,8 +102,12 @@ export function createGauges(deps: Deps): void {
     metrics.set("onepiao_chain_head_age_seconds", { value: head.age });
     metrics.set("onepiao_chain_head_still_seconds", { value: head.still });
     if (!cursor) return;
-    metrics.set("onepiao_cursor_lag_blocks", { value: Math.max(0, head.block - deps.finalityDepth - Number(cursor.block)) });
-    metrics.set("onepiao_cursor_lag_seconds", { value: Math.max(0, head.time - Number(cursor.time)) });
+    metrics.set("onepiao_cursor_lag_blocks", {
+      value: Math.max(0, head.block - deps.finalityDepth - Number(cursor.block)),
+    });
+    metrics.set("onepiao_cursor_lag_seconds", {
+      value: Math.max(0, head.time - Number(cursor.time)),
+    });
   }
 
   async function webhooks(): Promise<void> {
@@ -86,8 +116,16 @@ export function createGauges(deps: Deps): void {
              coalesce(max(extract(epoch from now() - since)) filter (where disabled is null), 0)::float8 as behind
       from webhook_backlog group by 1`;
     const by = new Map(rows.map((row) => [row.state, row]));
-    metrics.set("onepiao_webhooks", ...["delivering", "failing", "disabled"].map((state) => ({ labels: { state }, value: by.get(state)?.n ?? 0 })));
-    metrics.set("onepiao_webhook_lag_seconds", { value: Math.max(0, ...rows.map((row) => row.behind)) });
+    metrics.set(
+      "onepiao_webhooks",
+      ...["delivering", "failing", "disabled"].map((state) => ({
+        labels: { state },
+        value: by.get(state)?.n ?? 0,
+      })),
+    );
+    metrics.set("onepiao_webhook_lag_seconds", {
+      value: Math.max(0, ...rows.map((row) => row.behind)),
+    });
   }
 
   async function rest(): Promise<void> {
@@ -109,7 +147,10 @@ export function createGauges(deps: Deps): void {
       select k.kind, (select count(*) from (select 1 from reconcile_findings where kind = k.kind order by subject limit 1000) f)::float8 as n
       from unnest(${Object.keys(findingKinds)}::text[]) as k (kind)`;
     const by = new Map(found.map((one) => [one.kind, one.n]));
-    metrics.set("onepiao_reconcile_differences", ...Object.keys(findingKinds).map((kind) => ({ labels: { kind }, value: by.get(kind) ?? 0 })));
+    metrics.set(
+      "onepiao_reconcile_differences",
+      ...Object.keys(findingKinds).map((kind) => ({ labels: { kind }, value: by.get(kind) ?? 0 })),
+    );
   }
 
   async function audit(): Promise<void> {
@@ -117,7 +158,10 @@ export function createGauges(deps: Deps): void {
       select k.kind, (select count(*) from (select 1 from audit_findings where kind = k.kind order by issuer, subject limit 1000) f)::float8 as n
       from unnest(${[...auditKinds]}::text[]) as k (kind)`;
     const by = new Map(found.map((one) => [one.kind, one.n]));
-    metrics.set("onepiao_audit_findings", ...auditKinds.map((kind) => ({ labels: { kind }, value: by.get(kind) ?? 0 })));
+    metrics.set(
+      "onepiao_audit_findings",
+      ...auditKinds.map((kind) => ({ labels: { kind }, value: by.get(kind) ?? 0 })),
+    );
     const [row] = await sql.unsafe<{ audited: number; delivered: number; oldest: number }[]>(`
       select (select count(*) from audit_lots where state = 'waiting')::float8 as audited, count(d.lot)::float8 as delivered,
              ${seconds("min(to_timestamp(l.time))")} as oldest
@@ -129,15 +173,27 @@ export function createGauges(deps: Deps): void {
 
   async function process(): Promise<void> {
     const { busy, idle, waiting } = sql.connections();
-    metrics.set("onepiao_db_connections", { labels: { state: "busy" }, value: busy }, { labels: { state: "idle" }, value: idle });
+    metrics.set(
+      "onepiao_db_connections",
+      { labels: { state: "busy" }, value: busy },
+      { labels: { state: "idle" }, value: idle },
+    );
     metrics.set("onepiao_db_waiting", { value: waiting });
-    metrics.set("onepiao_leases_held", ...deps.leases().map(({ name, held }) => ({ labels: { lease: name }, value: held ? 1 : 0 })));
+    metrics.set(
+      "onepiao_leases_held",
+      ...deps.leases().map(({ name, held }) => ({ labels: { lease: name }, value: held ? 1 : 0 })),
+    );
   }
 
   let last: { at: number; done: Promise<unknown> } | undefined;
   metrics.refresh(async () => {
     if (last === undefined || performance.now() - last.at > freshMs) {
-      last = { at: performance.now(), done: Promise.allSettled([invoices, operations, lanes, chain, webhooks, rest, audit, process].map((one) => one())) };
+      last = {
+        at: performance.now(),
+        done: Promise.allSettled(
+          [invoices, operations, lanes, chain, webhooks, rest, audit, process].map((one) => one()),
+        ),
+      };
     }
     await last.done;
   });
@@ -145,18 +201,33 @@ export function createGauges(deps: Deps): void {
 
 type Event = { name: string; block: number; args: Record<string, string | number | boolean> };
 
-/** For the follower, after its transaction: counts what was applied, and how long the sealed invoices of ours took. */
-export function createTally({ sql, metrics }: { sql: Sql; metrics: Metrics }): (events: readonly Event[]) => Promise<void> {
+/**
+ * For the follower, after its transaction: counts what was applied, and how long the sealed
+ * invoices of ours took.
+ */
+export function createTally({
+  sql,
+  metrics,
+}: {
+  sql: Sql;
+  metrics: Metrics;
+}): (events: readonly Event[]) => Promise<void> {
   return async (events) => {
     const sealed = events.filter((event) => event.name === "LotSealed");
     for (const { name, args } of events) {
       if (actEvents.has(name)) metrics.count("onepiao_acts_total", { kind: name.toLowerCase() });
       if (name !== "Refused" && name !== "LotRefused") continue;
-      metrics.count("onepiao_refusals_total", { reason: codeOfChainError(errorName(String(args["reason"]).slice(0, 10)) ?? "") ?? "unknown" });
+      metrics.count("onepiao_refusals_total", {
+        reason: codeOfChainError(errorName(String(args["reason"]).slice(0, 10)) ?? "") ?? "unknown",
+      });
     }
-    const refused = new Set(events.filter((event) => event.name === "Refused").map((event) => event.block));
+    const refused = new Set(
+      events.filter((event) => event.name === "Refused").map((event) => event.block),
+    );
     if (refused.size > 0) {
-      const [row] = await sql<{ count: number }[]>`select count(*)::int as count from attempts where block = any(${[...refused]}::bigint[])`;
+      const [row] = await sql<
+        { count: number }[]
+      >`select count(*)::int as count from attempts where block = any(${[...refused]}::bigint[])`;
       metrics.count("onepiao_alarms_total", {}, row?.count ?? 0);
     }
     if (sealed.length === 0) return;

@@ -1,11 +1,20 @@
-/** The thread that reckons (reckoning.ts): a pool of its own, one turn of a job after another as it is asked to. */
+/**
+ * The thread that reckons (reckoning.ts): a pool of its own, one turn of a job after another as it
+ * is asked to.
+ */
 import { parentPort, workerData } from "node:worker_threads";
 import { createCore, openNetwork } from "../core/core.ts";
 import { openDb } from "../db/db.ts";
 import { createLog } from "../kernel/log.ts";
 import { createAuditing } from "./auditing.ts";
 import { createCounting } from "./counting.ts";
-import { type Asked, type ReckonerData, type Reckoning, reckonings, type Told } from "./reckoning.ts";
+import {
+  type Asked,
+  type ReckonerData,
+  type Reckoning,
+  reckonings,
+  type Told,
+} from "./reckoning.ts";
 import { createReconcile } from "./reconcile.ts";
 import type { Job } from "./upkeep.ts";
 
@@ -18,7 +27,12 @@ const { config, deployment } = workerData as ReckonerData;
 const log = createLog(config.LOG_LEVEL);
 const sql = openDb(config.DATABASE_URL, { connections: CONNECTIONS });
 const network = openNetwork(config, deployment);
-const { vault, documents, contracts, audit, chain } = await createCore({ sql, config, network, log });
+const { vault, documents, contracts, audit, chain } = await createCore({
+  sql,
+  config,
+  network,
+  log,
+});
 const jobs: Record<Reckoning, Job> = {
   counting: createCounting({
     sql,
@@ -28,7 +42,13 @@ const jobs: Record<Reckoning, Job> = {
     depositedOf: audit.documentsOf,
     everyMs: reckonings.counting,
   }),
-  audit: createAuditing({ sql, audit, log, patienceSeconds: config.AUDIT_PATIENCE_SECONDS, everyMs: reckonings.audit }).job,
+  audit: createAuditing({
+    sql,
+    audit,
+    log,
+    patienceSeconds: config.AUDIT_PATIENCE_SECONDS,
+    everyMs: reckonings.audit,
+  }).job,
   reconcile: createReconcile({
     sql,
     documents,

@@ -1,6 +1,7 @@
 /**
- * Jobs that open every document: the bureau's statistics, its audit, and the comparison of what is stored with the chain. A gateway
- * does them in a thread of its own (reckoner.ts), and requests do not wait for it.
+ * Jobs that open every document: the bureau's statistics, its audit, and the comparison of what is
+ * stored with the chain. A gateway does them in a thread of its own (reckoner.ts), and requests do
+ * not wait for it.
  *
  * | what could go wrong | what holds it |
  * | --- | --- |
@@ -20,7 +21,14 @@ import type { Job } from "./upkeep.ts";
 export type ReckonerData = {
   config: Pick<
     Config,
-    "DATABASE_URL" | "RPC_URL" | "MASTER_KEY" | "LOG_LEVEL" | "DRAW_STEP" | "AUDIT_PATIENCE_SECONDS" | "RECONCILE_DAYS" | "RECONCILE_PER_SECOND"
+    | "DATABASE_URL"
+    | "RPC_URL"
+    | "MASTER_KEY"
+    | "LOG_LEVEL"
+    | "DRAW_STEP"
+    | "AUDIT_PATIENCE_SECONDS"
+    | "RECONCILE_DAYS"
+    | "RECONCILE_PER_SECOND"
   >;
   deployment: Deployment;
 };
@@ -46,12 +54,38 @@ type Deps = {
   endMs?: number;
 };
 
-const startThread = (workerData: ReckonerData) => new Worker(new URL("./reckoner.ts", import.meta.url), { workerData });
+const startThread = (workerData: ReckonerData) =>
+  new Worker(new URL("./reckoner.ts", import.meta.url), { workerData });
 
-export function createReckoner({ sql, config, deployment, log, start = startThread, endMs = 5_000 }: Deps): Reckoner {
-  const { DATABASE_URL, RPC_URL, MASTER_KEY, LOG_LEVEL, DRAW_STEP, AUDIT_PATIENCE_SECONDS, RECONCILE_DAYS, RECONCILE_PER_SECOND } = config;
+export function createReckoner({
+  sql,
+  config,
+  deployment,
+  log,
+  start = startThread,
+  endMs = 5_000,
+}: Deps): Reckoner {
+  const {
+    DATABASE_URL,
+    RPC_URL,
+    MASTER_KEY,
+    LOG_LEVEL,
+    DRAW_STEP,
+    AUDIT_PATIENCE_SECONDS,
+    RECONCILE_DAYS,
+    RECONCILE_PER_SECOND,
+  } = config;
   const data: ReckonerData = {
-    config: { DATABASE_URL, RPC_URL, MASTER_KEY, LOG_LEVEL, DRAW_STEP, AUDIT_PATIENCE_SECONDS, RECONCILE_DAYS, RECONCILE_PER_SECOND },
+    config: {
+      DATABASE_URL,
+      RPC_URL,
+      MASTER_KEY,
+      LOG_LEVEL,
+      DRAW_STEP,
+      AUDIT_PATIENCE_SECONDS,
+      RECONCILE_DAYS,
+      RECONCILE_PER_SECOND,
+    },
     deployment,
   };
   let thread: Worker | undefined;
@@ -60,8 +94,15 @@ export function createReckoner({ sql, config, deployment, log, start = startThre
 
   function open(): Worker {
     const started = start(data);
-    started.on("message", ({ turn, error }: Told) => waiting.get(turn)?.(error === undefined ? undefined : new Error(error)));
-    started.on("error", (cause) => log.error({ error: cause instanceof Error ? cause.message : String(cause) }, "the reckoner has failed"));
+    started.on("message", ({ turn, error }: Told) =>
+      waiting.get(turn)?.(error === undefined ? undefined : new Error(error)),
+    );
+    started.on("error", (cause) =>
+      log.error(
+        { error: cause instanceof Error ? cause.message : String(cause) },
+        "the reckoner has failed",
+      ),
+    );
     started.on("exit", () => {
       if (thread === started) thread = undefined;
       for (const over of waiting.values()) over(new Error("the reckoner has ended"));
@@ -70,8 +111,14 @@ export function createReckoner({ sql, config, deployment, log, start = startThre
   }
 
   const turnOf = (run: Reckoning) => async (stopping: AbortSignal) => {
-    // while nothing was ever accepted or sealed there is nothing to reckon, and no thread is needed for it
-    if (!thread && (await sql`(select 1 from lots limit 1) union all (select 1 from invoices limit 1)`).length === 0) return;
+    // while nothing was ever accepted or sealed there is nothing to reckon, and no thread is needed
+    // for it
+    if (
+      !thread &&
+      (await sql`(select 1 from lots limit 1) union all (select 1 from invoices limit 1)`)
+        .length === 0
+    )
+      return;
     thread ??= open();
     const asked = thread;
     const turn = ++turns;
@@ -95,14 +142,21 @@ export function createReckoner({ sql, config, deployment, log, start = startThre
   };
 
   return {
-    jobs: Object.entries(reckonings).map(([name, everyMs]) => ({ name, everyMs, run: turnOf(name as Reckoning) })),
+    jobs: Object.entries(reckonings).map(([name, everyMs]) => ({
+      name,
+      everyMs,
+      run: turnOf(name as Reckoning),
+    })),
     async close() {
       const ending = thread;
       if (!ending) return;
       const ended = once(ending, "exit");
       ending.postMessage("end" satisfies Asked);
       const patience = new AbortController();
-      await Promise.race([ended, delay(endMs, undefined, { signal: patience.signal }).then(() => ending.terminate())]);
+      await Promise.race([
+        ended,
+        delay(endMs, undefined, { signal: patience.signal }).then(() => ending.terminate()),
+      ]);
       patience.abort();
     },
   };

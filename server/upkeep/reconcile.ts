@@ -1,5 +1,6 @@
 /**
- * Reconcile: what is stored here against the chain. Reads the chain's own events page by page, and of each page
+ * Reconcile: what is stored here against the chain. Reads the chain's own events page by page, and
+ * of each page
  *
  * | compares | with | a difference is a |
  * | --- | --- | --- |
@@ -10,13 +11,14 @@
  * | the state of each untouched invoice | its leaf | `state` |
  * | the state of each invoice that was acted on | its record, at the cursor's block | `state` |
  *
- * and beside the pages: accepted invoices that nothing explains the waiting of (`unsealed`), lots that were given up (`lot`), accepted
- * numbers without a document (`document-missing`).
+ * and beside the pages: accepted invoices that nothing explains the waiting of (`unsealed`), lots
+ * that were given up (`lot`), accepted numbers without a document (`document-missing`).
  *
- * Everything of a page is read in one snapshot together with the cursor, and records are asked at the cursor's block, so a page never
- * mistakes what is under way for a difference. Findings of a page are replaced when it is compared again: what is mended goes away.
- * A new finding is an alarm: an error in the log. Findings hold hashes, numbers and accounts, never what a document says. Changes
- * nothing but its own two tables.
+ * Everything of a page is read in one snapshot together with the cursor, and records are asked at
+ * the cursor's block, so a page never mistakes what is under way for a difference. Findings of a
+ * page are replaced when it is compared again: what is mended goes away. A new finding is an alarm:
+ * an error in the log. Findings hold hashes, numbers and accounts, never what a document says.
+ * Changes nothing but its own two tables.
  */
 import { setImmediate } from "node:timers/promises";
 import { recordStates } from "@onepiao/protocol/ledger/acts.ts";
@@ -83,50 +85,86 @@ type Invoice = {
   entry: number;
   version: number;
 };
-type StateRow = { number: string; state: string; holder: string; employer: number; titled: boolean; entry: number; version: number; updated_at: Date };
-type Scope = { kind: FindingKind; from: string; to: string } | { kind: FindingKind; subjects: string[] };
+type StateRow = {
+  number: string;
+  state: string;
+  holder: string;
+  employer: number;
+  titled: boolean;
+  entry: number;
+  version: number;
+  updated_at: Date;
+};
+type Scope =
+  | { kind: FindingKind; from: string; to: string }
+  | { kind: FindingKind; subjects: string[] };
 type Page = { differences: Difference[]; scopes: Scope[]; lots: number; invoices: number };
 
 /** The findings as they stand, oldest first. */
 export const findings = (sql: Tx): Promise<Found[]> =>
-  sql<Found[]>`select kind, subject, detail, found_at as since from reconcile_findings order by found_at, kind, subject`;
+  sql<
+    Found[]
+  >`select kind, subject, detail, found_at as since from reconcile_findings order by found_at, kind, subject`;
 
 export function createReconcile(deps: Deps): Reconcile {
   const { sql, documents, chain, contracts, log, patienceSeconds = 300, everyMs = 10_000 } = deps;
   const { ledger } = contracts.deployment;
 
   const ask = async (name: "record" | "lotHash", id: string, block: number) =>
-    contracts.ledgerResult(name, await chain.call(ledger, contracts.ledgerCall(name, [id]), undefined, block))[0];
+    contracts.ledgerResult(
+      name,
+      await chain.call(ledger, contracts.ledgerCall(name, [id]), undefined, block),
+    )[0];
 
-  // ── one lot ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── one lot
+  // ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   function compareDocument(row: Invoice): Difference | undefined {
     try {
       const found = contentHash(row.salt, documents.open(row.number, row.document));
       if (found === row.content) return undefined;
-      return { kind: "document", subject: row.number, detail: `its hash is ${found}, its leaf says ${row.content}` };
+      return {
+        kind: "document",
+        subject: row.number,
+        detail: `its hash is ${found}, its leaf says ${row.content}`,
+      };
     } catch {
-      return { kind: "document", subject: row.number, detail: "it does not open under this database's keys" };
+      return {
+        kind: "document",
+        subject: row.number,
+        detail: "it does not open under this database's keys",
+      };
     }
   }
 
   /** An invoice whose row says that nobody has acted on it. */
   function compareUntouched(row: Invoice, lot: string): Difference | undefined {
     const { number: subject } = row;
-    if (row.state === null) return { kind: "state", subject, detail: "it is sealed and has no state" };
-    if (row.lot !== lot) return { kind: "state", subject, detail: `it is in lot ${lot}, its state says ${row.lot}` };
+    if (row.state === null)
+      return { kind: "state", subject, detail: "it is sealed and has no state" };
+    if (row.lot !== lot)
+      return { kind: "state", subject, detail: `it is in lot ${lot}, its state says ${row.lot}` };
     if (row.version !== 0) return undefined;
     const told = `${row.state} holder ${row.holder} employer ${row.employer} titled ${row.titled} mark ${row.entry}`;
     const sealed = `issued holder ${row.leaf_holder} employer ${row.leaf_buyer} titled ${row.leaf_buyer !== 0} mark 1`;
-    return told === sealed ? undefined : { kind: "state", subject, detail: `untouched, it is ${sealed}; its row says ${told}` };
+    return told === sealed
+      ? undefined
+      : { kind: "state", subject, detail: `untouched, it is ${sealed}; its row says ${told}` };
   }
 
-  async function compareLot(tx: Tx, event: ChainEvent, page: Page, touched: Set<string>): Promise<void> {
+  async function compareLot(
+    tx: Tx,
+    event: ChainEvent,
+    page: Page,
+    touched: Set<string>,
+  ): Promise<void> {
     const { args } = event;
     const first = args["first"] as string;
     const count = args["count"] as number;
     const [ours] = await tx`select 1 from segment_use where segment = ${args["segment"] as string}`;
-    const [lot] = await tx<{ issuer: number; segment: string; count: number; time: bigint; root: string }[]>`
+    const [lot] = await tx<
+      { issuer: number; segment: string; count: number; time: bigint; root: string }[]
+    >`
       select issuer, segment, count, time, root from lots where first = ${first}`;
     page.scopes.push({ kind: "lot", subjects: [first] });
     const same =
@@ -136,7 +174,12 @@ export function createReconcile(deps: Deps): Reconcile {
       lot.count === count &&
       Number(lot.time) === args["time"] &&
       lot.root === args["root"];
-    if (!same) page.differences.push({ kind: "lot", subject: first, detail: lot ? "its row is not what the chain has" : "it is sealed and has no row" });
+    if (!same)
+      page.differences.push({
+        kind: "lot",
+        subject: first,
+        detail: lot ? "its row is not what the chain has" : "it is sealed and has no row",
+      });
     // another gateway's: its documents are not here
     if (!ours) return;
     const rows = await tx<Invoice[]>`
@@ -144,7 +187,8 @@ export function createReconcile(deps: Deps): Reconcile {
       from invoices i left join invoice_states s on s.number = i.number
       where i.number >= ${first} and i.number < ${first}::numeric + ${count} order by i.number`;
     const last = (BigInt(first) + BigInt(count) - 1n).toString();
-    for (const kind of ["document", "document-missing"] as const) page.scopes.push({ kind, from: first, to: last });
+    for (const kind of ["document", "document-missing"] as const)
+      page.scopes.push({ kind, from: first, to: last });
     page.scopes.push({ kind: "leaf", subjects: [first] });
     const suspect = await tx<{ subject: string }[]>`
       select subject from reconcile_findings where kind = 'state' and subject >= ${first} and subject <= ${last}`;
@@ -152,7 +196,12 @@ export function createReconcile(deps: Deps): Reconcile {
     const there = new Set(rows.map((row) => row.number));
     for (let i = 0n; there.size < count && i < BigInt(count); i += 1n) {
       const subject = (BigInt(first) + i).toString();
-      if (!there.has(subject)) page.differences.push({ kind: "document-missing", subject, detail: `it is sealed in lot ${first}` });
+      if (!there.has(subject))
+        page.differences.push({
+          kind: "document-missing",
+          subject,
+          detail: `it is sealed in lot ${first}`,
+        });
     }
     for (const row of rows) {
       const difference = compareDocument(row);
@@ -162,16 +211,31 @@ export function createReconcile(deps: Deps): Reconcile {
       else if (row.version !== 0) touched.add(row.number);
     }
     if (rows.length === count) {
-      const { root } = lotTree(rows.map((row) => leafHash({ content: row.content, holder: row.leaf_holder, buyer: row.leaf_buyer })));
-      if (root !== args["root"]) page.differences.push({ kind: "leaf", subject: first, detail: `they give ${root}, sealed is ${String(args["root"])}` });
+      const { root } = lotTree(
+        rows.map((row) =>
+          leafHash({ content: row.content, holder: row.leaf_holder, buyer: row.leaf_buyer }),
+        ),
+      );
+      if (root !== args["root"])
+        page.differences.push({
+          kind: "leaf",
+          subject: first,
+          detail: `they give ${root}, sealed is ${String(args["root"])}`,
+        });
     }
     page.lots += 1;
     page.invoices += rows.length;
   }
 
-  // ── one page ────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── one page
+  // ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async function compareRecords(tx: Tx, numbers: readonly string[], block: number, page: Page): Promise<void> {
+  async function compareRecords(
+    tx: Tx,
+    numbers: readonly string[],
+    block: number,
+    page: Page,
+  ): Promise<void> {
     for (let i = 0; i < numbers.length; i += MAX_AT_ONCE) {
       const some = numbers.slice(i, i + MAX_AT_ONCE);
       const rows = await tx<StateRow[]>`
@@ -183,7 +247,9 @@ export function createReconcile(deps: Deps): Reconcile {
       page.scopes.push({ kind: "state", subjects: some });
       const records = await Promise.all(some.map((number) => ask("record", number, block)));
       for (const [place, number] of some.entries()) {
-        const { holder, employer, state, titled, mark, version, updatedAt } = records[place] as Record<string, bigint | string | boolean>;
+        const { holder, employer, state, titled, mark, version, updatedAt } = records[
+          place
+        ] as Record<string, bigint | string | boolean>;
         const row = byNumber.get(number);
         const leaf = leafOf.get(number);
         // another gateway's invoice; what was issued elsewhere has a row with every gateway
@@ -196,7 +262,12 @@ export function createReconcile(deps: Deps): Reconcile {
         const told = row
           ? `${row.state} holder ${row.holder} employer ${row.employer} titled ${row.titled} mark ${row.entry} version ${row.version}${untouched ? "" : since(row.updated_at.getTime() / 1_000)}`
           : "nothing";
-        if (chain !== told) page.differences.push({ kind: "state", subject: number, detail: `the chain has ${chain}; its row says ${told}` });
+        if (chain !== told)
+          page.differences.push({
+            kind: "state",
+            subject: number,
+            detail: `the chain has ${chain}; its row says ${told}`,
+          });
       }
     }
   }
@@ -204,25 +275,38 @@ export function createReconcile(deps: Deps): Reconcile {
   /** Compares these blocks. Undefined when the projections have not come so far (any more). */
   async function compare(from: number, to: number): Promise<Page | undefined> {
     const logs = await chain.logs(contracts.addresses, from, to);
-    const events = logs.map((one) => contracts.event(one)).filter((event) => event?.contract === "ledger") as ChainEvent[];
+    const events = logs
+      .map((one) => contracts.event(one))
+      .filter((event) => event?.contract === "ledger") as ChainEvent[];
     const page: Page = { differences: [], scopes: [], lots: 0, invoices: 0 };
     const applied = await sql.begin(async (tx) => {
       await tx`set transaction isolation level repeatable read, read only`;
       const [cursor] = await tx<{ block: bigint; hash: string }[]>`select block, hash from cursor`;
       if (!cursor || Number(cursor.block) < to) return false;
       const block = Number(cursor.block);
-      if ((await chain.block(block))?.hash !== cursor.hash) throw new Error("The node has another block at the cursor, or none");
+      if ((await chain.block(block))?.hash !== cursor.hash)
+        throw new Error("The node has another block at the cursor, or none");
       const sealed = events.filter((event) => event.name === "LotSealed");
-      const touched = new Set(events.filter((event) => event.args["act"] !== undefined && event.name !== "Refused").map((event) => event.args["id"] as string));
+      const touched = new Set(
+        events
+          .filter((event) => event.args["act"] !== undefined && event.name !== "Refused")
+          .map((event) => event.args["id"] as string),
+      );
       for (let i = 0; i < sealed.length; i += MAX_AT_ONCE) {
         const some = sealed.slice(i, i + MAX_AT_ONCE);
-        const slots = await Promise.all(some.map((event) => ask("lotHash", event.args["first"] as string, block)));
+        const slots = await Promise.all(
+          some.map((event) => ask("lotHash", event.args["first"] as string, block)),
+        );
         for (const [place, event] of some.entries()) {
           const first = event.args["first"] as string;
           page.scopes.push({ kind: "lot-slot", subjects: [first] });
           const header = headerHash(event.args as LotHeader);
           if (slots[place] !== header)
-            page.differences.push({ kind: "lot-slot", subject: first, detail: `the slot holds ${slots[place]}, the header hashes to ${header}` });
+            page.differences.push({
+              kind: "lot-slot",
+              subject: first,
+              detail: `the slot holds ${slots[place]}, the header hashes to ${header}`,
+            });
           await compareLot(tx, event, page, touched);
           // hashing is work of this process: others have their turn
           await setImmediate();
@@ -230,14 +314,21 @@ export function createReconcile(deps: Deps): Reconcile {
       }
       const invented = await tx<{ first: string }[]>`
         select first from lots where block >= ${from} and block <= ${to} and first <> all(${sealed.map((event) => event.args["first"] as string)}::numeric[])`;
-      for (const { first } of invented) page.differences.push({ kind: "lot", subject: first, detail: "the chain has no such lot in that block" });
+      for (const { first } of invented)
+        page.differences.push({
+          kind: "lot",
+          subject: first,
+          detail: "the chain has no such lot in that block",
+        });
       await compareRecords(tx, [...touched], block, page);
       return true;
     });
     return applied ? page : undefined;
   }
 
-  /** Lots and invoices that have not come to the chain, of those that are nobody's fault but ours. */
+  /**
+   * Lots and invoices that have not come to the chain, of those that are nobody's fault but ours.
+   */
   async function compareUnsealed(): Promise<Page> {
     const page: Page = { differences: [], scopes: [], lots: 0, invoices: 0 };
     const explained = sql`(t.standing is distinct from 'active' or t.capabilities & 1 = 0 or (select coalesce(bool_or(closed), false) from ledger_state))`;
@@ -251,19 +342,36 @@ export function createReconcile(deps: Deps): Reconcile {
       left join lateral (select accepted_at from invoices where number = u.segment + u.lotted offset 0) i on true`;
     for (const { first, gaps, late } of waiting) {
       if (gaps > 0n)
-        page.differences.push({ kind: "document-missing", subject: first, detail: `of the numbers accepted from here on, ${gaps} have no invoice` });
-      if (late) page.differences.push({ kind: "unsealed", subject: first, detail: "accepted, and no lot takes it" });
+        page.differences.push({
+          kind: "document-missing",
+          subject: first,
+          detail: `of the numbers accepted from here on, ${gaps} have no invoice`,
+        });
+      if (late)
+        page.differences.push({
+          kind: "unsealed",
+          subject: first,
+          detail: "accepted, and no lot takes it",
+        });
     }
     const lots = await sql<{ first: string; status: string }[]>`
       select l.first, o.status from operations o cross join lateral (select first, issuer from sealings where operation = o.id offset 0) l
       left join lateral (select standing, capabilities from taxpayers where index = l.issuer offset 0) t on true
       where o.kind = 'seal' and o.status in ('queued', 'signed', 'sent') and o.created_at < ${old} and not ${explained}`;
-    for (const { first, status } of lots) page.differences.push({ kind: "unsealed", subject: first, detail: `its lot's operation is ${status}` });
+    for (const { first, status } of lots)
+      page.differences.push({
+        kind: "unsealed",
+        subject: first,
+        detail: `its lot's operation is ${status}`,
+      });
     page.scopes.push({ kind: "unsealed", from: "0", to: "99999999999999999999" });
     return page;
   }
 
-  /** Lots whose operation has ended and that the chain has not: looked for once a sweep, some at a time. */
+  /**
+   * Lots whose operation has ended and that the chain has not: looked for once a sweep, some at a
+   * time.
+   */
   async function compareEnded(): Promise<Page> {
     const differences: Difference[] = [];
     for (let [after, more] = ["0", true]; more; ) {
@@ -273,24 +381,38 @@ export function createReconcile(deps: Deps): Reconcile {
         cross join lateral (select status from operations where id = l.operation offset 0) o
         left join lateral (select first from lots where first = l.first offset 0) t on true order by l.first`;
       for (const { first, status } of page.filter((one) => one.lost))
-        differences.push({ kind: "lot", subject: first, detail: `its operation is ${status}, and there is no such lot` });
+        differences.push({
+          kind: "lot",
+          subject: first,
+          detail: `its operation is ${status}, and there is no such lot`,
+        });
       [after, more] = [page[page.length - 1]?.first ?? after, page.length === 500];
     }
     return { differences, scopes: [], lots: 0, invoices: 0 };
   }
 
-  // ── findings ────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── findings
+  // ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Puts the page's findings in the place of what was known of what it has compared; says the new ones. */
+  /**
+   * Puts the page's findings in the place of what was known of what it has compared; says the new
+   * ones.
+   */
   async function keep({ scopes, ...page }: Page): Promise<void> {
     // the same is seen from its lot and from its record
-    const differences = [...new Map(page.differences.map((one) => [`${one.kind} ${one.subject}`, one])).values()];
-    const of = (kind: FindingKind) => differences.filter((one) => one.kind === kind).map((one) => one.subject);
+    const differences = [
+      ...new Map(page.differences.map((one) => [`${one.kind} ${one.subject}`, one])).values(),
+    ];
+    const of = (kind: FindingKind) =>
+      differences.filter((one) => one.kind === kind).map((one) => one.subject);
     const fresh = await sql.begin(async (tx) => {
       // mostly nothing was ever found, and there is nothing to take away
       const known = (await tx`select 1 from reconcile_findings limit 1`).length > 0;
       for (const scope of known ? scopes : []) {
-        const within = "subjects" in scope ? tx`subject = any(${scope.subjects}::numeric[])` : tx`subject >= ${scope.from} and subject <= ${scope.to}`;
+        const within =
+          "subjects" in scope
+            ? tx`subject = any(${scope.subjects}::numeric[])`
+            : tx`subject >= ${scope.from} and subject <= ${scope.to}`;
         await tx`delete from reconcile_findings where kind = ${scope.kind} and ${within} and subject <> all(${of(scope.kind)}::numeric[])`;
       }
       const news: Difference[] = [];
@@ -305,7 +427,8 @@ export function createReconcile(deps: Deps): Reconcile {
     for (const one of fresh) log.error({ alarm: "reconcile", ...one }, findingKinds[one.kind]);
   }
 
-  // ── how far ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── how far
+  // ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** By the database's clock. `over`: it has come to its end. `due`: the next one may begin. */
   type Way = { block: bigint; over: boolean; due: boolean };
@@ -326,8 +449,16 @@ export function createReconcile(deps: Deps): Reconcile {
       on conflict (name) do update set block = excluded.block, begun_at = now(), lots = 0, invoices = 0`;
   }
 
-  /** Goes on until the cursor, or until so many invoices are compared; true when it has come to the cursor. */
-  async function proceed(name: "recent" | "sweep", budget: number, stopping: AbortSignal | undefined, told?: (sofar: Compared) => void): Promise<boolean> {
+  /**
+   * Goes on until the cursor, or until so many invoices are compared; true when it has come to the
+   * cursor.
+   */
+  async function proceed(
+    name: "recent" | "sweep",
+    budget: number,
+    stopping: AbortSignal | undefined,
+    told?: (sofar: Compared) => void,
+  ): Promise<boolean> {
     let [lots, invoices] = [0, 0];
     while (!stopping?.aborted) {
       const [at, goal] = [await way(name), await cursorBlock()];
@@ -338,7 +469,8 @@ export function createReconcile(deps: Deps): Reconcile {
       const page = await compare(from + 1, to);
       if (!page) return false;
       await keep(page);
-      // another process may have gone on from the same place: what is compared twice is only compared twice
+      // another process may have gone on from the same place: what is compared twice is only
+      // compared twice
       await sql`
         update reconcile_cursors set block = greatest(block, ${to}), lots = lots + ${page.lots}, invoices = invoices + ${page.invoices} where name = ${name}`;
       lots += page.lots;
@@ -384,7 +516,12 @@ export function createReconcile(deps: Deps): Reconcile {
         sofar = now;
         progress(now);
       });
-      if (!whole) throw new Error(stopping?.aborted ? "Interrupted" : "The projections are being rebuilt, or are not there yet");
+      if (!whole)
+        throw new Error(
+          stopping?.aborted
+            ? "Interrupted"
+            : "The projections are being rebuilt, or are not there yet",
+        );
       await ended();
       return sofar;
     },

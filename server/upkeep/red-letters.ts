@@ -1,8 +1,10 @@
 /**
- * What becomes of red letters without anybody asking: those whose act the chain has get their number, those that the chain has not
- * let through go to the employer, and those that nobody has confirmed in 72 hours end.
+ * What becomes of red letters without anybody asking: those whose act the chain has get their
+ * number, those that the chain has not let through go to the employer, and those that nobody has
+ * confirmed in 72 hours end.
  *
- * Each step reads rows and writes them in one transaction, so that a process that dies between leaves what another finds.
+ * Each step reads rows and writes them in one transaction, so that a process that dies between
+ * leaves what another finds.
  */
 
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -17,7 +19,17 @@ const EVERY_MS = 200;
 /** What nobody waits for by the second is looked for less often. */
 const SLOWLY_MS = 1_000;
 
-export function createRedLetterJob({ sql, redLetters, issuing, log }: { sql: Sql; redLetters: RedLetters; issuing: Issuing; log: Log }): Job {
+export function createRedLetterJob({
+  sql,
+  redLetters,
+  issuing,
+  log,
+}: {
+  sql: Sql;
+  redLetters: RedLetters;
+  issuing: Issuing;
+  log: Log;
+}): Job {
   const drawing = new Set<string>();
 
   /** Draws, beside the others' turns, the quota that a replacement needs. */
@@ -27,7 +39,10 @@ export function createRedLetterJob({ sql, redLetters, issuing, log }: { sql: Sql
     try {
       await remedy();
     } catch (cause) {
-      log.warn({ redLetter: id, error: cause instanceof Error ? cause.message : String(cause) }, "quota cannot be drawn");
+      log.warn(
+        { redLetter: id, error: cause instanceof Error ? cause.message : String(cause) },
+        "quota cannot be drawn",
+      );
     } finally {
       drawing.delete(id);
     }

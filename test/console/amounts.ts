@@ -28,7 +28,8 @@ describe("an amount that is shown", () => {
     });
 
   it("is never nought because it cannot be read", () => {
-    for (const amount of ["", "abc", "1e21", "NaN", "1.2.3", "--1", "免费"]) expect(formatAmount(amount)).equals(amount);
+    for (const amount of ["", "abc", "1e21", "NaN", "1.2.3", "--1", "免费"])
+      expect(formatAmount(amount)).equals(amount);
   });
 
   it("has all digits of the amount, in their order, and three between two commas", () => {
@@ -45,34 +46,52 @@ describe("an amount that is shown", () => {
 
 describe("a sum of amounts", () => {
   it("is one for each currency, and never through a float", () => {
-    const of = (currency: string, ...amounts: string[]) => amounts.map((amount) => ({ amount, currency }));
+    const of = (currency: string, ...amounts: string[]) =>
+      amounts.map((amount) => ({ amount, currency }));
     expect(sumsOf(of("CNY", "0.10", "0.20"))).equals("¥0.30");
-    expect(sumsOf([...of("CNY", "1130.00"), ...of("USD", "5.00"), ...of("CNY", "0.01")])).equals("¥1,130.01 + US$5.00");
+    expect(sumsOf([...of("CNY", "1130.00"), ...of("USD", "5.00"), ...of("CNY", "0.01")])).equals(
+      "¥1,130.01 + US$5.00",
+    );
     expect(sumsOf(of("CNY", "5.00", "-7.50"))).equals("-¥2.50");
     expect(sumsOf(of("CNY", "0.03", "-0.05"))).equals("-¥0.02");
     expect(sumsOf(of("CNY", "5.00", "-5.00"))).equals("¥0.00");
-    expect(sumsOf(of("CNY", "9999999999999.99", "9999999999999.99"))).equals("¥19,999,999,999,999.98");
+    expect(sumsOf(of("CNY", "9999999999999.99", "9999999999999.99"))).equals(
+      "¥19,999,999,999,999.98",
+    );
     expect(sumsOf([])).equals("");
   });
 
   it("is refused rather than wrong by a hundred times when an amount has other decimals than two", () => {
-    for (const amount of ["1130", "1130.5", "1130.500", "", "1e3"]) expect(() => sumsOf([{ amount, currency: "CNY" }]), amount).to.throw(RangeError);
+    for (const amount of ["1130", "1130.5", "1130.500", "", "1e3"])
+      expect(() => sumsOf([{ amount, currency: "CNY" }]), amount).to.throw(RangeError);
   });
 
   it("is the sum of the cents, whatever the order of the amounts", () => {
     fc.assert(
-      fc.property(fc.array(fc.record({ value: cents, currency: fc.constantFrom("CNY", "USD") }), { maxLength: 20 }), (items) => {
-        const amounts = items.map(({ value, currency }) => ({ amount: formatMoney(value), currency }));
-        const total = (currency: string) => items.reduce((sum, item) => (item.currency === currency ? sum + item.value : sum), 0n);
-        const parts = sumsOf(amounts).split(" + ").filter(Boolean).sort();
-        expect(
-          sumsOf([...amounts].reverse())
-            .split(" + ")
-            .filter(Boolean)
-            .sort(),
-        ).deep.equals(parts);
-        for (const part of parts) expect(BigInt(part.replaceAll(/[^\d-]/g, ""))).equals(total(part.includes("US$") ? "USD" : "CNY"));
-      }),
+      fc.property(
+        fc.array(fc.record({ value: cents, currency: fc.constantFrom("CNY", "USD") }), {
+          maxLength: 20,
+        }),
+        (items) => {
+          const amounts = items.map(({ value, currency }) => ({
+            amount: formatMoney(value),
+            currency,
+          }));
+          const total = (currency: string) =>
+            items.reduce((sum, item) => (item.currency === currency ? sum + item.value : sum), 0n);
+          const parts = sumsOf(amounts).split(" + ").filter(Boolean).sort();
+          expect(
+            sumsOf([...amounts].reverse())
+              .split(" + ")
+              .filter(Boolean)
+              .sort(),
+          ).deep.equals(parts);
+          for (const part of parts)
+            expect(BigInt(part.replaceAll(/[^\d-]/g, ""))).equals(
+              total(part.includes("US$") ? "USD" : "CNY"),
+            );
+        },
+      ),
     );
   });
 });
@@ -102,7 +121,9 @@ describe("a tax rate that is shown", () => {
   it("is the rate exactly: back from percent it is the same", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 1_000_000 }), (millionths) => {
-        const rate = String(millionths / 1e6).includes("e") ? (millionths / 1e6).toFixed(6).replace(/0+$/, "") : String(millionths / 1e6);
+        const rate = String(millionths / 1e6).includes("e")
+          ? (millionths / 1e6).toFixed(6).replace(/0+$/, "")
+          : String(millionths / 1e6);
         expect(percentToFraction(percentOf(rate).slice(0, -1))).equals(rate);
       }),
     );
@@ -111,16 +132,26 @@ describe("a tax rate that is shown", () => {
 
 describe("the share of a part in a whole", () => {
   it("is in percent, and nothing of a whole that is nothing", () => {
-    expect([shareOf(1n, 3n), shareOf(3n, 3n), shareOf(0n, 3n), shareOf(5n, 0n), shareOf(6n, 3n)]).deep.equals([33.33, 100, 0, 0, 200]);
+    expect([
+      shareOf(1n, 3n),
+      shareOf(3n, 3n),
+      shareOf(0n, 3n),
+      shareOf(5n, 0n),
+      shareOf(6n, 3n),
+    ]).deep.equals([33.33, 100, 0, 0, 200]);
     expect(shareOf(10n ** 15n - 1n, 10n ** 15n)).equals(99.99);
   });
   it("is never more than all while the part is not more than the whole", () => {
     fc.assert(
-      fc.property(fc.bigInt({ min: 1n, max: 10n ** 15n }), fc.bigInt({ min: 0n, max: 10n ** 15n }), (whole, part) => {
-        expect(shareOf(part % (whole + 1n), whole))
-          .least(0)
-          .most(100);
-      }),
+      fc.property(
+        fc.bigInt({ min: 1n, max: 10n ** 15n }),
+        fc.bigInt({ min: 0n, max: 10n ** 15n }),
+        (whole, part) => {
+          expect(shareOf(part % (whole + 1n), whole))
+            .least(0)
+            .most(100);
+        },
+      ),
     );
   });
 });

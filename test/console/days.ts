@@ -2,10 +2,28 @@
 import { expect } from "chai";
 import dayjs from "dayjs";
 import fc from "fast-check";
-import { chinaDay, chinaMidnight, chinaMonth, clockOf, endsOf, inOrder, isDay, isWithin, monthsUntil, rangeOf } from "../../console/src/shared/days.ts";
+import {
+  chinaDay,
+  chinaMidnight,
+  chinaMonth,
+  clockOf,
+  endsOf,
+  inOrder,
+  isDay,
+  isWithin,
+  monthsUntil,
+  rangeOf,
+} from "../../console/src/shared/days.ts";
 
 /** Where browsers are: no clock of theirs shall count. Apia has no 30 December 2011. */
-const zones = ["Asia/Shanghai", "UTC", "America/Los_Angeles", "Pacific/Apia", "America/Sao_Paulo", "Pacific/Kiritimati"];
+const zones = [
+  "Asia/Shanghai",
+  "UTC",
+  "America/Los_Angeles",
+  "Pacific/Apia",
+  "America/Sao_Paulo",
+  "Pacific/Kiritimati",
+];
 const moments = fc.integer({ min: Date.UTC(2000, 0, 1), max: Date.UTC(2099, 11, 31) });
 const days = moments.map((at) => new Date(at).toISOString().slice(0, 10));
 
@@ -33,7 +51,9 @@ for (const zone of zones)
       for (const [moment, day] of edges) {
         expect(chinaDay(Date.parse(moment)), moment).equals(day);
         expect(chinaMonth(Date.parse(moment)), moment).equals(day.slice(0, 7));
-        expect(Date.parse(chinaMidnight(Date.parse(moment))), moment).equals(Date.parse(`${day}T00:00:00+08:00`));
+        expect(Date.parse(chinaMidnight(Date.parse(moment))), moment).equals(
+          Date.parse(`${day}T00:00:00+08:00`),
+        );
       }
     });
 
@@ -49,25 +69,43 @@ for (const zone of zones)
             .greaterThan(at)
             .equals(Date.parse(from) + 86_400_000);
           const moment = new Date(at).toISOString();
-          expect([isWithin({ from: day, to: day }, moment), isWithin({}, moment), isWithin({ from: chinaDay(at + 86_400_000) }, moment)]).deep.equals([
-            true,
-            true,
-            false,
-          ]);
+          expect([
+            isWithin({ from: day, to: day }, moment),
+            isWithin({}, moment),
+            isWithin({ from: chinaDay(at + 86_400_000) }, moment),
+          ]).deep.equals([true, true, false]);
           expect(isWithin({ to: chinaDay(at - 86_400_000) }, moment)).equals(false);
         }),
       );
     });
 
     it("are what a picker shows, whichever was picked first", () => {
-      expect(endsOf([dayjs("2026-02-28"), dayjs("2026-01-31")])).deep.equals({ from: "2026-01-31", to: "2026-02-28" });
-      expect(endsOf([dayjs("2026-02-28"), null])).deep.equals({ from: "2026-02-28", to: undefined });
-      expect(endsOf([null, dayjs("2026-02-28")])).deep.equals({ from: undefined, to: "2026-02-28" });
-      for (const none of [null, undefined, [null, null] as const]) expect(endsOf(none)).deep.equals({ from: undefined, to: undefined });
+      expect(endsOf([dayjs("2026-02-28"), dayjs("2026-01-31")])).deep.equals({
+        from: "2026-01-31",
+        to: "2026-02-28",
+      });
+      expect(endsOf([dayjs("2026-02-28"), null])).deep.equals({
+        from: "2026-02-28",
+        to: undefined,
+      });
+      expect(endsOf([null, dayjs("2026-02-28")])).deep.equals({
+        from: undefined,
+        to: "2026-02-28",
+      });
+      for (const none of [null, undefined, [null, null] as const])
+        expect(endsOf(none)).deep.equals({ from: undefined, to: undefined });
     });
 
     it("are days of the calendar", () => {
-      for (const day of ["2026-01-01", "2028-02-29", "2000-02-29", "2011-12-30", "2026-12-31", "2999-12-31"]) expect(isDay(day), day).equals(true);
+      for (const day of [
+        "2026-01-01",
+        "2028-02-29",
+        "2000-02-29",
+        "2011-12-30",
+        "2026-12-31",
+        "2999-12-31",
+      ])
+        expect(isDay(day), day).equals(true);
       for (const text of [
         "",
         "2026-02-29",
@@ -93,8 +131,14 @@ for (const zone of zones)
     });
 
     it("of a range end before the next one, over a leap day and over New Year", () => {
-      expect(rangeOf({ from: "2028-02-28", to: "2028-02-28" })).deep.equals({ from: "2028-02-28T00:00:00+08:00", to: "2028-02-29T00:00:00+08:00" });
-      expect(rangeOf({ to: "2028-02-29" })).deep.equals({ from: undefined, to: "2028-03-01T00:00:00+08:00" });
+      expect(rangeOf({ from: "2028-02-28", to: "2028-02-28" })).deep.equals({
+        from: "2028-02-28T00:00:00+08:00",
+        to: "2028-02-29T00:00:00+08:00",
+      });
+      expect(rangeOf({ to: "2028-02-29" })).deep.equals({
+        from: undefined,
+        to: "2028-03-01T00:00:00+08:00",
+      });
       expect(rangeOf({ to: "2026-12-31" }).to).equals("2027-01-01T00:00:00+08:00");
       expect(rangeOf({ to: "2011-12-29" }).to).equals("2011-12-30T00:00:00+08:00");
       expect(rangeOf({})).deep.equals({ from: undefined, to: undefined });
@@ -106,7 +150,9 @@ describe("a range of days", () => {
     fc.assert(
       fc.property(days, days, (from, to) => {
         const { from: first = "", to: last = "" } = inOrder({ from, to });
-        expect(first <= last && [from, to].includes(first) && [from, to].includes(last)).equals(true);
+        expect(first <= last && [from, to].includes(first) && [from, to].includes(last)).equals(
+          true,
+        );
         expect(inOrder({ from: first, to: last })).deep.equals({ from: first, to: last });
       }),
     );

@@ -23,20 +23,36 @@ import {
 } from "../../console/src/areas/merchant/draft.ts";
 import type { Schemas } from "../../console/src/shared/client.ts";
 
-const terms = { seller: { taxId: "91440305MA4JURQ28R", name: "测试商户" }, currency: "CNY", issuedAt: "2026-11-24T10:00:00+08:00" } as const;
+const terms = {
+  seller: { taxId: "91440305MA4JURQ28R", name: "测试商户" },
+  currency: "CNY",
+  issuedAt: "2026-11-24T10:00:00+08:00",
+} as const;
 const buyer = { name: "个人" };
 /** As the gateway reads it, and gives it back. */
-const asRead = (document: object) => readInvoice("application/json", new TextEncoder().encode(JSON.stringify(document))).document as Schemas["InvoiceDocument"];
+const asRead = (document: object) =>
+  readInvoice("application/json", new TextEncoder().encode(JSON.stringify(document)))
+    .document as Schemas["InvoiceDocument"];
 
 /** Decimals as people type them. */
 const decimal = (digits: number, decimals: number) =>
-  fc.tuple(fc.nat({ max: 10 ** digits - 1 }), fc.nat({ max: 10 ** decimals - 1 }), fc.nat({ max: decimals })).map(([whole, fraction, places]) => {
-    const units = whole * 10 ** places + (fraction % 10 ** places);
-    const text = units.toString().padStart(places + 1, "0");
-    return places === 0 ? text : `${text.slice(0, -places)}.${text.slice(-places)}`;
-  });
+  fc
+    .tuple(
+      fc.nat({ max: 10 ** digits - 1 }),
+      fc.nat({ max: 10 ** decimals - 1 }),
+      fc.nat({ max: decimals }),
+    )
+    .map(([whole, fraction, places]) => {
+      const units = whole * 10 ** places + (fraction % 10 ** places);
+      const text = units.toString().padStart(places + 1, "0");
+      return places === 0 ? text : `${text.slice(0, -places)}.${text.slice(-places)}`;
+    });
 const rate = fc.constantFrom(...rates);
-const byAmount: fc.Arbitrary<DraftLine> = fc.record({ name: fc.constant("*餐饮服务*餐费"), amount: decimal(6, 2), taxRate: rate });
+const byAmount: fc.Arbitrary<DraftLine> = fc.record({
+  name: fc.constant("*餐饮服务*餐费"),
+  amount: decimal(6, 2),
+  taxRate: rate,
+});
 const byPrice: fc.Arbitrary<DraftLine> = fc.record({
   name: fc.constant("*文具*中性笔"),
   unit: fc.constantFrom("支", ""),
@@ -45,37 +61,74 @@ const byPrice: fc.Arbitrary<DraftLine> = fc.record({
   taxRate: rate,
 });
 /** A line with a discount that takes off some of it, or all. */
-const discounted = fc.tuple(fc.oneof(byAmount, byPrice), fc.integer({ min: 0, max: 100 })).map(([line, percent]): DraftLine => {
-  const amount = reckonLine(line)?.amount ?? 0n;
-  return percent === 0 ? line : { ...line, discount: formatMoney((amount * BigInt(percent)) / 100n) };
-});
+const discounted = fc
+  .tuple(fc.oneof(byAmount, byPrice), fc.integer({ min: 0, max: 100 }))
+  .map(([line, percent]): DraftLine => {
+    const amount = reckonLine(line)?.amount ?? 0n;
+    return percent === 0
+      ? line
+      : { ...line, discount: formatMoney((amount * BigInt(percent)) / 100n) };
+  });
 const drafts: fc.Arbitrary<Draft> = fc.record({
   kind: fc.constantFrom("ordinary" as const, "special" as const),
   buyer: fc.constant(buyer),
   lines: fc.array(discounted, { minLength: 1, maxLength: 8 }),
 });
 const cents = (text: string | undefined) => parseMoney(text ?? "0.00");
-const sum = (amounts: (string | undefined)[]) => amounts.reduce((total, amount) => total + cents(amount), 0n);
+const sum = (amounts: (string | undefined)[]) =>
+  amounts.reduce((total, amount) => total + cents(amount), 0n);
 
 describe("a line of the form", () => {
-  const lines: [what: string, line: DraftLine, reckoned: [amount: string, tax: string, discount: string, discountTax: string] | undefined][] = [
+  const lines: [
+    what: string,
+    line: DraftLine,
+    reckoned: [amount: string, tax: string, discount: string, discountTax: string] | undefined,
+  ][] = [
     ["by amount", { amount: "100", taxRate: "0.06" }, ["100.00", "6.00", "0.00", "0.00"]],
-    ["by quantity and price", { quantity: "3", unitPrice: "33.335", taxRate: "0.13" }, ["100.01", "13.00", "0.00", "0.00"]],
-    ["whose half cent is rounded up", { quantity: "1", unitPrice: "0.005", taxRate: "0" }, ["0.01", "0.00", "0.00", "0.00"]],
-    ["with a discount", { amount: "100", taxRate: "0.06", discount: "10.01" }, ["100.00", "6.00", "10.01", "0.60"]],
-    ["that is exempt", { amount: "100", taxRate: "免税", discount: "1" }, ["100.00", "0.00", "1.00", "0.00"]],
+    [
+      "by quantity and price",
+      { quantity: "3", unitPrice: "33.335", taxRate: "0.13" },
+      ["100.01", "13.00", "0.00", "0.00"],
+    ],
+    [
+      "whose half cent is rounded up",
+      { quantity: "1", unitPrice: "0.005", taxRate: "0" },
+      ["0.01", "0.00", "0.00", "0.00"],
+    ],
+    [
+      "with a discount",
+      { amount: "100", taxRate: "0.06", discount: "10.01" },
+      ["100.00", "6.00", "10.01", "0.60"],
+    ],
+    [
+      "that is exempt",
+      { amount: "100", taxRate: "免税", discount: "1" },
+      ["100.00", "0.00", "1.00", "0.00"],
+    ],
     ["that is not taxed", { amount: "100", taxRate: "不征税" }, ["100.00", "0.00", "0.00", "0.00"]],
-    ["in full width", { quantity: "２", unitPrice: "１，０００．５", taxRate: "0.13" }, ["2001.00", "260.13", "0.00", "0.00"]],
+    [
+      "in full width",
+      { quantity: "２", unitPrice: "１，０００．５", taxRate: "0.13" },
+      ["2001.00", "260.13", "0.00", "0.00"],
+    ],
     [
       "whose price counts, not an amount that was typed before",
       { quantity: "2", unitPrice: "5", amount: "99", taxRate: "0" },
       ["10.00", "0.00", "0.00", "0.00"],
     ],
-    ["with a quantity alone, by its amount", { quantity: "2", amount: "99", taxRate: "0" }, ["99.00", "0.00", "0.00", "0.00"]],
+    [
+      "with a quantity alone, by its amount",
+      { quantity: "2", amount: "99", taxRate: "0" },
+      ["99.00", "0.00", "0.00", "0.00"],
+    ],
     ["without a rate yet", { amount: "5" }, ["5.00", "0.00", "0.00", "0.00"]],
     ["with nothing in it", {}, undefined],
     ["with blanks in it", { amount: "  ", quantity: " ", unitPrice: "\u3000" }, undefined],
-    ["with a quantity that is no figure", { quantity: "two", unitPrice: "5", amount: "10" }, undefined],
+    [
+      "with a quantity that is no figure",
+      { quantity: "two", unitPrice: "5", amount: "10" },
+      undefined,
+    ],
     ["with a negative price", { quantity: "2", unitPrice: "-5" }, undefined],
     ["with a discount that is no amount", { amount: "10", discount: "half" }, undefined],
     ["with a negative discount", { amount: "10", discount: "-1" }, undefined],
@@ -84,7 +137,10 @@ describe("a line of the form", () => {
   for (const [what, line, wanted] of lines)
     it(`${what} comes to ${wanted?.join(", ") ?? "nothing yet"}`, () => {
       const reckoned = reckonLine(line);
-      expect(reckoned && [reckoned.amount, reckoned.tax, reckoned.discount, reckoned.discountTax].map(formatMoney)).deep.equals(wanted);
+      expect(
+        reckoned &&
+          [reckoned.amount, reckoned.tax, reckoned.discount, reckoned.discountTax].map(formatMoney),
+      ).deep.equals(wanted);
       expect(reckoned?.byQuantity ?? hasPrice(line)).equals(hasPrice(line));
     });
 });
@@ -149,12 +205,22 @@ describe("the totals of the form", () => {
   });
 
   it("are reckoned of whatever is typed, without an error", () => {
-    const typed = fc.option(fc.string({ unit: fc.constantFrom("0", "9", "99999999999", ".", ",", "-", " ", "９", "x") }), { nil: undefined });
-    const line = fc.record({ quantity: typed, unitPrice: typed, amount: typed, discount: typed, taxRate: fc.option(rate, { nil: undefined }) });
+    const typed = fc.option(
+      fc.string({ unit: fc.constantFrom("0", "9", "99999999999", ".", ",", "-", " ", "９", "x") }),
+      { nil: undefined },
+    );
+    const line = fc.record({
+      quantity: typed,
+      unitPrice: typed,
+      amount: typed,
+      discount: typed,
+      taxRate: fc.option(rate, { nil: undefined }),
+    });
     fc.assert(
       fc.property(fc.array(line, { maxLength: 4 }), (lines) => {
         const totals = reckon(lines as DraftLine[]);
-        if (totals !== undefined) expect(cents(totals.net) + cents(totals.tax)).equals(cents(totals.gross));
+        if (totals !== undefined)
+          expect(cents(totals.net) + cents(totals.tax)).equals(cents(totals.gross));
       }),
       { numRuns: 500 },
     );
@@ -169,11 +235,18 @@ describe("the document of a draft", () => {
         fc.pre(cents(document.totals.gross) > 0n);
         const { lines, totals } = asRead(document);
         expect(totals).deep.equals(document.totals);
-        expect([sum(lines.map(({ amount }) => amount)), sum(lines.map(({ tax }) => tax))]).deep.equals([cents(totals.net), cents(totals.tax)]);
+        expect([
+          sum(lines.map(({ amount }) => amount)),
+          sum(lines.map(({ tax }) => tax)),
+        ]).deep.equals([cents(totals.net), cents(totals.tax)]);
         for (const [at, { taxRate, tax, discount, amount }] of lines.entries()) {
           if (isUntaxed(taxRate)) expect(tax).equals("0.00");
           expect(discount === true).equals(amount.startsWith("-"));
-          if (discount) expect([lines[at - 1]?.name, lines[at - 1]?.taxRate]).deep.equals([lines[at]?.name, taxRate]);
+          if (discount)
+            expect([lines[at - 1]?.name, lines[at - 1]?.taxRate]).deep.equals([
+              lines[at]?.name,
+              taxRate,
+            ]);
         }
       }),
     );
@@ -194,9 +267,24 @@ describe("the document of a draft", () => {
 
   it("has no member that nobody typed, and no blanks around what somebody did", () => {
     const lines = [{ name: " 餐费 ", spec: " ", unit: " 份 ", amount: "5", taxRate: "0.06" }];
-    const typed = { taxId: " 91440305ma4jurq28r ", name: " 买方 ", address: " ", phone: " 0755-1 ", bankName: "", bankAccount: undefined as unknown as string };
+    const typed = {
+      taxId: " 91440305ma4jurq28r ",
+      name: " 买方 ",
+      address: " ",
+      phone: " 0755-1 ",
+      bankName: "",
+      bankAccount: undefined as unknown as string,
+    };
     const document = documentOf(
-      { kind: "special", buyer: typed, lines, remark: " ", drawer: " 王 ", sourceId: "", holder: undefined as unknown as string },
+      {
+        kind: "special",
+        buyer: typed,
+        lines,
+        remark: " ",
+        drawer: " 王 ",
+        sourceId: "",
+        holder: undefined as unknown as string,
+      },
       terms,
     );
     expect(document).deep.equals({
@@ -210,9 +298,19 @@ describe("the document of a draft", () => {
   });
 
   it("says what the form cannot: then it is known that something is left out", () => {
-    const document = asRead(documentOf({ kind: "ordinary", buyer, lines: [{ name: "a", amount: "5", taxRate: "0" }] }, terms));
+    const document = asRead(
+      documentOf(
+        { kind: "ordinary", buyer, lines: [{ name: "a", amount: "5", taxRate: "0" }] },
+        terms,
+      ),
+    );
     expect(isBeyondForm({ ...document, passengers: [] })).equals(true);
-    expect(isBeyondForm({ ...document, lines: [{ name: "a", amount: "5.00", taxRate: "0", baseQuantity: "10" }] })).equals(true);
+    expect(
+      isBeyondForm({
+        ...document,
+        lines: [{ name: "a", amount: "5.00", taxRate: "0", baseQuantity: "10" }],
+      }),
+    ).equals(true);
   });
 });
 
@@ -266,7 +364,9 @@ describe("a refusal of the gateway", () => {
       expect.fail("a name with a sign that turns the direction of writing");
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      expect(error.violations.map(({ field }) => fieldOf(wrong, field))).deep.equals([["lines", 1, "name"]]);
+      expect(error.violations.map(({ field }) => fieldOf(wrong, field))).deep.equals([
+        ["lines", 1, "name"],
+      ]);
     }
   });
 

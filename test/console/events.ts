@@ -10,17 +10,24 @@ const external = `0x9d${"0".repeat(62)}`;
 
 describe("an event", () => {
   it("names the invoices that it is about, or none", () => {
-    expect([namesIn({ number }), namesIn({ external }), namesIn({ number, external }), namesIn({})]).deep.equals([
-      [number],
-      [external],
-      [number, external],
-      [],
-    ]);
+    expect([
+      namesIn({ number }),
+      namesIn({ external }),
+      namesIn({ number, external }),
+      namesIn({}),
+    ]).deep.equals([[number], [external], [number, external], []]);
   });
 
   it("makes the lists old, and of invoices those alone that it names", () => {
     const lists = questionsOf([]);
-    expect(lists).deep.equals([["claims"], ["claim"], ["externals"], ["invoices"], ["entries"], ["red-letters"]]);
+    expect(lists).deep.equals([
+      ["claims"],
+      ["claim"],
+      ["externals"],
+      ["invoices"],
+      ["entries"],
+      ["red-letters"],
+    ]);
     expect(questionsOf([number]).slice(lists.length)).deep.equals([
       ["invoice", number],
       ["history", number],
@@ -42,11 +49,18 @@ describe("an event", () => {
 
 describe("the stream of events", () => {
   it("goes on behind the last event, and begins with what comes now", () => {
-    expect([streamAfter(""), streamAfter("12:3")]).deep.equals(["/v1/events/stream", "/v1/events/stream?after=12%3A3"]);
-    expect(new URL(streamAfter("a&b=c #d"), "http://x").searchParams.get("after")).equals("a&b=c #d");
+    expect([streamAfter(""), streamAfter("12:3")]).deep.equals([
+      "/v1/events/stream",
+      "/v1/events/stream?after=12%3A3",
+    ]);
+    expect(new URL(streamAfter("a&b=c #d"), "http://x").searchParams.get("after")).equals(
+      "a&b=c #d",
+    );
   });
   it("is tried again after half a second, then ever later, but never after more than fifteen", () => {
-    expect([0, 1, 2, 3, 4, 5, 6, 1_000].map(waitBefore)).deep.equals([500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000, 15_000]);
+    expect([0, 1, 2, 3, 4, 5, 6, 1_000].map(waitBefore)).deep.equals([
+      500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000, 15_000,
+    ]);
   });
   it("is listened to for every type once", () => {
     expect(new Set(eventTypes).size).equals(eventTypes.length).greaterThan(20);

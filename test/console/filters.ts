@@ -13,28 +13,55 @@ import {
   readClaimFilter,
   typedClaimFilter,
 } from "../../console/src/areas/employer/claim-query.ts";
-import { countOf, type InvoiceFilter, isFiltered, queryOf, readInvoiceFilter, typedFilter } from "../../console/src/shared/invoice-filter.ts";
+import {
+  countOf,
+  type InvoiceFilter,
+  isFiltered,
+  queryOf,
+  readInvoiceFilter,
+  typedFilter,
+} from "../../console/src/shared/invoice-filter.ts";
 
 const taxIds = fc.constantFrom("91440305MA4JURQ28R", "DE123456789", "US12");
-const days = fc.date({ min: new Date("2000-01-01"), max: new Date("2099-12-31"), noInvalidDate: true }).map((at) => at.toISOString().slice(0, 10));
+const days = fc
+  .date({ min: new Date("2000-01-01"), max: new Date("2099-12-31"), noInvalidDate: true })
+  .map((at) => at.toISOString().slice(0, 10));
 const ends = fc
   .record({ from: days, to: days }, { requiredKeys: [] })
-  .map(({ from, to }) => (from && to && from > to ? { from: to, to: from } : { ...(from ? { from } : {}), ...(to ? { to } : {}) }));
-const words = fc.string({ unit: "grapheme", minLength: 1, maxLength: 40 }).filter((text) => text.trim() !== "");
+  .map(({ from, to }) =>
+    from && to && from > to
+      ? { from: to, to: from }
+      : { ...(from ? { from } : {}), ...(to ? { to } : {}) },
+  );
+const words = fc
+  .string({ unit: "grapheme", minLength: 1, maxLength: 40 })
+  .filter((text) => text.trim() !== "");
 const invoiceFilters: fc.Arbitrary<InvoiceFilter> = fc
   .tuple(
     fc.record(
-      { state: fc.constantFrom("accepted", "issued", "claimed", "reimbursed", "reversed"), buyer: taxIds, seller: taxIds, source: words },
+      {
+        state: fc.constantFrom("accepted", "issued", "claimed", "reimbursed", "reversed"),
+        buyer: taxIds,
+        seller: taxIds,
+        source: words,
+      },
       { requiredKeys: [] },
     ),
     ends,
   )
   .map(([rest, between]) => ({ ...rest, ...between }) as InvoiceFilter);
 const claimFilters: fc.Arbitrary<ClaimFilter> = fc
-  .tuple(fc.record({ state: fc.constantFrom(...claimStates), invoice: words, seller: taxIds }, { requiredKeys: ["state"] }), ends)
+  .tuple(
+    fc.record(
+      { state: fc.constantFrom(...claimStates), invoice: words, seller: taxIds },
+      { requiredKeys: ["state"] },
+    ),
+    ends,
+  )
   .map(([rest, between]) => ({ ...rest, ...between }) as ClaimFilter);
 /** Through the address bar: written as an address, and read from one. */
-const throughAddress = (entries: [string, string][]) => new URLSearchParams(new URLSearchParams(entries).toString());
+const throughAddress = (entries: [string, string][]) =>
+  new URLSearchParams(new URLSearchParams(entries).toString());
 
 describe("the filter of a list of invoices", () => {
   it("comes back from the page's address as it was", () => {
@@ -62,19 +89,32 @@ describe("the filter of a list of invoices", () => {
 
   it("is read of whatever address without an error, and holds only what it can ask for", () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.constantFrom("state", "from", "to", "buyer", "seller", "source"), fc.string({ unit: "grapheme" }))), (entries) => {
-        const filter = readInvoiceFilter(throughAddress(entries));
-        expect(readInvoiceFilter(throughAddress(Object.entries(filter)))).deep.equals(filter);
-      }),
+      fc.property(
+        fc.array(
+          fc.tuple(
+            fc.constantFrom("state", "from", "to", "buyer", "seller", "source"),
+            fc.string({ unit: "grapheme" }),
+          ),
+        ),
+        (entries) => {
+          const filter = readInvoiceFilter(throughAddress(entries));
+          expect(readInvoiceFilter(throughAddress(Object.entries(filter)))).deep.equals(filter);
+        },
+      ),
     );
   });
 
   it("has its days in order, also when an address has them the other way round", () => {
-    expect(readInvoiceFilter(new URLSearchParams("from=2026-03-01&to=2026-02-01"))).deep.equals({ from: "2026-02-01", to: "2026-03-01" });
+    expect(readInvoiceFilter(new URLSearchParams("from=2026-03-01&to=2026-02-01"))).deep.equals({
+      from: "2026-02-01",
+      to: "2026-03-01",
+    });
   });
 
   it("asks for whole days in China, for the state by the API's word, and for nothing that is not wanted", () => {
-    expect(queryOf({ state: "issued", from: "2026-12-31", to: "2026-12-31", source: "S-1" })).deep.equals({
+    expect(
+      queryOf({ state: "issued", from: "2026-12-31", to: "2026-12-31", source: "S-1" }),
+    ).deep.equals({
       from: "2026-12-31T00:00:00+08:00",
       to: "2027-01-01T00:00:00+08:00",
       status: "issued",
@@ -85,7 +125,8 @@ describe("the filter of a list of invoices", () => {
       fc.property(invoiceFilters, (filter) => {
         const query = queryOf(filter);
         expect(Object.keys(query)).to.have.length(Object.keys(filter).length);
-        if (query.from !== undefined && query.to !== undefined) expect(Date.parse(query.from)).lessThan(Date.parse(query.to));
+        if (query.from !== undefined && query.to !== undefined)
+          expect(Date.parse(query.from)).lessThan(Date.parse(query.to));
       }),
     );
   });
@@ -102,8 +143,14 @@ describe("the filter of a list of invoices", () => {
 
   it("is what is typed, beside the state that was chosen", () => {
     const between = { from: "2026-01-01", to: undefined };
-    expect(typedFilter("issued", "buyer", " 91440305ma4jurq28r ", between)).deep.equals({ state: "issued", from: "2026-01-01", buyer: "91440305MA4JURQ28R" });
-    expect(typedFilter(undefined, "seller", "９１４４０３０５ＭＡ４ＪＵＲＱ２８Ｒ", {})).deep.equals({ seller: "91440305MA4JURQ28R" });
+    expect(typedFilter("issued", "buyer", " 91440305ma4jurq28r ", between)).deep.equals({
+      state: "issued",
+      from: "2026-01-01",
+      buyer: "91440305MA4JURQ28R",
+    });
+    expect(
+      typedFilter(undefined, "seller", "９１４４０３０５ＭＡ４ＪＵＲＱ２８Ｒ", {}),
+    ).deep.equals({ seller: "91440305MA4JURQ28R" });
     expect(typedFilter(undefined, "seller", "  ", {})).deep.equals({});
   });
 });
@@ -120,9 +167,19 @@ describe("the filter of the inbox", () => {
   });
 
   it("is that of what waits where the address cannot be read", () => {
-    for (const address of ["", "state=lost", "state=toString&from=2026-02-30", "invoice=%20&seller=x", "state=CLAIMED"])
-      expect(readClaimFilter(new URLSearchParams(address)), address).deep.equals({ state: "claimed" });
-    expect(readClaimFilter(new URLSearchParams("state=all&from=2027-01-01&to=2026-12-31"))).deep.equals({ state: "all", from: "2026-12-31", to: "2027-01-01" });
+    for (const address of [
+      "",
+      "state=lost",
+      "state=toString&from=2026-02-30",
+      "invoice=%20&seller=x",
+      "state=CLAIMED",
+    ])
+      expect(readClaimFilter(new URLSearchParams(address)), address).deep.equals({
+        state: "claimed",
+      });
+    expect(
+      readClaimFilter(new URLSearchParams("state=all&from=2027-01-01&to=2026-12-31")),
+    ).deep.equals({ state: "all", from: "2026-12-31", to: "2027-01-01" });
   });
 
   it("asks for a state only when it is one, and for the next page only when there is one before", () => {
@@ -137,10 +194,19 @@ describe("the filter of the inbox", () => {
 
   it("looks for another invoice in reports of all states, and stays in its state for the same one", () => {
     const number = "26442000000000000001";
-    expect(typedClaimFilter({ state: "claimed" }, { invoice: ` ${number} ` }, {})).deep.equals({ state: "all", invoice: number });
-    expect(typedClaimFilter({ state: "rejected", invoice: number }, { invoice: number }, {})).deep.equals({ state: "rejected", invoice: number });
-    expect(typedClaimFilter({ state: "rejected", invoice: number }, { invoice: " " }, {})).deep.equals({ state: "rejected" });
-    expect(typedClaimFilter({ state: "claimed" }, { seller: "de 123456789" }, { from: "2026-01-01" })).deep.equals({
+    expect(typedClaimFilter({ state: "claimed" }, { invoice: ` ${number} ` }, {})).deep.equals({
+      state: "all",
+      invoice: number,
+    });
+    expect(
+      typedClaimFilter({ state: "rejected", invoice: number }, { invoice: number }, {}),
+    ).deep.equals({ state: "rejected", invoice: number });
+    expect(
+      typedClaimFilter({ state: "rejected", invoice: number }, { invoice: " " }, {}),
+    ).deep.equals({ state: "rejected" });
+    expect(
+      typedClaimFilter({ state: "claimed" }, { seller: "de 123456789" }, { from: "2026-01-01" }),
+    ).deep.equals({
       state: "claimed",
       seller: "DE123456789",
       from: "2026-01-01",

@@ -4,11 +4,24 @@ import fc from "fast-check";
 import { type Problem, Refusal } from "../../console/src/shared/client.ts";
 import { createIntentions, newOnce } from "../../console/src/shared/intentions.ts";
 
-const problem = (retry: Problem["retry"]) => ({ code: "wrong-state", title: "", detail: "", retry, requestId: "", type: "", status: 409 }) as Problem;
+const problem = (retry: Problem["retry"]) =>
+  ({
+    code: "wrong-state",
+    title: "",
+    detail: "",
+    retry,
+    requestId: "",
+    type: "",
+    status: 409,
+  }) as Problem;
 const lost = () => new Refusal("offline");
 const refused = () => new Refusal("wrong-state", { status: 409, problem: problem("never") });
 /** Wants something, and says under which key it was asked for. */
-async function keyOf(run: ReturnType<typeof createIntentions>, wanted: unknown, failure?: () => Error): Promise<string> {
+async function keyOf(
+  run: ReturnType<typeof createIntentions>,
+  wanted: unknown,
+  failure?: () => Error,
+): Promise<string> {
   let key = "";
   const work = async (once: { key: string }) => {
     key = once.key;
@@ -36,9 +49,17 @@ describe("an intention", () => {
     ["it was refused", refused, false],
     ["it may come later", () => new Refusal("unavailable", { problem: problem("later") }), false],
     ["something broke in the page", () => new TypeError("x"), false],
-    ["the gateway says that the same may be sent again", () => new Refusal("internal", { problem: problem("same-key") }), true],
+    [
+      "the gateway says that the same may be sent again",
+      () => new Refusal("internal", { problem: problem("same-key") }),
+      true,
+    ],
     ["its answer was lost", lost, true],
-    ["a proxy answered in the gateway's place", () => new Refusal("unreadable", { status: 502 }), true],
+    [
+      "a proxy answered in the gateway's place",
+      () => new Refusal("unreadable", { status: 502 }),
+      true,
+    ],
     ["its answer broke off", () => new Refusal("unreadable", { status: 201 }), true],
   ];
   for (const [what, failure, keeps] of outcomes)
@@ -59,7 +80,8 @@ describe("an intention", () => {
     // JSON has no undefined
     expect(keys[8]).equals(keys[6]);
     expect(new Set(keys).size).equals(8);
-    for (const [index, value] of wanted.entries()) expect(await keyOf(run, value, lost)).equals(keys[index]);
+    for (const [index, value] of wanted.entries())
+      expect(await keyOf(run, value, lost)).equals(keys[index]);
   });
 
   it("of a form ends with the next one: turned on, off and on again is three", async () => {
@@ -124,21 +146,27 @@ describe("an intention", () => {
 
   it("among many is done under one key until its own answer comes, whatever comes between", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.tuple(fc.constantFrom("a", "b", "c"), fc.constantFrom(undefined, lost, refused)), { maxLength: 30 }), async (steps) => {
-        const run = createIntentions({ keep: true });
-        const open = new Map<string, string>();
-        const over = new Set<string>();
-        for (const [wanted, failure] of steps) {
-          const key = await keyOf(run, wanted, failure);
-          expect(over.has(key)).equals(false);
-          if (open.has(wanted)) expect(key).equals(open.get(wanted));
-          if (failure === lost) open.set(wanted, key);
-          else {
-            open.delete(wanted);
-            over.add(key);
+      fc.asyncProperty(
+        fc.array(
+          fc.tuple(fc.constantFrom("a", "b", "c"), fc.constantFrom(undefined, lost, refused)),
+          { maxLength: 30 },
+        ),
+        async (steps) => {
+          const run = createIntentions({ keep: true });
+          const open = new Map<string, string>();
+          const over = new Set<string>();
+          for (const [wanted, failure] of steps) {
+            const key = await keyOf(run, wanted, failure);
+            expect(over.has(key)).equals(false);
+            if (open.has(wanted)) expect(key).equals(open.get(wanted));
+            if (failure === lost) open.set(wanted, key);
+            else {
+              open.delete(wanted);
+              over.add(key);
+            }
           }
-        }
-      }),
+        },
+      ),
     );
   });
 });

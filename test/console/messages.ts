@@ -11,43 +11,73 @@ import { parseAst } from "vite";
 type Node = { type: string; [member: string]: unknown };
 type Messages = { name: string; file: string; texts: Record<string, Map<string, string>> };
 const root = fileURLToPath(new URL("../../console/src", import.meta.url));
-const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((name) => /\.tsx?$/.test(name) && !name.endsWith(".d.ts"));
+const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter(
+  (name) => /\.tsx?$/.test(name) && !name.endsWith(".d.ts"),
+);
 
-const isNode = (value: unknown): value is Node => typeof value === "object" && value !== null && typeof (value as Node).type === "string";
+const isNode = (value: unknown): value is Node =>
+  typeof value === "object" && value !== null && typeof (value as Node).type === "string";
 function* nodesOf(node: Node): Generator<Node> {
   yield node;
-  for (const member of Object.values(node)) for (const child of Array.isArray(member) ? member : [member]) if (isNode(child)) yield* nodesOf(child);
+  for (const member of Object.values(node))
+    for (const child of Array.isArray(member) ? member : [member])
+      if (isNode(child)) yield* nodesOf(child);
 }
 const nameOf = (key: Node) => String(key["name"] ?? key["value"]);
 const entriesOf = (object: Node): [string, Node][] =>
-  (object["properties"] as Node[]).map((property) => [nameOf(property["key"] as Node), property["value"] as Node]);
+  (object["properties"] as Node[]).map((property) => [
+    nameOf(property["key"] as Node),
+    property["value"] as Node,
+  ]);
 
 const tables: Messages[] = [];
 const uses: { file: string; key: string; filled: string[] | undefined }[] = [];
 for (const file of files) {
-  const program = parseAst(readFileSync(join(root, file), "utf8"), { lang: file.endsWith("x") ? "tsx" : "ts" }) as unknown as Node;
+  const program = parseAst(readFileSync(join(root, file), "utf8"), {
+    lang: file.endsWith("x") ? "tsx" : "ts",
+  }) as unknown as Node;
   for (const node of nodesOf(program)) {
     if (node.type !== "CallExpression" || (node["callee"] as Node).type !== "Identifier") continue;
     const [first, second] = node["arguments"] as [Node?, Node?];
     const callee = nameOf(node["callee"] as Node);
     if (callee === "wordsOf" && first && second) {
       const languages = entriesOf(second).map(
-        ([language, texts]) => [language, new Map(entriesOf(texts).map(([key, text]) => [key, String(text["value"])]))] as const,
+        ([language, texts]) =>
+          [
+            language,
+            new Map(entriesOf(texts).map(([key, text]) => [key, String(text["value"])])),
+          ] as const,
       );
       tables.push({ name: String(first["value"]), file, texts: Object.fromEntries(languages) });
     }
     if (["say", "shared"].includes(callee) && first?.type === "Literal") {
-      const all = second?.type === "ObjectExpression" && (second["properties"] as Node[]).every(({ type }) => type === "Property");
-      uses.push({ file, key: String(first["value"]), filled: second === undefined ? [] : all ? entriesOf(second).map(([name]) => name) : undefined });
+      const all =
+        second?.type === "ObjectExpression" &&
+        (second["properties"] as Node[]).every(({ type }) => type === "Property");
+      uses.push({
+        file,
+        key: String(first["value"]),
+        filled:
+          second === undefined ? [] : all ? entriesOf(second).map(([name]) => name) : undefined,
+      });
     }
   }
 }
-const filledIn = (text: string) => [...text.matchAll(/\{\{(\w+)\}\}/g)].map(([, name]) => name).sort();
+const filledIn = (text: string) =>
+  [...text.matchAll(/\{\{(\w+)\}\}/g)].map(([, name]) => name).sort();
 
 describe("the console's messages", () => {
   it("are found: every area's, and those that pages share", () => {
     const names = tables.map(({ name }) => name);
-    expect(names).to.include.members(["shared", "merchant", "employer", "bureau", "holder", "public", "filter"]);
+    expect(names).to.include.members([
+      "shared",
+      "merchant",
+      "employer",
+      "bureau",
+      "holder",
+      "public",
+      "filter",
+    ]);
     expect(new Set(names).size).equals(names.length);
     expect(uses.length).greaterThan(500);
   });
@@ -60,16 +90,23 @@ describe("the console's messages", () => {
       for (const [key, text] of zh ?? []) {
         expect(text.trim(), key).not.equals("");
         expect(en?.get(key)?.trim(), key).not.equals("");
-        expect(filledIn(text), `${key}: ${text} / ${en?.get(key)}`).deep.equals(filledIn(en?.get(key) ?? ""));
+        expect(filledIn(text), `${key}: ${text} / ${en?.get(key)}`).deep.equals(
+          filledIn(en?.get(key) ?? ""),
+        );
         // a brace that was forgotten would stand on the page
-        for (const words of [text, en?.get(key) ?? ""]) expect(words.replaceAll(/\{\{\w+\}\}/g, ""), key).to.not.match(/[{}]/);
+        for (const words of [text, en?.get(key) ?? ""])
+          expect(words.replaceAll(/\{\{\w+\}\}/g, ""), key).to.not.match(/[{}]/);
       }
     });
 
   it("in Chinese are Chinese, but for what is filled in and the names of formats", () => {
     const foreign = tables.flatMap(({ texts }) =>
       [...(texts["zh-CN"] ?? [])]
-        .filter(([, text]) => /\p{L}/u.test(text.replaceAll(/\{\{\w+\}\}|UBL|XML|EN 16931/g, "")) && !/\p{Script=Han}/u.test(text))
+        .filter(
+          ([, text]) =>
+            /\p{L}/u.test(text.replaceAll(/\{\{\w+\}\}|UBL|XML|EN 16931/g, "")) &&
+            !/\p{Script=Han}/u.test(text),
+        )
         .map(([key, text]) => `${key}: ${text}`),
     );
     expect(foreign).deep.equals([]);
@@ -78,16 +115,22 @@ describe("the console's messages", () => {
   it("in English are without Chinese, but for the field's own names and what is written on invoices", () => {
     const names = /数电票|作废重开|个人|记-0042/g;
     const foreign = tables.flatMap(({ texts }) =>
-      [...(texts["en-US"] ?? [])].filter(([, text]) => /\p{Script=Han}/u.test(text.replaceAll(names, ""))).map(([key, text]) => `${key}: ${text}`),
+      [...(texts["en-US"] ?? [])]
+        .filter(([, text]) => /\p{Script=Han}/u.test(text.replaceAll(names, "")))
+        .map(([key, text]) => `${key}: ${text}`),
     );
     expect(foreign).deep.equals([]);
   });
 
   it("are filled in where they are said", () => {
     const missing = uses.flatMap(({ file, key, filled }) => {
-      const texts = tables.flatMap((table) => [table.texts["zh-CN"]?.get(key)]).filter((text) => text !== undefined);
+      const texts = tables
+        .flatMap((table) => [table.texts["zh-CN"]?.get(key)])
+        .filter((text) => text !== undefined);
       if (filled === undefined || texts.length === 0) return [];
-      const fits = texts.some((text) => filledIn(text).every((name) => filled.includes(name as string)));
+      const fits = texts.some((text) =>
+        filledIn(text).every((name) => filled.includes(name as string)),
+      );
       return fits ? [] : [`${file}: ${key} without ${texts.map(filledIn).join(" or ")}`];
     });
     expect(missing).deep.equals([]);

@@ -6,37 +6,97 @@ import fc from "fast-check";
 import { type Problem, Refusal } from "../../console/src/shared/client.ts";
 import { fieldErrorsOf, samePath } from "../../console/src/shared/field-problems.ts";
 import { problemTitles } from "../../console/src/shared/problem-titles.ts";
-import { problemWords, retryOf, ruleTextIn, titleIn } from "../../console/src/shared/problem-words.ts";
+import {
+  problemWords,
+  retryOf,
+  ruleTextIn,
+  titleIn,
+} from "../../console/src/shared/problem-words.ts";
 import { ruleWords } from "../../console/src/shared/rule-words.ts";
 
 const problem = (more: Partial<Problem> = {}) =>
-  ({ type: "", title: "Claimed already", status: 409, detail: "By an employer", code: "already-claimed", retry: "never", requestId: "r", ...more }) as Problem;
-const refusal = (more: Partial<Problem> = {}) => new Refusal(problem(more).code, { problem: problem(more), status: 409 });
+  ({
+    type: "",
+    title: "Claimed already",
+    status: 409,
+    detail: "By an employer",
+    code: "already-claimed",
+    retry: "never",
+    requestId: "r",
+    ...more,
+  }) as Problem;
+const refusal = (more: Partial<Problem> = {}) =>
+  new Refusal(problem(more).code, { problem: problem(more), status: 409 });
 /** A word stands for itself. */
 const say = (key: string) => `<${key}>`;
 
 describe("a refusal in words", () => {
-  const cases: [what: string, error: unknown, language: "zh-CN" | "en-US", words: { title: string; detail: string }][] = [
-    ["in English as the gateway says it", refusal(), "en-US", { title: "Claimed already", detail: "By an employer" }],
-    ["in Chinese by its code", refusal(), "zh-CN", { title: problemTitles["already-claimed"], detail: "By an employer" }],
+  const cases: [
+    what: string,
+    error: unknown,
+    language: "zh-CN" | "en-US",
+    words: { title: string; detail: string },
+  ][] = [
+    [
+      "in English as the gateway says it",
+      refusal(),
+      "en-US",
+      { title: "Claimed already", detail: "By an employer" },
+    ],
+    [
+      "in Chinese by its code",
+      refusal(),
+      "zh-CN",
+      { title: problemTitles["already-claimed"], detail: "By an employer" },
+    ],
     [
       "in Chinese with a code that there are no words for yet",
       refusal({ code: "brand-new" as Problem["code"] }),
       "zh-CN",
       { title: "Claimed already", detail: "By an employer" },
     ],
-    ["with a code that every object has", refusal({ code: "constructor" as Problem["code"] }), "zh-CN", { title: "Claimed already", detail: "By an employer" }],
-    ["of the console's own", new Refusal("body-too-large"), "en-US", { title: "body-too-large", detail: "" }],
-    ["when nobody answered", new Refusal("offline", { detail: "fetch failed" }), "zh-CN", { title: "<problem.offline>", detail: "<problem.offline.detail>" }],
+    [
+      "with a code that every object has",
+      refusal({ code: "constructor" as Problem["code"] }),
+      "zh-CN",
+      { title: "Claimed already", detail: "By an employer" },
+    ],
+    [
+      "of the console's own",
+      new Refusal("body-too-large"),
+      "en-US",
+      { title: "body-too-large", detail: "" },
+    ],
+    [
+      "when nobody answered",
+      new Refusal("offline", { detail: "fetch failed" }),
+      "zh-CN",
+      { title: "<problem.offline>", detail: "<problem.offline.detail>" },
+    ],
     [
       "when the answer cannot be read, with what is not known then",
       new Refusal("unreadable", { status: 502, detail: "HTTP 502" }),
       "zh-CN",
       { title: "<problem.unreadable>", detail: "HTTP 502 · <problem.offline.detail>" },
     ],
-    ["when the page broke", new TypeError("x is not a function"), "en-US", { title: "<problem.broken>", detail: "x is not a function" }],
-    ["when something was thrown that is no error", "oops", "en-US", { title: "<problem.broken>", detail: "oops" }],
-    ["when nothing was thrown", undefined, "en-US", { title: "<problem.broken>", detail: "undefined" }],
+    [
+      "when the page broke",
+      new TypeError("x is not a function"),
+      "en-US",
+      { title: "<problem.broken>", detail: "x is not a function" },
+    ],
+    [
+      "when something was thrown that is no error",
+      "oops",
+      "en-US",
+      { title: "<problem.broken>", detail: "oops" },
+    ],
+    [
+      "when nothing was thrown",
+      undefined,
+      "en-US",
+      { title: "<problem.broken>", detail: "undefined" },
+    ],
   ];
   for (const [what, error, language, words] of cases)
     it(`${what}: ${words.title}`, () => {
@@ -60,7 +120,8 @@ describe("a refusal in words", () => {
       ["tomorrow", undefined],
       [undefined, undefined],
     ];
-    for (const [retry, shown] of retries) expect(retryOf(problem({ retry: retry as Problem["retry"] }))).equals(shown);
+    for (const [retry, shown] of retries)
+      expect(retryOf(problem({ retry: retry as Problem["retry"] }))).equals(shown);
     expect(retryOf(undefined)).equals(undefined);
   });
 });
@@ -69,7 +130,10 @@ describe("a broken rule in words", () => {
   it("is the gateway's in English, and in Chinese as far as there are words", () => {
     const detail = "3 × 5 makes 15.00, not 16.00";
     expect(ruleTextIn("en-US", { rule: "line-amount", detail })).deep.equals({ text: detail });
-    expect(ruleTextIn("zh-CN", { rule: "line-amount", detail })).deep.equals({ text: "金额应等于数量乘以单价", more: detail });
+    expect(ruleTextIn("zh-CN", { rule: "line-amount", detail })).deep.equals({
+      text: "金额应等于数量乘以单价",
+      more: detail,
+    });
     expect(ruleTextIn("zh-CN", { rule: "BR-CO-10", detail }).text).to.include("EN 16931");
     expect(ruleTextIn("zh-CN", { rule: "no-such-rule", detail })).deep.equals({ text: detail });
   });
@@ -77,33 +141,49 @@ describe("a broken rule in words", () => {
     for (const rule of ["constructor", "__proto__", "toString", "valueOf", ""])
       expect(ruleTextIn("zh-CN", { rule, detail: "d" }), rule).deep.equals({ text: "d" });
     fc.assert(
-      fc.property(fc.oneof(fc.string(), fc.constantFrom(...Object.keys(ruleWords))), fc.string(), (rule, detail) => {
-        const { text, more = detail } = ruleTextIn("zh-CN", { rule, detail });
-        expect(typeof text).equals("string");
-        expect(more).equals(detail);
-      }),
+      fc.property(
+        fc.oneof(fc.string(), fc.constantFrom(...Object.keys(ruleWords))),
+        fc.string(),
+        (rule, detail) => {
+          const { text, more = detail } = ruleTextIn("zh-CN", { rule, detail });
+          expect(typeof text).equals("string");
+          expect(more).equals(detail);
+        },
+      ),
     );
   });
 });
 
 describe("what is said of fields", () => {
-  const words = ({ rule, detail }: { rule: string; detail: string }) => (rule === "known" ? { text: "已知", more: detail } : { text: detail });
+  const words = ({ rule, detail }: { rule: string; detail: string }) =>
+    rule === "known" ? { text: "已知", more: detail } : { text: detail };
   const broken = (...fields: [field: string, rule: string, detail: string][]) =>
     refusal({ errors: fields.map(([field, rule, detail]) => ({ field, rule, detail })) });
 
   it("stands beside each field once, with all that is said of it", () => {
-    expect(fieldErrorsOf(broken(["/to", "known", "d1"], ["/lines/0/amount", "other", "d2"], ["/to", "other", "d3"]), samePath, words)).deep.equals([
+    expect(
+      fieldErrorsOf(
+        broken(["/to", "known", "d1"], ["/lines/0/amount", "other", "d2"], ["/to", "other", "d3"]),
+        samePath,
+        words,
+      ),
+    ).deep.equals([
       { name: ["to"], errors: ["已知 (known: d1)", "d3 (other)"] },
       { name: ["lines", 0, "amount"], errors: ["d2 (other)"] },
     ]);
   });
   it("stands nowhere when the form has no such field, and of the whole beside none", () => {
     expect(
-      fieldErrorsOf(broken(["/seller", "other", "d"], ["", "other", "d"]), (pointer) => (pointer === "/seller" ? undefined : samePath(pointer)), words),
+      fieldErrorsOf(
+        broken(["/seller", "other", "d"], ["", "other", "d"]),
+        (pointer) => (pointer === "/seller" ? undefined : samePath(pointer)),
+        words,
+      ),
     ).deep.equals([]);
   });
   it("is nothing when nothing is said of fields", () => {
-    for (const error of [refusal(), new Refusal("offline"), new Error("x"), undefined, null]) expect(fieldErrorsOf(error, samePath, words)).deep.equals([]);
+    for (const error of [refusal(), new Refusal("offline"), new Error("x"), undefined, null])
+      expect(fieldErrorsOf(error, samePath, words)).deep.equals([]);
   });
 
   const pointers: [pointer: string, path: (string | number)[]][] = [

@@ -10,25 +10,54 @@ import { formatMoney, parseMoney } from "@onepiao/protocol/values/money.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
 import fc from "fast-check";
-import { type Draft, documentOf, rates, reckonLine } from "../../console/src/areas/merchant/draft.ts";
+import {
+  type Draft,
+  documentOf,
+  rates,
+  reckonLine,
+} from "../../console/src/areas/merchant/draft.ts";
 import { type LinePart, netOf, sumOf } from "../../console/src/areas/merchant/red-sum.ts";
-import { bodyOf, faultOf, partsOf, placeOf, takenOf, type Wish } from "../../console/src/areas/merchant/red-wish.ts";
+import {
+  bodyOf,
+  faultOf,
+  partsOf,
+  placeOf,
+  takenOf,
+  type Wish,
+} from "../../console/src/areas/merchant/red-wish.ts";
 import { goodSamples } from "../../sandbox/samples.ts";
 
 const at = new Date("2026-11-24T02:03:04Z");
-const terms = { seller: { taxId: "91440305MA4JURQ28R", name: "测试商户" }, currency: "CNY", issuedAt: "2026-11-24T10:00:00+08:00" } as const;
+const terms = {
+  seller: { taxId: "91440305MA4JURQ28R", name: "测试商户" },
+  currency: "CNY",
+  issuedAt: "2026-11-24T10:00:00+08:00",
+} as const;
 const invoiceOf = (draft: Draft): InvoiceDocument =>
-  readInvoice("application/json", new TextEncoder().encode(JSON.stringify(documentOf(draft, terms)))).document;
+  readInvoice(
+    "application/json",
+    new TextEncoder().encode(JSON.stringify(documentOf(draft, terms))),
+  ).document;
 /** What the gateway takes back for these parts, as a positive amount. */
 const takenBack = (document: InvoiceDocument, lines: LinePart[]) =>
-  -parseMoney(redLetterOf({ number: "26442000000000000001", document }, leftOf(document, []), { lines }, at).totals.gross);
+  -parseMoney(
+    redLetterOf({ number: "26442000000000000001", document }, leftOf(document, []), { lines }, at)
+      .totals.gross,
+  );
 
 /** Three lines: by quantity with a discount, by amount, and exempt. */
 const invoice = invoiceOf({
   kind: "ordinary",
   buyer: { name: "个人" },
   lines: [
-    { name: "*文具*中性笔", unit: "支", quantity: "7", unitPrice: "1.33", taxRate: "0.13", discount: "0.31" },
+    {
+      name: "*文具*中性笔",
+      unit: "支",
+      quantity: "7",
+      unitPrice: "1.33",
+      taxRate: "0.13",
+      discount: "0.31",
+    },
     { name: "*餐饮服务*餐费", amount: "100.00", taxRate: "0.06" },
     { name: "*农产品*蔬菜", amount: "20.00", taxRate: "免税" },
   ],
@@ -40,7 +69,11 @@ describe("the sum of what is taken back", () => {
     ["nothing", [], "0.00"],
     ["a whole line with its discount", [{ line: 1 }], "10.17"],
     ["a whole line by its quantity", [{ line: 1, quantity: "7" }], "10.17"],
-    ["some of a line by quantity, with its share of the discount", [{ line: 1, quantity: "2" }], "2.91"],
+    [
+      "some of a line by quantity, with its share of the discount",
+      [{ line: 1, quantity: "2" }],
+      "2.91",
+    ],
     ["some of a line by amount", [{ line: 3, amount: "50.00" }], "53.00"],
     ["a line that is exempt", [{ line: 4 }], "20.00"],
     ["all lines", [{ line: 1 }, { line: 3 }, { line: 4 }], invoice.totals.gross],
@@ -65,7 +98,9 @@ describe("the sum of what is taken back", () => {
       .record({
         name: fc.constantFrom("*文具*中性笔", "*餐饮服务*餐费"),
         quantity: fc.integer({ min: 1, max: 50 }).map(String),
-        unitPrice: fc.integer({ min: 1, max: 9_999_999 }).map((units) => (units / 1_000).toFixed(3)),
+        unitPrice: fc
+          .integer({ min: 1, max: 9_999_999 })
+          .map((units) => (units / 1_000).toFixed(3)),
         amount: fc.integer({ min: 1, max: 1_000_000 }).map((cents) => (cents / 100).toFixed(2)),
         taxRate: fc.constantFrom(...rates),
         percent: fc.nat({ max: 60 }),
@@ -73,14 +108,26 @@ describe("the sum of what is taken back", () => {
       })
       .map(({ priced, quantity, unitPrice, amount, percent, ...line }) => {
         const draft = { ...line, ...(priced ? { quantity, unitPrice } : { amount }) };
-        return percent === 0 ? draft : { ...draft, discount: formatMoney(((reckonLine(draft)?.amount ?? 0n) * BigInt(percent)) / 100n) };
+        return percent === 0
+          ? draft
+          : {
+              ...draft,
+              discount: formatMoney(((reckonLine(draft)?.amount ?? 0n) * BigInt(percent)) / 100n),
+            };
       }),
     { minLength: 1, maxLength: 5 },
   );
-  const choices = fc.array(fc.record({ take: fc.boolean(), how: fc.constantFrom("whole", "some", "all"), percent: fc.integer({ min: 1, max: 99 }) }), {
-    minLength: 5,
-    maxLength: 5,
-  });
+  const choices = fc.array(
+    fc.record({
+      take: fc.boolean(),
+      how: fc.constantFrom("whole", "some", "all"),
+      percent: fc.integer({ min: 1, max: 99 }),
+    }),
+    {
+      minLength: 5,
+      maxLength: 5,
+    },
+  );
 
   it("is what the gateway takes back, to the cent or the cents that rounding leaves, and never more than the invoice", () => {
     let compared = 0;
@@ -94,8 +141,16 @@ describe("the sum of what is taken back", () => {
           if (line.discount || !choice?.take) return [];
           if (choice.how === "whole") return [{ line: place + 1 }];
           const share = BigInt(choice.how === "all" ? 100 : choice.percent);
-          if (line.quantity === undefined) return [{ line: place + 1, amount: formatMoney((netOf(document.lines, place) * share) / 100n) }];
-          return [{ line: place + 1, quantity: String((Number(line.quantity) * Number(share)) / 100) }];
+          if (line.quantity === undefined)
+            return [
+              {
+                line: place + 1,
+                amount: formatMoney((netOf(document.lines, place) * share) / 100n),
+              },
+            ];
+          return [
+            { line: place + 1, quantity: String((Number(line.quantity) * Number(share)) / 100) },
+          ];
         });
         const sum = sumOf(document.lines, parts);
         if (sum === undefined || parts.length === 0) return;
@@ -105,7 +160,8 @@ describe("the sum of what is taken back", () => {
           const beside = parseMoney(sum) - taken;
           // each line's tax is rounded by itself; the last part takes what is left
           expect(Number(beside < 0n ? -beside : beside)).most(parts.length);
-          if (parts.every(({ quantity, amount }) => quantity === undefined && amount === undefined)) expect(beside).equals(0n);
+          if (parts.every(({ quantity, amount }) => quantity === undefined && amount === undefined))
+            expect(beside).equals(0n);
           expect(taken <= gross).equals(true);
           compared += 1;
         } catch (error) {
@@ -119,9 +175,13 @@ describe("the sum of what is taken back", () => {
     expect(compared).greaterThan(50);
   });
 
-  for (const { name, document } of goodSamples().filter((sample) => !sample.document.reverses && sample.document.taxBreakdown === undefined))
+  for (const { name, document } of goodSamples().filter(
+    (sample) => !sample.document.reverses && sample.document.taxBreakdown === undefined,
+  ))
     it(`of every line of ${name} is the whole of it`, () => {
-      const parts = document.lines.flatMap((line, place): LinePart[] => (line.discount ? [] : [{ line: place + 1 }]));
+      const parts = document.lines.flatMap((line, place): LinePart[] =>
+        line.discount ? [] : [{ line: place + 1 }],
+      );
       expect(sumOf(document.lines, parts)).equals(document.totals.gross);
     });
 });
@@ -130,11 +190,19 @@ describe("what is chosen of an invoice", () => {
   const wishOf = (...much: (string | undefined)[]): Wish => ({
     how: "lines",
     reason: 2,
-    lines: Object.fromEntries(much.flatMap((text, place) => (text === undefined ? [] : [[String(place), { taken: true, much: text }]]))),
+    lines: Object.fromEntries(
+      much.flatMap((text, place) =>
+        text === undefined ? [] : [[String(place), { taken: true, much: text }]],
+      ),
+    ),
   });
   const bodies: [what: string, wish: Wish, body: object | undefined][] = [
     ["the whole", { how: "whole", reason: 1, gross: "x" }, { reason: 1, whole: true }],
-    ["an amount", { how: "gross", reason: 4, gross: "１，０００．5" }, { reason: 4, gross: "1000.50" }],
+    [
+      "an amount",
+      { how: "gross", reason: 4, gross: "１，０００．5" },
+      { reason: 4, gross: "1000.50" },
+    ],
     ["an amount that is none", { how: "gross", reason: 4, gross: "abc" }, undefined],
     ["no amount yet", { how: "gross", reason: 4 }, undefined],
     ["whole lines", wishOf("", undefined, " "), { reason: 2, lines: [{ line: 1 }, { line: 3 }] }],
@@ -183,7 +251,8 @@ describe("what is chosen of an invoice", () => {
       [3, "20", undefined],
       [9, "1", undefined],
     ];
-    for (const [place, much, fault] of faults) expect(faultOf(lines, place, much), `${place} ${much}`).equals(fault);
+    for (const [place, much, fault] of faults)
+      expect(faultOf(lines, place, much), `${place} ${much}`).equals(fault);
   });
 
   it("shows a refusal beside the line that it is of, by the order of what is ticked", () => {
@@ -199,6 +268,7 @@ describe("what is chosen of an invoice", () => {
       ["/totals/gross", undefined],
       ["", undefined],
     ];
-    for (const [pointer, place] of places) expect(placeOf(wish, pointer), pointer).deep.equals(place);
+    for (const [pointer, place] of places)
+      expect(placeOf(wish, pointer), pointer).deep.equals(place);
   });
 });

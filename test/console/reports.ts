@@ -57,18 +57,58 @@ const claim: Claim = {
   amounts: [{ currency: "CNY", gross: "106.00" }],
   invoices: [item],
 };
-const foreign = { id: external, number: "A/1", proven: [], notProven: [], gross: "106.00", currency: "CNY", document } as unknown as External;
-const event = (type: string, at: string, data: Record<string, unknown> = {}) => ({ type, at, data });
+const foreign = {
+  id: external,
+  number: "A/1",
+  proven: [],
+  notProven: [],
+  gross: "106.00",
+  currency: "CNY",
+  document,
+} as unknown as External;
+const event = (type: string, at: string, data: Record<string, unknown> = {}) => ({
+  type,
+  at,
+  data,
+});
 const past = (...items: History["items"]) => ({ data: { items }, error: null });
 const there = <T>(data: T): Answer<T> => ({ data, error: null, isPending: false });
-const keysOf = (checked: ReturnType<typeof checkedOf>) => checked.checks.map(({ key, level }) => `${level} ${key}`);
-const checked = (changes: Partial<Invoice>, of: Partial<Claim> = {}, history: Parameters<typeof checkedOf>[3] = past()) =>
-  checkedOf({ ...claim, ...of }, item, there<Invoice | External>({ ...invoice, ...changes }), history);
+const keysOf = (checked: ReturnType<typeof checkedOf>) =>
+  checked.checks.map(({ key, level }) => `${level} ${key}`);
+const checked = (
+  changes: Partial<Invoice>,
+  of: Partial<Claim> = {},
+  history: Parameters<typeof checkedOf>[3] = past(),
+) =>
+  checkedOf(
+    { ...claim, ...of },
+    item,
+    there<Invoice | External>({ ...invoice, ...changes }),
+    history,
+  );
 
 describe("an invoice in a report", () => {
-  const cases: [what: string, changes: Partial<Invoice>, claim: Partial<Claim>, history: Parameters<typeof checkedOf>[3], checks: string[]][] = [
-    ["that is as it should be", {}, {}, past(), ["good title.ours", "good state.locked", "good once"]],
-    ["that names no buyer", { document: { ...document, buyer: { name: "个人" } } }, {}, past(), ["note title.none", "good state.locked", "good once"]],
+  const cases: [
+    what: string,
+    changes: Partial<Invoice>,
+    claim: Partial<Claim>,
+    history: Parameters<typeof checkedOf>[3],
+    checks: string[],
+  ][] = [
+    [
+      "that is as it should be",
+      {},
+      {},
+      past(),
+      ["good title.ours", "good state.locked", "good once"],
+    ],
+    [
+      "that names no buyer",
+      { document: { ...document, buyer: { name: "个人" } } },
+      {},
+      past(),
+      ["note title.none", "good state.locked", "good once"],
+    ],
     [
       "that names another buyer",
       { document: { ...document, buyer: { taxId: "DE1234", name: "X" } } },
@@ -76,12 +116,48 @@ describe("an invoice in a report", () => {
       past(),
       ["bad title.other", "good state.locked", "good once"],
     ],
-    ["that is paid", { status: "reimbursed" }, { status: "reimbursed" }, past(), ["good title.ours", "good state.paid", "good once"]],
-    ["that was paid by somebody else", { status: "reimbursed" }, {}, past(), ["good title.ours", "bad state.paidElsewhere", "good once"]],
-    ["that is claimed from somebody else", {}, { status: "rejected" }, past(), ["good title.ours", "bad state.elsewhere"]],
-    ["that waits for the chain", { status: "issued" }, { status: "submitted" }, past(), ["good title.ours", "note state.waiting"]],
-    ["that is free again", { status: "issued" }, { status: "withdrawn" }, past(), ["good title.ours", "note state.free"]],
-    ["that is not sealed yet", { status: "accepted" }, { status: "refused" }, past(), ["good title.ours", "note state.free"]],
+    [
+      "that is paid",
+      { status: "reimbursed" },
+      { status: "reimbursed" },
+      past(),
+      ["good title.ours", "good state.paid", "good once"],
+    ],
+    [
+      "that was paid by somebody else",
+      { status: "reimbursed" },
+      {},
+      past(),
+      ["good title.ours", "bad state.paidElsewhere", "good once"],
+    ],
+    [
+      "that is claimed from somebody else",
+      {},
+      { status: "rejected" },
+      past(),
+      ["good title.ours", "bad state.elsewhere"],
+    ],
+    [
+      "that waits for the chain",
+      { status: "issued" },
+      { status: "submitted" },
+      past(),
+      ["good title.ours", "note state.waiting"],
+    ],
+    [
+      "that is free again",
+      { status: "issued" },
+      { status: "withdrawn" },
+      past(),
+      ["good title.ours", "note state.free"],
+    ],
+    [
+      "that is not sealed yet",
+      { status: "accepted" },
+      { status: "refused" },
+      past(),
+      ["good title.ours", "note state.free"],
+    ],
     [
       "that is reversed",
       { status: "reversed", left: { net: "0.00", tax: "0.00", gross: "0.00" } },
@@ -103,7 +179,13 @@ describe("an invoice in a report", () => {
       past(),
       ["good title.ours", "good state.locked", "good once"],
     ],
-    ["that is a red letter itself", { reverses: "26442000000000000009" }, {}, past(), ["good title.ours", "good state.locked", "good once", "bad red.is"]],
+    [
+      "that is a red letter itself",
+      { reverses: "26442000000000000009" },
+      {},
+      past(),
+      ["good title.ours", "good state.locked", "good once", "bad red.is"],
+    ],
     [
       "with a red letter that waits",
       { redLetters: [{ id: "r", status: "02" }] },
@@ -130,8 +212,20 @@ describe("an invoice in a report", () => {
       past(),
       ["good title.ours", "good state.locked", "good once"],
     ],
-    ["that is in the books", { entry: "02" }, {}, past(), ["good title.ours", "good state.locked", "good once", "note entered"]],
-    ["whose entry was revoked", { entry: "06" }, {}, past(), ["good title.ours", "good state.locked", "good once"]],
+    [
+      "that is in the books",
+      { entry: "02" },
+      {},
+      past(),
+      ["good title.ours", "good state.locked", "good once", "note entered"],
+    ],
+    [
+      "whose entry was revoked",
+      { entry: "06" },
+      {},
+      past(),
+      ["good title.ours", "good state.locked", "good once"],
+    ],
     [
       "that was claimed before, and of which a second claim was refused",
       {},
@@ -151,7 +245,13 @@ describe("an invoice in a report", () => {
       { data: undefined, error: new Error("lost") },
       ["good title.ours", "good state.locked", "good once", "warn once.unknown"],
     ],
-    ["whose history is on its way", {}, {}, { data: undefined, error: null }, ["good title.ours", "good state.locked", "good once"]],
+    [
+      "whose history is on its way",
+      {},
+      {},
+      { data: undefined, error: null },
+      ["good title.ours", "good state.locked", "good once"],
+    ],
   ];
   for (const [what, changes, of, history, checks] of cases)
     it(`${what}: ${checks.at(-1)}`, () => {
@@ -159,22 +259,48 @@ describe("an invoice in a report", () => {
     });
 
   it("says when it was tried last, how often, and how much is left to pay", () => {
-    const history = past(event("reimbursement.refused", "t2"), event("reimbursement.refused", "t3"));
-    const { checks, left } = checked({ left: { net: "50.00", tax: "3.00", gross: "53.00" } }, {}, history);
-    expect(checks.find(({ key }) => key === "once.tried")).deep.equals({ key: "once.tried", level: "warn", values: { count: 2 }, at: "t3" });
-    expect(checks.find(({ key }) => key === "red.partly")?.values).deep.equals({ left: "53.00", gross: "106.00" });
+    const history = past(
+      event("reimbursement.refused", "t2"),
+      event("reimbursement.refused", "t3"),
+    );
+    const { checks, left } = checked(
+      { left: { net: "50.00", tax: "3.00", gross: "53.00" } },
+      {},
+      history,
+    );
+    expect(checks.find(({ key }) => key === "once.tried")).deep.equals({
+      key: "once.tried",
+      level: "warn",
+      values: { count: 2 },
+      at: "t3",
+    });
+    expect(checks.find(({ key }) => key === "red.partly")?.values).deep.equals({
+      left: "53.00",
+      gross: "106.00",
+    });
     expect(left).deep.equals({ amount: "53.00", currency: "CNY" });
   });
 
   it("has no checks, and no amount, while its document is not there", () => {
     const error = new Error("offline");
-    expect(checkedOf(claim, item, { error, isPending: false }, past())).deep.equals({ item, name: number, error, pending: false, checks: [] });
+    expect(checkedOf(claim, item, { error, isPending: false }, past())).deep.equals({
+      item,
+      name: number,
+      error,
+      pending: false,
+      checks: [],
+    });
     expect(checkedOf(claim, item, { error: null, isPending: true }, past()).pending).equals(true);
   });
 
   it("from elsewhere is never said to be proven, and is called by its id", () => {
     const outside: Item = { number: "A/1", id: external, external: true, status: "claimed" };
-    const { name, checks, left } = checkedOf(claim, outside, there<Invoice | External>(foreign), past());
+    const { name, checks, left } = checkedOf(
+      claim,
+      outside,
+      there<Invoice | External>(foreign),
+      past(),
+    );
     expect(checks.map(({ key, level }) => `${level} ${key}`)).deep.equals([
       "good title.ours",
       "good state.locked",
@@ -182,21 +308,56 @@ describe("an invoice in a report", () => {
       "warn external.unproven",
     ]);
     expect([name, left]).deep.equals([external, { amount: "106.00", currency: "CNY" }]);
-    const rejected = checkedOf({ ...claim, status: "rejected" }, { ...outside, status: "issued" }, there<Invoice | External>(foreign), past());
-    expect(keysOf(rejected)).deep.equals(["good title.ours", "note state.free", "warn external.unproven"]);
+    const rejected = checkedOf(
+      { ...claim, status: "rejected" },
+      { ...outside, status: "issued" },
+      there<Invoice | External>(foreign),
+      past(),
+    );
+    expect(keysOf(rejected)).deep.equals([
+      "good title.ours",
+      "note state.free",
+      "warn external.unproven",
+    ]);
   });
 
   it("is never good to pay when it is anybody else's, whatever else is known of it", () => {
     fc.assert(
       fc.property(
-        fc.constantFrom<Invoice["status"]>("accepted", "issued", "claimed", "reimbursed", "reversed"),
-        fc.constantFrom<Claim["status"]>("submitted", "refused", "claimed", "reimbursed", "rejected", "withdrawn", "reversed"),
+        fc.constantFrom<Invoice["status"]>(
+          "accepted",
+          "issued",
+          "claimed",
+          "reimbursed",
+          "reversed",
+        ),
+        fc.constantFrom<Claim["status"]>(
+          "submitted",
+          "refused",
+          "claimed",
+          "reimbursed",
+          "rejected",
+          "withdrawn",
+          "reversed",
+        ),
         fc.option(fc.constantFrom(ours, "DE1234"), { nil: undefined }),
         (status, state, taxId) => {
-          const { checks } = checked({ status, document: { ...document, buyer: { name: "X", ...(taxId === undefined ? {} : { taxId }) } } }, { status: state });
+          const { checks } = checked(
+            {
+              status,
+              document: {
+                ...document,
+                buyer: { name: "X", ...(taxId === undefined ? {} : { taxId }) },
+              },
+            },
+            { status: state },
+          );
           expect(new Set(checks.map(({ key }) => key)).size).equals(checks.length);
           expect(worst(checks) === "bad").equals(
-            taxId === "DE1234" || status === "reversed" || (status === "claimed" && state !== "claimed") || (status === "reimbursed" && state !== "reimbursed"),
+            taxId === "DE1234" ||
+              status === "reversed" ||
+              (status === "claimed" && state !== "claimed") ||
+              (status === "reimbursed" && state !== "reimbursed"),
           );
           expect(checks.some(({ key }) => key === "once")).equals(holds(state));
         },
@@ -216,7 +377,13 @@ describe("an invoice in a report", () => {
 });
 
 describe("an invoice that may be entered in the books", () => {
-  const cases: [entry: Invoice["entry"], status: Invoice["status"], titled: boolean, reverses: string | undefined, open: boolean][] = [
+  const cases: [
+    entry: Invoice["entry"],
+    status: Invoice["status"],
+    titled: boolean,
+    reverses: string | undefined,
+    open: boolean,
+  ][] = [
     ["01", "issued", true, undefined, true],
     ["01", "claimed", true, undefined, true],
     ["06", "reimbursed", true, undefined, true],
@@ -232,11 +399,17 @@ describe("an invoice that may be entered in the books", () => {
   ];
   for (const [entry, status, titled, reverses, open] of cases)
     it(`${open ? "is" : "is not"} one ${titled ? "with" : "without"} a title, ${status}, with the mark ${entry ?? "none"}${reverses ? ", a red letter" : ""}`, () => {
-      expect(isOpen({ ...(entry ? { entry } : {}), status, titled, ...(reverses ? { reverses } : {}) })).equals(open);
+      expect(
+        isOpen({ ...(entry ? { entry } : {}), status, titled, ...(reverses ? { reverses } : {}) }),
+      ).equals(open);
     });
 
   it("stands before those of greater value, numbers before ids, as the ledger takes them", () => {
-    expect(inLedgerOrder([external, "26442000000000000010", number])).deep.equals([number, "26442000000000000010", external]);
+    expect(inLedgerOrder([external, "26442000000000000010", number])).deep.equals([
+      number,
+      "26442000000000000010",
+      external,
+    ]);
     fc.assert(
       fc.property(fc.array(fc.bigInt({ min: 0n, max: 10n ** 20n - 1n })), (values) => {
         const names = values.map((value) => value.toString().padStart(20, "0"));
@@ -251,7 +424,8 @@ describe("an invoice that may be entered in the books", () => {
 describe("a report as rows", () => {
   const row = (more: Partial<Claim>, changes: Partial<Invoice>, name: string | null | undefined) =>
     claimRow({ ...claim, ...more }, item, { ...invoice, ...changes }, name);
-  const cell = (cells: unknown[], column: (typeof claimColumns)[number]) => cells[claimColumns.indexOf(column)];
+  const cell = (cells: unknown[], column: (typeof claimColumns)[number]) =>
+    cells[claimColumns.indexOf(column)];
 
   it("has a cell for every column, whatever is missing", () => {
     for (const cells of [
@@ -264,7 +438,9 @@ describe("a report as rows", () => {
 
   it("says what is left to pay: the whole when there are no red letters", () => {
     expect(cell(row({}, {}, "x"), "left")).equals("106.00");
-    expect(cell(row({}, { left: { net: "50.00", tax: "3.00", gross: "53.00" } }, "x"), "left")).equals("53.00");
+    expect(
+      cell(row({}, { left: { net: "50.00", tax: "3.00", gross: "53.00" } }, "x"), "left"),
+    ).equals("53.00");
     expect(cell(claimRow(claim, item, foreign, null), "left")).equals("106.00");
   });
 
@@ -288,7 +464,14 @@ describe("a report as rows", () => {
   });
 
   it("computes nothing in a spreadsheet that a holder or a seller has written", () => {
-    const text = csvOf([row({ note: "=1+1" }, { document: { ...document, seller: { taxId: "X", name: "@SUM(A1)" } } }, "+张三")]);
-    for (const formula of ["'=1+1", "'@SUM(A1)", "'+张三", `"\t${number}"`]) expect(text).to.include(formula);
+    const text = csvOf([
+      row(
+        { note: "=1+1" },
+        { document: { ...document, seller: { taxId: "X", name: "@SUM(A1)" } } },
+        "+张三",
+      ),
+    ]);
+    for (const formula of ["'=1+1", "'@SUM(A1)", "'+张三", `"\t${number}"`])
+      expect(text).to.include(formula);
   });
 });

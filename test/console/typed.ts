@@ -7,7 +7,10 @@ import { decimalOf, moneyOf } from "../../console/src/areas/merchant/draft.ts";
 import { digitsOf, figureOf, halfWidth, taxIdOf } from "../../console/src/shared/typed.ts";
 
 /** As an input method in full width gives it. */
-const fullWidth = (text: string) => text.replaceAll(/[!-~]/g, (sign) => String.fromCharCode(sign.charCodeAt(0) + 0xfee0)).replaceAll(" ", "\u3000");
+const fullWidth = (text: string) =>
+  text
+    .replaceAll(/[!-~]/g, (sign) => String.fromCharCode(sign.charCodeAt(0) + 0xfee0))
+    .replaceAll(" ", "\u3000");
 const cents = fc.bigInt({ min: 0n, max: 10n ** 15n - 1n });
 const apart = (amount: string, by: string) => amount.replaceAll(/\B(?=(\d{3})+\.)/g, by);
 
@@ -47,31 +50,50 @@ describe("an amount that is typed", () => {
     });
 
   it("is not made ten times as much by a comma or a blank that parts no thousands", () => {
-    for (const typed of ["1,5", "12,50", "1 5", "1,13,000", "1130,00", "1,1300", "1，5", ",5", "1,,000", "1,130,00.00"])
+    for (const typed of [
+      "1,5",
+      "12,50",
+      "1 5",
+      "1,13,000",
+      "1130,00",
+      "1,1300",
+      "1，5",
+      ",5",
+      "1,,000",
+      "1,130,00.00",
+    ])
       expect(moneyOf(typed), typed).equals(undefined);
   });
 
   it("is not read out of signs that only look like digits", () => {
-    for (const typed of ["10²", "①", "½", "٣", "1⒈", "𝟏𝟐", "五〇"]) expect([moneyOf(typed), decimalOf(typed)], typed).deep.equals([undefined, undefined]);
+    for (const typed of ["10²", "①", "½", "٣", "1⒈", "𝟏𝟐", "五〇"])
+      expect([moneyOf(typed), decimalOf(typed)], typed).deep.equals([undefined, undefined]);
   });
 
   it("is the same in full width, and with its thousands apart", () => {
     fc.assert(
       fc.property(cents, fc.constantFrom(",", " ", "\u00a0", "\u202f"), (amount, by) => {
         const text = formatMoney(amount);
-        for (const typed of [text, apart(text, by), fullWidth(text), fullWidth(apart(text, ","))]) expect(moneyOf(typed)).equals(text);
+        for (const typed of [text, apart(text, by), fullWidth(text), fullWidth(apart(text, ","))])
+          expect(moneyOf(typed)).equals(text);
       }),
     );
   });
 
   it("is read, or is none, whatever is typed; and what was read is read again as itself", () => {
     fc.assert(
-      fc.property(fc.string({ unit: fc.constantFrom("0", "1", "9", ".", ",", " ", "-", "+", "９", "．", "，", "²", "e"), maxLength: 18 }), (typed) => {
-        const amount = moneyOf(typed);
-        if (amount !== undefined) expect(moneyOf(amount)).equals(amount);
-        const decimal = decimalOf(typed);
-        if (decimal !== undefined) expect(decimalOf(decimal)).equals(decimal);
-      }),
+      fc.property(
+        fc.string({
+          unit: fc.constantFrom("0", "1", "9", ".", ",", " ", "-", "+", "９", "．", "，", "²", "e"),
+          maxLength: 18,
+        }),
+        (typed) => {
+          const amount = moneyOf(typed);
+          if (amount !== undefined) expect(moneyOf(amount)).equals(amount);
+          const decimal = decimalOf(typed);
+          if (decimal !== undefined) expect(decimalOf(decimal)).equals(decimal);
+        },
+      ),
     );
   });
 });
@@ -113,7 +135,8 @@ describe("a tax id that is typed", () => {
     });
 
   it("is never taken for nothing when something is typed: the buyer would lose its title", () => {
-    for (const typed of ["无", "—", "-", "个人", "／"]) expect(taxIdOf(typed), typed).not.equals("");
+    for (const typed of ["无", "—", "-", "个人", "／"])
+      expect(taxIdOf(typed), typed).not.equals("");
     fc.assert(
       fc.property(fc.string({ unit: "grapheme", minLength: 1 }), (typed) => {
         expect(taxIdOf(typed) === "").equals(halfWidth(typed).trim() === "");
@@ -131,9 +154,12 @@ describe("a number in groups", () => {
 
   it("keeps every letter that is none of full width", () => {
     fc.assert(
-      fc.property(fc.string({ unit: fc.constantFrom("票", "a", "²", "é", "1", "。", "「") }), (text) => {
-        expect(halfWidth(text)).equals(text);
-      }),
+      fc.property(
+        fc.string({ unit: fc.constantFrom("票", "a", "²", "é", "1", "。", "「") }),
+        (text) => {
+          expect(halfWidth(text)).equals(text);
+        },
+      ),
     );
     expect(figureOf("1,000")).equals("1000");
   });

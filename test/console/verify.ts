@@ -16,7 +16,13 @@ import { isTheirs, shownTexts } from "../../console/src/areas/public/answers.ts"
 import { checkOnDevice } from "../../console/src/areas/public/device.ts";
 import { confirmationIn, type Sealed, withAnswer } from "../../console/src/areas/public/keys.ts";
 import { mediaTypeOf } from "../../console/src/shared/file-type.ts";
-import { linkOf, linkWith, readPickup, readPrinted, readQr } from "../../console/src/shared/links.ts";
+import {
+  linkOf,
+  linkWith,
+  readPickup,
+  readPrinted,
+  readQr,
+} from "../../console/src/shared/links.ts";
 import { goodSamples } from "../../sandbox/samples.ts";
 
 const number = "26442000000000000001";
@@ -26,20 +32,32 @@ const content = { number, kind: "ordinary", gross: "200.00", date: "2026-11-03" 
 describe("the code of an invoice", () => {
   it("is a link that says what it was made of, with a pickup and with a proof", () => {
     const contents = fc.record({
-      number: fc.bigInt({ min: 0n, max: 10n ** 20n - 1n }).map((value) => value.toString().padStart(20, "0")),
+      number: fc
+        .bigInt({ min: 0n, max: 10n ** 20n - 1n })
+        .map((value) => value.toString().padStart(20, "0")),
       kind: fc.constantFrom("ordinary" as const, "special" as const),
-      gross: fc.bigInt({ min: 0n, max: 10n ** 15n - 1n }).map((cents) => `${cents / 100n}.${String(cents % 100n).padStart(2, "0")}`),
-      date: fc.date({ min: new Date("2000-01-01"), max: new Date("2099-12-31"), noInvalidDate: true }).map((at) => at.toISOString().slice(0, 10)),
+      gross: fc
+        .bigInt({ min: 0n, max: 10n ** 15n - 1n })
+        .map((cents) => `${cents / 100n}.${String(cents % 100n).padStart(2, "0")}`),
+      date: fc
+        .date({ min: new Date("2000-01-01"), max: new Date("2099-12-31"), noInvalidDate: true })
+        .map((at) => at.toISOString().slice(0, 10)),
     });
     fc.assert(
       fc.property(contents, fc.boolean(), fc.boolean(), (invoice, pickup, proof) => {
-        const whole = { ...invoice, ...(pickup ? { pickup: secret } : {}), ...(proof ? { proof: "AB_-.~*/:9" } : {}) };
+        const whole = {
+          ...invoice,
+          ...(pickup ? { pickup: secret } : {}),
+          ...(proof ? { proof: "AB_-.~*/:9" } : {}),
+        };
         const link = linkOf(whole, "https://gateway.example");
         expect(readQr(link)).deep.equals(whole);
         expect(new URL(link).search).equals("");
         // out of the address bar, and read there again
         expect(readQr(linkWith(new URL(link).hash))).deep.equals(whole);
-        expect(readPickup(link)).deep.equals(pickup ? { number: invoice.number, secret } : undefined);
+        expect(readPickup(link)).deep.equals(
+          pickup ? { number: invoice.number, secret } : undefined,
+        );
       }),
     );
   });
@@ -47,7 +65,11 @@ describe("the code of an invoice", () => {
   const pickups: [what: string, text: string, pickup: object | undefined][] = [
     ["as the API gives it", JSON.stringify({ number, secret }), { number, secret }],
     ["with more beside it", JSON.stringify({ number, secret, url: "x" }), { number, secret }],
-    ["whose number is one of JSON, which has lost its last digits", `{"number":26442000000000000001,"secret":"${secret}"}`, undefined],
+    [
+      "whose number is one of JSON, which has lost its last digits",
+      `{"number":26442000000000000001,"secret":"${secret}"}`,
+      undefined,
+    ],
     ["whose secret is a list", JSON.stringify({ number, secret: [secret] }), undefined],
     ["with a secret that is too short", JSON.stringify({ number, secret: "0x12" }), undefined],
     ["without a secret", linkOf(content, "https://g.example"), undefined],
@@ -63,15 +85,22 @@ describe("the code of an invoice", () => {
 
   it("is read of whatever is scanned, without an error", () => {
     fc.assert(
-      fc.property(fc.oneof(fc.string({ unit: "grapheme" }), fc.json({ depthSize: "xsmall" })), (text) => {
-        const pickup = readPickup(text);
-        if (pickup !== undefined) expect(pickup.number).to.match(/^\d{20}$/);
-      }),
+      fc.property(
+        fc.oneof(fc.string({ unit: "grapheme" }), fc.json({ depthSize: "xsmall" })),
+        (text) => {
+          const pickup = readPickup(text);
+          if (pickup !== undefined) expect(pickup.number).to.match(/^\d{20}$/);
+        },
+      ),
     );
   });
 
   const printed: [search: string, hash: string, read: object][] = [
-    [`?number=${number}&date=2026-11-03&total=200.00`, "", { number, date: "2026-11-03", total: "200.00" }],
+    [
+      `?number=${number}&date=2026-11-03&total=200.00`,
+      "",
+      { number, date: "2026-11-03", total: "200.00" },
+    ],
     ["?number=1", `#number=${number}`, { number }],
     [`?number=${number}`, "#", { number }],
     ["?date=&total=5.00", "", { total: "5.00" }],
@@ -115,13 +144,18 @@ describe("a file that somebody drops", () => {
 
   it("of the samples is what its folder says", () => {
     for (const folder of ["json", "shudian", "ubl"]) {
-      const names = readdirSync(new URL(`../../samples/${folder}/`, import.meta.url)).filter((name) => /\.(json|xml)$/.test(name));
+      const names = readdirSync(new URL(`../../samples/${folder}/`, import.meta.url)).filter(
+        (name) => /\.(json|xml)$/.test(name),
+      );
       expect(names.length, folder).greaterThan(0);
       for (const name of names) {
         const file = readFileSync(new URL(`../../samples/${folder}/${name}`, import.meta.url));
-        expect(mediaTypeOf(file.buffer.slice(file.byteOffset, file.byteOffset + file.length) as ArrayBuffer), name).equals(
-          name.endsWith(".json") ? "application/json" : "application/xml",
-        );
+        expect(
+          mediaTypeOf(
+            file.buffer.slice(file.byteOffset, file.byteOffset + file.length) as ArrayBuffer,
+          ),
+          name,
+        ).equals(name.endsWith(".json") ? "application/json" : "application/xml");
       }
     }
   });
@@ -129,7 +163,12 @@ describe("a file that somebody drops", () => {
 
 describe("issuers' keys that a gateway has confirmed on this device", () => {
   const sealed: Sealed = {
-    network: { name: "east", chainId: 7, registry: `0x${"aB".repeat(20)}`, ledger: `0x${"cD".repeat(20)}` },
+    network: {
+      name: "east",
+      chainId: 7,
+      registry: `0x${"aB".repeat(20)}`,
+      ledger: `0x${"cD".repeat(20)}`,
+    },
     index: 3,
     key: `0x${"eF".repeat(20)}`,
     taxId: "91440305MA4JURQ28R",
@@ -142,7 +181,11 @@ describe("issuers' keys that a gateway has confirmed on this device", () => {
     expect(confirmationIn(null, sealed)).deep.equals({ is: "unknown" });
     expect(confirmationIn(kept, sealed)).deep.equals({ is: "known", at });
     expect(
-      confirmationIn(kept, { ...sealed, key: sealed.key.toLowerCase(), network: { ...sealed.network, ledger: sealed.network.ledger.toLowerCase() } }).is,
+      confirmationIn(kept, {
+        ...sealed,
+        key: sealed.key.toLowerCase(),
+        network: { ...sealed.network, ledger: sealed.network.ledger.toLowerCase() },
+      }).is,
     ).equals("known");
   });
 
@@ -151,7 +194,11 @@ describe("issuers' keys that a gateway has confirmed on this device", () => {
     ["another name", { ...sealed, name: "别人" }, "other"],
     ["another tax id", { ...sealed, taxId: "DE1" }, "other"],
     ["another taxpayer", { ...sealed, index: 4 }, "unknown"],
-    ["a network of the same name and another ledger", { ...sealed, network: { ...sealed.network, ledger: `0x${"22".repeat(20)}` } }, "unknown"],
+    [
+      "a network of the same name and another ledger",
+      { ...sealed, network: { ...sealed.network, ledger: `0x${"22".repeat(20)}` } },
+      "unknown",
+    ],
     ["another chain", { ...sealed, network: { ...sealed.network, chainId: 8 } }, "unknown"],
   ];
   for (const [what, other, is] of others)
@@ -162,17 +209,30 @@ describe("issuers' keys that a gateway has confirmed on this device", () => {
   it("are forgotten when a gateway denies them, those of others not", () => {
     const two = withAnswer(kept, { ...sealed, index: 4 }, true, at);
     const denied = withAnswer(two, sealed, false, at);
-    expect([confirmationIn(denied, sealed).is, confirmationIn(denied, { ...sealed, index: 4 }).is]).deep.equals(["unknown", "known"]);
+    expect([
+      confirmationIn(denied, sealed).is,
+      confirmationIn(denied, { ...sealed, index: 4 }).is,
+    ]).deep.equals(["unknown", "known"]);
   });
 
   it("are the 200 that were confirmed last, each once", () => {
     let text: string | null = null;
-    for (let index = 0; index < 250; index += 1) text = withAnswer(text, { ...sealed, index }, true, at);
+    for (let index = 0; index < 250; index += 1)
+      text = withAnswer(text, { ...sealed, index }, true, at);
     text = withAnswer(text, { ...sealed, index: 60 }, true, "2027-01-01T00:00:00.000Z");
     expect(JSON.parse(text ?? "")).to.have.length(200);
     const is = (index: number) => confirmationIn(text, { ...sealed, index }).is;
-    expect([is(49), is(50), is(51), is(60), is(249)]).deep.equals(["unknown", "known", "known", "known", "known"]);
-    expect(confirmationIn(text, { ...sealed, index: 60 })).deep.equals({ is: "known", at: "2027-01-01T00:00:00.000Z" });
+    expect([is(49), is(50), is(51), is(60), is(249)]).deep.equals([
+      "unknown",
+      "known",
+      "known",
+      "known",
+      "known",
+    ]);
+    expect(confirmationIn(text, { ...sealed, index: 60 })).deep.equals({
+      is: "known",
+      at: "2027-01-01T00:00:00.000Z",
+    });
   });
 
   it("are none in a text that is not as it was kept, and it is mended by the next one", () => {
@@ -192,7 +252,10 @@ describe("issuers' keys that a gateway has confirmed on this device", () => {
     }
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json({ depthSize: "xsmall" })), (text) => {
-        expect(confirmationIn(withAnswer(text, sealed, true, at), sealed)).deep.equals({ is: "known", at });
+        expect(confirmationIn(withAnswer(text, sealed, true, at), sealed)).deep.equals({
+          is: "known",
+          at,
+        });
       }),
     );
   });
@@ -200,7 +263,11 @@ describe("issuers' keys that a gateway has confirmed on this device", () => {
 
 describe("what a gateway says of the key that has sealed", () => {
   const steps = (network: string, issuer: string, identity: string) => ({
-    steps: Object.entries({ content: "ok", network, issuer, identity }).map(([step, outcome]) => ({ step, outcome, detail: "" })),
+    steps: Object.entries({ content: "ok", network, issuer, identity }).map(([step, outcome]) => ({
+      step,
+      outcome,
+      detail: "",
+    })),
   });
   const answers: [what: string, verified: object, theirs: boolean | undefined][] = [
     ["all of it holds", steps("ok", "ok", "ok"), true],
@@ -210,7 +277,11 @@ describe("what a gateway says of the key that has sealed", () => {
     ["it could not look", steps("not-checked", "not-checked", "not-checked"), undefined],
     ["it has looked at a part", steps("ok", "ok", "not-checked"), undefined],
     ["it has answered by print, without steps", { result: "valid" }, undefined],
-    ["it has answered without one of the steps", { steps: [{ step: "network", outcome: "ok", detail: "" }] }, undefined],
+    [
+      "it has answered without one of the steps",
+      { steps: [{ step: "network", outcome: "ok", detail: "" }] },
+      undefined,
+    ],
   ];
   for (const [what, verified, theirs] of answers)
     it(`when ${what}: ${theirs ?? "nothing that counts"}`, () => {
@@ -241,14 +312,31 @@ describe("what a stranger's file says of itself", () => {
     expect(shownTexts({})).deep.equals({ currency: "CNY" });
   });
   it("is left out where it is nothing that could be shown, and never breaks the page", () => {
-    expect(shownTexts({ lines: [null, 5, "x", {}], seller: null, buyer: "me", total: 5, date: {}, currency: 7, remark: [] })).deep.equals({
+    expect(
+      shownTexts({
+        lines: [null, 5, "x", {}],
+        seller: null,
+        buyer: "me",
+        total: 5,
+        date: {},
+        currency: 7,
+        remark: [],
+      }),
+    ).deep.equals({
       currency: "CNY",
       lines: "; ; ; ",
     });
     fc.assert(
-      fc.property(fc.dictionary(fc.constantFrom("date", "seller", "buyer", "total", "currency", "remark", "lines"), fc.jsonValue()), (shown) => {
-        for (const text of Object.values(shownTexts(shown as Record<string, unknown>))) expect(typeof text).equals("string");
-      }),
+      fc.property(
+        fc.dictionary(
+          fc.constantFrom("date", "seller", "buyer", "total", "currency", "remark", "lines"),
+          fc.jsonValue(),
+        ),
+        (shown) => {
+          for (const text of Object.values(shownTexts(shown as Record<string, unknown>)))
+            expect(typeof text).equals("string");
+        },
+      ),
     );
   });
 });
@@ -257,16 +345,34 @@ describe("a proof in a code, checked on this device", () => {
   const key = new SigningKey(`0x${"11".repeat(32)}`);
   const account = (byte: string) => `0x${byte.repeat(20)}`;
   const network = { name: "east", chainId: 7, registry: account("12"), ledger: account("34") };
-  const [sample] = goodSamples().filter(({ document }) => !document.reverses && document.buyer.taxId === undefined);
+  const [sample] = goodSamples().filter(
+    ({ document }) => !document.reverses && document.buyer.taxId === undefined,
+  );
   const document = sample?.document as NonNullable<typeof sample>["document"];
   const seed = randomBytes(32);
   const leaf = { content: contentHash(seed, document), holder: account("56"), buyer: 0 };
   const tree = lotTree([leafHash(leaf)]);
-  const lot = { first: number, count: 1, issuer: 3, time: 1_800_000_000, root: tree.root, segment: number };
+  const lot = {
+    first: number,
+    count: 1,
+    issuer: 3,
+    time: 1_800_000_000,
+    root: tree.root,
+    segment: number,
+  };
   const { r, yParityAndS: vs } = key.sign(
-    digest(ledgerDomain({ network }), { type: "Seal", value: { issuer: 3, segment: number, first: number, count: 1, root: tree.root } }),
+    digest(ledgerDomain({ network }), {
+      type: "Seal",
+      value: { issuer: 3, segment: number, first: number, count: 1, root: tree.root },
+    }),
   );
-  const seller = { index: 3, account: account("78"), taxId: document.seller.taxId, name: document.seller.name, salt: randomBytes(32).toString("hex") };
+  const seller = {
+    index: 3,
+    account: account("78"),
+    taxId: document.seller.taxId,
+    name: document.seller.name,
+    salt: randomBytes(32).toString("hex"),
+  };
   const bundle = {
     format: bundleFormat,
     network,
@@ -278,22 +384,42 @@ describe("a proof in a code, checked on this device", () => {
     seal: { r, vs },
     parties: [seller],
   } as unknown as Bundle;
-  const printed = { number, kind: document.kind, gross: document.totals.gross, date: document.issuedAt.slice(0, 10) };
+  const printed = {
+    number,
+    kind: document.kind,
+    gross: document.totals.gross,
+    date: document.issuedAt.slice(0, 10),
+  };
   const proof = encodeProof(bundle);
-  const forged = encodeProof({ ...bundle, parts: { ...bundle.parts, total: { ...bundle.parts.total, value: "9.99" } } } as Bundle);
+  const forged = encodeProof({
+    ...bundle,
+    parts: { ...bundle.parts, total: { ...bundle.parts.total, value: "9.99" } },
+  } as Bundle);
 
   it("holds when it is what is printed, and says whose key has sealed, which nobody has confirmed here", () => {
     const { holds, issuer, verdict } = checkOnDevice(proof, printed);
     expect(holds).equals(true);
-    expect([issuer?.sealed.taxId, issuer?.sealed.index, issuer?.confirmation.is]).deep.equals([document.seller.taxId, 3, "unknown"]);
-    expect("shown" in verdict ? (verdict.shown as { total?: string } | undefined)?.total : undefined).equals(document.totals.gross);
+    expect([issuer?.sealed.taxId, issuer?.sealed.index, issuer?.confirmation.is]).deep.equals([
+      document.seller.taxId,
+      3,
+      "unknown",
+    ]);
+    expect(
+      "shown" in verdict ? (verdict.shown as { total?: string } | undefined)?.total : undefined,
+    ).equals(document.totals.gross);
   });
 
   it("with another total than was sealed is one of another key, which this device does not know", () => {
-    const [sealed, changed] = [checkOnDevice(proof, printed), checkOnDevice(forged, { ...printed, gross: "9.99" })];
+    const [sealed, changed] = [
+      checkOnDevice(proof, printed),
+      checkOnDevice(forged, { ...printed, gross: "9.99" }),
+    ];
     expect(changed.issuer?.sealed.key).not.equals(sealed.issuer?.sealed.key);
-    const known = sealed.issuer && withAnswer(null, sealed.issuer.sealed, true, "2026-11-03T00:00:00.000Z");
-    expect(changed.issuer && confirmationIn(known ?? null, changed.issuer.sealed).is).equals("other");
+    const known =
+      sealed.issuer && withAnswer(null, sealed.issuer.sealed, true, "2026-11-03T00:00:00.000Z");
+    expect(changed.issuer && confirmationIn(known ?? null, changed.issuer.sealed).is).equals(
+      "other",
+    );
   });
 
   const wrong: [what: string, proof: string, printed: typeof printed][] = [

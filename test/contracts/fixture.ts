@@ -1,11 +1,20 @@
 /**
- * A network with the contracts deployed as scripts/deploy.ts deploys them, some parties, and short ways to seal and act.
- * What is signed and encoded comes from server/chain, so these tests also hold the gateway's encoding against the contracts.
+ * A network with the contracts deployed as scripts/deploy.ts deploys them, some parties, and short
+ * ways to seal and act. What is signed and encoded comes from server/chain, so these tests also
+ * hold the gateway's encoding against the contracts.
  */
 
 import { type ActKind, actKinds, kindNumber } from "@onepiao/protocol/ledger/acts.ts";
 import { EXTERNAL } from "@onepiao/protocol/ledger/external.ts";
-import { actMessage, type CompactSignature, compactSignature, type Domain, digest, type Message, noSignature } from "@onepiao/protocol/ledger/messages.ts";
+import {
+  actMessage,
+  type CompactSignature,
+  compactSignature,
+  type Domain,
+  digest,
+  type Message,
+  noSignature,
+} from "@onepiao/protocol/ledger/messages.ts";
 import { type Leaf, leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
 import { expect } from "chai";
 import {
@@ -42,7 +51,10 @@ export const keyOf = (name: string): Wallet => new Wallet(keccakText(`onepiao te
 
 export type Party = { name: string; wallet: Wallet; index: number };
 
-/** Runs `prepare` once for a describe block, and every test of it starts from the chain as it was then. */
+/**
+ * Runs `prepare` once for a describe block, and every test of it starts from the chain as it was
+ * then.
+ */
 export function perTest<T extends { on: Deployed }>(prepare: () => Promise<T>): () => T {
   let state: { world: T; restore: () => Promise<void> } | undefined;
   const known = () => {
@@ -58,7 +70,9 @@ export function perTest<T extends { on: Deployed }>(prepare: () => Promise<T>): 
   return () => known().world;
 }
 
-export async function deployed(options: { network?: string; chainId?: number; claimTermSeconds?: number } = {}) {
+export async function deployed(
+  options: { network?: string; chainId?: number; claimTermSeconds?: number } = {},
+) {
   const connection = await network.create({
     network: "instant",
     ...(options.chainId === undefined ? {} : { override: { chainId: options.chainId } }),
@@ -69,7 +83,9 @@ export async function deployed(options: { network?: string; chainId?: number; cl
   const deployment = await deploy(bureau, {
     network: name,
     bureau: await bureau.getAddress(),
-    ...(options.claimTermSeconds === undefined ? {} : { claimTermSeconds: options.claimTermSeconds }),
+    ...(options.claimTermSeconds === undefined
+      ? {}
+      : { claimTermSeconds: options.claimTermSeconds }),
   });
   const registry = TaxpayerRegistry__factory.connect(deployment.registry, bureau);
   const ledger = InvoiceLedger__factory.connect(deployment.ledger, relay);
@@ -77,7 +93,9 @@ export async function deployed(options: { network?: string; chainId?: number; cl
   const domain: Domain = { ...base, verifyingContract: deployment.ledger };
   const registryDomain: Domain = { ...base, verifyingContract: deployment.registry };
   const sign = (wallet: Wallet, message: Message, on: Domain = domain): CompactSignature => {
-    const signed = compactSignature(new SigningKey(wallet.privateKey).sign(digest(on, message)).serialized);
+    const signed = compactSignature(
+      new SigningKey(wallet.privateKey).sign(digest(on, message)).serialized,
+    );
     if (!signed) throw new Error("unreachable: a fresh signature is well-formed");
     return signed;
   };
@@ -92,32 +110,91 @@ export async function deployed(options: { network?: string; chainId?: number; cl
     await (await registry.allotSegment(issuer.index, series, length)).wait();
     return first;
   }
-  return { connection, ethers, networkHelpers, bureau, relay, deployment, registry, ledger, domain, registryDomain, sign, enrol, segmentFor };
+  return {
+    connection,
+    ethers,
+    networkHelpers,
+    bureau,
+    relay,
+    deployment,
+    registry,
+    ledger,
+    domain,
+    registryDomain,
+    sign,
+    enrol,
+    segmentFor,
+  };
 }
 export type Deployed = Awaited<ReturnType<typeof deployed>>;
 
 export type Header = { first: bigint; count: number; issuer: number; time: number; root: string };
-export type SealedLot = { header: Header; leaves: Leaf[]; tree: ReturnType<typeof lotTree>; receipt: TransactionReceipt };
+export type SealedLot = {
+  header: Header;
+  leaves: Leaf[];
+  tree: ReturnType<typeof lotTree>;
+  receipt: TransactionReceipt;
+};
 
 /** Lot argument of `seal`, signed by the issuer unless another signer is given. */
-export function lotOf(on: Deployed, issuer: Party, segment: bigint, first: bigint, leaves: Leaf[], signer: Wallet = issuer.wallet) {
+export function lotOf(
+  on: Deployed,
+  issuer: Party,
+  segment: bigint,
+  first: bigint,
+  leaves: Leaf[],
+  signer: Wallet = issuer.wallet,
+) {
   const hashes = leaves.map(leafHash);
   const root = hashes.length > 0 ? lotTree(hashes).root : ZeroHash;
-  const value = { issuer: issuer.index, segment: segment.toString(), first: first.toString(), count: hashes.length, root };
-  return { issuer: issuer.index, segment, first, leaves: hashes, root, seal: on.sign(signer, { type: "Seal", value }) };
+  const value = {
+    issuer: issuer.index,
+    segment: segment.toString(),
+    first: first.toString(),
+    count: hashes.length,
+    root,
+  };
+  return {
+    issuer: issuer.index,
+    segment,
+    first,
+    leaves: hashes,
+    root,
+    seal: on.sign(signer, { type: "Seal", value }),
+  };
 }
 
 /** Seals the next lot of a segment and returns what proves its invoices. */
-export async function sealLot(on: Deployed, issuer: Party, segment: bigint, leaves: Leaf[]): Promise<SealedLot> {
+export async function sealLot(
+  on: Deployed,
+  issuer: Party,
+  segment: bigint,
+  leaves: Leaf[],
+): Promise<SealedLot> {
   const first = segment + (await on.ledger.sealedIn(segment));
   const lot = lotOf(on, issuer, segment, first, leaves);
   const receipt = (await (await on.ledger.seal([lot])).wait()) as TransactionReceipt;
   const block = await on.ethers.provider.getBlock(receipt.blockNumber);
   const tree = lotTree(lot.leaves);
-  return { header: { first, count: leaves.length, issuer: issuer.index, time: block?.timestamp ?? 0, root: tree.root }, leaves, tree, receipt };
+  return {
+    header: {
+      first,
+      count: leaves.length,
+      issuer: issuer.index,
+      time: block?.timestamp ?? 0,
+      root: tree.root,
+    },
+    leaves,
+    tree,
+    receipt,
+  };
 }
 
-export const evidenceOf = (lot: SealedLot, position: number) => ({ lot: lot.header, leaf: lot.leaves[position] as Leaf, proof: lot.tree.proof(position) });
+export const evidenceOf = (lot: SealedLot, position: number) => ({
+  lot: lot.header,
+  leaf: lot.leaves[position] as Leaf,
+  proof: lot.tree.proof(position),
+});
 
 export type Target = { id: bigint; version: number };
 export type ActInput = {
@@ -130,8 +207,19 @@ export type ActInput = {
 };
 
 /** The message that an act's parties sign. */
-export function messageOf({ kind, to = ZeroAddress, taxpayer = 0, ref = ZeroHash, invoices }: ActInput): Message {
-  return actMessage(kind, { to, taxpayer, ref, invoices: invoices.map(({ id, version }) => ({ id: id.toString(), version })) });
+export function messageOf({
+  kind,
+  to = ZeroAddress,
+  taxpayer = 0,
+  ref = ZeroHash,
+  invoices,
+}: ActInput): Message {
+  return actMessage(kind, {
+    to,
+    taxpayer,
+    ref,
+    invoices: invoices.map(({ id, version }) => ({ id: id.toString(), version })),
+  });
 }
 
 /** An id of an invoice issued elsewhere. */
@@ -153,9 +241,16 @@ export function actOf(on: Deployed, act: ActInput, by: Wallet, consent?: Wallet)
 }
 
 /** A leaf whose content is the hash of a word. */
-export const leafOf = (word: string, holder: string, buyer = 0): Leaf => ({ content: keccakText(word), holder, buyer });
+export const leafOf = (word: string, holder: string, buyer = 0): Leaf => ({
+  content: keccakText(word),
+  holder,
+  buyer,
+});
 
-/** What the ledger said of one lot or act: the event's name, or the refusal's reason by its error's name. */
+/**
+ * What the ledger said of one lot or act: the event's name, or the refusal's reason by its error's
+ * name.
+ */
 export type Outcome =
   | { event: string; id: bigint; args: Record<string, unknown> }
   | { refused: string; id: bigint; found: bigint; alarm: boolean; act?: string; kind?: number };
@@ -173,28 +268,42 @@ export function outcomesOf(on: Deployed, receipt: TransactionReceipt): Outcome[]
     if (!error) throw new Error(`unknown reason ${args["reason"]}`);
     const refusal = { refused: error.name, id, found: args["found"] as unknown as bigint };
     if (event.name === "LotRefused") return { ...refusal, alarm: false };
-    return { ...refusal, alarm: args["alarm"] as unknown as boolean, act: args["act"] as unknown as string, kind: Number(args["kind"]) };
+    return {
+      ...refusal,
+      alarm: args["alarm"] as unknown as boolean,
+      act: args["act"] as unknown as string,
+      kind: Number(args["kind"]),
+    };
   });
 }
 
-export async function mined(sent: Promise<ContractTransactionResponse>): Promise<ContractTransactionReceipt> {
+export async function mined(
+  sent: Promise<ContractTransactionResponse>,
+): Promise<ContractTransactionReceipt> {
   const receipt = await (await sent).wait();
   if (!receipt) throw new Error("unreachable: the network mines at once");
   return receipt;
 }
 
 /** Sends acts in one transaction and returns what the ledger said. */
-export async function tryActs(on: Deployed, ...acts: IInvoiceLedger.ActStruct[]): Promise<Outcome[]> {
+export async function tryActs(
+  on: Deployed,
+  ...acts: IInvoiceLedger.ActStruct[]
+): Promise<Outcome[]> {
   return outcomesOf(on, await mined(on.ledger.act(acts)));
 }
 
 /** Sends lots in one transaction and returns what the ledger said. */
-export async function tryLots(on: Deployed, ...lots: IInvoiceLedger.LotStruct[]): Promise<Outcome[]> {
+export async function tryLots(
+  on: Deployed,
+  ...lots: IInvoiceLedger.LotStruct[]
+): Promise<Outcome[]> {
   return outcomesOf(on, await mined(on.ledger.seal(lots)));
 }
 
 /** An outcome in a word: the event, or the reason, with `!` behind it when it is an alarm. */
-export const inAWord = (o: Outcome): string => ("event" in o ? o.event : `${o.refused}${o.alarm ? "!" : ""}`);
+export const inAWord = (o: Outcome): string =>
+  "event" in o ? o.event : `${o.refused}${o.alarm ? "!" : ""}`;
 
 export const STATES = ["None", "Issued", "Claimed", "Reimbursed", "Reversed"] as const;
 export type State = (typeof STATES)[number];
@@ -224,19 +333,31 @@ export async function setVersion(on: Deployed, id: bigint, version: number): Pro
 }
 
 /**
- * A signature over `signed` in its two forms, with s just below and just above half of the curve's order, and the key both
- * recover to. Nobody has that key's secret: s is chosen and the key follows from it, because an s from signing is never so
- * near the middle that its upper form fits into the 255 bits of a short signature.
+ * A signature over `signed` in its two forms, with s just below and just above half of the curve's
+ * order, and the key both recover to. Nobody has that key's secret: s is chosen and the key follows
+ * from it, because an s from signing is never so near the middle that its upper form fits into the
+ * 255 bits of a short signature.
  */
-export function bothForms(signed: string): { key: string; low: CompactSignature; high: CompactSignature } {
+export function bothForms(signed: string): {
+  key: string;
+  low: CompactSignature;
+  high: CompactSignature;
+} {
   const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
   const { r } = new SigningKey(keyOf("any point of the curve").privateKey).sign(ZeroHash);
   const s = order / 2n;
   const key = recoverAddress(signed, { r, s: toBeHex(s, 32), v: 27 });
-  return { key, low: { r, vs: toBeHex(s, 32) }, high: { r, vs: toBeHex((order - s) | (1n << 255n), 32) } };
+  return {
+    key,
+    low: { r, vs: toBeHex(s, 32) },
+    high: { r, vs: toBeHex((order - s) | (1n << 255n), 32) },
+  };
 }
 
-/** A small consortium with a lot of untitled invoices and one titled to the employer, all held by one person. */
+/**
+ * A small consortium with a lot of untitled invoices and one titled to the employer, all held by
+ * one person.
+ */
 export async function consortium(options: Parameters<typeof deployed>[0] = {}) {
   const on = await deployed(options);
   const issuer = await on.enrol("issuer", ISSUER);
@@ -256,11 +377,23 @@ export async function consortium(options: Parameters<typeof deployed>[0] = {}) {
     segment,
     Array.from({ length: 3 }, (_, i) => leafOf(`titled ${i}`, holder.address, employer.index)),
   );
-  return { on, issuer, employer, otherEmployer, holder, receiver, stranger, segment, untitled, titled };
+  return {
+    on,
+    issuer,
+    employer,
+    otherEmployer,
+    holder,
+    receiver,
+    stranger,
+    segment,
+    untitled,
+    titled,
+  };
 }
 export type Consortium = Awaited<ReturnType<typeof consortium>>;
 
-export const idOf = (lot: SealedLot, position: number): bigint => lot.header.first + BigInt(position);
+export const idOf = (lot: SealedLot, position: number): bigint =>
+  lot.header.first + BigInt(position);
 
 /** Targets and evidence for untouched invoices of a lot. */
 export const untouched = (lot: SealedLot, ...positions: number[]) => ({
@@ -269,9 +402,16 @@ export const untouched = (lot: SealedLot, ...positions: number[]) => ({
 });
 
 /** Sends one act that must be taken, and says what became of it. */
-export async function take(on: Deployed, act: ActInput, by: Wallet, consent?: Wallet): Promise<void> {
+export async function take(
+  on: Deployed,
+  act: ActInput,
+  by: Wallet,
+  consent?: Wallet,
+): Promise<void> {
   const outcomes = await tryActs(on, actOf(on, act, by, consent));
-  expect(outcomes.filter((o) => "refused" in o).map(inAWord), `${act.kind} refused`).to.deep.equal([]);
+  expect(outcomes.filter((o) => "refused" in o).map(inAWord), `${act.kind} refused`).to.deep.equal(
+    [],
+  );
 }
 
 /** The holder's claim of untitled invoices from an employer, by their positions in the lot. */
@@ -283,7 +423,11 @@ export const claim = (c: Consortium, from = c.employer, ...positions: number[]):
 });
 
 /** An employer's decision on claimed invoices. */
-export const decide = (kind: "Reimburse" | "Reject", by: { index: number }, ...invoices: { id: bigint; version: number }[]): ActInput => ({
+export const decide = (
+  kind: "Reimburse" | "Reject",
+  by: { index: number },
+  ...invoices: { id: bigint; version: number }[]
+): ActInput => ({
   kind,
   taxpayer: by.index,
   ref: REFERENCE,

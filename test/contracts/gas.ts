@@ -1,9 +1,10 @@
 /**
- * What a whole transaction costs (receipt.gasUsed: base fee of 21,000 and calldata included), against the limits of design
- * §3.2 and, to the last unit, against gas.json beside this file. Keys, addresses and block times are the same at every run,
- * so a difference is a change of contracts, compiler settings or calldata, and is to be looked at. When it is meant:
- * `UPDATE_GAS=1 hardhat test mocha test/contracts/gas.ts` writes gas.json anew. A limit that is not met has its reason, and
- * the limit that holds instead, in docs/adr/0006-gas.md.
+ * What a whole transaction costs (receipt.gasUsed: base fee of 21,000 and calldata included),
+ * against the limits of design §3.2 and, to the last unit, against gas.json beside this file. Keys,
+ * addresses and block times are the same at every run, so a difference is a change of contracts,
+ * compiler settings or calldata, and is to be looked at. When it is meant: `UPDATE_GAS=1 hardhat
+ * test mocha test/contracts/gas.ts` writes gas.json anew. A limit that is not met has its reason,
+ * and the limit that holds instead, in docs/adr/0006-gas.md.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { keccak } from "@onepiao/protocol/ledger/tree.ts";
@@ -29,12 +30,18 @@ import {
 } from "./fixture.ts";
 
 const FILE = new URL("./gas.json", import.meta.url);
-/** No byte of a block's time is zero from here on for a long while, so a header costs the same calldata at every run. */
+/**
+ * No byte of a block's time is zero from here on for a long while, so a header costs the same
+ * calldata at every run.
+ */
 const START = 0x77777777;
 
 const NO_LIMIT: Capacity = { bytes: Number.MAX_SAFE_INTEGER, gas: 2n ** 64n };
 
-/** `each`: the transaction is shared by so many. `limit`: per one of them, by design §3.2 unless an ADR is named. */
+/**
+ * `each`: the transaction is shared by so many. `limit`: per one of them, by design §3.2 unless an
+ * ADR is named.
+ */
 type Target = { name: string; each?: number; limit?: number; adr?: string };
 // biome-ignore format: a table
 const TARGETS: Target[] = [
@@ -78,17 +85,25 @@ async function measure(): Promise<Snapshot> {
   };
 
   let leaf = 0;
-  const leaves = (count: number) => Array.from({ length: count }, () => leafOf(`gas ${leaf++}`, holder.address));
+  const leaves = (count: number) =>
+    Array.from({ length: count }, () => leafOf(`gas ${leaf++}`, holder.address));
   /** `load`: what the gateway reckons for it. */
   type Send = (() => Promise<ContractTransactionResponse>) & { load?: Capacity };
-  const measured = async (name: string, words: string, send: Send): Promise<ContractTransactionReceipt> => {
+  const measured = async (
+    name: string,
+    words: string,
+    send: Send,
+  ): Promise<ContractTransactionReceipt> => {
     await next();
     const receipt = await mined(send());
     // a cheap transaction that did something else would be a fine number
     expect([...new Set(outcomesOf(on, receipt).map(inAWord))], name).to.deep.equal([words]);
     gas[name] = Number(receipt.gasUsed);
     for (const call of send.load ? callsOf([{ load: send.load }], NO_LIMIT) : [])
-      expect(receipt.gasUsed <= call.gas, `${name}: ${receipt.gasUsed} gas, and the gateway asks for ${call.gas}`).to.equal(true);
+      expect(
+        receipt.gasUsed <= call.gas,
+        `${name}: ${receipt.gasUsed} gas, and the gateway asks for ${call.gas}`,
+      ).to.equal(true);
     return receipt;
   };
   const lot = async (name: string, count: number) => {
@@ -102,7 +117,9 @@ async function measure(): Promise<Snapshot> {
   const hundred = await lot("lot of 100", 100);
   const thousand = await lot("lot of 1,000", 1000);
   const first = segment + (await on.ledger.sealedIn(segment));
-  const fifty = Array.from({ length: 50 }, (_, i) => lotOf(on, issuer, segment, first + BigInt(i), leaves(1)));
+  const fifty = Array.from({ length: 50 }, (_, i) =>
+    lotOf(on, issuer, segment, first + BigInt(i), leaves(1)),
+  );
   await measured("fifty lots of 1", "LotSealed", () => on.ledger.seal(fifty));
 
   const ref = keccak(Buffer.from("reference"));
@@ -110,50 +127,138 @@ async function measure(): Promise<Snapshot> {
     const argument = actOf(on, input, by, consent);
     return Object.assign(() => on.ledger.act([argument]), { load: loadOfAct(argument) });
   };
-  const claim = (at: number, from = employer): ActInput => ({ kind: "Claim", taxpayer: from.index, ref, ...untouched(thousand, at) });
-  const on1 = (kind: ActInput["kind"], at: number, version: number, more: Partial<ActInput> = {}): ActInput => ({
+  const claim = (at: number, from = employer): ActInput => ({
+    kind: "Claim",
+    taxpayer: from.index,
+    ref,
+    ...untouched(thousand, at),
+  });
+  const on1 = (
+    kind: ActInput["kind"],
+    at: number,
+    version: number,
+    more: Partial<ActInput> = {},
+  ): ActInput => ({
     kind,
     taxpayer: employer.index,
     invoices: [{ id: idOf(thousand, at), version }],
     ...more,
   });
-  await measured("first-touch transfer", "Transferred", act({ kind: "Transfer", to: receiver.address, ref, ...untouched(thousand, 776) }, holder, receiver));
+  await measured(
+    "first-touch transfer",
+    "Transferred",
+    act(
+      { kind: "Transfer", to: receiver.address, ref, ...untouched(thousand, 776) },
+      holder,
+      receiver,
+    ),
+  );
   await measured("first-touch claim", "Claimed", act(claim(777), holder));
   await mined(act(claim(778), holder)());
-  await measured("refused: signed by another", "SignatureInvalid", act(on1("Reimburse", 777, 1), holder));
-  await measured("refused: claimed elsewhere (alarm)", "AlreadyClaimed!", act(on1("Claim", 777, 1, { taxpayer: issuer.index }), holder));
+  await measured(
+    "refused: signed by another",
+    "SignatureInvalid",
+    act(on1("Reimburse", 777, 1), holder),
+  );
+  await measured(
+    "refused: claimed elsewhere (alarm)",
+    "AlreadyClaimed!",
+    act(on1("Claim", 777, 1, { taxpayer: issuer.index }), holder),
+  );
   await measured("reimburse", "Reimbursed", act(on1("Reimburse", 777, 1), employer.wallet));
-  await measured("reimburse with a reference", "Reimbursed", act(on1("Reimburse", 778, 1, { ref }), employer.wallet));
+  await measured(
+    "reimburse with a reference",
+    "Reimbursed",
+    act(on1("Reimburse", 778, 1, { ref }), employer.wallet),
+  );
   await measured("refused: stale", "StaleVersion", act(on1("Reimburse", 777, 1), employer.wallet));
-  await measured("refused: reimbursed before (alarm)", "AlreadyReimbursed!", act(on1("Reimburse", 777, 2), employer.wallet));
+  await measured(
+    "refused: reimbursed before (alarm)",
+    "AlreadyReimbursed!",
+    act(on1("Reimburse", 777, 2), employer.wallet),
+  );
 
   const positions = Array.from({ length: 50 }, (_, i) => i);
-  await measured("fifty first-touch claims", "Claimed", act({ kind: "Claim", taxpayer: employer.index, ref, ...untouched(thousand, ...positions) }, holder));
+  await measured(
+    "fifty first-touch claims",
+    "Claimed",
+    act(
+      { kind: "Claim", taxpayer: employer.index, ref, ...untouched(thousand, ...positions) },
+      holder,
+    ),
+  );
   const invoices = positions.map((at) => ({ id: idOf(thousand, at), version: 1 }));
-  await measured("fifty reimbursements", "Reimbursed", act({ kind: "Reimburse", taxpayer: employer.index, invoices }, employer.wallet));
+  await measured(
+    "fifty reimbursements",
+    "Reimbursed",
+    act({ kind: "Reimburse", taxpayer: employer.index, invoices }, employer.wallet),
+  );
 
   await measured("entry", "Entered", act(on1("Enter", 777, 2, { ref: refOf(2) }), employer.wallet));
-  await measured("first-touch adjustment", "Adjusted", act({ kind: "Adjust", taxpayer: issuer.index, ref, ...untouched(thousand, 779) }, issuer.wallet));
+  await measured(
+    "first-touch adjustment",
+    "Adjusted",
+    act(
+      { kind: "Adjust", taxpayer: issuer.index, ref, ...untouched(thousand, 779) },
+      issuer.wallet,
+    ),
+  );
   const admitted = (...words: string[]): ActInput => {
     const ids = words.map(externalId).sort((a, b) => (a < b ? -1 : 1));
-    return { kind: "Admit", taxpayer: employer.index, to: holder.address, ref, invoices: ids.map((id) => ({ id, version: 0 })) };
+    return {
+      kind: "Admit",
+      taxpayer: employer.index,
+      to: holder.address,
+      ref,
+      invoices: ids.map((id) => ({ id, version: 0 })),
+    };
   };
   await measured("admission", "Claimed", act(admitted("one"), employer.wallet));
-  const at = (version: number) => positions.map((position) => ({ id: idOf(thousand, position), version }));
-  await measured("fifty entries", "Entered", act({ kind: "Enter", taxpayer: employer.index, ref: refOf(2), invoices: at(2) }, employer.wallet));
-  const adjusted: ActInput = { kind: "Adjust", taxpayer: issuer.index, ref, ...untouched(thousand, ...positions), invoices: at(3) };
-  await measured("fifty adjustments with consent", "Adjusted", act(adjusted, issuer.wallet, employer.wallet));
-  await measured("fifty admissions", "Claimed", act(admitted(...positions.map((position) => `of fifty ${position}`)), employer.wallet));
+  const at = (version: number) =>
+    positions.map((position) => ({ id: idOf(thousand, position), version }));
+  await measured(
+    "fifty entries",
+    "Entered",
+    act(
+      { kind: "Enter", taxpayer: employer.index, ref: refOf(2), invoices: at(2) },
+      employer.wallet,
+    ),
+  );
+  const adjusted: ActInput = {
+    kind: "Adjust",
+    taxpayer: issuer.index,
+    ref,
+    ...untouched(thousand, ...positions),
+    invoices: at(3),
+  };
+  await measured(
+    "fifty adjustments with consent",
+    "Adjusted",
+    act(adjusted, issuer.wallet, employer.wallet),
+  );
+  await measured(
+    "fifty admissions",
+    "Claimed",
+    act(admitted(...positions.map((position) => `of fifty ${position}`)), employer.wallet),
+  );
 
   expect(await on.ledger.proves(idOf(hundred, 99), evidenceOf(hundred, 99))).to.equal(true);
-  const size = async (address: string) => ((await on.ethers.provider.getCode(address)).length - 2) / 2;
-  return { gas, bytecode: { InvoiceLedger: await size(on.deployment.ledger), TaxpayerRegistry: await size(on.deployment.registry) } };
+  const size = async (address: string) =>
+    ((await on.ethers.provider.getCode(address)).length - 2) / 2;
+  return {
+    gas,
+    bytecode: {
+      InvoiceLedger: await size(on.deployment.ledger),
+      TaxpayerRegistry: await size(on.deployment.registry),
+    },
+  };
 }
 
 describe("gas and bytecode", () => {
   let now: Snapshot;
   let committed: Snapshot;
-  const per = (t: Target, snapshot: Snapshot) => (snapshot.gas[t.name] ?? Number.NaN) / (t.each ?? 1);
+  const per = (t: Target, snapshot: Snapshot) =>
+    (snapshot.gas[t.name] ?? Number.NaN) / (t.each ?? 1);
 
   before(async () => {
     now = await measure();
@@ -172,7 +277,9 @@ describe("gas and bytecode", () => {
       limit: t.limit ?? "–",
       "of limit": t.limit ? `${((per(t, now) / t.limit) * 100).toFixed(1)} %` : "–",
     }));
-    const sizes = Object.entries(now.bytecode).map(([name, size]) => `${name} ${size} bytes of ${BYTECODE_LIMITS[name]}`);
+    const sizes = Object.entries(now.bytecode).map(
+      ([name, size]) => `${name} ${size} bytes of ${BYTECODE_LIMITS[name]}`,
+    );
     console.table(rows);
     console.log(`      ${sizes.join(" · ")}`);
   });
@@ -182,22 +289,31 @@ describe("gas and bytecode", () => {
   });
 
   for (const t of TARGETS) {
-    const limit = t.limit === undefined ? "" : ` costs at most ${t.limit.toLocaleString("en")}${t.each ? " each" : ""}${t.adr ? ` (ADR ${t.adr})` : ""} and`;
+    const limit =
+      t.limit === undefined
+        ? ""
+        : ` costs at most ${t.limit.toLocaleString("en")}${t.each ? " each" : ""}${t.adr ? ` (ADR ${t.adr})` : ""} and`;
     it(`${t.name}${limit} exactly what was committed`, () => {
       if (t.limit !== undefined) expect(per(t, now), "over the limit").to.be.at.most(t.limit);
-      expect(now.gas[t.name], "differs from gas.json: see this file's header").to.equal(committed.gas[t.name]);
+      expect(now.gas[t.name], "differs from gas.json: see this file's header").to.equal(
+        committed.gas[t.name],
+      );
     });
   }
 
   for (const [name, limit] of Object.entries(BYTECODE_LIMITS)) {
     it(`${name} has at most ${limit.toLocaleString("en")} bytes, and exactly what was committed`, () => {
       expect(now.bytecode[name]).to.be.at.most(limit);
-      expect(now.bytecode[name], "differs from gas.json: see this file's header").to.equal(committed.bytecode[name]);
+      expect(now.bytecode[name], "differs from gas.json: see this file's header").to.equal(
+        committed.bytecode[name],
+      );
     });
   }
 
   it("the snapshot has no measurement besides these", () => {
     expect(Object.keys(committed.gas).sort()).to.deep.equal(Object.keys(now.gas).sort());
-    expect(Object.keys(committed.bytecode).sort()).to.deep.equal(Object.keys(BYTECODE_LIMITS).sort());
+    expect(Object.keys(committed.bytecode).sort()).to.deep.equal(
+      Object.keys(BYTECODE_LIMITS).sort(),
+    );
   });
 });

@@ -1,9 +1,10 @@
 /**
  * Access to the ledger as data: who × state × act → the event, or the reason. `!` marks an alarm.
  *
- * The first table holds every combination of one signer, one state and one act. Its rows name those whose word counts;
- * everyone else is told `SignatureInvalid` whatever the state is, and that is tried for each of them too. The second table
- * holds standing. All refused cells of a state go out in one transaction, and the record must be as it was.
+ * The first table holds every combination of one signer, one state and one act. Its rows name those
+ * whose word counts; everyone else is told `SignatureInvalid` whatever the state is, and that is
+ * tried for each of them too. The second table holds standing. All refused cells of a state go out
+ * in one transaction, and the record must be as it was.
  */
 import { acts } from "@onepiao/protocol/ledger/acts.ts";
 import { expect } from "chai";
@@ -34,8 +35,27 @@ import {
 const TERM = 30 * 86_400;
 const COLUMNS = ["untouched", "issued", "claimed", "reimbursed", "reversed"] as const;
 type Column = (typeof COLUMNS)[number];
-type Who = "holder" | "receiver" | "other person" | "issuer" | "other issuer" | "employer" | "other employer" | "bureau" | "relayer";
-const EVERYONE: Who[] = ["holder", "receiver", "other person", "issuer", "other issuer", "employer", "other employer", "bureau", "relayer"];
+type Who =
+  | "holder"
+  | "receiver"
+  | "other person"
+  | "issuer"
+  | "other issuer"
+  | "employer"
+  | "other employer"
+  | "bureau"
+  | "relayer";
+const EVERYONE: Who[] = [
+  "holder",
+  "receiver",
+  "other person",
+  "issuer",
+  "other issuer",
+  "employer",
+  "other employer",
+  "bureau",
+  "relayer",
+];
 
 /** `employer` is the buyer of the titled invoice and whom the claimed one is claimed from. */
 const ACTS = {
@@ -62,7 +82,12 @@ const ACTS = {
 } as const;
 type ActName = keyof typeof ACTS;
 
-type Row = [act: ActName, who: Who, cells: readonly [string, string, string, string, string], titled?: readonly [string, string, string, string, string]];
+type Row = [
+  act: ActName,
+  who: Who,
+  cells: readonly [string, string, string, string, string],
+  titled?: readonly [string, string, string, string, string],
+];
 const all = (word: string) => [word, word, word, word, word] as const;
 
 // biome-ignore format: a table
@@ -134,7 +159,13 @@ async function world() {
   const otherEmployer = await on.enrol("other employer", EMPLOYER);
   // the network's own accounts: the bureau's sending key and a relayer's, which hold no invoice
   const account = (i: number) =>
-    new Wallet(HDNodeWallet.fromPhrase("test test test test test test test test test test test junk", "", `m/44'/60'/0'/0/${i}`).privateKey);
+    new Wallet(
+      HDNodeWallet.fromPhrase(
+        "test test test test test test test test test test test junk",
+        "",
+        `m/44'/60'/0'/0/${i}`,
+      ).privateKey,
+    );
   const wallets: Record<Who, Wallet> = {
     holder: keyOf("holder"),
     receiver: keyOf("receiver"),
@@ -148,16 +179,27 @@ async function world() {
   };
   expect(wallets.bureau.address).to.equal(await on.bureau.getAddress());
   expect(wallets.relayer.address).to.equal(await on.relay.getAddress());
-  const parties: Partial<Record<Who, Party>> = { issuer, "other issuer": otherIssuer, employer, "other employer": otherEmployer };
+  const parties: Partial<Record<Who, Party>> = {
+    issuer,
+    "other issuer": otherIssuer,
+    employer,
+    "other employer": otherEmployer,
+  };
   const segment = await on.segmentFor(issuer);
-  const lot = await sealLot(on, issuer, segment, [leafOf("untitled", wallets.holder.address), leafOf("titled", wallets.holder.address, employer.index)]);
+  const lot = await sealLot(on, issuer, segment, [
+    leafOf("untitled", wallets.holder.address),
+    leafOf("titled", wallets.holder.address, employer.index),
+  ]);
   return { on, issuer, employer, otherEmployer, wallets, parties, lot, segment };
 }
 type World = Awaited<ReturnType<typeof world>>;
 
 const TITLED = 1;
 
-/** One act on the invoice as it stands, by `who` and, where it names a taxpayer, for `who` if it is one. */
+/**
+ * One act on the invoice as it stands, by `who` and, where it names a taxpayer, for `who` if it is
+ * one.
+ */
 async function attempt(w: World, act: ActName, who: Who, position: number) {
   const { on, lot, wallets, parties } = w;
   const row = ACTS[act];
@@ -190,7 +232,10 @@ async function bring(w: World, position: number, column: Column): Promise<void> 
     ],
     reversed: [["reverse without consent", "issuer"]],
   };
-  for (const [act, who] of steps[column]) expect(inAWord((await tryActs(w.on, await attempt(w, act, who, position)))[0] ?? never())).to.match(/ed$/);
+  for (const [act, who] of steps[column])
+    expect(
+      inAWord((await tryActs(w.on, await attempt(w, act, who, position)))[0] ?? never()),
+    ).to.match(/ed$/);
 }
 function never(): never {
   throw new Error("the ledger said nothing");
@@ -208,7 +253,9 @@ describe("who may do what with an invoice", () => {
   for (const titled of [false, true]) {
     for (const column of COLUMNS) {
       for (const late of [false, true]) {
-        const acts = (Object.keys(ACTS) as ActName[]).filter((act) => late === (act === "withdraw after the term"));
+        const acts = (Object.keys(ACTS) as ActName[]).filter(
+          (act) => late === (act === "withdraw after the term"),
+        );
         it(`${titled ? "titled" : "untitled"}, ${column}: ${late ? "withdrawing after the claim term" : "every act"} by everyone`, async () => {
           const w = fixture();
           const { on, lot } = w;
@@ -218,17 +265,21 @@ describe("who may do what with an invoice", () => {
           if (late) await on.networkHelpers.time.increase(TERM);
           const before = await recordOf(on, id);
 
-          const cells = acts.flatMap((act) => EVERYONE.map((who) => ({ act, who, word: expected(act, who, column, titled) })));
+          const cells = acts.flatMap((act) =>
+            EVERYONE.map((who) => ({ act, who, word: expected(act, who, column, titled) })),
+          );
           const refused = cells.filter(({ word }) => !(word in AFTER));
           const taken = cells.filter(({ word }) => word in AFTER);
           const outcomes = [];
           for (let i = 0; i < refused.length; i += 100) {
-            const batch = await Promise.all(refused.slice(i, i + 100).map(({ act, who }) => attempt(w, act, who, position)));
+            const batch = await Promise.all(
+              refused.slice(i, i + 100).map(({ act, who }) => attempt(w, act, who, position)),
+            );
             outcomes.push(...(await tryActs(on, ...batch)));
           }
-          expect(outcomes.map((o, i) => `${refused[i]?.act} / ${refused[i]?.who}: ${inAWord(o)}`)).to.deep.equal(
-            refused.map((c) => `${c.act} / ${c.who}: ${c.word}`),
-          );
+          expect(
+            outcomes.map((o, i) => `${refused[i]?.act} / ${refused[i]?.who}: ${inAWord(o)}`),
+          ).to.deep.equal(refused.map((c) => `${c.act} / ${c.who}: ${c.word}`));
           for (const o of outcomes) expect(o.id).to.equal(id);
           expect(await recordOf(on, id)).to.deep.equal(before);
 
@@ -238,17 +289,28 @@ describe("who may do what with an invoice", () => {
             expect(inAWord(outcome ?? never()), `${act} / ${who}`).to.equal(word);
             const after = await recordOf(on, id);
             const stays = AFTER[word] === "as before";
-            const asBefore = before.version === 0 ? { state: "Issued", updatedAt: lot.header.time } : before;
+            const asBefore =
+              before.version === 0 ? { state: "Issued", updatedAt: lot.header.time } : before;
             expect(after.state, act).to.equal(stays ? asBefore.state : AFTER[word]);
             expect(after.version, act).to.equal(before.version + 1);
             expect(after.titled, act).to.equal(titled);
-            expect(after.updatedAt, act).to.equal(stays ? asBefore.updatedAt : await on.networkHelpers.time.latest());
+            expect(after.updatedAt, act).to.equal(
+              stays ? asBefore.updatedAt : await on.networkHelpers.time.latest(),
+            );
             const row = ACTS[act];
             expect(after.mark, act).to.equal("mark" in row ? row.mark : 1);
-            expect(after.holder, act).to.equal(word === "Transferred" ? w.wallets.receiver.address : w.wallets.holder.address);
-            // a titled invoice stays with its buyer; an untitled one is bound by a claim and freed by its end
-            const claimedFrom = act === "claim from the other employer" ? w.otherEmployer.index : w.employer.index;
-            const bound = titled || word === "Claimed" || word === "Reimbursed" || ((word === "Reversed" || stays) && before.employer !== 0);
+            expect(after.holder, act).to.equal(
+              word === "Transferred" ? w.wallets.receiver.address : w.wallets.holder.address,
+            );
+            // a titled invoice stays with its buyer; an untitled one is bound by a claim and freed
+            // by its end
+            const claimedFrom =
+              act === "claim from the other employer" ? w.otherEmployer.index : w.employer.index;
+            const bound =
+              titled ||
+              word === "Claimed" ||
+              word === "Reimbursed" ||
+              ((word === "Reversed" || stays) && before.employer !== 0);
             expect(after.employer, act).to.equal(bound ? claimedFrom : 0);
             await snapshot.restore();
           }
@@ -262,9 +324,16 @@ describe("what standing and capabilities stop", () => {
   const fixture = perTest(world);
   const SUSPENDED = 2;
 
-  const as = (who: "issuer" | "employer", change: (w: World, index: number) => Promise<unknown>) => ({ who, change });
-  const suspended = (who: "issuer" | "employer") => as(who, (w, index) => w.on.registry.setStanding(index, SUSPENDED));
-  const stripped = (who: "issuer" | "employer") => as(who, (w, index) => w.on.registry.setCapabilities(index, who === "issuer" ? EMPLOYER : ISSUER));
+  const as = (
+    who: "issuer" | "employer",
+    change: (w: World, index: number) => Promise<unknown>,
+  ) => ({ who, change });
+  const suspended = (who: "issuer" | "employer") =>
+    as(who, (w, index) => w.on.registry.setStanding(index, SUSPENDED));
+  const stripped = (who: "issuer" | "employer") =>
+    as(who, (w, index) =>
+      w.on.registry.setCapabilities(index, who === "issuer" ? EMPLOYER : ISSUER),
+    );
 
   // biome-ignore format: a table
   const STANDING: [string, ReturnType<typeof as>, Column, ActName, Who, string][] = [
@@ -311,7 +380,9 @@ describe("what standing and capabilities stop", () => {
   /** An enrolled taxpayer can hold invoices as a person can, until it is suspended. */
   async function heldByTaxpayer(w: World) {
     const { on, issuer, otherEmployer, segment } = w;
-    const lot = await sealLot(on, issuer, segment, [leafOf("held by a taxpayer", otherEmployer.wallet.address)]);
+    const lot = await sealLot(on, issuer, segment, [
+      leafOf("held by a taxpayer", otherEmployer.wallet.address),
+    ]);
     return { lot, id: idOf(lot, 0), evidence: [evidenceOf(lot, 0)], holder: otherEmployer };
   }
   const suspend = (on: Deployed, party: Party) => on.registry.setStanding(party.index, SUSPENDED);
@@ -324,19 +395,35 @@ describe("what standing and capabilities stop", () => {
     const outcomes = await tryActs(
       w.on,
       actOf(w.on, { kind: "Claim", taxpayer: w.employer.index, invoices, evidence }, holder.wallet),
-      actOf(w.on, { kind: "Transfer", to: w.wallets.receiver.address, invoices, evidence }, holder.wallet, w.wallets.receiver),
+      actOf(
+        w.on,
+        { kind: "Transfer", to: w.wallets.receiver.address, invoices, evidence },
+        holder.wallet,
+        w.wallets.receiver,
+      ),
     );
     expect(outcomes.map(inAWord)).to.deep.equal(["HolderSuspended", "HolderSuspended"]);
-    for (const o of outcomes) expect("found" in o && o.found).to.equal(BigInt(holder.wallet.address));
+    for (const o of outcomes)
+      expect("found" in o && o.found).to.equal(BigInt(holder.wallet.address));
   });
 
   it("a suspended holder can withdraw", async () => {
     const w = fixture();
     const { id, evidence, holder } = await heldByTaxpayer(w);
-    await tryActs(w.on, actOf(w.on, { kind: "Claim", taxpayer: w.employer.index, invoices: [{ id, version: 0 }], evidence }, holder.wallet));
+    await tryActs(
+      w.on,
+      actOf(
+        w.on,
+        { kind: "Claim", taxpayer: w.employer.index, invoices: [{ id, version: 0 }], evidence },
+        holder.wallet,
+      ),
+    );
     await suspend(w.on, holder);
     await w.on.networkHelpers.time.increase(TERM);
-    const [outcome] = await tryActs(w.on, actOf(w.on, { kind: "Withdraw", invoices: [{ id, version: 1 }] }, holder.wallet));
+    const [outcome] = await tryActs(
+      w.on,
+      actOf(w.on, { kind: "Withdraw", invoices: [{ id, version: 1 }] }, holder.wallet),
+    );
     expect(inAWord(outcome ?? never())).to.equal("Withdrawn");
   });
 
@@ -344,8 +431,17 @@ describe("what standing and capabilities stop", () => {
     const w = fixture();
     await suspend(w.on, w.otherEmployer);
     const to = w.otherEmployer.wallet.address;
-    const input: ActInput = { kind: "Transfer", to, invoices: [{ id: idOf(w.lot, 0), version: 0 }], evidence: [evidenceOf(w.lot, 0)] };
-    const outcomes = await tryActs(w.on, actOf(w.on, input, w.wallets.holder, w.otherEmployer.wallet), actOf(w.on, input, w.wallets.holder, w.wallets.relayer));
+    const input: ActInput = {
+      kind: "Transfer",
+      to,
+      invoices: [{ id: idOf(w.lot, 0), version: 0 }],
+      evidence: [evidenceOf(w.lot, 0)],
+    };
+    const outcomes = await tryActs(
+      w.on,
+      actOf(w.on, input, w.wallets.holder, w.otherEmployer.wallet),
+      actOf(w.on, input, w.wallets.holder, w.wallets.relayer),
+    );
     expect(outcomes.map(inAWord)).to.deep.equal(["HolderSuspended", "ConsentInvalid"]);
     expect(outcomes[0] && "found" in outcomes[0] && outcomes[0].found).to.equal(BigInt(to));
   });
@@ -361,7 +457,10 @@ describe("what standing and capabilities stop", () => {
       actOf(w.on, { kind: "Transfer", to: holder.address, invoices, evidence }, holder, holder),
     );
     expect(outcomes.map(inAWord)).to.deep.equal(["ReceiverInvalid", "ReceiverInvalid"]);
-    expect(outcomes.map((o) => "found" in o && o.found)).to.deep.equal([0n, BigInt(holder.address)]);
+    expect(outcomes.map((o) => "found" in o && o.found)).to.deep.equal([
+      0n,
+      BigInt(holder.address),
+    ]);
   });
 
   it("nothing can be claimed from a taxpayer that is not enrolled, and nothing decided in its name", async () => {
@@ -369,11 +468,16 @@ describe("what standing and capabilities stop", () => {
     const target = { id: idOf(w.lot, 0), version: 0 };
     const evidence = [evidenceOf(w.lot, 0)];
     for (const taxpayer of [0, 99, 0xffffffff]) {
-      const claims = await tryActs(w.on, actOf(w.on, { kind: "Claim", taxpayer, invoices: [target], evidence }, w.wallets.holder));
+      const claims = await tryActs(
+        w.on,
+        actOf(w.on, { kind: "Claim", taxpayer, invoices: [target], evidence }, w.wallets.holder),
+      );
       expect(claims.map(inAWord)).to.deep.equal(["EmployerNotActive"]);
       const decisions = await tryActs(
         w.on,
-        ...(["Reimburse", "Reject"] as const).map((kind) => actOf(w.on, { kind, taxpayer, invoices: [target], evidence }, w.wallets.holder)),
+        ...(["Reimburse", "Reject"] as const).map((kind) =>
+          actOf(w.on, { kind, taxpayer, invoices: [target], evidence }, w.wallets.holder),
+        ),
       );
       expect(decisions.map(inAWord)).to.deep.equal(["SignatureInvalid", "SignatureInvalid"]);
     }
@@ -387,8 +491,16 @@ describe("what standing and capabilities stop", () => {
       const w = fixture();
       await change(w, w.issuer.index);
       const first = w.segment + (await w.on.ledger.sealedIn(w.segment));
-      const [outcome] = await tryLots(w.on, lotOf(w.on, w.issuer, w.segment, first, [leafOf("late", w.wallets.holder.address)]));
-      expect(outcome).to.deep.equal({ refused: "IssuerNotActive", id: first, found: BigInt(w.issuer.index), alarm: false });
+      const [outcome] = await tryLots(
+        w.on,
+        lotOf(w.on, w.issuer, w.segment, first, [leafOf("late", w.wallets.holder.address)]),
+      );
+      expect(outcome).to.deep.equal({
+        refused: "IssuerNotActive",
+        id: first,
+        found: BigInt(w.issuer.index),
+        alarm: false,
+      });
     });
   }
 
@@ -396,7 +508,9 @@ describe("what standing and capabilities stop", () => {
     const w = fixture();
     await suspend(w.on, w.issuer);
     await w.on.registry.setStanding(w.issuer.index, 1);
-    const { receipt } = await sealLot(w.on, w.issuer, w.segment, [leafOf("again", w.wallets.holder.address)]);
+    const { receipt } = await sealLot(w.on, w.issuer, w.segment, [
+      leafOf("again", w.wallets.holder.address),
+    ]);
     expect(receipt.logs).to.have.length(1);
   });
 });

@@ -1,6 +1,7 @@
 /**
- * What acts do to invoices: what they say, title and consent, all or none inside an act, neighbours. Who may act is
- * ledger-access.ts, whose signature counts ledger-signatures.ts, where acts end ledger-limits.ts.
+ * What acts do to invoices: what they say, title and consent, all or none inside an act,
+ * neighbours. Who may act is ledger-access.ts, whose signature counts ledger-signatures.ts, where
+ * acts end ledger-limits.ts.
  */
 
 import { digest } from "@onepiao/protocol/ledger/messages.ts";
@@ -41,8 +42,20 @@ describe("what each act says", () => {
     const bound = BigInt(employer.index);
     const at = (version: number) => ({ invoices: [{ id, version }], ref: REFERENCE });
     const evidence = [evidenceOf(c.untitled, 0)];
-    const steps: [ActInput, typeof c.holder, typeof c.holder | undefined, string, Record<string, unknown>][] = [
-      [{ kind: "Transfer", to: c.receiver.address, ...at(0), evidence }, c.holder, c.receiver, "Transferred", { to: c.receiver.address, ref: REFERENCE }],
+    const steps: [
+      ActInput,
+      typeof c.holder,
+      typeof c.holder | undefined,
+      string,
+      Record<string, unknown>,
+    ][] = [
+      [
+        { kind: "Transfer", to: c.receiver.address, ...at(0), evidence },
+        c.holder,
+        c.receiver,
+        "Transferred",
+        { to: c.receiver.address, ref: REFERENCE },
+      ],
       [
         { kind: "Claim", taxpayer: employer.index, ...at(1) },
         c.receiver,
@@ -50,7 +63,13 @@ describe("what each act says", () => {
         "Claimed",
         { employer: bound, holder: c.receiver.address, ref: REFERENCE },
       ],
-      [{ kind: "Reject", taxpayer: employer.index, ...at(2) }, employer.wallet, undefined, "Rejected", { employer: bound, ref: REFERENCE }],
+      [
+        { kind: "Reject", taxpayer: employer.index, ...at(2) },
+        employer.wallet,
+        undefined,
+        "Rejected",
+        { employer: bound, ref: REFERENCE },
+      ],
       [
         { kind: "Claim", taxpayer: employer.index, ...at(3) },
         c.receiver,
@@ -66,7 +85,13 @@ describe("what each act says", () => {
         "Claimed",
         { employer: bound, holder: c.receiver.address, ref: REFERENCE },
       ],
-      [{ kind: "Reimburse", taxpayer: employer.index, ...at(6) }, employer.wallet, undefined, "Reimbursed", { employer: bound }],
+      [
+        { kind: "Reimburse", taxpayer: employer.index, ...at(6) },
+        employer.wallet,
+        undefined,
+        "Reimbursed",
+        { employer: bound },
+      ],
       [
         { kind: "Adjust", taxpayer: c.issuer.index, ...at(7), evidence },
         c.issuer.wallet,
@@ -74,9 +99,27 @@ describe("what each act says", () => {
         "Adjusted",
         { issuer: BigInt(c.issuer.index), ref: REFERENCE },
       ],
-      [{ kind: "Enter", taxpayer: employer.index, ...at(8), ref: refOf(2) }, employer.wallet, undefined, "Entered", { employer: bound, mark: 2n }],
-      [{ kind: "Enter", taxpayer: employer.index, ...at(9), ref: refOf(6) }, employer.wallet, undefined, "Entered", { employer: bound, mark: 6n }],
-      [{ kind: "Enter", taxpayer: employer.index, ...at(10), ref: refOf(3) }, employer.wallet, undefined, "Entered", { employer: bound, mark: 3n }],
+      [
+        { kind: "Enter", taxpayer: employer.index, ...at(8), ref: refOf(2) },
+        employer.wallet,
+        undefined,
+        "Entered",
+        { employer: bound, mark: 2n },
+      ],
+      [
+        { kind: "Enter", taxpayer: employer.index, ...at(9), ref: refOf(6) },
+        employer.wallet,
+        undefined,
+        "Entered",
+        { employer: bound, mark: 6n },
+      ],
+      [
+        { kind: "Enter", taxpayer: employer.index, ...at(10), ref: refOf(3) },
+        employer.wallet,
+        undefined,
+        "Entered",
+        { employer: bound, mark: 3n },
+      ],
       [
         { kind: "Reverse", taxpayer: c.issuer.index, ...at(11), evidence },
         c.issuer.wallet,
@@ -88,7 +131,11 @@ describe("what each act says", () => {
     for (const [i, [input, by, consent, event, args]] of steps.entries()) {
       if (input.kind === "Withdraw") await on.networkHelpers.time.increase(TERM);
       const [outcome] = await tryActs(on, actOf(on, input, by, consent));
-      expect(outcome, input.kind).to.deep.equal({ event, id, args: { id, act: digest(on.domain, messageOf(input)), version: BigInt(i + 1), ...args } });
+      expect(outcome, input.kind).to.deep.equal({
+        event,
+        id,
+        args: { id, act: digest(on.domain, messageOf(input)), version: BigInt(i + 1), ...args },
+      });
     }
   });
 
@@ -110,13 +157,27 @@ describe("the title", () => {
     const { on, employer, otherEmployer } = c;
     const id = idOf(c.titled, 0);
     const elsewhere = async (version: number, evidence: ActInput["evidence"] = []) => {
-      const input: ActInput = { kind: "Claim", taxpayer: otherEmployer.index, invoices: [{ id, version }], evidence };
+      const input: ActInput = {
+        kind: "Claim",
+        taxpayer: otherEmployer.index,
+        invoices: [{ id, version }],
+        evidence,
+      };
       const [outcome] = await tryActs(on, actOf(on, input, version === 0 ? c.holder : c.receiver));
-      expect(refusal(outcome), `at version ${version}`).to.deep.equal(["TitledToAnother", id, BigInt(employer.index)]);
+      expect(refusal(outcome), `at version ${version}`).to.deep.equal([
+        "TitledToAnother",
+        id,
+        BigInt(employer.index),
+      ]);
     };
     const target = (version: number) => ({ invoices: [{ id, version }] });
     await elsewhere(0, [evidenceOf(c.titled, 0)]);
-    await take(on, { kind: "Transfer", to: c.receiver.address, ...untouched(c.titled, 0) }, c.holder, c.receiver);
+    await take(
+      on,
+      { kind: "Transfer", to: c.receiver.address, ...untouched(c.titled, 0) },
+      c.holder,
+      c.receiver,
+    );
     await elsewhere(1);
     await take(on, { kind: "Claim", taxpayer: employer.index, ...target(1) }, c.receiver);
     await take(on, { kind: "Reject", taxpayer: employer.index, ...target(2) }, employer.wallet);
@@ -135,7 +196,11 @@ describe("the title", () => {
     await take(on, claim(c, c.employer, 0), c.holder);
     await take(on, decide("Reject", c.employer, { id, version: 1 }), c.employer.wallet);
     expect(await recordOf(on, id)).to.include({ state: "Issued", employer: 0, titled: false });
-    await take(on, { kind: "Claim", taxpayer: c.otherEmployer.index, invoices: [{ id, version: 2 }] }, c.holder);
+    await take(
+      on,
+      { kind: "Claim", taxpayer: c.otherEmployer.index, invoices: [{ id, version: 2 }] },
+      c.holder,
+    );
     const outcomes = await tryActs(
       on,
       actOf(on, decide("Reimburse", c.employer, { id, version: 3 }), c.employer.wallet),
@@ -151,16 +216,33 @@ describe("the title", () => {
     await take(on, claim(c, c.employer, 0), c.holder);
     await on.networkHelpers.time.increase(TERM);
     await take(on, { kind: "Withdraw", invoices: [{ id, version: 1 }] }, c.holder);
-    await take(on, { kind: "Transfer", to: c.receiver.address, invoices: [{ id, version: 2 }] }, c.holder, c.receiver);
-    await take(on, { kind: "Claim", taxpayer: c.otherEmployer.index, invoices: [{ id, version: 3 }] }, c.receiver);
-    expect(await recordOf(on, id)).to.include({ holder: c.receiver.address, employer: c.otherEmployer.index });
+    await take(
+      on,
+      { kind: "Transfer", to: c.receiver.address, invoices: [{ id, version: 2 }] },
+      c.holder,
+      c.receiver,
+    );
+    await take(
+      on,
+      { kind: "Claim", taxpayer: c.otherEmployer.index, invoices: [{ id, version: 3 }] },
+      c.receiver,
+    );
+    expect(await recordOf(on, id)).to.include({
+      holder: c.receiver.address,
+      employer: c.otherEmployer.index,
+    });
   });
 
   it("who handed an invoice on can do nothing with it any more", async () => {
     const c = fixture();
     const { on } = c;
     const invoices = [{ id: idOf(c.untitled, 0), version: 1 }];
-    await take(on, { kind: "Transfer", to: c.receiver.address, ...untouched(c.untitled, 0) }, c.holder, c.receiver);
+    await take(
+      on,
+      { kind: "Transfer", to: c.receiver.address, ...untouched(c.untitled, 0) },
+      c.holder,
+      c.receiver,
+    );
     const outcomes = await tryActs(
       on,
       actOf(on, { kind: "Claim", taxpayer: c.employer.index, invoices }, c.holder),
@@ -179,8 +261,17 @@ describe("a reversal with consent", () => {
     await take(on, claim(c, c.employer, 0), c.holder);
     await take(on, claim(c, c.otherEmployer, 1), c.holder);
     const invoices = [0, 1].map((at) => ({ id: idOf(c.untitled, at), version: 1 }));
-    const input: ActInput = { kind: "Reverse", taxpayer: c.issuer.index, invoices, evidence: [0, 1].map((at) => evidenceOf(c.untitled, at)) };
-    const outcomes = await tryActs(on, actOf(on, input, c.issuer.wallet, c.employer.wallet), actOf(on, input, c.issuer.wallet, c.otherEmployer.wallet));
+    const input: ActInput = {
+      kind: "Reverse",
+      taxpayer: c.issuer.index,
+      invoices,
+      evidence: [0, 1].map((at) => evidenceOf(c.untitled, at)),
+    };
+    const outcomes = await tryActs(
+      on,
+      actOf(on, input, c.issuer.wallet, c.employer.wallet),
+      actOf(on, input, c.issuer.wallet, c.otherEmployer.wallet),
+    );
     expect(outcomes.map(refusal)).to.deep.equal([
       ["ConsentInvalid", idOf(c.untitled, 1), BigInt(c.employer.wallet.address)],
       ["ConsentInvalid", idOf(c.untitled, 0), BigInt(c.otherEmployer.wallet.address)],
@@ -192,11 +283,20 @@ describe("a reversal with consent", () => {
     const c = fixture();
     const { on } = c;
     await take(on, claim(c, c.employer, 0, 1), c.holder);
-    await take(on, decide("Reimburse", c.employer, { id: idOf(c.untitled, 1), version: 1 }), c.employer.wallet);
+    await take(
+      on,
+      decide("Reimburse", c.employer, { id: idOf(c.untitled, 1), version: 1 }),
+      c.employer.wallet,
+    );
     const invoices = [1, 2, 0].map((version, at) => ({ id: idOf(c.untitled, at), version }));
     await take(
       on,
-      { kind: "Reverse", taxpayer: c.issuer.index, invoices, evidence: [0, 1, 2].map((at) => evidenceOf(c.untitled, at)) },
+      {
+        kind: "Reverse",
+        taxpayer: c.issuer.index,
+        invoices,
+        evidence: [0, 1, 2].map((at) => evidenceOf(c.untitled, at)),
+      },
       c.issuer.wallet,
       c.employer.wallet,
     );
@@ -216,7 +316,9 @@ describe("a reversal with consent", () => {
     await take(on, claim(c, c.employer, 0), c.holder);
     const { consent } = actOf(on, reverse(1), c.issuer.wallet, c.employer.wallet);
     await take(on, decide("Reimburse", c.employer, { id, version: 1 }), c.employer.wallet);
-    expect((await tryActs(on, { ...actOf(on, reverse(2), c.issuer.wallet), consent })).map(inAWord)).to.deep.equal(["ConsentInvalid"]);
+    expect(
+      (await tryActs(on, { ...actOf(on, reverse(2), c.issuer.wallet), consent })).map(inAWord),
+    ).to.deep.equal(["ConsentInvalid"]);
   });
 });
 
@@ -224,7 +326,9 @@ describe("all or none inside an act", () => {
   const fixture = perTest(async () => {
     const c = await consortium({ claimTermSeconds: TERM });
     // position 60 stands where 49 good ones would go with it, and is another holder's
-    const others = await sealLot(c.on, c.issuer, c.segment, [leafOf("another holder's", c.receiver.address)]);
+    const others = await sealLot(c.on, c.issuer, c.segment, [
+      leafOf("another holder's", c.receiver.address),
+    ]);
     return { ...c, others };
   });
 
@@ -235,24 +339,59 @@ describe("all or none inside an act", () => {
       await take(on, claim(c, employer, place), c.holder);
       const bad = idOf(c.untitled, place);
       const others = range(0, 50).filter((at) => at !== place);
-      const targets = (version: number) => range(0, 50).map((at) => ({ id: idOf(c.untitled, at), version: at === place ? version : 0 }));
+      const targets = (version: number) =>
+        range(0, 50).map((at) => ({
+          id: idOf(c.untitled, at),
+          version: at === place ? version : 0,
+        }));
       const evidence = others.map((at) => evidenceOf(c.untitled, at));
-      const broken = evidence.map((e, i) => (i === (place === 0 ? 0 : place - 1) ? { ...e, proof: e.proof.slice(1) } : e));
+      const broken = evidence.map((e, i) =>
+        i === (place === 0 ? 0 : place - 1) ? { ...e, proof: e.proof.slice(1) } : e,
+      );
       const outcomes = await tryActs(
         on,
-        actOf(on, { kind: "Claim", taxpayer: employer.index, invoices: targets(1), evidence }, c.holder),
-        actOf(on, { kind: "Claim", taxpayer: employer.index, invoices: targets(7), evidence }, c.holder),
-        actOf(on, { kind: "Claim", taxpayer: employer.index, invoices: targets(1), evidence: broken }, c.holder),
-        actOf(on, { kind: "Transfer", to: c.receiver.address, invoices: targets(1), evidence }, c.holder, c.receiver),
         actOf(
           on,
-          { kind: "Reverse", taxpayer: c.issuer.index, invoices: targets(1), evidence: range(0, 50).map((at) => evidenceOf(c.untitled, at)) },
+          { kind: "Claim", taxpayer: employer.index, invoices: targets(1), evidence },
+          c.holder,
+        ),
+        actOf(
+          on,
+          { kind: "Claim", taxpayer: employer.index, invoices: targets(7), evidence },
+          c.holder,
+        ),
+        actOf(
+          on,
+          { kind: "Claim", taxpayer: employer.index, invoices: targets(1), evidence: broken },
+          c.holder,
+        ),
+        actOf(
+          on,
+          { kind: "Transfer", to: c.receiver.address, invoices: targets(1), evidence },
+          c.holder,
+          c.receiver,
+        ),
+        actOf(
+          on,
+          {
+            kind: "Reverse",
+            taxpayer: c.issuer.index,
+            invoices: targets(1),
+            evidence: range(0, 50).map((at) => evidenceOf(c.untitled, at)),
+          },
           c.issuer.wallet,
         ),
       );
-      expect(outcomes.map(inAWord)).to.deep.equal(["AlreadyClaimed", "StaleVersion", "ProofInvalid", "WrongState", "ConsentInvalid"]);
+      expect(outcomes.map(inAWord)).to.deep.equal([
+        "AlreadyClaimed",
+        "StaleVersion",
+        "ProofInvalid",
+        "WrongState",
+        "ConsentInvalid",
+      ]);
       for (const i of [0, 1, 3, 4]) expect(outcomes[i]?.id).to.equal(bad);
-      for (const at of others) expect((await recordOf(on, idOf(c.untitled, at))).version).to.equal(0);
+      for (const at of others)
+        expect((await recordOf(on, idOf(c.untitled, at))).version).to.equal(0);
       expect(await recordOf(on, bad)).to.include({ state: "Claimed", version: 1 });
     });
   }
@@ -269,9 +408,18 @@ describe("all or none inside an act", () => {
       actOf(on, { kind: "Reject", taxpayer: employer.index, invoices }, employer.wallet),
       actOf(on, { kind: "Withdraw", invoices }, c.holder),
     );
-    expect(outcomes.map(inAWord)).to.deep.equal(["NotClaimedFrom!", "NotClaimedFrom", "ClaimTermRunning"]);
-    for (const { id } of invoices) expect(await recordOf(on, id)).to.include({ state: "Claimed", version: 1 });
-    await take(on, { kind: "Reimburse", taxpayer: employer.index, invoices: invoices.slice(0, 49) }, employer.wallet);
+    expect(outcomes.map(inAWord)).to.deep.equal([
+      "NotClaimedFrom!",
+      "NotClaimedFrom",
+      "ClaimTermRunning",
+    ]);
+    for (const { id } of invoices)
+      expect(await recordOf(on, id)).to.include({ state: "Claimed", version: 1 });
+    await take(
+      on,
+      { kind: "Reimburse", taxpayer: employer.index, invoices: invoices.slice(0, 49) },
+      employer.wallet,
+    );
   });
 
   it("invoices of two holders do not go in one act of either", async () => {
@@ -279,15 +427,26 @@ describe("all or none inside an act", () => {
     const { on } = c;
     const mine = untouched(c.untitled, 0);
     const theirs = untouched(c.others, 0);
-    const both = { invoices: [...mine.invoices, ...theirs.invoices], evidence: [...mine.evidence, ...theirs.evidence] };
+    const both = {
+      invoices: [...mine.invoices, ...theirs.invoices],
+      evidence: [...mine.evidence, ...theirs.evidence],
+    };
     const outcomes = await tryActs(
       on,
       actOf(on, { kind: "Claim", taxpayer: c.employer.index, ...both }, c.holder),
       actOf(on, { kind: "Claim", taxpayer: c.employer.index, ...both }, c.receiver),
       actOf(on, { kind: "Transfer", to: c.stranger.address, ...both }, c.holder, c.stranger),
     );
-    expect(outcomes.map(inAWord)).to.deep.equal(["HolderDiffers", "SignatureInvalid", "HolderDiffers"]);
-    expect(refusal(outcomes[0])).to.deep.equal(["HolderDiffers", idOf(c.others, 0), BigInt(c.receiver.address)]);
+    expect(outcomes.map(inAWord)).to.deep.equal([
+      "HolderDiffers",
+      "SignatureInvalid",
+      "HolderDiffers",
+    ]);
+    expect(refusal(outcomes[0])).to.deep.equal([
+      "HolderDiffers",
+      idOf(c.others, 0),
+      BigInt(c.receiver.address),
+    ]);
   });
 
   it("an invoice stands in an act once, and ids ascend", async () => {
@@ -312,7 +471,12 @@ describe("all or none inside an act", () => {
       c.segment,
       range(0, 101).map((i) => leafOf(`many ${i}`, c.holder.address)),
     );
-    const put = (n: number) => actOf(on, { kind: "Claim", taxpayer: c.employer.index, ...untouched(lot, ...range(0, n)) }, c.holder);
+    const put = (n: number) =>
+      actOf(
+        on,
+        { kind: "Claim", taxpayer: c.employer.index, ...untouched(lot, ...range(0, n)) },
+        c.holder,
+      );
     const outcomes = await tryActs(on, put(0), put(101), put(100));
     expect(outcomes.slice(0, 2).map((o) => [...refusal(o), "act" in o && o.act])).to.deep.equal([
       ["ActSize", 0n, 0n, ZeroHash],
@@ -341,7 +505,16 @@ describe("neighbours", () => {
     ];
     const outcomes = await tryActs(on, ...bad.flatMap((act, i) => [good(i + 1), act]), good(20));
     expect(outcomes.map(inAWord)).to.deep.equal(
-      ["KindUnknown", "KindUnknown", "ActSize", "StaleVersion", "EvidenceMissing", "SignatureInvalid", "EmployerNotActive", "WrongState"]
+      [
+        "KindUnknown",
+        "KindUnknown",
+        "ActSize",
+        "StaleVersion",
+        "EvidenceMissing",
+        "SignatureInvalid",
+        "EmployerNotActive",
+        "WrongState",
+      ]
         .flatMap((word) => ["Claimed", word])
         .concat("Claimed"),
     );
@@ -353,7 +526,14 @@ describe("neighbours", () => {
     const act = actOf(c.on, claim(c, c.employer, 0), c.holder);
     const outcomes = await tryActs(c.on, { ...act, kind: 9 }, { ...act, kind: 255 });
     expect(outcomes).to.deep.equal(
-      [9, 255].map((kind) => ({ refused: "KindUnknown", id: idOf(c.untitled, 0), found: BigInt(kind), alarm: false, act: ZeroHash, kind })),
+      [9, 255].map((kind) => ({
+        refused: "KindUnknown",
+        id: idOf(c.untitled, 0),
+        found: BigInt(kind),
+        alarm: false,
+        act: ZeroHash,
+        kind,
+      })),
     );
   });
 
@@ -377,6 +557,8 @@ describe("neighbours", () => {
     await expect(c.on.ledger.act(Array(101).fill(act)))
       .to.be.revertedWithCustomError(c.on.ledger, "BatchSize")
       .withArgs(101n);
-    expect((await tryActs(c.on, ...Array(100).fill(act))).map(inAWord)).to.deep.equal(Array(100).fill("EmployerNotActive"));
+    expect((await tryActs(c.on, ...Array(100).fill(act))).map(inAWord)).to.deep.equal(
+      Array(100).fill("EmployerNotActive"),
+    );
   });
 });

@@ -1,6 +1,7 @@
 /**
- * Book entry, and what it changes for everything else: an invoice that stands in an employer's books, or no longer does, by
- * state and act. That others than its employer cannot enter it, and states without an entry, are in ledger-access.ts.
+ * Book entry, and what it changes for everything else: an invoice that stands in an employer's
+ * books, or no longer does, by state and act. That others than its employer cannot enter it, and
+ * states without an entry, are in ledger-access.ts.
  */
 import { expect } from "chai";
 import { ZeroAddress } from "ethers";
@@ -35,11 +36,19 @@ const COLUMNS = ["issued", "claimed", "reimbursed", "reversed"] as const;
 type Column = (typeof COLUMNS)[number];
 type Who = "issuer" | "employer" | "otherEmployer" | "holder";
 type Cells = readonly [string, string, string, string];
-type Row = [act: string, kind: Kind, by: Who, more: { mark?: number; consent?: Who; from?: Who }, entered: Cells, revoked: Cells];
+type Row = [
+  act: string,
+  kind: Kind,
+  by: Who,
+  more: { mark?: number; consent?: Who; from?: Who },
+  entered: Cells,
+  revoked: Cells,
+];
 
 // biome-ignore format: a table
 const TABLE: Row[] = [
-  // of a titled invoice                                                     entered: issued, claimed, reimbursed, reversed                              revoked: the same
+  // of a titled invoice                                                     entered: issued,
+  // claimed, reimbursed, reversed                              revoked: the same
   ["enter as deductible", "Enter", "employer", { mark: 2 },                  ["AlreadyEntered", "AlreadyEntered", "AlreadyEntered", "WrongState"],      ["Entered", "Entered", "Entered", "WrongState"]],
   ["enter as not deductible", "Enter", "employer", { mark: 3 },              ["AlreadyEntered", "AlreadyEntered", "AlreadyEntered", "WrongState"],      ["Entered", "Entered", "Entered", "WrongState"]],
   ["revoke", "Enter", "employer", { mark: 6 },                               ["Entered", "Entered", "Entered", "Entered"],                              ["NotEntered", "NotEntered", "NotEntered", "NotEntered"]],
@@ -67,7 +76,11 @@ const AFTER: Record<string, string> = {
 };
 
 const walletOf = (c: Consortium, who: Who) => (who === "holder" ? c.holder : c[who].wallet);
-const enter = (by: { index: number }, mark: number, rest: Pick<ActInput, "invoices" | "evidence">): ActInput => ({
+const enter = (
+  by: { index: number },
+  mark: number,
+  rest: Pick<ActInput, "invoices" | "evidence">,
+): ActInput => ({
   kind: "Enter",
   taxpayer: by.index,
   ref: refOf(mark),
@@ -78,17 +91,31 @@ describe("an invoice in an employer's books", () => {
   const fixture = perTest(() => consortium({ claimTermSeconds: TERM }));
   const position = 0;
 
-  /** A titled invoice in this state, entered before anything else was done with it. Returns its version. */
+  /**
+   * A titled invoice in this state, entered before anything else was done with it. Returns its
+   * version.
+   */
   async function bring(c: Consortium, column: Column, revoked: boolean): Promise<number> {
     const { on, employer, issuer } = c;
     const id = idOf(c.titled, position);
     let version = 0;
     const at = () => ({ invoices: [{ id, version: version++ }] });
-    await take(on, enter(employer, 2, { ...untouched(c.titled, position), ...at() }), employer.wallet);
-    if (column === "claimed" || column === "reimbursed") await take(on, { kind: "Claim", taxpayer: employer.index, ...at() }, c.holder);
-    if (column === "reimbursed") await take(on, { kind: "Reimburse", taxpayer: employer.index, ...at() }, employer.wallet);
+    await take(
+      on,
+      enter(employer, 2, { ...untouched(c.titled, position), ...at() }),
+      employer.wallet,
+    );
+    if (column === "claimed" || column === "reimbursed")
+      await take(on, { kind: "Claim", taxpayer: employer.index, ...at() }, c.holder);
+    if (column === "reimbursed")
+      await take(on, { kind: "Reimburse", taxpayer: employer.index, ...at() }, employer.wallet);
     if (column === "reversed") {
-      const red = { kind: "Reverse" as const, taxpayer: issuer.index, ...at(), evidence: [evidenceOf(c.titled, position)] };
+      const red = {
+        kind: "Reverse" as const,
+        taxpayer: issuer.index,
+        ...at(),
+        evidence: [evidenceOf(c.titled, position)],
+      };
       await take(on, red, issuer.wallet, employer.wallet);
     }
     if (revoked) await take(on, enter(employer, 6, at()), employer.wallet);
@@ -103,7 +130,12 @@ describe("an invoice in an employer's books", () => {
     else if (by !== "holder") input.taxpayer = c[by].index;
     if (mark !== undefined) input.ref = refOf(mark);
     if (by === "issuer") input.evidence = [evidenceOf(c.titled, position)];
-    return actOf(c.on, input, walletOf(c, by), kind === "Transfer" ? c.receiver : consent && walletOf(c, consent));
+    return actOf(
+      c.on,
+      input,
+      walletOf(c, by),
+      kind === "Transfer" ? c.receiver : consent && walletOf(c, consent),
+    );
   }
 
   for (const revoked of [false, true]) {
@@ -115,10 +147,13 @@ describe("an invoice in an employer's books", () => {
         const before = await recordOf(c.on, id);
         expect(before).to.include({ version, mark: revoked ? 6 : 2, employer: c.employer.index });
         const wordOf = (row: Row) => (revoked ? row[5] : row[4])[place] as string;
-        const taken = (row: Row) => wordOf(row) in AFTER || ["Adjusted", "Entered"].includes(wordOf(row));
+        const taken = (row: Row) =>
+          wordOf(row) in AFTER || ["Adjusted", "Entered"].includes(wordOf(row));
         const refused = TABLE.filter((row) => !taken(row));
         const outcomes = await tryActs(c.on, ...refused.map((row) => attempt(c, row, version)));
-        expect(outcomes.map((o, i) => `${refused[i]?.[0]}: ${inAWord(o)}`)).to.deep.equal(refused.map((row) => `${row[0]}: ${wordOf(row)}`));
+        expect(outcomes.map((o, i) => `${refused[i]?.[0]}: ${inAWord(o)}`)).to.deep.equal(
+          refused.map((row) => `${row[0]}: ${wordOf(row)}`),
+        );
         expect(await recordOf(c.on, id)).to.deep.equal(before);
 
         for (const row of TABLE.filter(taken)) {
@@ -130,8 +165,17 @@ describe("an invoice in an employer's books", () => {
           // whatever happens, it stays its employer's and keeps its mark
           const mark = row[3].mark ?? before.mark;
           const state = AFTER[wordOf(row)] ?? before.state;
-          const updatedAt = wordOf(row) in AFTER ? await c.on.networkHelpers.time.latest() : before.updatedAt;
-          expect(after, row[0]).to.deep.equal({ holder, employer: c.employer.index, state, titled: true, mark, version: version + 1, updatedAt });
+          const updatedAt =
+            wordOf(row) in AFTER ? await c.on.networkHelpers.time.latest() : before.updatedAt;
+          expect(after, row[0]).to.deep.equal({
+            holder,
+            employer: c.employer.index,
+            state,
+            titled: true,
+            mark,
+            version: version + 1,
+            updatedAt,
+          });
           await snapshot.restore();
         }
       });
@@ -145,7 +189,13 @@ describe("an invoice in an employer's books", () => {
     const put = (by: typeof employer, mark: bigint, at: number, version: number) =>
       actOf(
         on,
-        { kind: "Enter", taxpayer: by.index, ref: refOf(mark), invoices: [{ id: idOf(c.titled, at), version }], evidence: [evidenceOf(c.titled, at)] },
+        {
+          kind: "Enter",
+          taxpayer: by.index,
+          ref: refOf(mark),
+          invoices: [{ id: idOf(c.titled, at), version }],
+          evidence: [evidenceOf(c.titled, at)],
+        },
         by.wallet,
       );
     const outcomes = await tryActs(
@@ -156,7 +206,9 @@ describe("an invoice in an employer's books", () => {
       put(employer, 6n, 0, 1),
       put(employer, 6n, 0, 2),
       put(otherEmployer, 2n, 1, 0),
-      ...[0n, 1n, 4n, 5n, 7n, 2n + (1n << 8n), 2n ** 256n - 1n].map((mark) => put(employer, mark, 1, 0)),
+      ...[0n, 1n, 4n, 5n, 7n, 2n + (1n << 8n), 2n ** 256n - 1n].map((mark) =>
+        put(employer, mark, 1, 0),
+      ),
     );
     expect(outcomes.filter((o) => "refused" in o).map(refusal)).to.deep.equal([
       ["NotEntered", first, 1n],
@@ -172,28 +224,48 @@ describe("an invoice in an employer's books", () => {
     const c = fixture();
     const { on, employer, otherEmployer } = c;
     const id = idOf(c.untitled, 0);
-    const put = (by: typeof employer, version: number) => actOf(on, enter(by, 2, { invoices: [{ id, version }] }), by.wallet);
+    const put = (by: typeof employer, version: number) =>
+      actOf(on, enter(by, 2, { invoices: [{ id, version }] }), by.wallet);
     await take(on, claim(c, employer, 0), c.holder);
-    expect((await tryActs(on, put(employer, 1), put(otherEmployer, 1))).map(refusal)).to.deep.equal([
-      ["WrongState", id, 2n],
-      ["NotEmployerOf", id, BigInt(employer.index)],
-    ]);
+    expect((await tryActs(on, put(employer, 1), put(otherEmployer, 1))).map(refusal)).to.deep.equal(
+      [
+        ["WrongState", id, 2n],
+        ["NotEmployerOf", id, BigInt(employer.index)],
+      ],
+    );
     await take(on, decide("Reimburse", employer, { id, version: 1 }), employer.wallet);
-    expect((await tryActs(on, put(otherEmployer, 2), put(employer, 2))).map(inAWord)).to.deep.equal(["NotEmployerOf", "Entered"]);
-    expect(await recordOf(on, id)).to.include({ state: "Reimbursed", mark: 2, titled: false, employer: employer.index, version: 3 });
+    expect((await tryActs(on, put(otherEmployer, 2), put(employer, 2))).map(inAWord)).to.deep.equal(
+      ["NotEmployerOf", "Entered"],
+    );
+    expect(await recordOf(on, id)).to.include({
+      state: "Reimbursed",
+      mark: 2,
+      titled: false,
+      employer: employer.index,
+      version: 3,
+    });
   });
 
   it("several go in one act, touched and untouched, and one that is entered stops them all", async () => {
     const c = fixture();
     const { on, employer } = c;
-    await take(on, { kind: "Claim", taxpayer: employer.index, ...untouched(c.titled, 1) }, c.holder);
+    await take(
+      on,
+      { kind: "Claim", taxpayer: employer.index, ...untouched(c.titled, 1) },
+      c.holder,
+    );
     const all = (versions: number[], ...proofs: number[]) => ({
       invoices: versions.map((version, at) => ({ id: idOf(c.titled, at), version })),
       evidence: proofs.map((at) => evidenceOf(c.titled, at)),
     });
-    const put = (...from: Parameters<typeof all>) => actOf(on, enter(employer, 3, all(...from)), employer.wallet);
-    expect((await tryActs(on, put([0, 1, 0], 0), put([0, 1, 0], 0, 2))).map(inAWord)).to.deep.equal(["EvidenceMissing", "Entered", "Entered", "Entered"]);
-    expect((await tryActs(on, put([1, 2, 1]))).map(refusal)).to.deep.equal([["AlreadyEntered", idOf(c.titled, 0), 3n]]);
+    const put = (...from: Parameters<typeof all>) =>
+      actOf(on, enter(employer, 3, all(...from)), employer.wallet);
+    expect((await tryActs(on, put([0, 1, 0], 0), put([0, 1, 0], 0, 2))).map(inAWord)).to.deep.equal(
+      ["EvidenceMissing", "Entered", "Entered", "Entered"],
+    );
+    expect((await tryActs(on, put([1, 2, 1]))).map(refusal)).to.deep.equal([
+      ["AlreadyEntered", idOf(c.titled, 0), 3n],
+    ]);
   });
 
   it("a suspended employer revokes, and enters nothing", async () => {
@@ -204,7 +276,11 @@ describe("an invoice in an employer's books", () => {
     const outcomes = await tryActs(
       on,
       actOf(on, enter(employer, 2, untouched(c.titled, 1)), employer.wallet),
-      actOf(on, enter(employer, 6, { invoices: [{ id: idOf(c.titled, 0), version: 1 }] }), employer.wallet),
+      actOf(
+        on,
+        enter(employer, 6, { invoices: [{ id: idOf(c.titled, 0), version: 1 }] }),
+        employer.wallet,
+      ),
     );
     expect(outcomes.map(inAWord)).to.deep.equal(["EmployerNotActive", "Entered"]);
   });
@@ -213,11 +289,21 @@ describe("an invoice in an employer's books", () => {
     const c = fixture();
     const { on, employer, issuer } = c;
     const id = idOf(c.titled, 0);
-    await take(on, { kind: "Claim", taxpayer: employer.index, ...untouched(c.titled, 0) }, c.holder);
+    await take(
+      on,
+      { kind: "Claim", taxpayer: employer.index, ...untouched(c.titled, 0) },
+      c.holder,
+    );
     const until = (await recordOf(on, id)).updatedAt + TERM;
     await on.networkHelpers.time.setNextBlockTimestamp(until - 10);
     await take(on, enter(employer, 2, { invoices: [{ id, version: 1 }] }), employer.wallet);
-    const red: ActInput = { kind: "Adjust", taxpayer: issuer.index, ref: REFERENCE, invoices: [{ id, version: 2 }], evidence: [evidenceOf(c.titled, 0)] };
+    const red: ActInput = {
+      kind: "Adjust",
+      taxpayer: issuer.index,
+      ref: REFERENCE,
+      invoices: [{ id, version: 2 }],
+      evidence: [evidenceOf(c.titled, 0)],
+    };
     await take(on, red, issuer.wallet, employer.wallet);
     await on.networkHelpers.time.setNextBlockTimestamp(until);
     await take(on, { kind: "Withdraw", invoices: [{ id, version: 3 }] }, c.holder);
@@ -227,22 +313,43 @@ describe("an invoice in an employer's books", () => {
     const c = fixture();
     const { on, employer, issuer } = c;
     await take(on, enter(employer, 2, untouched(c.titled, 0)), employer.wallet);
-    await take(on, { kind: "Adjust", taxpayer: issuer.index, ref: REFERENCE, ...untouched(c.untitled, 0) }, issuer.wallet);
-    const sealedAt = (lot: SealedLot) => ({ state: "Issued", version: 1, updatedAt: lot.header.time });
+    await take(
+      on,
+      { kind: "Adjust", taxpayer: issuer.index, ref: REFERENCE, ...untouched(c.untitled, 0) },
+      issuer.wallet,
+    );
+    const sealedAt = (lot: SealedLot) => ({
+      state: "Issued",
+      version: 1,
+      updatedAt: lot.header.time,
+    });
     expect(await recordOf(on, idOf(c.titled, 0))).to.include(sealedAt(c.titled));
-    expect(await recordOf(on, idOf(c.untitled, 0))).to.include({ ...sealedAt(c.untitled), holder: c.holder.address, employer: 0 });
+    expect(await recordOf(on, idOf(c.untitled, 0))).to.include({
+      ...sealedAt(c.untitled),
+      holder: c.holder.address,
+      employer: 0,
+    });
   });
 
   it("a red letter is neither entered nor adjusted", async () => {
     const c = fixture();
     const { on, employer, issuer } = c;
-    const red = await sealLot(on, issuer, c.segment, [leafOf("red letter", ZeroAddress, employer.index)]);
+    const red = await sealLot(on, issuer, c.segment, [
+      leafOf("red letter", ZeroAddress, employer.index),
+    ]);
     const outcomes = await tryActs(
       on,
       actOf(on, enter(employer, 2, untouched(red, 0)), employer.wallet),
-      actOf(on, { kind: "Adjust", taxpayer: issuer.index, ref: REFERENCE, ...untouched(red, 0) }, issuer.wallet, employer.wallet),
+      actOf(
+        on,
+        { kind: "Adjust", taxpayer: issuer.index, ref: REFERENCE, ...untouched(red, 0) },
+        issuer.wallet,
+        employer.wallet,
+      ),
     );
-    expect(outcomes.map(refusal)).to.deep.equal(Array(2).fill(["RedLetter", idOf(red, 0), BigInt(employer.index)]));
+    expect(outcomes.map(refusal)).to.deep.equal(
+      Array(2).fill(["RedLetter", idOf(red, 0), BigInt(employer.index)]),
+    );
   });
 
   it("several adjustments of one invoice follow one another, each with a red letter of its own", async () => {
@@ -255,8 +362,24 @@ describe("an invoice in an employer's books", () => {
       invoices: [{ id: idOf(c.untitled, 0), version }],
       evidence: [evidenceOf(c.untitled, 0)],
     });
-    const outcomes = await tryActs(on, ...[0, 1, 1, 2].map((version) => actOf(on, adjust(version), issuer.wallet)));
-    expect(outcomes.map(inAWord)).to.deep.equal(["Adjusted", "Adjusted", "StaleVersion", "Adjusted"]);
-    await take(on, { kind: "Claim", taxpayer: c.employer.index, invoices: [{ id: idOf(c.untitled, 0), version: 3 }] }, c.holder);
+    const outcomes = await tryActs(
+      on,
+      ...[0, 1, 1, 2].map((version) => actOf(on, adjust(version), issuer.wallet)),
+    );
+    expect(outcomes.map(inAWord)).to.deep.equal([
+      "Adjusted",
+      "Adjusted",
+      "StaleVersion",
+      "Adjusted",
+    ]);
+    await take(
+      on,
+      {
+        kind: "Claim",
+        taxpayer: c.employer.index,
+        invoices: [{ id: idOf(c.untitled, 0), version: 3 }],
+      },
+      c.holder,
+    );
   });
 });

@@ -1,7 +1,7 @@
 /**
- * What shows that an untouched invoice is issued, and what does not: another lot's header, another position, another leaf.
- * The first touch is the only moment at which content, holder and title enter the ledger, so a forged leaf here would be a
- * forged invoice.
+ * What shows that an untouched invoice is issued, and what does not: another lot's header, another
+ * position, another leaf. The first touch is the only moment at which content, holder and title
+ * enter the ledger, so a forged leaf here would be a forged invoice.
  */
 import { expect } from "chai";
 import { AbiCoder, keccak256, toBeHex, ZeroAddress, ZeroHash } from "ethers";
@@ -28,9 +28,16 @@ type Evidence = ReturnType<typeof evidenceOf>;
 describe("evidence", () => {
   const fixture = perTest(() => consortium());
 
-  const claimWith = (c: Consortium, id: bigint, evidence: Evidence[], taxpayer = c.employer.index) =>
-    actOf(c.on, { kind: "Claim", taxpayer, invoices: [{ id, version: 0 }], evidence }, c.holder);
-  async function reasons(c: Consortium, ...acts: Parameters<typeof tryActs>[1][]): Promise<[string, bigint][]> {
+  const claimWith = (
+    c: Consortium,
+    id: bigint,
+    evidence: Evidence[],
+    taxpayer = c.employer.index,
+  ) => actOf(c.on, { kind: "Claim", taxpayer, invoices: [{ id, version: 0 }], evidence }, c.holder);
+  async function reasons(
+    c: Consortium,
+    ...acts: Parameters<typeof tryActs>[1][]
+  ): Promise<[string, bigint][]> {
     return (await tryActs(c.on, ...acts)).map((o) => {
       if (!("refused" in o)) throw new Error(`taken: ${inAWord(o)}`);
       expect(o.alarm).to.equal(false);
@@ -54,9 +61,13 @@ describe("evidence", () => {
       { ...lot, root: ZeroHash },
       { ...lot, first: 0n, count: 0, issuer: 0, time: 0, root: ZeroHash },
     ];
-    const said = await reasons(c, ...changed.map((header) => claimWith(c, id, [{ ...good, lot: header }])));
+    const said = await reasons(
+      c,
+      ...changed.map((header) => claimWith(c, id, [{ ...good, lot: header }])),
+    );
     expect(said).to.deep.equal(changed.map((header) => ["LotUnknown", header.first]));
-    for (const header of changed) expect(await c.on.ledger.proves(id, { ...good, lot: header })).to.equal(false);
+    for (const header of changed)
+      expect(await c.on.ledger.proves(id, { ...good, lot: header })).to.equal(false);
     expect(await c.on.ledger.proves(id, good)).to.equal(true);
   });
 
@@ -72,7 +83,12 @@ describe("evidence", () => {
       { ...leaf, buyer: 0 },
       { ...leaf, buyer: c.otherEmployer.index },
     ];
-    const said = await reasons(c, ...forged.map((other) => claimWith(c, idOf(c.titled, 1), [{ ...good, leaf: other }], c.otherEmployer.index)));
+    const said = await reasons(
+      c,
+      ...forged.map((other) =>
+        claimWith(c, idOf(c.titled, 1), [{ ...good, leaf: other }], c.otherEmployer.index),
+      ),
+    );
     expect(said.map(([reason]) => reason)).to.deep.equal(forged.map(() => "ProofInvalid"));
   });
 
@@ -81,9 +97,15 @@ describe("evidence", () => {
     const said = await reasons(
       c,
       claimWith(c, idOf(c.untitled, 6), [evidenceOf(c.untitled, 5)]),
-      claimWith(c, idOf(c.untitled, 5), [{ ...evidenceOf(c.untitled, 5), proof: c.untitled.tree.proof(6) }]),
-      claimWith(c, idOf(c.untitled, 5), [{ ...evidenceOf(c.untitled, 5), proof: c.untitled.tree.proof(5).slice(1) }]),
-      claimWith(c, idOf(c.untitled, 5), [{ ...evidenceOf(c.untitled, 5), proof: [...c.untitled.tree.proof(5), ZeroHash] }]),
+      claimWith(c, idOf(c.untitled, 5), [
+        { ...evidenceOf(c.untitled, 5), proof: c.untitled.tree.proof(6) },
+      ]),
+      claimWith(c, idOf(c.untitled, 5), [
+        { ...evidenceOf(c.untitled, 5), proof: c.untitled.tree.proof(5).slice(1) },
+      ]),
+      claimWith(c, idOf(c.untitled, 5), [
+        { ...evidenceOf(c.untitled, 5), proof: [...c.untitled.tree.proof(5), ZeroHash] },
+      ]),
       claimWith(c, idOf(c.untitled, 5), [{ ...evidenceOf(c.untitled, 5), proof: [] }]),
     );
     expect(said.map(([reason]) => reason)).to.deep.equal(Array(5).fill("ProofInvalid"));
@@ -109,9 +131,16 @@ describe("evidence", () => {
 
   it("each untouched invoice needs evidence, in the order of the invoices", async () => {
     const c = fixture();
-    const two = { kind: "Claim" as const, taxpayer: c.employer.index, ...untouched(c.untitled, 3, 9) };
+    const two = {
+      kind: "Claim" as const,
+      taxpayer: c.employer.index,
+      ...untouched(c.untitled, 3, 9),
+    };
     const [e3, e9] = two.evidence as [Evidence, Evidence];
-    const said = await reasons(c, ...[[], [e3], [e9, e3]].map((evidence) => actOf(c.on, { ...two, evidence }, c.holder)));
+    const said = await reasons(
+      c,
+      ...[[], [e3], [e9, e3]].map((evidence) => actOf(c.on, { ...two, evidence }, c.holder)),
+    );
     expect(said[0]).to.deep.equal(["EvidenceMissing", 0n]);
     expect(said[1]).to.deep.equal(["EvidenceMissing", 1n]);
     expect(said[2]?.[0]).to.equal("ProofInvalid");
@@ -121,12 +150,38 @@ describe("evidence", () => {
   it("touched and untouched invoices mix: evidence is read for the untouched ones alone", async () => {
     const c = fixture();
     const { on, employer } = c;
-    await take(on, { kind: "Claim", taxpayer: employer.index, ...untouched(c.untitled, 4) }, c.holder);
-    await take(on, { kind: "Reject", taxpayer: employer.index, invoices: [{ id: idOf(c.untitled, 4), version: 1 }] }, employer.wallet);
+    await take(
+      on,
+      { kind: "Claim", taxpayer: employer.index, ...untouched(c.untitled, 4) },
+      c.holder,
+    );
+    await take(
+      on,
+      {
+        kind: "Reject",
+        taxpayer: employer.index,
+        invoices: [{ id: idOf(c.untitled, 4), version: 1 }],
+      },
+      employer.wallet,
+    );
     const { invoices, evidence } = untouched(c.untitled, 3, 5);
     const [third, fifth] = invoices as [(typeof invoices)[number], (typeof invoices)[number]];
-    await take(on, { kind: "Claim", taxpayer: employer.index, invoices: [third, { id: idOf(c.untitled, 4), version: 2 }, fifth], evidence }, c.holder);
-    expect((await Promise.all([3, 4, 5].map((at) => recordOf(on, idOf(c.untitled, at))))).map((r) => [r.state, r.version])).to.deep.equal([
+    await take(
+      on,
+      {
+        kind: "Claim",
+        taxpayer: employer.index,
+        invoices: [third, { id: idOf(c.untitled, 4), version: 2 }, fifth],
+        evidence,
+      },
+      c.holder,
+    );
+    expect(
+      (await Promise.all([3, 4, 5].map((at) => recordOf(on, idOf(c.untitled, at))))).map((r) => [
+        r.state,
+        r.version,
+      ]),
+    ).to.deep.equal([
       ["Claimed", 1],
       ["Claimed", 3],
       ["Claimed", 1],
@@ -135,17 +190,32 @@ describe("evidence", () => {
 
   it("a touched invoice is not brought back to its leaf: version 0 is stale, whatever the evidence", async () => {
     const c = fixture();
-    await take(c.on, { kind: "Transfer", to: c.receiver.address, ...untouched(c.untitled, 0) }, c.holder, c.receiver);
-    expect(await reasons(c, claimWith(c, idOf(c.untitled, 0), [evidenceOf(c.untitled, 0)]))).to.deep.equal([["StaleVersion", 1n]]);
+    await take(
+      c.on,
+      { kind: "Transfer", to: c.receiver.address, ...untouched(c.untitled, 0) },
+      c.holder,
+      c.receiver,
+    );
+    expect(
+      await reasons(c, claimWith(c, idOf(c.untitled, 0), [evidenceOf(c.untitled, 0)])),
+    ).to.deep.equal([["StaleVersion", 1n]]);
   });
 
   it("numbers with the top bit set, which no segment holds, are unknown with any evidence", async () => {
     const c = fixture();
     const top = 1n << 255n;
-    const forged = { ...evidenceOf(c.untitled, 0), lot: { ...c.untitled.header, first: top | c.untitled.header.first } };
+    const forged = {
+      ...evidenceOf(c.untitled, 0),
+      lot: { ...c.untitled.header, first: top | c.untitled.header.first },
+    };
     const id = top | idOf(c.untitled, 0);
     const act = (input: Omit<ActInput, "invoices" | "evidence">, evidence: Evidence) =>
-      actOf(c.on, { ...input, invoices: [{ id, version: 0 }], evidence: [evidence] }, c.holder, c.receiver);
+      actOf(
+        c.on,
+        { ...input, invoices: [{ id, version: 0 }], evidence: [evidence] },
+        c.holder,
+        c.receiver,
+      );
     const said = await reasons(
       c,
       act({ kind: "Claim", taxpayer: c.employer.index }, forged),
@@ -154,9 +224,16 @@ describe("evidence", () => {
       act({ kind: "Reverse", taxpayer: c.issuer.index }, forged),
     );
     expect(said.map(([reason]) => reason)).to.deep.equal(Array(4).fill("LotUnknown"));
-    expect(await reasons(c, actOf(c.on, { kind: "Claim", taxpayer: c.employer.index, invoices: [{ id, version: 0 }] }, c.holder))).to.deep.equal([
-      ["EvidenceMissing", 0n],
-    ]);
+    expect(
+      await reasons(
+        c,
+        actOf(
+          c.on,
+          { kind: "Claim", taxpayer: c.employer.index, invoices: [{ id, version: 0 }] },
+          c.holder,
+        ),
+      ),
+    ).to.deep.equal([["EvidenceMissing", 0n]]);
     expect((await recordOf(c.on, id)).state).to.equal("None");
   });
 
@@ -164,7 +241,11 @@ describe("evidence", () => {
     const c = fixture();
     const id = (1n << 256n) - 1n;
     const header = { ...c.untitled.header, first: id, count: 0xffffffff };
-    const said = await reasons(c, claimWith(c, id, [{ ...evidenceOf(c.untitled, 0), lot: header }]), claimWith(c, id, [evidenceOf(c.untitled, 0)]));
+    const said = await reasons(
+      c,
+      claimWith(c, id, [{ ...evidenceOf(c.untitled, 0), lot: header }]),
+      claimWith(c, id, [evidenceOf(c.untitled, 0)]),
+    );
     expect(said.map(([reason]) => reason)).to.deep.equal(["LotUnknown", "LotUnknown"]);
   });
 
@@ -172,17 +253,44 @@ describe("evidence", () => {
     const c = fixture();
     const { on, issuer } = c;
     const other = await on.enrol("another issuer");
-    const theirs = await sealLot(on, other, await on.segmentFor(other), [leafOf("theirs", c.holder.address)]);
-    await take(on, { kind: "Claim", taxpayer: c.employer.index, ...untouched(c.untitled, 1) }, c.holder);
-    await take(on, { kind: "Reject", taxpayer: c.employer.index, invoices: [{ id: idOf(c.untitled, 1), version: 1 }] }, c.employer.wallet);
+    const theirs = await sealLot(on, other, await on.segmentFor(other), [
+      leafOf("theirs", c.holder.address),
+    ]);
+    await take(
+      on,
+      { kind: "Claim", taxpayer: c.employer.index, ...untouched(c.untitled, 1) },
+      c.holder,
+    );
+    await take(
+      on,
+      {
+        kind: "Reject",
+        taxpayer: c.employer.index,
+        invoices: [{ id: idOf(c.untitled, 1), version: 1 }],
+      },
+      c.employer.wallet,
+    );
     const reverse = (taxpayer: number, by = other.wallet, evidence: Evidence[] = []) =>
-      actOf(on, { kind: "Reverse", taxpayer, invoices: [{ id: idOf(c.untitled, 1), version: 2 }], evidence }, by);
+      actOf(
+        on,
+        {
+          kind: "Reverse",
+          taxpayer,
+          invoices: [{ id: idOf(c.untitled, 1), version: 2 }],
+          evidence,
+        },
+        by,
+      );
     const said = await reasons(
       c,
       reverse(other.index),
       reverse(other.index, other.wallet, [evidenceOf(theirs, 0)]),
-      reverse(other.index, other.wallet, [{ ...evidenceOf(theirs, 0), lot: { ...theirs.header, first: c.untitled.header.first } }]),
-      reverse(other.index, other.wallet, [{ ...evidenceOf(c.untitled, 1), lot: { ...c.untitled.header, issuer: other.index } }]),
+      reverse(other.index, other.wallet, [
+        { ...evidenceOf(theirs, 0), lot: { ...theirs.header, first: c.untitled.header.first } },
+      ]),
+      reverse(other.index, other.wallet, [
+        { ...evidenceOf(c.untitled, 1), lot: { ...c.untitled.header, issuer: other.index } },
+      ]),
       reverse(other.index, other.wallet, [evidenceOf(c.untitled, 1)]),
       reverse(issuer.index, other.wallet, [evidenceOf(c.untitled, 1)]),
     );
@@ -195,8 +303,14 @@ describe("evidence", () => {
       ["SignatureInvalid", BigInt(other.wallet.address)],
     ]);
     // a touched invoice needs no leaf and no path: its record says what it is
-    const bare = { lot: c.untitled.header, leaf: { content: ZeroHash, holder: ZeroAddress, buyer: 0 }, proof: [] };
-    expect((await tryActs(on, reverse(issuer.index, issuer.wallet, [bare]))).map(inAWord)).to.deep.equal(["Reversed"]);
+    const bare = {
+      lot: c.untitled.header,
+      leaf: { content: ZeroHash, holder: ZeroAddress, buyer: 0 },
+      proof: [],
+    };
+    expect(
+      (await tryActs(on, reverse(issuer.index, issuer.wallet, [bare]))).map(inAWord),
+    ).to.deep.equal(["Reversed"]);
   });
 
   it("the record of an untouched invoice is empty, and a lot's slot is the hash of its header", async () => {
@@ -211,7 +325,10 @@ describe("evidence", () => {
       updatedAt: 0,
     });
     const { first, count, issuer, time, root } = c.untitled.header;
-    const header = AbiCoder.defaultAbiCoder().encode(["uint256", "uint256", "uint256", "uint256", "bytes32"], [first, count, issuer, time, root]);
+    const header = AbiCoder.defaultAbiCoder().encode(
+      ["uint256", "uint256", "uint256", "uint256", "bytes32"],
+      [first, count, issuer, time, root],
+    );
     expect(await c.on.ledger.lotHash(first)).to.equal(keccak256(header));
     expect(await c.on.ledger.lotHash(first + 1n)).to.equal(ZeroHash);
   });
@@ -219,7 +336,15 @@ describe("evidence", () => {
   it("a record's slot has the layout that anyone may read from a node", async () => {
     const c = fixture();
     const id = idOf(c.titled, 0);
-    const receipt = await mined(c.on.ledger.act([actOf(c.on, { kind: "Claim", taxpayer: c.employer.index, ...untouched(c.titled, 0) }, c.holder)]));
+    const receipt = await mined(
+      c.on.ledger.act([
+        actOf(
+          c.on,
+          { kind: "Claim", taxpayer: c.employer.index, ...untouched(c.titled, 0) },
+          c.holder,
+        ),
+      ]),
+    );
     const block = await c.on.ethers.provider.getBlock(receipt.blockNumber);
     const slot = keccak256(AbiCoder.defaultAbiCoder().encode(["uint256", "uint256"], [id, 6]));
     const fields = [
@@ -231,6 +356,8 @@ describe("evidence", () => {
       [BigInt(block?.timestamp ?? 0), 216n],
     ] as const;
     const word = fields.reduce((sum, [value, shift]) => sum | (value << shift), 0n);
-    expect(await c.on.ethers.provider.getStorage(c.on.deployment.ledger, slot)).to.equal(toBeHex(word, 32));
+    expect(await c.on.ethers.provider.getStorage(c.on.deployment.ledger, slot)).to.equal(
+      toBeHex(word, 32),
+    );
   });
 });

@@ -1,6 +1,7 @@
 /**
- * Invoices issued elsewhere: ids with the top bit set, admitted by an employer, and then claimed and reimbursed once as any
- * other. The table has who × state × act, as ledger-access.ts has it for the invoices of this ledger's own lots.
+ * Invoices issued elsewhere: ids with the top bit set, admitted by an employer, and then claimed
+ * and reimbursed once as any other. The table has who × state × act, as ledger-access.ts has it for
+ * the invoices of this ledger's own lots.
  */
 
 import { EXTERNAL } from "@onepiao/protocol/ledger/external.ts";
@@ -34,12 +35,19 @@ const COLUMNS = ["untouched", "claimed", "rejected", "reimbursed", "entered"] as
 type Column = (typeof COLUMNS)[number];
 type Who = "issuer" | "employer" | "otherEmployer" | "holder" | "receiver" | "stranger";
 type Cells = readonly [string, string, string, string, string];
-type Row = [act: string, kind: Kind, by: Who, more: { taxpayer?: Who; mark?: number }, cells: Cells];
+type Row = [
+  act: string,
+  kind: Kind,
+  by: Who,
+  more: { taxpayer?: Who; mark?: number },
+  cells: Cells,
+];
 const all = (word: string): Cells => [word, word, word, word, word];
 
 // biome-ignore format: a table
 const TABLE: Row[] = [
-  // claimed from the employer for the holder                              untouched           claimed             rejected          reimbursed            reimbursed and entered
+  // claimed from the employer for the holder                              untouched          
+  // claimed             rejected          reimbursed            reimbursed and entered
   ["admit", "Admit", "employer", {},                                       ["Claimed",         "AlreadyClaimed",   "Claimed",        "AlreadyReimbursed!", "AlreadyReimbursed!"]],
   ["admit for another employer", "Admit", "otherEmployer", {},             ["Claimed",         "AlreadyClaimed!",  "Claimed",        "AlreadyReimbursed!", "AlreadyReimbursed!"]],
   ["admit as who is no employer", "Admit", "issuer", {},                   all("EmployerNotActive")],
@@ -73,7 +81,8 @@ const admit = (by: { index: number }, to: string, version = 0, id = ID): ActInpu
 
 describe("an invoice issued elsewhere", () => {
   const fixture = perTest(() => consortium({ claimTermSeconds: TERM }));
-  const walletOf = (c: Consortium, who: Who) => (who === "holder" || who === "receiver" || who === "stranger" ? c[who] : c[who].wallet);
+  const walletOf = (c: Consortium, who: Who) =>
+    who === "holder" || who === "receiver" || who === "stranger" ? c[who] : c[who].wallet;
 
   async function bring(c: Consortium, column: Column): Promise<number> {
     const { on, employer } = c;
@@ -81,15 +90,33 @@ describe("an invoice issued elsewhere", () => {
     await take(on, admit(employer, c.holder.address), employer.wallet);
     await on.networkHelpers.time.increase(TERM);
     if (column === "claimed") return 1;
-    await take(on, decide(column === "rejected" ? "Reject" : "Reimburse", employer, { id: ID, version: 1 }), employer.wallet);
+    await take(
+      on,
+      decide(column === "rejected" ? "Reject" : "Reimburse", employer, { id: ID, version: 1 }),
+      employer.wallet,
+    );
     if (column !== "entered") return 2;
-    await take(on, { kind: "Enter", taxpayer: employer.index, ref: refOf(2), invoices: [{ id: ID, version: 2 }] }, employer.wallet);
+    await take(
+      on,
+      {
+        kind: "Enter",
+        taxpayer: employer.index,
+        ref: refOf(2),
+        invoices: [{ id: ID, version: 2 }],
+      },
+      employer.wallet,
+    );
     return 3;
   }
 
   function attempt(c: Consortium, [, kind, by, { taxpayer = by, mark }]: Row, version: number) {
-    const input: ActInput = { kind, invoices: [{ id: ID, version }], ref: mark === undefined ? REFERENCE : refOf(mark) };
-    if (taxpayer === "issuer" || taxpayer === "employer" || taxpayer === "otherEmployer") input.taxpayer = c[taxpayer].index;
+    const input: ActInput = {
+      kind,
+      invoices: [{ id: ID, version }],
+      ref: mark === undefined ? REFERENCE : refOf(mark),
+    };
+    if (taxpayer === "issuer" || taxpayer === "employer" || taxpayer === "otherEmployer")
+      input.taxpayer = c[taxpayer].index;
     if (kind === "Transfer") input.to = c.receiver.address;
     if (kind === "Admit") input.to = c.stranger.address;
     return actOf(c.on, input, walletOf(c, by), c.receiver);
@@ -103,13 +130,18 @@ describe("an invoice issued elsewhere", () => {
       const wordOf = (row: Row) => row[4][place] as string;
       const refused = TABLE.filter((row) => !TAKEN.includes(wordOf(row)));
       const outcomes = await tryActs(c.on, ...refused.map((row) => attempt(c, row, version)));
-      expect(outcomes.map((o, i) => `${refused[i]?.[0]}: ${inAWord(o)}`)).to.deep.equal(refused.map((row) => `${row[0]}: ${wordOf(row)}`));
+      expect(outcomes.map((o, i) => `${refused[i]?.[0]}: ${inAWord(o)}`)).to.deep.equal(
+        refused.map((row) => `${row[0]}: ${wordOf(row)}`),
+      );
       expect(await recordOf(c.on, ID)).to.deep.equal(before);
       for (const row of TABLE.filter((one) => TAKEN.includes(wordOf(one)))) {
         const snapshot = await c.on.networkHelpers.takeSnapshot();
         const [outcome] = await tryActs(c.on, attempt(c, row, version));
         expect(inAWord(outcome as Outcome), row[0]).to.equal(wordOf(row));
-        expect(await recordOf(c.on, ID), row[0]).to.include({ titled: false, version: version + 1 });
+        expect(await recordOf(c.on, ID), row[0]).to.include({
+          titled: false,
+          version: version + 1,
+        });
         await snapshot.restore();
       }
     });
@@ -118,7 +150,10 @@ describe("an invoice issued elsewhere", () => {
   it("an admission says what a claim says, of the holder that it names", async () => {
     const c = fixture();
     const { on, employer } = c;
-    const [outcome] = await tryActs(on, actOf(on, admit(employer, c.holder.address), employer.wallet));
+    const [outcome] = await tryActs(
+      on,
+      actOf(on, admit(employer, c.holder.address), employer.wallet),
+    );
     expect(outcome && "args" in outcome && outcome.args).to.include({
       id: ID,
       employer: BigInt(employer.index),
@@ -141,8 +176,14 @@ describe("an invoice issued elsewhere", () => {
   it("of two employers that admit it at once one has it, and the other's next attempt is an alarm that names the first", async () => {
     const c = fixture();
     const { on, employer, otherEmployer } = c;
-    const put = (by: typeof employer, version: number) => actOf(on, admit(by, c.holder.address, version), by.wallet);
-    const outcomes = await tryActs(on, put(employer, 0), put(otherEmployer, 0), put(otherEmployer, 1));
+    const put = (by: typeof employer, version: number) =>
+      actOf(on, admit(by, c.holder.address, version), by.wallet);
+    const outcomes = await tryActs(
+      on,
+      put(employer, 0),
+      put(otherEmployer, 0),
+      put(otherEmployer, 1),
+    );
     // on the version that it did not know of it is stale, and nobody's fault
     expect(outcomes.map(inAWord)).to.deep.equal(["Claimed", "StaleVersion", "AlreadyClaimed!"]);
     expect(refusal(outcomes[2])).to.deep.equal(["AlreadyClaimed", ID, BigInt(employer.index)]);
@@ -153,9 +194,18 @@ describe("an invoice issued elsewhere", () => {
     const { on, employer, otherEmployer } = c;
     await take(on, admit(employer, c.holder.address), employer.wallet);
     await take(on, decide("Reject", employer, { id: ID, version: 1 }), employer.wallet);
-    expect(await recordOf(on, ID)).to.include({ state: "Issued", employer: 0, titled: false, holder: c.holder.address });
+    expect(await recordOf(on, ID)).to.include({
+      state: "Issued",
+      employer: 0,
+      titled: false,
+      holder: c.holder.address,
+    });
     await take(on, admit(otherEmployer, c.receiver.address, 2), otherEmployer.wallet);
-    expect(await recordOf(on, ID)).to.include({ state: "Claimed", employer: otherEmployer.index, holder: c.receiver.address });
+    expect(await recordOf(on, ID)).to.include({
+      state: "Claimed",
+      employer: otherEmployer.index,
+      holder: c.receiver.address,
+    });
     const words = await tryActs(
       on,
       actOf(on, decide("Reimburse", employer, { id: ID, version: 3 }), employer.wallet),
@@ -171,10 +221,20 @@ describe("an invoice issued elsewhere", () => {
     const put = (...ids: bigint[]) =>
       actOf(
         on,
-        { ...admit(employer, c.holder.address), invoices: ids.map((id) => ({ id, version: 0 })), evidence: [evidenceOf(c.untitled, 0)] },
+        {
+          ...admit(employer, c.holder.address),
+          invoices: ids.map((id) => ({ id, version: 0 })),
+          evidence: [evidenceOf(c.untitled, 0)],
+        },
         employer.wallet,
       );
-    const outcomes = await tryActs(on, put(idOf(c.untitled, 0)), put(EXTERNAL - 1n), put(idOf(c.untitled, 0), ID), put(EXTERNAL, 2n ** 256n - 1n));
+    const outcomes = await tryActs(
+      on,
+      put(idOf(c.untitled, 0)),
+      put(EXTERNAL - 1n),
+      put(idOf(c.untitled, 0), ID),
+      put(EXTERNAL, 2n ** 256n - 1n),
+    );
     expect(outcomes.slice(0, 3).map(refusal)).to.deep.equal([
       ["NotExternal", idOf(c.untitled, 0), EXTERNAL],
       ["NotExternal", EXTERNAL - 1n, EXTERNAL],
@@ -188,7 +248,16 @@ describe("an invoice issued elsewhere", () => {
     const c = fixture();
     const { on } = c;
     const with_ = (kind: "Claim" | "Reverse" | "Adjust", by: typeof c.holder, taxpayer: number) =>
-      actOf(on, { kind, taxpayer, invoices: [{ id: ID, version: 0 }], evidence: [evidenceOf(c.untitled, 0)] }, by);
+      actOf(
+        on,
+        {
+          kind,
+          taxpayer,
+          invoices: [{ id: ID, version: 0 }],
+          evidence: [evidenceOf(c.untitled, 0)],
+        },
+        by,
+      );
     const outcomes = await tryActs(
       on,
       with_("Claim", c.holder, c.employer.index),
@@ -223,11 +292,28 @@ describe("an invoice issued elsewhere", () => {
     const { on, employer, otherEmployer } = c;
     const ids = ["a", "b", "c"].map(externalId).sort((a, b) => (a < b ? -1 : 1));
     const put = (by: typeof employer, versions: number[]) =>
-      actOf(on, { ...admit(by, c.holder.address), invoices: ids.map((id, i) => ({ id, version: versions[i] ?? 0 })) }, by.wallet);
+      actOf(
+        on,
+        {
+          ...admit(by, c.holder.address),
+          invoices: ids.map((id, i) => ({ id, version: versions[i] ?? 0 })),
+        },
+        by.wallet,
+      );
     await take(on, admit(otherEmployer, c.receiver.address, 0, ids[1]), otherEmployer.wallet);
-    expect((await tryActs(on, put(employer, [0, 1, 0]))).map(refusal)).to.deep.equal([["AlreadyClaimed", ids[1], BigInt(otherEmployer.index)]]);
+    expect((await tryActs(on, put(employer, [0, 1, 0]))).map(refusal)).to.deep.equal([
+      ["AlreadyClaimed", ids[1], BigInt(otherEmployer.index)],
+    ]);
     expect(await recordOf(on, ids[0] as bigint)).to.include({ version: 0 });
-    await take(on, decide("Reject", otherEmployer, { id: ids[1] as bigint, version: 1 }), otherEmployer.wallet);
-    expect((await tryActs(on, put(employer, [0, 2, 0]))).map(inAWord)).to.deep.equal(["Claimed", "Claimed", "Claimed"]);
+    await take(
+      on,
+      decide("Reject", otherEmployer, { id: ids[1] as bigint, version: 1 }),
+      otherEmployer.wallet,
+    );
+    expect((await tryActs(on, put(employer, [0, 2, 0]))).map(inAWord)).to.deep.equal([
+      "Claimed",
+      "Claimed",
+      "Claimed",
+    ]);
   });
 });

@@ -1,4 +1,7 @@
-/** Where acts end: the claim term, the last versions of an invoice, and a ledger that the bureau has closed. */
+/**
+ * Where acts end: the claim term, the last versions of an invoice, and a ledger that the bureau has
+ * closed.
+ */
 import { acts } from "@onepiao/protocol/ledger/acts.ts";
 import { expect } from "chai";
 import { refOf } from "../../server/chain/contracts.ts";
@@ -40,7 +43,9 @@ describe("the claim term", () => {
     const until = (await recordOf(on, id)).updatedAt + TERM;
     const act = actOf(on, { kind: "Withdraw", invoices: [{ id, version: 1 }] }, c.holder);
     await on.networkHelpers.time.setNextBlockTimestamp(until - 1);
-    expect((await tryActs(on, act)).map(refusal)).to.deep.equal([["ClaimTermRunning", id, BigInt(until)]]);
+    expect((await tryActs(on, act)).map(refusal)).to.deep.equal([
+      ["ClaimTermRunning", id, BigInt(until)],
+    ]);
     await on.networkHelpers.time.setNextBlockTimestamp(until);
     expect((await tryActs(on, act)).map(inAWord)).to.deep.equal(["Withdrawn"]);
   });
@@ -52,8 +57,16 @@ describe("the claim term", () => {
     await take(on, claim(c, employer, 0), c.holder);
     await on.networkHelpers.time.increase(TERM);
     await take(on, decide("Reject", employer, { id, version: 1 }), employer.wallet);
-    await take(on, { kind: "Claim", taxpayer: employer.index, invoices: [{ id, version: 2 }] }, c.holder);
-    expect((await tryActs(on, actOf(on, { kind: "Withdraw", invoices: [{ id, version: 3 }] }, c.holder))).map(inAWord)).to.deep.equal(["ClaimTermRunning"]);
+    await take(
+      on,
+      { kind: "Claim", taxpayer: employer.index, invoices: [{ id, version: 2 }] },
+      c.holder,
+    );
+    expect(
+      (
+        await tryActs(on, actOf(on, { kind: "Withdraw", invoices: [{ id, version: 3 }] }, c.holder))
+      ).map(inAWord),
+    ).to.deep.equal(["ClaimTermRunning"]);
   });
 
   it("after its end the employer can still decide, until the holder withdraws", async () => {
@@ -61,9 +74,24 @@ describe("the claim term", () => {
     const { on, employer } = c;
     await take(on, claim(c, employer, 0, 1), c.holder);
     await on.networkHelpers.time.increase(TERM * 2);
-    await take(on, decide("Reimburse", employer, { id: idOf(c.untitled, 0), version: 1 }), employer.wallet);
-    await take(on, { kind: "Withdraw", invoices: [{ id: idOf(c.untitled, 1), version: 1 }] }, c.holder);
-    const outcomes = await tryActs(on, actOf(on, decide("Reimburse", employer, { id: idOf(c.untitled, 1), version: 2 }), employer.wallet));
+    await take(
+      on,
+      decide("Reimburse", employer, { id: idOf(c.untitled, 0), version: 1 }),
+      employer.wallet,
+    );
+    await take(
+      on,
+      { kind: "Withdraw", invoices: [{ id: idOf(c.untitled, 1), version: 1 }] },
+      c.holder,
+    );
+    const outcomes = await tryActs(
+      on,
+      actOf(
+        on,
+        decide("Reimburse", employer, { id: idOf(c.untitled, 1), version: 2 }),
+        employer.wallet,
+      ),
+    );
     expect(outcomes.map(inAWord)).to.deep.equal(["WrongState"]);
   });
 
@@ -76,7 +104,10 @@ describe("the claim term", () => {
         .to.be.revertedWithCustomError(on.ledger, "ClaimTermInvalid")
         .withArgs(BigInt(term));
     }
-    for (const term of [3600, 365 * 86_400]) expect(await (await factory.deploy(accessManager, registry, "n", term)).claimTerm()).to.equal(BigInt(term));
+    for (const term of [3600, 365 * 86_400])
+      expect(await (await factory.deploy(accessManager, registry, "n", term)).claimTerm()).to.equal(
+        BigInt(term),
+      );
     const nobody = keyOf("nobody").address;
     await expect(factory.deploy(accessManager, nobody, "n", 3600))
       .to.be.revertedWithCustomError(on.ledger, "RegistryInvalid")
@@ -106,11 +137,15 @@ describe("the last versions", () => {
       const { on, employer } = c;
       const id = idOf(c.untitled, 0);
       await take(on, claim(c, employer, 0), c.holder);
-      if (from === "Issued") await take(on, decide("Reject", employer, { id, version: 1 }), employer.wallet);
+      if (from === "Issued")
+        await take(on, decide("Reject", employer, { id, version: 1 }), employer.wallet);
       await on.networkHelpers.time.increase(3600);
       const { signs, fields, evidence } = acts[kind];
-      const wallet = { issuer: c.issuer.wallet, employer: employer.wallet, holder: c.holder }[signs];
-      const taxpayer = "issuer" in fields ? c.issuer.index : "employer" in fields ? employer.index : 0;
+      const wallet = { issuer: c.issuer.wallet, employer: employer.wallet, holder: c.holder }[
+        signs
+      ];
+      const taxpayer =
+        "issuer" in fields ? c.issuer.index : "employer" in fields ? employer.index : 0;
       for (const version of range(MAX - 6, MAX)) {
         const snapshot = await on.networkHelpers.takeSnapshot();
         await setVersion(on, id, version);
@@ -118,9 +153,16 @@ describe("the last versions", () => {
         if ("to" in fields) input.to = c.receiver.address;
         if (evidence === "all") input.evidence = [evidenceOf(c.untitled, 0)];
         const [outcome] = await tryActs(on, actOf(on, input, wallet, c.receiver));
-        if (closesEarly && version >= MAX - 3) expect(refusal(outcome), `${version}`).to.deep.equal(["VersionExhausted", id, BigInt(version)]);
+        if (closesEarly && version >= MAX - 3)
+          expect(refusal(outcome), `${version}`).to.deep.equal([
+            "VersionExhausted",
+            id,
+            BigInt(version),
+          ]);
         else expect(outcome, `${version}`).to.have.property("event");
-        expect((await recordOf(on, id)).version).to.equal(closesEarly && version >= MAX - 3 ? version : version + 1);
+        expect((await recordOf(on, id)).version).to.equal(
+          closesEarly && version >= MAX - 3 ? version : version + 1,
+        );
         await snapshot.restore();
       }
     });
@@ -137,18 +179,34 @@ describe("the last versions", () => {
       ref: refOf(mark),
       invoices: [{ id: titled, version }],
     });
-    const admit = (version: number): ActInput => ({ kind: "Admit", taxpayer: employer.index, to: c.holder.address, invoices: [{ id: external, version }] });
+    const admit = (version: number): ActInput => ({
+      kind: "Admit",
+      taxpayer: employer.index,
+      to: c.holder.address,
+      invoices: [{ id: external, version }],
+    });
     await take(on, { ...enter(0, 2), evidence: [evidenceOf(c.titled, 0)] }, employer.wallet);
     await take(on, admit(0), employer.wallet);
     await take(on, decide("Reject", employer, { id: external, version: 1 }), employer.wallet);
     for (const version of range(MAX - 6, MAX)) {
       const snapshot = await on.networkHelpers.takeSnapshot();
       for (const id of [titled, external]) await setVersion(on, id, version);
-      const words = (await tryActs(on, actOf(on, admit(version), employer.wallet), actOf(on, enter(version, 6), employer.wallet))).map(inAWord);
-      expect(words, `${version}`).to.deep.equal([version < MAX - 3 ? "Claimed" : "VersionExhausted", "Entered"]);
+      const words = (
+        await tryActs(
+          on,
+          actOf(on, admit(version), employer.wallet),
+          actOf(on, enter(version, 6), employer.wallet),
+        )
+      ).map(inAWord);
+      expect(words, `${version}`).to.deep.equal([
+        version < MAX - 3 ? "Claimed" : "VersionExhausted",
+        "Entered",
+      ]);
       if (version + 1 < MAX) {
         const [again] = await tryActs(on, actOf(on, enter(version + 1, 3), employer.wallet));
-        expect(inAWord(again as never), `${version + 1}`).to.equal(version + 1 < MAX - 3 ? "Entered" : "VersionExhausted");
+        expect(inAWord(again as never), `${version + 1}`).to.equal(
+          version + 1 < MAX - 3 ? "Entered" : "VersionExhausted",
+        );
       }
       await snapshot.restore();
     }
@@ -165,9 +223,18 @@ describe("the last versions", () => {
       const id = idOf(c.untitled, at);
       await take(on, decide("Reject", employer, { id, version: 1 }), employer.wallet);
       await setVersion(on, id, MAX - 4);
-      await take(on, { kind: "Claim", taxpayer: employer.index, invoices: [{ id, version: MAX - 4 }] }, c.holder);
+      await take(
+        on,
+        { kind: "Claim", taxpayer: employer.index, invoices: [{ id, version: MAX - 4 }] },
+        c.holder,
+      );
       await take(on, decide(way, employer, { id, version: MAX - 3 }), employer.wallet);
-      const reverse: ActInput = { kind: "Reverse", taxpayer: c.issuer.index, invoices: [{ id, version: MAX - 2 }], evidence: [evidenceOf(c.untitled, at)] };
+      const reverse: ActInput = {
+        kind: "Reverse",
+        taxpayer: c.issuer.index,
+        invoices: [{ id, version: MAX - 2 }],
+        evidence: [evidenceOf(c.untitled, at)],
+      };
       await take(on, reverse, c.issuer.wallet, employer.wallet);
       expect(await recordOf(on, id)).to.include({ state: "Reversed", version: MAX - 1 });
     }
@@ -190,7 +257,10 @@ describe("closing the ledger", () => {
     expect(await on.ledger.isClosed()).to.equal(true);
 
     await expect(on.ledger.act([good])).to.be.revertedWithCustomError(on.ledger, "LedgerClosed");
-    await expect(on.ledger.act([bad, good])).to.be.revertedWithCustomError(on.ledger, "LedgerClosed");
+    await expect(on.ledger.act([bad, good])).to.be.revertedWithCustomError(
+      on.ledger,
+      "LedgerClosed",
+    );
     await expect(on.ledger.seal([lot])).to.be.revertedWithCustomError(on.ledger, "LedgerClosed");
     expect((await tryActs(on, bad)).map(inAWord)).to.deep.equal(["SignatureInvalid"]);
     expect((await tryLots(on, { ...lot, leaves: [] })).map(inAWord)).to.deep.equal(["LotSize"]);

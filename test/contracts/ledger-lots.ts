@@ -1,10 +1,27 @@
-/** Sealing: a lot takes the next numbers of its issuer's own segment, under that issuer's seal, and is judged by itself. */
+/**
+ * Sealing: a lot takes the next numbers of its issuer's own segment, under that issuer's seal, and
+ * is judged by itself.
+ */
 import { expect } from "chai";
 import { ZeroHash } from "ethers";
-import { deployed, ISSUER, inAWord, keyOf, leafOf, lotOf, mined, outcomesOf, perTest, refusal, SERIES, tryLots } from "./fixture.ts";
+import {
+  deployed,
+  ISSUER,
+  inAWord,
+  keyOf,
+  leafOf,
+  lotOf,
+  mined,
+  outcomesOf,
+  perTest,
+  refusal,
+  SERIES,
+  tryLots,
+} from "./fixture.ts";
 
 const holder = keyOf("holder").address;
-const leaves = (count: number, word = "leaf") => Array.from({ length: count }, (_, i) => leafOf(`${word} ${i}`, holder));
+const leaves = (count: number, word = "leaf") =>
+  Array.from({ length: count }, (_, i) => leafOf(`${word} ${i}`, holder));
 
 describe("sealing lots", () => {
   const fixture = perTest(async () => {
@@ -47,7 +64,9 @@ describe("sealing lots", () => {
       lotOf(on, issuer, segment, segment + 2n, leaves(1)),
       lotOf(on, issuer, segment, segment + 3n, leaves(5)),
     );
-    expect(outcomes.map((o) => [inAWord(o), o.id])).to.deep.equal([segment, segment + 2n, segment + 3n].map((first) => ["LotSealed", first]));
+    expect(outcomes.map((o) => [inAWord(o), o.id])).to.deep.equal(
+      [segment, segment + 2n, segment + 3n].map((first) => ["LotSealed", first]),
+    );
     expect(await on.ledger.sealedIn(segment)).to.equal(8n);
   });
 
@@ -65,14 +84,21 @@ describe("sealing lots", () => {
       lotOf(on, issuer, segment, (1n << 256n) - 1n, leaves(1)),
     );
     const firsts = [segment, segment + 3n, segment + 5n, segment - 1n, 0n, (1n << 256n) - 1n];
-    expect(outcomes.map(refusal)).to.deep.equal(firsts.map((first) => ["LotOutOfOrder", first, segment + 4n]));
+    expect(outcomes.map(refusal)).to.deep.equal(
+      firsts.map((first) => ["LotOutOfOrder", first, segment + 4n]),
+    );
     expect(await on.ledger.sealedIn(segment)).to.equal(4n);
   });
 
   it("a lot of one segment replayed into another is refused, wherever it is put", async () => {
     const { on, issuer, segment, second } = fixture();
     const lot = lotOf(on, issuer, segment, segment, leaves(2));
-    const outcomes = await tryLots(on, { ...lot, segment: second }, { ...lot, segment: second, first: second }, { ...lot, first: segment + 1n });
+    const outcomes = await tryLots(
+      on,
+      { ...lot, segment: second },
+      { ...lot, segment: second, first: second },
+      { ...lot, first: segment + 1n },
+    );
     expect(refusal(outcomes[0])).to.deep.equal(["LotOutOfOrder", segment, second]);
     expect(refusal(outcomes[1]).slice(0, 2)).to.deep.equal(["SealInvalid", second]);
     expect(refusal(outcomes[2])).to.deep.equal(["LotOutOfOrder", segment + 1n, segment]);
@@ -107,8 +133,18 @@ describe("sealing lots", () => {
       lotOf(on, issuer, small, small + 3n, leaves(2)),
       lotOf(on, issuer, small, small + 5n, leaves(1)),
     );
-    expect(outcomes.map(inAWord)).to.deep.equal(["SegmentOverrun", "LotSealed", "SegmentOverrun", "LotSealed", "SegmentOverrun"]);
-    expect([0, 2, 4].map((i) => refusal(outcomes[i])[2])).to.deep.equal([small + 5n, small + 5n, small + 5n]);
+    expect(outcomes.map(inAWord)).to.deep.equal([
+      "SegmentOverrun",
+      "LotSealed",
+      "SegmentOverrun",
+      "LotSealed",
+      "SegmentOverrun",
+    ]);
+    expect([0, 2, 4].map((i) => refusal(outcomes[i])[2])).to.deep.equal([
+      small + 5n,
+      small + 5n,
+      small + 5n,
+    ]);
     expect(await on.ledger.sealedIn(next)).to.equal(0n);
   });
 
@@ -144,7 +180,11 @@ describe("sealing lots", () => {
       lot,
     );
     expect(outcomes.map(inAWord)).to.deep.equal([...Array(6).fill("SealInvalid"), "LotSealed"]);
-    expect(refusal(outcomes[0])).to.deep.equal(["SealInvalid", segment, BigInt(other.wallet.address)]);
+    expect(refusal(outcomes[0])).to.deep.equal([
+      "SealInvalid",
+      segment,
+      BigInt(other.wallet.address),
+    ]);
   });
 
   it("a bad lot leaves its neighbours alone", async () => {
@@ -158,8 +198,22 @@ describe("sealing lots", () => {
       lotOf(on, issuer, segment, segment + 1n, []),
       lotOf(on, issuer, segment, segment + 1n, leaves(1)),
     );
-    expect(outcomes.map(inAWord)).to.deep.equal(["LotSealed", "SegmentNotOwned", "LotSealed", "SealInvalid", "LotSize", "LotSealed"]);
-    expect(outcomes.map((o) => o.id)).to.deep.equal([segment, theirs, theirs, segment + 1n, segment + 1n, segment + 1n]);
+    expect(outcomes.map(inAWord)).to.deep.equal([
+      "LotSealed",
+      "SegmentNotOwned",
+      "LotSealed",
+      "SealInvalid",
+      "LotSize",
+      "LotSealed",
+    ]);
+    expect(outcomes.map((o) => o.id)).to.deep.equal([
+      segment,
+      theirs,
+      theirs,
+      segment + 1n,
+      segment + 1n,
+      segment + 1n,
+    ]);
   });
 
   it("two issuers, two segments and two series do not meet", async () => {
@@ -174,21 +228,33 @@ describe("sealing lots", () => {
       lotOf(on, issuer, elsewhere, elsewhere, leaves(1)),
     );
     expect(outcomes.map(inAWord)).to.deep.equal(Array(4).fill("LotSealed"));
-    expect(await Promise.all([segment, second, theirs, elsewhere].map((s) => on.ledger.sealedIn(s)))).to.deep.equal([1n, 1n, 1n, 1n]);
+    expect(
+      await Promise.all([segment, second, theirs, elsewhere].map((s) => on.ledger.sealedIn(s))),
+    ).to.deep.equal([1n, 1n, 1n, 1n]);
   });
 
   it("a call takes no lots, or up to 100, and throws beyond that", async () => {
     const { on, issuer, segment } = fixture();
     expect(await tryLots(on)).to.deep.equal([]);
-    const lots = Array.from({ length: 101 }, (_, i) => lotOf(on, issuer, segment, segment + BigInt(i), leaves(1, `lot ${i}`)));
-    await expect(on.ledger.seal(lots)).to.be.revertedWithCustomError(on.ledger, "BatchSize").withArgs(101n);
-    expect((await tryLots(on, ...lots.slice(0, 100))).map(inAWord)).to.deep.equal(Array(100).fill("LotSealed"));
+    const lots = Array.from({ length: 101 }, (_, i) =>
+      lotOf(on, issuer, segment, segment + BigInt(i), leaves(1, `lot ${i}`)),
+    );
+    await expect(on.ledger.seal(lots))
+      .to.be.revertedWithCustomError(on.ledger, "BatchSize")
+      .withArgs(101n);
+    expect((await tryLots(on, ...lots.slice(0, 100))).map(inAWord)).to.deep.equal(
+      Array(100).fill("LotSealed"),
+    );
   });
 
   it("anyone may send a lot: only the seal counts", async () => {
     const { on, issuer, segment } = fixture();
     const [, , someone] = await on.ethers.getSigners();
-    const receipt = await mined(on.ledger.connect(someone as unknown as typeof on.relay).seal([lotOf(on, issuer, segment, segment, leaves(1))]));
+    const receipt = await mined(
+      on.ledger
+        .connect(someone as unknown as typeof on.relay)
+        .seal([lotOf(on, issuer, segment, segment, leaves(1))]),
+    );
     expect(outcomesOf(on, receipt).map(inAWord)).to.deep.equal(["LotSealed"]);
   });
 });

@@ -1,20 +1,42 @@
-/** The bureau's book of taxpayers: enrolment, standing, keys, quota and segments. Who may call what is roles.ts. */
+/**
+ * The bureau's book of taxpayers: enrolment, standing, keys, quota and segments. Who may call what
+ * is roles.ts.
+ */
 
 import { digest, type Message, noSignature } from "@onepiao/protocol/ledger/messages.ts";
 import { expect } from "chai";
 import { id as keccakText, ZeroAddress, ZeroHash } from "ethers";
-import { bothForms, type Deployed, deployed, EMPLOYER, ISSUER, keyOf, type Party, perTest, SERIES } from "./fixture.ts";
+import {
+  bothForms,
+  type Deployed,
+  deployed,
+  EMPLOYER,
+  ISSUER,
+  keyOf,
+  type Party,
+  perTest,
+  SERIES,
+} from "./fixture.ts";
 
 const PERIOD = 202_611;
 const IDENTITY = keccakText("salted name and tax id");
 const [NONE, ACTIVE, SUSPENDED] = [0, 1, 2];
 const SERIES_SIZE = 10n ** 15n;
 
-const drawMessage = (type: "Draw" | "GiveBack", index: number, amount: bigint, counter: number, period = PERIOD): Message => ({
+const drawMessage = (
+  type: "Draw" | "GiveBack",
+  index: number,
+  amount: bigint,
+  counter: number,
+  period = PERIOD,
+): Message => ({
   type,
   value: { index, period, amount: amount.toString(), counter: counter.toString() },
 });
-const rotateMessage = (account: string, key: string, counter: number): Message => ({ type: "RotateKey", value: { account, key, counter: counter.toString() } });
+const rotateMessage = (account: string, key: string, counter: number): Message => ({
+  type: "RotateKey",
+  value: { account, key, counter: counter.toString() },
+});
 
 const world = async () => {
   const on = await deployed();
@@ -39,17 +61,34 @@ describe("enrolment", () => {
       .to.emit(on.registry, "TaxpayerEnrolled")
       .withArgs(3n, account, IDENTITY, ISSUER);
     expect(await on.registry.indexOf(account)).to.equal(3n);
-    expect([...(await on.registry.taxpayer(3))]).to.deep.equal([account, account, BigInt(ACTIVE), BigInt(ISSUER), IDENTITY]);
+    expect([...(await on.registry.taxpayer(3))]).to.deep.equal([
+      account,
+      account,
+      BigInt(ACTIVE),
+      BigInt(ISSUER),
+      IDENTITY,
+    ]);
     expect([...(await on.registry.signerOf(3))]).to.deep.equal([account, BigInt(ISSUER)]);
     expect([...(await on.registry.holderOf(account))]).to.deep.equal([account, false]);
   });
 
   it("takes an account once, not the zero address, and no capabilities but issuer, employer or both", async () => {
     const { on, issuer } = fixture();
-    await refuses(on, on.registry.enrol(issuer.wallet.address, IDENTITY, ISSUER), "AccountEnrolled", issuer.wallet.address, issuer.index);
+    await refuses(
+      on,
+      on.registry.enrol(issuer.wallet.address, IDENTITY, ISSUER),
+      "AccountEnrolled",
+      issuer.wallet.address,
+      issuer.index,
+    );
     await refuses(on, on.registry.enrol(ZeroAddress, IDENTITY, ISSUER), "ZeroAddress");
     for (const capabilities of [0, 4, 5, 255])
-      await refuses(on, on.registry.enrol(keyOf("x").address, IDENTITY, capabilities), "CapabilitiesInvalid", capabilities);
+      await refuses(
+        on,
+        on.registry.enrol(keyOf("x").address, IDENTITY, capabilities),
+        "CapabilitiesInvalid",
+        capabilities,
+      );
     for (const [i, capabilities] of [ISSUER, EMPLOYER, ISSUER | EMPLOYER].entries()) {
       await on.registry.enrol(keyOf(`with ${capabilities}`).address, IDENTITY, capabilities);
       expect((await on.registry.signerOf(3 + i)).powers).to.equal(BigInt(capabilities));
@@ -59,7 +98,13 @@ describe("enrolment", () => {
   it("an unknown taxpayer has nothing: no key, no powers, no account", async () => {
     const { on } = fixture();
     for (const index of [0, 99]) {
-      expect([...(await on.registry.taxpayer(index))]).to.deep.equal([ZeroAddress, ZeroAddress, BigInt(NONE), 0n, ZeroHash]);
+      expect([...(await on.registry.taxpayer(index))]).to.deep.equal([
+        ZeroAddress,
+        ZeroAddress,
+        BigInt(NONE),
+        0n,
+        ZeroHash,
+      ]);
       expect([...(await on.registry.signerOf(index))]).to.deep.equal([ZeroAddress, 0n]);
       expect([...(await on.registry.issuerOf(index, 0))]).to.deep.equal([ZeroAddress, 0n, 0n, 0n]);
     }
@@ -68,7 +113,12 @@ describe("enrolment", () => {
   it("of an account that had rotated its key as a person, the rotated key goes on signing", async () => {
     const { on, person } = fixture();
     const key = keyOf("person, second key");
-    await on.registry.rotateKeySigned(person.address, key.address, 0, on.sign(person, rotateMessage(person.address, key.address, 0), on.registryDomain));
+    await on.registry.rotateKeySigned(
+      person.address,
+      key.address,
+      0,
+      on.sign(person, rotateMessage(person.address, key.address, 0), on.registryDomain),
+    );
     await on.registry.enrol(person.address, IDENTITY, EMPLOYER);
     expect((await on.registry.taxpayer(3)).key).to.equal(key.address);
     expect((await on.registry.signerOf(3)).key).to.equal(key.address);
@@ -83,24 +133,43 @@ describe("standing and capabilities", () => {
 
   it("a suspension takes the powers and leaves the key; it can be taken back", async () => {
     const { on, issuer } = fixture();
-    await expect(on.registry.setStanding(issuer.index, SUSPENDED)).to.emit(on.registry, "StandingChanged").withArgs(issuer.index, SUSPENDED);
-    expect([...(await on.registry.signerOf(issuer.index))]).to.deep.equal([issuer.wallet.address, 0n]);
-    expect([...(await on.registry.holderOf(issuer.wallet.address))]).to.deep.equal([issuer.wallet.address, true]);
-    await expect(on.registry.setStanding(issuer.index, ACTIVE)).to.emit(on.registry, "StandingChanged").withArgs(issuer.index, ACTIVE);
+    await expect(on.registry.setStanding(issuer.index, SUSPENDED))
+      .to.emit(on.registry, "StandingChanged")
+      .withArgs(issuer.index, SUSPENDED);
+    expect([...(await on.registry.signerOf(issuer.index))]).to.deep.equal([
+      issuer.wallet.address,
+      0n,
+    ]);
+    expect([...(await on.registry.holderOf(issuer.wallet.address))]).to.deep.equal([
+      issuer.wallet.address,
+      true,
+    ]);
+    await expect(on.registry.setStanding(issuer.index, ACTIVE))
+      .to.emit(on.registry, "StandingChanged")
+      .withArgs(issuer.index, ACTIVE);
     expect((await on.registry.signerOf(issuer.index)).powers).to.equal(BigInt(ISSUER));
   });
 
   it("nobody is un-enrolled, and an unknown taxpayer has no standing to change", async () => {
     const { on, issuer } = fixture();
     await refuses(on, on.registry.setStanding(issuer.index, NONE), "StandingInvalid", NONE);
-    for (const index of [0, 99]) await refuses(on, on.registry.setStanding(index, SUSPENDED), "TaxpayerUnknown", index);
+    for (const index of [0, 99])
+      await refuses(on, on.registry.setStanding(index, SUSPENDED), "TaxpayerUnknown", index);
   });
 
   it("capabilities change as they were given", async () => {
     const { on, issuer } = fixture();
-    await expect(on.registry.setCapabilities(issuer.index, 3)).to.emit(on.registry, "CapabilitiesChanged").withArgs(issuer.index, 3);
+    await expect(on.registry.setCapabilities(issuer.index, 3))
+      .to.emit(on.registry, "CapabilitiesChanged")
+      .withArgs(issuer.index, 3);
     expect((await on.registry.signerOf(issuer.index)).powers).to.equal(3n);
-    for (const capabilities of [0, 4]) await refuses(on, on.registry.setCapabilities(issuer.index, capabilities), "CapabilitiesInvalid", capabilities);
+    for (const capabilities of [0, 4])
+      await refuses(
+        on,
+        on.registry.setCapabilities(issuer.index, capabilities),
+        "CapabilitiesInvalid",
+        capabilities,
+      );
     await refuses(on, on.registry.setCapabilities(99, 1), "TaxpayerUnknown", 99);
   });
 });
@@ -126,10 +195,15 @@ describe("keys", () => {
   it("the bureau replaces a lost key, and the counter stays", async () => {
     const { on, issuer, person } = fixture();
     for (const account of [issuer.wallet.address, person.address]) {
-      await expect(on.registry.rotateKey(account, next)).to.emit(on.registry, "KeyRotated").withArgs(account, next, 0n);
+      await expect(on.registry.rotateKey(account, next))
+        .to.emit(on.registry, "KeyRotated")
+        .withArgs(account, next, 0n);
       expect((await on.registry.holderOf(account)).key).to.equal(next);
     }
-    expect([...(await on.registry.taxpayer(issuer.index))].slice(0, 2)).to.deep.equal([issuer.wallet.address, next]);
+    expect([...(await on.registry.taxpayer(issuer.index))].slice(0, 2)).to.deep.equal([
+      issuer.wallet.address,
+      next,
+    ]);
   });
 
   it("the replaced key is refused, and the new one signs the next rotation", async () => {
@@ -137,8 +211,15 @@ describe("keys", () => {
     const second = keyOf("person, second key");
     await on.registry.rotateKey(person.address, second.address);
     const message = rotateMessage(person.address, next, 0);
-    const carry = (signature: ReturnType<Deployed["sign"]>) => on.registry.rotateKeySigned(person.address, next, 0, signature);
-    await refuses(on, carry(on.sign(person, message, on.registryDomain)), "SignerMismatch", second.address, person.address);
+    const carry = (signature: ReturnType<Deployed["sign"]>) =>
+      on.registry.rotateKeySigned(person.address, next, 0, signature);
+    await refuses(
+      on,
+      carry(on.sign(person, message, on.registryDomain)),
+      "SignerMismatch",
+      second.address,
+      person.address,
+    );
     await carry(on.sign(second, message, on.registryDomain));
     expect((await on.registry.holderOf(person.address)).key).to.equal(next);
   });
@@ -147,16 +228,31 @@ describe("keys", () => {
     const { on, person } = fixture();
     await refuses(on, on.registry.rotateKey(person.address, ZeroAddress), "ZeroAddress");
     await refuses(on, on.registry.rotateKey(ZeroAddress, next), "ZeroAddress");
-    const signature = on.sign(person, rotateMessage(person.address, ZeroAddress, 0), on.registryDomain);
-    await refuses(on, on.registry.rotateKeySigned(person.address, ZeroAddress, 0, signature), "ZeroAddress");
+    const signature = on.sign(
+      person,
+      rotateMessage(person.address, ZeroAddress, 0),
+      on.registryDomain,
+    );
+    await refuses(
+      on,
+      on.registry.rotateKeySigned(person.address, ZeroAddress, 0, signature),
+      "ZeroAddress",
+    );
     // a failed recovery must not pass for the key of the account zero
-    await refuses(on, on.registry.rotateKeySigned(ZeroAddress, next, 0, noSignature), "SignerMismatch", ZeroAddress, ZeroAddress);
+    await refuses(
+      on,
+      on.registry.rotateKeySigned(ZeroAddress, next, 0, noSignature),
+      "SignerMismatch",
+      ZeroAddress,
+      ZeroAddress,
+    );
   });
 
   it("a rotation is signed for this account, key, counter and contract, with a low s", async () => {
     const { on, person } = fixture();
     const account = person.address;
-    const carry = (signature: ReturnType<Deployed["sign"]>, counter = 0) => on.registry.rotateKeySigned(account, next, counter, signature);
+    const carry = (signature: ReturnType<Deployed["sign"]>, counter = 0) =>
+      on.registry.rotateKeySigned(account, next, counter, signature);
     const sign = (message: Message, domain = on.registryDomain) => on.sign(person, message, domain);
     for (const signature of [
       sign(rotateMessage(account, keyOf("other").address, 0)),
@@ -171,7 +267,9 @@ describe("keys", () => {
     }
     await refuses(on, carry(sign(rotateMessage(account, next, 1)), 1), "CounterMismatch", 0, 1);
 
-    const { key, low, high } = bothForms(digest(on.registryDomain, rotateMessage(account, next, 0)));
+    const { key, low, high } = bothForms(
+      digest(on.registryDomain, rotateMessage(account, next, 0)),
+    );
     await on.registry.rotateKey(account, key);
     await refuses(on, carry(high), "SignerMismatch", key, ZeroAddress);
     await carry(low);
@@ -185,15 +283,38 @@ describe("quota", () => {
     await w.on.registry.setQuota(w.issuer.index, PERIOD, 1000n);
     return w;
   });
-  type Sent = { by?: Party; index?: number; counter?: number; period?: number; signature?: ReturnType<Deployed["sign"]> };
-  const send = (type: "Draw" | "GiveBack", on: Deployed, party: Party, amount: bigint, counter: number, sent: Sent = {}) => {
+  type Sent = {
+    by?: Party;
+    index?: number;
+    counter?: number;
+    period?: number;
+    signature?: ReturnType<Deployed["sign"]>;
+  };
+  const send = (
+    type: "Draw" | "GiveBack",
+    on: Deployed,
+    party: Party,
+    amount: bigint,
+    counter: number,
+    sent: Sent = {},
+  ) => {
     const index = sent.index ?? party.index;
     const period = sent.period ?? PERIOD;
-    const signature = sent.signature ?? on.sign((sent.by ?? party).wallet, drawMessage(type, index, amount, counter, period), on.registryDomain);
+    const signature =
+      sent.signature ??
+      on.sign(
+        (sent.by ?? party).wallet,
+        drawMessage(type, index, amount, counter, period),
+        on.registryDomain,
+      );
     const registry = on.registry.connect(on.relay);
-    return type === "Draw" ? registry.draw(index, period, amount, counter, signature) : registry.giveBack(index, period, amount, counter, signature);
+    return type === "Draw"
+      ? registry.draw(index, period, amount, counter, signature)
+      : registry.giveBack(index, period, amount, counter, signature);
   };
-  const drawn = async (on: Deployed, party: Party, period = PERIOD) => [...(await on.registry.quota(party.index, period))];
+  const drawn = async (on: Deployed, party: Party, period = PERIOD) => [
+    ...(await on.registry.quota(party.index, period)),
+  ];
 
   it("is drawn in parts up to what was granted, and not one cent further", async () => {
     const { on, issuer } = fixture();
@@ -205,7 +326,14 @@ describe("quota", () => {
       .to.emit(on.registry, "QuotaDrawn")
       .withArgs(issuer.index, PERIOD, 400n, 1000n);
     await refuses(on, send("Draw", on, issuer, 1n, 2), "QuotaExceeded", 1000n, 1000n, 1n);
-    await refuses(on, send("Draw", on, issuer, 2n ** 128n - 1n, 2), "QuotaExceeded", 1000n, 1000n, 2n ** 128n - 1n);
+    await refuses(
+      on,
+      send("Draw", on, issuer, 2n ** 128n - 1n, 2),
+      "QuotaExceeded",
+      1000n,
+      1000n,
+      2n ** 128n - 1n,
+    );
     expect(await drawn(on, issuer)).to.deep.equal([1000n, 1000n]);
   });
 
@@ -232,9 +360,22 @@ describe("quota", () => {
   it("belongs to one issuer and one month", async () => {
     const { on, issuer } = fixture();
     const other = await on.enrol("other issuer", ISSUER);
-    await refuses(on, send("Draw", on, issuer, 1n, 0, { period: PERIOD + 1 }), "QuotaExceeded", 0n, 0n, 1n);
+    await refuses(
+      on,
+      send("Draw", on, issuer, 1n, 0, { period: PERIOD + 1 }),
+      "QuotaExceeded",
+      0n,
+      0n,
+      1n,
+    );
     await refuses(on, send("Draw", on, other, 1n, 0), "QuotaExceeded", 0n, 0n, 1n);
-    await refuses(on, send("GiveBack", on, issuer, 1n, 0, { period: PERIOD + 1 }), "GiveBackExceedsDrawn", 0n, 1n);
+    await refuses(
+      on,
+      send("GiveBack", on, issuer, 1n, 0, { period: PERIOD + 1 }),
+      "GiveBackExceedsDrawn",
+      0n,
+      1n,
+    );
     expect(await drawn(on, issuer, PERIOD + 1)).to.deep.equal([0n, 0n]);
   });
 
@@ -243,13 +384,21 @@ describe("quota", () => {
     await expect(on.registry.setQuota(issuer.index, 202_712, 5n))
       .to.emit(on.registry, "QuotaSet")
       .withArgs(issuer.index, 202_712, 5n);
-    for (const period of [0, 202_000, 202_013, 202_600, 201_912, 999_913, 1_000_001, 4_294_967_295]) {
+    for (const period of [
+      0, 202_000, 202_013, 202_600, 201_912, 999_913, 1_000_001, 4_294_967_295,
+    ]) {
       await refuses(on, on.registry.setQuota(issuer.index, period, 5n), "PeriodInvalid", period);
     }
     for (const period of [202_001, 999_912]) await on.registry.setQuota(issuer.index, period, 5n);
     await refuses(on, on.registry.setQuota(99, PERIOD, 5n), "TaxpayerUnknown", 99);
     await send("Draw", on, issuer, 600n, 0);
-    await refuses(on, on.registry.setQuota(issuer.index, PERIOD, 599n), "QuotaBelowDrawn", 599n, 600n);
+    await refuses(
+      on,
+      on.registry.setQuota(issuer.index, PERIOD, 599n),
+      "QuotaBelowDrawn",
+      599n,
+      600n,
+    );
     await on.registry.setQuota(issuer.index, PERIOD, 600n);
     expect(await drawn(on, issuer)).to.deep.equal([600n, 600n]);
   });
@@ -261,17 +410,56 @@ describe("quota", () => {
       const good = drawMessage(type, issuer.index, 10n, 0);
       const mismatched = [
         { by: employer },
-        { signature: on.sign(issuer.wallet, drawMessage(other, issuer.index, 10n, 0), on.registryDomain) },
-        { signature: on.sign(issuer.wallet, drawMessage(type, issuer.index, 11n, 0), on.registryDomain) },
-        { signature: on.sign(issuer.wallet, drawMessage(type, issuer.index, 10n, 0, PERIOD + 1), on.registryDomain) },
-        { signature: on.sign(issuer.wallet, drawMessage(type, employer.index, 10n, 0), on.registryDomain) },
-        { signature: on.sign(issuer.wallet, drawMessage(type, issuer.index, 10n, 1), on.registryDomain) },
+        {
+          signature: on.sign(
+            issuer.wallet,
+            drawMessage(other, issuer.index, 10n, 0),
+            on.registryDomain,
+          ),
+        },
+        {
+          signature: on.sign(
+            issuer.wallet,
+            drawMessage(type, issuer.index, 11n, 0),
+            on.registryDomain,
+          ),
+        },
+        {
+          signature: on.sign(
+            issuer.wallet,
+            drawMessage(type, issuer.index, 10n, 0, PERIOD + 1),
+            on.registryDomain,
+          ),
+        },
+        {
+          signature: on.sign(
+            issuer.wallet,
+            drawMessage(type, employer.index, 10n, 0),
+            on.registryDomain,
+          ),
+        },
+        {
+          signature: on.sign(
+            issuer.wallet,
+            drawMessage(type, issuer.index, 10n, 1),
+            on.registryDomain,
+          ),
+        },
         { signature: on.sign(issuer.wallet, good, on.domain) },
         { signature: on.sign(issuer.wallet, good, { ...on.registryDomain, chainId: 1 }) },
-        { signature: on.sign(issuer.wallet, good, { ...on.registryDomain, name: "another-network" }) },
+        {
+          signature: on.sign(issuer.wallet, good, {
+            ...on.registryDomain,
+            name: "another-network",
+          }),
+        },
         { signature: noSignature },
       ];
-      for (const sent of mismatched) await expect(send(type, on, issuer, 10n, 0, sent)).to.be.revertedWithCustomError(on.registry, "SignerMismatch");
+      for (const sent of mismatched)
+        await expect(send(type, on, issuer, 10n, 0, sent)).to.be.revertedWithCustomError(
+          on.registry,
+          "SignerMismatch",
+        );
       await refuses(on, send(type, on, issuer, 10n, 1), "CounterMismatch", 0, 1);
       await refuses(on, send(type, on, issuer, 0n, 0), "AmountZero");
       await refuses(on, send(type, on, issuer, 10n, 0, { index: 99 }), "TaxpayerUnknown", 99);
@@ -288,9 +476,19 @@ describe("quota", () => {
       issuer.wallet.address,
       next.address,
       1,
-      on.sign(issuer.wallet, rotateMessage(issuer.wallet.address, next.address, 1), on.registryDomain),
+      on.sign(
+        issuer.wallet,
+        rotateMessage(issuer.wallet.address, next.address, 1),
+        on.registryDomain,
+      ),
     );
-    await refuses(on, send("Draw", on, issuer, 10n, 2), "SignerMismatch", next.address, issuer.wallet.address);
+    await refuses(
+      on,
+      send("Draw", on, issuer, 10n, 2),
+      "SignerMismatch",
+      next.address,
+      issuer.wallet.address,
+    );
     await send("GiveBack", on, issuer, 10n, 2, { by: { ...issuer, wallet: next } });
     expect(await on.registry.counterOf(issuer.wallet.address)).to.equal(3n);
   });
@@ -325,7 +523,12 @@ describe("segments", () => {
       .to.emit(on.registry, "SegmentAllotted")
       .withArgs(base + 108n, issuer.index, 1);
     expect([...(await on.registry.segment(base + 101n))]).to.deep.equal([BigInt(other.index), 7n]);
-    expect([...(await on.registry.issuerOf(issuer.index, base + 101n))]).to.deep.equal([issuer.wallet.address, BigInt(ISSUER), BigInt(other.index), 7n]);
+    expect([...(await on.registry.issuerOf(issuer.index, base + 101n))]).to.deep.equal([
+      issuer.wallet.address,
+      BigInt(ISSUER),
+      BigInt(other.index),
+      7n,
+    ]);
     expect([...(await on.registry.segment(base + 102n))]).to.deep.equal([0n, 0n]);
   });
 
@@ -338,26 +541,57 @@ describe("segments", () => {
         .withArgs(first, issuer.index, 5);
       expect(first.toString()).to.have.length(20);
     }
-    for (const series of [0, 9_999, 100_000]) await refuses(on, on.registry.allotSegment(issuer.index, series, 5), "SeriesInvalid", series);
+    for (const series of [0, 9_999, 100_000])
+      await refuses(on, on.registry.allotSegment(issuer.index, series, 5), "SeriesInvalid", series);
   });
 
   it("use a series up to its last number and not beyond", async () => {
     const { on, issuer } = fixture();
     const whole = SERIES_SIZE - 1n;
-    await refuses(on, on.registry.allotSegment(issuer.index, SERIES, whole + 1n), "SeriesExhausted", SERIES, whole);
-    await refuses(on, on.registry.allotSegment(issuer.index, SERIES, 2n ** 64n - 1n), "SeriesExhausted", SERIES, whole);
+    await refuses(
+      on,
+      on.registry.allotSegment(issuer.index, SERIES, whole + 1n),
+      "SeriesExhausted",
+      SERIES,
+      whole,
+    );
+    await refuses(
+      on,
+      on.registry.allotSegment(issuer.index, SERIES, 2n ** 64n - 1n),
+      "SeriesExhausted",
+      SERIES,
+      whole,
+    );
     await on.registry.allotSegment(issuer.index, SERIES, whole - 1n);
-    await refuses(on, on.registry.allotSegment(issuer.index, SERIES, 2), "SeriesExhausted", SERIES, 1);
+    await refuses(
+      on,
+      on.registry.allotSegment(issuer.index, SERIES, 2),
+      "SeriesExhausted",
+      SERIES,
+      1,
+    );
     await expect(on.registry.allotSegment(issuer.index, SERIES, 1))
       .to.emit(on.registry, "SegmentAllotted")
       .withArgs(base + whole, issuer.index, 1);
     expect((base + whole).toString()).to.equal(`${SERIES}${"9".repeat(15)}`);
-    await refuses(on, on.registry.allotSegment(issuer.index, SERIES, 1), "SeriesExhausted", SERIES, 0);
+    await refuses(
+      on,
+      on.registry.allotSegment(issuer.index, SERIES, 1),
+      "SeriesExhausted",
+      SERIES,
+      0,
+    );
   });
 
   it("are for issuers, and have a length", async () => {
     const { on, issuer, employer } = fixture();
-    await refuses(on, on.registry.allotSegment(employer.index, SERIES, 5), "CapabilityMissing", employer.index, ISSUER);
+    await refuses(
+      on,
+      on.registry.allotSegment(employer.index, SERIES, 5),
+      "CapabilityMissing",
+      employer.index,
+      ISSUER,
+    );
     await refuses(on, on.registry.allotSegment(99, SERIES, 5), "TaxpayerUnknown", 99);
     await refuses(on, on.registry.allotSegment(issuer.index, SERIES, 0), "SegmentLengthInvalid", 0);
   });

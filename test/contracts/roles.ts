@@ -17,7 +17,10 @@ const world = async () => {
 describe("the bureau's roles", () => {
   const fixture = perTest(world);
   const other = keyOf("other").address;
-  /** Every restricted function, the role that may call it, and a call that the role would be granted. */
+  /**
+   * Every restricted function, the role that may call it, and a call that the role would be
+   * granted.
+   */
   const restricted = [
     ["enrol", 1n, (r: Deployed["registry"]) => [r, r.enrol(other, IDENTITY, ISSUER)]],
     ["setCapabilities", 1n, (r: Deployed["registry"]) => [r, r.setCapabilities(1, 1)]],
@@ -33,10 +36,14 @@ describe("the bureau's roles", () => {
     const open = ["rotateKeySigned", "draw", "giveBack", "seal", "act", "setAuthority"];
     const writing = [on.registry, on.ledger].flatMap((contract) => {
       const names: string[] = [];
-      contract.interface.forEachFunction((f) => void (f.stateMutability === "nonpayable" && names.push(f.name)));
+      contract.interface.forEachFunction(
+        (f) => void (f.stateMutability === "nonpayable" && names.push(f.name)),
+      );
       return names;
     });
-    expect([...new Set(writing)].filter((name) => !open.includes(name)).sort()).to.deep.equal(restricted.map(([name]) => name).sort());
+    expect([...new Set(writing)].filter((name) => !open.includes(name)).sort()).to.deep.equal(
+      restricted.map(([name]) => name).sort(),
+    );
   });
 
   for (const [name, role, call] of restricted) {
@@ -52,7 +59,10 @@ describe("the bureau's roles", () => {
         if (held === role) await expect(sent).to.not.revert(on.ethers);
         else
           await expect(sent)
-            .to.be.revertedWithCustomError(contract as Deployed["registry"], "AccessManagedUnauthorized")
+            .to.be.revertedWithCustomError(
+              contract as Deployed["registry"],
+              "AccessManagedUnauthorized",
+            )
             .withArgs(address);
       }
     });
@@ -63,7 +73,9 @@ describe("the bureau's roles", () => {
     const manager = AccessManager__factory.connect(on.deployment.accessManager, on.bureau);
     const bureau = await on.bureau.getAddress();
     await manager.revokeRole(2n, bureau);
-    await expect(on.registry.setStanding(1, SUSPENDED)).to.be.revertedWithCustomError(on.registry, "AccessManagedUnauthorized").withArgs(bureau);
+    await expect(on.registry.setStanding(1, SUSPENDED))
+      .to.be.revertedWithCustomError(on.registry, "AccessManagedUnauthorized")
+      .withArgs(bureau);
     await on.registry.enrol(other, IDENTITY, ISSUER);
   });
 });

@@ -1,4 +1,7 @@
-/** The bureau's area: a dashboard that lives and agrees with /v1/stats, and everything that the bureau does. */
+/**
+ * The bureau's area: a dashboard that lives and agrees with /v1/stats, and everything that the
+ * bureau does.
+ */
 import { expect } from "chai";
 import type { Page } from "playwright-core";
 import { expectSuccess } from "../../sandbox/client.ts";
@@ -12,7 +15,10 @@ const digits = "0123456789ABCDEFGHJKLMNPQRTUWXY";
 /** A tax id with a valid check digit. */
 function freshTaxId(): string {
   const body = `91440300MA${String(Math.floor(Math.random() * 10_000_000)).padStart(7, "0")}`;
-  const sum = [...body].reduce((total, digit, i) => total + digits.indexOf(digit) * (3 ** i % 31), 0);
+  const sum = [...body].reduce(
+    (total, digit, i) => total + digits.indexOf(digit) * (3 ** i % 31),
+    0,
+  );
   return body + digits[(31 - (sum % 31)) % 31];
 }
 
@@ -24,7 +30,11 @@ async function stats(path: string): Promise<Loose> {
 }
 
 /** Looks again until it is so. */
-async function until<T>(what: string, look: () => Promise<T | undefined | false>, milliseconds = 15_000): Promise<T> {
+async function until<T>(
+  what: string,
+  look: () => Promise<T | undefined | false>,
+  milliseconds = 15_000,
+): Promise<T> {
   for (const end = Date.now() + milliseconds; ; ) {
     const found = await look();
     if (found !== undefined && found !== false) return found;
@@ -35,9 +45,19 @@ async function until<T>(what: string, look: () => Promise<T | undefined | false>
 
 /** What the dashboard says: the figure's digits. */
 const figure = async (page: Page, name: string): Promise<string> =>
-  ((await page.locator(`[data-figure=${name}] .figure-value`).textContent()) ?? "").replaceAll(/[^\d.-]/g, "");
-const today = async (): Promise<{ invoices: string; gross: string; refused: string; reimbursed: string }> => {
-  const { totals, buckets } = await stats(`invoices?grain=day&from=${new Date(Date.now() - 60_000).toISOString()}`);
+  ((await page.locator(`[data-figure=${name}] .figure-value`).textContent()) ?? "").replaceAll(
+    /[^\d.-]/g,
+    "",
+  );
+const today = async (): Promise<{
+  invoices: string;
+  gross: string;
+  refused: string;
+  reimbursed: string;
+}> => {
+  const { totals, buckets } = await stats(
+    `invoices?grain=day&from=${new Date(Date.now() - 60_000).toISOString()}`,
+  );
   const acts = buckets.at(-1)?.acts ?? {};
   return {
     invoices: String(totals.invoices),
@@ -49,7 +69,8 @@ const today = async (): Promise<{ invoices: string; gross: string; refused: stri
 const agrees = (page: Page) =>
   until("the dashboard says what /v1/stats says", async () => {
     const told = await today();
-    for (const [name, value] of Object.entries(told)) if ((await figure(page, name)) !== value) return undefined;
+    for (const [name, value] of Object.entries(told))
+      if ((await figure(page, name)) !== value) return undefined;
     return told;
   });
 
@@ -59,7 +80,12 @@ describe("the bureau", function () {
   before(async () => {
     const { sandbox } = await stage();
     const traffic = startTraffic({ url: sandbox.url, bureau: sandbox.bureau.token, everyMs: 20 });
-    await until("there is something to look at", async () => traffic.counts.issued > 80 && traffic.counts.doubles > 1 && traffic.counts.rejected > 0, 80_000);
+    await until(
+      "there is something to look at",
+      async () =>
+        traffic.counts.issued > 80 && traffic.counts.doubles > 1 && traffic.counts.rejected > 0,
+      80_000,
+    );
     await traffic.stop();
     expect(traffic.faults).to.deep.equal([]);
   });
@@ -72,7 +98,9 @@ describe("the bureau", function () {
   ] as const) {
     it(`sees a dashboard that agrees with /v1/stats (${language}, ${dark ? "dark" : "light"}, ${width} px)`, async () => {
       const page = await open("/bureau", { key: await bureauKey(), language, dark, width });
-      await page.getByRole("heading", { level: 1, name: language === "zh-CN" ? "总览" : "Dashboard" }).waitFor();
+      await page
+        .getByRole("heading", { level: 1, name: language === "zh-CN" ? "总览" : "Dashboard" })
+        .waitFor();
       await agrees(page);
       await page.locator("canvas").nth(5).waitFor();
       await fitsItsWidth(page);
@@ -87,14 +115,27 @@ describe("the bureau", function () {
     const before = await agrees(page);
     const holder = await newPerson("何其多");
     const { number } = await issueTo(holder);
-    await until("the invoice is counted", async () => (await figure(page, "invoices")) === String(Number(before.invoices) + 1));
+    await until(
+      "the invoice is counted",
+      async () => (await figure(page, "invoices")) === String(Number(before.invoices) + 1),
+    );
     expect(Number(await figure(page, "gross"))).to.be.closeTo(Number(before.gross) + 200, 0.001);
     const { employer } = demo.keys;
-    const claim = async () => call("POST", "/v1/claims", { body: { employer: employer.taxId, invoices: [number] }, token: holder.token });
+    const claim = async () =>
+      call("POST", "/v1/claims", {
+        body: { employer: employer.taxId, invoices: [number] },
+        token: holder.token,
+      });
     const { id } = await expectSuccess(claim(), "claim");
-    await expectSuccess(call("POST", `/v1/claims/${id}/reimburse`, { token: employer.token }), "reimburse");
+    await expectSuccess(
+      call("POST", `/v1/claims/${id}/reimburse`, { token: employer.token }),
+      "reimburse",
+    );
     expect((await claim()).status).to.equal(409);
-    await until("both are there", async () => (await figure(page, "refused")) === String(Number(before.refused) + 1));
+    await until(
+      "both are there",
+      async () => (await figure(page, "refused")) === String(Number(before.refused) + 1),
+    );
     await agrees(page);
     const latest = page.locator(".refusals .refusal").first();
     await latest.and(page.locator(".refusal-fresh")).waitFor();
@@ -102,13 +143,17 @@ describe("the bureau", function () {
     const drawer = page.getByRole("dialog", { name: "A double reimbursement that was stopped" });
     await drawer.getByText("A holder claimed it from an employer once more").waitFor();
     const told = (await drawer.textContent()) ?? "";
-    expect(told).to.contain(employer.name).and.contain("same employer as the first time").and.contain("already-reimbursed");
+    expect(told)
+      .to.contain(employer.name)
+      .and.contain("same employer as the first time")
+      .and.contain("already-reimbursed");
     await isAccessible(page);
     await shot(page, "bureau-refusal");
     await drawer.getByRole("link", { name: "Invoice and history" }).click();
     await page.waitForURL(`**/bureau/invoice/${number}`);
     await page.getByText("A second reimbursement was refused").waitFor();
-    for (const text of ["Sealed on the chain", "Claimed: locked", "Reimbursed"]) await page.getByText(text, { exact: true }).first().waitFor();
+    for (const text of ["Sealed on the chain", "Claimed: locked", "Reimbursed"])
+      await page.getByText(text, { exact: true }).first().waitFor();
     // the look itself is a read, and is shown
     await page.getByRole("heading", { name: "Who has read it" }).waitFor();
     await page.getByRole("cell", { name: "document" }).first().waitFor();
@@ -118,7 +163,11 @@ describe("the bureau", function () {
 
   it("goes on by itself after the gateway has restarted", async () => {
     const { sandbox } = await stage();
-    const page = await open("/bureau", { key: await bureauKey(), language: "en-US", expected: /ERR_|Failed to load|fetch/ });
+    const page = await open("/bureau", {
+      key: await bureauKey(),
+      language: "en-US",
+      expected: /ERR_|Failed to load|fetch/,
+    });
     await page.getByRole("status", { name: "Live" }).waitFor();
     const before = await agrees(page);
     await sandbox.gateway.stop();
@@ -130,7 +179,11 @@ describe("the bureau", function () {
     await sandbox.restart();
     await page.getByRole("status", { name: "Live" }).waitFor({ timeout: 40_000 });
     await issueTo(await newPerson("何其少"));
-    await until("it is counted", async () => (await figure(page, "invoices")) === String(Number(before.invoices) + 1), 30_000);
+    await until(
+      "it is counted",
+      async () => (await figure(page, "invoices")) === String(Number(before.invoices) + 1),
+      30_000,
+    );
     await agrees(page);
   });
 
@@ -140,14 +193,22 @@ describe("the bureau", function () {
     await page.getByText("hour", { exact: true }).click();
     await page.getByText("Last 48 hours").first().waitFor();
     await page.getByText("Amount", { exact: true }).first().click();
-    for (const title of ["Invoices issued", "By region", "By trade", "Top issuers", "Where invoices go"]) {
+    for (const title of [
+      "Invoices issued",
+      "By region",
+      "By trade",
+      "Top issuers",
+      "Where invoices go",
+    ]) {
       const button = page.getByRole("button", { name: `${title}: Show as a table` });
       await button.focus();
       await page.keyboard.press("Enter");
       await page.getByRole("region", { name: title }).getByRole("table").waitFor();
     }
     const { regions } = await stats("invoices?grain=hour");
-    const row = page.getByRole("region", { name: "By region" }).getByRole("row", { name: /Guangdong/ });
+    const row = page
+      .getByRole("region", { name: "By region" })
+      .getByRole("row", { name: /Guangdong/ });
     const of = regions.find((one: Loose) => one.region === "44");
     expect(await row.getByRole("cell").nth(1).textContent()).to.equal(String(of.documented));
     await isAccessible(page);
@@ -168,7 +229,9 @@ describe("the bureau", function () {
       const drawer = page.getByRole("dialog", { name: say("登记纳税人", "Enrol a taxpayer") });
       const enrol = drawer.getByRole("button", { name: say("登记纳税人", "Enrol a taxpayer") });
       await drawer.getByLabel(say("单位名称", "Name")).fill(name);
-      await drawer.getByLabel(/税号|Tax id/).fill(`${taxId.slice(0, 17)}${taxId.endsWith("0") ? "1" : "0"}`);
+      await drawer
+        .getByLabel(/税号|Tax id/)
+        .fill(`${taxId.slice(0, 17)}${taxId.endsWith("0") ? "1" : "0"}`);
       await enrol.click();
       // what is refused is said, with field and code
       await drawer.getByRole("alert").filter({ hasText: "/taxId" }).waitFor();
@@ -177,9 +240,13 @@ describe("the bureau", function () {
       await fitsItsWidth(page);
       await shot(page, `bureau-enrol-${language}`);
       await enrol.click();
-      await drawer.getByText(say("已登记，链上编号", "Enrolled as number")).waitFor({ timeout: 30_000 });
+      await drawer
+        .getByText(say("已登记，链上编号", "Enrolled as number"))
+        .waitFor({ timeout: 30_000 });
       await drawer.getByRole("button", { name: say("生成 API 密钥", "Make an API key") }).click();
-      await drawer.getByText(say("这把管理员密钥只显示这一次", "This administrator's key is shown once")).waitFor();
+      await drawer
+        .getByText(say("这把管理员密钥只显示这一次", "This administrator's key is shown once"))
+        .waitFor();
       const key = ((await drawer.locator("code").textContent()) ?? "").trim();
       await drawer.getByRole("link", { name: new RegExp(name) }).click();
       await page.waitForURL(`**/bureau/taxpayers/${taxId}`);
@@ -188,11 +255,18 @@ describe("the bureau", function () {
       await page.getByRole("button", { name: say("设定额度", "Set quota") }).click();
       const confirm = page.getByRole("dialog").filter({ hasText: "5,000.50" });
       await confirm.getByRole("button", { name: say("设定额度", "Set quota") }).click();
-      await until("the quota is set", async () => (await page.locator("[data-quota=granted]").textContent()) === "¥5,000.50", 30_000);
+      await until(
+        "the quota is set",
+        async () => (await page.locator("[data-quota=granted]").textContent()) === "¥5,000.50",
+        30_000,
+      );
 
       await page.getByRole("button", { name: say("分配号段", "Allot numbers") }).click();
       const final = page.getByRole("dialog").filter({ hasText: "10" });
-      await final.getByText(say("此操作不可撤销", "cannot be undone"), { exact: false }).first().waitFor();
+      await final
+        .getByText(say("此操作不可撤销", "cannot be undone"), { exact: false })
+        .first()
+        .waitFor();
       await final.getByRole("button", { name: say("分配号段", "Allot numbers") }).click();
       await page.getByRole("cell", { name: "10,000" }).waitFor({ timeout: 30_000 });
       await isAccessible(page);
@@ -201,7 +275,10 @@ describe("the bureau", function () {
 
       // with its key it may issue now; suspended it may not
       const { call } = await stage();
-      const standing = async () => (await expectSuccess(call("GET", `/v1/taxpayers/${taxId}`, { token: key }), "taxpayer"))["standing"];
+      const standing = async () =>
+        (await expectSuccess(call("GET", `/v1/taxpayers/${taxId}`, { token: key }), "taxpayer"))[
+          "standing"
+        ];
       expect(await standing()).to.equal("active");
       await page.getByRole("button", { name: say("暂停", "Suspend"), exact: true }).click();
       const sure = page.getByRole("dialog").filter({ hasText: name });
@@ -217,7 +294,9 @@ describe("the bureau", function () {
         .filter({ hasText: name })
         .getByRole("button", { name: say("暂停", "Suspend"), exact: true })
         .click();
-      await page.getByRole("button", { name: say("恢复", "Reinstate"), exact: true }).waitFor({ timeout: 30_000 });
+      await page
+        .getByRole("button", { name: say("恢复", "Reinstate"), exact: true })
+        .waitFor({ timeout: 30_000 });
       expect(await standing()).to.equal("suspended");
       await page.getByRole("button", { name: say("恢复", "Reinstate"), exact: true }).click();
       await page
@@ -225,7 +304,9 @@ describe("the bureau", function () {
         .filter({ hasText: name })
         .getByRole("button", { name: say("恢复", "Reinstate"), exact: true })
         .click();
-      await page.getByRole("button", { name: say("暂停", "Suspend"), exact: true }).waitFor({ timeout: 30_000 });
+      await page
+        .getByRole("button", { name: say("暂停", "Suspend"), exact: true })
+        .waitFor({ timeout: 30_000 });
       expect(await standing()).to.equal("active");
     });
   }
@@ -269,11 +350,21 @@ describe("the bureau", function () {
     await shot(page, "bureau-audit");
     // somebody has put a finding there: an issuer that has issued more than it drew
     const sql = openDb(sandbox.databaseUrl, { connections: 1 });
-    const [issuer] = await sql<{ index: number }[]>`select index from taxpayers where account = ${demo.keys.issuer.account}`;
+    const [issuer] = await sql<
+      { index: number }[]
+    >`select index from taxpayers where account = ${demo.keys.issuer.account}`;
     await sql`insert into audit_findings (kind, issuer, subject) values ('documents-differ', ${issuer?.index ?? 0}, 26442000000000000001)`;
     try {
-      const other = await open("/bureau", { key: await bureauKey(), language: "en-US", width: 360 });
-      await other.getByRole("alert").filter({ hasText: "The auditor has found something: 1" }).getByRole("link", { name: "Look" }).click();
+      const other = await open("/bureau", {
+        key: await bureauKey(),
+        language: "en-US",
+        width: 360,
+      });
+      await other
+        .getByRole("alert")
+        .filter({ hasText: "The auditor has found something: 1" })
+        .getByRole("link", { name: "Look" })
+        .click();
       await other.waitForURL("**/bureau/audit");
       const row = other.getByRole("row", { name: /Documents differ/ });
       await row.getByRole("link", { name: demo.keys.issuer.name }).waitFor();
@@ -288,7 +379,10 @@ describe("the bureau", function () {
 
   it("closes the ledger only when it is sure, and opens it again", async () => {
     const { call } = await stage();
-    const isOpen = async () => (await expectSuccess(call("GET", "/v1/ledger", { token: await bureauKey() }), "ledger"))["open"];
+    const isOpen = async () =>
+      (await expectSuccess(call("GET", "/v1/ledger", { token: await bureauKey() }), "ledger"))[
+        "open"
+      ];
     const page = await open("/bureau", { key: await bureauKey(), language: "en-US" });
     await page.getByRole("button", { name: "Close the ledger" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();

@@ -14,23 +14,37 @@ type Worker = { name: string; account: string; token: string };
 let serial = Math.floor(Math.random() * 1_000_000);
 const phone = { width: 360, height: 740 } as const;
 const grouped = (number: string) => number.replace(/^(\d{5})(\d{5})(\d{5})(\d{5})$/, "$1 $2 $3 $4");
-const yes = (page: Page, name: string) => page.getByRole("dialog").getByRole("button", { name, exact: true }).click();
-const textOf = async (download: Download) => readFileSync((await download.path()) as string, "utf8");
+const yes = (page: Page, name: string) =>
+  page.getByRole("dialog").getByRole("button", { name, exact: true }).click();
+const textOf = async (download: Download) =>
+  readFileSync((await download.path()) as string, "utf8");
 
 /** An employer that nothing is claimed from yet. */
 async function newFirm(name: string): Promise<Firm> {
   const { call, sandbox } = await stage();
   const token = sandbox.bureau.token;
   const taxId = freshTaxId();
-  const { account } = await expectSuccess(call("POST", "/v1/taxpayers", { body: { name, taxId, capabilities: ["employer"] }, token }), name);
-  const key = await expectSuccess(call("POST", "/v1/api-keys", { body: { account, roles: ["admin"] }, token }), name);
+  const { account } = await expectSuccess(
+    call("POST", "/v1/taxpayers", { body: { name, taxId, capabilities: ["employer"] }, token }),
+    name,
+  );
+  const key = await expectSuccess(
+    call("POST", "/v1/api-keys", { body: { account, roles: ["admin"] }, token }),
+    name,
+  );
   return { name, taxId, account: String(account), token: String(key["token"]) };
 }
 
 async function newWorker(firm: Firm, name: string): Promise<Worker> {
   const { call } = await stage();
-  const { account } = await expectSuccess(call("POST", "/v1/persons", { body: { name }, token: firm.token }), name);
-  const key = await expectSuccess(call("POST", "/v1/api-keys", { body: { account, roles: ["holder"] }, token: firm.token }), name);
+  const { account } = await expectSuccess(
+    call("POST", "/v1/persons", { body: { name }, token: firm.token }),
+    name,
+  );
+  const key = await expectSuccess(
+    call("POST", "/v1/api-keys", { body: { account, roles: ["holder"] }, token: firm.token }),
+    name,
+  );
   return { name, account: String(account), token: String(key["token"]) };
 }
 
@@ -44,20 +58,46 @@ async function issue(holder: Worker, titled?: Firm): Promise<string> {
     currency: "CNY",
     seller: { taxId, name },
     buyer: titled ? { taxId: titled.taxId, name: titled.name } : { name: "个人" },
-    lines: [{ name: "*纸制品*复印纸", unit: "箱", quantity: "10", unitPrice: "100", amount: "1000.00", taxRate: "0.13", tax: "130.00" }],
+    lines: [
+      {
+        name: "*纸制品*复印纸",
+        unit: "箱",
+        quantity: "10",
+        unitPrice: "100",
+        amount: "1000.00",
+        taxRate: "0.13",
+        tax: "130.00",
+      },
+    ],
     totals: { net: "1000.00", tax: "130.00", gross: "1130.00" },
     holder: holder.account,
   };
-  return String((await expectSuccess(call("POST", "/v1/invoices", { body, token }), "issue"))["number"]);
+  return String(
+    (await expectSuccess(call("POST", "/v1/invoices", { body, token }), "issue"))["number"],
+  );
 }
 
-async function claim(holder: Worker, firm: Firm, invoices: string[], note: string): Promise<string> {
+async function claim(
+  holder: Worker,
+  firm: Firm,
+  invoices: string[],
+  note: string,
+): Promise<string> {
   const { call } = await stage();
-  const made = await expectSuccess(call("POST", "/v1/claims", { body: { employer: firm.taxId, invoices, note }, token: holder.token }), "claim");
+  const made = await expectSuccess(
+    call("POST", "/v1/claims", {
+      body: { employer: firm.taxId, invoices, note },
+      token: holder.token,
+    }),
+    "claim",
+  );
   return String(made["id"]);
 }
 
-async function ready(firm: Firm, note: string): Promise<{ worker: Worker; number: string; id: string }> {
+async function ready(
+  firm: Firm,
+  note: string,
+): Promise<{ worker: Worker; number: string; id: string }> {
   const worker = await newWorker(firm, `员工${note}`);
   const number = await issue(worker, firm);
   return { worker, number, id: await claim(worker, firm, [number], note) };
@@ -65,17 +105,33 @@ async function ready(firm: Firm, note: string): Promise<{ worker: Worker; number
 
 async function statusOf(firm: Firm, id: string): Promise<string> {
   const { call } = await stage();
-  return String((await expectSuccess(call("GET", `/v1/claims/${id}`, { token: firm.token }), "claim"))["status"]);
+  return String(
+    (await expectSuccess(call("GET", `/v1/claims/${id}`, { token: firm.token }), "claim"))[
+      "status"
+    ],
+  );
 }
 
 /** A 数电票 of the national platform that names no buyer, by a seller that is not on this network. */
 function foreign(): { name: string; mimeType: string; buffer: Buffer; number: string } {
   serial += 1;
   const number = `26449${serial.toString().padStart(15, "0")}`;
-  const xml = readFileSync(join(root, "samples/shudian/06-scenic-person.xml"), "utf8").replaceAll("26532000000000700006", number);
-  return { name: `${number}.xml`, mimeType: "application/xml", buffer: Buffer.from(xml.replaceAll("91530102MARJT2FQ8E", freshTaxId())), number };
+  const xml = readFileSync(join(root, "samples/shudian/06-scenic-person.xml"), "utf8").replaceAll(
+    "26532000000000700006",
+    number,
+  );
+  return {
+    name: `${number}.xml`,
+    mimeType: "application/xml",
+    buffer: Buffer.from(xml.replaceAll("91530102MARJT2FQ8E", freshTaxId())),
+    number,
+  };
 }
-const bad = { name: "broken.xml", mimeType: "application/xml", buffer: Buffer.from("<EInvoice><Header>") };
+const bad = {
+  name: "broken.xml",
+  mimeType: "application/xml",
+  buffer: Buffer.from("<EInvoice><Header>"),
+};
 
 const as = (firm: Firm, look: Look = {}): Look => ({ key: firm.token, ...look });
 
@@ -93,7 +149,13 @@ describe("an employer's clerk", () => {
     const worker = await newWorker(firm, "李晓明");
     const [titled, untitled] = [await issue(worker, firm), await issue(worker)];
     const red = { reason: 2, lines: [{ line: 1, quantity: "3" }] };
-    await expectSuccess(call("POST", `/v1/invoices/${titled}/red-letters`, { body: red, token: demo.keys.issuer.token }), "red letter");
+    await expectSuccess(
+      call("POST", `/v1/invoices/${titled}/red-letters`, {
+        body: red,
+        token: demo.keys.issuer.token,
+      }),
+      "red letter",
+    );
     const id = await claim(worker, firm, [titled, untitled].sort(), "上海出差");
     await page.getByText("收到新的报销单").first().waitFor();
     const row = page.getByRole("row").filter({ hasText: "上海出差" });
@@ -173,8 +235,14 @@ describe("an employer's clerk", () => {
     await yes(page, "Reject");
     await page.getByText("Rejected. The invoices are free again.").waitFor();
     await page.getByText("the receipt's second page is missing").waitFor();
-    const told = await expectSuccess(call("GET", `/v1/claims/${id}`, { token: worker.token }), "claim");
-    expect([told["status"], told["reason"]]).to.deep.equal(["rejected", "the receipt's second page is missing"]);
+    const told = await expectSuccess(
+      call("GET", `/v1/claims/${id}`, { token: worker.token }),
+      "claim",
+    );
+    expect([told["status"], told["reason"]]).to.deep.equal([
+      "rejected",
+      "the receipt's second page is missing",
+    ]);
   });
 
   it("decides several at once, with a result for each, and is told which a colleague was faster with", async function () {
@@ -191,7 +259,10 @@ describe("an employer's clerk", () => {
     await shot(page, "employer-bulk");
     await page.getByRole("button", { name: "报销 3 份" }).click();
     // while the question stands, a colleague reimburses the first
-    await expectSuccess(call("POST", `/v1/claims/${reports[0]?.id}/reimburse`, { token: firm.token }), "reimburse");
+    await expectSuccess(
+      call("POST", `/v1/claims/${reports[0]?.id}/reimburse`, { token: firm.token }),
+      "reimburse",
+    );
     await yes(page, "报销");
     const results = page.getByRole("region", { name: "处理结果" });
     await results.getByText("完成：2 / 3").waitFor({ timeout: 30_000 });
@@ -209,7 +280,12 @@ describe("an employer's clerk", () => {
     await page.getByLabel("退回理由").fill("重复提交");
     await yes(page, "退回");
     await page.getByText("完成：1 / 1").waitFor();
-    expect(await Promise.all(reports.map(({ id }) => statusOf(firm, id)))).to.deep.equal(["reimbursed", "reimbursed", "reimbursed", "rejected"]);
+    expect(await Promise.all(reports.map(({ id }) => statusOf(firm, id)))).to.deep.equal([
+      "reimbursed",
+      "reimbursed",
+      "reimbursed",
+      "rejected",
+    ]);
 
     // by state
     await page.getByRole("combobox", { name: "按状态筛选" }).click();
@@ -224,7 +300,10 @@ describe("an employer's clerk", () => {
     const { call } = await stage();
     const firm = await newFirm("查找公司");
     const [paid, open1] = [await ready(firm, "查找甲"), await ready(firm, "查找乙")];
-    await expectSuccess(call("POST", `/v1/claims/${paid.id}/reimburse`, { token: firm.token }), "reimburse");
+    await expectSuccess(
+      call("POST", `/v1/claims/${paid.id}/reimburse`, { token: firm.token }),
+      "reimburse",
+    );
     const page = await open("/employer", as(firm));
     const rows = page.getByRole("row");
     await rows.filter({ hasText: "查找乙" }).waitFor();
@@ -252,11 +331,16 @@ describe("an employer's clerk", () => {
     await rows.filter({ hasText: "查找乙" }).waitFor();
     expect(await rows.count()).to.equal(3);
 
-    const small = await open(`/employer?invoice=${open1.number}`, as(firm, { ...phone, language: "en-US", dark: true }));
+    const small = await open(
+      `/employer?invoice=${open1.number}`,
+      as(firm, { ...phone, language: "en-US", dark: true }),
+    );
     await small.getByRole("row").filter({ hasText: "查找乙" }).waitFor();
     await small.getByRole("button", { name: "Filter (1)" }).click();
     const drawer = small.getByRole("dialog");
-    expect(await drawer.getByLabel("Number of an invoice in it").inputValue()).to.equal(open1.number);
+    expect(await drawer.getByLabel("Number of an invoice in it").inputValue()).to.equal(
+      open1.number,
+    );
     await isAccessible(small);
     await shot(small, "employer-find-phone");
     await drawer.getByLabel("Number of an invoice in it").fill("26999999999999999999");
@@ -282,7 +366,9 @@ describe("an employer's clerk", () => {
           .waitFor({ timeout: 30_000 }),
       ),
     );
-    const won = await Promise.all(results.map((result) => result.getByText("已登记", { exact: true }).isVisible()));
+    const won = await Promise.all(
+      results.map((result) => result.getByText("已登记", { exact: true }).isVisible()),
+    );
     expect([...won].sort(), "one of two").to.deep.equal([false, true]);
     const [winner, loser] = won[0] ? [0, 1] : [1, 0];
     const [winning, losing] = [pages[winner] as Page, pages[loser] as Page];
@@ -295,14 +381,23 @@ describe("an employer's clerk", () => {
 
     // paid by the one: the other is told that now
     await winning.getByRole("region", { name: "登记结果" }).getByRole("link").click();
-    await winning.getByText("付款前请先到全国增值税发票查验平台查验").or(winning.getByText("请先到全国增值税发票查验平台查验")).first().waitFor();
+    await winning
+      .getByText("付款前请先到全国增值税发票查验平台查验")
+      .or(winning.getByText("请先到全国增值税发票查验平台查验"))
+      .first()
+      .waitFor();
     await winning.getByRole("button", { name: "报销", exact: true }).click();
     await yes(winning, "报销");
     await winning.getByText("这些发票在任何单位都不能再次报销。").waitFor();
     await shot(winning, "employer-external-claim");
     await losing.locator('input[type="file"]').setInputFiles(file);
     await losing.getByRole("alert").filter({ hasText: "这张发票已经报销过" }).waitFor();
-    const { items } = (await expectSuccess(call("GET", "/v1/events?types=reimbursement.refused&limit=100", { token: sandbox.bureau.token }), "events")) as {
+    const { items } = (await expectSuccess(
+      call("GET", "/v1/events?types=reimbursement.refused&limit=100", {
+        token: sandbox.bureau.token,
+      }),
+      "events",
+    )) as {
       items: { external?: string }[];
     };
     expect(items.length, "the bureau sees it").to.be.above(0);
@@ -316,7 +411,12 @@ describe("an employer's clerk", () => {
     const pages = await Promise.all(firms.map((firm) => open("/employer", as(firm))));
     await Promise.all(pages.map((page) => page.getByText("没有待审核的报销单").waitFor()));
     const replies = await Promise.all(
-      firms.map(({ taxId }) => call("POST", "/v1/claims", { body: { employer: taxId, invoices: [number], note: "两处报销" }, token: worker.token })),
+      firms.map(({ taxId }) =>
+        call("POST", "/v1/claims", {
+          body: { employer: taxId, invoices: [number], note: "两处报销" },
+          token: worker.token,
+        }),
+      ),
     );
     expect(replies.map(({ status }) => status).sort()).to.deep.equal([201, 409]);
     const winner = replies[0]?.status === 201 ? 0 : 1;
@@ -333,7 +433,10 @@ describe("an employer's clerk", () => {
   it("two clerks reimburse the same report at once: one does, the other is told", async () => {
     const firm = await newFirm("两位会计公司");
     const { id } = await ready(firm, "同时");
-    const pages = await Promise.all([open(`/employer/claims/${id}`, as(firm)), open(`/employer/claims/${id}`, as(firm, { language: "en-US", dark: true }))]);
+    const pages = await Promise.all([
+      open(`/employer/claims/${id}`, as(firm)),
+      open(`/employer/claims/${id}`, as(firm, { language: "en-US", dark: true })),
+    ]);
     const [zh, en] = pages as [Page, Page];
     await en.getByText("Titled to this employer").waitFor();
     await isAccessible(en);
@@ -342,9 +445,14 @@ describe("an employer's clerk", () => {
     await en.getByRole("button", { name: "Reimburse", exact: true }).click();
     await Promise.all([yes(zh, "报销"), yes(en, "Reimburse")]);
     const done = [zh.getByText("完成：1 / 1"), en.getByText("Done: 1 of 1")];
-    const told = [zh.getByText("这张发票已经报销过，本次没有报销"), en.getByText("This invoice is reimbursed already. Nothing was done this time")];
+    const told = [
+      zh.getByText("这张发票已经报销过，本次没有报销"),
+      en.getByText("This invoice is reimbursed already. Nothing was done this time"),
+    ];
     await Promise.all(pages.map((_, at) => done[at]?.or(told[at] as never).waitFor()));
-    const outcome = await Promise.all(pages.map(async (_, at) => ((await done[at]?.isVisible()) ? "done" : "told")));
+    const outcome = await Promise.all(
+      pages.map(async (_, at) => ((await done[at]?.isVisible()) ? "done" : "told")),
+    );
     expect(outcome.sort()).to.deep.equal(["done", "told"]);
     expect(await statusOf(firm, id)).to.equal("reimbursed");
   });
@@ -383,14 +491,21 @@ describe("an employer's clerk", () => {
     // once more: it is there already, and nothing happens
     await page.locator('input[type="file"]').setInputFiles(two);
     await results.getByText("This employer has registered it already").waitFor();
-    const listed = (await expectSuccess(call("GET", "/v1/external-invoices", { token: firm.token }), "list")) as {
+    const listed = (await expectSuccess(
+      call("GET", "/v1/external-invoices", { token: firm.token }),
+      "list",
+    )) as {
       items: { number: string; claim: { status: string } }[];
     };
     // what the chain has refused stays on record as such
-    expect(listed.items.find(({ number }) => number === used.number)?.claim.status).to.equal("refused");
-    expect(listed.items.flatMap(({ number, claim: { status } }) => (status === "claimed" ? [number] : [])).sort()).to.deep.equal(
-      [one.number, two.number].sort(),
+    expect(listed.items.find(({ number }) => number === used.number)?.claim.status).to.equal(
+      "refused",
     );
+    expect(
+      listed.items
+        .flatMap(({ number, claim: { status } }) => (status === "claimed" ? [number] : []))
+        .sort(),
+    ).to.deep.equal([one.number, two.number].sort());
     const small = await open("/employer/external", as(firm, { ...phone, dark: true }));
     await small.getByText(grouped(one.number)).waitFor();
     await fitsItsWidth(small);
@@ -402,8 +517,12 @@ describe("an employer's clerk", () => {
     this.timeout(120_000);
     const firm = await newFirm("入账公司");
     const { number } = await ready(firm, "入账");
-    const pages = [await open("/employer/books", as(firm)), await open("/employer/books", as(firm))] as const;
-    for (const page of pages) await page.getByRole("checkbox", { name: `选择发票 ${number}` }).check();
+    const pages = [
+      await open("/employer/books", as(firm)),
+      await open("/employer/books", as(firm)),
+    ] as const;
+    for (const page of pages)
+      await page.getByRole("checkbox", { name: `选择发票 ${number}` }).check();
     const [first, second] = pages;
     await first.getByLabel("凭证号").fill("=记-0042");
     await isAccessible(first);
@@ -416,7 +535,11 @@ describe("an employer's clerk", () => {
     await yes(second, "入账");
     const alert = second.getByRole("alert").filter({ hasText: "这张发票已经入账，本次没有入账" });
     await alert.getByText("02 已入账，可抵扣").waitFor();
-    expect(Math.abs(Date.now() - Date.parse((await alert.locator("time").getAttribute("datetime")) as string))).to.be.below(120_000);
+    expect(
+      Math.abs(
+        Date.now() - Date.parse((await alert.locator("time").getAttribute("datetime")) as string),
+      ),
+    ).to.be.below(120_000);
     await shot(second, "employer-books-twice");
 
     await first.getByRole("tab", { name: "入账记录" }).click();
@@ -457,8 +580,13 @@ describe("an employer's clerk", () => {
       { number: one.number, gross: "113.00" },
       { number: two.number, gross: "226.00" },
     ])
-      await expectSuccess(call("POST", `/v1/invoices/${number}/red-letters`, { body: { reason: 4, gross }, token }), "red letter");
-    const [first, second] = [one, two].map(({ number }) => page.getByRole("article", { name: `发票 ${number} 的红字确认单` }));
+      await expectSuccess(
+        call("POST", `/v1/invoices/${number}/red-letters`, { body: { reason: 4, gross }, token }),
+        "red letter",
+      );
+    const [first, second] = [one, two].map(({ number }) =>
+      page.getByRole("article", { name: `发票 ${number} 的红字确认单` }),
+    );
     if (!first || !second) throw new Error("no sheets");
     await first.getByText("-¥113.00").first().waitFor();
     await first.getByRole("button", { name: "红字发票内容" }).click();
@@ -483,10 +611,19 @@ describe("an employer's clerk", () => {
     await report.getByText("剩余 ¥1,017.00，只应付剩余部分").waitFor();
 
     // wholly: nothing is left to reimburse, and the report says so
-    const sheet = await expectSuccess(call("POST", `/v1/invoices/${two.number}/red-letters`, { body: { reason: 1, whole: true }, token }), "red letter");
+    const sheet = await expectSuccess(
+      call("POST", `/v1/invoices/${two.number}/red-letters`, {
+        body: { reason: 1, whole: true },
+        token,
+      }),
+      "red letter",
+    );
     const reversed = await open(`/employer/claims/${two.id}`, as(firm));
     await reversed.getByText("有红字确认单正在处理").waitFor();
-    await expectSuccess(call("POST", `/v1/red-letters/${sheet["id"]}/consent`, { token: firm.token }), "consent");
+    await expectSuccess(
+      call("POST", `/v1/red-letters/${sheet["id"]}/consent`, { token: firm.token }),
+      "consent",
+    );
     await reversed.getByText("发票已被红冲，不能报销。").waitFor({ timeout: 30_000 });
     await reversed.getByText("已全部红冲，没有可付金额").waitFor();
     expect(await reversed.getByRole("button", { name: "报销", exact: true }).count()).to.equal(0);
@@ -507,8 +644,13 @@ describe("an employer's clerk", () => {
     const text = await textOf(download);
     expect(text.startsWith("\uFEFF报销单,状态,提交时间,持票人,")).to.equal(true);
     const row = text.split("\r\n")[1] ?? "";
-    expect(row).to.contain(`${id},claimed,`).and.contain(",'+86 王芳,").and.contain(`,"' =HYPERLINK(""http://x"",""出差,两天"")",`);
-    expect(row).to.contain(`,"\t${number}",,claimed,`).and.contain(",CNY,1000.00,130.00,1130.00,1130.00,01");
+    expect(row)
+      .to.contain(`${id},claimed,`)
+      .and.contain(",'+86 王芳,")
+      .and.contain(`,"' =HYPERLINK(""http://x"",""出差,两天"")",`);
+    expect(row)
+      .to.contain(`,"\t${number}",,claimed,`)
+      .and.contain(",CNY,1000.00,130.00,1130.00,1130.00,01");
   });
 
   it("makes a person and its key, shown once, and revokes it", async () => {
@@ -522,7 +664,8 @@ describe("an employer's clerk", () => {
     await drawer.getByRole("button", { name: "创建密钥" }).click();
     await drawer.getByText("只显示这一次").waitFor();
     const token = (await drawer.locator("code").first().textContent()) ?? "";
-    const who = async () => fetch(`${sandbox.url}/v1/claims`, { headers: { authorization: `Bearer ${token}` } });
+    const who = async () =>
+      fetch(`${sandbox.url}/v1/claims`, { headers: { authorization: `Bearer ${token}` } });
     expect((await who()).status).to.equal(200);
     await isAccessible(page);
     await shot(page, "employer-people-key");
@@ -560,7 +703,10 @@ describe("an employer's clerk", () => {
   it("is told when the gateway does not answer, tries again, and the report is reimbursed once", async () => {
     const firm = await newFirm("断线公司");
     const { id } = await ready(firm, "断线");
-    const page = await open(`/employer/claims/${id}`, as(firm, { language: "en-US", expected: /ERR_FAILED/ }));
+    const page = await open(
+      `/employer/claims/${id}`,
+      as(firm, { language: "en-US", expected: /ERR_FAILED/ }),
+    );
     const keys: (string | undefined)[] = [];
     await page.route("**/reimburse", async (route) => {
       keys.push(route.request().headers()["idempotency-key"]);
@@ -571,7 +717,10 @@ describe("an employer's clerk", () => {
     await page.getByRole("button", { name: "Reimburse", exact: true }).click();
     await yes(page, "Reimburse");
     await page.getByRole("alert").filter({ hasText: "The gateway did not answer" }).waitFor();
-    await page.getByRole("region", { name: "Results" }).getByRole("button", { name: "Try again" }).click();
+    await page
+      .getByRole("region", { name: "Results" })
+      .getByRole("button", { name: "Try again" })
+      .click();
     await page.getByText("Done: 1 of 1").waitFor();
     expect(keys).to.deep.equal([keys[0], keys[0]]);
     expect(await statusOf(firm, id)).to.equal("reimbursed");
@@ -580,7 +729,10 @@ describe("an employer's clerk", () => {
   it("reads in words why the list does not come, and asks again", async () => {
     const firm = await newFirm("Offline Ltd");
     await ready(firm, "late");
-    const page = await open("/employer/people", as(firm, { language: "en-US", expected: /ERR_FAILED|ERR_INTERNET_DISCONNECTED/ }));
+    const page = await open(
+      "/employer/people",
+      as(firm, { language: "en-US", expected: /ERR_FAILED|ERR_INTERNET_DISCONNECTED/ }),
+    );
     await page.getByRole("cell", { name: /Offline Ltd/ }).waitFor();
     await page.route("**/v1/claims?**", (route) => route.abort());
     await page.getByRole("link", { name: "Reports" }).click();

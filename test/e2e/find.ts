@@ -1,4 +1,7 @@
-/** Finding invoices in the lists of merchant, holder and employer: the filter stands in the address, on a desk and on a phone. */
+/**
+ * Finding invoices in the lists of merchant, holder and employer: the filter stands in the address,
+ * on a desk and on a phone.
+ */
 import { expect } from "chai";
 import type { Page } from "playwright-core";
 import { expectSuccess } from "../../sandbox/client.ts";
@@ -6,9 +9,13 @@ import { fitsItsWidth, isAccessible, issueTo, newPerson, open, shot, stage } fro
 
 const grouped = (number: string) => number.replace(/^(\d{5})(\d{5})(\d{5})(\d{5})$/, "$1 $2 $3 $4");
 /** A day of China's calendar, so many days from today. */
-const day = (away: number) => new Date(Date.now() + 8 * 3_600_000 + away * 86_400_000).toISOString().slice(0, 10);
+const day = (away: number) =>
+  new Date(Date.now() + 8 * 3_600_000 + away * 86_400_000).toISOString().slice(0, 10);
 const links = (page: Page) => page.getByRole("link", { name: /^\d{5} \d{5} \d{5} \d{5}$/ });
-/** The one that is left of a list that had several: when those are gone, and what was asked for has come. */
+/**
+ * The one that is left of a list that had several: when those are gone, and what was asked for has
+ * come.
+ */
 async function theOnly(page: Page): Promise<string | null> {
   await links(page).nth(1).waitFor({ state: "detached" });
   await links(page).first().waitFor();
@@ -24,7 +31,11 @@ async function looked(page: Page, name: string): Promise<void> {
 }
 
 /** Types a range of days, as a person does. */
-async function pickDays(page: Page, [start, end]: readonly [string, string], [first, last]: readonly [string, string]): Promise<void> {
+async function pickDays(
+  page: Page,
+  [start, end]: readonly [string, string],
+  [first, last]: readonly [string, string],
+): Promise<void> {
   await page.getByPlaceholder(start).fill(first);
   await page.keyboard.press("Enter");
   await page.getByPlaceholder(end).fill(last);
@@ -33,7 +44,10 @@ async function pickDays(page: Page, [start, end]: readonly [string, string], [fi
 const zh = ["开始日期", "结束日期"] as const;
 const en = ["Start date", "End date"] as const;
 
-/** An invoice with an id of the issuer's own; titled to the demo's employer, unless it is for a person. */
+/**
+ * An invoice with an id of the issuer's own; titled to the demo's employer, unless it is for a
+ * person.
+ */
 async function issueAs(sourceId: string, holder?: { account: string }): Promise<string> {
   const { call, demo } = await stage();
   const { taxId, name, token } = demo.keys.issuer;
@@ -42,13 +56,17 @@ async function issueAs(sourceId: string, holder?: { account: string }): Promise<
     issuedAt: "2026-11-03T12:31:07+08:00",
     currency: "CNY",
     seller: { taxId, name },
-    buyer: holder ? { name: "个人" } : { taxId: demo.keys.employer.taxId, name: demo.keys.employer.name },
+    buyer: holder
+      ? { name: "个人" }
+      : { taxId: demo.keys.employer.taxId, name: demo.keys.employer.name },
     lines: [{ name: "*餐饮服务*餐费", amount: "188.68", taxRate: "0.06", tax: "11.32" }],
     totals: { net: "188.68", tax: "11.32", gross: "200.00" },
     sourceId,
     ...(holder ? { holder: holder.account } : {}),
   };
-  return String((await expectSuccess(call("POST", "/v1/invoices", { body, token }), "issue"))["number"]);
+  return String(
+    (await expectSuccess(call("POST", "/v1/invoices", { body, token }), "issue"))["number"],
+  );
 }
 
 describe("finding invoices", function () {
@@ -74,7 +92,9 @@ describe("finding invoices", function () {
     await page.getByText("没有符合条件的发票").waitFor();
     expect(await field.inputValue()).to.equal(own);
     expect(paramsOf(page)).to.deep.equal({ state: "reversed", source: own });
-    const linked = await open(`/merchant?source=${other}&state=nonsense&from=2026-02-31`, { key: await merchant() });
+    const linked = await open(`/merchant?source=${other}&state=nonsense&from=2026-02-31`, {
+      key: await merchant(),
+    });
     await links(linked).first().waitFor();
     expect(await links(linked).count()).to.equal(1);
 
@@ -116,7 +136,11 @@ describe("finding invoices", function () {
     await page.getByRole("link", { name: grouped(number) }).waitFor();
     await pickDays(page, en, [day(-9), day(-1)]);
     await page.getByText("No invoice matches").waitFor();
-    expect(paramsOf(page)).to.deep.equal({ buyer: demo.keys.employer.taxId, from: day(-9), to: day(-1) });
+    expect(paramsOf(page)).to.deep.equal({
+      buyer: demo.keys.employer.taxId,
+      from: day(-9),
+      to: day(-1),
+    });
     await pickDays(page, en, [day(-1), day(0)]);
     await page.getByRole("link", { name: grouped(number) }).waitFor();
     await looked(page, "find-merchant-dark");
@@ -157,13 +181,21 @@ describe("finding invoices", function () {
     await looked(page, "find-holder-drawer");
     await drawer.getByRole("button", { name: "查找" }).click();
     await page.getByText("没有符合条件的发票").waitFor();
-    expect(paramsOf(page)).to.deep.equal({ seller: demo.keys.employer.taxId, from: day(-1), to: day(0) });
+    expect(paramsOf(page)).to.deep.equal({
+      seller: demo.keys.employer.taxId,
+      from: day(-1),
+      to: day(0),
+    });
     await page.getByRole("button", { name: "筛选（2）" }).waitFor();
     await looked(page, "find-holder-none");
     await page.getByRole("button", { name: "清除筛选" }).click();
     await page.getByText(grouped(number)).waitFor();
 
-    const english = await open(`/holder?seller=${demo.keys.employer.taxId}`, { key: person.token, language: "en-US", dark: true });
+    const english = await open(`/holder?seller=${demo.keys.employer.taxId}`, {
+      key: person.token,
+      language: "en-US",
+      dark: true,
+    });
     await english.getByText("No invoice matches").waitFor();
     await looked(english, "find-holder-dark");
     await pickDays(english, en, [day(0), day(0)]);
@@ -177,7 +209,9 @@ describe("finding invoices", function () {
     const { demo } = await stage();
     const number = await issueAs(`POS-${crypto.randomUUID()}`);
     const key = demo.keys.employer.token;
-    const page = await open(`/employer/books?seller=${demo.keys.issuer.taxId}&from=${day(0)}`, { key });
+    const page = await open(`/employer/books?seller=${demo.keys.issuer.taxId}&from=${day(0)}`, {
+      key,
+    });
     const box = page.getByRole("checkbox", { name: `选择发票 ${number}` });
     await box.waitFor();
     expect(await page.getByLabel("销售方税号").inputValue()).to.equal(demo.keys.issuer.taxId);
@@ -186,7 +220,12 @@ describe("finding invoices", function () {
     await page.getByText("没有符合条件的发票").waitFor();
     await page.getByRole("button", { name: "清除筛选" }).click();
     await box.waitFor();
-    const phone = await open(`/employer/books?seller=${demo.keys.employer.taxId}`, { key, language: "en-US", width: 360, height: 740 });
+    const phone = await open(`/employer/books?seller=${demo.keys.employer.taxId}`, {
+      key,
+      language: "en-US",
+      width: 360,
+      height: 740,
+    });
     await phone.getByRole("button", { name: "Filter (1)" }).waitFor();
     await phone.getByText("No invoice matches").waitFor();
     await looked(phone, "find-employer-phone");
@@ -195,7 +234,9 @@ describe("finding invoices", function () {
   it("an invoice that comes while a list is narrowed comes into it when it matches", async () => {
     const { demo } = await stage();
     const person = await newPerson("蒋等候");
-    const page = await open(`/holder?seller=${demo.keys.issuer.taxId}&from=${day(0)}`, { key: person.token });
+    const page = await open(`/holder?seller=${demo.keys.issuer.taxId}&from=${day(0)}`, {
+      key: person.token,
+    });
     await page.getByText("没有符合条件的发票").waitFor();
     await page.getByRole("status", { name: "实时更新" }).waitFor();
     const { number } = await issueTo(person);

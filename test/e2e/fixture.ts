@@ -1,8 +1,9 @@
 /**
- * The stage of the console's tests: one sandbox with the demo's parties, one browser, and short ways to be somebody in it.
+ * The stage of the console's tests: one sandbox with the demo's parties, one browser, and short
+ * ways to be somebody in it.
  *
- * A page that logs an error, breaks the Content-Security-Policy or throws fails its test. Files do not disturb one another as
- * long as each makes what it changes (`issueTo`, `newPerson`).
+ * A page that logs an error, breaks the Content-Security-Policy or throws fails its test. Files do
+ * not disturb one another as long as each makes what it changes (`issueTo`, `newPerson`).
  */
 import { mkdirSync } from "node:fs";
 import type { AddressInfo } from "node:net";
@@ -10,15 +11,32 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
 import { expect } from "chai";
-import { type Browser, type BrowserContext, chromium, type Locator, type Page } from "playwright-core";
+import {
+  type Browser,
+  type BrowserContext,
+  chromium,
+  type Locator,
+  type Page,
+} from "playwright-core";
 import { type Call, createClient, expectSuccess } from "../../sandbox/client.ts";
 import { type Demo, runDemo } from "../../sandbox/demo.ts";
 import { type Sandbox, startSandbox } from "../../sandbox/sandbox.ts";
 import { root } from "../../scripts/run.ts";
-import { type IdentityProvider, type KnownPerson, openIdentityProvider } from "../server/support/identity-provider.ts";
+import {
+  type IdentityProvider,
+  type KnownPerson,
+  openIdentityProvider,
+} from "../server/support/identity-provider.ts";
 
 /** `people`: whom the identity provider knows, by login. */
-export type Stage = { sandbox: Sandbox; demo: Demo; browser: Browser; call: Call; provider: IdentityProvider; people: Map<string, KnownPerson> };
+export type Stage = {
+  sandbox: Sandbox;
+  demo: Demo;
+  browser: Browser;
+  call: Call;
+  provider: IdentityProvider;
+  people: Map<string, KnownPerson>;
+};
 
 const flags = [
   "--no-sandbox",
@@ -106,13 +124,18 @@ function watch(page: Page, expected: RegExp | undefined): void {
   };
   page.on("pageerror", (error) => fault(`thrown: ${error.message}`));
   page.on("console", (message) => {
-    // to be told that nobody is signed in, or what is refused, is the answer that the page asked for
-    if (["error", "warning"].includes(message.type()) && !/status of 4\d\d/.test(message.text())) fault(`logged: ${message.text()}`);
+    // to be told that nobody is signed in, or what is refused, is the answer that the page asked
+    // for
+    if (["error", "warning"].includes(message.type()) && !/status of 4\d\d/.test(message.text()))
+      fault(`logged: ${message.text()}`);
   });
 }
 
 /** A browser of its own at a path of the console. */
-export async function open(path: string, { key, language = "zh-CN", dark = false, width = 1280, height = 800, expected }: Look = {}): Promise<Page> {
+export async function open(
+  path: string,
+  { key, language = "zh-CN", dark = false, width = 1280, height = 800, expected }: Look = {},
+): Promise<Page> {
   const { sandbox, browser } = await stage();
   const context = await browser.newContext({
     baseURL: sandbox.url,
@@ -129,7 +152,9 @@ export async function open(path: string, { key, language = "zh-CN", dark = false
     const reply = await context.request.post("/v1/session", { data: { key } });
     expect(reply.status(), await reply.text()).to.equal(201);
     // a frame of the browser's own (its PDF viewer) has no storage
-    await context.addInitScript(() => (localStorage as Storage | null)?.setItem("onepiao.signed-in", "1"));
+    await context.addInitScript(() =>
+      (localStorage as Storage | null)?.setItem("onepiao.signed-in", "1"),
+    );
   }
   const page = await context.newPage();
   watch(page, expected);
@@ -147,12 +172,17 @@ export async function another(page: Page, path: string, expected?: RegExp): Prom
 
 /** Waits until nothing moves any more: what fades in has not its colours yet. */
 export async function still(page: Page): Promise<void> {
-  await page.waitForFunction(() => document.getAnimations().every(({ playState }) => playState !== "running"));
+  await page.waitForFunction(() =>
+    document.getAnimations().every(({ playState }) => playState !== "running"),
+  );
 }
 
 /** A picture of so few bytes shows nothing yet. */
 const EMPTY = 10_000;
-/** Waits until a part of the page shows something, and looks the same twice: for what the browser itself draws there, such as its PDF viewer. */
+/**
+ * Waits until a part of the page shows something, and looks the same twice: for what the browser
+ * itself draws there, such as its PDF viewer.
+ */
 export async function drawn(part: Locator): Promise<void> {
   let before = await part.screenshot();
   for (const end = Date.now() + 60_000; Date.now() < end; ) {
@@ -166,10 +196,15 @@ export async function drawn(part: Locator): Promise<void> {
 /** Nothing that axe finds grave or worse (WCAG 2.2 A and AA). */
 export async function isAccessible(page: Page): Promise<void> {
   await still(page);
-  const { violations } = await new AxeBuilder({ page }).withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]).analyze();
+  const { violations } = await new AxeBuilder({ page })
+    .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"])
+    .analyze();
   const told = violations
     .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .map(({ id, help, nodes }) => `${id}: ${help}\n${nodes.map((node) => `    ${node.html}\n      ${node.failureSummary}`).join("\n")}`);
+    .map(
+      ({ id, help, nodes }) =>
+        `${id}: ${help}\n${nodes.map((node) => `    ${node.html}\n      ${node.failureSummary}`).join("\n")}`,
+    );
   expect(told.join("\n"), page.url()).to.equal("");
 }
 
@@ -177,12 +212,23 @@ export async function isAccessible(page: Page): Promise<void> {
 export async function fitsItsWidth(page: Page): Promise<void> {
   const { content, window, out } = await page.evaluate(() => {
     const { scrollWidth, clientWidth } = document.documentElement;
-    // what stands out by itself, and not as part of something that scrolls, for whoever has to mend it
-    const wide = [...document.body.querySelectorAll("*")].filter((each) => each.getBoundingClientRect().right > clientWidth + 1);
-    const names = wide.slice(0, 400).map((each) => `${each.tagName.toLowerCase()}.${each.getAttribute("class") ?? ""}`);
-    return { content: scrollWidth, window: clientWidth, out: scrollWidth > clientWidth ? [...new Set(names)].slice(0, 12) : [] };
+    // what stands out by itself, and not as part of something that scrolls, for whoever has to mend
+    // it
+    const wide = [...document.body.querySelectorAll("*")].filter(
+      (each) => each.getBoundingClientRect().right > clientWidth + 1,
+    );
+    const names = wide
+      .slice(0, 400)
+      .map((each) => `${each.tagName.toLowerCase()}.${each.getAttribute("class") ?? ""}`);
+    return {
+      content: scrollWidth,
+      window: clientWidth,
+      out: scrollWidth > clientWidth ? [...new Set(names)].slice(0, 12) : [],
+    };
   });
-  expect(content, `${page.url()} is wider than its window: ${out.join(", ")}`).to.be.at.most(window);
+  expect(content, `${page.url()} is wider than its window: ${out.join(", ")}`).to.be.at.most(
+    window,
+  );
 }
 
 export async function shot(page: Page, name: string): Promise<void> {
@@ -192,16 +238,26 @@ export async function shot(page: Page, name: string): Promise<void> {
 }
 
 /** A holder who has nothing yet. */
-export async function newPerson(name: string): Promise<{ name: string; account: string; token: string }> {
+export async function newPerson(
+  name: string,
+): Promise<{ name: string; account: string; token: string }> {
   const { call, demo } = await stage();
   const { token } = demo.keys.employer;
-  const { account } = await expectSuccess(call("POST", "/v1/persons", { body: { name }, token }), name);
-  const made = await expectSuccess(call("POST", "/v1/api-keys", { body: { account, roles: ["holder"] }, token }), name);
+  const { account } = await expectSuccess(
+    call("POST", "/v1/persons", { body: { name }, token }),
+    name,
+  );
+  const made = await expectSuccess(
+    call("POST", "/v1/api-keys", { body: { account, roles: ["holder"] }, token }),
+    name,
+  );
   return { name, account: String(account), token: String(made["token"]) };
 }
 
 /** A sealed, untitled invoice over 200.00; with a holder, or with a pickup to take it over by. */
-export async function issueTo(holder?: { account: string }): Promise<{ number: string; pickup?: { number: string; secret: string } }> {
+export async function issueTo(holder?: {
+  account: string;
+}): Promise<{ number: string; pickup?: { number: string; secret: string } }> {
   const { call, demo } = await stage();
   const { token, name, taxId } = demo.keys.issuer;
   const body = {
@@ -210,13 +266,26 @@ export async function issueTo(holder?: { account: string }): Promise<{ number: s
     currency: "CNY",
     seller: { taxId, name },
     buyer: { name: "个人" },
-    lines: [{ name: "*餐饮服务*餐费", unit: "次", quantity: "1", unitPrice: "188.68", amount: "188.68", taxRate: "0.06", tax: "11.32" }],
+    lines: [
+      {
+        name: "*餐饮服务*餐费",
+        unit: "次",
+        quantity: "1",
+        unitPrice: "188.68",
+        amount: "188.68",
+        taxRate: "0.06",
+        tax: "11.32",
+      },
+    ],
     totals: { net: "188.68", tax: "11.32", gross: "200.00" },
     ...(holder ? { holder: holder.account } : {}),
   };
   const made = await expectSuccess(call("POST", "/v1/invoices", { body, token }), "issue");
   const number = String(made["number"]);
   if (holder) return { number };
-  const pickup = await expectSuccess(call("GET", `/v1/invoices/${number}/pickup`, { token }), "pickup");
+  const pickup = await expectSuccess(
+    call("GET", `/v1/invoices/${number}/pickup`, { token }),
+    "pickup",
+  );
   return { number, pickup: pickup as { number: string; secret: string } };
 }

@@ -8,9 +8,16 @@ import { fitsItsWidth, isAccessible, issueTo, newPerson, open, shot, stage } fro
 
 const grouped = (number: string) => number.replace(/^(\d{5})(\d{5})(\d{5})(\d{5})$/, "$1 $2 $3 $4");
 const linkOf = async (pickup: { number: string; secret: string }) =>
-  qrText((await stage()).sandbox.url, { number: pickup.number, kind: "ordinary", gross: "200.00", date: "2026-11-03", pickup: pickup.secret });
+  qrText((await stage()).sandbox.url, {
+    number: pickup.number,
+    kind: "ordinary",
+    gross: "200.00",
+    date: "2026-11-03",
+    pickup: pickup.secret,
+  });
 const phone = { width: 360, height: 740 } as const;
-const yes = (page: Page, name: string) => page.getByRole("dialog").getByRole("button", { name, exact: true }).click();
+const yes = (page: Page, name: string) =>
+  page.getByRole("dialog").getByRole("button", { name, exact: true }).click();
 
 describe("a holder", () => {
   it("picks an invoice up by its link, hands it on, and the receiver claims and follows it (phone, zh)", async function () {
@@ -24,7 +31,9 @@ describe("a holder", () => {
     const link = new URL(await linkOf(pickup));
     const page = await open(`/holder/pickup${link.hash}`, { key: giver.token, ...phone });
     await page.getByRole("heading", { name: "找到一张可取的发票" }).waitFor();
-    expect(page.url(), "the secret is out of the address bar").to.not.contain(pickup.secret.slice(2));
+    expect(page.url(), "the secret is out of the address bar").to.not.contain(
+      pickup.secret.slice(2),
+    );
     await fitsItsWidth(page);
     await isAccessible(page);
     await shot(page, "holder-pickup-phone");
@@ -58,7 +67,10 @@ describe("a holder", () => {
     await other.getByText("已转交").waitFor();
 
     // the report
-    await other.getByRole("navigation", { name: "页面" }).getByRole("link", { name: "发票" }).click();
+    await other
+      .getByRole("navigation", { name: "页面" })
+      .getByRole("link", { name: "发票" })
+      .click();
     await other.getByRole("button", { name: "选择报销" }).click();
     await other.getByRole("checkbox", { name: `选择发票 ${number}` }).check();
     await shot(other, "holder-invoices-phone");
@@ -77,8 +89,14 @@ describe("a holder", () => {
     await isAccessible(other);
 
     // decided elsewhere: the page is told by itself
-    const { items } = (await expectSuccess(call("GET", "/v1/claims?limit=1", { token: demo.keys.employer.token }), "claims")) as { items: { id: string }[] };
-    await expectSuccess(call("POST", `/v1/claims/${items[0]?.id}/reimburse`, { token: demo.keys.employer.token }), "reimburse");
+    const { items } = (await expectSuccess(
+      call("GET", "/v1/claims?limit=1", { token: demo.keys.employer.token }),
+      "claims",
+    )) as { items: { id: string }[] };
+    await expectSuccess(
+      call("POST", `/v1/claims/${items[0]?.id}/reimburse`, { token: demo.keys.employer.token }),
+      "reimburse",
+    );
     await other.getByText("这些发票不能再次报销").waitFor();
     await shot(other, "holder-report-phone");
   });
@@ -92,7 +110,9 @@ describe("a holder", () => {
     });
     const page = await open("/holder/pickup", { key: person.token, language: "en-US" });
     const buffer = Buffer.from(await picture.arrayBuffer());
-    await page.locator('input[type="file"]').setInputFiles({ name: "code.png", mimeType: "image/png", buffer });
+    await page
+      .locator('input[type="file"]')
+      .setInputFiles({ name: "code.png", mimeType: "image/png", buffer });
     await page.getByText(grouped(number)).waitFor();
     await page.getByRole("button", { name: "Take this invoice over" }).click();
     await page.getByText(`Invoice ${number} is yours now`).waitFor();
@@ -102,7 +122,11 @@ describe("a holder", () => {
     const { call } = await stage();
     const [person, receiver] = [await newPerson("冯断线"), await newPerson("陈一次")];
     const { number } = await issueTo(person);
-    const page = await open(`/holder/invoices/${number}`, { key: person.token, language: "en-US", expected: /ERR_FAILED/ });
+    const page = await open(`/holder/invoices/${number}`, {
+      key: person.token,
+      language: "en-US",
+      expected: /ERR_FAILED/,
+    });
     // the gateway does it, and its answer is lost on the way
     let lost = 0;
     const keys: (string | undefined)[] = [];
@@ -120,7 +144,10 @@ describe("a holder", () => {
     await page.getByText("Offered. Until").waitFor();
     expect(keys[0]).to.match(/^[0-9a-f]{32}$/);
     expect(keys).to.deep.equal([keys[0], keys[0]]);
-    const { items } = (await expectSuccess(call("GET", "/v1/transfers", { token: receiver.token }), "transfers")) as { items: unknown[] };
+    const { items } = (await expectSuccess(
+      call("GET", "/v1/transfers", { token: receiver.token }),
+      "transfers",
+    )) as { items: unknown[] };
     expect(items).to.have.length(1);
   });
 
@@ -153,7 +180,10 @@ describe("a holder", () => {
       await page.getByRole("button", { name: button }).click();
       const file = await saved;
       expect(file.suggestedFilename()).to.equal(name);
-      expect(readFileSync((await file.path()) as string, "latin1").startsWith(begins), button).to.equal(true);
+      expect(
+        readFileSync((await file.path()) as string, "latin1").startsWith(begins),
+        button,
+      ).to.equal(true);
     }
     await page.getByRole("tab", { name: "经过" }).click();
     await page.getByText("已签章上链").waitFor();
@@ -170,19 +200,28 @@ describe("a holder", () => {
     await page.getByRole("button", { name: "Withdraw" }).waitFor();
     await isAccessible(page);
     await shot(page, "holder-grants");
-    expect((await call("GET", `/v1/invoices/${number}`, { token: reader.token })).status).to.equal(200);
+    expect((await call("GET", `/v1/invoices/${number}`, { token: reader.token })).status).to.equal(
+      200,
+    );
     await page.getByRole("button", { name: "Withdraw" }).click();
     await page.getByRole("dialog").getByText("stays with the reader").waitFor();
     await yes(page, "Withdraw");
     await page.getByText("Nobody else may read it").waitFor();
-    expect((await call("GET", `/v1/invoices/${number}`, { token: reader.token })).status).to.equal(404);
+    expect((await call("GET", `/v1/invoices/${number}`, { token: reader.token })).status).to.equal(
+      404,
+    );
   });
 
   it("sees a new invoice without asking, also after the gateway has restarted", async function () {
     this.timeout(90_000);
     const { sandbox } = await stage();
     const person = await newPerson("吴在线");
-    const page = await open("/holder", { key: person.token, language: "en-US", dark: true, expected: /ERR_|502|503|Failed to load/ });
+    const page = await open("/holder", {
+      key: person.token,
+      language: "en-US",
+      dark: true,
+      expected: /ERR_|502|503|Failed to load/,
+    });
     await page.getByText("No invoices yet").waitFor();
     await page.getByRole("status", { name: "Live" }).waitFor();
     const first = await issueTo(person);
@@ -196,7 +235,11 @@ describe("a holder", () => {
 
   it("is told when there is no network, and sees what was last known", async () => {
     const { demo } = await stage();
-    const page = await open("/holder", { key: demo.keys.holder.token, language: "en-US", expected: /ERR_INTERNET_DISCONNECTED/ });
+    const page = await open("/holder", {
+      key: demo.keys.holder.token,
+      language: "en-US",
+      expected: /ERR_INTERNET_DISCONNECTED/,
+    });
     await page.getByRole("listitem").first().waitFor();
     await page.context().setOffline(true);
     await page.getByText("No network").waitFor();
@@ -211,12 +254,18 @@ describe("a holder", () => {
     await page.getByRole("listitem").first().waitFor();
     await isAccessible(page);
     await shot(page, "holder-invoices");
-    await page.getByRole("navigation", { name: "页面" }).getByRole("link", { name: "报销" }).click();
+    await page
+      .getByRole("navigation", { name: "页面" })
+      .getByRole("link", { name: "报销" })
+      .click();
     await page.getByRole("heading", { level: 1, name: "我的报销单" }).waitFor();
     await page.getByRole("listitem").first().waitFor();
     await isAccessible(page);
     await shot(page, "holder-reports");
-    await page.getByRole("navigation", { name: "页面" }).getByRole("link", { name: "取票" }).click();
+    await page
+      .getByRole("navigation", { name: "页面" })
+      .getByRole("link", { name: "取票" })
+      .click();
     await page.getByRole("button", { name: "打开摄像头扫描" }).click();
     await page.getByLabel("摄像头画面").waitFor();
     await isAccessible(page);

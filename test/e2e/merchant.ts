@@ -7,12 +7,22 @@ import type { Page } from "playwright-core";
 import { expectSuccess } from "../../sandbox/client.ts";
 import { root } from "../../scripts/run.ts";
 import { startReceiver } from "../server/support/receiver.ts";
-import { drawn, fitsItsWidth, isAccessible, issueTo, newPerson, open, shot, stage } from "./fixture.ts";
+import {
+  drawn,
+  fitsItsWidth,
+  isAccessible,
+  issueTo,
+  newPerson,
+  open,
+  shot,
+  stage,
+} from "./fixture.ts";
 
 type Loose = any;
 const key = async () => (await stage()).demo.keys.issuer.token;
 const grouped = (number: string) => number.replace(/^(\d{5})(\d{5})(\d{5})(\d{5})$/, "$1 $2 $3 $4");
-const yes = (page: Page, name: string) => page.getByRole("dialog").getByRole("button", { name, exact: true }).click();
+const yes = (page: Page, name: string) =>
+  page.getByRole("dialog").getByRole("button", { name, exact: true }).click();
 const get = async (path: string): Promise<Loose> => {
   const { call } = await stage();
   return expectSuccess(call("GET", path, { token: await key() }), path);
@@ -38,14 +48,33 @@ const shownNumber = async (page: Page) =>
 async function issueTitled(): Promise<string> {
   const { call, demo } = await stage();
   const { taxId, name, token } = demo.keys.issuer;
-  const line = { name: "*纸制品*复印纸", unit: "箱", quantity: "10", unitPrice: "100", amount: "1000.00", taxRate: "0.13", tax: "130.00" };
+  const line = {
+    name: "*纸制品*复印纸",
+    unit: "箱",
+    quantity: "10",
+    unitPrice: "100",
+    amount: "1000.00",
+    taxRate: "0.13",
+    tax: "130.00",
+  };
   const body = {
     kind: "special",
     issuedAt: "2026-11-20T10:00:00+08:00",
     currency: "CNY",
     seller: { taxId, name },
     buyer: { taxId: demo.keys.employer.taxId, name: demo.keys.employer.name },
-    lines: [line, { ...line, name: "*文具*档案盒", unit: "个", quantity: "20", unitPrice: "15", amount: "300.00", tax: "39.00" }],
+    lines: [
+      line,
+      {
+        ...line,
+        name: "*文具*档案盒",
+        unit: "个",
+        quantity: "20",
+        unitPrice: "15",
+        amount: "300.00",
+        tax: "39.00",
+      },
+    ],
     totals: { net: "1300.00", tax: "169.00", gross: "1469.00" },
   };
   const made = await expectSuccess(call("POST", "/v1/invoices", { body, token }), "issue");
@@ -77,24 +106,31 @@ describe("a merchant", function () {
       await page.getByTitle("免税", { exact: true }).click();
       // 188.68 − 10.00 at 6 %, and 20.00 exempt
       await page.getByText(chineseFigures(20940n), { exact: true }).waitFor();
-      for (const figure of ["¥198.68", "¥10.72", "¥209.40"]) await page.locator(".totals").getByText(figure).waitFor();
+      for (const figure of ["¥198.68", "¥10.72", "¥209.40"])
+        await page.locator(".totals").getByText(figure).waitFor();
       await looked(page, `merchant-issue-${language}`);
       await page.getByRole("button", { name: say("开具发票", "Issue"), exact: true }).click();
       await page.getByRole("dialog").getByText("¥209.40").waitFor();
       await isAccessible(page);
       await yes(page, say("开具发票", "Issue"));
-      await page.getByText(say("发票已开具，并已签章上链", "Issued and sealed on the chain")).waitFor({ timeout: 30_000 });
-      await page.getByRole("img", { name: say("取票二维码", "Pickup code"), exact: false }).waitFor();
+      await page
+        .getByText(say("发票已开具，并已签章上链", "Issued and sealed on the chain"))
+        .waitFor({ timeout: 30_000 });
+      await page
+        .getByRole("img", { name: say("取票二维码", "Pickup code"), exact: false })
+        .waitFor();
       await page.getByText(say("取票链接", "Pickup link")).waitFor();
       await looked(page, `merchant-issued-${language}`);
       const number = await shownNumber(page);
       const { document } = await get(`/v1/invoices/${number}`);
       expect(document.totals).to.deep.include({ net: "198.68", tax: "10.72", gross: "209.40" });
-      expect(document.lines.map(({ amount, discount }: Loose) => [amount, discount])).to.deep.equal([
-        ["188.68", undefined],
-        ["-10.00", true],
-        ["20.00", undefined],
-      ]);
+      expect(document.lines.map(({ amount, discount }: Loose) => [amount, discount])).to.deep.equal(
+        [
+          ["188.68", undefined],
+          ["-10.00", true],
+          ["20.00", undefined],
+        ],
+      );
     });
   }
 
@@ -106,7 +142,9 @@ describe("a merchant", function () {
     await page.getByText("What is it for?").waitFor();
     await page.getByText("An amount with at most two decimals").waitFor();
     const taxId = page.getByLabel("Buyer's tax id");
-    await taxId.fill(`${demo.keys.employer.taxId.slice(0, 17)}${demo.keys.employer.taxId.endsWith("A") ? "B" : "A"}`);
+    await taxId.fill(
+      `${demo.keys.employer.taxId.slice(0, 17)}${demo.keys.employer.taxId.endsWith("A") ? "B" : "A"}`,
+    );
     await page.getByText("The check digit does not fit").waitFor();
     await looked(page, "merchant-issue-wrong");
     await taxId.fill(demo.keys.employer.taxId);
@@ -120,7 +158,11 @@ describe("a merchant", function () {
     await page.getByRole("button", { name: "Issue", exact: true }).click();
     await yes(page, "Issue");
     await page.getByRole("alert").filter({ hasText: "buyer-not-enrolled" }).waitFor();
-    await page.locator(".ant-form-item").filter({ has: taxId }).getByText("(buyer-enrolled)").waitFor();
+    await page
+      .locator(".ant-form-item")
+      .filter({ has: taxId })
+      .getByText("(buyer-enrolled)")
+      .waitFor();
     await looked(page, "merchant-issue-refused");
   });
 
@@ -130,22 +172,43 @@ describe("a merchant", function () {
     const fresh = Array.from({ length: 8 }, (_, at) => ({
       name: `till-${at}.json`,
       mimeType: "application/json",
-      buffer: Buffer.from(JSON.stringify({ ...JSON.parse(sample("json/01-restaurant.json").toString()), sourceId: `E2E-${Date.now()}-${at}` })),
+      buffer: Buffer.from(
+        JSON.stringify({
+          ...JSON.parse(sample("json/01-restaurant.json").toString()),
+          sourceId: `E2E-${Date.now()}-${at}`,
+        }),
+      ),
     }));
-    const bad = ["json/bad/03-total-off-by-one-cent.json", "json/bad/05-not-json.json", "shudian/bad/04-truncated.xml"].map((path) => ({
+    const bad = [
+      "json/bad/03-total-off-by-one-cent.json",
+      "json/bad/05-not-json.json",
+      "shudian/bad/04-truncated.xml",
+    ].map((path) => ({
       name: path.split("/").at(-1) as string,
       mimeType: "application/octet-stream",
       buffer: sample(path),
     }));
-    const again = { name: "01-restaurant.json", mimeType: "application/json", buffer: sample("json/01-restaurant.json") };
+    const again = {
+      name: "01-restaurant.json",
+      mimeType: "application/json",
+      buffer: sample("json/01-restaurant.json"),
+    };
     const input = page.locator('input[type="file"]');
     await input.setInputFiles([...fresh, ...bad, again]);
     await page.getByText("共 12 份：已开具 8，被拒绝 4").waitFor({ timeout: 30_000 });
-    for (const text of ["/totals/gross", "价税合计应等于合计金额加合计税额", "gross-sum", "malformed-document", "duplicate-source"])
+    for (const text of [
+      "/totals/gross",
+      "价税合计应等于合计金额加合计税额",
+      "gross-sum",
+      "malformed-document",
+      "duplicate-source",
+    ])
       await page.getByRole("alert").filter({ hasText: text }).first().waitFor();
     await looked(page, "merchant-files-zh-CN");
     // by what is in them: another name is no other invoice
-    await input.setInputFiles(fresh.slice(0, 2).map((file) => ({ ...file, name: `copy of ${file.name}.xml` })));
+    await input.setInputFiles(
+      fresh.slice(0, 2).map((file) => ({ ...file, name: `copy of ${file.name}.xml` })),
+    );
     await page.getByText("共 14 份：已开具 10，被拒绝 4").waitFor();
     expect(await page.getByText("此前已开具").count()).to.equal(2);
     const numbers = await page.locator(".file a").allTextContents();
@@ -186,10 +249,18 @@ describe("a merchant", function () {
       await page.getByRole("menuitem", { name: item }).click();
       expect((await saved).suggestedFilename()).to.equal(number + ending);
     }
-    const phone = await open(`/merchant/invoices/${number}`, { key: await key(), language: "en-US", width: 360, dark: true });
+    const phone = await open(`/merchant/invoices/${number}`, {
+      key: await key(),
+      language: "en-US",
+      width: 360,
+      dark: true,
+    });
     await phone.getByText("Sealed on the chain").waitFor();
     await looked(phone, "merchant-invoice-phone");
-    await phone.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Invoices" }).click();
+    await phone
+      .getByRole("navigation", { name: "Pages" })
+      .getByRole("link", { name: "Invoices" })
+      .click();
     await phone.getByRole("row").nth(2).waitFor();
     await phone.getByText("Reversed", { exact: true }).first().click();
     await looked(phone, "merchant-invoices-phone");
@@ -230,7 +301,10 @@ describe("a merchant", function () {
     await yes(page, "红冲");
     await page.getByText("红字发票已开具").first().waitFor({ timeout: 30_000 });
     expect((await get(`/v1/invoices/${number}`)).status).to.equal("reversed");
-    await page.getByRole("navigation", { name: "页面" }).getByRole("link", { name: "红字" }).click();
+    await page
+      .getByRole("navigation", { name: "页面" })
+      .getByRole("link", { name: "红字" })
+      .click();
     await page.getByRole("listitem").nth(1).waitFor();
     await looked(page, "merchant-sheets-zh-CN");
   });
@@ -239,8 +313,15 @@ describe("a merchant", function () {
     const { call, demo } = await stage();
     const number = await issueTitled();
     const claim = { employer: demo.keys.employer.taxId, invoices: [number] };
-    await expectSuccess(call("POST", "/v1/claims", { body: claim, token: demo.keys.employer.token }), "claim");
-    const page = await open(`/merchant/invoices/${number}/red-letter`, { key: await key(), language: "en-US", width: 360 });
+    await expectSuccess(
+      call("POST", "/v1/claims", { body: claim, token: demo.keys.employer.token }),
+      "claim",
+    );
+    const page = await open(`/merchant/invoices/${number}/red-letter`, {
+      key: await key(),
+      language: "en-US",
+      width: 360,
+    });
     await page.getByText("In use: the employer has to agree").waitFor();
     await page.getByText("Amount", { exact: true }).click();
     await page.getByLabel("Amount, tax included").fill("113");
@@ -261,7 +342,12 @@ describe("a merchant", function () {
     await yes(page, "Red letter");
     await page.waitForURL("**/merchant/red-letters/*");
     await page.getByText("02 Waits for the employer").waitFor();
-    await expectSuccess(call("POST", `/v1/red-letters/${page.url().split("/").at(-1)}/consent`, { token: demo.keys.employer.token }), "consent");
+    await expectSuccess(
+      call("POST", `/v1/red-letters/${page.url().split("/").at(-1)}/consent`, {
+        token: demo.keys.employer.token,
+      }),
+      "consent",
+    );
     await page.getByText("Red letter issued").first().waitFor({ timeout: 30_000 });
   });
 
@@ -269,7 +355,10 @@ describe("a merchant", function () {
     const { call, demo } = await stage();
     const number = await issueTitled();
     const opened = await expectSuccess(
-      call("POST", `/v1/invoices/${number}/red-letters`, { body: { reason: 3, whole: true }, token: demo.keys.employer.token }),
+      call("POST", `/v1/invoices/${number}/red-letters`, {
+        body: { reason: 3, whole: true },
+        token: demo.keys.employer.token,
+      }),
       "ask",
     );
     const page = await open("/merchant/red-letters", { key: await key() });
@@ -313,7 +402,10 @@ describe("a merchant", function () {
     await page.getByLabel("金额", { exact: true }).fill("1000");
     await page.getByRole("button", { name: "提交" }).click();
     await page.getByText("已领用 ¥1,000.00").waitFor({ timeout: 30_000 });
-    await page.waitForFunction((old) => document.querySelector("[data-quota=ready]")?.textContent !== old, before);
+    await page.waitForFunction(
+      (old) => document.querySelector("[data-quota=ready]")?.textContent !== old,
+      before,
+    );
     await looked(page, "merchant-quota-zh-CN");
     await page.getByText("退回", { exact: true }).click();
     await page.getByLabel("金额", { exact: true }).fill("999999999999");
@@ -324,7 +416,12 @@ describe("a merchant", function () {
     await page.getByRole("button", { name: "提交" }).click();
     await yes(page, "退回");
     await page.getByText("已退回 ¥1,000.00").waitFor({ timeout: 30_000 });
-    const phone = await open("/merchant/quota", { key: await key(), language: "en-US", width: 360, dark: true });
+    const phone = await open("/merchant/quota", {
+      key: await key(),
+      language: "en-US",
+      width: 360,
+      dark: true,
+    });
     await phone.locator("[data-quota=ready]").waitFor();
     await phone.getByRole("row").nth(1).waitFor();
     await looked(phone, "merchant-quota-phone");
@@ -358,7 +455,11 @@ describe("a merchant", function () {
       await issueTo(await newPerson("何推送"));
       await page.getByRole("link", { name: receiver.url }).click();
       await page.getByRole("cell", { name: "测试" }).waitFor();
-      await page.getByRole("row").filter({ hasText: "成功 · 200" }).nth(1).waitFor({ timeout: 20_000 });
+      await page
+        .getByRole("row")
+        .filter({ hasText: "成功 · 200" })
+        .nth(1)
+        .waitFor({ timeout: 20_000 });
       await looked(page, "merchant-webhook-zh-CN");
       await page.getByRole("button", { name: "停用" }).click();
       await page.getByText("已由本单位停用").waitFor();
@@ -372,7 +473,12 @@ describe("a merchant", function () {
       await page.getByText("将从该位置重新推送").waitFor();
       await expectMore(() => receiver.deliveries.length > sofar);
 
-      const phone = await open(new URL(page.url()).pathname, { key: await key(), language: "en-US", width: 360, dark: true });
+      const phone = await open(new URL(page.url()).pathname, {
+        key: await key(),
+        language: "en-US",
+        width: 360,
+        dark: true,
+      });
       await phone.getByRole("heading", { level: 2, name: "Delivery log" }).waitFor();
       await looked(phone, "merchant-webhook-phone");
       await phone.getByRole("button", { name: "Delete" }).click();
@@ -386,12 +492,19 @@ describe("a merchant", function () {
   });
 
   it("that got no answer tries again, and the invoice is issued once", async () => {
-    const page = await open("/merchant/issue", { key: await key(), language: "en-US", expected: /ERR_FAILED/ });
+    const page = await open("/merchant/issue", {
+      key: await key(),
+      language: "en-US",
+      expected: /ERR_FAILED/,
+    });
     let lost = 0;
     const asked: { key: string | undefined; body: string | null }[] = [];
     await page.route("**/v1/invoices", async (route) => {
       if (route.request().method() !== "POST") return route.continue();
-      asked.push({ key: route.request().headers()["idempotency-key"], body: route.request().postData() });
+      asked.push({
+        key: route.request().headers()["idempotency-key"],
+        body: route.request().postData(),
+      });
       if (lost++ > 0) return route.continue();
       await route.fetch();
       return route.abort();
@@ -402,7 +515,12 @@ describe("a merchant", function () {
     for (const outcome of ["The gateway did not answer", "Issued and sealed on the chain"]) {
       await page.getByRole("button", { name: "Issue", exact: true }).click();
       await yes(page, "Issue");
-      await page.getByRole("alert").or(page.getByRole("status")).filter({ hasText: outcome }).first().waitFor({ timeout: 30_000 });
+      await page
+        .getByRole("alert")
+        .or(page.getByRole("status"))
+        .filter({ hasText: outcome })
+        .first()
+        .waitFor({ timeout: 30_000 });
     }
     expect(asked).to.have.length(2);
     expect(asked[1]).to.deep.equal(asked[0]);

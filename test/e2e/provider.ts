@@ -1,4 +1,7 @@
-/** Signing in at the organisation's identity provider, with its own pages in between: given access, choosing a party, refused. */
+/**
+ * Signing in at the organisation's identity provider, with its own pages in between: given access,
+ * choosing a party, refused.
+ */
 import { expect } from "chai";
 import type { Page } from "playwright-core";
 import { expectSuccess } from "../../sandbox/client.ts";
@@ -45,11 +48,15 @@ describe("signing in at an identity provider", function () {
     await signInThere(page, "clerk-1");
     await page.waitForURL(`${sandbox.url}/employer/red-letters`);
     await page.getByRole("heading", { level: 1 }).waitFor();
-    const cookies = (await page.context().cookies(sandbox.url)).filter(({ name }) => name.startsWith("onepiao"));
-    expect(cookies.map(({ name, httpOnly, sameSite }) => ({ name, httpOnly, sameSite }))).to.deep.equal([
-      { name: "onepiao", httpOnly: true, sameSite: "Strict" },
-    ]);
-    expect(await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]))).to.not.contain("flow");
+    const cookies = (await page.context().cookies(sandbox.url)).filter(({ name }) =>
+      name.startsWith("onepiao"),
+    );
+    expect(
+      cookies.map(({ name, httpOnly, sameSite }) => ({ name, httpOnly, sameSite })),
+    ).to.deep.equal([{ name: "onepiao", httpOnly: true, sameSite: "Strict" }]);
+    expect(
+      await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }])),
+    ).to.not.contain("flow");
 
     // access that is taken back ends the session at once
     await admin.reload();
@@ -70,7 +77,11 @@ describe("signing in at an identity provider", function () {
     await admin.getByLabel(/^The person's name at/).fill("officer@tax.example");
     await admin.getByRole("button", { name: "Make a key" }).click();
     await admin.getByText("officer@tax.example can sign in at 企业统一登录 now").waitFor();
-    await admin.getByRole("row").filter({ hasText: "officer@tax.example" }).getByText("not signed in yet").waitFor();
+    await admin
+      .getByRole("row")
+      .filter({ hasText: "officer@tax.example" })
+      .getByText("not signed in yet")
+      .waitFor();
     await isAccessible(admin);
     await shot(admin, "bureau-access");
     const page = await open("/sign-in", { language: "en-US", expected: elsewhere });
@@ -85,9 +96,20 @@ describe("signing in at an identity provider", function () {
     people.set("both", { email: "both@example.com", email_verified: true });
     for (const { account, token } of [demo.keys.employer, demo.keys.issuer]) {
       const roles = token === demo.keys.employer.token ? ["employer"] : ["issuer"];
-      await expectSuccess(call("POST", "/v1/api-keys", { body: { account, roles, signIn: "both@example.com" }, token }), "key");
+      await expectSuccess(
+        call("POST", "/v1/api-keys", {
+          body: { account, roles, signIn: "both@example.com" },
+          token,
+        }),
+        "key",
+      );
     }
-    const page = await open("/sign-in", { language: "en-US", dark: true, width: 360, expected: elsewhere });
+    const page = await open("/sign-in", {
+      language: "en-US",
+      dark: true,
+      width: 360,
+      expected: elsewhere,
+    });
     await page.getByRole("button", { name: "Sign in with 企业统一登录" }).click();
     await signInThere(page, "both");
     await page.getByRole("heading", { name: "Whom do you act for?" }).waitFor();

@@ -1,9 +1,17 @@
-/** The API reference at /docs: what a person reads there, in a page that reaches nothing else of the gateway. */
+/**
+ * The API reference at /docs: what a person reads there, in a page that reaches nothing else of the
+ * gateway.
+ */
 import { expect } from "chai";
 import type { Page } from "playwright-core";
 import { fitsItsWidth, isAccessible, open, shot, stage } from "./fixture.ts";
 
-type Document = { paths: Record<string, Record<string, { tags: string[]; summary: string; parameters?: { $ref?: string }[] }>> };
+type Document = {
+  paths: Record<
+    string,
+    Record<string, { tags: string[]; summary: string; parameters?: { $ref?: string }[] }>
+  >;
+};
 
 describe("the API reference", function () {
   this.timeout(180_000);
@@ -12,7 +20,9 @@ describe("the API reference", function () {
   it("shows every call of /openapi.json, fits a small phone, and the address leads back to a call", async () => {
     const page = await open("/docs", { language: "en-US", width: 360, height: 740 });
     const document = (await (await page.request.get("/openapi.json")).json()) as Document;
-    const calls = Object.entries(document.paths).flatMap(([path, item]) => Object.entries(item).map(([method, call]) => ({ method, path, ...call })));
+    const calls = Object.entries(document.paths).flatMap(([path, item]) =>
+      Object.entries(item).map(([method, call]) => ({ method, path, ...call })),
+    );
     let address = "";
     for (const [tag, listed] of Map.groupBy(calls, ({ tags }) => tags[0] ?? "")) {
       await section(page, tag).click();
@@ -24,7 +34,9 @@ describe("the API reference", function () {
           return `${text(".opblock-summary-method").toLowerCase()} ${text(".opblock-summary-path")} ${text(".opblock-summary-description")}`;
         }),
       );
-      expect(lines).to.have.members(listed.map(({ method, path, summary }) => `${method} ${path} ${summary}`));
+      expect(lines).to.have.members(
+        listed.map(({ method, path, summary }) => `${method} ${path} ${summary}`),
+      );
       await shown.first().locator(".opblock-summary-control").click();
       await shown.first().locator(".responses-table").waitFor();
       await fitsItsWidth(page);
@@ -50,7 +62,9 @@ describe("the API reference", function () {
       ["Every refusal", "/problems"],
       ["Open-source licences", "/licenses.txt"],
     ] as const)
-      expect(await page.getByRole("link", { name, exact: true }).getAttribute("href")).to.equal(href);
+      expect(await page.getByRole("link", { name, exact: true }).getAttribute("href")).to.equal(
+        href,
+      );
   });
 
   for (const [dark, width] of [
@@ -67,7 +81,11 @@ describe("the API reference", function () {
     });
 
   it("runs apart from the console: it has no cookie, no storage, and no key of its reader", async () => {
-    const page = await open("/docs", { key: (await stage()).demo.keys.issuer.token, language: "en-US", expected: /localStorage|blocked by CORS|ERR_FAILED/ });
+    const page = await open("/docs", {
+      key: (await stage()).demo.keys.issuer.token,
+      language: "en-US",
+      expected: /localStorage|blocked by CORS|ERR_FAILED/,
+    });
     await section(page, "Claims").waitFor();
     const reached = await page.evaluate(async () => {
       const attempt = async (work: () => unknown) => {
@@ -81,9 +99,16 @@ describe("the API reference", function () {
         origin: self.origin,
         cookie: await attempt(() => document.cookie),
         storage: await attempt(() => localStorage.length),
-        session: await attempt(async () => (await fetch("/v1/session", { credentials: "include" })).status),
+        session: await attempt(
+          async () => (await fetch("/v1/session", { credentials: "include" })).status,
+        ),
       };
     });
-    expect(reached).to.deep.equal({ origin: "null", cookie: "SecurityError", storage: "SecurityError", session: "TypeError" });
+    expect(reached).to.deep.equal({
+      origin: "null",
+      cookie: "SecurityError",
+      storage: "SecurityError",
+      session: "TypeError",
+    });
   });
 });

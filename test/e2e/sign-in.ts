@@ -19,9 +19,9 @@ describe("signing in", () => {
         .click();
       await page.waitForURL("**/holder");
       const cookies = await page.context().cookies();
-      expect(cookies.map(({ name, httpOnly, sameSite }) => ({ name, httpOnly, sameSite }))).to.deep.equal([
-        { name: "onepiao", httpOnly: true, sameSite: "Strict" },
-      ]);
+      expect(
+        cookies.map(({ name, httpOnly, sameSite }) => ({ name, httpOnly, sameSite })),
+      ).to.deep.equal([{ name: "onepiao", httpOnly: true, sameSite: "Strict" }]);
       await page.getByRole("button", { name: zh ? /^账户/ : /^Account/ }).click();
       await page.getByRole("menuitem", { name: zh ? "退出登录" : "Sign out" }).click();
       await page.waitForURL("**/sign-in");

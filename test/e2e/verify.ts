@@ -16,7 +16,9 @@ function missed(png: Buffer): boolean {
   const { data, width, height } = PNG.sync.read(png);
   const grey = Uint8ClampedArray.from({ length: width * height }, (_, i) => data[4 * i] ?? 0);
   try {
-    new QRCodeReader().decode(new BinaryBitmap(new HybridBinarizer(new RGBLuminanceSource(grey, width, height))));
+    new QRCodeReader().decode(
+      new BinaryBitmap(new HybridBinarizer(new RGBLuminanceSource(grey, width, height))),
+    );
     return false;
   } catch {
     return true;
@@ -31,17 +33,22 @@ describe("anybody", () => {
     ({ number } = await issueTo(holder));
   });
   const file = async (path: string, accept: string) => {
-    const response = await fetch(`${(await stage()).sandbox.url}${path}`, { headers: { accept, authorization: `Bearer ${holder.token}` } });
+    const response = await fetch(`${(await stage()).sandbox.url}${path}`, {
+      headers: { accept, authorization: `Bearer ${holder.token}` },
+    });
     expect(response.status, path).to.equal(200);
     return Buffer.from(await response.arrayBuffer());
   };
 
   /** Waits until the page has the chunk of this source, and could do without a network. */
   const fetched = async (page: Page, source: string) => {
-    const chunks = JSON.parse(readFileSync(join(root, "dist", "console", "manifest.json"), "utf8")) as Record<string, { file: string }>;
+    const chunks = JSON.parse(
+      readFileSync(join(root, "dist", "console", "manifest.json"), "utf8"),
+    ) as Record<string, { file: string }>;
     const file = Object.entries(chunks).find(([key]) => key.includes(source))?.[1].file;
     if (file === undefined) throw new Error(`no chunk of ${source}`);
-    const names = () => page.evaluate(() => performance.getEntriesByType("resource").map(({ name }) => name));
+    const names = () =>
+      page.evaluate(() => performance.getEntriesByType("resource").map(({ name }) => name));
     while (!(await names()).some((name) => name.endsWith(file))) await page.waitForTimeout(50);
   };
 
@@ -85,7 +92,11 @@ describe("anybody", () => {
 
   it("verifies a bundle step by step, and sees when it was altered (en)", async () => {
     const page = await open("/", { language: "en-US" });
-    const bundle = JSON.parse((await file(`/v1/invoices/${number}/bundle?disclose=seller,date,total`, "application/json")).toString());
+    const bundle = JSON.parse(
+      (
+        await file(`/v1/invoices/${number}/bundle?disclose=seller,date,total`, "application/json")
+      ).toString(),
+    );
     const drop = async (name: string, mimeType: string, buffer: Buffer) => {
       await page.getByRole("tab", { name: "By file" }).click();
       await page.locator('input[type="file"]').setInputFiles({ name, mimeType, buffer });
@@ -93,7 +104,11 @@ describe("anybody", () => {
     await drop("bundle.json", "application/json", Buffer.from(JSON.stringify(bundle)));
     await page.getByRole("heading", { name: "Valid" }).waitFor();
     await page.getByRole("button", { name: "The proof, step by step" }).click();
-    for (const step of ["From the leaf by its path to the lot's root: holds", "The lot in the ledger: holds", "State on the chain, at a block: holds"]) {
+    for (const step of [
+      "From the leaf by its path to the lot's root: holds",
+      "The lot in the ledger: holds",
+      "State on the chain, at a block: holds",
+    ]) {
       await page.getByText(step).waitFor();
     }
     await page.getByText("What is not shown").waitFor();
@@ -105,7 +120,10 @@ describe("anybody", () => {
     await page.getByRole("heading", { name: "Whose it is, is not proven" }).waitFor();
     await page.getByText("(not proven)").waitFor();
     await page.getByRole("button", { name: "Another one" }).click();
-    const posing = { ...bundle, parties: bundle.parties.map((party: object) => ({ ...party, name: "别家有限公司" })) };
+    const posing = {
+      ...bundle,
+      parties: bundle.parties.map((party: object) => ({ ...party, name: "别家有限公司" })),
+    };
     await drop("bundle.json", "application/json", Buffer.from(JSON.stringify(posing)));
     await page.getByRole("heading", { name: "It contradicts itself" }).waitFor();
     await page.getByText("seller-name").waitFor();
@@ -117,7 +135,11 @@ describe("anybody", () => {
     await page.getByRole("heading", { name: "Altered" }).waitFor();
     await shot(page, "verify-altered");
     await page.getByRole("button", { name: "Another one" }).click();
-    await drop(`${number}.pdf`, "application/pdf", await file(`/v1/invoices/${number}`, "application/pdf"));
+    await drop(
+      `${number}.pdf`,
+      "application/pdf",
+      await file(`/v1/invoices/${number}`, "application/pdf"),
+    );
     await page.getByRole("heading", { name: "Valid" }).waitFor();
     await page.getByRole("button", { name: "Another one" }).click();
     await drop("nothing.pdf", "application/pdf", Buffer.from("%PDF-1.7 nothing"));
@@ -128,10 +150,22 @@ describe("anybody", () => {
     const { sandbox } = await stage();
     const { pickup } = await issueTo();
     if (!pickup) throw new Error("no pickup");
-    const link = new URL(qrText(sandbox.url, { number: pickup.number, kind: "ordinary", gross: "200.00", date: "2026-11-03", pickup: pickup.secret }));
+    const link = new URL(
+      qrText(sandbox.url, {
+        number: pickup.number,
+        kind: "ordinary",
+        gross: "200.00",
+        date: "2026-11-03",
+        pickup: pickup.secret,
+      }),
+    );
     const page = await open("/", { width: 360, height: 740 });
     const sent: string[] = [];
-    page.on("request", (request) => sent.push(`${request.url()} ${request.postData() ?? ""} ${JSON.stringify(request.headers())}`));
+    page.on("request", (request) =>
+      sent.push(
+        `${request.url()} ${request.postData() ?? ""} ${JSON.stringify(request.headers())}`,
+      ),
+    );
     await page.goto(`/verify${link.hash}`);
     await page.getByRole("heading", { name: "发票有效" }).waitFor();
     expect(page.url()).to.not.contain("#");
@@ -147,7 +181,11 @@ describe("anybody", () => {
   });
 
   it("reads a signed code's picture without a network, and knows its key after a check with one (phone, zh)", async () => {
-    const picture = { name: "signed.png", mimeType: "image/png", buffer: await file(`/v1/invoices/${number}/qr?signed=1`, "image/png") };
+    const picture = {
+      name: "signed.png",
+      mimeType: "image/png",
+      buffer: await file(`/v1/invoices/${number}/qr?signed=1`, "image/png"),
+    };
     const page = await open("/", { width: 360, height: 740 });
     const read = () => page.getByRole("tab", { name: "扫二维码" }).click();
     await read();
@@ -156,7 +194,10 @@ describe("anybody", () => {
     await fetched(page, "@zxing/library");
     await page.context().setOffline(true);
     const asked: string[] = [];
-    page.on("request", (request) => void (request.url().includes("/v1/") && asked.push(request.url())));
+    page.on(
+      "request",
+      (request) => void (request.url().includes("/v1/") && asked.push(request.url())),
+    );
     await page.locator('input[type="file"]').setInputFiles(picture);
     await page.getByRole("heading", { name: "未能确认是谁开具的" }).waitFor();
     const device = page.getByRole("status").filter({ hasText: "已在本机验算" });
@@ -193,23 +234,49 @@ describe("anybody", () => {
     let picture: Buffer | undefined;
     while (picture === undefined) {
       const proof = randomBytes(600).toString("base64url");
-      const png = await qrPng(qrText("https://gateway", { number, kind: "ordinary", gross: "200.00", date: "2026-11-03", proof }));
+      const png = await qrPng(
+        qrText("https://gateway", {
+          number,
+          kind: "ordinary",
+          gross: "200.00",
+          date: "2026-11-03",
+          proof,
+        }),
+      );
       if (missed(png)) picture = png;
     }
     const page = await open("/", { language: "en-US" });
     await page.getByRole("tab", { name: "By its code" }).click();
-    await page.locator('input[type="file"]').setInputFiles({ name: "code.png", mimeType: "image/png", buffer: picture });
+    await page
+      .locator('input[type="file"]')
+      .setInputFiles({ name: "code.png", mimeType: "image/png", buffer: picture });
     await page.getByRole("heading", { name: "Altered" }).waitFor();
   });
 
   it("opens a signed code's link without a network, and sees on the device that it was altered (en)", async () => {
-    const bundle = JSON.parse((await file(`/v1/invoices/${number}/bundle?disclose=kind,date,currency,seller,total`, "application/json")).toString());
+    const bundle = JSON.parse(
+      (
+        await file(
+          `/v1/invoices/${number}/bundle?disclose=kind,date,currency,seller,total`,
+          "application/json",
+        )
+      ).toString(),
+    );
     const hashOf = (gross: string, proof: string) => {
-      const link = qrText("https://gateway", { number, kind: "ordinary", gross, date: "2026-11-03", proof });
+      const link = qrText("https://gateway", {
+        number,
+        kind: "ordinary",
+        gross,
+        date: "2026-11-03",
+        proof,
+      });
       return new URL(link).hash;
     };
     // the browser asks for the page's icon at every address
-    const page = await open("/", { language: "en-US", expected: /net::ERR_(FAILED|INTERNET_DISCONNECTED)/ });
+    const page = await open("/", {
+      language: "en-US",
+      expected: /net::ERR_(FAILED|INTERNET_DISCONNECTED)/,
+    });
     await fetched(page, "device.ts");
     const opened = async (hash: string, heading: string) => {
       await page.goto(`/verify${hash}`);
@@ -243,7 +310,10 @@ describe("anybody", () => {
   });
 
   it("verifies by a link with number, date and total (en)", async () => {
-    const page = await open(`/verify?number=${number}&date=2026-11-03&total=200.00`, { language: "en-US", dark: true });
+    const page = await open(`/verify?number=${number}&date=2026-11-03&total=200.00`, {
+      language: "en-US",
+      dark: true,
+    });
     await page.getByRole("heading", { name: "Valid" }).waitFor();
     await isAccessible(page);
     await shot(page, "verify-valid-dark");

@@ -1,6 +1,7 @@
 /**
- * No page is wider than a small phone, whatever a party has written: every text that the API takes is as long as it may be, without a
- * blank to break at. Everybody who sees it looks at it, in Chinese and, with its longer words, in English.
+ * No page is wider than a small phone, whatever a party has written: every text that the API takes
+ * is as long as it may be, without a blank to break at. Everybody who sees it looks at it, in
+ * Chinese and, with its longer words, in English.
  */
 import { expect } from "chai";
 import type { Page } from "playwright-core";
@@ -36,10 +37,17 @@ describe("with the longest texts, on a phone", function () {
     const { call, sandbox } = await stage();
     const bureau = sandbox.bureau.token;
     const post = (path: string, token: string, body: unknown = undefined) =>
-      expectSuccess(call("POST", path, { token, ...(body === undefined ? {} : { body }) }), `POST ${path}`);
+      expectSuccess(
+        call("POST", path, { token, ...(body === undefined ? {} : { body }) }),
+        `POST ${path}`,
+      );
     const enrol = async (name: string, capability: string) => {
       const taxId = freshTaxId();
-      const { account } = await post("/v1/taxpayers", bureau, { name, taxId, capabilities: [capability] });
+      const { account } = await post("/v1/taxpayers", bureau, {
+        name,
+        taxId,
+        capabilities: [capability],
+      });
       const { token } = await post("/v1/api-keys", bureau, { account, roles: ["admin"] });
       return { name, taxId, token: String(token) };
     };
@@ -47,17 +55,29 @@ describe("with the longest texts, on a phone", function () {
     const firm = await enrol(long("W", 200), "employer");
     // What its four invoices take, so that it is among the issuers who have used most of theirs.
     const quota = { period: month(), granted: "4520000000.00" };
-    await expectSuccess(call("PUT", `/v1/taxpayers/${shop.taxId}/quota`, { token: bureau, body: quota }), "quota");
+    await expectSuccess(
+      call("PUT", `/v1/taxpayers/${shop.taxId}/quota`, { token: bureau, body: quota }),
+      "quota",
+    );
     await post(`/v1/taxpayers/${shop.taxId}/segments`, bureau, { length: 1_000 });
     const { account: holder } = await post("/v1/persons", firm.token, { name: long("H", 100) });
-    const { token: worker } = await post("/v1/api-keys", firm.token, { account: holder, roles: ["holder"] });
+    const { token: worker } = await post("/v1/api-keys", firm.token, {
+      account: holder,
+      roles: ["holder"],
+    });
 
     const day = new Date(Date.now() + 8 * 3_600_000 - 86_400_000).toISOString().slice(0, 10);
     const document = {
       kind: "ordinary",
       issuedAt: `${day}T10:00:00+08:00`,
       currency: "CNY",
-      seller: { taxId: shop.taxId, name: shop.name, address: long("A", 200), bankName: long("B", 100), bankAccount: long("9", 60) },
+      seller: {
+        taxId: shop.taxId,
+        name: shop.name,
+        address: long("A", 200),
+        bankName: long("B", 100),
+        bankAccount: long("9", 60),
+      },
       buyer: { taxId: firm.taxId, name: firm.name, address: long("C", 200) },
       lines: [
         {
@@ -74,20 +94,40 @@ describe("with the longest texts, on a phone", function () {
       totals: { net: "1000000000.00", tax: "130000000.00", gross: "1130000000.00" },
       remark: long("R", 400),
     };
-    const number = async (more: object = {}) => String((await post("/v1/invoices", shop.token, { ...document, holder, ...more }))["number"]);
+    const number = async (more: object = {}) =>
+      String((await post("/v1/invoices", shop.token, { ...document, holder, ...more }))["number"]);
     const note = long("N", 400);
-    const claim = async (...invoices: string[]) => String((await post("/v1/claims", String(worker), { employer: firm.taxId, invoices, note }))["id"]);
+    const claim = async (...invoices: string[]) =>
+      String(
+        (await post("/v1/claims", String(worker), { employer: firm.taxId, invoices, note }))["id"],
+      );
     const claimed = await number({ sourceId: long("X", 150) });
     const [rejected, entered, held] = [await number(), await number(), await number()];
     const id = await claim(claimed);
-    await post(`/v1/claims/${await claim(rejected)}/reject`, firm.token, { reason: long("Q", 400) });
-    await post("/v1/entries", firm.token, { mark: "02", invoices: [entered], period: month(), voucher: long("V", 60) });
-    const sheet = await post(`/v1/invoices/${claimed}/red-letters`, shop.token, { reason: 2, whole: true });
+    await post(`/v1/claims/${await claim(rejected)}/reject`, firm.token, {
+      reason: long("Q", 400),
+    });
+    await post("/v1/entries", firm.token, {
+      mark: "02",
+      invoices: [entered],
+      period: month(),
+      voucher: long("V", 60),
+    });
+    const sheet = await post(`/v1/invoices/${claimed}/red-letters`, shop.token, {
+      reason: 2,
+      whole: true,
+    });
     // issued elsewhere, under the longest number there is
     elsewhere = () => ({ ...document, seller: { ...document.seller, taxId: freshTaxId() } });
-    const external = await post("/v1/external-invoices", firm.token, { ...elsewhere(), sourceId: long("8", 150) });
+    const external = await post("/v1/external-invoices", firm.token, {
+      ...elsewhere(),
+      sourceId: long("8", 150),
+    });
     // twice, for the bureau to see
-    await call("POST", "/v1/claims", { token: String(worker), body: { employer: firm.taxId, invoices: [claimed] } });
+    await call("POST", "/v1/claims", {
+      token: String(worker),
+      body: { employer: firm.taxId, invoices: [claimed] },
+    });
     Object.assign(place, {
       taxId: shop.taxId,
       firm: firm.taxId,
@@ -97,7 +137,13 @@ describe("with the longest texts, on a phone", function () {
       sheet: String(sheet["id"]),
       external: String((external["claim"] as { id: string }).id),
     });
-    Object.assign(keys, { bureau, shop: shop.token, firm: firm.token, holder: String(worker), nobody: undefined });
+    Object.assign(keys, {
+      bureau,
+      shop: shop.token,
+      firm: firm.token,
+      holder: String(worker),
+      nobody: undefined,
+    });
   });
 
   /** By who looks: paths, and the letters of the long texts that are there when the page is. */
@@ -155,11 +201,18 @@ describe("with the longest texts, on a phone", function () {
   const opened = (path: string, who: string, language: "zh-CN" | "en-US") => {
     const key = keys[who];
     const whole = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => place[name] ?? "");
-    return open(whole, { width: 360, height: 740, language, expected, ...(key === undefined ? {} : { key }) });
+    return open(whole, {
+      width: 360,
+      height: 740,
+      language,
+      expected,
+      ...(key === undefined ? {} : { key }),
+    });
   };
   /** Unfolds the reference's sections, and the first call with this method. */
   async function openCall(page: Page, method: string): Promise<void> {
-    for (const section of await page.locator(".opblock-tag[data-is-open=false]").elementHandles()) await section.click();
+    for (const section of await page.locator(".opblock-tag[data-is-open=false]").elementHandles())
+      await section.click();
     await page.locator(`.opblock-${method} .opblock-summary-control`).first().click();
     await page.locator(`.opblock-${method}.is-open .responses-table`).first().waitFor();
   }
@@ -170,12 +223,17 @@ describe("with the longest texts, on a phone", function () {
         for (const language of ["zh-CN", "en-US"] as const) {
           const page = await opened(path, who, language);
           if (path === "/bureau/taxpayers") await showAll(page);
-          for (const letter of letters) await page.getByText(long(letter, 60)).filter({ visible: true }).first().waitFor();
+          for (const letter of letters)
+            await page.getByText(long(letter, 60)).filter({ visible: true }).first().waitFor();
           if (await page.locator(".frame").count()) {
             await page.locator("h1").first().waitFor();
-            await page.waitForFunction(() => document.querySelector("main[aria-busy=true], .ant-skeleton, .waiting") === null);
+            await page.waitForFunction(
+              () =>
+                document.querySelector("main[aria-busy=true], .ant-skeleton, .waiting") === null,
+            );
           }
-          if (path === "/docs") for (const method of ["get", "post", "put", "delete"]) await openCall(page, method);
+          if (path === "/docs")
+            for (const method of ["get", "post", "put", "delete"]) await openCall(page, method);
           await fitsItsWidth(page);
           await page.close();
         }
@@ -188,7 +246,11 @@ describe("with the longest texts, on a phone", function () {
       mimeType: "application/json",
       buffer: Buffer.from(JSON.stringify({ ...elsewhere(), sourceId: long("7", 150) })),
     };
-    const broken = { name: `${long("G", 200)}.xml`, mimeType: "application/xml", buffer: Buffer.from(`<${long("E", 150)}/>`) };
+    const broken = {
+      name: `${long("G", 200)}.xml`,
+      mimeType: "application/xml",
+      buffer: Buffer.from(`<${long("E", 150)}/>`),
+    };
     await page.locator("input[type=file]").setInputFiles([file, broken]);
     await page.getByText(long("7", 60)).first().waitFor();
     await page.getByText(long("G", 60)).first().waitFor();

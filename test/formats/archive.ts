@@ -1,4 +1,6 @@
-/** The archive pack: a ZIP that any tool opens, and a manifest that names every file by its hash. */
+/**
+ * The archive pack: a ZIP that any tool opens, and a manifest that names every file by its hash.
+ */
 import { createHash } from "node:crypto";
 import { expect } from "chai";
 import { strFromU8, unzipSync } from "fflate";
@@ -21,11 +23,19 @@ describe("an archive pack", () => {
     const packed = await pack(files);
     const found = unzipSync(packed);
     expect(Object.keys(found)).to.deep.equal([...files.map(({ name }) => name), "manifest.json"]);
-    for (const { name, bytes } of files) expect(Buffer.from(found[name] as Uint8Array).equals(Buffer.from(bytes))).to.equal(true);
+    for (const { name, bytes } of files)
+      expect(Buffer.from(found[name] as Uint8Array).equals(Buffer.from(bytes))).to.equal(true);
     const manifest = JSON.parse(strFromU8(found["manifest.json"] as Uint8Array));
-    expect([manifest.format, manifest.made]).to.deep.equal(["onepiao-archive/1", made.toISOString()]);
+    expect([manifest.format, manifest.made]).to.deep.equal([
+      "onepiao-archive/1",
+      made.toISOString(),
+    ]);
     expect(manifest.files).to.deep.equal(
-      files.map(({ name, bytes }) => ({ name, size: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") })),
+      files.map(({ name, bytes }) => ({
+        name,
+        size: bytes.length,
+        sha256: createHash("sha256").update(bytes).digest("hex"),
+      })),
     );
     expect(packed.length).to.be.below(2000);
   });

@@ -32,20 +32,33 @@ function knows(source: string): string[] {
   const { code, texts } = codeOf(source);
   const found: string[] = [];
   for (const name of sourceFormats) {
-    const inText = texts.filter((text) => text === name || text.endsWith(`.${name}`) || text.includes(formats[name].mediaType));
+    const inText = texts.filter(
+      (text) =>
+        text === name || text.endsWith(`.${name}`) || text.includes(formats[name].mediaType),
+    );
     const inCode = [...code.matchAll(new RegExp(`(?<![\\w$])${name}(?![\\w$])`, "g"))];
     found.push(...inText, ...inCode.map(([word]) => word));
   }
-  for (const { 1: before, 2: after } of code.matchAll(/(?:(?:[=!]==?|\?\?|\bcase)\s*"(\d+)")|(?:"(\d+)"\s*[=!]==?)/g))
+  for (const { 1: before, 2: after } of code.matchAll(
+    /(?:(?:[=!]==?|\?\?|\bcase)\s*"(\d+)")|(?:"(\d+)"\s*[=!]==?)/g,
+  ))
     if (texts[Number(before ?? after)] === "json") found.push("json");
   return found;
 }
 
 function sources(): Map<string, string> {
   const names = ["protocol", "server", "sandbox", "scripts", "console/src"].flatMap((folder) =>
-    readdirSync(new URL(`${folder}/`, root), { recursive: true, encoding: "utf8" }).map((name) => `${folder}/${name.replaceAll("\\", "/")}`),
+    readdirSync(new URL(`${folder}/`, root), { recursive: true, encoding: "utf8" }).map(
+      (name) => `${folder}/${name.replaceAll("\\", "/")}`,
+    ),
   );
-  const code = names.filter((name) => /\.tsx?$/.test(name) && !name.endsWith(".d.ts") && !name.startsWith(own) && !name.includes("/node_modules/"));
+  const code = names.filter(
+    (name) =>
+      /\.tsx?$/.test(name) &&
+      !name.endsWith(".d.ts") &&
+      !name.startsWith(own) &&
+      !name.includes("/node_modules/"),
+  );
   return new Map(code.map((name) => [name, readFileSync(new URL(name, root), "utf8")]));
 }
 
@@ -53,7 +66,9 @@ describe("the table of formats", () => {
   it("is the only place that knows one format from another", () => {
     const files = sources();
     expect(files.size).greaterThan(300);
-    expect([...files].flatMap(([name, source]) => knows(source).map((what) => `${name}: ${what}`))).deep.equals([]);
+    expect(
+      [...files].flatMap(([name, source]) => knows(source).map((what) => `${name}: ${what}`)),
+    ).deep.equals([]);
   });
 
   it("and where somebody else does, it is seen", () => {
@@ -81,7 +96,11 @@ describe("the table of formats", () => {
 
   it("gives each format a media type and a file name of its own", () => {
     const rows = Object.values(formats);
-    for (const texts of [rows.map((row) => row.mediaType), rows.map((row) => row.title.en), writtenFormats.map((name) => formats[name].download)])
+    for (const texts of [
+      rows.map((row) => row.mediaType),
+      rows.map((row) => row.title.en),
+      writtenFormats.map((name) => formats[name].download),
+    ])
       expect(new Set(texts).size).equals(texts.length);
     // those that clients know stay, in their order, whatever formats come
     expect(mediaTypes.slice(0, 5)).deep.equals([
@@ -91,9 +110,13 @@ describe("the table of formats", () => {
       "application/vnd.onepiao.shudian+xml",
       "application/vnd.onepiao.ubl+xml",
     ]);
-    for (const name of formatNames) expect(formatsOfType(formats[name].mediaType)).deep.equals([name]);
+    for (const name of formatNames)
+      expect(formatsOfType(formats[name].mediaType)).deep.equals([name]);
     for (const name of writtenFormats) expect(writtenAs(formats[name].mediaType)).equals(name);
-    expect([formatsOfType("text/plain"), writtenAs("application/json")]).deep.equals([[], undefined]);
+    expect([formatsOfType("text/plain"), writtenAs("application/json")]).deep.equals([
+      [],
+      undefined,
+    ]);
     expect(titlesOf(["json", "shudian", "ubl"])).equals("JSON, 数电票 XML, or UBL XML (EN 16931)");
   });
 
@@ -104,20 +127,29 @@ describe("the table of formats", () => {
       const { syntax, mediaType } = formats[name];
       for (const type of [mediaType, ...syntaxes[syntax].mediaTypes]) {
         const { document, source } = readInvoice(type, sample.body);
-        expect([formatOf(document), source?.format]).deep.equals([name, keepsOriginal(name) ? name : undefined]);
+        expect([formatOf(document), source?.format]).deep.equals([
+          name,
+          keepsOriginal(name) ? name : undefined,
+        ]);
       }
       expect(syntaxes[syntax].mediaTypes).includes(typeOfText(`\ufeff \n${sample.text}`));
       expect(sample.name.endsWith(`.${endingOf(name)}`)).equals(true);
       for (const other of formatNames.filter((each) => each !== name)) {
-        const { code, violations } = refusalOf(() => readInvoice(formats[other].mediaType, sample.body));
+        const { code, violations } = refusalOf(() =>
+          readInvoice(formats[other].mediaType, sample.body),
+        );
         // another syntax cannot be parsed; of the same one it is the root element that is refused
         const parsed = formats[other].syntax === syntax;
-        expect([code, violations[0]?.rule === "unknown-root"]).deep.equals([parsed ? "invalid-document" : "malformed-document", parsed]);
+        expect([code, violations[0]?.rule === "unknown-root"]).deep.equals([
+          parsed ? "invalid-document" : "malformed-document",
+          parsed,
+        ]);
       }
     }
   });
 
   it("what is no invoice at all is refused by the reader of JSON", () => {
-    for (const start of ["", "  ", "PK\u0003\u0004", "%PDF-1.7"]) expect(typeOfText(start)).equals("application/json");
+    for (const start of ["", "  ", "PK\u0003\u0004", "%PDF-1.7"])
+      expect(typeOfText(start)).equals("application/json");
   });
 });

@@ -15,11 +15,18 @@ import fc from "fast-check";
 
 const cents = fc.bigInt({ min: -moneyLimit + 1n, max: moneyLimit - 1n });
 const decimal = fc
-  .record({ units: fc.bigInt({ min: -(10n ** 15n), max: 10n ** 15n }), scale: fc.integer({ min: 0, max: 12 }) })
+  .record({
+    units: fc.bigInt({ min: -(10n ** 15n), max: 10n ** 15n }),
+    scale: fc.integer({ min: 0, max: 12 }),
+  })
   .map(({ units, scale }) => {
     const digits = (units < 0n ? -units : units).toString().padStart(scale + 1, "0");
     const whole = digits.slice(0, digits.length - scale);
-    return { units, scale, text: `${units < 0n ? "-" : ""}${whole}${scale === 0 ? "" : `.${digits.slice(-scale)}`}` };
+    return {
+      units,
+      scale,
+      text: `${units < 0n ? "-" : ""}${whole}${scale === 0 ? "" : `.${digits.slice(-scale)}`}`,
+    };
   })
   .filter(({ text }) => /^-?\d{1,13}(\.|$)/.test(text));
 
@@ -69,25 +76,43 @@ describe("money", () => {
     expect(parseMoney("1130.00")).to.equal(113000n);
   });
   it("is refused in any other text", () => {
-    for (const text of ["", "1", "1.0", "1.000", "01.00", "+1.00", "-0.00", ".50", "1,130.00", "1e3", "１.００", "1.00 ", "1.00\n", "NaN", "10000000000000.00"])
+    for (const text of [
+      "",
+      "1",
+      "1.0",
+      "1.000",
+      "01.00",
+      "+1.00",
+      "-0.00",
+      ".50",
+      "1,130.00",
+      "1e3",
+      "１.００",
+      "1.00 ",
+      "1.00\n",
+      "NaN",
+      "10000000000000.00",
+    ])
       expect(() => parseMoney(text), JSON.stringify(text)).to.throw(RangeError);
     expect(() => formatMoney(moneyLimit)).to.throw(RangeError);
   });
   it("in XML may leave decimals out", () => {
-    expect(["336.9", "120", "0", "-0", "+7.", "007.50", "-225.14"].map(normaliseMoney)).to.deep.equal([
-      "336.90",
-      "120.00",
-      "0.00",
-      "0.00",
-      "7.00",
-      "7.50",
-      "-225.14",
-    ]);
-    expect(["336.905", "", "1,5", "--1", "1e2", "0x10", "10000000000000"].map(normaliseMoney)).to.deep.equal(Array(7).fill(undefined));
+    expect(
+      ["336.9", "120", "0", "-0", "+7.", "007.50", "-225.14"].map(normaliseMoney),
+    ).to.deep.equal(["336.90", "120.00", "0.00", "0.00", "7.00", "7.50", "-225.14"]);
+    expect(
+      ["336.905", "", "1,5", "--1", "1e2", "0x10", "10000000000000"].map(normaliseMoney),
+    ).to.deep.equal(Array(7).fill(undefined));
   });
   it("agrees with long division on every product of two decimals", () => {
     fc.assert(
-      fc.property(decimal, decimal, (q, p) => quantityTimesPrice(q.text, p.text) === nearest(q.units * p.units * 100n, 10n ** BigInt(q.scale + p.scale))),
+      fc.property(
+        decimal,
+        decimal,
+        (q, p) =>
+          quantityTimesPrice(q.text, p.text) ===
+          nearest(q.units * p.units * 100n, 10n ** BigInt(q.scale + p.scale)),
+      ),
       { numRuns: 500 },
     );
     fc.assert(
@@ -130,7 +155,13 @@ describe("Chinese figures", () => {
   });
   it("agree with their own amount and with no other", () => {
     fc.assert(fc.property(cents, (amount) => sameFigures(chineseFigures(amount), amount)));
-    fc.assert(fc.property(cents, cents, (one, other) => one === other || !sameFigures(chineseFigures(one), other)));
+    fc.assert(
+      fc.property(
+        cents,
+        cents,
+        (one, other) => one === other || !sameFigures(chineseFigures(one), other),
+      ),
+    );
     fc.assert(
       fc.property(cents, fc.integer({ min: 0, max: 13 }), (amount, power) => {
         const other = amount > 0n ? amount - 10n ** BigInt(power) : amount + 10n ** BigInt(power);
@@ -139,7 +170,8 @@ describe("Chinese figures", () => {
     );
   });
   it("agree in every accepted spelling", () => {
-    for (const words of ["贰佰元整", "贰佰圆正", "人民币贰佰元整", "贰佰圆"]) expect(sameFigures(words, 20000n), words).to.equal(true);
+    for (const words of ["贰佰元整", "贰佰圆正", "人民币贰佰元整", "贰佰圆"])
+      expect(sameFigures(words, 20000n), words).to.equal(true);
     expect(sameFigures("负壹佰零伍元整", -10500n)).to.equal(true);
     expect(sameFigures("(负数)壹拾万零伍仟元整", -10500000n)).to.equal(true);
     expect(sameFigures("壹圆零伍分", 105n) && sameFigures("壹圆伍分", 105n)).to.equal(true);
@@ -148,7 +180,8 @@ describe("Chinese figures", () => {
     expect(sameFigures("贰佰圆整", -20000n)).to.equal(false);
     expect(sameFigures("（负数）贰佰圆整", 20000n)).to.equal(false);
     expect(sameFigures("壹佰伍圆整", 10500n), "150 in speech, 105 by its digits").to.equal(false);
-    for (const words of ["", "整", "零", "200.00", "圆佰贰"]) expect(sameFigures(words, 20000n), words).to.equal(false);
+    for (const words of ["", "整", "零", "200.00", "圆佰贰"])
+      expect(sameFigures(words, 20000n), words).to.equal(false);
     expect(sameFigures("", 0n)).to.equal(false);
   });
 });

@@ -25,7 +25,10 @@ describe("a name", () => {
   });
   it("folds to a form that folding does not change", () => {
     fc.assert(
-      fc.property(fc.string({ unit: "binary" }), (name) => foldName(foldName(name)) === foldName(name)),
+      fc.property(
+        fc.string({ unit: "binary" }),
+        (name) => foldName(foldName(name)) === foldName(name),
+      ),
       { numRuns: 500 },
     );
   });

@@ -1,5 +1,13 @@
 /** What stands in a PDF of ours: its texts by page, its attachments, its facts. For tests alone. */
-import { decodePDFRawStream, PDFArray, PDFDict, PDFDocument, PDFName, PDFRawStream, type PDFRef } from "@cantoo/pdf-lib";
+import {
+  decodePDFRawStream,
+  PDFArray,
+  PDFDict,
+  PDFDocument,
+  PDFName,
+  PDFRawStream,
+  type PDFRef,
+} from "@cantoo/pdf-lib";
 
 const bytesOf = (stream: unknown): string => {
   if (!(stream instanceof PDFRawStream)) throw new Error("no stream");
@@ -19,14 +27,23 @@ function textsOf(font: PDFDict): Map<number, string> {
   return found;
 }
 
-export type ReadPdf = { pages: string[][]; sizes: [number, number][]; attachments: Map<string, string>; title: string | undefined; author: string | undefined };
+export type ReadPdf = {
+  pages: string[][];
+  sizes: [number, number][];
+  attachments: Map<string, string>;
+  title: string | undefined;
+  author: string | undefined;
+};
 
 export async function readPdf(bytes: Uint8Array): Promise<ReadPdf> {
   const pdf = await PDFDocument.load(bytes, { updateMetadata: false });
   const pages = pdf.getPages().map((page) => {
     const fonts = page.node.Resources()?.lookup(PDFName.of("Font"), PDFDict);
     const contents = page.node.Contents();
-    const streams = contents instanceof PDFArray ? contents.asArray().map((ref) => pdf.context.lookup(ref as PDFRef)) : [contents];
+    const streams =
+      contents instanceof PDFArray
+        ? contents.asArray().map((ref) => pdf.context.lookup(ref as PDFRef))
+        : [contents];
     const content = streams.map(bytesOf).join("\n");
     const texts: string[] = [];
     let font = new Map<number, string>();
@@ -35,13 +52,17 @@ export async function readPdf(bytes: Uint8Array): Promise<ReadPdf> {
       else
         texts.push(
           [...(shown ?? "").matchAll(/<([0-9a-f]*)>/gi)]
-            .map(([, hex = ""]) => hex.replace(/..../g, (id) => font.get(Number.parseInt(id, 16)) ?? "\0"))
+            .map(([, hex = ""]) =>
+              hex.replace(/..../g, (id) => font.get(Number.parseInt(id, 16)) ?? "\0"),
+            )
             .join(""),
         );
     }
     return texts;
   });
-  const attachments = new Map(pdf.getAttachments().map(({ name, data }) => [name, Buffer.from(data).toString("utf8")]));
+  const attachments = new Map(
+    pdf.getAttachments().map(({ name, data }) => [name, Buffer.from(data).toString("utf8")]),
+  );
   return {
     pages,
     sizes: pdf.getPages().map((page) => [page.getWidth(), page.getHeight()]),

@@ -1,4 +1,7 @@
-/** Invoices as PDF: what stands on the pages, what is attached, and that no document, however odd, breaks them. */
+/**
+ * Invoices as PDF: what stands on the pages, what is attached, and that no document, however odd,
+ * breaks them.
+ */
 
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { readInvoice } from "@onepiao/protocol/formats/read.ts";
@@ -19,18 +22,34 @@ const seal = {
   network: "test-network",
   ledger: `0x${"cd".repeat(20)}`,
 };
-const parts: PdfParts = { qr: "https://piao.example/verify#01", verifyAt: "https://piao.example/verify", seal, reversed: false };
+const parts: PdfParts = {
+  qr: "https://piao.example/verify#01",
+  verifyAt: "https://piao.example/verify",
+  seal,
+  reversed: false,
+};
 const sample = (name: string): InvoiceDocument => {
   const { mediaType, body } = load(samplesRoot, name);
   return readInvoice(mediaType, body).document;
 };
-const pagesOf = async (document: InvoiceDocument, more: Partial<PdfParts> = {}, reverses?: string) =>
-  readPdf(await writePdf(document, { number, reverses }, { ...parts, ...more }));
+const pagesOf = async (
+  document: InvoiceDocument,
+  more: Partial<PdfParts> = {},
+  reverses?: string,
+) => readPdf(await writePdf(document, { number, reverses }, { ...parts, ...more }));
 /** All texts in one, without what only breaks lines. */
 const plain = (pages: string[][]) => pages.flat().join("").replace(/\s/g, "");
 const bare = (text: string) => shown(text).text.replace(/\s/g, "");
 
-const line = { name: "*餐饮服务*餐费", unit: "次", quantity: "1", unitPrice: "188.68", amount: "188.68", taxRate: "0.06", tax: "11.32" };
+const line = {
+  name: "*餐饮服务*餐费",
+  unit: "次",
+  quantity: "1",
+  unitPrice: "188.68",
+  amount: "188.68",
+  taxRate: "0.06",
+  tax: "11.32",
+};
 const invoice = (more: Partial<InvoiceDocument> = {}): InvoiceDocument => ({
   kind: "ordinary",
   issuedAt: "2026-11-03T12:31:07+08:00",
@@ -63,7 +82,15 @@ describe("an invoice as PDF", () => {
           document.remark,
           document.sourceId,
           document.drawer && `开票人：${document.drawer}`,
-          ...lines.flatMap((each) => [each.name, each.spec, each.quantity, each.unitPrice, each.amount, each.description, each.note]),
+          ...lines.flatMap((each) => [
+            each.name,
+            each.spec,
+            each.quantity,
+            each.unitPrice,
+            each.amount,
+            each.description,
+            each.note,
+          ]),
           ...passengers.flatMap((each) => Object.values(each)),
           ...(document.allowances ?? []).flatMap((each) => [each.reason, each.amount]),
           ...(document.reverses ? ["红字发票", "被红冲蓝字发票号码：26442000000000000041"] : []),
@@ -76,20 +103,35 @@ describe("an invoice as PDF", () => {
 
   it("has the title of its kind, the day it is dated to, and who verifies it where", async () => {
     const { pages, title, author } = await pagesOf(invoice({ kind: "special" }));
-    expect(pages[0]).to.include.members(["电子发票（增值税专用发票）", "2026年11月03日", "扫码查验"]);
-    expect([title, author]).to.deep.equal([`电子发票（增值税专用发票） ${number}`, "深圳市南山区巷口面馆有限公司"]);
-    expect(plain(pages)).to.include(`根${seal.root}`).and.include("https://piao.example/verify").and.include("OnePiao");
+    expect(pages[0]).to.include.members([
+      "电子发票（增值税专用发票）",
+      "2026年11月03日",
+      "扫码查验",
+    ]);
+    expect([title, author]).to.deep.equal([
+      `电子发票（增值税专用发票） ${number}`,
+      "深圳市南山区巷口面馆有限公司",
+    ]);
+    expect(plain(pages))
+      .to.include(`根${seal.root}`)
+      .and.include("https://piao.example/verify")
+      .and.include("OnePiao");
     expect((await pagesOf(invoice())).pages[0]).to.include("电子发票（普通发票）");
   });
 
   it("says on its face that it is not sealed, or was taken back", async () => {
-    expect((await pagesOf(invoice(), { seal: undefined })).pages[0]).to.include.members(["未签章", "待签章"]);
+    expect((await pagesOf(invoice(), { seal: undefined })).pages[0]).to.include.members([
+      "未签章",
+      "待签章",
+    ]);
     expect((await pagesOf(invoice(), { reversed: true })).pages[0]).to.include("已红冲");
     expect(plain((await pagesOf(invoice())).pages)).to.not.match(/未签章|待签章|已红冲/);
   });
 
   it("can be searched for words that are set in ligatures", async () => {
-    const { pages } = await pagesOf(invoice({ remark: "Pflichtenheft, Office, effizient finden; 合同ﬁ" }));
+    const { pages } = await pagesOf(
+      invoice({ remark: "Pflichtenheft, Office, effizient finden; 合同ﬁ" }),
+    );
     expect(plain(pages)).to.include("Pflichtenheft,Office,effizientfinden;合同");
   });
 
@@ -101,7 +143,10 @@ describe("an invoice as PDF", () => {
     for (const text of texts) drawn.push(await draw(text));
     for (const [at, text] of texts.entries()) {
       expect(plain((await readPdf(drawn[at] as Buffer)).pages)).to.include(bare(text));
-      expect((await draw(text)).equals(drawn[at] as Buffer), `${text}: the same bytes again`).to.equal(true);
+      expect(
+        (await draw(text)).equals(drawn[at] as Buffer),
+        `${text}: the same bytes again`,
+      ).to.equal(true);
     }
   });
 
@@ -112,13 +157,18 @@ describe("an invoice as PDF", () => {
 
   it("has its bundle inside, byte for byte, and nothing when there is none", async () => {
     const bundle = JSON.stringify({ number, 名称: "票据包" });
-    expect([...(await pagesOf(invoice(), { bundle: Buffer.from(bundle) })).attachments]).to.deep.equal([["bundle.json", bundle]]);
+    expect([
+      ...(await pagesOf(invoice(), { bundle: Buffer.from(bundle) })).attachments,
+    ]).to.deep.equal([["bundle.json", bundle]]);
     expect((await pagesOf(invoice())).attachments.size).to.equal(0);
   });
 
   it("is the same bytes for the same input", async () => {
     const bundle = Buffer.from("{}");
-    const [one, other] = await Promise.all([writePdf(invoice(), { number }, { ...parts, bundle }), writePdf(invoice(), { number }, { ...parts, bundle })]);
+    const [one, other] = await Promise.all([
+      writePdf(invoice(), { number }, { ...parts, bundle }),
+      writePdf(invoice(), { number }, { ...parts, bundle }),
+    ]);
     expect(one.equals(other)).to.equal(true);
     expect(one.subarray(0, 8).toString()).to.equal("%PDF-1.7");
     expect(one.length).to.be.below(60_000);
@@ -129,26 +179,44 @@ describe("an invoice as PDF", () => {
     expect(pages.length).to.be.within(2, 5);
     expect(new Set(sizes.map(String)).size).to.equal(1);
     for (const [at, page] of pages.entries()) {
-      expect(page).to.include.members(["项目名称", "税额", number, `第 ${at + 1} 页　共 ${pages.length} 页`]);
+      expect(page).to.include.members([
+        "项目名称",
+        "税额",
+        number,
+        `第 ${at + 1} 页　共 ${pages.length} 页`,
+      ]);
       expect(page.includes("小　　　计")).to.equal(at < pages.length - 1);
       expect(page.includes("合　　　计")).to.equal(at === pages.length - 1);
     }
-    const subtotals = pages.map((page) => page.indexOf("小　　　计")).flatMap((at, index) => (at < 0 ? [] : [parseMoney(pages[index]?.[at + 1] ?? "")]));
-    const lastRows = sample("shudian/08-office-forty-lines.xml").lines.filter(({ spec }) => pages.at(-1)?.includes(spec ?? ""));
+    const subtotals = pages
+      .map((page) => page.indexOf("小　　　计"))
+      .flatMap((at, index) => (at < 0 ? [] : [parseMoney(pages[index]?.[at + 1] ?? "")]));
+    const lastRows = sample("shudian/08-office-forty-lines.xml").lines.filter(({ spec }) =>
+      pages.at(-1)?.includes(spec ?? ""),
+    );
     const rest = lastRows.reduce((sum, { amount }) => sum + parseMoney(amount), 0n);
     expect(subtotals.reduce((sum, each) => sum + each, rest)).to.equal(parseMoney("5986.00"));
   });
 
   it("of another currency names it, in figures and in words; tax that is not due is no amount", async () => {
     const euro = await pagesOf(invoice({ currency: "EUR" }));
-    expect(plain(euro.pages)).to.include("EUR200.00").and.include("欧元贰佰圆整").and.not.include("¥");
-    const free = invoice({ lines: [{ ...line, taxRate: "免税", tax: "0.00" }], totals: { net: "188.68", tax: "0.00", gross: "188.68" } });
+    expect(plain(euro.pages))
+      .to.include("EUR200.00")
+      .and.include("欧元贰佰圆整")
+      .and.not.include("¥");
+    const free = invoice({
+      lines: [{ ...line, taxRate: "免税", tax: "0.00" }],
+      totals: { net: "188.68", tax: "0.00", gross: "188.68" },
+    });
     expect((await pagesOf(free)).pages[0]).to.include.members(["免税", "***", "¥0.00"]);
   });
 
   it("shows a character that the font has not as its plain letter or as 〓, and says so", async () => {
     const { pages } = await pagesOf(
-      invoice({ seller: { taxId: "PL1234567890", name: "Żółć 😀 𠮷野家 \u202eab\u0301" }, remark: "ก\u200d\ufe0f\u{10ffff}\tx" }),
+      invoice({
+        seller: { taxId: "PL1234567890", name: "Żółć 😀 𠮷野家 \u202eab\u0301" },
+        remark: "ก\u200d\ufe0f\u{10ffff}\tx",
+      }),
     );
     const text = plain(pages);
     expect(text).to.include(`Zólc${missing}${missing}野家`);
@@ -159,12 +227,20 @@ describe("an invoice as PDF", () => {
 
   it("of two thousand lines has every one of them, on A4, and lets other work between", async function () {
     this.timeout(120_000);
-    const lines = Array.from({ length: 2000 }, (_, at) => ({ ...line, name: `*餐饮服务*餐费 ${at}`, note: at % 100 === 0 ? "说明 ".repeat(300) : undefined }));
+    const lines = Array.from({ length: 2000 }, (_, at) => ({
+      ...line,
+      name: `*餐饮服务*餐费 ${at}`,
+      note: at % 100 === 0 ? "说明 ".repeat(300) : undefined,
+    }));
     let turns = 0;
     const timer = setInterval(() => {
       turns += 1;
     }, 1);
-    const { pages, sizes } = await pagesOf(invoice({ lines: JSON.parse(JSON.stringify(lines)) as typeof lines as InvoiceDocument["lines"] }));
+    const { pages, sizes } = await pagesOf(
+      invoice({
+        lines: JSON.parse(JSON.stringify(lines)) as typeof lines as InvoiceDocument["lines"],
+      }),
+    );
     clearInterval(timer);
     const names = pages.flat().filter((text) => text.startsWith("*餐饮服务*餐费 "));
     expect(names).to.deep.equal(lines.map(({ name }) => name));
@@ -174,7 +250,13 @@ describe("an invoice as PDF", () => {
 
   it("holds texts of the greatest length that a document may have, and cuts none", async () => {
     const long = invoice({
-      seller: { taxId: "91440305MA4JURQ28R", name: "卖".repeat(300), address: "地".repeat(600), bankName: "银".repeat(200), bankAccount: "6".repeat(100) },
+      seller: {
+        taxId: "91440305MA4JURQ28R",
+        name: "卖".repeat(300),
+        address: "地".repeat(600),
+        bankName: "银".repeat(200),
+        bankAccount: "6".repeat(100),
+      },
       buyer: { name: "M".repeat(300), address: "路 ".repeat(300) },
       lines: [
         {
@@ -206,28 +288,53 @@ describe("an invoice as PDF", () => {
 
   it("keeps to its pages: whatever the texts, nothing stands past the frame", async () => {
     const text = (max: number) =>
-      fc.string({ unit: fc.constantFrom("票", "W", "i", " ", "，", "（", "-", "1", "\n", "é", "😀"), minLength: 1, maxLength: max });
-    const documents = fc.record({
-      lines: fc.array(fc.record({ name: text(80), spec: text(60), unit: text(10), note: text(400), amount: fc.constantFrom("1.00", "-9999999999999.99") }), {
+      fc.string({
+        unit: fc.constantFrom("票", "W", "i", " ", "，", "（", "-", "1", "\n", "é", "😀"),
         minLength: 1,
-        maxLength: 30,
-      }),
+        maxLength: max,
+      });
+    const documents = fc.record({
+      lines: fc.array(
+        fc.record({
+          name: text(80),
+          spec: text(60),
+          unit: text(10),
+          note: text(400),
+          amount: fc.constantFrom("1.00", "-9999999999999.99"),
+        }),
+        {
+          minLength: 1,
+          maxLength: 30,
+        },
+      ),
       remark: text(1500),
       name: text(200),
     });
     await fc.assert(
       fc.asyncProperty(documents, async ({ lines, remark, name }) => {
-        const document = invoice({ lines: lines.map((each) => ({ ...line, ...each })), remark, seller: { taxId: "91440305MA4JURQ28R", name } });
+        const document = invoice({
+          lines: lines.map((each) => ({ ...line, ...each })),
+          remark,
+          seller: { taxId: "91440305MA4JURQ28R", name },
+        });
         const { layout } = await layOut(document, { number });
         expect(layout.pages.filter((page) => page.totals)).to.have.length(1);
         for (const [at, page] of layout.pages.entries()) {
-          const top = at === 0 ? form.firstTop + layout.party.height : form.nextTop + page.parties.reduce((sum, strip) => sum + strip.height, 6);
+          const top =
+            at === 0
+              ? form.firstTop + layout.party.height
+              : form.nextTop + page.parties.reduce((sum, strip) => sum + strip.height, 6);
           const tail = page.totals ? form.sum + form.wordsRow : 0;
           const strips = [...page.rows, ...(page.remark ?? [])];
-          const used = strips.reduce((sum, strip) => sum + strip.height, top + form.columns * Number(page.totals || page.subtotal !== undefined) + tail);
+          const used = strips.reduce(
+            (sum, strip) => sum + strip.height,
+            top + form.columns * Number(page.totals || page.subtotal !== undefined) + tail,
+          );
           expect(used).to.be.at.most(layout.height - form.foot);
           for (const piece of strips.flatMap((strip) => strip.pieces)) {
-            expect(widthOf(piece.text, piece.size)).to.be.at.most(Math.max(piece.width, piece.size) + 0.001);
+            expect(widthOf(piece.text, piece.size)).to.be.at.most(
+              Math.max(piece.width, piece.size) + 0.001,
+            );
             expect(piece.x + piece.width).to.be.at.most(form.width);
           }
         }
@@ -239,15 +346,21 @@ describe("an invoice as PDF", () => {
 
 describe("lines of text", () => {
   it("keep words and numbers whole where they fit, and closing marks off a line's start", () => {
-    expect(linesOf("深圳市远航精密制造有限公司", 50, 8).every((each) => each.length <= 6)).to.equal(true);
+    expect(linesOf("深圳市远航精密制造有限公司", 50, 8).every((each) => each.length <= 6)).to.equal(
+      true,
+    );
     expect(linesOf("one twofold three", 50, 8)).to.deep.equal(["one twofold", "three"]);
-    for (const each of linesOf("甲乙丙丁，戊己庚辛。".repeat(20), 41, 8)) expect(each).to.not.match(/^[，。]/);
+    for (const each of linesOf("甲乙丙丁，戊己庚辛。".repeat(20), 41, 8))
+      expect(each).to.not.match(/^[，。]/);
     expect(linesOf("a\n\nb\n", 50, 8)).to.deep.equal(["a", "", "b"]);
     expect(linesOf(" \n ", 50, 8)).to.deep.equal([]);
   });
 
   it("lose no character but blanks, and are no wider than told", () => {
-    const text = fc.string({ unit: fc.constantFrom("票", "W", "i", " ", "，", "（", "-", "1", "\n", "é"), maxLength: 300 });
+    const text = fc.string({
+      unit: fc.constantFrom("票", "W", "i", " ", "，", "（", "-", "1", "\n", "é"),
+      maxLength: 300,
+    });
     fc.assert(
       fc.property(text, fc.integer({ min: 10, max: 200 }), (given, width) => {
         const lines = linesOf(given, width, 8);

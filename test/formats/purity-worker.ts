@@ -1,4 +1,7 @@
-/** Thread of purity.ts: what is made of every sample, in the order that `workerData` says; posts name and outcome of each. */
+/**
+ * Thread of purity.ts: what is made of every sample, in the order that `workerData` says; posts
+ * name and outcome of each.
+ */
 import { createHash } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
 import { canonicalJson, type InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
@@ -23,10 +26,12 @@ const account = `0x${"0a".repeat(20)}`;
 /** Samples whose remarks are drawn with the same glyphs, and are other texts. */
 function sharing(): Sample[] {
   const [first] = good("json") as [Sample];
-  return ["阿卜杜·热合曼 finden 工人", "阿卜杜•热合曼 ﬁnden ⼯⼈", "阿卜杜・热合曼 Pﬂicht"].map((remark) => {
-    const text = JSON.stringify({ ...(JSON.parse(first.text) as object), remark });
-    return { ...first, name: `${first.name} with ${remark}`, text, body: Buffer.from(text) };
-  });
+  return ["阿卜杜·热合曼 finden 工人", "阿卜杜•热合曼 ﬁnden ⼯⼈", "阿卜杜・热合曼 Pﬂicht"].map(
+    (remark) => {
+      const text = JSON.stringify({ ...(JSON.parse(first.text) as object), remark });
+      return { ...first, name: `${first.name} with ${remark}`, text, body: Buffer.from(text) };
+    },
+  );
 }
 
 /** What some work gives, or its refusal. */
@@ -44,7 +49,12 @@ async function made(document: InvoiceDocument): Promise<Record<string, unknown>>
   const content = contentHash(seed, document);
   const leaf = leafHash({ content, holder: account, buyer: document.lines.length });
   const tree = lotTree([leaf, leafHash({ content, holder: account, buyer: 0 })]);
-  const domain = { name: "InvoiceLedger", version: "1" as const, chainId: document.lines.length, verifyingContract: account };
+  const domain = {
+    name: "InvoiceLedger",
+    version: "1" as const,
+    chainId: document.lines.length,
+    verifyingContract: account,
+  };
   const text = `https://piao.example/verify#${number}${document.totals.gross}`;
   return {
     written: writeAll(document, { number }),
@@ -54,7 +64,14 @@ async function made(document: InvoiceDocument): Promise<Record<string, unknown>>
     picture: [await qrSvg(text), (await qrPng(text)).toString("base64")],
     words: chineseFigures(parseMoney(document.totals.gross)),
     trade: tradeOf(document),
-    red: tried(() => redLetterOf({ document, number }, leftOf(document, []), { whole: true }, new Date("2026-11-20T00:00:00Z"))),
+    red: tried(() =>
+      redLetterOf(
+        { document, number },
+        leftOf(document, []),
+        { whole: true },
+        new Date("2026-11-20T00:00:00Z"),
+      ),
+    ),
     shown: disclose(seed, document),
     tree: [tree.root, tree.proof(1)],
     signed: digest(domain, { type: "RotateKey", value: { account, key: account, counter: 1 } }),
@@ -65,10 +82,13 @@ async function made(document: InvoiceDocument): Promise<Record<string, unknown>>
 /** All that is made of a sample, or its refusal, as one text. */
 async function outcome({ mediaType, body }: Sample): Promise<string> {
   const read = tried(() => readInvoice(mediaType, body).document);
-  return JSON.stringify(Array.isArray(read) ? read : [canonicalJson(read), await made(read as InvoiceDocument)]);
+  return JSON.stringify(
+    Array.isArray(read) ? read : [canonicalJson(read), await made(read as InvoiceDocument)],
+  );
 }
 
 const samples = [...(["json", "shudian", "ubl"] as const).flatMap(good), ...bad(), ...sharing()];
 const outcomes: [name: string, outcome: string][] = [];
-for (const sample of workerData === "backwards" ? samples.toReversed() : samples) outcomes.push([sample.name, await outcome(sample)]);
+for (const sample of workerData === "backwards" ? samples.toReversed() : samples)
+  outcomes.push([sample.name, await outcome(sample)]);
 parentPort?.postMessage(outcomes);

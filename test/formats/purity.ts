@@ -1,16 +1,21 @@
 /**
- * Same input, same output: what is read, written, drawn or hashed owes nothing to what the process has handled before.
+ * Same input, same output: what is read, written, drawn or hashed owes nothing to what the process
+ * has handled before.
  *
- * Every sample goes through all of it in two threads, each with modules of its own, one in the opposite order: state that
- * outlives a call shows as a difference, also state that keeps what came first. Among the samples stand texts that share glyphs,
- * and bad ones, after which a reader goes on.
+ * Every sample goes through all of it in two threads, each with modules of its own, one in the
+ * opposite order: state that outlives a call shows as a difference, also state that keeps what came
+ * first. Among the samples stand texts that share glyphs, and bad ones, after which a reader goes
+ * on.
  */
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { expect } from "chai";
 
 async function outcomes(order: "forwards" | "backwards"): Promise<Map<string, string>> {
-  const [list] = await once(new Worker(new URL("./purity-worker.ts", import.meta.url), { workerData: order }), "message");
+  const [list] = await once(
+    new Worker(new URL("./purity-worker.ts", import.meta.url), { workerData: order }),
+    "message",
+  );
   return new Map(list as [string, string][]);
 }
 

@@ -9,7 +9,12 @@ import { qrPng, qrSvg } from "../../server/drawing/qr-image.ts";
 
 const url = "https://piao.example";
 const secret = `0x${"0123456789abcdef".repeat(4)}`;
-const content: QrContent = { number: "26442000000000000001", kind: "ordinary", gross: "200.00", date: "2026-11-03" };
+const content: QrContent = {
+  number: "26442000000000000001",
+  kind: "ordinary",
+  gross: "200.00",
+  date: "2026-11-03",
+};
 
 // its types say `default` is a member; at run time it is the module
 const decode = jsqr as unknown as typeof jsqr.default;
@@ -20,7 +25,9 @@ async function scanned(text: string): Promise<string | undefined> {
 
 describe("an invoice's QR code", () => {
   it("has the text of a 数电票 behind a link to the verify page", () => {
-    expect(qrFields(content)).to.match(/^01,32,,26442000000000000001,200\.00,20261103,,[0-9A-F]{4}$/);
+    expect(qrFields(content)).to.match(
+      /^01,32,,26442000000000000001,200\.00,20261103,,[0-9A-F]{4}$/,
+    );
     expect(qrFields({ ...content, kind: "special" })).to.match(/^01,31,/);
     expect(qrText(url, content)).to.equal(`${url}/verify#${qrFields(content)}`);
     expect(qrText(url, { ...content, pickup: secret })).to.match(/&pickup=[0-9a-f]{64}$/);
@@ -44,7 +51,9 @@ describe("an invoice's QR code", () => {
           const digits = (cents < 0n ? -cents : cents).toString().padStart(3, "0");
           return `${cents < 0n ? "-" : ""}${digits.slice(0, -2)}.${digits.slice(-2)}`;
         }),
-        date: fc.date({ min: new Date("2000-01-01"), max: new Date("2099-12-31"), noInvalidDate: true }).map((date) => date.toISOString().slice(0, 10)),
+        date: fc
+          .date({ min: new Date("2000-01-01"), max: new Date("2099-12-31"), noInvalidDate: true })
+          .map((date) => date.toISOString().slice(0, 10)),
         pickup: fc.stringMatching(/^0x[0-9a-f]{64}$/),
         proof: fc.stringMatching(/^[A-Za-z0-9_.-]{1,300}$/),
       },

@@ -13,13 +13,20 @@ import { bad, expectedRefusals, good, load, samplesRoot } from "./samples.ts";
 /** Everything between the tags of a name, read with nothing but a regular expression. */
 const texts = (xml: string, tag: string): string[] =>
   [...xml.matchAll(new RegExp(`<${tag}(?: [^>]*)?>([^<]*)</${tag}>`, "g"))].map((found) =>
-    (found[1] ?? "").trim().replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&"),
+    (found[1] ?? "")
+      .trim()
+      .replaceAll("&lt;", "<")
+      .replaceAll("&gt;", ">")
+      .replaceAll("&amp;", "&"),
   );
 const one = (xml: string, tag: string): string => texts(xml, tag)[0] ?? "";
-const between = (xml: string, tag: string): string => new RegExp(`<${tag}>([\\s\\S]*?)</${tag}>`).exec(xml)?.[1] ?? "";
-const blocks = (xml: string, tag: string): string[] => [...xml.matchAll(new RegExp(`<${tag}>[\\s\\S]*?</${tag}>`, "g"))].map((found) => found[0]);
+const between = (xml: string, tag: string): string =>
+  new RegExp(`<${tag}>([\\s\\S]*?)</${tag}>`).exec(xml)?.[1] ?? "";
+const blocks = (xml: string, tag: string): string[] =>
+  [...xml.matchAll(new RegExp(`<${tag}>[\\s\\S]*?</${tag}>`, "g"))].map((found) => found[0]);
 /** Numbers as such: the documents write 336.9 where a document says 336.90. */
-const numbers = (strings: readonly (string | undefined)[]) => strings.map((each) => (each === undefined || each === "" ? undefined : Number(each)));
+const numbers = (strings: readonly (string | undefined)[]) =>
+  strings.map((each) => (each === undefined || each === "" ? undefined : Number(each)));
 const orNothing = (string: string) => (string === "" ? undefined : string);
 
 describe("a 数电票", () => {
@@ -31,25 +38,53 @@ describe("a 数电票", () => {
         ["Buyer", document.buyer],
       ] as const) {
         expect(party).to.deep.include({ name: one(text, `${side}Name`) });
-        const given = ["IdNum", "Addr", "TelNum", "BankName", "BankAccNum"].map((tag) => orNothing(one(text, side + tag)));
-        expect([party.taxId, party.address, party.phone, party.bankName, party.bankAccount]).to.deep.equal(given);
+        const given = ["IdNum", "Addr", "TelNum", "BankName", "BankAccNum"].map((tag) =>
+          orNothing(one(text, side + tag)),
+        );
+        expect([
+          party.taxId,
+          party.address,
+          party.phone,
+          party.bankName,
+          party.bankAccount,
+        ]).to.deep.equal(given);
       }
       const lines = blocks(text, "IssuItemInformation");
       expect(document.lines).to.have.length(lines.length).greaterThan(0);
       expect(document.lines.map((line) => line.name)).to.deep.equal(texts(text, "ItemName"));
-      expect(document.lines.map((line) => line.spec)).to.deep.equal(texts(text, "SpecMod").map(orNothing));
-      expect(document.lines.map((line) => line.unit)).to.deep.equal(texts(text, "MeaUnits").map(orNothing));
-      expect(document.lines.map((line) => line.taxCode)).to.deep.equal(texts(text, "TaxClassificationCode"));
+      expect(document.lines.map((line) => line.spec)).to.deep.equal(
+        texts(text, "SpecMod").map(orNothing),
+      );
+      expect(document.lines.map((line) => line.unit)).to.deep.equal(
+        texts(text, "MeaUnits").map(orNothing),
+      );
+      expect(document.lines.map((line) => line.taxCode)).to.deep.equal(
+        texts(text, "TaxClassificationCode"),
+      );
       for (const [member, tag] of [
         ["quantity", "Quantity"],
         ["unitPrice", "UnPrice"],
         ["amount", "Amount"],
         ["tax", "ComTaxAm"],
       ] as const)
-        expect(numbers(document.lines.map((line) => line[member])), tag).to.deep.equal(numbers(texts(text, tag)));
-      const rates = texts(text, "TaxRate").map((rate) => (rate.endsWith("%") ? Number(rate.slice(0, -1)) / 100 : /\d/.test(rate) ? Number(rate) : rate));
-      expect(document.lines.map((line) => (/\d/.test(line.taxRate) ? Number(line.taxRate) : line.taxRate))).to.deep.equal(rates);
-      expect(document.lines.map((line) => line.discount === true)).to.deep.equal(lines.map((line) => one(line, "Quantity") === ""));
+        expect(numbers(document.lines.map((line) => line[member])), tag).to.deep.equal(
+          numbers(texts(text, tag)),
+        );
+      const rates = texts(text, "TaxRate").map((rate) =>
+        rate.endsWith("%")
+          ? Number(rate.slice(0, -1)) / 100
+          : /\d/.test(rate)
+            ? Number(rate)
+            : rate,
+      );
+      expect(
+        document.lines.map((line) =>
+          /\d/.test(line.taxRate) ? Number(line.taxRate) : line.taxRate,
+        ),
+      ).to.deep.equal(rates);
+      expect(document.lines.map((line) => line.discount === true)).to.deep.equal(
+        lines.map((line) => one(line, "Quantity") === ""),
+      );
       expect(document.totals).to.deep.equal({
         net: one(text, "TotalAmWithoutTax"),
         tax: one(text, "TotalTaxAm"),
@@ -59,18 +94,39 @@ describe("a 数电票", () => {
       expect(document.sourceId)
         .to.equal(one(text, "InvoiceNumber"))
         .and.match(/^\d{20}$/);
-      expect(document.kind).to.equal(one(between(text, "GeneralOrSpecialVAT"), "LabelCode") === "01" ? "special" : "ordinary");
+      expect(document.kind).to.equal(
+        one(between(text, "GeneralOrSpecialVAT"), "LabelCode") === "01" ? "special" : "ordinary",
+      );
       expect(document.issuedAt).to.equal(`${one(text, "RequestTime").replace(" ", "T")}+08:00`);
       expect(document.remark).to.equal(orNothing(one(text, "Remark")));
       expect(document.drawer).to.equal(one(text, "Drawer"));
-      expect(document.taxBureau).to.deep.equal({ code: one(text, "TaxBureauCode"), name: one(text, "TaxBureauName") });
-      expect(document.passengers?.map((each) => each.idNumber) ?? []).to.deep.equal(texts(text, "ValidIDNumber"));
-      expect(document.passengers?.map((each) => [each.traveller, each.from, each.to, each.vehicle].join()) ?? []).to.deep.equal(
-        blocks(text, "PassengerTransportation").map((each) => ["Traveler", "Departure", "Destination", "Vehicletype"].map((tag) => one(each, tag)).join()),
+      expect(document.taxBureau).to.deep.equal({
+        code: one(text, "TaxBureauCode"),
+        name: one(text, "TaxBureauName"),
+      });
+      expect(document.passengers?.map((each) => each.idNumber) ?? []).to.deep.equal(
+        texts(text, "ValidIDNumber"),
+      );
+      expect(
+        document.passengers?.map((each) =>
+          [each.traveller, each.from, each.to, each.vehicle].join(),
+        ) ?? [],
+      ).to.deep.equal(
+        blocks(text, "PassengerTransportation").map((each) =>
+          ["Traveler", "Departure", "Destination", "Vehicletype"]
+            .map((tag) => one(each, tag))
+            .join(),
+        ),
       );
       expect(document.reverses?.sourceId).to.equal(orNothing(one(text, "OriginalInvoiceCode")));
-      expect(document.source).to.deep.equal({ format: "shudian", sha256: createHash("sha256").update(body).digest("hex") });
-      expect(Buffer.from(source?.text ?? "").equals(body), "the original is kept byte for byte").to.equal(true);
+      expect(document.source).to.deep.equal({
+        format: "shudian",
+        sha256: createHash("sha256").update(body).digest("hex"),
+      });
+      expect(
+        Buffer.from(source?.text ?? "").equals(body),
+        "the original is kept byte for byte",
+      ).to.equal(true);
       expect(holder).to.equal(undefined);
     });
   }
@@ -86,20 +142,38 @@ describe("a UBL invoice", () => {
       for (const [index, xml] of lines.entries()) {
         const line = document.lines[index];
         expect(numbers([line?.amount, line?.quantity, line?.unitPrice])).to.deep.equal(
-          numbers([one(xml, "cbc:LineExtensionAmount"), one(xml, "cbc:InvoicedQuantity"), one(xml, "cbc:PriceAmount")]),
+          numbers([
+            one(xml, "cbc:LineExtensionAmount"),
+            one(xml, "cbc:InvoicedQuantity"),
+            one(xml, "cbc:PriceAmount"),
+          ]),
         );
-        expect(line?.taxCategory).to.equal(one(between(xml, "cac:ClassifiedTaxCategory"), "cbc:ID"));
-        if (line?.taxCategory === "S") expect(Number(line.taxRate) * 100).to.be.closeTo(Number(one(xml, "cbc:Percent")), 1e-9);
+        expect(line?.taxCategory).to.equal(
+          one(between(xml, "cac:ClassifiedTaxCategory"), "cbc:ID"),
+        );
+        if (line?.taxCategory === "S")
+          expect(Number(line.taxRate) * 100).to.be.closeTo(Number(one(xml, "cbc:Percent")), 1e-9);
         expect(line?.taxRate === "免税").to.equal(line?.taxCategory === "E");
         expect(line?.taxRate === "不征税").to.equal(line?.taxCategory === "O");
         expect(line?.tax, "UBL has no line tax").to.equal(undefined);
         expect(line?.allowances?.length ?? 0).to.equal(blocks(xml, "cac:AllowanceCharge").length);
         const item = between(xml, "cac:Item");
-        if (!item.includes("CDATA") && !item.includes("&")) expect(line?.name).to.equal(one(item, "cbc:Name"));
+        if (!item.includes("CDATA") && !item.includes("&"))
+          expect(line?.name).to.equal(one(item, "cbc:Name"));
       }
       const total = between(outside, "cac:LegalMonetaryTotal");
       const { totals } = document;
-      expect(numbers([totals.lines, totals.net, totals.gross, totals.prepaid, totals.payable, totals.allowances, totals.charges])).to.deep.equal(
+      expect(
+        numbers([
+          totals.lines,
+          totals.net,
+          totals.gross,
+          totals.prepaid,
+          totals.payable,
+          totals.allowances,
+          totals.charges,
+        ]),
+      ).to.deep.equal(
         numbers(
           [
             "LineExtensionAmount",
@@ -113,8 +187,12 @@ describe("a UBL invoice", () => {
         ),
       );
       const subtotals = blocks(outside, "cac:TaxSubtotal");
-      expect(numbers((document.taxBreakdown ?? []).flatMap((part) => [part.taxable, part.tax]))).to.deep.equal(
-        numbers(subtotals.flatMap((xml) => [one(xml, "cbc:TaxableAmount"), one(xml, "cbc:TaxAmount")])),
+      expect(
+        numbers((document.taxBreakdown ?? []).flatMap((part) => [part.taxable, part.tax])),
+      ).to.deep.equal(
+        numbers(
+          subtotals.flatMap((xml) => [one(xml, "cbc:TaxableAmount"), one(xml, "cbc:TaxAmount")]),
+        ),
       );
       const supplier = between(text, "cac:AccountingSupplierParty");
       expect(document.seller.name).to.equal(one(supplier, "cbc:RegistrationName"));
@@ -123,7 +201,8 @@ describe("a UBL invoice", () => {
           .replace(/[^A-Z0-9]/g, "")
           .replace(/^DE/, ""),
       );
-      for (const tag of ["cbc:StreetName", "cbc:CityName", "cbc:PostalZone"]) expect(document.seller.address).to.include(one(supplier, tag));
+      for (const tag of ["cbc:StreetName", "cbc:CityName", "cbc:PostalZone"])
+        expect(document.seller.address).to.include(one(supplier, tag));
       const customer = between(text, "cac:AccountingCustomerParty");
       expect(document.buyer.name).to.equal(one(customer, "cbc:RegistrationName"));
       expect(document.buyer.taxId === undefined).to.equal(!customer.includes("PartyTaxScheme"));
@@ -131,25 +210,37 @@ describe("a UBL invoice", () => {
       expect(document.issuedAt.slice(0, 10)).to.equal(one(outside, "cbc:IssueDate"));
       expect(document.dueDate).to.equal(orNothing(one(outside, "cbc:DueDate")));
       expect(document.currency).to.equal(one(outside, "cbc:DocumentCurrencyCode"));
-      expect(document.attachments?.length ?? 0).to.equal(text.split("<cbc:EmbeddedDocumentBinaryObject").length - 1);
-      expect(JSON.stringify(document).length, "attachments stay in the original").to.be.lessThan(12_000);
+      expect(document.attachments?.length ?? 0).to.equal(
+        text.split("<cbc:EmbeddedDocumentBinaryObject").length - 1,
+      );
+      expect(JSON.stringify(document).length, "attachments stay in the original").to.be.lessThan(
+        12_000,
+      );
       expect(Buffer.from(source?.text ?? "").equals(body)).to.equal(true);
     });
   }
   it("reads numeric references and CDATA as text", () => {
-    expect(readInvoice("application/xml", load(samplesRoot, "ubl/01-two-rates.xml").body).document.lines.map((line) => line.name)).to.deep.equal([
-      "Ordner & Register, A4",
-      "Fachbuch „Rechnung & Steuer“",
-    ]);
+    expect(
+      readInvoice(
+        "application/xml",
+        load(samplesRoot, "ubl/01-two-rates.xml").body,
+      ).document.lines.map((line) => line.name),
+    ).to.deep.equal(["Ordner & Register, A4", "Fachbuch „Rechnung & Steuer“"]);
   });
 });
 
 describe("an invoice in JSON", () => {
   for (const { name, text, body } of good("json")) {
     it(`keeps its content: ${name}`, () => {
-      const { holder: wanted, ...given } = JSON.parse(text) as InvoiceDocument & { holder?: string };
+      const { holder: wanted, ...given } = JSON.parse(text) as InvoiceDocument & {
+        holder?: string;
+      };
       const { document, holder, source } = readInvoice("application/json", body);
-      const marked = given.lines.map((line) => (line.quantity === undefined && line.unitPrice === undefined ? { ...line, discount: true } : line));
+      const marked = given.lines.map((line) =>
+        line.quantity === undefined && line.unitPrice === undefined
+          ? { ...line, discount: true }
+          : line,
+      );
       expect(document).to.deep.equal({ ...given, lines: marked });
       expect(holder).to.equal(wanted);
       expect(source).to.equal(undefined);
@@ -172,7 +263,9 @@ describe("a document that breaks a rule", () => {
         .sort(),
     ).to.deep.equal(Object.keys(expectedRefusals).sort());
     for (const [name, { rule }] of Object.entries(expectedRefusals))
-      expect(readme).to.match(new RegExp(`\\| \`${name.replaceAll(".", "\\.")}\` \\|.*\\| \`${rule}\` \\|`));
+      expect(readme).to.match(
+        new RegExp(`\\| \`${name.replaceAll(".", "\\.")}\` \\|.*\\| \`${rule}\` \\|`),
+      );
   });
   for (const { name, mediaType, body } of bad()) {
     const wanted = expectedRefusals[name];
@@ -186,14 +279,21 @@ describe("a document that breaks a rule", () => {
       expect(refused).to.be.instanceOf(Problem);
       if (!(refused instanceof Problem)) return;
       const first = refused.violations[0];
-      expect({ code: refused.code as string, field: first?.field, rule: first?.rule }).to.deep.equal(wanted);
+      expect({
+        code: refused.code as string,
+        field: first?.field,
+        rule: first?.rule,
+      }).to.deep.equal(wanted);
     });
   }
 });
 
 describe("a document's text", () => {
   it("does not depend on the order of members", () => {
-    const { document } = readInvoice("application/json", load(samplesRoot, "json/02-discount.json").body);
+    const { document } = readInvoice(
+      "application/json",
+      load(samplesRoot, "json/02-discount.json").body,
+    );
     const reversed = (value: unknown): unknown =>
       Array.isArray(value)
         ? value.map(reversed)
@@ -206,14 +306,23 @@ describe("a document's text", () => {
           : value;
     expect(canonicalJson(reversed(document))).to.equal(canonicalJson(document));
     expect(JSON.parse(canonicalJson(document))).to.deep.equal(document);
-    expect(canonicalJson({ b: undefined, a: ["ü", true], _: "\u2028" })).to.equal('{"_":"\u2028","a":["ü",true]}');
+    expect(canonicalJson({ b: undefined, a: ["ü", true], _: "\u2028" })).to.equal(
+      '{"_":"\u2028","a":["ü",true]}',
+    );
   });
   it("reads back as a document that breaks no rule", () => {
     for (const folder of ["json", "shudian", "ubl"] as const) {
       for (const { mediaType, body } of good(folder)) {
         const { document } = readInvoice(mediaType, body);
-        expect(checkDocument(JSON.parse(canonicalJson(document)) as InvoiceDocument, formats[folder].rules)).to.deep.equal([]);
-        expect(parseMoney(document.totals.net) + parseMoney(document.totals.tax)).to.equal(parseMoney(document.totals.gross));
+        expect(
+          checkDocument(
+            JSON.parse(canonicalJson(document)) as InvoiceDocument,
+            formats[folder].rules,
+          ),
+        ).to.deep.equal([]);
+        expect(parseMoney(document.totals.net) + parseMoney(document.totals.tax)).to.equal(
+          parseMoney(document.totals.gross),
+        );
       }
     }
   });

@@ -1,8 +1,19 @@
-/** What a red letter says: of every sample the whole, parts and the rest, never more than is left. */
+/**
+ * What a red letter says: of every sample the whole, parts and the rest, never more than is left.
+ */
 
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { formatOf, formats } from "@onepiao/protocol/formats/formats.ts";
-import { amountsOf, checkWithin, type LinePart, leftOf, moneyOf, nothingLeft, redLetterOf, type Wish } from "@onepiao/protocol/formats/red-letter.ts";
+import {
+  amountsOf,
+  checkWithin,
+  type LinePart,
+  leftOf,
+  moneyOf,
+  nothingLeft,
+  redLetterOf,
+  type Wish,
+} from "@onepiao/protocol/formats/red-letter.ts";
 import { checkDocument } from "@onepiao/protocol/formats/rules.ts";
 import { writeInvoice } from "@onepiao/protocol/formats/write.ts";
 import { formatMoney, parseMoney } from "@onepiao/protocol/values/money.ts";
@@ -13,14 +24,18 @@ import { goodSamples } from "../../sandbox/samples.ts";
 const number = "26442000000000000001";
 const at = new Date("2026-11-24T02:03:04Z");
 const originals = goodSamples().filter((sample) => !sample.document.reverses);
-const sample = (name: string) => goodSamples().find((one) => one.name.includes(name))?.document as InvoiceDocument;
-const red = (document: InvoiceDocument, wish: Wish, before: InvoiceDocument[] = []) => redLetterOf({ number, document }, leftOf(document, before), wish, at);
-const text = (document: InvoiceDocument, reds: InvoiceDocument[]) => moneyOf(leftOf(document, reds));
+const sample = (name: string) =>
+  goodSamples().find((one) => one.name.includes(name))?.document as InvoiceDocument;
+const red = (document: InvoiceDocument, wish: Wish, before: InvoiceDocument[] = []) =>
+  redLetterOf({ number, document }, leftOf(document, before), wish, at);
+const text = (document: InvoiceDocument, reds: InvoiceDocument[]) =>
+  moneyOf(leftOf(document, reds));
 const rulesOf = (work: () => unknown): string[] => {
   try {
     work();
   } catch (error) {
-    if (error instanceof Problem) return error.violations.map(({ field, rule }) => `${rule} ${field}`);
+    if (error instanceof Problem)
+      return error.violations.map(({ field, rule }) => `${rule} ${field}`);
     throw error;
   }
   return [];
@@ -29,7 +44,15 @@ const rulesOf = (work: () => unknown): string[] => {
 const mixed: InvoiceDocument = {
   ...sample("json/01-restaurant"),
   lines: [
-    { name: "*文具*中性笔", unit: "支", quantity: "7", unitPrice: "1.33", amount: "9.31", taxRate: "0.13", tax: "1.21" },
+    {
+      name: "*文具*中性笔",
+      unit: "支",
+      quantity: "7",
+      unitPrice: "1.33",
+      amount: "9.31",
+      taxRate: "0.13",
+      tax: "1.21",
+    },
     { name: "*餐饮服务*餐费", amount: "100.00", taxRate: "0.06", tax: "6.00" },
     { name: "*餐饮服务*餐费", amount: "-10.00", taxRate: "0.06", tax: "-0.60", discount: true },
   ],
@@ -47,7 +70,12 @@ describe("a red letter", () => {
       });
       expect(checkDocument(whole, formats[formatOf(document)].rules)).deep.equals([]);
       expect(nothingLeft(leftOf(document, [whole]))).equals(true);
-      expect([whole.reverses, whole.issuedAt, whole.sourceId, whole.source]).deep.equals([{ number }, "2026-11-24T10:03:04+08:00", undefined, undefined]);
+      expect([whole.reverses, whole.issuedAt, whole.sourceId, whole.source]).deep.equals([
+        { number },
+        "2026-11-24T10:03:04+08:00",
+        undefined,
+        undefined,
+      ]);
     });
   }
 
@@ -55,14 +83,18 @@ describe("a red letter", () => {
     const [made, given] = [red(sample("shudian/04"), { whole: true }), sample("shudian/09")];
     expect(made.lines).deep.equals(given.lines);
     expect(made.totals).deep.equals(given.totals);
-    expect(writeInvoice("application/vnd.onepiao.shudian+xml", made, { number: "26442000000000000002", reverses: number })).includes(
-      "<LabelCode>N</LabelCode>",
-    );
+    expect(
+      writeInvoice("application/vnd.onepiao.shudian+xml", made, {
+        number: "26442000000000000002",
+        reverses: number,
+      }),
+    ).includes("<LabelCode>N</LabelCode>");
   });
 
   it("over parts of lines leaves the rest, and the last one takes what is left to the cent", () => {
     const reds: InvoiceDocument[] = [];
-    for (const quantity of ["1", "1", "1", "1", "1", "1"]) reds.push(red(mixed, { lines: [{ line: 1, quantity }] }, reds));
+    for (const quantity of ["1", "1", "1", "1", "1", "1"])
+      reds.push(red(mixed, { lines: [{ line: 1, quantity }] }, reds));
     expect(text(mixed, reds)).deep.equals({ net: "91.33", tax: "5.59", gross: "96.92" });
     reds.push(
       red(
@@ -94,7 +126,12 @@ describe("a red letter", () => {
   });
 
   it("over an amount with tax is divided at the rate", () => {
-    expect(red(sample("json/01"), { gross: "53.00" }).totals).deep.includes({ net: "-50.00", tax: "-3.00", gross: "-53.00", inWords: "（负数）伍拾叁圆整" });
+    expect(red(sample("json/01"), { gross: "53.00" }).totals).deep.includes({
+      net: "-50.00",
+      tax: "-3.00",
+      gross: "-53.00",
+      inWords: "（负数）伍拾叁圆整",
+    });
     expect(rulesOf(() => red(mixed, { gross: "1.00" }))).deep.equals(["one-rate /gross"]);
     const all = sample("json/01").totals.gross;
     expect(red(sample("json/01"), { gross: all }).lines[0]?.quantity).equals("-1");
@@ -105,29 +142,44 @@ describe("a red letter", () => {
     expect(parts({ line: 1, quantity: "8" })).deep.equals(["exceeds-line /lines/0/quantity"]);
     expect(parts({ line: 1, quantity: "0" })).deep.equals(["exceeds-line /lines/0/quantity"]);
     expect(parts({ line: 2, amount: "90.01" })).deep.equals(["exceeds-line /lines/0/amount"]);
-    expect(parts({ line: 2, quantity: "1" })).deep.equals(["line-without-quantity /lines/0/quantity"]);
+    expect(parts({ line: 2, quantity: "1" })).deep.equals([
+      "line-without-quantity /lines/0/quantity",
+    ]);
     expect(parts({ line: 3 })).deep.equals(["line-discount /lines/0/line"]);
     expect(parts({ line: 4 })).deep.equals(["line-unknown /lines/0/line"]);
     expect(parts({ line: 1 }, { line: 1 })).deep.equals(["line-twice /lines/1/line"]);
     const first = red(mixed, { lines: [{ line: 1 }] });
-    expect(rulesOf(() => red(mixed, { lines: [{ line: 1, quantity: "1" }] }, [first]))).deep.equals(["exceeds-left /lines"]);
-    expect(rulesOf(() => red(mixed, { whole: true }, [red(mixed, { whole: true })]))).deep.equals(["nothing-left "]);
+    expect(rulesOf(() => red(mixed, { lines: [{ line: 1, quantity: "1" }] }, [first]))).deep.equals(
+      ["exceeds-left /lines"],
+    );
+    expect(rulesOf(() => red(mixed, { whole: true }, [red(mixed, { whole: true })]))).deep.equals([
+      "nothing-left ",
+    ]);
     // as much as is left, but at a rate that has less
     const other: InvoiceDocument = {
       ...first,
       lines: [{ name: "x", amount: "-20.00", taxRate: "0.13", tax: "-2.60" }],
       totals: { net: "-20.00", tax: "-2.60", gross: "-22.60" },
     };
-    expect(rulesOf(() => checkWithin(leftOf(mixed, []), other))).deep.equals(["exceeds-left /lines"]);
-    const more: InvoiceDocument = { ...first, totals: { net: "-99.32", tax: "-6.61", gross: "-105.93" } };
-    expect(rulesOf(() => checkWithin(leftOf(mixed, []), more))).deep.equals(["exceeds-left /totals/gross"]);
+    expect(rulesOf(() => checkWithin(leftOf(mixed, []), other))).deep.equals([
+      "exceeds-left /lines",
+    ]);
+    const more: InvoiceDocument = {
+      ...first,
+      totals: { net: "-99.32", tax: "-6.61", gross: "-105.93" },
+    };
+    expect(rulesOf(() => checkWithin(leftOf(mixed, []), more))).deep.equals([
+      "exceeds-left /totals/gross",
+    ]);
   });
 
   it("of an invoice that is taxed by a breakdown is taxed so too", () => {
     const document = sample("json/05");
     const reds = [red(document, { gross: "107.00" })];
     expect(reds[0]?.taxBreakdown).lengthOf(1);
-    expect(rulesOf(() => red(document, { lines: [{ line: 1 }] }))).deep.equals(["lines-without-tax /lines"]);
+    expect(rulesOf(() => red(document, { lines: [{ line: 1 }] }))).deep.equals([
+      "lines-without-tax /lines",
+    ]);
     reds.push(red(document, { whole: true }, reds));
     expect(nothingLeft(leftOf(document, reds))).equals(true);
     for (const one of reds) expect(checkDocument(one, formats.shudian.rules)).deep.equals([]);

@@ -1,4 +1,7 @@
-/** The console's Chinese words for rules: for each rule of documents there are some, and none for a rule that is not there. */
+/**
+ * The console's Chinese words for rules: for each rule of documents there are some, and none for a
+ * rule that is not there.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -9,8 +12,13 @@ const sourceOf = (file: string) => readFileSync(join(root, file), "utf8");
 
 describe("words for rules", () => {
   it("every rule between the members of a document, and between it and its lot, leaf and parties, has some", () => {
-    const source = sourceOf("protocol/formats/rules.ts") + sourceOf("protocol/proofs/contradictions.ts");
-    const found = [...source.matchAll(/refuse\((?:[^;]*?), "([a-z]+(?:-[a-z]+)+)"|expect\(\s*"\w+",\s*"([a-z]+(?:-[a-z]+)+)"/g)];
+    const source =
+      sourceOf("protocol/formats/rules.ts") + sourceOf("protocol/proofs/contradictions.ts");
+    const found = [
+      ...source.matchAll(
+        /refuse\((?:[^;]*?), "([a-z]+(?:-[a-z]+)+)"|expect\(\s*"\w+",\s*"([a-z]+(?:-[a-z]+)+)"/g,
+      ),
+    ];
     const rules = new Set(found.map(([, refused, expected]) => refused ?? expected ?? ""));
     expect(rules.size).above(25);
     expect([...rules].filter((rule) => ruleWords[rule] === undefined)).deep.equals([]);
@@ -23,6 +31,10 @@ describe("words for rules", () => {
         .map((name) => join(folder, name)),
     );
     const all = files.map(sourceOf).join("\n");
-    expect(Object.keys(ruleWords).filter((rule) => !all.includes(`"${rule}"`) && !all.includes(`"${rule}: `))).deep.equals([]);
+    expect(
+      Object.keys(ruleWords).filter(
+        (rule) => !all.includes(`"${rule}"`) && !all.includes(`"${rule}: `),
+      ),
+    ).deep.equals([]);
   });
 });

@@ -15,7 +15,8 @@ function broken(mediaType: string, body: string | Uint8Array): string[] {
 }
 
 type Json = Record<string, unknown>;
-const json = (name: string) => JSON.parse(load(samplesRoot, `json/${name}.json`).text) as Json & { lines: Json[]; totals: Json };
+const json = (name: string) =>
+  JSON.parse(load(samplesRoot, `json/${name}.json`).text) as Json & { lines: Json[]; totals: Json };
 const asJson = (value: unknown) => broken("application/json", JSON.stringify(value));
 const xml = (name: string, ...changes: [string, string][]) => {
   let { text } = load(samplesRoot, name);
@@ -34,8 +35,12 @@ describe("the rules of an invoice", () => {
   });
   it("let a line of an imported document be one cent off, not two", () => {
     const line = "/EInvoice/EInvoiceData/IssuItemInformation[1]";
-    expect(xml("shudian/01-restaurant-ordinary.xml", ["<UnPrice>188.68", "<UnPrice>188.69"])).to.deep.equal([]);
-    expect(xml("shudian/01-restaurant-ordinary.xml", ["<UnPrice>188.68", "<UnPrice>188.70"])).to.deep.equal([`line-amount ${line}/Amount`]);
+    expect(
+      xml("shudian/01-restaurant-ordinary.xml", ["<UnPrice>188.68", "<UnPrice>188.69"]),
+    ).to.deep.equal([]);
+    expect(
+      xml("shudian/01-restaurant-ordinary.xml", ["<UnPrice>188.68", "<UnPrice>188.70"]),
+    ).to.deep.equal([`line-amount ${line}/Amount`]);
     const cent: [string, string][] = [
       ["<ComTaxAm>11.32", "<ComTaxAm>11.33"],
       ["<TotalTaxAm>11.32", "<TotalTaxAm>11.33"],
@@ -75,10 +80,18 @@ describe("the rules of an invoice", () => {
     expect(asJson(half)).to.include("quantity-with-price /lines/1/quantity");
   });
   it("want a red letter to be negative and to name one invoice", () => {
-    expect(asJson({ ...json("01-restaurant"), reverses: { sourceId: "x" } })).to.deep.equal(["reverses-needs-negative /reverses"]);
-    expect(asJson({ ...json("03-red-letter-of-02"), reverses: {} })).to.deep.equal(["reverses-one /reverses"]);
-    expect(asJson({ ...json("03-red-letter-of-02"), reverses: { number: "26990000000000000001" } })).to.deep.equal([]);
-    expect(asJson({ ...json("03-red-letter-of-02"), reverses: { number: "2699" } })).to.deep.equal(["number-not-20-digits /reverses/number"]);
+    expect(asJson({ ...json("01-restaurant"), reverses: { sourceId: "x" } })).to.deep.equal([
+      "reverses-needs-negative /reverses",
+    ]);
+    expect(asJson({ ...json("03-red-letter-of-02"), reverses: {} })).to.deep.equal([
+      "reverses-one /reverses",
+    ]);
+    expect(
+      asJson({ ...json("03-red-letter-of-02"), reverses: { number: "26990000000000000001" } }),
+    ).to.deep.equal([]);
+    expect(asJson({ ...json("03-red-letter-of-02"), reverses: { number: "2699" } })).to.deep.equal([
+      "number-not-20-digits /reverses/number",
+    ]);
   });
   it("want tax in the lines or in a breakdown", () => {
     const untaxed = json("01-restaurant");
@@ -106,49 +119,89 @@ describe("the rules of an invoice", () => {
     expect(asJson(missing)).to.include("breakdown-missing /taxBreakdown");
   });
   it("take only real dates and times with an offset", () => {
-    for (const issuedAt of ["2026-02-29T12:00:00+08:00", "2026-11-03T12:31:07", "2026-11-03 12:31:07+08:00", "2026-11-03T25:00:00Z", "yesterday"])
-      expect(asJson({ ...json("01-restaurant"), issuedAt }), issuedAt).to.deep.equal(["time-format /issuedAt"]);
-    expect(asJson({ ...json("01-restaurant"), issuedAt: "2028-02-29T12:00:00.5Z" })).to.deep.equal([]);
-    expect(asJson({ ...json("01-restaurant"), dueDate: "2026-04-31" })).to.deep.equal(["date-format /dueDate"]);
-    expect(xml("shudian/01-restaurant-ordinary.xml", ["<IssueTime>2026-11-03", "<IssueTime>2026-11-31"])).to.deep.equal([
-      "date-format /EInvoice/TaxSupervisionInfo/IssueTime",
-    ]);
-  });
-  it("want both numbers of a 数电票 to be one, and its flag to fit", () => {
-    expect(xml("shudian/01-restaurant-ordinary.xml", ["<EIid>26442000000000700001", "<EIid>26442000000000700002"])).to.deep.equal([
-      "number-stands-twice /EInvoice/Header/EIid",
-    ]);
-    expect(xml("shudian/09-red-letter-of-04.xml", ["<LabelCode>N<", "<LabelCode>Y<"])).to.deep.equal([
-      "blue-or-red /EInvoice/Header/InherentLabel/InIssuType/LabelCode",
+    for (const issuedAt of [
+      "2026-02-29T12:00:00+08:00",
+      "2026-11-03T12:31:07",
+      "2026-11-03 12:31:07+08:00",
+      "2026-11-03T25:00:00Z",
+      "yesterday",
+    ])
+      expect(asJson({ ...json("01-restaurant"), issuedAt }), issuedAt).to.deep.equal([
+        "time-format /issuedAt",
+      ]);
+    expect(asJson({ ...json("01-restaurant"), issuedAt: "2028-02-29T12:00:00.5Z" })).to.deep.equal(
+      [],
+    );
+    expect(asJson({ ...json("01-restaurant"), dueDate: "2026-04-31" })).to.deep.equal([
+      "date-format /dueDate",
     ]);
     expect(
-      xml("shudian/09-red-letter-of-04.xml", ["<OriginalInvoiceCode>26112000000000700004</OriginalInvoiceCode>", ""], ["<LabelCode>N<", "<LabelCode>Y<"]),
-    ).to.deep.equal(["negative-needs-reverses /EInvoice/EInvoiceData/BasicInformation/TotalTax-includedAmount"]);
+      xml("shudian/01-restaurant-ordinary.xml", ["<IssueTime>2026-11-03", "<IssueTime>2026-11-31"]),
+    ).to.deep.equal(["date-format /EInvoice/TaxSupervisionInfo/IssueTime"]);
+  });
+  it("want both numbers of a 数电票 to be one, and its flag to fit", () => {
+    expect(
+      xml("shudian/01-restaurant-ordinary.xml", [
+        "<EIid>26442000000000700001",
+        "<EIid>26442000000000700002",
+      ]),
+    ).to.deep.equal(["number-stands-twice /EInvoice/Header/EIid"]);
+    expect(
+      xml("shudian/09-red-letter-of-04.xml", ["<LabelCode>N<", "<LabelCode>Y<"]),
+    ).to.deep.equal(["blue-or-red /EInvoice/Header/InherentLabel/InIssuType/LabelCode"]);
+    expect(
+      xml(
+        "shudian/09-red-letter-of-04.xml",
+        ["<OriginalInvoiceCode>26112000000000700004</OriginalInvoiceCode>", ""],
+        ["<LabelCode>N<", "<LabelCode>Y<"],
+      ),
+    ).to.deep.equal([
+      "negative-needs-reverses /EInvoice/EInvoiceData/BasicInformation/TotalTax-includedAmount",
+    ]);
   });
   it("refuse an element that stands twice, since a reader could take either", () => {
-    expect(xml("shudian/01-restaurant-ordinary.xml", ["<Drawer>", "<TotalTaxAm>1.00</TotalTaxAm><Drawer>"])).to.deep.equal([
-      "repeated-element /EInvoice/EInvoiceData/BasicInformation/TotalTaxAm",
-    ]);
+    expect(
+      xml("shudian/01-restaurant-ordinary.xml", [
+        "<Drawer>",
+        "<TotalTaxAm>1.00</TotalTaxAm><Drawer>",
+      ]),
+    ).to.deep.equal(["repeated-element /EInvoice/EInvoiceData/BasicInformation/TotalTaxAm"]);
   });
   it("want no tax at all in an exempt part of a breakdown", () => {
     const cent: [string, string][] = [
       ['<cbc:TaxAmount currencyID="EUR">0<', '<cbc:TaxAmount currencyID="EUR">0.01<'],
-      ['</cbc:TaxableAmount><cbc:TaxAmount currencyID="EUR">0<', '</cbc:TaxableAmount><cbc:TaxAmount currencyID="EUR">0.01<'],
+      [
+        '</cbc:TaxableAmount><cbc:TaxAmount currencyID="EUR">0<',
+        '</cbc:TaxableAmount><cbc:TaxAmount currencyID="EUR">0.01<',
+      ],
       ["480</cbc:TaxInclusiveAmount>", "480.01</cbc:TaxInclusiveAmount>"],
       ["480</cbc:PayableAmount>", "480.01</cbc:PayableAmount>"],
     ];
-    expect(xml("ubl/03-exempt.xml", ...cent)).to.deep.equal(["BR-CO-17 /Invoice/cac:TaxTotal/cac:TaxSubtotal[1]/cbc:TaxAmount"]);
+    expect(xml("ubl/03-exempt.xml", ...cent)).to.deep.equal([
+      "BR-CO-17 /Invoice/cac:TaxTotal/cac:TaxSubtotal[1]/cbc:TaxAmount",
+    ]);
   });
   it("want a line's gross of a 数电票 to be its amount and tax, give or take a cent", () => {
-    const changed = (gross: string) => xml("shudian/01-restaurant-ordinary.xml", ["<TotaltaxIncludedAmount>200.00", `<TotaltaxIncludedAmount>${gross}`]);
+    const changed = (gross: string) =>
+      xml("shudian/01-restaurant-ordinary.xml", [
+        "<TotaltaxIncludedAmount>200.00",
+        `<TotaltaxIncludedAmount>${gross}`,
+      ]);
     expect(changed("200.01")).to.deep.equal([]);
-    expect(changed("200.02")).to.deep.equal(["line-gross /EInvoice/EInvoiceData/IssuItemInformation[1]/TotaltaxIncludedAmount"]);
-    expect(changed("two")).to.deep.equal(["money-format /EInvoice/EInvoiceData/IssuItemInformation[1]/TotaltaxIncludedAmount"]);
+    expect(changed("200.02")).to.deep.equal([
+      "line-gross /EInvoice/EInvoiceData/IssuItemInformation[1]/TotaltaxIncludedAmount",
+    ]);
+    expect(changed("two")).to.deep.equal([
+      "money-format /EInvoice/EInvoiceData/IssuItemInformation[1]/TotaltaxIncludedAmount",
+    ]);
   });
   it("name the line of a 数电票 that is wrong", () => {
-    expect(xml("shudian/02-hotel-special.xml", ["<TaxRate>0.06</TaxRate><ComTaxAm>8.49", "<TaxRate>6,0</TaxRate><ComTaxAm>8.49"])).to.deep.equal([
-      "tax-rate-format /EInvoice/EInvoiceData/IssuItemInformation[2]/TaxRate",
-    ]);
+    expect(
+      xml("shudian/02-hotel-special.xml", [
+        "<TaxRate>0.06</TaxRate><ComTaxAm>8.49",
+        "<TaxRate>6,0</TaxRate><ComTaxAm>8.49",
+      ]),
+    ).to.deep.equal(["tax-rate-format /EInvoice/EInvoiceData/IssuItemInformation[2]/TaxRate"]);
   });
 });
 
@@ -169,13 +222,24 @@ describe("a UBL credit note", () => {
   };
   it("is read as a red letter when it is negative and names its invoice", () => {
     for (const code of ["380", "381", "384"])
-      expect(readInvoice("application/xml", Buffer.from(negated(code, true))).document.reverses, code).to.deep.equal({ sourceId: "NB-2026-0815" });
+      expect(
+        readInvoice("application/xml", Buffer.from(negated(code, true))).document.reverses,
+        code,
+      ).to.deep.equal({ sourceId: "NB-2026-0815" });
   });
   it("is refused otherwise", () => {
-    expect(broken("application/xml", negated("381", false))).to.include("credit-note-in-invoice /Invoice/cbc:InvoiceTypeCode");
-    expect(broken("application/xml", negated("380", false))).to.deep.equal(["negative-needs-reverses /Invoice/cac:LegalMonetaryTotal/cbc:TaxInclusiveAmount"]);
-    expect(xml("ubl/01-two-rates.xml", ["380<", "384<"])).to.deep.equal(["correction-in-invoice /Invoice/cbc:InvoiceTypeCode"]);
-    expect(xml("ubl/01-two-rates.xml", ["380<", "389<"])).to.deep.equal(["unknown-type-code /Invoice/cbc:InvoiceTypeCode"]);
+    expect(broken("application/xml", negated("381", false))).to.include(
+      "credit-note-in-invoice /Invoice/cbc:InvoiceTypeCode",
+    );
+    expect(broken("application/xml", negated("380", false))).to.deep.equal([
+      "negative-needs-reverses /Invoice/cac:LegalMonetaryTotal/cbc:TaxInclusiveAmount",
+    ]);
+    expect(xml("ubl/01-two-rates.xml", ["380<", "384<"])).to.deep.equal([
+      "correction-in-invoice /Invoice/cbc:InvoiceTypeCode",
+    ]);
+    expect(xml("ubl/01-two-rates.xml", ["380<", "389<"])).to.deep.equal([
+      "unknown-type-code /Invoice/cbc:InvoiceTypeCode",
+    ]);
   });
 });
 
@@ -190,7 +254,14 @@ describe("a media type", () => {
     }
   };
   it("that is not read here is refused before the body is looked at", () => {
-    for (const mediaType of ["", "text/plain", "application/pdf", "application/xml; charset=gbk", "multipart/form-data", "constructor"])
+    for (const mediaType of [
+      "",
+      "text/plain",
+      "application/pdf",
+      "application/xml; charset=gbk",
+      "multipart/form-data",
+      "constructor",
+    ])
       expect(code(mediaType), mediaType).to.equal("unsupported-media-type");
   });
   it("that promises a format holds the document to it", () => {
@@ -201,6 +272,8 @@ describe("a media type", () => {
   });
   it("does not make another namespace's Invoice a UBL one", () => {
     expect(broken("application/xml", "<Invoice/>")).to.deep.equal(["unknown-root /Invoice"]);
-    expect(broken("application/xml", '<Invoice xmlns="urn:example:else"/>')).to.deep.equal(["unknown-root /Invoice"]);
+    expect(broken("application/xml", '<Invoice xmlns="urn:example:else"/>')).to.deep.equal([
+      "unknown-root /Invoice",
+    ]);
   });
 });

@@ -8,21 +8,36 @@ import { ublSamples } from "./ubl-samples.ts";
 export const samplesRoot = join(import.meta.dirname, "../../samples");
 
 export type Refusal = { code: string; field: string; rule: string };
-export const expectedRefusals = JSON.parse(readFileSync(join(samplesRoot, "expected.json"), "utf8")) as Record<string, Refusal>;
+export const expectedRefusals = JSON.parse(
+  readFileSync(join(samplesRoot, "expected.json"), "utf8"),
+) as Record<string, Refusal>;
 
 export type Sample = { name: string; mediaType: string; body: Buffer; text: string };
 export const load = (root: string, name: string): Sample => {
   const body = readFileSync(join(root, name));
-  return { name, mediaType: name.endsWith(".json") ? "application/json" : "application/xml", body, text: body.toString("utf8") };
+  return {
+    name,
+    mediaType: name.endsWith(".json") ? "application/json" : "application/xml",
+    body,
+    text: body.toString("utf8"),
+  };
 };
 const list = (folder: string): Sample[] =>
   readdirSync(join(samplesRoot, folder))
     .filter((file) => /\.(?:xml|json)$/.test(file))
     .map((file) => load(samplesRoot, `${folder}/${file}`));
 
-const made: readonly Sample[] = ublSamples.map(({ name, text }) => ({ name, mediaType: "application/xml", body: Buffer.from(text), text }));
+const made: readonly Sample[] = ublSamples.map(({ name, text }) => ({
+  name,
+  mediaType: "application/xml",
+  body: Buffer.from(text),
+  text,
+}));
 
-export const good = (folder: FormatName): Sample[] => [...list(folder), ...(folder === "ubl" ? made : [])];
+export const good = (folder: FormatName): Sample[] => [
+  ...list(folder),
+  ...(folder === "ubl" ? made : []),
+];
 export const bad = (): Sample[] => ["json/bad", "shudian/bad", "ubl/bad"].flatMap(list);
 
 /** The refusal that some work ends in; throws when it is done, or fails otherwise. */

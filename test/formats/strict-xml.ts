@@ -1,4 +1,7 @@
-/** XML that other readers would read otherwise, or a browser would run: refused by name, and what is not read is named. */
+/**
+ * XML that other readers would read otherwise, or a browser would run: refused by name, and what is
+ * not read is named.
+ */
 
 import { readInvoice } from "@onepiao/protocol/formats/read.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -29,7 +32,10 @@ const gross = "<TotalTax-includedAmount>200.00</TotalTax-includedAmount>";
 const total = "/EInvoice/EInvoiceData/BasicInformation/TotalTax-includedAmount";
 const basic = "/EInvoice/EInvoiceData/BasicInformation";
 
-/** Of UBL: where it is delivered, how it is paid, who represents whom: no rule and no reader asks for them. */
+/**
+ * Of UBL: where it is delivered, how it is paid, who represents whom: no rule and no reader asks
+ * for them.
+ */
 const left = [
   "/Invoice/cac:Delivery/cac:DeliveryLocation/cac:Address/cac:Country/cbc:IdentificationCode",
   "/Invoice/cac:Delivery/cac:DeliveryLocation/cac:Address/cbc:AdditionalStreetName",
@@ -64,37 +70,101 @@ describe("an XML original", () => {
       () => put(shudian, "<SpecificInformation>", `<SpecificInformation>${page}`),
       "foreign-namespace /EInvoice/EInvoiceData/SpecificInformation/h:div",
     ],
-    ["XHTML at the root", () => put(shudian, "</EInvoice>", `${page}</EInvoice>`), "foreign-namespace /EInvoice/h:div"],
-    ["XHTML in a text", () => put(shudian, "午餐 4人", `x${page}`), "mixed-content /EInvoice/EInvoiceData/AdditionalInformation/Remark"],
+    [
+      "XHTML at the root",
+      () => put(shudian, "</EInvoice>", `${page}</EInvoice>`),
+      "foreign-namespace /EInvoice/h:div",
+    ],
+    [
+      "XHTML in a text",
+      () => put(shudian, "午餐 4人", `x${page}`),
+      "mixed-content /EInvoice/EInvoiceData/AdditionalInformation/Remark",
+    ],
     [
       "SVG under a default namespace",
-      () => put(shudian, "</EInvoice>", `<svg xmlns="http://www.w3.org/2000/svg" onload="run()"/></EInvoice>`),
+      () =>
+        put(
+          shudian,
+          "</EInvoice>",
+          `<svg xmlns="http://www.w3.org/2000/svg" onload="run()"/></EInvoice>`,
+        ),
       "foreign-namespace /EInvoice/svg",
     ],
-    ["a stylesheet", () => put(shudian, "<EInvoice>", `<?xml-stylesheet type="text/xsl" href="/x"?><EInvoice>`), "processing-instruction /"],
+    [
+      "a stylesheet",
+      () => put(shudian, "<EInvoice>", `<?xml-stylesheet type="text/xsl" href="/x"?><EInvoice>`),
+      "processing-instruction /",
+    ],
     ["an instruction at the end", () => `${shudian}<?php run() ?>`, "processing-instruction /"],
-    ["a handler on the root", () => put(shudian, "<EInvoice>", `<EInvoice onload="run()">`), "unknown-attribute /EInvoice/@onload"],
+    [
+      "a handler on the root",
+      () => put(shudian, "<EInvoice>", `<EInvoice onload="run()">`),
+      "unknown-attribute /EInvoice/@onload",
+    ],
     [
       "another format's attribute",
-      () => put(shudian, "<EInvoice>", `<EInvoice xmlns:h="http://www.w3.org/1999/xhtml" h:style="x">`),
+      () =>
+        put(shudian, "<EInvoice>", `<EInvoice xmlns:h="http://www.w3.org/1999/xhtml" h:style="x">`),
       "foreign-namespace /EInvoice/@h:style",
     ],
-    ["a root in a namespace", () => put(shudian, "<EInvoice>", `<EInvoice xmlns="urn:evil">`), "foreign-namespace /EInvoice"],
-    ["a figure with a comment in it", () => put(shudian, gross, gross.replace("200", "2<!-- 9 -->00")), `comment-in-text ${total}`],
-    ["a figure with a comment after it", () => put(shudian, gross, gross.replace("200.00", "200.00<!-- 9 -->")), `comment-in-text ${total}`],
-    ["a figure with an instruction in it", () => put(shudian, gross, gross.replace("200", "2<?x 9?>00")), "processing-instruction /"],
-    ["a figure in CDATA pieces", () => put(shudian, gross, gross.replace("200.00", "<![CDATA[2]]>00<![CDATA[.00]]>")), `text-in-pieces ${total}`],
-    ["a figure with an empty CDATA before it", () => put(shudian, gross, gross.replace("200.00", "<![CDATA[]]>200.00")), `text-in-pieces ${total}`],
-    ["a figure with an element beside it", () => put(shudian, gross, gross.replace("200.00", "200.00<x>99</x>")), `mixed-content ${total}`],
-    ["a text beside elements", () => put(shudian, "<BasicInformation>", "<BasicInformation>99.00"), `mixed-content ${basic}`],
+    [
+      "a root in a namespace",
+      () => put(shudian, "<EInvoice>", `<EInvoice xmlns="urn:evil">`),
+      "foreign-namespace /EInvoice",
+    ],
+    [
+      "a figure with a comment in it",
+      () => put(shudian, gross, gross.replace("200", "2<!-- 9 -->00")),
+      `comment-in-text ${total}`,
+    ],
+    [
+      "a figure with a comment after it",
+      () => put(shudian, gross, gross.replace("200.00", "200.00<!-- 9 -->")),
+      `comment-in-text ${total}`,
+    ],
+    [
+      "a figure with an instruction in it",
+      () => put(shudian, gross, gross.replace("200", "2<?x 9?>00")),
+      "processing-instruction /",
+    ],
+    [
+      "a figure in CDATA pieces",
+      () => put(shudian, gross, gross.replace("200.00", "<![CDATA[2]]>00<![CDATA[.00]]>")),
+      `text-in-pieces ${total}`,
+    ],
+    [
+      "a figure with an empty CDATA before it",
+      () => put(shudian, gross, gross.replace("200.00", "<![CDATA[]]>200.00")),
+      `text-in-pieces ${total}`,
+    ],
+    [
+      "a figure with an element beside it",
+      () => put(shudian, gross, gross.replace("200.00", "200.00<x>99</x>")),
+      `mixed-content ${total}`,
+    ],
+    [
+      "a text beside elements",
+      () => put(shudian, "<BasicInformation>", "<BasicInformation>99.00"),
+      `mixed-content ${basic}`,
+    ],
     [
       "a twin in another namespace",
-      () => put(shudian, gross, `<e:TotalTax-includedAmount xmlns:e="urn:e">9.00</e:TotalTax-includedAmount>${gross}`),
+      () =>
+        put(
+          shudian,
+          gross,
+          `<e:TotalTax-includedAmount xmlns:e="urn:e">9.00</e:TotalTax-includedAmount>${gross}`,
+        ),
       `foreign-namespace ${basic}/e:TotalTax-includedAmount`,
     ],
     [
       "a twin in small letters",
-      () => put(shudian, "<BasicInformation>", "<basicInformation><TotalTaxAm>9.00</TotalTaxAm></basicInformation><BasicInformation>"),
+      () =>
+        put(
+          shudian,
+          "<BasicInformation>",
+          "<basicInformation><TotalTaxAm>9.00</TotalTaxAm></basicInformation><BasicInformation>",
+        ),
       "unknown-element /EInvoice/EInvoiceData/basicInformation",
     ],
     [
@@ -102,7 +172,11 @@ describe("an XML original", () => {
       () => put(shudian, "</EInvoice>", "<Extra><EInvoiceData/></Extra></EInvoice>"),
       "unknown-element /EInvoice/Extra",
     ],
-    ["a misspelt remark", () => shudian.replaceAll("Remark>", "Remarks>"), "unknown-element /EInvoice/EInvoiceData/AdditionalInformation/Remarks"],
+    [
+      "a misspelt remark",
+      () => shudian.replaceAll("Remark>", "Remarks>"),
+      "unknown-element /EInvoice/EInvoiceData/AdditionalInformation/Remarks",
+    ],
     [
       "a deduction that nobody would see",
       () => put(shudian, "<TaxRate>", "<Deduction>8400.00</Deduction><TaxRate>"),
@@ -128,25 +202,43 @@ describe("an XML original", () => {
         ),
       "unknown-element /Invoice/cac:PrepaidPayment",
     ],
-    ["UBL with an element in the root's namespace", () => put(ubl, "</Invoice>", "<Note>x</Note></Invoice>"), "unknown-element /Invoice/Note"],
-    ["UBL with a page in a note", () => put(ubl, "Lieferung frei Haus", `x${page}`), "mixed-content /Invoice/cbc:Note"],
+    [
+      "UBL with an element in the root's namespace",
+      () => put(ubl, "</Invoice>", "<Note>x</Note></Invoice>"),
+      "unknown-element /Invoice/Note",
+    ],
+    [
+      "UBL with a page in a note",
+      () => put(ubl, "Lieferung frei Haus", `x${page}`),
+      "mixed-content /Invoice/cbc:Note",
+    ],
   ];
-  for (const [what, make, expected] of cases) it(`with ${what} is refused`, () => expect(outcome(make())).equals(expected));
+  for (const [what, make, expected] of cases)
+    it(`with ${what} is refused`, () => expect(outcome(make())).equals(expected));
 
   it("stops at twenty violations, and before a parser sees more elements than its lines have", () => {
-    const many = (count: number) => put(shudian, "</EInvoice>", `${"<a/>".repeat(count)}</EInvoice>`);
+    const many = (count: number) =>
+      put(shudian, "</EInvoice>", `${"<a/>".repeat(count)}</EInvoice>`);
     try {
       read(many(5_000));
       expect.fail("it was read");
     } catch (error) {
-      expect((error as Problem).violations?.map(({ rule }) => rule)).deep.equals(Array.from({ length: 20 }, () => "unknown-element"));
+      expect((error as Problem).violations?.map(({ rule }) => rule)).deep.equals(
+        Array.from({ length: 20 }, () => "unknown-element"),
+      );
     }
     expect(outcome(many(7_000))).equals("too-many-elements /");
   });
 
   it("may have comments between elements, a text as one CDATA section, words with a quoted word, a place of its schema", () => {
-    expect(outcome(put(shudian, "<BasicInformation>", "<!-- basics --><BasicInformation>"))).equals("read");
-    expect(outcome(put(shudian, "<Remark>午餐 4人</Remark>", "<Remark>\n<![CDATA[午餐 & <4人>]]>\n</Remark>"))).equals("read");
+    expect(outcome(put(shudian, "<BasicInformation>", "<!-- basics --><BasicInformation>"))).equals(
+      "read",
+    );
+    expect(
+      outcome(
+        put(shudian, "<Remark>午餐 4人</Remark>", "<Remark>\n<![CDATA[午餐 & <4人>]]>\n</Remark>"),
+      ),
+    ).equals("read");
     const xsi = `xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation="urn:x x.xsd"`;
     expect(outcome(put(ubl, "<Invoice ", `<Invoice ${xsi} `))).equals("read");
     expect(outcome(put(ubl, "<Invoice ", `<Invoice xmlns:unused="urn:unused" `))).equals("read");
@@ -161,12 +253,23 @@ describe("an XML original", () => {
     );
     expect(read(more).unread).includes("/Invoice/cac:DespatchDocumentReference/cbc:ID");
     expect(read(shudian).unread).deep.equals([]);
-    const toll = put(shudian, "<SpecificInformation>", "<SpecificInformation><Toll><PlateNumber>粤B12345</PlateNumber></Toll>");
-    expect(read(toll).unread).deep.equals(["/EInvoice/EInvoiceData/SpecificInformation/Toll/PlateNumber"]);
+    const toll = put(
+      shudian,
+      "<SpecificInformation>",
+      "<SpecificInformation><Toll><PlateNumber>粤B12345</PlateNumber></Toll>",
+    );
+    expect(read(toll).unread).deep.equals([
+      "/EInvoice/EInvoiceData/SpecificInformation/Toll/PlateNumber",
+    ]);
   });
 
   it("of a gateway's samples has but these left unread", () => {
-    const unread = (format: "shudian" | "ubl") => new Set(good(format).flatMap(({ body, mediaType }) => [...(readInvoice(mediaType, body).unread ?? [])]));
+    const unread = (format: "shudian" | "ubl") =>
+      new Set(
+        good(format).flatMap(({ body, mediaType }) => [
+          ...(readInvoice(mediaType, body).unread ?? []),
+        ]),
+      );
     expect([...unread("shudian")]).deep.equals([]);
     expect([...unread("ubl")].sort()).deep.equals(left);
   });

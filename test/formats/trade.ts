@@ -3,7 +3,12 @@
 import { type Trade, tradeOf, trades } from "@onepiao/protocol/formats/trade.ts";
 import { expect } from "chai";
 
-const line = (name: string, amount: string, taxCode?: string) => ({ name, amount, taxRate: "0.06", ...(taxCode === undefined ? {} : { taxCode }) });
+const line = (name: string, amount: string, taxCode?: string) => ({
+  name,
+  amount,
+  taxRate: "0.06",
+  ...(taxCode === undefined ? {} : { taxCode }),
+});
 const of = (...lines: ReturnType<typeof line>[]) => tradeOf({ lines: lines as never });
 
 describe("the trade of an invoice", () => {
@@ -42,13 +47,21 @@ describe("the trade of an invoice", () => {
 
   it("the greatest lines decide; a discount weighs against its item; the first of equals", () => {
     expect(of(line("*餐饮服务*餐费", "60.00"), line("*住宿服务*房费", "100.00"))).equals("lodging");
-    expect(of(line("*餐饮服务*餐费", "60.00"), line("*住宿服务*房费", "100.00"), line("*住宿服务*房费", "-50.00"))).equals("catering");
+    expect(
+      of(
+        line("*餐饮服务*餐费", "60.00"),
+        line("*住宿服务*房费", "100.00"),
+        line("*住宿服务*房费", "-50.00"),
+      ),
+    ).equals("catering");
     expect(of(line("*餐饮服务*餐费", "60.00"), line("*住宿服务*房费", "60.00"))).equals("catering");
     expect(of(line("*餐饮服务*餐费", "0.00"))).equals("catering");
   });
 
   it("a red letter is of the trade of what it takes back", () => {
-    expect(of(line("*餐饮服务*餐费", "-60.00"), line("*文具*笔", "-100.00"))).equals("office" satisfies Trade);
+    expect(of(line("*餐饮服务*餐费", "-60.00"), line("*文具*笔", "-100.00"))).equals(
+      "office" satisfies Trade,
+    );
     expect(trades).includes("other").and.not.includes("");
   });
 });

@@ -1,9 +1,11 @@
 /**
- * UBL invoices as XRechnung's senders write them: the parts of EN 16931 that the files in samples/ubl leave out.
+ * UBL invoices as XRechnung's senders write them: the parts of EN 16931 that the files in
+ * samples/ubl leave out.
  *
- * Covered: a prefixed root; amounts without trailing zeros; line ids that are words; parties with endpoint, trading name, legal
- * form and identifiers; payee, tax representative, delivery; an attachment; the tax in a second currency; charges of zero; exempt
- * and outside of tax; a bill with thirty lines and two rates that ends in a refund. Every name and number is invented.
+ * Covered: a prefixed root; amounts without trailing zeros; line ids that are words; parties with
+ * endpoint, trading name, legal form and identifiers; payee, tax representative, delivery; an
+ * attachment; the tax in a second currency; charges of zero; exempt and outside of tax; a bill with
+ * thirty lines and two rates that ends in a refund. Every name and number is invented.
  */
 type Line = {
   id: string;
@@ -43,7 +45,8 @@ type Invoice = {
   furtherTotals?: string[];
 };
 
-const tag = (name: string, text: string, attributes = "") => `<${name}${attributes}>${text}</${name}>`;
+const tag = (name: string, text: string, attributes = "") =>
+  `<${name}${attributes}>${text}</${name}>`;
 const cbc = (name: string, text: string, attributes = "") => tag(`cbc:${name}`, text, attributes);
 const cac = (name: string, ...inner: string[]) => tag(`cac:${name}`, inner.join(""));
 const ref = (name: string, id: string) => cac(name, cbc("ID", id));
@@ -54,7 +57,8 @@ function decimal(cents: bigint): string {
   const fraction = digits.slice(-2).replace(/0+$/, "");
   return `${cents < 0n ? "-" : ""}${digits.slice(0, -2)}${fraction && `.${fraction}`}`;
 }
-const amount = (name: string, cents: bigint, currency = "EUR") => cbc(name, decimal(cents), ` currencyID="${currency}"`);
+const amount = (name: string, cents: bigint, currency = "EUR") =>
+  cbc(name, decimal(cents), ` currencyID="${currency}"`);
 /** A decimal text in millionths. */
 function millionths(text: string): bigint {
   const [whole = "", fraction = ""] = text.split(".");
@@ -62,12 +66,14 @@ function millionths(text: string): bigint {
 }
 /** How many times `scale` goes into it; a half goes up. */
 const rounded = (value: bigint, scale: bigint) => (value + scale / 2n) / scale;
-const netOf = ({ quantity, price }: Line) => rounded(millionths(quantity) * millionths(price), 10n ** 10n);
+const netOf = ({ quantity, price }: Line) =>
+  rounded(millionths(quantity) * millionths(price), 10n ** 10n);
 
 const vat = cac("TaxScheme", cbc("ID", "VAT"));
 const category = (name: string, code: string, percent?: string, reason = "") =>
   cac(name, cbc("ID", code), percent === undefined ? "" : cbc("Percent", percent), reason, vat);
-const period = ([start, end]: readonly [string, string]) => cac("InvoicePeriod", cbc("StartDate", start), cbc("EndDate", end));
+const period = ([start, end]: readonly [string, string]) =>
+  cac("InvoicePeriod", cbc("StartDate", start), cbc("EndDate", end));
 const country = cac("Country", cbc("IdentificationCode", "DE"));
 const address = (street: string, second: string, city: string, zone: string, ...more: string[]) =>
   cac(
@@ -82,7 +88,8 @@ const address = (street: string, second: string, city: string, zone: string, ...
 const partyName = (name: string) => cac("PartyName", cbc("Name", name));
 const endpoint = (mail: string) => cbc("EndpointID", mail, ' schemeID="EM"');
 const contact = (...of: string[]) => cac("Contact", ...of);
-const account = (iban: string, ...more: string[]) => cac("PayeeFinancialAccount", cbc("ID", iban), ...more);
+const account = (iban: string, ...more: string[]) =>
+  cac("PayeeFinancialAccount", cbc("ID", iban), ...more);
 
 function ublOf({ prefix, lines, untaxed, prepaid = 0n, ...rest }: Invoice): string {
   const parts = [...Map.groupBy(lines, ({ rate }) => rate)].map(([rate, same]) => {
@@ -97,7 +104,12 @@ function ublOf({ prefix, lines, untaxed, prepaid = 0n, ...rest }: Invoice): stri
       "TaxSubtotal",
       amount("TaxableAmount", part.net),
       amount("TaxAmount", part.tax),
-      category("TaxCategory", codeOf(part.rate), part.rate, part.rate === "0" ? untaxed?.reason : ""),
+      category(
+        "TaxCategory",
+        codeOf(part.rate),
+        part.rate,
+        part.rate === "0" ? untaxed?.reason : "",
+      ),
     );
   const lineOf = (line: Line) =>
     cac(
@@ -114,7 +126,11 @@ function ublOf({ prefix, lines, untaxed, prepaid = 0n, ...rest }: Invoice): stri
         cbc("Name", line.name),
         line.item ?? "",
         // outside of tax a line has no rate (BR-O-05)
-        category("ClassifiedTaxCategory", codeOf(line.rate), codeOf(line.rate) === "O" ? undefined : line.rate),
+        category(
+          "ClassifiedTaxCategory",
+          codeOf(line.rate),
+          codeOf(line.rate) === "O" ? undefined : line.rate,
+        ),
       ),
       cac("Price", cbc("PriceAmount", line.price, ' currencyID="EUR"')),
     );
@@ -144,27 +160,65 @@ function ublOf({ prefix, lines, untaxed, prepaid = 0n, ...rest }: Invoice): stri
     `xmlns:cac="${schema}:CommonAggregateComponents-2"`,
     `xmlns:cbc="${schema}:CommonBasicComponents-2"`,
   ];
-  const root = tag(`${prefix ? `${prefix}:` : ""}Invoice`, `\n${body.join("\n")}\n`, ` ${spaces.join(" ")}`);
+  const root = tag(
+    `${prefix ? `${prefix}:` : ""}Invoice`,
+    `\n${body.join("\n")}\n`,
+    ` ${spaces.join(" ")}`,
+  );
   return `<?xml version="1.0" encoding="UTF-8"?>\n${root}\n`;
 }
 
-const seller = (name: string, more: { taxId?: string; scheme?: string; legal?: string[]; identifiers?: string[]; contact?: string[] } = {}) => [
+const seller = (
+  name: string,
+  more: {
+    taxId?: string;
+    scheme?: string;
+    legal?: string[];
+    identifiers?: string[];
+    contact?: string[];
+  } = {},
+) => [
   endpoint("rechnung@verkauf.example"),
   ...(more.identifiers ?? []),
   partyName(`${name}, Vertrieb`),
   address("Hafenstraße 12", "Hinterhaus", "Lübeck", "23552"),
-  cac("PartyTaxScheme", cbc("CompanyID", more.taxId ?? "DE 266541183"), cac("TaxScheme", cbc("ID", more.scheme ?? "VAT"))),
-  cac("PartyLegalEntity", cbc("RegistrationName", name), ...(more.legal ?? [cbc("CompanyID", "HRB 20417")])),
-  contact(...(more.contact ?? [cbc("Name", "nicht vorhanden")]), cbc("Telephone", "+49 451 0000-17"), cbc("ElectronicMail", "rechnung@verkauf.example")),
+  cac(
+    "PartyTaxScheme",
+    cbc("CompanyID", more.taxId ?? "DE 266541183"),
+    cac("TaxScheme", cbc("ID", more.scheme ?? "VAT")),
+  ),
+  cac(
+    "PartyLegalEntity",
+    cbc("RegistrationName", name),
+    ...(more.legal ?? [cbc("CompanyID", "HRB 20417")]),
+  ),
+  contact(
+    ...(more.contact ?? [cbc("Name", "nicht vorhanden")]),
+    cbc("Telephone", "+49 451 0000-17"),
+    cbc("ElectronicMail", "rechnung@verkauf.example"),
+  ),
 ];
-const buyer = (more: { second?: string; names?: string[]; lines?: string[]; legal?: string[]; contact?: string[] } = {}) => [
+const buyer = (
+  more: {
+    second?: string;
+    names?: string[];
+    lines?: string[];
+    legal?: string[];
+    contact?: string[];
+  } = {},
+) => [
   endpoint("eingang@kauf.example"),
   ...(more.names ?? []),
   address("Am Markt 1", more.second ?? "", "Schwerin", "19055", ...(more.lines ?? [])),
   cac("PartyLegalEntity", cbc("RegistrationName", "Amt für Brückenbau"), ...(more.legal ?? [])),
   ...(more.contact ? [contact(...more.contact)] : []),
 ];
-const head = (id: string, day: string, note: string, more: { due?: string; taxPoint?: string; after?: string[] } = {}) => [
+const head = (
+  id: string,
+  day: string,
+  note: string,
+  more: { due?: string; taxPoint?: string; after?: string[] } = {},
+) => [
   cbc("ID", id),
   cbc("IssueDate", day),
   more.due ? cbc("DueDate", more.due) : "",
@@ -177,12 +231,21 @@ const head = (id: string, day: string, note: string, more: { due?: string; taxPo
 const terms = (text: string) => cac("PaymentTerms", cbc("Note", text));
 const transfer = (...more: string[]) => cac("PaymentMeans", cbc("PaymentMeansCode", "58"), ...more);
 const iban = "DE02120300000000202051";
-const attached = Buffer.from("%PDF-1.4\n% Leistungsnachweis\n%%EOF\n".repeat(120)).toString("base64");
+const attached = Buffer.from("%PDF-1.4\n% Leistungsnachweis\n%%EOF\n".repeat(120)).toString(
+  "base64",
+);
 const attachment = cac(
   "AdditionalDocumentReference",
   cbc("ID", "Nachweis-07.pdf"),
   cbc("DocumentDescription", "Aufstellung der Stunden"),
-  cac("Attachment", cbc("EmbeddedDocumentBinaryObject", attached, ' mimeCode="application/pdf" filename="Nachweis-07.pdf"')),
+  cac(
+    "Attachment",
+    cbc(
+      "EmbeddedDocumentBinaryObject",
+      attached,
+      ' mimeCode="application/pdf" filename="Nachweis-07.pdf"',
+    ),
+  ),
 );
 const zeroAllowance = (charge: boolean, code: string, reason: string) =>
   cac(
@@ -199,10 +262,19 @@ const zeroAllowance = (charge: boolean, code: string, reason: string) =>
 const subscription: Invoice = {
   name: "subscription",
   prefix: "ubl",
-  head: head("AB-2026/4711", "2026-11-04", "#ADU#Die Bedingungen finden Sie im Heft „Pflichten“ […]."),
-  seller: seller("Küstenverlag eG", { legal: [cbc("CompanyID", "GnR 88"), cbc("CompanyLegalForm", "22/333/4444, GnR 88 in […]")] }),
+  head: head(
+    "AB-2026/4711",
+    "2026-11-04",
+    "#ADU#Die Bedingungen finden Sie im Heft „Pflichten“ […].",
+  ),
+  seller: seller("Küstenverlag eG", {
+    legal: [cbc("CompanyID", "GnR 88"), cbc("CompanyLegalForm", "22/333/4444, GnR 88 in […]")],
+  }),
   buyer: buyer({ names: [ref("PartyIdentification", "Kunde 9")] }),
-  middle: [transfer("<!-- a valid account that does not exist -->", account(iban)), terms("Zahlbar sofort ohne Abzug.")],
+  middle: [
+    transfer("<!-- a valid account that does not exist -->", account(iban)),
+    terms("Zahlbar sofort ohne Abzug."),
+  ],
   lines: [
     {
       id: "Heft [...]",
@@ -215,20 +287,46 @@ const subscription: Invoice = {
       period: ["2026-01-01", "2026-12-31"],
       order: "90210.4",
       description: "Zeitschrift, Inland",
-      item: ref("SellersItemIdentification", "310") + cac("CommodityClassification", cbc("ItemClassificationCode", "0721-880X", ' listID="IB"')),
+      item:
+        ref("SellersItemIdentification", "310") +
+        cac("CommodityClassification", cbc("ItemClassificationCode", "0721-880X", ' listID="IB"')),
     },
-    { id: "Porto + Versand", name: "Porto + Versand", quantity: "1", unit: "XPP", price: "18.85", rate: "7" },
+    {
+      id: "Porto + Versand",
+      name: "Porto + Versand",
+      quantity: "1",
+      unit: "XPP",
+      price: "18.85",
+      rate: "7",
+    },
   ],
 };
 const course: Invoice = {
   name: "outside-of-tax",
   prefix: "ubl",
   head: head("77/26/03", "2026-11-05", "#ADU#Nicht steuerbar: Satzungsgemäßer Zweck."),
-  seller: seller("Verein für Brücken e.V.", { taxId: "22/293/55512", scheme: "FC", legal: [cbc("CompanyID", "VR 1207 HL")] }),
+  seller: seller("Verein für Brücken e.V.", {
+    taxId: "22/293/55512",
+    scheme: "FC",
+    legal: [cbc("CompanyID", "VR 1207 HL")],
+  }),
   buyer: buyer({ second: "Zimmer 4", contact: [cbc("Name", "Frau […]")] }),
-  middle: [transfer(account(iban)), terms("Bitte 95,00 € unter Angabe der Nummer 77/26/03 überweisen.")],
+  middle: [
+    transfer(account(iban)),
+    terms("Bitte 95,00 € unter Angabe der Nummer 77/26/03 überweisen."),
+  ],
   untaxed: { category: "O", reason: cbc("TaxExemptionReason", "als gemeinnützig anerkannt") },
-  lines: [{ id: "Teilnahme", name: "Teilnahme am Kurs", description: "Anmeldung von […]", quantity: "1", unit: "XPP", price: "95", rate: "0" }],
+  lines: [
+    {
+      id: "Teilnahme",
+      name: "Teilnahme am Kurs",
+      description: "Anmeldung von […]",
+      quantity: "1",
+      unit: "XPP",
+      price: "95",
+      rate: "0",
+    },
+  ],
 };
 const hours: Invoice = {
   name: "attachment",
@@ -244,13 +342,26 @@ const hours: Invoice = {
     ],
   }),
   seller: seller("Statik & Söhne GmbH".replace("&", "&amp;"), { taxId: "DE266541192" }),
-  buyer: buyer({ contact: [cbc("Name", "Einkauf"), cbc("ElectronicMail", "einkauf@kauf.example")] }),
+  buyer: buyer({
+    contact: [cbc("Name", "Einkauf"), cbc("ElectronicMail", "einkauf@kauf.example")],
+  }),
   middle: [
-    transfer(cbc("PaymentID", "0000734512"), account(iban, cbc("Name", "Statik GmbH"), ref("FinancialInstitutionBranch", "BYLADEM1001"))),
+    transfer(
+      cbc("PaymentID", "0000734512"),
+      account(iban, cbc("Name", "Statik GmbH"), ref("FinancialInstitutionBranch", "BYLADEM1001")),
+    ),
     terms("Zahlbar in 30 Tagen."),
   ],
   lines: [
-    { id: "1", name: "Statik", quantity: "38.5", unit: "HUR", price: "112.5", rate: "19", description: "Berechnung der Pfeiler" },
+    {
+      id: "1",
+      name: "Statik",
+      quantity: "38.5",
+      unit: "HUR",
+      price: "112.5",
+      rate: "19",
+      description: "Berechnung der Pfeiler",
+    },
     { id: "2", name: "Fahrt", quantity: "210", unit: "KMT", price: "0.30", rate: "19" },
   ],
 };
@@ -273,7 +384,10 @@ const everything: Invoice = {
   seller: seller("Beratung am Fluss GmbH", {
     taxId: "DE266541204",
     identifiers: [cac("PartyIdentification", cbc("ID", "4399901680401", ' schemeID="0088"'))],
-    legal: [cbc("CompanyID", "5990011002203", ' schemeID="0088"'), cbc("CompanyLegalForm", "Sitz in Lübeck")],
+    legal: [
+      cbc("CompanyID", "5990011002203", ' schemeID="0088"'),
+      cbc("CompanyLegalForm", "Sitz in Lübeck"),
+    ],
     contact: [cbc("Name", "Frau Fischer")],
   }),
   buyer: buyer({
@@ -281,11 +395,20 @@ const everything: Invoice = {
     names: [ref("PartyIdentification", "K-17"), partyName("Brückenamt")],
     lines: [cac("AddressLine", cbc("Line", "Eingang Süd"))],
     legal: [cbc("CompanyID", "90000000-12345-67", ' schemeID="0204"')],
-    contact: [cbc("Name", "Herr Flößer"), cbc("Telephone", "0385 000011"), cbc("ElectronicMail", "floesser@kauf.example")],
+    contact: [
+      cbc("Name", "Herr Flößer"),
+      cbc("Telephone", "0385 000011"),
+      cbc("ElectronicMail", "floesser@kauf.example"),
+    ],
   }),
   middle: [
     cac("PayeeParty", ref("PartyIdentification", "81"), partyName("Fluss Abrechnung GmbH")),
-    cac("TaxRepresentativeParty", partyName("Steuerkanzlei Ufer"), cac("PostalAddress", country), cac("PartyTaxScheme", cbc("CompanyID", "DE266541213"), vat)),
+    cac(
+      "TaxRepresentativeParty",
+      partyName("Steuerkanzlei Ufer"),
+      cac("PostalAddress", country),
+      cac("PartyTaxScheme", cbc("CompanyID", "DE266541213"), vat),
+    ),
     cac(
       "Delivery",
       cbc("ActualDeliveryDate", "2026-11-09"),
@@ -304,7 +427,14 @@ const everything: Invoice = {
       ),
       cac("DeliveryParty", partyName("Bauleitung Südbrücke")),
     ),
-    transfer(cbc("PaymentID", "Deb. 17 / 9917342"), account(iban, cbc("Name", "Fluss Abrechnung"), ref("FinancialInstitutionBranch", "BYLADEM1001"))),
+    transfer(
+      cbc("PaymentID", "Deb. 17 / 9917342"),
+      account(
+        iban,
+        cbc("Name", "Fluss Abrechnung"),
+        ref("FinancialInstitutionBranch", "BYLADEM1001"),
+      ),
+    ),
     terms("Bitte überweisen Sie bis zum 30.11.2026."),
     zeroAllowance(true, "TAC", "Probe"),
     zeroAllowance(false, "102", "Fester Vertrag"),
@@ -331,7 +461,9 @@ const everything: Invoice = {
       period: ["2026-01-01", "2026-10-31"],
       order: "90210.7",
       description: "Anforderungen",
-      item: ref("SellersItemIdentification", "2077") + cac("CommodityClassification", cbc("ItemClassificationCode", "0721-880X", ' listID="IB"')),
+      item:
+        ref("SellersItemIdentification", "2077") +
+        cac("CommodityClassification", cbc("ItemClassificationCode", "0721-880X", ' listID="IB"')),
     },
     { id: "2", name: "Beratung", quantity: "30", unit: "XPP", price: "131.25", rate: "19" },
   ],
@@ -345,7 +477,11 @@ const energy: Invoice = {
   }),
   buyer: buyer({ contact: [cbc("Name", "Hausmeisterei")] }),
   middle: [
-    cac("PaymentMeans", cbc("PaymentMeansCode", "59"), cac("PaymentMandate", cbc("ID", "M-4451"), cac("PayerFinancialAccount", cbc("ID", iban)))),
+    cac(
+      "PaymentMeans",
+      cbc("PaymentMeansCode", "59"),
+      cac("PaymentMandate", cbc("ID", "M-4451"), cac("PayerFinancialAccount", cbc("ID", iban))),
+    ),
     terms("Das Guthaben erstatten wir auf Ihr Konto."),
   ],
   prepaid: 500_000n,
@@ -366,7 +502,13 @@ const energy: Invoice = {
 };
 
 /** Name and XML text of each. */
-export const ublSamples: readonly { name: string; text: string }[] = [subscription, course, hours, everything, energy].map((invoice) => ({
+export const ublSamples: readonly { name: string; text: string }[] = [
+  subscription,
+  course,
+  hours,
+  everything,
+  energy,
+].map((invoice) => ({
   name: `made/${invoice.name}.ubl.xml`,
   text: ublOf(invoice),
 }));

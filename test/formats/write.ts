@@ -1,4 +1,7 @@
-/** Whatever document may be issued: in each format it is either refused by name or written so that it is read again. */
+/**
+ * Whatever document may be issued: in each format it is either refused by name or written so that
+ * it is read again.
+ */
 
 import { writtenTypes } from "@onepiao/protocol/formats/formats.ts";
 import { readInvoice } from "@onepiao/protocol/formats/read.ts";
@@ -16,11 +19,16 @@ describe("any document that may be issued", () => {
         fc.property(documents, (document) => {
           let xml: string;
           try {
-            xml = writeInvoice(type, document, { number, reverses: document.reverses && "26440000000000000041" });
+            xml = writeInvoice(type, document, {
+              number,
+              reverses: document.reverses && "26440000000000000041",
+            });
           } catch (error) {
             expect(error).to.be.instanceOf(Problem);
             expect((error as Problem).violations.map(({ rule }) => rule)).to.satisfy(
-              (rules: string[]) => rules.length > 0 && rules.every((rule) => /^(?:BR-(?:CO-17|O-11|CL-14)|shudian-.*)$/.test(rule)),
+              (rules: string[]) =>
+                rules.length > 0 &&
+                rules.every((rule) => /^(?:BR-(?:CO-17|O-11|CL-14)|shudian-.*)$/.test(rule)),
             );
             return;
           }
@@ -28,9 +36,13 @@ describe("any document that may be issued", () => {
           const back = readInvoice(type, Buffer.from(xml)).document;
           const { net, tax, gross } = document.totals;
           expect(back.totals).to.include({ net, tax, gross });
-          expect(back.lines.map(({ amount, taxRate }) => [amount, taxRate])).to.deep.equal(document.lines.map(({ amount, taxRate }) => [amount, taxRate]));
+          expect(back.lines.map(({ amount, taxRate }) => [amount, taxRate])).to.deep.equal(
+            document.lines.map(({ amount, taxRate }) => [amount, taxRate]),
+          );
           expect(back.sourceId).to.equal(document.sourceId ?? number);
-          expect(Math.trunc(Date.parse(back.issuedAt) / 1000)).to.equal(Math.trunc(Date.parse(document.issuedAt) / 1000));
+          expect(Math.trunc(Date.parse(back.issuedAt) / 1000)).to.equal(
+            Math.trunc(Date.parse(document.issuedAt) / 1000),
+          );
         }),
         { numRuns: 500 },
       );

@@ -16,16 +16,29 @@ describe("a caller", () => {
     ["with an empty bearer", () => ({ authorization: "Bearer " })],
     ["with something that is no key", () => ({ authorization: "Bearer nothing" })],
     ["with two words", (key) => ({ authorization: `Bearer ${key} ${key}` })],
-    ["with an unknown id", (key) => ({ authorization: `Bearer unknownunknown.${key.split(".")[1]}` })],
-    ["with a wrong secret", (key) => ({ authorization: `Bearer ${key.slice(0, -2)}${key.endsWith("AA") ? "BB" : "AA"}` })],
-    ["with the secret of another key", (key) => ({ authorization: `Bearer ${key.split(".")[0]}.${"A".repeat(43)}` })],
+    [
+      "with an unknown id",
+      (key) => ({ authorization: `Bearer unknownunknown.${key.split(".")[1]}` }),
+    ],
+    [
+      "with a wrong secret",
+      (key) => ({ authorization: `Bearer ${key.slice(0, -2)}${key.endsWith("AA") ? "BB" : "AA"}` }),
+    ],
+    [
+      "with the secret of another key",
+      (key) => ({ authorization: `Bearer ${key.split(".")[0]}.${"A".repeat(43)}` }),
+    ],
     ["with an id alone", (key) => ({ authorization: `Bearer ${key.split(".")[0]}.` })],
   ];
   for (const [who, headersFor] of wrong) {
     it(`${who} is told to show one`, async () => {
       const { account, key } = await world.party("issuer");
       for (const method of ["GET", "POST"]) {
-        const answer = await call(`${world.url}/v1/notes`, { method, headers: headersFor(key), ...(method === "POST" ? { body: { name: "x" } } : {}) });
+        const answer = await call(`${world.url}/v1/notes`, {
+          method,
+          headers: headersFor(key),
+          ...(method === "POST" ? { body: { name: "x" } } : {}),
+        });
         expect(answer.status).to.equal(401);
         expect(answer.json.code).to.equal("unauthenticated");
         const challenge = answer.headers.get("www-authenticate");
@@ -39,15 +52,25 @@ describe("a caller", () => {
   it("with a good key is served, whatever the case of the scheme", async () => {
     const { key } = await world.party("issuer");
     expect((await call(`${world.url}/v1/notes`, { key })).status).to.equal(200);
-    expect((await call(`${world.url}/v1/notes`, { headers: { authorization: `bearer ${key}` } })).status).to.equal(200);
+    expect(
+      (await call(`${world.url}/v1/notes`, { headers: { authorization: `bearer ${key}` } })).status,
+    ).to.equal(200);
   });
 
   it("sees only what is scoped to its own account", async () => {
     const one = await world.party("issuer");
     const other = await world.party("issuer");
-    const { json } = await call(`${world.url}/v1/notes`, { method: "POST", key: one.key, body: { name: "mine" } });
-    expect((await call(`${world.url}/v1/notes/${json.id}`, { key: one.key })).json.name).to.equal("mine");
-    expect((await call(`${world.url}/v1/notes/${json.id}`, { key: other.key })).status).to.equal(404);
+    const { json } = await call(`${world.url}/v1/notes`, {
+      method: "POST",
+      key: one.key,
+      body: { name: "mine" },
+    });
+    expect((await call(`${world.url}/v1/notes/${json.id}`, { key: one.key })).json.name).to.equal(
+      "mine",
+    );
+    expect((await call(`${world.url}/v1/notes/${json.id}`, { key: other.key })).status).to.equal(
+      404,
+    );
   });
 
   const table = [
@@ -62,9 +85,15 @@ describe("a caller", () => {
     it(`that is ${roles.join(" and ") || "nothing"} may do what its roles say and no more`, async () => {
       const { account, key } = await world.party(...roles);
       expect((await call(`${world.url}/v1/notes`, { key })).status).to.equal(read);
-      const written = await call(`${world.url}/v1/notes`, { method: "POST", key, body: { name: "x" } });
+      const written = await call(`${world.url}/v1/notes`, {
+        method: "POST",
+        key,
+        body: { name: "x" },
+      });
       expect(written.status).to.equal(write);
-      expect((await call(`${world.url}/v1/jobs`, { method: "POST", key, body: { kind: "x" } })).status).to.equal(job);
+      expect(
+        (await call(`${world.url}/v1/jobs`, { method: "POST", key, body: { kind: "x" } })).status,
+      ).to.equal(job);
       if (write === 403) {
         expect(written.json).to.include({ code: "forbidden", retry: "never" });
         expect(written.json.rolesNeeded).to.deep.equal(["issuer", "employer"]);
@@ -80,25 +109,42 @@ describe("a caller", () => {
     const { key } = await world.party("issuer");
     const other = await world.app();
     const fresh = await world.app();
-    for (const url of [world.url, other.url]) expect((await call(`${url}/v1/notes`, { key })).status).to.equal(200);
+    for (const url of [world.url, other.url])
+      expect((await call(`${url}/v1/notes`, { key })).status).to.equal(200);
     await world.sql`update api_keys set revoked_at = now() where id = ${key.split(".")[0] ?? ""}`;
-    expect((await call(`${fresh.url}/v1/notes`, { key })).status, "a process that has not seen it").to.equal(401);
+    expect(
+      (await call(`${fresh.url}/v1/notes`, { key })).status,
+      "a process that has not seen it",
+    ).to.equal(401);
     await new Promise((resolve) => setTimeout(resolve, KEY_MEMORY_MS + 50));
-    for (const url of [world.url, other.url]) expect((await call(`${url}/v1/notes`, { key })).status).to.equal(401);
+    for (const url of [world.url, other.url])
+      expect((await call(`${url}/v1/notes`, { key })).status).to.equal(401);
   });
 
   describe("whose key is revoked, and is still remembered", () => {
     const json = { name: "renamed" };
-    const writes: [what: string, method: string, path: (id: number) => string, sent: { body?: unknown }][] = [
+    const writes: [
+      what: string,
+      method: string,
+      path: (id: number) => string,
+      sent: { body?: unknown },
+    ][] = [
       ["a POST", "POST", () => "/v1/notes", { body: json }],
       ["a POST under a path", "POST", (id) => `/v1/notes/${id}/copies`, {}],
       ["a PUT", "PUT", (id) => `/v1/notes/${id}`, { body: json }],
       ["a DELETE", "DELETE", (id) => `/v1/notes/${id}`, {}],
     ];
-    /** A party with a note, whose key this process has let pass a moment ago, and which is revoked since. */
+    /**
+     * A party with a note, whose key this process has let pass a moment ago, and which is revoked
+     * since.
+     */
     async function revoked() {
       const party = await world.party("issuer");
-      const { json } = await call(`${world.url}/v1/notes`, { method: "POST", key: party.key, body: { name: "kept" } });
+      const { json } = await call(`${world.url}/v1/notes`, {
+        method: "POST",
+        key: party.key,
+        body: { name: "kept" },
+      });
       await world.sql`update api_keys set revoked_at = now() where id = ${party.key.split(".")[0] ?? ""}`;
       return { ...party, note: json.id as number };
     }
@@ -151,7 +197,9 @@ describe("a caller", () => {
     const rows = JSON.stringify(await world.sql`select * from api_keys where account = ${account}`);
     for (const made of [key, again]) {
       const secret = made.split(".")[1] ?? "";
-      expect(rows).to.not.contain(secret).and.not.contain(Buffer.from(secret, "base64url").toString("hex"));
+      expect(rows)
+        .to.not.contain(secret)
+        .and.not.contain(Buffer.from(secret, "base64url").toString("hex"));
     }
   });
 });

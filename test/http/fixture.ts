@@ -1,11 +1,19 @@
 /**
- * One PostgreSQL for all tests of the HTTP layer, apps on real sockets, and a small feature of their own: notes that are kept,
- * jobs that end later. What the tests ask is always what is in the database and what came over the wire.
+ * One PostgreSQL for all tests of the HTTP layer, apps on real sockets, and a small feature of
+ * their own: notes that are kept, jobs that end later. What the tests ask is always what is in the
+ * database and what came over the wire.
  */
 import { randomBytes, randomUUID } from "node:crypto";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { z } from "zod";
-import { type Changes, migrate, openChanges, openDb, type Sql, type Tx } from "../../server/db/db.ts";
+import {
+  type Changes,
+  migrate,
+  openChanges,
+  openDb,
+  type Sql,
+  type Tx,
+} from "../../server/db/db.ts";
 import { startPostgres } from "../../server/db/postgres.ts";
 import { type AppDeps, createApp } from "../../server/http/app.ts";
 import { readStrictJson } from "../../server/http/json.ts";
@@ -53,7 +61,9 @@ const job = z.strictObject({ job: z.uuid(), status: z.string() }).meta({ id: "Jo
 type Lined = { account: string; name: string; echo: number };
 
 const keep = async (tx: Tx, account: string, name: string): Promise<number> => {
-  const [row] = await tx<{ id: number }[]>`insert into notes (account, name) values (${account}, ${name}) returning id`;
+  const [row] = await tx<
+    { id: number }[]
+  >`insert into notes (account, name) values (${account}, ${name}) returning id`;
   return row?.id ?? 0;
 };
 
@@ -71,11 +81,20 @@ export const routes: Route<Tx>[] = [
     problems: ["quota-exceeded"],
     async run({ sql, caller, body }) {
       const id = await keep(sql, caller.account, body.name);
-      if (body.name === "refused") throw new Problem("quota-exceeded", "No more notes", { extra: { left: 0, status: 1 } });
+      if (body.name === "refused")
+        throw new Problem("quota-exceeded", "No more notes", { extra: { left: 0, status: 1 } });
       if (body.name === "crash") throw new Error("the crash has words of its own");
-      if (body.name === "unique") await sql`insert into notes (id, account, name) values (${id}, ${caller.account}, 'classified-row')`;
-      if (body.name === "serialize") await sql.unsafe("do $$ begin raise exception 'met another' using errcode = '40001'; end $$");
-      return { status: 201, body: { zulu: 1, id, name: body.name, ten: "1.00" }, headers: { location: `/v1/notes/${id}` } };
+      if (body.name === "unique")
+        await sql`insert into notes (id, account, name) values (${id}, ${caller.account}, 'classified-row')`;
+      if (body.name === "serialize")
+        await sql.unsafe(
+          "do $$ begin raise exception 'met another' using errcode = '40001'; end $$",
+        );
+      return {
+        status: 201,
+        body: { zulu: 1, id, name: body.name, ten: "1.00" },
+        headers: { location: `/v1/notes/${id}` },
+      };
     },
   }),
   route({
@@ -87,7 +106,10 @@ export const routes: Route<Tx>[] = [
     query: z.object({ limit: pageLimit, name: z.string().optional() }),
     answers: { 200: { description: "Notes", schema: z.array(shown) } },
     async run({ sql, caller, query }) {
-      return { status: 200, body: await sql`select id, name from notes where account = ${caller.account} order by id limit ${query.limit}` };
+      return {
+        status: 200,
+        body: await sql`select id, name from notes where account = ${caller.account} order by id limit ${query.limit}`,
+      };
     },
   }),
   route({
@@ -105,8 +127,17 @@ export const routes: Route<Tx>[] = [
         .trim()
         .split("\n");
       const results: string[] = [];
-      for (const line of lines) results.push(JSON.stringify({ id: await keep(sql, caller.account, (JSON.parse(line) as { name: string }).name) }));
-      return { status: 200, body: results.join("\n"), headers: { "content-type": "application/x-ndjson" } };
+      for (const line of lines)
+        results.push(
+          JSON.stringify({
+            id: await keep(sql, caller.account, (JSON.parse(line) as { name: string }).name),
+          }),
+        );
+      return {
+        status: 200,
+        body: results.join("\n"),
+        headers: { "content-type": "application/x-ndjson" },
+      };
     },
   }),
   route({
@@ -135,11 +166,20 @@ export const routes: Route<Tx>[] = [
             continue;
           }
           if (name === "crash") throw new Error("the crash has words of its own");
-          if (name === "serialize") await sql.unsafe("do $$ begin raise exception 'met another' using errcode = '40001'; end $$");
+          if (name === "serialize")
+            await sql.unsafe(
+              "do $$ begin raise exception 'met another' using errcode = '40001'; end $$",
+            );
           const gated = gates.get(name);
           gated?.enter();
           await gated?.opened;
-          results.push({ status: 202, body: { id: await keep(sql, account, name), ...(echo > 0 && { echo: "e".repeat(echo) }) } });
+          results.push({
+            status: 202,
+            body: {
+              id: await keep(sql, account, name),
+              ...(echo > 0 && { echo: "e".repeat(echo) }),
+            },
+          });
           linesSeen.done++;
         }
         return results;
@@ -156,10 +196,22 @@ export const routes: Route<Tx>[] = [
     produces: ["application/json", "text/plain", "application/pdf"],
     answers: { 200: { description: "The note", schema: shown } },
     async run({ sql, caller, params, accept }) {
-      const [row] = await sql<{ id: number; name: string }[]>`select id, name from notes where id = ${params.id} and account = ${caller.account}`;
+      const [row] = await sql<
+        { id: number; name: string }[]
+      >`select id, name from notes where id = ${params.id} and account = ${caller.account}`;
       if (!row) throw new Problem("not-found", "There is no such note");
-      if (accept === "application/pdf") return { status: 200, body: new Uint8Array([37, 80, 68, 70, 0, 255]), headers: { "content-type": accept } };
-      if (accept === "text/plain") return { status: 200, body: row.name, headers: { "content-type": "text/plain; charset=utf-8" } };
+      if (accept === "application/pdf")
+        return {
+          status: 200,
+          body: new Uint8Array([37, 80, 68, 70, 0, 255]),
+          headers: { "content-type": accept },
+        };
+      if (accept === "text/plain")
+        return {
+          status: 200,
+          body: row.name,
+          headers: { "content-type": "text/plain; charset=utf-8" },
+        };
       return { status: 200, body: row };
     },
   }),
@@ -199,7 +251,10 @@ export const routes: Route<Tx>[] = [
     roles: writers,
     params: noteId,
     answers: { 201: { description: "Copied" } },
-    run: async ({ sql, caller, params }) => ({ status: 201, body: { id: await keep(sql, caller.account, `copy of ${params.id}`) } }),
+    run: async ({ sql, caller, params }) => ({
+      status: 201,
+      body: { id: await keep(sql, caller.account, `copy of ${params.id}`) },
+    }),
   }),
   route({
     method: "post",
@@ -223,7 +278,10 @@ export const routes: Route<Tx>[] = [
     tag: "jobs",
     roles: ["issuer"],
     body: z.strictObject({ kind: z.string() }),
-    answers: { 202: { description: "Taken on", schema: job }, 201: { description: "Done", schema: job } },
+    answers: {
+      202: { description: "Taken on", schema: job },
+      201: { description: "Done", schema: job },
+    },
     async run({ sql, caller }) {
       const id = randomUUID();
       await sql`insert into notes (account, name) values (${caller.account}, ${id})`;
@@ -232,10 +290,18 @@ export const routes: Route<Tx>[] = [
     async settled(sql, accepted, caller) {
       const { job: id } = accepted.body as { job: string };
       looks.set(id, (looks.get(id) ?? 0) + 1);
-      const [row] = await sql<{ outcome: string | null }[]>`select outcome from notes where name = ${id} and account = ${caller.account}`;
+      const [row] = await sql<
+        { outcome: string | null }[]
+      >`select outcome from notes where name = ${id} and account = ${caller.account}`;
       if (row?.outcome === "refused") throw new Problem("already-claimed", "Somebody was faster");
       if (row?.outcome === "broken") throw new Error("the look broke");
-      return row?.outcome ? { status: 201, body: { job: id, status: row.outcome }, headers: { location: `/v1/jobs/${id}` } } : undefined;
+      return row?.outcome
+        ? {
+            status: 201,
+            body: { job: id, status: row.outcome },
+            headers: { location: `/v1/jobs/${id}` },
+          }
+        : undefined;
     },
   }),
   route({
@@ -326,12 +392,21 @@ async function start(): Promise<{ world: World; close(): Promise<void> }> {
       changes,
       log,
       routes,
-      config: { MAX_BODY_BYTES: 10_000, RATE_PER_MINUTE: 100_000, PUBLIC_RATE_PER_MINUTE: 100_000, WAIT_MAX_SECONDS: 5 },
+      config: {
+        MAX_BODY_BYTES: 10_000,
+        RATE_PER_MINUTE: 100_000,
+        PUBLIC_RATE_PER_MINUTE: 100_000,
+        WAIT_MAX_SECONDS: 5,
+      },
       readiness: async () => ({ ok: true, checks: { database: { ok: true } } }),
       version: "0.0.0-test",
       ...more,
     });
-    const socket = await listen(made, { host: "127.0.0.1", port: 0, ...(requestMs === undefined ? {} : { requestMs }) });
+    const socket = await listen(made, {
+      host: "127.0.0.1",
+      port: 0,
+      ...(requestMs === undefined ? {} : { requestMs }),
+    });
     listening.push(socket);
     return socket;
   };
@@ -349,7 +424,10 @@ async function start(): Promise<{ world: World; close(): Promise<void> }> {
       await sql`insert into parties (account, kind, sealed, created_by) values (${account}, 'taxpayer', ${Buffer.alloc(1)}, 'test')`;
       return { account, key: await createApiKey(sql, { account, roles, createdBy: "test" }) };
     },
-    notes: async (account) => (await sql<{ name: string }[]>`select name from notes where account = ${account} order by id`).map((row) => row.name),
+    notes: async (account) =>
+      (
+        await sql<{ name: string }[]>`select name from notes where account = ${account} order by id`
+      ).map((row) => row.name),
   };
   return {
     world,
@@ -383,8 +461,14 @@ type Call = {
 };
 export type Answered = { status: number; headers: Headers; text: string; json: any };
 
-/** A request; `body` that is no string or bytes goes as JSON, and a POST has an Idempotency-Key unless told otherwise. */
-export async function call(url: string, { method = "GET", key, body, headers = {}, signal, ...rest }: Call = {}): Promise<Answered> {
+/**
+ * A request; `body` that is no string or bytes goes as JSON, and a POST has an Idempotency-Key
+ * unless told otherwise.
+ */
+export async function call(
+  url: string,
+  { method = "GET", key, body, headers = {}, signal, ...rest }: Call = {},
+): Promise<Answered> {
   const all = new Headers(headers);
   if (key !== undefined) all.set("authorization", `Bearer ${key}`);
   const idempotencyKey = "idempotencyKey" in rest ? rest.idempotencyKey : randomUUID();
@@ -399,7 +483,8 @@ export async function call(url: string, { method = "GET", key, body, headers = {
   });
   const text = await response.text();
   const json =
-    /json/.test(response.headers.get("content-type") ?? "") && !/ndjson/.test(response.headers.get("content-type") ?? "")
+    /json/.test(response.headers.get("content-type") ?? "") &&
+    !/ndjson/.test(response.headers.get("content-type") ?? "")
       ? JSON.parse(text || "null")
       : undefined;
   return { status: response.status, headers: response.headers, text, json };

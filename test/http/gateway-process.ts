@@ -1,4 +1,7 @@
-/** A gateway that can be killed: says its URL, then that a request has come into the middle of its work, where it stays. */
+/**
+ * A gateway that can be killed: says its URL, then that a request has come into the middle of its
+ * work, where it stays.
+ */
 import { openChanges, openDb } from "../../server/db/db.ts";
 import { createApp } from "../../server/http/app.ts";
 import { listen } from "../../server/http/server.ts";
@@ -17,7 +20,12 @@ if (name !== undefined && process.send !== undefined && process.env["DATABASE"] 
     changes: await openChanges(sql),
     log: createLog("silent"),
     routes,
-    config: { MAX_BODY_BYTES: 10_000, RATE_PER_MINUTE: 1_000, PUBLIC_RATE_PER_MINUTE: 1_000, WAIT_MAX_SECONDS: 1 },
+    config: {
+      MAX_BODY_BYTES: 10_000,
+      RATE_PER_MINUTE: 1_000,
+      PUBLIC_RATE_PER_MINUTE: 1_000,
+      WAIT_MAX_SECONDS: 1,
+    },
     readiness: async () => ({ ok: true, checks: {} }),
     version: "0.0.0-test",
   });

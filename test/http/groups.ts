@@ -4,7 +4,11 @@ import { until } from "../server/support/proxy.ts";
 
 describe("a group", () => {
   /** A worker whose groups end when they are told to. */
-  function worker(max: number, patienceMs: number, outcome: (item: string) => { of: string } | Error = (item) => ({ of: item })) {
+  function worker(
+    max: number,
+    patienceMs: number,
+    outcome: (item: string) => { of: string } | Error = (item) => ({ of: item }),
+  ) {
     const begun: { items: readonly string[]; end(error?: Error): void }[] = [];
     const groups = createGroups<string, { of: string }>({
       max,
@@ -14,7 +18,10 @@ describe("a group", () => {
       atOnce: 2,
       run: (items) =>
         new Promise((resolve, reject) => {
-          begun.push({ items, end: (error) => (error ? reject(error) : resolve(items.map(outcome))) });
+          begun.push({
+            items,
+            end: (error) => (error ? reject(error) : resolve(items.map(outcome))),
+          });
         }),
     });
     return { groups, begun, sizes: () => begun.map((one) => one.items.length) };
@@ -32,7 +39,13 @@ describe("a group", () => {
     begun[1]?.end();
     await turn();
     begun[2]?.end();
-    expect((await Promise.all(results)).map((result) => result.of)).to.deep.equal(["a", "b", "c", "d", "e"]);
+    expect((await Promise.all(results)).map((result) => result.of)).to.deep.equal([
+      "a",
+      "b",
+      "c",
+      "d",
+      "e",
+    ]);
   });
 
   it("does not wait for one that hangs beyond its patience, as long as others may be at work", async () => {
@@ -57,18 +70,28 @@ describe("a group", () => {
   it("does not grow too heavy; one that is too heavy by itself goes alone", async () => {
     const { groups, begun } = worker(10, 60_000);
     const heavy = "h".repeat(40);
-    const results = ["first", "x".repeat(20), "y".repeat(10), "z", heavy, "last"].map((item) => groups.add(item));
+    const results = ["first", "x".repeat(20), "y".repeat(10), "z", heavy, "last"].map((item) =>
+      groups.add(item),
+    );
     for (let i = 0; i < 4; i += 1) {
       begun[i]?.end();
       await turn();
     }
     begun[4]?.end();
     await Promise.all(results);
-    expect(begun.map((one) => one.items)).to.deep.equal([["first"], ["x".repeat(20), "y".repeat(10)], ["z"], [heavy], ["last"]]);
+    expect(begun.map((one) => one.items)).to.deep.equal([
+      ["first"],
+      ["x".repeat(20), "y".repeat(10)],
+      ["z"],
+      [heavy],
+      ["last"],
+    ]);
   });
 
   it("gives a refusal to the one that it is for", async () => {
-    const { groups, begun } = worker(10, 60_000, (item) => (item === "bad" ? new Error("refused") : { of: item }));
+    const { groups, begun } = worker(10, 60_000, (item) =>
+      item === "bad" ? new Error("refused") : { of: item },
+    );
     const first = groups.add("first");
     const bad = groups.add("bad").catch((error: Error) => error.message);
     const good = groups.add("good");

@@ -15,7 +15,9 @@ describe("a POST with an Idempotency-Key", () => {
     world = await openWorld();
     elsewhere = (await world.app()).url;
   });
-  const kept = async (account: string) => (await world.sql<{ key: string }[]>`select key from idempotency where account = ${account}`).length;
+  const kept = async (account: string) =>
+    (await world.sql<{ key: string }[]>`select key from idempotency where account = ${account}`)
+      .length;
 
   for (const [where, urlOf] of [
     ["the same gateway", () => world.url],
@@ -24,7 +26,12 @@ describe("a POST with an Idempotency-Key", () => {
     describe(`that comes again to ${where}`, () => {
       it("gets the same answer, byte for byte, and does nothing more", async () => {
         const { account, key } = await world.party("issuer");
-        const request = { method: "POST", key, idempotencyKey: randomUUID(), body: { name: "one" } };
+        const request = {
+          method: "POST",
+          key,
+          idempotencyKey: randomUUID(),
+          body: { name: "one" },
+        };
         const first = await call(`${world.url}/v1/notes`, request);
         const again = await call(`${urlOf()}/v1/notes`, request);
         expect([first.status, again.status]).to.deep.equal([201, 201]);
@@ -33,20 +40,38 @@ describe("a POST with an Idempotency-Key", () => {
           .to.equal(first.headers.get("location"))
           .and.match(/^\/v1\/notes\/\d+$/);
         expect(again.headers.get("content-type")).to.equal(first.headers.get("content-type"));
-        expect([first.headers.get("idempotency-replayed"), again.headers.get("idempotency-replayed")]).to.deep.equal([null, "true"]);
+        expect([
+          first.headers.get("idempotency-replayed"),
+          again.headers.get("idempotency-replayed"),
+        ]).to.deep.equal([null, "true"]);
         expect(await world.notes(account)).to.deep.equal(["one"]);
       });
 
-      const others: [string, { path?: string; body?: unknown; headers?: Record<string, string> }][] = [
+      const others: [
+        string,
+        { path?: string; body?: unknown; headers?: Record<string, string> },
+      ][] = [
         ["another body", { body: { name: "two" } }],
         ["the same body written otherwise", { body: '{ "name": "one" }' }],
         ["another path", { path: "/v1/gated", body: { gate: "none" } }],
-        ["another media type", { path: "/v1/notes/batch", body: '{"name":"one"}', headers: { "content-type": "application/x-ndjson" } }],
+        [
+          "another media type",
+          {
+            path: "/v1/notes/batch",
+            body: '{"name":"one"}',
+            headers: { "content-type": "application/x-ndjson" },
+          },
+        ],
       ];
       for (const [what, { path = "/v1/notes", ...other }] of others) {
         it(`with ${what} is told that the key is used`, async () => {
           const { account, key } = await world.party("issuer");
-          const request = { method: "POST", key, idempotencyKey: randomUUID(), body: '{"name":"one"}' };
+          const request = {
+            method: "POST",
+            key,
+            idempotencyKey: randomUUID(),
+            body: '{"name":"one"}',
+          };
           expect((await call(`${world.url}/v1/notes`, request)).status).to.equal(201);
           const answer = await call(`${urlOf()}${path}`, { ...request, ...other });
           expect(answer.status).to.equal(422);
@@ -63,7 +88,10 @@ describe("a POST with an Idempotency-Key", () => {
         const first = call(`${world.url}/v1/gated`, request);
         await entered;
         const running = await call(`${urlOf()}/v1/gated`, request);
-        const runningOther = await call(`${urlOf()}/v1/gated`, { ...request, body: { gate: "other" } });
+        const runningOther = await call(`${urlOf()}/v1/gated`, {
+          ...request,
+          body: { gate: "other" },
+        });
         open();
         for (const answer of [running, runningOther]) {
           expect(answer.status).to.equal(409);
@@ -110,8 +138,16 @@ describe("a POST with an Idempotency-Key", () => {
           { body: "x".repeat(20_000), status: 413 },
         ];
         for (const { status, ...request } of bad)
-          expect((await call(`${urlOf()}/v1/notes`, { method: "POST", key, idempotencyKey, ...request })).status).to.equal(status);
-        const good = await call(`${world.url}/v1/notes`, { method: "POST", key, idempotencyKey, body: { name: "good" } });
+          expect(
+            (await call(`${urlOf()}/v1/notes`, { method: "POST", key, idempotencyKey, ...request }))
+              .status,
+          ).to.equal(status);
+        const good = await call(`${world.url}/v1/notes`, {
+          method: "POST",
+          key,
+          idempotencyKey,
+          body: { name: "good" },
+        });
         expect(good.status).to.equal(201);
         expect(await world.notes(account)).to.deep.equal(["good"]);
       });
@@ -121,13 +157,20 @@ describe("a POST with an Idempotency-Key", () => {
   it("twenty at once, on two gateways, does the work once", async () => {
     const { account, key } = await world.party("issuer");
     const request = { method: "POST", key, idempotencyKey: randomUUID(), body: { name: "once" } };
-    const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => call(`${i % 2 ? world.url : elsewhere}/v1/notes`, request)));
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, i) =>
+        call(`${i % 2 ? world.url : elsewhere}/v1/notes`, request),
+      ),
+    );
     expect(await world.notes(account)).to.deep.equal(["once"]);
     const done = answers.filter((answer) => answer.status === 201);
-    expect(done.filter((answer) => answer.headers.get("idempotency-replayed") === null)).to.have.length(1);
+    expect(
+      done.filter((answer) => answer.headers.get("idempotency-replayed") === null),
+    ).to.have.length(1);
     expect(new Set(done.map((answer) => answer.text)).size).to.equal(1);
     for (const answer of answers) expect([201, 409]).to.include(answer.status);
-    for (const answer of answers.filter(({ status }) => status === 409)) expect(answer.json.code).to.equal("idempotency-key-running");
+    for (const answer of answers.filter(({ status }) => status === 409))
+      expect(answer.json.code).to.equal("idempotency-key-running");
   });
 
   it("belongs to its account: another party may use the same one", async () => {
@@ -135,7 +178,12 @@ describe("a POST with an Idempotency-Key", () => {
     const other = await world.party("issuer");
     const idempotencyKey = randomUUID();
     for (const { key, account } of [one, other]) {
-      const answer = await call(`${world.url}/v1/notes`, { method: "POST", key, idempotencyKey, body: { name: account.slice(0, 20) } });
+      const answer = await call(`${world.url}/v1/notes`, {
+        method: "POST",
+        key,
+        idempotencyKey,
+        body: { name: account.slice(0, 20) },
+      });
       expect(answer.status).to.equal(201);
       expect(answer.headers.get("idempotency-replayed")).to.equal(null);
     }
@@ -154,11 +202,15 @@ describe("a POST with an Idempotency-Key", () => {
       const request = { method: "POST", key, idempotencyKey: randomUUID(), body: { gate: name } };
       const first = call(`${said[0].url}/v1/gated`, request).catch((error: Error) => error);
       await once(child, "message");
-      expect((await call(`${elsewhere}/v1/gated`, request)).json.code, "it is in the middle of it").to.equal("idempotency-key-running");
+      expect(
+        (await call(`${elsewhere}/v1/gated`, request)).json.code,
+        "it is in the middle of it",
+      ).to.equal("idempotency-key-running");
       child.kill("SIGKILL");
       expect(await first).to.be.instanceOf(Error);
       let again = await call(`${elsewhere}/v1/gated`, request);
-      for (let i = 0; again.status === 409 && i < 200; i++) again = await call(`${elsewhere}/v1/gated`, request);
+      for (let i = 0; again.status === 409 && i < 200; i++)
+        again = await call(`${elsewhere}/v1/gated`, request);
       expect(again.status).to.equal(201);
       expect(again.headers.get("idempotency-replayed")).to.equal(null);
       expect(await world.notes(account)).to.deep.equal([name]);
@@ -173,13 +225,16 @@ describe("a POST with an Idempotency-Key", () => {
     const { entered, open } = gate(name);
     const client = new AbortController();
     const request = { method: "POST", key, idempotencyKey: randomUUID(), body: { gate: name } };
-    const first = call(`${world.url}/v1/gated`, { ...request, signal: client.signal }).catch((error: Error) => error);
+    const first = call(`${world.url}/v1/gated`, { ...request, signal: client.signal }).catch(
+      (error: Error) => error,
+    );
     await entered;
     client.abort();
     expect(await first).to.be.instanceOf(Error);
     open();
     let again = await call(`${world.url}/v1/gated`, request);
-    for (let i = 0; again.status === 409 && i < 50; i++) again = await call(`${world.url}/v1/gated`, request);
+    for (let i = 0; again.status === 409 && i < 50; i++)
+      again = await call(`${world.url}/v1/gated`, request);
     expect(again.status).to.equal(201);
     expect(again.headers.get("idempotency-replayed")).to.equal("true");
     expect(await world.notes(account)).to.deep.equal([name]);
@@ -197,13 +252,18 @@ describe("a POST with an Idempotency-Key", () => {
     const first = await call(`${world.url}/v1/notes/batch`, request);
     const again = await call(`${world.url}/v1/notes/batch`, request);
     expect(first.text).to.match(/^\{"id":\d+\}\n\{"id":\d+\}$/);
-    expect([again.text, again.headers.get("content-type")]).to.deep.equal([first.text, "application/x-ndjson"]);
+    expect([again.text, again.headers.get("content-type")]).to.deep.equal([
+      first.text,
+      "application/x-ndjson",
+    ]);
   });
 
   it("keeps no readable word of its answer in the database", async () => {
     const { account, key } = await world.party("issuer");
     await call(`${world.url}/v1/notes`, { method: "POST", key, body: { name: "杭州某某餐饮" } });
-    const rows = await world.sql<{ body: string }[]>`select * from idempotency where account = ${account}`;
+    const rows = await world.sql<
+      { body: string }[]
+    >`select * from idempotency where account = ${account}`;
     expect(rows).to.have.length(1);
     expect(JSON.stringify(rows)).to.not.contain("杭州").and.not.contain("/v1/notes");
     expect(Buffer.from(rows[0]?.body ?? "", "base64").toString()).to.not.contain("杭州");
@@ -211,11 +271,21 @@ describe("a POST with an Idempotency-Key", () => {
 
   it("without one is refused, and so is one that is malformed", async () => {
     const { account, key } = await world.party("issuer");
-    const missing = await call(`${world.url}/v1/notes`, { method: "POST", key, idempotencyKey: undefined, body: { name: "x" } });
+    const missing = await call(`${world.url}/v1/notes`, {
+      method: "POST",
+      key,
+      idempotencyKey: undefined,
+      body: { name: "x" },
+    });
     expect(missing.status).to.equal(400);
     expect(missing.json.code).to.equal("idempotency-key-missing");
     for (const idempotencyKey of ["", "two words", "é", "x".repeat(256), '"open', '""']) {
-      const answer = await call(`${world.url}/v1/notes`, { method: "POST", key, idempotencyKey, body: { name: "x" } });
+      const answer = await call(`${world.url}/v1/notes`, {
+        method: "POST",
+        key,
+        idempotencyKey,
+        body: { name: "x" },
+      });
       // a quote that is not closed is a visible character like any other
       expect(answer.status, idempotencyKey).to.equal(idempotencyKey === '"open' ? 201 : 400);
     }
@@ -239,22 +309,37 @@ describe("PUT, DELETE and public calls", () => {
 
   it("need no Idempotency-Key; a refused PUT leaves nothing behind", async () => {
     const { account, key } = await world.party("issuer");
-    const { json } = await call(`${world.url}/v1/notes`, { method: "POST", key, body: { name: "first" } });
-    const put = (name: string) => call(`${world.url}/v1/notes/${json.id}`, { method: "PUT", key, body: { name } });
+    const { json } = await call(`${world.url}/v1/notes`, {
+      method: "POST",
+      key,
+      body: { name: "first" },
+    });
+    const put = (name: string) =>
+      call(`${world.url}/v1/notes/${json.id}`, { method: "PUT", key, body: { name } });
     expect((await put("second")).json).to.deep.equal({ id: json.id, name: "second" });
     expect((await put("refused")).status).to.equal(409);
     expect(await world.notes(account)).to.deep.equal(["second"]);
     const gone = await call(`${world.url}/v1/notes/${json.id}`, { method: "DELETE", key });
     expect([gone.status, gone.text]).to.deep.equal([204, ""]);
-    expect((await call(`${world.url}/v1/notes/${json.id}`, { method: "DELETE", key })).status).to.equal(204);
+    expect(
+      (await call(`${world.url}/v1/notes/${json.id}`, { method: "DELETE", key })).status,
+    ).to.equal(204);
     expect(await world.notes(account)).to.deep.equal([]);
   });
 
   it("a public POST can read and cannot write", async () => {
-    const read = await call(`${world.url}/v1/verify`, { method: "POST", idempotencyKey: undefined, body: { write: false } });
+    const read = await call(`${world.url}/v1/verify`, {
+      method: "POST",
+      idempotencyKey: undefined,
+      body: { write: false },
+    });
     expect(read.status).to.equal(200);
     expect(read.json.caller).to.deep.equal({ keyId: "", account: "", roles: [] });
-    const write = await call(`${world.url}/v1/verify`, { method: "POST", idempotencyKey: undefined, body: { write: true } });
+    const write = await call(`${world.url}/v1/verify`, {
+      method: "POST",
+      idempotencyKey: undefined,
+      body: { write: true },
+    });
     expect(write.status).to.equal(500);
     expect(await world.notes("0xnobody")).to.deep.equal([]);
   });

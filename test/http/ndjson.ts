@@ -12,10 +12,17 @@ async function* pieces(bytes: Uint8Array, sizes: readonly number[]): AsyncGenera
     from = to;
   }
 }
-async function read(text: string | Uint8Array, sizes: readonly number[] = [], more: Partial<LineBounds> = {}): Promise<[number, string][]> {
+async function read(
+  text: string | Uint8Array,
+  sizes: readonly number[] = [],
+  more: Partial<LineBounds> = {},
+): Promise<[number, string][]> {
   const lines: [number, string][] = [];
   for await (const line of linesOf(pieces(Buffer.from(text), sizes), { ...bounds, ...more }))
-    lines.push([line.number, line.problem ? line.problem.code : Buffer.from(line.bytes).toString()]);
+    lines.push([
+      line.number,
+      line.problem ? line.problem.code : Buffer.from(line.bytes).toString(),
+    ]);
   return lines;
 }
 const refusal = async (reading: Promise<unknown>): Promise<Problem | undefined> => {
@@ -47,10 +54,14 @@ describe("lines of a body", () => {
   it("are the same however they come, also cut within a character", async () => {
     const line = fc.string({ unit: fc.constantFrom("票", "é", "a", " ", "\r"), maxLength: 12 });
     await fc.assert(
-      fc.asyncProperty(fc.array(line, { maxLength: 20 }), fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1 }), async (lines, sizes) => {
-        const text = lines.join("\n");
-        expect(await read(text, sizes)).to.deep.equal(await read(text));
-      }),
+      fc.asyncProperty(
+        fc.array(line, { maxLength: 20 }),
+        fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1 }),
+        async (lines, sizes) => {
+          const text = lines.join("\n");
+          expect(await read(text, sizes)).to.deep.equal(await read(text));
+        },
+      ),
       { numRuns: 200 },
     );
   });
@@ -58,7 +69,9 @@ describe("lines of a body", () => {
   it("of exactly as many bytes as are allowed are read, of one more they are not, and the next one is again", async () => {
     const [full, long] = ["x".repeat(20), "x".repeat(21)];
     for (const sizes of [[], [1], [7]]) {
-      expect(await read(`${full}\r\n${full}\n${long}\n${long}\r\n${"x".repeat(5_000)}\nb`, sizes)).to.deep.equal([
+      expect(
+        await read(`${full}\r\n${full}\n${long}\n${long}\r\n${"x".repeat(5_000)}\nb`, sizes),
+      ).to.deep.equal([
         [1, full],
         [2, full],
         [3, "body-too-large"],

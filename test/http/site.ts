@@ -16,7 +16,10 @@ describe("the console's files", () => {
   before(async function () {
     this.timeout(120_000);
     mkdirSync(join(folder, "assets"));
-    writeFileSync(join(folder, "index.html"), `<!doctype html><meta name="style-nonce" nonce="${NONCE_PLACE}"><title>console</title>`);
+    writeFileSync(
+      join(folder, "index.html"),
+      `<!doctype html><meta name="style-nonce" nonce="${NONCE_PLACE}"><title>console</title>`,
+    );
     writeFileSync(join(folder, "assets", "main-abc123.js"), "let plain;");
     writeFileSync(join(folder, "assets", "main-abc123.js.gz"), gzipSync("let gzip;"));
     writeFileSync(join(folder, "docs.html"), "<!doctype html><title>reference</title>");
@@ -29,9 +32,15 @@ describe("the console's files", () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  it("are not there when the console is not built", () => expect(openSite(pathToFileURL(`${folder}/nothing/`))).to.equal(undefined));
+  it("are not there when the console is not built", () =>
+    expect(openSite(pathToFileURL(`${folder}/nothing/`))).to.equal(undefined));
 
-  for (const path of ["/", ...consolePaths.map((one) => `/${one}`), "/holder/invoices/26442000000000000001", "/verify?number=1"]) {
+  for (const path of [
+    "/",
+    ...consolePaths.map((one) => `/${one}`),
+    "/holder/invoices/26442000000000000001",
+    "/verify?number=1",
+  ]) {
     it(`${path} is the page, which is never kept`, async () => {
       const { status, headers, text } = await call(`${url}${path}`);
       expect(status).to.equal(200);
@@ -52,17 +61,24 @@ describe("the console's files", () => {
       .and.contain("script-src 'self';")
       .and.match(/style-src 'self' 'sha256-\S+' 'nonce-/)
       .and.contain(nonces[0]);
-    expect(policy).to.contain("frame-ancestors 'none'").and.contain("base-uri 'none'").and.not.contain("unsafe");
+    expect(policy)
+      .to.contain("frame-ancestors 'none'")
+      .and.contain("base-uri 'none'")
+      .and.not.contain("unsafe");
     expect(one.headers.get("permissions-policy")).to.contain("camera=(self)");
   });
 
   it("a file with its hash in its name is kept for good, and packed for whoever takes it so", async () => {
-    const packed = await call(`${url}/assets/main-abc123.js`, { headers: { "accept-encoding": "gzip, br" } });
+    const packed = await call(`${url}/assets/main-abc123.js`, {
+      headers: { "accept-encoding": "gzip, br" },
+    });
     expect(packed.text).to.equal("let gzip;");
     expect(packed.headers.get("content-encoding")).to.equal("gzip");
     expect(packed.headers.get("cache-control")).to.equal("public, max-age=31536000, immutable");
     expect(packed.headers.get("content-type")).to.equal("text/javascript; charset=utf-8");
-    const plain = await call(`${url}/assets/main-abc123.js`, { headers: { "accept-encoding": "identity" } });
+    const plain = await call(`${url}/assets/main-abc123.js`, {
+      headers: { "accept-encoding": "identity" },
+    });
     expect(plain.text).to.equal("let plain;");
     expect((await call(`${url}/assets/main-abc123.js`, { method: "HEAD" })).text).to.equal("");
   });
@@ -71,7 +87,8 @@ describe("the console's files", () => {
     writeFileSync(join(folder, "assets", "both-abc123.js"), "let plain;");
     writeFileSync(join(folder, "assets", "both-abc123.js.gz"), gzipSync("let gzip;"));
     writeFileSync(join(folder, "assets", "both-abc123.js.br"), brotliCompressSync("let br;"));
-    const file = (accepted: string) => call(`${url}/assets/both-abc123.js?v=1`, { headers: { "accept-encoding": accepted } });
+    const file = (accepted: string) =>
+      call(`${url}/assets/both-abc123.js?v=1`, { headers: { "accept-encoding": accepted } });
     for (const [accepted, text] of [
       ["gzip, deflate, br", "let br;"],
       ["br;q=0, gzip;q=0.5", "let gzip;"],
@@ -87,20 +104,32 @@ describe("the console's files", () => {
     const first = await call(`${url}/licenses.txt`);
     expect(first.text).to.equal("notices");
     expect(first.headers.get("cache-control")).to.equal("no-cache");
-    const same = await call(`${url}/licenses.txt`, { headers: { "if-none-match": first.headers.get("etag") ?? "", ...asBrowser } });
+    const same = await call(`${url}/licenses.txt`, {
+      headers: { "if-none-match": first.headers.get("etag") ?? "", ...asBrowser },
+    });
     expect([same.status, same.text]).to.deep.equal([304, ""]);
-    expect((await call(`${url}/licenses.txt`, { headers: { "if-match": '"x"' } })).status).to.equal(412);
+    expect((await call(`${url}/licenses.txt`, { headers: { "if-match": '"x"' } })).status).to.equal(
+      412,
+    );
     for (const range of ["bytes=9-", "bytes=5-2", "bytes=-1", "lines=1-2"])
-      expect((await call(`${url}/licenses.txt`, { headers: { range } })).text, range).to.equal("notices");
+      expect((await call(`${url}/licenses.txt`, { headers: { range } })).text, range).to.equal(
+        "notices",
+      );
   });
 
   it("a build that comes while the gateway runs is served, and what it has replaced is not there any more", async () => {
-    const [old, fresh] = [join(folder, "assets", "page-old111.js"), join(folder, "assets", "page-new222.js")];
+    const [old, fresh] = [
+      join(folder, "assets", "page-old111.js"),
+      join(folder, "assets", "page-new222.js"),
+    ];
     writeFileSync(old, "let old;");
     expect((await call(`${url}/assets/page-old111.js`)).text).to.equal("let old;");
     rmSync(old);
     writeFileSync(fresh, "let fresh;");
-    writeFileSync(join(folder, "index.html"), `<!doctype html><meta name="style-nonce" nonce="${NONCE_PLACE}"><title>console</title><p>fresh`);
+    writeFileSync(
+      join(folder, "index.html"),
+      `<!doctype html><meta name="style-nonce" nonce="${NONCE_PLACE}"><title>console</title><p>fresh`,
+    );
     expect((await call(`${url}/assets/page-old111.js`)).json.code).to.equal("not-found");
     expect((await call(`${url}/assets/page-new222.js`)).text).to.equal("let fresh;");
     expect((await call(url)).text).to.contain("<p>fresh");
@@ -121,7 +150,11 @@ describe("the console's files", () => {
       expect(file.headers.get("access-control-allow-origin"), path).to.equal("*");
       expect(file.headers.get("cross-origin-resource-policy"), path).to.equal("cross-origin");
     }
-    for (const path of ["/", "/docs", "/v1/nothing"]) expect((await call(`${url}${path}`)).headers.get("access-control-allow-origin"), path).to.equal(null);
+    for (const path of ["/", "/docs", "/v1/nothing"])
+      expect(
+        (await call(`${url}${path}`)).headers.get("access-control-allow-origin"),
+        path,
+      ).to.equal(null);
   });
 
   for (const [method, path] of [

@@ -1,4 +1,7 @@
-/** Streams of lines: what comes over the wire and what is in the database, at every pace and with every kind of end. */
+/**
+ * Streams of lines: what comes over the wire and what is in the database, at every pace and with
+ * every kind of end.
+ */
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -12,8 +15,10 @@ import { until } from "../server/support/proxy.ts";
 import { call, gate, linesSeen, openWorld, type World } from "./fixture.ts";
 
 const PATH = "/v1/notes/lines";
-const names = (count: number, prefix = "n") => Array.from({ length: count }, (_, i) => ({ name: `${prefix}${i + 1}` }));
-const brief = (results: Loose[]) => results.map((one) => [one.line, one.problem?.code ?? (one.replayed ? "replayed" : one.status)]);
+const names = (count: number, prefix = "n") =>
+  Array.from({ length: count }, (_, i) => ({ name: `${prefix}${i + 1}` }));
+const brief = (results: Loose[]) =>
+  results.map((one) => [one.line, one.problem?.code ?? (one.replayed ? "replayed" : one.status)]);
 
 describe("a stream of lines", function () {
   this.timeout(120_000);
@@ -27,7 +32,8 @@ describe("a stream of lines", function () {
     const { account, key } = await world.party("issuer");
     return { account, token: key, notes: () => world.notes(account) };
   };
-  const elsewhere = async (...more: Parameters<World["app"]>) => `${(await world.app(...more)).url}${PATH}`;
+  const elsewhere = async (...more: Parameters<World["app"]>) =>
+    `${(await world.app(...more)).url}${PATH}`;
 
   describe("that comes as it should", () => {
     it("is answered line by line while it comes", async () => {
@@ -40,24 +46,44 @@ describe("a stream of lines", function () {
         expect(results[i - 1]).to.include({ line: i, status: 202 });
       }
       lines.end();
-      expect((await lines.all()).at(-1)).to.deep.equal({ done: true, accepted: 5, replayed: 0, refused: 0 });
+      expect((await lines.all()).at(-1)).to.deep.equal({
+        done: true,
+        accepted: 5,
+        replayed: 0,
+        refused: 0,
+      });
       expect(await notes()).to.deep.equal(["n1", "n2", "n3", "n4", "n5"]);
     });
 
     it("is answered in its order, and its lines share transactions", async () => {
       const { account, token } = await party();
       const { results, last } = await sendLines(url, names(1_000), { token });
-      expect(results.map((one) => one.line)).to.deep.equal(Array.from({ length: 1_000 }, (_, i) => i + 1));
+      expect(results.map((one) => one.line)).to.deep.equal(
+        Array.from({ length: 1_000 }, (_, i) => i + 1),
+      );
       expect(last).to.deep.equal({ done: true, accepted: 1_000, replayed: 0, refused: 0 });
-      const rows = await world.sql<{ id: number; name: string; tx: string }[]>`select id, name, xmin::text as tx from notes where account = ${account}`;
+      const rows = await world.sql<
+        { id: number; name: string; tx: string }[]
+      >`select id, name, xmin::text as tx from notes where account = ${account}`;
       const byId = new Map(rows.map((row) => [row.id, row.name]));
-      expect(results.map((one) => byId.get(one.id))).to.deep.equal(names(1_000).map((one) => one.name));
+      expect(results.map((one) => byId.get(one.id))).to.deep.equal(
+        names(1_000).map((one) => one.name),
+      );
       expect(new Set(rows.map((row) => row.tx)).size).to.be.lessThan(200);
     });
 
     it("has bad lines that are their own affair", async () => {
       const { token, notes } = await party();
-      const body = ['{"name":"a"}\r', "", "{", '{"name":"refused"}', '{"nome":"b"}', `{"name":"${"x".repeat(20_000)}"}`, '{"name":"\\ud800"}', '{"name":"c"}'];
+      const body = [
+        '{"name":"a"}\r',
+        "",
+        "{",
+        '{"name":"refused"}',
+        '{"nome":"b"}',
+        `{"name":"${"x".repeat(20_000)}"}`,
+        '{"name":"\\ud800"}',
+        '{"name":"c"}',
+      ];
       const lines = openLines(url, { token });
       await lines.write(`${body.join("\n")}\n`);
       await lines.write(Buffer.from([0x22, 0xff, 0x22, 0x0a]));
@@ -77,25 +103,44 @@ describe("a stream of lines", function () {
         [10, "internal"],
         [11, 202],
       ]);
-      for (const { problem } of results) if (problem) expect(problem).to.include.keys("type", "title", "status", "detail", "retry", "requestId");
+      for (const { problem } of results)
+        if (problem)
+          expect(problem).to.include.keys(
+            "type",
+            "title",
+            "status",
+            "detail",
+            "retry",
+            "requestId",
+          );
       expect((await notes()).sort()).to.deep.equal(["a", "c", "last"]);
     });
 
     it("of no lines is answered by the last line alone", async () => {
       const { token } = await party();
-      expect(await sendLines(url, [], { token })).to.deep.include({ results: [], last: { done: true, accepted: 0, replayed: 0, refused: 0 } });
+      expect(await sendLines(url, [], { token })).to.deep.include({
+        results: [],
+        last: { done: true, accepted: 0, replayed: 0, refused: 0 },
+      });
     });
 
     it("is told in the log by its counts, and by nothing of its lines", async () => {
       const { token } = await party();
       const requestId = `stream-${Date.now()}`;
-      await sendLines(url, [{ name: "logged-line" }, { name: "refused" }], { token, headers: { "x-request-id": requestId } });
+      await sendLines(url, [{ name: "logged-line" }, { name: "refused" }], {
+        token,
+        headers: { "x-request-id": requestId },
+      });
       await until("it is logged", () => world.log().includes(requestId));
       const line = world
         .log()
         .split("\n")
         .find((each) => each.includes(requestId));
-      expect(JSON.parse(line ?? "{}")).to.deep.include({ route: PATH, status: 200, lines: { accepted: 1, replayed: 0, refused: 1 } });
+      expect(JSON.parse(line ?? "{}")).to.deep.include({
+        route: PATH,
+        status: 200,
+        lines: { accepted: 1, replayed: 0, refused: 1 },
+      });
       expect(world.log()).to.not.contain("logged-line");
     });
   });
@@ -106,7 +151,9 @@ describe("a stream of lines", function () {
       const { key } = await sendLines(url, names(150), { token });
       const again = await sendLines(await elsewhere(), names(200), { token, key });
       expect(again.last).to.deep.equal({ done: true, accepted: 200, replayed: 150, refused: 0 });
-      expect(brief(again.results)).to.deep.equal(names(200).map((_, i) => [i + 1, i < 150 ? "replayed" : 202]));
+      expect(brief(again.results)).to.deep.equal(
+        names(200).map((_, i) => [i + 1, i < 150 ? "replayed" : 202]),
+      );
       // groups are done side by side: all of them, each once, in whatever order
       expect((await notes()).sort()).to.deep.equal(
         names(200)
@@ -118,7 +165,11 @@ describe("a stream of lines", function () {
     it("with another line in the place of one that was done is told so there, and goes on", async () => {
       const { token, notes } = await party();
       const { key } = await sendLines(url, names(3), { token });
-      const { results, last } = await sendLines(url, [{ name: "n1" }, { name: "other" }, { name: "n3" }, { name: "n4" }], { token, key });
+      const { results, last } = await sendLines(
+        url,
+        [{ name: "n1" }, { name: "other" }, { name: "n3" }, { name: "n4" }],
+        { token, key },
+      );
       expect(brief(results)).to.deep.equal([
         [1, "replayed"],
         [2, "idempotency-key-reused"],
@@ -131,8 +182,13 @@ describe("a stream of lines", function () {
 
     it("has its refused lines done when they are corrected: a refusal burns nothing", async () => {
       const { token, notes } = await party();
-      const { key } = await sendLines(url, [{ name: "a" }, { name: "refused" }, { nome: "c" }], { token });
-      const { results } = await sendLines(url, names(3, "x").toSpliced(0, 1, { name: "a" }), { token, key });
+      const { key } = await sendLines(url, [{ name: "a" }, { name: "refused" }, { nome: "c" }], {
+        token,
+      });
+      const { results } = await sendLines(url, names(3, "x").toSpliced(0, 1, { name: "a" }), {
+        token,
+        key,
+      });
       expect(brief(results)).to.deep.equal([
         [1, "replayed"],
         [2, 202],
@@ -159,12 +215,24 @@ describe("a stream of lines", function () {
       await first.got(10);
       const other = await elsewhere();
       for (const at of [url, other]) {
-        const answer = await call(at, { method: "POST", key: token, idempotencyKey: first.key, body: "", headers: { "content-type": "application/x-ndjson" } });
-        expect([answer.status, answer.json.code, answer.headers.get("retry-after")]).to.deep.equal([409, "idempotency-key-running", "1"]);
+        const answer = await call(at, {
+          method: "POST",
+          key: token,
+          idempotencyKey: first.key,
+          body: "",
+          headers: { "content-type": "application/x-ndjson" },
+        });
+        expect([answer.status, answer.json.code, answer.headers.get("retry-after")]).to.deep.equal([
+          409,
+          "idempotency-key-running",
+          "1",
+        ]);
       }
       first.cut();
       const again = await until("its key is free", async () => {
-        const sent = await sendLines(other, names(20), { token, key: first.key }).catch(() => undefined);
+        const sent = await sendLines(other, names(20), { token, key: first.key }).catch(
+          () => undefined,
+        );
         return sent?.last?.done && sent;
       });
       expect(again.last).to.deep.equal({ done: true, accepted: 20, replayed: 10, refused: 0 });
@@ -174,7 +242,13 @@ describe("a stream of lines", function () {
     it("has a key of its own: one that another request has used is refused, and its own is refused to others", async () => {
       const { token, notes } = await party();
       const [single, streamed] = [randomUUID(), randomUUID()];
-      const post = (idempotencyKey: string) => call(`${world.url}/v1/notes`, { method: "POST", key: token, idempotencyKey, body: { name: "one" } });
+      const post = (idempotencyKey: string) =>
+        call(`${world.url}/v1/notes`, {
+          method: "POST",
+          key: token,
+          idempotencyKey,
+          body: { name: "one" },
+        });
       expect((await post(single)).status).to.equal(201);
       const lines = openLines(url, { token, key: single });
       expect(await lines.status()).to.equal(422);
@@ -187,9 +261,16 @@ describe("a stream of lines", function () {
     it("has lines whose keys no client can have", async () => {
       const { account, token } = await party();
       const { key } = await sendLines(url, names(2), { token });
-      const rows = await world.sql<{ key: string }[]>`select key from idempotency where account = ${account} order by key`;
+      const rows = await world.sql<
+        { key: string }[]
+      >`select key from idempotency where account = ${account} order by key`;
       expect(rows.map((row) => row.key)).to.deep.equal([key, `${key} 1`, `${key} 2`]);
-      const answer = await call(`${world.url}/v1/notes`, { method: "POST", key: token, idempotencyKey: `${key} 1`, body: { name: "x" } });
+      const answer = await call(`${world.url}/v1/notes`, {
+        method: "POST",
+        key: token,
+        idempotencyKey: `${key} 1`,
+        body: { name: "x" },
+      });
       expect([answer.status, answer.json.code]).to.deep.equal([400, "malformed-request"]);
     });
   });
@@ -219,7 +300,9 @@ describe("a stream of lines", function () {
       running.cut();
       open();
       const again = await until("its key is free", async () => {
-        const sent = await sendLines(url, [{ name }, ...names(5)], { token, key: lines.key }).catch(() => undefined);
+        const sent = await sendLines(url, [{ name }, ...names(5)], { token, key: lines.key }).catch(
+          () => undefined,
+        );
         return sent?.last?.done && sent;
       });
       expect(again.last).to.include({ accepted: 6, replayed: 6 });
@@ -232,23 +315,44 @@ describe("a stream of lines", function () {
       ["without a key of its own", { "idempotency-key": "" }, 400, "malformed-request"],
       ["as JSON", { "content-type": "application/json" }, 415, "unsupported-media-type"],
       ["compressed", { "content-encoding": "gzip" }, 415, "unsupported-media-type"],
-      ["in another charset", { "content-type": "application/x-ndjson; charset=gb18030" }, 415, "unsupported-media-type"],
+      [
+        "in another charset",
+        { "content-type": "application/x-ndjson; charset=gb18030" },
+        415,
+        "unsupported-media-type",
+      ],
       ["to be answered as JSON", { accept: "application/json" }, 406, "not-acceptable"],
       ["by nobody", { authorization: "Bearer none.atall" }, 401, "unauthenticated"],
     ];
     for (const [what, headers, status, code] of refusals) {
       it(`${what} is ${status}`, async () => {
         const { key } = await world.party("issuer");
-        const all = { authorization: `Bearer ${key}`, "content-type": "application/x-ndjson", ...headers };
+        const all = {
+          authorization: `Bearer ${key}`,
+          "content-type": "application/x-ndjson",
+          ...headers,
+        };
         const answer = await call(url, { method: "POST", body: '{"name":"x"}\n', headers: all });
-        const got = await fetch(url, { method: "POST", body: '{"name":"x"}\n', headers: { "idempotency-key": randomUUID(), ...all } });
-        expect([got.status, ((await got.json()) as Loose).code], answer.text).to.deep.equal([status, code]);
+        const got = await fetch(url, {
+          method: "POST",
+          body: '{"name":"x"}\n',
+          headers: { "idempotency-key": randomUUID(), ...all },
+        });
+        expect([got.status, ((await got.json()) as Loose).code], answer.text).to.deep.equal([
+          status,
+          code,
+        ]);
       });
     }
 
     it("by another role is 403", async () => {
       const { key } = await world.party("holder");
-      const answer = await call(url, { method: "POST", key, body: '{"name":"x"}\n', headers: { "content-type": "application/x-ndjson" } });
+      const answer = await call(url, {
+        method: "POST",
+        key,
+        body: '{"name":"x"}\n',
+        headers: { "content-type": "application/x-ndjson" },
+      });
       expect([answer.status, answer.json.code]).to.deep.equal([403, "forbidden"]);
     });
 
@@ -259,12 +363,20 @@ describe("a stream of lines", function () {
       const second = openLines(at, other);
       await Promise.all([first.status(), second.status()]);
       for (const token of [one.token, third.token]) {
-        const answer = await call(at, { method: "POST", key: token, body: "", headers: { "content-type": "application/x-ndjson" } });
+        const answer = await call(at, {
+          method: "POST",
+          key: token,
+          body: "",
+          headers: { "content-type": "application/x-ndjson" },
+        });
         expect([answer.status, answer.json.code]).to.deep.equal([429, "too-many-streams"]);
       }
       first.end();
       await first.all();
-      await until("there is a place again", async () => (await sendLines(at, names(1), third).catch(() => undefined))?.last?.done);
+      await until(
+        "there is a place again",
+        async () => (await sendLines(at, names(1), third).catch(() => undefined))?.last?.done,
+      );
       second.cut();
     });
   });
@@ -297,7 +409,10 @@ describe("a stream of lines", function () {
       }
       lines.end();
       expect((await lines.all()).at(-1)).to.include({ done: true, accepted: 8 });
-      const slow = openLines(`${at}/v1/notes`, { token, headers: { "content-type": "application/json" } });
+      const slow = openLines(`${at}/v1/notes`, {
+        token,
+        headers: { "content-type": "application/json" },
+      });
       await slow.write('{"name":');
       expect(await slow.status()).to.equal(408);
       expect((await slow.all()).at(-1)).to.include({ code: "too-slow", retry: "same-key" });
@@ -342,11 +457,24 @@ describe("a stream of lines", function () {
       let got = "";
       socket.on("data", (chunk: Buffer) => (got += chunk.toString()));
       const closed = once(socket, "close");
-      const head = ["Host: x", `Authorization: Bearer ${token}`, "Idempotency-Key: k", "Content-Type: application/x-ndjson", "Transfer-Encoding: chunked"];
+      const head = [
+        "Host: x",
+        `Authorization: Bearer ${token}`,
+        "Idempotency-Key: k",
+        "Content-Type: application/x-ndjson",
+        "Transfer-Encoding: chunked",
+      ];
       socket.write(`POST ${PATH} HTTP/1.1\r\n${head.join("\r\n")}\r\n\r\n`);
       const line = '{"name":"a"}\n';
       let written = 0;
-      const writing = setInterval(() => socket.write(`${line.length.toString(16)}\r\n${line}\r\n`, (error) => (written += error ? 0 : 1)), 10);
+      const writing = setInterval(
+        () =>
+          socket.write(
+            `${line.length.toString(16)}\r\n${line}\r\n`,
+            (error) => (written += error ? 0 : 1),
+          ),
+        10,
+      );
       await until("it is told why", () => got.includes('"done":false'));
       const before = written;
       await closed;
@@ -366,7 +494,11 @@ describe("a stream of lines", function () {
       const last = (await lines.all()).at(-1);
       expect(last).to.include({ done: false, accepted: 10 });
       expect(last.problem).to.include({ code: "unavailable", retry: "same-key" });
-      expect((await sendLines(url, names(20), { token, key: lines.key })).last).to.include({ done: true, accepted: 20, replayed: 10 });
+      expect((await sendLines(url, names(20), { token, key: lines.key })).last).to.include({
+        done: true,
+        accepted: 20,
+        replayed: 10,
+      });
       expect(await notes()).to.deep.equal(names(20).map((one) => one.name));
     });
 
@@ -394,7 +526,8 @@ describe("a stream of lines", function () {
     };
     const MEGABYTES = 1_048_576;
     function* large(count: number, more: object = {}) {
-      for (let i = 1; i <= count; i += 1) yield JSON.stringify({ name: `n${i}`, ...more, filling: "f".repeat(6_000) });
+      for (let i = 1; i <= count; i += 1)
+        yield JSON.stringify({ name: `n${i}`, ...more, filling: "f".repeat(6_000) });
     }
 
     it("takes no more memory than a short one: 10,000 lines of 6 kB", async function () {
@@ -414,7 +547,15 @@ describe("a stream of lines", function () {
       expect((await lines.all()).at(-1)).to.include({ done: true, accepted: 10_000 });
       // 60 MB went in; its results, which this test keeps, are some of it
       expect(most / MEGABYTES).to.be.lessThan(16);
-      expect(Number((await world.sql<{ n: bigint }[]>`select count(*) as n from notes where account = ${account}`)[0]?.n)).to.equal(10_500);
+      expect(
+        Number(
+          (
+            await world.sql<
+              { n: bigint }[]
+            >`select count(*) as n from notes where account = ${account}`
+          )[0]?.n,
+        ),
+      ).to.equal(10_500);
     });
 
     it("is not read on when its answer is not, and takes no memory for it; when it is read it goes on", async function () {

@@ -7,7 +7,11 @@ import { call, looks, openWorld, type World } from "./fixture.ts";
 
 /** Seconds; a wait that nothing ends early fails its test by the time that a test has. */
 const LONGER_THAN_A_TEST = 120;
-const patient = { MAX_BODY_BYTES: 10_000, RATE_PER_MINUTE: 100_000, PUBLIC_RATE_PER_MINUTE: 100_000 };
+const patient = {
+  MAX_BODY_BYTES: 10_000,
+  RATE_PER_MINUTE: 100_000,
+  PUBLIC_RATE_PER_MINUTE: 100_000,
+};
 
 describe("Prefer: wait", function () {
   this.timeout(120_000);
@@ -19,8 +23,17 @@ describe("Prefer: wait", function () {
     elsewhere = (await world.app()).url;
   });
 
-  const take = (key: string, prefer: string | undefined, more: { url?: string; idempotencyKey?: string; requestId?: string; signal?: AbortSignal } = {}) => {
-    const { url = world.url, idempotencyKey = randomUUID(), requestId = randomUUID(), signal } = more;
+  const take = (
+    key: string,
+    prefer: string | undefined,
+    more: { url?: string; idempotencyKey?: string; requestId?: string; signal?: AbortSignal } = {},
+  ) => {
+    const {
+      url = world.url,
+      idempotencyKey = randomUUID(),
+      requestId = randomUUID(),
+      signal,
+    } = more;
     return call(`${url}/v1/jobs`, {
       method: "POST",
       key,
@@ -58,7 +71,11 @@ describe("Prefer: wait", function () {
     expect(answer.headers.get("location")).to.equal(`/v1/jobs/${job}`);
     for (const prefer of [undefined, "wait=5"]) {
       const again = await take(key, prefer, { idempotencyKey, url: elsewhere });
-      expect([again.status, again.text, again.headers.get("location")]).to.deep.equal([201, answer.text, `/v1/jobs/${job}`]);
+      expect([again.status, again.text, again.headers.get("location")]).to.deep.equal([
+        201,
+        answer.text,
+        `/v1/jobs/${job}`,
+      ]);
       expect(again.headers.get("idempotency-replayed")).to.equal("true");
       expect(again.headers.get("preference-applied"), "nothing was waited for").to.equal(null);
     }
@@ -68,7 +85,9 @@ describe("Prefer: wait", function () {
     // this gateway would not look by itself within the time that the test has
     const { url } = await world.app({
       config: { ...patient, WAIT_MAX_SECONDS: LONGER_THAN_A_TEST },
-      changes: { wait: (_, ...topics) => world.changes.wait(LONGER_THAN_A_TEST * 1_000, ...topics) },
+      changes: {
+        wait: (_, ...topics) => world.changes.wait(LONGER_THAN_A_TEST * 1_000, ...topics),
+      },
     });
     const { account, key } = await world.party("issuer");
     const waiting = take(key, `wait=${LONGER_THAN_A_TEST}`, { url });
@@ -79,7 +98,9 @@ describe("Prefer: wait", function () {
   });
 
   it("finds out by itself when no change was announced", async () => {
-    const { url } = await world.app({ config: { ...patient, WAIT_MAX_SECONDS: LONGER_THAN_A_TEST } });
+    const { url } = await world.app({
+      config: { ...patient, WAIT_MAX_SECONDS: LONGER_THAN_A_TEST },
+    });
     const { account, key } = await world.party("issuer");
     const waiting = take(key, `wait=${LONGER_THAN_A_TEST}`, { url });
     const job = await jobOf(account);
@@ -103,7 +124,10 @@ describe("Prefer: wait", function () {
     await end(job, "done");
     const again = await waiting;
     expect([again.status, again.json.status]).to.deep.equal([201, "done"]);
-    expect([again.headers.get("idempotency-replayed"), again.headers.get("preference-applied")]).to.deep.equal(["true", "wait=5"]);
+    expect([
+      again.headers.get("idempotency-replayed"),
+      again.headers.get("preference-applied"),
+    ]).to.deep.equal(["true", "wait=5"]);
     expect(await world.notes(account)).to.have.length(1);
   });
 
@@ -124,9 +148,17 @@ describe("Prefer: wait", function () {
     const answer = await waiting;
     expect(answer.status).to.equal(409);
     expect(answer.headers.get("content-type")).to.equal("application/problem+json");
-    expect(answer.json).to.include({ code: "already-claimed", status: 409, type: "/problems/already-claimed" });
+    expect(answer.json).to.include({
+      code: "already-claimed",
+      status: 409,
+      type: "/problems/already-claimed",
+    });
     const again = await take(key, undefined, { idempotencyKey });
-    expect([again.status, again.text, again.headers.get("content-type")]).to.deep.equal([409, answer.text, "application/problem+json"]);
+    expect([again.status, again.text, again.headers.get("content-type")]).to.deep.equal([
+      409,
+      answer.text,
+      "application/problem+json",
+    ]);
   });
 
   it("keeps to the 202 when the work cannot be looked after", async () => {
@@ -153,7 +185,9 @@ describe("Prefer: wait", function () {
     const { account, key } = await world.party("issuer");
     const client = new AbortController();
     const requestId = `gone-${randomUUID()}`;
-    const waiting = take(key, "wait=5", { signal: client.signal, requestId }).catch((error: Error) => error);
+    const waiting = take(key, "wait=5", { signal: client.signal, requestId }).catch(
+      (error: Error) => error,
+    );
     const job = await jobOf(account);
     while (!looks.has(job)) await new Promise((resolve) => setTimeout(resolve, 5));
     client.abort();
@@ -166,7 +200,10 @@ describe("Prefer: wait", function () {
 
   it("ends when the process stops, with the 202 as it stands", async () => {
     const stopping = new AbortController();
-    const socket = await world.app({ stopping: stopping.signal, config: { ...patient, WAIT_MAX_SECONDS: LONGER_THAN_A_TEST } });
+    const socket = await world.app({
+      stopping: stopping.signal,
+      config: { ...patient, WAIT_MAX_SECONDS: LONGER_THAN_A_TEST },
+    });
     const { account, key } = await world.party("issuer");
     const waiting = take(key, `wait=${LONGER_THAN_A_TEST}`, { url: socket.url });
     await jobOf(account);
@@ -188,6 +225,7 @@ describe("Prefer: wait", function () {
       ["await=3", 0],
       ["wait=1.5", 0],
     ];
-    for (const [prefer, seconds] of table) expect(preferredWait(prefer, 30), prefer).to.equal(seconds);
+    for (const [prefer, seconds] of table)
+      expect(preferredWait(prefer, 30), prefer).to.equal(seconds);
   });
 });

@@ -14,12 +14,18 @@ const isAddress = (text: string) => {
     return false;
   }
 };
-const digits = fc.uint8Array({ minLength: 20, maxLength: 20 }).map((bytes) => Buffer.from(bytes).toString("hex"));
+const digits = fc
+  .uint8Array({ minLength: 20, maxLength: 20 })
+  .map((bytes) => Buffer.from(bytes).toString("hex"));
 /** The other case for one letter of an account that is written with its checksum. */
 const slipped = (account: string): string => {
   const at = account.slice(2).search(/[a-fA-F]/) + 2;
   const letter = account[at] ?? "";
-  return account.slice(0, at) + (letter === letter.toLowerCase() ? letter.toUpperCase() : letter.toLowerCase()) + account.slice(at + 1);
+  return (
+    account.slice(0, at) +
+    (letter === letter.toLowerCase() ? letter.toUpperCase() : letter.toLowerCase()) +
+    account.slice(at + 1)
+  );
 };
 
 describe("accounts", () => {
@@ -35,7 +41,13 @@ describe("accounts", () => {
       }),
       { numRuns: 300 },
     );
-    for (const text of ["", "0x", "0X5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", "x".repeat(42), `0x${"g".repeat(40)}`])
+    for (const text of [
+      "",
+      "0x",
+      "0X5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+      "x".repeat(42),
+      `0x${"g".repeat(40)}`,
+    ])
       expect(isAccount(text), text).equals(false);
     expect(hasTrueChecksum("no account at all")).equals(true);
   });
@@ -48,36 +60,77 @@ describe("accounts", () => {
     let number: string;
 
     before(async () => {
-      [shop, firm] = await Promise.all([taxpayer("茶餐厅", ["issuer"]), taxpayer("精密制造", ["employer"])]);
+      [shop, firm] = await Promise.all([
+        taxpayer("茶餐厅", ["issuer"]),
+        taxpayer("精密制造", ["employer"]),
+      ]);
       ann = await person(firm, "李晓明");
       wrong = slipped(ann.account);
       number = await issued(shop, firm, { holder: ann.account });
     });
 
     const ways: [string, string, () => Promise<unknown>][] = [];
-    const way = (what: string, field: string, ask: () => ReturnType<typeof call>, code: "invalid-request" | "invalid-document" = "invalid-request") =>
-      ways.push([what, field, async () => refused(await ask(), code, { field, rule: "account-checksum" })]);
-    way("as the receiver of an invoice", "/to", () => call("POST", `/v1/invoices/${number}/transfers`, { to: wrong }, { token: ann.token }));
-    way("as a reader", "/to", () => call("POST", `/v1/invoices/${number}/grants`, { to: wrong }, { token: ann.token }));
-    way("as the holder in a query", "?holder", () => call("POST", `/v1/invoices?holder=${wrong}`, invoiceOf(shop, firm), { token: shop.token }));
+    const way = (
+      what: string,
+      field: string,
+      ask: () => ReturnType<typeof call>,
+      code: "invalid-request" | "invalid-document" = "invalid-request",
+    ) =>
+      ways.push([
+        what,
+        field,
+        async () => refused(await ask(), code, { field, rule: "account-checksum" }),
+      ]);
+    way("as the receiver of an invoice", "/to", () =>
+      call("POST", `/v1/invoices/${number}/transfers`, { to: wrong }, { token: ann.token }),
+    );
+    way("as a reader", "/to", () =>
+      call("POST", `/v1/invoices/${number}/grants`, { to: wrong }, { token: ann.token }),
+    );
+    way("as the holder in a query", "?holder", () =>
+      call("POST", `/v1/invoices?holder=${wrong}`, invoiceOf(shop, firm), { token: shop.token }),
+    );
     way(
       "as the holder in a document",
       "/holder",
-      () => call("POST", "/v1/invoices", invoiceOf(shop, firm, { holder: wrong }), { token: shop.token }),
+      () =>
+        call("POST", "/v1/invoices", invoiceOf(shop, firm, { holder: wrong }), {
+          token: shop.token,
+        }),
       "invalid-document",
     );
     way("as the holder of an external invoice", "?holder", () =>
-      call("POST", `/v1/external-invoices?holder=${wrong}`, invoiceOf(shop, firm), { token: firm.token }),
+      call("POST", `/v1/external-invoices?holder=${wrong}`, invoiceOf(shop, firm), {
+        token: firm.token,
+      }),
     );
-    way("as a key's party", "/account", () => call("POST", "/v1/api-keys", { account: wrong, roles: ["holder"] }));
-    way("as a person that is asked for", "{account}", () => call("GET", `/v1/persons/${wrong}`, undefined, { token: firm.token }));
+    way("as a key's party", "/account", () =>
+      call("POST", "/v1/api-keys", { account: wrong, roles: ["holder"] }),
+    );
+    way("as a person that is asked for", "{account}", () =>
+      call("GET", `/v1/persons/${wrong}`, undefined, { token: firm.token }),
+    );
     way("in a bundle that is verified", "/network/ledger", async () => {
-      const bundle = await must(call("GET", `/v1/invoices/${number}/bundle`, undefined, { token: shop.token }));
-      return call("POST", "/v1/verify", { ...bundle, network: { ...bundle.network, ledger: slipped(bundle.network.ledger) } }, { token: "" });
+      const bundle = await must(
+        call("GET", `/v1/invoices/${number}/bundle`, undefined, { token: shop.token }),
+      );
+      return call(
+        "POST",
+        "/v1/verify",
+        { ...bundle, network: { ...bundle.network, ledger: slipped(bundle.network.ledger) } },
+        { token: "" },
+      );
     });
     way("in a bundle that is brought here", "/leaf/holder", async () => {
-      const bundle = await must(call("GET", `/v1/invoices/${number}/bundle`, undefined, { token: shop.token }));
-      return call("POST", "/v1/invoices/import", { ...bundle, leaf: { ...bundle.leaf, holder: wrong } }, { token: ann.token });
+      const bundle = await must(
+        call("GET", `/v1/invoices/${number}/bundle`, undefined, { token: shop.token }),
+      );
+      return call(
+        "POST",
+        "/v1/invoices/import",
+        { ...bundle, leaf: { ...bundle.leaf, holder: wrong } },
+        { token: ann.token },
+      );
     });
     for (const [what, field, ask] of ways) it(`${what} are refused at ${field}`, ask);
   });

@@ -1,6 +1,7 @@
 /**
- * Partial red letters, book entry and invoices issued elsewhere on their way to the chain and back: what is done, what is
- * refused and why, who overtakes whom, and that comparison and rebuild know all of it.
+ * Partial red letters, book entry and invoices issued elsewhere on their way to the chain and back:
+ * what is done, what is refused and why, who overtakes whom, and that comparison and rebuild know
+ * all of it.
  */
 
 import { actKinds } from "@onepiao/protocol/ledger/acts.ts";
@@ -49,25 +50,41 @@ describe("adjustments, entries and admissions", function () {
   });
   after(() => bench?.close());
 
-  const done = async (...operations: NewOperation[]) => bench.done(...(await bench.queue(...operations)));
+  const done = async (...operations: NewOperation[]) =>
+    bench.done(...(await bench.queue(...operations)));
   const refused = async (operation: NewOperation) => {
     const [id] = (await bench.queue(operation)) as [string];
     const ended = await bench.ended(id);
     expect(ended.status).to.equal("refused");
     return ended.problem;
   };
-  type State = { state: string; holder: string; employer: number; entry: number; version: number; lot: string | null; issuer: number; updated_at: Date };
+  type State = {
+    state: string;
+    holder: string;
+    employer: number;
+    entry: number;
+    version: number;
+    lot: string | null;
+    issuer: number;
+    updated_at: Date;
+  };
   const stateOf = async (number: string): Promise<State> =>
     (
-      await bench.sql<State[]>`select state, holder, employer, entry, version, lot, issuer, updated_at from invoice_states where number = ${number}`
+      await bench.sql<
+        State[]
+      >`select state, holder, employer, entry, version, lot, issuer, updated_at from invoice_states where number = ${number}`
     )[0] as State;
   const told = async (number: string) =>
     (
-      await bench.sql<{ type: string; accounts: string[]; data: object }[]>`select type, accounts, data from feed where number = ${number} order by position`
+      await bench.sql<
+        { type: string; accounts: string[]; data: object }[]
+      >`select type, accounts, data from feed where number = ${number} order by position`
     ).map(({ type, accounts, data }) => ({ type, accounts: [...accounts].sort(), data }));
-  const one = async (to: { holder?: string; buyer?: Party }) => ((await sealed(bench, main, issuer, to)) as [string])[0];
+  const one = async (to: { holder?: string; buyer?: Party }) =>
+    ((await sealed(bench, main, issuer, to)) as [string])[0];
 
-  // ── partial red letters ─────────────────────────────────────────────────────────────────────────────────────────────
+  // ── partial red letters
+  // ─────────────────────────────────────────────────────────────────────────────────────────────
 
   it("a part is taken off an unused invoice by its issuer alone, and the invoice stays as it was", async () => {
     const who = await holder(bench);
@@ -98,10 +115,15 @@ describe("adjustments, entries and admissions", function () {
     await done(reds[0], decisionBy("Reimburse", employer, number), reds[1]);
     expect(await stateOf(number)).to.include({ state: "reimbursed", version: 4 });
     const refs = reds.map(({ command }) => ({ ref: (command as { ref: string }).ref }));
-    expect((await told(number)).filter(({ type }) => type === "invoice.adjusted").map(({ data }) => data)).to.deep.equal(refs);
+    expect(
+      (await told(number))
+        .filter(({ type }) => type === "invoice.adjusted")
+        .map(({ data }) => data),
+    ).to.deep.equal(refs);
   });
 
-  // ── book entry ──────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── book entry
+  // ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   it("an employer enters what is titled to it, once until it revokes, and it alone is told", async () => {
     const number = await one({ buyer: employer });
@@ -109,12 +131,23 @@ describe("adjustments, entries and admissions", function () {
     const [first] = await done(entryBy(employer, 2, number));
     expect(await stateOf(number)).to.deep.equal({ ...before, entry: 2, version: 1 });
     const problem = await refused(entryBy(employer, 3, number));
-    expect([problem?.code, problem?.extra?.["chain"]]).to.deep.equal(["already-entered", { error: "AlreadyEntered", args: [number, "2"] }]);
+    expect([problem?.code, problem?.extra?.["chain"]]).to.deep.equal([
+      "already-entered",
+      { error: "AlreadyEntered", args: [number, "2"] },
+    ]);
     expect((await refused(entryBy(rival, 2, number)))?.code).to.equal("not-employer-of");
     const [revoked, again] = await done(entryBy(employer, 6, number), entryBy(employer, 3, number));
     expect(await stateOf(number)).to.include({ entry: 3, version: 3 });
-    const entered = (mark: string, act: unknown) => ({ type: "invoice.entered", accounts: [employer.account], data: { mark, act, employer: employer.index } });
-    expect((await told(number)).slice(1)).to.deep.equal([entered("02", first?.digest), entered("06", revoked?.digest), entered("03", again?.digest)]);
+    const entered = (mark: string, act: unknown) => ({
+      type: "invoice.entered",
+      accounts: [employer.account],
+      data: { mark, act, employer: employer.index },
+    });
+    expect((await told(number)).slice(1)).to.deep.equal([
+      entered("02", first?.digest),
+      entered("06", revoked?.digest),
+      entered("03", again?.digest),
+    ]);
     expect((await refused(adjustBy(issuer, number)))?.code).to.equal("consent-invalid");
   });
 
@@ -125,7 +158,12 @@ describe("adjustments, entries and admissions", function () {
     await done(claimBy(who, employer, number));
     expect((await refused(entryBy(employer, 2, number)))?.code).to.equal("wrong-state");
     await done(decisionBy("Reimburse", employer, number));
-    const many = await done(entryBy(employer, 2, number), entryBy(employer, 6, number), adjustBy(issuer, number, employer), entryBy(employer, 3, number));
+    const many = await done(
+      entryBy(employer, 2, number),
+      entryBy(employer, 6, number),
+      adjustBy(issuer, number, employer),
+      entryBy(employer, 3, number),
+    );
     expect(many.map(({ tries }) => tries)).to.deep.equal([0, 0, 0, 0]);
     expect(await stateOf(number)).to.include({ state: "reimbursed", entry: 3, version: 6 });
   });
@@ -145,7 +183,10 @@ describe("adjustments, entries and admissions", function () {
     await bench.done(claim);
     await done(decisionBy("Reimburse", employer, number));
     const [again] = (await bench.queue(claimBy(own, rival, number))) as [string];
-    await until("the second claim waits for its signature", async () => (await bench.operation(again)).status === "awaiting-signature");
+    await until(
+      "the second claim waits for its signature",
+      async () => (await bench.operation(again)).status === "awaiting-signature",
+    );
     await done(entryBy(employer, 2, number));
     expect((await bench.operation(again)).status).to.equal("awaiting-signature");
   });
@@ -156,28 +197,49 @@ describe("adjustments, entries and admissions", function () {
     expect(await stateOf(number)).to.include({ entry: 2, version: 1 });
   });
 
-  // ── issued elsewhere ────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── issued elsewhere
+  // ────────────────────────────────────────────────────────────────────────────────────────────────
 
   it("what was issued elsewhere is admitted, reimbursed and entered, and told as any claim", async () => {
     const who = await holder(bench);
     const id = freshExternalId();
     const [admitted] = await done(admissionBy(employer, who.address, id));
-    expect(await stateOf(id)).to.include({ state: "claimed", holder: who.address, employer: employer.index, entry: 1, version: 1, lot: null, issuer: 0 });
+    expect(await stateOf(id)).to.include({
+      state: "claimed",
+      holder: who.address,
+      employer: employer.index,
+      entry: 1,
+      version: 1,
+      lot: null,
+      issuer: 0,
+    });
     const [, entry] = await done(decisionBy("Reimburse", employer, id), entryBy(employer, 2, id));
     expect(await stateOf(id)).to.include({ state: "reimbursed", entry: 2, version: 3 });
     const { ref } = admitted?.command as { ref: string };
-    const claim = { accounts: [employer.account, who.address].sort(), data: { ref, employer: employer.index } };
+    const claim = {
+      accounts: [employer.account, who.address].sort(),
+      data: { ref, employer: employer.index },
+    };
     expect(await told(id)).to.deep.equal([
       { type: "claim.created", ...claim },
       { type: "invoice.reimbursed", ...claim },
-      { type: "invoice.entered", accounts: [employer.account], data: { mark: "02", act: entry?.digest, employer: employer.index } },
+      {
+        type: "invoice.entered",
+        accounts: [employer.account],
+        data: { mark: "02", act: entry?.digest, employer: employer.index },
+      },
     ]);
   });
 
   it("of two employers that admit it at once one has it, and the other is told whose it is not and raises an alarm", async () => {
     const who = await holder(bench);
     const id = freshExternalId();
-    const ids = (await Promise.all([bench.queue(admissionBy(employer, who.address, id)), bench.queue(admissionBy(rival, who.address, id))])).flat();
+    const ids = (
+      await Promise.all([
+        bench.queue(admissionBy(employer, who.address, id)),
+        bench.queue(admissionBy(rival, who.address, id)),
+      ])
+    ).flat();
     const outcomes = await Promise.all(ids.map((one) => bench.ended(one)));
     expect(outcomes.map(({ status }) => status).sort()).to.deep.equal(["done", "refused"]);
     const [loser] = outcomes.filter(({ status }) => status === "refused");
@@ -201,7 +263,10 @@ describe("adjustments, entries and admissions", function () {
     const [ours] = (await bench.queue(admissionBy(employer, who.address, id))) as [string];
     const invoices = [{ id, version: 0 }];
     const ref = `0x${"ab".repeat(32)}`;
-    const hash = digest(bench.contracts.domains.ledger, { type: "Admit", value: { employer: rival.index, holder: who.address, ref, invoices } });
+    const hash = digest(bench.contracts.domains.ledger, {
+      type: "Admit",
+      value: { employer: rival.index, holder: who.address, ref, invoices },
+    });
     const act = {
       kind: actKinds.indexOf("Admit"),
       to: who.address,
@@ -215,10 +280,16 @@ describe("adjustments, entries and admissions", function () {
     // ours is signed before the other gateway's act is known here
     main.start("dispatcher");
     await until("it is signed", async () => (await bench.operation(ours)).status === "sent");
-    expect((await bench.stranger(bench.deployment.ledger, bench.contracts.act([act]))).ok).to.equal(true);
+    expect((await bench.stranger(bench.deployment.ledger, bench.contracts.act([act]))).ok).to.equal(
+      true,
+    );
     main.start();
     const ended = await bench.ended(ours);
-    expect([ended.status, ended.problem?.code, ended.tries]).to.deep.equal(["refused", "already-claimed", 1]);
+    expect([ended.status, ended.problem?.code, ended.tries]).to.deep.equal([
+      "refused",
+      "already-claimed",
+      1,
+    ]);
     expect(await stateOf(id)).to.include({ state: "claimed", employer: rival.index, version: 1 });
   });
 
@@ -228,12 +299,22 @@ describe("adjustments, entries and admissions", function () {
     await done(admissionBy(employer, who.address, id), decisionBy("Reject", employer, id));
     expect(await stateOf(id)).to.include({ state: "issued", employer: 0, holder: who.address });
     await done(admissionBy(rival, other.address, id));
-    expect(await stateOf(id)).to.include({ state: "claimed", employer: rival.index, holder: other.address, version: 3 });
+    expect(await stateOf(id)).to.include({
+      state: "claimed",
+      employer: rival.index,
+      holder: other.address,
+      version: 3,
+    });
   });
 
   it("several go in one act in the order of numbers, of 77 and of 78 digits", async () => {
     const who = await holder(bench);
-    const ids = [(2n ** 256n - 5n).toString(), (EXTERNAL + 5n).toString(), (2n ** 256n - 6n).toString(), (EXTERNAL + 6n).toString()];
+    const ids = [
+      (2n ** 256n - 5n).toString(),
+      (EXTERNAL + 5n).toString(),
+      (2n ** 256n - 6n).toString(),
+      (EXTERNAL + 6n).toString(),
+    ];
     expect(new Set(ids.map((id) => id.length))).to.deep.equal(new Set([77, 78]));
     await done(admissionBy(employer, who.address, ...ids));
     for (const id of ids) expect(await stateOf(id)).to.include({ state: "claimed", version: 1 });
@@ -242,10 +323,13 @@ describe("adjustments, entries and admissions", function () {
   it("a number of this ledger's own is not admitted", async () => {
     const who = await holder(bench);
     const number = await one({ holder: who.address });
-    expect((await refused(admissionBy(employer, who.address, number)))?.code).to.equal("not-external");
+    expect((await refused(admissionBy(employer, who.address, number)))?.code).to.equal(
+      "not-external",
+    );
   });
 
-  // ── kept as the chain has it ────────────────────────────────────────────────────────────────────────────────────────
+  // ── kept as the chain has it
+  // ────────────────────────────────────────────────────────────────────────────────────────
 
   it("the comparison with the chain finds nothing, then a mark and an admitted row that somebody has changed", async () => {
     const id = freshExternalId();
@@ -267,8 +351,12 @@ describe("adjustments, entries and admissions", function () {
     };
     expect(await found()).to.deep.equal([]);
     await bench.sql`update invoice_states set entry = 3 where number = any(${[entered, untouched]}::numeric[])`;
-    const [lost] = await bench.sql<{ row: string }[]>`delete from invoice_states where number = ${id} returning to_jsonb(invoice_states)::text as row`;
-    expect(await found()).to.deep.equal([entered, untouched, id].map((subject) => `state ${subject}`).sort());
+    const [lost] = await bench.sql<
+      { row: string }[]
+    >`delete from invoice_states where number = ${id} returning to_jsonb(invoice_states)::text as row`;
+    expect(await found()).to.deep.equal(
+      [entered, untouched, id].map((subject) => `state ${subject}`).sort(),
+    );
     await bench.sql`update invoice_states set entry = case when number = ${entered} then 2 else 1 end where number = any(${[entered, untouched]}::numeric[])`;
     await bench.sql`insert into invoice_states select * from jsonb_populate_record(null::invoice_states, ${lost?.row ?? ""}::jsonb)`;
     expect(await found()).to.deep.equal([]);

@@ -1,7 +1,14 @@
 /** The table of acts: it says what the contract says, and nothing beside it lists kinds of acts. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { actEvents, actKinds, acts, isLate, isOfClaim, needsEvidence } from "@onepiao/protocol/ledger/acts.ts";
+import {
+  actEvents,
+  actKinds,
+  acts,
+  isLate,
+  isOfClaim,
+  needsEvidence,
+} from "@onepiao/protocol/ledger/acts.ts";
 import { EXTERNAL } from "@onepiao/protocol/ledger/external.ts";
 import { expect } from "chai";
 import { root } from "../../scripts/run.ts";
@@ -13,11 +20,18 @@ import { codeOf } from "./support/source.ts";
 const names: ReadonlySet<string> = new Set([...actKinds, ...actEvents.keys()]);
 const asKey = new RegExp(`(?:\\.|\\b(?=\\w+\\s*[:(]))(${[...names].join("|")})\\b`, "g");
 
-/** The kinds of acts and their events that a file names: in quotes, as a key or as a property. Texts for people are not looked at. */
+/**
+ * The kinds of acts and their events that a file names: in quotes, as a key or as a property. Texts
+ * for people are not looked at.
+ */
 function named(path: string, source: string): string[] {
   const { code, texts } = codeOf(source);
-  const quoted = texts.filter((text) => names.has(text) && !(path.startsWith("server/api/") && actEvents.has(text)));
-  return [...new Set([...quoted, ...[...code.matchAll(asKey)].map(([, name]) => name as string)])].sort();
+  const quoted = texts.filter(
+    (text) => names.has(text) && !(path.startsWith("server/api/") && actEvents.has(text)),
+  );
+  return [
+    ...new Set([...quoted, ...[...code.matchAll(asKey)].map(([, name]) => name as string)]),
+  ].sort();
 }
 
 describe("the table of acts", () => {
@@ -26,11 +40,18 @@ describe("the table of acts", () => {
     for (const { event, record } of actEvents.values()) {
       const inputs = ledger.getEvent(event as "Claimed")?.inputs.map(({ name }) => name) ?? [];
       const { holder, employer, claim, mark } = record;
-      expect(inputs, event).to.include.members(["id", "act", "version", ...[holder, employer, claim, mark].filter((name) => name !== undefined)]);
+      expect(inputs, event).to.include.members([
+        "id",
+        "act",
+        "version",
+        ...[holder, employer, claim, mark].filter((name) => name !== undefined),
+      ]);
     }
     const ofActs = ledger.fragments.flatMap((fragment) => {
       const name = "name" in fragment ? (fragment.name as string) : "";
-      return fragment.type === "event" && fragment.inputs.some((input) => input.name === "act") ? [name] : [];
+      return fragment.type === "event" && fragment.inputs.some((input) => input.name === "act")
+        ? [name]
+        : [];
     });
     expect(ofActs.sort()).to.deep.equal([...actEvents.keys(), "Refused"].sort());
   });
@@ -44,10 +65,22 @@ describe("the table of acts", () => {
   });
 
   it("tells claims from admissions, decisions from claims, and who must show what", () => {
-    const claimed = (id: bigint, version: number) => kindOf({ name: "Claimed", args: { id: String(id), version } });
-    expect([claimed(5n, 1), claimed(5n, 7), claimed(EXTERNAL + 5n, 1), claimed(EXTERNAL + 5n, 3)]).to.deep.equal(["Claim", "Claim", "Admit", "Claim"]);
+    const claimed = (id: bigint, version: number) =>
+      kindOf({ name: "Claimed", args: { id: String(id), version } });
+    expect([
+      claimed(5n, 1),
+      claimed(5n, 7),
+      claimed(EXTERNAL + 5n, 1),
+      claimed(EXTERNAL + 5n, 3),
+    ]).to.deep.equal(["Claim", "Claim", "Admit", "Claim"]);
     expect(kindOf({ name: "LotSealed", args: {} })).to.equal(undefined);
-    expect(actKinds.filter(isOfClaim)).to.deep.equal(["Claim", "Withdraw", "Reimburse", "Reject", "Admit"]);
+    expect(actKinds.filter(isOfClaim)).to.deep.equal([
+      "Claim",
+      "Withdraw",
+      "Reimburse",
+      "Reject",
+      "Admit",
+    ]);
     expect(actKinds.filter(isLate)).to.deep.equal(["Reverse", "Adjust", "Enter"]);
     expect(actKinds.filter((kind) => !needsEvidence(kind, 0))).to.deep.equal(["Admit"]);
     expect(actKinds.filter((kind) => needsEvidence(kind, 3))).to.deep.equal(["Reverse", "Adjust"]);
@@ -73,12 +106,18 @@ describe("kinds of acts and their events", () => {
 
   it("are named in the table and by the features that offer them, and nowhere else", () => {
     const paths = ["protocol", "server"].flatMap((folder) =>
-      readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((path) => `${folder}/${path.replaceAll("\\", "/")}`),
+      readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map(
+        (path) => `${folder}/${path.replaceAll("\\", "/")}`,
+      ),
     );
     const sources = paths.filter((path) => path.endsWith(".ts"));
     expect(sources.length).to.be.greaterThan(150);
-    const namesByFile = sources.map((path) => [path, named(path, readFileSync(join(root, path), "utf8"))] as const);
-    expect(Object.fromEntries(namesByFile.filter(([, those]) => those.length > 0))).to.deep.equal(offered);
+    const namesByFile = sources.map(
+      (path) => [path, named(path, readFileSync(join(root, path), "utf8"))] as const,
+    );
+    expect(Object.fromEntries(namesByFile.filter(([, those]) => those.length > 0))).to.deep.equal(
+      offered,
+    );
   });
 
   it("are found in quotes, as keys and as properties, and not in comments, types and sentences", () => {

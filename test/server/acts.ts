@@ -1,13 +1,27 @@
-/** Operations on their way to the chain and back: order, staleness, strangers, signatures of one's own, neighbours, standing, crashes. */
+/**
+ * Operations on their way to the chain and back: order, staleness, strangers, signatures of one's
+ * own, neighbours, standing, crashes.
+ */
 
 import { type ActKind, actKinds } from "@onepiao/protocol/ledger/acts.ts";
-import { type CompactSignature, compactSignature, digest, noSignature } from "@onepiao/protocol/ledger/messages.ts";
+import {
+  type CompactSignature,
+  compactSignature,
+  digest,
+  noSignature,
+} from "@onepiao/protocol/ledger/messages.ts";
 import type { Problem } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
 import { Interface, Transaction } from "ethers";
 import { createEvidence } from "../../server/acts/evidence.ts";
 import { type Command, enqueue, type NewOperation } from "../../server/acts/operations.ts";
-import { type ActArgument, type ChainEvent, errorName, ZERO_ACCOUNT, ZERO_REF } from "../../server/chain/contracts.ts";
+import {
+  type ActArgument,
+  type ChainEvent,
+  errorName,
+  ZERO_ACCOUNT,
+  ZERO_REF,
+} from "../../server/chain/contracts.ts";
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
 import {
   accepted,
@@ -58,8 +72,14 @@ describe("acts", () => {
   }
   /** The relay's transactions do not get to the node. */
   const relayCut: Rule = (call) =>
-    call.method === "eth_sendRawTransaction" && Transaction.from(call.params[0] as string).from === main.relay.address ? "cut" : undefined;
-  /** The transaction of an operation is written and signed, so from here on it may go out at any time. */
+    call.method === "eth_sendRawTransaction" &&
+    Transaction.from(call.params[0] as string).from === main.relay.address
+      ? "cut"
+      : undefined;
+  /**
+   * The transaction of an operation is written and signed, so from here on it may go out at any
+   * time.
+   */
   const underWay = (id: string): Promise<{ data: string; hash: string }> =>
     until("its transaction is signed", async () => {
       const [row] = await bench.sql<{ data: string; hash: string }[]>`
@@ -71,8 +91,12 @@ describe("acts", () => {
       const [row] = await bench.sql<{ block: bigint }[]>`select block from cursor`;
       return row !== undefined && Number(row.block) >= block ? true : undefined;
     });
-  const about = async (number: string): Promise<ChainEvent[]> => (await bench.events()).filter((event) => event.args["id"] === number);
-  const names = (events: ChainEvent[]) => events.map((event) => (event.name === "Refused" ? errorName(String(event.args["reason"])) : event.name));
+  const about = async (number: string): Promise<ChainEvent[]> =>
+    (await bench.events()).filter((event) => event.args["id"] === number);
+  const names = (events: ChainEvent[]) =>
+    events.map((event) =>
+      event.name === "Refused" ? errorName(String(event.args["reason"])) : event.name,
+    );
 
   /** An act signed by a party's own hand, with evidence where it is needed. */
   async function handmade(
@@ -84,7 +108,10 @@ describe("acts", () => {
     ref = ZERO_REF,
   ): Promise<string> {
     const invoices = [{ id: number, version }];
-    const hash = digest(bench.contracts.domains.ledger, { type: kind, value: { employer: taxpayer, ref, invoices } });
+    const hash = digest(bench.contracts.domains.ledger, {
+      type: kind,
+      value: { employer: taxpayer, ref, invoices },
+    });
     const one = version === 0 ? await createEvidence().of(bench.sql, number) : undefined;
     const argument: ActArgument = {
       kind: actKinds.indexOf(kind),
@@ -99,7 +126,8 @@ describe("acts", () => {
     return bench.contracts.act([argument]);
   }
 
-  // ── order ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── order
+  // ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   it("acts on one invoice go one after the other, each on the version that the one before has left", async () => {
     const who = await holder(bench);
@@ -112,13 +140,23 @@ describe("acts", () => {
     );
     const done = await bench.done(...ids);
     expect(done.map((one) => one.tries)).to.deep.equal([0, 0, 0, 0]);
-    expect(names(await about(number))).to.deep.equal(["Claimed", "Rejected", "Claimed", "Reimbursed"]);
-    expect(await bench.sql`select 1 from operation_invoices where operation = any(${ids}::uuid[])`).to.have.length(0);
+    expect(names(await about(number))).to.deep.equal([
+      "Claimed",
+      "Rejected",
+      "Claimed",
+      "Reimbursed",
+    ]);
+    expect(
+      await bench.sql`select 1 from operation_invoices where operation = any(${ids}::uuid[])`,
+    ).to.have.length(0);
   });
 
   it("an act on several invoices waits for those before it on each of them, and those after it wait for it", async () => {
     const who = await holder(bench);
-    const [a, b] = (await sealed(bench, main, issuer, { holder: who.address }, 2)) as [string, string];
+    const [a, b] = (await sealed(bench, main, issuer, { holder: who.address }, 2)) as [
+      string,
+      string,
+    ];
     const ids = await bench.queue(
       claimBy(who, employer, a),
       decisionBy("Reject", employer, a),
@@ -135,7 +173,10 @@ describe("acts", () => {
 
   it("an act that is older but was written down later waits for the one that is under way", async () => {
     const who = await holder(bench);
-    const [number, another] = (await sealed(bench, main, issuer, { holder: who.address }, 2)) as [string, string];
+    const [number, another] = (await sealed(bench, main, issuer, { holder: who.address }, 2)) as [
+      string,
+      string,
+    ];
     await bench.done(...(await bench.queue(claimBy(who, employer, number))));
     const written = Promise.withResolvers<void>();
     const letGo = Promise.withResolvers<void>();
@@ -159,7 +200,11 @@ describe("acts", () => {
     bench.proxy.rule = undefined;
     await bench.done(younger);
     expect((await bench.ended(older)).problem?.code).to.equal("already-reimbursed");
-    expect(names(await about(number))).to.deep.equal(["Claimed", "Reimbursed", "AlreadyReimbursed"]);
+    expect(names(await about(number))).to.deep.equal([
+      "Claimed",
+      "Reimbursed",
+      "AlreadyReimbursed",
+    ]);
   });
 
   it("an act that waits for its party's signature holds up its own invoice alone", async () => {
@@ -167,13 +212,28 @@ describe("acts", () => {
     const custodial = await holder(bench);
     const [slow] = (await sealed(bench, main, issuer, { holder: own.address })) as [string];
     const [quick] = (await sealed(bench, main, issuer, { holder: custodial.address })) as [string];
-    const [waits, behind] = (await bench.queue(claimBy(own, employer, slow), decisionBy("Reimburse", employer, slow))) as [string, string];
-    await until("it waits for its signature", async () => (await bench.operation(waits)).status === "awaiting-signature");
-    await bench.done(...(await bench.queue(claimBy(custodial, employer, quick), decisionBy("Reimburse", employer, quick))));
-    expect([(await bench.operation(waits)).status, (await bench.operation(behind)).status]).to.deep.equal(["awaiting-signature", "queued"]);
+    const [waits, behind] = (await bench.queue(
+      claimBy(own, employer, slow),
+      decisionBy("Reimburse", employer, slow),
+    )) as [string, string];
+    await until(
+      "it waits for its signature",
+      async () => (await bench.operation(waits)).status === "awaiting-signature",
+    );
+    await bench.done(
+      ...(await bench.queue(
+        claimBy(custodial, employer, quick),
+        decisionBy("Reimburse", employer, quick),
+      )),
+    );
+    expect([
+      (await bench.operation(waits)).status,
+      (await bench.operation(behind)).status,
+    ]).to.deep.equal(["awaiting-signature", "queued"]);
   });
 
-  // ── strangers and stale acts ────────────────────────────────────────────────────────────────────────────────────────
+  // ── strangers and stale acts
+  // ────────────────────────────────────────────────────────────────────────────────────────
 
   it("an act that was overtaken is refused without an alarm, signed anew on the present version, and done", async () => {
     const who = await holder(bench);
@@ -183,14 +243,25 @@ describe("acts", () => {
     await underWay(id);
     const before = await bench.operation(id);
     // the same parties act through another gateway meanwhile
-    const claimed = await bench.stranger(bench.deployment.ledger, await handmade("Claim", who, employer.index, number, 0, `0x${"77".repeat(32)}`));
-    const rejected = await bench.stranger(bench.deployment.ledger, await handmade("Reject", employer.wallet, employer.index, number, 1));
+    const claimed = await bench.stranger(
+      bench.deployment.ledger,
+      await handmade("Claim", who, employer.index, number, 0, `0x${"77".repeat(32)}`),
+    );
+    const rejected = await bench.stranger(
+      bench.deployment.ledger,
+      await handmade("Reject", employer.wallet, employer.index, number, 1),
+    );
     expect([claimed.ok, rejected.ok]).to.deep.equal([true, true]);
     bench.proxy.rule = undefined;
     const [after] = await bench.done(id);
     expect(after?.tries).to.equal(1);
     expect(after?.digest).to.not.equal(before.digest);
-    expect(names(await about(number))).to.deep.equal(["Claimed", "Rejected", "StaleVersion", "Claimed"]);
+    expect(names(await about(number))).to.deep.equal([
+      "Claimed",
+      "Rejected",
+      "StaleVersion",
+      "Claimed",
+    ]);
     expect((await about(number)).filter((event) => event.args["alarm"])).to.have.length(0);
   });
 
@@ -200,13 +271,22 @@ describe("acts", () => {
     bench.proxy.rule = relayCut;
     const [id] = (await bench.queue(claimBy(who, employer, number))) as [string];
     const { data } = await underWay(id);
-    const broken = (ledger.decodeFunctionData("act", data).toArray(true)[0] as unknown[][])[0] as unknown[];
+    const broken = (
+      ledger.decodeFunctionData("act", data).toArray(true)[0] as unknown[][]
+    )[0] as unknown[];
     expect(broken[6], "its signature").to.have.length(2);
     broken[6] = [`0x${"11".repeat(32)}`, `0x${"22".repeat(32)}`];
-    const front = await bench.stranger(bench.deployment.ledger, ledger.encodeFunctionData("act", [[broken]]));
+    const front = await bench.stranger(
+      bench.deployment.ledger,
+      ledger.encodeFunctionData("act", [[broken]]),
+    );
     await followed(front.block);
     const refusal = (await about(number)).find((event) => event.tx === front.hash);
-    expect([refusal?.name, errorName(String(refusal?.args["reason"])), refusal?.args["alarm"]]).to.deep.equal(["Refused", "SignatureInvalid", false]);
+    expect([
+      refusal?.name,
+      errorName(String(refusal?.args["reason"])),
+      refusal?.args["alarm"],
+    ]).to.deep.equal(["Refused", "SignatureInvalid", false]);
     const now = await bench.operation(id);
     expect(refusal?.args["act"], "it bears the same digest").to.equal(now.digest);
     expect(now.status).to.equal("sent");
@@ -225,27 +305,44 @@ describe("acts", () => {
     const [done] = await bench.done(id);
     expect(done?.result).to.include({ tx: relayed.hash });
     bench.proxy.rule = undefined;
-    const late = await until("our own transaction is there", async () => (await bench.node.receipts([hash]))[0]);
+    const late = await until(
+      "our own transaction is there",
+      async () => (await bench.node.receipts([hash]))[0],
+    );
     await followed(late.block);
     expect(await bench.operation(id)).to.deep.include({ status: "done", result: done?.result });
     expect(names(await about(number))).to.deep.equal(["Claimed", "StaleVersion"]);
-    const [state] = await bench.sql`select state, version from invoice_states where number = ${number}`;
+    const [state] =
+      await bench.sql`select state, version from invoice_states where number = ${number}`;
     expect(state).to.deep.equal({ state: "claimed", version: 1 });
   });
 
-  // ── keys of one's own ───────────────────────────────────────────────────────────────────────────────────────────────
+  // ── keys of one's own
+  // ───────────────────────────────────────────────────────────────────────────────────────────────
 
   describe("of a party that keeps its own key", () => {
     async function waiting() {
       const own = await holder(bench, { own: true });
       const [number] = (await sealed(bench, main, issuer, { holder: own.address })) as [string];
       const [id] = (await bench.queue(claimBy(own, employer, number))) as [string];
-      await until("it waits for its signature", async () => (await bench.operation(id)).status === "awaiting-signature");
-      return { own, number, id, caller: { keyId: "own", account: own.address, roles: ["holder"] as const } };
+      await until(
+        "it waits for its signature",
+        async () => (await bench.operation(id)).status === "awaiting-signature",
+      );
+      return {
+        own,
+        number,
+        id,
+        caller: { keyId: "own", account: own.address, roles: ["holder"] as const },
+      };
     }
     const typedDataOf = async (id: string, caller: Parameters<Process["operations"]["get"]>[1]) =>
       main.operations.view(await main.operations.get(bench.sql, caller, id), caller).typedData;
-    const give = (id: string, caller: Parameters<Process["operations"]["get"]>[1], signature: string) =>
+    const give = (
+      id: string,
+      caller: Parameters<Process["operations"]["get"]>[1],
+      signature: string,
+    ) =>
       bench.sql
         .begin((tx) => main.operations.sign(tx, caller, id, signature))
         .then(
@@ -257,8 +354,12 @@ describe("acts", () => {
       const { own, number, id, caller } = await waiting();
       const asked = await typedDataOf(id, caller);
       if (!asked) throw new Error("nothing to sign");
-      const types = Object.fromEntries(Object.entries(asked.types).map(([name, fields]) => [name, [...fields]]));
-      expect(await give(id, caller, await own.signTypedData(asked.domain, types, asked.message))).to.equal("signed");
+      const types = Object.fromEntries(
+        Object.entries(asked.types).map(([name, fields]) => [name, [...fields]]),
+      );
+      expect(
+        await give(id, caller, await own.signTypedData(asked.domain, types, asked.message)),
+      ).to.equal("signed");
       await bench.done(id);
       expect(names(await about(number))).to.deep.equal(["Claimed"]);
     });
@@ -294,8 +395,13 @@ describe("acts", () => {
       await bench.sql`update operations set updated_at = now() - interval '16 minutes' where id = ${id}`;
       const late = await bench.ended(id);
       expect([late.status, late.problem?.code]).to.deep.equal(["failed", "signature-expired"]);
-      expect(await give(id, caller, own.signingKey.sign(late.digest as string).serialized)).to.equal("signature-not-wanted");
-      await until("the next one has its turn", async () => (await bench.operation(next)).status === "awaiting-signature");
+      expect(
+        await give(id, caller, own.signingKey.sign(late.digest as string).serialized),
+      ).to.equal("signature-not-wanted");
+      await until(
+        "the next one has its turn",
+        async () => (await bench.operation(next)).status === "awaiting-signature",
+      );
       expect(await about(number)).to.have.length(0);
     });
 
@@ -309,16 +415,21 @@ describe("acts", () => {
         return now.status === "awaiting-signature" ? now : undefined;
       });
       expect(Object.keys(operation.signatures)).to.deep.equal([from.address]);
-      expect(await give(id, { keyId: "to", account: to.address, roles: ["holder"] }, to.signingKey.sign(operation.digest as string).serialized)).to.equal(
-        "signed",
-      );
+      expect(
+        await give(
+          id,
+          { keyId: "to", account: to.address, roles: ["holder"] },
+          to.signingKey.sign(operation.digest as string).serialized,
+        ),
+      ).to.equal("signed");
       await bench.done(id);
       const [state] = await bench.sql`select holder from invoice_states where number = ${number}`;
       expect(state).to.deep.equal({ holder: to.address });
     });
   });
 
-  // ── once ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── once
+  // ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   it("of 20 reimbursements of one claim at once, in two processes, one goes to the chain and is done; the others are answered from it", async () => {
     const who = await holder(bench);
@@ -328,7 +439,10 @@ describe("acts", () => {
     others.push(second);
     second.start();
     const decision = decisionBy("Reimburse", employer, number);
-    const wanted = { ...decision, command: { ...decision.command, claim: (made?.command as { ref: string }).ref } } as NewOperation;
+    const wanted = {
+      ...decision,
+      command: { ...decision.command, claim: (made?.command as { ref: string }).ref },
+    } as NewOperation;
     const ids = (await Promise.all(Array.from({ length: 20 }, () => bench.queue(wanted)))).flat();
     const outcomes = await Promise.all(ids.map((id) => bench.ended(id)));
     expect(outcomes.filter((one) => one.status === "done")).to.have.length(1);
@@ -353,7 +467,9 @@ describe("acts", () => {
       ...Array.from({ length: 20 }, () => decisionBy("Reimburse", employer, number)),
     );
     const outcomes = await Promise.all(ids.map((id) => bench.ended(id)));
-    expect(new Set(outcomes.map((one) => `${one.status} ${one.problem?.code}`))).to.deep.equal(new Set(["refused already-reimbursed"]));
+    expect(new Set(outcomes.map((one) => `${one.status} ${one.problem?.code}`))).to.deep.equal(
+      new Set(["refused already-reimbursed"]),
+    );
     expect(outcomes.filter((one) => one.problem?.extra?.["alarm"] === true)).to.have.length(2);
     expect((await about(number)).filter((event) => event.args["alarm"] === true)).to.have.length(2);
   });
@@ -362,19 +478,33 @@ describe("acts", () => {
     const who = await holder(bench);
     const [number] = (await sealed(bench, main, issuer, { holder: who.address })) as [string];
     const [first] = await bench.done(...(await bench.queue(claimBy(who, employer, number))));
-    await bench.done(...(await bench.queue(decisionBy("Reject", employer, number), claimBy(who, employer, number))));
+    await bench.done(
+      ...(await bench.queue(
+        decisionBy("Reject", employer, number),
+        claimBy(who, employer, number),
+      )),
+    );
     const decision = decisionBy("Reimburse", employer, number);
-    const [late] = await bench.queue({ ...decision, command: { ...decision.command, claim: (first?.command as { ref: string }).ref } } as NewOperation);
+    const [late] = await bench.queue({
+      ...decision,
+      command: { ...decision.command, claim: (first?.command as { ref: string }).ref },
+    } as NewOperation);
     expect((await bench.ended(late as string)).problem?.code).to.equal("claim-state");
     expect(names(await about(number))).to.deep.equal(["Claimed", "Rejected", "Claimed"]);
   });
 
   describe("a claim that is over while the dispatcher is at work", () => {
     /**
-     * A decision on `claim` that the dispatcher finds when it starts. After it has ended what is late, and before it looks for what
-     * to sign, the follower brings the invoice to `version`. A lock on a table that only the second step reads holds it there.
+     * A decision on `claim` that the dispatcher finds when it starts. After it has ended what is
+     * late, and before it looks for what to sign, the follower brings the invoice to `version`. A
+     * lock on a table that only the second step reads holds it there.
      */
-    async function decidedBetween(one: Process, number: string, claim: string, version: number): Promise<string> {
+    async function decidedBetween(
+      one: Process,
+      number: string,
+      claim: string,
+      version: number,
+    ): Promise<string> {
       const decision = decisionBy("Reimburse", employer, number);
       const wanted = { ...decision, command: { ...decision.command, claim } } as NewOperation;
       return bench.sql.begin(async (tx) => {
@@ -382,12 +512,15 @@ describe("acts", () => {
         const [late] = (await bench.queue(wanted)) as [string];
         one.start("dispatcher");
         await until("the dispatcher looks for what to sign", async () => {
-          const [row] = await bench.sql`select 1 from pg_locks where not granted and relation = 'ledger_state'::regclass`;
+          const [row] =
+            await bench.sql`select 1 from pg_locks where not granted and relation = 'ledger_state'::regclass`;
           return row !== undefined;
         });
         one.start("follower");
         await until("the follower has brought what is new", async () => {
-          const [row] = await bench.sql<{ version: number }[]>`select version from invoice_states where number = ${number}`;
+          const [row] = await bench.sql<
+            { version: number }[]
+          >`select version from invoice_states where number = ${number}`;
           return row?.version === version;
         });
         return late;
@@ -401,12 +534,22 @@ describe("acts", () => {
       const { ref } = made?.command as { ref: string };
       const one = (await instead()).start("dispatcher", "lanes");
       const decision = decisionBy("Reimburse", employer, number);
-      const [first] = (await bench.queue({ ...decision, command: { ...decision.command, claim: ref } } as NewOperation)) as [string];
-      await until("the chain has the first one", async () => (await about(number)).some((event) => event.name === "Reimbursed"));
+      const [first] = (await bench.queue({
+        ...decision,
+        command: { ...decision.command, claim: ref },
+      } as NewOperation)) as [string];
+      await until("the chain has the first one", async () =>
+        (await about(number)).some((event) => event.name === "Reimbursed"),
+      );
       await one.stop("dispatcher");
       const late = await bench.ended(await decidedBetween(one, number, ref, 2));
       await bench.done(first);
-      expect([late.status, late.problem?.code, late.problem?.extra?.["alarm"], late.send]).to.deep.equal(["refused", "already-reimbursed", false, null]);
+      expect([
+        late.status,
+        late.problem?.code,
+        late.problem?.extra?.["alarm"],
+        late.send,
+      ]).to.deep.equal(["refused", "already-reimbursed", false, null]);
       expect(names(await about(number))).to.deep.equal(["Claimed", "Reimbursed"]);
     });
 
@@ -416,10 +559,22 @@ describe("acts", () => {
       const [made] = await bench.done(...(await bench.queue(claimBy(who, employer, number))));
       const one = (await instead()).start("lanes");
       // the same parties act through another gateway meanwhile
-      await bench.stranger(bench.deployment.ledger, await handmade("Reject", employer.wallet, employer.index, number, 1));
-      await bench.stranger(bench.deployment.ledger, await handmade("Claim", who, employer.index, number, 2, `0x${"78".repeat(32)}`));
-      const late = await bench.ended(await decidedBetween(one, number, (made?.command as { ref: string }).ref, 3));
-      expect([late.status, late.problem?.code, late.send]).to.deep.equal(["refused", "claim-state", null]);
+      await bench.stranger(
+        bench.deployment.ledger,
+        await handmade("Reject", employer.wallet, employer.index, number, 1),
+      );
+      await bench.stranger(
+        bench.deployment.ledger,
+        await handmade("Claim", who, employer.index, number, 2, `0x${"78".repeat(32)}`),
+      );
+      const late = await bench.ended(
+        await decidedBetween(one, number, (made?.command as { ref: string }).ref, 3),
+      );
+      expect([late.status, late.problem?.code, late.send]).to.deep.equal([
+        "refused",
+        "claim-state",
+        null,
+      ]);
       expect(names(await about(number))).to.deep.equal(["Claimed", "Rejected", "Claimed"]);
     });
   });
@@ -428,18 +583,31 @@ describe("acts", () => {
     const rival = await enrolled(bench, main, ["employer"]);
     const who = await holder(bench);
     const [number] = (await sealed(bench, main, issuer, { holder: who.address })) as [string];
-    const ids = (await Promise.all(Array.from({ length: 10 }, (_, i) => bench.queue(claimBy(who, i % 2 === 0 ? employer : rival, number))))).flat();
+    const ids = (
+      await Promise.all(
+        Array.from({ length: 10 }, (_, i) =>
+          bench.queue(claimBy(who, i % 2 === 0 ? employer : rival, number)),
+        ),
+      )
+    ).flat();
     const outcomes = await Promise.all(ids.map((id) => bench.ended(id)));
     const [winner] = outcomes.filter((one) => one.status === "done");
     expect(outcomes.filter((one) => one.status === "done")).to.have.length(1);
-    expect(outcomes.filter((one) => one.problem?.code === "already-claimed" && one.status === "refused")).to.have.length(9);
-    const foreign = outcomes.filter((one) => (one.command as { taxpayer: number }).taxpayer !== (winner?.command as { taxpayer: number }).taxpayer);
+    expect(
+      outcomes.filter((one) => one.problem?.code === "already-claimed" && one.status === "refused"),
+    ).to.have.length(9);
+    const foreign = outcomes.filter(
+      (one) =>
+        (one.command as { taxpayer: number }).taxpayer !==
+        (winner?.command as { taxpayer: number }).taxpayer,
+    );
     expect(foreign).to.have.length(5);
     // one after the other: the first one of them is refused, and the others are answered from that
     expect((await about(number)).filter((event) => event.args["alarm"] === true)).to.have.length(1);
   });
 
-  // ── batches ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── batches
+  // ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** The sends of operations, with the operations in each. */
   async function sendsOf(ids: string[]) {
@@ -489,12 +657,23 @@ describe("acts", () => {
 
   it("an act that cannot be prepared, or whose evidence is not what was sealed, waits by itself", async () => {
     const who = await holder(bench);
-    const [good, another] = (await sealed(bench, main, issuer, { holder: who.address }, 2)) as [string, string];
+    const [good, another] = (await sealed(bench, main, issuer, { holder: who.address }, 2)) as [
+      string,
+      string,
+    ];
     const [damaged] = (await sealed(bench, main, issuer, { holder: who.address })) as [string];
-    const [row] = await bench.sql<{ content: string }[]>`select content from invoices where number = ${damaged}`;
+    const [row] = await bench.sql<
+      { content: string }[]
+    >`select content from invoices where number = ${damaged}`;
     await bench.sql`update invoices set content = ${`0x${"00".repeat(32)}`} where number = ${damaged}`;
     await main.stop("dispatcher");
-    const toNobody: Command = { type: "act", kind: "Transfer", to: "nobody", ref: ZERO_REF, invoices: [another] };
+    const toNobody: Command = {
+      type: "act",
+      kind: "Transfer",
+      to: "nobody",
+      ref: ZERO_REF,
+      invoices: [another],
+    };
     const [unsealed, nonsense, broken, fine] = (await bench.queue(
       claimBy(who, employer, "99999999999999999999"),
       { kind: "transfer", party: who.address, command: toNobody, signers: [who.address] },
@@ -503,7 +682,9 @@ describe("acts", () => {
     )) as [string, string, string, string];
     main.start("dispatcher");
     await bench.done(fine);
-    const statuses = await Promise.all([unsealed, nonsense, broken].map(async (id) => (await bench.operation(id)).status));
+    const statuses = await Promise.all(
+      [unsealed, nonsense, broken].map(async (id) => (await bench.operation(id)).status),
+    );
     expect(statuses).to.deep.equal(["queued", "queued", "signed"]);
     expect(await about(damaged)).to.have.length(0);
     // what was restored is done in its turn
@@ -514,11 +695,16 @@ describe("acts", () => {
     await bench.sql`delete from operations where id in (${unsealed}, ${nonsense})`;
   });
 
-  // ── the bureau's steering ───────────────────────────────────────────────────────────────────────────────────────────
+  // ── the bureau's steering
+  // ───────────────────────────────────────────────────────────────────────────────────────────
 
-  const standing = (party: Party, to: "active" | "suspended") => byBureau(bench, "setStanding", party.index, to === "active" ? 1 : 2);
+  const standing = (party: Party, to: "active" | "suspended") =>
+    byBureau(bench, "setStanding", party.index, to === "active" ? 1 : 2);
   const setClosed = (closed: boolean) => byBureau(bench, "setClosed", closed);
-  const lotsOf = async (party: Party) => (await bench.events()).filter((event) => event.args["issuer"] === party.index && event.name.startsWith("Lot"));
+  const lotsOf = async (party: Party) =>
+    (await bench.events()).filter(
+      (event) => event.args["issuer"] === party.index && event.name.startsWith("Lot"),
+    );
 
   it("what an issuer had accepted when it was suspended waits, and is sealed in order when it is reinstated", async () => {
     const party = await enrolled(bench, main, ["issuer"]);
@@ -530,7 +716,10 @@ describe("acts", () => {
     numbers.push(...(await accepted(bench, small, party, { holder: issuer.account }, 4)));
     await until(
       "their seals are under way",
-      async () => (await bench.sql`select 1 from operations where party = ${party.account} and kind = 'seal' and status = 'sent'`).length === 2,
+      async () =>
+        (
+          await bench.sql`select 1 from operations where party = ${party.account} and kind = 'seal' and status = 'sent'`
+        ).length === 2,
     );
     await bench.done(...(await bench.queue(standing(party, "suspended"))));
     bench.proxy.rule = undefined;
@@ -539,21 +728,36 @@ describe("acts", () => {
         // the gateway itself accepts nothing of a suspended issuer; these came in the moment before
         await tx`update taxpayers set standing = 'active' where index = ${party.index}`;
         const late: string[] = [];
-        for (let i = 0; i < 4; i++) late.push(await acceptedIn(tx, small, party, { holder: issuer.account }));
+        for (let i = 0; i < 4; i++)
+          late.push(await acceptedIn(tx, small, party, { holder: issuer.account }));
         await tx`update taxpayers set standing = 'suspended' where index = ${party.index}`;
         return late;
       })),
     );
-    await until("the seals that were under way are refused", async () => (await lotsOf(party)).filter((event) => event.name === "LotRefused").length >= 2);
-    await until("all are in lots", async () => (await bench.sql`select 1 from sealings where issuer = ${party.index}`).length === 6);
+    await until(
+      "the seals that were under way are refused",
+      async () => (await lotsOf(party)).filter((event) => event.name === "LotRefused").length >= 2,
+    );
+    await until(
+      "all are in lots",
+      async () =>
+        (await bench.sql`select 1 from sealings where issuer = ${party.index}`).length === 6,
+    );
     for (const event of (await lotsOf(party)).filter((one) => one.name === "LotRefused"))
-      expect(errorName(String(event.args["reason"]))).to.be.oneOf(["IssuerNotActive", "LotOutOfOrder"]);
-    expect(await bench.sql`select 1 from invoice_states where issuer = ${party.index}`).to.have.length(4);
+      expect(errorName(String(event.args["reason"]))).to.be.oneOf([
+        "IssuerNotActive",
+        "LotOutOfOrder",
+      ]);
+    expect(
+      await bench.sql`select 1 from invoice_states where issuer = ${party.index}`,
+    ).to.have.length(4);
 
     await bench.done(...(await bench.queue(standing(party, "active"))));
     await known(bench, numbers);
     const lots = (await lotsOf(party)).filter((event) => event.name === "LotSealed");
-    expect(lots.map((event) => String(event.args["first"]))).to.deep.equal(numbers.filter((_, i) => i % 2 === 0));
+    expect(lots.map((event) => String(event.args["first"]))).to.deep.equal(
+      numbers.filter((_, i) => i % 2 === 0),
+    );
   });
 
   it("while the ledger is closed accepted invoices and acts wait, and when the bureau opens it they go on", async () => {
@@ -571,11 +775,16 @@ describe("acts", () => {
     });
     expect(reverted.problem?.code).to.equal("ledger-closed");
     const numbers = await accepted(bench, main, issuer, { holder: who.address }, 3);
-    await until("they are in lots", async () => (await bench.sql`select 1 from segment_use where accepted > lotted`).length === 0);
+    await until(
+      "they are in lots",
+      async () => (await bench.sql`select 1 from segment_use where accepted > lotted`).length === 0,
+    );
     // the bureau's own acts go on meanwhile
     const party = await enrolled(bench, main, ["employer"]);
     expect(party.standing).to.equal("active");
-    expect(await bench.sql`select 1 from invoice_states where number = any(${numbers}::numeric[])`).to.have.length(0);
+    expect(
+      await bench.sql`select 1 from invoice_states where number = any(${numbers}::numeric[])`,
+    ).to.have.length(0);
     expect((await bench.operation(early)).status).to.equal("queued");
 
     await bench.done(...(await bench.queue(setClosed(false))));
@@ -584,7 +793,8 @@ describe("acts", () => {
     expect(names(await about(before))).to.deep.equal(["Claimed"]);
   });
 
-  // ── crashes ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── crashes
+  // ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   it("what the dispatcher had written when the process died goes out from the next process, once", async () => {
     const who = await holder(bench);
@@ -593,7 +803,9 @@ describe("acts", () => {
     dying.start("dispatcher");
     const ids = await bench.queue(...numbers.map((number) => claimBy(who, employer, number)));
     await until("all are written with their sends", async () =>
-      (await Promise.all(ids.map((id) => bench.operation(id)))).every((one) => one.status === "sent"),
+      (await Promise.all(ids.map((id) => bench.operation(id)))).every(
+        (one) => one.status === "sent",
+      ),
     );
     await dying.crash();
     expect(await bench.sql`select 1 from sends where status = 'queued'`).to.not.have.length(0);
@@ -611,7 +823,10 @@ describe("acts", () => {
     const ids = await bench.queue(...numbers.map((number) => claimBy(who, employer, number)));
     await until(
       "the chain has them",
-      async () => (await bench.events()).filter((event) => event.name === "Claimed" && numbers.includes(String(event.args["id"]))).length === 3,
+      async () =>
+        (await bench.events()).filter(
+          (event) => event.name === "Claimed" && numbers.includes(String(event.args["id"])),
+        ).length === 3,
     );
     await dying.crash();
     expect((await bench.operation(ids[0] as string)).status).to.equal("sent");

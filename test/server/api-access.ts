@@ -1,10 +1,33 @@
-/** Who may do and see what: a table of callers and requests, lists that hold nothing of anybody else's, and API keys. */
+/**
+ * Who may do and see what: a table of callers and requests, lists that hold nothing of anybody
+ * else's, and API keys.
+ */
 import { expect } from "chai";
-import { call, callAt, freshTaxId, invoiceOf, issued, type Loose, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
+import {
+  call,
+  callAt,
+  freshTaxId,
+  invoiceOf,
+  issued,
+  type Loose,
+  must,
+  person,
+  sandbox,
+  type TestParty,
+  taxpayer,
+} from "./network.ts";
 import { month, refused, until } from "./observe.ts";
 import { whileNoBlockComes } from "./support/holding.ts";
 
-const callers = ["bureau", "issuer", "otherIssuer", "holder", "otherHolder", "employer", "otherEmployer"] as const;
+const callers = [
+  "bureau",
+  "issuer",
+  "otherIssuer",
+  "holder",
+  "otherHolder",
+  "employer",
+  "otherEmployer",
+] as const;
 type Who = (typeof callers)[number];
 
 describe("who may do and see what", () => {
@@ -24,7 +47,11 @@ describe("who may do and see what", () => {
       taxpayer("丙公司", ["employer"]),
       taxpayer("丁公司", ["employer"]),
     ])) as [TestParty, TestParty, TestParty, TestParty];
-    [worker, receiver, stranger] = await Promise.all([person(firm, "员工"), person(firm, "同事"), person(otherFirm, "外人")]);
+    [worker, receiver, stranger] = await Promise.all([
+      person(firm, "员工"),
+      person(firm, "同事"),
+      person(otherFirm, "外人"),
+    ]);
     Object.assign(tokens, {
       bureau: (await sandbox()).bureau.token,
       issuer: await keyFor(shop, ["issuer"]),
@@ -36,12 +63,47 @@ describe("who may do and see what", () => {
     });
     const invoice = await issued(shop, firm, { holder: worker.account });
     const offered = await issued(shop, { name: "员工" }, { holder: worker.account });
-    const accepted = await call("POST", "/v1/claims", { employer: firm.taxId, invoices: [invoice] }, { token: worker.token, wait: 0 });
+    const accepted = await call(
+      "POST",
+      "/v1/claims",
+      { employer: firm.taxId, invoices: [invoice] },
+      { token: worker.token, wait: 0 },
+    );
     const claim = accepted.body.id as string;
-    await until("the claim stands", async () => (await call("GET", `/v1/claims/${claim}`)).body.status === "claimed");
-    const transfer = (await must(call("POST", `/v1/invoices/${offered}/transfers`, { to: receiver.account }, { token: worker.token }))).id;
-    const key = (await must(call("POST", "/v1/api-keys", { account: shop.account, roles: ["issuer"] }, { token: shop.token }))).id;
-    Object.assign(place, { invoice, offered, claim, transfer, key, operation: accepted.body.operation.id, shop: shop.taxId, worker: worker.account });
+    await until(
+      "the claim stands",
+      async () => (await call("GET", `/v1/claims/${claim}`)).body.status === "claimed",
+    );
+    const transfer = (
+      await must(
+        call(
+          "POST",
+          `/v1/invoices/${offered}/transfers`,
+          { to: receiver.account },
+          { token: worker.token },
+        ),
+      )
+    ).id;
+    const key = (
+      await must(
+        call(
+          "POST",
+          "/v1/api-keys",
+          { account: shop.account, roles: ["issuer"] },
+          { token: shop.token },
+        ),
+      )
+    ).id;
+    Object.assign(place, {
+      invoice,
+      offered,
+      claim,
+      transfer,
+      key,
+      operation: accepted.body.operation.id,
+      shop: shop.taxId,
+      worker: worker.account,
+    });
   });
 
   // only what refuses everybody but those named here; statuses in the order of `callers`
@@ -65,24 +127,55 @@ describe("who may do and see what", () => {
     ["GET", "/v1/claims?as=employer", undefined, [403, 403, 403, 403, 403, 200, 200]],
     ["GET", "/v1/ledger", undefined, [200, 200, 200, 200, 200, 200, 200]],
     ["PATCH", "/v1/ledger", { open: true }, [200, 403, 403, 403, 403, 403, 403]],
-    ["POST", "/v1/taxpayers", { name: "新", taxId: "x", capabilities: ["issuer"] }, [422, 403, 403, 403, 403, 403, 403]],
+    [
+      "POST",
+      "/v1/taxpayers",
+      { name: "新", taxId: "x", capabilities: ["issuer"] },
+      [422, 403, 403, 403, 403, 403, 403],
+    ],
     ["PATCH", "/v1/taxpayers/{shop}", { standing: "active" }, [200, 403, 403, 403, 403, 403, 403]],
-    ["PUT", "/v1/taxpayers/{shop}/quota", { period: month(), granted: "1000000.00" }, [200, 403, 403, 403, 403, 403, 403]],
+    [
+      "PUT",
+      "/v1/taxpayers/{shop}/quota",
+      { period: month(), granted: "1000000.00" },
+      [200, 403, 403, 403, 403, 403, 403],
+    ],
     ["POST", "/v1/taxpayers/{shop}/segments", { length: 1 }, [201, 403, 403, 403, 403, 403, 403]],
-    ["POST", "/v1/taxpayers/{shop}/quota/draws", { amount: "1.00" }, [403, 200, 404, 403, 403, 403, 403]],
-    ["POST", "/v1/taxpayers/{shop}/key-rotations", { key: { custody: "gateway" } }, [200, 403, 403, 403, 403, 403, 403]],
+    [
+      "POST",
+      "/v1/taxpayers/{shop}/quota/draws",
+      { amount: "1.00" },
+      [403, 200, 404, 403, 403, 403, 403],
+    ],
+    [
+      "POST",
+      "/v1/taxpayers/{shop}/key-rotations",
+      { key: { custody: "gateway" } },
+      [200, 403, 403, 403, 403, 403, 403],
+    ],
     ["POST", "/v1/persons", { name: "新人" }, [403, 201, 201, 403, 403, 201, 201]],
-    ["POST", "/v1/invoices/{offered}/transfers", { to: `0x${"1".repeat(40)}` }, [403, 403, 403, 422, 404, 403, 403]],
+    [
+      "POST",
+      "/v1/invoices/{offered}/transfers",
+      { to: `0x${"1".repeat(40)}` },
+      [403, 403, 403, 422, 404, 403, 403],
+    ],
     ["POST", "/v1/transfers/{transfer}/accept", undefined, [403, 403, 403, 403, 404, 403, 403]],
     ["POST", "/v1/transfers/{transfer}/decline", undefined, [403, 403, 403, 403, 404, 403, 403]],
     ["POST", "/v1/claims/{claim}/withdraw", undefined, [403, 403, 403, 409, 404, 403, 403]],
-    ["POST", "/v1/operations/{operation}/signatures", { signature: `0x${"1".repeat(128)}` }, [409, 404, 404, 409, 404, 404, 404]],
+    [
+      "POST",
+      "/v1/operations/{operation}/signatures",
+      { signature: `0x${"1".repeat(128)}` },
+      [409, 404, 404, 409, 404, 404, 404],
+    ],
     ["DELETE", "/v1/api-keys/none", undefined, [404, 404, 404, 404, 404, 404, 404]],
     ["DELETE", "/v1/api-keys/{key}", undefined, [403, 0, 404, 404, 404, 404, 404]],
     ["POST", "/v1/claims/{claim}/reject", { reason: "x" }, [403, 403, 403, 403, 403, 0, 404]],
     ["POST", "/v1/claims/{claim}/reimburse", undefined, [403, 403, 403, 403, 403, 200, 404]],
   ];
-  const pathOf = (path: string): string => path.replaceAll(/\{(\w+)\}/g, (_, name: string) => place[name] ?? "");
+  const pathOf = (path: string): string =>
+    path.replaceAll(/\{(\w+)\}/g, (_, name: string) => place[name] ?? "");
 
   for (const [method, path, body, statuses] of table) {
     it(`${method} ${path}`, async () => {
@@ -103,21 +196,47 @@ describe("who may do and see what", () => {
       ["employer", "forbidden"],
       ["otherIssuer", "seller-not-caller"],
     ] as const) {
-      refused(await call("POST", "/v1/invoices", invoiceOf(shop as TestParty, firm as TestParty), { token: tokens[who] }), code);
+      refused(
+        await call("POST", "/v1/invoices", invoiceOf(shop as TestParty, firm as TestParty), {
+          token: tokens[who],
+        }),
+        code,
+      );
     }
   });
 
   it("without a key, with a wrong one and with a revoked one there is nothing", async () => {
     const { url } = await sandbox();
-    const { id, token } = await must(call("POST", "/v1/api-keys", { account: firm?.account, roles: ["employer", "holder"] }, { token: firm?.token ?? "" }));
+    const { id, token } = await must(
+      call(
+        "POST",
+        "/v1/api-keys",
+        { account: firm?.account, roles: ["employer", "holder"] },
+        { token: firm?.token ?? "" },
+      ),
+    );
     expect((await call("GET", "/v1/claims", undefined, { token })).status).equals(200);
-    const revoke = () => call("DELETE", `/v1/api-keys/${id}`, undefined, { token: firm?.token ?? "" });
+    const revoke = () =>
+      call("DELETE", `/v1/api-keys/${id}`, undefined, { token: firm?.token ?? "" });
     expect((await revoke()).status).equals(204);
     refused(await revoke(), "not-found");
-    await until("the revocation is felt", async () => (await call("GET", "/v1/claims", undefined, { token })).status === 401, 5_000);
+    await until(
+      "the revocation is felt",
+      async () => (await call("GET", "/v1/claims", undefined, { token })).status === 401,
+      5_000,
+    );
     for (const [method, path, body] of table) {
       for (const presented of [undefined, token, `${id}.${"A".repeat(43)}`, "nonsense"]) {
-        refused(await callAt(url, method, pathOf(path), body, presented === undefined ? {} : { token: presented }), "unauthenticated");
+        refused(
+          await callAt(
+            url,
+            method,
+            pathOf(path),
+            body,
+            presented === undefined ? {} : { token: presented },
+          ),
+          "unauthenticated",
+        );
       }
     }
   });
@@ -137,7 +256,11 @@ describe("who may do and see what", () => {
       ["otherHolder", "/v1/operations", () => false],
       ["issuer", "/v1/api-keys", ({ account }) => account === shop?.account],
       ["issuer", `/v1/api-keys?account=${firm?.account}`, () => false],
-      ["employer", `/v1/api-keys?account=${firm?.account}`, ({ account }) => account === firm?.account],
+      [
+        "employer",
+        `/v1/api-keys?account=${firm?.account}`,
+        ({ account }) => account === firm?.account,
+      ],
     ];
     for (const [who, path, own] of lists) {
       const { items } = await must(call("GET", path, undefined, { token: tokens[who] }));
@@ -154,7 +277,10 @@ describe("who may do and see what", () => {
       ["employer", "/v1/claims"],
       ["holder", "/v1/operations"],
     ] as const) {
-      expect((await must(call("GET", path, undefined, { token: tokens[who] }))).items, `${who} ${path}`).not.empty;
+      expect(
+        (await must(call("GET", path, undefined, { token: tokens[who] }))).items,
+        `${who} ${path}`,
+      ).not.empty;
     }
   });
 
@@ -172,7 +298,10 @@ describe("who may do and see what", () => {
         [firm?.account, ["bureau"], firm?.token],
         [bureau.account, ["issuer"], bureau.token],
       ] as const) {
-        refused(await make(account, [...roles], token), "forbidden", { field: "/roles", rule: "role-of-party" });
+        refused(await make(account, [...roles], token), "forbidden", {
+          field: "/roles",
+          rule: "role-of-party",
+        });
       }
       refused(await make(shop?.account, ["issuer", "owner"]), "invalid-request");
       refused(await make(shop?.account, []), "invalid-request");
@@ -183,20 +312,40 @@ describe("who may do and see what", () => {
       expect((await make(firm?.account, ["holder"], firm?.token)).status).equals(201);
       const made = await make(worker?.account.toLowerCase(), ["holder"], firm?.token);
       expect(made.status).equals(201);
-      expect((await call("GET", `/v1/persons/${worker?.account}`, undefined, { token: made.body.token })).status).equals(200);
+      expect(
+        (await call("GET", `/v1/persons/${worker?.account}`, undefined, { token: made.body.token }))
+          .status,
+      ).equals(200);
       for (const account of [worker?.account, firm?.account, (await sandbox()).bureau.account])
         refused(await make(account, ["holder"], otherFirm?.token), "not-found");
       expect((await make(worker?.account, ["holder"], worker?.token)).status).equals(201);
-      refused(await make(worker?.account, ["admin"], worker?.token), "forbidden", { field: "/roles", rule: "role-of-party" });
+      refused(await make(worker?.account, ["admin"], worker?.token), "forbidden", {
+        field: "/roles",
+        rule: "role-of-party",
+      });
       // nor does it take one away that is not its own
-      refused(await call("DELETE", `/v1/api-keys/${made.body.id}`, undefined, { token: otherFirm?.token ?? "" }), "not-found");
-      expect((await call("DELETE", `/v1/api-keys/${made.body.id}`, undefined, { token: firm?.token ?? "" })).status).equals(204);
+      refused(
+        await call("DELETE", `/v1/api-keys/${made.body.id}`, undefined, {
+          token: otherFirm?.token ?? "",
+        }),
+        "not-found",
+      );
+      expect(
+        (
+          await call("DELETE", `/v1/api-keys/${made.body.id}`, undefined, {
+            token: firm?.token ?? "",
+          })
+        ).status,
+      ).equals(204);
     });
 
     it("a key makes no key that may do more than itself", async () => {
       const both = await taxpayer("戊公司", ["issuer", "employer"]);
       const till = await keyFor(both, ["issuer"]);
-      refused(await make(both.account, ["employer"], till), "forbidden", { field: "/roles", rule: "role-of-party" });
+      refused(await make(both.account, ["employer"], till), "forbidden", {
+        field: "/roles",
+        rule: "role-of-party",
+      });
       refused(await make(both.account, ["issuer", "holder"], till), "forbidden");
       expect((await make(both.account, ["issuer"], till)).status).equals(201);
     });
@@ -207,14 +356,26 @@ describe("who may do and see what", () => {
       const titled = await issued(shop as TestParty, both);
       const employerKey = await keyFor(both, ["employer"]);
       const issuerKey = await keyFor(both, ["issuer"]);
-      const see = async (n: string, token: string) => (await call("GET", `/v1/invoices/${n}`, undefined, { token })).status;
-      expect([await see(number, issuerKey), await see(number, employerKey)]).deep.equals([200, 404]);
-      expect([await see(titled, issuerKey), await see(titled, employerKey)]).deep.equals([404, 200]);
+      const see = async (n: string, token: string) =>
+        (await call("GET", `/v1/invoices/${n}`, undefined, { token })).status;
+      expect([await see(number, issuerKey), await see(number, employerKey)]).deep.equals([
+        200, 404,
+      ]);
+      expect([await see(titled, issuerKey), await see(titled, employerKey)]).deep.equals([
+        404, 200,
+      ]);
     });
 
     it("a taxpayer whose enrolment is under way has no role yet", async () => {
       const account = await whileNoBlockComes(async () => {
-        const enrolling = await must(call("POST", "/v1/taxpayers", { name: "庚公司", taxId: freshTaxId(), capabilities: ["issuer"] }, { wait: 0 }));
+        const enrolling = await must(
+          call(
+            "POST",
+            "/v1/taxpayers",
+            { name: "庚公司", taxId: freshTaxId(), capabilities: ["issuer"] },
+            { wait: 0 },
+          ),
+        );
         refused(await make(enrolling.account, ["issuer"]), "forbidden");
         return enrolling.account as string;
       });

@@ -1,9 +1,26 @@
-/** A holder's account is one that the network knows: every way that names one, and how an account comes to be known. */
+/**
+ * A holder's account is one that the network knows: every way that names one, and how an account
+ * comes to be known.
+ */
 
 import { typedData } from "@onepiao/protocol/ledger/messages.ts";
 import { expect } from "chai";
 import { Wallet } from "ethers";
-import { call, callAt, invoiceOf, issued, type Loose, must, ownKey, person, type Reply, sandbox, shownHere, type TestParty, taxpayer } from "./network.ts";
+import {
+  call,
+  callAt,
+  invoiceOf,
+  issued,
+  type Loose,
+  must,
+  ownKey,
+  person,
+  type Reply,
+  sandbox,
+  shownHere,
+  type TestParty,
+  taxpayer,
+} from "./network.ts";
 import { refused, until } from "./observe.ts";
 import { openSecondGateway, type SecondGateway } from "./support/second-gateway.ts";
 
@@ -14,16 +31,34 @@ describe("a holder's account", function () {
   const stranger = () => Wallet.createRandom().address;
   const unknown = (field: string) => ({ field, rule: "known-account" });
   const issue = (holder: string, more: Record<string, unknown> = {}) =>
-    call("POST", "/v1/invoices", invoiceOf(seller(), { name: "个人" }, { holder, ...more }), { token: seller().token });
+    call("POST", "/v1/invoices", invoiceOf(seller(), { name: "个人" }, { holder, ...more }), {
+      token: seller().token,
+    });
 
   before(async () => {
-    [shop, firm] = await Promise.all([taxpayer("账户店", ["issuer"]), taxpayer("账户公司", ["employer"])]);
+    [shop, firm] = await Promise.all([
+      taxpayer("账户店", ["issuer"]),
+      taxpayer("账户公司", ["employer"]),
+    ]);
   });
 
-  /** The account's signature over Account(account), in the domain of the ledger or one that is changed. */
-  async function proofBy(wallet: ReturnType<typeof Wallet.createRandom>, account = wallet.address, domain: Record<string, unknown> = {}): Promise<string> {
+  /**
+   * The account's signature over Account(account), in the domain of the ledger or one that is
+   * changed.
+   */
+  async function proofBy(
+    wallet: ReturnType<typeof Wallet.createRandom>,
+    account = wallet.address,
+    domain: Record<string, unknown> = {},
+  ): Promise<string> {
     const { deployment } = await sandbox();
-    const own = { name: deployment.network, version: "1" as const, chainId: deployment.chainId, verifyingContract: deployment.ledger, ...domain };
+    const own = {
+      name: deployment.network,
+      version: "1" as const,
+      chainId: deployment.chainId,
+      verifyingContract: deployment.ledger,
+      ...domain,
+    };
     const { types, message } = typedData(own, { type: "Account", value: { account } });
     return wallet.signTypedData(own, types as never, message);
   }
@@ -35,19 +70,33 @@ describe("a holder's account", function () {
       [
         "beside an invoice",
         "/holder",
-        (account) => call("POST", `/v1/invoices?holder=${account}`, invoiceOf(seller(), { name: "个人" }), { token: seller().token }),
+        (account) =>
+          call("POST", `/v1/invoices?holder=${account}`, invoiceOf(seller(), { name: "个人" }), {
+            token: seller().token,
+          }),
       ],
       [
         "of a titled invoice",
         "/holder",
-        (account) => call("POST", "/v1/invoices", invoiceOf(seller(), firm as TestParty, { holder: account }), { token: seller().token }),
+        (account) =>
+          call(
+            "POST",
+            "/v1/invoices",
+            invoiceOf(seller(), firm as TestParty, { holder: account }),
+            { token: seller().token },
+          ),
       ],
       [
         "of an invoice that takes another's place",
         "/holder",
         async (account) => {
           const number = await issued(seller(), firm as TestParty);
-          return call("POST", `/v1/invoices/${number}/replace?holder=${account}`, invoiceOf(seller(), firm as TestParty), { token: seller().token });
+          return call(
+            "POST",
+            `/v1/invoices/${number}/replace?holder=${account}`,
+            invoiceOf(seller(), firm as TestParty),
+            { token: seller().token },
+          );
         },
       ],
       [
@@ -56,7 +105,12 @@ describe("a holder's account", function () {
         async (account) => {
           const ann = await person(firm as TestParty, "张三");
           const number = await issued(seller(), { name: "个人" }, { holder: ann.account });
-          return call("POST", `/v1/invoices/${number}/transfers`, { to: account }, { token: ann.token });
+          return call(
+            "POST",
+            `/v1/invoices/${number}/transfers`,
+            { to: account },
+            { token: ann.token },
+          );
         },
       ],
       [
@@ -64,7 +118,12 @@ describe("a holder's account", function () {
         "/to",
         async (account) => {
           const number = await issued(seller(), firm as TestParty);
-          return call("POST", `/v1/invoices/${number}/grants`, { to: account }, { token: (firm as TestParty).token });
+          return call(
+            "POST",
+            `/v1/invoices/${number}/grants`,
+            { to: account },
+            { token: (firm as TestParty).token },
+          );
         },
       ],
     ];
@@ -78,17 +137,25 @@ describe("a holder's account", function () {
 
     it("as the employee of what was issued elsewhere", async () => {
       const document = invoiceOf(seller(), firm as TestParty, { sourceId: "E-1" });
-      const reply = await call("POST", `/v1/external-invoices?holder=${stranger()}`, document, { token: (firm as TestParty).token });
+      const reply = await call("POST", `/v1/external-invoices?holder=${stranger()}`, document, {
+        token: (firm as TestParty).token,
+      });
       refused(reply, "receiver-invalid", { field: "?holder", rule: "holder-is-employee" });
     });
 
     it("on its line of a batch, and the other lines are issued", async () => {
       const ann = await person(firm as TestParty, "李四");
-      const lines = [ann.account, stranger(), ann.account].map((holder) => JSON.stringify(invoiceOf(seller(), { name: "个人" }, { holder })));
+      const lines = [ann.account, stranger(), ann.account].map((holder) =>
+        JSON.stringify(invoiceOf(seller(), { name: "个人" }, { holder })),
+      );
       const { url } = await sandbox();
       const response = await fetch(`${url}/v1/invoices/batch`, {
         method: "POST",
-        headers: { authorization: `Bearer ${seller().token}`, "idempotency-key": crypto.randomUUID(), "content-type": "application/x-ndjson" },
+        headers: {
+          authorization: `Bearer ${seller().token}`,
+          "idempotency-key": crypto.randomUUID(),
+          "content-type": "application/x-ndjson",
+        },
         body: lines.join("\n"),
       });
       const results: Loose[] = (await response.text())
@@ -97,7 +164,11 @@ describe("a holder's account", function () {
         .map((text) => JSON.parse(text))
         .filter(({ line }) => line !== undefined);
       const [one, two, three] = results.sort((a, b) => a.line - b.line);
-      expect([one.status, two.number, three.status], JSON.stringify(results)).deep.equals([202, undefined, 202]);
+      expect([one.status, two.number, three.status], JSON.stringify(results)).deep.equals([
+        202,
+        undefined,
+        202,
+      ]);
       expect(JSON.stringify(two)).includes("receiver-invalid").and.includes("known-account");
     });
   });
@@ -133,11 +204,16 @@ describe("a holder's account", function () {
     ]) {
       refused(await show({ account, proof }), "key-not-shown", refusal);
     }
-    refused(await show({ account: `0x${"0".repeat(40)}`, proof: await proofBy(wallet) }), "key-not-shown", refusal);
+    refused(
+      await show({ account: `0x${"0".repeat(40)}`, proof: await proofBy(wallet) }),
+      "key-not-shown",
+      refusal,
+    );
     refused(await show({ account, proof: "0x12" }), "invalid-request");
     refused(await issue(account), "receiver-invalid", unknown("/holder"));
     const proof = await proofBy(wallet);
-    for (const written of [account, account.toLowerCase(), account]) expect((await show({ account: written, proof })).body).deep.equals({ account });
+    for (const written of [account, account.toLowerCase(), account])
+      expect((await show({ account: written, proof })).body).deep.equals({ account });
   });
 
   it("whose key was rotated is shown by the key that it has now", async () => {
@@ -146,13 +222,26 @@ describe("a holder's account", function () {
     const next = Wallet.createRandom();
     const gave = await must(call("GET", "/v1/account-proof", undefined, { token: moved.token }));
     expect((await show({ account: moved.account, proof: gave.proof })).status).equals(201);
-    await must(call("POST", `/v1/taxpayers/${moved.taxId}/key-rotations`, { key: await ownKey(moved, next) }, { token: moved.token }));
+    await must(
+      call(
+        "POST",
+        `/v1/taxpayers/${moved.taxId}/key-rotations`,
+        { key: await ownKey(moved, next) },
+        { token: moved.token },
+      ),
+    );
     refused(await show({ account: moved.account, proof: gave.proof }), "key-not-shown");
     // its gateway has no key of it any more: it signs what it is told
     const told = await must(call("GET", "/v1/account-proof", undefined, { token: moved.token }));
     expect(told.proof).equals(undefined);
-    expect(told.typedData.domain.verifyingContract.toLowerCase()).equals(deployment.ledger.toLowerCase());
-    const proof = await next.signTypedData(told.typedData.domain, told.typedData.types, told.typedData.message);
+    expect(told.typedData.domain.verifyingContract.toLowerCase()).equals(
+      deployment.ledger.toLowerCase(),
+    );
+    const proof = await next.signTypedData(
+      told.typedData.domain,
+      told.typedData.types,
+      told.typedData.message,
+    );
     expect((await show({ account: moved.account, proof })).status).equals(201);
   });
 
@@ -163,8 +252,18 @@ describe("a holder's account", function () {
     before(async () => {
       second = await openSecondGateway({ MAX_ACCOUNTS: "2" });
       abroad = await second.taxpayer("外埠公司", ["employer"]);
-      const { account } = await must(callAt(second.url, "POST", "/v1/persons", { name: "李晓明" }, { token: abroad.token }));
-      const { token } = await must(callAt(second.url, "POST", "/v1/api-keys", { account, roles: ["holder"] }, { token: abroad.token }));
+      const { account } = await must(
+        callAt(second.url, "POST", "/v1/persons", { name: "李晓明" }, { token: abroad.token }),
+      );
+      const { token } = await must(
+        callAt(
+          second.url,
+          "POST",
+          "/v1/api-keys",
+          { account, roles: ["holder"] },
+          { token: abroad.token },
+        ),
+      );
       ann = { account, token };
     });
 
@@ -172,15 +271,21 @@ describe("a holder's account", function () {
       refused(await issue(ann.account), "receiver-invalid", unknown("/holder"));
       await shownHere(second.url, ann);
       const number = await issued(seller(), abroad, { holder: ann.account });
-      const bundle = await must(call("GET", `/v1/invoices/${number}/bundle`, undefined, { token: seller().token }));
+      const bundle = await must(
+        call("GET", `/v1/invoices/${number}/bundle`, undefined, { token: seller().token }),
+      );
       // it follows the chain by itself
       await until("the second gateway knows the lot", async () => {
-        const [row] = await second.sql`select 1 from lots where first <= ${number} and first + count > ${number}::numeric`;
+        const [row] =
+          await second.sql`select 1 from lots where first <= ${number} and first + count > ${number}::numeric`;
         return row !== undefined;
       });
-      const there = (method: string, path: string, body?: unknown) => callAt(second.url, method, path, body, { token: ann.token });
+      const there = (method: string, path: string, body?: unknown) =>
+        callAt(second.url, method, path, body, { token: ann.token });
       await must(there("POST", "/v1/invoices/import", bundle));
-      const claim = await must(there("POST", "/v1/claims", { employer: abroad.taxId, invoices: [number] }));
+      const claim = await must(
+        there("POST", "/v1/claims", { employer: abroad.taxId, invoices: [number] }),
+      );
       expect(claim.status).equals("claimed");
     });
 

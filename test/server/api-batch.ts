@@ -1,7 +1,21 @@
-/** Batches of invoices, as a merchant sends them: what is told against what is in the database, whatever happens on the way. */
+/**
+ * Batches of invoices, as a merchant sends them: what is told against what is in the database,
+ * whatever happens on the way.
+ */
 import { randomUUID } from "node:crypto";
 import { expect } from "chai";
-import { call, freshTaxId, invoiceOf, issued, type Loose, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
+import {
+  call,
+  freshTaxId,
+  invoiceOf,
+  issued,
+  type Loose,
+  must,
+  person,
+  sandbox,
+  type TestParty,
+  taxpayer,
+} from "./network.ts";
 import { database } from "./observe.ts";
 import { type Bench, enrolled, openBench, type Party } from "./support/bench.ts";
 import { openLines, sendLines } from "./support/lines.ts";
@@ -10,7 +24,12 @@ import { keyFor, type Serving, serving } from "./support/serving.ts";
 
 const PATH = "/v1/invoices/batch";
 const codes = (results: Loose[]) =>
-  Object.fromEntries([...Map.groupBy(results, (one) => one.problem?.code ?? one.status)].map(([code, of]) => [code, of.length]));
+  Object.fromEntries(
+    [...Map.groupBy(results, (one) => one.problem?.code ?? one.status)].map(([code, of]) => [
+      code,
+      of.length,
+    ]),
+  );
 const numbers = (results: Loose[]): string[] => results.flatMap((one) => one.number ?? []);
 
 describe("a batch of invoices", function () {
@@ -23,8 +42,11 @@ describe("a batch of invoices", function () {
     (await database())<
       { number: string; source_blind: Buffer | null }[]
     >`select number, source_blind from invoices where issuer = ${seller.index} order by number`;
-  const invoices = (seller: TestParty, count: number, more: (i: number) => Record<string, unknown> = () => ({})) =>
-    Array.from({ length: count }, (_, i) => invoiceOf(seller, { name: "个人" }, more(i)));
+  const invoices = (
+    seller: TestParty,
+    count: number,
+    more: (i: number) => Record<string, unknown> = () => ({}),
+  ) => Array.from({ length: count }, (_, i) => invoiceOf(seller, { name: "个人" }, more(i)));
 
   it("is accepted line by line and sealed, and each invoice is what its line says", async () => {
     const shop = await taxpayer("Shop with a day's receipts", ["issuer"]);
@@ -34,12 +56,16 @@ describe("a batch of invoices", function () {
       shop,
     );
     expect(last).to.deep.equal({ done: true, accepted: 300, replayed: 0, refused: 0 });
-    expect(results.map((one) => one.line)).to.deep.equal(Array.from({ length: 300 }, (_, i) => i + 1));
+    expect(results.map((one) => one.line)).to.deep.equal(
+      Array.from({ length: 300 }, (_, i) => i + 1),
+    );
     expect((await rowsOf(shop)).map((row) => row.number)).to.deep.equal(numbers(results).sort());
     for (const at of [0, 149, 299]) {
       const { number } = results[at];
       const shown = await until("it is sealed", async () => {
-        const { body } = await call("GET", `/v1/invoices/${number}`, undefined, { token: shop.token });
+        const { body } = await call("GET", `/v1/invoices/${number}`, undefined, {
+          token: shop.token,
+        });
         return body.status === "issued" && body;
       });
       expect(shown.document.remark).to.equal(`receipt ${at + 1}`);
@@ -49,13 +75,29 @@ describe("a batch of invoices", function () {
   it("names the holder and hands out pickups as a single invoice does", async () => {
     const shop = await taxpayer("Shop with guests", ["issuer", "employer"]);
     const guest = await person(shop, "Guest");
-    const { results } = await sendLines(url, [invoiceOf(shop, { name: "个人" }, { holder: guest.account }), invoiceOf(shop, { name: "个人" })], shop);
+    const { results } = await sendLines(
+      url,
+      [
+        invoiceOf(shop, { name: "个人" }, { holder: guest.account }),
+        invoiceOf(shop, { name: "个人" }),
+      ],
+      shop,
+    );
     expect(results[0]).to.have.all.keys("line", "status", "number");
     expect(results[1]).to.have.all.keys("line", "status", "number", "pickup");
-    await until("it is sealed", async () => (await call("GET", `/v1/invoices/${results[1].number}`, undefined, shop)).body.status === "issued");
-    const taken = await must(call("POST", "/v1/pickups", results[1].pickup, { token: guest.token }));
+    await until(
+      "it is sealed",
+      async () =>
+        (await call("GET", `/v1/invoices/${results[1].number}`, undefined, shop)).body.status ===
+        "issued",
+    );
+    const taken = await must(
+      call("POST", "/v1/pickups", results[1].pickup, { token: guest.token }),
+    );
     expect(taken.number).to.equal(results[1].number);
-    const own = await call("GET", `/v1/invoices/${results[0].number}`, undefined, { token: guest.token });
+    const own = await call("GET", `/v1/invoices/${results[0].number}`, undefined, {
+      token: guest.token,
+    });
     expect(own.status).to.equal(200);
   });
 
@@ -63,23 +105,42 @@ describe("a batch of invoices", function () {
     const shop = await taxpayer("Shop that takes back", ["issuer"]);
     const number = await issued(shop, { name: "个人" });
     const { lines, totals } = invoiceOf(shop, { name: "个人" });
-    const minus = (one: Record<string, string>, members: string[]) => ({ ...one, ...Object.fromEntries(members.map((name) => [name, `-${one[name]}`])) });
+    const minus = (one: Record<string, string>, members: string[]) => ({
+      ...one,
+      ...Object.fromEntries(members.map((name) => [name, `-${one[name]}`])),
+    });
     const red = invoiceOf(
       shop,
       { name: "个人" },
-      { reverses: { number }, totals: minus(totals, ["net", "tax", "gross"]), lines: lines.map((line) => minus(line, ["quantity", "amount", "tax"])) },
+      {
+        reverses: { number },
+        totals: minus(totals, ["net", "tax", "gross"]),
+        lines: lines.map((line) => minus(line, ["quantity", "amount", "tax"])),
+      },
     );
-    const { results, key } = await sendLines(`${url}?reason=2`, [red, red, invoiceOf(shop, { name: "个人" })], shop);
+    const { results, key } = await sendLines(
+      `${url}?reason=2`,
+      [red, red, invoiceOf(shop, { name: "个人" })],
+      shop,
+    );
     expect(results[0]).to.have.all.keys("line", "status", "redLetter");
-    expect(results[1].problem.code).to.be.oneOf(["red-letter-open", "red-letter-refused", "invoice-busy"]);
+    expect(results[1].problem.code).to.be.oneOf([
+      "red-letter-open",
+      "red-letter-refused",
+      "invoice-busy",
+    ]);
     expect(results[2]).to.include({ line: 3, status: 202 });
-    const sheet = await must(call("GET", results[0].redLetter.href, undefined, { token: shop.token }));
+    const sheet = await must(
+      call("GET", results[0].redLetter.href, undefined, { token: shop.token }),
+    );
     expect([sheet.invoice, sheet.reason]).to.deep.equal([number, 2]);
     const again = await sendLines(`${url}?reason=2`, [red], { ...shop, key });
     expect(again.results).to.deep.equal([{ ...results[0], replayed: true }]);
     await until(
       "the original is reversed",
-      async () => (await call("GET", `/v1/invoices/${number}`, undefined, { token: shop.token })).body.status === "reversed",
+      async () =>
+        (await call("GET", `/v1/invoices/${number}`, undefined, { token: shop.token })).body
+          .status === "reversed",
     );
   });
 
@@ -129,7 +190,8 @@ describe("a batch of invoices", function () {
     const first = await sendLines(url, all, shop);
     expect(codes(first.results)).to.deep.equal({ 202: 1_500, "quota-exceeded": 100 });
     expect(first.results.slice(0, 1_400).every((one) => one.number)).to.equal(true);
-    const draws = await (await database())`select 1 from operations where party = ${shop.account} and kind = 'draw'`;
+    const draws =
+      await (await database())`select 1 from operations where party = ${shop.account} and kind = 'draw'`;
     expect(draws.length).to.be.within(1, 3);
     const period = new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 7);
     await must(call("PUT", `/v1/taxpayers/${shop.taxId}/quota`, { period, granted: "400000.00" }));
@@ -185,7 +247,10 @@ describe("a batch of invoices", function () {
 
   it("is for issuers alone, and has 10,000 lines at most", async () => {
     const firm = await taxpayer("Firm that only buys", ["employer"]);
-    const refused = await call("POST", PATH, "{}\n", { token: firm.token, type: "application/x-ndjson" });
+    const refused = await call("POST", PATH, "{}\n", {
+      token: firm.token,
+      type: "application/x-ndjson",
+    });
     expect([refused.status, refused.body.code]).to.deep.equal([403, "forbidden"]);
     const shop = await taxpayer("Shop with too much", ["issuer"]);
     const lines = openLines(url, shop);
@@ -209,7 +274,10 @@ describe("a batch and its gateways", function () {
     bench = await openBench();
     const maker = await bench.process();
     maker.start();
-    [seller, firm] = await Promise.all([enrolled(bench, maker, ["issuer"]), enrolled(bench, maker, ["employer"])]);
+    [seller, firm] = await Promise.all([
+      enrolled(bench, maker, ["issuer"]),
+      enrolled(bench, maker, ["employer"]),
+    ]);
     await maker.end();
     shop = await keyFor(bench, seller.account, ["issuer"]);
     [first, second] = await Promise.all([serving(bench), serving(bench)]);
@@ -218,8 +286,10 @@ describe("a batch and its gateways", function () {
     for (const one of [first, second]) one?.child.kill("SIGKILL");
     await bench?.close();
   });
-  const invoices = (count: number, run: string) => Array.from({ length: count }, (_, i) => invoiceOf(seller, firm, { remark: `${run} ${i + 1}` }));
-  const count = async () => Number((await bench.sql<{ n: bigint }[]>`select count(*) as n from invoices`)[0]?.n);
+  const invoices = (count: number, run: string) =>
+    Array.from({ length: count }, (_, i) => invoiceOf(seller, firm, { remark: `${run} ${i + 1}` }));
+  const count = async () =>
+    Number((await bench.sql<{ n: bigint }[]>`select count(*) as n from invoices`)[0]?.n);
 
   it("killed in its middle it is lost in no part: sent again to the one in its place, or to another, it is complete", async () => {
     for (const place of ["another", "restarted"]) {
@@ -236,13 +306,17 @@ describe("a batch and its gateways", function () {
       if (place === "restarted") first = await serving(bench);
       const at = place === "restarted" ? first : second;
       const again = await until("the killed one's key is free", async () => {
-        const sent = await sendLines(`${at.url}${PATH}`, all, { token: shop, key: lines.key }).catch(() => undefined);
+        const sent = await sendLines(`${at.url}${PATH}`, all, {
+          token: shop,
+          key: lines.key,
+        }).catch(() => undefined);
         return sent?.last?.done && sent;
       });
       if (place === "another") first = await serving(bench);
       expect(again.last).to.include({ accepted: 600, refused: 0 });
       expect(again.last.replayed).to.be.at.least(told.size);
-      for (const { line, number } of again.results) expect(told.get(line) ?? number).to.equal(number);
+      for (const { line, number } of again.results)
+        expect(told.get(line) ?? number).to.equal(number);
       expect(new Set(numbers(again.results)).size).to.equal(600);
       expect(await count()).to.equal(before + 600);
     }
@@ -255,7 +329,8 @@ describe("a batch and its gateways", function () {
     const both = [first, second].map((at) => openLines(`${at.url}${PATH}`, { token: shop, key }));
     const statuses = await Promise.all(both.map((lines) => lines.status()));
     expect(statuses.sort()).to.deep.equal([200, 409]);
-    const running = both[0]?.results.length === 0 && (await both[0].status()) === 200 ? both[0] : both[1];
+    const running =
+      both[0]?.results.length === 0 && (await both[0].status()) === 200 ? both[0] : both[1];
     await running?.send(all);
     running?.end();
     const done = (await running?.all()) ?? [];

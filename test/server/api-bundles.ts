@@ -1,10 +1,28 @@
-/** Bundles: what a reader takes away proves itself, whole or in part, to anyone, and to the ledger; an altered one to nobody. */
+/**
+ * Bundles: what a reader takes away proves itself, whole or in part, to anyone, and to the ledger;
+ * an altered one to nobody.
+ */
 
-import { type Bundle, checkBundle, evidenceOf, identityCommitment } from "@onepiao/protocol/proofs/bundle.ts";
+import {
+  type Bundle,
+  checkBundle,
+  evidenceOf,
+  identityCommitment,
+} from "@onepiao/protocol/proofs/bundle.ts";
 import { partNames } from "@onepiao/protocol/proofs/parts.ts";
 import { expect } from "chai";
 import { createContracts } from "../../server/chain/contracts.ts";
-import { call, invoiceOf, issued, type Loose, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
+import {
+  call,
+  invoiceOf,
+  issued,
+  type Loose,
+  must,
+  person,
+  sandbox,
+  type TestParty,
+  taxpayer,
+} from "./network.ts";
 import { chain, database, refused, untilStatus } from "./observe.ts";
 import { whileNothingIsSealed } from "./support/holding.ts";
 
@@ -14,7 +32,9 @@ describe("bundles", () => {
   let ann: { account: string; token: string };
   let number: string;
   const bundleOf = (of: string, by: { token: string }, query = ""): Promise<Bundle> =>
-    must(call("GET", `/v1/invoices/${of}/bundle${query}`, undefined, { token: by.token })) as Promise<Bundle>;
+    must(
+      call("GET", `/v1/invoices/${of}/bundle${query}`, undefined, { token: by.token }),
+    ) as Promise<Bundle>;
   const failed = (value: unknown): string[] =>
     checkBundle(value)
       .steps.filter((step) => !step.ok)
@@ -27,14 +47,24 @@ describe("bundles", () => {
   const proves = async (bundle: Bundle): Promise<boolean> => {
     const { deployment } = await sandbox();
     const contracts = createContracts(deployment);
-    const data = await (await chain()).call(deployment.ledger, contracts.ledgerCall("proves", [bundle.number, evidenceOf(bundle)]));
+    const data = await (await chain()).call(
+      deployment.ledger,
+      contracts.ledgerCall("proves", [bundle.number, evidenceOf(bundle)]),
+    );
     return contracts.ledgerResult("proves", data)[0] as boolean;
   };
 
   before(async () => {
-    [shop, firm] = await Promise.all([taxpayer("茶餐厅", ["issuer"]), taxpayer("精密制造", ["employer"])]);
+    [shop, firm] = await Promise.all([
+      taxpayer("茶餐厅", ["issuer"]),
+      taxpayer("精密制造", ["employer"]),
+    ]);
     ann = await person(firm, "李晓明");
-    const all = await Promise.all(Array.from({ length: 7 }, () => issued(shop, firm, { holder: ann.account, remark: "午餐 4人" })));
+    const all = await Promise.all(
+      Array.from({ length: 7 }, () =>
+        issued(shop, firm, { holder: ann.account, remark: "午餐 4人" }),
+      ),
+    );
     number = all[3] as string;
   });
 
@@ -43,12 +73,16 @@ describe("bundles", () => {
     const checked = checkBundle(JSON.parse(JSON.stringify(bundle)));
     expect(checked.steps.filter((step) => !step.ok)).deep.equals([]);
     expect(checked.ok).equals(true);
-    const { document } = (await call("GET", `/v1/invoices/${number}`, undefined, { token: ann.token })).body;
+    const { document } = (
+      await call("GET", `/v1/invoices/${number}`, undefined, { token: ann.token })
+    ).body;
     expect(checked.document).deep.equals(document);
     expect(await proves(bundle)).equals(true);
     // the key that has sealed is the issuer's, and the parties are who the registry was told
     expect(checked.signer).equals(shop.account);
-    const told = await (await database())<{ data: Loose }[]>`select account as data from taxpayers where index = ${shop.index}`;
+    const told = await (await database())<
+      { data: Loose }[]
+    >`select account as data from taxpayers where index = ${shop.index}`;
     expect(told[0]?.data).equals(shop.account);
     expect(bundle.parties.map(({ index, taxId }) => [index, taxId])).deep.equals([
       [shop.index, shop.taxId],
@@ -61,7 +95,9 @@ describe("bundles", () => {
     const contracts = createContracts(deployment);
     const node = await chain();
     const logs = await node.logs([deployment.registry], deployment.block, await node.head());
-    const enrolled = logs.map((log) => contracts.event(log)).filter((event) => event?.name === "TaxpayerEnrolled");
+    const enrolled = logs
+      .map((log) => contracts.event(log))
+      .filter((event) => event?.name === "TaxpayerEnrolled");
     for (const party of (await bundleOf(number, ann)).parties) {
       const event = enrolled.find((one) => one?.args["index"] === party.index);
       expect(event?.args["identity"]).equals(identityCommitment(party));
@@ -82,7 +118,12 @@ describe("bundles", () => {
   });
 
   it("an unknown part is refused by its name", async () => {
-    const reply = await call("GET", `/v1/invoices/${number}/bundle?disclose=seller,price`, undefined, { token: ann.token });
+    const reply = await call(
+      "GET",
+      `/v1/invoices/${number}/bundle?disclose=seller,price`,
+      undefined,
+      { token: ann.token },
+    );
     refused(reply, "invalid-request", { field: "disclose", rule: "part-name" });
   });
 
@@ -165,8 +206,16 @@ describe("bundles", () => {
       ],
     ];
     for (const [what, value, step] of cases) expect(failed(value), what).includes(step);
-    for (const what of ["the first holder", "the titled buyer", "the number", "the path", "the root"])
-      expect(await proves(cases.find(([name]) => name === what)?.[1] as Bundle), what).equals(false);
+    for (const what of [
+      "the first holder",
+      "the titled buyer",
+      "the number",
+      "the path",
+      "the root",
+    ])
+      expect(await proves(cases.find(([name]) => name === what)?.[1] as Bundle), what).equals(
+        false,
+      );
     // a seal of another network, or of another issuer, is by another key
     const elsewhere = altered(bundle, (b) => {
       b.network.name = "another network";
@@ -175,17 +224,32 @@ describe("bundles", () => {
   });
 
   it("what is no bundle is said to be none, and nothing is thrown", () => {
-    for (const value of [undefined, null, 7, "bundle", [], {}, { format: "onepiao-bundle/2" }, { format: "onepiao-bundle/1", number: "1" }]) {
+    for (const value of [
+      undefined,
+      null,
+      7,
+      "bundle",
+      [],
+      {},
+      { format: "onepiao-bundle/2" },
+      { format: "onepiao-bundle/1", number: "1" },
+    ]) {
       expect(failed(value)).deep.equals(["format"]);
     }
   });
 
   it("an invoice that is not sealed yet, or not the caller's, has none", async () => {
     const stranger = await taxpayer("路人", ["employer"]);
-    refused(await call("GET", `/v1/invoices/${number}/bundle`, undefined, { token: stranger.token }), "not-found");
-    const bundleOf = (of: string) => call("GET", `/v1/invoices/${of}/bundle`, undefined, { token: shop.token });
+    refused(
+      await call("GET", `/v1/invoices/${number}/bundle`, undefined, { token: stranger.token }),
+      "not-found",
+    );
+    const bundleOf = (of: string) =>
+      call("GET", `/v1/invoices/${of}/bundle`, undefined, { token: shop.token });
     const fresh = await whileNothingIsSealed(async () => {
-      const accepted = await must(call("POST", "/v1/invoices", invoiceOf(shop, firm), { token: shop.token, wait: 0 }));
+      const accepted = await must(
+        call("POST", "/v1/invoices", invoiceOf(shop, firm), { token: shop.token, wait: 0 }),
+      );
       refused(await bundleOf(accepted.number), "invoice-not-sealed");
       return accepted.number as string;
     });
@@ -196,7 +260,10 @@ describe("bundles", () => {
   it("its parts and their order are those that docs/bundle.md names", async () => {
     const { readFileSync } = await import("node:fs");
     const page = readFileSync(new URL("../../docs/bundle.md", import.meta.url), "utf8");
-    const named = [...page.matchAll(/^\| (\d+) \| `(\w+)` \|/gm)].map(([, i, name]) => [Number(i), name]);
+    const named = [...page.matchAll(/^\| (\d+) \| `(\w+)` \|/gm)].map(([, i, name]) => [
+      Number(i),
+      name,
+    ]);
     expect(named).deep.equals(partNames.map((name, i) => [i, name]));
   });
 });

@@ -1,4 +1,7 @@
-/** The feed over HTTP: who sees which event, pages that skip nothing, and streams that survive what networks do. */
+/**
+ * The feed over HTTP: who sees which event, pages that skip nothing, and streams that survive what
+ * networks do.
+ */
 import { readFileSync } from "node:fs";
 import { get as httpGet, type IncomingMessage } from "node:http";
 import { setFlagsFromString } from "node:v8";
@@ -10,7 +13,12 @@ import { passTime } from "../../sandbox/chain.ts";
 import { enqueue, find, type NewOperation } from "../../server/acts/operations.ts";
 import { eventRoutes } from "../../server/api/events.ts";
 import { openChanges, openDb, type Sql } from "../../server/db/db.ts";
-import { createEvents, eventTypes, MAX_STREAMS, typesOf } from "../../server/features/out/events.ts";
+import {
+  createEvents,
+  eventTypes,
+  MAX_STREAMS,
+  typesOf,
+} from "../../server/features/out/events.ts";
 import { notify } from "../../server/feed/notices.ts";
 import { createTail } from "../../server/feed/tail.ts";
 import { createApp } from "../../server/http/app.ts";
@@ -20,9 +28,27 @@ import { createLog } from "../../server/kernel/log.ts";
 import { createApiKey } from "../../server/keys/api-keys.ts";
 import { createSessions } from "../../server/keys/sessions.ts";
 import { openVault } from "../../server/keys/vault.ts";
-import { call, invoiceOf, issued, type Loose, must, ownKey, person, sandbox, type TestParty, taxpayer } from "./network.ts";
+import {
+  call,
+  invoiceOf,
+  issued,
+  type Loose,
+  must,
+  ownKey,
+  person,
+  sandbox,
+  type TestParty,
+  taxpayer,
+} from "./network.ts";
 import { database, period, refused } from "./observe.ts";
-import { adjustBy, admissionBy, decisionBy, entryBy, freshExternalId, openDatabase } from "./support/bench.ts";
+import {
+  adjustBy,
+  admissionBy,
+  decisionBy,
+  entryBy,
+  freshExternalId,
+  openDatabase,
+} from "./support/bench.ts";
 import { until } from "./support/proxy.ts";
 import { openStream, type Stream } from "./support/sse.ts";
 
@@ -58,18 +84,28 @@ describe("the feed over HTTP", () => {
     start = (await must(call("GET", "/v1/events?after=999999999999999999"))).next;
     const head = (await all(bureau, "0")).at(-1);
     start = head?.position ?? "0";
-    [shop, firm, rival] = await Promise.all([taxpayer("店", ["issuer", "employer"]), taxpayer("雇主", ["employer"]), taxpayer("别家", ["employer"])]);
+    [shop, firm, rival] = await Promise.all([
+      taxpayer("店", ["issuer", "employer"]),
+      taxpayer("雇主", ["employer"]),
+      taxpayer("别家", ["employer"]),
+    ]);
     [ann, bob] = await Promise.all([person(firm, "安"), person(firm, "波")]);
     const key = async (roles: string[]) => ({
       account: shop.account,
-      token: (await must(call("POST", "/v1/api-keys", { account: shop.account, roles }, { token: shop.token }))).token,
+      token: (
+        await must(
+          call("POST", "/v1/api-keys", { account: shop.account, roles }, { token: shop.token }),
+        )
+      ).token,
     });
     [till, cashier] = await Promise.all([key(["issuer"]), key(["employer"])]);
     await history();
   });
 
-  const act = (path: string, by: Party, body?: unknown) => must(call("POST", path, body, { token: by.token }));
-  const refuse = async (path: string, by: Party, body?: unknown) => expect((await call("POST", path, body, { token: by.token })).status).equals(409);
+  const act = (path: string, by: Party, body?: unknown) =>
+    must(call("POST", path, body, { token: by.token }));
+  const refuse = async (path: string, by: Party, body?: unknown) =>
+    expect((await call("POST", path, body, { token: by.token })).status).equals(409);
 
   /** Acts that have no call of their own: done, or refused with this code. */
   async function onChain(operation: NewOperation, refused?: string): Promise<void> {
@@ -87,7 +123,8 @@ describe("the feed over HTTP", () => {
     n["one"] = await issued(shop, { name: "个人" }, { holder: ann.account });
     const { id } = await act(`/v1/invoices/${n["one"]}/transfers`, ann, { to: bob.account });
     await act(`/v1/transfers/${id}/accept`, bob);
-    const claim = (invoice: string | undefined, by: Party, from: TestParty) => act("/v1/claims", by, { employer: from.taxId, invoices: [invoice] });
+    const claim = (invoice: string | undefined, by: Party, from: TestParty) =>
+      act("/v1/claims", by, { employer: from.taxId, invoices: [invoice] });
     c["rejected"] = (await claim(n["one"], bob, firm)).id;
     await act(`/v1/claims/${c["rejected"]}/reject`, firm, { reason: "缺签字" });
     c["paid"] = (await claim(n["one"], bob, firm)).id;
@@ -105,9 +142,18 @@ describe("the feed over HTTP", () => {
     const whole = invoiceOf(shop, firm);
     const [line] = whole.lines as [(typeof whole.lines)[0]];
     const lines = [{ ...line, quantity: "-1", amount: "-188.68", tax: "-11.32" }];
-    const red = { ...whole, reverses: { number: n["two"] }, lines, totals: { net: "-188.68", tax: "-11.32", gross: "-200.00" } };
+    const red = {
+      ...whole,
+      reverses: { number: n["two"] },
+      lines,
+      totals: { net: "-188.68", tax: "-11.32", gross: "-200.00" },
+    };
     n["red"] = (await act("/v1/invoices", shop, red)).number;
-    n["sheet"] = (await must(call("GET", `/v1/invoices/${n["two"]}/red-letters`, undefined, { token: shop.token }))).items[0].id;
+    n["sheet"] = (
+      await must(
+        call("GET", `/v1/invoices/${n["two"]}/red-letters`, undefined, { token: shop.token }),
+      )
+    ).items[0].id;
     // the shop as an employer, and a claim that is taken back
     n["three"] = await issued(shop, { name: "个人" }, { holder: ann.account });
     const adjusted = adjustBy(shop, n["three"]);
@@ -117,34 +163,68 @@ describe("the feed over HTTP", () => {
     const { rpcUrl, deployment } = await sandbox();
     await passTime(rpcUrl, deployment.claimTermSeconds);
     await act(`/v1/claims/${c["withdrawn"]}/withdraw`, ann);
-    for (const standing of ["suspended", "active"]) await must(call("PATCH", `/v1/taxpayers/${rival.taxId}`, { standing }));
+    for (const standing of ["suspended", "active"])
+      await must(call("PATCH", `/v1/taxpayers/${rival.taxId}`, { standing }));
     for (const open of [false, true]) await must(call("PATCH", "/v1/ledger", { open }));
     const rotation = { key: await ownKey(rival, Wallet.createRandom()) };
     await must(call("POST", `/v1/taxpayers/${rival.taxId}/key-rotations`, rotation));
-    await must(call("POST", `/v1/taxpayers/${shop.taxId}/quota/draws`, { direction: "give-back", amount: "1.00" }, { token: shop.token }));
+    await must(
+      call(
+        "POST",
+        `/v1/taxpayers/${shop.taxId}/quota/draws`,
+        { direction: "give-back", amount: "1.00" },
+        { token: shop.token },
+      ),
+    );
   }
 
   const brief = ({ type, number, external, data }: Loose) => [type, number ?? external, data];
 
   it("each party sees its own events with what is for it, and the bureau all of them and who tried what", async () => {
-    const ref = (id: string | undefined) => events.find((one) => one.data.claim === id)?.data.ref as string;
+    const ref = (id: string | undefined) =>
+      events.find((one) => one.data.claim === id)?.data.ref as string;
     // notices come with the next block
     const events = await until("the red letter's notices are told", async () => {
       const found = await all(bureau, start);
-      return ["red-letter.changed", "red-letter.issued"].every((type) => found.some((one) => one.type === type)) ? found : undefined;
+      return ["red-letter.changed", "red-letter.issued"].every((type) =>
+        found.some((one) => one.type === type),
+      )
+        ? found
+        : undefined;
     });
-    const claimed = (id: string | undefined, employer: TestParty) => ({ claim: id, ref: ref(id), employer: employer.index });
+    const claimed = (id: string | undefined, employer: TestParty) => ({
+      claim: id,
+      ref: ref(id),
+      employer: employer.index,
+    });
     const lot = (number: string | undefined) => ({ lot: number });
     const transfer = { from: ann.account, to: bob.account };
-    const refOf = (number: string | undefined) => events.find((one) => one.number === number && one.type === "invoice.reversed")?.data.ref as string;
+    const refOf = (number: string | undefined) =>
+      events.find((one) => one.number === number && one.type === "invoice.reversed")?.data
+        .ref as string;
     const elsewhere = externalHex(n["elsewhere"] ?? "0");
     // what was signed, in the order of the attempts
-    const acts = events.filter((one) => one.type === "reimbursement.refused").map((one) => one.data.act as string);
+    const acts = events
+      .filter((one) => one.type === "reimbursement.refused")
+      .map((one) => one.data.act as string);
     expect(acts.every((one) => /^0x[0-9a-f]{64}$/.test(one)) && new Set(acts).size).equals(3);
-    const admitted = { ref: events.find((one) => one.external === elsewhere)?.data.ref as string, employer: firm.index };
-    const entered = { mark: "02", act: events.find((one) => one.type === "invoice.entered")?.data.act as string, employer: firm.index };
+    const admitted = {
+      ref: events.find((one) => one.external === elsewhere)?.data.ref as string,
+      employer: firm.index,
+    };
+    const entered = {
+      mark: "02",
+      act: events.find((one) => one.type === "invoice.entered")?.data.act as string,
+      employer: firm.index,
+    };
     // event, who sees it, what of it, what the bureau sees besides
-    type Row = [type: string, number: string | undefined, seenBy: Party[], data: object, bureau?: object];
+    type Row = [
+      type: string,
+      number: string | undefined,
+      seenBy: Party[],
+      data: object,
+      bureau?: object,
+    ];
     const table: Row[] = [
       ["invoice.issued", n["one"], [shop, till, cashier, ann], lot(n["one"])],
       ["invoice.transferred", n["one"], [ann, bob], transfer],
@@ -152,7 +232,13 @@ describe("the feed over HTTP", () => {
       ["claim.rejected", n["one"], [bob, firm], claimed(c["rejected"], firm)],
       ["claim.created", n["one"], [bob, firm], claimed(c["paid"], firm)],
       ["invoice.reimbursed", n["one"], [bob, firm], claimed(c["paid"], firm)],
-      ["reimbursement.refused", n["one"], [bob], { reason: "already-reimbursed", attempt: "claim" }, { by: bob.account, employer: rival.index, act: acts[0] }],
+      [
+        "reimbursement.refused",
+        n["one"],
+        [bob],
+        { reason: "already-reimbursed", attempt: "claim" },
+        { by: bob.account, employer: rival.index, act: acts[0] },
+      ],
       [
         "reimbursement.refused",
         n["one"],
@@ -171,9 +257,24 @@ describe("the feed over HTTP", () => {
       ],
       ["invoice.issued", n["two"], [shop, till, cashier, firm], lot(n["two"])],
       ["invoice.issued", n["red"], [shop, till, cashier, firm], lot(n["red"])],
-      ["invoice.reversed", n["two"], [shop, till, cashier, firm], { redLetter: n["sheet"], ref: refOf(n["two"]) }],
-      ["red-letter.changed", n["two"], [shop, till, cashier, firm], { redLetter: n["sheet"], status: "01" }],
-      ["red-letter.issued", n["two"], [shop, till, cashier, firm], { redLetter: n["sheet"], issued: n["red"] }],
+      [
+        "invoice.reversed",
+        n["two"],
+        [shop, till, cashier, firm],
+        { redLetter: n["sheet"], ref: refOf(n["two"]) },
+      ],
+      [
+        "red-letter.changed",
+        n["two"],
+        [shop, till, cashier, firm],
+        { redLetter: n["sheet"], status: "01" },
+      ],
+      [
+        "red-letter.issued",
+        n["two"],
+        [shop, till, cashier, firm],
+        { redLetter: n["sheet"], issued: n["red"] },
+      ],
       ["invoice.issued", n["three"], [shop, till, cashier, ann], lot(n["three"])],
       ["invoice.adjusted", n["three"], [shop, till, cashier, ann], { ref: n["adjustment"] }],
       ["claim.created", n["three"], [ann, shop, cashier], claimed(c["withdrawn"], shop)],
@@ -186,42 +287,92 @@ describe("the feed over HTTP", () => {
     const told = new Set(table.map(([type]) => type));
     const among = (seen: Loose[]) => seen.filter((one) => told.has(one.type)).map(brief);
     for (const [name, party] of Object.entries({ shop, till, cashier, firm, rival, ann, bob })) {
-      const expected = table.filter(([, , seenBy]) => seenBy.includes(party)).map(([type, number, , data]) => [type, number, data]);
+      const expected = table
+        .filter(([, , seenBy]) => seenBy.includes(party))
+        .map(([type, number, , data]) => [type, number, data]);
       // red letter and reversal are told by transactions of their own, in either order
       expect(among(await all(party.token, start)), name).have.deep.members(expected);
     }
-    const everything = table.map(([type, number, , data, more]) => [type, number, { ...data, ...more }]);
+    const everything = table.map(([type, number, , data, more]) => [
+      type,
+      number,
+      { ...data, ...more },
+    ]);
     expect(among(events)).have.deep.members(everything);
   });
 
   it("what the bureau does with a taxpayer is told to that taxpayer, and its keys see it by their roles", async () => {
-    const [mine, tills, cashiers, rivals] = await Promise.all([shop, till, cashier, rival].map(({ token }) => all(token, start)));
+    const [mine, tills, cashiers, rivals] = await Promise.all(
+      [shop, till, cashier, rival].map(({ token }) => all(token, start)),
+    );
     const types = (events: Loose[] | undefined) =>
-      [...new Set((events ?? []).map((one) => one.type).filter((type) => /^(taxpayer|quota|segment|key)/.test(type)))].sort();
-    expect(types(mine)).deep.equals(["quota.drawn", "quota.given-back", "quota.set", "segment.allotted", "taxpayer.enrolled"]);
+      [
+        ...new Set(
+          (events ?? [])
+            .map((one) => one.type)
+            .filter((type) => /^(taxpayer|quota|segment|key)/.test(type)),
+        ),
+      ].sort();
+    expect(types(mine)).deep.equals([
+      "quota.drawn",
+      "quota.given-back",
+      "quota.set",
+      "segment.allotted",
+      "taxpayer.enrolled",
+    ]);
     expect(types(tills)).deep.equals(types(mine));
     expect(types(cashiers)).deep.equals(["taxpayer.enrolled"]);
-    expect(types(rivals)).deep.equals(["key.rotated", "taxpayer.enrolled", "taxpayer.reinstated", "taxpayer.suspended"]);
+    expect(types(rivals)).deep.equals([
+      "key.rotated",
+      "taxpayer.enrolled",
+      "taxpayer.reinstated",
+      "taxpayer.suspended",
+    ]);
     const of = (type: string) => mine?.filter((one) => one.type === type).map((one) => one.data);
     expect(of("taxpayer.enrolled")).deep.equals([{ taxpayer: shop.index, account: shop.account }]);
-    expect(of("quota.set")).deep.equals([{ taxpayer: shop.index, period: period(), granted: "100000000" }]);
-    // every type is seen by somebody here, or it would be untested; the auditor's alarms by the bureau alone
+    expect(of("quota.set")).deep.equals([
+      { taxpayer: shop.index, period: period(), granted: "100000000" },
+    ]);
+    // every type is seen by somebody here, or it would be untested; the auditor's alarms by the
+    // bureau alone
     const { bureau: owner } = await sandbox();
     await (await database()).begin((tx) =>
       notify(tx, [
-        { type: "audit.alarm", accounts: [owner.account], data: { kind: "documents-missing", issuer: shop.index, subject: "1" } },
+        {
+          type: "audit.alarm",
+          accounts: [owner.account],
+          data: { kind: "documents-missing", issuer: shop.index, subject: "1" },
+        },
         // what no test of this file does, or what a gateway alone has none of
-        { type: "invoice.imported", number: "26442000000000009999", accounts: [shop.account], data: { lot: "26442000000000009999", state: "issued" } },
-        { type: "transfer.ended", number: "26442000000000009999", accounts: [shop.account], data: { transfer: "", from: "", to: "", status: "declined" } },
+        {
+          type: "invoice.imported",
+          number: "26442000000000009999",
+          accounts: [shop.account],
+          data: { lot: "26442000000000009999", state: "issued" },
+        },
+        {
+          type: "transfer.ended",
+          number: "26442000000000009999",
+          accounts: [shop.account],
+          data: { transfer: "", from: "", to: "", status: "declined" },
+        },
       ]),
     );
-    await until("it is told", async () => (await all(bureau, start)).some((one) => one.type === "invoice.imported" && one.tx === undefined));
+    await until("it is told", async () =>
+      (await all(bureau, start)).some(
+        (one) => one.type === "invoice.imported" && one.tx === undefined,
+      ),
+    );
     expect((await all(shop.token, start)).map((one) => one.type)).not.includes("audit.alarm");
-    expect([...new Set((await all(bureau, start)).map((one) => one.type))].sort()).includes.members(Object.keys(eventTypes).sort());
+    expect([...new Set((await all(bureau, start)).map((one) => one.type))].sort()).includes.members(
+      Object.keys(eventTypes).sort(),
+    );
   });
 
   it("the table in docs/events.md has every type with its roles and all that its data holds", async () => {
-    const rows = readFileSync(new URL("../../docs/events.md", import.meta.url), "utf8").matchAll(/^\| `([a-z.-]+)` \|[^|]*\|([^|]*)\|([^|]*)\|([^|]*)\|$/gm);
+    const rows = readFileSync(new URL("../../docs/events.md", import.meta.url), "utf8").matchAll(
+      /^\| `([a-z.-]+)` \|[^|]*\|([^|]*)\|([^|]*)\|([^|]*)\|$/gm,
+    );
     const words = (text = "") =>
       text
         .split(",")
@@ -231,14 +382,22 @@ describe("the feed over HTTP", () => {
     const documented = new Map(
       [...rows].map(([, type = "", by = "", data, more]) => [
         type,
-        { roles: by.trim() === "all" ? [...roles].sort() : words(by), data: words(data), more: words(more) },
+        {
+          roles: by.trim() === "all" ? [...roles].sort() : words(by),
+          data: words(data),
+          more: words(more),
+        },
       ]),
     );
-    expect([...documented].map(([type, row]) => [type, row.roles])).have.deep.members(Object.entries(eventTypes).map(([type, by]) => [type, [...by].sort()]));
+    expect([...documented].map(([type, row]) => [type, row.roles])).have.deep.members(
+      Object.entries(eventTypes).map(([type, by]) => [type, [...by].sort()]),
+    );
     for (const { type, data } of await all(bureau, start)) {
       const row = documented.get(type) ?? { data: [], more: [] };
       // a claim or a red letter that was not made through this gateway has no id here
-      const written = [...row.data, ...row.more].filter((word) => !["claim", "redLetter"].includes(word) || word in data);
+      const written = [...row.data, ...row.more].filter(
+        (word) => !["claim", "redLetter"].includes(word) || word in data,
+      );
       expect(Object.keys(data).sort(), type).deep.equals(written.sort());
     }
   });
@@ -246,9 +405,18 @@ describe("the feed over HTTP", () => {
   it("an event says where on the chain it is from, and its id is its place", async () => {
     const events = await all(bureau, start);
     const { rpcUrl } = await sandbox();
-    const [event] = events.filter((one) => one.type === "invoice.reimbursed" && one.number === n["one"]);
-    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "eth_getTransactionReceipt", params: [event.tx] });
-    const { result } = (await (await fetch(rpcUrl, { method: "POST", body, headers: { "content-type": "application/json" } })).json()) as Loose;
+    const [event] = events.filter(
+      (one) => one.type === "invoice.reimbursed" && one.number === n["one"],
+    );
+    const body = JSON.stringify({
+      jsonrpc: "2.0",
+      id: 1,
+      method: "eth_getTransactionReceipt",
+      params: [event.tx],
+    });
+    const { result } = (await (
+      await fetch(rpcUrl, { method: "POST", body, headers: { "content-type": "application/json" } })
+    ).json()) as Loose;
     expect(event).includes({ version: 1, id: event.position, block: Number(result.blockNumber) });
     expect(result.logs.map((log: Loose) => Number(log.logIndex))).includes(event.logIndex);
     const positions = events.map((one) => BigInt(one.position));
@@ -260,23 +428,34 @@ describe("the feed over HTTP", () => {
     // the network goes on while this looks: what comes later is behind this place
     const end = BigInt((await all(bureau, start)).at(-1)?.position ?? 0);
     for (const { token } of [{ token: bureau }, shop, bob]) {
-      const pages = async (query = "") => (await all(token, start, query)).filter((one) => BigInt(one.position) <= end);
+      const pages = async (query = "") =>
+        (await all(token, start, query)).filter((one) => BigInt(one.position) <= end);
       const whole = await pages();
       for (const limit of [1, 3, 7]) expect(await pages(`&limit=${limit}`)).deep.equals(whole);
       const wanted = ["claim.created", "invoice.issued"];
-      expect(await pages(`&types=${wanted}&limit=2`)).deep.equals(whole.filter((one) => wanted.includes(one.type)));
-      expect(await pages(`&number=${n["one"]}&limit=2`)).deep.equals(whole.filter((one) => one.number === n["one"]));
+      expect(await pages(`&types=${wanted}&limit=2`)).deep.equals(
+        whole.filter((one) => wanted.includes(one.type)),
+      );
+      expect(await pages(`&number=${n["one"]}&limit=2`)).deep.equals(
+        whole.filter((one) => one.number === n["one"]),
+      );
     }
-    const page = await must(call("GET", `/v1/events?after=${start}&types=key.rotated`, undefined, { token: bob.token }));
+    const page = await must(
+      call("GET", `/v1/events?after=${start}&types=key.rotated`, undefined, { token: bob.token }),
+    );
     expect([page.items, page.more]).deep.equals([[], false]);
     expect(BigInt(page.next) > BigInt(start)).equals(true);
   });
 
   it("a page of somebody else's invoice is empty, and what cannot be read is refused", async () => {
     expect(await all(rival.token, "0", `&number=${n["one"]}`)).deep.equals([]);
-    const ask = (query: string) => call("GET", `/v1/events?${query}`, undefined, { token: shop.token });
+    const ask = (query: string) =>
+      call("GET", `/v1/events?${query}`, undefined, { token: shop.token });
     refused(await ask("after=-1"), "invalid-request", { field: "?after", rule: "format" });
-    refused(await ask("after=9999999999999999999"), "invalid-request", { field: "?after", rule: "format" });
+    refused(await ask("after=9999999999999999999"), "invalid-request", {
+      field: "?after",
+      rule: "format",
+    });
     refused(await ask("types=invoice.eaten"), "invalid-request");
     refused(await ask("limit=101"), "invalid-request", { field: "?limit", rule: "too-big" });
     expect((await call("GET", "/v1/events", undefined, { token: "" })).status).equals(401);
@@ -290,8 +469,14 @@ describe("the feed over HTTP", () => {
     await until("it has come", () => first.events().length === 1);
     await place.restart();
     await until("the stream has ended", () => first.ended());
-    numbers.push(await issued(shop, { name: "个人" }, { holder: ann.account }), await issued(shop, { name: "个人" }, { holder: ann.account }));
-    const second = await openStream(place.url, shop.token, { lastEventId: first.lastId() as string, query: "?after=0" });
+    numbers.push(
+      await issued(shop, { name: "个人" }, { holder: ann.account }),
+      await issued(shop, { name: "个人" }, { holder: ann.account }),
+    );
+    const second = await openStream(place.url, shop.token, {
+      lastEventId: first.lastId() as string,
+      query: "?after=0",
+    });
     await until("all have come", () => second.events().length >= 2);
     numbers.push(await issued(shop, { name: "个人" }, { holder: ann.account }));
     await until("the last as well", () => second.events().length >= 3);
@@ -324,7 +509,8 @@ describe("event streams", () => {
     for (const close of open.splice(0).reverse()) await close();
   });
 
-  const newKey = (of: string, roles: Role[] = ["issuer", "employer", "holder"]) => createApiKey(sql, { account: of, roles, createdBy: of });
+  const newKey = (of: string, roles: Role[] = ["issuer", "employer", "holder"]) =>
+    createApiKey(sql, { account: of, roles, createdBy: of });
 
   /** One gateway process with the feed and nothing else. */
   async function serve(heartbeatMs = 200) {
@@ -338,13 +524,25 @@ describe("event streams", () => {
     }, own) as unknown as Sql;
     const tail = createTail({ sql: counted, changes, log, keep: 50, pollMs: 100 });
     const stopping = new AbortController();
-    const config = { MAX_BODY_BYTES: 1_000, RATE_PER_MINUTE: 100_000, PUBLIC_RATE_PER_MINUTE: 100_000, WAIT_MAX_SECONDS: 1 };
+    const config = {
+      MAX_BODY_BYTES: 1_000,
+      RATE_PER_MINUTE: 100_000,
+      PUBLIC_RATE_PER_MINUTE: 100_000,
+      WAIT_MAX_SECONDS: 1,
+    };
     const app = createApp({
       sql: own,
       vault: await openVault(own, "11".repeat(32)),
       changes,
       log,
-      routes: eventRoutes(createEvents({ sql: counted, tail, sessions: createSessions({ secure: true }), heartbeatMs })),
+      routes: eventRoutes(
+        createEvents({
+          sql: counted,
+          tail,
+          sessions: createSessions({ secure: true }),
+          heartbeatMs,
+        }),
+      ),
       config,
       readiness: async () => ({ ok: true, checks: {} }),
       version: "0",
@@ -361,13 +559,21 @@ describe("event streams", () => {
     open.push(stop);
     return { url: server.url, queries: () => asked };
   }
-  async function stream(url: string, more: { lastEventId?: string; query?: string; of?: string; token?: string } = {}): Promise<Stream> {
+  async function stream(
+    url: string,
+    more: { lastEventId?: string; query?: string; of?: string; token?: string } = {},
+  ): Promise<Stream> {
     const one = await openStream(url, more.token ?? (tokens[more.of ?? account] as string), more);
     open.push(() => one.close());
     return one;
   }
   /** Rows as the follower writes them; `filler` makes them long. */
-  async function tell(accounts: string[], count: number, filler = 0, type = "invoice.issued"): Promise<string[]> {
+  async function tell(
+    accounts: string[],
+    count: number,
+    filler = 0,
+    type = "invoice.issued",
+  ): Promise<string[]> {
     const rows = Array.from({ length: count }, () => {
       last += 2_048n;
       const data = sql.json({ filler: "x".repeat(filler) });
@@ -398,7 +604,9 @@ describe("event streams", () => {
       wanted.push(...(await tell([account], 1, 0, "claim.created")));
     }
     const page = async (after: string) => {
-      const answer = await fetch(`${url}/v1/events?after=${after}&types=claim.created`, { headers: { authorization: `Bearer ${tokens[account]}` } });
+      const answer = await fetch(`${url}/v1/events?after=${after}&types=claim.created`, {
+        headers: { authorization: `Bearer ${tokens[account]}` },
+      });
       return (await answer.json()) as { items: { id: string }[]; next: string; more: boolean };
     };
     const first = await page(from.toString());
@@ -416,7 +624,9 @@ describe("event streams", () => {
   it("no page goes beyond a row that is not committed yet", async () => {
     const { url } = await serve();
     const page = async (after: bigint, query = "") => {
-      const answer = await fetch(`${url}/v1/events?after=${after}${query}`, { headers: { authorization: `Bearer ${tokens[account]}` } });
+      const answer = await fetch(`${url}/v1/events?after=${after}${query}`, {
+        headers: { authorization: `Bearer ${tokens[account]}` },
+      });
       const { items, next } = (await answer.json()) as { items: { id: string }[]; next: string };
       return { ids: items.map((one) => one.id), next: BigInt(next) };
     };
@@ -424,9 +634,18 @@ describe("event streams", () => {
     last += 2_048n;
     const mine = last;
     await sql.begin(async (tx) => {
-      const row = { position: mine, type: "claim.created", number: null, accounts: [account], data: sql.json({}), at: new Date(), tx: "0x00" };
+      const row = {
+        position: mine,
+        type: "claim.created",
+        number: null,
+        accounts: [account],
+        data: sql.json({}),
+        at: new Date(),
+        tx: "0x00",
+      };
       await tx`insert into feed ${tx([row] as never, "position", "type", "number", "accounts", "data", "at", "tx")}`;
-      for (const query of ["", "&types=invoice.issued", "&number=26442000000000000001"]) expect((await page(before, query)).next).equals(before);
+      for (const query of ["", "&types=invoice.issued", "&number=26442000000000000001"])
+        expect((await page(before, query)).next).equals(before);
     });
     expect(await page(before)).deep.equals({ ids: [mine.toString()], next: mine });
     expect(await page(before, "&types=invoice.issued")).deep.equals({ ids: [], next: mine });
@@ -450,7 +669,10 @@ describe("event streams", () => {
     const everybody = await tell(["*"], 1);
     await until("they have come", () => ids(one).length === 3);
     expect(ids(one)).deep.equals([...mine, ...everybody]);
-    expect(one.frames.find((frame) => frame.data)).includes({ event: "invoice.issued", id: mine[0] });
+    expect(one.frames.find((frame) => frame.data)).includes({
+      event: "invoice.issued",
+      id: mine[0],
+    });
   });
 
   it("after a cut the next one begins after the last id, the header before the query, whether memory reaches back or not", async () => {
@@ -483,7 +705,10 @@ describe("event streams", () => {
     const { url } = await serve();
     const beyond = await stream(url, { lastEventId: (last + 1n).toString() });
     await until("it has ended", () => beyond.ended());
-    expect(beyond.frames.at(-1)).deep.includes({ event: "resync", data: { after: (last + 1n).toString(), head: last.toString() } });
+    expect(beyond.frames.at(-1)).deep.includes({
+      event: "resync",
+      data: { after: (last + 1n).toString(), head: last.toString() },
+    });
     const from = last;
     await tell([other], 10_001);
     const told = await tell([account], 10_000);
@@ -495,12 +720,17 @@ describe("event streams", () => {
     await until("it has ended", () => far.ended());
     expect([far.frames.at(-1)?.event, ids(far)]).deep.equals(["resync", []]);
     const { status, problem: body, headers } = await stream(url, { lastEventId: "yesterday" });
-    refused({ status, body, headers }, "invalid-request", { field: "Last-Event-ID", rule: "position" });
+    refused({ status, body, headers }, "invalid-request", {
+      field: "Last-Event-ID",
+      rule: "position",
+    });
   });
 
   it("a client that does not read holds up nobody, and what waits for it does not grow", async () => {
     const { url } = await serve();
-    const asked = httpGet(`${url}/v1/events/stream`, { headers: { authorization: `Bearer ${tokens[account]}` } });
+    const asked = httpGet(`${url}/v1/events/stream`, {
+      headers: { authorization: `Bearer ${tokens[account]}` },
+    });
     open.push(() => void asked.destroy());
     const slow = await new Promise<IncomingMessage>((resolve) => asked.once("response", resolve));
     slow.pause();
@@ -523,8 +753,14 @@ describe("event streams", () => {
       text += chunk.replaceAll(/x{100,}/g, "");
     });
     slow.resume();
-    await until("the slow one reads it all", () => (text.match(/^id: \d+$/gm)?.length ?? 0) > told.length, 30_000);
-    expect(text.match(/^id: \d+$/gm)?.slice(-told.length)).deep.equals(told.map((id) => `id: ${id}`));
+    await until(
+      "the slow one reads it all",
+      () => (text.match(/^id: \d+$/gm)?.length ?? 0) > told.length,
+      30_000,
+    );
+    expect(text.match(/^id: \d+$/gm)?.slice(-told.length)).deep.equals(
+      told.map((id) => `id: ${id}`),
+    );
   });
 
   it("all streams of a process share one reader: what is read does not grow with them", async () => {
@@ -567,7 +803,9 @@ describe("event streams", () => {
 
   it("roles that see the same types need no filter, and no role sees nothing", () => {
     expect(typesOf(["bureau"])).equals(undefined);
-    expect(typesOf(["issuer", "employer", "holder"])).deep.equals(Object.keys(eventTypes).filter((type) => type !== "audit.alarm"));
+    expect(typesOf(["issuer", "employer", "holder"])).deep.equals(
+      Object.keys(eventTypes).filter((type) => type !== "audit.alarm"),
+    );
     expect(typesOf(["issuer"]))
       .includes("quota.set")
       .and.not.includes("claim.created");

@@ -1,11 +1,16 @@
 /**
- * Invoices issued elsewhere, over HTTP: one employer claims one of them once, at whatever gateway, and nothing of this network
- * comes in by that door.
+ * Invoices issued elsewhere, over HTTP: one employer claims one of them once, at whatever gateway,
+ * and nothing of this network comes in by that door.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { actKinds } from "@onepiao/protocol/ledger/acts.ts";
-import { externalHex, externalId, ledgerNumber, originalNumber } from "@onepiao/protocol/ledger/external.ts";
+import {
+  externalHex,
+  externalId,
+  ledgerNumber,
+  originalNumber,
+} from "@onepiao/protocol/ledger/external.ts";
 import { compactSignature, noSignature, typedData } from "@onepiao/protocol/ledger/messages.ts";
 import { expect } from "chai";
 import { JsonRpcProvider, Wallet } from "ethers";
@@ -13,10 +18,23 @@ import { strFromU8, unzipSync } from "fflate";
 import { passTime } from "../../sandbox/chain.ts";
 import { createContracts, refOf, ZERO_ACCOUNT } from "../../server/chain/contracts.ts";
 import { samplesRoot } from "../formats/samples.ts";
-import { call, freshTaxId, invoiceOf, issued, type Loose, must, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
+import {
+  call,
+  freshTaxId,
+  invoiceOf,
+  issued,
+  type Loose,
+  must,
+  person,
+  type Reply,
+  sandbox,
+  type TestParty,
+  taxpayer,
+} from "./network.ts";
 import { database, record, refused, statusOf, until } from "./observe.ts";
 
-const many = <T>(n: number, make: (i: number) => Promise<T>): Promise<T[]> => Promise.all(Array.from({ length: n }, (_, i) => make(i)));
+const many = <T>(n: number, make: (i: number) => Promise<T>): Promise<T[]> =>
+  Promise.all(Array.from({ length: n }, (_, i) => make(i)));
 const sample = (name: string) => readFileSync(join(samplesRoot, name), "utf8");
 
 let serial = Math.floor(Math.random() * 1_000_000);
@@ -28,11 +46,23 @@ const nationalNumber = (): string => {
 
 const restaurant = sample("shudian/01-restaurant-ordinary.xml");
 const scenic = sample("shudian/06-scenic-person.xml");
-const inside = (xml: string, tag: string) => new RegExp(`<${tag}>([^<]*)</${tag}>`).exec(xml)?.[1] ?? "";
+const inside = (xml: string, tag: string) =>
+  new RegExp(`<${tag}>([^<]*)</${tag}>`).exec(xml)?.[1] ?? "";
 /** A 数电票 of the national platform, titled or, without a buyer, to a person. */
-type Written = { number?: string; seller?: string; sellerName?: string; buyer?: string | undefined };
-function shudian({ number = nationalNumber(), seller = freshTaxId(), sellerName, buyer }: Written = {}): string {
-  const xml = buyer === undefined ? scenic : restaurant.replaceAll(inside(restaurant, "BuyerIdNum"), buyer);
+type Written = {
+  number?: string;
+  seller?: string;
+  sellerName?: string;
+  buyer?: string | undefined;
+};
+function shudian({
+  number = nationalNumber(),
+  seller = freshTaxId(),
+  sellerName,
+  buyer,
+}: Written = {}): string {
+  const xml =
+    buyer === undefined ? scenic : restaurant.replaceAll(inside(restaurant, "BuyerIdNum"), buyer);
   return xml
     .replaceAll(inside(xml, "InvoiceNumber"), number)
     .replaceAll(inside(xml, "SellerIdNum"), seller)
@@ -41,7 +71,12 @@ function shudian({ number = nationalNumber(), seller = freshTaxId(), sellerName,
 const euro = sample("ubl/01-two-rates.xml");
 /** A European invoice whose buyer's VAT id is not said. */
 const ubl = (id: string): string =>
-  euro.replace("NB-2026-0815", id).replace(/<cac:PartyTaxScheme><cbc:CompanyID>DE 301 442 187<\/cbc:CompanyID>.*?<\/cac:PartyTaxScheme>/, "");
+  euro
+    .replace("NB-2026-0815", id)
+    .replace(
+      /<cac:PartyTaxScheme><cbc:CompanyID>DE 301 442 187<\/cbc:CompanyID>.*?<\/cac:PartyTaxScheme>/,
+      "",
+    );
 
 describe("invoices issued elsewhere, over HTTP", () => {
   type By = { token: string };
@@ -59,13 +94,20 @@ describe("invoices issued elsewhere, over HTTP", () => {
       ...options,
     });
   const get = (path: string, by: By) => call("GET", path, undefined, { token: by.token });
-  const decide = (claim: string, word: string, by: By, body?: unknown) => call("POST", `/v1/claims/${claim}/${word}`, body, { token: by.token });
+  const decide = (claim: string, word: string, by: By, body?: unknown) =>
+    call("POST", `/v1/claims/${claim}/${word}`, body, { token: by.token });
   const alarms = async (id: string, by: By = bureau): Promise<Loose[]> =>
-    (await must(get(`/v1/events?number=${id}&types=reimbursement.refused`, by))).items.map(({ data: { act: _, ...data } }: Loose) => data);
+    (await must(get(`/v1/events?number=${id}&types=reimbursement.refused`, by))).items.map(
+      ({ data: { act: _, ...data } }: Loose) => data,
+    );
 
   before(async () => {
     bureau = (await sandbox()).bureau;
-    [shop, firm, rival] = await Promise.all([taxpayer("网内店", ["issuer"]), taxpayer("报销公司", ["employer"]), taxpayer("别家公司", ["employer"])]);
+    [shop, firm, rival] = await Promise.all([
+      taxpayer("网内店", ["issuer"]),
+      taxpayer("报销公司", ["employer"]),
+      taxpayer("别家公司", ["employer"]),
+    ]);
     worker = await person(firm, "钱二");
   });
 
@@ -78,31 +120,78 @@ describe("invoices issued elsewhere, over HTTP", () => {
     const { id, claim } = made.body;
     expect(made.headers.get("location")).equals(`/v1/external-invoices/${id}`);
     expect(id).equals(externalHex(externalId(seller, number)));
-    expect(made.body).deep.includes({ number, format: "shudian", holder: worker.account, employer: { taxId: firm.taxId, name: firm.name } });
+    expect(made.body).deep.includes({
+      number,
+      format: "shudian",
+      holder: worker.account,
+      employer: { taxId: firm.taxId, name: firm.name },
+    });
     expect(made.body.document.totals.gross).equals(made.body.gross);
-    expect(await record(ledgerNumber(id))).deep.equals({ holder: worker.account, employer: firm.index, state: "claimed", titled: false, version: 1 });
+    expect(await record(ledgerNumber(id))).deep.equals({
+      holder: worker.account,
+      employer: firm.index,
+      state: "claimed",
+      titled: false,
+      version: 1,
+    });
     // on the claim, which the employee sees as well
     for (const by of [firm, worker, bureau]) {
       const seen = await must(get(claim.href, by));
-      expect([seen.status, seen.holder, seen.invoices]).deep.equals(["claimed", worker.account, [{ number, status: "claimed", external: true, id }]]);
+      expect([seen.status, seen.holder, seen.invoices]).deep.equals([
+        "claimed",
+        worker.account,
+        [{ number, status: "claimed", external: true, id }],
+      ]);
     }
-    expect((await must(get("/v1/claims?limit=1", firm))).items[0].invoices).deep.equals([{ number, status: "claimed", external: true, id }]);
-    refused(await call("POST", "/v1/entries", { mark: "02", invoices: [id] }, { token: firm.token }), "wrong-state");
+    expect((await must(get("/v1/claims?limit=1", firm))).items[0].invoices).deep.equals([
+      { number, status: "claimed", external: true, id },
+    ]);
+    refused(
+      await call("POST", "/v1/entries", { mark: "02", invoices: [id] }, { token: firm.token }),
+      "wrong-state",
+    );
     const paid = await decide(claim.id, "reimburse", firm);
-    expect([paid.status, paid.body.status, paid.body.invoices[0].status]).deep.equals([200, "reimbursed", "reimbursed"]);
+    expect([paid.status, paid.body.status, paid.body.invoices[0].status]).deep.equals([
+      200,
+      "reimbursed",
+      "reimbursed",
+    ]);
     expect((await decide(claim.id, "reimburse", firm)).body.code).equals("already-reimbursed");
-    const entered = await must(call("POST", "/v1/entries", { mark: "02", invoices: [id], voucher: "记-7" }, { token: firm.token }));
+    const entered = await must(
+      call(
+        "POST",
+        "/v1/entries",
+        { mark: "02", invoices: [id], voucher: "记-7" },
+        { token: firm.token },
+      ),
+    );
     expect(entered.invoices[0]).deep.includes({ invoice: id, mark: "02", voucher: "记-7" });
-    refused(await call("POST", "/v1/entries", { mark: "03", invoices: [id] }, { token: firm.token }), "already-entered");
+    refused(
+      await call("POST", "/v1/entries", { mark: "03", invoices: [id] }, { token: firm.token }),
+      "already-entered",
+    );
     expect((await must(get(`/v1/invoices/${id}/entry`, firm))).mark).equals("02");
-    expect((await must(get(`/v1/external-invoices/${id}`, firm))).claim).deep.equals({ ...claim, status: "reimbursed" });
+    expect((await must(get(`/v1/external-invoices/${id}`, firm))).claim).deep.equals({
+      ...claim,
+      status: "reimbursed",
+    });
     const original = await get(`/v1/external-invoices/${id}/original`, firm);
     expect(original.body).equals(xml);
     // what somebody else has written is a file, and no page
     expect(original.headers.get("content-type")).equals("application/octet-stream");
-    expect(original.headers.get("content-disposition")).equals(`attachment; filename="${id}.original.xml"`);
-    expect(original.headers.get("content-security-policy")).match(/^sandbox;default-src 'none';form-action 'none'/);
-    expect((await must(get(`/v1/events?number=${id}`, worker))).items.map((one: Loose) => [one.type, one.number, one.external])).deep.equals([
+    expect(original.headers.get("content-disposition")).equals(
+      `attachment; filename="${id}.original.xml"`,
+    );
+    expect(original.headers.get("content-security-policy")).match(
+      /^sandbox;default-src 'none';form-action 'none'/,
+    );
+    expect(
+      (await must(get(`/v1/events?number=${id}`, worker))).items.map((one: Loose) => [
+        one.type,
+        one.number,
+        one.external,
+      ]),
+    ).deep.equals([
       ["claim.created", undefined, id],
       ["invoice.reimbursed", undefined, id],
     ]);
@@ -111,8 +200,20 @@ describe("invoices issued elsewhere, over HTTP", () => {
   it("the answer says what is proven of it and what is not", async () => {
     const titled = await register(shudian({ buyer: firm.taxId }), firm, { wait: 0 });
     expect(titled.status).equals(202);
-    expect(titled.body.proven).deep.equals(["format", "arithmetic", "tax-id-form", "title", "once-in-this-network"]);
-    expect(titled.body.notProven).includes.members(["issued", "seller-signature", "unaltered", "not-reversed", "unused-outside"]);
+    expect(titled.body.proven).deep.equals([
+      "format",
+      "arithmetic",
+      "tax-id-form",
+      "title",
+      "once-in-this-network",
+    ]);
+    expect(titled.body.notProven).includes.members([
+      "issued",
+      "seller-signature",
+      "unaltered",
+      "not-reversed",
+      "unused-outside",
+    ]);
     const { proven, notProven } = await must(register(shudian(), firm));
     expect(proven).not.includes("title");
     expect(notProven).includes("title");
@@ -122,18 +223,39 @@ describe("invoices issued elsewhere, over HTTP", () => {
     const id = `NB-${crypto.randomUUID().slice(0, 8)}`;
     const first = await must(register(ubl(id), firm));
     expect([first.number, first.format, first.currency]).deep.equals([id, "ubl", "EUR"]);
-    for (const written of [id.toLowerCase(), ` ${id}`, id.replace("-", " - "), id.replace("N", "Ｎ")])
-      expect(refused(await register(ubl(written), firm), "external-registered")["original"].id, written).equals(first.id);
+    for (const written of [
+      id.toLowerCase(),
+      ` ${id}`,
+      id.replace("-", " - "),
+      id.replace("N", "Ｎ"),
+    ])
+      expect(
+        refused(await register(ubl(written), firm), "external-registered")["original"].id,
+        written,
+      ).equals(first.id);
     const seller = { taxId: freshTaxId(), name: "外地店" };
-    const json = await must(register(invoiceOf(seller, { name: "个人" }, { sourceId: "T-1" }), firm));
+    const json = await must(
+      register(invoiceOf(seller, { name: "个人" }, { sourceId: "T-1" }), firm),
+    );
     expect(json.id).equals(externalHex(externalId(seller.taxId, "T-1")));
     expect((await get(`/v1/external-invoices/${json.id}/original`, firm)).status).equals(404);
     // a country before a Chinese tax id makes no other seller
-    const prefixed = invoiceOf({ ...seller, taxId: `CN${seller.taxId}` }, { name: "个人" }, { sourceId: "T-1" });
-    expect(refused(await register(prefixed, firm), "external-registered")["original"].id).equals(json.id);
-    expect((await must(register(invoiceOf(seller, { name: "个人" }, { sourceId: "T-2" }), firm))).id).not.equals(json.id);
+    const prefixed = invoiceOf(
+      { ...seller, taxId: `CN${seller.taxId}` },
+      { name: "个人" },
+      { sourceId: "T-1" },
+    );
+    expect(refused(await register(prefixed, firm), "external-registered")["original"].id).equals(
+      json.id,
+    );
+    expect(
+      (await must(register(invoiceOf(seller, { name: "个人" }, { sourceId: "T-2" }), firm))).id,
+    ).not.equals(json.id);
     expect(originalNumber(" ｉｎｖ\u200b 7 ")).equals("INV7");
-    refused(await register(invoiceOf(seller, { name: "个人" }), firm), "invalid-document", { field: "/sourceId", rule: "original-number" });
+    refused(await register(invoiceOf(seller, { name: "个人" }), firm), "invalid-document", {
+      field: "/sourceId",
+      rule: "original-number",
+    });
   });
 
   it("the same file again is answered with the claim that there is, and raises no alarm", async () => {
@@ -142,7 +264,10 @@ describe("invoices issued elsewhere, over HTTP", () => {
     const again = refused(await register(xml, firm), "external-registered");
     expect(again["original"]).deep.includes({ id, claim: claim.id, state: "claimed" });
     await must(decide(claim.id, "reimburse", firm));
-    expect(refused(await register(xml, firm), "external-registered")["original"]).deep.includes({ claim: claim.id, state: "reimbursed" });
+    expect(refused(await register(xml, firm), "external-registered")["original"]).deep.includes({
+      claim: claim.id,
+      state: "reimbursed",
+    });
     expect(await alarms(id)).deep.equals([]);
     expect((await record(ledgerNumber(id))).version).equals(2);
   });
@@ -153,7 +278,9 @@ describe("invoices issued elsewhere, over HTTP", () => {
     const made = replies.filter(({ status }) => status === 201);
     expect(made).lengthOf(1);
     for (const reply of replies.filter(({ status }) => status !== 201))
-      expect(refused(reply, "external-registered")["original"].claim).equals(made[0]?.body.claim.id);
+      expect(refused(reply, "external-registered")["original"].claim).equals(
+        made[0]?.body.claim.id,
+      );
     expect(await alarms(made[0]?.body.id)).deep.equals([]);
   });
 
@@ -164,13 +291,19 @@ describe("invoices issued elsewhere, over HTTP", () => {
     const { original, alarm, chain } = refused(claimed, "already-claimed");
     expect(original).deep.equals({ id, state: "claimed", since: original.since });
     // by the chain's clock, which other tests have moved
-    const [told] = await (await database())<{ at: Date }[]>`select at from feed where type = 'claim.created' and number = ${ledgerNumber(id)}`;
+    const [told] = await (await database())<
+      { at: Date }[]
+    >`select at from feed where type = 'claim.created' and number = ${ledgerNumber(id)}`;
     expect(original.since).equals(told?.at.toISOString());
-    expect([alarm, chain]).deep.equals([true, { error: "AlreadyClaimed", args: [ledgerNumber(id)] }]);
+    expect([alarm, chain]).deep.equals([
+      true,
+      { error: "AlreadyClaimed", args: [ledgerNumber(id)] },
+    ]);
     await must(decide(claim.id, "reimburse", firm));
     const paid = refused(await register(xml, rival), "already-reimbursed");
     expect(paid["original"]).deep.includes({ id, state: "reimbursed" });
-    for (const reply of [claimed.body, paid]) expect(JSON.stringify(reply)).not.includes(firm.taxId).and.not.includes(firm.account);
+    for (const reply of [claimed.body, paid])
+      expect(JSON.stringify(reply)).not.includes(firm.taxId).and.not.includes(firm.account);
     expect(await alarms(id)).deep.equals([
       { reason: "already-claimed", attempt: "admit", by: rival.account, employer: rival.index },
       { reason: "already-reimbursed", attempt: "admit", by: rival.account, employer: rival.index },
@@ -204,7 +337,10 @@ describe("invoices issued elsewhere, over HTTP", () => {
     expect(await record(ledgerNumber(first.id))).deep.includes({ state: "issued", employer: 0 });
     const again = await must(register(xml, firm, { holder: worker.account }));
     expect(again.claim.id).not.equals(first.claim.id);
-    expect(await record(ledgerNumber(first.id))).deep.includes({ state: "claimed", holder: worker.account });
+    expect(await record(ledgerNumber(first.id))).deep.includes({
+      state: "claimed",
+      holder: worker.account,
+    });
     await must(decide(again.claim.id, "reject", firm, { reason: "还是不行" }));
     const other = await must(register(xml, rival));
     expect((await decide(other.claim.id, "reimburse", rival)).body.status).equals("reimbursed");
@@ -212,26 +348,44 @@ describe("invoices issued elsewhere, over HTTP", () => {
     expect((await must(get(`/v1/claims/${first.claim.id}`, firm))).status).equals("rejected");
     // what the first employer keeps of its own claim says nothing of the other one
     const { url } = await sandbox();
-    const packed = await fetch(`${url}/v1/claims/${first.claim.id}/archive`, { headers: { authorization: `Bearer ${firm.token}` } });
+    const packed = await fetch(`${url}/v1/claims/${first.claim.id}/archive`, {
+      headers: { authorization: `Bearer ${firm.token}` },
+    });
     const files = unzipSync(new Uint8Array(await packed.arrayBuffer()));
-    const { history } = JSON.parse(strFromU8(files[`external-${first.id}/metadata.json`] ?? new Uint8Array()));
-    expect(history.map(({ type, data }: Loose) => [type, data.employer ?? firm.index])).deep.equals([
-      ["claim.created", firm.index],
-      ["claim.rejected", firm.index],
-      ["claim.created", firm.index],
-      ["claim.rejected", firm.index],
-      ["reimbursement.refused", firm.index],
-    ]);
+    const { history } = JSON.parse(
+      strFromU8(files[`external-${first.id}/metadata.json`] ?? new Uint8Array()),
+    );
+    expect(history.map(({ type, data }: Loose) => [type, data.employer ?? firm.index])).deep.equals(
+      [
+        ["claim.created", firm.index],
+        ["claim.rejected", firm.index],
+        ["claim.created", firm.index],
+        ["claim.rejected", firm.index],
+        ["reimbursement.refused", firm.index],
+      ],
+    );
     // the bureau is shown the registration that holds
-    expect((await must(get(`/v1/external-invoices/${first.id}`, bureau))).employer.taxId).equals(rival.taxId);
+    expect((await must(get(`/v1/external-invoices/${first.id}`, bureau))).employer.taxId).equals(
+      rival.taxId,
+    );
   });
 
   it("what names another buyer, is a red letter, or breaks a rule is refused by name", async () => {
-    const titled = refused(await register(shudian({ buyer: rival.taxId }), firm), "titled-to-another", { field: "/buyer/taxId", rule: "buyer-is-employer" });
+    const titled = refused(
+      await register(shudian({ buyer: rival.taxId }), firm),
+      "titled-to-another",
+      { field: "/buyer/taxId", rule: "buyer-is-employer" },
+    );
     expect(titled["original"]).equals(undefined);
-    const red = sample("shudian/09-red-letter-of-04.xml").replaceAll("91440300MAJU6XYHXC", firm.taxId);
+    const red = sample("shudian/09-red-letter-of-04.xml").replaceAll(
+      "91440300MAJU6XYHXC",
+      firm.taxId,
+    );
     refused(await register(red, firm), "external-red-letter");
-    refused(await register(shudian().replace(/<TotalTaxAm>[^<]*</, "<TotalTaxAm>999.99<"), firm), "invalid-document");
+    refused(
+      await register(shudian().replace(/<TotalTaxAm>[^<]*</, "<TotalTaxAm>999.99<"), firm),
+      "invalid-document",
+    );
     refused(await register("<!DOCTYPE x><EInvoice/>", firm), "forbidden-markup");
     refused(await register(shudian(), firm, { type: "text/csv" }), "unsupported-media-type");
   });
@@ -240,8 +394,16 @@ describe("invoices issued elsewhere, over HTTP", () => {
     const xml = shudian();
     for (const by of [worker, shop, bureau]) refused(await register(xml, by), "forbidden");
     const stranger = await person(rival, "孙三");
-    for (const holder of [stranger.account, rival.account, Wallet.createRandom().address, ZERO_ACCOUNT])
-      refused(await register(xml, firm, { holder }), "receiver-invalid", { field: "?holder", rule: "holder-is-employee" });
+    for (const holder of [
+      stranger.account,
+      rival.account,
+      Wallet.createRandom().address,
+      ZERO_ACCOUNT,
+    ])
+      refused(await register(xml, firm, { holder }), "receiver-invalid", {
+        field: "?holder",
+        rule: "holder-is-employee",
+      });
     const seller = { taxId: freshTaxId(), name: "外地店" };
     const twice = invoiceOf(seller, { name: "个人" }, { sourceId: "T-9", holder: worker.account });
     refused(await register(twice, firm, { holder: worker.account }), "invalid-request");
@@ -258,7 +420,15 @@ describe("invoices issued elsewhere, over HTTP", () => {
     refused(await get("/v1/external-invoices/0x12", firm), "invalid-request");
     // the number of an external invoice is none of ours
     refused(await get(`/v1/invoices/${id}`, firm), "invalid-request");
-    refused(await call("POST", "/v1/claims", { employer: rival.taxId, invoices: [id] }, { token: worker.token }), "invalid-request");
+    refused(
+      await call(
+        "POST",
+        "/v1/claims",
+        { employer: rival.taxId, invoices: [id] },
+        { token: worker.token },
+      ),
+      "invalid-request",
+    );
     const suspended = await taxpayer("停牌公司", ["employer"]);
     await must(call("PATCH", `/v1/taxpayers/${suspended.taxId}`, { standing: "suspended" }));
     refused(await register(shudian(), suspended), "employer-not-active");
@@ -268,8 +438,10 @@ describe("invoices issued elsewhere, over HTTP", () => {
     const own = await taxpayer("清单公司", ["employer"]);
     const clerk = await person(own, "李四");
     const ids: string[] = [];
-    for (const holder of [undefined, clerk.account, undefined]) ids.unshift((await must(register(shudian(), own, holder ? { holder } : {}))).id);
-    const listed = async (by: By, query = "") => (await must(get(`/v1/external-invoices${query}`, by))).items.map((one: Loose) => one.id);
+    for (const holder of [undefined, clerk.account, undefined])
+      ids.unshift((await must(register(shudian(), own, holder ? { holder } : {}))).id);
+    const listed = async (by: By, query = "") =>
+      (await must(get(`/v1/external-invoices${query}`, by))).items.map((one: Loose) => one.id);
     expect(await listed(own)).deep.equals(ids);
     expect(await listed(clerk)).deep.equals([ids[1]]);
     expect(await listed(shop)).deep.equals([]);
@@ -279,12 +451,20 @@ describe("invoices issued elsewhere, over HTTP", () => {
   });
 
   describe("an invoice of this network", () => {
-    const untitled = (more: object = {}) => issued(shop, { name: "个人" }, { holder: worker.account, ...more });
+    const untitled = (more: object = {}) =>
+      issued(shop, { name: "个人" }, { holder: worker.account, ...more });
     const written = async (number: string, format: string) =>
-      (await call("GET", `/v1/invoices/${number}`, undefined, { token: worker.token, headers: { accept: `application/vnd.onepiao.${format}+xml` } }))
-        .body as string;
+      (
+        await call("GET", `/v1/invoices/${number}`, undefined, {
+          token: worker.token,
+          headers: { accept: `application/vnd.onepiao.${format}+xml` },
+        })
+      ).body as string;
     const isOurs = async (body: unknown, number: string, by: By = rival) =>
-      expect(refused(await register(body, by), "external-issued-here")["original"]).deep.equals({ number, href: `/v1/invoices/${number}` });
+      expect(refused(await register(body, by), "external-issued-here")["original"]).deep.equals({
+        number,
+        href: `/v1/invoices/${number}`,
+      });
 
     it("is not registered as one issued elsewhere, in any format that it can be had in", async () => {
       for (const sourceId of [undefined, `POS-${crypto.randomUUID()}`]) {
@@ -295,10 +475,23 @@ describe("invoices issued elsewhere, over HTTP", () => {
         await isOurs(ublXml, number);
         // nor with another seller written into it, nor by another name of the same number
         await isOurs(xml.replaceAll(shop.taxId, freshTaxId()), number);
-        await isOurs(invoiceOf(shop, { name: "个人" }, { sourceId: ` ${number.slice(0, 9)} ${number.slice(9)}` }), number);
+        await isOurs(
+          invoiceOf(
+            shop,
+            { name: "个人" },
+            { sourceId: ` ${number.slice(0, 9)} ${number.slice(9)}` },
+          ),
+          number,
+        );
         if (sourceId === undefined) continue;
         // without the number that the gateway has put there, its issuer's own id tells it
-        await isOurs(ublXml.replace(/<cac:AdditionalDocumentReference>.*?<\/cac:AdditionalDocumentReference>/s, ""), number);
+        await isOurs(
+          ublXml.replace(
+            /<cac:AdditionalDocumentReference>.*?<\/cac:AdditionalDocumentReference>/s,
+            "",
+          ),
+          number,
+        );
         await isOurs(invoiceOf(shop, { name: "个人" }, { sourceId }), number);
         expect(await statusOf(number)).equals("issued");
       }
@@ -307,13 +500,23 @@ describe("invoices issued elsewhere, over HTTP", () => {
     it("is known by the original that it was issued from", async () => {
       const national = nationalNumber();
       const original = shudian({ number: national, seller: shop.taxId, sellerName: "网内店" });
-      const { number } = await must(call("POST", `/v1/invoices?holder=${worker.account}`, original, { token: shop.token, type: "application/xml" }));
+      const { number } = await must(
+        call("POST", `/v1/invoices?holder=${worker.account}`, original, {
+          token: shop.token,
+          type: "application/xml",
+        }),
+      );
       await isOurs(original, number);
       await isOurs(await written(number, "shudian"), number);
     });
 
     it("is known by its number before it is sealed, and before it is issued", async () => {
-      const { number } = (await call("POST", "/v1/invoices", invoiceOf(shop, { name: "个人" }), { token: shop.token, wait: 0 })).body;
+      const { number } = (
+        await call("POST", "/v1/invoices", invoiceOf(shop, { name: "个人" }), {
+          token: shop.token,
+          wait: 0,
+        })
+      ).body;
       await isOurs(shudian({ number }), number);
       const { items } = await must(get(`/v1/taxpayers/${shop.taxId}/segments`, shop));
       const last = (BigInt(items[0].first) + BigInt(items[0].length) - 1n).toString();
@@ -324,8 +527,19 @@ describe("invoices issued elsewhere, over HTTP", () => {
       const national = nationalNumber();
       const original = shudian({ number: national, seller: shop.taxId, sellerName: "网内店" });
       const external = await must(register(original, rival));
-      const { number } = await must(call("POST", `/v1/invoices?holder=${worker.account}`, original, { token: shop.token, type: "application/xml" }));
-      const claim = () => call("POST", "/v1/claims", { employer: firm.taxId, invoices: [number] }, { token: worker.token });
+      const { number } = await must(
+        call("POST", `/v1/invoices?holder=${worker.account}`, original, {
+          token: shop.token,
+          type: "application/xml",
+        }),
+      );
+      const claim = () =>
+        call(
+          "POST",
+          "/v1/claims",
+          { employer: firm.taxId, invoices: [number] },
+          { token: worker.token },
+        );
       const told = refused(await claim(), "already-claimed");
       expect(told["original"]).deep.includes({ id: external.id, number, state: "claimed" });
       await must(decide(external.claim.id, "reimburse", rival));
@@ -336,18 +550,27 @@ describe("invoices issued elsewhere, over HTTP", () => {
 
   it("an employer that keeps its own key signs its registrations", async () => {
     const wallet = Wallet.createRandom();
-    const own = await taxpayer("自管公司", ["employer"], { key: { custody: "own", address: wallet.address } });
+    const own = await taxpayer("自管公司", ["employer"], {
+      key: { custody: "own", address: wallet.address },
+    });
     const [xml, key] = [shudian(), crypto.randomUUID()];
     const taken = await register(xml, own, { key, wait: 0 });
     const href = taken.body.operation.href;
-    const { typedData: asked } = await until("the registration waits for its signature", async () => {
-      const { body } = await get(href, own);
-      return body.status === "awaiting-signature" ? body : undefined;
-    });
+    const { typedData: asked } = await until(
+      "the registration waits for its signature",
+      async () => {
+        const { body } = await get(href, own);
+        return body.status === "awaiting-signature" ? body : undefined;
+      },
+    );
     expect(asked.primaryType).equals("Admit");
     expect(asked.message).deep.includes({ employer: own.index, holder: own.account });
-    expect((await get(`/v1/external-invoices/${taken.body.id}`, own)).body.claim.status).equals("submitted");
-    expect(refused(await register(xml, own), "external-registered")["original"].state).equals("submitted");
+    expect((await get(`/v1/external-invoices/${taken.body.id}`, own)).body.claim.status).equals(
+      "submitted",
+    );
+    expect(refused(await register(xml, own), "external-registered")["original"].state).equals(
+      "submitted",
+    );
     const signature = await wallet.signTypedData(asked.domain, asked.types, asked.message);
     await must(call("POST", `${href}/signatures`, { signature }, { token: own.token }));
     const done = await register(xml, own, { key });
@@ -358,19 +581,44 @@ describe("invoices issued elsewhere, over HTTP", () => {
     const { rpcUrl, deployment } = await sandbox();
     const contracts = createContracts(deployment);
     const wallet = Wallet.createRandom();
-    const abroad = await taxpayer("另一网关的公司", ["employer"], { key: { custody: "own", address: wallet.address } });
+    const abroad = await taxpayer("另一网关的公司", ["employer"], {
+      key: { custody: "own", address: wallet.address },
+    });
     const provider = new JsonRpcProvider(rpcUrl, deployment.chainId, { staticNetwork: true });
     provider.pollingInterval = 50;
-    /** What another gateway does: an act of the employer's own, relayed by a key that this one does not know. */
+    /**
+     * What another gateway does: an act of the employer's own, relayed by a key that this one does
+     * not know.
+     */
     async function elsewhere(id: string, version = 0): Promise<void> {
       const invoices = [{ id: ledgerNumber(id), version }];
-      const message = { type: "Admit" as const, value: { employer: abroad.index, holder: abroad.account, ref: refOf(7), invoices } };
+      const message = {
+        type: "Admit" as const,
+        value: { employer: abroad.index, holder: abroad.account, ref: refOf(7), invoices },
+      };
       const { domain, types } = typedData(contracts.domains.ledger, message);
-      const signature = compactSignature(await wallet.signTypedData(domain, types as Loose, message.value)) ?? noSignature;
+      const signature =
+        compactSignature(await wallet.signTypedData(domain, types as Loose, message.value)) ??
+        noSignature;
       const kind = actKinds.indexOf("Admit");
-      const act = { kind, to: abroad.account, taxpayer: abroad.index, ref: refOf(7), invoices, evidence: [], signature, consent: noSignature };
+      const act = {
+        kind,
+        to: abroad.account,
+        taxpayer: abroad.index,
+        ref: refOf(7),
+        invoices,
+        evidence: [],
+        signature,
+        consent: noSignature,
+      };
       const relay = Wallet.createRandom().connect(provider);
-      const sent = await relay.sendTransaction({ to: deployment.ledger, data: contracts.act([act]), gasLimit: 1_000_000, gasPrice: 0, type: 0 });
+      const sent = await relay.sendTransaction({
+        to: deployment.ledger,
+        data: contracts.act([act]),
+        gasLimit: 1_000_000,
+        gasPrice: 0,
+        type: 0,
+      });
       await sent.wait();
     }
     try {
@@ -378,30 +626,56 @@ describe("invoices issued elsewhere, over HTTP", () => {
       const [number, seller] = [nationalNumber(), freshTaxId()];
       const id = externalHex(externalId(seller, number));
       await elsewhere(id);
-      expect(refused(await register(shudian({ number, seller }), firm), "already-claimed")["original"]).deep.includes({ id, state: "claimed" });
-      expect(await alarms(id)).deep.equals([{ reason: "already-claimed", attempt: "admit", by: firm.account, employer: firm.index }]);
+      expect(
+        refused(await register(shudian({ number, seller }), firm), "already-claimed")["original"],
+      ).deep.includes({ id, state: "claimed" });
+      expect(await alarms(id)).deep.equals([
+        { reason: "already-claimed", attempt: "admit", by: firm.account, employer: firm.index },
+      ]);
       // here, then there
       const mine = await must(register(shudian(), firm));
       await elsewhere(mine.id, 1);
       const told = await until("the attempt is known here", async () => (await alarms(mine.id))[0]);
-      expect(told).deep.equals({ reason: "already-claimed", attempt: "admit", by: abroad.account, employer: abroad.index });
+      expect(told).deep.equals({
+        reason: "already-claimed",
+        attempt: "admit",
+        by: abroad.account,
+        employer: abroad.index,
+      });
       // at the same instant
       const [another, whose] = [nationalNumber(), freshTaxId()];
       const contested = externalHex(externalId(whose, another));
-      const [here] = await Promise.all([register(shudian({ number: another, seller: whose }), firm), elsewhere(contested)]);
+      const [here] = await Promise.all([
+        register(shudian({ number: another, seller: whose }), firm),
+        elsewhere(contested),
+      ]);
       const { employer, version } = await record(ledgerNumber(contested));
       expect([version, employer]).deep.equals([1, here.status === 201 ? firm.index : abroad.index]);
       if (here.status === 201) expect(here.body.claim.status).equals("claimed");
       else refused(here, "already-claimed");
-      // a gateway that lets a number of this network in by this door: whoever has it here is not paid besides
+      // a gateway that lets a number of this network in by this door: whoever has it here is not
+      // paid besides
       const ours = await issued(shop, { name: "个人" }, { holder: worker.account });
       await elsewhere(externalHex(externalId(shop.taxId, ours)));
       await until(
         "the admission is known here",
-        async () => (await must(get(`/v1/events?number=${externalHex(externalId(shop.taxId, ours))}`, bureau))).items[0],
+        async () =>
+          (
+            await must(
+              get(`/v1/events?number=${externalHex(externalId(shop.taxId, ours))}`, bureau),
+            )
+          ).items[0],
       );
-      const besides = await call("POST", "/v1/claims", { employer: firm.taxId, invoices: [ours] }, { token: worker.token });
-      expect(refused(besides, "already-claimed")["original"]).deep.includes({ number: ours, state: "claimed" });
+      const besides = await call(
+        "POST",
+        "/v1/claims",
+        { employer: firm.taxId, invoices: [ours] },
+        { token: worker.token },
+      );
+      expect(refused(besides, "already-claimed")["original"]).deep.includes({
+        number: ours,
+        state: "claimed",
+      });
     } finally {
       provider.destroy();
     }
@@ -412,7 +686,10 @@ describe("invoices issued elsewhere, over HTTP", () => {
     expect((await register(xml, firm, { key, wait: 0 })).status).equals(202);
     await (await sandbox()).restart();
     const done = await register(xml, firm, { key });
-    expect([done.status, done.headers.get("idempotency-replayed")], JSON.stringify(done.body)).deep.equals([201, "true"]);
+    expect(
+      [done.status, done.headers.get("idempotency-replayed")],
+      JSON.stringify(done.body),
+    ).deep.equals([201, "true"]);
     expect((await decide(done.body.claim.id, "reimburse", firm)).body.status).equals("reimbursed");
   });
 

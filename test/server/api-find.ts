@@ -1,17 +1,41 @@
-/** Finding invoices in the list: by day, by the other party, by the issuer's own id; each party among its own alone. */
+/**
+ * Finding invoices in the list: by day, by the other party, by the issuer's own id; each party
+ * among its own alone.
+ */
 import { expect } from "chai";
-import { call, freshTaxId, issued, type Loose, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
+import {
+  call,
+  freshTaxId,
+  issued,
+  type Loose,
+  must,
+  person,
+  sandbox,
+  type TestParty,
+  taxpayer,
+} from "./network.ts";
 import { database, refused } from "./observe.ts";
 
 describe("finding invoices", () => {
-  let [shop, rival, firm, other, stranger] = [] as unknown as [TestParty, TestParty, TestParty, TestParty, TestParty];
-  let [ann, bob] = [] as unknown as [{ account: string; token: string }, { account: string; token: string }];
+  let [shop, rival, firm, other, stranger] = [] as unknown as [
+    TestParty,
+    TestParty,
+    TestParty,
+    TestParty,
+    TestParty,
+  ];
+  let [ann, bob] = [] as unknown as [
+    { account: string; token: string },
+    { account: string; token: string },
+  ];
   /** By who issued it and the day of October it was accepted on, at noon in China. */
   let [shop1, shop2, shop3, rival2] = ["", "", "", ""];
   let bureau: { token: string };
 
-  const ask = (by: { token: string }, query: string) => call("GET", `/v1/invoices?${query}`, undefined, { token: by.token });
-  const found = async (by: { token: string }, query: string): Promise<string[]> => (await must(ask(by, query))).items.map((one: Loose) => one.number);
+  const ask = (by: { token: string }, query: string) =>
+    call("GET", `/v1/invoices?${query}`, undefined, { token: by.token });
+  const found = async (by: { token: string }, query: string): Promise<string[]> =>
+    (await must(ask(by, query))).items.map((one: Loose) => one.number);
   const day = (n: number) => encodeURIComponent(`2026-10-0${n}T00:00:00+08:00`);
   const october = `from=${day(1)}&to=${day(9)}`;
 
@@ -29,7 +53,12 @@ describe("finding invoices", () => {
     shop3 = await issued(shop, other, { holder: bob.account, sourceId: "POS-3" });
     rival2 = await issued(rival, firm, { holder: ann.account, sourceId: "POS-1" });
     const sql = await database();
-    for (const [number, at] of Object.entries({ [shop1]: 1, [shop2]: 2, [shop3]: 3, [rival2]: 2 })) {
+    for (const [number, at] of Object.entries({
+      [shop1]: 1,
+      [shop2]: 2,
+      [shop3]: 3,
+      [rival2]: 2,
+    })) {
       const when = `2026-10-0${at}T12:00:00+08:00`;
       await sql`update invoices set accepted_at = ${when} where number = ${number}`;
       await sql`update invoice_states set accepted_at = ${when} where number = ${number}`;
@@ -42,8 +71,14 @@ describe("finding invoices", () => {
     expect(await found(shop, `from=${day(2)}`)).deep.equals([shop2, shop3]);
     expect(await found(shop, `to=${day(2)}`)).deep.equals([shop1]);
     expect(await found(shop, `from=${day(2)}&to=${day(3)}`)).deep.equals([shop2]);
-    expect(await found(shop, "from=2026-10-01T04:00:00Z&to=2026-10-02T04:00:00Z"), "to the second").deep.equals([shop1]);
-    expect(await found(shop, "from=0000-01-01T00:00:00Z&to=9999-12-31T23:59:59Z"), "any time").deep.equals([shop1, shop2, shop3]);
+    expect(
+      await found(shop, "from=2026-10-01T04:00:00Z&to=2026-10-02T04:00:00Z"),
+      "to the second",
+    ).deep.equals([shop1]);
+    expect(
+      await found(shop, "from=0000-01-01T00:00:00Z&to=9999-12-31T23:59:59Z"),
+      "any time",
+    ).deep.equals([shop1, shop2, shop3]);
   });
 
   it("by the other party, in whatever way its tax id is written", async () => {
@@ -60,9 +95,13 @@ describe("finding invoices", () => {
 
   it("by the issuer's own id: the issuer among its own, others with its tax id", async () => {
     expect(await found(shop, "sourceId=POS-1")).deep.equals([shop1]);
-    expect(await found(rival, `as=issuer&sourceId=POS-1&seller=${rival.taxId}`)).deep.equals([rival2]);
+    expect(await found(rival, `as=issuer&sourceId=POS-1&seller=${rival.taxId}`)).deep.equals([
+      rival2,
+    ]);
     expect(await found(ann, `sourceId=POS-1&seller=${shop.taxId}`)).deep.equals([shop1]);
-    expect(await found(firm, `as=employer&sourceId=POS-1&seller=${rival.taxId}`)).deep.equals([rival2]);
+    expect(await found(firm, `as=employer&sourceId=POS-1&seller=${rival.taxId}`)).deep.equals([
+      rival2,
+    ]);
     expect(await found(bureau, `sourceId=POS-3&seller=${shop.taxId}`)).deep.equals([shop3]);
     expect(await found(shop, "sourceId=pos-1"), "letter for letter").deep.equals([]);
     for (const [by, as] of [
@@ -71,21 +110,33 @@ describe("finding invoices", () => {
       [ann, "grantee"],
       [bureau, "issuer"],
     ] as const) {
-      refused(await ask(by, `as=${as}&sourceId=POS-1`), "invalid-request", { field: "?sourceId", rule: "seller-named" });
+      refused(await ask(by, `as=${as}&sourceId=POS-1`), "invalid-request", {
+        field: "?sourceId",
+        rule: "seller-named",
+      });
     }
   });
 
   it("by all of it together, with the state", async () => {
     const all = `${october}&buyer=${firm.taxId}&seller=${shop.taxId}&sourceId=POS-1`;
-    for (const by of [shop, ann, firm, bureau]) expect(await found(by, `${all}&status=issued`)).deep.equals([shop1]);
+    for (const by of [shop, ann, firm, bureau])
+      expect(await found(by, `${all}&status=issued`)).deep.equals([shop1]);
     expect(await found(shop, `${all}&status=claimed`)).deep.equals([]);
-    expect(await found(ann, `${october}&seller=${shop.taxId}&buyer=${firm.taxId}`)).deep.equals([shop1]);
+    expect(await found(ann, `${october}&seller=${shop.taxId}&buyer=${firm.taxId}`)).deep.equals([
+      shop1,
+    ]);
   });
 
   it("never another party's, whatever is asked for", async () => {
-    const queries = [october, `buyer=${firm.taxId}`, `seller=${shop.taxId}`, `seller=${shop.taxId}&sourceId=POS-1`];
+    const queries = [
+      october,
+      `buyer=${firm.taxId}`,
+      `seller=${shop.taxId}`,
+      `seller=${shop.taxId}&sourceId=POS-1`,
+    ];
     for (const query of queries) {
-      for (const as of ["issuer", "holder", "employer", "grantee"]) expect(await found(stranger, `as=${as}&${query}`), `${as} ${query}`).deep.equals([]);
+      for (const as of ["issuer", "holder", "employer", "grantee"])
+        expect(await found(stranger, `as=${as}&${query}`), `${as} ${query}`).deep.equals([]);
     }
     expect(await found(rival, `sourceId=POS-3`)).deep.equals([]);
     expect(await found(rival, `seller=${shop.taxId}`)).deep.equals([]);
@@ -96,12 +147,21 @@ describe("finding invoices", () => {
 
   it("in pages, in either order, of what was given to read as well", async () => {
     for (const number of [shop1, shop2, rival2]) {
-      await must(call("POST", `/v1/invoices/${number}/grants`, { to: stranger.account }, { token: ann.token }));
+      await must(
+        call(
+          "POST",
+          `/v1/invoices/${number}/grants`,
+          { to: stranger.account },
+          { token: ann.token },
+        ),
+      );
     }
     const pages = async (by: { token: string }, query: string) => {
       const numbers: string[] = [];
       for (let after = ""; ; ) {
-        const { items, next } = await must(ask(by, `${query}&limit=1${after && `&after=${after}`}`));
+        const { items, next } = await must(
+          ask(by, `${query}&limit=1${after && `&after=${after}`}`),
+        );
         numbers.push(...items.map((one: Loose) => one.number));
         if (next === undefined) return numbers;
         after = next;
@@ -112,16 +172,26 @@ describe("finding invoices", () => {
     expect(await pages(ann, `from=${day(2)}&to=${day(3)}`)).deep.equals(second);
     // the first of what was given is none of those that are asked for
     expect(await pages(stranger, `as=grantee&from=${day(2)}`)).deep.equals(second);
-    expect(await pages(stranger, `as=grantee&from=${day(2)}&order=desc`)).deep.equals(second.toReversed());
-    expect(await pages(stranger, `as=grantee&seller=${rival.taxId}&sourceId=POS-1`)).deep.equals([rival2]);
+    expect(await pages(stranger, `as=grantee&from=${day(2)}&order=desc`)).deep.equals(
+      second.toReversed(),
+    );
+    expect(await pages(stranger, `as=grantee&seller=${rival.taxId}&sourceId=POS-1`)).deep.equals([
+      rival2,
+    ]);
   });
 
   it("not by what cannot be read", async () => {
-    const wrong = (query: string, field: string, rule: string) => ask(shop, query).then((reply) => refused(reply, "invalid-request", { field, rule }));
+    const wrong = (query: string, field: string, rule: string) =>
+      ask(shop, query).then((reply) => refused(reply, "invalid-request", { field, rule }));
     await wrong(`from=${day(2)}&to=${day(2)}`, "?from", "before-to");
     await wrong(`from=${day(3)}&to=${day(2)}`, "?from", "before-to");
-    for (const time of ["2026-10-01", "2026-10-01T00:00:00", "2026-02-30T00:00:00Z", "gestern", ""]) await wrong(`to=${time}`, "?to", "format");
-    await wrong(`buyer=${firm.taxId.slice(0, 17)}${firm.taxId.endsWith("0") ? "1" : "0"}`, "?buyer", "tax-id-check-digit");
+    for (const time of ["2026-10-01", "2026-10-01T00:00:00", "2026-02-30T00:00:00Z", "gestern", ""])
+      await wrong(`to=${time}`, "?to", "format");
+    await wrong(
+      `buyer=${firm.taxId.slice(0, 17)}${firm.taxId.endsWith("0") ? "1" : "0"}`,
+      "?buyer",
+      "tax-id-check-digit",
+    );
     await wrong("seller=12345", "?seller", "tax-id-format");
     await wrong(`seller=${"DE1".repeat(20)}`, "?seller", "too-big");
     await wrong("sourceId=", "?sourceId", "empty-text");

@@ -1,6 +1,16 @@
-/** One invoice over HTTP in the formats that it can be said in: by Accept, for its parties alone. */
+/**
+ * One invoice over HTTP in the formats that it can be said in: by Accept, for its parties alone.
+ */
 import { expect } from "chai";
-import { call, documentOf, issued, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
+import {
+  call,
+  documentOf,
+  issued,
+  type Reply,
+  sandbox,
+  type TestParty,
+  taxpayer,
+} from "./network.ts";
 import { refused } from "./observe.ts";
 
 const json = "application/json";
@@ -13,7 +23,8 @@ describe("an invoice in other formats, over HTTP", () => {
   let stranger: TestParty;
   let number: string;
   const sourceId = `POS-${crypto.randomUUID()} <&> "7"`;
-  const get = (accept: string, token = firm.token, of = number): Promise<Reply> => call("GET", `/v1/invoices/${of}`, undefined, { token, headers: { accept } });
+  const get = (accept: string, token = firm.token, of = number): Promise<Reply> =>
+    call("GET", `/v1/invoices/${of}`, undefined, { token, headers: { accept } });
   const typeOf = ({ headers }: Reply) => headers.get("content-type");
 
   before(async () => {
@@ -28,7 +39,11 @@ describe("an invoice in other formats, over HTTP", () => {
   it("is JSON for whom names nothing, anything, or JSON", async () => {
     for (const accept of ["*/*", json, "application/*", `${json}, ${ubl};q=0.5`]) {
       const reply = await get(accept);
-      expect([reply.status, typeOf(reply)?.split(";")[0], reply.body.number]).deep.equals([200, json, number]);
+      expect([reply.status, typeOf(reply)?.split(";")[0], reply.body.number]).deep.equals([
+        200,
+        json,
+        number,
+      ]);
     }
   });
 
@@ -39,8 +54,13 @@ describe("an invoice in other formats, over HTTP", () => {
         const reply = await get(`${type}, ${json};q=0.5`, token);
         expect([reply.status, typeOf(reply)]).deep.equals([200, `${type}; charset=utf-8`]);
         const written = documentOf(type, reply.body);
-        for (const member of ["sourceId", "remark", "currency"] as const) expect(written[member]).equals(document[member]);
-        expect([written.seller.taxId, written.buyer.taxId, written.totals.gross]).deep.equals([shop.taxId, firm.taxId, "200.00"]);
+        for (const member of ["sourceId", "remark", "currency"] as const)
+          expect(written[member]).equals(document[member]);
+        expect([written.seller.taxId, written.buyer.taxId, written.totals.gross]).deep.equals([
+          shop.taxId,
+          firm.taxId,
+          "200.00",
+        ]);
         expect(reply.body).includes(number);
       }
     });
@@ -53,13 +73,26 @@ describe("an invoice in other formats, over HTTP", () => {
   it("written, and issued again from what was written, is the same original", async () => {
     for (const type of [shudian, ubl]) {
       const { body } = await get(type);
-      const problem = refused(await call("POST", "/v1/invoices", body, { token: shop.token, type }), "duplicate-source");
+      const problem = refused(
+        await call("POST", "/v1/invoices", body, { token: shop.token, type }),
+        "duplicate-source",
+      );
       expect(problem["original"].number).equals(number);
     }
   });
 
   it("a red letter names, as 数电票, the number that its original has as 数电票", async () => {
-    const lines = [{ name: "*餐饮服务*餐费", unit: "次", quantity: "-1", unitPrice: "188.68", amount: "-188.68", taxRate: "0.06", tax: "-11.32" }];
+    const lines = [
+      {
+        name: "*餐饮服务*餐费",
+        unit: "次",
+        quantity: "-1",
+        unitPrice: "188.68",
+        amount: "-188.68",
+        taxRate: "0.06",
+        tax: "-11.32",
+      },
+    ];
     const totals = { net: "-188.68", tax: "-11.32", gross: "-200.00" };
     const original = `POS-${crypto.randomUUID()}`;
     const first = await issued(shop, firm, { sourceId: original });
@@ -78,8 +111,14 @@ describe("an invoice in other formats, over HTTP", () => {
       { name: "*预付卡*充值", amount: "500.00", taxRate: "不征税", tax: "0.00" },
       { name: "*餐饮*餐费", amount: "100.00", taxRate: "0.06", tax: "6.00" },
     ];
-    const of = await issued(shop, firm, { lines, totals: { net: "600.00", tax: "6.00", gross: "606.00" } });
-    const problem = refused(await get(ubl, shop.token, of), "not-acceptable", { field: "/lines", rule: "BR-O-11" });
+    const of = await issued(shop, firm, {
+      lines,
+      totals: { net: "600.00", tax: "6.00", gross: "606.00" },
+    });
+    const problem = refused(await get(ubl, shop.token, of), "not-acceptable", {
+      field: "/lines",
+      rule: "BR-O-11",
+    });
     expect(problem["available"]).deep.equals([json, shudian, "application/pdf"]);
     expect((await get(shudian, shop.token, of)).status).equals(200);
   });
@@ -96,12 +135,8 @@ describe("an invoice in other formats, over HTTP", () => {
     const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as {
       paths: Record<string, { get: { responses: Record<string, { content: object }> } }>;
     };
-    expect(Object.keys(paths["/v1/invoices/{number}"]?.get.responses["200"]?.content ?? {})).deep.equals([
-      json,
-      shudian,
-      ubl,
-      "application/pdf",
-      "application/vnd.onepiao.sealed+json",
-    ]);
+    expect(
+      Object.keys(paths["/v1/invoices/{number}"]?.get.responses["200"]?.content ?? {}),
+    ).deep.equals([json, shudian, ubl, "application/pdf", "application/vnd.onepiao.sealed+json"]);
   });
 });

@@ -3,9 +3,24 @@
 import { contentHash } from "@onepiao/protocol/proofs/disclosing.ts";
 import { expect } from "chai";
 import { exportJWK, generateKeyPair, type JWK } from "jose";
-import { documentId, openLot, openSealed, type SealedLot } from "../../server/features/invoices/documents.ts";
+import {
+  documentId,
+  openLot,
+  openSealed,
+  type SealedLot,
+} from "../../server/features/invoices/documents.ts";
 import { unwrapWith } from "../../server/keys/encryption.ts";
-import { call, issued, type Loose, must, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
+import {
+  call,
+  issued,
+  type Loose,
+  must,
+  person,
+  type Reply,
+  sandbox,
+  type TestParty,
+  taxpayer,
+} from "./network.ts";
 import { database, refused, until } from "./observe.ts";
 
 const sealedType = "application/vnd.onepiao.sealed+json";
@@ -16,15 +31,34 @@ describe("grants and reads", () => {
   let other: TestParty;
   let ann: { account: string; token: string };
   let bob: { account: string; token: string };
-  const get = (path: string, by: { token: string }, headers?: Record<string, string>): Promise<Reply> =>
+  const get = (
+    path: string,
+    by: { token: string },
+    headers?: Record<string, string>,
+  ): Promise<Reply> =>
     call("GET", path, undefined, { token: by.token, ...(headers ? { headers } : {}) });
-  const give = (number: string, by: { token: string }, to: { account: string }, until?: string): Promise<Reply> =>
-    call("POST", `/v1/invoices/${number}/grants`, { to: to.account, ...(until ? { until } : {}) }, { token: by.token });
+  const give = (
+    number: string,
+    by: { token: string },
+    to: { account: string },
+    until?: string,
+  ): Promise<Reply> =>
+    call(
+      "POST",
+      `/v1/invoices/${number}/grants`,
+      { to: to.account, ...(until ? { until } : {}) },
+      { token: by.token },
+    );
   const fresh = () => issued(shop, firm, { holder: ann.account });
-  const status = async (number: string, by: { token: string }) => (await get(`/v1/invoices/${number}`, by)).status;
+  const status = async (number: string, by: { token: string }) =>
+    (await get(`/v1/invoices/${number}`, by)).status;
 
   before(async () => {
-    [shop, firm, other] = await Promise.all([taxpayer("茶餐厅", ["issuer"]), taxpayer("精密制造", ["employer"]), taxpayer("审计事务所", ["employer"])]);
+    [shop, firm, other] = await Promise.all([
+      taxpayer("茶餐厅", ["issuer"]),
+      taxpayer("精密制造", ["employer"]),
+      taxpayer("审计事务所", ["employer"]),
+    ]);
     [ann, bob] = [await person(firm, "李晓明"), await person(firm, "王芳")];
   });
 
@@ -32,28 +66,71 @@ describe("grants and reads", () => {
     const number = await fresh();
     expect(await status(number, other)).equals(404);
     const made = await give(number, ann, other);
-    expect([made.status, made.body.to, made.body.by]).deep.equals([201, other.account, ann.account]);
+    expect([made.status, made.body.to, made.body.by]).deep.equals([
+      201,
+      other.account,
+      ann.account,
+    ]);
     const read = await get(`/v1/invoices/${number}`, other);
     expect([read.status, read.body.document.totals.gross]).deep.equals([200, "200.00"]);
-    expect((await get(`/v1/invoices/${number}`, other, { accept: "application/vnd.onepiao.shudian+xml" })).status).equals(200);
+    expect(
+      (
+        await get(`/v1/invoices/${number}`, other, {
+          accept: "application/vnd.onepiao.shudian+xml",
+        })
+      ).status,
+    ).equals(200);
     expect((await get(`/v1/invoices/${number}/bundle`, other)).status).equals(200);
-    for (const path of ["history", "grants", "reads"]) refused(await get(`/v1/invoices/${number}/${path}`, other), "not-found");
-    refused(await call("POST", "/v1/claims", { employer: other.taxId, invoices: [number] }, { token: other.token }), "not-found");
+    for (const path of ["history", "grants", "reads"])
+      refused(await get(`/v1/invoices/${number}/${path}`, other), "not-found");
+    refused(
+      await call(
+        "POST",
+        "/v1/claims",
+        { employer: other.taxId, invoices: [number] },
+        { token: other.token },
+      ),
+      "not-found",
+    );
     refused(await give(number, other, bob), "not-found");
-    expect((await get("/v1/invoices?as=grantee", other)).body.items.map((one: Loose) => one.number)).includes(number);
+    expect(
+      (await get("/v1/invoices?as=grantee", other)).body.items.map((one: Loose) => one.number),
+    ).includes(number);
     // again is told as what it is; to be withdrawn by who gave it alone
-    expect(refused(await give(number, ann, other), "grant-exists")["original"]).deep.equals({ grant: made.body.id, state: "given" });
-    expect((await call("DELETE", `/v1/invoices/${number}/grants/${made.body.id}`, undefined, { token: other.token })).status).equals(404);
-    for (const _ of [1, 2]) expect((await call("DELETE", `/v1/invoices/${number}/grants/${made.body.id}`, undefined, { token: ann.token })).status).equals(204);
+    expect(refused(await give(number, ann, other), "grant-exists")["original"]).deep.equals({
+      grant: made.body.id,
+      state: "given",
+    });
+    expect(
+      (
+        await call("DELETE", `/v1/invoices/${number}/grants/${made.body.id}`, undefined, {
+          token: other.token,
+        })
+      ).status,
+    ).equals(404);
+    for (const _ of [1, 2])
+      expect(
+        (
+          await call("DELETE", `/v1/invoices/${number}/grants/${made.body.id}`, undefined, {
+            token: ann.token,
+          })
+        ).status,
+      ).equals(204);
     expect(await status(number, other)).equals(404);
-    expect((await get("/v1/invoices?as=grantee", other)).body.items.map((one: Loose) => one.number)).not.includes(number);
+    expect(
+      (await get("/v1/invoices?as=grantee", other)).body.items.map((one: Loose) => one.number),
+    ).not.includes(number);
     expect((await give(number, ann, other)).status).equals(201);
     expect(await status(number, other)).equals(200);
   });
 
   it("a grant ends at its time", async () => {
     const number = await fresh();
-    refused(await give(number, ann, other, new Date(Date.now() - 1_000).toISOString()), "invalid-request", { field: "/until", rule: "in-future" });
+    refused(
+      await give(number, ann, other, new Date(Date.now() - 1_000).toISOString()),
+      "invalid-request",
+      { field: "/until", rule: "in-future" },
+    );
     await must(give(number, ann, other, new Date(Date.now() + 3_600_000).toISOString()));
     expect(await status(number, other)).equals(200);
     await (await database())`update grants set until = now() - interval '1 second' where number = ${number}`;
@@ -64,9 +141,15 @@ describe("grants and reads", () => {
   it("a transfer gives the new holder the document, and takes it from the old one and from whom that one had given", async () => {
     const number = await issued(shop, { name: "个人" }, { holder: ann.account });
     await must(give(number, ann, other));
-    const { id } = await must(call("POST", `/v1/invoices/${number}/transfers`, { to: bob.account }, { token: ann.token }));
+    const { id } = await must(
+      call("POST", `/v1/invoices/${number}/transfers`, { to: bob.account }, { token: ann.token }),
+    );
     await must(call("POST", `/v1/transfers/${id}/accept`, undefined, { token: bob.token }));
-    expect([await status(number, bob), await status(number, ann), await status(number, other)]).deep.equals([200, 404, 404]);
+    expect([
+      await status(number, bob),
+      await status(number, ann),
+      await status(number, other),
+    ]).deep.equals([200, 404, 404]);
     expect((await get(`/v1/invoices/${number}/grants`, bob)).body).deep.equals({
       parties: [
         { account: shop.account, as: "issuer" },
@@ -81,8 +164,14 @@ describe("grants and reads", () => {
     expect((await give(number, firm, other)).status).equals(201);
     refused(await give(number, shop, other), "forbidden");
     refused(await give(number, other, bob), "not-found");
-    refused(await give(number, ann, ann), "receiver-invalid", { field: "/to", rule: "known-account" });
-    refused(await give(number, ann, { account: `0x${"12".repeat(20)}` }), "receiver-invalid", { field: "/to", rule: "known-account" });
+    refused(await give(number, ann, ann), "receiver-invalid", {
+      field: "/to",
+      rule: "known-account",
+    });
+    refused(await give(number, ann, { account: `0x${"12".repeat(20)}` }), "receiver-invalid", {
+      field: "/to",
+      rule: "known-account",
+    });
     refused(await get(`/v1/invoices/${number}/grants`, shop), "forbidden");
   });
 
@@ -91,17 +180,34 @@ describe("grants and reads", () => {
     const { bureau } = await sandbox();
     // the bureau's auditor reads as well, in its own time
     await until("the auditor has read it", async () =>
-      (await must(get(`/v1/invoices/${number}/reads`, ann))).items.some(({ account, form }: Loose) => account === bureau.account && form === "audit"),
+      (await must(get(`/v1/invoices/${number}/reads`, ann))).items.some(
+        ({ account, form }: Loose) => account === bureau.account && form === "audit",
+      ),
     );
     await must(get(`/v1/invoices/${number}`, ann));
     await must(get(`/v1/invoices/${number}`, ann));
     await must(get(`/v1/invoices/${number}/bundle`, firm));
     await must(get(`/v1/invoices/${number}`, shop));
-    await must(get(`/v1/invoices/${number}`, bureau, { accept: "application/vnd.onepiao.ubl+xml" }));
+    await must(
+      get(`/v1/invoices/${number}`, bureau, { accept: "application/vnd.onepiao.ubl+xml" }),
+    );
     const seen = async (by: { token: string }) =>
-      (await must(get(`/v1/invoices/${number}/reads`, by))).items.map(({ account, form, times }: Loose) => `${account} ${form} ${times}`).sort();
-    const [a, f, s, b] = [ann, firm, shop, bureau].map((one) => one.account) as [string, string, string, string];
-    const all = [`${a} json 2`, `${f} bundle 1`, `${s} json 1`, `${b} audit 1`, `${b} ubl 1`].sort();
+      (await must(get(`/v1/invoices/${number}/reads`, by))).items
+        .map(({ account, form, times }: Loose) => `${account} ${form} ${times}`)
+        .sort();
+    const [a, f, s, b] = [ann, firm, shop, bureau].map((one) => one.account) as [
+      string,
+      string,
+      string,
+      string,
+    ];
+    const all = [
+      `${a} json 2`,
+      `${f} bundle 1`,
+      `${s} json 1`,
+      `${b} audit 1`,
+      `${b} ubl 1`,
+    ].sort();
     expect(await seen(ann)).deep.equals(all);
     expect(await seen(firm)).deep.equals(all);
     expect(await seen(bureau)).deep.equals(all);
@@ -118,22 +224,36 @@ describe("grants and reads", () => {
     const pair = await generateKeyPair("ECDH-ES+A256KW", { crv: "X25519", extractable: true });
     const path = `/v1/invoices/${number}`;
     refused(await get(path, firm, { accept: sealedType }), "encryption-key-missing");
-    const { kid } = await must(call("PUT", "/v1/encryption-key", await exportJWK(pair.publicKey), { token: firm.token }));
+    const { kid } = await must(
+      call("PUT", "/v1/encryption-key", await exportJWK(pair.publicKey), { token: firm.token }),
+    );
     expect((await get("/v1/encryption-key", firm)).body.kid).equals(kid);
     const { body } = await get(path, firm, { accept: sealedType });
     const { key, opens } = await unwrapWith((await exportJWK(pair.privateKey)) as JWK, body.key);
     const { deployment } = await sandbox();
     expect(opens).equals(documentId(deployment, number));
-    expect(body.document.aad).equals(`eip155:${deployment.chainId}/${deployment.ledger.toLowerCase()}/${number}`);
+    expect(body.document.aad).equals(
+      `eip155:${deployment.chainId}/${deployment.ledger.toLowerCase()}/${number}`,
+    );
     const { document } = (await get(path, ann)).body;
     expect(JSON.parse(openSealed(key, body.document).toString())).deep.equals(document);
-    const [stored] = await (await database())<{ content: string }[]>`select content from invoices where number = ${number}`;
+    const [stored] = await (await database())<
+      { content: string }[]
+    >`select content from invoices where number = ${number}`;
     expect(contentHash(Buffer.from(body.salt.slice(2), "hex"), document)).equals(stored?.content);
     // another's private key, another place, another byte
     const stranger = await generateKeyPair("ECDH-ES+A256KW", { crv: "X25519", extractable: true });
-    expect(await unwrapWith((await exportJWK(stranger.privateKey)) as JWK, body.key).catch(() => "refused")).equals("refused");
-    expect(() => openSealed(key, { ...body.document, aad: documentId(deployment, `${BigInt(number) + 1n}`) })).throws();
-    expect(() => openSealed(key, { ...body.document, tag: Buffer.alloc(16).toString("base64url") })).throws();
+    expect(
+      await unwrapWith((await exportJWK(stranger.privateKey)) as JWK, body.key).catch(
+        () => "refused",
+      ),
+    ).equals("refused");
+    expect(() =>
+      openSealed(key, { ...body.document, aad: documentId(deployment, `${BigInt(number) + 1n}`) }),
+    ).throws();
+    expect(() =>
+      openSealed(key, { ...body.document, tag: Buffer.alloc(16).toString("base64url") }),
+    ).throws();
   });
 
   it("a P-256 key does as well; a private one, a point beside the curve and other kinds are refused", async () => {
@@ -148,13 +268,19 @@ describe("grants and reads", () => {
       { kty: "EC", crv: "P-256", x: jwk.x },
       { ...jwk, d: "AAAA" },
     ];
-    for (const one of wrong) refused(await call("PUT", "/v1/encryption-key", one, { token: other.token }), "invalid-request");
+    for (const one of wrong)
+      refused(
+        await call("PUT", "/v1/encryption-key", one, { token: other.token }),
+        "invalid-request",
+      );
   });
 
   it("an issuer opens a lot with one key: every document under it gives its leaf", async () => {
     const number = await fresh();
     const pair = await generateKeyPair("ECDH-ES+A256KW", { crv: "X25519", extractable: true });
-    await must(call("PUT", "/v1/encryption-key", await exportJWK(pair.publicKey), { token: shop.token }));
+    await must(
+      call("PUT", "/v1/encryption-key", await exportJWK(pair.publicKey), { token: shop.token }),
+    );
     const { lot: first } = (await get(`/v1/invoices/${number}`, shop)).body;
     const lot = (await must(get(`/v1/lots/${first}`, shop))) as SealedLot;
     const { key } = await unwrapWith((await exportJWK(pair.privateKey)) as JWK, lot.key);
@@ -162,7 +288,9 @@ describe("grants and reads", () => {
     expect(opened.size).equals(lot.count);
     const sql = await database();
     for (const [each, { salt, text }] of opened) {
-      const [stored] = await sql<{ content: string }[]>`select content from invoices where number = ${each}`;
+      const [stored] = await sql<
+        { content: string }[]
+      >`select content from invoices where number = ${each}`;
       expect(contentHash(salt, JSON.parse(text))).equals(stored?.content);
     }
     expect(() => openLot(Buffer.alloc(32, 1), lot.documents)).throws();

@@ -1,6 +1,6 @@
 /**
- * Two organisations, each with a gateway and a database of its own, on one chain: an invoice issued at one is claimed and reimbursed
- * at the other, and never twice, wherever it is tried.
+ * Two organisations, each with a gateway and a database of its own, on one chain: an invoice issued
+ * at one is claimed and reimbursed at the other, and never twice, wherever it is tried.
  */
 
 import type { Bundle } from "@onepiao/protocol/proofs/bundle.ts";
@@ -10,7 +10,20 @@ import { createContracts } from "../../server/chain/contracts.ts";
 import { projections } from "../../server/gateway.ts";
 import { createLog } from "../../server/kernel/log.ts";
 import { checkProjections } from "../../server/operator/rebuild.ts";
-import { call, callAt, issued, type Loose, must, ownKey, person, type Reply, sandbox, shownHere, type TestParty, taxpayer } from "./network.ts";
+import {
+  call,
+  callAt,
+  issued,
+  type Loose,
+  must,
+  ownKey,
+  person,
+  type Reply,
+  sandbox,
+  shownHere,
+  type TestParty,
+  taxpayer,
+} from "./network.ts";
 import { chain, database, record, refused, until, untilStatus } from "./observe.ts";
 import { openSecondGateway, type SecondGateway } from "./support/second-gateway.ts";
 
@@ -22,17 +35,24 @@ describe("imports", function () {
   let rival: TestParty;
   let ann: { account: string; token: string };
 
-  const there = (method: string, path: string, by: { token: string }, body?: unknown): Promise<Reply> =>
-    callAt(second.url, method, path, body, { token: by.token });
+  const there = (
+    method: string,
+    path: string,
+    by: { token: string },
+    body?: unknown,
+  ): Promise<Reply> => callAt(second.url, method, path, body, { token: by.token });
   const bundleOf = (number: string, by: { token: string } = shop): Promise<Bundle> =>
     must(call("GET", `/v1/invoices/${number}/bundle`, undefined, { token: by.token }));
-  const bring = (bundle: unknown, by: { token: string } = ann) => there("POST", "/v1/invoices/import", by, bundle);
+  const bring = (bundle: unknown, by: { token: string } = ann) =>
+    there("POST", "/v1/invoices/import", by, bundle);
   /** Titled to the second gateway's employer, held by its employee. */
   const titled = () => issued(shop, firm, { holder: ann.account, remark: "午餐 4人" });
-  const claim = (number: string) => there("POST", "/v1/claims", ann, { employer: firm.taxId, invoices: [number] });
+  const claim = (number: string) =>
+    there("POST", "/v1/claims", ann, { employer: firm.taxId, invoices: [number] });
   const known = (number: string) =>
     until(`the second gateway knows the lot of ${number}`, async () => {
-      const [row] = await second.sql`select 1 from lots where first <= ${number} and first + count > ${number}::numeric`;
+      const [row] =
+        await second.sql`select 1 from lots where first <= ${number} and first + count > ${number}::numeric`;
       return row !== undefined;
     });
   const differences = async () => {
@@ -52,11 +72,16 @@ describe("imports", function () {
 
   before(async () => {
     second = await openSecondGateway();
-    [shop, rival] = await Promise.all([taxpayer("茶餐厅", ["issuer"]), taxpayer("别家雇主", ["employer"])]);
+    [shop, rival] = await Promise.all([
+      taxpayer("茶餐厅", ["issuer"]),
+      taxpayer("别家雇主", ["employer"]),
+    ]);
     // enrolled by the bureau through its gateway; its key, and its people, are with its own
     firm = await second.taxpayer("远航精密制造", ["employer"]);
     const { account } = await must(there("POST", "/v1/persons", firm, { name: "李晓明" }));
-    const { token } = await must(there("POST", "/v1/api-keys", firm, { account, roles: ["holder"] }));
+    const { token } = await must(
+      there("POST", "/v1/api-keys", firm, { account, roles: ["holder"] }),
+    );
     ann = { account, token };
     await shownHere(second.url, ann);
   });
@@ -66,9 +91,15 @@ describe("imports", function () {
     refused(await there("GET", `/v1/invoices/${number}`, ann), "not-found");
     await known(number);
     const brought = await bring(await bundleOf(number));
-    expect([brought.status, brought.body.number, brought.body.status], JSON.stringify(brought.body)).deep.equals([201, number, "issued"]);
+    expect(
+      [brought.status, brought.body.number, brought.body.status],
+      JSON.stringify(brought.body),
+    ).deep.equals([201, number, "issued"]);
     const here = (await must(there("GET", `/v1/invoices/${number}`, ann))).document;
-    expect(here).deep.equals((await must(call("GET", `/v1/invoices/${number}`, undefined, { token: shop.token }))).document);
+    expect(here).deep.equals(
+      (await must(call("GET", `/v1/invoices/${number}`, undefined, { token: shop.token })))
+        .document,
+    );
     const made = await must(claim(number));
     expect(made.status).equals("claimed");
     const done = await must(there("POST", `/v1/claims/${made.id}/reimburse`, firm));
@@ -76,24 +107,38 @@ describe("imports", function () {
     expect(await record(number)).deep.includes({ state: "reimbursed", version: 2 });
     await untilStatus(number, "reimbursed");
     const told = await must(there("GET", "/v1/events?limit=100", ann));
-    expect(told.items.map((one: Loose) => one.type)).deep.equals(["invoice.imported", "claim.created", "invoice.reimbursed"]);
+    expect(told.items.map((one: Loose) => one.type)).deep.equals([
+      "invoice.imported",
+      "claim.created",
+      "invoice.reimbursed",
+    ]);
     // the names came with the bundle
-    expect((await must(there("GET", `/v1/claims/${made.id}`, firm))).employer).deep.equals({ taxId: firm.taxId, name: "远航精密制造" });
+    expect((await must(there("GET", `/v1/claims/${made.id}`, firm))).employer).deep.equals({
+      taxId: firm.taxId,
+      name: "远航精密制造",
+    });
   });
 
   it("a bundle of it can be had from either gateway, and is the same proof", async () => {
     const number = await titled();
     await known(number);
     await must(bring(await bundleOf(number)));
-    const [one, other] = [await bundleOf(number), (await must(there("GET", `/v1/invoices/${number}/bundle`, ann))) as Bundle];
+    const [one, other] = [
+      await bundleOf(number),
+      (await must(there("GET", `/v1/invoices/${number}/bundle`, ann))) as Bundle,
+    ];
     expect(other).deep.equals(one);
   });
 
   it("a holder with its own key claims at both gateways at once, from two employers: one claim goes through, the other is an alarm", async () => {
     const wallet = Wallet.createRandom();
     const here = await person(rival, "双开人", await ownKey(rival, wallet));
-    const made = await must(there("POST", "/v1/persons", firm, { name: "双开人", key: await ownKey(firm, wallet) }));
-    const { token } = await must(there("POST", "/v1/api-keys", firm, { account: made.account, roles: ["holder"] }));
+    const made = await must(
+      there("POST", "/v1/persons", firm, { name: "双开人", key: await ownKey(firm, wallet) }),
+    );
+    const { token } = await must(
+      there("POST", "/v1/api-keys", firm, { account: made.account, roles: ["holder"] }),
+    );
     const number = await issued(shop, { name: "个人" }, { holder: here.account });
     await known(number);
     await must(bring(await bundleOf(number), { token }));
@@ -104,7 +149,15 @@ describe("imports", function () {
     ];
     const outcomes = await Promise.all(
       claims.map(async ({ at, token: by, employer }) => {
-        const { operation } = await must(callAt(at, "POST", "/v1/claims", { employer, invoices: [number] }, { token: by, wait: 0 }));
+        const { operation } = await must(
+          callAt(
+            at,
+            "POST",
+            "/v1/claims",
+            { employer, invoices: [number] },
+            { token: by, wait: 0 },
+          ),
+        );
         let signed = "";
         return until("it is decided", async () => {
           const seen = await must(callAt(at, "GET", operation.href, undefined, { token: by }));
@@ -114,8 +167,14 @@ describe("imports", function () {
           const wanted = JSON.stringify(typedData?.message ?? "");
           if (typedData === undefined || wanted === signed) return undefined;
           signed = wanted;
-          const signature = await wallet.signTypedData(typedData.domain, typedData.types, typedData.message);
-          await must(callAt(at, "POST", `${operation.href}/signatures`, { signature }, { token: by }));
+          const signature = await wallet.signTypedData(
+            typedData.domain,
+            typedData.types,
+            typedData.message,
+          );
+          await must(
+            callAt(at, "POST", `${operation.href}/signatures`, { signature }, { token: by }),
+          );
           return undefined;
         });
       }),
@@ -123,7 +182,9 @@ describe("imports", function () {
     expect(outcomes.map((one) => one.status).sort()).deep.equals(["done", "refused"]);
     expect(outcomes.find((one) => one.status === "refused").problem.code).equals("already-claimed");
     await until("the bureau sees the attempt", async () =>
-      (await must(call("GET", `/v1/invoices/${number}/history`))).items.some((one: Loose) => one.type === "reimbursement.refused"),
+      (await must(call("GET", `/v1/invoices/${number}/history`))).items.some(
+        (one: Loose) => one.type === "reimbursement.refused",
+      ),
     );
     expect((await record(number)).state).equals("claimed");
     // brought again to a gateway that has it: as it is
@@ -138,14 +199,31 @@ describe("imports", function () {
       issued(shop, firm, { holder: ann.account }),
       issued(shop, { name: "个人" }, { holder: bob.account }),
     ] as const);
-    const { id } = await must(call("POST", "/v1/claims", { employer: rival.taxId, invoices: [paid] }, { token: bob.token }));
+    const { id } = await must(
+      call("POST", "/v1/claims", { employer: rival.taxId, invoices: [paid] }, { token: bob.token }),
+    );
     await must(call("POST", `/v1/claims/${id}/reimburse`, undefined, { token: rival.token }));
-    const offer = await must(call("POST", `/v1/invoices/${moved}/transfers`, { to: eve.account }, { token: bob.token }));
+    const offer = await must(
+      call("POST", `/v1/invoices/${moved}/transfers`, { to: eve.account }, { token: bob.token }),
+    );
     await must(call("POST", `/v1/transfers/${offer.id}/accept`, undefined, { token: eve.token }));
-    const rejected = await must(call("POST", "/v1/claims", { employer: rival.taxId, invoices: [free] }, { token: bob.token }));
-    await must(call("POST", `/v1/claims/${rejected.id}/reject`, { reason: "超标" }, { token: rival.token }));
+    const rejected = await must(
+      call("POST", "/v1/claims", { employer: rival.taxId, invoices: [free] }, { token: bob.token }),
+    );
+    await must(
+      call("POST", `/v1/claims/${rejected.id}/reject`, { reason: "超标" }, { token: rival.token }),
+    );
     const negative = {
-      lines: [{ name: "*餐饮服务*餐费", quantity: "-1", unitPrice: "188.68", amount: "-188.68", taxRate: "0.06", tax: "-11.32" }],
+      lines: [
+        {
+          name: "*餐饮服务*餐费",
+          quantity: "-1",
+          unitPrice: "188.68",
+          amount: "-188.68",
+          taxRate: "0.06",
+          tax: "-11.32",
+        },
+      ],
       totals: { net: "-188.68", tax: "-11.32", gross: "-200.00" },
       reverses: { number: back },
     };
@@ -157,7 +235,8 @@ describe("imports", function () {
       const [here] = await (await database())<{ block: bigint }[]>`select block from cursor`;
       return there && here && there.block >= here.block;
     });
-    // bob and eve are persons of the first gateway: the second one has no key of theirs, so nobody there may bring their invoices
+    // bob and eve are persons of the first gateway: the second one has no key of theirs, so nobody
+    // there may bring their invoices
     refused(await bring(await bundleOf(paid)), "forbidden");
     expect((await must(bring(await bundleOf(back)))).status).equals("reversed");
     // were they parties there, this is what they would see
@@ -175,7 +254,14 @@ describe("imports", function () {
     const invoices = createInvoices({ vault, documents, taxpayers });
     const contracts = createContracts(deployment);
     const names = createNames({ keys, contracts, chain: await chain(), taxpayers });
-    const imports = createImports({ contracts, chain: await chain(), documents, invoices, taxpayers, names });
+    const imports = createImports({
+      contracts,
+      chain: await chain(),
+      documents,
+      invoices,
+      taxpayers,
+      names,
+    });
     for (const [number, holder] of [
       [paid, bob.account],
       [moved, eve.account],
@@ -209,41 +295,68 @@ describe("imports", function () {
       [altered((b) => delete b.parts.remark), "/parts", "whole"],
       [altered((b) => Object.assign(b.network, { name: "another" })), "/network", "same-network"],
       [altered((b) => Object.assign(b.lot, { time: b.lot.time + 1 })), "/lot", "lot-on-chain"],
-      [altered((b) => Object.assign(b.parties[1], { name: "改了名字" })), "/buyer/name", "buyer-name"],
-      [altered((b) => Object.assign(b.parties[1], { salt: "ab".repeat(32) })), "/parties/1", "enrolled-so"],
+      [
+        altered((b) => Object.assign(b.parties[1], { name: "改了名字" })),
+        "/buyer/name",
+        "buyer-name",
+      ],
+      [
+        altered((b) => Object.assign(b.parties[1], { salt: "ab".repeat(32) })),
+        "/parties/1",
+        "enrolled-so",
+      ],
       [altered((b) => b.parties.pop()), "/parties", "party-missing"],
       [altered((b) => b.parties.shift()), "/parties", "party-missing"],
     ];
-    for (const [value, field, rule] of cases) refused(await bring(value), "bundle-invalid", { field, rule });
+    for (const [value, field, rule] of cases)
+      refused(await bring(value), "bundle-invalid", { field, rule });
     refused(await bring({ ...bundle, more: 1 }), "invalid-request");
-    refused(await bring(bundle, firm.token === ann.token ? ann : { token: firm.token.replace(/.$/, "") }), "unauthenticated");
+    refused(
+      await bring(bundle, firm.token === ann.token ? ann : { token: firm.token.replace(/.$/, "") }),
+      "unauthenticated",
+    );
     // a party of another invoice
     const stranger = await must(there("POST", "/v1/persons", firm, { name: "路人" }));
-    const { token } = await must(there("POST", "/v1/api-keys", firm, { account: stranger.account, roles: ["holder"] }));
+    const { token } = await must(
+      there("POST", "/v1/api-keys", firm, { account: stranger.account, roles: ["holder"] }),
+    );
     refused(await bring(bundle, { token }), "forbidden");
     for (const table of ["invoices", "imported", "invoice_states"])
-      expect(await second.sql.unsafe(`select 1 from ${table} where number = ${number}`), table).lengthOf(0);
+      expect(
+        await second.sql.unsafe(`select 1 from ${table} where number = ${number}`),
+        table,
+      ).lengthOf(0);
   });
 
   it("brought by many at once, while it is being claimed elsewhere: one import, and the state that the chain has", async () => {
     const number = await issued(shop, firm);
     await known(number);
     const bundle = await bundleOf(number);
-    const replies = await Promise.all(Array.from({ length: 6 }, () => there("POST", "/v1/invoices/import", firm, bundle)));
+    const replies = await Promise.all(
+      Array.from({ length: 6 }, () => there("POST", "/v1/invoices/import", firm, bundle)),
+    );
     expect(replies.map((reply) => reply.status)).deep.equals(Array(6).fill(201));
     expect(await second.sql`select 1 from imported where number = ${number}`).lengthOf(1);
-    const made = await must(there("POST", "/v1/claims", firm, { employer: firm.taxId, invoices: [number] }));
+    const made = await must(
+      there("POST", "/v1/claims", firm, { employer: firm.taxId, invoices: [number] }),
+    );
     // the employer at once at both gateways: it is one claim, reimbursed once
-    const tries = await Promise.all(Array.from({ length: 5 }, () => there("POST", `/v1/claims/${made.id}/reimburse`, firm)));
+    const tries = await Promise.all(
+      Array.from({ length: 5 }, () => there("POST", `/v1/claims/${made.id}/reimburse`, firm)),
+    );
     expect(tries.filter((reply) => reply.status === 200)).lengthOf(1);
-    for (const reply of tries.filter((one) => one.status !== 200)) refused(reply, "already-reimbursed");
+    for (const reply of tries.filter((one) => one.status !== 200))
+      refused(reply, "already-reimbursed");
     await untilStatus(number, "reimbursed");
     expect(await differences()).deep.equals([]);
   });
 
   it("an identity proves itself to the registry; an altered one is nobody", async () => {
     const identity = await must(call("GET", `/v1/taxpayers/${rival.taxId}/identity`));
-    refused(await call("GET", `/v1/taxpayers/${rival.taxId}/identity`, undefined, { token: shop.token }), "not-found");
+    refused(
+      await call("GET", `/v1/taxpayers/${rival.taxId}/identity`, undefined, { token: shop.token }),
+      "not-found",
+    );
     const { createTaxpayers } = await import("../../server/features/parties/taxpayers.ts");
     const taxpayers = createTaxpayers({ vault: second.vault, keys: second.keys, drawStep: 1n });
     const adopt = (one: Loose) => second.sql.begin((tx) => taxpayers.adopt(tx, one, "CNY"));

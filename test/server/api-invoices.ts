@@ -1,19 +1,52 @@
-/** Issuing over HTTP: duplicates, the issuing rules, quota, red letters, numbers, idempotency, and a gateway that dies in the middle. */
+/**
+ * Issuing over HTTP: duplicates, the issuing rules, quota, red letters, numbers, idempotency, and a
+ * gateway that dies in the middle.
+ */
 
 import { contentHash } from "@onepiao/protocol/proofs/disclosing.ts";
 import { expect } from "chai";
 import { createEvidence } from "../../server/acts/evidence.ts";
 import { createContracts } from "../../server/chain/contracts.ts";
-import { call, callAt, invoiceOf, issued, must, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
-import { chain, database, month, period, quota, quotaOnChain, record, refused, statusOf, traces, until, untilStatus } from "./observe.ts";
+import {
+  call,
+  callAt,
+  invoiceOf,
+  issued,
+  must,
+  person,
+  type Reply,
+  sandbox,
+  type TestParty,
+  taxpayer,
+} from "./network.ts";
+import {
+  chain,
+  database,
+  month,
+  period,
+  quota,
+  quotaOnChain,
+  record,
+  refused,
+  statusOf,
+  traces,
+  until,
+  untilStatus,
+} from "./observe.ts";
 import { moveOut } from "./support/gateway-process.ts";
 
-const many = <T>(n: number, make: (i: number) => Promise<T>): Promise<T[]> => Promise.all(Array.from({ length: n }, (_, i) => make(i)));
+const many = <T>(n: number, make: (i: number) => Promise<T>): Promise<T[]> =>
+  Promise.all(Array.from({ length: n }, (_, i) => make(i)));
 const fresh = (): string => `T-${crypto.randomUUID()}`;
 const money = (yuan: string): bigint => BigInt(yuan.replace(".", ""));
 
 /** One line at a rate of 0 over this amount. */
-const over = (seller: TestParty, buyer: { taxId?: string; name: string }, amount: string, more: Record<string, unknown> = {}) =>
+const over = (
+  seller: TestParty,
+  buyer: { taxId?: string; name: string },
+  amount: string,
+  more: Record<string, unknown> = {},
+) =>
   invoiceOf(seller, buyer, {
     lines: [{ name: "*服务*咨询", amount, taxRate: "0", tax: "0.00" }],
     totals: { net: amount, tax: "0.00", gross: amount },
@@ -24,11 +57,18 @@ describe("issuing over HTTP", () => {
   let shop: TestParty;
   let other: TestParty;
   let firm: TestParty;
-  const issue = (seller: TestParty, body: unknown, more: { key?: string; wait?: number } = {}): Promise<Reply> =>
-    call("POST", "/v1/invoices", body, { token: seller.token, ...more });
+  const issue = (
+    seller: TestParty,
+    body: unknown,
+    more: { key?: string; wait?: number } = {},
+  ): Promise<Reply> => call("POST", "/v1/invoices", body, { token: seller.token, ...more });
 
   before(async () => {
-    [shop, other, firm] = await Promise.all([taxpayer("甲店", ["issuer"]), taxpayer("乙店", ["issuer"]), taxpayer("丙公司", ["employer"])]);
+    [shop, other, firm] = await Promise.all([
+      taxpayer("甲店", ["issuer"]),
+      taxpayer("乙店", ["issuer"]),
+      taxpayer("丙公司", ["employer"]),
+    ]);
   });
 
   describe("the same original", () => {
@@ -42,8 +82,19 @@ describe("issuing over HTTP", () => {
         const problem = refused(await issue(shop, again), "duplicate-source");
         expect(problem["original"]).deep.equals({ number: first.number, state: "issued", href });
       }
-      await must(call("POST", "/v1/claims", { employer: firm.taxId, invoices: [first.number] }, { token: firm.token }));
-      expect(refused(await issue(shop, body), "duplicate-source")["original"]).deep.equals({ number: first.number, state: "claimed", href });
+      await must(
+        call(
+          "POST",
+          "/v1/claims",
+          { employer: firm.taxId, invoices: [first.number] },
+          { token: firm.token },
+        ),
+      );
+      expect(refused(await issue(shop, body), "duplicate-source")["original"]).deep.equals({
+        number: first.number,
+        state: "claimed",
+        href,
+      });
     });
 
     it("sent twenty times at once with twenty keys is accepted once", async () => {
@@ -58,7 +109,12 @@ describe("issuing over HTTP", () => {
 
     it("of another seller is another original", async () => {
       const sourceId = fresh();
-      const numbers = await Promise.all([shop, other].map(async (seller) => (await must(issue(seller, invoiceOf(seller, firm, { sourceId })))).number));
+      const numbers = await Promise.all(
+        [shop, other].map(
+          async (seller) =>
+            (await must(issue(seller, invoiceOf(seller, firm, { sourceId })))).number,
+        ),
+      );
       expect(new Set(numbers).size).equals(2);
     });
   });
@@ -66,38 +122,68 @@ describe("issuing over HTTP", () => {
   describe("who may issue what", () => {
     it("an issuer issues its own invoices alone", async () => {
       const before = await traces();
-      refused(await issue(shop, invoiceOf(other, firm)), "seller-not-caller", { field: "/seller/taxId", rule: "seller-is-caller" });
+      refused(await issue(shop, invoiceOf(other, firm)), "seller-not-caller", {
+        field: "/seller/taxId",
+        rule: "seller-is-caller",
+      });
       expect(await traces()).deep.equals(before);
     });
 
     it("a titled buyer must be enrolled", async () => {
-      refused(await issue(shop, invoiceOf(shop, { taxId: "91310115MA1K4QCW42", name: "未登记公司" })), "invalid-document", {
-        field: "/buyer/taxId",
-        rule: "tax-id-check-digit",
-      });
-      refused(await issue(shop, invoiceOf(shop, { taxId: "DE999999999", name: "未登记公司" })), "buyer-not-enrolled", {
-        field: "/buyer/taxId",
-        rule: "buyer-enrolled",
-      });
+      refused(
+        await issue(shop, invoiceOf(shop, { taxId: "91310115MA1K4QCW42", name: "未登记公司" })),
+        "invalid-document",
+        {
+          field: "/buyer/taxId",
+          rule: "tax-id-check-digit",
+        },
+      );
+      refused(
+        await issue(shop, invoiceOf(shop, { taxId: "DE999999999", name: "未登记公司" })),
+        "buyer-not-enrolled",
+        {
+          field: "/buyer/taxId",
+          rule: "buyer-enrolled",
+        },
+      );
     });
 
     it("an invoice is in the currency that its issuer accounts in", async () => {
-      refused(await issue(shop, invoiceOf(shop, firm, { currency: "EUR" })), "currency-not-accounted", { field: "/currency", rule: "currency-of-issuer" });
+      refused(
+        await issue(shop, invoiceOf(shop, firm, { currency: "EUR" })),
+        "currency-not-accounted",
+        { field: "/currency", rule: "currency-of-issuer" },
+      );
     });
 
     it("nobody can hold an invoice at the zero address", async () => {
-      const reply = await issue(shop, invoiceOf(shop, { name: "顾客" }, { holder: `0x${"0".repeat(40)}` }));
+      const reply = await issue(
+        shop,
+        invoiceOf(shop, { name: "顾客" }, { holder: `0x${"0".repeat(40)}` }),
+      );
       refused(reply, "zero-address", { field: "/holder", rule: "not-zero" });
     });
 
     it("the holder is named once, and an account is an account however it is written", async () => {
       const guest = await person(shop, "顾客甲");
-      const twice = await call("POST", `/v1/invoices?holder=${guest.account}`, invoiceOf(shop, { name: "顾客甲" }, { holder: guest.account }), {
-        token: shop.token,
-      });
+      const twice = await call(
+        "POST",
+        `/v1/invoices?holder=${guest.account}`,
+        invoiceOf(shop, { name: "顾客甲" }, { holder: guest.account }),
+        {
+          token: shop.token,
+        },
+      );
       refused(twice, "invalid-request");
-      const number = await issued(shop, { name: "顾客甲" }, { holder: guest.account.toLowerCase() });
-      expect((await call("GET", `/v1/invoices/${number}`, undefined, { token: guest.token })).body.holder).equals(guest.account);
+      const number = await issued(
+        shop,
+        { name: "顾客甲" },
+        { holder: guest.account.toLowerCase() },
+      );
+      expect(
+        (await call("GET", `/v1/invoices/${number}`, undefined, { token: guest.token })).body
+          .holder,
+      ).equals(guest.account);
     });
 
     it("a suspended issuer issues nothing, and issues again when it is reinstated", async () => {
@@ -125,7 +211,9 @@ describe("issuing over HTTP", () => {
       const before = await traces();
       refused(await issue(small, invoiceOf(small, firm)), "no-segment");
       expect(await traces()).deep.equals(before);
-      const { first } = await must(call("POST", `/v1/taxpayers/${small.taxId}/segments`, { length: 2 }));
+      const { first } = await must(
+        call("POST", `/v1/taxpayers/${small.taxId}/segments`, { length: 2 }),
+      );
       expect(await issued(small, firm)).equals(first);
       expect(BigInt(two.sort()[1] ?? 0) < BigInt(first)).equals(true);
     });
@@ -136,7 +224,12 @@ describe("issuing over HTTP", () => {
       const tight = await taxpayer("紧额度公司", ["issuer"], { quota: "500.00" });
       await must(issue(tight, over(tight, firm, "300.00")));
       refused(await issue(tight, over(tight, firm, "200.01")), "quota-exceeded");
-      expect(await quota(tight)).deep.includes({ granted: "500.00", drawn: "500.00", used: "300.00", left: "200.00" });
+      expect(await quota(tight)).deep.includes({
+        granted: "500.00",
+        drawn: "500.00",
+        used: "300.00",
+        left: "200.00",
+      });
       expect((await issue(tight, over(tight, firm, "200.00"))).status).equals(201);
       refused(await issue(tight, over(tight, firm, "0.01")), "quota-exceeded");
     });
@@ -166,7 +259,9 @@ describe("issuing over HTTP", () => {
       const replies = await many(20, () => issue(busy, over(busy, firm, "70000.00")));
       watching = false;
       await watch;
-      expect(replies.map(({ status, body }) => body.code ?? status)).deep.equals(Array(20).fill(201));
+      expect(replies.map(({ status, body }) => body.code ?? status)).deep.equals(
+        Array(20).fill(201),
+      );
       const { granted, drawn } = await quotaOnChain(busy.index, period());
       expect(drawn <= granted).equals(true);
       expect((await quota(busy)).used).equals("1400000.00");
@@ -180,19 +275,23 @@ describe("issuing over HTTP", () => {
       const busy = await taxpayer("超额公司", ["issuer"], { quota: "500000.00" });
       const replies = await many(20, () => issue(busy, over(busy, firm, "70000.00")));
       expect(replies.filter(({ status }) => status === 201)).lengthOf(7);
-      for (const reply of replies.filter(({ status }) => status !== 201)) refused(reply, "quota-exceeded");
+      for (const reply of replies.filter(({ status }) => status !== 201))
+        refused(reply, "quota-exceeded");
       expect((await quota(busy)).used).equals("490000.00");
     });
 
     it("that is being given back is not issued on", async () => {
       const back = await taxpayer("退额公司", ["issuer"], { quota: "1000.00" });
-      const draws = (body: unknown, wait: number) => call("POST", `/v1/taxpayers/${back.taxId}/quota/draws`, body, { token: back.token, wait });
+      const draws = (body: unknown, wait: number) =>
+        call("POST", `/v1/taxpayers/${back.taxId}/quota/draws`, body, { token: back.token, wait });
       await must(draws({ amount: "1000.00" }, 20));
       const [given, reply] = await Promise.all([
         draws({ amount: "900.00", direction: "give-back" }, 0),
         draws({ amount: "900.00", direction: "give-back" }, 0),
       ]);
-      expect([given.status, reply.status].sort(), "the same rest is given back once").deep.equals([202, 409]);
+      expect([given.status, reply.status].sort(), "the same rest is given back once").deep.equals([
+        202, 409,
+      ]);
       await must(issue(back, over(back, firm, "500.00")));
       await until("the quota is given back and drawn again", async () => {
         const { drawn, used } = await quota(back);
@@ -205,9 +304,24 @@ describe("issuing over HTTP", () => {
   });
 
   describe("red letters", () => {
-    const redLetter = (seller: TestParty, buyer: { taxId?: string; name: string }, reverses: Record<string, string>, more: Record<string, unknown> = {}) =>
+    const redLetter = (
+      seller: TestParty,
+      buyer: { taxId?: string; name: string },
+      reverses: Record<string, string>,
+      more: Record<string, unknown> = {},
+    ) =>
       invoiceOf(seller, buyer, {
-        lines: [{ name: "*餐饮服务*餐费", unit: "次", quantity: "-1", unitPrice: "188.68", amount: "-188.68", taxRate: "0.06", tax: "-11.32" }],
+        lines: [
+          {
+            name: "*餐饮服务*餐费",
+            unit: "次",
+            quantity: "-1",
+            unitPrice: "188.68",
+            amount: "-188.68",
+            taxRate: "0.06",
+            tax: "-11.32",
+          },
+        ],
         totals: { net: "-188.68", tax: "-11.32", gross: "-200.00" },
         reverses,
         ...more,
@@ -221,12 +335,38 @@ describe("issuing over HTTP", () => {
       await untilStatus(number, "reversed");
       expect((await record(number)).state).equals("reversed");
       expect([used, (await quota(seller)).used]).deep.equals(["200.00", "0.00"]);
-      const shown = (await call("GET", `/v1/invoices/${red.number}`, undefined, { token: seller.token })).body;
-      expect([shown.reverses, shown.status, shown.gross]).deep.equals([number, "issued", "-200.00"]);
+      const shown = (
+        await call("GET", `/v1/invoices/${red.number}`, undefined, { token: seller.token })
+      ).body;
+      expect([shown.reverses, shown.status, shown.gross]).deep.equals([
+        number,
+        "issued",
+        "-200.00",
+      ]);
       expect(shown.document.totals.gross).equals("-200.00");
-      refused(await call("POST", "/v1/claims", { employer: firm.taxId, invoices: [number] }, { token: firm.token }), "wrong-state");
-      refused(await call("POST", "/v1/claims", { employer: firm.taxId, invoices: [red.number] }, { token: firm.token }), "forbidden");
-      const twice = refused(await issue(seller, redLetter(seller, firm, { number })), "red-letter-refused", { field: "/reverses", rule: "original-reversed" });
+      refused(
+        await call(
+          "POST",
+          "/v1/claims",
+          { employer: firm.taxId, invoices: [number] },
+          { token: firm.token },
+        ),
+        "wrong-state",
+      );
+      refused(
+        await call(
+          "POST",
+          "/v1/claims",
+          { employer: firm.taxId, invoices: [red.number] },
+          { token: firm.token },
+        ),
+        "forbidden",
+      );
+      const twice = refused(
+        await issue(seller, redLetter(seller, firm, { number })),
+        "red-letter-refused",
+        { field: "/reverses", rule: "original-reversed" },
+      );
       expect(twice["original"]).deep.equals({ number: red.number, state: "reversed" });
     });
 
@@ -242,7 +382,8 @@ describe("issuing over HTTP", () => {
       const number = await issued(shop, firm);
       const replies = await many(10, () => issue(shop, redLetter(shop, firm, { number })));
       expect(replies.filter(({ status }) => status === 201)).lengthOf(1);
-      for (const reply of replies.filter(({ status }) => status !== 201)) expect(reply.body.code).oneOf(["red-letter-open", "red-letter-refused"]);
+      for (const reply of replies.filter(({ status }) => status !== 201))
+        expect(reply.body.code).oneOf(["red-letter-open", "red-letter-refused"]);
     });
 
     it("an unknown original, another issuer's, another buyer, more than the amount: refused, and nothing is booked", async () => {
@@ -251,22 +392,58 @@ describe("issuing over HTTP", () => {
       const before = await traces();
       const used = (await quota(shop)).used;
       const unknown = { field: "/reverses", rule: "original-unknown" };
-      refused(await issue(shop, redLetter(shop, firm, { number: "26442999999999999999" })), "red-letter-refused", unknown);
-      refused(await issue(shop, redLetter(shop, firm, { sourceId: fresh() })), "red-letter-refused", unknown);
-      refused(await issue(shop, redLetter(shop, firm, { number: foreign })), "red-letter-refused", unknown);
-      refused(await issue(shop, redLetter(shop, { name: "个人" }, { number })), "red-letter-refused", { field: "/reverses", rule: "same-buyer" });
+      refused(
+        await issue(shop, redLetter(shop, firm, { number: "26442999999999999999" })),
+        "red-letter-refused",
+        unknown,
+      );
+      refused(
+        await issue(shop, redLetter(shop, firm, { sourceId: fresh() })),
+        "red-letter-refused",
+        unknown,
+      );
+      refused(
+        await issue(shop, redLetter(shop, firm, { number: foreign })),
+        "red-letter-refused",
+        unknown,
+      );
+      refused(
+        await issue(shop, redLetter(shop, { name: "个人" }, { number })),
+        "red-letter-refused",
+        { field: "/reverses", rule: "same-buyer" },
+      );
       const more = {
-        lines: [{ name: "*餐饮服务*餐费", unit: "次", quantity: "-1", unitPrice: "200", amount: "-200.00", taxRate: "0.06", tax: "-12.00" }],
+        lines: [
+          {
+            name: "*餐饮服务*餐费",
+            unit: "次",
+            quantity: "-1",
+            unitPrice: "200",
+            amount: "-200.00",
+            taxRate: "0.06",
+            tax: "-12.00",
+          },
+        ],
         totals: { net: "-200.00", tax: "-12.00", gross: "-212.00" },
       };
-      refused(await issue(shop, redLetter(shop, firm, { number }, more)), "red-letter-refused", { field: "/totals/gross", rule: "exceeds-left" });
+      refused(await issue(shop, redLetter(shop, firm, { number }, more)), "red-letter-refused", {
+        field: "/totals/gross",
+        rule: "exceeds-left",
+      });
       expect(await traces()).deep.equals(before);
       expect([await statusOf(number), (await quota(shop)).used]).deep.equals(["issued", used]);
     });
 
     it("a claimed original needs its employer's consent: the red letter waits for it, and the answer says so at once", async () => {
       const number = await issued(shop, firm);
-      await must(call("POST", "/v1/claims", { employer: firm.taxId, invoices: [number] }, { token: firm.token }));
+      await must(
+        call(
+          "POST",
+          "/v1/claims",
+          { employer: firm.taxId, invoices: [number] },
+          { token: firm.token },
+        ),
+      );
       const { status, body } = await issue(shop, redLetter(shop, firm, { number }));
       expect([status, body.redLetter.status]).deep.equals([202, "02"]);
       expect((await record(number)).state).equals("claimed");
@@ -277,7 +454,12 @@ describe("issuing over HTTP", () => {
       await Promise.all(
         numbers.map(async (number) => {
           const [claim, red] = await Promise.all([
-            call("POST", "/v1/claims", { employer: firm.taxId, invoices: [number] }, { token: firm.token }),
+            call(
+              "POST",
+              "/v1/claims",
+              { employer: firm.taxId, invoices: [number] },
+              { token: firm.token },
+            ),
             issue(shop, redLetter(shop, firm, { number })),
           ]);
           if (red.status === 201) {
@@ -294,10 +476,16 @@ describe("issuing over HTTP", () => {
   });
 
   it("fifty issues at once by two issuers: each issuer's numbers are unique, ascending and without a gap", async () => {
-    const pair = await Promise.all([taxpayer("连号甲", ["issuer"]), taxpayer("连号乙", ["issuer"])]);
+    const pair = await Promise.all([
+      taxpayer("连号甲", ["issuer"]),
+      taxpayer("连号乙", ["issuer"]),
+    ]);
     const numbers = await many(50, async (i) => {
       const seller = pair[i % 2] as TestParty;
-      return { seller: seller.taxId, number: (await must(issue(seller, invoiceOf(seller, firm)))).number as string };
+      return {
+        seller: seller.taxId,
+        number: (await must(issue(seller, invoiceOf(seller, firm)))).number as string,
+      };
     });
     for (const { taxId } of pair) {
       const { items } = (await call("GET", `/v1/taxpayers/${taxId}/segments`)).body;
@@ -305,7 +493,9 @@ describe("issuing over HTTP", () => {
         .filter(({ seller }) => seller === taxId)
         .map(({ number }) => number)
         .sort();
-      expect(own).deep.equals(Array.from({ length: 25 }, (_, i) => (BigInt(items[0].first) + BigInt(i)).toString()));
+      expect(own).deep.equals(
+        Array.from({ length: 25 }, (_, i) => (BigInt(items[0].first) + BigInt(i)).toString()),
+      );
       expect(own[0]).matches(new RegExp(`^${month().slice(2, 4)}442\\d{15}$`));
       expect(items[0].used).equals(25);
     }
@@ -321,19 +511,21 @@ describe("issuing over HTTP", () => {
       expect([first.status, first.headers.get("idempotency-replayed")]).deep.equals([201, null]);
       const replay = async () => {
         const again = await issue(shop, body, { key });
-        expect([again.status, again.body, again.headers.get("idempotency-replayed"), again.headers.get("location")]).deep.equals([
-          201,
-          first.body,
-          "true",
-          first.headers.get("location"),
-        ]);
+        expect([
+          again.status,
+          again.body,
+          again.headers.get("idempotency-replayed"),
+          again.headers.get("location"),
+        ]).deep.equals([201, first.body, "true", first.headers.get("location")]);
       };
       await replay();
       await (await sandbox()).restart();
       await replay();
       refused(await issue(shop, { ...body, remark: "改了" }, { key }), "idempotency-key-reused");
       // another party's keys are its own
-      expect((await issue(other, invoiceOf(other, firm), { key })).headers.get("idempotency-replayed")).equals(null);
+      expect(
+        (await issue(other, invoiceOf(other, firm), { key })).headers.get("idempotency-replayed"),
+      ).equals(null);
     });
 
     it("twenty requests at once with one key issue one invoice", async () => {
@@ -343,9 +535,13 @@ describe("issuing over HTTP", () => {
       const replies = await many(20, () => issue(shop, body, { key }));
       const good = replies.filter(({ status }) => status < 300);
       expect(new Set(good.map(({ body: { number } }) => number)).size).equals(1);
-      for (const reply of replies.filter(({ status }) => status >= 300)) refused(reply, "idempotency-key-running");
+      for (const reply of replies.filter(({ status }) => status >= 300))
+        refused(reply, "idempotency-key-running");
       const after = await traces();
-      expect([(after["invoices"] ?? 0) - (before["invoices"] ?? 0), (after["accepted"] ?? 0) - (before["accepted"] ?? 0)]).deep.equals([1, 1]);
+      expect([
+        (after["invoices"] ?? 0) - (before["invoices"] ?? 0),
+        (after["accepted"] ?? 0) - (before["accepted"] ?? 0),
+      ]).deep.equals([1, 1]);
     });
   });
 
@@ -354,15 +550,26 @@ describe("issuing over HTTP", () => {
     const seller = await taxpayer("重启公司", ["issuer"]);
     await issued(seller, firm);
     const place = await sandbox();
-    const bodies = Array.from({ length: 50 }, (_, i) => invoiceOf(seller, firm, { remark: `第${i}张`, sourceId: fresh() }));
+    const bodies = Array.from({ length: 50 }, (_, i) =>
+      invoiceOf(seller, firm, { remark: `第${i}张`, sourceId: fresh() }),
+    );
     const dying = await moveOut(place, "info");
     let answered = 0;
     /** As a till does it: the same request with the same key until an answer comes. */
     const persist = (body: unknown): Promise<Reply> => {
       const key = crypto.randomUUID();
       return until("an answer", async () => {
-        const reply = await callAt(place.url, "POST", "/v1/invoices", body, { token: seller.token, key, wait: 0 }).catch(() => undefined);
-        if (reply === undefined || reply.status >= 500 || reply.body.code === "idempotency-key-running") return undefined;
+        const reply = await callAt(place.url, "POST", "/v1/invoices", body, {
+          token: seller.token,
+          key,
+          wait: 0,
+        }).catch(() => undefined);
+        if (
+          reply === undefined ||
+          reply.status >= 500 ||
+          reply.body.code === "idempotency-key-running"
+        )
+          return undefined;
         answered += 1;
         return reply;
       });
@@ -384,7 +591,9 @@ describe("issuing over HTTP", () => {
     await untilStatus([...numbers].sort()[49] as string, "issued");
     await Promise.all(
       numbers.map(async (number, i) => {
-        const { document } = (await call("GET", `/v1/invoices/${number}`, undefined, { token: seller.token })).body;
+        const { document } = (
+          await call("GET", `/v1/invoices/${number}`, undefined, { token: seller.token })
+        ).body;
         expect(document).deep.equals(bodies[i]);
         const [stored] = await sql<
           { salt: Buffer; leaf_holder: string; leaf_buyer: number }[]
@@ -392,9 +601,16 @@ describe("issuing over HTTP", () => {
         const found = await evidence.of(sql, number);
         if (!stored || !found) throw new Error(`No evidence of ${number}`);
         // the leaf is made of what GET shows, not of what the gateway says that it stored
-        const leaf = { content: contentHash(stored.salt, document), holder: firm.account, buyer: firm.index };
+        const leaf = {
+          content: contentHash(stored.salt, document),
+          holder: firm.account,
+          buyer: firm.index,
+        };
         const proves = async (told: typeof leaf) => {
-          const data = await (await chain()).call(deployment.ledger, contracts.ledgerCall("proves", [number, { ...found, leaf: told }]));
+          const data = await (await chain()).call(
+            deployment.ledger,
+            contracts.ledgerCall("proves", [number, { ...found, leaf: told }]),
+          );
           return contracts.ledgerResult("proves", data)[0] as boolean;
         };
         expect(await proves(leaf)).equals(true);
@@ -413,17 +629,32 @@ describe("issuing over HTTP", () => {
     const seller = await taxpayer("翻页公司", ["issuer"]);
     const numbers: string[] = [];
     while (numbers.length < 5) numbers.push(await issued(seller, firm));
-    const page = async (query: string) => (await call("GET", `/v1/invoices?as=issuer&${query}`, undefined, { token: seller.token })).body;
+    const page = async (query: string) =>
+      (await call("GET", `/v1/invoices?as=issuer&${query}`, undefined, { token: seller.token }))
+        .body;
     const first = await page("limit=3");
-    expect(first.items.map(({ number }: { number: string }) => number)).deep.equals(numbers.slice(0, 3));
+    expect(first.items.map(({ number }: { number: string }) => number)).deep.equals(
+      numbers.slice(0, 3),
+    );
     expect(first.next).matches(new RegExp(`^\\d+-${numbers[2]}$`));
     const second = await page(`limit=3&after=${first.next}`);
-    expect([second.items.map(({ number }: { number: string }) => number), second.next]).deep.equals([numbers.slice(3), undefined]);
+    expect([second.items.map(({ number }: { number: string }) => number), second.next]).deep.equals(
+      [numbers.slice(3), undefined],
+    );
     const newest = await page("limit=3&order=desc");
-    expect(newest.items.map(({ number }: { number: string }) => number)).deep.equals(numbers.slice(2).reverse());
+    expect(newest.items.map(({ number }: { number: string }) => number)).deep.equals(
+      numbers.slice(2).reverse(),
+    );
     const older = await page(`limit=3&order=desc&after=${newest.next}`);
-    expect([older.items.map(({ number }: { number: string }) => number), older.next]).deep.equals([numbers.slice(0, 2).reverse(), undefined]);
+    expect([older.items.map(({ number }: { number: string }) => number), older.next]).deep.equals([
+      numbers.slice(0, 2).reverse(),
+      undefined,
+    ]);
     expect((await page("status=claimed")).items).deep.equals([]);
-    refused(await call("GET", "/v1/invoices?after=1", undefined, { token: seller.token }), "invalid-request", { field: "?after", rule: "format" });
+    refused(
+      await call("GET", "/v1/invoices?after=1", undefined, { token: seller.token }),
+      "invalid-request",
+      { field: "?after", rule: "format" },
+    );
   });
 });

@@ -1,25 +1,51 @@
 /** Invoices that come at once: accepted together, decided one by one. */
 import { randomUUID } from "node:crypto";
 import { expect } from "chai";
-import { call, freshTaxId, invoiceOf, type Loose, type Reply, type TestParty, taxpayer } from "./network.ts";
+import {
+  call,
+  freshTaxId,
+  invoiceOf,
+  type Loose,
+  type Reply,
+  type TestParty,
+  taxpayer,
+} from "./network.ts";
 import { database } from "./observe.ts";
 
 describe("invoices that are issued at once", () => {
-  const issue = (seller: TestParty, more: Record<string, unknown> = {}, options: { key?: string; wait?: number } = {}): Promise<Reply> =>
-    call("POST", "/v1/invoices", invoiceOf(seller, { name: "个人" }, more), { token: seller.token, ...options });
+  const issue = (
+    seller: TestParty,
+    more: Record<string, unknown> = {},
+    options: { key?: string; wait?: number } = {},
+  ): Promise<Reply> =>
+    call("POST", "/v1/invoices", invoiceOf(seller, { name: "个人" }, more), {
+      token: seller.token,
+      ...options,
+    });
   const rowsOf = async (seller: TestParty) =>
-    (await database())<{ number: string; tx: string }[]>`select number, xmin::text as tx from invoices where issuer = ${seller.index} order by number`;
+    (await database())<
+      { number: string; tx: string }[]
+    >`select number, xmin::text as tx from invoices where issuer = ${seller.index} order by number`;
   const codes = (replies: Reply[]) =>
-    Object.fromEntries([...Map.groupBy(replies, (reply) => reply.body.code ?? reply.status)].map(([code, of]) => [code, of.length]));
+    Object.fromEntries(
+      [...Map.groupBy(replies, (reply) => reply.body.code ?? reply.status)].map(([code, of]) => [
+        code,
+        of.length,
+      ]),
+    );
 
   it("share transactions, and each gets a number of its own, without a gap", async () => {
     const shop = await taxpayer("Shop at noon", ["issuer"]);
     const replies = await Promise.all(Array.from({ length: 60 }, () => issue(shop)));
     expect(codes(replies)).to.deep.equal({ 201: 60 });
     const rows = await rowsOf(shop);
-    expect(rows.map((row) => row.number)).to.deep.equal(replies.map((reply) => reply.body.number as string).sort());
+    expect(rows.map((row) => row.number)).to.deep.equal(
+      replies.map((reply) => reply.body.number as string).sort(),
+    );
     const first = BigInt(rows[0]?.number ?? 0);
-    expect(rows.map((row) => BigInt(row.number) - first)).to.deep.equal(rows.map((_, i) => BigInt(i)));
+    expect(rows.map((row) => BigInt(row.number) - first)).to.deep.equal(
+      rows.map((_, i) => BigInt(i)),
+    );
     expect(new Set(rows.map((row) => row.tx)).size).to.be.lessThan(40);
   });
 
@@ -32,8 +58,11 @@ describe("invoices that are issued at once", () => {
       if (i % 4 === 3) return invoiceOf(stranger, { name: "个人" });
       return invoiceOf(shop, { name: "个人" });
     });
-    const replies = await Promise.all(bodies.map((body) => call("POST", "/v1/invoices", body, { token: shop.token })));
-    const kind = (i: number) => replies.filter((_, at) => at % 4 === i).map((reply) => reply.body.code ?? reply.status);
+    const replies = await Promise.all(
+      bodies.map((body) => call("POST", "/v1/invoices", body, { token: shop.token })),
+    );
+    const kind = (i: number) =>
+      replies.filter((_, at) => at % 4 === i).map((reply) => reply.body.code ?? reply.status);
     expect(new Set(kind(0))).to.deep.equal(new Set([201]));
     expect(new Set(kind(2))).to.deep.equal(new Set(["currency-not-accounted"]));
     expect(new Set(kind(3))).to.deep.equal(new Set(["seller-not-caller"]));
@@ -49,7 +78,8 @@ describe("invoices that are issued at once", () => {
     const replies = await Promise.all(Array.from({ length: 20 }, () => issue(shop, { sourceId })));
     expect(codes(replies)).to.deep.equal({ 201: 1, "duplicate-source": 19 });
     const { number } = replies.find((reply) => reply.status === 201)?.body as Loose;
-    for (const reply of replies) if (reply.status === 409) expect(reply.body.original.number).to.equal(number);
+    for (const reply of replies)
+      if (reply.status === 409) expect(reply.body.original.number).to.equal(number);
     expect((await rowsOf(shop)).map((row) => row.number)).to.deep.equal([number]);
   });
 
@@ -57,7 +87,8 @@ describe("invoices that are issued at once", () => {
     const shop = await taxpayer("Shop that repeats", ["issuer"]);
     const options = { key: randomUUID(), wait: 0 };
     const replies = await Promise.all(Array.from({ length: 20 }, () => issue(shop, {}, options)));
-    for (const reply of replies) expect(reply.body.code ?? reply.status).to.be.oneOf([202, "idempotency-key-running"]);
+    for (const reply of replies)
+      expect(reply.body.code ?? reply.status).to.be.oneOf([202, "idempotency-key-running"]);
     const again = await issue(shop, {}, options);
     expect(again.headers.get("idempotency-replayed")).to.equal("true");
     expect((await rowsOf(shop)).map((row) => row.number)).to.deep.equal([again.body.number]);
@@ -71,8 +102,14 @@ describe("invoices that are issued at once", () => {
   });
 
   it("are accepted for several issuers together, each against its own quota", async () => {
-    const shops = await Promise.all(["1000.00", "400.00", "200.00"].map((quota, i) => taxpayer(`Shop ${i}`, ["issuer"], { quota })));
-    const replies = await Promise.all(shops.flatMap((shop) => Array.from({ length: 6 }, () => issue(shop))));
+    const shops = await Promise.all(
+      ["1000.00", "400.00", "200.00"].map((quota, i) =>
+        taxpayer(`Shop ${i}`, ["issuer"], { quota }),
+      ),
+    );
+    const replies = await Promise.all(
+      shops.flatMap((shop) => Array.from({ length: 6 }, () => issue(shop))),
+    );
     const of = (i: number) => codes(replies.slice(i * 6, i * 6 + 6));
     expect([of(0), of(1), of(2)]).to.deep.equal([
       { 201: 5, "quota-exceeded": 1 },

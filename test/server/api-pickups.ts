@@ -1,9 +1,24 @@
-/** Pickup over HTTP: untitled invoices that were issued to nobody in particular, and who takes them over with the secret. */
+/**
+ * Pickup over HTTP: untitled invoices that were issued to nobody in particular, and who takes them
+ * over with the secret.
+ */
 
 import { readQr } from "@onepiao/protocol/formats/qr.ts";
 import { expect } from "chai";
 import { Wallet } from "ethers";
-import { call, invoiceOf, issued, type Loose, must, ownKey, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
+import {
+  call,
+  invoiceOf,
+  issued,
+  type Loose,
+  must,
+  ownKey,
+  person,
+  type Reply,
+  sandbox,
+  type TestParty,
+  taxpayer,
+} from "./network.ts";
 import { database, record, refused, until, untilStatus } from "./observe.ts";
 import { moveOut } from "./support/gateway-process.ts";
 
@@ -16,35 +31,71 @@ describe("pickups over HTTP", () => {
   let ann: Holder;
   let bob: Holder;
 
-  const issue = (buyer: { taxId?: string; name: string }, more: Record<string, unknown> = {}, options: { key?: string; wait?: number } = {}): Promise<Reply> =>
+  const issue = (
+    buyer: { taxId?: string; name: string },
+    more: Record<string, unknown> = {},
+    options: { key?: string; wait?: number } = {},
+  ): Promise<Reply> =>
     call("POST", "/v1/invoices", invoiceOf(shop, buyer, more), { token: shop.token, ...options });
   /** Issues the red letter of an untitled invoice. */
   const reverse = (number: string): Promise<Reply> =>
     issue(
       { name: "个人" },
       {
-        lines: [{ name: "*餐饮服务*餐费", unit: "次", quantity: "-1", unitPrice: "188.68", amount: "-188.68", taxRate: "0.06", tax: "-11.32" }],
+        lines: [
+          {
+            name: "*餐饮服务*餐费",
+            unit: "次",
+            quantity: "-1",
+            unitPrice: "188.68",
+            amount: "-188.68",
+            taxRate: "0.06",
+            tax: "-11.32",
+          },
+        ],
         totals: { net: "-188.68", tax: "-11.32", gross: "-200.00" },
         reverses: { number },
       },
     );
   /** A sealed invoice that waits to be picked up. */
   const waiting = async (): Promise<Pickup> => (await must(issue({ name: "个人" }))).pickup;
-  const take = (by: { token: string }, pickup: unknown, options: { key?: string; wait?: number } = {}): Promise<Reply> =>
-    call("POST", "/v1/pickups", pickup, { token: by.token, ...options });
-  const shown = (number: string, by: { token: string }): Promise<Reply> => call("GET", `/v1/invoices/${number}/pickup`, undefined, { token: by.token });
-  const operation = async (href: string, by: { token: string }): Promise<Loose> => (await call("GET", href, undefined, { token: by.token })).body;
+  const take = (
+    by: { token: string },
+    pickup: unknown,
+    options: { key?: string; wait?: number } = {},
+  ): Promise<Reply> => call("POST", "/v1/pickups", pickup, { token: by.token, ...options });
+  const shown = (number: string, by: { token: string }): Promise<Reply> =>
+    call("GET", `/v1/invoices/${number}/pickup`, undefined, { token: by.token });
+  const operation = async (href: string, by: { token: string }): Promise<Loose> =>
+    (await call("GET", href, undefined, { token: by.token })).body;
   const pickupAccount = ({ secret }: Pickup): string => new Wallet(secret).address;
   const wrong = (): string => Wallet.createRandom().privateKey;
 
   /** Signs what the operation waits for. */
-  async function sign(href: string, by: Holder, wallet: { signTypedData: Wallet["signTypedData"] }): Promise<void> {
-    const { domain, types, message } = await until("the operation waits for the signature", async () => (await operation(href, by)).typedData);
-    await must(call("POST", `${href}/signatures`, { signature: await wallet.signTypedData(domain, types, message) }, { token: by.token }));
+  async function sign(
+    href: string,
+    by: Holder,
+    wallet: { signTypedData: Wallet["signTypedData"] },
+  ): Promise<void> {
+    const { domain, types, message } = await until(
+      "the operation waits for the signature",
+      async () => (await operation(href, by)).typedData,
+    );
+    await must(
+      call(
+        "POST",
+        `${href}/signatures`,
+        { signature: await wallet.signTypedData(domain, types, message) },
+        { token: by.token },
+      ),
+    );
   }
 
   before(async () => {
-    [shop, firm] = await Promise.all([taxpayer("便利店", ["issuer"]), taxpayer("雇主公司", ["employer"])]);
+    [shop, firm] = await Promise.all([
+      taxpayer("便利店", ["issuer"]),
+      taxpayer("雇主公司", ["employer"]),
+    ]);
     [ann, bob] = await Promise.all([person(firm, "安"), person(firm, "波")]);
   });
 
@@ -61,32 +112,74 @@ describe("pickups over HTTP", () => {
     const again = await shown(number, shop);
     const { url, ...same } = again.body;
     expect([again.status, same, readQr(url)?.pickup]).deep.equals([200, pickup, pickup.secret]);
-    expect((await call("GET", `/v1/invoices/${number}`, undefined, { token: shop.token })).body.holder).equals(pickupAccount(pickup));
+    expect(
+      (await call("GET", `/v1/invoices/${number}`, undefined, { token: shop.token })).body.holder,
+    ).equals(pickupAccount(pickup));
   });
 
   it("who has the secret takes the invoice over, and any employer reimburses it", async () => {
     const pickup = await waiting();
     const { number } = pickup;
-    refused(await call("GET", `/v1/invoices/${number}`, undefined, { token: ann.token }), "not-found");
+    refused(
+      await call("GET", `/v1/invoices/${number}`, undefined, { token: ann.token }),
+      "not-found",
+    );
     const taken = await take(ann, pickup);
-    expect([taken.status, taken.body.number, taken.body.holder], JSON.stringify(taken.body)).deep.equals([200, number, ann.account]);
-    expect(await record(number)).deep.equals({ holder: ann.account, employer: 0, state: "issued", titled: false, version: 1 });
+    expect(
+      [taken.status, taken.body.number, taken.body.holder],
+      JSON.stringify(taken.body),
+    ).deep.equals([200, number, ann.account]);
+    expect(await record(number)).deep.equals({
+      holder: ann.account,
+      employer: 0,
+      state: "issued",
+      titled: false,
+      version: 1,
+    });
 
     refused(await take(bob, pickup), "already-taken-over");
-    expect(refused(await take(ann, pickup), "already-taken-over")["original"]).deep.equals({ number, state: "issued" });
-    expect(refused(await shown(number, shop), "already-taken-over")["original"]).deep.equals({ number, state: "issued" });
+    expect(refused(await take(ann, pickup), "already-taken-over")["original"]).deep.equals({
+      number,
+      state: "issued",
+    });
+    expect(refused(await shown(number, shop), "already-taken-over")["original"]).deep.equals({
+      number,
+      state: "issued",
+    });
 
-    const { id } = await must(call("POST", "/v1/claims", { employer: firm.taxId, invoices: [number] }, { token: ann.token }));
-    expect((await must(call("POST", `/v1/claims/${id}/reimburse`, undefined, { token: firm.token }))).status).equals("reimbursed");
-    expect(refused(await take(bob, pickup), "already-taken-over")["original"]).deep.equals({ number, state: "reimbursed" });
-    expect(await record(number)).deep.includes({ holder: ann.account, state: "reimbursed", version: 3 });
+    const { id } = await must(
+      call(
+        "POST",
+        "/v1/claims",
+        { employer: firm.taxId, invoices: [number] },
+        { token: ann.token },
+      ),
+    );
+    expect(
+      (await must(call("POST", `/v1/claims/${id}/reimburse`, undefined, { token: firm.token })))
+        .status,
+    ).equals("reimbursed");
+    expect(refused(await take(bob, pickup), "already-taken-over")["original"]).deep.equals({
+      number,
+      state: "reimbursed",
+    });
+    expect(await record(number)).deep.includes({
+      holder: ann.account,
+      state: "reimbursed",
+      version: 3,
+    });
   });
 
   it("the feed tells it as a transfer from the pickup key's account, and not to the issuer", async () => {
     const pickup = await waiting();
     await must(take(ann, pickup));
-    const history = (await call("GET", `/v1/invoices/${pickup.number}/history`, undefined, { token: ann.token })).body.items;
-    expect(history.map(({ type }: { type: string }) => type)).deep.equals(["invoice.issued", "invoice.transferred"]);
+    const history = (
+      await call("GET", `/v1/invoices/${pickup.number}/history`, undefined, { token: ann.token })
+    ).body.items;
+    expect(history.map(({ type }: { type: string }) => type)).deep.equals([
+      "invoice.issued",
+      "invoice.transferred",
+    ]);
     expect(history[1].data).deep.equals({ from: pickupAccount(pickup), to: ann.account });
     const [row] = await (await database())<{ accounts: string[] }[]>`
       select accounts from feed where number = ${pickup.number} and type = 'invoice.transferred'`;
@@ -114,7 +207,11 @@ describe("pickups over HTTP", () => {
 
   it("a wrong secret is answered as an unknown number is, whatever the invoice", async () => {
     const pickup = await waiting();
-    const [titled, held, gone] = await Promise.all([issued(shop, firm), issued(shop, { name: "个人" }, { holder: bob.account }), waiting()]);
+    const [titled, held, gone] = await Promise.all([
+      issued(shop, firm),
+      issued(shop, { name: "个人" }, { holder: bob.account }),
+      waiting(),
+    ]);
     await must(take(bob, gone));
     const told = async (number: string, secret: string) => {
       const { requestId, ...problem } = refused(await take(ann, { number, secret }), "not-found");
@@ -122,17 +219,29 @@ describe("pickups over HTTP", () => {
       return problem;
     };
     const unknown = await told("26442999999999999999", wrong());
-    for (const number of [pickup.number, gone.number, titled, held]) expect(await told(number, wrong())).deep.equals(unknown);
+    for (const number of [pickup.number, gone.number, titled, held])
+      expect(await told(number, wrong())).deep.equals(unknown);
     // the secret of another invoice, and one that is no key of the curve
-    for (const secret of [gone.secret, `0x${"f".repeat(64)}`, `0x${"0".repeat(64)}`]) expect(await told(pickup.number, secret)).deep.equals(unknown);
-    refused(await take(ann, { number: pickup.number, secret: "0x12" }), "invalid-request", { field: "/secret", rule: "format" });
+    for (const secret of [gone.secret, `0x${"f".repeat(64)}`, `0x${"0".repeat(64)}`])
+      expect(await told(pickup.number, secret)).deep.equals(unknown);
+    refused(await take(ann, { number: pickup.number, secret: "0x12" }), "invalid-request", {
+      field: "/secret",
+      rule: "format",
+    });
     expect((await record(pickup.number)).state).equals("untouched");
     expect((await take(ann, pickup)).status).equals(200);
   });
 
   it("only a holder takes over, and only the issuer is shown the secret", async () => {
     const pickup = await waiting();
-    const issuerOnly = await must(call("POST", "/v1/api-keys", { account: shop.account, roles: ["issuer"] }, { token: shop.token }));
+    const issuerOnly = await must(
+      call(
+        "POST",
+        "/v1/api-keys",
+        { account: shop.account, roles: ["issuer"] },
+        { token: shop.token },
+      ),
+    );
     refused(await take(issuerOnly, pickup), "forbidden");
     refused(await call("POST", "/v1/pickups", pickup), "forbidden"); // the bureau
     refused(await shown(pickup.number, await taxpayer("别家店", ["issuer"])), "not-found");
@@ -147,7 +256,10 @@ describe("pickups over HTTP", () => {
   it("a titled invoice, a red letter and one with a named holder have no pickup, not even with their holder's own key", async () => {
     const wallet = Wallet.createRandom();
     const own = await person(firm, "自管持票人", await ownKey(firm, wallet));
-    const [titled, named] = await Promise.all([must(issue(firm)), must(issue({ name: "个人" }, { holder: own.account }))]);
+    const [titled, named] = await Promise.all([
+      must(issue(firm)),
+      must(issue({ name: "个人" }, { holder: own.account })),
+    ]);
     const { number: original } = await waiting();
     const red = await must(reverse(original));
     for (const made of [titled, named, red]) {
@@ -164,7 +276,10 @@ describe("pickups over HTTP", () => {
     await must(reverse(pickup.number));
     await untilStatus(pickup.number, "reversed");
     for (const reply of [await take(ann, pickup), await shown(pickup.number, shop)])
-      expect(refused(reply, "wrong-state")["original"]).deep.equals({ number: pickup.number, state: "reversed" });
+      expect(refused(reply, "wrong-state")["original"]).deep.equals({
+        number: pickup.number,
+        state: "reversed",
+      });
   });
 
   it("an invoice that is not sealed yet is picked up later", async () => {
@@ -185,26 +300,41 @@ describe("pickups over HTTP", () => {
 
   it("ten at once, of ten holders: one has it, and the others are told that it is taken over", async () => {
     const pickup = await waiting();
-    const holders = await Promise.all(Array.from({ length: 10 }, (_, i) => person(firm, `抢票人${i}`)));
+    const holders = await Promise.all(
+      Array.from({ length: 10 }, (_, i) => person(firm, `抢票人${i}`)),
+    );
     const replies = await Promise.all(holders.map((each) => take(each, pickup)));
     const winners = holders.filter((_, i) => replies[i]?.status === 200);
     expect(winners, JSON.stringify(replies.map(({ body }) => body))).lengthOf(1);
     expect(await record(pickup.number)).deep.includes({ holder: winners[0]?.account, version: 1 });
     for (const reply of replies.filter(({ status }) => status !== 200))
-      expect(refused(reply, "already-taken-over")["original"]).deep.includes({ number: pickup.number, state: "issued" });
+      expect(refused(reply, "already-taken-over")["original"]).deep.includes({
+        number: pickup.number,
+        state: "issued",
+      });
   });
 
   it("of a pickup and a red letter at the same moment, the invoice is taken over or reversed, and each is told what became of it", async () => {
     const pickups = await Promise.all(Array.from({ length: 6 }, waiting));
     await Promise.all(
       pickups.map(async (pickup, i) => {
-        const both = i % 2 ? [take(ann, pickup), reverse(pickup.number)] : [reverse(pickup.number), take(ann, pickup)];
+        const both =
+          i % 2
+            ? [take(ann, pickup), reverse(pickup.number)]
+            : [reverse(pickup.number), take(ann, pickup)];
         const [taken, red] = (await Promise.all(i % 2 ? both : both.reverse())) as [Reply, Reply];
         if (red.status === 201) await untilStatus(pickup.number, "reversed");
         else refused(red, "invoice-busy");
-        if (taken.status !== 200) expect(refused(taken, "wrong-state")["original"]).deep.includes({ number: pickup.number, state: "reversed" });
+        if (taken.status !== 200)
+          expect(refused(taken, "wrong-state")["original"]).deep.includes({
+            number: pickup.number,
+            state: "reversed",
+          });
         const { holder, state } = await record(pickup.number);
-        expect([holder, state]).deep.equals([taken.status === 200 ? ann.account : pickupAccount(pickup), red.status === 201 ? "reversed" : "issued"]);
+        expect([holder, state]).deep.equals([
+          taken.status === 200 ? ann.account : pickupAccount(pickup),
+          red.status === 201 ? "reversed" : "issued",
+        ]);
       }),
     );
   });
@@ -228,12 +358,18 @@ describe("pickups over HTTP", () => {
       const begun = await take(own, pickup, { wait: 0 });
       expect([begun.status, begun.body.number]).deep.equals([202, pickup.number]);
       const { href } = begun.body.operation;
-      await until("it waits", async () => (await operation(href, own)).status === "awaiting-signature");
+      await until(
+        "it waits",
+        async () => (await operation(href, own)).status === "awaiting-signature",
+      );
       expect((await operation(href, own)).awaiting).deep.equals([own.account]);
       refused(await take(own, pickup), "invoice-busy");
       expect((await record(pickup.number)).state).equals("untouched");
       await sign(href, own, wallet);
-      await until("the operation is done", async () => (await operation(href, own)).status === "done");
+      await until(
+        "the operation is done",
+        async () => (await operation(href, own)).status === "done",
+      );
       expect(await record(pickup.number)).deep.includes({ holder: own.account, version: 1 });
     });
 
@@ -242,14 +378,23 @@ describe("pickups over HTTP", () => {
       const own = await person(firm, "自管先到", await ownKey(firm, wallet));
       const pickup = await waiting();
       const first = (await must(take(own, pickup, { wait: 0 }))).operation.href;
-      await until("it waits", async () => (await operation(first, own)).status === "awaiting-signature");
+      await until(
+        "it waits",
+        async () => (await operation(first, own)).status === "awaiting-signature",
+      );
       const key = crypto.randomUUID();
       const second = (await must(take(bob, pickup, { key, wait: 0 }))).operation.href;
       refused(await call("GET", first, undefined, { token: bob.token }), "not-found");
       await sign(first, own, wallet);
-      expect(refused(await take(bob, pickup, { key }), "already-taken-over")["original"]).deep.includes({ number: pickup.number, state: "issued" });
+      expect(
+        refused(await take(bob, pickup, { key }), "already-taken-over")["original"],
+      ).deep.includes({ number: pickup.number, state: "issued" });
       const seen = await operation(second, bob);
-      expect([seen.status, seen.problem.code, seen.problem.extra.chain.error]).deep.equals(["refused", "already-taken-over", "SignatureInvalid"]);
+      expect([seen.status, seen.problem.code, seen.problem.extra.chain.error]).deep.equals([
+        "refused",
+        "already-taken-over",
+        "SignatureInvalid",
+      ]);
       expect(await record(pickup.number)).deep.includes({ holder: own.account, version: 1 });
     });
   });
@@ -283,6 +428,7 @@ describe("pickups over HTTP", () => {
     expect(new Set(taken.map(({ status }) => status))).deep.equals(new Set([202]));
     const again = await Promise.all(pickups.map((pickup, i) => take(ann, pickup, { key: key(i) })));
     expect(again.map(({ status, body }) => body.code ?? status)).deep.equals(Array(10).fill(200));
-    for (const { number } of pickups) expect(await record(number)).deep.includes({ holder: ann.account, version: 1 });
+    for (const { number } of pickups)
+      expect(await record(number)).deep.includes({ holder: ann.account, version: 1 });
   });
 });

@@ -1,19 +1,33 @@
 /**
- * Nothing readable (design §5.4): after parties were enrolled, invoices issued in every format, handed on, claimed, rejected,
- * reimbursed, reversed and refused through a gateway that logs everything, none of what the documents say is in the database,
- * the log or the chain's calldata, in any of the forms that bytes are written in.
+ * Nothing readable (design §5.4): after parties were enrolled, invoices issued in every format,
+ * handed on, claimed, rejected, reimbursed, reversed and refused through a gateway that logs
+ * everything, none of what the documents say is in the database, the log or the chain's calldata,
+ * in any of the forms that bytes are written in.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { ZeroAddress } from "ethers";
 import { samplesRoot } from "../formats/samples.ts";
-import { call, freshTaxId, invoiceOf, type Loose, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
+import {
+  call,
+  freshTaxId,
+  invoiceOf,
+  type Loose,
+  must,
+  person,
+  sandbox,
+  type TestParty,
+  taxpayer,
+} from "./network.ts";
 import { database, refused, until, untilStatus } from "./observe.ts";
 import { type GatewayProcess, moveOut } from "./support/gateway-process.ts";
 import { startReceiver, status } from "./support/receiver.ts";
 
-/** The text as it may stand in a dump: as it is, as JSON escapes it, percent-encoded, in hex, in base64 at each of its three alignments. */
+/**
+ * The text as it may stand in a dump: as it is, as JSON escapes it, percent-encoded, in hex, in
+ * base64 at each of its three alignments.
+ */
 function formsOf(secret: string): string[] {
   const bytes = Buffer.from(secret);
   const base64 = [0, 1, 2].map((shift) => {
@@ -21,12 +35,18 @@ function formsOf(secret: string): string[] {
     // what the neighbours' bits are mixed into does not count
     return whole.slice(shift === 0 ? 0 : shift + 1, Math.floor(((shift + bytes.length) * 8) / 6));
   });
-  const escaped = [...secret].map((c) => (c > "~" ? `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}` : c)).join("");
-  return [secret, escaped, encodeURIComponent(secret), bytes.toString("hex"), ...base64].filter((form) => form.length >= 4);
+  const escaped = [...secret]
+    .map((c) => (c > "~" ? `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}` : c))
+    .join("");
+  return [secret, escaped, encodeURIComponent(secret), bytes.toString("hex"), ...base64].filter(
+    (form) => form.length >= 4,
+  );
 }
 const found = (dump: string, secrets: readonly string[]): string[] => {
   const lower = dump.toLowerCase();
-  return secrets.filter((secret) => formsOf(secret).some((form) => lower.includes(form.toLowerCase())));
+  return secrets.filter((secret) =>
+    formsOf(secret).some((form) => lower.includes(form.toLowerCase())),
+  );
 };
 
 describe("nothing readable", function () {
@@ -52,16 +72,25 @@ describe("nothing readable", function () {
 
   it("everything is done that a document's words could leak from", async () => {
     [shop, firm] = await Promise.all([
-      taxpayer(secret("琥珀云栖餐饮管理有限公司"), ["issuer", "employer"], { quota: "9999999999999.00" }),
+      taxpayer(secret("琥珀云栖餐饮管理有限公司"), ["issuer", "employer"], {
+        quota: "9999999999999.00",
+      }),
       taxpayer(secret("青瓷远山精密仪器有限公司"), ["employer"]),
     ]);
     for (const each of [shop, firm]) {
       secret(each.taxId);
       secret(each.token.split(".")[1] as string);
     }
-    const [ann, bob] = await Promise.all([person(firm, secret("欧阳若曦霖")), person(firm, secret("司徒墨竹轩"))]);
+    const [ann, bob] = await Promise.all([
+      person(firm, secret("欧阳若曦霖")),
+      person(firm, secret("司徒墨竹轩")),
+    ]);
     for (const each of [ann, bob]) secret(each.token.split(".")[1] as string);
-    const [net, tax, gross] = ["7771244776.00", "466274686.56", "8237519462.56"].map(secret) as [string, string, string];
+    const [net, tax, gross] = ["7771244776.00", "466274686.56", "8237519462.56"].map(secret) as [
+      string,
+      string,
+      string,
+    ];
     for (const amount of [net, tax, gross]) {
       const cents = BigInt(amount.replace(".", ""));
       secret(cents.toString());
@@ -83,18 +112,27 @@ describe("nothing readable", function () {
       totals: { net, tax, gross },
       remark: secret("宴请客户西门吹雪团队"),
       drawer: secret("慕容晓晓開票"),
-      passengers: [{ traveller: secret("诸葛行者旅客"), idNumber: secret("440301199003078812"), from: secret("漠河北极村站"), to: secret("三沙永兴岛站") }],
+      passengers: [
+        {
+          traveller: secret("诸葛行者旅客"),
+          idNumber: secret("440301199003078812"),
+          from: secret("漠河北极村站"),
+          to: secret("三沙永兴岛站"),
+        },
+      ],
       sourceId: secret("POS-SECRET-7781-ORIGINAL"),
     };
     const key = crypto.randomUUID();
     const body = invoiceOf(shop, firm, { ...rich, holder: ann.account });
-    const issue = (more: unknown, options: { key?: string; type?: string } = {}) => call("POST", "/v1/invoices", more, { token: shop.token, ...options });
+    const issue = (more: unknown, options: { key?: string; type?: string } = {}) =>
+      call("POST", "/v1/invoices", more, { token: shop.token, ...options });
     const first = (await must(issue(body, { key }))).number as string;
     expect((await issue(body, { key })).headers.get("idempotency-replayed")).equals("true");
     numbers.push(first);
 
     // XML, stored as it came
-    const own = (name: string, folder: string) => readFileSync(join(samplesRoot, folder, name), "utf8");
+    const own = (name: string, folder: string) =>
+      readFileSync(join(samplesRoot, folder, name), "utf8");
     const source = own("03-ride-passenger.xml", "shudian");
     const inside = (tag: string) => new RegExp(`<${tag}>([^<]*)</${tag}>`).exec(source)?.[1] ?? "";
     const number = `2644${Date.now()}000`.padEnd(20, "7").slice(0, 20);
@@ -104,81 +142,232 @@ describe("nothing readable", function () {
       .replaceAll(inside("SellerName"), shop.name)
       .replaceAll(inside("BuyerIdNum") || "<none>", firm.taxId)
       .replace(/<BuyerName>[^<]*/, `<BuyerName>${firm.name}`);
-    for (const tag of ["Traveler", "ValidIDNumber", "SellerBankAccNum", "Drawer"]) if (inside(tag).length >= 3) secret(inside(tag));
+    for (const tag of ["Traveler", "ValidIDNumber", "SellerBankAccNum", "Drawer"])
+      if (inside(tag).length >= 3) secret(inside(tag));
     const asXml = await issue(xml, { type: "application/xml" });
     expect(asXml.status, JSON.stringify(asXml.body)).equals(201);
     numbers.push(asXml.body.number);
 
     // refusals: each of them knows what it refuses
     refused(await issue(invoiceOf(shop, firm, rich)), "duplicate-source");
-    refused(await issue({ ...body, totals: { ...rich.totals, gross: secret("8237519463.57") } }), "invalid-document");
-    refused(await issue({ ...body, remark: secret("换了内容的备注词句") }, { key }), "idempotency-key-reused");
+    refused(
+      await issue({ ...body, totals: { ...rich.totals, gross: secret("8237519463.57") } }),
+      "invalid-document",
+    );
+    refused(
+      await issue({ ...body, remark: secret("换了内容的备注词句") }, { key }),
+      "idempotency-key-reused",
+    );
     refused(await issue(`{"remark": "${secret("半截请求里的话")}`), "malformed-document");
-    refused(await issue(invoiceOf({ taxId: secret(freshTaxId()), name: secret("并非本人的销售方") }, firm)), "seller-not-caller");
-    refused(await issue(invoiceOf(shop, { taxId: secret("DE887766554"), name: secret("尚未登记的购买方") })), "buyer-not-enrolled");
-    const wrong = { name: secret("登记失败有限公司"), taxId: secret(freshTaxId()), capabilities: ["issuer"], key: { custody: "own", address: ZeroAddress } };
+    refused(
+      await issue(
+        invoiceOf({ taxId: secret(freshTaxId()), name: secret("并非本人的销售方") }, firm),
+      ),
+      "seller-not-caller",
+    );
+    refused(
+      await issue(
+        invoiceOf(shop, { taxId: secret("DE887766554"), name: secret("尚未登记的购买方") }),
+      ),
+      "buyer-not-enrolled",
+    );
+    const wrong = {
+      name: secret("登记失败有限公司"),
+      taxId: secret(freshTaxId()),
+      capabilities: ["issuer"],
+      key: { custody: "own", address: ZeroAddress },
+    };
     refused(await call("POST", "/v1/taxpayers", wrong), "zero-address");
     refused(await call("GET", `/v1/taxpayers/${secret(freshTaxId())}`), "not-found");
-    refused(await call("GET", `/v1/invoices?note=${encodeURIComponent(secret("查询串里的秘密"))}`, undefined, { token: shop.token }), "invalid-request");
-    const find = new URLSearchParams({ sourceId: secret("FIND-ORIGINAL-9917"), buyer: secret(freshTaxId()), seller: secret(freshTaxId()) });
-    expect((await call("GET", `/v1/invoices?${find}`, undefined, { token: shop.token })).body).deep.equals({ items: [] });
-    refused(await call("GET", `/v1/invoices?${find}&as=nobody`, undefined, { token: shop.token }), "invalid-request");
-    refused(await call("GET", `/v1/${encodeURIComponent(secret("路径里面的秘密"))}`, undefined, { token: shop.token }), "not-found");
-    refused(await call("GET", "/v1/claims", undefined, { token: `abc.${secret("presented-but-wrong-secret")}` }), "unauthenticated");
+    refused(
+      await call(
+        "GET",
+        `/v1/invoices?note=${encodeURIComponent(secret("查询串里的秘密"))}`,
+        undefined,
+        { token: shop.token },
+      ),
+      "invalid-request",
+    );
+    const find = new URLSearchParams({
+      sourceId: secret("FIND-ORIGINAL-9917"),
+      buyer: secret(freshTaxId()),
+      seller: secret(freshTaxId()),
+    });
+    expect(
+      (await call("GET", `/v1/invoices?${find}`, undefined, { token: shop.token })).body,
+    ).deep.equals({ items: [] });
+    refused(
+      await call("GET", `/v1/invoices?${find}&as=nobody`, undefined, { token: shop.token }),
+      "invalid-request",
+    );
+    refused(
+      await call("GET", `/v1/${encodeURIComponent(secret("路径里面的秘密"))}`, undefined, {
+        token: shop.token,
+      }),
+      "not-found",
+    );
+    refused(
+      await call("GET", "/v1/claims", undefined, {
+        token: `abc.${secret("presented-but-wrong-secret")}`,
+      }),
+      "unauthenticated",
+    );
 
     // its life
-    const { id: transfer } = await must(call("POST", `/v1/invoices/${first}/transfers`, { to: bob.account }, { token: ann.token }));
+    const { id: transfer } = await must(
+      call("POST", `/v1/invoices/${first}/transfers`, { to: bob.account }, { token: ann.token }),
+    );
     await must(call("POST", `/v1/transfers/${transfer}/accept`, undefined, { token: bob.token }));
-    const claim = async (note: string) => (await must(call("POST", "/v1/claims", { employer: firm.taxId, invoices: [first], note }, { token: bob.token }))).id;
+    const claim = async (note: string) =>
+      (
+        await must(
+          call(
+            "POST",
+            "/v1/claims",
+            { employer: firm.taxId, invoices: [first], note },
+            { token: bob.token },
+          ),
+        )
+      ).id;
     const rejected = await claim(secret("差旅报销附言第一版"));
-    await must(call("POST", `/v1/claims/${rejected}/reject`, { reason: secret("超出部门接待标准了") }, { token: firm.token }));
+    await must(
+      call(
+        "POST",
+        `/v1/claims/${rejected}/reject`,
+        { reason: secret("超出部门接待标准了") },
+        { token: firm.token },
+      ),
+    );
     const paid = await claim(secret("差旅报销附言第二版"));
     await must(call("POST", `/v1/claims/${paid}/reimburse`, undefined, { token: firm.token }));
-    refused(await call("POST", `/v1/claims/${paid}/reimburse`, undefined, { token: firm.token }), "already-reimbursed");
+    refused(
+      await call("POST", `/v1/claims/${paid}/reimburse`, undefined, { token: firm.token }),
+      "already-reimbursed",
+    );
 
     // in the books, and an invoice that was issued elsewhere
-    const entered = { mark: "02", invoices: [first], voucher: secret("记账凭证第8812号"), period: "2026-11" };
+    const entered = {
+      mark: "02",
+      invoices: [first],
+      voucher: secret("记账凭证第8812号"),
+      period: "2026-11",
+    };
     await must(call("POST", "/v1/entries", entered, { token: firm.token }));
-    refused(await call("POST", "/v1/entries", { ...entered, voucher: secret("重复入账的凭证号") }, { token: firm.token }), "already-entered");
+    refused(
+      await call(
+        "POST",
+        "/v1/entries",
+        { ...entered, voucher: secret("重复入账的凭证号") },
+        { token: firm.token },
+      ),
+      "already-entered",
+    );
     const elsewhere = {
-      ...invoiceOf({ taxId: secret(freshTaxId()), name: secret("外地老字号茶楼店") }, { name: secret("外票的个人抬头名") }, rich),
+      ...invoiceOf(
+        { taxId: secret(freshTaxId()), name: secret("外地老字号茶楼店") },
+        { name: secret("外票的个人抬头名") },
+        rich,
+      ),
       sourceId: secret("EXTERNAL-ORIGINAL-5521"),
     };
     const external = (body: unknown, type = "application/json") =>
-      call("POST", `/v1/external-invoices?holder=${ann.account}`, body, { token: firm.token, type });
+      call("POST", `/v1/external-invoices?holder=${ann.account}`, body, {
+        token: firm.token,
+        type,
+      });
     const registered = await must(external(elsewhere));
     refused(await external(elsewhere), "external-registered");
-    refused(await call("POST", "/v1/external-invoices", elsewhere, { token: shop.token }), "already-claimed");
-    await must(call("POST", `/v1/claims/${registered.claim.id}/reject`, { reason: secret("外票不予报销理由") }, { token: firm.token }));
+    refused(
+      await call("POST", "/v1/external-invoices", elsewhere, { token: shop.token }),
+      "already-claimed",
+    );
+    await must(
+      call(
+        "POST",
+        `/v1/claims/${registered.claim.id}/reject`,
+        { reason: secret("外票不予报销理由") },
+        { token: firm.token },
+      ),
+    );
     const national = secret(`26449${Date.now()}77`.padEnd(20, "3").slice(0, 20));
-    await must(external(xml.replaceAll(number, national).replaceAll(shop.taxId, secret(freshTaxId())), "application/xml"));
+    await must(
+      external(
+        xml.replaceAll(number, national).replaceAll(shop.taxId, secret(freshTaxId())),
+        "application/xml",
+      ),
+    );
 
     // a pickup: its secret is in three bodies, and its key is kept
-    const untitled = invoiceOf(shop, { name: secret("无抬头的顾客名字") }, { ...rich, sourceId: secret("POS-PICKUP-7782-ORIGINAL") });
+    const untitled = invoiceOf(
+      shop,
+      { name: secret("无抬头的顾客名字") },
+      { ...rich, sourceId: secret("POS-PICKUP-7782-ORIGINAL") },
+    );
     const { pickup } = await must(issue(untitled));
     secret(pickup.secret);
     secret(pickup.secret.slice(2));
-    expect((await call("GET", `/v1/invoices/${pickup.number}/pickup`, undefined, { token: shop.token })).body).deep.includes(pickup);
-    refused(await call("POST", "/v1/pickups", { ...pickup, secret: `${pickup.secret}00` }, { token: bob.token }), "invalid-request");
+    expect(
+      (await call("GET", `/v1/invoices/${pickup.number}/pickup`, undefined, { token: shop.token }))
+        .body,
+    ).deep.includes(pickup);
+    refused(
+      await call(
+        "POST",
+        "/v1/pickups",
+        { ...pickup, secret: `${pickup.secret}00` },
+        { token: bob.token },
+      ),
+      "invalid-request",
+    );
     const guessed = { number: pickup.number, secret: secret(`0x${"7e57ab1e".repeat(8)}`) };
     refused(await call("POST", "/v1/pickups", guessed, { token: bob.token }), "not-found");
     await must(call("POST", "/v1/pickups", pickup, { token: bob.token }));
 
     // and an end before its time
-    const amounts = { lines: [{ name: "*餐饮服务*餐费", amount: net, taxRate: "0.06", tax }], totals: rich.totals };
+    const amounts = {
+      lines: [{ name: "*餐饮服务*餐费", amount: net, taxRate: "0.06", tax }],
+      totals: rich.totals,
+    };
     const { number: reversed } = await must(issue(invoiceOf(shop, firm, amounts)));
     const negative = {
-      lines: [{ name: "*餐饮服务*餐费", amount: `-${net}`, taxRate: "0.06", tax: `-${tax}`, quantity: "-1", unitPrice: net }],
+      lines: [
+        {
+          name: "*餐饮服务*餐费",
+          amount: `-${net}`,
+          taxRate: "0.06",
+          tax: `-${tax}`,
+          quantity: "-1",
+          unitPrice: net,
+        },
+      ],
       totals: { net: `-${net}`, tax: `-${tax}`, gross: `-${gross}` },
     };
-    const red = await must(issue(invoiceOf(shop, firm, { ...negative, remark: secret("红字冲销说明文字"), reverses: { number: reversed } })));
+    const red = await must(
+      issue(
+        invoiceOf(shop, firm, {
+          ...negative,
+          remark: secret("红字冲销说明文字"),
+          reverses: { number: reversed },
+        }),
+      ),
+    );
     await untilStatus(reversed, "reversed");
     numbers.push(reversed, red.number);
-    // a webhook's address may hold a password, and its secret signs; a delivery that fails is logged too
+    // a webhook's address may hold a password, and its secret signs; a delivery that fails is
+    // logged too
     const endpoint = await startReceiver();
     try {
-      const subscribe = (url: string) => call("POST", "/v1/webhooks", { url, description: secret("财务系统回调地址") }, { token: shop.token });
-      refused(await subscribe(`http://127.0.0.1:9/${secret("webhook-path-geheim-4711")}`), "webhook-test-failed");
+      const subscribe = (url: string) =>
+        call(
+          "POST",
+          "/v1/webhooks",
+          { url, description: secret("财务系统回调地址") },
+          { token: shop.token },
+        );
+      refused(
+        await subscribe(`http://127.0.0.1:9/${secret("webhook-path-geheim-4711")}`),
+        "webhook-test-failed",
+      );
       const made = await must(subscribe(`${endpoint.url}/${secret("hook-token-beef-0815")}`));
       secret(made.secret);
       secret((made.secret as string).replace("whsec_", ""));
@@ -189,10 +378,17 @@ describe("nothing readable", function () {
       await endpoint.close();
     }
     // others are given to read, and what is read is written down
-    await must(call("POST", `/v1/invoices/${first}/grants`, { to: ann.account }, { token: bob.token }));
-    expect((await call("GET", `/v1/invoices/${first}/bundle`, undefined, { token: ann.token })).status).equals(200);
+    await must(
+      call("POST", `/v1/invoices/${first}/grants`, { to: ann.account }, { token: bob.token }),
+    );
+    expect(
+      (await call("GET", `/v1/invoices/${first}/bundle`, undefined, { token: ann.token })).status,
+    ).equals(200);
     // another one may be asked, and the documents read
-    for (const each of numbers) expect((await call("GET", `/v1/invoices/${each}`, undefined, { token: shop.token })).status).equals(200);
+    for (const each of numbers)
+      expect(
+        (await call("GET", `/v1/invoices/${each}`, undefined, { token: shop.token })).status,
+      ).equals(200);
   });
 
   it("not in the database, in any table", async () => {
@@ -223,26 +419,50 @@ describe("nothing readable", function () {
       const dump = rows.map(({ text }) => text).join("\n");
       expect(found(dump, secrets), name).deep.equals([]);
       // that the search can find: what is in the clear is found
-      for (const each of [...numbers, shop.account]) if (found(dump, [each]).length > 0) seen.add(name);
+      for (const each of [...numbers, shop.account])
+        if (found(dump, [each]).length > 0) seen.add(name);
     }
-    expect([...seen]).includes.members(["invoices", "operations", "parties", "feed", "invoice_states"]);
+    expect([...seen]).includes.members([
+      "invoices",
+      "operations",
+      "parties",
+      "feed",
+      "invoice_states",
+    ]);
   });
 
   it("not in the log, with everything logged", async () => {
-    await until("the log is written", async () => gateway?.log().includes('"route":"/v1/claims/{id}/reimburse"'));
+    await until("the log is written", async () =>
+      gateway?.log().includes('"route":"/v1/claims/{id}/reimburse"'),
+    );
     const log = gateway?.log() ?? "";
-    expect(log).includes('"level":20').and.includes('"route":"/v1/invoices"').and.includes('"code":"duplicate-source"');
+    expect(log)
+      .includes('"level":20')
+      .and.includes('"route":"/v1/invoices"')
+      .and.includes('"code":"duplicate-source"');
     const { config, bureau } = await sandbox();
     const password = new URL(config.DATABASE_URL).password;
     // a word that the log may say for other reasons is no password to look for
-    const settings = [config.MASTER_KEY, bureau.token.split(".")[1] as string, config.DATABASE_URL, ...(password.length > 8 ? [password] : [])];
+    const settings = [
+      config.MASTER_KEY,
+      bureau.token.split(".")[1] as string,
+      config.DATABASE_URL,
+      ...(password.length > 8 ? [password] : []),
+    ];
     expect(found(log, [...secrets, ...settings])).deep.equals([]);
   });
 
   it("the log tells which operation a request has made, and which request made an operation", async () => {
-    const lines = (gateway?.log() ?? "").split("\n").flatMap((line) => (line.startsWith("{") ? [JSON.parse(line) as Record<string, unknown>] : []));
-    const made = lines.find((line) => line["route"] === "/v1/claims/{id}/reimburse" && line["operation"] !== undefined);
-    const [operation] = await (await database())`select kind from operations where id = ${String(made?.["operation"])}`;
+    const lines = (gateway?.log() ?? "")
+      .split("\n")
+      .flatMap((line) =>
+        line.startsWith("{") ? [JSON.parse(line) as Record<string, unknown>] : [],
+      );
+    const made = lines.find(
+      (line) => line["route"] === "/v1/claims/{id}/reimburse" && line["operation"] !== undefined,
+    );
+    const [operation] =
+      await (await database())`select kind from operations where id = ${String(made?.["operation"])}`;
     expect(operation?.kind).equals("reimburse");
     expect(made?.["requestId"]).matches(/^[\w-]{36}$/);
   });
@@ -251,20 +471,37 @@ describe("nothing readable", function () {
     const { rpcUrl, deployment } = await sandbox();
     const rpc = async (requests: { method: string; params: unknown[] }[]): Promise<Loose[]> => {
       const body = JSON.stringify(requests.map((each, id) => ({ jsonrpc: "2.0", id, ...each })));
-      const answers = (await (await fetch(rpcUrl, { method: "POST", headers: { "content-type": "application/json" }, body })).json()) as { result: unknown }[];
+      const answers = (await (
+        await fetch(rpcUrl, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body,
+        })
+      ).json()) as { result: unknown }[];
       return answers.map(({ result }) => result);
     };
     const sql = await database();
-    const sent = await sql<{ block: bigint }[]>`select distinct block from sends where block is not null order by block`;
+    const sent = await sql<
+      { block: bigint }[]
+    >`select distinct block from sends where block is not null order by block`;
     const hex = (n: bigint | number) => `0x${n.toString(16)}`;
     let calldata = "";
     for (let from = 0; from < sent.length; from += 100) {
-      const blocks = await rpc(sent.slice(from, from + 100).map(({ block }) => ({ method: "eth_getBlockByNumber", params: [hex(block), true] })));
-      for (const { transactions } of blocks) for (const { input } of transactions) calldata += `${input}\n`;
+      const blocks = await rpc(
+        sent
+          .slice(from, from + 100)
+          .map(({ block }) => ({ method: "eth_getBlockByNumber", params: [hex(block), true] })),
+      );
+      for (const { transactions } of blocks)
+        for (const { input } of transactions) calldata += `${input}\n`;
     }
-    const [logs] = await rpc([{ method: "eth_getLogs", params: [{ fromBlock: hex(deployment.block), toBlock: "latest" }] }]);
+    const [logs] = await rpc([
+      { method: "eth_getLogs", params: [{ fromBlock: hex(deployment.block), toBlock: "latest" }] },
+    ]);
     const events = JSON.stringify(logs);
-    const [lot] = await sql<{ root: string }[]>`select root from lots where first = ${numbers[0] as string}`;
+    const [lot] = await sql<
+      { root: string }[]
+    >`select root from lots where first = ${numbers[0] as string}`;
     expect(events, "the search can find").includes((lot?.root ?? "none").slice(2));
     expect(calldata).includes(BigInt(numbers[0] as string).toString(16));
     expect(found(calldata, secrets)).deep.equals([]);
@@ -273,10 +510,17 @@ describe("nothing readable", function () {
 
   it("and the search itself finds a secret in each of its forms", () => {
     const bytes = Buffer.from("甲乙丙丁戊");
-    for (const dump of ["甲乙丙丁戊", "\\u7532\\u4e59\\u4e19\\u4e01\\u620a", bytes.toString("hex"), encodeURIComponent("甲乙丙丁戊")])
+    for (const dump of [
+      "甲乙丙丁戊",
+      "\\u7532\\u4e59\\u4e19\\u4e01\\u620a",
+      bytes.toString("hex"),
+      encodeURIComponent("甲乙丙丁戊"),
+    ])
       expect(found(`.${dump}.`, ["甲乙丙丁戊"])).lengthOf(1);
     for (const shift of [0, 1, 2, 3]) {
-      const dump = Buffer.concat([Buffer.alloc(shift, 0x61), bytes, Buffer.from("zz")]).toString("base64");
+      const dump = Buffer.concat([Buffer.alloc(shift, 0x61), bytes, Buffer.from("zz")]).toString(
+        "base64",
+      );
       expect(found(dump, ["甲乙丙丁戊"]), `base64 from ${shift}`).lengthOf(1);
     }
     expect(found("甲乙丙丁", ["甲乙丙丁戊"])).lengthOf(0);

@@ -1,36 +1,67 @@
 /**
- * Every sample invoice through the API: the good ones are issued and read back as a reading of their source by other means has
- * them, the bad ones are refused by the code, field and rule that samples/expected.json names, and leave nothing behind.
+ * Every sample invoice through the API: the good ones are issued and read back as a reading of
+ * their source by other means has them, the bad ones are refused by the code, field and rule that
+ * samples/expected.json names, and leave nothing behind.
  */
 import { expect } from "chai";
 import { Wallet } from "ethers";
 import { bad, expectedRefusals, good, type Sample } from "../formats/samples.ts";
-import { call, documentOf, must, ownKey, sandbox, type TestParty, taxpayer, type Loose as Value } from "./network.ts";
+import {
+  call,
+  documentOf,
+  must,
+  ownKey,
+  sandbox,
+  type TestParty,
+  taxpayer,
+  type Loose as Value,
+} from "./network.ts";
 import { database, month, record, refused, traces, untilStatus } from "./observe.ts";
 
 /** Of the second account that every development chain has. */
-const knownWallet = new Wallet("0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d");
+const knownWallet = new Wallet(
+  "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
+);
 
 type Loose = Record<string, Value>;
 const formats = ["json", "shudian", "ubl"] as const;
 type Format = (typeof formats)[number];
 
-// ── readings of the sources that share nothing with the gateway's ───────────────────────────────────────────────────────────
+// ── readings of the sources that share nothing with the gateway's
+// ───────────────────────────────────────────────────────────
 
-const entities: Record<string, string> = { "&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'" };
+const entities: Record<string, string> = {
+  "&amp;": "&",
+  "&lt;": "<",
+  "&gt;": ">",
+  "&quot;": '"',
+  "&apos;": "'",
+};
 const unescaped = (text: string): string =>
-  text.replaceAll(/<!\[CDATA\[([\s\S]*?)\]\]>|&(?:amp|lt|gt|quot|apos);/g, (found, raw?: string) => raw ?? entities[found] ?? found).trim();
+  text
+    .replaceAll(
+      /<!\[CDATA\[([\s\S]*?)\]\]>|&(?:amp|lt|gt|quot|apos);/g,
+      (found, raw?: string) => raw ?? entities[found] ?? found,
+    )
+    .trim();
 /** The insides of the elements of this name, whatever the prefix. */
 const all = (xml: string, name: string): string[] =>
-  [...xml.matchAll(new RegExp(`<(?:\\w+:)?${name}(?:\\s[^>]*)?(?:/>|>([\\s\\S]*?)</(?:\\w+:)?${name}>)`, "g"))].map(([, inside]) => inside ?? "");
+  [
+    ...xml.matchAll(
+      new RegExp(`<(?:\\w+:)?${name}(?:\\s[^>]*)?(?:/>|>([\\s\\S]*?)</(?:\\w+:)?${name}>)`, "g"),
+    ),
+  ].map(([, inside]) => inside ?? "");
 const one = (xml: string, name: string): string | undefined => {
   const [first = ""] = all(xml, name);
   return unescaped(first) || undefined;
 };
-const cents = (text: string | undefined): string | undefined => (text === undefined ? undefined : Number(text).toFixed(2));
+const cents = (text: string | undefined): string | undefined =>
+  text === undefined ? undefined : Number(text).toFixed(2);
 /** The same number without the zeros that say nothing. */
-const plain = (text: string | undefined): string | undefined => text?.replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
-const given = <T extends Loose>(members: T): Loose => Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
+const plain = (text: string | undefined): string | undefined =>
+  text?.replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+const given = <T extends Loose>(members: T): Loose =>
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
 
 function shudian(xml: string): Loose {
   const [specific = "", seller = "", buyer = "", basic = "", supervision = ""] = [
@@ -51,7 +82,11 @@ function shudian(xml: string): Loose {
     });
   const red = Number(one(basic, "TotalTax-includedAmount")) < 0;
   const rate = (text: string | undefined) =>
-    text?.endsWith("%") ? plain((Number(text.slice(0, -1)) / 100).toFixed(6)) : /^\d/.test(text ?? "") ? plain(text) : text;
+    text?.endsWith("%")
+      ? plain((Number(text.slice(0, -1)) / 100).toFixed(6))
+      : /^\d/.test(text ?? "")
+        ? plain(text)
+        : text;
   const lines = all(xml, "IssuItemInformation").map((line) => {
     const quantity = plain(one(line, "Quantity"));
     const against = red ? Number(one(line, "Amount")) > 0 : Number(one(line, "Amount")) < 0;
@@ -81,7 +116,8 @@ function shudian(xml: string): Loose {
   );
   const original = one(specific, "OriginalInvoiceCode");
   return given({
-    kind: one(all(xml, "GeneralOrSpecialVAT")[0] ?? "", "LabelCode") === "01" ? "special" : "ordinary",
+    kind:
+      one(all(xml, "GeneralOrSpecialVAT")[0] ?? "", "LabelCode") === "01" ? "special" : "ordinary",
     issuedAt: `${one(basic, "RequestTime")?.replace(" ", "T")}+08:00`,
     currency: "CNY",
     seller: party("Seller", seller),
@@ -96,7 +132,10 @@ function shudian(xml: string): Loose {
     remark: one(all(xml, "AdditionalInformation")[0] ?? "", "Remark"),
     drawer: one(basic, "Drawer"),
     sourceId: one(supervision, "InvoiceNumber"),
-    taxBureau: given({ code: one(supervision, "TaxBureauCode"), name: one(supervision, "TaxBureauName") }),
+    taxBureau: given({
+      code: one(supervision, "TaxBureauCode"),
+      name: one(supervision, "TaxBureauName"),
+    }),
     passengers: passengers.length > 0 ? passengers : undefined,
     reverses: original === undefined ? undefined : { sourceId: original },
   });
@@ -105,15 +144,25 @@ function shudian(xml: string): Loose {
 /** What the readings of a UBL invoice must agree on. */
 function ubl(xml: string): Loose {
   const body = xml.slice(xml.search(/<(?:\w+:)?Invoice[\s>]/));
-  const [seller = "", buyer = "", totals = ""] = ["AccountingSupplierParty", "AccountingCustomerParty", "LegalMonetaryTotal"].map(
-    (name) => all(body, name)[0] ?? "",
-  );
+  const [seller = "", buyer = "", totals = ""] = [
+    "AccountingSupplierParty",
+    "AccountingCustomerParty",
+    "LegalMonetaryTotal",
+  ].map((name) => all(body, name)[0] ?? "");
   // what stands before the seller is the head's
   const head = body.slice(0, body.search(/<(?:\w+:)?AccountingSupplierParty/));
-  const fraction = (percent: string | undefined) => (percent === undefined ? 0 : Number((Number(percent) / 100).toFixed(8)));
+  const fraction = (percent: string | undefined) =>
+    percent === undefined ? 0 : Number((Number(percent) / 100).toFixed(8));
   const [tax = ""] = all(body, "TaxTotal");
-  const outside = body.replaceAll(/<(?:\w+:)?InvoiceLine[\s>][\s\S]*?<\/(?:\w+:)?InvoiceLine>/g, "");
-  const reductions = (inside: string) => all(inside, "AllowanceCharge").map((each) => [one(each, "ChargeIndicator") === "true", cents(one(each, "Amount"))]);
+  const outside = body.replaceAll(
+    /<(?:\w+:)?InvoiceLine[\s>][\s\S]*?<\/(?:\w+:)?InvoiceLine>/g,
+    "",
+  );
+  const reductions = (inside: string) =>
+    all(inside, "AllowanceCharge").map((each) => [
+      one(each, "ChargeIndicator") === "true",
+      cents(one(each, "Amount")),
+    ]);
   return {
     sourceId: one(head, "ID"),
     currency: one(head, "DocumentCurrencyCode"),
@@ -121,9 +170,18 @@ function ubl(xml: string): Loose {
     remark: all(head, "Note").map(unescaped).join("\n") || undefined,
     seller: one(seller, "RegistrationName"),
     buyer: one(buyer, "RegistrationName"),
-    totals: ["TaxExclusiveAmount", "TaxInclusiveAmount", "LineExtensionAmount", "PayableAmount"].map((name) => cents(one(totals, name))),
+    totals: [
+      "TaxExclusiveAmount",
+      "TaxInclusiveAmount",
+      "LineExtensionAmount",
+      "PayableAmount",
+    ].map((name) => cents(one(totals, name))),
     tax: cents(one(tax, "TaxAmount")),
-    breakdown: all(tax, "TaxSubtotal").map((part) => [cents(one(part, "TaxableAmount")), cents(one(part, "TaxAmount")), fraction(one(part, "Percent"))]),
+    breakdown: all(tax, "TaxSubtotal").map((part) => [
+      cents(one(part, "TaxableAmount")),
+      cents(one(part, "TaxAmount")),
+      fraction(one(part, "Percent")),
+    ]),
     allowances: reductions(outside),
     lines: all(body, "InvoiceLine").map((line) => [
       one(line, "ID"),
@@ -138,7 +196,8 @@ function ubl(xml: string): Loose {
 }
 
 const rateOf = (taxRate: string): number => (/^\d/.test(taxRate) ? Number(taxRate) : 0);
-const reductionsOf = (list: Loose[] | undefined) => (list ?? []).map(({ charge, amount }) => [charge, amount]);
+const reductionsOf = (list: Loose[] | undefined) =>
+  (list ?? []).map(({ charge, amount }) => [charge, amount]);
 /** The document in the terms of `ubl`. */
 const ublTermsOf = (document: Loose): Loose => ({
   sourceId: document["sourceId"],
@@ -147,9 +206,18 @@ const ublTermsOf = (document: Loose): Loose => ({
   remark: document["remark"],
   seller: document["seller"].name,
   buyer: document["buyer"].name,
-  totals: [document["totals"].net, document["totals"].gross, document["totals"].lines, document["totals"].payable],
+  totals: [
+    document["totals"].net,
+    document["totals"].gross,
+    document["totals"].lines,
+    document["totals"].payable,
+  ],
   tax: document["totals"].tax,
-  breakdown: document["taxBreakdown"].map(({ taxable, tax, taxRate }: Loose) => [taxable, tax, rateOf(taxRate)]),
+  breakdown: document["taxBreakdown"].map(({ taxable, tax, taxRate }: Loose) => [
+    taxable,
+    tax,
+    rateOf(taxRate),
+  ]),
   allowances: reductionsOf(document["allowances"]),
   lines: document["lines"].map((line: Loose) => [
     line["id"],
@@ -166,11 +234,13 @@ const ublTermsOf = (document: Loose): Loose => ({
 function json(text: string): Loose {
   const { holder: _, ...document } = JSON.parse(text);
   const red = document.totals.gross.startsWith("-");
-  for (const line of document.lines) if (line.quantity === undefined && line.amount.startsWith("-") !== red) line.discount = true;
+  for (const line of document.lines)
+    if (line.quantity === undefined && line.amount.startsWith("-") !== red) line.discount = true;
   return document;
 }
 
-// ── the tests ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── the tests
+// ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 describe("the sample invoices, issued over HTTP", () => {
   const samples = new Map<Format, Sample[]>(
@@ -181,10 +251,17 @@ describe("the sample invoices, issued over HTTP", () => {
     }),
   );
   const every = formats.flatMap((format) =>
-    (samples.get(format) ?? []).map((sample) => ({ format, sample, document: documentOf(sample.mediaType, sample.text) as Loose })),
+    (samples.get(format) ?? []).map((sample) => ({
+      format,
+      sample,
+      document: documentOf(sample.mediaType, sample.text) as Loose,
+    })),
   );
   // an original before its red letter
-  every.sort((a, b) => Number(a.document["reverses"] !== undefined) - Number(b.document["reverses"] !== undefined));
+  every.sort(
+    (a, b) =>
+      Number(a.document["reverses"] !== undefined) - Number(b.document["reverses"] !== undefined),
+  );
   const parties = new Map<string, TestParty>();
   let maker: TestParty;
   let stranger: TestParty;
@@ -192,20 +269,42 @@ describe("the sample invoices, issued over HTTP", () => {
 
   before(async function () {
     this.timeout(120_000);
-    [maker, stranger] = await Promise.all([taxpayer("做账公司", ["issuer", "employer"]), taxpayer("外人公司", ["issuer", "employer"])]);
+    [maker, stranger] = await Promise.all([
+      taxpayer("做账公司", ["issuer", "employer"]),
+      taxpayer("外人公司", ["issuer", "employer"]),
+    ]);
     const named = new Map<string, { name: string; currency: string }>();
     for (const { document } of every) {
-      const { seller, buyer, currency } = document as { seller: Loose; buyer: Loose; currency: string };
-      if (buyer["taxId"] !== undefined && !named.has(buyer["taxId"])) named.set(buyer["taxId"], { name: buyer["name"], currency });
+      const { seller, buyer, currency } = document as {
+        seller: Loose;
+        buyer: Loose;
+        currency: string;
+      };
+      if (buyer["taxId"] !== undefined && !named.has(buyer["taxId"]))
+        named.set(buyer["taxId"], { name: buyer["name"], currency });
       named.set(seller["taxId"], { name: seller["name"], currency });
     }
     await Promise.all(
       [...named].map(async ([taxId, { name, currency }]) => {
-        const made = await must(call("POST", "/v1/taxpayers", { name, taxId, currency, capabilities: ["issuer", "employer"] }));
+        const made = await must(
+          call("POST", "/v1/taxpayers", {
+            name,
+            taxId,
+            currency,
+            capabilities: ["issuer", "employer"],
+          }),
+        );
         const [{ token }] = await Promise.all([
           must(call("POST", "/v1/api-keys", { account: made.account, roles: ["admin"] })),
-          must(call("PUT", `/v1/taxpayers/${encodeURIComponent(taxId)}/quota`, { period: month(), granted: "999999999999.00" })),
-          must(call("POST", `/v1/taxpayers/${encodeURIComponent(taxId)}/segments`, { length: 100 })),
+          must(
+            call("PUT", `/v1/taxpayers/${encodeURIComponent(taxId)}/quota`, {
+              period: month(),
+              granted: "999999999999.00",
+            }),
+          ),
+          must(
+            call("POST", `/v1/taxpayers/${encodeURIComponent(taxId)}/segments`, { length: 100 }),
+          ),
         ]);
         parties.set(taxId, { taxId, name, account: made.account, index: made.index, token });
       }),
@@ -217,16 +316,35 @@ describe("the sample invoices, issued over HTTP", () => {
     expect(bad()).lengthOf(Object.keys(expectedRefusals).length);
   });
 
-  /** The person who holds an untitled invoice: the one that JSON names, or one made for its buyer. */
-  async function holderOf(document: Loose, sample: Sample): Promise<{ account: string; token: string; query: string }> {
-    const written = sample.mediaType === "application/json" ? (JSON.parse(sample.text).holder as string | undefined) : undefined;
-    // the samples' holder is the second account of every development chain, whose key everybody knows
+  /**
+   * The person who holds an untitled invoice: the one that JSON names, or one made for its buyer.
+   */
+  async function holderOf(
+    document: Loose,
+    sample: Sample,
+  ): Promise<{ account: string; token: string; query: string }> {
+    const written =
+      sample.mediaType === "application/json"
+        ? (JSON.parse(sample.text).holder as string | undefined)
+        : undefined;
+    // the samples' holder is the second account of every development chain, whose key everybody
+    // knows
     if (written !== undefined) expect(written).equals(knownWallet.address);
     const name = document["buyer"].name;
     const known = keys.get(written ?? name);
     const key = written === undefined ? { custody: "gateway" } : await ownKey(maker, knownWallet);
-    const { account } = known ?? (await must(call("POST", "/v1/persons", { name: name.slice(0, 100), key }, { token: maker.token })));
-    const token = known?.token ?? (await must(call("POST", "/v1/api-keys", { account, roles: ["holder"] }, { token: maker.token }))).token;
+    const { account } =
+      known ??
+      (await must(
+        call("POST", "/v1/persons", { name: name.slice(0, 100), key }, { token: maker.token }),
+      ));
+    const token =
+      known?.token ??
+      (
+        await must(
+          call("POST", "/v1/api-keys", { account, roles: ["holder"] }, { token: maker.token }),
+        )
+      ).token;
     keys.set(written ?? name, { account, token });
     return { account, token, query: written === undefined ? `?holder=${account}` : "" };
   }
@@ -235,12 +353,19 @@ describe("the sample invoices, issued over HTTP", () => {
     it(`${sample.name} is issued and read back with its content intact`, async () => {
       const seller = parties.get(document["seller"].taxId) as TestParty;
       const buyer = parties.get(document["buyer"].taxId);
-      const holder = buyer ? { account: buyer.account, token: buyer.token, query: "" } : await holderOf(document, sample);
-      const reply = await call("POST", `/v1/invoices${holder.query}`, sample.text, { token: seller.token, type: sample.mediaType });
+      const holder = buyer
+        ? { account: buyer.account, token: buyer.token, query: "" }
+        : await holderOf(document, sample);
+      const reply = await call("POST", `/v1/invoices${holder.query}`, sample.text, {
+        token: seller.token,
+        type: sample.mediaType,
+      });
       expect(reply.status, JSON.stringify(reply.body)).equals(201);
       const { number } = reply.body;
 
-      const shown = (await call("GET", `/v1/invoices/${number}`, undefined, { token: seller.token })).body;
+      const shown = (
+        await call("GET", `/v1/invoices/${number}`, undefined, { token: seller.token })
+      ).body;
       const { source, ...read } = shown.document;
       if (format === "json") expect(read).deep.equals(json(sample.text));
       else if (format === "shudian") expect(read).deep.equals(shudian(sample.text));
@@ -256,36 +381,63 @@ describe("the sample invoices, issued over HTTP", () => {
       if (read.reverses === undefined) {
         expect(shown.holder).equals(holder.account);
         // to a buyer also what the issuer does not see: its own mark of book entry
-        const held = (await call("GET", `/v1/invoices/${number}`, undefined, { token: holder.token })).body;
+        const held = (
+          await call("GET", `/v1/invoices/${number}`, undefined, { token: holder.token })
+        ).body;
         expect(held).deep.equals(buyer ? { ...shown, entry: "01" } : shown);
       } else {
-        const originals = every.filter((each) => each.document["seller"].taxId === seller.taxId && each.document["sourceId"] === read.reverses.sourceId);
+        const originals = every.filter(
+          (each) =>
+            each.document["seller"].taxId === seller.taxId &&
+            each.document["sourceId"] === read.reverses.sourceId,
+        );
         expect(originals).lengthOf(1);
         await untilStatus(shown.reverses, "reversed");
         expect((await record(shown.reverses)).state).equals("reversed");
       }
 
       const { url } = await sandbox();
-      const original = await fetch(`${url}/v1/invoices/${number}/original`, { headers: { authorization: `Bearer ${seller.token}` } });
+      const original = await fetch(`${url}/v1/invoices/${number}/original`, {
+        headers: { authorization: `Bearer ${seller.token}` },
+      });
       if (format === "json") expect([original.status, source]).deep.equals([404, undefined]);
       else {
         expect(original.headers.get("content-type")).equals("application/octet-stream");
-        expect(original.headers.get("content-disposition")).equals(`attachment; filename="${number}.original.xml"`);
-        expect(Buffer.from(await original.arrayBuffer()).equals(sample.body), "byte for byte").equals(true);
+        expect(original.headers.get("content-disposition")).equals(
+          `attachment; filename="${number}.original.xml"`,
+        );
+        expect(
+          Buffer.from(await original.arrayBuffer()).equals(sample.body),
+          "byte for byte",
+        ).equals(true);
         expect(source.format).equals(format);
       }
       for (const path of ["", "/original", "/history"])
-        refused(await call("GET", `/v1/invoices/${number}${path}`, undefined, { token: stranger.token, headers: { accept: "*/*" } }), "not-found");
+        refused(
+          await call("GET", `/v1/invoices/${number}${path}`, undefined, {
+            token: stranger.token,
+            headers: { accept: "*/*" },
+          }),
+          "not-found",
+        );
     });
   }
 
   for (const sample of bad()) {
     it(`${sample.name} is refused as expected.json says, and leaves nothing`, async () => {
-      const { code, field, rule } = expectedRefusals[sample.name] as { code: "invalid-document"; field: string; rule: string };
+      const { code, field, rule } = expectedRefusals[sample.name] as {
+        code: "invalid-document";
+        field: string;
+        rule: string;
+      };
       const taxId = [...parties.keys()].find((each) => sample.text.includes(each));
       const { token } = parties.get(taxId ?? "") ?? maker;
       const before = await traces();
-      const reply = await call("POST", "/v1/invoices", sample.text, { token, type: sample.mediaType, wait: 0 });
+      const reply = await call("POST", "/v1/invoices", sample.text, {
+        token,
+        type: sample.mediaType,
+        wait: 0,
+      });
       refused(reply, code, { field, rule });
       for (const each of reply.body.errors) expect(each).has.all.keys("field", "rule", "detail");
       expect(await traces()).deep.equals(before);
@@ -295,17 +447,39 @@ describe("the sample invoices, issued over HTTP", () => {
   it("a bad body under a wrong type, of another charset or of no type is refused before it is read", async () => {
     const [sample] = samples.get("shudian") as [Sample];
     const before = await traces();
-    for (const type of ["text/plain", "application/pdf", "application/xml; charset=gbk", "application/vnd.onepiao.ubl"]) {
-      refused(await call("POST", "/v1/invoices", sample.text, { token: maker.token, type }), "unsupported-media-type");
+    for (const type of [
+      "text/plain",
+      "application/pdf",
+      "application/xml; charset=gbk",
+      "application/vnd.onepiao.ubl",
+    ]) {
+      refused(
+        await call("POST", "/v1/invoices", sample.text, { token: maker.token, type }),
+        "unsupported-media-type",
+      );
     }
-    refused(await call("POST", "/v1/invoices", sample.text, { token: maker.token, type: "application/json" }), "malformed-document", {
-      field: "",
-      rule: "not-json",
-    });
-    refused(await call("POST", "/v1/invoices", sample.text, { token: maker.token, type: "application/vnd.onepiao.ubl+xml" }), "invalid-document", {
-      field: "/EInvoice",
-      rule: "unknown-root",
-    });
+    refused(
+      await call("POST", "/v1/invoices", sample.text, {
+        token: maker.token,
+        type: "application/json",
+      }),
+      "malformed-document",
+      {
+        field: "",
+        rule: "not-json",
+      },
+    );
+    refused(
+      await call("POST", "/v1/invoices", sample.text, {
+        token: maker.token,
+        type: "application/vnd.onepiao.ubl+xml",
+      }),
+      "invalid-document",
+      {
+        field: "/EInvoice",
+        rule: "unknown-root",
+      },
+    );
     expect(await traces()).deep.equals(before);
   });
 

@@ -1,10 +1,23 @@
-/** The bureau's statistics over HTTP: what it is told after an invoice's life, paging, bounds, and that nobody else is told. */
+/**
+ * The bureau's statistics over HTTP: what it is told after an invoice's life, paging, bounds, and
+ * that nobody else is told.
+ */
 import { expect } from "chai";
-import { call, invoiceOf, issued, type Loose, must, person, type TestParty, taxpayer } from "./network.ts";
+import {
+  call,
+  invoiceOf,
+  issued,
+  type Loose,
+  must,
+  person,
+  type TestParty,
+  taxpayer,
+} from "./network.ts";
 import { month, refused, until, untilStatus } from "./observe.ts";
 
 const get = (path: string) => must(call("GET", path));
-const ofIndex = (body: Loose, index: number) => body.items.find((one: Loose) => one.index === index);
+const ofIndex = (body: Loose, index: number) =>
+  body.items.find((one: Loose) => one.index === index);
 
 describe("statistics over HTTP", function () {
   this.timeout(120_000);
@@ -32,7 +45,10 @@ describe("statistics over HTTP", function () {
 
   it("an invoice is in the sums of its minute, hour, day and month, of its region, trade and issuer", async () => {
     const grains = ["minute", "hour", "day", "month"];
-    const paths = grains.map((grain) => `/v1/stats/invoices?grain=${grain}&from=${new Date(Date.now() - 600_000).toISOString()}`);
+    const paths = grains.map(
+      (grain) =>
+        `/v1/stats/invoices?grain=${grain}&from=${new Date(Date.now() - 600_000).toISOString()}`,
+    );
     const before = await Promise.all(paths.map(settled));
     number = await issued(shop, { name: "个人" }, { holder: holder.account });
     for (const [place, path] of paths.entries()) {
@@ -42,31 +58,63 @@ describe("statistics over HTTP", function () {
         Number(all?.amounts.find(({ currency }) => currency === "CNY")?.gross ?? 0);
       expect(after.totals.invoices).equals(before[place].totals.invoices + 1);
       expect(gross(after.totals)).closeTo(gross(before[place].totals) + 200, 0.001);
-      const part = (body: Loose, name: "regions" | "trades", key: string, value: string) => body[name].find((one: Loose) => one[key] === value);
+      const part = (body: Loose, name: "regions" | "trades", key: string, value: string) =>
+        body[name].find((one: Loose) => one[key] === value);
       for (const [name, key, value] of [
         ["regions", "region", number.slice(2, 4)],
         ["trades", "trade", "catering"],
       ] as const)
-        expect(gross(part(after, name, key, value))).closeTo(gross(part(before[place], name, key, value)) + 200, 0.001);
+        expect(gross(part(after, name, key, value))).closeTo(
+          gross(part(before[place], name, key, value)) + 200,
+          0.001,
+        );
       expect(after.buckets.at(-1).acts.issued).at.least(1);
-      expect(after.buckets.reduce((sum: number, one: Loose) => sum + one.invoices, 0)).equals(after.totals.invoices);
+      expect(after.buckets.reduce((sum: number, one: Loose) => sum + one.invoices, 0)).equals(
+        after.totals.invoices,
+      );
     }
     for (const grain of ["day", "month"]) {
       const one = ofIndex(await settled(`/v1/stats/issuers?grain=${grain}&limit=100`), shop.index);
-      expect(one).deep.includes({ invoices: 1, documented: 1, redLetters: 0, amounts: [{ currency: "CNY", gross: "200.00", tax: "11.32" }] });
+      expect(one).deep.includes({
+        invoices: 1,
+        documented: 1,
+        redLetters: 0,
+        amounts: [{ currency: "CNY", gross: "200.00", tax: "11.32" }],
+      });
       expect(one.taxpayer).deep.includes({ taxId: shop.taxId, name: shop.name, region: "44" });
     }
   });
 
   it("a red letter takes off what it reverses", async () => {
     const first = await issued(shop, { name: "个人" }, { holder: holder.account });
-    const lines = [{ name: "*餐饮服务*餐费", quantity: "-1", unitPrice: "188.68", amount: "-188.68", taxRate: "0.06", tax: "-11.32" }];
-    const red = invoiceOf(shop, { name: "个人" }, { lines, totals: { net: "-188.68", tax: "-11.32", gross: "-200.00" }, reverses: { number: first } });
+    const lines = [
+      {
+        name: "*餐饮服务*餐费",
+        quantity: "-1",
+        unitPrice: "188.68",
+        amount: "-188.68",
+        taxRate: "0.06",
+        tax: "-11.32",
+      },
+    ];
+    const red = invoiceOf(
+      shop,
+      { name: "个人" },
+      {
+        lines,
+        totals: { net: "-188.68", tax: "-11.32", gross: "-200.00" },
+        reverses: { number: first },
+      },
+    );
     const before = await settled("/v1/stats/flow");
     await must(call("POST", "/v1/invoices", red, { token: shop.token }));
     await untilStatus(first, "reversed");
     const one = ofIndex(await settled("/v1/stats/issuers?grain=month&limit=100"), shop.index);
-    expect(one).deep.includes({ invoices: 3, redLetters: 1, amounts: [{ currency: "CNY", gross: "200.00", tax: "11.32" }] });
+    expect(one).deep.includes({
+      invoices: 3,
+      redLetters: 1,
+      amounts: [{ currency: "CNY", gross: "200.00", tax: "11.32" }],
+    });
     const after = await settled("/v1/stats/flow");
     expect(after.acts.reversed).equals(before.acts.reversed + 1);
     expect(after.now.reversed).equals(before.now.reversed + 1);
@@ -79,21 +127,49 @@ describe("statistics over HTTP", function () {
   });
 
   it("a refused second reimbursement tells what was attempted, when, by whom, and who has the invoice; page by page", async () => {
-    const claim = await must(call("POST", "/v1/claims", { employer: firm.taxId, invoices: [number] }, { token: holder.token }));
+    const claim = await must(
+      call(
+        "POST",
+        "/v1/claims",
+        { employer: firm.taxId, invoices: [number] },
+        { token: holder.token },
+      ),
+    );
     await must(call("POST", `/v1/claims/${claim.id}/reimburse`, undefined, { token: firm.token }));
     const flow = await get("/v1/stats/flow");
     // each as often as one likes: it counts once
     for (const employer of [other, firm, other, firm])
-      refused(await call("POST", "/v1/claims", { employer: employer.taxId, invoices: [number] }, { token: holder.token }), "already-reimbursed");
+      refused(
+        await call(
+          "POST",
+          "/v1/claims",
+          { employer: employer.taxId, invoices: [number] },
+          { token: holder.token },
+        ),
+        "already-reimbursed",
+      );
     // an employer that asks again for what it has decided tries nothing
-    refused(await call("POST", `/v1/claims/${claim.id}/reimburse`, undefined, { token: firm.token }), "already-reimbursed");
+    refused(
+      await call("POST", `/v1/claims/${claim.id}/reimburse`, undefined, { token: firm.token }),
+      "already-reimbursed",
+    );
     const { items, next } = await until("both are told", async () => {
       const page = await get("/v1/stats/refusals?limit=2");
-      return page.items.length === 2 && page.items.every((one: Loose) => one.number === number) ? page : undefined;
+      return page.items.length === 2 && page.items.every((one: Loose) => one.number === number)
+        ? page
+        : undefined;
     });
-    expect(items[0]).deep.includes({ attempt: "claim", reason: "already-reimbursed", by: holder.account });
+    expect(items[0]).deep.includes({
+      attempt: "claim",
+      reason: "already-reimbursed",
+      by: holder.account,
+    });
     expect(items[0].employer.taxpayer).deep.includes({ taxId: firm.taxId, name: firm.name });
-    expect(items[1]).deep.includes({ attempt: "claim", reason: "already-reimbursed", by: holder.account });
+    expect(items[1]).deep.includes({
+      attempt: "claim",
+      reason: "already-reimbursed",
+      by: holder.account,
+    });
     expect(items[1].employer.taxpayer).deep.includes({ taxId: other.taxId, name: other.name });
     for (const one of items) {
       expect(one.invoice.state).equals("reimbursed");
@@ -119,19 +195,38 @@ describe("statistics over HTTP", function () {
 
   it("ranges have a bound and a direction", async () => {
     const path = (query: string) => call("GET", `/v1/stats/invoices?${query}`);
-    refused(await path("grain=minute&from=2026-01-01T00:00:00Z&to=2026-01-03T00:00:00Z"), "invalid-request", { field: "grain", rule: "too-many-buckets" });
-    refused(await path("grain=month&from=1600-01-01T00:00:00Z&to=2026-01-03T00:00:00Z"), "invalid-request", { field: "grain", rule: "too-many-buckets" });
-    refused(await path("grain=hour&from=2026-01-03T00:00:00Z&to=2026-01-01T00:00:00Z"), "invalid-request", { field: "from", rule: "before-to" });
+    refused(
+      await path("grain=minute&from=2026-01-01T00:00:00Z&to=2026-01-03T00:00:00Z"),
+      "invalid-request",
+      { field: "grain", rule: "too-many-buckets" },
+    );
+    refused(
+      await path("grain=month&from=1600-01-01T00:00:00Z&to=2026-01-03T00:00:00Z"),
+      "invalid-request",
+      { field: "grain", rule: "too-many-buckets" },
+    );
+    refused(
+      await path("grain=hour&from=2026-01-03T00:00:00Z&to=2026-01-01T00:00:00Z"),
+      "invalid-request",
+      { field: "from", rule: "before-to" },
+    );
     refused(await path("grain=hour&from=yesterday"), "invalid-request");
     refused(await path("grain=second"), "invalid-request");
-    expect((await path("grain=minute&from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00%2B08:00")).body.buckets).deep.equals([]);
+    expect(
+      (await path("grain=minute&from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00%2B08:00")).body
+        .buckets,
+    ).deep.equals([]);
     refused(await call("GET", "/v1/stats/refusals?limit=101"), "invalid-request");
-    refused(await call("GET", "/v1/stats/flow?from=1990-01-01T00:00:00Z"), "invalid-request", { field: "grain", rule: "too-many-buckets" });
+    refused(await call("GET", "/v1/stats/flow?from=1990-01-01T00:00:00Z"), "invalid-request", {
+      field: "grain",
+      rule: "too-many-buckets",
+    });
   });
 
   it("are the bureau's alone", async () => {
     for (const path of ["invoices", "issuers", "flow", "refusals", "quotas", "chain"]) {
-      for (const { token } of [shop, firm, holder]) refused(await call("GET", `/v1/stats/${path}`, undefined, { token }), "forbidden");
+      for (const { token } of [shop, firm, holder])
+        refused(await call("GET", `/v1/stats/${path}`, undefined, { token }), "forbidden");
       refused(await call("GET", `/v1/stats/${path}`, undefined, { token: "" }), "unauthenticated");
     }
   });

@@ -1,7 +1,16 @@
 /** Taxpayers over HTTP: enrolment, standing, key rotation, quota, segments, persons. */
 import { expect } from "chai";
 import { Wallet, ZeroAddress, ZeroHash } from "ethers";
-import { call, freshTaxId, must, ownKey, person, sandbox, type TestParty, taxpayer } from "./network.ts";
+import {
+  call,
+  freshTaxId,
+  must,
+  ownKey,
+  person,
+  sandbox,
+  type TestParty,
+  taxpayer,
+} from "./network.ts";
 
 import { database, month, period, quotaOnChain, refused, until } from "./observe.ts";
 
@@ -16,7 +25,9 @@ describe("taxpayers over HTTP", () => {
   });
 
   it("an enrolled taxpayer is read back as it was enrolled", async () => {
-    const { status, body } = await call("GET", `/v1/taxpayers/${shop.taxId}`, undefined, { token: shop.token });
+    const { status, body } = await call("GET", `/v1/taxpayers/${shop.taxId}`, undefined, {
+      token: shop.token,
+    });
     expect(status).equals(200);
     expect(body).deep.equals({
       taxId: shop.taxId,
@@ -31,29 +42,45 @@ describe("taxpayers over HTTP", () => {
   });
 
   it("a taxpayer is found by its tax id in small letters too", async () => {
-    expect((await call("GET", `/v1/taxpayers/${shop.taxId.toLowerCase()}`)).body.account).equals(shop.account);
+    expect((await call("GET", `/v1/taxpayers/${shop.taxId.toLowerCase()}`)).body.account).equals(
+      shop.account,
+    );
   });
 
   it("a tax id is enrolled once, and the refusal names the account that has it", async () => {
-    const body = refused(await call("POST", "/v1/taxpayers", { name: "另一家", taxId: shop.taxId, capabilities: ["issuer"] }), "tax-id-enrolled");
+    const body = refused(
+      await call("POST", "/v1/taxpayers", {
+        name: "另一家",
+        taxId: shop.taxId,
+        capabilities: ["issuer"],
+      }),
+      "tax-id-enrolled",
+    );
     expect(body["original"]).deep.equals({ account: shop.account, state: "active" });
   });
 
   it("twenty enrolments of one tax id at once make one taxpayer", async () => {
     const taxId = freshTaxId();
     const replies = await Promise.all(
-      Array.from({ length: 20 }, () => call("POST", "/v1/taxpayers", { name: "抢注有限公司", taxId, capabilities: ["issuer"] })),
+      Array.from({ length: 20 }, () =>
+        call("POST", "/v1/taxpayers", { name: "抢注有限公司", taxId, capabilities: ["issuer"] }),
+      ),
     );
     expect(replies.filter(({ status }) => status === 201)).lengthOf(1);
-    for (const reply of replies.filter(({ status }) => status !== 201)) refused(reply, "tax-id-enrolled");
+    for (const reply of replies.filter(({ status }) => status !== 201))
+      refused(reply, "tax-id-enrolled");
   });
 
   it("a tax id with a wrong check digit is refused by field and rule", async () => {
     const wrong = shop.taxId.slice(0, 17) + (shop.taxId.endsWith("0") ? "1" : "0");
-    refused(await call("POST", "/v1/taxpayers", { name: "错号", taxId: wrong, capabilities: ["issuer"] }), "invalid-request", {
-      field: "/taxId",
-      rule: "tax-id-check-digit",
-    });
+    refused(
+      await call("POST", "/v1/taxpayers", { name: "错号", taxId: wrong, capabilities: ["issuer"] }),
+      "invalid-request",
+      {
+        field: "/taxId",
+        rule: "tax-id-check-digit",
+      },
+    );
   });
 
   it("an enrolment that the chain refuses leaves the tax id free", async () => {
@@ -61,35 +88,99 @@ describe("taxpayers over HTTP", () => {
     const { bureau } = await sandbox();
     // enrolled on the chain by another gateway of the bureau: nothing is known of it here
     const sql = await database();
-    const command = { type: "call", contract: "registry", function: "enrol", args: [address, ZeroHash, 2] };
+    const command = {
+      type: "call",
+      contract: "registry",
+      function: "enrol",
+      args: [address, ZeroHash, 2],
+    };
     await sql`insert into operations (kind, party, command) values ('enrol', ${bureau.account}, ${sql.json(command)})`;
-    await until("the other gateway's enrolment is on the chain", async () => (await sql`select 1 from taxpayers where account = ${address}`).length === 1);
+    await until(
+      "the other gateway's enrolment is on the chain",
+      async () => (await sql`select 1 from taxpayers where account = ${address}`).length === 1,
+    );
     const taxId = freshTaxId();
     refused(
-      await call("POST", "/v1/taxpayers", { name: "别处已登记", taxId, capabilities: ["employer"], key: { custody: "own", address } }),
+      await call("POST", "/v1/taxpayers", {
+        name: "别处已登记",
+        taxId,
+        capabilities: ["employer"],
+        key: { custody: "own", address },
+      }),
       "account-enrolled",
     );
-    expect((await call("POST", "/v1/taxpayers", { name: "别处已登记", taxId, capabilities: ["employer"] })).status).equals(201);
+    expect(
+      (
+        await call("POST", "/v1/taxpayers", {
+          name: "别处已登记",
+          taxId,
+          capabilities: ["employer"],
+        })
+      ).status,
+    ).equals(201);
   });
 
   it("nobody has the zero address, and a refused enrolment burns no tax id", async () => {
     const taxId = freshTaxId();
     const key = { custody: "own", address: ZeroAddress };
-    refused(await call("POST", "/v1/taxpayers", { name: "零地址", taxId, capabilities: ["employer"], key }), "zero-address", {
-      field: "/key/address",
-      rule: "not-zero",
-    });
+    refused(
+      await call("POST", "/v1/taxpayers", {
+        name: "零地址",
+        taxId,
+        capabilities: ["employer"],
+        key,
+      }),
+      "zero-address",
+      {
+        field: "/key/address",
+        rule: "not-zero",
+      },
+    );
     // red letters belong to the zero address: whoever had it would read them all
-    refused(await call("POST", "/v1/persons", { name: "零地址", key: { ...key, proof: noProof } }, { token: shop.token }), "zero-address");
-    expect((await call("POST", "/v1/taxpayers", { name: "零地址", taxId, capabilities: ["employer"] })).status).equals(201);
+    refused(
+      await call(
+        "POST",
+        "/v1/persons",
+        { name: "零地址", key: { ...key, proof: noProof } },
+        { token: shop.token },
+      ),
+      "zero-address",
+    );
+    expect(
+      (await call("POST", "/v1/taxpayers", { name: "零地址", taxId, capabilities: ["employer"] }))
+        .status,
+    ).equals(201);
   });
 
   it("a key that the gateway keeps is nobody's own key", async () => {
     const firm = await taxpayer("换过钥匙的公司", ["employer"]);
-    const { key: address } = await must(call("POST", `/v1/taxpayers/${firm.taxId}/key-rotations`, { key: { custody: "gateway" } }, { token: firm.token }));
+    const { key: address } = await must(
+      call(
+        "POST",
+        `/v1/taxpayers/${firm.taxId}/key-rotations`,
+        { key: { custody: "gateway" } },
+        { token: firm.token },
+      ),
+    );
     const key = { custody: "own", address };
-    refused(await call("POST", "/v1/persons", { name: "冒用", key: { ...key, proof: noProof } }, { token: shop.token }), "account-enrolled");
-    refused(await call("POST", `/v1/taxpayers/${shop.taxId}/key-rotations`, { key: { ...key, proof: noProof } }, { token: shop.token }), "account-enrolled");
+    refused(
+      await call(
+        "POST",
+        "/v1/persons",
+        { name: "冒用", key: { ...key, proof: noProof } },
+        { token: shop.token },
+      ),
+      "account-enrolled",
+    );
+    refused(
+      await call(
+        "POST",
+        `/v1/taxpayers/${shop.taxId}/key-rotations`,
+        { key: { ...key, proof: noProof } },
+        { token: shop.token },
+      ),
+      "account-enrolled",
+    );
   });
 
   it("an account is one party's alone", async () => {
@@ -101,15 +192,28 @@ describe("taxpayers over HTTP", () => {
     });
     refused(reply, "account-enrolled");
     const borrowed = { custody: "own", address: shop.account, proof: noProof };
-    refused(await call("POST", "/v1/persons", { name: "借用账户", key: borrowed }, { token: shop.token }), "account-enrolled");
+    refused(
+      await call("POST", "/v1/persons", { name: "借用账户", key: borrowed }, { token: shop.token }),
+      "account-enrolled",
+    );
   });
 
   it("a stranger's account is not registered without that account's word for this taxpayer", async () => {
-    const [stranger, other] = [Wallet.createRandom(), await taxpayer("另一家登记公司", ["employer"])];
-    const register = (key: object) => call("POST", "/v1/persons", { name: "外来账户", key }, { token: shop.token });
+    const [stranger, other] = [
+      Wallet.createRandom(),
+      await taxpayer("另一家登记公司", ["employer"]),
+    ];
+    const register = (key: object) =>
+      call("POST", "/v1/persons", { name: "外来账户", key }, { token: shop.token });
     const mine = await ownKey(shop, stranger);
-    refused(await register({ ...mine, proof: noProof }), "key-not-shown", { field: "/key/proof", rule: "signature-by-account-key" });
-    refused(await register({ ...(await ownKey(shop, Wallet.createRandom())), address: stranger.address }), "key-not-shown");
+    refused(await register({ ...mine, proof: noProof }), "key-not-shown", {
+      field: "/key/proof",
+      rule: "signature-by-account-key",
+    });
+    refused(
+      await register({ ...(await ownKey(shop, Wallet.createRandom())), address: stranger.address }),
+      "key-not-shown",
+    );
     // a word that was given to somebody else
     refused(await register(await ownKey(other, stranger)), "key-not-shown");
     expect((await register(mine)).status).equals(201);
@@ -117,21 +221,44 @@ describe("taxpayers over HTTP", () => {
 
   it("standing and capabilities are the bureau's to change, one at a time", async () => {
     const firm = await taxpayer("待整改公司", ["issuer"]);
-    refused(await call("PATCH", `/v1/taxpayers/${firm.taxId}`, { standing: "suspended", capabilities: ["issuer"] }), "invalid-request");
-    expect((await must(call("PATCH", `/v1/taxpayers/${firm.taxId}`, { standing: "suspended" }))).standing).equals("suspended");
-    expect((await must(call("PATCH", `/v1/taxpayers/${firm.taxId}`, { standing: "active" }))).standing).equals("active");
-    expect((await must(call("PATCH", `/v1/taxpayers/${firm.taxId}`, { capabilities: ["employer"] }))).capabilities).deep.equals(["employer"]);
-    refused(await call("POST", `/v1/taxpayers/${firm.taxId}/segments`, { length: 5 }), "capability-missing");
+    refused(
+      await call("PATCH", `/v1/taxpayers/${firm.taxId}`, {
+        standing: "suspended",
+        capabilities: ["issuer"],
+      }),
+      "invalid-request",
+    );
+    expect(
+      (await must(call("PATCH", `/v1/taxpayers/${firm.taxId}`, { standing: "suspended" })))
+        .standing,
+    ).equals("suspended");
+    expect(
+      (await must(call("PATCH", `/v1/taxpayers/${firm.taxId}`, { standing: "active" }))).standing,
+    ).equals("active");
+    expect(
+      (await must(call("PATCH", `/v1/taxpayers/${firm.taxId}`, { capabilities: ["employer"] })))
+        .capabilities,
+    ).deep.equals(["employer"]);
+    refused(
+      await call("POST", `/v1/taxpayers/${firm.taxId}/segments`, { length: 5 }),
+      "capability-missing",
+    );
   });
 
   it("a segment's numbers are those of the year, the region and this network's channel", async () => {
     const firm = await taxpayer("号段公司", ["issuer"], { segment: 7 });
     const second = await must(call("POST", `/v1/taxpayers/${firm.taxId}/segments`, { length: 3 }));
     expect(second.first).matches(new RegExp(`^${year}442\\d{15}$`));
-    const foreign = await must(call("POST", `/v1/taxpayers/${firm.taxId}/segments`, { length: 3, series: 26_902 }));
+    const foreign = await must(
+      call("POST", `/v1/taxpayers/${firm.taxId}/segments`, { length: 3, series: 26_902 }),
+    );
     expect(foreign.first).matches(/^26902\d{15}$/);
-    const { items } = (await call("GET", `/v1/taxpayers/${firm.taxId}/segments`, undefined, { token: firm.token })).body;
-    expect(items.map(({ length, used }: { length: number; used: number }) => [length, used])).deep.equals([
+    const { items } = (
+      await call("GET", `/v1/taxpayers/${firm.taxId}/segments`, undefined, { token: firm.token })
+    ).body;
+    expect(
+      items.map(({ length, used }: { length: number; used: number }) => [length, used]),
+    ).deep.equals([
       [7, 0],
       [3, 0],
       [3, 0],
@@ -155,42 +282,94 @@ describe("taxpayers over HTTP", () => {
       left: "1000.00",
     });
     refused(await draws({ amount: "500.01", direction: "give-back" }), "give-back-exceeds-drawn");
-    expect(await quotaOnChain(firm.index, period())).deep.equals({ granted: 100_000n, drawn: 50_000n });
+    expect(await quotaOnChain(firm.index, period())).deep.equals({
+      granted: 100_000n,
+      drawn: 50_000n,
+    });
     refused(await call("PUT", path, { period: month(), granted: "499.99" }), "quota-below-drawn");
-    expect((await must(call("PUT", path, { period: month(), granted: "500.00" }))).granted).equals("500.00");
+    expect((await must(call("PUT", path, { period: month(), granted: "500.00" }))).granted).equals(
+      "500.00",
+    );
   });
 
   it("an amount of quota beyond what an amount can be is a refusal and no breakdown", async () => {
     for (const granted of ["9999999999999999.00", "12345678901234.00"]) {
-      refused(await call("PUT", `/v1/taxpayers/${shop.taxId}/quota`, { period: month(), granted }), "invalid-request");
+      refused(
+        await call("PUT", `/v1/taxpayers/${shop.taxId}/quota`, { period: month(), granted }),
+        "invalid-request",
+      );
     }
-    const reply = await call("POST", `/v1/taxpayers/${shop.taxId}/quota/draws`, { amount: "12345678901234.00" }, { token: shop.token });
+    const reply = await call(
+      "POST",
+      `/v1/taxpayers/${shop.taxId}/quota/draws`,
+      { amount: "12345678901234.00" },
+      { token: shop.token },
+    );
     refused(reply, "invalid-request");
     for (const granted of ["1", "1.0", "-1.00", "1e3", "01.00"])
-      refused(await call("PUT", `/v1/taxpayers/${shop.taxId}/quota`, { period: month(), granted }), "invalid-request");
-    refused(await call("PUT", `/v1/taxpayers/${shop.taxId}/quota`, { period: "2026-13", granted: "1.00" }), "invalid-request");
+      refused(
+        await call("PUT", `/v1/taxpayers/${shop.taxId}/quota`, { period: month(), granted }),
+        "invalid-request",
+      );
+    refused(
+      await call("PUT", `/v1/taxpayers/${shop.taxId}/quota`, {
+        period: "2026-13",
+        granted: "1.00",
+      }),
+      "invalid-request",
+    );
   });
 
   it("a key is rotated by its owner, and by the bureau when it is lost; acts are signed with the new one", async () => {
     const wallet = Wallet.createRandom();
     const firm = await taxpayer("换钥公司", ["issuer", "employer"]);
-    const { key } = await must(call("POST", `/v1/taxpayers/${firm.taxId}/key-rotations`, { key: { custody: "gateway" } }, { token: firm.token }));
+    const { key } = await must(
+      call(
+        "POST",
+        `/v1/taxpayers/${firm.taxId}/key-rotations`,
+        { key: { custody: "gateway" } },
+        { token: firm.token },
+      ),
+    );
     expect(key).not.equals(firm.account);
-    await must(call("POST", `/v1/taxpayers/${firm.taxId}/quota/draws`, { amount: "5.00" }, { token: firm.token }));
-    const rotated = await must(call("POST", `/v1/taxpayers/${firm.taxId}/key-rotations`, { key: await ownKey(firm, wallet) }));
+    await must(
+      call(
+        "POST",
+        `/v1/taxpayers/${firm.taxId}/quota/draws`,
+        { amount: "5.00" },
+        { token: firm.token },
+      ),
+    );
+    const rotated = await must(
+      call("POST", `/v1/taxpayers/${firm.taxId}/key-rotations`, {
+        key: await ownKey(firm, wallet),
+      }),
+    );
     expect(rotated.key).equals(wallet.address);
     // from now on its gateway cannot act for it
-    const { operation } = await must(call("POST", `/v1/taxpayers/${firm.taxId}/quota/draws`, { amount: "5.00" }, { token: firm.token, wait: 0 }));
+    const { operation } = await must(
+      call(
+        "POST",
+        `/v1/taxpayers/${firm.taxId}/quota/draws`,
+        { amount: "5.00" },
+        { token: firm.token, wait: 0 },
+      ),
+    );
     await until(
       "the draw waits for the party's own signature",
-      async () => (await call("GET", operation.href, undefined, { token: firm.token })).body.status === "awaiting-signature",
+      async () =>
+        (await call("GET", operation.href, undefined, { token: firm.token })).body.status ===
+        "awaiting-signature",
     );
   });
 
   it("taxpayers are listed by index, in pages", async () => {
     const { items } = (await call("GET", `/v1/taxpayers?after=${shop.index - 1}&limit=1`)).body;
     expect(items.map(({ taxId }: { taxId: string }) => taxId)).deep.equals([shop.taxId]);
-    refused(await call("GET", "/v1/taxpayers?limit=101"), "invalid-request", { field: "?limit", rule: "too-big" });
+    refused(await call("GET", "/v1/taxpayers?limit=101"), "invalid-request", {
+      field: "?limit",
+      rule: "too-big",
+    });
   });
 
   it("a person is read by its maker and by itself, also when the account is written in small letters", async () => {
@@ -198,7 +377,10 @@ describe("taxpayers over HTTP", () => {
     for (const token of [shop.token, someone.token]) {
       for (const account of [someone.account, someone.account.toLowerCase()]) {
         const { status, body } = await call("GET", `/v1/persons/${account}`, undefined, { token });
-        expect([status, body]).deep.equals([200, { account: someone.account, name: "林小满", custody: "gateway" }]);
+        expect([status, body]).deep.equals([
+          200,
+          { account: someone.account, name: "林小满", custody: "gateway" },
+        ]);
       }
     }
   });

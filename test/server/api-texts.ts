@@ -1,7 +1,19 @@
-/** Over HTTP: a text with signs that nobody sees is refused by field and kind, on every way in, and leaves nothing behind. */
+/**
+ * Over HTTP: a text with signs that nobody sees is refused by field and kind, on every way in, and
+ * leaves nothing behind.
+ */
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
-import { call, freshTaxId, invoiceOf, issued, must, person, type TestParty, taxpayer } from "./network.ts";
+import {
+  call,
+  freshTaxId,
+  invoiceOf,
+  issued,
+  must,
+  person,
+  type TestParty,
+  taxpayer,
+} from "./network.ts";
 import { refused } from "./observe.ts";
 
 const signs: [sign: string, rule: string][] = [
@@ -18,7 +30,10 @@ describe("texts over HTTP", () => {
   let employer: TestParty;
   let worker: { account: string; token: string };
   before(async () => {
-    [shop, employer] = await Promise.all([taxpayer("文字餐厅", ["issuer"]), taxpayer("文字雇主", ["employer"])]);
+    [shop, employer] = await Promise.all([
+      taxpayer("文字餐厅", ["issuer"]),
+      taxpayer("文字雇主", ["employer"]),
+    ]);
     worker = await person(employer, "钱二");
   });
 
@@ -27,19 +42,68 @@ describe("texts over HTTP", () => {
     it(`${rule} is refused in notes, reasons, vouchers, names and descriptions`, async () => {
       const number = await issued(shop, employer, { holder: worker.account });
       const as = (token: string) => ({ token });
-      refused(await call("POST", "/v1/claims", { employer: employer.taxId, invoices: [number], note: sign }, as(worker.token)), broken, {
-        field: "/note",
+      refused(
+        await call(
+          "POST",
+          "/v1/claims",
+          { employer: employer.taxId, invoices: [number], note: sign },
+          as(worker.token),
+        ),
+        broken,
+        {
+          field: "/note",
+          rule,
+        },
+      );
+      const { id } = await must(
+        call(
+          "POST",
+          "/v1/claims",
+          { employer: employer.taxId, invoices: [number], note: "午餐\n四人" },
+          as(worker.token),
+        ),
+      );
+      refused(
+        await call("POST", `/v1/claims/${id}/reject`, { reason: sign }, as(employer.token)),
+        broken,
+        { field: "/reason", rule },
+      );
+      refused(
+        await call(
+          "POST",
+          "/v1/entries",
+          { mark: "02", invoices: [number], voucher: sign },
+          as(employer.token),
+        ),
+        broken,
+        { field: "/voucher", rule },
+      );
+      refused(await call("POST", "/v1/persons", { name: sign }, as(employer.token)), broken, {
+        field: "/name",
         rule,
       });
-      const { id } = await must(call("POST", "/v1/claims", { employer: employer.taxId, invoices: [number], note: "午餐\n四人" }, as(worker.token)));
-      refused(await call("POST", `/v1/claims/${id}/reject`, { reason: sign }, as(employer.token)), broken, { field: "/reason", rule });
-      refused(await call("POST", "/v1/entries", { mark: "02", invoices: [number], voucher: sign }, as(employer.token)), broken, { field: "/voucher", rule });
-      refused(await call("POST", "/v1/persons", { name: sign }, as(employer.token)), broken, { field: "/name", rule });
-      refused(await call("POST", "/v1/taxpayers", { name: sign, taxId: freshTaxId(), capabilities: ["issuer"] }), broken, { field: "/name", rule });
-      refused(await call("POST", "/v1/webhooks", { url: "https://pos.example.com/", description: sign }, as(shop.token)), broken, {
-        field: "/description",
-        rule,
-      });
+      refused(
+        await call("POST", "/v1/taxpayers", {
+          name: sign,
+          taxId: freshTaxId(),
+          capabilities: ["issuer"],
+        }),
+        broken,
+        { field: "/name", rule },
+      );
+      refused(
+        await call(
+          "POST",
+          "/v1/webhooks",
+          { url: "https://pos.example.com/", description: sign },
+          as(shop.token),
+        ),
+        broken,
+        {
+          field: "/description",
+          rule,
+        },
+      );
       const claim = await must(call("GET", `/v1/claims/${id}`, undefined, as(worker.token)));
       expect([claim.status, claim.note]).deep.equals(["claimed", "午餐\n四人"]);
     });
@@ -52,17 +116,25 @@ describe("texts over HTTP", () => {
         ["/buyer/name", { ...plain, buyer: { ...plain.buyer, name: sign } }],
         ["/lines/0/name", { ...plain, lines: [{ ...line, name: sign }] }],
       ] as const)
-        refused(await call("POST", "/v1/invoices", body, { token: shop.token }), "invalid-document", { field, rule });
+        refused(
+          await call("POST", "/v1/invoices", body, { token: shop.token }),
+          "invalid-document",
+          { field, rule },
+        );
       // XML has no way to write most controls at all
       if (rule === "text-control") return;
-      const xml = readFileSync(new URL("../../samples/shudian/01-restaurant-ordinary.xml", import.meta.url), "utf8").replace(
-        /<SellerName>[^<]*/,
-        `<SellerName>${sign}`,
+      const xml = readFileSync(
+        new URL("../../samples/shudian/01-restaurant-ordinary.xml", import.meta.url),
+        "utf8",
+      ).replace(/<SellerName>[^<]*/, `<SellerName>${sign}`);
+      refused(
+        await call("POST", "/v1/invoices", xml, { token: shop.token, type: "application/xml" }),
+        "invalid-document",
+        {
+          field: "/EInvoice/EInvoiceData/SellerInformation/SellerName",
+          rule,
+        },
       );
-      refused(await call("POST", "/v1/invoices", xml, { token: shop.token, type: "application/xml" }), "invalid-document", {
-        field: "/EInvoice/EInvoiceData/SellerInformation/SellerName",
-        rule,
-      });
     });
   }
 });

@@ -1,7 +1,17 @@
 /** Transfers over HTTP: offers, both parties' words, and what the ledger says afterwards. */
 import { expect } from "chai";
 import { Wallet } from "ethers";
-import { call, invoiceOf, issued, must, ownKey, person, type Reply, type TestParty, taxpayer } from "./network.ts";
+import {
+  call,
+  invoiceOf,
+  issued,
+  must,
+  ownKey,
+  person,
+  type Reply,
+  type TestParty,
+  taxpayer,
+} from "./network.ts";
 import { record, refused, until, untilStatus } from "./observe.ts";
 import { whileNothingIsSealed } from "./support/holding.ts";
 
@@ -13,14 +23,20 @@ describe("transfers over HTTP", () => {
   let ann: Holder;
   let bob: Holder;
 
-  const offer = (number: string, by: Holder, to: string): Promise<Reply> => call("POST", `/v1/invoices/${number}/transfers`, { to }, { token: by.token });
+  const offer = (number: string, by: Holder, to: string): Promise<Reply> =>
+    call("POST", `/v1/invoices/${number}/transfers`, { to }, { token: by.token });
   const say = (id: string, word: string, by: Holder, wait = 20): Promise<Reply> =>
     call("POST", `/v1/transfers/${id}/${word}`, undefined, { token: by.token, wait });
-  const held = (by: Holder): Promise<string> => issued(shop, { name: "个人" }, { holder: by.account });
-  const sees = async (number: string, by: Holder): Promise<number> => (await call("GET", `/v1/invoices/${number}`, undefined, { token: by.token })).status;
+  const held = (by: Holder): Promise<string> =>
+    issued(shop, { name: "个人" }, { holder: by.account });
+  const sees = async (number: string, by: Holder): Promise<number> =>
+    (await call("GET", `/v1/invoices/${number}`, undefined, { token: by.token })).status;
 
   before(async () => {
-    [shop, firm] = await Promise.all([taxpayer("书店", ["issuer"]), taxpayer("公司", ["employer"])]);
+    [shop, firm] = await Promise.all([
+      taxpayer("书店", ["issuer"]),
+      taxpayer("公司", ["employer"]),
+    ]);
     [ann, bob] = await Promise.all([person(firm, "安"), person(firm, "波")]);
   });
 
@@ -28,34 +44,86 @@ describe("transfers over HTTP", () => {
     const number = await held(ann);
     const offered = await offer(number, ann, bob.account.toLowerCase());
     expect(offered.status).equals(201);
-    expect(offered.body).deep.includes({ number, from: ann.account, to: bob.account, status: "offered" });
+    expect(offered.body).deep.includes({
+      number,
+      from: ann.account,
+      to: bob.account,
+      status: "offered",
+    });
     expect((await record(number)).state, "an offer is not on the chain").equals("untouched");
     expect([await sees(number, ann), await sees(number, bob)]).deep.equals([200, 404]);
-    const shown = (await call("GET", `/v1/transfers/${offered.body.id}`, undefined, { token: bob.token })).body;
-    expect(shown.invoice).deep.equals({ seller: shop.name, issuedAt: "2026-11-03T12:31:07+08:00", currency: "CNY", gross: "200.00" });
+    const shown = (
+      await call("GET", `/v1/transfers/${offered.body.id}`, undefined, { token: bob.token })
+    ).body;
+    expect(shown.invoice).deep.equals({
+      seller: shop.name,
+      issuedAt: "2026-11-03T12:31:07+08:00",
+      currency: "CNY",
+      gross: "200.00",
+    });
 
     const accepted = await say(offered.body.id, "accept", bob);
     expect([accepted.status, accepted.body.status]).deep.equals([200, "completed"]);
-    expect(await record(number)).deep.equals({ holder: bob.account, employer: 0, state: "issued", titled: false, version: 1 });
-    expect([await sees(number, ann), await sees(number, bob), await sees(number, shop)]).deep.equals([404, 200, 200]);
+    expect(await record(number)).deep.equals({
+      holder: bob.account,
+      employer: 0,
+      state: "issued",
+      titled: false,
+      version: 1,
+    });
+    expect([
+      await sees(number, ann),
+      await sees(number, bob),
+      await sees(number, shop),
+    ]).deep.equals([404, 200, 200]);
     const { items } = (await call("GET", "/v1/invoices", undefined, { token: bob.token })).body;
     expect(items.map((one: { number: string }) => one.number)).includes(number);
-    refused(await call("POST", "/v1/claims", { employer: firm.taxId, invoices: [number] }, { token: ann.token }), "not-found");
-    expect((await call("POST", "/v1/claims", { employer: firm.taxId, invoices: [number] }, { token: bob.token })).status).equals(201);
-    const history = (await call("GET", `/v1/invoices/${number}/history`, undefined, { token: bob.token })).body.items;
-    expect(history.find((one: { type: string }) => one.type === "invoice.transferred")).deep.includes({ data: { from: ann.account, to: bob.account } });
+    refused(
+      await call(
+        "POST",
+        "/v1/claims",
+        { employer: firm.taxId, invoices: [number] },
+        { token: ann.token },
+      ),
+      "not-found",
+    );
+    expect(
+      (
+        await call(
+          "POST",
+          "/v1/claims",
+          { employer: firm.taxId, invoices: [number] },
+          { token: bob.token },
+        )
+      ).status,
+    ).equals(201);
+    const history = (
+      await call("GET", `/v1/invoices/${number}/history`, undefined, { token: bob.token })
+    ).body.items;
+    expect(
+      history.find((one: { type: string }) => one.type === "invoice.transferred"),
+    ).deep.includes({ data: { from: ann.account, to: bob.account } });
     // the offer is told to the two that it was between, and shown while it stands
     expect(offered.body).not.to.have.property("invoice");
     const told = async (by: { token: string }) =>
-      (await call("GET", "/v1/events?types=transfer.offered&limit=100", undefined, { token: by.token })).body.items.filter(
-        (one: { number: string }) => one.number === number,
-      );
+      (
+        await call("GET", "/v1/events?types=transfer.offered&limit=100", undefined, {
+          token: by.token,
+        })
+      ).body.items.filter((one: { number: string }) => one.number === number);
     for (const each of [ann, bob]) {
       const { data } = await until("the offer is told", async () => (await told(each))[0]);
-      expect(data).deep.equals({ transfer: offered.body.id, from: ann.account, to: bob.account, status: "offered" });
+      expect(data).deep.equals({
+        transfer: offered.body.id,
+        from: ann.account,
+        to: bob.account,
+        status: "offered",
+      });
     }
     expect(await told(shop)).deep.equals([]);
-    const issuers = (await call("GET", `/v1/invoices/${number}/history`, undefined, { token: shop.token })).body.items;
+    const issuers = (
+      await call("GET", `/v1/invoices/${number}/history`, undefined, { token: shop.token })
+    ).body.items;
     expect(
       issuers.map((one: { type: string }) => one.type),
       "where it went is not for the issuer",
@@ -66,7 +134,11 @@ describe("transfers over HTTP", () => {
     const number = await issued(shop, firm, { holder: ann.account });
     const { id } = await must(offer(number, ann, bob.account));
     await must(say(id, "accept", bob));
-    expect(await record(number)).deep.includes({ holder: bob.account, employer: firm.index, titled: true });
+    expect(await record(number)).deep.includes({
+      holder: bob.account,
+      employer: firm.index,
+      titled: true,
+    });
   });
 
   it("a declined or withdrawn offer changes nothing and frees the invoice for another", async () => {
@@ -92,24 +164,58 @@ describe("transfers over HTTP", () => {
     refused(await say(id, "accept", ann), "forbidden");
     refused(await say(id, "decline", ann), "forbidden");
     refused(await say(id, "withdraw", bob), "forbidden");
-    for (const word of ["accept", "decline", "withdraw"]) refused(await say(id, word, stranger), "not-found");
-    refused(await call("GET", `/v1/transfers/${id}`, undefined, { token: stranger.token }), "not-found");
-    expect((await call("GET", `/v1/transfers/${id}`, undefined, { token: bob.token })).body.status).equals("offered");
-    expect((await call("GET", "/v1/transfers", undefined, { token: stranger.token })).body.items).deep.equals([]);
+    for (const word of ["accept", "decline", "withdraw"])
+      refused(await say(id, word, stranger), "not-found");
+    refused(
+      await call("GET", `/v1/transfers/${id}`, undefined, { token: stranger.token }),
+      "not-found",
+    );
+    expect(
+      (await call("GET", `/v1/transfers/${id}`, undefined, { token: bob.token })).body.status,
+    ).equals("offered");
+    expect(
+      (await call("GET", "/v1/transfers", undefined, { token: stranger.token })).body.items,
+    ).deep.equals([]);
   });
 
   it("what is claimed, not sealed yet, or not one's own is not offered, and not to anybody unknown", async () => {
     const [claimed, mine] = await Promise.all([held(ann), held(ann)]);
-    await must(call("POST", "/v1/claims", { employer: firm.taxId, invoices: [claimed] }, { token: ann.token }));
-    expect(refused(await offer(claimed, ann, bob.account), "wrong-state")["original"]).deep.equals({ number: claimed, state: "claimed" });
+    await must(
+      call(
+        "POST",
+        "/v1/claims",
+        { employer: firm.taxId, invoices: [claimed] },
+        { token: ann.token },
+      ),
+    );
+    expect(refused(await offer(claimed, ann, bob.account), "wrong-state")["original"]).deep.equals({
+      number: claimed,
+      state: "claimed",
+    });
     refused(await offer(mine, bob, ann.account), "not-found");
-    refused(await call("POST", `/v1/invoices/${mine}/transfers`, { to: bob.account }, { token: shop.token }), "forbidden");
+    refused(
+      await call(
+        "POST",
+        `/v1/invoices/${mine}/transfers`,
+        { to: bob.account },
+        { token: shop.token },
+      ),
+      "forbidden",
+    );
     for (const to of [Wallet.createRandom().address, ann.account, `0x${"0".repeat(40)}`]) {
-      refused(await offer(mine, ann, to), "receiver-invalid", { field: "/to", rule: "known-account" });
+      refused(await offer(mine, ann, to), "receiver-invalid", {
+        field: "/to",
+        rule: "known-account",
+      });
     }
     refused(await offer(mine, ann, "0x12"), "invalid-request", { field: "/to", rule: "format" });
     const unsealed = await whileNothingIsSealed(async () => {
-      const accepted = await must(call("POST", "/v1/invoices", invoiceOf(shop, { name: "个人" }, { holder: ann.account }), { token: shop.token, wait: 0 }));
+      const accepted = await must(
+        call("POST", "/v1/invoices", invoiceOf(shop, { name: "个人" }, { holder: ann.account }), {
+          token: shop.token,
+          wait: 0,
+        }),
+      );
       refused(await offer(accepted.number, ann, bob.account), "invoice-not-sealed");
       return accepted.number as string;
     });
@@ -119,9 +225,12 @@ describe("transfers over HTTP", () => {
 
   it("ten offers at once of one invoice: one stands", async () => {
     const number = await held(ann);
-    const replies = await Promise.all(Array.from({ length: 10 }, () => offer(number, ann, bob.account)));
+    const replies = await Promise.all(
+      Array.from({ length: 10 }, () => offer(number, ann, bob.account)),
+    );
     expect(replies.filter(({ status }) => status === 201)).lengthOf(1);
-    for (const reply of replies.filter(({ status }) => status !== 201)) refused(reply, "invoice-busy");
+    for (const reply of replies.filter(({ status }) => status !== 201))
+      refused(reply, "invoice-busy");
   });
 
   it("ten acceptances at once of one offer: one transfer", async () => {
@@ -129,29 +238,48 @@ describe("transfers over HTTP", () => {
     const { id } = await must(offer(number, ann, bob.account));
     const replies = await Promise.all(Array.from({ length: 10 }, () => say(id, "accept", bob)));
     expect(replies.filter(({ status }) => status === 200)).lengthOf(1);
-    for (const reply of replies.filter(({ status }) => status !== 200)) refused(reply, "transfer-state");
+    for (const reply of replies.filter(({ status }) => status !== 200))
+      refused(reply, "transfer-state");
     expect((await record(number)).version).equals(1);
   });
 
   it("an offer that its sender has claimed meanwhile comes to nothing", async () => {
     const number = await held(ann);
     const { id } = await must(offer(number, ann, bob.account));
-    await must(call("POST", "/v1/claims", { employer: firm.taxId, invoices: [number] }, { token: ann.token }));
+    await must(
+      call(
+        "POST",
+        "/v1/claims",
+        { employer: firm.taxId, invoices: [number] },
+        { token: ann.token },
+      ),
+    );
     refused(await say(id, "accept", bob), "wrong-state");
-    expect((await call("GET", `/v1/transfers/${id}`, undefined, { token: ann.token })).body.status).equals("refused");
+    expect(
+      (await call("GET", `/v1/transfers/${id}`, undefined, { token: ann.token })).body.status,
+    ).equals("refused");
     expect(await record(number)).deep.includes({ holder: ann.account, state: "claimed" });
   });
 
   describe("parties that keep their own keys", () => {
     /** Signs what the operation waits for, as the party sees it. */
-    async function sign(href: string, by: Holder, wallet: { signTypedData: Wallet["signTypedData"] }): Promise<Reply> {
+    async function sign(
+      href: string,
+      by: Holder,
+      wallet: { signTypedData: Wallet["signTypedData"] },
+    ): Promise<Reply> {
       const shown = await until("the operation waits for the signature", async () => {
         const { body } = await call("GET", href, undefined, { token: by.token });
         return body.typedData ? body : undefined;
       });
       expect(shown.status).equals("awaiting-signature");
       const { domain, types, message } = shown.typedData;
-      return call("POST", `${href}/signatures`, { signature: await wallet.signTypedData(domain, types, message) }, { token: by.token });
+      return call(
+        "POST",
+        `${href}/signatures`,
+        { signature: await wallet.signTypedData(domain, types, message) },
+        { token: by.token },
+      );
     }
 
     it("a receiver's signature is asked for, and nothing moves before it", async () => {
@@ -162,16 +290,31 @@ describe("transfers over HTTP", () => {
       const accepted = await say(id, "accept", own, 0);
       expect([accepted.status, accepted.body.status]).deep.equals([202, "accepted"]);
       const { href } = accepted.body.operation;
-      await until("it waits", async () => (await call("GET", href, undefined, { token: own.token })).body.typedData !== undefined);
+      await until(
+        "it waits",
+        async () =>
+          (await call("GET", href, undefined, { token: own.token })).body.typedData !== undefined,
+      );
       // the sender sees the operation, and nothing to sign
       const seen = (await call("GET", href, undefined, { token: ann.token })).body;
       expect([seen.awaiting, seen.typedData]).deep.equals([[own.account], undefined]);
       expect((await record(number)).state).equals("untouched");
-      refused(await sign(href, own, Wallet.createRandom()), "signature-invalid", { field: "/signature", rule: "signature-by-account-key" });
+      refused(await sign(href, own, Wallet.createRandom()), "signature-invalid", {
+        field: "/signature",
+        rule: "signature-by-account-key",
+      });
       expect((await sign(href, own, wallet)).status).equals(200);
-      await until("the invoice is the receiver's", async () => (await record(number)).holder === own.account);
+      await until(
+        "the invoice is the receiver's",
+        async () => (await record(number)).holder === own.account,
+      );
       expect(
-        await until("completed", async () => (await call("GET", `/v1/transfers/${id}`, undefined, { token: own.token })).body.status === "completed"),
+        await until(
+          "completed",
+          async () =>
+            (await call("GET", `/v1/transfers/${id}`, undefined, { token: own.token })).body
+              .status === "completed",
+        ),
       ).equals(true);
     });
 
@@ -183,15 +326,33 @@ describe("transfers over HTTP", () => {
       const accepted = await say(id, "accept", bob, 0);
       const { href } = accepted.body.operation;
       const { items } = await until("it is in the sender's list", async () => {
-        const { body } = await call("GET", "/v1/operations?status=awaiting-signature", undefined, { token: own.token });
+        const { body } = await call("GET", "/v1/operations?status=awaiting-signature", undefined, {
+          token: own.token,
+        });
         return body.items.length > 0 ? body : undefined;
       });
-      expect(items.map(({ kind, awaiting }: { kind: string; awaiting: string[] }) => [kind, awaiting])).deep.equals([["transfer", [own.account]]]);
+      expect(
+        items.map(({ kind, awaiting }: { kind: string; awaiting: string[] }) => [kind, awaiting]),
+      ).deep.equals([["transfer", [own.account]]]);
       const message = items[0].typedData.message;
-      expect([message.to, message.invoices]).deep.equals([bob.account, [{ id: number, version: 0 }]]);
+      expect([message.to, message.invoices]).deep.equals([
+        bob.account,
+        [{ id: number, version: 0 }],
+      ]);
       expect((await sign(href, own, wallet)).status).equals(200);
-      await until("the invoice is the receiver's", async () => (await record(number)).holder === bob.account);
-      refused(await call("POST", `${href}/signatures`, { signature: `0x${"11".repeat(64)}` }, { token: own.token }), "signature-not-wanted");
+      await until(
+        "the invoice is the receiver's",
+        async () => (await record(number)).holder === bob.account,
+      );
+      refused(
+        await call(
+          "POST",
+          `${href}/signatures`,
+          { signature: `0x${"11".repeat(64)}` },
+          { token: own.token },
+        ),
+        "signature-not-wanted",
+      );
     });
   });
 
@@ -199,10 +360,16 @@ describe("transfers over HTTP", () => {
     const barred = await taxpayer("被停持票公司", ["employer"]);
     const mine = await issued(shop, barred);
     const theirs = await held(ann);
-    const [out, into] = await Promise.all([must(offer(mine, barred, bob.account)), must(offer(theirs, ann, barred.account))]);
+    const [out, into] = await Promise.all([
+      must(offer(mine, barred, bob.account)),
+      must(offer(theirs, ann, barred.account)),
+    ]);
     await must(call("PATCH", `/v1/taxpayers/${barred.taxId}`, { standing: "suspended" }));
     refused(await say(out.id, "accept", bob), "holder-suspended");
     refused(await say(into.id, "accept", barred), "holder-suspended");
-    expect([(await record(mine)).state, (await record(theirs)).state]).deep.equals(["untouched", "untouched"]);
+    expect([(await record(mine)).state, (await record(theirs)).state]).deep.equals([
+      "untouched",
+      "untouched",
+    ]);
   });
 });

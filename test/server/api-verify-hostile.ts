@@ -1,13 +1,23 @@
 /**
- * Public verification, and import, of what is like a genuine file and is none: each member of a bundle altered in each way, XML, PDFs and
- * QR codes with pieces cut, doubled and put in. Whatever it is, the answer is short and never that something broke on our side.
+ * Public verification, and import, of what is like a genuine file and is none: each member of a
+ * bundle altered in each way, XML, PDFs and QR codes with pieces cut, doubled and put in. Whatever
+ * it is, the answer is short and never that something broke on our side.
  */
 
 import { qrText } from "@onepiao/protocol/formats/qr.ts";
 import { encodeProof, qrParts } from "@onepiao/protocol/proofs/qr-proof.ts";
 import { expect } from "chai";
 import fc from "fast-check";
-import { call, issued, type Loose, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
+import {
+  call,
+  issued,
+  type Loose,
+  must,
+  person,
+  sandbox,
+  type TestParty,
+  taxpayer,
+} from "./network.ts";
 
 /** What stands in the place of a member. `undefined` takes it away. */
 const values: readonly ((was: unknown) => unknown)[] = [
@@ -26,7 +36,8 @@ const values: readonly ((was: unknown) => unknown)[] = [
   () => "𠮷".repeat(500),
   () => `0x${"00".repeat(32)}`,
   () => `0x${"ff".repeat(32)}`,
-  (was) => (typeof was === "string" ? `${was.slice(0, -1)}${was.endsWith("0") ? "1" : "0"}` : [was]),
+  (was) =>
+    typeof was === "string" ? `${was.slice(0, -1)}${was.endsWith("0") ? "1" : "0"}` : [was],
   (was) => (typeof was === "string" ? was.toUpperCase() : { value: was }),
   (was) => (Array.isArray(was) ? [...was, ...was] : `${String(was)} `),
 ];
@@ -39,7 +50,10 @@ function pathsOf(value: unknown, path: Path = []): Path[] {
     : value !== null && typeof value === "object"
       ? Object.entries(value)
       : [];
-  return [...(path.length > 0 ? [path] : []), ...inner.flatMap(([key, one]) => pathsOf(one, [...path, key]))];
+  return [
+    ...(path.length > 0 ? [path] : []),
+    ...inner.flatMap(([key, one]) => pathsOf(one, [...path, key])),
+  ];
 }
 function altered(bundle: unknown, path: Path, change: (was: unknown) => unknown): Loose {
   const copy: Loose = structuredClone(bundle);
@@ -73,16 +87,23 @@ describe("verification of what is hostile", () => {
     return JSON.parse(text);
   }
   const fetched = async (path: string, accept: string) => {
-    const response = await fetch(url + path, { headers: { authorization: `Bearer ${shop.token}`, accept } });
+    const response = await fetch(url + path, {
+      headers: { authorization: `Bearer ${shop.token}`, accept },
+    });
     expect(response.status).equals(200);
     return Buffer.from(await response.arrayBuffer());
   };
 
   before(async () => {
-    [shop, firm] = await Promise.all([taxpayer("茶餐厅", ["issuer"]), taxpayer("精密制造", ["employer"])]);
+    [shop, firm] = await Promise.all([
+      taxpayer("茶餐厅", ["issuer"]),
+      taxpayer("精密制造", ["employer"]),
+    ]);
     ann = await person(firm, "李晓明");
     number = await issued(shop, firm, { holder: ann.account, remark: "午餐 4人" });
-    bundle = await must(call("GET", `/v1/invoices/${number}/bundle`, undefined, { token: shop.token }));
+    bundle = await must(
+      call("GET", `/v1/invoices/${number}/bundle`, undefined, { token: shop.token }),
+    );
     url = (await sandbox()).url;
   });
 
@@ -93,7 +114,9 @@ describe("verification of what is hostile", () => {
     const cases = paths.flatMap((path) => values.map((change) => altered(bundle, path, change)));
     const results = new Set<string>();
     for (let at = 0; at < cases.length; at += 16)
-      for (const answer of await Promise.all(cases.slice(at, at + 16).map((one) => show("application/json", JSON.stringify(one)))))
+      for (const answer of await Promise.all(
+        cases.slice(at, at + 16).map((one) => show("application/json", JSON.stringify(one))),
+      ))
         results.add(answer.result ?? answer.code);
     // they come to more than one door
     expect([...results]).includes.members(["invalid-request", "altered", "other-network"]);
@@ -101,10 +124,16 @@ describe("verification of what is hostile", () => {
 
   it("and the same is refused when it is brought here", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.constantFrom(...pathsOf(bundle)), fc.constantFrom(...values), async (path, change) => {
-        const reply = await call("POST", "/v1/invoices/import", altered(bundle, path, change), { token: ann.token });
-        expect(reply.status, JSON.stringify(reply.body)).below(500);
-      }),
+      fc.asyncProperty(
+        fc.constantFrom(...pathsOf(bundle)),
+        fc.constantFrom(...values),
+        async (path, change) => {
+          const reply = await call("POST", "/v1/invoices/import", altered(bundle, path, change), {
+            token: ann.token,
+          });
+          expect(reply.status, JSON.stringify(reply.body)).below(500);
+        },
+      ),
       { numRuns: 100 },
     );
   });
@@ -130,17 +159,40 @@ describe("verification of what is hostile", () => {
     "*",
     "Z",
   );
-  const change = fc.tuple(fc.constantFrom("cut", "double", "insert"), fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(40), pieces);
+  const change = fc.tuple(
+    fc.constantFrom("cut", "double", "insert"),
+    fc.double({ min: 0, max: 1, noNaN: true }),
+    fc.nat(40),
+    pieces,
+  );
   for (const [what, type, of] of [
-    ["a 数电票", "application/xml", () => fetched(`/v1/invoices/${number}`, "application/vnd.onepiao.shudian+xml")],
-    ["UBL", "application/xml", () => fetched(`/v1/invoices/${number}`, "application/vnd.onepiao.ubl+xml")],
+    [
+      "a 数电票",
+      "application/xml",
+      () => fetched(`/v1/invoices/${number}`, "application/vnd.onepiao.shudian+xml"),
+    ],
+    [
+      "UBL",
+      "application/xml",
+      () => fetched(`/v1/invoices/${number}`, "application/vnd.onepiao.ubl+xml"),
+    ],
     ["a PDF", "application/pdf", () => fetched(`/v1/invoices/${number}`, "application/pdf")],
     [
       "a QR code",
       "text/plain",
       async () => {
-        const shown = await must(call("GET", `/v1/invoices/${number}/bundle?disclose=${qrParts.join()}`, undefined, { token: shop.token }));
-        const content = { number, kind: "ordinary", gross: "200.00", date: "2026-11-03", proof: encodeProof(shown) } as const;
+        const shown = await must(
+          call("GET", `/v1/invoices/${number}/bundle?disclose=${qrParts.join()}`, undefined, {
+            token: shop.token,
+          }),
+        );
+        const content = {
+          number,
+          kind: "ordinary",
+          gross: "200.00",
+          date: "2026-11-03",
+          proof: encodeProof(shown),
+        } as const;
         return Buffer.from(qrText("https://piao.example", content));
       },
     ],
@@ -152,9 +204,16 @@ describe("verification of what is hostile", () => {
           let bytes = genuine;
           for (const [kind, where, length, piece] of changes) {
             const at = Math.floor(where * bytes.length);
-            if (kind === "cut") bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + length)]);
-            else if (kind === "double") bytes = Buffer.concat([bytes.subarray(0, at + length), bytes.subarray(at)]);
-            else bytes = Buffer.concat([bytes.subarray(0, at), Buffer.from(piece), bytes.subarray(at)]);
+            if (kind === "cut")
+              bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + length)]);
+            else if (kind === "double")
+              bytes = Buffer.concat([bytes.subarray(0, at + length), bytes.subarray(at)]);
+            else
+              bytes = Buffer.concat([
+                bytes.subarray(0, at),
+                Buffer.from(piece),
+                bytes.subarray(at),
+              ]);
           }
           await show(type, new Uint8Array(bytes));
         }),
@@ -167,12 +226,24 @@ describe("verification of what is hostile", () => {
     const wide = `{${Array.from({ length: 70_000 }, (_, at) => `"m${at}":0`).join()}}`;
     const cases: [string, string, string][] = [
       ["application/json", wide, "too-many-values"],
-      ["application/json", `{${Array.from({ length: 50_000 }, (_, at) => `"m${at}":0`).join()}}`, "required"],
+      [
+        "application/json",
+        `{${Array.from({ length: 50_000 }, (_, at) => `"m${at}":0`).join()}}`,
+        "required",
+      ],
       ["application/json", `${"[".repeat(200_000)}${"]".repeat(200_000)}`, "too-deep"],
       ["application/json", `{"parts":[${"0,".repeat(40_000)}0]}`, "too-many-items"],
       ["application/xml", `<EInvoice>${"<a/>".repeat(119_000)}</EInvoice>`, "too-many-elements"],
-      ["application/xml", `<EInvoice>${"<a xmlns='u'/>".repeat(5_000)}</EInvoice>`, "foreign-namespace"],
-      ["application/xml", `<EInvoice>${"<?a?>".repeat(150_000)}</EInvoice>`, "processing-instruction"],
+      [
+        "application/xml",
+        `<EInvoice>${"<a xmlns='u'/>".repeat(5_000)}</EInvoice>`,
+        "foreign-namespace",
+      ],
+      [
+        "application/xml",
+        `<EInvoice>${"<?a?>".repeat(150_000)}</EInvoice>`,
+        "processing-instruction",
+      ],
       ["application/xml", `<EInvoice ${"a ".repeat(300_000)}/>`, "tag-too-long"],
       ["text/plain", "A".repeat(1_000_000), "qr-format"],
     ];

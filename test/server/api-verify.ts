@@ -1,4 +1,7 @@
-/** Verification over HTTP: every answer told apart, by print, bundle, PDF, XML and QR code; nothing told that was not given. */
+/**
+ * Verification over HTTP: every answer told apart, by print, bundle, PDF, XML and QR code; nothing
+ * told that was not given.
+ */
 
 import { readQr } from "@onepiao/protocol/formats/qr.ts";
 import { type Bundle, checkBundle } from "@onepiao/protocol/proofs/bundle.ts";
@@ -13,7 +16,18 @@ import { createChecks } from "../../server/features/proof/checker.ts";
 import { createVerification, MAX_MISSES } from "../../server/features/proof/verification.ts";
 import { createEncryptionKeys } from "../../server/keys/encryption.ts";
 import { openVault } from "../../server/keys/vault.ts";
-import { call, invoiceOf, issued, type Loose, must, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
+import {
+  call,
+  invoiceOf,
+  issued,
+  type Loose,
+  must,
+  person,
+  type Reply,
+  sandbox,
+  type TestParty,
+  taxpayer,
+} from "./network.ts";
 import { chain, database, refused, untilStatus } from "./observe.ts";
 import { whileNothingIsSealed } from "./support/holding.ts";
 
@@ -21,9 +35,12 @@ import { whileNothingIsSealed } from "./support/holding.ts";
 const decode = jsqr as unknown as typeof jsqr.default;
 /** As printed on an invoice of `invoiceOf`. */
 const printed = { date: "2026-11-03", total: "200.00" };
-const ask = (query: Record<string, string>): Promise<Reply> => call("GET", `/v1/verify?${new URLSearchParams(query)}`, undefined, { token: "" });
-const show = (type: string, body: unknown): Promise<Reply> => call("POST", "/v1/verify", body, { token: "", type });
-const outcome = (reply: Reply, step: string): string | undefined => reply.body.steps.find((one: Loose) => one.step === step)?.outcome;
+const ask = (query: Record<string, string>): Promise<Reply> =>
+  call("GET", `/v1/verify?${new URLSearchParams(query)}`, undefined, { token: "" });
+const show = (type: string, body: unknown): Promise<Reply> =>
+  call("POST", "/v1/verify", body, { token: "", type });
+const outcome = (reply: Reply, step: string): string | undefined =>
+  reply.body.steps.find((one: Loose) => one.step === step)?.outcome;
 
 describe("verification", () => {
   let shop: TestParty;
@@ -31,22 +48,37 @@ describe("verification", () => {
   let ann: { account: string; token: string };
   let number: string;
   const bundleOf = (of: string, query = ""): Promise<Bundle> =>
-    must(call("GET", `/v1/invoices/${of}/bundle${query}`, undefined, { token: shop.token })) as Promise<Bundle>;
+    must(
+      call("GET", `/v1/invoices/${of}/bundle${query}`, undefined, { token: shop.token }),
+    ) as Promise<Bundle>;
   /** Bytes as they come: `call` reads text. */
-  async function fetched(path: string, accept: string, token = shop.token): Promise<Uint8Array<ArrayBuffer>> {
-    const response = await fetch((await sandbox()).url + path, { headers: { authorization: `Bearer ${token}`, accept } });
+  async function fetched(
+    path: string,
+    accept: string,
+    token = shop.token,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const response = await fetch((await sandbox()).url + path, {
+      headers: { authorization: `Bearer ${token}`, accept },
+    });
     expect(response.status, path).equals(200);
     return new Uint8Array(await response.arrayBuffer());
   }
   async function showBytes(type: string, body: Uint8Array<ArrayBuffer>): Promise<Reply> {
-    const response = await fetch(`${(await sandbox()).url}/v1/verify`, { method: "POST", headers: { "content-type": type }, body });
+    const response = await fetch(`${(await sandbox()).url}/v1/verify`, {
+      method: "POST",
+      headers: { "content-type": type },
+      body,
+    });
     return { status: response.status, body: await response.json(), headers: response.headers };
   }
   const reverse = (of: string, body: unknown = { reason: 2, whole: true }): Promise<Loose> =>
     must(call("POST", `/v1/invoices/${of}/red-letters`, body, { token: shop.token }));
 
   before(async () => {
-    [shop, firm] = await Promise.all([taxpayer("茶餐厅", ["issuer"]), taxpayer("精密制造", ["employer"])]);
+    [shop, firm] = await Promise.all([
+      taxpayer("茶餐厅", ["issuer"]),
+      taxpayer("精密制造", ["employer"]),
+    ]);
     ann = await person(firm, "李晓明");
     number = await issued(shop, firm, { holder: ann.account, remark: "午餐 4人" });
   });
@@ -58,7 +90,8 @@ describe("verification", () => {
       expect(reply.body).include({ result: "valid", state: "issued", number });
       expect(reply.body.asOf.block).greaterThan(0);
       const text = JSON.stringify(reply.body);
-      for (const hidden of ["茶餐厅", "精密制造", "餐费", "午餐", shop.taxId, ann.account]) expect(text).not.includes(hidden);
+      for (const hidden of ["茶餐厅", "精密制造", "餐费", "午餐", shop.taxId, ann.account])
+        expect(text).not.includes(hidden);
       expect(reply.body.notProven.map((one: Loose) => one.code)).includes("hidden");
     });
 
@@ -74,39 +107,89 @@ describe("verification", () => {
         { date: "2025-01-01", total: "1.00" },
       ];
       const replies = await Promise.all(wrong.map((one) => ask({ number: fresh, ...one })));
-      for (const { status, body } of replies) expect([status, body.result, body.state]).deep.equals([200, "mismatch", undefined]);
+      for (const { status, body } of replies)
+        expect([status, body.result, body.state]).deep.equals([200, "mismatch", undefined]);
       const bodies = replies.map(({ body }) => JSON.stringify({ ...body, asOf: undefined }));
       expect(new Set(bodies).size).equals(1);
     });
 
     it("a number that nobody has is not found", async () => {
-      expect((await ask({ number: "99999999999999999999", ...printed })).body.result).equals("not-found");
+      expect((await ask({ number: "99999999999999999999", ...printed })).body.result).equals(
+        "not-found",
+      );
     });
 
     it("a bad format names its field", async () => {
-      refused(await ask({ number: "123", ...printed }), "invalid-request", { field: "?number", rule: "format" });
-      refused(await ask({ number, date: "2026-02-30", total: "1.00" }), "invalid-request", { field: "?date", rule: "custom" });
-      refused(await ask({ number, date: "yesterday", total: "1.00" }), "invalid-request", { field: "?date", rule: "format" });
+      refused(await ask({ number: "123", ...printed }), "invalid-request", {
+        field: "?number",
+        rule: "format",
+      });
+      refused(await ask({ number, date: "2026-02-30", total: "1.00" }), "invalid-request", {
+        field: "?date",
+        rule: "custom",
+      });
+      refused(await ask({ number, date: "yesterday", total: "1.00" }), "invalid-request", {
+        field: "?date",
+        rule: "format",
+      });
       for (const total of ["much", "1.234", "1,2,3", "-", "99999999999999"])
-        refused(await ask({ number, ...printed, total }), "invalid-request", { field: "?total", rule: "format" });
-      refused(await ask({ number, date: printed.date }), "invalid-request", { field: "?total", rule: "required" });
+        refused(await ask({ number, ...printed, total }), "invalid-request", {
+          field: "?total",
+          rule: "format",
+        });
+      refused(await ask({ number, date: printed.date }), "invalid-request", {
+        field: "?total",
+        rule: "required",
+      });
     });
 
     it("claimed, reimbursed, reversed and partly reversed are told apart", async () => {
-      const [used, taken] = await Promise.all([issued(shop, firm, { holder: ann.account }), issued(shop, firm, { holder: ann.account })]);
-      const claim = await must(call("POST", "/v1/claims", { invoices: [used], employer: firm.taxId }, { token: ann.token }));
-      expect((await ask({ number: used, ...printed })).body).include({ result: "valid", state: "claimed" });
+      const [used, taken] = await Promise.all([
+        issued(shop, firm, { holder: ann.account }),
+        issued(shop, firm, { holder: ann.account }),
+      ]);
+      const claim = await must(
+        call(
+          "POST",
+          "/v1/claims",
+          { invoices: [used], employer: firm.taxId },
+          { token: ann.token },
+        ),
+      );
+      expect((await ask({ number: used, ...printed })).body).include({
+        result: "valid",
+        state: "claimed",
+      });
       await must(call("POST", `/v1/claims/${claim.id}/reimburse`, {}, { token: firm.token }));
-      expect((await ask({ number: used, ...printed })).body).include({ result: "valid", state: "reimbursed" });
+      expect((await ask({ number: used, ...printed })).body).include({
+        result: "valid",
+        state: "reimbursed",
+      });
       await reverse(taken);
-      expect((await ask({ number: taken, ...printed })).body).include({ result: "reversed", state: "reversed" });
+      expect((await ask({ number: taken, ...printed })).body).include({
+        result: "reversed",
+        state: "reversed",
+      });
       // a reversal is not told to whoever does not know date and total
-      expect((await ask({ number: taken, ...printed, total: "1.00" })).body.result).equals("mismatch");
-      const part = await reverse(await issued(shop, firm, { holder: ann.account }), { reason: 4, lines: [{ line: 1, amount: "100.00" }] });
-      expect((await ask({ number: part.invoice, ...printed })).body).include({ result: "adjusted", state: "issued" });
+      expect((await ask({ number: taken, ...printed, total: "1.00" })).body.result).equals(
+        "mismatch",
+      );
+      const part = await reverse(await issued(shop, firm, { holder: ann.account }), {
+        reason: 4,
+        lines: [{ line: 1, amount: "100.00" }],
+      });
+      expect((await ask({ number: part.invoice, ...printed })).body).include({
+        result: "adjusted",
+        state: "issued",
+      });
       // the red letter is an invoice itself, of less than nothing
-      const { document } = await must(call("GET", `/v1/invoices/${part.number}`, undefined, { token: shop.token }));
-      expect((await ask({ number: part.number, date: document.issuedAt.slice(0, 10), total: "-106.00" })).body).include({ result: "valid", state: "issued" });
+      const { document } = await must(
+        call("GET", `/v1/invoices/${part.number}`, undefined, { token: shop.token }),
+      );
+      expect(
+        (await ask({ number: part.number, date: document.issuedAt.slice(0, 10), total: "-106.00" }))
+          .body,
+      ).include({ result: "valid", state: "issued" });
     });
 
     it("sealed on the chain, and its document at another gateway: it says so", async () => {
@@ -118,14 +201,25 @@ describe("verification", () => {
         [2, "elsewhere"],
         [3, "not-found"],
       ] as const)
-        expect((await ask({ number: String(BigInt(first) + BigInt(offset)), ...printed })).body.result, String(offset)).equals(result);
+        expect(
+          (await ask({ number: String(BigInt(first) + BigInt(offset)), ...printed })).body.result,
+          String(offset),
+        ).equals(result);
       await sql`delete from lots where first = ${first}`;
     });
 
     it("a number that is guessed at is closed, for right guesses as well, and others are not", async () => {
-      const [guessed, other] = await Promise.all([issued(shop, firm, { holder: ann.account }), issued(shop, firm, { holder: ann.account })]);
-      for (let i = 0; i < 2 * MAX_MISSES; i++) expect((await ask({ number: guessed, ...printed })).status).equals(200);
-      const replies = await Promise.all(Array.from({ length: 30 }, (_, i) => ask({ number: guessed, ...printed, total: `${i}.00` })));
+      const [guessed, other] = await Promise.all([
+        issued(shop, firm, { holder: ann.account }),
+        issued(shop, firm, { holder: ann.account }),
+      ]);
+      for (let i = 0; i < 2 * MAX_MISSES; i++)
+        expect((await ask({ number: guessed, ...printed })).status).equals(200);
+      const replies = await Promise.all(
+        Array.from({ length: 30 }, (_, i) =>
+          ask({ number: guessed, ...printed, total: `${i}.00` }),
+        ),
+      );
       expect(replies.filter(({ status }) => status === 200).length).equals(MAX_MISSES);
       const last = await ask({ number: guessed, ...printed });
       refused(last, "rate-limited");
@@ -140,7 +234,11 @@ describe("verification", () => {
       const { deployment, config } = await sandbox();
       const sql = await database();
       const vault = await openVault(sql, config.MASTER_KEY);
-      const documents = createDocuments({ vault, keys: createEncryptionKeys({ vault }), deployment });
+      const documents = createDocuments({
+        vault,
+        keys: createEncryptionKeys({ vault }),
+        deployment,
+      });
       let opened = 0;
       const counting = {
         seal: documents.seal,
@@ -181,9 +279,27 @@ describe("verification", () => {
     it("a whole one: valid, every step ok", async () => {
       const reply = await show("application/json", await bundleOf(number));
       expect(reply.body).include({ result: "valid", state: "issued", number });
-      for (const step of ["parts", "content", "path", "seal", "parties", "document", "network", "issuer", "identity", "lot", "record"])
+      for (const step of [
+        "parts",
+        "content",
+        "path",
+        "seal",
+        "parties",
+        "document",
+        "network",
+        "issuer",
+        "identity",
+        "lot",
+        "record",
+      ])
         expect(outcome(reply, step), step).equals("ok");
-      expect(reply.body.proven.map((one: Loose) => one.code)).deep.equals(["content", "issuer", "identity", "chain", "state"]);
+      expect(reply.body.proven.map((one: Loose) => one.code)).deep.equals([
+        "content",
+        "issuer",
+        "identity",
+        "chain",
+        "state",
+      ]);
       expect(reply.body.notProven.map((one: Loose) => one.code)).deep.equals(["bearer", "truth"]);
     });
 
@@ -203,13 +319,33 @@ describe("verification", () => {
         ["altered", "content", (b) => Object.assign(b.leaf, { content: `0x${"ab".repeat(32)}` })],
         ["altered", "path", (b) => Object.assign(b.leaf, { holder: firm.account })],
         ["altered", "path", (b) => Object.assign(b.lot, { root: `0x${"ab".repeat(32)}` })],
-        ["altered", "path", (b) => Object.assign(b, { number: (BigInt(b.number) + 5000n).toString() })],
+        [
+          "altered",
+          "path",
+          (b) => Object.assign(b, { number: (BigInt(b.number) + 5000n).toString() }),
+        ],
         ["contradictory", "parties", (b) => Object.assign(b.parties[0], { taxId: firm.taxId })],
         ["contradictory", "parties", (b) => Object.assign(b.parties[0], { name: "另一家" })],
-        ["not-the-issuers", "issuer", (b) => Object.assign(b.lot, { segment: "26442000000000000000" })],
-        ["not-the-issuers", "issuer", (b) => Object.assign(b, { lot: { ...b.lot, issuer: 999 }, parties: [] })],
-        ["not-the-issuers", "identity", (b) => Object.assign(b.parties[0], { salt: "ab".repeat(32) })],
-        ["not-the-issuers", "identity", (b) => Object.assign(b.parties[0], { account: firm.account })],
+        [
+          "not-the-issuers",
+          "issuer",
+          (b) => Object.assign(b.lot, { segment: "26442000000000000000" }),
+        ],
+        [
+          "not-the-issuers",
+          "issuer",
+          (b) => Object.assign(b, { lot: { ...b.lot, issuer: 999 }, parties: [] }),
+        ],
+        [
+          "not-the-issuers",
+          "identity",
+          (b) => Object.assign(b.parties[0], { salt: "ab".repeat(32) }),
+        ],
+        [
+          "not-the-issuers",
+          "identity",
+          (b) => Object.assign(b.parties[0], { account: firm.account }),
+        ],
         ["not-on-chain", "lot", (b) => Object.assign(b.lot, { time: b.lot.time + 1 })],
         ["other-network", "network", (b) => Object.assign(b.network, { name: "another" })],
         ["other-network", "network", (b) => Object.assign(b.network, { chainId: 5 })],
@@ -228,8 +364,14 @@ describe("verification", () => {
     it("of an issuer whose key was rotated since: by a key that it had before", async () => {
       const mill = await taxpayer("磨坊", ["issuer"]);
       const old = await issued(mill, firm, { holder: ann.account });
-      const rotate = () => must(call("POST", `/v1/taxpayers/${mill.taxId}/key-rotations`, { key: { custody: "gateway" } }));
-      const take = (of: string) => must(call("GET", `/v1/invoices/${of}/bundle`, undefined, { token: mill.token }));
+      const rotate = () =>
+        must(
+          call("POST", `/v1/taxpayers/${mill.taxId}/key-rotations`, {
+            key: { custody: "gateway" },
+          }),
+        );
+      const take = (of: string) =>
+        must(call("GET", `/v1/invoices/${of}/bundle`, undefined, { token: mill.token }));
       const bundle = await take(old);
       for (let i = 0; i < 2; i++) await rotate();
       const between = await take(await issued(mill, firm, { holder: ann.account }));
@@ -242,21 +384,35 @@ describe("verification", () => {
       ] as const) {
         const reply = await show("application/json", one);
         expect(reply.body.result).equals("valid");
-        expect(reply.body.steps.find((step: Loose) => step.step === "issuer").detail).includes(words);
+        expect(reply.body.steps.find((step: Loose) => step.step === "issuer").detail).includes(
+          words,
+        );
       }
     });
 
     it("of a reversed invoice it says so, and of a partly reversed one", async () => {
       const of = await issued(shop, firm, { holder: ann.account });
       const part = await reverse(of, { reason: 4, lines: [{ line: 1, amount: "1.00" }] });
-      expect((await show("application/json", await bundleOf(of))).body).include({ result: "adjusted", state: "issued" });
-      expect((await show("application/json", await bundleOf(part.number))).body).include({ result: "valid", state: "issued" });
+      expect((await show("application/json", await bundleOf(of))).body).include({
+        result: "adjusted",
+        state: "issued",
+      });
+      expect((await show("application/json", await bundleOf(part.number))).body).include({
+        result: "valid",
+        state: "issued",
+      });
       await reverse(of);
-      expect((await show("application/json", await bundleOf(of))).body).include({ result: "reversed", state: "reversed" });
+      expect((await show("application/json", await bundleOf(of))).body).include({
+        result: "reversed",
+        state: "reversed",
+      });
     });
 
     it("what is no bundle is refused with its field; of junk nothing breaks", async () => {
-      refused(await show("application/json", { format: "onepiao-bundle/1" }), "invalid-request", { field: "/network", rule: "required" });
+      refused(await show("application/json", { format: "onepiao-bundle/1" }), "invalid-request", {
+        field: "/network",
+        rule: "required",
+      });
       refused(await show("application/json", "{"), "malformed-request");
       refused(await show("image/png", "x"), "unsupported-media-type");
       await fc.assert(
@@ -264,7 +420,12 @@ describe("verification", () => {
           fc.constantFrom("application/json", "application/pdf", "application/xml", "text/plain"),
           fc.string({ maxLength: 300 }),
           async (type, text) => {
-            const { status } = await show(type, type === "application/pdf" ? `%PDF-1.7\n1 0 obj<</Type /EmbeddedFile>>stream\n${text}` : text || " ");
+            const { status } = await show(
+              type,
+              type === "application/pdf"
+                ? `%PDF-1.7\n1 0 obj<</Type /EmbeddedFile>>stream\n${text}`
+                : text || " ",
+            );
             expect(status).within(400, 422);
           },
         ),
@@ -275,7 +436,10 @@ describe("verification", () => {
 
   describe("by PDF and XML", () => {
     it("a PDF of ours, by the bundle in it; that its pages say the same is not proven", async () => {
-      const reply = await showBytes("application/pdf", await fetched(`/v1/invoices/${number}`, "application/pdf"));
+      const reply = await showBytes(
+        "application/pdf",
+        await fetched(`/v1/invoices/${number}`, "application/pdf"),
+      );
       expect(reply.body).include({ result: "valid", number });
       expect(reply.body.notProven[0].code).equals("pages");
       expect(reply.body.shown.total).equals("200.00");
@@ -285,7 +449,11 @@ describe("verification", () => {
       const { deflateSync } = await import("node:zlib");
       const pdf = (stream: Uint8Array, dictionary = "/Filter /FlateDecode") =>
         new Uint8Array(
-          Buffer.concat([Buffer.from(`%PDF-1.7\n1 0 obj\n<</Type /EmbeddedFile ${dictionary}>>\nstream\n`), stream, Buffer.from("\nendstream\nendobj\n")]),
+          Buffer.concat([
+            Buffer.from(`%PDF-1.7\n1 0 obj\n<</Type /EmbeddedFile ${dictionary}>>\nstream\n`),
+            stream,
+            Buffer.from("\nendstream\nendobj\n"),
+          ]),
         );
       const bomb = deflateSync(Buffer.alloc(200_000_000), { level: 9 });
       for (const [rule, body] of [
@@ -293,23 +461,41 @@ describe("verification", () => {
         ["no-bundle", pdf(Buffer.from("{}"), "/Length 2")],
         ["no-bundle", pdf(Buffer.from("x"), "/Filter [/ASCIIHexDecode /FlateDecode]")],
         ["not-pdf", new Uint8Array(100)],
-        ["too-many-attachments", new Uint8Array(Buffer.from(`%PDF-1.7 ${"/EmbeddedFile ".repeat(60_000)}`))],
+        [
+          "too-many-attachments",
+          new Uint8Array(Buffer.from(`%PDF-1.7 ${"/EmbeddedFile ".repeat(60_000)}`)),
+        ],
       ] as const) {
         const before = process.cpuUsage();
-        refused(await showBytes("application/pdf", body), "malformed-document", { field: "", rule });
+        refused(await showBytes("application/pdf", body), "malformed-document", {
+          field: "",
+          rule,
+        });
         // all that this process does meanwhile is in it
         expect(process.cpuUsage(before).user / 1_000, `${rule}, milliseconds of CPU`).below(2_000);
       }
       const json = Buffer.from(JSON.stringify(await bundleOf(number)));
-      expect((await showBytes("application/pdf", pdf(json, `/Length ${json.length}`))).body.result).equals("valid");
-      const two = Buffer.concat([pdf(deflateSync(json)), pdf(deflateSync(Buffer.from(JSON.stringify(await bundleOf(number, "?disclose=total")))))]);
-      refused(await showBytes("application/pdf", new Uint8Array(two)), "malformed-document", { field: "", rule: "several-bundles" });
+      expect(
+        (await showBytes("application/pdf", pdf(json, `/Length ${json.length}`))).body.result,
+      ).equals("valid");
+      const two = Buffer.concat([
+        pdf(deflateSync(json)),
+        pdf(deflateSync(Buffer.from(JSON.stringify(await bundleOf(number, "?disclose=total"))))),
+      ]);
+      refused(await showBytes("application/pdf", new Uint8Array(two)), "malformed-document", {
+        field: "",
+        rule: "several-bundles",
+      });
     });
 
     for (const type of ["application/vnd.onepiao.shudian+xml", "application/vnd.onepiao.ubl+xml"]) {
       it(`${type} of ours is compared whole with what is here`, async () => {
         const text = Buffer.from(await fetched(`/v1/invoices/${number}`, type)).toString();
-        expect((await show("application/xml", text)).body).include({ result: "valid", state: "issued", number });
+        expect((await show("application/xml", text)).body).include({
+          result: "valid",
+          state: "issued",
+          number,
+        });
         expect(text).includes("午餐");
         const other = await show("application/xml", text.replaceAll("午餐", "晚餐"));
         expect(other.body).include({ result: "mismatch" });
@@ -318,10 +504,15 @@ describe("verification", () => {
     }
 
     it("XML without a gateway's number is refused", async () => {
-      const text = Buffer.from(await fetched(`/v1/invoices/${number}`, "application/vnd.onepiao.ubl+xml"))
+      const text = Buffer.from(
+        await fetched(`/v1/invoices/${number}`, "application/vnd.onepiao.ubl+xml"),
+      )
         .toString()
         .replace(/<cac:AdditionalDocumentReference>.*?<\/cac:AdditionalDocumentReference>/s, "");
-      refused(await show("application/xml", text), "invalid-request", { field: "", rule: "no-number" });
+      refused(await show("application/xml", text), "invalid-request", {
+        field: "",
+        rule: "no-number",
+      });
     });
   });
 
@@ -334,9 +525,16 @@ describe("verification", () => {
     it("the text in it is checked as what is printed, its kind with it", async () => {
       const text = scan(await fetched(`/v1/invoices/${number}/qr`, "image/png"));
       expect((await show("text/plain", text)).body).include({ result: "valid", number });
-      expect((await show("text/plain", text.replace("#01,32,", "#01,31,"))).body.result).equals("mismatch");
-      expect((await show("text/plain", text.replace("200.00", "200.10"))).body.result).equals("mismatch");
-      refused(await show("text/plain", "hello"), "invalid-request", { field: "", rule: "qr-format" });
+      expect((await show("text/plain", text.replace("#01,32,", "#01,31,"))).body.result).equals(
+        "mismatch",
+      );
+      expect((await show("text/plain", text.replace("200.00", "200.10"))).body.result).equals(
+        "mismatch",
+      );
+      refused(await show("text/plain", "hello"), "invalid-request", {
+        field: "",
+        rule: "qr-format",
+      });
     });
 
     it("a signed one is read by a scanner, proves itself, and does not bear another print", async () => {
@@ -350,19 +548,28 @@ describe("verification", () => {
       expect(reply.body).include({ result: "valid", number });
       expect(outcome(reply, "printed")).equals("ok");
       expect(outcome(reply, "identity")).equals("ok");
-      expect((await show("text/plain", text.replace(",200.00,", ",900.00,"))).body.result).equals("mismatch");
-      expect((await show("text/plain", text.replace("#01,32,", "#01,31,"))).body.result).equals("mismatch");
+      expect((await show("text/plain", text.replace(",200.00,", ",900.00,"))).body.result).equals(
+        "mismatch",
+      );
+      expect((await show("text/plain", text.replace("#01,32,", "#01,31,"))).body.result).equals(
+        "mismatch",
+      );
       // one character of the proof: what was sealed is another, or it cannot be read
       const at = text.length - 700;
       const other = `${text.slice(0, at)}${text[at] === "0" ? "1" : "0"}${text.slice(at + 1)}`;
       const altered = await show("text/plain", other);
-      expect(altered.status === 422 || ["not-the-issuers", "altered"].includes(altered.body.result)).equals(true);
+      expect(
+        altered.status === 422 || ["not-the-issuers", "altered"].includes(altered.body.result),
+      ).equals(true);
     });
 
     it("an invoice that is not sealed has none", async () => {
-      const signed = (of: string) => call("GET", `/v1/invoices/${of}/qr?signed=1`, undefined, { token: shop.token });
+      const signed = (of: string) =>
+        call("GET", `/v1/invoices/${of}/qr?signed=1`, undefined, { token: shop.token });
       const fresh = await whileNothingIsSealed(async () => {
-        const accepted = await must(call("POST", "/v1/invoices", invoiceOf(shop, firm), { token: shop.token, wait: 0 }));
+        const accepted = await must(
+          call("POST", "/v1/invoices", invoiceOf(shop, firm), { token: shop.token, wait: 0 }),
+        );
         refused(await signed(accepted.number), "invoice-not-sealed");
         return accepted.number as string;
       });

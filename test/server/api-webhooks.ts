@@ -1,7 +1,20 @@
-/** Webhooks over HTTP: made after a test, steered by their own party, and given what happens on the chain. */
+/**
+ * Webhooks over HTTP: made after a test, steered by their own party, and given what happens on the
+ * chain.
+ */
 import { expect } from "chai";
 import { Webhook } from "standardwebhooks";
-import { call, issued, type Loose, must, person, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
+import {
+  call,
+  issued,
+  type Loose,
+  must,
+  person,
+  type Reply,
+  sandbox,
+  type TestParty,
+  taxpayer,
+} from "./network.ts";
 import { database, refused } from "./observe.ts";
 import { until } from "./support/proxy.ts";
 import { type Answering, type Receiver, startReceiver, status } from "./support/receiver.ts";
@@ -13,7 +26,10 @@ describe("webhooks over HTTP", () => {
   const receivers: Receiver[] = [];
 
   before(async () => {
-    [shop, other] = await Promise.all([taxpayer("店", ["issuer", "employer"]), taxpayer("别家", ["issuer"])]);
+    [shop, other] = await Promise.all([
+      taxpayer("店", ["issuer", "employer"]),
+      taxpayer("别家", ["issuer"]),
+    ]);
     ann = await person(shop, "安");
   });
   after(async () => {
@@ -25,22 +41,49 @@ describe("webhooks over HTTP", () => {
     receivers.push(one);
     return one;
   }
-  const make = (url: string, by: { token: string } = shop, more: object = {}, key?: string): Promise<Reply> =>
-    call("POST", "/v1/webhooks", { url, ...more }, { token: by.token, ...(key === undefined ? {} : { key }) });
-  const steer = (id: string, word: string, by: { token: string } = shop, body?: unknown): Promise<Reply> =>
-    call("POST", `/v1/webhooks/${id}/${word}`, body, { token: by.token });
-  const shown = (id: string, by: { token: string } = shop) => call("GET", `/v1/webhooks/${id}`, undefined, { token: by.token });
-  const numbersAt = (one: Receiver) => [...new Set(one.deliveries.filter(({ type }) => type === "invoice.issued").map(({ data }) => data.number))];
+  const make = (
+    url: string,
+    by: { token: string } = shop,
+    more: object = {},
+    key?: string,
+  ): Promise<Reply> =>
+    call(
+      "POST",
+      "/v1/webhooks",
+      { url, ...more },
+      { token: by.token, ...(key === undefined ? {} : { key }) },
+    );
+  const steer = (
+    id: string,
+    word: string,
+    by: { token: string } = shop,
+    body?: unknown,
+  ): Promise<Reply> => call("POST", `/v1/webhooks/${id}/${word}`, body, { token: by.token });
+  const shown = (id: string, by: { token: string } = shop) =>
+    call("GET", `/v1/webhooks/${id}`, undefined, { token: by.token });
+  const numbersAt = (one: Receiver) => [
+    ...new Set(
+      one.deliveries.filter(({ type }) => type === "invoice.issued").map(({ data }) => data.number),
+    ),
+  ];
 
   it("one is made once its endpoint has taken a signed test delivery, and its secret is shown this once", async () => {
     const pos = await receiver();
     const made = await make(pos.url, shop, { description: "收银台" });
     expect(made.status, JSON.stringify(made.body)).equals(201);
-    expect(made.body).includes({ url: pos.url, description: "收银台", status: "active", failures: 0 });
+    expect(made.body).includes({
+      url: pos.url,
+      description: "收银台",
+      status: "active",
+      failures: 0,
+    });
     expect(made.body.secret).matches(/^whsec_[A-Za-z0-9+/]{43}=$/);
     const [test] = pos.deliveries as [Receiver["deliveries"][0]];
     expect(pos.deliveries).length(1);
-    expect(new Webhook(made.body.secret).verify(test.body, test.headers)).deep.includes({ type: "webhook.test", data: {} });
+    expect(new Webhook(made.body.secret).verify(test.body, test.headers)).deep.includes({
+      type: "webhook.test",
+      data: {},
+    });
     const { body } = await shown(made.body.id);
     expect(body).not.property("secret");
     expect(body.attempts).length(1);
@@ -53,8 +96,15 @@ describe("webhooks over HTTP", () => {
   it("the same Idempotency-Key makes it once, and the replay has no secret", async () => {
     const pos = await receiver();
     const key = crypto.randomUUID();
-    const [first, second] = [await make(pos.url, shop, {}, key), await make(pos.url, shop, {}, key)];
-    expect([first.status, second.status, second.headers.get("idempotency-replayed")]).deep.equals([201, 201, "true"]);
+    const [first, second] = [
+      await make(pos.url, shop, {}, key),
+      await make(pos.url, shop, {}, key),
+    ];
+    expect([first.status, second.status, second.headers.get("idempotency-replayed")]).deep.equals([
+      201,
+      201,
+      "true",
+    ]);
     const { secret, ...rest } = first.body;
     expect([typeof secret, second.body]).deep.equals(["string", rest]);
     expect(pos.deliveries).length(1);
@@ -63,16 +113,25 @@ describe("webhooks over HTTP", () => {
   it("an endpoint that does not take the test is refused with what it said, nothing is kept, and the same key may try again", async () => {
     const pos = await receiver(status(503));
     const key = crypto.randomUUID();
-    const problem = refused(await make(pos.url, shop, {}, key), "webhook-test-failed", { field: "/url", rule: "test-delivery" });
+    const problem = refused(await make(pos.url, shop, {}, key), "webhook-test-failed", {
+      field: "/url",
+      rule: "test-delivery",
+    });
     expect(problem["attempt"]).deep.includes({ status: 503, error: "status" });
-    const before = (await must(call("GET", "/v1/webhooks", undefined, { token: shop.token }))).items;
+    const before = (await must(call("GET", "/v1/webhooks", undefined, { token: shop.token })))
+      .items;
     expect(before.map((one: Loose) => one.url)).not.includes(pos.url);
     pos.answer = status(302, { location: pos.url });
-    expect(refused(await make(pos.url), "webhook-test-failed")["attempt"]).deep.includes({ status: 302, error: "redirect" });
+    expect(refused(await make(pos.url), "webhook-test-failed")["attempt"]).deep.includes({
+      status: 302,
+      error: "redirect",
+    });
     pos.answer = status(204);
     expect((await make(pos.url, shop, {}, key)).status).equals(201);
     await pos.close();
-    expect(refused(await make(pos.url), "webhook-test-failed")["attempt"]).deep.includes({ error: "connection-refused" });
+    expect(refused(await make(pos.url), "webhook-test-failed")["attempt"]).deep.includes({
+      error: "connection-refused",
+    });
   });
 
   const bad: [string, string][] = [
@@ -96,16 +155,30 @@ describe("webhooks over HTTP", () => {
   }
 
   it("what happens on the chain comes to its parties' webhooks, in order, and to nobody else's", async () => {
-    const [mine, theirs, holders, claims] = [await receiver(), await receiver(), await receiver(), await receiver()];
+    const [mine, theirs, holders, claims] = [
+      await receiver(),
+      await receiver(),
+      await receiver(),
+      await receiver(),
+    ];
     const { id, secret } = await must(make(mine.url));
     await must(make(theirs.url, other));
     await must(make(holders.url, ann));
     await must(make(claims.url, shop, { types: ["claim.created"] }));
     const numbers: string[] = [];
-    for (let i = 0; i < 4; i += 1) numbers.push(await issued(shop, { name: "个人" }, { holder: ann.account }));
-    await must(call("POST", "/v1/claims", { employer: shop.taxId, invoices: [numbers[0]] }, { token: ann.token }));
+    for (let i = 0; i < 4; i += 1)
+      numbers.push(await issued(shop, { name: "个人" }, { holder: ann.account }));
+    await must(
+      call(
+        "POST",
+        "/v1/claims",
+        { employer: shop.taxId, invoices: [numbers[0]] },
+        { token: ann.token },
+      ),
+    );
     const foreign = await issued(other, { name: "个人" });
-    const last = (one: Receiver, type: string) => () => one.deliveries.some((delivery) => delivery.type === type);
+    const last = (one: Receiver, type: string) => () =>
+      one.deliveries.some((delivery) => delivery.type === type);
     await Promise.all([
       until("the claim is told", last(mine, "claim.created")),
       until("to the holder as well", last(holders, "claim.created")),
@@ -115,14 +188,23 @@ describe("webhooks over HTTP", () => {
     expect(numbersAt(mine)).deep.equals(numbers);
     expect(numbersAt(holders)).deep.equals(numbers);
     expect(numbersAt(theirs)).deep.equals([foreign]);
-    expect(claims.deliveries.map(({ type }) => type)).deep.equals(["webhook.test", "claim.created"]);
-    const { items } = await must(call("GET", `/v1/events?number=${numbers[3]}`, undefined, { token: shop.token }));
-    const delivery = mine.deliveries.find(({ data }) => data.number === numbers[3]) as Receiver["deliveries"][0];
+    expect(claims.deliveries.map(({ type }) => type)).deep.equals([
+      "webhook.test",
+      "claim.created",
+    ]);
+    const { items } = await must(
+      call("GET", `/v1/events?number=${numbers[3]}`, undefined, { token: shop.token }),
+    );
+    const delivery = mine.deliveries.find(
+      ({ data }) => data.number === numbers[3],
+    ) as Receiver["deliveries"][0];
     expect(delivery.data).deep.equals(items[0]);
     expect(delivery.id).equals(`evt_${items[0].id}`);
     new Webhook(secret).verify(delivery.body, delivery.headers);
     const { attempts } = (await shown(id)).body;
-    expect(attempts.every((one: Loose) => one.status === 200 && one.milliseconds >= 0)).equals(true);
+    expect(attempts.every((one: Loose) => one.status === 200 && one.milliseconds >= 0)).equals(
+      true,
+    );
   });
 
   it("a rotated secret signs beside the old one for a day", async () => {
@@ -132,7 +214,9 @@ describe("webhooks over HTTP", () => {
     expect(rotated.secret).not.equals(old);
     expect(Date.parse(rotated.oldSecretUntil) - Date.now()).within(23 * 3_600_000, 24 * 3_600_000);
     await issued(shop, { name: "个人" });
-    const { body, headers } = await until("it has come", () => pos.deliveries.find(({ type }) => type === "invoice.issued"));
+    const { body, headers } = await until("it has come", () =>
+      pos.deliveries.find(({ type }) => type === "invoice.issued"),
+    );
     expect(headers["webhook-signature"]?.split(" ")).length(2);
     for (const secret of [old, rotated.secret]) new Webhook(secret).verify(body, headers);
     expect((await shown(id)).body).not.property("secret");
@@ -158,9 +242,16 @@ describe("webhooks over HTTP", () => {
     const { id, position } = await must(make(pos.url));
     const numbers = [await issued(shop, { name: "个人" }), await issued(shop, { name: "个人" })];
     await until("both have come", () => numbersAt(pos).length === 2);
-    await until("both are noted", async () => (await shown(id)).body.position !== position && (await shown(id)).body.attempts.length >= 3);
+    await until(
+      "both are noted",
+      async () =>
+        (await shown(id)).body.position !== position && (await shown(id)).body.attempts.length >= 3,
+    );
     const before = pos.ids();
-    refused(await steer(id, "replay", shop, { after: "999999999999999999" }), "invalid-request", { field: "/after", rule: "not-ahead" });
+    refused(await steer(id, "replay", shop, { after: "999999999999999999" }), "invalid-request", {
+      field: "/after",
+      rule: "not-ahead",
+    });
     await must(steer(id, "replay", shop, { after: position }));
     await until("both have come again", () => pos.ids().length >= 2 * before.length);
     expect(pos.ids().slice(before.length, 2 * before.length)).deep.equals(before);
@@ -170,19 +261,34 @@ describe("webhooks over HTTP", () => {
   it("nobody else sees or steers it, nor a key of the same party that may do less", async () => {
     const pos = await receiver();
     const { id } = await must(make(pos.url));
-    const till = await must(call("POST", "/v1/api-keys", { account: shop.account, roles: ["issuer"] }, { token: shop.token }));
+    const till = await must(
+      call(
+        "POST",
+        "/v1/api-keys",
+        { account: shop.account, roles: ["issuer"] },
+        { token: shop.token },
+      ),
+    );
     for (const stranger of [other, ann, till, { token: (await sandbox()).bureau.token }]) {
       refused(await shown(id, stranger), "not-found");
-      for (const word of ["rotate-secret", "disable", "enable"]) refused(await steer(id, word, stranger), "not-found");
+      for (const word of ["rotate-secret", "disable", "enable"])
+        refused(await steer(id, word, stranger), "not-found");
       refused(await steer(id, "replay", stranger, { after: "0" }), "not-found");
-      refused(await call("DELETE", `/v1/webhooks/${id}`, undefined, { token: stranger.token }), "not-found");
-      const { items } = await must(call("GET", "/v1/webhooks", undefined, { token: stranger.token }));
+      refused(
+        await call("DELETE", `/v1/webhooks/${id}`, undefined, { token: stranger.token }),
+        "not-found",
+      );
+      const { items } = await must(
+        call("GET", "/v1/webhooks", undefined, { token: stranger.token }),
+      );
       expect(items.map((one: Loose) => one.id)).not.includes(id);
     }
     expect((await shown(id)).body.status).equals("active");
     const own = await must(make((await receiver()).url, till));
     expect((await shown(own.id)).status, "a key that may do more").equals(200);
-    expect((await call("DELETE", `/v1/webhooks/${id}`, undefined, { token: shop.token })).status).equals(204);
+    expect(
+      (await call("DELETE", `/v1/webhooks/${id}`, undefined, { token: shop.token })).status,
+    ).equals(204);
     refused(await shown(id), "not-found");
   });
 
@@ -191,7 +297,8 @@ describe("webhooks over HTTP", () => {
     const pos = await receiver();
     const replies = await Promise.all(Array.from({ length: 25 }, () => make(pos.url, many)));
     expect(replies.filter((one) => one.status === 201)).length(20);
-    for (const reply of replies.filter((one) => one.status !== 201)) refused(reply, "webhook-limit");
+    for (const reply of replies.filter((one) => one.status !== 201))
+      refused(reply, "webhook-limit");
     refused(await make(pos.url, many), "webhook-limit");
   });
 
@@ -203,8 +310,13 @@ describe("webhooks over HTTP", () => {
       "select w::text || coalesce(i::text, '') as row from webhooks w left join idempotency i on i.account = w.account",
     );
     const dump = rows.map(({ row }) => row).join("\n");
-    const forms = (text: string) => [text, Buffer.from(text).toString("hex"), Buffer.from(text).toString("base64").slice(0, -4)];
+    const forms = (text: string) => [
+      text,
+      Buffer.from(text).toString("hex"),
+      Buffer.from(text).toString("base64").slice(0, -4),
+    ];
     expect(rows.length).greaterThan(0);
-    for (const form of [...forms("a-telling-path"), ...forms(secret)]) expect(dump).not.includes(form);
+    for (const form of [...forms("a-telling-path"), ...forms(secret)])
+      expect(dump).not.includes(form);
   });
 });

@@ -1,5 +1,16 @@
-/** The floors (scripts/floors.ts) hold: no import of the project breaks one, and each rule catches what it is for. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+/**
+ * The floors (scripts/floors.ts) hold: no import of the project breaks one, and each rule catches
+ * what it is for.
+ */
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect } from "chai";
@@ -18,19 +29,26 @@ function faultsOf(path: string, source: string): string[] {
     .map((folder) => `${path}: a folder named ${folder}`);
   // a package is entered by its index
   const entrances = ["protocol/index.ts", "clients/typescript/index.ts"];
-  if (/(^|\/)index\.[mc]?[jt]sx?$/.test(path) && !entrances.includes(path)) faults.push(`${path}: a barrel file`);
+  if (/(^|\/)index\.[mc]?[jt]sx?$/.test(path) && !entrances.includes(path))
+    faults.push(`${path}: a barrel file`);
   // PostgreSQL's binaries come in a package for each platform
-  if (/\bimport\s*\(\s*(?!")/.test(codeOf(source).code) && path !== "server/db/postgres.ts") faults.push(`${path}: an import that nobody can check`);
+  if (/\bimport\s*\(\s*(?!")/.test(codeOf(source).code) && path !== "server/db/postgres.ts")
+    faults.push(`${path}: an import that nobody can check`);
   return faults;
 }
 
 function files(base: string): Map<string, string> {
   const names = cruised.flatMap((folder) =>
-    readdirSync(join(base, folder), { recursive: true, encoding: "utf8" }).map((name) => `${folder}/${name.replaceAll("\\", "/")}`),
+    readdirSync(join(base, folder), { recursive: true, encoding: "utf8" }).map(
+      (name) => `${folder}/${name.replaceAll("\\", "/")}`,
+    ),
   );
   return new Map(
     names
-      .filter((name) => /\.[mc]?[jt]sx?$/.test(name) && !/^(protocol|clients\/typescript)\/dist\//.test(name))
+      .filter(
+        (name) =>
+          /\.[mc]?[jt]sx?$/.test(name) && !/^(protocol|clients\/typescript)\/dist\//.test(name),
+      )
       .map((name) => [name, readFileSync(join(base, name), "utf8")]),
   );
 }
@@ -108,60 +126,210 @@ describe("the floors", function () {
   }
 
   const forbidden: [words: string, path: string, line: string, rule: string][] = [
-    ["a kernel that imports the database", "server/kernel/log.ts", 'import { openDb } from "../db/db.ts";', "floor-of-server-kernel"],
-    ["a type from a higher floor", "server/kernel/log.ts", 'import type { Sql } from "../db/db.ts";', "floor-of-server-kernel"],
-    ["a folder of the same floor", "server/chain/client.ts", 'import type { Sql } from "../db/db.ts";', "floor-of-server-chain"],
-    ["lanes importing the follower", "server/txs/lanes.ts", 'import type { Follower } from "../feed/follower.ts";', "floor-of-server-txs"],
-    ["acts importing the sealer", "server/acts/operations.ts", 'import "../sealing/sealer.ts";', "floor-of-server-acts"],
-    ["the sealer importing a feature", "server/sealing/sealer.ts", 'export * from "../features/use/claims.ts";', "floor-of-server-sealing"],
-    ["a feature importing HTTP", "server/features/use/claims.ts", 'const app = await import("../../http/app.ts");', "floor-of-server-features-use"],
-    ["a feature importing its routes", "server/features/use/claims.ts", 'import "../../api/claims.ts";', "floor-of-server-features-use"],
+    [
+      "a kernel that imports the database",
+      "server/kernel/log.ts",
+      'import { openDb } from "../db/db.ts";',
+      "floor-of-server-kernel",
+    ],
+    [
+      "a type from a higher floor",
+      "server/kernel/log.ts",
+      'import type { Sql } from "../db/db.ts";',
+      "floor-of-server-kernel",
+    ],
+    [
+      "a folder of the same floor",
+      "server/chain/client.ts",
+      'import type { Sql } from "../db/db.ts";',
+      "floor-of-server-chain",
+    ],
+    [
+      "lanes importing the follower",
+      "server/txs/lanes.ts",
+      'import type { Follower } from "../feed/follower.ts";',
+      "floor-of-server-txs",
+    ],
+    [
+      "acts importing the sealer",
+      "server/acts/operations.ts",
+      'import "../sealing/sealer.ts";',
+      "floor-of-server-acts",
+    ],
+    [
+      "the sealer importing a feature",
+      "server/sealing/sealer.ts",
+      'export * from "../features/use/claims.ts";',
+      "floor-of-server-sealing",
+    ],
+    [
+      "a feature importing HTTP",
+      "server/features/use/claims.ts",
+      'const app = await import("../../http/app.ts");',
+      "floor-of-server-features-use",
+    ],
+    [
+      "a feature importing its routes",
+      "server/features/use/claims.ts",
+      'import "../../api/claims.ts";',
+      "floor-of-server-features-use",
+    ],
     [
       "a wing importing a higher one",
       "server/features/parties/taxpayers.ts",
       'import type { X } from "../invoices/invoices.ts";',
       "floor-of-server-features-parties",
     ],
-    ["wings side by side", "server/features/bureau/audit.ts", 'import "../proof/bundles.ts";', "floor-of-server-features-bureau"],
-    ["routes importing HTTP", "server/api/claims.ts", 'import "../http/app.ts";', "floor-of-server-api"],
-    ["HTTP importing the composition root", "server/http/app.ts", 'import { startGateway } from "../gateway.ts";', "floor-of-server-http"],
-    ["the sandbox in the gateway", "server/gateway.ts", 'import { startSandbox } from "../sandbox/sandbox.ts";', "floor-of-server"],
-    ["a protocol that knows the server", "protocol/proofs/verdict.ts", 'import "../../server/kernel/log.ts";', "floor-of-protocol-proofs"],
-    ["proofs under formats", "protocol/formats/read.ts", 'import "../proofs/verdict.ts";', "floor-of-protocol-formats"],
-    ["a database in the protocol", "protocol/proofs/verdict.ts", 'import pg from "pg";', "protocol-is-pure"],
-    ["a file in the protocol", "protocol/proofs/verdict.ts", 'import { readFileSync } from "node:fs";', "protocol-is-pure"],
-    ["ethers outside its homes", "server/acts/operations.ts", 'import { Interface } from "ethers";', "home-of-ethers"],
-    ["the SQL driver outside db", "server/features/use/claims.ts", 'import pg from "pg";', "home-of-pg"],
-    ["express outside http", "server/api/claims.ts", 'import type { Request } from "express";', "home-of-express"],
-    ["contract factories outside chain", "server/acts/operations.ts", 'import { x } from "../../types/ethers-contracts/factories/x.ts";', "contract-factories"],
-    ["Hardhat when the sandbox's chain is loaded", "sandbox/chain.ts", 'import hre from "hardhat";', "development-chain-late"],
-    ["Hardhat elsewhere", "server/gateway.ts", 'const hre = await import("hardhat");', "development-chain"],
-    ["tests in the server", "server/acts/operations.ts", 'import { sandbox } from "../../test/server/network.ts";', "no-tests"],
-    ["a file that is not there", "server/acts/operations.ts", 'import { x } from "../mirror/gone.ts";', "found"],
+    [
+      "wings side by side",
+      "server/features/bureau/audit.ts",
+      'import "../proof/bundles.ts";',
+      "floor-of-server-features-bureau",
+    ],
+    [
+      "routes importing HTTP",
+      "server/api/claims.ts",
+      'import "../http/app.ts";',
+      "floor-of-server-api",
+    ],
+    [
+      "HTTP importing the composition root",
+      "server/http/app.ts",
+      'import { startGateway } from "../gateway.ts";',
+      "floor-of-server-http",
+    ],
+    [
+      "the sandbox in the gateway",
+      "server/gateway.ts",
+      'import { startSandbox } from "../sandbox/sandbox.ts";',
+      "floor-of-server",
+    ],
+    [
+      "a protocol that knows the server",
+      "protocol/proofs/verdict.ts",
+      'import "../../server/kernel/log.ts";',
+      "floor-of-protocol-proofs",
+    ],
+    [
+      "proofs under formats",
+      "protocol/formats/read.ts",
+      'import "../proofs/verdict.ts";',
+      "floor-of-protocol-formats",
+    ],
+    [
+      "a database in the protocol",
+      "protocol/proofs/verdict.ts",
+      'import pg from "pg";',
+      "protocol-is-pure",
+    ],
+    [
+      "a file in the protocol",
+      "protocol/proofs/verdict.ts",
+      'import { readFileSync } from "node:fs";',
+      "protocol-is-pure",
+    ],
+    [
+      "ethers outside its homes",
+      "server/acts/operations.ts",
+      'import { Interface } from "ethers";',
+      "home-of-ethers",
+    ],
+    [
+      "the SQL driver outside db",
+      "server/features/use/claims.ts",
+      'import pg from "pg";',
+      "home-of-pg",
+    ],
+    [
+      "express outside http",
+      "server/api/claims.ts",
+      'import type { Request } from "express";',
+      "home-of-express",
+    ],
+    [
+      "contract factories outside chain",
+      "server/acts/operations.ts",
+      'import { x } from "../../types/ethers-contracts/factories/x.ts";',
+      "contract-factories",
+    ],
+    [
+      "Hardhat when the sandbox's chain is loaded",
+      "sandbox/chain.ts",
+      'import hre from "hardhat";',
+      "development-chain-late",
+    ],
+    [
+      "Hardhat elsewhere",
+      "server/gateway.ts",
+      'const hre = await import("hardhat");',
+      "development-chain",
+    ],
+    [
+      "tests in the server",
+      "server/acts/operations.ts",
+      'import { sandbox } from "../../test/server/network.ts";',
+      "no-tests",
+    ],
+    [
+      "a file that is not there",
+      "server/acts/operations.ts",
+      'import { x } from "../mirror/gone.ts";',
+      "found",
+    ],
     [
       "a page that knows the server",
       "console/src/shared/client.ts",
       'import type { X } from "../../../server/kernel/log.ts";',
       "page-knows-the-protocol-alone",
     ],
-    ["a page that runs the sandbox's code", "console/src/shared/client.ts", 'import { partyRoutes } from "../../../sandbox/parties.ts";', "types-alone"],
-    ["a client that runs the gateway's code", "clients/typescript/client.ts", 'import { Api } from "../../server/api/api.ts";', "types-alone"],
+    [
+      "a page that runs the sandbox's code",
+      "console/src/shared/client.ts",
+      'import { partyRoutes } from "../../../sandbox/parties.ts";',
+      "types-alone",
+    ],
+    [
+      "a client that runs the gateway's code",
+      "clients/typescript/client.ts",
+      'import { Api } from "../../server/api/api.ts";',
+      "types-alone",
+    ],
     [
       "a client that knows more than the routes",
       "clients/typescript/client.ts",
       'import type { Claims } from "../../server/features/use/claims.ts";',
       "client-knows-the-routes-alone",
     ],
-    ["a client that needs a package", "clients/typescript/client.ts", 'import { z } from "zod";', "client-knows-the-routes-alone"],
-    ["a client that no browser can run", "clients/typescript/client.ts", 'import { createHmac } from "node:crypto";', "client-knows-the-routes-alone"],
-    ["an area that knows another", "console/src/areas/holder/reports.tsx", 'import "../bureau/audit.tsx";', "areas-apart"],
+    [
+      "a client that needs a package",
+      "clients/typescript/client.ts",
+      'import { z } from "zod";',
+      "client-knows-the-routes-alone",
+    ],
+    [
+      "a client that no browser can run",
+      "clients/typescript/client.ts",
+      'import { createHmac } from "node:crypto";',
+      "client-knows-the-routes-alone",
+    ],
+    [
+      "an area that knows another",
+      "console/src/areas/holder/reports.tsx",
+      'import "../bureau/audit.tsx";',
+      "areas-apart",
+    ],
   ];
   for (const [words, path, line, rule] of forbidden)
     it(`${words} is caught`, async () => {
-      expect(await judged(path, line)).to.satisfy((lines: string[]) => lines.some((each) => each.startsWith(`${path}: `) && each.endsWith(`: ${rule}`)));
+      expect(await judged(path, line)).to.satisfy((lines: string[]) =>
+        lines.some((each) => each.startsWith(`${path}: `) && each.endsWith(`: ${rule}`)),
+      );
     });
   it("two files that import each other's types are caught", async () => {
-    const lines = await judged("server/features/use/claims.ts", 'import type { X } from "./claims.ts";');
+    const lines = await judged(
+      "server/features/use/claims.ts",
+      'import type { X } from "./claims.ts";',
+    );
     expect(lines.map((each) => each.split(": ").at(-1))).to.deep.equal(["no-circle"]);
   });
 
@@ -172,11 +340,15 @@ describe("the floors", function () {
       // import pg from "pg"
       const hint = \`import pg from "pg"\`;`;
     expect(await judged("server/features/use/claims.ts", line)).to.deep.equal([]);
-    expect(await judged("sandbox/chain.ts", 'const hre = await import("hardhat");')).to.deep.equal([]);
+    expect(await judged("sandbox/chain.ts", 'const hre = await import("hardhat");')).to.deep.equal(
+      [],
+    );
     const types = 'export type { Api } from "../../server/api/api.ts";';
     expect(await judged("clients/typescript/client.ts", types)).to.deep.equal([]);
     const page = 'import type { SandboxApi } from "../../../sandbox/parties.ts";';
     expect(await judged("console/src/shared/client.ts", page)).to.deep.equal([]);
-    expect(await judged("sandbox/sandbox.ts", 'import { startGateway } from "../server/gateway.ts";')).to.deep.equal([]);
+    expect(
+      await judged("sandbox/sandbox.ts", 'import { startGateway } from "../server/gateway.ts";'),
+    ).to.deep.equal([]);
   });
 });

@@ -1,4 +1,7 @@
-/** Counting tries in memory that never grows: never too few are counted, and each window begins anew. */
+/**
+ * Counting tries in memory that never grows: never too few are counted, and each window begins
+ * anew.
+ */
 import { expect } from "chai";
 import { createAttempts } from "../../server/kernel/attempts.ts";
 

@@ -1,6 +1,7 @@
 /**
- * The bureau's auditor on a real network: lots of the bureau's own gateway, and of another organisation's that deposits its documents;
- * everything that an issuer or its gateway could hide is an alarm.
+ * The bureau's auditor on a real network: lots of the bureau's own gateway, and of another
+ * organisation's that deposits its documents; everything that an issuer or its gateway could hide
+ * is an alarm.
  */
 import { randomBytes, randomInt } from "node:crypto";
 import { leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
@@ -20,7 +21,17 @@ import { openVault, type Vault } from "../../server/keys/vault.ts";
 import { checkProjections } from "../../server/operator/rebuild.ts";
 import { createAuditing } from "../../server/upkeep/auditing.ts";
 import { createDepositing } from "../../server/upkeep/depositing.ts";
-import { call, callAt, invoiceOf, issued, type Loose, must, sandbox, type TestParty, taxpayer } from "./network.ts";
+import {
+  call,
+  callAt,
+  invoiceOf,
+  issued,
+  type Loose,
+  must,
+  sandbox,
+  type TestParty,
+  taxpayer,
+} from "./network.ts";
 import { chain, database, month, period, refused, until } from "./observe.ts";
 import { openSecondGateway, type SecondGateway } from "./support/second-gateway.ts";
 
@@ -31,26 +42,53 @@ describe("the bureau's audit", function () {
   const silent = createLog("silent");
 
   const quotaRow = async (issuer: { index: number }): Promise<Loose> =>
-    (await must(call("GET", `/v1/audit/quotas?period=${month()}&after=${issuer.index - 1}&limit=1`))).items.find((one: Loose) => one.issuer === issuer.index);
+    (
+      await must(
+        call("GET", `/v1/audit/quotas?period=${month()}&after=${issuer.index - 1}&limit=1`),
+      )
+    ).items.find((one: Loose) => one.issuer === issuer.index);
   const findingsOf = async (issuer: { index: number }): Promise<string[]> =>
-    (await must(call("GET", "/v1/audit"))).findings.filter((one: Loose) => one.issuer === issuer.index).map((one: Loose) => `${one.kind} ${one.subject}`);
+    (await must(call("GET", "/v1/audit"))).findings
+      .filter((one: Loose) => one.issuer === issuer.index)
+      .map((one: Loose) => `${one.kind} ${one.subject}`);
   const alarmsOf = async (issuer: { index: number }): Promise<string[]> => {
     const rows = await (await database())<
       { data: Loose }[]
     >`select data from feed where type = 'audit.alarm' and (data->>'issuer')::int = ${issuer.index} order by position`;
     return rows.map(({ data }) => `${data.kind} ${data.subject}`);
   };
-  const issuedSums = (issuer: { index: number }, expected: { invoices: number; gross: string; tax: string }) =>
+  const issuedSums = (
+    issuer: { index: number },
+    expected: { invoices: number; gross: string; tax: string },
+  ) =>
     until(`the audit of issuer ${issuer.index} has ${expected.gross}`, async () => {
       const issued = (await quotaRow(issuer))?.issued;
-      return issued?.gross === expected.gross && issued.invoices === expected.invoices && issued.tax === expected.tax;
+      return (
+        issued?.gross === expected.gross &&
+        issued.invoices === expected.invoices &&
+        issued.tax === expected.tax
+      );
     });
-  const issueAt = (gateway: SecondGateway, by: TestParty, more: Record<string, unknown> = {}, buyer: { taxId?: string; name: string } = { name: "个人" }) =>
-    callAt(gateway.url, "POST", "/v1/invoices", invoiceOf(by, buyer, { holder: by.account, ...more }), { token: by.token });
+  const issueAt = (
+    gateway: SecondGateway,
+    by: TestParty,
+    more: Record<string, unknown> = {},
+    buyer: { taxId?: string; name: string } = { name: "个人" },
+  ) =>
+    callAt(
+      gateway.url,
+      "POST",
+      "/v1/invoices",
+      invoiceOf(by, buyer, { holder: by.account, ...more }),
+      { token: by.token },
+    );
   const lotOf = (number: string): Promise<string> =>
     until(`the lot of ${number} is known`, async () => {
       const [row] = await database().then(
-        (sql) => sql<{ first: string }[]>`select first from lots where first <= ${number} and first + count > ${number}::numeric`,
+        (sql) =>
+          sql<
+            { first: string }[]
+          >`select first from lots where first <= ${number} and first + count > ${number}::numeric`,
       );
       return row?.first;
     });
@@ -58,18 +96,34 @@ describe("the bureau's audit", function () {
   async function depositOf(gateway: SecondGateway, first: string, by: string): Promise<Deposit> {
     const { deployment } = await sandbox();
     const { jwk } = await must(call("GET", "/v1/deposits/key", undefined, { token: by }));
-    const [lot] = await gateway.sql<{ first: string; count: number }[]>`select first, count from lots where first = ${first}`;
-    return (await partsOf(gateway, deployment).ownDeposit(gateway.sql, jwk as PublicKey, lot as { first: string; count: number })) as Deposit;
+    const [lot] = await gateway.sql<
+      { first: string; count: number }[]
+    >`select first, count from lots where first = ${first}`;
+    return (await partsOf(gateway, deployment).ownDeposit(
+      gateway.sql,
+      jwk as PublicKey,
+      lot as { first: string; count: number },
+    )) as Deposit;
   }
-  function partsOf({ vault, keys }: Pick<SecondGateway, "vault" | "keys">, deployment: Awaited<ReturnType<typeof sandbox>>["deployment"]) {
+  function partsOf(
+    { vault, keys }: Pick<SecondGateway, "vault" | "keys">,
+    deployment: Awaited<ReturnType<typeof sandbox>>["deployment"],
+  ) {
     const encryption = createEncryptionKeys({ vault });
     const documents = createDocuments({ vault, keys: encryption, deployment });
     const taxpayers = createTaxpayers({ vault, keys, drawStep: 1n });
-    return createAudit({ vault, keys: encryption, documents, taxpayers, contracts: createContracts(deployment), log: silent });
+    return createAudit({
+      vault,
+      keys: encryption,
+      documents,
+      taxpayers,
+      contracts: createContracts(deployment),
+      log: silent,
+    });
   }
   /**
-   * A lot as a gateway that checks nothing could have sealed it: this one invoice, changed, under the root that it then has. `tx`: of the
-   * database of the gateway whose `vault` it is.
+   * A lot as a gateway that checks nothing could have sealed it: this one invoice, changed, under
+   * the root that it then has. `tx`: of the database of the gateway whose `vault` it is.
    */
   async function forged(
     tx: Tx,
@@ -85,12 +139,15 @@ describe("the bureau's audit", function () {
     const document = change(documents.open(number, row.document));
     const content = contentHash(row.salt, document);
     // a red letter belongs to nobody
-    const { holder = document.reverses ? ZERO_ACCOUNT : row.leaf_holder, buyer = row.leaf_buyer } = leaf;
+    const { holder = document.reverses ? ZERO_ACCOUNT : row.leaf_holder, buyer = row.leaf_buyer } =
+      leaf;
     await tx`
       update invoices set content = ${content}, document = ${documents.seal(number, JSON.stringify(document))}, reverses = ${reverses},
              leaf_holder = ${holder}, leaf_buyer = ${buyer} where number = ${number}`;
     const root = lotTree([leafHash({ content, holder, buyer })]).root;
-    const [lot] = await tx<Loose[]>`select first, 1 as count, issuer, time from lots where first = ${number}`;
+    const [lot] = await tx<
+      Loose[]
+    >`select first, 1 as count, issuer, time from lots where first = ${number}`;
     return { ...lot, root, late: false } as AuditLot;
   }
   /** A red letter of `original` by so much, below zero. */
@@ -101,7 +158,9 @@ describe("the bureau's audit", function () {
     reverses: { number: original },
   });
   const exceedingOf = async (tx: Tx, { index }: { index: number }): Promise<string[]> => {
-    const rows = await tx<{ subject: string }[]>`select subject from audit_findings where issuer = ${index} and kind = 'red-letter-exceeds' order by subject`;
+    const rows = await tx<
+      { subject: string }[]
+    >`select subject from audit_findings where issuer = ${index} and kind = 'red-letter-exceeds' order by subject`;
     return rows.map((one) => one.subject);
   };
   /** Runs `look` on the database, of which nothing stays. */
@@ -119,7 +178,10 @@ describe("the bureau's audit", function () {
     return seen as T;
   }
   const late = (first: string) =>
-    database().then((sql) => sql`update audit_lots set since = now() - interval '1 hour', next_at = now() where first = ${first}`);
+    database().then(
+      (sql) =>
+        sql`update audit_lots set since = now() - interval '1 hour', next_at = now() where first = ${first}`,
+    );
 
   before(async () => {
     // it deposits when it is told to: by the tests
@@ -131,22 +193,46 @@ describe("the bureau's audit", function () {
     const numbers = await Promise.all(Array.from({ length: 5 }, () => issued(shop, firm)));
     await issuedSums(shop, { invoices: 5, gross: "1000.00", tax: "56.60" });
     const negative = {
-      lines: [{ name: "*餐饮服务*餐费", quantity: "-1", unitPrice: "188.68", amount: "-188.68", taxRate: "0.06", tax: "-11.32" }],
+      lines: [
+        {
+          name: "*餐饮服务*餐费",
+          quantity: "-1",
+          unitPrice: "188.68",
+          amount: "-188.68",
+          taxRate: "0.06",
+          tax: "-11.32",
+        },
+      ],
       totals: { net: "-188.68", tax: "-11.32", gross: "-200.00" },
     };
-    await must(call("POST", "/v1/invoices", invoiceOf(shop, firm, { ...negative, reverses: { number: numbers[2] } }), { token: shop.token }));
+    await must(
+      call(
+        "POST",
+        "/v1/invoices",
+        invoiceOf(shop, firm, { ...negative, reverses: { number: numbers[2] } }),
+        { token: shop.token },
+      ),
+    );
     await issuedSums(shop, { invoices: 6, gross: "800.00", tax: "45.28" });
     expect(await findingsOf(shop)).deep.equals([]);
-    const { items } = await must(call("GET", `/v1/invoices/${numbers[0]}/reads`, undefined, { token: firm.token }));
+    const { items } = await must(
+      call("GET", `/v1/invoices/${numbers[0]}/reads`, undefined, { token: firm.token }),
+    );
     const { bureau } = await sandbox();
-    expect(items.map((one: Loose) => `${one.account} ${one.form}`)).includes(`${bureau.account} audit`);
+    expect(items.map((one: Loose) => `${one.account} ${one.form}`)).includes(
+      `${bureau.account} audit`,
+    );
   });
 
   it("a lot sealed through another gateway is added up when that gateway has deposited it, once, however often it comes", async () => {
     const cafe = await second.taxpayer("咖啡馆", ["issuer"]);
     const { number } = await must(issueAt(second, cafe));
     const first = await lotOf(number);
-    await until("the lot is taken up", async () => (await (await database())`select 1 from audit_lots where first = ${first}`).length > 0);
+    await until(
+      "the lot is taken up",
+      async () =>
+        (await (await database())`select 1 from audit_lots where first = ${first}`).length > 0,
+    );
     expect((await quotaRow(cafe))?.issued.invoices).equals(0);
     const { url } = await sandbox();
     let posts = 0;
@@ -164,7 +250,9 @@ describe("the bureau's audit", function () {
     });
     await until("all is deposited", async () => {
       await job.run(new AbortController().signal);
-      const [left] = await second.sql<{ n: number }[]>`select count(*)::int as n from deliveries where delivered_at is null`;
+      const [left] = await second.sql<
+        { n: number }[]
+      >`select count(*)::int as n from deliveries where delivered_at is null`;
       return left?.n === 0;
     });
     expect(posts).greaterThan(1);
@@ -189,31 +277,55 @@ describe("the bureau's audit", function () {
     const late1 = await second.taxpayer("迟交商行", ["issuer"]);
     const { number } = await must(issueAt(second, late1));
     const first = await lotOf(number);
-    await until("the lot is taken up", async () => (await (await database())`select 1 from audit_lots where first = ${first}`).length > 0);
+    await until(
+      "the lot is taken up",
+      async () =>
+        (await (await database())`select 1 from audit_lots where first = ${first}`).length > 0,
+    );
     await late(first);
-    await until("the alarm is raised", async () => (await findingsOf(late1)).includes(`documents-missing ${first}`));
+    await until("the alarm is raised", async () =>
+      (await findingsOf(late1)).includes(`documents-missing ${first}`),
+    );
     await until("the bureau's feed tells it", async () => (await alarmsOf(late1)).length === 1);
     const page = await must(call("GET", "/v1/events?types=audit.alarm&limit=100"));
     const told = page.items.find((one: Loose) => one.data.issuer === late1.index);
-    expect(told.data).deep.equals({ kind: "documents-missing", issuer: late1.index, subject: first });
+    expect(told.data).deep.equals({
+      kind: "documents-missing",
+      issuer: late1.index,
+      subject: first,
+    });
     expect(told).not.to.have.property("tx");
     // nobody else is told
     refused(await call("GET", "/v1/audit", undefined, { token: late1.elsewhere }), "forbidden");
-    const theirs = await must(call("GET", "/v1/events?limit=100", undefined, { token: late1.elsewhere }));
+    const theirs = await must(
+      call("GET", "/v1/events?limit=100", undefined, { token: late1.elsewhere }),
+    );
     expect(theirs.items.filter((one: Loose) => one.type === "audit.alarm")).deep.equals([]);
-    await must(call("POST", "/v1/deposits", await depositOf(second, first, late1.elsewhere), { token: late1.elsewhere }));
+    await must(
+      call("POST", "/v1/deposits", await depositOf(second, first, late1.elsewhere), {
+        token: late1.elsewhere,
+      }),
+    );
     await issuedSums(late1, { invoices: 1, gross: "200.00", tax: "11.32" });
     expect(await findingsOf(late1)).deep.equals([]);
   });
 
   it("a deposit that is not what was sealed is an alarm; another issuer's deposit does not stand in the way of the right one", async () => {
-    const [victim, rival] = [await second.taxpayer("受害商行", ["issuer"]), await second.taxpayer("对手商行", ["issuer"])];
+    const [victim, rival] = [
+      await second.taxpayer("受害商行", ["issuer"]),
+      await second.taxpayer("对手商行", ["issuer"]),
+    ];
     const { number } = await must(issueAt(second, victim));
     const first = await lotOf(number);
     const right = await depositOf(second, first, victim.elsewhere);
-    const wrong: Deposit = { ...right, documents: right.documents.map((one) => ({ ...one, holder: rival.account })) };
+    const wrong: Deposit = {
+      ...right,
+      documents: right.documents.map((one) => ({ ...one, holder: rival.account })),
+    };
     await must(call("POST", "/v1/deposits", wrong, { token: rival.elsewhere }));
-    await until("the alarm is raised", async () => (await findingsOf(victim)).includes(`documents-differ ${first}`));
+    await until("the alarm is raised", async () =>
+      (await findingsOf(victim)).includes(`documents-differ ${first}`),
+    );
     expect((await quotaRow(victim))?.issued.invoices).equals(0);
     await must(call("POST", "/v1/deposits", right, { token: victim.elsewhere }));
     await issuedSums(victim, { invoices: 1, gross: "200.00", tax: "11.32" });
@@ -222,24 +334,37 @@ describe("the bureau's audit", function () {
 
   it("deposits go on, and those of before still open, whatever key the bureau registers for itself and however often theirs is rotated", async () => {
     const steady = await second.taxpayer("常交商行", ["issuer"]);
-    const depositKey = () => call("GET", "/v1/deposits/key", undefined, { token: steady.elsewhere });
-    const [before, after] = [await must(issueAt(second, steady)), await must(issueAt(second, steady))];
+    const depositKey = () =>
+      call("GET", "/v1/deposits/key", undefined, { token: steady.elsewhere });
+    const [before, after] = [
+      await must(issueAt(second, steady)),
+      await must(issueAt(second, steady)),
+    ];
     const [first, next] = [await lotOf(before.number), await lotOf(after.number)];
     const made = await depositOf(second, first, steady.elsewhere);
     const { kid } = await must(depositKey());
     // the bureau's own key, to open documents with
     const pair = await generateKeyPair("ECDH-ES+A256KW", { crv: "X25519", extractable: true });
-    const registered = await must(call("PUT", "/v1/encryption-key", await exportJWK(pair.publicKey)));
+    const registered = await must(
+      call("PUT", "/v1/encryption-key", await exportJWK(pair.publicKey)),
+    );
     expect((await call("GET", "/v1/encryption-key")).body.kid).equals(registered.kid);
     expect([(await depositKey()).status, (await depositKey()).body.kid]).deep.equals([200, kid]);
-    refused(await call("POST", "/v1/deposits/key-rotations", undefined, { token: steady.elsewhere }), "forbidden");
+    refused(
+      await call("POST", "/v1/deposits/key-rotations", undefined, { token: steady.elsewhere }),
+      "forbidden",
+    );
     const rotated = await must(call("POST", "/v1/deposits/key-rotations"));
     expect((await depositKey()).body.kid)
       .equals(rotated.kid)
       .and.not.equals(kid);
     // encrypted before the rotation, and after it
     await must(call("POST", "/v1/deposits", made, { token: steady.elsewhere }));
-    await must(call("POST", "/v1/deposits", await depositOf(second, next, steady.elsewhere), { token: steady.elsewhere }));
+    await must(
+      call("POST", "/v1/deposits", await depositOf(second, next, steady.elsewhere), {
+        token: steady.elsewhere,
+      }),
+    );
     await issuedSums(steady, { invoices: 2, gross: "400.00", tax: "22.64" });
     expect(await findingsOf(steady)).deep.equals([]);
   });
@@ -250,22 +375,41 @@ describe("the bureau's audit", function () {
     const first = await lotOf(number);
     const right = await depositOf(second, first, cafe.elsewhere);
     const [one] = right.documents as [Deposit["documents"][0]];
-    const post = (body: unknown, token = cafe.elsewhere) => call("POST", "/v1/deposits", body, { token });
+    const post = (body: unknown, token = cafe.elsewhere) =>
+      call("POST", "/v1/deposits", body, { token });
     const field = (name: string, rule: string) => ({ field: name, rule });
-    refused(await post({ ...right, key: `${right.key.slice(0, -4)}AAAA` }), "invalid-request", field("/key", "lot-key"));
+    refused(
+      await post({ ...right, key: `${right.key.slice(0, -4)}AAAA` }),
+      "invalid-request",
+      field("/key", "lot-key"),
+    );
     refused(
       await post({ ...right, documents: [{ ...one, number: (BigInt(number) + 5n).toString() }] }),
       "invalid-request",
       field("/documents/0/number", "in-lot"),
     );
-    refused(await post({ ...right, documents: [one, { ...one, key: `AAAA${one.key.slice(4)}` }] }), "invalid-request", field("/documents/1", "opens"));
-    const elsewhere = { ...one.document, aad: one.document.aad.replace(/\d+$/, "26442000000000000001") };
-    refused(await post({ ...right, documents: [{ ...one, document: elsewhere }] }), "invalid-request", field("/documents/0", "opens"));
+    refused(
+      await post({ ...right, documents: [one, { ...one, key: `AAAA${one.key.slice(4)}` }] }),
+      "invalid-request",
+      field("/documents/1", "opens"),
+    );
+    const elsewhere = {
+      ...one.document,
+      aad: one.document.aad.replace(/\d+$/, "26442000000000000001"),
+    };
+    refused(
+      await post({ ...right, documents: [{ ...one, document: elsewhere }] }),
+      "invalid-request",
+      field("/documents/0", "opens"),
+    );
     refused(await post({ ...right, lot: "26442999999999999999" }), "lot-unknown");
     refused(await post({ ...right, documents: [] }), "invalid-request");
     refused(await post(right, firm.token), "forbidden");
     // a gateway without a bureau takes none
-    refused(await callAt(second.url, "POST", "/v1/deposits", right, { token: cafe.token }), "not-found");
+    refused(
+      await callAt(second.url, "POST", "/v1/deposits", right, { token: cafe.token }),
+      "not-found",
+    );
     expect(await (await database())`select 1 from deposits where lot = ${first}`).lengthOf(0);
   });
 
@@ -287,10 +431,25 @@ describe("the bureau's audit", function () {
       return (await findingsOf(greedy)).includes(`quota-exceeded ${period()}`);
     });
     const row = await quotaRow(greedy);
-    expect([row.granted, row.drawn, row.issued.gross, row.issued.invoices]).deep.equals(["300.00", "300.00", "400.00", 2]);
+    expect([row.granted, row.drawn, row.issued.gross, row.issued.invoices]).deep.equals([
+      "300.00",
+      "300.00",
+      "400.00",
+      2,
+    ]);
     // the bureau grants more and it is drawn: over
-    await must(call("PUT", `/v1/taxpayers/${greedy.taxId}/quota`, { period: month(), granted: "1000.00" }));
-    await must(callAt(second.url, "POST", `/v1/taxpayers/${greedy.taxId}/quota/draws`, { period: month(), amount: "700.00" }, { token: greedy.token }));
+    await must(
+      call("PUT", `/v1/taxpayers/${greedy.taxId}/quota`, { period: month(), granted: "1000.00" }),
+    );
+    await must(
+      callAt(
+        second.url,
+        "POST",
+        `/v1/taxpayers/${greedy.taxId}/quota/draws`,
+        { period: month(), amount: "700.00" },
+        { token: greedy.token },
+      ),
+    );
     await until("the alarm is over", async () => {
       await must(issueAt(second, greedy));
       await job.run(new AbortController().signal);
@@ -306,40 +465,97 @@ describe("the bureau's audit", function () {
     const audit = partsOf({ vault, keys: undefined as never }, place.deployment);
     const number = await issued(shop, firm);
     await issuedSums(shop, { invoices: 1, gross: "200.00", tax: "11.32" });
-    const judged = (change: (document: Loose) => Loose, reverses: string | null = null, leaf: { holder?: string; buyer?: number } = {}): Promise<string[]> =>
+    const judged = (
+      change: (document: Loose) => Loose,
+      reverses: string | null = null,
+      leaf: { holder?: string; buyer?: number } = {},
+    ): Promise<string[]> =>
       undone(sql, async (tx) => {
-        expect(await audit.judge(tx, place.bureau.account, [await forged(tx, vault, number, change, reverses, leaf)])).deep.equals([number]);
-        return (await tx<{ kind: string }[]>`select kind from audit_findings where issuer = ${shop.index} order by kind`).map((one) => one.kind);
+        expect(
+          await audit.judge(tx, place.bureau.account, [
+            await forged(tx, vault, number, change, reverses, leaf),
+          ]),
+        ).deep.equals([number]);
+        return (
+          await tx<
+            { kind: string }[]
+          >`select kind from audit_findings where issuer = ${shop.index} order by kind`
+        ).map((one) => one.kind);
       });
     expect(await judged((document) => document)).deep.equals([]);
-    expect(await judged((document) => ({ ...document, totals: { ...document.totals, gross: "1.00" } }))).deep.equals(["document-invalid"]);
-    expect(await judged((document) => ({ ...document, seller: { ...document.seller, taxId: firm.taxId } }))).deep.equals(["document-invalid"]);
-    expect(await judged((document) => ({ ...document, seller: { ...document.seller, name: firm.name } }))).deep.equals(["document-invalid"]);
-    expect(await judged((document) => ({ ...document, buyer: { name: firm.name } }))).deep.equals(["document-invalid"]);
-    expect(await judged((document) => ({ ...document, buyer: { ...document.buyer, name: shop.name } }))).deep.equals(["document-invalid"]);
-    expect(await judged((document) => document, null, { buyer: shop.index })).deep.equals(["document-invalid"]);
-    expect(await judged((document) => document, null, { buyer: 0 })).deep.equals(["document-invalid"]);
-    expect(await judged((document) => document, null, { holder: ZERO_ACCOUNT })).deep.equals(["document-invalid"]);
-    // no amount at all, or a red letter of something that is no number: an alarm, and the audit goes on
-    expect(await judged((document) => ({ ...document, totals: { ...document.totals, gross: "plenty" } }))).deep.equals(["document-invalid"]);
-    expect(await judged((document) => ({ ...document, totals: { net: "-1.00", tax: "0.00", gross: "-1.00" }, reverses: { number: "none" } }))).deep.equals([
+    expect(
+      await judged((document) => ({ ...document, totals: { ...document.totals, gross: "1.00" } })),
+    ).deep.equals(["document-invalid"]);
+    expect(
+      await judged((document) => ({
+        ...document,
+        seller: { ...document.seller, taxId: firm.taxId },
+      })),
+    ).deep.equals(["document-invalid"]);
+    expect(
+      await judged((document) => ({
+        ...document,
+        seller: { ...document.seller, name: firm.name },
+      })),
+    ).deep.equals(["document-invalid"]);
+    expect(await judged((document) => ({ ...document, buyer: { name: firm.name } }))).deep.equals([
       "document-invalid",
     ]);
+    expect(
+      await judged((document) => ({ ...document, buyer: { ...document.buyer, name: shop.name } })),
+    ).deep.equals(["document-invalid"]);
+    expect(await judged((document) => document, null, { buyer: shop.index })).deep.equals([
+      "document-invalid",
+    ]);
+    expect(await judged((document) => document, null, { buyer: 0 })).deep.equals([
+      "document-invalid",
+    ]);
+    expect(await judged((document) => document, null, { holder: ZERO_ACCOUNT })).deep.equals([
+      "document-invalid",
+    ]);
+    // no amount at all, or a red letter of something that is no number: an alarm, and the audit
+    // goes on
+    expect(
+      await judged((document) => ({
+        ...document,
+        totals: { ...document.totals, gross: "plenty" },
+      })),
+    ).deep.equals(["document-invalid"]);
+    expect(
+      await judged((document) => ({
+        ...document,
+        totals: { net: "-1.00", tax: "0.00", gross: "-1.00" },
+        reverses: { number: "none" },
+      })),
+    ).deep.equals(["document-invalid"]);
     const other = await issued(shop, firm);
     const stranger = await issued(await taxpayer("邻家商行", ["issuer"]), firm);
     expect(await judged(redOf(other, "-200.00"), other)).deep.equals([]);
-    expect(await judged(redOf(other, "-200.00"), other, { holder: firm.account })).deep.equals(["document-invalid"]);
+    expect(await judged(redOf(other, "-200.00"), other, { holder: firm.account })).deep.equals([
+      "document-invalid",
+    ]);
     expect(await judged(redOf(other, "-200.01"), other)).deep.equals(["red-letter-exceeds"]);
     // of another issuer's invoice there is nothing to take back, nor of one that was never sealed
     expect(await judged(redOf(stranger, "-1.00"), stranger)).deep.equals(["red-letter-exceeds"]);
-    expect(await judged(redOf("99999999999999999999", "-1.00"))).deep.equals(["red-letter-exceeds"]);
+    expect(await judged(redOf("99999999999999999999", "-1.00"))).deep.equals([
+      "red-letter-exceeds",
+    ]);
     // a cent of rounding in a line is a red letter's, and no other JSON's
     const beside = (sign: string) => ({
-      lines: [{ name: "*餐饮服务*餐费", amount: `${sign}100.00`, taxRate: "0.06", tax: `${sign}6.01` }],
+      lines: [
+        { name: "*餐饮服务*餐费", amount: `${sign}100.00`, taxRate: "0.06", tax: `${sign}6.01` },
+      ],
       totals: { net: `${sign}100.00`, tax: `${sign}6.01`, gross: `${sign}106.01` },
     });
-    expect(await judged((document) => ({ ...document, ...beside("-"), reverses: { number: other } }), other)).deep.equals([]);
-    expect(await judged((document) => ({ ...document, ...beside("") }))).deep.equals(["document-invalid"]);
+    expect(
+      await judged(
+        (document) => ({ ...document, ...beside("-"), reverses: { number: other } }),
+        other,
+      ),
+    ).deep.equals([]);
+    expect(await judged((document) => ({ ...document, ...beside("") }))).deep.equals([
+      "document-invalid",
+    ]);
   });
 
   it("a red letter whose documents come before its original's is judged when those are there", async () => {
@@ -357,11 +573,17 @@ describe("the bureau's audit", function () {
           await audit.judge(tx, place.bureau.account, [lot]);
           return exceedingOf(tx, shop);
         };
-        const [row] = await tx<{ salt: Buffer }[]>`select salt from invoices where number = ${original}`;
-        const [lot] = await tx<AuditLot[]>`select first, count, issuer, time, root, false as late from lots where first = ${original}`;
+        const [row] = await tx<
+          { salt: Buffer }[]
+        >`select salt from invoices where number = ${original}`;
+        const [lot] = await tx<
+          AuditLot[]
+        >`select first, count, issuer, time, root, false as late from lots where first = ${original}`;
         // as if another gateway had not deposited them yet
         await tx`update invoices set salt = ${randomBytes(32)} where number = ${original}`;
-        const before = await judge(await forged(tx, vault, number, redOf(original, gross), original));
+        const before = await judge(
+          await forged(tx, vault, number, redOf(original, gross), original),
+        );
         await tx`update invoices set salt = ${row?.salt ?? null} where number = ${original}`;
         return [before, await judge(lot as AuditLot)];
       });
@@ -375,7 +597,10 @@ describe("the bureau's audit", function () {
     const numbers: string[] = [];
     for (let i = 0; i < 3; i += 1) {
       const { number } = await must(issueAt(second, shop));
-      await until("it is sealed", async () => (await second.sql`select 1 from lots where first = ${number}`).length > 0);
+      await until(
+        "it is sealed",
+        async () => (await second.sql`select 1 from lots where first = ${number}`).length > 0,
+      );
       numbers.push(number);
     }
     const [original = "", ...reds] = numbers;
@@ -388,10 +613,13 @@ describe("the bureau's audit", function () {
         // of two months, so that they add to no sum together
         const at = Date.now() - (number === reds[0] ? 0 : 40 * 86_400_000);
         await tx`update invoices set accepted_at = ${new Date(at)} where number = ${number}`;
-        await audit.judge(tx, place.bureau.account, [{ ...lot, time: BigInt(Math.floor(at / 1_000)) }]);
+        await audit.judge(tx, place.bureau.account, [
+          { ...lot, time: BigInt(Math.floor(at / 1_000)) },
+        ]);
         finished.push(number);
         await until("the other one is done, or waits", async () => {
-          const waiting = await second.sql`select 1 from pg_locks where locktype = 'advisory' and not granted
+          const waiting =
+            await second.sql`select 1 from pg_locks where locktype = 'advisory' and not granted
             and database = (select oid from pg_database where datname = current_database())`;
           return finished.length === reds.length || waiting.length > 0;
         });
@@ -404,11 +632,16 @@ describe("the bureau's audit", function () {
     const busy = await taxpayer("忙碌商行", ["issuer"]);
     const place = await sandbox();
     const sql = await database();
-    for (let round = 0; round < 4; round += 1) await Promise.all(Array.from({ length: 3 }, () => issued(busy, firm)));
+    for (let round = 0; round < 4; round += 1)
+      await Promise.all(Array.from({ length: 3 }, () => issued(busy, firm)));
     await issuedSums(busy, { invoices: 12, gross: "2400.00", tax: "135.84" });
     // begun anew for this issuer, by three that break off in the middle again and again
     const vault = await openVault(sql, place.config.MASTER_KEY);
-    const breaking = { ...vault, seal: (...sealed: Parameters<typeof vault.seal>) => (randomInt(3) === 0 ? fail() : vault.seal(...sealed)) };
+    const breaking = {
+      ...vault,
+      seal: (...sealed: Parameters<typeof vault.seal>) =>
+        randomInt(3) === 0 ? fail() : vault.seal(...sealed),
+    };
     const fail = (): never => {
       throw new Error("killed");
     };
@@ -417,23 +650,35 @@ describe("the bureau's audit", function () {
       await tx`update audit_lots a set state = 'waiting', next_at = now() from lots l where l.first = a.first and l.issuer = ${busy.index}`;
     });
     const one = () =>
-      createAuditing({ sql, audit: partsOf({ vault: breaking, keys: undefined as never }, place.deployment), log: silent, patienceSeconds: 300 });
+      createAuditing({
+        sql,
+        audit: partsOf({ vault: breaking, keys: undefined as never }, place.deployment),
+        log: silent,
+        patienceSeconds: 300,
+      });
     await until("all is added up", async () => {
       // what was put off is tried at once
       await sql`update audit_lots a set next_at = now() from lots l where a.state = 'waiting' and l.first = a.first and l.issuer = ${busy.index}`;
-      await Promise.allSettled([one(), one(), one()].map((auditing) => auditing.job.run(new AbortController().signal)));
+      await Promise.allSettled(
+        [one(), one(), one()].map((auditing) => auditing.job.run(new AbortController().signal)),
+      );
       return (await quotaRow(busy))?.issued.invoices >= 12;
     });
     await issuedSums(busy, { invoices: 12, gross: "2400.00", tax: "135.84" });
   });
 
   it("a lot that cannot be judged is put off; those beside it and behind it are added up", async () => {
-    const shops = await Promise.all(["甲", "乙", "丙"].map((name) => second.taxpayer(`${name}商行`, ["issuer"])));
+    const shops = await Promise.all(
+      ["甲", "乙", "丙"].map((name) => second.taxpayer(`${name}商行`, ["issuer"])),
+    );
     const place = await sandbox();
     const firsts: string[] = [];
     for (const shop of shops) {
       const { number } = await must(issueAt(second, shop));
-      await until("it is sealed", async () => (await second.sql`select 1 from lots where first = ${number}`).length > 0);
+      await until(
+        "it is sealed",
+        async () => (await second.sql`select 1 from lots where first = ${number}`).length > 0,
+      );
       firsts.push(number);
     }
     // where no auditor is at work beside this one
@@ -445,20 +690,30 @@ describe("the bureau's audit", function () {
       judge: async (...[tx, bureau, lots]: Parameters<typeof parts.judge>) => {
         const done = await parts.judge(tx, bureau, lots);
         judging += 1;
-        if (lots.some(({ first }) => first === at)) throw new Error("a rule that nobody has thought of");
+        if (lots.some(({ first }) => first === at))
+          throw new Error("a rule that nobody has thought of");
         return done;
       },
     });
     const states = async () => {
-      const rows = await second.sql<{ first: string; state: string }[]>`select first, state from audit_lots where first = any(${firsts}::numeric[])`;
+      const rows = await second.sql<
+        { first: string; state: string }[]
+      >`select first, state from audit_lots where first = any(${firsts}::numeric[])`;
       return firsts.map((first) => rows.find((row) => row.first === first)?.state);
     };
     const invoices = async () => {
-      const pages = await Promise.all(shops.map(({ index }) => parts.quotas(second.sql, period(), index - 1, 1)));
+      const pages = await Promise.all(
+        shops.map(({ index }) => parts.quotas(second.sql, period(), index - 1, 1)),
+      );
       return pages.map(([row]) => row?.issued.invoices);
     };
     const run = (at?: string) =>
-      createAuditing({ sql: second.sql, audit: failing(at), log: silent, patienceSeconds: 300 }).job.run(new AbortController().signal);
+      createAuditing({
+        sql: second.sql,
+        audit: failing(at),
+        log: silent,
+        patienceSeconds: 300,
+      }).job.run(new AbortController().signal);
     await run(firsts[1]);
     expect(await states()).deep.equals(["summed", "waiting", "summed"]);
     expect(await invoices()).deep.equals([1, 0, 1]);
@@ -476,18 +731,29 @@ describe("the bureau's audit", function () {
     const shop = await second.taxpayer("带票商行", ["issuer"]);
     const { number } = await must(issueAt(second, shop));
     const first = await lotOf(number);
-    const bundle = await must(callAt(second.url, "GET", `/v1/invoices/${number}/bundle`, undefined, { token: shop.token }));
+    const bundle = await must(
+      callAt(second.url, "GET", `/v1/invoices/${number}/bundle`, undefined, { token: shop.token }),
+    );
     await must(call("POST", "/v1/invoices/import", bundle, { token: shop.elsewhere }));
     const [sql, { config, deployment }] = [await database(), await sandbox()];
-    const here = partsOf({ vault: await openVault(sql, config.MASTER_KEY), keys: undefined as never }, deployment);
-    const [lot] = await sql<SealedLot[]>`select first, count, issuer, time, root from lots where first = ${first}`;
+    const here = partsOf(
+      { vault: await openVault(sql, config.MASTER_KEY), keys: undefined as never },
+      deployment,
+    );
+    const [lot] = await sql<
+      SealedLot[]
+    >`select first, count, issuer, time, root from lots where first = ${first}`;
     if (!lot) throw new Error("the lot is not known");
     expect(lot.count).equals(1);
     expect(await here.documentsOf(sql, lot)).equals(undefined);
     const { jwk } = await here.depositKey(sql);
     expect(await here.ownDeposit(sql, jwk, lot)).equals(undefined);
     // its own gateway's it is
-    expect((await partsOf(second, deployment).ownDeposit(second.sql, jwk, lot))?.documents.map((one) => one.number)).deep.equals([number]);
+    expect(
+      (await partsOf(second, deployment).ownDeposit(second.sql, jwk, lot))?.documents.map(
+        (one) => one.number,
+      ),
+    ).deep.equals([number]);
   });
 
   it("alarms keep their place in the feed when the projections are replayed", async () => {

@@ -1,4 +1,7 @@
-/** The benchmark's own honesty: what it says of latency and memory, against a server and samples of which the truth is known. */
+/**
+ * The benchmark's own honesty: what it says of latency and memory, against a server and samples of
+ * which the truth is known.
+ */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect } from "chai";
@@ -25,7 +28,8 @@ describe("the benchmark's load", () => {
       let body = "";
       for await (const chunk of request) body += String(chunk);
       sources.add(String(JSON.parse(body).sourceId));
-      const answered = () => response.writeHead(refuse ? 409 : 202).end(refuse ? '{"code":"duplicate-source"}' : "{}");
+      const answered = () =>
+        response.writeHead(refuse ? 409 : 202).end(refuse ? '{"code":"duplicate-source"}' : "{}");
       stalledUntil ||= Date.now() + stallMs;
       setTimeout(answered, Math.max(0, stalledUntil - Date.now()));
     });
@@ -44,16 +48,28 @@ describe("the benchmark's load", () => {
 
   it("counts latency from when a request was due: a stall shows in all that it held up", async () => {
     stallMs = 1_000;
-    const { done, latency } = await load.ask("open", { url, connections: 2, work: { tills }, perSecond: 100, milliseconds: 1_900 });
+    const { done, latency } = await load.ask("open", {
+      url,
+      connections: 2,
+      work: { tills },
+      perSecond: 100,
+      milliseconds: 1_900,
+    });
     expect(done).to.equal(190);
-    // only two were ever under way, and yet 100 were due in that second: more than half of all were late
+    // only two were ever under way, and yet 100 were due in that second: more than half of all were
+    // late
     expect(latency.max).to.be.above(900);
     expect(latency.p99).to.be.above(900);
     expect(latency.p50).to.be.above(30);
   });
 
   it("keeps a rate over closed connections and gives every invoice an original of its own", async () => {
-    const { done, refused, ended, begun } = await load.ask("closed", { url, connections: 5, work: { tills }, count: 200 });
+    const { done, refused, ended, begun } = await load.ask("closed", {
+      url,
+      connections: 5,
+      work: { tills },
+      count: 200,
+    });
     expect(done).to.equal(200);
     expect(refused).to.deep.equal({});
     expect(ended).to.be.at.least(begun);
@@ -62,13 +78,23 @@ describe("the benchmark's load", () => {
 
   it("counts a refusal by its code, and not as done", async () => {
     refuse = true;
-    const { done, refused } = await load.ask("closed", { url, connections: 2, work: { tills }, count: 10 });
+    const { done, refused } = await load.ask("closed", {
+      url,
+      connections: 2,
+      work: { tills },
+      count: 10,
+    });
     expect(done).to.equal(0);
     expect(refused).to.deep.equal({ "409 duplicate-source": 10 });
   });
 
   it("breaks off when the gateway is gone", async () => {
-    const gone = load.ask("closed", { url: "http://127.0.0.1:1", connections: 2, work: { tills }, count: 10 });
+    const gone = load.ask("closed", {
+      url: "http://127.0.0.1:1",
+      connections: 2,
+      work: { tills },
+      count: 10,
+    });
     const failure = await gone.then(
       () => undefined,
       (error: Error) => error,
@@ -80,7 +106,11 @@ describe("the benchmark's load", () => {
 describe("the benchmark's verdicts", () => {
   const MB = 1_000_000;
   const samples = (bytesAt: (invoices: number) => number): Sample[] =>
-    Array.from({ length: 101 }, (_, i) => ({ invoices: i * 1_000, rss: bytesAt(i * 1_000), heap: bytesAt(i * 1_000) / 2 }));
+    Array.from({ length: 101 }, (_, i) => ({
+      invoices: i * 1_000,
+      rss: bytesAt(i * 1_000),
+      heap: bytesAt(i * 1_000) / 2,
+    }));
   const run: Run = {
     done: 100_000,
     refused: {},
@@ -92,10 +122,19 @@ describe("the benchmark's verdicts", () => {
   };
   const check = { accepted: 100_000, sealed: 100_000, reimbursed: 0, reimbursedTwice: 0 };
   const memoryOf = (bytesAt: (invoices: number) => number) =>
-    summarise({ rounds: [], memory: { run: { ...run, sealedPerSecond: 1_000, auditedPerSecond: 900 }, samples: samples(bytesAt) }, check }).memory;
+    summarise({
+      rounds: [],
+      memory: {
+        run: { ...run, sealedPerSecond: 1_000, auditedPerSecond: 900 },
+        samples: samples(bytesAt),
+      },
+      check,
+    }).memory;
 
   it("calls memory flat that is used up while warming up and then stays", () => {
-    expect(memoryOf((invoices) => 200 * MB + 2_000 * Math.min(invoices, 40_000))?.flat).to.equal(true);
+    expect(memoryOf((invoices) => 200 * MB + 2_000 * Math.min(invoices, 40_000))?.flat).to.equal(
+      true,
+    );
   });
 
   it("calls a kilobyte kept of each invoice a leak", () => {
@@ -115,15 +154,25 @@ describe("the benchmark's verdicts", () => {
       mints: { ...at(mints), gas: 0 },
       accepting: at(accepted),
     });
-    const { ratios, faults } = summarise({ rounds: [round(1_000, 100, 2_000), round(100, 20, 125), round(600, 100, 1_000)], check });
+    const { ratios, faults } = summarise({
+      rounds: [round(1_000, 100, 2_000), round(100, 20, 125), round(600, 100, 1_000)],
+      check,
+    });
     expect(ratios?.overMints).to.deep.include({ min: 5, median: 6, max: 10, met: true });
     expect(ratios?.overAcceptOnly).to.deep.include({ min: 0.5, median: 0.6, max: 0.8, met: true });
     expect(faults).to.deep.equal([]);
   });
 
   it("names what was refused, lost or doubled", () => {
-    const memory = { run: { ...run, refused: { "503 unavailable": 3 }, sealedPerSecond: 1, auditedPerSecond: 1 }, samples: [] };
-    const { faults } = summarise({ rounds: [], memory, check: { ...check, sealed: 99_999, reimbursedTwice: 1 } });
+    const memory = {
+      run: { ...run, refused: { "503 unavailable": 3 }, sealedPerSecond: 1, auditedPerSecond: 1 },
+      samples: [],
+    };
+    const { faults } = summarise({
+      rounds: [],
+      memory,
+      check: { ...check, sealed: 99_999, reimbursedTwice: 1 },
+    });
     expect(faults).to.have.length(3);
   });
 });

@@ -19,11 +19,27 @@ import type { World } from "../../scripts/vectors/lots.ts";
 import { patched, type Vector } from "../../scripts/vectors/vector.ts";
 import { createContracts } from "../../server/chain/contracts.ts";
 import { onepiao } from "../../server/onepiao.ts";
-import { call, freshTaxId, type Loose, must, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
+import {
+  call,
+  freshTaxId,
+  type Loose,
+  must,
+  type Reply,
+  sandbox,
+  type TestParty,
+  taxpayer,
+} from "./network.ts";
 import { database, until } from "./observe.ts";
 
-const sample = (name: string): Loose => JSON.parse(readFileSync(new URL(`../../samples/bundles/${name}`, import.meta.url), "utf8"));
-const exits: Record<string, number> = { valid: 0, sealed: 3, reversed: 4, adjusted: 5, unattributed: 6 };
+const sample = (name: string): Loose =>
+  JSON.parse(readFileSync(new URL(`../../samples/bundles/${name}`, import.meta.url), "utf8"));
+const exits: Record<string, number> = {
+  valid: 0,
+  sealed: 3,
+  reversed: 4,
+  adjusted: 5,
+  unattributed: 6,
+};
 const exitOf = (result: string): number => exits[result] ?? 1;
 
 const bundleOf = (files: Files, { bundle, patch }: Vector): Loose => {
@@ -34,10 +50,14 @@ const bundleOf = (files: Files, { bundle, patch }: Vector): Loose => {
 const found = ({ result, steps, contradictions }: Verdict) => ({
   result,
   step: steps.find(({ outcome }) => outcome === "failed")?.step,
-  rules: result === "contradictory" ? [...new Set(contradictions.map(({ rule }) => rule))] : undefined,
+  rules:
+    result === "contradictory" ? [...new Set(contradictions.map(({ rule }) => rule))] : undefined,
 });
 /** The same of what is expected. Without a node what only the ledger knows does not fail. */
-const wanted = ({ expect: { registry, chain, step, rules } }: Vector, by: "registry" | "chain") => ({
+const wanted = (
+  { expect: { registry, chain, step, rules } }: Vector,
+  by: "registry" | "chain",
+) => ({
   result: by === "registry" ? registry : chain,
   step: by === "registry" && registry !== chain ? undefined : step,
   rules,
@@ -78,19 +98,41 @@ describe("vectors of bundles", function () {
     it("there is one for each member of a bundle, and for each rule, each named once", () => {
       expect(new Set(vectors.map(({ name }) => name)).size).equals(vectors.length);
       const results = new Set(vectors.map((vector) => vector.expect.chain));
-      expect([...results].sort()).deep.equals(["altered", "contradictory", "not-on-chain", "not-the-issuers", "other-network", "unattributed", "valid"]);
+      expect([...results].sort()).deep.equals([
+        "altered",
+        "contradictory",
+        "not-on-chain",
+        "not-the-issuers",
+        "other-network",
+        "unattributed",
+        "valid",
+      ]);
       const members = (value: unknown, path: string): string[] =>
         typeof value !== "object" || value === null || path.endsWith("/value")
           ? [path]
-          : [path, ...Object.entries(value).flatMap(([key, member]) => members(member, `${path}/${key}`))];
-      const touched = new Set(vectors.flatMap(({ patch }) => patch.map((operation) => operation.path)));
-      const untouched = members(files.genuine["titled"], "").filter((path) => path !== "" && !touched.has(path));
+          : [
+              path,
+              ...Object.entries(value).flatMap(([key, member]) =>
+                members(member, `${path}/${key}`),
+              ),
+            ];
+      const touched = new Set(
+        vectors.flatMap(({ patch }) => patch.map((operation) => operation.path)),
+      );
+      const untouched = members(files.genuine["titled"], "").filter(
+        (path) => path !== "" && !touched.has(path),
+      );
       expect(untouched).deep.equals([]);
       const rules = new Set(vectors.flatMap((vector) => vector.expect.rules ?? []));
-      const source = readFileSync(new URL("../../protocol/proofs/contradictions.ts", import.meta.url), "utf8");
-      const own = [...source.matchAll(/refuse(?:Document)?\([^;]*?, "([a-z]+(?:-[a-z]+)+)"|(?:taxId|name): "([a-z]+(?:-[a-z]+)+)"/g)].map(
-        ([, a, b]) => a ?? b ?? "",
+      const source = readFileSync(
+        new URL("../../protocol/proofs/contradictions.ts", import.meta.url),
+        "utf8",
       );
+      const own = [
+        ...source.matchAll(
+          /refuse(?:Document)?\([^;]*?, "([a-z]+(?:-[a-z]+)+)"|(?:taxId|name): "([a-z]+(?:-[a-z]+)+)"/g,
+        ),
+      ].map(([, a, b]) => a ?? b ?? "");
       expect(own.length).at.least(8);
       expect(own.filter((rule) => !rules.has(rule))).deep.equals([]);
     });
@@ -100,7 +142,10 @@ describe("vectors of bundles", function () {
         const bundle = bundleOf(files, vector);
         const checked = checkBundle(bundle);
         expect(found(judge(checked, facts)), vector.name).deep.equals(wanted(vector, "registry"));
-        expect(found(judge(checked, { ...facts, ledger: ledgerOf(bundle) })), vector.name).deep.equals(wanted(vector, "chain"));
+        expect(
+          found(judge(checked, { ...facts, ledger: ledgerOf(bundle) })),
+          vector.name,
+        ).deep.equals(wanted(vector, "chain"));
       }
     });
 
@@ -111,7 +156,9 @@ describe("vectors of bundles", function () {
         const verdict = await verified(bundleOf(files, vector), "--registry", snapshot);
         expect(found(verdict), vector.name).deep.equals(wanted(vector, "registry"));
         expect(verdict.exit, vector.name).equals(exitOf(vector.expect.registry));
-        expect("shown" in verdict, vector.name).equals(!["altered", "contradictory"].includes(vector.expect.registry));
+        expect("shown" in verdict, vector.name).equals(
+          !["altered", "contradictory"].includes(vector.expect.registry),
+        );
       }
     });
   });
@@ -123,7 +170,8 @@ describe("vectors of bundles", function () {
     let deployment: string;
     let rpcUrl: string;
 
-    const identityOf = async ({ taxId }: { taxId: string }): Promise<Identity> => must(call("GET", `/v1/taxpayers/${taxId}/identity`));
+    const identityOf = async ({ taxId }: { taxId: string }): Promise<Identity> =>
+      must(call("GET", `/v1/taxpayers/${taxId}/identity`));
     const stored = async (number: string): Promise<number> => {
       const sql = await database();
       const [row] = await sql<{ n: number }[]>`
@@ -131,7 +179,8 @@ describe("vectors of bundles", function () {
              + (select count(*) from invoice_states where number = ${number}::numeric) as n`;
       return Number(row?.n);
     };
-    const bring = (bundle: unknown): Promise<Reply> => call("POST", "/v1/invoices/import", bundle, { token: buyer.token });
+    const bring = (bundle: unknown): Promise<Reply> =>
+      call("POST", "/v1/invoices/import", bundle, { token: buyer.token });
 
     before(async () => {
       const place = await sandbox();
@@ -141,14 +190,26 @@ describe("vectors of bundles", function () {
       await writeFile(deployment, JSON.stringify(place.deployment));
       const key = Wallet.createRandom();
       const taxId = freshTaxId();
-      const enrolled = { name: "巷口面馆（有限合伙）", taxId, capabilities: ["issuer"], key: { custody: "own", address: key.address } };
+      const enrolled = {
+        name: "巷口面馆（有限合伙）",
+        taxId,
+        capabilities: ["issuer"],
+        key: { custody: "own", address: key.address },
+      };
       await must(call("POST", "/v1/taxpayers", enrolled));
-      const segment = await must(call("POST", `/v1/taxpayers/${taxId}/segments`, { length: 1_000 }));
+      const segment = await must(
+        call("POST", `/v1/taxpayers/${taxId}/segments`, { length: 1_000 }),
+      );
       const victim = await taxpayer("大酒楼有限公司", ["issuer"]);
       const other = await taxpayer("别家贸易有限公司", ["employer"]);
       buyer = await taxpayer("远航精密制造（深圳）有限公司", ["employer"]);
       const world: World = {
-        network: { name, chainId: network.chainId, registry: network.registry, ledger: network.ledger },
+        network: {
+          name,
+          chainId: network.chainId,
+          registry: network.registry,
+          ledger: network.ledger,
+        },
         segment: segment.first,
         first: segment.first,
         holder: buyer.account,
@@ -167,67 +228,126 @@ describe("vectors of bundles", function () {
       const stranger = Wallet.createRandom(provider);
       let time = 0;
       try {
-        const data = contracts.seal(lots.map(({ first, leaves, seal }) => ({ issuer: world.issuer.index, segment: world.segment, first, leaves, seal })));
-        const sent = await stranger.sendTransaction({ to: place.deployment.ledger, data, gasLimit: 10_000_000, gasPrice: 0, type: 0 });
+        const data = contracts.seal(
+          lots.map(({ first, leaves, seal }) => ({
+            issuer: world.issuer.index,
+            segment: world.segment,
+            first,
+            leaves,
+            seal,
+          })),
+        );
+        const sent = await stranger.sendTransaction({
+          to: place.deployment.ledger,
+          data,
+          gasLimit: 10_000_000,
+          gasPrice: 0,
+          type: 0,
+        });
         time = (await (await sent.wait())?.getBlock())?.timestamp ?? 0;
       } finally {
         provider.destroy();
       }
       ({ files, vectors } = at(lots.map(() => time)));
       for (const { first } of lots)
-        await until(`the lot ${first} is known`, async () => (await (await database())`select 1 from lots where first = ${first}`).length > 0);
+        await until(
+          `the lot ${first} is known`,
+          async () =>
+            (await (await database())`select 1 from lots where first = ${first}`).length > 0,
+        );
     });
 
     it("by POST /v1/verify: what the vectors say, and nothing that is wrong is shown", async () => {
       for (const vector of vectors) {
-        const { status, body } = await call("POST", "/v1/verify", bundleOf(files, vector), { token: "" });
-        if (vector.expect.step === "format") expect([status, body.code], vector.name).deep.equals([422, "invalid-request"]);
+        const { status, body } = await call("POST", "/v1/verify", bundleOf(files, vector), {
+          token: "",
+        });
+        if (vector.expect.step === "format")
+          expect([status, body.code], vector.name).deep.equals([422, "invalid-request"]);
         else {
           expect(status, vector.name).equals(200);
           expect(found(body), vector.name).deep.equals(wanted(vector, "chain"));
-          expect("shown" in body, vector.name).equals(!["altered", "contradictory"].includes(vector.expect.chain));
+          expect("shown" in body, vector.name).equals(
+            !["altered", "contradictory"].includes(vector.expect.chain),
+          );
         }
       }
     });
 
     it("by `onepiao verify` with a node", async () => {
       for (const vector of vectors) {
-        const verdict = await verified(bundleOf(files, vector), "--rpc", rpcUrl, "--deployment", deployment);
+        const verdict = await verified(
+          bundleOf(files, vector),
+          "--rpc",
+          rpcUrl,
+          "--deployment",
+          deployment,
+        );
         expect(found(verdict), vector.name).deep.equals(wanted(vector, "chain"));
         expect(verdict.exit, vector.name).equals(exitOf(vector.expect.chain));
       }
     });
 
     it("by a PDF that it is attached in, and by a signed QR code: at the gateway, by the command, and on the device", async () => {
-      const { checkOnDevice } = (await import(new URL("../../console/src/areas/public/device.ts", import.meta.url).href)) as {
+      const { checkOnDevice } = (await import(
+        new URL("../../console/src/areas/public/device.ts", import.meta.url).href
+      )) as {
         checkOnDevice(proof: string, content: QrContent): { verdict: Verdict; holds: boolean };
       };
-      const shown = vectors.filter(({ name }) => /^(whole|seller-(name-)?of-another(-(no-party|posing))?|sums-gross)$/.test(name));
+      const shown = vectors.filter(({ name }) =>
+        /^(whole|seller-(name-)?of-another(-(no-party|posing))?|sums-gross)$/.test(name),
+      );
       expect(shown).lengthOf(8);
       for (const vector of shown) {
         const bundle = bundleOf(files, vector) as Bundle;
         const json = JSON.stringify(bundle);
         const pdf = `%PDF-1.7\n1 0 obj\n<</Type /EmbeddedFile /Length ${Buffer.byteLength(json)}>>\nstream\n${json}\nendstream\nendobj\n`;
-        expect(found((await call("POST", "/v1/verify", pdf, { token: "", type: "application/pdf" })).body), vector.name).deep.equals(wanted(vector, "chain"));
+        expect(
+          found(
+            (await call("POST", "/v1/verify", pdf, { token: "", type: "application/pdf" })).body,
+          ),
+          vector.name,
+        ).deep.equals(wanted(vector, "chain"));
 
         const { kind, date, total } = bundle.parts as Record<string, { value?: unknown }>;
         const parts = Object.fromEntries(qrParts.map((part) => [part, bundle.parts[part]]));
         const proof = encodeProof({ ...bundle, parts } as Bundle);
-        const text = { number: bundle.number, kind: kind?.value, gross: total?.value, date: String(date?.value).slice(0, 10), proof } as QrContent;
+        const text = {
+          number: bundle.number,
+          kind: kind?.value,
+          gross: total?.value,
+          date: String(date?.value).slice(0, 10),
+          proof,
+        } as QrContent;
         // there is no line in it, and nothing to add up
-        const expected = vector.name === "sums-gross" ? { result: "valid", step: undefined, rules: undefined } : wanted(vector, "chain");
+        const expected =
+          vector.name === "sums-gross"
+            ? { result: "valid", step: undefined, rules: undefined }
+            : wanted(vector, "chain");
         expect(
-          found((await call("POST", "/v1/verify", qrText("https://gateway.example", text), { token: "", type: "text/plain" })).body),
+          found(
+            (
+              await call("POST", "/v1/verify", qrText("https://gateway.example", text), {
+                token: "",
+                type: "text/plain",
+              })
+            ).body,
+          ),
           vector.name,
         ).deep.equals(expected);
         const path = join(folder, "code.txt");
         await writeFile(path, qrText("https://gateway.example", text));
-        const exit = await onepiao(["verify", path, "--rpc", rpcUrl, "--deployment", deployment], () => {});
+        const exit = await onepiao(
+          ["verify", path, "--rpc", rpcUrl, "--deployment", deployment],
+          () => {},
+        );
         expect(exit, vector.name).equals(exitOf(expected.result));
         // whose key it is, a device does not know that has seen none
         const device = checkOnDevice(proof, text);
         const isRefused = expected.result === "contradictory";
-        expect([device.verdict.result, device.holds], vector.name).deep.equals(isRefused ? ["contradictory", false] : ["unattributed", true]);
+        expect([device.verdict.result, device.holds], vector.name).deep.equals(
+          isRefused ? ["contradictory", false] : ["unattributed", true],
+        );
         expect("shown" in device.verdict, vector.name).equals(!isRefused);
       }
     });
@@ -237,24 +357,39 @@ describe("vectors of bundles", function () {
       for (const vector of vectors.filter((one) => !good(one))) {
         const bundle = bundleOf(files, vector);
         const { status, body } = await bring(bundle);
-        if (vector.expect.step === "format") expect([status, body.code], vector.name).deep.equals([422, "invalid-request"]);
+        if (vector.expect.step === "format")
+          expect([status, body.code], vector.name).deep.equals([422, "invalid-request"]);
         else {
-          expect([status, body.code], `${vector.name}: ${JSON.stringify(body)}`).deep.equals([422, "bundle-invalid"]);
+          expect([status, body.code], `${vector.name}: ${JSON.stringify(body)}`).deep.equals([
+            422,
+            "bundle-invalid",
+          ]);
           expect(
             body.errors.map(({ rule }: Loose) => rule),
             vector.name,
           ).includes(vector.expect.import);
         }
       }
-      for (const { number } of [...Object.values(files.genuine), ...Object.values(files.forged)] as Bundle[]) expect(await stored(number)).equals(0);
+      for (const { number } of [
+        ...Object.values(files.genuine),
+        ...Object.values(files.forged),
+      ] as Bundle[])
+        expect(await stored(number)).equals(0);
       for (const vector of vectors.filter(good)) {
         const bundle = bundleOf(files, vector) as Bundle;
         const { status, body } = await bring(bundle);
-        expect([status, body.number], `${vector.name}: ${JSON.stringify(body)}`).deep.equals([201, bundle.number]);
+        expect([status, body.number], `${vector.name}: ${JSON.stringify(body)}`).deep.equals([
+          201,
+          bundle.number,
+        ]);
       }
       // what was brought is handed on as the same proof
       const titled = JSON.parse(JSON.stringify(files.genuine["titled"])) as Bundle;
-      expect(await must(call("GET", `/v1/invoices/${titled.number}/bundle`, undefined, { token: buyer.token }))).deep.equals(titled);
+      expect(
+        await must(
+          call("GET", `/v1/invoices/${titled.number}/bundle`, undefined, { token: buyer.token }),
+        ),
+      ).deep.equals(titled);
     });
   });
 });

@@ -1,4 +1,7 @@
-/** Acts in calldata, read by offsets: what ethers' decoder reads is the same here, and what nobody can read breaks nothing. */
+/**
+ * Acts in calldata, read by offsets: what ethers' decoder reads is the same here, and what nobody
+ * can read breaks nothing.
+ */
 import { randomBytes } from "node:crypto";
 import { type ActKind, actKinds } from "@onepiao/protocol/ledger/acts.ts";
 import { actMessage, type Domain, digest } from "@onepiao/protocol/ledger/messages.ts";
@@ -10,20 +13,37 @@ import type { ActArgument } from "../../server/chain/contracts.ts";
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
 
 const ledger = new Interface(InvoiceLedger__factory.abi);
-const domain: Domain = { name: "a-network", version: "1", chainId: 7, verifyingContract: `0x${"17".repeat(20)}` };
+const domain: Domain = {
+  name: "a-network",
+  version: "1",
+  chainId: 7,
+  verifyingContract: `0x${"17".repeat(20)}`,
+};
 /** Wants every act. */
 const all = { has: () => true } as unknown as ReadonlySet<string>;
 
-const hex = (bytes: number) => fc.uint8Array({ minLength: bytes, maxLength: bytes }).map((one) => `0x${Buffer.from(one).toString("hex")}`);
+const hex = (bytes: number) =>
+  fc
+    .uint8Array({ minLength: bytes, maxLength: bytes })
+    .map((one) => `0x${Buffer.from(one).toString("hex")}`);
 const number = (bits: number) => fc.bigInt({ min: 0n, max: (1n << BigInt(bits)) - 1n });
 const signature = fc.record({ r: hex(32), vs: hex(32) });
 const evidence = fc.record({
-  lot: fc.record({ first: number(256), count: number(32), issuer: number(32), time: number(40), root: hex(32) }),
+  lot: fc.record({
+    first: number(256),
+    count: number(32),
+    issuer: number(32),
+    time: number(40),
+    root: hex(32),
+  }),
   leaf: fc.record({ content: hex(32), holder: hex(20), buyer: number(32) }),
   proof: fc.array(hex(32), { maxLength: 3 }),
 });
 const act = fc.record({
-  kind: fc.oneof({ weight: 9, arbitrary: fc.integer({ min: 0, max: 8 }) }, { weight: 1, arbitrary: fc.integer({ min: 9, max: 255 }) }),
+  kind: fc.oneof(
+    { weight: 9, arbitrary: fc.integer({ min: 0, max: 8 }) },
+    { weight: 1, arbitrary: fc.integer({ min: 9, max: 255 }) },
+  ),
   to: hex(20),
   taxpayer: number(32),
   ref: hex(32),
@@ -33,7 +53,16 @@ const act = fc.record({
   consent: signature,
 });
 
-type Known = Map<string, { kind: ActKind; to?: string; taxpayer?: number; invoices: ActArgument["invoices"]; signatures: ActArgument["signature"][] }>;
+type Known = Map<
+  string,
+  {
+    kind: ActKind;
+    to?: string;
+    taxpayer?: number;
+    invoices: ActArgument["invoices"];
+    signatures: ActArgument["signature"][];
+  }
+>;
 
 /** What ethers reads of it, in the form of ours; undefined: it cannot read all of it. */
 function byEthers(calldata: string): Known | undefined {
@@ -53,7 +82,10 @@ function byEthers(calldata: string): Known | undefined {
       ];
       const kind = actKinds[Number(kindNumber)];
       if (kind === undefined || invoices.length === 0) continue;
-      const named = invoices.map(([id, version]) => ({ id: id.toString(), version: Number(version) }));
+      const named = invoices.map(([id, version]) => ({
+        id: id.toString(),
+        version: Number(version),
+      }));
       const message = actMessage(kind, { to, taxpayer: Number(taxpayer), ref, invoices: named });
       const key = digest(domain, message);
       const same = known.get(key);
@@ -96,7 +128,20 @@ describe("acts in calldata", () => {
 
   it("are what ethers reads where words are put in the place of others; what it cannot read throws nothing and leads nowhere", async () => {
     const hostile = fc.oneof(
-      fc.constantFrom(0n, 1n, 32n, 64n, 100n, 101n, (1n << 64n) - 1n, 1n << 64n, (1n << 255n) - 1n, 1n << 255n, (1n << 256n) - 32n, (1n << 256n) - 1n),
+      fc.constantFrom(
+        0n,
+        1n,
+        32n,
+        64n,
+        100n,
+        101n,
+        (1n << 64n) - 1n,
+        1n << 64n,
+        (1n << 255n) - 1n,
+        1n << 255n,
+        (1n << 256n) - 32n,
+        (1n << 256n) - 1n,
+      ),
       fc.integer({ min: 0, max: 60 }).map((words) => BigInt(words) * 32n),
       fc.integer({ min: 1, max: 60 }).map((words) => (1n << 256n) - BigInt(words) * 32n),
       number(256),
@@ -104,24 +149,36 @@ describe("acts in calldata", () => {
     const place = fc.record({ at: fc.nat(), word: hostile });
     let read = 0;
     await fc.assert(
-      fc.asyncProperty(fc.array(act, { minLength: 1, maxLength: 4 }), fc.array(place, { minLength: 1, maxLength: 3 }), fc.nat(), async (acts, places, cut) => {
-        let calldata = ledger.encodeFunctionData("act", [acts]);
-        // offsets and lengths stand in the first words more often than elsewhere
-        for (const { at, word } of places) calldata = withWord(calldata, at % Math.min(wordsOf(calldata), at % 2 === 0 ? 20 : 400), word);
-        if (cut % 3 === 0) calldata = calldata.slice(0, 10 + (cut % (calldata.length - 10)));
-        const found = await actsIn(calldata, domain, all);
-        const known = byEthers(calldata);
-        if (known === undefined) return;
-        read += 1;
-        expect(found).deep.equals(known);
-      }),
+      fc.asyncProperty(
+        fc.array(act, { minLength: 1, maxLength: 4 }),
+        fc.array(place, { minLength: 1, maxLength: 3 }),
+        fc.nat(),
+        async (acts, places, cut) => {
+          let calldata = ledger.encodeFunctionData("act", [acts]);
+          // offsets and lengths stand in the first words more often than elsewhere
+          for (const { at, word } of places)
+            calldata = withWord(
+              calldata,
+              at % Math.min(wordsOf(calldata), at % 2 === 0 ? 20 : 400),
+              word,
+            );
+          if (cut % 3 === 0) calldata = calldata.slice(0, 10 + (cut % (calldata.length - 10)));
+          const found = await actsIn(calldata, domain, all);
+          const known = byEthers(calldata);
+          if (known === undefined) return;
+          read += 1;
+          expect(found).deep.equals(known);
+        },
+      ),
       { numRuns: 800 },
     );
     expect(read, "some of them could be read").greaterThan(50);
   });
 
   it("random bytes are no acts", async () => {
-    const bytes = fc.uint8Array({ maxLength: 2_000 }).map((one) => Buffer.from(one).toString("hex"));
+    const bytes = fc
+      .uint8Array({ maxLength: 2_000 })
+      .map((one) => Buffer.from(one).toString("hex"));
     await fc.assert(
       fc.asyncProperty(bytes, async (text) => {
         const calldata = `${ledger.getFunction("act")?.selector}${text}`;
@@ -145,8 +202,11 @@ describe("acts in calldata", () => {
     }));
 
   it("a hundred acts of a hundred invoices are read; one act more, one invoice more, and a byte too much are not", async () => {
-    const read = async (count: number, invoices: number) => (await actsIn(ledger.encodeFunctionData("act", [plain(count, invoices)]), domain, all)).size;
-    expect(await Promise.all([read(100, 100), read(1, 101), read(101, 1), read(0, 0), read(1, 0)])).deep.equals([100, 0, 0, 0, 0]);
+    const read = async (count: number, invoices: number) =>
+      (await actsIn(ledger.encodeFunctionData("act", [plain(count, invoices)]), domain, all)).size;
+    expect(
+      await Promise.all([read(100, 100), read(1, 101), read(101, 1), read(0, 0), read(1, 0)]),
+    ).deep.equals([100, 0, 0, 0, 0]);
     const one = ledger.encodeFunctionData("act", [plain(1, 1)]);
     const padded = (bytes: number) => one.padEnd(2 + 2 * bytes, "0");
     expect((await actsIn(padded(MAX_CALLDATA), domain, all)).size).equals(1);
@@ -167,10 +227,15 @@ describe("acts in calldata", () => {
   });
 
   it("an act with several signatures has each of them once, and only what is asked for is given", async () => {
-    const [first, second] = plain(2, 1) as [ReturnType<typeof plain>[0], ReturnType<typeof plain>[0]];
+    const [first, second] = plain(2, 1) as [
+      ReturnType<typeof plain>[0],
+      ReturnType<typeof plain>[0],
+    ];
     const junk = { ...first, signature: { r: `0x${"22".repeat(32)}`, vs: first.signature.vs } };
     const calldata = ledger.encodeFunctionData("act", [[junk, first, second, first, junk]]);
-    const wanted = [...(await actsIn(calldata, domain, all))].find(([, one]) => one.signatures.length === 2);
+    const wanted = [...(await actsIn(calldata, domain, all))].find(
+      ([, one]) => one.signatures.length === 2,
+    );
     const some = await actsIn(calldata, domain, new Set([wanted?.[0] ?? ""]));
     expect([...some.keys()]).deep.equals([wanted?.[0]]);
     expect([...some.values()][0]?.signatures).deep.equals([junk.signature, first.signature]);
@@ -182,12 +247,21 @@ describe("acts in calldata", () => {
     for (let i = 0; i < 50; i++) {
       const hash = `0x${randomBytes(32).toString("hex")}`;
       const { r, s, yParity } = wallet.signingKey.sign(hash);
-      const compact = (value: bigint, parity: number) => ({ r, vs: `0x${(value | (BigInt(parity) << 255n)).toString(16).padStart(64, "0")}` });
+      const compact = (value: bigint, parity: number) => ({
+        r,
+        vs: `0x${(value | (BigInt(parity) << 255n)).toString(16).padStart(64, "0")}`,
+      });
       expect(signerOf(hash, compact(BigInt(s), yParity))).equals(wallet.address);
       expect(signerOf(hash, compact(BigInt(s), 1 - yParity))).not.equals(wallet.address);
-      expect(signerOf(hash, compact((order - BigInt(s)) % (1n << 255n), 1 - yParity))).not.equals(wallet.address);
-      expect(signerOf(hash, { r: `0x${"ff".repeat(32)}`, vs: `0x${"7f".repeat(32)}` })).equals(undefined);
-      expect(signerOf(hash, { r: `0x${"00".repeat(32)}`, vs: `0x${"00".repeat(32)}` })).equals(undefined);
+      expect(signerOf(hash, compact((order - BigInt(s)) % (1n << 255n), 1 - yParity))).not.equals(
+        wallet.address,
+      );
+      expect(signerOf(hash, { r: `0x${"ff".repeat(32)}`, vs: `0x${"7f".repeat(32)}` })).equals(
+        undefined,
+      );
+      expect(signerOf(hash, { r: `0x${"00".repeat(32)}`, vs: `0x${"00".repeat(32)}` })).equals(
+        undefined,
+      );
     }
   });
 });

@@ -1,6 +1,6 @@
 /**
- * What one transaction carries: the bounds by themselves, and large backlogs through a node that refuses what geth refuses, with not
- * one transaction above the settings.
+ * What one transaction carries: the bounds by themselves, and large backlogs through a node that
+ * refuses what geth refuses, with not one transaction above the settings.
  */
 import { randomBytes } from "node:crypto";
 import { actKinds } from "@onepiao/protocol/ledger/acts.ts";
@@ -11,7 +11,16 @@ import { callsOf, fits, leavesThatFit, loadOfAct, loadOfLot } from "../../server
 import { type ActArgument, createContracts } from "../../server/chain/contracts.ts";
 import { LEAST_TX, readConfig } from "../../server/kernel/config.ts";
 import { invoiceOf } from "./network.ts";
-import { accepted, type Bench, claimBy, enrolled, holder, openBench, type Party, type Process } from "./support/bench.ts";
+import {
+  accepted,
+  type Bench,
+  claimBy,
+  enrolled,
+  holder,
+  openBench,
+  type Party,
+  type Process,
+} from "./support/bench.ts";
 import { sendLines } from "./support/lines.ts";
 import { until } from "./support/proxy.ts";
 import { keyFor, ran, serving } from "./support/serving.ts";
@@ -20,17 +29,43 @@ const LIMIT = { bytes: 120_000, gas: 16_000_000n };
 const hash = () => `0x${randomBytes(32).toString("hex")}`;
 const account = () => `0x${randomBytes(20).toString("hex")}`;
 
-/** An act on so many invoices; each is untouched, with a path so long, unless its version says otherwise. */
-function act(kind: (typeof actKinds)[number], count: number, path: number, version = 0): ActArgument {
-  const invoices = Array.from({ length: count }, (_, i) => ({ id: String(10n ** 19n + BigInt(i)), version }));
-  const header = () => ({ first: String(10n ** 19n), count: 1_000, issuer: 7, time: 1_790_000_000, root: hash() });
+/**
+ * An act on so many invoices; each is untouched, with a path so long, unless its version says
+ * otherwise.
+ */
+function act(
+  kind: (typeof actKinds)[number],
+  count: number,
+  path: number,
+  version = 0,
+): ActArgument {
+  const invoices = Array.from({ length: count }, (_, i) => ({
+    id: String(10n ** 19n + BigInt(i)),
+    version,
+  }));
+  const header = () => ({
+    first: String(10n ** 19n),
+    count: 1_000,
+    issuer: 7,
+    time: 1_790_000_000,
+    root: hash(),
+  });
   const evidence = invoices.map(() => ({
     lot: header(),
     leaf: { content: hash(), holder: account(), buyer: 3 },
     proof: Array.from({ length: path }, hash),
   }));
   const shown = version === 0 ? evidence : [];
-  return { kind: actKinds.indexOf(kind), to: account(), taxpayer: 5, ref: hash(), invoices, evidence: shown, signature: noSignature, consent: noSignature };
+  return {
+    kind: actKinds.indexOf(kind),
+    to: account(),
+    taxpayer: 5,
+    ref: hash(),
+    invoices,
+    evidence: shown,
+    signature: noSignature,
+    consent: noSignature,
+  };
 }
 const lot = (leaves: number) => ({
   issuer: 1,
@@ -51,13 +86,27 @@ describe("what a transaction carries", () => {
     registry: account(),
     ledger: account(),
   });
-  /** Bytes of the signed transaction, with every number around the calldata as long as it can become. */
+  /**
+   * Bytes of the signed transaction, with every number around the calldata as long as it can
+   * become.
+   */
   async function signed(data: string, gasLimit: bigint): Promise<number> {
     const to = contracts.deployment.ledger;
-    const raw = await Wallet.createRandom().signTransaction({ type: 0, chainId: 4_294_967_295, nonce: 2 ** 52, gasPrice: 0n, gasLimit, to, data });
+    const raw = await Wallet.createRandom().signTransaction({
+      type: 0,
+      chainId: 4_294_967_295,
+      nonce: 2 ** 52,
+      gasPrice: 0n,
+      gasLimit,
+      to,
+      data,
+    });
     return (raw.length - 2) / 2;
   }
-  const sizes = async <T extends { load: { bytes: number; gas: bigint } }>(items: T[], data: (some: T[]) => string) => {
+  const sizes = async <T extends { load: { bytes: number; gas: bigint } }>(
+    items: T[],
+    data: (some: T[]) => string,
+  ) => {
     const [call, more] = [...callsOf(items, { bytes: 10 ** 7, gas: 10n ** 10n })];
     expect(more, "all of them go together").to.equal(undefined);
     const told = items.reduce((sum, { load }) => sum + load.bytes, 200 + 68);
@@ -67,28 +116,41 @@ describe("what a transaction carries", () => {
   it("a lot takes as many bytes as are told, whatever its size", async () => {
     for (const counts of [[1], [2, 1], [500], [1_024], [499, 500, 1]]) {
       const items = counts.map((count) => ({ argument: lot(count), load: loadOfLot(count) }));
-      const { told, real } = await sizes(items, (some) => contracts.seal(some.map((one) => one.argument)));
+      const { told, real } = await sizes(items, (some) =>
+        contracts.seal(some.map((one) => one.argument)),
+      );
       expect(told - real, `lots of ${counts}`).to.be.within(0, 120);
     }
   });
 
   it("an act takes as many bytes as are told, of every kind, with and without evidence", async () => {
     for (const kind of actKinds) {
-      const some = [act(kind, 1, 0), act(kind, 3, 9), act(kind, 100, 10), act(kind, 100, 10, 4)].map((argument) => ({ argument, load: loadOfAct(argument) }));
-      const { told, real } = await sizes(some, (items) => contracts.act(items.map((one) => one.argument)));
+      const some = [
+        act(kind, 1, 0),
+        act(kind, 3, 9),
+        act(kind, 100, 10),
+        act(kind, 100, 10, 4),
+      ].map((argument) => ({ argument, load: loadOfAct(argument) }));
+      const { told, real } = await sizes(some, (items) =>
+        contracts.act(items.map((one) => one.argument)),
+      );
       expect(told - real, kind).to.be.within(0, 120);
     }
   });
 
   it("the largest lot and the largest act that the contracts take go into the least transaction that an operator can set", () => {
-    for (const kind of actKinds) expect(fits(loadOfAct(act(kind, 100, 10)), LEAST_TX), kind).to.equal(true);
+    for (const kind of actKinds)
+      expect(fits(loadOfAct(act(kind, 100, 10)), LEAST_TX), kind).to.equal(true);
     expect(leavesThatFit(1_024, LEAST_TX)).to.equal(1_024);
   });
 
   it("calls end at the bytes, at the gas, and at a hundred; what is in them keeps its order", () => {
     const load = (bytes: number, gas: bigint) => ({ load: { bytes, gas } });
-    const counts = (items: ReturnType<typeof load>[]) => [...callsOf(items, LIMIT)].map((call) => call.items.length);
-    expect(counts(Array.from({ length: 9 }, () => load(50_000, 1n)))).to.deep.equal([2, 2, 2, 2, 1]);
+    const counts = (items: ReturnType<typeof load>[]) =>
+      [...callsOf(items, LIMIT)].map((call) => call.items.length);
+    expect(counts(Array.from({ length: 9 }, () => load(50_000, 1n)))).to.deep.equal([
+      2, 2, 2, 2, 1,
+    ]);
     expect(counts(Array.from({ length: 5 }, () => load(1, 7_000_000n)))).to.deep.equal([2, 2, 1]);
     expect(counts(Array.from({ length: 250 }, () => load(1, 1n)))).to.deep.equal([100, 100, 50]);
     expect(counts([])).to.deep.equal([]);
@@ -97,20 +159,34 @@ describe("what a transaction carries", () => {
     expect(calls.flatMap((call) => call.items)).to.deep.equal(items);
     for (const { items: some, gas } of calls) {
       expect(some.reduce((sum, one) => sum + one.load.bytes, 268)).to.be.at.most(LIMIT.bytes);
-      expect(gas <= LIMIT.gas && gas === some.reduce((sum, one) => sum + one.load.gas, 60_000n)).to.equal(true);
+      expect(
+        gas <= LIMIT.gas && gas === some.reduce((sum, one) => sum + one.load.gas, 60_000n),
+      ).to.equal(true);
     }
   });
 
   it("a lot and an act end exactly where they do not fit any more", () => {
-    for (const limit of [LIMIT, { bytes: 4_000, gas: 16_000_000n }, { bytes: 120_000, gas: 1_000_000n }]) {
+    for (const limit of [
+      LIMIT,
+      { bytes: 4_000, gas: 16_000_000n },
+      { bytes: 120_000, gas: 1_000_000n },
+    ]) {
       const most = leavesThatFit(1_024, limit);
-      expect([fits(loadOfLot(most), limit), most === 1_024 || !fits(loadOfLot(most + 1), limit)]).to.deep.equal([true, true]);
+      expect([
+        fits(loadOfLot(most), limit),
+        most === 1_024 || !fits(loadOfLot(most + 1), limit),
+      ]).to.deep.equal([true, true]);
     }
     expect(leavesThatFit(500, { bytes: 100, gas: 16_000_000n })).to.equal(0);
   });
 
   it("settings below the largest act, or above what any node takes, are refused by their names", () => {
-    const rest = { RPC_URL: "http://127.0.0.1:1", DATABASE_URL: "postgres://x", MASTER_KEY: "6f".repeat(32), DEPLOYMENT: "x" };
+    const rest = {
+      RPC_URL: "http://127.0.0.1:1",
+      DATABASE_URL: "postgres://x",
+      MASTER_KEY: "6f".repeat(32),
+      DEPLOYMENT: "x",
+    };
     for (const [name, value] of [
       ["MAX_TX_BYTES", "79999"],
       ["MAX_TX_BYTES", "1000001"],
@@ -118,7 +194,9 @@ describe("what a transaction carries", () => {
       ["MAX_TX_GAS", "7999999"],
       ["MAX_TX_GAS", "1000000001"],
     ] as const)
-      expect(() => readConfig({ ...rest, [name]: value }), `${name}=${value}`).to.throw(new RegExp(`${name}: `));
+      expect(() => readConfig({ ...rest, [name]: value }), `${name}=${value}`).to.throw(
+        new RegExp(`${name}: `),
+      );
     expect(readConfig(rest)).to.include({ MAX_TX_BYTES: LIMIT.bytes, MAX_TX_GAS: LIMIT.gas });
   });
 });
@@ -136,19 +214,27 @@ describe("a backlog, through a node that takes no large transaction", function (
     bench.proxy.seen.length = 0;
   });
 
-  /** Every transaction that was offered to the node is within the limits, and the node has refused none. */
+  /**
+   * Every transaction that was offered to the node is within the limits, and the node has refused
+   * none.
+   */
   async function allWithin(): Promise<number> {
     const raws = [...new Set(bench.proxy.raws())];
     for (const raw of raws) {
       expect((raw.length - 2) / 2, "bytes").to.be.at.most(LIMIT.bytes);
       expect(Transaction.from(raw).gasLimit <= LIMIT.gas, "gas").to.equal(true);
     }
-    const refused = await bench.sql`select reason from sends where fault = 'rejected' or last_error like '%oversized%'`;
+    const refused =
+      await bench.sql`select reason from sends where fault = 'rejected' or last_error like '%oversized%'`;
     expect([...refused]).to.deep.equal([]);
     return raws.length;
   }
   const sealedOf = (party: Party): Promise<number> =>
-    bench.sql<{ n: number }[]>`select count(*)::int as n from invoice_states where issuer = ${party.index}`.then(([row]) => row?.n ?? 0);
+    bench.sql<
+      { n: number }[]
+    >`select count(*)::int as n from invoice_states where issuer = ${party.index}`.then(
+      ([row]) => row?.n ?? 0,
+    );
 
   it("of 50,000 leaves is sealed, every leaf once, and claims of a hundred untouched invoices of it go through", async () => {
     const issuer = await enrolled(bench, maker, ["issuer"], { segment: 60_000n });
@@ -169,10 +255,14 @@ describe("a backlog, through a node that takes no large transaction", function (
     await until("all of it is sealed", async () => (await sealedOf(issuer)) === 50_000, 240_000);
     // 120,000 bytes hold seven lots of 500
     expect(await allWithin()).to.be.at.least(15);
-    const lots = (await bench.events()).filter((event) => event.name === "LotSealed" && event.args["issuer"] === issuer.index);
+    const lots = (await bench.events()).filter(
+      (event) => event.name === "LotSealed" && event.args["issuer"] === issuer.index,
+    );
     expect(lots.reduce((sum, event) => sum + Number(event.args["count"]), 0)).to.equal(50_000);
 
-    const rows = await bench.sql<{ number: string }[]>`select number from invoice_states where issuer = ${issuer.index} order by number limit 1200`;
+    const rows = await bench.sql<
+      { number: string }[]
+    >`select number from invoice_states where issuer = ${issuer.index} order by number limit 1200`;
     const numbers = rows.map((row) => row.number);
     await maker.stop("dispatcher");
     const hundreds = Array.from({ length: 12 }, (_, i) => numbers.slice(100 * i, 100 * (i + 1)));
@@ -209,11 +299,18 @@ describe("a backlog, through a node that takes no large transaction", function (
     await maker.stop();
     const narrow = await bench.process({ limit: { bytes: 2_500 } });
     narrow.start();
-    const [large, small] = (await bench.queue(claimBy(who, employer, ...numbers.slice(1)), claimBy(who, employer, numbers[0] as string))) as [string, string];
+    const [large, small] = (await bench.queue(
+      claimBy(who, employer, ...numbers.slice(1)),
+      claimBy(who, employer, numbers[0] as string),
+    )) as [string, string];
     await bench.done(small);
     expect(await bench.operation(large)).to.deep.include({ status: "signed", send: null });
     // the event of an act may be known before its receipt
-    await until("no send waits", async () => (await bench.sql`select 1 from sends where status in ('queued', 'pending')`).length === 0);
+    await until(
+      "no send waits",
+      async () =>
+        (await bench.sql`select 1 from sends where status in ('queued', 'pending')`).length === 0,
+    );
     expect(await bench.operation(large)).to.deep.include({ status: "signed", send: null });
     await narrow.end();
     maker.start();
@@ -222,6 +319,9 @@ describe("a backlog, through a node that takes no large transaction", function (
 
   it("does not begin where a block of the chain has less gas than a transaction may ask for", async () => {
     const { code, said } = await ran(bench, ["serve"], { MAX_TX_GAS: "100000001" });
-    expect([code, said.includes("MAX_TX_GAS is 100000001, and a block of this chain has 100000000 gas")], said).to.deep.equal([1, true]);
+    expect(
+      [code, said.includes("MAX_TX_GAS is 100000001, and a block of this chain has 100000000 gas")],
+      said,
+    ).to.deep.equal([1, true]);
   });
 });

@@ -1,4 +1,7 @@
-/** The gateway's side of the chain: words for every refusal, the messages that are signed, the tree, and what a node's silence means. */
+/**
+ * The gateway's side of the chain: words for every refusal, the messages that are signed, the tree,
+ * and what a node's silence means.
+ */
 import { readFileSync } from "node:fs";
 import { type Domain, digest, type Message, typedData } from "@onepiao/protocol/ledger/messages.ts";
 import { keccak, leafHash, lotTree, rootFrom } from "@onepiao/protocol/ledger/tree.ts";
@@ -7,8 +10,18 @@ import { expect } from "chai";
 import { JsonRpcProvider, TypedDataEncoder, Wallet } from "ethers";
 import { SANDBOX_CHAIN_ID } from "../../sandbox/chain.ts";
 import { bloomOf, mayHave } from "../../server/chain/bloom.ts";
-import { type ChainClient, createChainClient, NodeDown, NodeRefused } from "../../server/chain/client.ts";
-import { contractErrors, createContracts, errorName, revertReason } from "../../server/chain/contracts.ts";
+import {
+  type ChainClient,
+  createChainClient,
+  NodeDown,
+  NodeRefused,
+} from "../../server/chain/client.ts";
+import {
+  contractErrors,
+  createContracts,
+  errorName,
+  revertReason,
+} from "../../server/chain/contracts.ts";
 import { type Deployment, deploy } from "../../server/chain/deploy.ts";
 import { faultOf, faultOfSilence, faultTable } from "../../server/chain/faults.ts";
 import { type Bench, openBench } from "./support/bench.ts";
@@ -24,7 +37,9 @@ describe("the contracts' refusals", () => {
   });
 
   it("every code that names a custom error names one that the contracts have, and no two the same", () => {
-    const named = Object.values(catalogue).flatMap((entry) => ("chain" in entry && entry.chain !== undefined ? [entry.chain as string] : []));
+    const named = Object.values(catalogue).flatMap((entry) =>
+      "chain" in entry && entry.chain !== undefined ? [entry.chain as string] : [],
+    );
     expect(named.filter((name) => !contractErrors.includes(name))).to.deep.equal([]);
     expect(new Set(named).size).to.equal(named.length);
   });
@@ -32,21 +47,46 @@ describe("the contracts' refusals", () => {
   it("a revert is told by its error and arguments, and other data is not taken for one", () => {
     const selector = keccak(Buffer.from("BatchSize(uint256)")).slice(0, 10);
     expect(errorName(selector)).to.equal("BatchSize");
-    expect(revertReason(`${selector}${(101).toString(16).padStart(64, "0")}`)).to.deep.equal({ name: "BatchSize", args: ["101"] });
-    for (const other of ["", "0x", "0x12", "no hex", `0x12345678${"00".repeat(32)}`, selector, `${selector}00`])
+    expect(revertReason(`${selector}${(101).toString(16).padStart(64, "0")}`)).to.deep.equal({
+      name: "BatchSize",
+      args: ["101"],
+    });
+    for (const other of [
+      "",
+      "0x",
+      "0x12",
+      "no hex",
+      `0x12345678${"00".repeat(32)}`,
+      selector,
+      `${selector}00`,
+    ])
       expect(revertReason(other), other).to.equal(undefined);
   });
 });
 
 describe("typed messages", () => {
-  const domain: Domain = { name: "one-network", version: "1", chainId: SANDBOX_CHAIN_ID, verifyingContract: account("c0") };
+  const domain: Domain = {
+    name: "one-network",
+    version: "1",
+    chainId: SANDBOX_CHAIN_ID,
+    verifyingContract: account("c0"),
+  };
   const invoices = [
     { id: "26442000000000000001", version: 0 },
     { id: "26442000000000000002", version: 65_535 },
   ];
   const amount = (2n ** 128n - 1n).toString();
   const messages: Message[] = [
-    { type: "Seal", value: { issuer: 7, segment: "26442000000000000000", first: "26442000000000000500", count: 500, root: word("5e") } },
+    {
+      type: "Seal",
+      value: {
+        issuer: 7,
+        segment: "26442000000000000000",
+        first: "26442000000000000500",
+        count: 500,
+        root: word("5e"),
+      },
+    },
     { type: "Transfer", value: { to: account("a1"), ref: word("00"), invoices } },
     { type: "Claim", value: { employer: 4_294_967_295, ref: word("0c"), invoices } },
     { type: "Withdraw", value: { ref: word("0d"), invoices: invoices.slice(0, 1) } },
@@ -55,30 +95,51 @@ describe("typed messages", () => {
     { type: "Reverse", value: { issuer: 7, ref: word("10"), invoices } },
     { type: "Adjust", value: { issuer: 7, ref: word("11"), invoices } },
     { type: "Enter", value: { employer: 9, ref: word("02"), invoices } },
-    { type: "Admit", value: { employer: 9, holder: account("a4"), ref: word("12"), invoices: [{ id: (2n ** 256n - 1n).toString(), version: 0 }] } },
-    { type: "RotateKey", value: { account: account("a2"), key: account("a3"), counter: "18446744073709551615" } },
+    {
+      type: "Admit",
+      value: {
+        employer: 9,
+        holder: account("a4"),
+        ref: word("12"),
+        invoices: [{ id: (2n ** 256n - 1n).toString(), version: 0 }],
+      },
+    },
+    {
+      type: "RotateKey",
+      value: { account: account("a2"), key: account("a3"), counter: "18446744073709551615" },
+    },
     { type: "Draw", value: { index: 7, period: 202_611, amount, counter: "0" } },
     { type: "GiveBack", value: { index: 7, period: 202_611, amount: "1", counter: "3" } },
   ];
 
   /** Types as the contracts write them. */
-  const written = [...readFileSync(new URL("../../contracts/libraries/Messages.sol", import.meta.url), "utf8").matchAll(/keccak256\(\s*"(\w+)(\([^"]*)"/g)];
+  const written = [
+    ...readFileSync(
+      new URL("../../contracts/libraries/Messages.sol", import.meta.url),
+      "utf8",
+    ).matchAll(/keccak256\(\s*"(\w+)(\([^"]*)"/g),
+  ];
   const inContracts = new Map(written.map(([, name, rest]) => [name as string, `${name}${rest}`]));
 
   for (const message of messages) {
     it(`${message.type} is hashed as wallets hash its typed data`, () => {
       const { types, primaryType, message: value } = typedData(domain, message);
-      const asked = Object.fromEntries(Object.entries(types).map(([name, fields]) => [name, [...fields]]));
+      const asked = Object.fromEntries(
+        Object.entries(types).map(([name, fields]) => [name, [...fields]]),
+      );
       expect(primaryType).to.equal(message.type);
       expect(digest(domain, message)).to.equal(TypedDataEncoder.hash(domain, asked, value));
-      expect(TypedDataEncoder.from(asked).encodeType(primaryType), "the type that contracts/libraries/Messages.sol has").to.equal(
-        inContracts.get(message.type),
-      );
+      expect(
+        TypedDataEncoder.from(asked).encodeType(primaryType),
+        "the type that contracts/libraries/Messages.sol has",
+      ).to.equal(inContracts.get(message.type));
     });
   }
 
   it("there is no message of the contracts that is not here", () => {
-    expect([...inContracts.keys()].filter((name) => name !== "Invoice").sort()).to.deep.equal(messages.map((one) => one.type).sort());
+    expect([...inContracts.keys()].filter((name) => name !== "Invoice").sort()).to.deep.equal(
+      messages.map((one) => one.type).sort(),
+    );
   });
 
   it("each part of the domain and of the message changes the digest", () => {
@@ -99,7 +160,9 @@ describe("typed messages", () => {
 
 describe("the lot's tree", () => {
   const leaves = (count: number) =>
-    Array.from({ length: count }, (_, i) => leafHash({ content: keccak(Buffer.from(`${i}`)), holder: account("b0"), buyer: i }));
+    Array.from({ length: count }, (_, i) =>
+      leafHash({ content: keccak(Buffer.from(`${i}`)), holder: account("b0"), buyer: i }),
+    );
 
   it("every leaf of lots of 1 to 40 leads to the root by its proof, and by no other position", () => {
     for (let size = 1; size <= 40; size++) {
@@ -108,7 +171,8 @@ describe("the lot's tree", () => {
       for (const [i, leaf] of all.entries()) {
         expect(rootFrom(tree.proof(i), i, size, leaf)).to.equal(tree.root);
         for (const other of [i - 1, i + 1]) {
-          if (other >= 0 && other < size) expect(rootFrom(tree.proof(i), other, size, leaf)).to.not.equal(tree.root);
+          if (other >= 0 && other < size)
+            expect(rootFrom(tree.proof(i), other, size, leaf)).to.not.equal(tree.root);
         }
       }
     }
@@ -128,34 +192,67 @@ describe("the lot's tree", () => {
 describe("a node's words", () => {
   for (const { text, clients, fault } of faultTable) {
     it(`"${text}" (${clients.join(", ")}) is ${fault.word}: ${fault.reason}`, () => {
-      const variants = [text, text.toUpperCase(), `err: ${text}`, `RPC error: ${text} (code -32000)`, `${text}: address 0xAb, tx: 1 state: 2`, `\n${text}\n`];
+      const variants = [
+        text,
+        text.toUpperCase(),
+        `err: ${text}`,
+        `RPC error: ${text} (code -32000)`,
+        `${text}: address 0xAb, tx: 1 state: 2`,
+        `\n${text}\n`,
+      ];
       for (const variant of variants) expect(faultOf(variant), variant).to.deep.equal(fault);
     });
   }
 
   it("every client says each of what all clients have to say", () => {
     for (const client of ["hardhat", "geth", "besu", "erigon", "nethermind"] as const) {
-      const reasons = new Set(faultTable.filter((row) => row.clients.includes(client)).map((row) => row.fault.reason));
-      expect([...reasons], client).to.include.members(["known", "nonce-used", "nonce-taken", "gas-above-block", "unfunded", "wrong-chain", "type-unsupported"]);
+      const reasons = new Set(
+        faultTable.filter((row) => row.clients.includes(client)).map((row) => row.fault.reason),
+      );
+      expect([...reasons], client).to.include.members([
+        "known",
+        "nonce-used",
+        "nonce-taken",
+        "gas-above-block",
+        "unfunded",
+        "wrong-chain",
+        "type-unsupported",
+      ]);
     }
   });
 
   const sentences: [string, string, string][] = [
     ["Nonce too low. Expected nonce to be 5 but got 4.", "landed", "nonce-used"],
-    ["Known transaction: 0x5e1d3a76fbf824220eafc8c79ad578ad2b67d01b0c2425eb1f1347e8f50882ab", "landed", "known"],
+    [
+      "Known transaction: 0x5e1d3a76fbf824220eafc8c79ad578ad2b67d01b0c2425eb1f1347e8f50882ab",
+      "landed",
+      "known",
+    ],
     ["INTERNAL_ERROR: existing tx with same hash", "landed", "known"],
     ["nonce too low: next nonce 12, tx nonce 11", "landed", "nonce-used"],
-    ["Replacement transaction underpriced. A gasPrice/maxFeePerGas of at least 1 is necessary to replace it.", "unknown", "nonce-taken"],
+    [
+      "Replacement transaction underpriced. A gasPrice/maxFeePerGas of at least 1 is necessary to replace it.",
+      "unknown",
+      "nonce-taken",
+    ],
     ["Nonce too high. Expected nonce to be 5 but got 9.", "unknown", "nonce-ahead"],
     ["Transaction nonce is too distant from current sender nonce", "unknown", "nonce-ahead"],
-    ["Transaction gas limit is 200000000 and exceeds block gas limit of 100000000", "rejected", "gas-above-block"],
+    [
+      "Transaction gas limit is 200000000 and exceeds block gas limit of 100000000",
+      "rejected",
+      "gas-above-block",
+    ],
     ["Transaction gas limit exceeds block gas limit", "rejected", "gas-above-block"],
     ["transaction gas limit too high (cap: 16777216, tx: 30000000)", "rejected", "gas-above-block"],
     ["intrinsic gas too low: gas 20000, minimum needed 21000", "rejected", "gas-too-low"],
     ["Sender account not authorized to send transactions", "rejected", "not-permitted"],
     ["Gas price below configured minimum gas price", "rejected", "underpriced"],
     ["transaction underpriced: gas tip cap 0, minimum needed 1000000", "rejected", "underpriced"],
-    ["max fee per gas less than block base fee: address 0xA, maxFeePerGas: 0, baseFee: 7", "rejected", "underpriced"],
+    [
+      "max fee per gas less than block base fee: address 0xA, maxFeePerGas: 0, baseFee: 7",
+      "rejected",
+      "underpriced",
+    ],
     ["invalid sender: invalid chain id for signer: have 1 want 2", "rejected", "wrong-chain"],
     ["Initial sync is still in progress", "down", "syncing"],
     ["the method eth_getBlockReceipts does not exist/is not available", "down", "method-missing"],
@@ -166,13 +263,19 @@ describe("a node's words", () => {
     ["the tides are unfavourable", "unknown", "unrecognised"],
   ];
   it("sentences as the clients say them have the word that their outcome deserves", () => {
-    for (const [text, word, reason] of sentences) expect(faultOf(text), text).to.deep.equal({ word, reason });
+    for (const [text, word, reason] of sentences)
+      expect(faultOf(text), text).to.deep.equal({ word, reason });
   });
 
   it("silence is unknown unless the way shows that no node has heard anything", () => {
     expect(faultOfSilence("connect ECONNREFUSED 127.0.0.1:8545").word).to.equal("down");
     expect(faultOfSilence("server response 503 Service Unavailable").word).to.equal("down");
-    for (const text of ["socket hang up", "read ECONNRESET", "request timeout", "server response 502 Bad Gateway"])
+    for (const text of [
+      "socket hang up",
+      "read ECONNRESET",
+      "request timeout",
+      "server response 502 Bad Gateway",
+    ])
       expect(faultOfSilence(text).word, text).to.equal("unknown");
   });
 });
@@ -215,15 +318,32 @@ describe("the node", () => {
       expect(await failure(chain.head())).to.be.instanceOf(NodeDown);
       proxy.rule = (call) => (call.method === "eth_sendRawTransaction" ? fault : undefined);
       const wallet = Wallet.createRandom();
-      const raw = await wallet.signTransaction({ type: 0, chainId: SANDBOX_CHAIN_ID, nonce: 0, gasPrice: 0n, gasLimit: 21_000n, to: wallet.address });
+      const raw = await wallet.signTransaction({
+        type: 0,
+        chainId: SANDBOX_CHAIN_ID,
+        nonce: 0,
+        gasPrice: 0n,
+        gasLimit: 21_000n,
+        to: wallet.address,
+      });
       expect(await failure(chain.broadcast(raw))).to.be.instanceOf(NodeDown);
     });
   }
 
   it("the sandbox's own node says what the table has of it", async () => {
     const wallet = Wallet.createRandom();
-    const fields = { type: 0, chainId: SANDBOX_CHAIN_ID, nonce: 0, gasPrice: 0n, gasLimit: 21_000n, to: wallet.address };
-    const said = async (more: object) => (await failure(wallet.signTransaction({ ...fields, ...more }).then((raw) => chain.broadcast(raw)))) as NodeRefused;
+    const fields = {
+      type: 0,
+      chainId: SANDBOX_CHAIN_ID,
+      nonce: 0,
+      gasPrice: 0n,
+      gasLimit: 21_000n,
+      to: wallet.address,
+    };
+    const said = async (more: object) =>
+      (await failure(
+        wallet.signTransaction({ ...fields, ...more }).then((raw) => chain.broadcast(raw)),
+      )) as NodeRefused;
     const raw = await wallet.signTransaction({ ...fields, nonce: 1 });
     await chain.broadcast(raw);
     expect(((await failure(chain.broadcast(raw))) as NodeRefused).fault.reason).to.equal("known");
@@ -231,7 +351,9 @@ describe("the node", () => {
     await until("it is mined", async () => (await chain.nonce(wallet.address)) === 2);
     expect((await said({})).fault).to.deep.equal({ word: "landed", reason: "nonce-used" });
     expect((await said({ nonce: 2, gasLimit: 20_000n })).fault.reason).to.equal("gas-too-low");
-    expect((await said({ nonce: 2, gasLimit: 200_000_000n })).fault.reason).to.equal("gas-above-block");
+    expect((await said({ nonce: 2, gasLimit: 200_000_000n })).fault.reason).to.equal(
+      "gas-above-block",
+    );
     expect((await said({ nonce: 2, chainId: 5 })).fault.reason).to.equal("wrong-chain");
     expect((await said({ nonce: 2, value: 1n })).fault.reason).to.equal("unfunded");
     const unheard = (await failure(rawCall("eth_unheardOf"))) as NodeRefused;
@@ -241,10 +363,19 @@ describe("the node", () => {
   /** What the node answers to a method of which the client knows nothing. */
   async function rawCall(method: string): Promise<never> {
     const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params: [] });
-    const answer = (await (await fetch(bench.rpcUrl, { method: "POST", body, headers: { "content-type": "application/json" } })).json()) as {
+    const answer = (await (
+      await fetch(bench.rpcUrl, {
+        method: "POST",
+        body,
+        headers: { "content-type": "application/json" },
+      })
+    ).json()) as {
       error: { code: number; message: string };
     };
-    expect(answer.error.code === -32_601 || faultOf(answer.error.message).reason === "method-missing", JSON.stringify(answer.error)).to.equal(true);
+    expect(
+      answer.error.code === -32_601 || faultOf(answer.error.message).reason === "method-missing",
+      JSON.stringify(answer.error),
+    ).to.equal(true);
     throw new Error(`${answer.error.code} ${answer.error.message}`);
   }
 
@@ -254,7 +385,9 @@ describe("the node", () => {
     const from = Math.max(1, deployment.block - 20);
     const to = Math.min(head, deployment.block + 100);
     const headers = await chain.headers(from, to);
-    expect(headers.map((header) => header.number)).to.deep.equal(Array.from({ length: to - from + 1 }, (_, i) => from + i));
+    expect(headers.map((header) => header.number)).to.deep.equal(
+      Array.from({ length: to - from + 1 }, (_, i) => from + i),
+    );
     const { accessManager, registry, ledger } = deployment;
     const all = [accessManager, registry, ledger];
     const logs = await chain.logs(all, from, to);
@@ -262,7 +395,8 @@ describe("the node", () => {
     for (const header of headers) {
       const inBlock = logs.filter((log) => log.block === header.number);
       for (const log of inBlock) {
-        for (const hex of [log.address, ...log.topics]) expect(mayHave(header.bloom, hex)).to.equal(true);
+        for (const hex of [log.address, ...log.topics])
+          expect(mayHave(header.bloom, hex)).to.equal(true);
         full += 1;
       }
       const whole = await chain.receiptLogs(all, header.number);
@@ -281,12 +415,20 @@ describe("the node", () => {
   it("a block's receipts are had one by one from a node that does not know the call for all", async () => {
     const logs = await chain.logs([deployment.accessManager], 0, await chain.head());
     const block = logs[0]?.block as number;
-    for (const unknown of ["the method eth_getBlockReceipts does not exist/is not available", "Method not found"]) {
-      proxy.rule = (call) => (call.method === "eth_getBlockReceipts" ? { refuse: unknown } : undefined);
-      expect(await chain.receiptLogs([deployment.accessManager], block)).to.deep.equal(logs.filter((log) => log.block === block));
+    for (const unknown of [
+      "the method eth_getBlockReceipts does not exist/is not available",
+      "Method not found",
+    ]) {
+      proxy.rule = (call) =>
+        call.method === "eth_getBlockReceipts" ? { refuse: unknown } : undefined;
+      expect(await chain.receiptLogs([deployment.accessManager], block)).to.deep.equal(
+        logs.filter((log) => log.block === block),
+      );
     }
     proxy.rule = (call) => (call.method.includes("Receipt") ? { answer: null } : undefined);
-    expect(await failure(chain.receiptLogs([deployment.accessManager], block))).to.be.instanceOf(NodeRefused);
+    expect(await failure(chain.receiptLogs([deployment.accessManager], block))).to.be.instanceOf(
+      NodeRefused,
+    );
   });
 
   it("a node that is not there is down", async () => {
@@ -309,7 +451,11 @@ describe("the node", () => {
       "something unheard of",
     ]) {
       proxy.rule = () => ({ refuse: text });
-      for (const call of [chain.broadcast("0x01"), chain.head(), chain.call(deployment.ledger, "0x")]) {
+      for (const call of [
+        chain.broadcast("0x01"),
+        chain.head(),
+        chain.call(deployment.ledger, "0x"),
+      ]) {
         const refused = await failure(call);
         expect(refused, text).to.be.instanceOf(NodeRefused);
         expect(refused.message).to.equal(text);
@@ -319,18 +465,32 @@ describe("the node", () => {
 
   it("a reverted call is a refusal that carries the contract's data", async () => {
     const contracts = createContracts(deployment);
-    const refused = (await failure(chain.call(deployment.registry, contracts.registryCall("setStanding", [1, 2]), account("de")))) as NodeRefused;
+    const refused = (await failure(
+      chain.call(deployment.registry, contracts.registryCall("setStanding", [1, 2]), account("de")),
+    )) as NodeRefused;
     expect(refused).to.be.instanceOf(NodeRefused);
     expect(revertReason(refused.data ?? "")?.name).to.equal("AccessManagedUnauthorized");
   });
 
   it("one call of many that goes wrong does not take the others' answers for its own", async () => {
-    proxy.rule = (call) => (call.method === "eth_getBlockByNumber" && call.params[0] === "0x1" ? { refuse: "no such luck" } : undefined);
-    const [zero, one, two] = await Promise.allSettled([chain.block(0), chain.block(1), chain.block(2)]);
-    expect([zero?.status, one?.status, two?.status]).to.deep.equal(["fulfilled", "rejected", "fulfilled"]);
-    expect([(zero as PromiseFulfilledResult<{ number: number }>).value.number, (two as PromiseFulfilledResult<{ number: number }>).value.number]).to.deep.equal(
-      [0, 2],
-    );
+    proxy.rule = (call) =>
+      call.method === "eth_getBlockByNumber" && call.params[0] === "0x1"
+        ? { refuse: "no such luck" }
+        : undefined;
+    const [zero, one, two] = await Promise.allSettled([
+      chain.block(0),
+      chain.block(1),
+      chain.block(2),
+    ]);
+    expect([zero?.status, one?.status, two?.status]).to.deep.equal([
+      "fulfilled",
+      "rejected",
+      "fulfilled",
+    ]);
+    expect([
+      (zero as PromiseFulfilledResult<{ number: number }>).value.number,
+      (two as PromiseFulfilledResult<{ number: number }>).value.number,
+    ]).to.deep.equal([0, 2]);
   });
 
   it("a block or receipt that the node does not have is nothing, not an error", async () => {
@@ -343,10 +503,13 @@ describe("the node", () => {
     const head = await chain.head();
     const logs = await chain.logs([deployment.accessManager], 0, head);
     expect(logs.length).to.be.greaterThan(3);
-    expect(new Set(logs.map((log) => log.address.toLowerCase()))).to.deep.equal(new Set([deployment.accessManager.toLowerCase()]));
+    expect(new Set(logs.map((log) => log.address.toLowerCase()))).to.deep.equal(
+      new Set([deployment.accessManager.toLowerCase()]),
+    );
     const places = logs.map((log) => log.block * 1_000 + log.index);
     expect(places).to.deep.equal([...places].sort((a, b) => a - b));
-    proxy.rule = (call) => (call.method === "eth_getLogs" ? { answer: answerBackwards } : undefined);
+    proxy.rule = (call) =>
+      call.method === "eth_getLogs" ? { answer: answerBackwards } : undefined;
     const answerBackwards = [...logs].reverse().map((log) => ({
       ...log,
       blockNumber: `0x${log.block.toString(16)}`,
@@ -358,7 +521,10 @@ describe("the node", () => {
 
   describe("a deployment", () => {
     it("that the chain holds is taken as it is: nothing is sent", async () => {
-      const provider = new JsonRpcProvider(bench.rpcUrl, SANDBOX_CHAIN_ID, { staticNetwork: true, cacheTimeout: -1 });
+      const provider = new JsonRpcProvider(bench.rpcUrl, SANDBOX_CHAIN_ID, {
+        staticNetwork: true,
+        cacheTimeout: -1,
+      });
       const stranger = Wallet.createRandom(provider);
       const again = await deploy(stranger, {
         network: deployment.network,
@@ -369,7 +535,13 @@ describe("the node", () => {
       expect(again).to.deep.equal(deployment);
       expect(await chain.nonce(stranger.address)).to.equal(0);
       for (const wrong of [{ genesis: word("99") }, { chainId: 1 }, { network: "another" }]) {
-        const refused = await failure(deploy(stranger, { network: deployment.network, bureau: bench.bureau, known: { ...deployment, ...wrong } }));
+        const refused = await failure(
+          deploy(stranger, {
+            network: deployment.network,
+            bureau: bench.bureau,
+            known: { ...deployment, ...wrong },
+          }),
+        );
         expect(refused.message).to.match(/Nothing was deployed/);
       }
       provider.destroy();

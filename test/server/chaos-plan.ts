@@ -1,6 +1,16 @@
 /** What the fault harness injects is a plan, and the plan follows from its seed. */
 import { expect } from "chai";
-import { delayOf, hashOf, type Injection, nodeFaults, planOf, receiverFaults, rpcFaults, strikes, type Window } from "../../scripts/lab/chaos/plan.ts";
+import {
+  delayOf,
+  hashOf,
+  type Injection,
+  nodeFaults,
+  planOf,
+  receiverFaults,
+  rpcFaults,
+  strikes,
+  type Window,
+} from "../../scripts/lab/chaos/plan.ts";
 
 const trackOf = (one: Injection): string => {
   if (one.what === "rpc") return `rpc ${one.gateway}`;
@@ -31,9 +41,15 @@ describe("the plan of a run under fire", () => {
 
   it("has every kind of fault in a run of five minutes", () => {
     const { injections } = planOf(1, 300, 2, 3);
-    const rpc = new Set(injections.map((one) => (one.what === "rpc" ? one.window.kind : undefined)));
-    const receivers = new Set(injections.map((one) => (one.what === "receiver" ? one.kind : undefined)));
-    const database = new Set(injections.map((one) => (one.what === "database" ? one.how : undefined)));
+    const rpc = new Set(
+      injections.map((one) => (one.what === "rpc" ? one.window.kind : undefined)),
+    );
+    const receivers = new Set(
+      injections.map((one) => (one.what === "receiver" ? one.kind : undefined)),
+    );
+    const database = new Set(
+      injections.map((one) => (one.what === "database" ? one.how : undefined)),
+    );
     const nodes = new Set(injections.map((one) => (one.what === "node" ? one.kind : undefined)));
     const whats = new Set(injections.map((one) => one.what));
     expect([...rpcFaults].filter((kind) => !rpc.has(kind))).to.deep.equal([]);
@@ -66,7 +82,11 @@ describe("the plan of a run under fire", () => {
         expect(node.at).to.be.at.least(out[i - 1]?.until ?? 0);
         const struck = injections.filter(
           (one) =>
-            ["kill", "stop", "pause"].includes(one.what) && "gateway" in one && one.gateway !== node.gateway && one.at < node.until && one.until > node.at,
+            ["kill", "stop", "pause"].includes(one.what) &&
+            "gateway" in one &&
+            one.gateway !== node.gateway &&
+            one.at < node.until &&
+            one.until > node.at,
         );
         expect(struck.filter((one) => one !== first)).to.deep.equal([]);
       }
@@ -75,13 +95,16 @@ describe("the plan of a run under fire", () => {
 
   it("leaves single calls to the window's counter, not to the clock", () => {
     const window: Window = { kind: "delay", perMille: 300, amount: 1_000, seed: 42 };
-    const decisions = () => Array.from({ length: 10_000 }, (_, nth) => (strikes(window, nth) ? delayOf(window, nth) : undefined));
+    const decisions = () =>
+      Array.from({ length: 10_000 }, (_, nth) =>
+        strikes(window, nth) ? delayOf(window, nth) : undefined,
+      );
     expect(decisions()).to.deep.equal(decisions());
     const struck = decisions().filter((delay) => delay !== undefined);
     expect(struck.length).to.be.within(2_700, 3_300);
     expect(Math.max(...struck)).to.be.within(900, 999);
-    expect(Array.from({ length: 1_000 }, (_, nth) => strikes({ ...window, seed: 43 }, nth))).to.not.deep.equal(
-      Array.from({ length: 1_000 }, (_, nth) => strikes(window, nth)),
-    );
+    expect(
+      Array.from({ length: 1_000 }, (_, nth) => strikes({ ...window, seed: 43 }, nth)),
+    ).to.not.deep.equal(Array.from({ length: 1_000 }, (_, nth) => strikes(window, nth)));
   });
 });

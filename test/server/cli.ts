@@ -10,11 +10,18 @@ const program = fileURLToPath(new URL("../../server/cli.ts", import.meta.url));
 const goodKey = "6f1d0a9c3b5e7f2841d6c0b9a8e7f6d5c4b3a29180716253443526170819aabb";
 
 const serve = (settings: Record<string, string>) => cli(["serve"], settings);
-function cli(args: readonly string[], settings: Record<string, string>): Promise<{ code: number | null; said: string }> {
+function cli(
+  args: readonly string[],
+  settings: Record<string, string>,
+): Promise<{ code: number | null; said: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [program, ...args], { env: { PATH: process.env["PATH"] ?? "", ...settings }, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [program, ...args], {
+      env: { PATH: process.env["PATH"] ?? "", ...settings },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     let said = "";
-    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    for (const stream of [child.stdout, child.stderr])
+      stream.on("data", (chunk: Buffer) => (said += chunk.toString()));
     child.once("error", reject);
     child.once("close", (code) => resolve({ code, said }));
   });
@@ -26,14 +33,24 @@ describe("a gateway outside the sandbox", () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "onepiao-cli-"));
     const deployment = join(folder, "deployment.json");
-    await writeFile(deployment, JSON.stringify({ network: "onepiao-sandbox-12345678", chainId: 31_337 }));
-    settings = { RPC_URL: "http://127.0.0.1:1", DATABASE_URL: "postgres://127.0.0.1:1/none", MASTER_KEY: goodKey, DEPLOYMENT: deployment };
+    await writeFile(
+      deployment,
+      JSON.stringify({ network: "onepiao-sandbox-12345678", chainId: 31_337 }),
+    );
+    settings = {
+      RPC_URL: "http://127.0.0.1:1",
+      DATABASE_URL: "postgres://127.0.0.1:1/none",
+      MASTER_KEY: goodKey,
+      DEPLOYMENT: deployment,
+    };
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
   it("does not serve a sandbox's deployment", async () => {
     const { code, said } = await serve(settings);
-    expect([code, said]).to.satisfy(([c, s]: [number, string]) => c === 2 && s.includes("DEPLOYMENT is a sandbox's"));
+    expect([code, said]).to.satisfy(
+      ([c, s]: [number, string]) => c === 2 && s.includes("DEPLOYMENT is a sandbox's"),
+    );
   });
 
   it("does not start with a master key that is no random one", async () => {

@@ -1,5 +1,17 @@
-/** The client as others get it: packed, installed in an empty folder, type-checked and run by its own example. */
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+/**
+ * The client as others get it: packed, installed in an empty folder, type-checked and run by its
+ * own example.
+ */
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -9,15 +21,34 @@ import { person, sandbox, taxpayer } from "./network.ts";
 const bin = join(root, "node_modules", ".bin");
 const page = readFileSync(join(root, "docs", "client.md"), "utf8");
 const [, example = ""] = /<<'TS'\n([\s\S]*?)^TS$/m.exec(page) ?? [];
-const strict = ["--noEmit", "--strict", "--exactOptionalPropertyTypes", "--noUncheckedIndexedAccess", "--module", "nodenext", "--target", "es2024"];
+const strict = [
+  "--noEmit",
+  "--strict",
+  "--exactOptionalPropertyTypes",
+  "--noUncheckedIndexedAccess",
+  "--module",
+  "nodenext",
+  "--target",
+  "es2024",
+];
 
 describe("the client, packed", function () {
   this.timeout(240_000);
   let folder: string;
   let home: string;
 
-  async function step(command: string, args: readonly string[], env: Record<string, string> = {}): Promise<string> {
-    const { ok, output } = await runStep({ name: command, command, args: [...args], cwd: folder, env });
+  async function step(
+    command: string,
+    args: readonly string[],
+    env: Record<string, string> = {},
+  ): Promise<string> {
+    const { ok, output } = await runStep({
+      name: command,
+      command,
+      args: [...args],
+      cwd: folder,
+      env,
+    });
     expect(ok, output).equals(true);
     return output;
   }
@@ -28,14 +59,18 @@ describe("the client, packed", function () {
     // beside the sources, which other tests read
     const packed = join(folder, "package");
     mkdirSync(packed);
-    for (const name of ["package.json", "README.md"]) cpSync(join(root, "clients", "typescript", name), join(packed, name));
+    for (const name of ["package.json", "README.md"])
+      cpSync(join(root, "clients", "typescript", name), join(packed, name));
     await step(process.execPath, [join(root, "scripts", "client.ts"), packed]);
     await step("npm", ["pack", "./package", "--ignore-scripts", "--offline"]);
     const [tarball = ""] = readdirSync(folder).filter((name) => name.endsWith(".tgz"));
     writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
     await step("npm", ["install", "--offline", "--no-audit", "--no-fund", `./${tarball}`]);
     mkdirSync(join(folder, "node_modules", "@types"));
-    symlinkSync(join(root, "node_modules", "@types", "node"), join(folder, "node_modules", "@types", "node"));
+    symlinkSync(
+      join(root, "node_modules", "@types", "node"),
+      join(folder, "node_modules", "@types", "node"),
+    );
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -43,16 +78,26 @@ describe("the client, packed", function () {
     expect(readdirSync(join(folder, "node_modules", "@onepiao"))).deep.equals(["client"]);
     expect(readdirSync(home).sort()).deep.equals(["LICENSE", "README.md", "dist", "package.json"]);
     for (const name of readdirSync(join(home, "dist")))
-      for (const [, from] of readFileSync(join(home, "dist", name), "utf8").matchAll(/\bfrom "([^"]+)";$/gm)) expect(from, name).matches(/^\.\/\w+\.[jt]s$/);
+      for (const [, from] of readFileSync(join(home, "dist", name), "utf8").matchAll(
+        /\bfrom "([^"]+)";$/gm,
+      ))
+        expect(from, name).matches(/^\.\/\w+\.[jt]s$/);
   });
 
   it("type-checks and runs its example", async () => {
     writeFileSync(join(folder, "issue.ts"), example);
     await step(join(bin, "tsc"), ["--ignoreConfig", ...strict, "--types", "node", "issue.ts"]);
-    const [shop, firm] = [await taxpayer("示例店", ["issuer"]), await taxpayer("示例公司", ["employer"])];
+    const [shop, firm] = [
+      await taxpayer("示例店", ["issuer"]),
+      await taxpayer("示例公司", ["employer"]),
+    ];
     const holder = await person(firm, "示例人");
     const { url } = await sandbox();
-    const said = await step(process.execPath, ["issue.ts"], { URL: url, ISSUER: shop.token, HOLDER: holder.token });
+    const said = await step(process.execPath, ["issue.ts"], {
+      URL: url,
+      ISSUER: shop.token,
+      HOLDER: holder.token,
+    });
     const [, number] = /issued (\d{20})/.exec(said) ?? [];
     expect(said).includes(`${number} issued 200.00`);
     expect(said).matches(/PDF \d+ bytes/);
@@ -73,7 +118,14 @@ describe("the client, packed", function () {
        export const missing: Record<Missing, 0> = {};
        ${parts.map((part) => `export const ${part}: Record<Differ<"${part}">, 0> = {};`).join("\n")}`,
     );
-    const settings = ["--allowImportingTsExtensions", "--skipLibCheck", "--resolveJsonModule", "--verbatimModuleSyntax", "--lib", "es2024"];
+    const settings = [
+      "--allowImportingTsExtensions",
+      "--skipLibCheck",
+      "--resolveJsonModule",
+      "--verbatimModuleSyntax",
+      "--lib",
+      "es2024",
+    ];
     const types = ["--types", "node", "--typeRoots", join(root, "node_modules", "@types")];
     await step(join(bin, "tsc"), ["--ignoreConfig", ...strict, ...settings, ...types, file]);
   });

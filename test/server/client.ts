@@ -43,7 +43,10 @@ describe("the client for programs", () => {
 
   before(async () => {
     way = await startFaultyWay((await sandbox()).url);
-    [shop, firm] = await Promise.all([taxpayer("甲店", ["issuer"]), taxpayer("丙公司", ["employer"])]);
+    [shop, firm] = await Promise.all([
+      taxpayer("甲店", ["issuer"]),
+      taxpayer("丙公司", ["employer"]),
+    ]);
   });
   after(() => way.close());
   beforeEach(() => {
@@ -52,8 +55,10 @@ describe("the client for programs", () => {
     way.heard = () => {};
   });
 
-  const of = ({ token }: { token: string }, patience: Partial<Patience> = {}) => createClient({ url: way.url, token, patience: { pauseMs: 5, ...patience } });
-  const invoice = (more: object = {}) => invoiceOf(shop, firm, { sourceId: crypto.randomUUID(), ...more }) as Invoice;
+  const of = ({ token }: { token: string }, patience: Partial<Patience> = {}) =>
+    createClient({ url: way.url, token, patience: { pauseMs: 5, ...patience } });
+  const invoice = (more: object = {}) =>
+    invoiceOf(shop, firm, { sourceId: crypto.randomUUID(), ...more }) as Invoice;
   const keys = () => way.seen.map(({ headers }) => headers["idempotency-key"]);
 
   it("gives the answer that its status stands for", async () => {
@@ -85,7 +90,9 @@ describe("the client for programs", () => {
     it("ends after so many tries, and says under which key the work may be done", async () => {
       way.faults = ["lose", "lose", "lose"];
       const sourceId = crypto.randomUUID();
-      const error = await refusalOf(of(shop, { tries: 2 })("POST /v1/invoices", { body: invoice({ sourceId }) }));
+      const error = await refusalOf(
+        of(shop, { tries: 2 })("POST /v1/invoices", { body: invoice({ sourceId }) }),
+      );
       expect(error).instanceOf(NoAnswerError);
       expect(keys()).deep.equals(Array(2).fill((error as NoAnswerError).key));
     });
@@ -117,7 +124,9 @@ describe("the client for programs", () => {
       way.heard = () => {
         if (way.seen.length === 3) stop.abort(new Error("enough"));
       };
-      const error = await refusalOf(of(shop, { tries: 50 })("GET /v1/session", { signal: stop.signal }));
+      const error = await refusalOf(
+        of(shop, { tries: 50 })("GET /v1/session", { signal: stop.signal }),
+      );
       expect([(error as Error).message, way.seen.length]).deep.equals(["enough", 3]);
     });
 
@@ -133,7 +142,11 @@ describe("the client for programs", () => {
     it("that will be the same again comes at once, with its rules", async () => {
       const body = { ...invoice(), currency: "yuan" } as Invoice;
       const error = await problemOf(of(shop, { laterMs: 60_000 })("POST /v1/invoices", { body }));
-      expect([error.code, error.status, error.retry]).deep.equals(["invalid-document", 422, "never"]);
+      expect([error.code, error.status, error.retry]).deep.equals([
+        "invalid-document",
+        422,
+        "never",
+      ]);
       expect(error.violations.map(({ field }) => field)).deep.equals(["/currency"]);
       expect(way.seen).length(1);
     });
@@ -201,7 +214,9 @@ describe("the client for programs", () => {
       const list = of(seller).items("GET /v1/invoices", { query: { as: "issuer", limit: 2 } });
       expect((await all(list)).map(({ number }) => number)).deep.equals(numbers);
       expect(way.seen.length).at.least(3);
-      const events = of(seller).items("GET /v1/events", { query: { types: "invoice.issued", limit: 2 } });
+      const events = of(seller).items("GET /v1/events", {
+        query: { types: "invoice.issued", limit: 2 },
+      });
       expect((await all(events)).map(({ number }) => number)).deep.equals(numbers);
     });
 
@@ -212,7 +227,9 @@ describe("the client for programs", () => {
         return (await of(firm).done("POST /v1/claims", { body: sent })).body.id;
       };
       const made = [await claim(), await claim()];
-      const claims = await all(of(firm).items("GET /v1/claims", { query: { as: "holder", limit: 1 } }));
+      const claims = await all(
+        of(firm).items("GET /v1/claims", { query: { as: "holder", limit: 1 } }),
+      );
       expect(claims.map(({ id }) => id)).includes.members(made);
       const { url, bureau } = await sandbox();
       const admin = createClient({ url, token: bureau.token });
@@ -223,7 +240,9 @@ describe("the client for programs", () => {
     for (const name of Object.keys(cursors) as Paged[])
       it(`have no item twice: ${name}`, async () => {
         const { url, bureau } = await sandbox();
-        const token = { "GET /v1/transfers": firm.token, "GET /v1/claims": firm.token }[name as string] ?? bureau.token;
+        const token =
+          { "GET /v1/transfers": firm.token, "GET /v1/claims": firm.token }[name as string] ??
+          bureau.token;
         const client = createClient({ url, token });
         const period = name === "GET /v1/audit/quotas" ? { period: "2026-11" } : {};
         const query = { ...period, limit: 1 };
@@ -249,7 +268,8 @@ describe("the client for programs", () => {
         "webhook-signature": `v1,AAAA v1,${signature}`,
       };
     };
-    const refused = async (...given: Parameters<typeof verifyWebhook>) => expect(await refusalOf(verifyWebhook(...given))).instanceOf(WebhookError);
+    const refused = async (...given: Parameters<typeof verifyWebhook>) =>
+      expect(await refusalOf(verifyWebhook(...given))).instanceOf(WebhookError);
 
     it("of the gateway are taken, and read", async () => {
       const receiver = await startReceiver();
@@ -258,7 +278,9 @@ describe("the client for programs", () => {
           body: { url: receiver.url, types: ["invoice.issued"] },
         });
         const { body } = await of(shop).done("POST /v1/invoices", { body: invoice() });
-        const delivery = await until("the delivery", async () => receiver.deliveries.find(({ type }) => type === "invoice.issued"));
+        const delivery = await until("the delivery", async () =>
+          receiver.deliveries.find(({ type }) => type === "invoice.issued"),
+        );
         const read = await verifyWebhook(made.body.secret ?? "", delivery.body, delivery.headers);
         expect([read.id, read.data.number]).deep.equals([delivery.id, body.number]);
         await of(shop)("DELETE /v1/webhooks/{id}", { params: { id: made.body.id } });
@@ -270,7 +292,11 @@ describe("the client for programs", () => {
     it("are taken by one of several secrets, as bytes or text, with headers of either kind", async () => {
       const body = '{"type":"claim.created","timestamp":"2026-11-24T02:31:07.000Z","data":{}}';
       const other = `whsec_${Buffer.alloc(24, 9).toString("base64")}`;
-      const read = await verifyWebhook([other, secret], Buffer.from(body), new Headers(headersOf(body)));
+      const read = await verifyWebhook(
+        [other, secret],
+        Buffer.from(body),
+        new Headers(headersOf(body)),
+      );
       expect([read.id, read.type]).deep.equals(["7", "claim.created"]);
     });
 

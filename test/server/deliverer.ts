@@ -1,4 +1,7 @@
-/** Deliveries under faults: every event of a subscription once its receiver takes it, in order, without a hole, and nowhere inside. */
+/**
+ * Deliveries under faults: every event of a subscription once its receiver takes it, in order,
+ * without a hole, and nowhere inside.
+ */
 import { randomBytes, randomUUID } from "node:crypto";
 import type { ServerResponse } from "node:http";
 import { hostname } from "node:os";
@@ -46,13 +49,23 @@ describe("deliveries", () => {
     return one;
   }
 
-  type Options = { schedule?: number[]; places?: number; timeoutMs?: number; leaseSeconds?: number; slowMs?: number; allowed?: typeof LOOPBACK };
+  type Options = {
+    schedule?: number[];
+    places?: number;
+    timeoutMs?: number;
+    leaseSeconds?: number;
+    slowMs?: number;
+    allowed?: typeof LOOPBACK;
+  };
   /** One gateway process that delivers; it runs until it crashes or the test ends. */
   async function process(options: Options = {}) {
     const mark = `deliverer_${randomBytes(6).toString("hex")}`;
     const own = openDb(`${database.url}?application_name=${mark}`, { connections: 6 });
     const changes = await openChanges(own);
-    const outbound = createOutbound({ allowed: options.allowed ?? LOOPBACK, timeoutMs: options.timeoutMs ?? 5_000 });
+    const outbound = createOutbound({
+      allowed: options.allowed ?? LOOPBACK,
+      timeoutMs: options.timeoutMs ?? 5_000,
+    });
     const deliverer = createDeliverer({
       sql: own,
       vault: await openVault(own, masterKey),
@@ -83,7 +96,8 @@ describe("deliveries", () => {
       async crash() {
         ended = true;
         const closing = Promise.allSettled([own.end({ timeout: 0 }), changes.close()]);
-        const cut = () => sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = ${mark}`;
+        const cut = () =>
+          sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = ${mark}`;
         await until("its connections are cut", async () => (await cut()).length === 0);
         await outbound.close();
         await Promise.all([closing, deliverer.stop()]);
@@ -95,21 +109,47 @@ describe("deliveries", () => {
 
   const freshAccount = () => `0x${randomBytes(20).toString("hex")}`;
   type Told = { type?: string; bureau?: Record<string, unknown> };
-  /** Rows as the follower writes them: ascending, each later than all before. Returns the ids that receivers see. */
-  async function tell(accounts: string[], count: number, { type = "invoice.issued", bureau }: Told = {}): Promise<string[]> {
+  /**
+   * Rows as the follower writes them: ascending, each later than all before. Returns the ids that
+   * receivers see.
+   */
+  async function tell(
+    accounts: string[],
+    count: number,
+    { type = "invoice.issued", bureau }: Told = {},
+  ): Promise<string[]> {
     const rows = Array.from({ length: count }, () => {
       last += 2_048n;
-      return { position: last, type, number: "26442000000000000001", accounts, data: sql.json({ nth: last.toString() }), at: new Date(), tx: "0x00" };
+      return {
+        position: last,
+        type,
+        number: "26442000000000000001",
+        accounts,
+        data: sql.json({ nth: last.toString() }),
+        at: new Date(),
+        tx: "0x00",
+      };
     });
-    const noted = rows.map((row) => ({ ...row, bureau: bureau === undefined ? null : sql.json(bureau as never) }));
+    const noted = rows.map((row) => ({
+      ...row,
+      bureau: bureau === undefined ? null : sql.json(bureau as never),
+    }));
     await sql.begin(async (tx) => {
       await tx`insert into feed ${tx(noted as never, "position", "type", "number", "accounts", "data", "bureau", "at", "tx")}`;
       await tx`select pg_notify('changes', '')`;
     });
     return rows.map((row) => `evt_${row.position}`);
   }
-  type Subscribing = { roles?: string[]; types?: string[]; secrets?: { secret: string; until?: number }[] };
-  async function subscribe(url: string, account: string, { roles = ["issuer", "employer", "holder"], types, secrets }: Subscribing = {}): Promise<string> {
+  type Subscribing = {
+    roles?: string[];
+    types?: string[];
+    secrets?: { secret: string; until?: number }[];
+  };
+  async function subscribe(
+    url: string,
+    account: string,
+    { roles = ["issuer", "employer", "holder"], types, secrets }: Subscribing = {},
+  ): Promise<string> {
     const id = randomUUID();
     await sql`insert into parties (account, kind, sealed, created_by) values (${account}, 'taxpayer', ${Buffer.alloc(1)}, ${account}) on conflict do nothing`;
     const sealed = sealTarget(vault, id, { url, secrets: secrets ?? [{ secret: secretOf() }] });
@@ -119,12 +159,18 @@ describe("deliveries", () => {
     return id;
   }
   type State = { position: bigint; tries: number; disabled: string | null; claim: string | null };
-  const stateOf = async (id: string) => (await sql<State[]>`select position, tries, disabled, claim from webhooks where id = ${id}`)[0] as State;
+  const stateOf = async (id: string) =>
+    (
+      await sql<State[]>`select position, tries, disabled, claim from webhooks where id = ${id}`
+    )[0] as State;
   const attemptsOf = (id: string) =>
-    sql<{ event: bigint; status: number | null; error: string | null }[]>`select event, status, error from webhook_attempts where webhook = ${id} order by id`;
+    sql<
+      { event: bigint; status: number | null; error: string | null }[]
+    >`select event, status, error from webhook_attempts where webhook = ${id} order by id`;
   const at = (id: string | undefined) => BigInt((id ?? "").slice("evt_".length));
 
-  // ── order ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── order
+  // ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   it("two processes deliver every event once, in order, one at a time, and the position is never ahead of what was taken", async () => {
     const account = freshAccount();
@@ -145,7 +191,12 @@ describe("deliveries", () => {
     const { headers, body, data } = shop.deliveries[7] as (typeof shop.deliveries)[0];
     expect(new Webhook(secret).verify(body, headers)).to.deep.include({ type: "invoice.issued" });
     expect(() => new Webhook(secretOf()).verify(body, headers)).to.throw("No matching signature");
-    expect(data).to.deep.include({ version: 1, id: told[7]?.slice(4), position: told[7]?.slice(4), type: "invoice.issued" });
+    expect(data).to.deep.include({
+      version: 1,
+      id: told[7]?.slice(4),
+      position: told[7]?.slice(4),
+      type: "invoice.issued",
+    });
     expect(JSON.parse(body).timestamp).to.equal(data.at);
   });
 
@@ -174,7 +225,11 @@ describe("deliveries", () => {
     const hook = await subscribe(shop.url, account);
     const first = await process();
     const [one] = (await tell([account], 1)) as [string];
-    await until("the first is in", async () => (await stateOf(hook)).position === at(one) && (await stateOf(hook)).claim === null);
+    await until(
+      "the first is in",
+      async () =>
+        (await stateOf(hook)).position === at(one) && (await stateOf(hook)).claim === null,
+    );
     let release = () => {};
     shop.answer = async (_delivery, response) => {
       // whoever holds the row keeps the position from moving
@@ -190,7 +245,8 @@ describe("deliveries", () => {
     };
     const [two] = (await tell([account], 1)) as [string];
     await until("the second was answered", async () => {
-      const waiting = await sql`select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%update webhooks set position%'`;
+      const waiting =
+        await sql`select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%update webhooks set position%'`;
       return shop.ids().length === 2 && waiting.length === 1;
     });
     shop.answer = (_delivery, response) => void response.end();
@@ -205,13 +261,21 @@ describe("deliveries", () => {
   it("an event that fails is tried again before the next one, and the attempts tell what happened", async () => {
     const account = freshAccount();
     const codes = [500, 503, 200];
-    const shop = await receiver((_delivery, response) => void response.writeHead(codes.shift() ?? 200).end());
+    const shop = await receiver(
+      (_delivery, response) => void response.writeHead(codes.shift() ?? 200).end(),
+    );
     const hook = await subscribe(shop.url, account);
     await process();
     const [one, two] = (await tell([account], 2)) as [string, string];
     await until("both are in", async () => (await stateOf(hook)).position === at(two));
     expect(shop.ids()).to.deep.equal([one, one, one, two]);
-    expect((await attemptsOf(hook)).map(({ event, status: code, error }) => [`evt_${event}`, code, error])).to.deep.equal([
+    expect(
+      (await attemptsOf(hook)).map(({ event, status: code, error }) => [
+        `evt_${event}`,
+        code,
+        error,
+      ]),
+    ).to.deep.equal([
       [one, 500, "status"],
       [one, 503, "status"],
       [one, 200, null],
@@ -230,7 +294,8 @@ describe("deliveries", () => {
     expect((await attemptsOf(hook)).map((one) => `evt_${one.event}`)).to.deep.equal(told.slice(10));
   });
 
-  // ── endpoints that do not work ──────────────────────────────────────────────────────────────────────────────────────
+  // ── endpoints that do not work
+  // ──────────────────────────────────────────────────────────────────────────────────────
 
   it("endpoints that hang or fail hold nobody up, however many they are", async () => {
     const [good, bad] = [freshAccount(), freshAccount()];
@@ -245,7 +310,10 @@ describe("deliveries", () => {
     // an attempt that hangs holds its place for longer than this test may take
     await process({ places: 4, timeoutMs: 600_000, schedule: Array<number>(1_000).fill(1) });
     await tell([bad], 1);
-    await until("the bad ones are tried again and again", () => dead.ids().length > 12 && broken.ids().length > 12);
+    await until(
+      "the bad ones are tried again and again",
+      () => dead.ids().length > 12 && broken.ids().length > 12,
+    );
     let hanging = 0;
     dead.answer = () => {
       hanging += 1;
@@ -307,7 +375,10 @@ describe("deliveries", () => {
     await tell([quick], 1);
     go();
     await until("the one event has come", () => shop.ids().length === 1);
-    await until("all have come", () => new Set(busyOnes.ids()).size === many && busyOnes.ids().length === 8 * many);
+    await until(
+      "all have come",
+      () => new Set(busyOnes.ids()).size === many && busyOnes.ids().length === 8 * many,
+    );
     // with every place taken to the end of its backlog, some party would have had all
     expect(before).below(4 * many);
   });
@@ -323,7 +394,9 @@ describe("deliveries", () => {
     }
     const shop = await receiver();
     await subscribe(shop.url, other);
-    const accounts = (await sql<{ account: string }[]>`select account from webhooks where account <> ${other}`).map((one) => one.account);
+    const accounts = (
+      await sql<{ account: string }[]>`select account from webhooks where account <> ${other}`
+    ).map((one) => one.account);
     await tell(accounts, 1);
     await process({ places: 16, timeoutMs: 300_000, leaseSeconds: 600 });
     await until("the party has its places", () => hung.ids().length === 2);
@@ -334,10 +407,13 @@ describe("deliveries", () => {
 
   it("a receiver that was slow shares its places with those that fail, until it is quick again", async () => {
     const hung = await receiver(hang);
-    const slow = await Promise.all(Array.from({ length: 3 }, () => subscribe(hung.url, freshAccount())));
+    const slow = await Promise.all(
+      Array.from({ length: 3 }, () => subscribe(hung.url, freshAccount())),
+    );
     const [quick, shop] = [freshAccount(), await receiver()];
     const hook = await subscribe(shop.url, quick);
-    const slowOnes = async () => (await sql<{ id: string }[]>`select id from webhooks where slow`).map((one) => one.id).sort();
+    const slowOnes = async () =>
+      (await sql<{ id: string }[]>`select id from webhooks where slow`).map((one) => one.id).sort();
     // every attempt takes longer than none
     const first = await process({ slowMs: -1 });
     await tell([quick], 1);
@@ -345,7 +421,9 @@ describe("deliveries", () => {
     await first.end();
     await sql`update webhooks set slow = true where id = any(${slow}::uuid[])`;
     await process({ places: 2, timeoutMs: 300_000, leaseSeconds: 600 });
-    const accounts = (await sql<{ account: string }[]>`select account from webhooks where id = any(${slow}::uuid[])`).map((one) => one.account);
+    const accounts = (
+      await sql<{ account: string }[]>`select account from webhooks where id = any(${slow}::uuid[])`
+    ).map((one) => one.account);
     await tell(accounts, 1);
     await until("a slow one has the half that is theirs", () => hung.ids().length > 0);
     await sql`update webhooks set slow = false where id = ${hook}`;
@@ -388,7 +466,9 @@ describe("deliveries", () => {
   it("a receiver's Retry-After stretches the delay", async () => {
     const account = freshAccount();
     const answers = [status(429, { "retry-after": "2" })];
-    const shop = await receiver((delivery, response) => (answers.shift() ?? status(200))(delivery, response));
+    const shop = await receiver((delivery, response) =>
+      (answers.shift() ?? status(200))(delivery, response),
+    );
     const hook = await subscribe(shop.url, account);
     await process({ schedule: [10, 10] });
     await tell([account], 1);
@@ -452,11 +532,17 @@ describe("deliveries", () => {
     expect(shop.worked()).to.deep.equal(told);
   });
 
-  // ── who sees what ───────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── who sees what
+  // ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   it("a subscription sees its party's rows, in the types of its roles and of its own choice, and the bureau sees all with what is for it alone", async () => {
     const [mine, other] = [freshAccount(), freshAccount()];
-    const [all, some, till, bureau] = [await receiver(), await receiver(), await receiver(), await receiver()];
+    const [all, some, till, bureau] = [
+      await receiver(),
+      await receiver(),
+      await receiver(),
+      await receiver(),
+    ];
     const hooks = [
       await subscribe(all.url, mine),
       await subscribe(some.url, mine, { types: ["claim.created", "quota.set"] }),
@@ -465,23 +551,43 @@ describe("deliveries", () => {
     ];
     await process();
     const issued = await tell([mine], 2);
-    const foreign = await tell([other], 2, { type: "reimbursement.refused", bureau: { by: "somebody" } });
-    const claimed = await tell([mine, other], 1, { type: "claim.created", bureau: { by: "secret" } });
+    const foreign = await tell([other], 2, {
+      type: "reimbursement.refused",
+      bureau: { by: "somebody" },
+    });
+    const claimed = await tell([mine, other], 1, {
+      type: "claim.created",
+      bureau: { by: "secret" },
+    });
     const everybody = await tell(["*"], 1, { type: "ledger.closed" });
-    await until("all are level", async () => (await Promise.all(hooks.map(stateOf))).every(({ position }) => position === last));
+    await until("all are level", async () =>
+      (await Promise.all(hooks.map(stateOf))).every(({ position }) => position === last),
+    );
     expect(all.ids()).to.deep.equal([...issued, ...claimed, ...everybody]);
     expect(some.ids()).to.deep.equal(claimed);
     expect(till.ids()).to.deep.equal([...issued, ...everybody]);
     expect(bureau.ids()).to.deep.equal([...issued, ...foreign, ...claimed, ...everybody]);
     expect(some.deliveries[0]?.data.data).to.not.have.property("by");
-    expect(bureau.deliveries.map((one) => one.data.data.by)).to.deep.equal([undefined, undefined, "somebody", "somebody", "secret", undefined]);
+    expect(bureau.deliveries.map((one) => one.data.data.by)).to.deep.equal([
+      undefined,
+      undefined,
+      "somebody",
+      "somebody",
+      "secret",
+      undefined,
+    ]);
   });
 
   it("since when something waits is told by a subscription's own rows, not by the feed's head", async () => {
     const [mine, other] = [freshAccount(), freshAccount()];
     const shop = await receiver();
-    const [hook, bureau] = [await subscribe(shop.url, mine), await subscribe(shop.url, freshAccount(), { roles: ["bureau"] })];
-    const waits = async (id: string) => (await sql<{ since: Date | null }[]>`select since from webhook_backlog where id = ${id}`)[0]?.since ?? null;
+    const [hook, bureau] = [
+      await subscribe(shop.url, mine),
+      await subscribe(shop.url, freshAccount(), { roles: ["bureau"] }),
+    ];
+    const waits = async (id: string) =>
+      (await sql<{ since: Date | null }[]>`select since from webhook_backlog where id = ${id}`)[0]
+        ?.since ?? null;
     expect([await waits(hook), await waits(bureau)]).to.deep.equal([null, null]);
     await tell([other], 2);
     expect(await waits(hook)).to.equal(null);
@@ -489,7 +595,10 @@ describe("deliveries", () => {
     await tell([mine], 1);
     expect(await waits(hook)).to.be.instanceOf(Date);
     await process();
-    await until("nothing waits", async () => (await waits(hook)) === null && (await waits(bureau)) === null);
+    await until(
+      "nothing waits",
+      async () => (await waits(hook)) === null && (await waits(bureau)) === null,
+    );
   });
 
   it("while a secret is rotated out both sign; afterwards the new one alone", async () => {
@@ -497,27 +606,71 @@ describe("deliveries", () => {
     const [fresh, old, gone] = [secretOf(), secretOf(), secretOf()];
     const shop = await receiver();
     const now = Date.now();
-    await subscribe(shop.url, account, { secrets: [{ secret: fresh }, { secret: old, until: now + 60_000 }, { secret: gone, until: now - 1 }] });
+    await subscribe(shop.url, account, {
+      secrets: [
+        { secret: fresh },
+        { secret: old, until: now + 60_000 },
+        { secret: gone, until: now - 1 },
+      ],
+    });
     await process();
     await tell([account], 1);
     const { body, headers } = await until("it has come", () => shop.deliveries[0]);
-    for (const secret of [fresh, old]) expect(new Webhook(secret).verify(body, headers)).to.be.an("object");
+    for (const secret of [fresh, old])
+      expect(new Webhook(secret).verify(body, headers)).to.be.an("object");
     expect(() => new Webhook(gone).verify(body, headers)).to.throw("No matching signature");
   });
 
-  // ── addresses ───────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── addresses
+  // ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  const inside = ["127.0.0.1", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "198.18.0.1", "192.0.2.1", "224.0.0.1"];
-  const insideToo = ["240.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fc00::1", "fd00:ec2::254", "ff02::1", "fec0::1", "2001:db8::1", "100::1"];
-  const disguised = ["::ffff:127.0.0.1", "::ffff:a00:1", "64:ff9b::7f00:1", "64:ff9b:1::1", "2002:7f00:1::", "::7f00:1", "::ffff:0:7f00:1", "2001:0:7f00:1::"];
+  const inside = [
+    "127.0.0.1",
+    "0.0.0.0",
+    "10.1.2.3",
+    "172.16.0.1",
+    "192.168.1.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "198.18.0.1",
+    "192.0.2.1",
+    "224.0.0.1",
+  ];
+  const insideToo = [
+    "240.0.0.1",
+    "255.255.255.255",
+    "::1",
+    "::",
+    "fe80::1",
+    "fc00::1",
+    "fd00:ec2::254",
+    "ff02::1",
+    "fec0::1",
+    "2001:db8::1",
+    "100::1",
+  ];
+  const disguised = [
+    "::ffff:127.0.0.1",
+    "::ffff:a00:1",
+    "64:ff9b::7f00:1",
+    "64:ff9b:1::1",
+    "2002:7f00:1::",
+    "::7f00:1",
+    "::ffff:0:7f00:1",
+    "2001:0:7f00:1::",
+  ];
   const outside = ["8.8.8.8", "93.184.215.14", "2606:4700:4700::1111", "2400:3200::1"];
   it("public addresses pass over TLS; private, local and disguised ones only when their network is allowed", () => {
-    const passed = [...inside, ...insideToo, ...disguised, "nonsense", "127.1"].filter((address) => mayReach(address, [], false));
+    const passed = [...inside, ...insideToo, ...disguised, "nonsense", "127.1"].filter((address) =>
+      mayReach(address, [], false),
+    );
     expect(passed).to.deep.equal([]);
     expect(outside.filter((address) => mayReach(address, [], false))).to.deep.equal(outside);
     expect(outside.filter((address) => mayReach(address, [], true))).to.deep.equal([]);
     const allowed = readNetworks("10.1.2.0/24, fd00:ec2::/32");
-    expect([...inside, ...insideToo, ...disguised].filter((address) => mayReach(address, allowed, true))).to.deep.equal(["10.1.2.3", "fd00:ec2::254"]);
+    expect(
+      [...inside, ...insideToo, ...disguised].filter((address) => mayReach(address, allowed, true)),
+    ).to.deep.equal(["10.1.2.3", "fd00:ec2::254"]);
   });
 
   it("however a private address is written or reached by name, no connection is made", async () => {
@@ -538,7 +691,11 @@ describe("deliveries", () => {
     ];
     for (const scheme of ["http", "https"]) {
       for (const host of [...hosts, hostname()]) {
-        const { fault, status: code } = await outbound.post(`${scheme}://${host}:${here.port}/`, {}, "{}");
+        const { fault, status: code } = await outbound.post(
+          `${scheme}://${host}:${here.port}/`,
+          {},
+          "{}",
+        );
         expect([host, code]).to.deep.equal([host, undefined]);
         expect(fault, `${scheme} ${host}`).to.equal("address-refused");
         if (host !== "LOCALHOST.") expect(fault, `${scheme} ${host}`).to.equal("address-refused");
@@ -558,7 +715,11 @@ describe("deliveries", () => {
     });
     const results: unknown[] = [];
     for (const { port } of [allowedOne, forbidden, forbidden, forbidden]) {
-      const { status: code, fault } = await outbound.post(`http://rebound.example:${port}/`, {}, '{"type":"x"}');
+      const { status: code, fault } = await outbound.post(
+        `http://rebound.example:${port}/`,
+        {},
+        '{"type":"x"}',
+      );
       results.push(code ?? fault);
     }
     await outbound.close();
@@ -573,7 +734,11 @@ describe("deliveries", () => {
     await process({ allowed: [], schedule: [10, 10] });
     await tell([account], 1);
     await until("it is disabled", async () => (await stateOf(hook)).disabled === "failing");
-    expect((await attemptsOf(hook)).map((one) => one.error)).to.deep.equal(["address-refused", "address-refused", "address-refused"]);
+    expect((await attemptsOf(hook)).map((one) => one.error)).to.deep.equal([
+      "address-refused",
+      "address-refused",
+      "address-refused",
+    ]);
     expect(here.deliveries).to.have.length(0);
   });
 

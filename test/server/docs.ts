@@ -1,4 +1,7 @@
-/** What documents name is there: links lead to a file and a heading, and files that the text names exist. */
+/**
+ * What documents name is there: links lead to a file and a heading, and files that the text names
+ * exist.
+ */
 import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
 import { expect } from "chai";
@@ -18,11 +21,14 @@ const anchorOf = (heading: string) =>
     .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1")
     .replaceAll(/[^\p{L}\p{N}_\- ]/gu, "")
     .replaceAll(" ", "-");
-const anchorsOf = (page: string) => [...withoutCode(page).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => anchorOf(heading as string));
+const anchorsOf = (page: string) =>
+  [...withoutCode(page).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => anchorOf(heading as string));
 
 /** The links of a page that lead nowhere. */
 function deadLinks(path: string, page: string): string[] {
-  const links = [...withoutCode(page).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link as string);
+  const links = [...withoutCode(page).matchAll(/\]\(([^)\s]+)\)/g)].map(
+    ([, link]) => link as string,
+  );
   return links.filter((link) => {
     if (/^[a-z]+:/.test(link)) return false;
     const [file = "", anchor] = link.split("#");
@@ -35,7 +41,10 @@ function deadLinks(path: string, page: string): string[] {
 
 const ignored = text(".gitignore").split("\n");
 const sources = readdirSync(root, { withFileTypes: true })
-  .filter((entry) => entry.isDirectory() && !entry.name.startsWith(".") && !ignored.includes(`/${entry.name}/`))
+  .filter(
+    (entry) =>
+      entry.isDirectory() && !entry.name.startsWith(".") && !ignored.includes(`/${entry.name}/`),
+  )
   .flatMap(({ name: folder }) => {
     const names = readdirSync(new URL(`${folder}/`, root), { recursive: true, encoding: "utf8" });
     return names.map((name) => `${folder}/${name.replaceAll("\\", "/")}`);
@@ -44,27 +53,47 @@ const FILE = String.raw`[\w./-]*\w\.(?:tsx?|mjs|sol)`;
 /** The files that a name in a page may mean: by the end of their path. */
 const meant = (name: string) => {
   const end = name.replace(/^(\.\.?\/)+/, "");
-  return [...(existsSync(new URL(end, root)) ? [end] : []), ...sources.filter((path) => path.endsWith(`/${end}`))];
+  return [
+    ...(existsSync(new URL(end, root)) ? [end] : []),
+    ...sources.filter((path) => path.endsWith(`/${end}`)),
+  ];
 };
 
-/** Source files that a page names in `code` and that are not there; \`word\` in \`file\`: files without that word. */
+/**
+ * Source files that a page names in `code` and that are not there; \`word\` in \`file\`: files
+ * without that word.
+ */
 function goneFiles(page: string): string[] {
   const prose = withoutCode(page);
-  const names = [...prose.matchAll(new RegExp(`\`(${FILE})\``, "g"))].map(([, name]) => name as string);
-  const words = [...prose.matchAll(new RegExp(`\`(\\w+)\` (?:in|of) \`(${FILE})\`|\`(${FILE})\` \\(\`(\\w+)\`\\)`, "g"))];
-  const withWords = words.map(([, word = "", file = "", before = file, after = word]) => [after, before] as const);
-  const has = (file: string, word: string) => meant(file).some((path) => new RegExp(`\\b${word}\\b`).test(text(path)));
+  const names = [...prose.matchAll(new RegExp(`\`(${FILE})\``, "g"))].map(
+    ([, name]) => name as string,
+  );
+  const words = [
+    ...prose.matchAll(
+      new RegExp(`\`(\\w+)\` (?:in|of) \`(${FILE})\`|\`(${FILE})\` \\(\`(\\w+)\`\\)`, "g"),
+    ),
+  ];
+  const withWords = words.map(
+    ([, word = "", file = "", before = file, after = word]) => [after, before] as const,
+  );
+  const has = (file: string, word: string) =>
+    meant(file).some((path) => new RegExp(`\\b${word}\\b`).test(text(path)));
   return [
     ...names.filter((name) => meant(name).length === 0),
-    ...withWords.filter(([word, file]) => meant(file).length > 0 && !has(file, word)).map(([word, file]) => `${word} in ${file}`),
+    ...withWords
+      .filter(([word, file]) => meant(file).length > 0 && !has(file, word))
+      .map(([word, file]) => `${word} in ${file}`),
   ];
 }
 
 describe("the documents", () => {
-  it("are all looked at", () => expect(pages).to.include.members(["README.md", "docs/architecture.md", "docs/adr/README.md"]));
+  it("are all looked at", () =>
+    expect(pages).to.include.members(["README.md", "docs/architecture.md", "docs/adr/README.md"]));
 
   it("link to what is there", () => {
-    const dead = pages.flatMap((path) => deadLinks(path, text(path)).map((link) => `${path}: ${link}`));
+    const dead = pages.flatMap((path) =>
+      deadLinks(path, text(path)).map((link) => `${path}: ${link}`),
+    );
     expect(dead).to.deep.equal([]);
   });
 
@@ -76,10 +105,19 @@ describe("the documents", () => {
   });
 
   it("are found out: a dead link, a heading that is not there, a file that is gone", () => {
-    const page = "[a](gone.md) [b](api.md#no-such) [c](#here) [d](https://example.org) [e](api.md#red-letters-红字发票)\n\n## Here\n";
+    const page =
+      "[a](gone.md) [b](api.md#no-such) [c](#here) [d](https://example.org) [e](api.md#red-letters-红字发票)\n\n## Here\n";
     expect(deadLinks("docs/x.md", page)).to.deep.equal(["gone.md", "api.md#no-such"]);
-    expect(goneFiles("`http/gone.ts`, `http/handler.ts`, `scripts/docs.ts`, `x.md`\n```js\n`y.ts`\n```\n")).to.deep.equal(["http/gone.ts"]);
-    const words = "`createLog` in `kernel/log.ts`, `goneWord` in `kernel/log.ts`, `kernel/log.ts` (`goneToo`)\n";
-    expect(goneFiles(words)).to.deep.equal(["goneWord in kernel/log.ts", "goneToo in kernel/log.ts"]);
+    expect(
+      goneFiles(
+        "`http/gone.ts`, `http/handler.ts`, `scripts/docs.ts`, `x.md`\n```js\n`y.ts`\n```\n",
+      ),
+    ).to.deep.equal(["http/gone.ts"]);
+    const words =
+      "`createLog` in `kernel/log.ts`, `goneWord` in `kernel/log.ts`, `kernel/log.ts` (`goneToo`)\n";
+    expect(goneFiles(words)).to.deep.equal([
+      "goneWord in kernel/log.ts",
+      "goneToo in kernel/log.ts",
+    ]);
   });
 });

@@ -1,8 +1,19 @@
-/** Doctor while a node is away or the chain stands: it names the cause once, and what waits is said to follow from it. */
+/**
+ * Doctor while a node is away or the chain stands: it names the cause once, and what waits is said
+ * to follow from it.
+ */
 import { expect } from "chai";
 import { type ChainClient, createChainClient } from "../../server/chain/client.ts";
 import { examine, type Report, told } from "../../server/operator/doctor.ts";
-import { accepted, type Bench, enrolled, openBench, type Party, type Process, holder as receiver } from "./support/bench.ts";
+import {
+  accepted,
+  type Bench,
+  enrolled,
+  openBench,
+  type Party,
+  type Process,
+  holder as receiver,
+} from "./support/bench.ts";
 import { type FaultyNode, type Rule, startProxy, until } from "./support/proxy.ts";
 import { type Serving, serving } from "./support/serving.ts";
 
@@ -39,7 +50,10 @@ describe("doctor, of what follows from what", function () {
     await until("all is well again", async () => (await look(bench.node)).healthy, 120_000);
   });
 
-  const look = (chain: ChainClient, more: Partial<Parameters<typeof examine>[0]> = {}): Promise<Report> =>
+  const look = (
+    chain: ChainClient,
+    more: Partial<Parameters<typeof examine>[0]> = {},
+  ): Promise<Report> =>
     examine({
       sql: bench.sql,
       chain,
@@ -51,8 +65,15 @@ describe("doctor, of what follows from what", function () {
       reconcileDays: 7,
       ...more,
     });
-  const causes = (report: Report) => [...new Set(report.findings.filter((one) => one.follows === undefined).map((one) => one.code))];
-  const effects = (report: Report) => Object.fromEntries(report.findings.flatMap((one) => (one.follows === undefined ? [] : [[one.code, one.follows]])));
+  const causes = (report: Report) => [
+    ...new Set(report.findings.filter((one) => one.follows === undefined).map((one) => one.code)),
+  ];
+  const effects = (report: Report) =>
+    Object.fromEntries(
+      report.findings.flatMap((one) =>
+        one.follows === undefined ? [] : [[one.code, one.follows]],
+      ),
+    );
 
   /** The chain as this node tells it ends here; what it is sent it keeps for itself. */
   async function standing(): Promise<Rule> {
@@ -60,14 +81,22 @@ describe("doctor, of what follows from what", function () {
     return ({ method, params }) => {
       if (method === "eth_blockNumber") return { answer: `0x${head.toString(16)}` };
       if (method === "eth_sendRawTransaction") return { refuse: "Known transaction" };
-      if (method === "eth_getBlockByNumber" && params[0] === "latest") return { edit: [`0x${head.toString(16)}`, params[1]] };
-      return method === "eth_getTransactionReceipt" || Number(params[0]) > head ? { answer: null } : undefined;
+      if (method === "eth_getBlockByNumber" && params[0] === "latest")
+        return { edit: [`0x${head.toString(16)}`, params[1]] };
+      return method === "eth_getTransactionReceipt" || Number(params[0]) > head
+        ? { answer: null }
+        : undefined;
     };
   }
   /** An invoice that does not get on the chain, for ten minutes by now. */
   async function waiting(): Promise<void> {
     await accepted(bench, maker, seller, { holder: (await receiver(bench)).address });
-    await until("its transaction is written", async () => (await bench.sql`select 1 from sends where status in ('queued', 'pending')`).length > 0, 60_000);
+    await until(
+      "its transaction is written",
+      async () =>
+        (await bench.sql`select 1 from sends where status in ('queued', 'pending')`).length > 0,
+      60_000,
+    );
     await bench.sql`update sends set created_at = now() - interval '10 minutes', tries = tries + 9 where status in ('queued', 'pending')`;
     await bench.sql`update operations set updated_at = now() - interval '10 minutes' where status = 'sent'`;
   }
@@ -77,13 +106,25 @@ describe("doctor, of what follows from what", function () {
     await waiting();
     const report = await until("the head is old", async () => {
       const now = await look(same, { maxHeadAgeSeconds: 1 });
-      return now.findings.some(({ code }) => code.startsWith("head-") || code === "node-still") && "send-unknown" in effects(now) && now;
+      return (
+        now.findings.some(({ code }) => code.startsWith("head-") || code === "node-still") &&
+        "send-unknown" in effects(now) &&
+        now
+      );
     });
     expect(causes(report)).to.deep.equal(["head-still"]);
-    expect(effects(report)).to.deep.equal({ "lane-waits": "head-still", "send-unknown": "head-still", "operation-waits": "head-still" });
+    expect(effects(report)).to.deep.equal({
+      "lane-waits": "head-still",
+      "send-unknown": "head-still",
+      "operation-waits": "head-still",
+    });
     const lines = told(report);
-    expect(lines.filter((line) => /^[a-z-]+: /.test(line)).map((line) => line.split(":")[0])).to.deep.equal(["head-still"]);
-    expect(lines.filter((line) => line.startsWith("  and so lane-waits, relay: "))).to.have.length(1);
+    expect(
+      lines.filter((line) => /^[a-z-]+: /.test(line)).map((line) => line.split(":")[0]),
+    ).to.deep.equal(["head-still"]);
+    expect(lines.filter((line) => line.startsWith("  and so lane-waits, relay: "))).to.have.length(
+      1,
+    );
   });
 
   it("the holder's node is away, seen from another node: that is the cause, with the process and what it holds", async () => {
@@ -98,10 +139,15 @@ describe("doctor, of what follows from what", function () {
       60_000,
     );
     expect(causes(report)).to.deep.equal(["holder-blind"]);
-    expect(effects(report)).to.include({ "lane-waits": "holder-blind", "operation-waits": "holder-blind" });
+    expect(effects(report)).to.include({
+      "lane-waits": "holder-blind",
+      "operation-waits": "holder-blind",
+    });
     const [cause] = report.findings;
     expect(cause?.subject).to.match(new RegExp(` ${gateway.child.pid}$`));
-    expect(cause?.detail).to.match(/^its node has not served it for \d+ s; it holds dispatching, following, lane:bureau, lane:relay, sealing, upkeep$/);
+    expect(cause?.detail).to.match(
+      /^its node has not served it for \d+ s; it holds dispatching, following, lane:bureau, lane:relay, sealing, upkeep$/,
+    );
     // the same seen from where nothing answers: the node of who asks is away as well
     const nothing = await look(same);
     expect(causes(nothing)).to.deep.equal(["node-unreachable", "holder-blind"]);
@@ -120,7 +166,9 @@ describe("doctor, of what follows from what", function () {
       60_000,
     );
     expect(causes(report)).to.deep.equal(["holder-blind"]);
-    expect(report.findings[0]?.detail).to.match(/^its node stands at block \d+, and this one is at \d+; it holds /);
+    expect(report.findings[0]?.detail).to.match(
+      /^its node stands at block \d+, and this one is at \d+; it holds /,
+    );
     expect(effects(report)).to.include({ "lane-waits": "holder-blind" });
   });
 
@@ -139,6 +187,8 @@ describe("doctor, of what follows from what", function () {
 
   it("a block has less gas than a transaction may ask for", async () => {
     const report = await look(bench.node, { maxTxGas: 100_000_001n });
-    expect(report.findings).to.deep.equal([{ code: "gas-above-block", subject: "MAX_TX_GAS 100000001", detail: "a block has 100000000" }]);
+    expect(report.findings).to.deep.equal([
+      { code: "gas-above-block", subject: "MAX_TX_GAS 100000001", detail: "a block has 100000000" },
+    ]);
   });
 });

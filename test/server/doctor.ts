@@ -1,6 +1,7 @@
 /**
- * Doctor on a real gateway: healthy while all is well; every fault that is brought about is found by its name, and gone when it is
- * mended; nothing readable is said. And the operator's commands as processes, with their exit codes.
+ * Doctor on a real gateway: healthy while all is well; every fault that is brought about is found
+ * by its name, and gone when it is mended; nothing readable is said. And the operator's commands as
+ * processes, with their exit codes.
  */
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
@@ -11,7 +12,16 @@ import { openDb } from "../../server/db/db.ts";
 import { examine, type Report, told } from "../../server/operator/doctor.ts";
 import { type FindingCode, findingTable } from "../../server/operator/findings.ts";
 import { sealerLock } from "../../server/sealing/sealer.ts";
-import { accepted, type Bench, byBureau, enrolled, openBench, type Party, type Process, sealed } from "./support/bench.ts";
+import {
+  accepted,
+  type Bench,
+  byBureau,
+  enrolled,
+  openBench,
+  type Party,
+  type Process,
+  sealed,
+} from "./support/bench.ts";
 import { until } from "./support/proxy.ts";
 import { ran, type Serving, serving } from "./support/serving.ts";
 
@@ -25,8 +35,20 @@ describe("doctor", function () {
   const seen = new Set<FindingCode>();
 
   const look = async (more: Partial<Parameters<typeof examine>[0]> = {}): Promise<Report> => {
-    const settings = { finalityDepth: 0, maxHeadAgeSeconds: 60, maxTxGas: 16_000_000n, idempotencyDays: 7, reconcileDays: 7 };
-    const report = await examine({ sql: bench.sql, chain: bench.node, contracts: bench.contracts, ...settings, ...more });
+    const settings = {
+      finalityDepth: 0,
+      maxHeadAgeSeconds: 60,
+      maxTxGas: 16_000_000n,
+      idempotencyDays: 7,
+      reconcileDays: 7,
+    };
+    const report = await examine({
+      sql: bench.sql,
+      chain: bench.node,
+      contracts: bench.contracts,
+      ...settings,
+      ...more,
+    });
     for (const { code } of report.findings) seen.add(code);
     return report;
   };
@@ -37,7 +59,11 @@ describe("doctor", function () {
       return report.healthy || undefined;
     });
   /** Brings about a fault, expects these findings and no others, and mends it. */
-  async function finds(harm: () => Promise<unknown>, mend: () => Promise<unknown>, ...expected: FindingCode[]): Promise<Report> {
+  async function finds(
+    harm: () => Promise<unknown>,
+    mend: () => Promise<unknown>,
+    ...expected: FindingCode[]
+  ): Promise<Report> {
     await harm();
     const report = await look();
     expect(codes(report), JSON.stringify(report.findings)).to.deep.equal([...expected].sort());
@@ -50,7 +76,10 @@ describe("doctor", function () {
     bench = await openBench();
     maker = await bench.process();
     maker.start();
-    [seller, firm] = await Promise.all([enrolled(bench, maker, ["issuer"]), enrolled(bench, maker, ["employer"])]);
+    [seller, firm] = await Promise.all([
+      enrolled(bench, maker, ["issuer"]),
+      enrolled(bench, maker, ["employer"]),
+    ]);
     await sealed(bench, maker, seller, { buyer: firm }, 3);
     await maker.stop();
     gateway = await serving(bench);
@@ -90,14 +119,22 @@ describe("doctor", function () {
       const of = (more: Partial<Deployment>) => createContracts({ ...bench.deployment, ...more });
       expect(codes(await look({ contracts: of({ chainId: 1 }) }))).to.deep.equal(["wrong-chain"]);
       const other = of({ genesis: `0x${"12".repeat(32)}` });
-      expect(codes(await look({ contracts: other }))).to.deep.equal(["wrong-chain", "wrong-database"]);
-      expect(codes(await look({ contracts: of({ ledger: bench.bureau }) }))).to.deep.equal(["contracts-missing"]);
+      expect(codes(await look({ contracts: other }))).to.deep.equal([
+        "wrong-chain",
+        "wrong-database",
+      ]);
+      expect(codes(await look({ contracts: of({ ledger: bench.bureau }) }))).to.deep.equal([
+        "contracts-missing",
+      ]);
     });
 
     it("that the chain stands still, that the node is behind, and that it has another chain at the cursor", async () => {
       const chain = {
         ...bench.node,
-        block: async (number: number) => ((block) => block && { ...block, time: block.time - 3_600 })(await bench.node.block(number)),
+        block: async (number: number) =>
+          ((block) => block && { ...block, time: block.time - 3_600 })(
+            await bench.node.block(number),
+          ),
       };
       expect(codes(await look({ chain }))).to.deep.equal(["head-still"]);
       const head = await bench.node.head();
@@ -106,17 +143,24 @@ describe("doctor", function () {
       const forked = {
         ...bench.node,
         block: async (number: number) =>
-          ((block) => block && (number === 0 ? block : { ...block, hash: `0x${"34".repeat(32)}` }))(await bench.node.block(number)),
+          ((block) => block && (number === 0 ? block : { ...block, hash: `0x${"34".repeat(32)}` }))(
+            await bench.node.block(number),
+          ),
       };
       expect(codes(await look({ chain: forked }))).to.deep.equal(["cursor-forked"]);
-      const ahead = { ...bench.node, head: async () => head, block: (number: number) => bench.node.block(number) };
+      const ahead = {
+        ...bench.node,
+        head: async () => head,
+        block: (number: number) => bench.node.block(number),
+      };
       expect(
         codes(
           await look({
             chain: {
               ...ahead,
               head: async () => (await bench.node.head()) + 500,
-              block: async (number: number) => (await bench.node.block(number)) ?? bench.node.block(await bench.node.head()),
+              block: async (number: number) =>
+                (await bench.node.block(number)) ?? bench.node.block(await bench.node.head()),
             },
           }),
         ),
@@ -126,7 +170,9 @@ describe("doctor", function () {
 
   describe("of the database", () => {
     it("that it does not answer, without its password", async () => {
-      const nowhere = openDb("postgres://user:s3cret-passw0rd@127.0.0.1:1/none", { connections: 1 });
+      const nowhere = openDb("postgres://user:s3cret-passw0rd@127.0.0.1:1/none", {
+        connections: 1,
+      });
       const report = await look({ sql: nowhere });
       expect(codes(report)).to.deep.equal(["database-unreachable"]);
       expect(told(report).join("\n")).to.not.include("s3cret");
@@ -150,18 +196,24 @@ describe("doctor", function () {
         "expiry-waits",
       );
       const report = await finds(
-        () => bench.sql`insert into reconcile_findings (kind, subject, detail) values ('leaf', 26440000000000000001, 'they give another root')`,
+        () =>
+          bench.sql`insert into reconcile_findings (kind, subject, detail) values ('leaf', 26440000000000000001, 'they give another root')`,
         () => bench.sql`delete from reconcile_findings`,
         "reconcile-difference",
       );
       expect(report.findings[0]?.subject).to.equal("leaf 26440000000000000001");
       await until(
         "upkeep has come round",
-        async () => (await bench.sql`select 1 from reconcile_cursors where name = 'sweep' and ended_at is not null`).length === 1,
+        async () =>
+          (
+            await bench.sql`select 1 from reconcile_cursors where name = 'sweep' and ended_at is not null`
+          ).length === 1,
       );
       await finds(
-        () => bench.sql`update reconcile_cursors set ended_at = now() - interval '30 days', begun_at = now() where name = 'sweep'`,
-        () => bench.sql`update reconcile_cursors set ended_at = now(), begun_at = now() where name = 'sweep'`,
+        () =>
+          bench.sql`update reconcile_cursors set ended_at = now() - interval '30 days', begun_at = now() where name = 'sweep'`,
+        () =>
+          bench.sql`update reconcile_cursors set ended_at = now(), begun_at = now() where name = 'sweep'`,
         "reconcile-old",
       );
     });
@@ -179,21 +231,26 @@ describe("doctor", function () {
         .and.include("gas price below the minimum");
       await bench.sql`update sends set fault = 'rejected', reason = 'underpriced' where hash = '0xabc'`;
       const blocked = await look();
-      expect(blocked.findings.find((one) => one.code === "lane-blocked")?.detail).to.include("rejected (underpriced)");
+      expect(blocked.findings.find((one) => one.code === "lane-blocked")?.detail).to.include(
+        "rejected (underpriced)",
+      );
       await bench.sql`delete from sends where hash = '0xabc'`;
       await healthy();
     });
 
     it("calls of the bureau on a database that has no key of it", async () => {
       await finds(
-        () => bench.sql`insert into sends (lane, to_address, data, gas) values ('elsewhere', '0x', '0x', 1)`,
+        () =>
+          bench.sql`insert into sends (lane, to_address, data, gas) values ('elsewhere', '0x', '0x', 1)`,
         () => bench.sql`delete from sends where lane = 'elsewhere'`,
         "lane-missing",
       );
     });
 
     it("a red letter without its number, lots without their documents, and what the auditor has found", async () => {
-      const [row] = await bench.sql<{ number: string }[]>`select number from invoices order by number limit 1`;
+      const [row] = await bench.sql<
+        { number: string }[]
+      >`select number from invoices order by number limit 1`;
       await finds(
         () => bench.sql`
           insert into red_letters (invoice, issuer, employer, by_issuer, status, ref, sealed, acted, problem, updated_at)
@@ -202,17 +259,24 @@ describe("doctor", function () {
         "red-letter-waits",
       );
       const found = await finds(
-        () => bench.sql`insert into audit_findings (kind, issuer, subject) values ('quota-exceeded', 7, 202611)`,
+        () =>
+          bench.sql`insert into audit_findings (kind, issuer, subject) values ('quota-exceeded', 7, 202611)`,
         () => bench.sql`delete from audit_findings`,
         "audit-finding",
       );
-      expect(found.findings[0]).to.deep.include({ subject: "issuer 7", detail: "quota-exceeded 202611" });
+      expect(found.findings[0]).to.deep.include({
+        subject: "issuer 7",
+        detail: "quota-exceeded 202611",
+      });
       await finds(
-        () => bench.sql`insert into audit_lots (first, since) values (1, now() - interval '1 hour')`,
+        () =>
+          bench.sql`insert into audit_lots (first, since) values (1, now() - interval '1 hour')`,
         () => bench.sql`delete from audit_lots where first = 1`,
         "audit-waits",
       );
-      const [lot] = await bench.sql<{ first: string; time: bigint }[]>`select first, time from lots order by first limit 1`;
+      const [lot] = await bench.sql<
+        { first: string; time: bigint }[]
+      >`select first, time from lots order by first limit 1`;
       const late = await finds(
         async () => {
           await bench.sql`update lots set time = time - 7200 where first = ${lot?.first ?? ""}`;
@@ -235,14 +299,25 @@ describe("doctor", function () {
         () => bench.sql`delete from operations where kind = 'claim' and status = 'sent'`,
         "operation-waits",
       );
-      expect(report.findings[0]?.detail).to.include("claim, sent for 60 min").and.include("stale-version");
+      expect(report.findings[0]?.detail)
+        .to.include("claim, sent for 60 min")
+        .and.include("stale-version");
     });
 
-    /** Accepts an invoice that the sealer cannot take until the end of `work`, and lets it be long ago. */
+    /**
+     * Accepts an invoice that the sealer cannot take until the end of `work`, and lets it be long
+     * ago.
+     */
     async function unlotted(work: () => Promise<unknown>): Promise<string> {
       return bench.sql.begin(async (tx) => {
         // the sealers' own lock: whoever has the lease finds it taken
-        await until("the sealer leaves it", async () => (await tx<{ got: boolean }[]>`select pg_try_advisory_xact_lock(${sealerLock}) as got`)[0]?.got);
+        await until(
+          "the sealer leaves it",
+          async () =>
+            (
+              await tx<{ got: boolean }[]>`select pg_try_advisory_xact_lock(${sealerLock}) as got`
+            )[0]?.got,
+        );
         const [number] = (await accepted(bench, maker, seller, { buyer: firm })) as [string];
         await bench.sql`update invoices set accepted_at = now() - interval '10 minutes' where number = ${number}`;
         await work();
@@ -256,18 +331,30 @@ describe("doctor", function () {
         expect(codes(report)).to.deep.equal(["lots-wait"]);
         expect(report.findings[0]?.detail).to.match(/^1 invoices, the oldest 10 min/);
       });
-      await until("it is sealed", async () => (await bench.sql`select 1 from invoice_states where number = ${number}`).length === 1);
+      await until(
+        "it is sealed",
+        async () =>
+          (await bench.sql`select 1 from invoice_states where number = ${number}`).length === 1,
+      );
       await healthy();
     });
 
     it("the lots of a suspended issuer, until it may issue again", async () => {
-      await unlotted(() => bench.queue(byBureau(bench, "setStanding", seller.index, 2)).then((ids) => bench.done(...ids)));
+      await unlotted(() =>
+        bench
+          .queue(byBureau(bench, "setStanding", seller.index, 2))
+          .then((ids) => bench.done(...ids)),
+      );
       const report = await until("its lot waits", async () => {
         const now = await look();
         return codes(now).includes("issuer-suspended") && now;
       });
       expect(codes(report)).to.deep.equal(["issuer-suspended"]);
-      expect(report.findings[0]).to.deep.equal({ code: "issuer-suspended", subject: `issuer ${seller.index}`, detail: "suspended; 1 invoices wait" });
+      expect(report.findings[0]).to.deep.equal({
+        code: "issuer-suspended",
+        subject: `issuer ${seller.index}`,
+        detail: "suspended; 1 invoices wait",
+      });
       await bench.done(...(await bench.queue(byBureau(bench, "setStanding", seller.index, 1))));
       await healthy();
     });
@@ -313,12 +400,17 @@ describe("doctor", function () {
       await bench.sql`insert into reconcile_findings (kind, subject, detail) values ('lot', 26440000000000000001, 'its row is not what the chain has')`;
       const ill = await ran(bench, ["doctor"]);
       expect(ill.code).to.equal(1);
-      expect(ill.out).to.include("reconcile-difference").and.include(findingTable["reconcile-difference"].do);
+      expect(ill.out)
+        .to.include("reconcile-difference")
+        .and.include(findingTable["reconcile-difference"].do);
       const json = await ran(bench, ["doctor", "--json"]);
       expect(json.code).to.equal(1);
       const report = JSON.parse(json.out) as Report & { findings: { means: string; do: string }[] };
       expect(report.healthy).to.equal(false);
-      expect(report.findings[0]).to.deep.include({ code: "reconcile-difference", ...findingTable["reconcile-difference"] });
+      expect(report.findings[0]).to.deep.include({
+        code: "reconcile-difference",
+        ...findingTable["reconcile-difference"],
+      });
       await bench.sql`delete from reconcile_findings`;
       for (const secret of [seller.taxId, firm.taxId, bench.masterKey, "公司", "200.00"])
         for (const one of [well, ill, json]) expect(one.said).to.not.include(secret);
@@ -330,9 +422,15 @@ describe("doctor", function () {
         values ('relay', '0x', '0x', 1, 'pending', 1000000, '0x00', '0xabc', now() + interval '1 hour') returning id`;
       const id = String(row?.id);
       const asked = await ran(bench, ["cancel", id]);
-      expect([asked.code, /nonce 1000000 in lane relay is on its way/.test(asked.out)], asked.said).to.deep.equal([0, true]);
+      expect(
+        [asked.code, /nonce 1000000 in lane relay is on its way/.test(asked.out)],
+        asked.said,
+      ).to.deep.equal([0, true]);
       const again = await ran(bench, ["cancel", id]);
-      expect([again.code, /is already on its way/.test(again.out)], again.said).to.deep.equal([0, true]);
+      expect([again.code, /is already on its way/.test(again.out)], again.said).to.deep.equal([
+        0,
+        true,
+      ]);
       await bench.sql`delete from sends where id = ${id}`;
       const unknown = await ran(bench, ["cancel", id]);
       expect([unknown.code, /not known/.test(unknown.out)], unknown.said).to.deep.equal([1, true]);
@@ -343,25 +441,38 @@ describe("doctor", function () {
       expect([well.code, /differences 0/.test(well.out)], well.said).to.deep.equal([0, true]);
       const same = await ran(bench, ["rebuild", "--check"]);
       expect([same.code, /what the chain says/.test(same.out)], same.said).to.deep.equal([0, true]);
-      const [number] = (await bench.sql<{ number: string }[]>`select number from invoice_states order by number limit 1`).map((row) => row.number) as [string];
+      const [number] = (
+        await bench.sql<
+          { number: string }[]
+        >`select number from invoice_states order by number limit 1`
+      ).map((row) => row.number) as [string];
       await bench.sql`update invoice_states set state = 'reimbursed' where number = ${number}`;
       const ill = await ran(bench, ["reconcile"]);
       expect([ill.code, ill.out.includes(`state ${number}`)], ill.said).to.deep.equal([1, true]);
       const other = await ran(bench, ["rebuild", "--check"]);
-      expect([other.code, other.out.includes("invoice_states: 1 rows are missing, 1 are too many")], other.said).to.deep.equal([1, true]);
+      expect(
+        [other.code, other.out.includes("invoice_states: 1 rows are missing, 1 are too many")],
+        other.said,
+      ).to.deep.equal([1, true]);
       await bench.sql`update invoice_states set state = 'issued' where number = ${number}`;
       expect((await ran(bench, ["reconcile"])).code).to.equal(0);
     });
 
     it("rebuild does not begin while another process follows; with nobody there it rebuilds", async () => {
       const refused = await ran(bench, ["rebuild"]);
-      expect([refused.code, /stop `serve`/.test(refused.said)], refused.said).to.deep.equal([1, true]);
+      expect([refused.code, /stop `serve`/.test(refused.said)], refused.said).to.deep.equal([
+        1,
+        true,
+      ]);
       gateway.child.kill("SIGTERM");
       expect(await gateway.ended).to.equal(0);
       const left = await look();
       expect(codes(left)).to.deep.equal(["nobody-works"]);
       const done = await ran(bench, ["rebuild"]);
-      expect([done.code, /they are what they were/.test(done.out)], done.said).to.deep.equal([0, true]);
+      expect([done.code, /they are what they were/.test(done.out)], done.said).to.deep.equal([
+        0,
+        true,
+      ]);
     });
   });
 

@@ -1,4 +1,7 @@
-/** The follower under faults: every event once, in order, none of a stranger's, and no step on a chain that is not the one before. */
+/**
+ * The follower under faults: every event once, in order, none of a stranger's, and no step on a
+ * chain that is not the one before.
+ */
 import { expect } from "chai";
 import { deployToSandbox, type SandboxChain, startSandboxChain } from "../../sandbox/chain.ts";
 import { signerOf } from "../../server/chain/calldata.ts";
@@ -68,21 +71,31 @@ describe("the follower", () => {
   }
   async function rpc(method: string, ...params: unknown[]): Promise<unknown> {
     const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
-    const answer = (await (await fetch(chain.url, { method: "POST", body, headers: { "content-type": "application/json" } })).json()) as {
+    const answer = (await (
+      await fetch(chain.url, {
+        method: "POST",
+        body,
+        headers: { "content-type": "application/json" },
+      })
+    ).json()) as {
       result?: unknown;
       error?: unknown;
     };
     if (answer.error) throw new Error(JSON.stringify(answer.error));
     return answer.result;
   }
-  /** By a shorter interval: what mines on demand (passTime in sandbox/chain.ts says why) may bring the node down. */
+  /**
+   * By a shorter interval: what mines on demand (passTime in sandbox/chain.ts says why) may bring
+   * the node down.
+   */
   async function blocks(count: number): Promise<void> {
     const goal = (await bench.node.head()) + count;
     await rpc("evm_setIntervalMining", 1);
     await until(`${count} blocks more`, async () => (await bench.node.head()) >= goal);
     await rpc("evm_setIntervalMining", 50);
   }
-  const cursor = async () => (await bench.sql<{ block: bigint; hash: string }[]>`select block, hash from cursor`)[0];
+  const cursor = async () =>
+    (await bench.sql<{ block: bigint; hash: string }[]>`select block, hash from cursor`)[0];
   const level = (one: Process) => one.follower.caughtUp();
 
   /** Something of everything that the contracts can say. */
@@ -100,24 +113,48 @@ describe("the follower", () => {
         decisionBy("Reimburse", employer, b),
       )),
     );
-    await bench.done(...(await bench.queue(claimBy(employer.wallet, employer, titled[0] as string))));
+    await bench.done(
+      ...(await bench.queue(claimBy(employer.wallet, employer, titled[0] as string))),
+    );
     await bench.done(...(await bench.queue(byBureau(bench, "setStanding", employer.index, 2))));
-    await bench.done(...(await bench.queue(byBureau(bench, "setStanding", employer.index, 1), byBureau(bench, "setClosed", true))));
+    await bench.done(
+      ...(await bench.queue(
+        byBureau(bench, "setStanding", employer.index, 1),
+        byBureau(bench, "setClosed", true),
+      )),
+    );
     await bench.done(...(await bench.queue(byBureau(bench, "setClosed", false))));
-    const [again, stranger] = (await bench.queue(decisionBy("Reimburse", employer, b), claimBy(other, employer, d))) as [string, string];
-    expect([(await bench.ended(again)).problem?.code, (await bench.ended(stranger)).problem?.code]).to.deep.equal(["already-reimbursed", "signature-invalid"]);
+    const [again, stranger] = (await bench.queue(
+      decisionBy("Reimburse", employer, b),
+      claimBy(other, employer, d),
+    )) as [string, string];
+    expect([
+      (await bench.ended(again)).problem?.code,
+      (await bench.ended(stranger)).problem?.code,
+    ]).to.deep.equal(["already-reimbursed", "signature-invalid"]);
     const reverse = { kind: "reverse", party: issuer.account, signers: [issuer.account] };
     const rotated = await holder(bench);
     await bench.done(
       ...(await bench.queue(
-        { ...reverse, command: { type: "act", kind: "Reverse", taxpayer: issuer.index, ref: ZERO_REF, invoices: [e] } },
+        {
+          ...reverse,
+          command: {
+            type: "act",
+            kind: "Reverse",
+            taxpayer: issuer.index,
+            ref: ZERO_REF,
+            invoices: [e],
+          },
+        },
         byBureau(bench, "setCapabilities", employer.index, 3),
         byBureau(bench, "rotateKey", employer.account, rotated.address),
       )),
     );
     await bench.done(...(await bench.queue(decisionBy("Reimburse", employer, c))));
     const admission = admissionBy(employer, who.address, freshExternalId());
-    await bench.done(...(await bench.queue(adjustBy(issuer, d), entryBy(employer, 2, b), admission)));
+    await bench.done(
+      ...(await bench.queue(adjustBy(issuer, d), entryBy(employer, 2, b), admission)),
+    );
   }
 
   const tables = [...new Set(["feed", ...projections.flatMap((one) => [...one.tables])])];
@@ -125,15 +162,22 @@ describe("the follower", () => {
   async function projected(): Promise<Record<string, string[]>> {
     const found: Record<string, string[]> = {};
     for (const table of tables) {
-      const rows = await bench.sql.unsafe<{ row: string }[]>(`select t::text as row from ${table} t order by 1`);
+      const rows = await bench.sql.unsafe<{ row: string }[]>(
+        `select t::text as row from ${table} t order by 1`,
+      );
       found[table] = rows.map((one) => one.row);
     }
     return found;
   }
 
   /** A projection that keeps one row for each event it is shown, in an order of its own. */
-  async function tally(name: string, on: (tx: Tx, event: ChainEvent) => Promise<void> = async () => {}): Promise<Projection> {
-    await bench.sql.unsafe(`create table ${name} (nth bigint generated always as identity, block bigint, log int, event text)`);
+  async function tally(
+    name: string,
+    on: (tx: Tx, event: ChainEvent) => Promise<void> = async () => {},
+  ): Promise<Projection> {
+    await bench.sql.unsafe(
+      `create table ${name} (nth bigint generated always as identity, block bigint, log int, event text)`,
+    );
     const see = async (tx: Tx, event: ChainEvent) => {
       await tx`insert into ${tx(name)} (block, log, event) values (${event.block}, ${event.index}, ${event.name})`;
       await on(tx, event);
@@ -141,16 +185,28 @@ describe("the follower", () => {
     const all = [...new Set((await bench.events()).map((event) => event.name))];
     return { name, tables: [name], on: Object.fromEntries(all.map((one) => [one, each(see)])) };
   }
-  const tallied = (name: string) => bench.sql.unsafe<{ block: bigint; log: number; event: string }[]>(`select block, log, event from ${name} order by nth`);
-  const told = async () => (await bench.events()).map((event) => ({ block: BigInt(event.block), log: event.index, event: event.name }));
+  const tallied = (name: string) =>
+    bench.sql.unsafe<{ block: bigint; log: number; event: string }[]>(
+      `select block, log, event from ${name} order by nth`,
+    );
+  const told = async () =>
+    (await bench.events()).map((event) => ({
+      block: BigInt(event.block),
+      log: event.index,
+      event: event.name,
+    }));
 
-  // ── the four cases ──────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── the four cases
+  // ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   it("level with the head it rests, and takes the next block as it comes", async () => {
     const one = (await follow()).start("follower");
     await level(one);
     const before = Number((await cursor())?.block);
-    await until("it has gone on by blocks", async () => Number((await cursor())?.block) > before + 2);
+    await until(
+      "it has gone on by blocks",
+      async () => Number((await cursor())?.block) > before + 2,
+    );
     const at = await cursor();
     expect((await bench.node.block(Number(at?.block)))?.hash).to.equal(at?.hash);
     expect(one.follower.state().state).to.equal("following");
@@ -164,11 +220,15 @@ describe("the follower", () => {
     // events at both ends of the gap and in its middle
     const quiet = await follow();
     quiet.start("lanes", "dispatcher");
-    const mark = (period: number) => bench.queue(byBureau(bench, "setQuota", issuer.index, period, "1000"));
+    const mark = (period: number) =>
+      bench.queue(byBureau(bench, "setQuota", issuer.index, period, "1000"));
     const mined = async (id: string) =>
       until(
         "it is on the chain",
-        async () => (await bench.sql`select 1 from operations o join sends s on s.id = o.send where o.id = ${id} and s.status = 'mined'`).length === 1,
+        async () =>
+          (
+            await bench.sql`select 1 from operations o join sends s on s.id = o.send where o.id = ${id} and s.status = 'mined'`
+          ).length === 1,
       );
     for (const period of [202701, 202702, 202703]) {
       await mined((await mark(period))[0] as string);
@@ -177,7 +237,9 @@ describe("the follower", () => {
     await quiet.end();
     bench.proxy.seen.length = 0;
     await level((await follow()).start("follower"));
-    const asked = bench.proxy.seen.filter((call) => call.method === "eth_getLogs").map((call) => call.params[0] as { fromBlock: string; toBlock: string });
+    const asked = bench.proxy.seen
+      .filter((call) => call.method === "eth_getLogs")
+      .map((call) => call.params[0] as { fromBlock: string; toBlock: string });
     let next = from + 1;
     for (const { fromBlock, toBlock } of asked) {
       expect(Number(fromBlock)).to.equal(next);
@@ -186,16 +248,27 @@ describe("the follower", () => {
     }
     expect(asked.length).to.be.at.least(3);
     expect((await told()).length).to.equal(logsBefore + 3);
-    expect(await bench.sql`select 1 from quotas where taxpayer = ${issuer.index} and period in (202701, 202702, 202703)`).to.have.length(3);
+    expect(
+      await bench.sql`select 1 from quotas where taxpayer = ${issuer.index} and period in (202701, 202702, 202703)`,
+    ).to.have.length(3);
     await until(
       "the operations have their outcomes",
-      async () => (await bench.sql`select 1 from operations where kind = 'setQuota' and status <> 'done'`).length === 0,
+      async () =>
+        (await bench.sql`select 1 from operations where kind = 'setQuota' and status <> 'done'`)
+          .length === 0,
     );
   });
 
   const staleNodes: [string, (behind: number) => (call: Call) => Fault | undefined][] = [
-    ["says a lower head", (behind) => (call) => (call.method === "eth_blockNumber" ? { answer: `0x${behind.toString(16)}` } : undefined)],
-    ["does not have the cursor's block", () => (call) => (call.method === "eth_getBlockByNumber" ? { answer: null } : undefined)],
+    [
+      "says a lower head",
+      (behind) => (call) =>
+        call.method === "eth_blockNumber" ? { answer: `0x${behind.toString(16)}` } : undefined,
+    ],
+    [
+      "does not have the cursor's block",
+      () => (call) => (call.method === "eth_getBlockByNumber" ? { answer: null } : undefined),
+    ],
   ];
   for (const [words, rule] of staleNodes) {
     it(`a node that ${words} is behind, not forked: the follower waits and goes on when it has caught up`, async () => {
@@ -208,7 +281,12 @@ describe("the follower", () => {
       await until("it has asked again and again", () => bench.proxy.seen.length > asked + 5);
       expect(await cursor()).to.deep.equal(at);
       bench.proxy.rule = undefined;
-      await until("it follows again", async () => one.follower.state().state === "following" && Number((await cursor())?.block) > Number(at?.block));
+      await until(
+        "it follows again",
+        async () =>
+          one.follower.state().state === "following" &&
+          Number((await cursor())?.block) > Number(at?.block),
+      );
     });
   }
 
@@ -219,7 +297,12 @@ describe("the follower", () => {
     await until("it says so", () => one.follower.state().state === "down");
     const at = await cursor();
     bench.proxy.rule = undefined;
-    await until("it follows again", async () => one.follower.state().state === "following" && Number((await cursor())?.block) > Number(at?.block));
+    await until(
+      "it follows again",
+      async () =>
+        one.follower.state().state === "following" &&
+        Number((await cursor())?.block) > Number(at?.block),
+    );
   });
 
   it("only blocks as deep as the network calls final are read", async () => {
@@ -238,7 +321,9 @@ describe("the follower", () => {
 
   it("a database of another chain is not written to", async () => {
     const at = await cursor();
-    const one = (await follow({ deployment: { ...bench.deployment, genesis: `0x${"66".repeat(32)}` } })).start("follower");
+    const one = (
+      await follow({ deployment: { ...bench.deployment, genesis: `0x${"66".repeat(32)}` } })
+    ).start("follower");
     await until("it says so", () => one.follower.state().state === "forked");
     expect(await cursor()).to.deep.equal(at);
   });
@@ -253,7 +338,10 @@ describe("the follower", () => {
       PORT: "0",
       LOG_LEVEL: "silent",
     });
-    const refused = await startGateway(config, { ...bench.deployment, genesis: `0x${"66".repeat(32)}` }).then(
+    const refused = await startGateway(config, {
+      ...bench.deployment,
+      genesis: `0x${"66".repeat(32)}`,
+    }).then(
       () => expect.fail("it has started"),
       (cause: Error) => cause,
     );
@@ -261,7 +349,8 @@ describe("the follower", () => {
     await database.close();
   });
 
-  // ── once, whatever happens ──────────────────────────────────────────────────────────────────────────────────────────
+  // ── once, whatever happens
+  // ──────────────────────────────────────────────────────────────────────────────────────────
 
   it("a projection that throws leaves cursor, rows and feed as they were, is tried again, and nothing is doubled", async () => {
     const faults = { left: 3 };
@@ -279,13 +368,17 @@ describe("the follower", () => {
       if (call.method === "eth_getLogs" && faults.left > 0 && faults.left < 3) {
         seenDuring += 1;
         expect(Number((await cursor())?.block)).to.equal(bench.deployment.block);
-        for (const [table, rows] of Object.entries(await projected())) expect(rows, table).to.deep.equal([]);
+        for (const [table, rows] of Object.entries(await projected()))
+          expect(rows, table).to.deep.equal([]);
         expect(await tallied("fragile")).to.have.length(0);
       }
       return undefined;
     };
     before.start("follower");
-    await until("it has overcome them", async () => faults.left === 0 && before.follower.state().state === "following");
+    await until(
+      "it has overcome them",
+      async () => faults.left === 0 && before.follower.state().state === "following",
+    );
     await level(before);
     expect(seenDuring).to.be.at.least(1);
     expect(await tallied("fragile")).to.deep.equal(await told());
@@ -303,18 +396,28 @@ describe("the follower", () => {
       return call.method === "eth_getLogs" ? { delayMs: 20 } : undefined;
     };
     for (const one of pair) one.start("follower", "lanes", "dispatcher");
-    const ids = await bench.queue(...Array.from({ length: 12 }, (_, i) => byBureau(bench, "setQuota", issuer.index, 202801 + i, "1000")));
+    const ids = await bench.queue(
+      ...Array.from({ length: 12 }, (_, i) =>
+        byBureau(bench, "setQuota", issuer.index, 202801 + i, "1000"),
+      ),
+    );
     await bench.done(...ids);
     await Promise.all(pair.map(level));
     expect(await tallied("shown_to_two")).to.deep.equal(await told());
-    expect([...states].filter((state) => state !== "starting" && state !== "following")).to.deep.equal([]);
+    expect(
+      [...states].filter((state) => state !== "starting" && state !== "following"),
+    ).to.deep.equal([]);
   });
 
   it("logs of another ledger with the same topics do not count, even when the node hands them out", async () => {
     const via = await follow();
     via.start();
     await level(via);
-    const foreign = await deployToSandbox(chain.url, { network: "another-network", bureau: bench.bureau, claimTermSeconds: 3_600 });
+    const foreign = await deployToSandbox(chain.url, {
+      network: "another-network",
+      bureau: bench.bureau,
+      claimTermSeconds: 3_600,
+    });
     const before = await projected();
     const { registryCall, ledgerCall } = createContracts(foreign);
     // the bureau's own key, on the other contracts: the events are word for word those of ours
@@ -326,8 +429,17 @@ describe("the follower", () => {
         registryCall("setQuota", [issuer.index, 202_611, 1n]),
       ];
       const ids: string[] = [];
-      for (const data of calls) ids.push(String(await via.lanes.submit(tx, "bureau", { to: foreign.registry, data, gas })));
-      ids.push(String(await via.lanes.submit(tx, "bureau", { to: foreign.ledger, data: ledgerCall("setClosed", [true]), gas })));
+      for (const data of calls)
+        ids.push(String(await via.lanes.submit(tx, "bureau", { to: foreign.registry, data, gas })));
+      ids.push(
+        String(
+          await via.lanes.submit(tx, "bureau", {
+            to: foreign.ledger,
+            data: ledgerCall("setClosed", [true]),
+            gas,
+          }),
+        ),
+      );
       await announce(tx, "block");
       return ids;
     });
@@ -336,21 +448,39 @@ describe("the follower", () => {
       const { fromBlock, toBlock } = call.params[0] as Record<string, unknown>;
       return { edit: [{ fromBlock, toBlock }] };
     };
-    await until("they are mined", async () => (await bench.sql`select 1 from sends where id = any(${sends}::bigint[]) and status = 'mined'`).length === 4);
-    await level(via);
-    const there = (await bench.node.logs([foreign.registry, foreign.ledger], bench.deployment.block, await bench.node.head())).map(
-      (log) => createContracts(foreign).event(log)?.name,
+    await until(
+      "they are mined",
+      async () =>
+        (
+          await bench.sql`select 1 from sends where id = any(${sends}::bigint[]) and status = 'mined'`
+        ).length === 4,
     );
-    expect(there).to.include.members(["TaxpayerEnrolled", "StandingChanged", "QuotaSet", "ClosedSet"]);
+    await level(via);
+    const there = (
+      await bench.node.logs(
+        [foreign.registry, foreign.ledger],
+        bench.deployment.block,
+        await bench.node.head(),
+      )
+    ).map((log) => createContracts(foreign).event(log)?.name);
+    expect(there).to.include.members([
+      "TaxpayerEnrolled",
+      "StandingChanged",
+      "QuotaSet",
+      "ClosedSet",
+    ]);
     expect(await projected()).to.deep.equal(before);
   });
 
-  // ── order and replay ────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── order and replay
+  // ────────────────────────────────────────────────────────────────────────────────────────────────
 
   it("feed positions ascend strictly in the order of the chain, and name block, log and transaction", async () => {
     await level((await follow()).start("follower"));
     type Row = { position: bigint; tx: string; log_index: number; type: string; at: Date };
-    const rows = await bench.sql<Row[]>`select position, tx, log_index, type, at from feed order by position`;
+    const rows = await bench.sql<
+      Row[]
+    >`select position, tx, log_index, type, at from feed order by position`;
     const events = await bench.events();
     expect(rows.length).to.be.greaterThan(25);
     expect(new Set(rows.map((row) => row.type)).size).to.be.greaterThan(10);
@@ -361,7 +491,9 @@ describe("the follower", () => {
       const log = `${String(block).padStart(12, "0")}-${String(index).padStart(6, "0")}`;
       expect(log >= lastLog).to.equal(true);
       [last, lastLog] = [position, log];
-      expect(events.find((event) => event.block === block && event.index === index)?.tx).to.equal(tx);
+      expect(events.find((event) => event.block === block && event.index === index)?.tx).to.equal(
+        tx,
+      );
       expect(at.getTime() / 1_000).to.equal((await bench.node.block(block))?.time);
     }
   });
@@ -370,12 +502,16 @@ describe("the follower", () => {
     const one = (await follow()).start("follower");
     await level(one);
     const before = await projected();
-    for (const table of tables) expect(before[table], `something to compare in ${table}`).to.not.have.length(0);
-    const operations = await bench.sql`select id, status, result, problem from operations order by id`;
+    for (const table of tables)
+      expect(before[table], `something to compare in ${table}`).to.not.have.length(0);
+    const operations =
+      await bench.sql`select id, status, result, problem from operations order by id`;
     await one.follower.rebuild();
     await level(one);
     expect(await projected()).to.deep.equal(before);
-    expect(await bench.sql`select id, status, result, problem from operations order by id`).to.deep.equal(operations);
+    expect(
+      await bench.sql`select id, status, result, problem from operations order by id`,
+    ).to.deep.equal(operations);
   });
 
   it("caughtUp after a rebuild waits for the replay", async () => {
@@ -392,18 +528,24 @@ describe("the follower", () => {
     const waiting = level(one).then(() => {
       progress.caughtUp = true;
     });
-    await until("the replay is being held up", () => bench.proxy.seen.filter((call) => call.method === "eth_getLogs").length > 1);
+    await until(
+      "the replay is being held up",
+      () => bench.proxy.seen.filter((call) => call.method === "eth_getLogs").length > 1,
+    );
     expect(progress.caughtUp).to.equal(false);
     held = false;
     await waiting;
     expect(await bench.sql`select 1 from feed`).to.have.length(count);
   });
 
-  // ── a node that does not tell the truth ─────────────────────────────────────────────────────────────────────────────
+  // ── a node that does not tell the truth
+  // ─────────────────────────────────────────────────────────────────────────────
 
   /** Something that all may see: a quota, by the bureau. Returns the block it is in. */
   async function mark(via: Process, period: number): Promise<number> {
-    const [id] = (await bench.queue(byBureau(bench, "setQuota", issuer.index, period, "1000"))) as [string];
+    const [id] = (await bench.queue(byBureau(bench, "setQuota", issuer.index, period, "1000"))) as [
+      string,
+    ];
     const [row] = await until("it is on the chain", async () => {
       const rows = await bench.sql<{ block: bigint }[]>`
         select s.block from operations o join sends s on s.id = o.send where o.id = ${id} and s.status = 'mined'`;
@@ -412,17 +554,32 @@ describe("the follower", () => {
     await via.stop();
     return Number(row?.block);
   }
-  const quotaOf = async (period: number) => (await bench.sql`select 1 from quotas where taxpayer = ${issuer.index} and period = ${period}`).length;
+  const quotaOf = async (period: number) =>
+    (await bench.sql`select 1 from quotas where taxpayer = ${issuer.index} and period = ${period}`)
+      .length;
 
   type RpcLog = Record<string, unknown> & { blockNumber: string; logIndex: string };
   const lies: [string, (logs: RpcLog[]) => RpcLog[]][] = [
     ["holds back all logs of a block", () => []],
     ["holds back the last log of a block", (logs) => logs.slice(0, -1)],
     ["holds back the first log of a block", (logs) => logs.slice(1)],
-    ["gives a log of another block than its header's", (logs) => logs.map((log) => ({ ...log, blockHash: `0x${"ab".repeat(32)}` }))],
-    ["gives a log that no block has", (logs) => logs.flatMap((log) => [log, { ...log, topics: [`0x${"cd".repeat(32)}`], logIndex: "0xff" }])],
+    [
+      "gives a log of another block than its header's",
+      (logs) => logs.map((log) => ({ ...log, blockHash: `0x${"ab".repeat(32)}` })),
+    ],
+    [
+      "gives a log that no block has",
+      (logs) =>
+        logs.flatMap((log) => [
+          log,
+          { ...log, topics: [`0x${"cd".repeat(32)}`], logIndex: "0xff" },
+        ]),
+    ],
     ["gives a log twice", (logs) => [...logs, ...logs]],
-    ["gives logs that were not asked for", (logs) => logs.map((log) => ({ ...log, blockNumber: "0x1" }))],
+    [
+      "gives logs that were not asked for",
+      (logs) => logs.map((log) => ({ ...log, blockNumber: "0x1" })),
+    ],
   ];
   for (const [i, [words, lie]] of lies.entries()) {
     it(`of a node that ${words} nothing is applied, and it says so; when it tells the truth nothing is missing`, async () => {
@@ -446,7 +603,10 @@ describe("the follower", () => {
       await until("it says so", () => one.follower.state().state === "lying");
       await until("it has asked again", () => lied >= 3);
       expect(Number((await cursor())?.block)).to.be.below(block);
-      expect([await quotaOf(period), (await bench.sql`select 1 from feed`).length]).to.deep.equal([0, count]);
+      expect([await quotaOf(period), (await bench.sql`select 1 from feed`).length]).to.deep.equal([
+        0,
+        count,
+      ]);
       bench.proxy.rule = undefined;
       await level(one);
       expect(await quotaOf(period)).to.equal(1);
@@ -458,7 +618,11 @@ describe("the follower", () => {
     const one = (await follow()).start("follower");
     await level(one);
     bench.proxy.rule = async (call) => {
-      if (call.method !== "eth_getBlockByNumber" || Number(call.params[0]) <= Number((await cursor())?.block)) return undefined;
+      if (
+        call.method !== "eth_getBlockByNumber" ||
+        Number(call.params[0]) <= Number((await cursor())?.block)
+      )
+        return undefined;
       const block = (await rpc("eth_getBlockByNumber", ...call.params)) as object | null;
       return { answer: block && { ...block, parentHash: `0x${"ee".repeat(32)}` } };
     };
@@ -476,20 +640,39 @@ describe("the follower", () => {
     via.start("lanes", "dispatcher");
     const one = (await follow()).start("follower");
     await level(one);
-    const foreign = await deployToSandbox(chain.url, { network: "yet-another-network", bureau: bench.bureau, claimTermSeconds: 3_600 });
+    const foreign = await deployToSandbox(chain.url, {
+      network: "yet-another-network",
+      bureau: bench.bureau,
+      claimTermSeconds: 3_600,
+    });
     // both in one block: the interval is long enough for two
     await rpc("evm_setIntervalMining", 400);
     const gas = 300_000n;
     const ids = await bench.sql.begin(async (tx) => [
-      await via.lanes.submit(tx, "bureau", { to: bench.deployment.registry, data: bench.contracts.registryCall("setQuota", [issuer.index, 203_101, 1n]), gas }),
-      await via.lanes.submit(tx, "bureau", { to: foreign.ledger, data: createContracts(foreign).ledgerCall("setClosed", [true]), gas }),
+      await via.lanes.submit(tx, "bureau", {
+        to: bench.deployment.registry,
+        data: bench.contracts.registryCall("setQuota", [issuer.index, 203_101, 1n]),
+        gas,
+      }),
+      await via.lanes.submit(tx, "bureau", {
+        to: foreign.ledger,
+        data: createContracts(foreign).ledgerCall("setClosed", [true]),
+        gas,
+      }),
     ]);
     await until(
       "they are mined",
-      async () => (await bench.sql`select 1 from sends where id = any(${ids.map(String)}::bigint[]) and status = 'mined'`).length === 2,
+      async () =>
+        (
+          await bench.sql`select 1 from sends where id = any(${ids.map(String)}::bigint[]) and status = 'mined'`
+        ).length === 2,
     );
     const receipts = await bench.node.receipts(
-      (await bench.sql<{ hash: string }[]>`select hash from sends where id = any(${ids.map(String)}::bigint[])`).map((row) => row.hash),
+      (
+        await bench.sql<
+          { hash: string }[]
+        >`select hash from sends where id = any(${ids.map(String)}::bigint[])`
+      ).map((row) => row.hash),
     );
     expect(receipts[0]?.block, "the test's own ground").to.equal(receipts[1]?.block);
     await level(one);
@@ -502,7 +685,11 @@ describe("the follower", () => {
     const all: Projection = {
       name: "seen",
       tables: [],
-      on: { Refused: each(async (_tx, event) => void (event.args["alarm"] === true && seen.push(event.signed))) },
+      on: {
+        Refused: each(
+          async (_tx, event) => void (event.args["alarm"] === true && seen.push(event.signed)),
+        ),
+      },
     };
     const one = await follow({ projections: [...projections, all] });
     await one.follower.rebuild();
@@ -510,9 +697,15 @@ describe("the follower", () => {
     await level(one);
     const [refused] = (await bench.events()).filter((event) => event.args["alarm"] === true);
     expect(seen).to.have.length(1);
-    expect(seen[0]).to.deep.include({ kind: "Reimburse", taxpayer: employer.index, invoices: [{ id: refused?.args["id"], version: 2 }] });
+    expect(seen[0]).to.deep.include({
+      kind: "Reimburse",
+      taxpayer: employer.index,
+      invoices: [{ id: refused?.args["id"], version: 2 }],
+    });
     expect(seen[0]).to.not.have.property("to");
-    expect(seen[0]?.signatures.map((one) => signerOf(String(refused?.args["act"]), one))).to.deep.equal([employer.account]);
+    expect(
+      seen[0]?.signatures.map((one) => signerOf(String(refused?.args["act"]), one)),
+    ).to.deep.equal([employer.account]);
   });
 
   it("what was applied is told after it is committed, and whoever throws at it holds up nothing", async () => {
@@ -526,7 +719,9 @@ describe("the follower", () => {
     await one.follower.rebuild();
     one.start("follower");
     await level(one);
-    expect(told).to.deep.equal((await bench.events()).map((event) => `${event.block}-${event.index}`));
+    expect(told).to.deep.equal(
+      (await bench.events()).map((event) => `${event.block}-${event.index}`),
+    );
   });
 
   it("what the chain takes back above the final depth was never seen, and what was sent in it lands once all the same", async () => {
@@ -537,7 +732,9 @@ describe("the follower", () => {
     const writer = await follow(options);
     writer.start("lanes", "dispatcher");
     const snapshot = await rpc("evm_snapshot");
-    const [id] = (await bench.queue(byBureau(bench, "setQuota", issuer.index, 203_201, "1000"))) as [string];
+    const [id] = (await bench.queue(
+      byBureau(bench, "setQuota", issuer.index, 203_201, "1000"),
+    )) as [string];
     const first = await until("it is in a block", async () => {
       const [send] = await bench.sql<
         { hash: string }[]
@@ -556,7 +753,9 @@ describe("the follower", () => {
     writer.start("lanes");
     await bench.done(id);
     expect(one.follower.state().state).to.equal("following");
-    const told = (await bench.events()).filter((event) => event.name === "QuotaSet" && event.args["period"] === 203_201);
+    const told = (await bench.events()).filter(
+      (event) => event.name === "QuotaSet" && event.args["period"] === 203_201,
+    );
     expect([told.length, await quotaOf(203_201)]).to.deep.equal([1, 1]);
     const at = await cursor();
     expect((await bench.node.block(Number(at?.block)))?.hash).to.equal(at?.hash);
@@ -573,7 +772,8 @@ describe("the follower", () => {
     const words = () => lines.map((line) => (JSON.parse(line) as { msg: string }).msg);
     const other: Record<number, string> = { 0: "0e", [Number((await cursor())?.block)]: "0f" };
     bench.proxy.rule = async (call) => {
-      const byte = call.method === "eth_getBlockByNumber" ? other[Number(call.params[0])] : undefined;
+      const byte =
+        call.method === "eth_getBlockByNumber" ? other[Number(call.params[0])] : undefined;
       if (byte === undefined) return undefined;
       const block = (await rpc("eth_getBlockByNumber", ...call.params)) as object;
       return { answer: { ...block, hash: `0x${byte.repeat(32)}` } };
@@ -590,7 +790,9 @@ describe("the follower", () => {
     await level(one);
     const snapshot = await rpc("evm_snapshot");
     one.start("lanes", "dispatcher");
-    const [lost] = (await bench.queue(byBureau(bench, "setQuota", issuer.index, 202901, "1000"))) as [string];
+    const [lost] = (await bench.queue(
+      byBureau(bench, "setQuota", issuer.index, 202901, "1000"),
+    )) as [string];
     await bench.done(lost);
     await one.stop("lanes", "dispatcher");
     const at = await cursor();

@@ -22,18 +22,34 @@ describe("the rooms of the floors", () => {
 });
 
 describe("the picture of the floors", () => {
-  const [ground, middle, high, top] = [0, 1, 2, 3].map((floor) => ({ path: `r/${floor}`, floor })) as [Room, Room, Room, Room];
+  const [ground, middle, high, top] = [0, 1, 2, 3].map((floor) => ({
+    path: `r/${floor}`,
+    floor,
+  })) as [Room, Room, Room, Room];
   const beside: Room = { path: "r/beside", floor: 2 };
   const to = (from: Room, ...others: Room[]): Arrow[] => others.map((each) => ({ from, to: each }));
 
   it("leaves an arrow out where steps down lead to the same room", () => {
-    const all = [...to(top, high, middle, ground), ...to(high, middle, ground), ...to(middle, ground)];
-    expect(shortest(all)).to.have.deep.members([...to(top, high), ...to(high, middle), ...to(middle, ground)]);
+    const all = [
+      ...to(top, high, middle, ground),
+      ...to(high, middle, ground),
+      ...to(middle, ground),
+    ];
+    expect(shortest(all)).to.have.deep.members([
+      ...to(top, high),
+      ...to(high, middle),
+      ...to(middle, ground),
+    ]);
     expect(shortest([...to(top, high, ground), ...to(middle, ground)])).to.have.length(3);
   });
 
   it("has every arrow up and across, circles too", () => {
-    const all = [...to(top, high), ...to(high, beside, ground), ...to(beside, high, ground), ...to(ground, top)];
+    const all = [
+      ...to(top, high),
+      ...to(high, beside, ground),
+      ...to(beside, high, ground),
+      ...to(ground, top),
+    ];
     expect(shortest(all)).to.have.deep.members(all);
   });
 
@@ -48,9 +64,11 @@ describe("the picture of the floors", () => {
     expect(all.length).to.be.greaterThan(rooms.length);
     const drawn = Map.groupBy(shortest(all), ({ from }) => from.path);
     const reached = (from: Room, seen = new Set<string>()): Set<string> => {
-      for (const { to: next } of drawn.get(from.path) ?? []) if (!seen.has(next.path)) reached(next, seen.add(next.path));
+      for (const { to: next } of drawn.get(from.path) ?? [])
+        if (!seen.has(next.path)) reached(next, seen.add(next.path));
       return seen;
     };
-    for (const arrow of all) expect([...reached(arrow.from)], arrow.from.path).to.include(arrow.to.path);
+    for (const arrow of all)
+      expect([...reached(arrow.from)], arrow.from.path).to.include(arrow.to.path);
   });
 });

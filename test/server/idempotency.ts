@@ -1,6 +1,7 @@
 /**
- * Idempotency keys over HTTP, on two gateway processes and one database: {same body, other body} × {running, done, refused for good,
- * refused for now} × {same process, other process, after a restart}; and what stands below them when a key has expired.
+ * Idempotency keys over HTTP, on two gateway processes and one database: {same body, other body} ×
+ * {running, done, refused for good, refused for now} × {same process, other process, after a
+ * restart}; and what stands below them when a key has expired.
  */
 import { randomUUID } from "node:crypto";
 import { expect } from "chai";
@@ -25,7 +26,10 @@ describe("a key, a body and a process", function () {
     bench = await openBench();
     const maker = await bench.process();
     maker.start();
-    [seller, firm] = await Promise.all([enrolled(bench, maker, ["issuer"]), enrolled(bench, maker, ["employer"])]);
+    [seller, firm] = await Promise.all([
+      enrolled(bench, maker, ["issuer"]),
+      enrolled(bench, maker, ["employer"]),
+    ]);
     await maker.end();
     shop = await keyFor(bench, seller.account, ["issuer"]);
     [first, second] = await Promise.all([serving(bench, settings()), serving(bench, settings())]);
@@ -36,11 +40,21 @@ describe("a key, a body and a process", function () {
   });
 
   const bodyOf = (more: Record<string, unknown> = {}) => invoiceOf(seller, firm, more);
-  const post = (at: Serving, key: string, body: unknown) => callAt(at.url, "POST", "/v1/invoices", body, { token: shop, key, wait: 0 });
-  const invoices = async () => Number((await bench.sql<{ n: bigint }[]>`select count(*) as n from invoices`)[0]?.n);
-  const keys = async (key: string) => Number((await bench.sql<{ n: bigint }[]>`select count(*) as n from idempotency where key = ${key}`)[0]?.n);
+  const post = (at: Serving, key: string, body: unknown) =>
+    callAt(at.url, "POST", "/v1/invoices", body, { token: shop, key, wait: 0 });
+  const invoices = async () =>
+    Number((await bench.sql<{ n: bigint }[]>`select count(*) as n from invoices`)[0]?.n);
+  const keys = async (key: string) =>
+    Number(
+      (
+        await bench.sql<{ n: bigint }[]>`select count(*) as n from idempotency where key = ${key}`
+      )[0]?.n,
+    );
 
-  /** Where the key comes again. "after a restart": the process that did the work was killed, and another came in its place. */
+  /**
+   * Where the key comes again. "after a restart": the process that did the work was killed, and
+   * another came in its place.
+   */
   const places: Record<string, () => Promise<Serving>> = {
     "the same process": async () => first,
     "another process": async () => second,
@@ -60,7 +74,11 @@ describe("a key, a body and a process", function () {
         expect(done.status).to.equal(202);
         const before = await invoices();
         const again = await post(await place(), key, body);
-        expect([again.status, again.headers.get("idempotency-replayed"), again.body.number]).to.deep.equal([202, "true", done.body.number]);
+        expect([
+          again.status,
+          again.headers.get("idempotency-replayed"),
+          again.body.number,
+        ]).to.deep.equal([202, "true", done.body.number]);
         expect(await invoices()).to.equal(before);
       });
 
@@ -69,25 +87,41 @@ describe("a key, a body and a process", function () {
         expect((await post(first, key, bodyOf())).status).to.equal(202);
         const before = await invoices();
         const again = await post(await place(), key, bodyOf({ remark: "another" }));
-        expect([again.status, again.body.code, again.body.retry]).to.deep.equal([422, "idempotency-key-reused", "never"]);
+        expect([again.status, again.body.code, again.body.retry]).to.deep.equal([
+          422,
+          "idempotency-key-reused",
+          "never",
+        ]);
         expect(await invoices()).to.equal(before);
       });
 
       it("refused for good, same body: refused again; other body: done, for a refusal burns nothing", async () => {
-        const [key, bad] = [randomUUID(), bodyOf({ seller: { taxId: freshTaxId(), name: "别人" } })];
+        const [key, bad] = [
+          randomUUID(),
+          bodyOf({ seller: { taxId: freshTaxId(), name: "别人" } }),
+        ];
         const refused = await post(first, key, bad);
-        expect([refused.status, refused.body.code, refused.body.retry]).to.deep.equal([403, "seller-not-caller", "never"]);
+        expect([refused.status, refused.body.code, refused.body.retry]).to.deep.equal([
+          403,
+          "seller-not-caller",
+          "never",
+        ]);
         expect(await keys(key)).to.equal(0);
         const at = await place();
         const again = await post(at, key, bad);
-        expect([again.status, again.body.code, again.headers.get("idempotency-replayed")]).to.deep.equal([403, "seller-not-caller", null]);
+        expect([
+          again.status,
+          again.body.code,
+          again.headers.get("idempotency-replayed"),
+        ]).to.deep.equal([403, "seller-not-caller", null]);
         expect((await post(at, key, bodyOf())).status).to.equal(202);
         expect(await keys(key)).to.equal(1);
       });
 
       it("refused for now: done when the cause is gone, with the same body and with another", async () => {
         const [same, other] = [randomUUID(), randomUUID()];
-        const standing = (word: string) => bench.sql`update taxpayers set standing = ${word} where index = ${seller.index}`;
+        const standing = (word: string) =>
+          bench.sql`update taxpayers set standing = ${word} where index = ${seller.index}`;
         const body = bodyOf();
         await standing("suspended");
         for (const key of [same, other]) {
@@ -114,14 +148,22 @@ describe("a key, a body and a process", function () {
         });
         await taken;
         const ends: Promise<Reply | undefined> = post(first, key, body).catch(() => undefined);
-        await until("the work is in its middle", async () => (await bench.sql`select 1 from pg_locks where locktype = 'relation' and not granted`).length > 0);
+        await until(
+          "the work is in its middle",
+          async () =>
+            (await bench.sql`select 1 from pg_locks where locktype = 'relation' and not granted`)
+              .length > 0,
+        );
         const at = await place();
         if (where === "a restarted process") {
-          // the row is still held; of the dead process the database lets go within seconds, so its key is free and nothing is done
+          // the row is still held; of the dead process the database lets go within seconds, so its
+          // key is free and nothing is done
           expect(await ends).to.equal(undefined);
           await until(
             "the database has let go of it",
-            async () => (await bench.sql`select 1 from pg_locks where locktype = 'relation' and not granted`).length === 0,
+            async () =>
+              (await bench.sql`select 1 from pg_locks where locktype = 'relation' and not granted`)
+                .length === 0,
           );
           expect(await keys(key)).to.equal(0);
           open();
@@ -130,7 +172,11 @@ describe("a key, a body and a process", function () {
         } else {
           for (const other of [body, bodyOf({ remark: "another" })]) {
             const running = await post(at, key, other);
-            expect([running.status, running.body.code, running.body.retry]).to.deep.equal([409, "idempotency-key-running", "same-key"]);
+            expect([running.status, running.body.code, running.body.retry]).to.deep.equal([
+              409,
+              "idempotency-key-running",
+              "same-key",
+            ]);
             expect(running.headers.get("retry-after")).to.match(/^\d+$/);
           }
           open();
@@ -149,7 +195,9 @@ describe("a key, a body and a process", function () {
       const [key, body] = [randomUUID(), bodyOf({ sourceId: `POS-${randomUUID()}` })];
       const { body: done } = await post(first, key, body);
       await bench.sql`update idempotency set created_at = now() - interval '7 days 1 minute' where key = ${key}`;
-      await createExpiry({ sql: bench.sql, metrics: createMetrics("test"), days: 7 }).run(new AbortController().signal);
+      await createExpiry({ sql: bench.sql, metrics: createMetrics("test"), days: 7 }).run(
+        new AbortController().signal,
+      );
       expect(await keys(key)).to.equal(0);
       for (const again of [key, randomUUID()]) {
         const refused = await post(second, again, body);
@@ -160,7 +208,12 @@ describe("a key, a body and a process", function () {
 
     it("and the chain seals a number once: the same lot again is refused, whoever sends it", async () => {
       const { body } = await post(first, randomUUID(), bodyOf());
-      await until("it is sealed", async () => (await bench.sql`select 1 from invoice_states where number = ${body.number}`).length === 1);
+      await until(
+        "it is sealed",
+        async () =>
+          (await bench.sql`select 1 from invoice_states where number = ${body.number}`).length ===
+          1,
+      );
       const [sent] = await bench.sql<{ data: string; to_address: string; first: string }[]>`
         select s.data, s.to_address, l.first from invoice_states i join sealings l on l.first = i.lot join operations o on o.id = l.operation
         join sends s on s.id = o.send where i.number = ${body.number}`;
@@ -169,7 +222,9 @@ describe("a key, a body and a process", function () {
       expect(events.map((event) => event.name))
         .to.include("LotRefused")
         .and.not.include("LotSealed");
-      const sealed = (await bench.events()).filter((event) => event.name === "LotSealed" && event.args["first"] === sent?.first);
+      const sealed = (await bench.events()).filter(
+        (event) => event.name === "LotSealed" && event.args["first"] === sent?.first,
+      );
       expect(sealed).to.have.length(1);
     });
   });

@@ -1,4 +1,7 @@
-/** Secrets at rest: what is sealed opens only where it was sealed, and no private key is readable in the database. */
+/**
+ * Secrets at rest: what is sealed opens only where it was sealed, and no private key is readable in
+ * the database.
+ */
 import { randomBytes } from "node:crypto";
 import { recoverSigner } from "@onepiao/protocol/ledger/messages.ts";
 import { expect } from "chai";
@@ -6,8 +9,22 @@ import { computeAddress, Transaction, Wallet } from "ethers";
 import type { Sql } from "../../server/db/db.ts";
 import { createApiKey, findCaller } from "../../server/keys/api-keys.ts";
 import { accountOfSecret } from "../../server/keys/keystore.ts";
-import { openVault, type Purpose, type Vault, wrapFor, wrapForNoOther } from "../../server/keys/vault.ts";
-import { type Bench, claimBy, enrolled, holder, openBench, openDatabase, sealed } from "./support/bench.ts";
+import {
+  openVault,
+  type Purpose,
+  type Vault,
+  wrapFor,
+  wrapForNoOther,
+} from "../../server/keys/vault.ts";
+import {
+  type Bench,
+  claimBy,
+  enrolled,
+  holder,
+  openBench,
+  openDatabase,
+  sealed,
+} from "./support/bench.ts";
 
 const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
 const purposes: Purpose[] = ["documents", "parties", "keystore", "answers"];
@@ -23,12 +40,17 @@ describe("secrets", () => {
     for (const purpose of purposes) {
       it(`what is sealed for ${purpose} opens as it was, and twice sealed it looks different`, () => {
         for (const plain of [Buffer.alloc(0), Buffer.from("一票"), randomBytes(10_000)]) {
-          const [one, two] = [bench.vault.seal(purpose, "row 1", plain), bench.vault.seal(purpose, "row 1", plain)];
+          const [one, two] = [
+            bench.vault.seal(purpose, "row 1", plain),
+            bench.vault.seal(purpose, "row 1", plain),
+          ];
           expect(bench.vault.open(purpose, "row 1", one).equals(plain)).to.equal(true);
           expect(one.equals(two)).to.equal(false);
           if (plain.length > 0) expect(one.includes(plain)).to.equal(false);
         }
-        expect(bench.vault.open(purpose, "row 1", bench.vault.seal(purpose, "row 1", "文字")).toString()).to.equal("文字");
+        expect(
+          bench.vault.open(purpose, "row 1", bench.vault.seal(purpose, "row 1", "文字")).toString(),
+        ).to.equal("文字");
       });
 
       it(`what is sealed for ${purpose} and altered anywhere, cut, or moved to another row or purpose is refused`, () => {
@@ -47,22 +69,31 @@ describe("secrets", () => {
           expect(() => bench.vault.open(purpose, "row 1", cut)).to.throw();
         }
         expect(() => bench.vault.open(purpose, "row 2", value)).to.throw();
-        for (const other of purposes.filter((one) => one !== purpose)) expect(() => bench.vault.open(other, "row 1", value)).to.throw();
+        for (const other of purposes.filter((one) => one !== purpose))
+          expect(() => bench.vault.open(other, "row 1", value)).to.throw();
       });
     }
 
     it("a gateway with another master key does not start, and says why; a key that is no key as well", async () => {
-      const wrong = await openVault(bench.sql, randomBytes(32).toString("hex")).catch((cause: Error) => cause);
-      expect((wrong as Error).message).to.equal("MASTER_KEY is not the key that this database was made with");
+      const wrong = await openVault(bench.sql, randomBytes(32).toString("hex")).catch(
+        (cause: Error) => cause,
+      );
+      expect((wrong as Error).message).to.equal(
+        "MASTER_KEY is not the key that this database was made with",
+      );
       for (const none of ["", "00".repeat(31), "zz".repeat(32)]) {
-        expect(((await openVault(bench.sql, none).catch((cause: Error) => cause)) as Error).message).to.equal("MASTER_KEY is not 32 bytes in hex");
+        expect(
+          ((await openVault(bench.sql, none).catch((cause: Error) => cause)) as Error).message,
+        ).to.equal("MASTER_KEY is not 32 bytes in hex");
       }
     });
 
     it("another process with the same master key opens what this one has sealed", async () => {
       const who = await holder(bench);
       const one = await bench.process();
-      expect(await one.keys.sign(who.address, `0x${"07".repeat(32)}`)).to.deep.equal(await bench.keys.sign(who.address, `0x${"07".repeat(32)}`));
+      expect(await one.keys.sign(who.address, `0x${"07".repeat(32)}`)).to.deep.equal(
+        await bench.keys.sign(who.address, `0x${"07".repeat(32)}`),
+      );
       await one.end();
     });
 
@@ -71,13 +102,19 @@ describe("secrets", () => {
       const other = await openDatabase();
       await openVault(other.sql, masterKey);
       await other.sql`update data_keys set wrapped = (select wrapped from data_keys where purpose = 'parties') where purpose = 'keystore'`;
-      const refused = (await openVault(other.sql, masterKey).catch((cause: Error) => cause)) as Error;
+      const refused = (await openVault(other.sql, masterKey).catch(
+        (cause: Error) => cause,
+      )) as Error;
       expect(refused.message).to.match(/MASTER_KEY is not the key/);
       await other.close();
     });
 
     it("the master key is rotated while gateways run: both keys open it, then the new one alone", async () => {
-      const [before, next, third] = [0, 1, 2].map(() => randomBytes(32).toString("hex")) as [string, string, string];
+      const [before, next, third] = [0, 1, 2].map(() => randomBytes(32).toString("hex")) as [
+        string,
+        string,
+        string,
+      ];
       const { sql, close } = await openDatabase();
       const running = await openVault(sql, before);
       const value = running.seal("documents", "row 1", "一票");
@@ -87,15 +124,29 @@ describe("secrets", () => {
           (cause: Error) => cause.message,
         );
       const refused = "MASTER_KEY is not the key that this database was made with";
-      expect(await wrapFor(sql, third, next).catch((cause: Error) => cause.message)).to.equal(refused);
-      expect(await wrapFor(sql, before, before).catch((cause: Error) => cause.message)).to.equal("The new master key is the present one");
+      expect(await wrapFor(sql, third, next).catch((cause: Error) => cause.message)).to.equal(
+        refused,
+      );
+      expect(await wrapFor(sql, before, before).catch((cause: Error) => cause.message)).to.equal(
+        "The new master key is the present one",
+      );
       // twice, and by two at once: as one time
       await Promise.all([wrapFor(sql, before, next), wrapFor(sql, before, next)]);
-      expect([await opens(before), await opens(next), await opens(third)]).to.deep.equal([true, true, refused]);
+      expect([await opens(before), await opens(next), await opens(third)]).to.deep.equal([
+        true,
+        true,
+        refused,
+      ]);
       // what one seals the other opens: the data keys are the same
       const other = await openVault(sql, next);
-      expect(running.open("parties", "row 2", other.seal("parties", "row 2", "抬头")).toString()).to.equal("抬头");
-      expect(await wrapForNoOther(sql, before.slice(0, -1) + (before.endsWith("0") ? "1" : "0")).catch((cause: Error) => cause.message)).to.equal(refused);
+      expect(
+        running.open("parties", "row 2", other.seal("parties", "row 2", "抬头")).toString(),
+      ).to.equal("抬头");
+      expect(
+        await wrapForNoOther(sql, before.slice(0, -1) + (before.endsWith("0") ? "1" : "0")).catch(
+          (cause: Error) => cause.message,
+        ),
+      ).to.equal(refused);
       expect(await wrapForNoOther(sql, next)).to.equal(1);
       expect(await wrapForNoOther(sql, next)).to.equal(0);
       expect([await opens(before), await opens(next)]).to.deep.equal([refused, true]);
@@ -107,11 +158,16 @@ describe("secrets", () => {
     it("many processes that start on an empty database at once, under two master keys, make one set of data keys", async () => {
       const [one, other] = [randomBytes(32).toString("hex"), randomBytes(32).toString("hex")];
       const { sql, close } = await openDatabase();
-      const started = await Promise.allSettled([one, other, one, other, one, other].map((key) => openVault(sql, key)));
-      const won = started.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+      const started = await Promise.allSettled(
+        [one, other, one, other, one, other].map((key) => openVault(sql, key)),
+      );
+      const won = started.flatMap((result) =>
+        result.status === "fulfilled" ? [result.value] : [],
+      );
       expect(won).to.have.length(3);
       const value = (won[0] as Vault).seal("answers", "row", "same");
-      for (const vault of won) expect(vault.open("answers", "row", value).toString()).to.equal("same");
+      for (const vault of won)
+        expect(vault.open("answers", "row", value).toString()).to.equal("same");
       await close();
     });
 
@@ -127,7 +183,8 @@ describe("secrets", () => {
         ["tax-id", "", vault],
         ["tax-id", "A", theirs],
       ];
-      for (const [field, value, by] of others) expect(by.blind(field, value).equals(vault.blind("tax-id", "A"))).to.equal(false);
+      for (const [field, value, by] of others)
+        expect(by.blind(field, value).equals(vault.blind("tax-id", "A"))).to.equal(false);
       await other.close();
     });
 
@@ -144,10 +201,14 @@ describe("secrets", () => {
   describe("in the keystore", () => {
     /** Every row of every table as text; bytea as hex. */
     async function dump(sql: Sql): Promise<string> {
-      const tables = await sql<{ name: string }[]>`select quote_ident(tablename) as name from pg_tables where schemaname = 'public' order by tablename`;
+      const tables = await sql<
+        { name: string }[]
+      >`select quote_ident(tablename) as name from pg_tables where schemaname = 'public' order by tablename`;
       const parts: string[] = [];
       for (const { name } of tables) {
-        const rows = (await sql.unsafe(`select t::text as row from ${name} t`)) as unknown as { row: string }[];
+        const rows = (await sql.unsafe(`select t::text as row from ${name} t`)) as unknown as {
+          row: string;
+        }[];
         parts.push(name, ...rows.map((one) => one.row));
       }
       return parts.join("\n").toLowerCase();
@@ -162,15 +223,23 @@ describe("secrets", () => {
       await bench.done(...(await bench.queue(claimBy(who, employer, number))));
       const made = await bench.sql.begin((tx) => bench.keys.create(tx));
       const text = await dump(bench.sql);
-      for (const visible of [who.address, made, issuer.account, number]) expect(text).to.include(visible.toLowerCase());
+      for (const visible of [who.address, made, issuer.account, number])
+        expect(text).to.include(visible.toLowerCase());
       for (const wallet of [who, issuer.wallet, employer.wallet]) {
         const secret = Buffer.from(wallet.privateKey.slice(2), "hex");
-        for (const form of [secret.toString("hex"), secret.toString("base64"), secret.toString("base64url"), BigInt(wallet.privateKey).toString()])
+        for (const form of [
+          secret.toString("hex"),
+          secret.toString("base64"),
+          secret.toString("base64url"),
+          BigInt(wallet.privateKey).toString(),
+        ])
           expect(text.includes(form.toLowerCase())).to.equal(false);
       }
       for (const secret of ["188.68", "餐饮服务", issuer.name, issuer.taxId, employer.taxId]) {
         expect(text.includes(secret.toLowerCase()), secret).to.equal(false);
-        expect(text.includes(Buffer.from(secret).toString("hex")), `${secret} as bytes`).to.equal(false);
+        expect(text.includes(Buffer.from(secret).toString("hex")), `${secret} as bytes`).to.equal(
+          false,
+        );
       }
       await via.end();
     });
@@ -178,7 +247,9 @@ describe("secrets", () => {
     it("a sealed key that was moved to another address does not sign for it", async () => {
       const [mine, theirs] = [await holder(bench), await holder(bench)];
       await bench.sql`update keystore set sealed = (select sealed from keystore where address = ${theirs.address}) where address = ${mine.address}`;
-      const refused = await bench.keys.sign(mine.address, `0x${"01".repeat(32)}`).catch((cause: Error) => cause);
+      const refused = await bench.keys
+        .sign(mine.address, `0x${"01".repeat(32)}`)
+        .catch((cause: Error) => cause);
       expect(refused).to.be.instanceOf(Error);
     });
 
@@ -193,7 +264,9 @@ describe("secrets", () => {
         parities.add(vs >> 255n === 1n);
         expect(vs & (2n ** 255n - 1n)).to.satisfy((s: bigint) => s > 0n && s <= order / 2n);
         expect(recoverSigner(digest, signature.r + signature.vs.slice(2))).to.equal(who.address);
-        expect(recoverSigner(`0x${"00".repeat(32)}`, signature.r + signature.vs.slice(2))).to.not.equal(who.address);
+        expect(
+          recoverSigner(`0x${"00".repeat(32)}`, signature.r + signature.vs.slice(2)),
+        ).to.not.equal(who.address);
       }
       expect(parities.size, "both parities were seen").to.equal(2);
     });
@@ -202,9 +275,13 @@ describe("secrets", () => {
       const wallet = Wallet.createRandom();
       const digest = `0x${"42".repeat(32)}`;
       const { r, s, v, serialized, compactSerialized } = wallet.signingKey.sign(digest);
-      expect([recoverSigner(digest, serialized), recoverSigner(digest, compactSerialized)]).to.deep.equal([wallet.address, wallet.address]);
+      expect([
+        recoverSigner(digest, serialized),
+        recoverSigner(digest, compactSerialized),
+      ]).to.deep.equal([wallet.address, wallet.address]);
       const upper = (order - BigInt(s)).toString(16).padStart(64, "0");
-      for (const flipped of ["1b", "1c"]) expect(recoverSigner(digest, `${r}${upper}${flipped}`)).to.equal(undefined);
+      for (const flipped of ["1b", "1c"])
+        expect(recoverSigner(digest, `${r}${upper}${flipped}`)).to.equal(undefined);
       for (const shape of [
         "",
         "0x",
@@ -222,30 +299,46 @@ describe("secrets", () => {
 
     it("it signs a transaction as its own key and no other, with zero gas price and for one chain", async () => {
       const who = await holder(bench);
-      const fields = { chainId: 31_337, nonce: 7, to: bench.deployment.ledger, data: "0x1234", gasLimit: 100_000n };
+      const fields = {
+        chainId: 31_337,
+        nonce: 7,
+        to: bench.deployment.ledger,
+        data: "0x1234",
+        gasLimit: 100_000n,
+      };
       const { raw, hash } = await bench.keys.signTransaction(who.address, fields);
       const read = Transaction.from(raw);
-      expect([read.from, read.hash, read.nonce, read.gasPrice, read.value, read.chainId, read.data]).to.deep.equal([
-        who.address,
-        hash,
-        7,
-        0n,
-        0n,
-        31_337n,
-        "0x1234",
-      ]);
+      expect([
+        read.from,
+        read.hash,
+        read.nonce,
+        read.gasPrice,
+        read.value,
+        read.chainId,
+        read.data,
+      ]).to.deep.equal([who.address, hash, 7, 0n, 0n, 31_337n, "0x1234"]);
       const own = await holder(bench, { own: true });
       expect(await bench.keys.sign(own.address, hash)).to.equal(undefined);
       expect(await bench.keys.holds(own.address)).to.equal(false);
-      expect(((await bench.keys.signTransaction(own.address, fields).catch((cause: Error) => cause)) as Error).message).to.match(/is not kept here/);
+      expect(
+        (
+          (await bench.keys
+            .signTransaction(own.address, fields)
+            .catch((cause: Error) => cause)) as Error
+        ).message,
+      ).to.match(/is not kept here/);
     });
 
     it("an account is the address of its key, and a key is taken once", async () => {
       const wallet = Wallet.createRandom();
-      expect(accountOfSecret(wallet.privateKey)).to.equal(wallet.address).and.to.equal(computeAddress(wallet.signingKey.publicKey));
+      expect(accountOfSecret(wallet.privateKey))
+        .to.equal(wallet.address)
+        .and.to.equal(computeAddress(wallet.signingKey.publicKey));
       expect(await bench.keys.take(bench.sql, wallet.privateKey)).to.equal(wallet.address);
       expect(await bench.keys.take(bench.sql, wallet.privateKey)).to.equal(wallet.address);
-      expect(await bench.sql`select 1 from keystore where address = ${wallet.address}`).to.have.length(1);
+      expect(
+        await bench.sql`select 1 from keystore where address = ${wallet.address}`,
+      ).to.have.length(1);
     });
   });
 
@@ -255,10 +348,24 @@ describe("secrets", () => {
       await bench.sql`insert into parties (account, kind, sealed, created_by) values (${account}, 'bureau', ${Buffer.from("00", "hex")}, ${account}) on conflict do nothing`;
       const key = await createApiKey(bench.sql, { account, roles: ["bureau"], createdBy: account });
       const [id, secret] = key.split(".") as [string, string];
-      expect(await findCaller(bench.sql, key)).to.deep.equal({ keyId: id, account, roles: ["bureau"] });
-      for (const wrong of [`${id}.${secret.slice(1)}A`, `${id}.`, id, `x.${secret}`, "", `${key}.x`, `${id} .${secret}`])
+      expect(await findCaller(bench.sql, key)).to.deep.equal({
+        keyId: id,
+        account,
+        roles: ["bureau"],
+      });
+      for (const wrong of [
+        `${id}.${secret.slice(1)}A`,
+        `${id}.`,
+        id,
+        `x.${secret}`,
+        "",
+        `${key}.x`,
+        `${id} .${secret}`,
+      ])
         expect(await findCaller(bench.sql, wrong), wrong).to.equal(undefined);
-      const [row] = await bench.sql<{ all: string }[]>`select api_keys::text as all from api_keys where id = ${id}`;
+      const [row] = await bench.sql<
+        { all: string }[]
+      >`select api_keys::text as all from api_keys where id = ${id}`;
       expect(row?.all).to.not.include(secret).and.not.include(Buffer.from(secret).toString("hex"));
       await bench.sql`update api_keys set revoked_at = now() where id = ${id}`;
       expect(await findCaller(bench.sql, key)).to.equal(undefined);

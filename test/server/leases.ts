@@ -1,14 +1,32 @@
-/** Several processes on one database: one works, another takes over when it is gone, and nothing is done twice meanwhile. */
+/**
+ * Several processes on one database: one works, another takes over when it is gone, and nothing is
+ * done twice meanwhile.
+ */
 import { expect } from "chai";
 import { RELAY_LANE } from "../../server/acts/dispatcher.ts";
 import { openChanges, openDb } from "../../server/db/db.ts";
 import { createLeases, type Leases } from "../../server/db/leases.ts";
 import { createLog } from "../../server/kernel/log.ts";
-import { accepted, type Bench, claimBy, decisionBy, enrolled, holder, known, openBench, openDatabase, type Party, type Process } from "./support/bench.ts";
+import {
+  accepted,
+  type Bench,
+  claimBy,
+  decisionBy,
+  enrolled,
+  holder,
+  known,
+  openBench,
+  openDatabase,
+  type Party,
+  type Process,
+} from "./support/bench.ts";
 import { random, until } from "./support/proxy.ts";
 
 const TTL = 900;
-/** For a holder that is to keep its lease: a machine may stand still for a second or two and nothing changes hands. */
+/**
+ * For a holder that is to keep its lease: a machine may stand still for a second or two and nothing
+ * changes hands.
+ */
 const STEADY = 3_000;
 /** A lease that outlasts any test. */
 const LONG = 600_000;
@@ -28,7 +46,11 @@ describe("a lease", () => {
   });
 
   /** A process of which there is nothing but its leases. */
-  async function contender(holder: string, ttlMs = TTL, reach: () => number | undefined = () => undefined) {
+  async function contender(
+    holder: string,
+    ttlMs = TTL,
+    reach: () => number | undefined = () => undefined,
+  ) {
     const sql = openDb(database.url, { connections: 2 });
     const changes = await openChanges(sql);
     const leases: Leases = createLeases({ sql, changes, log, holder, ttlMs, reach });
@@ -36,7 +58,9 @@ describe("a lease", () => {
     const one = {
       leases,
       lease: leases.lease("work"),
-      /** As a process that is killed, or cut off: no statement of its reaches the database any more. */
+      /**
+       * As a process that is killed, or cut off: no statement of its reaches the database any more.
+       */
       async cut() {
         if (gone) return;
         gone = true;
@@ -98,7 +122,8 @@ describe("a lease", () => {
     await a.leases.start();
     // as a process that is stopped (SIGSTOP): nothing of it runs, and its clock goes on
     const end = performance.now() + 2 * TTL;
-    while (performance.now() < end) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+    while (performance.now() < end)
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
     expect(a.lease.held(), "the first thing that it asks after waking").to.equal(false);
     await b.leases.start();
     await until("one of them has it", () => a.lease.held() || b.lease.held());
@@ -134,8 +159,11 @@ describe("a lease", () => {
     async function heard(holder: string, times: number): Promise<void> {
       let [last, count] = [0, 0];
       await until(`${times} heartbeats of ${holder}`, async () => {
-        const [row] = await database.sql<{ seen: Date }[]>`select seen from processes where holder = ${holder}`;
-        if (row !== undefined && row.seen.getTime() !== last) [last, count] = [row.seen.getTime(), count + 1];
+        const [row] = await database.sql<
+          { seen: Date }[]
+        >`select seen from processes where holder = ${holder}`;
+        if (row !== undefined && row.seen.getTime() !== last)
+          [last, count] = [row.seen.getTime(), count + 1];
         return count > times;
       });
     }
@@ -149,24 +177,35 @@ describe("a lease", () => {
       it(`goes to another when the holder's node ${words} and the other's does not, and stays there`, async () => {
         let reachOfA: number | undefined = 10;
         let reachOfB = 10;
-        const [a, b] = [await contender("a", TTL, () => reachOfA), await contender("b", TTL, () => reachOfB)];
+        const [a, b] = [
+          await contender("a", TTL, () => reachOfA),
+          await contender("b", TTL, () => reachOfB),
+        ];
         await a.leases.start();
         await b.leases.start();
         await heard("b", AGES);
-        expect([a.lease.held(), b.lease.held()], "while both reach as far").to.deep.equal([true, false]);
+        expect([a.lease.held(), b.lease.held()], "while both reach as far").to.deep.equal([
+          true,
+          false,
+        ]);
         [reachOfA, reachOfB] = [mine, 11];
         await until("the other has it", () => b.lease.held());
         expect(a.lease.held()).to.equal(false);
         await heard("a", AGES);
         reachOfA = 11;
         await heard("a", AGES);
-        expect([a.lease.held(), b.lease.held()], "it does not come back for nothing").to.deep.equal([false, true]);
+        expect([a.lease.held(), b.lease.held()], "it does not come back for nothing").to.deep.equal(
+          [false, true],
+        );
         expect((await rows()).map(({ holder, term }) => [holder, term])).to.deep.equal([["b", 2n]]);
       });
 
     for (const reachOfBoth of [undefined, 10] as const)
       it(`stays where it is while all of them ${reachOfBoth === undefined ? "are blind" : "stand still"}`, async () => {
-        const [a, b] = [await contender("a", TTL, () => reachOfBoth), await contender("b", TTL, () => reachOfBoth)];
+        const [a, b] = [
+          await contender("a", TTL, () => reachOfBoth),
+          await contender("b", TTL, () => reachOfBoth),
+        ];
         await a.leases.start();
         await b.leases.start();
         await heard("a", AGES);
@@ -188,7 +227,10 @@ describe("a lease", () => {
 
     it("is not given up for blocks that are on their way", async () => {
       let head = 100;
-      const [a, b] = [await contender("a", TTL, () => head - 5), await contender("b", TTL, () => head)];
+      const [a, b] = [
+        await contender("a", TTL, () => head - 5),
+        await contender("b", TTL, () => head),
+      ];
       const blocks = setInterval(() => (head += 1), 100);
       try {
         await a.leases.start();
@@ -242,7 +284,8 @@ describe("several processes", () => {
     alive.delete(one);
     await one.crash();
   }
-  const holds = (one: Process) => one.leases.state().some(({ name, held }) => name === "following" && held);
+  const holds = (one: Process) =>
+    one.leases.state().some(({ name, held }) => name === "following" && held);
   /** Parts that work, by their leases. */
   const leasesOf = (one: Process) =>
     one.leases
@@ -278,7 +321,10 @@ describe("several processes", () => {
     await known(bench, [...first, ...second]);
     const sealed = (await bench.events()).filter((event) => event.name === "LotSealed");
     expect(sealed.reduce((sum, event) => sum + Number(event.args["count"]), 0)).to.equal(6);
-    expect((await bench.sql`select 1 from leases where term < 2`).length, "every lease has changed hands").to.equal(0);
+    expect(
+      (await bench.sql`select 1 from leases where term < 2`).length,
+      "every lease has changed hands",
+    ).to.equal(0);
   });
 
   it("a process that stops finishes what it has begun and hands over at once", async () => {
@@ -294,7 +340,9 @@ describe("several processes", () => {
 
   it("under load, with one killed again and again, every invoice is sealed once and every claim reimbursed once", async () => {
     const next = random(7);
-    const sealedBefore = (await bench.events()).filter((event) => event.name === "LotSealed").length;
+    const sealedBefore = (await bench.events()).filter(
+      (event) => event.name === "LotSealed",
+    ).length;
     let staying = await worker();
     let dying = await worker();
     const who = await holder(bench);
@@ -314,16 +362,24 @@ describe("several processes", () => {
       if (victim === staying) staying = dying;
       dying = await worker();
       await bench.done(...claims.slice(-6));
-      decisions.push(...(await bench.queue(...fresh.map((number) => decisionBy("Reimburse", employer, number)))));
+      decisions.push(
+        ...(await bench.queue(...fresh.map((number) => decisionBy("Reimburse", employer, number)))),
+      );
     }
     await bench.done(...decisions);
     const events = await bench.events();
     const lots = events.filter((event) => event.name === "LotSealed").slice(sealedBefore);
-    expect(lots.reduce((sum, event) => sum + Number(event.args["count"]), 0)).to.equal(numbers.length);
+    expect(lots.reduce((sum, event) => sum + Number(event.args["count"]), 0)).to.equal(
+      numbers.length,
+    );
     for (const name of ["Claimed", "Reimbursed"]) {
-      const ids = events.filter((event) => event.name === name).map((event) => String(event.args["id"]));
+      const ids = events
+        .filter((event) => event.name === name)
+        .map((event) => String(event.args["id"]));
       expect(ids.sort(), name).to.deep.equal([...numbers].sort());
     }
-    expect(events.filter((event) => event.name === "Refused" || event.name === "LotRefused")).to.deep.equal([]);
+    expect(
+      events.filter((event) => event.name === "Refused" || event.name === "LotRefused"),
+    ).to.deep.equal([]);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * No list and no look for work reads more than it answers with, whatever else is stored: among 200,000 invoices, on the plans that the
- * server has made for the product's own statements.
+ * No list and no look for work reads more than it answers with, whatever else is stored: among
+ * 200,000 invoices, on the plans that the server has made for the product's own statements.
  */
 import { expect } from "chai";
 import { type Sandbox, startSandbox } from "../../sandbox/sandbox.ts";
@@ -49,20 +49,35 @@ describe("lists among many", () => {
   let gateway: Gateway;
   const closing: (() => Promise<void> | void)[] = [];
   let big: ReadonlySet<string>;
-  let keys: Record<"bureau" | "issuer" | "employer" | "holder" | "reader", { token: string; account: string; taxId: string; index: number }>;
+  let keys: Record<
+    "bureau" | "issuer" | "employer" | "holder" | "reader",
+    { token: string; account: string; taxId: string; index: number }
+  >;
 
-  const ask = (token: string, path: string): Promise<Reply> => callAt(gateway.url, "GET", path, undefined, { token });
+  const ask = (token: string, path: string): Promise<Reply> =>
+    callAt(gateway.url, "GET", path, undefined, { token });
 
   before(async () => {
     place = await startSandbox({ blockMs: 50, settings: { METRICS_TOKEN: "metrics-of-the-test" } });
     const { url, bureau } = place;
-    const post = (path: string, body: unknown, token = bureau.token): Promise<Loose> => must(callAt(url, "POST", path, body, { token }));
+    const post = (path: string, body: unknown, token = bureau.token): Promise<Loose> =>
+      must(callAt(url, "POST", path, body, { token }));
     const enrolled = async (name: string, capability: "issuer" | "employer") => {
-      const made = await post("/v1/taxpayers", { name, taxId: freshTaxId(), capabilities: [capability] });
-      const { token } = await post("/v1/api-keys", { account: made.account, roles: [capability, "holder", "admin"] });
+      const made = await post("/v1/taxpayers", {
+        name,
+        taxId: freshTaxId(),
+        capabilities: [capability],
+      });
+      const { token } = await post("/v1/api-keys", {
+        account: made.account,
+        roles: [capability, "holder", "admin"],
+      });
       return { ...made, token } as { token: string; account: string; taxId: string; index: number };
     };
-    const [issuer, employer] = [await enrolled("茶餐厅", "issuer"), await enrolled("精密制造", "employer")];
+    const [issuer, employer] = [
+      await enrolled("茶餐厅", "issuer"),
+      await enrolled("精密制造", "employer"),
+    ];
     const person = async (name: string) => {
       const { account } = await post("/v1/persons", { name }, employer.token);
       const { token } = await post("/v1/api-keys", { account, roles: ["holder"] }, employer.token);
@@ -75,12 +90,26 @@ describe("lists among many", () => {
 
     sql = openDb(place.databaseUrl, { connections: 4 });
     vault = await openVault(sql, place.config.MASTER_KEY);
-    await fillWithMany(sql, vault, createContracts(place.deployment), { issuer, employer, holder, reader, bureau: keys.bureau });
+    await fillWithMany(sql, vault, createContracts(place.deployment), {
+      issuer,
+      employer,
+      holder,
+      reader,
+      bureau: keys.bureau,
+    });
     const rows = await sql<
       { name: string }[]
     >`select relname as name from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace and reltuples > ${BIG}`;
     big = new Set(rows.map((row) => row.name));
-    expect([...big]).include.members(["invoices", "invoice_states", "segments", "claims", "feed", "operations", "lots"]);
+    expect([...big]).include.members([
+      "invoices",
+      "invoice_states",
+      "segments",
+      "claims",
+      "feed",
+      "operations",
+      "lots",
+    ]);
     gateway = place.gateway;
   });
 
@@ -95,47 +124,95 @@ describe("lists among many", () => {
     expect(statements, `${what}: the server tells of statements`).not.lengthOf(0);
     return statements.flatMap(({ statement, rows, scans, plan }) => {
       const whole = scans.filter((table) => big.has(table));
-      if (whole.length > 0) return [`${what}: reads all of ${whole.join(", ")}\n${statement}\n${plan}`];
-      return rows > most ? [`${what}: reads ${rows} rows, ${most} at most\n${statement}\n${plan}`] : [];
+      if (whole.length > 0)
+        return [`${what}: reads all of ${whole.join(", ")}\n${statement}\n${plan}`];
+      return rows > most
+        ? [`${what}: reads ${rows} rows, ${most} at most\n${statement}\n${plan}`]
+        : [];
     });
   }
   const none = (found: readonly string[]) => {
     if (found.length === 0) return;
     // of each statement once how it was done
-    const [heads, plans] = [found.map((one) => one.split("\n")[0]), new Map(found.map((one) => [one.split("\n")[1], one.slice(0, 4_000)]))];
-    throw new Error(`${found.length} statements read too much\n${heads.join("\n")}\n${[...plans.values()].join("\n\n")}`);
+    const [heads, plans] = [
+      found.map((one) => one.split("\n")[0]),
+      new Map(found.map((one) => [one.split("\n")[1], one.slice(0, 4_000)])),
+    ];
+    throw new Error(
+      `${found.length} statements read too much\n${heads.join("\n")}\n${[...plans.values()].join("\n\n")}`,
+    );
   };
 
   /** Every list with each filter that it has, and each order. */
   function lists(): [keyof typeof keys, string][] {
     const { issuer, employer } = keys;
-    const day = (n: number) => new Date(Date.parse("2020-01-01T00:00:00Z") + n * 3_600_000).toISOString();
+    const day = (n: number) =>
+      new Date(Date.parse("2020-01-01T00:00:00Z") + n * 3_600_000).toISOString();
     const between = `from=${day(20)}&to=${day(30)}`;
     const states = ["accepted", "issued", "claimed", "reimbursed", "reversed"];
     const invoices = (as: string, filters: readonly string[]) =>
-      [[], ...filters, ...states.map((state) => `status=${state}`), ...filters.map((one) => `${one}&status=claimed`)].flatMap((filter) =>
+      [
+        [],
+        ...filters,
+        ...states.map((state) => `status=${state}`),
+        ...filters.map((one) => `${one}&status=claimed`),
+      ].flatMap((filter) =>
         ["asc", "desc"].map((order) => `/v1/invoices?as=${as}&order=${order}&${filter}`),
       );
     const own = `sourceId=none&seller=${issuer.taxId}`;
-    const pages = (path: string, filters: readonly string[]) => ["", ...filters].map((filter) => `${path}?${filter}`);
-    const each = (by: keyof typeof keys, paths: readonly string[]) => paths.map((path): [keyof typeof keys, string] => [by, path]);
+    const pages = (path: string, filters: readonly string[]) =>
+      ["", ...filters].map((filter) => `${path}?${filter}`);
+    const each = (by: keyof typeof keys, paths: readonly string[]) =>
+      paths.map((path): [keyof typeof keys, string] => [by, path]);
     const claimFilters = [
-      ...["submitted", "refused", "claimed", "reimbursed", "rejected", "withdrawn", "reversed"].map((one) => `status=${one}`),
+      ...["submitted", "refused", "claimed", "reimbursed", "rejected", "withdrawn", "reversed"].map(
+        (one) => `status=${one}`,
+      ),
       `from=2020-01-02T00:00:00Z&to=2020-01-03T00:00:00Z`,
       "invoice=20442000000000000000",
     ];
-    const operationStates = ["queued", "awaiting-signature", "signed", "sent", "done", "refused", "failed"].map((one) => `status=${one}`);
+    const operationStates = [
+      "queued",
+      "awaiting-signature",
+      "signed",
+      "sent",
+      "done",
+      "refused",
+      "failed",
+    ].map((one) => `status=${one}`);
     const sheets = range(9).map((n) => `status=0${n + 1}`);
     return [
-      ...each("issuer", invoices("issuer", [between, `buyer=${employer.taxId}`, `seller=${issuer.taxId}`, own])),
-      ...each("employer", invoices("employer", [between, `seller=${issuer.taxId}`, `buyer=${employer.taxId}`, own])),
-      ...each("holder", invoices("holder", [between, `seller=${issuer.taxId}`, `buyer=${employer.taxId}`, own])),
-      ...each("reader", invoices("grantee", [between, `seller=${issuer.taxId}`, `buyer=${employer.taxId}`])),
+      ...each(
+        "issuer",
+        invoices("issuer", [between, `buyer=${employer.taxId}`, `seller=${issuer.taxId}`, own]),
+      ),
+      ...each(
+        "employer",
+        invoices("employer", [between, `seller=${issuer.taxId}`, `buyer=${employer.taxId}`, own]),
+      ),
+      ...each(
+        "holder",
+        invoices("holder", [between, `seller=${issuer.taxId}`, `buyer=${employer.taxId}`, own]),
+      ),
+      ...each(
+        "reader",
+        invoices("grantee", [between, `seller=${issuer.taxId}`, `buyer=${employer.taxId}`]),
+      ),
       ...each("reader", invoices("holder", [between, `seller=${issuer.taxId}`])),
-      ...each("bureau", invoices("issuer", [between, `seller=${issuer.taxId}`, `buyer=${employer.taxId}`, `seller=${issuer.taxId}&buyer=${employer.taxId}`])),
+      ...each(
+        "bureau",
+        invoices("issuer", [
+          between,
+          `seller=${issuer.taxId}`,
+          `buyer=${employer.taxId}`,
+          `seller=${issuer.taxId}&buyer=${employer.taxId}`,
+        ]),
+      ),
       ...each("employer", pages("/v1/claims", claimFilters)),
       ...each("holder", pages("/v1/claims", claimFilters)),
-      ...(["bureau", "employer", "holder"] as const).flatMap((by) => each(by, ["/v1/external-invoices"])),
+      ...(["bureau", "employer", "holder"] as const).flatMap((by) =>
+        each(by, ["/v1/external-invoices"]),
+      ),
       ...each(
         "holder",
         pages(
@@ -143,15 +220,38 @@ describe("lists among many", () => {
           ["offered", "accepted", "declined", "withdrawn"].map((one) => `status=${one}`),
         ),
       ),
-      ...(["bureau", "issuer", "holder"] as const).flatMap((by) => each(by, pages("/v1/operations", operationStates))),
-      ...(["bureau", "issuer", "employer"] as const).flatMap((by) => each(by, pages("/v1/red-letters", sheets))),
-      ...(["bureau", "issuer", "employer"] as const).flatMap((by) => each(by, pages("/v1/api-keys", []))),
-      ...each("bureau", ["/v1/taxpayers", "/v1/taxpayers?after=1500", "/v1/audit", "/v1/audit/quotas?period=2020-03", "/v1/stats/refusals", "/v1/stats/chain"]),
+      ...(["bureau", "issuer", "holder"] as const).flatMap((by) =>
+        each(by, pages("/v1/operations", operationStates)),
+      ),
+      ...(["bureau", "issuer", "employer"] as const).flatMap((by) =>
+        each(by, pages("/v1/red-letters", sheets)),
+      ),
+      ...(["bureau", "issuer", "employer"] as const).flatMap((by) =>
+        each(by, pages("/v1/api-keys", [])),
+      ),
+      ...each("bureau", [
+        "/v1/taxpayers",
+        "/v1/taxpayers?after=1500",
+        "/v1/audit",
+        "/v1/audit/quotas?period=2020-03",
+        "/v1/stats/refusals",
+        "/v1/stats/chain",
+      ]),
       ...each("bureau", [`/v1/stats/flow?${between}`, `/v1/stats/invoices?grain=day&${between}`]),
-      ...each("issuer", [`/v1/taxpayers/${issuer.taxId}/segments`, "/v1/events?limit=100", "/v1/webhooks"]),
+      ...each("issuer", [
+        `/v1/taxpayers/${issuer.taxId}/segments`,
+        "/v1/events?limit=100",
+        "/v1/webhooks",
+      ]),
       ...each("employer", ["/v1/entries?limit=100", "/v1/events?limit=100&types=claim.created"]),
-      ...each("bureau", ["/v1/events?limit=100", "/v1/events?limit=100&types=claim.created", "/v1/events?number=20442000000000000001"]),
-      ...["", "/grants", "/reads", "/history", "/red-letters"].flatMap((list) => each("holder", [`/v1/invoices/20442000000000000001${list}`])),
+      ...each("bureau", [
+        "/v1/events?limit=100",
+        "/v1/events?limit=100&types=claim.created",
+        "/v1/events?number=20442000000000000001",
+      ]),
+      ...["", "/grants", "/reads", "/history", "/red-letters"].flatMap((list) =>
+        each("holder", [`/v1/invoices/20442000000000000001${list}`]),
+      ),
     ];
   }
   /** What works by itself, one look of each. */
@@ -192,8 +292,16 @@ describe("lists among many", () => {
       lease: () => always,
       failed: sendFailed,
     });
-    const dispatcher = createDispatcher({ ...work, contracts, lanes, lease: always, evidence: createEvidence(), limit });
-    const sealer = (lotAgeMs: number) => createSealer({ sql: db, changes, log, lease: always, lotSize: 500, lotAgeMs, limit });
+    const dispatcher = createDispatcher({
+      ...work,
+      contracts,
+      lanes,
+      lease: always,
+      evidence: createEvidence(),
+      limit,
+    });
+    const sealer = (lotAgeMs: number) =>
+      createSealer({ sql: db, changes, log, lease: always, lotSize: 500, lotAgeMs, limit });
     const once = async (part: { start(): void; stop(): Promise<void> }) => {
       part.start();
       await part.stop();
@@ -204,20 +312,59 @@ describe("lists among many", () => {
       ["the sealer", () => once(sealer(1_000_000_000))],
       ["the dispatcher", () => once(dispatcher)],
       ["the lanes", () => once(lanes)],
-      ["the gauges", async () => expect((await fetch(`${gateway.url}/metrics`, { headers: { authorization: head } })).status).equals(200)],
+      [
+        "the gauges",
+        async () =>
+          expect(
+            (await fetch(`${gateway.url}/metrics`, { headers: { authorization: head } })).status,
+          ).equals(200),
+      ],
       ["readiness", () => fetch(`${gateway.url}/readyz`)],
       [
         "free numbers",
-        () => callAt(gateway.url, "POST", "/v1/invoices", invoiceOf({ ...keys.issuer, name: "茶餐厅" }, { name: "个人" }), { token: keys.issuer.token }),
+        () =>
+          callAt(
+            gateway.url,
+            "POST",
+            "/v1/invoices",
+            invoiceOf({ ...keys.issuer, name: "茶餐厅" }, { name: "个人" }),
+            { token: keys.issuer.token },
+          ),
       ],
       [
         "an enrolment that comes again",
         () =>
-          callAt(gateway.url, "POST", "/v1/taxpayers", { name: "茶餐厅", taxId: keys.issuer.taxId, capabilities: ["issuer"] }, { token: keys.bureau.token }),
+          callAt(
+            gateway.url,
+            "POST",
+            "/v1/taxpayers",
+            { name: "茶餐厅", taxId: keys.issuer.taxId, capabilities: ["issuer"] },
+            { token: keys.bureau.token },
+          ),
       ],
-      ["counting", () => turn(createCounting({ sql: db, vault, log, documentOf: invoices.documentOf, depositedOf: audit.documentsOf })), 200],
+      [
+        "counting",
+        () =>
+          turn(
+            createCounting({
+              sql: db,
+              vault,
+              log,
+              documentOf: invoices.documentOf,
+              depositedOf: audit.documentsOf,
+            }),
+          ),
+        200,
+      ],
       ["the audit", () => turn(createAuditing({ sql: db, audit, log, patienceSeconds: 60 }).job)],
-      ["the comparison", () => turn(createReconcile({ sql: db, documents, chain, contracts, log, days: 7, perSecond: 200 }).job)],
+      [
+        "the comparison",
+        () =>
+          turn(
+            createReconcile({ sql: db, documents, chain, contracts, log, days: 7, perSecond: 200 })
+              .job,
+          ),
+      ],
       ["red letters", () => turn(createRedLetterJob({ sql: db, redLetters, issuing, log }))],
       ["expiry", () => turn(createExpiry({ sql: db, metrics, days: 7 }))],
       // last: it closes the lots
@@ -234,7 +381,10 @@ describe("lists among many", () => {
       try {
         const found: string[] = [];
         for (const [by, path] of lists()) {
-          const limit = Number(new URL(path, gateway.url).searchParams.get("limit") ?? (path.startsWith("/v1/invoices?") ? 50 : 20));
+          const limit = Number(
+            new URL(path, gateway.url).searchParams.get("limit") ??
+              (path.startsWith("/v1/invoices?") ? 50 : 20),
+          );
           const statements = await during(async () => {
             const { status, body } = await ask(keys[by].token, path);
             if (status !== 200) found.push(`${by} ${path}: ${status} ${JSON.stringify(body)}`);
@@ -247,7 +397,8 @@ describe("lists among many", () => {
           () => changes.close(),
           () => db.end(),
         );
-        for (const [what, look, work = WAITING] of looks(db, changes)) found.push(...faults(what, await during(look), READ_FOR_ONE * work));
+        for (const [what, look, work = WAITING] of looks(db, changes))
+          found.push(...faults(what, await during(look), READ_FOR_ONE * work));
         none(found);
       } finally {
         for (const close of closing.splice(0)) await close();

@@ -1,6 +1,7 @@
 /**
- * The workers' loop, against a clock that a test moves by hand: a row says what each turn does, what happens while the loop waits,
- * and at which milliseconds turns begin. Nothing here waits for a time.
+ * The workers' loop, against a clock that a test moves by hand: a row says what each turn does,
+ * what happens while the loop waits, and at which milliseconds turns begin. Nothing here waits for
+ * a time.
  */
 import { expect } from "chai";
 import { type Clock, createLoop, type Next } from "../../server/kernel/loop.ts";
@@ -39,10 +40,22 @@ const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 type Step = { takes?: number; change?: true; returns?: Next; throws?: string };
 type Event = ["pass", number] | ["change", number?] | ["stop"] | ["start"];
-type Row = { name: string; turns: Step[]; events: Event[]; begins: number[]; faults?: string[]; afterFault?: Next };
+type Row = {
+  name: string;
+  turns: Step[];
+  events: Event[];
+  begins: number[];
+  faults?: string[];
+  afterFault?: Next;
+};
 
 const rows: Row[] = [
-  { name: "takes a turn at once, and the next after the longest wait", turns: [], events: [["pass", 250]], begins: [0, 100, 200] },
+  {
+    name: "takes a turn at once, and the next after the longest wait",
+    turns: [],
+    events: [["pass", 250]],
+    begins: [0, 100, 200],
+  },
   {
     name: "takes a turn at a change, and waits from then on",
     turns: [],
@@ -59,21 +72,36 @@ const rows: Row[] = [
     ],
     begins: [0, 30],
   },
-  { name: "does not miss a change that comes during a turn", turns: [{ takes: 10, change: true }], events: [["pass", 50]], begins: [0, 10] },
+  {
+    name: "does not miss a change that comes during a turn",
+    turns: [{ takes: 10, change: true }],
+    events: [["pass", 50]],
+    begins: [0, 10],
+  },
   {
     name: "counts the wait from where the turn began",
     turns: [{ takes: 40 }],
     events: [["pass", 150]],
     begins: [0, 100],
   },
-  { name: "goes on at once after a turn that was longer than the wait", turns: [{ takes: 130 }], events: [["pass", 140]], begins: [0, 130] },
+  {
+    name: "goes on at once after a turn that was longer than the wait",
+    turns: [{ takes: 130 }],
+    events: [["pass", 140]],
+    begins: [0, 130],
+  },
   {
     name: "waits less when the turn says so, and still hears changes",
     turns: [{ returns: { atMost: 20 } }, { returns: { atMost: 20 } }],
     events: [["pass", 25], ["change"], ["pass", 60]],
     begins: [0, 20, 25],
   },
-  { name: "goes on at once while there is more", turns: [{ returns: { after: 0 } }, { returns: { after: 0 } }], events: [["pass", 50]], begins: [0, 0, 0] },
+  {
+    name: "goes on at once while there is more",
+    turns: [{ returns: { after: 0 } }, { returns: { after: 0 } }],
+    events: [["pass", 50]],
+    begins: [0, 0, 0],
+  },
   {
     name: "rests as long as the turn says, whatever changes",
     turns: [{ takes: 10, change: true, returns: { after: 60 } }],
@@ -113,7 +141,12 @@ const rows: Row[] = [
     events: [["pass", 10], ["stop"], ["pass", 200], ["start"], ["pass", 100]],
     begins: [0, 210, 310],
   },
-  { name: "runs once, however often it is started", turns: [], events: [["start"], ["start"], ["pass", 100]], begins: [0, 100] },
+  {
+    name: "runs once, however often it is started",
+    turns: [],
+    events: [["start"], ["start"], ["pass", 100]],
+    begins: [0, 100],
+  },
 ];
 
 describe("a worker's loop", () => {
@@ -139,7 +172,8 @@ describe("a worker's loop", () => {
           const step = turns[seen.length] ?? {};
           seen.push(clock.now());
           if (step.change) change();
-          if (step.takes !== undefined) await new Promise<void>((resolve) => void clock.timer(step.takes as number, resolve));
+          if (step.takes !== undefined)
+            await new Promise<void>((resolve) => void clock.timer(step.takes as number, resolve));
           running -= 1;
           if (step.throws !== undefined) throw new Error(step.throws);
           return step.returns;
@@ -163,10 +197,15 @@ describe("a worker's loop", () => {
       expect(thrown).to.deep.equal(faults);
       stops.push(loop.stop());
       await settled();
-      expect(clock.timers(), "timers: that of a turn that still runs, and no wait").to.equal(running);
+      expect(clock.timers(), "timers: that of a turn that still runs, and no wait").to.equal(
+        running,
+      );
       await clock.pass(1_000);
       await Promise.all(stops);
-      expect([listeners.size, clock.timers(), running], "what a stopped loop leaves behind").to.deep.equal([0, 0, 0]);
+      expect(
+        [listeners.size, clock.timers(), running],
+        "what a stopped loop leaves behind",
+      ).to.deep.equal([0, 0, 0]);
       expect(seen.length, "turns after the stop").to.equal(begins.length);
     });
 

@@ -1,6 +1,7 @@
 /**
- * A real network for the tests: one sandbox (chain, PostgreSQL, contracts, gateway) for all files of a run, and short ways to be
- * a party. Files do not disturb one another: each enrols parties of its own.
+ * A real network for the tests: one sandbox (chain, PostgreSQL, contracts, gateway) for all files
+ * of a run, and short ways to be a party. Files do not disturb one another: each enrols parties of
+ * its own.
  */
 import { readInvoice } from "@onepiao/protocol/formats/read.ts";
 import { createClient } from "../../clients/typescript/index.ts";
@@ -16,7 +17,10 @@ export const BLOCK_MS = 50;
 /** The sandbox of this run; stopped when all tests are over. */
 export function sandbox(): Promise<Sandbox> {
   // a run of tests is one address: it may ask more than strangers may
-  started ??= startSandbox({ blockMs: BLOCK_MS, settings: { PUBLIC_RATE_PER_MINUTE: "100000", WEBHOOK_ALLOWED_NETWORKS: "127.0.0.0/8" } });
+  started ??= startSandbox({
+    blockMs: BLOCK_MS,
+    settings: { PUBLIC_RATE_PER_MINUTE: "100000", WEBHOOK_ALLOWED_NETWORKS: "127.0.0.0/8" },
+  });
   return started;
 }
 
@@ -28,16 +32,36 @@ after(async () => {
 
 export type Loose = any;
 export type Reply = { status: number; body: Loose; headers: Headers };
-export type CallOptions = { token?: string; key?: string; wait?: number; type?: string; headers?: Record<string, string> };
+export type CallOptions = {
+  token?: string;
+  key?: string;
+  wait?: number;
+  type?: string;
+  headers?: Record<string, string>;
+};
 
-/** One request. A string body goes as it is, another as JSON. A POST gets a fresh Idempotency-Key unless one is given. */
-export async function call(method: string, path: string, body?: unknown, options: CallOptions = {}): Promise<Reply> {
+/**
+ * One request. A string body goes as it is, another as JSON. A POST gets a fresh Idempotency-Key
+ * unless one is given.
+ */
+export async function call(
+  method: string,
+  path: string,
+  body?: unknown,
+  options: CallOptions = {},
+): Promise<Reply> {
   const { url, bureau } = await sandbox();
   return callAt(url, method, path, body, { token: bureau.token, ...options });
 }
 
 /** Once, as it stands: what a test sends may be wrong on purpose. */
-export async function callAt(url: string, method: string, path: string, body: unknown, options: CallOptions): Promise<Reply> {
+export async function callAt(
+  url: string,
+  method: string,
+  path: string,
+  body: unknown,
+  options: CallOptions,
+): Promise<Reply> {
   const { token, key, wait = 20, type, headers } = options;
   const { send } = createClient({ url, patience: { tries: 1, timeoutMs: 120_000 } });
   const reply = await send(method, path, {
@@ -49,7 +73,11 @@ export async function callAt(url: string, method: string, path: string, body: un
     ...(type === undefined ? {} : { type }),
   });
   const { status, body: answer = "" } = reply;
-  return { status, body: answer instanceof Uint8Array ? new TextDecoder().decode(answer) : answer, headers: reply.headers };
+  return {
+    status,
+    body: answer instanceof Uint8Array ? new TextDecoder().decode(answer) : answer,
+    headers: reply.headers,
+  };
 }
 
 /** Throws with the answer's text when a step that a test stands on did not go well. */
@@ -65,78 +93,155 @@ let serial = Math.floor(Math.random() * 1_000_000);
 export function freshTaxId(region = "4403"): string {
   serial += 1;
   const body = `91${region}00MA${serial.toString().padStart(7, "0")}`;
-  const sum = [...body].reduce((total, digit, i) => total + digits.indexOf(digit) * (3 ** i % 31), 0);
+  const sum = [...body].reduce(
+    (total, digit, i) => total + digits.indexOf(digit) * (3 ** i % 31),
+    0,
+  );
   return body + digits[(31 - (sum % 31)) % 31];
 }
 
-export type TestParty = { taxId: string; account: string; index: number; token: string; name: string };
+export type TestParty = {
+  taxId: string;
+  account: string;
+  index: number;
+  token: string;
+  name: string;
+};
 
-/** An enrolled taxpayer with an API key that manages its access; an issuer has quota and a segment. */
+/**
+ * An enrolled taxpayer with an API key that manages its access; an issuer has quota and a segment.
+ */
 export async function taxpayer(
   name: string,
   capabilities: ("issuer" | "employer")[],
   more: { key?: unknown; quota?: string; segment?: number } = {},
 ): Promise<TestParty> {
   const taxId = freshTaxId();
-  const made = await must(call("POST", "/v1/taxpayers", { name, taxId, capabilities, ...(more.key ? { key: more.key } : {}) }));
-  const { token } = await must(call("POST", "/v1/api-keys", { account: made.account, roles: ["admin"] }));
+  const made = await must(
+    call("POST", "/v1/taxpayers", {
+      name,
+      taxId,
+      capabilities,
+      ...(more.key ? { key: more.key } : {}),
+    }),
+  );
+  const { token } = await must(
+    call("POST", "/v1/api-keys", { account: made.account, roles: ["admin"] }),
+  );
   if (capabilities.includes("issuer")) {
     const period = new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 7);
     await Promise.all([
-      must(call("PUT", `/v1/taxpayers/${taxId}/quota`, { period, granted: more.quota ?? "1000000.00" })),
+      must(
+        call("PUT", `/v1/taxpayers/${taxId}/quota`, {
+          period,
+          granted: more.quota ?? "1000000.00",
+        }),
+      ),
       must(call("POST", `/v1/taxpayers/${taxId}/segments`, { length: more.segment ?? 10_000 })),
     ]);
   }
   return { taxId, account: made.account, index: made.index, token, name };
 }
 
-type Signer = { address: string; signTypedData(domain: object, types: Record<string, { name: string; type: string }[]>, value: object): Promise<string> };
+type Signer = {
+  address: string;
+  signTypedData(
+    domain: object,
+    types: Record<string, { name: string; type: string }[]>,
+    value: object,
+  ): Promise<string>;
+};
 /** What a person that keeps its own key gives to the taxpayer that registers it. */
-export async function ownKey(maker: { account: string }, wallet: Signer): Promise<{ custody: "own"; address: string; proof: string }> {
+export async function ownKey(
+  maker: { account: string },
+  wallet: Signer,
+): Promise<{ custody: "own"; address: string; proof: string }> {
   const { deployment } = await sandbox();
-  const domain = { name: deployment.network, version: "1", chainId: deployment.chainId, verifyingContract: deployment.ledger };
+  const domain = {
+    name: deployment.network,
+    version: "1",
+    chainId: deployment.chainId,
+    verifyingContract: deployment.ledger,
+  };
   const types = {
     Register: [
       { name: "account", type: "address" },
       { name: "maker", type: "address" },
     ],
   };
-  const proof = await wallet.signTypedData(domain, types, { account: wallet.address, maker: maker.account });
+  const proof = await wallet.signTypedData(domain, types, {
+    account: wallet.address,
+    maker: maker.account,
+  });
   return { custody: "own", address: wallet.address, proof };
 }
 
 /** A person made by a taxpayer, with an API key. */
-export async function person(maker: TestParty, name: string, key?: unknown): Promise<{ account: string; token: string }> {
-  const { account } = await must(call("POST", "/v1/persons", { name, ...(key ? { key } : {}) }, { token: maker.token }));
-  const { token } = await must(call("POST", "/v1/api-keys", { account, roles: ["holder"] }, { token: maker.token }));
+export async function person(
+  maker: TestParty,
+  name: string,
+  key?: unknown,
+): Promise<{ account: string; token: string }> {
+  const { account } = await must(
+    call("POST", "/v1/persons", { name, ...(key ? { key } : {}) }, { token: maker.token }),
+  );
+  const { token } = await must(
+    call("POST", "/v1/api-keys", { account, roles: ["holder"] }, { token: maker.token }),
+  );
   return { account, token };
 }
 
-/** Makes the account of this key at another gateway known to the sandbox's: an invoice may be issued to it here. */
+/**
+ * Makes the account of this key at another gateway known to the sandbox's: an invoice may be issued
+ * to it here.
+ */
 export async function shownHere(url: string, { token }: { token: string }): Promise<void> {
-  const { account, proof } = await must(callAt(url, "GET", "/v1/account-proof", undefined, { token }));
+  const { account, proof } = await must(
+    callAt(url, "GET", "/v1/account-proof", undefined, { token }),
+  );
   await must(call("POST", "/v1/accounts", { account, proof }));
 }
 
 /** A valid invoice of one line over 200.00 gross. */
-export function invoiceOf(seller: { taxId: string; name: string }, buyer: { taxId?: string; name: string }, more: Record<string, unknown> = {}) {
+export function invoiceOf(
+  seller: { taxId: string; name: string },
+  buyer: { taxId?: string; name: string },
+  more: Record<string, unknown> = {},
+) {
   return {
     kind: "ordinary",
     issuedAt: "2026-11-03T12:31:07+08:00",
     currency: "CNY",
     seller: { taxId: seller.taxId, name: seller.name },
     buyer: { ...(buyer.taxId ? { taxId: buyer.taxId } : {}), name: buyer.name },
-    lines: [{ name: "*餐饮服务*餐费", unit: "次", quantity: "1", unitPrice: "188.68", amount: "188.68", taxRate: "0.06", tax: "11.32" }],
+    lines: [
+      {
+        name: "*餐饮服务*餐费",
+        unit: "次",
+        quantity: "1",
+        unitPrice: "188.68",
+        amount: "188.68",
+        taxRate: "0.06",
+        tax: "11.32",
+      },
+    ],
     totals: { net: "188.68", tax: "11.32", gross: "200.00" },
     ...more,
   };
 }
 
 /** Issues an invoice and waits until it is sealed; returns its number. */
-export async function issued(seller: TestParty, buyer: { taxId?: string; name: string }, more: Record<string, unknown> = {}): Promise<string> {
-  const { number } = await must(call("POST", "/v1/invoices", invoiceOf(seller, buyer, more), { token: seller.token }));
+export async function issued(
+  seller: TestParty,
+  buyer: { taxId?: string; name: string },
+  more: Record<string, unknown> = {},
+): Promise<string> {
+  const { number } = await must(
+    call("POST", "/v1/invoices", invoiceOf(seller, buyer, more), { token: seller.token }),
+  );
   return number as string;
 }
 
 /** The document as the gateway reads these bytes. */
-export const documentOf = (type: string, text: string) => readInvoice(type, Buffer.from(text)).document;
+export const documentOf = (type: string, text: string) =>
+  readInvoice(type, Buffer.from(text)).document;

@@ -1,6 +1,6 @@
 /**
- * What the tests look at besides HTTP: the sandbox's database, the ledger and the registry on its chain, and problem details.
- * Nothing here changes anything, and nothing waits for a fixed time.
+ * What the tests look at besides HTTP: the sandbox's database, the ledger and the registry on its
+ * chain, and problem details. Nothing here changes anything, and nothing waits for a fixed time.
  */
 
 import { type Code, catalogue } from "@onepiao/protocol/values/problems.ts";
@@ -37,25 +37,50 @@ export async function chain(): Promise<ChainClient> {
 }
 
 const states = ["untouched", "issued", "claimed", "reimbursed", "reversed"] as const;
-export type OnChain = { holder: string; employer: number; state: (typeof states)[number]; titled: boolean; version: number };
+export type OnChain = {
+  holder: string;
+  employer: number;
+  state: (typeof states)[number];
+  titled: boolean;
+  version: number;
+};
 
 /** The ledger's record of an invoice; `untouched` while nobody has acted on it. */
 export async function record(number: string): Promise<OnChain> {
   const { deployment } = await sandbox();
   const contracts = createContracts(deployment);
-  const data = await (await chain()).call(deployment.ledger, contracts.ledgerCall("record", [number]));
-  const [found] = contracts.ledgerResult("record", data) as unknown as [{ holder: string; employer: bigint; state: bigint; titled: boolean; version: bigint }];
+  const data = await (await chain()).call(
+    deployment.ledger,
+    contracts.ledgerCall("record", [number]),
+  );
+  const [found] = contracts.ledgerResult("record", data) as unknown as [
+    { holder: string; employer: bigint; state: bigint; titled: boolean; version: bigint },
+  ];
   const { holder, employer, state, titled, version } = found;
-  return { holder, employer: Number(employer), state: states[Number(state)] ?? "untouched", titled, version: Number(version) };
+  return {
+    holder,
+    employer: Number(employer),
+    state: states[Number(state)] ?? "untouched",
+    titled,
+    version: Number(version),
+  };
 }
 
 const registry = new Interface(TaxpayerRegistry__factory.abi);
 
 /** The registry's quota of a taxpayer in a period (yyyymm), in cents. */
-export async function quotaOnChain(index: number, period: number): Promise<{ granted: bigint; drawn: bigint }> {
+export async function quotaOnChain(
+  index: number,
+  period: number,
+): Promise<{ granted: bigint; drawn: bigint }> {
   const { deployment } = await sandbox();
-  const data = await (await chain()).call(deployment.registry, registry.encodeFunctionData("quota", [index, period]));
-  const [{ granted, drawn }] = registry.decodeFunctionResult("quota", data) as unknown as [{ granted: bigint; drawn: bigint }];
+  const data = await (await chain()).call(
+    deployment.registry,
+    registry.encodeFunctionData("quota", [index, period]),
+  );
+  const [{ granted, drawn }] = registry.decodeFunctionResult("quota", data) as unknown as [
+    { granted: bigint; drawn: bigint },
+  ];
   return { granted, drawn };
 }
 
@@ -64,7 +89,11 @@ export const month = (): string => new Date(Date.now() + 8 * 3_600_000).toISOStr
 export const period = (): number => Number(month().replace("-", ""));
 
 /** Asks until `look` finds something; fails with `what` after the deadline. */
-export async function until<T>(what: string, look: () => Promise<T | undefined | false>, milliseconds = 60_000): Promise<T> {
+export async function until<T>(
+  what: string,
+  look: () => Promise<T | undefined | false>,
+  milliseconds = 60_000,
+): Promise<T> {
   const end = Date.now() + milliseconds;
   for (;;) {
     const found = await look();
@@ -74,19 +103,36 @@ export async function until<T>(what: string, look: () => Promise<T | undefined |
   }
 }
 
-export const statusOf = async (number: string): Promise<string> => (await call("GET", `/v1/invoices/${number}`)).body.status;
-export const untilStatus = (number: string, status: string): Promise<true> => until(`${number} is ${status}`, async () => (await statusOf(number)) === status);
+export const statusOf = async (number: string): Promise<string> =>
+  (await call("GET", `/v1/invoices/${number}`)).body.status;
+export const untilStatus = (number: string, status: string): Promise<true> =>
+  until(`${number} is ${status}`, async () => (await statusOf(number)) === status);
 
-/** The reply is this refusal, in the form of RFC 9457, with the catalogue's status; and with this violation, where one is told. */
-export function refused(reply: Reply, code: Code, violation?: { field: string; rule: string }): Record<string, Loose> {
+/**
+ * The reply is this refusal, in the form of RFC 9457, with the catalogue's status; and with this
+ * violation, where one is told.
+ */
+export function refused(
+  reply: Reply,
+  code: Code,
+  violation?: { field: string; rule: string },
+): Record<string, Loose> {
   const { status, body, headers } = reply;
   expect(body.code, JSON.stringify(body)).equals(code);
   expect(headers.get("content-type")).matches(/^application\/problem\+json/);
   expect(status).equals(catalogue[code].status);
-  expect(body).deep.includes({ status, title: catalogue[code].title, retry: catalogue[code].retry, type: `/problems/${code}` });
+  expect(body).deep.includes({
+    status,
+    title: catalogue[code].title,
+    retry: catalogue[code].retry,
+    type: `/problems/${code}`,
+  });
   expect(body.detail).a("string").and.not.empty;
   expect(body.requestId).equals(headers.get("x-request-id"));
-  if (violation) expect(body.errors.map(({ field, rule }: { field: string; rule: string }) => ({ field, rule }))).deep.includes(violation);
+  if (violation)
+    expect(
+      body.errors.map(({ field, rule }: { field: string; rule: string }) => ({ field, rule })),
+    ).deep.includes(violation);
   return body;
 }
 
@@ -106,15 +152,21 @@ export async function traces(): Promise<Record<string, number>> {
     "claims",
     "transfers",
   ]) {
-    const [row] = await (await database()).unsafe<{ n: number }[]>(`select count(*)::int as n from ${table}`);
+    const [row] = await (await database()).unsafe<{ n: number }[]>(
+      `select count(*)::int as n from ${table}`,
+    );
     found[table] = row?.n ?? -1;
   }
-  const [used] = await (await database())<{ n: string }[]>`select coalesce(sum(accepted), 0)::text as n from segment_use`;
+  const [used] = await (await database())<
+    { n: string }[]
+  >`select coalesce(sum(accepted), 0)::text as n from segment_use`;
   found["accepted"] = Number(used?.n);
   return found;
 }
 
 /** Quota of an issuer in this month as the API tells it, in yuan. */
-export async function quota(issuer: TestParty): Promise<{ granted: string; drawn: string; used: string; left: string }> {
+export async function quota(
+  issuer: TestParty,
+): Promise<{ granted: string; drawn: string; used: string; left: string }> {
   return (await call("GET", `/v1/taxpayers/${issuer.taxId}/quota`)).body;
 }

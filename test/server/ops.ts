@@ -1,6 +1,6 @@
 /**
- * A gateway as its operator sees it, in a process of its own: /readyz when a part is not there, /metrics, and what becomes of
- * everything under way when it is told to stop.
+ * A gateway as its operator sees it, in a process of its own: /readyz when a part is not there,
+ * /metrics, and what becomes of everything under way when it is told to stop.
  */
 import { randomUUID } from "node:crypto";
 import { Agent, get } from "node:http";
@@ -16,7 +16,8 @@ const ready = async (url: string): Promise<{ status: number; body: Loose }> => {
   const answer = await fetch(`${url}/readyz`);
   return { status: answer.status, body: await answer.json() };
 };
-const scrape = (url: string, given = token) => fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${given}` } });
+const scrape = (url: string, given = token) =>
+  fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${given}` } });
 
 describe("a gateway as its operator sees it", function () {
   this.timeout(120_000);
@@ -25,18 +26,34 @@ describe("a gateway as its operator sees it", function () {
   let seller: Party;
   let firm: Party;
   let shop: string;
-  const issue = (url: string, more: Record<string, unknown> = {}, key: string = randomUUID(), wait = 0) =>
-    callAt(url, "POST", "/v1/invoices", invoiceOf(seller, firm, { sourceId: key, ...more }), { token: shop, key, wait });
+  const issue = (
+    url: string,
+    more: Record<string, unknown> = {},
+    key: string = randomUUID(),
+    wait = 0,
+  ) =>
+    callAt(url, "POST", "/v1/invoices", invoiceOf(seller, firm, { sourceId: key, ...more }), {
+      token: shop,
+      key,
+      wait,
+    });
 
   before(async () => {
     bench = await openBench();
     const maker = await bench.process();
     maker.start();
-    [seller, firm] = await Promise.all([enrolled(bench, maker, ["issuer"]), enrolled(bench, maker, ["employer"])]);
+    [seller, firm] = await Promise.all([
+      enrolled(bench, maker, ["issuer"]),
+      enrolled(bench, maker, ["employer"]),
+    ]);
     await maker.end();
     shop = await keyFor(bench, seller.account, ["issuer"]);
     // its node is behind the proxy, so that it can be taken away
-    gateway = await serving(bench, { METRICS_TOKEN: token, RPC_URL: bench.proxy.url, MAX_HEAD_AGE: "3" });
+    gateway = await serving(bench, {
+      METRICS_TOKEN: token,
+      RPC_URL: bench.proxy.url,
+      MAX_HEAD_AGE: "3",
+    });
   });
   after(async () => {
     gateway?.child.kill("SIGKILL");
@@ -85,7 +102,8 @@ describe("a gateway as its operator sees it", function () {
 
     it("says no when the chain stands still, with the reason", async () => {
       const head = await bench.node.head();
-      bench.proxy.rule = ({ method }) => (method === "eth_blockNumber" ? { answer: `0x${head.toString(16)}` } : undefined);
+      bench.proxy.rule = ({ method }) =>
+        method === "eth_blockNumber" ? { answer: `0x${head.toString(16)}` } : undefined;
       // another part may say no first, for a moment
       const { body } = await until("it is not ready for its node", async () => {
         const answer = await ready(gateway.url);
@@ -112,32 +130,65 @@ describe("a gateway as its operator sees it", function () {
       const { number } = await must(issue(gateway.url, {}, randomUUID(), 20));
       await until(
         "it is issued",
-        async () => (await must(callAt(gateway.url, "GET", `/v1/invoices/${number}`, undefined, { token: shop }))).status === "issued",
+        async () =>
+          (
+            await must(
+              callAt(gateway.url, "GET", `/v1/invoices/${number}`, undefined, { token: shop }),
+            )
+          ).status === "issued",
       );
-      const refusal = await callAt(gateway.url, "GET", "/v1/invoices/26440000000000000000", undefined, { token: shop });
+      const refusal = await callAt(
+        gateway.url,
+        "GET",
+        "/v1/invoices/26440000000000000000",
+        undefined,
+        { token: shop },
+      );
       expect(refusal.status).to.equal(404);
       await callAt(gateway.url, "GET", "/v1/nothing-here", undefined, { token: shop });
       const text = await until("the follower has counted it", async () => {
         const now = await (await scrape(gateway.url)).text();
-        return /^onepiao_invoices_sealed_total [1-9]/m.test(now) && /^onepiao_invoices_accepted_total [1-9]/m.test(now) && now;
+        return (
+          /^onepiao_invoices_sealed_total [1-9]/m.test(now) &&
+          /^onepiao_invoices_accepted_total [1-9]/m.test(now) &&
+          now
+        );
       });
-      const value = (line: RegExp) => Number(new RegExp(`^${line.source} (\\S+)$`, "m").exec(text)?.[1]);
+      const value = (line: RegExp) =>
+        Number(new RegExp(`^${line.source} (\\S+)$`, "m").exec(text)?.[1]);
       expect(value(/onepiao_invoices_accepted_total/)).to.equal(1);
       expect(value(/onepiao_seal_seconds_count/)).to.equal(1);
       expect(value(/onepiao_lane_depth\{lane="relay",status="queued"\}/)).to.be.at.least(0);
       expect(value(/onepiao_cursor_block/)).to.be.greaterThan(0);
       expect(value(/onepiao_chain_up/)).to.equal(1);
       expect(value(/onepiao_reconcile_differences\{kind="document"\}/)).to.equal(0);
-      expect(text).to.match(/onepiao_http_request_seconds_count\{route="\/v1\/invoices",method="POST",status="2xx"\} 1/);
-      expect(text).to.match(/onepiao_http_request_seconds_count\{route="\/v1\/invoices\/\{number\}",method="GET",status="4xx"\} 1/);
-      expect(text).to.match(/onepiao_http_request_seconds_count\{route="none",method="GET",status="4xx"\} 1/);
-      for (const said of [seller.taxId, seller.account, firm.account, String(number), token, "nothing-here"]) expect(text).to.not.include(said);
+      expect(text).to.match(
+        /onepiao_http_request_seconds_count\{route="\/v1\/invoices",method="POST",status="2xx"\} 1/,
+      );
+      expect(text).to.match(
+        /onepiao_http_request_seconds_count\{route="\/v1\/invoices\/\{number\}",method="GET",status="4xx"\} 1/,
+      );
+      expect(text).to.match(
+        /onepiao_http_request_seconds_count\{route="none",method="GET",status="4xx"\} 1/,
+      );
+      for (const said of [
+        seller.taxId,
+        seller.account,
+        firm.account,
+        String(number),
+        token,
+        "nothing-here",
+      ])
+        expect(text).to.not.include(said);
       const names = new Set([...text.matchAll(/^# TYPE (\S+)/gm)].map((one) => one[1]));
       for (const name of Object.keys(metricTable)) expect(names, name).to.include(name);
     });
 
     it("leaves neither the token nor the asking in the log", () => {
-      expect(gateway.said()).to.include('"route":"/v1/invoices"').and.not.include(token).and.not.include("/metrics");
+      expect(gateway.said())
+        .to.include('"route":"/v1/invoices"')
+        .and.not.include(token)
+        .and.not.include("/metrics");
     });
 
     it("is not there when no token is set", async () => {
@@ -177,7 +228,9 @@ describe("a gateway as its operator sees it", function () {
       // the gateway of the other tests seals what this one has left
       await until(
         "all of it is sealed",
-        async () => (await bench.sql`select 1 from invoice_states where number = any(${accepted}::numeric[])`).length === accepted.length,
+        async () =>
+          (await bench.sql`select 1 from invoice_states where number = any(${accepted}::numeric[])`)
+            .length === accepted.length,
         30_000,
       );
       const [numbers] = await bench.sql<{ rows: bigint; used: string }[]>`
@@ -186,7 +239,11 @@ describe("a gateway as its operator sees it", function () {
     });
 
     it("its waits end with what is known, and /readyz says no for as long as it was told before connections are refused", async () => {
-      const leaving = await serving(bench, { STOP_DELAY_SECONDS: "2", WAIT_MAX_SECONDS: "120", RPC_URL: bench.proxy.url });
+      const leaving = await serving(bench, {
+        STOP_DELAY_SECONDS: "2",
+        WAIT_MAX_SECONDS: "120",
+        RPC_URL: bench.proxy.url,
+      });
       // an agent that keeps its connection open
       const agent = new Agent({ keepAlive: true });
       const probe = () =>
@@ -199,12 +256,20 @@ describe("a gateway as its operator sees it", function () {
         });
       await until("it is ready", async () => (await probe()).ok === true);
       // a stream that nobody reads to its end
-      const stream = fetch(`${leaving.url}/v1/events/stream`, { headers: { authorization: `Bearer ${shop}` } }).then((answer) => answer.text());
+      const stream = fetch(`${leaving.url}/v1/events/stream`, {
+        headers: { authorization: `Bearer ${shop}` },
+      }).then((answer) => answer.text());
       stream.catch(() => {});
-      // without a node nothing is sealed: who waits goes on waiting, for longer than this test may take
+      // without a node nothing is sealed: who waits goes on waiting, for longer than this test may
+      // take
       bench.proxy.rule = () => "cut";
       const waiting = issue(leaving.url, {}, randomUUID(), 120);
-      await until("it is accepted", async () => (await bench.sql`select 1 from segment_use where accepted > lotted`).length > 0 || (await unsealed()) > 0);
+      await until(
+        "it is accepted",
+        async () =>
+          (await bench.sql`select 1 from segment_use where accepted > lotted`).length > 0 ||
+          (await unsealed()) > 0,
+      );
       leaving.child.kill("SIGTERM");
       await until("it says no", async () => (await probe()).checks.running?.ok === false, 2_000);
       expect(await stream)
@@ -215,9 +280,18 @@ describe("a gateway as its operator sees it", function () {
       expect(await leaving.ended).to.equal(0);
       agent.destroy();
       bench.proxy.rule = undefined;
-      await until("it is sealed by the other", async () => (await bench.sql`select 1 from invoice_states where number = ${body.number}`).length === 1, 30_000);
+      await until(
+        "it is sealed by the other",
+        async () =>
+          (await bench.sql`select 1 from invoice_states where number = ${body.number}`).length ===
+          1,
+        30_000,
+      );
     });
-    const unsealed = async () => (await bench.sql`select 1 from operations where kind = 'seal' and status in ('queued', 'signed', 'sent')`).length;
+    const unsealed = async () =>
+      (
+        await bench.sql`select 1 from operations where kind = 'seal' and status in ('queued', 'signed', 'sent')`
+      ).length;
 
     it("a second signal cuts", async () => {
       const stubborn = await serving(bench, { STOP_DELAY_SECONDS: "60" });

@@ -1,8 +1,10 @@
 /**
- * Every clone runs the same: no code names a path outside the repository. Reads every text of every source file.
+ * Every clone runs the same: no code names a path outside the repository. Reads every text of every
+ * source file.
  *
- * A text that climbs (`..`) starts at the file's own folder where its call says `import.meta`, and at the repository's root
- * elsewhere. Temporary folders are made by `tmpdir()`, programs of the system are looked up; what else must be named is listed here.
+ * A text that climbs (`..`) starts at the file's own folder where its call says `import.meta`, and
+ * at the repository's root elsewhere. Temporary folders are made by `tmpdir()`, programs of the
+ * system are looked up; what else must be named is listed here.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
@@ -39,11 +41,15 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 const system =
   /^(?:\/(?:Applications|System|Users|bin|data|dev|etc|home|media|mnt|opt|private|proc|root|run|sbin|srv|sys|tmp|usr|var)(?:\/|$)|[A-Za-z]:[\\/]|~\/|file:\/\/)/;
 /** Functions that take a path of the file system first. */
-const ofFiles = /\b(?:access|cp|createReadStream|exists|lstat|opendir|readFile|readdir|realpath|registerFont|stat|spawn|execFile)(?:Sync)?\s*\($/;
+const ofFiles =
+  /\b(?:access|cp|createReadStream|exists|lstat|opendir|readFile|readdir|realpath|registerFont|stat|spawn|execFile)(?:Sync)?\s*\($/;
 const climbs = (text: string) => /(?:^|[\\/])\.\.(?:[\\/]|$)/.test(text);
 const leaves = (path: string) => /^\.\.(?:\/|$)/.test(posix.normalize(path));
 
-/** What stands in the same brackets of a call as a place in the code; without brackets, the statement. */
+/**
+ * What stands in the same brackets of a call as a place in the code; without brackets, the
+ * statement.
+ */
 function callAt(code: string, at: number): string {
   const end = (from: number, step: 1 | -1, opening: string, closing: string) => {
     for (let [place, depth] = [from, 0]; ; place += step) {
@@ -55,14 +61,17 @@ function callAt(code: string, at: number): string {
   return code.slice(end(at - 1, -1, ")", "(") + 1, end(at, 1, "(", ")"));
 }
 
-/** The texts of a file that name a path outside the repository. `path`: from the repository's root. */
+/**
+ * The texts of a file that name a path outside the repository. `path`: from the repository's root.
+ */
 function outside(path: string, source: string): string[] {
   const { code, texts } = codeOf(source);
   const folder = posix.dirname(path);
   const found: string[] = [];
   for (const { 1: index, index: at } of code.matchAll(/"(\d+)"/g)) {
     const text = texts[Number(index)] as string;
-    if (system.test(text) || (/^\/./.test(text) && ofFiles.test(code.slice(0, at)))) found.push(text);
+    if (system.test(text) || (/^\/./.test(text) && ofFiles.test(code.slice(0, at))))
+      found.push(text);
     if (!climbs(text) || text.startsWith("/")) continue;
     const near = callAt(code, at);
     const imported = /\b(?:from|import)\s*\(?\s*$/.test(code.slice(0, at));
@@ -76,10 +85,18 @@ function outside(path: string, source: string): string[] {
 }
 
 function sources(): Map<string, string> {
-  const names = folders.flatMap((folder) => readdirSync(new URL(`${folder}/`, root), { recursive: true, encoding: "utf8" }).map((name) => `${folder}/${name}`));
+  const names = folders.flatMap((folder) =>
+    readdirSync(new URL(`${folder}/`, root), { recursive: true, encoding: "utf8" }).map(
+      (name) => `${folder}/${name}`,
+    ),
+  );
   const files = [...names, "hardhat.config.ts"]
     .map((name) => name.replaceAll("\\", "/"))
-    .filter((name) => /\.(?:[mc]?[jt]sx?|sol)$/.test(name) && !/^(protocol|clients\/typescript)\/dist\//.test(name));
+    .filter(
+      (name) =>
+        /\.(?:[mc]?[jt]sx?|sol)$/.test(name) &&
+        !/^(protocol|clients\/typescript)\/dist\//.test(name),
+    );
   return new Map(files.map((name) => [name, readFileSync(new URL(name, root), "utf8")]));
 }
 
@@ -93,16 +110,29 @@ describe("paths outside the repository", function () {
     expect(files.delete("test/server/paths.ts")).to.equal(true);
     expect(files.size).to.be.greaterThan(400);
     const found = Object.fromEntries(
-      [...files].map(([path, source]) => [path, [...new Set(outside(path, source))].sort()] as const).filter(([, texts]) => texts.length > 0),
+      [...files]
+        .map(([path, source]) => [path, [...new Set(outside(path, source))].sort()] as const)
+        .filter(([, texts]) => texts.length > 0),
     );
-    const wanted = Object.fromEntries(Object.entries(allowed).map(([path, texts]) => [path, [...texts].sort()]));
+    const wanted = Object.fromEntries(
+      Object.entries(allowed).map(([path, texts]) => [path, [...texts].sort()]),
+    );
     expect(found).to.deep.equal(wanted);
   });
 
   const named: [string, string][] = [
-    ["a folder beside the repository", 'const beside = join(import.meta.dirname, "../../../beside");'],
-    ["the same, step by step", 'const beside = join(import.meta.dirname, "..", "..", "..", "beside");'],
-    ["the same as a URL", 'readFileSync(new URL("../../../beside/a.json", import.meta.url), "utf8");'],
+    [
+      "a folder beside the repository",
+      'const beside = join(import.meta.dirname, "../../../beside");',
+    ],
+    [
+      "the same, step by step",
+      'const beside = join(import.meta.dirname, "..", "..", "..", "beside");',
+    ],
+    [
+      "the same as a URL",
+      'readFileSync(new URL("../../../beside/a.json", import.meta.url), "utf8");',
+    ],
     ["from the folder it was started in", 'const samples = "../samples"; readFileSync(samples);'],
     ["from the repository's root", 'readFileSync(join(root, "..", "samples"));'],
     ["in a template", `readFileSync(\`../\${name}.json\`);`],
@@ -114,7 +144,9 @@ describe("paths outside the repository", function () {
     ["a drive", 'readFileSync("C:\\\\data");'],
     ["a home", 'readFileSync("~/samples"); homedir();'],
   ];
-  for (const [what, source] of named) it(`are found: ${what}`, () => expect(outside("test/formats/samples.ts", source)).to.not.have.length(0));
+  for (const [what, source] of named)
+    it(`are found: ${what}`, () =>
+      expect(outside("test/formats/samples.ts", source)).to.not.have.length(0));
 
   const inside = [
     'join(import.meta.dirname, "../../samples")',
@@ -125,6 +157,7 @@ describe("paths outside the repository", function () {
     'mkdtemp(join(tmpdir(), "onepiao-"))',
   ];
   it("are not seen where there are none", () => {
-    for (const source of inside) expect(outside("test/formats/samples.ts", source), source).to.deep.equal([]);
+    for (const source of inside)
+      expect(outside("test/formats/samples.ts", source), source).to.deep.equal([]);
   });
 });

@@ -1,14 +1,33 @@
-/** Blocks that strangers fill, free of charge: the follower gets over each of them, and what is ours in them keeps its order. */
+/**
+ * Blocks that strangers fill, free of charge: the follower gets over each of them, and what is ours
+ * in them keeps its order.
+ */
 
 import { type ActKind, actKinds } from "@onepiao/protocol/ledger/acts.ts";
-import { actMessage, compactSignature, digest, noSignature } from "@onepiao/protocol/ledger/messages.ts";
+import {
+  actMessage,
+  compactSignature,
+  digest,
+  noSignature,
+} from "@onepiao/protocol/ledger/messages.ts";
 import { expect } from "chai";
 import { Wallet } from "ethers";
 import { SANDBOX_CHAIN_ID, type SandboxChain, startSandboxChain } from "../../sandbox/chain.ts";
 import type { Sandbox } from "../../sandbox/sandbox.ts";
 import { type ActArgument, ZERO_ACCOUNT } from "../../server/chain/contracts.ts";
 import { readConfig } from "../../server/kernel/config.ts";
-import { type Bench, byBureau, claimBy, decisionBy, enrolled, holder, openBench, type Party, type Process, sealed } from "./support/bench.ts";
+import {
+  type Bench,
+  byBureau,
+  claimBy,
+  decisionBy,
+  enrolled,
+  holder,
+  openBench,
+  type Party,
+  type Process,
+  sealed,
+} from "./support/bench.ts";
 import { moveOut } from "./support/gateway-process.ts";
 import { until } from "./support/proxy.ts";
 
@@ -37,7 +56,13 @@ describe("blocks that strangers fill", () => {
 
   async function rpc<T = unknown>(method: string, ...params: unknown[]): Promise<T> {
     const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
-    const answer = (await (await fetch(chain.url, { method: "POST", body, headers: { "content-type": "application/json" } })).json()) as {
+    const answer = (await (
+      await fetch(chain.url, {
+        method: "POST",
+        body,
+        headers: { "content-type": "application/json" },
+      })
+    ).json()) as {
       result: T;
       error?: unknown;
     };
@@ -46,9 +71,16 @@ describe("blocks that strangers fill", () => {
   }
 
   type Receipt = { blockNumber: string; contractAddress: string; logs: { logIndex: string }[] };
-  const receiptOf = (hash: string) => until("there is a receipt", async () => (await rpc<Receipt | null>("eth_getTransactionReceipt", hash)) ?? undefined);
+  const receiptOf = (hash: string) =>
+    until(
+      "there is a receipt",
+      async () => (await rpc<Receipt | null>("eth_getTransactionReceipt", hash)) ?? undefined,
+    );
 
-  /** Queues an act of the bureau's, and waits until its transaction waits for a block. Returns the transaction's hash. */
+  /**
+   * Queues an act of the bureau's, and waits until its transaction waits for a block. Returns the
+   * transaction's hash.
+   */
   async function waiting(standing: 1 | 2): Promise<string> {
     const [id] = await bench.queue(byBureau(bench, "setStanding", issuer.index, standing));
     return until("it waits for a block", async () => {
@@ -59,37 +91,81 @@ describe("blocks that strangers fill", () => {
     });
   }
 
-  // ── attempts ────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── attempts
+  // ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   type Named = { id: string; version: number };
   let refs = 1n << 200n;
   /** An act that this wallet signs by itself, past every gateway. */
-  function signed(kind: ActKind, by: Wallet, taxpayer: number, invoices: Named[], more: Partial<ActArgument> = {}): ActArgument {
+  function signed(
+    kind: ActKind,
+    by: Wallet,
+    taxpayer: number,
+    invoices: Named[],
+    more: Partial<ActArgument> = {},
+  ): ActArgument {
     refs += 1n;
     const ref = `0x${refs.toString(16).padStart(64, "0")}`;
-    const hash = digest(bench.contracts.domains.ledger, actMessage(kind, { taxpayer, ref, invoices }));
+    const hash = digest(
+      bench.contracts.domains.ledger,
+      actMessage(kind, { taxpayer, ref, invoices }),
+    );
     const signature = compactSignature(by.signingKey.sign(hash).serialized) ?? noSignature;
-    return { kind: actKinds.indexOf(kind), to: ZERO_ACCOUNT, taxpayer, ref, invoices, evidence: [], signature, consent: noSignature, ...more };
+    return {
+      kind: actKinds.indexOf(kind),
+      to: ZERO_ACCOUNT,
+      taxpayer,
+      ref,
+      invoices,
+      evidence: [],
+      signature,
+      consent: noSignature,
+      ...more,
+    };
   }
 
   /** Sends acts past the gateway, and waits until the follower is beyond them. */
-  async function relayed(acts: ActArgument[], to = bench.deployment.ledger, data = bench.contracts.act(acts)): Promise<string> {
+  async function relayed(
+    acts: ActArgument[],
+    to = bench.deployment.ledger,
+    data = bench.contracts.act(acts),
+  ): Promise<string> {
     const { hash, ok, block } = await bench.stranger(to, data, 60_000_000n);
     expect(ok, "the test's own ground").equals(true);
-    await until("the follower is beyond it", async () => (await bench.sql`select 1 from cursor where block >= ${block}`).length === 1, 60_000);
+    await until(
+      "the follower is beyond it",
+      async () => (await bench.sql`select 1 from cursor where block >= ${block}`).length === 1,
+      60_000,
+    );
     return hash;
   }
 
   /** What the feed says was tried with these invoices. */
   const tried = async (...numbers: string[]) =>
     (
-      await bench.sql<{ number: string; data: object; bureau: { by?: string; employer?: number } }[]>`
+      await bench.sql<
+        { number: string; data: object; bureau: { by?: string; employer?: number } }[]
+      >`
         select number, data, bureau from feed where type = 'reimbursement.refused' and number = any(${numbers}::numeric[]) order by position`
-    ).map(({ number, data, bureau }) => ({ number, ...data, by: bureau.by, employer: bureau.employer }));
+    ).map(({ number, data, bureau }) => ({
+      number,
+      ...data,
+      by: bureau.by,
+      employer: bureau.employer,
+    }));
   const counted = async () =>
-    Number((await bench.sql<{ n: number }[]>`select coalesce(sum(count), 0)::int as n from stats_acts where grain = 'month' and kind = 'refused'`)[0]?.n);
+    Number(
+      (
+        await bench.sql<
+          { n: number }[]
+        >`select coalesce(sum(count), 0)::int as n from stats_acts where grain = 'month' and kind = 'refused'`
+      )[0]?.n,
+    );
 
-  /** Invoices that are claimed from the employer and reimbursed, by one act each; in ascending order. */
+  /**
+   * Invoices that are claimed from the employer and reimbursed, by one act each; in ascending
+   * order.
+   */
   async function reimbursed(count: number): Promise<{ who: Wallet; numbers: string[] }> {
     const who = await holder(bench);
     const numbers = (await sealed(bench, via, issuer, { holder: who.address }, count)).sort();
@@ -97,19 +173,30 @@ describe("blocks that strangers fill", () => {
     await bench.done(...(await bench.queue(decisionBy("Reimburse", employer, ...numbers))));
     return { who, numbers };
   }
-  const versioned = (numbers: string[], version: number): Named[] => numbers.map((id) => ({ id, version }));
+  const versioned = (numbers: string[], version: number): Named[] =>
+    numbers.map((id) => ({ id, version }));
 
   it("a hundred acts of a hundred invoices, signed anew each and relayed over and over, are one attempt", async () => {
     const { numbers } = await reimbursed(100);
     const before = await counted();
-    const acts = Array.from({ length: 100 }, () => signed("Reimburse", employer.wallet, employer.index, versioned(numbers, 2)));
+    const acts = Array.from({ length: 100 }, () =>
+      signed("Reimburse", employer.wallet, employer.index, versioned(numbers, 2)),
+    );
     await relayed(acts);
     await relayed([...acts].reverse());
     await relayed(Array.from({ length: 100 }, () => acts[0] as ActArgument));
-    const refusals = (await bench.events()).filter(({ name, args }) => name === "Refused" && args["id"] === numbers[0] && args["alarm"] === true);
+    const refusals = (await bench.events()).filter(
+      ({ name, args }) => name === "Refused" && args["id"] === numbers[0] && args["alarm"] === true,
+    );
     expect(refusals.length, "the test's own ground").equals(300);
     expect(await tried(...numbers)).deep.equals([
-      { number: numbers[0], reason: "already-reimbursed", attempt: "reimburse", by: employer.account, employer: employer.index },
+      {
+        number: numbers[0],
+        reason: "already-reimbursed",
+        attempt: "reimburse",
+        by: employer.account,
+        employer: employer.index,
+      },
     ]);
     expect(await counted()).equals(before + 1);
   });
@@ -153,10 +240,20 @@ describe("blocks that strangers fill", () => {
       data: `0x73${runtime}5f526014600cf3`,
     });
     const { contractAddress } = await receiptOf(await rpc<string>("eth_sendRawTransaction", raw));
-    const acts = [1, 2].map(() => signed("Reimburse", employer.wallet, employer.index, versioned([number], 2)));
+    const acts = [1, 2].map(() =>
+      signed("Reimburse", employer.wallet, employer.index, versioned([number], 2)),
+    );
     const wrapped = `0x${bench.deployment.ledger.slice(2).padStart(64, "0")}${bench.contracts.act(acts).slice(2)}`;
     await relayed(acts, contractAddress, wrapped);
-    const unknown = [{ number, reason: "already-reimbursed", attempt: "reimburse", by: undefined, employer: undefined }];
+    const unknown = [
+      {
+        number,
+        reason: "already-reimbursed",
+        attempt: "reimburse",
+        by: undefined,
+        employer: undefined,
+      },
+    ];
     expect(await tried(number)).deep.equals(unknown);
     await relayed(acts, contractAddress, wrapped);
     await relayed([acts[0] as ActArgument]);
@@ -170,14 +267,30 @@ describe("blocks that strangers fill", () => {
     // the act stands before the array that leads to it: its offset is negative
     const act = words.slice(3);
     const word = (value: bigint) => BigInt.asUintN(256, value).toString(16).padStart(64, "0");
-    const head = [word(BigInt(32 * (1 + act.length))), ...act, word(1n), word(BigInt(-32 * (act.length + 1)))];
-    await relayed([], bench.deployment.ledger, `${bench.contracts.act([]).slice(0, 10)}${head.join("")}`);
+    const head = [
+      word(BigInt(32 * (1 + act.length))),
+      ...act,
+      word(1n),
+      word(BigInt(-32 * (act.length + 1))),
+    ];
+    await relayed(
+      [],
+      bench.deployment.ledger,
+      `${bench.contracts.act([]).slice(0, 10)}${head.join("")}`,
+    );
     expect(await tried(...numbers)).deep.equals([
-      { number: numbers[0], reason: "already-reimbursed", attempt: "reimburse", by: employer.account, employer: employer.index },
+      {
+        number: numbers[0],
+        reason: "already-reimbursed",
+        attempt: "reimburse",
+        by: employer.account,
+        employer: employer.index,
+      },
     ]);
   });
 
-  // ── two claims on one version ───────────────────────────────────────────────────────────────────────────────────────
+  // ── two claims on one version
+  // ───────────────────────────────────────────────────────────────────────────────────────
 
   it("a holder that has signed two claims on one version for two employers is seen, once, whoever relays the second one", async () => {
     const who = await holder(bench);
@@ -185,10 +298,19 @@ describe("blocks that strangers fill", () => {
     const second = signed("Claim", who, rival.index, versioned([number], 0));
     const before = await counted();
     await bench.done(...(await bench.queue(claimBy(who, employer, number))));
-    const junk = { ...second, signature: signed("Claim", employer.wallet, rival.index, versioned([number], 0)).signature };
+    const junk = {
+      ...second,
+      signature: signed("Claim", employer.wallet, rival.index, versioned([number], 0)).signature,
+    };
     await relayed([junk, second, second]);
     await relayed([second, signed("Claim", who, rival.index, versioned([number], 0))]);
-    const attempt = { number, reason: "stale-version", attempt: "claim", by: who.address, employer: rival.index };
+    const attempt = {
+      number,
+      reason: "stale-version",
+      attempt: "claim",
+      by: who.address,
+      employer: rival.index,
+    };
     expect(await tried(number)).deep.equals([attempt]);
     // the same wish on the version that there is
     await relayed([signed("Claim", who, rival.index, versioned([number], 1))]);
@@ -204,7 +326,10 @@ describe("blocks that strangers fill", () => {
 
   it("nobody is framed by a claim that is stale: another's key, the same employer, or a version that nobody has claimed", async () => {
     const who = await holder(bench);
-    const [number, free] = (await sealed(bench, via, issuer, { holder: who.address }, 2)) as [string, string];
+    const [number, free] = (await sealed(bench, via, issuer, { holder: who.address }, 2)) as [
+      string,
+      string,
+    ];
     await bench.done(...(await bench.queue(claimBy(who, employer, number))));
     await bench.done(...(await bench.queue(decisionBy("Reject", employer, number))));
     const stranger = new Wallet(Wallet.createRandom().privateKey);
@@ -222,44 +347,80 @@ describe("blocks that strangers fill", () => {
     const who = await holder(bench);
     const [number] = (await sealed(bench, via, issuer, { holder: who.address })) as [string];
     await bench.done(...(await bench.queue(claimBy(who, employer, number))));
-    await bench.done(...(await bench.queue(byBureau(bench, "rotateKey", who.address, (await holder(bench)).address))));
+    await bench.done(
+      ...(await bench.queue(
+        byBureau(bench, "rotateKey", who.address, (await holder(bench)).address),
+      )),
+    );
     await relayed([signed("Claim", who, rival.index, versioned([number], 0))]);
     expect(await tried(number)).deep.equals([]);
   });
 
-  // ── more logs than a place was once wide ────────────────────────────────────────────────────────────────────────────
+  // ── more logs than a place was once wide
+  // ────────────────────────────────────────────────────────────────────────────
 
   it("65,536 empty logs before ours: each of our events keeps its place in the feed, and a rebuild gives the same", async () => {
     // anybody: a key without funds. The contract makes as many empty logs as it is asked for
     const stranger = Wallet.createRandom();
     const send = async (nonce: number, fields: { to?: string; data: string; gasLimit: number }) =>
-      rpc<string>("eth_sendRawTransaction", await stranger.signTransaction({ type: 0, chainId: SANDBOX_CHAIN_ID, gasPrice: 0, nonce, ...fields }));
-    const { contractAddress: to } = await receiptOf(await send(0, { gasLimit: 1_000_000, data: "0x6e5f355b5f5fa06001900380600257005f52600f6011f3" }));
+      rpc<string>(
+        "eth_sendRawTransaction",
+        await stranger.signTransaction({
+          type: 0,
+          chainId: SANDBOX_CHAIN_ID,
+          gasPrice: 0,
+          nonce,
+          ...fields,
+        }),
+      );
+    const { contractAddress: to } = await receiptOf(
+      await send(0, {
+        gasLimit: 1_000_000,
+        data: "0x6e5f355b5f5fa06001900380600257005f52600f6011f3",
+      }),
+    );
     await via.follower.caughtUp();
 
     await rpc("evm_setIntervalMining", 0);
-    const junk = await send(1, { to, gasLimit: 29_000_000, data: `0x${(65_536).toString(16).padStart(64, "0")}` });
+    const junk = await send(1, {
+      to,
+      gasLimit: 29_000_000,
+      data: `0x${(65_536).toString(16).padStart(64, "0")}`,
+    });
     const hashes = [await waiting(2)];
     await rpc("evm_mine");
     // at the beginning of the next block
     hashes.push(await waiting(1));
     await rpc("evm_mine");
     await rpc("evm_setIntervalMining", 50);
-    const [before, first, second] = [await receiptOf(junk), await receiptOf(hashes[0] as string), await receiptOf(hashes[1] as string)];
+    const [before, first, second] = [
+      await receiptOf(junk),
+      await receiptOf(hashes[0] as string),
+      await receiptOf(hashes[1] as string),
+    ];
     const [block, next] = [Number(first.blockNumber), Number(second.blockNumber)];
-    expect([before.logs.length, Number(before.blockNumber), Number(first.logs[0]?.logIndex), next], "the test's own ground").deep.equals([
-      65_536,
-      block,
-      65_536,
-      block + 1,
-    ]);
+    expect(
+      [before.logs.length, Number(before.blockNumber), Number(first.logs[0]?.logIndex), next],
+      "the test's own ground",
+    ).deep.equals([65_536, block, 65_536, block + 1]);
 
-    await until("the follower has gone on", async () => (await bench.sql`select 1 from cursor where block > ${next}`).length === 1, 60_000);
-    const told = () => bench.sql<{ position: bigint; type: string; tx: string; log_index: number }[]>`
+    await until(
+      "the follower has gone on",
+      async () => (await bench.sql`select 1 from cursor where block > ${next}`).length === 1,
+      60_000,
+    );
+    const told = () => bench.sql<
+      { position: bigint; type: string; tx: string; log_index: number }[]
+    >`
       select position, type, tx, log_index from feed order by position`;
     const rows = await told();
     expect(rows.slice(-2)).deep.equals([
-      { position: BigInt(block) << 27n, type: "taxpayer.suspended", tx: hashes[0], log_index: 65_536 },
+      {
+        position: BigInt(block) << 27n,
+        type: "taxpayer.suspended",
+        tx: hashes[0],
+        log_index: 65_536,
+      },
       { position: BigInt(next) << 27n, type: "taxpayer.reinstated", tx: hashes[1], log_index: 0 },
     ]);
     await via.follower.rebuild();
@@ -267,7 +428,8 @@ describe("blocks that strangers fill", () => {
     expect(await told()).deep.equals(rows);
   });
 
-  // ── a real process ──────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── a real process
+  // ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   it("a gateway that is killed, and finds such a block when it starts, gets over it", async () => {
     const { numbers } = await reimbursed(100);
@@ -289,12 +451,22 @@ describe("blocks that strangers fill", () => {
     await until("it follows", async () => (await fetch(`${place.gateway.url}/readyz`)).ok);
     first.kill();
     await place.gateway.stop();
-    const acts = Array.from({ length: 100 }, () => signed("Reimburse", employer.wallet, employer.index, versioned(numbers, 2)));
-    const { block, ok } = await bench.stranger(bench.deployment.ledger, bench.contracts.act(acts), 60_000_000n);
+    const acts = Array.from({ length: 100 }, () =>
+      signed("Reimburse", employer.wallet, employer.index, versioned(numbers, 2)),
+    );
+    const { block, ok } = await bench.stranger(
+      bench.deployment.ledger,
+      bench.contracts.act(acts),
+      60_000_000n,
+    );
     expect(ok, "the test's own ground").equals(true);
     await moveOut(place, "info");
     try {
-      await until("it is beyond the block", async () => (await bench.sql`select 1 from cursor where block > ${block}`).length === 1, 60_000);
+      await until(
+        "it is beyond the block",
+        async () => (await bench.sql`select 1 from cursor where block > ${block}`).length === 1,
+        60_000,
+      );
       expect((await fetch(`${place.gateway.url}/livez`)).status).equals(200);
       expect(await tried(...numbers)).lengthOf(1);
     } finally {

@@ -1,9 +1,20 @@
-/** Parts and their hashes: what is shown can be checked, what is not shown cannot be read, and nothing can be altered. */
+/**
+ * Parts and their hashes: what is shown can be checked, what is not shown cannot be read, and
+ * nothing can be altered.
+ */
 import { createHash, randomBytes } from "node:crypto";
 import { canonicalJson } from "@onepiao/protocol/formats/document.ts";
 import { contradictions } from "@onepiao/protocol/proofs/contradictions.ts";
 import { contentHash, disclose } from "@onepiao/protocol/proofs/disclosing.ts";
-import { contentShown, type Disclosure, documentOfParts, type PartName, type Parts, partNames, partsOf } from "@onepiao/protocol/proofs/parts.ts";
+import {
+  contentShown,
+  type Disclosure,
+  documentOfParts,
+  type PartName,
+  type Parts,
+  partNames,
+  partsOf,
+} from "@onepiao/protocol/proofs/parts.ts";
 import * as inBrowser from "@onepiao/protocol/values/bytes.browser.ts";
 import * as inNode from "@onepiao/protocol/values/bytes.ts";
 import { expect } from "chai";
@@ -22,7 +33,9 @@ describe("parts of a document", () => {
       const content = contentHash(seed, document);
       for (const names of [[], ["seller", "date", "total"], partNames] as PartName[][]) {
         const shown = disclose(seed, document, names);
-        expect(Object.keys(shown.parts)).deep.equals(partNames.filter((part) => names.includes(part)));
+        expect(Object.keys(shown.parts)).deep.equals(
+          partNames.filter((part) => names.includes(part)),
+        );
         expect(contentShown(shown)).deep.equals({ content, wrong: [] });
       }
     });
@@ -32,8 +45,16 @@ describe("parts of a document", () => {
     for (const { name, document } of samples) {
       const parts = partsOf(document);
       const titled = document.buyer.taxId !== undefined;
-      const leaf = { holder: `0x${(document.reverses ? "00" : "56").repeat(20)}`, buyer: titled ? 7 : 0 };
-      const parties = [{ index: 3, ...document.seller }, ...(titled ? [{ index: 7, name: document.buyer.name, taxId: document.buyer.taxId ?? "" }] : [])];
+      const leaf = {
+        holder: `0x${(document.reverses ? "00" : "56").repeat(20)}`,
+        buyer: titled ? 7 : 0,
+      };
+      const parties = [
+        { index: 3, ...document.seller },
+        ...(titled
+          ? [{ index: 7, name: document.buyer.name, taxId: document.buyer.taxId ?? "" }]
+          : []),
+      ];
       const judged = (names: readonly PartName[]) =>
         contradictions({
           parts: Object.fromEntries(names.map((part) => [part, parts[part]])),
@@ -42,8 +63,14 @@ describe("parts of a document", () => {
           parties,
         });
       const pairs = partNames.flatMap((one, i) => partNames.slice(i).map((other) => [one, other]));
-      for (const names of [...pairs, ...partNames.map((hidden) => partNames.filter((part) => part !== hidden))])
-        expect(judged(names), `${name} ${names.join()}`).deep.equals({ contradictions: [], unattributed: [] });
+      for (const names of [
+        ...pairs,
+        ...partNames.map((hidden) => partNames.filter((part) => part !== hidden)),
+      ])
+        expect(judged(names), `${name} ${names.join()}`).deep.equals({
+          contradictions: [],
+          unattributed: [],
+        });
       const { document: whole, ...rest } = judged(partNames);
       expect(rest, name).deep.equals({ contradictions: [], unattributed: [] });
       expect(canonicalJson(whole), name).equals(canonicalJson(document));
@@ -54,7 +81,12 @@ describe("parts of a document", () => {
     const places = (value: unknown, path: (string | number)[] = []): (string | number)[][] =>
       typeof value !== "object" || value === null
         ? [path]
-        : [path, ...Object.entries(value).flatMap(([key, member]) => places(member, [...path, Array.isArray(value) ? Number(key) : key]))];
+        : [
+            path,
+            ...Object.entries(value).flatMap(([key, member]) =>
+              places(member, [...path, Array.isArray(value) ? Number(key) : key]),
+            ),
+          ];
     const odd = [
       "",
       "0.00",
@@ -78,7 +110,13 @@ describe("parts of a document", () => {
     fc.assert(
       fc.property(
         fc.constantFrom(...samples),
-        fc.array(fc.tuple(fc.nat(), fc.oneof(fc.constantFrom<unknown>(...odd), fc.jsonValue({ maxDepth: 3 }))), { minLength: 1, maxLength: 4 }),
+        fc.array(
+          fc.tuple(
+            fc.nat(),
+            fc.oneof(fc.constantFrom<unknown>(...odd), fc.jsonValue({ maxDepth: 3 })),
+          ),
+          { minLength: 1, maxLength: 4 },
+        ),
         fc.subarray([...partNames], { minLength: 1 }),
         fc.constantFrom(0, 7),
         ({ document }, changes, names, buyer) => {
@@ -86,11 +124,20 @@ describe("parts of a document", () => {
           for (const [at, value] of changes) {
             const all = places(parts).slice(1);
             const path = all[at % all.length] as string[];
-            const parent = path.slice(0, -1).reduce<unknown>((node, step) => (node as Record<string, unknown>)[step], parts) as Record<string, unknown>;
+            const parent = path
+              .slice(0, -1)
+              .reduce<unknown>(
+                (node, step) => (node as Record<string, unknown>)[step],
+                parts,
+              ) as Record<string, unknown>;
             parent[path.at(-1) as string] = structuredClone(value);
           }
           const shown = Object.fromEntries(names.map((part) => [part, parts[part]]));
-          const parties = [3, 7, 7].map((index) => ({ index, taxId: "91440300MAJU6XYHXC", name: "远航" }));
+          const parties = [3, 7, 7].map((index) => ({
+            index,
+            taxId: "91440300MAJU6XYHXC",
+            name: "远航",
+          }));
           const judged = contradictions({
             parts: shown,
             lot: { issuer: 3, time: Date.UTC(2026, 10, 3) / 1_000 },
@@ -105,10 +152,17 @@ describe("parts of a document", () => {
   });
 
   it("a browser's hashing and hexadecimal are those of the gateway", () => {
-    for (const bytes of [new Uint8Array(0), new Uint8Array(136).fill(7), randomBytes(65), inBrowser.toUtf8("*餐饮服务*餐费 😀\ufeff")]) {
+    for (const bytes of [
+      new Uint8Array(0),
+      new Uint8Array(136).fill(7),
+      randomBytes(65),
+      inBrowser.toUtf8("*餐饮服务*餐费 😀\ufeff"),
+    ]) {
       const text = inNode.toHex(bytes);
       expect(inBrowser.toHex(bytes)).equals(text);
-      expect(inBrowser.toHex(inBrowser.hashBytes(bytes))).equals(inNode.toHex(inNode.hashBytes(bytes)));
+      expect(inBrowser.toHex(inBrowser.hashBytes(bytes))).equals(
+        inNode.toHex(inNode.hashBytes(bytes)),
+      );
       expect([...inBrowser.fromHex(text)]).deep.equals([...inNode.fromHex(text)]);
     }
     expect([...inBrowser.toUtf8("é餐😀")]).deep.equals([...inNode.toUtf8("é餐😀")]);
@@ -123,10 +177,23 @@ describe("parts of a document", () => {
     const parts = partsOf(document);
     const digests = partNames.map((name, i) => {
       const text = parts[name] === undefined ? "" : canonicalJson(parts[name]);
-      return keccak256(Buffer.concat([Buffer.from([3, i]), salts.subarray(16 * i, 16 * i + 16), Buffer.from(text)]));
+      return keccak256(
+        Buffer.concat([
+          Buffer.from([3, i]),
+          salts.subarray(16 * i, 16 * i + 16),
+          Buffer.from(text),
+        ]),
+      );
     });
     expect(disclose(seed, document).digests).deep.equals(digests);
-    expect(contentHash(seed, document)).equals(keccak256(Buffer.concat([Buffer.from([2]), ...digests.map((digest) => Buffer.from(digest.slice(2), "hex"))])));
+    expect(contentHash(seed, document)).equals(
+      keccak256(
+        Buffer.concat([
+          Buffer.from([2]),
+          ...digests.map((digest) => Buffer.from(digest.slice(2), "hex")),
+        ]),
+      ),
+    );
   });
 
   it("an altered value, salt or digest is found, and its part named", () => {
@@ -166,7 +233,10 @@ describe("parts of a document", () => {
   });
 
   it("what is hidden cannot be guessed from what is shown: the same document hides differently each time", () => {
-    const [one, other] = [disclose(randomBytes(32), document, []), disclose(randomBytes(32), document, [])];
+    const [one, other] = [
+      disclose(randomBytes(32), document, []),
+      disclose(randomBytes(32), document, []),
+    ];
     for (const i of partNames.keys()) expect(one.digests[i]).not.equals(other.digests[i]);
     const shown = disclose(seed, document, ["seller"]);
     const hidden = JSON.stringify(shown);

@@ -1,13 +1,29 @@
-/** The protocol as others get it: packed, put into an empty folder beside nothing but the packages that it names, and used. */
+/**
+ * The protocol as others get it: packed, put into an empty folder beside nothing but the packages
+ * that it names, and used.
+ */
 import { spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect } from "chai";
 import { root, runStep } from "../../scripts/run.ts";
 
 const bin = join(root, "node_modules", ".bin");
-const sample = (name: string) => JSON.parse(readFileSync(join(root, "samples", "bundles", `${name}.json`), "utf8")) as Record<string, unknown>;
+const sample = (name: string) =>
+  JSON.parse(readFileSync(join(root, "samples", "bundles", `${name}.json`), "utf8")) as Record<
+    string,
+    unknown
+  >;
 const readme = readFileSync(join(root, "protocol", "README.md"), "utf8");
 
 describe("the protocol, packed", function () {
@@ -19,17 +35,28 @@ describe("the protocol, packed", function () {
     const copy = join(folder, "repository");
     const isSource = (path: string) => !path.startsWith(join(root, "protocol", "dist"));
     cpSync(join(root, "protocol"), join(copy, "protocol"), { recursive: true, filter: isSource });
-    for (const file of ["scripts/protocol.ts", "scripts/run.ts", "LICENSE"]) cpSync(join(root, file), join(copy, file));
+    for (const file of ["scripts/protocol.ts", "scripts/run.ts", "LICENSE"])
+      cpSync(join(root, file), join(copy, file));
     symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
-    const packed = await runStep({ name: "pack", command: "npm", args: ["pack", join(copy, "protocol"), "--pack-destination", folder, "--offline"] });
+    const packed = await runStep({
+      name: "pack",
+      command: "npm",
+      args: ["pack", join(copy, "protocol"), "--pack-destination", folder, "--offline"],
+    });
     expect(packed.ok, packed.output).equals(true);
     const [tarball = ""] = readdirSync(folder).filter((name) => name.endsWith(".tgz"));
     const home = join(folder, "node_modules", "@onepiao", "protocol");
     mkdirSync(home, { recursive: true });
-    const unpacked = await runStep({ name: "tar", command: "tar", args: ["-xzf", join(folder, tarball), "--strip-components=1", "-C", home] });
+    const unpacked = await runStep({
+      name: "tar",
+      command: "tar",
+      args: ["-xzf", join(folder, tarball), "--strip-components=1", "-C", home],
+    });
     expect(unpacked.ok, unpacked.output).equals(true);
     // what it names and nothing else, as npm would bring it
-    const { dependencies } = JSON.parse(readFileSync(join(home, "package.json"), "utf8")) as { dependencies: Record<string, string> };
+    const { dependencies } = JSON.parse(readFileSync(join(home, "package.json"), "utf8")) as {
+      dependencies: Record<string, string>;
+    };
     for (const name of [...Object.keys(dependencies), "@types/node"]) {
       mkdirSync(dirname(join(folder, "node_modules", name)), { recursive: true });
       symlinkSync(join(root, "node_modules", name), join(folder, "node_modules", name));
@@ -43,9 +70,13 @@ describe("the protocol, packed", function () {
 
   const run = (...args: string[]) =>
     new Promise<{ code: number | null; out: string }>((resolve, reject) => {
-      const child = spawn(process.execPath, args, { cwd: folder, env: { PATH: process.env["PATH"] ?? "" } });
+      const child = spawn(process.execPath, args, {
+        cwd: folder,
+        env: { PATH: process.env["PATH"] ?? "" },
+      });
       let out = "";
-      for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (out += chunk.toString()));
+      for (const stream of [child.stdout, child.stderr])
+        stream.on("data", (chunk: Buffer) => (out += chunk.toString()));
       child.on("error", reject);
       child.on("close", (code) => resolve({ code, out }));
     });
@@ -69,7 +100,9 @@ describe("the protocol, packed", function () {
   it("has types, a licence and a README; no source and nothing of the gateway", async () => {
     const home = join(folder, "node_modules", "@onepiao", "protocol");
     expect(readdirSync(home).sort()).deep.equals(["LICENSE", "README.md", "dist", "package.json"]);
-    const files = readdirSync(home, { recursive: true, encoding: "utf8" }).filter((name) => /\.js$/.test(name));
+    const files = readdirSync(home, { recursive: true, encoding: "utf8" }).filter((name) =>
+      /\.js$/.test(name),
+    );
     const text = files.map((name) => readFileSync(join(home, name), "utf8")).join("\n");
     expect(text).not.match(/from "[^"]*(?:server|sandbox)\/|\.ts"/);
     writeFileSync(
@@ -81,7 +114,17 @@ describe("the protocol, packed", function () {
        // @ts-expect-error: the result is one of a list
        export const wrong: "paid" = verdict.result;`,
     );
-    const args = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2024", "--types", "node", "typed.ts"];
+    const args = [
+      "--noEmit",
+      "--strict",
+      "--module",
+      "nodenext",
+      "--target",
+      "es2024",
+      "--types",
+      "node",
+      "typed.ts",
+    ];
     const { code, out } = await run(join(bin, "tsc"), ...args);
     expect(code, out).equals(0);
   });
@@ -96,7 +139,10 @@ describe("the protocol, packed", function () {
        delete globalThis.WebAssembly;
        console.log(there.toHex(there.hashBytes(new Uint8Array([1, 2, 3]))), own.default);`,
     );
-    writeFileSync(join(values, "here.js"), `const { hashBytes, toHex } = await import("#bytes"); console.log(toHex(hashBytes(new Uint8Array([1, 2, 3]))));`);
+    writeFileSync(
+      join(values, "here.js"),
+      `const { hashBytes, toHex } = await import("#bytes"); console.log(toHex(hashBytes(new Uint8Array([1, 2, 3]))));`,
+    );
     const { code, out } = await run(join(values, "try.js"));
     expect(code, out).equals(0);
     const [hash, own] = out.trim().split(" ");

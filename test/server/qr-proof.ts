@@ -1,10 +1,18 @@
-/** A proof for a QR code: it gives its bundle again, fits, is read by a scanner, and bears no change and no junk. */
+/**
+ * A proof for a QR code: it gives its bundle again, fits, is read by a scanner, and bears no change
+ * and no junk.
+ */
 import { randomBytes } from "node:crypto";
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { qrText, readQr } from "@onepiao/protocol/formats/qr.ts";
 import { digest } from "@onepiao/protocol/ledger/messages.ts";
 import { leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
-import { type Bundle, bundleFormat, checkBundle, ledgerDomain } from "@onepiao/protocol/proofs/bundle.ts";
+import {
+  type Bundle,
+  bundleFormat,
+  checkBundle,
+  ledgerDomain,
+} from "@onepiao/protocol/proofs/bundle.ts";
 import { contentHash, disclose } from "@onepiao/protocol/proofs/disclosing.ts";
 import { type PartName, partNames } from "@onepiao/protocol/proofs/parts.ts";
 import { decodeProof, encodeProof, qrParts } from "@onepiao/protocol/proofs/qr-proof.ts";
@@ -21,24 +29,57 @@ const decode = jsqr as unknown as typeof jsqr.default;
 const samples = goodSamples();
 const key = new SigningKey(`0x${"11".repeat(32)}`);
 const account = (byte: string) => `0x${byte.repeat(20)}`;
-const network = { name: "consortium of the east", chainId: 20_261_103, registry: account("12"), ledger: account("34") };
+const network = {
+  name: "consortium of the east",
+  chainId: 20_261_103,
+  registry: account("12"),
+  ledger: account("34"),
+};
 
 /** A bundle of the invoice at a place in a lot of this size, sealed with `key`. */
-function bundleOf(document: InvoiceDocument, names: readonly PartName[], [position, count]: [number, number] = [0, 1], more: Partial<Bundle> = {}): Bundle {
+function bundleOf(
+  document: InvoiceDocument,
+  names: readonly PartName[],
+  [position, count]: [number, number] = [0, 1],
+  more: Partial<Bundle> = {},
+): Bundle {
   const [segment, seed] = [26_442_000_000_000_000_001n, randomBytes(32)];
   const leaf = {
     content: contentHash(seed, document),
     holder: account(document.reverses ? "00" : "56"),
     buyer: document.buyer.taxId === undefined ? 0 : 7,
   };
-  const leaves = Array.from({ length: count }, (_, i) => (i === position ? leafHash(leaf) : `0x${randomBytes(32).toString("hex")}`));
+  const leaves = Array.from({ length: count }, (_, i) =>
+    i === position ? leafHash(leaf) : `0x${randomBytes(32).toString("hex")}`,
+  );
   const tree = lotTree(leaves);
   const first = segment + 5_000n;
-  const lot = { first: first.toString(), count, issuer: 3, time: 1_800_000_000, root: tree.root, segment: segment.toString() };
-  const value = { issuer: lot.issuer, segment: lot.segment, first: lot.first, count, root: lot.root };
-  const { r, yParityAndS: vs } = key.sign(digest(ledgerDomain({ network }), { type: "Seal", value }));
+  const lot = {
+    first: first.toString(),
+    count,
+    issuer: 3,
+    time: 1_800_000_000,
+    root: tree.root,
+    segment: segment.toString(),
+  };
+  const value = {
+    issuer: lot.issuer,
+    segment: lot.segment,
+    first: lot.first,
+    count,
+    root: lot.root,
+  };
+  const { r, yParityAndS: vs } = key.sign(
+    digest(ledgerDomain({ network }), { type: "Seal", value }),
+  );
   const { taxId, name } = document.seller;
-  const seller = { index: 3, account: account("78"), taxId, name, salt: randomBytes(32).toString("hex") };
+  const seller = {
+    index: 3,
+    account: account("78"),
+    taxId,
+    name,
+    salt: randomBytes(32).toString("hex"),
+  };
   return {
     format: bundleFormat,
     network,
@@ -53,7 +94,12 @@ function bundleOf(document: InvoiceDocument, names: readonly PartName[], [positi
   } as Bundle;
 }
 
-const printedOf = ({ number }: Bundle, { kind, totals, issuedAt }: InvoiceDocument) => ({ number, kind, gross: totals.gross, date: issuedAt.slice(0, 10) });
+const printedOf = ({ number }: Bundle, { kind, totals, issuedAt }: InvoiceDocument) => ({
+  number,
+  kind,
+  gross: totals.gross,
+  date: issuedAt.slice(0, 10),
+});
 
 describe("a proof for a QR code", () => {
   for (const { name, document } of samples) {
@@ -68,7 +114,10 @@ describe("a proof for a QR code", () => {
           const bundle = bundleOf(document, names, place);
           expect(checkBundle(bundle).ok).equals(true);
           const proof = encodeProof(bundle);
-          const again = proof.length > 4_000 ? undefined : JSON.parse(JSON.stringify({ ...bundle, ...checkSummed(bundle) }));
+          const again =
+            proof.length > 4_000
+              ? undefined
+              : JSON.parse(JSON.stringify({ ...bundle, ...checkSummed(bundle) }));
           expect(decodeProof(proof)).deep.equals(again);
         }
       }
@@ -82,7 +131,11 @@ describe("a proof for a QR code", () => {
     expect(lower(again.network.registry)).equals(lower(bundle.network.registry));
     expect(lower(again.leaf.holder)).equals(lower(bundle.leaf.holder));
     return {
-      network: { ...bundle.network, registry: again.network.registry, ledger: again.network.ledger },
+      network: {
+        ...bundle.network,
+        registry: again.network.registry,
+        ledger: again.network.ledger,
+      },
       leaf: { ...bundle.leaf, holder: again.leaf.holder },
       parties: bundle.parties.map((party, i) => ({ ...party, account: again.parties[i]?.account })),
     };
@@ -93,7 +146,10 @@ describe("a proof for a QR code", () => {
   it("is below 1,200 bytes in the largest lot, and stands in a link as it is", () => {
     const proof = encodeProof(bundleOf(document, qrParts, [1000, 1024]));
     expect((proof.length * 2) / 3).below(1_200);
-    const text = qrText("https://invoices.example.gov.cn", { ...printedOf(bundleOf(document, qrParts), document), proof });
+    const text = qrText("https://invoices.example.gov.cn", {
+      ...printedOf(bundleOf(document, qrParts), document),
+      proof,
+    });
     expect(new URL(text).hash).equals(text.slice(text.indexOf("#")));
     expect(readQr(text)?.proof).equals(proof);
   });
@@ -106,7 +162,10 @@ describe("a proof for a QR code", () => {
     it(`of an invoice in a lot of ${place[1]} is read from its picture by a scanner`, async () => {
       const bundle = bundleOf(document, qrParts, place);
       const proof = encodeProof(bundle);
-      const text = qrText("https://invoices.example.gov.cn", { ...printedOf(bundle, document), proof });
+      const text = qrText("https://invoices.example.gov.cn", {
+        ...printedOf(bundle, document),
+        proof,
+      });
       const { data, width, height } = PNG.sync.read(await qrPng(text));
       expect(decode(new Uint8ClampedArray(data), width, height)?.data).equals(text);
     });
@@ -117,19 +176,33 @@ describe("a proof for a QR code", () => {
     const proof = encodeProof(bundle);
     const { signer } = checkBundle(bundle);
     for (let at = 0; at < proof.length; at += 7) {
-      const other = decodeProof(`${proof.slice(0, at)}${proof[at] === "A" ? "B" : "A"}${proof.slice(at + 1)}`);
+      const other = decodeProof(
+        `${proof.slice(0, at)}${proof[at] === "A" ? "B" : "A"}${proof.slice(at + 1)}`,
+      );
       if (other === undefined) continue;
       const checked = checkBundle(other);
-      // what the seal does not cover is the party's salt and account (the registry's matter), the lot's time (the ledger's), and
-      // what the network is called by its registry
-      const covered = (of: Bundle) => JSON.stringify([of.number, of.digests, of.leaf, of.path, of.lot.root, of.lot.issuer, of.seal]);
-      if (checked.ok && checked.signer === signer) expect(covered(other), `at ${at}`).equals(covered(decodeProof(proof) as Bundle));
+      // what the seal does not cover is the party's salt and account (the registry's matter), the
+      // lot's time (the ledger's), and what the network is called by its registry
+      const covered = (of: Bundle) =>
+        JSON.stringify([
+          of.number,
+          of.digests,
+          of.leaf,
+          of.path,
+          of.lot.root,
+          of.lot.issuer,
+          of.seal,
+        ]);
+      if (checked.ok && checked.signer === signer)
+        expect(covered(other), `at ${at}`).equals(covered(decodeProof(proof) as Bundle));
     }
   });
 
   it("junk is none, and nothing is thrown", () => {
     const proof = encodeProof(bundleOf(document, qrParts));
-    fc.assert(fc.property(fc.string({ maxLength: 2_000 }), (text) => decodeProof(text) === undefined));
+    fc.assert(
+      fc.property(fc.string({ maxLength: 2_000 }), (text) => decodeProof(text) === undefined),
+    );
     fc.assert(
       fc.property(fc.nat(proof.length), fc.stringMatching(/^[0-9A-Z]{0,40}$/), (cut, more) => {
         const found = decodeProof(proof.slice(0, cut) + more);
@@ -137,7 +210,15 @@ describe("a proof for a QR code", () => {
       }),
       { numRuns: 500 },
     );
-    for (const text of ["", "0", "000", ":::", proof.toLowerCase(), `${proof}000`, "A".repeat(5_000)])
+    for (const text of [
+      "",
+      "0",
+      "000",
+      ":::",
+      proof.toLowerCase(),
+      `${proof}000`,
+      "A".repeat(5_000),
+    ])
       expect(decodeProof(text), text.slice(0, 20)).equals(undefined);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Gateways on one database, each with a node of its own: work goes to the one whose node can do it. A node is made dead, frozen, still,
- * or wrong by the way to it.
+ * Gateways on one database, each with a node of its own: work goes to the one whose node can do it.
+ * A node is made dead, frozen, still, or wrong by the way to it.
  */
 import { randomUUID } from "node:crypto";
 import { expect } from "chai";
@@ -22,14 +22,24 @@ const harms: Record<string, Harm> = {
     return ({ method, params }) => {
       if (method === "eth_blockNumber") return { answer: hex(head) };
       if (method === "eth_sendRawTransaction") return { refuse: "Known transaction" };
-      return method === "eth_getTransactionReceipt" || Number(params[0]) > head ? { answer: null } : undefined;
+      return method === "eth_getTransactionReceipt" || Number(params[0]) > head
+        ? { answer: null }
+        : undefined;
     };
   },
   "is on another chain":
     async () =>
     ({ method }) =>
       method === "eth_getBlockByNumber"
-        ? { answer: { number: "0x1", hash: `0x${"ee".repeat(32)}`, parentHash: "0x", timestamp: "0x1", logsBloom: "0x" } }
+        ? {
+            answer: {
+              number: "0x1",
+              hash: `0x${"ee".repeat(32)}`,
+              parentHash: "0x",
+              timestamp: "0x1",
+              logsBloom: "0x",
+            },
+          }
         : undefined,
   "holds logs back":
     async () =>
@@ -83,21 +93,28 @@ describe("gateways with a node each", function () {
       async () => {
         const held = await holders();
         const [one, two] = pair;
-        const all = (gateway: Gateway) => WORK.every((name) => held.some((lease) => lease.name === name && lease.by === gateway.name));
+        const all = (gateway: Gateway) =>
+          WORK.every((name) =>
+            held.some((lease) => lease.name === name && lease.by === gateway.name),
+          );
         return all(one) ? ([one, two] as const) : all(two) && ([two, one] as const);
       },
       120_000,
     );
-  const works = (one: Gateway) => until("it has every lease", async () => (await working())[0] === one, 120_000);
+  const works = (one: Gateway) =>
+    until("it has every lease", async () => (await working())[0] === one, 120_000);
   /** So many heartbeats of each of these are in the database from now on. */
   async function heard(times: number, ...these: Gateway[]): Promise<void> {
     const seen = new Map(these.map(({ name }) => [name, { last: 0, count: 0 }]));
     await until(
       `${times} heartbeats`,
       async () => {
-        for (const { by, at } of await bench.sql<{ by: string; at: Date }[]>`select split_part(detail, ' ', 2) as by, seen as at from processes`) {
+        for (const { by, at } of await bench.sql<
+          { by: string; at: Date }[]
+        >`select split_part(detail, ' ', 2) as by, seen as at from processes`) {
           const one = seen.get(by);
-          if (one && one.last !== at.getTime()) [one.last, one.count] = [at.getTime(), one.count + 1];
+          if (one && one.last !== at.getTime())
+            [one.last, one.count] = [at.getTime(), one.count + 1];
         }
         return [...seen.values()].every(({ count }) => count > times);
       },
@@ -105,12 +122,23 @@ describe("gateways with a node each", function () {
     );
   }
   async function issued(via: Gateway): Promise<string> {
-    const { status, body } = await callAt(via.url, "POST", "/v1/invoices", invoiceOf(issuer, { name: "个人" }), { token, key: randomUUID(), wait: 0 });
+    const { status, body } = await callAt(
+      via.url,
+      "POST",
+      "/v1/invoices",
+      invoiceOf(issuer, { name: "个人" }),
+      { token, key: randomUUID(), wait: 0 },
+    );
     expect(status, JSON.stringify(body)).to.equal(202);
     return body.number;
   }
   const sealed = (number: string) =>
-    until("it is sealed", async () => (await bench.sql`select 1 from invoice_states where number = ${number}`).length === 1, 120_000);
+    until(
+      "it is sealed",
+      async () =>
+        (await bench.sql`select 1 from invoice_states where number = ${number}`).length === 1,
+      120_000,
+    );
   const ready = async (one: Gateway): Promise<{ status: number; body: Loose }> => {
     const answer = await fetch(`${one.url}/readyz`);
     return { status: answer.status, body: await answer.json() };
@@ -135,7 +163,10 @@ describe("gateways with a node each", function () {
   const blind = (count: number) =>
     until(
       "they are blind",
-      async () => (await bench.sql`select 1 from processes where reach is null and seen > now() - interval '5 seconds'`).length === count,
+      async () =>
+        (
+          await bench.sql`select 1 from processes where reach is null and seen > now() - interval '5 seconds'`
+        ).length === count,
       120_000,
     );
 
@@ -171,7 +202,9 @@ describe("gateways with a node each", function () {
       120_000,
     );
     expect(body.checks.chain).to.include({ ok: false });
-    expect(body.checks.chain.detail).to.match(/^standby, \d+ blocks to go: the cursor has stood still for \d+ s$/);
+    expect(body.checks.chain.detail).to.match(
+      /^standby, \d+ blocks to go: the cursor has stood still for \d+ s$/,
+    );
     expect(body.checks.node.ok).to.equal(true);
     free = true;
     await locked;

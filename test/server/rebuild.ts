@@ -1,12 +1,29 @@
 /**
- * Rebuild on a real chain: the replay beside the live projections finds every row that was tampered with, changes nothing, and may
- * run while a gateway works; the replay in their place gives the same rows.
+ * Rebuild on a real chain: the replay beside the live projections finds every row that was tampered
+ * with, changes nothing, and may run while a gateway works; the replay in their place gives the
+ * same rows.
  */
 import { expect } from "chai";
 import { projections } from "../../server/gateway.ts";
 import { createLog } from "../../server/kernel/log.ts";
-import { checkProjections, type Progress, rebuildProjections } from "../../server/operator/rebuild.ts";
-import { accepted, type Bench, claimBy, decisionBy, enrolled, holder, openBench, type Party, type Process, sealed, transferTo } from "./support/bench.ts";
+import {
+  checkProjections,
+  type Progress,
+  rebuildProjections,
+} from "../../server/operator/rebuild.ts";
+import {
+  accepted,
+  type Bench,
+  claimBy,
+  decisionBy,
+  enrolled,
+  holder,
+  openBench,
+  type Party,
+  type Process,
+  sealed,
+  transferTo,
+} from "./support/bench.ts";
 import { until } from "./support/proxy.ts";
 
 describe("the projections, replayed", function () {
@@ -30,18 +47,37 @@ describe("the projections, replayed", function () {
   });
   const differences = async () => (await checkProjections(deps())).differences;
   const dump = async (table: string) =>
-    (await bench.sql.unsafe<{ text: string }[]>(`select t::text as text from ${table} t order by 1`)).map((row) => row.text);
+    (
+      await bench.sql.unsafe<{ text: string }[]>(
+        `select t::text as text from ${table} t order by 1`,
+      )
+    ).map((row) => row.text);
 
   before(async () => {
     bench = await openBench();
     gateway = await bench.process();
     gateway.start();
-    [seller, firm] = await Promise.all([enrolled(bench, gateway, ["issuer"]), enrolled(bench, gateway, ["employer"])]);
+    [seller, firm] = await Promise.all([
+      enrolled(bench, gateway, ["issuer"]),
+      enrolled(bench, gateway, ["employer"]),
+    ]);
     const [ann, bob] = await Promise.all([holder(bench), holder(bench)]);
     numbers = await sealed(bench, gateway, seller, { holder: ann.address }, 5);
     const [claimed, paid, moved, rejected] = numbers as [string, string, string, string];
-    await bench.done(...(await bench.queue(claimBy(ann, firm, claimed), claimBy(ann, firm, paid), claimBy(ann, firm, rejected), transferTo(ann, bob, moved))));
-    await bench.done(...(await bench.queue(decisionBy("Reimburse", firm, paid), decisionBy("Reject", firm, rejected))));
+    await bench.done(
+      ...(await bench.queue(
+        claimBy(ann, firm, claimed),
+        claimBy(ann, firm, paid),
+        claimBy(ann, firm, rejected),
+        transferTo(ann, bob, moved),
+      )),
+    );
+    await bench.done(
+      ...(await bench.queue(
+        decisionBy("Reimburse", firm, paid),
+        decisionBy("Reject", firm, rejected),
+      )),
+    );
     // one that the chain refuses and raises the alarm for
     const [again] = (await bench.queue(decisionBy("Reimburse", firm, paid))) as [string];
     expect((await bench.ended(again)).status).to.equal("refused");
@@ -61,17 +97,30 @@ describe("the projections, replayed", function () {
     expect(block).to.be.greaterThan(bench.deployment.block);
     expect(progress.at(-1)).to.deep.equal({ block, of: block });
     // nothing of it is left behind
-    expect(await bench.sql`select 1 from pg_namespace where nspname = 'rebuild_check'`).to.have.length(0);
+    expect(
+      await bench.sql`select 1 from pg_namespace where nspname = 'rebuild_check'`,
+    ).to.have.length(0);
   });
 
   it("a check changes nothing: operations that wait go on waiting", async () => {
     await gateway.stop("follower");
-    const [waiting] = (await bench.queue(decisionBy("Reimburse", firm, numbers[0] as string))) as [string];
+    const [waiting] = (await bench.queue(decisionBy("Reimburse", firm, numbers[0] as string))) as [
+      string,
+    ];
     await until("its transaction is mined", async () => {
-      const [row] = await bench.sql`select 1 from operations o join sends s on s.id = o.send where o.id = ${waiting} and s.status = 'mined'`;
+      const [row] =
+        await bench.sql`select 1 from operations o join sends s on s.id = o.send where o.id = ${waiting} and s.status = 'mined'`;
       return row !== undefined;
     });
-    const tables = ["operations", "operation_invoices", "sends", "feed", "feed_accounts", "invoice_states", "cursor"];
+    const tables = [
+      "operations",
+      "operation_invoices",
+      "sends",
+      "feed",
+      "feed_accounts",
+      "invoice_states",
+      "cursor",
+    ];
     const before = await Promise.all(tables.map(dump));
     expect(await differences()).to.deep.equal([]);
     expect(await Promise.all(tables.map(dump))).to.deep.equal(before);
@@ -110,7 +159,10 @@ describe("the projections, replayed", function () {
     ],
   ] as const) {
     it(`${words} is found, by its key`, async () => {
-      const run = (text: string) => bench.sql.unsafe(text.replaceAll("$", numbers[4] as string).replaceAll("'A'", `'${seller.account}'`));
+      const run = (text: string) =>
+        bench.sql.unsafe(
+          text.replaceAll("$", numbers[4] as string).replaceAll("'A'", `'${seller.account}'`),
+        );
       await bench.sql.unsafe("drop table if exists kept; create table kept (like feed)");
       await run(harm);
       const found = await differences();
@@ -133,7 +185,8 @@ describe("the projections, replayed", function () {
       await tx`select 1 from segments limit 1`;
       rebuilding = rebuildProjections(deps());
       await until("the rebuild waits for what is read here", async () => {
-        const [row] = await bench.sql`select 1 from pg_locks where not granted and relation = 'segments'::regclass`;
+        const [row] =
+          await bench.sql`select 1 from pg_locks where not granted and relation = 'segments'::regclass`;
         return row !== undefined;
       });
       await tx`select 1 from feed limit 1`;
@@ -145,7 +198,16 @@ describe("the projections, replayed", function () {
 
   it("in their place they are the same rows, and what was wrong is said and gone", async () => {
     await gateway.stop("follower");
-    const tables = ["lots", "invoice_states", "claim_states", "taxpayers", "quotas", "segments", "feed", "operations"];
+    const tables = [
+      "lots",
+      "invoice_states",
+      "claim_states",
+      "taxpayers",
+      "quotas",
+      "segments",
+      "feed",
+      "operations",
+    ];
     const before = await Promise.all(tables.map(dump));
     const same = await rebuildProjections(deps());
     expect(same.changes).to.deep.equal([]);
@@ -154,7 +216,11 @@ describe("the projections, replayed", function () {
     await bench.sql`delete from quotas`;
     const { changes, block } = await rebuildProjections(deps());
     expect(changes.map((one) => one.table)).to.have.members(["invoice_states", "quotas"]);
-    expect(changes.find((one) => one.table === "quotas")).to.deep.equal({ table: "quotas", before: 0, after: 1 });
+    expect(changes.find((one) => one.table === "quotas")).to.deep.equal({
+      table: "quotas",
+      before: 0,
+      after: 1,
+    });
     expect(block).to.be.at.least(same.block);
     expect(await Promise.all(tables.map(dump))).to.deep.equal(before);
     gateway.start("follower");

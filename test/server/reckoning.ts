@@ -1,4 +1,7 @@
-/** The thread that opens every sealed document: it may die or hang at any moment, and the next turn goes on. */
+/**
+ * The thread that opens every sealed document: it may die or hang at any moment, and the next turn
+ * goes on.
+ */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
@@ -14,7 +17,10 @@ describe("the reckoner", function () {
   let open: Reckoner[] = [];
 
   /** One beside the gateway's own, and the threads that it has started. */
-  async function reckoner(start: (data: ReckonerData) => Worker, sql?: Awaited<ReturnType<typeof database>>) {
+  async function reckoner(
+    start: (data: ReckonerData) => Worker,
+    sql?: Awaited<ReturnType<typeof database>>,
+  ) {
     const { config, deployment } = await sandbox();
     const threads: Worker[] = [];
     const started = (data: ReckonerData) => {
@@ -22,12 +28,21 @@ describe("the reckoner", function () {
       threads.push(thread);
       return thread;
     };
-    const made = createReckoner({ sql: sql ?? (await database()), config, deployment, log: createLog("silent"), start: started, endMs: 300 });
+    const made = createReckoner({
+      sql: sql ?? (await database()),
+      config,
+      deployment,
+      log: createLog("silent"),
+      start: started,
+      endMs: 300,
+    });
     open.push(made);
-    const turn = (signal = new AbortController().signal) => Promise.all(made.jobs.map((job) => job.run(signal)));
+    const turn = (signal = new AbortController().signal) =>
+      Promise.all(made.jobs.map((job) => job.run(signal)));
     return { made, threads, turn };
   }
-  const real = (workerData: ReckonerData) => new Worker(new URL("../../server/upkeep/reckoner.ts", import.meta.url), { workerData });
+  const real = (workerData: ReckonerData) =>
+    new Worker(new URL("../../server/upkeep/reckoner.ts", import.meta.url), { workerData });
   const hanging = () => new Worker("for (;;);", { eval: true });
   const failure = (work: Promise<unknown>) =>
     work.then(
@@ -36,9 +51,16 @@ describe("the reckoner", function () {
     );
 
   before(async () => {
-    const [shop, firm] = await Promise.all([taxpayer("茶餐厅", ["issuer"]), taxpayer("精密制造", ["employer"])]);
+    const [shop, firm] = await Promise.all([
+      taxpayer("茶餐厅", ["issuer"]),
+      taxpayer("精密制造", ["employer"]),
+    ]);
     const number = await issued(shop, firm);
-    await until("a lot is known", async () => (await (await database())`select 1 from lots where first <= ${number}`).length > 0);
+    await until(
+      "a lot is known",
+      async () =>
+        (await (await database())`select 1 from lots where first <= ${number}`).length > 0,
+    );
   });
   afterEach(async () => {
     await Promise.all(open.map((one) => one.close()));
@@ -72,7 +94,9 @@ describe("the reckoner", function () {
   });
 
   it("is started anew when it has died in the middle of a turn, which fails", async () => {
-    const { threads, turn } = await reckoner((data): Worker => (threads.length === 0 ? hanging() : real(data)));
+    const { threads, turn } = await reckoner(
+      (data): Worker => (threads.length === 0 ? hanging() : real(data)),
+    );
     const broken = turn();
     await until("it has started", async () => threads.length === 1);
     await threads[0]?.terminate();
@@ -83,7 +107,11 @@ describe("the reckoner", function () {
 
   it("fails the turn when it cannot start, and tries again at the next one", async () => {
     const { threads, turn } = await reckoner((data) =>
-      real(threads.length === 0 ? { ...data, config: { ...data.config, MASTER_KEY: "00".repeat(32) } } : data),
+      real(
+        threads.length === 0
+          ? { ...data, config: { ...data.config, MASTER_KEY: "00".repeat(32) } }
+          : data,
+      ),
     );
     expect(await failure(turn())).equals("the reckoner has ended");
     await turn();

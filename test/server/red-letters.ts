@@ -1,15 +1,32 @@
-/** Red letters when things happen between: a claim through another gateway, an act relayed late, processes that die, two at work. */
+/**
+ * Red letters when things happen between: a claim through another gateway, an act relayed late,
+ * processes that die, two at work.
+ */
 
 import type { Wish } from "@onepiao/protocol/formats/red-letter.ts";
 import { actKinds } from "@onepiao/protocol/ledger/acts.ts";
-import { type CompactSignature, compactSignature, digest, noSignature } from "@onepiao/protocol/ledger/messages.ts";
+import {
+  type CompactSignature,
+  compactSignature,
+  digest,
+  noSignature,
+} from "@onepiao/protocol/ledger/messages.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
 import { Transaction } from "ethers";
 import { createEvidence } from "../../server/acts/evidence.ts";
 import { type ActArgument, ZERO_ACCOUNT } from "../../server/chain/contracts.ts";
 import type { Sheet } from "../../server/features/invoices/red-letters.ts";
-import { type Bench, enrolled, holder, openBench, type Party, type Process, redLetterOf, sealed } from "./support/bench.ts";
+import {
+  type Bench,
+  enrolled,
+  holder,
+  openBench,
+  type Party,
+  type Process,
+  redLetterOf,
+  sealed,
+} from "./support/bench.ts";
 import { until } from "./support/proxy.ts";
 
 describe("red letters", () => {
@@ -33,12 +50,25 @@ describe("red letters", () => {
   });
 
   const turn = (process: Process) => process.redLetterJob.run(new AbortController().signal);
-  const opened = (by: Party, number: string, wish: Wish = { whole: true }, via = main): Promise<Sheet> =>
-    bench.sql.begin((tx) => via.redLetters.request(tx, by.caller, number, { reason: 2, wish, document: undefined }));
-  const sheet = async (id: string): Promise<Sheet> => (await main.redLetters.find(bench.sql, id)) as Sheet;
+  const opened = (
+    by: Party,
+    number: string,
+    wish: Wish = { whole: true },
+    via = main,
+  ): Promise<Sheet> =>
+    bench.sql.begin((tx) =>
+      via.redLetters.request(tx, by.caller, number, { reason: 2, wish, document: undefined }),
+    );
+  const sheet = async (id: string): Promise<Sheet> =>
+    (await main.redLetters.find(bench.sql, id)) as Sheet;
   const stateOf = async (number: string) =>
-    (await bench.sql<{ state: string; version: number }[]>`select state, version from invoice_states where number = ${number}`)[0];
-  const redsOf = (number: string) => bench.sql<{ number: string }[]>`select number from invoices where reverses = ${number}`;
+    (
+      await bench.sql<
+        { state: string; version: number }[]
+      >`select state, version from invoice_states where number = ${number}`
+    )[0];
+  const redsOf = (number: string) =>
+    bench.sql<{ number: string }[]>`select number from invoices where reverses = ${number}`;
   const codeOf = (work: Promise<unknown>): Promise<string> =>
     work.then(
       () => "done",
@@ -47,7 +77,10 @@ describe("red letters", () => {
   /** Our transactions do not get to the node. */
   const cut = () => {
     bench.proxy.rule = (call) =>
-      call.method === "eth_sendRawTransaction" && Transaction.from(call.params[0] as string).from === main.relay.address ? "cut" : undefined;
+      call.method === "eth_sendRawTransaction" &&
+      Transaction.from(call.params[0] as string).from === main.relay.address
+        ? "cut"
+        : undefined;
   };
   const underWay = (id: string): Promise<string> =>
     until("its transaction is signed", async () => {
@@ -57,9 +90,18 @@ describe("red letters", () => {
     });
 
   /** The holder claims through another gateway: its own signature, a stranger's transaction. */
-  async function claimElsewhere(wallet: { signingKey: { sign(digest: string): { serialized: string } } }, number: string): Promise<void> {
-    const [invoices, ref] = [[{ id: number, version: 0 }], `0x${BigInt(number).toString(16).padStart(64, "7")}`];
-    const hash = digest(bench.contracts.domains.ledger, { type: "Claim", value: { employer: employer.index, ref, invoices } });
+  async function claimElsewhere(
+    wallet: { signingKey: { sign(digest: string): { serialized: string } } },
+    number: string,
+  ): Promise<void> {
+    const [invoices, ref] = [
+      [{ id: number, version: 0 }],
+      `0x${BigInt(number).toString(16).padStart(64, "7")}`,
+    ];
+    const hash = digest(bench.contracts.domains.ledger, {
+      type: "Claim",
+      value: { employer: employer.index, ref, invoices },
+    });
     const evidence = await createEvidence().of(bench.sql, number);
     const argument: ActArgument = {
       kind: actKinds.indexOf("Claim"),
@@ -71,7 +113,9 @@ describe("red letters", () => {
       signature: compactSignature(wallet.signingKey.sign(hash).serialized) as CompactSignature,
       consent: noSignature,
     };
-    expect((await bench.stranger(bench.deployment.ledger, bench.contracts.act([argument]))).ok).equals(true);
+    expect(
+      (await bench.stranger(bench.deployment.ledger, bench.contracts.act([argument]))).ok,
+    ).equals(true);
   }
 
   it("a claim through another gateway that comes first: the red letter is not lost, it waits for that employer, and there is none till then", async () => {
@@ -93,17 +137,30 @@ describe("red letters", () => {
     expect(await redsOf(number)).lengthOf(0);
     await bench.sql.begin((tx) => main.redLetters.consent(tx, employer.caller, id));
     const red = await redLetterOf(bench, main, id);
-    expect([(await sheet(id)).status, (await stateOf(number))?.state, (await redsOf(number)).map((row) => row.number)]).deep.equals(["04", "reversed", [red]]);
+    expect([
+      (await sheet(id)).status,
+      (await stateOf(number))?.state,
+      (await redsOf(number)).map((row) => row.number),
+    ]).deep.equals(["04", "reversed", [red]]);
   });
 
   it("claims elsewhere and red letters at the same moment: each invoice is reversed with its red letter, or claimed without one", async () => {
     const wallets = await Promise.all(Array.from({ length: 6 }, () => holder(bench)));
-    const numbers = await Promise.all(wallets.map(async (who) => (await sealed(bench, main, issuer, { holder: who.address }))[0] as string));
+    const numbers = await Promise.all(
+      wallets.map(
+        async (who) => (await sealed(bench, main, issuer, { holder: who.address }))[0] as string,
+      ),
+    );
     const sheets = await Promise.all(
       numbers.map(async (number, i) => {
-        const both = [claimElsewhere(wallets[i] as (typeof wallets)[number], number), codeOf(opened(issuer, number))];
+        const both = [
+          claimElsewhere(wallets[i] as (typeof wallets)[number], number),
+          codeOf(opened(issuer, number)),
+        ];
         await Promise.all(i % 2 ? both : both.reverse());
-        const [row] = await bench.sql<{ id: string }[]>`select id from red_letters where invoice = ${number}`;
+        const [row] = await bench.sql<
+          { id: string }[]
+        >`select id from red_letters where invoice = ${number}`;
         return row?.id;
       }),
     );
@@ -114,7 +171,9 @@ describe("red letters", () => {
         const now = id === undefined ? undefined : await sheet(id);
         const state = (await stateOf(number))?.state;
         if (state === "reversed") return now?.number ? "reversed" : undefined;
-        return state === "claimed" && (now === undefined || now.status === "02") ? "claimed" : undefined;
+        return state === "claimed" && (now === undefined || now.status === "02")
+          ? "claimed"
+          : undefined;
       });
       expect(await redsOf(number)).lengthOf(end === "reversed" ? 1 : 0);
     }
@@ -126,7 +185,9 @@ describe("red letters", () => {
     cut();
     const { id, operation } = await opened(issuer, number, { gross: "50.00" });
     const data = await underWay(id);
-    expect(await codeOf(bench.sql.begin((tx) => main.redLetters.withdraw(tx, issuer.caller, id)))).equals("invoice-busy");
+    expect(
+      await codeOf(bench.sql.begin((tx) => main.redLetters.withdraw(tx, issuer.caller, id))),
+    ).equals("invoice-busy");
     // as if its transaction could never have come to the chain
     await bench.sql`update operations set status = 'failed' where id = ${operation}`;
     await bench.sql`delete from operation_invoices where operation = ${operation}`;
@@ -134,7 +195,9 @@ describe("red letters", () => {
     expect((await sheet(id)).status).equals("08");
     await bench.stranger(bench.deployment.ledger, data);
     const red = await redLetterOf(bench, main, id);
-    expect([(await sheet(id)).status, (await redsOf(number)).map((row) => row.number)]).deep.equals(["01", [red]]);
+    expect([(await sheet(id)).status, (await redsOf(number)).map((row) => row.number)]).deep.equals(
+      ["01", [red]],
+    );
     expect(await stateOf(number)).deep.equals({ state: "issued", version: 1 });
   });
 
@@ -143,7 +206,10 @@ describe("red letters", () => {
     await main.stop("dispatcher");
     const { id, operation } = await opened(issuer, number);
     await bench.sql.begin((tx) => main.redLetters.withdraw(tx, issuer.caller, id));
-    expect([(await sheet(id)).status, (await bench.operation(operation as string)).status]).deep.equals(["08", "failed"]);
+    expect([
+      (await sheet(id)).status,
+      (await bench.operation(operation as string)).status,
+    ]).deep.equals(["08", "failed"]);
     main.start();
     const next = await opened(issuer, number, { gross: "50.00" });
     await redLetterOf(bench, main, next.id);
@@ -158,24 +224,34 @@ describe("red letters", () => {
     await until("the chain has the act", async () => (await sheet(id)).acted || undefined);
     await dying.crash();
     expect([(await sheet(id)).number, await redsOf(number)]).deep.equals([null, []]);
-    const [one, two] = (await Promise.all([bench.process(), bench.process()])) as [Process, Process];
+    const [one, two] = (await Promise.all([bench.process(), bench.process()])) as [
+      Process,
+      Process,
+    ];
     others.push(one, two);
     await Promise.all([turn(one), turn(two), turn(one), turn(two)]);
     const reds = await redsOf(number);
-    expect([reds.map((row) => row.number), (await sheet(id)).number]).deep.equals([[reds[0]?.number], reds[0]?.number]);
+    expect([reds.map((row) => row.number), (await sheet(id)).number]).deep.equals([
+      [reds[0]?.number],
+      reds[0]?.number,
+    ]);
   });
 
   it("a process that is cut off in the middle of issuing leaves nothing half done", async () => {
     const [number] = (await sealed(bench, main, issuer, { buyer: employer })) as [string];
     const { id } = await opened(issuer, number);
     await until("the chain has the act", async () => (await sheet(id)).acted || undefined);
-    const [before] = await bench.sql<{ accepted: bigint }[]>`select sum(accepted)::bigint as accepted from segment_accepted`;
+    const [before] = await bench.sql<
+      { accepted: bigint }[]
+    >`select sum(accepted)::bigint as accepted from segment_accepted`;
     const cutOff = bench.sql.begin(async (tx) => {
       await main.issuing.issueRedLetter(tx, id);
       throw new Error("the connection is gone");
     });
     expect(await cutOff.catch((error: Error) => error.message)).equals("the connection is gone");
-    const [after] = await bench.sql<{ accepted: bigint }[]>`select sum(accepted)::bigint as accepted from segment_accepted`;
+    const [after] = await bench.sql<
+      { accepted: bigint }[]
+    >`select sum(accepted)::bigint as accepted from segment_accepted`;
     expect([after?.accepted, (await sheet(id)).number]).deep.equals([before?.accepted, null]);
     const red = await redLetterOf(bench, main, id);
     expect((await redsOf(number)).map((row) => row.number)).deep.equals([red]);
@@ -185,9 +261,20 @@ describe("red letters", () => {
     const [number] = (await sealed(bench, main, issuer, { buyer: employer })) as [string];
     const other = await bench.process();
     others.push(other);
-    const codes = await Promise.all([main, other, main, other].map((via) => codeOf(opened(issuer, number, { gross: "150.00" }, via))));
-    expect(codes.sort()).deep.equals(["done", "red-letter-open", "red-letter-open", "red-letter-open"]);
-    const [row] = await bench.sql<{ id: string }[]>`select id from red_letters where invoice = ${number}`;
+    const codes = await Promise.all(
+      [main, other, main, other].map((via) =>
+        codeOf(opened(issuer, number, { gross: "150.00" }, via)),
+      ),
+    );
+    expect(codes.sort()).deep.equals([
+      "done",
+      "red-letter-open",
+      "red-letter-open",
+      "red-letter-open",
+    ]);
+    const [row] = await bench.sql<
+      { id: string }[]
+    >`select id from red_letters where invoice = ${number}`;
     await redLetterOf(bench, main, row?.id as string);
     expect(await codeOf(opened(issuer, number, { gross: "150.00" }))).equals("red-letter-refused");
   });
@@ -196,7 +283,8 @@ describe("red letters", () => {
     const [number] = (await sealed(bench, main, issuer, { buyer: employer })) as [string];
     await bench.sql`
       insert into imported (number, lot, path, seal, account, block) values (${number}, ${number}, '{}', '{}', ${employer.account}, 1)`;
-    for (const by of [issuer, employer]) expect(await codeOf(opened(by, number))).equals("red-letter-refused");
+    for (const by of [issuer, employer])
+      expect(await codeOf(opened(by, number))).equals("red-letter-refused");
     await bench.sql`delete from imported where number = ${number}`;
   });
 
@@ -205,7 +293,9 @@ describe("red letters", () => {
     const { id } = await opened(employer, number);
     expect((await sheet(id)).status).equals("03");
     await bench.sql`update red_letters set confirm_by = confirm_by - interval '72 hours' where id = ${id}`;
-    expect(await codeOf(bench.sql.begin((tx) => main.redLetters.consent(tx, issuer.caller, id)))).equals("red-letter-state");
+    expect(
+      await codeOf(bench.sql.begin((tx) => main.redLetters.consent(tx, issuer.caller, id))),
+    ).equals("red-letter-state");
     const again = await opened(employer, number);
     expect([(await sheet(id)).status, again.status]).deep.equals(["07", "03"]);
     await bench.sql`update red_letters set confirm_by = confirm_by - interval '71 hours' where id = ${again.id}`;

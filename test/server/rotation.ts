@@ -1,4 +1,7 @@
-/** The master key rotated as an operator does it: by command, with gateways running, and no request that fails for it. */
+/**
+ * The master key rotated as an operator does it: by command, with gateways running, and no request
+ * that fails for it.
+ */
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -26,13 +29,22 @@ describe("the master key, rotated without a stop", function () {
     await writeFile(file, `${next}\n`, { mode: 0o600 });
     const maker = await keyFor(bench, `0x${"b0".repeat(20)}`, ["employer"]);
     const ask = async (at: Serving, method: string, path: string, body?: unknown) => {
-      const headers: Record<string, string> = { authorization: `Bearer ${maker}`, "content-type": "application/json" };
+      const headers: Record<string, string> = {
+        authorization: `Bearer ${maker}`,
+        "content-type": "application/json",
+      };
       if (method === "POST") headers["idempotency-key"] = crypto.randomUUID();
-      const response = await fetch(at.url + path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+      const response = await fetch(at.url + path, {
+        method,
+        headers,
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
       return { status: response.status, body: (await response.json()) as Record<string, string> };
     };
-    const make = async (at: Serving, name: string): Promise<string> => (await ask(at, "POST", "/v1/persons", { name })).body["account"] as string;
-    const named = async (at: Serving, account: string): Promise<string | undefined> => (await ask(at, "GET", `/v1/persons/${account}`)).body["name"];
+    const make = async (at: Serving, name: string): Promise<string> =>
+      (await ask(at, "POST", "/v1/persons", { name })).body["account"] as string;
+    const named = async (at: Serving, account: string): Promise<string | undefined> =>
+      (await ask(at, "GET", `/v1/persons/${account}`)).body["name"];
 
     const old = await serving(bench);
     const first = await make(old, "甲");
@@ -44,7 +56,9 @@ describe("the master key, rotated without a stop", function () {
     })();
 
     const begun = await ran(bench, ["rotate", file]);
-    expect([begun.code, begun.out]).to.satisfy(([code, out]: [number, string]) => code === 0 && out.includes("both master keys"));
+    expect([begun.code, begun.out]).to.satisfy(
+      ([code, out]: [number, string]) => code === 0 && out.includes("both master keys"),
+    );
     expect(begun.said).to.not.include(next);
     const fresh = await serving(bench, { MASTER_KEY: next });
     const second = await make(fresh, "乙");
@@ -59,7 +73,9 @@ describe("the master key, rotated without a stop", function () {
     old.child.kill("SIGTERM");
     await old.ended;
     const done = await ran(bench, ["rotate", "--finish"], { MASTER_KEY: next });
-    expect([done.code, done.out]).to.satisfy(([code, out]: [number, string]) => code === 0 && out.includes("destroy"));
+    expect([done.code, done.out]).to.satisfy(
+      ([code, out]: [number, string]) => code === 0 && out.includes("destroy"),
+    );
     const refused = await ran(bench, ["serve"]);
     expect(refused.code).to.equal(1);
     expect(refused.said).to.include("MASTER_KEY is not the key that this database was made with");

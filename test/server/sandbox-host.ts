@@ -1,6 +1,6 @@
 /**
- * The sandbox answers under the names of its own machine alone: a page that has its own name lead here is refused, on every path.
- * The console and all other tests ask for 127.0.0.1 and its port.
+ * The sandbox answers under the names of its own machine alone: a page that has its own name lead
+ * here is refused, on every path. The console and all other tests ask for 127.0.0.1 and its port.
  */
 import { request } from "node:http";
 import { expect } from "chai";
@@ -8,17 +8,36 @@ import { sandbox } from "./network.ts";
 
 type Said = { status: number; type: string; body: string };
 
-/** A request whose Host is what a browser would send after the page's own name was led to this machine. */
-async function ask(method: "GET" | "POST", path: string, host: string, body?: object): Promise<Said> {
+/**
+ * A request whose Host is what a browser would send after the page's own name was led to this
+ * machine.
+ */
+async function ask(
+  method: "GET" | "POST",
+  path: string,
+  host: string,
+  body?: object,
+): Promise<Said> {
   const { port } = new URL((await sandbox()).url);
   return new Promise((resolve, reject) => {
-    const headers = { host, "content-type": "application/json", origin: `http://${host}`, "sec-fetch-site": "same-origin" };
+    const headers = {
+      host,
+      "content-type": "application/json",
+      origin: `http://${host}`,
+      "sec-fetch-site": "same-origin",
+    };
     const sent = request({ host: "127.0.0.1", port, path, method, headers }, (response) => {
       let text = "";
       response.setEncoding("utf8").on("data", (chunk: string) => {
         text += chunk;
       });
-      response.once("end", () => resolve({ status: response.statusCode ?? 0, type: response.headers["content-type"] ?? "", body: text }));
+      response.once("end", () =>
+        resolve({
+          status: response.statusCode ?? 0,
+          type: response.headers["content-type"] ?? "",
+          body: text,
+        }),
+      );
     });
     sent.once("error", reject);
     sent.end(body === undefined ? undefined : JSON.stringify(body));
@@ -43,7 +62,12 @@ describe("a sandbox, asked for", () => {
     const { url, bureau } = await sandbox();
     const { port } = new URL(url);
     for (const [method, path] of paths) {
-      const { status, type, body } = await ask(method, path, `evil.example:${port}`, method === "POST" ? { key: bureau.token } : undefined);
+      const { status, type, body } = await ask(
+        method,
+        path,
+        `evil.example:${port}`,
+        method === "POST" ? { key: bureau.token } : undefined,
+      );
       expect([status, type], path).deep.equals([421, "application/problem+json"]);
       expect(JSON.parse(body), path).includes({ code: "wrong-host", status: 421, retry: "never" });
       expect(body, path).not.includes(bureau.token);
@@ -52,14 +76,33 @@ describe("a sandbox, asked for", () => {
 
   it("under what only looks like its own name is refused as well", async () => {
     const { port } = new URL((await sandbox()).url);
-    const others = ["127.0.0.1", "localhost", "[::1]", `127.0.0.1:${Number(port) + 1}`, `localhost.evil.example:${port}`];
-    const forms = [`127.0.0.1.evil.example:${port}`, `evil-localhost:${port}`, `0.0.0.0:${port}`, `127.1:${port}`, `localhost.:${port}`, `a@localhost:${port}`];
-    for (const host of [...others, ...forms]) expect((await ask("GET", "/v1/sandbox/parties", host)).status, host).equals(421);
+    const others = [
+      "127.0.0.1",
+      "localhost",
+      "[::1]",
+      `127.0.0.1:${Number(port) + 1}`,
+      `localhost.evil.example:${port}`,
+    ];
+    const forms = [
+      `127.0.0.1.evil.example:${port}`,
+      `evil-localhost:${port}`,
+      `0.0.0.0:${port}`,
+      `127.1:${port}`,
+      `localhost.:${port}`,
+      `a@localhost:${port}`,
+    ];
+    for (const host of [...others, ...forms])
+      expect((await ask("GET", "/v1/sandbox/parties", host)).status, host).equals(421);
   });
 
   it("by a name of its machine, with its port, is there", async () => {
     const { port } = new URL((await sandbox()).url);
-    for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `LOCALHOST:${port}`, `[::1]:${port}`]) {
+    for (const host of [
+      `127.0.0.1:${port}`,
+      `localhost:${port}`,
+      `LOCALHOST:${port}`,
+      `[::1]:${port}`,
+    ]) {
       expect((await ask("GET", "/v1/sandbox/parties", host)).status, host).equals(200);
       expect((await ask("GET", "/livez", host)).status, host).equals(200);
     }

@@ -1,4 +1,7 @@
-/** From accepted to sealed: no number without an invoice, no invoice without a lot, no lot twice, whatever rolls back or dies. */
+/**
+ * From accepted to sealed: no number without an invoice, no invoice without a lot, no lot twice,
+ * whatever rolls back or dies.
+ */
 
 import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
 import { keccak, leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
@@ -6,7 +9,16 @@ import { expect } from "chai";
 import { createEvidence } from "../../server/acts/evidence.ts";
 import { leavesOf } from "../../server/mirror/ledger.ts";
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
-import { accepted, acceptedIn, type Bench, enrolled, known, openBench, type Party, type Process } from "./support/bench.ts";
+import {
+  accepted,
+  acceptedIn,
+  type Bench,
+  enrolled,
+  known,
+  openBench,
+  type Party,
+  type Process,
+} from "./support/bench.ts";
 import { random, until } from "./support/proxy.ts";
 
 type Lot = { first: string; count: number; root: string; operation: string; created: Date };
@@ -28,7 +40,8 @@ describe("sealing", () => {
     for (const one of started.splice(0)) await one.end();
   });
 
-  const issuer = (more: { segment?: bigint; own?: boolean } = {}): Promise<Party> => enrolled(bench, main, ["issuer"], more);
+  const issuer = (more: { segment?: bigint; own?: boolean } = {}): Promise<Party> =>
+    enrolled(bench, main, ["issuer"], more);
   async function sealer(lotSize: number, lotAgeMs: number): Promise<Process> {
     const one = await bench.process({ lotSize, lotAgeMs });
     started.push(one);
@@ -37,7 +50,10 @@ describe("sealing", () => {
   const lotsOf = (party: Party): Promise<Lot[]> => bench.sql<Lot[]>`
     select l.first, l.count, l.root, l.operation, o.created_at as created from sealings l join operations o on o.id = l.operation
     where l.issuer = ${party.index} order by l.first`;
-  const sealedOf = async (party: Party) => (await bench.events()).filter((event) => event.name === "LotSealed" && event.args["issuer"] === party.index);
+  const sealedOf = async (party: Party) =>
+    (await bench.events()).filter(
+      (event) => event.name === "LotSealed" && event.args["issuer"] === party.index,
+    );
   const lotsWhen = (party: Party, count: number) =>
     until(`${count} lots are closed`, async () => {
       const lots = await lotsOf(party);
@@ -46,10 +62,13 @@ describe("sealing", () => {
 
   /** Every accepted number is in exactly one lot, and the lots and the segment have no gap. */
   async function seamless(party: Party): Promise<void> {
-    const numbers = (await bench.sql<{ number: string }[]>`select number from invoices where issuer = ${party.index} order by number`).map((row) =>
-      BigInt(row.number),
-    );
-    for (const [i, number] of numbers.entries()) expect(number).to.equal((numbers[0] as bigint) + BigInt(i));
+    const numbers = (
+      await bench.sql<
+        { number: string }[]
+      >`select number from invoices where issuer = ${party.index} order by number`
+    ).map((row) => BigInt(row.number));
+    for (const [i, number] of numbers.entries())
+      expect(number).to.equal((numbers[0] as bigint) + BigInt(i));
     let next = numbers[0] as bigint;
     for (const lot of await lotsOf(party)) {
       expect(BigInt(lot.first)).to.equal(next);
@@ -128,7 +147,9 @@ describe("sealing", () => {
     };
     await Promise.all(Array.from({ length: 16 }, till));
     expect(rolledBack).to.be.greaterThan(20);
-    const rows = await bench.sql<{ number: string }[]>`select number from invoices where issuer = ${party.index}`;
+    const rows = await bench.sql<
+      { number: string }[]
+    >`select number from invoices where issuer = ${party.index}`;
     expect(rows).to.have.length(kept);
     await known(
       bench,
@@ -136,7 +157,9 @@ describe("sealing", () => {
     );
     await seamless(party);
     const lots = await lotsOf(party);
-    expect((await sealedOf(party)).map((event) => event.args["first"])).to.deep.equal(lots.map((lot) => lot.first));
+    expect((await sealedOf(party)).map((event) => event.args["first"])).to.deep.equal(
+      lots.map((lot) => lot.first),
+    );
     expect(lots.every((lot) => lot.count <= 7)).to.equal(true);
   });
 
@@ -159,7 +182,9 @@ describe("sealing", () => {
     main.start("dispatcher");
     const lots = await lotsOf(party);
     expect(lots[0]).to.deep.equal(closed);
-    expect(lots.map((lot) => lot.count)).to.satisfy((counts: number[]) => counts[0] === 4 && counts.slice(1).reduce((a, b) => a + b, 0) === 3);
+    expect(lots.map((lot) => lot.count)).to.satisfy(
+      (counts: number[]) => counts[0] === 4 && counts.slice(1).reduce((a, b) => a + b, 0) === 3,
+    );
     await seamless(party);
     expect(await sealedOf(party)).to.have.length(lots.length);
   });
@@ -177,16 +202,21 @@ describe("sealing", () => {
     dying.start("sealer");
     await until(
       "it is in the middle",
-      async () => (await bench.sql`select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%insert into sealings%'`).length === 1,
+      async () =>
+        (
+          await bench.sql`select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%insert into sealings%'`
+        ).length === 1,
     );
     await dying.crash();
     release();
     await locked;
     expect(await lotsOf(party)).to.have.length(0);
-    expect(await bench.sql`select 1 from operations where party = ${party.account} and kind = 'seal'`).to.have.length(0);
-    expect(await bench.sql`select 1 from segment_use u join segments s on s.first = u.segment where s.issuer = ${party.index} and u.lotted > 0`).to.have.length(
-      0,
-    );
+    expect(
+      await bench.sql`select 1 from operations where party = ${party.account} and kind = 'seal'`,
+    ).to.have.length(0);
+    expect(
+      await bench.sql`select 1 from segment_use u join segments s on s.first = u.segment where s.issuer = ${party.index} and u.lotted > 0`,
+    ).to.have.length(0);
     (await sealer(3, 20)).start("sealer");
     await known(bench, numbers);
     await seamless(party);
@@ -195,7 +225,9 @@ describe("sealing", () => {
   it("one segment's fault does not hold up another issuer's lots", async () => {
     const [broken, fine] = [await issuer(), await issuer()];
     const [lost] = (await accepted(bench, main, broken, { holder }, 2)) as [string];
-    const [kept] = await bench.sql<Record<string, unknown>[]>`delete from invoices where number = ${(BigInt(lost) + 1n).toString()} returning *`;
+    const [kept] = await bench.sql<
+      Record<string, unknown>[]
+    >`delete from invoices where number = ${(BigInt(lost) + 1n).toString()} returning *`;
     const numbers = await accepted(bench, main, fine, { holder }, 2);
     (await sealer(2, 20)).start("sealer");
     await known(bench, numbers);
@@ -208,25 +240,38 @@ describe("sealing", () => {
 
   it("several segments of one issuer are filled one after the other, and no lot reaches over the end of one", async () => {
     const party = await issuer({ segment: 5n });
-    const [row] = await bench.sql<{ series: string }[]>`select substr(first::text, 1, 5) as series from segments where issuer = ${party.index}`;
+    const [row] = await bench.sql<
+      { series: string }[]
+    >`select substr(first::text, 1, 5) as series from segments where issuer = ${party.index}`;
     const [id] = (await bench.queue({
       kind: "segment",
       party: bench.bureau,
-      command: { type: "call", contract: "registry", function: "allotSegment", args: [party.index, Number(row?.series), "5"] },
+      command: {
+        type: "call",
+        contract: "registry",
+        function: "allotSegment",
+        args: [party.index, Number(row?.series), "5"],
+      },
     })) as [string];
     await bench.done(id);
     const numbers = await accepted(bench, main, party, { holder }, 8);
     (await sealer(100, 20)).start("sealer");
     await known(bench, numbers);
     expect((await lotsOf(party)).map((lot) => lot.count)).to.deep.equal([5, 3]);
-    const none = await accepted(bench, main, party, { holder }, 3).catch((cause: { code?: string }) => cause.code);
+    const none = await accepted(bench, main, party, { holder }, 3).catch(
+      (cause: { code?: string }) => cause.code,
+    );
     expect(none, "numbers end where the segments end").to.equal("no-segment");
   });
 
   it("an issuer that keeps its own key seals its lots itself, each once", async () => {
     const party = await enrolled(bench, main, ["issuer"]);
     await bench.sql`delete from keystore where address = ${party.account}`;
-    const fresh = (await bench.process({ lotSize: 3, lotAgeMs: 60_000 })).start("sealer", "dispatcher", "lanes");
+    const fresh = (await bench.process({ lotSize: 3, lotAgeMs: 60_000 })).start(
+      "sealer",
+      "dispatcher",
+      "lanes",
+    );
     started.push(fresh);
     await main.stop("dispatcher");
     const numbers = await accepted(bench, main, party, { holder }, 6);
@@ -237,7 +282,14 @@ describe("sealing", () => {
         const operation = await bench.operation(lot.operation);
         return operation.status === "awaiting-signature" ? operation.digest : undefined;
       });
-      await bench.sql.begin((tx) => fresh.operations.sign(tx, party.caller, lot.operation, party.wallet.signingKey.sign(digest).serialized));
+      await bench.sql.begin((tx) =>
+        fresh.operations.sign(
+          tx,
+          party.caller,
+          lot.operation,
+          party.wallet.signingKey.sign(digest).serialized,
+        ),
+      );
     }
     await until("the first is sealed", async () => (await sealedOf(party)).length >= 1);
     for (const lot of lots) {
@@ -246,14 +298,23 @@ describe("sealing", () => {
         if (operation.status === "awaiting-signature") {
           // sent too early, refused, and to be signed once more
           await bench.sql
-            .begin((tx) => fresh.operations.sign(tx, party.caller, lot.operation, party.wallet.signingKey.sign(operation.digest as string).serialized))
+            .begin((tx) =>
+              fresh.operations.sign(
+                tx,
+                party.caller,
+                lot.operation,
+                party.wallet.signingKey.sign(operation.digest as string).serialized,
+              ),
+            )
             .catch(() => {});
         }
         return operation.status === "done";
       });
     }
     await known(bench, numbers);
-    expect((await sealedOf(party)).map((event) => event.args["first"])).to.deep.equal(lots.map((lot) => lot.first));
+    expect((await sealedOf(party)).map((event) => event.args["first"])).to.deep.equal(
+      lots.map((lot) => lot.first),
+    );
     main.start("dispatcher");
   });
 
@@ -266,10 +327,15 @@ describe("sealing", () => {
     const proves = async (number: string, evidence: unknown) =>
       ledger.decodeFunctionResult(
         "proves",
-        await bench.node.call(bench.deployment.ledger, ledger.encodeFunctionData("proves", [number, evidence as never])),
+        await bench.node.call(
+          bench.deployment.ledger,
+          ledger.encodeFunctionData("proves", [number, evidence as never]),
+        ),
       )[0] as boolean;
     for (const lot of await lotsOf(party)) {
-      const [onChain] = (await sealedOf(party)).filter((event) => event.args["first"] === lot.first);
+      const [onChain] = (await sealedOf(party)).filter(
+        (event) => event.args["first"] === lot.first,
+      );
       const tree = lotTree((await leavesOf(bench.sql, lot.first, lot.count)).map(leafHash));
       expect([onChain?.args["root"], lot.root]).to.deep.equal([tree.root, tree.root]);
     }
@@ -286,7 +352,13 @@ describe("sealing", () => {
           proves(number, { ...evidence, leaf: { ...leaf, content: keccak(Buffer.from("other")) } }),
           proves(number, { ...evidence, lot: { ...lot, time: lot.time + 1 } }),
         ];
-        expect(await Promise.all(answers), number).to.deep.equal([true, false, false, false, false]);
+        expect(await Promise.all(answers), number).to.deep.equal([
+          true,
+          false,
+          false,
+          false,
+          false,
+        ]);
       }),
     );
   });

@@ -1,6 +1,7 @@
 /**
- * Statistics on a real chain and database: after a random run, with counters killed in the middle, two of them at once and a
- * rebuild, the sums are those of a naive walk over every document, and the counts those of the chain.
+ * Statistics on a real chain and database: after a random run, with counters killed in the middle,
+ * two of them at once and a rebuild, the sums are those of a naive walk over every document, and
+ * the counts those of the chain.
  */
 import { randomInt, randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
@@ -10,7 +11,13 @@ import { amountTimesRate, formatMoney, parseMoney } from "@onepiao/protocol/valu
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
 import type { Sql } from "../../server/db/db.ts";
-import { createStats, createSumsVault, type Grain, grains, startOf } from "../../server/features/bureau/stats.ts";
+import {
+  createStats,
+  createSumsVault,
+  type Grain,
+  grains,
+  startOf,
+} from "../../server/features/bureau/stats.ts";
 import { createInvoices } from "../../server/features/invoices/invoices.ts";
 import { createTaxpayers } from "../../server/features/parties/taxpayers.ts";
 import { projections } from "../../server/gateway.ts";
@@ -55,9 +62,17 @@ describe("statistics", function () {
   const partsOn = (sql: Sql) => {
     const taxpayers = createTaxpayers({ vault: bench.vault, keys: bench.keys, drawStep: 1n });
     const invoices = createInvoices({ vault: bench.vault, documents: bench.documents, taxpayers });
-    return { taxpayers, invoices, sql, vault: bench.vault, log: createLog("silent"), documentOf: invoices.documentOf };
+    return {
+      taxpayers,
+      invoices,
+      sql,
+      vault: bench.vault,
+      log: createLog("silent"),
+      documentOf: invoices.documentOf,
+    };
   };
-  const countingOn = (sql: Sql, batch?: number) => createCounting({ ...partsOn(sql), ...(batch === undefined ? {} : { batch }) });
+  const countingOn = (sql: Sql, batch?: number) =>
+    createCounting({ ...partsOn(sql), ...(batch === undefined ? {} : { batch }) });
   /** It breaks off between its statements again and again. */
   const breakingOn = (sql: Sql) => {
     const seal: typeof bench.vault.seal = (...sealed) => {
@@ -70,7 +85,14 @@ describe("statistics", function () {
     const block = await bench.node.head();
     return { block, time: (await bench.node.block(block))?.time ?? 0, age: 0 };
   };
-  const stats = () => createStats({ vault: bench.vault, taxpayers: partsOn(bench.sql).taxpayers, chain: bench.node, head, finalityDepth: 0 });
+  const stats = () =>
+    createStats({
+      vault: bench.vault,
+      taxpayers: partsOn(bench.sql).taxpayers,
+      chain: bench.node,
+      head,
+      finalityDepth: 0,
+    });
 
   async function issue(seller: Party, more: Record<string, unknown> = {}): Promise<string> {
     const [name, taxCode] = lines[randomInt(lines.length)] as (typeof lines)[number];
@@ -89,9 +111,12 @@ describe("statistics", function () {
     );
     const { holder: account, ...said } = document as { holder?: string };
     const read = readInvoice("application/json", Buffer.from(JSON.stringify(said)));
-    const [result] = await bench.sql.begin((tx) => gateway.issuing.accept(tx, [{ caller: seller.caller, read, holder: account }]));
+    const [result] = await bench.sql.begin((tx) =>
+      gateway.issuing.accept(tx, [{ caller: seller.caller, read, holder: account }]),
+    );
     if (result === undefined || result instanceof Problem) throw result ?? new Error("no result");
-    const number = "number" in result ? result.number : await redLetterOf(bench, gateway, result.redLetter);
+    const number =
+      "number" in result ? result.number : await redLetterOf(bench, gateway, result.redLetter);
     numbers.push(number);
     return number;
   }
@@ -112,10 +137,15 @@ describe("statistics", function () {
 
   type Flat = Record<string, [lots: number, invoices: number, gross: string, tax: string]>;
 
-  /** Everything, added up from the chain's lots and the documents, without any of the code under test but the buckets' beginnings. */
+  /**
+   * Everything, added up from the chain's lots and the documents, without any of the code under
+   * test but the buckets' beginnings.
+   */
   async function naive(): Promise<Flat> {
     const { invoices } = partsOn(bench.sql);
-    const rows = await bench.sql<{ number: string; document: Buffer }[]>`select number, document from invoices`;
+    const rows = await bench.sql<
+      { number: string; document: Buffer }[]
+    >`select number, document from invoices`;
     const documents = new Map(rows.map((row) => [row.number, invoices.documentOf(row)]));
     const found: Record<string, [number, number, bigint, bigint]> = {};
     const add = (key: string, lots: number, count: number, gross: bigint, tax: bigint) => {
@@ -126,7 +156,12 @@ describe("statistics", function () {
       if (name !== "LotSealed") continue;
       for (const grain of grains) {
         const start = startOf(grain, new Date(Number(args["time"]) * 1_000)).toISOString();
-        const of = [`${grain} ${start}`, ...(grain === "day" || grain === "month" ? [`${grain} ${start} issuer ${args["issuer"]}`] : [])];
+        const of = [
+          `${grain} ${start}`,
+          ...(grain === "day" || grain === "month"
+            ? [`${grain} ${start} issuer ${args["issuer"]}`]
+            : []),
+        ];
         for (const key of of) add(key, 1, args["count"] as number, 0n, 0n);
         for (let i = 0; i < (args["count"] as number); i++) {
           const number = String(BigInt(args["first"] as string) + BigInt(i));
@@ -139,23 +174,55 @@ describe("statistics", function () {
         }
       }
     }
-    return Object.fromEntries(Object.entries(found).map(([key, [lots, count, gross, tax]]) => [key, [lots, count, gross.toString(), tax.toString()]]));
+    return Object.fromEntries(
+      Object.entries(found).map(([key, [lots, count, gross, tax]]) => [
+        key,
+        [lots, count, gross.toString(), tax.toString()],
+      ]),
+    );
   }
 
   /** The same as it is stored. */
   async function stored(): Promise<Flat> {
     const vault = createSumsVault(bench.vault);
     const found: Flat = {};
-    type Row = { grain: Grain; start: Date; issuer?: number; lots: bigint; invoices: bigint; sealed: Buffer };
-    const rows = [...(await bench.sql<Row[]>`select * from stats_buckets`), ...(await bench.sql<Row[]>`select * from stats_issuers`)];
+    type Row = {
+      grain: Grain;
+      start: Date;
+      issuer?: number;
+      lots: bigint;
+      invoices: bigint;
+      sealed: Buffer;
+    };
+    const rows = [
+      ...(await bench.sql<Row[]>`select * from stats_buckets`),
+      ...(await bench.sql<Row[]>`select * from stats_issuers`),
+    ];
     for (const { grain, start, issuer, lots, invoices, sealed } of rows) {
-      for (const [part, { invoices: documented, gross, tax }] of vault.open(grain, start, issuer ?? 0, sealed)) {
+      for (const [part, { invoices: documented, gross, tax }] of vault.open(
+        grain,
+        start,
+        issuer ?? 0,
+        sealed,
+      )) {
         const [name, currency] = [part.slice(0, -4), part.slice(-3)];
         expect(currency).equals("CNY");
-        const of = name === "" ? (issuer === undefined ? "" : ` issuer ${issuer}`) : /^r\d/.test(name) ? ` region ${name.slice(1)}` : ` trade ${name}`;
+        const of =
+          name === ""
+            ? issuer === undefined
+              ? ""
+              : ` issuer ${issuer}`
+            : /^r\d/.test(name)
+              ? ` region ${name.slice(1)}`
+              : ` trade ${name}`;
         const whole = name === "";
         if (whole) expect(documented).equals(Number(invoices));
-        found[`${grain} ${start.toISOString()}${of}`] = [whole ? Number(lots) : 0, whole ? Number(invoices) : documented, gross.toString(), tax.toString()];
+        found[`${grain} ${start.toISOString()}${of}`] = [
+          whole ? Number(lots) : 0,
+          whole ? Number(invoices) : documented,
+          gross.toString(),
+          tax.toString(),
+        ];
       }
     }
     return found;
@@ -231,35 +298,87 @@ describe("statistics", function () {
     for (let i = 0; i < 6; i++) own.push(await issue(sellers[0] as Party, { holder: ann.address }));
     await known(bench, own);
     const [paid, rejected, claimed, moved] = own as [string, string, string, string];
-    await bench.done(...(await bench.queue(claimBy(ann, firm, paid), claimBy(ann, firm, rejected), claimBy(ann, firm, claimed), transferTo(ann, bob, moved))));
-    await bench.done(...(await bench.queue(decisionBy("Reimburse", firm, paid), decisionBy("Reject", firm, rejected))));
+    await bench.done(
+      ...(await bench.queue(
+        claimBy(ann, firm, paid),
+        claimBy(ann, firm, rejected),
+        claimBy(ann, firm, claimed),
+        transferTo(ann, bob, moved),
+      )),
+    );
+    await bench.done(
+      ...(await bench.queue(
+        decisionBy("Reimburse", firm, paid),
+        decisionBy("Reject", firm, rejected),
+      )),
+    );
     const [again] = (await bench.queue(decisionBy("Reimburse", firm, paid))) as [string];
     expect((await bench.ended(again)).status).equals("refused");
-    // issued elsewhere: one is paid, one is rejected and admitted once more, which is a claim of the same invoice
+    // issued elsewhere: one is paid, one is rejected and admitted once more, which is a claim of
+    // the same invoice
     const [elsewhere, returned] = [freshExternalId(), freshExternalId()];
-    await bench.done(...(await bench.queue(admissionBy(firm, ann.address, elsewhere), admissionBy(firm, ann.address, returned))));
-    await bench.done(...(await bench.queue(decisionBy("Reimburse", firm, elsewhere), decisionBy("Reject", firm, returned))));
-    await bench.done(...(await bench.queue(admissionBy(firm, bob.address, returned), entryBy(firm, 2, elsewhere))));
-    await bench.done(...(await bench.sql<{ id: string }[]>`select id from operations where kind = 'reverse'`).map(({ id }) => id));
+    await bench.done(
+      ...(await bench.queue(
+        admissionBy(firm, ann.address, elsewhere),
+        admissionBy(firm, ann.address, returned),
+      )),
+    );
+    await bench.done(
+      ...(await bench.queue(
+        decisionBy("Reimburse", firm, elsewhere),
+        decisionBy("Reject", firm, returned),
+      )),
+    );
+    await bench.done(
+      ...(await bench.queue(admissionBy(firm, bob.address, returned), entryBy(firm, 2, elsewhere))),
+    );
+    await bench.done(
+      ...(await bench.sql<{ id: string }[]>`select id from operations where kind = 'reverse'`).map(
+        ({ id }) => id,
+      ),
+    );
     await countingOn(bench.sql).run(running);
 
     const now = new Date();
-    const flow = await stats().flow(bench.sql, { from: new Date(now.getTime() - 86_400_000), to: new Date(now.getTime() + 86_400_000) });
+    const flow = await stats().flow(bench.sql, {
+      from: new Date(now.getTime() - 86_400_000),
+      to: new Date(now.getTime() + 86_400_000),
+    });
     const events = await bench.events();
     const of = (name: string) => events.filter((event) => event.name === name).length;
-    const issued = events.filter((event) => event.name === "LotSealed").reduce((sum, event) => sum + Number(event.args["count"]), 0);
+    const issued = events
+      .filter((event) => event.name === "LotSealed")
+      .reduce((sum, event) => sum + Number(event.args["count"]), 0);
     expect(issued).equals(numbers.length);
     expect(flow.acts).includes({ admitted: 2, entered: 1, claimed: of("Claimed") - 2 });
-    expect(flow.acts).includes({ issued, reimbursed: of("Reimbursed"), rejected: of("Rejected"), transferred: of("Transferred") });
+    expect(flow.acts).includes({
+      issued,
+      reimbursed: of("Reimbursed"),
+      rejected: of("Rejected"),
+      transferred: of("Transferred"),
+    });
     expect(flow.acts.reversed).equals(of("Reversed")).and.greaterThan(5);
     expect(flow.acts.refused).equals(1);
-    const states = await bench.sql<{ state: string; n: number }[]>`select state, count(*)::int as n from invoice_states group by state`;
-    expect(flow.now).deep.equals({ issued: 0, claimed: 0, reimbursed: 0, reversed: 0, ...Object.fromEntries(states.map((row) => [row.state, row.n])) });
+    const states = await bench.sql<
+      { state: string; n: number }[]
+    >`select state, count(*)::int as n from invoice_states group by state`;
+    expect(flow.now).deep.equals({
+      issued: 0,
+      claimed: 0,
+      reimbursed: 0,
+      reversed: 0,
+      ...Object.fromEntries(states.map((row) => [row.state, row.n])),
+    });
 
     const { items, next } = await stats().refusals(bench.sql, { limit: 10 });
     expect(next).equals(undefined);
     expect(items).lengthOf(1);
-    expect(items[0]).deep.includes({ number: paid, attempt: "reimburse", reason: "already-reimbursed", by: firm.account });
+    expect(items[0]).deep.includes({
+      number: paid,
+      attempt: "reimburse",
+      reason: "already-reimbursed",
+      by: firm.account,
+    });
     expect(items[0]?.employer?.taxpayer?.taxId).equals(firm.taxId);
     expect(items[0]?.invoice?.state).equals("reimbursed");
 
@@ -274,15 +393,34 @@ describe("statistics", function () {
     await gateway.stop("follower");
     const number = await issue(seller);
     // the documents are at another gateway
-    await until("its lot is sealed", async () => (await bench.events()).some((e) => e.name === "LotSealed" && e.args["first"] === number) || undefined);
+    await until(
+      "its lot is sealed",
+      async () =>
+        (await bench.events()).some((e) => e.name === "LotSealed" && e.args["first"] === number) ||
+        undefined,
+    );
     await bench.sql`create table away as select * from invoices where number = ${number}`;
     await bench.sql`delete from invoices where number = ${number}`;
     gateway.start("follower");
-    await until("it is known", async () => ((await bench.sql`select 1 from lots where first = ${number}`).length > 0 ? true : undefined));
-    const before = await stats().issuers(bench.sql, { grain: "month", at: new Date(), by: "gross", currency: "CNY", limit: 100 });
+    await until("it is known", async () =>
+      (await bench.sql`select 1 from lots where first = ${number}`).length > 0 ? true : undefined,
+    );
+    const before = await stats().issuers(bench.sql, {
+      grain: "month",
+      at: new Date(),
+      by: "gross",
+      currency: "CNY",
+      limit: 100,
+    });
     await countingOn(bench.sql).run(running);
     const issuerOf = (all: typeof before) => all.items.find((one) => one.index === seller.index);
-    const between = await stats().issuers(bench.sql, { grain: "month", at: new Date(), by: "gross", currency: "CNY", limit: 100 });
+    const between = await stats().issuers(bench.sql, {
+      grain: "month",
+      at: new Date(),
+      by: "gross",
+      currency: "CNY",
+      limit: 100,
+    });
     expect(issuerOf(between)?.invoices).equals((issuerOf(before)?.invoices ?? 0) + 1);
     expect(issuerOf(between)?.amounts).deep.equals(issuerOf(before)?.amounts);
     expect((await stats().chain(bench.sql)).undocumentedLots).equals(1);
@@ -308,7 +446,9 @@ describe("statistics", function () {
       progress: () => {},
     };
     await gateway.stop("follower");
-    expect((await checkProjections(deps)).differences.filter(({ table }) => table.startsWith("stats"))).deep.equals([]);
+    expect(
+      (await checkProjections(deps)).differences.filter(({ table }) => table.startsWith("stats")),
+    ).deep.equals([]);
     const before = await stored();
     // a counter goes on meanwhile
     let over = false;

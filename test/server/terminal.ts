@@ -6,7 +6,22 @@ import { table } from "../../sandbox/table.ts";
 import { printable, printableJson } from "../../server/kernel/terminal.ts";
 
 const text = fc.string({
-  unit: fc.oneof(fc.constantFrom("\u001b", "\u0007", "\n", "\u009b", "\u202e", "\u2066", "\u200b", "\ufeff", "\u2028", "\u{e0041}", "\ud800"), fc.string()),
+  unit: fc.oneof(
+    fc.constantFrom(
+      "\u001b",
+      "\u0007",
+      "\n",
+      "\u009b",
+      "\u202e",
+      "\u2066",
+      "\u200b",
+      "\ufeff",
+      "\u2028",
+      "\u{e0041}",
+      "\ud800",
+    ),
+    fc.string(),
+  ),
 });
 const raw = /\p{C}|[\u2028\u2029]/u;
 
@@ -18,8 +33,11 @@ describe("text for a terminal", () => {
       }),
       { numRuns: 500 },
     );
-    expect(printable("a\u001b[2J\u202e\u200b\n\u{e0041}")).equals("a\\u{1B}[2J\\u{202E}\\u{200B}\\u{A}\\u{E0041}");
-    for (const plain of ["午餐 4人", "Lieferung frei Haus", "żółć €1,00", "*餐饮服务*餐费"]) expect(printable(plain)).equals(plain);
+    expect(printable("a\u001b[2J\u202e\u200b\n\u{e0041}")).equals(
+      "a\\u{1B}[2J\\u{202E}\\u{200B}\\u{A}\\u{E0041}",
+    );
+    for (const plain of ["午餐 4人", "Lieferung frei Haus", "żółć €1,00", "*餐饮服务*餐费"])
+      expect(printable(plain)).equals(plain);
   });
 
   it("as JSON says the same to a program", () => {
@@ -45,8 +63,15 @@ describe("text for a terminal", () => {
         .filter((name) => name.endsWith(".ts") && !name.startsWith("dist/"))
         .map((name) => `${folder}/${name}`),
     );
-    const writing = files.filter((name) => /\bconsole\.|process\.std(?:out|err)/.test(readFileSync(new URL(name, root), "utf8")));
-    // a progress bar of our own words, and the line by which a sandbox's chain says that it is there
-    expect(writing.sort()).deep.equals(["sandbox/chain.ts", "server/kernel/terminal.ts", "server/operator/progress.ts"]);
+    const writing = files.filter((name) =>
+      /\bconsole\.|process\.std(?:out|err)/.test(readFileSync(new URL(name, root), "utf8")),
+    );
+    // a progress bar of our own words, and the line by which a sandbox's chain says that it is
+    // there
+    expect(writing.sort()).deep.equals([
+      "sandbox/chain.ts",
+      "server/kernel/terminal.ts",
+      "server/operator/progress.ts",
+    ]);
   });
 });

@@ -13,7 +13,9 @@ describe("the files of npm test", () => {
     const withTests = names
       .map((name) => `test/${name.replaceAll("\\", "/")}`)
       .filter((path) => !/^test\/e2e\/|\/support\//.test(path) && /\.(ts|sol)$/.test(path))
-      .filter((path) => /^(describe\(|contract \w+Test\b)/m.test(readFileSync(new URL(path, root), "utf8")));
+      .filter((path) =>
+        /^(describe\(|contract \w+Test\b)/m.test(readFileSync(new URL(path, root), "utf8")),
+      );
     expect(withTests.length).to.be.greaterThan(90);
     const files = all.flatMap((group) => group.files);
     expect(withTests.filter((path) => !files.includes(path))).to.deep.equal([]);
@@ -22,8 +24,15 @@ describe("the files of npm test", () => {
 
   it("are chosen by a part of their name, in any folder", () => {
     expect(filesOf("api-claims")).to.deep.equal(["test/server/api-claims.ts"]);
-    expect(filesOf("acts").sort()).to.deep.equal(["test/contracts/ledger-acts.ts", "test/server/acts-kinds.ts", "test/server/acts.ts"]);
-    expect(filesOf("lottree", "pdf-reader").sort()).to.deep.equal(["test/contracts/LotTree.t.sol", "test/formats/pdf-reader.ts"]);
+    expect(filesOf("acts").sort()).to.deep.equal([
+      "test/contracts/ledger-acts.ts",
+      "test/server/acts-kinds.ts",
+      "test/server/acts.ts",
+    ]);
+    expect(filesOf("lottree", "pdf-reader").sort()).to.deep.equal([
+      "test/contracts/LotTree.t.sol",
+      "test/formats/pdf-reader.ts",
+    ]);
     // no ending and no folder is a part of a name
     expect(filesOf("ts.ts")).to.deep.equal([]);
     expect(filesOf("contracts")).to.deep.equal([]);
@@ -45,7 +54,9 @@ describe("the files of npm test", () => {
       expect(alone.args).to.deep.equal([...options, "--grep", "a word", path]);
     }
     // these move the clock of the chain, which the others cannot bear
-    expect(chosen(all, ["api-stats", "api-claims"]).map(({ files }) => files.length)).to.deep.equal([1, 1]);
+    expect(chosen(all, ["api-stats", "api-claims"]).map(({ files }) => files.length)).to.deep.equal(
+      [1, 1],
+    );
   });
 
   it("has near names for a word that no name contains", () => {

@@ -1,4 +1,7 @@
-/** The sandbox's sample traffic: it does everything that it is there for, nobody refuses it, and it stops in the middle. */
+/**
+ * The sandbox's sample traffic: it does everything that it is there for, nobody refuses it, and it
+ * stops in the middle.
+ */
 import { expect } from "chai";
 import { startTraffic, type Traffic } from "../../sandbox/traffic.ts";
 import { call, must, sandbox } from "./network.ts";
@@ -13,7 +16,11 @@ describe("sample traffic", function () {
     const { url, bureau } = await sandbox();
     traffic = startTraffic({ url, bureau: bureau.token, everyMs: 10 });
     const { counts, faults } = traffic;
-    await until("it has done everything", async () => faults.length > 0 || Object.values(counts).every((count) => count > 0), 240_000);
+    await until(
+      "it has done everything",
+      async () => faults.length > 0 || Object.values(counts).every((count) => count > 0),
+      240_000,
+    );
     expect(faults).deep.equals([]);
     // what it has done is what the bureau is told, whatever else is in this network
     const { acts } = await must(call("GET", "/v1/stats/flow"));

@@ -1,10 +1,22 @@
-/** What a lane does on each word of chain/faults.ts, on an operator's word, and when a nonce is gone. */
+/**
+ * What a lane does on each word of chain/faults.ts, on an operator's word, and when a nonce is
+ * gone.
+ */
 import { expect } from "chai";
 import { Transaction, Wallet } from "ethers";
 import { RELAY_LANE } from "../../server/acts/dispatcher.ts";
 import { sendFailed } from "../../server/acts/outcomes.ts";
 import { cancelSend } from "../../server/txs/lanes.ts";
-import { type Bench, claimBy, enrolled, holder, openBench, type Process, type ProcessOptions, sealed } from "./support/bench.ts";
+import {
+  type Bench,
+  claimBy,
+  enrolled,
+  holder,
+  openBench,
+  type Process,
+  type ProcessOptions,
+  sealed,
+} from "./support/bench.ts";
 import { type Fault, type Rule, until } from "./support/proxy.ts";
 
 describe("a send and what the node says of it", () => {
@@ -29,7 +41,8 @@ describe("a send and what the node says of it", () => {
   });
 
   async function lane(options: ProcessOptions = {}): Promise<Process> {
-    const failed = async (_tx: unknown, send: bigint, reason: string) => void failures.push({ send, reason });
+    const failed = async (_tx: unknown, send: bigint, reason: string) =>
+      void failures.push({ send, reason });
     const one = await bench.process({ resendMs: 60, failed, ...options });
     started.push(one);
     return one;
@@ -37,7 +50,8 @@ describe("a send and what the node says of it", () => {
   const submit = (via: Process, ...datas: string[]): Promise<bigint[]> =>
     bench.sql.begin(async (tx) => {
       const ids: bigint[] = [];
-      for (const data of datas) ids.push(await via.lanes.submit(tx, RELAY_LANE, { to: target, data, gas: 40_000n }));
+      for (const data of datas)
+        ids.push(await via.lanes.submit(tx, RELAY_LANE, { to: target, data, gas: 40_000n }));
       return ids;
     });
   type Told = {
@@ -55,7 +69,11 @@ describe("a send and what the node says of it", () => {
     cancel_raw: string | null;
   };
   const row = async (id: bigint): Promise<Told> =>
-    (await bench.sql<Told[]>`select *, coalesce(extract(epoch from retry_at - sent_at)::float8 * 1000, 0) as retry from sends where id = ${id}`)[0] as Told;
+    (
+      await bench.sql<
+        Told[]
+      >`select *, coalesce(extract(epoch from retry_at - sent_at)::float8 * 1000, 0) as retry from sends where id = ${id}`
+    )[0] as Told;
   const over = (id: bigint, deadlineMs?: number) =>
     until(
       "the send has its outcome",
@@ -65,31 +83,49 @@ describe("a send and what the node says of it", () => {
       },
       deadlineMs,
     );
-  const offered = (data: string) => bench.proxy.raws().filter((raw) => Transaction.from(raw).data === data);
+  const offered = (data: string) =>
+    bench.proxy.raws().filter((raw) => Transaction.from(raw).data === data);
   const onBroadcast =
     (fault: (sent: Transaction) => Fault | undefined): Rule =>
     (call) =>
-      call.method === "eth_sendRawTransaction" ? fault(Transaction.from(call.params[0] as string)) : undefined;
+      call.method === "eth_sendRawTransaction"
+        ? fault(Transaction.from(call.params[0] as string))
+        : undefined;
   const relayOf = (one: Process) => one.lanes.state().find(({ name }) => name === RELAY_LANE);
 
   it("rejected: the same bytes are offered ever more slowly, the lane says what is in its way, and goes on when the node takes them", async () => {
     const words: string[] = [];
     const one = await lane({ answered: (word) => words.push(word) });
-    bench.proxy.rule = onBroadcast(() => ({ refuse: "Sender account not authorized to send transactions" }));
+    bench.proxy.rule = onBroadcast(() => ({
+      refuse: "Sender account not authorized to send transactions",
+    }));
     const [id] = (await submit(one, "0xa1")) as [bigint];
     one.start("lanes");
     const told = await until("it was rejected three times", async () => {
       const now = await row(id);
       return now.errors >= 3 ? now : undefined;
     });
-    expect(told).to.include({ status: "pending", fault: "rejected", reason: "not-permitted", tries: told.errors, retry: 1_000 * 2 ** (told.errors - 1) });
-    const state = await until("the lane says so", () => (relayOf(one)?.blocked ? relayOf(one) : undefined));
+    expect(told).to.include({
+      status: "pending",
+      fault: "rejected",
+      reason: "not-permitted",
+      tries: told.errors,
+      retry: 1_000 * 2 ** (told.errors - 1),
+    });
+    const state = await until("the lane says so", () =>
+      relayOf(one)?.blocked ? relayOf(one) : undefined,
+    );
     expect(state).to.deep.include({ held: true, queued: 0, pending: 1 });
     expect(state.blocked).to.deep.include({ send: id, reason: "not-permitted" });
     expect(new Set(words)).to.deep.equal(new Set(["rejected"]));
     bench.proxy.rule = undefined;
     const done = await over(id);
-    expect([done.status, done.fault, done.reason, new Set(offered("0xa1")).size]).to.deep.equal(["mined", null, null, 1]);
+    expect([done.status, done.fault, done.reason, new Set(offered("0xa1")).size]).to.deep.equal([
+      "mined",
+      null,
+      null,
+      1,
+    ]);
     await until("nothing is in its way any more", () => relayOf(one)?.blocked === undefined);
   });
 
@@ -168,7 +204,10 @@ describe("a send and what the node says of it", () => {
     const since = performance.now();
     const [id] = (await submit(one, "0xc1")) as [bigint];
     one.start("lanes");
-    await until("it has been said for long enough", () => offers > 5 && performance.now() - since > 3_000);
+    await until(
+      "it has been said for long enough",
+      () => offers > 5 && performance.now() - since > 3_000,
+    );
     expect(await row(id)).to.include({ status: "pending", fault: "landed", reason: "nonce-used" });
     bench.proxy.rule = undefined;
     expect((await over(id)).status).to.equal("mined");
@@ -203,7 +242,10 @@ describe("a send and what the node says of it", () => {
     const since = performance.now();
     const [id] = (await submit(one, "0xe1")) as [bigint];
     one.start("lanes");
-    await until("it has been said for long enough", () => counted > 5 && performance.now() - since > 3_000);
+    await until(
+      "it has been said for long enough",
+      () => counted > 5 && performance.now() - since > 3_000,
+    );
     expect((await row(id)).status).to.equal("pending");
     bench.proxy.rule = undefined;
     expect((await over(id)).status).to.equal("mined");
@@ -212,20 +254,40 @@ describe("a send and what the node says of it", () => {
 
   it("a send that the node will never take can be cancelled: the no-op lands in its stead, is told once, and the lane goes on", async () => {
     const both = [await lane(), await lane()] as const;
-    bench.proxy.rule = onBroadcast((sent) => (sent.data === "0xf1" ? { refuse: "Transaction gas limit exceeds block gas limit" } : undefined));
+    bench.proxy.rule = onBroadcast((sent) =>
+      sent.data === "0xf1"
+        ? { refuse: "Transaction gas limit exceeds block gas limit" }
+        : undefined,
+    );
     const [bad, good] = (await submit(both[0], "0xf1", "0xf2")) as [bigint, bigint];
     const deps = { sql: bench.sql, keys: bench.keys, chainId: 31_337 };
-    expect(await cancelSend(deps, bad), "it has no nonce yet").to.deep.equal({ outcome: "not-pending" });
+    expect(await cancelSend(deps, bad), "it has no nonce yet").to.deep.equal({
+      outcome: "not-pending",
+    });
     for (const one of both) one.start("lanes");
-    const { nonce } = await until("it is rejected", async () => ((await row(bad)).fault === "rejected" ? row(bad) : undefined));
+    const { nonce } = await until("it is rejected", async () =>
+      (await row(bad)).fault === "rejected" ? row(bad) : undefined,
+    );
     expect((await row(good)).status, "it waits for the one before it").to.equal("pending");
     // the operator's command is written, and the processes die before they hear of it
     for (const one of both) await one.stop();
-    expect(await cancelSend(deps, bad)).to.deep.equal({ outcome: "asked", lane: RELAY_LANE, nonce });
-    expect(await cancelSend(deps, bad)).to.deep.equal({ outcome: "asked-before", lane: RELAY_LANE, nonce });
+    expect(await cancelSend(deps, bad)).to.deep.equal({
+      outcome: "asked",
+      lane: RELAY_LANE,
+      nonce,
+    });
+    expect(await cancelSend(deps, bad)).to.deep.equal({
+      outcome: "asked-before",
+      lane: RELAY_LANE,
+      nonce,
+    });
     for (const one of both) one.start("lanes");
     const [cancelled, done] = [await over(bad), await over(good)];
-    expect([cancelled.status, cancelled.last_error, done.status]).to.deep.equal(["failed", "cancelled", "mined"]);
+    expect([cancelled.status, cancelled.last_error, done.status]).to.deep.equal([
+      "failed",
+      "cancelled",
+      "mined",
+    ]);
     for (const one of both.slice()) await one.stop();
     expect(failures).to.deep.equal([{ send: bad, reason: "cancelled" }]);
     expect(await bench.node.receipts([cancelled.hash as string])).to.deep.equal([undefined]);
@@ -238,14 +300,23 @@ describe("a send and what the node says of it", () => {
     let hidden = true;
     bench.proxy.rule = (call) => {
       if (call.method === "eth_getTransactionReceipt" && hidden) return { answer: null };
-      return call.method === "eth_sendRawTransaction" && hidden ? { deny: "exceeds block gas limit" } : undefined;
+      return call.method === "eth_sendRawTransaction" && hidden
+        ? { deny: "exceeds block gas limit" }
+        : undefined;
     };
     const before = await bench.node.nonce(address);
     const [id] = (await submit(one, "0xf8")) as [bigint];
     one.start("lanes");
-    const { hash } = await until("it is said to be rejected", async () => ((await row(id)).fault === "rejected" ? row(id) : undefined));
-    await until("it has landed all the same", async () => (await bench.node.receipts([hash as string]))[0]);
-    expect((await cancelSend({ sql: bench.sql, keys: bench.keys, chainId: 31_337 }, id)).outcome).to.equal("asked");
+    const { hash } = await until("it is said to be rejected", async () =>
+      (await row(id)).fault === "rejected" ? row(id) : undefined,
+    );
+    await until(
+      "it has landed all the same",
+      async () => (await bench.node.receipts([hash as string]))[0],
+    );
+    expect(
+      (await cancelSend({ sql: bench.sql, keys: bench.keys, chainId: 31_337 }, id)).outcome,
+    ).to.equal("asked");
     await until("the no-op was offered", () => offered("0x").length > 0);
     hidden = false;
     expect(await over(id)).to.include({ status: "mined", last_error: null });
@@ -268,10 +339,20 @@ describe("a nonce that somebody else has used", () => {
   async function elsewhere(count: number): Promise<void> {
     const from = await bench.node.nonce(wallet.address);
     for (let nonce = from; nonce < from + count; nonce++) {
-      const fields = { type: 0, chainId: 31_337, nonce, gasPrice: 0n, gasLimit: 21_000n, to: wallet.address };
+      const fields = {
+        type: 0,
+        chainId: 31_337,
+        nonce,
+        gasPrice: 0n,
+        gasLimit: 21_000n,
+        to: wallet.address,
+      };
       await bench.node.broadcast(await wallet.signTransaction(fields));
     }
-    await until("they are mined", async () => (await bench.node.nonce(wallet.address)) === from + count);
+    await until(
+      "they are mined",
+      async () => (await bench.node.nonce(wallet.address)) === from + count,
+    );
   }
 
   it("does not hold up the lane: what it was for goes out anew and is done once, under nonces beyond the chain's", async () => {
@@ -298,11 +379,17 @@ describe("a nonce that somebody else has used", () => {
     expect(told.length, "each told once").to.equal(new Set(told).size);
     expect(told.length).to.be.at.least(1);
     expect(told.every((line) => line.endsWith(" superseded"))).to.equal(true);
-    const claimed = (await bench.events()).filter((event) => event.name === "Claimed").map((event) => String(event.args["id"]));
+    const claimed = (await bench.events())
+      .filter((event) => event.name === "Claimed")
+      .map((event) => String(event.args["id"]));
     expect(claimed.sort()).to.deep.equal([...numbers].sort());
-    const [lane] = await bench.sql<{ base_nonce: bigint }[]>`select base_nonce from lanes where name = ${RELAY_LANE}`;
+    const [lane] = await bench.sql<
+      { base_nonce: bigint }[]
+    >`select base_nonce from lanes where name = ${RELAY_LANE}`;
     expect(Number(lane?.base_nonce)).to.be.at.least(used);
-    const [last] = await bench.sql<{ nonce: bigint }[]>`select nonce from sends where lane = ${RELAY_LANE} and status = 'mined' order by nonce desc limit 1`;
+    const [last] = await bench.sql<
+      { nonce: bigint }[]
+    >`select nonce from sends where lane = ${RELAY_LANE} and status = 'mined' order by nonce desc limit 1`;
     expect(Number(last?.nonce)).to.be.at.least(used);
   });
 
@@ -312,18 +399,22 @@ describe("a nonce that somebody else has used", () => {
     let work = 0;
     const submit = () => {
       work += 1;
-      return bench.sql.begin((tx) => one.lanes.submit(tx, RELAY_LANE, { to: wallet.address, data: `0x0a0${work}`, gas }));
+      return bench.sql.begin((tx) =>
+        one.lanes.submit(tx, RELAY_LANE, { to: wallet.address, data: `0x0a0${work}`, gas }),
+      );
     };
     one.start("lanes");
     const lost = [await submit(), await submit(), await submit()];
-    const status = async (id: bigint) => (await bench.sql<{ status: string }[]>`select status from sends where id = ${id}`)[0]?.status;
+    const status = async (id: bigint) =>
+      (await bench.sql<{ status: string }[]>`select status from sends where id = ${id}`)[0]?.status;
     for (const id of lost) await until("it is mined", async () => (await status(id)) === "mined");
     await one.stop();
     // what an older backup has of them: nothing
     await bench.sql`delete from sends where id = any(${lost.map(String)}::bigint[])`;
     one.start("lanes");
     const after = [await submit(), await submit()];
-    for (const id of after) await until("its nonce was gone", async () => (await status(id)) === "failed");
+    for (const id of after)
+      await until("its nonce was gone", async () => (await status(id)) === "failed");
     const next = await submit();
     await until("the next one lands", async () => (await status(next)) === "mined");
     const chain = await bench.node.nonce(wallet.address);

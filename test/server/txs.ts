@@ -1,4 +1,7 @@
-/** The lanes under faults: whatever the node answers and whenever a process dies, a send is one transaction, and it is done once. */
+/**
+ * The lanes under faults: whatever the node answers and whenever a process dies, a send is one
+ * transaction, and it is done once.
+ */
 import { expect } from "chai";
 import { Interface, Transaction } from "ethers";
 import { RELAY_LANE } from "../../server/acts/dispatcher.ts";
@@ -44,13 +47,17 @@ describe("the lanes", () => {
     for (const one of started.splice(0)) await one.end();
   });
 
-  /** What passes is looked at first: nonce, bytes and hash must be in the database before the node sees them. */
+  /**
+   * What passes is looked at first: nonce, bytes and hash must be in the database before the node
+   * sees them.
+   */
   function through(rule: Rule | undefined) {
     bench.proxy.rule = async (call) => {
       if (call.method === "eth_sendRawTransaction") {
         const raw = call.params[0] as string;
         const { nonce, hash } = Transaction.from(raw);
-        const [row] = await bench.sql`select 1 from sends where raw = ${raw} and nonce = ${nonce} and hash = ${hash} and status <> 'queued'`;
+        const [row] =
+          await bench.sql`select 1 from sends where raw = ${raw} and nonce = ${nonce} and hash = ${hash} and status <> 'queued'`;
         broadcasts += 1;
         if (!row) unwritten.push(raw);
       }
@@ -72,7 +79,8 @@ describe("the lanes", () => {
   const started: Process[] = [];
   /** A process of which the lanes alone are used; it is ended after the test. */
   async function lane(options: ProcessOptions = {}): Promise<Process> {
-    const failed = async (_tx: unknown, send: bigint, reason: string) => void failures.push({ send, reason });
+    const failed = async (_tx: unknown, send: bigint, reason: string) =>
+      void failures.push({ send, reason });
     const one = await bench.process({ ...options, failed });
     started.push(one);
     return one;
@@ -84,13 +92,21 @@ describe("the lanes", () => {
       const ids: bigint[] = [];
       for (let i = 0; i < count; i++) {
         serial += 1;
-        ids.push(await via.lanes.submit(tx, RELAY_LANE, { to: target, data: `0x${"5e".repeat(12)}${serial.toString(16).padStart(8, "0")}`, gas: 30_000n }));
+        ids.push(
+          await via.lanes.submit(tx, RELAY_LANE, {
+            to: target,
+            data: `0x${"5e".repeat(12)}${serial.toString(16).padStart(8, "0")}`,
+            gas: 30_000n,
+          }),
+        );
       }
       return ids;
     });
-  const rows = (ids: bigint[]): Promise<Row[]> => bench.sql<Row[]>`select * from sends where id = any(${ids.map(String)}::bigint[]) order by id`;
+  const rows = (ids: bigint[]): Promise<Row[]> =>
+    bench.sql<Row[]>`select * from sends where id = any(${ids.map(String)}::bigint[]) order by id`;
   async function settled(ids: bigint[], deadlineMs?: number): Promise<Row[]> {
-    const open = () => bench.sql`select 1 from sends where id = any(${ids.map(String)}::bigint[]) and status in ('queued', 'pending') limit 1`;
+    const open = () =>
+      bench.sql`select 1 from sends where id = any(${ids.map(String)}::bigint[]) and status in ('queued', 'pending') limit 1`;
     await until("every send has its outcome", async () => (await open()).length === 0, deadlineMs);
     return rows(ids);
   }
@@ -99,24 +115,38 @@ describe("the lanes", () => {
   /** Calldata of this key's transactions on the chain, in the order of their nonces. */
   async function onChain(): Promise<string[]> {
     const head = await bench.node.head();
-    const numbers = Array.from({ length: head - lastBlock }, (_, i) => `0x${(lastBlock + 1 + i).toString(16)}`);
+    const numbers = Array.from(
+      { length: head - lastBlock },
+      (_, i) => `0x${(lastBlock + 1 + i).toString(16)}`,
+    );
     if (numbers.length === 0) return seen.map((one) => one.input);
     lastBlock = head;
     for (const block of await rpcs(
       "eth_getBlockByNumber",
       numbers.map((number) => [number, true]),
     )) {
-      const { transactions } = block as { transactions: { from: string; nonce: string; input: string }[] };
-      for (const one of transactions) if (one.from === address.toLowerCase()) seen.push({ nonce: Number(one.nonce), input: one.input });
+      const { transactions } = block as {
+        transactions: { from: string; nonce: string; input: string }[];
+      };
+      for (const one of transactions)
+        if (one.from === address.toLowerCase())
+          seen.push({ nonce: Number(one.nonce), input: one.input });
     }
     return seen.sort((a, b) => a.nonce - b.nonce).map((one) => one.input);
   }
   async function rpcs(method: string, calls: unknown[][]): Promise<unknown[]> {
-    const body = JSON.stringify(calls.map((params, id) => ({ jsonrpc: "2.0", id, method, params })));
-    const answer = await fetch(bench.rpcUrl, { method: "POST", body, headers: { "content-type": "application/json" } });
+    const body = JSON.stringify(
+      calls.map((params, id) => ({ jsonrpc: "2.0", id, method, params })),
+    );
+    const answer = await fetch(bench.rpcUrl, {
+      method: "POST",
+      body,
+      headers: { "content-type": "application/json" },
+    });
     return ((await answer.json()) as { result: unknown }[]).map((one) => one.result);
   }
-  const timesOnChain = async (row: Row) => (await onChain()).filter((input) => input === row.data).length;
+  const timesOnChain = async (row: Row) =>
+    (await onChain()).filter((input) => input === row.data).length;
   /** Bytes that went out for a send: those with its calldata. */
   const rawsOf = (row: Row) => bench.proxy.raws().filter((raw) => raw.includes(row.data.slice(2)));
 
@@ -177,13 +207,18 @@ describe("the lanes", () => {
       // a send after it takes the next nonce, so nothing was burnt meanwhile
       const [after] = (await settled(await submit(one))) as [Row];
       expect(Number(after.nonce)).to.equal(Number(row.nonce) + 1);
-      expect([await bench.node.nonce(address), await timesOnChain(row)]).to.deep.equal([before + 2, 1]);
+      expect([await bench.node.nonce(address), await timesOnChain(row)]).to.deep.equal([
+        before + 2,
+        1,
+      ]);
     });
   }
 
   it("a transaction that is mined but whose receipt stays away is sent again as it is, and the node's true 'nonce too low' does no harm", async () => {
     let hidden = true;
-    through((call) => (hidden && call.method === "eth_getTransactionReceipt" ? { answer: null } : undefined));
+    through((call) =>
+      hidden && call.method === "eth_getTransactionReceipt" ? { answer: null } : undefined,
+    );
     const one = await lane({ resendMs: 50 });
     one.start("lanes");
     const ids = await submit(one);
@@ -196,7 +231,11 @@ describe("the lanes", () => {
     expect(refused.last_error).to.match(/nonce/i);
     hidden = false;
     const [row] = (await settled(ids)) as [Row];
-    expect([row.status, await timesOnChain(row), new Set(rawsOf(row)).size]).to.deep.equal(["mined", 1, 1]);
+    expect([row.status, await timesOnChain(row), new Set(rawsOf(row)).size]).to.deep.equal([
+      "mined",
+      1,
+      1,
+    ]);
   });
 
   it("while the node is down sends wait, and when it is back each is done once", async () => {
@@ -205,18 +244,26 @@ describe("the lanes", () => {
     const one = await lane();
     one.start("lanes");
     const ids = await submit(one, 5);
-    await until("every one was tried in vain", async () => (await rows(ids)).every((row) => row.tries > 0));
+    await until("every one was tried in vain", async () =>
+      (await rows(ids)).every((row) => row.tries > 0),
+    );
     expect((await rows(ids)).every((row) => row.status === "pending")).to.equal(true);
     down = false;
     const done = await settled(ids);
     const inputs = await onChain();
-    for (const row of done) expect([row.status, inputs.filter((input) => input === row.data).length]).to.deep.equal(["mined", 1]);
+    for (const row of done)
+      expect([row.status, inputs.filter((input) => input === row.data).length]).to.deep.equal([
+        "mined",
+        1,
+      ]);
   });
 
   it("two processes on one database give no nonce twice, and every send is one transaction in the order of its queue", async () => {
     const both = [await lane(), await lane()];
     for (const one of both) one.start("lanes");
-    const batches = await Promise.all(Array.from({ length: 8 }, (_, i) => submit(both[i % 2] as Process, 5)));
+    const batches = await Promise.all(
+      Array.from({ length: 8 }, (_, i) => submit(both[i % 2] as Process, 5)),
+    );
     const done = await settled(batches.flat());
     const nonces = done.map((row) => Number(row.nonce));
     expect(new Set(nonces).size).to.equal(40);
@@ -225,7 +272,9 @@ describe("the lanes", () => {
     for (const row of done) expect(inputs.filter((input) => input === row.data)).to.have.length(1);
     for (const batch of batches) {
       const order = (await rows(batch)).map((row) => Number(row.nonce));
-      expect(order, "those of one transaction of the queue, in order").to.deep.equal([...order].sort((a, b) => a - b));
+      expect(order, "those of one transaction of the queue, in order").to.deep.equal(
+        [...order].sort((a, b) => a - b),
+      );
     }
   });
 
@@ -242,7 +291,9 @@ describe("the lanes", () => {
     let held = true;
     through(async (call) => {
       if (call.method === "eth_sendRawTransaction") {
-        const [row] = await bench.sql<{ out: bigint }[]>`select count(*) as out from sends where status = 'pending'`;
+        const [row] = await bench.sql<
+          { out: bigint }[]
+        >`select count(*) as out from sends where status = 'pending'`;
         most.out = Math.max(most.out, Number(row?.out));
       }
       return held && call.method === "eth_getTransactionReceipt" ? { answer: null } : undefined;
@@ -251,10 +302,19 @@ describe("the lanes", () => {
     const both = [await lane({ window: 3 }), await lane({ window: 3 })] as const;
     const ids = await submit(both[0], 12);
     for (const one of both) one.start("lanes");
-    await until("the window is full", async () => (await rows(ids)).filter((row) => row.tries > 0).length === 3);
+    await until(
+      "the window is full",
+      async () => (await rows(ids)).filter((row) => row.tries > 0).length === 3,
+    );
     const asked = bench.proxy.seen.length;
-    await until("they have looked for receipts many times more", () => bench.proxy.seen.length > asked + 30);
-    expect((await rows(ids)).map((row) => row.status)).to.deep.equal([..."pending ".repeat(3).trim().split(" "), ..."queued ".repeat(9).trim().split(" ")]);
+    await until(
+      "they have looked for receipts many times more",
+      () => bench.proxy.seen.length > asked + 30,
+    );
+    expect((await rows(ids)).map((row) => row.status)).to.deep.equal([
+      ..."pending ".repeat(3).trim().split(" "),
+      ..."queued ".repeat(9).trim().split(" "),
+    ]);
     held = false;
     await settled(ids);
     expect(most.out).to.equal(3);
@@ -264,7 +324,9 @@ describe("the lanes", () => {
     const registry = new Interface(["function setStanding(uint32 index, uint8 standing)"]);
     const data = registry.encodeFunctionData("setStanding", [1, 2]);
     const both = [await lane(), await lane()] as const;
-    const bad = await bench.sql.begin((tx) => both[0].lanes.submit(tx, RELAY_LANE, { to: bench.deployment.registry, data, gas: 300_000n }));
+    const bad = await bench.sql.begin((tx) =>
+      both[0].lanes.submit(tx, RELAY_LANE, { to: bench.deployment.registry, data, gas: 300_000n }),
+    );
     const good = await submit(both[0]);
     for (const one of both) one.start("lanes");
     const [failed, mined] = (await settled([bad, ...good])) as [Row, Row];
@@ -273,24 +335,38 @@ describe("the lanes", () => {
     for (const one of both) await one.end();
     const told = failures.filter((one) => one.send === bad);
     expect(told).to.have.length(1);
-    expect(revertReason(told[0]?.reason ?? "")).to.deep.equal({ name: "AccessManagedUnauthorized", args: [address] });
+    expect(revertReason(told[0]?.reason ?? "")).to.deep.equal({
+      name: "AccessManagedUnauthorized",
+      args: [address],
+    });
   });
 
   it("a transaction that was reverted without a word does not hold up the lane", async () => {
     const one = await bench.process();
     started.push(one);
     one.start("lanes");
-    const selector = new Interface(InvoiceLedger__factory.abi).getFunction("act")?.selector as string;
-    const bad = await bench.sql.begin((tx) => one.lanes.submit(tx, RELAY_LANE, { to: bench.deployment.ledger, data: `${selector}ffff`, gas: 300_000n }));
+    const selector = new Interface(InvoiceLedger__factory.abi).getFunction("act")
+      ?.selector as string;
+    const bad = await bench.sql.begin((tx) =>
+      one.lanes.submit(tx, RELAY_LANE, {
+        to: bench.deployment.ledger,
+        data: `${selector}ffff`,
+        gas: 300_000n,
+      }),
+    );
     const done = await settled([bad, ...(await submit(one, 2))]);
     expect(done.map((row) => row.status)).to.deep.equal(["failed", "mined", "mined"]);
   });
 
   it("a transaction that ran out of gas has failed without a reason", async () => {
-    const data = new Interface(["function setClosed(bool)"]).encodeFunctionData("setClosed", [true]);
+    const data = new Interface(["function setClosed(bool)"]).encodeFunctionData("setClosed", [
+      true,
+    ]);
     const one = await lane();
     one.start("lanes");
-    const bad = await bench.sql.begin((tx) => one.lanes.submit(tx, RELAY_LANE, { to: bench.deployment.ledger, data, gas: 22_000n }));
+    const bad = await bench.sql.begin((tx) =>
+      one.lanes.submit(tx, RELAY_LANE, { to: bench.deployment.ledger, data, gas: 22_000n }),
+    );
     const [row] = (await settled([bad])) as [Row];
     expect(row.status).to.equal("failed");
     expect(failures.filter((failure) => failure.send === bad)).to.have.length(1);
@@ -346,7 +422,8 @@ describe("the lanes", () => {
           if (roll < 0.43) return { status: 503 };
         } else if (roll < 0.01) return "cut";
         else if (call.method === "eth_blockNumber" && roll < 0.1) return { answer: "0x1" };
-        else if (call.method === "eth_getTransactionReceipt" && roll < 0.06) return { answer: null };
+        else if (call.method === "eth_getTransactionReceipt" && roll < 0.06)
+          return { answer: null };
         return undefined;
       })();
       if (fault !== undefined) faults.count += 1;
@@ -359,7 +436,11 @@ describe("the lanes", () => {
     staying.start("lanes");
     const batches = await Promise.all(Array.from({ length: 20 }, () => submit(staying, 10)));
     const ids = batches.flat();
-    await until("a part is done", async () => (await rows(ids)).filter((row) => row.status === "mined").length > 40, 30_000);
+    await until(
+      "a part is done",
+      async () => (await rows(ids)).filter((row) => row.status === "mined").length > 40,
+      30_000,
+    );
     await dying.crash();
     const another = await lane(options);
     another.start("lanes");
@@ -369,7 +450,9 @@ describe("the lanes", () => {
     expect((await bench.node.nonce(address)) - nonceBefore).to.equal(200);
     const inputs = (await onChain()).slice(-200);
     expect([...inputs].sort()).to.deep.equal(done.map((row) => row.data).sort());
-    expect(inputs).to.deep.equal(done.sort((a, b) => Number(a.nonce) - Number(b.nonce)).map((row) => row.data));
+    expect(inputs).to.deep.equal(
+      done.sort((a, b) => Number(a.nonce) - Number(b.nonce)).map((row) => row.data),
+    );
     for (const row of done) expect(new Set(rawsOf(row)).size, "signed once").to.equal(1);
     expect(faults.count).to.be.greaterThan(50);
   });
@@ -377,7 +460,9 @@ describe("the lanes", () => {
   it("in all of this no raw transaction went out that was not written before, and the key has as many transactions as there are sends", async () => {
     expect(unwritten).to.deep.equal([]);
     expect(broadcasts).to.be.greaterThan(300);
-    const [row] = await (bench.sql as Sql)<{ sends: bigint }[]>`select count(*) as sends from sends where lane = ${RELAY_LANE}`;
+    const [row] = await (bench.sql as Sql)<
+      { sends: bigint }[]
+    >`select count(*) as sends from sends where lane = ${RELAY_LANE}`;
     expect(await bench.node.nonce(address)).to.equal(Number(row?.sends));
   });
 });

@@ -1,6 +1,7 @@
 /**
- * Upkeep on a real chain and database: whatever somebody does to what is stored, the comparison with the chain finds it, and finds
- * nothing while all is well or under way. And the expiry of idempotency keys, and the turns of the jobs.
+ * Upkeep on a real chain and database: whatever somebody does to what is stored, the comparison
+ * with the chain finds it, and finds nothing while all is well or under way. And the expiry of
+ * idempotency keys, and the turns of the jobs.
  */
 import { expect } from "chai";
 import { createLog } from "../../server/kernel/log.ts";
@@ -37,7 +38,9 @@ describe("what is stored, compared with the chain", function () {
   let reconcile: Reconcile;
   let numbers: string[];
 
-  const make = (more: { patienceSeconds?: number; perSecond?: number; chain?: Bench["node"] } = {}) =>
+  const make = (
+    more: { patienceSeconds?: number; perSecond?: number; chain?: Bench["node"] } = {},
+  ) =>
     createReconcile({
       sql: bench.sql,
       documents: bench.documents,
@@ -48,13 +51,21 @@ describe("what is stored, compared with the chain", function () {
       perSecond: more.perSecond ?? 1_000,
       ...(more.patienceSeconds === undefined ? {} : { patienceSeconds: more.patienceSeconds }),
     });
-  const told = async () => (await findings(bench.sql)).map(({ kind, subject }) => `${kind} ${subject}`);
+  const told = async () =>
+    (await findings(bench.sql)).map(({ kind, subject }) => `${kind} ${subject}`);
   const all = async () => {
     const compared = await reconcile.all(() => {});
     return { compared, told: await told() };
   };
-  /** Does `harm`, expects the comparison to find exactly this and to raise the alarm once, mends it, and expects all to be well again. */
-  async function finds(harm: () => Promise<unknown>, mend: () => Promise<unknown>, ...expected: string[]): Promise<void> {
+  /**
+   * Does `harm`, expects the comparison to find exactly this and to raise the alarm once, mends it,
+   * and expects all to be well again.
+   */
+  async function finds(
+    harm: () => Promise<unknown>,
+    mend: () => Promise<unknown>,
+    ...expected: string[]
+  ): Promise<void> {
     lines = [];
     await harm();
     const found = await all();
@@ -72,11 +83,20 @@ describe("what is stored, compared with the chain", function () {
     bench = await openBench();
     gateway = await bench.process();
     gateway.start();
-    [seller, firm] = await Promise.all([enrolled(bench, gateway, ["issuer"]), enrolled(bench, gateway, ["employer"])]);
+    [seller, firm] = await Promise.all([
+      enrolled(bench, gateway, ["issuer"]),
+      enrolled(bench, gateway, ["employer"]),
+    ]);
     const [ann, bob] = await Promise.all([holder(bench), holder(bench)]);
     numbers = await sealed(bench, gateway, seller, { holder: ann.address }, 6);
     const [claimed, paid, moved] = numbers as [string, string, string];
-    await bench.done(...(await bench.queue(claimBy(ann, firm, claimed), claimBy(ann, firm, paid), transferTo(ann, bob, moved))));
+    await bench.done(
+      ...(await bench.queue(
+        claimBy(ann, firm, claimed),
+        claimBy(ann, firm, paid),
+        transferTo(ann, bob, moved),
+      )),
+    );
     await bench.done(...(await bench.queue(decisionBy("Reimburse", firm, paid))));
     lines = [];
     reconcile = make();
@@ -93,16 +113,21 @@ describe("what is stored, compared with the chain", function () {
 
   it("a document that was exchanged for another", async () => {
     const number = numbers[3] as string;
-    const [row] = await bench.sql<{ document: Buffer }[]>`select document from invoices where number = ${number}`;
+    const [row] = await bench.sql<
+      { document: Buffer }[]
+    >`select document from invoices where number = ${number}`;
     const other = bench.documents.seal(number, '{"totals":{"gross":"1.00"}}');
-    const put = (document: Buffer) => bench.sql`update invoices set document = ${document} where number = ${number}`;
+    const put = (document: Buffer) =>
+      bench.sql`update invoices set document = ${document} where number = ${number}`;
     await finds(
       () => put(other),
       () => put(row?.document as Buffer),
       `document ${number}`,
     );
     // and one that belongs to another number
-    const [neighbour] = await bench.sql<{ document: Buffer }[]>`select document from invoices where number = ${numbers[4] as string}`;
+    const [neighbour] = await bench.sql<
+      { document: Buffer }[]
+    >`select document from invoices where number = ${numbers[4] as string}`;
     await finds(
       () => put(neighbour?.document as Buffer),
       () => put(row?.document as Buffer),
@@ -115,14 +140,16 @@ describe("what is stored, compared with the chain", function () {
     const [row] = await bench.sql<{ leaf_holder: string; content: string; lot: string }[]>`
       select i.leaf_holder, i.content, s.lot from invoices i join invoice_states s on s.number = i.number where i.number = ${number}`;
     const lot = row?.lot as string;
-    const holds = (account: string) => bench.sql`update invoices set leaf_holder = ${account} where number = ${number}`;
+    const holds = (account: string) =>
+      bench.sql`update invoices set leaf_holder = ${account} where number = ${number}`;
     await finds(
       () => holds(firm.account),
       () => holds(row?.leaf_holder as string),
       `leaf ${lot}`,
       `state ${number}`,
     );
-    const says = (content: string) => bench.sql`update invoices set content = ${content} where number = ${number}`;
+    const says = (content: string) =>
+      bench.sql`update invoices set content = ${content} where number = ${number}`;
     await finds(
       () => says(`0x${"ab".repeat(32)}`),
       () => says(row?.content as string),
@@ -159,15 +186,23 @@ describe("what is stored, compared with the chain", function () {
       ["invoices", number, [`document-missing ${number}`]],
       ["lots", undefined, undefined],
     ] as const) {
-      const [lot] = await bench.sql<{ lot: string }[]>`select lot from invoice_states where number = ${number}`;
+      const [lot] = await bench.sql<
+        { lot: string }[]
+      >`select lot from invoice_states where number = ${number}`;
       const id = key ?? (lot?.lot as string);
       const column = table === "lots" ? "first" : "number";
       const kept = `kept_${table}`;
       const away = async () => {
-        await bench.sql.unsafe(`create table ${kept} as select * from ${table} where ${column} = ${id}`);
+        await bench.sql.unsafe(
+          `create table ${kept} as select * from ${table} where ${column} = ${id}`,
+        );
         await bench.sql.unsafe(`delete from ${table} where ${column} = ${id}`);
       };
-      await finds(away, () => bench.sql.unsafe(`insert into ${table} select * from ${kept}`), ...(expected ?? [`lot ${id}`]));
+      await finds(
+        away,
+        () => bench.sql.unsafe(`insert into ${table} select * from ${kept}`),
+        ...(expected ?? [`lot ${id}`]),
+      );
     }
   });
 
@@ -175,8 +210,14 @@ describe("what is stored, compared with the chain", function () {
     const invented = () => bench.sql`
       insert into lots (first, issuer, segment, count, time, root, block)
       select first + 5000, issuer, segment, count, time, root, block from lots order by first limit 1`;
-    const [lot] = await bench.sql<{ first: string }[]>`select first + 5000 as first from lots order by first limit 1`;
-    await finds(invented, () => bench.sql`delete from lots where first = ${lot?.first as string}`, `lot ${lot?.first}`);
+    const [lot] = await bench.sql<
+      { first: string }[]
+    >`select first + 5000 as first from lots order by first limit 1`;
+    await finds(
+      invented,
+      () => bench.sql`delete from lots where first = ${lot?.first as string}`,
+      `lot ${lot?.first}`,
+    );
   });
 
   it("a node that tells of a lot what the contract does not hold", async () => {
@@ -185,12 +226,18 @@ describe("what is stored, compared with the chain", function () {
       async logs(...range) {
         const logs = await bench.node.logs(...range);
         // the last word of LotSealed is its root
-        return logs.map((log) => (bench.contracts.event(log)?.name === "LotSealed" ? { ...log, data: `${log.data.slice(0, -64)}${"cd".repeat(32)}` } : log));
+        return logs.map((log) =>
+          bench.contracts.event(log)?.name === "LotSealed"
+            ? { ...log, data: `${log.data.slice(0, -64)}${"cd".repeat(32)}` }
+            : log,
+        );
       },
     };
     const honest = reconcile;
     reconcile = make({ chain: lying });
-    const lots = (await bench.sql<{ first: string }[]>`select first from lots`).map((row) => row.first);
+    const lots = (await bench.sql<{ first: string }[]>`select first from lots`).map(
+      (row) => row.first,
+    );
     expect((await all()).told).to.include.members(lots.map((first) => `lot-slot ${first}`));
     reconcile = honest;
     expect((await all()).told).to.deep.equal([]);
@@ -205,12 +252,18 @@ describe("what is stored, compared with the chain", function () {
     expect((await all()).told).to.deep.equal([]);
     await bench.sql`update taxpayers set standing = 'active' where index = ${seller.index}`;
     // and its row may not be gone either
-    await bench.sql.unsafe(`create table kept_accepted as select * from invoices where number = ${number}`);
+    await bench.sql.unsafe(
+      `create table kept_accepted as select * from invoices where number = ${number}`,
+    );
     await bench.sql`delete from invoices where number = ${number}`;
     expect((await all()).told).to.deep.equal([`document-missing ${number}`]);
     await bench.sql.unsafe("insert into invoices select * from kept_accepted");
     gateway.start("sealer");
-    await until("it is sealed", async () => (await bench.sql`select 1 from invoice_states where number = ${number}`).length === 1);
+    await until(
+      "it is sealed",
+      async () =>
+        (await bench.sql`select 1 from invoice_states where number = ${number}`).length === 1,
+    );
     await until("nothing is found", async () => (await all()).told.length === 0);
     reconcile = make();
   });
@@ -219,7 +272,12 @@ describe("what is stored, compared with the chain", function () {
     await bench.sql`delete from reconcile_cursors`;
     // a part of ten invoices a turn, and more than that there are
     const turn = () => make({ perSecond: 1 }).job.run(none);
-    const way = async (name: string) => (await bench.sql<{ block: bigint; ended_at: Date | null }[]>`select * from reconcile_cursors where name = ${name}`)[0];
+    const way = async (name: string) =>
+      (
+        await bench.sql<
+          { block: bigint; ended_at: Date | null }[]
+        >`select * from reconcile_cursors where name = ${name}`
+      )[0];
     await turn();
     const [fresh] = await sealed(bench, gateway, seller, { buyer: firm });
     await bench.sql`update invoices set leaf_buyer = 0 where number = ${fresh as string}`;
@@ -250,7 +308,12 @@ describe("what is stored, compared with the chain", function () {
     await make().job.run(none);
     expect(await told()).to.deep.equal([]);
     gateway.start("follower");
-    await until("the follower is where it was", async () => ((await bench.sql<{ block: bigint }[]>`select block from cursor`)[0]?.block ?? 0n) >= cursor.block);
+    await until(
+      "the follower is where it was",
+      async () =>
+        ((await bench.sql<{ block: bigint }[]>`select block from cursor`)[0]?.block ?? 0n) >=
+        cursor.block,
+    );
     expect((await all()).told).to.deep.equal([]);
   });
 
@@ -277,7 +340,10 @@ describe("stored answers", () => {
         await tx`select 1 from idempotency where key = '7' for update`;
         await job.run(none);
       });
-      const left = async () => (await sql<{ key: string }[]>`select key from idempotency order by key::int`).map((row) => row.key);
+      const left = async () =>
+        (await sql<{ key: string }[]>`select key from idempotency order by key::int`).map(
+          (row) => row.key,
+        );
       expect(await left()).to.deep.equal(["7", "26", "27", "28", "29", "30"]);
       await job.run(none);
       expect(await left()).to.deep.equal(["26", "27", "28", "29", "30"]);
@@ -304,7 +370,12 @@ describe("the turns of upkeep", () => {
     };
     const upkeep = createUpkeep({ jobs: [job], held: () => held, log: silent, metrics });
     let looks = 0;
-    const watched = createUpkeep({ jobs: [{ ...job, name: "never" }], held: () => ++looks < 0, log: silent, metrics });
+    const watched = createUpkeep({
+      jobs: [{ ...job, name: "never" }],
+      held: () => ++looks < 0,
+      log: silent,
+      metrics,
+    });
     watched.start();
     await until("it has looked a few times", () => looks > 3);
     await watched.stop();
@@ -328,7 +399,12 @@ describe("the turns of upkeep", () => {
           stopping.addEventListener("abort", () => resolve());
         }),
     };
-    const upkeep = createUpkeep({ jobs: [long, { name: "rare", everyMs: 86_400_000, run: async () => {} }], held: () => true, log: silent, metrics });
+    const upkeep = createUpkeep({
+      jobs: [long, { name: "rare", everyMs: 86_400_000, run: async () => {} }],
+      held: () => true,
+      log: silent,
+      metrics,
+    });
     upkeep.start();
     await begun.promise;
     // neither ends by itself within the time that a test may take

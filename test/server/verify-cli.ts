@@ -1,4 +1,7 @@
-/** The `onepiao` command: what was handed to somebody is checked with a file and a node alone, and the exit code says how far. */
+/**
+ * The `onepiao` command: what was handed to somebody is checked with a file and a node alone, and
+ * the exit code says how far.
+ */
 import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -11,7 +14,16 @@ import { expect } from "chai";
 import { cruiseImports } from "../../scripts/floors.ts";
 import { root } from "../../scripts/run.ts";
 import { onepiao as judge } from "../../server/onepiao.ts";
-import { call, issued, type Loose, must, person, sandbox, type TestParty, taxpayer } from "./network.ts";
+import {
+  call,
+  issued,
+  type Loose,
+  must,
+  person,
+  sandbox,
+  type TestParty,
+  taxpayer,
+} from "./network.ts";
 
 const program = fileURLToPath(new URL("../../server/onepiao.ts", import.meta.url));
 
@@ -19,7 +31,9 @@ type Done = { code: number | null; out: string; said: string };
 function onepiao(args: readonly string[], input?: string): Promise<Done> {
   return new Promise((resolve, reject) => {
     // nothing of the environment: it needs no settings
-    const child = spawn(process.execPath, [program, ...args], { env: { PATH: process.env["PATH"] ?? "" } });
+    const child = spawn(process.execPath, [program, ...args], {
+      env: { PATH: process.env["PATH"] ?? "" },
+    });
     let [out, said] = ["", ""];
     child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
     child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
@@ -46,17 +60,23 @@ describe("the onepiao command", () => {
     return join(folder, name);
   };
   const bundleOf = (of: string, query = "", by: { token: string } = shop): Promise<Bundle> =>
-    must(call("GET", `/v1/invoices/${of}/bundle${query}`, undefined, { token: by.token })) as Promise<Bundle>;
+    must(
+      call("GET", `/v1/invoices/${of}/bundle${query}`, undefined, { token: by.token }),
+    ) as Promise<Bundle>;
   const altered = (change: (bundle: Loose) => void): string => {
     const other = structuredClone(bundle);
     change(other);
     return JSON.stringify(other);
   };
-  const step = ({ out }: Done, name: string): string => JSON.parse(out).steps.find((one: Loose) => one.step === name)?.outcome;
+  const step = ({ out }: Done, name: string): string =>
+    JSON.parse(out).steps.find((one: Loose) => one.step === name)?.outcome;
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "onepiao-verify-"));
-    [shop, firm] = await Promise.all([taxpayer("茶餐厅", ["issuer"]), taxpayer("精密制造", ["employer"])]);
+    [shop, firm] = await Promise.all([
+      taxpayer("茶餐厅", ["issuer"]),
+      taxpayer("精密制造", ["employer"]),
+    ]);
     ann = await person(firm, "李晓明");
     number = await issued(shop, firm, { holder: ann.account });
     bundle = await bundleOf(number);
@@ -74,10 +94,14 @@ describe("the onepiao command", () => {
     const done = await onepiao(["verify", file, "--rpc", rpc, "--deployment", deployment]);
     expect(done.code, done.said).equals(0);
     expect(done.out).includes(number).and.includes("not proven").and.includes("200.00");
-    const json = await onepiao(["verify", "-", "--rpc", rpc, "--registry", snapshot, "--json"], JSON.stringify(bundle));
+    const json = await onepiao(
+      ["verify", "-", "--rpc", rpc, "--registry", snapshot, "--json"],
+      JSON.stringify(bundle),
+    );
     expect(json.code).equals(0);
     expect(JSON.parse(json.out)).include({ result: "valid", state: "issued", exit: 0, number });
-    for (const name of ["seal", "network", "issuer", "identity", "lot", "record"]) expect(step(json, name), name).equals("ok");
+    for (const name of ["seal", "network", "issuer", "identity", "lot", "record"])
+      expect(step(json, name), name).equals("ok");
   });
 
   it("nothing of the file reaches the terminal raw: neither codes nor direction marks nor lines of its own", async () => {
@@ -96,7 +120,10 @@ describe("the onepiao command", () => {
       for (const more of [[], ["--json"]]) {
         let out = "";
         const path = await keep("hostile.json", altered(change));
-        expect(await judge(["verify", path, ...more], (text) => (out += text)), `${what}: ${out}`).equals(code);
+        expect(
+          await judge(["verify", path, ...more], (text) => (out += text)),
+          `${what}: ${out}`,
+        ).equals(code);
         expect(out, what).not.match(/[^\P{C}\n]|[\u2028\u2029]/u);
         expect(out, what).not.match(/^ {2}ok {2}VALID/m);
         if (more.length > 0) expect(JSON.parse(out).exit, what).equals(code);
@@ -115,34 +142,79 @@ describe("the onepiao command", () => {
       expect([done.code, JSON.parse(done.out).result], trust[0]).deep.equals([3, "sealed"]);
       expect([step(done, "issuer"), step(done, "record")]).deep.equals(["ok", "not-checked"]);
     }
-    const quiet = await onepiao(["verify", file, "--rpc", "http://127.0.0.1:1", "--registry", snapshot]);
+    const quiet = await onepiao([
+      "verify",
+      file,
+      "--rpc",
+      "http://127.0.0.1:1",
+      "--registry",
+      snapshot,
+    ]);
     expect([quiet.code, quiet.said.includes("does not answer")]).deep.equals([3, true]);
   });
 
   it("without anything to check the issuer by it holds in itself, and that is all: 6; also with a node that it names itself", async () => {
     expect((await onepiao(["verify", file])).code).equals(6);
     const done = await onepiao(["verify", file, "--rpc", rpc, "--json"]);
-    expect([done.code, step(done, "network"), step(done, "lot")]).deep.equals([6, "not-checked", "ok"]);
+    expect([done.code, step(done, "network"), step(done, "lot")]).deep.equals([
+      6,
+      "not-checked",
+      "ok",
+    ]);
   });
 
   it("with the issuer's key and a node the ledger is the one that this key seals for: 0", async () => {
-    expect((await onepiao(["verify", file, "--rpc", rpc, "--issuer-key", shop.account])).code).equals(0);
+    expect(
+      (await onepiao(["verify", file, "--rpc", rpc, "--issuer-key", shop.account])).code,
+    ).equals(0);
   });
 
   it("what is altered, forged, of another network or not on the chain: 1, with its step", async () => {
-    const other = await keep("other.json", JSON.stringify({ ...(await sandbox()).deployment, network: "another" }));
+    const other = await keep(
+      "other.json",
+      JSON.stringify({ ...(await sandbox()).deployment, network: "another" }),
+    );
     const cases: [string, string[], string, string][] = [
-      ["parts", ["--registry", snapshot], "altered", altered((b) => Object.assign(b.parts.total, { value: "9.00" }))],
+      [
+        "parts",
+        ["--registry", snapshot],
+        "altered",
+        altered((b) => Object.assign(b.parts.total, { value: "9.00" })),
+      ],
       ["issuer", ["--issuer-key", firm.account], "not-the-issuers", JSON.stringify(bundle)],
-      ["issuer", ["--registry", snapshot], "not-the-issuers", altered((b) => Object.assign(b.lot, { segment: "26442000000000000000" }))],
-      ["identity", ["--registry", snapshot], "not-the-issuers", altered((b) => Object.assign(b.parties[0], { salt: "ab".repeat(32) }))],
-      ["parties", ["--registry", snapshot], "contradictory", altered((b) => Object.assign(b.parties[0], { name: "别家" }))],
+      [
+        "issuer",
+        ["--registry", snapshot],
+        "not-the-issuers",
+        altered((b) => Object.assign(b.lot, { segment: "26442000000000000000" })),
+      ],
+      [
+        "identity",
+        ["--registry", snapshot],
+        "not-the-issuers",
+        altered((b) => Object.assign(b.parties[0], { salt: "ab".repeat(32) })),
+      ],
+      [
+        "parties",
+        ["--registry", snapshot],
+        "contradictory",
+        altered((b) => Object.assign(b.parties[0], { name: "别家" })),
+      ],
       ["network", ["--deployment", other], "other-network", JSON.stringify(bundle)],
-      ["lot", ["--rpc", rpc, "--registry", snapshot], "not-on-chain", altered((b) => Object.assign(b.lot, { time: b.lot.time - 1 }))],
+      [
+        "lot",
+        ["--rpc", rpc, "--registry", snapshot],
+        "not-on-chain",
+        altered((b) => Object.assign(b.lot, { time: b.lot.time - 1 })),
+      ],
     ];
     for (const [name, args, result, input] of cases) {
       const done = await onepiao(["verify", "-", ...args, "--json"], input);
-      expect([done.code, JSON.parse(done.out).result, step(done, name)], name).deep.equals([1, result, "failed"]);
+      expect([done.code, JSON.parse(done.out).result, step(done, name)], name).deep.equals([
+        1,
+        result,
+        "failed",
+      ]);
     }
   });
 
@@ -150,25 +222,59 @@ describe("the onepiao command", () => {
     const of = await issued(shop, firm, { holder: ann.account });
     const path = await keep("of.json", JSON.stringify(await bundleOf(of)));
     const check = () => onepiao(["verify", path, "--rpc", rpc, "--deployment", deployment]);
-    await must(call("POST", `/v1/invoices/${of}/red-letters`, { reason: 4, lines: [{ line: 1, amount: "1.00" }] }, { token: shop.token }));
+    await must(
+      call(
+        "POST",
+        `/v1/invoices/${of}/red-letters`,
+        { reason: 4, lines: [{ line: 1, amount: "1.00" }] },
+        { token: shop.token },
+      ),
+    );
     expect((await check()).code).equals(5);
-    await must(call("POST", `/v1/invoices/${of}/red-letters`, { reason: 2, whole: true }, { token: shop.token }));
+    await must(
+      call(
+        "POST",
+        `/v1/invoices/${of}/red-letters`,
+        { reason: 2, whole: true },
+        { token: shop.token },
+      ),
+    );
     expect((await check()).code).equals(4);
   });
 
   it("of an issuer whose key was rotated since, by chain and by snapshot; and with the key of then", async () => {
     const mill = await taxpayer("磨坊", ["issuer"]);
-    const rotate = () => must(call("POST", `/v1/taxpayers/${mill.taxId}/key-rotations`, { key: { custody: "gateway" } }));
+    const rotate = () =>
+      must(
+        call("POST", `/v1/taxpayers/${mill.taxId}/key-rotations`, { key: { custody: "gateway" } }),
+      );
     await rotate();
     const of = await issued(mill, firm, { holder: ann.account });
     const path = await keep("mill.json", JSON.stringify(await bundleOf(of, "", mill)));
     const { key } = await rotate();
-    const taken = await keep("later.json", (await onepiao(["registry", "--rpc", rpc, "--deployment", deployment])).out);
-    expect((await onepiao(["verify", path, "--rpc", rpc, "--deployment", deployment])).code).equals(0);
+    const taken = await keep(
+      "later.json",
+      (await onepiao(["registry", "--rpc", rpc, "--deployment", deployment])).out,
+    );
+    expect((await onepiao(["verify", path, "--rpc", rpc, "--deployment", deployment])).code).equals(
+      0,
+    );
     expect((await onepiao(["verify", path, "--registry", taken])).code).equals(3);
-    expect((await onepiao(["verify", path, "--registry", snapshot])).code, "from before it was enrolled").equals(1);
+    expect(
+      (await onepiao(["verify", path, "--registry", snapshot])).code,
+      "from before it was enrolled",
+    ).equals(1);
     expect((await onepiao(["verify", path, "--issuer-key", key])).code).equals(1);
-    expect((await onepiao(["verify", path, "--issuer-key", checkBundle(await bundleOf(of, "", mill)).signer ?? ""])).code).equals(3);
+    expect(
+      (
+        await onepiao([
+          "verify",
+          path,
+          "--issuer-key",
+          checkBundle(await bundleOf(of, "", mill)).signer ?? "",
+        ])
+      ).code,
+    ).equals(3);
   });
 
   it("a PDF of ours and a signed QR code as well; another print beside the proof is found", async () => {
@@ -179,12 +285,26 @@ describe("the onepiao command", () => {
     const done = await onepiao(["verify", pdf, "--rpc", rpc, "--deployment", deployment]);
     expect([done.code, done.out.includes("pages")]).deep.equals([0, true]);
     const proof = encodeProof(await bundleOf(number, `?disclose=${qrParts.join()}`));
-    const text = qrText("https://gateway.example", { number, kind: "ordinary", gross: "200.00", date: "2026-11-03", proof });
-    expect((await onepiao(["verify", "-", "--rpc", rpc, "--registry", snapshot], text)).code).equals(0);
+    const text = qrText("https://gateway.example", {
+      number,
+      kind: "ordinary",
+      gross: "200.00",
+      date: "2026-11-03",
+      proof,
+    });
+    expect(
+      (await onepiao(["verify", "-", "--rpc", rpc, "--registry", snapshot], text)).code,
+    ).equals(0);
     expect((await onepiao(["verify", "-", "--registry", snapshot], text)).code).equals(3);
-    const other = await onepiao(["verify", "-", "--registry", snapshot, "--json"], text.replace(",200.00,", ",2000.00,"));
+    const other = await onepiao(
+      ["verify", "-", "--registry", snapshot, "--json"],
+      text.replace(",200.00,", ",2000.00,"),
+    );
     expect([other.code, JSON.parse(other.out).result]).deep.equals([1, "mismatch"]);
-    const special = await onepiao(["verify", "-", "--registry", snapshot, "--json"], text.replace("#01,32,", "#01,31,"));
+    const special = await onepiao(
+      ["verify", "-", "--registry", snapshot, "--json"],
+      text.replace("#01,32,", "#01,31,"),
+    );
     expect([special.code, JSON.parse(special.out).result]).deep.equals([1, "mismatch"]);
   });
 
@@ -222,14 +342,18 @@ describe("the onepiao command", () => {
 
   it("it knows no database, no gateway and no settings: what it is made of says so", async () => {
     const { modules } = await cruiseImports(root, ["server/onepiao.ts"]);
-    const folders = modules.flatMap(({ source }) => /^server\/(\w+)\//.exec(source)?.[1] ?? /^protocol\//.exec(source)?.[0] ?? []);
+    const folders = modules.flatMap(
+      ({ source }) => /^server\/(\w+)\//.exec(source)?.[1] ?? /^protocol\//.exec(source)?.[0] ?? [],
+    );
     expect([...new Set(folders)].sort()).deep.equals(["chain", "kernel", "protocol/"]);
   });
 
   it("its launcher runs it under the project's own Node, whatever Node is there", async () => {
     const launcher = fileURLToPath(new URL("../../scripts/onepiao.mjs", import.meta.url));
     const done = await new Promise<Done>((resolve) => {
-      const child = spawn(process.execPath, [launcher, "verify", file, "--registry", snapshot], { env: { PATH: process.env["PATH"] ?? "" } });
+      const child = spawn(process.execPath, [launcher, "verify", file, "--registry", snapshot], {
+        env: { PATH: process.env["PATH"] ?? "" },
+      });
       let out = "";
       child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
       child.once("close", (code) => resolve({ code, out, said: "" }));

@@ -1,4 +1,7 @@
-/** Worker processes for strangers' work: bounded queue, time and memory; whatever becomes of a job, the next one is served. */
+/**
+ * Worker processes for strangers' work: bounded queue, time and memory; whatever becomes of a job,
+ * the next one is served.
+ */
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,7 +15,13 @@ describe("worker processes", () => {
   const open: Workers<typeof work>[] = [];
   const workersOf = (bounds: Partial<WorkerBounds> = {}): Workers<typeof work> => {
     const file = new URL("./support/work.ts", import.meta.url);
-    const made = createWorkers<typeof work>(file, { processes: 1, queue: 2, milliseconds: 60_000, megabytes: 64, ...bounds });
+    const made = createWorkers<typeof work>(file, {
+      processes: 1,
+      queue: 2,
+      milliseconds: 60_000,
+      megabytes: 64,
+      ...bounds,
+    });
     open.push(made);
     return made;
   };
@@ -31,7 +40,9 @@ describe("worker processes", () => {
     return cause;
   };
   /** A job that waits until it is let go; resolves when it is being done. */
-  async function held(workers: Workers<typeof work>): Promise<{ done: Promise<string>; letGo(): void }> {
+  async function held(
+    workers: Workers<typeof work>,
+  ): Promise<{ done: Promise<string>; letGo(): void }> {
     const folder = mkdtempSync(join(tmpdir(), "onepiao-work-"));
     folders.push(folder);
     const done = workers.run("hold", folder);
@@ -41,9 +52,14 @@ describe("worker processes", () => {
 
   it("give results and refusals as they are, and faults as faults", async () => {
     const workers = workersOf();
-    expect(await workers.run("echo", { bytes: new Uint8Array([1, 2]) })).deep.equals({ bytes: new Uint8Array([1, 2]) });
+    expect(await workers.run("echo", { bytes: new Uint8Array([1, 2]) })).deep.equals({
+      bytes: new Uint8Array([1, 2]),
+    });
     const { code, violations } = await refusal(workers.run("refuse", "/a"));
-    expect([code, violations]).deep.equals(["invalid-document", [{ field: "/a", rule: "rule", detail: "it is so" }]]);
+    expect([code, violations]).deep.equals([
+      "invalid-document",
+      [{ field: "/a", rule: "rule", detail: "it is so" }],
+    ]);
     const fault = await workers.run("fail").catch((error: unknown) => error);
     expect(fault).instanceOf(Error).and.not.instanceOf(Problem);
     expect((fault as Error).message).includes("a fault of ours");
@@ -54,7 +70,9 @@ describe("worker processes", () => {
     const workers = workersOf();
     const { done, letGo } = await held(workers);
     const order: number[] = [];
-    const waiting = [1, 2].map(async (value) => order.push((await workers.run("echo", value)) as number));
+    const waiting = [1, 2].map(async (value) =>
+      order.push((await workers.run("echo", value)) as number),
+    );
     const { code, extra } = await refusal(workers.run("echo", 3));
     expect([code, extra]).deep.equals(["unavailable", { retryAfterSeconds: 1 }]);
     letGo();
@@ -86,7 +104,9 @@ describe("worker processes", () => {
   });
 
   it("have nothing of the gateway's environment", async () => {
-    expect(await workersOf().run("settings")).deep.equals(["PATH", "SystemRoot", "TZ"].filter((name) => process.env[name]));
+    expect(await workersOf().run("settings")).deep.equals(
+      ["PATH", "SystemRoot", "TZ"].filter((name) => process.env[name]),
+    );
   });
 
   it("closed take no more, and refuse what waits", async () => {

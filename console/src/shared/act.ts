@@ -8,12 +8,16 @@ import { createIntentions, type Once } from "./intentions.ts";
  *     { refreshes: [["claims"]] });
  *   reject.mutate("…")      // reject.isPending, reject.error (show it with ProblemNote), reject.data
  */
-export function useAct<V, R>(work: (value: V, once: Once, at: number) => Promise<R>, { refreshes = [] }: { refreshes?: readonly QueryKey[] } = {}) {
+export function useAct<V, R>(
+  work: (value: V, once: Once, at: number) => Promise<R>,
+  { refreshes = [] }: { refreshes?: readonly QueryKey[] } = {},
+) {
   const [run] = useState(createIntentions);
   const queries = useQueryClient();
   return useMutation<R, Error, V>({
     mutationFn: (value) => run(value, (once, at) => work(value, once, at)),
     // what was refused may have been refused because something is not as shown
-    onSettled: () => Promise.all(refreshes.map((queryKey) => queries.invalidateQueries({ queryKey }))),
+    onSettled: () =>
+      Promise.all(refreshes.map((queryKey) => queries.invalidateQueries({ queryKey }))),
   });
 }

@@ -1,5 +1,10 @@
 /** Amounts, sums and rates as people read them; never through a float. */
-import { decimalPattern, formatTotal, fractionToPercent, parseMoney } from "@onepiao/protocol/values/money.ts";
+import {
+  decimalPattern,
+  formatTotal,
+  fractionToPercent,
+  parseMoney,
+} from "@onepiao/protocol/values/money.ts";
 
 const signs = new Map([
   ["CNY", "¥"],
@@ -27,15 +32,20 @@ export function formatAmount(amount: string, currency = "CNY"): string {
  */
 export function sumsOf(amounts: readonly { amount: string; currency: string }[]): string {
   const sums = new Map<string, bigint>();
-  for (const { amount, currency } of amounts) sums.set(currency, (sums.get(currency) ?? 0n) + parseMoney(amount));
-  return [...sums].map(([currency, cents]) => formatAmount(formatTotal(cents), currency)).join(" + ");
+  for (const { amount, currency } of amounts)
+    sums.set(currency, (sums.get(currency) ?? 0n) + parseMoney(amount));
+  return [...sums]
+    .map(([currency, cents]) => formatAmount(formatTotal(cents), currency))
+    .join(" + ");
 }
 
 /** A tax rate as people say it: "0.06" is 6%. A word (免税, 不征税) stays as it is. */
-export const percentOf = (rate = ""): string => (decimalPattern.test(rate) && rate.length <= 18 ? `${fractionToPercent(rate)}%` : rate);
+export const percentOf = (rate = ""): string =>
+  decimalPattern.test(rate) && rate.length <= 18 ? `${fractionToPercent(rate)}%` : rate;
 
 /**
  * How much of the whole a part is, in percent with two decimals, cut off: enough for the length of
  * a bar. 0 of a whole that is nothing. Both in cents.
  */
-export const shareOf = (part: bigint, whole: bigint): number => (whole === 0n ? 0 : Number((part * 10_000n) / whole) / 100);
+export const shareOf = (part: bigint, whole: bigint): number =>
+  whole === 0n ? 0 : Number((part * 10_000n) / whole) / 100;

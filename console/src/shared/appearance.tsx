@@ -1,18 +1,28 @@
 /**
- * How the console looks: light or dark (the system's choice unless the person has another), and the component library set up for
- * it: language, and tokens whose contrast is enough to read.
+ * How the console looks: light or dark (the system's choice unless the person has another), and the
+ * component library set up for it: language, and tokens whose contrast is enough to read.
  */
 import { App, ConfigProvider, theme } from "antd";
 import enUS from "antd/es/locale/en_US";
 import zhCN from "antd/es/locale/zh_CN";
-import { createContext, type ReactNode, useContext, useEffect, useMemo, useState, useSyncExternalStore } from "react";
+import {
+  createContext,
+  type ReactNode,
+  useContext,
+  useEffect,
+  useMemo,
+  useState,
+  useSyncExternalStore,
+} from "react";
 import { useLanguage } from "./words.ts";
 
 export const appearances = ["system", "light", "dark"] as const;
 export type Appearance = (typeof appearances)[number];
 
 const KEPT = "onepiao.appearance";
-const AppearanceContext = createContext<{ appearance: Appearance; dark: boolean; choose(appearance: Appearance): void } | undefined>(undefined);
+const AppearanceContext = createContext<
+  { appearance: Appearance; dark: boolean; choose(appearance: Appearance): void } | undefined
+>(undefined);
 
 const systemDark = matchMedia("(prefers-color-scheme: dark)");
 const watchSystem = (changed: () => void) => {
@@ -25,7 +35,10 @@ function kept(): Appearance {
   return found === "light" || found === "dark" ? found : "system";
 }
 
-/** The library's grey for lesser text, and what it derives for a button under the mouse, are too light to be read by everybody. */
+/**
+ * The library's grey for lesser text, and what it derives for a button under the mouse, are too
+ * light to be read by everybody.
+ */
 const readable = (dark: boolean) => ({
   colorPrimary: dark ? "#5b9dff" : "#1251a3",
   colorLink: dark ? "#7db2ff" : "#1251a3",
@@ -85,7 +98,10 @@ export function AppearanceProvider({ children }: { children: ReactNode }) {
         theme={{
           algorithm: dark ? theme.darkAlgorithm : theme.defaultAlgorithm,
           token: readable(dark),
-          components: { Button: dark ? { primaryColor: "#00162e", dangerColor: "#2b0705" } : {}, Layout: { headerHeight: 56 } },
+          components: {
+            Button: dark ? { primaryColor: "#00162e", dangerColor: "#2b0705" } : {},
+            Layout: { headerHeight: 56 },
+          },
         }}
       >
         <App message={{ maxCount: 3 }}>{children}</App>

@@ -1,4 +1,7 @@
-/** Files of the API as pictures and frames: fetched with the session, shown by a URL of this page alone. */
+/**
+ * Files of the API as pictures and frames: fetched with the session, shown by a URL of this page
+ * alone.
+ */
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { fetchFile } from "./client.ts";
@@ -7,7 +10,11 @@ import { fetchFile } from "./client.ts";
 const FRESH_MS = 60_000;
 
 export function useBlobUrl(path: string, accept: string) {
-  const query = useQuery({ queryKey: ["file", path, accept], queryFn: () => fetchFile(path, accept), staleTime: FRESH_MS });
+  const query = useQuery({
+    queryKey: ["file", path, accept],
+    queryFn: () => fetchFile(path, accept),
+    staleTime: FRESH_MS,
+  });
   const [url, setUrl] = useState<string | undefined>(undefined);
   const blob = query.data;
   useEffect(() => {

@@ -3,8 +3,9 @@
  *
  *   const page = await ask("GET /v1/claims", { query: { limit: 20 } });
  *
- * Every refusal, and an answer that does not come, is a Refusal. What changes something carries the session's token; a POST's
- * Idempotency-Key comes from useAct (act.ts), so that trying again after a lost answer does the work once.
+ * Every refusal, and an answer that does not come, is a Refusal. What changes something carries the
+ * session's token; a POST's Idempotency-Key comes from useAct (act.ts), so that trying again after
+ * a lost answer does the work once.
  */
 import {
   type Problem as AnyProblem,
@@ -68,7 +69,14 @@ export class Refusal extends Error {
   readonly problem: Problem | undefined;
   readonly status: number;
 
-  constructor(code: Refusal["code"], { status = 0, problem, detail = "" }: { status?: number; problem?: Problem; detail?: string } = {}) {
+  constructor(
+    code: Refusal["code"],
+    {
+      status = 0,
+      problem,
+      detail = "",
+    }: { status?: number; problem?: Problem; detail?: string } = {},
+  ) {
     super(problem?.detail ?? detail);
     this.code = code;
     this.status = status;
@@ -76,11 +84,13 @@ export class Refusal extends Error {
   }
 
   /**
-   * Whether the same may be sent again: with the same key the work is done once. What the gateway has not said itself (a proxy's
-   * page, half an answer) does not say what became of the work.
+   * Whether the same may be sent again: with the same key the work is done once. What the gateway
+   * has not said itself (a proxy's page, half an answer) does not say what became of the work.
    */
   get passing(): boolean {
-    return this.problem === undefined ? this.code === "offline" || this.code === "unreadable" : this.problem.retry === "same-key";
+    return this.problem === undefined
+      ? this.code === "offline" || this.code === "unreadable"
+      : this.problem.retry === "same-key";
   }
 }
 
@@ -102,7 +112,8 @@ const PATIENCE_MS = 120_000;
 export function createApi(url: string) {
   const client = createClient<Calls>({
     url,
-    headers: (method): Record<string, string> => (csrf === undefined || method === "GET" ? {} : { "X-CSRF-Token": csrf }),
+    headers: (method): Record<string, string> =>
+      csrf === undefined || method === "GET" ? {} : { "X-CSRF-Token": csrf },
     // people and pages try again themselves
     patience: { tries: 1, timeoutMs: PATIENCE_MS },
   });
@@ -118,16 +129,24 @@ export function createApi(url: string) {
     return new Refusal(code, { status: error.status, detail: error.message });
   }
 
-  /** The answer with its status and headers. Throws a Refusal, also when its body breaks off or is no JSON. */
-  async function answerOf<N extends Call>(name: N, ...request: Arguments<Calls[N]>): Promise<Reply<Calls[N]["answers"]>> {
+  /**
+   * The answer with its status and headers. Throws a Refusal, also when its body breaks off or is
+   * no JSON.
+   */
+  async function answerOf<N extends Call>(
+    name: N,
+    ...request: Arguments<Calls[N]>
+  ): Promise<Reply<Calls[N]["answers"]>> {
     return client(name, ...request).catch((error: unknown) => {
       throw refusalOf(error, name.slice(name.indexOf("/")));
     });
   }
 
   /** The answer's body. Throws a Refusal. */
-  const ask = async <N extends Call>(name: N, ...request: Arguments<Calls[N]>): Promise<Reply<Calls[N]["answers"]>["body"]> =>
-    (await answerOf(name, ...request)).body;
+  const ask = async <N extends Call>(
+    name: N,
+    ...request: Arguments<Calls[N]>
+  ): Promise<Reply<Calls[N]["answers"]>["body"]> => (await answerOf(name, ...request)).body;
 
   /** A file of the API (a bundle, an XML, a PDF) by Accept or path. Throws a Refusal. */
   async function fetchFile(path: string, accept = "*/*"): Promise<Blob> {
@@ -135,7 +154,9 @@ export function createApi(url: string) {
       const { status, body, headers, problem } = await client.send("GET", path, { accept });
       if (problem !== undefined) throw new ProblemError(problem, status);
       if (status >= 400) throw new NoAnswerError(`HTTP ${status}`, { status });
-      return new Blob(body === undefined ? [] : [body as Uint8Array<ArrayBuffer>], { type: headers.get("content-type") ?? "" });
+      return new Blob(body === undefined ? [] : [body as Uint8Array<ArrayBuffer>], {
+        type: headers.get("content-type") ?? "",
+      });
     } catch (error) {
       throw refusalOf(error, path);
     }
@@ -152,7 +173,10 @@ export function saveFile(blob: Blob, name: string): void {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-/** One invoice with its document, as every page asks for it: what is known of it already is not asked for twice. */
+/**
+ * One invoice with its document, as every page asks for it: what is known of it already is not
+ * asked for twice.
+ */
 export const invoiceQuery = (number: string) => ({
   queryKey: ["invoice", number],
   queryFn: () => ask("GET /v1/invoices/{number}", { params: { number } }),

@@ -1,5 +1,6 @@
 /**
- * Asking before something is done: what will happen, and what of it cannot be undone, before the button that does it.
+ * Asking before something is done: what will happen, and what of it cannot be undone, before the
+ * button that does it.
  *
  *   const ask = useConfirm();
  *   if (await ask({ title: …, detail: …, final: "…cannot be taken back", yes: "Reimburse" })) act.mutate(…);
@@ -20,7 +21,10 @@ const page = () => document.getElementById("root");
 /** Before the dialog closes: it gives the focus back to the page. */
 const release = () => page()?.removeAttribute("inert");
 
-/** While a question is open, nothing behind it can be reached, by pointer, keyboard or screen reader. */
+/**
+ * While a question is open, nothing behind it can be reached, by pointer, keyboard or screen
+ * reader.
+ */
 function Apart() {
   useEffect(() => {
     // After the dialog has kept what had the focus: an inert page has none.
@@ -44,7 +48,9 @@ export function useConfirm(): (question: Question) => Promise<boolean> {
           <>
             <Apart />
             {detail}
-            {final === undefined ? null : <Alert type="warning" showIcon title={say("confirm.final")} description={final} />}
+            {final === undefined ? null : (
+              <Alert type="warning" showIcon title={say("confirm.final")} description={final} />
+            )}
           </>
         ),
         okText: yes ?? say("confirm"),

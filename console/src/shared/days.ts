@@ -8,11 +8,13 @@ const CHINA_MS = 8 * 3_600_000;
 const DAY_MS = 86_400_000;
 
 /** The day of an instant (milliseconds) in China, YYYY-MM-DD. */
-export const chinaDay = (at = Date.now()): string => new Date(at + CHINA_MS).toISOString().slice(0, 10);
+export const chinaDay = (at = Date.now()): string =>
+  new Date(at + CHINA_MS).toISOString().slice(0, 10);
 /** Its month, YYYY-MM. */
 export const chinaMonth = (at = Date.now()): string => chinaDay(at).slice(0, 7);
 /** Midnight in China before it, as RFC 3339 in UTC. */
-export const chinaMidnight = (at = Date.now()): string => new Date(Math.floor((at + CHINA_MS) / DAY_MS) * DAY_MS - CHINA_MS).toISOString();
+export const chinaMidnight = (at = Date.now()): string =>
+  new Date(Math.floor((at + CHINA_MS) / DAY_MS) * DAY_MS - CHINA_MS).toISOString();
 
 /** A month (YYYY-MM) and those before it, the latest first. */
 export function monthsUntil(month: string, count: number): string[] {
@@ -24,19 +26,27 @@ export function monthsUntil(month: string, count: number): string[] {
 }
 
 /** Whether a text is a day of the calendar, YYYY-MM-DD, of a year from 1000 to 2999. */
-export const isDay = (text: string): boolean => /^[12]\d{3}-\d\d-\d\d$/.test(text) && dayAfter(text, 0) === text;
+export const isDay = (text: string): boolean =>
+  /^[12]\d{3}-\d\d-\d\d$/.test(text) && dayAfter(text, 0) === text;
 function dayAfter(day: string, days: number): string | undefined {
   const start = Date.parse(`${day}T00:00:00Z`);
-  return Number.isNaN(start) ? undefined : new Date(start + days * DAY_MS).toISOString().slice(0, 10);
+  return Number.isNaN(start)
+    ? undefined
+    : new Date(start + days * DAY_MS).toISOString().slice(0, 10);
 }
 
 /** The first day and the last one, YYYY-MM-DD. */
 export type Ends = { from?: string | undefined; to?: string | undefined };
 /** The same, with the earlier day first. */
-export const inOrder = ({ from, to }: Ends): Ends => (from && to && from > to ? { from: to, to: from } : { from, to });
+export const inOrder = ({ from, to }: Ends): Ends =>
+  from && to && from > to ? { from: to, to: from } : { from, to };
 /** The days of a range as the API asks for them: from when on, and before when. */
-export const rangeOf = ({ from, to }: Ends): Ends => ({ from: midnightOf(from, 0), to: midnightOf(to, 1) });
-const midnightOf = (day: string | undefined, later: number) => (day === undefined ? undefined : `${dayAfter(day, later)}T00:00:00+08:00`);
+export const rangeOf = ({ from, to }: Ends): Ends => ({
+  from: midnightOf(from, 0),
+  to: midnightOf(to, 1),
+});
+const midnightOf = (day: string | undefined, later: number) =>
+  day === undefined ? undefined : `${dayAfter(day, later)}T00:00:00+08:00`;
 
 /** Days as a picker gives them. */
 type Picked = { format(template: string): string } | null | undefined;
@@ -47,7 +57,10 @@ export const endsOf = (days: readonly [Picked, Picked] | null | undefined): Ends
 /** Whether an instant (RFC 3339) is in the days of a range. */
 export function isWithin(ends: Ends, at: string): boolean {
   const { from, to } = rangeOf(ends);
-  return (from === undefined || Date.parse(at) >= Date.parse(from)) && (to === undefined || Date.parse(at) < Date.parse(to));
+  return (
+    (from === undefined || Date.parse(at) >= Date.parse(from)) &&
+    (to === undefined || Date.parse(at) < Date.parse(to))
+  );
 }
 
 /** A written moment (RFC 3339) without its offset: date and time as the clock there showed them. */

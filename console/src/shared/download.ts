@@ -1,4 +1,7 @@
-/** Downloads of files that the API makes: `download.mutate({ path, accept, name })`; error and isPending as with any act. */
+/**
+ * Downloads of files that the API makes: `download.mutate({ path, accept, name })`; error and
+ * isPending as with any act.
+ */
 import { useMutation } from "@tanstack/react-query";
 import { fetchFile, saveFile } from "./client.ts";
 

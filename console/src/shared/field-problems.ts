@@ -21,7 +21,9 @@ export function fieldErrorsOf(
   text: (broken: { rule: string; detail: string }) => { text: string; more?: string },
 ): FieldErrors[] {
   const byField = new Map<string, FieldErrors>();
-  for (const { field, rule, detail } of error instanceof Refusal ? (error.problem?.errors ?? []) : []) {
+  for (const { field, rule, detail } of error instanceof Refusal
+    ? (error.problem?.errors ?? [])
+    : []) {
     const name = place(field);
     if (name === undefined || name.length === 0) continue;
     const known = byField.get(name.join("/")) ?? { name, errors: [] };

@@ -1,5 +1,6 @@
 /**
- * What filters above lists share: days, which are China's whatever clock the browser has, and where the form stands.
+ * What filters above lists share: days, which are China's whatever clock the browser has, and where
+ * the form stands.
  */
 import { FilterOutlined } from "@ant-design/icons";
 import { Button, DatePicker, Drawer, Form, Grid, Input } from "antd";
@@ -15,13 +16,25 @@ const useWords = wordsOf("filter", {
 
 /** As the pickers give them. */
 export type Days = [Dayjs | null, Dayjs | null] | null;
-const daysOf = ({ from, to }: Ends): Days => (from || to ? [from ? dayjs(from) : null, to ? dayjs(to) : null] : null);
+const daysOf = ({ from, to }: Ends): Days =>
+  from || to ? [from ? dayjs(from) : null, to ? dayjs(to) : null] : null;
 
-/** Where a filter's form stands. `onDone`: closes the drawer that it is in. `beside`: what stands behind its button on a desk. */
+/**
+ * Where a filter's form stands. `onDone`: closes the drawer that it is in. `beside`: what stands
+ * behind its button on a desk.
+ */
 export type Place = { onDone?: (() => void) | undefined; beside?: ReactNode };
 
 /** Beside the list on a desk; on a phone behind a button, in a drawer. */
-export function FilterPlace({ count, clear, children }: { count: number; clear: ReactNode; children: (place: Place) => ReactNode }) {
+export function FilterPlace({
+  count,
+  clear,
+  children,
+}: {
+  count: number;
+  clear: ReactNode;
+  children: (place: Place) => ReactNode;
+}) {
   const say = useWords();
   const desk = Grid.useBreakpoint().md ?? true;
   const [open, setOpen] = useState(false);
@@ -32,17 +45,35 @@ export function FilterPlace({ count, clear, children }: { count: number; clear: 
         {count === 0 ? say("filter") : say("filter.count", { count })}
       </Button>
       {clear}
-      <Drawer open={open} onClose={() => setOpen(false)} placement="bottom" title={say("filter")} destroyOnHidden>
+      <Drawer
+        open={open}
+        onClose={() => setOpen(false)}
+        placement="bottom"
+        title={say("filter")}
+        destroyOnHidden
+      >
         {children({ onDone: () => setOpen(false) })}
       </Drawer>
     </div>
   );
 }
 
-type Finding<T> = { place: Place; find: string; busy?: boolean; onFind: (typed: T) => void; children: ReactNode };
+type Finding<T> = {
+  place: Place;
+  find: string;
+  busy?: boolean;
+  onFind: (typed: T) => void;
+  children: ReactNode;
+};
 
 /** The form. On a desk days are looked for as soon as they are chosen. */
-export function FilterForm<T extends object>({ place: { onDone, beside }, find, busy = false, onFind, children }: Finding<T>) {
+export function FilterForm<T extends object>({
+  place: { onDone, beside },
+  find,
+  busy = false,
+  onFind,
+  children,
+}: Finding<T>) {
   const [form] = Form.useForm<T>();
   return (
     <Form<T>
@@ -66,12 +97,19 @@ export function FilterForm<T extends object>({ place: { onDone, beside }, find, 
   );
 }
 
-type TextField = { name: string; label: string; value: string | undefined; max?: number; wrong?: (text: string) => string | undefined };
+type TextField = {
+  name: string;
+  label: string;
+  value: string | undefined;
+  max?: number;
+  wrong?: (text: string) => string | undefined;
+};
 
 /** `wrong`: what is the matter with what was typed, told when it is looked for. */
 export function FilterText({ name, label, value = "", max = 200, wrong }: TextField) {
   const form = Form.useFormInstance();
-  // each field by itself: what is being typed in one stays when another one's place in the address changes
+  // each field by itself: what is being typed in one stays when another one's place in the address
+  // changes
   useEffect(() => form.setFieldValue(name, value), [form, name, value]);
   const validator = (_: unknown, text?: string) => {
     const words = text?.trim() ? wrong?.(text) : undefined;
@@ -84,8 +122,19 @@ export function FilterText({ name, label, value = "", max = 200, wrong }: TextFi
   );
 }
 
-/** Named `days`. In a drawer a field for each end: two months beside each other are wider than a phone. */
-export function FilterDays({ place, ends: { from, to }, labels }: { place: Place; ends: Ends; labels: { days: string; from: string; to: string } }) {
+/**
+ * Named `days`. In a drawer a field for each end: two months beside each other are wider than a
+ * phone.
+ */
+export function FilterDays({
+  place,
+  ends: { from, to },
+  labels,
+}: {
+  place: Place;
+  ends: Ends;
+  labels: { days: string; from: string; to: string };
+}) {
   const form = Form.useFormInstance();
   useEffect(() => form.setFieldValue("days", daysOf({ from, to })), [form, from, to]);
   if (place.onDone === undefined)

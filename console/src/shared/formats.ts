@@ -1,5 +1,11 @@
 /** The formats of invoices, from the protocol's table, in the language of the page. */
-import { type FormatName, formatNames, formats, syntaxes, titlesOf } from "@onepiao/protocol/formats/formats.ts";
+import {
+  type FormatName,
+  formatNames,
+  formats,
+  syntaxes,
+  titlesOf,
+} from "@onepiao/protocol/formats/formats.ts";
 import { useLanguage } from "./words.ts";
 
 /** What an input for invoice files takes. */

@@ -1,4 +1,7 @@
-/** What stands around every page: the header with who one is, the areas one may enter, the state of the connection, and the page. */
+/**
+ * What stands around every page: the header with who one is, the areas one may enter, the state of
+ * the connection, and the page.
+ */
 import {
   AuditOutlined,
   BankOutlined,
@@ -28,7 +31,10 @@ import { Account } from "./show.tsx";
 import { useLanguage } from "./words.ts";
 
 export type AreaName = "bureau" | "merchant" | "employer" | "holder";
-/** Areas in the order in which they stand; the first that a role opens is where it lands after signing in. */
+/**
+ * Areas in the order in which they stand; the first that a role opens is where it lands after
+ * signing in.
+ */
 export const areas: readonly { name: AreaName; role: Role; icon: ReactNode }[] = [
   { name: "bureau", role: "bureau", icon: <BankOutlined /> },
   { name: "merchant", role: "issuer", icon: <ShopOutlined /> },
@@ -88,10 +94,19 @@ function Preferences() {
         menu={{
           selectable: true,
           selectedKeys: [appearance],
-          items: appearances.map((one) => ({ key: one, label: say(`theme.${one}`), onClick: () => choose(one) })),
+          items: appearances.map((one) => ({
+            key: one,
+            label: say(`theme.${one}`),
+            onClick: () => choose(one),
+          })),
         }}
       >
-        <Button type="text" icon={dark ? <MoonOutlined /> : <SunOutlined />} aria-label={say("theme")} aria-haspopup="menu" />
+        <Button
+          type="text"
+          icon={dark ? <MoonOutlined /> : <SunOutlined />}
+          aria-label={say("theme")}
+          aria-haspopup="menu"
+        />
       </Dropdown>
     </>
   );
@@ -128,11 +143,22 @@ function WhoIsThere() {
           { key: "roles", label: <span className="quiet">{roles}</span>, disabled: true },
           { key: "account", label: <Account account={session.account} /> },
           { type: "divider" },
-          { key: "out", icon: <LogoutOutlined />, label: say("signOut"), onClick: () => void leave() },
+          {
+            key: "out",
+            icon: <LogoutOutlined />,
+            label: say("signOut"),
+            onClick: () => void leave(),
+          },
         ],
       }}
     >
-      <Button type="text" icon={<TeamOutlined />} aria-label={say("account.menu", { name: nameOf(session) })} aria-haspopup="menu" className="who">
+      <Button
+        type="text"
+        icon={<TeamOutlined />}
+        aria-label={say("account.menu", { name: nameOf(session) })}
+        aria-haspopup="menu"
+        className="who"
+      >
         <span className="who-name">{nameOf(session)}</span> <DownOutlined />
       </Button>
     </Dropdown>
@@ -145,7 +171,11 @@ function AreaLinks() {
   const { pathname } = useLocation();
   return (
     <nav aria-label={say("nav.areas")} className="areas">
-      <NavLink to="/" end className={({ isActive }) => (isActive || pathname === "/verify" ? "active" : "")}>
+      <NavLink
+        to="/"
+        end
+        className={({ isActive }) => (isActive || pathname === "/verify" ? "active" : "")}
+      >
         <SafetyCertificateOutlined /> <span>{say("area.public")}</span>
       </NavLink>
       {areas
@@ -218,8 +248,19 @@ export function Frame() {
 
 export type AreaPage = { path: string; label: string; icon: ReactNode };
 
-/** Pages of one area: tabs below the header, or a bar at the foot of a phone. `path` is relative to the area; "" is its first page. */
-export function AreaFrame({ area, pages, children }: { area: AreaName; pages: readonly AreaPage[]; children: ReactNode }) {
+/**
+ * Pages of one area: tabs below the header, or a bar at the foot of a phone. `path` is relative to
+ * the area; "" is its first page.
+ */
+export function AreaFrame({
+  area,
+  pages,
+  children,
+}: {
+  area: AreaName;
+  pages: readonly AreaPage[];
+  children: ReactNode;
+}) {
   const say = useSharedWords();
   return (
     <>
@@ -235,8 +276,20 @@ export function AreaFrame({ area, pages, children }: { area: AreaName; pages: re
   );
 }
 
-/** A page: its title (also the browser's), what can be done with the whole of it, and its content. */
-export function Page({ title, extra, narrow = false, children }: { title: string; extra?: ReactNode; narrow?: boolean; children: ReactNode }) {
+/**
+ * A page: its title (also the browser's), what can be done with the whole of it, and its content.
+ */
+export function Page({
+  title,
+  extra,
+  narrow = false,
+  children,
+}: {
+  title: string;
+  extra?: ReactNode;
+  narrow?: boolean;
+  children: ReactNode;
+}) {
   const say = useSharedWords();
   const brand = say("brand");
   useEffect(() => {

@@ -1,4 +1,7 @@
-/** Pages for those who have a role: others are asked to sign in, or told which role it takes. The gateway decides all the same. */
+/**
+ * Pages for those who have a role: others are asked to sign in, or told which role it takes. The
+ * gateway decides all the same.
+ */
 import { Result } from "antd";
 import type { ReactNode } from "react";
 import { Navigate, useLocation } from "react-router";
@@ -16,16 +19,24 @@ export function NeedsRole({ role, children }: { role: Role; children: ReactNode 
   const nameOf = useNameOf();
   const { session, error, retry } = useSigned();
   const { pathname, search, hash } = useLocation();
-  if (session === undefined) return error === null ? <Waiting /> : <ProblemNote error={error} onRetry={retry} />;
+  if (session === undefined)
+    return error === null ? <Waiting /> : <ProblemNote error={error} onRetry={retry} />;
   // the fragment comes along: it may hold a pickup's secret, and goes nowhere but back here
-  if (session === null) return <Navigate to="/sign-in" replace state={{ from: pathname + search + hash } satisfies From} />;
+  if (session === null)
+    return (
+      <Navigate to="/sign-in" replace state={{ from: pathname + search + hash } satisfies From} />
+    );
   if (hasRole(session, role)) return children;
   const roles = session.roles.map((one) => say(`role.${one}`)).join(" · ");
   return (
     <Page title={say("forbidden.title")}>
       <Result
         status="403"
-        subTitle={say("forbidden.detail", { name: nameOf(session), roles, needed: say(`role.${role}`) })}
+        subTitle={say("forbidden.detail", {
+          name: nameOf(session),
+          roles,
+          needed: say(`role.${role}`),
+        })}
         extra={
           <ButtonLink to="/sign-in" type="primary">
             {say("signIn")}
@@ -40,7 +51,11 @@ export function NotFound() {
   const say = useSharedWords();
   return (
     <Page title={say("notFound.title")}>
-      <Result status="404" subTitle={say("notFound.detail")} extra={<ButtonLink to="/">{say("area.public")}</ButtonLink>} />
+      <Result
+        status="404"
+        subTitle={say("notFound.detail")}
+        extra={<ButtonLink to="/">{say("area.public")}</ButtonLink>}
+      />
     </Page>
   );
 }

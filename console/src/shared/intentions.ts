@@ -23,9 +23,14 @@ export const newOnce = (): Once => ({ key: newKey(), wait: PATIENCE_SECONDS });
  */
 export function createIntentions({ keep = false } = {}) {
   const open = new Map<string, { once: Once; at: number; running: number }>();
-  return async function run<R>(wanted: unknown, work: (once: Once, at: number) => Promise<R>): Promise<R> {
+  return async function run<R>(
+    wanted: unknown,
+    work: (once: Once, at: number) => Promise<R>,
+  ): Promise<R> {
     const text = JSON.stringify(wanted) ?? "";
-    if (!keep) for (const [other, { running }] of open) if (other !== text && running === 0) open.delete(other);
+    if (!keep)
+      for (const [other, { running }] of open)
+        if (other !== text && running === 0) open.delete(other);
     const intention = open.get(text) ?? { once: newOnce(), at: Date.now(), running: 0 };
     open.set(text, intention);
     intention.running += 1;

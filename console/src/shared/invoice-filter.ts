@@ -13,9 +13,22 @@ export type InvoiceState = Schemas["InvoiceSummary"]["status"];
  * As it stands in the address. `from`, `to`: the first day and the last one. `source`: the issuer's
  * own id.
  */
-export type InvoiceFilter = { state?: InvoiceState; from?: string; to?: string; buyer?: string; seller?: string; source?: string };
+export type InvoiceFilter = {
+  state?: InvoiceState;
+  from?: string;
+  to?: string;
+  buyer?: string;
+  seller?: string;
+  source?: string;
+};
 
-const states: readonly string[] = ["accepted", "issued", "claimed", "reimbursed", "reversed"] satisfies InvoiceState[];
+const states: readonly string[] = [
+  "accepted",
+  "issued",
+  "claimed",
+  "reimbursed",
+  "reversed",
+] satisfies InvoiceState[];
 /** The longest own id that the API takes. */
 const MAX_SOURCE = 200;
 const readable: Record<keyof InvoiceFilter, (text: string) => boolean> = {
@@ -43,7 +56,8 @@ export function readInvoiceFilter(search: URLSearchParams): InvoiceFilter {
 export const isFiltered = (filter: InvoiceFilter): boolean => Object.keys(filter).length > 0;
 /** How many things narrow a list besides the state; both ends of its days are one. */
 export const countOf = (filter: InvoiceFilter): number =>
-  new Set(Object.keys(filter).map((name) => (name === "to" ? "from" : name))).size - (filter.state ? 1 : 0);
+  new Set(Object.keys(filter).map((name) => (name === "to" ? "from" : name))).size -
+  (filter.state ? 1 : 0);
 
 /** The same as the API's query. */
 export const queryOf = (filter: InvoiceFilter) => {
@@ -52,5 +66,9 @@ export const queryOf = (filter: InvoiceFilter) => {
 };
 
 /** The filter that is typed, beside the state that is chosen already. */
-export const typedFilter = (state: InvoiceState | undefined, party: "buyer" | "seller", taxId: string, ends: Ends): InvoiceFilter =>
-  defined({ state, ...ends, [party]: taxIdOf(taxId) || undefined });
+export const typedFilter = (
+  state: InvoiceState | undefined,
+  party: "buyer" | "seller",
+  taxId: string,
+  ends: Ends,
+): InvoiceFilter => defined({ state, ...ends, [party]: taxIdOf(taxId) || undefined });

@@ -1,6 +1,7 @@
 /**
- * A party's invoices as its lists have them, by pages, and the filter above them. The filter stands in the page's address: a reload and
- * a link keep it. Days are China's, whatever clock the browser has.
+ * A party's invoices as its lists have them, by pages, and the filter above them. The filter stands
+ * in the page's address: a reload and a link keep it. Days are China's, whatever clock the browser
+ * has.
  */
 
 import { isTaxId } from "@onepiao/protocol/values/tax-id.ts";
@@ -10,8 +11,23 @@ import { useSearchParams } from "react-router";
 import { ask } from "./client.ts";
 import { endsOf } from "./days.ts";
 import { defined } from "./defined.ts";
-import { type Days, FilterDays, FilterForm, FilterPlace, FilterText, type Place } from "./filter.tsx";
-import { countOf, type InvoiceFilter, type InvoiceState, isFiltered, queryOf, readInvoiceFilter, typedFilter } from "./invoice-filter.ts";
+import {
+  type Days,
+  FilterDays,
+  FilterForm,
+  FilterPlace,
+  FilterText,
+  type Place,
+} from "./filter.tsx";
+import {
+  countOf,
+  type InvoiceFilter,
+  type InvoiceState,
+  isFiltered,
+  queryOf,
+  readInvoiceFilter,
+  typedFilter,
+} from "./invoice-filter.ts";
 import { useStateName } from "./show.tsx";
 import { taxIdOf } from "./typed.ts";
 import { wordsOf } from "./words.ts";
@@ -51,14 +67,25 @@ const useWords = wordsOf("invoice-list", {
 export function useInvoiceFilter() {
   const [search, setSearch] = useSearchParams();
   const filter = readInvoiceFilter(search);
-  return { filter, filtered: isFiltered(filter), setFilter: (next: InvoiceFilter) => setSearch(Object.entries(next)) };
+  return {
+    filter,
+    filtered: isFiltered(filter),
+    setFilter: (next: InvoiceFilter) => setSearch(Object.entries(next)),
+  };
 }
 
 /** By pages, the newest first. */
-export function useInvoiceList(as: "issuer" | "holder" | "employer", filter: InvoiceFilter, limit = 50) {
+export function useInvoiceList(
+  as: "issuer" | "holder" | "employer",
+  filter: InvoiceFilter,
+  limit = 50,
+) {
   const query = useInfiniteQuery({
     queryKey: ["invoices", as, filter],
-    queryFn: ({ pageParam: after }) => ask("GET /v1/invoices", { query: { as, order: "desc", limit, ...queryOf(filter), ...defined({ after }) } }),
+    queryFn: ({ pageParam: after }) =>
+      ask("GET /v1/invoices", {
+        query: { as, order: "desc", limit, ...queryOf(filter), ...defined({ after }) },
+      }),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (page) => page.next,
   });
@@ -71,12 +98,21 @@ type Asked = {
   party: "buyer" | "seller";
   filter: InvoiceFilter;
   onFilter: (filter: InvoiceFilter) => void;
-  /** Takes what was typed for a number or the issuer's own id; without it there is no such field. */
+  /**
+   * Takes what was typed for a number or the issuer's own id; without it there is no such field.
+   */
   onText?: (text: string, filter: InvoiceFilter) => void;
   busy?: boolean;
 };
 
-function InvoiceFilterForm({ party, filter, onFilter, onText, busy = false, place }: Asked & { place: Place }) {
+function InvoiceFilterForm({
+  party,
+  filter,
+  onFilter,
+  onText,
+  busy = false,
+  place,
+}: Asked & { place: Place }) {
   const say = useWords();
   const submit = ({ text = "", taxId = "", days }: Fields) => {
     const next = typedFilter(filter.state, party, taxId, endsOf(days));
@@ -85,15 +121,30 @@ function InvoiceFilterForm({ party, filter, onFilter, onText, busy = false, plac
   };
   return (
     <FilterForm<Fields> place={place} find={say("find")} busy={busy} onFind={submit}>
-      {onText === undefined ? null : <FilterText name="text" label={say("text")} value={filter.source} />}
-      <FilterText name="taxId" label={say(party)} value={filter[party]} max={40} wrong={(text) => (isTaxId(taxIdOf(text)) ? undefined : say("taxId.bad"))} />
-      <FilterDays place={place} ends={filter} labels={{ days: say("days"), from: say("from"), to: say("to") }} />
+      {onText === undefined ? null : (
+        <FilterText name="text" label={say("text")} value={filter.source} />
+      )}
+      <FilterText
+        name="taxId"
+        label={say(party)}
+        value={filter[party]}
+        max={40}
+        wrong={(text) => (isTaxId(taxIdOf(text)) ? undefined : say("taxId.bad"))}
+      />
+      <FilterDays
+        place={place}
+        ends={filter}
+        labels={{ days: say("days"), from: say("from"), to: say("to") }}
+      />
     </FilterForm>
   );
 }
 
 /** States, and what else narrows a list: beside them on a desk, in a drawer on a phone. */
-export function FilterBar({ states: shown = [], ...asked }: Asked & { states?: readonly InvoiceState[] }) {
+export function FilterBar({
+  states: shown = [],
+  ...asked
+}: Asked & { states?: readonly InvoiceState[] }) {
   const say = useWords();
   const stateName = useStateName();
   const { filter, onFilter } = asked;
@@ -112,8 +163,13 @@ export function FilterBar({ states: shown = [], ...asked }: Asked & { states?: r
           <Segmented<InvoiceState | "all">
             aria-label={say("state")}
             value={filter.state ?? "all"}
-            onChange={(state) => onFilter(defined({ ...filter, state: state === "all" ? undefined : state }))}
-            options={[{ value: "all" as const, label: say("all") }, ...shown.map((value) => ({ value, label: stateName(value) }))]}
+            onChange={(state) =>
+              onFilter(defined({ ...filter, state: state === "all" ? undefined : state }))
+            }
+            options={[
+              { value: "all" as const, label: say("all") },
+              ...shown.map((value) => ({ value, label: stateName(value) })),
+            ]}
           />
         </div>
       )}

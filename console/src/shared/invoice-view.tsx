@@ -82,8 +82,16 @@ const useWords = wordsOf("invoice-view", {
   },
 });
 
-/** Events that have words. For what an act does the words must be there, or `say` does not compile. */
-const known = [...actFeedTypes, "invoice.issued", "red-letter.changed", "red-letter.issued", "reimbursement.refused"] as const;
+/**
+ * Events that have words. For what an act does the words must be there, or `say` does not compile.
+ */
+const known = [
+  ...actFeedTypes,
+  "invoice.issued",
+  "red-letter.changed",
+  "red-letter.issued",
+  "reimbursement.refused",
+] as const;
 type Known = (typeof known)[number];
 const isKnown = (type: string): type is Known => (known as readonly string[]).includes(type);
 
@@ -95,7 +103,22 @@ const Party = ({ name, taxId }: { name: string; taxId?: string | undefined }) =>
 );
 
 /** What the invoice says. */
-export function DocumentView({ document: { kind, issuedAt, seller, buyer, lines, totals, currency, remark, passengers, reverses } }: { document: Document }) {
+export function DocumentView({
+  document: {
+    kind,
+    issuedAt,
+    seller,
+    buyer,
+    lines,
+    totals,
+    currency,
+    remark,
+    passengers,
+    reverses,
+  },
+}: {
+  document: Document;
+}) {
   const say = useWords();
   return (
     <div className="stack">
@@ -107,15 +130,35 @@ export function DocumentView({ document: { kind, issuedAt, seller, buyer, lines,
         items={[
           { key: "kind", label: say("kind"), children: say(`kind.${kind}`) },
           { key: "date", label: say("date"), children: <Time at={issuedAt} written /> },
-          { key: "seller", label: say("seller"), children: <Party name={seller.name} taxId={seller.taxId} /> },
-          { key: "buyer", label: say("buyer"), children: <Party name={buyer.name} taxId={buyer.taxId} /> },
-          ...(reverses?.number === undefined ? [] : [{ key: "reverses", label: say("reverses"), children: reverses.number }]),
+          {
+            key: "seller",
+            label: say("seller"),
+            children: <Party name={seller.name} taxId={seller.taxId} />,
+          },
+          {
+            key: "buyer",
+            label: say("buyer"),
+            children: <Party name={buyer.name} taxId={buyer.taxId} />,
+          },
+          ...(reverses?.number === undefined
+            ? []
+            : [{ key: "reverses", label: say("reverses"), children: reverses.number }]),
           ...(passengers ?? []).map((one, at) => ({
             key: `passenger-${at}`,
             label: say("passenger"),
-            children: [one.traveller, one.date, one.from && `${one.from} → ${one.to ?? ""}`, one.vehicle, one.seat].filter(Boolean).join(" · "),
+            children: [
+              one.traveller,
+              one.date,
+              one.from && `${one.from} → ${one.to ?? ""}`,
+              one.vehicle,
+              one.seat,
+            ]
+              .filter(Boolean)
+              .join(" · "),
           })),
-          ...(remark === undefined ? [] : [{ key: "remark", label: say("remark"), children: remark }]),
+          ...(remark === undefined
+            ? []
+            : [{ key: "remark", label: say("remark"), children: remark }]),
         ]}
       />
       <Wide label={say("lines")}>
@@ -125,11 +168,29 @@ export function DocumentView({ document: { kind, issuedAt, seller, buyer, lines,
           dataSource={lines.map((line, key) => ({ ...line, key }))}
           columns={[
             { title: say("line.name"), dataIndex: "name" },
-            { title: say("line.quantity"), render: (_, { quantity, unit }) => (quantity === undefined ? "" : `${quantity} ${unit ?? ""}`), align: "right" },
+            {
+              title: say("line.quantity"),
+              render: (_, { quantity, unit }) =>
+                quantity === undefined ? "" : `${quantity} ${unit ?? ""}`,
+              align: "right",
+            },
             { title: say("line.price"), dataIndex: "unitPrice", align: "right" },
-            { title: say("line.amount"), render: (_, { amount }) => <Money amount={amount} currency={currency} />, align: "right" },
-            { title: say("line.rate"), render: (_, { taxRate }) => percentOf(taxRate), align: "right" },
-            { title: say("line.tax"), render: (_, { tax }) => (tax === undefined ? "" : <Money amount={tax} currency={currency} />), align: "right" },
+            {
+              title: say("line.amount"),
+              render: (_, { amount }) => <Money amount={amount} currency={currency} />,
+              align: "right",
+            },
+            {
+              title: say("line.rate"),
+              render: (_, { taxRate }) => percentOf(taxRate),
+              align: "right",
+            },
+            {
+              title: say("line.tax"),
+              render: (_, { tax }) =>
+                tax === undefined ? "" : <Money amount={tax} currency={currency} />,
+              align: "right",
+            },
           ]}
         />
       </Wide>
@@ -151,10 +212,16 @@ export function DocumentView({ document: { kind, issuedAt, seller, buyer, lines,
   );
 }
 
-/** What has become of it, oldest first, as far as the caller sees it. Its query is ["history", number]. */
+/**
+ * What has become of it, oldest first, as far as the caller sees it. Its query is ["history",
+ * number].
+ */
 export function HistoryView({ number }: { number: string }) {
   const say = useWords();
-  const history = useQuery({ queryKey: ["history", number], queryFn: () => ask("GET /v1/invoices/{number}/history", { params: { number } }) });
+  const history = useQuery({
+    queryKey: ["history", number],
+    queryFn: () => ask("GET /v1/invoices/{number}/history", { params: { number } }),
+  });
   return (
     <Loaded of={history} empty={({ items }) => items.length === 0}>
       {({ items }) => (

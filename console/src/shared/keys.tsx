@@ -1,4 +1,7 @@
-/** API keys of a party: for tills and other software, and for people who sign in at the provider. A key's token is shown once. */
+/**
+ * API keys of a party: for tills and other software, and for people who sign in at the provider. A
+ * key's token is shown once.
+ */
 import { StopOutlined } from "@ant-design/icons";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Button, Card, Checkbox, Form, Table, Tag } from "antd";
@@ -18,7 +21,8 @@ import { wordsOf } from "./words.ts";
 const useWords = wordsOf("keys", {
   "zh-CN": {
     "keys.title": "API 密钥",
-    "keys.how": "收银机和其他软件用密钥调用接口。密钥等同于本单位：不要写进网页或发给他人。管理员密钥拥有全部角色并管理密钥；其他密钥只能给出自己已有的角色。",
+    "keys.how":
+      "收银机和其他软件用密钥调用接口。密钥等同于本单位：不要写进网页或发给他人。管理员密钥拥有全部角色并管理密钥；其他密钥只能给出自己已有的角色。",
     "keys.id": "编号",
     "keys.roles": "角色",
     "keys.roles.missing": "至少选择一个角色",
@@ -31,7 +35,8 @@ const useWords = wordsOf("keys", {
     "keys.revoke": "吊销",
     "keys.revoke.one": "吊销密钥 {{id}}",
     "keys.revoke.title": "吊销密钥 {{id}}？",
-    "keys.revoke.final": "使用它的软件和登录会话几秒内失效，且不能恢复。若您正用它登录，您也会退出。",
+    "keys.revoke.final":
+      "使用它的软件和登录会话几秒内失效，且不能恢复。若您正用它登录，您也会退出。",
     "keys.revoked": "已吊销",
   },
   "en-US": {
@@ -50,7 +55,8 @@ const useWords = wordsOf("keys", {
     "keys.revoke": "Revoke",
     "keys.revoke.one": "Revoke key {{id}}",
     "keys.revoke.title": "Revoke key {{id}}?",
-    "keys.revoke.final": "Software and sessions that use it stop within seconds, for good. If you are signed in with it, so do you.",
+    "keys.revoke.final":
+      "Software and sessions that use it stop within seconds, for good. If you are signed in with it, so do you.",
     "keys.revoked": "Revoked",
   },
 });
@@ -63,13 +69,28 @@ function Make({ first }: { first: Role }) {
   const shared = useSharedWords();
   const { account, roles } = useSession();
   const [form] = Form.useForm<Wish>();
-  const [made, setMade] = useState<{ token: string | undefined } | { person: string } | undefined>(undefined);
-  const make = useAct(({ roles: wanted, ...by }: Wish, once) => ask("POST /v1/api-keys", { ...once, body: { account, roles: wanted, ...personOf(by) } }), {
-    refreshes,
-  });
+  const [made, setMade] = useState<{ token: string | undefined } | { person: string } | undefined>(
+    undefined,
+  );
+  const make = useAct(
+    ({ roles: wanted, ...by }: Wish, once) =>
+      ask("POST /v1/api-keys", { ...once, body: { account, roles: wanted, ...personOf(by) } }),
+    {
+      refreshes,
+    },
+  );
   const close = () => setMade(undefined);
-  if (made !== undefined && "person" in made) return <PersonMade name={made.person} onClose={close} />;
-  if (made !== undefined) return <Secret title={say("keys.once")} detail={say("keys.once.detail")} text={made.token} onClose={close} />;
+  if (made !== undefined && "person" in made)
+    return <PersonMade name={made.person} onClose={close} />;
+  if (made !== undefined)
+    return (
+      <Secret
+        title={say("keys.once")}
+        detail={say("keys.once.detail")}
+        text={made.token}
+        onClose={close}
+      />
+    );
   return (
     <Form
       form={form}
@@ -90,9 +111,16 @@ function Make({ first }: { first: Role }) {
       <Form.Item
         name="roles"
         label={say("keys.roles")} // "required" would put an attribute on the group that groups may not have
-        rules={[{ validator: (_, chosen?: Role[]) => (chosen?.length ? Promise.resolve() : Promise.reject(say("keys.roles.missing"))) }]}
+        rules={[
+          {
+            validator: (_, chosen?: Role[]) =>
+              chosen?.length ? Promise.resolve() : Promise.reject(say("keys.roles.missing")),
+          },
+        ]}
       >
-        <Checkbox.Group options={roles.map((value) => ({ value, label: shared(`role.${value}`) }))} />
+        <Checkbox.Group
+          options={roles.map((value) => ({ value, label: shared(`role.${value}`) }))}
+        />
       </Form.Item>
       <ByPersonFields />
       <Button htmlType="submit" loading={make.isPending}>
@@ -107,11 +135,24 @@ function Revoke({ id }: { id: string }) {
   const confirm = useConfirm();
   const revoke = useAct(() => ask("DELETE /v1/api-keys/{id}", { params: { id } }), { refreshes });
   const end = async () => {
-    if (await confirm({ title: say("keys.revoke.title", { id }), final: say("keys.revoke.final"), yes: say("keys.revoke") })) revoke.mutate(undefined);
+    if (
+      await confirm({
+        title: say("keys.revoke.title", { id }),
+        final: say("keys.revoke.final"),
+        yes: say("keys.revoke"),
+      })
+    )
+      revoke.mutate(undefined);
   };
   return (
     <>
-      <Button size="small" icon={<StopOutlined />} loading={revoke.isPending} onClick={() => void end()} aria-label={say("keys.revoke.one", { id })}>
+      <Button
+        size="small"
+        icon={<StopOutlined />}
+        loading={revoke.isPending}
+        onClick={() => void end()}
+        aria-label={say("keys.revoke.one", { id })}
+      >
         {say("keys.revoke")}
       </Button>
       <ProblemNote error={revoke.error} />
@@ -120,8 +161,8 @@ function Revoke({ id }: { id: string }) {
 }
 
 /**
- * The keys that the one signed in with sees, by pages. `first`: the role that a new key has unless another is chosen; `own`: those of the
- * party alone, without those of the persons that it manages.
+ * The keys that the one signed in with sees, by pages. `first`: the role that a new key has unless
+ * another is chosen; `own`: those of the party alone, without those of the persons that it manages.
  */
 export function Keys({ first, own: alone = false }: { first: Role; own?: boolean }) {
   const say = useWords();
@@ -130,7 +171,13 @@ export function Keys({ first, own: alone = false }: { first: Role; own?: boolean
   const pages = useInfiniteQuery({
     queryKey: ["api-keys", alone],
     queryFn: ({ pageParam }) =>
-      ask("GET /v1/api-keys", { query: { limit: 50, ...(alone ? { account: own } : {}), ...(pageParam === "" ? {} : { before: pageParam }) } }),
+      ask("GET /v1/api-keys", {
+        query: {
+          limit: 50,
+          ...(alone ? { account: own } : {}),
+          ...(pageParam === "" ? {} : { before: pageParam }),
+        },
+      }),
     initialPageParam: "",
     getNextPageParam: ({ next }) => next,
   });
@@ -171,7 +218,10 @@ export function Keys({ first, own: alone = false }: { first: Role; own?: boolean
                       </>
                     ),
                   },
-                  { title: say("keys.created"), render: (_, { createdAt }) => <Time at={createdAt} /> },
+                  {
+                    title: say("keys.created"),
+                    render: (_, { createdAt }) => <Time at={createdAt} />,
+                  },
                   {
                     title: say("keys.state"),
                     render: (_, { id, revokedAt }) =>

@@ -4,11 +4,20 @@
  *   useRefresh(["claim.created", "claim.rejected"], [["claims"]]);   // queries to ask again when one comes
  *   useEvents("all", (event) => …);
  *
- * The stream is at least once and in order. After a gap (restart, no network, a hidden page) it goes on after the last event
- * seen, and everything shown is asked again once, for pages do not keep positions. Whether it is there is told by useLive().
+ * The stream is at least once and in order. After a gap (restart, no network, a hidden page) it
+ * goes on after the last event seen, and everything shown is asked again once, for pages do not
+ * keep positions. Whether it is there is told by useLive().
  */
 import { type QueryKey, useQueryClient } from "@tanstack/react-query";
-import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useState } from "react";
+import {
+  createContext,
+  type ReactNode,
+  useContext,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
 import { ask, type Event, Refusal } from "./client.ts";
 import { useSigned } from "./session.tsx";
 import { type EventType, eventTypes, streamAfter, waitBefore } from "./stream.ts";
@@ -23,7 +32,17 @@ const LiveContext = createContext<Live | undefined>(undefined);
 const HIDDEN_MS = 60_000;
 
 /** Opens streams, one after the other, until it is stopped. */
-function follow({ tell, say, gap, ended }: { tell: (event: Event) => void; say: (state: LiveState) => void; gap: () => void; ended: () => void }) {
+function follow({
+  tell,
+  say,
+  gap,
+  ended,
+}: {
+  tell: (event: Event) => void;
+  say: (state: LiveState) => void;
+  gap: () => void;
+  ended: () => void;
+}) {
   let source: EventSource | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let [last, tries, opened, stopped] = ["", 0, false, false];
@@ -98,10 +117,12 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     if (account === undefined) return;
     const following = follow({
       tell: (event) => {
-        for (const { types: wanted, tell } of listeners.current) if (wanted === "all" || wanted.includes(event.type)) tell(event);
+        for (const { types: wanted, tell } of listeners.current)
+          if (wanted === "all" || wanted.includes(event.type)) tell(event);
       },
       say: setState,
-      gap: () => void queries.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== "session" }),
+      gap: () =>
+        void queries.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== "session" }),
       ended: retry,
     });
     let [hidden, paused]: [ReturnType<typeof setTimeout> | undefined, boolean] = [undefined, false];
@@ -151,14 +172,24 @@ function useLiveContext(): Live {
 export const useLive = (): LiveState => useLiveContext().state;
 
 /** Calls back on every event of these types that this key sees. */
-export function useEvents(wanted: readonly EventType[] | "all", tell: (event: Event) => void): void {
+export function useEvents(
+  wanted: readonly EventType[] | "all",
+  tell: (event: Event) => void,
+): void {
   const { listen } = useLiveContext();
   const latest = useRef(tell);
   useEffect(() => {
     latest.current = tell;
   });
   const key = wanted === "all" ? wanted : wanted.join();
-  useEffect(() => listen({ types: key === "all" ? "all" : (key.split(",") as EventType[]), tell: (event) => latest.current(event) }), [listen, key]);
+  useEffect(
+    () =>
+      listen({
+        types: key === "all" ? "all" : (key.split(",") as EventType[]),
+        tell: (event) => latest.current(event),
+      }),
+    [listen, key],
+  );
 }
 
 /** Many events at once are one question. */

@@ -46,7 +46,8 @@ export const useSharedWords = wordsOf("shared", {
     "problem.retry.later": "等相关情况变化后再试。",
     "problem.original": "原发票 {{number}} 的状态：{{state}}",
     "forbidden.title": "没有权限",
-    "forbidden.detail": "您以“{{name}}”登录，角色是{{roles}}。此页面需要的角色：{{needed}}。请使用具有该角色的密钥登录。",
+    "forbidden.detail":
+      "您以“{{name}}”登录，角色是{{roles}}。此页面需要的角色：{{needed}}。请使用具有该角色的密钥登录。",
     "notFound.title": "没有这个页面",
     "notFound.detail": "链接可能有误或已失效。",
     "state.accepted": "已受理",
@@ -97,8 +98,10 @@ export const useSharedWords = wordsOf("shared", {
     "account.menu": "Account: {{name}}",
     "live.live": "Live",
     "live.connecting": "Connecting…",
-    "live.lost": "The connection to the gateway is lost and being tried again. What is shown may be out of date.",
-    offline: "No network. What is shown was the last known; it updates by itself when the network is back.",
+    "live.lost":
+      "The connection to the gateway is lost and being tried again. What is shown may be out of date.",
+    offline:
+      "No network. What is shown was the last known; it updates by itself when the network is back.",
     loading: "Loading…",
     empty: "Nothing here yet",
     retry: "Try again",
@@ -109,14 +112,16 @@ export const useSharedWords = wordsOf("shared", {
     "problem.code": "Code",
     "problem.request": "Request id",
     "problem.offline": "The gateway did not answer",
-    "problem.offline.detail": "The request may have arrived or not. Try again: the same act is not done twice.",
+    "problem.offline.detail":
+      "The request may have arrived or not. Try again: the same act is not done twice.",
     "problem.unreadable": "The gateway's answer cannot be read",
     "problem.broken": "This page broke",
     "problem.retry.same-key": "You may try again; the same act is not done twice.",
     "problem.retry.later": "It may succeed after something else has changed.",
     "problem.original": "Invoice {{number}} is {{state}}",
     "forbidden.title": "Not for this role",
-    "forbidden.detail": "You are signed in as “{{name}}” with the role {{roles}}. This page needs: {{needed}}. Sign in with a key that has it.",
+    "forbidden.detail":
+      "You are signed in as “{{name}}” with the role {{roles}}. This page needs: {{needed}}. Sign in with a key that has it.",
     "notFound.title": "There is no such page",
     "notFound.detail": "The link may be wrong or out of date.",
     "state.accepted": "Accepted",

@@ -1,4 +1,7 @@
-/** The print of an invoice in the page; where a browser shows no PDF in a page (phones), it is opened or saved. */
+/**
+ * The print of an invoice in the page; where a browser shows no PDF in a page (phones), it is
+ * opened or saved.
+ */
 import { DownloadOutlined } from "@ant-design/icons";
 import { Button } from "antd";
 import { useBlobUrl } from "./blob.ts";
@@ -30,7 +33,11 @@ export function PdfView({ number }: { number: string }) {
           {navigator.pdfViewerEnabled === false ? (
             <p className="quiet">{say("none")}</p>
           ) : (
-            <iframe src={`${url}#navpanes=0&view=FitH`} title={say("title", { number })} className="preview" />
+            <iframe
+              src={`${url}#navpanes=0&view=FitH`}
+              title={say("title", { number })}
+              className="preview"
+            />
           )}
           <div className="row">
             <Button icon={<DownloadOutlined />} href={url} download={`${number}.pdf`}>

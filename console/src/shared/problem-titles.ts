@@ -1,4 +1,7 @@
-/** The catalogue's titles in Chinese (protocol/values/problems.ts has the English ones). A code without one does not compile. */
+/**
+ * The catalogue's titles in Chinese (protocol/values/problems.ts has the English ones). A code
+ * without one does not compile.
+ */
 import type { Problem } from "./client.ts";
 
 export const problemTitles: Readonly<Record<Problem["code"], string>> = {

@@ -1,4 +1,7 @@
-/** Refusals as people read them: title, what and where, code and request id; and the states around them (loading, empty). */
+/**
+ * Refusals as people read them: title, what and where, code and request id; and the states around
+ * them (loading, empty).
+ */
 import { Alert, Button, Empty, Skeleton, Typography } from "antd";
 import type { ReactNode } from "react";
 import { Refusal } from "./client.ts";
@@ -15,8 +18,15 @@ export function useProblemWords(): (error: unknown) => { title: string; detail: 
   return (error) => problemWords(error, language, say);
 }
 
-/** Broken rules, each with its field and what is wrong there, in the person's language as far as there are words for it. */
-export function BrokenRules({ of }: { of: readonly { field: string; rule: string; detail: string }[] }) {
+/**
+ * Broken rules, each with its field and what is wrong there, in the person's language as far as
+ * there are words for it.
+ */
+export function BrokenRules({
+  of,
+}: {
+  of: readonly { field: string; rule: string; detail: string }[];
+}) {
   return (
     <ul>
       {of.map(({ field, rule, detail }) => {
@@ -58,13 +68,19 @@ export function ProblemNote({ error, onRetry }: { error: unknown; onRetry?: () =
         <>
           {repeated ? null : <div>{detail}</div>}
           {original?.number !== undefined && original.state !== undefined ? (
-            <div>{say("problem.original", { number: original.number, state: stateName(original.state) })}</div>
+            <div>
+              {say("problem.original", {
+                number: original.number,
+                state: stateName(original.state),
+              })}
+            </div>
           ) : null}
           {problem?.errors ? <BrokenRules of={problem.errors} /> : null}
           {retry === undefined ? null : <div>{say(`problem.retry.${retry}`)}</div>}
           {problem ? (
             <Typography.Text type="secondary" className="small">
-              {say("problem.code")} <code>{problem.code}</code> · {say("problem.request")} <code>{problem.requestId}</code>
+              {say("problem.code")} <code>{problem.code}</code> · {say("problem.request")}{" "}
+              <code>{problem.requestId}</code>
             </Typography.Text>
           ) : null}
         </>
@@ -74,11 +90,16 @@ export function ProblemNote({ error, onRetry }: { error: unknown; onRetry?: () =
   );
 }
 
-type Asked<T> = { data: T | undefined; error: Error | null; isPending: boolean; refetch: () => unknown };
+type Asked<T> = {
+  data: T | undefined;
+  error: Error | null;
+  isPending: boolean;
+  refetch: () => unknown;
+};
 
 /**
- * What a query has brought: a skeleton until it is there, the problem when it does not come, words when there is nothing. An error
- * after data was there stands above it.
+ * What a query has brought: a skeleton until it is there, the problem when it does not come, words
+ * when there is nothing. An error after data was there stands above it.
  *
  *   <Loaded of={claims} empty={(page) => page.items.length === 0}>{(page) => …}</Loaded>
  */
@@ -96,7 +117,8 @@ export function Loaded<T>({
 }) {
   const say = useSharedWords();
   if (of.data === undefined) {
-    if (of.error !== null) return <ProblemNote error={of.error} onRetry={() => void of.refetch()} />;
+    if (of.error !== null)
+      return <ProblemNote error={of.error} onRetry={() => void of.refetch()} />;
     return (
       <div role="status" aria-label={say("loading")}>
         <Skeleton active paragraph={{ rows: 4 }} />
@@ -105,7 +127,9 @@ export function Loaded<T>({
   }
   return (
     <>
-      {of.error !== null ? <ProblemNote error={of.error} onRetry={() => void of.refetch()} /> : null}
+      {of.error !== null ? (
+        <ProblemNote error={of.error} onRetry={() => void of.refetch()} />
+      ) : null}
       {empty?.(of.data) ? (
         typeof nothing === "object" ? (
           nothing
@@ -120,7 +144,11 @@ export function Loaded<T>({
 }
 
 /** Below a list: the button for its next page, while there is one. */
-export function More({ of }: { of: { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown } }) {
+export function More({
+  of,
+}: {
+  of: { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown };
+}) {
   const say = useSharedWords();
   if (!of.hasNextPage) return null;
   return (

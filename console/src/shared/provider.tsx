@@ -1,6 +1,6 @@
 /**
- * The identity provider of this gateway, where there is one: what it is called, and the form fields with which a key is made for
- * somebody who signs in there.
+ * The identity provider of this gateway, where there is one: what it is called, and the form fields
+ * with which a key is made for somebody who signs in there.
  */
 import { useQuery } from "@tanstack/react-query";
 import { Alert, Button, Form, Input, Radio } from "antd";
@@ -26,7 +26,8 @@ const useWords = wordsOf("provider", {
     "how.person": "The person signs in at {{provider}}, without a key",
     person: "The person's name at {{provider}}, mostly an email address",
     "person.missing": "Enter the name",
-    "person.note": "Whoever first signs in under this name has it from then on; if the name is given to somebody else later, this is not.",
+    "person.note":
+      "Whoever first signs in under this name has it from then on; if the name is given to somebody else later, this is not.",
     made: "{{name}} can sign in at {{provider}} now",
     "made.detail": "There is no key to hand over. To take it back, revoke it in the list.",
     close: "Close",
@@ -36,13 +37,18 @@ const useWords = wordsOf("provider", {
 
 /** Its name; undefined while it is not known, and where there is none. */
 export function useProvider(): string | undefined {
-  const { data } = useQuery({ queryKey: ["sign-in"], queryFn: () => ask("GET /v1/sign-in"), staleTime: Number.POSITIVE_INFINITY });
+  const { data } = useQuery({
+    queryKey: ["sign-in"],
+    queryFn: () => ask("GET /v1/sign-in"),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
   return data?.provider?.name;
 }
 
 /** What the fields give; the name of the person, if it is one who signs in. */
 export type ByPerson = { how?: "secret" | "person"; person?: string };
-export const personOf = ({ how, person }: ByPerson): { signIn?: string } => (how === "person" && person !== undefined ? { signIn: person.trim() } : {});
+export const personOf = ({ how, person }: ByPerson): { signIn?: string } =>
+  how === "person" && person !== undefined ? { signIn: person.trim() } : {};
 
 /** Fields of a form that makes a key; nothing where there is no provider. */
 export function ByPersonFields() {
@@ -81,7 +87,13 @@ export function PersonMade({ name, onClose }: { name: string; onClose?: () => vo
   const provider = useProvider() ?? "";
   return (
     <div className="stack">
-      <Alert type="success" showIcon role="status" title={say("made", { name, provider })} description={say("made.detail")} />
+      <Alert
+        type="success"
+        showIcon
+        role="status"
+        title={say("made", { name, provider })}
+        description={say("made.detail")}
+      />
       {onClose ? (
         <div>
           <Button onClick={onClose}>{say("close")}</Button>
@@ -92,7 +104,13 @@ export function PersonMade({ name, onClose }: { name: string; onClose?: () => vo
 }
 
 /** Of a key in a list: who signs in to use it, and whether anybody has yet. */
-export function SignsIn({ signIn, signedInAt }: { signIn?: string | undefined; signedInAt?: string | undefined }) {
+export function SignsIn({
+  signIn,
+  signedInAt,
+}: {
+  signIn?: string | undefined;
+  signedInAt?: string | undefined;
+}) {
   const say = useWords();
   if (signIn === undefined) return null;
   return (

@@ -1,6 +1,7 @@
 /**
- * The rules that people's own documents and forms break most, in Chinese. What was expected and what was there stands behind, as the
- * gateway says it; a rule without words here is said in the gateway's alone. A test holds the names to those that the gateway has.
+ * The rules that people's own documents and forms break most, in Chinese. What was expected and
+ * what was there stands behind, as the gateway says it; a rule without words here is said in the
+ * gateway's alone. A test holds the names to those that the gateway has.
  */
 export const ruleWords: Readonly<Record<string, string>> = {
   // sums and amounts

@@ -2,4 +2,5 @@
 import { ruleTextIn } from "./problem-words.ts";
 import { languageNow } from "./words.ts";
 
-export const ruleText = (broken: Parameters<typeof ruleTextIn>[1]) => ruleTextIn(languageNow(), broken);
+export const ruleText = (broken: Parameters<typeof ruleTextIn>[1]) =>
+  ruleTextIn(languageNow(), broken);

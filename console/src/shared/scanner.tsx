@@ -1,6 +1,7 @@
 /**
- * Reading QR codes: with the camera, or from a picture. The decoder is a chunk of its own, fetched when there is something to scan
- * with on the page: it may be used later without a network. Pictures stay in the browser.
+ * Reading QR codes: with the camera, or from a picture. The decoder is a chunk of its own, fetched
+ * when there is something to scan with on the page: it may be used later without a network.
+ * Pictures stay in the browser.
  */
 import { CameraOutlined, PictureOutlined } from "@ant-design/icons";
 import type { IScannerControls } from "@zxing/browser";
@@ -29,11 +30,15 @@ const useWords = wordsOf("scanner", {
 
 const decoder = () => Promise.all([import("@zxing/browser"), import("@zxing/library")]);
 
-/** A picture is looked at no larger than this, in pixels a side: a phone's photo has more than the decoder needs. */
+/**
+ * A picture is looked at no larger than this, in pixels a side: a phone's photo has more than the
+ * decoder needs.
+ */
 const LARGEST = 1_600;
 /**
- * Sizes that a picture is looked at in. The decoder searches along lines of pixels, and of dense codes it misses one in eight at any one
- * size, in another place at each; of 400 clean pictures it missed one at all of these.
+ * Sizes that a picture is looked at in. The decoder searches along lines of pixels, and of dense
+ * codes it misses one in eight at any one size, in another place at each; of 400 clean pictures it
+ * missed one at all of these.
  */
 const sizes = [1, 0.75, 0.6, 0.9, 1.1, 0.5, 0.67, 0.8];
 
@@ -47,7 +52,9 @@ async function readPicture(file: Blob): Promise<string | undefined> {
   const draw = (size: number) => {
     canvas.width = Math.max(1, Math.round(picture.width * fit * size));
     canvas.height = Math.max(1, Math.round(picture.height * fit * size));
-    canvas.getContext("2d", { willReadFrequently: true })?.drawImage(picture, 0, 0, canvas.width, canvas.height);
+    canvas
+      .getContext("2d", { willReadFrequently: true })
+      ?.drawImage(picture, 0, 0, canvas.width, canvas.height);
   };
   const read = (hints?: Map<number, boolean>) => {
     try {
@@ -89,9 +96,13 @@ export function Scanner({ onText, label }: { onText: (text: string) => boolean; 
     const start = async () => {
       const [{ BrowserQRCodeReader }] = await decoder();
       if (over || video.current === null) return;
-      controls = await new BrowserQRCodeReader().decodeFromConstraints({ video: { facingMode: "environment" } }, video.current, (result) => {
-        if (!over && result && told.current(result.getText())) setScanning(false);
-      });
+      controls = await new BrowserQRCodeReader().decodeFromConstraints(
+        { video: { facingMode: "environment" } },
+        video.current,
+        (result) => {
+          if (!over && result && told.current(result.getText())) setScanning(false);
+        },
+      );
       if (over) controls.stop();
     };
     start().catch(() => {
@@ -107,8 +118,12 @@ export function Scanner({ onText, label }: { onText: (text: string) => boolean; 
 
   return (
     <div className="stack">
-      {scanning ? <video ref={video} className="camera" aria-label={say("camera")} muted playsInline /> : null}
-      {failed === undefined ? null : <Alert type="warning" showIcon role="alert" title={say(failed)} />}
+      {scanning ? (
+        <video ref={video} className="camera" aria-label={say("camera")} muted playsInline />
+      ) : null}
+      {failed === undefined ? null : (
+        <Alert type="warning" showIcon role="alert" title={say(failed)} />
+      )}
       <div className="row">
         <Button
           icon={<CameraOutlined />}

@@ -13,12 +13,23 @@ const useWords = wordsOf("secret", {
     "secret.copy": "Copy",
     "secret.copied": "Copied",
     "secret.kept": "I have kept it",
-    "secret.lost": "The answer was lost on its way, and the secret is not stored. Revoke or rotate it, and make another.",
+    "secret.lost":
+      "The answer was lost on its way, and the secret is not stored. Revoke or rotate it, and make another.",
   },
 });
 
 /** Without `text`: a repeated request was answered, and its answer has no secret any more. */
-export function Secret({ title, detail, text, onClose }: { title: string; detail: string; text: string | undefined; onClose: () => void }) {
+export function Secret({
+  title,
+  detail,
+  text,
+  onClose,
+}: {
+  title: string;
+  detail: string;
+  text: string | undefined;
+  onClose: () => void;
+}) {
   const say = useWords();
   return (
     <Alert
@@ -30,7 +41,11 @@ export function Secret({ title, detail, text, onClose }: { title: string; detail
         <div className="stack">
           <span>{text === undefined ? say("secret.lost") : detail}</span>
           {text === undefined ? null : (
-            <Typography.Text code copyable={{ text, tooltips: [say("secret.copy"), say("secret.copied")] }} className="secret">
+            <Typography.Text
+              code
+              copyable={{ text, tooltips: [say("secret.copy"), say("secret.copied")] }}
+              className="secret"
+            >
               {text}
             </Typography.Text>
           )}

@@ -1,5 +1,6 @@
 /**
- * Who is signed in here. The gateway knows (GET /v1/session); the browser keeps nothing but whether asking is worth while.
+ * Who is signed in here. The gateway knows (GET /v1/session); the browser keeps nothing but whether
+ * asking is worth while.
  */
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from "react";
@@ -15,7 +16,10 @@ type Signed = {
   error: Error | null;
   /** Somebody was signed in, and the session is over. */
   expired: boolean;
-  /** `proof`: of somebody who has signed in at the identity provider; `key` is then the id of one of their keys. */
+  /**
+   * `proof`: of somebody who has signed in at the identity provider; `key` is then the id of one of
+   * their keys.
+   */
   signIn(key: string, proof?: string): Promise<Session>;
   signOut(): Promise<void>;
   retry(): void;
@@ -23,7 +27,10 @@ type Signed = {
 
 const HINT = "onepiao.signed-in";
 const LEFT = "onepiao.signed-out";
-/** Somebody has signed out in this browser: whoever signs in at the identity provider next shows there who it is. */
+/**
+ * Somebody has signed out in this browser: whoever signs in at the identity provider next shows
+ * there who it is.
+ */
 export const hasSignedOut = (): boolean => localStorage.getItem(LEFT) !== null;
 
 const SessionContext = createContext<Signed | undefined>(undefined);
@@ -51,7 +58,11 @@ export function SessionProvider({ children }: { children: ReactNode }) {
     data: session,
     error,
     refetch,
-  } = useQuery({ queryKey: ["session"], queryFn: () => whoAmI(() => setExpired(true)), staleTime: Number.POSITIVE_INFINITY });
+  } = useQuery({
+    queryKey: ["session"],
+    queryFn: () => whoAmI(() => setExpired(true)),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
 
   useEffect(() => {
     onSessionEnded(() => {
@@ -77,7 +88,9 @@ export function SessionProvider({ children }: { children: ReactNode }) {
       error,
       expired,
       async signIn(key, proof) {
-        const next = await ask("POST /v1/session", { body: proof === undefined ? { key } : { key, proof } });
+        const next = await ask("POST /v1/session", {
+          body: proof === undefined ? { key } : { key, proof },
+        });
         become(next);
         return next;
       },
@@ -110,10 +123,13 @@ export function useSession(): Session {
   return session;
 }
 
-/** What a party is called here: everybody by their own name, the bureau in the person's language. */
+/**
+ * What a party is called here: everybody by their own name, the bureau in the person's language.
+ */
 export function useNameOf(): (party: { name: string; roles: readonly Role[] }) => string {
   const say = useSharedWords();
   return ({ name, roles }) => (roles.includes("bureau") ? say("area.bureau") : name);
 }
 
-export const hasRole = (session: Session | null | undefined, role: Role): boolean => session?.roles.includes(role) ?? false;
+export const hasRole = (session: Session | null | undefined, role: Role): boolean =>
+  session?.roles.includes(role) ?? false;

@@ -5,4 +5,10 @@ const open: readonly string[] = ["01", "02", "03", "04"];
  * Whether a sheet may still take something back: it waits for a word, or for its red letter's
  * number.
  */
-export const isOpenSheet = ({ status, number }: { status: string; number?: string | undefined }): boolean => number === undefined && open.includes(status);
+export const isOpenSheet = ({
+  status,
+  number,
+}: {
+  status: string;
+  number?: string | undefined;
+}): boolean => number === undefined && open.includes(status);

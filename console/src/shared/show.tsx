@@ -41,7 +41,9 @@ export function useStateName(): (state: string) => string {
   return (state) => (Object.hasOwn(looks, state) ? say(`state.${state as State}`) : state);
 }
 
-/** A state of an invoice, a claim, a transfer or a party: by icon and word, never by colour alone. */
+/**
+ * A state of an invoice, a claim, a transfer or a party: by icon and word, never by colour alone.
+ */
 export function StateTag({ state }: { state: string }) {
   const name = useStateName();
   const [icon, look] = Object.hasOwn(looks, state) ? looks[state as State] : [undefined, "quiet"];
@@ -52,23 +54,48 @@ export function StateTag({ state }: { state: string }) {
   );
 }
 
-export const Money = ({ amount, currency, strong = false }: { amount: string; currency?: string; strong?: boolean }) => (
+export const Money = ({
+  amount,
+  currency,
+  strong = false,
+}: {
+  amount: string;
+  currency?: string;
+  strong?: boolean;
+}) => (
   <span className={strong ? "money money-strong" : "money"}>{formatAmount(amount, currency)}</span>
 );
 
 /** Sums of several currencies, none of which is to be added to another. */
 export const Total = ({ amounts }: { amounts: readonly { currency: string; gross: string }[] }) => (
-  <span className="money">{amounts.map(({ currency, gross }) => formatAmount(gross, currency)).join(" + ")}</span>
+  <span className="money">
+    {amounts.map(({ currency, gross }) => formatAmount(gross, currency)).join(" + ")}
+  </span>
 );
 
 /**
- * A moment as this browser's clock shows it; the exact one on hovering. `written`: as the clock showed it where it was written,
- * which is what is printed on an invoice.
+ * A moment as this browser's clock shows it; the exact one on hovering. `written`: as the clock
+ * showed it where it was written, which is what is printed on an invoice.
  */
-export function Time({ at, date = false, written = false }: { at: string | undefined; date?: boolean; written?: boolean }) {
+export function Time({
+  at,
+  date = false,
+  written = false,
+}: {
+  at: string | undefined;
+  date?: boolean;
+  written?: boolean;
+}) {
   const [language] = useLanguage();
   if (at === undefined) return <>—</>;
-  const format = language === "zh-CN" ? (date ? "YYYY年M月D日" : "YYYY-MM-DD HH:mm:ss") : date ? "D MMM YYYY" : "D MMM YYYY, HH:mm:ss";
+  const format =
+    language === "zh-CN"
+      ? date
+        ? "YYYY年M月D日"
+        : "YYYY-MM-DD HH:mm:ss"
+      : date
+        ? "D MMM YYYY"
+        : "D MMM YYYY, HH:mm:ss";
   return (
     <time dateTime={at} title={at}>
       {dayjs(written ? clockOf(at) : at).format(format)}
@@ -84,13 +111,27 @@ export const Wide = ({ label, children }: { label: string; children: ReactNode }
   </section>
 );
 
-/** What is longer than the network's own numbers and tax ids breaks where it must: sellers elsewhere have numbers of 150 characters. */
+/**
+ * What is longer than the network's own numbers and tax ids breaks where it must: sellers elsewhere
+ * have numbers of 150 characters.
+ */
 const LONGEST_LINE = 24;
 
 /** Twenty digits in groups, so that people can compare them; copied without the gaps. */
-export const InvoiceNumber = ({ number, copyable = false }: { number: string; copyable?: boolean }) => (
-  <Typography.Text className={number.length > LONGEST_LINE ? "number long" : "number"} copyable={copyable ? { text: number } : false}>
-    {number.length === 20 ? number.replace(/^(\d{5})(\d{5})(\d{5})(\d{5})$/, "$1 $2 $3 $4") : number}
+export const InvoiceNumber = ({
+  number,
+  copyable = false,
+}: {
+  number: string;
+  copyable?: boolean;
+}) => (
+  <Typography.Text
+    className={number.length > LONGEST_LINE ? "number long" : "number"}
+    copyable={copyable ? { text: number } : false}
+  >
+    {number.length === 20
+      ? number.replace(/^(\d{5})(\d{5})(\d{5})(\d{5})$/, "$1 $2 $3 $4")
+      : number}
   </Typography.Text>
 );
 

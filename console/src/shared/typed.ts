@@ -9,7 +9,9 @@ import { normaliseTaxId } from "@onepiao/protocol/values/tax-id.ts";
  * compatibility forms would make 102 of 10².
  */
 export const halfWidth = (text: string): string =>
-  text.replaceAll(/[\uFF01-\uFF5E]/g, (sign) => String.fromCharCode(sign.charCodeAt(0) - 0xfee0)).replaceAll("\u3000", " ");
+  text
+    .replaceAll(/[\uFF01-\uFF5E]/g, (sign) => String.fromCharCode(sign.charCodeAt(0) - 0xfee0))
+    .replaceAll("\u3000", " ");
 
 /** A comma or a blank is between thousands alone: 1,5 is not fifteen. */
 const grouped = /^[+-]?\d{1,3}(?:[,\s]\d{3})+(?:\.\d*)?$/;

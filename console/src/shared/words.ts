@@ -1,7 +1,8 @@
 /**
- * What the console says, in Chinese and English. Each area keeps its own messages beside its pages and takes them with the chunk
- * that it is in: `export const useWords = wordsOf("holder", { "zh-CN": {…}, "en-US": {…} })`, then `const say = useWords()` and
- * `say("list.empty")`. A key that one language lacks, and one that neither has, does not compile.
+ * What the console says, in Chinese and English. Each area keeps its own messages beside its pages
+ * and takes them with the chunk that it is in: `export const useWords = wordsOf("holder", {
+ * "zh-CN": {…}, "en-US": {…} })`, then `const say = useWords()` and `say("list.empty")`. A key that
+ * one language lacks, and one that neither has, does not compile.
  */
 import dayjs from "dayjs";
 import "dayjs/locale/zh-cn";
@@ -28,7 +29,14 @@ function apply(language: Language): void {
 }
 
 i18next.use(initReactI18next);
-void i18next.init({ lng: first(), fallbackLng: false, resources: {}, keySeparator: false, nsSeparator: false, interpolation: { escapeValue: false } });
+void i18next.init({
+  lng: first(),
+  fallbackLng: false,
+  resources: {},
+  keySeparator: false,
+  nsSeparator: false,
+  interpolation: { escapeValue: false },
+});
 apply(first());
 
 export const languageNow = (): Language => (i18next.language === "zh-CN" ? "zh-CN" : "en-US");
@@ -44,7 +52,10 @@ export function useLanguage(): [Language, (language: Language) => void] {
 }
 
 /** A hook that gives an area its words. `name` is the area's own. */
-export function wordsOf<const K extends string>(name: string, messages: { "zh-CN": Record<K, string>; "en-US": Record<NoInfer<K>, string> }): () => Say<K> {
+export function wordsOf<const K extends string>(
+  name: string,
+  messages: { "zh-CN": Record<K, string>; "en-US": Record<NoInfer<K>, string> },
+): () => Say<K> {
   for (const language of languages) i18next.addResourceBundle(language, name, messages[language]);
   return () => {
     const { t } = useTranslation(name);

@@ -1,13 +1,17 @@
 /**
- * Processes of the benchmark, each asked over the IPC channel of `fork` for one thing by name and answering it once.
+ * Processes of the benchmark, each asked over the IPC channel of `fork` for one thing by name and
+ * answering it once.
  *
- * Every party of a measurement (gateway, load, baseline) is a process of its own, so that its CPU time and memory are its own.
- * A child ends when its channel does, so none outlives the benchmark.
+ * Every party of a measurement (gateway, load, baseline) is a process of its own, so that its CPU
+ * time and memory are its own. A child ends when its channel does, so none outlives the benchmark.
  */
 import { fork } from "node:child_process";
 
 type Commands = Record<string, (argument: never) => unknown>;
-type Ask<C extends Commands> = <N extends keyof C & string>(name: N, ...argument: Parameters<C[N]>) => Promise<Awaited<ReturnType<C[N]>>>;
+type Ask<C extends Commands> = <N extends keyof C & string>(
+  name: N,
+  ...argument: Parameters<C[N]>
+) => Promise<Awaited<ReturnType<C[N]>>>;
 type Request = { id: number; name: string; argument: unknown };
 type Response = { id: number; result?: unknown; error?: string };
 
@@ -19,8 +23,14 @@ export type Child<C extends Commands> = {
   end(): Promise<void>;
 };
 
-/** Starts `file`, which calls `answer`. Its standard output goes nowhere: a gateway's log is written, and read by nobody. */
-export function startChild<C extends Commands>(file: URL, options: { env?: Record<string, string>; nodeOptions?: readonly string[] } = {}): Child<C> {
+/**
+ * Starts `file`, which calls `answer`. Its standard output goes nowhere: a gateway's log is
+ * written, and read by nobody.
+ */
+export function startChild<C extends Commands>(
+  file: URL,
+  options: { env?: Record<string, string>; nodeOptions?: readonly string[] } = {},
+): Child<C> {
   const child = fork(file, {
     env: { ...process.env, ...options.env },
     execArgv: [...(options.nodeOptions ?? [])],
@@ -68,7 +78,10 @@ export function answer(commands: Commands, ended: () => Promise<void> | void = (
       if (command === undefined) throw new Error(`Nothing is known of ${name}`);
       response = { id, result: await command(argument) };
     } catch (error) {
-      response = { id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+      response = {
+        id,
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      };
     }
     if (process.connected) process.send?.(response);
   });

@@ -1,6 +1,7 @@
 /**
- * What a document costs: hashing it in salted parts beside hashing it whole, sealing it, and handing its key out. One core, no
- * database, no chain. Prints microseconds an invoice and how that compares with a whole hash.
+ * What a document costs: hashing it in salted parts beside hashing it whole, sealing it, and
+ * handing its key out. One core, no database, no chain. Prints microseconds an invoice and how that
+ * compares with a whole hash.
  */
 import { randomBytes } from "node:crypto";
 import { canonicalJson } from "@onepiao/protocol/formats/document.ts";
@@ -33,19 +34,28 @@ const jwk = (await exportJWK(encryption.publicKey)) as PublicKey;
 const signing = await generateKeyPair("ES256");
 const LOT = 500;
 
-const whole = await time(5_000, () => keccak(Buffer.concat([seed, Buffer.from(canonicalJson(document))])));
+const whole = await time(5_000, () =>
+  keccak(Buffer.concat([seed, Buffer.from(canonicalJson(document))])),
+);
 const jwe = await time(200, () => wrapTo(jwk, key, "eip155:31337/0x00/1"));
 const rows: [string, number][] = [
   ["content hash, the document whole", whole],
   ["content hash, in salted parts", await time(5_000, () => contentHash(seed, document))],
-  ["showing three of the parts", await time(5_000, () => disclose(seed, document, ["seller", "date", "total"]))],
+  [
+    "showing three of the parts",
+    await time(5_000, () => disclose(seed, document, ["seller", "date", "total"])),
+  ],
   [
     "a signature an invoice, as an SD-JWT has (ES256)",
-    await time(200, () => new SignJWT({ _sd: partNames }).setProtectedHeader({ alg: "ES256" }).sign(signing.privateKey)),
+    await time(200, () =>
+      new SignJWT({ _sd: partNames }).setProtectedHeader({ alg: "ES256" }).sign(signing.privateKey),
+    ),
   ],
   ["a content key under its lot's key", await time(5_000, () => wrapUnder(key, key))],
   ["a key to one reader (JWE)", jwe],
   [`a lot's key to issuer and bureau, of ${LOT} invoices`, (2 * jwe) / LOT],
 ];
 for (const [what, microseconds] of rows)
-  console.log(`${what.padEnd(50)} ${microseconds.toFixed(1).padStart(8)} µs   ${(microseconds / whole).toFixed(2).padStart(6)} ×`);
+  console.log(
+    `${what.padEnd(50)} ${microseconds.toFixed(1).padStart(8)} µs   ${(microseconds / whole).toFixed(2).padStart(6)} ×`,
+  );

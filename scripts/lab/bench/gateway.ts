@@ -1,6 +1,6 @@
 /**
- * The gateway under test, in a process of its own. Settings are in its environment; `start` brings it up, whole or accepting
- * alone (the second baseline: the same code with the chain switched off).
+ * The gateway under test, in a process of its own. Settings are in its environment; `start` brings
+ * it up, whole or accepting alone (the second baseline: the same code with the chain switched off).
  */
 import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";

@@ -1,11 +1,13 @@
 /**
- * The load generator: 50 tills, or whoever else calls, in a process of its own so that its CPU time is known and not the gateway's.
+ * The load generator: 50 tills, or whoever else calls, in a process of its own so that its CPU time
+ * is known and not the gateway's.
  *
- * `closed`: each connection sends its next request when it has its answer; what is measured is the rate. `open`: requests are
- * due at a constant rate whatever the answers do, and latency counts from when a request was due, so a stall shows in every
- * request that it held up (no coordinated omission). Bodies are texts with a gap for the original's id; nothing is serialised
- * while it measures. Nothing is tried again: an answer outside 2xx is counted by its code, and a broken connection
- * ends the job.
+ * `closed`: each connection sends its next request when it has its answer; what is measured is the
+ * rate. `open`: requests are due at a constant rate whatever the answers do, and latency counts
+ * from when a request was due, so a stall shows in every request that it held up (no coordinated
+ * omission). Bodies are texts with a gap for the original's id; nothing is serialised while it
+ * measures. Nothing is tried again: an answer outside 2xx is counted by its code, and a broken
+ * connection ends the job.
  */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -40,10 +42,21 @@ type Bounds = {
   count?: number;
 };
 export type LoadCommands = {
-  closed(job: Bounds & { url: string; connections: number; work: Work; waitSeconds?: number }): Promise<Measured>;
-  /** A batch of so many lines by each till at once; latency is a batch's, from its first line to its last result. */
+  closed(
+    job: Bounds & { url: string; connections: number; work: Work; waitSeconds?: number },
+  ): Promise<Measured>;
+  /**
+   * A batch of so many lines by each till at once; latency is a batch's, from its first line to its
+   * last result.
+   */
   batches(job: { url: string; tills: readonly Till[]; lines: number }): Promise<Measured>;
-  open(job: { url: string; connections: number; work: Work; perSecond: number; milliseconds: number }): Promise<Measured>;
+  open(job: {
+    url: string;
+    connections: number;
+    work: Work;
+    perSecond: number;
+    milliseconds: number;
+  }): Promise<Measured>;
   /** Answers in 2xx of the job under way. */
   progress(): number;
 };
@@ -51,7 +64,12 @@ export type LoadCommands = {
 type Next = () => { path: string; token: string; body: string | undefined } | undefined;
 
 /** Microseconds are what the histogram counts. */
-const newHistogram = (): Histogram => build({ lowestDiscernibleValue: 1, highestTrackableValue: 600_000_000, numberOfSignificantValueDigits: 3 });
+const newHistogram = (): Histogram =>
+  build({
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: 600_000_000,
+    numberOfSignificantValueDigits: 3,
+  });
 export const latencyOf = (of: Histogram): Latency => ({
   p50: of.getValueAtPercentile(50) / 1_000,
   p99: of.getValueAtPercentile(99) / 1_000,
@@ -74,14 +92,28 @@ function requestsOf(work: Work): Next {
   return () => {
     const till = work.tills[at % work.tills.length];
     at += 1;
-    return till && { path: "/v1/invoices", token: till.token, body: `${till.head}${run}-${at}${till.tail}` };
+    return (
+      till && {
+        path: "/v1/invoices",
+        token: till.token,
+        body: `${till.head}${run}-${at}${till.tail}`,
+      }
+    );
   };
 }
 
 type Sent = { status: number; body: string };
 
-function send(through: Dispatcher, { path, token, body }: NonNullable<ReturnType<Next>>, key: string, waitSeconds: number): Promise<Sent> {
-  const headers: Record<string, string> = { authorization: `Bearer ${token}`, "idempotency-key": key };
+function send(
+  through: Dispatcher,
+  { path, token, body }: NonNullable<ReturnType<Next>>,
+  key: string,
+  waitSeconds: number,
+): Promise<Sent> {
+  const headers: Record<string, string> = {
+    authorization: `Bearer ${token}`,
+    "idempotency-key": key,
+  };
   if (body !== undefined) headers["content-type"] = "application/json";
   if (waitSeconds > 0) headers["prefer"] = `wait=${waitSeconds}`;
   return new Promise((resolve, reject) => {
@@ -110,7 +142,8 @@ function counting() {
   const refused: Record<string, number> = {};
   const answers: string[] = [];
   done = 0;
-  const time = (since: number) => histogram.recordValue(Math.max(1, Math.round((performance.now() - since) * 1_000)));
+  const time = (since: number) =>
+    histogram.recordValue(Math.max(1, Math.round((performance.now() - since) * 1_000)));
   const accept = () => {
     done += 1;
   };
@@ -129,14 +162,28 @@ function counting() {
       accept();
       if (keep) answers[place] = body;
     },
-    result: (begun: number, ended: number): Measured => ({ done, refused, begun, ended, latency: latencyOf(histogram), answers }),
+    result: (begun: number, ended: number): Measured => ({
+      done,
+      refused,
+      begun,
+      ended,
+      latency: latencyOf(histogram),
+      answers,
+    }),
   };
 }
 
 const options = { pipelining: 1, headersTimeout: 120_000, bodyTimeout: 120_000 };
 
 const commands: LoadCommands = {
-  async closed({ url, connections, work, milliseconds = Number.POSITIVE_INFINITY, count = Number.POSITIVE_INFINITY, waitSeconds = 0 }) {
+  async closed({
+    url,
+    connections,
+    work,
+    milliseconds = Number.POSITIVE_INFINITY,
+    count = Number.POSITIVE_INFINITY,
+    waitSeconds = 0,
+  }) {
     const counted = counting();
     const next = requestsOf(work);
     const keys = randomBytes(8).toString("hex");
@@ -152,7 +199,12 @@ const commands: LoadCommands = {
           const place = sent;
           sent += 1;
           const since = performance.now();
-          counted.take(place, await send(client, request, `${keys}-${place}`, waitSeconds), since, "list" in work);
+          counted.take(
+            place,
+            await send(client, request, `${keys}-${place}`, waitSeconds),
+            since,
+            "list" in work,
+          );
         }
       }),
     );
@@ -171,13 +223,20 @@ const commands: LoadCommands = {
     const start = performance.now();
     const replies: Promise<void>[] = [];
     while (replies.length < total) {
-      const due = Math.min(total, Math.floor(((performance.now() - start) * perSecond) / 1_000) + 1);
+      const due = Math.min(
+        total,
+        Math.floor(((performance.now() - start) * perSecond) / 1_000) + 1,
+      );
       while (replies.length < due) {
         const place = replies.length;
         const since = start + (place * 1_000) / perSecond;
         const request = next();
         if (request === undefined) break;
-        replies.push(send(pool, request, `${keys}-${place}`, 0).then((reply) => counted.take(place, reply, since, false)));
+        replies.push(
+          send(pool, request, `${keys}-${place}`, 0).then((reply) =>
+            counted.take(place, reply, since, false),
+          ),
+        );
       }
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
@@ -194,13 +253,22 @@ const commands: LoadCommands = {
     await Promise.all(
       tills.map(async ({ token, head, tail }, till) => {
         const since = performance.now();
-        const headers = { authorization: `Bearer ${token}`, "idempotency-key": `${run}-${till}`, "content-type": "application/x-ndjson" };
-        const sending = request(`${url}/v1/invoices/batch`, { method: "POST", agent: false, headers });
+        const headers = {
+          authorization: `Bearer ${token}`,
+          "idempotency-key": `${run}-${till}`,
+          "content-type": "application/x-ndjson",
+        };
+        const sending = request(`${url}/v1/invoices/batch`, {
+          method: "POST",
+          agent: false,
+          headers,
+        });
         sending.flushHeaders();
         const [response] = (await once(sending, "response")) as [IncomingMessage];
         const sent = (async () => {
           for (let line = 1; line <= lines; line += 1) {
-            if (!sending.write(`${head}${run}-${till}-${line}${tail}\n`)) await once(sending, "drain");
+            if (!sending.write(`${head}${run}-${till}-${line}${tail}\n`))
+              await once(sending, "drain");
           }
           sending.end();
         })();
@@ -211,7 +279,10 @@ const commands: LoadCommands = {
           else if (line.startsWith('{"line"')) counted.accept();
         }
         await sent;
-        if (!last.startsWith('{"done":true')) throw new Error(`A batch was answered ${response.statusCode} and has not come to its end: ${last}`);
+        if (!last.startsWith('{"done":true'))
+          throw new Error(
+            `A batch was answered ${response.statusCode} and has not come to its end: ${last}`,
+          );
         counted.time(since);
       }),
     );

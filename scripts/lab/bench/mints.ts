@@ -1,9 +1,11 @@
 /**
- * The first baseline, in a process of its own: an OpenZeppelin ERC-721 token per invoice, minted through ethers the way one
- * writes it (Contract, NonceManager, Wallet; await the receipt), so many at a time.
+ * The first baseline, in a process of its own: an OpenZeppelin ERC-721 token per invoice, minted
+ * through ethers the way one writes it (Contract, NonceManager, Wallet; await the receipt), so many
+ * at a time.
  *
- * Favours the baseline where there is a choice: receipts are looked for every 20 ms where ethers' own default is 4 s, and no
- * role is checked on minting. No documents, no REST: only the chain's part.
+ * Favours the baseline where there is a choice: receipts are looked for every 20 ms where ethers'
+ * own default is 4 s, and no role is checked on minting. No documents, no REST: only the chain's
+ * part.
  */
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -17,8 +19,15 @@ import { latencyOf, type Measured, newHistogram } from "./load.ts";
 export type MintCommands = {
   /** Compiles and deploys the token. */
   open(rpcUrl: string): Promise<void>;
-  /** Mints, or hands on what was minted, for so long, `inFlight` at a time; done when the receipt is here. `gas`: of one, on average. */
-  run(job: { kind: "mint" | "transfer"; inFlight: number; milliseconds: number }): Promise<Measured & { gas: number }>;
+  /**
+   * Mints, or hands on what was minted, for so long, `inFlight` at a time; done when the receipt is
+   * here. `gas`: of one, on average.
+   */
+  run(job: {
+    kind: "mint" | "transfer";
+    inFlight: number;
+    milliseconds: number;
+  }): Promise<Measured & { gas: number }>;
   progress(): number;
 };
 
@@ -26,22 +35,42 @@ const require = createRequire(import.meta.url);
 const SOURCE = "scripts/lab/bench/contracts/InvoiceToken.sol";
 
 function compiled(): { abi: object[]; bytecode: string } {
-  const solc = require("solc") as { compile(input: string, callbacks: { import(path: string): { contents: string } | { error: string } }): string };
+  const solc = require("solc") as {
+    compile(
+      input: string,
+      callbacks: { import(path: string): { contents: string } | { error: string } },
+    ): string;
+  };
   const input = {
     language: "Solidity",
-    sources: { [SOURCE]: { content: readFileSync(new URL("contracts/InvoiceToken.sol", import.meta.url), "utf8") } },
+    sources: {
+      [SOURCE]: {
+        content: readFileSync(new URL("contracts/InvoiceToken.sol", import.meta.url), "utf8"),
+      },
+    },
     settings: {
       evmVersion: "cancun",
       optimizer: { enabled: true, runs: 10_000 },
       outputSelection: { "*": { InvoiceToken: ["abi", "evm.bytecode.object"] } },
     },
   };
-  const output = JSON.parse(solc.compile(JSON.stringify(input), { import: (path) => ({ contents: readFileSync(require.resolve(path), "utf8") }) })) as {
-    contracts?: Record<string, Record<string, { abi: object[]; evm: { bytecode: { object: string } } }>>;
+  const output = JSON.parse(
+    solc.compile(JSON.stringify(input), {
+      import: (path) => ({ contents: readFileSync(require.resolve(path), "utf8") }),
+    }),
+  ) as {
+    contracts?: Record<
+      string,
+      Record<string, { abi: object[]; evm: { bytecode: { object: string } } }>
+    >;
     errors?: { severity: string; formattedMessage: string }[];
   };
   const found = output.contracts?.[SOURCE]?.["InvoiceToken"];
-  if (!found) throw new Error(output.errors?.map((error) => error.formattedMessage).join("\n") ?? "InvoiceToken was not compiled");
+  if (!found)
+    throw new Error(
+      output.errors?.map((error) => error.formattedMessage).join("\n") ??
+        "InvoiceToken was not compiled",
+    );
   return { abi: found.abi, bytecode: found.evm.bytecode.object };
 }
 
@@ -53,7 +82,10 @@ let done = 0;
 
 const commands: MintCommands = {
   async open(rpcUrl) {
-    const provider = new JsonRpcProvider(rpcUrl, SANDBOX_CHAIN_ID, { staticNetwork: true, pollingInterval: 20 });
+    const provider = new JsonRpcProvider(rpcUrl, SANDBOX_CHAIN_ID, {
+      staticNetwork: true,
+      pollingInterval: 20,
+    });
     const { abi, bytecode } = compiled();
     const sender = new NonceManager(Wallet.createRandom(provider));
     const deployed = await new ContractFactory(abi, bytecode, sender).deploy({ gasPrice: 0 });
@@ -66,7 +98,8 @@ const commands: MintCommands = {
     if (!token) throw new Error("There is no token yet");
     const [mint, transfer] = [token.getFunction("mint"), token.getFunction("transferFrom")];
     const transact = async () => {
-      if (kind === "transfer") return transfer(owner, receiver, minted.shift() ?? 0n, { gasPrice: 0 });
+      if (kind === "transfer")
+        return transfer(owner, receiver, minted.shift() ?? 0n, { gasPrice: 0 });
       number += 1n;
       minted.push(number);
       return mint(owner, number, randomBytes(32), { gasPrice: 0 });
@@ -93,7 +126,15 @@ const commands: MintCommands = {
         }
       }),
     );
-    return { done, refused, begun, ended: Date.now(), latency: latencyOf(histogram), answers: [], gas: Number(gas) / Math.max(1, done) };
+    return {
+      done,
+      refused,
+      begun,
+      ended: Date.now(),
+      latency: latencyOf(histogram),
+      answers: [],
+      gas: Number(gas) / Math.max(1, done),
+    };
   },
 
   progress: () => done,

@@ -1,8 +1,10 @@
 /**
- * What is measured on: one chain, one PostgreSQL, and on them two gateways with a database and contracts of their own each, one
- * whole and one that only accepts. The database is as durable as a production one: an accepted invoice survives a power cut.
+ * What is measured on: one chain, one PostgreSQL, and on them two gateways with a database and
+ * contracts of their own each, one whole and one that only accepts. The database is as durable as a
+ * production one: an accepted invoice survives a power cut.
  *
- * The bureau's and the parties' setting up goes over HTTP as anybody's does, before anything is measured.
+ * The bureau's and the parties' setting up goes over HTTP as anybody's does, before anything is
+ * measured.
  */
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
@@ -26,7 +28,10 @@ import { childrenOf, parentOf } from "./processes.ts";
 
 export const BLOCK_MS = 100;
 export const ISSUERS = 10;
-/** What production runs with by default, but for what a minute of one key may hold and how much quota is drawn at a time. */
+/**
+ * What production runs with by default, but for what a minute of one key may hold and how much
+ * quota is drawn at a time.
+ */
 export const settings = {
   LOT_AGE_MS: "200",
   LOT_SIZE: "500",
@@ -69,19 +74,39 @@ const taxIdDigits = "0123456789ABCDEFGHJKLMNPQRTUWXY";
 /** A valid tax id (GB 32100-2015); `serial` makes it another one. */
 function taxIdOf(serial: number): string {
   const body = `91440300MA${serial.toString().padStart(7, "0")}`;
-  const sum = [...body].reduce((total, digit, i) => total + taxIdDigits.indexOf(digit) * (3 ** i % 31), 0);
+  const sum = [...body].reduce(
+    (total, digit, i) => total + taxIdDigits.indexOf(digit) * (3 ** i % 31),
+    0,
+  );
   return body + taxIdDigits[(31 - (sum % 31)) % 31];
 }
 
-/** A till's receipt of one line over 200.00, titled to an employer, around the place of its original's id. */
-function tillOf(token: string, seller: { taxId: string; name: string }, buyer: { taxId: string; name: string }): Till {
+/**
+ * A till's receipt of one line over 200.00, titled to an employer, around the place of its
+ * original's id.
+ */
+function tillOf(
+  token: string,
+  seller: { taxId: string; name: string },
+  buyer: { taxId: string; name: string },
+): Till {
   const invoice = {
     kind: "ordinary",
     issuedAt: chinaTime(new Date()),
     currency: "CNY",
     seller,
     buyer,
-    lines: [{ name: "*餐饮服务*餐费", unit: "次", quantity: "1", unitPrice: "188.68", amount: "188.68", taxRate: "0.06", tax: "11.32" }],
+    lines: [
+      {
+        name: "*餐饮服务*餐费",
+        unit: "次",
+        quantity: "1",
+        unitPrice: "188.68",
+        amount: "188.68",
+        taxRate: "0.06",
+        tax: "11.32",
+      },
+    ],
     totals: { net: "188.68", tax: "11.32", gross: "200.00" },
     remark: "午餐 4人",
     sourceId: "\0",
@@ -119,8 +144,11 @@ export async function startNetwork({ say, profileTo }: NetworkOptions): Promise<
       await admin.unsafe("create extension pg_stat_statements");
     }
     for (const setting of ["fsync", "synchronous_commit", "full_page_writes"]) {
-      const [row] = await admin.unsafe<{ value: string }[]>(`select current_setting('${setting}') as value`);
-      if (row?.value !== "on") throw new Error(`${setting} is ${row?.value}: what is measured would not be durable`);
+      const [row] = await admin.unsafe<{ value: string }[]>(
+        `select current_setting('${setting}') as value`,
+      );
+      if (row?.value !== "on")
+        throw new Error(`${setting} is ${row?.value}: what is measured would not be durable`);
     }
     const [backend] = await admin<{ pid: number }[]>`select pg_backend_pid() as pid`;
     const postgresPid = parentOf(backend?.pid ?? 0);
@@ -130,19 +158,36 @@ export async function startNetwork({ say, profileTo }: NetworkOptions): Promise<
       await admin.unsafe(`create database ${name}`);
       const databaseUrl = new URL(postgres.url);
       databaseUrl.pathname = `/${name}`;
-      const env = { ...settings, RPC_URL: chain.url, DATABASE_URL: databaseUrl.href, MASTER_KEY: randomBytes(32).toString("hex"), DEPLOYMENT: "benchmark" };
+      const env = {
+        ...settings,
+        RPC_URL: chain.url,
+        DATABASE_URL: databaseUrl.href,
+        MASTER_KEY: randomBytes(32).toString("hex"),
+        DEPLOYMENT: "benchmark",
+      };
       const sql = openDb(databaseUrl.href, { connections: 2 });
       undo.push(() => sql.end());
       await migrate(sql);
       const client = createChainClient(chain.url, SANDBOX_CHAIN_ID);
       const vault = await openVault(sql, env.MASTER_KEY);
-      const bureau = await openBureau({ sql, chain: client, keys: createKeystore({ sql, vault }), vault });
+      const bureau = await openBureau({
+        sql,
+        chain: client,
+        keys: createKeystore({ sql, vault }),
+        vault,
+      });
       client.close();
-      const deployment = await deployToSandbox(chain.url, { network: `onepiao-bench-${name}`, bureau: bureau.account });
+      const deployment = await deployToSandbox(chain.url, {
+        network: `onepiao-bench-${name}`,
+        bureau: bureau.account,
+      });
       const run = async (parts: Parts) => {
         const profiled = parts === "all" && finally_ === "all" && profileTo !== undefined;
         const nodeOptions = profiled ? ["--cpu-prof", `--cpu-prof-dir=${profileTo}`] : [];
-        const child = startChild<GatewayCommands>(new URL("gateway.ts", import.meta.url), { env, nodeOptions });
+        const child = startChild<GatewayCommands>(new URL("gateway.ts", import.meta.url), {
+          env,
+          nodeOptions,
+        });
         const url = await child.ask("start", { deployment, parts });
         return { child, url };
       };
@@ -154,7 +199,15 @@ export async function startNetwork({ say, profileTo }: NetworkOptions): Promise<
         running = await run("accepting");
       }
       say(`the gateway that ${finally_ === "all" ? "seals" : "only accepts"} takes requests`);
-      return { url: running.url, process: running.child, sql, deployment, bureau: bureau.token, spareTaxId: taxIdOf(9_000), ...parties };
+      return {
+        url: running.url,
+        process: running.child,
+        sql,
+        deployment,
+        bureau: bureau.token,
+        spareTaxId: taxIdOf(9_000),
+        ...parties,
+      };
     };
     const whole = await place("whole", "all");
     const accepting = await place("accepting", "accepting");
@@ -178,26 +231,64 @@ export async function startNetwork({ say, profileTo }: NetworkOptions): Promise<
   }
 }
 
-/** Issuers with quota that is drawn and a segment, and employers that hold what is titled to them. */
-async function enrolAll(url: string, bureau: string): Promise<{ tills: Till[]; employers: Employer[] }> {
+/**
+ * Issuers with quota that is drawn and a segment, and employers that hold what is titled to them.
+ */
+async function enrolAll(
+  url: string,
+  bureau: string,
+): Promise<{ tills: Till[]; employers: Employer[] }> {
   const call = createClient(url);
   const period = new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 7);
   const enrol = async (serial: number, capability: "issuer" | "employer") => {
     const [taxId, name] = [taxIdOf(serial), `${capability} ${serial}`];
-    const made = await expectSuccess(call("POST", "/v1/taxpayers", { body: { name, taxId, capabilities: [capability] }, token: bureau }), name);
-    const key = await expectSuccess(call("POST", "/v1/api-keys", { body: { account: made["account"], roles: [capability, "holder"] }, token: bureau }), name);
-    return { taxId, name, account: String(made["account"]), token: String(key["token"]), index: Number(made["index"]) };
+    const made = await expectSuccess(
+      call("POST", "/v1/taxpayers", {
+        body: { name, taxId, capabilities: [capability] },
+        token: bureau,
+      }),
+      name,
+    );
+    const key = await expectSuccess(
+      call("POST", "/v1/api-keys", {
+        body: { account: made["account"], roles: [capability, "holder"] },
+        token: bureau,
+      }),
+      name,
+    );
+    return {
+      taxId,
+      name,
+      account: String(made["account"]),
+      token: String(key["token"]),
+      index: Number(made["index"]),
+    };
   };
-  const employers = await Promise.all(Array.from({ length: ISSUERS }, (_, i) => enrol(1_000 + i, "employer")));
+  const employers = await Promise.all(
+    Array.from({ length: ISSUERS }, (_, i) => enrol(1_000 + i, "employer")),
+  );
   const tills = await Promise.all(
     employers.map(async (buyer, i) => {
       const { token, ...seller } = await enrol(i, "issuer");
       const path = `/v1/taxpayers/${seller.taxId}`;
-      await expectSuccess(call("PUT", `${path}/quota`, { body: { period, granted: "1000000000.00" }, token: bureau }), "quota");
-      await expectSuccess(call("POST", `${path}/segments`, { body: { length: 1_000_000 }, token: bureau }), "segment");
-      const till = tillOf(token, { taxId: seller.taxId, name: seller.name }, { taxId: buyer.taxId, name: buyer.name });
+      await expectSuccess(
+        call("PUT", `${path}/quota`, { body: { period, granted: "1000000000.00" }, token: bureau }),
+        "quota",
+      );
+      await expectSuccess(
+        call("POST", `${path}/segments`, { body: { length: 1_000_000 }, token: bureau }),
+        "segment",
+      );
+      const till = tillOf(
+        token,
+        { taxId: seller.taxId, name: seller.name },
+        { taxId: buyer.taxId, name: buyer.name },
+      );
       // the first one draws the quota of all
-      await expectSuccess(call("POST", "/v1/invoices", { body: JSON.parse(`${till.head}first${till.tail}`), token }), "first invoice");
+      await expectSuccess(
+        call("POST", "/v1/invoices", { body: JSON.parse(`${till.head}first${till.tail}`), token }),
+        "first invoice",
+      );
       return till;
     }),
   );

@@ -1,20 +1,41 @@
 /**
- * Blocks that cost a stranger nothing: how the gateway answers while it follows them, and how soon it is beyond them. An employer that keeps
- * its own key has signed a hundred second reimbursements of a hundred invoices; whoever has a node may send them.
+ * Blocks that cost a stranger nothing: how the gateway answers while it follows them, and how soon
+ * it is beyond them. An employer that keeps its own key has signed a hundred second reimbursements
+ * of a hundred invoices; whoever has a node may send them.
  */
 import { randomBytes } from "node:crypto";
 import { actKinds } from "@onepiao/protocol/ledger/acts.ts";
-import { actMessage, compactSignature, digest, noSignature } from "@onepiao/protocol/ledger/messages.ts";
+import {
+  actMessage,
+  compactSignature,
+  digest,
+  noSignature,
+} from "@onepiao/protocol/ledger/messages.ts";
 import { Transaction, Wallet } from "ethers";
 import { SANDBOX_CHAIN_ID } from "../../../sandbox/chain.ts";
 import { createClient, expectSuccess } from "../../../sandbox/client.ts";
 import { createChainClient, NodeDown } from "../../../server/chain/client.ts";
-import { type ActArgument, createContracts, ZERO_ACCOUNT } from "../../../server/chain/contracts.ts";
+import {
+  type ActArgument,
+  createContracts,
+  ZERO_ACCOUNT,
+} from "../../../server/chain/contracts.ts";
 import type { Place } from "./network.ts";
 import { cpuOf } from "./processes.ts";
 
-/** Milliseconds of `/livez` while it was measured; from the block's receipt to the cursor beyond it; CPU seconds of the gateway; new attempts told. */
-export type Poison = { name: string; p50: number; p99: number; max: number; followed: number; cpu: number; attempts: number };
+/**
+ * Milliseconds of `/livez` while it was measured; from the block's receipt to the cursor beyond it;
+ * CPU seconds of the gateway; new attempts told.
+ */
+export type Poison = {
+  name: string;
+  p50: number;
+  p99: number;
+  max: number;
+  followed: number;
+  cpu: number;
+  attempts: number;
+};
 
 const INVOICES = 100;
 const SMALL = 30;
@@ -35,7 +56,11 @@ async function until<T>(what: string, look: () => Promise<T | undefined>): Promi
   throw new Error(`Not within ${PATIENCE_MS / 1_000} s: ${what}`);
 }
 
-export async function measurePoison(place: Place, rpcUrl: string, bureau: string): Promise<Poison[]> {
+export async function measurePoison(
+  place: Place,
+  rpcUrl: string,
+  bureau: string,
+): Promise<Poison[]> {
   const call = createClient(place.url);
   const chain = createChainClient(rpcUrl, SANDBOX_CHAIN_ID);
   const contracts = createContracts(place.deployment);
@@ -47,19 +72,50 @@ export async function measurePoison(place: Place, rpcUrl: string, bureau: string
     const document = JSON.parse(`${till?.head}${randomBytes(8).toString("hex")}${till?.tail}`);
     const numbers = await Promise.all(
       Array.from({ length: count }, async (_, i) => {
-        const body = { ...document, sourceId: `${document.sourceId}-${i}`, buyer: { name: "个人" }, holder: holder?.account };
-        return String((await expectSuccess(call("POST", "/v1/invoices", { body, token: till?.token ?? "" }), "invoice"))["number"]);
+        const body = {
+          ...document,
+          sourceId: `${document.sourceId}-${i}`,
+          buyer: { name: "个人" },
+          holder: holder?.account,
+        };
+        return String(
+          (
+            await expectSuccess(
+              call("POST", "/v1/invoices", { body, token: till?.token ?? "" }),
+              "invoice",
+            )
+          )["number"],
+        );
       }),
     );
     numbers.sort();
     const body = { employer, invoices: numbers };
-    return { numbers, id: String((await expectSuccess(call("POST", "/v1/claims", { body, token: holder?.token ?? "" }), "claim"))["id"]) };
+    return {
+      numbers,
+      id: String(
+        (
+          await expectSuccess(
+            call("POST", "/v1/claims", { body, token: holder?.token ?? "" }),
+            "claim",
+          )
+        )["id"],
+      ),
+    };
   }
 
-  const cursor = async () => Number((await place.sql<{ block: bigint }[]>`select block from cursor`)[0]?.block ?? 0n);
-  const told = async () => (await place.sql<{ n: number }[]>`select count(*)::int as n from feed where type = 'reimbursement.refused'`)[0]?.n ?? 0;
+  const cursor = async () =>
+    Number((await place.sql<{ block: bigint }[]>`select block from cursor`)[0]?.block ?? 0n);
+  const told = async () =>
+    (
+      await place.sql<
+        { n: number }[]
+      >`select count(*)::int as n from feed where type = 'reimbursement.refused'`
+    )[0]?.n ?? 0;
 
-  /** Asks `/livez` until the work is over, and at least for WATCHED_MS; latency counts from when a request was due. */
+  /**
+   * Asks `/livez` until the work is over, and at least for WATCHED_MS; latency counts from when a
+   * request was due.
+   */
   async function watched(name: string, work: () => Promise<number>): Promise<Poison> {
     const [before, cpu] = [await told(), cpuOf(place.process.pid)];
     const latencies: number[] = [];
@@ -79,14 +135,34 @@ export async function measurePoison(place: Place, rpcUrl: string, bureau: string
     });
     await asking;
     latencies.sort((a, b) => a - b);
-    const at = (share: number) => latencies[Math.min(latencies.length - 1, Math.floor(share * latencies.length))] ?? Number.NaN;
-    return { name, p50: at(0.5), p99: at(0.99), max: at(1), followed, cpu: cpuOf(place.process.pid) - cpu, attempts: (await told()) - before };
+    const at = (share: number) =>
+      latencies[Math.min(latencies.length - 1, Math.floor(share * latencies.length))] ?? Number.NaN;
+    return {
+      name,
+      p50: at(0.5),
+      p99: at(0.99),
+      max: at(1),
+      followed,
+      cpu: cpuOf(place.process.pid) - cpu,
+      attempts: (await told()) - before,
+    };
   }
 
-  /** The transaction in which anybody may send these acts; made before anything is watched, for it takes this process's time. */
+  /**
+   * The transaction in which anybody may send these acts; made before anything is watched, for it
+   * takes this process's time.
+   */
   async function sent(acts: ActArgument[]): Promise<string> {
     const wallet = Wallet.createRandom();
-    const transaction = { type: 0, chainId: SANDBOX_CHAIN_ID, nonce: 0, gasPrice: 0n, gasLimit: GAS, to: place.deployment.ledger, data: contracts.act(acts) };
+    const transaction = {
+      type: 0,
+      chainId: SANDBOX_CHAIN_ID,
+      nonce: 0,
+      gasPrice: 0n,
+      gasLimit: GAS,
+      to: place.deployment.ledger,
+      data: contracts.act(acts),
+    };
     return wallet.signTransaction(transaction);
   }
 
@@ -94,11 +170,19 @@ export async function measurePoison(place: Place, rpcUrl: string, bureau: string
   async function relayed(raw: string): Promise<number> {
     const { hash } = Transaction.from(raw);
     // a node that computes such a block for long is not the gateway's affair
-    const patient = <T>(asked: Promise<T>) => asked.catch((cause: unknown) => (cause instanceof NodeDown ? undefined : Promise.reject(cause)));
+    const patient = <T>(asked: Promise<T>) =>
+      asked.catch((cause: unknown) =>
+        cause instanceof NodeDown ? undefined : Promise.reject(cause),
+      );
     await patient(chain.broadcast(raw));
-    const block = await until("a receipt", async () => (await patient(chain.receipts([hash ?? ""])))?.[0]?.block);
+    const block = await until(
+      "a receipt",
+      async () => (await patient(chain.receipts([hash ?? ""])))?.[0]?.block,
+    );
     const since = performance.now();
-    await until("the gateway is beyond the block", async () => ((await cursor()) >= block ? true : undefined));
+    await until("the gateway is beyond the block", async () =>
+      (await cursor()) >= block ? true : undefined,
+    );
     return performance.now() - since;
   }
 
@@ -108,30 +192,59 @@ export async function measurePoison(place: Place, rpcUrl: string, bureau: string
     const key = { custody: "own", address: wallet.address };
     const taxId = place.spareTaxId;
     const made = await expectSuccess(
-      call("POST", "/v1/taxpayers", { body: { name: "employer of its own", taxId, capabilities: ["employer"], key }, token: bureau }),
+      call("POST", "/v1/taxpayers", {
+        body: { name: "employer of its own", taxId, capabilities: ["employer"], key },
+        token: bureau,
+      }),
       "own key",
     );
     const employer = Number(made["index"]);
     const sign = (numbers: readonly string[], version: number, place_: number): ActArgument => {
-      const [ref, invoices] = [`0x${place_.toString(16).padStart(64, "0")}`, numbers.map((id) => ({ id, version }))];
-      const hash = digest(contracts.domains.ledger, actMessage("Reimburse", { taxpayer: employer, ref, invoices }));
+      const [ref, invoices] = [
+        `0x${place_.toString(16).padStart(64, "0")}`,
+        numbers.map((id) => ({ id, version })),
+      ];
+      const hash = digest(
+        contracts.domains.ledger,
+        actMessage("Reimburse", { taxpayer: employer, ref, invoices }),
+      );
       const signature = compactSignature(wallet.signingKey.sign(hash).serialized) ?? noSignature;
-      return { kind: actKinds.indexOf("Reimburse"), to: ZERO_ACCOUNT, taxpayer: employer, ref, invoices, evidence: [], signature, consent: noSignature };
+      return {
+        kind: actKinds.indexOf("Reimburse"),
+        to: ZERO_ACCOUNT,
+        taxpayer: employer,
+        ref,
+        invoices,
+        evidence: [],
+        signature,
+        consent: noSignature,
+      };
     };
     const { numbers } = await claimed(INVOICES, taxId);
     await relayed(await sent([sign(numbers, 1, 1)]));
     const acts = Array.from({ length: 100 }, (_, i) => sign(numbers, 2, i + 2));
     const report = await claimed(SMALL, payer.taxId);
-    await expectSuccess(call("POST", `/v1/claims/${report.id}/reimburse`, { token: payer.token }), "reimburse");
+    await expectSuccess(
+      call("POST", `/v1/claims/${report.id}/reimburse`, { token: payer.token }),
+      "reimburse",
+    );
 
-    const raw = [await sent(acts), await sent(acts), await sent(Array.from({ length: 100 }, () => acts[0] as ActArgument))] as [string, string, string];
+    const raw = [
+      await sent(acts),
+      await sent(acts),
+      await sent(Array.from({ length: 100 }, () => acts[0] as ActArgument)),
+    ] as [string, string, string];
     const quiet = await watched("nothing", async () => 0);
     const hundred = await watched("100 acts of 100 invoices", () => relayed(raw[0]));
     const again = await watched("the same, replayed", () => relayed(raw[1]));
     const copies = await watched("100 copies of one act", () => relayed(raw[2]));
     const asked = await watched(`${ASKED} reimbursements of a claim of ${SMALL}`, async () => {
       const since = performance.now();
-      await Promise.all(Array.from({ length: ASKED }, () => call("POST", `/v1/claims/${report.id}/reimburse`, { token: payer.token })));
+      await Promise.all(
+        Array.from({ length: ASKED }, () =>
+          call("POST", `/v1/claims/${report.id}/reimburse`, { token: payer.token }),
+        ),
+      );
       return performance.now() - since;
     });
     return [quiet, hundred, again, copies, asked];

@@ -6,7 +6,10 @@ import { readdirSync, readFileSync } from "node:fs";
 /** Clock ticks a second in /proc/PID/stat (USER_HZ), the same on every Linux. */
 const TICKS = 100;
 
-/** Fields of /proc/PID/stat after the name, which may hold spaces; undefined when there is no such process. */
+/**
+ * Fields of /proc/PID/stat after the name, which may hold spaces; undefined when there is no such
+ * process.
+ */
 function statOf(pid: number): string[] | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "utf8");
@@ -21,7 +24,9 @@ export const parentOf = (pid: number): number => Number(statOf(pid)?.[1] ?? Numb
 /** Processes whose parent is `pid`. */
 export function childrenOf(pid: number): number[] {
   try {
-    return readdirSync("/proc").flatMap((name) => (/^\d+$/.test(name) && parentOf(Number(name)) === pid ? [Number(name)] : []));
+    return readdirSync("/proc").flatMap((name) =>
+      /^\d+$/.test(name) && parentOf(Number(name)) === pid ? [Number(name)] : [],
+    );
   } catch {
     return [];
   }
@@ -40,7 +45,8 @@ export function cpuOf(pid: number): number {
 export function memoryOf(pid: number): number {
   const read = (one: number): number => {
     try {
-      const [, kilobytes] = /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${one}/smaps_rollup`, "utf8")) ?? [];
+      const [, kilobytes] =
+        /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${one}/smaps_rollup`, "utf8")) ?? [];
       return Number(kilobytes) * 1_024;
     } catch {
       return Number.NaN;
@@ -52,7 +58,8 @@ export function memoryOf(pid: number): number {
 /** Bytes resident of one process. */
 export function rssOf(pid: number): number {
   try {
-    const [, kilobytes] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+    const [, kilobytes] =
+      /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
     return Number(kilobytes) * 1_024;
   } catch {
     return Number.NaN;
@@ -64,7 +71,11 @@ export function machineCpu(): number {
   try {
     const [line = ""] = readFileSync("/proc/stat", "utf8").split("\n");
     // user, nice, system, idle, iowait, irq, softirq, steal; guests are in user already
-    const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = line.trim().split(/\s+/).slice(1).map(Number);
+    const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = line
+      .trim()
+      .split(/\s+/)
+      .slice(1)
+      .map(Number);
     return (user + nice + system + irq + softirq) / TICKS;
   } catch {
     return Number.NaN;

@@ -15,7 +15,10 @@ const root = fileURLToPath(new URL("../../../", import.meta.url));
 const idle = new Set(["(idle)", "(root)", "(program)"]);
 
 /** A library's functions count as the library's. */
-function nameOf({ functionName, url, lineNumber }: Profile["nodes"][number]["callFrame"], byModule: boolean): string {
+function nameOf(
+  { functionName, url, lineNumber }: Profile["nodes"][number]["callFrame"],
+  byModule: boolean,
+): string {
   if (url === "") return functionName;
   const path = url.startsWith("file:") ? relative(root, fileURLToPath(url)) : url;
   const [, library] = /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path) ?? [];
@@ -23,12 +26,17 @@ function nameOf({ functionName, url, lineNumber }: Profile["nodes"][number]["cal
   return `${functionName || "(anonymous)"}  ${library === undefined ? path : path.slice(path.lastIndexOf(`node_modules/${library}`) + 13)}:${lineNumber + 1}`;
 }
 
-/** The places with the most time of their own, of all profiles in a folder: by function, and by module or library. */
+/**
+ * The places with the most time of their own, of all profiles in a folder: by function, and by
+ * module or library.
+ */
 export function readProfiles(folder: string): { functions: Place[]; modules: Place[] } {
   const own = [new Map<string, number>(), new Map<string, number>()] as const;
   let total = 0;
   for (const file of readdirSync(folder).filter((name) => name.endsWith(".cpuprofile"))) {
-    const { nodes, samples, timeDeltas } = JSON.parse(readFileSync(join(folder, file), "utf8")) as Profile;
+    const { nodes, samples, timeDeltas } = JSON.parse(
+      readFileSync(join(folder, file), "utf8"),
+    ) as Profile;
     const frames = new Map(nodes.map((node) => [node.id, node.callFrame]));
     samples.forEach((sample, i) => {
       const frame = frames.get(sample);
@@ -42,7 +50,11 @@ export function readProfiles(folder: string): { functions: Place[]; modules: Pla
     });
   }
   const [functions, modules] = own.map((places) =>
-    [...places].sort(([, a], [, b]) => b - a).map(([where, milliseconds]): Place => ({ where, milliseconds, share: milliseconds / total })),
+    [...places]
+      .sort(([, a], [, b]) => b - a)
+      .map(
+        ([where, milliseconds]): Place => ({ where, milliseconds, share: milliseconds / total }),
+      ),
   );
   return { functions: functions ?? [], modules: modules ?? [] };
 }

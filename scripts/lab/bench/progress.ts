@@ -1,10 +1,21 @@
-/** How far the benchmark is: a bar on a terminal, a line a step elsewhere. On standard error, so that the results can be piped. */
+/**
+ * How far the benchmark is: a bar on a terminal, a line a step elsewhere. On standard error, so
+ * that the results can be piped.
+ */
 import cliProgress from "cli-progress";
 
 export type Progress = {
   say(line: string): void;
-  /** Runs a step that takes about so many seconds; `count` is asked for what has been done meanwhile. */
-  step<T>(name: string, seconds: number, count: () => Promise<number>, work: () => Promise<T>): Promise<T>;
+  /**
+   * Runs a step that takes about so many seconds; `count` is asked for what has been done
+   * meanwhile.
+   */
+  step<T>(
+    name: string,
+    seconds: number,
+    count: () => Promise<number>,
+    work: () => Promise<T>,
+  ): Promise<T>;
   stop(): void;
 };
 
@@ -27,8 +38,18 @@ export function createProgress(seconds: number): Progress {
   let passed = 0;
   const elapsed = () => ((performance.now() - began) / 1_000).toFixed(0);
   const show = (name: string, within: number, count: number) =>
-    bar?.update(Math.min(seconds, passed + within), { name, count: count === 0 ? "" : String(count), elapsed: elapsed(), all: Math.round(seconds) });
-  bar?.start(Math.ceil(seconds), 0, { name: "starting", count: "", elapsed: "0", all: Math.round(seconds) });
+    bar?.update(Math.min(seconds, passed + within), {
+      name,
+      count: count === 0 ? "" : String(count),
+      elapsed: elapsed(),
+      all: Math.round(seconds),
+    });
+  bar?.start(Math.ceil(seconds), 0, {
+    name: "starting",
+    count: "",
+    elapsed: "0",
+    all: Math.round(seconds),
+  });
   const line = (text: string) => {
     if (!bar) process.stderr.write(`${elapsed().padStart(4)} s  ${text}\n`);
   };

@@ -1,11 +1,15 @@
 /**
- * A party's program as it should be written: the client for programs, with all gateways and without an
- * end to its patience.
+ * A party's program as it should be written: the client for programs, with all gateways and without
+ * an end to its patience.
  */
-import { type AnyReply, createClient as createApiClient } from "../../../clients/typescript/index.ts";
+import {
+  type AnyReply,
+  createClient as createApiClient,
+} from "../../../clients/typescript/index.ts";
 
 export type Party = { name: string; account: string; token: string; taxId: string; index: number };
-// what an answer says is looked at member by member, and a wrong shape is what the run is there to find
+// what an answer says is looked at member by member, and a wrong shape is what the run is there to
+// find
 // biome-ignore lint/suspicious/noExplicitAny: JSON of a stranger
 export type Body = any;
 export type Reply = { status: number; body: Body; replayed: boolean };
@@ -33,8 +37,16 @@ const WAIT_SECONDS = 5;
 const PAUSES = { pauseMs: 50, maxPauseMs: 600 };
 const FOREVER = Number.POSITIVE_INFINITY;
 
-/** `deadline` gives the time (performance.now) after which nobody asks again. `answered` hears every answer. */
-export function createClient(urls: readonly string[], random: () => number, deadline: () => number, answered: (what: string) => void): Client {
+/**
+ * `deadline` gives the time (performance.now) after which nobody asks again. `answered` hears every
+ * answer.
+ */
+export function createClient(
+  urls: readonly string[],
+  random: () => number,
+  deadline: () => number,
+  answered: (what: string) => void,
+): Client {
   return {
     urls,
     async ask({ token }, method, path, { body, key, final = false, heard } = {}) {
@@ -42,12 +54,30 @@ export function createClient(urls: readonly string[], random: () => number, dead
       const onTry = (outcome: string, reply?: AnyReply) => {
         answered(outcome);
         if (reply !== undefined && reply.status < 300) heard?.(reply.body);
-        if (performance.now() > deadline()) over.abort(new Unsettled(`${method} ${path}: still ${outcome} when the run was over`));
+        if (performance.now() > deadline())
+          over.abort(new Unsettled(`${method} ${path}: still ${outcome} when the run was over`));
       };
-      const patience = { ...PAUSES, tries: FOREVER, doneMs: FOREVER, retryAfterMs: FOREVER, timeoutMs: PATIENCE_MS };
-      const { send } = createApiClient({ url: urls, token, random, onTry, patience, signal: over.signal });
+      const patience = {
+        ...PAUSES,
+        tries: FOREVER,
+        doneMs: FOREVER,
+        retryAfterMs: FOREVER,
+        timeoutMs: PATIENCE_MS,
+      };
+      const { send } = createApiClient({
+        url: urls,
+        token,
+        random,
+        onTry,
+        patience,
+        signal: over.signal,
+      });
       const wanted = final && method !== "GET" ? { final, wait: WAIT_SECONDS } : {};
-      const reply = await send(method, path, { body, ...wanted, ...(key === undefined ? {} : { key }) });
+      const reply = await send(method, path, {
+        body,
+        ...wanted,
+        ...(key === undefined ? {} : { key }),
+      });
       return { status: reply.status, body: reply.body ?? {}, replayed: reply.replayed };
     },
   };

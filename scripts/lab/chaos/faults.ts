@@ -1,10 +1,21 @@
-/** Does to a network what the plan says, at its times, and puts everything right again at the end. */
+/**
+ * Does to a network what the plan says, at its times, and puts everything right again at the end.
+ */
 import type { Network } from "./network.ts";
 import type { Injection, NodeFault, Plan, ReceiverFault } from "./plan.ts";
 
 export type Counts = { kills: number; restarts: number; faults: number };
-/** A gateway's node that was out. Blocks of the chain: `passed` was the head when its work had to be another's, `end` when it was well again. */
-export type Outage = { gateway: number; kind: NodeFault; seconds: number; passed: number; end: number };
+/**
+ * A gateway's node that was out. Blocks of the chain: `passed` was the head when its work had to be
+ * another's, `end` when it was well again.
+ */
+export type Outage = {
+  gateway: number;
+  kind: NodeFault;
+  seconds: number;
+  passed: number;
+  end: number;
+};
 /** Receivers of webhooks that can be made to fail. */
 export type Breakable = { fail(kind: ReceiverFault | undefined): void };
 
@@ -18,11 +29,19 @@ export type Faults = {
   settle(): Promise<void>;
 };
 
-/** Within so long the work of a gateway goes to another when its node is out; then there is twice as long to do some. */
+/**
+ * Within so long the work of a gateway goes to another when its node is out; then there is twice as
+ * long to do some.
+ */
 const PASSED_MS = 10_000;
 
 /** `head`: the newest block of the chain itself. */
-export function injectFaults(plan: Plan, network: Network, receivers: readonly Breakable[], head: () => Promise<number>): Faults {
+export function injectFaults(
+  plan: Plan,
+  network: Network,
+  receivers: readonly Breakable[],
+  head: () => Promise<number>,
+): Faults {
   const began = performance.now();
   const counts: Counts = { kills: 0, restarts: 0, faults: 0 };
   const outages: Outage[] = [];
@@ -61,7 +80,8 @@ export function injectFaults(plan: Plan, network: Network, receivers: readonly B
         await over();
         const end = await head();
         await way?.takeOut(undefined);
-        if (ms >= 3 * PASSED_MS && !signal.aborted) outages.push({ gateway, kind, seconds: Math.round(ms / 1_000), passed, end });
+        if (ms >= 3 * PASSED_MS && !signal.aborted)
+          outages.push({ gateway, kind, seconds: Math.round(ms / 1_000), passed, end });
         return;
       }
       case "kill":
@@ -102,7 +122,10 @@ export function injectFaults(plan: Plan, network: Network, receivers: readonly B
     }),
   ).then(() => {});
   return {
-    counts: () => ({ ...counts, faults: counts.faults + network.gateways.reduce((sum, { way }) => sum + way.struck(), 0) }),
+    counts: () => ({
+      ...counts,
+      faults: counts.faults + network.gateways.reduce((sum, { way }) => sum + way.struck(), 0),
+    }),
     outages: () => outages,
     done,
     async settle() {

@@ -1,4 +1,7 @@
-/** What the feed must say, derived from the chain's logs and the stored notices alone, and whether what was seen is that: all of it, once, in order. */
+/**
+ * What the feed must say, derived from the chain's logs and the stored notices alone, and whether
+ * what was seen is that: all of it, once, in order.
+ */
 import type { ChainEvent } from "../../../server/chain/contracts.ts";
 import type { Tx } from "../../../server/db/db.ts";
 import type { OnChain } from "./ledger.ts";
@@ -22,25 +25,35 @@ const types: Record<string, string> = {
 };
 
 /**
- * The feed that these events make, all of it or of some of them: a position is block × 2^27 + place, and in a block a lot takes as
- * many places as it has invoices, any other event one.
+ * The feed that these events make, all of it or of some of them: a position is block × 2^27 +
+ * place, and in a block a lot takes as many places as it has invoices, any other event one.
  */
-export function feedOf({ events, repeated }: Pick<OnChain, "events" | "repeated">, only: (event: ChainEvent) => boolean = () => true): Seen[] {
+export function feedOf(
+  { events, repeated }: Pick<OnChain, "events" | "repeated">,
+  only: (event: ChainEvent) => boolean = () => true,
+): Seen[] {
   const placed = placesOf(events);
   return events.filter(only).flatMap((event): Seen[] => {
     const position = placed.get(event) as bigint;
     if (event.name === "LotSealed") {
       const [first, count] = [BigInt(event.args["first"] as string), event.args["count"] as number];
-      return Array.from({ length: count }, (_, i) => ({ position: position + BigInt(i), type: "invoice.issued", number: String(first + BigInt(i)) }));
+      return Array.from({ length: count }, (_, i) => ({
+        position: position + BigInt(i),
+        type: "invoice.issued",
+        number: String(first + BigInt(i)),
+      }));
     }
     const alarm = event.name === "Refused" && event.args["alarm"] === true && !repeated.has(event);
     const type = alarm ? "reimbursement.refused" : types[event.name];
     const id = event.args["id"];
-    return type === undefined ? [] : [{ position, type, number: id === undefined ? undefined : String(id) }];
+    return type === undefined
+      ? []
+      : [{ position, type, number: id === undefined ? undefined : String(id) }];
   });
 }
 
-const placesTaken = ({ name, args }: ChainEvent) => (name === "LotSealed" ? (args["count"] as number) : 1);
+const placesTaken = ({ name, args }: ChainEvent) =>
+  name === "LotSealed" ? (args["count"] as number) : 1;
 
 function placesOf(events: readonly ChainEvent[]): Map<ChainEvent, bigint> {
   let [block, place] = [-1, 0];
@@ -54,12 +67,16 @@ function placesOf(events: readonly ChainEvent[]): Map<ChainEvent, bigint> {
   );
 }
 
-/** What the feed must say besides: notices, each once, in the order in which they were stored, behind the events of the block they were given. */
+/**
+ * What the feed must say besides: notices, each once, in the order in which they were stored,
+ * behind the events of the block they were given.
+ */
 export async function noticesOf(sql: Tx, { events }: Pick<OnChain, "events">): Promise<Seen[]> {
   const rows = await sql<{ block: bigint; place: bigint; type: string; number: string | null }[]>`
     select block, row_number() over (partition by block order by id) - 1 as place, type, number from notices where block is not null order by block, id`;
   const before = new Map<bigint, number>();
-  for (const event of events) before.set(BigInt(event.block), (before.get(BigInt(event.block)) ?? 0) + placesTaken(event));
+  for (const event of events)
+    before.set(BigInt(event.block), (before.get(BigInt(event.block)) ?? 0) + placesTaken(event));
   return rows.map(({ block, place, type, number }) => ({
     position: (block << 27n) + BigInt(before.get(block) ?? 0) + place,
     type,
@@ -67,29 +84,43 @@ export async function noticesOf(sql: Tx, { events }: Pick<OnChain, "events">): P
   }));
 }
 
-/** What a taxpayer must at least be shown: what it has sealed as an issuer, what was asked of it and what it did as an employer. */
+/**
+ * What a taxpayer must at least be shown: what it has sealed as an issuer, what was asked of it and
+ * what it did as an employer.
+ */
 export function owedTo(chain: OnChain, index: number): Seen[] {
   const mine = ({ name, args }: ChainEvent) =>
-    (name === "LotSealed" && args["issuer"] === index) || (["Claimed", "Rejected", "Reimbursed"].includes(name) && args["employer"] === index);
+    (name === "LotSealed" && args["issuer"] === index) ||
+    (["Claimed", "Rejected", "Reimbursed"].includes(name) && args["employer"] === index);
   return feedOf(chain, mine);
 }
 
-/** Compares what somebody has seen, in the order in which it came, with what there is. Test events and what came twice must be gone. */
+/**
+ * Compares what somebody has seen, in the order in which it came, with what there is. Test events
+ * and what came twice must be gone.
+ */
 export function compare(who: string, expected: readonly Seen[], seen: readonly Seen[]): Gaps {
   const wrong: string[] = [];
   let disordered = 0;
-  for (const [i, one] of seen.entries()) if (i > 0 && one.position <= (seen[i - 1] as Seen).position) disordered += 1;
+  for (const [i, one] of seen.entries())
+    if (i > 0 && one.position <= (seen[i - 1] as Seen).position) disordered += 1;
   const found = new Map(seen.map((one) => [one.position, one]));
   let missed = 0;
   for (const one of expected) {
     const same = found.get(one.position);
     if (same && same.type === one.type && same.number === one.number) continue;
     missed += 1;
-    if (missed <= 5) wrong.push(`${who} missed ${one.type} ${one.number ?? ""} at ${one.position}${same ? `, and has seen ${same.type} there` : ""}`);
+    if (missed <= 5)
+      wrong.push(
+        `${who} missed ${one.type} ${one.number ?? ""} at ${one.position}${same ? `, and has seen ${same.type} there` : ""}`,
+      );
   }
   const known = new Set(expected.map((one) => one.position));
   const strange = seen.filter((one) => !known.has(one.position));
-  if (strange.length > 0) wrong.push(`${who} has seen ${strange.length} events that are none, the first ${strange[0]?.type} at ${strange[0]?.position}`);
+  if (strange.length > 0)
+    wrong.push(
+      `${who} has seen ${strange.length} events that are none, the first ${strange[0]?.type} at ${strange[0]?.position}`,
+    );
   if (missed > 5) wrong.push(`${who} missed ${missed} events in all`);
   if (disordered > 0) wrong.push(`${who} has seen ${disordered} events out of order`);
   return { missed, disordered, wrong };

@@ -1,11 +1,14 @@
 /**
- * What the clients of a run asked for and what they were told: the only thing that the checks believe beside the chain.
+ * What the clients of a run asked for and what they were told: the only thing that the checks
+ * believe beside the chain.
  *
  * Kept in the harness's own memory, so nothing that is killed can lose it.
  */
 import type { Party } from "./client.ts";
 
-/** One invoice that somebody wanted issued. Several posts (keys) of one original have one `source`. */
+/**
+ * One invoice that somebody wanted issued. Several posts (keys) of one original have one `source`.
+ */
 export type Post = {
   issuer: Party;
   body: Record<string, unknown>;
@@ -19,7 +22,14 @@ export type Post = {
 };
 
 /** An expense report. */
-export type Report = { id: string; holder: Party; employer: Party; invoices: string[]; asked: number; granted: number };
+export type Report = {
+  id: string;
+  holder: Party;
+  employer: Party;
+  invoices: string[];
+  asked: number;
+  granted: number;
+};
 
 export type Journal = {
   posts: Post[];
@@ -32,4 +42,10 @@ export type Journal = {
   answers: Map<string, number>;
 };
 
-export const openJournal = (): Journal => ({ posts: [], reports: [], enrolled: [], wrong: [], answers: new Map() });
+export const openJournal = (): Journal => ({
+  posts: [],
+  reports: [],
+  enrolled: [],
+  wrong: [],
+  answers: new Map(),
+});

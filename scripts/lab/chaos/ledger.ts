@@ -1,4 +1,7 @@
-/** What the chain itself has, read from its own node: logs, and the calldata of the transactions that sealed. */
+/**
+ * What the chain itself has, read from its own node: logs, and the calldata of the transactions
+ * that sealed.
+ */
 
 import { lotTree } from "@onepiao/protocol/ledger/tree.ts";
 import { Interface } from "ethers";
@@ -17,7 +20,10 @@ export type OnChain = {
   broken: string[];
   /** The record slot of touched invoices. */
   records: Map<string, { holder: string; state: number; version: number }>;
-  /** Alarms at an attempt that an earlier one has shown: of the same kind, at the same invoice and version, for the same payer and payee. */
+  /**
+   * Alarms at an attempt that an earlier one has shown: of the same kind, at the same invoice and
+   * version, for the same payer and payee.
+   */
   repeated: Set<ChainEvent>;
   head: number;
 };
@@ -32,7 +38,11 @@ export async function readChain(url: string, deployment: Deployment): Promise<On
     const head = await chain.head();
     const events: ChainEvent[] = [];
     for (let from = deployment.block; from <= head; from += PAGE) {
-      for (const log of await chain.logs(contracts.addresses, from, Math.min(head, from + PAGE - 1))) {
+      for (const log of await chain.logs(
+        contracts.addresses,
+        from,
+        Math.min(head, from + PAGE - 1),
+      )) {
         const event = contracts.event(log);
         if (event) events.push(event);
       }
@@ -43,7 +53,9 @@ export async function readChain(url: string, deployment: Deployment): Promise<On
     for (const event of events.filter((one) => one.name === "LotSealed")) {
       let lots = inputs.get(event.tx);
       if (!lots) {
-        lots = ledger.decodeFunctionData("seal", (await chain.transactionInput(event.tx)) ?? "0x")[0].toArray() as { first: bigint; leaves: string[] }[];
+        lots = ledger
+          .decodeFunctionData("seal", (await chain.transactionInput(event.tx)) ?? "0x")[0]
+          .toArray() as { first: bigint; leaves: string[] }[];
         inputs.set(event.tx, lots);
       }
       const first = BigInt(event.args["first"] as string);
@@ -58,21 +70,41 @@ export async function readChain(url: string, deployment: Deployment): Promise<On
       }
     }
     const [repeated, attempts] = [new Set<ChainEvent>(), new Set<string>()];
-    for (const event of events.filter((one) => one.name === "Refused" && one.args["alarm"] === true)) {
+    for (const event of events.filter(
+      (one) => one.name === "Refused" && one.args["alarm"] === true,
+    )) {
       const digest = String(event.args["act"]);
-      const acts = await actsIn((await chain.transactionInput(event.tx)) ?? "0x", contracts.domains.ledger, new Set([digest]));
+      const acts = await actsIn(
+        (await chain.transactionInput(event.tx)) ?? "0x",
+        contracts.domains.ledger,
+        new Set([digest]),
+      );
       const act = acts.get(digest);
       const version = act?.invoices.find(({ id }) => id === event.args["id"])?.version;
-      const attempt = act === undefined ? digest : [act.kind, event.args["id"], version, act.taxpayer, act.to].join("/");
+      const attempt =
+        act === undefined
+          ? digest
+          : [act.kind, event.args["id"], version, act.taxpayer, act.to].join("/");
       if (attempts.has(attempt)) repeated.add(event);
       attempts.add(attempt);
     }
     const records: OnChain["records"] = new Map();
-    const touched = new Set(events.filter((event) => "version" in event.args).map((event) => String(event.args["id"])));
+    const touched = new Set(
+      events.filter((event) => "version" in event.args).map((event) => String(event.args["id"])),
+    );
     for (const number of touched) {
-      const data = await chain.call(deployment.ledger, ledger.encodeFunctionData("record", [number]), undefined, head);
+      const data = await chain.call(
+        deployment.ledger,
+        ledger.encodeFunctionData("record", [number]),
+        undefined,
+        head,
+      );
       const record = ledger.decodeFunctionResult("record", data)[0];
-      records.set(number, { holder: record.holder, state: Number(record.state), version: Number(record.version) });
+      records.set(number, {
+        holder: record.holder,
+        state: Number(record.state),
+        version: Number(record.version),
+      });
     }
     return { events, sealed, broken, records, repeated, head };
   } finally {

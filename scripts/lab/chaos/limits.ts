@@ -1,7 +1,13 @@
-/** A node's limits on one transaction, for a way to a node that has none of its own: geth's, in geth's words. */
+/**
+ * A node's limits on one transaction, for a way to a node that has none of its own: geth's, in
+ * geth's words.
+ */
 import { Transaction } from "ethers";
 
-/** geth's size limit (core/txpool/legacypool: txMaxSize), and the gas of one transaction by Osaka's rules (EIP-7825). */
+/**
+ * geth's size limit (core/txpool/legacypool: txMaxSize), and the gas of one transaction by Osaka's
+ * rules (EIP-7825).
+ */
 const MAX_BYTES = 131_072;
 const MAX_GAS = 16_777_216n;
 

@@ -1,19 +1,34 @@
 /**
- * The load: parties that issue, hand on, claim, reimburse and retry, alone and against one another, while everything around them
- * breaks. Each course is one small story with its own invoices, told to its end; what was asked and answered goes to the journal.
+ * The load: parties that issue, hand on, claim, reimburse and retry, alone and against one another,
+ * while everything around them breaks. Each course is one small story with its own invoices, told
+ * to its end; what was asked and answered goes to the journal.
  *
- * What it says of an answer is only whether it could be given at all. Whether it is true is for the checks (checks.ts).
+ * What it says of an answer is only whether it could be given at all. Whether it is true is for the
+ * checks (checks.ts).
  */
 import { type Client, type Party, type Reply, type Request, Unsettled } from "./client.ts";
 import type { Journal, Post, Report } from "./journal.ts";
 import { between, randomOf, seedOf } from "./plan.ts";
 
-export type Parties = { bureau: { token: string }; issuers: Party[]; employers: Party[]; holders: Party[] };
+export type Parties = {
+  bureau: { token: string };
+  issuers: Party[];
+  employers: Party[];
+  holders: Party[];
+};
 
 const PEOPLE = { issuers: 3, employers: 3, holders: 8 };
 const RACERS = 5;
 /** What a second attempt, or one that came too late, is told. */
-const TOO_LATE = ["already-reimbursed", "already-claimed", "claim-state", "wrong-state", "invoice-busy", "not-claimed-from", "stale-version"];
+const TOO_LATE = [
+  "already-reimbursed",
+  "already-claimed",
+  "claim-state",
+  "wrong-state",
+  "invoice-busy",
+  "not-claimed-from",
+  "stale-version",
+];
 /** Come again later, with another key. */
 const LATER = ["invoice-busy", "invoice-not-sealed", "quota-not-drawn", "stale-version"];
 
@@ -21,10 +36,14 @@ const digits = "0123456789ABCDEFGHJKLMNPQRTUWXY";
 /** A tax id with a valid check digit (GB 32100-2015). */
 function taxIdOf(serial: number): string {
   const body = `91440300MA${serial.toString().padStart(7, "0")}`;
-  const sum = [...body].reduce((total, digit, i) => total + digits.indexOf(digit) * (3 ** i % 31), 0);
+  const sum = [...body].reduce(
+    (total, digit, i) => total + digits.indexOf(digit) * (3 ** i % 31),
+    0,
+  );
   return body + digits[(31 - (sum % 31)) % 31];
 }
-const money = (cents: number) => `${Math.floor(cents / 100)}.${String(cents % 100).padStart(2, "0")}`;
+const money = (cents: number) =>
+  `${Math.floor(cents / 100)}.${String(cents % 100).padStart(2, "0")}`;
 
 async function expectSuccess(reply: Promise<Reply>): Promise<Reply["body"]> {
   const { status, body } = await reply;
@@ -38,35 +57,79 @@ export async function enrolParties(client: Client, bureau: { token: string }): P
   const taxpayer = async (capability: "issuer" | "employer"): Promise<Party> => {
     serial += 1;
     const [taxId, name] = [taxIdOf(serial), `${capability} ${serial}`];
-    const made = await expectSuccess(client.ask(bureau, "POST", "/v1/taxpayers", { body: { name, taxId, capabilities: [capability] }, final: true }));
-    const { token } = await expectSuccess(client.ask(bureau, "POST", "/v1/api-keys", { body: { account: made.account, roles: ["admin"] }, final: true }));
+    const made = await expectSuccess(
+      client.ask(bureau, "POST", "/v1/taxpayers", {
+        body: { name, taxId, capabilities: [capability] },
+        final: true,
+      }),
+    );
+    const { token } = await expectSuccess(
+      client.ask(bureau, "POST", "/v1/api-keys", {
+        body: { account: made.account, roles: ["admin"] },
+        final: true,
+      }),
+    );
     if (capability === "issuer") {
       const period = new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 7);
-      await expectSuccess(client.ask(bureau, "PUT", `/v1/taxpayers/${taxId}/quota`, { body: { period, granted: "1000000000.00" }, final: true }));
+      await expectSuccess(
+        client.ask(bureau, "PUT", `/v1/taxpayers/${taxId}/quota`, {
+          body: { period, granted: "1000000000.00" },
+          final: true,
+        }),
+      );
       // two tills
       for (const length of [100_000, 100_000])
-        await expectSuccess(client.ask(bureau, "POST", `/v1/taxpayers/${taxId}/segments`, { body: { length }, final: true }));
+        await expectSuccess(
+          client.ask(bureau, "POST", `/v1/taxpayers/${taxId}/segments`, {
+            body: { length },
+            final: true,
+          }),
+        );
     }
     return { name, account: made.account, token, taxId, index: made.index };
   };
   const person = async (maker: Party, name: string): Promise<Party> => {
-    const { account } = await expectSuccess(client.ask(maker, "POST", "/v1/persons", { body: { name }, final: true }));
-    const { token } = await expectSuccess(client.ask(maker, "POST", "/v1/api-keys", { body: { account, roles: ["holder"] }, final: true }));
+    const { account } = await expectSuccess(
+      client.ask(maker, "POST", "/v1/persons", { body: { name }, final: true }),
+    );
+    const { token } = await expectSuccess(
+      client.ask(maker, "POST", "/v1/api-keys", {
+        body: { account, roles: ["holder"] },
+        final: true,
+      }),
+    );
     return { name, account, token, taxId: "", index: 0 };
   };
-  const issuers = await Promise.all(Array.from({ length: PEOPLE.issuers }, () => taxpayer("issuer")));
-  const employers = await Promise.all(Array.from({ length: PEOPLE.employers }, () => taxpayer("employer")));
-  const holders = await Promise.all(Array.from({ length: PEOPLE.holders }, (_, i) => person(employers[i % employers.length] as Party, `holder ${i + 1}`)));
+  const issuers = await Promise.all(
+    Array.from({ length: PEOPLE.issuers }, () => taxpayer("issuer")),
+  );
+  const employers = await Promise.all(
+    Array.from({ length: PEOPLE.employers }, () => taxpayer("employer")),
+  );
+  const holders = await Promise.all(
+    Array.from({ length: PEOPLE.holders }, (_, i) =>
+      person(employers[i % employers.length] as Party, `holder ${i + 1}`),
+    ),
+  );
   return { bureau, issuers, employers, holders };
 }
 
 export type Load = {
-  /** Begins no more courses; resolves when those under way have come to their end, or gave up at the clients' deadline. */
+  /**
+   * Begins no more courses; resolves when those under way have come to their end, or gave up at the
+   * clients' deadline.
+   */
   finish(): Promise<void>;
 };
 
 /** Keeps so many courses under way until it is told to finish. */
-export function startLoad(options: { client: Client; parties: Parties; journal: Journal; seed: number; width: number }): Load {
+export function startLoad(options: {
+  client: Client;
+  parties: Parties;
+  journal: Journal;
+  seed: number;
+  width: number;
+}): Load {
   const { client, parties, journal } = options;
   let finishing = false;
   let serial = 1_000;
@@ -96,7 +159,13 @@ export function startLoad(options: { client: Client; parties: Parties; journal: 
 /** An answer that could not be; it is in the journal, and the course ends here. */
 class Surprise extends Error {}
 
-type Tools = { client: Client; parties: Parties; journal: Journal; random: () => number; fresh: () => number };
+type Tools = {
+  client: Client;
+  parties: Parties;
+  journal: Journal;
+  random: () => number;
+  fresh: () => number;
+};
 
 /** Gives a function that goes through one course, drawn by weight. */
 function createCourses({ client, parties, journal, random, fresh }: Tools): () => Promise<void> {
@@ -110,21 +179,44 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
     return new Surprise(text);
   }
 
-  /** A POST with a key of its own; now and then sent twice at once, repeated afterwards, or its key used for something else. */
-  async function post(party: Party, path: string, body: unknown, { final = true, heard = () => {} }: Pick<Request, "final" | "heard"> = {}): Promise<Reply> {
+  /**
+   * A POST with a key of its own; now and then sent twice at once, repeated afterwards, or its key
+   * used for something else.
+   */
+  async function post(
+    party: Party,
+    path: string,
+    body: unknown,
+    { final = true, heard = () => {} }: Pick<Request, "final" | "heard"> = {},
+  ): Promise<Reply> {
     const key = crypto.randomUUID();
     const request = { ...(body === undefined ? {} : { body }), key, final, heard };
-    const copies = await Promise.all(Array.from({ length: chance(15) ? 2 : 1 }, () => client.ask(party, "POST", path, request)));
+    const copies = await Promise.all(
+      Array.from({ length: chance(15) ? 2 : 1 }, () => client.ask(party, "POST", path, request)),
+    );
     const reply = copies[0] as Reply;
-    if (reply.status < 300 && chance(10)) copies.push(await client.ask(party, "POST", path, request));
+    if (reply.status < 300 && chance(10))
+      copies.push(await client.ask(party, "POST", path, request));
     for (const copy of copies) {
-      const same = copy.status < 300 === reply.status < 300 && copy.body.number === reply.body.number && copy.body.id === reply.body.id;
-      if (!same) journal.wrong.push(`One key, two answers to POST ${path}: ${JSON.stringify([reply, copy]).slice(0, 600)}`);
+      const same =
+        copy.status < 300 === reply.status < 300 &&
+        copy.body.number === reply.body.number &&
+        copy.body.id === reply.body.id;
+      if (!same)
+        journal.wrong.push(
+          `One key, two answers to POST ${path}: ${JSON.stringify([reply, copy]).slice(0, 600)}`,
+        );
     }
-    const other = { "/v1/invoices": { sourceId: "another" }, "/v1/claims": { note: "another" } }[path];
+    const other = { "/v1/invoices": { sourceId: "another" }, "/v1/claims": { note: "another" } }[
+      path
+    ];
     if (reply.status < 300 && other && chance(4)) {
-      const misused = await client.ask(party, "POST", path, { body: { ...(body as object), ...other }, key });
-      if (misused.status !== 422 || misused.body.code !== "idempotency-key-reused") throw surprise("A key with another body", misused);
+      const misused = await client.ask(party, "POST", path, {
+        body: { ...(body as object), ...other },
+        key,
+      });
+      if (misused.status !== 422 || misused.body.code !== "idempotency-key-reused")
+        throw surprise("A key with another body", misused);
     }
     return reply;
   }
@@ -138,16 +230,26 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
     }
   }
 
-  const read = async (party: { token: string }, path: string) => (await client.ask(party, "GET", path)).body;
+  const read = async (party: { token: string }, path: string) =>
+    (await client.ask(party, "GET", path)).body;
 
-  // ── steps ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── steps
+  // ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   type Wanted = { buyer?: Party; holder?: Party; source?: string };
 
   function draft(issuer: Party, { buyer, holder, source }: Wanted): Post {
     const net = between(random, 100, 200_000);
     const tax = Math.round(net * 0.06);
-    const line = { name: "*餐饮服务*餐费", unit: "次", quantity: "1", unitPrice: money(net), amount: money(net), taxRate: "0.06", tax: money(tax) };
+    const line = {
+      name: "*餐饮服务*餐费",
+      unit: "次",
+      quantity: "1",
+      unitPrice: money(net),
+      amount: money(net),
+      taxRate: "0.06",
+      tax: money(tax),
+    };
     const body = {
       kind: "ordinary",
       issuedAt: new Date(Date.now() + 8 * 3_600_000).toISOString().replace(/\.\d+Z$/, "+08:00"),
@@ -180,7 +282,8 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
       const reply = await post(invoice.issuer, "/v1/invoices", invoice.body, { final, heard });
       if (reply.status < 300) return reply.body.number;
       if (reply.body.code === "duplicate-source" && invoice.source !== undefined) return undefined;
-      if (reply.body.code !== "quota-not-drawn" || tries === 20) throw surprise("An invoice", reply);
+      if (reply.body.code !== "quota-not-drawn" || tries === 20)
+        throw surprise("An invoice", reply);
     }
   }
 
@@ -190,7 +293,12 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
     return number as string;
   }
 
-  async function claim(holder: Party, employer: Party, invoices: string[], refusals: readonly string[] = []): Promise<Report | undefined> {
+  async function claim(
+    holder: Party,
+    employer: Party,
+    invoices: string[],
+    refusals: readonly string[] = [],
+  ): Promise<Report | undefined> {
     const reply = await wish(holder, "/v1/claims", { employer: employer.taxId, invoices });
     if (reply.status >= 300) {
       if (refusals.includes(reply.body.code)) return undefined;
@@ -204,14 +312,24 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
   /** Asks for the reimbursement, several times at once when told so; at most one may be granted. */
   async function reimburse(report: Report, racers = 1): Promise<void> {
     report.asked += racers;
-    const replies = await Promise.all(Array.from({ length: racers }, () => post(report.employer, `/v1/claims/${report.id}/reimburse`, undefined)));
+    const replies = await Promise.all(
+      Array.from({ length: racers }, () =>
+        post(report.employer, `/v1/claims/${report.id}/reimburse`, undefined),
+      ),
+    );
     const granted = replies.filter((reply) => reply.status < 300).length;
     report.granted += granted;
-    for (const reply of replies) if (reply.status >= 300 && !TOO_LATE.includes(reply.body.code)) throw surprise("A reimbursement", reply);
-    if (report.granted !== 1) journal.wrong.push(`Claim ${report.id}: ${report.granted} of ${report.asked} reimbursements were granted`);
+    for (const reply of replies)
+      if (reply.status >= 300 && !TOO_LATE.includes(reply.body.code))
+        throw surprise("A reimbursement", reply);
+    if (report.granted !== 1)
+      journal.wrong.push(
+        `Claim ${report.id}: ${report.granted} of ${report.asked} reimbursements were granted`,
+      );
   }
 
-  // ── courses ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── courses
+  // ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   const courses: [weight: number, course: () => Promise<unknown>][] = [
     // a till that does not wait
@@ -220,7 +338,13 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
       async () => {
         const issuer = one(parties.issuers);
         for (let n = between(random, 1, 6); n > 0; n -= 1)
-          await issue(draft(issuer, chance(50) ? { buyer: one(parties.employers) } : { holder: one(parties.holders) }), false);
+          await issue(
+            draft(
+              issuer,
+              chance(50) ? { buyer: one(parties.employers) } : { holder: one(parties.holders) },
+            ),
+            false,
+          );
       },
     ],
     // one original, posted under two keys at once by a till and its twin
@@ -232,7 +356,10 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
         const twin: Post = { ...first, numbers: new Set() };
         await Promise.all([issue(first, chance(50)), issue(twin, chance(50))]);
         const numbers = new Set([...first.numbers, ...twin.numbers]);
-        if (numbers.size !== 1) journal.wrong.push(`The original ${source} has ${numbers.size} numbers: ${[...numbers].join(", ")}`);
+        if (numbers.size !== 1)
+          journal.wrong.push(
+            `The original ${source} has ${numbers.size} numbers: ${[...numbers].join(", ")}`,
+          );
       },
     ],
     // an expense report, reimbursed, and tried again
@@ -240,7 +367,9 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
       3,
       async () => {
         const [holder, employer] = [one(parties.holders), one(parties.employers)];
-        const invoices = await Promise.all(Array.from({ length: between(random, 1, 4) }, () => sealed({ holder })));
+        const invoices = await Promise.all(
+          Array.from({ length: between(random, 1, 4) }, () => sealed({ holder })),
+        );
         const report = await claim(holder, employer, invoices.sort());
         if (!report) return;
         await reimburse(report);
@@ -254,9 +383,13 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
         const [holder, employer] = [one(parties.holders), one(parties.employers)];
         const rival = one(others(employer, parties.employers));
         const number = await sealed({ holder });
-        const reports = await Promise.all([claim(holder, employer, [number], TOO_LATE), claim(holder, rival, [number], TOO_LATE)]);
+        const reports = await Promise.all([
+          claim(holder, employer, [number], TOO_LATE),
+          claim(holder, rival, [number], TOO_LATE),
+        ]);
         const won = reports.filter((report) => report !== undefined);
-        if (won.length !== 1) journal.wrong.push(`Invoice ${number} was claimed from ${won.length} employers at once`);
+        if (won.length !== 1)
+          journal.wrong.push(`Invoice ${number} was claimed from ${won.length} employers at once`);
         await Promise.all(won.map((report) => reimburse(report, RACERS)));
       },
     ],
@@ -268,13 +401,17 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
         const receiver = one(others(holder, parties.holders));
         const [employer, other] = [one(parties.employers), one(parties.employers)];
         const number = await sealed({ holder });
-        const offer = await wish(holder, `/v1/invoices/${number}/transfers`, { to: receiver.account });
+        const offer = await wish(holder, `/v1/invoices/${number}/transfers`, {
+          to: receiver.account,
+        });
         if (offer.status >= 300) throw surprise("An offer", offer);
         const taken = await wish(receiver, `/v1/transfers/${offer.body.id}/accept`, undefined);
         if (taken.status >= 300) throw surprise("A transfer", taken);
         const first = await claim(receiver, employer, [number]);
         if (!first) return;
-        const rejected = await wish(employer, `/v1/claims/${first.id}/reject`, { reason: "No order number" });
+        const rejected = await wish(employer, `/v1/claims/${first.id}/reject`, {
+          reason: "No order number",
+        });
         if (rejected.status >= 300) throw surprise("A rejection", rejected);
         const second = await claim(receiver, other, [number]);
         if (second) await reimburse(second);
@@ -286,7 +423,15 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
       async () => {
         const employer = one(parties.employers);
         const number = await sealed({ buyer: employer });
-        if (chance(30) && (await claim(employer, one(others(employer, parties.employers)), [number], ["titled-to-another"])))
+        if (
+          chance(30) &&
+          (await claim(
+            employer,
+            one(others(employer, parties.employers)),
+            [number],
+            ["titled-to-another"],
+          ))
+        )
           journal.wrong.push(`Invoice ${number} is titled and was claimed from another employer`);
         const report = await claim(employer, employer, [number]);
         if (report) await reimburse(report, chance(50) ? 2 : 1);
@@ -299,16 +444,25 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
         const holder = one(parties.holders);
         const receiver = one(others(holder, parties.holders));
         const number = await sealed({ holder });
-        const offer = await wish(holder, `/v1/invoices/${number}/transfers`, { to: receiver.account });
+        const offer = await wish(holder, `/v1/invoices/${number}/transfers`, {
+          to: receiver.account,
+        });
         if (offer.status >= 300) throw surprise("An offer", offer);
         const [taken, report] = await Promise.all([
           post(receiver, `/v1/transfers/${offer.body.id}/accept`, undefined),
-          claim(holder, one(parties.employers), [number], [...TOO_LATE, "forbidden", "not-found", "signature-invalid", "holder-differs"]),
+          claim(
+            holder,
+            one(parties.employers),
+            [number],
+            [...TOO_LATE, "forbidden", "not-found", "signature-invalid", "holder-differs"],
+          ),
         ]);
-        if (taken.status >= 300 && ![...TOO_LATE, "signature-invalid"].includes(taken.body.code)) throw surprise("A transfer in a race", taken);
+        if (taken.status >= 300 && ![...TOO_LATE, "signature-invalid"].includes(taken.body.code))
+          throw surprise("A transfer in a race", taken);
         if (report) await reimburse(report, 2);
         const { status, holder: now } = await read(parties.bureau, `/v1/invoices/${number}`);
-        if (now !== holder.account && report === undefined && status === "reimbursed") journal.wrong.push(`Invoice ${number} was reimbursed to nobody's wish`);
+        if (now !== holder.account && report === undefined && status === "reimbursed")
+          journal.wrong.push(`Invoice ${number} was reimbursed to nobody's wish`);
       },
     ],
     // the bureau enrols somebody, and the answer gets lost
@@ -317,7 +471,11 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
       async () => {
         const taxId = taxIdOf(fresh());
         const body = { name: "enrolled under fire", taxId, capabilities: ["employer"] };
-        const reply = await post({ ...(parties.issuers[0] as Party), token: parties.bureau.token }, "/v1/taxpayers", body);
+        const reply = await post(
+          { ...(parties.issuers[0] as Party), token: parties.bureau.token },
+          "/v1/taxpayers",
+          body,
+        );
         if (reply.status >= 300) throw surprise("An enrolment", reply);
         journal.enrolled.push({ taxId, account: reply.body.account });
       },

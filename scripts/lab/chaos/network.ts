@@ -1,9 +1,11 @@
 /**
- * What a run is made on: a chain, a PostgreSQL whose process may be killed, the contracts, and gateways as operators run them
- * (`cli serve`), each in a process of its own and behind a faulty way to the node.
+ * What a run is made on: a chain, a PostgreSQL whose process may be killed, the contracts, and
+ * gateways as operators run them (`cli serve`), each in a process of its own and behind a faulty
+ * way to the node.
  *
- * A gateway is started again whenever it has ended, as any supervisor does. One that ends by itself after it was up is remembered:
- * nothing of what the run does to its surroundings may bring it down. One that cannot start while a part is away tries again.
+ * A gateway is started again whenever it has ended, as any supervisor does. One that ends by itself
+ * after it was up is remembered: nothing of what the run does to its surroundings may bring it
+ * down. One that cannot start while a part is away tries again.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -60,7 +62,10 @@ const settings = {
   LOG_LEVEL: "info",
 };
 
-/** Brings everything up; what is up is taken down again when a part cannot start. `folder` gets keys and the gateways' logs. */
+/**
+ * Brings everything up; what is up is taken down again when a part cannot start. `folder` gets keys
+ * and the gateways' logs.
+ */
 export async function startNetwork(folder: string, count: number, name: string): Promise<Network> {
   const undo: (() => Promise<void>)[] = [];
   let over = false;
@@ -71,13 +76,22 @@ export async function startNetwork(folder: string, count: number, name: string):
   };
   try {
     await mkdir(folder, { recursive: true });
-    const starting = [startSandboxChain({ intervalMs: BLOCK_MS }), startPostgres({ durable: true })] as const;
+    const starting = [
+      startSandboxChain({ intervalMs: BLOCK_MS }),
+      startPostgres({ durable: true }),
+    ] as const;
     for (const part of starting) undo.push(async () => (await part).close());
     const [chain, postgres] = await Promise.all(starting);
 
     const [keyFile, deploymentFile] = [join(folder, "master.key"), join(folder, "deployment.json")];
     await writeFile(keyFile, randomBytes(32).toString("hex"), { mode: 0o600 });
-    const env = { ...inherited(), ...settings, DATABASE_URL: postgres.url, MASTER_KEY_FILE: keyFile, DEPLOYMENT: deploymentFile };
+    const env = {
+      ...inherited(),
+      ...settings,
+      DATABASE_URL: postgres.url,
+      MASTER_KEY_FILE: keyFile,
+      DEPLOYMENT: deploymentFile,
+    };
     const { account, token } = await makeBureau({ ...env, RPC_URL: chain.url });
     const deployment = await deployToSandbox(chain.url, { network: name, bureau: account });
     await writeFile(deploymentFile, JSON.stringify(deployment));
@@ -86,11 +100,15 @@ export async function startNetwork(folder: string, count: number, name: string):
     for (let i = 0; i < count; i += 1) {
       const way = await startFaultyWay(chain.url);
       undo.push(() => way.close());
-      const gateway = superviseGateway({ ...env, RPC_URL: way.url, PORT: String(await freePort()) }, join(folder, `gateway-${i}.log`), {
-        way,
-        over: () => over,
-        told: (what) => wrong.push(`gateway ${i} ${what}`),
-      });
+      const gateway = superviseGateway(
+        { ...env, RPC_URL: way.url, PORT: String(await freePort()) },
+        join(folder, `gateway-${i}.log`),
+        {
+          way,
+          over: () => over,
+          told: (what) => wrong.push(`gateway ${i} ${what}`),
+        },
+      );
       undo.push(() => gateway.end("SIGKILL"));
       gateways.push(gateway);
     }
@@ -98,7 +116,9 @@ export async function startNetwork(folder: string, count: number, name: string):
     const timeout = new Promise<never>((_, reject) => {
       late = setTimeout(() => reject(new Error("The gateways do not come up")), 2 * START_MS);
     });
-    await Promise.race([Promise.all(gateways.map((gateway) => gateway.start())), timeout]).finally(() => clearTimeout(late));
+    await Promise.race([Promise.all(gateways.map((gateway) => gateway.start())), timeout]).finally(
+      () => clearTimeout(late),
+    );
     return { chainUrl: chain.url, deployment, postgres, gateways, bureau: token, wrong, close };
   } catch (cause) {
     await close();
@@ -109,26 +129,42 @@ export async function startNetwork(folder: string, count: number, name: string):
 /** The environment without what would be taken for a setting. */
 function inherited(): Record<string, string> {
   const keep = ["PATH", "HOME", "TMPDIR", "LANG", "SYSTEMROOT"];
-  return Object.fromEntries(keep.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name] as string]])));
+  return Object.fromEntries(
+    keep.flatMap((name) =>
+      process.env[name] === undefined ? [] : [[name, process.env[name] as string]],
+    ),
+  );
 }
 
 const cli = join(root, "server", "cli.ts");
 
 /** `cli bureau`, as an operator runs it. */
-async function makeBureau(env: Record<string, string>): Promise<{ account: string; token: string }> {
-  const child = spawn(process.execPath, [cli, "bureau"], { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
+async function makeBureau(
+  env: Record<string, string>,
+): Promise<{ account: string; token: string }> {
+  const child = spawn(process.execPath, [cli, "bureau"], {
+    cwd: root,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let said = "";
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk: Buffer) => (said += chunk.toString()));
   await new Promise((resolve) => child.once("close", resolve));
   const [, account] = /bureau account (0x[0-9a-fA-F]{40})/.exec(said) ?? [];
   const [, token] = /API key\s+(\S+)/.exec(said) ?? [];
-  if (account === undefined || token === undefined) throw new Error(`The bureau could not be made: ${said}`);
+  if (account === undefined || token === undefined)
+    throw new Error(`The bureau could not be made: ${said}`);
   return { account, token };
 }
 
 type Surroundings = { way: FaultyWay; over: () => boolean; told: (what: string) => void };
 
-function superviseGateway(env: Record<string, string>, logFile: string, { way, over, told }: Surroundings): GatewayProcess {
+function superviseGateway(
+  env: Record<string, string>,
+  logFile: string,
+  { way, over, told }: Surroundings,
+): GatewayProcess {
   const url = `http://127.0.0.1:${env["PORT"]}`;
   /** `wanted`: that it runs; an end that nobody asked for finds it true. */
   let now: { child: ChildProcess; gone: Promise<void>; wanted: boolean } | undefined;
@@ -139,7 +175,12 @@ function superviseGateway(env: Record<string, string>, logFile: string, { way, o
   async function attempt(): Promise<boolean> {
     const log = openSync(logFile, "a");
     // in a group of its own: Ctrl-C in a terminal is for us
-    const child = spawn(process.execPath, [cli, "serve"], { cwd: root, env, stdio: ["ignore", log, log], detached: true });
+    const child = spawn(process.execPath, [cli, "serve"], {
+      cwd: root,
+      env,
+      stdio: ["ignore", log, log],
+      detached: true,
+    });
     closeSync(log);
     let up = false;
     const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));

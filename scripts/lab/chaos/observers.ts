@@ -1,6 +1,7 @@
 /**
- * Those who watch through the whole run: a reader of pages, readers of the stream that come back with Last-Event-ID, and receivers
- * of webhooks. Each remembers what it saw in the order in which it came; what a receiver gets twice under one webhook-id counts once.
+ * Those who watch through the whole run: a reader of pages, readers of the stream that come back
+ * with Last-Event-ID, and receivers of webhooks. Each remembers what it saw in the order in which
+ * it came; what a receiver gets twice under one webhook-id counts once.
  */
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -26,15 +27,24 @@ type Watcher = {
 export type Observers = {
   receivers: readonly Breakable[];
   /**
-   * Waits until all have seen what there is, or until the deadline, and compares: the bureau's with what the chain's logs say, a
-   * party's with its own pages, in which nothing of `owed` may be missing.
+   * Waits until all have seen what there is, or until the deadline, and compares: the bureau's with
+   * what the chain's logs say, a party's with its own pages, in which nothing of `owed` may be
+   * missing.
    */
-  judge(everything: readonly Seen[], owed: (party: Party) => readonly Seen[], deadline: number): Promise<Gaps[]>;
+  judge(
+    everything: readonly Seen[],
+    owed: (party: Party) => readonly Seen[],
+    deadline: number,
+  ): Promise<Gaps[]>;
   close(): Promise<void>;
 };
 
 type Event = { id: string; position: string; type: string; number?: string };
-const seenOf = (event: Event): Seen => ({ position: BigInt(event.position), type: event.type, number: event.number });
+const seenOf = (event: Event): Seen => ({
+  position: BigInt(event.position),
+  type: event.type,
+  number: event.number,
+});
 
 const POLL_MS = 200;
 /** Heartbeats come every second: a stream that is silent for so long is dead. */
@@ -43,11 +53,33 @@ const SILENCE_MS = 4_000;
 const STATE_MS = 15_000;
 const TEST_TYPE = "webhook.test";
 
-export async function openObservers({ client, parties, count }: { client: Client; parties: Parties; count: number }): Promise<Observers> {
+export async function openObservers({
+  client,
+  parties,
+  count,
+}: {
+  client: Client;
+  parties: Parties;
+  count: number;
+}): Promise<Observers> {
   const bureau = { who: "the bureau", ...parties.bureau };
-  const viewers = [bureau, ...[parties.issuers[0], parties.employers[0]].map((party) => ({ who: party?.name ?? "", token: party?.token ?? "" }))];
-  const receivers = await Promise.all(Array.from({ length: count }, (_, i) => receive(client, viewers[i % viewers.length] as { who: string; token: string })));
-  const watchers: Watcher[] = [page(client, bureau), ...viewers.map((viewer) => stream(client, viewer)), ...receivers];
+  const viewers = [
+    bureau,
+    ...[parties.issuers[0], parties.employers[0]].map((party) => ({
+      who: party?.name ?? "",
+      token: party?.token ?? "",
+    })),
+  ];
+  const receivers = await Promise.all(
+    Array.from({ length: count }, (_, i) =>
+      receive(client, viewers[i % viewers.length] as { who: string; token: string }),
+    ),
+  );
+  const watchers: Watcher[] = [
+    page(client, bureau),
+    ...viewers.map((viewer) => stream(client, viewer)),
+    ...receivers,
+  ];
 
   return {
     receivers,
@@ -62,13 +94,18 @@ export async function openObservers({ client, parties, count }: { client: Client
       const patience = deadline - STATE_MS;
       for (const watcher of watchers) {
         const own = (pages.get(watcher.token) ?? []).filter((one) => one.position > watcher.from);
-        const expected = watcher.token === bureau.token ? everything.filter((one) => one.position > watcher.from) : own;
+        const expected =
+          watcher.token === bureau.token
+            ? everything.filter((one) => one.position > watcher.from)
+            : own;
         const last = own[own.length - 1]?.position;
-        const complete = () => last === undefined || watcher.seen.some((one) => one.position === last);
+        const complete = () =>
+          last === undefined || watcher.seen.some((one) => one.position === last);
         while (!complete() && performance.now() < patience) await pause(POLL_MS);
         const gap = compare(watcher.who, expected, watcher.seen);
         gap.wrong.push(...watcher.wrong);
-        if (!complete() && watcher.state) gap.wrong.push(`${watcher.who}: ${await watcher.state()}`);
+        if (!complete() && watcher.state)
+          gap.wrong.push(`${watcher.who}: ${await watcher.state()}`);
         gaps.push(gap);
       }
       return gaps;
@@ -83,7 +120,9 @@ export async function openObservers({ client, parties, count }: { client: Client
 function compareOwed(party: Party, owed: readonly Seen[], pages: readonly Seen[]): Gaps {
   const known = new Set(pages.map((one) => `${one.position} ${one.type} ${one.number}`));
   const missing = owed.filter((one) => !known.has(`${one.position} ${one.type} ${one.number}`));
-  const wrong = missing.slice(0, 3).map((one) => `${party.name} is not shown ${one.type} ${one.number} at ${one.position}`);
+  const wrong = missing
+    .slice(0, 3)
+    .map((one) => `${party.name} is not shown ${one.type} ${one.number} at ${one.position}`);
   return { missed: missing.length, disordered: 0, wrong };
 }
 
@@ -113,7 +152,9 @@ function page(client: Client, { who, token }: { who: string; token: string }): W
       if (!body.more) await pause(POLL_MS);
     }
   }
-  const reading = read().catch((error: Error) => void wrong.push(`${who} by pages: ${error.message}`));
+  const reading = read().catch(
+    (error: Error) => void wrong.push(`${who} by pages: ${error.message}`),
+  );
   return {
     who: `${who} by pages`,
     token,
@@ -149,7 +190,10 @@ function stream(client: Client, { who, token }: { who: string; token: string }):
     let timer = setTimeout(() => silence.abort(), SILENCE_MS);
     try {
       const headers = { authorization: `Bearer ${token}`, "last-event-id": last };
-      const response = await fetch(`${url}/v1/events/stream`, { headers, signal: AbortSignal.any([silence.signal, closed.signal]) });
+      const response = await fetch(`${url}/v1/events/stream`, {
+        headers,
+        signal: AbortSignal.any([silence.signal, closed.signal]),
+      });
       if (response.status !== 200 || !response.body) return;
       let text = "";
       for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
@@ -186,7 +230,10 @@ function stream(client: Client, { who, token }: { who: string; token: string }):
 }
 
 /** A webhook's endpoint, subscribed for a viewer. */
-async function receive(client: Client, { who, token }: { who: string; token: string }): Promise<Watcher & Breakable> {
+async function receive(
+  client: Client,
+  { who, token }: { who: string; token: string },
+): Promise<Watcher & Breakable> {
   const seen: Seen[] = [];
   const wrong: string[] = [];
   const known = new Map<string, string>();
@@ -197,11 +244,15 @@ async function receive(client: Client, { who, token }: { who: string; token: str
   function take(text: string, headers: Record<string, string>): void {
     // the test delivery comes before the answer that has the secret
     if (secret === undefined) return;
-    const { type, data } = new Webhook(secret).verify(text, headers) as { type: string; data: Event };
+    const { type, data } = new Webhook(secret).verify(text, headers) as {
+      type: string;
+      data: Event;
+    };
     if (type === TEST_TYPE) return;
     const id = headers["webhook-id"] as string;
     const before = known.get(id);
-    if (before !== undefined && before !== data.position) wrong.push(`${who} by webhook: ${id} names two events`);
+    if (before !== undefined && before !== data.position)
+      wrong.push(`${who} by webhook: ${id} names two events`);
     if (before === undefined) seen.push(seenOf(data));
     known.set(id, data.position);
   }
@@ -232,7 +283,8 @@ async function receive(client: Client, { who, token }: { who: string; token: str
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hooks`;
   const { status, body } = await client.ask({ token }, "POST", "/v1/webhooks", { body: { url } });
-  if (status !== 201) throw new Error(`A webhook could not be made: ${status} ${JSON.stringify(body)}`);
+  if (status !== 201)
+    throw new Error(`A webhook could not be made: ${status} ${JSON.stringify(body)}`);
   secret = body.secret as string;
   return {
     who: `${who} by webhook`,

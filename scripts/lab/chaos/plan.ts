@@ -1,12 +1,14 @@
 /**
  * The plan of a run: what is injected, when, where and with which parameters.
  *
- * Invariant: a function of seed, seconds and the number of gateways and of receivers, and of nothing else; every injection ends
- * within the run. Each track (a process, its way to the node, the nodes, the database, a receiver) draws from a stream of its own,
- * and within a track one injection ends before the next begins. What happens to single calls follows from the window's own counter.
+ * Invariant: a function of seed, seconds and the number of gateways and of receivers, and of
+ * nothing else; every injection ends within the run. Each track (a process, its way to the node,
+ * the nodes, the database, a receiver) draws from a stream of its own, and within a track one
+ * injection ends before the next begins. What happens to single calls follows from the window's own
+ * counter.
  *
- * One gateway's node at a time is out, for an eighth of the run or more. Meanwhile the processes of the others are left alone: they are
- * to do its work, over the ways that they have.
+ * One gateway's node at a time is out, for an eighth of the run or more. Meanwhile the processes of
+ * the others are left alone: they are to do its work, over the ways that they have.
  */
 import { createHash } from "node:crypto";
 
@@ -28,7 +30,20 @@ import { createHash } from "node:crypto";
  * | empty | yes (a search of logs) | no logs |
  * | busy | no | HTTP 503 or 429 and a page of HTML |
  */
-export const rpcFaults = ["drop", "cut", "lose", "delay", "duplicate", "deny", "nonce", "known", "stale", "mixed", "empty", "busy"] as const;
+export const rpcFaults = [
+  "drop",
+  "cut",
+  "lose",
+  "delay",
+  "duplicate",
+  "deny",
+  "nonce",
+  "known",
+  "stale",
+  "mixed",
+  "empty",
+  "busy",
+] as const;
 export type RpcFault = (typeof rpcFaults)[number];
 
 /**
@@ -44,11 +59,17 @@ export type RpcFault = (typeof rpcFaults)[number];
 export const nodeFaults = ["dead", "frozen", "still", "wrong"] as const;
 export type NodeFault = (typeof nodeFaults)[number];
 
-/** error: 500. absent: 404. hang: no answer. torn: the connection breaks when the event has been taken. */
+/**
+ * error: 500. absent: 404. hang: no answer. torn: the connection breaks when the event has been
+ * taken.
+ */
 export const receiverFaults = ["error", "hang", "absent", "torn"] as const;
 export type ReceiverFault = (typeof receiverFaults)[number];
 
-/** A stretch of time on the way to the node. Of a thousand calls `perMille` are struck; `amount`: blocks behind, or milliseconds at most. */
+/**
+ * A stretch of time on the way to the node. Of a thousand calls `perMille` are struck; `amount`:
+ * blocks behind, or milliseconds at most.
+ */
 export type Window = { kind: RpcFault; perMille: number; amount: number; seed: number };
 
 /** Milliseconds since the load began. */
@@ -65,7 +86,13 @@ export type Injection = Span &
     | { what: "receiver"; receiver: number; kind: ReceiverFault }
   );
 
-export type Plan = { seed: number; seconds: number; gateways: number; receivers: number; injections: Injection[] };
+export type Plan = {
+  seed: number;
+  seconds: number;
+  gateways: number;
+  receivers: number;
+  injections: Injection[];
+};
 
 /** Numbers in [0, 1) that follow from the seed (mulberry32). */
 export function randomOf(seed: number): () => number {
@@ -79,18 +106,25 @@ export function randomOf(seed: number): () => number {
 }
 
 /** A seed of its own for each name. */
-export const seedOf = (seed: number, name: string): number => createHash("sha256").update(`${seed}/${name}`).digest().readInt32BE();
+export const seedOf = (seed: number, name: string): number =>
+  createHash("sha256").update(`${seed}/${name}`).digest().readInt32BE();
 
 /** A number from `from` to `to`, both included. */
-export const between = (random: () => number, from: number, to: number): number => from + Math.floor(random() * (to - from + 1));
+export const between = (random: () => number, from: number, to: number): number =>
+  from + Math.floor(random() * (to - from + 1));
 
 /** Whether a window strikes its nth call. */
-export const strikes = (window: Window, nth: number): boolean => randomOf(window.seed + nth)() * 1_000 < window.perMille;
+export const strikes = (window: Window, nth: number): boolean =>
+  randomOf(window.seed + nth)() * 1_000 < window.perMille;
 
 /** How long the nth call of a window of delays waits. */
-export const delayOf = (window: Window, nth: number): number => Math.floor(randomOf(window.seed ^ (nth + 1))() * window.amount);
+export const delayOf = (window: Window, nth: number): number =>
+  Math.floor(randomOf(window.seed ^ (nth + 1))() * window.amount);
 
-/** Deals from a deck in which each kind lies as often as it is given, and shuffles it anew when it is empty. */
+/**
+ * Deals from a deck in which each kind lies as often as it is given, and shuffles it anew when it
+ * is empty.
+ */
 function dealer<T>(random: () => number, kinds: readonly T[]): () => T {
   let deck: T[] = [];
   return () => {
@@ -116,7 +150,10 @@ const rhythms = {
 } as const satisfies Record<string, Rhythm>;
 
 /** Which share of the calls is struck, and by how much. */
-const shapes: Record<RpcFault, { perMille: readonly [number, number]; amount: readonly [number, number] }> = {
+const shapes: Record<
+  RpcFault,
+  { perMille: readonly [number, number]; amount: readonly [number, number] }
+> = {
   drop: { perMille: [30, 200], amount: [0, 0] },
   cut: { perMille: [100, 700], amount: [0, 0] },
   lose: { perMille: [100, 600], amount: [0, 0] },
@@ -134,9 +171,14 @@ const shapes: Record<RpcFault, { perMille: readonly [number, number]; amount: re
 /** The plan of a seed. */
 export function planOf(seed: number, seconds: number, gateways: number, receivers: number): Plan {
   const end = seconds * 1_000;
-  const share = (from: number, to: number) => [Math.round(end * from), Math.round(end * to)] as const;
+  const share = (from: number, to: number) =>
+    [Math.round(end * from), Math.round(end * to)] as const;
   const injections: Injection[] = [];
-  function track(name: string, rhythm: Rhythm, make: (random: () => number) => (span: Span) => Injection): void {
+  function track(
+    name: string,
+    rhythm: Rhythm,
+    make: (random: () => number) => (span: Span) => Injection,
+  ): void {
     const random = randomOf(seedOf(seed, name));
     const next = make(random);
     for (let at = between(random, ...rhythm.gap); ; ) {
@@ -162,7 +204,12 @@ export function planOf(seed: number, seconds: number, gateways: number, receiver
       return (span) => {
         const kind = deal();
         const { perMille, amount } = shapes[kind];
-        const window = { kind, perMille: between(random, ...perMille), amount: between(random, ...amount), seed: between(random, 0, 2 ** 31 - 1) };
+        const window = {
+          kind,
+          perMille: between(random, ...perMille),
+          amount: between(random, ...amount),
+          seed: between(random, 0, 2 ** 31 - 1),
+        };
         return { ...span, what: "rpc", gateway, window };
       };
     });
@@ -189,15 +236,22 @@ export function planOf(seed: number, seconds: number, gateways: number, receiver
   return { seed, seconds, gateways, receivers, injections: leftToWork(injections) };
 }
 
-/** Without what would strike the process of another gateway while one's node is out; the run's first kill stays. */
+/**
+ * Without what would strike the process of another gateway while one's node is out; the run's first
+ * kill stays.
+ */
 function leftToWork(injections: readonly Injection[]): Injection[] {
   const out = injections.filter((one) => one.what === "node");
   const first = injections.find((one) => one.what === "kill");
   return injections.filter((one) => {
-    if (one === first || (one.what !== "kill" && one.what !== "stop" && one.what !== "pause")) return true;
-    return !out.some((node) => node.gateway !== one.gateway && node.at < one.until && one.at < node.until);
+    if (one === first || (one.what !== "kill" && one.what !== "stop" && one.what !== "pause"))
+      return true;
+    return !out.some(
+      (node) => node.gateway !== one.gateway && node.at < one.until && one.at < node.until,
+    );
   });
 }
 
 /** Twelve hex digits that two equal plans have in common. */
-export const hashOf = (plan: Plan): string => createHash("sha256").update(JSON.stringify(plan)).digest("hex").slice(0, 12);
+export const hashOf = (plan: Plan): string =>
+  createHash("sha256").update(JSON.stringify(plan)).digest("hex").slice(0, 12);

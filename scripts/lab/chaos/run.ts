@@ -1,6 +1,6 @@
 /**
- * One run from beginning to end: network, parties, observers, load under faults, dust, verdict. Leaves nothing behind but, when
- * something was wrong, the folder with the gateways' logs.
+ * One run from beginning to end: network, parties, observers, load under faults, dust, verdict.
+ * Leaves nothing behind but, when something was wrong, the folder with the gateways' logs.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -24,7 +24,13 @@ export type Options = {
   width: number;
   say: (line: string) => void;
   /** Called about every second while the load is on. */
-  progress: (now: { seconds: number; accepted: number; reimbursed: number; kills: number; faults: number }) => void;
+  progress: (now: {
+    seconds: number;
+    accepted: number;
+    reimbursed: number;
+    kills: number;
+    faults: number;
+  }) => void;
   signal: AbortSignal;
 };
 
@@ -45,11 +51,15 @@ class Interrupted extends Error {}
 export async function run({ plan, width, say, progress, signal }: Options): Promise<Outcome> {
   const folder = await mkdtemp(join(tmpdir(), "onepiao-chaos-"));
   const undo: (() => Promise<void> | void)[] = [() => rm(folder, { recursive: true, force: true })];
-  const interrupted = new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(new Interrupted("Interrupted")), { once: true }));
+  const interrupted = new Promise<never>((_, reject) =>
+    signal.addEventListener("abort", () => reject(new Interrupted("Interrupted")), { once: true }),
+  );
   interrupted.catch(() => {});
   const cut = <T>(work: Promise<T>): Promise<T> => Promise.race([work, interrupted]);
   try {
-    say(`plan ${hashOf(plan)}: seed ${plan.seed}, ${plan.seconds} s, ${plan.gateways} gateways, ${plan.injections.length} injections`);
+    say(
+      `plan ${hashOf(plan)}: seed ${plan.seed}, ${plan.seconds} s, ${plan.gateways} gateways, ${plan.injections.length} injections`,
+    );
     const starting = startNetwork(folder, plan.gateways, `chaos-${plan.seed}`);
     undo.push(async () => (await starting.catch(() => undefined))?.close());
     const network = await cut(starting);
@@ -57,9 +67,15 @@ export async function run({ plan, width, say, progress, signal }: Options): Prom
     undo.push(() => sql.end({ timeout: 1 }));
     const journal = openJournal();
     let deadline = Number.POSITIVE_INFINITY;
-    const answered = (what: string) => void journal.answers.set(what, (journal.answers.get(what) ?? 0) + 1);
+    const answered = (what: string) =>
+      void journal.answers.set(what, (journal.answers.get(what) ?? 0) + 1);
     const urls = network.gateways.map((gateway) => gateway.url);
-    const client = createClient(urls, randomOf(seedOf(plan.seed, "client")), () => deadline, answered);
+    const client = createClient(
+      urls,
+      randomOf(seedOf(plan.seed, "client")),
+      () => deadline,
+      answered,
+    );
     const parties = await cut(enrolParties(client, { token: network.bureau }));
     // those who watch do so until everything is taken down
     let watching = true;
@@ -91,7 +107,12 @@ export async function run({ plan, width, say, progress, signal }: Options): Prom
     const tick = setInterval(() => {
       const accepted = journal.posts.filter((post) => post.numbers.size > 0).length;
       const reimbursed = journal.reports.filter((report) => report.granted > 0).length;
-      progress({ seconds: (performance.now() - began) / 1_000, accepted, reimbursed, ...faults.counts() });
+      progress({
+        seconds: (performance.now() - began) / 1_000,
+        accepted,
+        reimbursed,
+        ...faults.counts(),
+      });
     }, 1_000);
     undo.push(() => clearInterval(tick));
     let timer: NodeJS.Timeout | undefined;
@@ -110,14 +131,31 @@ export async function run({ plan, width, say, progress, signal }: Options): Prom
     deadline = performance.now() + DUST_MS;
     const chain = await cut(readChain(network.chainUrl, network.deployment));
     const verdict = await cut(judge({ chain, journal, parties, sql, client }));
-    const expected = [...feedOf(chain), ...(await noticesOf(sql, chain))].sort((a, b) => (a.position < b.position ? -1 : 1));
-    const stored = await sql<{ position: bigint; type: string; number: string | null }[]>`select position, type, number from feed order by position`;
+    const expected = [...feedOf(chain), ...(await noticesOf(sql, chain))].sort((a, b) =>
+      a.position < b.position ? -1 : 1,
+    );
+    const stored = await sql<
+      { position: bigint; type: string; number: string | null }[]
+    >`select position, type, number from feed order by position`;
     const kept: Seen[] = stored.map((row) => ({ ...row, number: row.number ?? undefined }));
-    const idle = faults.outages().filter(({ passed, end }) => !chain.events.some(({ name, block }) => name === "LotSealed" && block > passed && block <= end));
-    const gaps = [compare("The feed's table", expected, kept), ...(await cut(observers.judge(expected, (party) => owedTo(chain, party.index), deadline)))];
+    const idle = faults
+      .outages()
+      .filter(
+        ({ passed, end }) =>
+          !chain.events.some(
+            ({ name, block }) => name === "LotSealed" && block > passed && block <= end,
+          ),
+      );
+    const gaps = [
+      compare("The feed's table", expected, kept),
+      ...(await cut(observers.judge(expected, (party) => owedTo(chain, party.index), deadline))),
+    ];
     const missed = gaps.reduce((sum, gap) => sum + gap.missed, 0);
     const disordered = gaps.reduce((sum, gap) => sum + gap.disordered, 0);
-    const unpassed = idle.map(({ gateway, kind, seconds }) => `The node of gateway ${gateway} was ${kind} for ${seconds} s, and no other one did its work`);
+    const unpassed = idle.map(
+      ({ gateway, kind, seconds }) =>
+        `The node of gateway ${gateway} was ${kind} for ${seconds} s, and no other one did its work`,
+    );
     const wrong = [
       ...network.wrong,
       ...unpassed,
@@ -127,8 +165,10 @@ export async function run({ plan, width, say, progress, signal }: Options): Prom
       ...gaps.flatMap((gap) => gap.wrong),
     ];
     const numbers = { ...verdict, kills: counts.kills, faults: counts.faults };
-    for (const name of ["accepted", "reimbursed", "kills", "faults"] as const) if (numbers[name] === 0) wrong.push(`A run with 0 ${name} has tested nothing`);
-    if (verdict.sealed !== verdict.accepted) wrong.push(`${verdict.accepted} accepted, ${verdict.sealed} sealed`);
+    for (const name of ["accepted", "reimbursed", "kills", "faults"] as const)
+      if (numbers[name] === 0) wrong.push(`A run with 0 ${name} has tested nothing`);
+    if (verdict.sealed !== verdict.accepted)
+      wrong.push(`${verdict.accepted} accepted, ${verdict.sealed} sealed`);
     if (verdict.double > 0) wrong.push(`${verdict.double} second reimbursements`);
     say(
       `answers: ${[...journal.answers]

@@ -1,8 +1,10 @@
 /**
- * The way between one gateway and its node: passes JSON-RPC on over HTTP, and does to single calls what the window in force says
- * (plan.ts has the tables of kinds). There is one chain; what makes its node this gateway's own is that it can be out for this one alone.
+ * The way between one gateway and its node: passes JSON-RPC on over HTTP, and does to single calls
+ * what the window in force says (plan.ts has the tables of kinds). There is one chain; what makes
+ * its node this gateway's own is that it can be out for this one alone.
  *
- * Calls of a batch are taken one after the other, as a node may; a cut, a loss or silence takes the whole batch's answer with it.
+ * Calls of a batch are taken one after the other, as a node may; a cut, a loss or silence takes the
+ * whole batch's answer with it.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -33,22 +35,37 @@ export async function startFaultyWay(node: string): Promise<FaultyWay> {
   let struck = 0;
 
   async function ask(body: string): Promise<unknown> {
-    const answer = await fetch(node, { method: "POST", headers: { "content-type": "application/json" }, body });
+    const answer = await fetch(node, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body,
+    });
     return answer.json();
   }
   const forward = async (call: Rpc): Promise<Said> => {
     const refusal = call.method === RAW ? refusalOf(String(call.params[0])) : undefined;
-    return refusal === undefined ? ((await ask(JSON.stringify({ jsonrpc: "2.0", ...call }))) as Said) : error(call.id, refusal);
+    return refusal === undefined
+      ? ((await ask(JSON.stringify({ jsonrpc: "2.0", ...call }))) as Said)
+      : error(call.id, refusal);
   };
-  const error = (id: unknown, message: string): Said => ({ jsonrpc: "2.0", id, error: { code: -32_000, message } });
+  const error = (id: unknown, message: string): Said => ({
+    jsonrpc: "2.0",
+    id,
+    error: { code: -32_000, message },
+  });
 
   /** What a node says that is out, and takes connections nevertheless. */
   async function outOf(kind: NodeFault, stands: number, call: Rpc): Promise<Answer> {
     struck += 1;
     if (kind === "frozen") return "silence";
-    if (kind === "still") return call.method === RAW ? { jsonrpc: "2.0", id: call.id, result: hashOf(call) } : standing(call, stands);
+    if (kind === "still")
+      return call.method === RAW
+        ? { jsonrpc: "2.0", id: call.id, result: hashOf(call) }
+        : standing(call, stands);
     const said = await forward(call);
-    return call.method === "eth_getLogs" && Array.isArray(said.result) ? { ...said, result: said.result.slice(1) } : said;
+    return call.method === "eth_getLogs" && Array.isArray(said.result)
+      ? { ...said, result: said.result.slice(1) }
+      : said;
   }
 
   async function answer(call: Rpc): Promise<Answer> {
@@ -59,7 +76,11 @@ export async function startFaultyWay(node: string): Promise<FaultyWay> {
     current.calls += 1;
     const { kind } = window;
     const concerned =
-      kind === "nonce" || kind === "known" || kind === "duplicate" ? call.method === RAW : kind === "empty" ? call.method === "eth_getLogs" : true;
+      kind === "nonce" || kind === "known" || kind === "duplicate"
+        ? call.method === RAW
+        : kind === "empty"
+          ? call.method === "eth_getLogs"
+          : true;
     if (!concerned || !strikes(window, nth)) return forward(call);
     struck += 1;
     switch (kind) {
@@ -95,30 +116,47 @@ export async function startFaultyWay(node: string): Promise<FaultyWay> {
   /** What a node says that has no block after `last`. It takes raw transactions all the same. */
   async function standing(call: Rpc, last: number): Promise<Said> {
     const quantity = `0x${last.toString(16)}`;
-    const beyond = (block: unknown) => typeof block === "string" && block.startsWith("0x") && Number(block) > last;
-    const at = { eth_call: 1, eth_getTransactionCount: 1, eth_getCode: 1, eth_getBalance: 1 }[call.method];
+    const beyond = (block: unknown) =>
+      typeof block === "string" && block.startsWith("0x") && Number(block) > last;
+    const at = { eth_call: 1, eth_getTransactionCount: 1, eth_getCode: 1, eth_getBalance: 1 }[
+      call.method
+    ];
     if (at !== undefined) {
       if (beyond(call.params[at])) return error(call.id, "header not found");
-      const params = call.params.map((param, i) => (i === at && param === "latest" ? quantity : param));
+      const params = call.params.map((param, i) =>
+        i === at && param === "latest" ? quantity : param,
+      );
       return forward({ ...call, params });
     }
-    if (call.method === "eth_getBlockByNumber" && call.params[0] === "latest") return forward({ ...call, params: [quantity, ...call.params.slice(1)] });
+    if (call.method === "eth_getBlockByNumber" && call.params[0] === "latest")
+      return forward({ ...call, params: [quantity, ...call.params.slice(1)] });
     const said = await forward(call);
     type Placed = { blockNumber?: string; number?: string } | null;
     const of = (result: unknown) => (result as Placed)?.blockNumber ?? (result as Placed)?.number;
-    if (call.method === "eth_blockNumber") return beyond(said.result) ? { ...said, result: quantity } : said;
+    if (call.method === "eth_blockNumber")
+      return beyond(said.result) ? { ...said, result: quantity } : said;
     if (call.method === "eth_getBlockReceipts")
-      return { ...said, result: ((said.result as Placed[] | null) ?? []).some((one) => beyond(of(one))) ? null : said.result };
-    if (Array.isArray(said.result)) return { ...said, result: said.result.filter((one) => !beyond(of(one))) };
-    return said.result !== null && typeof said.result === "object" && beyond(of(said.result)) ? { ...said, result: null } : said;
+      return {
+        ...said,
+        result: ((said.result as Placed[] | null) ?? []).some((one) => beyond(of(one)))
+          ? null
+          : said.result,
+      };
+    if (Array.isArray(said.result))
+      return { ...said, result: said.result.filter((one) => !beyond(of(one))) };
+    return said.result !== null && typeof said.result === "object" && beyond(of(said.result))
+      ? { ...said, result: null }
+      : said;
   }
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const text = Buffer.concat(chunks).toString();
-    const send = (said: unknown) => response.setHeader("content-type", "application/json").end(JSON.stringify(said));
-    if (current === undefined && out === undefined && !text.includes(RAW)) return void send(await ask(text));
+    const send = (said: unknown) =>
+      response.setHeader("content-type", "application/json").end(JSON.stringify(said));
+    if (current === undefined && out === undefined && !text.includes(RAW))
+      return void send(await ask(text));
     const body = JSON.parse(text) as Rpc | Rpc[];
     const answers: Said[] = [];
     for (const { id, method, params } of Array.isArray(body) ? body : [body]) {
@@ -136,15 +174,20 @@ export async function startFaultyWay(node: string): Promise<FaultyWay> {
   }
 
   // a gateway that was killed has broken its connections: that is nobody's fault here
-  const server = createServer((request, response) => void serve(request, response).catch(() => request.socket.destroy()));
-  const listen = (port: number) => new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  const server = createServer(
+    (request, response) => void serve(request, response).catch(() => request.socket.destroy()),
+  );
+  const listen = (port: number) =>
+    new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   const end = () =>
     new Promise<void>((resolve) => {
       server.close(() => resolve());
       server.closeAllConnections();
     });
   const head = async () => {
-    const { result } = (await ask(JSON.stringify({ jsonrpc: "2.0", id: 1, method: "eth_blockNumber", params: [] }))) as { result: string };
+    const { result } = (await ask(
+      JSON.stringify({ jsonrpc: "2.0", id: 1, method: "eth_blockNumber", params: [] }),
+    )) as { result: string };
     return Number(result);
   };
   await listen(0);

@@ -1,8 +1,10 @@
 /**
- * The bureau's audit: what issuers have sealed against what they were allowed to. Here: the judgement of lots, the sums, and the
- * findings. Does not own: where a lot's documents come from (lots.ts), whose turn it is (upkeep/auditing.ts).
+ * The bureau's audit: what issuers have sealed against what they were allowed to. Here: the
+ * judgement of lots, the sums, and the findings. Does not own: where a lot's documents come from
+ * (lots.ts), whose turn it is (upkeep/auditing.ts).
  *
- * The chain has no amounts. So the bureau opens every sealed lot's documents, rebuilds the root, and adds up.
+ * The chain has no amounts. So the bureau opens every sealed lot's documents, rebuilds the root,
+ * and adds up.
  *
  * | finding | when | it goes when |
  * | --- | --- | --- |
@@ -13,12 +15,17 @@
  * | quota-exceeded | the gross of an issuer's period is more than it has drawn | it is not any more |
  * | red-letter-exceeds | red letters take back more than there was, or what is another issuer's | never |
  *
- * A period is told by when an invoice was accepted, which its gateway says: it must be the month of the lot's block, or the month
- * of a day before. Findings name lots, numbers and periods; amounts stand sealed (vault, "parties").
+ * A period is told by when an invoice was accepted, which its gateway says: it must be the month of
+ * the lot's block, or the month of a day before. Findings name lots, numbers and periods; amounts
+ * stand sealed (vault, "parties").
  */
 
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
-import { contradictions, type Judgement, type Party } from "@onepiao/protocol/proofs/contradictions.ts";
+import {
+  contradictions,
+  type Judgement,
+  type Party,
+} from "@onepiao/protocol/proofs/contradictions.ts";
 import { partsOf } from "@onepiao/protocol/proofs/parts.ts";
 import { chinaDay } from "@onepiao/protocol/values/dates.ts";
 import { formatTotal, parseMoney } from "@onepiao/protocol/values/money.ts";
@@ -33,7 +40,14 @@ import type { Documents } from "../invoices/documents.ts";
 import { periodOf, type Taxpayer, type Taxpayers } from "../parties/taxpayers.ts";
 import { bureauOf, createLotDocuments, type Sealed, type SealedLot } from "./lots.ts";
 
-export const findingKinds = ["documents-missing", "documents-differ", "document-invalid", "accepted-time", "quota-exceeded", "red-letter-exceeds"] as const;
+export const findingKinds = [
+  "documents-missing",
+  "documents-differ",
+  "document-invalid",
+  "accepted-time",
+  "quota-exceeded",
+  "red-letter-exceeds",
+] as const;
 export type FindingKind = (typeof findingKinds)[number];
 type Found = { kind: FindingKind; issuer: number; subject: string };
 export type Finding = Found & { found_at: Date };
@@ -47,7 +61,14 @@ type PeriodSums = { issuer: number; period: number; sums: Sums };
 
 const DAY_MS = 86_400_000;
 
-type Deps = { vault: Vault; keys: EncryptionKeys; documents: Documents; taxpayers: Taxpayers; contracts: Contracts; log: Log };
+type Deps = {
+  vault: Vault;
+  keys: EncryptionKeys;
+  documents: Documents;
+  taxpayers: Taxpayers;
+  contracts: Contracts;
+  log: Log;
+};
 export type Audit = ReturnType<typeof createAudit>;
 
 export function createAudit(deps: Deps) {
@@ -55,9 +76,15 @@ export function createAudit(deps: Deps) {
   const { sealedIn, ...deposits } = createLotDocuments(deps);
 
   const sealSums = ({ issuer, period, sums }: PeriodSums) =>
-    vault.seal("parties", `audit/${issuer}/${period}`, JSON.stringify([sums.invoices, sums.gross.toString(), sums.tax.toString()]));
+    vault.seal(
+      "parties",
+      `audit/${issuer}/${period}`,
+      JSON.stringify([sums.invoices, sums.gross.toString(), sums.tax.toString()]),
+    );
   function openSums(issuer: number, period: number, sealed: Uint8Array): Sums {
-    const [invoices, gross, tax] = JSON.parse(vault.open("parties", `audit/${issuer}/${period}`, sealed).toString()) as [number, string, string];
+    const [invoices, gross, tax] = JSON.parse(
+      vault.open("parties", `audit/${issuer}/${period}`, sealed).toString(),
+    ) as [number, string, string];
     return { invoices, gross: BigInt(gross), tax: BigInt(tax) };
   }
 
@@ -68,19 +95,29 @@ export function createAudit(deps: Deps) {
       insert into audit_findings (kind, issuer, subject)
       select * from unnest(${found.map((one) => one.kind)}::text[], ${found.map((one) => one.issuer)}::int[], ${found.map((one) => one.subject)}::numeric[])
       on conflict do nothing returning kind, issuer, subject`;
-    for (const { kind, issuer, subject } of made) log.error({ audit: kind, issuer, subject }, "the audit has found something");
+    for (const { kind, issuer, subject } of made)
+      log.error({ audit: kind, issuer, subject }, "the audit has found something");
     await notify(
       tx,
-      made.map(({ kind, issuer, subject }) => ({ type: "audit.alarm", accounts: [bureau], data: { kind, issuer, subject } })),
+      made.map(({ kind, issuer, subject }) => ({
+        type: "audit.alarm",
+        accounts: [bureau],
+        data: { kind, issuer, subject },
+      })),
     );
   }
-  async function clear(tx: Tx, kinds: readonly FindingKind[], of: readonly { issuer: number; subject: string }[]): Promise<void> {
+  async function clear(
+    tx: Tx,
+    kinds: readonly FindingKind[],
+    of: readonly { issuer: number; subject: string }[],
+  ): Promise<void> {
     await tx`
       delete from audit_findings f using unnest(${of.map((one) => one.issuer)}::int[], ${of.map((one) => one.subject)}::numeric[]) as o (issuer, subject)
       where f.kind = any(${[...kinds]}::text[]) and f.issuer = o.issuer and f.subject = o.subject`;
   }
 
-  // ── judging ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── judging
+  // ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   type Read = Sealed & { invoice: InvoiceDocument | undefined; judged: Judgement };
   /** A red letter of `original`; `gross` below zero. */
@@ -88,27 +125,52 @@ export function createAudit(deps: Deps) {
   type ReadLot = { lot: SealedLot; issuer: Taxpayer | undefined; read: readonly Read[] };
 
   /**
-   * A party by the name that it had on a document's day; for a red letter, which carries its original's, by any that it had until then.
-   * What others have sealed may have anything in these members: contradictions.ts says so.
+   * A party by the name that it had on a document's day; for a red letter, which carries its
+   * original's, by any that it had until then. What others have sealed may have anything in these
+   * members: contradictions.ts says so.
    */
-  function named({ index, taxId, names }: Taxpayer, issuer: number, { issuedAt, seller, buyer, reverses }: InvoiceDocument): Party {
-    const at = typeof issuedAt === "string" && /^\d{4}-/.test(issuedAt) ? Date.parse(issuedAt) : Number.NaN;
+  function named(
+    { index, taxId, names }: Taxpayer,
+    issuer: number,
+    { issuedAt, seller, buyer, reverses }: InvoiceDocument,
+  ): Party {
+    const at =
+      typeof issuedAt === "string" && /^\d{4}-/.test(issuedAt) ? Date.parse(issuedAt) : Number.NaN;
     if (Number.isNaN(at)) return { index, taxId, name: names[0].name };
     const day = chinaDay(new Date(at));
     const written = (index === issuer ? seller : buyer)?.name;
-    return { index, taxId, name: (reverses === undefined || typeof written !== "string" ? nameOn(names, day) : nameWritten(names, written, day)).name };
+    return {
+      index,
+      taxId,
+      name: (reverses === undefined || typeof written !== "string"
+        ? nameOn(names, day)
+        : nameWritten(names, written, day)
+      ).name,
+    };
   }
 
   /** Judges what was sealed in lots, by who its parties are here. */
-  async function readOf(tx: Tx, lots: readonly { lot: SealedLot; sealed: readonly Sealed[] }[]): Promise<ReadLot[]> {
-    const indexes = new Set(lots.flatMap(({ lot, sealed }) => [lot.issuer, ...sealed.map(({ buyer }) => buyer)]));
+  async function readOf(
+    tx: Tx,
+    lots: readonly { lot: SealedLot; sealed: readonly Sealed[] }[],
+  ): Promise<ReadLot[]> {
+    const indexes = new Set(
+      lots.flatMap(({ lot, sealed }) => [lot.issuer, ...sealed.map(({ buyer }) => buyer)]),
+    );
     const known = await taxpayers.byIndexes(tx, [...indexes]);
     return lots.map(({ lot, sealed }) => ({
       lot,
       issuer: known.get(lot.issuer),
       read: sealed.map((one) => {
-        const parties = [...new Set([lot.issuer, one.buyer])].flatMap((index) => known.get(index) ?? []).map((party) => named(party, lot.issuer, one.document));
-        const judged = contradictions({ parts: partsOf(one.document), lot: { issuer: lot.issuer, time: Number(lot.time) }, leaf: one, parties });
+        const parties = [...new Set([lot.issuer, one.buyer])]
+          .flatMap((index) => known.get(index) ?? [])
+          .map((party) => named(party, lot.issuer, one.document));
+        const judged = contradictions({
+          parts: partsOf(one.document),
+          lot: { issuer: lot.issuer, time: Number(lot.time) },
+          leaf: one,
+          parties,
+        });
         return { ...one, judged, invoice: judged.document };
       }),
     }));
@@ -123,7 +185,8 @@ export function createAudit(deps: Deps) {
     for (const { number, document, invoice, judged, acceptedAt } of read) {
       // what an issuer accounts in, only the bureau knows
       const foreign = issuer !== undefined && document.currency !== issuer.currency;
-      if (judged.contradictions.length > 0 || foreign) found.push({ kind: "document-invalid", issuer: lot.issuer, subject: number });
+      if (judged.contradictions.length > 0 || foreign)
+        found.push({ kind: "document-invalid", issuer: lot.issuer, subject: number });
       // what a gateway that checks nothing has sealed must not stop the audit of everybody else
       if (!invoice) continue;
       let period = periodOf(acceptedAt);
@@ -137,10 +200,16 @@ export function createAudit(deps: Deps) {
       sums.tax += parseMoney(invoice.totals.tax);
       periods.set(period, sums);
     }
-    return { sums: [...periods].map(([period, sums]) => ({ issuer: lot.issuer, period, sums })), found };
+    return {
+      sums: [...periods].map(([period, sums]) => ({ issuer: lot.issuer, period, sums })),
+      found,
+    };
   }
 
-  /** Until `tx` ends nobody else judges these issuers: sums and red letters are those of all lots. In one order, so that nobody waits in a circle. */
+  /**
+   * Until `tx` ends nobody else judges these issuers: sums and red letters are those of all lots.
+   * In one order, so that nobody waits in a circle.
+   */
   async function lockIssuers(tx: Tx, issuers: readonly number[]): Promise<void> {
     const names = issuers.map((issuer) => `audit/${issuer}`);
     await tx`select pg_advisory_xact_lock(k) from (select distinct hashtextextended(n, 0) as k from unnest(${names}::text[]) n order by 1) o`;
@@ -156,7 +225,11 @@ export function createAudit(deps: Deps) {
       for (const { issuer, period, sums } of more.sums) {
         const key = `audit/${issuer}/${period}`;
         const before = periods.get(key)?.sums ?? { invoices: 0, gross: 0n, tax: 0n };
-        const after = { invoices: before.invoices + sums.invoices, gross: before.gross + sums.gross, tax: before.tax + sums.tax };
+        const after = {
+          invoices: before.invoices + sums.invoices,
+          gross: before.gross + sums.gross,
+          tax: before.tax + sums.tax,
+        };
         periods.set(key, { issuer, period, sums: after });
       }
     }
@@ -167,7 +240,10 @@ export function createAudit(deps: Deps) {
     const rows = await tx<{ issuer: number; period: number; sealed: Buffer }[]>`
       select s.issuer, s.period, s.sealed from ${keys} join audit_sums s on s.issuer = k.issuer and s.period = k.period`;
     for (const { issuer, period, sealed } of rows) {
-      const [before, more] = [openSums(issuer, period, sealed), periods.get(`audit/${issuer}/${period}`)?.sums];
+      const [before, more] = [
+        openSums(issuer, period, sealed),
+        periods.get(`audit/${issuer}/${period}`)?.sums,
+      ];
       if (!more) continue;
       more.invoices += before.invoices;
       more.gross += before.gross;
@@ -187,7 +263,8 @@ export function createAudit(deps: Deps) {
       select q.taxpayer, q.period, q.drawn from unnest(${sums.map((one) => one.issuer)}::int[], ${sums.map((one) => one.period)}::int[]) as k (issuer, period)
       join quotas q on q.taxpayer = k.issuer and q.period = k.period`;
     const drawn = new Map(rows.map((row) => [`${row.taxpayer}/${row.period}`, BigInt(row.drawn)]));
-    const exceeds = ({ issuer, period, sums: { gross } }: PeriodSums) => gross > (drawn.get(`${issuer}/${period}`) ?? 0n);
+    const exceeds = ({ issuer, period, sums: { gross } }: PeriodSums) =>
+      gross > (drawn.get(`${issuer}/${period}`) ?? 0n);
     const of = ({ issuer, period }: PeriodSums) => ({ issuer, subject: String(period) });
     await find(
       tx,
@@ -197,7 +274,8 @@ export function createAudit(deps: Deps) {
     await clear(tx, ["quota-exceeded"], sums.filter((one) => !exceeds(one)).map(of));
   }
 
-  const grossOf = ({ invoice }: Read): bigint | undefined => invoice && parseMoney(invoice.totals.gross);
+  const grossOf = ({ invoice }: Read): bigint | undefined =>
+    invoice && parseMoney(invoice.totals.gross);
 
   /** What a lot's red letters take back. */
   const redsOf = ({ lot, read }: ReadLot): Red[] =>
@@ -205,7 +283,9 @@ export function createAudit(deps: Deps) {
       // one that is no invoice has its finding, and says nothing that could be reckoned with
       const gross = grossOf(one);
       const original = one.invoice?.reverses?.number ?? one.reverses;
-      return gross === undefined || gross >= 0n || original === null ? [] : [{ number: one.number, original, issuer: lot.issuer, gross }];
+      return gross === undefined || gross >= 0n || original === null
+        ? []
+        : [{ number: one.number, original, issuer: lot.issuer, gross }];
     });
 
   /** The lots that these numbers were sealed in, by number. */
@@ -218,8 +298,9 @@ export function createAudit(deps: Deps) {
   }
 
   /**
-   * Red letters never take back more than there was, and nothing of another issuer's. Judged are the originals of these lots' red letters,
-   * and what is in these lots and has red letters already: of the two, the documents of either may be the first that are here.
+   * Red letters never take back more than there was, and nothing of another issuer's. Judged are
+   * the originals of these lots' red letters, and what is in these lots and has red letters
+   * already: of the two, the documents of either may be the first that are here.
    */
   async function judgeReds(tx: Tx, bureau: string, lots: readonly ReadLot[]): Promise<void> {
     const here = new Map(lots.flatMap(({ read }) => read.map((one) => [one.number, one])));
@@ -227,7 +308,11 @@ export function createAudit(deps: Deps) {
     const reds = lots.flatMap(redsOf);
     const away = reds.map((red) => red.original).filter((original) => !here.has(original));
     for (const [number, lot] of await lotsOf(tx, away)) lotOf.set(number, lot);
-    const exceeds = (issuer: number, subject: string): Found => ({ kind: "red-letter-exceeds", issuer, subject });
+    const exceeds = (issuer: number, subject: string): Found => ({
+      kind: "red-letter-exceeds",
+      issuer,
+      subject,
+    });
     const isOwn = ({ original, issuer }: Red) => lotOf.get(original)?.issuer === issuer;
     const own = reds.filter(isOwn);
     await tx`
@@ -237,14 +322,20 @@ export function createAudit(deps: Deps) {
       on conflict do nothing`;
     const taken = await tx<{ number: string; original: string; sealed: Buffer }[]>`
       select number, original, sealed from audit_red where original = any(${[...lotOf.keys()]}::numeric[])`;
-    const elsewhere = own.filter(({ original }) => !here.has(original)).flatMap(({ original }) => lotOf.get(original) ?? []);
+    const elsewhere = own
+      .filter(({ original }) => !here.has(original))
+      .flatMap(({ original }) => lotOf.get(original) ?? []);
     const beside = await besideOf(tx, bureau, elsewhere);
-    const found = reds.filter((red) => !isOwn(red)).map(({ issuer, original }) => exceeds(issuer, original));
+    const found = reds
+      .filter((red) => !isOwn(red))
+      .map(({ issuer, original }) => exceeds(issuer, original));
     for (const [original, all] of Map.groupBy(taken, (red) => red.original)) {
       const [one, lot] = [here.get(original) ?? beside.get(original), lotOf.get(original)];
       // sealed, and its documents have not come: it is judged when they do
       if (!one || !lot) continue;
-      const amounts = all.map(({ number, sealed }) => parseMoney(vault.open("parties", `audit/red/${number}`, sealed).toString()));
+      const amounts = all.map(({ number, sealed }) =>
+        parseMoney(vault.open("parties", `audit/red/${number}`, sealed).toString()),
+      );
       const left = amounts.reduce((rest, amount) => rest + amount, grossOf(one) ?? 0n);
       if (left < 0n) found.push(exceeds(lot.issuer, original));
     }
@@ -252,13 +343,18 @@ export function createAudit(deps: Deps) {
   }
 
   /** What is here of other lots, by number. */
-  async function besideOf(tx: Tx, bureau: string, lots: readonly SealedLot[]): Promise<Map<string, Read>> {
+  async function besideOf(
+    tx: Tx,
+    bureau: string,
+    lots: readonly SealedLot[],
+  ): Promise<Map<string, Read>> {
     const found = new Map<string, Read>();
     // one lot at a time is open: what a batch takes back may lie in hundreds
     for (const lot of new Map(lots.map((one) => [one.first, one])).values()) {
       const sealed = (await sealedIn(tx, bureau, [lot])).get(lot.first);
       if (!Array.isArray(sealed)) continue;
-      for (const { read } of await readOf(tx, [{ lot, sealed }])) for (const one of read) found.set(one.number, one);
+      for (const { read } of await readOf(tx, [{ lot, sealed }]))
+        for (const one of read) found.set(one.number, one);
     }
     return found;
   }
@@ -267,14 +363,18 @@ export function createAudit(deps: Deps) {
     bureauOf,
     ...deposits,
 
-    /** Judges lots in `tx`, in which their rows are locked: adds them up, or says what is in the way. Returns the first numbers of those done with. */
+    /**
+     * Judges lots in `tx`, in which their rows are locked: adds them up, or says what is in the
+     * way. Returns the first numbers of those done with.
+     */
     async judge(tx: Tx, bureau: string, lots: readonly AuditLot[]): Promise<string[]> {
       const sealed = await sealedIn(tx, bureau, lots);
       const open: { lot: SealedLot; sealed: Sealed[] }[] = [];
       const found: Found[] = [];
       for (const lot of lots) {
         const is = sealed.get(lot.first) ?? "missing";
-        if (is === "differ" || (is === "missing" && lot.late)) found.push({ kind: `documents-${is}`, issuer: lot.issuer, subject: lot.first });
+        if (is === "differ" || (is === "missing" && lot.late))
+          found.push({ kind: `documents-${is}`, issuer: lot.issuer, subject: lot.first });
         else if (is !== "missing") open.push({ lot, sealed: is });
       }
       await find(tx, bureau, found);
@@ -298,7 +398,10 @@ export function createAudit(deps: Deps) {
       return done.map(({ lot }) => lot.first);
     },
 
-    /** Compares every sum of these periods with what is drawn now: quota may have been given back since. */
+    /**
+     * Compares every sum of these periods with what is drawn now: quota may have been given back
+     * since.
+     */
     async judgeQuotas(tx: Tx, bureau: string, periods: readonly number[]): Promise<void> {
       const rows = await tx<{ issuer: number; period: number; sealed: Buffer }[]>`
         select s.* from unnest(${[...periods]}::int[]) as p (period)
@@ -306,19 +409,29 @@ export function createAudit(deps: Deps) {
       await compare(
         tx,
         bureau,
-        rows.map(({ issuer, period, sealed }) => ({ issuer, period, sums: openSums(issuer, period, sealed) })),
+        rows.map(({ issuer, period, sealed }) => ({
+          issuer,
+          period,
+          sums: openSums(issuer, period, sealed),
+        })),
       );
     },
 
     /** What was sealed in a lot, when its documents are here, wherever from. */
-    async documentsOf(tx: Tx, lot: SealedLot): Promise<{ number: string; document: InvoiceDocument }[] | undefined> {
+    async documentsOf(
+      tx: Tx,
+      lot: SealedLot,
+    ): Promise<{ number: string; document: InvoiceDocument }[] | undefined> {
       const bureau = await bureauOf(tx);
       const sealed = bureau && (await sealedIn(tx, bureau, [lot])).get(lot.first);
       return Array.isArray(sealed) ? sealed : undefined;
     },
 
     /** Findings, the newest first; `before`: the last one of the page before. */
-    async findings(tx: Tx, { before, limit }: { before?: FindingPlace | undefined; limit: number }): Promise<(Finding & FindingPlace)[]> {
+    async findings(
+      tx: Tx,
+      { before, limit }: { before?: FindingPlace | undefined; limit: number },
+    ): Promise<(Finding & FindingPlace)[]> {
       const behind =
         before === undefined
           ? tx`true`
@@ -329,8 +442,12 @@ export function createAudit(deps: Deps) {
     },
 
     /** How far the audit has come. */
-    async progress(tx: Tx): Promise<{ lots: number; waiting: number; behind: number; since: Date | null }> {
-      const [row] = await tx<{ lots: number; waiting: number; behind: number; since: Date | null }[]>`
+    async progress(
+      tx: Tx,
+    ): Promise<{ lots: number; waiting: number; behind: number; since: Date | null }> {
+      const [row] = await tx<
+        { lots: number; waiting: number; behind: number; since: Date | null }[]
+      >`
         select coalesce((select judged from audit_cursor), 0)::float8 as lots, w.waiting, w.since,
                (select count(*) from (
                   select 1 from lots where (block, first) > (coalesce((select block from audit_cursor), -1), coalesce((select first from audit_cursor), 0))
@@ -339,9 +456,14 @@ export function createAudit(deps: Deps) {
       return row ?? { lots: 0, waiting: 0, behind: 0, since: null };
     },
 
-    /** What issuers were granted, drew, and have issued by the documents, by index; amounts in the issuer's currency. */
+    /**
+     * What issuers were granted, drew, and have issued by the documents, by index; amounts in the
+     * issuer's currency.
+     */
     async quotas(tx: Tx, period: number, after: number, limit: number) {
-      const rows = await tx<{ index: number; granted: string | null; drawn: string | null; sealed: Buffer | null }[]>`
+      const rows = await tx<
+        { index: number; granted: string | null; drawn: string | null; sealed: Buffer | null }[]
+      >`
         select n.index, q.granted, q.drawn, s.sealed from (
           select index from (
             (select taxpayer as index from quotas where period = ${period} and taxpayer > ${after} order by taxpayer limit ${limit})
@@ -361,7 +483,11 @@ export function createAudit(deps: Deps) {
           ...(issuer ? { taxId: issuer.taxId, name: issuer.name, currency: issuer.currency } : {}),
           granted: formatTotal(BigInt(granted ?? 0)),
           drawn: formatTotal(BigInt(drawn ?? 0)),
-          issued: { invoices: sums.invoices, gross: formatTotal(sums.gross), tax: formatTotal(sums.tax) },
+          issued: {
+            invoices: sums.invoices,
+            gross: formatTotal(sums.gross),
+            tax: formatTotal(sums.tax),
+          },
         };
       });
     },

@@ -6,7 +6,11 @@ export const ledgerProjection: Projection = {
   tables: [],
   on: {
     ClosedSet: each(async (_tx, event) => {
-      event.tell({ type: event.args["closed"] === true ? "ledger.closed" : "ledger.opened", accounts: ["*"], data: {} });
+      event.tell({
+        type: event.args["closed"] === true ? "ledger.closed" : "ledger.opened",
+        accounts: ["*"],
+        data: {},
+      });
     }),
   },
 };

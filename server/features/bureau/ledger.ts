@@ -1,4 +1,7 @@
-/** The ledger as a whole: whether it is open. The bureau can close it; then nothing is sealed or acted until it opens again. */
+/**
+ * The ledger as a whole: whether it is open. The bureau can close it; then nothing is sealed or
+ * acted until it opens again.
+ */
 import { enqueue } from "../../acts/operations.ts";
 import type { Contracts } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
@@ -24,6 +27,10 @@ export function createLedger({ contracts }: { contracts: Contracts }) {
       };
     },
     setOpen: (tx: Tx, caller: Caller, open: boolean) =>
-      enqueue(tx, { kind: "ledger", party: caller.account, command: { type: "call", contract: "ledger", function: "setClosed", args: [!open] } }),
+      enqueue(tx, {
+        kind: "ledger",
+        party: caller.account,
+        command: { type: "call", contract: "ledger", function: "setClosed", args: [!open] },
+      }),
   };
 }

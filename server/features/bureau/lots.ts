@@ -1,9 +1,10 @@
 /**
- * The documents of sealed lots, for the bureau's auditor: this gateway's own, and what other gateways have deposited.
+ * The documents of sealed lots, for the bureau's auditor: this gateway's own, and what other
+ * gateways have deposited.
  *
- * Deposits are encrypted to the bureau (features/documents) and kept by depositor, so that nobody's deposit stands in the way of
- * another's; the root tells which one is right. Does not own: what is judged of them (audit.ts), how a gateway delivers
- * (upkeep/depositing.ts).
+ * Deposits are encrypted to the bureau (features/documents) and kept by depositor, so that nobody's
+ * deposit stands in the way of another's; the root tells which one is right. Does not own: what is
+ * judged of them (audit.ts), how a gateway delivers (upkeep/depositing.ts).
  */
 import { setImmediate } from "node:timers/promises";
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
@@ -13,23 +14,70 @@ import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Contracts } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
 import type { Caller } from "../../kernel/api.ts";
-import { type EncryptionKeys, MAX_DEPOSIT_KEYS, type PublicKey, thumbprint, unwrapUnder } from "../../keys/encryption.ts";
-import { bytesOf, type Documents, documentId, openLot, openSealed, type SealedDocument } from "../invoices/documents.ts";
+import {
+  type EncryptionKeys,
+  MAX_DEPOSIT_KEYS,
+  type PublicKey,
+  thumbprint,
+  unwrapUnder,
+} from "../../keys/encryption.ts";
+import {
+  bytesOf,
+  type Documents,
+  documentId,
+  openLot,
+  openSealed,
+  type SealedDocument,
+} from "../invoices/documents.ts";
 
-/** A document in a deposit: sealed as it is stored, with what its leaf commits to beside it. `reverses`: what a red letter takes back. */
-export type Deposited = SealedDocument & { holder: string; buyer: number; reverses?: string | undefined; acceptedAt: string };
+/**
+ * A document in a deposit: sealed as it is stored, with what its leaf commits to beside it.
+ * `reverses`: what a red letter takes back.
+ */
+export type Deposited = SealedDocument & {
+  holder: string;
+  buyer: number;
+  reverses?: string | undefined;
+  acceptedAt: string;
+};
 export type Deposit = { lot: string; key: string; documents: readonly Deposited[] };
 
-export type SealedLot = { first: string; count: number; issuer: number; time: bigint; root: string };
-type Opened = { number: string; holder: string; buyer: number; reverses: string | null; acceptedAt: Date; salt: Buffer; text: string };
-/** A document and its leaf that are what was sealed. That it has the shape of an invoice is not known. `reverses`, `acceptedAt`: its gateway's word. */
-export type Sealed = { number: string; reverses: string | null; acceptedAt: Date; document: InvoiceDocument; holder: string; buyer: number };
+export type SealedLot = {
+  first: string;
+  count: number;
+  issuer: number;
+  time: bigint;
+  root: string;
+};
+type Opened = {
+  number: string;
+  holder: string;
+  buyer: number;
+  reverses: string | null;
+  acceptedAt: Date;
+  salt: Buffer;
+  text: string;
+};
+/**
+ * A document and its leaf that are what was sealed. That it has the shape of an invoice is not
+ * known. `reverses`, `acceptedAt`: its gateway's word.
+ */
+export type Sealed = {
+  number: string;
+  reverses: string | null;
+  acceptedAt: Date;
+  document: InvoiceDocument;
+  holder: string;
+  buyer: number;
+};
 
 type Deps = { keys: EncryptionKeys; documents: Documents; contracts: Contracts };
 
 /** The bureau's account; undefined where no bureau is at this gateway. */
 export async function bureauOf(tx: Tx): Promise<string | undefined> {
-  return (await tx<{ account: string }[]>`select account from parties where kind = 'bureau' limit 1`)[0]?.account;
+  return (
+    await tx<{ account: string }[]>`select account from parties where kind = 'bureau' limit 1`
+  )[0]?.account;
 }
 
 export function createLotDocuments({ keys, documents, contracts }: Deps) {
@@ -38,33 +86,58 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
   /** The key that deposits are encrypted to. Throws not-found where no bureau is. */
   async function depositKey(tx: Tx): Promise<{ kid: string; jwk: PublicKey }> {
     const bureau = await bureauOf(tx);
-    if (bureau === undefined) throw new Problem("not-found", "No bureau is at this gateway: it takes no deposits");
+    if (bureau === undefined)
+      throw new Problem("not-found", "No bureau is at this gateway: it takes no deposits");
     const jwk = await keys.depositKey(tx, bureau);
     return { kid: await thumbprint(jwk), jwk };
   }
 
-  /** Deposits are encrypted to a new key from now on; what came before still opens. Throws not-found, deposit-key-limit. */
+  /**
+   * Deposits are encrypted to a new key from now on; what came before still opens. Throws
+   * not-found, deposit-key-limit.
+   */
   async function rotateDepositKey(tx: Tx): Promise<{ kid: string; jwk: PublicKey }> {
     const bureau = await bureauOf(tx);
-    if (bureau === undefined) throw new Problem("not-found", "No bureau is at this gateway: it takes no deposits");
+    if (bureau === undefined)
+      throw new Problem("not-found", "No bureau is at this gateway: it takes no deposits");
     const jwk = await keys.rotateDepositKey(tx, bureau);
-    if (jwk === undefined) throw new Problem("deposit-key-limit", `There are ${MAX_DEPOSIT_KEYS} deposit keys, and each may still have to open something`);
+    if (jwk === undefined)
+      throw new Problem(
+        "deposit-key-limit",
+        `There are ${MAX_DEPOSIT_KEYS} deposit keys, and each may still have to open something`,
+      );
     return { kid: await thumbprint(jwk), jwk };
   }
 
-  /** Stores some documents of a lot. What does not open is refused by its field. Throws not-found, lot-unknown, invalid-request. */
-  async function deposit(tx: Tx, caller: Caller, { lot: first, key, documents: given }: Deposit): Promise<{ received: number; count: number }> {
+  /**
+   * Stores some documents of a lot. What does not open is refused by its field. Throws not-found,
+   * lot-unknown, invalid-request.
+   */
+  async function deposit(
+    tx: Tx,
+    caller: Caller,
+    { lot: first, key, documents: given }: Deposit,
+  ): Promise<{ received: number; count: number }> {
     const bureau = await bureauOf(tx);
-    if (bureau === undefined) throw new Problem("not-found", "No bureau is at this gateway: it takes no deposits");
+    if (bureau === undefined)
+      throw new Problem("not-found", "No bureau is at this gateway: it takes no deposits");
     const [lot] = await tx<{ count: number }[]>`select count from lots where first = ${first}`;
     if (!lot) throw new Problem("lot-unknown", `Lot ${first} is not known here yet`);
     const refuse = (field: string, rule: string, detail: string) =>
-      new Problem("invalid-request", `${field}: ${detail}`, { violations: [{ field, rule, detail }] });
+      new Problem("invalid-request", `${field}: ${detail}`, {
+        violations: [{ field, rule, detail }],
+      });
     const lotKey = await keys.unwrapDeposit(tx, bureau, key).catch(() => undefined);
-    if (lotKey?.opens !== `${idOf(first)}/lot`) throw refuse("/key", "lot-key", "This is not the lot's key, encrypted to a deposit key of the bureau");
+    if (lotKey?.opens !== `${idOf(first)}/lot`)
+      throw refuse(
+        "/key",
+        "lot-key",
+        "This is not the lot's key, encrypted to a deposit key of the bureau",
+      );
     for (const [i, one] of given.entries()) {
       const place = BigInt(one.number) - BigInt(first);
-      if (place < 0n || place >= BigInt(lot.count)) throw refuse(`/documents/${i}/number`, "in-lot", "The number is not in the lot");
+      if (place < 0n || place >= BigInt(lot.count))
+        throw refuse(`/documents/${i}/number`, "in-lot", "The number is not in the lot");
       try {
         if (one.document.aad !== idOf(one.number)) throw new Error("another document");
         openSealed(unwrapUnder(lotKey.key, Buffer.from(one.key, "base64url")), one.document);
@@ -78,7 +151,9 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
         insert into deposit_lots (lot, depositor, key) values (${first}, ${caller.account}, ${key})
         on conflict (lot, depositor) do update set key = excluded.key`;
       const bytes = (text: string) => Buffer.from(text, "base64url");
-      const stored = given.map(({ document: { iv, ciphertext, tag } }) => Buffer.concat([iv, ciphertext, tag].map(bytes)));
+      const stored = given.map(({ document: { iv, ciphertext, tag } }) =>
+        Buffer.concat([iv, ciphertext, tag].map(bytes)),
+      );
       await tx`
         insert into deposits (lot, depositor, number, holder, buyer, reverses, accepted_at, salt, key, document)
         select ${first}, ${caller.account}, * from unnest(
@@ -90,15 +165,29 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
       // its turn comes at once
       await tx`update audit_lots set next_at = now() where first = ${first}`;
     }
-    const [here] = await tx<{ n: number }[]>`select count(*)::int as n from deposits where lot = ${first} and depositor = ${caller.account}`;
+    const [here] = await tx<
+      { n: number }[]
+    >`select count(*)::int as n from deposits where lot = ${first} and depositor = ${caller.account}`;
     return { received: here?.n ?? 0, count: lot.count };
   }
 
-  // ── a lot's documents ───────────────────────────────────────────────────────────────────────────────────────────────
+  // ── a lot's documents
+  // ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  type OwnRow = { number: string; salt: Buffer; document: Buffer; leaf_holder: string; leaf_buyer: number; reverses: string | null; accepted_at: Date };
+  type OwnRow = {
+    number: string;
+    salt: Buffer;
+    document: Buffer;
+    leaf_holder: string;
+    leaf_buyer: number;
+    reverses: string | null;
+    accepted_at: Date;
+  };
   /** This gateway's own documents of these lots, in one look. */
-  async function ownRows(tx: Tx, lots: readonly Pick<SealedLot, "first" | "count">[]): Promise<Map<string, OwnRow[]>> {
+  async function ownRows(
+    tx: Tx,
+    lots: readonly Pick<SealedLot, "first" | "count">[],
+  ): Promise<Map<string, OwnRow[]>> {
     const rows = await tx<(OwnRow & { lot: string })[]>`
       select l.first as lot, i.* from unnest(${lots.map((lot) => lot.first)}::numeric[], ${lots.map((lot) => lot.count)}::int[]) as l (first, count)
       cross join lateral (
@@ -110,8 +199,15 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
     return Map.groupBy(rows, (row) => row.lot);
   }
 
-  /** A lot of this gateway as it would be deposited, for the reader of this key. Undefined when not all documents are here. */
-  async function ownDeposit(tx: Tx, jwk: PublicKey, lot: Pick<SealedLot, "first" | "count">): Promise<Deposit | undefined> {
+  /**
+   * A lot of this gateway as it would be deposited, for the reader of this key. Undefined when not
+   * all documents are here.
+   */
+  async function ownDeposit(
+    tx: Tx,
+    jwk: PublicKey,
+    lot: Pick<SealedLot, "first" | "count">,
+  ): Promise<Deposit | undefined> {
     const rows = (await ownRows(tx, [lot])).get(lot.first);
     if (rows?.length !== lot.count) return undefined;
     const sealed = await documents.sealedLot(jwk, lot, rows);
@@ -132,14 +228,31 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
     };
   }
 
-  /** Every whole set of documents of a lot that is here: this gateway's own, and what was deposited, the oldest first. */
-  async function* setsOf(tx: Tx, bureau: string, lot: SealedLot, own: readonly OwnRow[]): AsyncGenerator<Opened[] | undefined> {
+  /**
+   * Every whole set of documents of a lot that is here: this gateway's own, and what was deposited,
+   * the oldest first.
+   */
+  async function* setsOf(
+    tx: Tx,
+    bureau: string,
+    lot: SealedLot,
+    own: readonly OwnRow[],
+  ): AsyncGenerator<Opened[] | undefined> {
     if (own.length === lot.count) yield ownSet(own);
     const depositors = await tx<{ depositor: string; key: string }[]>`
       select l.depositor, l.key from deposit_lots l where l.lot = ${lot.first}
         and (select count(*) from deposits d where d.lot = l.lot and d.depositor = l.depositor) = ${lot.count} order by l.created_at, l.depositor`;
     for (const { depositor, key } of depositors) {
-      type Row = { number: string; holder: string; buyer: bigint; reverses: string | null; accepted_at: Date; salt: Buffer; key: Buffer; document: Buffer };
+      type Row = {
+        number: string;
+        holder: string;
+        buyer: bigint;
+        reverses: string | null;
+        accepted_at: Date;
+        salt: Buffer;
+        key: Buffer;
+        document: Buffer;
+      };
       const rows = await tx<Row[]>`
         select number, holder, buyer, reverses, accepted_at, salt, key, document from deposits where lot = ${lot.first} and depositor = ${depositor} order by number`;
       const given = rows.map(
@@ -158,24 +271,57 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
     }
   }
 
-  /** Of this gateway's own lots, which need not be encrypted from itself to itself; undefined when something does not open. */
+  /**
+   * Of this gateway's own lots, which need not be encrypted from itself to itself; undefined when
+   * something does not open.
+   */
   function ownSet(rows: readonly OwnRow[]): Opened[] | undefined {
     try {
-      return rows.map(({ number, salt, document, leaf_holder: holder, leaf_buyer: buyer, reverses, accepted_at: acceptedAt }) => {
-        return { number, holder, buyer, reverses, acceptedAt, salt, text: documents.openText(number, document) };
-      });
+      return rows.map(
+        ({
+          number,
+          salt,
+          document,
+          leaf_holder: holder,
+          leaf_buyer: buyer,
+          reverses,
+          accepted_at: acceptedAt,
+        }) => {
+          return {
+            number,
+            holder,
+            buyer,
+            reverses,
+            acceptedAt,
+            salt,
+            text: documents.openText(number, document),
+          };
+        },
+      );
     } catch {
       return undefined;
     }
   }
 
   /** With the bureau's key; undefined when something does not open. */
-  async function opened(tx: Tx, bureau: string, { key, documents: given }: Deposit): Promise<Opened[] | undefined> {
+  async function opened(
+    tx: Tx,
+    bureau: string,
+    { key, documents: given }: Deposit,
+  ): Promise<Opened[] | undefined> {
     try {
       const texts = openLot((await keys.unwrapDeposit(tx, bureau, key)).key, given);
       return given.map(({ number, holder, buyer, reverses, acceptedAt }) => {
         const { salt, text } = texts.get(number) as { salt: Buffer; text: string };
-        return { number, holder, buyer, reverses: reverses ?? null, acceptedAt: new Date(acceptedAt), salt, text };
+        return {
+          number,
+          holder,
+          buyer,
+          reverses: reverses ?? null,
+          acceptedAt: new Date(acceptedAt),
+          salt,
+          text,
+        };
       });
     } catch {
       return undefined;
@@ -199,10 +345,15 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
   }
 
   /**
-   * What was sealed in each of these lots, by its first number: "missing" when its documents are not all here, "differ" when those that
-   * are here are not what was sealed. Between lots other work has its turn.
+   * What was sealed in each of these lots, by its first number: "missing" when its documents are
+   * not all here, "differ" when those that are here are not what was sealed. Between lots other
+   * work has its turn.
    */
-  async function sealedIn(tx: Tx, bureau: string, lots: readonly SealedLot[]): Promise<Map<string, Sealed[] | "missing" | "differ">> {
+  async function sealedIn(
+    tx: Tx,
+    bureau: string,
+    lots: readonly SealedLot[],
+  ): Promise<Map<string, Sealed[] | "missing" | "differ">> {
     const own = await ownRows(tx, lots);
     const found = new Map<string, Sealed[] | "missing" | "differ">();
     for (const lot of lots) {

@@ -1,6 +1,7 @@
 /**
- * How many acts of each kind there were, by minute, hour, day and month: a function of the chain alone. Runs before the ledger's
- * mirror: what an invoice was before it was reversed is gone afterwards.
+ * How many acts of each kind there were, by minute, hour, day and month: a function of the chain
+ * alone. Runs before the ledger's mirror: what an invoice was before it was reversed is gone
+ * afterwards.
  */
 import type { State } from "@onepiao/protocol/ledger/acts.ts";
 import { countedAs } from "../../chain/acts.ts";
@@ -10,7 +11,10 @@ import type { Applied, Projection } from "../../feed/follower.ts";
 import { attemptsIn } from "../../mirror/attempts.ts";
 import { type ActCount, grains, startOf } from "./stats.ts";
 
-async function count(tx: Tx, acts: Iterable<{ kind: ActCount; at: Date; count: number }>): Promise<void> {
+async function count(
+  tx: Tx,
+  acts: Iterable<{ kind: ActCount; at: Date; count: number }>,
+): Promise<void> {
   const sums = new Map<string, { grain: string; start: Date; kind: ActCount; count: number }>();
   for (const { kind, at, count } of acts) {
     for (const grain of grains) {
@@ -40,7 +44,15 @@ async function acts(tx: Tx, run: readonly Applied[]): Promise<void> {
     run.flatMap((event) => {
       const kind = kindOf(event);
       // of another gateway's invoice nothing is known here but that it was issued
-      return kind === undefined ? [] : [{ kind: countedAs(kind, states.get(event.args["id"] as string) ?? "issued"), at: event.at, count: 1 }];
+      return kind === undefined
+        ? []
+        : [
+            {
+              kind: countedAs(kind, states.get(event.args["id"] as string) ?? "issued"),
+              at: event.at,
+              count: 1,
+            },
+          ];
     }),
   );
 }
@@ -53,7 +65,11 @@ export const statsProjection: Projection = {
     async LotSealed(tx, run) {
       await count(
         tx,
-        run.map(({ at, args }) => ({ kind: "issued" as const, at, count: args["count"] as number })),
+        run.map(({ at, args }) => ({
+          kind: "issued" as const,
+          at,
+          count: args["count"] as number,
+        })),
       );
     },
     ...onActs(() => acts),

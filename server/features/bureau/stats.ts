@@ -1,10 +1,11 @@
 /**
- * Statistics for the bureau: what was issued, by whom, of which trade and region, what became of it, who tried a second time, how
- * far quota is used, and how the chain is.
+ * Statistics for the bureau: what was issued, by whom, of which trade and region, what became of
+ * it, who tried a second time, how far quota is used, and how the chain is.
  *
- * Owns: the buckets (minute, hour, day, month; days and months are China's, as quota is), the sums and their sealed form, and the
- * reading of them. How many is on the chain; how much is in the documents, and stands sealed (vault, "stats"). A bucket's time is
- * that of the block its lot was sealed in. Does not own: who counts (projection.ts the acts, upkeep/counting.ts the lots).
+ * Owns: the buckets (minute, hour, day, month; days and months are China's, as quota is), the sums
+ * and their sealed form, and the reading of them. How many is on the chain; how much is in the
+ * documents, and stands sealed (vault, "stats"). A bucket's time is that of the block its lot was
+ * sealed in. Does not own: who counts (projection.ts the acts, upkeep/counting.ts the lots).
  */
 
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
@@ -17,7 +18,8 @@ import type { Tx } from "../../db/db.ts";
 import type { Vault } from "../../keys/vault.ts";
 import type { Taxpayer, Taxpayers } from "../parties/taxpayers.ts";
 
-// ── buckets ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── buckets
+// ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export const grains = ["minute", "hour", "day", "month"] as const;
 export type Grain = (typeof grains)[number];
@@ -29,16 +31,23 @@ const OFFSET_MS = 8 * 3_600_000;
 /** When the bucket began that an instant is in, or one so many buckets away. */
 export function startOf(grain: Grain, at: Date, away = 0): Date {
   const local = at.getTime() + OFFSET_MS;
-  if (grain !== "month") return new Date((Math.floor(local / lengths[grain]) + away) * lengths[grain] - OFFSET_MS);
+  if (grain !== "month")
+    return new Date((Math.floor(local / lengths[grain]) + away) * lengths[grain] - OFFSET_MS);
   const day = new Date(local);
   return new Date(Date.UTC(day.getUTCFullYear(), day.getUTCMonth() + away) - OFFSET_MS);
 }
 
 /** Buckets of a range. */
 export function bucketsIn(grain: Grain, from: Date, to: Date): number {
-  if (grain !== "month") return Math.ceil((to.getTime() - startOf(grain, from).getTime()) / lengths[grain]);
+  if (grain !== "month")
+    return Math.ceil((to.getTime() - startOf(grain, from).getTime()) / lengths[grain]);
   let count = 0;
-  for (let start = startOf("month", from); start < to && count <= MAX_BUCKETS; start = startOf("month", start, 1)) count += 1;
+  for (
+    let start = startOf("month", from);
+    start < to && count <= MAX_BUCKETS;
+    start = startOf("month", start, 1)
+  )
+    count += 1;
   return count;
 }
 
@@ -46,31 +55,47 @@ export function bucketsIn(grain: Grain, from: Date, to: Date): number {
 export const MAX_BUCKETS = 1_500;
 
 export type ActCount = "issued" | CountedAct | "refused";
-/** What is counted, and the states that it moves an invoice from and to; absent: it changes no state. */
+/**
+ * What is counted, and the states that it moves an invoice from and to; absent: it changes no
+ * state.
+ */
 type Counted = { word: ActCount; from?: State; to?: State };
 /**
- * What is counted, each word once. `issued` counts invoices; `reversed…` by what they were before; `admitted` is an invoice from
- * elsewhere that is registered here; `refused` an attempt at a second reimbursement.
+ * What is counted, each word once. `issued` counts invoices; `reversed…` by what they were before;
+ * `admitted` is an invoice from elsewhere that is registered here; `refused` an attempt at a second
+ * reimbursement.
  */
 const counts: readonly Counted[] = [
   { word: "issued", to: "issued" },
   ...actKinds.flatMap((kind): Counted[] => {
     const to = acts[kind].record.state;
     if (to === undefined) return [{ word: countedAs(kind, "issued") }];
-    return acts[kind].from.map((from) => ({ word: countedAs(kind, from), to, ...(opensExternal(kind) ? {} : { from }) }));
+    return acts[kind].from.map((from) => ({
+      word: countedAs(kind, from),
+      to,
+      ...(opensExternal(kind) ? {} : { from }),
+    }));
   }),
   { word: "refused" },
 ];
 export const countedActs: readonly ActCount[] = counts.map(({ word }) => word);
 export type ActCounts = Partial<Record<ActCount, number>>;
 
-// ── sums ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── sums
+// ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 type Sum = { invoices: number; redLetters: number; gross: bigint; tax: bigint };
 /** What is told of a sum: amounts by currency, for currencies do not add up. */
-export type Told = { documented: number; redLetters: number; amounts: { currency: string; gross: string; tax: string }[] };
+export type Told = {
+  documented: number;
+  redLetters: number;
+  amounts: { currency: string; gross: string; tax: string }[];
+};
 
-/** Sums of one bucket by part and currency. Parts: all of it (""), a region ("r44"), a trade ("catering"). */
+/**
+ * Sums of one bucket by part and currency. Parts: all of it (""), a region ("r44"), a trade
+ * ("catering").
+ */
 export type Sums = Map<string, Sum>;
 
 const keyOf = (part: string, currency: string) => `${part} ${currency}`;
@@ -90,7 +115,12 @@ export function merge(into: Sums, sums: Sums): Sums {
 }
 
 /** One invoice in the sums of its bucket; a red letter takes off. */
-export function addInvoice(sums: Sums, number: string, { currency, totals, lines }: InvoiceDocument, parts: "parts" | "whole"): void {
+export function addInvoice(
+  sums: Sums,
+  number: string,
+  { currency, totals, lines }: InvoiceDocument,
+  parts: "parts" | "whole",
+): void {
   // what other gateways deposit may be anything that was sealed
   if (!/^[A-Z]{3}$/.test(currency)) throw new RangeError(`no currency: ${currency.slice(0, 10)}`);
   const [gross, tax] = [parseMoney(totals.gross), parseMoney(totals.tax)];
@@ -108,30 +138,53 @@ function told(sums: Sums, part: string): Told {
     documented: of.reduce((total, [, sum]) => total + sum.invoices, 0),
     redLetters: of.reduce((total, [, sum]) => total + sum.redLetters, 0),
     amounts: of
-      .map(([key, { gross, tax }]) => ({ currency: key.slice(-3), gross: formatTotal(gross), tax: formatTotal(tax) }))
+      .map(([key, { gross, tax }]) => ({
+        currency: key.slice(-3),
+        gross: formatTotal(gross),
+        tax: formatTotal(tax),
+      }))
       .sort((a, b) => (a.currency < b.currency ? -1 : 1)),
   };
 }
 
-const partsOf = (sums: Sums): string[] => [...new Set([...sums.keys()].map((key) => key.slice(0, key.lastIndexOf(" "))))];
+const partsOf = (sums: Sums): string[] => [
+  ...new Set([...sums.keys()].map((key) => key.slice(0, key.lastIndexOf(" ")))),
+];
 
-/** The sealed form: sums are bound to their bucket, so that one cannot be put in another's place. */
+/**
+ * The sealed form: sums are bound to their bucket, so that one cannot be put in another's place.
+ */
 export function createSumsVault(vault: Vault) {
-  const context = (grain: Grain, start: Date, issuer: number) => `stats/${grain}/${start.getTime()}/${issuer}`;
+  const context = (grain: Grain, start: Date, issuer: number) =>
+    `stats/${grain}/${start.getTime()}/${issuer}`;
   return {
     /** @param issuer 0: of all issuers */
     seal(grain: Grain, start: Date, issuer: number, sums: Sums): Buffer {
-      const rows = [...sums].map(([key, { invoices, redLetters, gross, tax }]) => [key, invoices, redLetters, gross.toString(), tax.toString()]);
+      const rows = [...sums].map(([key, { invoices, redLetters, gross, tax }]) => [
+        key,
+        invoices,
+        redLetters,
+        gross.toString(),
+        tax.toString(),
+      ]);
       return vault.seal("stats", context(grain, start, issuer), JSON.stringify(rows));
     },
     open(grain: Grain, start: Date, issuer: number, sealed: Uint8Array): Sums {
-      const rows = JSON.parse(vault.open("stats", context(grain, start, issuer), sealed).toString()) as [string, number, number, string, string][];
-      return new Map(rows.map(([key, invoices, redLetters, gross, tax]) => [key, { invoices, redLetters, gross: BigInt(gross), tax: BigInt(tax) }]));
+      const rows = JSON.parse(
+        vault.open("stats", context(grain, start, issuer), sealed).toString(),
+      ) as [string, number, number, string, string][];
+      return new Map(
+        rows.map(([key, invoices, redLetters, gross, tax]) => [
+          key,
+          { invoices, redLetters, gross: BigInt(gross), tax: BigInt(tax) },
+        ]),
+      );
     },
   };
 }
 
-// ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── reading
+// ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export type Stats = ReturnType<typeof createStats>;
 type Head = { block: number; time: number; age: number };
@@ -159,7 +212,8 @@ type Refusal = {
   updated_at: Date | null;
 };
 
-const timeOf = (seconds: bigint | number): string => new Date(Number(seconds) * 1_000).toISOString();
+const timeOf = (seconds: bigint | number): string =>
+  new Date(Number(seconds) * 1_000).toISOString();
 
 /** Over so many blocks the time between two is taken. */
 const BLOCKS = 50;
@@ -169,13 +223,23 @@ const RECENT_LOTS = 30;
 export function createStats(deps: Deps) {
   const { vault, taxpayers } = deps;
   const sumsVault = createSumsVault(vault);
-  const named = ({ taxId, name, region, currency }: Taxpayer): Named => ({ taxId, name, region, currency });
+  const named = ({ taxId, name, region, currency }: Taxpayer): Named => ({
+    taxId,
+    name,
+    region,
+    currency,
+  });
 
   /** Taxpayers by index; those that the bureau has enrolled elsewhere have no name here. */
-  async function among(tx: Tx, indexes: readonly (number | null | undefined)[]): Promise<Map<number, Named>> {
+  async function among(
+    tx: Tx,
+    indexes: readonly (number | null | undefined)[],
+  ): Promise<Map<number, Named>> {
     const wanted = [...new Set(indexes.filter((index) => index != null && index > 0))];
     if (wanted.length === 0) return new Map();
-    const rows = await tx<{ account: string }[]>`select account from taxpayers where index = any(${wanted}::int[])`;
+    const rows = await tx<
+      { account: string }[]
+    >`select account from taxpayers where index = any(${wanted}::int[])`;
     const found = await taxpayers.among(
       tx,
       rows.map((row) => row.account),
@@ -184,7 +248,10 @@ export function createStats(deps: Deps) {
     return new Map([...found.byAccount.values()].map((one) => [one.index, named(one)]));
   }
 
-  /** How far the projections are, and the last block whose lots are all in the sums: one look, so that the latter is not beyond. */
+  /**
+   * How far the projections are, and the last block whose lots are all in the sums: one look, so
+   * that the latter is not beyond.
+   */
   async function reached(tx: Tx): Promise<{ cursor: Place; counted: Place } | undefined> {
     const [row] = await tx<{ block: bigint; time: bigint; done: bigint | null; more: boolean }[]>`
       select c.block, c.time, s.block as done,
@@ -193,7 +260,10 @@ export function createStats(deps: Deps) {
       from cursor c left join stats_cursor s on true`;
     if (!row) return undefined;
     const [block, at] = [Number(row.block), timeOf(row.time)];
-    return { cursor: { block, at }, counted: { block: row.more ? Number(row.done ?? 1n) - 1 : block, at } };
+    return {
+      cursor: { block, at },
+      counted: { block: row.more ? Number(row.done ?? 1n) - 1 : block, at },
+    };
   }
 
   async function acts(tx: Tx, { grain, from, to }: Range): Promise<Map<number, ActCounts>> {
@@ -208,7 +278,10 @@ export function createStats(deps: Deps) {
   }
 
   return {
-    /** What was issued in a range: bucket by bucket, and the whole by region and by trade. Buckets in which nothing happened are left out. */
+    /**
+     * What was issued in a range: bucket by bucket, and the whole by region and by trade. Buckets
+     * in which nothing happened are left out.
+     */
     async invoices(tx: Tx, range: Range) {
       const { grain, from, to } = range;
       // how far it is counted is asked first: the sums are at least as new
@@ -220,7 +293,12 @@ export function createStats(deps: Deps) {
         await acts(tx, range),
       ];
       const whole: Sums = new Map();
-      const sums = new Map(rows.map((row) => [row.start.getTime(), { row, sums: sumsVault.open(grain, row.start, 0, row.sealed) }]));
+      const sums = new Map(
+        rows.map((row) => [
+          row.start.getTime(),
+          { row, sums: sumsVault.open(grain, row.start, 0, row.sealed) },
+        ]),
+      );
       for (const one of sums.values()) merge(whole, one.sums);
       const starts = [...new Set([...sums.keys(), ...kinds.keys()])].sort((a, b) => a - b);
       const parts = partsOf(whole);
@@ -244,13 +322,26 @@ export function createStats(deps: Deps) {
             acts: kinds.get(start) ?? {},
           };
         }),
-        regions: parts.filter((part) => /^r\d\d$/.test(part)).map((part) => ({ region: part.slice(1), ...told(whole, part) })),
-        trades: parts.filter((part) => part !== "" && !/^r\d\d$/.test(part)).map((part) => ({ trade: part as Trade, ...told(whole, part) })),
+        regions: parts
+          .filter((part) => /^r\d\d$/.test(part))
+          .map((part) => ({ region: part.slice(1), ...told(whole, part) })),
+        trades: parts
+          .filter((part) => part !== "" && !/^r\d\d$/.test(part))
+          .map((part) => ({ trade: part as Trade, ...told(whole, part) })),
       };
     },
 
     /** The issuers of one day or month, the greatest first. Each of them is looked at. */
-    async issuers(tx: Tx, query: { grain: "day" | "month"; at: Date; by: "gross" | "invoices"; currency: string; limit: number }) {
+    async issuers(
+      tx: Tx,
+      query: {
+        grain: "day" | "month";
+        at: Date;
+        by: "gross" | "invoices";
+        currency: string;
+        limit: number;
+      },
+    ) {
       const start = startOf(query.grain, query.at);
       const rows = await tx<(Bucket & { issuer: number })[]>`
         select issuer, start, lots, invoices, sealed from stats_issuers where grain = ${query.grain} and start = ${start}`;
@@ -259,7 +350,12 @@ export function createStats(deps: Deps) {
         return { row, sums, gross: sums.get(keyOf("", query.currency))?.gross ?? 0n };
       });
       const more = (a: bigint, b: bigint) => (a > b ? -1 : a < b ? 1 : 0);
-      all.sort((a, b) => (query.by === "gross" && more(a.gross, b.gross)) || more(a.row.invoices, b.row.invoices) || a.row.issuer - b.row.issuer);
+      all.sort(
+        (a, b) =>
+          (query.by === "gross" && more(a.gross, b.gross)) ||
+          more(a.row.invoices, b.row.invoices) ||
+          a.row.issuer - b.row.issuer,
+      );
       const top = all.slice(0, query.limit);
       const names = await among(
         tx,
@@ -282,12 +378,19 @@ export function createStats(deps: Deps) {
     /** What became of invoices: acts in a range of days, and how many are in which state now. */
     async flow(tx: Tx, range: { from: Date; to: Date }) {
       const sumUp = (rows: readonly { kind: ActCount; count: bigint }[]) =>
-        Object.fromEntries(countedActs.map((kind) => [kind, Number(rows.find((row) => row.kind === kind)?.count ?? 0n)])) as Record<ActCount, number>;
+        Object.fromEntries(
+          countedActs.map((kind) => [
+            kind,
+            Number(rows.find((row) => row.kind === kind)?.count ?? 0n),
+          ]),
+        ) as Record<ActCount, number>;
       const from = startOf("day", range.from);
       const [within, ever] = [
         await tx<{ kind: ActCount; count: bigint }[]>`
           select kind, sum(count)::bigint as count from stats_acts where grain = 'day' and start >= ${from} and start < ${range.to} group by kind`,
-        await tx<{ kind: ActCount; count: bigint }[]>`select kind, sum(count)::bigint as count from stats_acts where grain = 'month' group by kind`,
+        await tx<
+          { kind: ActCount; count: bigint }[]
+        >`select kind, sum(count)::bigint as count from stats_acts where grain = 'month' group by kind`,
       ];
       const all = sumUp(ever);
       const now: Record<State, number> = { issued: 0, claimed: 0, reimbursed: 0, reversed: 0 };
@@ -317,24 +420,32 @@ export function createStats(deps: Deps) {
       );
       const last = rows.length === query.limit ? rows[rows.length - 1] : undefined;
       return {
-        items: rows.map(({ position, at, tx: hash, number, data, bureau, state, employer, updated_at }) => ({
-          position: position.toString(),
-          at: at.toISOString(),
-          tx: hash,
-          number,
-          attempt: data.attempt,
-          reason: data.reason,
-          by: bureau?.by,
-          employer: bureau?.employer === undefined ? undefined : { index: bureau.employer, taxpayer: names.get(bureau.employer) },
-          invoice:
-            state === null
-              ? undefined
-              : {
-                  state,
-                  since: updated_at?.toISOString(),
-                  employer: employer === null || employer === 0 ? undefined : { index: employer, taxpayer: names.get(employer) },
-                },
-        })),
+        items: rows.map(
+          ({ position, at, tx: hash, number, data, bureau, state, employer, updated_at }) => ({
+            position: position.toString(),
+            at: at.toISOString(),
+            tx: hash,
+            number,
+            attempt: data.attempt,
+            reason: data.reason,
+            by: bureau?.by,
+            employer:
+              bureau?.employer === undefined
+                ? undefined
+                : { index: bureau.employer, taxpayer: names.get(bureau.employer) },
+            invoice:
+              state === null
+                ? undefined
+                : {
+                    state,
+                    since: updated_at?.toISOString(),
+                    employer:
+                      employer === null || employer === 0
+                        ? undefined
+                        : { index: employer, taxpayer: names.get(employer) },
+                  },
+          }),
+        ),
         ...(last ? { next: last.position.toString() } : {}),
       };
     },
@@ -344,8 +455,14 @@ export function createStats(deps: Deps) {
       const rows = await tx<{ taxpayer: number; granted: string; drawn: string }[]>`
         select taxpayer, granted, drawn from quotas where period = ${query.period}`;
       const used = await taxpayers.usedIn(tx, query.period);
-      const all = rows.map((row) => ({ ...row, granted: BigInt(row.granted), drawn: BigInt(row.drawn), used: used.get(row.taxpayer) ?? 0n }));
-      const share = ({ used: part, granted }: { used: bigint; granted: bigint }) => (granted > 0n ? Number((part * 1_000_000n) / granted) / 1_000_000 : 0);
+      const all = rows.map((row) => ({
+        ...row,
+        granted: BigInt(row.granted),
+        drawn: BigInt(row.drawn),
+        used: used.get(row.taxpayer) ?? 0n,
+      }));
+      const share = ({ used: part, granted }: { used: bigint; granted: bigint }) =>
+        granted > 0n ? Number((part * 1_000_000n) / granted) / 1_000_000 : 0;
       all.sort((a, b) => share(b) - share(a) || a.taxpayer - b.taxpayer);
       const top = all.slice(0, query.limit);
       const names = await among(
@@ -372,13 +489,22 @@ export function createStats(deps: Deps) {
       const [sum] = await tx<{ lots: bigint; invoices: bigint }[]>`
         select coalesce(sum(lots), 0)::bigint as lots, coalesce(sum(invoices), 0)::bigint as invoices from stats_buckets where grain = 'month'`;
       const [missing] = await tx<{ lots: bigint }[]>`select undocumented as lots from stats_cursor`;
-      const recent = await tx<{ first: string; count: number; issuer: number; block: bigint; time: bigint }[]>`
+      const recent = await tx<
+        { first: string; count: number; issuer: number; block: bigint; time: bigint }[]
+      >`
         select first, count, issuer, block, time from lots order by block desc, first desc limit ${RECENT_LOTS}`;
-      const earlier = head === undefined ? undefined : await deps.chain.block(Math.max(0, head.block - BLOCKS)).catch(() => undefined);
+      const earlier =
+        head === undefined
+          ? undefined
+          : await deps.chain.block(Math.max(0, head.block - BLOCKS)).catch(() => undefined);
       return {
         up: head !== undefined,
-        ...(head ? { head: { block: head.block, at: timeOf(head.time), ageSeconds: head.age } } : {}),
-        ...(head && earlier && head.block > earlier.number ? { blockSeconds: (head.time - earlier.time) / (head.block - earlier.number) } : {}),
+        ...(head
+          ? { head: { block: head.block, at: timeOf(head.time), ageSeconds: head.age } }
+          : {}),
+        ...(head && earlier && head.block > earlier.number
+          ? { blockSeconds: (head.time - earlier.time) / (head.block - earlier.number) }
+          : {}),
         ...at,
         ...(head && at
           ? {
@@ -389,7 +515,13 @@ export function createStats(deps: Deps) {
         lots: Number(sum?.lots ?? 0n),
         invoices: Number(sum?.invoices ?? 0n),
         undocumentedLots: Number(missing?.lots ?? 0n),
-        recent: recent.map((lot) => ({ first: lot.first, count: lot.count, issuer: lot.issuer, block: Number(lot.block), at: timeOf(lot.time) })),
+        recent: recent.map((lot) => ({
+          first: lot.first,
+          count: lot.count,
+          issuer: lot.issuer,
+          block: Number(lot.block),
+          at: timeOf(lot.time),
+        })),
       };
     },
   };

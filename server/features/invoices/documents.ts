@@ -1,9 +1,11 @@
 /**
  * Documents at rest, and as their readers get them.
  *
- * Each document is sealed with AES-256-GCM under a content key of its own, and with chain, ledger and number authenticated
- * (`documentId`), so that it opens nowhere but where it belongs. A reader that opens documents by itself gets the sealed bytes as they
- * are stored, and the content key encrypted to its key (keys/encryption.ts); for a whole lot one key, under which the content keys are.
+ * Each document is sealed with AES-256-GCM under a content key of its own, and with chain, ledger
+ * and number authenticated (`documentId`), so that it opens nowhere but where it belongs. A reader
+ * that opens documents by itself gets the sealed bytes as they are stored, and the content key
+ * encrypted to its key (keys/encryption.ts); for a whole lot one key, under which the content keys
+ * are.
  *
  *   data key "documents" ─HKDF→ content key of an invoice ─AES-GCM→ document
  *                        ─HKDF→ lot key ─AES-KW→ content keys of its invoices
@@ -18,12 +20,22 @@ import type { Deployment } from "../../chain/deploy.ts";
 import type { Tx } from "../../db/db.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { type PartyKind, rolesOfParty } from "../../keys/api-keys.ts";
-import { type EncryptionKeys, isPublicKey, type PublicKey, thumbprint, unwrapUnder, wrapTo, wrapUnder } from "../../keys/encryption.ts";
+import {
+  type EncryptionKeys,
+  isPublicKey,
+  type PublicKey,
+  thumbprint,
+  unwrapUnder,
+  wrapTo,
+  wrapUnder,
+} from "../../keys/encryption.ts";
 import type { Vault } from "../../keys/vault.ts";
 
 /** AES-256-GCM, each member base64url. `aad` is authenticated as UTF-8. */
 export type SealedBytes = { aad: string; iv: string; ciphertext: string; tag: string };
-/** A document as its reader gets it. `key`: a JWE; in a lot, the content key under the lot's key. */
+/**
+ * A document as its reader gets it. `key`: a JWE; in a lot, the content key under the lot's key.
+ */
 export type SealedDocument = { number: string; salt: string; key: string; document: SealedBytes };
 export type SealedLot = { first: string; count: number; key: string; documents: SealedDocument[] };
 
@@ -34,9 +46,13 @@ export type Documents = ReturnType<typeof createDocuments>;
 const NONCE = 12;
 const TAG = 16;
 
-/** What is authenticated with a document: its chain (CAIP-2), its ledger (lower case), its number. */
-export const documentId = ({ chainId, ledger }: Pick<Deployment, "chainId" | "ledger">, number: string): string =>
-  `eip155:${chainId}/${ledger.toLowerCase()}/${number}`;
+/**
+ * What is authenticated with a document: its chain (CAIP-2), its ledger (lower case), its number.
+ */
+export const documentId = (
+  { chainId, ledger }: Pick<Deployment, "chainId" | "ledger">,
+  number: string,
+): string => `eip155:${chainId}/${ledger.toLowerCase()}/${number}`;
 
 /** What is stored of a document, taken apart. */
 export function bytesOf(aad: string, stored: Buffer): SealedBytes {
@@ -59,76 +75,136 @@ export function openSealed(key: Uint8Array, { aad, iv, ciphertext, tag }: Sealed
 }
 
 /** The documents of a lot by number, with the lot's key. Throws when one of them does not open. */
-export function openLot(lotKey: Uint8Array, documents: readonly SealedDocument[]): Map<string, { salt: Buffer; text: string }> {
+export function openLot(
+  lotKey: Uint8Array,
+  documents: readonly SealedDocument[],
+): Map<string, { salt: Buffer; text: string }> {
   return new Map(
     documents.map(({ number, salt, key, document }) => {
       const contentKey = unwrapUnder(lotKey, Buffer.from(key, "base64url"));
-      return [number, { salt: Buffer.from(salt.slice(2), "hex"), text: openSealed(contentKey, document).toString() }];
+      return [
+        number,
+        {
+          salt: Buffer.from(salt.slice(2), "hex"),
+          text: openSealed(contentKey, document).toString(),
+        },
+      ];
     }),
   );
 }
 
-export function createDocuments({ vault, keys, deployment }: { vault: Vault; keys: EncryptionKeys; deployment: Pick<Deployment, "chainId" | "ledger"> }) {
+export function createDocuments({
+  vault,
+  keys,
+  deployment,
+}: {
+  vault: Vault;
+  keys: EncryptionKeys;
+  deployment: Pick<Deployment, "chainId" | "ledger">;
+}) {
   const idOf = (number: string) => documentId(deployment, number);
 
   const readerKey = async (tx: Tx, account: string): Promise<PublicKey> => {
     const key = await keys.of(tx, account);
     if (key) return key;
-    throw new Problem("encryption-key-missing", "The party has registered no encryption key of its own: PUT /v1/encryption-key", {});
+    throw new Problem(
+      "encryption-key-missing",
+      "The party has registered no encryption key of its own: PUT /v1/encryption-key",
+      {},
+    );
   };
 
   return {
     /** What is stored of a document: canonical JSON, sealed. */
-    seal: (number: string, canonical: string): Buffer => vault.seal("documents", idOf(number), canonical),
+    seal: (number: string, canonical: string): Buffer =>
+      vault.seal("documents", idOf(number), canonical),
     /** Throws when it was altered, or is another invoice's. */
-    open: (number: string, stored: Uint8Array): InvoiceDocument => JSON.parse(vault.open("documents", idOf(number), stored).toString()) as InvoiceDocument,
+    open: (number: string, stored: Uint8Array): InvoiceDocument =>
+      JSON.parse(vault.open("documents", idOf(number), stored).toString()) as InvoiceDocument,
     /** The text of it, as it was hashed. */
-    openText: (number: string, stored: Uint8Array): string => vault.open("documents", idOf(number), stored).toString(),
+    openText: (number: string, stored: Uint8Array): string =>
+      vault.open("documents", idOf(number), stored).toString(),
     /** Of an XML original, byte for byte. */
-    sealSource: (number: string, text: string): Buffer => vault.seal("documents", `${idOf(number)}/source`, text),
-    openSource: (number: string, stored: Uint8Array): string => vault.open("documents", `${idOf(number)}/source`, stored).toString(),
+    sealSource: (number: string, text: string): Buffer =>
+      vault.seal("documents", `${idOf(number)}/source`, text),
+    openSource: (number: string, stored: Uint8Array): string =>
+      vault.open("documents", `${idOf(number)}/source`, stored).toString(),
 
     /** The document as the caller opens it by itself. Throws `encryption-key-missing`. */
     async sealedFor(tx: Tx, caller: Caller, row: Stored): Promise<SealedDocument> {
       const id = idOf(row.number);
       const key = await wrapTo(await readerKey(tx, caller.account), vault.documentKey(id), id);
-      return { number: row.number, salt: `0x${row.salt.toString("hex")}`, key, document: bytesOf(id, row.document) };
+      return {
+        number: row.number,
+        salt: `0x${row.salt.toString("hex")}`,
+        key,
+        document: bytesOf(id, row.document),
+      };
     },
 
     /** The documents of a lot for one reader: one JWE, and each content key under the lot's. */
-    async sealedLot(jwk: PublicKey, lot: { first: string; count: number }, rows: readonly Stored[]): Promise<SealedLot> {
+    async sealedLot(
+      jwk: PublicKey,
+      lot: { first: string; count: number },
+      rows: readonly Stored[],
+    ): Promise<SealedLot> {
       const id = `${idOf(lot.first)}/lot`;
       const lotKey = vault.documentKey(id);
       const documents = rows.map((row): SealedDocument => {
         const own = idOf(row.number);
         const key = wrapUnder(lotKey, vault.documentKey(own)).toString("base64url");
-        return { number: row.number, salt: `0x${row.salt.toString("hex")}`, key, document: bytesOf(own, row.document) };
+        return {
+          number: row.number,
+          salt: `0x${row.salt.toString("hex")}`,
+          key,
+          document: bytesOf(own, row.document),
+        };
       });
       return { first: lot.first, count: lot.count, key: await wrapTo(jwk, lotKey, id), documents };
     },
 
-    /** A lot's documents for the caller: the lot's issuer, or the bureau. Throws not-found, encryption-key-missing. */
+    /**
+     * A lot's documents for the caller: the lot's issuer, or the bureau. Throws not-found,
+     * encryption-key-missing.
+     */
     async lotFor(tx: Tx, caller: Caller, first: string): Promise<SealedLot> {
       const [lot] = await tx<{ first: string; count: number; account: string }[]>`
         select l.first, l.count, t.account from lots l join taxpayers t on t.index = l.issuer where l.first = ${first}`;
-      const may = lot && (caller.roles.includes("bureau") || (caller.roles.includes("issuer") && lot.account === caller.account));
+      const may =
+        lot &&
+        (caller.roles.includes("bureau") ||
+          (caller.roles.includes("issuer") && lot.account === caller.account));
       const rows = may
-        ? await tx<Stored[]>`select number, salt, document from invoices where number >= ${first} and number < ${first}::numeric + ${lot.count} order by number`
+        ? await tx<
+            Stored[]
+          >`select number, salt, document from invoices where number >= ${first} and number < ${first}::numeric + ${lot.count} order by number`
         : [];
-      if (!lot || !may || rows.length !== lot.count) throw new Problem("not-found", `There is no lot ${first} of yours whose documents are here`);
+      if (!lot || !may || rows.length !== lot.count)
+        throw new Problem(
+          "not-found",
+          `There is no lot ${first} of yours whose documents are here`,
+        );
       return this.sealedLot(await readerKey(tx, caller.account), lot, rows);
     },
 
-    /** Registers the key that the caller's party opens documents with. Throws invalid-request, forbidden. */
+    /**
+     * Registers the key that the caller's party opens documents with. Throws invalid-request,
+     * forbidden.
+     */
     async register(tx: Tx, caller: Caller, jwk: PublicKey): Promise<{ kid: string }> {
       if (!(await isPublicKey(jwk))) {
         const detail = "A public JWK: OKP X25519 with x, or EC P-256 with x and y";
-        throw new Problem("invalid-request", detail, { violations: [{ field: "", rule: "public-key", detail }] });
+        throw new Problem("invalid-request", detail, {
+          violations: [{ field: "", rule: "public-key", detail }],
+        });
       }
-      // documents of every role's invoices open with it from now on, and with the key before it no longer
+      // documents of every role's invoices open with it from now on, and with the key before it no
+      // longer
       const [party] = await tx<PartyKind[]>`
         select p.kind, t.capabilities from parties p left join taxpayers t on t.account = p.account where p.account = ${caller.account}`;
-      const missing = party ? rolesOfParty(party).filter((role) => role !== "admin" && !caller.roles.includes(role)) : [];
+      const missing = party
+        ? rolesOfParty(party).filter((role) => role !== "admin" && !caller.roles.includes(role))
+        : [];
       if (missing.length > 0) {
         const detail = `This key has not the party's role ${missing.join(", ")}, whose documents the encryption key opens as well`;
         throw new Problem("forbidden", detail, { extra: { rolesNeeded: ["admin"] } });

@@ -6,11 +6,13 @@
  * | issuer, holder, titled or claiming employer, bureau | because of what they are to the invoice | they are it no more |
  * | whoever the holder or that employer gives a grant (授权) | because of the grant | it is withdrawn, its time is over, or its giver is no party any more |
  *
- * So a transfer gives the new holder the document and takes from the old one, together with all that the old one had given.
- * A grant is of the document and its proofs; acts and the invoice's history are the parties'.
+ * So a transfer gives the new holder the document and takes from the old one, together with all
+ * that the old one had given. A grant is of the document and its proofs; acts and the invoice's
+ * history are the parties'.
  *
- * Every read is written down before the document is given: one row a day for each reader and form, with how often. Holder,
- * employer and bureau see all of them; the issuer its own and the bureau's, for it has no part in where its invoice went.
+ * Every read is written down before the document is given: one row a day for each reader and form,
+ * with how often. Holder, employer and bureau see all of them; the issuer its own and the bureau's,
+ * for it has no part in where its invoice went.
  *
  * Owns the tables grants and reads.
  */
@@ -24,35 +26,87 @@ import type { Taxpayers } from "../parties/taxpayers.ts";
 import type { InvoiceRow, Invoices } from "./invoices.ts";
 
 /** In what form a document was read. */
-export const readForms = ["list", "json", ...writtenFormats, "pdf", "qr", "original", "bundle", "archive", "sealed", "audit"] as const;
+export const readForms = [
+  "list",
+  "json",
+  ...writtenFormats,
+  "pdf",
+  "qr",
+  "original",
+  "bundle",
+  "archive",
+  "sealed",
+  "audit",
+] as const;
 export type ReadForm = (typeof readForms)[number];
 
-export type Grant = { id: string; number: string; grantee: string; giver: string; until: Date | null; created_at: Date };
-export type Reading = { account: string; form: ReadForm; day: string; times: number; first_at: Date; last_at: Date };
+export type Grant = {
+  id: string;
+  number: string;
+  grantee: string;
+  giver: string;
+  until: Date | null;
+  created_at: Date;
+};
+export type Reading = {
+  account: string;
+  form: ReadForm;
+  day: string;
+  times: number;
+  first_at: Date;
+  last_at: Date;
+};
 export type Standing = { account: string; as: "issuer" | "holder" | "employer" };
 export type Grants = ReturnType<typeof createGrants>;
 
 const MAX_GRANTS = 100;
 
-export function createGrants({ invoices, persons, taxpayers }: { invoices: Invoices; persons: Persons; taxpayers: Taxpayers }) {
-  /** Grants of an invoice that hold now: not withdrawn, not over, given by who is its holder or employer. */
+export function createGrants({
+  invoices,
+  persons,
+  taxpayers,
+}: {
+  invoices: Invoices;
+  persons: Persons;
+  taxpayers: Taxpayers;
+}) {
+  /**
+   * Grants of an invoice that hold now: not withdrawn, not over, given by who is its holder or
+   * employer.
+   */
   const inForce = (tx: Tx, invoice: InvoiceRow, employer: string | undefined) => tx<Grant[]>`
     select id, number, grantee, giver, until, created_at from grants
     where number = ${invoice.number} and withdrawn_at is null and (until is null or until > now()) and giver = any(${[invoice.holder, ...(employer === undefined ? [] : [employer])]}::text[])
     order by id`;
 
-  const employerOf = async (tx: Tx, invoice: InvoiceRow) => (invoice.employer === 0 ? undefined : (await taxpayers.byIndex(tx, invoice.employer))?.account);
+  const employerOf = async (tx: Tx, invoice: InvoiceRow) =>
+    invoice.employer === 0 ? undefined : (await taxpayers.byIndex(tx, invoice.employer))?.account;
 
   /** The invoice, if the caller is its holder or its employer, with a key for that role. */
-  async function asGiver(tx: Tx, caller: Caller, number: string): Promise<{ invoice: InvoiceRow; employer: string | undefined }> {
+  async function asGiver(
+    tx: Tx,
+    caller: Caller,
+    number: string,
+  ): Promise<{ invoice: InvoiceRow; employer: string | undefined }> {
     const invoice = await invoices.visible(tx, caller, number);
     const employer = await employerOf(tx, invoice);
-    const may = (invoice.holder === caller.account && caller.roles.includes("holder")) || (employer === caller.account && caller.roles.includes("employer"));
-    if (!may) throw new Problem("forbidden", "Only the invoice's holder and its employer give others to read");
+    const may =
+      (invoice.holder === caller.account && caller.roles.includes("holder")) ||
+      (employer === caller.account && caller.roles.includes("employer"));
+    if (!may)
+      throw new Problem(
+        "forbidden",
+        "Only the invoice's holder and its employer give others to read",
+      );
     return { invoice, employer };
   }
 
-  async function logReads(tx: Tx, caller: Caller, numbers: readonly string[], form: ReadForm): Promise<void> {
+  async function logReads(
+    tx: Tx,
+    caller: Caller,
+    numbers: readonly string[],
+    form: ReadForm,
+  ): Promise<void> {
     if (numbers.length === 0) return;
     await tx`
       insert into reads (number, account, form, key_id)
@@ -63,26 +117,51 @@ export function createGrants({ invoices, persons, taxpayers }: { invoices: Invoi
   return {
     logReads,
 
-    /** The invoice, if the caller is one of its parties, the bureau, or was given to read it. Throws not-found. */
+    /**
+     * The invoice, if the caller is one of its parties, the bureau, or was given to read it. Throws
+     * not-found.
+     */
     async readable(tx: Tx, caller: Caller, number: string): Promise<InvoiceRow> {
       try {
         return await invoices.visible(tx, caller, number);
       } catch (error) {
-        const invoice = error instanceof Problem && error.code === "not-found" ? await invoices.find(tx, number) : undefined;
+        const invoice =
+          error instanceof Problem && error.code === "not-found"
+            ? await invoices.find(tx, number)
+            : undefined;
         const given = invoice && (await inForce(tx, invoice, await employerOf(tx, invoice)));
         if (invoice && given?.some((one) => one.grantee === caller.account)) return invoice;
         throw error;
       }
     },
 
-    /** Gives an account to read, until then or until it is withdrawn. Throws not-found, forbidden, receiver-invalid, grant-exists, grant-limit. */
-    async give(tx: Tx, caller: Caller, number: string, to: string, until: Date | undefined): Promise<Grant> {
+    /**
+     * Gives an account to read, until then or until it is withdrawn. Throws not-found, forbidden,
+     * receiver-invalid, grant-exists, grant-limit.
+     */
+    async give(
+      tx: Tx,
+      caller: Caller,
+      number: string,
+      to: string,
+      until: Date | undefined,
+    ): Promise<Grant> {
       const { invoice, employer } = await asGiver(tx, caller, number);
       const grantee = checksummed(to);
       if (grantee === caller.account || !(await persons.known(tx, grantee))) {
-        throw new Problem("receiver-invalid", "The reader must be another account that is known here", {
-          violations: [{ field: "/to", rule: "known-account", detail: "An account of POST /v1/persons or of an enrolled taxpayer" }],
-        });
+        throw new Problem(
+          "receiver-invalid",
+          "The reader must be another account that is known here",
+          {
+            violations: [
+              {
+                field: "/to",
+                rule: "known-account",
+                detail: "An account of POST /v1/persons or of an enrolled taxpayer",
+              },
+            ],
+          },
+        );
       }
       if (until !== undefined && until <= (await momentNow(tx))) {
         throw new Problem("invalid-request", "The grant would be over already", {
@@ -94,8 +173,12 @@ export function createGrants({ invoices, persons, taxpayers }: { invoices: Invoi
       await tx`update grants set withdrawn_at = now() where number = ${number} and withdrawn_at is null and until <= now()`;
       const standing = await inForce(tx, invoice, employer);
       const same = standing.find((one) => one.grantee === grantee && one.giver === caller.account);
-      if (same) throw new Problem("grant-exists", "You have given this account to read already", { extra: { original: { grant: same.id, state: "given" } } });
-      if (standing.length >= MAX_GRANTS) throw new Problem("grant-limit", `An invoice has at most ${MAX_GRANTS} grants`);
+      if (same)
+        throw new Problem("grant-exists", "You have given this account to read already", {
+          extra: { original: { grant: same.id, state: "given" } },
+        });
+      if (standing.length >= MAX_GRANTS)
+        throw new Problem("grant-limit", `An invoice has at most ${MAX_GRANTS} grants`);
       const [row] = await tx<Grant[]>`
         insert into grants (number, grantee, giver, until, accepted_at)
         values (${number}, ${grantee}, ${caller.account}, ${until ?? null}, (select accepted_at from invoices where number = ${number}))
@@ -104,7 +187,10 @@ export function createGrants({ invoices, persons, taxpayers }: { invoices: Invoi
       return row as Grant;
     },
 
-    /** Takes a grant back; by who gave it, or by the invoice's present holder. Again: nothing more. Throws not-found. */
+    /**
+     * Takes a grant back; by who gave it, or by the invoice's present holder. Again: nothing more.
+     * Throws not-found.
+     */
     async withdraw(tx: Tx, caller: Caller, number: string, id: string): Promise<void> {
       const [row] = await tx<{ giver: string; holder: string | null }[]>`
         select g.giver, coalesce(s.holder, i.leaf_holder) as holder from grants g
@@ -122,11 +208,22 @@ export function createGrants({ invoices, persons, taxpayers }: { invoices: Invoi
     },
 
     /** Who may read it now: its parties, and who was given to. For holder, employer and bureau. */
-    async list(tx: Tx, caller: Caller, number: string): Promise<{ parties: Standing[]; grants: Grant[] }> {
+    async list(
+      tx: Tx,
+      caller: Caller,
+      number: string,
+    ): Promise<{ parties: Standing[]; grants: Grant[] }> {
       const invoice = await invoices.visible(tx, caller, number);
       const employer = await employerOf(tx, invoice);
-      if (!caller.roles.includes("bureau") && invoice.holder !== caller.account && employer !== caller.account) {
-        throw new Problem("forbidden", "Who else reads an invoice is told to its holder and its employer");
+      if (
+        !caller.roles.includes("bureau") &&
+        invoice.holder !== caller.account &&
+        employer !== caller.account
+      ) {
+        throw new Problem(
+          "forbidden",
+          "Who else reads an invoice is told to its holder and its employer",
+        );
       }
       const issuer = await taxpayers.byIndex(tx, invoice.issuer);
       const parties: Standing[] = [
@@ -141,14 +238,20 @@ export function createGrants({ invoices, persons, taxpayers }: { invoices: Invoi
     async reads(tx: Tx, caller: Caller, number: string, limit: number): Promise<Reading[]> {
       const invoice = await invoices.visible(tx, caller, number);
       const employer = await employerOf(tx, invoice);
-      const all = caller.roles.includes("bureau") || invoice.holder === caller.account || employer === caller.account;
+      const all =
+        caller.roles.includes("bureau") ||
+        invoice.holder === caller.account ||
+        employer === caller.account;
       return tx<Reading[]>`
         select r.account, r.form, r.day::text as day, r.times, r.first_at, r.last_at from reads r join parties p on p.account = r.account
         where r.number = ${number} and ${all ? tx`true` : tx`(r.account = ${caller.account} or p.kind = 'bureau')`}
         order by r.day desc, r.last_at desc, r.account, r.form limit ${limit}`;
     },
 
-    /** What the caller was given to read and by whom, as a part of a query. Whether the giver is a party still, nothing here says. */
+    /**
+     * What the caller was given to read and by whom, as a part of a query. Whether the giver is a
+     * party still, nothing here says.
+     */
     given: (tx: Tx, caller: Caller) => tx<{ number: string; accepted_at: Date; giver: string }[]>`
       select number, accepted_at, giver from grants
       where grantee = ${caller.account} and withdrawn_at is null and (until is null or until > now())`,

@@ -1,4 +1,7 @@
-/** What the feed says of invoices: that they are issued, and every attempt at a second reimbursement. Runs after the ledger's mirror. */
+/**
+ * What the feed says of invoices: that they are issued, and every attempt at a second
+ * reimbursement. Runs after the ledger's mirror.
+ */
 
 import { codeOfChainError } from "@onepiao/protocol/values/problems.ts";
 import type { Projection } from "../../feed/follower.ts";
@@ -6,7 +9,11 @@ import { attemptsIn } from "../../mirror/attempts.ts";
 
 type Parties = { number: string; holder: string; issuer: string; employer: string | null };
 
-const accountsOf = (row: Parties) => [row.issuer, row.holder, ...(row.employer ? [row.employer] : [])];
+const accountsOf = (row: Parties) => [
+  row.issuer,
+  row.holder,
+  ...(row.employer ? [row.employer] : []),
+];
 
 export const invoiceProjection: Projection = {
   name: "invoices",
@@ -22,14 +29,22 @@ export const invoiceProjection: Projection = {
       const byLot = Map.groupBy(rows, (row) => row.lot);
       for (const event of run) {
         const lot = event.args["first"] as string;
-        for (const row of byLot.get(lot) ?? []) event.tell({ type: "invoice.issued", number: row.number, accounts: accountsOf(row), data: { lot } });
+        for (const row of byLot.get(lot) ?? [])
+          event.tell({
+            type: "invoice.issued",
+            number: row.number,
+            accounts: accountsOf(row),
+            data: { lot },
+          });
       }
     },
     async Refused(tx, run) {
       const attempts = await attemptsIn(tx, run);
       if (attempts.size === 0) return;
       const numbers = [...attempts.values()].map((attempt) => attempt.number);
-      const rows = await tx<{ number: string; holder: string }[]>`select number, holder from invoice_states where number = any(${numbers}::numeric[])`;
+      const rows = await tx<
+        { number: string; holder: string }[]
+      >`select number, holder from invoice_states where number = any(${numbers}::numeric[])`;
       const holders = new Map(rows.map((row) => [row.number, row.holder]));
       for (const [event, { party, kind, number, employer, act, reason }] of attempts) {
         event.tell({
@@ -38,7 +53,11 @@ export const invoiceProjection: Projection = {
           // the holder learns of an employer's attempt, and not whose it was
           accounts: [party, holders.get(number) ?? ""].filter((account) => account !== ""),
           data: { reason: codeOfChainError(reason) ?? reason, attempt: kind },
-          bureau: { act, ...(party === "" ? {} : { by: party }), ...(employer === null ? {} : { employer }) },
+          bureau: {
+            act,
+            ...(party === "" ? {} : { by: party }),
+            ...(employer === null ? {} : { employer }),
+          },
         });
       }
     },

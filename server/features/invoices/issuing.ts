@@ -1,14 +1,16 @@
 /**
  * Issuing: everything between a read document and a row that will be sealed.
  *
- * Accepted means: number, leaf and encrypted document are one SQL transaction, so a crash leaves either all or nothing, and the
- * sealer takes the number up in its turn. Invoices that come at once are accepted in one transaction (kernel/api.ts, Together).
- * Each step of it is one statement for all of them:
+ * Accepted means: number, leaf and encrypted document are one SQL transaction, so a crash leaves
+ * either all or nothing, and the sealer takes the number up in its turn. Invoices that come at once
+ * are accepted in one transaction (kernel/api.ts, Together). Each step of it is one statement for
+ * all of them:
  *
  *   parties → hold the issuers' quotas → red letters' sheets → originals issued before → free numbers → decide, one by one, in memory → write
  *
- * The issuers' quotas are held first and until the transaction ends, so one transaction at a time decides for an issuer: whether
- * an original is new, what quota is left, which number is next. A refusal is decided before anything is written.
+ * The issuers' quotas are held first and until the transaction ends, so one transaction at a time
+ * decides for an issuer: whether an original is new, what quota is left, which number is next. A
+ * refusal is decided before anything is written.
  */
 import { randomBytes } from "node:crypto";
 import { canonicalJson, type InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
@@ -28,7 +30,13 @@ import { announce, type Changes, momentNow, type Sql, type Tx } from "../../db/d
 import type { Caller } from "../../kernel/api.ts";
 import { accountOfSecret } from "../../keys/keystore.ts";
 import type { Accounts } from "../parties/accounts.ts";
-import { checkNames, type HeldQuota, periodOf, type Taxpayer, type Taxpayers } from "../parties/taxpayers.ts";
+import {
+  checkNames,
+  type HeldQuota,
+  periodOf,
+  type Taxpayer,
+  type Taxpayers,
+} from "../parties/taxpayers.ts";
 import type { Documents } from "./documents.ts";
 import { type Invoices, type Original, sourceKey } from "./invoices.ts";
 import type { Reason, RedLetters, Sheet } from "./red-letters.ts";
@@ -45,11 +53,22 @@ type Deps = {
 };
 export type Issuing = ReturnType<typeof createIssuing>;
 
-/** Gross that a batch has accepted so far, in cents: an expectation of what is still to come of it. */
+/**
+ * Gross that a batch has accepted so far, in cents: an expectation of what is still to come of it.
+ */
 export type Course = { gross: bigint };
 
-/** One invoice to be issued. `holder`: account of the first holder, from beside the document; `reason`: of a red letter; `course`: of its batch. */
-export type Wanted = { caller: Pick<Caller, "account">; read: ReadInvoice; holder: string | undefined; reason?: Reason | undefined; course?: Course };
+/**
+ * One invoice to be issued. `holder`: account of the first holder, from beside the document;
+ * `reason`: of a red letter; `course`: of its batch.
+ */
+export type Wanted = {
+  caller: Pick<Caller, "account">;
+  read: ReadInvoice;
+  holder: string | undefined;
+  reason?: Reason | undefined;
+  course?: Course;
+};
 
 export type Accepted = { number: string; pickup: string | undefined };
 /** A red letter gets its number when the chain has its act: until then there is its sheet. */
@@ -76,10 +95,16 @@ type Draft = {
 /** A run of free numbers of a segment. */
 type Free = { segment: string; next: bigint; left: bigint };
 /**
- * `pickup`: the secret of the one-time key that an invoice to nobody in particular is sealed to. `salt`: of a red letter, whose content
- * was signed before it got its number.
+ * `pickup`: the secret of the one-time key that an invoice to nobody in particular is sealed to.
+ * `salt`: of a red letter, whose content was signed before it got its number.
  */
-type Row = Draft & { number: string; segment: string; reverses: string | null; pickup: string | undefined; salt?: Buffer };
+type Row = Draft & {
+  number: string;
+  segment: string;
+  reverses: string | null;
+  pickup: string | undefined;
+  salt?: Buffer;
+};
 
 /** What a group's decisions are made on, and what they leave for the next one. */
 type Desk = {
@@ -92,7 +117,8 @@ type Desk = {
 export function createIssuing(deps: Deps) {
   const { accounts, documents, taxpayers, invoices, redLetters } = deps;
 
-  // ── who ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── who
+  // ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** The named first holders that the network knows. */
   const holdersOf = (tx: Tx, wanted: readonly Wanted[]) =>
@@ -101,7 +127,10 @@ export function createIssuing(deps: Deps) {
       wanted.flatMap(({ holder }) => (holder === undefined ? [] : [checksummed(holder)])),
     );
 
-  /** `holders`: the accounts that may be named; undefined for one that was looked at when its red letter was opened. */
+  /**
+   * `holders`: the accounts that may be named; undefined for one that was looked at when its red
+   * letter was opened.
+   */
   function draftOf(
     { caller, read, holder, course }: Omit<Wanted, "reason">,
     parties: Awaited<ReturnType<Taxpayers["among"]>>,
@@ -112,57 +141,103 @@ export function createIssuing(deps: Deps) {
     const field = (member: string) => fieldIn(formatOf(document), member);
     const seller = byTaxId(document.seller.taxId);
     if (!seller || seller.account !== caller.account) {
-      throw new Problem("seller-not-caller", "The seller's tax id is not that of the API key's taxpayer", {
-        violations: [{ field: field("/seller/taxId"), rule: "seller-is-caller", detail: "An issuer issues its own invoices" }],
-      });
+      throw new Problem(
+        "seller-not-caller",
+        "The seller's tax id is not that of the API key's taxpayer",
+        {
+          violations: [
+            {
+              field: field("/seller/taxId"),
+              rule: "seller-is-caller",
+              detail: "An issuer issues its own invoices",
+            },
+          ],
+        },
+      );
     }
     if (seller.standing !== "active" || !seller.capabilities.includes("issuer"))
       throw new Problem("issuer-not-active", "The issuer is suspended or not enrolled as one");
     if (seller.currency !== document.currency) {
-      throw new Problem("currency-not-accounted", `The issuer accounts and draws quota in ${seller.currency}`, {
-        violations: [{ field: field("/currency"), rule: "currency-of-issuer", detail: `Expected ${seller.currency}` }],
-      });
+      throw new Problem(
+        "currency-not-accounted",
+        `The issuer accounts and draws quota in ${seller.currency}`,
+        {
+          violations: [
+            {
+              field: field("/currency"),
+              rule: "currency-of-issuer",
+              detail: `Expected ${seller.currency}`,
+            },
+          ],
+        },
+      );
     }
     const buyer = document.buyer.taxId === undefined ? undefined : byTaxId(document.buyer.taxId);
     if (document.buyer.taxId !== undefined && !buyer) {
-      throw new Problem("buyer-not-enrolled", "No enrolled taxpayer has the buyer's tax id, so nobody could reimburse this invoice", {
-        violations: [
-          { field: field("/buyer/taxId"), rule: "buyer-enrolled", detail: "Let the bureau enrol it, or leave the tax id out for an untitled invoice" },
-        ],
-      });
+      throw new Problem(
+        "buyer-not-enrolled",
+        "No enrolled taxpayer has the buyer's tax id, so nobody could reimburse this invoice",
+        {
+          violations: [
+            {
+              field: field("/buyer/taxId"),
+              rule: "buyer-enrolled",
+              detail: "Let the bureau enrol it, or leave the tax id out for an untitled invoice",
+            },
+          ],
+        },
+      );
     }
     const named = holder === undefined ? undefined : checksummed(holder);
     if (named === ZERO_ACCOUNT) {
       const detail = "Nobody can sign for the zero address";
-      throw new Problem("zero-address", detail, { violations: [{ field: "/holder", rule: "not-zero", detail }] });
+      throw new Problem("zero-address", detail, {
+        violations: [{ field: "/holder", rule: "not-zero", detail }],
+      });
     }
-    if (named !== undefined && holders?.has(named) === false) throw accounts.unknownHolder("/holder");
+    if (named !== undefined && holders?.has(named) === false)
+      throw accounts.unknownHolder("/holder");
     return {
       document,
       issuer: seller,
       buyer,
       holder: named,
       gross: parseMoney(document.totals.gross),
-      source: document.sourceId === undefined ? null : invoices.sourceBlind(seller.taxId, document.sourceId),
+      source:
+        document.sourceId === undefined
+          ? null
+          : invoices.sourceBlind(seller.taxId, document.sourceId),
       sourceText: source?.text,
       course,
     };
   }
 
-  /** What an invoice says that is issued now; what was accepted before was judged then. Throws invalid-document, name-not-enrolled. */
+  /**
+   * What an invoice says that is issued now; what was accepted before was judged then. Throws
+   * invalid-document, name-not-enrolled.
+   */
   function checkWords({ document, issuer, buyer }: Draft, now: Date): void {
     const broken = brokenIssueTime(document.issuedAt, now, deps.bounds);
     if (broken) {
       const field = fieldIn(formatOf(document), "/issuedAt");
-      throw new Problem("invalid-document", `${field}: ${broken.detail}`, { violations: [{ field, ...broken }] });
+      throw new Problem("invalid-document", `${field}: ${broken.detail}`, {
+        violations: [{ field, ...broken }],
+      });
     }
     const day = chinaDay(new Date(document.issuedAt));
-    checkNames(document, { seller: nameOn(issuer.names, day), ...(buyer ? { buyer: nameOn(buyer.names, day) } : {}) });
+    checkNames(document, {
+      seller: nameOn(issuer.names, day),
+      ...(buyer ? { buyer: nameOn(buyer.names, day) } : {}),
+    });
   }
 
-  // ── what is left ────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── what is left
+  // ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The issuers' segments with free numbers, lowest first; as many as could be needed. Those that are full are not looked at. */
+  /**
+   * The issuers' segments with free numbers, lowest first; as many as could be needed. Those that
+   * are full are not looked at.
+   */
   async function freeNumbers(tx: Tx, drafts: readonly Draft[]): Promise<Map<number, Free[]>> {
     const wanted = Map.groupBy(drafts, (draft) => draft.issuer.index);
     const rows = await tx<{ issuer: number; first: string; length: bigint; accepted: bigint }[]>`
@@ -183,32 +258,58 @@ export function createIssuing(deps: Deps) {
     return free;
   }
 
-  // ── decide ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── decide
+  // ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Opens the sheet of a red letter that came as a document: of the issuer's own invoice, which it names. */
-  async function openRed(tx: Tx, { issuer, document, sourceText }: Draft, reason: Reason | undefined): Promise<Sheet> {
+  /**
+   * Opens the sheet of a red letter that came as a document: of the issuer's own invoice, which it
+   * names.
+   */
+  async function openRed(
+    tx: Tx,
+    { issuer, document, sourceText }: Draft,
+    reason: Reason | undefined,
+  ): Promise<Sheet> {
     const { number, sourceId = "" } = document.reverses ?? {};
-    const named = number === undefined ? tx`source_blind = ${invoices.sourceBlind(issuer.taxId, sourceId)}` : tx`number = ${number}`;
-    const [known] = await tx<{ number: string }[]>`select number from invoices where issuer = ${issuer.index} and ${named}`;
+    const named =
+      number === undefined
+        ? tx`source_blind = ${invoices.sourceBlind(issuer.taxId, sourceId)}`
+        : tx`number = ${number}`;
+    const [known] = await tx<
+      { number: string }[]
+    >`select number from invoices where issuer = ${issuer.index} and ${named}`;
     if (!known) {
       const detail = "This issuer has issued no such invoice here";
-      throw new Problem("red-letter-refused", detail, { violations: [{ field: "/reverses", rule: "original-unknown", detail }] });
+      throw new Problem("red-letter-refused", detail, {
+        violations: [{ field: "/reverses", rule: "original-unknown", detail }],
+      });
     }
-    return redLetters.open(tx, "issuer", known.number, () => document, { reason, source: sourceText });
+    return redLetters.open(tx, "issuer", known.number, () => document, {
+      reason,
+      source: sourceText,
+    });
   }
 
-  /** The invoices that wait for quota, by issuer: what is drawn is enough for all of them, and for what their batches bring next. */
+  /**
+   * The invoices that wait for quota, by issuer: what is drawn is enough for all of them, and for
+   * what their batches bring next.
+   */
   const wanting = new Map<string, Set<Pick<Draft, "gross" | "course">>>();
-  const sum = (of: Iterable<{ gross: bigint }>) => [...of].reduce((total, { gross }) => total + gross, 0n);
+  const sum = (of: Iterable<{ gross: bigint }>) =>
+    [...of].reduce((total, { gross }) => total + gross, 0n);
 
   /** Who looks after the draws of an issuer, for all who wait for them. */
   const drawing = new Map<string, Promise<void>>();
 
   /**
-   * Draws until what is drawn covers all who wait. For a batch as much again as it has had so far: so a long one waits for a few draws
-   * and not for one every few hundred lines.
+   * Draws until what is drawn covers all who wait. For a batch as much again as it has had so far:
+   * so a long one waits for a few draws and not for one every few hundred lines.
    */
-  async function draw(issuer: Taxpayer, period: number, waiting: ReadonlySet<Pick<Draft, "gross" | "course">>): Promise<void> {
+  async function draw(
+    issuer: Taxpayer,
+    period: number,
+    waiting: ReadonlySet<Pick<Draft, "gross" | "course">>,
+  ): Promise<void> {
     const { sql, changes } = deps;
     let draws = 0;
     for (const end = Date.now() + DRAW_PATIENCE_MS; Date.now() < end && draws < MAX_DRAWS; ) {
@@ -230,7 +331,8 @@ export function createIssuing(deps: Deps) {
       const own = { gross, course };
       waiting.add(own);
       const name = `${issuer.account}/${period}`;
-      const draws = drawing.get(name) ?? draw(issuer, period, waiting).finally(() => drawing.delete(name));
+      const draws =
+        drawing.get(name) ?? draw(issuer, period, waiting).finally(() => drawing.delete(name));
       drawing.set(name, draws);
       await draws;
       // it is booked only after this, and until then the others must not count on its part
@@ -248,17 +350,35 @@ export function createIssuing(deps: Deps) {
     return take(draft, period, desk);
   }
 
-  /** The same, without a look at whether its original is new. `red`: it is a red letter, of this invoice, whose content was signed with this salt. */
-  function take(draft: Draft, period: number, desk: Desk, red?: { reverses: string; salt: Buffer }): Row {
+  /**
+   * The same, without a look at whether its original is new. `red`: it is a red letter, of this
+   * invoice, whose content was signed with this salt.
+   */
+  function take(
+    draft: Draft,
+    period: number,
+    desk: Desk,
+    red?: { reverses: string; salt: Buffer },
+  ): Row {
     const { issuer, gross, source } = draft;
     const run = desk.free.get(issuer.index)?.find((one) => one.left > 0n);
-    if (!run) throw new Problem("no-segment", "The bureau has allotted this issuer no numbers that are still free");
-    const booked = desk.quotas.get(issuer.index)?.book(gross) ?? new Problem("issuer-not-active", "The issuer is not enrolled");
+    if (!run)
+      throw new Problem(
+        "no-segment",
+        "The bureau has allotted this issuer no numbers that are still free",
+      );
+    const booked =
+      desk.quotas.get(issuer.index)?.book(gross) ??
+      new Problem("issuer-not-active", "The issuer is not enrolled");
     if (booked instanceof Problem) throw booked;
     if (booked === "not-drawn") {
-      throw new Problem("quota-not-drawn", `The quota drawn does not cover ${formatMoney(gross)}; more is being drawn`, {
-        remedy: drawAndWait(draft, period),
-      });
+      throw new Problem(
+        "quota-not-drawn",
+        `The quota drawn does not cover ${formatMoney(gross)}; more is being drawn`,
+        {
+          remedy: drawAndWait(draft, period),
+        },
+      );
     }
     const number = run.next.toString();
     run.next += 1n;
@@ -270,11 +390,19 @@ export function createIssuing(deps: Deps) {
     return { ...draft, number, segment: run.segment, reverses: null, ...red, pickup };
   }
 
-  // ── write ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── write
+  // ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The account that an invoice is sealed to. A red letter belongs to nobody: no act can be made on it. */
+  /**
+   * The account that an invoice is sealed to. A red letter belongs to nobody: no act can be made on
+   * it.
+   */
   const leafHolder = ({ reverses, holder, buyer, pickup }: Row) =>
-    pickup !== undefined ? accountOfSecret(pickup) : reverses !== null ? ZERO_ACCOUNT : ((holder ?? buyer?.account) as string);
+    pickup !== undefined
+      ? accountOfSecret(pickup)
+      : reverses !== null
+        ? ZERO_ACCOUNT
+        : ((holder ?? buyer?.account) as string);
 
   /** `free`: what is left of the segments that the numbers were taken from. */
   async function write(tx: Tx, rows: readonly Row[], { free }: Pick<Desk, "free">): Promise<void> {
@@ -284,7 +412,8 @@ export function createIssuing(deps: Deps) {
         salt,
         content: contentHash(salt, row.document),
         document: documents.seal(row.number, canonicalJson(row.document)),
-        source: row.sourceText === undefined ? null : documents.sealSource(row.number, row.sourceText),
+        source:
+          row.sourceText === undefined ? null : documents.sealSource(row.number, row.sourceText),
       };
     });
     await tx`
@@ -302,7 +431,9 @@ export function createIssuing(deps: Deps) {
       from unnest(${taken.map(([segment]) => segment)}::numeric[], ${taken.map(([, of]) => of.length)}::bigint[]) as n (segment, accepted)
       on conflict (segment) do update
         set accepted = segment_accepted.accepted + excluded.accepted, waiting_since = coalesce(segment_accepted.waiting_since, excluded.waiting_since)`;
-    const full = [...free].flatMap(([issuer, runs]) => runs.filter((run) => run.left === 0n).map(({ segment }) => ({ issuer, segment })));
+    const full = [...free].flatMap(([issuer, runs]) =>
+      runs.filter((run) => run.left === 0n).map(({ segment }) => ({ issuer, segment })),
+    );
     if (full.length === 0) return;
     await tx`
       delete from segment_free f using unnest(${full.map((one) => one.issuer)}::int[], ${full.map((one) => one.segment)}::numeric[]) as n (issuer, first)
@@ -311,12 +442,16 @@ export function createIssuing(deps: Deps) {
 
   return {
     /**
-     * Accepts invoices: for each the number that it will be sealed under, or its refusal, which leaves nothing behind. `pickup`: the
-     * secret that takes it over, for an untitled invoice without a holder. Of a red letter the sheet that is opened.
+     * Accepts invoices: for each the number that it will be sealed under, or its refusal, which
+     * leaves nothing behind. `pickup`: the secret that takes it over, for an untitled invoice
+     * without a holder. Of a red letter the sheet that is opened.
      */
     async accept(tx: Tx, group: readonly Wanted[]): Promise<(Accepted | Opened | Problem)[]> {
       const results: (Accepted | Opened | Problem)[] = [];
-      const attempt = async <T>(place: number, work: () => T | Promise<T>): Promise<T | undefined> => {
+      const attempt = async <T>(
+        place: number,
+        work: () => T | Promise<T>,
+      ): Promise<T | undefined> => {
         try {
           return await work();
         } catch (error) {
@@ -325,7 +460,10 @@ export function createIssuing(deps: Deps) {
           return undefined;
         }
       };
-      const taxIds = group.flatMap(({ read: { document } }) => [document.seller.taxId, ...(document.buyer.taxId === undefined ? [] : [document.buyer.taxId])]);
+      const taxIds = group.flatMap(({ read: { document } }) => [
+        document.seller.taxId,
+        ...(document.buyer.taxId === undefined ? [] : [document.buyer.taxId]),
+      ]);
       const parties = await taxpayers.among(tx, [], [...new Set(taxIds)]);
       const holders = await holdersOf(tx, group);
       const now = await momentNow(tx);
@@ -347,16 +485,17 @@ export function createIssuing(deps: Deps) {
         all.map((draft) => draft.issuer),
         period,
       );
-      const [red, plain] = [true, false].map((wanted) => drafts.filter(({ draft }) => (draft.document.reverses !== undefined) === wanted)) as [
-        typeof drafts,
-        typeof drafts,
-      ];
+      const [red, plain] = [true, false].map((wanted) =>
+        drafts.filter(({ draft }) => (draft.document.reverses !== undefined) === wanted),
+      ) as [typeof drafts, typeof drafts];
       // first, so that the ids which they keep are seen by the others
       for (const { place, draft } of red) {
         const sheet = await attempt(place, () => openRed(tx, draft, group[place]?.reason));
         if (sheet) results[place] = { redLetter: sheet.id };
       }
-      const sources = plain.flatMap(({ draft: { issuer, source } }) => (source === null ? [] : [{ issuer: issuer.index, blind: source }]));
+      const sources = plain.flatMap(({ draft: { issuer, source } }) =>
+        source === null ? [] : [{ issuer: issuer.index, blind: source }],
+      );
       const desk: Desk = {
         quotas,
         issued: await invoices.issuedBefore(tx, sources),
@@ -377,29 +516,53 @@ export function createIssuing(deps: Deps) {
       return results;
     },
 
-    /** Void and replace (作废重开): opens the red letter over all that is left of an invoice, with the invoice that takes its place. */
-    async replace(tx: Tx, { number, issuer: index }: { number: string; issuer: number }, wanted: Wanted): Promise<Sheet> {
+    /**
+     * Void and replace (作废重开): opens the red letter over all that is left of an invoice, with the
+     * invoice that takes its place.
+     */
+    async replace(
+      tx: Tx,
+      { number, issuer: index }: { number: string; issuer: number },
+      wanted: Wanted,
+    ): Promise<Sheet> {
       const { document } = wanted.read;
-      const parties = await taxpayers.among(tx, [], [document.seller.taxId, ...(document.buyer.taxId === undefined ? [] : [document.buyer.taxId])]);
+      const parties = await taxpayers.among(
+        tx,
+        [],
+        [
+          document.seller.taxId,
+          ...(document.buyer.taxId === undefined ? [] : [document.buyer.taxId]),
+        ],
+      );
       const draft = draftOf(wanted, parties, await holdersOf(tx, [wanted]));
       const { issuer, holder, sourceText } = draft;
       if (document.reverses !== undefined) {
         const detail = "The invoice that takes the place is no red letter";
-        throw new Problem("red-letter-refused", detail, { violations: [{ field: "/reverses", rule: "not-a-red-letter", detail }] });
+        throw new Problem("red-letter-refused", detail, {
+          violations: [{ field: "/reverses", rule: "not-a-red-letter", detail }],
+        });
       }
-      if (issuer.index !== index) throw new Problem("forbidden", "Only its issuer replaces an invoice");
+      if (issuer.index !== index)
+        throw new Problem("forbidden", "Only its issuer replaces an invoice");
       const now = await momentNow(tx);
       checkWords(draft, now);
       await taxpayers.holdQuotas(tx, [issuer], periodOf(now));
-      return redLetters.open(tx, "issuer", number, (original, left) => redLetterOf(original, left, { whole: true }, now), {
-        reason: wanted.reason,
-        instead: { document, source: sourceText, holder },
-      });
+      return redLetters.open(
+        tx,
+        "issuer",
+        number,
+        (original, left) => redLetterOf(original, left, { whole: true }, now),
+        {
+          reason: wanted.reason,
+          instead: { document, source: sourceText, holder },
+        },
+      );
     },
 
     /**
-     * Issues a red letter whose act the chain has, and with it the invoice that takes the original's place: one transaction, once.
-     * Nothing happens when it is issued already. Throws what keeps it from being issued now.
+     * Issues a red letter whose act the chain has, and with it the invoice that takes the
+     * original's place: one transaction, once. Nothing happens when it is issued already. Throws
+     * what keeps it from being issued now.
      */
     async issueRedLetter(tx: Tx, id: string): Promise<void> {
       const sheet = await redLetters.find(tx, id);
@@ -410,17 +573,31 @@ export function createIssuing(deps: Deps) {
       if (!(await redLetters.hold(tx, id))) return;
       const { document, salt, source, invoice, instead } = sheet;
       const wanted = [{ document, source, holder: undefined }, ...(instead ? [instead] : [])];
-      const taxIds = wanted.flatMap((one) => [one.document.seller.taxId, ...(one.document.buyer.taxId === undefined ? [] : [one.document.buyer.taxId])]);
+      const taxIds = wanted.flatMap((one) => [
+        one.document.seller.taxId,
+        ...(one.document.buyer.taxId === undefined ? [] : [one.document.buyer.taxId]),
+      ]);
       const parties = await taxpayers.among(tx, [], taxIds);
       const readOf = (one: (typeof wanted)[number]): ReadInvoice => ({
         document: one.document,
-        ...(one.source === undefined || one.document.source === undefined ? {} : { source: { format: one.document.source.format, text: one.source } }),
+        ...(one.source === undefined || one.document.source === undefined
+          ? {}
+          : { source: { format: one.document.source.format, text: one.source } }),
       });
-      const drafts = wanted.map((one) => draftOf({ caller: issuer, read: readOf(one), holder: one.holder }, parties, undefined));
+      const drafts = wanted.map((one) =>
+        draftOf({ caller: issuer, read: readOf(one), holder: one.holder }, parties, undefined),
+      );
       // their own ids are kept for them
       const desk: Desk = { quotas, issued: new Map(), free: await freeNumbers(tx, drafts) };
       // the red letter first: it gives back what its replacement may need
-      const rows = drafts.map((draft, i) => take(draft, period, desk, i === 0 ? { reverses: invoice, salt: Buffer.from(salt, "hex") } : undefined));
+      const rows = drafts.map((draft, i) =>
+        take(
+          draft,
+          period,
+          desk,
+          i === 0 ? { reverses: invoice, salt: Buffer.from(salt, "hex") } : undefined,
+        ),
+      );
       await write(tx, rows, desk);
       await taxpayers.keepQuotas(tx, period, quotas);
       const [red, next] = rows as [Row, Row | undefined];

@@ -1,7 +1,7 @@
 /**
  * What the chain's events mean for red letters, which are found by the reference that their act was
- * signed with: the sheet records that the chain has its act, so its red letter is due; the invoice's
- * parties see the act in the feed.
+ * signed with: the sheet records that the chain has its act, so its red letter is due; the
+ * invoice's parties see the act in the feed.
  */
 import type { Tx } from "../../db/db.ts";
 import { tellAct } from "../../feed/acts.ts";
@@ -19,15 +19,22 @@ async function acted(tx: Tx, run: readonly Applied[]): Promise<void> {
   const parties = await tx<Parties[]>`
     select s.number, s.holder, i.account as issuer, e.account as employer from invoice_states s
     join taxpayers i on i.index = s.issuer left join taxpayers e on e.index = s.employer where s.number = any(${numbers}::numeric[])`;
-  const sheets = await tx<{ ref: string; id: string }[]>`select ref, id from red_letters where ref = any(${refs}::text[])`;
+  const sheets = await tx<
+    { ref: string; id: string }[]
+  >`select ref, id from red_letters where ref = any(${refs}::text[])`;
   const partiesOf = new Map(parties.map((row) => [row.number, row]));
   const sheetOf = new Map(sheets.map((row) => [row.ref, row.id]));
   for (const [place, event] of run.entries()) {
     const [number, ref] = [numbers[place] as string, refs[place] as string];
     const { issuer, holder, employer } = partiesOf.get(number) ?? {};
-    // a red letter has its number after this: it is named by its id when it was opened here, and by what its act was signed with
+    // a red letter has its number after this: it is named by its id when it was opened here, and by
+    // what its act was signed with
     const redLetter = sheetOf.get(ref);
-    tellAct(event, { issuer, holder, employer: employer ?? undefined }, { ...(redLetter === undefined ? {} : { redLetter }), ref });
+    tellAct(
+      event,
+      { issuer, holder, employer: employer ?? undefined },
+      { ...(redLetter === undefined ? {} : { redLetter }), ref },
+    );
   }
 }
 

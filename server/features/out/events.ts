@@ -1,29 +1,51 @@
 /**
  * The feed for its parties: which types there are, what each role sees of them, and streams of it.
  *
- * Who sees a row is decided where it is told (the features' projections): its `accounts`, and `bureau` for what only the bureau
- * sees. A key sees of its party's rows the types of its roles, so that a till's key does not read the cashier's claims. The
- * bureau sees every row. docs/events.md has the table.
+ * Who sees a row is decided where it is told (the features' projections): its `accounts`, and
+ * `bureau` for what only the bureau sees. A key sees of its party's rows the types of its roles, so
+ * that a till's key does not read the cashier's claims. The bureau sees every row. docs/events.md
+ * has the table.
  *
- * A stream is at least once and in order: each event carries its position as `id`, and who comes back with the last one that it
- * saw goes on after it. It ends when its client goes, when its API key is revoked or its session ends, or when the process stops.
+ * A stream is at least once and in order: each event carries its position as `id`, and who comes
+ * back with the last one that it saw goes on after it. It ends when its client goes, when its API
+ * key is revoked or its session ends, or when the process stops.
  */
 
 import { type ActFeedType, acts, type Party } from "@onepiao/protocol/ledger/acts.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Sql, Tx } from "../../db/db.ts";
-import { countAfter, eventOf, type FeedEvent, type FeedPage, type FeedRow, headOf, pageOf, sees, type Viewer } from "../../feed/feed.ts";
+import {
+  countAfter,
+  eventOf,
+  type FeedEvent,
+  type FeedPage,
+  type FeedRow,
+  headOf,
+  pageOf,
+  sees,
+  type Viewer,
+} from "../../feed/feed.ts";
 import type { Tail } from "../../feed/tail.ts";
 import { type Caller, type Role, roles } from "../../kernel/api.ts";
 import type { Sessions } from "../../keys/sessions.ts";
 
-const roleOf: Readonly<Record<Party, Role>> = { issuer: "issuer", holder: "holder", receiver: "holder", employer: "employer" };
-/** The roles of these parties, and the bureau; what issuer, holder and employer see, every role sees. */
+const roleOf: Readonly<Record<Party, Role>> = {
+  issuer: "issuer",
+  holder: "holder",
+  receiver: "holder",
+  employer: "employer",
+};
+/**
+ * The roles of these parties, and the bureau; what issuer, holder and employer see, every role
+ * sees.
+ */
 function rolesOf(seenBy: readonly Party[]): readonly Role[] {
   const seeing = new Set(seenBy.map((party) => roleOf[party]));
   return seeing.size === 3 ? roles : ["bureau", ...seeing];
 }
-const actTypes = Object.fromEntries(Object.values(acts).map(({ feed }) => [feed.type, rolesOf(feed.seenBy)])) as Record<ActFeedType, readonly Role[]>;
+const actTypes = Object.fromEntries(
+  Object.values(acts).map(({ feed }) => [feed.type, rolesOf(feed.seenBy)]),
+) as Record<ActFeedType, readonly Role[]>;
 const otherTypes = {
   "invoice.issued": roles,
   "invoice.imported": ["bureau", "employer", "holder"],
@@ -46,23 +68,41 @@ const otherTypes = {
 } as const satisfies Record<string, readonly Role[]>;
 
 export type EventType = ActFeedType | keyof typeof otherTypes;
-/** Types of events, and the roles whose keys see them among the rows that are their party's to see. */
-export const eventTypes: Readonly<Record<EventType, readonly Role[]>> = { ...actTypes, ...otherTypes };
+/**
+ * Types of events, and the roles whose keys see them among the rows that are their party's to see.
+ */
+export const eventTypes: Readonly<Record<EventType, readonly Role[]>> = {
+  ...actTypes,
+  ...otherTypes,
+};
 
 /** The types that some of these roles see; undefined: all there are, also ones that come later. */
 export function typesOf(held: readonly string[]): readonly string[] | undefined {
-  const seen = Object.entries(eventTypes).flatMap(([type, by]) => (by.some((role) => held.includes(role)) ? [type] : []));
+  const seen = Object.entries(eventTypes).flatMap(([type, by]) =>
+    by.some((role) => held.includes(role)) ? [type] : [],
+  );
   return seen.length === Object.keys(eventTypes).length ? undefined : seen;
 }
 
 /** What a key sees of the feed, narrowed to the types that it asks for. */
-export function viewerOf(caller: Pick<Caller, "account" | "roles">, wanted?: readonly string[]): Viewer {
+export function viewerOf(
+  caller: Pick<Caller, "account" | "roles">,
+  wanted?: readonly string[],
+): Viewer {
   const seen = typesOf(caller.roles);
-  const types = wanted === undefined ? seen : seen === undefined ? wanted : wanted.filter((type) => seen.includes(type));
+  const types =
+    wanted === undefined
+      ? seen
+      : seen === undefined
+        ? wanted
+        : wanted.filter((type) => seen.includes(type));
   return { account: caller.account, everything: caller.roles.includes("bureau"), types };
 }
 
-/** Further behind than this a stream says `resync`: pages of the feed bring a client nearer at less cost. */
+/**
+ * Further behind than this a stream says `resync`: pages of the feed bring a client nearer at less
+ * cost.
+ */
 const MAX_BEHIND = 10_000;
 /** Streams of one API key in one process. */
 export const MAX_STREAMS = 20;
@@ -74,13 +114,26 @@ const RETRY_MS = 2_000;
 
 export type Events = ReturnType<typeof createEvents>;
 
-export function createEvents({ sql, tail, sessions, heartbeatMs }: { sql: Sql; tail: Tail; sessions: Sessions; heartbeatMs: number }) {
+export function createEvents({
+  sql,
+  tail,
+  sessions,
+  heartbeatMs,
+}: {
+  sql: Sql;
+  tail: Tail;
+  sessions: Sessions;
+  heartbeatMs: number;
+}) {
   const open = new Map<string, number>();
 
   /** A place for one more stream of the key, given back when the request ends. */
   function takePlace(keyId: string, signal: AbortSignal): void {
     const count = open.get(keyId) ?? 0;
-    if (count >= MAX_STREAMS) throw new Problem("too-many-streams", `This API key has ${count} streams open here`, { extra: { maxStreams: MAX_STREAMS } });
+    if (count >= MAX_STREAMS)
+      throw new Problem("too-many-streams", `This API key has ${count} streams open here`, {
+        extra: { maxStreams: MAX_STREAMS },
+      });
     open.set(keyId, count + 1);
     const giveBack = () => {
       const left = (open.get(keyId) ?? 1) - 1;
@@ -95,17 +148,28 @@ export function createEvents({ sql, tail, sessions, heartbeatMs }: { sql: Sql; t
   async function next(viewer: Viewer, after: bigint): Promise<FeedPage> {
     const rows = tail.read(after, PAGE);
     if (rows === undefined) return pageOf(sql, viewer, { after, limit: PAGE });
-    return { rows: rows.filter((row) => sees(viewer, row)), next: rows[rows.length - 1]?.position ?? after, more: rows.length === PAGE };
+    return {
+      rows: rows.filter((row) => sees(viewer, row)),
+      next: rows[rows.length - 1]?.position ?? after,
+      more: rows.length === PAGE,
+    };
   }
 
   const holds = async ({ keyId, session }: Caller): Promise<boolean> =>
-    (await sql`select 1 from api_keys where id = ${keyId} and revoked_at is null`).length === 1 && (!session || (await sessions.holds(sql, session.id)));
+    (await sql`select 1 from api_keys where id = ${keyId} and revoked_at is null`).length === 1 &&
+    (!session || (await sessions.holds(sql, session.id)));
 
-  async function* run(caller: Caller, viewer: Viewer, from: bigint, signal: AbortSignal): AsyncGenerator<string> {
+  async function* run(
+    caller: Caller,
+    viewer: Viewer,
+    from: bigint,
+    signal: AbortSignal,
+  ): AsyncGenerator<string> {
     const letGo = await tail.follow();
     try {
       let position = from;
-      // the position as an id without an event: who loses the connection before the first one comes back to here
+      // the position as an id without an event: who loses the connection before the first one comes
+      // back to here
       yield `: onepiao\nretry: ${RETRY_MS}\nid: ${position}\n\n`;
       let [said, spoke, checked] = [position, performance.now(), performance.now()];
       while (!signal.aborted) {
@@ -125,7 +189,12 @@ export function createEvents({ sql, tail, sessions, heartbeatMs }: { sql: Sql; t
           yield position > said ? `:\nid: ${position}\n\n` : ":\n\n";
           [said, spoke] = [position, performance.now()];
         }
-        if (!page.more) await tail.wait(position, Math.max(1, Math.min(heartbeatMs - (performance.now() - spoke), KEY_CHECK_MS)), signal);
+        if (!page.more)
+          await tail.wait(
+            position,
+            Math.max(1, Math.min(heartbeatMs - (performance.now() - spoke), KEY_CHECK_MS)),
+            signal,
+          );
       }
     } finally {
       letGo();
@@ -134,7 +203,16 @@ export function createEvents({ sql, tail, sessions, heartbeatMs }: { sql: Sql; t
 
   return {
     /** A page after a position. */
-    async page(tx: Tx, caller: Caller, query: { after: bigint; types?: readonly string[] | undefined; number?: string | undefined; limit: number }) {
+    async page(
+      tx: Tx,
+      caller: Caller,
+      query: {
+        after: bigint;
+        types?: readonly string[] | undefined;
+        number?: string | undefined;
+        limit: number;
+      },
+    ) {
       const viewer = viewerOf(caller, query.types);
       const { rows, next, more } = await pageOf(tx, viewer, query);
       return { items: rows.map((row): FeedEvent => eventOf(row, viewer)), next, more };
@@ -150,16 +228,21 @@ export function createEvents({ sql, tail, sessions, heartbeatMs }: { sql: Sql; t
       const viewer = viewerOf(caller, query.types);
       const head = await headOf(sql);
       const after = query.after ?? head;
-      const lost = after > head || (await countAfter(sql, viewer, after, MAX_BEHIND + 1)) > MAX_BEHIND;
+      const lost =
+        after > head || (await countAfter(sql, viewer, after, MAX_BEHIND + 1)) > MAX_BEHIND;
       if (lost) return resync(after, head);
       return run(caller, viewer, after, signal);
     },
   };
 }
 
-const frame = (event: FeedEvent) => `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+const frame = (event: FeedEvent) =>
+  `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
 
-/** Said to a client that has too much to catch up on, or a position of another feed; then the stream ends. */
+/**
+ * Said to a client that has too much to catch up on, or a position of another feed; then the stream
+ * ends.
+ */
 async function* resync(after: bigint, head: bigint): AsyncGenerator<string> {
   yield `: onepiao\nretry: ${RETRY_MS}\nevent: resync\ndata: ${JSON.stringify({ after: after.toString(), head: head.toString() })}\n\n`;
 }

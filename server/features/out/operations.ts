@@ -1,14 +1,24 @@
 /**
  * Operations as their parties see them, and the signatures of parties that keep their own keys.
  *
- * An operation is seen by the account that wants it done, by those who must sign it, and by the bureau: with a key that has the role
- * which the operation is of, or `admin`.
+ * An operation is seen by the account that wants it done, by those who must sign it, and by the
+ * bureau: with a key that has the role which the operation is of, or `admin`.
  */
 
 import { acts } from "@onepiao/protocol/ledger/acts.ts";
-import { compactSignature, type Message, recoverSigner, typedData } from "@onepiao/protocol/ledger/messages.ts";
+import {
+  compactSignature,
+  type Message,
+  recoverSigner,
+  typedData,
+} from "@onepiao/protocol/ledger/messages.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
-import { find, type Operation, type OperationStatus, operationStatuses } from "../../acts/operations.ts";
+import {
+  find,
+  type Operation,
+  type OperationStatus,
+  operationStatuses,
+} from "../../acts/operations.ts";
 import type { Contracts } from "../../chain/contracts.ts";
 import { announce, type Json, type Query, type Tx } from "../../db/db.ts";
 import { inOrder, LOOK, pageOfIds } from "../../db/lists.ts";
@@ -22,11 +32,22 @@ export const operationLink = (id: string) => `/v1/operations/${id}`;
 /** 202: the work goes on; `body` gets the operation that can be asked. */
 export function accepted(operation: string, body: Record<string, unknown> = {}): Answer {
   const href = operationLink(operation);
-  return { status: 202, body: { ...body, operation: { id: operation, href } }, headers: { Location: href } };
+  return {
+    status: 202,
+    body: { ...body, operation: { id: operation, href } },
+    headers: { Location: href },
+  };
 }
 
-/** For a route's `settled`: the final answer once the accepted operation is done; its refusal is thrown. */
-export async function settle(tx: Tx, answer: Answer, done: (operation: Operation) => Promise<Answer>): Promise<Answer | undefined> {
+/**
+ * For a route's `settled`: the final answer once the accepted operation is done; its refusal is
+ * thrown.
+ */
+export async function settle(
+  tx: Tx,
+  answer: Answer,
+  done: (operation: Operation) => Promise<Answer>,
+): Promise<Answer | undefined> {
   const id = (answer.body as { operation?: { id: string } }).operation?.id;
   const operation = id === undefined ? undefined : await find(tx, id);
   if (!operation) return undefined;
@@ -36,8 +57,13 @@ export async function settle(tx: Tx, answer: Answer, done: (operation: Operation
 }
 
 export function refusalOf(operation: Operation): Problem {
-  const { code, detail, extra } = operation.problem ?? { code: "internal" as const, detail: "It failed without a reason" };
-  return new Problem(code, detail, { extra: { ...extra, operation: { id: operation.id, href: operationLink(operation.id) } } });
+  const { code, detail, extra } = operation.problem ?? {
+    code: "internal" as const,
+    detail: "It failed without a reason",
+  };
+  return new Problem(code, detail, {
+    extra: { ...extra, operation: { id: operation.id, href: operationLink(operation.id) } },
+  });
 }
 
 const roleOfConsent = { receiver: "holder", employer: "employer" } as const;
@@ -47,8 +73,8 @@ const rolesOfActs = Object.entries(acts).map(([kind, { signs, consents }]) => [
   { party: signs, ...(consents ? { signer: roleOfConsent[consents.who] } : {}) },
 ]);
 /**
- * The role that each kind of operation is of: for the account that wants it done, and for another one that signs it too. What is not
- * here is of `admin`, or the bureau's own.
+ * The role that each kind of operation is of: for the account that wants it done, and for another
+ * one that signs it too. What is not here is of `admin`, or the bureau's own.
  */
 const rolesOfKind: Readonly<Record<string, { party: Role; signer?: Role }>> = {
   seal: { party: "issuer" },
@@ -60,9 +86,14 @@ const rolesOfKind: Readonly<Record<string, { party: Role; signer?: Role }>> = {
 };
 
 const kindsFor = (caller: Caller, as: "party" | "signer"): string[] =>
-  Object.entries(rolesOfKind).flatMap(([kind, role]) => (caller.roles.includes(role[as] ?? "admin") ? [kind] : []));
+  Object.entries(rolesOfKind).flatMap(([kind, role]) =>
+    caller.roles.includes(role[as] ?? "admin") ? [kind] : [],
+  );
 
-/** Said in the statement itself: the indexes over all parties' operations are of some statuses alone. */
+/**
+ * Said in the statement itself: the indexes over all parties' operations are of some statuses
+ * alone.
+ */
 const isStatus = (tx: Tx, status: OperationStatus) =>
   ({
     queued: tx`status = 'queued'`,
@@ -75,10 +106,16 @@ const isStatus = (tx: Tx, status: OperationStatus) =>
   })[status];
 
 export function createOperations(deps: { contracts: Contracts }) {
-  const domainOf = (operation: Operation) => (operation.command.type === "registry" ? deps.contracts.domains.registry : deps.contracts.domains.ledger);
+  const domainOf = (operation: Operation) =>
+    operation.command.type === "registry"
+      ? deps.contracts.domains.registry
+      : deps.contracts.domains.ledger;
 
   function view(operation: Operation, caller: Caller) {
-    const missing = operation.status === "awaiting-signature" ? operation.signers.filter((account) => !operation.signatures[account]) : [];
+    const missing =
+      operation.status === "awaiting-signature"
+        ? operation.signers.filter((account) => !operation.signatures[account])
+        : [];
     return {
       id: operation.id,
       kind: operation.kind,
@@ -87,7 +124,9 @@ export function createOperations(deps: { contracts: Contracts }) {
       updatedAt: operation.updated_at.toISOString(),
       ...(missing.length > 0 ? { awaiting: missing } : {}),
       // what there is to sign goes to those who have to sign it
-      ...(missing.includes(caller.account) ? { typedData: typedData(domainOf(operation), operation.message as Message) } : {}),
+      ...(missing.includes(caller.account)
+        ? { typedData: typedData(domainOf(operation), operation.message as Message) }
+        : {}),
       ...(operation.problem && operation.status !== "done" ? { problem: operation.problem } : {}),
       ...(operation.result ? { result: operation.result } : {}),
     };
@@ -102,19 +141,26 @@ export function createOperations(deps: { contracts: Contracts }) {
 
   async function get(tx: Tx, caller: Caller, id: string): Promise<Operation> {
     const operation = await find(tx, id);
-    if (!operation || !visible(caller, operation)) throw new Problem("not-found", `There is no operation ${id} of yours`);
+    if (!operation || !visible(caller, operation))
+      throw new Problem("not-found", `There is no operation ${id} of yours`);
     return operation;
   }
 
   return {
     get,
     view,
-    async list(tx: Tx, caller: Caller, filter: { status?: OperationStatus | undefined; before?: string | undefined; limit: number }) {
+    async list(
+      tx: Tx,
+      caller: Caller,
+      filter: { status?: OperationStatus | undefined; before?: string | undefined; limit: number },
+    ) {
       const before = filter.before === undefined ? tx`true` : tx`id < ${filter.before}`;
-      const of = (condition: Query<unknown>, fits = tx`true`) => tx`select id, (${fits}) as fits from operations where ${condition} and ${before}`;
+      const of = (condition: Query<unknown>, fits = tx`true`) =>
+        tx`select id, (${fits}) as fits from operations where ${condition} and ${before}`;
       const all = caller.roles.includes("bureau");
       const admin = caller.roles.includes("admin");
-      const ofKinds = (as: "party" | "signer") => (admin ? tx`true` : tx`kind = any(${kindsFor(caller, as)}::text[])`);
+      const ofKinds = (as: "party" | "signer") =>
+        admin ? tx`true` : tx`kind = any(${kindsFor(caller, as)}::text[])`;
       const parts =
         all && filter.status === undefined
           ? [of(tx`true`)]
@@ -123,30 +169,55 @@ export function createOperations(deps: { contracts: Contracts }) {
                 ? [of(isStatus(tx, status))]
                 : [
                     of(tx`party = ${caller.account} and status = ${status}`, ofKinds("party")),
-                    of(tx`signers[2] = ${caller.account} and status = ${status}`, tx`party <> ${caller.account} and ${ofKinds("signer")}`),
+                    of(
+                      tx`signers[2] = ${caller.account} and status = ${status}`,
+                      tx`party <> ${caller.account} and ${ofKinds("signer")}`,
+                    ),
                   ],
             );
-      const { ids, next } = await pageOfIds(tx, { parts, limit: filter.limit, looks: all || admin ? undefined : LOOK / 4 });
+      const { ids, next } = await pageOfIds(tx, {
+        parts,
+        limit: filter.limit,
+        looks: all || admin ? undefined : LOOK / 4,
+      });
       const rows = await tx<Operation[]>`select * from operations where id = any(${ids}::uuid[])`;
       return { items: inOrder(ids, rows).map((row) => view(row, caller)), next };
     },
-    /** Takes the signature of a party that keeps its own key. 64 or 65 bytes in 0x-hex over the operation's typed data. */
+    /**
+     * Takes the signature of a party that keeps its own key. 64 or 65 bytes in 0x-hex over the
+     * operation's typed data.
+     */
     async sign(tx: Tx, caller: Caller, id: string, signature: string): Promise<Operation> {
       await tx`select 1 from operations where id = ${id} for update`;
       const operation = await get(tx, caller, id);
-      const wanted = operation.status === "awaiting-signature" && operation.signers.includes(caller.account) && !operation.signatures[caller.account];
-      if (!wanted) throw new Problem("signature-not-wanted", `Operation ${id} waits for no signature of this account`);
+      const wanted =
+        operation.status === "awaiting-signature" &&
+        operation.signers.includes(caller.account) &&
+        !operation.signatures[caller.account];
+      if (!wanted)
+        throw new Problem(
+          "signature-not-wanted",
+          `Operation ${id} waits for no signature of this account`,
+        );
       const compact = compactSignature(signature);
-      if (!compact || recoverSigner(operation.digest as string, signature) !== (await keyOf(tx, caller.account))) {
-        throw new Problem("signature-invalid", "The signature is not by the account's present key over this operation's typed data", {
-          violations: [
-            {
-              field: "/signature",
-              rule: "signature-by-account-key",
-              detail: "Sign the typedData of the operation (eth_signTypedData_v4); s in the lower half",
-            },
-          ],
-        });
+      if (
+        !compact ||
+        recoverSigner(operation.digest as string, signature) !== (await keyOf(tx, caller.account))
+      ) {
+        throw new Problem(
+          "signature-invalid",
+          "The signature is not by the account's present key over this operation's typed data",
+          {
+            violations: [
+              {
+                field: "/signature",
+                rule: "signature-by-account-key",
+                detail:
+                  "Sign the typedData of the operation (eth_signTypedData_v4); s in the lower half",
+              },
+            ],
+          },
+        );
       }
       const signatures = { ...operation.signatures, [caller.account]: compact };
       const complete = operation.signers.every((signer) => signatures[signer]);

@@ -1,6 +1,7 @@
 /**
- * Accounts, and what they show of their keys: that somebody can sign for them. An invoice that is issued to an account which nobody
- * can sign for is lost, so a holder is an account that the network knows:
+ * Accounts, and what they show of their keys: that somebody can sign for them. An invoice that is
+ * issued to an account which nobody can sign for is lost, so a holder is an account that the
+ * network knows:
  *
  * | known | because |
  * | --- | --- |
@@ -11,7 +12,13 @@
  * Owns the table shown_accounts.
  */
 
-import { checksummed, digest, type Message, recoverSigner, typedData } from "@onepiao/protocol/ledger/messages.ts";
+import {
+  checksummed,
+  digest,
+  type Message,
+  recoverSigner,
+  typedData,
+} from "@onepiao/protocol/ledger/messages.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { type Contracts, ZERO_ACCOUNT } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
@@ -23,7 +30,9 @@ import { addressOf, type Custody } from "./taxpayers.ts";
 export type Accounts = ReturnType<typeof createAccounts>;
 
 /** `proof`: the key's signature over Register(account, maker) in the ledger's domain (EIP-712). */
-export type ProvenKey = { custody: "gateway" } | (Extract<Custody, { custody: "own" }> & { proof: string });
+export type ProvenKey =
+  | { custody: "gateway" }
+  | (Extract<Custody, { custody: "own" }> & { proof: string });
 
 /** `maxShown`: shown accounts that one party brings. */
 type Deps = { keys: Keystore; contracts: Contracts; maxShown: number };
@@ -46,51 +55,88 @@ export function createAccounts({ keys, contracts, maxShown }: Deps) {
 
     /** The refusal of a holder that nobody knows. */
     unknownHolder(field: string): Problem {
-      const detail = "A person, an enrolled taxpayer, or an account whose proof was brought by POST /v1/accounts";
-      return new Problem("receiver-invalid", "The network does not know this account: nobody may be able to sign for it", {
-        violations: [{ field, rule: "known-account", detail }],
-      });
+      const detail =
+        "A person, an enrolled taxpayer, or an account whose proof was brought by POST /v1/accounts";
+      return new Problem(
+        "receiver-invalid",
+        "The network does not know this account: nobody may be able to sign for it",
+        {
+          violations: [{ field, rule: "known-account", detail }],
+        },
+      );
     },
 
     /**
-     * The address of a new key, made here or one's own. One's own has to sign for whom it is registered, `maker`: so nobody registers an
-     * account that is somebody else's, and a slip of the pen is found. Throws key-not-shown, zero-address, account-enrolled.
+     * The address of a new key, made here or one's own. One's own has to sign for whom it is
+     * registered, `maker`: so nobody registers an account that is somebody else's, and a slip of
+     * the pen is found. Throws key-not-shown, zero-address, account-enrolled.
      */
     async register(tx: Tx, key: ProvenKey, maker: string): Promise<string> {
       const address = await addressOf(tx, keys, key);
       if (key.custody === "gateway") return address;
       const message = { type: "Register" as const, value: { account: address, maker } };
-      if (recoverSigner(digest(contracts.domains.ledger, message), key.proof) === address) return address;
+      if (recoverSigner(digest(contracts.domains.ledger, message), key.proof) === address)
+        return address;
       throw new Problem("key-not-shown", `The key has to sign that ${maker} registers it`, {
         violations: [
-          { field: "/key/proof", rule: "signature-by-account-key", detail: "EIP-712 Register(address account,address maker) in the ledger's domain" },
+          {
+            field: "/key/proof",
+            rule: "signature-by-account-key",
+            detail: "EIP-712 Register(address account,address maker) in the ledger's domain",
+          },
         ],
       });
     },
 
-    /** Remembers an account whose present key has signed Account(account). Again: nothing more. Throws key-not-shown, account-limit. */
+    /**
+     * Remembers an account whose present key has signed Account(account). Again: nothing more.
+     * Throws key-not-shown, account-limit.
+     */
     async show(tx: Tx, caller: Caller, given: { account: string; proof: string }): Promise<string> {
       const account = checksummed(given.account);
       const key = await keyOf(tx, account);
-      const signer = recoverSigner(digest(contracts.domains.ledger, accountMessage(account)), given.proof);
+      const signer = recoverSigner(
+        digest(contracts.domains.ledger, accountMessage(account)),
+        given.proof,
+      );
       if (account === ZERO_ACCOUNT || signer !== key) {
         throw new Problem("key-not-shown", "The account's present key has not signed this", {
-          violations: [{ field: "/proof", rule: "signature-by-account-key", detail: "EIP-712 Account(address account) in the ledger's domain" }],
+          violations: [
+            {
+              field: "/proof",
+              rule: "signature-by-account-key",
+              detail: "EIP-712 Account(address account) in the ledger's domain",
+            },
+          ],
         });
       }
       if ((await known(tx, [account])).has(account)) return account;
       // one at a time counts what a party has brought
       await tx`select 1 from parties where account = ${caller.account} for no key update`;
-      const [{ count } = { count: 0 }] = await tx<{ count: number }[]>`select count(*)::int as count from shown_accounts where shown_by = ${caller.account}`;
-      if (count >= maxShown) throw new Problem("account-limit", `The party has brought ${count} accounts`, { extra: { maxAccounts: maxShown } });
+      const [{ count } = { count: 0 }] = await tx<
+        { count: number }[]
+      >`select count(*)::int as count from shown_accounts where shown_by = ${caller.account}`;
+      if (count >= maxShown)
+        throw new Problem("account-limit", `The party has brought ${count} accounts`, {
+          extra: { maxAccounts: maxShown },
+        });
       await tx`insert into shown_accounts (account, shown_by) values (${account}, ${caller.account}) on conflict do nothing`;
       return account;
     },
 
-    /** What the caller's account shows another gateway: signed here when its key is kept here, else to be signed by the party itself. */
-    async proofOf(tx: Tx, { account }: Caller): Promise<{ account: string; proof?: string; typedData: unknown }> {
+    /**
+     * What the caller's account shows another gateway: signed here when its key is kept here, else
+     * to be signed by the party itself.
+     */
+    async proofOf(
+      tx: Tx,
+      { account }: Caller,
+    ): Promise<{ account: string; proof?: string; typedData: unknown }> {
       const message = accountMessage(account);
-      const signature = await keys.sign(await keyOf(tx, account), digest(contracts.domains.ledger, message));
+      const signature = await keys.sign(
+        await keyOf(tx, account),
+        digest(contracts.domains.ledger, message),
+      );
       return {
         account,
         ...(signature === undefined ? {} : { proof: `${signature.r}${signature.vs.slice(2)}` }),

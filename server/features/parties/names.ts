@@ -1,9 +1,11 @@
 /**
- * Names of taxpayers: what an invoice may call its seller and its titled buyer, and how a name is changed.
+ * Names of taxpayers: what an invoice may call its seller and its titled buyer, and how a name is
+ * changed.
  *
- * A taxpayer has the name of its enrolment, which the registry's commitment is to, and later ones from a day on, each a message that the
- * bureau has signed (protocol/proofs/naming.ts). Whoever is at another gateway brings the bureau's signature there; that it is the bureau's, the
- * chain's access manager says. Where the names are kept: features/taxpayers.
+ * A taxpayer has the name of its enrolment, which the registry's commitment is to, and later ones
+ * from a day on, each a message that the bureau has signed (protocol/proofs/naming.ts). Whoever is
+ * at another gateway brings the bureau's signature there; that it is the bureau's, the chain's
+ * access manager says. Where the names are kept: features/taxpayers.
  */
 
 import { compactSignature, type Domain, noSignature } from "@onepiao/protocol/ledger/messages.ts";
@@ -27,22 +29,42 @@ const AHEAD_DAYS = 366;
 const EARLIEST = "2000-01-01";
 const DAY_MS = 86_400_000;
 
-const refuse = (field: string, rule: string, detail: string) => new Problem("invalid-request", detail, { violations: [{ field, rule, detail }] });
+const refuse = (field: string, rule: string, detail: string) =>
+  new Problem("invalid-request", detail, { violations: [{ field, rule, detail }] });
 
 export function createNames({ keys, contracts, chain, taxpayers }: Deps) {
   const { network, chainId, ledger } = contracts.deployment;
   const domain: Domain = { name: network, version: "1", chainId, verifyingContract: ledger };
 
-  /** Whether the bureau has signed it, as the chain has the bureau now. Throws what the node throws. */
+  /**
+   * Whether the bureau has signed it, as the chain has the bureau now. Throws what the node throws.
+   */
   async function isBureaus(account: string, named: Named): Promise<boolean> {
     const signer = namedBy(domain, account, named);
-    return signer !== undefined && (await (await readingAt(chain, contracts)).registrars([signer])).length === 1;
+    return (
+      signer !== undefined &&
+      (await (await readingAt(chain, contracts)).registrars([signer])).length === 1
+    );
   }
 
-  /** The bureau's own signature. Throws forbidden for a caller that is no bureau, or whose key is elsewhere. */
-  async function signed(caller: Caller, account: string, wanted: { name: string; from: string }): Promise<Named> {
-    const signature = caller.roles.includes("bureau") ? await keys.sign(caller.account, nameDigest(domain, account, wanted)) : undefined;
-    if (signature === undefined) throw refuse("/signature", "named-by-bureau", "A name is the bureau's to give: its signature is missing");
+  /**
+   * The bureau's own signature. Throws forbidden for a caller that is no bureau, or whose key is
+   * elsewhere.
+   */
+  async function signed(
+    caller: Caller,
+    account: string,
+    wanted: { name: string; from: string },
+  ): Promise<Named> {
+    const signature = caller.roles.includes("bureau")
+      ? await keys.sign(caller.account, nameDigest(domain, account, wanted))
+      : undefined;
+    if (signature === undefined)
+      throw refuse(
+        "/signature",
+        "named-by-bureau",
+        "A name is the bureau's to give: its signature is missing",
+      );
     return { ...wanted, signature };
   }
 
@@ -50,8 +72,8 @@ export function createNames({ keys, contracts, chain, taxpayers }: Deps) {
     isBureaus,
 
     /**
-     * Gives a taxpayer another name from a day on. `signature`: the bureau's, where it has signed it elsewhere. Throws not-found,
-     * invalid-request.
+     * Gives a taxpayer another name from a day on. `signature`: the bureau's, where it has signed
+     * it elsewhere. Throws not-found, invalid-request.
      */
     async give(
       tx: Tx,
@@ -61,11 +83,21 @@ export function createNames({ keys, contracts, chain, taxpayers }: Deps) {
     ): Promise<Named> {
       const { account } = await taxpayers.visible(tx, caller, taxId);
       const last = chinaDay(new Date((await momentNow(tx)).getTime() + AHEAD_DAYS * DAY_MS));
-      if (from < EARLIEST || from > last) throw refuse("/from", "day-of-name", `A day from ${EARLIEST} to ${last}`);
-      const own = signature === undefined ? await signed(caller, account, { name, from }) : undefined;
-      const named = own ?? { name, from, signature: compactSignature(signature ?? "") ?? noSignature };
+      if (from < EARLIEST || from > last)
+        throw refuse("/from", "day-of-name", `A day from ${EARLIEST} to ${last}`);
+      const own =
+        signature === undefined ? await signed(caller, account, { name, from }) : undefined;
+      const named = own ?? {
+        name,
+        from,
+        signature: compactSignature(signature ?? "") ?? noSignature,
+      };
       if (!(await isBureaus(account, named)))
-        throw refuse("/signature", "named-by-bureau", "This is not the signature of one whom the chain has as the bureau's registrar");
+        throw refuse(
+          "/signature",
+          "named-by-bureau",
+          "This is not the signature of one whom the chain has as the bureau's registrar",
+        );
       await taxpayers.addName(tx, account, named);
       return named;
     },
@@ -77,11 +109,21 @@ export function createNames({ keys, contracts, chain, taxpayers }: Deps) {
       return [{ name: taxpayer.names[0].name }, ...later];
     },
 
-    /** What an invoice of a day is titled to: the enrolled taxpayer and its name then. Throws not-found. */
-    async titleOf(tx: Tx, taxId: string, day: string | undefined): Promise<{ taxId: string; name: string }> {
+    /**
+     * What an invoice of a day is titled to: the enrolled taxpayer and its name then. Throws
+     * not-found.
+     */
+    async titleOf(
+      tx: Tx,
+      taxId: string,
+      day: string | undefined,
+    ): Promise<{ taxId: string; name: string }> {
       const found: Taxpayer | undefined = await taxpayers.byTaxId(tx, taxId);
       if (!found) throw new Problem("not-found", "No enrolled taxpayer has this tax id");
-      return { taxId: found.taxId, name: day === undefined ? found.name : nameOn(found.names, day).name };
+      return {
+        taxId: found.taxId,
+        name: day === undefined ? found.name : nameOn(found.names, day).name,
+      };
     },
   };
 }

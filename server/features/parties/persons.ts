@@ -1,9 +1,10 @@
 /**
- * Persons: holders who are no taxpayers (consumers, employees). On the chain a person is an account and nothing else; what is
- * known of it here is sealed. The taxpayer that makes a person manages its access until the person leaves (features/access).
+ * Persons: holders who are no taxpayers (consumers, employees). On the chain a person is an account
+ * and nothing else; what is known of it here is sealed. The taxpayer that makes a person manages
+ * its access until the person leaves (features/access).
  *
- * A person is seen by itself; by its manager's keys with the role `employer` or `admin`; and, after it has left, by those of an
- * employer that it has claimed from.
+ * A person is seen by itself; by its manager's keys with the role `employer` or `admin`; and, after
+ * it has left, by those of an employer that it has claimed from.
  */
 import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -20,7 +21,12 @@ export type Persons = ReturnType<typeof createPersons>;
 type Deps = { vault: Vault; keys: Keystore; accounts: Accounts; maxPersons: number };
 
 export function createPersons({ vault, keys, accounts, maxPersons }: Deps) {
-  async function visible(tx: Tx, caller: Caller, account: string, manager: string | null): Promise<boolean> {
+  async function visible(
+    tx: Tx,
+    caller: Caller,
+    account: string,
+    manager: string | null,
+  ): Promise<boolean> {
     if (account === caller.account) return true;
     if (!caller.roles.includes("employer") && !caller.roles.includes("admin")) return false;
     if (manager === caller.account) return true;
@@ -31,13 +37,23 @@ export function createPersons({ vault, keys, accounts, maxPersons }: Deps) {
 
   return {
     /** Throws person-limit, account-enrolled, key-not-shown, zero-address. */
-    async create(tx: Tx, caller: Caller, person: { name: string; key: ProvenKey }): Promise<Person> {
-      // who registers an account may make API keys for it: without a proof anybody could read what a stranger's account holds
+    async create(
+      tx: Tx,
+      caller: Caller,
+      person: { name: string; key: ProvenKey },
+    ): Promise<Person> {
+      // who registers an account may make API keys for it: without a proof anybody could read what
+      // a stranger's account holds
       const account = await accounts.register(tx, person.key, caller.account);
       // one at a time counts a party's persons
       await tx`select 1 from parties where account = ${caller.account} for no key update`;
-      const [{ count } = { count: 0 }] = await tx<{ count: number }[]>`select count(*)::int as count from parties where manager = ${caller.account}`;
-      if (count >= maxPersons) throw new Problem("person-limit", `The party manages ${count} persons`, { extra: { maxPersons } });
+      const [{ count } = { count: 0 }] = await tx<
+        { count: number }[]
+      >`select count(*)::int as count from parties where manager = ${caller.account}`;
+      if (count >= maxPersons)
+        throw new Problem("person-limit", `The party manages ${count} persons`, {
+          extra: { maxPersons },
+        });
       const made = await tx`
         insert into parties (account, kind, sealed, created_by, manager)
         values (${account}, 'person', ${vault.seal("parties", account, JSON.stringify({ name: person.name }))}, ${caller.account}, ${caller.account})
@@ -52,12 +68,16 @@ export function createPersons({ vault, keys, accounts, maxPersons }: Deps) {
       if (!row || !(await visible(tx, caller, account, row.manager))) {
         throw new Problem("not-found", "There is no person with this account that you may see");
       }
-      const { name } = JSON.parse(vault.open("parties", account, row.sealed).toString()) as { name: string };
+      const { name } = JSON.parse(vault.open("parties", account, row.sealed).toString()) as {
+        name: string;
+      };
       return { account, name, custody: (await keys.holds(account)) ? "gateway" : "own" };
     },
     /** Whether anything is known of an account here: then it can be named as a holder. */
     async known(tx: Tx, account: string): Promise<boolean> {
-      return (await tx`select 1 from parties where account = ${account} and kind <> 'bureau'`).length > 0;
+      return (
+        (await tx`select 1 from parties where account = ${account} and kind <> 'bureau'`).length > 0
+      );
     },
   };
 }

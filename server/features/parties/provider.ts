@@ -1,14 +1,17 @@
 /**
- * Signing in at the operator's identity provider: OpenID Connect, authorization code flow with PKCE (RFC 9700 §2.1).
+ * Signing in at the operator's identity provider: OpenID Connect, authorization code flow with PKCE
+ * (RFC 9700 §2.1).
  *
  *   page → POST /v1/sign-in          where to send the browser, and the flow, sealed
  *   browser → provider → /sign-in    the provider's answer comes back in the address of the console's page
  *   page → POST /v1/sign-in/answer   the answer, with the flow: the parties that the person may act for, and a proof of who it is
  *   page → POST /v1/session          one of these, with the proof
  *
- * The flow stays in the tab that began it: an answer that somebody else slips into a browser finds none. Flow and proof are sealed, so
- * there is nothing to store until one is used: it is used once. What the provider answers is bounded in bytes and in time, and its
- * endpoints are looked at before a browser is sent there. Owns the talk with the provider; whose key is whose stands in keys/api-keys.ts.
+ * The flow stays in the tab that began it: an answer that somebody else slips into a browser finds
+ * none. Flow and proof are sealed, so there is nothing to store until one is used: it is used once.
+ * What the provider answers is bounded in bytes and in time, and its endpoints are looked at before
+ * a browser is sent there. Owns the talk with the provider; whose key is whose stands in
+ * keys/api-keys.ts.
  */
 import { createHash } from "node:crypto";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -26,7 +29,9 @@ const DESCRIPTION_MS = 3_600_000;
 const TIMEOUT_SECONDS = 10;
 /** Bytes of an answer of the provider. */
 const MAX_ANSWER = 1_048_576;
-/** Characters of an ID token that is kept for signing out; without it the provider asks the person. */
+/**
+ * Characters of an ID token that is kept for signing out; without it the provider asks the person.
+ */
 const MAX_TOKEN = 8_000;
 /** Characters of the longest address (RFC 5321 §4.5.3.1), as POST /v1/api-keys takes it. */
 const MAX_NAME = 320;
@@ -58,10 +63,16 @@ export type Provider = ReturnType<typeof createProvider>;
 type Flow = { verifier: string; state: string; nonce: string };
 /** A flow or a proof that was shown: once is enough. */
 export type Used = { hash: Buffer; until: Date };
-/** Who has signed in. `leave`: where a browser ends its session at the provider; absent where there is no such place. */
+/**
+ * Who has signed in. `leave`: where a browser ends its session at the provider; absent where there
+ * is no such place.
+ */
 export type SignedIn = Person & { leave?: string | undefined };
 
-/** The same as `fetch`, but for an answer that goes on and on: then it throws a TypeError, as for one that breaks off. */
+/**
+ * The same as `fetch`, but for an answer that goes on and on: then it throws a TypeError, as for
+ * one that breaks off.
+ */
 async function boundedFetch(url: string, options: RequestInit): Promise<Response> {
   const { body, status, statusText, headers } = await fetch(url, options);
   const chunks: Uint8Array[] = [];
@@ -75,27 +86,56 @@ async function boundedFetch(url: string, options: RequestInit): Promise<Response
   return new Response(size === 0 ? null : Buffer.concat(chunks), { status, statusText, headers });
 }
 
-/** `publicUrl`: where the gateway is reached from outside, without a slash at its end. `timeoutSeconds`: for each question to the provider. */
-type Deps = { settings: ProviderSettings; vault: Vault; publicUrl: () => string; log: Log; timeoutSeconds?: number };
+/**
+ * `publicUrl`: where the gateway is reached from outside, without a slash at its end.
+ * `timeoutSeconds`: for each question to the provider.
+ */
+type Deps = {
+  settings: ProviderSettings;
+  vault: Vault;
+  publicUrl: () => string;
+  log: Log;
+  timeoutSeconds?: number;
+};
 
-export function createProvider({ settings, vault, publicUrl, log, timeoutSeconds = TIMEOUT_SECONDS }: Deps) {
+export function createProvider({
+  settings,
+  vault,
+  publicUrl,
+  log,
+  timeoutSeconds = TIMEOUT_SECONDS,
+}: Deps) {
   const { issuer, clientId, clientSecret, name, scope, claim } = settings;
   let described: { configuration: Promise<oidc.Configuration>; until: number } | undefined;
 
   /** What this gateway hands out and reads again itself, for so long. */
   const sealFor = <T extends object>(what: "flow" | "proof", minutes: number, content: T): string =>
-    vault.seal("parties", `sign-in/${what}`, JSON.stringify({ ...content, until: Date.now() + minutes * 60_000 })).toString("base64url");
+    vault
+      .seal(
+        "parties",
+        `sign-in/${what}`,
+        JSON.stringify({ ...content, until: Date.now() + minutes * 60_000 }),
+      )
+      .toString("base64url");
   function open<T>(what: "flow" | "proof", sealed: string): { content: T; used: Used } {
     try {
       const bytes = Buffer.from(sealed, "base64url");
-      const content = JSON.parse(vault.open("parties", `sign-in/${what}`, bytes).toString()) as T & { until: number };
+      const content = JSON.parse(
+        vault.open("parties", `sign-in/${what}`, bytes).toString(),
+      ) as T & { until: number };
       // of the bytes: one value may be written in more than one way
-      const used = { hash: createHash("sha256").update(bytes).digest(), until: new Date(content.until) };
+      const used = {
+        hash: createHash("sha256").update(bytes).digest(),
+        until: new Date(content.until),
+      };
       if (content.until > Date.now()) return { content, used };
     } catch {
       // not of our making
     }
-    throw new Problem("sign-in-refused", "It has taken too long, or was not begun here: sign in once more");
+    throw new Problem(
+      "sign-in-refused",
+      "It has taken too long, or was not begun here: sign in once more",
+    );
   }
 
   const absent = (error: unknown): Problem => {
@@ -108,13 +148,18 @@ export function createProvider({ settings, vault, publicUrl, log, timeoutSeconds
       const client = clientSecret === undefined ? oidc.None() : undefined;
       const options = {
         timeout: timeoutSeconds,
-        execute: [oidc.enableNonRepudiationChecks, ...(issuer.startsWith("http:") ? [oidc.allowInsecureRequests] : [])],
+        execute: [
+          oidc.enableNonRepudiationChecks,
+          ...(issuer.startsWith("http:") ? [oidc.allowInsecureRequests] : []),
+        ],
         [oidc.customFetch]: boundedFetch as oidc.CustomFetch,
       };
-      const found = oidc.discovery(new URL(issuer), clientId, clientSecret, client, options).then((config) => {
-        checkEndpoints(config.serverMetadata());
-        return config;
-      });
+      const found = oidc
+        .discovery(new URL(issuer), clientId, clientSecret, client, options)
+        .then((config) => {
+          checkEndpoints(config.serverMetadata());
+          return config;
+        });
       described = { configuration: found, until: Date.now() + DESCRIPTION_MS };
     }
     try {
@@ -125,39 +170,66 @@ export function createProvider({ settings, vault, publicUrl, log, timeoutSeconds
     }
   }
 
-  /** Throws for a description that lacks an endpoint, or that would send a browser or a secret where no TLS is. */
+  /**
+   * Throws for a description that lacks an endpoint, or that would send a browser or a secret where
+   * no TLS is.
+   */
   function checkEndpoints(metadata: oidc.ServerMetadata): void {
     const plain = issuer.startsWith("http:");
-    for (const member of ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint", "end_session_endpoint"] as const) {
+    for (const member of [
+      "authorization_endpoint",
+      "token_endpoint",
+      "jwks_uri",
+      "userinfo_endpoint",
+      "end_session_endpoint",
+    ] as const) {
       const value = metadata[member];
       const needed = member !== "userinfo_endpoint" && member !== "end_session_endpoint";
       if (value === undefined && !needed) continue;
       const protocol = URL.parse(String(value))?.protocol;
-      if (protocol !== "https:" && !(plain && protocol === "http:")) throw new Error(`the description's ${member} is no https URL`);
+      if (protocol !== "https:" && !(plain && protocol === "http:"))
+        throw new Error(`the description's ${member} is no https URL`);
     }
   }
 
   const redirectUri = () => `${publicUrl()}/sign-in`;
 
   /** What the provider calls the person: in the token, or where it is asked for. */
-  async function nameOf(config: oidc.Configuration, accessToken: string, claims: Record<string, unknown> & { sub: string }): Promise<string> {
+  async function nameOf(
+    config: oidc.Configuration,
+    accessToken: string,
+    claims: Record<string, unknown> & { sub: string },
+  ): Promise<string> {
     const needed = claim === "email" ? ["email", "email_verified"] : [claim];
-    const asked = needed.some((one) => claims[one] === undefined) && config.serverMetadata().userinfo_endpoint !== undefined;
+    const asked =
+      needed.some((one) => claims[one] === undefined) &&
+      config.serverMetadata().userinfo_endpoint !== undefined;
     const told = asked ? await oidc.fetchUserInfo(config, accessToken, claims.sub) : claims;
     const found = told[claim];
     if (typeof found !== "string" || found === "" || found.length > MAX_NAME)
       throw new Problem("sign-in-refused", `The identity provider does not tell ${claim}`);
-    if (claim === "email" && told["email_verified"] !== true) throw new Problem("sign-in-refused", "The identity provider has not verified the email address");
+    if (claim === "email" && told["email_verified"] !== true)
+      throw new Problem(
+        "sign-in-refused",
+        "The identity provider has not verified the email address",
+      );
     return found;
   }
 
   return {
     name,
 
-    /** Where to send the browser. `again`: the person has signed out before, and whoever comes now shows who it is. Throws unavailable. */
+    /**
+     * Where to send the browser. `again`: the person has signed out before, and whoever comes now
+     * shows who it is. Throws unavailable.
+     */
     async begin({ again }: { again: boolean }): Promise<{ href: string; flow: string }> {
       const config = await configuration();
-      const flow: Flow = { verifier: oidc.randomPKCECodeVerifier(), state: oidc.randomState(), nonce: oidc.randomNonce() };
+      const flow: Flow = {
+        verifier: oidc.randomPKCECodeVerifier(),
+        state: oidc.randomState(),
+        nonce: oidc.randomNonce(),
+      };
       const href = oidc.buildAuthorizationUrl(config, {
         redirect_uri: redirectUri(),
         scope,
@@ -170,27 +242,46 @@ export function createProvider({ settings, vault, publicUrl, log, timeoutSeconds
       return { href: href.href, flow: sealFor("flow", FLOW_MINUTES, flow) };
     },
 
-    /** Who has signed in. `query`: what the provider has added to the page's address. Throws sign-in-refused, unavailable. */
+    /**
+     * Who has signed in. `query`: what the provider has added to the page's address. Throws
+     * sign-in-refused, unavailable.
+     */
     async finish(sealed: string, query: string): Promise<{ person: SignedIn; used: Used }> {
       const { content, used } = open<Flow>("flow", sealed);
       const { verifier, state, nonce } = content;
       const config = await configuration();
       try {
-        const tokens = await oidc.authorizationCodeGrant(config, new URL(`${redirectUri()}?${query}`), {
-          pkceCodeVerifier: verifier,
-          expectedState: state,
-          expectedNonce: nonce,
-          idTokenExpected: true,
-        });
+        const tokens = await oidc.authorizationCodeGrant(
+          config,
+          new URL(`${redirectUri()}?${query}`),
+          {
+            pkceCodeVerifier: verifier,
+            expectedState: state,
+            expectedNonce: nonce,
+            idTokenExpected: true,
+          },
+        );
         const claims = tokens.claims();
-        if (claims === undefined) throw new Problem("sign-in-refused", "The identity provider has sent no ID token");
+        if (claims === undefined)
+          throw new Problem("sign-in-refused", "The identity provider has sent no ID token");
         const name = await nameOf(config, tokens.access_token, claims);
-        return { person: { issuer: claims.iss, subject: claims.sub, name, leave: leaving(config, tokens.id_token) }, used };
+        return {
+          person: {
+            issuer: claims.iss,
+            subject: claims.sub,
+            name,
+            leave: leaving(config, tokens.id_token),
+          },
+          used,
+        };
       } catch (error) {
         if (error instanceof Problem) throw error;
         if (isAbsence(error)) throw absent(error);
         log.warn({ error: wordsOf(error) }, "a sign-in is refused");
-        throw new Problem("sign-in-refused", "The identity provider's answer does not say who this is: sign in once more");
+        throw new Problem(
+          "sign-in-refused",
+          "The identity provider's answer does not say who this is: sign in once more",
+        );
       }
     },
 
@@ -206,14 +297,26 @@ export function createProvider({ settings, vault, publicUrl, log, timeoutSeconds
 /** With the token the provider knows whose session it is, and need not ask. */
 function leaving(config: oidc.Configuration, token: string | undefined): string | undefined {
   if (config.serverMetadata().end_session_endpoint === undefined) return undefined;
-  return oidc.buildEndSessionUrl(config, token === undefined || token.length > MAX_TOKEN ? {} : { id_token_hint: token }).href;
+  return oidc.buildEndSessionUrl(
+    config,
+    token === undefined || token.length > MAX_TOKEN ? {} : { id_token_hint: token },
+  ).href;
 }
 
 /** Not what was sent with it: there are tokens in it. */
-const wordsOf = (error: unknown): string => (error instanceof Error ? `${error.name}: ${error.message}` : "no error");
-/** Nobody is there, or not in time, or broken. What the provider refuses, and what it signs wrongly, is no absence. */
+const wordsOf = (error: unknown): string =>
+  error instanceof Error ? `${error.name}: ${error.message}` : "no error";
+/**
+ * Nobody is there, or not in time, or broken. What the provider refuses, and what it signs wrongly,
+ * is no absence.
+ */
 function isAbsence(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  if (error instanceof TypeError || error.name === "TimeoutError" || (error as { code?: string }).code === "OAUTH_TIMEOUT") return true;
+  if (
+    error instanceof TypeError ||
+    error.name === "TimeoutError" ||
+    (error as { code?: string }).code === "OAUTH_TIMEOUT"
+  )
+    return true;
   return error.cause instanceof Response && error.cause.status >= 500;
 }

@@ -1,8 +1,9 @@
 /**
- * Signing in: an API key is shown once, or a person is known by the identity provider, and a session stands for the key from then on;
- * who is signed in, and as what.
+ * Signing in: an API key is shown once, or a person is known by the identity provider, and a
+ * session stands for the key from then on; who is signed in, and as what.
  *
- * The key goes into no log and no answer. Does not own: what a session is and how long it lasts (keys/sessions.ts).
+ * The key goes into no log and no answer. Does not own: what a session is and how long it lasts
+ * (keys/sessions.ts).
  */
 
 import { chinaDay } from "@onepiao/protocol/values/dates.ts";
@@ -36,7 +37,11 @@ export function createSignIn({ vault, sessions, provider }: Deps) {
     return callers.map(({ account, roles }) => {
       const row = rows.find((one) => one.account === account);
       if (row === undefined) throw new Error("an API key of nobody");
-      const { name: first, names = [], taxId } = JSON.parse(vault.open("parties", account, row.sealed).toString()) as Sealed;
+      const {
+        name: first,
+        names = [],
+        taxId,
+      } = JSON.parse(vault.open("parties", account, row.sealed).toString()) as Sealed;
       const { name } = nameOn([{ name: first }, ...names], chinaDay(row.now));
       return { account, kind: row.kind, name, ...(taxId === undefined ? {} : { taxId }), roles };
     });
@@ -46,20 +51,28 @@ export function createSignIn({ vault, sessions, provider }: Deps) {
     const [party] = await partiesOf(tx, [caller]);
     return {
       ...(party as NonNullable<typeof party>),
-      ...(csrf === undefined ? {} : { csrfToken: csrf, idleMinutes: IDLE_MINUTES, absoluteHours: ABSOLUTE_HOURS }),
+      ...(csrf === undefined
+        ? {}
+        : { csrfToken: csrf, idleMinutes: IDLE_MINUTES, absoluteHours: ABSOLUTE_HOURS }),
     };
   }
 
   function theProvider(): Provider {
-    if (provider === undefined) throw new Problem("not-found", "This gateway has no identity provider to sign in at");
+    if (provider === undefined)
+      throw new Problem("not-found", "This gateway has no identity provider to sign in at");
     return provider;
   }
 
-  /** Notes that a flow or a proof was used, until `tx` commits for whoever comes at the same time too. Throws sign-in-refused when it was before. */
+  /**
+   * Notes that a flow or a proof was used, until `tx` commits for whoever comes at the same time
+   * too. Throws sign-in-refused when it was before.
+   */
   async function markUsed(tx: Tx, { hash, until }: Used): Promise<void> {
     await tx`delete from sign_ins_used where until < now()`;
-    const made = await tx`insert into sign_ins_used (hash, until) values (${hash}, ${until}) on conflict do nothing`;
-    if (made.count === 0) throw new Problem("sign-in-refused", "This sign-in has been used already: sign in once more");
+    const made =
+      await tx`insert into sign_ins_used (hash, until) values (${hash}, ${until}) on conflict do nothing`;
+    if (made.count === 0)
+      throw new Problem("sign-in-refused", "This sign-in has been used already: sign in once more");
   }
 
   return {
@@ -67,33 +80,61 @@ export function createSignIn({ vault, sessions, provider }: Deps) {
     /** Undefined where there is none. */
     provider,
 
-    /** Whom a person who has signed in at the provider may act for, and what proves for some minutes who it is. */
+    /**
+     * Whom a person who has signed in at the provider may act for, and what proves for some minutes
+     * who it is.
+     */
     async parties(tx: Tx, { person, used }: { person: SignedIn; used: Used }) {
       await markUsed(tx, used);
       const callers = await keysOfPerson(tx, vault, person);
       const parties = await partiesOf(tx, callers);
-      return { name: person.name, parties: parties.map((party, i) => ({ key: callers[i]?.keyId ?? "", ...party })), proof: theProvider().prove(person) };
+      return {
+        name: person.name,
+        parties: parties.map((party, i) => ({ key: callers[i]?.keyId ?? "", ...party })),
+        proof: theProvider().prove(person),
+      };
     },
 
-    /** Begins a session; one that this browser had before ends. `key`: `id.secret`, or with `proof`, which is good once, the id alone. */
-    async open(tx: Tx, before: Caller, { key, proof }: { key: string; proof?: string | undefined }) {
+    /**
+     * Begins a session; one that this browser had before ends. `key`: `id.secret`, or with `proof`,
+     * which is good once, the id alone.
+     */
+    async open(
+      tx: Tx,
+      before: Caller,
+      { key, proof }: { key: string; proof?: string | undefined },
+    ) {
       const proven = proof === undefined ? undefined : theProvider().proven(proof);
       if (proven) await markUsed(tx, proven.used);
-      const caller = proven === undefined ? await findCaller(tx, key) : await findCallerOf(tx, vault, proven.person, key);
-      if (caller === undefined) throw new Problem("unauthenticated", "The API key is unknown, wrong or revoked");
+      const caller =
+        proven === undefined
+          ? await findCaller(tx, key)
+          : await findCallerOf(tx, vault, proven.person, key);
+      if (caller === undefined)
+        throw new Problem("unauthenticated", "The API key is unknown, wrong or revoked");
       if (before.session) await sessions.close(tx, before.session.id);
       const leave = proven?.person.leave;
-      const { setCookie, csrf } = await sessions.open(tx, caller.keyId, leave === undefined ? undefined : vault.seal("parties", LEAVING, leave));
+      const { setCookie, csrf } = await sessions.open(
+        tx,
+        caller.keyId,
+        leave === undefined ? undefined : vault.seal("parties", LEAVING, leave),
+      );
       return { who: await whoIs(tx, caller, csrf), setCookie };
     },
     who: (tx: Tx, caller: Caller) => whoIs(tx, caller, caller.session?.csrf),
     /**
-     * Returns what takes the cookie away, and for a session that began at the provider where its session there ends. A caller by API key
-     * has no session, and that is no fault.
+     * Returns what takes the cookie away, and for a session that began at the provider where its
+     * session there ends. A caller by API key has no session, and that is no fault.
      */
-    async close(tx: Tx, caller: Caller): Promise<{ clearCookie: string; href: string | undefined }> {
+    async close(
+      tx: Tx,
+      caller: Caller,
+    ): Promise<{ clearCookie: string; href: string | undefined }> {
       const sealed = caller.session && (await sessions.close(tx, caller.session.id));
-      return { clearCookie: sessions.clearCookie, href: sealed && vault.open("parties", LEAVING, sealed).toString() };
+      return {
+        clearCookie: sessions.clearCookie,
+        href: sealed && vault.open("parties", LEAVING, sealed).toString(),
+      };
     },
   };
 }

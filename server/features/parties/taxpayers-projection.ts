@@ -4,12 +4,20 @@ import { each, type Projection } from "../../feed/follower.ts";
 import { standings } from "../../mirror/registry.ts";
 
 const accountOf = async (tx: Tx, index: unknown) =>
-  (await tx<{ account: string }[]>`select account from taxpayers where index = ${index as number}`).map((row) => row.account);
+  (
+    await tx<{ account: string }[]>`select account from taxpayers where index = ${index as number}`
+  ).map((row) => row.account);
 
 const tell = (type: string, index: string, keep: readonly string[]) =>
   each(async (tx, event) => {
-    const data = Object.fromEntries(keep.map((name) => [name, event.args[name] as string | number]));
-    event.tell({ type, accounts: await accountOf(tx, event.args[index]), data: { taxpayer: event.args[index] as number, ...data } });
+    const data = Object.fromEntries(
+      keep.map((name) => [name, event.args[name] as string | number]),
+    );
+    event.tell({
+      type,
+      accounts: await accountOf(tx, event.args[index]),
+      data: { taxpayer: event.args[index] as number, ...data },
+    });
   });
 
 export const taxpayerProjection: Projection = {
@@ -21,7 +29,11 @@ export const taxpayerProjection: Projection = {
       const standing = standings[event.args["standing"] as number] ?? "none";
       const index = event.args["index"] as number;
       const type = standing === "suspended" ? "taxpayer.suspended" : "taxpayer.reinstated";
-      event.tell({ type, accounts: await accountOf(tx, index), data: { taxpayer: index, standing } });
+      event.tell({
+        type,
+        accounts: await accountOf(tx, index),
+        data: { taxpayer: index, standing },
+      });
     }),
     QuotaSet: tell("quota.set", "index", ["period", "granted"]),
     QuotaDrawn: tell("quota.drawn", "index", ["period", "amount", "drawn"]),
@@ -29,7 +41,11 @@ export const taxpayerProjection: Projection = {
     SegmentAllotted: tell("segment.allotted", "issuer", ["first", "length"]),
     KeyRotated: each(async (_tx, event) => {
       const account = event.args["account"] as string;
-      event.tell({ type: "key.rotated", accounts: [account], data: { account, key: event.args["key"] as string } });
+      event.tell({
+        type: "key.rotated",
+        accounts: [account],
+        data: { account, key: event.args["key"] as string },
+      });
     }),
   },
 };

@@ -1,15 +1,19 @@
 /**
- * Taxpayers: enrolment, standing, keys, quota and segments, by the bureau; a taxpayer sees itself and draws its own quota.
+ * Taxpayers: enrolment, standing, keys, quota and segments, by the bureau; a taxpayer sees itself
+ * and draws its own quota.
  *
- * Name and tax id are sealed in `parties`; the chain has a salted commitment to them. What the registry says is read from the
- * mirror. Other features look parties up here.
+ * Name and tax id are sealed in `parties`; the chain has a salted commitment to them. What the
+ * registry says is read from the mirror. Other features look parties up here.
  */
 import { randomBytes } from "node:crypto";
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { fieldIn } from "@onepiao/protocol/formats/fields.ts";
 import { formatOf } from "@onepiao/protocol/formats/formats.ts";
 import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
-import { identityCommitment, type Identity as KnownIdentity } from "@onepiao/protocol/proofs/bundle.ts";
+import {
+  identityCommitment,
+  type Identity as KnownIdentity,
+} from "@onepiao/protocol/proofs/bundle.ts";
 import type { Named } from "@onepiao/protocol/proofs/naming.ts";
 import { chinaDay } from "@onepiao/protocol/values/dates.ts";
 import { formatMoney } from "@onepiao/protocol/values/money.ts";
@@ -25,8 +29,18 @@ import type { Vault } from "../../keys/vault.ts";
 import type { Standing } from "../../mirror/registry.ts";
 
 export type Capability = keyof typeof capabilityBits;
-/** What is sealed in `parties`. `name`: that of the enrolment; `names`: the later ones, in the order of their days. */
-type Identity = { name: string; taxId: string; region: string; currency: string; salt: string; names?: Named[] };
+/**
+ * What is sealed in `parties`. `name`: that of the enrolment; `names`: the later ones, in the order
+ * of their days.
+ */
+type Identity = {
+  name: string;
+  taxId: string;
+  region: string;
+  currency: string;
+  salt: string;
+  names?: Named[];
+};
 export type Taxpayer = {
   index: number;
   account: string;
@@ -57,8 +71,8 @@ export type Enrolment = {
 export type Custody = { custody: "gateway" } | { custody: "own"; address: string };
 
 /**
- * The address of a party's new key. Nobody has the zero address, which red letters belong to; and a key that is kept here is
- * some party's already, so it is nobody's own.
+ * The address of a party's new key. Nobody has the zero address, which red letters belong to; and a
+ * key that is kept here is some party's already, so it is nobody's own.
  */
 export async function addressOf(tx: Tx, keys: Keystore, key: Custody): Promise<string> {
   if (key.custody === "gateway") return keys.create(tx);
@@ -76,14 +90,17 @@ export async function addressOf(tx: Tx, keys: Keystore, key: Custody): Promise<s
 
 export type Taxpayers = ReturnType<typeof createTaxpayers>;
 
-const bits = (capabilities: readonly Capability[]) => capabilities.reduce((sum, one) => sum | capabilityBits[one], 0);
-const named = (mask: number) => (Object.keys(capabilityBits) as Capability[]).filter((one) => (mask & capabilityBits[one]) !== 0);
+const bits = (capabilities: readonly Capability[]) =>
+  capabilities.reduce((sum, one) => sum | capabilityBits[one], 0);
+const named = (mask: number) =>
+  (Object.keys(capabilityBits) as Capability[]).filter((one) => (mask & capabilityBits[one]) !== 0);
 
 /** An issuer's quota of one period while it is booked from. */
 export type HeldQuota = {
   /**
-   * Counts gross against what is drawn. Enough: booked. Not enough, but the quota allows it: "not-drawn", and nothing is booked.
-   * Beyond the quota: the refusal. A red letter (negative) flows back.
+   * Counts gross against what is drawn. Enough: booked. Not enough, but the quota allows it:
+   * "not-drawn", and nothing is booked. Beyond the quota: the refusal. A red letter (negative)
+   * flows back.
    */
   book(gross: bigint): "booked" | "not-drawn" | Problem;
   /** Booked from since it is held. */
@@ -91,7 +108,10 @@ export type HeldQuota = {
   used(): bigint;
 };
 
-function heldQuota(row: { granted: string | null; drawn: string | null; leaving: string }, before: bigint): HeldQuota {
+function heldQuota(
+  row: { granted: string | null; drawn: string | null; leaving: string },
+  before: bigint,
+): HeldQuota {
   const granted = BigInt(row.granted ?? 0);
   const usable = BigInt(row.drawn ?? 0) - BigInt(row.leaving);
   let [used, booked] = [before, false];
@@ -114,10 +134,14 @@ function heldQuota(row: { granted: string | null; drawn: string | null; leaving:
 }
 
 /**
- * Throws name-not-enrolled where a document calls its seller or buyer by another name than these: those that the parties had on its day,
- * or of a red letter its original's. Both are said, at the field where the name stands in the document's format.
+ * Throws name-not-enrolled where a document calls its seller or buyer by another name than these:
+ * those that the parties had on its day, or of a red letter its original's. Both are said, at the
+ * field where the name stands in the document's format.
  */
-export function checkNames(document: InvoiceDocument, enrolled: { seller: NameSince; buyer?: NameSince }): void {
+export function checkNames(
+  document: InvoiceDocument,
+  enrolled: { seller: NameSince; buyer?: NameSince },
+): void {
   const violations = (["seller", "buyer"] as const).flatMap((side) => {
     const right = enrolled[side];
     const written = document[side].name;
@@ -133,9 +157,17 @@ export function checkNames(document: InvoiceDocument, enrolled: { seller: NameSi
 export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: bigint }) {
   const { vault, keys } = deps;
   const blind = (taxId: string) => vault.blind("tax-id", taxId);
-  const identityOf = (account: string, sealed: Buffer): Identity => JSON.parse(vault.open("parties", account, sealed).toString());
+  const identityOf = (account: string, sealed: Buffer): Identity =>
+    JSON.parse(vault.open("parties", account, sealed).toString());
 
-  type Row = { account: string; sealed: Buffer; index: number | null; capabilities: number | null; standing: Standing | null; now: Date };
+  type Row = {
+    account: string;
+    sealed: Buffer;
+    index: number | null;
+    capabilities: number | null;
+    standing: Standing | null;
+    now: Date;
+  };
   // the other table's rows one by one, by their key: a plan for any values would read all of it
   const select = (tx: Tx) => tx`
     select p.account, p.sealed, t.index, t.capabilities, t.standing, now() as now
@@ -146,7 +178,13 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
 
   function taxpayerOf(row: Row | undefined): Taxpayer | undefined {
     if (!row || row.index === null) return undefined;
-    const { name, taxId, region, currency, names: later = [] } = identityOf(row.account, row.sealed);
+    const {
+      name,
+      taxId,
+      region,
+      currency,
+      names: later = [],
+    } = identityOf(row.account, row.sealed);
     const names: Taxpayer["names"] = [{ name }, ...later];
     return {
       index: row.index,
@@ -162,13 +200,25 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
   }
 
   const byTaxId = async (tx: Tx, taxId: string) =>
-    taxpayerOf((await tx<Row[]>`${select(tx)} where p.tax_id_blind = ${blind(normaliseTaxId(taxId) ?? taxId)}`)[0]);
-  const byIndex = async (tx: Tx, index: number) => taxpayerOf((await tx<Row[]>`${selectFrom(tx, tx`select * from taxpayers where index = ${index}`)}`)[0]);
+    taxpayerOf(
+      (
+        await tx<
+          Row[]
+        >`${select(tx)} where p.tax_id_blind = ${blind(normaliseTaxId(taxId) ?? taxId)}`
+      )[0],
+    );
+  const byIndex = async (tx: Tx, index: number) =>
+    taxpayerOf(
+      (await tx<Row[]>`${selectFrom(tx, tx`select * from taxpayers where index = ${index}`)}`)[0],
+    );
   async function byIndexes(tx: Tx, indexes: readonly number[]): Promise<Map<number, Taxpayer>> {
-    const rows = await tx<Row[]>`${selectFrom(tx, tx`select * from taxpayers where index = any(${indexes}::int[])`)}`;
+    const rows = await tx<
+      Row[]
+    >`${selectFrom(tx, tx`select * from taxpayers where index = any(${indexes}::int[])`)}`;
     return new Map(rows.flatMap((row) => taxpayerOf(row) ?? []).map((one) => [one.index, one]));
   }
-  const byAccount = async (tx: Tx, account: string) => taxpayerOf((await tx<Row[]>`${select(tx)} where p.account = ${account}`)[0]);
+  const byAccount = async (tx: Tx, account: string) =>
+    taxpayerOf((await tx<Row[]>`${select(tx)} where p.account = ${account}`)[0]);
 
   /** Taxpayers by account and by tax id, in one look. */
   async function among(
@@ -181,44 +231,78 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
       ${select(tx)} where p.account = any(${accounts}::text[])
       union ${select(tx)} where p.tax_id_blind = any(${blinds}::bytea[])`;
     const found = rows.map(taxpayerOf).filter((one) => one !== undefined);
-    return { byAccount: new Map(found.map((one) => [one.account, one])), byTaxId: new Map(found.map((one) => [one.taxId, one])) };
+    return {
+      byAccount: new Map(found.map((one) => [one.account, one])),
+      byTaxId: new Map(found.map((one) => [one.taxId, one])),
+    };
   }
 
   /**
-   * Who these taxpayers are, with the salts that open the registry's commitments; those that are not known here are left out. Of later
-   * names each has the one that `written` says it is called by, on a day; without it the last of all.
+   * Who these taxpayers are, with the salts that open the registry's commitments; those that are
+   * not known here are left out. Of later names each has the one that `written` says it is called
+   * by, on a day; without it the last of all.
    */
   async function identities(
     tx: Tx,
     indexes: readonly number[],
     written: (index: number) => { name: string; day: string } | undefined = () => undefined,
   ): Promise<KnownIdentity[]> {
-    const rows = await tx<Row[]>`${selectFrom(tx, tx`select * from taxpayers where index = any(${[...indexes]}::int[])`)}`;
+    const rows = await tx<
+      Row[]
+    >`${selectFrom(tx, tx`select * from taxpayers where index = any(${[...indexes]}::int[])`)}`;
     return rows.map((row) => {
       const { taxId, name, salt, names: later = [] } = identityOf(row.account, row.sealed);
       const index = row.index as number;
       const said = written(index);
-      const called = said === undefined ? later.at(-1) : nameWritten<Named | { name: string; from?: undefined }>([{ name }, ...later], said.name, said.day);
-      return { index, account: row.account, taxId, name, salt, ...(called?.from === undefined ? {} : { named: called }) };
+      const called =
+        said === undefined
+          ? later.at(-1)
+          : nameWritten<Named | { name: string; from?: undefined }>(
+              [{ name }, ...later],
+              said.name,
+              said.day,
+            );
+      return {
+        index,
+        account: row.account,
+        taxId,
+        name,
+        salt,
+        ...(called?.from === undefined ? {} : { named: called }),
+      };
     });
   }
 
   /** Names of a party, held until `tx` ends. */
   async function heldIdentity(tx: Tx, account: string): Promise<Identity | undefined> {
-    const [row] = await tx<{ sealed: Buffer }[]>`select sealed from parties where account = ${account} and kind = 'taxpayer' for update`;
+    const [row] = await tx<
+      { sealed: Buffer }[]
+    >`select sealed from parties where account = ${account} and kind = 'taxpayer' for update`;
     return row && identityOf(account, row.sealed);
   }
   const keepNames = (tx: Tx, account: string, identity: Identity, names: Named[]) =>
     tx`update parties set sealed = ${vault.seal("parties", account, JSON.stringify({ ...identity, names }))} where account = ${account}`;
 
   /**
-   * Takes over who a taxpayer is, when that is what the registry was told at its enrolment: of a party that a bureau has enrolled through
-   * another gateway. Returns whether it is known here now. `currency`: what it accounts in, which the registry does not say. Requirement:
-   * a later name is the bureau's word (features/names).
+   * Takes over who a taxpayer is, when that is what the registry was told at its enrolment: of a
+   * party that a bureau has enrolled through another gateway. Returns whether it is known here now.
+   * `currency`: what it accounts in, which the registry does not say. Requirement: a later name is
+   * the bureau's word (features/names).
    */
-  async function adopt(tx: Tx, { index, account, taxId, name, salt, named }: KnownIdentity, currency: string): Promise<boolean> {
-    const [row] = await tx<{ identity: string | null; account: string }[]>`select account, identity from taxpayers where index = ${index}`;
-    if (!row || row.account !== checksummed(account) || row.identity !== identityCommitment({ salt, taxId, name })) return false;
+  async function adopt(
+    tx: Tx,
+    { index, account, taxId, name, salt, named }: KnownIdentity,
+    currency: string,
+  ): Promise<boolean> {
+    const [row] = await tx<
+      { identity: string | null; account: string }[]
+    >`select account, identity from taxpayers where index = ${index}`;
+    if (
+      !row ||
+      row.account !== checksummed(account) ||
+      row.identity !== identityCommitment({ salt, taxId, name })
+    )
+      return false;
     const identity: Identity = { name, taxId, region: regionOf(taxId), currency, salt };
     await tx`
       insert into parties (account, kind, tax_id_blind, sealed, created_by)
@@ -237,7 +321,10 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
   async function visible(tx: Tx, caller: Caller, taxId: string): Promise<Taxpayer> {
     const found = await byTaxId(tx, taxId);
     if (!found || (found.account !== caller.account && !caller.roles.includes("bureau"))) {
-      throw new Problem("not-found", "There is no enrolled taxpayer with this tax id that you may see");
+      throw new Problem(
+        "not-found",
+        "There is no enrolled taxpayer with this tax id that you may see",
+      );
     }
     return found;
   }
@@ -268,22 +355,39 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
     const [row] = await tx<{ granted: string; drawn: string; leaving: string }[]>`
       select granted, drawn, ${leaving(tx, taxpayer.account, period)} as leaving from quotas where taxpayer = ${taxpayer.index} and period = ${period}`;
     const drawn = BigInt(row?.drawn ?? 0);
-    const [use] = await tx<{ sealed: Buffer }[]>`select sealed from quota_use where taxpayer = ${taxpayer.index} and period = ${period}`;
+    const [use] = await tx<
+      { sealed: Buffer }[]
+    >`select sealed from quota_use where taxpayer = ${taxpayer.index} and period = ${period}`;
     const used = use ? openUsed(taxpayer.index, period, use.sealed) : 0n;
-    return { granted: BigInt(row?.granted ?? 0), drawn, used, usable: drawn - BigInt(row?.leaving ?? 0) };
+    return {
+      granted: BigInt(row?.granted ?? 0),
+      drawn,
+      used,
+      usable: drawn - BigInt(row?.leaving ?? 0),
+    };
   }
 
-  const sealUsed = (index: number, period: number, used: bigint) => vault.seal("parties", `quota/${index}/${period}`, used.toString());
-  const openUsed = (index: number, period: number, sealed: Buffer) => BigInt(vault.open("parties", `quota/${index}/${period}`, sealed).toString());
+  const sealUsed = (index: number, period: number, used: bigint) =>
+    vault.seal("parties", `quota/${index}/${period}`, used.toString());
+  const openUsed = (index: number, period: number, sealed: Buffer) =>
+    BigInt(vault.open("parties", `quota/${index}/${period}`, sealed).toString());
 
   /** What every issuer has used of a period, by index. */
   async function usedIn(tx: Tx, period: number): Promise<Map<number, bigint>> {
-    const rows = await tx<{ taxpayer: number; sealed: Buffer }[]>`select taxpayer, sealed from quota_use where period = ${period}`;
+    const rows = await tx<
+      { taxpayer: number; sealed: Buffer }[]
+    >`select taxpayer, sealed from quota_use where period = ${period}`;
     return new Map(rows.map((row) => [row.taxpayer, openUsed(row.taxpayer, period, row.sealed)]));
   }
 
-  /** Locks the issuers' rows of what is used, in the order of `indexes` (ascending), and reads them. */
-  async function lockQuotas(tx: Tx, indexes: readonly number[], period: number): Promise<Map<number, bigint>> {
+  /**
+   * Locks the issuers' rows of what is used, in the order of `indexes` (ascending), and reads them.
+   */
+  async function lockQuotas(
+    tx: Tx,
+    indexes: readonly number[],
+    period: number,
+  ): Promise<Map<number, bigint>> {
     const lock = () => tx<{ taxpayer: number; sealed: Buffer }[]>`
       select taxpayer, sealed from quota_use where period = ${period} and taxpayer = any(${indexes}::int[]) order by taxpayer for update`;
     let rows = await lock();
@@ -301,7 +405,13 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
     enqueue(tx, {
       kind: "draw",
       party: taxpayer.account,
-      command: { type: "registry", message: "Draw", index: taxpayer.index, period, amount: amount.toString() },
+      command: {
+        type: "registry",
+        message: "Draw",
+        index: taxpayer.index,
+        period,
+        amount: amount.toString(),
+      },
       signers: [taxpayer.account],
     });
 
@@ -314,28 +424,40 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
     identities,
     adopt,
     /** The names after that of the enrolment, in the order of their days. */
-    laterNames: async (tx: Tx, account: string): Promise<readonly Named[]> => (await heldIdentity(tx, account))?.names ?? [],
+    laterNames: async (tx: Tx, account: string): Promise<readonly Named[]> =>
+      (await heldIdentity(tx, account))?.names ?? [],
 
     /**
-     * Adds a name, from a day on that comes after those of all others; that of the last day is put right. Throws invalid-request. The
-     * bureau's signature is checked by whoever calls.
+     * Adds a name, from a day on that comes after those of all others; that of the last day is put
+     * right. Throws invalid-request. The bureau's signature is checked by whoever calls.
      */
     async addName(tx: Tx, account: string, named: Named): Promise<void> {
       const identity = await heldIdentity(tx, account);
-      if (identity === undefined) throw new Problem("not-found", "There is no enrolled taxpayer of this account");
+      if (identity === undefined)
+        throw new Problem("not-found", "There is no enrolled taxpayer of this account");
       const { names = [] } = identity;
-      const refuse = (rule: string, detail: string) => new Problem("invalid-request", detail, { violations: [{ field: "/from", rule, detail }] });
+      const refuse = (rule: string, detail: string) =>
+        new Problem("invalid-request", detail, { violations: [{ field: "/from", rule, detail }] });
       const last = names.at(-1);
-      if (last && named.from < last.from) throw refuse("after-last-name", `It has another name from ${last.from} on: names are added in their order`);
+      if (last && named.from < last.from)
+        throw refuse(
+          "after-last-name",
+          `It has another name from ${last.from} on: names are added in their order`,
+        );
       const before = names.filter(({ from }) => from !== named.from);
-      if (before.length >= MAX_NAMES) throw refuse("too-many-names", `A taxpayer has at most ${MAX_NAMES} names`);
+      if (before.length >= MAX_NAMES)
+        throw refuse("too-many-names", `A taxpayer has at most ${MAX_NAMES} names`);
       await keepNames(tx, account, identity, [...before, named]);
     },
     visible,
     quotaOf,
     usedIn,
 
-    async enrol(tx: Tx, caller: Caller, enrolment: Enrolment): Promise<{ account: string; taxId: string; operation: string }> {
+    async enrol(
+      tx: Tx,
+      caller: Caller,
+      enrolment: Enrolment,
+    ): Promise<{ account: string; taxId: string; operation: string }> {
       const taxId = normaliseTaxId(enrolment.taxId);
       if (taxId === undefined || !isTaxId(taxId)) {
         throw new Problem("invalid-request", "The tax id is not valid", {
@@ -343,7 +465,8 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
             {
               field: "/taxId",
               rule: "tax-id-check-digit",
-              detail: "18 characters of GB 32100-2015 with a valid check digit, or a country code and a foreign id",
+              detail:
+                "18 characters of GB 32100-2015 with a valid check digit, or a country code and a foreign id",
             },
           ],
         });
@@ -352,7 +475,13 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
       await refuseEnrolled(tx, taxId);
       const account = await addressOf(tx, keys, enrolment.key);
       const salt = randomBytes(32).toString("hex");
-      const identity: Identity = { name: enrolment.name, taxId, region: enrolment.region ?? regionOf(taxId), currency: enrolment.currency, salt };
+      const identity: Identity = {
+        name: enrolment.name,
+        taxId,
+        region: enrolment.region ?? regionOf(taxId),
+        currency: enrolment.currency,
+        salt,
+      };
       const sealed = vault.seal("parties", account, JSON.stringify(identity));
       const made = await tx`
         insert into parties (account, kind, tax_id_blind, sealed, created_by)
@@ -366,7 +495,12 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
       const operation = await enqueue(tx, {
         kind: "enrol",
         party: caller.account,
-        command: { type: "call", contract: "registry", function: "enrol", args: [account, commitment, bits(enrolment.capabilities)] },
+        command: {
+          type: "call",
+          contract: "registry",
+          function: "enrol",
+          args: [account, commitment, bits(enrolment.capabilities)],
+        },
       });
       return { account, taxId, operation };
     },
@@ -375,23 +509,41 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
       enqueue(tx, {
         kind: "standing",
         party: caller.account,
-        command: { type: "call", contract: "registry", function: "setStanding", args: [taxpayer.index, standing === "active" ? 1 : 2] },
+        command: {
+          type: "call",
+          contract: "registry",
+          function: "setStanding",
+          args: [taxpayer.index, standing === "active" ? 1 : 2],
+        },
       }),
 
     setCapabilities: (tx: Tx, caller: Caller, taxpayer: Taxpayer, capabilities: Capability[]) =>
       enqueue(tx, {
         kind: "capabilities",
         party: caller.account,
-        command: { type: "call", contract: "registry", function: "setCapabilities", args: [taxpayer.index, bits(capabilities)] },
+        command: {
+          type: "call",
+          contract: "registry",
+          function: "setCapabilities",
+          args: [taxpayer.index, bits(capabilities)],
+        },
       }),
 
-    /** By the bureau without the old key, or by the party, signed with the old key. `key`: the address of the new one, which has shown itself. */
+    /**
+     * By the bureau without the old key, or by the party, signed with the old key. `key`: the
+     * address of the new one, which has shown itself.
+     */
     rotateKey: (tx: Tx, caller: Caller, taxpayer: Taxpayer, key: string): Promise<string> =>
       caller.roles.includes("bureau")
         ? enqueue(tx, {
             kind: "key-rotation",
             party: caller.account,
-            command: { type: "call", contract: "registry", function: "rotateKey", args: [taxpayer.account, key] },
+            command: {
+              type: "call",
+              contract: "registry",
+              function: "rotateKey",
+              args: [taxpayer.account, key],
+            },
           })
         : enqueue(tx, {
             kind: "key-rotation",
@@ -404,7 +556,12 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
       enqueue(tx, {
         kind: "quota",
         party: caller.account,
-        command: { type: "call", contract: "registry", function: "setQuota", args: [taxpayer.index, period, granted.toString()] },
+        command: {
+          type: "call",
+          contract: "registry",
+          function: "setQuota",
+          args: [taxpayer.index, period, granted.toString()],
+        },
       }),
 
     draw,
@@ -413,30 +570,51 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
     async giveBack(tx: Tx, taxpayer: Taxpayer, period: number, amount: bigint): Promise<string> {
       await lockQuotas(tx, [taxpayer.index], period);
       const { drawn, used, usable } = await quotaOf(tx, taxpayer, period);
-      if (usable - amount < used) throw new Problem("give-back-exceeds-drawn", `Of ${formatMoney(drawn)} drawn, ${formatMoney(used)} is used`);
+      if (usable - amount < used)
+        throw new Problem(
+          "give-back-exceeds-drawn",
+          `Of ${formatMoney(drawn)} drawn, ${formatMoney(used)} is used`,
+        );
       return enqueue(tx, {
         kind: "give-back",
         party: taxpayer.account,
-        command: { type: "registry", message: "GiveBack", index: taxpayer.index, period, amount: amount.toString() },
+        command: {
+          type: "registry",
+          message: "GiveBack",
+          index: taxpayer.index,
+          period,
+          amount: amount.toString(),
+        },
         signers: [taxpayer.account],
       });
     },
 
     /**
-     * The quotas of these issuers in a period, by index, each held until `tx` ends: one at a time books an issuer's quota, or gives
-     * it back. Always locked in one order, so that two groups cannot wait for each other.
+     * The quotas of these issuers in a period, by index, each held until `tx` ends: one at a time
+     * books an issuer's quota, or gives it back. Always locked in one order, so that two groups
+     * cannot wait for each other.
      */
-    async holdQuotas(tx: Tx, issuers: readonly Taxpayer[], period: number): Promise<Map<number, HeldQuota>> {
+    async holdQuotas(
+      tx: Tx,
+      issuers: readonly Taxpayer[],
+      period: number,
+    ): Promise<Map<number, HeldQuota>> {
       const indexes = [...new Set(issuers.map((issuer) => issuer.index))].sort((a, b) => a - b);
       const used = await lockQuotas(tx, indexes, period);
-      const rows = await tx<{ index: number; granted: string | null; drawn: string | null; leaving: string }[]>`
+      const rows = await tx<
+        { index: number; granted: string | null; drawn: string | null; leaving: string }[]
+      >`
         select t.index, q.granted, q.drawn, ${leaving(tx, tx`t.account`, period)} as leaving
         from taxpayers t left join quotas q on q.taxpayer = t.index and q.period = ${period} where t.index = any(${indexes}::int[])`;
       return new Map(rows.map((row) => [row.index, heldQuota(row, used.get(row.index) ?? 0n)]));
     },
 
     /** Writes what holdQuotas has lent out. */
-    async keepQuotas(tx: Tx, period: number, quotas: ReadonlyMap<number, HeldQuota>): Promise<void> {
+    async keepQuotas(
+      tx: Tx,
+      period: number,
+      quotas: ReadonlyMap<number, HeldQuota>,
+    ): Promise<void> {
       const booked = [...quotas].filter(([, quota]) => quota.booked);
       if (booked.length === 0) return;
       await tx`
@@ -446,10 +624,16 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
     },
 
     /**
-     * Draws in round amounts what so much more gross needs, one draw at a time. Undefined when there is nothing to wait for: it is
-     * drawn, or no more is granted, or the draw waits for the party's own signature.
+     * Draws in round amounts what so much more gross needs, one draw at a time. Undefined when
+     * there is nothing to wait for: it is drawn, or no more is granted, or the draw waits for the
+     * party's own signature.
      */
-    async drawAhead(tx: Tx, taxpayer: Taxpayer, period: number, gross: bigint): Promise<"begun" | "under way" | undefined> {
+    async drawAhead(
+      tx: Tx,
+      taxpayer: Taxpayer,
+      period: number,
+      gross: bigint,
+    ): Promise<"begun" | "under way" | undefined> {
       await tx`select pg_advisory_xact_lock(hashtext(${`draw/${taxpayer.account}`}))`;
       const [pending] = await tx<{ status: string }[]>`
         select status from operations where party = ${taxpayer.account} and kind = 'draw' and status in ('queued', 'awaiting-signature', 'signed', 'sent') limit 1`;
@@ -469,16 +653,29 @@ export function createTaxpayers(deps: { vault: Vault; keys: Keystore; drawStep: 
       enqueue(tx, {
         kind: "segment",
         party: caller.account,
-        command: { type: "call", contract: "registry", function: "allotSegment", args: [taxpayer.index, series, length.toString()] },
+        command: {
+          type: "call",
+          contract: "registry",
+          function: "allotSegment",
+          args: [taxpayer.index, series, length.toString()],
+        },
       }),
 
     /** By first number; `after`: the first number of the last one of the page before. */
-    async segmentsOf(tx: Tx, taxpayer: Taxpayer, { after, limit }: { after?: string | undefined; limit: number }) {
+    async segmentsOf(
+      tx: Tx,
+      taxpayer: Taxpayer,
+      { after, limit }: { after?: string | undefined; limit: number },
+    ) {
       const rows = await tx<{ first: string; length: bigint; accepted: bigint | null }[]>`
         select s.first, s.length, a.accepted from (
           select first, length from segments where issuer = ${taxpayer.index} and first > ${after ?? 0} order by first limit ${limit}
         ) s left join segment_accepted a on a.segment = s.first order by s.first`;
-      return rows.map((row) => ({ first: row.first, length: Number(row.length), used: Number(row.accepted ?? 0n) }));
+      return rows.map((row) => ({
+        first: row.first,
+        length: Number(row.length),
+        used: Number(row.accepted ?? 0n),
+      }));
     },
 
     async list(tx: Tx, filter: { after?: number | undefined; limit: number }): Promise<Taxpayer[]> {
@@ -496,4 +693,5 @@ export function periodOf(at: Date): number {
 }
 
 /** The series YY RR C of an issuer's numbers: year, region, channel 2 (this network's). */
-export const seriesOf = (at: Date, region: string): number => Number(`${String(periodOf(at)).slice(2, 4)}${region}2`);
+export const seriesOf = (at: Date, region: string): number =>
+  Number(`${String(periodOf(at)).slice(2, 4)}${region}2`);

@@ -1,8 +1,10 @@
 /**
- * Bundles (票据包) of invoices whose documents are here: what a reader may take away and show to anyone.
+ * Bundles (票据包) of invoices whose documents are here: what a reader may take away and show to
+ * anyone.
  *
- * Nothing is made up for a bundle: document and salt are stored, leaf and path are the lot's, and the seal is the signature that the
- * lot was sealed with. Does not own: the format and its check (protocol/proofs/bundle.ts), who may read (features/grants).
+ * Nothing is made up for a bundle: document and salt are stored, leaf and path are the lot's, and
+ * the seal is the signature that the lot was sealed with. Does not own: the format and its check
+ * (protocol/proofs/bundle.ts), who may read (features/grants).
  */
 
 import { type Bundle, bundleFormat } from "@onepiao/protocol/proofs/bundle.ts";
@@ -17,18 +19,28 @@ import type { Documents } from "../invoices/documents.ts";
 import type { InvoiceRow } from "../invoices/invoices.ts";
 import type { Taxpayers } from "../parties/taxpayers.ts";
 
-type Deps = { contracts: Contracts; evidence: EvidenceSource; taxpayers: Taxpayers; documents: Documents };
+type Deps = {
+  contracts: Contracts;
+  evidence: EvidenceSource;
+  taxpayers: Taxpayers;
+  documents: Documents;
+};
 export type Bundles = ReturnType<typeof createBundles>;
 
 export function createBundles({ contracts, evidence, taxpayers, documents }: Deps) {
   const { network, chainId, registry, ledger } = contracts.deployment;
 
   /** The issuer's signature over the lot: as it was sealed here, or as a bundle has brought it. */
-  async function sealOf(tx: Tx, first: string): Promise<{ segment: string; r: string; vs: string } | undefined> {
+  async function sealOf(
+    tx: Tx,
+    first: string,
+  ): Promise<{ segment: string; r: string; vs: string } | undefined> {
     const [row] = await tx<{ segment: string; seal: { r: string; vs: string } | null }[]>`
       select l.segment, o.signatures->(o.signers[1]) as seal from sealings l join operations o on o.id = l.operation where l.first = ${first}`;
     if (row?.seal) return { segment: row.segment, ...row.seal };
-    const [imported] = await tx<{ seal: { segment: string; r: string; vs: string } }[]>`select seal from imported where lot = ${first} limit 1`;
+    const [imported] = await tx<
+      { seal: { segment: string; r: string; vs: string } }[]
+    >`select seal from imported where lot = ${first} limit 1`;
     return imported?.seal;
   }
 
@@ -38,7 +50,11 @@ export function createBundles({ contracts, evidence, taxpayers, documents }: Dep
       const { number } = invoice;
       const found = invoice.lot === null ? undefined : await evidence.of(tx, number);
       const seal = found && (await sealOf(tx, found.lot.first));
-      if (!found || !seal) throw new Problem("invoice-not-sealed", "The invoice is not sealed yet: there is nothing to prove it with");
+      if (!found || !seal)
+        throw new Problem(
+          "invoice-not-sealed",
+          "The invoice is not sealed yet: there is nothing to prove it with",
+        );
       const { segment, r, vs } = seal;
       const wanted = [
         ...(names.includes("seller") ? [found.lot.issuer] : []),
@@ -47,7 +63,10 @@ export function createBundles({ contracts, evidence, taxpayers, documents }: Dep
       ];
       const document = documents.open(number, invoice.document);
       const day = chinaDay(new Date(document.issuedAt));
-      const written = (index: number) => ({ name: (index === found.lot.issuer ? document.seller : document.buyer).name, day });
+      const written = (index: number) => ({
+        name: (index === found.lot.issuer ? document.seller : document.buyer).name,
+        day,
+      });
       return {
         format: bundleFormat,
         network: { name: network, chainId, registry, ledger },
@@ -57,7 +76,9 @@ export function createBundles({ contracts, evidence, taxpayers, documents }: Dep
         lot: { ...found.lot, segment },
         path: found.proof,
         seal: { r, vs },
-        parties: (await taxpayers.identities(tx, wanted, written)).sort((a, b) => wanted.indexOf(a.index) - wanted.indexOf(b.index)),
+        parties: (await taxpayers.identities(tx, wanted, written)).sort(
+          (a, b) => wanted.indexOf(a.index) - wanted.indexOf(b.index),
+        ),
       };
     },
   };

@@ -1,31 +1,46 @@
 /**
- * What public verification does with a stranger's bytes, as work for a worker process (kernel/workers.ts): everything from the first byte read up
- * to "it holds in itself". Asks nobody. Bounds on size, depth and number stand where each format is read.
+ * What public verification does with a stranger's bytes, as work for a worker process
+ * (kernel/workers.ts): everything from the first byte read up to "it holds in itself". Asks nobody.
+ * Bounds on size, depth and number stand where each format is read.
  */
 import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
-import { canonicalJson, type InvoiceDocument, type Numbers } from "@onepiao/protocol/formats/document.ts";
+import {
+  canonicalJson,
+  type InvoiceDocument,
+  type Numbers,
+} from "@onepiao/protocol/formats/document.ts";
 import { type FormatName, formatOf } from "@onepiao/protocol/formats/formats.ts";
 import { attachedJson } from "@onepiao/protocol/formats/pdf-bundle.ts";
 import { type QrContent, readQr } from "@onepiao/protocol/formats/qr.ts";
 import { readInvoice } from "@onepiao/protocol/formats/read.ts";
 import { writeAll } from "@onepiao/protocol/formats/write.ts";
-import { bundleFormat, bundleSchema, type Checked, checkBundle } from "@onepiao/protocol/proofs/bundle.ts";
+import {
+  bundleFormat,
+  bundleSchema,
+  type Checked,
+  checkBundle,
+} from "@onepiao/protocol/proofs/bundle.ts";
 import { decodeProof } from "@onepiao/protocol/proofs/qr-proof.ts";
 import { readJsonText } from "@onepiao/protocol/values/json.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { checkShape } from "@onepiao/protocol/values/shape-check.ts";
 import { createWorkers, type WorkerBounds, type Workers } from "../../kernel/workers.ts";
 
-/** Of an XML that a gateway may have written: its number here, and a digest of everything that it says. */
+/**
+ * Of an XML that a gateway may have written: its number here, and a digest of everything that it
+ * says.
+ */
 export type ReadXml = { number: string | undefined; format: FormatName; content: string };
 export type ReadCode = { printed: QrContent; checked?: Checked };
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 const MAX_CODE_BYTES = 4_096;
 
-const refuse = (rule: string, detail: string, field = "") => new Problem("invalid-request", detail, { violations: [{ field, rule, detail }] });
-const malformed = (rule: string, detail: string, field = "") => new Problem("malformed-request", detail, { violations: [{ field, rule, detail }] });
+const refuse = (rule: string, detail: string, field = "") =>
+  new Problem("invalid-request", detail, { violations: [{ field, rule, detail }] });
+const malformed = (rule: string, detail: string, field = "") =>
+  new Problem("malformed-request", detail, { violations: [{ field, rule, detail }] });
 
 function textOf(bytes: Uint8Array): string {
   try {
@@ -36,7 +51,8 @@ function textOf(bytes: Uint8Array): string {
 }
 
 /** Each rendering is a source of its own, and says so; of it the rest is compared. */
-const contentOf = ({ source: _, ...content }: InvoiceDocument) => createHash("sha256").update(canonicalJson(content)).digest("hex");
+const contentOf = ({ source: _, ...content }: InvoiceDocument) =>
+  createHash("sha256").update(canonicalJson(content)).digest("hex");
 
 /** The document is there when somebody asks for it; nobody does here, and it need not be copied. */
 const checkedOf = (value: unknown): Checked => {
@@ -46,7 +62,13 @@ const checkedOf = (value: unknown): Checked => {
 
 export const checker = {
   /** A bundle as JSON. Throws Problem `malformed-request`, `invalid-request`. */
-  bundle: (bytes: Uint8Array): Checked => checkedOf(checkShape(bundleSchema, bytes.length === 0 ? undefined : readJsonText(textOf(bytes), malformed))),
+  bundle: (bytes: Uint8Array): Checked =>
+    checkedOf(
+      checkShape(
+        bundleSchema,
+        bytes.length === 0 ? undefined : readJsonText(textOf(bytes), malformed),
+      ),
+    ),
 
   /** The bundle in a PDF. Throws Problem `malformed-document`, `invalid-request`. */
   pdf(bytes: Uint8Array): Checked {
@@ -54,16 +76,30 @@ export const checker = {
     const parsed = bundleSchema.safeParse(value);
     if (parsed.success) return checkedOf(parsed.data);
     const [issue] = parsed.error.issues;
-    throw refuse("bundle-format", `The attached bundle is none at /${issue?.path.join("/") ?? ""}: ${issue?.message ?? ""}`.slice(0, 300));
+    throw refuse(
+      "bundle-format",
+      `The attached bundle is none at /${issue?.path.join("/") ?? ""}: ${issue?.message ?? ""}`.slice(
+        0,
+        300,
+      ),
+    );
   },
 
   /** The text of a QR code. Throws Problem `invalid-request`. */
   code(bytes: Uint8Array): ReadCode {
     const printed = bytes.length > MAX_CODE_BYTES ? undefined : readQr(textOf(bytes));
-    if (printed === undefined) throw refuse("qr-format", "This is no text of an invoice's QR code: neither 01,… nor a link with it");
+    if (printed === undefined)
+      throw refuse(
+        "qr-format",
+        "This is no text of an invoice's QR code: neither 01,… nor a link with it",
+      );
     if (printed.proof === undefined) return { printed };
     const bundle = decodeProof(printed.proof);
-    if (bundle === undefined) throw refuse("proof-format", "The proof in the QR code cannot be read: it was cut, or is of another version");
+    if (bundle === undefined)
+      throw refuse(
+        "proof-format",
+        "The proof in the QR code cannot be read: it was cut, or is of another version",
+      );
     return { printed, checked: checkedOf(bundle) };
   },
 
@@ -73,7 +109,10 @@ export const checker = {
     return { number: numbers[0], format: formatOf(document), content: contentOf(document) };
   },
 
-  /** The digest of what a document says when a gateway writes it in this format; undefined: it cannot be said in it. */
+  /**
+   * The digest of what a document says when a gateway writes it in this format; undefined: it
+   * cannot be said in it.
+   */
   written(format: FormatName, document: InvoiceDocument, numbers: Numbers): string | undefined {
     const written = writeAll(document, numbers).find((each) => each.format === format);
     return written && contentOf(readInvoice(written.mediaType, Buffer.from(written.text)).document);
@@ -82,7 +121,10 @@ export const checker = {
 
 export type Checks = Workers<typeof checker>;
 
-/** A core is left for everything else; what waits is done in a few seconds; no invoice takes a second, or a tenth of the memory. */
+/**
+ * A core is left for everything else; what waits is done in a few seconds; no invoice takes a
+ * second, or a tenth of the memory.
+ */
 export const checkBounds: WorkerBounds = {
   processes: Math.max(1, Math.min(4, availableParallelism() - 1)),
   queue: 64,
@@ -91,4 +133,7 @@ export const checkBounds: WorkerBounds = {
 };
 
 export const createChecks = (bounds: Partial<WorkerBounds> = {}): Checks =>
-  createWorkers<typeof checker>(new URL("./checker-worker.ts", import.meta.url), { ...checkBounds, ...bounds });
+  createWorkers<typeof checker>(new URL("./checker-worker.ts", import.meta.url), {
+    ...checkBounds,
+    ...bounds,
+  });

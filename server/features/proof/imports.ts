@@ -1,6 +1,7 @@
 /**
- * Imports: an invoice that was sealed through another organisation's gateway is brought here by its bundle, checked against the chain,
- * and goes on from here: claimed, reimbursed, handed on, entered. Any number of gateways may have it; the chain decides between them.
+ * Imports: an invoice that was sealed through another organisation's gateway is brought here by its
+ * bundle, checked against the chain, and goes on from here: claimed, reimbursed, handed on,
+ * entered. Any number of gateways may have it; the chain decides between them.
  *
  * | step | what | else |
  * | --- | --- | --- |
@@ -11,8 +12,9 @@
  * | what has become of it | its events from the chain, applied by the mirror, and the record says the same | unavailable |
  * | the caller is a party of it now | its holder, or its titled or claiming employer | forbidden |
  *
- * Invariant: an imported invoice's state is what its events give. The cursor is held meanwhile, so no event falls between
- * what was asked of the chain and what the follower applies next. What happened before is not told in the feed here.
+ * Invariant: an imported invoice's state is what its events give. The cursor is held meanwhile, so
+ * no event falls between what was asked of the chain and what the follower applies next. What
+ * happened before is not told in the feed here.
  */
 
 import { canonicalJson } from "@onepiao/protocol/formats/document.ts";
@@ -32,7 +34,14 @@ import type { InvoiceRow, Invoices } from "../invoices/invoices.ts";
 import type { Names } from "../parties/names.ts";
 import type { Taxpayers } from "../parties/taxpayers.ts";
 
-type Deps = { contracts: Contracts; chain: Pick<ChainClient, "logs" | "call">; documents: Documents; invoices: Invoices; taxpayers: Taxpayers; names: Names };
+type Deps = {
+  contracts: Contracts;
+  chain: Pick<ChainClient, "logs" | "call">;
+  documents: Documents;
+  invoices: Invoices;
+  taxpayers: Taxpayers;
+  names: Names;
+};
 export type Imports = ReturnType<typeof createImports>;
 
 const states = ["none", "issued", "claimed", "reimbursed", "reversed"] as const;
@@ -41,31 +50,68 @@ const BLOCKS = 10_000;
 
 export function createImports({ contracts, chain, documents, invoices, taxpayers, names }: Deps) {
   const { network, chainId, registry, ledger } = contracts.deployment;
-  const refuse = (field: string, rule: string, detail: string) => new Problem("bundle-invalid", detail, { violations: [{ field, rule, detail }] });
+  const refuse = (field: string, rule: string, detail: string) =>
+    new Problem("bundle-invalid", detail, { violations: [{ field, rule, detail }] });
 
   function checked(value: unknown) {
     const result = checkBundle(value);
     const failed = result.steps.find((step) => !step.ok);
     if (failed?.step === "parties" || failed?.step === "document") {
-      const violations = result.contradictions.map(({ field, rule, detail }) => ({ field, rule, detail }));
+      const violations = result.contradictions.map(({ field, rule, detail }) => ({
+        field,
+        rule,
+        detail,
+      }));
       throw new Problem("bundle-invalid", failed.detail, { violations });
     }
-    if (failed || !result.bundle) throw refuse("", failed?.step ?? "format", failed?.detail ?? "This is no bundle");
-    if (!result.document) throw refuse("/parts", "whole", "Parts of the bundle are hidden: only a whole one can be imported");
+    if (failed || !result.bundle)
+      throw refuse("", failed?.step ?? "format", failed?.detail ?? "This is no bundle");
+    if (!result.document)
+      throw refuse(
+        "/parts",
+        "whole",
+        "Parts of the bundle are hidden: only a whole one can be imported",
+      );
     const [missing] = result.unattributed;
-    if (missing) throw refuse("/parties", "party-missing", `The bundle names a ${missing}, and no party says which taxpayer that is`);
+    if (missing)
+      throw refuse(
+        "/parties",
+        "party-missing",
+        `The bundle names a ${missing}, and no party says which taxpayer that is`,
+      );
     const { network: of } = result.bundle;
     const same =
-      of.name === network && of.chainId === chainId && of.registry.toLowerCase() === registry.toLowerCase() && of.ledger.toLowerCase() === ledger.toLowerCase();
-    if (!same) throw refuse("/network", "same-network", `The bundle is of the network ${of.name}; this is ${network}`);
+      of.name === network &&
+      of.chainId === chainId &&
+      of.registry.toLowerCase() === registry.toLowerCase() &&
+      of.ledger.toLowerCase() === ledger.toLowerCase();
+    if (!same)
+      throw refuse(
+        "/network",
+        "same-network",
+        `The bundle is of the network ${of.name}; this is ${network}`,
+      );
     return { bundle: result.bundle, document: result.document, signer: result.signer as string };
   }
 
   /** The lot as the chain has it, which the mirror was told. Throws lot-unknown, bundle-invalid. */
-  async function lotOf(tx: Tx, { lot }: Bundle): Promise<{ first: string; block: number; at: Date }> {
-    const [known] = await tx<{ issuer: number; segment: string; count: number; time: bigint; root: string; block: bigint }[]>`
+  async function lotOf(
+    tx: Tx,
+    { lot }: Bundle,
+  ): Promise<{ first: string; block: number; at: Date }> {
+    const [known] = await tx<
+      {
+        issuer: number;
+        segment: string;
+        count: number;
+        time: bigint;
+        root: string;
+        block: bigint;
+      }[]
+    >`
       select issuer, segment, count, time, root, block from lots where first = ${lot.first}`;
-    if (!known) throw new Problem("lot-unknown", `The chain is not known here to have a lot ${lot.first}`);
+    if (!known)
+      throw new Problem("lot-unknown", `The chain is not known here to have a lot ${lot.first}`);
     const same =
       known.issuer === lot.issuer &&
       known.count === lot.count &&
@@ -76,34 +122,61 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
     return { first: lot.first, block: Number(known.block), at: new Date(lot.time * 1_000) };
   }
 
-  /** The seal is by a key that the issuer has or had, as the mirror was told. Throws bundle-invalid. */
+  /**
+   * The seal is by a key that the issuer has or had, as the mirror was told. Throws bundle-invalid.
+   */
   async function checkSeal(tx: Tx, issuer: number, signer: string): Promise<void> {
     const [own] = await tx`
       select 1 from taxpayers t where t.index = ${issuer}
         and (t.account = ${signer} or exists (select 1 from account_keys k where k.account = t.account and k.key = ${signer}))`;
-    if (!own) throw refuse("/seal", "issuer", `Taxpayer ${issuer} never had the key ${signer}, which has made the seal`);
+    if (!own)
+      throw refuse(
+        "/seal",
+        "issuer",
+        `Taxpayer ${issuer} never had the key ${signer}, which has made the seal`,
+      );
   }
 
   /** Applies what the chain tells of an invoice up to a block, as the follower would have. */
   async function replay(tx: Tx, number: string, from: number, to: number): Promise<void> {
-    // these have the invoice's id as their first indexed argument. Refusals have it as well, anybody can make them, and they change nothing
+    // these have the invoice's id as their first indexed argument. Refusals have it as well,
+    // anybody can make them, and they change nothing
     const changes = Object.keys(ledgerMirror.on).filter((name) => name !== "LotSealed");
     const names = changes.map((name) => contracts.topics(name)[0] ?? "");
     const topic = `0x${BigInt(number).toString(16).padStart(64, "0")}`;
     for (let begin = from; begin <= to; begin += BLOCKS) {
-      const logs = await chain.logs([ledger], begin, Math.min(to, begin + BLOCKS - 1), [names, topic]);
+      const logs = await chain.logs([ledger], begin, Math.min(to, begin + BLOCKS - 1), [
+        names,
+        topic,
+      ]);
       for (const event of logs.map((log) => contracts.event(log))) {
         if (!event || event.args["id"] !== number) continue;
         // since when it is so, the record says in the end
-        await ledgerMirror.on[event.name]?.(tx, [{ ...event, at: new Date(0), tell: () => {} } satisfies Applied]);
+        await ledgerMirror.on[event.name]?.(tx, [
+          { ...event, at: new Date(0), tell: () => {} } satisfies Applied,
+        ]);
       }
     }
   }
 
-  /** What the chain's record says, at this block: what was replayed must say the same, or the node has not told everything. */
+  /**
+   * What the chain's record says, at this block: what was replayed must say the same, or the node
+   * has not told everything.
+   */
   async function confirm(tx: Tx, number: string, block: number): Promise<void> {
-    const data = await chain.call(ledger, contracts.ledgerCall("record", [number]), undefined, block);
-    const record = contracts.ledgerResult("record", data)[0] as { holder: string; employer: bigint; state: bigint; version: bigint; updatedAt: bigint };
+    const data = await chain.call(
+      ledger,
+      contracts.ledgerCall("record", [number]),
+      undefined,
+      block,
+    );
+    const record = contracts.ledgerResult("record", data)[0] as {
+      holder: string;
+      employer: bigint;
+      state: bigint;
+      version: bigint;
+      updatedAt: bigint;
+    };
     const row = (await invoices.find(tx, number)) as InvoiceRow;
     const untouched = record.state === 0n && row.version === 0;
     const same =
@@ -112,12 +185,20 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
         row.holder === record.holder &&
         row.employer === Number(record.employer) &&
         row.version === Number(record.version));
-    if (!same) throw new Problem("unavailable", "The node does not tell all that has become of this invoice");
-    if (!untouched) await tx`update invoice_states set updated_at = to_timestamp(${Number(record.updatedAt)}) where number = ${number}`;
+    if (!same)
+      throw new Problem(
+        "unavailable",
+        "The node does not tell all that has become of this invoice",
+      );
+    if (!untouched)
+      await tx`update invoice_states set updated_at = to_timestamp(${Number(record.updatedAt)}) where number = ${number}`;
   }
 
   return {
-    /** Brings an invoice here; again: the same. `value`: parsed JSON. Throws as the table above says. */
+    /**
+     * Brings an invoice here; again: the same. `value`: parsed JSON. Throws as the table above
+     * says.
+     */
     async bring(tx: Tx, caller: Caller, value: unknown): Promise<InvoiceRow> {
       const { bundle, document, signer } = checked(value);
       const { number, leaf, lot: header } = bundle;
@@ -126,7 +207,11 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
       await tx`select pg_advisory_xact_lock(hashtext(${`import/${number}`}))`;
       const known = await invoices.find(tx, number);
       if (known?.lot) return invoices.visible(tx, caller, number);
-      if (known) throw new Problem("invoice-not-sealed", "The invoice was issued here and is not sealed yet");
+      if (known)
+        throw new Problem(
+          "invoice-not-sealed",
+          "The invoice was issued here and is not sealed yet",
+        );
       const lot = await lotOf(tx, bundle);
       await checkSeal(tx, header.issuer, signer);
       const block = Number(cursor?.block ?? 0n);
@@ -140,7 +225,11 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
             `The chain does not have as the bureau's registrar who has signed a name of taxpayer ${party.index}`,
           );
         if (!(await taxpayers.adopt(tx, party, currency)))
-          throw refuse(`/parties/${i}`, "enrolled-so", `The registry was told something else of taxpayer ${party.index}`);
+          throw refuse(
+            `/parties/${i}`,
+            "enrolled-so",
+            `The registry was told something else of taxpayer ${party.index}`,
+          );
       }
       await tx`
         insert into invoices (number, issuer, segment, content, salt, leaf_holder, leaf_buyer, document)
@@ -159,12 +248,23 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
       await tx`update imported m set state = to_jsonb(s) from invoice_states s where s.number = m.number and m.number = ${number}`;
       const invoice = await invoices.visible(tx, caller, number).catch((cause: unknown) => {
         if (cause instanceof Problem && cause.code === "not-found")
-          throw new Problem("forbidden", "Only the invoice's holder, and the employer that it is titled to or claimed from, bring it here");
+          throw new Problem(
+            "forbidden",
+            "Only the invoice's holder, and the employer that it is titled to or claimed from, bring it here",
+          );
         throw cause;
       });
-      const employer = invoice.employer === 0 ? undefined : (await taxpayers.byIndex(tx, invoice.employer))?.account;
+      const employer =
+        invoice.employer === 0
+          ? undefined
+          : (await taxpayers.byIndex(tx, invoice.employer))?.account;
       await notify(tx, [
-        { type: "invoice.imported", number, accounts: [invoice.holder, ...(employer ? [employer] : [])], data: { lot: lot.first, state: invoice.status } },
+        {
+          type: "invoice.imported",
+          number,
+          accounts: [invoice.holder, ...(employer ? [employer] : [])],
+          data: { lot: lot.first, state: invoice.status },
+        },
       ]);
       return invoice;
     },

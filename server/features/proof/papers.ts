@@ -1,12 +1,18 @@
 /**
- * Papers: what is handed out of an invoice to be shown or kept. The PDF, the QR code, the archive pack (归档包).
+ * Papers: what is handed out of an invoice to be shown or kept. The PDF, the QR code, the archive
+ * pack (归档包).
  *
- * They say what the document and the chain say at this moment and are made anew each time. The secret of a pickup (取票) is in the QR
- * code for the invoice's issuer alone, and only as long as the invoice waits: afterwards, and to anyone else, the code only verifies.
- * Does not own: what they look like (formats/), who may read (features/grants).
+ * They say what the document and the chain say at this moment and are made anew each time. The
+ * secret of a pickup (取票) is in the QR code for the invoice's issuer alone, and only as long as the
+ * invoice waits: afterwards, and to anyone else, the code only verifies. Does not own: what they
+ * look like (formats/), who may read (features/grants).
  */
 
-import { canonicalJson, type InvoiceDocument, type Numbers } from "@onepiao/protocol/formats/document.ts";
+import {
+  canonicalJson,
+  type InvoiceDocument,
+  type Numbers,
+} from "@onepiao/protocol/formats/document.ts";
 import { endingOf, formatOf } from "@onepiao/protocol/formats/formats.ts";
 import { dateOf, type QrContent, qrText } from "@onepiao/protocol/formats/qr.ts";
 import { writeAll } from "@onepiao/protocol/formats/write.ts";
@@ -29,7 +35,14 @@ import type { Bundles } from "./bundles.ts";
 export type Papers = ReturnType<typeof createPapers>;
 
 /** `publicUrl`: where the gateway is reached from outside, without a slash at its end. */
-type Deps = { invoices: Invoices; pickups: Pickups; bundles: Bundles; external: External; contracts: Contracts; publicUrl: () => string };
+type Deps = {
+  invoices: Invoices;
+  pickups: Pickups;
+  bundles: Bundles;
+  external: External;
+  contracts: Contracts;
+  publicUrl: () => string;
+};
 
 /** PDFs that wait to be drawn: a few seconds of work. */
 const MAX_WAITING = 200;
@@ -41,14 +54,20 @@ const contentOf = (number: string, document: InvoiceDocument): QrContent => ({
   date: dateOf(document),
 });
 
-const numbersOf = ({ number, reverses }: InvoiceRow): Numbers => ({ number, reverses: reverses ?? undefined });
+const numbersOf = ({ number, reverses }: InvoiceRow): Numbers => ({
+  number,
+  reverses: reverses ?? undefined,
+});
 
 export function createPapers({ invoices, pickups, bundles, external, contracts, publicUrl }: Deps) {
   const { network, chainId, registry, ledger } = contracts.deployment;
 
   let drawing: Promise<unknown> = Promise.resolve();
   let waiting = 0;
-  /** One PDF after the other: each costs processor time alone, which many at once would take from everybody else. */
+  /**
+   * One PDF after the other: each costs processor time alone, which many at once would take from
+   * everybody else.
+   */
   async function inTurn<T>(work: () => Promise<T>): Promise<T> {
     waiting += 1;
     const turn = drawing.then(work, work).finally(() => {
@@ -59,17 +78,27 @@ export function createPapers({ invoices, pickups, bundles, external, contracts, 
   }
 
   /** Everything that proves the invoice; undefined until it is sealed. */
-  const bundleOf = async (tx: Tx, invoice: InvoiceRow): Promise<Bundle | undefined> => (invoice.lot === null ? undefined : bundles.of(tx, invoice, partNames));
+  const bundleOf = async (tx: Tx, invoice: InvoiceRow): Promise<Bundle | undefined> =>
+    invoice.lot === null ? undefined : bundles.of(tx, invoice, partNames);
 
   async function qrOf(tx: Tx, caller: Caller, invoice: InvoiceRow): Promise<string> {
     const pickup = await pickups.waitingSecret(tx, caller, invoice);
-    return qrText(publicUrl(), { ...contentOf(invoice.number, invoices.documentOf(invoice)), pickup });
+    return qrText(publicUrl(), {
+      ...contentOf(invoice.number, invoices.documentOf(invoice)),
+      pickup,
+    });
   }
 
-  /** With what proves number, date, total and seller to whoever scans it, without a node; and no pickup's secret. Throws invoice-not-sealed. */
+  /**
+   * With what proves number, date, total and seller to whoever scans it, without a node; and no
+   * pickup's secret. Throws invoice-not-sealed.
+   */
   async function signedQr(tx: Tx, invoice: InvoiceRow): Promise<string> {
     const proof = encodeProof(await bundles.of(tx, invoice, qrParts));
-    return qrText(publicUrl(), { ...contentOf(invoice.number, invoices.documentOf(invoice)), proof });
+    return qrText(publicUrl(), {
+      ...contentOf(invoice.number, invoices.documentOf(invoice)),
+      proof,
+    });
   }
 
   function draw(invoice: InvoiceRow, qr: string, bundle: Bundle | undefined): Promise<Buffer> {
@@ -94,16 +123,19 @@ export function createPapers({ invoices, pickups, bundles, external, contracts, 
   }
 
   const historyOf = async (tx: Tx, caller: Caller, number: string) =>
-    (await invoices.history(tx, caller, number)).map(({ position, type, at, tx: transaction, data }) => ({
-      position: position.toString(),
-      type,
-      at: at.toISOString(),
-      tx: transaction,
-      data,
-    }));
+    (await invoices.history(tx, caller, number)).map(
+      ({ position, type, at, tx: transaction, data }) => ({
+        position: position.toString(),
+        type,
+        at: at.toISOString(),
+        tx: transaction,
+        data,
+      }),
+    );
 
   async function metadataOf(tx: Tx, caller: Caller, invoice: InvoiceRow, made: Date) {
-    const { kind, issuedAt, currency, seller, buyer, totals, sourceId } = invoices.documentOf(invoice);
+    const { kind, issuedAt, currency, seller, buyer, totals, sourceId } =
+      invoices.documentOf(invoice);
     return {
       format: archiveFormat,
       number: invoice.number,
@@ -117,7 +149,9 @@ export function createPapers({ invoices, pickups, bundles, external, contracts, 
       sourceId,
       reverses: invoice.reverses ?? undefined,
       holder: invoice.holder,
-      entry: (await invoices.seesEntries(tx, caller))(invoice) ? markFrom(invoice.entry) : undefined,
+      entry: (await invoices.seesEntries(tx, caller))(invoice)
+        ? markFrom(invoice.entry)
+        : undefined,
       acceptedAt: invoice.accepted_at.toISOString(),
       sealedAt: invoice.issued_at?.toISOString(),
       lot: invoice.lot ?? undefined,
@@ -135,35 +169,69 @@ export function createPapers({ invoices, pickups, bundles, external, contracts, 
 
     /** The link that takes an untitled invoice over. `secret`: as `pickups` gives it. */
     pickupUrl: (invoice: InvoiceRow, secret: string): string =>
-      qrText(publicUrl(), { ...contentOf(invoice.number, invoices.documentOf(invoice)), pickup: secret }),
+      qrText(publicUrl(), {
+        ...contentOf(invoice.number, invoices.documentOf(invoice)),
+        pickup: secret,
+      }),
 
     /** Throws unavailable when too many are asked for at once. */
     async pdf(tx: Tx, caller: Caller, invoice: InvoiceRow): Promise<Buffer> {
-      if (waiting >= MAX_WAITING) throw new Problem("unavailable", "Too many PDFs are asked for at once; try again");
+      if (waiting >= MAX_WAITING)
+        throw new Problem("unavailable", "Too many PDFs are asked for at once; try again");
       return draw(invoice, await qrOf(tx, caller, invoice), await bundleOf(tx, invoice));
     },
 
-    /** The files of an invoice in an archive pack, in a folder named by its number. No pickup's secret is among them. */
-    async *files(tx: Tx, caller: Caller, invoice: InvoiceRow, made: Date): AsyncGenerator<ArchiveFile> {
+    /**
+     * The files of an invoice in an archive pack, in a folder named by its number. No pickup's
+     * secret is among them.
+     */
+    async *files(
+      tx: Tx,
+      caller: Caller,
+      invoice: InvoiceRow,
+      made: Date,
+    ): AsyncGenerator<ArchiveFile> {
       const { number } = invoice;
       const document = invoices.documentOf(invoice);
-      const file = (name: string, content: string | Uint8Array): ArchiveFile => ({ name: `${number}/${name}`, bytes: Buffer.from(content) });
+      const file = (name: string, content: string | Uint8Array): ArchiveFile => ({
+        name: `${number}/${name}`,
+        bytes: Buffer.from(content),
+      });
       const bundle = await bundleOf(tx, invoice);
-      yield file("invoice.pdf", await draw(invoice, qrText(publicUrl(), contentOf(number, document)), bundle));
-      for (const { format, text } of writeAll(document, numbersOf(invoice))) yield file(`invoice.${format}.${endingOf(format)}`, text);
+      yield file(
+        "invoice.pdf",
+        await draw(invoice, qrText(publicUrl(), contentOf(number, document)), bundle),
+      );
+      for (const { format, text } of writeAll(document, numbersOf(invoice)))
+        yield file(`invoice.${format}.${endingOf(format)}`, text);
       const original = await invoices.sourceOf(tx, number);
       if (original !== undefined) yield file(`original.${endingOf(formatOf(document))}`, original);
       yield file("document.json", canonicalJson(document));
       if (bundle) yield file("bundle.json", JSON.stringify(bundle));
-      yield file("metadata.json", `${JSON.stringify(await metadataOf(tx, caller, invoice, made), null, 2)}\n`);
+      yield file(
+        "metadata.json",
+        `${JSON.stringify(await metadataOf(tx, caller, invoice, made), null, 2)}\n`,
+      );
     },
 
-    /** The files of an invoice that was issued elsewhere: what was registered, and what is known of it. Nothing of it is drawn here. */
-    async *filesElsewhere(tx: Tx, caller: Caller, { id, number, claim, holder, registeredAt, document }: Registered, made: Date): AsyncGenerator<ArchiveFile> {
-      const file = (name: string, content: string): ArchiveFile => ({ name: `external-${id}/${name}`, bytes: Buffer.from(content) });
+    /**
+     * The files of an invoice that was issued elsewhere: what was registered, and what is known of
+     * it. Nothing of it is drawn here.
+     */
+    async *filesElsewhere(
+      tx: Tx,
+      caller: Caller,
+      { id, number, claim, holder, registeredAt, document }: Registered,
+      made: Date,
+    ): AsyncGenerator<ArchiveFile> {
+      const file = (name: string, content: string): ArchiveFile => ({
+        name: `external-${id}/${name}`,
+        bytes: Buffer.from(content),
+      });
       const ledgerId = ledgerNumber(id);
       const original = await external.sourceOf(tx, caller, ledgerId);
-      if (original !== undefined) yield file(`original.${endingOf(original.format)}`, original.text);
+      if (original !== undefined)
+        yield file(`original.${endingOf(original.format)}`, original.text);
       yield file("document.json", canonicalJson(document));
       const metadata = {
         format: archiveFormat,

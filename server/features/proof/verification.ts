@@ -1,21 +1,30 @@
 /**
  * Verification (查验): whether an invoice is what it says, for anybody.
  *
- * By what is printed on it: number, date and total. Whoever asks learns whether all three are right and what has become of the invoice,
- * and nothing else of its content. Whether there is such an invoice or not, one look at the database and one opened document are what
- * it takes, and date and total are always both compared. Date and total can be guessed, so wrong ones are counted by number
- * (kernel/attempts.ts), over all who ask.
+ * By what is printed on it: number, date and total. Whoever asks learns whether all three are right
+ * and what has become of the invoice, and nothing else of its content. Whether there is such an
+ * invoice or not, one look at the database and one opened document are what it takes, and date and
+ * total are always both compared. Date and total can be guessed, so wrong ones are counted by
+ * number (kernel/attempts.ts), over all who ask.
  *
- * What strangers give is read, checked and compared in worker processes (features/proof/checker.ts): the loop that serves everybody waits for none of it.
+ * What strangers give is read, checked and compared in worker processes
+ * (features/proof/checker.ts): the loop that serves everybody waits for none of it.
  *
- * By a bundle, however it came: judged by protocol/proofs/verdict.ts, with what registry and ledger themselves say at the last final block.
- * Keys of the past and partial red letters are the mirror's word. Writes nothing, and is no read of a document: nobody gets to see it.
+ * By a bundle, however it came: judged by protocol/proofs/verdict.ts, with what registry and ledger
+ * themselves say at the last final block. Keys of the past and partial red letters are the mirror's
+ * word. Writes nothing, and is no read of a document: nobody gets to see it.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { canonicalJson, type InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { dateOf, type QrContent } from "@onepiao/protocol/formats/qr.ts";
 import { type Checked, namesBy } from "@onepiao/protocol/proofs/bundle.ts";
-import { type Facts, type InvoiceState, judge, type Registered, type Verdict } from "@onepiao/protocol/proofs/verdict.ts";
+import {
+  type Facts,
+  type InvoiceState,
+  judge,
+  type Registered,
+  type Verdict,
+} from "@onepiao/protocol/proofs/verdict.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { type ChainClient, NodeDown, NodeRefused } from "../../chain/client.ts";
 import type { Contracts } from "../../chain/contracts.ts";
@@ -29,16 +38,43 @@ import type { Checks } from "./checker.ts";
 export const MAX_MISSES = 10;
 const MISSES_WINDOW_MS = 15 * 60_000;
 
-export type Printed = { number: string; date: string; total: string; kind?: QrContent["kind"] | undefined };
-export const printedResults = ["valid", "adjusted", "reversed", "mismatch", "not-found", "not-sealed", "elsewhere"] as const;
+export type Printed = {
+  number: string;
+  date: string;
+  total: string;
+  kind?: QrContent["kind"] | undefined;
+};
+export const printedResults = [
+  "valid",
+  "adjusted",
+  "reversed",
+  "mismatch",
+  "not-found",
+  "not-sealed",
+  "elsewhere",
+] as const;
 export type PrintedResult = (typeof printedResults)[number];
-export type Found = { result: PrintedResult; number: string; state?: InvoiceState; asOf: { block: number; time: string } };
+export type Found = {
+  result: PrintedResult;
+  number: string;
+  state?: InvoiceState;
+  asOf: { block: number; time: string };
+};
 
-/** A bundle that was checked as far as it goes by itself, and what the chain has said to it. `facts` undefined: no node has answered. */
+/**
+ * A bundle that was checked as far as it goes by itself, and what the chain has said to it. `facts`
+ * undefined: no node has answered.
+ */
 export type Asked = {
   checked: Checked;
   printed: Facts["printed"];
-  chain?: { reading: Reading; parties: Enrolled[]; lotHash: string; registrars: string[]; record: Awaited<ReturnType<Reading["record"]>> };
+  chain?: {
+    reading: Reading;
+    parties: Enrolled[];
+    lotHash: string;
+    registrars: string[];
+    record: Awaited<ReturnType<Reading["record"]>>;
+  };
 };
 
 type Row = {
@@ -62,7 +98,8 @@ type Deps = {
   now?: () => number;
 };
 
-const digest = (parts: readonly unknown[]) => createHash("sha256").update(JSON.stringify(parts)).digest();
+const digest = (parts: readonly unknown[]) =>
+  createHash("sha256").update(JSON.stringify(parts)).digest();
 
 /** What stands in for a document that is not there: of the size of an ordinary one. */
 const NOBODYS = "0".repeat(20);
@@ -84,10 +121,22 @@ const stranger = canonicalJson({
   totals: { net: "0.00", tax: "0.00", gross: "0.00" },
 });
 
-export function createVerification({ sql, checks, documents, contracts, chain, finalityDepth, now }: Deps) {
+export function createVerification({
+  sql,
+  checks,
+  documents,
+  contracts,
+  chain,
+  finalityDepth,
+  now,
+}: Deps) {
   const { network: name, chainId, registry, ledger } = contracts.deployment;
   const network = { name, chainId, registry, ledger };
-  const misses = createAttempts({ limit: MAX_MISSES, windowMs: MISSES_WINDOW_MS, ...(now ? { now } : {}) });
+  const misses = createAttempts({
+    limit: MAX_MISSES,
+    windowMs: MISSES_WINDOW_MS,
+    ...(now ? { now } : {}),
+  });
   const decoy = documents.seal(NOBODYS, stranger);
 
   async function look(tx: Sql | Tx, number: string): Promise<Row | undefined> {
@@ -101,7 +150,10 @@ export function createVerification({ sql, checks, documents, contracts, chain, f
     return row;
   }
 
-  /** Looks at one number and opens one document, whichever; `agrees` compares it. Throws `rate-limited`. */
+  /**
+   * Looks at one number and opens one document, whichever; `agrees` compares it. Throws
+   * `rate-limited`.
+   */
   async function compared(
     tx: Sql | Tx,
     number: string,
@@ -109,7 +161,8 @@ export function createVerification({ sql, checks, documents, contracts, chain, f
   ): Promise<Found> {
     const wait = misses.take(number);
     if (wait > 0) {
-      const detail = "This number was tried too often with a date, total or content that is not its own; a bundle or a signed QR code is not refused";
+      const detail =
+        "This number was tried too often with a date, total or content that is not its own; a bundle or a signed QR code is not refused";
       throw new Problem("rate-limited", detail, { extra: { retryAfterSeconds: wait } });
     }
     let missed = false;
@@ -118,9 +171,18 @@ export function createVerification({ sql, checks, documents, contracts, chain, f
       const here = row?.document ?? undefined;
       const document = here ? documents.open(number, here) : documents.open(NOBODYS, decoy);
       const same = await agrees(document, { reverses: row?.reverses ?? null });
-      const asOf = { block: Number(row?.block ?? 0n), time: new Date(Number(row?.time ?? 0n) * 1_000).toISOString() };
-      const answer = (result: PrintedResult, state?: InvoiceState): Found => ({ result, number, ...(state ? { state } : {}), asOf });
-      if (row === undefined || here === undefined) return answer(row?.sealed ? "elsewhere" : "not-found");
+      const asOf = {
+        block: Number(row?.block ?? 0n),
+        time: new Date(Number(row?.time ?? 0n) * 1_000).toISOString(),
+      };
+      const answer = (result: PrintedResult, state?: InvoiceState): Found => ({
+        result,
+        number,
+        ...(state ? { state } : {}),
+        asOf,
+      });
+      if (row === undefined || here === undefined)
+        return answer(row?.sealed ? "elsewhere" : "not-found");
       if (!same) {
         missed = true;
         return answer("mismatch");
@@ -137,21 +199,35 @@ export function createVerification({ sql, checks, documents, contracts, chain, f
   return {
     byPrint: (tx: Tx, { number, date, total, kind }: Printed): Promise<Found> =>
       compared(tx, number, (document) =>
-        timingSafeEqual(digest([dateOf(document), document.totals.gross, kind === undefined ? "" : document.kind]), digest([date, total, kind ?? ""])),
+        timingSafeEqual(
+          digest([
+            dateOf(document),
+            document.totals.gross,
+            kind === undefined ? "" : document.kind,
+          ]),
+          digest([date, total, kind ?? ""]),
+        ),
       ),
 
     /**
-     * By XML that a gateway has written: compared whole with what is here, as far as the format can say it. Holds no connection to the
-     * database while it is read and compared. Throws the reader's Problems, and invalid-request when no gateway's number is in it.
+     * By XML that a gateway has written: compared whole with what is here, as far as the format can
+     * say it. Holds no connection to the database while it is read and compared. Throws the
+     * reader's Problems, and invalid-request when no gateway's number is in it.
      */
     async byXml(mediaType: string, bytes: Uint8Array): Promise<Found> {
       const { number, format, content } = await checks.run("xml", mediaType, bytes);
       if (number === undefined) {
-        const detail = "This XML was not written by a gateway: it has no number of this network in it";
-        throw new Problem("invalid-request", detail, { violations: [{ field: "", rule: "no-number", detail }] });
+        const detail =
+          "This XML was not written by a gateway: it has no number of this network in it";
+        throw new Problem("invalid-request", detail, {
+          violations: [{ field: "", rule: "no-number", detail }],
+        });
       }
       return compared(sql, number, async (document, { reverses }) => {
-        const ours = await checks.run("written", format, document, { number, reverses: reverses ?? undefined });
+        const ours = await checks.run("written", format, document, {
+          number,
+          reverses: reverses ?? undefined,
+        });
         return ours !== undefined && timingSafeEqual(Buffer.from(ours), Buffer.from(content));
       });
     },
@@ -160,7 +236,12 @@ export function createVerification({ sql, checks, documents, contracts, chain, f
     async ask(checked: Checked, printed?: Facts["printed"]): Promise<Asked> {
       const own = checked.bundle;
       // another network's, or one that is wrong anyway, is no reason to ask a node
-      if (!checked.ok || own === undefined || own.network.chainId !== chainId || own.network.ledger.toLowerCase() !== ledger.toLowerCase())
+      if (
+        !checked.ok ||
+        own === undefined ||
+        own.network.chainId !== chainId ||
+        own.network.ledger.toLowerCase() !== ledger.toLowerCase()
+      )
         return { checked, printed };
       try {
         const reading = await readingAt(chain, contracts, finalityDepth);
@@ -171,22 +252,47 @@ export function createVerification({ sql, checks, documents, contracts, chain, f
           reading.registrars(namesBy(own)),
           ...indexes.map((index) => reading.taxpayer(index)),
         ]);
-        return { checked, printed, chain: { reading, lotHash, record, registrars, parties: parties.filter((one) => one !== undefined) } };
+        return {
+          checked,
+          printed,
+          chain: {
+            reading,
+            lotHash,
+            record,
+            registrars,
+            parties: parties.filter((one) => one !== undefined),
+          },
+        };
       } catch (cause) {
         if (cause instanceof NodeDown || cause instanceof NodeRefused) return { checked, printed };
         throw cause;
       }
     },
 
-    async byBundle(tx: Tx, { checked, printed, chain: said }: Asked): Promise<Verdict & { asOf?: Found["asOf"] }> {
-      if (said === undefined || checked.bundle === undefined) return judge(checked, { network, printed });
+    async byBundle(
+      tx: Tx,
+      { checked, printed, chain: said }: Asked,
+    ): Promise<Verdict & { asOf?: Found["asOf"] }> {
+      if (said === undefined || checked.bundle === undefined)
+        return judge(checked, { network, printed });
       const { number } = checked.bundle;
       const accounts = said.parties.map(({ account }) => account);
-      const past = await tx<{ account: string; key: string }[]>`select account, key from account_keys where account = any(${accounts}::text[])`;
-      const [adjusted] = await tx<{ times: number }[]>`select times from adjustments where number = ${number}`;
+      const past = await tx<
+        { account: string; key: string }[]
+      >`select account, key from account_keys where account = any(${accounts}::text[])`;
+      const [adjusted] = await tx<
+        { times: number }[]
+      >`select times from adjustments where number = ${number}`;
       const registered = said.parties.map(({ index, account, key, identity }): Registered => {
-        const before = past.filter((one) => one.account === account && one.key !== key).map((one) => one.key);
-        return { index, account, identity, keys: [...new Set([...(key === account ? [] : [account]), ...before, key])] };
+        const before = past
+          .filter((one) => one.account === account && one.key !== key)
+          .map((one) => one.key);
+        return {
+          index,
+          account,
+          identity,
+          keys: [...new Set([...(key === account ? [] : [account]), ...before, key])],
+        };
       });
       const { reading, lotHash, record, registrars } = said;
       const verdict = judge(checked, {
@@ -194,9 +300,18 @@ export function createVerification({ sql, checks, documents, contracts, chain, f
         printed,
         registered,
         registrars,
-        ledger: { block: reading.block, time: reading.time, lotHash, record, adjusted: adjusted?.times ?? 0 },
+        ledger: {
+          block: reading.block,
+          time: reading.time,
+          lotHash,
+          record,
+          adjusted: adjusted?.times ?? 0,
+        },
       });
-      return { ...verdict, asOf: { block: reading.block, time: new Date(reading.time * 1_000).toISOString() } };
+      return {
+        ...verdict,
+        asOf: { block: reading.block, time: new Date(reading.time * 1_000).toISOString() },
+      };
     },
   };
 }

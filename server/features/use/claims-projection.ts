@@ -1,4 +1,7 @@
-/** What became of claims on the chain, and what the feed says of it. Runs before the ledger's mirror, which lets a claim's reference go. */
+/**
+ * What became of claims on the chain, and what the feed says of it. Runs before the ledger's
+ * mirror, which lets a claim's reference go.
+ */
 import { acts, isOfClaim } from "@onepiao/protocol/ledger/acts.ts";
 import type { Tx } from "../../db/db.ts";
 import { onActs, tellAct } from "../../feed/acts.ts";
@@ -7,25 +10,37 @@ import type { Applied, Projection } from "../../feed/follower.ts";
 type Told = { event: Applied; number: string; ref: string; employer: number; holder: string };
 
 /**
- * Its holder and its employer see a claim, and nobody else: the issuer has no part in who is reimbursed by whom. A claim is named by
- * its id when it was made here, and by what it was signed with.
+ * Its holder and its employer see a claim, and nobody else: the issuer has no part in who is
+ * reimbursed by whom. A claim is named by its id when it was made here, and by what it was signed
+ * with.
  */
 async function tellAll(tx: Tx, all: readonly Told[]): Promise<void> {
   const employers = await tx<{ index: number; account: string }[]>`
     select index, account from taxpayers where index = any(${[...new Set(all.map((one) => one.employer))]}::int[])`;
-  const claims = await tx<{ ref: string; id: string }[]>`select ref, id from claims where ref = any(${[...new Set(all.map((one) => one.ref))]}::text[])`;
+  const claims = await tx<
+    { ref: string; id: string }[]
+  >`select ref, id from claims where ref = any(${[...new Set(all.map((one) => one.ref))]}::text[])`;
   const accountOf = new Map(employers.map((row) => [row.index, row.account]));
   const idOf = new Map(claims.map((row) => [row.ref, row.id]));
   for (const { event, ref, employer, holder } of all) {
     const claim = idOf.get(ref);
-    tellAct(event, { holder, employer: accountOf.get(employer) }, { ...(claim === undefined ? {} : { claim }), ref, employer });
+    tellAct(
+      event,
+      { holder, employer: accountOf.get(employer) },
+      { ...(claim === undefined ? {} : { claim }), ref, employer },
+    );
   }
 }
 
 /** Makes the claims that the events tell of. */
 async function made(tx: Tx, run: readonly Applied[]): Promise<void> {
   const all = run.map((event): Told => {
-    const { id, ref, employer, holder } = event.args as { id: string; ref: string; employer: number; holder: string };
+    const { id, ref, employer, holder } = event.args as {
+      id: string;
+      ref: string;
+      employer: number;
+      holder: string;
+    };
     return { event, number: id, ref, employer, holder };
   });
   const claims = [...new Map(all.map((one) => [one.ref, one])).values()];
@@ -39,8 +54,9 @@ async function made(tx: Tx, run: readonly Applied[]): Promise<void> {
 }
 
 /**
- * Ends the claims of the events' invoices, which the invoices' records still name. The claim's state
- * is the event's name in lower case. A decision on a claim is told here, any other act by its feature.
+ * Ends the claims of the events' invoices, which the invoices' records still name. The claim's
+ * state is the event's name in lower case. A decision on a claim is told here, any other act by its
+ * feature.
  */
 const ended = (state: string, decision: boolean) => async (tx: Tx, run: readonly Applied[]) => {
   const numbers = run.map((event) => event.args["id"] as string);
@@ -50,7 +66,9 @@ const ended = (state: string, decision: boolean) => async (tx: Tx, run: readonly
   const all = run.flatMap((event): Told[] => {
     const number = event.args["id"] as string;
     const record = records.get(number);
-    return record ? [{ event, number, ref: record.claim_ref, employer: record.employer, holder: record.holder }] : [];
+    return record
+      ? [{ event, number, ref: record.claim_ref, employer: record.employer, holder: record.holder }]
+      : [];
   });
   if (all.length === 0) return;
   // one row a claim, of which each invoice has an event
@@ -66,7 +84,8 @@ export const claimProjection: Projection = {
   tables: ["claim_states"],
   on: onActs(({ event, record, kinds }) => {
     if (record.claim !== undefined) return made;
-    const ends = record.state !== undefined && kinds.some((kind) => acts[kind].from.includes("claimed"));
+    const ends =
+      record.state !== undefined && kinds.some((kind) => acts[kind].from.includes("claimed"));
     return ends ? ended(event.toLowerCase(), kinds.every(isOfClaim)) : undefined;
   }),
 };

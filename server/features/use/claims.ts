@@ -1,8 +1,11 @@
 /**
- * Claims: a holder asks an employer to reimburse 1 to 100 invoices; one claim is one expense report, one signature, all or nothing.
+ * Claims: a holder asks an employer to reimburse 1 to 100 invoices; one claim is one expense
+ * report, one signature, all or nothing.
  *
- * A claim that the chain would refuse is sent to the chain all the same when it is a party's own attempt at a second reimbursement:
- * its refusal is the evidence that the bureau sees. A decision that is asked for again is no attempt: it is answered from the outcome. The claim's state is the chain's (`claim_states`); until it is there, its operation's.
+ * A claim that the chain would refuse is sent to the chain all the same when it is a party's own
+ * attempt at a second reimbursement: its refusal is the evidence that the bureau sees. A decision
+ * that is asked for again is no attempt: it is answered from the outcome. The claim's state is the
+ * chain's (`claim_states`); until it is there, its operation's.
  *
  * | state | from | by |
  * | --- | --- | --- |
@@ -15,7 +18,12 @@
  */
 
 import type { Amounts } from "@onepiao/protocol/formats/red-letter.ts";
-import { externalHex, externalId, isExternal, ledgerNumber } from "@onepiao/protocol/ledger/external.ts";
+import {
+  externalHex,
+  externalId,
+  isExternal,
+  ledgerNumber,
+} from "@onepiao/protocol/ledger/external.ts";
 import { keccak } from "@onepiao/protocol/ledger/tree.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { invoiceNameSchema } from "@onepiao/protocol/values/shapes.ts";
@@ -30,9 +38,26 @@ import { originalOf } from "../../mirror/ledger.ts";
 import type { InvoiceRow, InvoiceStatus, Invoices } from "../invoices/invoices.ts";
 import type { Taxpayers } from "../parties/taxpayers.ts";
 
-export const claimStatuses = ["submitted", "refused", "claimed", "reimbursed", "rejected", "withdrawn", "reversed"] as const;
+export const claimStatuses = [
+  "submitted",
+  "refused",
+  "claimed",
+  "reimbursed",
+  "rejected",
+  "withdrawn",
+  "reversed",
+] as const;
 export type ClaimStatus = (typeof claimStatuses)[number];
-type Row = { id: string; ref: string; holder: string; employer: number; sealed: Buffer; operation: string; created_at: Date; state: ClaimStatus };
+type Row = {
+  id: string;
+  ref: string;
+  holder: string;
+  employer: number;
+  sealed: Buffer;
+  operation: string;
+  created_at: Date;
+  state: ClaimStatus;
+};
 export type Claim = {
   id: string;
   status: ClaimStatus;
@@ -41,10 +66,16 @@ export type Claim = {
   note?: string;
   reason?: string;
   createdAt: Date;
-  /** `id`: of an invoice that was issued elsewhere, and `number` is what it has there. `left`: of one with red letters, what is still to be paid. */
+  /**
+   * `id`: of an invoice that was issued elsewhere, and `number` is what it has there. `left`: of
+   * one with red letters, what is still to be paid.
+   */
   invoices: { number: string; status: InvoiceStatus; id?: string; left?: Amounts }[];
 };
-/** Which of the caller's claims a list has. `invoice`: a number, the id of an external invoice, or with `seller` its original's own number. */
+/**
+ * Which of the caller's claims a list has. `invoice`: a number, the id of an external invoice, or
+ * with `seller` its original's own number.
+ */
 type Wanted = {
   as: "holder" | "employer";
   status?: ClaimStatus | undefined;
@@ -55,33 +86,63 @@ type Wanted = {
   before?: string | undefined;
   limit: number;
 };
-/** What a claim's parties say in it, sealed. `originals`: numbers of invoices issued elsewhere, by id. */
-type Words = { note?: string | undefined; reason?: string | undefined; originals?: Record<string, string> };
+/**
+ * What a claim's parties say in it, sealed. `originals`: numbers of invoices issued elsewhere, by
+ * id.
+ */
+type Words = {
+  note?: string | undefined;
+  reason?: string | undefined;
+  originals?: Record<string, string>;
+};
 export type Claims = ReturnType<typeof createClaims>;
 
 type Deps = { vault: Vault; taxpayers: Taxpayers; invoices: Invoices };
 
-/** The numbers on the ledger that this text may mean. Throws invalid-request when it can mean none, or when there is a seller of nothing. */
+/**
+ * The numbers on the ledger that this text may mean. Throws invalid-request when it can mean none,
+ * or when there is a seller of nothing.
+ */
 function namedBy(invoice: string | undefined, seller: string | undefined): string[] | undefined {
   if (invoice === undefined) {
     if (seller === undefined) return undefined;
     const detail = "A seller goes with the number that its invoice has";
-    throw new Problem("invalid-request", detail, { violations: [{ field: "?seller", rule: "seller-with-invoice", detail }] });
+    throw new Problem("invalid-request", detail, {
+      violations: [{ field: "?seller", rule: "seller-with-invoice", detail }],
+    });
   }
-  const numbers = [invoiceNameSchema.safeParse(invoice).success ? ledgerNumber(invoice) : [], seller === undefined ? [] : externalId(seller, invoice)].flat();
+  const numbers = [
+    invoiceNameSchema.safeParse(invoice).success ? ledgerNumber(invoice) : [],
+    seller === undefined ? [] : externalId(seller, invoice),
+  ].flat();
   if (numbers.length > 0) return numbers;
-  const detail = "A number of 20 digits, or the id of an external invoice; the number of its original only with the seller";
-  throw new Problem("invalid-request", detail, { violations: [{ field: "?invoice", rule: "invoice-name", detail }] });
+  const detail =
+    "A number of 20 digits, or the id of an external invoice; the number of its original only with the seller";
+  throw new Problem("invalid-request", detail, {
+    violations: [{ field: "?invoice", rule: "invoice-name", detail }],
+  });
 }
 
 export function createClaims({ vault, taxpayers, invoices }: Deps) {
-  const select = (tx: Tx) => tx`select c.id, c.ref, c.holder, c.employer, c.sealed, c.operation, c.created_at, c.state from claims c`;
+  const select = (tx: Tx) =>
+    tx`select c.id, c.ref, c.holder, c.employer, c.sealed, c.operation, c.created_at, c.state from claims c`;
 
-  /** The claim, if the caller is its holder or its employer, with a key for that role, or the bureau. */
+  /**
+   * The claim, if the caller is its holder or its employer, with a key for that role, or the
+   * bureau.
+   */
   async function visible(tx: Tx, caller: Caller, id: string): Promise<Row> {
     const [row] = await tx<Row[]>`${select(tx)} where c.id = ${id}`;
-    if (row && (caller.roles.includes("bureau") || (caller.roles.includes("holder") && row.holder === caller.account))) return row;
-    const self = row && caller.roles.includes("employer") ? await taxpayers.byAccount(tx, caller.account) : undefined;
+    if (
+      row &&
+      (caller.roles.includes("bureau") ||
+        (caller.roles.includes("holder") && row.holder === caller.account))
+    )
+      return row;
+    const self =
+      row && caller.roles.includes("employer")
+        ? await taxpayers.byAccount(tx, caller.account)
+        : undefined;
     if (row && self && row.employer === self.index) return row;
     throw new Problem("not-found", "There is no claim of this id that you are a party of");
   }
@@ -117,12 +178,24 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
     });
   }
 
-  const sealWords = (id: string, words: Words) => vault.seal("parties", `claim/${id}`, JSON.stringify(words));
-  const wordsOf = (row: Row) => JSON.parse(vault.open("parties", `claim/${row.id}`, row.sealed).toString()) as Words;
+  const sealWords = (id: string, words: Words) =>
+    vault.seal("parties", `claim/${id}`, JSON.stringify(words));
+  const wordsOf = (row: Row) =>
+    JSON.parse(vault.open("parties", `claim/${row.id}`, row.sealed).toString()) as Words;
 
-  type New = { kind: "Claim" | "Admit"; holder: string; employer: number; numbers: string[]; words: Words };
+  type New = {
+    kind: "Claim" | "Admit";
+    holder: string;
+    employer: number;
+    numbers: string[];
+    words: Words;
+  };
   /** Writes a claim and the act that makes it, signed by the caller. */
-  async function write(tx: Tx, caller: Caller, { kind, holder, employer, numbers, words }: New): Promise<{ id: string; operation: string }> {
+  async function write(
+    tx: Tx,
+    caller: Caller,
+    { kind, holder, employer, numbers, words }: New,
+  ): Promise<{ id: string; operation: string }> {
     // in the order of time, as the lists are
     const [made] = await tx<{ id: string }[]>`select uuidv7() as id`;
     const { id } = made as { id: string };
@@ -130,7 +203,14 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
     const operation = await enqueue(tx, {
       kind: kind === "Admit" ? "admit" : "claim",
       party: caller.account,
-      command: { type: "act", kind, ...(kind === "Admit" ? { to: holder } : {}), taxpayer: employer, ref, invoices: numbers },
+      command: {
+        type: "act",
+        kind,
+        ...(kind === "Admit" ? { to: holder } : {}),
+        taxpayer: employer,
+        ref,
+        invoices: numbers,
+      },
       signers: [caller.account],
     });
     await tx`
@@ -141,8 +221,8 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
   }
 
   /**
-   * An original that was registered as an invoice issued elsewhere is not paid again under its number here; nor is an invoice whose own
-   * number another gateway has let in by that door.
+   * An original that was registered as an invoice issued elsewhere is not paid again under its
+   * number here; nor is an invoice whose own number another gateway has let in by that door.
    */
   async function checkOriginals(tx: Tx, claimed: readonly InvoiceRow[]): Promise<void> {
     const numbers = new Map<string, string>();
@@ -151,32 +231,56 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
       for (const original of [row.number, ...(sourceId === undefined ? [] : [sourceId])])
         numbers.set(externalId(normaliseTaxId(seller.taxId), original), row.number);
     }
-    const [taken] = await tx<{ number: string; state: "claimed" | "reimbursed"; updated_at: Date }[]>`
+    const [taken] = await tx<
+      { number: string; state: "claimed" | "reimbursed"; updated_at: Date }[]
+    >`
       select number, state, updated_at from invoice_states where number = any(${[...numbers.keys()]}::numeric[]) and state in ('claimed', 'reimbursed') limit 1`;
     if (!taken) return;
     const [id, number] = [externalHex(taken.number), numbers.get(taken.number) as string];
-    throw new Problem(`already-${taken.state}`, `Invoice ${number} is ${taken.state} as one that was issued elsewhere`, {
-      extra: { original: { id, number, state: taken.state, since: taken.updated_at.toISOString() } },
-    });
+    throw new Problem(
+      `already-${taken.state}`,
+      `Invoice ${number} is ${taken.state} as one that was issued elsewhere`,
+      {
+        extra: {
+          original: { id, number, state: taken.state, since: taken.updated_at.toISOString() },
+        },
+      },
+    );
   }
 
   /** The employer's own claim, in a state that `kind` may be tried in. */
-  async function ofEmployer(tx: Tx, caller: Caller, id: string, allowed: readonly ClaimStatus[]): Promise<{ row: Row; numbers: string[] }> {
+  async function ofEmployer(
+    tx: Tx,
+    caller: Caller,
+    id: string,
+    allowed: readonly ClaimStatus[],
+  ): Promise<{ row: Row; numbers: string[] }> {
     const row = await visible(tx, caller, id);
     const self = await taxpayers.byAccount(tx, caller.account);
-    if (row.employer !== self?.index) throw new Problem("forbidden", "This claim is for its employer to decide");
+    if (row.employer !== self?.index)
+      throw new Problem("forbidden", "This claim is for its employer to decide");
     return checked(tx, row, allowed);
   }
 
-  async function checked(tx: Tx, row: Row, allowed: readonly ClaimStatus[]): Promise<{ row: Row; numbers: string[] }> {
+  async function checked(
+    tx: Tx,
+    row: Row,
+    allowed: readonly ClaimStatus[],
+  ): Promise<{ row: Row; numbers: string[] }> {
     const { state } = row;
-    if (!allowed.includes(state)) throw new Problem("claim-state", `The claim is ${state}`, { extra: { original: { claim: row.id, state } } });
-    const numbers = await tx<{ number: string }[]>`select number from claim_invoices where claim = ${row.id} order by number`;
+    if (!allowed.includes(state))
+      throw new Problem("claim-state", `The claim is ${state}`, {
+        extra: { original: { claim: row.id, state } },
+      });
+    const numbers = await tx<
+      { number: string }[]
+    >`select number from claim_invoices where claim = ${row.id} order by number`;
     return { row, numbers: numbers.map((one) => one.number) };
   }
 
   return {
-    get: async (tx: Tx, caller: Caller, id: string): Promise<Claim> => (await claimsOf(tx, [await visible(tx, caller, id)]))[0] as Claim,
+    get: async (tx: Tx, caller: Caller, id: string): Promise<Claim> =>
+      (await claimsOf(tx, [await visible(tx, caller, id)]))[0] as Claim,
 
     /** These claims, by id; whose they are, the caller knows. */
     async among(tx: Tx, ids: readonly string[]): Promise<Map<string, Claim>> {
@@ -184,10 +288,18 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
       return new Map((await claimsOf(tx, rows)).map((claim) => [claim.id, claim]));
     },
 
-    /** A page of the caller's claims, newest first. Throws invalid-request when `invoice` and `seller` name none. */
-    async list(tx: Tx, caller: Caller, { as, status, invoice, seller, from, to, before, limit }: Wanted): Promise<Claim[]> {
+    /**
+     * A page of the caller's claims, newest first. Throws invalid-request when `invoice` and
+     * `seller` name none.
+     */
+    async list(
+      tx: Tx,
+      caller: Caller,
+      { as, status, invoice, seller, from, to, before, limit }: Wanted,
+    ): Promise<Claim[]> {
       const self = await taxpayers.byAccount(tx, caller.account);
-      const mine = as === "holder" ? tx`holder = ${caller.account}` : tx`employer = ${self?.index ?? -1}`;
+      const mine =
+        as === "holder" ? tx`holder = ${caller.account}` : tx`employer = ${self?.index ?? -1}`;
       // a claim is of the time that its id has
       const range = [
         ...(before === undefined ? [] : [tx`id < ${before}`]),
@@ -198,7 +310,8 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
       const parts =
         numbers === undefined
           ? (status === undefined ? claimStatuses : [status]).map(
-              (one) => tx`select id, true as fits from claims where ${mine} and state = ${one} and ${range}`,
+              (one) =>
+                tx`select id, true as fits from claims where ${mine} and state = ${one} and ${range}`,
             )
           : [
               tx`select id, true as fits from (
@@ -208,7 +321,10 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
                  where ${range}`,
             ];
       const { ids } = await pageOfIds(tx, { parts, limit });
-      return claimsOf(tx, inOrder(ids, await tx<Row[]>`${select(tx)} where c.id = any(${ids}::uuid[])`));
+      return claimsOf(
+        tx,
+        inOrder(ids, await tx<Row[]>`${select(tx)} where c.id = any(${ids}::uuid[])`),
+      );
     },
 
     async submit(
@@ -219,7 +335,13 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
       const employer = await taxpayers.byTaxId(tx, claim.employer);
       if (!employer)
         throw new Problem("taxpayer-unknown", "No enrolled taxpayer has the employer's tax id", {
-          violations: [{ field: "/employer", rule: "employer-enrolled", detail: "The tax id of an enrolled employer" }],
+          violations: [
+            {
+              field: "/employer",
+              rule: "employer-enrolled",
+              detail: "The tax id of an enrolled employer",
+            },
+          ],
         });
       const numbers = [...new Set(claim.invoices)].sort();
       if (numbers.length !== claim.invoices.length) {
@@ -231,21 +353,48 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
       const claimed: InvoiceRow[] = [];
       for (const number of numbers) {
         const invoice = await invoices.visible(tx, caller, number);
-        if (invoice.holder !== caller.account) throw new Problem("forbidden", `Only the holder claims invoice ${number}`);
-        if (invoice.status === "accepted") throw new Problem("invoice-not-sealed", `Invoice ${number} is not sealed yet`);
+        if (invoice.holder !== caller.account)
+          throw new Problem("forbidden", `Only the holder claims invoice ${number}`);
+        if (invoice.status === "accepted")
+          throw new Problem("invoice-not-sealed", `Invoice ${number} is not sealed yet`);
         claimed.push(invoice);
       }
       await checkOriginals(tx, claimed);
-      return write(tx, caller, { kind: "Claim", holder: caller.account, employer: employer.index, numbers, words: { note: claim.note } });
+      return write(tx, caller, {
+        kind: "Claim",
+        holder: caller.account,
+        employer: employer.index,
+        numbers,
+        words: { note: claim.note },
+      });
     },
 
-    /** An employer's claim, for a holder, of an invoice that was issued elsewhere (`id`: its number on the ledger). */
-    admit: (tx: Tx, caller: Caller, { id, original, employer, holder }: { id: string; original: string; employer: number; holder: string }) =>
-      write(tx, caller, { kind: "Admit", holder, employer, numbers: [id], words: { originals: { [externalHex(id)]: original } } }),
+    /**
+     * An employer's claim, for a holder, of an invoice that was issued elsewhere (`id`: its number
+     * on the ledger).
+     */
+    admit: (
+      tx: Tx,
+      caller: Caller,
+      {
+        id,
+        original,
+        employer,
+        holder,
+      }: { id: string; original: string; employer: number; holder: string },
+    ) =>
+      write(tx, caller, {
+        kind: "Admit",
+        holder,
+        employer,
+        numbers: [id],
+        words: { originals: { [externalHex(id)]: original } },
+      }),
 
     /**
-     * One decision on a claim at a time is under way; further ones wait and are answered from it. Of a claim that is reimbursed
-     * already the answer is the outcome that there is: whoever asks again has not tried to pay twice.
+     * One decision on a claim at a time is under way; further ones wait and are answered from it.
+     * Of a claim that is reimbursed already the answer is the outcome that there is: whoever asks
+     * again has not tried to pay twice.
      */
     async reimburse(tx: Tx, caller: Caller, id: string): Promise<string> {
       const { row, numbers } = await ofEmployer(tx, caller, id, ["claimed", "reimbursed"]);
@@ -256,7 +405,14 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
       return enqueue(tx, {
         kind: "reimburse",
         party: caller.account,
-        command: { type: "act", kind: "Reimburse", taxpayer: row.employer, ref: ZERO_REF, invoices: numbers, claim: row.ref },
+        command: {
+          type: "act",
+          kind: "Reimburse",
+          taxpayer: row.employer,
+          ref: ZERO_REF,
+          invoices: numbers,
+          claim: row.ref,
+        },
         signers: [caller.account],
       });
     },
@@ -265,24 +421,39 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
       await tx`select 1 from claims where id = ${id} for update`;
       const { row, numbers } = await ofEmployer(tx, caller, id, ["claimed"]);
       // its reason is stored before it happens, so no other decision may be under way
-      if (await busy(tx, numbers)) throw new Problem("invoice-busy", "Another decision on this claim waits for its outcome");
+      if (await busy(tx, numbers))
+        throw new Problem("invoice-busy", "Another decision on this claim waits for its outcome");
       await tx`update claims set sealed = ${sealWords(id, { ...wordsOf(row), reason })} where id = ${id}`;
       return enqueue(tx, {
         kind: "reject",
         party: caller.account,
-        command: { type: "act", kind: "Reject", taxpayer: row.employer, ref: keccak(Buffer.from(`${id}\0${reason}`)), invoices: numbers, claim: row.ref },
+        command: {
+          type: "act",
+          kind: "Reject",
+          taxpayer: row.employer,
+          ref: keccak(Buffer.from(`${id}\0${reason}`)),
+          invoices: numbers,
+          claim: row.ref,
+        },
         signers: [caller.account],
       });
     },
 
     async withdraw(tx: Tx, caller: Caller, id: string): Promise<string> {
       const row = await visible(tx, caller, id);
-      if (row.holder !== caller.account) throw new Problem("forbidden", "Only the holder withdraws a claim");
+      if (row.holder !== caller.account)
+        throw new Problem("forbidden", "Only the holder withdraws a claim");
       const { numbers } = await checked(tx, row, ["claimed"]);
       return enqueue(tx, {
         kind: "withdraw",
         party: caller.account,
-        command: { type: "act", kind: "Withdraw", ref: ZERO_REF, invoices: numbers, claim: row.ref },
+        command: {
+          type: "act",
+          kind: "Withdraw",
+          ref: ZERO_REF,
+          invoices: numbers,
+          claim: row.ref,
+        },
         signers: [caller.account],
       });
     },

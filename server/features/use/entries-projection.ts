@@ -9,11 +9,21 @@ export const entryProjection: Projection = {
   on: {
     async Entered(tx, run) {
       const indexes = [...new Set(run.map((event) => event.args["employer"] as number))];
-      const rows = await tx<{ index: number; account: string }[]>`select index, account from taxpayers where index = any(${indexes}::int[])`;
+      const rows = await tx<
+        { index: number; account: string }[]
+      >`select index, account from taxpayers where index = any(${indexes}::int[])`;
       const accountOf = new Map(rows.map((row) => [row.index, row.account]));
       for (const event of run) {
-        const { act, employer, mark } = event.args as { act: string; employer: number; mark: number };
-        tellAct(event, { employer: accountOf.get(employer) }, { mark: markFrom(mark), act, employer });
+        const { act, employer, mark } = event.args as {
+          act: string;
+          employer: number;
+          mark: number;
+        };
+        tellAct(
+          event,
+          { employer: accountOf.get(employer) },
+          { mark: markFrom(mark), act, employer },
+        );
       }
     },
   },

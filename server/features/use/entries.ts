@@ -1,5 +1,6 @@
 /**
- * Book entry (入账): the employer marks on the chain that it has entered an invoice in its books, so that it enters it once.
+ * Book entry (入账): the employer marks on the chain that it has entered an invoice in its books, so
+ * that it enters it once.
  *
  * | mark | from | of an invoice that is | meaning |
  * | --- | --- | --- | --- |
@@ -8,9 +9,10 @@
  * | 03 | 01, 06 | the same | entered, not deductible |
  * | 06 | 02, 03 | in whatever state, reversed too | entry revoked |
  *
- * The chain decides: of two entries one goes through, and the other is told the first one's mark, time and act. What the mirror has
- * already is refused here, with the same answer. Period and voucher are the employer's own: sealed here, and not on the chain.
- * Marks are seen by the employer and the bureau; docs/book-entry.md says why nobody else.
+ * The chain decides: of two entries one goes through, and the other is told the first one's mark,
+ * time and act. What the mirror has already is refused here, with the same answer. Period and
+ * voucher are the employer's own: sealed here, and not on the chain. Marks are seen by the employer
+ * and the bureau; docs/book-entry.md says why nobody else.
  */
 
 import { ledgerNumber, nameOf } from "@onepiao/protocol/ledger/external.ts";
@@ -21,22 +23,49 @@ import type { Tx } from "../../db/db.ts";
 import { eventOf, type FeedRow, pageOf } from "../../feed/feed.ts";
 import type { Caller } from "../../kernel/api.ts";
 import type { Vault } from "../../keys/vault.ts";
-import { type Entry, entriesOf, type Mark, originalEntry, type Settable } from "../../mirror/entries.ts";
+import {
+  type Entry,
+  entriesOf,
+  type Mark,
+  originalEntry,
+  type Settable,
+} from "../../mirror/entries.ts";
 import type { Invoices } from "../invoices/invoices.ts";
 import type { Taxpayers } from "../parties/taxpayers.ts";
 
 /** Where an act of entry is on the chain. */
 export type Proof = { act: string; tx: string; block: number };
 type Words = { period?: string | undefined; voucher?: string | undefined };
-/** An act of entry on one invoice, as the chain has it. `current`: the invoice has this mark still. */
-export type Marked = { position: bigint; number: string; mark: Settable; at: Date; proof: Proof; current: boolean } & Words;
+/**
+ * An act of entry on one invoice, as the chain has it. `current`: the invoice has this mark still.
+ */
+export type Marked = {
+  position: bigint;
+  number: string;
+  mark: Settable;
+  at: Date;
+  proof: Proof;
+  current: boolean;
+} & Words;
 export type Entries = ReturnType<typeof createEntries>;
 
 type State = { number: string; state: string; employer: number; titled: boolean };
 
-export function createEntries({ vault, taxpayers, invoices }: { vault: Vault; taxpayers: Taxpayers; invoices: Pick<Invoices, "hold"> }) {
+export function createEntries({
+  vault,
+  taxpayers,
+  invoices,
+}: {
+  vault: Vault;
+  taxpayers: Taxpayers;
+  invoices: Pick<Invoices, "hold">;
+}) {
   const context = (operation: string) => `entry/${operation}`;
-  const viewerOf = ({ account, roles }: Caller) => ({ account, everything: roles.includes("bureau"), types: ["invoice.entered"] });
+  const viewerOf = ({ account, roles }: Caller) => ({
+    account,
+    everything: roles.includes("bureau"),
+    types: ["invoice.entered"],
+  });
 
   async function statesOf(tx: Tx, numbers: readonly string[]): Promise<Map<string, State>> {
     const rows = await tx<State[]>`
@@ -48,34 +77,74 @@ export function createEntries({ vault, taxpayers, invoices }: { vault: Vault; ta
   }
 
   /** The invoices that this employer may mark; throws not-found for one that is not its own. */
-  async function own(tx: Tx, caller: Caller, numbers: readonly string[]): Promise<{ employer: number; states: Map<string, State> }> {
+  async function own(
+    tx: Tx,
+    caller: Caller,
+    numbers: readonly string[],
+  ): Promise<{ employer: number; states: Map<string, State> }> {
     const self = await taxpayers.byAccount(tx, caller.account);
     const states = await statesOf(tx, numbers);
-    const stranger = numbers.find((number) => self === undefined || states.get(number)?.employer !== self.index);
+    const stranger = numbers.find(
+      (number) => self === undefined || states.get(number)?.employer !== self.index,
+    );
     if (self === undefined || stranger !== undefined)
-      throw new Problem("not-found", `There is no invoice ${nameOf(stranger ?? "0")} that is titled to you or claimed from you`);
+      throw new Problem(
+        "not-found",
+        `There is no invoice ${nameOf(stranger ?? "0")} that is titled to you or claimed from you`,
+      );
     return { employer: self.index, states };
   }
 
-  /** Throws when the mirror knows already that the chain would refuse it; the first reason in the order of the invoices. */
-  function check(mark: Settable, numbers: readonly string[], states: ReadonlyMap<string, State>, marks: ReadonlyMap<string, Entry>): void {
+  /**
+   * Throws when the mirror knows already that the chain would refuse it; the first reason in the
+   * order of the invoices.
+   */
+  function check(
+    mark: Settable,
+    numbers: readonly string[],
+    states: ReadonlyMap<string, State>,
+    marks: ReadonlyMap<string, Entry>,
+  ): void {
     for (const [place, number] of numbers.entries()) {
       const { state, titled } = states.get(number) as State;
       const before = marks.get(number) ?? { number, mark: "01" as const, since: undefined };
-      const refuse = (code: "already-entered" | "not-entered" | "wrong-state" | "invoice-not-sealed", rule: string, detail: string) => {
+      const refuse = (
+        code: "already-entered" | "not-entered" | "wrong-state" | "invoice-not-sealed",
+        rule: string,
+        detail: string,
+      ) => {
         const violations: Violation[] = [{ field: `/invoices/${place}`, rule, detail }];
-        const original = code === "already-entered" || code === "not-entered" ? originalEntry(before) : { number: nameOf(number), state };
+        const original =
+          code === "already-entered" || code === "not-entered"
+            ? originalEntry(before)
+            : { number: nameOf(number), state };
         return new Problem(code, detail, { violations, extra: { original } });
       };
       const name = nameOf(number);
       const entered = before.mark === "02" || before.mark === "03";
-      if (state === "accepted") throw refuse("invoice-not-sealed", "sealed", `Invoice ${name} is not sealed yet`);
+      if (state === "accepted")
+        throw refuse("invoice-not-sealed", "sealed", `Invoice ${name} is not sealed yet`);
       if (mark === "06") {
-        if (!entered) throw refuse("not-entered", "entered", `Invoice ${name} is not entered: its mark is ${before.mark}`);
-      } else if (entered) throw refuse("already-entered", "not-entered-yet", `Invoice ${name} is entered already, as ${before.mark}`);
-      else if (state === "reversed") throw refuse("wrong-state", "not-reversed", `Invoice ${name} is reversed`);
+        if (!entered)
+          throw refuse(
+            "not-entered",
+            "entered",
+            `Invoice ${name} is not entered: its mark is ${before.mark}`,
+          );
+      } else if (entered)
+        throw refuse(
+          "already-entered",
+          "not-entered-yet",
+          `Invoice ${name} is entered already, as ${before.mark}`,
+        );
+      else if (state === "reversed")
+        throw refuse("wrong-state", "not-reversed", `Invoice ${name} is reversed`);
       else if (!titled && state !== "reimbursed")
-        throw refuse("wrong-state", "reimbursed", `Invoice ${name} names no buyer: it is entered once it is reimbursed`);
+        throw refuse(
+          "wrong-state",
+          "reimbursed",
+          `Invoice ${name} names no buyer: it is entered once it is reimbursed`,
+        );
     }
   }
 
@@ -90,7 +159,10 @@ export function createEntries({ vault, taxpayers, invoices }: { vault: Vault; ta
           where o.digest = any(${acts}::text[]) and o.party = ${caller.account} and o.status = 'done'`
       : [];
     const words = new Map(
-      kept.map(({ digest, operation, sealed }) => [digest, JSON.parse(vault.open("parties", context(operation), sealed).toString()) as Words]),
+      kept.map(({ digest, operation, sealed }) => [
+        digest,
+        JSON.parse(vault.open("parties", context(operation), sealed).toString()) as Words,
+      ]),
     );
     return rows.map((row) => {
       const number = row.number as string;
@@ -98,13 +170,25 @@ export function createEntries({ vault, taxpayers, invoices }: { vault: Vault; ta
       // no notice: it is from the chain
       const proof = { act, tx: row.tx as string, block: eventOf(row, viewerOf(caller)).block };
       const current = marks.get(number)?.since?.act === act;
-      return { position: row.position, number, mark: row.data["mark"] as Settable, at: row.at, proof, current, ...words.get(act) };
+      return {
+        position: row.position,
+        number,
+        mark: row.data["mark"] as Settable,
+        at: row.at,
+        proof,
+        current,
+        ...words.get(act),
+      };
     });
   }
 
   return {
     /** One act over 1 to 100 invoices: all get the mark or none. */
-    async mark(tx: Tx, caller: Caller, { mark, names, ...words }: { mark: Settable; names: readonly string[] } & Words): Promise<string> {
+    async mark(
+      tx: Tx,
+      caller: Caller,
+      { mark, names, ...words }: { mark: Settable; names: readonly string[] } & Words,
+    ): Promise<string> {
       const numbers = names.map(ledgerNumber);
       if (new Set(numbers).size !== numbers.length) {
         throw new Problem("ids-not-ascending", "An invoice stands in the entry twice", {
@@ -117,7 +201,13 @@ export function createEntries({ vault, taxpayers, invoices }: { vault: Vault; ta
       const operation = await enqueue(tx, {
         kind: "entry",
         party: caller.account,
-        command: { type: "act", kind: "Enter", taxpayer: employer, ref: refOf(Number(mark)), invoices: numbers },
+        command: {
+          type: "act",
+          kind: "Enter",
+          taxpayer: employer,
+          ref: refOf(Number(mark)),
+          invoices: numbers,
+        },
         signers: [caller.account],
       });
       const kept = { period: words.period, voucher: words.voucher };
@@ -135,17 +225,25 @@ export function createEntries({ vault, taxpayers, invoices }: { vault: Vault; ta
       return numbers.flatMap((number) => marked.get(number) ?? []);
     },
 
-    /** The mark of an invoice and every act that set one, newest first: for its present employer, and the bureau. */
+    /**
+     * The mark of an invoice and every act that set one, newest first: for its present employer,
+     * and the bureau.
+     */
     async of(tx: Tx, caller: Caller, name: string): Promise<{ mark: Mark; acts: Marked[] }> {
       const number = ledgerNumber(name);
-      const known = caller.roles.includes("bureau") ? await statesOf(tx, [number]) : (await own(tx, caller, [number])).states;
+      const known = caller.roles.includes("bureau")
+        ? await statesOf(tx, [number])
+        : (await own(tx, caller, [number])).states;
       if (!known.has(number)) throw new Problem("not-found", `There is no invoice ${name}`);
       const entry = (await entriesOf(tx, [number])).get(number);
       const { rows } = await pageOf(tx, viewerOf(caller), { after: 0n, number, limit: 1_000 });
       return { mark: entry?.mark ?? "01", acts: (await markedOf(tx, caller, rows)).reverse() };
     },
 
-    /** Acts of entry after a position of the feed, oldest first; the bureau sees those of all employers. */
+    /**
+     * Acts of entry after a position of the feed, oldest first; the bureau sees those of all
+     * employers.
+     */
     async list(
       tx: Tx,
       caller: Caller,

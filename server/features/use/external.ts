@@ -1,6 +1,7 @@
 /**
- * External invoices (外部票): an employer registers an invoice that was issued elsewhere and so claims it, for its employee or for
- * itself. From then on it is a claim as any other; the ledger's once-only rule holds for its id (protocol/ledger/external.ts), at every gateway.
+ * External invoices (外部票): an employer registers an invoice that was issued elsewhere and so claims
+ * it, for its employee or for itself. From then on it is a claim as any other; the ledger's
+ * once-only rule holds for its id (protocol/ledger/external.ts), at every gateway.
  *
  * | the invoice | a registration of it |
  * | --- | --- |
@@ -10,12 +11,14 @@
  * | is one of this network, by its number or by its issuer's own id | external-issued-here, with the number that it has here |
  * | is a red letter, or titled to somebody else | external-red-letter, titled-to-another |
  *
- * An invoice of this network must not be registered besides under another id, or it could be reimbursed twice. A number in a segment
- * that the bureau has allotted is this network's, whoever's name stands in the document and whether it is sealed yet: segments of all
- * gateways are known here. An issuer's own ids are known only where its documents are; what that leaves open is in
+ * An invoice of this network must not be registered besides under another id, or it could be
+ * reimbursed twice. A number in a segment that the bureau has allotted is this network's, whoever's
+ * name stands in the document and whether it is sealed yet: segments of all gateways are known
+ * here. An issuer's own ids are known only where its documents are; what that leaves open is in
  * docs/external-invoices.md.
  *
- * What a document says is checked as at issuing, and nothing more: `proven` and `notProven` say so in every answer.
+ * What a document says is checked as at issuing, and nothing more: `proven` and `notProven` say so
+ * in every answer.
  */
 
 import { canonicalJson, type InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
@@ -54,7 +57,13 @@ export type Check = (typeof checks)[number];
 export function provenOf(document: InvoiceDocument): { proven: Check[]; notProven: Check[] } {
   const titled = document.buyer.taxId !== undefined;
   return {
-    proven: ["format", "arithmetic", "tax-id-form", ...(titled ? (["title"] as const) : []), "once-in-this-network"],
+    proven: [
+      "format",
+      "arithmetic",
+      "tax-id-form",
+      ...(titled ? (["title"] as const) : []),
+      "once-in-this-network",
+    ],
     notProven: [
       "issued",
       "seller-signature",
@@ -80,7 +89,13 @@ export type Registered = {
 };
 export type External = ReturnType<typeof createExternal>;
 
-type Deps = { vault: Vault; taxpayers: Taxpayers; invoices: Invoices; claims: Claims; bounds: TimeBounds };
+type Deps = {
+  vault: Vault;
+  taxpayers: Taxpayers;
+  invoices: Invoices;
+  claims: Claims;
+  bounds: TimeBounds;
+};
 
 const DAY_MS = 86_400_000;
 const live: ReadonlySet<ClaimStatus> = new Set(["submitted", "claimed", "reimbursed", "reversed"]);
@@ -89,39 +104,67 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
   const context = (claim: string) => `external/${claim}`;
   const seal = (claim: string, { document, source }: ReadInvoice, number: string) => ({
     document: vault.seal("documents", context(claim), canonicalJson({ number, document })),
-    source: source === undefined ? null : vault.seal("documents", `${context(claim)}/source`, source.text),
+    source:
+      source === undefined
+        ? null
+        : vault.seal("documents", `${context(claim)}/source`, source.text),
   });
   const open = ({ claim, document }: Row) =>
-    JSON.parse(vault.open("documents", context(claim), document).toString()) as { number: string; document: InvoiceDocument };
+    JSON.parse(vault.open("documents", context(claim), document).toString()) as {
+      number: string;
+      document: InvoiceDocument;
+    };
 
   /** The number that the original has where it was issued. */
   function numberOf({ document, number: stated }: ReadInvoice): string {
     const number = stated ?? document.sourceId;
     if (number !== undefined && originalNumber(number) !== "") return number;
     const detail = "The number that the invoice was issued under is needed";
-    throw new Problem("invalid-document", detail, { violations: [{ field: "/sourceId", rule: "original-number", detail }] });
+    throw new Problem("invalid-document", detail, {
+      violations: [{ field: "/sourceId", rule: "original-number", detail }],
+    });
   }
 
   function checkDocument(document: InvoiceDocument, employer: Taxpayer): void {
     if (document.reverses !== undefined || document.totals.gross.startsWith("-")) {
-      throw new Problem("external-red-letter", "A red letter takes back what was issued elsewhere: there is nothing in it to be reimbursed");
+      throw new Problem(
+        "external-red-letter",
+        "A red letter takes back what was issued elsewhere: there is nothing in it to be reimbursed",
+      );
     }
     const buyer = document.buyer.taxId;
     if (buyer !== undefined && normaliseTaxId(buyer) !== employer.taxId) {
-      throw new Problem("titled-to-another", "The buyer that the invoice names is not this employer", {
-        violations: [{ field: "/buyer/taxId", rule: "buyer-is-employer", detail: `Only ${buyer} can reimburse it` }],
-      });
+      throw new Problem(
+        "titled-to-another",
+        "The buyer that the invoice names is not this employer",
+        {
+          violations: [
+            {
+              field: "/buyer/taxId",
+              rule: "buyer-is-employer",
+              detail: `Only ${buyer} can reimburse it`,
+            },
+          ],
+        },
+      );
     }
   }
 
   /**
-   * When it was issued, as its parts say it: not in the future, not before 2000, and of a national invoice (20 digits, the first two the
-   * year) in the year that its number says. The request of a 数电票 may lie on the eve of its day of issue. Throws invalid-document.
+   * When it was issued, as its parts say it: not in the future, not before 2000, and of a national
+   * invoice (20 digits, the first two the year) in the year that its number says. The request of a
+   * 数电票 may lie on the eve of its day of issue. Throws invalid-document.
    */
-  function checkDates({ document, number: stated, issueDay }: ReadInvoice, number: string, now: Date): void {
+  function checkDates(
+    { document, number: stated, issueDay }: ReadInvoice,
+    number: string,
+    now: Date,
+  ): void {
     const refuse = (member: string, rule: string, detail: string) => {
       const field = fieldIn(formatOf(document), member);
-      return new Problem("invalid-document", `${field}: ${detail}`, { violations: [{ field, rule, detail }] });
+      return new Problem("invalid-document", `${field}: ${detail}`, {
+        violations: [{ field, rule, detail }],
+      });
     };
     const broken = brokenForeignTime(document.issuedAt, now, bounds);
     if (broken) throw refuse("/issuedAt", broken.rule, broken.detail);
@@ -131,20 +174,49 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
     if (late) throw refuse("/issueDay", late.rule, late.detail);
     const away = Math.abs(Date.parse(day) - Date.parse(requested));
     if (day.slice(0, 4) !== requested.slice(0, 4) && away > DAY_MS)
-      throw refuse("/issueDay", "request-year", `Issued on ${day}, and asked for on ${requested}: these are different years`);
-    if (/^\d{20}$/.test(number) && isChineseTaxId(normaliseTaxId(document.seller.taxId)) && number.slice(0, 2) !== day.slice(2, 4))
-      throw refuse(stated === undefined ? "/sourceId" : "/number", "number-year", `The number ${number} is one of 20${number.slice(0, 2)}, issued on ${day}`);
+      throw refuse(
+        "/issueDay",
+        "request-year",
+        `Issued on ${day}, and asked for on ${requested}: these are different years`,
+      );
+    if (
+      /^\d{20}$/.test(number) &&
+      isChineseTaxId(normaliseTaxId(document.seller.taxId)) &&
+      number.slice(0, 2) !== day.slice(2, 4)
+    )
+      throw refuse(
+        stated === undefined ? "/sourceId" : "/number",
+        "number-year",
+        `The number ${number} is one of 20${number.slice(0, 2)}, issued on ${day}`,
+      );
   }
 
-  /** Throws when the invoice is one of this network: by any number of 20 digits that it states, or as an original of an issuer that is known here. */
-  async function checkElsewhere(tx: Tx, { document, numbers = [] }: ReadInvoice, number: string): Promise<void> {
+  /**
+   * Throws when the invoice is one of this network: by any number of 20 digits that it states, or
+   * as an original of an issuer that is known here.
+   */
+  async function checkElsewhere(
+    tx: Tx,
+    { document, numbers = [] }: ReadInvoice,
+    number: string,
+  ): Promise<void> {
     const refuse = (own: string | null, detail: string) =>
-      new Problem("external-issued-here", detail, own === null ? {} : { extra: { original: { number: own, href: linksOf(own).self } } });
-    const stated = [...new Set([number, document.sourceId ?? "", ...numbers].map(originalNumber))].filter((text) => /^\d{20}$/.test(text));
+      new Problem(
+        "external-issued-here",
+        detail,
+        own === null ? {} : { extra: { original: { number: own, href: linksOf(own).self } } },
+      );
+    const stated = [
+      ...new Set([number, document.sourceId ?? "", ...numbers].map(originalNumber)),
+    ].filter((text) => /^\d{20}$/.test(text));
     const [own] = await tx<{ number: string }[]>`
       select n.number from unnest(${stated}::numeric[]) as n (number)
       join lateral (select first, length from segments where first <= n.number order by first desc limit 1) s on n.number < s.first + s.length limit 1`;
-    if (own) throw refuse(own.number, `${own.number} is a number of this network: the invoice is claimed under it`);
+    if (own)
+      throw refuse(
+        own.number,
+        `${own.number} is a number of this network: the invoice is claimed under it`,
+      );
     const seller = await taxpayers.byTaxId(tx, document.seller.taxId);
     if (!seller) return;
     const ids = [...new Set([number, document.sourceId ?? number])];
@@ -154,41 +226,72 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
         ids.map((id) => ({ issuer: seller.index, blind: invoices.sourceBlind(seller.taxId, id) })),
       )
     ).values();
-    if (issued) throw refuse(issued.number, `The original is issued on this network${issued.number === null ? "" : ` as ${issued.number}`}`);
+    if (issued)
+      throw refuse(
+        issued.number,
+        `The original is issued on this network${issued.number === null ? "" : ` as ${issued.number}`}`,
+      );
   }
 
   /** The employer's own account, or that of a person it has made. */
   async function holderOf(tx: Tx, caller: Caller, wanted: string | undefined): Promise<string> {
     const account = wanted === undefined ? caller.account : checksummed(wanted);
     if (account === caller.account) return account;
-    const [employee] = await tx`select 1 from parties where account = ${account} and kind = 'person' and manager = ${caller.account}`;
+    const [employee] =
+      await tx`select 1 from parties where account = ${account} and kind = 'person' and manager = ${caller.account}`;
     if (employee) return account;
     const detail = "An employer registers for itself, or for a person that it has made";
-    throw new Problem("receiver-invalid", detail, { violations: [{ field: "?holder", rule: "holder-is-employee", detail }] });
+    throw new Problem("receiver-invalid", detail, {
+      violations: [{ field: "?holder", rule: "holder-is-employee", detail }],
+    });
   }
 
-  /** Throws when the employer has registered the invoice already; until `tx` ends it registers it nowhere else. */
-  async function checkNew(tx: Tx, caller: Caller, employer: Taxpayer, number: string): Promise<void> {
+  /**
+   * Throws when the employer has registered the invoice already; until `tx` ends it registers it
+   * nowhere else.
+   */
+  async function checkNew(
+    tx: Tx,
+    caller: Caller,
+    employer: Taxpayer,
+    number: string,
+  ): Promise<void> {
     await tx`select pg_advisory_xact_lock(hashtextextended(${`external/${employer.index}/${number}`}, 0))`;
-    const [last] = await tx<Row[]>`${select(tx)} where e.number = ${number} and e.employer = ${employer.index} order by e.claim desc limit 1`;
+    const [last] = await tx<
+      Row[]
+    >`${select(tx)} where e.number = ${number} and e.employer = ${employer.index} order by e.claim desc limit 1`;
     if (!last) return;
     const claim = await claims.get(tx, caller, last.claim);
     if (!live.has(claim.status)) return;
     const state = claim.status;
     throw new Problem("external-registered", `The invoice is registered: its claim is ${state}`, {
-      extra: { original: { id: externalHex(number), claim: claim.id, state, since: last.created_at.toISOString(), href: `/v1/claims/${claim.id}` } },
+      extra: {
+        original: {
+          id: externalHex(number),
+          claim: claim.id,
+          state,
+          since: last.created_at.toISOString(),
+          href: `/v1/claims/${claim.id}`,
+        },
+      },
     });
   }
 
   const select = (tx: Tx) =>
     tx`select e.claim, e.number, e.employer, e.document, c.created_at from external_invoices e join claims c on c.id = e.claim left join claim_states s on s.ref = c.ref`;
 
-  /** The rows that a caller sees: the bureau all of them, an employer its own, a holder those claimed for it. */
+  /**
+   * The rows that a caller sees: the bureau all of them, an employer its own, a holder those
+   * claimed for it.
+   */
   async function scopeOf(tx: Tx, { account, roles }: Caller) {
     const self = roles.includes("employer") ? await taxpayers.byAccount(tx, account) : undefined;
     const held = roles.includes("holder") ? account : null;
     // a function: a query that is awaited is run
-    return () => (roles.includes("bureau") ? tx`true` : tx`(e.employer = ${self?.index ?? -1} or e.holder = ${held})`);
+    return () =>
+      roles.includes("bureau")
+        ? tx`true`
+        : tx`(e.employer = ${self?.index ?? -1} or e.holder = ${held})`;
   }
 
   async function views(tx: Tx, rows: readonly Row[]): Promise<Registered[]> {
@@ -198,10 +301,18 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
     );
     return rows.map((row) => {
       const { id, status, holder } = made.get(row.claim) as Claim;
-      return { id: externalHex(row.number), claim: { id, status }, holder, employer: row.employer, registeredAt: row.created_at, ...open(row) };
+      return {
+        id: externalHex(row.number),
+        claim: { id, status },
+        holder,
+        employer: row.employer,
+        registeredAt: row.created_at,
+        ...open(row),
+      };
     });
   }
-  const view = async (tx: Tx, row: Row): Promise<Registered> => (await views(tx, [row]))[0] as Registered;
+  const view = async (tx: Tx, row: Row): Promise<Registered> =>
+    (await views(tx, [row]))[0] as Registered;
 
   async function find(tx: Tx, caller: Caller, number: string): Promise<Row> {
     // of several registrations the one that holds, else the last
@@ -209,12 +320,19 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
     const [row] = await tx<Row[]>`
       ${select(tx)} where e.number = ${number} and ${mine()}
       order by coalesce(s.state in ('claimed', 'reimbursed'), false) desc, s.state is not null desc, e.claim desc limit 1`;
-    if (!row) throw new Problem("not-found", "There is no external invoice of this id that you are a party of");
+    if (!row)
+      throw new Problem(
+        "not-found",
+        "There is no external invoice of this id that you are a party of",
+      );
     return row;
   }
 
   return {
-    /** Registers and claims; the claim is the chain's to make. `holder`: account for whom it is claimed. */
+    /**
+     * Registers and claims; the claim is the chain's to make. `holder`: account for whom it is
+     * claimed.
+     */
     async register(
       tx: Tx,
       caller: Caller,
@@ -223,7 +341,10 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
       const { document } = read;
       const employer = await taxpayers.byAccount(tx, caller.account);
       if (employer?.standing !== "active" || !employer.capabilities.includes("employer"))
-        throw new Problem("employer-not-active", "The employer is suspended or not enrolled as one");
+        throw new Problem(
+          "employer-not-active",
+          "The employer is suspended or not enrolled as one",
+        );
       checkDocument(document, employer);
       const original = numberOf(read);
       await checkElsewhere(tx, read, original);
@@ -231,7 +352,12 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
       const account = await holderOf(tx, caller, holder);
       const number = externalId(normaliseTaxId(document.seller.taxId), original);
       await checkNew(tx, caller, employer, number);
-      const made = await claims.admit(tx, caller, { id: number, original, employer: employer.index, holder: account });
+      const made = await claims.admit(tx, caller, {
+        id: number,
+        original,
+        employer: employer.index,
+        holder: account,
+      });
       const sealed = seal(made.id, read, original);
       await tx`
         insert into external_invoices (claim, number, employer, holder, document, source)
@@ -240,40 +366,65 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
     },
 
     /** `number`: the id as a decimal number. */
-    get: async (tx: Tx, caller: Caller, number: string): Promise<Registered> => view(tx, await find(tx, caller, number)),
+    get: async (tx: Tx, caller: Caller, number: string): Promise<Registered> =>
+      view(tx, await find(tx, caller, number)),
 
     /** The registration that is this claim. */
     async ofClaim(tx: Tx, caller: Caller, claim: string): Promise<Registered> {
       const mine = await scopeOf(tx, caller);
       const [row] = await tx<Row[]>`${select(tx)} where e.claim = ${claim} and ${mine()}`;
-      if (!row) throw new Problem("not-found", "There is no external invoice of this claim that you are a party of");
+      if (!row)
+        throw new Problem(
+          "not-found",
+          "There is no external invoice of this claim that you are a party of",
+        );
       return view(tx, row);
     },
 
-    /** What was issued for, by claim, of those of these claims that are registrations; whose they are, the caller knows. */
+    /**
+     * What was issued for, by claim, of those of these claims that are registrations; whose they
+     * are, the caller knows.
+     */
     async amountsOf(tx: Tx, ids: readonly string[]): Promise<Map<string, Amount>> {
       if (ids.length === 0) return new Map();
-      const rows = await tx<Row[]>`select claim, document from external_invoices where claim = any(${[...ids]}::uuid[])`;
+      const rows = await tx<
+        Row[]
+      >`select claim, document from external_invoices where claim = any(${[...ids]}::uuid[])`;
       return new Map(rows.map((row) => [row.claim, amountOf(open(row).document)]));
     },
 
     /** Text of the original, byte for byte; undefined when none is kept (formats.ts). */
-    async sourceOf(tx: Tx, caller: Caller, number: string): Promise<{ text: string; format: FormatName } | undefined> {
+    async sourceOf(
+      tx: Tx,
+      caller: Caller,
+      number: string,
+    ): Promise<{ text: string; format: FormatName } | undefined> {
       const registration = await find(tx, caller, number);
-      const [row] = await tx<{ source: Buffer | null }[]>`select source from external_invoices where claim = ${registration.claim}`;
+      const [row] = await tx<
+        { source: Buffer | null }[]
+      >`select source from external_invoices where claim = ${registration.claim}`;
       if (!row?.source) return undefined;
-      const text = vault.open("documents", `${context(registration.claim)}/source`, row.source).toString();
+      const text = vault
+        .open("documents", `${context(registration.claim)}/source`, row.source)
+        .toString();
       return { text, format: formatOf(open(registration).document) };
     },
 
     /** Registrations, newest first. */
-    async list(tx: Tx, { account, roles }: Caller, { before, limit }: { before?: string | undefined; limit: number }): Promise<Registered[]> {
+    async list(
+      tx: Tx,
+      { account, roles }: Caller,
+      { before, limit }: { before?: string | undefined; limit: number },
+    ): Promise<Registered[]> {
       const self = roles.includes("employer") ? await taxpayers.byAccount(tx, account) : undefined;
       const of = (condition: Query<unknown>) => tx`
         select id, true as fits from (select claim as id from external_invoices where ${condition}) e where ${before === undefined ? tx`true` : tx`id < ${before}`}`;
       const parts = roles.includes("bureau")
         ? [of(tx`true`)]
-        : [...(self ? [of(tx`employer = ${self.index}`)] : []), ...(roles.includes("holder") ? [of(tx`holder = ${account}`)] : [])];
+        : [
+            ...(self ? [of(tx`employer = ${self.index}`)] : []),
+            ...(roles.includes("holder") ? [of(tx`holder = ${account}`)] : []),
+          ];
       if (parts.length === 0) return [];
       const { ids } = await pageOfIds(tx, { parts, limit });
       const rows = await tx<Row[]>`${select(tx)} where e.claim = any(${ids}::uuid[])`;

@@ -1,6 +1,6 @@
 /**
- * What the feed says of transfers, to the two who hand on and take over: the issuer need not learn whom its invoice goes to. Runs
- * before the ledger's mirror, which forgets the holder before.
+ * What the feed says of transfers, to the two who hand on and take over: the issuer need not learn
+ * whom its invoice goes to. Runs before the ledger's mirror, which forgets the holder before.
  */
 import { tellAct } from "../../feed/acts.ts";
 import type { Projection } from "../../feed/follower.ts";
@@ -11,7 +11,9 @@ export const transferProjection: Projection = {
   on: {
     async Transferred(tx, run) {
       const numbers = run.map((event) => event.args["id"] as string);
-      const rows = await tx<{ number: string; holder: string }[]>`select number, holder from invoice_states where number = any(${numbers}::numeric[])`;
+      const rows = await tx<
+        { number: string; holder: string }[]
+      >`select number, holder from invoice_states where number = any(${numbers}::numeric[])`;
       const holders = new Map(rows.map((row) => [row.number, row.holder]));
       for (const event of run) {
         const [number, to] = [event.args["id"] as string, event.args["to"] as string];

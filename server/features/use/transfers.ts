@@ -1,6 +1,6 @@
 /**
- * Transfers: a holder offers an invoice, the receiver accepts or declines. The act goes to the chain when both have agreed, signed
- * by both.
+ * Transfers: a holder offers an invoice, the receiver accepts or declines. The act goes to the
+ * chain when both have agreed, signed by both.
  *
  * | status | from | by | effect |
  * | --- | --- | --- | --- |
@@ -48,20 +48,40 @@ export function createTransfers({ invoices, persons }: { invoices: Invoices; per
     const [row] = await tx<Row[]>`
       select id, number, sender, receiver, status, operation, created_at from transfers
       where id = ${id} and (sender = ${caller.account} or receiver = ${caller.account})`;
-    if (!row) throw new Problem("not-found", "There is no transfer of this id that you are a party of");
+    if (!row)
+      throw new Problem("not-found", "There is no transfer of this id that you are a party of");
     return row;
   }
 
   /** An offer is between two parties of this gateway, so no event of the chain tells of it. */
-  const tell = (tx: Tx, type: "transfer.offered" | "transfer.ended", { id, number, sender, receiver, status }: Row) =>
-    notify(tx, [{ type, number, accounts: [sender, receiver], data: { transfer: id, from: sender, to: receiver, status } }]);
+  const tell = (
+    tx: Tx,
+    type: "transfer.offered" | "transfer.ended",
+    { id, number, sender, receiver, status }: Row,
+  ) =>
+    notify(tx, [
+      {
+        type,
+        number,
+        accounts: [sender, receiver],
+        data: { transfer: id, from: sender, to: receiver, status },
+      },
+    ]);
 
   /** Ends an offer; `mine` says whose word it is. */
-  async function end(tx: Tx, caller: Caller, id: string, mine: "sender" | "receiver", status: Row["status"]): Promise<Row> {
+  async function end(
+    tx: Tx,
+    caller: Caller,
+    id: string,
+    mine: "sender" | "receiver",
+    status: Row["status"],
+  ): Promise<Row> {
     await tx`select 1 from transfers where id = ${id} for update`;
     const row = await get(tx, caller, id);
-    if (row[mine] !== caller.account) throw new Problem("forbidden", `This is for the ${mine} to say`);
-    if (row.status !== "offered") throw new Problem("transfer-state", `The transfer is ${row.status}`);
+    if (row[mine] !== caller.account)
+      throw new Problem("forbidden", `This is for the ${mine} to say`);
+    if (row.status !== "offered")
+      throw new Problem("transfer-state", `The transfer is ${row.status}`);
     await tx`update transfers set status = ${status} where id = ${id}`;
     // what is accepted is told by the chain
     if (status !== "accepted") await tell(tx, "transfer.ended", { ...row, status });
@@ -71,18 +91,33 @@ export function createTransfers({ invoices, persons }: { invoices: Invoices; per
   return {
     async offer(tx: Tx, caller: Caller, number: string, to: string): Promise<Transfer> {
       const invoice = await invoices.visible(tx, caller, number);
-      if (invoice.holder !== caller.account) throw new Problem("forbidden", "Only the holder hands an invoice on");
-      if (invoice.status === "accepted") throw new Problem("invoice-not-sealed", "The invoice is not sealed yet");
+      if (invoice.holder !== caller.account)
+        throw new Problem("forbidden", "Only the holder hands an invoice on");
+      if (invoice.status === "accepted")
+        throw new Problem("invoice-not-sealed", "The invoice is not sealed yet");
       if (invoice.status !== "issued") {
-        throw new Problem("wrong-state", `A ${invoice.status} invoice cannot be handed on`, { extra: { original: { number, state: invoice.status } } });
+        throw new Problem("wrong-state", `A ${invoice.status} invoice cannot be handed on`, {
+          extra: { original: { number, state: invoice.status } },
+        });
       }
       const receiver = checksummed(to);
       if (receiver === caller.account || !(await persons.known(tx, receiver))) {
-        throw new Problem("receiver-invalid", "The receiver must be another account that is known here", {
-          violations: [{ field: "/to", rule: "known-account", detail: "An account of POST /v1/persons or of an enrolled taxpayer" }],
-        });
+        throw new Problem(
+          "receiver-invalid",
+          "The receiver must be another account that is known here",
+          {
+            violations: [
+              {
+                field: "/to",
+                rule: "known-account",
+                detail: "An account of POST /v1/persons or of an enrolled taxpayer",
+              },
+            ],
+          },
+        );
       }
-      if (await busy(tx, [number])) throw new Problem("invoice-busy", "Another act on the invoice waits for its outcome");
+      if (await busy(tx, [number]))
+        throw new Problem("invoice-busy", "Another act on the invoice waits for its outcome");
       const [row] = await tx<Row[]>`
         insert into transfers (number, sender, receiver) values (${number}, ${caller.account}, ${receiver})
         on conflict (number) where status = 'offered' do nothing
@@ -91,26 +126,45 @@ export function createTransfers({ invoices, persons }: { invoices: Invoices; per
         await tell(tx, "transfer.offered", row);
         return row;
       }
-      const [open] = await tx<{ id: string }[]>`select id from transfers where number = ${number} and status = 'offered'`;
-      throw new Problem("invoice-busy", "The invoice is offered already", { extra: open ? { transfer: open.id } : {} });
+      const [open] = await tx<
+        { id: string }[]
+      >`select id from transfers where number = ${number} and status = 'offered'`;
+      throw new Problem("invoice-busy", "The invoice is offered already", {
+        extra: open ? { transfer: open.id } : {},
+      });
     },
 
-    async accept(tx: Tx, caller: Caller, id: string): Promise<{ transfer: Transfer; operation: string }> {
+    async accept(
+      tx: Tx,
+      caller: Caller,
+      id: string,
+    ): Promise<{ transfer: Transfer; operation: string }> {
       const row = await end(tx, caller, id, "receiver", "accepted");
       const operation = await enqueue(tx, {
         kind: "transfer",
         party: row.sender,
-        command: { type: "act", kind: "Transfer", to: row.receiver, ref: ZERO_REF, invoices: [row.number] },
+        command: {
+          type: "act",
+          kind: "Transfer",
+          to: row.receiver,
+          ref: ZERO_REF,
+          invoices: [row.number],
+        },
         signers: [row.sender, row.receiver],
       });
       await tx`update transfers set operation = ${operation} where id = ${id}`;
       return { transfer: { ...row, operation }, operation };
     },
 
-    decline: (tx: Tx, caller: Caller, id: string): Promise<Transfer> => end(tx, caller, id, "receiver", "declined"),
-    withdraw: (tx: Tx, caller: Caller, id: string): Promise<Transfer> => end(tx, caller, id, "sender", "withdrawn"),
+    decline: (tx: Tx, caller: Caller, id: string): Promise<Transfer> =>
+      end(tx, caller, id, "receiver", "declined"),
+    withdraw: (tx: Tx, caller: Caller, id: string): Promise<Transfer> =>
+      end(tx, caller, id, "sender", "withdrawn"),
 
-    /** What the open ones among these show of their invoices, by number: who offers wants the other to know what it is. */
+    /**
+     * What the open ones among these show of their invoices, by number: who offers wants the other
+     * to know what it is.
+     */
     async offered(tx: Tx, transfers: readonly Transfer[]): Promise<Map<string, Offered>> {
       const shown = new Map<string, Offered>();
       for (const { number, status } of transfers) {
@@ -124,13 +178,23 @@ export function createTransfers({ invoices, persons }: { invoices: Invoices; per
 
     async get(tx: Tx, caller: Caller, id: string): Promise<Transfer> {
       const row = await get(tx, caller, id);
-      return withOutcome(row, row.operation === null ? undefined : (await findOperation(tx, row.operation))?.status);
+      return withOutcome(
+        row,
+        row.operation === null ? undefined : (await findOperation(tx, row.operation))?.status,
+      );
     },
 
-    async list(tx: Tx, { account }: Caller, filter: { status?: Row["status"] | undefined; before?: string | undefined; limit: number }): Promise<Transfer[]> {
+    async list(
+      tx: Tx,
+      { account }: Caller,
+      filter: { status?: Row["status"] | undefined; before?: string | undefined; limit: number },
+    ): Promise<Transfer[]> {
       const before = filter.before === undefined ? tx`true` : tx`id < ${filter.before}`;
       const parts = (filter.status === undefined ? statuses : [filter.status]).flatMap((status) =>
-        [tx`sender`, tx`receiver`].map((side) => tx`select id, true as fits from transfers where ${side} = ${account} and status = ${status} and ${before}`),
+        [tx`sender`, tx`receiver`].map(
+          (side) =>
+            tx`select id, true as fits from transfers where ${side} = ${account} and status = ${status} and ${before}`,
+        ),
       );
       const { ids } = await pageOfIds(tx, { parts, limit: filter.limit });
       const rows = await tx<(Row & { outcome: string | null })[]>`

@@ -1,6 +1,7 @@
 /**
- * A gateway's mechanisms without HTTP: a database and a deployment of their own on the run's chain, the node behind a faulty
- * network, and any number of processes (each with its own connections), whose parts are started and stopped by themselves.
+ * A gateway's mechanisms without HTTP: a database and a deployment of their own on the run's chain,
+ * the node behind a faulty network, and any number of processes (each with its own connections),
+ * whose parts are started and stopped by themselves.
  */
 import { randomBytes, randomUUID } from "node:crypto";
 import { readInvoice } from "@onepiao/protocol/formats/read.ts";
@@ -8,13 +9,29 @@ import { EXTERNAL } from "@onepiao/protocol/ledger/external.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { Transaction, Wallet } from "ethers";
 import { deployToSandbox, SANDBOX_CHAIN_ID, startSandboxChain } from "../../../sandbox/chain.ts";
-import { BUREAU_LANE, createDispatcher, type Dispatcher, RELAY_LANE } from "../../../server/acts/dispatcher.ts";
+import {
+  BUREAU_LANE,
+  createDispatcher,
+  type Dispatcher,
+  RELAY_LANE,
+} from "../../../server/acts/dispatcher.ts";
 import { createEvidence } from "../../../server/acts/evidence.ts";
-import { enqueue, find, type NewOperation, type Operation } from "../../../server/acts/operations.ts";
+import {
+  enqueue,
+  find,
+  type NewOperation,
+  type Operation,
+} from "../../../server/acts/operations.ts";
 import { sendFailed } from "../../../server/acts/outcomes.ts";
 import type { Capacity } from "../../../server/chain/capacity.ts";
 import { createChainClient } from "../../../server/chain/client.ts";
-import { type ChainEvent, createContracts, type EntryMark, refOf, ZERO_REF } from "../../../server/chain/contracts.ts";
+import {
+  type ChainEvent,
+  createContracts,
+  type EntryMark,
+  refOf,
+  ZERO_REF,
+} from "../../../server/chain/contracts.ts";
 import type { Deployment } from "../../../server/chain/deploy.ts";
 import type { FaultWord } from "../../../server/chain/faults.ts";
 import { migrate, openChanges, openDb, type Tx } from "../../../server/db/db.ts";
@@ -26,7 +43,12 @@ import { createIssuing } from "../../../server/features/invoices/issuing.ts";
 import { createRedLetters } from "../../../server/features/invoices/red-letters.ts";
 import { createOperations } from "../../../server/features/out/operations.ts";
 import { createAccounts } from "../../../server/features/parties/accounts.ts";
-import { createTaxpayers, periodOf, seriesOf, type Taxpayer } from "../../../server/features/parties/taxpayers.ts";
+import {
+  createTaxpayers,
+  periodOf,
+  seriesOf,
+  type Taxpayer,
+} from "../../../server/features/parties/taxpayers.ts";
 import { createFollower, type Follower, type Projection } from "../../../server/feed/follower.ts";
 import { createReach } from "../../../server/feed/reach.ts";
 import { projections } from "../../../server/gateway.ts";
@@ -57,7 +79,10 @@ export type ProcessOptions = {
   projections?: readonly Projection[];
   failed?: typeof sendFailed;
   deployment?: Deployment;
-  /** Work by leases that last so long. Without it every process takes itself for the one at work: what the transactions then hold. */
+  /**
+   * Work by leases that last so long. Without it every process takes itself for the one at work:
+   * what the transactions then hold.
+   */
   leaseMs?: number;
   applied?: (events: readonly ChainEvent[]) => void;
   answered?: (fault: FaultWord) => void;
@@ -72,7 +97,10 @@ const log = createLog(process.env["LOG_LEVEL"] ?? "silent");
 
 let started: Promise<{ rpcUrl: string; databaseUrl: string; close(): Promise<void> }> | undefined;
 
-/** The chain and the database server of all benches of a run; no gateway of the sandbox's runs beside them and takes their time. */
+/**
+ * The chain and the database server of all benches of a run; no gateway of the sandbox's runs
+ * beside them and takes their time.
+ */
 function ground() {
   started ??= (async () => {
     const given = process.env["DATABASE_URL"];
@@ -129,7 +157,11 @@ export async function openBench(options: BenchOptions = {}) {
   const vault = await openVault(sql, masterKey);
   const keys = createKeystore({ sql, vault });
   const bureau = (await openLane({ sql, chain: node, keys }, BUREAU_LANE)).address;
-  const deployment = await deployToSandbox(rpcUrl, { network: name, bureau, claimTermSeconds: options.claimTermSeconds ?? 3_600 });
+  const deployment = await deployToSandbox(rpcUrl, {
+    network: name,
+    bureau,
+    claimTermSeconds: options.claimTermSeconds ?? 3_600,
+  });
   const contracts = createContracts(deployment);
   const documents = createDocuments({ vault, keys: createEncryptionKeys({ vault }), deployment });
   const open: { stop(): Promise<void>; end(): Promise<void> }[] = [];
@@ -145,7 +177,13 @@ export async function openBench(options: BenchOptions = {}) {
     const finalityDepth = more.finalityDepth ?? 0;
     const spoken = createContracts(more.deployment ?? deployment);
     const heartbeat = openDb(`${databaseUrl}?application_name=${mark}`, { connections: 3 });
-    const leases = createLeases({ sql: heartbeat, changes, log, ttlMs: more.leaseMs ?? 4_000, reach: () => reach.block() });
+    const leases = createLeases({
+      sql: heartbeat,
+      changes,
+      log,
+      ttlMs: more.leaseMs ?? 4_000,
+      reach: () => reach.block(),
+    });
     const lease = (name: string) => (more.leaseMs === undefined ? always : leases.lease(name));
     const relay = await openLane({ sql: own, chain: node, keys: ownKeys }, RELAY_LANE);
     const lanes: Lanes = createLanes({
@@ -202,13 +240,31 @@ export async function openBench(options: BenchOptions = {}) {
     });
     const taxpayers = createTaxpayers({ vault: ownVault, keys: ownKeys, drawStep: 10_000_000n });
     const accounts = createAccounts({ keys: ownKeys, contracts, maxShown: 1_000 });
-    const documents = createDocuments({ vault: ownVault, keys: createEncryptionKeys({ vault: ownVault }), deployment });
+    const documents = createDocuments({
+      vault: ownVault,
+      keys: createEncryptionKeys({ vault: ownVault }),
+      deployment,
+    });
     const invoices = createInvoices({ vault: ownVault, documents, taxpayers });
     // as in a sandbox: the tests' invoices have dates of their own
     const bounds = { aheadMinutes: 10, backDays: 3_650 };
     const redLetters = createRedLetters({ vault: ownVault, taxpayers, invoices, bounds });
-    const issuing = createIssuing({ sql: own, accounts, documents, taxpayers, invoices, redLetters, changes, bounds });
-    const redLetterJob = createRedLetterJob({ sql: own, redLetters, issuing, log: more.log ?? log });
+    const issuing = createIssuing({
+      sql: own,
+      accounts,
+      documents,
+      taxpayers,
+      invoices,
+      redLetters,
+      changes,
+      bounds,
+    });
+    const redLetterJob = createRedLetterJob({
+      sql: own,
+      redLetters,
+      issuing,
+      log: more.log ?? log,
+    });
     const parts = { reach, leases, lanes, follower, sealer, dispatcher };
     const running = new Set<PartName>();
     let ended = false;
@@ -236,15 +292,25 @@ export async function openBench(options: BenchOptions = {}) {
       },
       async stop(...names: PartName[]) {
         // leases first come, last go: what runs finishes, then it is handed over
-        for (const part of names.length > 0 ? names : [...running].sort((a, b) => Number(a === "leases") - Number(b === "leases"))) {
+        for (const part of names.length > 0
+          ? names
+          : [...running].sort((a, b) => Number(a === "leases") - Number(b === "leases"))) {
           if (running.delete(part)) await parts[part].stop();
         }
       },
-      /** As a process ends that is killed: from one moment on none of its connections says anything more. */
+      /**
+       * As a process ends that is killed: from one moment on none of its connections says anything
+       * more.
+       */
       async crash() {
         ended = true;
-        const closing = Promise.allSettled([own.end({ timeout: 0 }), heartbeat.end({ timeout: 0 }), changes.close()]);
-        const cut = () => sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = ${mark}`;
+        const closing = Promise.allSettled([
+          own.end({ timeout: 0 }),
+          heartbeat.end({ timeout: 0 }),
+          changes.close(),
+        ]);
+        const cut = () =>
+          sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = ${mark}`;
         await until("its connections are cut", async () => (await cut()).length === 0);
         proxy.release();
         chain.close();
@@ -298,7 +364,9 @@ export async function openBench(options: BenchOptions = {}) {
     ended: (id: string): Promise<Operation> =>
       until(`operation ${id} comes to its end`, async () => {
         const operation = await find(sql, id);
-        return operation && ["done", "refused", "failed"].includes(operation.status) ? operation : undefined;
+        return operation && ["done", "refused", "failed"].includes(operation.status)
+          ? operation
+          : undefined;
       }),
 
     operation: async (id: string): Promise<Operation> => (await find(sql, id)) as Operation,
@@ -308,7 +376,10 @@ export async function openBench(options: BenchOptions = {}) {
       const all: Operation[] = [];
       for (const id of ids) {
         const operation = await bench.ended(id);
-        if (operation.status !== "done") throw new Error(`${operation.kind} is ${operation.status}: ${JSON.stringify(operation.problem)}`);
+        if (operation.status !== "done")
+          throw new Error(
+            `${operation.kind} is ${operation.status}: ${JSON.stringify(operation.problem)}`,
+          );
         all.push(operation);
       }
       return all;
@@ -320,11 +391,20 @@ export async function openBench(options: BenchOptions = {}) {
       return logs.map((one) => contracts.event(one)).filter((event) => event !== undefined);
     },
 
-    /** Sends a call from an address that nobody knows, past the gateway, and waits for its receipt. */
-    async stranger(to: string, data: string, gas = 3_000_000n): Promise<{ hash: string; ok: boolean; block: number }> {
+    /**
+     * Sends a call from an address that nobody knows, past the gateway, and waits for its receipt.
+     */
+    async stranger(
+      to: string,
+      data: string,
+      gas = 3_000_000n,
+    ): Promise<{ hash: string; ok: boolean; block: number }> {
       const { address, raw, hash } = await foreignTransaction(to, data, gas);
       await node.broadcast(raw);
-      const receipt = await until(`a receipt for ${address}`, async () => (await node.receipts([hash]))[0]);
+      const receipt = await until(
+        `a receipt for ${address}`,
+        async () => (await node.receipts([hash]))[0],
+      );
       return { hash, ...receipt };
     },
   };
@@ -333,27 +413,49 @@ export async function openBench(options: BenchOptions = {}) {
 
 async function foreignTransaction(to: string, data: string, gasLimit: bigint) {
   const wallet = Wallet.createRandom();
-  const raw = await wallet.signTransaction({ type: 0, chainId: SANDBOX_CHAIN_ID, nonce: 0, gasPrice: 0n, gasLimit, to, data });
+  const raw = await wallet.signTransaction({
+    type: 0,
+    chainId: SANDBOX_CHAIN_ID,
+    nonce: 0,
+    gasPrice: 0n,
+    gasLimit,
+    to,
+    data,
+  });
   return { address: wallet.address, raw, hash: Transaction.from(raw).hash as string };
 }
 
-// ── parties ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── parties
+// ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export type Party = Taxpayer & { wallet: Wallet; caller: Caller };
 
 /** The bureau as the features see it. */
-const bureauOf = (bench: Bench): Caller => ({ keyId: "bureau", account: bench.bureau, roles: ["bureau"] });
+const bureauOf = (bench: Bench): Caller => ({
+  keyId: "bureau",
+  account: bench.bureau,
+  roles: ["bureau"],
+});
 
 /** A call of the registry or the ledger by the bureau. */
-export const byBureau = (bench: Bench, name: string, ...args: (string | number | boolean)[]): NewOperation => ({
+export const byBureau = (
+  bench: Bench,
+  name: string,
+  ...args: (string | number | boolean)[]
+): NewOperation => ({
   kind: name,
   party: bench.bureau,
-  command: { type: "call", contract: name === "setClosed" ? "ledger" : "registry", function: name, args },
+  command: {
+    type: "call",
+    contract: name === "setClosed" ? "ledger" : "registry",
+    function: name,
+    args,
+  },
 });
 
 /**
- * An enrolled taxpayer whose key the test knows. It is kept by the gateway as well, unless it is `own`. An issuer has quota, all
- * of it drawn, and a segment.
+ * An enrolled taxpayer whose key the test knows. It is kept by the gateway as well, unless it is
+ * `own`. An issuer has quota, all of it drawn, and a segment.
  */
 export async function enrolled(
   bench: Bench,
@@ -364,10 +466,17 @@ export async function enrolled(
   const wallet = new Wallet(`0x${randomBytes(32).toString("hex")}`);
   const bureau = bureauOf(bench);
   const taxId = freshTaxId();
-  const named = { name: `Party ${taxId}`, taxId, capabilities, currency: "CNY", key: { custody: "own" as const, address: wallet.address } };
+  const named = {
+    name: `Party ${taxId}`,
+    taxId,
+    capabilities,
+    currency: "CNY",
+    key: { custody: "own" as const, address: wallet.address },
+  };
   const { operation } = await bench.sql.begin((tx) => via.taxpayers.enrol(tx, bureau, named));
   await bench.done(operation);
-  // enrolled as its own, for the gateway takes no key from outside; from here on it is custodial all the same
+  // enrolled as its own, for the gateway takes no key from outside; from here on it is custodial
+  // all the same
   if (!more.own) await bench.keys.take(bench.sql, wallet.privateKey);
   const taxpayer = (await via.taxpayers.byTaxId(bench.sql, taxId)) as Taxpayer;
   if (capabilities.includes("issuer")) {
@@ -383,12 +492,22 @@ export async function enrolled(
     const [draw] = (await bench.queue({
       kind: "draw",
       party: taxpayer.account,
-      command: { type: "registry", message: "Draw", index: taxpayer.index, period, amount: granted },
+      command: {
+        type: "registry",
+        message: "Draw",
+        index: taxpayer.index,
+        period,
+        amount: granted,
+      },
       signers: [taxpayer.account],
     })) as [string];
     if (!more.own) await bench.done(draw);
   }
-  return { ...taxpayer, wallet, caller: { keyId: taxId, account: taxpayer.account, roles: [...capabilities, "holder"] } };
+  return {
+    ...taxpayer,
+    wallet,
+    caller: { keyId: taxId, account: taxpayer.account, roles: [...capabilities, "holder"] },
+  };
 }
 
 /** A person whose key the gateway keeps, or not. */
@@ -399,24 +518,51 @@ export async function holder(bench: Bench, more: { own?: boolean } = {}): Promis
   return wallet;
 }
 
-/** Accepts one invoice of 200.00, untitled or titled, in a transaction of the caller's. Returns its number. */
-export async function acceptedIn(tx: Tx, via: Process, seller: Party, to: { holder?: string; buyer?: Party }): Promise<string> {
+/**
+ * Accepts one invoice of 200.00, untitled or titled, in a transaction of the caller's. Returns its
+ * number.
+ */
+export async function acceptedIn(
+  tx: Tx,
+  via: Process,
+  seller: Party,
+  to: { holder?: string; buyer?: Party },
+): Promise<string> {
   const buyer = to.buyer ? { taxId: to.buyer.taxId, name: to.buyer.name } : { name: "个人" };
-  const read = readInvoice("application/json", Buffer.from(JSON.stringify(invoiceOf(seller, buyer, { sourceId: randomUUID() }))));
-  const [result] = await via.issuing.accept(tx, [{ caller: seller.caller, read, holder: to.holder }]);
-  if (result === undefined || result instanceof Problem || !("number" in result)) throw result ?? new Error("there is no result");
+  const read = readInvoice(
+    "application/json",
+    Buffer.from(JSON.stringify(invoiceOf(seller, buyer, { sourceId: randomUUID() }))),
+  );
+  const [result] = await via.issuing.accept(tx, [
+    { caller: seller.caller, read, holder: to.holder },
+  ]);
+  if (result === undefined || result instanceof Problem || !("number" in result))
+    throw result ?? new Error("there is no result");
   return result.number;
 }
 
 /** Accepts so many; they are not sealed yet. */
-export async function accepted(bench: Bench, via: Process, seller: Party, to: { holder?: string; buyer?: Party }, count = 1): Promise<string[]> {
+export async function accepted(
+  bench: Bench,
+  via: Process,
+  seller: Party,
+  to: { holder?: string; buyer?: Party },
+  count = 1,
+): Promise<string[]> {
   const numbers: string[] = [];
-  for (let i = 0; i < count; i++) numbers.push(await bench.sql.begin((tx) => acceptedIn(tx, via, seller, to)));
+  for (let i = 0; i < count; i++)
+    numbers.push(await bench.sql.begin((tx) => acceptedIn(tx, via, seller, to)));
   return numbers;
 }
 
 /** The same, sealed and known. */
-export async function sealed(bench: Bench, via: Process, seller: Party, to: { holder?: string; buyer?: Party }, count = 1): Promise<string[]> {
+export async function sealed(
+  bench: Bench,
+  via: Process,
+  seller: Party,
+  to: { holder?: string; buyer?: Party },
+  count = 1,
+): Promise<string[]> {
   const numbers = await accepted(bench, via, seller, to, count);
   await known(bench, numbers);
   return numbers;
@@ -425,7 +571,8 @@ export async function sealed(bench: Bench, via: Process, seller: Party, to: { ho
 /** Resolves when the follower has seen these invoices sealed. */
 export const known = (bench: Bench, numbers: string[]): Promise<true> =>
   until("the invoices are sealed", async () => {
-    const rows = await bench.sql`select 1 from invoice_states where number = any(${numbers}::numeric[])`;
+    const rows =
+      await bench.sql`select 1 from invoice_states where number = any(${numbers}::numeric[])`;
     return rows.length === numbers.length ? true : undefined;
   });
 
@@ -436,7 +583,8 @@ export const redLetterOf = (bench: Bench, via: Process, id: string): Promise<str
     return (await via.redLetters.find(bench.sql, id))?.number ?? undefined;
   });
 
-// ── acts ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── acts
+// ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 type Account = { account: string; index: number };
 
@@ -444,40 +592,77 @@ let refs = 0;
 /** A reference that no other claim has. */
 const freshRef = () => `0x${(++refs).toString(16).padStart(64, "0")}`;
 
-export const claimBy = (who: { address: string }, employer: Party, ...invoices: string[]): NewOperation => ({
+export const claimBy = (
+  who: { address: string },
+  employer: Party,
+  ...invoices: string[]
+): NewOperation => ({
   kind: "claim",
   party: who.address,
   command: { type: "act", kind: "Claim", taxpayer: employer.index, ref: freshRef(), invoices },
   signers: [who.address],
 });
-export const decisionBy = (kind: "Reimburse" | "Reject", employer: Account, ...invoices: string[]): NewOperation => ({
+export const decisionBy = (
+  kind: "Reimburse" | "Reject",
+  employer: Account,
+  ...invoices: string[]
+): NewOperation => ({
   kind: kind.toLowerCase(),
   party: employer.account,
   command: { type: "act", kind, taxpayer: employer.index, ref: ZERO_REF, invoices },
   signers: [employer.account],
 });
-/** A part of an invoice is taken off by some red letter that nobody has opened here; `consent`: the employer agrees. */
+/**
+ * A part of an invoice is taken off by some red letter that nobody has opened here; `consent`: the
+ * employer agrees.
+ */
 export const adjustBy = (issuer: Account, number: string, consent?: Account): NewOperation => ({
   kind: "adjust",
   party: issuer.account,
-  command: { type: "act", kind: "Adjust", taxpayer: issuer.index, ref: freshRef(), invoices: [number] },
+  command: {
+    type: "act",
+    kind: "Adjust",
+    taxpayer: issuer.index,
+    ref: freshRef(),
+    invoices: [number],
+  },
   signers: [issuer.account, ...(consent ? [consent.account] : [])],
 });
-export const entryBy = (employer: Account, mark: EntryMark, ...invoices: string[]): NewOperation => ({
+export const entryBy = (
+  employer: Account,
+  mark: EntryMark,
+  ...invoices: string[]
+): NewOperation => ({
   kind: "enter",
   party: employer.account,
   command: { type: "act", kind: "Enter", taxpayer: employer.index, ref: refOf(mark), invoices },
   signers: [employer.account],
 });
-export const admissionBy = (employer: Account, who: string, ...invoices: string[]): NewOperation => ({
+export const admissionBy = (
+  employer: Account,
+  who: string,
+  ...invoices: string[]
+): NewOperation => ({
   kind: "admit",
   party: employer.account,
-  command: { type: "act", kind: "Admit", taxpayer: employer.index, to: who, ref: freshRef(), invoices },
+  command: {
+    type: "act",
+    kind: "Admit",
+    taxpayer: employer.index,
+    to: who,
+    ref: freshRef(),
+    invoices,
+  },
   signers: [employer.account],
 });
 /** Some id of an invoice issued elsewhere. */
-export const freshExternalId = (): string => (EXTERNAL | (BigInt(`0x${randomBytes(32).toString("hex")}`) >> 1n)).toString();
-export const transferTo = (from: { address: string }, to: { address: string }, ...invoices: string[]): NewOperation => ({
+export const freshExternalId = (): string =>
+  (EXTERNAL | (BigInt(`0x${randomBytes(32).toString("hex")}`) >> 1n)).toString();
+export const transferTo = (
+  from: { address: string },
+  to: { address: string },
+  ...invoices: string[]
+): NewOperation => ({
   kind: "transfer",
   party: from.address,
   command: { type: "act", kind: "Transfer", to: to.address, ref: ZERO_REF, invoices },

@@ -1,18 +1,22 @@
-/** A faulty network between a client and a gateway: passes requests on, and does to each what a test says. */
+/**
+ * A faulty network between a client and a gateway: passes requests on, and does to each what a test
+ * says.
+ */
 import { createServer, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 
 /**
- * cut: the connection breaks before the gateway sees the request. lose: the gateway does the work and
- * the connection breaks. half: it breaks in the middle of the answer. status: somebody between answers,
- * with a page of HTML.
+ * cut: the connection breaks before the gateway sees the request. lose: the gateway does the work
+ * and the connection breaks. half: it breaks in the middle of the answer. status: somebody between
+ * answers, with a page of HTML.
  */
 export type Fault = "cut" | "lose" | "half" | { status: number; headers?: Record<string, string> };
 export type Seen = { method: string; path: string; headers: IncomingHttpHeaders; at: number };
 
 /** Headers of a connection are its own. */
 const own = ["host", "connection", "keep-alive", "content-length", "transfer-encoding"];
-const passedOn = (headers: Iterable<[string, string]>): Record<string, string> => Object.fromEntries([...headers].filter(([name]) => !own.includes(name)));
+const passedOn = (headers: Iterable<[string, string]>): Record<string, string> =>
+  Object.fromEntries([...headers].filter(([name]) => !own.includes(name)));
 
 export async function startFaultyWay(target: string) {
   const way = {
@@ -52,7 +56,10 @@ export async function startFaultyWay(target: string) {
     });
     const bytes = Buffer.from(await answer.arrayBuffer());
     if (fault === "lose") return void response.destroy();
-    response.writeHead(answer.status, { ...passedOn(answer.headers), "content-length": bytes.length });
+    response.writeHead(answer.status, {
+      ...passedOn(answer.headers),
+      "content-length": bytes.length,
+    });
     if (fault !== "half") return void response.end(bytes);
     response.write(bytes.subarray(0, bytes.length / 2), () => response.destroy());
   });

@@ -1,6 +1,7 @@
 /**
- * A gateway in a process of its own, in the place of the sandbox's: for the tests that read its log or kill it. Settings are in
- * its environment, the deployment is on its standard input, its log on its standard output; it ends when its standard input does.
+ * A gateway in a process of its own, in the place of the sandbox's: for the tests that read its log
+ * or kill it. Settings are in its environment, the deployment is on its standard input, its log on
+ * its standard output; it ends when its standard input does.
  */
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -12,10 +13,17 @@ import { readConfig } from "../../../server/kernel/config.ts";
 
 export type GatewayProcess = { log(): string; kill(): void };
 
-/** Stops the sandbox's gateway and puts one in a process of its own in its place; `restart()` of the sandbox ends it again. */
+/**
+ * Stops the sandbox's gateway and puts one in a process of its own in its place; `restart()` of the
+ * sandbox ends it again.
+ */
 export async function moveOut(place: Sandbox, level: string): Promise<GatewayProcess> {
   await place.gateway.stop();
-  const settings = Object.fromEntries(Object.entries(place.config).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])));
+  const settings = Object.fromEntries(
+    Object.entries(place.config).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, String(value)]],
+    ),
+  );
   const child = spawn(process.execPath, [fileURLToPath(import.meta.url)], {
     env: { ...process.env, ...settings, LOG_LEVEL: level },
     stdio: ["pipe", "pipe", "pipe"],

@@ -1,14 +1,25 @@
-/** A client of streams: writes lines and reads results on one connection, at whatever pace a test says. */
+/**
+ * A client of streams: writes lines and reads results on one connection, at whatever pace a test
+ * says.
+ */
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
 import type { Loose } from "../network.ts";
 import { until } from "./proxy.ts";
 
-export type LinesOptions = { token: string; key?: string; headers?: Record<string, string>; reading?: boolean };
+export type LinesOptions = {
+  token: string;
+  key?: string;
+  headers?: Record<string, string>;
+  reading?: boolean;
+};
 export type Lines = ReturnType<typeof openLines>;
 
-export function openLines(url: string, { token, key = randomUUID(), headers = {}, reading = true }: LinesOptions) {
+export function openLines(
+  url: string,
+  { token, key = randomUUID(), headers = {}, reading = true }: LinesOptions,
+) {
   const results: Loose[] = [];
   let response: IncomingMessage | undefined;
   let rest = "";
@@ -16,7 +27,12 @@ export function openLines(url: string, { token, key = randomUUID(), headers = {}
   const sending = request(url, {
     method: "POST",
     agent: false,
-    headers: { authorization: `Bearer ${token}`, "idempotency-key": key, "content-type": "application/x-ndjson", ...headers },
+    headers: {
+      authorization: `Bearer ${token}`,
+      "idempotency-key": key,
+      "content-type": "application/x-ndjson",
+      ...headers,
+    },
   });
   const closed = new Promise<void>((resolve) => {
     sending.on("close", () => {
@@ -31,7 +47,11 @@ export function openLines(url: string, { token, key = randomUUID(), headers = {}
     response.on("data", (chunk: Buffer) => {
       const lines = (rest + chunk.toString("latin1")).split("\n");
       rest = lines.pop() ?? "";
-      results.push(...lines.filter((line) => line !== "").map((line) => JSON.parse(Buffer.from(line, "latin1").toString()) as Loose));
+      results.push(
+        ...lines
+          .filter((line) => line !== "")
+          .map((line) => JSON.parse(Buffer.from(line, "latin1").toString()) as Loose),
+      );
     });
     response.on("end", () => {
       if (rest !== "") results.push(JSON.parse(rest));
@@ -66,7 +86,10 @@ export function openLines(url: string, { token, key = randomUUID(), headers = {}
       await until(
         `${count} results`,
         () => {
-          if (results.length < count && ended) throw new Error(`It ended after ${results.length} results: ${JSON.stringify(results.at(-1))}`);
+          if (results.length < count && ended)
+            throw new Error(
+              `It ended after ${results.length} results: ${JSON.stringify(results.at(-1))}`,
+            );
           return results.length >= count;
         },
         60_000,
@@ -87,7 +110,11 @@ export function openLines(url: string, { token, key = randomUUID(), headers = {}
 }
 
 /** The whole of it: all lines, all results. */
-export async function sendLines(url: string, values: Iterable<unknown>, options: LinesOptions): Promise<{ results: Loose[]; last: Loose; key: string }> {
+export async function sendLines(
+  url: string,
+  values: Iterable<unknown>,
+  options: LinesOptions,
+): Promise<{ results: Loose[]; last: Loose; key: string }> {
   const lines = openLines(url, options);
   await lines.send(values);
   lines.end();

@@ -1,7 +1,8 @@
 /**
- * A gateway's database as it is after years: 200,000 invoices of 2,000 issuers in 20,000 segments, with what becomes of them, written by
- * SQL. Three parties stand out, whose own lists are long: an issuer, an employer and a holder. Numbers, times and parties are in no order
- * with one another, so that nothing is found by chance.
+ * A gateway's database as it is after years: 200,000 invoices of 2,000 issuers in 20,000 segments,
+ * with what becomes of them, written by SQL. Three parties stand out, whose own lists are long: an
+ * issuer, an employer and a holder. Numbers, times and parties are in no order with one another, so
+ * that nothing is found by chance.
  */
 import { randomBytes } from "node:crypto";
 import type { Contracts } from "../../../server/chain/contracts.ts";
@@ -36,7 +37,12 @@ export type Many = {
 };
 
 const account = (n: number) => `0x${n.toString(16).padStart(40, "0")}`;
-const numberOf = (i: number) => (20_442n * 10n ** 15n + BigInt(Math.floor(i / IN_SEGMENT)) * 100n + BigInt(i % IN_SEGMENT)).toString();
+const numberOf = (i: number) =>
+  (
+    20_442n * 10n ** 15n +
+    BigInt(Math.floor(i / IN_SEGMENT)) * 100n +
+    BigInt(i % IN_SEGMENT)
+  ).toString();
 const idOf = (kind: string, n: number) => {
   const time = (BEGIN + n * 60_000).toString(16).padStart(12, "0");
   return `${time.slice(0, 8)}-${time.slice(8)}-7${kind}-8000-${n.toString(16).padStart(12, "0")}`;
@@ -59,13 +65,26 @@ const document = JSON.stringify({
   totals: { net: "188.68", tax: "11.32", gross: "200.00" },
 });
 
-export async function fillWithMany(sql: Sql, vault: Vault, contracts: Contracts, { issuer, employer, holder, reader, bureau }: Many): Promise<void> {
-  const documents = createDocuments({ vault, keys: createEncryptionKeys({ vault }), deployment: contracts.deployment });
+export async function fillWithMany(
+  sql: Sql,
+  vault: Vault,
+  contracts: Contracts,
+  { issuer, employer, holder, reader, bureau }: Many,
+): Promise<void> {
+  const documents = createDocuments({
+    vault,
+    keys: createEncryptionKeys({ vault }),
+    deployment: contracts.deployment,
+  });
   const range = (count: number) => Array.from({ length: count }, (_, n) => n);
   const person = (n: number) => account(500_000 + n);
-  const issuerOf = (i: number) => (Math.floor(i / IN_SEGMENT) % 10 === 0 ? issuer.index : OTHERS + (Math.floor(i / IN_SEGMENT) % ISSUERS));
+  const issuerOf = (i: number) =>
+    Math.floor(i / IN_SEGMENT) % 10 === 0
+      ? issuer.index
+      : OTHERS + (Math.floor(i / IN_SEGMENT) % ISSUERS);
   const holderOf = (i: number) => (i % IN_SEGMENT === 1 ? holder.account : person(i % 5_000));
-  const buyerOf = (i: number) => (i % IN_SEGMENT === 2 ? employer.index : i % IN_SEGMENT > 6 ? OTHERS + (i % ISSUERS) : 0);
+  const buyerOf = (i: number) =>
+    i % IN_SEGMENT === 2 ? employer.index : i % IN_SEGMENT > 6 ? OTHERS + (i % ISSUERS) : 0;
   const stateOf = (i: number) =>
     wordOf(
       [
@@ -79,12 +98,21 @@ export async function fillWithMany(sql: Sql, vault: Vault, contracts: Contracts,
   const acceptedOf = (i: number) => new Date(BEGIN + ((i * 7_919) % INVOICES) * 1_000);
 
   await sql.begin(async (tx) => {
-    await tx.unsafe("set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0");
+    await tx.unsafe(
+      "set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0",
+    );
     // rows that triggers make are written below with the others
     await tx.unsafe("set local session_replication_role = replica");
 
     const others = range(ISSUERS).map((n) => OTHERS + n);
-    const identity = (n: number) => JSON.stringify({ name: `税${n}`, taxId: `X${n}`, region: "44", currency: "CNY", salt: "00".repeat(32) });
+    const identity = (n: number) =>
+      JSON.stringify({
+        name: `税${n}`,
+        taxId: `X${n}`,
+        region: "44",
+        currency: "CNY",
+        salt: "00".repeat(32),
+      });
     await tx`
       insert into parties (account, kind, tax_id_blind, sealed, created_by)
       select account, 'taxpayer', decode(md5(account), 'hex'), sealed, ${bureau.account}
@@ -102,7 +130,10 @@ export async function fillWithMany(sql: Sql, vault: Vault, contracts: Contracts,
              timestamptz '2020-01-01' + n * interval '1 hour'
       from generate_series(0, 4999) n`;
 
-    const segments = range(SEGMENTS).map((n) => ({ first: numberOf(n * IN_SEGMENT), issuer: issuerOf(n * IN_SEGMENT) }));
+    const segments = range(SEGMENTS).map((n) => ({
+      first: numberOf(n * IN_SEGMENT),
+      issuer: issuerOf(n * IN_SEGMENT),
+    }));
     const [firsts, issuers] = [segments.map((one) => one.first), segments.map((one) => one.issuer)];
     await tx`
       insert into segments (first, issuer, length) select first, issuer, ${IN_SEGMENT}::bigint from unnest(${firsts}::numeric[], ${issuers}::int[]) as n (first, issuer)`;
@@ -144,7 +175,10 @@ export async function fillWithMany(sql: Sql, vault: Vault, contracts: Contracts,
       select ${numberOf(1)}::numeric, ${holder.account}, 'json', date '2014-01-01' + n, 'many' from generate_series(1, 4000) n`;
 
     // what is accepted and waits: an issuer's own, and others'
-    const waiting = range(WAITING).map((n) => ({ first: (21_442n * 10n ** 15n + BigInt(n) * 100n).toString(), issuer: n < 50 ? issuer.index : OTHERS + n }));
+    const waiting = range(WAITING).map((n) => ({
+      first: (21_442n * 10n ** 15n + BigInt(n) * 100n).toString(),
+      issuer: n < 50 ? issuer.index : OTHERS + n,
+    }));
     for (const { first, issuer: of } of waiting) {
       await tx`insert into segments (first, issuer, length) values (${first}, ${of}, 50)`;
       await tx`insert into segment_free (issuer, first) values (${of}, ${first})`;
@@ -178,7 +212,8 @@ export async function fillWithMany(sql: Sql, vault: Vault, contracts: Contracts,
       ["reversed", 0.02],
     ] as const;
     const claimHolder = (n: number) => (n % 4 === 1 ? holder.account : person(n % 5_000));
-    const claimEmployer = (n: number) => (n % 4 === 0 || n % 8 === 1 ? employer.index : OTHERS + (n % ISSUERS));
+    const claimEmployer = (n: number) =>
+      n % 4 === 0 || n % 8 === 1 ? employer.index : OTHERS + (n % ISSUERS);
     const claiming = claims.map((n) => idOf("003", n));
     const states = claims.map((n) => wordOf(claimStates, n));
     await tx`
@@ -198,7 +233,11 @@ export async function fillWithMany(sql: Sql, vault: Vault, contracts: Contracts,
     await tx`
       insert into claim_invoices (claim, number)
       select claim, number from unnest(${claims.slice(0, CLAIMS).map(claimOf)}::uuid[], ${range(CLAIMS).map((n) => numberOf(n * 5))}::numeric[]) as c (claim, number)`;
-    const elsewhere = range(ELSEWHERE).map((n) => ({ claim: claimOf(CLAIMS + n), number: (2n ** 255n + BigInt(n)).toString(), n: CLAIMS + n }));
+    const elsewhere = range(ELSEWHERE).map((n) => ({
+      claim: claimOf(CLAIMS + n),
+      number: (2n ** 255n + BigInt(n)).toString(),
+      n: CLAIMS + n,
+    }));
     await tx`
       insert into claim_invoices (claim, number)
       select * from unnest(${elsewhere.map((one) => one.claim)}::uuid[], ${elsewhere.map((one) => one.number)}::numeric[])`;
@@ -220,7 +259,11 @@ export async function fillWithMany(sql: Sql, vault: Vault, contracts: Contracts,
       from unnest(${range(TRANSFERS).map((n) => idOf("004", n))}::uuid[]) with ordinality as t (id, n)`;
     const sheets = range(SHEETS);
     const sheetOf = (n: number) => idOf("005", n);
-    const words = JSON.stringify({ document: JSON.parse(document), salt: "00".repeat(32), reason: 1 });
+    const words = JSON.stringify({
+      document: JSON.parse(document),
+      salt: "00".repeat(32),
+      reason: 1,
+    });
     await tx`
       insert into red_letters (id, invoice, issuer, employer, by_issuer, status, ref, sealed, confirm_by)
       select r.id, i.number, case n % 3 when 0 then ${issuer.index} else i.issuer end, case n % 3 when 1 then ${employer.index} else 0 end, true, r.status,
@@ -252,7 +295,10 @@ export async function fillWithMany(sql: Sql, vault: Vault, contracts: Contracts,
     await tx`
       insert into quotas (taxpayer, period, granted, drawn)
       select ${OTHERS} + n % ${ISSUERS}, 202001 + n / ${ISSUERS}, 100000, 50000 from generate_series(0, ${ISSUERS} * 12 - 1) n`;
-    const sums = range(ISSUERS * 12).map((n) => ({ issuer: OTHERS + (n % ISSUERS), period: 202001 + Math.floor(n / ISSUERS) }));
+    const sums = range(ISSUERS * 12).map((n) => ({
+      issuer: OTHERS + (n % ISSUERS),
+      period: 202001 + Math.floor(n / ISSUERS),
+    }));
     await tx`
       insert into audit_sums (issuer, period, sealed)
       select * from unnest(${sums.map((one) => one.issuer)}::int[], ${sums.map((one) => one.period)}::int[],

@@ -1,6 +1,7 @@
 /**
- * How the database goes about the statements that the product runs: the server's own module auto_explain tells of every statement as it is
- * done, those of triggers too, with the rows that each step has read.
+ * How the database goes about the statements that the product runs: the server's own module
+ * auto_explain tells of every statement as it is done, those of triggers too, with the rows that
+ * each step has read.
  */
 import pg from "pg";
 import type { Sql } from "../../../server/db/db.ts";
@@ -15,26 +16,50 @@ type Node = {
   "Rows Removed by Index Recheck"?: number;
   Plans?: Node[];
 };
-type Told = { "Query Text": string; Plan: Node & { "Shared Hit Blocks"?: number; "Shared Read Blocks"?: number } };
-/** What a statement has read: rows of tables, counted at the scans, and pages. `scans`: tables that were read from one end to the other. */
-export type Done = { statement: string; rows: number; pages: number; scans: string[]; plan: string };
+type Told = {
+  "Query Text": string;
+  Plan: Node & { "Shared Hit Blocks"?: number; "Shared Read Blocks"?: number };
+};
+/**
+ * What a statement has read: rows of tables, counted at the scans, and pages. `scans`: tables that
+ * were read from one end to the other.
+ */
+export type Done = {
+  statement: string;
+  rows: number;
+  pages: number;
+  scans: string[];
+  plan: string;
+};
 
 const nodesOf = (node: Node): Node[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)];
 
 function read({ "Query Text": text, Plan: plan }: Told): Done {
   const scans = nodesOf(plan).filter(
-    (node) => node["Relation Name"] !== undefined && /Scan/.test(node["Node Type"]) && node["Node Type"] !== "Bitmap Index Scan",
+    (node) =>
+      node["Relation Name"] !== undefined &&
+      /Scan/.test(node["Node Type"]) &&
+      node["Node Type"] !== "Bitmap Index Scan",
   );
   const rows = scans.reduce((sum, node) => {
-    const each = (node["Actual Rows"] ?? 0) + (node["Rows Removed by Filter"] ?? 0) + (node["Rows Removed by Index Recheck"] ?? 0);
+    const each =
+      (node["Actual Rows"] ?? 0) +
+      (node["Rows Removed by Filter"] ?? 0) +
+      (node["Rows Removed by Index Recheck"] ?? 0);
     return sum + each * (node["Actual Loops"] ?? 0);
   }, 0);
   return {
     statement: text.replace(/\s+/g, " ").trim(),
     rows: Math.round(rows),
     pages: (plan["Shared Hit Blocks"] ?? 0) + (plan["Shared Read Blocks"] ?? 0),
-    scans: scans.filter((node) => node["Node Type"] === "Seq Scan" && (node["Actual Loops"] ?? 0) > 0).map((node) => node["Relation Name"] as string),
-    plan: JSON.stringify(plan, (key, value) => (/Rows|Node Type|Relation|Index Name|Plans|Filter|Cond|Loops|^\d*$/.test(key) ? value : undefined)),
+    scans: scans
+      .filter((node) => node["Node Type"] === "Seq Scan" && (node["Actual Loops"] ?? 0) > 0)
+      .map((node) => node["Relation Name"] as string),
+    plan: JSON.stringify(plan, (key, value) =>
+      /Rows|Node Type|Relation|Index Name|Plans|Filter|Cond|Loops|^\d*$/.test(key)
+        ? value
+        : undefined,
+    ),
   };
 }
 
@@ -42,10 +67,13 @@ const done: Done[] = [];
 const { connect } = pg.Client.prototype;
 
 /**
- * From here on every connection that this process opens tells of its statements. A prepared statement is planned for the values of each
- * time, or once for any; the server may choose either.
+ * From here on every connection that this process opens tells of its statements. A prepared
+ * statement is planned for the values of each time, or once for any; the server may choose either.
  */
-export async function watchPlans(sql: Sql, plans: "for their values" | "for any values"): Promise<void> {
+export async function watchPlans(
+  sql: Sql,
+  plans: "for their values" | "for any values",
+): Promise<void> {
   const settings = {
     session_preload_libraries: "'auto_explain'",
     "auto_explain.log_min_duration": "0",
@@ -59,7 +87,8 @@ export async function watchPlans(sql: Sql, plans: "for their values" | "for any 
     // what is counted is what one process reads
     max_parallel_workers_per_gather: "0",
   };
-  for (const [name, value] of Object.entries(settings)) await sql.unsafe(`alter role current_user set ${name} = ${value}`);
+  for (const [name, value] of Object.entries(settings))
+    await sql.unsafe(`alter role current_user set ${name} = ${value}`);
   pg.Client.prototype.connect = function (this: pg.Client, ...given: unknown[]) {
     this.on("notice", ({ message = "" }) => {
       const at = message.indexOf("plan:\n");

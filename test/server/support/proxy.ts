@@ -1,8 +1,10 @@
 /**
- * A faulty network between a gateway and its node: passes JSON-RPC on over HTTP, and does to single calls what a test's rule says.
+ * A faulty network between a gateway and its node: passes JSON-RPC on over HTTP, and does to single
+ * calls what a test's rule says.
  *
- * Calls of a batch are taken one after the other, as a node may. A cut or a lost answer takes the whole batch's answer with it. It
- * refuses the transactions that geth refuses for their size or their gas, which the sandbox's node takes.
+ * Calls of a batch are taken one after the other, as a node may. A cut or a lost answer takes the
+ * whole batch's answer with it. It refuses the transactions that geth refuses for their size or
+ * their gas, which the sandbox's node takes.
  */
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -11,10 +13,12 @@ import { refusalOf } from "../../../scripts/lab/chaos/limits.ts";
 export type Call = { method: string; params: unknown[] };
 
 /**
- * cut: the connection breaks before the node sees the call. lose: the node takes it and the connection breaks. hang: nobody
- * answers, the node does not see it. double: the node gets it twice and the second answer counts. refuse: answered with an error
- * that the node never said. deny: the node takes it and the answer is an error nevertheless. answer: a result of the proxy's own.
- * edit: the node gets other parameters. status: the whole request is answered with this HTTP status and a page of HTML.
+ * cut: the connection breaks before the node sees the call. lose: the node takes it and the
+ * connection breaks. hang: nobody answers, the node does not see it. double: the node gets it twice
+ * and the second answer counts. refuse: answered with an error that the node never said. deny: the
+ * node takes it and the answer is an error nevertheless. answer: a result of the proxy's own. edit:
+ * the node gets other parameters. status: the whole request is answered with this HTTP status and a
+ * page of HTML.
  */
 export type Fault =
   | "cut"
@@ -52,18 +56,35 @@ export async function startProxy(target: string): Promise<FaultyNode> {
   const hanging: (() => void)[] = [];
 
   const ask = async (body: string): Promise<string> => {
-    const answer = await fetch(target, { method: "POST", headers: { "content-type": "application/json" }, body });
+    const answer = await fetch(target, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body,
+    });
     return answer.text();
   };
-  const forward = async ({ id, method }: Rpc, params: unknown[]): Promise<Record<string, unknown>> => {
+  const forward = async (
+    { id, method }: Rpc,
+    params: unknown[],
+  ): Promise<Record<string, unknown>> => {
     const refusal = method === "eth_sendRawTransaction" ? refusalOf(String(params[0])) : undefined;
     if (refusal !== undefined) return error(id, refusal);
-    return JSON.parse(await ask(JSON.stringify({ jsonrpc: "2.0", id, method, params }))) as Record<string, unknown>;
+    return JSON.parse(await ask(JSON.stringify({ jsonrpc: "2.0", id, method, params }))) as Record<
+      string,
+      unknown
+    >;
   };
-  const error = (id: unknown, message: string) => ({ jsonrpc: "2.0", id, error: { code: -32_000, message } });
+  const error = (id: unknown, message: string) => ({
+    jsonrpc: "2.0",
+    id,
+    error: { code: -32_000, message },
+  });
 
   /** The answer to one call; undefined: the connection is to be cut. */
-  async function one(call: Rpc, response: ServerResponse): Promise<Record<string, unknown> | undefined> {
+  async function one(
+    call: Rpc,
+    response: ServerResponse,
+  ): Promise<Record<string, unknown> | undefined> {
     seen.push({ method: call.method, params: call.params });
     const fault = await proxy.rule?.(call);
     if (fault === "cut") return undefined;
@@ -75,7 +96,10 @@ export async function startProxy(target: string): Promise<FaultyNode> {
       if ("status" in fault) response.statusCode = fault.status;
       if ("delayMs" in fault) await new Promise((resolve) => setTimeout(resolve, fault.delayMs));
     }
-    const answer = await forward(call, typeof fault === "object" && "edit" in fault ? fault.edit : call.params);
+    const answer = await forward(
+      call,
+      typeof fault === "object" && "edit" in fault ? fault.edit : call.params,
+    );
     if (fault === "lose") return undefined;
     return typeof fault === "object" && "deny" in fault ? error(call.id, fault.deny) : answer;
   }
@@ -86,7 +110,11 @@ export async function startProxy(target: string): Promise<FaultyNode> {
     const body = JSON.parse(Buffer.concat(chunks).toString()) as Rpc | Rpc[];
     const answers: unknown[] = [];
     try {
-      if (proxy.rule === undefined && Array.isArray(body) && !body.some(({ method }) => method === "eth_sendRawTransaction")) {
+      if (
+        proxy.rule === undefined &&
+        Array.isArray(body) &&
+        !body.some(({ method }) => method === "eth_sendRawTransaction")
+      ) {
         // as it is: one by one, a page of headers takes seconds where others are at work
         seen.push(...body.map(({ method, params }) => ({ method, params })));
         response.setHeader("content-type", "application/json");
@@ -101,7 +129,8 @@ export async function startProxy(target: string): Promise<FaultyNode> {
       // the node itself is gone
       return void request.socket.destroy();
     }
-    if (response.statusCode !== 200) return void response.end("<html><body>Bad gateway</body></html>");
+    if (response.statusCode !== 200)
+      return void response.end("<html><body>Bad gateway</body></html>");
     response.setHeader("content-type", "application/json");
     response.end(JSON.stringify(Array.isArray(body) ? answers : answers[0]));
   });
@@ -114,7 +143,10 @@ export async function startProxy(target: string): Promise<FaultyNode> {
     release() {
       for (const cut of hanging.splice(0)) cut();
     },
-    raws: () => seen.filter((call) => call.method === "eth_sendRawTransaction").map((call) => call.params[0] as string),
+    raws: () =>
+      seen
+        .filter((call) => call.method === "eth_sendRawTransaction")
+        .map((call) => call.params[0] as string),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -125,7 +157,10 @@ export async function startProxy(target: string): Promise<FaultyNode> {
   return proxy;
 }
 
-/** Numbers in [0, 1) that follow from the seed (mulberry32), so that a run with faults can be had again. */
+/**
+ * Numbers in [0, 1) that follow from the seed (mulberry32), so that a run with faults can be had
+ * again.
+ */
 export function random(seed: number): () => number {
   let state = seed;
   return () => {

@@ -1,8 +1,17 @@
-/** Somebody's webhook endpoint: a real HTTP server that keeps what came, and answers as a test says. */
+/**
+ * Somebody's webhook endpoint: a real HTTP server that keeps what came, and answers as a test says.
+ */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-export type Delivery = { id: string; type: string; headers: Record<string, string>; body: string; data: any; at: number };
+export type Delivery = {
+  id: string;
+  type: string;
+  headers: Record<string, string>;
+  body: string;
+  data: any;
+  at: number;
+};
 export type Answering = (delivery: Delivery, response: ServerResponse) => void | Promise<void>;
 export type Receiver = Awaited<ReturnType<typeof startReceiver>>;
 
@@ -27,7 +36,14 @@ export async function startReceiver(answer: Answering = ok, host = "127.0.0.1") 
     const body = Buffer.concat(chunks).toString();
     const headers = request.headers as Record<string, string>;
     const { type, data } = JSON.parse(body) as { type: string; data: any };
-    const delivery = { id: headers["webhook-id"] ?? "", type, headers, body, data, at: performance.now() };
+    const delivery = {
+      id: headers["webhook-id"] ?? "",
+      type,
+      headers,
+      body,
+      data,
+      at: performance.now(),
+    };
     deliveries.push(delivery);
     await receiver.answer(delivery, response);
   });

@@ -1,6 +1,6 @@
 /**
- * Another organisation's gateway on the sandbox's chain: a process of its own in all but name, with a database and a master key of its
- * own and no bureau.
+ * Another organisation's gateway on the sandbox's chain: a process of its own in all but name, with
+ * a database and a master key of its own and no bureau.
  */
 import { randomBytes } from "node:crypto";
 import { Wallet } from "ethers";
@@ -53,12 +53,28 @@ export async function openSecondGateway(settings: Record<string, string> = {}) {
     vault,
     keys,
     config,
-    /** A taxpayer that the sandbox's bureau has enrolled, and whose key is with this gateway. `token` is of this gateway, `elsewhere` of the bureau's. */
-    async taxpayer(called: string, capabilities: ("issuer" | "employer")[], quota = "1000000.00"): Promise<TestParty & { elsewhere: string }> {
+    /**
+     * A taxpayer that the sandbox's bureau has enrolled, and whose key is with this gateway.
+     * `token` is of this gateway, `elsewhere` of the bureau's.
+     */
+    async taxpayer(
+      called: string,
+      capabilities: ("issuer" | "employer")[],
+      quota = "1000000.00",
+    ): Promise<TestParty & { elsewhere: string }> {
       const wallet = Wallet.createRandom();
       const taxId = freshTaxId();
-      const made = await must(call("POST", "/v1/taxpayers", { name: called, taxId, capabilities, key: { custody: "own", address: wallet.address } }));
-      const { token: elsewhere } = await must(call("POST", "/v1/api-keys", { account: made.account, roles: ["admin"] }));
+      const made = await must(
+        call("POST", "/v1/taxpayers", {
+          name: called,
+          taxId,
+          capabilities,
+          key: { custody: "own", address: wallet.address },
+        }),
+      );
+      const { token: elsewhere } = await must(
+        call("POST", "/v1/api-keys", { account: made.account, roles: ["admin"] }),
+      );
       if (capabilities.includes("issuer")) {
         const period = new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 7);
         await must(call("PUT", `/v1/taxpayers/${taxId}/quota`, { period, granted: quota }));
@@ -67,14 +83,21 @@ export async function openSecondGateway(settings: Record<string, string> = {}) {
       await sql.begin((tx) => keys.take(tx, wallet.privateKey));
       const identity = await must(call("GET", `/v1/taxpayers/${taxId}/identity`));
       // it follows the chain by itself
-      await until(`${called} is enrolled there`, () => sql.begin((tx) => taxpayers.adopt(tx, identity, "CNY")));
+      await until(`${called} is enrolled there`, () =>
+        sql.begin((tx) => taxpayers.adopt(tx, identity, "CNY")),
+      );
       if (capabilities.includes("issuer")) {
         await until(`${called} has numbers and quota there`, async () => {
-          const [row] = await sql`select 1 from segments s join quotas q on q.taxpayer = s.issuer where s.issuer = ${made.index} and q.granted > 0`;
+          const [row] =
+            await sql`select 1 from segments s join quotas q on q.taxpayer = s.issuer where s.issuer = ${made.index} and q.granted > 0`;
           return row !== undefined;
         });
       }
-      const token = await createApiKey(sql, { account: made.account, roles: ["admin"], createdBy: made.account });
+      const token = await createApiKey(sql, {
+        account: made.account,
+        roles: ["admin"],
+        createdBy: made.account,
+      });
       return { taxId, account: made.account, index: made.index, token, name: called, elsewhere };
     },
   };

@@ -1,5 +1,6 @@
 /**
- * The operator's commands as processes of their own, on a bench's database and chain: `cli.ts serve` and what is run beside it.
+ * The operator's commands as processes of their own, on a bench's database and chain: `cli.ts
+ * serve` and what is run beside it.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -13,18 +14,29 @@ import { until } from "./proxy.ts";
 
 const program = fileURLToPath(new URL("../../../server/cli.ts", import.meta.url));
 
-export type Running = { child: ChildProcess; out(): string; said(): string; ended: Promise<number | null> };
+export type Running = {
+  child: ChildProcess;
+  out(): string;
+  said(): string;
+  ended: Promise<number | null>;
+};
 export type Serving = Running & { url: string };
 
 const folders: string[] = [];
 const running = new Set<ChildProcess>();
 after(async () => {
   for (const child of running) child.kill("SIGKILL");
-  await Promise.all(folders.splice(0).map((folder) => rm(folder, { recursive: true, force: true })));
+  await Promise.all(
+    folders.splice(0).map((folder) => rm(folder, { recursive: true, force: true })),
+  );
 });
 
 /** Runs a command of the operator's with the bench's settings. */
-export async function cli(bench: Bench, args: readonly string[], settings: Record<string, string> = {}): Promise<Running> {
+export async function cli(
+  bench: Bench,
+  args: readonly string[],
+  settings: Record<string, string> = {},
+): Promise<Running> {
   const folder = await mkdtemp(join(tmpdir(), "onepiao-serving-"));
   folders.push(folder);
   const DEPLOYMENT = join(folder, "deployment.json");
@@ -71,7 +83,10 @@ export async function ran(
 }
 
 /** A gateway that takes requests. */
-export async function serving(bench: Bench, settings: Record<string, string> = {}): Promise<Serving> {
+export async function serving(
+  bench: Bench,
+  settings: Record<string, string> = {},
+): Promise<Serving> {
   const one = await cli(bench, ["serve"], settings);
   const url = await until(
     "the gateway takes requests",

@@ -1,8 +1,9 @@
 /** Source text taken apart, for the tests that judge it. */
 
 /**
- * The code without its comments and regular expressions, each text replaced by its place in `texts`, so that nothing in a text
- * passes for code. What stands in a template's ${…} is code, the pieces around it are texts behind a `+`; templates nest.
+ * The code without its comments and regular expressions, each text replaced by its place in
+ * `texts`, so that nothing in a text passes for code. What stands in a template's ${…} is code, the
+ * pieces around it are texts behind a `+`; templates nest.
  */
 export function codeOf(source: string): { code: string; texts: string[] } {
   const texts: string[] = [];
@@ -38,9 +39,14 @@ export function codeOf(source: string): { code: string; texts: string[] } {
       if (skip(/\/\*[\s\S]*?\*\/|\/\/[^\n]*/y)) code += " ";
       else if (c === "`") template();
       else if (c === '"' || c === "'") {
-        const text = skip(c === '"' ? /"(?:\\.|[^"\\])*"/y : /'(?:\\.|[^'\\])*'/y) ?? source.slice(at++, at);
+        const text =
+          skip(c === '"' ? /"(?:\\.|[^"\\])*"/y : /'(?:\\.|[^'\\])*'/y) ?? source.slice(at++, at);
         code += `"${texts.push(text.slice(1, -1)) - 1}"`;
-      } else if (c === "/" && /(?:^|[=(,:[!&|?{};+\n]|=>|\breturn)\s*$/.test(code.slice(-20)) && skip(/\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\/\w*/y))
+      } else if (
+        c === "/" &&
+        /(?:^|[=(,:[!&|?{};+\n]|=>|\breturn)\s*$/.test(code.slice(-20)) &&
+        skip(/\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\/\w*/y)
+      )
         code += " 0 ";
       else {
         at += 1;

@@ -1,6 +1,16 @@
-/** A client of an event stream, as a test needs it: everything that came, in order, and what the connection did. */
+/**
+ * A client of an event stream, as a test needs it: everything that came, in order, and what the
+ * connection did.
+ */
 
-export type Frame = { id?: string; event?: string; data?: any; comment?: boolean; retry?: number; at: number };
+export type Frame = {
+  id?: string;
+  event?: string;
+  data?: any;
+  comment?: boolean;
+  retry?: number;
+  at: number;
+};
 export type Stream = {
   status: number;
   headers: Headers;
@@ -15,17 +25,29 @@ export type Stream = {
   close(): void;
 };
 
-export async function openStream(url: string, token: string, more: { lastEventId?: string; query?: string } = {}): Promise<Stream> {
+export async function openStream(
+  url: string,
+  token: string,
+  more: { lastEventId?: string; query?: string } = {},
+): Promise<Stream> {
   const cut = new AbortController();
-  const headers: Record<string, string> = { authorization: `Bearer ${token}`, accept: "text/event-stream" };
+  const headers: Record<string, string> = {
+    authorization: `Bearer ${token}`,
+    accept: "text/event-stream",
+  };
   if (more.lastEventId !== undefined) headers["last-event-id"] = more.lastEventId;
-  const response = await fetch(`${url}/v1/events/stream${more.query ?? ""}`, { headers, signal: cut.signal });
+  const response = await fetch(`${url}/v1/events/stream${more.query ?? ""}`, {
+    headers,
+    signal: cut.signal,
+  });
   const frames: Frame[] = [];
   let ended = false;
   let problem: unknown;
   async function read() {
     let text = "";
-    for await (const chunk of (response.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream())) {
+    for await (const chunk of (response.body as ReadableStream<Uint8Array>).pipeThrough(
+      new TextDecoderStream(),
+    )) {
       text += chunk;
       for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
         frames.push(parse(text.slice(0, end)));
@@ -45,7 +67,10 @@ export async function openStream(url: string, token: string, more: { lastEventId
     headers: response.headers,
     problem,
     frames,
-    events: () => frames.filter((one) => one.data !== undefined && one.event !== "resync").map((one) => one.data),
+    events: () =>
+      frames
+        .filter((one) => one.data !== undefined && one.event !== "resync")
+        .map((one) => one.data),
     lastId: () => frames.findLast((one) => one.id !== undefined)?.id,
     ended: () => ended,
     close: () => cut.abort(),

@@ -1,4 +1,7 @@
-/** Work for worker processes that are tested: it answers, refuses, waits until it is let go, goes on for ever, or takes all memory. */
+/**
+ * Work for worker processes that are tested: it answers, refuses, waits until it is let go, goes on
+ * for ever, or takes all memory.
+ */
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -8,7 +11,9 @@ import { serve } from "../../../server/kernel/workers.ts";
 export const work = {
   echo: (value: unknown) => value,
   refuse(field: string): never {
-    throw new Problem("invalid-document", "It breaks a rule", { violations: [{ field, rule: "rule", detail: "it is so" }] });
+    throw new Problem("invalid-document", "It breaks a rule", {
+      violations: [{ field, rule: "rule", detail: "it is so" }],
+    });
   },
   fail(): never {
     throw new TypeError("a fault of ours");

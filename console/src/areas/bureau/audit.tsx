@@ -1,4 +1,7 @@
-/** The auditor: how far it has come through the sealed lots, what it has found, and what issuers drew against what they issued. */
+/**
+ * The auditor: how far it has come through the sealed lots, what it has found, and what issuers
+ * drew against what they issued.
+ */
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Alert, Button, Card, Table } from "antd";
 import { Link } from "react-router";
@@ -16,10 +19,15 @@ type Audit = Awaited<ReturnType<typeof askAudit>>;
 type Finding = Audit["findings"][number];
 type Taxpayer = Schemas["Taxpayer"];
 
-const askAudit = (before?: string) => ask("GET /v1/audit", { query: before === undefined ? {} : { before } });
+const askAudit = (before?: string) =>
+  ask("GET /v1/audit", { query: before === undefined ? {} : { before } });
 const useAudit = () => {
   useRefresh(["audit.alarm"], [["audit"]]);
-  return useQuery({ queryKey: ["audit", "findings"], queryFn: () => askAudit(), refetchInterval: 15_000 });
+  return useQuery({
+    queryKey: ["audit", "findings"],
+    queryFn: () => askAudit(),
+    refetchInterval: 15_000,
+  });
 };
 /** Findings behind those of the first page. */
 const useMoreFindings = (from: string | undefined) =>
@@ -43,7 +51,9 @@ function TaxpayerOf({ index }: { index: number }) {
     staleTime: 300_000,
   });
   if (!found.data) return <>{say("unnamed", { index })}</>;
-  return <Link to={`/bureau/taxpayers/${encodeURIComponent(found.data.taxId)}`}>{found.data.name}</Link>;
+  return (
+    <Link to={`/bureau/taxpayers/${encodeURIComponent(found.data.taxId)}`}>{found.data.name}</Link>
+  );
 }
 
 function Subject({ kind, subject }: Finding) {
@@ -69,7 +79,14 @@ export function AuditNote() {
   const audit = useAudit();
   const count = audit.data?.findings.length ?? 0;
   if (count === 0) return null;
-  return <Alert type="error" showIcon title={say("audit.note", { count })} action={<Link to="/bureau/audit">{say("audit.look")}</Link>} />;
+  return (
+    <Alert
+      type="error"
+      showIcon
+      title={say("audit.note", { count })}
+      action={<Link to="/bureau/audit">{say("audit.look")}</Link>}
+    />
+  );
 }
 
 function Findings({ first, next }: { first: readonly Finding[]; next: string | undefined }) {
@@ -98,15 +115,33 @@ function Findings({ first, next }: { first: readonly Finding[]; next: string | u
                 </>
               ),
             },
-            { key: "issuer", title: say("col.issuer"), render: (_, { issuer }) => <TaxpayerOf index={issuer} /> },
-            { key: "subject", title: say("audit.subject"), render: (_, one) => <Subject {...one} /> },
-            { key: "found", title: say("audit.found"), render: (_, { foundAt }) => <Time at={foundAt} /> },
+            {
+              key: "issuer",
+              title: say("col.issuer"),
+              render: (_, { issuer }) => <TaxpayerOf index={issuer} />,
+            },
+            {
+              key: "subject",
+              title: say("audit.subject"),
+              render: (_, one) => <Subject {...one} />,
+            },
+            {
+              key: "found",
+              title: say("audit.found"),
+              render: (_, { foundAt }) => <Time at={foundAt} />,
+            },
           ]}
         />
       </Wide>
-      {more.isError ? <ProblemNote error={more.error} onRetry={() => void more.fetchNextPage()} /> : null}
+      {more.isError ? (
+        <ProblemNote error={more.error} onRetry={() => void more.fetchNextPage()} />
+      ) : null}
       {goesOn ? (
-        <Button className="after" onClick={() => void (more.data === undefined ? more.refetch() : more.fetchNextPage())} loading={more.isFetching}>
+        <Button
+          className="after"
+          onClick={() => void (more.data === undefined ? more.refetch() : more.fetchNextPage())}
+          loading={more.isFetching}
+        >
           {shared("more")}
         </Button>
       ) : null}
@@ -122,7 +157,8 @@ function Drawn() {
   const period = chinaMonth();
   const pages = useInfiniteQuery({
     queryKey: ["audit", "quotas", period],
-    queryFn: ({ pageParam }) => ask("GET /v1/audit/quotas", { query: { period, after: pageParam, limit: PAGE } }),
+    queryFn: ({ pageParam }) =>
+      ask("GET /v1/audit/quotas", { query: { period, after: pageParam, limit: PAGE } }),
     initialPageParam: 0,
     getNextPageParam: ({ next }) => next,
   });
@@ -145,14 +181,18 @@ function Drawn() {
                     one.taxId === undefined ? (
                       say("unnamed", { index: one.issuer })
                     ) : (
-                      <Link to={`/bureau/taxpayers/${encodeURIComponent(one.taxId)}`}>{one.name}</Link>
+                      <Link to={`/bureau/taxpayers/${encodeURIComponent(one.taxId)}`}>
+                        {one.name}
+                      </Link>
                     ),
                 },
                 {
                   key: "granted",
                   title: say("quota.granted"),
                   align: "right",
-                  render: (_, one) => <Money amount={one.granted} currency={one.currency ?? "CNY"} />,
+                  render: (_, one) => (
+                    <Money amount={one.granted} currency={one.currency ?? "CNY"} />
+                  ),
                 },
                 {
                   key: "drawn",
@@ -164,17 +204,30 @@ function Drawn() {
                   key: "issued",
                   title: say("audit.issued"),
                   align: "right",
-                  render: (_, one) => <Money amount={one.issued.gross} currency={one.currency ?? "CNY"} />,
+                  render: (_, one) => (
+                    <Money amount={one.issued.gross} currency={one.currency ?? "CNY"} />
+                  ),
                 },
-                { key: "invoices", title: say("col.invoices"), align: "right", render: (_, one) => one.issued.invoices.toLocaleString() },
+                {
+                  key: "invoices",
+                  title: say("col.invoices"),
+                  align: "right",
+                  render: (_, one) => one.issued.invoices.toLocaleString(),
+                },
               ]}
             />
           </Wide>
         )}
       </Loaded>
-      {pages.isFetchNextPageError ? <ProblemNote error={pages.error} onRetry={() => void pages.fetchNextPage()} /> : null}
+      {pages.isFetchNextPageError ? (
+        <ProblemNote error={pages.error} onRetry={() => void pages.fetchNextPage()} />
+      ) : null}
       {pages.hasNextPage ? (
-        <Button className="after" onClick={() => void pages.fetchNextPage()} loading={pages.isFetchingNextPage}>
+        <Button
+          className="after"
+          onClick={() => void pages.fetchNextPage()}
+          loading={pages.isFetchingNextPage}
+        >
           {shared("more")}
         </Button>
       ) : null}

@@ -1,6 +1,6 @@
 /**
- * Charts: one canvas, drawn by ECharts in the page's colours, with the same numbers as a table beside it for those who do not see
- * it. Only the parts of the library that are used are fetched.
+ * Charts: one canvas, drawn by ECharts in the page's colours, with the same numbers as a table
+ * beside it for those who do not see it. Only the parts of the library that are used are fetched.
  *
  * Tips are drawn on the canvas: the page's policy lets nothing write styles into it.
  */
@@ -16,7 +16,16 @@ import { Wide } from "../../shared/show.tsx";
 import { useLanguage } from "../../shared/words.ts";
 import { useWords } from "./messages.ts";
 
-use([BarChart, LineChart, PieChart, SankeyChart, GridComponent, LegendComponent, TooltipComponent, CanvasRenderer]);
+use([
+  BarChart,
+  LineChart,
+  PieChart,
+  SankeyChart,
+  GridComponent,
+  LegendComponent,
+  TooltipComponent,
+  CanvasRenderer,
+]);
 
 export type Palette = {
   text: string;
@@ -35,7 +44,18 @@ const light: Palette = {
   quiet: "#545b64",
   line: "#e3e7ec",
   panel: "#ffffff",
-  series: ["#2563b8", "#d97706", "#0f8a7e", "#7c4dbd", "#c2416b", "#5b7f1f", "#3d8fd1", "#a15c12", "#5a6b7d", "#b08900"],
+  series: [
+    "#2563b8",
+    "#d97706",
+    "#0f8a7e",
+    "#7c4dbd",
+    "#c2416b",
+    "#5b7f1f",
+    "#3d8fd1",
+    "#a15c12",
+    "#5a6b7d",
+    "#b08900",
+  ],
   bad: "#c5342c",
   good: "#3a8f3a",
   busy: "#d98a00",
@@ -46,7 +66,18 @@ const dark: Palette = {
   quiet: "#aab2bb",
   line: "#343a41",
   panel: "#1b1e22",
-  series: ["#6ea8ff", "#f5b041", "#3fc9b8", "#b794f6", "#f48fb1", "#a8cf5f", "#7dc4f5", "#e0a458", "#9fb0c2", "#e3c64a"],
+  series: [
+    "#6ea8ff",
+    "#f5b041",
+    "#3fc9b8",
+    "#b794f6",
+    "#f48fb1",
+    "#a8cf5f",
+    "#7dc4f5",
+    "#e0a458",
+    "#9fb0c2",
+    "#e3c64a",
+  ],
   bad: "#ff8a80",
   good: "#7fce7f",
   busy: "#ffc069",
@@ -59,7 +90,10 @@ export const usePalette = (): Palette => (useAppearance().dark ? dark : light);
 export function useCompact(): (value: number) => string {
   const [language] = useLanguage();
   return useMemo(() => {
-    const format = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 });
+    const format = new Intl.NumberFormat(language, {
+      notation: "compact",
+      maximumFractionDigits: 1,
+    });
     return (value) => format.format(value);
   }, [language]);
 }
@@ -77,7 +111,15 @@ const NARROW = 330;
 type Option = EChartsCoreOption | ((narrow: boolean) => EChartsCoreOption);
 
 /** `label` says in words what is drawn. */
-export function Chart({ option, label, height }: { option: Option; label: string; height: number }) {
+export function Chart({
+  option,
+  label,
+  height,
+}: {
+  option: Option;
+  label: string;
+  height: number;
+}) {
   const [narrow, setNarrow] = useState(false);
   const place = useRef<HTMLDivElement>(null);
   const chart = useRef<ReturnType<typeof init> | undefined>(undefined);
@@ -180,7 +222,13 @@ export function ChartCard<Row extends object>({
       {asTable ? (
         <div className="chart-table" style={{ maxHeight: height }}>
           <Wide label={title}>
-            <Table<Row> size="small" pagination={false} columns={shown} dataSource={[...rows]} rowKey={rowKey} />
+            <Table<Row>
+              size="small"
+              pagination={false}
+              columns={shown}
+              dataSource={[...rows]}
+              rowKey={rowKey}
+            />
           </Wide>
         </div>
       ) : (

@@ -1,4 +1,7 @@
-/** The whole at a glance, live: what is issued, where and by whom, what becomes of it, who tries twice, how the chain is. */
+/**
+ * The whole at a glance, live: what is issued, where and by whom, what becomes of it, who tries
+ * twice, how the chain is.
+ */
 import { Segmented, Select } from "antd";
 import { type ReactNode, useState } from "react";
 import { formatAmount } from "../../shared/amounts.ts";
@@ -64,14 +67,18 @@ function Figures({ currency }: { currency: string }) {
               name="gross"
               label={say("kpi.gross")}
               value={formatAmount(amountOf(totals, currency), currency)}
-              sub={say("kpi.gross.sub", { tax: formatAmount(amountOf(totals, currency, "tax"), currency) })}
+              sub={say("kpi.gross.sub", {
+                tax: formatAmount(amountOf(totals, currency, "tax"), currency),
+              })}
             />
             <Figure
               name="reimbursed"
               label={say("kpi.reimbursed")}
               value={count(acts.reimbursed ?? 0)}
               unit={say("kpi.invoices.unit")}
-              sub={say("kpi.reimbursed.sub", { claimed: count((acts.claimed ?? 0) + (acts.admitted ?? 0)) })}
+              sub={say("kpi.reimbursed.sub", {
+                claimed: count((acts.claimed ?? 0) + (acts.admitted ?? 0)),
+              })}
             />
             <Figure
               name="refused"
@@ -106,10 +113,18 @@ export function Dashboard() {
             aria-label={say("measure")}
             value={by}
             onChange={setBy}
-            options={(["gross", "invoices"] as const).map((value) => ({ value, label: say(`measure.${value}`) }))}
+            options={(["gross", "invoices"] as const).map((value) => ({
+              value,
+              label: say(`measure.${value}`),
+            }))}
           />
           {currencies.length > 1 ? (
-            <Select aria-label={say("currency")} value={currency} onChange={setChosen} options={currencies.map((value) => ({ value, label: value }))} />
+            <Select
+              aria-label={say("currency")}
+              value={currency}
+              onChange={setChosen}
+              options={currencies.map((value) => ({ value, label: value }))}
+            />
           ) : null}
         </>
       }

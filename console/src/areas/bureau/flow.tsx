@@ -56,9 +56,12 @@ export function Flow() {
           label: {
             color: palette.text,
             fontSize: 12.5,
-            formatter: ({ name, value }: { name: string; value: number }) => `${name}  ${count(value)}`,
+            formatter: ({ name, value }: { name: string; value: number }) =>
+              `${name}  ${count(value)}`,
           },
-          data: [...new Set(links.flatMap(({ source, target }) => [source, target]))].map((name) => ({ name, itemStyle: { color: colours[name] } })),
+          data: [...new Set(links.flatMap(({ source, target }) => [source, target]))].map(
+            (name) => ({ name, itemStyle: { color: colours[name] } }),
+          ),
           links,
         },
       ],

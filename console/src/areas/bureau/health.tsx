@@ -34,7 +34,10 @@ export function QuotaUse() {
                   <li key={index}>
                     <div className="row between">
                       {taxpayer ? (
-                        <Link to={`/bureau/taxpayers/${encodeURIComponent(taxpayer.taxId)}`} className="clip">
+                        <Link
+                          to={`/bureau/taxpayers/${encodeURIComponent(taxpayer.taxId)}`}
+                          className="clip"
+                        >
                           {name}
                         </Link>
                       ) : (
@@ -46,15 +49,26 @@ export function QuotaUse() {
                       percent={percent}
                       showInfo={false}
                       size="small"
-                      strokeColor={share > 0.9 ? palette.bad : share > 0.7 ? palette.busy : palette.done}
+                      strokeColor={
+                        share > 0.9 ? palette.bad : share > 0.7 ? palette.busy : palette.done
+                      }
                       aria-label={name}
                     />
-                    <div className="quiet small">{say("quota.of", { used: formatAmount(used, currency), granted: formatAmount(granted, currency) })}</div>
+                    <div className="quiet small">
+                      {say("quota.of", {
+                        used: formatAmount(used, currency),
+                        granted: formatAmount(granted, currency),
+                      })}
+                    </div>
                   </li>
                 );
               })}
             </ul>
-            {issuers > items.length ? <div className="quiet small">{say("quota.issuers", { count: issuers, shown: items.length })}</div> : null}
+            {issuers > items.length ? (
+              <div className="quiet small">
+                {say("quota.issuers", { count: issuers, shown: items.length })}
+              </div>
+            ) : null}
           </>
         )}
       </Loaded>
@@ -79,12 +93,23 @@ function LotSizes({ recent }: { recent: ChainStats["recent"] }) {
       xAxis: { type: "category", show: false, data: lots.map(({ first }) => first) },
       yAxis: { type: "value", show: false },
       series: [
-        { type: "bar", barCategoryGap: "25%", itemStyle: { color: palette.series[6], borderRadius: [2, 2, 0, 0] }, data: lots.map(({ count }) => count) },
+        {
+          type: "bar",
+          barCategoryGap: "25%",
+          itemStyle: { color: palette.series[6], borderRadius: [2, 2, 0, 0] },
+          data: lots.map(({ count }) => count),
+        },
       ],
     }),
     [lots, palette, say],
   );
-  return <Chart option={option} height={56} label={`${say("chain.recent.label", { count: lots.length })}: ${lots.map(({ count }) => count).join(", ")}`} />;
+  return (
+    <Chart
+      option={option}
+      height={56}
+      label={`${say("chain.recent.label", { count: lots.length })}: ${lots.map(({ count }) => count).join(", ")}`}
+    />
+  );
 }
 
 /** Whether the ledger is open, and the button for the other. */
@@ -92,14 +117,25 @@ function LedgerSwitch() {
   const say = useWords();
   const confirm = useConfirm();
   const ledger = useQuery({ queryKey: ["ledger"], queryFn: () => ask("GET /v1/ledger") });
-  const turn = useAct((open: boolean) => ask("PATCH /v1/ledger", { wait: 20, body: { open } }), { refreshes: [["ledger"]] });
+  const turn = useAct((open: boolean) => ask("PATCH /v1/ledger", { wait: 20, body: { open } }), {
+    refreshes: [["ledger"]],
+  });
   if (!ledger.data) return null;
   const { open } = ledger.data;
   const ask_ = async () => {
     const sure = await confirm(
       open
-        ? { title: say("chain.close.title"), detail: say("chain.close.detail"), final: say("chain.close.final"), yes: say("chain.close") }
-        : { title: say("chain.reopen.title"), detail: say("chain.reopen.detail"), yes: say("chain.reopen") },
+        ? {
+            title: say("chain.close.title"),
+            detail: say("chain.close.detail"),
+            final: say("chain.close.final"),
+            yes: say("chain.close"),
+          }
+        : {
+            title: say("chain.reopen.title"),
+            detail: say("chain.reopen.detail"),
+            yes: say("chain.reopen"),
+          },
     );
     if (sure) turn.mutate(!open);
   };
@@ -107,7 +143,11 @@ function LedgerSwitch() {
     <>
       {turn.error ? <ProblemNote error={turn.error} /> : null}
       <div className="row between">
-        <Tag icon={open ? <CheckCircleOutlined /> : <StopOutlined />} variant="outlined" className={`state state-${open ? "good" : "bad"}`}>
+        <Tag
+          icon={open ? <CheckCircleOutlined /> : <StopOutlined />}
+          variant="outlined"
+          className={`state state-${open ? "good" : "bad"}`}
+        >
           {say(open ? "chain.open" : "chain.closed")}
         </Tag>
         <Button size="small" danger={open} loading={turn.isPending} onClick={() => void ask_()}>
@@ -125,7 +165,18 @@ export function ChainHealth() {
   return (
     <Card className="chart-card" title={<h2>{say("chain.title")}</h2>}>
       <Loaded of={chain}>
-        {({ up, head, blockSeconds, lagBlocks, cursor, counted, lots, invoices, undocumentedLots, recent }) => (
+        {({
+          up,
+          head,
+          blockSeconds,
+          lagBlocks,
+          cursor,
+          counted,
+          lots,
+          invoices,
+          undocumentedLots,
+          recent,
+        }) => (
           <div className="stack">
             <dl className="facts">
               <div>
@@ -134,7 +185,10 @@ export function ChainHealth() {
                   {up && head ? (
                     <>
                       <span className="number">{count(head.block)}</span>
-                      <span className="quiet small"> {say("chain.head.age", { seconds: count(Math.round(head.ageSeconds)) })}</span>
+                      <span className="quiet small">
+                        {" "}
+                        {say("chain.head.age", { seconds: count(Math.round(head.ageSeconds)) })}
+                      </span>
                     </>
                   ) : (
                     <Tag icon={<StopOutlined />} variant="outlined" className="state state-bad">
@@ -145,7 +199,11 @@ export function ChainHealth() {
               </div>
               <div>
                 <dt>{say("chain.block")}</dt>
-                <dd className="number">{blockSeconds === undefined ? "—" : say("chain.seconds", { seconds: Math.round(blockSeconds * 100) / 100 })}</dd>
+                <dd className="number">
+                  {blockSeconds === undefined
+                    ? "—"
+                    : say("chain.seconds", { seconds: Math.round(blockSeconds * 100) / 100 })}
+                </dd>
               </div>
               <div>
                 <dt>{say("chain.lag")}</dt>
@@ -153,7 +211,9 @@ export function ChainHealth() {
               </div>
               <div>
                 <dt>{say("chain.counted")}</dt>
-                <dd className="number">{cursor && counted ? count(Math.max(0, cursor.block - counted.block)) : "—"}</dd>
+                <dd className="number">
+                  {cursor && counted ? count(Math.max(0, cursor.block - counted.block)) : "—"}
+                </dd>
               </div>
               <div>
                 <dt>{say("chain.lots")}</dt>
@@ -161,7 +221,9 @@ export function ChainHealth() {
               </div>
               <div>
                 <dt>{say("chain.perLot")}</dt>
-                <dd className="number">{lots === 0 ? "—" : Math.round((invoices / lots) * 10) / 10}</dd>
+                <dd className="number">
+                  {lots === 0 ? "—" : Math.round((invoices / lots) * 10) / 10}
+                </dd>
               </div>
               {undocumentedLots > 0 ? (
                 <div>

@@ -36,9 +36,17 @@ export function InvoiceLookup() {
           form={form}
           layout="vertical"
           requiredMark={false}
-          onFinish={({ number }) => void navigate(`/bureau/invoice/${number.replaceAll(/\s/g, "")}`)}
+          onFinish={({ number }) =>
+            void navigate(`/bureau/invoice/${number.replaceAll(/\s/g, "")}`)
+          }
         >
-          <Form.Item name="number" label={say("invoice.number")} rules={[{ required: true, pattern: /^\s*(\d\s*){20}$/, message: say("invoice.number.bad") }]}>
+          <Form.Item
+            name="number"
+            label={say("invoice.number")}
+            rules={[
+              { required: true, pattern: /^\s*(\d\s*){20}$/, message: say("invoice.number.bad") },
+            ]}
+          >
             <Input.Search
               inputMode="numeric"
               maxLength={30}
@@ -64,14 +72,38 @@ function What({ invoice }: { invoice: Invoice }) {
           column={{ xs: 1, sm: 1, md: 2 }}
           size="small"
           items={[
-            { key: "state", label: shared("invoice.state"), children: <StateTag state={invoice.status} /> },
+            {
+              key: "state",
+              label: shared("invoice.state"),
+              children: <StateTag state={invoice.status} />,
+            },
             { key: "versions", label: say("invoice.versions"), children: invoice.version },
-            { key: "holder", label: say("invoice.holder"), children: <Account account={invoice.holder} /> },
-            { key: "lot", label: say("invoice.lot"), children: invoice.lot === undefined ? "—" : <InvoiceNumber number={invoice.lot} /> },
-            { key: "sealed", label: say("invoice.sealed"), children: <Time at={invoice.issuedAt} /> },
+            {
+              key: "holder",
+              label: say("invoice.holder"),
+              children: <Account account={invoice.holder} />,
+            },
+            {
+              key: "lot",
+              label: say("invoice.lot"),
+              children: invoice.lot === undefined ? "—" : <InvoiceNumber number={invoice.lot} />,
+            },
+            {
+              key: "sealed",
+              label: say("invoice.sealed"),
+              children: <Time at={invoice.issuedAt} />,
+            },
             ...(invoice.reverses === undefined
               ? []
-              : [{ key: "reverses", label: say("invoice.reverses"), children: <Link to={`/bureau/invoice/${invoice.reverses}`}>{invoice.reverses}</Link> }]),
+              : [
+                  {
+                    key: "reverses",
+                    label: say("invoice.reverses"),
+                    children: (
+                      <Link to={`/bureau/invoice/${invoice.reverses}`}>{invoice.reverses}</Link>
+                    ),
+                  },
+                ]),
           ]}
         />
         <DocumentView document={invoice.document} />
@@ -99,7 +131,11 @@ function Reads({ number }: { number: string }) {
   });
   return (
     <Card title={<h2>{say("invoice.reads")}</h2>} className="chart-card">
-      <Loaded of={reads} empty={({ items }) => items.length === 0} nothing={say("invoice.reads.none")}>
+      <Loaded
+        of={reads}
+        empty={({ items }) => items.length === 0}
+        nothing={say("invoice.reads.none")}
+      >
         {({ items }) => (
           <Wide label={say("invoice.reads")}>
             <Table
@@ -111,11 +147,29 @@ function Reads({ number }: { number: string }) {
                 {
                   key: "who",
                   title: say("invoice.reads.who"),
-                  render: (_, one) => (one.account === account ? say("invoice.reads.self") : <Account account={one.account} />),
+                  render: (_, one) =>
+                    one.account === account ? (
+                      say("invoice.reads.self")
+                    ) : (
+                      <Account account={one.account} />
+                    ),
                 },
-                { key: "what", title: say("invoice.reads.what"), render: (_, one) => form(one.form) },
-                { key: "times", title: say("invoice.reads.times"), align: "right", render: (_, one) => one.times },
-                { key: "last", title: say("invoice.reads.last"), render: (_, one) => <Time at={one.lastAt} /> },
+                {
+                  key: "what",
+                  title: say("invoice.reads.what"),
+                  render: (_, one) => form(one.form),
+                },
+                {
+                  key: "times",
+                  title: say("invoice.reads.times"),
+                  align: "right",
+                  render: (_, one) => one.times,
+                },
+                {
+                  key: "last",
+                  title: say("invoice.reads.last"),
+                  render: (_, one) => <Time at={one.lastAt} />,
+                },
               ]}
             />
           </Wide>

@@ -8,17 +8,35 @@ import { amountOf, type Bucket, type Grain, heightOf, labelOf, rowsOf } from "./
 import { useWords } from "./messages.ts";
 import { useInvoiceStats } from "./stats.ts";
 
-export function Issued({ grain, pick, currency }: { grain: Grain; pick: (grain: Grain) => void; currency: string }) {
+export function Issued({
+  grain,
+  pick,
+  currency,
+}: {
+  grain: Grain;
+  pick: (grain: Grain) => void;
+  currency: string;
+}) {
   const say = useWords();
   const palette = usePalette();
   const [compact, count] = [useCompact(), useCount()];
   const stats = useInvoiceStats(grain);
   const rows = useMemo(() => (stats.data ? rowsOf(grain, stats.data) : []), [stats.data, grain]);
   const option = useMemo(() => {
-    const axis = { axisLine: { show: false }, axisTick: { show: false }, axisLabel: { color: palette.quiet } };
+    const axis = {
+      axisLine: { show: false },
+      axisTick: { show: false },
+      axisLabel: { color: palette.quiet },
+    };
     return {
       grid: { left: 8, right: 8, top: 40, bottom: 4, containLabel: true },
-      legend: { top: 0, left: 0, itemHeight: 10, textStyle: { color: palette.quiet }, data: [say("col.invoices"), say("col.gross")] },
+      legend: {
+        top: 0,
+        left: 0,
+        itemHeight: 10,
+        textStyle: { color: palette.quiet },
+        data: [say("col.invoices"), say("col.gross")],
+      },
       tooltip: {
         trigger: "axis",
         formatter: ([first]: { dataIndex: number }[]) => {
@@ -40,8 +58,19 @@ export function Issued({ grain, pick, currency }: { grain: Grain; pick: (grain: 
         axisLine: { show: true, lineStyle: { color: palette.line } },
       },
       yAxis: [
-        { type: "value", minInterval: 1, ...axis, axisLabel: { color: palette.quiet, formatter: compact }, splitLine: { lineStyle: { color: palette.line } } },
-        { type: "value", ...axis, axisLabel: { color: palette.quiet, formatter: compact }, splitLine: { show: false } },
+        {
+          type: "value",
+          minInterval: 1,
+          ...axis,
+          axisLabel: { color: palette.quiet, formatter: compact },
+          splitLine: { lineStyle: { color: palette.line } },
+        },
+        {
+          type: "value",
+          ...axis,
+          axisLabel: { color: palette.quiet, formatter: compact },
+          splitLine: { show: false },
+        },
       ],
       series: [
         {
@@ -79,7 +108,10 @@ export function Issued({ grain, pick, currency }: { grain: Grain; pick: (grain: 
               aria-label={say("grain.pick")}
               value={grain}
               onChange={pick}
-              options={(["minute", "hour", "day"] as const).map((value) => ({ value, label: say(`grain.${value}`) }))}
+              options={(["minute", "hour", "day"] as const).map((value) => ({
+                value,
+                label: say(`grain.${value}`),
+              }))}
             />
           }
           option={option}
@@ -90,9 +122,21 @@ export function Issued({ grain, pick, currency }: { grain: Grain; pick: (grain: 
             { title: say("col.time"), of: ({ start }) => labelOf(grain, Date.parse(start)) },
             { title: say("col.invoices"), right: true, of: ({ invoices }) => count(invoices) },
             { title: say("col.lots"), right: true, of: ({ lots }) => count(lots) },
-            { title: say("col.gross"), right: true, of: (bucket) => formatAmount(amountOf(bucket, currency), currency) },
-            { title: say("col.tax"), right: true, of: (bucket) => formatAmount(amountOf(bucket, currency, "tax"), currency) },
-            { title: say("col.reimbursed"), right: true, of: ({ acts }) => count(acts.reimbursed ?? 0) },
+            {
+              title: say("col.gross"),
+              right: true,
+              of: (bucket) => formatAmount(amountOf(bucket, currency), currency),
+            },
+            {
+              title: say("col.tax"),
+              right: true,
+              of: (bucket) => formatAmount(amountOf(bucket, currency, "tax"), currency),
+            },
+            {
+              title: say("col.reimbursed"),
+              right: true,
+              of: ({ acts }) => count(acts.reimbursed ?? 0),
+            },
           ]}
           below={<div className="quiet small">{say(`grain.${grain}.range`)}</div>}
         />

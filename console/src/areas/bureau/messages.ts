@@ -160,7 +160,8 @@ export const useWords = wordsOf("bureau", {
     "chain.close": "关闭账本",
     "chain.reopen": "重新开放",
     "chain.close.title": "关闭账本？",
-    "chain.close.detail": "关闭期间不开票上链、不转交、不申请、不报销；已受理的请求会等待，重新开放后继续。",
+    "chain.close.detail":
+      "关闭期间不开票上链、不转交、不申请、不报销；已受理的请求会等待，重新开放后继续。",
     "chain.close.final": "关闭会作为公开事件永久记在链上。",
     "chain.reopen.title": "重新开放账本？",
     "chain.reopen.detail": "等待中的开票和报销将继续上链。",
@@ -183,7 +184,8 @@ export const useWords = wordsOf("bureau", {
     "taxpayer.reinstate": "恢复",
     "taxpayer.suspend.title": "暂停“{{name}}”？",
     "taxpayer.suspend.detail": "暂停后不能开票、下载额度、申请和报销；仍可退回、撤回和交还额度。",
-    "taxpayer.suspend.final": "可以恢复，但不能抹去：暂停会作为公开事件永久记在链上，暂停期间到期的业务不会补办。",
+    "taxpayer.suspend.final":
+      "可以恢复，但不能抹去：暂停会作为公开事件永久记在链上，暂停期间到期的业务不会补办。",
     "taxpayer.reinstate.title": "恢复“{{name}}”？",
     "taxpayer.reinstate.detail": "恢复后立即可以继续开票和报销。",
     "taxpayer.done.suspended": "已暂停",
@@ -226,7 +228,8 @@ export const useWords = wordsOf("bureau", {
     "names.enrolment": "登记时",
     "names.give": "登记新名称",
     "names.give.title": "“{{name}}”自 {{from}} 起改名为“{{new}}”？",
-    "names.give.detail": "自该日起的发票必须使用新名称，其他名称将被拒绝；此前的发票和对它们的红冲仍用原名称。此变更由税务局签名。",
+    "names.give.detail":
+      "自该日起的发票必须使用新名称，其他名称将被拒绝；此前的发票和对它们的红冲仍用原名称。此变更由税务局签名。",
     "names.done": "新名称已登记",
     "segments.section": "号段",
     "segments.none": "还没有分配号段，不能开票",
@@ -243,7 +246,8 @@ export const useWords = wordsOf("bureau", {
     "invoice.number": "发票号码（20 位）",
     "invoice.number.bad": "发票号码是 20 位数字",
     "invoice.title": "发票 {{number}}",
-    "invoice.hint": "输入号码查看任何一张发票：内容、链上历史、谁读过它。查看会记入阅读记录，当事人看得到。",
+    "invoice.hint":
+      "输入号码查看任何一张发票：内容、链上历史、谁读过它。查看会记入阅读记录，当事人看得到。",
     "invoice.history": "链上历史",
     "invoice.reads": "阅读记录",
     "invoice.reads.none": "还没有人读过",
@@ -267,7 +271,8 @@ export const useWords = wordsOf("bureau", {
     "page.refusals": "Doubles",
 
     "page.audit": "Audit",
-    "audit.hint": "The auditor opens the invoices of every sealed lot, rebuilds its root, adds up, and compares with the quota that was drawn.",
+    "audit.hint":
+      "The auditor opens the invoices of every sealed lot, rebuilds its root, adds up, and compares with the quota that was drawn.",
     "audit.note": "The auditor has found something: {{count}}",
     "audit.look": "Look",
     "audit.clean": "Nothing was found: what is audited agrees with the chain and with the quota.",
@@ -350,7 +355,8 @@ export const useWords = wordsOf("bureau", {
 
     "flow.title": "Where invoices go",
     "flow.range": "Last 30 days",
-    "flow.label": "Flow of invoices from issue to claim, reimbursement, return and reversal over the last 30 days",
+    "flow.label":
+      "Flow of invoices from issue to claim, reimbursement, return and reversal over the last 30 days",
     "flow.issued": "Issued",
     "flow.admitted": "From elsewhere",
     "flow.claimed": "Claimed",
@@ -390,7 +396,8 @@ export const useWords = wordsOf("bureau", {
     "refused.same": "same employer as the first time",
     "refused.other": "another employer than the first time",
     "refused.tx": "Transaction",
-    "refused.proof": "Only attempts count that a party signed with its own key on the invoice's present version: replays and forgeries do not.",
+    "refused.proof":
+      "Only attempts count that a party signed with its own key on the invoice's present version: replays and forgeries do not.",
     "refused.look": "Invoice and history",
     "refused.page": "Every second reimbursement that the chain has refused, newest first.",
 
@@ -418,7 +425,8 @@ export const useWords = wordsOf("bureau", {
     "chain.close": "Close the ledger",
     "chain.reopen": "Open it again",
     "chain.close.title": "Close the ledger?",
-    "chain.close.detail": "While it is closed nothing is sealed, handed on, claimed or reimbursed. What is accepted waits, and goes on when it is open again.",
+    "chain.close.detail":
+      "While it is closed nothing is sealed, handed on, claimed or reimbursed. What is accepted waits, and goes on when it is open again.",
     "chain.close.final": "Closing stays on the chain for good, as an event that everybody sees.",
     "chain.reopen.title": "Open the ledger again?",
     "chain.reopen.detail": "Invoices and acts that wait go to the chain.",
@@ -440,7 +448,8 @@ export const useWords = wordsOf("bureau", {
     "taxpayer.suspend": "Suspend",
     "taxpayer.reinstate": "Reinstate",
     "taxpayer.suspend.title": "Suspend “{{name}}”?",
-    "taxpayer.suspend.detail": "It can then not issue, draw quota, claim or reimburse; it can still reject, withdraw and give quota back.",
+    "taxpayer.suspend.detail":
+      "It can then not issue, draw quota, claim or reimburse; it can still reject, withdraw and give quota back.",
     "taxpayer.suspend.final":
       "It can be lifted, not erased: the suspension stays on the chain for good, as an event, and what falls due meanwhile is not made up for.",
     "taxpayer.reinstate.title": "Reinstate “{{name}}”?",
@@ -459,11 +468,14 @@ export const useWords = wordsOf("bureau", {
     "enrol.key.gateway": "made and kept by the gateway",
     "enrol.key.own": "kept by the taxpayer itself",
     "enrol.key.address": "Address of its key",
-    "enrol.final": "Once enrolled, tax id and account are on the chain. They cannot be deleted, only suspended.",
+    "enrol.final":
+      "Once enrolled, tax id and account are on the chain. They cannot be deleted, only suspended.",
     "enrol.done": "Enrolled as number {{index}} on the chain",
     "enrol.required": "Required",
-    "enrol.key.once": "This administrator's key is shown once. Hand it to the taxpayer now, which makes its other keys itself.",
-    "enrol.key.lost": "The answer was lost on its way, and the key is not stored. The gateway's operator can make another one.",
+    "enrol.key.once":
+      "This administrator's key is shown once. Hand it to the taxpayer now, which makes its other keys itself.",
+    "enrol.key.lost":
+      "The answer was lost on its way, and the key is not stored. The gateway's operator can make another one.",
     "enrol.key.make": "Make an API key",
 
     "quota.section": "Quota",
@@ -496,7 +508,8 @@ export const useWords = wordsOf("bureau", {
     "segments.allot": "Allot numbers",
     "segments.length.label": "How many numbers",
     "segments.allot.title": "Allot {{length}} numbers to “{{name}}”?",
-    "segments.allot.final": "Allotted numbers are this issuer's for good: they cannot be taken back or given to another.",
+    "segments.allot.final":
+      "Allotted numbers are this issuer's for good: they cannot be taken back or given to another.",
     "segments.done": "Allotted from {{first}} on",
 
     "invoice.look": "Look up",

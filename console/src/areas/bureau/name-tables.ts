@@ -86,7 +86,9 @@ export const trades: Readonly<Record<Trade, Names>> = {
 export const forms: Readonly<Record<string, Names>> = {
   list: ["列表", "in a list"],
   json: ["全文", "document"],
-  ...Object.fromEntries(writtenFormats.map((format) => [format, [formats[format].title.zh, formats[format].title.en]])),
+  ...Object.fromEntries(
+    writtenFormats.map((format) => [format, [formats[format].title.zh, formats[format].title.en]]),
+  ),
   pdf: ["PDF", "PDF"],
   original: ["原件", "original"],
   bundle: ["票据包", "bundle"],
@@ -96,4 +98,8 @@ export const forms: Readonly<Record<string, Names>> = {
 };
 
 /** The name of a code in a language; a code without a name is its own. */
-export const nameIn = (language: Language, table: Readonly<Record<string, Names>>, code: string): string => table[code]?.[language === "zh-CN" ? 0 : 1] ?? code;
+export const nameIn = (
+  language: Language,
+  table: Readonly<Record<string, Names>>,
+  code: string,
+): string => table[code]?.[language === "zh-CN" ? 0 : 1] ?? code;

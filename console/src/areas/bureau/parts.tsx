@@ -10,7 +10,14 @@ import { useNames } from "./names.ts";
 import { useInvoiceStats, useIssuers } from "./stats.ts";
 
 /** `height`: of its bar; `text`: what it says, in the measure that is drawn. */
-type Part = { key: string; name: string; invoices: number; amount: string; height: number; text: string };
+type Part = {
+  key: string;
+  name: string;
+  invoices: number;
+  amount: string;
+  height: number;
+  text: string;
+};
 type Drawn = Pick<Part, "key" | "name" | "invoices"> & Amounts;
 
 const SHOWN = 9;
@@ -25,8 +32,18 @@ function usePartsOf({ by, currency }: Measure): (all: readonly Drawn[]) => Part[
         .map(({ amounts, ...one }): Part => {
           const amount = amountOf({ amounts }, currency);
           return by === "gross"
-            ? { ...one, amount, height: heightOf({ amounts }, currency), text: formatAmount(amount, currency) }
-            : { ...one, amount, height: one.invoices, text: `${count(one.invoices)} ${say("kpi.invoices.unit")}` };
+            ? {
+                ...one,
+                amount,
+                height: heightOf({ amounts }, currency),
+                text: formatAmount(amount, currency),
+              }
+            : {
+                ...one,
+                amount,
+                height: one.invoices,
+                text: `${count(one.invoices)} ${say("kpi.invoices.unit")}`,
+              };
         })
         .filter(({ height }) => height !== 0)
         .sort((a, b) => b.height - a.height),
@@ -35,7 +52,13 @@ function usePartsOf({ by, currency }: Measure): (all: readonly Drawn[]) => Part[
 }
 
 /** Lying bars, the greatest on top; each with its amount beside it. */
-function bars(parts: readonly Part[], palette: Palette, colour: string, compact: (value: number) => string, narrow = 84) {
+function bars(
+  parts: readonly Part[],
+  palette: Palette,
+  colour: string,
+  compact: (value: number) => string,
+  narrow = 84,
+) {
   return {
     grid: { left: 4, right: 64, top: 4, bottom: 4, containLabel: true },
     tooltip: {
@@ -60,7 +83,12 @@ function bars(parts: readonly Part[], palette: Palette, colour: string, compact:
         barMaxWidth: 16,
         barMinHeight: 2,
         itemStyle: { color: colour, borderRadius: 3 },
-        label: { show: true, position: "right", color: palette.quiet, formatter: ({ value }: { value: number }) => compact(value) },
+        label: {
+          show: true,
+          position: "right",
+          color: palette.quiet,
+          formatter: ({ value }: { value: number }) => compact(value),
+        },
         data: parts.map(({ height }) => height),
       },
     ],
@@ -69,14 +97,30 @@ function bars(parts: readonly Part[], palette: Palette, colour: string, compact:
 
 export function Regions({ grain, measure }: { grain: Grain; measure: Measure }) {
   const say = useWords();
-  const [palette, compact, count, { region }] = [usePalette(), useCompact(), useCount(), useNames()];
+  const [palette, compact, count, { region }] = [
+    usePalette(),
+    useCompact(),
+    useCount(),
+    useNames(),
+  ];
   const partsOf = usePartsOf(measure);
   const stats = useInvoiceStats(grain);
   const parts = useMemo(
-    () => partsOf((stats.data?.regions ?? []).map((one) => ({ key: one.region, name: region(one.region), invoices: one.documented, amounts: one.amounts }))),
+    () =>
+      partsOf(
+        (stats.data?.regions ?? []).map((one) => ({
+          key: one.region,
+          name: region(one.region),
+          invoices: one.documented,
+          amounts: one.amounts,
+        })),
+      ),
     [stats.data, partsOf, region],
   );
-  const option = useMemo(() => bars(parts.slice(0, SHOWN), palette, palette.series[2] as string, compact), [parts, palette, compact]);
+  const option = useMemo(
+    () => bars(parts.slice(0, SHOWN), palette, palette.series[2] as string, compact),
+    [parts, palette, compact],
+  );
   return (
     <Loaded of={stats}>
       {() => (
@@ -89,7 +133,11 @@ export function Regions({ grain, measure }: { grain: Grain; measure: Measure }) 
           columns={[
             { title: say("col.region"), of: ({ name }) => name },
             { title: say("col.invoices"), right: true, of: ({ invoices }) => count(invoices) },
-            { title: say("col.gross"), right: true, of: ({ amount }) => formatAmount(amount, measure.currency) },
+            {
+              title: say("col.gross"),
+              right: true,
+              of: ({ amount }) => formatAmount(amount, measure.currency),
+            },
           ]}
           below={<div className="quiet small">{say(`grain.${grain}.range`)}</div>}
         />
@@ -104,7 +152,15 @@ export function Trades({ grain, measure }: { grain: Grain; measure: Measure }) {
   const partsOf = usePartsOf(measure);
   const stats = useInvoiceStats(grain);
   const parts = useMemo(
-    () => partsOf((stats.data?.trades ?? []).map((one) => ({ key: one.trade, name: trade(one.trade), invoices: one.documented, amounts: one.amounts }))),
+    () =>
+      partsOf(
+        (stats.data?.trades ?? []).map((one) => ({
+          key: one.trade,
+          name: trade(one.trade),
+          invoices: one.documented,
+          amounts: one.amounts,
+        })),
+      ),
     [stats.data, partsOf, trade],
   );
   const option = useMemo(() => {
@@ -112,7 +168,15 @@ export function Trades({ grain, measure }: { grain: Grain; measure: Measure }) {
     return (narrow: boolean) => ({
       tooltip: {
         trigger: "item",
-        formatter: ({ name, data, percent }: { name: string; data: { text: string }; percent: number }) => `${name}  ${percent}%\n${data.text}`.trim(),
+        formatter: ({
+          name,
+          data,
+          percent,
+        }: {
+          name: string;
+          data: { text: string };
+          percent: number;
+        }) => `${name}  ${percent}%\n${data.text}`.trim(),
       },
       legend: {
         ...(narrow
@@ -126,7 +190,9 @@ export function Trades({ grain, measure }: { grain: Grain; measure: Measure }) {
       series: [
         {
           type: "pie",
-          ...(narrow ? { radius: ["34%", "54%"], center: ["50%", "29%"] } : { radius: ["44%", "70%"], center: ["31%", "50%"] }),
+          ...(narrow
+            ? { radius: ["34%", "54%"], center: ["50%", "29%"] }
+            : { radius: ["44%", "70%"], center: ["31%", "50%"] }),
           padAngle: 1,
           itemStyle: { borderRadius: 4, borderColor: palette.panel, borderWidth: 1 },
           label: { show: false },
@@ -147,7 +213,11 @@ export function Trades({ grain, measure }: { grain: Grain; measure: Measure }) {
           columns={[
             { title: say("col.trade"), of: ({ name }) => name },
             { title: say("col.invoices"), right: true, of: ({ invoices }) => count(invoices) },
-            { title: say("col.gross"), right: true, of: ({ amount }) => formatAmount(amount, measure.currency) },
+            {
+              title: say("col.gross"),
+              right: true,
+              of: ({ amount }) => formatAmount(amount, measure.currency),
+            },
           ]}
           below={<div className="quiet small">{say(`grain.${grain}.range`)}</div>}
         />
@@ -174,7 +244,10 @@ export function Issuers({ measure }: { measure: Measure }) {
       ),
     [stats.data, partsOf, say],
   );
-  const option = useMemo(() => bars(parts.slice(0, SHOWN), palette, palette.series[3] as string, compact, 150), [parts, palette, compact]);
+  const option = useMemo(
+    () => bars(parts.slice(0, SHOWN), palette, palette.series[3] as string, compact, 150),
+    [parts, palette, compact],
+  );
   return (
     <Loaded of={stats}>
       {(data) => (
@@ -198,10 +271,18 @@ export function Issuers({ measure }: { measure: Measure }) {
           columns={[
             { title: say("col.issuer"), of: ({ name }) => name },
             { title: say("col.invoices"), right: true, of: ({ invoices }) => count(invoices) },
-            { title: say("col.gross"), right: true, of: ({ amount }) => formatAmount(amount, measure.currency) },
+            {
+              title: say("col.gross"),
+              right: true,
+              of: ({ amount }) => formatAmount(amount, measure.currency),
+            },
           ]}
           below={
-            data.issuers > data.items.length ? <div className="quiet small">{say("part.more", { count: data.issuers - data.items.length })}</div> : undefined
+            data.issuers > data.items.length ? (
+              <div className="quiet small">
+                {say("part.more", { count: data.issuers - data.items.length })}
+              </div>
+            ) : undefined
           }
         />
       )}

@@ -1,4 +1,7 @@
-/** Refused second reimbursements: the latest as they happen, each opening on what was attempted, and all of them page by page. */
+/**
+ * Refused second reimbursements: the latest as they happen, each opening on what was attempted, and
+ * all of them page by page.
+ */
 import { AlertOutlined } from "@ant-design/icons";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Alert, Button, Card, Descriptions, Drawer, Tag } from "antd";
@@ -20,17 +23,26 @@ type Named = NonNullable<Refusal["employer"]>;
 
 function useNamed() {
   const say = useWords();
-  return (one: Named | undefined) => (one === undefined ? "—" : (one.taxpayer?.name ?? say("unnamed", { index: one.index })));
+  return (one: Named | undefined) =>
+    one === undefined ? "—" : (one.taxpayer?.name ?? say("unnamed", { index: one.index }));
 }
 
-const attemptOf = ({ attempt }: Refusal): "claim" | "reimburse" | "admit" => (attempt === "claim" || attempt === "admit" ? attempt : "reimburse");
+const attemptOf = ({ attempt }: Refusal): "claim" | "reimburse" | "admit" =>
+  attempt === "claim" || attempt === "admit" ? attempt : "reimburse";
 
-/** One that was issued elsewhere has an id of the chain, which says nothing to people, and no page here. */
+/**
+ * One that was issued elsewhere has an id of the chain, which says nothing to people, and no page
+ * here.
+ */
 const isOwn = (number: string) => number.length === 20;
 function Numbered({ number, copyable = false }: { number: string; copyable?: boolean }) {
   const say = useWords();
   if (isOwn(number)) return <InvoiceNumber number={number} copyable={copyable} />;
-  return <span className="number">{say("refused.external", { id: `${number.slice(0, 6)}…${number.slice(-6)}` })}</span>;
+  return (
+    <span className="number">
+      {say("refused.external", { id: `${number.slice(0, 6)}…${number.slice(-6)}` })}
+    </span>
+  );
 }
 
 function RefusalRow({ one, fresh, open }: { one: Entry; fresh: boolean; open: () => void }) {
@@ -47,7 +59,11 @@ function RefusalRow({ one, fresh, open }: { one: Entry; fresh: boolean; open: ()
           </span>
           <span className="quiet small">{dayjs(one.at).format("M-D HH:mm:ss")}</span>
         </span>
-        <span className="refusal-who">{say(attempt === "claim" ? "refused.to" : "refused.by", { employer: named(one.employer) })}</span>
+        <span className="refusal-who">
+          {say(attempt === "claim" ? "refused.to" : "refused.by", {
+            employer: named(one.employer),
+          })}
+        </span>
         <Numbered number={one.number} />
       </button>
     </li>
@@ -63,7 +79,13 @@ function RefusalDrawer({ one, close }: { one: Entry | undefined; close: () => vo
   const reason = one?.reason ?? "";
   const why = titleIn(language, reason) ?? reason;
   return (
-    <Drawer title={say("refused.detail")} open={one !== undefined} onClose={close} size={520} destroyOnHidden>
+    <Drawer
+      title={say("refused.detail")}
+      open={one !== undefined}
+      onClose={close}
+      size={520}
+      destroyOnHidden
+    >
       {one === undefined ? null : (
         <div className="stack">
           <Descriptions
@@ -78,14 +100,30 @@ function RefusalDrawer({ one, close }: { one: Entry | undefined; close: () => vo
                 children: (
                   <>
                     <Time at={one.at} />
-                    {one.times > 1 ? <div className="quiet small">{say("refused.times", { count: one.times })}</div> : null}
+                    {one.times > 1 ? (
+                      <div className="quiet small">
+                        {say("refused.times", { count: one.times })}
+                      </div>
+                    ) : null}
                   </>
                 ),
               },
-              { key: "employer", label: say(`refused.employer.${attempt}`), children: named(one.employer) },
-              { key: "by", label: say("refused.signed"), children: one.by === undefined ? "—" : <Account account={one.by} /> },
+              {
+                key: "employer",
+                label: say(`refused.employer.${attempt}`),
+                children: named(one.employer),
+              },
+              {
+                key: "by",
+                label: say("refused.signed"),
+                children: one.by === undefined ? "—" : <Account account={one.by} />,
+              },
               { key: "why", label: say("refused.why"), children: why },
-              { key: "number", label: say("refused.invoice"), children: <Numbered number={one.number} copyable /> },
+              {
+                key: "number",
+                label: say("refused.invoice"),
+                children: <Numbered number={one.number} copyable />,
+              },
               {
                 key: "standing",
                 label: say("refused.standing"),
@@ -94,10 +132,17 @@ function RefusalDrawer({ one, close }: { one: Entry | undefined; close: () => vo
                     <StateTag state={one.invoice.state} />
                     {standing ? (
                       <span>
-                        {say("refused.standing.with", { employer: named(standing) })} <Time at={one.invoice.since} />
+                        {say("refused.standing.with", { employer: named(standing) })}{" "}
+                        <Time at={one.invoice.since} />
                       </span>
                     ) : null}
-                    {standing && one.employer ? <Tag>{say(standing.index === one.employer.index ? "refused.same" : "refused.other")}</Tag> : null}
+                    {standing && one.employer ? (
+                      <Tag>
+                        {say(
+                          standing.index === one.employer.index ? "refused.same" : "refused.other",
+                        )}
+                      </Tag>
+                    ) : null}
                   </div>
                 ) : (
                   "—"
@@ -107,7 +152,9 @@ function RefusalDrawer({ one, close }: { one: Entry | undefined; close: () => vo
             ]}
           />
           <Alert type="info" showIcon title={say("refused.proof")} />
-          {isOwn(one.number) ? <Link to={`/bureau/invoice/${one.number}`}>{say("refused.look")}</Link> : null}
+          {isOwn(one.number) ? (
+            <Link to={`/bureau/invoice/${one.number}`}>{say("refused.look")}</Link>
+          ) : null}
         </div>
       )}
     </Drawer>
@@ -121,12 +168,19 @@ function useFresh(items: readonly Refusal[] | undefined): ReadonlySet<string> {
   useEffect(() => {
     if (items === undefined) return;
     const before = known.current;
-    known.current = new Set([...(before ?? []), ...items.map(({ position }) => position)].slice(-500));
+    known.current = new Set(
+      [...(before ?? []), ...items.map(({ position }) => position)].slice(-500),
+    );
     if (before === undefined) return;
-    const news = items.filter(({ position }) => !before.has(position)).map(({ position }) => position);
+    const news = items
+      .filter(({ position }) => !before.has(position))
+      .map(({ position }) => position);
     if (news.length === 0) return;
     setFresh((old) => new Set([...old, ...news]));
-    const timer = setTimeout(() => setFresh((old) => new Set([...old].filter((position) => !news.includes(position)))), 8_000);
+    const timer = setTimeout(
+      () => setFresh((old) => new Set([...old].filter((position) => !news.includes(position)))),
+      8_000,
+    );
     return () => clearTimeout(timer);
   }, [items]);
   return fresh;
@@ -155,7 +209,12 @@ export function LatestRefusals() {
           // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is to be scrolled by keyboard too
           <ul className="refusals refusals-scroll" tabIndex={0} aria-label={say("refused.title")}>
             {entriesOf(items).map((one) => (
-              <RefusalRow key={one.position} one={one} fresh={fresh.has(one.position)} open={() => setOpen(one)} />
+              <RefusalRow
+                key={one.position}
+                one={one}
+                fresh={fresh.has(one.position)}
+                open={() => setOpen(one)}
+              />
             ))}
           </ul>
         )}
@@ -172,7 +231,10 @@ export function RefusalsPage() {
   const [open, setOpen] = useState<Entry | undefined>(undefined);
   const pages = useInfiniteQuery({
     queryKey: ["stats", "refusals", "pages"],
-    queryFn: ({ pageParam }) => ask("GET /v1/stats/refusals", { query: { limit: 50, ...(pageParam === "" ? {} : { before: pageParam }) } }),
+    queryFn: ({ pageParam }) =>
+      ask("GET /v1/stats/refusals", {
+        query: { limit: 50, ...(pageParam === "" ? {} : { before: pageParam }) },
+      }),
     initialPageParam: "",
     getNextPageParam: (last) => last.next,
   });
@@ -190,7 +252,9 @@ export function RefusalsPage() {
             </ul>
           )}
         </Loaded>
-        {pages.isFetchNextPageError ? <ProblemNote error={pages.error} onRetry={() => void pages.fetchNextPage()} /> : null}
+        {pages.isFetchNextPageError ? (
+          <ProblemNote error={pages.error} onRetry={() => void pages.fetchNextPage()} />
+        ) : null}
         {pages.hasNextPage ? (
           <div>
             <Button onClick={() => void pages.fetchNextPage()} loading={pages.isFetchingNextPage}>

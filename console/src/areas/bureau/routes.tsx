@@ -1,5 +1,12 @@
 /** Pages of the bureau area. */
-import { AlertOutlined, DashboardOutlined, FileSearchOutlined, FundViewOutlined, KeyOutlined, TeamOutlined } from "@ant-design/icons";
+import {
+  AlertOutlined,
+  DashboardOutlined,
+  FileSearchOutlined,
+  FundViewOutlined,
+  KeyOutlined,
+  TeamOutlined,
+} from "@ant-design/icons";
 import { Route, Routes } from "react-router";
 import { AreaFrame } from "../../shared/frame.tsx";
 import { NotFound } from "../../shared/guard.tsx";

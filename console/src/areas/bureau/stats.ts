@@ -1,6 +1,6 @@
 /**
- * The statistics as the dashboard asks for them, and asks again when something happens: at most once a second, and once more while
- * the gateway has not counted yet what it has told of.
+ * The statistics as the dashboard asks for them, and asks again when something happens: at most
+ * once a second, and once more while the gateway has not counted yet what it has told of.
  */
 import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
@@ -19,12 +19,17 @@ const IDLE_MS = 15_000;
 const common = { placeholderData: keepPreviousData, refetchInterval: IDLE_MS } as const;
 
 export const useInvoiceStats = (grain: Grain) =>
-  useQuery({ queryKey: [STATS, "invoices", grain], queryFn: () => ask("GET /v1/stats/invoices", { query: { grain } }), ...common });
+  useQuery({
+    queryKey: [STATS, "invoices", grain],
+    queryFn: () => ask("GET /v1/stats/invoices", { query: { grain } }),
+    ...common,
+  });
 
 export const useToday = () =>
   useQuery({
     queryKey: [STATS, "today"],
-    queryFn: () => ask("GET /v1/stats/invoices", { query: { grain: "day", from: chinaMidnight() } }),
+    queryFn: () =>
+      ask("GET /v1/stats/invoices", { query: { grain: "day", from: chinaMidnight() } }),
     ...common,
   });
 
@@ -35,15 +40,30 @@ export const useIssuers = (grain: "day" | "month", { by, currency }: Measure, li
     ...common,
   });
 
-export const useFlow = () => useQuery({ queryKey: [STATS, "flow"], queryFn: () => ask("GET /v1/stats/flow"), ...common });
+export const useFlow = () =>
+  useQuery({ queryKey: [STATS, "flow"], queryFn: () => ask("GET /v1/stats/flow"), ...common });
 
 export const useQuotas = (limit: number) =>
-  useQuery({ queryKey: [STATS, "quotas", limit], queryFn: () => ask("GET /v1/stats/quotas", { query: { limit } }), ...common });
+  useQuery({
+    queryKey: [STATS, "quotas", limit],
+    queryFn: () => ask("GET /v1/stats/quotas", { query: { limit } }),
+    ...common,
+  });
 
-export const useChain = () => useQuery({ queryKey: [STATS, "chain"], queryFn: () => ask("GET /v1/stats/chain"), ...common, refetchInterval: 5_000 });
+export const useChain = () =>
+  useQuery({
+    queryKey: [STATS, "chain"],
+    queryFn: () => ask("GET /v1/stats/chain"),
+    ...common,
+    refetchInterval: 5_000,
+  });
 
 export const useLatestRefusals = (limit: number) =>
-  useQuery({ queryKey: [STATS, "refusals", limit], queryFn: () => ask("GET /v1/stats/refusals", { query: { limit } }), ...common });
+  useQuery({
+    queryKey: [STATS, "refusals", limit],
+    queryFn: () => ask("GET /v1/stats/refusals", { query: { limit } }),
+    ...common,
+  });
 
 /** Keeps everything that is shown of the statistics up to date. For the page that shows them. */
 export function useLiveStats(): void {
@@ -58,10 +78,13 @@ export function useLiveStats(): void {
         const from = wanted.current;
         await queries.invalidateQueries({ queryKey: [STATS] });
         timer.current = undefined;
-        const counted = queries.getQueryData<ChainStats>([STATS, "chain"])?.counted?.block ?? Number.POSITIVE_INFINITY;
+        const counted =
+          queries.getQueryData<ChainStats>([STATS, "chain"])?.counted?.block ??
+          Number.POSITIVE_INFINITY;
         tries.current = wanted.current > from ? 0 : tries.current + 1;
         // something has happened since, or is not in the sums yet
-        if (wanted.current > from || (counted < wanted.current && tries.current < MAX_TRIES)) look.current();
+        if (wanted.current > from || (counted < wanted.current && tries.current < MAX_TRIES))
+          look.current();
       }, EVERY_MS);
     };
     return () => {

@@ -21,9 +21,13 @@ export function TaxpayerNames({ taxpayer: { taxId, name: present } }: { taxpayer
     queryKey: ["taxpayer", taxId, "names"],
     queryFn: () => ask("GET /v1/taxpayers/{taxId}/names", { params: { taxId } }),
   });
-  const give = useAct((body: Change, once) => ask("POST /v1/taxpayers/{taxId}/names", { params: { taxId }, ...once, body }), {
-    refreshes: [["taxpayer", taxId], ["taxpayers"]],
-  });
+  const give = useAct(
+    (body: Change, once) =>
+      ask("POST /v1/taxpayers/{taxId}/names", { params: { taxId }, ...once, body }),
+    {
+      refreshes: [["taxpayer", taxId], ["taxpayers"]],
+    },
+  );
   const submit = async (change: Change) => {
     const sure = await confirm({
       title: say("names.give.title", { name: present, new: change.name, from: change.from }),
@@ -52,9 +56,17 @@ export function TaxpayerNames({ taxpayer: { taxId, name: present } }: { taxpayer
                 {
                   key: "from",
                   title: say("names.from"),
-                  render: (_, one) => <span className="number">{"from" in one ? one.from : say("names.enrolment")}</span>,
+                  render: (_, one) => (
+                    <span className="number">
+                      {"from" in one ? one.from : say("names.enrolment")}
+                    </span>
+                  ),
                 },
-                { key: "name", title: say("names.name"), render: (_, one) => <span className="breaks">{one.name}</span> },
+                {
+                  key: "name",
+                  title: say("names.name"),
+                  render: (_, one) => <span className="breaks">{one.name}</span>,
+                },
               ]}
             />
           </Wide>
@@ -70,10 +82,18 @@ export function TaxpayerNames({ taxpayer: { taxId, name: present } }: { taxpayer
       >
         <ProblemNote error={give.error} />
         <div className="fields">
-          <Form.Item name="name" label={say("names.new")} rules={[{ required: true, whitespace: true, message: say("enrol.required") }]}>
+          <Form.Item
+            name="name"
+            label={say("names.new")}
+            rules={[{ required: true, whitespace: true, message: say("enrol.required") }]}
+          >
             <Input maxLength={200} />
           </Form.Item>
-          <Form.Item name="from" label={say("names.from")} rules={[{ required: true, pattern: /^20\d\d-\d\d-\d\d$/, message: "2026-11-30" }]}>
+          <Form.Item
+            name="from"
+            label={say("names.from")}
+            rules={[{ required: true, pattern: /^20\d\d-\d\d-\d\d$/, message: "2026-11-30" }]}
+          >
             <Input maxLength={10} className="number" />
           </Form.Item>
           <Button htmlType="submit" type="primary" loading={give.isPending}>

@@ -28,9 +28,13 @@ function Standing({ taxpayer }: { taxpayer: Taxpayer }) {
   const { message } = App.useApp();
   const { taxId, name, standing } = taxpayer;
   const active = standing === "active";
-  const change = useAct((to: "active" | "suspended") => ask("PATCH /v1/taxpayers/{taxId}", { params: { taxId }, wait: WAIT, body: { standing: to } }), {
-    refreshes: [["taxpayer", taxId], ["taxpayers"]],
-  });
+  const change = useAct(
+    (to: "active" | "suspended") =>
+      ask("PATCH /v1/taxpayers/{taxId}", { params: { taxId }, wait: WAIT, body: { standing: to } }),
+    {
+      refreshes: [["taxpayer", taxId], ["taxpayers"]],
+    },
+  );
   const turn = async () => {
     const sure = await confirm(
       active
@@ -40,11 +44,16 @@ function Standing({ taxpayer }: { taxpayer: Taxpayer }) {
             final: say("taxpayer.suspend.final"),
             yes: say("taxpayer.suspend"),
           }
-        : { title: say("taxpayer.reinstate.title", { name }), detail: say("taxpayer.reinstate.detail"), yes: say("taxpayer.reinstate") },
+        : {
+            title: say("taxpayer.reinstate.title", { name }),
+            detail: say("taxpayer.reinstate.detail"),
+            yes: say("taxpayer.reinstate"),
+          },
     );
     if (!sure) return;
     change.mutate(active ? "suspended" : "active", {
-      onSuccess: () => void message.success(say(active ? "taxpayer.done.suspended" : "taxpayer.done.reinstated")),
+      onSuccess: () =>
+        void message.success(say(active ? "taxpayer.done.suspended" : "taxpayer.done.reinstated")),
     });
   };
   return (
@@ -71,10 +80,17 @@ function Quota({ taxpayer }: { taxpayer: Taxpayer }) {
     queryKey: ["taxpayer", taxId, "quota"],
     queryFn: () => ask("GET /v1/taxpayers/{taxId}/quota", { params: { taxId } }),
   });
-  useRefresh(["quota.set", "quota.drawn", "quota.given-back", "invoice.issued"], [["taxpayer", taxId, "quota"]]);
-  const set = useAct((body: { period: string; granted: string }) => ask("PUT /v1/taxpayers/{taxId}/quota", { params: { taxId }, wait: WAIT, body }), {
-    refreshes: [["taxpayer", taxId, "quota"]],
-  });
+  useRefresh(
+    ["quota.set", "quota.drawn", "quota.given-back", "invoice.issued"],
+    [["taxpayer", taxId, "quota"]],
+  );
+  const set = useAct(
+    (body: { period: string; granted: string }) =>
+      ask("PUT /v1/taxpayers/{taxId}/quota", { params: { taxId }, wait: WAIT, body }),
+    {
+      refreshes: [["taxpayer", taxId, "quota"]],
+    },
+  );
   const submit = async ({ period, granted: typed }: { period: string; granted: string }) => {
     const granted = normaliseMoney(figureOf(typed));
     if (granted === undefined) return;
@@ -83,7 +99,8 @@ function Quota({ taxpayer }: { taxpayer: Taxpayer }) {
       detail: say("quota.set.detail", { name }),
       yes: say("quota.set"),
     });
-    if (sure) set.mutate({ period, granted }, { onSuccess: () => void message.success(say("quota.done")) });
+    if (sure)
+      set.mutate({ period, granted }, { onSuccess: () => void message.success(say("quota.done")) });
   };
   return (
     <Card title={<h2>{say("quota.section")}</h2>} className="chart-card">
@@ -100,7 +117,9 @@ function Quota({ taxpayer }: { taxpayer: Taxpayer }) {
                 <Progress
                   percent={Math.min(100, share * 100)}
                   showInfo={false}
-                  strokeColor={share > 0.9 ? palette.bad : share > 0.7 ? palette.busy : palette.done}
+                  strokeColor={
+                    share > 0.9 ? palette.bad : share > 0.7 ? palette.busy : palette.done
+                  }
                   aria-label={say("quota.section")}
                 />
               </div>
@@ -115,7 +134,9 @@ function Quota({ taxpayer }: { taxpayer: Taxpayer }) {
                   <dt>{say("quota.used")}</dt>
                   <dd>
                     <Money amount={used} currency={currency} />
-                    <div className="quiet small">{say("quota.drawn", { drawn: formatAmount(drawn, currency) })}</div>
+                    <div className="quiet small">
+                      {say("quota.drawn", { drawn: formatAmount(drawn, currency) })}
+                    </div>
                   </dd>
                 </div>
                 <div>
@@ -139,7 +160,11 @@ function Quota({ taxpayer }: { taxpayer: Taxpayer }) {
       >
         <ProblemNote error={set.error} />
         <div className="fields">
-          <Form.Item name="period" label={say("quota.period")} rules={[{ required: true, pattern: /^20\d\d-(0[1-9]|1[0-2])$/, message: "2026-11" }]}>
+          <Form.Item
+            name="period"
+            label={say("quota.period")}
+            rules={[{ required: true, pattern: /^20\d\d-(0[1-9]|1[0-2])$/, message: "2026-11" }]}
+          >
             <Input maxLength={7} />
           </Form.Item>
           <Form.Item
@@ -149,7 +174,9 @@ function Quota({ taxpayer }: { taxpayer: Taxpayer }) {
             rules={[
               {
                 validator: (_, text?: string) =>
-                  /^\d/.test(normaliseMoney(figureOf(text)) ?? "") ? Promise.resolve() : Promise.reject(say("quota.amount.format")),
+                  /^\d/.test(normaliseMoney(figureOf(text)) ?? "")
+                    ? Promise.resolve()
+                    : Promise.reject(say("quota.amount.format")),
               },
             ]}
           >
@@ -174,19 +201,34 @@ function Segments({ taxpayer }: { taxpayer: Taxpayer }) {
     queryFn: () => ask("GET /v1/taxpayers/{taxId}/segments", { params: { taxId } }),
   });
   useRefresh(["segment.allotted"], [["taxpayer", taxId, "segments"]]);
-  const allot = useAct((length: number, once) => ask("POST /v1/taxpayers/{taxId}/segments", { params: { taxId }, ...once, body: { length } }), {
-    refreshes: [["taxpayer", taxId, "segments"]],
-  });
+  const allot = useAct(
+    (length: number, once) =>
+      ask("POST /v1/taxpayers/{taxId}/segments", { params: { taxId }, ...once, body: { length } }),
+    {
+      refreshes: [["taxpayer", taxId, "segments"]],
+    },
+  );
   const submit = async ({ length }: { length: number }) => {
-    const sure = await confirm({ title: say("segments.allot.title", { name, length }), final: say("segments.allot.final"), yes: say("segments.allot") });
+    const sure = await confirm({
+      title: say("segments.allot.title", { name, length }),
+      final: say("segments.allot.final"),
+      yes: say("segments.allot"),
+    });
     if (!sure) return;
     allot.mutate(length, {
-      onSuccess: (made) => void message.success(say("segments.done", { first: made !== undefined && "first" in made ? made.first : "…" })),
+      onSuccess: (made) =>
+        void message.success(
+          say("segments.done", { first: made !== undefined && "first" in made ? made.first : "…" }),
+        ),
     });
   };
   return (
     <Card title={<h2>{say("segments.section")}</h2>} className="chart-card">
-      <Loaded of={segments} empty={({ items }) => items.length === 0} nothing={say("segments.none")}>
+      <Loaded
+        of={segments}
+        empty={({ items }) => items.length === 0}
+        nothing={say("segments.none")}
+      >
         {({ items }) => (
           <Wide label={say("segments.section")}>
             <Table
@@ -195,9 +237,23 @@ function Segments({ taxpayer }: { taxpayer: Taxpayer }) {
               pagination={items.length > 10 ? { pageSize: 10 } : false}
               dataSource={items}
               columns={[
-                { key: "first", title: say("segments.first"), render: (_, one) => <InvoiceNumber number={one.first} /> },
-                { key: "length", title: say("segments.length"), align: "right", render: (_, one) => one.length.toLocaleString() },
-                { key: "used", title: say("segments.used"), align: "right", render: (_, one) => one.used.toLocaleString() },
+                {
+                  key: "first",
+                  title: say("segments.first"),
+                  render: (_, one) => <InvoiceNumber number={one.first} />,
+                },
+                {
+                  key: "length",
+                  title: say("segments.length"),
+                  align: "right",
+                  render: (_, one) => one.length.toLocaleString(),
+                },
+                {
+                  key: "used",
+                  title: say("segments.used"),
+                  align: "right",
+                  render: (_, one) => one.used.toLocaleString(),
+                },
               ]}
             />
           </Wide>
@@ -212,7 +268,11 @@ function Segments({ taxpayer }: { taxpayer: Taxpayer }) {
       >
         <ProblemNote error={allot.error} />
         <div className="fields">
-          <Form.Item name="length" label={say("segments.length.label")} rules={[{ required: true, message: say("enrol.required") }]}>
+          <Form.Item
+            name="length"
+            label={say("segments.length.label")}
+            rules={[{ required: true, message: say("enrol.required") }]}
+          >
             <InputNumber min={1} max={1_000_000_000} precision={0} style={{ width: "100%" }} />
           </Form.Item>
           <Button htmlType="submit" type="primary" loading={allot.isPending}>
@@ -228,7 +288,10 @@ export function TaxpayerPage() {
   const say = useWords();
   const { region } = useNames();
   const { taxId = "" } = useParams();
-  const taxpayer = useQuery({ queryKey: ["taxpayer", taxId], queryFn: () => ask("GET /v1/taxpayers/{taxId}", { params: { taxId } }) });
+  const taxpayer = useQuery({
+    queryKey: ["taxpayer", taxId],
+    queryFn: () => ask("GET /v1/taxpayers/{taxId}", { params: { taxId } }),
+  });
   useRefresh(taxpayerEvents, [["taxpayer", taxId]]);
   return (
     <Page title={taxpayer.data?.name ?? taxId}>
@@ -240,16 +303,28 @@ export function TaxpayerPage() {
                 <Descriptions
                   column={{ xs: 1, sm: 1, md: 2, lg: 3 }}
                   items={[
-                    { key: "taxId", label: say("taxpayer.taxId"), children: <span className="number">{one.taxId}</span> },
+                    {
+                      key: "taxId",
+                      label: say("taxpayer.taxId"),
+                      children: <span className="number">{one.taxId}</span>,
+                    },
                     { key: "region", label: say("taxpayer.region"), children: region(one.region) },
                     {
                       key: "capabilities",
                       label: say("taxpayer.capabilities"),
-                      children: one.capabilities.map((may) => say(may === "issuer" ? "taxpayer.issuer" : "taxpayer.employer")).join(" · "),
+                      children: one.capabilities
+                        .map((may) =>
+                          say(may === "issuer" ? "taxpayer.issuer" : "taxpayer.employer"),
+                        )
+                        .join(" · "),
                     },
                     { key: "index", label: say("taxpayer.index"), children: one.index },
                     { key: "currency", label: say("taxpayer.currency"), children: one.currency },
-                    { key: "account", label: say("taxpayer.account"), children: <Account account={one.account} /> },
+                    {
+                      key: "account",
+                      label: say("taxpayer.account"),
+                      children: <Account account={one.account} />,
+                    },
                   ]}
                 />
                 <Standing taxpayer={one} />

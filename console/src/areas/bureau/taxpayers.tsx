@@ -1,7 +1,18 @@
 /** Everybody who is enrolled, page by page; enrolling another. */
 import { PlusOutlined } from "@ant-design/icons";
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { Alert, Button, Checkbox, Drawer, Form, Input, Radio, Select, Table, Typography } from "antd";
+import {
+  Alert,
+  Button,
+  Checkbox,
+  Drawer,
+  Form,
+  Input,
+  Radio,
+  Select,
+  Table,
+  Typography,
+} from "antd";
 import { useState } from "react";
 import { Link, useNavigate } from "react-router";
 import { useAct } from "../../shared/act.ts";
@@ -17,13 +28,25 @@ import { useNames } from "./names.ts";
 
 export type Taxpayer = Schemas["Taxpayer"];
 type Capability = "issuer" | "employer";
-type Enrolment = { name: string; taxId: string; capabilities: Capability[]; region?: string; custody: "gateway" | "own"; address?: string };
+type Enrolment = {
+  name: string;
+  taxId: string;
+  capabilities: Capability[];
+  region?: string;
+  custody: "gateway" | "own";
+  address?: string;
+};
 
 const PAGE = 50;
-export const taxpayerEvents = ["taxpayer.enrolled", "taxpayer.suspended", "taxpayer.reinstated"] as const;
+export const taxpayerEvents = [
+  "taxpayer.enrolled",
+  "taxpayer.suspended",
+  "taxpayer.reinstated",
+] as const;
 
 /** The API's 202 says that it is taken up; with Prefer: wait it mostly answers when it is done. */
-const isTaxpayer = (body: object | undefined): body is Taxpayer => body !== undefined && "index" in body;
+const isTaxpayer = (body: object | undefined): body is Taxpayer =>
+  body !== undefined && "index" in body;
 
 function EnrolForm({ done }: { done: (taxpayer: Taxpayer) => void }) {
   const say = useWords();
@@ -38,7 +61,8 @@ function EnrolForm({ done }: { done: (taxpayer: Taxpayer) => void }) {
           ...rest,
           ...(code === undefined ? {} : { region: code }),
           currency: "CNY",
-          key: keeps === "own" ? { custody: "own", address: address ?? "" } : { custody: "gateway" },
+          key:
+            keeps === "own" ? { custody: "own", address: address ?? "" } : { custody: "gateway" },
         },
       }),
     { refreshes: [["taxpayers"]] },
@@ -50,7 +74,9 @@ function EnrolForm({ done }: { done: (taxpayer: Taxpayer) => void }) {
       layout="vertical"
       requiredMark={false}
       initialValues={{ capabilities: ["issuer"], custody: "gateway" }}
-      onFinish={(values) => enrol.mutate(values, { onSuccess: (made) => isTaxpayer(made) && done(made) })}
+      onFinish={(values) =>
+        enrol.mutate(values, { onSuccess: (made) => isTaxpayer(made) && done(made) })
+      }
     >
       <ProblemNote error={enrol.error} />
       <Form.Item name="name" label={say("enrol.name")} rules={[required]}>
@@ -65,7 +91,11 @@ function EnrolForm({ done }: { done: (taxpayer: Taxpayer) => void }) {
       >
         <Input maxLength={40} autoComplete="off" spellCheck={false} />
       </Form.Item>
-      <Form.Item name="capabilities" label={say("enrol.capabilities")} rules={[{ type: "array", min: 1, message: say("enrol.required") }]}>
+      <Form.Item
+        name="capabilities"
+        label={say("enrol.capabilities")}
+        rules={[{ type: "array", min: 1, message: say("enrol.required") }]}
+      >
         <Checkbox.Group
           options={[
             { value: "issuer", label: say("taxpayer.issuer") },
@@ -74,7 +104,11 @@ function EnrolForm({ done }: { done: (taxpayer: Taxpayer) => void }) {
         />
       </Form.Item>
       <Form.Item name="region" label={say("enrol.region")} extra={say("enrol.region.hint")}>
-        <Select allowClear showSearch={{ optionFilterProp: "label" }} options={regions.map((value) => ({ value, label: `${value} ${region(value)}` }))} />
+        <Select
+          allowClear
+          showSearch={{ optionFilterProp: "label" }}
+          options={regions.map((value) => ({ value, label: `${value} ${region(value)}` }))}
+        />
       </Form.Item>
       <Form.Item name="custody" label={say("enrol.key")}>
         <Radio.Group
@@ -98,14 +132,27 @@ function EnrolForm({ done }: { done: (taxpayer: Taxpayer) => void }) {
   );
 }
 
-/** After enrolment: the key with which the new party signs in, shown once, or the name of who signs in for it. */
+/**
+ * After enrolment: the key with which the new party signs in, shown once, or the name of who signs
+ * in for it.
+ */
 function FirstKey({ taxpayer }: { taxpayer: Taxpayer }) {
   const say = useWords();
-  const make = useAct((by: ByPerson, once) => ask("POST /v1/api-keys", { ...once, body: { account: taxpayer.account, roles: ["admin"], ...personOf(by) } }));
+  const make = useAct((by: ByPerson, once) =>
+    ask("POST /v1/api-keys", {
+      ...once,
+      body: { account: taxpayer.account, roles: ["admin"], ...personOf(by) },
+    }),
+  );
   const person = make.variables && personOf(make.variables).signIn;
   return (
     <div className="stack">
-      <Alert type="success" showIcon title={say("enrol.done", { index: taxpayer.index })} description={`${taxpayer.name} · ${taxpayer.taxId}`} />
+      <Alert
+        type="success"
+        showIcon
+        title={say("enrol.done", { index: taxpayer.index })}
+        description={`${taxpayer.name} · ${taxpayer.taxId}`}
+      />
       <div>
         <div className="quiet small">{say("taxpayer.account")}</div>
         <Account account={taxpayer.account} whole />
@@ -122,7 +169,11 @@ function FirstKey({ taxpayer }: { taxpayer: Taxpayer }) {
         <PersonMade name={person} />
       ) : (
         <div>
-          <Alert type="warning" showIcon title={say(make.data.token === undefined ? "enrol.key.lost" : "enrol.key.once")} />
+          <Alert
+            type="warning"
+            showIcon
+            title={say(make.data.token === undefined ? "enrol.key.lost" : "enrol.key.once")}
+          />
           <Typography.Paragraph code copyable className="after">
             {make.data.token}
           </Typography.Paragraph>
@@ -143,9 +194,11 @@ export function TaxpayersPage() {
   useRefresh(taxpayerEvents, [["taxpayers"]]);
   const pages = useInfiniteQuery({
     queryKey: ["taxpayers"],
-    queryFn: ({ pageParam }) => ask("GET /v1/taxpayers", { query: { limit: PAGE, after: pageParam } }),
+    queryFn: ({ pageParam }) =>
+      ask("GET /v1/taxpayers", { query: { limit: PAGE, after: pageParam } }),
     initialPageParam: 0,
-    getNextPageParam: ({ items }) => (items.length === PAGE ? items[items.length - 1]?.index : undefined),
+    getNextPageParam: ({ items }) =>
+      items.length === PAGE ? items[items.length - 1]?.index : undefined,
   });
   const items = pages.data?.pages.flatMap((page) => page.items) ?? [];
   const close = () => {
@@ -162,7 +215,10 @@ export function TaxpayersPage() {
             placeholder={say("taxpayers.find.placeholder")}
             maxLength={40}
             className="find"
-            onSearch={(text) => text.trim() !== "" && navigate(`/bureau/taxpayers/${encodeURIComponent(text.trim().toUpperCase())}`)}
+            onSearch={(text) =>
+              text.trim() !== "" &&
+              navigate(`/bureau/taxpayers/${encodeURIComponent(text.trim().toUpperCase())}`)
+            }
           />
           <Button type="primary" icon={<PlusOutlined />} onClick={() => setEnrolling(true)}>
             {say("taxpayers.enrol")}
@@ -181,28 +237,59 @@ export function TaxpayersPage() {
                 {
                   key: "name",
                   title: say("taxpayer.name"),
-                  render: (_, one) => <Link to={`/bureau/taxpayers/${encodeURIComponent(one.taxId)}`}>{one.name}</Link>,
+                  render: (_, one) => (
+                    <Link to={`/bureau/taxpayers/${encodeURIComponent(one.taxId)}`}>
+                      {one.name}
+                    </Link>
+                  ),
                 },
-                { key: "taxId", title: say("taxpayer.taxId"), render: (_, one) => <span className="number">{one.taxId}</span> },
-                { key: "region", title: say("taxpayer.region"), render: (_, one) => region(one.region) },
+                {
+                  key: "taxId",
+                  title: say("taxpayer.taxId"),
+                  render: (_, one) => <span className="number">{one.taxId}</span>,
+                },
+                {
+                  key: "region",
+                  title: say("taxpayer.region"),
+                  render: (_, one) => region(one.region),
+                },
                 {
                   key: "capabilities",
                   title: say("taxpayer.capabilities"),
-                  render: (_, one) => one.capabilities.map((may) => say(may === "issuer" ? "taxpayer.issuer" : "taxpayer.employer")).join(" · "),
+                  render: (_, one) =>
+                    one.capabilities
+                      .map((may) => say(may === "issuer" ? "taxpayer.issuer" : "taxpayer.employer"))
+                      .join(" · "),
                 },
-                { key: "standing", title: say("taxpayer.standing"), render: (_, one) => <StateTag state={one.standing} /> },
+                {
+                  key: "standing",
+                  title: say("taxpayer.standing"),
+                  render: (_, one) => <StateTag state={one.standing} />,
+                },
               ]}
             />
           </Wide>
         )}
       </Loaded>
-      {pages.isFetchNextPageError ? <ProblemNote error={pages.error} onRetry={() => void pages.fetchNextPage()} /> : null}
+      {pages.isFetchNextPageError ? (
+        <ProblemNote error={pages.error} onRetry={() => void pages.fetchNextPage()} />
+      ) : null}
       {pages.hasNextPage ? (
-        <Button className="after" onClick={() => void pages.fetchNextPage()} loading={pages.isFetchingNextPage}>
+        <Button
+          className="after"
+          onClick={() => void pages.fetchNextPage()}
+          loading={pages.isFetchingNextPage}
+        >
           {shared("more")}
         </Button>
       ) : null}
-      <Drawer title={say("enrol.title")} open={enrolling} onClose={close} size={460} destroyOnHidden>
+      <Drawer
+        title={say("enrol.title")}
+        open={enrolling}
+        onClose={close}
+        size={460}
+        destroyOnHidden
+      >
         {made ? <FirstKey taxpayer={made} /> : <EnrolForm done={setMade} />}
       </Drawer>
     </Page>

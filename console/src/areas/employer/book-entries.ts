@@ -11,10 +11,13 @@ export const isOpenMark = (mark: string | undefined): boolean => mark === "01" |
  * reversed, another once it is reimbursed.
  */
 export const isOpen = ({ entry, status, titled, reverses }: Summary): boolean =>
-  isOpenMark(entry) && reverses === undefined && (titled ? ["issued", "claimed", "reimbursed"].includes(status) : status === "reimbursed");
+  isOpenMark(entry) &&
+  reverses === undefined &&
+  (titled ? ["issued", "claimed", "reimbursed"].includes(status) : status === "reimbursed");
 
 /**
  * Names of invoices in the order in which the ledger takes them: numbers of 20 digits before ids in
  * hex, each by its value.
  */
-export const inLedgerOrder = (names: readonly string[]): string[] => [...names].sort((a, b) => (BigInt(a) === BigInt(b) ? 0 : BigInt(a) < BigInt(b) ? -1 : 1));
+export const inLedgerOrder = (names: readonly string[]): string[] =>
+  [...names].sort((a, b) => (BigInt(a) === BigInt(b) ? 0 : BigInt(a) < BigInt(b) ? -1 : 1));

@@ -1,7 +1,22 @@
-/** Book entry (入账): what may be entered, entering it once, and the acts of the chain to reconcile the books with. */
+/**
+ * Book entry (入账): what may be entered, entering it once, and the acts of the chain to reconcile
+ * the books with.
+ */
 import { FileExcelOutlined } from "@ant-design/icons";
 import { useInfiniteQuery, useMutation, useQueries } from "@tanstack/react-query";
-import { Alert, Button, Card, Checkbox, DatePicker, Form, Input, Radio, Table, Tabs, Tag } from "antd";
+import {
+  Alert,
+  Button,
+  Card,
+  Checkbox,
+  DatePicker,
+  Form,
+  Input,
+  Radio,
+  Table,
+  Tabs,
+  Tag,
+} from "antd";
 import dayjs, { type Dayjs } from "dayjs";
 import { useState } from "react";
 import { useAct } from "../../shared/act.ts";
@@ -11,7 +26,12 @@ import { useConfirm } from "../../shared/confirm.tsx";
 import { chinaMonth, isWithin } from "../../shared/days.ts";
 import { Page } from "../../shared/frame.tsx";
 import type { InvoiceFilter } from "../../shared/invoice-filter.ts";
-import { FilterBar, NothingFound, useInvoiceFilter, useInvoiceList } from "../../shared/invoice-list.tsx";
+import {
+  FilterBar,
+  NothingFound,
+  useInvoiceFilter,
+  useInvoiceList,
+} from "../../shared/invoice-list.tsx";
 import { Loaded, More, ProblemNote } from "../../shared/problem.tsx";
 import { InvoiceNumber, Money, StateTag, Time, Wide } from "../../shared/show.tsx";
 import { inLedgerOrder, isOpen, isOpenMark } from "./book-entries.ts";
@@ -40,12 +60,17 @@ function useOpen(filter: InvoiceFilter) {
   const own = useInvoiceList("employer", filter, 100);
   const foreign = useInfiniteQuery({
     queryKey: ["externals", "books"],
-    queryFn: ({ pageParam }) => ask("GET /v1/external-invoices", { query: { limit: 50, ...(pageParam === "" ? {} : { before: pageParam }) } }),
+    queryFn: ({ pageParam }) =>
+      ask("GET /v1/external-invoices", {
+        query: { limit: 50, ...(pageParam === "" ? {} : { before: pageParam }) },
+      }),
     initialPageParam: "",
     getNextPageParam: ({ next }) => next,
   });
   // a list of them knows no tax ids, and their sellers are seldom enrolled here
-  const paid = (filter.seller === undefined ? (foreign.data?.pages.flatMap(({ items }) => items) ?? []) : []).filter(
+  const paid = (
+    filter.seller === undefined ? (foreign.data?.pages.flatMap(({ items }) => items) ?? []) : []
+  ).filter(
     ({ claim, registeredAt }) => claim.status === "reimbursed" && isWithin(filter, registeredAt),
   );
   const marks = useQueries({
@@ -67,12 +92,26 @@ function useOpen(filter: InvoiceFilter) {
       entry,
     }),
   );
-  const others = paid.flatMap(({ id, number, seller, currency, gross, registeredAt }, at): Open[] => {
-    const entry = marks[at]?.data?.mark;
-    return entry !== undefined && isOpenMark(entry)
-      ? [{ name: id, number, external: true, seller, status: "reimbursed", currency, gross, at: registeredAt, entry }]
-      : [];
-  });
+  const others = paid.flatMap(
+    ({ id, number, seller, currency, gross, registeredAt }, at): Open[] => {
+      const entry = marks[at]?.data?.mark;
+      return entry !== undefined && isOpenMark(entry)
+        ? [
+            {
+              name: id,
+              number,
+              external: true,
+              seller,
+              status: "reimbursed",
+              currency,
+              gross,
+              at: registeredAt,
+              entry,
+            },
+          ]
+        : [];
+    },
+  );
   return {
     ...own,
     error: own.error ?? foreign.error,
@@ -93,19 +132,34 @@ function MarkForm({ chosen, onDone }: { chosen: readonly Open[]; onDone: () => v
   const confirm = useConfirm();
   const [form] = Form.useForm<Mark>();
   const enter = useAct(
-    (body: { mark: "02" | "03"; invoices: string[]; period?: string; voucher?: string }, once) => ask("POST /v1/entries", { ...once, body }),
+    (body: { mark: "02" | "03"; invoices: string[]; period?: string; voucher?: string }, once) =>
+      ask("POST /v1/entries", { ...once, body }),
     { refreshes },
   );
   const submit = async ({ mark, period, voucher }: Mark) => {
     const total = sumsOf(chosen.map(({ gross, currency }) => ({ amount: gross, currency })));
     const yes = await confirm({
       title: say("books.confirm.title"),
-      detail: <p>{say("books.confirm.detail", { count: chosen.length, total, mark: `${mark} ${say(`mark.${mark}`)}` })}</p>,
+      detail: (
+        <p>
+          {say("books.confirm.detail", {
+            count: chosen.length,
+            total,
+            mark: `${mark} ${say(`mark.${mark}`)}`,
+          })}
+        </p>
+      ),
       yes: say("books.enter"),
     });
     if (!yes) return;
-    const words = { ...(period ? { period: period.format("YYYY-MM") } : {}), ...(voucher?.trim() ? { voucher: voucher.trim() } : {}) };
-    enter.mutate({ mark, invoices: inLedgerOrder(chosen.map(({ name }) => name)), ...words }, { onSuccess: onDone });
+    const words = {
+      ...(period ? { period: period.format("YYYY-MM") } : {}),
+      ...(voucher?.trim() ? { voucher: voucher.trim() } : {}),
+    };
+    enter.mutate(
+      { mark, invoices: inLedgerOrder(chosen.map(({ name }) => name)), ...words },
+      { onSuccess: onDone },
+    );
   };
   return (
     <Card title={<h2>{say("books.mark")}</h2>}>
@@ -117,7 +171,12 @@ function MarkForm({ chosen, onDone }: { chosen: readonly Open[]; onDone: () => v
         onFinish={(values) => void submit(values)}
       >
         <Form.Item name="mark" label={say("books.mark.label")}>
-          <Radio.Group options={(["02", "03"] as const).map((value) => ({ value, label: `${value} ${say(`mark.${value}`)}` }))} />
+          <Radio.Group
+            options={(["02", "03"] as const).map((value) => ({
+              value,
+              label: `${value} ${say(`mark.${value}`)}`,
+            }))}
+          />
         </Form.Item>
         <div className="two">
           <Form.Item name="period" label={say("books.period")}>
@@ -129,9 +188,24 @@ function MarkForm({ chosen, onDone }: { chosen: readonly Open[]; onDone: () => v
         </div>
         <p className="quiet small">{say("books.private")}</p>
         <Refused error={enter.error} />
-        {enter.data ? <Alert type="success" showIcon role="status" title={say("books.done", { count: enter.data.invoices.length })} /> : null}
-        {chosen.length > MAX ? <Alert type="warning" showIcon role="alert" title={say("books.tooMany")} /> : null}
-        <Button type="primary" htmlType="submit" className="after" loading={enter.isPending} disabled={chosen.length === 0 || chosen.length > MAX}>
+        {enter.data ? (
+          <Alert
+            type="success"
+            showIcon
+            role="status"
+            title={say("books.done", { count: enter.data.invoices.length })}
+          />
+        ) : null}
+        {chosen.length > MAX ? (
+          <Alert type="warning" showIcon role="alert" title={say("books.tooMany")} />
+        ) : null}
+        <Button
+          type="primary"
+          htmlType="submit"
+          className="after"
+          loading={enter.isPending}
+          disabled={chosen.length === 0 || chosen.length > MAX}
+        >
           {say("books.enter.count", { count: chosen.length })}
         </Button>
       </Form>
@@ -148,7 +222,11 @@ function ToEnter() {
   return (
     <div className="stack">
       <FilterBar party="seller" filter={filter} onFilter={setFilter} />
-      <Loaded of={open} empty={(items) => items.length === 0 && !open.hasNextPage} nothing={filtered ? <NothingFound /> : say("books.none")}>
+      <Loaded
+        of={open}
+        empty={(items) => items.length === 0 && !open.hasNextPage}
+        nothing={filtered ? <NothingFound /> : say("books.none")}
+      >
         {(items) => (
           <Wide label={say("books.toEnter")}>
             <Table<Open>
@@ -165,14 +243,20 @@ function ToEnter() {
                       aria-label={say("books.pickAll")}
                       checked={items.length > 0 && chosen.length === items.length}
                       indeterminate={chosen.length > 0 && chosen.length < items.length}
-                      onChange={({ target }) => setPicked(target.checked ? items.map(({ name }) => name) : [])}
+                      onChange={({ target }) =>
+                        setPicked(target.checked ? items.map(({ name }) => name) : [])
+                      }
                     />
                   ),
                   render: (_, { name, number }) => (
                     <Checkbox
                       aria-label={say("books.pick", { number })}
                       checked={picked.includes(name)}
-                      onChange={({ target }) => setPicked(target.checked ? [...picked, name] : picked.filter((one) => one !== name))}
+                      onChange={({ target }) =>
+                        setPicked(
+                          target.checked ? [...picked, name] : picked.filter((one) => one !== name),
+                        )
+                      }
                     />
                   ),
                 },
@@ -180,7 +264,8 @@ function ToEnter() {
                   title: say("col.invoice"),
                   render: (_, { seller, number, external, entry }) => (
                     <>
-                      {seller} {external ? <Tag variant="outlined">{say("external.tag")}</Tag> : null}
+                      {seller}{" "}
+                      {external ? <Tag variant="outlined">{say("external.tag")}</Tag> : null}
                       {entry === "06" ? <Tag variant="outlined">{say("books.revoked")}</Tag> : null}
                       <div className="quiet small">
                         <InvoiceNumber number={number} />
@@ -188,7 +273,11 @@ function ToEnter() {
                     </>
                   ),
                 },
-                { title: say("col.total"), align: "right", render: (_, { gross, currency }) => <Money amount={gross} currency={currency} /> },
+                {
+                  title: say("col.total"),
+                  align: "right",
+                  render: (_, { gross, currency }) => <Money amount={gross} currency={currency} />,
+                },
                 { title: say("col.date"), render: (_, { at }) => <Time at={at} date /> },
                 { title: say("col.state"), render: (_, { status }) => <StateTag state={status} /> },
               ]}
@@ -203,9 +292,22 @@ function ToEnter() {
 }
 
 const entryPage = (after: string, limit: number, current: boolean) =>
-  ask("GET /v1/entries", { query: { limit, current: current ? "true" : "false", ...(after === "" ? {} : { after }) } });
+  ask("GET /v1/entries", {
+    query: { limit, current: current ? "true" : "false", ...(after === "" ? {} : { after }) },
+  });
 
-const csvColumns = ["position", "invoice", "mark", "at", "current", "period", "voucher", "act", "tx", "block"] as const;
+const csvColumns = [
+  "position",
+  "invoice",
+  "mark",
+  "at",
+  "current",
+  "period",
+  "voucher",
+  "act",
+  "tx",
+  "block",
+] as const;
 
 function Acts() {
   const say = useWords();
@@ -217,16 +319,40 @@ function Acts() {
     initialPageParam: "",
     getNextPageParam: ({ next, more }) => (more ? next : undefined),
   });
-  const revoke = useAct((name: string, once) => ask("POST /v1/entries", { ...once, body: { mark: "06", invoices: [name] } }), {
-    refreshes,
-  });
+  const revoke = useAct(
+    (name: string, once) =>
+      ask("POST /v1/entries", { ...once, body: { mark: "06", invoices: [name] } }),
+    {
+      refreshes,
+    },
+  );
   const save = useMutation({
     async mutationFn() {
       const rows: Cell[][] = [csvColumns.map((column) => say(`csv.entry.${column}`))];
       for (let [after, more] = ["", true]; more; ) {
         const page = await entryPage(after, 100, current);
-        for (const { position, invoice, mark, at, current: holds, period, voucher, proof } of page.items)
-          rows.push([position, invoice, mark, at, say(holds ? "yes" : "no"), period, voucher, proof.act, proof.tx, proof.block]);
+        for (const {
+          position,
+          invoice,
+          mark,
+          at,
+          current: holds,
+          period,
+          voucher,
+          proof,
+        } of page.items)
+          rows.push([
+            position,
+            invoice,
+            mark,
+            at,
+            say(holds ? "yes" : "no"),
+            period,
+            voucher,
+            proof.act,
+            proof.tx,
+            proof.block,
+          ]);
         [after, more] = [page.next, page.more];
       }
       saveFile(csvFile(rows), "entries.csv");
@@ -265,20 +391,33 @@ function Acts() {
               columns={[
                 {
                   title: say("col.invoice"),
-                  render: (_, { invoice }) => <InvoiceNumber number={invoice.length > 20 ? `${invoice.slice(0, 10)}…${invoice.slice(-4)}` : invoice} />,
+                  render: (_, { invoice }) => (
+                    <InvoiceNumber
+                      number={
+                        invoice.length > 20
+                          ? `${invoice.slice(0, 10)}…${invoice.slice(-4)}`
+                          : invoice
+                      }
+                    />
+                  ),
                 },
                 {
                   title: say("books.mark.label"),
                   render: (_, { mark, current: holds }) => (
                     <>
-                      {mark} {say(`mark.${mark}`)} {holds ? null : <Tag variant="outlined">{say("books.past")}</Tag>}
+                      {mark} {say(`mark.${mark}`)}{" "}
+                      {holds ? null : <Tag variant="outlined">{say("books.past")}</Tag>}
                     </>
                   ),
                 },
                 { title: say("books.period"), render: (_, { period }) => period ?? "—" },
                 { title: say("books.voucher"), render: (_, { voucher }) => voucher ?? "—" },
                 { title: say("books.at"), render: (_, { at }) => <Time at={at} /> },
-                { title: say("books.block"), align: "right", render: (_, { proof }) => <span title={proof.tx}>{proof.block}</span> },
+                {
+                  title: say("books.block"),
+                  align: "right",
+                  render: (_, { proof }) => <span title={proof.tx}>{proof.block}</span>,
+                },
                 {
                   title: say("col.act"),
                   render: (_, act) =>

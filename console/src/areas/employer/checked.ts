@@ -1,7 +1,14 @@
 /** Every invoice of a report, asked for and checked (checks.ts). */
 import { useQueries } from "@tanstack/react-query";
 import { ask, invoiceQuery, type Schemas } from "../../shared/client.ts";
-import { type Answer, type Checked, checkedOf, type External, type Invoice, type Item } from "./checks.ts";
+import {
+  type Answer,
+  type Checked,
+  checkedOf,
+  type External,
+  type Invoice,
+  type Item,
+} from "./checks.ts";
 
 type Claim = Schemas["Claim"];
 
@@ -12,7 +19,10 @@ export const freshInvoice = (number: string) => ({ ...invoiceQuery(number), stal
 /** An invoice of a report, or the external one that it is. */
 export const itemQuery = ({ number, id }: Item) => ({
   queryKey: id === undefined ? ["invoice", number] : ["external", id],
-  queryFn: (): Promise<Invoice | External> => (id === undefined ? invoiceQuery(number).queryFn() : ask("GET /v1/external-invoices/{id}", { params: { id } })),
+  queryFn: (): Promise<Invoice | External> =>
+    id === undefined
+      ? invoiceQuery(number).queryFn()
+      : ask("GET /v1/external-invoices/{id}", { params: { id } }),
   staleTime: FRESH_MS,
 });
 
@@ -27,6 +37,9 @@ export function useChecked(claim: Claim): Checked[] {
     })),
   });
   return claim.invoices.map((item, at) =>
-    checkedOf(claim, item, documents[at] as Answer<Invoice | External>, { data: histories[at]?.data, error: histories[at]?.error ?? null }),
+    checkedOf(claim, item, documents[at] as Answer<Invoice | External>, {
+      data: histories[at]?.data,
+      error: histories[at]?.error ?? null,
+    }),
   );
 }

@@ -1,6 +1,7 @@
 /**
- * What a clerk checks of an invoice in a report, made into sentences by the page. Each check says whether it is as it should be
- * (good), to be known (note), to be looked at (warn) or against paying (bad).
+ * What a clerk checks of an invoice in a report, made into sentences by the page. Each check says
+ * whether it is as it should be (good), to be known (note), to be looked at (warn) or against
+ * paying (bad).
  */
 import type { Schemas } from "../../shared/client.ts";
 import { isOpenSheet } from "../../shared/sheets.ts";
@@ -12,7 +13,12 @@ export type Item = Claim["invoices"][number];
 export type History = { items: { type: string; at: string; data: Record<string, unknown> }[] };
 
 export type Level = "good" | "note" | "warn" | "bad";
-export type Check = { key: CheckKey; level: Level; values?: Record<string, string | number>; at?: string };
+export type Check = {
+  key: CheckKey;
+  level: Level;
+  values?: Record<string, string | number>;
+  at?: string;
+};
 export type CheckKey =
   | "title.ours"
   | "title.none"
@@ -57,26 +63,50 @@ export const holds = (status: string): boolean => status === "claimed" || status
 
 function titleOf(buyer: string | undefined, ours: string): Check {
   if (buyer === undefined) return { key: "title.none", level: "note" };
-  return buyer === ours ? { key: "title.ours", level: "good" } : { key: "title.other", level: "bad", values: { taxId: buyer } };
+  return buyer === ours
+    ? { key: "title.ours", level: "good" }
+    : { key: "title.other", level: "bad", values: { taxId: buyer } };
 }
 
 function stateOf(status: string, claim: Claim): Check {
   if (status === "reversed") return { key: "state.reversed", level: "bad" };
-  if (status === "claimed" && claim.status === "claimed") return { key: "state.locked", level: "good" };
-  if (status === "reimbursed") return claim.status === "reimbursed" ? { key: "state.paid", level: "good" } : { key: "state.paidElsewhere", level: "bad" };
+  if (status === "claimed" && claim.status === "claimed")
+    return { key: "state.locked", level: "good" };
+  if (status === "reimbursed")
+    return claim.status === "reimbursed"
+      ? { key: "state.paid", level: "good" }
+      : { key: "state.paidElsewhere", level: "bad" };
   if (status === "claimed") return { key: "state.elsewhere", level: "bad" };
-  return claim.status === "submitted" ? { key: "state.waiting", level: "note" } : { key: "state.free", level: "note" };
+  return claim.status === "submitted"
+    ? { key: "state.waiting", level: "note" }
+    : { key: "state.free", level: "note" };
 }
 
-/** Of invoices of this network: no second claim beside this one, what went before, and what was tried. */
+/**
+ * Of invoices of this network: no second claim beside this one, what went before, and what was
+ * tried.
+ */
 function onceOf({ data, error }: Past, claim: Claim): Check[] {
   const items = data?.items ?? [];
   const tried = items.filter(({ type }) => type === "reimbursement.refused");
-  const before = items.filter(({ type, data }) => type === "claim.created" && data["claim"] !== claim.id);
+  const before = items.filter(
+    ({ type, data }) => type === "claim.created" && data["claim"] !== claim.id,
+  );
   return [
     ...(holds(claim.status) ? [{ key: "once", level: "good" } as const] : []),
-    ...(before.length > 0 ? [{ key: "once.again", level: "note", values: { count: before.length } } as const] : []),
-    ...(tried.length > 0 ? [{ key: "once.tried", level: "warn", values: { count: tried.length }, at: tried[tried.length - 1]?.at ?? "" } as const] : []),
+    ...(before.length > 0
+      ? [{ key: "once.again", level: "note", values: { count: before.length } } as const]
+      : []),
+    ...(tried.length > 0
+      ? [
+          {
+            key: "once.tried",
+            level: "warn",
+            values: { count: tried.length },
+            at: tried[tried.length - 1]?.at ?? "",
+          } as const,
+        ]
+      : []),
     ...(error === null ? [] : [{ key: "once.unknown", level: "warn" } as const]),
   ];
 }
@@ -90,10 +120,18 @@ function checksOf(invoice: Invoice, history: Past, claim: Claim): Check[] {
     ...onceOf(history, claim),
     ...(reverses === undefined ? [] : [{ key: "red.is", level: "bad" } as const]),
     ...(left !== undefined && left.gross !== invoice.gross && status !== "reversed"
-      ? [{ key: "red.partly", level: "warn", values: { left: left.gross, gross: invoice.gross } } as const]
+      ? [
+          {
+            key: "red.partly",
+            level: "warn",
+            values: { left: left.gross, gross: invoice.gross },
+          } as const,
+        ]
       : []),
     ...(open.length > 0 ? [{ key: "red.waiting", level: "warn" } as const] : []),
-    ...(entry === "02" || entry === "03" ? [{ key: "entered", level: "note", values: { mark: entry } } as const] : []),
+    ...(entry === "02" || entry === "03"
+      ? [{ key: "entered", level: "note", values: { mark: entry } } as const]
+      : []),
   ];
 }
 
@@ -104,17 +142,41 @@ const externalChecks = (external: External, item: Item, claim: Claim): Check[] =
   { key: "external.unproven", level: "warn" },
 ];
 
-/** An invoice of a report with its checks, from the answers that are there; without checks while the document is not there. */
-export function checkedOf(claim: Claim, item: Item, { data, error, isPending }: Answer<Invoice | External>, history: Past): Checked {
+/**
+ * An invoice of a report with its checks, from the answers that are there; without checks while the
+ * document is not there.
+ */
+export function checkedOf(
+  claim: Claim,
+  item: Item,
+  { data, error, isPending }: Answer<Invoice | External>,
+  history: Past,
+): Checked {
   const base = { item, name: item.id ?? item.number, error, pending: isPending };
   if (data === undefined) return { ...base, checks: [] };
   const { document, gross, currency } = data;
-  if ("proven" in data) return { ...base, external: data, document, left: { amount: gross, currency }, checks: externalChecks(data, item, claim) };
+  if ("proven" in data)
+    return {
+      ...base,
+      external: data,
+      document,
+      left: { amount: gross, currency },
+      checks: externalChecks(data, item, claim),
+    };
   const amount = data.left?.gross ?? gross;
-  return { ...base, invoice: data, document, left: { amount, currency }, checks: checksOf(data, history, claim) };
+  return {
+    ...base,
+    invoice: data,
+    document,
+    left: { amount, currency },
+    checks: checksOf(data, history, claim),
+  };
 }
 
 const rank: Record<Level, number> = { good: 0, note: 1, warn: 2, bad: 3 };
 /** The most serious level; good when there is nothing to check. */
 export const worst = (checks: readonly Check[]): Level =>
-  checks.reduce<Level>((level, check) => (rank[check.level] > rank[level] ? check.level : level), "good");
+  checks.reduce<Level>(
+    (level, check) => (rank[check.level] > rank[level] ? check.level : level),
+    "good",
+  );

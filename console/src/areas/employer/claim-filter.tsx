@@ -1,6 +1,6 @@
 /**
- * Which reports the inbox shows: by state, by an invoice that is in them, by day. It stands in the page's address: a reload and a link
- * keep it. Days are China's, whatever clock the browser has.
+ * Which reports the inbox shows: by state, by an invoice that is in them, by day. It stands in the
+ * page's address: a reload and a link keep it. Days are China's, whatever clock the browser has.
  */
 
 import { isTaxId } from "@onepiao/protocol/values/tax-id.ts";
@@ -8,10 +8,26 @@ import { Button, Select } from "antd";
 import { useSearchParams } from "react-router";
 import { ask } from "../../shared/client.ts";
 import { endsOf } from "../../shared/days.ts";
-import { type Days, FilterDays, FilterForm, FilterPlace, FilterText, type Place } from "../../shared/filter.tsx";
+import {
+  type Days,
+  FilterDays,
+  FilterForm,
+  FilterPlace,
+  FilterText,
+  type Place,
+} from "../../shared/filter.tsx";
 import { useStateName } from "../../shared/show.tsx";
 import { taxIdOf } from "../../shared/typed.ts";
-import { type ClaimFilter, type ClaimState, claimAddress, claimQuery, claimStates, narrowing, readClaimFilter, typedClaimFilter } from "./claim-query.ts";
+import {
+  type ClaimFilter,
+  type ClaimState,
+  claimAddress,
+  claimQuery,
+  claimStates,
+  narrowing,
+  readClaimFilter,
+  typedClaimFilter,
+} from "./claim-query.ts";
 import { useWords } from "./messages.ts";
 
 /** The filter of this page's address, and what changes it. */
@@ -34,7 +50,8 @@ type Asked = { filter: ClaimFilter; onFilter: (filter: ClaimFilter) => void };
 
 function ClaimFilterForm({ filter, onFilter, place }: Asked & { place: Place }) {
   const say = useWords();
-  const submit = ({ days, ...typed }: Fields) => onFilter(typedClaimFilter(filter, typed, endsOf(days)));
+  const submit = ({ days, ...typed }: Fields) =>
+    onFilter(typedClaimFilter(filter, typed, endsOf(days)));
   return (
     <FilterForm<Fields> place={place} find={say("inbox.find")} onFind={submit}>
       <FilterText name="invoice" label={say("inbox.invoice")} value={filter.invoice} />
@@ -45,7 +62,11 @@ function ClaimFilterForm({ filter, onFilter, place }: Asked & { place: Place }) 
         max={40}
         wrong={(text) => (isTaxId(taxIdOf(text)) ? undefined : say("inbox.seller.bad"))}
       />
-      <FilterDays place={place} ends={filter} labels={{ days: say("inbox.days"), from: say("inbox.from"), to: say("inbox.to") }} />
+      <FilterDays
+        place={place}
+        ends={filter}
+        labels={{ days: say("inbox.days"), from: say("inbox.from"), to: say("inbox.to") }}
+      />
     </FilterForm>
   );
 }
@@ -74,7 +95,12 @@ export function ClaimFilterBar({ filter, onFilter }: Asked) {
           onChange={(next) => onFilter({ ...filter, state: next })}
           options={claimStates.map((value) => ({
             value,
-            label: value === "all" ? say("inbox.all") : value === "claimed" ? say("inbox.open.state") : stateName(value),
+            label:
+              value === "all"
+                ? say("inbox.all")
+                : value === "claimed"
+                  ? say("inbox.open.state")
+                  : stateName(value),
           }))}
         />
       </div>

@@ -7,13 +7,28 @@ import { type Ends, inOrder, isDay, rangeOf } from "../../shared/days.ts";
 import { defined } from "../../shared/defined.ts";
 import { halfWidth, taxIdOf } from "../../shared/typed.ts";
 
-export const claimStates = ["claimed", "submitted", "reimbursed", "rejected", "withdrawn", "refused", "reversed", "all"] as const;
+export const claimStates = [
+  "claimed",
+  "submitted",
+  "reimbursed",
+  "rejected",
+  "withdrawn",
+  "refused",
+  "reversed",
+  "all",
+] as const;
 export type ClaimState = (typeof claimStates)[number];
 /**
  * As it stands in the address. `invoice`: a number, or with `seller` that of an original that was
  * issued elsewhere. `from`, `to`: the first day and the last one.
  */
-export type ClaimFilter = { state: ClaimState; invoice?: string; seller?: string; from?: string; to?: string };
+export type ClaimFilter = {
+  state: ClaimState;
+  invoice?: string;
+  seller?: string;
+  from?: string;
+  to?: string;
+};
 
 /** What narrows the list, beside the state. */
 export const narrowing = ({ state: _, ...rest }: ClaimFilter) => rest;
@@ -29,7 +44,14 @@ export function readClaimFilter(search: URLSearchParams): ClaimFilter {
   };
   const state = claimStates.find((known) => known === search.get("state")) ?? "claimed";
   const ends = inOrder({ from: read("from", isDay), to: read("to", isDay) });
-  return { state, ...defined({ invoice: read("invoice", (text) => text.trim() !== ""), seller: read("seller", isTaxId), ...ends }) };
+  return {
+    state,
+    ...defined({
+      invoice: read("invoice", (text) => text.trim() !== ""),
+      seller: read("seller", isTaxId),
+      ...ends,
+    }),
+  };
 }
 
 /**
@@ -44,14 +66,27 @@ export const claimAddress = ({ state, ...rest }: ClaimFilter): [string, string][
  * What the API is asked for. `before`: the last report of the page before, "" for the first page.
  */
 export const claimQuery = ({ state, invoice, seller, from, to }: ClaimFilter, before: string) =>
-  defined({ invoice, seller, ...rangeOf({ from, to }), status: state === "all" ? undefined : state, before: before || undefined });
+  defined({
+    invoice,
+    seller,
+    ...rangeOf({ from, to }),
+    status: state === "all" ? undefined : state,
+    before: before || undefined,
+  });
 
 /**
  * The filter that is typed. Who looks for an invoice does not know the state of its report: reports
  * of all states are shown.
  */
-export function typedClaimFilter({ state, invoice }: ClaimFilter, typed: { invoice?: string; seller?: string }, ends: Ends): ClaimFilter {
+export function typedClaimFilter(
+  { state, invoice }: ClaimFilter,
+  typed: { invoice?: string; seller?: string },
+  ends: Ends,
+): ClaimFilter {
   const number = halfWidth(typed.invoice ?? "").trim() || undefined;
   const wide = number !== undefined && number !== invoice ? "all" : state;
-  return { state: wide, ...defined({ invoice: number, seller: taxIdOf(typed.seller) || undefined, ...ends }) };
+  return {
+    state: wide,
+    ...defined({ invoice: number, seller: taxIdOf(typed.seller) || undefined, ...ends }),
+  };
 }

@@ -43,5 +43,18 @@ export function claimRow(
   const entry = "entry" in invoice ? invoice.entry : undefined;
   const report = [id, status, createdAt, name ?? "", holder, note, reason];
   const parties = [seller.name, seller.taxId, buyer.name, buyer.taxId];
-  return [...report, item.number, item.id, item.status, ...parties, issuedAt, currency, totals.net, totals.tax, totals.gross, left ?? totals.gross, entry];
+  return [
+    ...report,
+    item.number,
+    item.id,
+    item.status,
+    ...parties,
+    issuedAt,
+    currency,
+    totals.net,
+    totals.tax,
+    totals.gross,
+    left ?? totals.gross,
+    entry,
+  ];
 }

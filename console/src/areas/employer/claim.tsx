@@ -1,4 +1,7 @@
-/** One report: every invoice with what is checked of it, its document and its print; and the decision. */
+/**
+ * One report: every invoice with what is checked of it, its document and its print; and the
+ * decision.
+ */
 import {
   CheckCircleOutlined,
   CloseCircleOutlined,
@@ -38,10 +41,17 @@ const icons = {
   bad: <CloseCircleOutlined />,
 } as const;
 
-function CheckLine({ check: { key, level, values, at }, currency }: { check: Check; currency: string }) {
+function CheckLine({
+  check: { key, level, values, at },
+  currency,
+}: {
+  check: Check;
+  currency: string;
+}) {
   const say = useWords();
   const filled = { ...values };
-  for (const name of ["left", "gross"]) if (typeof filled[name] === "string") filled[name] = formatAmount(filled[name], currency);
+  for (const name of ["left", "gross"])
+    if (typeof filled[name] === "string") filled[name] = formatAmount(filled[name], currency);
   return (
     <li className={`check check-${level}`}>
       <span className="check-icon" role="img" aria-label={say(`level.${level}`)}>
@@ -60,14 +70,22 @@ function CheckLine({ check: { key, level, values, at }, currency }: { check: Che
   );
 }
 
-function InvoiceCard({ checked: { item, name, invoice, external, document, left, checks, error, pending } }: { checked: Checked }) {
+function InvoiceCard({
+  checked: { item, name, invoice, external, document, left, checks, error, pending },
+}: {
+  checked: Checked;
+}) {
   const say = useWords();
   const [pdf, setPdf] = useState(false);
   const download = useDownload();
   if (document === undefined || left === undefined)
     return (
       <Card size="small" title={<h2>{item.number}</h2>}>
-        {error === null && pending ? <Skeleton active paragraph={{ rows: 3 }} /> : <ProblemNote error={error} />}
+        {error === null && pending ? (
+          <Skeleton active paragraph={{ rows: 3 }} />
+        ) : (
+          <ProblemNote error={error} />
+        )}
       </Card>
     );
   const { seller, currency, totals } = document;
@@ -78,7 +96,8 @@ function InvoiceCard({ checked: { item, name, invoice, external, document, left,
           <div>
             <h2>{seller.name}</h2>
             <div className="quiet small">
-              <InvoiceNumber number={item.number} copyable /> · <Time at={document.issuedAt} date written />
+              <InvoiceNumber number={item.number} copyable /> ·{" "}
+              <Time at={document.issuedAt} date written />
             </div>
           </div>
           <div className="amounts">
@@ -105,9 +124,23 @@ function InvoiceCard({ checked: { item, name, invoice, external, document, left,
           ghost
           size="small"
           items={[
-            ...(external ? [{ key: "proofs", label: say("proofs.title"), children: <Proofs of={external} /> }] : []),
-            { key: "document", label: say("invoice.document"), children: <DocumentView document={document} /> },
-            ...(invoice ? [{ key: "history", label: say("invoice.history"), children: <HistoryView number={invoice.number} /> }] : []),
+            ...(external
+              ? [{ key: "proofs", label: say("proofs.title"), children: <Proofs of={external} /> }]
+              : []),
+            {
+              key: "document",
+              label: say("invoice.document"),
+              children: <DocumentView document={document} />,
+            },
+            ...(invoice
+              ? [
+                  {
+                    key: "history",
+                    label: say("invoice.history"),
+                    children: <HistoryView number={invoice.number} />,
+                  },
+                ]
+              : []),
           ]}
         />
         <ProblemNote error={download.error} />
@@ -120,7 +153,13 @@ function InvoiceCard({ checked: { item, name, invoice, external, document, left,
               <Button
                 icon={<FileZipOutlined />}
                 loading={download.isPending}
-                onClick={() => download.mutate({ path: `/v1/invoices/${name}/archive`, accept: "application/zip", name: `${name}.zip` })}
+                onClick={() =>
+                  download.mutate({
+                    path: `/v1/invoices/${name}/archive`,
+                    accept: "application/zip",
+                    name: `${name}.zip`,
+                  })
+                }
               >
                 {say("invoice.archive")}
               </Button>
@@ -143,7 +182,13 @@ function InvoiceCard({ checked: { item, name, invoice, external, document, left,
         </div>
       </article>
       {pdf && invoice ? (
-        <Modal open title={say("pdf.title", { number: item.number })} footer={null} width={900} onCancel={() => setPdf(false)}>
+        <Modal
+          open
+          title={say("pdf.title", { number: item.number })}
+          footer={null}
+          width={900}
+          onCancel={() => setPdf(false)}
+        >
           <PdfView number={invoice.number} />
         </Modal>
       ) : null}
@@ -167,7 +212,9 @@ function Report({ claim }: { claim: Claim }) {
   const decisions = useDecisions();
   const download = useDownload();
   const known = checked.every(({ left }) => left !== undefined);
-  const total = known ? sumsOf(checked.flatMap(({ left }) => (left === undefined ? [] : [left]))) : undefined;
+  const total = known
+    ? sumsOf(checked.flatMap(({ left }) => (left === undefined ? [] : [left])))
+    : undefined;
   const level = worst(checked.flatMap(({ checks }) => checks));
   const { id, status, holder, note, reason, createdAt, invoices } = claim;
   return (
@@ -186,8 +233,12 @@ function Report({ claim }: { claim: Claim }) {
               { key: "holder", label: say("claim.holder"), children: <Holder account={holder} /> },
               { key: "created", label: say("col.created"), children: <Time at={createdAt} /> },
               { key: "count", label: say("col.count"), children: String(invoices.length) },
-              ...(note === undefined ? [] : [{ key: "note", label: say("claim.note"), children: note }]),
-              ...(reason === undefined ? [] : [{ key: "reason", label: say("claim.reason"), children: reason }]),
+              ...(note === undefined
+                ? []
+                : [{ key: "note", label: say("claim.note"), children: note }]),
+              ...(reason === undefined
+                ? []
+                : [{ key: "reason", label: say("claim.reason"), children: reason }]),
             ]}
           />
           {status === "claimed" ? (
@@ -195,7 +246,13 @@ function Report({ claim }: { claim: Claim }) {
               <Alert
                 type={level === "bad" ? "error" : level === "warn" ? "warning" : "success"}
                 showIcon
-                title={say(level === "bad" ? "claim.verdict.bad" : level === "warn" ? "claim.verdict.warn" : "claim.verdict.good")}
+                title={say(
+                  level === "bad"
+                    ? "claim.verdict.bad"
+                    : level === "warn"
+                      ? "claim.verdict.warn"
+                      : "claim.verdict.good",
+                )}
               />
             ) : null
           ) : (
@@ -203,11 +260,23 @@ function Report({ claim }: { claim: Claim }) {
           )}
           <ProblemNote error={download.error} />
           <div className="row">
-            {status === "claimed" ? <DecideButtons claims={[claim]} {...(total === undefined ? {} : { total })} decisions={decisions} /> : null}
+            {status === "claimed" ? (
+              <DecideButtons
+                claims={[claim]}
+                {...(total === undefined ? {} : { total })}
+                decisions={decisions}
+              />
+            ) : null}
             <Button
               icon={<FileZipOutlined />}
               loading={download.isPending}
-              onClick={() => download.mutate({ path: `/v1/claims/${id}/archive`, accept: "application/zip", name: `claim-${id}.zip` })}
+              onClick={() =>
+                download.mutate({
+                  path: `/v1/claims/${id}/archive`,
+                  accept: "application/zip",
+                  name: `claim-${id}.zip`,
+                })
+              }
             >
               {say("claim.archive")}
             </Button>
@@ -229,7 +298,10 @@ function Report({ claim }: { claim: Claim }) {
 export function ClaimPage() {
   const say = useWords();
   const { id = "" } = useParams();
-  const claim = useQuery({ queryKey: ["claim", id], queryFn: () => ask("GET /v1/claims/{id}", { params: { id } }) });
+  const claim = useQuery({
+    queryKey: ["claim", id],
+    queryFn: () => ask("GET /v1/claims/{id}", { params: { id } }),
+  });
   return (
     <Page
       title={say("claim.title")}

@@ -1,6 +1,7 @@
 /**
- * Deciding about reports: reimburse or reject, one or many, each with a result of its own. Every decision has one Idempotency-Key
- * until its outcome is known, so that "try again" after a lost answer does nothing twice.
+ * Deciding about reports: reimburse or reject, one or many, each with a result of its own. Every
+ * decision has one Idempotency-Key until its outcome is known, so that "try again" after a lost
+ * answer does nothing twice.
  */
 import { CheckCircleOutlined, ClockCircleOutlined, CloseCircleOutlined } from "@ant-design/icons";
 import { useQueryClient } from "@tanstack/react-query";
@@ -17,11 +18,21 @@ import { Refused } from "./refused.tsx";
 
 export type Claim = Schemas["Claim"];
 type Decision = { word: "reimburse" } | { word: "reject"; reason: string };
-type Result = { claim: Claim; state: "running" | "done" | "pending" } | { claim: Claim; state: "refused"; error: unknown };
+type Result =
+  | { claim: Claim; state: "running" | "done" | "pending" }
+  | { claim: Claim; state: "refused"; error: unknown };
 
 /** At once: enough to be quick, few enough that the gateway serves others. */
 const SIDE_BY_SIDE = 4;
-export const changed = [["claims"], ["claim"], ["invoice"], ["history"], ["external"], ["externals"], ["invoices"]] as const;
+export const changed = [
+  ["claims"],
+  ["claim"],
+  ["invoice"],
+  ["history"],
+  ["external"],
+  ["externals"],
+  ["invoices"],
+] as const;
 
 export function useDecisions() {
   const queries = useQueryClient();
@@ -58,11 +69,22 @@ export function useDecisions() {
     await Promise.all(changed.map((queryKey) => queries.invalidateQueries({ queryKey })));
   }
 
-  return { results, last, busy, run: (claims: readonly Claim[], decision: Decision) => void run(claims, decision), clear: () => setResults([]) };
+  return {
+    results,
+    last,
+    busy,
+    run: (claims: readonly Claim[], decision: Decision) => void run(claims, decision),
+    clear: () => setResults([]),
+  };
 }
 export type Decisions = ReturnType<typeof useDecisions>;
 
-const icons = { running: <ClockCircleOutlined />, pending: <ClockCircleOutlined />, done: <CheckCircleOutlined />, refused: <CloseCircleOutlined /> };
+const icons = {
+  running: <ClockCircleOutlined />,
+  pending: <ClockCircleOutlined />,
+  done: <CheckCircleOutlined />,
+  refused: <CloseCircleOutlined />,
+};
 
 function ResultLine({ result, word }: { result: Result; word: Decision["word"] }) {
   const say = useWords();
@@ -85,26 +107,43 @@ function ResultLine({ result, word }: { result: Result; word: Decision["word"] }
 }
 
 /** What has become of each, while it happens and after. */
-export function Results({ decisions: { results, last, busy, run, clear } }: { decisions: Decisions }) {
+export function Results({
+  decisions: { results, last, busy, run, clear },
+}: {
+  decisions: Decisions;
+}) {
   const say = useWords();
   const shared = useSharedWords();
   if (results.length === 0 || last === undefined) return null;
   const over = results.filter(({ state }) => state !== "running").length;
   const done = results.filter(({ state }) => state === "done").length;
-  const again = results.filter((one) => one.state === "refused" && one.error instanceof Refusal && one.error.passing).map(({ claim }) => claim);
+  const again = results
+    .filter((one) => one.state === "refused" && one.error instanceof Refusal && one.error.passing)
+    .map(({ claim }) => claim);
   return (
     <section aria-label={say("result.title")} className="panel">
       <div className="row between">
-        <strong role="status">{busy ? say("result.progress", { over, all: results.length }) : say("result.summary", { done, all: results.length })}</strong>
+        <strong role="status">
+          {busy
+            ? say("result.progress", { over, all: results.length })
+            : say("result.summary", { done, all: results.length })}
+        </strong>
         {busy ? null : (
           <Space>
-            {again.length > 0 ? <Button onClick={() => run(again, last)}>{shared("retry")}</Button> : null}
+            {again.length > 0 ? (
+              <Button onClick={() => run(again, last)}>{shared("retry")}</Button>
+            ) : null}
             <Button onClick={clear}>{say("result.close")}</Button>
           </Space>
         )}
       </div>
       {results.length > 1 ? (
-        <Progress percent={Math.round((100 * over) / results.length)} showInfo={false} aria-label={say("result.title")} status={busy ? "active" : "normal"} />
+        <Progress
+          percent={Math.round((100 * over) / results.length)}
+          showInfo={false}
+          aria-label={say("result.title")}
+          status={busy ? "active" : "normal"}
+        />
       ) : null}
       <ul className="plain-list">
         {results.map((result) => (
@@ -137,7 +176,13 @@ export function DecideButtons({
   const reimburse = async () => {
     const yes = await confirm({
       title: say("reimburse.title"),
-      detail: <p>{total === undefined ? say("reimburse.detail", { count, invoices }) : say("reimburse.detail.total", { count, invoices, total })}</p>,
+      detail: (
+        <p>
+          {total === undefined
+            ? say("reimburse.detail", { count, invoices })
+            : say("reimburse.detail.total", { count, invoices, total })}
+        </p>
+      ),
       final: say("reimburse.final"),
       yes: say("reimburse"),
     });
@@ -153,7 +198,12 @@ export function DecideButtons({
   };
   return (
     <>
-      <Button type="primary" disabled={count === 0} loading={decisions.busy} onClick={() => void reimburse()}>
+      <Button
+        type="primary"
+        disabled={count === 0}
+        loading={decisions.busy}
+        onClick={() => void reimburse()}
+      >
         {count > 1 ? say("reimburse.many", { count }) : say("reimburse")}
       </Button>
       <Button danger disabled={count === 0 || decisions.busy} onClick={() => setRejecting(true)}>
@@ -181,7 +231,12 @@ export function DecideButtons({
               <Input.TextArea rows={3} maxLength={500} />
             </Form.Item>
           </Form>
-          <Alert type="warning" showIcon title={shared("confirm.final")} description={say("reject.final")} />
+          <Alert
+            type="warning"
+            showIcon
+            title={shared("confirm.final")}
+            description={say("reject.final")}
+          />
         </div>
       </Modal>
     </>

@@ -26,7 +26,13 @@ async function allClaims(filter: ClaimFilter): Promise<Claim[]> {
   }
 }
 
-export function ExportClaims({ filter, claims: given }: { filter?: ClaimFilter; claims?: readonly Claim[] }) {
+export function ExportClaims({
+  filter,
+  claims: given,
+}: {
+  filter?: ClaimFilter;
+  claims?: readonly Claim[];
+}) {
   const say = useWords();
   const session = useSession();
   const queries = useQueryClient();
@@ -39,13 +45,20 @@ export function ExportClaims({ filter, claims: given }: { filter?: ClaimFilter; 
         const name =
           holder === session.account
             ? session.name
-            : await queries.fetchQuery({ queryKey: ["person", holder], queryFn: () => nameOfPerson(holder), staleTime: Number.POSITIVE_INFINITY });
+            : await queries.fetchQuery({
+                queryKey: ["person", holder],
+                queryFn: () => nameOfPerson(holder),
+                staleTime: Number.POSITIVE_INFINITY,
+              });
         for (const item of invoices) {
           const invoice = await queries.fetchQuery(itemQuery(item));
           rows.push(claimRow(claim, item, invoice, name));
         }
       }
-      saveFile(csvFile(rows), given?.length === 1 ? `claim-${given[0]?.id}.csv` : `claims-${filter?.state ?? "all"}.csv`);
+      saveFile(
+        csvFile(rows),
+        given?.length === 1 ? `claim-${given[0]?.id}.csv` : `claims-${filter?.state ?? "all"}.csv`,
+      );
     },
   });
   return (

@@ -1,8 +1,13 @@
 /**
- * Invoices issued elsewhere (外部票): registered by dropping files, each with a result of its own; and all that are registered.
- * To register is to claim: from then on no other employer can.
+ * Invoices issued elsewhere (外部票): registered by dropping files, each with a result of its own; and
+ * all that are registered. To register is to claim: from then on no other employer can.
  */
-import { CheckCircleOutlined, ClockCircleOutlined, CloseCircleOutlined, InboxOutlined } from "@ant-design/icons";
+import {
+  CheckCircleOutlined,
+  ClockCircleOutlined,
+  CloseCircleOutlined,
+  InboxOutlined,
+} from "@ant-design/icons";
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { Alert, Button, Card, Collapse, Progress, Select, Upload } from "antd";
 import { useRef, useState } from "react";
@@ -38,7 +43,10 @@ const SIDE_BY_SIDE = 3;
 /** The gateway's own limit of a body, unless its operator has set another. */
 const MAX_BYTES = 1_048_576;
 
-async function register({ file, holder, once }: Dropped, self: string): Promise<Registered | Taken> {
+async function register(
+  { file, holder, once }: Dropped,
+  self: string,
+): Promise<Registered | Taken> {
   if (file.size > MAX_BYTES) throw new Refusal("body-too-large");
   const type = mediaTypeOf(await file.slice(0, 1_024).arrayBuffer());
   const body = await file.text();
@@ -54,7 +62,8 @@ function useQueue() {
   const queue = useRef<Dropped[]>([]);
   const running = useRef(0);
   const serial = useRef(0);
-  const put = (next: Dropped) => setAll((now) => now.map((one) => (one.key === next.key ? next : one)));
+  const put = (next: Dropped) =>
+    setAll((now) => now.map((one) => (one.key === next.key ? next : one)));
 
   async function work(): Promise<void> {
     running.current += 1;
@@ -64,13 +73,18 @@ function useQueue() {
       put({ ...base, state: "running" });
       try {
         const made = await register(next, account);
-        put("document" in made ? { ...base, state: "done", made } : { ...base, state: "pending", made });
+        put(
+          "document" in made
+            ? { ...base, state: "done", made }
+            : { ...base, state: "pending", made },
+        );
       } catch (error) {
         put({ ...base, state: "refused", error });
       }
     }
     running.current -= 1;
-    if (running.current === 0) for (const queryKey of changed) void queries.invalidateQueries({ queryKey });
+    if (running.current === 0)
+      for (const queryKey of changed) void queries.invalidateQueries({ queryKey });
   }
   const push = (dropped: Dropped) => {
     queue.current.push(dropped);
@@ -80,7 +94,13 @@ function useQueue() {
     all,
     add(file: File, holder: string) {
       serial.current += 1;
-      const dropped: Dropped = { key: String(serial.current), file, holder, once: newOnce(), state: "waiting" };
+      const dropped: Dropped = {
+        key: String(serial.current),
+        file,
+        holder,
+        once: newOnce(),
+        state: "waiting",
+      };
       setAll((now) => [...now, dropped]);
       push(dropped);
     },
@@ -91,7 +111,8 @@ function useQueue() {
       put(waiting);
       push(waiting);
     },
-    clear: () => setAll((now) => now.filter(({ state }) => state === "waiting" || state === "running")),
+    clear: () =>
+      setAll((now) => now.filter(({ state }) => state === "waiting" || state === "running")),
   };
 }
 
@@ -114,7 +135,11 @@ function FileLine({ dropped, onAgain }: { dropped: Dropped; onAgain: () => void 
           {icons[state]} {say(`file.${state}`)}
         </span>
         <span className="breaks">{file.name}</span>
-        {dropped.state === "refused" && dropped.error instanceof Refusal && dropped.error.passing ? <Button onClick={onAgain}>{shared("retry")}</Button> : null}
+        {dropped.state === "refused" &&
+        dropped.error instanceof Refusal &&
+        dropped.error.passing ? (
+          <Button onClick={onAgain}>{shared("retry")}</Button>
+        ) : null}
       </div>
       {dropped.state === "done" ? (
         <>
@@ -124,7 +149,13 @@ function FileLine({ dropped, onAgain }: { dropped: Dropped; onAgain: () => void 
             </Link>
             <Money amount={dropped.made.gross} currency={dropped.made.currency} />
           </div>
-          <Collapse ghost size="small" items={[{ key: "proofs", label: say("proofs.title"), children: <Proofs of={dropped.made} /> }]} />
+          <Collapse
+            ghost
+            size="small"
+            items={[
+              { key: "proofs", label: say("proofs.title"), children: <Proofs of={dropped.made} /> },
+            ]}
+          />
         </>
       ) : null}
       {dropped.state === "refused" ? <Refused error={dropped.error} /> : null}
@@ -156,7 +187,10 @@ function Register() {
             showSearch={{ optionFilterProp: "label" }}
             options={[
               { value: session.account, label: say("external.holder.self") },
-              ...persons.map(({ account, name }) => ({ value: account, label: `${name} · ${account.slice(0, 6)}…${account.slice(-4)}` })),
+              ...persons.map(({ account, name }) => ({
+                value: account,
+                label: `${name} · ${account.slice(0, 6)}…${account.slice(-4)}`,
+              })),
             ]}
           />
         </div>
@@ -179,11 +213,18 @@ function Register() {
           <section aria-label={say("external.results")} className="stack">
             <div className="row between">
               <strong role="status">
-                {over < all.length ? say("result.progress", { over, all: all.length }) : say("external.summary", { done, all: all.length })}
+                {over < all.length
+                  ? say("result.progress", { over, all: all.length })
+                  : say("external.summary", { done, all: all.length })}
               </strong>
               {over > 0 ? <Button onClick={clear}>{say("external.clear")}</Button> : null}
             </div>
-            <Progress percent={Math.round((100 * over) / all.length)} showInfo={false} aria-label={say("external.results")} status="normal" />
+            <Progress
+              percent={Math.round((100 * over) / all.length)}
+              showInfo={false}
+              aria-label={say("external.results")}
+              status="normal"
+            />
             <ul className="plain-list">
               {all.map((dropped) => (
                 <FileLine key={dropped.key} dropped={dropped} onAgain={() => again(dropped)} />
@@ -191,7 +232,12 @@ function Register() {
             </ul>
           </section>
         ) : null}
-        <Alert type="info" showIcon title={say("external.note")} description={say("external.note.detail")} />
+        <Alert
+          type="info"
+          showIcon
+          title={say("external.note")}
+          description={say("external.note.detail")}
+        />
       </div>
     </Card>
   );
@@ -216,7 +262,11 @@ function External({ one }: { one: Summary }) {
         <InvoiceNumber number={number} />
         <Holder account={holder} />
       </div>
-      <Collapse ghost size="small" items={[{ key: "proofs", label: say("proofs.title"), children: <Proofs of={one} /> }]} />
+      <Collapse
+        ghost
+        size="small"
+        items={[{ key: "proofs", label: say("proofs.title"), children: <Proofs of={one} /> }]}
+      />
     </Card>
   );
 }
@@ -225,7 +275,10 @@ export function ExternalPage() {
   const say = useWords();
   const pages = useInfiniteQuery({
     queryKey: ["externals"],
-    queryFn: ({ pageParam }) => ask("GET /v1/external-invoices", { query: { limit: PAGE, ...(pageParam === "" ? {} : { before: pageParam }) } }),
+    queryFn: ({ pageParam }) =>
+      ask("GET /v1/external-invoices", {
+        query: { limit: PAGE, ...(pageParam === "" ? {} : { before: pageParam }) },
+      }),
     initialPageParam: "",
     getNextPageParam: ({ next }) => next,
   });

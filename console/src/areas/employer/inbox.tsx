@@ -1,4 +1,7 @@
-/** The inbox: reports that wait for a decision, as they come; and those of every other state, by pages. */
+/**
+ * The inbox: reports that wait for a decision, as they come; and those of every other state, by
+ * pages.
+ */
 import { InboxOutlined } from "@ant-design/icons";
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { App, Button, Checkbox, Empty, Table } from "antd";
@@ -54,7 +57,15 @@ function useArrivals() {
   });
 }
 
-function ClaimTable({ claims, picked, onPick }: { claims: readonly Claim[]; picked: readonly string[]; onPick: (ids: string[]) => void }) {
+function ClaimTable({
+  claims,
+  picked,
+  onPick,
+}: {
+  claims: readonly Claim[];
+  picked: readonly string[];
+  onPick: (ids: string[]) => void;
+}) {
   const say = useWords();
   const open = claims.filter(({ status }) => status === "claimed").map(({ id }) => id);
   return (
@@ -84,7 +95,11 @@ function ClaimTable({ claims, picked, onPick }: { claims: readonly Claim[]; pick
                       <Checkbox
                         aria-label={say("inbox.pick", { id })}
                         checked={picked.includes(id)}
-                        onChange={({ target }) => onPick(target.checked ? [...picked, id] : picked.filter((one) => one !== id))}
+                        onChange={({ target }) =>
+                          onPick(
+                            target.checked ? [...picked, id] : picked.filter((one) => one !== id),
+                          )
+                        }
                       />
                     ) : null,
                 },
@@ -104,9 +119,15 @@ function ClaimTable({ claims, picked, onPick }: { claims: readonly Claim[]; pick
             title: say("col.count"),
             align: "right",
             render: (_, { invoices }) =>
-              invoices.some(({ external }) => external) ? say("col.count.external", { count: invoices.length }) : String(invoices.length),
+              invoices.some(({ external }) => external)
+                ? say("col.count.external", { count: invoices.length })
+                : String(invoices.length),
           },
-          { title: say("col.total"), align: "right", render: (_, { amounts }) => <Total amounts={amounts} /> },
+          {
+            title: say("col.total"),
+            align: "right",
+            render: (_, { amounts }) => <Total amounts={amounts} />,
+          },
           { title: say("col.created"), render: (_, { createdAt }) => <Time at={createdAt} /> },
           { title: say("col.state"), render: (_, { status }) => <StateTag state={status} /> },
         ]}
@@ -125,12 +146,19 @@ export function Inbox() {
     queryKey: ["claims", filter],
     queryFn: ({ pageParam }) => claimPage(filter, pageParam, PAGE),
     initialPageParam: "",
-    getNextPageParam: ({ items }) => (items.length === PAGE ? items[items.length - 1]?.id : undefined),
+    getNextPageParam: ({ items }) =>
+      items.length === PAGE ? items[items.length - 1]?.id : undefined,
   });
   const claims = pages.data?.pages.flatMap(({ items }) => items);
   // what somebody else has decided meanwhile is not chosen any more
-  const picked = (claims ?? []).filter(({ id, status }) => status === "claimed" && chosen.includes(id));
-  const nothing = filtered ? "inbox.empty.found" : filter.state === "claimed" ? "inbox.empty" : "inbox.empty.filtered";
+  const picked = (claims ?? []).filter(
+    ({ id, status }) => status === "claimed" && chosen.includes(id),
+  );
+  const nothing = filtered
+    ? "inbox.empty.found"
+    : filter.state === "claimed"
+      ? "inbox.empty"
+      : "inbox.empty.filtered";
   return (
     <Page title={say("inbox.title")} extra={<ExportClaims filter={filter} />}>
       <div className="stack">
@@ -151,9 +179,13 @@ export function Inbox() {
         <Loaded
           of={{ ...pages, data: claims }}
           empty={(items) => items.length === 0}
-          nothing={<Empty image={<InboxOutlined className="drop-icon" />} description={say(nothing)} />}
+          nothing={
+            <Empty image={<InboxOutlined className="drop-icon" />} description={say(nothing)} />
+          }
         >
-          {(items) => <ClaimTable claims={items} picked={picked.map(({ id }) => id)} onPick={setChosen} />}
+          {(items) => (
+            <ClaimTable claims={items} picked={picked.map(({ id }) => id)} onPick={setChosen} />
+          )}
         </Loaded>
         <More of={pages} />
       </div>

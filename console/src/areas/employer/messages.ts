@@ -82,7 +82,8 @@ export const useWords = wordsOf("employer", {
     "check.once.tried": "有 {{count}} 次重复报销被链上拒绝，最近一次：",
     "check.entered": "已入账，标记 {{mark}}",
     "check.external.once": "本网络内没有其他单位能报销这张票",
-    "check.external.unproven": "外部票：真伪、是否红冲、网络外是否已用均未核实，请先到全国增值税发票查验平台查验",
+    "check.external.unproven":
+      "外部票：真伪、是否红冲、网络外是否已用均未核实，请先到全国增值税发票查验平台查验",
 
     "invoice.label": "发票 {{number}}",
     "invoice.document": "票面内容",
@@ -96,7 +97,8 @@ export const useWords = wordsOf("employer", {
     "reimburse.title": "确认报销？",
     "reimburse.detail": "{{count}} 份报销单，共 {{invoices}} 张发票。",
     "reimburse.detail.total": "{{count}} 份报销单，共 {{invoices}} 张发票，合计 {{total}}。",
-    "reimburse.final": "报销后不能撤回。这些发票在任何单位都不能再次报销；之后开票方红冲需要您同意。",
+    "reimburse.final":
+      "报销后不能撤回。这些发票在任何单位都不能再次报销；之后开票方红冲需要您同意。",
     reject: "退回",
     "reject.many": "退回 {{count}} 份",
     "reject.title": "退回报销单",
@@ -116,9 +118,11 @@ export const useWords = wordsOf("employer", {
     "result.refused": "未成功",
 
     "refused.already-reimbursed": "这张发票已经报销过，本次没有报销",
-    "refused.already-reimbursed.meaning": "同事或其他单位先完成了报销。没有重复支付；这次尝试已记录在链上，税务局可见。",
+    "refused.already-reimbursed.meaning":
+      "同事或其他单位先完成了报销。没有重复支付；这次尝试已记录在链上，税务局可见。",
     "refused.already-claimed": "这张发票已在其他报销单中，本次没有报销",
-    "refused.already-claimed.meaning": "其他报销单占用了这张发票。请勿付款；这次尝试已记录在链上，税务局可见。",
+    "refused.already-claimed.meaning":
+      "其他报销单占用了这张发票。请勿付款；这次尝试已记录在链上，税务局可见。",
     "refused.already-entered": "这张发票已经入账，本次没有入账",
     "refused.already-entered.meaning": "请勿重复记账。先入账的一次有效；要更改标记，先撤销入账。",
     "refused.external-registered": "本单位已登记过这张票",
@@ -138,7 +142,8 @@ export const useWords = wordsOf("employer", {
     "external.summary": "已登记 {{done}} / {{all}}",
     "external.clear": "清除结果",
     "external.note": "登记即提交报销",
-    "external.note.detail": "登记后，本网络内其他单位不能再报销这张票。登记只证明格式、金额和不重复，不证明真伪，付款前请到全国增值税发票查验平台查验。",
+    "external.note.detail":
+      "登记后，本网络内其他单位不能再报销这张票。登记只证明格式、金额和不重复，不证明真伪，付款前请到全国增值税发票查验平台查验。",
     "external.list": "登记记录",
     "external.empty": "还没有登记过外部票。",
     "external.tag": "外部票",
@@ -196,7 +201,8 @@ export const useWords = wordsOf("employer", {
     "books.enter.count": "入账 {{count}} 张",
     "books.tooMany": "一次最多 100 张。",
     "books.confirm.title": "确认入账？",
-    "books.confirm.detail": "{{count}} 张发票，{{total}}，标记 {{mark}}。全部成功或全部不成功；之后不能重复入账，但可以撤销。",
+    "books.confirm.detail":
+      "{{count}} 张发票，{{total}}，标记 {{mark}}。全部成功或全部不成功；之后不能重复入账，但可以撤销。",
     "books.done": "已入账 {{count}} 张，链上已记录。",
     "books.current": "只看有效的标记",
     "books.past": "已失效",
@@ -240,7 +246,8 @@ export const useWords = wordsOf("employer", {
     "red.status.09": "确认后撤回",
     "red.consent": "同意红冲",
     "red.consent.title": "同意红冲？",
-    "red.consent.detail": "发票 {{invoice}} 将被冲减 {{amount}}。已经付款的，请向持票人或开票方追回；已入账的，请相应冲销。",
+    "red.consent.detail":
+      "发票 {{invoice}} 将被冲减 {{amount}}。已经付款的，请向持票人或开票方追回；已入账的，请相应冲销。",
     "red.consent.final": "同意后由双方签名上链，不能撤回。",
     "red.refuse": "拒绝",
     "red.refuse.title": "拒绝红冲？",
@@ -257,12 +264,14 @@ export const useWords = wordsOf("employer", {
     "people.kind.clerk": "财务人员：以本单位名义审核",
     "people.clerk.note": "此密钥能以本单位名义报销、登记和入账。请只交给财务人员。",
     "people.kind.admin": "管理员：拥有全部角色并管理人员与密钥",
-    "people.admin.note": "此密钥拥有本单位的全部角色，能为单位及其人员创建和停用密钥，并更换签名密钥。请妥善保管。",
+    "people.admin.note":
+      "此密钥拥有本单位的全部角色，能为单位及其人员创建和停用密钥，并更换签名密钥。请妥善保管。",
     "people.admin.only": "只有管理员密钥可以为人员创建密钥；这里列出您的密钥可以停用的密钥。",
     "people.release": "离职",
     "people.release.of": "密钥 {{id}} 的持有人离职",
     "people.release.title": "此人离职？",
-    "people.release.detail": "本单位为其创建的密钥、其手中的本单位密钥以及双方的授权立即失效。此人自己创建的密钥保留；一把也没有时不能离职。",
+    "people.release.detail":
+      "本单位为其创建的密钥、其手中的本单位密钥以及双方的授权立即失效。此人自己创建的密钥保留；一把也没有时不能离职。",
     "people.release.final": "此后本单位不能再为其创建密钥，只保留其已向本单位报销的内容。",
     "people.name": "姓名",
     "people.name.missing": "请填写姓名",
@@ -392,13 +401,16 @@ export const useWords = wordsOf("employer", {
     "check.red.partly": "Partly reversed: of {{gross}} only {{left}} is left to pay",
     "check.red.waiting": "A red letter is under way: the amount may become less",
     "check.red.is": "This is a red letter: it is not to be paid",
-    "check.once": "No duplicate: on the chain in this report alone, and when it was claimed, its original was not claimed as external",
+    "check.once":
+      "No duplicate: on the chain in this report alone, and when it was claimed, its original was not claimed as external",
     "check.once.again": "Was claimed {{count}} × before, and rejected or withdrawn",
-    "check.once.unknown": "Its history could not be read: whether somebody tried before is not known. Try again later",
+    "check.once.unknown":
+      "Its history could not be read: whether somebody tried before is not known. Try again later",
     "check.once.tried": "A second claim was refused by the chain {{count}} ×, last:",
     "check.entered": "Entered in your books already, as {{mark}}",
     "check.external.once": "No other employer of this network can claim it",
-    "check.external.unproven": "Issued elsewhere: whether it is genuine, reversed, or used outside is not proven. Check it at the national service first",
+    "check.external.unproven":
+      "Issued elsewhere: whether it is genuine, reversed, or used outside is not proven. Check it at the national service first",
 
     "invoice.label": "Invoice {{number}}",
     "invoice.document": "Document",
@@ -412,15 +424,18 @@ export const useWords = wordsOf("employer", {
     "reimburse.title": "Reimburse?",
     "reimburse.detail": "Reports: {{count}}, with invoices: {{invoices}}.",
     "reimburse.detail.total": "Reports: {{count}}, with invoices: {{invoices}}, {{total}} in all.",
-    "reimburse.final": "It cannot be taken back. No employer can ever reimburse these invoices again, and their issuer needs your consent to reverse them.",
+    "reimburse.final":
+      "It cannot be taken back. No employer can ever reimburse these invoices again, and their issuer needs your consent to reverse them.",
     reject: "Reject",
     "reject.many": "Reject {{count}}",
     "reject.title": "Reject",
-    "reject.detail": "Reports: {{count}}, with invoices: {{invoices}}. The invoices become free and may be claimed again.",
+    "reject.detail":
+      "Reports: {{count}}, with invoices: {{invoices}}. The invoices become free and may be claimed again.",
     "reject.reason": "Reason",
     "reject.reason.help": "The holder sees it.",
     "reject.reason.missing": "Say why",
-    "reject.final": "A rejection stands. An untitled invoice may then be claimed from another employer.",
+    "reject.final":
+      "A rejection stands. An untitled invoice may then be claimed from another employer.",
     "result.title": "Results",
     "result.progress": "{{over}} of {{all}}",
     "result.summary": "Done: {{done}} of {{all}}",
@@ -435,9 +450,11 @@ export const useWords = wordsOf("employer", {
     "refused.already-reimbursed.meaning":
       "A colleague or another employer was faster. Nothing was paid twice; the attempt is on the chain, where the bureau sees it.",
     "refused.already-claimed": "This invoice is claimed already. Nothing was done this time",
-    "refused.already-claimed.meaning": "It is in another claim. Do not pay it; the attempt is on the chain, where the bureau sees it.",
+    "refused.already-claimed.meaning":
+      "It is in another claim. Do not pay it; the attempt is on the chain, where the bureau sees it.",
     "refused.already-entered": "This invoice is entered already. Nothing was entered this time",
-    "refused.already-entered.meaning": "Do not post it again: the first entry stands. To change the mark, revoke it first.",
+    "refused.already-entered.meaning":
+      "Do not post it again: the first entry stands. To change the mark, revoke it first.",
     "refused.external-registered": "This employer has registered it already",
     "refused.external-registered.meaning": "Nothing was changed. See the report that it is in.",
     "refused.claim-state": "This report was decided otherwise",
@@ -514,7 +531,8 @@ export const useWords = wordsOf("employer", {
     "books.enter.count": "Enter {{count}}",
     "books.tooMany": "At most 100 at once.",
     "books.confirm.title": "Enter in the books?",
-    "books.confirm.detail": "Invoices: {{count}}, {{total}}, marked {{mark}}. All or none. None of them can be entered again unless it is revoked.",
+    "books.confirm.detail":
+      "Invoices: {{count}}, {{total}}, marked {{mark}}. All or none. None of them can be entered again unless it is revoked.",
     "books.done": "Entered: {{count}}. The chain has it.",
     "books.current": "Only marks that stand",
     "books.past": "past",
@@ -523,11 +541,14 @@ export const useWords = wordsOf("employer", {
     "books.revoke": "Revoke",
     "books.revoke.of": "Revoke the entry of {{invoice}}",
     "books.revoke.title": "Revoke the entry?",
-    "books.revoke.detail": "Invoice {{invoice}}, voucher {{voucher}}. Reverse it in your accounting system as well.",
-    "books.revoke.final": "The revocation stays on the chain for good. The invoice may be entered anew.",
+    "books.revoke.detail":
+      "Invoice {{invoice}}, voucher {{voucher}}. Reverse it in your accounting system as well.",
+    "books.revoke.final":
+      "The revocation stays on the chain for good. The invoice may be entered anew.",
 
     "red.title": "Red letters",
-    "red.about": "An issuer that wants to take back what you have claimed, paid or entered needs your word within 72 hours.",
+    "red.about":
+      "An issuer that wants to take back what you have claimed, paid or entered needs your word within 72 hours.",
     "red.which": "Show",
     "red.waiting": "Waiting for you",
     "red.all": "All",
@@ -574,23 +595,29 @@ export const useWords = wordsOf("employer", {
     "people.known": "Employee",
     "people.known.missing": "Choose an employee",
     "people.kind.clerk": "A clerk, who decides for this employer",
-    "people.clerk.note": "This key reimburses, registers and enters for the employer. Give it to your clerks alone.",
+    "people.clerk.note":
+      "This key reimburses, registers and enters for the employer. Give it to your clerks alone.",
     "people.kind.admin": "An administrator, who has every role and manages people and keys",
-    "people.admin.note": "This key has every role of the employer, makes and ends keys for it and its people, and rotates the signing key. Keep it safe.",
-    "people.admin.only": "An administrator's key makes keys for people; here are the keys that yours can revoke.",
+    "people.admin.note":
+      "This key has every role of the employer, makes and ends keys for it and its people, and rotates the signing key. Keep it safe.",
+    "people.admin.only":
+      "An administrator's key makes keys for people; here are the keys that yours can revoke.",
     "people.release": "Let go",
     "people.release.of": "Let the holder of key {{id}} go",
     "people.release.title": "Does this person leave?",
     "people.release.detail":
       "Keys that you made for the person, your keys in the person's hands and what you gave each other to read end at once. Keys that the person has made stay; without one the person cannot leave.",
-    "people.release.final": "After this you make no key for the person, and keep what was claimed from you alone.",
+    "people.release.final":
+      "After this you make no key for the person, and keep what was claimed from you alone.",
     "people.name": "Name",
     "people.name.missing": "Give a name",
     "people.make": "Make the key",
     "people.made": "The key for {{name}} is made",
     "people.once": "Shown this once",
-    "people.once.detail": "Copy it now and hand it over safely. It cannot be seen again; another can be made.",
-    "people.lost": "The answer was lost on its way, and the key is not stored. Revoke it and make another.",
+    "people.once.detail":
+      "Copy it now and hand it over safely. It cannot be seen again; another can be made.",
+    "people.lost":
+      "The answer was lost on its way, and the key is not stored. Revoke it and make another.",
     "people.kept": "I have kept it",
     "people.roles": "Roles",
     "people.key": "Key",

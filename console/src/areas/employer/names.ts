@@ -40,18 +40,26 @@ export function useName(account: string): string | undefined {
 export function useKeys() {
   const pages = useInfiniteQuery({
     queryKey: ["keys"],
-    queryFn: ({ pageParam }) => ask("GET /v1/api-keys", { query: { limit: 100, ...(pageParam === "" ? {} : { before: pageParam }) } }),
+    queryFn: ({ pageParam }) =>
+      ask("GET /v1/api-keys", {
+        query: { limit: 100, ...(pageParam === "" ? {} : { before: pageParam }) },
+      }),
     initialPageParam: "",
     getNextPageParam: ({ next }) => next,
   });
   return { ...pages, data: pages.data?.pages.flatMap(({ items }) => items) };
 }
 
-/** Persons that this employer manages, by the keys that are there; the API has no list of persons without one. */
+/**
+ * Persons that this employer manages, by the keys that are there; the API has no list of persons
+ * without one.
+ */
 export function usePersons(): { account: string; name: string }[] {
   const { account: self } = useSession();
   const keys = useKeys();
-  const accounts = [...new Set((keys.data ?? []).map(({ account }) => account))].filter((account) => account !== self);
+  const accounts = [...new Set((keys.data ?? []).map(({ account }) => account))].filter(
+    (account) => account !== self,
+  );
   const names = useQueries({ queries: accounts.map((account) => personQuery(account, self)) });
   return accounts.flatMap((account, at) => {
     const name = names[at]?.data;

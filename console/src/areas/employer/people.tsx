@@ -1,6 +1,21 @@
-/** The employer's people and their API keys: employees who hold invoices, and clerks who decide for the employer. A key is shown once. */
+/**
+ * The employer's people and their API keys: employees who hold invoices, and clerks who decide for
+ * the employer. A key is shown once.
+ */
 import { PlusOutlined } from "@ant-design/icons";
-import { Alert, Button, Drawer, Form, Input, Radio, Select, Space, Table, Tag, Typography } from "antd";
+import {
+  Alert,
+  Button,
+  Drawer,
+  Form,
+  Input,
+  Radio,
+  Select,
+  Space,
+  Table,
+  Tag,
+  Typography,
+} from "antd";
 import { useState } from "react";
 import { useAct } from "../../shared/act.ts";
 import { ask } from "../../shared/client.ts";
@@ -8,38 +23,84 @@ import { useConfirm } from "../../shared/confirm.tsx";
 import { Page } from "../../shared/frame.tsx";
 import { useSharedWords } from "../../shared/messages.ts";
 import { Loaded, More, ProblemNote } from "../../shared/problem.tsx";
-import { type ByPerson, ByPersonFields, PersonMade, personOf, SignsIn } from "../../shared/provider.tsx";
+import {
+  type ByPerson,
+  ByPersonFields,
+  PersonMade,
+  personOf,
+  SignsIn,
+} from "../../shared/provider.tsx";
 import { hasRole, useSession } from "../../shared/session.tsx";
 import { Account, Time, Wide } from "../../shared/show.tsx";
 import { Holder } from "./inbox.tsx";
 import { useWords } from "./messages.ts";
 import { type Key, useKeys, usePersons } from "./names.ts";
 
-type Wish = ByPerson & { kind: "employee" | "known" | "clerk" | "admin"; name?: string; known?: string };
+type Wish = ByPerson & {
+  kind: "employee" | "known" | "clerk" | "admin";
+  name?: string;
+  known?: string;
+};
 /** `name` is of the account, and stays with what was made of it: the form is gone by then. */
-type KeyWish = { account: string; name: string; roles: ("employer" | "holder" | "admin")[]; signIn?: string };
+type KeyWish = {
+  account: string;
+  name: string;
+  roles: ("employer" | "holder" | "admin")[];
+  signIn?: string;
+};
 
-/** A key for an account; the person is made before, in an act of its own, and not again when its key is asked for once more. */
+/**
+ * A key for an account; the person is made before, in an act of its own, and not again when its key
+ * is asked for once more.
+ */
 function NewKey({ onClose }: { onClose: () => void }) {
   const say = useWords();
   const session = useSession();
   const [form] = Form.useForm<Wish>();
   const kind = Form.useWatch("kind", form) ?? "employee";
   const persons = usePersons();
-  const employee = useAct((name: string, once) => ask("POST /v1/persons", { ...once, body: { name } }));
-  const key = useAct(({ name: _, ...body }: KeyWish, once) => ask("POST /v1/api-keys", { ...once, body }), {
-    refreshes: [["keys"]],
-  });
+  const employee = useAct((name: string, once) =>
+    ask("POST /v1/persons", { ...once, body: { name } }),
+  );
+  const key = useAct(
+    ({ name: _, ...body }: KeyWish, once) => ask("POST /v1/api-keys", { ...once, body }),
+    {
+      refreshes: [["keys"]],
+    },
+  );
   const make = async ({ kind: wanted, name = "", known: account = "", ...by }: Wish) => {
     const person = personOf(by);
-    if (wanted === "known") return key.mutate({ account, name: persons.find((one) => one.account === account)?.name ?? "", roles: ["holder"], ...person });
-    if (wanted === "clerk") return key.mutate({ account: session.account, name: session.name, roles: ["employer", "holder"], ...person });
-    if (wanted === "admin") return key.mutate({ account: session.account, name: session.name, roles: ["admin"], ...person });
+    if (wanted === "known")
+      return key.mutate({
+        account,
+        name: persons.find((one) => one.account === account)?.name ?? "",
+        roles: ["holder"],
+        ...person,
+      });
+    if (wanted === "clerk")
+      return key.mutate({
+        account: session.account,
+        name: session.name,
+        roles: ["employer", "holder"],
+        ...person,
+      });
+    if (wanted === "admin")
+      return key.mutate({
+        account: session.account,
+        name: session.name,
+        roles: ["admin"],
+        ...person,
+      });
     // what was made before its key was refused is used
-    const made = employee.data?.name === name.trim() ? employee.data : await employee.mutateAsync(name.trim()).catch(() => undefined);
-    if (made) key.mutate({ account: made.account, name: name.trim(), roles: ["holder"], ...person });
+    const made =
+      employee.data?.name === name.trim()
+        ? employee.data
+        : await employee.mutateAsync(name.trim()).catch(() => undefined);
+    if (made)
+      key.mutate({ account: made.account, name: name.trim(), roles: ["holder"], ...person });
   };
-  if (key.variables?.signIn !== undefined && key.data !== undefined) return <PersonMade name={key.variables.signIn} onClose={onClose} />;
+  if (key.variables?.signIn !== undefined && key.data !== undefined)
+    return <PersonMade name={key.variables.signIn} onClose={onClose} />;
   if (key.data !== undefined)
     return (
       <div className="stack">
@@ -48,7 +109,12 @@ function NewKey({ onClose }: { onClose: () => void }) {
           <Alert type="warning" showIcon title={say("people.lost")} />
         ) : (
           <>
-            <Alert type="warning" showIcon title={say("people.once")} description={say("people.once.detail")} />
+            <Alert
+              type="warning"
+              showIcon
+              title={say("people.once")}
+              description={say("people.once.detail")}
+            />
             <Typography.Paragraph code copyable className="breaks token">
               {key.data.token}
             </Typography.Paragraph>
@@ -58,7 +124,13 @@ function NewKey({ onClose }: { onClose: () => void }) {
       </div>
     );
   return (
-    <Form<Wish> form={form} layout="vertical" requiredMark={false} initialValues={{ kind: "employee" }} onFinish={(wish) => void make(wish)}>
+    <Form<Wish>
+      form={form}
+      layout="vertical"
+      requiredMark={false}
+      initialValues={{ kind: "employee" }}
+      onFinish={(wish) => void make(wish)}
+    >
       <Form.Item name="kind" label={say("people.kind")}>
         <Radio.Group
           vertical
@@ -71,24 +143,45 @@ function NewKey({ onClose }: { onClose: () => void }) {
         />
       </Form.Item>
       {kind === "employee" ? (
-        <Form.Item name="name" label={say("people.name")} rules={[{ required: true, whitespace: true, message: say("people.name.missing") }]}>
+        <Form.Item
+          name="name"
+          label={say("people.name")}
+          rules={[{ required: true, whitespace: true, message: say("people.name.missing") }]}
+        >
           <Input maxLength={100} autoComplete="off" />
         </Form.Item>
       ) : kind === "known" ? (
-        <Form.Item name="known" label={say("people.known")} rules={[{ required: true, message: say("people.known.missing") }]}>
+        <Form.Item
+          name="known"
+          label={say("people.known")}
+          rules={[{ required: true, message: say("people.known.missing") }]}
+        >
           <Select
             showSearch={{ optionFilterProp: "label" }}
-            options={persons.map(({ account, name }) => ({ value: account, label: `${name} · ${account.slice(0, 6)}…${account.slice(-4)}` }))}
+            options={persons.map(({ account, name }) => ({
+              value: account,
+              label: `${name} · ${account.slice(0, 6)}…${account.slice(-4)}`,
+            }))}
           />
         </Form.Item>
       ) : (
         <Form.Item>
-          <Alert type="info" showIcon title={say(kind === "admin" ? "people.admin.note" : "people.clerk.note")} />
+          <Alert
+            type="info"
+            showIcon
+            title={say(kind === "admin" ? "people.admin.note" : "people.clerk.note")}
+          />
         </Form.Item>
       )}
       <ByPersonFields />
       <ProblemNote error={employee.error ?? key.error} />
-      <Button type="primary" htmlType="submit" block className="after" loading={employee.isPending || key.isPending}>
+      <Button
+        type="primary"
+        htmlType="submit"
+        block
+        className="after"
+        loading={employee.isPending || key.isPending}
+      >
         {say("people.make")}
       </Button>
     </Form>
@@ -102,10 +195,16 @@ export function People() {
   const session = useSession();
   const keys = useKeys();
   const [adding, setAdding] = useState(false);
-  const revoke = useAct((id: string) => ask("DELETE /v1/api-keys/{id}", { params: { id } }), { refreshes: [["keys"]] });
-  const release = useAct((account: string, once) => ask("POST /v1/persons/{account}/leave", { ...once, params: { account } }), {
+  const revoke = useAct((id: string) => ask("DELETE /v1/api-keys/{id}", { params: { id } }), {
     refreshes: [["keys"]],
   });
+  const release = useAct(
+    (account: string, once) =>
+      ask("POST /v1/persons/{account}/leave", { ...once, params: { account } }),
+    {
+      refreshes: [["keys"]],
+    },
+  );
   const admin = hasRole(session, "admin");
   const letGo = async (account: string) => {
     const question = {
@@ -177,17 +276,30 @@ export function People() {
                       </>
                     ),
                   },
-                  { title: say("people.created"), render: (_, { createdAt }) => <Time at={createdAt} /> },
+                  {
+                    title: say("people.created"),
+                    render: (_, { createdAt }) => <Time at={createdAt} />,
+                  },
                   {
                     title: say("col.act"),
                     render: (_, { id, account, revokedAt }) =>
                       revokedAt === undefined ? (
                         <Space wrap>
-                          <Button danger size="small" aria-label={say("people.revoke.of", { id })} onClick={() => void end(id)}>
+                          <Button
+                            danger
+                            size="small"
+                            aria-label={say("people.revoke.of", { id })}
+                            onClick={() => void end(id)}
+                          >
                             {say("people.revoke")}
                           </Button>
                           {admin && account !== session.account ? (
-                            <Button danger size="small" aria-label={say("people.release.of", { id })} onClick={() => void letGo(account)}>
+                            <Button
+                              danger
+                              size="small"
+                              aria-label={say("people.release.of", { id })}
+                              onClick={() => void letGo(account)}
+                            >
                               {say("people.release")}
                             </Button>
                           ) : null}
@@ -205,7 +317,13 @@ export function People() {
         </Loaded>
         <More of={keys} />
       </div>
-      <Drawer open={adding} title={say("people.add")} onClose={() => setAdding(false)} destroyOnHidden size={420}>
+      <Drawer
+        open={adding}
+        title={say("people.add")}
+        onClose={() => setAdding(false)}
+        destroyOnHidden
+        size={420}
+      >
         <NewKey onClose={() => setAdding(false)} />
       </Drawer>
     </Page>

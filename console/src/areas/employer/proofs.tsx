@@ -12,7 +12,8 @@ export function Proofs({ of: { proven: all, notProven: open, claim } }: { of: Pr
   const say = useWords();
   // proven by the claim, while there is one
   const proven = all.filter((one) => one !== "once-in-this-network" || holds(claim.status));
-  const notProven = proven.length === all.length ? open : [...open, "once-in-this-network" as const];
+  const notProven =
+    proven.length === all.length ? open : [...open, "once-in-this-network" as const];
   return (
     <div className="two">
       <section>

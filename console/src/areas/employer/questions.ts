@@ -5,7 +5,8 @@ const lists = ["claims", "claim", "externals", "invoices", "entries", "red-lette
 const kinds = ["invoice", "history", "external", "entry"] as const;
 
 /** The invoices that an event names: of this network, and issued elsewhere. */
-export const namesIn = ({ number, external }: Pick<Event, "number" | "external">): string[] => [number, external].filter((name) => name !== undefined);
+export const namesIn = ({ number, external }: Pick<Event, "number" | "external">): string[] =>
+  [number, external].filter((name) => name !== undefined);
 
 /** The keys of the queries to ask again when something has happened to these invoices. */
 export const questionsOf = (names: Iterable<string>): (readonly string[])[] => [

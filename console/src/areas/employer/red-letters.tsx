@@ -1,4 +1,7 @@
-/** Red letters of invoices that this employer has claimed, paid or entered: those that wait for its word, and what became of others. */
+/**
+ * Red letters of invoices that this employer has claimed, paid or entered: those that wait for its
+ * word, and what became of others.
+ */
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Alert, Button, Card, Collapse, Descriptions, Segmented, Tag } from "antd";
 import { useState } from "react";
@@ -17,8 +20,15 @@ type Sheet = Schemas["RedLetterSummary"];
 const PAGE = 20;
 
 function Draft({ id }: { id: string }) {
-  const sheet = useQuery({ queryKey: ["red-letters", "one", id], queryFn: () => ask("GET /v1/red-letters/{id}", { params: { id } }) });
-  return <Loaded of={sheet}>{({ document }) => (document === undefined ? null : <DocumentView document={document} />)}</Loaded>;
+  const sheet = useQuery({
+    queryKey: ["red-letters", "one", id],
+    queryFn: () => ask("GET /v1/red-letters/{id}", { params: { id } }),
+  });
+  return (
+    <Loaded of={sheet}>
+      {({ document }) => (document === undefined ? null : <DocumentView document={document} />)}
+    </Loaded>
+  );
 }
 
 function SheetCard({ sheet }: { sheet: Sheet }) {
@@ -26,9 +36,13 @@ function SheetCard({ sheet }: { sheet: Sheet }) {
   const confirm = useConfirm();
   const { id, invoice, status, reason, totals, confirmBy, createdAt, number, problem } = sheet;
   const original = useQuery(freshInvoice(invoice));
-  const answer = useAct((word: "consent" | "refuse", once) => ask(`POST /v1/red-letters/{id}/${word}` as const, { params: { id }, ...once }), {
-    refreshes: [["red-letters"], ["invoice"], ["claim"], ["claims"], ["invoices"]],
-  });
+  const answer = useAct(
+    (word: "consent" | "refuse", once) =>
+      ask(`POST /v1/red-letters/{id}/${word}` as const, { params: { id }, ...once }),
+    {
+      refreshes: [["red-letters"], ["invoice"], ["claim"], ["claims"], ["invoices"]],
+    },
+  );
   const currency = original.data?.currency ?? "CNY";
   const back = formatAmount(totals.gross.replace("-", ""), currency);
   const consent = async () => {
@@ -41,7 +55,12 @@ function SheetCard({ sheet }: { sheet: Sheet }) {
     if (await confirm(question)) answer.mutate("consent");
   };
   const refuse = async () => {
-    const question = { title: say("red.refuse.title"), detail: <p>{say("red.refuse.detail")}</p>, final: say("red.refuse.final"), yes: say("red.refuse") };
+    const question = {
+      title: say("red.refuse.title"),
+      detail: <p>{say("red.refuse.detail")}</p>,
+      final: say("red.refuse.final"),
+      yes: say("red.refuse"),
+    };
     if (await confirm(question)) answer.mutate("refuse");
   };
   return (
@@ -57,7 +76,11 @@ function SheetCard({ sheet }: { sheet: Sheet }) {
           column={{ xs: 1, md: 2 }}
           size="small"
           items={[
-            { key: "invoice", label: say("red.invoice"), children: <InvoiceNumber number={invoice} copyable /> },
+            {
+              key: "invoice",
+              label: say("red.invoice"),
+              children: <InvoiceNumber number={invoice} copyable />,
+            },
             ...(original.data === undefined
               ? []
               : [
@@ -76,26 +99,58 @@ function SheetCard({ sheet }: { sheet: Sheet }) {
                     children: (
                       <>
                         <Money amount={original.data.gross} currency={currency} />
-                        {original.data.left === undefined ? null : ` · ${say("red.left", { left: formatAmount(original.data.left.gross, currency) })}`}
+                        {original.data.left === undefined
+                          ? null
+                          : ` · ${say("red.left", { left: formatAmount(original.data.left.gross, currency) })}`}
                       </>
                     ),
                   },
                 ]),
-            { key: "reason", label: say("red.reason"), children: reason === undefined ? "—" : say(`red.reason.${reason}`) },
+            {
+              key: "reason",
+              label: say("red.reason"),
+              children: reason === undefined ? "—" : say(`red.reason.${reason}`),
+            },
             { key: "created", label: say("red.created"), children: <Time at={createdAt} /> },
-            ...(confirmBy === undefined || status !== "02" ? [] : [{ key: "until", label: say("red.until"), children: <Time at={confirmBy} /> }]),
-            ...(number === undefined ? [] : [{ key: "number", label: say("red.number"), children: <InvoiceNumber number={number} copyable /> }]),
+            ...(confirmBy === undefined || status !== "02"
+              ? []
+              : [{ key: "until", label: say("red.until"), children: <Time at={confirmBy} /> }]),
+            ...(number === undefined
+              ? []
+              : [
+                  {
+                    key: "number",
+                    label: say("red.number"),
+                    children: <InvoiceNumber number={number} copyable />,
+                  },
+                ]),
           ]}
         />
-        {number === undefined ? <Collapse ghost size="small" items={[{ key: "draft", label: say("red.draft"), children: <Draft id={id} /> }]} /> : null}
+        {number === undefined ? (
+          <Collapse
+            ghost
+            size="small"
+            items={[{ key: "draft", label: say("red.draft"), children: <Draft id={id} /> }]}
+          />
+        ) : null}
         {problem === undefined ? null : <Alert type="warning" showIcon title={problem.detail} />}
         <ProblemNote error={answer.error} />
         {status === "02" ? (
           <div className="row">
-            <Button type="primary" loading={answer.isPending && answer.variables === "consent"} disabled={answer.isPending} onClick={() => void consent()}>
+            <Button
+              type="primary"
+              loading={answer.isPending && answer.variables === "consent"}
+              disabled={answer.isPending}
+              onClick={() => void consent()}
+            >
               {say("red.consent")}
             </Button>
-            <Button danger loading={answer.isPending && answer.variables === "refuse"} disabled={answer.isPending} onClick={() => void refuse()}>
+            <Button
+              danger
+              loading={answer.isPending && answer.variables === "refuse"}
+              disabled={answer.isPending}
+              onClick={() => void refuse()}
+            >
               {say("red.refuse")}
             </Button>
           </div>
@@ -112,7 +167,12 @@ export function RedLetters() {
     queryKey: ["red-letters", which],
     queryFn: ({ pageParam }) =>
       ask("GET /v1/red-letters", {
-        query: { as: "employer", limit: PAGE, ...(which === "waiting" ? { status: "02" } : {}), ...(pageParam === "" ? {} : { before: pageParam }) },
+        query: {
+          as: "employer",
+          limit: PAGE,
+          ...(which === "waiting" ? { status: "02" } : {}),
+          ...(pageParam === "" ? {} : { before: pageParam }),
+        },
       }),
     initialPageParam: "",
     getNextPageParam: ({ next }) => next,
@@ -133,7 +193,11 @@ export function RedLetters() {
             ]}
           />
         </div>
-        <Loaded of={listed} empty={(items) => items.length === 0} nothing={say(which === "waiting" ? "red.none" : "red.none.all")}>
+        <Loaded
+          of={listed}
+          empty={(items) => items.length === 0}
+          nothing={say(which === "waiting" ? "red.none" : "red.none.all")}
+        >
           {(items) => (
             <ul className="plain-list wide-gaps">
               {items.map((sheet) => (

@@ -1,6 +1,7 @@
 /**
- * Asks again what an event is about: lists, and of invoices only those that it names. A clerk's page shows hundreds of invoices; if
- * each event asked for all of them, a busy employer would use up its key's rate.
+ * Asks again what an event is about: lists, and of invoices only those that it names. A clerk's
+ * page shows hundreds of invoices; if each event asked for all of them, a busy employer would use
+ * up its key's rate.
  */
 import { useQueryClient } from "@tanstack/react-query";
 import { useRef } from "react";

@@ -1,6 +1,6 @@
 /**
- * What somebody else was faster with, in plain words: that it was done, when, and what this one's attempt has and has not done.
- * Every other refusal is told as everywhere.
+ * What somebody else was faster with, in plain words: that it was done, when, and what this one's
+ * attempt has and has not done. Every other refusal is told as everywhere.
  */
 import { Alert, Typography } from "antd";
 import { Link } from "react-router";
@@ -9,11 +9,25 @@ import { ProblemNote } from "../../shared/problem.tsx";
 import { StateTag, Time } from "../../shared/show.tsx";
 import { useWords } from "./messages.ts";
 
-const overtaken = ["already-reimbursed", "already-claimed", "already-entered", "external-registered", "claim-state"] as const;
+const overtaken = [
+  "already-reimbursed",
+  "already-claimed",
+  "already-entered",
+  "external-registered",
+  "claim-state",
+] as const;
 type Overtaken = (typeof overtaken)[number];
-type Original = { number?: string; id?: string; state?: string; since?: string; mark?: string; claim?: string };
+type Original = {
+  number?: string;
+  id?: string;
+  state?: string;
+  since?: string;
+  mark?: string;
+  claim?: string;
+};
 
-const isOvertaken = (code: string): code is Overtaken => (overtaken as readonly string[]).includes(code);
+const isOvertaken = (code: string): code is Overtaken =>
+  (overtaken as readonly string[]).includes(code);
 
 export function Refused({ error }: { error: unknown }) {
   const say = useWords();

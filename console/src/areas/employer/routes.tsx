@@ -1,5 +1,11 @@
 /** Pages of an employer's finance clerks. */
-import { BookOutlined, FileAddOutlined, InboxOutlined, RollbackOutlined, TeamOutlined } from "@ant-design/icons";
+import {
+  BookOutlined,
+  FileAddOutlined,
+  InboxOutlined,
+  RollbackOutlined,
+  TeamOutlined,
+} from "@ant-design/icons";
 import { Route, Routes } from "react-router";
 import { AreaFrame } from "../../shared/frame.tsx";
 import { NotFound } from "../../shared/guard.tsx";

@@ -1,4 +1,6 @@
-/** A person's own keys. With one that it has made itself it can go on when its employer lets it go. */
+/**
+ * A person's own keys. With one that it has made itself it can go on when its employer lets it go.
+ */
 import { Page } from "../../shared/frame.tsx";
 import { Keys } from "../../shared/keys.tsx";
 import { useWords } from "./messages.ts";

@@ -1,4 +1,7 @@
-/** A proof of some of an invoice's parts: a bundle in which the others stay hidden behind their digests. */
+/**
+ * A proof of some of an invoice's parts: a bundle in which the others stay hidden behind their
+ * digests.
+ */
 import { DownloadOutlined } from "@ant-design/icons";
 import { Button, Checkbox, Modal } from "antd";
 import { useState } from "react";
@@ -29,13 +32,25 @@ const order: Record<Part, true> = {
 const parts = Object.keys(order) as Part[];
 const few: Part[] = ["seller", "date", "total"];
 
-export function Disclose({ number, open, onClose }: { number: string; open: boolean; onClose: () => void }) {
+export function Disclose({
+  number,
+  open,
+  onClose,
+}: {
+  number: string;
+  open: boolean;
+  onClose: () => void;
+}) {
   const say = useWords();
   const [chosen, setChosen] = useState<Part[]>(few);
   const download = useDownload();
   const save = () =>
     download.mutate(
-      { path: `/v1/invoices/${number}/bundle?disclose=${chosen.join(",")}`, accept: "application/json", name: `${number}.bundle.json` },
+      {
+        path: `/v1/invoices/${number}/bundle?disclose=${chosen.join(",")}`,
+        accept: "application/json",
+        name: `${number}.bundle.json`,
+      },
       { onSuccess: onClose },
     );
   return (
@@ -61,7 +76,12 @@ export function Disclose({ number, open, onClose }: { number: string; open: bool
         </div>
         <fieldset className="plain">
           <legend className="quiet">{say("disclose.parts")}</legend>
-          <Checkbox.Group className="one-column" value={chosen} onChange={setChosen} options={parts.map((value) => ({ value, label: say(`part.${value}`) }))} />
+          <Checkbox.Group
+            className="one-column"
+            value={chosen}
+            onChange={setChosen}
+            options={parts.map((value) => ({ value, label: say(`part.${value}`) }))}
+          />
         </fieldset>
         <ProblemNote error={download.error} />
       </div>

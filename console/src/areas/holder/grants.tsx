@@ -20,7 +20,10 @@ function Give({ number }: { number: string }) {
       ask("POST /v1/invoices/{number}/grants", {
         params: { number },
         ...once,
-        body: { to: to.trim(), ...(days === 0 ? {} : { until: new Date(at + days * DAY_MS).toISOString() }) },
+        body: {
+          to: to.trim(),
+          ...(days === 0 ? {} : { until: new Date(at + days * DAY_MS).toISOString() }),
+        },
       }),
     { refreshes: [["grants", number]] },
   );
@@ -33,7 +36,14 @@ function Give({ number }: { number: string }) {
       onFinish={(value) => give.mutate(value, { onSuccess: () => form.resetFields() })}
     >
       <div className="fields">
-        <Form.Item name="to" label={say("grants.to")} rules={[{ required: true, message: say("handOn.to.bad") }, accountRule(say("handOn.to.bad"))]}>
+        <Form.Item
+          name="to"
+          label={say("grants.to")}
+          rules={[
+            { required: true, message: say("handOn.to.bad") },
+            accountRule(say("handOn.to.bad")),
+          ]}
+        >
           <Input autoComplete="off" spellCheck={false} placeholder="0x…" />
         </Form.Item>
         <Form.Item name="days" label={say("grants.days")}>
@@ -58,11 +68,18 @@ function Given({ grant }: { grant: Grant }) {
   const say = useWords();
   const confirm = useConfirm();
   const { id, number, to, until } = grant;
-  const withdraw = useAct(() => ask("DELETE /v1/invoices/{number}/grants/{id}", { params: { number, id } }), {
-    refreshes: [["grants", number]],
-  });
+  const withdraw = useAct(
+    () => ask("DELETE /v1/invoices/{number}/grants/{id}", { params: { number, id } }),
+    {
+      refreshes: [["grants", number]],
+    },
+  );
   const end = async () => {
-    const question = { title: say("grants.withdraw.title"), final: say("grants.withdraw.final"), yes: say("grants.withdraw") };
+    const question = {
+      title: say("grants.withdraw.title"),
+      final: say("grants.withdraw.final"),
+      yes: say("grants.withdraw"),
+    };
     if (await confirm(question)) withdraw.mutate(undefined);
   };
   return (
@@ -86,8 +103,14 @@ function Given({ grant }: { grant: Grant }) {
 export function Grants({ number }: { number: string }) {
   const say = useWords();
   const path = { number };
-  const grants = useQuery({ queryKey: ["grants", number], queryFn: () => ask("GET /v1/invoices/{number}/grants", { params: path }) });
-  const reads = useQuery({ queryKey: ["reads", number], queryFn: () => ask("GET /v1/invoices/{number}/reads", { params: path }) });
+  const grants = useQuery({
+    queryKey: ["grants", number],
+    queryFn: () => ask("GET /v1/invoices/{number}/grants", { params: path }),
+  });
+  const reads = useQuery({
+    queryKey: ["reads", number],
+    queryFn: () => ask("GET /v1/invoices/{number}/reads", { params: path }),
+  });
   return (
     <div className="stack">
       <p className="quiet">{say("grants.how")}</p>
@@ -99,7 +122,8 @@ export function Grants({ number }: { number: string }) {
               <ul className="plain-list">
                 {parties.map(({ account, as }) => (
                   <li key={account + as} className="row">
-                    <Account account={account} /> <Tag variant="filled">{say(`grants.as.${as}`)}</Tag>
+                    <Account account={account} />{" "}
+                    <Tag variant="filled">{say(`grants.as.${as}`)}</Tag>
                   </li>
                 ))}
               </ul>
@@ -122,7 +146,11 @@ export function Grants({ number }: { number: string }) {
       <Give number={number} />
       <section>
         <h3>{say("reads.title")}</h3>
-        <Loaded of={reads} empty={({ items }) => items.length === 0} nothing={<p className="quiet">{say("reads.none")}</p>}>
+        <Loaded
+          of={reads}
+          empty={({ items }) => items.length === 0}
+          nothing={<p className="quiet">{say("reads.none")}</p>}
+        >
           {({ items }) => (
             <Wide label={say("reads.title")}>
               <Table
@@ -131,7 +159,10 @@ export function Grants({ number }: { number: string }) {
                 rowKey={({ account, form, day }) => account + form + day}
                 dataSource={items}
                 columns={[
-                  { title: say("reads.who"), render: (_, { account }) => <Account account={account} /> },
+                  {
+                    title: say("reads.who"),
+                    render: (_, { account }) => <Account account={account} />,
+                  },
                   { title: say("reads.form"), dataIndex: "form" },
                   { title: say("reads.day"), dataIndex: "day" },
                   { title: say("reads.count"), dataIndex: "times", align: "right" },

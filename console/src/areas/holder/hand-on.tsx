@@ -9,13 +9,25 @@ import { ProblemNote } from "../../shared/problem.tsx";
 import { Scanner } from "../../shared/scanner.tsx";
 import { useWords } from "./messages.ts";
 
-export function HandOn({ number, open, onClose }: { number: string; open: boolean; onClose: () => void }) {
+export function HandOn({
+  number,
+  open,
+  onClose,
+}: {
+  number: string;
+  open: boolean;
+  onClose: () => void;
+}) {
   const say = useWords();
   const { message } = App.useApp();
   const [form] = Form.useForm<{ to: string }>();
-  const offer = useAct((to: string, once) => ask("POST /v1/invoices/{number}/transfers", { params: { number }, ...once, body: { to } }), {
-    refreshes: [["transfers"], ["invoice", number]],
-  });
+  const offer = useAct(
+    (to: string, once) =>
+      ask("POST /v1/invoices/{number}/transfers", { params: { number }, ...once, body: { to } }),
+    {
+      refreshes: [["transfers"], ["invoice", number]],
+    },
+  );
   const send = async () => {
     const { to } = await form.validateFields();
     offer.mutate(to.trim(), {
@@ -40,7 +52,10 @@ export function HandOn({ number, open, onClose }: { number: string; open: boolea
           name="to"
           label={say("handOn.to")}
           extra={say("handOn.to.help")}
-          rules={[{ required: true, whitespace: true, message: say("handOn.to.bad") }, accountRule(say("handOn.to.bad"))]}
+          rules={[
+            { required: true, whitespace: true, message: say("handOn.to.bad") },
+            accountRule(say("handOn.to.bad")),
+          ]}
         >
           <Input autoComplete="off" spellCheck={false} placeholder="0x…" />
         </Form.Item>

@@ -1,5 +1,14 @@
-/** One invoice of the holder: what it says, what has become of it, who may read it, and what the holder can do with it. */
-import { DownloadOutlined, FileDoneOutlined, FilePdfOutlined, SafetyCertificateOutlined, SwapOutlined } from "@ant-design/icons";
+/**
+ * One invoice of the holder: what it says, what has become of it, who may read it, and what the
+ * holder can do with it.
+ */
+import {
+  DownloadOutlined,
+  FileDoneOutlined,
+  FilePdfOutlined,
+  SafetyCertificateOutlined,
+  SwapOutlined,
+} from "@ant-design/icons";
 import { useQuery } from "@tanstack/react-query";
 import { Alert, Button, Card, Tabs } from "antd";
 import { useState } from "react";
@@ -32,7 +41,11 @@ function Acts({ invoice }: { invoice: Full }) {
       <ProblemNote error={download.error} />
       <div className="row">
         {free ? (
-          <Button type="primary" icon={<FileDoneOutlined />} onClick={() => navigate("/holder/reports/new", { state: { picked: [number] } })}>
+          <Button
+            type="primary"
+            icon={<FileDoneOutlined />}
+            onClick={() => navigate("/holder/reports/new", { state: { picked: [number] } })}
+          >
             {say("invoice.claim")}
           </Button>
         ) : null}
@@ -49,14 +62,26 @@ function Acts({ invoice }: { invoice: Full }) {
         <Button
           icon={<FilePdfOutlined />}
           loading={download.isPending && download.variables.name.endsWith(".pdf")}
-          onClick={() => download.mutate({ path: `/v1/invoices/${number}`, accept: "application/pdf", name: `${number}.pdf` })}
+          onClick={() =>
+            download.mutate({
+              path: `/v1/invoices/${number}`,
+              accept: "application/pdf",
+              name: `${number}.pdf`,
+            })
+          }
         >
           {say("invoice.pdf")}
         </Button>
         <Button
           icon={<DownloadOutlined />}
           loading={download.isPending && download.variables.name.endsWith(".zip")}
-          onClick={() => download.mutate({ path: `/v1/invoices/${number}/archive`, accept: "application/zip", name: `${number}.zip` })}
+          onClick={() =>
+            download.mutate({
+              path: `/v1/invoices/${number}/archive`,
+              accept: "application/zip",
+              name: `${number}.zip`,
+            })
+          }
         >
           {say("invoice.archive")}
         </Button>
@@ -88,17 +113,39 @@ export function Invoice() {
                   <Money amount={one.gross} currency={one.currency} strong />
                 </div>
                 {one.left === undefined || one.left.gross === one.gross ? null : (
-                  <Alert type="warning" showIcon title={say("invoice.left", { amount: formatAmount(one.left.gross, one.currency) })} />
+                  <Alert
+                    type="warning"
+                    showIcon
+                    title={say("invoice.left", {
+                      amount: formatAmount(one.left.gross, one.currency),
+                    })}
+                  />
                 )}
-                {one.holder === account ? <Acts invoice={one} /> : <Alert type="info" showIcon title={say("invoice.notYours")} />}
+                {one.holder === account ? (
+                  <Acts invoice={one} />
+                ) : (
+                  <Alert type="info" showIcon title={say("invoice.notYours")} />
+                )}
               </div>
             </Card>
             <Card>
               <Tabs
                 items={[
-                  { key: "original", label: say("invoice.original"), children: <DocumentView document={one.document} /> },
-                  { key: "history", label: say("invoice.history"), children: <HistoryView number={number} /> },
-                  { key: "readers", label: say("invoice.readers"), children: <Grants number={number} /> },
+                  {
+                    key: "original",
+                    label: say("invoice.original"),
+                    children: <DocumentView document={one.document} />,
+                  },
+                  {
+                    key: "history",
+                    label: say("invoice.history"),
+                    children: <HistoryView number={number} />,
+                  },
+                  {
+                    key: "readers",
+                    label: say("invoice.readers"),
+                    children: <Grants number={number} />,
+                  },
                 ]}
               />
             </Card>

@@ -51,7 +51,8 @@ export const useWords = wordsOf("holder", {
     "handOn.sent": "已提出转交。对方接收之前，您可以在“转交”页收回。",
 
     "disclose.title": "出示证明",
-    "disclose.how": "选择要出示的内容。得到的文件能证明这些内容真实、由销售方签章；未选的内容不会泄露。",
+    "disclose.how":
+      "选择要出示的内容。得到的文件能证明这些内容真实、由销售方签章；未选的内容不会泄露。",
     "disclose.parts": "要出示的内容",
     "disclose.save": "下载证明文件",
     "disclose.all": "全选",
@@ -130,7 +131,8 @@ export const useWords = wordsOf("holder", {
     "report.archive": "下载归档包",
     "report.withdraw": "撤回报销单",
     "report.withdraw.title": "撤回这张报销单？",
-    "report.withdraw.detail": "报销单位在审核期限内没有决定时可以撤回，发票随即解锁，可以另行报销。",
+    "report.withdraw.detail":
+      "报销单位在审核期限内没有决定时可以撤回，发票随即解锁，可以另行报销。",
     "report.follow.claimed": "已提交并锁定，等报销单位审核。",
     "report.follow.submitted": "正在上链。",
     "report.follow.reimbursed": "已报销。这些发票不能再次报销。",
@@ -174,7 +176,8 @@ export const useWords = wordsOf("holder", {
     "pickup.how":
       "Scan the code on the invoice, or paste the link you were given. Whoever picks an untitled invoice up first has it, and it can be picked up once.",
     "pickup.link": "Pickup link",
-    "pickup.link.help": "The secret in the link is read in this browser and never sent as an address.",
+    "pickup.link.help":
+      "The secret in the link is read in this browser and never sent as an address.",
     "pickup.read": "Read",
     "pickup.unknown": "This is no pickup code or link.",
     "pickup.found": "An invoice to pick up",
@@ -198,15 +201,19 @@ export const useWords = wordsOf("holder", {
 
     "handOn.title": "Hand an invoice on",
     "handOn.to": "Receiver's account",
-    "handOn.to.help": "Ask the receiver to show the code on their “Hand on” page, and scan or paste it.",
-    "handOn.to.bad": "An account is 0x and 40 hex digits; in mixed case its checksum has to be right",
+    "handOn.to.help":
+      "Ask the receiver to show the code on their “Hand on” page, and scan or paste it.",
+    "handOn.to.bad":
+      "An account is 0x and 40 hex digits; in mixed case its checksum has to be right",
     "handOn.offer": "Offer it",
     "handOn.scan": "Scan the receiver's code",
     "handOn.final": "Once the receiver accepts, the invoice is theirs and you cannot take it back.",
-    "handOn.sent": "Offered. Until the receiver accepts you can take the offer back on the “Hand on” page.",
+    "handOn.sent":
+      "Offered. Until the receiver accepts you can take the offer back on the “Hand on” page.",
 
     "disclose.title": "Prove an invoice",
-    "disclose.how": "Choose what to show. The file proves that this is true and was sealed by the seller; what you leave out stays hidden.",
+    "disclose.how":
+      "Choose what to show. The file proves that this is true and was sealed by the seller; what you leave out stays hidden.",
     "disclose.parts": "What to show",
     "disclose.save": "Download the proof",
     "disclose.all": "Everything",
@@ -227,7 +234,8 @@ export const useWords = wordsOf("holder", {
     "part.origin": "Original's id",
     "part.reverses": "Invoice that it reverses",
 
-    "grants.how": "You may let others read this invoice, and withdraw that at any time. Every read is logged.",
+    "grants.how":
+      "You may let others read this invoice, and withdraw that at any time. Every read is logged.",
     "grants.parties": "May read as its parties",
     "grants.given": "Accounts you let read",
     "grants.none": "Nobody else may read it.",
@@ -265,7 +273,8 @@ export const useWords = wordsOf("holder", {
     "transfers.decline": "Decline",
     "transfers.withdraw": "Take back",
     "transfers.accept.title": "Accept this invoice?",
-    "transfers.accept.detail": "You will be its holder and may claim it or hand it on. What it says is not shown before you accept.",
+    "transfers.accept.detail":
+      "You will be its holder and may claim it or hand it on. What it says is not shown before you accept.",
     "transfers.decline.title": "Decline this invoice?",
     "transfers.decline.final": "The sender would have to offer it again.",
 
@@ -285,7 +294,8 @@ export const useWords = wordsOf("holder", {
     "report.archive": "Download archive pack",
     "report.withdraw": "Withdraw the report",
     "report.withdraw.title": "Withdraw this report?",
-    "report.withdraw.detail": "Possible when the employer has not decided within the claim term. Its invoices are free again.",
+    "report.withdraw.detail":
+      "Possible when the employer has not decided within the claim term. Its invoices are free again.",
     "report.follow.claimed": "Submitted and locked; the employer decides.",
     "report.follow.submitted": "On its way to the chain.",
     "report.follow.reimbursed": "Reimbursed. These invoices cannot be reimbursed again.",
@@ -299,7 +309,8 @@ export const useWords = wordsOf("holder", {
     "new.none": "Nothing to claim. Only issued invoices can be claimed.",
     "new.total": "Total",
     "new.employer": "Employer's tax id",
-    "new.employer.help": "A titled invoice can be claimed from the employer on it alone; an untitled one from any.",
+    "new.employer.help":
+      "A titled invoice can be claimed from the employer on it alone; an untitled one from any.",
     "new.employer.missing": "Enter the employer's tax id",
     "new.employer.titled": "Title on the chosen invoices: {{name}}",
     "new.employer.mixed": "The chosen invoices have different titles: claim them apart.",
@@ -307,7 +318,8 @@ export const useWords = wordsOf("holder", {
     "new.submit": "Submit",
     "new.confirm.title": "Submit the report?",
     "new.confirm.detail": "{{count}} invoices, {{total}} together, employer {{employer}}.",
-    "new.confirm.final": "The invoices are locked: until the employer rejects them they cannot be handed on or claimed elsewhere.",
+    "new.confirm.final":
+      "The invoices are locked: until the employer rejects them they cannot be handed on or claimed elsewhere.",
     "new.tooMany": "A report has 100 invoices at most",
   },
 });

@@ -1,4 +1,7 @@
-/** Putting invoices into an expense report: which ones, from which employer. Their titles say which employers there can be. */
+/**
+ * Putting invoices into an expense report: which ones, from which employer. Their titles say which
+ * employers there can be.
+ */
 import { useQueries } from "@tanstack/react-query";
 import { Alert, Button, Card, Checkbox, Form, Input } from "antd";
 import { useState } from "react";
@@ -24,7 +27,9 @@ function useTitles(chosen: readonly Summary[]): { taxId: string; name: string }[
     queries: chosen.filter(({ titled }) => titled).map(({ number }) => invoiceQuery(number)),
   });
   const titles = new Map<string, string>();
-  for (const { data } of documents) if (data?.document.buyer.taxId !== undefined) titles.set(data.document.buyer.taxId, data.document.buyer.name);
+  for (const { data } of documents)
+    if (data?.document.buyer.taxId !== undefined)
+      titles.set(data.document.buyer.taxId, data.document.buyer.name);
   return [...titles].map(([taxId, name]) => ({ taxId, name }));
 }
 
@@ -58,7 +63,12 @@ function Draft({ chosen }: { chosen: readonly Summary[] }) {
   };
   return (
     <Card>
-      <Form form={form} layout="vertical" requiredMark={false} onFinish={(draft) => void submit(draft)}>
+      <Form
+        form={form}
+        layout="vertical"
+        requiredMark={false}
+        onFinish={(draft) => void submit(draft)}
+      >
         <dl className="totals">
           <dt>{say("new.total")}</dt>
           <dd className="money money-strong">{total}</dd>
@@ -73,7 +83,11 @@ function Draft({ chosen }: { chosen: readonly Summary[] }) {
             <Input maxLength={40} spellCheck={false} autoComplete="organization" />
           </Form.Item>
         ) : (
-          <Form.Item label={say("new.employer")} extra={say("new.employer.titled", { name: titled.name })} htmlFor="titled-employer">
+          <Form.Item
+            label={say("new.employer")}
+            extra={say("new.employer.titled", { name: titled.name })}
+            htmlFor="titled-employer"
+          >
             <Input id="titled-employer" value={titled.taxId} readOnly />
           </Form.Item>
         )}
@@ -81,11 +95,26 @@ function Draft({ chosen }: { chosen: readonly Summary[] }) {
           <Input.TextArea maxLength={500} rows={3} />
         </Form.Item>
         {titles.length > 1 ? (
-          <Alert type="warning" showIcon role="alert" title={say("new.employer.mixed")} description={titles.map(({ name }) => name).join("、")} />
+          <Alert
+            type="warning"
+            showIcon
+            role="alert"
+            title={say("new.employer.mixed")}
+            description={titles.map(({ name }) => name).join("、")}
+          />
         ) : null}
-        {chosen.length > MAX ? <Alert type="warning" showIcon role="alert" title={say("new.tooMany")} /> : null}
+        {chosen.length > MAX ? (
+          <Alert type="warning" showIcon role="alert" title={say("new.tooMany")} />
+        ) : null}
         <ProblemNote error={claim.error} />
-        <Button type="primary" size="large" htmlType="submit" loading={claim.isPending} disabled={titles.length > 1 || chosen.length > MAX} className="after">
+        <Button
+          type="primary"
+          size="large"
+          htmlType="submit"
+          loading={claim.isPending}
+          disabled={titles.length > 1 || chosen.length > MAX}
+          className="after"
+        >
           {say("new.submit")}
         </Button>
       </Form>
@@ -111,7 +140,13 @@ export function NewReport() {
                     <li key={number}>
                       <Checkbox
                         checked={picked.includes(number)}
-                        onChange={(event) => setPicked(event.target.checked ? [...picked, number] : picked.filter((one) => one !== number))}
+                        onChange={(event) =>
+                          setPicked(
+                            event.target.checked
+                              ? [...picked, number]
+                              : picked.filter((one) => one !== number),
+                          )
+                        }
                       >
                         <span className="pick">
                           <span>

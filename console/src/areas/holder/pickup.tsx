@@ -1,6 +1,7 @@
 /**
- * Picking an untitled invoice up: by scanning its code, from a picture of it, or by a link. The secret comes behind the link's `#`; it
- * is taken out of the address bar as soon as it is read, and goes to the gateway in a body alone.
+ * Picking an untitled invoice up: by scanning its code, from a picture of it, or by a link. The
+ * secret comes behind the link's `#`; it is taken out of the address bar as soon as it is read, and
+ * goes to the gateway in a body alone.
  */
 import { Alert, Button, Card, Form, Input, Result } from "antd";
 import { useEffect, useState } from "react";
@@ -21,7 +22,9 @@ export function Pickup() {
   const navigate = useNavigate();
   const [found, setFound] = useState<Found | undefined>(undefined);
   const [unknown, setUnknown] = useState(false);
-  const take = useAct((pickup: Found, once) => ask("POST /v1/pickups", { ...once, body: pickup }), { refreshes: [["invoices"]] });
+  const take = useAct((pickup: Found, once) => ask("POST /v1/pickups", { ...once, body: pickup }), {
+    refreshes: [["invoices"]],
+  });
 
   const read = (text: string): boolean => {
     const pickup = readPickup(text);
@@ -48,7 +51,12 @@ export function Pickup() {
           status={pending ? "info" : "success"}
           title={pending ? say("pickup.pending") : say("pickup.done", { number: take.data.number })}
           extra={[
-            <ButtonLink key="show" to={`/holder/invoices/${take.data.number}`} type="primary" disabled={pending}>
+            <ButtonLink
+              key="show"
+              to={`/holder/invoices/${take.data.number}`}
+              type="primary"
+              disabled={pending}
+            >
               {say("pickup.show")}
             </ButtonLink>,
             <Button
@@ -75,7 +83,12 @@ export function Pickup() {
               <InvoiceNumber number={found.number} />
               <ProblemNote error={take.error} />
               <div className="row">
-                <Button type="primary" size="large" loading={take.isPending} onClick={() => take.mutate(found)}>
+                <Button
+                  type="primary"
+                  size="large"
+                  loading={take.isPending}
+                  onClick={() => take.mutate(found)}
+                >
                   {say("pickup.take")}
                 </Button>
                 <Button size="large" onClick={() => setFound(undefined)}>
@@ -86,13 +99,24 @@ export function Pickup() {
           </Card>
         ) : (
           <>
-            {unknown ? <Alert type="warning" showIcon role="alert" title={say("pickup.unknown")} /> : null}
+            {unknown ? (
+              <Alert type="warning" showIcon role="alert" title={say("pickup.unknown")} />
+            ) : null}
             <Card>
               <Scanner onText={read} />
             </Card>
             <Card>
-              <Form layout="vertical" requiredMark={false} onFinish={({ link }: { link: string }) => read(link)}>
-                <Form.Item name="link" label={say("pickup.link")} extra={say("pickup.link.help")} rules={[{ required: true, message: say("pickup.unknown") }]}>
+              <Form
+                layout="vertical"
+                requiredMark={false}
+                onFinish={({ link }: { link: string }) => read(link)}
+              >
+                <Form.Item
+                  name="link"
+                  label={say("pickup.link")}
+                  extra={say("pickup.link.help")}
+                  rules={[{ required: true, message: say("pickup.unknown") }]}
+                >
                   <Input autoComplete="off" spellCheck={false} />
                 </Form.Item>
                 <Button htmlType="submit" className="after">

@@ -44,9 +44,13 @@ export function Reports() {
   const say = useWords();
   const claims = useInfiniteQuery({
     queryKey: ["claims"],
-    queryFn: ({ pageParam }) => ask("GET /v1/claims", { query: { as: "holder", limit: PAGE, ...(pageParam === "" ? {} : { before: pageParam }) } }),
+    queryFn: ({ pageParam }) =>
+      ask("GET /v1/claims", {
+        query: { as: "holder", limit: PAGE, ...(pageParam === "" ? {} : { before: pageParam }) },
+      }),
     initialPageParam: "",
-    getNextPageParam: ({ items }) => (items.length === PAGE ? items[items.length - 1]?.id : undefined),
+    getNextPageParam: ({ items }) =>
+      items.length === PAGE ? items[items.length - 1]?.id : undefined,
   });
   const listed = { ...claims, data: claims.data?.pages.flatMap((page) => page.items) };
   return (
@@ -90,13 +94,23 @@ export function Report() {
   const say = useWords();
   const confirm = useConfirm();
   const { id = "" } = useParams();
-  const claim = useQuery({ queryKey: ["claims", id], queryFn: () => ask("GET /v1/claims/{id}", { params: { id } }) });
-  const withdraw = useAct((_: undefined, once) => ask("POST /v1/claims/{id}/withdraw", { params: { id }, ...once }), {
-    refreshes: [["claims"], ["invoices"]],
+  const claim = useQuery({
+    queryKey: ["claims", id],
+    queryFn: () => ask("GET /v1/claims/{id}", { params: { id } }),
   });
+  const withdraw = useAct(
+    (_: undefined, once) => ask("POST /v1/claims/{id}/withdraw", { params: { id }, ...once }),
+    {
+      refreshes: [["claims"], ["invoices"]],
+    },
+  );
   const download = useDownload();
   const end = async () => {
-    const question = { title: say("report.withdraw.title"), detail: say("report.withdraw.detail"), yes: say("report.withdraw") };
+    const question = {
+      title: say("report.withdraw.title"),
+      detail: say("report.withdraw.detail"),
+      yes: say("report.withdraw"),
+    };
     if (await confirm(question)) withdraw.mutate(undefined);
   };
   return (
@@ -104,7 +118,12 @@ export function Report() {
       <Loaded of={claim}>
         {({ status, employer, note, reason, createdAt, amounts, invoices }) => (
           <div className="stack">
-            <Alert type={follow[status]} showIcon title={<StateTag state={status} />} description={say(`report.follow.${status}`)} />
+            <Alert
+              type={follow[status]}
+              showIcon
+              title={<StateTag state={status} />}
+              description={say(`report.follow.${status}`)}
+            />
             <ProblemNote error={withdraw.error ?? download.error} />
             <Card>
               <Descriptions
@@ -120,10 +139,22 @@ export function Report() {
                       </div>
                     ),
                   },
-                  { key: "amounts", label: say("report.amounts"), children: <Total amounts={amounts} /> },
-                  { key: "created", label: say("report.created"), children: <Time at={createdAt} /> },
-                  ...(note === undefined ? [] : [{ key: "note", label: say("report.note"), children: note }]),
-                  ...(reason === undefined ? [] : [{ key: "reason", label: say("report.reason"), children: reason }]),
+                  {
+                    key: "amounts",
+                    label: say("report.amounts"),
+                    children: <Total amounts={amounts} />,
+                  },
+                  {
+                    key: "created",
+                    label: say("report.created"),
+                    children: <Time at={createdAt} />,
+                  },
+                  ...(note === undefined
+                    ? []
+                    : [{ key: "note", label: say("report.note"), children: note }]),
+                  ...(reason === undefined
+                    ? []
+                    : [{ key: "reason", label: say("report.reason"), children: reason }]),
                 ]}
               />
             </Card>
@@ -133,7 +164,8 @@ export function Report() {
                   <li key={invoice.number} className="row between">
                     {invoice.external ? (
                       <span>
-                        <InvoiceNumber number={invoice.number} /> <Tag variant="filled">{say("report.external")}</Tag>
+                        <InvoiceNumber number={invoice.number} />{" "}
+                        <Tag variant="filled">{say("report.external")}</Tag>
                       </span>
                     ) : (
                       <Link to={`/holder/invoices/${invoice.number}`}>
@@ -141,7 +173,11 @@ export function Report() {
                       </Link>
                     )}
                     <StateTag state={invoice.status} />
-                    {invoice.left === undefined ? null : <span className="quiet small">{say("report.left", { amount: invoice.left.gross })}</span>}
+                    {invoice.left === undefined ? null : (
+                      <span className="quiet small">
+                        {say("report.left", { amount: invoice.left.gross })}
+                      </span>
+                    )}
                   </li>
                 ))}
               </ul>
@@ -150,7 +186,13 @@ export function Report() {
               <Button
                 icon={<DownloadOutlined />}
                 loading={download.isPending}
-                onClick={() => download.mutate({ path: `/v1/claims/${id}/archive`, accept: "application/zip", name: `claim-${id}.zip` })}
+                onClick={() =>
+                  download.mutate({
+                    path: `/v1/claims/${id}/archive`,
+                    accept: "application/zip",
+                    name: `claim-${id}.zip`,
+                  })
+                }
               >
                 {say("report.archive")}
               </Button>

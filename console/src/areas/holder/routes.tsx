@@ -1,5 +1,11 @@
 /** Pages of somebody who holds invoices; made for a phone first. */
-import { FileTextOutlined, KeyOutlined, QrcodeOutlined, SwapOutlined, WalletOutlined } from "@ant-design/icons";
+import {
+  FileTextOutlined,
+  KeyOutlined,
+  QrcodeOutlined,
+  SwapOutlined,
+  WalletOutlined,
+} from "@ant-design/icons";
 import { Route, Routes } from "react-router";
 import { AreaFrame } from "../../shared/frame.tsx";
 import { NotFound } from "../../shared/guard.tsx";

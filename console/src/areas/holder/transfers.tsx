@@ -1,4 +1,7 @@
-/** Invoices on their way to another holder: what is offered to this one, what it has offered, and the code others hand on to. */
+/**
+ * Invoices on their way to another holder: what is offered to this one, what it has offered, and
+ * the code others hand on to.
+ */
 import { useQuery } from "@tanstack/react-query";
 import { Button, Card, Empty, QRCode } from "antd";
 import { useAct } from "../../shared/act.ts";
@@ -18,14 +21,29 @@ function Offer({ transfer, mine }: { transfer: Transfer; mine: boolean }) {
   const confirm = useConfirm();
   const { id, number, from, to, status, createdAt, invoice } = transfer;
   const refreshes = [["transfers"], ["invoices"], ["invoice", number]];
-  const answer = useAct((word: "accept" | "decline" | "withdraw", once) => ask(`POST /v1/transfers/{id}/${word}` as const, { params: { id }, ...once }), {
-    refreshes,
-  });
+  const answer = useAct(
+    (word: "accept" | "decline" | "withdraw", once) =>
+      ask(`POST /v1/transfers/{id}/${word}` as const, { params: { id }, ...once }),
+    {
+      refreshes,
+    },
+  );
   const accept = async () => {
-    if (await confirm({ title: say("transfers.accept.title"), detail: say("transfers.accept.detail"), yes: say("transfers.accept") })) answer.mutate("accept");
+    if (
+      await confirm({
+        title: say("transfers.accept.title"),
+        detail: say("transfers.accept.detail"),
+        yes: say("transfers.accept"),
+      })
+    )
+      answer.mutate("accept");
   };
   const decline = async () => {
-    const question = { title: say("transfers.decline.title"), final: say("transfers.decline.final"), yes: say("transfers.decline") };
+    const question = {
+      title: say("transfers.decline.title"),
+      final: say("transfers.decline.final"),
+      yes: say("transfers.decline"),
+    };
     if (await confirm(question)) answer.mutate("decline");
   };
   return (
@@ -45,7 +63,8 @@ function Offer({ transfer, mine }: { transfer: Transfer; mine: boolean }) {
         )}
         <InvoiceNumber number={number} />
         <div>
-          <span className="quiet">{say(mine ? "transfers.to" : "transfers.from")}</span> <Account account={mine ? to : from} />
+          <span className="quiet">{say(mine ? "transfers.to" : "transfers.from")}</span>{" "}
+          <Account account={mine ? to : from} />
         </div>
         <ProblemNote error={answer.error} />
         {status !== "offered" ? null : mine ? (
@@ -67,7 +86,17 @@ function Offer({ transfer, mine }: { transfer: Transfer; mine: boolean }) {
   );
 }
 
-function Offers({ title, none, items, account }: { title: string; none?: string; items: readonly Transfer[]; account: string }) {
+function Offers({
+  title,
+  none,
+  items,
+  account,
+}: {
+  title: string;
+  none?: string;
+  items: readonly Transfer[];
+  account: string;
+}) {
   if (items.length === 0 && none === undefined) return null;
   return (
     <section>
@@ -103,16 +132,38 @@ export function Transfers() {
             const open = items.filter(({ status }) => status === "offered");
             return (
               <>
-                <Offers title={say("transfers.in")} none={say("transfers.in.none")} items={open.filter(({ to }) => to === account)} account={account} />
-                <Offers title={say("transfers.out")} none={say("transfers.out.none")} items={open.filter(({ from }) => from === account)} account={account} />
-                <Offers title={say("transfers.past")} items={items.filter(({ status }) => status !== "offered")} account={account} />
+                <Offers
+                  title={say("transfers.in")}
+                  none={say("transfers.in.none")}
+                  items={open.filter(({ to }) => to === account)}
+                  account={account}
+                />
+                <Offers
+                  title={say("transfers.out")}
+                  none={say("transfers.out.none")}
+                  items={open.filter(({ from }) => from === account)}
+                  account={account}
+                />
+                <Offers
+                  title={say("transfers.past")}
+                  items={items.filter(({ status }) => status !== "offered")}
+                  account={account}
+                />
               </>
             );
           }}
         </Loaded>
         <Card title={<h2>{say("transfers.mine")}</h2>}>
           <div className="row">
-            <QRCode value={account} type="svg" size={148} bgColor="#fff" color="#000" aria-label={say("transfers.mine")} role="img" />
+            <QRCode
+              value={account}
+              type="svg"
+              size={148}
+              bgColor="#fff"
+              color="#000"
+              aria-label={say("transfers.mine")}
+              role="img"
+            />
             <div className="stack grows">
               <span className="quiet">{say("transfers.mine.help")}</span>
               <span className="breaks">

@@ -13,7 +13,10 @@ function Pickup({ number }: { number: string }) {
     queryKey: ["pickup", number],
     queryFn: () => ask("GET /v1/invoices/{number}/pickup", { params: { number } }),
   });
-  if (pickup.error instanceof Refusal && ["already-taken-over", "wrong-state", "not-found"].includes(pickup.error.code)) {
+  if (
+    pickup.error instanceof Refusal &&
+    ["already-taken-over", "wrong-state", "not-found"].includes(pickup.error.code)
+  ) {
     return <p className="quiet">{say("pickup.taken")}</p>;
   }
   return (
@@ -21,7 +24,11 @@ function Pickup({ number }: { number: string }) {
       {({ url }) => (
         <div className="stack">
           <p>{say("pickup.how")}</p>
-          <Typography.Text copyable={{ text: url, tooltips: [say("pickup.copy"), say("pickup.copied")] }}>{say("pickup.link")}</Typography.Text>
+          <Typography.Text
+            copyable={{ text: url, tooltips: [say("pickup.copy"), say("pickup.copied")] }}
+          >
+            {say("pickup.link")}
+          </Typography.Text>
           <p className="quiet small">{say("pickup.secret")}</p>
         </div>
       )}
@@ -37,9 +44,17 @@ export function Code({ number, waits }: { number: string; waits: boolean }) {
       {picture.data === undefined ? (
         <ProblemNote error={picture.error} onRetry={() => void picture.refetch()} />
       ) : (
-        <img src={picture.data} width={184} height={184} className="code" alt={say(waits ? "pickup.code" : "code.alt", { number })} />
+        <img
+          src={picture.data}
+          width={184}
+          height={184}
+          className="code"
+          alt={say(waits ? "pickup.code" : "code.alt", { number })}
+        />
       )}
-      <div className="grows">{waits ? <Pickup number={number} /> : <p className="quiet">{say("code.how")}</p>}</div>
+      <div className="grows">
+        {waits ? <Pickup number={number} /> : <p className="quiet">{say("code.how")}</p>}
+      </div>
     </div>
   );
 }

@@ -1,9 +1,10 @@
 /**
  * What is typed into the form of an invoice, and the invoice that it makes.
  *
- * Owns: reading figures as people type them, and everything that follows from them (lines, tax, totals), in whole cents and with the
- * gateway's own arithmetic: what the form shows is what the gateway finds. Invariant: a discount stands in a line of its own, behind
- * the line that it belongs to.
+ * Owns: reading figures as people type them, and everything that follows from them (lines, tax,
+ * totals), in whole cents and with the gateway's own arithmetic: what the form shows is what the
+ * gateway finds. Invariant: a discount stands in a line of its own, behind the line that it belongs
+ * to.
  */
 import {
   amountTimesRate,
@@ -42,7 +43,17 @@ export type Draft = {
 
 /** As the API writes them; the last two are its words for exempt and not taxed. */
 const untaxed = ["免税", "不征税"] as const;
-export const rates = ["0.13", "0.09", "0.06", "0.05", "0.03", "0.015", "0.01", "0", ...untaxed] as const;
+export const rates = [
+  "0.13",
+  "0.09",
+  "0.06",
+  "0.05",
+  "0.03",
+  "0.015",
+  "0.01",
+  "0",
+  ...untaxed,
+] as const;
 export const isUntaxed = (rate: string) => (untaxed as readonly string[]).includes(rate);
 
 /** A typed amount as the API writes it; undefined for what is no amount, or a negative one. */
@@ -50,44 +61,75 @@ export function moneyOf(text: string | undefined): string | undefined {
   const amount = normaliseMoney(figureOf(text));
   return amount === undefined || amount.startsWith("-") ? undefined : amount;
 }
-/** A typed quantity or price as the API writes it; undefined for what is no figure, or a negative one. */
+/**
+ * A typed quantity or price as the API writes it; undefined for what is no figure, or a negative
+ * one.
+ */
 export function decimalOf(text: string | undefined): string | undefined {
   const decimal = normaliseDecimal(figureOf(text));
   return decimal === undefined || decimal.startsWith("-") ? undefined : decimal;
 }
 
-const taxOf = (cents: bigint, rate: string | undefined) => (rate === undefined || isUntaxed(rate) ? 0n : amountTimesRate(cents, rate));
+const taxOf = (cents: bigint, rate: string | undefined) =>
+  rate === undefined || isUntaxed(rate) ? 0n : amountTimesRate(cents, rate);
 
-/** In cents. `amount` and what follows from it may be beyond what an amount may be: see `reckon`. */
-export type Reckoned = { amount: bigint; tax: bigint; discount: bigint; discountTax: bigint; byQuantity: boolean };
+/**
+ * In cents. `amount` and what follows from it may be beyond what an amount may be: see `reckon`.
+ */
+export type Reckoned = {
+  amount: bigint;
+  tax: bigint;
+  discount: bigint;
+  discountTax: bigint;
+  byQuantity: boolean;
+};
 
 /** Whether quantity and price make the amount. */
-export const hasPrice = ({ quantity, unitPrice }: DraftLine) => figureOf(quantity) !== "" && figureOf(unitPrice) !== "";
+export const hasPrice = ({ quantity, unitPrice }: DraftLine) =>
+  figureOf(quantity) !== "" && figureOf(unitPrice) !== "";
 
 /** What a line comes to; undefined while it is no line. */
 export function reckonLine(line: DraftLine): Reckoned | undefined {
   const [quantity, price] = [decimalOf(line.quantity), decimalOf(line.unitPrice)];
   const typed = moneyOf(line.amount);
   const byQuantity = hasPrice(line);
-  if (byQuantity ? quantity === undefined || price === undefined : typed === undefined) return undefined;
-  const amount = byQuantity ? quantityTimesPrice(quantity as string, price as string) : parseMoney(typed as string);
+  if (byQuantity ? quantity === undefined || price === undefined : typed === undefined)
+    return undefined;
+  const amount = byQuantity
+    ? quantityTimesPrice(quantity as string, price as string)
+    : parseMoney(typed as string);
   const off = figureOf(line.discount) === "" ? "0.00" : moneyOf(line.discount);
   if (off === undefined) return undefined;
   const discount = parseMoney(off);
-  return { amount, tax: taxOf(amount, line.taxRate), discount, discountTax: taxOf(discount, line.taxRate), byQuantity };
+  return {
+    amount,
+    tax: taxOf(amount, line.taxRate),
+    discount,
+    discountTax: taxOf(discount, line.taxRate),
+    byQuantity,
+  };
 }
 
 export type Totals = { net: string; tax: string; gross: string; words: string };
 
-/** Of the lines that are lines already; undefined when a line or a total is beyond what an amount may be. */
+/**
+ * Of the lines that are lines already; undefined when a line or a total is beyond what an amount
+ * may be.
+ */
 export function reckon(lines: readonly DraftLine[]): Totals | undefined {
   const reckoned = lines.map(reckonLine).filter((line) => line !== undefined);
   const net = reckoned.reduce((sum, { amount, discount }) => sum + amount - discount, 0n);
   const tax = reckoned.reduce((sum, line) => sum + line.tax - line.discountTax, 0n);
   const gross = net + tax;
   const isBeyond = (cents: bigint) => cents >= moneyLimit || cents <= -moneyLimit;
-  if (gross < 0n || [net, tax, gross, ...reckoned.map(({ amount }) => amount)].some(isBeyond)) return undefined;
-  return { net: formatMoney(net), tax: formatMoney(tax), gross: formatMoney(gross), words: chineseFigures(gross) };
+  if (gross < 0n || [net, tax, gross, ...reckoned.map(({ amount }) => amount)].some(isBeyond))
+    return undefined;
+  return {
+    net: formatMoney(net),
+    tax: formatMoney(tax),
+    gross: formatMoney(gross),
+    words: chineseFigures(gross),
+  };
 }
 
 type Line = Schemas["InvoiceLine"];
@@ -95,30 +137,45 @@ type Line = Schemas["InvoiceLine"];
 export type Origin = { line: number; discount: boolean };
 
 const given = <K extends string>(members: Partial<Record<K, string | undefined>>) =>
-  Object.fromEntries(Object.entries<string | undefined>(members).flatMap(([key, text]) => (text?.trim() ? [[key, text.trim()]] : []))) as Partial<
-    Record<K, string>
-  >;
+  Object.fromEntries(
+    Object.entries<string | undefined>(members).flatMap(([key, text]) =>
+      text?.trim() ? [[key, text.trim()]] : [],
+    ),
+  ) as Partial<Record<K, string>>;
 
 export const documentLines = (lines: readonly DraftLine[]): { line: Line; from: Origin }[] =>
   lines.flatMap((draft, at) => {
     const one = reckonLine(draft);
     const name = draft.name?.trim() ?? "";
     const taxRate = draft.taxRate ?? "";
-    const plain = (amount: bigint, tax: bigint) => ({ name, amount: formatMoney(amount), taxRate, tax: formatMoney(tax) });
+    const plain = (amount: bigint, tax: bigint) => ({
+      name,
+      amount: formatMoney(amount),
+      taxRate,
+      tax: formatMoney(tax),
+    });
     if (one === undefined) return [];
     const item: Line = {
       ...given({ spec: draft.spec, unit: draft.unit }),
-      ...(one.byQuantity ? { quantity: decimalOf(draft.quantity), unitPrice: decimalOf(draft.unitPrice) } : {}),
+      ...(one.byQuantity
+        ? { quantity: decimalOf(draft.quantity), unitPrice: decimalOf(draft.unitPrice) }
+        : {}),
       ...plain(one.amount, one.tax),
     };
-    const off = one.discount === 0n ? [] : [{ line: plain(-one.discount, -one.discountTax), from: { line: at, discount: true } }];
+    const off =
+      one.discount === 0n
+        ? []
+        : [{ line: plain(-one.discount, -one.discountTax), from: { line: at, discount: true } }];
     return [{ line: item, from: { line: at, discount: false } }, ...off];
   });
 
 export type Currency = Schemas["InvoiceRequest"]["currency"];
 type Terms = { seller: { taxId: string; name: string }; currency: Currency; issuedAt: string };
 
-export function documentOf(draft: Draft, { seller, currency, issuedAt }: Terms): Schemas["InvoiceRequest"] {
+export function documentOf(
+  draft: Draft,
+  { seller, currency, issuedAt }: Terms,
+): Schemas["InvoiceRequest"] {
   const totals = reckon(draft.lines);
   if (totals === undefined) throw new RangeError("the totals are beyond what an amount may be");
   const { net, tax, gross } = totals;
@@ -128,10 +185,19 @@ export function documentOf(draft: Draft, { seller, currency, issuedAt }: Terms):
     issuedAt,
     currency,
     seller,
-    buyer: { ...given(buyer), ...(buyer.taxId?.trim() ? { taxId: buyer.taxId.trim().toUpperCase() } : {}), name: name.trim() },
+    buyer: {
+      ...given(buyer),
+      ...(buyer.taxId?.trim() ? { taxId: buyer.taxId.trim().toUpperCase() } : {}),
+      name: name.trim(),
+    },
     lines: documentLines(draft.lines).map(({ line }) => line),
     totals: { net, tax, gross },
-    ...given({ remark: draft.remark, drawer: draft.drawer, sourceId: draft.sourceId, holder: draft.holder }),
+    ...given({
+      remark: draft.remark,
+      drawer: draft.drawer,
+      sourceId: draft.sourceId,
+      holder: draft.holder,
+    }),
   };
 }
 
@@ -140,30 +206,55 @@ const lineFields = new Set(["name", "spec", "unit", "quantity", "unitPrice", "ta
 /** The form's field for what the gateway calls `/lines/2/amount`. */
 export function fieldOf(draft: Draft, pointer: string): (string | number)[] | undefined {
   const [, part = "", at = "", member = ""] = pointer.split("/");
-  if (part === "buyer") return (details as readonly string[]).includes(at) ? ["buyer", at] : undefined;
+  if (part === "buyer")
+    return (details as readonly string[]).includes(at) ? ["buyer", at] : undefined;
   if (["kind", "remark", "drawer", "sourceId", "holder"].includes(part)) return [part];
   if (part !== "lines" || !/^\d+$/.test(at)) return undefined;
   const from = documentLines(draft.lines)[Number(at)]?.from;
   if (from === undefined) return undefined;
   if (from.discount) return ["lines", from.line, "discount"];
   if (member === "tax") return ["lines", from.line, "taxRate"];
-  if (member === "amount") return ["lines", from.line, hasPrice(draft.lines[from.line] ?? {}) ? "unitPrice" : "amount"];
+  if (member === "amount")
+    return ["lines", from.line, hasPrice(draft.lines[from.line] ?? {}) ? "unitPrice" : "amount"];
   return ["lines", from.line, lineFields.has(member) ? member : "name"];
 }
 
 /** Whether a document says what the form has no field for. */
-export const isBeyondForm = ({ allowances, passengers, taxBreakdown, lines }: Schemas["InvoiceDocument"]): boolean =>
+export const isBeyondForm = ({
+  allowances,
+  passengers,
+  taxBreakdown,
+  lines,
+}: Schemas["InvoiceDocument"]): boolean =>
   [allowances, passengers, taxBreakdown].some((part) => part !== undefined) ||
   lines.some((line) => line.allowances !== undefined || line.baseQuantity !== undefined);
 
-/** A draft that says what a document says, to be corrected. What the form has no field for is left out. */
+/**
+ * A draft that says what a document says, to be corrected. What the form has no field for is left
+ * out.
+ */
 export function draftOf({ kind, buyer, lines, remark, drawer }: Schemas["InvoiceDocument"]): Draft {
   const drafts: DraftLine[] = [];
   for (const { name, spec, unit, quantity, unitPrice, amount, taxRate, discount } of lines) {
     const before = drafts.at(-1);
     if (discount && before) before.discount = amount.replace("-", "");
-    else drafts.push({ name, spec, unit, quantity, unitPrice, taxRate, ...(quantity === undefined ? { amount } : {}) });
+    else
+      drafts.push({
+        name,
+        spec,
+        unit,
+        quantity,
+        unitPrice,
+        taxRate,
+        ...(quantity === undefined ? { amount } : {}),
+      });
   }
   const { taxId, name, address, phone, bankName, bankAccount } = buyer;
-  return { kind, buyer: { taxId, name, address, phone, bankName, bankAccount }, lines: drafts, remark, drawer };
+  return {
+    kind,
+    buyer: { taxId, name, address, phone, bankName, bankAccount },
+    lines: drafts,
+    remark,
+    drawer,
+  };
 }

@@ -1,8 +1,15 @@
 /**
- * Dropping files, many at once: each is an invoice of its own, sent under a key made from what is in it. The same file again, in this
- * page or a week's other one, is answered with the number that it has; a few go at a time, and each says what became of it.
+ * Dropping files, many at once: each is an invoice of its own, sent under a key made from what is
+ * in it. The same file again, in this page or a week's other one, is answered with the number that
+ * it has; a few go at a time, and each says what became of it.
  */
-import { CheckCircleOutlined, ClockCircleOutlined, CloseCircleOutlined, InboxOutlined, SyncOutlined } from "@ant-design/icons";
+import {
+  CheckCircleOutlined,
+  ClockCircleOutlined,
+  CloseCircleOutlined,
+  InboxOutlined,
+  SyncOutlined,
+} from "@ant-design/icons";
 import { useQueryClient } from "@tanstack/react-query";
 import { Button, Progress, Tag, Upload } from "antd";
 import { useEffect, useReducer, useRef } from "react";
@@ -32,12 +39,18 @@ type Sent = { id: number; file: File } & (
 
 let ids = 0;
 
-/** One key for one content. Where the page may not hash (no HTTPS), a new key; the issuer's own id of the original is then the net. */
+/**
+ * One key for one content. Where the page may not hash (no HTTPS), a new key; the issuer's own id
+ * of the original is then the net.
+ */
 async function onceFor(bytes: ArrayBuffer) {
   const once = newOnce();
   if (crypto.subtle === undefined) return once;
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return { ...once, key: `file-${[...hash].map((byte) => byte.toString(16).padStart(2, "0")).join("")}` };
+  return {
+    ...once,
+    key: `file-${[...hash].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`,
+  };
 }
 
 type Result = { answer: Answer; before: boolean };
@@ -46,7 +59,11 @@ async function send(file: File): Promise<Result> {
   const bytes = await file.arrayBuffer();
   const { key } = await onceFor(bytes);
   // by what is in it, not by its name: under one key the same bytes are always the same request
-  const { body, replayed } = await answerOf("POST /v1/invoices", { key, body: bytes, type: mediaTypeOf(bytes) });
+  const { body, replayed } = await answerOf("POST /v1/invoices", {
+    key,
+    body: bytes,
+    type: mediaTypeOf(bytes),
+  });
   return { answer: body, before: replayed };
 }
 
@@ -72,8 +89,16 @@ function Row({ sent }: { sent: Sent }) {
     <li className="file">
       <div className="row between">
         <span className="breaks">{sent.file.name}</span>
-        <Tag icon={icons[sent.state]} variant="outlined" className={`state state-${looks[sent.state]}`}>
-          {say(sent.state === "done" && sent.before ? "files.state.before" : `files.state.${sent.state}`)}
+        <Tag
+          icon={icons[sent.state]}
+          variant="outlined"
+          className={`state state-${looks[sent.state]}`}
+        >
+          {say(
+            sent.state === "done" && sent.before
+              ? "files.state.before"
+              : `files.state.${sent.state}`,
+          )}
         </Tag>
       </div>
       {sent.state === "done" ? (
@@ -82,7 +107,9 @@ function Row({ sent }: { sent: Sent }) {
             <InvoiceNumber number={sent.answer.number} />
           </Link>
         ) : (
-          <Link to={`/merchant/red-letters/${sent.answer.redLetter.id}`}>{say("files.redLetter")}</Link>
+          <Link to={`/merchant/red-letters/${sent.answer.redLetter.id}`}>
+            {say("files.redLetter")}
+          </Link>
         )
       ) : null}
       {sent.state === "refused" ? <ProblemNote error={sent.error} /> : null}
@@ -110,7 +137,8 @@ export function Files() {
       running.current += 1;
       const { id, file } = one;
       put({ id, file, state: "sending" });
-      const whole = file.size > MAX_BYTES ? Promise.reject(new Error(say("files.large"))) : patiently(file);
+      const whole =
+        file.size > MAX_BYTES ? Promise.reject(new Error(say("files.large"))) : patiently(file);
       void whole
         .then(
           (result) => put({ id, file, state: "done", ...result }),
@@ -118,18 +146,25 @@ export function Files() {
         )
         .then(() => {
           running.current -= 1;
-          if (running.current === 0) for (const queryKey of [["invoices"], ["quota"], ["segments"]]) void queries.invalidateQueries({ queryKey });
+          if (running.current === 0)
+            for (const queryKey of [["invoices"], ["quota"], ["segments"]])
+              void queries.invalidateQueries({ queryKey });
           next();
         });
     }
   };
   const take = (files: readonly File[]) => {
-    list.current = [...list.current, ...files.map((file): Sent => ({ id: ids++, file, state: "waits" }))];
+    list.current = [
+      ...list.current,
+      ...files.map((file): Sent => ({ id: ids++, file, state: "waits" })),
+    ];
     redraw();
     next();
   };
   const again = () => {
-    list.current = list.current.map(({ id, file, ...one }) => (one.state === "refused" ? { id, file, state: "waits" } : ({ id, file, ...one } as Sent)));
+    list.current = list.current.map(({ id, file, ...one }) =>
+      one.state === "refused" ? { id, file, state: "waits" } : ({ id, file, ...one } as Sent),
+    );
     redraw();
     next();
   };
@@ -149,9 +184,14 @@ export function Files() {
     addEventListener("beforeunload", stay);
     return () => removeEventListener("beforeunload", stay);
   }, [busy]);
-  const lost = sent.filter((one) => one.state === "refused" && one.error instanceof Refusal && one.error.passing).length;
+  const lost = sent.filter(
+    (one) => one.state === "refused" && one.error instanceof Refusal && one.error.passing,
+  ).length;
   // what went wrong first, then in the order in which they came
-  const shown = [...sent.filter(({ state }) => state === "refused"), ...sent.filter(({ state }) => state !== "refused")];
+  const shown = [
+    ...sent.filter(({ state }) => state === "refused"),
+    ...sent.filter(({ state }) => state !== "refused"),
+  ];
   return (
     <div className="stack">
       <Upload.Dragger
@@ -189,14 +229,18 @@ export function Files() {
             <Button onClick={clear} disabled={done + refused === 0}>
               {say("files.clear")}
             </Button>
-            {lost > 0 ? <span className="quiet">{words(new Refusal("offline")).detail}</span> : null}
+            {lost > 0 ? (
+              <span className="quiet">{words(new Refusal("offline")).detail}</span>
+            ) : null}
           </div>
           <ul className="plain-list">
             {shown.slice(0, SHOWN).map((one) => (
               <Row key={one.id} sent={one} />
             ))}
           </ul>
-          {sent.length > SHOWN ? <p className="quiet">{say("files.more", { count: sent.length - SHOWN })}</p> : null}
+          {sent.length > SHOWN ? (
+            <p className="quiet">{say("files.more", { count: sent.length - SHOWN })}</p>
+          ) : null}
         </section>
       )}
     </div>

@@ -1,4 +1,7 @@
-/** One invoice of the issuer: what it says, as it prints, what has become of it, its code, and what takes it back. */
+/**
+ * One invoice of the issuer: what it says, as it prints, what has become of it, its code, and what
+ * takes it back.
+ */
 import { DownloadOutlined, RollbackOutlined, SwapOutlined } from "@ant-design/icons";
 import { endingOf, formats, writtenFormats } from "@onepiao/protocol/formats/formats.ts";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
@@ -31,14 +34,24 @@ function useDownloads({ number, status, document: { source } }: Full): Download[
     const { mediaType, download } = formats[name];
     return { key: name, label: title(name), path: own, accept: mediaType, ending: download };
   });
-  const original = source && { path: `${own}/original`, accept: "application/octet-stream", ending: `original.${endingOf(source.format)}` };
+  const original = source && {
+    path: `${own}/original`,
+    accept: "application/octet-stream",
+    ending: `original.${endingOf(source.format)}`,
+  };
   const bundle = { path: `${own}/bundle`, accept: "application/json", ending: "bundle.json" };
   return [
     { key: "pdf", label: say("download.pdf"), path: own, accept: "application/pdf", ending: "pdf" },
     ...written,
     ...(original ? [{ key: "original", label: say("download.original"), ...original }] : []),
     ...(status === "accepted" ? [] : [{ key: "bundle", label: say("download.bundle"), ...bundle }]),
-    { key: "archive", label: say("download.archive"), path: `${own}/archive`, accept: "application/zip", ending: "zip" },
+    {
+      key: "archive",
+      label: say("download.archive"),
+      path: `${own}/archive`,
+      accept: "application/zip",
+      ending: "zip",
+    },
   ];
 }
 
@@ -46,7 +59,12 @@ function Acts({ invoice }: { invoice: Full }) {
   const say = useWords();
   const download = useDownload();
   const { number, status, reverses, left } = invoice;
-  const may = reverses === undefined && status !== "accepted" && status !== "reversed" && left !== undefined && left.gross !== "0.00";
+  const may =
+    reverses === undefined &&
+    status !== "accepted" &&
+    status !== "reversed" &&
+    left !== undefined &&
+    left.gross !== "0.00";
   const items = useDownloads(invoice).map(({ key, label, path, accept, ending }) => ({
     key,
     label,
@@ -77,7 +95,11 @@ function Acts({ invoice }: { invoice: Full }) {
 }
 
 /** How it hangs together with others. */
-function Relations({ invoice: { reverses, replaces, replacedBy, left, gross, currency } }: { invoice: Full }) {
+function Relations({
+  invoice: { reverses, replaces, replacedBy, left, gross, currency },
+}: {
+  invoice: Full;
+}) {
   const say = useWords();
   const link = (number: string) => (
     <Link to={`/merchant/invoices/${number}`}>
@@ -117,7 +139,11 @@ function RedLetters({ number }: { number: string }) {
     queryFn: () => ask("GET /v1/invoices/{number}/red-letters", { params: { number } }),
   });
   return (
-    <Loaded of={sheets} empty={({ items }) => items.length === 0} nothing={<p className="quiet">{say("red.none")}</p>}>
+    <Loaded
+      of={sheets}
+      empty={({ items }) => items.length === 0}
+      nothing={<p className="quiet">{say("red.none")}</p>}
+    >
       {({ items }) => (
         <ul className="plain-list">
           {items.map((sheet) => (
@@ -144,7 +170,8 @@ export function Invoice() {
   const queries = useQueryClient();
   const { number = "" } = useParams();
   const invoice = useQuery(invoiceQuery(number));
-  // each look at it is a logged read: it is looked at again when something has become of it, and not of another
+  // each look at it is a logged read: it is looked at again when something has become of it, and
+  // not of another
   useEvents("all", (event) => {
     if (event.number !== number) return;
     for (const queryKey of [
@@ -170,7 +197,9 @@ export function Invoice() {
                   <Money amount={one.gross} currency={one.currency} strong />
                 </div>
                 <Relations invoice={one} />
-                {one.status === "accepted" ? <Alert type="info" showIcon title={say("invoice.notSealed")} /> : null}
+                {one.status === "accepted" ? (
+                  <Alert type="info" showIcon title={say("invoice.notSealed")} />
+                ) : null}
                 <Acts invoice={one} />
               </div>
             </Card>
@@ -179,9 +208,25 @@ export function Invoice() {
                 <Tabs
                   tabBarGutter={20}
                   items={[
-                    { key: "document", label: say("invoice.document"), children: <DocumentView document={one.document} /> },
-                    { key: "preview", label: say("invoice.preview"), children: <PdfView number={number} /> },
-                    ...(one.reverses === undefined ? [{ key: "red", label: say("invoice.red"), children: <RedLetters number={number} /> }] : []),
+                    {
+                      key: "document",
+                      label: say("invoice.document"),
+                      children: <DocumentView document={one.document} />,
+                    },
+                    {
+                      key: "preview",
+                      label: say("invoice.preview"),
+                      children: <PdfView number={number} />,
+                    },
+                    ...(one.reverses === undefined
+                      ? [
+                          {
+                            key: "red",
+                            label: say("invoice.red"),
+                            children: <RedLetters number={number} />,
+                          },
+                        ]
+                      : []),
                   ]}
                 />
               </Card>

@@ -7,7 +7,12 @@ import { ButtonLink } from "../../shared/button-link.tsx";
 import { invoiceQuery, Refusal } from "../../shared/client.ts";
 import { Page } from "../../shared/frame.tsx";
 import type { InvoiceFilter } from "../../shared/invoice-filter.ts";
-import { FilterBar, NothingFound, useInvoiceFilter, useInvoiceList } from "../../shared/invoice-list.tsx";
+import {
+  FilterBar,
+  NothingFound,
+  useInvoiceFilter,
+  useInvoiceList,
+} from "../../shared/invoice-list.tsx";
 import { useSharedWords } from "../../shared/messages.ts";
 import { Loaded, More, ProblemNote } from "../../shared/problem.tsx";
 import { InvoiceNumber, Money, StateTag, Time, Wide } from "../../shared/show.tsx";
@@ -16,7 +21,10 @@ import { useWords } from "./messages.ts";
 
 const states = ["accepted", "issued", "claimed", "reimbursed", "reversed"] as const;
 
-/** Opens the invoice that has a number. 20 digits may also be the issuer's own id: that of a 数电票 which was issued anew here. */
+/**
+ * Opens the invoice that has a number. 20 digits may also be the issuer's own id: that of a 数电票
+ * which was issued anew here.
+ */
 function useNumber() {
   const queries = useQueryClient();
   const navigate = useNavigate();
@@ -55,9 +63,20 @@ export function Invoices() {
       }
     >
       <div className="stack">
-        <FilterBar states={states} party="buyer" filter={filter} onFilter={setFilter} onText={find} busy={byNumber.isPending} />
+        <FilterBar
+          states={states}
+          party="buyer"
+          filter={filter}
+          onFilter={setFilter}
+          onText={find}
+          busy={byNumber.isPending}
+        />
         <ProblemNote error={byNumber.error} />
-        <Loaded of={invoices} empty={(items) => items.length === 0} nothing={filtered ? <NothingFound /> : say("invoices.empty")}>
+        <Loaded
+          of={invoices}
+          empty={(items) => items.length === 0}
+          nothing={filtered ? <NothingFound /> : say("invoices.empty")}
+        >
           {(items) => (
             <Wide label={say("invoices.title")}>
               <Table
@@ -74,11 +93,16 @@ export function Invoices() {
                       </Link>
                     ),
                   },
-                  { title: shared("invoice.state"), render: (_, { status }) => <StateTag state={status} /> },
+                  {
+                    title: shared("invoice.state"),
+                    render: (_, { status }) => <StateTag state={status} />,
+                  },
                   {
                     title: shared("invoice.gross"),
                     align: "right",
-                    render: (_, { gross, currency }) => <Money amount={gross} currency={currency} />,
+                    render: (_, { gross, currency }) => (
+                      <Money amount={gross} currency={currency} />
+                    ),
                   },
                   {
                     title: shared("invoice.buyer"),
@@ -86,14 +110,19 @@ export function Invoices() {
                       <>
                         {buyer}{" "}
                         {reverses === undefined ? (
-                          <Tag variant="filled">{shared(titled ? "invoice.titled" : "invoice.untitled")}</Tag>
+                          <Tag variant="filled">
+                            {shared(titled ? "invoice.titled" : "invoice.untitled")}
+                          </Tag>
                         ) : (
                           <Tag variant="filled">{say("invoices.red")}</Tag>
                         )}
                       </>
                     ),
                   },
-                  { title: say("invoices.accepted"), render: (_, { acceptedAt }) => <Time at={acceptedAt} /> },
+                  {
+                    title: say("invoices.accepted"),
+                    render: (_, { acceptedAt }) => <Time at={acceptedAt} />,
+                  },
                 ]}
               />
             </Wide>

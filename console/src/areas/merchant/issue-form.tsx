@@ -28,7 +28,8 @@ export const emptyDraft: Draft = { kind: "ordinary", buyer: {}, lines: [{ taxRat
 function Sums({ draft, currency }: { draft: Draft; currency: string }) {
   const say = useWords();
   const totals = reckon(draft.lines);
-  if (totals === undefined) return <Alert type="error" showIcon role="alert" title={say("totals.beyond")} />;
+  if (totals === undefined)
+    return <Alert type="error" showIcon role="alert" title={say("totals.beyond")} />;
   return (
     <div aria-live="polite">
       <dl className="totals">
@@ -57,11 +58,21 @@ function BuyerFields({ draft, onTaxId }: { draft: Draft; onTaxId: (taxId: string
   const say = useWords();
   const taxId = taxIdOf(draft.buyer.taxId);
   const titled = taxId !== "";
-  const told = !titled ? "none" : isChineseTaxId(taxId) ? "good" : isTaxId(taxId) ? "foreign" : "wait";
+  const told = !titled
+    ? "none"
+    : isChineseTaxId(taxId)
+      ? "good"
+      : isTaxId(taxId)
+        ? "foreign"
+        : "wait";
   return (
     <>
       <div className="two">
-        <Form.Item name={["buyer", "name"]} label={say("buyer.name")} rules={[{ required: true, whitespace: true, message: say("buyer.name.missing") }]}>
+        <Form.Item
+          name={["buyer", "name"]}
+          label={say("buyer.name")}
+          rules={[{ required: true, whitespace: true, message: say("buyer.name.missing") }]}
+        >
           <Input maxLength={300} />
         </Form.Item>
         <Form.Item
@@ -75,12 +86,20 @@ function BuyerFields({ draft, onTaxId }: { draft: Draft; onTaxId: (taxId: string
               validator: (_, text?: string) => {
                 const id = taxIdOf(text);
                 if (id === "" || isTaxId(id)) return Promise.resolve();
-                return Promise.reject(say(id.length === 18 ? "buyer.taxId.digit" : "buyer.taxId.format"));
+                return Promise.reject(
+                  say(id.length === 18 ? "buyer.taxId.digit" : "buyer.taxId.format"),
+                );
               },
             },
           ]}
         >
-          <Input maxLength={40} spellCheck={false} autoComplete="off" className="number" onBlur={() => onTaxId(taxId)} />
+          <Input
+            maxLength={40}
+            spellCheck={false}
+            autoComplete="off"
+            className="number"
+            onBlur={() => onTaxId(taxId)}
+          />
         </Form.Item>
       </div>
       <Collapse
@@ -106,7 +125,12 @@ function BuyerFields({ draft, onTaxId }: { draft: Draft; onTaxId: (taxId: string
                   <Input maxLength={100} />
                 </Form.Item>
                 {titled ? null : (
-                  <Form.Item name="holder" label={say("holder")} extra={say("holder.help")} rules={[accountRule(say("holder.bad"))]}>
+                  <Form.Item
+                    name="holder"
+                    label={say("holder")}
+                    extra={say("holder.help")}
+                    rules={[accountRule(say("holder.bad"))]}
+                  >
                     <Input autoComplete="off" spellCheck={false} placeholder="0x…" />
                   </Form.Item>
                 )}
@@ -148,12 +172,16 @@ function Issued({ receipt, onAnother }: { receipt: Receipt; onAnother: () => voi
   );
 }
 
-/** The moment of issue: told once for the same words, so that trying again after a lost answer is the same request. */
+/**
+ * The moment of issue: told once for the same words, so that trying again after a lost answer is
+ * the same request.
+ */
 function useMoment() {
   const kept = useRef<{ of: string; at: string } | undefined>(undefined);
   return (draft: Draft): string => {
     const of = JSON.stringify(draft);
-    if (kept.current?.of !== of) kept.current = { of, at: new Date().toISOString().replace(/\.\d+Z$/, "Z") };
+    if (kept.current?.of !== of)
+      kept.current = { of, at: new Date().toISOString().replace(/\.\d+Z$/, "Z") };
     return kept.current.at;
   };
 }
@@ -179,15 +207,33 @@ export function IssueForm({ start, replaces }: { start: Draft; replaces?: string
     async (body: Wanted, once) =>
       replaces === undefined
         ? ask("POST /v1/invoices", { ...once, body })
-        : ask("POST /v1/invoices/{number}/replace", { params: { number: replaces }, ...once, body }),
-    { refreshes: [["invoices"], ["quota"], ["segments"], ["red-letters"], ["invoice", replaces ?? ""]] },
+        : ask("POST /v1/invoices/{number}/replace", {
+            params: { number: replaces },
+            ...once,
+            body,
+          }),
+    {
+      refreshes: [
+        ["invoices"],
+        ["quota"],
+        ["segments"],
+        ["red-letters"],
+        ["invoice", replaces ?? ""],
+      ],
+    },
   );
-  /** The buyer's name is the enrolled one: another would be refused. Whose tax id is not enrolled is said on issuing. */
+  /**
+   * The buyer's name is the enrolled one: another would be refused. Whose tax id is not enrolled is
+   * said on issuing.
+   */
   const fillTitle = async (text: string) => {
     form.setFieldValue(["buyer", "taxId"], text);
     if (!isTaxId(text)) return;
-    const title = await ask("GET /v1/titles/{taxId}", { params: { taxId: text } }).catch(() => undefined);
-    if (title && form.getFieldValue(["buyer", "taxId"]) === text) form.setFieldValue(["buyer", "name"], title.name);
+    const title = await ask("GET /v1/titles/{taxId}", { params: { taxId: text } }).catch(
+      () => undefined,
+    );
+    if (title && form.getFieldValue(["buyer", "taxId"]) === text)
+      form.setFieldValue(["buyer", "name"], title.name);
   };
   const submit = async (values: Draft) => {
     const whole = { ...values, buyer: { ...values.buyer, taxId: taxIdOf(values.buyer.taxId) } };
@@ -199,9 +245,14 @@ export function IssueForm({ start, replaces }: { start: Draft; replaces?: string
       detail: (
         <div className="stack">
           <div>
-            {body.buyer.name} · <strong className="number">{formatAmount(body.totals.gross, currency)}</strong>
+            {body.buyer.name} ·{" "}
+            <strong className="number">{formatAmount(body.totals.gross, currency)}</strong>
           </div>
-          <div>{say(replaces === undefined ? "issue.confirm.detail" : "replace.confirm.detail", { number: replaces ?? "" })}</div>
+          <div>
+            {say(replaces === undefined ? "issue.confirm.detail" : "replace.confirm.detail", {
+              number: replaces ?? "",
+            })}
+          </div>
         </div>
       ),
       ...(replaces === undefined ? {} : { final: say("replace.confirm.final") }),
@@ -263,7 +314,9 @@ export function IssueForm({ start, replaces }: { start: Draft; replaces?: string
             <Input.TextArea rows={2} maxLength={4000} />
           </Form.Item>
           <Sums draft={draft} currency={currency} />
-          <p className="quiet after">{say(replaces === undefined ? "issue.final" : "replace.final")}</p>
+          <p className="quiet after">
+            {say(replaces === undefined ? "issue.final" : "replace.final")}
+          </p>
           <Button type="primary" size="large" htmlType="submit" loading={issue.isPending}>
             {say(replaces === undefined ? "issue.do" : "replace.do")}
           </Button>

@@ -9,12 +9,27 @@ import { useWords } from "./messages.ts";
 /** Of one invoice. */
 const MAX_LINES = 200;
 
-function LineFields({ at, line, currency, onRemove }: { at: number; line: DraftLine; currency: string; onRemove: (() => void) | undefined }) {
+function LineFields({
+  at,
+  line,
+  currency,
+  onRemove,
+}: {
+  at: number;
+  line: DraftLine;
+  currency: string;
+  onRemove: (() => void) | undefined;
+}) {
   const say = useWords();
   const reckoned = reckonLine(line);
   const byQuantity = hasPrice(line);
-  const show = (cents: bigint | undefined) => (cents === undefined ? "—" : formatAmount(formatTotal(cents), currency));
-  const figure = (read: (text: string) => string | undefined, message: string, required = false) => ({
+  const show = (cents: bigint | undefined) =>
+    cents === undefined ? "—" : formatAmount(formatTotal(cents), currency);
+  const figure = (
+    read: (text: string) => string | undefined,
+    message: string,
+    required = false,
+  ) => ({
     validator: (_: unknown, text?: string) =>
       (text ?? "").trim() === ""
         ? required
@@ -27,7 +42,9 @@ function LineFields({ at, line, currency, onRemove }: { at: number; line: DraftL
   /** One without the other says nothing. */
   const together = (other: "quantity" | "unitPrice") => ({
     validator: (_: unknown, text?: string) =>
-      (text ?? "").trim() === "" && (line[other] ?? "").trim() !== "" ? Promise.reject(say("line.together")) : Promise.resolve(),
+      (text ?? "").trim() === "" && (line[other] ?? "").trim() !== ""
+        ? Promise.reject(say("line.together"))
+        : Promise.resolve(),
   });
   return (
     <fieldset className="line">
@@ -65,14 +82,27 @@ function LineFields({ at, line, currency, onRemove }: { at: number; line: DraftL
         </Form.Item>
         {byQuantity ? (
           <Form.Item label={say("line.amount")} htmlFor={`line-${at}-amount`}>
-            <Input id={`line-${at}-amount`} readOnly value={show(reckoned?.amount)} className="reckoned" />
+            <Input
+              id={`line-${at}-amount`}
+              readOnly
+              value={show(reckoned?.amount)}
+              className="reckoned"
+            />
           </Form.Item>
         ) : (
-          <Form.Item name={[at, "amount"]} label={say("line.amount")} rules={[figure(moneyOf, say("money.bad"), true)]}>
+          <Form.Item
+            name={[at, "amount"]}
+            label={say("line.amount")}
+            rules={[figure(moneyOf, say("money.bad"), true)]}
+          >
             <Input inputMode="decimal" maxLength={20} />
           </Form.Item>
         )}
-        <Form.Item name={[at, "taxRate"]} label={say("line.rate")} rules={[{ required: true, message: say("line.rate.missing") }]}>
+        <Form.Item
+          name={[at, "taxRate"]}
+          label={say("line.rate")}
+          rules={[{ required: true, message: say("line.rate.missing") }]}
+        >
           <Select options={rates.map((value) => ({ value, label: percentOf(value) }))} />
         </Form.Item>
         <Form.Item
@@ -81,7 +111,10 @@ function LineFields({ at, line, currency, onRemove }: { at: number; line: DraftL
           rules={[
             figure(moneyOf, say("money.bad")),
             {
-              validator: () => (reckoned && reckoned.discount > reckoned.amount ? Promise.reject(say("line.discount.large")) : Promise.resolve()),
+              validator: () =>
+                reckoned && reckoned.discount > reckoned.amount
+                  ? Promise.reject(say("line.discount.large"))
+                  : Promise.resolve(),
             },
           ]}
         >
@@ -90,11 +123,22 @@ function LineFields({ at, line, currency, onRemove }: { at: number; line: DraftL
       </div>
       <div className="row between line-foot">
         <span className="quiet">
-          {say("line.tax")} <span className="number">{show(reckoned && reckoned.tax - reckoned.discountTax)}</span> · {say("line.sum")}{" "}
-          <strong className="number">{show(reckoned && reckoned.amount + reckoned.tax - reckoned.discount - reckoned.discountTax)}</strong>
+          {say("line.tax")}{" "}
+          <span className="number">{show(reckoned && reckoned.tax - reckoned.discountTax)}</span> ·{" "}
+          {say("line.sum")}{" "}
+          <strong className="number">
+            {show(
+              reckoned && reckoned.amount + reckoned.tax - reckoned.discount - reckoned.discountTax,
+            )}
+          </strong>
         </span>
         {onRemove ? (
-          <Button type="text" icon={<DeleteOutlined />} onClick={onRemove} aria-label={say("line.remove", { at: at + 1 })}>
+          <Button
+            type="text"
+            icon={<DeleteOutlined />}
+            onClick={onRemove}
+            aria-label={say("line.remove", { at: at + 1 })}
+          >
             {say("line.remove.short")}
           </Button>
         ) : null}

@@ -34,7 +34,9 @@ export function Replace() {
       <Loaded of={invoice}>
         {({ document }) => (
           <div className="stack">
-            {isBeyondForm(document) ? <Alert type="warning" showIcon title={say("replace.lossy")} /> : null}
+            {isBeyondForm(document) ? (
+              <Alert type="warning" showIcon title={say("replace.lossy")} />
+            ) : null}
             <IssueForm start={draftOf(document)} replaces={number} />
           </div>
         )}

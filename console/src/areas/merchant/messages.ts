@@ -137,7 +137,8 @@ export const useWords = wordsOf("merchant", {
     "red.reason.4": "销售折让",
     "red.quota": "红冲金额退回当月额度。",
     "red.alone": "发票未使用：您可单独红冲",
-    "red.alone.detail": "确认后立即上链生效，不能撤销。若此时发票已入账或刚提交报销，则需购买方在 72 小时内确认。",
+    "red.alone.detail":
+      "确认后立即上链生效，不能撤销。若此时发票已入账或刚提交报销，则需购买方在 72 小时内确认。",
     "red.consent": "发票已使用：需报销单位同意",
     "red.consent.detail": "提交后生成红字信息确认单，等待对方在 72 小时内确认；确认前您可撤回。",
     "red.confirm.title": "红冲 {{much}}？",
@@ -291,7 +292,8 @@ export const useWords = wordsOf("merchant", {
     "issue.lines": "Lines",
     "issue.rest": "Totals and remark",
     "issue.do": "Issue",
-    "issue.final": "An invoice is never changed or deleted afterwards: it can only be taken back by a red letter.",
+    "issue.final":
+      "An invoice is never changed or deleted afterwards: it can only be taken back by a red letter.",
     "issue.confirm.title": "Issue this invoice?",
     "issue.confirm.detail": "It cannot be changed afterwards, only taken back by a red letter.",
     "issued.sealed": "Issued and sealed on the chain",
@@ -304,9 +306,12 @@ export const useWords = wordsOf("merchant", {
     "buyer.name": "Buyer's name",
     "buyer.name.missing": "Who buys? For a person write 个人",
     "buyer.taxId": "Buyer's tax id",
-    "buyer.taxId.none": "Without one the invoice is untitled: the customer takes it over by its QR code",
-    "buyer.taxId.good": "The check digit is right. If it is enrolled, its name is filled in; if not, the gateway says so on issuing",
-    "buyer.taxId.foreign": "A foreign id. If it is enrolled, its name is filled in; if not, the gateway says so on issuing",
+    "buyer.taxId.none":
+      "Without one the invoice is untitled: the customer takes it over by its QR code",
+    "buyer.taxId.good":
+      "The check digit is right. If it is enrolled, its name is filled in; if not, the gateway says so on issuing",
+    "buyer.taxId.foreign":
+      "A foreign id. If it is enrolled, its name is filled in; if not, the gateway says so on issuing",
     "buyer.taxId.wait": "18 characters of GB 32100",
     "buyer.taxId.digit": "The check digit does not fit: look at the id again",
     "buyer.taxId.format": "18 characters of GB 32100, or a country code and the foreign id",
@@ -412,19 +417,24 @@ export const useWords = wordsOf("merchant", {
     "red.alone.detail":
       "It takes effect on the chain at once, for good. If it has been entered in books or is claimed just now, the employer is asked, and has 72 hours.",
     "red.consent": "In use: the employer has to agree",
-    "red.consent.detail": "A confirmation sheet waits for the employer, at most 72 hours. Until it agrees you may withdraw.",
+    "red.consent.detail":
+      "A confirmation sheet waits for the employer, at most 72 hours. Until it agrees you may withdraw.",
     "red.confirm.title": "Take back {{much}}?",
     "red.lines.sum": "Taken back, tax included",
-    "red.confirm.alone": "Once on the chain the red letter stands for good and the invoice does not come back. What is wanted then is a new invoice.",
-    "red.confirm.consent": "When the other side agrees it goes to the chain for good; until then you may withdraw.",
+    "red.confirm.alone":
+      "Once on the chain the red letter stands for good and the invoice does not come back. What is wanted then is a new invoice.",
+    "red.confirm.consent":
+      "When the other side agrees it goes to the chain for good; until then you may withdraw.",
     "replace.title": "Void and replace",
     "replace.do": "Void and issue anew",
     "replace.lossy":
       "The old invoice says what this form has no field for (allowances of the whole, passengers and the like). Compare; or send it through the API.",
-    "replace.final": "All that is left of the old invoice is taken back, and the new one is issued with it; they name each other.",
+    "replace.final":
+      "All that is left of the old invoice is taken back, and the new one is issued with it; they name each other.",
     "replace.confirm.title": "Void the old invoice and issue this one?",
     "replace.confirm.detail": "Invoice {{number}} is taken back whole.",
-    "replace.confirm.final": "The old invoice does not come back once that is on the chain. If it is in use, the other side has to agree first.",
+    "replace.confirm.final":
+      "The old invoice does not come back once that is on the chain. If it is in use, the other side has to agree first.",
     "sheets.title": "Red letters",
     "sheets.filter": "By status",
     "sheets.all": "All",
@@ -442,7 +452,8 @@ export const useWords = wordsOf("merchant", {
     "sheet.08": "Void: withdrawn",
     "sheet.09": "Void: withdrawn after it was confirmed",
     "sheet.01.detail": "On its way to the chain, which takes seconds.",
-    "sheet.02.detail": "When the employer agrees it goes to the chain; without an answer in time it is void.",
+    "sheet.02.detail":
+      "When the employer agrees it goes to the chain; without an answer in time it is void.",
     "sheet.03.detail": "The employer asks for it: agree, or refuse.",
     "sheet.04.detail": "On its way to the chain, which takes seconds.",
     "sheet.05.detail": "The invoice is as it was.",
@@ -470,7 +481,8 @@ export const useWords = wordsOf("merchant", {
     "sheet.refuse.final": "The sheet is void; the other side has to open another.",
     "sheet.withdraw": "Withdraw",
     "sheet.withdraw.title": "Withdraw it?",
-    "sheet.withdraw.final": "The sheet is void; another has to be opened. What is on the chain cannot be withdrawn.",
+    "sheet.withdraw.final":
+      "The sheet is void; another has to be opened. What is on the chain cannot be withdrawn.",
     "quota.title": "Quota and numbers",
     "quota.month": "Quota of the month",
     "quota.period": "Month",
@@ -482,7 +494,8 @@ export const useWords = wordsOf("merchant", {
     "quota.low": "The quota is nearly used up. The tax bureau sets it.",
     "quota.suspended": "The tax bureau has suspended you: nothing can be issued.",
     "draw.title": "Draw and give back",
-    "draw.how": "The gateway draws in round amounts by itself. Drawing ahead makes peaks quicker; what is not used may be given back.",
+    "draw.how":
+      "The gateway draws in round amounts by itself. Drawing ahead makes peaks quicker; what is not used may be given back.",
     "draw.direction": "What",
     "draw.do": "Draw",
     "draw.back": "Give back",
@@ -502,7 +515,8 @@ export const useWords = wordsOf("merchant", {
     "segments.bar": "Share of segment {{number}} that is used",
     "connections.title": "Connections",
     "hooks.title": "Webhooks",
-    "hooks.how": "Events are posted to your software as they happen: in order, signed, tried again for about three days.",
+    "hooks.how":
+      "Events are posted to your software as they happen: in order, signed, tried again for about three days.",
     "hooks.none": "No webhooks yet",
     "hooks.url": "URL",
     "hooks.url.help": "https; a test delivery goes first and has to be answered with 2xx",
@@ -513,11 +527,13 @@ export const useWords = wordsOf("merchant", {
     "hooks.types.all": "All",
     "hooks.make": "Add a webhook",
     "hooks.once": "This secret is shown once",
-    "hooks.once.detail": "The receiver checks signatures with it (Standard Webhooks). It cannot be seen again.",
+    "hooks.once.detail":
+      "The receiver checks signatures with it (Standard Webhooks). It cannot be seen again.",
     "hooks.failures": "{{count}} failures",
     "hook.title": "Webhook",
     "hook.reason.party": "Disabled by you. Its position is kept: it goes on there.",
-    "hook.reason.failing": "Every attempt failed, so it was disabled. Enable it when the endpoint is mended: it goes on where it stopped.",
+    "hook.reason.failing":
+      "Every attempt failed, so it was disabled. Enable it when the endpoint is mended: it goes on where it stopped.",
     "hook.reason.gone": "The endpoint answered 410, so it was disabled.",
     "hook.position": "Delivered up to",
     "hook.failures": "Failures at the next event",
@@ -531,7 +547,8 @@ export const useWords = wordsOf("merchant", {
     "hook.rotated.detail": "Give it to the receiver within 24 hours: until then both sign.",
     "hook.forget": "Delete",
     "hook.forget.title": "Delete this webhook?",
-    "hook.forget.final": "Its position and log go with it. A new one begins with what happens then.",
+    "hook.forget.final":
+      "Its position and log go with it. A new one begins with what happens then.",
     "hook.attempts": "Delivery log (last 50)",
     "hook.attempts.none": "No deliveries yet",
     "hook.attempt.at": "At",

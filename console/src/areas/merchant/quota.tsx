@@ -21,7 +21,13 @@ import { useWords } from "./messages.ts";
 type Quota = Schemas["Quota"];
 const MONTHS = 12;
 
-function Bar({ quota: { granted, drawn, used, left }, currency }: { quota: Quota; currency: string }) {
+function Bar({
+  quota: { granted, drawn, used, left },
+  currency,
+}: {
+  quota: Quota;
+  currency: string;
+}) {
   const say = useWords();
   const [whole, taken, spent] = [parseMoney(granted), parseMoney(drawn), parseMoney(used)];
   const money = (amount: string) => <Money amount={amount} currency={currency} />;
@@ -32,7 +38,10 @@ function Bar({ quota: { granted, drawn, used, left }, currency }: { quota: Quota
         strokeColor="var(--done)"
         success={{ percent: shareOf(spent, whole), strokeColor: "var(--good)" }}
         format={() => `${shareOf(spent, whole).toFixed(1)}%`}
-        aria-label={say("quota.bar", { used: shareOf(spent, whole).toFixed(1), drawn: shareOf(taken, whole).toFixed(1) })}
+        aria-label={say("quota.bar", {
+          used: shareOf(spent, whole).toFixed(1),
+          drawn: shareOf(taken, whole).toFixed(1),
+        })}
       />
       <dl className="facts-grid">
         <div>
@@ -56,20 +65,35 @@ function Bar({ quota: { granted, drawn, used, left }, currency }: { quota: Quota
           <dd>{money(left)}</dd>
         </div>
       </dl>
-      {whole > 0n && shareOf(spent, whole) >= 90 ? <Alert type="warning" showIcon title={say("quota.low")} /> : null}
+      {whole > 0n && shareOf(spent, whole) >= 90 ? (
+        <Alert type="warning" showIcon title={say("quota.low")} />
+      ) : null}
     </div>
   );
 }
 
 type Draw = { direction: "draw" | "give-back"; amount: string };
 
-function DrawForm({ taxId, period, currency }: { taxId: string; period: string; currency: string }) {
+function DrawForm({
+  taxId,
+  period,
+  currency,
+}: {
+  taxId: string;
+  period: string;
+  currency: string;
+}) {
   const say = useWords();
   const confirm = useConfirm();
   const { message } = App.useApp();
   const [form] = Form.useForm<Draw>();
   const draw = useAct(
-    ({ direction, amount }: Draw, once) => ask("POST /v1/taxpayers/{taxId}/quota/draws", { params: { taxId }, ...once, body: { direction, amount, period } }),
+    ({ direction, amount }: Draw, once) =>
+      ask("POST /v1/taxpayers/{taxId}/quota/draws", {
+        params: { taxId },
+        ...once,
+        body: { direction, amount, period },
+      }),
     { refreshes: [["quota"]] },
   );
   const submit = async ({ direction, amount: typed }: Draw) => {
@@ -77,7 +101,11 @@ function DrawForm({ taxId, period, currency }: { taxId: string; period: string; 
     const shown = formatAmount(amount, currency);
     if (
       direction === "give-back" &&
-      !(await confirm({ title: say("draw.back.title", { amount: shown }), detail: <p>{say("draw.back.detail")}</p>, yes: say("draw.back") }))
+      !(await confirm({
+        title: say("draw.back.title", { amount: shown }),
+        detail: <p>{say("draw.back.detail")}</p>,
+        yes: say("draw.back"),
+      }))
     )
       return;
     draw.mutate(
@@ -85,14 +113,22 @@ function DrawForm({ taxId, period, currency }: { taxId: string; period: string; 
       {
         onSuccess: () => {
           form.resetFields(["amount"]);
-          void message.success(say(direction === "draw" ? "draw.drawn" : "draw.given", { amount: shown }));
+          void message.success(
+            say(direction === "draw" ? "draw.drawn" : "draw.given", { amount: shown }),
+          );
         },
         onError: (error) => showFieldErrors(form, error),
       },
     );
   };
   return (
-    <Form form={form} layout="vertical" requiredMark={false} initialValues={{ direction: "draw" }} onFinish={(values) => void submit(values)}>
+    <Form
+      form={form}
+      layout="vertical"
+      requiredMark={false}
+      initialValues={{ direction: "draw" }}
+      onFinish={(values) => void submit(values)}
+    >
       <p className="quiet">{say("draw.how")}</p>
       <ProblemNote error={draw.error} />
       <Form.Item name="direction" label={say("draw.direction")}>
@@ -107,7 +143,14 @@ function DrawForm({ taxId, period, currency }: { taxId: string; period: string; 
         <Form.Item
           name="amount"
           label={say("draw.amount")}
-          rules={[{ validator: (_, text?: string) => (/[1-9]/.test(moneyOf(text) ?? "") ? Promise.resolve() : Promise.reject(say("money.bad"))) }]}
+          rules={[
+            {
+              validator: (_, text?: string) =>
+                /[1-9]/.test(moneyOf(text) ?? "")
+                  ? Promise.resolve()
+                  : Promise.reject(say("money.bad")),
+            },
+          ]}
         >
           <Input inputMode="decimal" maxLength={20} />
         </Form.Item>
@@ -124,7 +167,11 @@ function Segments({ taxId }: { taxId: string }) {
   const shared = useSharedWords();
   const segments = useInfiniteQuery({
     queryKey: ["segments", taxId],
-    queryFn: ({ pageParam }) => ask("GET /v1/taxpayers/{taxId}/segments", { params: { taxId }, query: pageParam === "" ? {} : { after: pageParam } }),
+    queryFn: ({ pageParam }) =>
+      ask("GET /v1/taxpayers/{taxId}/segments", {
+        params: { taxId },
+        query: pageParam === "" ? {} : { after: pageParam },
+      }),
     initialPageParam: "",
     getNextPageParam: ({ next }) => next,
   });
@@ -139,20 +186,39 @@ function Segments({ taxId }: { taxId: string }) {
             pagination={items.length > 10 ? { pageSize: 10 } : false}
             dataSource={items}
             columns={[
-              { title: say("segments.first"), render: (_, { first }) => <InvoiceNumber number={first} /> },
-              { title: say("segments.length"), align: "right", render: (_, { length }) => length.toLocaleString("en-US") },
-              { title: say("segments.used"), align: "right", render: (_, { used }) => used.toLocaleString("en-US") },
+              {
+                title: say("segments.first"),
+                render: (_, { first }) => <InvoiceNumber number={first} />,
+              },
+              {
+                title: say("segments.length"),
+                align: "right",
+                render: (_, { length }) => length.toLocaleString("en-US"),
+              },
+              {
+                title: say("segments.used"),
+                align: "right",
+                render: (_, { used }) => used.toLocaleString("en-US"),
+              },
               {
                 title: say("segments.share"),
                 width: 160,
                 render: (_, { used, length, first }) => (
-                  <Progress percent={Math.round((used / length) * 1_000) / 10} size="small" aria-label={say("segments.bar", { number: first })} />
+                  <Progress
+                    percent={Math.round((used / length) * 1_000) / 10}
+                    size="small"
+                    aria-label={say("segments.bar", { number: first })}
+                  />
                 ),
               },
             ]}
           />
           {segments.hasNextPage ? (
-            <Button className="after" onClick={() => void segments.fetchNextPage()} loading={segments.isFetchingNextPage}>
+            <Button
+              className="after"
+              onClick={() => void segments.fetchNextPage()}
+              loading={segments.isFetchingNextPage}
+            >
               {shared("more")}
             </Button>
           ) : null}
@@ -168,7 +234,10 @@ export function QuotaPage() {
   const now = chinaMonth();
   const [period, setPeriod] = useState(now);
   const path = { taxId };
-  const self = useQuery({ queryKey: ["taxpayer", taxId], queryFn: () => ask("GET /v1/taxpayers/{taxId}", { params: path }) });
+  const self = useQuery({
+    queryKey: ["taxpayer", taxId],
+    queryFn: () => ask("GET /v1/taxpayers/{taxId}", { params: path }),
+  });
   const quota = useQuery({
     queryKey: ["quota", taxId, period],
     queryFn: () => ask("GET /v1/taxpayers/{taxId}/quota", { params: path, query: { period } }),
@@ -177,7 +246,9 @@ export function QuotaPage() {
   return (
     <Page title={say("quota.title")}>
       <div className="stack">
-        {self.data?.standing === "suspended" ? <Alert type="error" showIcon role="alert" title={say("quota.suspended")} /> : null}
+        {self.data?.standing === "suspended" ? (
+          <Alert type="error" showIcon role="alert" title={say("quota.suspended")} />
+        ) : null}
         <Card
           title={<h2>{say("quota.month")}</h2>}
           extra={

@@ -1,4 +1,7 @@
-/** Taking an invoice back, whole or in part: what of it, why, and what happens then, before it happens. */
+/**
+ * Taking an invoice back, whole or in part: what of it, why, and what happens then, before it
+ * happens.
+ */
 import { useQuery } from "@tanstack/react-query";
 import { Alert, Button, Card, Checkbox, Form, Input, Radio, Segmented } from "antd";
 import { useNavigate, useParams } from "react-router";
@@ -13,7 +16,15 @@ import { InvoiceNumber, Money, StateTag } from "../../shared/show.tsx";
 import { moneyOf } from "./draft.ts";
 import { useWords } from "./messages.ts";
 import { sumOf } from "./red-sum.ts";
-import { bodyOf, faultOf, partsOf, placeOf, type RedLetterBody, takenOf, type Wish } from "./red-wish.ts";
+import {
+  bodyOf,
+  faultOf,
+  partsOf,
+  placeOf,
+  type RedLetterBody,
+  takenOf,
+  type Wish,
+} from "./red-wish.ts";
 
 type Full = Schemas["Invoice"];
 type Reason = Schemas["RedLetterReason"];
@@ -35,7 +46,9 @@ function LineParts({ document, wish }: { document: Full["document"]; wish: Wish 
                   <span className="pick">
                     <span>{line.name}</span>
                     <span className="quiet">
-                      {line.quantity === undefined ? null : `${line.quantity} ${line.unit ?? ""} · `}
+                      {line.quantity === undefined
+                        ? null
+                        : `${line.quantity} ${line.unit ?? ""} · `}
                       <Money amount={line.amount} currency={document.currency} />
                     </span>
                   </span>
@@ -44,7 +57,9 @@ function LineParts({ document, wish }: { document: Full["document"]; wish: Wish 
               {wish.lines?.[String(at)]?.taken ? (
                 <Form.Item
                   name={["lines", String(at), "much"]}
-                  label={say(line.quantity === undefined ? "red.lines.amount" : "red.lines.quantity")}
+                  label={say(
+                    line.quantity === undefined ? "red.lines.amount" : "red.lines.quantity",
+                  )}
                   extra={say("red.lines.all")}
                   rules={[
                     {
@@ -76,9 +91,19 @@ function Wishing({ invoice }: { invoice: Full }) {
   const start: Wish = { how: "whole", reason: 1 };
   const wish = { ...start, ...(Form.useWatch((values: Wish) => values, form) ?? {}) };
   const { number, status, left, currency, document } = invoice;
-  const open = useAct((body: RedLetterBody, once) => ask("POST /v1/invoices/{number}/red-letters", { params: { number }, ...once, body }), {
-    refreshes: [["red-letters"], ["invoice", number], ["history", number], ["invoices"], ["quota"]],
-  });
+  const open = useAct(
+    (body: RedLetterBody, once) =>
+      ask("POST /v1/invoices/{number}/red-letters", { params: { number }, ...once, body }),
+    {
+      refreshes: [
+        ["red-letters"],
+        ["invoice", number],
+        ["history", number],
+        ["invoices"],
+        ["quota"],
+      ],
+    },
+  );
   const oneRate = new Set(document.lines.map(({ taxRate }) => taxRate)).size === 1;
   const alone = status === "issued";
   const parts = wish.how === "lines" ? partsOf(wish, document.lines) : undefined;
@@ -152,16 +177,33 @@ function Wishing({ invoice }: { invoice: Full }) {
             <Form.Item
               name="gross"
               label={say("red.amount.label")}
-              rules={[{ validator: (_, text?: string) => (moneyOf(text) === undefined ? Promise.reject(say("money.bad")) : Promise.resolve()) }]}
+              rules={[
+                {
+                  validator: (_, text?: string) =>
+                    moneyOf(text) === undefined
+                      ? Promise.reject(say("money.bad"))
+                      : Promise.resolve(),
+                },
+              ]}
             >
               <Input inputMode="decimal" maxLength={20} />
             </Form.Item>
           ) : null}
           <Form.Item name="reason" label={say("red.reason")}>
-            <Radio.Group className="radios" options={reasons.map((value) => ({ value, label: say(`red.reason.${value}`) }))} />
+            <Radio.Group
+              className="radios"
+              options={reasons.map((value) => ({ value, label: say(`red.reason.${value}`) }))}
+            />
           </Form.Item>
           <p className="quiet">{say("red.quota")}</p>
-          <Button type="primary" danger size="large" htmlType="submit" loading={open.isPending} disabled={wish.how === "lines" && takenOf(wish).length === 0}>
+          <Button
+            type="primary"
+            danger
+            size="large"
+            htmlType="submit"
+            loading={open.isPending}
+            disabled={wish.how === "lines" && takenOf(wish).length === 0}
+          >
             {say("red.do")}
           </Button>
         </Card>

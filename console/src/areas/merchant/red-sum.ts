@@ -3,7 +3,14 @@
  * gateway does (protocol/formats/red-letter.ts). After earlier red letters the gateway may come to
  * a cent less or more: it knows what they left at each rate.
  */
-import { amountTimesRate, compareDecimals, formatMoney, parseMoney, quantityTimesPrice, shareOf } from "@onepiao/protocol/values/money.ts";
+import {
+  amountTimesRate,
+  compareDecimals,
+  formatMoney,
+  parseMoney,
+  quantityTimesPrice,
+  shareOf,
+} from "@onepiao/protocol/values/money.ts";
 import type { Schemas } from "../../shared/client.ts";
 import { isUntaxed } from "./draft.ts";
 
@@ -13,17 +20,25 @@ type Line = Schemas["InvoiceLine"];
  */
 export type LinePart = { line: number; quantity?: string | undefined; amount?: string | undefined };
 
-const withTax = (net: bigint, { taxRate }: Line) => net + (isUntaxed(taxRate) ? 0n : amountTimesRate(net, taxRate));
-const grossOf = (line: Line) => (line.tax === undefined ? withTax(parseMoney(line.amount), line) : parseMoney(line.amount) + parseMoney(line.tax));
+const withTax = (net: bigint, { taxRate }: Line) =>
+  net + (isUntaxed(taxRate) ? 0n : amountTimesRate(net, taxRate));
+const grossOf = (line: Line) =>
+  line.tax === undefined
+    ? withTax(parseMoney(line.amount), line)
+    : parseMoney(line.amount) + parseMoney(line.tax);
 
 /** The discount of the line at a place (from 0), which is the line behind it. */
-const discountOf = (lines: readonly Line[], at: number): Line | undefined => (lines[at + 1]?.discount ? lines[at + 1] : undefined);
+const discountOf = (lines: readonly Line[], at: number): Line | undefined =>
+  lines[at + 1]?.discount ? lines[at + 1] : undefined;
 
 /** What the line at a place (from 0) comes to without tax, its discount taken off, in cents. */
 export const netOf = (lines: readonly Line[], at: number): bigint =>
   parseMoney(lines[at]?.amount ?? "0.00") + parseMoney(discountOf(lines, at)?.amount ?? "0.00");
 
-function grossOfPart(lines: readonly Line[], { line: place, quantity, amount }: LinePart): bigint | undefined {
+function grossOfPart(
+  lines: readonly Line[],
+  { line: place, quantity, amount }: LinePart,
+): bigint | undefined {
   const line = lines[place - 1];
   if (line === undefined || line.discount) return undefined;
   const discount = discountOf(lines, place - 1);
@@ -33,11 +48,18 @@ function grossOfPart(lines: readonly Line[], { line: place, quantity, amount }: 
     return net <= 0n || net > netOf(lines, place - 1) ? undefined : withTax(net, line);
   }
   if (quantity === undefined) return whole;
-  if (line.quantity === undefined || line.unitPrice === undefined || compareDecimals(quantity, "0") <= 0n) return undefined;
+  if (
+    line.quantity === undefined ||
+    line.unitPrice === undefined ||
+    compareDecimals(quantity, "0") <= 0n
+  )
+    return undefined;
   const more = compareDecimals(quantity, line.quantity);
   if (more >= 0n) return more === 0n ? whole : undefined;
   const item = withTax(quantityTimesPrice(quantity, line.unitPrice, line.baseQuantity), line);
-  return discount === undefined ? item : item + withTax(shareOf(parseMoney(discount.amount), quantity, line.quantity), discount);
+  return discount === undefined
+    ? item
+    : item + withTax(shareOf(parseMoney(discount.amount), quantity, line.quantity), discount);
 }
 
 /**
@@ -46,5 +68,7 @@ function grossOfPart(lines: readonly Line[], { line: place, quantity, amount }: 
  */
 export function sumOf(lines: readonly Line[], parts: readonly LinePart[]): string | undefined {
   const all = parts.map((part) => grossOfPart(lines, part));
-  return all.every((gross) => gross !== undefined) ? formatMoney(all.reduce((sum, gross) => sum + gross, 0n)) : undefined;
+  return all.every((gross) => gross !== undefined)
+    ? formatMoney(all.reduce((sum, gross) => sum + gross, 0n))
+    : undefined;
 }

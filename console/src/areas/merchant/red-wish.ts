@@ -8,11 +8,17 @@ import { type LinePart, netOf } from "./red-sum.ts";
 type Reason = Schemas["RedLetterReason"];
 type Lines = readonly Schemas["InvoiceLine"][];
 type Part = { taken?: boolean; much?: string };
-export type Wish = { how: "whole" | "lines" | "gross"; reason: Reason; gross?: string; lines?: Record<string, Part> };
+export type Wish = {
+  how: "whole" | "lines" | "gross";
+  reason: Reason;
+  gross?: string;
+  lines?: Record<string, Part>;
+};
 export type RedLetterBody = { reason: Reason; whole?: true; gross?: string; lines?: LinePart[] };
 
 /** The places of the lines that are ticked, from 0. */
-export const takenOf = ({ lines = {} }: Wish): string[] => Object.keys(lines).filter((at) => lines[at]?.taken);
+export const takenOf = ({ lines = {} }: Wish): string[] =>
+  Object.keys(lines).filter((at) => lines[at]?.taken);
 
 /**
  * What is wrong with what is typed of a line, if anything: it is no figure, or not between nothing
@@ -25,7 +31,9 @@ export function faultOf(lines: Lines, at: number, much = ""): "figure" | "beyond
   const figure = byQuantity ? decimalOf(much) : moneyOf(much);
   if (figure === undefined) return "figure";
   if (!/[1-9]/.test(figure)) return "beyond";
-  const more = byQuantity ? compareDecimals(figure, line.quantity as string) : parseMoney(figure) - netOf(lines, at);
+  const more = byQuantity
+    ? compareDecimals(figure, line.quantity as string)
+    : parseMoney(figure) - netOf(lines, at);
   return more > 0n ? "beyond" : undefined;
 }
 
@@ -38,7 +46,9 @@ export function partsOf(wish: Wish, lines: Lines): LinePart[] | undefined {
     const [line, much] = [Number(at) + 1, wish.lines?.[at]?.much ?? ""];
     if (faultOf(lines, Number(at), much) !== undefined) return undefined;
     if (much.trim() === "") return { line };
-    return lines[Number(at)]?.quantity === undefined ? { line, amount: moneyOf(much) } : { line, quantity: decimalOf(much) };
+    return lines[Number(at)]?.quantity === undefined
+      ? { line, amount: moneyOf(much) }
+      : { line, quantity: decimalOf(much) };
   });
   return parts.every((part) => part !== undefined) ? parts : undefined;
 }

@@ -1,5 +1,11 @@
 /** Pages of an issuer: at a till's side or an accountant's desk. */
-import { ApiOutlined, FileAddOutlined, FileTextOutlined, PieChartOutlined, RollbackOutlined } from "@ant-design/icons";
+import {
+  ApiOutlined,
+  FileAddOutlined,
+  FileTextOutlined,
+  PieChartOutlined,
+  RollbackOutlined,
+} from "@ant-design/icons";
 import { Route, Routes } from "react-router";
 import { AreaFrame } from "../../shared/frame.tsx";
 import { NotFound } from "../../shared/guard.tsx";
@@ -17,8 +23,14 @@ import { Connections } from "./webhooks.tsx";
 
 export function Component() {
   const say = useWords();
-  useRefresh(["invoice.issued", "invoice.reversed", "invoice.adjusted"], [["invoices"], ["red-letters"], ["quota"], ["segments"]]);
-  useRefresh(["quota.set", "quota.drawn", "quota.given-back", "segment.allotted"], [["quota"], ["segments"]]);
+  useRefresh(
+    ["invoice.issued", "invoice.reversed", "invoice.adjusted"],
+    [["invoices"], ["red-letters"], ["quota"], ["segments"]],
+  );
+  useRefresh(
+    ["quota.set", "quota.drawn", "quota.given-back", "segment.allotted"],
+    [["quota"], ["segments"]],
+  );
   useRefresh(["taxpayer.suspended", "taxpayer.reinstated"], [["taxpayer"]]);
   return (
     <AreaFrame

@@ -1,5 +1,10 @@
 /** The state of a confirmation sheet (红字信息确认单): by icon and word, with its code. */
-import { CheckCircleOutlined, ClockCircleOutlined, CloseCircleOutlined, SyncOutlined } from "@ant-design/icons";
+import {
+  CheckCircleOutlined,
+  ClockCircleOutlined,
+  CloseCircleOutlined,
+  SyncOutlined,
+} from "@ant-design/icons";
 import { Tag } from "antd";
 import type { Schemas } from "../../shared/client.ts";
 import { useWords } from "./messages.ts";
@@ -29,7 +34,11 @@ const icons = {
   done: <CheckCircleOutlined />,
 };
 
-export function SheetStatus({ sheet: { status, number } }: { sheet: Pick<Sheet, "status" | "number"> }) {
+export function SheetStatus({
+  sheet: { status, number },
+}: {
+  sheet: Pick<Sheet, "status" | "number">;
+}) {
   const say = useWords();
   const look = number === undefined ? looks[status] : "done";
   return (

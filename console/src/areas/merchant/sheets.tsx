@@ -34,7 +34,11 @@ function SheetCard({ sheet }: { sheet: Sheet }) {
         <InvoiceNumber number={invoice} />
       </Link>
       <Money amount={totals.gross} strong />
-      <div className="quiet small">{[reason === undefined ? "" : say(`red.reason.${reason}`), employer?.name].filter(Boolean).join(" · ")}</div>
+      <div className="quiet small">
+        {[reason === undefined ? "" : say(`red.reason.${reason}`), employer?.name]
+          .filter(Boolean)
+          .join(" · ")}
+      </div>
     </Card>
   );
 }
@@ -46,7 +50,12 @@ export function Sheets() {
     queryKey: ["red-letters", "all", status],
     queryFn: ({ pageParam }) =>
       ask("GET /v1/red-letters", {
-        query: { as: "issuer", limit: PAGE, ...(status === "all" ? {} : { status }), ...(pageParam === "" ? {} : { before: pageParam }) },
+        query: {
+          as: "issuer",
+          limit: PAGE,
+          ...(status === "all" ? {} : { status }),
+          ...(pageParam === "" ? {} : { before: pageParam }),
+        },
       }),
     initialPageParam: "",
     getNextPageParam: ({ next }) => next,
@@ -63,7 +72,10 @@ export function Sheets() {
           onChange={setStatus}
           options={[
             { value: "all" as const, label: say("sheets.all") },
-            ...sheetStatuses.map((value) => ({ value, label: `${value} ${say(`sheet.${value}`)}` })),
+            ...sheetStatuses.map((value) => ({
+              value,
+              label: `${value} ${say(`sheet.${value}`)}`,
+            })),
           ]}
         />
         <Loaded of={listed} empty={(items) => items.length === 0} nothing={say("sheets.empty")}>
@@ -87,9 +99,13 @@ function Decide({ sheet }: { sheet: Sheet }) {
   const say = useWords();
   const confirm = useConfirm();
   const { id, status, openedBy, number, problem } = sheet;
-  const decide = useAct((word: "consent" | "refuse" | "withdraw", once) => ask(`POST /v1/red-letters/{id}/${word}` as const, { params: { id }, ...once }), {
-    refreshes: [["red-letters"], ["invoice"], ["history"], ["invoices"], ["quota"]],
-  });
+  const decide = useAct(
+    (word: "consent" | "refuse" | "withdraw", once) =>
+      ask(`POST /v1/red-letters/{id}/${word}` as const, { params: { id }, ...once }),
+    {
+      refreshes: [["red-letters"], ["invoice"], ["history"], ["invoices"], ["quota"]],
+    },
+  );
   const sure = async (word: "consent" | "refuse" | "withdraw", question: Question) => {
     if (await confirm(question)) decide.mutate(word);
   };
@@ -105,7 +121,13 @@ function Decide({ sheet }: { sheet: Sheet }) {
             type="primary"
             danger
             loading={decide.isPending}
-            onClick={() => void sure("consent", { title: say("sheet.consent.title"), final: say("sheet.consent.final"), yes: say("sheet.consent") })}
+            onClick={() =>
+              void sure("consent", {
+                title: say("sheet.consent.title"),
+                final: say("sheet.consent.final"),
+                yes: say("sheet.consent"),
+              })
+            }
           >
             {say(stuck ? "sheet.again" : "sheet.consent")}
           </Button>
@@ -113,7 +135,13 @@ function Decide({ sheet }: { sheet: Sheet }) {
         {status === "03" ? (
           <Button
             disabled={decide.isPending}
-            onClick={() => void sure("refuse", { title: say("sheet.refuse.title"), final: say("sheet.refuse.final"), yes: say("sheet.refuse") })}
+            onClick={() =>
+              void sure("refuse", {
+                title: say("sheet.refuse.title"),
+                final: say("sheet.refuse.final"),
+                yes: say("sheet.refuse"),
+              })
+            }
           >
             {say("sheet.refuse")}
           </Button>
@@ -121,7 +149,13 @@ function Decide({ sheet }: { sheet: Sheet }) {
         {openedBy === "issuer" && isOpenSheet(sheet) ? (
           <Button
             loading={decide.isPending && decide.variables === "withdraw"}
-            onClick={() => void sure("withdraw", { title: say("sheet.withdraw.title"), final: say("sheet.withdraw.final"), yes: say("sheet.withdraw") })}
+            onClick={() =>
+              void sure("withdraw", {
+                title: say("sheet.withdraw.title"),
+                final: say("sheet.withdraw.final"),
+                yes: say("sheet.withdraw"),
+              })
+            }
           >
             {say("sheet.withdraw")}
           </Button>
@@ -137,7 +171,8 @@ export function SheetPage() {
   const sheet = useQuery({
     queryKey: ["red-letters", "one", id],
     queryFn: () => ask("GET /v1/red-letters/{id}", { params: { id } }),
-    refetchInterval: ({ state }) => (state.data !== undefined && isOpenSheet(state.data) ? LOOK_AGAIN_MS : false),
+    refetchInterval: ({ state }) =>
+      state.data !== undefined && isOpenSheet(state.data) ? LOOK_AGAIN_MS : false,
   });
   const link = (number: string) => (
     <Link to={`/merchant/invoices/${number}`}>
@@ -162,7 +197,11 @@ export function SheetPage() {
               showIcon
               role="status"
               title={<SheetStatus sheet={one} />}
-              description={one.number === undefined ? say(`sheet.${one.status}.detail`) : say("sheet.issued.detail")}
+              description={
+                one.number === undefined
+                  ? say(`sheet.${one.status}.detail`)
+                  : say("sheet.issued.detail")
+              }
             />
             {one.problem === undefined ? null : (
               <Alert
@@ -185,13 +224,57 @@ export function SheetPage() {
                   size="small"
                   items={[
                     { key: "invoice", label: say("sheet.invoice"), children: link(one.invoice) },
-                    ...(one.number === undefined ? [] : [{ key: "number", label: say("sheet.number"), children: link(one.number) }]),
-                    ...(one.replacement === undefined ? [] : [{ key: "replacement", label: say("sheet.replacement"), children: link(one.replacement) }]),
-                    ...(one.reason === undefined ? [] : [{ key: "reason", label: say("red.reason"), children: say(`red.reason.${one.reason}`) }]),
-                    { key: "by", label: say("sheet.openedBy"), children: say(`sheet.by.${one.openedBy}`) },
-                    ...(one.employer === undefined ? [] : [{ key: "employer", label: say("sheet.employer"), children: one.employer.name }]),
-                    { key: "created", label: say("sheet.created"), children: <Time at={one.createdAt} /> },
-                    ...(one.confirmBy === undefined ? [] : [{ key: "until", label: say("sheet.until"), children: <Time at={one.confirmBy} /> }]),
+                    ...(one.number === undefined
+                      ? []
+                      : [
+                          { key: "number", label: say("sheet.number"), children: link(one.number) },
+                        ]),
+                    ...(one.replacement === undefined
+                      ? []
+                      : [
+                          {
+                            key: "replacement",
+                            label: say("sheet.replacement"),
+                            children: link(one.replacement),
+                          },
+                        ]),
+                    ...(one.reason === undefined
+                      ? []
+                      : [
+                          {
+                            key: "reason",
+                            label: say("red.reason"),
+                            children: say(`red.reason.${one.reason}`),
+                          },
+                        ]),
+                    {
+                      key: "by",
+                      label: say("sheet.openedBy"),
+                      children: say(`sheet.by.${one.openedBy}`),
+                    },
+                    ...(one.employer === undefined
+                      ? []
+                      : [
+                          {
+                            key: "employer",
+                            label: say("sheet.employer"),
+                            children: one.employer.name,
+                          },
+                        ]),
+                    {
+                      key: "created",
+                      label: say("sheet.created"),
+                      children: <Time at={one.createdAt} />,
+                    },
+                    ...(one.confirmBy === undefined
+                      ? []
+                      : [
+                          {
+                            key: "until",
+                            label: say("sheet.until"),
+                            children: <Time at={one.confirmBy} />,
+                          },
+                        ]),
                   ]}
                 />
                 <Decide sheet={one} />

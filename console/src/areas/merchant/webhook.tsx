@@ -20,23 +20,48 @@ type Webhook = Schemas["WebhookWithAttempts"];
 const LOOK_AGAIN_MS = 5_000;
 const refreshes = [["webhooks"]];
 
-function Steer({ webhook, onSecret }: { webhook: Webhook; onSecret: (shown: { secret: string | undefined }) => void }) {
+function Steer({
+  webhook,
+  onSecret,
+}: {
+  webhook: Webhook;
+  onSecret: (shown: { secret: string | undefined }) => void;
+}) {
   const say = useWords();
   const confirm = useConfirm();
   const navigate = useNavigate();
   const { id, status } = webhook;
   const path = { id };
-  const turn = useAct((word: "enable" | "disable", once) => ask(`POST /v1/webhooks/{id}/${word}` as const, { params: path, ...once }), {
-    refreshes,
-  });
-  const rotate = useAct((_: undefined, once) => ask("POST /v1/webhooks/{id}/rotate-secret", { params: path, ...once }), { refreshes });
+  const turn = useAct(
+    (word: "enable" | "disable", once) =>
+      ask(`POST /v1/webhooks/{id}/${word}` as const, { params: path, ...once }),
+    {
+      refreshes,
+    },
+  );
+  const rotate = useAct(
+    (_: undefined, once) => ask("POST /v1/webhooks/{id}/rotate-secret", { params: path, ...once }),
+    { refreshes },
+  );
   const forget = useAct(() => ask("DELETE /v1/webhooks/{id}", { params: path }));
   const fresh = async () => {
-    if (await confirm({ title: say("hook.rotate.title"), detail: <p>{say("hook.rotate.detail")}</p>, yes: say("hook.rotate") }))
+    if (
+      await confirm({
+        title: say("hook.rotate.title"),
+        detail: <p>{say("hook.rotate.detail")}</p>,
+        yes: say("hook.rotate"),
+      })
+    )
       rotate.mutate(undefined, { onSuccess: ({ secret }) => onSecret({ secret }) });
   };
   const end = async () => {
-    if (await confirm({ title: say("hook.forget.title"), final: say("hook.forget.final"), yes: say("hook.forget") }))
+    if (
+      await confirm({
+        title: say("hook.forget.title"),
+        final: say("hook.forget.final"),
+        yes: say("hook.forget"),
+      })
+    )
       forget.mutate(undefined, { onSuccess: () => void navigate("/merchant/connections") });
   };
   return (
@@ -65,9 +90,13 @@ function Replay({ id }: { id: string }) {
   const say = useWords();
   const { message } = App.useApp();
   const [form] = Form.useForm<{ after: string }>();
-  const replay = useAct((after: string, once) => ask("POST /v1/webhooks/{id}/replay", { params: { id }, ...once, body: { after } }), {
-    refreshes,
-  });
+  const replay = useAct(
+    (after: string, once) =>
+      ask("POST /v1/webhooks/{id}/replay", { params: { id }, ...once, body: { after } }),
+    {
+      refreshes,
+    },
+  );
   return (
     <Form
       form={form}
@@ -75,7 +104,10 @@ function Replay({ id }: { id: string }) {
       requiredMark={false}
       initialValues={{ after: "0" }}
       onFinish={({ after }) =>
-        replay.mutate(after.trim(), { onSuccess: () => void message.success(say("hook.replay.done")), onError: (error) => showFieldErrors(form, error) })
+        replay.mutate(after.trim(), {
+          onSuccess: () => void message.success(say("hook.replay.done")),
+          onError: (error) => showFieldErrors(form, error),
+        })
       }
     >
       <ProblemNote error={replay.error} />
@@ -116,13 +148,24 @@ function Attempts({ attempts }: { attempts: Webhook["attempts"] }) {
                 variant="outlined"
                 className={`state state-${error === undefined ? "good" : "bad"}`}
               >
-                {[error === undefined ? say("hook.attempt.good") : say("hook.attempt.bad"), status, error].filter((word) => word !== undefined).join(" · ")}
+                {[
+                  error === undefined ? say("hook.attempt.good") : say("hook.attempt.bad"),
+                  status,
+                  error,
+                ]
+                  .filter((word) => word !== undefined)
+                  .join(" · ")}
               </Tag>
             ),
           },
           {
             title: say("hook.attempt.event"),
-            render: (_, { event }) => (event === undefined ? say("hook.attempt.test") : <span className="number">{event}</span>),
+            render: (_, { event }) =>
+              event === undefined ? (
+                say("hook.attempt.test")
+              ) : (
+                <span className="number">{event}</span>
+              ),
           },
           { title: say("hook.attempt.ms"), align: "right", dataIndex: "milliseconds" },
         ]}
@@ -146,10 +189,20 @@ export function WebhookPage() {
         {(one) => (
           <div className="stack">
             {shown === undefined ? null : (
-              <Secret title={say("hooks.once")} detail={say("hook.rotated.detail")} text={shown.secret} onClose={() => setShown(undefined)} />
+              <Secret
+                title={say("hooks.once")}
+                detail={say("hook.rotated.detail")}
+                text={shown.secret}
+                onClose={() => setShown(undefined)}
+              />
             )}
             {one.reason === undefined ? null : (
-              <Alert type={one.reason === "party" ? "info" : "error"} showIcon role="status" title={say(`hook.reason.${one.reason}`)} />
+              <Alert
+                type={one.reason === "party" ? "info" : "error"}
+                showIcon
+                role="status"
+                title={say(`hook.reason.${one.reason}`)}
+              />
             )}
             <Card>
               <div className="stack">
@@ -161,12 +214,44 @@ export function WebhookPage() {
                   column={{ xs: 1, md: 2 }}
                   size="small"
                   items={[
-                    { key: "types", label: say("hooks.types"), children: one.types?.join(", ") ?? say("hooks.types.all") },
-                    ...(one.description === undefined ? [] : [{ key: "description", label: say("hooks.description"), children: one.description }]),
-                    { key: "position", label: say("hook.position"), children: <span className="number">{one.position}</span> },
+                    {
+                      key: "types",
+                      label: say("hooks.types"),
+                      children: one.types?.join(", ") ?? say("hooks.types.all"),
+                    },
+                    ...(one.description === undefined
+                      ? []
+                      : [
+                          {
+                            key: "description",
+                            label: say("hooks.description"),
+                            children: one.description,
+                          },
+                        ]),
+                    {
+                      key: "position",
+                      label: say("hook.position"),
+                      children: <span className="number">{one.position}</span>,
+                    },
                     { key: "failures", label: say("hook.failures"), children: one.failures },
-                    ...(one.nextAttemptAt === undefined ? [] : [{ key: "next", label: say("hook.next"), children: <Time at={one.nextAttemptAt} /> }]),
-                    ...(one.oldSecretUntil === undefined ? [] : [{ key: "old", label: say("hook.oldSecret"), children: <Time at={one.oldSecretUntil} /> }]),
+                    ...(one.nextAttemptAt === undefined
+                      ? []
+                      : [
+                          {
+                            key: "next",
+                            label: say("hook.next"),
+                            children: <Time at={one.nextAttemptAt} />,
+                          },
+                        ]),
+                    ...(one.oldSecretUntil === undefined
+                      ? []
+                      : [
+                          {
+                            key: "old",
+                            label: say("hook.oldSecret"),
+                            children: <Time at={one.oldSecretUntil} />,
+                          },
+                        ]),
                   ]}
                 />
                 <Steer webhook={one} onSecret={setShown} />

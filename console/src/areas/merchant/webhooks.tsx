@@ -33,7 +33,9 @@ const types = [
   "ledger.opened",
 ] as const;
 
-export const WebhookState = ({ status }: Pick<Webhook, "status">) => <StateTag state={status === "active" ? "active" : "suspended"} />;
+export const WebhookState = ({ status }: Pick<Webhook, "status">) => (
+  <StateTag state={status === "active" ? "active" : "suspended"} />
+);
 
 function Make() {
   const say = useWords();
@@ -51,13 +53,26 @@ function Make() {
       }),
     { refreshes: [["webhooks"]] },
   );
-  if (made !== undefined) return <Secret title={say("hooks.once")} detail={say("hooks.once.detail")} text={made.secret} onClose={() => setMade(undefined)} />;
+  if (made !== undefined)
+    return (
+      <Secret
+        title={say("hooks.once")}
+        detail={say("hooks.once.detail")}
+        text={made.secret}
+        onClose={() => setMade(undefined)}
+      />
+    );
   return (
     <Form
       form={form}
       layout="vertical"
       requiredMark={false}
-      onFinish={(values) => make.mutate(values, { onSuccess: ({ secret }) => setMade({ secret }), onError: (error) => showFieldErrors(form, error) })}
+      onFinish={(values) =>
+        make.mutate(values, {
+          onSuccess: ({ secret }) => setMade({ secret }),
+          onError: (error) => showFieldErrors(form, error),
+        })
+      }
     >
       <ProblemNote error={make.error} />
       <div className="two">
@@ -67,14 +82,23 @@ function Make() {
           extra={say("hooks.url.help")}
           rules={[{ required: true, whitespace: true, message: say("hooks.url.missing") }]}
         >
-          <Input type="url" maxLength={2_000} placeholder="https://pos.example.com/hooks/onepiao" autoComplete="off" />
+          <Input
+            type="url"
+            maxLength={2_000}
+            placeholder="https://pos.example.com/hooks/onepiao"
+            autoComplete="off"
+          />
         </Form.Item>
         <Form.Item name="description" label={say("hooks.description")}>
           <Input maxLength={200} />
         </Form.Item>
       </div>
       <Form.Item name="types" label={say("hooks.types")} extra={say("hooks.types.help")}>
-        <Select mode="multiple" allowClear options={types.map((value) => ({ value, label: value }))} />
+        <Select
+          mode="multiple"
+          allowClear
+          options={types.map((value) => ({ value, label: value }))}
+        />
       </Form.Item>
       <Button htmlType="submit" loading={make.isPending}>
         {say("hooks.make")}
@@ -97,10 +121,14 @@ function Webhooks() {
                 <li key={id} className="row between">
                   <span className="breaks grows">
                     <Link to={`/merchant/webhooks/${id}`}>{url}</Link>
-                    {description === undefined ? null : <span className="quiet small block">{description}</span>}
+                    {description === undefined ? null : (
+                      <span className="quiet small block">{description}</span>
+                    )}
                   </span>
                   <span className="row">
-                    {failures > 0 ? <span className="quiet">{say("hooks.failures", { count: failures })}</span> : null}
+                    {failures > 0 ? (
+                      <span className="quiet">{say("hooks.failures", { count: failures })}</span>
+                    ) : null}
                     <WebhookState status={status} />
                   </span>
                 </li>

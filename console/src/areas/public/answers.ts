@@ -13,18 +13,38 @@ export function isTheirs(verified: object): boolean | undefined {
   return outcomes.includes("failed") ? false : undefined;
 }
 
-export type ShownText = { date?: string; seller?: string; buyer?: string; total?: string; currency: string; lines?: string; remark?: string };
+export type ShownText = {
+  date?: string;
+  seller?: string;
+  buyer?: string;
+  total?: string;
+  currency: string;
+  lines?: string;
+  remark?: string;
+};
 
 const textOf = (value: unknown) => (typeof value === "string" ? value : undefined);
-const memberOf = (value: unknown, name: string) => textOf(((value ?? {}) as Record<string, unknown>)[name]);
+const memberOf = (value: unknown, name: string) =>
+  textOf(((value ?? {}) as Record<string, unknown>)[name]);
 
 /** The parts of a stranger's file as texts; a part that is not as it should be is left out. */
-export function shownTexts({ date, seller, buyer, total, currency, remark, lines }: Record<string, unknown>): ShownText {
+export function shownTexts({
+  date,
+  seller,
+  buyer,
+  total,
+  currency,
+  remark,
+  lines,
+}: Record<string, unknown>): ShownText {
   const party = (value: unknown) => {
     const name = memberOf(value, "name");
-    return name === undefined ? undefined : [name, memberOf(value, "taxId")].filter(Boolean).join(" ");
+    return name === undefined
+      ? undefined
+      : [name, memberOf(value, "taxId")].filter(Boolean).join(" ");
   };
-  const line = (value: unknown) => [memberOf(value, "name"), memberOf(value, "amount")].filter(Boolean).join(" ");
+  const line = (value: unknown) =>
+    [memberOf(value, "name"), memberOf(value, "amount")].filter(Boolean).join(" ");
   const texts = {
     // as it was written, with its own offset: that is what stands on the paper
     date: textOf(date)
@@ -37,5 +57,8 @@ export function shownTexts({ date, seller, buyer, total, currency, remark, lines
     remark: textOf(remark),
   };
   const entries = Object.entries(texts).filter(([, text]) => text !== undefined);
-  return { currency: textOf(currency) ?? "CNY", ...(Object.fromEntries(entries) as Omit<ShownText, "currency">) };
+  return {
+    currency: textOf(currency) ?? "CNY",
+    ...(Object.fromEntries(entries) as Omit<ShownText, "currency">),
+  };
 }

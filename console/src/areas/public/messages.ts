@@ -27,7 +27,8 @@ export const useWords = wordsOf("public", {
     "result.reversed": "发票已红冲",
     "result.reversed.detail": "这张发票曾经开具，现已作废，不能报销。",
     "result.mismatch": "信息不符",
-    "result.mismatch.detail": "有这个号码的发票，但所填内容与它不一致。请核对后再查；仍不一致，票面可能被改动过。",
+    "result.mismatch.detail":
+      "有这个号码的发票，但所填内容与它不一致。请核对后再查；仍不一致，票面可能被改动过。",
     "result.not-found": "查无此票",
     "result.not-found.detail": "本网络没有这个号码的发票。",
     "result.not-sealed": "尚未签章上链",
@@ -42,7 +43,8 @@ export const useWords = wordsOf("public", {
     "result.altered": "文件被改动过",
     "result.altered.detail": "文件的内容与签章对不上，不可采信。",
     "result.contradictory": "内容自相矛盾",
-    "result.contradictory.detail": "文件的内容与它的签章方、抬头或自身的金额对不上。网关不会开出这样的发票，不可采信。",
+    "result.contradictory.detail":
+      "文件的内容与它的签章方、抬头或自身的金额对不上。网关不会开出这样的发票，不可采信。",
     "result.other-network": "属于另一网络",
     "result.other-network.detail": "这个文件不是本网络的发票，请到它的网络查验。",
     "result.not-the-issuers": "不是该开票方的签章",
@@ -93,14 +95,17 @@ export const useWords = wordsOf("public", {
     "shown.remark": "备注",
     "device.holds": "已在本机验算：内容、路径、签章成立，与码上印刷的一致",
     "device.fails": "本机验算不通过，没有询问网关",
-    "device.known": "签章密钥属于纳税人 {{index}}：{{name}}（{{taxId}}）。本机在早先的联网查验中得知：",
-    "device.unknown": "自称纳税人 {{index}}：{{name}}（{{taxId}}）。本机没有见过这个密钥，不能证明它属于该开票方。",
+    "device.known":
+      "签章密钥属于纳税人 {{index}}：{{name}}（{{taxId}}）。本机在早先的联网查验中得知：",
+    "device.unknown":
+      "自称纳税人 {{index}}：{{name}}（{{taxId}}）。本机没有见过这个密钥，不能证明它属于该开票方。",
     "device.other":
       "自称纳税人 {{index}}：{{name}}（{{taxId}}），但本机记得的是该纳税人的另一个密钥或名称。内容可能被改动过，或者它换了密钥：联网查验之前不要采信。",
     "device.key": "签章密钥",
     "device.alone": "没有问到网关：链上状态（是否报销、红冲）没有查。联网后请再查。",
     "verify.asOf": "以区块 {{block}} 为准",
-    "verify.compared": "本网关把所填的号码、日期、金额与签章的票据作了比对。要自己验算，请向持票人索取票据包或 PDF，按文件查验。",
+    "verify.compared":
+      "本网关把所填的号码、日期、金额与签章的票据作了比对。要自己验算，请向持票人索取票据包或 PDF，按文件查验。",
     "verify.proof": "证明过程",
     "verify.proof.how": "从票面到区块，每一步都可以独立验算。",
     "verify.pickup": "这张发票正等人取走",
@@ -108,7 +113,8 @@ export const useWords = wordsOf("public", {
     "verify.pickup.take": "取票",
     "signIn.title": "登录",
     "signIn.key": "API 密钥",
-    "signIn.key.help": "由税务局或所属单位发给您，形如 编号.密文。密钥只用来换取本浏览器的会话，不会保存在页面里。",
+    "signIn.key.help":
+      "由税务局或所属单位发给您，形如 编号.密文。密钥只用来换取本浏览器的会话，不会保存在页面里。",
     "signIn.missing": "请输入密钥",
     "signIn.provider": "用“{{provider}}”登录",
     "signIn.or": "或使用 API 密钥",
@@ -138,14 +144,16 @@ export const useWords = wordsOf("public", {
     "verify.do": "Verify",
     "verify.again": "Another one",
     "verify.drop": "Choose a file, or drop it here",
-    "verify.drop.help": "Bundle (JSON), PDF or XML, up to 1 MB. It goes to this gateway and is not kept.",
+    "verify.drop.help":
+      "Bundle (JSON), PDF or XML, up to 1 MB. It goes to this gateway and is not kept.",
     "verify.tooLarge": "The file is larger than 1 MB",
     "verify.scan.unknown": "This is no invoice's code.",
     "verify.result": "Result",
     "result.valid": "Valid",
     "result.valid.detail": "It is what was sealed on the chain.",
     "result.adjusted": "Valid, and partly reversed",
-    "result.adjusted.detail": "It is what was sealed on the chain; part of its amount has been taken back since.",
+    "result.adjusted.detail":
+      "It is what was sealed on the chain; part of its amount has been taken back since.",
     "result.reversed": "Reversed",
     "result.reversed.detail": "It was issued and has been taken back. It cannot be reimbursed.",
     "result.mismatch": "It does not match",
@@ -154,9 +162,11 @@ export const useWords = wordsOf("public", {
     "result.not-found": "Not found",
     "result.not-found.detail": "This network has no invoice with this number.",
     "result.not-sealed": "Not sealed yet",
-    "result.not-sealed.detail": "It matches what was accepted, and is sealed within seconds as a rule. Verify it again then.",
+    "result.not-sealed.detail":
+      "It matches what was accepted, and is sealed within seconds as a rule. Verify it again then.",
     "result.elsewhere": "Issued at another gateway",
-    "result.elsewhere.detail": "The chain has this number, but what it says is with another gateway. Verify the invoice's file instead.",
+    "result.elsewhere.detail":
+      "The chain has this number, but what it says is with another gateway. Verify the invoice's file instead.",
     "result.sealed": "Sealed, state unknown",
     "result.sealed.detail": "The seal holds, but what has become of the invoice was not found out.",
     "result.unattributed": "Whose it is, is not proven",
@@ -170,7 +180,8 @@ export const useWords = wordsOf("public", {
     "result.other-network": "Of another network",
     "result.other-network.detail": "This is no invoice of this network: verify it there.",
     "result.not-the-issuers": "Not the issuer's seal",
-    "result.not-the-issuers.detail": "The issuer in the registry never had this key. Do not rely on it.",
+    "result.not-the-issuers.detail":
+      "The issuer in the registry never had this key. Do not rely on it.",
     "result.not-on-chain": "Not on the chain",
     "result.not-on-chain.detail": "The ledger has no such lot. Do not rely on it.",
     "state.issued": "It has not been reimbursed.",
@@ -205,8 +216,10 @@ export const useWords = wordsOf("public", {
     "statement.hidden": "What is not shown",
     "statement.bearer": "That whoever shows it is its holder: anybody may have a copy",
     "statement.truth": "That goods, amounts and buyer are true: they are the issuer's word",
-    "statement.gateway": "Anything without trust in this gateway: it looked into its own books. A bundle proves itself",
-    "statement.pages": "That the PDF's pages say what its bundle says: compare them with what is listed above",
+    "statement.gateway":
+      "Anything without trust in this gateway: it looked into its own books. A bundle proves itself",
+    "statement.pages":
+      "That the PDF's pages say what its bundle says: compare them with what is listed above",
     shown: "What was sealed: compare it with the paper",
     "shown.unproven": " (not proven)",
     "shown.date": "Issued at",
@@ -215,14 +228,18 @@ export const useWords = wordsOf("public", {
     "shown.total": "Total",
     "shown.lines": "Lines",
     "shown.remark": "Remark",
-    "device.holds": "Checked on this device: content, path and seal hold, and are what the code prints",
+    "device.holds":
+      "Checked on this device: content, path and seal hold, and are what the code prints",
     "device.fails": "It does not hold on this device; the gateway was not asked",
-    "device.known": "The key is that of taxpayer {{index}}, {{name}} ({{taxId}}), known from an earlier check online:",
-    "device.unknown": "It says it is taxpayer {{index}}, {{name}} ({{taxId}}). This device does not know the key, so that is not proven.",
+    "device.known":
+      "The key is that of taxpayer {{index}}, {{name}} ({{taxId}}), known from an earlier check online:",
+    "device.unknown":
+      "It says it is taxpayer {{index}}, {{name}} ({{taxId}}). This device does not know the key, so that is not proven.",
     "device.other":
       "It says it is taxpayer {{index}}, {{name}} ({{taxId}}), but this device knows that taxpayer by another key or name. It may have been altered, or the key was changed: do not rely on it before you have verified it with a network.",
     "device.key": "Sealed by",
-    "device.alone": "The gateway was not reached: whether it was reimbursed or taken back is not known. Verify it again with a network.",
+    "device.alone":
+      "The gateway was not reached: whether it was reimbursed or taken back is not known. Verify it again with a network.",
     "verify.asOf": "As of block {{block}}",
     "verify.compared":
       "This gateway compared number, date and total with the sealed document. To compute it yourself, ask the holder for the bundle or the PDF and verify the file.",
@@ -233,7 +250,8 @@ export const useWords = wordsOf("public", {
     "verify.pickup.take": "Pick it up",
     "signIn.title": "Sign in",
     "signIn.key": "API key",
-    "signIn.key.help": "Given to you by the bureau or your organisation, as id.secret. It is exchanged for this browser's session and not kept in the page.",
+    "signIn.key.help":
+      "Given to you by the bureau or your organisation, as id.secret. It is exchanged for this browser's session and not kept in the page.",
     "signIn.missing": "Enter a key",
     "signIn.provider": "Sign in with {{provider}}",
     "signIn.or": "or with an API key",
@@ -241,9 +259,12 @@ export const useWords = wordsOf("public", {
     "signIn.choose": "Whom do you act for?",
     "signIn.choose.who": "You are {{name}}. These have given you access.",
     "signIn.nobody": "{{name}}, you are signed in, but nobody has given you access",
-    "signIn.nobody.detail": "Ask your organisation to give access to this name, and sign in once more.",
-    "signIn.elsewhere": "This signing in was not begun on this page, or the page was closed. Sign in once more.",
-    "signIn.expired": "Your session has ended. Sign in again; you will come back to where you were.",
+    "signIn.nobody.detail":
+      "Ask your organisation to give access to this name, and sign in once more.",
+    "signIn.elsewhere":
+      "This signing in was not begun on this page, or the page was closed. Sign in once more.",
+    "signIn.expired":
+      "Your session has ended. Sign in again; you will come back to where you were.",
     "signIn.already": "Signed in as “{{name}}”. Signing in with another key ends this session.",
     "signIn.sandbox": "Sandbox: be one of its parties",
     "signIn.sandbox.note": "They exist in the sandbox on this machine alone and go with it.",

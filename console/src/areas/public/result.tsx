@@ -1,5 +1,13 @@
-/** What the gateway found, in one plain word and one sentence; folded behind it, how that is proved and what is not. */
-import { CheckCircleFilled, CloseCircleFilled, ExclamationCircleFilled, QuestionCircleFilled } from "@ant-design/icons";
+/**
+ * What the gateway found, in one plain word and one sentence; folded behind it, how that is proved
+ * and what is not.
+ */
+import {
+  CheckCircleFilled,
+  CloseCircleFilled,
+  ExclamationCircleFilled,
+  QuestionCircleFilled,
+} from "@ant-design/icons";
 import { Alert, Card, Collapse, Descriptions, Steps } from "antd";
 import { type ReactNode, useEffect, useRef } from "react";
 import { formatAmount } from "../../shared/amounts.ts";
@@ -34,8 +42,21 @@ const looks: Record<Verified["result"], [look: string, icon: ReactNode]> = {
 const statuses = { ok: "finish", failed: "error", "not-checked": "wait" } as const;
 
 /** Statements that there are words for; of others the gateway's own. */
-const known = ["content", "printed", "issuer", "identity", "chain", "state", "hidden", "bearer", "truth", "gateway", "pages"] as const;
-const isKnown = (code: string): code is (typeof known)[number] => (known as readonly string[]).includes(code);
+const known = [
+  "content",
+  "printed",
+  "issuer",
+  "identity",
+  "chain",
+  "state",
+  "hidden",
+  "bearer",
+  "truth",
+  "gateway",
+  "pages",
+] as const;
+const isKnown = (code: string): code is (typeof known)[number] =>
+  (known as readonly string[]).includes(code);
 function Statements({ title, of }: { title: string; of: Verified["proven"] }) {
   const say = useWords();
   if (of.length === 0) return null;
@@ -53,11 +74,15 @@ function Statements({ title, of }: { title: string; of: Verified["proven"] }) {
 
 type Shown = NonNullable<Extract<Verified, { steps: unknown }>["shown"]>;
 
-/** What the file itself says, and was sealed: to be compared with what one sees on paper. `unproven`: who the parties are is its word alone. */
+/**
+ * What the file itself says, and was sealed: to be compared with what one sees on paper.
+ * `unproven`: who the parties are is its word alone.
+ */
 function ShownParts({ shown, unproven }: { shown: Shown; unproven: boolean }) {
   const say = useWords();
   const { date, seller, buyer, total, currency, lines, remark } = shownTexts(shown);
-  const party = (text: string | undefined) => (text === undefined ? undefined : text + (unproven ? say("shown.unproven") : ""));
+  const party = (text: string | undefined) =>
+    text === undefined ? undefined : text + (unproven ? say("shown.unproven") : "");
   const items = [
     ["shown.date", date],
     ["shown.seller", party(seller)],
@@ -82,8 +107,19 @@ function ShownParts({ shown, unproven }: { shown: Shown; unproven: boolean }) {
   );
 }
 
-/** What was found out without asking anybody. `alone`: so nobody has said whose key it is, and what this device knew before counts. */
-function OnThisDevice({ device: { holds, issuer }, alone, failure }: { device: OnDevice; alone: boolean; failure: unknown }) {
+/**
+ * What was found out without asking anybody. `alone`: so nobody has said whose key it is, and what
+ * this device knew before counts.
+ */
+function OnThisDevice({
+  device: { holds, issuer },
+  alone,
+  failure,
+}: {
+  device: OnDevice;
+  alone: boolean;
+  failure: unknown;
+}) {
   const say = useWords();
   const words = useProblemWords();
   const confirmation = alone ? issuer?.confirmation : undefined;
@@ -98,7 +134,12 @@ function OnThisDevice({ device: { holds, issuer }, alone, failure }: { device: O
           <div className="stack">
             {issuer === undefined ? null : (
               <div className="breaks">
-                {confirmation && say(`device.${confirmation.is}`, { index: issuer.sealed.index, taxId: issuer.sealed.taxId, name: issuer.sealed.name })}{" "}
+                {confirmation &&
+                  say(`device.${confirmation.is}`, {
+                    index: issuer.sealed.index,
+                    taxId: issuer.sealed.taxId,
+                    name: issuer.sealed.name,
+                  })}{" "}
                 {confirmation?.is === "known" ? <Time at={confirmation.at} /> : null}
                 <div className="small">
                   {say("device.key")} <code>{issuer.sealed.key}</code>
@@ -106,7 +147,9 @@ function OnThisDevice({ device: { holds, issuer }, alone, failure }: { device: O
               </div>
             )}
             {alone ? <div>{say("device.alone")}</div> : null}
-            {failure instanceof Refusal && failure.code !== "offline" ? <div>{words(failure).title}</div> : null}
+            {failure instanceof Refusal && failure.code !== "offline" ? (
+              <div>{words(failure).title}</div>
+            ) : null}
           </div>
         ) : undefined
       }
@@ -136,16 +179,24 @@ export function Result({ answer }: { answer: Answer }) {
               {say(`result.${result}`)}
             </h2>
             <p>
-              {say(`result.${result}.detail`)} {state !== undefined && (result === "valid" || result === "adjusted") ? say(`state.${state}`) : null}
+              {say(`result.${result}.detail`)}{" "}
+              {state !== undefined && (result === "valid" || result === "adjusted")
+                ? say(`state.${state}`)
+                : null}
             </p>
           </div>
         </section>
         {device === undefined ? null : (
-          <OnThisDevice device={device} alone={!("verified" in answer)} failure={"failure" in answer ? answer.failure : undefined} />
+          <OnThisDevice
+            device={device}
+            alone={!("verified" in answer)}
+            failure={"failure" in answer ? answer.failure : undefined}
+          />
         )}
         {number === undefined ? null : (
           <div className="row">
-            <InvoiceNumber number={number} copyable /> {state === undefined ? null : <StateTag state={state} />}
+            <InvoiceNumber number={number} copyable />{" "}
+            {state === undefined ? null : <StateTag state={state} />}
           </div>
         )}
         {contradictions.length === 0 ? null : (
@@ -154,7 +205,9 @@ export function Result({ answer }: { answer: Answer }) {
             <BrokenRules of={contradictions} />
           </section>
         )}
-        {shown === undefined ? null : <ShownParts shown={shown} unproven={result === "unattributed"} />}
+        {shown === undefined ? null : (
+          <ShownParts shown={shown} unproven={result === "unattributed"} />
+        )}
         {steps.length === 0 && asOf === undefined ? null : (
           <Collapse
             items={[
@@ -163,7 +216,9 @@ export function Result({ answer }: { answer: Answer }) {
                 label: say("verify.proof"),
                 children: (
                   <div className="stack">
-                    <p className="quiet">{say(steps.length === 0 ? "verify.compared" : "verify.proof.how")}</p>
+                    <p className="quiet">
+                      {say(steps.length === 0 ? "verify.compared" : "verify.proof.how")}
+                    </p>
                     <Steps
                       orientation="vertical"
                       size="small"

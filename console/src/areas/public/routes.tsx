@@ -1,4 +1,7 @@
-/** The public page: is this invoice what it says, and what has become of it? By what is printed, by file, by its code. */
+/**
+ * The public page: is this invoice what it says, and what has become of it? By what is printed, by
+ * file, by its code.
+ */
 import { FileSearchOutlined, InboxOutlined, SearchOutlined } from "@ant-design/icons";
 import { useMutation } from "@tanstack/react-query";
 import { Alert, Button, Card, DatePicker, Form, Input, Tabs, Upload } from "antd";
@@ -8,7 +11,14 @@ import { useLocation, useNavigate } from "react-router";
 import { ButtonLink } from "../../shared/button-link.tsx";
 import { isDay } from "../../shared/days.ts";
 import { Page } from "../../shared/frame.tsx";
-import { linkOf, linkWith, type Printed, type QrContent, readPrinted, readQr } from "../../shared/links.ts";
+import {
+  linkOf,
+  linkWith,
+  type Printed,
+  type QrContent,
+  readPrinted,
+  readQr,
+} from "../../shared/links.ts";
 import { ProblemNote } from "../../shared/problem.tsx";
 import { Scanner } from "../../shared/scanner.tsx";
 import { digitsOf, figureOf } from "../../shared/typed.ts";
@@ -25,34 +35,70 @@ const fieldsOf = ({ number, date, total }: Partial<Printed>): Fields => ({
   ...(date && isDay(date) ? { date: dayjs(date) } : {}),
   ...(total ? { total } : {}),
 });
-const isWhole = (printed: Partial<Printed>): printed is Printed => Boolean(printed.number && printed.date && printed.total);
+const isWhole = (printed: Partial<Printed>): printed is Printed =>
+  Boolean(printed.number && printed.date && printed.total);
 
 /** A rule for what is typed, as it is read. */
 const readAs = (read: (text?: string) => string, pattern: RegExp, message: string) => ({
-  validator: (_: unknown, text?: string) => (pattern.test(read(text)) ? Promise.resolve() : Promise.reject(message)),
+  validator: (_: unknown, text?: string) =>
+    pattern.test(read(text)) ? Promise.resolve() : Promise.reject(message),
 });
 
-function ByPrint({ given, busy, onAsk }: { given: Partial<Printed>; busy: boolean; onAsk: (printed: Printed) => void }) {
+function ByPrint({
+  given,
+  busy,
+  onAsk,
+}: {
+  given: Partial<Printed>;
+  busy: boolean;
+  onAsk: (printed: Printed) => void;
+}) {
   const say = useWords();
   return (
     <Form<Fields>
       layout="vertical"
       requiredMark={false}
       initialValues={fieldsOf(given)}
-      onFinish={({ number = "", date, total = "" }) => onAsk({ number: digitsOf(number), date: date?.format("YYYY-MM-DD") ?? "", total: figureOf(total) })}
+      onFinish={({ number = "", date, total = "" }) =>
+        onAsk({
+          number: digitsOf(number),
+          date: date?.format("YYYY-MM-DD") ?? "",
+          total: figureOf(total),
+        })
+      }
     >
-      <Form.Item name="number" label={say("verify.number")} required rules={[readAs(digitsOf, /^\d{20}$/, say("verify.number.bad"))]}>
+      <Form.Item
+        name="number"
+        label={say("verify.number")}
+        required
+        rules={[readAs(digitsOf, /^\d{20}$/, say("verify.number.bad"))]}
+      >
         <Input inputMode="numeric" autoComplete="off" size="large" />
       </Form.Item>
       <div className="two">
-        <Form.Item name="date" label={say("verify.date")} rules={[{ required: true, message: say("verify.date.bad") }]}>
+        <Form.Item
+          name="date"
+          label={say("verify.date")}
+          rules={[{ required: true, message: say("verify.date.bad") }]}
+        >
           <DatePicker size="large" className="full" />
         </Form.Item>
-        <Form.Item name="total" label={say("verify.total")} required rules={[readAs(figureOf, /^-?\d+\.\d{2}$/, say("verify.total.bad"))]}>
+        <Form.Item
+          name="total"
+          label={say("verify.total")}
+          required
+          rules={[readAs(figureOf, /^-?\d+\.\d{2}$/, say("verify.total.bad"))]}
+        >
           <Input inputMode="decimal" autoComplete="off" size="large" />
         </Form.Item>
       </div>
-      <Button type="primary" size="large" htmlType="submit" icon={<SearchOutlined />} loading={busy}>
+      <Button
+        type="primary"
+        size="large"
+        htmlType="submit"
+        icon={<SearchOutlined />}
+        loading={busy}
+      >
         {say("verify.do")}
       </Button>
     </Form>
@@ -171,16 +217,37 @@ export function Component() {
                   key: "printed",
                   label: say("verify.printed"),
                   children: (
-                    <ByPrint key={JSON.stringify(given)} given={given} busy={verifying.isPending} onAsk={(printed) => mutate({ by: "print", printed })} />
+                    <ByPrint
+                      key={JSON.stringify(given)}
+                      given={given}
+                      busy={verifying.isPending}
+                      onAsk={(printed) => mutate({ by: "print", printed })}
+                    />
                   ),
                 },
-                { key: "file", label: say("verify.file"), children: <ByFile busy={verifying.isPending} onAsk={(file) => mutate({ by: "file", file })} /> },
+                {
+                  key: "file",
+                  label: say("verify.file"),
+                  children: (
+                    <ByFile
+                      busy={verifying.isPending}
+                      onAsk={(file) => mutate({ by: "file", file })}
+                    />
+                  ),
+                },
                 {
                   key: "scan",
                   label: say("verify.scan"),
                   children: (
                     <div className="stack">
-                      {unknown ? <Alert type="warning" showIcon role="alert" title={say("verify.scan.unknown")} /> : null}
+                      {unknown ? (
+                        <Alert
+                          type="warning"
+                          showIcon
+                          role="alert"
+                          title={say("verify.scan.unknown")}
+                        />
+                      ) : null}
                       {way === "scan" ? <Scanner onText={scanned} /> : null}
                     </div>
                   ),

@@ -1,4 +1,7 @@
-/** Signing in with an API key, or at the gateway's identity provider; in a sandbox, as any of its parties. */
+/**
+ * Signing in with an API key, or at the gateway's identity provider; in a sandbox, as any of its
+ * parties.
+ */
 import { LoginOutlined } from "@ant-design/icons";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { Alert, Button, Card, Divider, Form, Input, Spin } from "antd";
@@ -27,9 +30,13 @@ async function sandboxParties() {
 type Left = { flow: string; from?: string };
 const LEFT = "onepiao.sign-in";
 const leave = (left: Left) => sessionStorage.setItem(LEFT, JSON.stringify(left));
-const leftHere = (): Left | undefined => JSON.parse(sessionStorage.getItem(LEFT) ?? "null") ?? undefined;
+const leftHere = (): Left | undefined =>
+  JSON.parse(sessionStorage.getItem(LEFT) ?? "null") ?? undefined;
 
-/** The provider's answer in this page's address, exchanged for who it is. `lost`: there is one, and nothing of this tab goes with it. */
+/**
+ * The provider's answer in this page's address, exchanged for who it is. `lost`: there is one, and
+ * nothing of this tab goes with it.
+ */
 function useReturn() {
   const navigate = useNavigate();
   const [{ query, left }] = useState(() => {
@@ -45,17 +52,30 @@ function useReturn() {
   }, [query, navigate]);
   const answer = useQuery({
     queryKey: ["sign-in", query],
-    queryFn: () => ask("POST /v1/sign-in/answer", { body: { flow: left?.flow ?? "", query: query ?? "" } }),
+    queryFn: () =>
+      ask("POST /v1/sign-in/answer", { body: { flow: left?.flow ?? "", query: query ?? "" } }),
     enabled: query !== undefined && left !== undefined,
     staleTime: Number.POSITIVE_INFINITY,
     retry: false,
   });
-  return { answer, lost: query !== undefined && left === undefined, from: query === undefined ? undefined : left?.from };
+  return {
+    answer,
+    lost: query !== undefined && left === undefined,
+    from: query === undefined ? undefined : left?.from,
+  };
 }
 
 type Party = { key: string; name: string; roles: Role[]; taxId?: string | undefined };
 
-function Parties({ parties, disabled, onChoose }: { parties: readonly Party[]; disabled: boolean; onChoose: (key: string) => void }) {
+function Parties({
+  parties,
+  disabled,
+  onChoose,
+}: {
+  parties: readonly Party[];
+  disabled: boolean;
+  onChoose: (key: string) => void;
+}) {
   const shared = useSharedWords();
   const nameOf = useNameOf();
   return (
@@ -86,7 +106,10 @@ export function Component() {
   const parties = useQuery({ queryKey: ["sandbox"], queryFn: sandboxParties, staleTime: 0 });
   const signing = useMutation({
     mutationFn: ({ key, proof }: { key: string; proof?: string }) => signIn(key, proof),
-    onSuccess: (next) => navigate(from ?? `/${areas.find(({ role }) => hasRole(next, role))?.name ?? ""}`, { replace: true }),
+    onSuccess: (next) =>
+      navigate(from ?? `/${areas.find(({ role }) => hasRole(next, role))?.name ?? ""}`, {
+        replace: true,
+      }),
   });
   const begin = useMutation({
     mutationFn: () => ask("POST /v1/sign-in", { body: { again: hasSignedOut() } }),
@@ -115,29 +138,56 @@ export function Component() {
   return (
     <Page title={say("signIn.title")} narrow>
       <div className="stack">
-        {expired && !session ? <Alert type="info" showIcon role="status" title={say("signIn.expired")} /> : null}
-        {session ? <Alert type="info" showIcon title={say("signIn.already", { name: nameOf(session) })} /> : null}
-        {back.lost ? <Alert type="warning" showIcon role="alert" title={say("signIn.elsewhere")} /> : null}
+        {expired && !session ? (
+          <Alert type="info" showIcon role="status" title={say("signIn.expired")} />
+        ) : null}
+        {session ? (
+          <Alert type="info" showIcon title={say("signIn.already", { name: nameOf(session) })} />
+        ) : null}
+        {back.lost ? (
+          <Alert type="warning" showIcon role="alert" title={say("signIn.elsewhere")} />
+        ) : null}
         <ProblemNote error={back.answer.error ?? begin.error} />
         {person && person.parties.length === 0 ? (
-          <Alert type="warning" showIcon role="alert" title={say("signIn.nobody", { name: person.name })} description={say("signIn.nobody.detail")} />
+          <Alert
+            type="warning"
+            showIcon
+            role="alert"
+            title={say("signIn.nobody", { name: person.name })}
+            description={say("signIn.nobody.detail")}
+          />
         ) : null}
         {person && person.parties.length > 1 ? (
           <Card title={<h2>{say("signIn.choose")}</h2>}>
             <p className="quiet breaks">{say("signIn.choose.who", { name: person.name })}</p>
-            <Parties parties={person.parties} disabled={signing.isPending} onChoose={(key) => signing.mutate({ key, proof: person.proof })} />
+            <Parties
+              parties={person.parties}
+              disabled={signing.isPending}
+              onChoose={(key) => signing.mutate({ key, proof: person.proof })}
+            />
           </Card>
         ) : null}
         <Card>
           {provider === undefined ? null : (
             <>
-              <Button type="primary" size="large" block icon={<LoginOutlined />} loading={begin.isPending || begin.isSuccess} onClick={() => begin.mutate()}>
+              <Button
+                type="primary"
+                size="large"
+                block
+                icon={<LoginOutlined />}
+                loading={begin.isPending || begin.isSuccess}
+                onClick={() => begin.mutate()}
+              >
                 {say("signIn.provider", { provider })}
               </Button>
               <Divider plain>{say("signIn.or")}</Divider>
             </>
           )}
-          <Form layout="vertical" requiredMark={false} onFinish={({ key }: { key: string }) => signing.mutate({ key: key.trim() })}>
+          <Form
+            layout="vertical"
+            requiredMark={false}
+            onFinish={({ key }: { key: string }) => signing.mutate({ key: key.trim() })}
+          >
             <Form.Item
               name="key"
               label={say("signIn.key")}
@@ -162,7 +212,11 @@ export function Component() {
         {parties.data && parties.data.length > 0 ? (
           <Card title={<h2>{say("signIn.sandbox")}</h2>}>
             <p className="quiet">{say("signIn.sandbox.note")}</p>
-            <Parties parties={parties.data} disabled={signing.isPending} onChoose={(key) => signing.mutate({ key })} />
+            <Parties
+              parties={parties.data}
+              disabled={signing.isPending}
+              onChoose={(key) => signing.mutate({ key })}
+            />
           </Card>
         ) : null}
       </div>

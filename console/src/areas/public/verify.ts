@@ -1,6 +1,7 @@
 /**
- * Whether an invoice is what it says: by print, by file, or by the text of its QR code. The gateway is asked; a proof in a QR code is
- * checked on this device first, and stands alone when there is no network.
+ * Whether an invoice is what it says: by print, by file, or by the text of its QR code. The gateway
+ * is asked; a proof in a QR code is checked on this device first, and stands alone when there is no
+ * network.
  */
 import { ask, Refusal, type Schemas } from "../../shared/client.ts";
 import { mediaTypeOf } from "../../shared/file-type.ts";
@@ -12,12 +13,21 @@ import { remember } from "./keys.ts";
 type ByPrint = Schemas["VerifiedByPrint"];
 type ByBundle = Schemas["VerifiedBundle"];
 export type Verified = ByPrint | ByBundle;
-export type Question = { by: "print"; printed: Printed } | { by: "file"; file: File } | { by: "code"; content: QrContent };
+export type Question =
+  | { by: "print"; printed: Printed }
+  | { by: "file"; file: File }
+  | { by: "code"; content: QrContent };
 
-const post = (type: string, body: Blob | string): Promise<Verified> => ask("POST /v1/verify", { body, type });
+const post = (type: string, body: Blob | string): Promise<Verified> =>
+  ask("POST /v1/verify", { body, type });
 
-/** `verified`: what the gateway says; `device`: what this device has found; `failure`: why the gateway has said nothing. One of the first two is there. */
-export type Answer = { verified: Verified; device?: OnDevice } | { device: OnDevice; failure?: unknown };
+/**
+ * `verified`: what the gateway says; `device`: what this device has found; `failure`: why the
+ * gateway has said nothing. One of the first two is there.
+ */
+export type Answer =
+  | { verified: Verified; device?: OnDevice }
+  | { device: OnDevice; failure?: unknown };
 
 const loadDevice = () => import("./device.ts");
 /** Fetches what checks on the device, for when there is no network any more. */
@@ -43,7 +53,8 @@ async function verifyCode(content: Omit<QrContent, "pickup">): Promise<Answer> {
 }
 
 export async function verify(question: Question): Promise<Answer> {
-  if (question.by === "print") return { verified: await ask("GET /v1/verify", { query: question.printed }) };
+  if (question.by === "print")
+    return { verified: await ask("GET /v1/verify", { query: question.printed }) };
   if (question.by === "file") {
     const { file } = question;
     return { verified: await post(mediaTypeOf(await file.slice(0, 1_024).arrayBuffer()), file) };
