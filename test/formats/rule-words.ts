@@ -16,7 +16,7 @@ describe("words for rules", () => {
       sourceOf("protocol/formats/rules.ts") + sourceOf("protocol/proofs/contradictions.ts");
     const found = [
       ...source.matchAll(
-        /refuse\((?:[^;]*?), "([a-z]+(?:-[a-z]+)+)"|expect\(\s*"\w+",\s*"([a-z]+(?:-[a-z]+)+)"/g,
+        /refuse\((?:[^;]*?),\s*"([a-z]+(?:-[a-z]+)+)"|expect\(\s*"\w+",\s*"([a-z]+(?:-[a-z]+)+)"/g,
       ),
     ];
     const rules = new Set(found.map(([, refused, expected]) => refused ?? expected ?? ""));

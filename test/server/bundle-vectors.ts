@@ -130,7 +130,7 @@ describe("vectors of bundles", function () {
       );
       const own = [
         ...source.matchAll(
-          /refuse(?:Document)?\([^;]*?, "([a-z]+(?:-[a-z]+)+)"|(?:taxId|name): "([a-z]+(?:-[a-z]+)+)"/g,
+          /refuse(?:Document)?\([^;]*?,\s*"([a-z]+(?:-[a-z]+)+)"|(?:taxId|name): "([a-z]+(?:-[a-z]+)+)"/g,
         ),
       ].map(([, a, b]) => a ?? b ?? "");
       expect(own.length).at.least(8);

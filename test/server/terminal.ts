@@ -4,6 +4,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { table } from "../../sandbox/table.ts";
 import { printable, printableJson } from "../../server/kernel/terminal.ts";
+import { codeOf } from "./support/source.ts";
 
 const text = fc.string({
   unit: fc.oneof(
@@ -64,7 +65,9 @@ describe("text for a terminal", () => {
         .map((name) => `${folder}/${name}`),
     );
     const writing = files.filter((name) =>
-      /\bconsole\.|process\.std(?:out|err)/.test(readFileSync(new URL(name, root), "utf8")),
+      /\bconsole\.|process\.std(?:out|err)/.test(
+        codeOf(readFileSync(new URL(name, root), "utf8")).code,
+      ),
     );
     // a progress bar of our own words, and the line by which a sandbox's chain says that it is
     // there

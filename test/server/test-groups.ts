@@ -27,6 +27,7 @@ describe("the files of npm test", () => {
     expect(filesOf("acts").sort()).to.deep.equal([
       "test/contracts/ledger-acts.ts",
       "test/server/acts-kinds.ts",
+      "test/server/acts-table.ts",
       "test/server/acts.ts",
     ]);
     expect(filesOf("lottree", "pdf-reader").sort()).to.deep.equal([
