@@ -87,8 +87,7 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
     })),
   );
 
-  // ── issue
-  // ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── issue ──────────────────────────────────────────────────────────────────────────────────────
   const numbers = new Map<GoodSample, string>();
   const issue = async (sample: GoodSample) => {
     const untitled = sample.document.buyer.taxId === undefined;
@@ -143,8 +142,7 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
   if ((await held(call, bureau)) !== before) faults.push("Something of a bad sample was stored");
   say(`${badInputRefused} of ${bad.length} bad samples are refused for the right reason`);
 
-  // ── hand on, claim, reimburse
-  // ───────────────────────────────────────────────────────────────────────────────────────
+  // ── hand on, claim, reimburse ──────────────────────────────────────────────────────────────────
   const free = good
     .filter((sample) => !sample.document.reverses && !isReversed(sample, good))
     .flatMap((sample): [GoodSample, string][] =>
@@ -224,8 +222,7 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
     outcome: "reimbursed",
   });
 
-  // ── a second time
-  // ───────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── a second time ──────────────────────────────────────────────────────────────────────────────
   const refusals: Reply[] = [];
   const refuse = (what: string, who: string, reply: Reply, code: string) => {
     refusals.push(reply);
@@ -282,8 +279,7 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
   });
   say("second reimbursements were tried and refused");
 
-  // ── what the chain says
-  // ─────────────────────────────────────────────────────────────────────────────────────────────
+  // ── what the chain says ────────────────────────────────────────────────────────────────────────
   const tally = await tallyOf(sandbox.rpcUrl, sandbox.deployment);
   const counts = {
     issued: tally.issued,

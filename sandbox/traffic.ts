@@ -199,8 +199,7 @@ export function startTraffic({
   const paid: Held[] = [];
   let decided = 0;
 
-  // ── parties
-  // ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── parties ────────────────────────────────────────────────────────────────────────────────────
 
   async function enrol(
     taxId: string,
@@ -267,8 +266,7 @@ export function startTraffic({
     return firm;
   }
 
-  // ── what is done
-  // ────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── what is done ───────────────────────────────────────────────────────────────────────────────
 
   function sale({ taxId, name, goods: sold }: Shop, firm: Firm | undefined) {
     const net = BigInt(randomInt(sold.from * 100, sold.to * 100));
@@ -404,8 +402,7 @@ export function startTraffic({
     counts.doubles += 1;
   }
 
-  // ── turns
-  // ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── turns ──────────────────────────────────────────────────────────────────────────────────────
 
   const pause = (milliseconds: number) =>
     new Promise<void>((resolve) => {

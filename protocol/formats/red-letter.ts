@@ -115,8 +115,7 @@ export function checkWithin(left: Left, red: InvoiceDocument): void {
   }
 }
 
-// ── made from the invoice
-// ───────────────────────────────────────────────────────────────────────────────────────────────
+// ── made from the invoice ────────────────────────────────────────────────────────────────────────
 
 const negative = (text: string): string =>
   /^-/.test(text) ? text.slice(1) : /[1-9]/.test(text) ? `-${text}` : text;

@@ -55,8 +55,7 @@ async function main(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "onepiao-two-"));
   undo.push(() => rm(folder, { recursive: true, force: true }));
 
-  // ── two gateways on one chain
-  // ───────────────────────────────────────────────────────────────────────────────────────
+  // ── two gateways on one chain ──────────────────────────────────────────────────────────────────
   const first = await startSandbox();
   undo.push(() => first.stop());
   say("first", `gateway ${first.url}, with the bureau`);
@@ -92,8 +91,7 @@ async function main(): Promise<void> {
   const [here, there] = [createClient(first.url), createClient(second.url)];
   const bureau = first.bureau.token;
 
-  // ── who is who
-  // ──────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── who is who ─────────────────────────────────────────────────────────────────────────────────
   const shopId = "91440300MA5NPAK378";
   const firmId = "91440300MAJU6XYHXC";
   const invoiceTo = (holder: unknown) => ({
@@ -201,8 +199,7 @@ async function main(): Promise<void> {
   say("second", "signs with the employee's key that somebody can sign for it");
   say("first", `knows the account ${String(account)} from now on`);
 
-  // ── issued at one, reimbursed at the other
-  // ──────────────────────────────────────────────────────────────────────────
+  // ── issued at one, reimbursed at the other ─────────────────────────────────────────────────────
   const issued = here("POST", "/v1/invoices", {
     body: invoiceTo(person["account"]),
     token: String(shopKey["token"]),
@@ -237,8 +234,7 @@ async function main(): Promise<void> {
   );
   say("second", `the employee claims it, the firm reimburses it: ${paid["status"]}`);
 
-  // ── and not a second time
-  // ───────────────────────────────────────────────────────────────────────────────────────────
+  // ── and not a second time ──────────────────────────────────────────────────────────────────────
   const again = await there("POST", `/v1/claims/${claim["id"]}/reimburse`, { token: firmToken });
   say("second", `again: ${again.status} ${again.body["code"]}`);
   check(

@@ -26,8 +26,7 @@ export function alterations(world: World, { titled, untitled, elsewhere }: Bundl
   const insert = (path: string, value: unknown): Operation => ({ op: "add", path, value });
   const copy = (from: Bundle, path: string): Operation => set(path, at(from, path));
 
-  // ── each member dropped, and of another type
-  // ────────────────────────────────────────────────────────────────────────
+  // ── each member dropped, and of another type ───────────────────────────────────────────────────
   for (const path of membersOf(titled)) {
     const optional =
       path === "/parties/0" ||
@@ -46,8 +45,7 @@ export function alterations(world: World, { titled, untitled, elsewhere }: Bundl
       insert(`${path}/more`, "1"),
     );
 
-  // ── parts
-  // ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── parts ──────────────────────────────────────────────────────────────────────────────────────
   for (const [i, part] of partNames.entries()) {
     const [path, next] = [
       `/parts/${part}`,
@@ -115,8 +113,7 @@ export function alterations(world: World, { titled, untitled, elsewhere }: Bundl
     insert("/parts/more", { salt: `0x${"5a".repeat(16)}` }),
   );
 
-  // ── network, number, leaf, lot, path, seal
-  // ──────────────────────────────────────────────────────────────────────────
+  // ── network, number, leaf, lot, path, seal ─────────────────────────────────────────────────────
   on("format-2", "the format is another", fails("format"), set("/format", "onepiao-bundle/2"));
   on(
     "network-name",
@@ -273,8 +270,7 @@ export function alterations(world: World, { titled, untitled, elsewhere }: Bundl
     copy(elsewhere, "/seal"),
   );
 
-  // ── parties
-  // ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── parties ────────────────────────────────────────────────────────────────────────────────────
   const { issuer, victim, buyer, other } = world;
   const unattributed = holds({
     registry: "unattributed",

@@ -87,8 +87,7 @@ const byNumber = (a: string, b: string): number => (BigInt(a) < BigInt(b) ? -1 :
 
 export function createDispatcher(deps: Deps): Dispatcher {
   const { sql, contracts, keys, lanes, log } = deps;
-  // ── queued → signed
-  // ─────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── queued → signed ────────────────────────────────────────────────────────────────────────────
 
   async function heads(tx: Tx): Promise<Operation[]> {
     return tx<Operation[]>`
@@ -340,8 +339,7 @@ export function createDispatcher(deps: Deps): Dispatcher {
     return actMessage(command.kind, { ...command, invoices });
   }
 
-  // ── signed → sent
-  // ───────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── signed → sent ──────────────────────────────────────────────────────────────────────────────
 
   async function pack(tx: Tx): Promise<void> {
     const signed = await tx<Operation[]>`
@@ -490,8 +488,7 @@ export function createDispatcher(deps: Deps): Dispatcher {
     await tx`update operations set status = 'sent', send = ${send}, updated_at = now() where id = ${operation.id}`;
   }
 
-  // ── the loop
-  // ────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── the loop ───────────────────────────────────────────────────────────────────────────────────
 
   async function wake(): Promise<void> {
     await sql.begin(async (tx) => {

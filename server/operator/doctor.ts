@@ -21,6 +21,8 @@ type Deps = {
   contracts: Contracts;
   finalityDepth: number;
   maxHeadAgeSeconds: number;
+  /** Blocks that the follower may be behind; without it 50. */
+  maxLagBlocks?: number;
   maxTxGas: bigint;
   idempotencyDays: number;
   reconcileDays: number;
@@ -60,15 +62,14 @@ const age = (seconds: number) =>
 const secondsSince = (column: string) => `extract(epoch from now() - ${column})::float8`;
 
 export async function examine(deps: Deps): Promise<Report> {
-  const { sql, chain, contracts } = deps;
+  const { sql, chain, contracts, maxLagBlocks = LAG_BLOCKS } = deps;
   const { deployment } = contracts;
   const facts: Record<string, Json> = { network: deployment.network, chainId: deployment.chainId };
   const found: Finding[] = [];
   const find = (code: FindingCode, subject: string, detail: string) =>
     void found.push({ code, subject, detail });
 
-  // ── the node
-  // ────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── the node ───────────────────────────────────────────────────────────────────────────────────
 
   async function node(): Promise<number | undefined> {
     let head: number;
@@ -123,8 +124,7 @@ export async function examine(deps: Deps): Promise<Report> {
     else find("head-still", `block ${head}`, old);
   }
 
-  // ── the database
-  // ────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── the database ───────────────────────────────────────────────────────────────────────────────
 
   async function schema(): Promise<boolean> {
     try {
@@ -161,7 +161,7 @@ export async function examine(deps: Deps): Promise<Report> {
         `the cursor is at block ${block}, the node's final head ${final}`,
       );
     if (here.hash !== at.hash) return find("cursor-forked", "cursor", `at block ${block}`);
-    if (lag > LAG_BLOCKS) find("cursor-lags", "cursor", `${lag} blocks to go`);
+    if (lag > maxLagBlocks) find("cursor-lags", "cursor", `${lag} blocks to go`);
   }
 
   async function lanes(): Promise<void> {
@@ -436,8 +436,7 @@ export async function examine(deps: Deps): Promise<Report> {
       );
   }
 
-  // ── all of it
-  // ───────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── all of it ──────────────────────────────────────────────────────────────────────────────────
 
   const head = await node().catch(
     (cause: unknown) => void find("not-examined", "node", textOf(cause)),

@@ -116,8 +116,7 @@ export function createReconcile(deps: Deps): Reconcile {
       await chain.call(ledger, contracts.ledgerCall(name, [id]), undefined, block),
     )[0];
 
-  // ── one lot
-  // ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── one lot ────────────────────────────────────────────────────────────────────────────────────
 
   function compareDocument(row: Invoice): Difference | undefined {
     try {
@@ -227,8 +226,7 @@ export function createReconcile(deps: Deps): Reconcile {
     page.invoices += rows.length;
   }
 
-  // ── one page
-  // ────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── one page ───────────────────────────────────────────────────────────────────────────────────
 
   async function compareRecords(
     tx: Tx,
@@ -391,8 +389,7 @@ export function createReconcile(deps: Deps): Reconcile {
     return { differences, scopes: [], lots: 0, invoices: 0 };
   }
 
-  // ── findings
-  // ────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── findings ───────────────────────────────────────────────────────────────────────────────────
 
   /**
    * Puts the page's findings in the place of what was known of what it has compared; says the new
@@ -427,8 +424,7 @@ export function createReconcile(deps: Deps): Reconcile {
     for (const one of fresh) log.error({ alarm: "reconcile", ...one }, findingKinds[one.kind]);
   }
 
-  // ── how far
-  // ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── how far ────────────────────────────────────────────────────────────────────────────────────
 
   /** By the database's clock. `over`: it has come to its end. `due`: the next one may begin. */
   type Way = { block: bigint; over: boolean; due: boolean };

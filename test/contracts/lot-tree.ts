@@ -27,8 +27,7 @@ const holder = keyOf("holder").address;
 const leavesOf = (size: number) =>
   Array.from({ length: size }, (_, i) => leafOf(`tree leaf ${i}`, holder));
 
-// ── RFC 9162 §2.1.1 and §2.1.3.1, as they are written
-// ────────────────────────────────────────────────────────────────
+// ── RFC 9162 §2.1.1 and §2.1.3.1, as they are written ────────────────────────────────────────────
 
 /** The largest power of two smaller than n. */
 function split(n: number): number {

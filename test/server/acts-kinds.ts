@@ -83,8 +83,7 @@ describe("adjustments, entries and admissions", function () {
   const one = async (to: { holder?: string; buyer?: Party }) =>
     ((await sealed(bench, main, issuer, to)) as [string])[0];
 
-  // ── partial red letters
-  // ─────────────────────────────────────────────────────────────────────────────────────────────
+  // ── partial red letters ────────────────────────────────────────────────────────────────────────
 
   it("a part is taken off an unused invoice by its issuer alone, and the invoice stays as it was", async () => {
     const who = await holder(bench);
@@ -122,8 +121,7 @@ describe("adjustments, entries and admissions", function () {
     ).to.deep.equal(refs);
   });
 
-  // ── book entry
-  // ──────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── book entry ─────────────────────────────────────────────────────────────────────────────────
 
   it("an employer enters what is titled to it, once until it revokes, and it alone is told", async () => {
     const number = await one({ buyer: employer });
@@ -197,8 +195,7 @@ describe("adjustments, entries and admissions", function () {
     expect(await stateOf(number)).to.include({ entry: 2, version: 1 });
   });
 
-  // ── issued elsewhere
-  // ────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── issued elsewhere ───────────────────────────────────────────────────────────────────────────
 
   it("what was issued elsewhere is admitted, reimbursed and entered, and told as any claim", async () => {
     const who = await holder(bench);
@@ -328,8 +325,7 @@ describe("adjustments, entries and admissions", function () {
     );
   });
 
-  // ── kept as the chain has it
-  // ────────────────────────────────────────────────────────────────────────────────────────
+  // ── kept as the chain has it ───────────────────────────────────────────────────────────────────
 
   it("the comparison with the chain finds nothing, then a mark and an admitted row that somebody has changed", async () => {
     const id = freshExternalId();

@@ -126,8 +126,7 @@ describe("acts", () => {
     return bench.contracts.act([argument]);
   }
 
-  // ── order
-  // ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── order ──────────────────────────────────────────────────────────────────────────────────────
 
   it("acts on one invoice go one after the other, each on the version that the one before has left", async () => {
     const who = await holder(bench);
@@ -232,8 +231,7 @@ describe("acts", () => {
     ]).to.deep.equal(["awaiting-signature", "queued"]);
   });
 
-  // ── strangers and stale acts
-  // ────────────────────────────────────────────────────────────────────────────────────────
+  // ── strangers and stale acts ───────────────────────────────────────────────────────────────────
 
   it("an act that was overtaken is refused without an alarm, signed anew on the present version, and done", async () => {
     const who = await holder(bench);
@@ -317,8 +315,7 @@ describe("acts", () => {
     expect(state).to.deep.equal({ state: "claimed", version: 1 });
   });
 
-  // ── keys of one's own
-  // ───────────────────────────────────────────────────────────────────────────────────────────────
+  // ── keys of one's own ──────────────────────────────────────────────────────────────────────────
 
   describe("of a party that keeps its own key", () => {
     async function waiting() {
@@ -428,8 +425,7 @@ describe("acts", () => {
     });
   });
 
-  // ── once
-  // ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── once ───────────────────────────────────────────────────────────────────────────────────────
 
   it("of 20 reimbursements of one claim at once, in two processes, one goes to the chain and is done; the others are answered from it", async () => {
     const who = await holder(bench);
@@ -606,8 +602,7 @@ describe("acts", () => {
     expect((await about(number)).filter((event) => event.args["alarm"] === true)).to.have.length(1);
   });
 
-  // ── batches
-  // ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── batches ────────────────────────────────────────────────────────────────────────────────────
 
   /** The sends of operations, with the operations in each. */
   async function sendsOf(ids: string[]) {
@@ -695,8 +690,7 @@ describe("acts", () => {
     await bench.sql`delete from operations where id in (${unsealed}, ${nonsense})`;
   });
 
-  // ── the bureau's steering
-  // ───────────────────────────────────────────────────────────────────────────────────────────
+  // ── the bureau's steering ──────────────────────────────────────────────────────────────────────
 
   const standing = (party: Party, to: "active" | "suspended") =>
     byBureau(bench, "setStanding", party.index, to === "active" ? 1 : 2);
@@ -793,8 +787,7 @@ describe("acts", () => {
     expect(names(await about(before))).to.deep.equal(["Claimed"]);
   });
 
-  // ── crashes
-  // ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── crashes ────────────────────────────────────────────────────────────────────────────────────
 
   it("what the dispatcher had written when the process died goes out from the next process, once", async () => {
     const who = await holder(bench);

@@ -27,8 +27,7 @@ type Loose = Record<string, Value>;
 const formats = ["json", "shudian", "ubl"] as const;
 type Format = (typeof formats)[number];
 
-// ── readings of the sources that share nothing with the gateway's
-// ───────────────────────────────────────────────────────────
+// ── readings of the sources that share nothing with the gateway's ────────────────────────────────
 
 const entities: Record<string, string> = {
   "&amp;": "&",
@@ -239,8 +238,7 @@ function json(text: string): Loose {
   return document;
 }
 
-// ── the tests
-// ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── the tests ────────────────────────────────────────────────────────────────────────────────────
 
 describe("the sample invoices, issued over HTTP", () => {
   const samples = new Map<Format, Sample[]>(

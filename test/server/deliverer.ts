@@ -169,8 +169,7 @@ describe("deliveries", () => {
     >`select event, status, error from webhook_attempts where webhook = ${id} order by id`;
   const at = (id: string | undefined) => BigInt((id ?? "").slice("evt_".length));
 
-  // ── order
-  // ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── order ──────────────────────────────────────────────────────────────────────────────────────
 
   it("two processes deliver every event once, in order, one at a time, and the position is never ahead of what was taken", async () => {
     const account = freshAccount();
@@ -294,8 +293,7 @@ describe("deliveries", () => {
     expect((await attemptsOf(hook)).map((one) => `evt_${one.event}`)).to.deep.equal(told.slice(10));
   });
 
-  // ── endpoints that do not work
-  // ──────────────────────────────────────────────────────────────────────────────────────
+  // ── endpoints that do not work ─────────────────────────────────────────────────────────────────
 
   it("endpoints that hang or fail hold nobody up, however many they are", async () => {
     const [good, bad] = [freshAccount(), freshAccount()];
@@ -532,8 +530,7 @@ describe("deliveries", () => {
     expect(shop.worked()).to.deep.equal(told);
   });
 
-  // ── who sees what
-  // ───────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── who sees what ──────────────────────────────────────────────────────────────────────────────
 
   it("a subscription sees its party's rows, in the types of its roles and of its own choice, and the bureau sees all with what is for it alone", async () => {
     const [mine, other] = [freshAccount(), freshAccount()];
@@ -621,8 +618,7 @@ describe("deliveries", () => {
     expect(() => new Webhook(gone).verify(body, headers)).to.throw("No matching signature");
   });
 
-  // ── addresses
-  // ───────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── addresses ──────────────────────────────────────────────────────────────────────────────────
 
   const inside = [
     "127.0.0.1",

@@ -196,8 +196,7 @@ describe("the follower", () => {
       event: event.name,
     }));
 
-  // ── the four cases
-  // ──────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── the four cases ─────────────────────────────────────────────────────────────────────────────
 
   it("level with the head it rests, and takes the next block as it comes", async () => {
     const one = (await follow()).start("follower");
@@ -349,8 +348,7 @@ describe("the follower", () => {
     await database.close();
   });
 
-  // ── once, whatever happens
-  // ──────────────────────────────────────────────────────────────────────────────────────────
+  // ── once, whatever happens ─────────────────────────────────────────────────────────────────────
 
   it("a projection that throws leaves cursor, rows and feed as they were, is tried again, and nothing is doubled", async () => {
     const faults = { left: 3 };
@@ -472,8 +470,7 @@ describe("the follower", () => {
     expect(await projected()).to.deep.equal(before);
   });
 
-  // ── order and replay
-  // ────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── order and replay ───────────────────────────────────────────────────────────────────────────
 
   it("feed positions ascend strictly in the order of the chain, and name block, log and transaction", async () => {
     await level((await follow()).start("follower"));
@@ -538,8 +535,7 @@ describe("the follower", () => {
     expect(await bench.sql`select 1 from feed`).to.have.length(count);
   });
 
-  // ── a node that does not tell the truth
-  // ─────────────────────────────────────────────────────────────────────────────
+  // ── a node that does not tell the truth ────────────────────────────────────────────────────────
 
   /** Something that all may see: a quota, by the bureau. Returns the block it is in. */
   async function mark(via: Process, period: number): Promise<number> {

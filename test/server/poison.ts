@@ -91,8 +91,7 @@ describe("blocks that strangers fill", () => {
     });
   }
 
-  // ── attempts
-  // ────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── attempts ───────────────────────────────────────────────────────────────────────────────────
 
   type Named = { id: string; version: number };
   let refs = 1n << 200n;
@@ -289,8 +288,7 @@ describe("blocks that strangers fill", () => {
     ]);
   });
 
-  // ── two claims on one version
-  // ───────────────────────────────────────────────────────────────────────────────────────
+  // ── two claims on one version ──────────────────────────────────────────────────────────────────
 
   it("a holder that has signed two claims on one version for two employers is seen, once, whoever relays the second one", async () => {
     const who = await holder(bench);
@@ -356,8 +354,7 @@ describe("blocks that strangers fill", () => {
     expect(await tried(number)).deep.equals([]);
   });
 
-  // ── more logs than a place was once wide
-  // ────────────────────────────────────────────────────────────────────────────
+  // ── more logs than a place was once wide ───────────────────────────────────────────────────────
 
   it("65,536 empty logs before ours: each of our events keeps its place in the feed, and a rebuild gives the same", async () => {
     // anybody: a key without funds. The contract makes as many empty logs as it is asked for
@@ -428,8 +425,7 @@ describe("blocks that strangers fill", () => {
     expect(await told()).deep.equals(rows);
   });
 
-  // ── a real process
-  // ──────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── a real process ─────────────────────────────────────────────────────────────────────────────
 
   it("a gateway that is killed, and finds such a block when it starts, gets over it", async () => {
     const { numbers } = await reimbursed(100);

@@ -162,8 +162,7 @@ export function summarise({ rounds, latency, acts, batches, memory, check }: Res
   };
 }
 
-// ── as text
-// ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── as text ──────────────────────────────────────────────────────────────────────────────────────
 
 const whole = (value: number) => (Number.isFinite(value) ? value.toFixed(0) : "–");
 const fine = (value: number) => (Number.isFinite(value) ? value.toFixed(2) : "–");

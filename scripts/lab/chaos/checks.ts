@@ -40,8 +40,7 @@ export async function judge(deps: {
   const named = (name: string) => chain.events.filter((event) => event.name === name);
   const idsOf = (name: string) => named(name).map((event) => String(event.args["id"]));
 
-  // ── accepted and sealed
-  // ─────────────────────────────────────────────────────────────────────────────────────────────
+  // ── accepted and sealed ────────────────────────────────────────────────────────────────────────
   const accepted = new Map<string, Journal["posts"][number]>();
   for (const post of journal.posts) {
     if (post.numbers.size > 1)
@@ -73,8 +72,7 @@ export async function judge(deps: {
     if (!accepted.has(number)) wrong.push(`Number ${number} is stored and given to nobody`);
   for (const lot of chain.broken) wrong.push(`The calldata of lot ${lot} does not give its root`);
 
-  // ── used once
-  // ───────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── used once ──────────────────────────────────────────────────────────────────────────────────
   const reimbursements = idsOf("Reimbursed");
   const reimbursed = new Set(reimbursements);
   const invoicesOf = (wanted: "asked" | "granted") =>
@@ -93,8 +91,7 @@ export async function judge(deps: {
     if (times !== 1) wrong.push(`Taxpayer ${taxId} was enrolled ${times} times`);
   }
 
-  // ── what the gateways say of it
-  // ─────────────────────────────────────────────────────────────────────────────────────
+  // ── what the gateways say of it ────────────────────────────────────────────────────────────────
   let after = "";
   const seen = new Set<string>();
   for (;;) {

@@ -233,8 +233,7 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
   const read = async (party: { token: string }, path: string) =>
     (await client.ask(party, "GET", path)).body;
 
-  // ── steps
-  // ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── steps ──────────────────────────────────────────────────────────────────────────────────────
 
   type Wanted = { buyer?: Party; holder?: Party; source?: string };
 
@@ -328,8 +327,7 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
       );
   }
 
-  // ── courses
-  // ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── courses ────────────────────────────────────────────────────────────────────────────────────
 
   const courses: [weight: number, course: () => Promise<unknown>][] = [
     // a till that does not wait

@@ -116,8 +116,7 @@ export function createAudit(deps: Deps) {
       where f.kind = any(${[...kinds]}::text[]) and f.issuer = o.issuer and f.subject = o.subject`;
   }
 
-  // ── judging
-  // ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── judging ────────────────────────────────────────────────────────────────────────────────────
 
   type Read = Sealed & { invoice: InvoiceDocument | undefined; judged: Judgement };
   /** A red letter of `original`; `gross` below zero. */

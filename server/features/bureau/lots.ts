@@ -171,8 +171,7 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
     return { received: here?.n ?? 0, count: lot.count };
   }
 
-  // ── a lot's documents
-  // ───────────────────────────────────────────────────────────────────────────────────────────────
+  // ── a lot's documents ──────────────────────────────────────────────────────────────────────────
 
   type OwnRow = {
     number: string;

@@ -18,8 +18,7 @@ import type { Tx } from "../../db/db.ts";
 import type { Vault } from "../../keys/vault.ts";
 import type { Taxpayer, Taxpayers } from "../parties/taxpayers.ts";
 
-// ── buckets
-// ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── buckets ──────────────────────────────────────────────────────────────────────────────────────
 
 export const grains = ["minute", "hour", "day", "month"] as const;
 export type Grain = (typeof grains)[number];
@@ -81,8 +80,7 @@ const counts: readonly Counted[] = [
 export const countedActs: readonly ActCount[] = counts.map(({ word }) => word);
 export type ActCounts = Partial<Record<ActCount, number>>;
 
-// ── sums
-// ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── sums ─────────────────────────────────────────────────────────────────────────────────────────
 
 type Sum = { invoices: number; redLetters: number; gross: bigint; tax: bigint };
 /** What is told of a sum: amounts by currency, for currencies do not add up. */
@@ -183,8 +181,7 @@ export function createSumsVault(vault: Vault) {
   };
 }
 
-// ── reading
-// ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── reading ──────────────────────────────────────────────────────────────────────────────────────
 
 export type Stats = ReturnType<typeof createStats>;
 type Head = { block: number; time: number; age: number };

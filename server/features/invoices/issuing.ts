@@ -117,8 +117,7 @@ type Desk = {
 export function createIssuing(deps: Deps) {
   const { accounts, documents, taxpayers, invoices, redLetters } = deps;
 
-  // ── who
-  // ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── who ────────────────────────────────────────────────────────────────────────────────────────
 
   /** The named first holders that the network knows. */
   const holdersOf = (tx: Tx, wanted: readonly Wanted[]) =>
@@ -231,8 +230,7 @@ export function createIssuing(deps: Deps) {
     });
   }
 
-  // ── what is left
-  // ────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── what is left ───────────────────────────────────────────────────────────────────────────────
 
   /**
    * The issuers' segments with free numbers, lowest first; as many as could be needed. Those that
@@ -258,8 +256,7 @@ export function createIssuing(deps: Deps) {
     return free;
   }
 
-  // ── decide
-  // ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── decide ─────────────────────────────────────────────────────────────────────────────────────
 
   /**
    * Opens the sheet of a red letter that came as a document: of the issuer's own invoice, which it
@@ -390,8 +387,7 @@ export function createIssuing(deps: Deps) {
     return { ...draft, number, segment: run.segment, reverses: null, ...red, pickup };
   }
 
-  // ── write
-  // ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── write ──────────────────────────────────────────────────────────────────────────────────────
 
   /**
    * The account that an invoice is sealed to. A red letter belongs to nobody: no act can be made on

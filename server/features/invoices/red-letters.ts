@@ -151,8 +151,7 @@ export function createRedLetters({ vault, taxpayers, invoices, bounds }: Deps) {
     return row && sheetOf(row);
   }
 
-  // ── who
-  // ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── who ────────────────────────────────────────────────────────────────────────────────────────
 
   /** Of an invoice or a sheet, the sides that the caller may speak for. */
   async function sidesOf(
@@ -241,8 +240,7 @@ export function createRedLetters({ vault, taxpayers, invoices, bounds }: Deps) {
     );
   }
 
-  // ── the act
-  // ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── the act ────────────────────────────────────────────────────────────────────────────────────
 
   /** Claimed, reimbursed or entered in books: then its employer has a say. */
   const isUsed = ({ status, entry }: InvoiceRow): boolean =>
@@ -659,8 +657,7 @@ export function createRedLetters({ vault, taxpayers, invoices, bounds }: Deps) {
     operationOf: async (tx: Tx, sheet: Sheet): Promise<Operation | undefined> =>
       sheet.operation === null ? undefined : findOperation(tx, sheet.operation),
 
-    // ── what follows from the chain
-    // ───────────────────────────────────────────────────────────────────────────────────
+    // ── what follows from the chain ──────────────────────────────────────────────────────────────
 
     /** Red letters whose act the chain has, and that have no number yet. */
     async due(tx: Tx): Promise<string[]> {

@@ -425,8 +425,7 @@ async function foreignTransaction(to: string, data: string, gasLimit: bigint) {
   return { address: wallet.address, raw, hash: Transaction.from(raw).hash as string };
 }
 
-// ── parties
-// ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── parties ──────────────────────────────────────────────────────────────────────────────────────
 
 export type Party = Taxpayer & { wallet: Wallet; caller: Caller };
 
@@ -583,8 +582,7 @@ export const redLetterOf = (bench: Bench, via: Process, id: string): Promise<str
     return (await via.redLetters.find(bench.sql, id))?.number ?? undefined;
   });
 
-// ── acts
-// ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── acts ─────────────────────────────────────────────────────────────────────────────────────────
 
 type Account = { account: string; index: number };
 
