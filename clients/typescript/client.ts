@@ -112,13 +112,13 @@ export function createClient<A extends Calls<A> = Api>(options: ClientOptions): 
     const { params, ...more } = request;
     const [method, path] = targetOf(name, params as Record<string, unknown> | undefined);
     const reply = await send(method, path, more);
-    const { status, headers, problem } = reply;
-    if (problem !== undefined) throw new ProblemError(problem, status);
+    const { status, headers, problem, key } = reply;
+    if (problem !== undefined) throw new ProblemError(problem, status, key);
     // no route answers with a page: it is somebody's between
     const isPage = headers.get("content-type")?.startsWith("text/html") ?? false;
     if (status < 400 && !isPage) return reply;
     throw new NoAnswerError(`${name}: HTTP ${status} that is not the gateway's`, {
-      key: request.key,
+      key,
       status,
     });
   }

@@ -26,11 +26,13 @@ export type Problem = {
   [member: string]: unknown;
 };
 
-/** `body`: JSON as a value, anything else as bytes, undefined when there is none. */
+/** `body`: JSON as a value, anything else as bytes; undefined when the answer has no body. */
 export type AnyReply = {
   status: number;
   headers: Headers;
   body: unknown;
+  /** The Idempotency-Key under which it was asked; undefined when there was none. */
+  key?: string | undefined;
   /** Answered before under this key: nothing was done now. */
   replayed: boolean;
   /** What was refused, when it was. */
@@ -44,16 +46,19 @@ export class ProblemError extends Error {
   readonly code: Problem["code"];
   readonly retry: Retry;
   readonly status: number;
+  /** The Idempotency-Key of the request, for a `retry` of `same-key`; undefined without one. */
+  readonly key: string | undefined;
   /** The broken rules; empty when the refusal names no field. */
   readonly violations: readonly Violation[];
 
-  constructor(problem: Problem, status = problem.status) {
+  constructor(problem: Problem, status = problem.status, key?: string) {
     const fields = (problem.errors ?? []).map(({ field, rule }) => `${field}: ${rule}`);
     super([`${problem.code}: ${problem.detail}`, ...fields].join("\n"));
     this.problem = problem;
     this.code = problem.code;
     this.retry = problem.retry;
     this.status = status;
+    this.key = key;
     this.violations = problem.errors ?? [];
   }
 }

@@ -216,7 +216,7 @@ export function createSender(options: SenderOptions): Sender {
       try {
         const response = await ask(base + target, { ...init(), signal });
         status = response.status;
-        const reply = await replyOf(response, accept !== undefined);
+        const reply = { ...(await replyOf(response, accept !== undefined)), key };
         options.onTry?.(`${reply.status} ${reply.problem?.code ?? ""}`.trim(), reply);
         return reply;
       } catch (error) {

@@ -87,14 +87,20 @@ describe("the client for programs", () => {
         expect((await all(list)).map(({ number }) => number)).deep.equals([body.number]);
       });
 
-    it("ends after so many tries, and says under which key the work may be done", async () => {
-      way.faults = ["lose", "lose", "lose"];
-      const sourceId = crypto.randomUUID();
-      const error = await refusalOf(
-        of(shop, { tries: 2 })("POST /v1/invoices", { body: invoice({ sourceId }) }),
-      );
-      expect(error).instanceOf(NoAnswerError);
-      expect(keys()).deep.equals(Array(2).fill((error as NoAnswerError).key));
+    for (const fault of ["lose", { status: 502 }] as const)
+      it(`ends after so many tries, and says under which key the work may be done: ${typeof fault === "string" ? fault : fault.status}`, async () => {
+        way.faults = [fault, fault];
+        const error = await refusalOf(
+          of(shop, { tries: 2 })("POST /v1/invoices", { body: invoice() }),
+        );
+        expect(error).instanceOf(NoAnswerError);
+        expect(keys()).deep.equals(Array(2).fill((error as NoAnswerError).key));
+        expect(keys()[0]).a("string");
+      });
+
+    it("says under which key a refusal came", async () => {
+      const problem = await problemOf(of(shop)("POST /v1/invoices", { body: {} as Invoice }));
+      expect(keys()).deep.equals([problem.key]);
     });
 
     it("sends a body that is a stream once", async () => {

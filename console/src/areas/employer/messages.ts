@@ -544,7 +544,7 @@ export const useWords = wordsOf("employer", {
     "books.revoke.detail":
       "Invoice {{invoice}}, voucher {{voucher}}. Reverse it in your accounting system as well.",
     "books.revoke.final":
-      "The revocation stays on the chain for good. The invoice may be entered anew.",
+      "The revocation stays on the chain for good. The invoice may be entered again.",
 
     "red.title": "Red letters",
     "red.about":
