@@ -53,13 +53,13 @@ const storeys: readonly (readonly Omit<Room, "floor">[])[] = [
     { path: "server/feed", what: "follower, notices, streams, webhooks' deliveries" },
   ],
   [{ path: "server/mirror", what: "registry and ledger as tables" }],
-  [{ path: "server/acts", what: "operations, evidence, dispatcher, outcomes" }],
+  [{ path: "server/acts", what: "operations, evidence, dispatcher, signing, sending, outcomes" }],
   [{ path: "server/sealing", what: "sealer" }],
   [{ path: "server/features/out", what: "operations, events, webhooks" }],
   [
     {
       path: "server/features/parties",
-      what: "taxpayers, names, persons, accounts, API keys, sessions",
+      what: "taxpayers, names, quota, persons, accounts, API keys, sessions",
     },
   ],
   [{ path: "server/features/invoices", what: "issuing, documents, grants, red letters" }],

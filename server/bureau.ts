@@ -4,7 +4,7 @@
  * Its sending key is what `scripts/deploy.ts --bureau` is told, so that the access manager lets it
  * enrol, suspend and allot.
  */
-import { BUREAU_LANE } from "./acts/dispatcher.ts";
+import { BUREAU_LANE } from "./acts/sending.ts";
 import type { ChainClient } from "./chain/client.ts";
 import type { Sql } from "./db/db.ts";
 import { createApiKey } from "./keys/api-keys.ts";

@@ -26,9 +26,10 @@ import { examine, told } from "./operator/doctor.ts";
 import { findingTable } from "./operator/findings.ts";
 import { createProgress } from "./operator/progress.ts";
 import { checkProjections, followedBy, rebuildProjections } from "./operator/rebuild.ts";
-import { cancelSend } from "./txs/lanes.ts";
+import { cancelSend } from "./txs/cancelling.ts";
 import { createAuditing } from "./upkeep/auditing.ts";
-import { createReconcile, findingKinds, findings } from "./upkeep/reconcile.ts";
+import { findingKinds } from "./upkeep/comparison.ts";
+import { createReconcile, findings } from "./upkeep/reconcile.ts";
 
 const commands = {
   serve: "take requests until SIGTERM or Ctrl-C; a second one cuts",
@@ -283,7 +284,7 @@ const reconcile = ({ config, sql }: Tools) =>
       perSecond: config.RECONCILE_PER_SECOND,
     });
     const { block, lots, invoices } = await all(
-      (now) => progress({ done: now.block, of: now.of }, `${now.invoices} invoices`),
+      (now) => progress({ done: now.block, of: now.end }, `${now.invoices} invoices`),
       stopping,
     );
     say(`compared ${invoices} invoices in ${lots} lots up to block ${block}`);

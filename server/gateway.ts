@@ -4,9 +4,10 @@
  */
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { BUREAU_LANE, createDispatcher, RELAY_LANE } from "./acts/dispatcher.ts";
+import { createDispatcher } from "./acts/dispatcher.ts";
 import { createEvidence } from "./acts/evidence.ts";
 import { outcomes, sendFailed } from "./acts/outcomes.ts";
+import { BUREAU_LANE, RELAY_LANE } from "./acts/sending.ts";
 import { accessRoutes } from "./api/access.ts";
 import { accountRoutes } from "./api/accounts.ts";
 import { auditRoutes } from "./api/audit.ts";
@@ -42,6 +43,7 @@ import { ledgerProjection } from "./features/bureau/ledger-projection.ts";
 import { createStats } from "./features/bureau/stats.ts";
 import { statsProjection } from "./features/bureau/stats-projection.ts";
 import { createGrants } from "./features/invoices/grants.ts";
+import { createInvoiceLists } from "./features/invoices/invoice-lists.ts";
 import { createInvoices } from "./features/invoices/invoices.ts";
 import { invoiceProjection } from "./features/invoices/invoices-projection.ts";
 import { createIssuing } from "./features/invoices/issuing.ts";
@@ -55,6 +57,7 @@ import { createAccounts } from "./features/parties/accounts.ts";
 import { createNames } from "./features/parties/names.ts";
 import { createPersons } from "./features/parties/persons.ts";
 import { createProvider, providerSettings } from "./features/parties/provider.ts";
+import { createRegistration } from "./features/parties/registration.ts";
 import { createSignIn } from "./features/parties/sessions.ts";
 import { taxpayerProjection } from "./features/parties/taxpayers-projection.ts";
 import { createBundles } from "./features/proof/bundles.ts";
@@ -178,12 +181,14 @@ export async function startGateway(
     await migrate(sql);
     const network = openNetwork(config, deployment);
     undo.push(() => network.chain.close());
-    const { vault, keys, taxpayers, contracts, documents, audit, chain } = await createCore({
-      sql,
-      config,
-      network,
-      log,
-    });
+    const { vault, keys, taxpayers, quotas, contracts, documents, audit, chain } = await createCore(
+      {
+        sql,
+        config,
+        network,
+        log,
+      },
+    );
     const changes = await openChanges(sql);
     undo.push(() => changes.close());
     if ((await chain.chainId()) !== deployment.chainId)
@@ -292,12 +297,13 @@ export async function startGateway(
     const invoices = createInvoices({ vault, documents, taxpayers });
     const grants = createGrants({ invoices, persons, taxpayers });
     const bounds = { aheadMinutes: config.ISSUE_AHEAD_MINUTES, backDays: config.ISSUE_BACK_DAYS };
-    const redLetters = createRedLetters({ vault, taxpayers, invoices, bounds });
+    const redLetters = createRedLetters({ vault, taxpayers, quotas, invoices, bounds });
     const issuing = createIssuing({
       sql,
       accounts,
       documents,
       taxpayers,
+      quotas,
       invoices,
       redLetters,
       changes,
@@ -331,7 +337,12 @@ export async function startGateway(
       maxHeadAgeSeconds: config.MAX_HEAD_AGE,
     });
     const routes = [
-      ...taxpayerRoutes(taxpayers, accounts),
+      ...taxpayerRoutes({
+        taxpayers,
+        registration: createRegistration({ keys, taxpayers }),
+        quotas,
+        accounts,
+      }),
       ...nameRoutes(names),
       ...personRoutes(persons),
       ...accountRoutes(accounts),
@@ -347,7 +358,14 @@ export async function startGateway(
         }),
       ),
       ...issuingRoutes(issuing, invoices, redLetters),
-      ...invoiceRoutes({ invoices, documents, grants, papers, redLetters }),
+      ...invoiceRoutes({
+        invoices,
+        invoiceLists: createInvoiceLists({ taxpayers, invoices }),
+        documents,
+        grants,
+        papers,
+        redLetters,
+      }),
       ...documentRoutes(documents, grants),
       ...grantRoutes(grants),
       ...auditRoutes(audit),
@@ -370,6 +388,7 @@ export async function startGateway(
         createStats({
           vault,
           taxpayers,
+          quotas,
           chain,
           head: watch.head,
           finalityDepth: config.FINALITY_DEPTH,

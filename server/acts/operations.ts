@@ -35,6 +35,9 @@ export const operationStatuses = [
 ] as const;
 export type OperationStatus = (typeof operationStatuses)[number];
 
+/** The order of decimal numbers of any length, which the messages list invoices in. */
+export const byNumber = (a: string, b: string): number => (BigInt(a) < BigInt(b) ? -1 : 1);
+
 /**
  * What to do; `claim`: the reference of the claim that an act decides on, without which it is worth
  * nothing. Acts and seals are signed and go out together; a registry act is signed and goes out

@@ -7,7 +7,8 @@ import {
 } from "@onepiao/protocol/values/shapes.ts";
 import { z } from "zod";
 import type { Tx } from "../db/db.ts";
-import { type Audit, type FindingPlace, findingKinds } from "../features/bureau/audit.ts";
+import type { Audit } from "../features/bureau/audit.ts";
+import { type FindingPlace, findingKinds } from "../features/bureau/audit-findings.ts";
 import { routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();

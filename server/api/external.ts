@@ -20,7 +20,8 @@ import { z } from "zod";
 import type { Tx } from "../db/db.ts";
 import { accepted, settle } from "../features/out/operations.ts";
 import type { Taxpayer, Taxpayers } from "../features/parties/taxpayers.ts";
-import { checks, type External, provenOf, type Registered } from "../features/use/external.ts";
+import type { External, Registered } from "../features/use/external.ts";
+import { checks, provenOf } from "../features/use/external-checks.ts";
 import { fileAnswer, fileType, routeFor } from "../kernel/api.ts";
 import { nextOf, pageLimit } from "../kernel/page.ts";
 

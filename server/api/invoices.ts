@@ -26,13 +26,12 @@ import { z } from "zod";
 import type { Tx } from "../db/db.ts";
 import type { Documents } from "../features/invoices/documents.ts";
 import type { Grants } from "../features/invoices/grants.ts";
+import type { InvoiceLists, Perspective, Place } from "../features/invoices/invoice-lists.ts";
 import {
   type InvoiceRow,
   type Invoices,
   invoiceStatuses,
   linksOf,
-  type Perspective,
-  type Place,
 } from "../features/invoices/invoices.ts";
 import type { RedLetters } from "../features/invoices/red-letters.ts";
 import type { Papers } from "../features/proof/papers.ts";
@@ -104,12 +103,13 @@ const sealedType = "application/vnd.onepiao.sealed+json";
 
 export function invoiceRoutes(deps: {
   invoices: Invoices;
+  invoiceLists: InvoiceLists;
   documents: Documents;
   grants: Grants;
   papers: Papers;
   redLetters: RedLetters;
 }) {
-  const { invoices, documents, grants, papers, redLetters } = deps;
+  const { invoices, invoiceLists, documents, grants, papers, redLetters } = deps;
   function view(row: InvoiceRow, seesEntry: boolean) {
     const { seller, buyer, currency, totals } = invoices.documentOf(row);
     return {
@@ -133,7 +133,7 @@ export function invoiceRoutes(deps: {
   /** What has been taken back of it, and what stands in its place. */
   async function takenBack(sql: Tx, row: InvoiceRow) {
     if (row.reverses !== null) return {};
-    const { sheets, left, replaces, replacedBy } = await redLetters.told(sql, row);
+    const { sheets, left, replaces, replacedBy } = await redLetters.summaryOf(sql, row);
     return {
       left: moneyOf(left),
       redLetters: sheets.map(({ id, status, number }) => ({
@@ -298,11 +298,10 @@ export function invoiceRoutes(deps: {
         const as = query.as ?? perspectiveOf(caller);
         if (as !== "grantee" && !caller.roles.includes(as) && !caller.roles.includes("bureau"))
           throw new Problem("forbidden", `This key has not the role ${as}`);
-        const given = as === "grantee" ? grants.given(sql, caller) : undefined;
-        const { rows, next } = await invoices.list(sql, caller, {
+        const { rows, next } = await invoiceLists.page(sql, caller, {
           ...query,
           as,
-          given,
+          granted: as === "grantee" ? grants.granted(sql, caller) : undefined,
           from: momentFrom(query.from),
           to: momentFrom(query.to),
         });

@@ -12,14 +12,16 @@ import {
 } from "@onepiao/protocol/values/shapes.ts";
 import { z } from "zod";
 import type { Tx } from "../db/db.ts";
+import type { Course, IssueRequest } from "../features/invoices/drafts.ts";
 import {
   type InvoiceStatus,
   type Invoices,
   invoiceStatuses,
   linksOf,
 } from "../features/invoices/invoices.ts";
-import type { Course, Issuing, Wanted } from "../features/invoices/issuing.ts";
-import { type RedLetters, redLetterLink } from "../features/invoices/red-letters.ts";
+import type { Issuing } from "../features/invoices/issuing.ts";
+import type { RedLetters } from "../features/invoices/red-letters.ts";
+import { redLetterLink } from "../features/invoices/sheets.ts";
 import { type Answer, routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
@@ -126,7 +128,7 @@ export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: 
   /** Each one's answer or refusal. */
   async function accept(
     tx: Tx,
-    group: readonly Wanted[],
+    group: readonly IssueRequest[],
     answerOf: (number: string, pickup: Pickup | undefined, unread: Unread) => Answer,
   ) {
     return (await issuing.accept(tx, group)).map((result, at) => {
@@ -180,7 +182,7 @@ export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: 
       },
       problems: refusals,
       together: {
-        prepare({ caller, body, mediaType, query }): Wanted {
+        prepare({ caller, body, mediaType, query }): IssueRequest {
           const read = readInvoice(mediaType, body);
           if (query.holder !== undefined && read.holder !== undefined)
             throw new Problem(
@@ -189,7 +191,7 @@ export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: 
             );
           return { caller, read, holder: query.holder ?? read.holder, reason: query.reason };
         },
-        run: (sql, group: readonly Wanted[]) =>
+        run: (sql, group: readonly IssueRequest[]) =>
           accept(sql, group, (number, pickup, unread) =>
             answer(202, number, "accepted", pickup, unread),
           ),
@@ -224,12 +226,12 @@ export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: 
       lines: {
         open({ caller, query: { reason } }) {
           const course: Course = { gross: 0n };
-          return (line): Wanted => {
+          return (line): IssueRequest => {
             const read = readInvoice("application/json", line);
             return { caller, read, holder: read.holder, reason, course };
           };
         },
-        run: (sql, group: readonly Wanted[]) =>
+        run: (sql, group: readonly IssueRequest[]) =>
           accept(sql, group, (number, pickup) => ({
             status: 202,
             body: { number, ...(pickup && { pickup }) },

@@ -23,13 +23,13 @@ import type { Tx } from "../db/db.ts";
 import type { Grants } from "../features/invoices/grants.ts";
 import type { Invoices } from "../features/invoices/invoices.ts";
 import type { Issuing } from "../features/invoices/issuing.ts";
+import type { RedLetters } from "../features/invoices/red-letters.ts";
 import {
-  type RedLetters,
   redLetterLink,
   type Sheet,
   type SheetStatus,
   sheetStatuses,
-} from "../features/invoices/red-letters.ts";
+} from "../features/invoices/sheets.ts";
 import { operationLink } from "../features/out/operations.ts";
 import type { Taxpayers } from "../features/parties/taxpayers.ts";
 import { type Answer, type Caller, type Route, roles, routeFor } from "../kernel/api.ts";

@@ -5,18 +5,16 @@ import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { accountSchema, positionSchema, timeQuery } from "@onepiao/protocol/values/shapes.ts";
 import { z } from "zod";
 import { momentNow, type Tx } from "../db/db.ts";
+import type { Range, Stats } from "../features/bureau/stats.ts";
 import {
-  type ActCount,
   bucketsIn,
-  countedActs,
   type Grain,
   grains,
   MAX_BUCKETS,
-  type Range,
-  type Stats,
   startOf,
-} from "../features/bureau/stats.ts";
-import { periodOf } from "../features/parties/taxpayers.ts";
+} from "../features/bureau/stats-buckets.ts";
+import { type ActCount, countedActs } from "../features/bureau/stats-counts.ts";
+import { periodOf } from "../features/parties/quotas.ts";
 import { routeFor } from "../kernel/api.ts";
 import { pageLimit } from "../kernel/page.ts";
 

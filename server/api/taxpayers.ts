@@ -14,12 +14,10 @@ import { z } from "zod";
 import { momentNow, type Tx } from "../db/db.ts";
 import { accepted, settle } from "../features/out/operations.ts";
 import type { Accounts } from "../features/parties/accounts.ts";
-import {
-  periodOf,
-  seriesOf,
-  type Taxpayer,
-  type Taxpayers,
-} from "../features/parties/taxpayers.ts";
+import { periodOf, type Quotas } from "../features/parties/quotas.ts";
+import type { Registration } from "../features/parties/registration.ts";
+import { allotSegment, segmentsOf, seriesOf } from "../features/parties/segments.ts";
+import type { Taxpayer, Taxpayers } from "../features/parties/taxpayers.ts";
 import { type Answer, routeFor } from "../kernel/api.ts";
 import { nextOf } from "../kernel/page.ts";
 
@@ -94,9 +92,16 @@ const view = ({
 const toPeriod = (text: string) => Number(text.replace("-", ""));
 const fromPeriod = (period: number) => `${String(period).slice(0, 4)}-${String(period).slice(4)}`;
 
-export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts) {
+type Deps = {
+  taxpayers: Taxpayers;
+  registration: Registration;
+  quotas: Quotas;
+  accounts: Accounts;
+};
+
+export function taxpayerRoutes({ taxpayers, registration, quotas, accounts }: Deps) {
   async function quotaView(sql: Tx, taxpayer: Taxpayer, period: number) {
-    const { granted, drawn, used } = await taxpayers.quotaOf(sql, taxpayer, period);
+    const { granted, drawn, used } = await quotas.read(sql, taxpayer, period);
     return {
       period: fromPeriod(period),
       granted: formatMoney(granted),
@@ -144,7 +149,7 @@ export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts) {
       },
       problems: ["tax-id-enrolled", "account-enrolled"],
       async run({ sql, caller, body }) {
-        const { account, taxId, operation } = await taxpayers.enrol(sql, caller, body);
+        const { account, taxId, operation } = await registration.enrol(sql, caller, body);
         return accepted(operation, {
           account,
           taxpayer: `/v1/taxpayers/${encodeURIComponent(taxId)}`,
@@ -241,8 +246,8 @@ export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts) {
         const taxpayer = await taxpayers.visible(sql, caller, params.taxId);
         const operation =
           body.standing === undefined
-            ? await taxpayers.setCapabilities(sql, caller, taxpayer, body.capabilities ?? [])
-            : await taxpayers.setStanding(sql, caller, taxpayer, body.standing);
+            ? await registration.setCapabilities(sql, caller, taxpayer, body.capabilities ?? [])
+            : await registration.setStanding(sql, caller, taxpayer, body.standing);
         return accepted(operation, { account: taxpayer.account });
       },
       settled: (sql, answer) =>
@@ -274,7 +279,7 @@ export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts) {
       async run({ sql, caller, params, body }) {
         const taxpayer = await taxpayers.visible(sql, caller, params.taxId);
         const key = await accounts.register(sql, body.key, taxpayer.account);
-        return accepted(await taxpayers.rotateKey(sql, caller, taxpayer, key), { key });
+        return accepted(await registration.rotateKey(sql, caller, taxpayer, key), { key });
       },
       settled: (sql, answer) =>
         settle(sql, answer, async () => ({
@@ -298,10 +303,10 @@ export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts) {
       async run({ sql, caller, params, body }) {
         const taxpayer = await taxpayers.visible(sql, caller, params.taxId);
         const period = toPeriod(body.period);
-        return accepted(
-          await taxpayers.setQuota(sql, caller, taxpayer, period, parseMoney(body.granted)),
-          { account: taxpayer.account, period },
-        );
+        return accepted(await quotas.set(sql, caller, taxpayer, period, parseMoney(body.granted)), {
+          account: taxpayer.account,
+          period,
+        });
       },
       settled: quotaWhenSettled,
     }),
@@ -347,7 +352,7 @@ export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts) {
         const period =
           body.period === undefined ? periodOf(await momentNow(sql)) : toPeriod(body.period);
         const cents = parseMoney(body.amount);
-        const operation = await taxpayers[body.direction === "draw" ? "draw" : "giveBack"](
+        const operation = await quotas[body.direction === "draw" ? "draw" : "giveBack"](
           sql,
           taxpayer,
           period,
@@ -382,9 +387,7 @@ export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts) {
       async run({ sql, caller, params, body }) {
         const taxpayer = await taxpayers.visible(sql, caller, params.taxId);
         const series = body.series ?? seriesOf(await momentNow(sql), taxpayer.region);
-        return accepted(
-          await taxpayers.allotSegment(sql, caller, taxpayer, series, BigInt(body.length)),
-        );
+        return accepted(await allotSegment(sql, caller, taxpayer, series, BigInt(body.length)));
       },
       settled: (sql, answer) =>
         settle(sql, answer, async ({ result }) => ({
@@ -411,7 +414,7 @@ export function taxpayerRoutes(taxpayers: Taxpayers, accounts: Accounts) {
       },
       problems: ["not-found"],
       async run({ sql, caller, params, query }) {
-        const items = await taxpayers.segmentsOf(
+        const items = await segmentsOf(
           sql,
           await taxpayers.visible(sql, caller, params.taxId),
           query,

@@ -14,7 +14,8 @@ import type { Deployment } from "../chain/deploy.ts";
 import type { Sql } from "../db/db.ts";
 import { createAudit } from "../features/bureau/audit.ts";
 import { createDocuments } from "../features/invoices/documents.ts";
-import { createTaxpayers } from "../features/parties/taxpayers.ts";
+import { createQuotas, type Quotas } from "../features/parties/quotas.ts";
+import { createTaxpayers, type Taxpayers } from "../features/parties/taxpayers.ts";
 import type { Config } from "../kernel/config.ts";
 import type { Log } from "../kernel/log.ts";
 import { createEncryptionKeys } from "../keys/encryption.ts";
@@ -26,7 +27,8 @@ export type Keeping = {
   vault: Vault;
   keys: Keystore;
   encryptionKeys: ReturnType<typeof createEncryptionKeys>;
-  taxpayers: ReturnType<typeof createTaxpayers>;
+  taxpayers: Taxpayers;
+  quotas: Quotas;
 };
 
 /** `chain` is closed by the caller. */
@@ -51,8 +53,13 @@ export async function openKeeping(
 ): Promise<Keeping> {
   const vault = await openVault(sql, config.MASTER_KEY);
   const keys = createKeystore({ sql, vault });
-  const taxpayers = createTaxpayers({ vault, keys, drawStep: config.DRAW_STEP });
-  return { vault, keys, encryptionKeys: createEncryptionKeys({ vault }), taxpayers };
+  return {
+    vault,
+    keys,
+    encryptionKeys: createEncryptionKeys({ vault }),
+    taxpayers: createTaxpayers({ vault }),
+    quotas: createQuotas({ vault, drawStep: config.DRAW_STEP }),
+  };
 }
 
 type Deps = {

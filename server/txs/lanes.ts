@@ -3,27 +3,23 @@
  *
  * | a send is | when | and then |
  * | --- | --- | --- |
- * | queued | its calldata is written, in the transaction of whoever wants it | gets nonce, signed bytes and hash: pending |
+ * | queued | its calldata is written, in the transaction that asks for it | gets nonce, signed bytes and hash: pending |
  * | pending | those three are written, before any broadcast | receipt final → mined or failed; no receipt → same bytes again |
- * | pending, cancelled | a no-op under the same nonce is written beside it | whichever of the two lands decides |
+ * | pending, cancelled | a no-op is written under the same nonce | whichever of the two lands decides |
  * | mined | its receipt is final | done |
- * | failed | its receipt is final and says reverted, the no-op has landed, or its nonce is gone for good | `failed` is told |
+ * | failed | its receipt is final and says reverted, the no-op has landed, or another transaction has its nonce | `failed` is called |
  *
  * Invariants: a send is signed once and never again, whatever the node answers, so an unknown
  * outcome cannot become two transactions; the next nonce is one more than the highest that is
  * written. Each wake-up runs recover → confirm → send.
  *
- * What the node answers is a word of chain/faults.ts. None of them ends a send; they tell when the
- * same bytes go out again: landed, unknown and taken after `resendMs`, and ever more slowly while
- * the node's head stands still, for then nothing can land; rejected ever more slowly in any case;
- * and while the node is down one of them at a time. One thing besides a receipt ends a send:
- * another transaction has used its nonce (a database restored from an older backup, a key used
- * elsewhere). That is believed when the account's count at the final block is beyond the nonce, and
- * the node, asked afterwards, has neither receipt nor transaction of ours, several times over two
- * seconds. Then nothing of it can land any more, and what it was for may go out anew.
+ * What the node answers is a word of chain/faults.ts. No word ends a send (confirming.ts says what
+ * does); it decides when the same bytes go out again: landed, unknown and taken after `resendMs`, and
+ * ever more slowly while the node's head stands still, because nothing can land then; rejected ever
+ * more slowly in any case; and while the node is down, one send at a time.
  *
- * Of several processes the one with a lane's lease works on it; row locks and compare-and-set keep
- * a second one from harm. Does not know what it sends.
+ * Only the holder of a lane's lease works on it. If two processes both believe that they hold it, row
+ * locks and compare-and-set make the second harmless. Lanes do not know what they send.
  */
 import type { ChainClient } from "../chain/client.ts";
 import { NodeDown, NodeRefused } from "../chain/client.ts";
@@ -33,9 +29,9 @@ import type { Lease } from "../db/leases.ts";
 import type { Log } from "../kernel/log.ts";
 import { createLoop, type Loop, type Next } from "../kernel/loop.ts";
 import type { Keystore } from "../keys/keystore.ts";
+import { createConfirming, type Lane, type Pending, type Sight } from "./confirming.ts";
 
 export type Send = { to: string; data: string; gas: bigint };
-export type Lane = { name: string; address: string };
 
 /**
  * Why a send has failed that never came to the chain: it did nothing, and can be done anew.
@@ -90,42 +86,11 @@ type Deps = {
   answered?: (fault: FaultWord) => void;
 };
 
-type Pending = {
-  id: bigint;
-  nonce: bigint;
-  hash: string;
-  raw: string;
-  to_address: string;
-  data: string;
-  cancel_hash: string | null;
-  cancel_raw: string | null;
-  fault: FaultWord | null;
-  reason: string | null;
-  errors: number;
-  due: boolean;
-  /** Milliseconds since it was offered last; 0 when it never was. */
-  waited: number;
-};
 type Outgoing = Pick<Pending, "id" | "raw" | "cancel_raw" | "fault" | "reason" | "errors">;
 
-/** What this process knows of a lane's node. */
-type Sight = {
-  /** The node's head, as last seen. */
-  head: number;
-  /** Of each send: how often it was offered at which head. */
-  offers: Map<bigint, { head: number; times: number }>;
-  /** The node does not serve: nothing is offered before. */
-  restingUntil: number;
-};
-
-/** Gas of a transaction that does nothing. */
-const NO_OP_GAS = 21_000n;
 const FIRST_REJECTED_MS = 1_000;
 /** The longest from one offer of the same bytes to the next. */
 const MAX_RESEND_MS = 30_000;
-/** So often, over so long, a nonce has to be seen used by another transaction. */
-const SUPERSEDED_LOOKS = 3;
-const SUPERSEDED_MS = 2_000;
 /** How soon a lane looks again at what waits for its receipt. */
 const BUSY_MS = 100;
 /** How often the rows are looked at for `state`. */
@@ -151,48 +116,6 @@ export async function openLane(
   });
 }
 
-/**
- * `asked-before`: the no-op is there already. `not-pending`: it has no nonce yet, or its outcome is
- * known. `unknown`: no such send.
- */
-export type Cancellation =
-  | { outcome: "asked" | "asked-before"; lane: string; nonce: bigint }
-  | { outcome: "not-pending" | "unknown" };
-
-/**
- * An operator's command, for a send that the node will never take: writes a no-op under the same
- * nonce, which the lane then offers in its stead. Safe at any time, for one nonce lands once: if
- * the no-op lands, what the send was for goes out anew; if the send lands after all, it counts.
- */
-export async function cancelSend(
-  deps: Pick<Deps, "sql" | "keys" | "chainId">,
-  send: bigint,
-): Promise<Cancellation> {
-  return deps.sql.begin(async (tx) => {
-    const [row] = await tx<
-      { lane: string; address: string; nonce: bigint; status: string; cancel_hash: string | null }[]
-    >`
-      select s.lane, l.address, s.nonce, s.status, s.cancel_hash from sends s join lanes l on l.name = s.lane where s.id = ${send} for update of s`;
-    if (!row) return { outcome: "unknown" };
-    if (row.status !== "pending") return { outcome: "not-pending" };
-    const { lane, nonce } = row;
-    if (row.cancel_hash !== null) return { outcome: "asked-before", lane, nonce };
-    const fields = {
-      chainId: deps.chainId,
-      nonce: Number(nonce),
-      to: row.address,
-      data: "0x",
-      gasLimit: NO_OP_GAS,
-    };
-    const { raw, hash } = await deps.keys.signTransaction(row.address, fields);
-    await tx`
-      update sends set cancel_raw = ${raw}, cancel_hash = ${hash}, fault = null, reason = null, errors = 0, first_error_at = null, retry_at = null
-      where id = ${send}`;
-    await announce(tx, "send");
-    return { outcome: "asked", lane, nonce };
-  });
-}
-
 export function createLanes(deps: Deps): Lanes {
   const { sql, chain, keys, log, resendMs = 3_000 } = deps;
   const leases = new Map(deps.lanes.map(({ name }) => [name, deps.lease(name)]));
@@ -202,122 +125,10 @@ export function createLanes(deps: Deps): Lanes {
       { name, held: false, queued: 0, pending: 0, oldest: undefined },
     ]),
   );
-  /** Sends whose nonce was seen used by another transaction: since when, and how often. */
-  const gone = new Map<bigint, { since: number; looks: number }>();
+  const { confirm } = createConfirming(deps);
   const sights = new Map<string, Sight>(
     deps.lanes.map(({ name }) => [name, { head: -1, offers: new Map(), restingUntil: 0 }]),
   );
-
-  /** Ends a send; false when another process, or an earlier look, has ended it. */
-  async function record(
-    tx: Tx,
-    send: bigint,
-    status: "mined" | "failed",
-    block: number | null,
-    reason: string | undefined,
-  ): Promise<boolean> {
-    const row = await tx`
-      update sends set status = ${status}, block = ${block}, last_error = ${reason ?? null}, fault = null, reason = null where id = ${send} and status = 'pending'`;
-    if (row.count === 0) return false;
-    if (reason !== undefined) await deps.failed(tx, send, reason);
-    await announce(tx, "send");
-    return true;
-  }
-
-  /**
-   * Looks for the receipts of what is out; the outcome is taken from final blocks alone. Returns
-   * what has no receipt.
-   */
-  async function confirm(lane: Lane, sight: Sight): Promise<Pending[]> {
-    const pending = await sql<Pending[]>`
-      select id, nonce, hash, raw, to_address, data, cancel_hash, cancel_raw, fault, reason, errors, retry_at is null or retry_at <= now() as due,
-             coalesce(extract(epoch from now() - sent_at)::float8 * 1000, 0) as waited
-      from sends where lane = ${lane.name} and status = 'pending' order by nonce`;
-    const ids = new Set(pending.map((send) => send.id));
-    for (const id of sight.offers.keys()) if (!ids.has(id)) sight.offers.delete(id);
-    if (pending.length === 0) return [];
-    sight.head = await chain.head();
-    const final = sight.head - deps.finalityDepth;
-    const [receipts, cancels] = await Promise.all([
-      chain.receipts(pending.map((send) => send.hash)),
-      chain.receipts(pending.map((send) => send.cancel_hash).filter((hash) => hash !== null)),
-    ]);
-    const waiting: Pending[] = [];
-    for (const [i, send] of pending.entries()) {
-      const cancelled = send.cancel_hash === null ? undefined : cancels.shift();
-      const receipt = receipts[i] ?? cancelled;
-      if (!receipt) waiting.push(send);
-      if (!receipt || receipt.block > final) continue;
-      let reason: string | undefined;
-      if (!receipts[i]) reason = "cancelled";
-      else if (!receipt.ok) reason = await revertData(lane, send, receipt.block);
-      const recorded = await sql.begin((tx) =>
-        record(tx, send.id, reason === undefined ? "mined" : "failed", receipt.block, reason),
-      );
-      if (recorded && reason === "cancelled")
-        log.info(
-          { send: String(send.id), nonce: String(send.nonce) },
-          "a send was cancelled: the no-op has landed",
-        );
-      else if (recorded && reason !== undefined)
-        log.error({ send: String(send.id), hash: send.hash, reason }, "a transaction was reverted");
-    }
-    return supersede(lane, waiting, final);
-  }
-
-  /**
-   * Ends sends whose nonce is used up by a transaction that is none of ours. Returns the others.
-   */
-  async function supersede(lane: Lane, waiting: Pending[], final: number): Promise<Pending[]> {
-    // the node's word that the nonce is used begins the search, and is not believed
-    const suspects = waiting.filter((send) => send.fault === "landed");
-    const used = suspects.length === 0 ? 0 : await chain.nonce(lane.address, final);
-    const ended = new Set<bigint>();
-    for (const send of waiting) {
-      // asked again after the count: it may have landed between the two
-      if (!suspects.includes(send) || Number(send.nonce) >= used || (await isThere(send))) {
-        gone.delete(send.id);
-        continue;
-      }
-      const seen = gone.get(send.id) ?? { since: performance.now(), looks: 0 };
-      seen.looks += 1;
-      gone.set(send.id, seen);
-      if (seen.looks < SUPERSEDED_LOOKS || performance.now() - seen.since < SUPERSEDED_MS) continue;
-      await sql.begin(async (tx) => {
-        // the nonces below are the chain's; what comes goes on from there
-        await tx`update lanes set base_nonce = greatest(base_nonce, ${used}) where name = ${lane.name}`;
-        if (await record(tx, send.id, "failed", null, "superseded"))
-          log.error(
-            { send: String(send.id), nonce: String(send.nonce), used },
-            "another transaction has used a send's nonce: its work goes out anew",
-          );
-      });
-      gone.delete(send.id);
-      ended.add(send.id);
-    }
-    return waiting.filter((send) => !ended.has(send.id));
-  }
-
-  async function isThere(send: Pending): Promise<boolean> {
-    const hashes = [send.hash, ...(send.cancel_hash === null ? [] : [send.cancel_hash])];
-    const [receipts, inputs] = await Promise.all([
-      chain.receipts(hashes),
-      Promise.all(hashes.map((hash) => chain.transactionInput(hash))),
-    ]);
-    return [...receipts, ...inputs].some((one) => one !== undefined);
-  }
-
-  /**
-   * What the reverted call says when it is asked again at its block; empty when it says nothing.
-   */
-  async function revertData(lane: Lane, send: Pending, block: number): Promise<string> {
-    try {
-      await chain.call(send.to_address, send.data, lane.address, block);
-      return "";
-    } catch (cause) {
-      return cause instanceof NodeRefused ? (cause.data ?? cause.message) : "";
-    }
-  }
 
   /**
    * Whether the same bytes go out again now. What was offered at an older head, or by another

@@ -8,7 +8,7 @@
  */
 import { momentNow, type Sql, type Tx } from "../db/db.ts";
 import type { Audit, AuditLot } from "../features/bureau/audit.ts";
-import { periodOf } from "../features/parties/taxpayers.ts";
+import { periodOf } from "../features/parties/quotas.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Job } from "./upkeep.ts";
 

@@ -16,15 +16,8 @@
 
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import type { Sql, Tx } from "../db/db.ts";
-import {
-  addInvoice,
-  createSumsVault,
-  type Grain,
-  grains,
-  merge,
-  type Sums,
-  startOf,
-} from "../features/bureau/stats.ts";
+import { type Grain, grains, startOf } from "../features/bureau/stats-buckets.ts";
+import { addInvoice, createSumsVault, merge, type Sums } from "../features/bureau/stats-sums.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Vault } from "../keys/vault.ts";
 import type { Job } from "./upkeep.ts";

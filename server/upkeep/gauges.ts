@@ -11,10 +11,10 @@ import { actEvents } from "@onepiao/protocol/ledger/acts.ts";
 import { codeOfChainError } from "@onepiao/protocol/values/problems.ts";
 import { errorName } from "../chain/contracts.ts";
 import type { Sql } from "../db/db.ts";
-import { findingKinds as auditKinds } from "../features/bureau/audit.ts";
+import { findingKinds as auditKinds } from "../features/bureau/audit-findings.ts";
 import type { Metrics } from "../kernel/metrics.ts";
+import { findingKinds } from "./comparison.ts";
 import type { Watch } from "./health.ts";
-import { findingKinds } from "./reconcile.ts";
 
 type Deps = {
   sql: Sql;

@@ -12,7 +12,7 @@ import {
 import { EXTERNAL } from "@onepiao/protocol/ledger/external.ts";
 import { expect } from "chai";
 import { root } from "../../scripts/run.ts";
-import { countedActs } from "../../server/features/bureau/stats.ts";
+import { countedActs } from "../../server/features/bureau/stats-counts.ts";
 import { kindOf } from "../../server/feed/acts.ts";
 import { IInvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/interfaces/IInvoiceLedger__factory.ts";
 import { codeOf } from "./support/source.ts";
@@ -100,7 +100,7 @@ describe("kinds of acts and their events", () => {
     "server/features/use/pickups.ts": ["Transfer"],
     "server/features/use/entries.ts": ["Enter"],
     "server/features/use/entries-projection.ts": ["Entered"],
-    "server/features/invoices/red-letters.ts": ["Adjust", "Reverse"],
+    "server/features/invoices/red-letter-acts.ts": ["Adjust", "Reverse"],
     "server/features/invoices/red-letters-projection.ts": ["Adjusted", "Reversed"],
   };
 

@@ -250,7 +250,7 @@ describe("imports", function () {
     const { deployment } = await sandbox();
     const { vault, keys } = second;
     const documents = createDocuments({ vault, keys: createEncryptionKeys({ vault }), deployment });
-    const taxpayers = createTaxpayers({ vault, keys, drawStep: 1n });
+    const taxpayers = createTaxpayers({ vault });
     const invoices = createInvoices({ vault, documents, taxpayers });
     const contracts = createContracts(deployment);
     const names = createNames({ keys, contracts, chain: await chain(), taxpayers });
@@ -358,7 +358,7 @@ describe("imports", function () {
       "not-found",
     );
     const { createTaxpayers } = await import("../../server/features/parties/taxpayers.ts");
-    const taxpayers = createTaxpayers({ vault: second.vault, keys: second.keys, drawStep: 1n });
+    const taxpayers = createTaxpayers({ vault: second.vault });
     const adopt = (one: Loose) => second.sql.begin((tx) => taxpayers.adopt(tx, one, "CNY"));
     expect(await adopt({ ...identity, name: "改了名字" })).equals(false);
     expect(await adopt({ ...identity, index: shop.index })).equals(false);

@@ -106,12 +106,12 @@ describe("the bureau's audit", function () {
     )) as Deposit;
   }
   function partsOf(
-    { vault, keys }: Pick<SecondGateway, "vault" | "keys">,
+    { vault }: Pick<SecondGateway, "vault">,
     deployment: Awaited<ReturnType<typeof sandbox>>["deployment"],
   ) {
     const encryption = createEncryptionKeys({ vault });
     const documents = createDocuments({ vault, keys: encryption, deployment });
-    const taxpayers = createTaxpayers({ vault, keys, drawStep: 1n });
+    const taxpayers = createTaxpayers({ vault });
     return createAudit({
       vault,
       keys: encryption,
@@ -462,7 +462,7 @@ describe("the bureau's audit", function () {
     const place = await sandbox();
     const sql = await database();
     const vault = await openVault(sql, place.config.MASTER_KEY);
-    const audit = partsOf({ vault, keys: undefined as never }, place.deployment);
+    const audit = partsOf({ vault }, place.deployment);
     const number = await issued(shop, firm);
     await issuedSums(shop, { invoices: 1, gross: "200.00", tax: "11.32" });
     const judged = (
@@ -563,7 +563,7 @@ describe("the bureau's audit", function () {
     const place = await sandbox();
     const sql = await database();
     const vault = await openVault(sql, place.config.MASTER_KEY);
-    const audit = partsOf({ vault, keys: undefined as never }, place.deployment);
+    const audit = partsOf({ vault }, place.deployment);
     const number = await issued(shop, firm);
     const original = await issued(shop, firm);
     await issuedSums(shop, { invoices: 2, gross: "400.00", tax: "22.64" });
@@ -652,7 +652,7 @@ describe("the bureau's audit", function () {
     const one = () =>
       createAuditing({
         sql,
-        audit: partsOf({ vault: breaking, keys: undefined as never }, place.deployment),
+        audit: partsOf({ vault: breaking }, place.deployment),
         log: silent,
         patienceSeconds: 300,
       });
@@ -736,10 +736,7 @@ describe("the bureau's audit", function () {
     );
     await must(call("POST", "/v1/invoices/import", bundle, { token: shop.elsewhere }));
     const [sql, { config, deployment }] = [await database(), await sandbox()];
-    const here = partsOf(
-      { vault: await openVault(sql, config.MASTER_KEY), keys: undefined as never },
-      deployment,
-    );
+    const here = partsOf({ vault: await openVault(sql, config.MASTER_KEY) }, deployment);
     const [lot] = await sql<
       SealedLot[]
     >`select first, count, issuer, time, root from lots where first = ${first}`;

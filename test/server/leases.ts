@@ -3,7 +3,7 @@
  * done twice meanwhile.
  */
 import { expect } from "chai";
-import { RELAY_LANE } from "../../server/acts/dispatcher.ts";
+import { RELAY_LANE } from "../../server/acts/sending.ts";
 import { openChanges, openDb } from "../../server/db/db.ts";
 import { createLeases, type Leases } from "../../server/db/leases.ts";
 import { createLog } from "../../server/kernel/log.ts";

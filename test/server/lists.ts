@@ -4,9 +4,10 @@
  */
 import { expect } from "chai";
 import { type Sandbox, startSandbox } from "../../sandbox/sandbox.ts";
-import { createDispatcher, RELAY_LANE } from "../../server/acts/dispatcher.ts";
+import { createDispatcher } from "../../server/acts/dispatcher.ts";
 import { createEvidence } from "../../server/acts/evidence.ts";
 import { sendFailed } from "../../server/acts/outcomes.ts";
+import { RELAY_LANE } from "../../server/acts/sending.ts";
 import { createChainClient } from "../../server/chain/client.ts";
 import { createContracts } from "../../server/chain/contracts.ts";
 import { type Changes, openChanges, openDb, type Sql } from "../../server/db/db.ts";
@@ -18,6 +19,7 @@ import { createInvoices } from "../../server/features/invoices/invoices.ts";
 import { createIssuing } from "../../server/features/invoices/issuing.ts";
 import { createRedLetters } from "../../server/features/invoices/red-letters.ts";
 import { createAccounts } from "../../server/features/parties/accounts.ts";
+import { createQuotas } from "../../server/features/parties/quotas.ts";
 import { createTaxpayers } from "../../server/features/parties/taxpayers.ts";
 import { type Gateway, startGateway } from "../../server/gateway.ts";
 import { createLog } from "../../server/kernel/log.ts";
@@ -267,14 +269,16 @@ describe("lists among many", () => {
     const keystore = createKeystore({ sql: db, vault });
     const encryption = createEncryptionKeys({ vault });
     const documents = createDocuments({ vault, keys: encryption, deployment });
-    const taxpayers = createTaxpayers({ vault, keys: keystore, drawStep: config.DRAW_STEP });
+    const taxpayers = createTaxpayers({ vault });
+    const quotas = createQuotas({ vault, drawStep: config.DRAW_STEP });
     const invoices = createInvoices({ vault, documents, taxpayers });
-    const redLetters = createRedLetters({ vault, taxpayers, invoices, bounds });
+    const redLetters = createRedLetters({ vault, taxpayers, quotas, invoices, bounds });
     const issuing = createIssuing({
       sql: db,
       accounts: createAccounts({ keys: keystore, contracts, maxShown: config.MAX_ACCOUNTS }),
       documents,
       taxpayers,
+      quotas,
       invoices,
       redLetters,
       changes,

@@ -16,7 +16,7 @@ import { expect } from "chai";
 import { Transaction } from "ethers";
 import { createEvidence } from "../../server/acts/evidence.ts";
 import { type ActArgument, ZERO_ACCOUNT } from "../../server/chain/contracts.ts";
-import type { Sheet } from "../../server/features/invoices/red-letters.ts";
+import type { Sheet } from "../../server/features/invoices/sheets.ts";
 import {
   type Bench,
   enrolled,

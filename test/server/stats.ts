@@ -11,14 +11,11 @@ import { amountTimesRate, formatMoney, parseMoney } from "@onepiao/protocol/valu
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
 import type { Sql } from "../../server/db/db.ts";
-import {
-  createStats,
-  createSumsVault,
-  type Grain,
-  grains,
-  startOf,
-} from "../../server/features/bureau/stats.ts";
+import { createStats } from "../../server/features/bureau/stats.ts";
+import { type Grain, grains, startOf } from "../../server/features/bureau/stats-buckets.ts";
+import { createSumsVault } from "../../server/features/bureau/stats-sums.ts";
 import { createInvoices } from "../../server/features/invoices/invoices.ts";
+import { createQuotas } from "../../server/features/parties/quotas.ts";
 import { createTaxpayers } from "../../server/features/parties/taxpayers.ts";
 import { projections } from "../../server/gateway.ts";
 import { createLog } from "../../server/kernel/log.ts";
@@ -60,7 +57,7 @@ describe("statistics", function () {
   const numbers: string[] = [];
 
   const partsOn = (sql: Sql) => {
-    const taxpayers = createTaxpayers({ vault: bench.vault, keys: bench.keys, drawStep: 1n });
+    const taxpayers = createTaxpayers({ vault: bench.vault });
     const invoices = createInvoices({ vault: bench.vault, documents: bench.documents, taxpayers });
     return {
       taxpayers,
@@ -89,6 +86,7 @@ describe("statistics", function () {
     createStats({
       vault: bench.vault,
       taxpayers: partsOn(bench.sql).taxpayers,
+      quotas: createQuotas({ vault: bench.vault, drawStep: 1n }),
       chain: bench.node,
       head,
       finalityDepth: 0,

@@ -4,9 +4,9 @@
  */
 import { expect } from "chai";
 import { Transaction, Wallet } from "ethers";
-import { RELAY_LANE } from "../../server/acts/dispatcher.ts";
 import { sendFailed } from "../../server/acts/outcomes.ts";
-import { cancelSend } from "../../server/txs/lanes.ts";
+import { RELAY_LANE } from "../../server/acts/sending.ts";
+import { cancelSend } from "../../server/txs/cancelling.ts";
 import {
   type Bench,
   claimBy,

@@ -4,7 +4,7 @@
  */
 import { expect } from "chai";
 import { Interface, Transaction } from "ethers";
-import { RELAY_LANE } from "../../server/acts/dispatcher.ts";
+import { RELAY_LANE } from "../../server/acts/sending.ts";
 import { revertReason } from "../../server/chain/contracts.ts";
 import type { Sql } from "../../server/db/db.ts";
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";

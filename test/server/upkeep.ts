@@ -107,7 +107,7 @@ describe("what is stored, compared with the chain", function () {
     const { compared, told } = await all();
     expect(told).to.deep.equal([]);
     expect(compared.invoices).to.equal(6);
-    expect(compared.block).to.equal(compared.of);
+    expect(compared.block).to.equal(compared.end);
     expect(lines).to.deep.equal([]);
   });
 

@@ -9,7 +9,8 @@ import type { Tx } from "../../db/db.ts";
 import { kindOf, onActs } from "../../feed/acts.ts";
 import type { Applied, Projection } from "../../feed/follower.ts";
 import { attemptsIn } from "../../mirror/attempts.ts";
-import { type ActCount, grains, startOf } from "./stats.ts";
+import { grains, startOf } from "./stats-buckets.ts";
+import type { ActCount } from "./stats-counts.ts";
 
 async function count(
   tx: Tx,

@@ -1,193 +1,30 @@
 /**
  * Statistics for the bureau: what was issued, by whom, of which trade and region, what became of
- * it, who tried a second time, how far quota is used, and how the chain is.
+ * it, who tried to be paid a second time, how far quota is used, and how the chain is.
  *
- * Owns: the buckets (minute, hour, day, month; days and months are China's, as quota is), the sums
- * and their sealed form, and the reading of them. How many is on the chain; how much is in the
- * documents, and stands sealed (vault, "stats"). A bucket's time is that of the block its lot was
- * sealed in. Does not own: who counts (projection.ts the acts, upkeep/counting.ts the lots).
+ * Here they are read. stats-projection.ts counts the acts, upkeep/counting.ts the lots. How many there
+ * are, the chain says; how much they come to, the documents say. A bucket's time is that of the block
+ * in which its lot was sealed.
  */
 
-import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
-import { type Trade, tradeOf } from "@onepiao/protocol/formats/trade.ts";
-import { actKinds, acts, opensExternal, type State } from "@onepiao/protocol/ledger/acts.ts";
-import { formatTotal, parseMoney } from "@onepiao/protocol/values/money.ts";
-import { type CountedAct, countedAs } from "../../chain/acts.ts";
+import type { Trade } from "@onepiao/protocol/formats/trade.ts";
+import type { State } from "@onepiao/protocol/ledger/acts.ts";
+import { formatTotal } from "@onepiao/protocol/values/money.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Tx } from "../../db/db.ts";
 import type { Vault } from "../../keys/vault.ts";
+import type { Quotas } from "../parties/quotas.ts";
 import type { Taxpayer, Taxpayers } from "../parties/taxpayers.ts";
-
-// ── buckets ──────────────────────────────────────────────────────────────────────────────────────
-
-export const grains = ["minute", "hour", "day", "month"] as const;
-export type Grain = (typeof grains)[number];
-
-const lengths = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const;
-/** China's clock, all year. */
-const OFFSET_MS = 8 * 3_600_000;
-
-/** When the bucket began that an instant is in, or one so many buckets away. */
-export function startOf(grain: Grain, at: Date, away = 0): Date {
-  const local = at.getTime() + OFFSET_MS;
-  if (grain !== "month")
-    return new Date((Math.floor(local / lengths[grain]) + away) * lengths[grain] - OFFSET_MS);
-  const day = new Date(local);
-  return new Date(Date.UTC(day.getUTCFullYear(), day.getUTCMonth() + away) - OFFSET_MS);
-}
-
-/** Buckets of a range. */
-export function bucketsIn(grain: Grain, from: Date, to: Date): number {
-  if (grain !== "month")
-    return Math.ceil((to.getTime() - startOf(grain, from).getTime()) / lengths[grain]);
-  let count = 0;
-  for (
-    let start = startOf("month", from);
-    start < to && count <= MAX_BUCKETS;
-    start = startOf("month", start, 1)
-  )
-    count += 1;
-  return count;
-}
-
-/** Buckets that one answer covers. */
-export const MAX_BUCKETS = 1_500;
-
-export type ActCount = "issued" | CountedAct | "refused";
-/**
- * What is counted, and the states that it moves an invoice from and to; absent: it changes no
- * state.
- */
-type Counted = { word: ActCount; from?: State; to?: State };
-/**
- * What is counted, each word once. `issued` counts invoices; `reversed…` by what they were before;
- * `admitted` is an invoice from elsewhere that is registered here; `refused` an attempt at a second
- * reimbursement.
- */
-const counts: readonly Counted[] = [
-  { word: "issued", to: "issued" },
-  ...actKinds.flatMap((kind): Counted[] => {
-    const to = acts[kind].record.state;
-    if (to === undefined) return [{ word: countedAs(kind, "issued") }];
-    return acts[kind].from.map((from) => ({
-      word: countedAs(kind, from),
-      to,
-      ...(opensExternal(kind) ? {} : { from }),
-    }));
-  }),
-  { word: "refused" },
-];
-export const countedActs: readonly ActCount[] = counts.map(({ word }) => word);
-export type ActCounts = Partial<Record<ActCount, number>>;
-
-// ── sums ─────────────────────────────────────────────────────────────────────────────────────────
-
-type Sum = { invoices: number; redLetters: number; gross: bigint; tax: bigint };
-/** What is told of a sum: amounts by currency, for currencies do not add up. */
-export type Told = {
-  documented: number;
-  redLetters: number;
-  amounts: { currency: string; gross: string; tax: string }[];
-};
-
-/**
- * Sums of one bucket by part and currency. Parts: all of it (""), a region ("r44"), a trade
- * ("catering").
- */
-export type Sums = Map<string, Sum>;
-
-const keyOf = (part: string, currency: string) => `${part} ${currency}`;
-
-function addTo(sums: Sums, key: string, { invoices, redLetters, gross, tax }: Sum): void {
-  const sum = sums.get(key) ?? { invoices: 0, redLetters: 0, gross: 0n, tax: 0n };
-  sum.invoices += invoices;
-  sum.redLetters += redLetters;
-  sum.gross += gross;
-  sum.tax += tax;
-  sums.set(key, sum);
-}
-
-export function merge(into: Sums, sums: Sums): Sums {
-  for (const [key, sum] of sums) addTo(into, key, sum);
-  return into;
-}
-
-/** One invoice in the sums of its bucket; a red letter takes off. */
-export function addInvoice(
-  sums: Sums,
-  number: string,
-  { currency, totals, lines }: InvoiceDocument,
-  parts: "parts" | "whole",
-): void {
-  // what other gateways deposit may be anything that was sealed
-  if (!/^[A-Z]{3}$/.test(currency)) throw new RangeError(`no currency: ${currency.slice(0, 10)}`);
-  const [gross, tax] = [parseMoney(totals.gross), parseMoney(totals.tax)];
-  const one = { invoices: 1, redLetters: gross < 0n ? 1 : 0, gross, tax };
-  addTo(sums, keyOf("", currency), one);
-  if (parts === "whole") return;
-  addTo(sums, keyOf(`r${number.slice(2, 4)}`, currency), one);
-  addTo(sums, keyOf(tradeOf({ lines }), currency), one);
-}
-
-/** Of one part: all of it, a region, a trade. */
-function told(sums: Sums, part: string): Told {
-  const of = [...sums].filter(([key]) => key.slice(0, key.lastIndexOf(" ")) === part);
-  return {
-    documented: of.reduce((total, [, sum]) => total + sum.invoices, 0),
-    redLetters: of.reduce((total, [, sum]) => total + sum.redLetters, 0),
-    amounts: of
-      .map(([key, { gross, tax }]) => ({
-        currency: key.slice(-3),
-        gross: formatTotal(gross),
-        tax: formatTotal(tax),
-      }))
-      .sort((a, b) => (a.currency < b.currency ? -1 : 1)),
-  };
-}
-
-const partsOf = (sums: Sums): string[] => [
-  ...new Set([...sums.keys()].map((key) => key.slice(0, key.lastIndexOf(" ")))),
-];
-
-/**
- * The sealed form: sums are bound to their bucket, so that one cannot be put in another's place.
- */
-export function createSumsVault(vault: Vault) {
-  const context = (grain: Grain, start: Date, issuer: number) =>
-    `stats/${grain}/${start.getTime()}/${issuer}`;
-  return {
-    /** @param issuer 0: of all issuers */
-    seal(grain: Grain, start: Date, issuer: number, sums: Sums): Buffer {
-      const rows = [...sums].map(([key, { invoices, redLetters, gross, tax }]) => [
-        key,
-        invoices,
-        redLetters,
-        gross.toString(),
-        tax.toString(),
-      ]);
-      return vault.seal("stats", context(grain, start, issuer), JSON.stringify(rows));
-    },
-    open(grain: Grain, start: Date, issuer: number, sealed: Uint8Array): Sums {
-      const rows = JSON.parse(
-        vault.open("stats", context(grain, start, issuer), sealed).toString(),
-      ) as [string, number, number, string, string][];
-      return new Map(
-        rows.map(([key, invoices, redLetters, gross, tax]) => [
-          key,
-          { invoices, redLetters, gross: BigInt(gross), tax: BigInt(tax) },
-        ]),
-      );
-    },
-  };
-}
-
-// ── reading ──────────────────────────────────────────────────────────────────────────────────────
+import { type Grain, startOf } from "./stats-buckets.ts";
+import { type ActCount, type ActCounts, countedActs, counts } from "./stats-counts.ts";
+import { createSumsVault, keyOf, merge, partsOf, type Sums, viewOf } from "./stats-sums.ts";
 
 export type Stats = ReturnType<typeof createStats>;
 type Head = { block: number; time: number; age: number };
 type Deps = {
   vault: Vault;
   taxpayers: Taxpayers;
+  quotas: Pick<Quotas, "usedIn">;
   chain: Pick<ChainClient, "block">;
   /** The node's newest block; undefined when it does not answer. */
   head: () => Promise<Head | undefined>;
@@ -212,9 +49,9 @@ type Refusal = {
 const timeOf = (seconds: bigint | number): string =>
   new Date(Number(seconds) * 1_000).toISOString();
 
-/** Over so many blocks the time between two is taken. */
+/** The time between two blocks is an average over this many. */
 const BLOCKS = 50;
-/** Lots that are shown one by one. */
+/** Lots that are listed one by one. */
 const RECENT_LOTS = 30;
 
 export function createStats(deps: Deps) {
@@ -307,7 +144,7 @@ export function createStats(deps: Deps) {
         totals: {
           lots: rows.reduce((sum, row) => sum + Number(row.lots), 0),
           invoices: rows.reduce((sum, row) => sum + Number(row.invoices), 0),
-          ...told(whole, ""),
+          ...viewOf(whole, ""),
         },
         buckets: starts.map((start) => {
           const one = sums.get(start);
@@ -315,16 +152,16 @@ export function createStats(deps: Deps) {
             start: new Date(start).toISOString(),
             lots: Number(one?.row.lots ?? 0n),
             invoices: Number(one?.row.invoices ?? 0n),
-            ...told(one?.sums ?? new Map(), ""),
+            ...viewOf(one?.sums ?? new Map(), ""),
             acts: kinds.get(start) ?? {},
           };
         }),
         regions: parts
           .filter((part) => /^r\d\d$/.test(part))
-          .map((part) => ({ region: part.slice(1), ...told(whole, part) })),
+          .map((part) => ({ region: part.slice(1), ...viewOf(whole, part) })),
         trades: parts
           .filter((part) => part !== "" && !/^r\d\d$/.test(part))
-          .map((part) => ({ trade: part as Trade, ...told(whole, part) })),
+          .map((part) => ({ trade: part as Trade, ...viewOf(whole, part) })),
       };
     },
 
@@ -367,7 +204,7 @@ export function createStats(deps: Deps) {
           taxpayer: names.get(row.issuer),
           lots: Number(row.lots),
           invoices: Number(row.invoices),
-          ...told(sums, ""),
+          ...viewOf(sums, ""),
         })),
       };
     },
@@ -451,7 +288,7 @@ export function createStats(deps: Deps) {
     async quotas(tx: Tx, query: { period: number; limit: number }) {
       const rows = await tx<{ taxpayer: number; granted: string; drawn: string }[]>`
         select taxpayer, granted, drawn from quotas where period = ${query.period}`;
-      const used = await taxpayers.usedIn(tx, query.period);
+      const used = await deps.quotas.usedIn(tx, query.period);
       const all = rows.map((row) => ({
         ...row,
         granted: BigInt(row.granted),

@@ -252,7 +252,7 @@ export function createGrants({
      * What the caller was given to read and by whom, as a part of a query. Whether the giver is a
      * party still, nothing here says.
      */
-    given: (tx: Tx, caller: Caller) => tx<{ number: string; accepted_at: Date; giver: string }[]>`
+    granted: (tx: Tx, caller: Caller) => tx<{ number: string; accepted_at: Date; giver: string }[]>`
       select number, accepted_at, giver from grants
       where grantee = ${caller.account} and withdrawn_at is null and (until is null or until > now())`,
   };

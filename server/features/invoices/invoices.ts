@@ -1,9 +1,12 @@
+/**
+ * Invoices: an invoice's row together with what the chain says of it, who may see it, and what its
+ * red letters have left of it. Lists are in invoice-lists.ts.
+ */
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { type Amounts, leftOf } from "@onepiao/protocol/formats/red-letter.ts";
 import { isExternal } from "@onepiao/protocol/ledger/external.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
-import { momentOf, type Query, type Tx } from "../../db/db.ts";
-import { type Candidate, LOOK, pageOf } from "../../db/lists.ts";
+import type { Tx } from "../../db/db.ts";
 import type { Caller, Role } from "../../kernel/api.ts";
 import type { Vault } from "../../keys/vault.ts";
 import type { Taxpayers } from "../parties/taxpayers.ts";
@@ -41,29 +44,6 @@ export const amountOf = ({ currency, totals: { gross } }: InvoiceDocument): Amou
   currency,
   gross,
 });
-export type Perspective = "issuer" | "holder" | "employer" | "grantee";
-/**
- * An invoice's place in the order of acceptance; `micros`: microseconds from 1970 to its
- * acceptance.
- */
-export type Place = { micros: bigint; number: string };
-/**
- * Which of a party's invoices a list has. `given`: what it was given to read, by whom; it still is
- * while that is a party.
- */
-export type Wanted = {
-  as: Perspective;
-  given?: Query<{ number: string; accepted_at: Date; giver: string }> | undefined;
-  status?: InvoiceStatus | undefined;
-  from?: Date | undefined;
-  to?: Date | undefined;
-  buyer?: string | undefined;
-  seller?: string | undefined;
-  sourceId?: string | undefined;
-  order: "asc" | "desc";
-  after?: Place | undefined;
-  limit: number;
-};
 export type Invoices = ReturnType<typeof createInvoices>;
 
 type Deps = { vault: Vault; documents: Documents; taxpayers: Taxpayers };
@@ -73,18 +53,6 @@ export const linksOf = (number: string) => ({
   self: `/v1/invoices/${number}`,
   history: `/v1/invoices/${number}/history`,
 });
-
-/** The index of a tax id that nobody here has: what is asked of it finds nothing. */
-const NOBODY = -1;
-/** Whose list it is, by indexes. `original`: the one that an issuer's own id names. */
-type Of = {
-  as: Perspective | "bureau";
-  account: string;
-  self: number;
-  buyer: number | undefined;
-  seller: number | undefined;
-  original?: { issuer: number; blind: Buffer };
-};
 
 export const sourceKey = (issuer: number, blind: Buffer): string =>
   `${issuer}/${blind.toString("base64")}`;
@@ -96,111 +64,6 @@ export function createInvoices(deps: Deps) {
            coalesce(s.employer, i.leaf_buyer) as employer, i.leaf_buyer <> 0 as titled, coalesce(s.version, 0) as version, coalesce(s.entry, 1) as entry,
            i.reverses, i.salt, i.document, i.accepted_at, s.issued_at, s.updated_at
     from invoices i left join invoice_states s on s.number = i.number`;
-
-  const all = (tx: Tx, conditions: readonly Query<unknown>[]) =>
-    conditions.reduce((those, next) => tx`${those} and ${next}`, tx`true`);
-
-  /** The parts of a list, in which rows are found by an index; what none finds is in `fits`. */
-  function partsOf(
-    tx: Tx,
-    of: Of,
-    { given, status, from, to, order, after }: Wanted,
-  ): { parts: Query<unknown>[]; looks: number | undefined } {
-    const place =
-      after &&
-      tx`(timestamptz 'epoch' + ${after.micros}::bigint * interval '1 microsecond', ${after.number}::numeric)`;
-    const between = [
-      ...(from === undefined ? [] : [tx`accepted_at >= ${momentOf(tx, from)}`]),
-      ...(to === undefined ? [] : [tx`accepted_at < ${momentOf(tx, to)}`]),
-      ...(place === undefined
-        ? []
-        : [
-            order === "desc"
-              ? tx`(accepted_at, number) < ${place}`
-              : tx`(accepted_at, number) > ${place}`,
-          ]),
-    ];
-    const micros = tx`(extract(epoch from accepted_at) * 1000000)::bigint as micros`;
-    const { as, account, self, seller, buyer, original } = of;
-
-    // found one by one: what a grantee was given, and what an original's id names
-    const named =
-      original &&
-      tx`select number, accepted_at from invoices where issuer = ${original.issuer} and source_blind = ${original.blind}`;
-    const found = named ?? given;
-    if (found !== undefined) {
-      const mine = {
-        bureau: tx`true`,
-        issuer: tx`i.issuer = ${self}`,
-        employer: tx`s.employer = ${self}`,
-        holder: tx`coalesce(s.holder, i.leaf_holder) = ${account}`,
-        grantee:
-          named === undefined
-            ? tx`g.giver in (coalesce(s.holder, i.leaf_holder), e.account)`
-            : tx`exists (select 1 from (${given}) o where o.number = i.number and o.giver in (coalesce(s.holder, i.leaf_holder), e.account))`,
-      }[as];
-      const fits = all(tx, [
-        mine,
-        ...(status === undefined ? [] : [tx`coalesce(s.state, 'accepted') = ${status}`]),
-        ...(buyer === undefined ? [] : [tx`i.leaf_buyer = ${buyer}`]),
-        ...(seller === undefined ? [] : [tx`i.issuer = ${seller}`]),
-      ]);
-      const part = tx`
-        select number, ${micros}, fits from (
-          select g.number, g.accepted_at, x.fits from (${found}) g cross join lateral (
-            select (${fits}) as fits from invoices i left join invoice_states s on s.number = i.number
-            left join taxpayers e on e.index = coalesce(s.employer, i.leaf_buyer) where i.number = g.number offset 0) x
-        ) l where ${all(tx, between)}`;
-      return { parts: [part], looks: LOOK / 5 };
-    }
-
-    // a party that is asked for beside itself, and is another, has nothing in common with it
-    const issuer =
-      as === "issuer"
-        ? seller === undefined || seller === self
-          ? self
-          : NOBODY
-        : as === "holder"
-          ? undefined
-          : seller;
-    const employer =
-      as === "employer"
-        ? buyer === undefined || buyer === self
-          ? self
-          : NOBODY
-        : as === "holder"
-          ? undefined
-          : buyer;
-    const ofIssuer = issuer === undefined ? [] : [tx`issuer = ${issuer}`];
-    const ofHolder = as === "holder" ? [tx`holder = ${account}`] : [];
-    const fits = all(tx, [
-      ...(buyer === undefined ? [] : [tx`titled and employer = ${buyer}`]),
-      ...(as === "holder" && seller !== undefined ? [tx`issuer = ${seller}`] : []),
-    ]);
-    const inState = (state: InvoiceStatus) => tx`
-      select number, ${micros}, (${fits}) as fits from invoice_states
-      where lot is not null and state = ${state} and ${all(tx, [
-        ...ofHolder,
-        ...ofIssuer,
-        ...(employer === undefined ? [] : [tx`employer = ${employer} and employer <> 0`]),
-        ...between,
-      ])}`;
-    const accepted = tx`
-      select number, ${micros}, (${all(tx, [
-        ...(buyer === undefined ? [] : [tx`buyer = ${buyer}`]),
-        ...(as === "holder" && seller !== undefined ? [tx`issuer = ${seller}`] : []),
-      ])}) as fits from unsealed where ${all(tx, [...ofHolder, ...ofIssuer, ...between])}`;
-    // an employer has to do with an invoice once it is sealed
-    const states = status === undefined ? invoiceStatuses : [status];
-    const parts = states.flatMap((state) =>
-      state !== "accepted" ? [inState(state)] : as === "employer" ? [] : [accepted],
-    );
-    const mayNotFit = buyer !== undefined || (as === "holder" && seller !== undefined);
-    return {
-      parts: parts.length > 0 ? parts : [tx`${accepted} and false`],
-      looks: mayNotFit ? LOOK : undefined,
-    };
-  }
 
   const documentOf = (row: { number: string; document: Buffer }): InvoiceDocument =>
     documents.open(row.number, row.document);
@@ -322,60 +185,9 @@ export function createInvoices(deps: Deps) {
       return row?.source ? documents.openSource(number, row.source) : undefined;
     },
 
-    /**
-     * A page of the caller's invoices, in the order in which they were accepted. Throws
-     * invalid-request when nobody says whose `sourceId` it is.
-     */
-    async list(
-      tx: Tx,
-      caller: Caller,
-      wanted: Wanted,
-    ): Promise<{ rows: InvoiceRow[]; next: Place | undefined }> {
-      const { as, buyer, seller, sourceId, order, limit } = wanted;
-      const self = await taxpayers.byAccount(tx, caller.account);
-      const { byTaxId } = await taxpayers.among(
-        tx,
-        [],
-        [buyer, seller].filter((one) => one !== undefined),
-      );
-      const indexOf = (taxId: string | undefined) =>
-        taxId === undefined ? undefined : (byTaxId.get(taxId)?.index ?? NOBODY);
-      const of: Of = {
-        as: as !== "grantee" && caller.roles.includes("bureau") ? "bureau" : as,
-        account: caller.account,
-        self: self?.index ?? NOBODY,
-        buyer: indexOf(buyer),
-        seller: indexOf(seller),
-      };
-      if (sourceId !== undefined) {
-        const issuer = seller ?? (as === "issuer" ? self?.taxId : undefined);
-        if (issuer === undefined) {
-          const detail = "An issuer's own id says nothing without its issuer: name the seller";
-          throw new Problem("invalid-request", detail, {
-            violations: [{ field: "?sourceId", rule: "seller-named", detail }],
-          });
-        }
-        of.original = {
-          issuer: seller === undefined ? of.self : (of.seller as number),
-          blind: sourceBlind(issuer, sourceId),
-        };
-      }
-      const down = order === "desc";
-      const { items, next } = await pageOf<Candidate & Place>(tx, {
-        ...partsOf(tx, of, wanted),
-        order: down ? tx`accepted_at desc, number desc` : tx`accepted_at, number`,
-        compare: (a, b) =>
-          (down ? -1 : 1) *
-          (Number(a.micros - b.micros) || (a.number < b.number ? -1 : a.number > b.number ? 1 : 0)),
-        limit,
-      });
-      const numbers = items.map((one) => one.number);
-      const rows = await tx<
-        InvoiceRow[]
-      >`${select(tx)} where i.number = any(${numbers}::numeric[])`;
-      const byNumber = new Map(rows.map((row) => [row.number, row]));
-      return { rows: numbers.flatMap((number) => byNumber.get(number) ?? []), next };
-    },
+    /** These invoices; an unknown number has no row. */
+    among: (tx: Tx, numbers: readonly string[]): Promise<InvoiceRow[]> =>
+      tx<InvoiceRow[]>`${select(tx)} where i.number = any(${[...numbers]}::numeric[])`,
 
     redLettersOf,
 

@@ -25,7 +25,6 @@ import type { Tx } from "../../db/db.ts";
 import type { Caller } from "../../kernel/api.ts";
 import type { Keystore } from "../../keys/keystore.ts";
 import { keyOf } from "../../mirror/registry.ts";
-import { addressOf, type Custody } from "./taxpayers.ts";
 
 export type Accounts = ReturnType<typeof createAccounts>;
 
@@ -33,6 +32,27 @@ export type Accounts = ReturnType<typeof createAccounts>;
 export type ProvenKey =
   | { custody: "gateway" }
   | (Extract<Custody, { custody: "own" }> & { proof: string });
+
+/** Where a party's key is: made and kept here, or its own. */
+export type Custody = { custody: "gateway" } | { custody: "own"; address: string };
+
+/**
+ * The address of a party's new key. Nobody has the zero address, which red letters belong to; and a
+ * key that is kept here is some party's already, so it is nobody's own.
+ */
+export async function addressOf(tx: Tx, keys: Keystore, key: Custody): Promise<string> {
+  if (key.custody === "gateway") return keys.create(tx);
+  const address = checksummed(key.address);
+  if (address === ZERO_ACCOUNT) {
+    throw new Problem("zero-address", "The zero address has no key", {
+      violations: [{ field: "/key/address", rule: "not-zero", detail: "Nobody can sign for it" }],
+    });
+  }
+  // asked on this connection: a transaction that waits for a second one can wait for ever
+  const [held] = await tx`select 1 from keystore where address = ${address}`;
+  if (held) throw new Problem("account-enrolled", "The account is in use");
+  return address;
+}
 
 /** `maxShown`: shown accounts that one party brings. */
 type Deps = { keys: Keystore; contracts: Contracts; maxShown: number };

@@ -8,10 +8,13 @@
  * access manager says. Where the names are kept: features/taxpayers.
  */
 
+import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
+import { fieldIn } from "@onepiao/protocol/formats/fields.ts";
+import { formatOf } from "@onepiao/protocol/formats/formats.ts";
 import { compactSignature, type Domain, noSignature } from "@onepiao/protocol/ledger/messages.ts";
 import { type Named, nameDigest, namedBy } from "@onepiao/protocol/proofs/naming.ts";
 import { chinaDay } from "@onepiao/protocol/values/dates.ts";
-import { type NameSince, nameOn } from "@onepiao/protocol/values/names.ts";
+import { type NameSince, nameOn, sameName } from "@onepiao/protocol/values/names.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Contracts } from "../../chain/contracts.ts";
@@ -31,6 +34,27 @@ const DAY_MS = 86_400_000;
 
 const refuse = (field: string, rule: string, detail: string) =>
   new Problem("invalid-request", detail, { violations: [{ field, rule, detail }] });
+
+/**
+ * Throws name-not-enrolled where a document calls its seller or buyer by another name than these:
+ * those that the parties had on its day, or of a red letter its original's. Both are said, at the
+ * field where the name stands in the document's format.
+ */
+export function checkNames(
+  document: InvoiceDocument,
+  enrolled: { seller: NameSince; buyer?: NameSince },
+): void {
+  const violations = (["seller", "buyer"] as const).flatMap((side) => {
+    const right = enrolled[side];
+    const written = document[side].name;
+    if (right === undefined || sameName(written, right.name)) return [];
+    const since = right.from === undefined ? "" : ` (since ${right.from})`;
+    const detail = `“${written}” is written here; the ${side} is enrolled as “${right.name}”${since}`;
+    return [{ field: fieldIn(formatOf(document), `/${side}/name`), rule: `${side}-name`, detail }];
+  });
+  const [first] = violations;
+  if (first) throw new Problem("name-not-enrolled", first.detail, { violations });
+}
 
 export function createNames({ keys, contracts, chain, taxpayers }: Deps) {
   const { network, chainId, ledger } = contracts.deployment;

@@ -28,7 +28,8 @@ import { writePdf } from "../../drawing/pdf.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { markFrom } from "../../mirror/entries.ts";
 import type { InvoiceRow, Invoices } from "../invoices/invoices.ts";
-import { type External, provenOf, type Registered } from "../use/external.ts";
+import type { External, Registered } from "../use/external.ts";
+import { provenOf } from "../use/external-checks.ts";
 import type { Pickups } from "../use/pickups.ts";
 import type { Bundles } from "./bundles.ts";
 

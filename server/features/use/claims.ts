@@ -1,11 +1,10 @@
 /**
- * Claims: a holder asks an employer to reimburse 1 to 100 invoices; one claim is one expense
- * report, one signature, all or nothing.
+ * Claims: a holder asks an employer to reimburse 1 to 100 invoices. One claim is one expense report
+ * under one signature: it is reimbursed whole or not at all.
  *
- * A claim that the chain would refuse is sent to the chain all the same when it is a party's own
- * attempt at a second reimbursement: its refusal is the evidence that the bureau sees. A decision
- * that is asked for again is no attempt: it is answered from the outcome. The claim's state is the
- * chain's (`claim_states`); until it is there, its operation's.
+ * A party's own attempt at a second reimbursement goes to the chain although the chain will refuse it:
+ * the refusal is the evidence that the bureau sees. A decision that is asked for again is not an
+ * attempt: it is answered from the outcome. Rows and views are in claim-records.ts.
  *
  * | state | from | by |
  * | --- | --- | --- |
@@ -17,184 +16,49 @@
  * | withdrawn | claimed | holder, after the claim term |
  */
 
-import type { Amounts } from "@onepiao/protocol/formats/red-letter.ts";
-import {
-  externalHex,
-  externalId,
-  isExternal,
-  ledgerNumber,
-} from "@onepiao/protocol/ledger/external.ts";
+import { externalHex, externalId } from "@onepiao/protocol/ledger/external.ts";
 import { keccak } from "@onepiao/protocol/ledger/tree.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
-import { invoiceNameSchema } from "@onepiao/protocol/values/shapes.ts";
 import { normaliseTaxId } from "@onepiao/protocol/values/tax-id.ts";
 import { busy, enqueue } from "../../acts/operations.ts";
 import { ZERO_REF } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
-import { idAt, inOrder, pageOfIds } from "../../db/lists.ts";
 import type { Caller } from "../../kernel/api.ts";
 import type { Vault } from "../../keys/vault.ts";
 import { originalOf } from "../../mirror/ledger.ts";
-import type { InvoiceRow, InvoiceStatus, Invoices } from "../invoices/invoices.ts";
+import type { InvoiceRow, Invoices } from "../invoices/invoices.ts";
 import type { Taxpayers } from "../parties/taxpayers.ts";
+import {
+  type ClaimRow,
+  type ClaimStatus,
+  createClaimRecords,
+  type Words,
+} from "./claim-records.ts";
 
-export const claimStatuses = [
-  "submitted",
-  "refused",
-  "claimed",
-  "reimbursed",
-  "rejected",
-  "withdrawn",
-  "reversed",
-] as const;
-export type ClaimStatus = (typeof claimStatuses)[number];
-type Row = {
-  id: string;
-  ref: string;
-  holder: string;
-  employer: number;
-  sealed: Buffer;
-  operation: string;
-  created_at: Date;
-  state: ClaimStatus;
-};
-export type Claim = {
-  id: string;
-  status: ClaimStatus;
-  holder: string;
-  employer: number;
-  note?: string;
-  reason?: string;
-  createdAt: Date;
-  /**
-   * `id`: of an invoice that was issued elsewhere, and `number` is what it has there. `left`: of
-   * one with red letters, what is still to be paid.
-   */
-  invoices: { number: string; status: InvoiceStatus; id?: string; left?: Amounts }[];
-};
-/**
- * Which of the caller's claims a list has. `invoice`: a number, the id of an external invoice, or
- * with `seller` its original's own number.
- */
-type Wanted = {
-  as: "holder" | "employer";
-  status?: ClaimStatus | undefined;
-  invoice?: string | undefined;
-  seller?: string | undefined;
-  from?: Date | undefined;
-  to?: Date | undefined;
-  before?: string | undefined;
-  limit: number;
-};
-/**
- * What a claim's parties say in it, sealed. `originals`: numbers of invoices issued elsewhere, by
- * id.
- */
-type Words = {
-  note?: string | undefined;
-  reason?: string | undefined;
-  originals?: Record<string, string>;
-};
 export type Claims = ReturnType<typeof createClaims>;
 
 type Deps = { vault: Vault; taxpayers: Taxpayers; invoices: Invoices };
 
-/**
- * The numbers on the ledger that this text may mean. Throws invalid-request when it can mean none,
- * or when there is a seller of nothing.
- */
-function namedBy(invoice: string | undefined, seller: string | undefined): string[] | undefined {
-  if (invoice === undefined) {
-    if (seller === undefined) return undefined;
-    const detail = "A seller goes with the number that its invoice has";
-    throw new Problem("invalid-request", detail, {
-      violations: [{ field: "?seller", rule: "seller-with-invoice", detail }],
-    });
-  }
-  const numbers = [
-    invoiceNameSchema.safeParse(invoice).success ? ledgerNumber(invoice) : [],
-    seller === undefined ? [] : externalId(seller, invoice),
-  ].flat();
-  if (numbers.length > 0) return numbers;
-  const detail =
-    "A number of 20 digits, or the id of an external invoice; the number of its original only with the seller";
-  throw new Problem("invalid-request", detail, {
-    violations: [{ field: "?invoice", rule: "invoice-name", detail }],
-  });
-}
+type NewClaim = {
+  kind: "Claim" | "Admit";
+  holder: string;
+  employer: number;
+  numbers: string[];
+  words: Words;
+};
 
 export function createClaims({ vault, taxpayers, invoices }: Deps) {
-  const select = (tx: Tx) =>
-    tx`select c.id, c.ref, c.holder, c.employer, c.sealed, c.operation, c.created_at, c.state from claims c`;
+  const { visible, sealWords, wordsOf, ...reading } = createClaimRecords({
+    vault,
+    taxpayers,
+    invoices,
+  });
 
-  /**
-   * The claim, if the caller is its holder or its employer, with a key for that role, or the
-   * bureau.
-   */
-  async function visible(tx: Tx, caller: Caller, id: string): Promise<Row> {
-    const [row] = await tx<Row[]>`${select(tx)} where c.id = ${id}`;
-    if (
-      row &&
-      (caller.roles.includes("bureau") ||
-        (caller.roles.includes("holder") && row.holder === caller.account))
-    )
-      return row;
-    const self =
-      row && caller.roles.includes("employer")
-        ? await taxpayers.byAccount(tx, caller.account)
-        : undefined;
-    if (row && self && row.employer === self.index) return row;
-    throw new Problem("not-found", "There is no claim of this id that you are a party of");
-  }
-
-  async function claimsOf(tx: Tx, rows: readonly Row[]): Promise<Claim[]> {
-    const items = await tx<{ claim: string; number: string; status: InvoiceStatus }[]>`
-      select c.claim, c.number, coalesce(s.state, 'accepted') as status from claim_invoices c left join invoice_states s on s.number = c.number
-      where c.claim = any(${rows.map((row) => row.id)}::uuid[]) order by c.number`;
-    const itemsOf = Map.groupBy(items, (item) => item.claim);
-    const left = await invoices.leftOfNumbers(
-      tx,
-      items.map((item) => item.number),
-    );
-    return rows.map((row) => {
-      const { note, reason, originals } = wordsOf(row);
-      const status = row.state;
-      return {
-        id: row.id,
-        status,
-        holder: row.holder,
-        employer: row.employer,
-        ...(note === undefined ? {} : { note }),
-        // a reason is one only once the chain has the rejection
-        ...(reason === undefined || status !== "rejected" ? {} : { reason }),
-        createdAt: row.created_at,
-        invoices: (itemsOf.get(row.id) ?? []).map(({ number, status }) => {
-          const rest = left.get(number);
-          if (!isExternal(number)) return { number, status, ...(rest ? { left: rest } : {}) };
-          const id = externalHex(number);
-          return { number: originals?.[id] ?? id, status, id };
-        }),
-      };
-    });
-  }
-
-  const sealWords = (id: string, words: Words) =>
-    vault.seal("parties", `claim/${id}`, JSON.stringify(words));
-  const wordsOf = (row: Row) =>
-    JSON.parse(vault.open("parties", `claim/${row.id}`, row.sealed).toString()) as Words;
-
-  type New = {
-    kind: "Claim" | "Admit";
-    holder: string;
-    employer: number;
-    numbers: string[];
-    words: Words;
-  };
   /** Writes a claim and the act that makes it, signed by the caller. */
   async function write(
     tx: Tx,
     caller: Caller,
-    { kind, holder, employer, numbers, words }: New,
+    { kind, holder, employer, numbers, words }: NewClaim,
   ): Promise<{ id: string; operation: string }> {
     // in the order of time, as the lists are
     const [made] = await tx<{ id: string }[]>`select uuidv7() as id`;
@@ -221,8 +85,8 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
   }
 
   /**
-   * An original that was registered as an invoice issued elsewhere is not paid again under its
-   * number here; nor is an invoice whose own number another gateway has let in by that door.
+   * Throws if one of these invoices is claimed or reimbursed as an external invoice: under the number
+   * of its original, or under its own number, which another gateway may have registered.
    */
   async function checkOriginals(tx: Tx, claimed: readonly InvoiceRow[]): Promise<void> {
     const numbers = new Map<string, string>();
@@ -248,13 +112,13 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
     );
   }
 
-  /** The employer's own claim, in a state that `kind` may be tried in. */
+  /** The employer's own claim, with its invoices. Throws claim-state unless its state is allowed. */
   async function ofEmployer(
     tx: Tx,
     caller: Caller,
     id: string,
     allowed: readonly ClaimStatus[],
-  ): Promise<{ row: Row; numbers: string[] }> {
+  ): Promise<{ row: ClaimRow; numbers: string[] }> {
     const row = await visible(tx, caller, id);
     const self = await taxpayers.byAccount(tx, caller.account);
     if (row.employer !== self?.index)
@@ -264,9 +128,9 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
 
   async function checked(
     tx: Tx,
-    row: Row,
+    row: ClaimRow,
     allowed: readonly ClaimStatus[],
-  ): Promise<{ row: Row; numbers: string[] }> {
+  ): Promise<{ row: ClaimRow; numbers: string[] }> {
     const { state } = row;
     if (!allowed.includes(state))
       throw new Problem("claim-state", `The claim is ${state}`, {
@@ -279,53 +143,7 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
   }
 
   return {
-    get: async (tx: Tx, caller: Caller, id: string): Promise<Claim> =>
-      (await claimsOf(tx, [await visible(tx, caller, id)]))[0] as Claim,
-
-    /** These claims, by id; whose they are, the caller knows. */
-    async among(tx: Tx, ids: readonly string[]): Promise<Map<string, Claim>> {
-      const rows = await tx<Row[]>`${select(tx)} where c.id = any(${[...ids]}::uuid[])`;
-      return new Map((await claimsOf(tx, rows)).map((claim) => [claim.id, claim]));
-    },
-
-    /**
-     * A page of the caller's claims, newest first. Throws invalid-request when `invoice` and
-     * `seller` name none.
-     */
-    async list(
-      tx: Tx,
-      caller: Caller,
-      { as, status, invoice, seller, from, to, before, limit }: Wanted,
-    ): Promise<Claim[]> {
-      const self = await taxpayers.byAccount(tx, caller.account);
-      const mine =
-        as === "holder" ? tx`holder = ${caller.account}` : tx`employer = ${self?.index ?? -1}`;
-      // a claim is of the time that its id has
-      const range = [
-        ...(before === undefined ? [] : [tx`id < ${before}`]),
-        ...(from === undefined ? [] : [tx`id >= ${idAt(from)}`]),
-        ...(to === undefined ? [] : [tx`id < ${idAt(to)}`]),
-      ].reduce((those, next) => tx`${those} and ${next}`, tx`true`);
-      const numbers = namedBy(invoice, seller);
-      const parts =
-        numbers === undefined
-          ? (status === undefined ? claimStatuses : [status]).map(
-              (one) =>
-                tx`select id, true as fits from claims where ${mine} and state = ${one} and ${range}`,
-            )
-          : [
-              tx`select id, true as fits from (
-                   select c.id from (select claim from claim_invoices where number = any(${numbers}::numeric[])) i
-                   cross join lateral (select * from claims where id = i.claim offset 0) c
-                   where ${mine} and ${status === undefined ? tx`true` : tx`state = ${status}`}) l
-                 where ${range}`,
-            ];
-      const { ids } = await pageOfIds(tx, { parts, limit });
-      return claimsOf(
-        tx,
-        inOrder(ids, await tx<Row[]>`${select(tx)} where c.id = any(${ids}::uuid[])`),
-      );
-    },
+    ...reading,
 
     async submit(
       tx: Tx,

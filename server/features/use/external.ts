@@ -10,71 +10,30 @@
  * | is claimed from or reimbursed by another employer | goes to the chain, which refuses it: the bureau sees who tried |
  * | is one of this network, by its number or by its issuer's own id | external-issued-here, with the number that it has here |
  * | is a red letter, or titled to somebody else | external-red-letter, titled-to-another |
- *
- * An invoice of this network must not be registered besides under another id, or it could be
- * reimbursed twice. A number in a segment that the bureau has allotted is this network's, whoever's
- * name stands in the document and whether it is sealed yet: segments of all gateways are known
- * here. An issuer's own ids are known only where its documents are; what that leaves open is in
- * docs/external-invoices.md.
- *
- * What a document says is checked as at issuing, and nothing more: `proven` and `notProven` say so
- * in every answer.
+ * An invoice of this network must not also be registered under another id, or it could be reimbursed
+ * twice. A number in a segment that the bureau has allotted belongs to this network, whatever the
+ * document says about its seller and whether it is sealed yet: every gateway knows all segments. An
+ * issuer's own ids are known only where its documents are; docs/external-invoices.md says what that
+ * leaves open. The checks are in external-checks.ts.
  */
 
 import { canonicalJson, type InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
-import { fieldIn } from "@onepiao/protocol/formats/fields.ts";
 import { type FormatName, formatOf } from "@onepiao/protocol/formats/formats.ts";
 import type { ReadInvoice } from "@onepiao/protocol/formats/read.ts";
 import { externalHex, externalId, originalNumber } from "@onepiao/protocol/ledger/external.ts";
 import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
-import { brokenForeignTime, chinaDay, type TimeBounds } from "@onepiao/protocol/values/dates.ts";
+import type { TimeBounds } from "@onepiao/protocol/values/dates.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
-import { isChineseTaxId, normaliseTaxId } from "@onepiao/protocol/values/tax-id.ts";
+import { normaliseTaxId } from "@onepiao/protocol/values/tax-id.ts";
 import { momentNow, type Query, type Tx } from "../../db/db.ts";
 import { inOrder, pageOfIds } from "../../db/lists.ts";
 import type { Caller } from "../../kernel/api.ts";
 import type { Vault } from "../../keys/vault.ts";
-import { type Amount, amountOf, type Invoices, linksOf } from "../invoices/invoices.ts";
+import { type Amount, amountOf, type Invoices } from "../invoices/invoices.ts";
 import type { Taxpayer, Taxpayers } from "../parties/taxpayers.ts";
-import type { Claim, ClaimStatus, Claims } from "./claims.ts";
-
-export const checks = [
-  "format",
-  "arithmetic",
-  "tax-id-form",
-  "title",
-  "once-in-this-network",
-  "issued",
-  "seller-signature",
-  "unaltered",
-  "not-reversed",
-  "unused-outside",
-  "not-issued-here-by-another-gateway",
-] as const;
-export type Check = (typeof checks)[number];
-
-/** What is known of a registered invoice, and what is not. */
-export function provenOf(document: InvoiceDocument): { proven: Check[]; notProven: Check[] } {
-  const titled = document.buyer.taxId !== undefined;
-  return {
-    proven: [
-      "format",
-      "arithmetic",
-      "tax-id-form",
-      ...(titled ? (["title"] as const) : []),
-      "once-in-this-network",
-    ],
-    notProven: [
-      "issued",
-      "seller-signature",
-      "unaltered",
-      ...(titled ? [] : (["title"] as const)),
-      "not-reversed",
-      "unused-outside",
-      "not-issued-here-by-another-gateway",
-    ],
-  };
-}
+import type { Claim, ClaimStatus } from "./claim-records.ts";
+import type { Claims } from "./claims.ts";
+import { checkDates, checkDocument, checkElsewhere, numberOf } from "./external-checks.ts";
 
 type Row = { claim: string; number: string; employer: number; document: Buffer; created_at: Date };
 export type Registered = {
@@ -97,7 +56,6 @@ type Deps = {
   bounds: TimeBounds;
 };
 
-const DAY_MS = 86_400_000;
 const live: ReadonlySet<ClaimStatus> = new Set(["submitted", "claimed", "reimbursed", "reversed"]);
 
 export function createExternal({ vault, taxpayers, invoices, claims, bounds }: Deps) {
@@ -115,127 +73,9 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
       document: InvoiceDocument;
     };
 
-  /** The number that the original has where it was issued. */
-  function numberOf({ document, number: stated }: ReadInvoice): string {
-    const number = stated ?? document.sourceId;
-    if (number !== undefined && originalNumber(number) !== "") return number;
-    const detail = "The number that the invoice was issued under is needed";
-    throw new Problem("invalid-document", detail, {
-      violations: [{ field: "/sourceId", rule: "original-number", detail }],
-    });
-  }
-
-  function checkDocument(document: InvoiceDocument, employer: Taxpayer): void {
-    if (document.reverses !== undefined || document.totals.gross.startsWith("-")) {
-      throw new Problem(
-        "external-red-letter",
-        "A red letter takes back what was issued elsewhere: there is nothing in it to be reimbursed",
-      );
-    }
-    const buyer = document.buyer.taxId;
-    if (buyer !== undefined && normaliseTaxId(buyer) !== employer.taxId) {
-      throw new Problem(
-        "titled-to-another",
-        "The buyer that the invoice names is not this employer",
-        {
-          violations: [
-            {
-              field: "/buyer/taxId",
-              rule: "buyer-is-employer",
-              detail: `Only ${buyer} can reimburse it`,
-            },
-          ],
-        },
-      );
-    }
-  }
-
-  /**
-   * When it was issued, as its parts say it: not in the future, not before 2000, and of a national
-   * invoice (20 digits, the first two the year) in the year that its number says. The request of a
-   * 数电票 may lie on the eve of its day of issue. Throws invalid-document.
-   */
-  function checkDates(
-    { document, number: stated, issueDay }: ReadInvoice,
-    number: string,
-    now: Date,
-  ): void {
-    const refuse = (member: string, rule: string, detail: string) => {
-      const field = fieldIn(formatOf(document), member);
-      return new Problem("invalid-document", `${field}: ${detail}`, {
-        violations: [{ field, rule, detail }],
-      });
-    };
-    const broken = brokenForeignTime(document.issuedAt, now, bounds);
-    if (broken) throw refuse("/issuedAt", broken.rule, broken.detail);
-    const requested = chinaDay(new Date(document.issuedAt));
-    const day = issueDay ?? requested;
-    const late = brokenForeignTime(`${day}T00:00:00+08:00`, now, bounds);
-    if (late) throw refuse("/issueDay", late.rule, late.detail);
-    const away = Math.abs(Date.parse(day) - Date.parse(requested));
-    if (day.slice(0, 4) !== requested.slice(0, 4) && away > DAY_MS)
-      throw refuse(
-        "/issueDay",
-        "request-year",
-        `Issued on ${day}, and asked for on ${requested}: these are different years`,
-      );
-    if (
-      /^\d{20}$/.test(number) &&
-      isChineseTaxId(normaliseTaxId(document.seller.taxId)) &&
-      number.slice(0, 2) !== day.slice(2, 4)
-    )
-      throw refuse(
-        stated === undefined ? "/sourceId" : "/number",
-        "number-year",
-        `The number ${number} is one of 20${number.slice(0, 2)}, issued on ${day}`,
-      );
-  }
-
-  /**
-   * Throws when the invoice is one of this network: by any number of 20 digits that it states, or
-   * as an original of an issuer that is known here.
-   */
-  async function checkElsewhere(
-    tx: Tx,
-    { document, numbers = [] }: ReadInvoice,
-    number: string,
-  ): Promise<void> {
-    const refuse = (own: string | null, detail: string) =>
-      new Problem(
-        "external-issued-here",
-        detail,
-        own === null ? {} : { extra: { original: { number: own, href: linksOf(own).self } } },
-      );
-    const stated = [
-      ...new Set([number, document.sourceId ?? "", ...numbers].map(originalNumber)),
-    ].filter((text) => /^\d{20}$/.test(text));
-    const [own] = await tx<{ number: string }[]>`
-      select n.number from unnest(${stated}::numeric[]) as n (number)
-      join lateral (select first, length from segments where first <= n.number order by first desc limit 1) s on n.number < s.first + s.length limit 1`;
-    if (own)
-      throw refuse(
-        own.number,
-        `${own.number} is a number of this network: the invoice is claimed under it`,
-      );
-    const seller = await taxpayers.byTaxId(tx, document.seller.taxId);
-    if (!seller) return;
-    const ids = [...new Set([number, document.sourceId ?? number])];
-    const [issued] = (
-      await invoices.issuedBefore(
-        tx,
-        ids.map((id) => ({ issuer: seller.index, blind: invoices.sourceBlind(seller.taxId, id) })),
-      )
-    ).values();
-    if (issued)
-      throw refuse(
-        issued.number,
-        `The original is issued on this network${issued.number === null ? "" : ` as ${issued.number}`}`,
-      );
-  }
-
-  /** The employer's own account, or that of a person it has made. */
-  async function holderOf(tx: Tx, caller: Caller, wanted: string | undefined): Promise<string> {
-    const account = wanted === undefined ? caller.account : checksummed(wanted);
+  /** The account of the claim's holder: the employer's own, or that of a person it has made. */
+  async function holderOf(tx: Tx, caller: Caller, holder: string | undefined): Promise<string> {
+    const account = holder === undefined ? caller.account : checksummed(holder);
     if (account === caller.account) return account;
     const [employee] =
       await tx`select 1 from parties where account = ${account} and kind = 'person' and manager = ${caller.account}`;
@@ -347,8 +187,8 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
         );
       checkDocument(document, employer);
       const original = numberOf(read);
-      await checkElsewhere(tx, read, original);
-      checkDates(read, originalNumber(original), await momentNow(tx));
+      await checkElsewhere(tx, { taxpayers, invoices }, read, original);
+      checkDates(read, originalNumber(original), await momentNow(tx), bounds);
       const account = await holderOf(tx, caller, holder);
       const number = externalId(normaliseTaxId(document.seller.taxId), original);
       await checkNew(tx, caller, employer, number);

@@ -9,12 +9,7 @@ import { EXTERNAL } from "@onepiao/protocol/ledger/external.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { Transaction, Wallet } from "ethers";
 import { deployToSandbox, SANDBOX_CHAIN_ID, startSandboxChain } from "../../../sandbox/chain.ts";
-import {
-  BUREAU_LANE,
-  createDispatcher,
-  type Dispatcher,
-  RELAY_LANE,
-} from "../../../server/acts/dispatcher.ts";
+import { createDispatcher, type Dispatcher } from "../../../server/acts/dispatcher.ts";
 import { createEvidence } from "../../../server/acts/evidence.ts";
 import {
   enqueue,
@@ -23,6 +18,7 @@ import {
   type Operation,
 } from "../../../server/acts/operations.ts";
 import { sendFailed } from "../../../server/acts/outcomes.ts";
+import { BUREAU_LANE, RELAY_LANE } from "../../../server/acts/sending.ts";
 import type { Capacity } from "../../../server/chain/capacity.ts";
 import { createChainClient } from "../../../server/chain/client.ts";
 import {
@@ -43,12 +39,10 @@ import { createIssuing } from "../../../server/features/invoices/issuing.ts";
 import { createRedLetters } from "../../../server/features/invoices/red-letters.ts";
 import { createOperations } from "../../../server/features/out/operations.ts";
 import { createAccounts } from "../../../server/features/parties/accounts.ts";
-import {
-  createTaxpayers,
-  periodOf,
-  seriesOf,
-  type Taxpayer,
-} from "../../../server/features/parties/taxpayers.ts";
+import { createQuotas, periodOf } from "../../../server/features/parties/quotas.ts";
+import { createRegistration } from "../../../server/features/parties/registration.ts";
+import { seriesOf } from "../../../server/features/parties/segments.ts";
+import { createTaxpayers, type Taxpayer } from "../../../server/features/parties/taxpayers.ts";
 import { createFollower, type Follower, type Projection } from "../../../server/feed/follower.ts";
 import { createReach } from "../../../server/feed/reach.ts";
 import { projections } from "../../../server/gateway.ts";
@@ -238,7 +232,9 @@ export async function openBench(options: BenchOptions = {}) {
       limit,
       pollMs: 100,
     });
-    const taxpayers = createTaxpayers({ vault: ownVault, keys: ownKeys, drawStep: 10_000_000n });
+    const taxpayers = createTaxpayers({ vault: ownVault });
+    const registration = createRegistration({ keys: ownKeys, taxpayers });
+    const quotas = createQuotas({ vault: ownVault, drawStep: 10_000_000n });
     const accounts = createAccounts({ keys: ownKeys, contracts, maxShown: 1_000 });
     const documents = createDocuments({
       vault: ownVault,
@@ -248,12 +244,13 @@ export async function openBench(options: BenchOptions = {}) {
     const invoices = createInvoices({ vault: ownVault, documents, taxpayers });
     // as in a sandbox: the tests' invoices have dates of their own
     const bounds = { aheadMinutes: 10, backDays: 3_650 };
-    const redLetters = createRedLetters({ vault: ownVault, taxpayers, invoices, bounds });
+    const redLetters = createRedLetters({ vault: ownVault, taxpayers, quotas, invoices, bounds });
     const issuing = createIssuing({
       sql: own,
       accounts,
       documents,
       taxpayers,
+      quotas,
       invoices,
       redLetters,
       changes,
@@ -275,6 +272,7 @@ export async function openBench(options: BenchOptions = {}) {
       relay,
       changes,
       taxpayers,
+      registration,
       issuing,
       redLetters,
       redLetterJob,
@@ -472,7 +470,7 @@ export async function enrolled(
     currency: "CNY",
     key: { custody: "own" as const, address: wallet.address },
   };
-  const { operation } = await bench.sql.begin((tx) => via.taxpayers.enrol(tx, bureau, named));
+  const { operation } = await bench.sql.begin((tx) => via.registration.enrol(tx, bureau, named));
   await bench.done(operation);
   // enrolled as its own, for the gateway takes no key from outside; from here on it is custodial
   // all the same

@@ -39,7 +39,7 @@ export async function openSecondGateway(settings: Record<string, string> = {}) {
   });
   const vault = await openVault(sql, config.MASTER_KEY);
   const keys = createKeystore({ sql, vault });
-  const taxpayers = createTaxpayers({ vault, keys, drawStep: 1n });
+  const taxpayers = createTaxpayers({ vault });
   const gateway = await startGateway(config, place.deployment);
   closeAtEnd(async () => {
     await gateway.stop();

@@ -1,0 +1,186 @@
+/**
+ * The desk: gives a draft its number and books its quota, in memory, and writes the accepted invoices
+ * in one statement each.
+ *
+ * A desk holds what one transaction decides on: the issuers' quotas (held until it ends), the originals
+ * that were issued before, the free numbers. A refusal takes nothing from it.
+ */
+import { randomBytes } from "node:crypto";
+import { canonicalJson } from "@onepiao/protocol/formats/document.ts";
+import { contentHash } from "@onepiao/protocol/proofs/disclosing.ts";
+import { formatMoney } from "@onepiao/protocol/values/money.ts";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
+import { ZERO_ACCOUNT } from "../../chain/contracts.ts";
+import { announce, type Tx } from "../../db/db.ts";
+import { accountOfSecret } from "../../keys/keystore.ts";
+import type { HeldQuota } from "../parties/quotas.ts";
+import type { Documents } from "./documents.ts";
+import type { Draft } from "./drafts.ts";
+import type { Draws } from "./draws.ts";
+import { type Invoices, type Original, sourceKey } from "./invoices.ts";
+
+/** A run of free numbers of a segment. */
+type Free = { segment: string; next: bigint; left: bigint };
+/**
+ * An invoice with its number. `pickup`: the secret of the one-time key that an untitled invoice
+ * without a holder is sealed to. `salt`: of a red letter, whose content was signed before it had a
+ * number.
+ */
+export type NumberedInvoice = Draft & {
+  number: string;
+  segment: string;
+  reverses: string | null;
+  pickup: string | undefined;
+  salt?: Buffer;
+};
+
+export type Desk = {
+  period: number;
+  quotas: Map<number, HeldQuota>;
+  /** Originals issued before, by issuer and blind. */
+  issued: Map<string, Original>;
+  free: Map<number, Free[]>;
+};
+
+type Deps = { documents: Documents; invoices: Invoices; draws: Draws };
+export type Desks = ReturnType<typeof createDesks>;
+
+/**
+ * The issuers' segments with free numbers, lowest first, as many as could be needed. Full segments
+ * are not looked at.
+ */
+async function freeNumbers(tx: Tx, drafts: readonly Draft[]): Promise<Map<number, Free[]>> {
+  const groups = Map.groupBy(drafts, (draft) => draft.issuer.index);
+  const rows = await tx<{ issuer: number; first: string; length: bigint; accepted: bigint }[]>`
+    select w.issuer, f.first, f.length, f.accepted
+    from unnest(${[...groups.keys()]}::int[], ${[...groups.values()].map((group) => group.length)}::int[]) as w (issuer, count),
+    lateral (
+      select s.first, s.length, coalesce(u.accepted, 0) as accepted
+      from (select first from segment_free where issuer = w.issuer order by first limit w.count + 1) n
+      cross join lateral (select first, length from segments where first = n.first offset 0) s
+      left join segment_accepted u on u.segment = n.first where coalesce(u.accepted, 0) < s.length order by s.first limit w.count
+    ) f order by w.issuer, f.first`;
+  const free = new Map<number, Free[]>();
+  for (const { issuer, first, length, accepted } of rows) {
+    const segments = free.get(issuer) ?? [];
+    segments.push({ segment: first, next: BigInt(first) + accepted, left: length - accepted });
+    free.set(issuer, segments);
+  }
+  return free;
+}
+
+/**
+ * The account that an invoice is sealed to. A red letter belongs to nobody: no act can be made on it.
+ */
+const leafHolder = ({ reverses, holder, buyer, pickup }: NumberedInvoice) =>
+  pickup !== undefined
+    ? accountOfSecret(pickup)
+    : reverses !== null
+      ? ZERO_ACCOUNT
+      : ((holder ?? buyer?.account) as string);
+
+export function createDesks({ documents, invoices, draws }: Deps) {
+  /**
+   * `decide` without the check that the original is new. `red`: the draft is a red letter over this
+   * invoice, and its content was signed with this salt.
+   */
+  function take(
+    draft: Draft,
+    desk: Desk,
+    red?: { reverses: string; salt: Buffer },
+  ): NumberedInvoice {
+    const { issuer, gross, source } = draft;
+    const run = desk.free.get(issuer.index)?.find(({ left }) => left > 0n);
+    if (!run)
+      throw new Problem(
+        "no-segment",
+        "The bureau has allotted this issuer no numbers that are still free",
+      );
+    const booked =
+      desk.quotas.get(issuer.index)?.book(gross) ??
+      new Problem("issuer-not-active", "The issuer is not enrolled");
+    if (booked instanceof Problem) throw booked;
+    if (booked === "not-drawn") {
+      throw new Problem(
+        "quota-not-drawn",
+        `The quota drawn does not cover ${formatMoney(gross)}; more is being drawn`,
+        {
+          remedy: () => draws.cover(draft, desk.period),
+        },
+      );
+    }
+    const number = run.next.toString();
+    run.next += 1n;
+    run.left -= 1n;
+    if (draft.course) draft.course.gross += gross;
+    if (source) desk.issued.set(sourceKey(issuer.index, source), { number, state: "accepted" });
+    const toNobody = red === undefined && draft.holder === undefined && draft.buyer === undefined;
+    const pickup = toNobody ? invoices.pickupSecret(number) : undefined;
+    return { ...draft, number, segment: run.segment, reverses: null, ...red, pickup };
+  }
+
+  return {
+    /** `fresh`: the drafts whose originals must be new. */
+    async open(
+      tx: Tx,
+      drafts: readonly Draft[],
+      { period, quotas, fresh }: Pick<Desk, "period" | "quotas"> & { fresh: readonly Draft[] },
+    ): Promise<Desk> {
+      const sources = fresh.flatMap(({ issuer, source }) =>
+        source === null ? [] : [{ issuer: issuer.index, blind: source }],
+      );
+      const issued = await invoices.issuedBefore(tx, sources);
+      return { period, quotas, issued, free: await freeNumbers(tx, drafts) };
+    },
+
+    /** Throws the refusal of an invoice; nothing is taken then. */
+    decide(draft: Draft, desk: Desk): NumberedInvoice {
+      const { issuer, source } = draft;
+      const original = source && desk.issued.get(sourceKey(issuer.index, source));
+      if (original) throw invoices.duplicate(original);
+      return take(draft, desk);
+    },
+
+    take,
+
+    /** Writes the accepted invoices of a desk. */
+    async write(
+      tx: Tx,
+      rows: readonly NumberedInvoice[],
+      { free }: Pick<Desk, "free">,
+    ): Promise<void> {
+      const sealed = rows.map((row) => {
+        const salt = row.salt ?? randomBytes(32);
+        return {
+          salt,
+          content: contentHash(salt, row.document),
+          document: documents.seal(row.number, canonicalJson(row.document)),
+          source:
+            row.sourceText === undefined ? null : documents.sealSource(row.number, row.sourceText),
+        };
+      });
+      await tx`
+        insert into invoices (number, issuer, segment, content, salt, leaf_holder, leaf_buyer, source_blind, reverses, document, source)
+        select * from unnest(
+          ${rows.map((row) => row.number)}::numeric[], ${rows.map((row) => row.issuer.index)}::int[], ${rows.map((row) => row.segment)}::numeric[],
+          ${sealed.map((row) => row.content)}::text[], ${sealed.map((row) => row.salt)}::bytea[], ${rows.map(leafHolder)}::text[],
+          ${rows.map((row) => row.buyer?.index ?? 0)}::int[], ${rows.map((row) => row.source)}::bytea[], ${rows.map((row) => row.reverses)}::numeric[],
+          ${sealed.map((row) => row.document)}::bytea[], ${sealed.map((row) => row.source)}::bytea[])`;
+      await announce(tx, "accepted");
+      const taken = [...Map.groupBy(rows, (row) => row.segment)];
+      await tx`
+        insert into segment_accepted (segment, accepted, waiting_since)
+        select segment, accepted, now()
+        from unnest(${taken.map(([segment]) => segment)}::numeric[], ${taken.map(([, group]) => group.length)}::bigint[]) as n (segment, accepted)
+        on conflict (segment) do update
+          set accepted = segment_accepted.accepted + excluded.accepted, waiting_since = coalesce(segment_accepted.waiting_since, excluded.waiting_since)`;
+      const full = [...free].flatMap(([issuer, runs]) =>
+        runs.filter((run) => run.left === 0n).map(({ segment }) => ({ issuer, segment })),
+      );
+      if (full.length === 0) return;
+      await tx`
+        delete from segment_free f using unnest(${full.map((run) => run.issuer)}::int[], ${full.map((run) => run.segment)}::numeric[]) as n (issuer, first)
+        where f.issuer = n.issuer and f.first = n.first`;
+    },
+  };
+}
