@@ -1,7 +1,6 @@
 /**
- * The package's door: what a stranger needs to check an invoice, and to issue one that others
- * accept. Every other file of the package is imported by its path
- * (`@onepiao/protocol/values/money`).
+ * The package's door: what others need to check an invoice, and to issue one that others accept.
+ * Every other file of the package is imported by its path (`@onepiao/protocol/values/money`).
  */
 
 export { attachedJson } from "./formats/pdf-bundle.ts";

@@ -1,15 +1,14 @@
 /**
- * The invoice document: what an invoice says, whatever format it came in.
+ * The invoice document: what an invoice says, in whichever format it arrived.
  *
- * Owns: its shape (zod), its type, its one serialisation (what is hashed, encrypted and stored),
- * and the JSON request that carries it. Invariants: every amount is a string of `moneyPattern`,
- * every rate a fraction or one of two words, every object is closed (an unknown member is refused).
- * A document taxes its lines either one by one (`lines[].tax`) or by a breakdown (`taxBreakdown`,
- * as UBL does), never both. Does not own: the arithmetic between members (rules.ts), reading bytes
- * (read.ts).
+ * Owns: its shape (zod), its type, its only serialisation (the bytes that are hashed, encrypted and
+ * stored), and the JSON request that carries it. Invariants: every amount is a string of
+ * `moneyPattern`, every rate a fraction or one of two words, every object is closed (an unknown
+ * member is refused). A document taxes its lines either one by one (`lines[].tax`) or by a
+ * breakdown (`taxBreakdown`, as UBL does), never both. Does not own: the arithmetic between members
+ * (rules.ts), reading bytes (read.ts).
  *
- * A check's message is `rule: detail`; rules of shape that zod names itself get theirs in
- * `shapeViolations`.
+ * A check's message is `rule: detail`; `shapeViolations` names the rules of shape that zod defines.
  */
 import * as z from "zod";
 import { decimalPattern, moneyPattern } from "../values/money.ts";
@@ -20,22 +19,23 @@ import { sourceFormats } from "./formats.ts";
 
 export const maxLines = 2000;
 
-/** Active ISO 4217 currencies with two decimals; others would need another notion of a cent. */
+/** Active ISO 4217 currencies with two decimals; the others divide their unit in another way. */
 const currencies = (
-  "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC CUP CVE " +
-  "CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD " +
-  "KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR " +
-  "PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU " +
-  "UZS VED VES WST XCD XCG YER ZAR ZMW ZWG"
+  "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD " +
+  "CAD CDF CHF CNY COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD " +
+  "GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD " +
+  "MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP " +
+  "PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS " +
+  "TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG"
 ).split(" ");
 
-/** Exempt from tax, and outside of it: the two words that stand where a rate would. */
+/** Exempt from tax, and not subject to tax: the two words that may replace a rate. */
 export const exempt = "免税";
 export const notTaxed = "不征税";
 
 /**
- * Members that may have several lines, as people write remarks and descriptions; every other text
- * has one.
+ * Members that may have several lines, as remarks and descriptions do; every other text has one
+ * line.
  */
 export const paragraphMembers: ReadonlySet<string> = new Set([
   "address",
@@ -270,13 +270,14 @@ const documentShape = {
     })
     .optional()
     .describe(
-      "The invoice that this red letter reverses, by number or by the issuer's own id: one of the two.",
+      "The invoice that this red letter reverses, by number or by the issuer's own id: one of " +
+        "the two.",
     ),
 };
 
 /**
- * What a gateway stores. `source` is there when the original is kept: its hash ties the stored text
- * to the document.
+ * What a gateway stores. `source` is set if the original is kept: its hash ties the stored text to
+ * the document.
  */
 export const invoiceDocument = z
   .strictObject({
@@ -293,7 +294,7 @@ export type InvoiceDocument = z.infer<typeof invoiceDocument>;
 export type InvoiceLine = InvoiceDocument["lines"][number];
 
 /**
- * The JSON body of an issue request: the document and, beside it, the account that shall hold the
+ * The JSON body of an issue request: the document, and next to it the account that will hold the
  * invoice.
  */
 export const invoiceRequest = z
@@ -302,7 +303,8 @@ export const invoiceRequest = z
     holder: accountSchema
       .optional()
       .describe(
-        "Account of the first holder. Without it: the buyer's account, or a pickup key for an untitled invoice.",
+        "Account of the first holder. Without it: the buyer's account, or a pickup key for an " +
+          "untitled invoice.",
       ),
   })
   .meta({ id: "InvoiceRequest" });
@@ -311,7 +313,7 @@ export type InvoiceRequest = z.infer<typeof invoiceRequest>;
 const pointer = (path: readonly PropertyKey[]) =>
   path.map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 
-/** What zod found as violations: field is a JSON pointer. At most `maxViolations`. */
+/** zod's issues as violations: field is a JSON pointer. At most `maxViolations`. */
 export function shapeViolations(error: z.ZodError): Violation[] {
   const found: Violation[] = [];
   for (const issue of error.issues) {
@@ -326,15 +328,15 @@ export function shapeViolations(error: z.ZodError): Violation[] {
         });
       continue;
     }
-    const own = /^([a-z0-9-]+): (.*)$/s.exec(issue.message);
+    const stated = /^([a-z0-9-]+): (.*)$/s.exec(issue.message);
     if (issue.code === "custom" && typeof issue.params?.["rule"] === "string") {
       found.push({ field, rule: issue.params["rule"], detail: issue.message });
     } else if (issue.code === "invalid_type" && issue.message.endsWith("received undefined")) {
       found.push({ field, rule: "missing-member", detail: "this member is required" });
     } else if (issue.code === "invalid_type") {
-      found.push({ field, rule: "wrong-type", detail: own?.[2] ?? issue.message });
-    } else if (own?.[1] !== undefined && own[2] !== undefined) {
-      found.push({ field, rule: own[1], detail: own[2] });
+      found.push({ field, rule: "wrong-type", detail: stated?.[2] ?? issue.message });
+    } else if (stated?.[1] !== undefined && stated[2] !== undefined) {
+      found.push({ field, rule: stated[1], detail: stated[2] });
     } else if (issue.code === "too_big") {
       found.push({
         field,
@@ -353,7 +355,7 @@ export function shapeViolations(error: z.ZodError): Violation[] {
 }
 
 /**
- * The one text of a value of strings, booleans, arrays and objects: members sorted by code unit,
+ * The only text of a value of strings, booleans, arrays and objects: members sorted by code unit,
  * absent ones left out, no blanks.
  */
 export function canonicalJson(value: unknown): string {
@@ -362,8 +364,9 @@ export function canonicalJson(value: unknown): string {
   const members = Object.entries(value)
     .filter(([, member]) => member !== undefined)
     .sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`).join(",")}}`;
+  const texts = members.map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`);
+  return `{${texts.join(",")}}`;
 }
 
-/** The gateway's numbers of an invoice and of the one that it reverses. */
+/** The gateway's numbers of an invoice and of the invoice that it reverses. */
 export type Numbers = { number: string; reverses?: string | undefined };

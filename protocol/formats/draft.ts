@@ -1,11 +1,11 @@
 /**
- * From a tree of XML elements to a document, by tables.
+ * Builds a document from a tree of XML elements, by tables.
  *
- * Owns: following the rows of a format (`from` element, `to` member), and remembering for every
- * member where it came from, so that a rule broken at `/lines/1/tax` is reported at
+ * Owns: following the rows of a format (`from` element, `to` member), and remembering where each
+ * member came from, so that a rule broken at `/lines/1/tax` is reported at
  * `/EInvoice/EInvoiceData/IssuItemInformation[2]/ComTaxAm`. Invariants: a member is written once;
  * an element that must be single and is not is a violation, never a silent choice; an empty element
- * is an absent member. Does not own: which members are required (document.ts) and what must agree
+ * is an absent member. Does not own: which members are required (document.ts) and which must agree
  * (rules.ts).
  */
 import { maxViolations, Problem, type Violation } from "../values/problems.ts";
@@ -20,9 +20,9 @@ import { checkDocument, markDiscounts, ruleSets } from "./rules.ts";
 import type { Element } from "./xml.ts";
 
 /**
- * `as` gives the member's text; it never fails: text that it cannot convert stays as it is and
- * fails the document's shape. `back` is its inverse, for a writer; without it a member's text is
- * one that the format reads.
+ * `as` converts an element's text to the member's; it never fails: text that it cannot convert
+ * stays as it is and breaks the document's shape. `back` is its inverse, for a writer; without
+ * `back` the format reads a member's text unchanged.
  */
 export type Row = {
   to: string;
@@ -31,7 +31,7 @@ export type Row = {
   back?: (member: string) => string;
 };
 
-/** How a format's paths are written: the elements that may repeat always carry an index. */
+/** How a format writes paths: elements that may repeat always carry an index. */
 export type Style = { root: string; repeated: ReadonlySet<string> };
 
 export type Draft = ReturnType<typeof createDraft>;
@@ -42,44 +42,44 @@ export function createDraft(root: Element, style: Style) {
   const fields = new Map<string, string>();
   const violations: Violation[] = [];
 
-  const asked = new Set<Element>();
+  const visited = new Set<Element>();
 
   /** The XPath of an element, with canonical prefixes and 1-based indexes where a name repeats. */
   function pathOf(element: Element): string {
     if (element.parent === undefined) return `/${style.root}`;
     const name = element.qname;
-    const alike = element.parent.children.filter((sibling) => sibling.qname === name);
+    const siblings = element.parent.children.filter((sibling) => sibling.qname === name);
     const index =
-      style.repeated.has(name) || alike.length > 1 ? `[${alike.indexOf(element) + 1}]` : "";
+      style.repeated.has(name) || siblings.length > 1 ? `[${siblings.indexOf(element) + 1}]` : "";
     return `${pathOf(element.parent)}/${name}${index}`;
   }
 
   /** The children under a step such as `cbc:ID`. */
   function all(parent: Element | undefined, step: string): readonly Element[] {
     const found = parent?.children.filter((child) => child.qname === step) ?? [];
-    for (const element of found) asked.add(element);
+    for (const element of found) visited.add(element);
     return found;
   }
 
-  /** Paths of the texts that nobody has asked for, each once whatever line it stands in. */
+  /** Paths of the texts that no row has read, each once for all lines. */
   function unread(formal: ReadonlySet<string>): string[] {
     const paths = new Set<string>();
-    const look = (element: Element) => {
+    const visit = (element: Element) => {
       if (paths.size === maxViolations) return;
       const known =
-        asked.has(element) ||
+        visited.has(element) ||
         formal.has(element.qname) ||
         formal.has(`${element.parent?.qname}/${element.qname}`);
       if (element.text !== "" && !known) paths.add(pathOf(element).replaceAll(/\[\d+\]/g, ""));
-      element.children.forEach(look);
+      element.children.forEach(visit);
     };
-    look(root);
+    visit(root);
     return [...paths];
   }
 
   /**
-   * The one element at the end of the steps, or none; and its path, which exists even when the
-   * element does not.
+   * The single element at the end of the steps, if there is one, and its path, which exists even if
+   * the element does not.
    */
   function find(
     parent: Element | undefined,
@@ -110,7 +110,7 @@ export function createDraft(root: Element, style: Style) {
       violations.push({ field, rule, detail });
   }
 
-  /** Writes a member (undefined writes nothing but remembers where it would have been). */
+  /** Writes a member. Undefined writes nothing, but remembers where the member would have been. */
   function put(to: string, value: unknown, path: string): void {
     fields.set(to, path);
     if (value === undefined) return;
@@ -118,20 +118,19 @@ export function createDraft(root: Element, style: Style) {
     const last = steps.pop() ?? "";
     let target: Record<string, unknown> = document;
     for (const [at, step] of steps.entries()) {
-      // The members of an array are addressed by index, so the container after a name is an array
-      // when an index follows.
+      // An index addresses the members of an array, so a name that precedes an index is an array.
       const next = /^\d+$/.test(steps[at + 1] ?? last) ? [] : {};
       target[step] ??= next;
       target = target[step] as Record<string, unknown>;
     }
-    // software that breaks a long name over lines means one line all the same
+    // some software breaks a long name over lines: join them
     target[last] =
       typeof value === "string" && !paragraphMembers.has(last)
         ? value.replace(/\s*[\t\n\r]\s*/g, " ")
         : value;
   }
 
-  /** Follows the rows from one element; `to` is prefix + row.to. */
+  /** Follows the rows below one element; a member's pointer is prefix + row.to. */
   function fill(
     prefix: string,
     parent: Element | undefined,
@@ -145,7 +144,7 @@ export function createDraft(root: Element, style: Style) {
     }
   }
 
-  const isThere = (pointer: string): boolean =>
+  const hasMember = (pointer: string): boolean =>
     pointer
       .slice(1)
       .split("/")
@@ -155,7 +154,7 @@ export function createDraft(root: Element, style: Style) {
       ) !== undefined;
 
   /**
-   * Where a member came from; of a member without an own row: where the nearest one around it came
+   * Where a member came from; for a member without a row, where the nearest member around it came
    * from.
    */
   function fieldOf(pointer: string): string {
@@ -167,8 +166,8 @@ export function createDraft(root: Element, style: Style) {
   }
 
   /**
-   * The checked document. `more` are the rules that only the format knows: they are named after the
-   * general ones. Throws Problem `invalid-document` with all that is wrong.
+   * The checked document. `more` checks the rules that only the format knows; they come after the
+   * general ones. Throws Problem `invalid-document` with everything that is wrong.
    */
   function finish(rules: Rules, more: () => void): InvoiceDocument {
     const { shapes, members } = ruleSets[rules];
@@ -185,7 +184,7 @@ export function createDraft(root: Element, style: Style) {
       );
     }
     for (const [member, rule] of Object.entries(members))
-      if (!isThere(member)) refuse(fieldOf(member), rule, "this element is required");
+      if (!hasMember(member)) refuse(fieldOf(member), rule, "this element is required");
     more();
     if (violations.length > 0 || !shaped.success) {
       const first = violations[0];

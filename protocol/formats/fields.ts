@@ -1,16 +1,16 @@
 /**
- * Where a document's member stands in the format that the document came in, for rules that are
- * judged after it was read.
+ * Where a member of a document stands in the format in which the document came, for rules that are
+ * checked after reading.
  *
- * Owns nothing of the formats: it asks their readers. While a document is read its draft knows this
- * itself (draft.ts).
+ * Knows nothing of the formats: their readers answer. While a document is read, its draft knows
+ * this (draft.ts).
  */
 import type { FormatName } from "./formats.ts";
 import { readers } from "./registry.ts";
 
 /**
- * The field of a member: its JSON pointer as it is, or the path of its element where the format has
- * one. Also of `/number` and `/issueDay`.
+ * The field of a member: its JSON pointer, or the path of its element if the format has one. Also
+ * for `/number` and `/issueDay`.
  */
 export function fieldIn(format: FormatName, pointer: string): string {
   const reader = readers[format];

@@ -1,24 +1,24 @@
 /**
  * The formats of invoices, one row each. Names, media types, file names, enums in schemas and
- * tables in documents follow from it.
+ * tables in documents follow from this table.
  *
  * A new format is a row here and a file with its reader, which registry.ts binds to the row's name.
- * Outside this folder nobody compares a name: whatever differs between formats is a member of the
- * row or of the reader (test/formats/formats.ts).
+ * No file outside this folder compares a format's name: what differs between formats is a member of
+ * the row or of the reader (test/formats/formats.ts).
  *
- * Facts alone, and no import: the shape of documents, the rules and the console use this without
- * loading a reader.
+ * Facts only, and no import: the shape of documents, the rules and the console use this file
+ * without loading a reader.
  */
 
 /**
  * The rules that a document keeps (rules.ts). `exact`: to the cent, discounts are lines. `rounded`:
- * the same, and a line may be one cent off. `en16931`: the rules of EN 16931, under its ids.
+ * the same, but a line may be one cent off. `en16931`: the rules of EN 16931, under its ids.
  */
 export type Rules = "exact" | "rounded" | "en16931";
 
 /**
- * How a file is built. `mediaTypes`: those that do not say which format it is: its content does.
- * `begins`: its first character.
+ * How a file is built. `mediaTypes`: those that leave the format open: the content decides.
+ * `begins`: the first character.
  */
 export const syntaxes = {
   json: { mediaTypes: ["application/json"], ending: "json", begins: "{" },
@@ -30,15 +30,15 @@ export const syntaxes = {
 export type Syntax = keyof typeof syntaxes;
 
 type Row = {
-  /** As people call it. */
+  /** The format's name for people. */
   title: { zh: string; en: string };
   syntax: Syntax;
-  /** The media type that promises this format and no other. */
+  /** The media type that stands for this format only. */
   mediaType: string;
   rules: Rules;
-  /** Whether the file is kept beside the document. Not of JSON alone, which is the document. */
+  /** Whether the file is kept next to the document. Not for JSON, which is the document. */
   original: boolean;
-  /** There when documents are written in it: the ending of a downloaded file's name. */
+  /** Set if documents are written in this format: the ending of a downloaded file's name. */
   download?: string;
 };
 
@@ -69,13 +69,13 @@ export const formats = {
 } as const satisfies Record<string, Row>;
 
 type Table = typeof formats;
-/** What an invoice is read from. */
+/** The formats that an invoice is read from. */
 export type FormatName = keyof Table;
-/** Those whose file is kept. */
+/** The formats whose file is kept. */
 export type SourceFormat = {
   [Name in FormatName]: Table[Name]["original"] extends true ? Name : never;
 }[FormatName];
-/** Those that a document is written in. */
+/** The formats that a document is written in. */
 export type WrittenFormat = {
   [Name in FormatName]: Table[Name] extends { download: string } ? Name : never;
 }[FormatName];
@@ -87,34 +87,34 @@ export const writtenFormats = formatNames.filter(
   (name): name is WrittenFormat => "download" in formats[name],
 );
 
-/** What `readInvoice` reads, for Accept-Post headers and the API's description. */
+/** The media types that `readInvoice` reads, for Accept-Post headers and the API's description. */
 export const mediaTypes: readonly string[] = [
   ...new Set([
     ...Object.values(syntaxes).flatMap((syntax) => [...syntax.mediaTypes]),
     ...formatNames.map((name) => formats[name].mediaType),
   ]),
 ];
-/** What `writeInvoice` writes, at best. */
+/** The most specific media types that `writeInvoice` writes. */
 export const writtenTypes: readonly string[] = writtenFormats.map(
   (name) => formats[name].mediaType,
 );
 
 /**
- * The formats that a media type (without parameters) may stand for: one that is promised, or those
- * that the content decides between.
+ * The formats that a media type (without parameters) may stand for: the one that it names, or those
+ * between which the content decides.
  */
 export function formatsOfType(mediaType: string): readonly FormatName[] {
-  const promised = formatNames.filter((name) => formats[name].mediaType === mediaType);
+  const exact = formatNames.filter((name) => formats[name].mediaType === mediaType);
   const open = formatNames.filter((name) =>
     (syntaxes[formats[name].syntax].mediaTypes as readonly string[]).includes(mediaType),
   );
-  return promised.length > 0 ? promised : open;
+  return exact.length > 0 ? exact : open;
 }
-/** The format that is written under a media type; undefined for any other type. */
+/** The format written under a media type; undefined for any other type. */
 export const writtenAs = (mediaType: string): WrittenFormat | undefined =>
   writtenFormats.find((name) => formats[name].mediaType === mediaType);
 
-/** The format that a document came in. A document without a source came as JSON. */
+/** The format in which a document came. A document without a source came as JSON. */
 export const formatOf = ({
   source,
 }: {
@@ -125,8 +125,8 @@ export const formatOf = ({
 export const endingOf = (format: FormatName): string => syntaxes[formats[format].syntax].ending;
 
 /**
- * The media type to send a file under, by its first characters; JSON for what is not recognised,
- * whose reader says why.
+ * The media type under which to send a file, judged by its first character; JSON if no format
+ * begins so: its reader says what is wrong.
  */
 export function typeOfText(start: string): (typeof syntaxes)[Syntax]["mediaTypes"][0] {
   const first = start.replace(/^\ufeff/, "").trimStart()[0];

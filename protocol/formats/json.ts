@@ -1,8 +1,8 @@
 /**
  * Invoice JSON: bytes → document and holder.
  *
- * Owns: what JSON leaves open and an invoice must not (numbers for money, unknown members), and the
- * small normalisations (a rate has one text, a discount line is marked). Does not own: the shape
+ * Owns: what JSON allows and an invoice does not (numbers for money, unknown members), and small
+ * normalisations (a rate has one text, a discount line is marked). Does not own: the shape
  * (document.ts), the rules (rules.ts).
  */
 import { readJsonText } from "../values/json.ts";
@@ -31,7 +31,7 @@ function invalid(violations: readonly Violation[]): Problem {
 }
 
 /**
- * Reads a JSON invoice. Throws Problem `malformed-document` (no JSON, repeated members) or
+ * Reads a JSON invoice. Throws Problem `malformed-document` (not JSON, duplicate members) or
  * `invalid-document`.
  */
 function read(body: Uint8Array): Reading {

@@ -1,11 +1,11 @@
 /**
- * A tree of elements to be written as XML, filled by the same tables by which a format is read
+ * A tree of elements to be written as XML, filled by the tables that also read the format
  * (draft.ts).
  *
- * Owns: escaping (every text and attribute value passes it, so no text can become markup) and the
- * order of siblings, which a format states once as a schema does. Invariants: what is rendered is
- * well-formed, and xml.ts reads the same texts back, their blank edges apart. Does not own: what is
- * written (write-shudian.ts, write-ubl.ts).
+ * Owns: escaping (every text and attribute value goes through it, so no text can become markup) and
+ * the order of siblings, which a format states once, as a schema does. Invariants: the output is
+ * well-formed, and xml.ts reads the same texts back, without the blanks at their ends. Does not
+ * own: what is written (write-shudian.ts, write-ubl.ts).
  */
 import type { Row } from "./draft.ts";
 
@@ -17,14 +17,14 @@ export type Branch = {
 };
 
 /**
- * Names of the children in their order, by the parent's name. A name that its parent does not list
- * fails when it is rendered.
+ * The names of the children in their order, by the parent's name. Rendering fails for a child that
+ * its parent does not list.
  */
 export type Sequences = Readonly<Record<string, string>>;
 
 export const branch = (name: string): Branch => ({ name, attributes: {}, children: [], text: "" });
 
-/** One more child of this name. */
+/** Adds a child of this name. */
 export function add(parent: Branch, name: string): Branch {
   const child = branch(name);
   parent.children.push(child);
@@ -32,7 +32,7 @@ export function add(parent: Branch, name: string): Branch {
 }
 
 /**
- * Writes a text at the end of the steps, making the elements on the way that are not there.
+ * Writes a text at the end of the steps and creates the elements that are missing on the way.
  * Undefined writes nothing.
  */
 export function put(
@@ -62,8 +62,8 @@ const memberAt = (value: unknown, path: string): unknown =>
     );
 
 /**
- * The rows of a reader, the other way: each member goes where it would be read. `absent` stands for
- * one that is not there; undefined: no element.
+ * Uses a reader's rows in reverse: each member goes where the reader would find it. `absent`
+ * replaces a missing member; undefined: no element.
  */
 export function fill(parent: Branch, value: unknown, rows: readonly Row[], absent?: string): void {
   for (const row of rows) {
@@ -91,8 +91,8 @@ const escapeValue = (text: string) =>
   text.replace(/[&<>"\t\n\r]/g, (character) => references[character] ?? character);
 
 /**
- * The whole document. Throws RangeError on an element that the sequences do not know: a fault of
- * the writer.
+ * The whole document. Throws RangeError if the sequences do not list an element: a bug in the
+ * writer.
  */
 export function render(root: Branch, sequences: Sequences): string {
   const orders = new Map(

@@ -1,23 +1,23 @@
 /**
- * The bundle that is attached inside a PDF, found without reading the PDF.
+ * Finds the bundle attached to a PDF without parsing the PDF.
  *
  * An attachment is a stream object of type EmbeddedFile, and the PDF format keeps streams and their
- * dictionaries in the clear. So a walk over the bytes finds it, in PDFs of ours and in those that a
- * viewer has saved again. A whole PDF parser would run on whatever a stranger sends and unpack what
- * it is told to. What is found proves itself (protocol/proofs/bundle.ts), so a false find does no
+ * dictionaries in the clear. So a scan of the bytes finds it, in our PDFs and in those that a
+ * viewer has saved again. A whole PDF parser would run on anything a stranger sends and unpack what
+ * the file asks for. The bundle proves itself (protocol/proofs/bundle.ts), so a false match does no
  * harm.
  *
- * Invariants: linear in the size of the file; unpacks at most MAX_FILES attachments, of MAX_BYTES
- * together; throws nothing but Problem.
+ * Invariants: linear in the size of the file; unpacks at most MAX_FILES attachments, MAX_BYTES in
+ * all; throws only Problem.
  */
 import { inflateSync } from "node:zlib";
 import { readJsonText } from "../values/json.ts";
 import { Problem } from "../values/problems.ts";
 
 const MAX_FILES = 8;
-/** Of all attachments, unpacked. */
+/** All attachments together, unpacked. */
 const MAX_BYTES = 2 * 1_048_576;
-/** From the beginning of an attachment's dictionary to its end. */
+/** The length of an attachment's dictionary. */
 const MAX_DICTIONARY = 4_096;
 
 const mark = "/EmbeddedFile";
@@ -25,8 +25,8 @@ const refuse = (rule: string, detail: string, field = "") =>
   new Problem("malformed-document", detail, { violations: [{ field, rule, detail }] });
 
 /**
- * The content, of `most` bytes, of the stream whose dictionary has something at `at`; undefined
- * when it is none that is read here.
+ * The content of the stream whose dictionary contains position `at`, up to `most` bytes; undefined
+ * if this file does not read such a stream.
  */
 function contentAt(pdf: Buffer, at: number, most: number): Buffer | undefined {
   const begin = pdf.lastIndexOf(" obj", at);
@@ -50,15 +50,15 @@ function contentAt(pdf: Buffer, at: number, most: number): Buffer | undefined {
 }
 
 /**
- * JSON of the one attached file whose `format` is this.
- * Throws Problem `malformed-document`: no PDF, no such file in it, several that differ.
+ * The JSON of the only attached file with this `format`.
+ * Throws Problem `malformed-document`: not a PDF, no such file in it, several that differ.
  */
 export function attachedJson(bytes: Uint8Array, format: string): unknown {
   const pdf = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (pdf.subarray(0, 1_024).indexOf("%PDF-") < 0) throw refuse("not-pdf", "The body is no PDF");
-  let [only, files, left]: [string | undefined, number, number] = [undefined, 0, MAX_BYTES];
+  let [bundle, files, left]: [string | undefined, number, number] = [undefined, 0, MAX_BYTES];
   for (let at = pdf.indexOf(mark); at >= 0; at = pdf.indexOf(mark, at + mark.length)) {
-    // /EmbeddedFiles is the list of names
+    // /EmbeddedFiles is the list of names, not a file
     if (/[A-Za-z0-9]/.test(pdf.toString("latin1", at + mark.length, at + mark.length + 1)))
       continue;
     if (++files > MAX_FILES)
@@ -71,24 +71,25 @@ export function attachedJson(bytes: Uint8Array, format: string): unknown {
     const content = contentAt(pdf, at, left);
     left -= content?.length ?? 0;
     const text = content?.toString("utf8");
-    if (text === undefined || text === only || !text.includes(format) || !hasFormat(text, format))
+    if (text === undefined || text === bundle || !text.includes(format) || !hasFormat(text, format))
       continue;
-    if (only !== undefined)
+    if (bundle !== undefined)
       throw refuse(
         "several-bundles",
-        "The PDF has several bundles attached: which one it shows cannot be told",
+        "The PDF has several bundles attached, so it is not clear which one it shows",
       );
-    only = text;
+    bundle = text;
   }
-  if (only === undefined)
+  if (bundle === undefined)
     throw refuse(
       "no-bundle",
-      "The PDF has no bundle attached: it was not made by a gateway of this network, or it was printed anew",
+      "The PDF has no bundle attached: it was not made by a gateway of this network, or it " +
+        "was printed again",
     );
-  return readJsonText(only, refuse);
+  return readJsonText(bundle, refuse);
 }
 
-/** Whether it is JSON of this format; another file may well be none. */
+/** True if the text is JSON of this format; another attachment need not be JSON. */
 function hasFormat(text: string, format: string): boolean {
   try {
     return (JSON.parse(text) as { format?: unknown } | null)?.format === format;

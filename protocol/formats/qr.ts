@@ -1,14 +1,14 @@
 /**
- * What stands in an invoice's QR code: a link to the verify page, with the familiar text of a 数电票
+ * The text in an invoice's QR code: a link to the verify page, with the familiar text of a 数电票
  * behind its `#`.
  *
  *   https://gateway/verify#01,32,,26442000000000000001,200.00,20261103,,1A2B&pickup=…&proof=…
  *
  * Owns: writing and reading that text, and the bare one (`01,31|32,,number,gross,yyyymmdd,,crc`). A
- * browser does not send what is behind the `#`, so number, amount and the pickup's secret reach no
- * log. `proof` is text of whoever makes it: this file carries it. Invariants: what `qrText` writes,
- * `readQr` reads; `readQr` never throws. It imports nothing, so that a browser can have it too.
- * Does not own: the picture (qr-image.ts), and whether any of it is true.
+ * browser does not send the part behind the `#`, so number, amount and the pickup's secret reach no
+ * log. This file carries `proof` without reading it. Invariants: `readQr` reads what `qrText`
+ * writes; `readQr` never throws. Imports nothing at run time, so a browser can have it too. Does
+ * not own: the picture (drawing/qr-image.ts), and whether any of it is true.
  */
 import type { InvoiceDocument } from "./document.ts";
 
@@ -20,23 +20,21 @@ export type QrContent = {
   date: string;
   /** The secret that takes an untitled invoice over: 0x and 64 hex digits. */
   pickup?: string | undefined;
-  /** What proves the invoice without a node: characters of base64url, and of . ~ * / : */
+  /** Proves the invoice without a node; characters of base64url, and . ~ * / : */
   proof?: string | undefined;
 };
 
 const proofPattern = /^[A-Za-z0-9._~*/:-]{1,3200}$/;
-/** Longer than any text that is written here. */
+/** Longer than any text that this file writes. */
 const maxText = 4096;
 
-/**
- * The day that an invoice is dated to, which is the one printed on it: its own, wherever it was.
- */
+/** The day printed on an invoice: the one in its own time zone. */
 export const dateOf = ({ issuedAt }: Pick<InvoiceDocument, "issuedAt">): string =>
   issuedAt.slice(0, 10);
 
 /**
- * CRC-16/XMODEM. The tax office's own check value is not published; a QR code corrects its own
- * errors, so none is checked on reading.
+ * CRC-16/XMODEM. The tax office does not publish its own check value, and a QR code corrects its
+ * own errors, so reading does not check this value.
  */
 function crc16(text: string): string {
   let crc = 0;
@@ -48,15 +46,16 @@ function crc16(text: string): string {
   return crc.toString(16).toUpperCase().padStart(4, "0");
 }
 
-/** The bare text of a 数电票: what accounting software expects. */
+/** The bare text of a 数电票, which accounting software expects. */
 export function qrFields({ number, kind, gross, date }: QrContent): string {
-  const text = `01,${kind === "special" ? "31" : "32"},,${number},${gross},${date.replaceAll("-", "")},,`;
+  const code = kind === "special" ? "31" : "32";
+  const text = `01,${code},,${number},${gross},${date.replaceAll("-", "")},,`;
   return text + crc16(text);
 }
 
 /**
- * The text of the QR code. `publicUrl`: where the gateway is reached from outside, without a slash
- * at its end.
+ * The text of the QR code. `publicUrl`: the gateway's address from outside, without a slash at its
+ * end.
  */
 export function qrText(publicUrl: string, content: QrContent): string {
   const pickup = content.pickup === undefined ? "" : `&pickup=${content.pickup.replace(/^0x/, "")}`;
@@ -73,21 +72,21 @@ const realDate = (text: string): string | undefined => {
 const isGross = (text: string) => /^-?(?:0|[1-9]\d{0,12})\.\d{2}$/.test(text);
 
 /**
- * The content of a QR code: a link, or the bare text, which 数电票 issued elsewhere have. Undefined:
+ * The content of a QR code: a link, or the bare text of a 数电票 issued elsewhere. Undefined if it is
  * neither.
  */
 export function readQr(text: string): QrContent | undefined {
-  const given = text.trim();
-  if (given.length > maxText) return undefined;
-  const link = /^https?:\/\/[^#\s]*#(.*)$/s.exec(given);
-  const [fields = "", ...more] = (link?.[1] ?? given).split("&");
-  const found = /^01,(31|32),[^,]*,(\d{20}),([^,]*),(\d{8}),[^,]*,[0-9A-Fa-f]{1,8}$/.exec(fields);
-  const date = realDate(found?.[4] ?? "");
-  if (found === null || date === undefined || !isGross(found[3] ?? "")) return undefined;
+  const trimmed = text.trim();
+  if (trimmed.length > maxText) return undefined;
+  const link = /^https?:\/\/[^#\s]*#(.*)$/s.exec(trimmed);
+  const [fields = "", ...more] = (link?.[1] ?? trimmed).split("&");
+  const match = /^01,(31|32),[^,]*,(\d{20}),([^,]*),(\d{8}),[^,]*,[0-9A-Fa-f]{1,8}$/.exec(fields);
+  const date = realDate(match?.[4] ?? "");
+  if (match === null || date === undefined || !isGross(match[3] ?? "")) return undefined;
   const content: QrContent = {
-    number: found[2] ?? "",
-    kind: found[1] === "31" ? "special" : "ordinary",
-    gross: found[3] ?? "",
+    number: match[2] ?? "",
+    kind: match[1] === "31" ? "special" : "ordinary",
+    gross: match[3] ?? "",
     date,
   };
   for (const part of link === null ? [] : more) {

@@ -1,9 +1,9 @@
 /**
- * The one way in: bytes and their media type → an invoice document.
+ * The only way in: bytes and their media type → an invoice document.
  *
- * Owns: choosing the format, the bound on size, and tying an original to its document by hash.
- * Invariants: throws nothing but Problem; encoding `source.text` as UTF-8 gives the body back, byte
- * for byte. Does not own: any format's content (registry.ts has their readers).
+ * Owns: choosing the format, the limit on size, and tying an original to its document by hash.
+ * Invariants: throws only Problem; encoding `source.text` as UTF-8 gives the body back, byte for
+ * byte. Does not own: the content of any format (registry.ts has their readers).
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";
@@ -22,13 +22,13 @@ import type { Reading, XmlReader } from "./reading.ts";
 import { readers } from "./registry.ts";
 import { decodeUtf8, type Element, lineTagOf, malformed, parseXml } from "./xml.ts";
 
-/** Of a body, in bytes: an invoice with some attachments. */
+/** Limit of a body in bytes: an invoice with some attachments. */
 export const maxBody = 10 * 1024 * 1024;
 
-/** `source`: the text that was read, for a format whose originals are kept. */
+/** `source`: the text that was read, if the format's originals are kept. */
 export type ReadInvoice = Reading & { source?: { format: SourceFormat; text: string } };
 
-/** As an answer has it. */
+/** The same list in an answer. */
 export const unreadSchema = z
   .array(z.string())
   .max(maxViolations)
@@ -44,11 +44,11 @@ const xmlReaders: ReadonlyMap<FormatName, XmlReader> = new Map(
 );
 const lineTag = lineTagOf([...xmlReaders.values()].map(({ vocabulary }) => vocabulary));
 
-/** The format of a root element, out of some. Throws Problem `invalid-document`. */
+/** The format of a root element, among the candidates. Throws Problem `invalid-document`. */
 function formatOfRoot(
   name: string,
   namespace: string,
-  wanted: readonly FormatName[],
+  candidates: readonly FormatName[],
 ): [FormatName, XmlReader] {
   const refuse = (rule: string, detail: string) =>
     new Problem("invalid-document", detail, { violations: [{ field: `/${name}`, rule, detail }] });
@@ -59,41 +59,44 @@ function formatOfRoot(
       "foreign-namespace",
       `The root element of ${formats[stray[0]].title.en} stands in no namespace`,
     );
-  const found = named.find(
-    ([format, { root }]) => root.namespace === namespace && wanted.includes(format),
+  const match = named.find(
+    ([format, { root }]) => root.namespace === namespace && candidates.includes(format),
   );
-  if (found !== undefined) return found;
-  throw refuse("unknown-root", `The root element is not that of ${titlesOf(wanted)}`);
+  if (match !== undefined) return match;
+  throw refuse("unknown-root", `The root element is not that of ${titlesOf(candidates)}`);
 }
 
-/** A document's tree, of no elements but those of its format. Throws what `parseXml` throws. */
+/** The tree of a document, whose elements are all of its format. Throws what `parseXml` throws. */
 export function parseInvoice(
   text: string,
-  wanted: readonly FormatName[] = [...xmlReaders.keys()],
+  candidates: readonly FormatName[] = [...xmlReaders.keys()],
 ): { root: Element; format: FormatName; reader: XmlReader } {
-  let found: [FormatName, XmlReader] | undefined;
+  let match: [FormatName, XmlReader] | undefined;
   const root = parseXml(text, lineTag, (name, namespace) => {
-    found = formatOfRoot(name, namespace, wanted);
-    return found[1].vocabulary;
+    match = formatOfRoot(name, namespace, candidates);
+    return match[1].vocabulary;
   });
-  const [format, reader] = found as [FormatName, XmlReader];
+  const [format, reader] = match as [FormatName, XmlReader];
   return { root, format, reader };
 }
 
-function read(wanted: readonly FormatName[], body: Uint8Array): Reading & { format: FormatName } {
-  for (const format of wanted) {
+function read(
+  candidates: readonly FormatName[],
+  body: Uint8Array,
+): Reading & { format: FormatName } {
+  for (const format of candidates) {
     const reader = readers[format];
     if ("bytes" in reader) return { ...reader.bytes.read(body), format };
   }
-  const { root, format, reader } = parseInvoice(decodeUtf8(body, malformed), wanted);
+  const { root, format, reader } = parseInvoice(decodeUtf8(body, malformed), candidates);
   return { ...reader.read(root), format };
 }
 
 /**
- * Reads an invoice in any format. `mediaType` is a Content-Type, parameters and all.
+ * Reads an invoice in any format. `mediaType` is a Content-Type with its parameters.
  * Throws Problem: `unsupported-media-type`, `body-too-large`, `malformed-document` (cannot be
- * parsed), `forbidden-markup` (DTD, entity), `invalid-document` (with every rule broken that could
- * be told at once).
+ * parsed), `forbidden-markup` (DTD, entity), `invalid-document` (with every broken rule that one
+ * reading finds).
  */
 export function readInvoice(mediaType: string, body: Uint8Array): ReadInvoice {
   const [type = "", ...parameters] = mediaType
@@ -104,12 +107,15 @@ export function readInvoice(mediaType: string, body: Uint8Array): ReadInvoice {
     .find((parameter) => parameter.startsWith("charset="))
     ?.slice(8)
     .replaceAll('"', "");
-  const wanted = formatsOfType(type);
-  if (wanted.length === 0 || (charset !== undefined && charset !== "utf-8" && charset !== "utf8"))
+  const candidates = formatsOfType(type);
+  if (
+    candidates.length === 0 ||
+    (charset !== undefined && charset !== "utf-8" && charset !== "utf8")
+  )
     throw new Problem("unsupported-media-type", `Read here: ${mediaTypes.join(", ")}; in UTF-8`);
   if (body.length > maxBody)
     throw new Problem("body-too-large", `An invoice has at most ${maxBody} bytes`);
-  const { format, ...reading } = read(wanted, body);
+  const { format, ...reading } = read(candidates, body);
   if (!keepsOriginal(format)) return reading;
   reading.document.source = { format, sha256: createHash("sha256").update(body).digest("hex") };
   return { ...reading, source: { format, text: decodeUtf8(body, malformed) } };

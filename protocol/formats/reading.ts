@@ -1,4 +1,4 @@
-/** What the reader and the writer of a format look like; registry.ts has those of every format. */
+/** The interfaces of a format's reader and writer; registry.ts has those of every format. */
 import type { Violation } from "../values/problems.ts";
 import type { InvoiceDocument, Numbers } from "./document.ts";
 import type { Element, Vocabulary } from "./xml.ts";
@@ -6,12 +6,11 @@ import type { Element, Vocabulary } from "./xml.ts";
 /**
  * What a reader finds in a file. `document` has no `source` yet.
  *
- * `holder`: the account that shall hold the invoice, where the format can name it.
- * `number`: the number that the invoice was issued under, where the format states it apart from the
- * `sourceId`. `numbers`: every number of 20 digits that the file states as the invoice's own:
- * `number`, and a gateway's beside a `sourceId`. `unread`: paths of texts that the document does
- * not have, at most 20. `issueDay`: the day of issue, YYYY-MM-DD, where the format states it apart
- * from the document's time.
+ * `holder`: the account that will hold the invoice, if the format can name it. `number`: the number
+ * under which the invoice was issued, if the format states it apart from the `sourceId`. `numbers`:
+ * every number of 20 digits that the file states as the invoice's own: `number`, and a gateway's
+ * next to a `sourceId`. `unread`: paths of texts that the document does not have, at most 20.
+ * `issueDay`: the day of issue, YYYY-MM-DD, if the format states it apart from the document's time.
  */
 export type Reading = {
   document: InvoiceDocument;
@@ -22,7 +21,7 @@ export type Reading = {
   issueDay?: string | undefined;
 };
 
-/** Throws Problem `malformed-document` or `invalid-document`, and nothing else. */
+/** Throws only Problem `malformed-document` or `invalid-document`. */
 export type BytesReader = { read: (body: Uint8Array) => Reading };
 
 /**
@@ -35,7 +34,7 @@ export type XmlReader = {
   read: (root: Element) => Reading;
   /**
    * The path of a document's member (`seller/name`, also `number` and `issueDay`) below the root;
-   * undefined where there is none.
+   * undefined if the format has none.
    */
   pathOf: (member: string) => string | undefined;
 };
@@ -43,8 +42,8 @@ export type XmlReader = {
 export type Reader = { bytes: BytesReader } | { xml: XmlReader };
 
 /**
- * `obstacles`: why a document cannot be said in the format, with JSON pointers into it. `write`
- * throws RangeError for a sum out of bounds.
+ * `obstacles`: why the format cannot express a document, with JSON pointers into it. `write` throws
+ * RangeError for a sum out of bounds.
  */
 export type Writer = {
   obstacles: (document: InvoiceDocument) => Violation[];

@@ -1,12 +1,12 @@
 /**
- * What a red letter says: the document that takes back an invoice, or some of it, and what is left
- * of an invoice afterwards.
+ * What a red letter says: the document that takes back an invoice, or a part, and what is left of
+ * the invoice afterwards.
  *
  * Owns: the arithmetic between an invoice and its red letters. Invariants: what is left is counted
- * by rate of tax, in net and tax, so that no red letter takes back at one rate what was invoiced at
- * another; nothing made here takes back more than is left. Red letters have the cent of tolerance
- * that imported documents have, so that the last one can take back to the cent what is left. Does
- * not own: who may issue one (features/red-letters).
+ * for each tax rate, in net and tax, so that no red letter takes back at one rate what was invoiced
+ * at another; no red letter made here takes back more than is left. Red letters have the tolerance
+ * of one cent that imported documents have, so that the last one can take back exactly what is
+ * left. Does not own: who may issue one (features/invoices/red-letters.ts).
  */
 
 import { chinaTime } from "../values/dates.ts";
@@ -27,15 +27,15 @@ import { formats } from "./formats.ts";
 import { checkDocument, isDiscount } from "./rules.ts";
 
 export type Amounts = { net: bigint; tax: bigint; gross: bigint };
-/** What is left of an invoice, and of it at each rate. */
+/** What is left of an invoice, in all and at each rate. */
 export type Left = Amounts & { rates: ReadonlyMap<string, { net: bigint; tax: bigint }> };
 
 /**
- * A part of an invoice's line, by its place (from 1): so many units, so much of its net amount, or
- * all of it.
+ * A part of an invoice's line, by its position (from 1): a quantity, a net amount, or the whole
+ * line.
  */
 export type LinePart = { line: number; quantity?: string | undefined; amount?: string | undefined };
-/** What shall be taken back: all that is left, parts of lines, or so much gross. */
+/** What to take back: all that is left, parts of lines, or a gross amount. */
 export type Wish = { whole: true } | { lines: readonly LinePart[] } | { gross: string };
 
 const cents = (text: string | undefined) => (text === undefined ? 0n : parseMoney(text));
@@ -47,14 +47,14 @@ function byRate({
   lines,
   taxBreakdown,
 }: InvoiceDocument): Map<string, { net: bigint; tax: bigint }> {
-  const found = new Map<string, { net: bigint; tax: bigint }>();
+  const amounts = new Map<string, { net: bigint; tax: bigint }>();
   const parts = taxBreakdown?.map((part) => ({ ...part, amount: part.taxable })) ?? lines;
   for (const { taxRate, amount, tax } of parts) {
     const key = rateKey(taxRate);
-    const sofar = found.get(key) ?? { net: 0n, tax: 0n };
-    found.set(key, { net: sofar.net + cents(amount), tax: sofar.tax + cents(tax) });
+    const sofar = amounts.get(key) ?? { net: 0n, tax: 0n };
+    amounts.set(key, { net: sofar.net + cents(amount), tax: sofar.tax + cents(tax) });
   }
-  return found;
+  return amounts;
 }
 
 export const amountsOf = ({ totals }: InvoiceDocument): Amounts => ({
@@ -69,7 +69,7 @@ export const moneyOf = ({ net, tax, gross }: Amounts) => ({
   gross: formatMoney(gross),
 });
 
-/** What its red letters leave of an invoice. */
+/** What an invoice's red letters leave of it. */
 export function leftOf(original: InvoiceDocument, reds: readonly InvoiceDocument[]): Left {
   const left = amountsOf(original);
   const rates = byRate(original);
@@ -109,7 +109,9 @@ export function checkWithin(left: Left, red: InvoiceDocument): void {
   for (const [rate, { net, tax }] of byRate(red)) {
     const own = left.rates.get(rate) ?? { net: 0n, tax: 0n };
     if (own.net + net < 0n || own.tax + tax < 0n || net > 0n || tax > 0n) {
-      const detail = `At ${rate} there is ${formatMoney(own.net)} and tax of ${formatMoney(own.tax)} left; the red letter has ${formatMoney(net)} and ${formatMoney(tax)}`;
+      const detail =
+        `At ${rate} there is ${formatMoney(own.net)} and tax of ${formatMoney(own.tax)} left; ` +
+        `the red letter has ${formatMoney(net)} and ${formatMoney(tax)}`;
       throw violation("/lines", "exceeds-left", detail);
     }
   }
@@ -130,35 +132,40 @@ const negated = <T extends object>(value: T, ...members: (keyof T)[]): T => {
 const negatedLine = (line: InvoiceLine): InvoiceLine => ({
   ...negated(line, "quantity", "amount", "tax"),
   ...(line.allowances
-    ? { allowances: line.allowances.map((one) => negated(one, "amount", "base")) }
+    ? { allowances: line.allowances.map((item) => negated(item, "amount", "base")) }
     : {}),
 });
 
 type Original = { number: string; document: InvoiceDocument };
 
 /**
- * Lines that one amount is divided into at most: cents of rounding that gather on an invoice of the
- * longest kind.
+ * At most this many lines for one amount: the cents of rounding that can add up on the longest
+ * invoice.
  */
 const MAX_SPLIT = 1_000n;
 
-function framed(
+function withFrame(
   { number, document }: Original,
   at: Date,
-  said: Pick<InvoiceDocument, "lines" | "totals" | "allowances" | "taxBreakdown">,
+  content: Pick<InvoiceDocument, "lines" | "totals" | "allowances" | "taxBreakdown">,
 ): InvoiceDocument {
   const { kind, currency, seller, buyer, taxBureau } = document;
-  // an original of a clock that goes ahead: what takes it back is not older
+  // the clock of the original may have been ahead: its red letter is not older
   const issuedAt = chinaTime(new Date(Math.max(at.getTime(), Date.parse(document.issuedAt))));
   const frame = { kind, issuedAt, currency, seller, buyer, ...(taxBureau ? { taxBureau } : {}) };
-  return { ...frame, ...said, remark: `被红冲蓝字数电发票号码：${number}`, reverses: { number } };
+  return {
+    ...frame,
+    ...content,
+    remark: `被红冲蓝字数电发票号码：${number}`,
+    reverses: { number },
+  };
 }
 
 /**
- * Lines, their sums and, where the original has one, a breakdown, around which the rest of the
- * document is the original's.
+ * The red letter with these lines: their sums, a breakdown if the original has one, and everything
+ * else from the original.
  */
-function summed(original: Original, at: Date, lines: InvoiceLine[]): InvoiceDocument {
+function documentOfLines(original: Original, at: Date, lines: InvoiceLine[]): InvoiceDocument {
   const breakdown = original.document.taxBreakdown;
   const sum = (amounts: (string | undefined)[]) =>
     amounts.reduce((total, amount) => total + cents(amount), 0n);
@@ -169,20 +176,20 @@ function summed(original: Original, at: Date, lines: InvoiceLine[]): InvoiceDocu
     gross: formatMoney(net + tax),
     inWords: chineseFigures(net + tax),
   };
-  if (breakdown === undefined) return framed(original, at, { lines, totals });
+  if (breakdown === undefined) return withFrame(original, at, { lines, totals });
   const taxBreakdown = lines.map(({ taxRate, amount, tax: own }) => {
-    const part = breakdown.find((one) => rateKey(one.taxRate) === rateKey(taxRate));
+    const part = breakdown.find((item) => rateKey(item.taxRate) === rateKey(taxRate));
     return { ...(part ?? { taxRate }), taxable: amount, tax: own ?? "0.00" };
   });
-  return framed(original, at, {
+  return withFrame(original, at, {
     lines: lines.map(({ tax: _, ...line }) => line),
     totals,
     taxBreakdown,
   });
 }
 
-/** The invoice itself with every sign turned. */
-function turned({ number, document }: Original, at: Date): InvoiceDocument {
+/** The invoice with every sign reversed. */
+function reversalOf({ number, document }: Original, at: Date): InvoiceDocument {
   const { lines, totals, allowances, taxBreakdown } = document;
   const members = [
     "net",
@@ -195,23 +202,25 @@ function turned({ number, document }: Original, at: Date): InvoiceDocument {
     "rounding",
     "payable",
   ] as const;
-  return framed({ number, document }, at, {
+  return withFrame({ number, document }, at, {
     lines: lines.map(negatedLine),
     totals: {
       ...negated(totals, ...members),
       ...(totals.inWords ? { inWords: chineseFigures(-cents(totals.gross)) } : {}),
     },
-    ...(allowances ? { allowances: allowances.map((one) => negated(one, "amount", "base")) } : {}),
+    ...(allowances
+      ? { allowances: allowances.map((item) => negated(item, "amount", "base")) }
+      : {}),
     ...(taxBreakdown
-      ? { taxBreakdown: taxBreakdown.map((one) => negated(one, "taxable", "tax")) }
+      ? { taxBreakdown: taxBreakdown.map((item) => negated(item, "taxable", "tax")) }
       : {}),
   });
 }
 
 /**
- * Lines for so much at a rate, under the name of the first line that has it. One, unless the tax is
- * more than a cent beside net × rate, as it comes to be when many lines or red letters were rounded
- * one by one: then as many as share the cents between them.
+ * Lines for an amount at one rate, named after the first line at that rate. One line, unless the
+ * tax differs from net × rate by more than a cent, which happens when many lines or red letters
+ * were rounded one by one: then as many lines as it takes to share the cents.
  */
 function linesAt({ document }: Original, rate: string, net: bigint, tax: bigint): InvoiceLine[] {
   const model =
@@ -226,7 +235,7 @@ function linesAt({ document }: Original, rate: string, net: bigint, tax: bigint)
     tax: formatMoney(-own),
     ...(taxCode ? { taxCode } : {}),
   });
-  // a breakdown has one part a rate, however many lines
+  // a breakdown has one part for each rate, however many lines
   const most = document.taxBreakdown === undefined ? MAX_SPLIT : 1n;
   for (let count = 1n; count <= most; count += 1n) {
     const parts = Array.from(
@@ -234,29 +243,29 @@ function linesAt({ document }: Original, rate: string, net: bigint, tax: bigint)
       (_, i) => net / count + (BigInt(i) < net % count ? 1n : 0n),
     );
     const taxes = parts.map((part) => amountTimesRate(part, fractionOf(rate)));
-    const beside = tax - taxes.reduce((sum, one) => sum + one, 0n);
-    const [cent, many] = beside < 0n ? [-1n, -beside] : [1n, beside];
+    const difference = tax - taxes.reduce((sum, item) => sum + item, 0n);
+    const [cent, many] = difference < 0n ? [-1n, -difference] : [1n, difference];
     if (many <= count)
       return parts.map((part, i) =>
         line(part, (taxes[i] as bigint) + (BigInt(i) < many ? cent : 0n)),
       );
   }
-  // what cannot be said is said badly, and refused with the rules that it breaks
+  // no lines express this amount exactly: one line does not either, and its broken rules refuse it
   return [line(net, tax)];
 }
 
-function rest(original: Original, left: Left, at: Date): InvoiceDocument {
+function letterForRest(original: Original, left: Left, at: Date): InvoiceDocument {
   const { net, gross } = amountsOf(original.document);
-  if (left.net === net && left.gross === gross) return turned(original, at);
+  if (left.net === net && left.gross === gross) return reversalOf(original, at);
   const rates = [...left.rates].filter(([, own]) => own.net !== 0n || own.tax !== 0n);
-  return summed(
+  return documentOfLines(
     original,
     at,
     rates.flatMap(([rate, own]) => linesAt(original, rate, own.net, own.tax)),
   );
 }
 
-function share(original: Original, left: Left, text: string, at: Date): InvoiceDocument {
+function letterForGross(original: Original, left: Left, text: string, at: Date): InvoiceDocument {
   const gross = cents(text);
   if (gross <= 0n || gross > left.gross)
     throw violation(
@@ -264,7 +273,7 @@ function share(original: Original, left: Left, text: string, at: Date): InvoiceD
       "exceeds-left",
       `Between 0.01 and what is left, ${formatMoney(left.gross)}`,
     );
-  if (gross === left.gross) return rest(original, left, at);
+  if (gross === left.gross) return letterForRest(original, left, at);
   const rates = [...left.rates].filter(([, own]) => own.net !== 0n || own.tax !== 0n);
   const [only] = rates;
   if (only === undefined || rates.length > 1)
@@ -274,10 +283,10 @@ function share(original: Original, left: Left, text: string, at: Date): InvoiceD
       "The invoice has several rates of tax: name lines, or send the red letter's document",
     );
   const net = netOfGross(gross, fractionOf(only[0]));
-  return summed(original, at, linesAt(original, only[0], net, gross - net));
+  return documentOfLines(original, at, linesAt(original, only[0], net, gross - net));
 }
 
-/** The lines that take back a part of one line, with the discount that stands behind it. */
+/** The lines that take back a part of one line, with the discount that follows it. */
 function partOfLine({ document }: Original, part: LinePart, field: string): InvoiceLine[] {
   const gross = cents(document.totals.gross);
   const line = document.lines[part.line - 1];
@@ -322,7 +331,7 @@ function partOfLine({ document }: Original, part: LinePart, field: string): Invo
   const more = compareDecimals(quantity, line.quantity);
   if (compareDecimals(quantity, "0") <= 0n || more > 0n)
     throw violation(`${field}/quantity`, "exceeds-line", `The line has ${line.quantity}`);
-  // as it stands, not worked out anew: an imported line may be a cent beside quantity × price
+  // as it is, not recalculated: an imported line may differ by a cent from quantity × price
   if (more === 0n) return whole;
   const item = {
     ...named,
@@ -336,56 +345,56 @@ function partOfLine({ document }: Original, part: LinePart, field: string): Invo
     : [item];
 }
 
-function parts(
+function letterForParts(
   original: Original,
   left: Left,
-  wanted: readonly LinePart[],
+  lineParts: readonly LinePart[],
   at: Date,
 ): InvoiceDocument {
   if (original.document.taxBreakdown !== undefined)
     throw violation(
       "/lines",
       "lines-without-tax",
-      "The invoice's lines have no tax of their own: say a gross amount, or send the red letter's document",
+      "The invoice's lines have no tax of their own: say a gross amount, or send the red " +
+        "letter's document",
     );
   const seen = new Set<number>();
-  const lines = wanted.flatMap((part, i) => {
+  const lines = lineParts.flatMap((part, i) => {
     if (seen.has(part.line)) throw violation(`/lines/${i}/line`, "line-twice", "Each line once");
     seen.add(part.line);
     return partOfLine(original, part, `/lines/${i}`);
   });
-  // rounded part by part, tax may come to a cent more or less than the whole had: the last part
-  // takes what is left, a cent a line
+  // rounded part by part, the tax may differ by a cent from that of the whole: the last part takes
+  // what is left, a cent for each line
   let exhausted = true;
-  for (const [rate, own] of left.rates) {
+  for (const [rate, unspent] of left.rates) {
     const mine = lines.filter((line) => rateKey(line.taxRate) === rate);
     const [net, tax] = [
       mine.reduce((sum, line) => sum - cents(line.amount), 0n),
       mine.reduce((sum, line) => sum - cents(line.tax), 0n),
     ];
-    if (net !== own.net) exhausted = false;
-    if (net !== own.net && tax <= own.tax) continue;
-    const cent = tax > own.tax ? 1n : -1n;
-    for (const line of mine.slice(0, Number((tax - own.tax) * cent)))
+    if (net !== unspent.net) exhausted = false;
+    if (net !== unspent.net && tax <= unspent.tax) continue;
+    const cent = tax > unspent.tax ? 1n : -1n;
+    for (const line of mine.slice(0, Number((tax - unspent.tax) * cent)))
       line.tax = formatMoney(cents(line.tax) + cent);
   }
-  if (exhausted) return rest(original, left, at);
-  return summed(original, at, lines);
+  if (exhausted) return letterForRest(original, left, at);
+  return documentOfLines(original, at, lines);
 }
 
 /**
- * The red letter that takes back what is wished of an invoice, of which so much is left. Throws
- * red-letter-refused when the invoice has not got that, or when a document cannot say it to the
- * cent.
+ * The red letter that takes back what `wish` says, of an invoice with `left` left. Throws
+ * red-letter-refused if the invoice has less left, or if a document cannot express it to the cent.
  */
 export function redLetterOf(original: Original, left: Left, wish: Wish, at: Date): InvoiceDocument {
   if (nothingLeft(left)) throw violation("", "nothing-left", "Everything is taken back already");
   const red =
     "whole" in wish
-      ? rest(original, left, at)
+      ? letterForRest(original, left, at)
       : "gross" in wish
-        ? share(original, left, wish.gross, at)
-        : parts(original, left, wish.lines, at);
+        ? letterForGross(original, left, wish.gross, at)
+        : letterForParts(original, left, wish.lines, at);
   checkWithin(left, red);
   const { source } = original.document;
   const wrong: Violation[] = checkDocument(
@@ -395,7 +404,7 @@ export function redLetterOf(original: Original, left: Left, wish: Wish, at: Date
   if (wrong.length > 0) {
     throw new Problem(
       "red-letter-refused",
-      "What is wished cannot be said to the cent with the lines of the invoice: send the red letter's document",
+      "The lines of the invoice cannot express this to the cent: send the red letter's document",
       {
         violations: wrong,
       },

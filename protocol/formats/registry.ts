@@ -1,6 +1,6 @@
 /**
- * The reader of every row of formats.ts, and the writer of those that documents are written in. The
- * compiler asks for both.
+ * The reader of every row of formats.ts, and the writer of each format that documents are written
+ * in. The compiler demands both.
  */
 import type { FormatName, WrittenFormat } from "./formats.ts";
 import { jsonReader } from "./json.ts";

@@ -1,11 +1,12 @@
 /**
- * What must be true between the members of a document: arithmetic, tax ids, discounts, red letters.
+ * What must hold between the members of a document: arithmetic, tax ids, discounts, red letters.
  *
- * Owns: one set of rules for every format, to the cent, and what differs between the sets that a
- * format may name (formats.ts). Invariants: totals agree exactly whatever the format; a line of an
- * imported document may be one cent off (its software rounded elsewhere), a line of JSON may not.
- * Under `en16931` the rules that EN 16931 has carry its ids (BR-CO-10 …), the others their own
- * names. Does not own: shapes (document.ts) and what only one format can know (shudian.ts, ubl.ts).
+ * Owns: one set of rules for every format, to the cent, and the differences between the sets that a
+ * format may name (formats.ts). Invariants: totals agree exactly in every format; a line of an
+ * imported document may be one cent off (its software rounded otherwise), a line of JSON may not.
+ * Under `en16931` the rules that EN 16931 has carry its ids (BR-CO-10 …), the others our names.
+ * Does not own: shapes (document.ts), and rules that only one format can check (shudian.ts,
+ * ubl.ts).
  */
 import {
   amountTimesRate,
@@ -19,7 +20,7 @@ import { brokenTaxIdRule } from "../values/tax-id.ts";
 import { exempt, type InvoiceDocument, type InvoiceLine, notTaxed } from "./document.ts";
 import { formats, type Rules } from "./formats.ts";
 
-/** Own rule name → id in EN 16931-1. */
+/** Our name of a rule → its id in EN 16931-1. */
 const europeanIds: Readonly<Record<string, string>> = {
   "lines-sum": "BR-CO-10",
   "allowances-sum": "BR-CO-11",
@@ -50,11 +51,11 @@ const europeanMembers: Readonly<Record<string, string>> = {
 };
 
 /**
- * What differs between sets of rules.
+ * The differences between sets of rules.
  * `cents`: how far a line's amount and tax may be off. `discounts`: a line against the document's
- * sign is a discount of the one before it. `byLine`: other software rounds the tax of a breakdown
- * line by line. `ids`: own rule name → the set's. `shapes`: the set's name for a broken rule of
- * shape, by `pointer rule`. `members`: the rule for a further member that has to be there.
+ * sign is a discount of the line before it. `byLine`: other software rounds the tax of a breakdown
+ * line by line. `ids`: our name of a rule → the set's. `shapes`: the set's name for a broken rule
+ * of shape, by `pointer rule`. `members`: the rule for each further member that is required.
  */
 type RuleSet = {
   cents: bigint;
@@ -65,9 +66,7 @@ type RuleSet = {
   members: Readonly<Record<string, string>>;
 };
 const plain = { ids: {}, shapes: {}, members: {} };
-/**
- * `any`: it is not shown which set a document keeps, so that what any of them allows is allowed.
- */
+/** `any`: which set a document keeps is not known, so whatever one of them allows is allowed. */
 export const ruleSets: Readonly<Record<Rules | "any", RuleSet>> = {
   exact: { ...plain, cents: 0n, discounts: true, byLine: false },
   rounded: { ...plain, cents: 1n, discounts: true, byLine: false },
@@ -82,14 +81,14 @@ export const ruleSets: Readonly<Record<Rules | "any", RuleSet>> = {
   any: { ...plain, cents: 1n, discounts: false, byLine: true },
 };
 
-/** The middle part of EN 16931's rule ids where it differs from the category's code. */
+/** The category's name inside rule ids of EN 16931, where it differs from the category's code. */
 const categoryNames: Readonly<Record<string, string>> = { K: "IC", L: "AF", M: "AG" };
 
 type Refuse = (field: string, rule: string, detail: string) => void;
 const cents = (text: string | undefined) => (text === undefined ? 0n : parseMoney(text));
 const sum = (amounts: readonly bigint[]) => amounts.reduce((total, amount) => total + amount, 0n);
 const distance = (a: bigint, b: bigint) => (a < b ? b - a : a - b);
-/** The rate as a number's text: exempt and not taxed count as none. */
+/** The rate as the text of a number: 0 for exempt and not taxed. */
 const rateOf = (taxRate: string) => (taxRate === exempt || taxRate === notTaxed ? "0" : taxRate);
 const signed = (allowances: InvoiceLine["allowances"]) =>
   sum((allowances ?? []).map(({ charge, amount }) => (charge ? cents(amount) : -cents(amount))));
@@ -107,8 +106,8 @@ function checkTaxId(field: string, taxId: string | undefined, refuse: Refuse): v
 }
 
 /**
- * A line that takes something off the one before it: no quantity, no price, and the sign that the
- * document's items do not have.
+ * A line that reduces the line before it: it has no quantity, no price, and the sign opposite to
+ * the document's items.
  */
 export const isDiscount = (line: InvoiceLine, gross: bigint): boolean => {
   const amount = cents(line.amount);
@@ -119,7 +118,7 @@ export const isDiscount = (line: InvoiceLine, gross: bigint): boolean => {
   );
 };
 
-/** Marks the discount lines of a document that keeps these rules. */
+/** Marks the discount lines of a document, if these rules have discounts. */
 export function markDiscounts(document: InvoiceDocument, rules: Rules): void {
   if (!ruleSets[rules].discounts) return;
   const gross = parseMoney(document.totals.gross);
@@ -192,14 +191,15 @@ function checkLines(
           "a price is for more than nothing",
         );
       else {
-        const wanted =
+        const expected =
           quantityTimesPrice(line.quantity, line.unitPrice, line.baseQuantity) +
           signed(line.allowances);
-        if (distance(amount, wanted) > tolerance)
+        if (distance(amount, expected) > tolerance)
           refuse(
             `${field}/amount`,
             "line-amount",
-            `${line.quantity} × ${line.unitPrice} makes ${amountText(wanted)}, not ${line.amount}`,
+            `${line.quantity} × ${line.unitPrice} makes ${amountText(expected)}, not ` +
+              `${line.amount}`,
           );
       }
     }
@@ -223,18 +223,18 @@ function checkLines(
       if (cents(line.tax) !== 0n)
         refuse(`${field}/tax`, "exempt-with-tax", `no tax goes with ${line.taxRate}`);
     } else {
-      const wanted = amountTimesRate(amount, line.taxRate);
-      if (distance(cents(line.tax), wanted) > tolerance)
+      const expected = amountTimesRate(amount, line.taxRate);
+      if (distance(cents(line.tax), expected) > tolerance)
         refuse(
           `${field}/tax`,
           "line-tax",
-          `${line.amount} × ${line.taxRate} makes ${amountText(wanted)}, not ${line.tax}`,
+          `${line.amount} × ${line.taxRate} makes ${amountText(expected)}, not ${line.tax}`,
         );
     }
   }
 }
 
-/** Sums may leave the bounds of an amount; they are then told as plain cents. */
+/** A sum may exceed the bounds of an amount; it is then written as plain cents. */
 function amountText(amount: bigint): string {
   try {
     return formatMoney(amount);
@@ -244,9 +244,9 @@ function amountText(amount: bigint): string {
 }
 
 /**
- * How many cents a part's tax may be beside taxable × rate when it is the sum of so many lines'
- * tax, each rounded by itself: one a line, and less than one unit of the currency, where EN 16931's
- * own validation stops (BR-CO-17).
+ * By how many cents a part's tax may differ from taxable × rate if it is the sum of the tax of so
+ * many lines, each rounded alone: one for each line, and less than one unit of the currency, which
+ * is the limit of EN 16931's own validation (BR-CO-17).
  */
 export const roundingSlack = (lines: number): bigint => BigInt(Math.min(Math.max(lines, 1), 99));
 
@@ -263,7 +263,8 @@ function checkBreakdown(document: InvoiceDocument, { byLine }: RuleSet, refuse: 
   }
   const taxable = new Map<string, bigint>();
   const keyOf = (part: { taxRate?: string | undefined; taxCategory?: string | undefined }) =>
-    `${part.taxCategory ?? ""} ${(part.taxRate ?? "").replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "")}`;
+    `${part.taxCategory ?? ""} ` +
+    `${(part.taxRate ?? "").replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "")}`;
   const counts = new Map<string, number>();
   const add = (key: string, amount: bigint) => {
     taxable.set(key, (taxable.get(key) ?? 0n) + amount);
@@ -286,8 +287,8 @@ function checkBreakdown(document: InvoiceDocument, { byLine }: RuleSet, refuse: 
     if (seen.has(key))
       refuse(field, "breakdown-twice", "a rate and category stand in the breakdown once");
     seen.add(key);
-    const wanted = taxable.get(key) ?? 0n;
-    if (cents(part.taxable) !== wanted) {
+    const expected = taxable.get(key) ?? 0n;
+    if (cents(part.taxable) !== expected) {
       const rule =
         part.taxCategory === undefined
           ? "breakdown-taxable"
@@ -295,12 +296,13 @@ function checkBreakdown(document: InvoiceDocument, { byLine }: RuleSet, refuse: 
       refuse(
         `${field}/taxable`,
         rule,
-        `the lines, allowances and charges at this rate make ${amountText(wanted)}, not ${part.taxable}`,
+        `the lines, allowances and charges at this rate make ${amountText(expected)}, not ` +
+          `${part.taxable}`,
       );
     }
     const tax = amountTimesRate(cents(part.taxable), rateOf(part.taxRate));
-    const none = rateOf(part.taxRate) === "0";
-    const slack = none ? 0n : roundingSlack(byLine ? (counts.get(key) ?? 0) : 1);
+    const untaxed = rateOf(part.taxRate) === "0";
+    const slack = untaxed ? 0n : roundingSlack(byLine ? (counts.get(key) ?? 0) : 1);
     if (distance(cents(part.tax), tax) > slack)
       refuse(
         `${field}/tax`,
@@ -315,13 +317,13 @@ function checkBreakdown(document: InvoiceDocument, { byLine }: RuleSet, refuse: 
 }
 
 type Totals = InvoiceDocument["totals"];
-/** Says of a total that is there that it is another than what it is the total of. */
+/** Refuses a stated total that differs from what it is the total of. */
 const expecting =
   (totals: Totals, refuse: Refuse) =>
-  (member: keyof Totals, rule: string, wanted: bigint, why: string) => {
-    const given = totals[member];
-    if (given !== undefined && parseMoney(given) !== wanted)
-      refuse(`/totals/${member}`, rule, `${why} ${amountText(wanted)}, not ${given}`);
+  (member: keyof Totals, rule: string, expected: bigint, why: string) => {
+    const stated = totals[member];
+    if (stated !== undefined && parseMoney(stated) !== expected)
+      refuse(`/totals/${member}`, rule, `${why} ${amountText(expected)}, not ${stated}`);
   };
 
 function checkSums(document: InvoiceDocument, refuse: Refuse): void {
@@ -337,8 +339,8 @@ function checkSums(document: InvoiceDocument, refuse: Refuse): void {
   expect("lines", "lines-sum", linesSum, "the lines make");
   expect("allowances", "allowances-sum", part(false), "the allowances make");
   expect("charges", "charges-sum", part(true), "the charges make");
-  // Each total is checked against the ones that are stated below it, so that one wrong figure is
-  // named once.
+  // Each total is checked against the stated totals below it, so that one wrong figure makes one
+  // violation.
   const stated = (member: "lines" | "allowances" | "charges", computed: bigint) =>
     totals[member] === undefined ? computed : cents(totals[member]);
   expect(
@@ -386,18 +388,18 @@ function checkReversal({ reverses, totals }: InvoiceDocument, refuse: Refuse): v
 }
 
 /**
- * The parts of a document that rules look at, by the names that they are disclosed under
+ * The parts of a document that rules look at, under the names by which they are disclosed
  * (protocol/proofs/parts.ts).
  */
 type Judged = "seller" | "buyer" | "lines" | "total" | "tax" | "reverses";
 type Shown = (part: Judged) => boolean;
 
 /**
- * Every rule that a document of the right shape breaks, lines first; fields are JSON pointers. An
- * empty list is a document that may be issued. At most 100 violations.
+ * Every rule that a document of the right shape breaks, lines first; fields are JSON pointers. A
+ * document may be issued if the list is empty. At most 100 violations.
  *
- * `shown`: of a document of which some parts are hidden, the parts that are there. A rule that
- * needs a hidden one is not judged.
+ * `shown`: which parts are there, if some parts of the document are hidden. A rule that needs a
+ * hidden part is skipped.
  */
 export function checkDocument(
   document: InvoiceDocument,
@@ -405,9 +407,9 @@ export function checkDocument(
   shown: Shown = () => true,
 ): Violation[] {
   const set = ruleSets[rules];
-  const found: Violation[] = [];
+  const violations: Violation[] = [];
   const refuse: Refuse = (field, rule, detail) => {
-    if (found.length < 100) found.push({ field, rule: set.ids[rule] ?? rule, detail });
+    if (violations.length < 100) violations.push({ field, rule: set.ids[rule] ?? rule, detail });
   };
   const all = (...parts: Judged[]) => parts.every(shown);
   if (all("seller")) checkTaxId("/seller/taxId", document.seller.taxId, refuse);
@@ -417,13 +419,13 @@ export function checkDocument(
   if (all("lines", "tax")) checkSums(document, refuse);
   if (all("total", "tax")) checkGross(document, refuse);
   if (all("total", "reverses")) checkReversal(document, refuse);
-  return found;
+  return violations;
 }
 
 /**
- * The rules that a document was issued under: those of its format. A red letter without a source
- * was made of its original's amounts (red-letter.ts), and has the tolerance that imported documents
- * have.
+ * The rules under which a document was issued: those of its format. A red letter without a source
+ * was made from its original's amounts (red-letter.ts), and has the tolerance that imported
+ * documents have.
  */
 export function rulesOf({
   source,

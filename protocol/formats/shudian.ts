@@ -1,11 +1,11 @@
 /**
  * 数电票: the XML of China's fully digitalised e-invoice (root `EInvoice`, tag SWEI3200).
  *
- * Owns: where its elements go in a document, and the rules that only this format can know (the
- * number stands twice, a line's gross, the blue or red flag). Its times have no offset: they are
- * Beijing's. Its number becomes `sourceId`, unless a gateway has written it, with a number of its
- * own and the issuer's id beside it (`sourceIdSteps`). Does not own: rules that hold for every
- * invoice (rules.ts), the XML itself (xml.ts).
+ * Owns: where its elements go in a document, and the rules that only this format can check (the
+ * number is there twice, a line's gross, the blue or red flag). Its times have no offset: they are
+ * Beijing's. Its number becomes `sourceId`, unless a gateway has written the file: then the number
+ * is the gateway's, and an element next to it has the issuer's id (`sourceIdSteps`). Does not own:
+ * rules that hold for every invoice (rules.ts), the XML itself (xml.ts).
  */
 import {
   normaliseDecimal,
@@ -34,13 +34,13 @@ function rate(text: string): string {
 
 /** `2026-11-03 12:31:07` in Beijing. */
 const beijingTime = (text: string) => {
-  const found = /^(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}:\d{2})$/.exec(text);
-  return found ? `${found[1]}T${found[2]}+08:00` : text;
+  const match = /^(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}:\d{2})$/.exec(text);
+  return match ? `${match[1]}T${match[2]}+08:00` : text;
 };
 /** A document's time as the clock in Beijing shows it; parts of a second are dropped. */
 export const beijing = (time: string) =>
   new Date(Date.parse(time) + 8 * 3_600_000).toISOString().slice(0, 19).replace("T", " ");
-/** 01 special, 02 ordinary; anything else stays and fails the document's shape. */
+/** 01 special, 02 ordinary; any other code stays and breaks the document's shape. */
 const kind = (text: string) => (text === "01" ? "special" : text === "02" ? "ordinary" : text);
 
 const party = (side: "Seller" | "Buyer"): Row[] =>
@@ -86,7 +86,7 @@ const headRows: readonly Row[] = [
   },
 ];
 
-/** What is read and is no member of the document. */
+/** Elements that are read but are not members of the document. */
 const ownRows: readonly Row[] = [
   { to: "number", from: "TaxSupervisionInfo/InvoiceNumber" },
   { to: "issueDay", from: "TaxSupervisionInfo/IssueTime" },
@@ -117,35 +117,32 @@ const passengerRows: readonly Row[] = [
 /** The tables, for write-shudian.ts. */
 export const shudianRows = { head: headRows, line: lineRows, passenger: passengerRows };
 
-/**
- * Where a 数电票 that a gateway has written keeps the issuer's own ids: the numbers in it are the
- * gateway's.
- */
+/** Where a 数电票 written by a gateway keeps the issuer's own ids: its numbers are the gateway's. */
 export const sourceIdSteps = {
   own: "EInvoiceData/AdditionalInformation/SourceId",
   reversed: "EInvoiceData/AdditionalInformation/ReversedSourceId",
 };
 
 /**
- * A line's gross is not in the document: it is checked here, with the cent that a line may be off,
- * and forgotten.
+ * A document does not have a line's gross: it is checked here, with the cent that a line may be
+ * off, and dropped.
  */
 function checkLineGross(draft: Draft, line: Element, path: string): void {
   const gross = draft.find(line, "TotaltaxIncludedAmount", path);
   if (gross.element === undefined || gross.element.text === "") return;
-  const given = normaliseMoney(gross.element.text);
+  const stated = normaliseMoney(gross.element.text);
   const amount = normaliseMoney(draft.find(line, "Amount", path).element?.text ?? "");
   const tax = normaliseMoney(draft.find(line, "ComTaxAm", path).element?.text ?? "");
-  if (given === undefined)
+  if (stated === undefined)
     draft.refuse(gross.path, "money-format", "an amount has at most two decimals");
   else if (amount !== undefined && tax !== undefined) {
-    const off = parseMoney(given) - parseMoney(amount) - parseMoney(tax);
-    if (off < -1n || off > 1n)
+    const difference = parseMoney(stated) - parseMoney(amount) - parseMoney(tax);
+    if (difference < -1n || difference > 1n)
       draft.refuse(gross.path, "line-gross", "the line's amount and tax make another gross");
   }
 }
 
-/** What only this format can know of the head. */
+/** The rules of the head that only this format can check. */
 function checkHeader(draft: Draft): void {
   const number = draft.find(draft.root, "TaxSupervisionInfo/InvoiceNumber");
   const eiid = draft.find(draft.root, "Header/EIid");
@@ -211,8 +208,8 @@ function read(root: Element): Reading {
     checkHeader(draft);
     for (const { element, path } of lines) checkLineGross(draft, element, path);
   });
-  // the number is not the `sourceId` when a gateway has written the XML; beside the day of issue
-  // stands the time of the request
+  // if a gateway has written the XML, the number is not the `sourceId`; the file states the day of
+  // issue apart from the time of the request
   const [number = "", day = ""] = ownRows.map(({ from }) => draft.find(root, from).element?.text);
   const issueDay = day.slice(0, 10) || undefined;
   return {

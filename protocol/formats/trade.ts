@@ -1,16 +1,15 @@
 /**
- * The trade (行业) that an invoice is of: one word of a fixed list, so that what is counted by it has
- * a bound.
+ * The trade (行业) of an invoice: one word of a fixed list, so that counts by trade are bounded.
  *
- * A line's trade follows from its tax classification code (税收商品和服务分类编码, 19 digits), or, without one
- * that is known here, from the short name between asterisks that the line's name begins with
- * (*餐饮服务*餐费). The invoice's is that of its greatest lines. Knows the field's coarse divisions, not
- * its 4,200 codes.
+ * A line's trade follows from its tax classification code (税收商品和服务分类编码, 19 digits), or, if the code
+ * is missing or not in the table, from the short name between asterisks at the beginning of the
+ * line's name (*餐饮服务*餐费). The invoice has the trade of its greatest lines. The table has the
+ * field's coarse divisions, not its 4,200 codes.
  */
 import { parseMoney } from "../values/money.ts";
 import type { InvoiceDocument, InvoiceLine } from "./document.ts";
 
-/** Beginnings of codes, and short names. A longer beginning goes before a shorter one. */
+/** Beginnings of codes, and short names. A longer beginning wins over a shorter one. */
 const table = {
   farming: {
     codes: ["101"],
@@ -118,16 +117,16 @@ const longest = Math.max(...[...byCode.keys()].map((code) => code.length));
 function tradeOfLine({ taxCode, name }: Pick<InvoiceLine, "taxCode" | "name">): Trade {
   if (taxCode !== undefined && /^\d{19}$/.test(taxCode)) {
     for (let length = longest; length > 0; length -= 1) {
-      const found = byCode.get(taxCode.slice(0, length));
-      if (found) return found;
+      const match = byCode.get(taxCode.slice(0, length));
+      if (match) return match;
     }
   }
   return byName.get(/^\*([^*]{1,40})\*/.exec(name)?.[1] ?? "") ?? "other";
 }
 
 /**
- * Of trades that weigh the same, the one that comes first on the invoice. A discount weighs against
- * its item.
+ * Of trades with the same weight, the one that comes first on the invoice. A discount reduces the
+ * weight of its item.
  */
 export function tradeOf(document: Pick<InvoiceDocument, "lines">): Trade {
   const weights = new Map<Trade, bigint>();
@@ -136,9 +135,9 @@ export function tradeOf(document: Pick<InvoiceDocument, "lines">): Trade {
     weights.set(trade, (weights.get(trade) ?? 0n) + parseMoney(line.amount));
   }
   let [trade, most]: [Trade, bigint] = ["other", -1n];
-  for (const [one, sum] of weights) {
+  for (const [candidate, sum] of weights) {
     const size = sum < 0n ? -sum : sum;
-    if (size > most) [trade, most] = [one, size];
+    if (size > most) [trade, most] = [candidate, size];
   }
   return trade;
 }

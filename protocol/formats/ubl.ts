@@ -2,13 +2,13 @@
  * UBL 2.1 invoices as EN 16931 uses them (root `Invoice`).
  *
  * Owns: where their elements go in a document, which type codes are read, and the rules of EN 16931
- * that only the format can know. Tax is by breakdown, lines carry none. A time without an offset is
- * taken as UTC. `cbc:ID` becomes `sourceId`; attachments are listed by hash, their bytes stay in
- * the stored original; another gateway's number of the invoice (`numberReference`) is no attachment
- * and is forgotten. Type codes: 380 and its kin are invoices; 381 and 384 are read only as a red
- * letter (negative total and the reversed invoice in `cac:BillingReference`), since taken as
- * ordinary invoices they would count a second time. Does not own: rules that hold for every invoice
- * (rules.ts), the XML itself (xml.ts).
+ * that only this format can check. Tax is by breakdown; lines carry no tax. A time without an
+ * offset counts as UTC. `cbc:ID` becomes `sourceId`; attachments are listed by hash, their bytes
+ * stay in the stored original; another gateway's number of the invoice (`numberReference`) is not
+ * an attachment and is dropped. Type codes: 380 and related codes are invoices; 381 and 384 are
+ * read only as a red letter (negative total and the reversed invoice in `cac:BillingReference`),
+ * because as ordinary invoices they would count a second time. Does not own: rules that hold for
+ * every invoice (rules.ts), the XML itself (xml.ts).
  */
 import { createHash } from "node:crypto";
 import { normaliseDecimal, normaliseMoney, percentToFraction } from "../values/money.ts";
@@ -21,8 +21,8 @@ import { ublNamespace, ublVocabulary } from "./vocabularies.ts";
 import type { Element } from "./xml.ts";
 
 /**
- * How a gateway that writes UBL marks its number of the invoice: an object that is invoiced
- * (BT-18), of a scheme that is agreed on.
+ * How a gateway that writes UBL marks its number of the invoice: an invoiced object (BT-18), of an
+ * agreed scheme.
  */
 export const numberReference = { type: "130", scheme: "ZZZ" };
 const style: Style = {
@@ -36,7 +36,7 @@ const oneLine = (texts: readonly string[], between: string) =>
   texts.filter((text) => text !== "").join(between) || undefined;
 
 /**
- * Codes that are invoices; factoring, self-billing and prepayments to be settled elsewhere are not
+ * Codes of invoices. Factoring, self-billing, and prepayments that are settled elsewhere are not
  * read.
  */
 const invoiceCodes = new Set([
@@ -124,8 +124,8 @@ export const ublRows = {
 };
 
 /**
- * A tax category's code and rate; E is exempt, O is not taxed, and their percentage, which must be
- * 0, says nothing.
+ * A tax category's code and rate. E is exempt and O is not taxed; their percentage must be 0 and
+ * adds nothing.
  */
 function putCategory(
   draft: Draft,
@@ -176,7 +176,7 @@ function putParty(draft: Draft, side: "seller" | "buyer"): void {
   draft.fill(to, party, path, partyRows);
   const country = draft.find(party, "cac:PostalAddress/cac:Country/cbc:IdentificationCode", path)
     .element?.text;
-  // The VAT id if there is one; a seller without one is known by the tax office's number.
+  // The VAT id if there is one; for a seller without one, the tax office's number.
   const schemes = draft.all(party, "cac:PartyTaxScheme");
   const vat = schemes.find(
     (scheme) => draft.find(scheme, "cac:TaxScheme/cbc:ID").element?.text === "VAT",
@@ -205,10 +205,10 @@ function putParty(draft: Draft, side: "seller" | "buyer"): void {
   const named = draft
     .all(party, "cac:PartyIdentification")
     .map((each) => draft.find(each, "cbc:ID").element);
-  // a seller's tax id said once more is no identifier of its own
-  const again = (each: Element) => side === "seller" && each.text === company.element?.text;
+  // a repetition of the seller's tax id is not another identifier
+  const repeatsTaxId = (each: Element) => side === "seller" && each.text === company.element?.text;
   const identifiers = [...named, legal, ...others].filter(
-    (each) => each !== undefined && each.text !== "" && !again(each),
+    (each) => each !== undefined && each.text !== "" && !repeatsTaxId(each),
   );
   for (const [index, each] of identifiers.entries())
     if (each) putIdentifier(draft, `${to}/identifiers/${index}`, each);
@@ -294,10 +294,7 @@ function putTax(draft: Draft, currency: string | undefined): void {
   }
 }
 
-/**
- * The number that a gateway has written into a reference; undefined for a reference to something
- * else.
- */
+/** The number that a gateway has written into a reference; undefined for any other reference. */
 function referredNumber(draft: Draft, reference: Element): string | undefined {
   const id = draft.find(reference, "cbc:ID").element;
   const agreed =
@@ -330,10 +327,7 @@ function putAttachments(draft: Draft): void {
   }
 }
 
-/**
- * The amounts of a document are in its currency; only the tax in the accounting currency may be in
- * another.
- */
+/** All amounts are in the document's currency, except the tax in the accounting currency. */
 function checkCurrencies(draft: Draft, element: Element, currency: string | undefined): void {
   for (const child of element.children) {
     const own = child.attributes.currencyID;
@@ -361,7 +355,8 @@ function checkTypeCode(draft: Draft, document: Record<string, unknown>): void {
       draft.refuse(
         path,
         rule,
-        `${code} is read only as a red letter: a negative total and the reversed invoice in cac:BillingReference`,
+        `${code} is read only as a red letter: a negative total and the reversed invoice in ` +
+          "cac:BillingReference",
       );
   } else if (!invoiceCodes.has(code))
     draft.refuse(path, "unknown-type-code", `the type code ${code.slice(0, 20)} is not read here`);
@@ -447,7 +442,7 @@ function read(root: Element): Reading {
   };
 }
 
-/** What is put together from several elements, by the one that people look at. */
+/** For members made of several elements: the element that people look at. */
 const chiefSteps: ReadonlyMap<string, string> = new Map([
   ["issuedAt", "cbc:IssueDate"],
   ["seller/taxId", `${partySteps.seller}/cac:PartyTaxScheme/cbc:CompanyID`],
@@ -455,8 +450,8 @@ const chiefSteps: ReadonlyMap<string, string> = new Map([
 ]);
 
 function pathOf(member: string): string | undefined {
-  const own = chiefSteps.get(member) ?? headRows.find(({ to }) => to === member)?.from;
-  if (own !== undefined) return own;
+  const chief = chiefSteps.get(member) ?? headRows.find(({ to }) => to === member)?.from;
+  if (chief !== undefined) return chief;
   const [side, ...rest] = member.split("/");
   const row =
     side === "seller" || side === "buyer"

@@ -1,10 +1,9 @@
 /**
- * The elements that each format has, by the element that they stand in. What is not among them is
- * refused by name (xml.ts): it may be money, a misspelt remark, or another page's form, and nobody
- * would see that it was passed over.
+ * The elements of each format, by their parent. xml.ts refuses any other by name: it may be money,
+ * a misspelt remark, or another page's form, and nobody would see that the gateway dropped it.
  *
- * `formal`: leaves, some with their parent, that say nothing of the invoice that is not said
- * elsewhere in it. Other leaves that no reader asks for are named to the sender (`unread` of
+ * `formal`: leaves, some with their parent, that repeat what the invoice says elsewhere, or say
+ * nothing about it. The sender gets the names of all other leaves that no reader reads (`unread` of
  * read.ts).
  */
 import type { Vocabulary } from "./xml.ts";
@@ -32,17 +31,21 @@ export const shudianVocabulary: Vocabulary = {
     UndefinedLabel: "Label",
     Label: "LabelType LabelCode LabelName",
     EInvoiceData:
-      "SellerInformation BuyerInformation BasicInformation IssuItemInformation SpecificInformation AdditionalInformation",
+      "SellerInformation BuyerInformation BasicInformation IssuItemInformation " +
+      "SpecificInformation AdditionalInformation",
     SellerInformation: party("Seller"),
     BuyerInformation: party("Buyer"),
     BasicInformation:
-      "TotalAmWithoutTax TotalTaxAm TotalTax-includedAmount TotalTax-includedAmountInChinese Drawer RequestTime",
+      "TotalAmWithoutTax TotalTaxAm TotalTax-includedAmount TotalTax-includedAmountInChinese " +
+      "Drawer RequestTime",
     IssuItemInformation:
-      "ItemName SpecMod MeaUnits Quantity UnPrice Amount TaxRate ComTaxAm TotaltaxIncludedAmount TaxClassificationCode",
+      "ItemName SpecMod MeaUnits Quantity UnPrice Amount TaxRate ComTaxAm " +
+      "TotaltaxIncludedAmount TaxClassificationCode",
     SpecificInformation: "RedEInvoice PassengerTransportation Toll",
     RedEInvoice: "OriginalInvoiceCode",
     PassengerTransportation:
-      "Traveler TypeOfPassengerDocument ValidIDNumber TravelDate Departure Destination Vehicletype Seat Grade",
+      "Traveler TypeOfPassengerDocument ValidIDNumber TravelDate Departure Destination " +
+      "Vehicletype Seat Grade",
     Toll: "PlateNumber VehicleType StartDatesOfPassage EndDatesOfPassage",
     AdditionalInformation: "Remark SourceId ReversedSourceId",
     SellerAuthentication: "AuthenticationMethods",
@@ -51,25 +54,27 @@ export const shudianVocabulary: Vocabulary = {
   }),
   attributes: new Set(["URI"]),
   formal: new Set(
-    "Version LabelCode LabelName LabelType AuthenticationMethods Reference SignatureAlgorithm SignatureTime SignatureValue".split(
-      " ",
-    ),
+    (
+      "Version LabelCode LabelName LabelType AuthenticationMethods Reference SignatureAlgorithm " +
+      "SignatureTime SignatureValue"
+    ).split(" "),
   ),
 };
 
 const address =
-  "cbc:StreetName cbc:AdditionalStreetName cbc:CityName cbc:PostalZone cbc:CountrySubentity cac:AddressLine cac:Country";
+  "cbc:StreetName cbc:AdditionalStreetName cbc:CityName cbc:PostalZone cbc:CountrySubentity " +
+  "cac:AddressLine cac:Country";
 const taxCategory =
   "cbc:ID cbc:Percent cbc:TaxExemptionReasonCode cbc:TaxExemptionReason cac:TaxScheme";
 const components = "urn:oasis:names:specification:ubl:schema:xsd:Common";
 export const ublNamespace = "urn:oasis:names:specification:ubl:schema:xsd:Invoice-2";
-/** Declarations of the prefixes under which the components are written. */
+/** Declarations of the prefixes of the components. */
 export const ublNamespaces = {
   "xmlns:cac": `${components}AggregateComponents-2`,
   "xmlns:cbc": `${components}BasicComponents-2`,
 };
 
-/** What EN 16931 binds to UBL 2.1. */
+/** The elements that EN 16931 maps to UBL 2.1. */
 export const ublVocabulary: Vocabulary = {
   prefixes: new Map([
     [ublNamespace, ""],
@@ -79,12 +84,15 @@ export const ublVocabulary: Vocabulary = {
   line: "InvoiceLine",
   children: sets({
     Invoice:
-      "cbc:UBLVersionID cbc:CustomizationID cbc:ProfileID cbc:ID cbc:IssueDate cbc:IssueTime cbc:DueDate cbc:InvoiceTypeCode cbc:Note " +
-      "cbc:TaxPointDate cbc:DocumentCurrencyCode cbc:TaxCurrencyCode cbc:AccountingCost cbc:BuyerReference cac:InvoicePeriod " +
-      "cac:OrderReference cac:BillingReference cac:DespatchDocumentReference cac:ReceiptDocumentReference " +
-      "cac:OriginatorDocumentReference cac:ContractDocumentReference cac:AdditionalDocumentReference cac:ProjectReference " +
-      "cac:AccountingSupplierParty cac:AccountingCustomerParty cac:PayeeParty cac:TaxRepresentativeParty cac:Delivery " +
-      "cac:PaymentMeans cac:PaymentTerms cac:AllowanceCharge cac:TaxTotal cac:LegalMonetaryTotal cac:InvoiceLine",
+      "cbc:UBLVersionID cbc:CustomizationID cbc:ProfileID cbc:ID cbc:IssueDate cbc:IssueTime " +
+      "cbc:DueDate cbc:InvoiceTypeCode cbc:Note cbc:TaxPointDate cbc:DocumentCurrencyCode " +
+      "cbc:TaxCurrencyCode cbc:AccountingCost cbc:BuyerReference cac:InvoicePeriod " +
+      "cac:OrderReference cac:BillingReference cac:DespatchDocumentReference " +
+      "cac:ReceiptDocumentReference cac:OriginatorDocumentReference " +
+      "cac:ContractDocumentReference cac:AdditionalDocumentReference cac:ProjectReference " +
+      "cac:AccountingSupplierParty cac:AccountingCustomerParty cac:PayeeParty " +
+      "cac:TaxRepresentativeParty cac:Delivery cac:PaymentMeans cac:PaymentTerms " +
+      "cac:AllowanceCharge cac:TaxTotal cac:LegalMonetaryTotal cac:InvoiceLine",
     "cac:InvoicePeriod": "cbc:StartDate cbc:EndDate cbc:DescriptionCode",
     "cac:OrderReference": "cbc:ID cbc:SalesOrderID",
     "cac:BillingReference": "cac:InvoiceDocumentReference",
@@ -101,7 +109,8 @@ export const ublVocabulary: Vocabulary = {
     "cac:AccountingSupplierParty": "cac:Party",
     "cac:AccountingCustomerParty": "cac:Party",
     "cac:Party":
-      "cbc:EndpointID cac:PartyIdentification cac:PartyName cac:PostalAddress cac:PartyTaxScheme cac:PartyLegalEntity cac:Contact",
+      "cbc:EndpointID cac:PartyIdentification cac:PartyName cac:PostalAddress " +
+      "cac:PartyTaxScheme cac:PartyLegalEntity cac:Contact",
     "cac:PartyIdentification": "cbc:ID",
     "cac:PartyName": "cbc:Name",
     "cac:PostalAddress": address,
@@ -118,7 +127,8 @@ export const ublVocabulary: Vocabulary = {
     "cac:Address": address,
     "cac:DeliveryParty": "cac:PartyName",
     "cac:PaymentMeans":
-      "cbc:PaymentMeansCode cbc:PaymentID cac:CardAccount cac:PayeeFinancialAccount cac:PaymentMandate",
+      "cbc:PaymentMeansCode cbc:PaymentID cac:CardAccount cac:PayeeFinancialAccount " +
+      "cac:PaymentMandate",
     "cac:CardAccount": "cbc:PrimaryAccountNumberID cbc:NetworkID cbc:HolderName",
     "cac:PayeeFinancialAccount": "cbc:ID cbc:Name cac:FinancialInstitutionBranch",
     "cac:FinancialInstitutionBranch": "cbc:ID",
@@ -126,23 +136,26 @@ export const ublVocabulary: Vocabulary = {
     "cac:PayerFinancialAccount": "cbc:ID",
     "cac:PaymentTerms": "cbc:Note",
     "cac:AllowanceCharge":
-      "cbc:ChargeIndicator cbc:AllowanceChargeReasonCode cbc:AllowanceChargeReason cbc:MultiplierFactorNumeric cbc:Amount " +
-      "cbc:BaseAmount cac:TaxCategory",
+      "cbc:ChargeIndicator cbc:AllowanceChargeReasonCode cbc:AllowanceChargeReason " +
+      "cbc:MultiplierFactorNumeric cbc:Amount cbc:BaseAmount cac:TaxCategory",
     "cac:TaxTotal": "cbc:TaxAmount cac:TaxSubtotal",
     "cac:TaxSubtotal": "cbc:TaxableAmount cbc:TaxAmount cac:TaxCategory",
     "cac:TaxCategory": taxCategory,
     "cac:ClassifiedTaxCategory": taxCategory,
     "cac:LegalMonetaryTotal":
-      "cbc:LineExtensionAmount cbc:TaxExclusiveAmount cbc:TaxInclusiveAmount cbc:AllowanceTotalAmount cbc:ChargeTotalAmount " +
-      "cbc:PrepaidAmount cbc:PayableRoundingAmount cbc:PayableAmount",
+      "cbc:LineExtensionAmount cbc:TaxExclusiveAmount cbc:TaxInclusiveAmount " +
+      "cbc:AllowanceTotalAmount cbc:ChargeTotalAmount cbc:PrepaidAmount " +
+      "cbc:PayableRoundingAmount cbc:PayableAmount",
     "cac:InvoiceLine":
-      "cbc:ID cbc:Note cbc:InvoicedQuantity cbc:LineExtensionAmount cbc:AccountingCost cac:InvoicePeriod cac:OrderLineReference " +
-      "cac:DocumentReference cac:AllowanceCharge cac:Item cac:Price",
+      "cbc:ID cbc:Note cbc:InvoicedQuantity cbc:LineExtensionAmount cbc:AccountingCost " +
+      "cac:InvoicePeriod cac:OrderLineReference cac:DocumentReference cac:AllowanceCharge " +
+      "cac:Item cac:Price",
     "cac:OrderLineReference": "cbc:LineID",
     "cac:DocumentReference": "cbc:ID cbc:DocumentTypeCode",
     "cac:Item":
-      "cbc:Description cbc:Name cac:BuyersItemIdentification cac:SellersItemIdentification cac:StandardItemIdentification " +
-      "cac:OriginCountry cac:CommodityClassification cac:ClassifiedTaxCategory cac:AdditionalItemProperty",
+      "cbc:Description cbc:Name cac:BuyersItemIdentification cac:SellersItemIdentification " +
+      "cac:StandardItemIdentification cac:OriginCountry cac:CommodityClassification " +
+      "cac:ClassifiedTaxCategory cac:AdditionalItemProperty",
     "cac:BuyersItemIdentification": "cbc:ID",
     "cac:SellersItemIdentification": "cbc:ID",
     "cac:StandardItemIdentification": "cbc:ID",
@@ -153,9 +166,10 @@ export const ublVocabulary: Vocabulary = {
   }),
   attributes: new Set(
     (
-      "currencyID unitCode unitCodeListID schemeID schemeName schemeAgencyID schemeAgencyName schemeVersionID schemeURI schemeDataURI " +
-      "listID listName listAgencyID listAgencyName listVersionID listURI listSchemeURI name languageID mimeCode filename " +
-      "characterSetCode encodingCode format uri"
+      "currencyID unitCode unitCodeListID schemeID schemeName schemeAgencyID schemeAgencyName " +
+      "schemeVersionID schemeURI schemeDataURI listID listName listAgencyID listAgencyName " +
+      "listVersionID listURI listSchemeURI name languageID mimeCode filename characterSetCode " +
+      "encodingCode format uri"
     ).split(" "),
   ),
   formal: new Set([

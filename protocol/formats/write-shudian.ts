@@ -3,14 +3,16 @@
  *
  * Owns: what only the written form has. `EIid` and `InvoiceNumber` are the gateway's number of the
  * invoice, and the reversed number is the gateway's too, so that a red letter's XML names the
- * number in its original's XML. The issuer's own ids stand in `AdditionalInformation/SourceId` and
- * `…/ReversedSourceId`, which the reader prefers to the numbers: read in again, the original has
- * its `sourceId` and is known as the same one. What comes back otherwise than it was: times are
- * Beijing's, a `reverses.number` is a `reverses.sourceId`, the amount in Chinese figures is always
- * there, a missing `sourceId` is the number, a text loses its blank edges. What the format has no
- * element for (a party's country, contact and identifiers, due date, period, terms, references,
- * attachments; a line's id, description, note, period and category) is left out. Does not own:
- * documents that cannot be one (`obstacles` names why; write.ts refuses).
+ * number in its original's XML. The issuer's own ids are in `AdditionalInformation/SourceId` and
+ * `…/ReversedSourceId`, which the reader prefers to the numbers: when the file is read again, the
+ * original has its `sourceId` and is recognised.
+ *
+ * What a reader gets back in another form: times are Beijing's, a `reverses.number` is a
+ * `reverses.sourceId`, the amount in Chinese figures is always there, a missing `sourceId` is the
+ * number, a text loses the blanks at its ends. Left out, because the format has no element: a
+ * party's country, contact and identifiers, due date, period, terms, references, attachments; a
+ * line's id, description, note, period and category. Does not own: documents that cannot become a
+ * 数电票 (`obstacles` says why; write.ts refuses).
  */
 import { chineseFigures, formatMoney, parseMoney } from "../values/money.ts";
 import type { Violation } from "../values/problems.ts";
@@ -31,13 +33,16 @@ const sequences: Sequences = {
   EInvoiceType: "LabelCode LabelName",
   GeneralOrSpecialVAT: "LabelCode LabelName",
   EInvoiceData:
-    "SellerInformation BuyerInformation BasicInformation IssuItemInformation SpecificInformation AdditionalInformation",
+    "SellerInformation BuyerInformation BasicInformation IssuItemInformation " +
+    "SpecificInformation AdditionalInformation",
   SellerInformation: party("Seller"),
   BuyerInformation: party("Buyer"),
   BasicInformation:
-    "TotalAmWithoutTax TotalTaxAm TotalTax-includedAmount TotalTax-includedAmountInChinese Drawer RequestTime",
+    "TotalAmWithoutTax TotalTaxAm TotalTax-includedAmount TotalTax-includedAmountInChinese " +
+    "Drawer RequestTime",
   IssuItemInformation:
-    "ItemName SpecMod MeaUnits Quantity UnPrice Amount TaxRate ComTaxAm TotaltaxIncludedAmount TaxClassificationCode",
+    "ItemName SpecMod MeaUnits Quantity UnPrice Amount TaxRate ComTaxAm " +
+    "TotaltaxIncludedAmount TaxClassificationCode",
   SpecificInformation: "RedEInvoice PassengerTransportation",
   RedEInvoice: "OriginalInvoiceCode",
   PassengerTransportation:
@@ -47,26 +52,26 @@ const sequences: Sequences = {
 };
 
 function obstacles(document: InvoiceDocument): Violation[] {
-  const found: Violation[] = [];
+  const violations: Violation[] = [];
   const refuse = (field: string, rule: string, detail: string) =>
-    found.push({ field, rule, detail });
+    violations.push({ field, rule, detail });
   if (document.currency !== "CNY")
     refuse("/currency", "shudian-currency", `a 数电票 is in CNY, not in ${document.currency}`);
   if (document.taxBreakdown !== undefined)
     refuse("/taxBreakdown", "shudian-line-tax", "a 数电票 has its tax in the lines");
-  const allowed = document.lines.findIndex((line) => (line.allowances ?? []).length > 0);
-  if (allowed >= 0)
+  const withAllowance = document.lines.findIndex((line) => (line.allowances ?? []).length > 0);
+  if (withAllowance >= 0)
     refuse(
-      `/lines/${allowed}/allowances`,
+      `/lines/${withAllowance}/allowances`,
       "shudian-allowances",
       "a line of a 数电票 has no allowances: a discount is a line",
     );
-  const based = document.lines.findIndex(
+  const withBaseQuantity = document.lines.findIndex(
     (line) => line.baseQuantity !== undefined && Number(line.baseQuantity) !== 1,
   );
-  if (based >= 0)
+  if (withBaseQuantity >= 0)
     refuse(
-      `/lines/${based}/baseQuantity`,
+      `/lines/${withBaseQuantity}/baseQuantity`,
       "shudian-unit-price",
       "a price of a 数电票 is for one unit",
     );
@@ -76,7 +81,7 @@ function obstacles(document: InvoiceDocument): Violation[] {
       "shudian-payable",
       "a 数电票 knows no prepaid amount and no rounding",
     );
-  return found;
+  return violations;
 }
 
 function write(document: InvoiceDocument, { number, reverses }: Numbers): string {

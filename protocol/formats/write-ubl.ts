@@ -1,28 +1,30 @@
 /**
  * An invoice document as a UBL 2.1 invoice of EN 16931, by the tables that read one (ubl.ts).
  *
- * Owns: what EN 16931 asks for and a document leaves open, and the order of UBL's schema.
- * - `cbc:ID` is the issuer's own id, or the gateway's number when there is none; the number stands
- *   in a reference of its own (BT-18, type code 130), which the reader knows and does not take for
- *   an attachment.
- * - Tax: a document taxed line by line gets a TaxSubtotal for each category and rate, with the sum
- *   of its lines' own tax, so that totals stay the document's to the cent. A part may differ from
- *   taxable × rate by what rounding line by line makes of it (`roundingSlack`); one that differs by
- *   more (BR-CO-17) cannot be written: `obstacles`.
- * - Categories where none is given: E for 免税, O for 不征税, Z for a rate of 0, S for any other. Where
- *   all is O, tax ids stand outside of the scheme VAT (BR-O-02): the buyer's is then its legal
- *   registration.
- * - A line without quantity is one of its amount; a discount line is minus one. Payment terms, a
- *   country, a unit, a reason of an exemption or allowance, where the document has none, are stated
- *   in the least words that the rules allow.
+ * Owns: what EN 16931 requires and a document leaves open, and the order of UBL's schema.
+ * - `cbc:ID` is the issuer's own id, or the gateway's number if there is no such id; the number
+ *   has a
+ * reference of its own (BT-18, type code 130), which the reader does not take for an attachment.
+ * - Tax: a document taxed line by line gets a TaxSubtotal for each category and rate, with the
+ *   sum of
+ * its lines' own tax, so that totals stay the document's to the cent. A part may differ from
+ * taxable × rate by the rounding of its lines (`roundingSlack`); one that differs by more
+ * (BR-CO-17) cannot be written: `obstacles`.
+ * - Categories, if the document has none: E for 免税, O for 不征税, Z for a rate of 0, S for any
+ *   other. If
+ * all are O, tax ids have no scheme VAT (BR-O-02): the buyer's becomes its legal registration.
+ * - A line without quantity has a quantity of one; a discount line, of minus one. Payment terms,
+ *   a
+ * country, a unit, a reason of an exemption or allowance: if the document has none, the shortest
+ * text that the rules allow.
  * - A red letter is a 384 with a BillingReference.
+ *
  * Left out: kind, drawer, tax bureau, passengers, amounts in figures, the buyer's bank, the bytes
  * of attachments. A phone becomes the contact's; specification and unit in words become item
- * attributes (BG-32), which are not read back. Codes that are in no list of theirs (codes.ts) are
- * words here: a unit is C62, a reason is a text, an identifier has no scheme; an electronic address
- * without a known kind of scheme, and a buyer's identifiers beyond the second, are left out. Does
- * not own: the arithmetic of a document (rules.ts). What this gives is checked by `npm run
- * validate:ubl`.
+ * attributes (BG-32), which are not read back. Codes that are not in their list (codes.ts) change:
+ * a unit becomes C62, a reason becomes a text, an identifier loses its scheme; an electronic
+ * address without a known scheme, and a buyer's identifiers beyond the second, are left out. Does
+ * not own: the arithmetic of a document (rules.ts). `npm run validate:ubl` checks the output.
  */
 import { amountTimesRate, formatMoney, fractionToPercent, parseMoney } from "../values/money.ts";
 import type { Violation } from "../values/problems.ts";
@@ -46,10 +48,12 @@ const taxCategory =
 const period = "cbc:StartDate cbc:EndDate";
 const sequences: Sequences = {
   Invoice:
-    "cbc:CustomizationID cbc:ID cbc:IssueDate cbc:IssueTime cbc:DueDate cbc:InvoiceTypeCode cbc:Note cbc:DocumentCurrencyCode cbc:BuyerReference " +
-    "cac:InvoicePeriod cac:OrderReference cac:BillingReference cac:ContractDocumentReference cac:AdditionalDocumentReference cac:ProjectReference " +
-    "cac:AccountingSupplierParty cac:AccountingCustomerParty cac:PaymentMeans cac:PaymentTerms cac:AllowanceCharge cac:TaxTotal " +
-    "cac:LegalMonetaryTotal cac:InvoiceLine",
+    "cbc:CustomizationID cbc:ID cbc:IssueDate cbc:IssueTime cbc:DueDate cbc:InvoiceTypeCode " +
+    "cbc:Note cbc:DocumentCurrencyCode cbc:BuyerReference cac:InvoicePeriod cac:OrderReference " +
+    "cac:BillingReference cac:ContractDocumentReference cac:AdditionalDocumentReference " +
+    "cac:ProjectReference cac:AccountingSupplierParty cac:AccountingCustomerParty " +
+    "cac:PaymentMeans cac:PaymentTerms cac:AllowanceCharge cac:TaxTotal cac:LegalMonetaryTotal " +
+    "cac:InvoiceLine",
   "cac:InvoicePeriod": period,
   "cac:OrderReference": "cbc:ID cbc:SalesOrderID",
   "cac:BillingReference": "cac:InvoiceDocumentReference",
@@ -60,7 +64,8 @@ const sequences: Sequences = {
   "cac:AccountingSupplierParty": "cac:Party",
   "cac:AccountingCustomerParty": "cac:Party",
   "cac:Party":
-    "cbc:EndpointID cac:PartyIdentification cac:PartyName cac:PostalAddress cac:PartyTaxScheme cac:PartyLegalEntity cac:Contact",
+    "cbc:EndpointID cac:PartyIdentification cac:PartyName cac:PostalAddress " +
+    "cac:PartyTaxScheme cac:PartyLegalEntity cac:Contact",
   "cac:PartyIdentification": "cbc:ID",
   "cac:PartyName": "cbc:Name",
   "cac:PostalAddress": "cbc:StreetName cac:Country",
@@ -74,26 +79,30 @@ const sequences: Sequences = {
   "cac:FinancialInstitutionBranch": "cbc:ID",
   "cac:PaymentTerms": "cbc:Note",
   "cac:AllowanceCharge":
-    "cbc:ChargeIndicator cbc:AllowanceChargeReasonCode cbc:AllowanceChargeReason cbc:MultiplierFactorNumeric cbc:Amount cbc:BaseAmount cac:TaxCategory",
+    "cbc:ChargeIndicator cbc:AllowanceChargeReasonCode cbc:AllowanceChargeReason " +
+    "cbc:MultiplierFactorNumeric cbc:Amount cbc:BaseAmount cac:TaxCategory",
   "cac:TaxTotal": "cbc:TaxAmount cac:TaxSubtotal",
   "cac:TaxSubtotal": "cbc:TaxableAmount cbc:TaxAmount cac:TaxCategory",
   "cac:TaxCategory": taxCategory,
   "cac:ClassifiedTaxCategory": taxCategory,
   "cac:LegalMonetaryTotal":
-    "cbc:LineExtensionAmount cbc:TaxExclusiveAmount cbc:TaxInclusiveAmount cbc:AllowanceTotalAmount cbc:ChargeTotalAmount cbc:PrepaidAmount " +
-    "cbc:PayableRoundingAmount cbc:PayableAmount",
+    "cbc:LineExtensionAmount cbc:TaxExclusiveAmount cbc:TaxInclusiveAmount " +
+    "cbc:AllowanceTotalAmount cbc:ChargeTotalAmount cbc:PrepaidAmount cbc:PayableRoundingAmount " +
+    "cbc:PayableAmount",
   "cac:InvoiceLine":
-    "cbc:ID cbc:Note cbc:InvoicedQuantity cbc:LineExtensionAmount cac:InvoicePeriod cac:AllowanceCharge cac:Item cac:Price",
+    "cbc:ID cbc:Note cbc:InvoicedQuantity cbc:LineExtensionAmount cac:InvoicePeriod " +
+    "cac:AllowanceCharge cac:Item cac:Price",
   "cac:Item":
-    "cbc:Description cbc:Name cac:CommodityClassification cac:ClassifiedTaxCategory cac:AdditionalItemProperty",
+    "cbc:Description cbc:Name cac:CommodityClassification cac:ClassifiedTaxCategory " +
+    "cac:AdditionalItemProperty",
   "cac:CommodityClassification": "cbc:ItemClassificationCode",
   "cac:AdditionalItemProperty": "cbc:Name cbc:Value",
   "cac:Price": "cbc:PriceAmount cbc:BaseQuantity",
 };
 
 /**
- * Units in words that have a code of UN/ECE Recommendation 20; what is neither here nor a code
- * itself is C62, one.
+ * Units in words that have a code of UN/ECE Recommendation 20; a unit that is neither here nor such
+ * a code is C62, one.
  */
 const unitWords: ReadonlyMap<string, string> = new Map([
   ["千克", "KGM"],
@@ -118,7 +127,8 @@ const unitOf = ({ unit = "C62" }: InvoiceLine): string =>
   unitWords.get(unit) ?? (unitCodes.has(unit) ? unit : "C62");
 
 /**
- * Why no tax is due, for the categories of which EN 16931 wants a reason and no document gives one.
+ * Why no tax is due, for the categories for which EN 16931 requires a reason and the document has
+ * none.
  */
 const reasons: Readonly<Record<string, string>> = {
   E: exempt,
@@ -133,12 +143,12 @@ const isZero = (rate: string) => !/[1-9]/.test(rate);
 const categoryOf = ({ taxRate = "0", taxCategory }: Taxed): string =>
   taxCategory ??
   (taxRate === exempt ? "E" : taxRate === notTaxed ? "O" : isZero(taxRate) ? "Z" : "S");
-/** The rate as a fraction; a word is none. */
+/** The rate as a fraction; 0 for a word. */
 const fractionOf = ({ taxRate = "0" }: Taxed): string =>
   taxRate === exempt || taxRate === notTaxed ? "0" : taxRate;
 const percentOf = (taxed: Taxed) => fractionToPercent(fractionOf(taxed));
 
-/** `lines`: how many lines it is the tax of. */
+/** `lines`: how many lines the tax is from. */
 type Part = {
   taxRate: string;
   taxCategory: string;
@@ -148,10 +158,10 @@ type Part = {
   exemptionReason?: string | undefined;
   exemptionCode?: string | undefined;
 };
-/** Tax by category and rate: of the breakdown if there is one, else of the lines. */
+/** Tax by category and rate: from the breakdown if there is one, otherwise from the lines. */
 function partsOf(document: InvoiceDocument): Part[] {
   const parts = new Map<string, Part>();
-  const given =
+  const taxed =
     document.taxBreakdown ??
     document.lines.map(({ taxRate, taxCategory, amount, tax }) => ({
       taxRate,
@@ -159,7 +169,7 @@ function partsOf(document: InvoiceDocument): Part[] {
       taxable: amount,
       tax: tax ?? "0.00",
     }));
-  for (const each of given) {
+  for (const each of taxed) {
     const key = `${categoryOf(each)} ${percentOf(each)}`;
     const part = parts.get(key) ?? {
       ...each,
@@ -182,20 +192,22 @@ function partsOf(document: InvoiceDocument): Part[] {
 }
 
 function obstacles(document: InvoiceDocument): Violation[] {
-  const found: Violation[] = [];
+  const violations: Violation[] = [];
   const parts = partsOf(document);
   const field = document.taxBreakdown === undefined ? "/lines" : "/taxBreakdown";
   for (const part of parts) {
-    const wanted = amountTimesRate(part.taxable, fractionOf(part));
-    const off = part.tax - wanted;
+    const expected = amountTimesRate(part.taxable, fractionOf(part));
+    const difference = part.tax - expected;
     const slack = roundingSlack(part.lines);
-    if (off < -slack || off > slack) {
-      const detail = `the tax at ${part.taxRate} is ${formatMoney(part.tax)}, and ${formatMoney(part.taxable)} × ${part.taxRate} makes ${formatMoney(wanted)}`;
-      found.push({ field, rule: "BR-CO-17", detail });
+    if (difference < -slack || difference > slack) {
+      const detail =
+        `the tax at ${part.taxRate} is ${formatMoney(part.tax)}, and ` +
+        `${formatMoney(part.taxable)} × ${part.taxRate} makes ${formatMoney(expected)}`;
+      violations.push({ field, rule: "BR-CO-17", detail });
     }
   }
   if (parts.length > 1 && parts.some((part) => part.taxCategory === "O"))
-    found.push({
+    violations.push({
       field,
       rule: "BR-O-11",
       detail: "what is outside of tax (不征税) does not stand in one invoice with anything else",
@@ -204,7 +216,7 @@ function obstacles(document: InvoiceDocument): Violation[] {
     const { country, taxId } = document[side];
     const code = countryOf(document[side], "CN");
     if (!countries.has(code))
-      found.push({
+      violations.push({
         field: `/${side}/${country === undefined ? "taxId" : "country"}`,
         rule: "BR-CL-14",
         detail: `${code} is no country`,
@@ -215,13 +227,13 @@ function obstacles(document: InvoiceDocument): Violation[] {
       taxId.slice(0, 2) !== "EL" &&
       !countries.has(taxId.slice(0, 2))
     )
-      found.push({
+      violations.push({
         field: `/${side}/taxId`,
         rule: "BR-CO-09",
         detail: `${taxId.slice(0, 2)} is no country`,
       });
   }
-  return found;
+  return violations;
 }
 
 const sum = (amounts: readonly string[]) =>
@@ -231,7 +243,7 @@ function putCategory(parent: Branch, step: string, taxed: Taxed): Branch {
   const category = add(parent, step);
   const code = categoryOf(taxed);
   put(category, "cbc:ID", code);
-  // BR-O-05: what is outside of tax has no rate
+  // BR-O-05: a category outside of tax has no rate
   if (code !== "O" || !isZero(fractionOf(taxed))) put(category, "cbc:Percent", percentOf(taxed));
   put(category, "cac:TaxScheme/cbc:ID", "VAT");
   return category;
@@ -245,8 +257,8 @@ function putAllowances(
   for (const each of allowances ?? []) {
     const element = add(parent, "cac:AllowanceCharge");
     put(element, "cbc:ChargeIndicator", String(each.charge));
-    const { reasonCode, ...said } = each;
-    fill(element, said, ublRows.allowance);
+    const { reasonCode, ...rest } = each;
+    fill(element, rest, ublRows.allowance);
     const known =
       reasonCode !== undefined && (each.charge ? chargeReasons : allowanceReasons).has(reasonCode);
     if (known) put(element, "cbc:AllowanceChargeReasonCode", reasonCode);
@@ -261,8 +273,8 @@ function putAllowances(
 }
 
 /**
- * EN 16931 wants a country: the party's own, else that of its tax id, else that of the currency's
- * home or the seller.
+ * EN 16931 requires a country: the party's own, or that of its tax id, or `other`: the seller's, or
+ * for the seller none.
  */
 function countryOf(party: InvoiceDocument["buyer"], other: string): string {
   const prefix =
@@ -281,8 +293,8 @@ function countryOf(party: InvoiceDocument["buyer"], other: string): string {
  */
 const creditorScheme = "SEPA";
 /**
- * BR-CL-10, BR-CL-11: schemes have a number of ISO 6523; an identifier of another is written
- * without.
+ * BR-CL-10, BR-CL-11: schemes have a number of ISO 6523; an identifier of another scheme is written
+ * without it.
  */
 const schemeOf = (scheme: string | undefined) =>
   scheme !== undefined && /^(?:0\d{3}|SEPA)$/.test(scheme) ? scheme : undefined;
@@ -290,32 +302,33 @@ const schemeOf = (scheme: string | undefined) =>
 function putParty(
   root: Branch,
   side: "Supplier" | "Customer",
-  given: InvoiceDocument["buyer"],
+  details: InvoiceDocument["buyer"],
   country: string,
   untaxed: boolean,
 ): void {
   const party = add(add(root, `cac:Accounting${side}Party`), "cac:Party");
   // a buyer has no legal form in EN 16931 (UBL-CR-244)
-  const { legalForm, ...others } = given;
-  fill(party, side === "Supplier" ? given : others, ublRows.party);
+  const { legalForm, ...others } = details;
+  fill(party, side === "Supplier" ? details : others, ublRows.party);
   // BR-62, BR-63: an electronic address has a scheme
-  const { endpoint } = given;
+  const { endpoint } = details;
   if (endpoint && /^(?:\d{4}|EM|A[NQSU])$/.test(endpoint.scheme ?? ""))
     put(party, "cbc:EndpointID", endpoint.id, { schemeID: endpoint.scheme });
-  put(party, "cac:PostalAddress/cbc:StreetName", given.address);
+  put(party, "cac:PostalAddress/cbc:StreetName", details.address);
   put(party, "cac:PostalAddress/cac:Country/cbc:IdentificationCode", country);
-  if (given.contact?.phone === undefined) put(party, "cac:Contact/cbc:Telephone", given.phone);
-  // The last of several identifiers is the legal registration, the first the buyer's own: of a
-  // buyer there is one of each (UBL-SR-16). Where the bank's comes last nothing is, so that all
+  if (details.contact?.phone === undefined) put(party, "cac:Contact/cbc:Telephone", details.phone);
+  // The last of several identifiers is the legal registration, the first the buyer's own: a buyer
+  // has one of each (UBL-SR-16). If the bank's comes last, none is the registration, so that all
   // keep their order.
-  const { identifiers = [], taxId } = given;
-  const own = identifiers.filter(({ scheme }) => scheme !== creditorScheme);
-  // BR-CO-26: who has no VAT id has a registration
-  const outside = untaxed && taxId !== undefined && (side === "Customer" || own.length === 0);
-  const registration = outside
+  const { identifiers = [], taxId } = details;
+  const candidates = identifiers.filter(({ scheme }) => scheme !== creditorScheme);
+  // BR-CO-26: a party without a VAT id has a registration
+  const withoutVatId =
+    untaxed && taxId !== undefined && (side === "Customer" || candidates.length === 0);
+  const registration = withoutVatId
     ? { id: taxId, scheme: undefined }
-    : identifiers.length > 1 && own.at(-1) === identifiers.at(-1)
-      ? own.at(-1)
+    : identifiers.length > 1 && candidates.at(-1) === identifiers.at(-1)
+      ? candidates.at(-1)
       : undefined;
   const creditor =
     side === "Supplier" ? identifiers.find(({ scheme }) => scheme === creditorScheme) : undefined;
@@ -363,7 +376,7 @@ function putLine(root: Branch, line: InvoiceLine, index: number): void {
   }
 }
 
-/** Every amount in the document's currency, as UBL wants it said. */
+/** UBL requires the currency on every amount. */
 function inCurrency(element: Branch, currency: string): void {
   if (element.name.endsWith("Amount")) element.attributes["currencyID"] = currency;
   for (const child of element.children) inCurrency(child, currency);
@@ -390,8 +403,8 @@ function write(document: InvoiceDocument, { number, reverses }: Numbers): string
     ...document.totals,
   };
   fill(root, { ...document, sourceId: document.sourceId ?? number, totals }, ublRows.head);
-  // UBL's order is one of its ID: a sales order without one is said with the placeholder that is
-  // usual for it.
+  // UBL's order is a member of its ID: a sales order without an order's ID gets the usual
+  // placeholder.
   if (document.references?.salesOrder !== undefined && document.references.order === undefined)
     put(root, "cac:OrderReference/cbc:ID", "NA");
   put(root, "cbc:CustomizationID", "urn:cen.eu:en16931:2017");
@@ -408,9 +421,9 @@ function write(document: InvoiceDocument, { number, reverses }: Numbers): string
       "cac:BillingReference/cac:InvoiceDocumentReference/cbc:ID",
       document.reverses.sourceId ?? document.reverses.number ?? reverses,
     );
-  const own = add(root, "cac:AdditionalDocumentReference");
-  put(own, "cbc:ID", number, { schemeID: numberReference.scheme });
-  put(own, "cbc:DocumentTypeCode", numberReference.type);
+  const reference = add(root, "cac:AdditionalDocumentReference");
+  put(reference, "cbc:ID", number, { schemeID: numberReference.scheme });
+  put(reference, "cbc:DocumentTypeCode", numberReference.type);
   for (const { id, description } of document.attachments ?? []) {
     const reference = add(root, "cac:AdditionalDocumentReference");
     put(reference, "cbc:ID", id);
@@ -428,12 +441,12 @@ function write(document: InvoiceDocument, { number, reverses }: Numbers): string
       seller.bankName,
     );
   }
-  // BR-CO-25: something to pay wants a due date or terms
-  const silent =
+  // BR-CO-25: an amount to pay requires a due date or terms
+  const fallbackTerms =
     document.dueDate === undefined && parseMoney(totals.payable ?? "0.00") > 0n
       ? "Not stated"
       : undefined;
-  put(root, "cac:PaymentTerms/cbc:Note", document.paymentTerms ?? silent);
+  put(root, "cac:PaymentTerms/cbc:Note", document.paymentTerms ?? fallbackTerms);
   putAllowances(root, document.allowances, true);
   const tax = add(root, "cac:TaxTotal");
   put(tax, "cbc:TaxAmount", document.totals.tax);
@@ -442,7 +455,7 @@ function write(document: InvoiceDocument, { number, reverses }: Numbers): string
     put(subtotal, "cbc:TaxableAmount", formatMoney(part.taxable));
     put(subtotal, "cbc:TaxAmount", formatMoney(part.tax));
     const category = putCategory(subtotal, "cac:TaxCategory", part);
-    // BR-S-10, BR-Z-10, …: what is taxed has no reason why it is not
+    // BR-S-10, BR-Z-10, …: a taxed part has no reason for an exemption
     const reason = reasons[part.taxCategory];
     if (reason === undefined) continue;
     const code = /^VATEX-[A-Z0-9-]+$/.test(part.exemptionCode ?? "")

@@ -1,22 +1,22 @@
 /**
- * The one way out: an invoice document → text in a format that it can be said in.
+ * The only way out: an invoice document → text in a format that can express it.
  *
  * Owns: which formats those are, and refusing the others. The text is a rendering of the document,
- * made at each call: the sealed content is the document, and an original is the original alone.
- * Invariant: what is written, `readInvoice` reads. Does not own: any format's content (registry.ts
- * has their writers).
+ * made at each call: the seal covers the document, and only the original is the original.
+ * Invariant: `readInvoice` reads what this file writes. Does not own: the content of any format
+ * (registry.ts has their writers).
  */
 import { Problem, type Violation } from "../values/problems.ts";
 import type { InvoiceDocument, Numbers } from "./document.ts";
 import { formats, type WrittenFormat, writtenAs, writtenFormats } from "./formats.ts";
 import { writers } from "./registry.ts";
 
-/** What any document can be had as. */
+/** The media type that every document has. */
 export const pdfType = "application/pdf";
 
 /**
- * The text or what stands in its way. A sum that is out of an amount's bounds stands in the way of
- * the one format only.
+ * The text, or why the format cannot express the document. A sum that exceeds an amount's bounds is
+ * an obstacle for this one format.
  */
 function attempt(
   format: WrittenFormat,
@@ -25,8 +25,8 @@ function attempt(
 ): { text: string } | { obstacles: Violation[] } {
   const { obstacles, write } = writers[format];
   try {
-    const found = obstacles(document);
-    return found.length > 0 ? { obstacles: found } : { text: write(document, numbers) };
+    const reasons = obstacles(document);
+    return reasons.length > 0 ? { obstacles: reasons } : { text: write(document, numbers) };
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     return {
@@ -41,22 +41,22 @@ function attempt(
   }
 }
 
-/** The document in every format that it can be said in. */
+/** The document in every format that can express it. */
 export const writeAll = (
   document: InvoiceDocument,
   numbers: Numbers,
 ): { mediaType: string; format: WrittenFormat; text: string }[] =>
   writtenFormats.flatMap((format) => {
-    const tried = attempt(format, document, numbers);
-    return "text" in tried
-      ? [{ mediaType: formats[format].mediaType, format, text: tried.text }]
+    const result = attempt(format, document, numbers);
+    return "text" in result
+      ? [{ mediaType: formats[format].mediaType, format, text: result.text }]
       : [];
   });
 
 /**
  * The document as text of a media type of `writtenTypes` (formats.ts).
- * Throws Problem `not-acceptable` when this document cannot be said in it: with what is in the way,
- * and what it is `available` in.
+ * Throws Problem `not-acceptable` if the format cannot express this document: with the obstacles,
+ * and the media types in which it is `available`.
  */
 export function writeInvoice(
   mediaType: string,
@@ -65,19 +65,20 @@ export function writeInvoice(
 ): string {
   const format = writtenAs(mediaType);
   if (format === undefined) throw new RangeError(`${mediaType} is not written here`);
-  const tried = attempt(format, document, numbers);
-  if ("text" in tried) return tried.text;
+  const result = attempt(format, document, numbers);
+  if ("text" in result) return result.text;
   const available = [
     formats.json.mediaType,
     ...writeAll(document, numbers).map((other) => other.mediaType),
     pdfType,
   ];
-  const [first] = tried.obstacles;
+  const [first] = result.obstacles;
   throw new Problem(
     "not-acceptable",
-    `This invoice cannot be said as ${mediaType}: ${first?.detail ?? "its content has no place there"}`,
+    `This invoice cannot be written as ${mediaType}: ` +
+      `${first?.detail ?? "its content has no place there"}`,
     {
-      violations: tried.obstacles,
+      violations: result.obstacles,
       extra: { available },
     },
   );

@@ -1,26 +1,26 @@
 /**
- * XML as invoices may use it: well-formed, UTF-8, no DTD, no entities beyond the five built-in and
- * numeric ones, no processing instructions, and no element or attribute but those of its format
+ * XML as invoices may use it: well-formed, UTF-8, no DTD, no entities except the five built-in and
+ * numeric ones, no processing instructions, and only the elements and attributes of its format
  * (vocabularies.ts).
  *
  * Owns: bytes → a tree of elements with their namespaces and paths. Invariants: text stays text; a
- * DTD is refused before anything could be expanded; size, depth and number of elements are bounded,
- * the latter by the lines; an element has either children or one text, in one piece, so that every
- * reader reads the same; every failure is a Problem. Does not own: what the elements mean
+ * DTD is refused before anything could expand; size, depth and number of elements are bounded, the
+ * last by the number of lines; an element has either children or one text, in one piece, so that
+ * every reader reads the same; every failure is a Problem. Does not own: the meaning of elements
  * (shudian.ts, ubl.ts).
  */
 import { XMLParser, XMLValidator } from "fast-xml-parser";
 import { maxViolations, Problem, type Violation } from "../values/problems.ts";
 
 /**
- * Elements beside the lines, and of a line: more than any invoice has. Attachments are text, not
- * elements.
+ * Elements outside of lines, and for each line: more than any invoice has. Attachments are text,
+ * not elements.
  */
 const headElements = 6_000;
 const lineElements = 30;
 const maxLines = 2_000;
 const maxDepth = 32;
-/** Longest tag with its attributes; attribute matching is not linear. */
+/** The longest tag with its attributes; matching attributes is not linear. */
 const maxTag = 20_000;
 
 export type Element = {
@@ -37,20 +37,19 @@ export type Element = {
 };
 
 /**
- * What a format is made of. Names are qualified by the prefixes given here, whatever prefixes a
- * document uses.
+ * The elements of a format. Names have the prefixes given here, whatever prefixes a document uses.
  */
 export type Vocabulary = {
   /** Prefix by namespace. */
   prefixes: ReadonlyMap<string, string>;
-  /** The element that there may be 2,000 of, without prefix. */
+  /** The element that may occur 2,000 times, without prefix. */
   line: string;
   children: ReadonlyMap<string, ReadonlySet<string>>;
   attributes: ReadonlySet<string>;
   formal: ReadonlySet<string>;
 };
 
-/** `field` is an XPath as far as it can be told; the whole document is `/`. */
+/** `field` is an XPath as far as it is known; the whole document is `/`. */
 export function malformed(rule: string, detail: string, cause?: unknown): Problem {
   return new Problem("malformed-document", detail, {
     violations: [{ field: "/", rule, detail }],
@@ -60,7 +59,7 @@ export function malformed(rule: string, detail: string, cause?: unknown): Proble
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** The text of a body, byte-order mark included: encoding it again gives the same bytes. */
+/** The text of a body with its byte-order mark: encoding it again gives the same bytes. */
 export function decodeUtf8(
   body: Uint8Array,
   fail: (rule: string, detail: string) => Problem,
@@ -90,9 +89,9 @@ const parser = new XMLParser({
   maxNestedTags: maxDepth,
 });
 
-const skipTo = (text: string, from: number, end: string, what: string): number => {
+const skipTo = (text: string, from: number, end: string, label: string): number => {
   const at = text.indexOf(end, from);
-  if (at < 0) throw malformed("not-well-formed", `${what} does not end`);
+  if (at < 0) throw malformed("not-well-formed", `${label} does not end`);
   return at + end.length;
 };
 const reference =
@@ -106,8 +105,8 @@ const isCharacter = (code: number) =>
   (code >= 0x10000 && code <= 0x10ffff);
 
 /**
- * The start of a tag of a line in one of these formats. Elements are counted before it is known
- * which format it is.
+ * The start of a line's tag in one of these formats. Elements are counted before the format is
+ * known.
  */
 export const lineTagOf = (vocabularies: readonly Vocabulary[]): RegExp =>
   new RegExp(
@@ -129,8 +128,8 @@ function guard(text: string, lineTag: RegExp): void {
   let elements = 0;
   let lines = 0;
   const mark = /[<&]/g;
-  for (let found = mark.exec(text); found !== null; found = mark.exec(text)) {
-    const at = found.index;
+  for (let match = mark.exec(text); match !== null; match = mark.exec(text)) {
+    const at = match.index;
     if (text[at] === "&") {
       reference.lastIndex = at;
       const [, named, decimal, hex, other] = reference.exec(text) ?? [];
@@ -155,7 +154,8 @@ function guard(text: string, lineTag: RegExp): void {
     else if (text.startsWith("<?", at)) {
       if (at > 0 || !/^<\?xml\s/.test(text)) {
         const detail =
-          "A processing instruction tells other software what to do with the document; it is not read here";
+          "A processing instruction tells other software what to do with the document; it is " +
+          "not read here";
         throw new Problem("forbidden-markup", detail, {
           violations: [{ field: "/", rule: "processing-instruction", detail }],
         });
@@ -204,13 +204,13 @@ const decodeReferences = (text: string): string =>
     : text;
 
 /**
- * One node as fast-xml-parser gives it: its tag (or #text, #cdata) with the content, and ":@" with
- * the attributes.
+ * A node of fast-xml-parser: its tag (or #text, #cdata) with the content, and ":@" with the
+ * attributes.
  */
 type Node = Record<string, unknown>;
 const tagOf = (node: Node): string => Object.keys(node).find((key) => key !== ":@") ?? "";
 
-/** The text of an element, and what would make others read another one. */
+/** The text of an element, and the reason why another reader might read a different one. */
 function textOf(content: readonly Node[]): {
   text: string;
   broken?: [rule: string, detail: string];
@@ -232,8 +232,8 @@ function textOf(content: readonly Node[]): {
   if (pieces > 0 && comments > 0)
     return { text, broken: ["comment-in-text", "a comment in a text cuts it for some readers"] };
   text = text.trim();
-  // words with a quoted word among them, as some programs write them, are the same words to whoever
-  // joins them
+  // some programs put a quoted word into a piece of its own: between words, every reader joins the
+  // pieces to the same text
   if (pieces > 1 && !/\s/.test(text))
     return {
       text,
@@ -248,14 +248,14 @@ function textOf(content: readonly Node[]): {
 type Scope = ReadonlyMap<string, string>;
 const XSI = "http://www.w3.org/2001/XMLSchema-instance";
 
-/** Builds the tree, and finds what is not of the format; it ends at `maxViolations`. */
+/** Builds the tree and refuses what is not of the format; it stops at `maxViolations`. */
 function createBuilder(vocabulary: Vocabulary) {
   const violations: Violation[] = [];
   const refuse = (element: Element, name: string, rule: string, detail: string) => {
     const steps: string[] = [];
     for (let at: Element | undefined = element; at !== undefined; at = at.parent) {
-      const alike = at.parent?.children.filter((other) => other.qname === at?.qname) ?? [];
-      steps.unshift(`/${at.qname}${alike.length > 1 ? `[${alike.indexOf(at) + 1}]` : ""}`);
+      const siblings = at.parent?.children.filter((other) => other.qname === at?.qname) ?? [];
+      steps.unshift(`/${at.qname}${siblings.length > 1 ? `[${siblings.indexOf(at) + 1}]` : ""}`);
     }
     violations.push({ field: steps.join("") + name, rule, detail });
     if (violations.length === maxViolations) throw invalid(violations);
@@ -348,8 +348,8 @@ const invalid = (violations: readonly Violation[]) =>
 
 /**
  * The root element of a document. `lineTag` matches the start of a line's tag (`lineTagOf`);
- * `vocabularyOf` says by the root's name and namespace what the document may consist of. Throws
- * Problem `malformed-document`, `forbidden-markup`, or `invalid-document` for what is not of the
+ * `vocabularyOf` gives the allowed elements by the root's name and namespace. Throws Problem
+ * `malformed-document`, `forbidden-markup`, or `invalid-document` for elements that are not of the
  * format.
  */
 export function parseXml(
@@ -364,14 +364,15 @@ export function parseXml(
   try {
     const checked = XMLValidator.validate(text);
     if (checked !== true) {
-      // Several unclosed elements are told as a list of names; what it means is that the text stops
-      // too early.
+      // The validator names several unclosed elements as a list; it means that the text stops too
+      // early.
       const truncated = checked.err.msg.startsWith("Invalid '");
       throw malformed(
         "not-well-formed",
         truncated
           ? "The document ends before its elements do"
-          : `Line ${checked.err.line}, column ${checked.err.col ?? 1}: ${checked.err.msg.slice(0, 200)}`,
+          : `Line ${checked.err.line}, column ${checked.err.col ?? 1}: ` +
+              `${checked.err.msg.slice(0, 200)}`,
       );
     }
     nodes = parser.parse(text) as readonly Node[];

@@ -1,12 +1,12 @@
 /**
- * The acts on invoices, one row each: who signs, who consents, what is signed, what the ledger
- * needs to see, in which states it takes the act, its event, what the record becomes, and which
+ * The acts on invoices, one row each: who signs, who consents, what is signed, what evidence the
+ * ledger needs, in which states it accepts the act, its event, how the record changes, and which
  * parties see it in the feed.
  *
- * The rows stand in the order of the contract's `Kind`: a row's position is the kind's number.
- * Typed messages, dispatcher, mirror, feed, statistics and documents follow from this table. What a
- * gateway adds of its own (gas, statistics) is keyed by the same names in server/chain/acts.ts. The
- * rules themselves are the contract's (contracts/InvoiceLedger.sol); this table describes them.
+ * The rows are in the order of the contract's `Kind`: a row's position is the kind's number. Typed
+ * messages, dispatcher, mirror, feed, statistics and documents follow from this table. A gateway
+ * adds gas and statistics by the same names in server/chain/acts.ts. The contract holds the rules
+ * (contracts/InvoiceLedger.sol); this table describes them.
  */
 
 /**
@@ -18,23 +18,25 @@ export type RecordState = (typeof recordStates)[number];
 export type State = Exclude<RecordState, "none">;
 
 /**
- * What a party is to an invoice. The employer: the titled buyer, or the one that is claimed from.
+ * A party's relation to an invoice. The employer: the titled buyer, or the employer of the claim.
  */
 export type Party = "issuer" | "holder" | "receiver" | "employer";
 
-/** How an act changes the record of an invoice. Names are those of the event's arguments. */
+/** How an act changes the record of an invoice. The names are those of the event's arguments. */
 export type RecordChange = {
-  /** The new state, which the record has since the event. Absent: state and its time stay. */
+  /** The new state; its time is that of the event. Absent: state and time stay. */
   state?: State;
   holder?: string;
   employer?: string;
   /** The reference of the claim that the invoice is in from now on. */
   claim?: string;
-  /** The claim ends: its reference goes, and so does the employer, unless the invoice is titled. */
+  /**
+   * The claim ends: the record loses its reference and, unless the invoice is titled, its employer.
+   */
   release?: true;
   /** The mark of book entry. */
   mark?: string;
-  /** A part of the invoice is taken back: the record counts it in its version alone. */
+  /** A part of the invoice is taken back: only the record's version changes. */
   part?: true;
 };
 
@@ -42,20 +44,20 @@ export type Act = {
   signs: "holder" | "employer" | "issuer";
   consents?: { who: "receiver" | "employer"; when: string };
   /**
-   * What is signed besides `ref` and the invoices, in this order. In the contract's `Act` an
-   * address stands in `to`, an index in `taxpayer`.
+   * The signed fields before `ref` and the invoices, in this order. In the contract's `Act`, an
+   * address is in `to`, an index in `taxpayer`.
    */
   fields: Readonly<Record<string, "address" | "uint32">>;
-  /** What `ref` says. */
+  /** The meaning of `ref`. */
   ref: string;
   /**
-   * Of which invoices the ledger wants evidence that they are sealed: of untouched ones, of all (a
-   * record does not say who issued the invoice), of none (they were issued elsewhere).
+   * The invoices for which the ledger needs evidence of the seal: untouched ones, all (a record
+   * does not name the issuer), or none (they were issued elsewhere).
    */
   evidence: "untouched" | "all" | "none";
-  /** The states in which the ledger can take it. What no act has touched counts as issued. */
+  /** The states in which the ledger accepts the act. An untouched invoice counts as issued. */
   from: readonly State[];
-  /** The ledger has one such event for each invoice of the act. */
+  /** The ledger emits one such event for each invoice of the act. */
   event: string;
   record: RecordChange;
   /** The ledger raises an alarm when it refuses this act for a second reimbursement. */
@@ -150,7 +152,7 @@ const table = {
     fields: { employer: "uint32" },
     ref: "the mark",
     evidence: "untouched",
-    // a revocation is taken in every state
+    // the ledger accepts a revocation in every state
     from: ["issued", "claimed", "reimbursed", "reversed"],
     event: "Entered",
     record: { mark: "mark" },
@@ -172,13 +174,13 @@ export const acts: Readonly<Record<ActKind, Act>> = table;
 export const actKinds = Object.keys(table) as readonly ActKind[];
 export const kindNumber = (kind: ActKind): number => actKinds.indexOf(kind);
 
-/** The feed's types for what acts do. */
+/** The event types of acts in the feed. */
 export type ActFeedType = (typeof table)[ActKind]["feed"]["type"];
 export const actFeedTypes = [...new Set(actKinds.map((kind) => table[kind].feed.type))] as const;
 
 /**
- * By the ledger's event. Acts that share an event change the record alike and are one type in the
- * feed.
+ * The acts by the ledger's event. Acts that share an event change the record in the same way and
+ * have one type in the feed.
  */
 export type EventOfAct = Pick<Act, "event" | "record" | "feed"> & { kinds: readonly ActKind[] };
 export const actEvents: ReadonlyMap<string, EventOfAct> = new Map(
@@ -188,10 +190,10 @@ export const actEvents: ReadonlyMap<string, EventOfAct> = new Map(
   ]),
 );
 
-/** Whether an act of this kind makes the record of an invoice that was issued elsewhere. */
+/** Whether an act of this kind creates the record of an invoice that was issued elsewhere. */
 export const opensExternal = (kind: ActKind): boolean => acts[kind].evidence === "none";
 
-/** Whether an act on an invoice at this version comes with evidence. */
+/** Whether an act on an invoice at this version carries evidence. */
 export const needsEvidence = (kind: ActKind, version: number): boolean => {
   const { evidence } = acts[kind];
   return evidence === "all" || (evidence === "untouched" && version === 0);

@@ -1,7 +1,7 @@
 /**
  * The typed messages that parties sign (EIP-712), as contracts/libraries/Messages.sol hashes them.
  *
- * Owns: domain, types, digests, whose key has signed. Does not sign (keys/) and does not send
+ * Owns: domain, types, digests, recovering the signer. Does not sign (keys/) and does not send
  * (txs/).
  */
 
@@ -16,7 +16,7 @@ import { fromHex, toUtf8 } from "#bytes";
 import { type ActKind, actKinds, acts } from "./acts.ts";
 import { keccak } from "./tree.ts";
 
-/** An account as it is written everywhere: with its checksum. Requirement: 0x and 40 hex digits. */
+/** An account with its checksum, its usual form. Requirement: 0x and 40 hex digits. */
 export const checksummed = (account: string): string => getAddress(account.toLowerCase());
 
 /** `name` is the network's own name, so two networks with one chain id share no signatures. */
@@ -57,16 +57,16 @@ const otherTypes = {
       { name: "root", type: "bytes32" },
     ],
   },
-  // not for the chain: shows a gateway that somebody can sign for an account
+  // not for the chain: shows a gateway that the signer can sign for an account
   Account: { Account: [{ name: "account", type: "address" }] },
-  // not for the chain: shows a gateway that an account's key is with whoever registers it
+  // not for the chain: shows a gateway that the maker of a registration has the account's key
   Register: {
     Register: [
       { name: "account", type: "address" },
       { name: "maker", type: "address" },
     ],
   },
-  // not for the chain: the bureau's word for the name that a taxpayer has from a day on
+  // not for the chain: the bureau signs the name that a taxpayer bears from a day on
   Name: {
     Name: [
       { name: "account", type: "address" },
@@ -108,15 +108,17 @@ function domainHash(domain: Domain): string {
   return known;
 }
 
-/** What is signed: keccak256(0x1901 ‖ domain ‖ struct). */
+/** The digest that a party signs: keccak256(0x1901 ‖ domain ‖ struct). */
 export const digest = (domain: Domain, message: Message): string =>
   digestOf(domain, encoder(message.type).hash(message.value));
 
-/** The same, of a struct's hash. */
+/** The digest for a struct's hash. */
 export const digestOf = (domain: Domain, struct: string): string =>
   keccak(fromHex(`0x1901${domainHash(domain).slice(2)}${struct.slice(2)}`));
 
-/** What the parties of an act sign. `to` and `taxpayer` are read where the kind has them. */
+/**
+ * The message that the parties of an act sign. `to` and `taxpayer` matter where the kind has them.
+ */
 export function actMessage(
   kind: ActKind,
   act: {
@@ -156,7 +158,7 @@ export function layoutOf(kind: ActKind): Layout {
   return known;
 }
 
-/** The message as `eth_signTypedData_v4` takes it, for a party that signs for itself. */
+/** The message as `eth_signTypedData_v4` takes it, for a party that keeps its own key. */
 export function typedData(domain: Domain, message: Message) {
   return {
     domain,
@@ -170,13 +172,13 @@ export function typedData(domain: Domain, message: Message) {
 export type CompactSignature = { r: string; vs: string };
 
 /**
- * Half of secp256k1's order: of the two values of s that a signature can have, contracts take the
- * lower one.
+ * Half of secp256k1's order: a signature can have two values of s, and contracts accept the lower
+ * one.
  */
 export const HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0n;
 
 /**
- * Reads a 64- or 65-byte signature in 0x-hex; undefined when it is none, or when s is in the upper
+ * Reads a 64- or 65-byte signature in 0x-hex; undefined if it is malformed or s is in the upper
  * half.
  */
 export function compactSignature(text: string): CompactSignature | undefined {
@@ -189,8 +191,8 @@ export function compactSignature(text: string): CompactSignature | undefined {
 }
 
 /**
- * Address whose key made this signature over this digest; undefined when it is malformed or s is in
- * the upper half.
+ * The address whose key signed this digest; undefined if the signature is malformed or s is in the
+ * upper half.
  */
 export function recoverSigner(digest: string, signature: string): string | undefined {
   const compact = compactSignature(signature);

@@ -27,14 +27,11 @@ export type LotHeader = {
   time: number;
   root: string;
 };
-/** What one slot per lot is the hash of: five words. */
+const wordOf = (value: string | number) => BigInt(value).toString(16).padStart(64, "0");
+/** The hash of a lot's header, five words. The ledger keeps it in one slot per lot. */
 export const headerHash = ({ first, count, issuer, time, root }: LotHeader): string =>
-  keccak(
-    fromHex(
-      `0x${[first, count, issuer, time, root].map((word) => BigInt(word).toString(16).padStart(64, "0")).join("")}`,
-    ),
-  );
-/** That an untouched invoice is sealed, as the ledger takes it. */
+  keccak(fromHex(`0x${[first, count, issuer, time, root].map(wordOf).join("")}`));
+/** Evidence for the ledger that an untouched invoice is sealed. */
 export type Evidence = { lot: LotHeader; leaf: Leaf; proof: string[] };
 
 const nodeInput = new Uint8Array(65).fill(1);
@@ -51,8 +48,8 @@ export type LotTree = {
 };
 
 /**
- * Builds the tree over at least one leaf hash. Keeps every level, so any number of proofs costs no
- * further hashing.
+ * Builds the tree over one or more leaf hashes. It keeps every level, so proofs need no further
+ * hashing.
  */
 export function lotTree(leaves: readonly string[]): LotTree {
   if (leaves.length === 0) throw new RangeError("a lot has at least one leaf");
@@ -61,7 +58,7 @@ export function lotTree(leaves: readonly string[]): LotTree {
     const next: Uint8Array[] = [];
     for (let i = 0; i + 1 < level.length; i += 2)
       next.push(nodeHash(level[i] as Uint8Array, level[i + 1] as Uint8Array));
-    // an odd last node goes up as it is
+    // an odd last node moves up unchanged
     if (level.length % 2 === 1) next.push(level[level.length - 1] as Uint8Array);
     levels.push(next);
     level = next;
@@ -84,8 +81,8 @@ export function lotTree(leaves: readonly string[]): LotTree {
 }
 
 /**
- * Root that a path leads to, or undefined when it is no path for this position and size (RFC 9162
- * §2.1.3.2).
+ * The root that a path leads to; undefined if the path does not fit this position and size (RFC
+ * 9162 §2.1.3.2).
  */
 export function rootFrom(
   path: readonly string[],

@@ -1,15 +1,14 @@
 /**
- * The bundle (票据包): an invoice that proves itself. Its parts, or some of them, the leaf that
- * commits to them, the path to the lot's root, the issuer's seal over that root, and who the
- * parties are. docs/bundle.md has the format for those who read it elsewhere.
+ * The bundle (票据包): an invoice that proves itself. It has all or some of the invoice's parts, the
+ * leaf that commits to them, the path to the lot's root, the issuer's seal over that root, and the
+ * parties' identities. docs/bundle.md describes the format for other implementers.
  *
- * Checked here is what needs nobody else: from the parts up to "whoever has this key has sealed
- * it", and that it does not contradict itself (contradictions.ts). That the key is the issuer's,
- * that the chain has the lot, and what has become of the invoice is asked of the registry and the
- * ledger (features/verification).
+ * This file checks what a bundle proves alone: from the parts up to "the holder of this key has
+ * sealed it", and that the bundle does not contradict itself (contradictions.ts). The registry and
+ * the ledger have to say that the key is the issuer's, that the chain has the lot, and what has
+ * become of the invoice (features/proof/verification.ts).
  *
- * Invariant: `checkBundle` throws nothing, whatever it is given; the sizes it works on are bounded
- * by the schema.
+ * Invariant: `checkBundle` never throws; the schema bounds the sizes that it works on.
  */
 
 import { z } from "zod";
@@ -32,7 +31,10 @@ const hash = z
 const number = z.string().regex(/^\d{20}$/, "number-has-20-digits");
 const index = z.number().int().min(0).max(0xffff_ffff);
 
-/** Deeper than any part of a document, and far from where walking it would take the stack. */
+/**
+ * Deeper than any part of a document, and far from the depth at which walking it exhausts the
+ * stack.
+ */
 const MAX_DEPTH = 32;
 const isShallow = (value: unknown, left = MAX_DEPTH): boolean =>
   typeof value !== "object" ||
@@ -78,7 +80,8 @@ export const bundleSchema = z
         }),
       )
       .describe(
-        "The parts that are shown. Absent: nothing is claimed of that part. A part without a value claims that the document has none",
+        "The parts that are shown. Absent: nothing is claimed of that part. A part without a " +
+          "value claims that the document has none",
       ),
     digests: z
       .array(hash)
@@ -101,33 +104,35 @@ export const bundleSchema = z
       .array(identitySchema)
       .max(2)
       .describe(
-        "Who issuer and titled buyer are, each once. Absent: it is not claimed who they are, and a shown seller or buyer is attributed to nobody",
+        "Who issuer and titled buyer are, each once. Absent: it is not claimed who they are, " +
+          "and a shown seller or buyer is attributed to nobody",
       ),
   })
   .meta({ id: "Bundle" });
 export type Bundle = z.infer<typeof bundleSchema>;
 
-/** In this order; one that fails makes those after it worth nothing. */
+/** In this order; after a step that fails, the later ones mean nothing. */
 export const steps = ["format", "parts", "content", "path", "seal", "parties", "document"] as const;
 export type Step = { step: (typeof steps)[number]; ok: boolean; detail: string };
 export type Checked = {
   ok: boolean;
   steps: Step[];
   bundle?: Bundle;
-  /** Whose key has made the seal. That it is the issuer's is not said by this. */
+  /** Whose key made the seal. It need not be the issuer's. */
   signer?: string;
-  /** What the shown parts say; every member may be missing. */
+  /** The content of the shown parts; every member may be missing. */
   shown?: Parts;
-  /** What it contradicts; empty when the steps `parties` and `document` hold. */
+  /** The bundle's contradictions; empty if the steps `parties` and `document` hold. */
   contradictions: Contradiction[];
-  /** Who is shown without the party that says who that is. */
+  /** Seller or buyer, if shown without the party that identifies it. */
   unattributed: Judgement["unattributed"];
-  /** The whole document, when all its parts are shown and everything holds. */
+  /** The whole document, if all its parts are shown and everything holds. */
   document?: InvoiceDocument;
 };
 
 /**
- * The registry's commitment to who a taxpayer is: keccak256 of the JSON array [salt, tax id, name].
+ * The registry's commitment to a taxpayer's identity: keccak256 of the JSON array [salt, tax id,
+ * name].
  */
 export const identityCommitment = ({
   salt,
@@ -144,19 +149,19 @@ export const ledgerDomain = ({ network }: Pick<Bundle, "network">): Domain => ({
 });
 
 const NOBODY = `0x${"00".repeat(20)}`;
-/** Who has signed the later names of its parties; the zero account where a signature is none. */
+/** The signers of the parties' later names; the zero account for an invalid signature. */
 export const namesBy = ({ parties, ...bundle }: Pick<Bundle, "network" | "parties">): string[] =>
   parties.flatMap(({ account, named }) =>
     named === undefined ? [] : [namedBy(ledgerDomain(bundle), account, named) ?? NOBODY],
   );
 
-/** What the ledger takes as evidence that the bundle's invoice is sealed. */
+/** The bundle's evidence for the ledger that its invoice is sealed. */
 export function evidenceOf({ lot, leaf, path }: Bundle): Evidence {
   const { segment: _, ...header } = lot;
   return { lot: header satisfies LotHeader, leaf, proof: path };
 }
 
-/** Checks a bundle as far as it goes by itself. `value`: parsed JSON. */
+/** Runs every check that needs only the bundle. `value`: parsed JSON. */
 export function checkBundle(value: unknown): Checked {
   const done: Step[] = [];
   const say = (step: Step["step"], ok: boolean, detail: string) => {
@@ -189,7 +194,8 @@ export function checkBundle(value: unknown): Checked {
   say(
     "content",
     content === leaf.content.toLowerCase(),
-    `the digests ${content === leaf.content.toLowerCase() ? "give" : "do not give"} the leaf's content hash`,
+    `the digests ${content === leaf.content.toLowerCase() ? "give" : "do not give"} the ` +
+      "leaf's content hash",
   );
 
   const position = BigInt(bundle.number) - BigInt(lot.first);
@@ -198,7 +204,8 @@ export function checkBundle(value: unknown): Checked {
     ? rootFrom(bundle.path, Number(position), lot.count, leafHash(leaf))
     : undefined;
   const detail = inside
-    ? `leaf ${position} of ${lot.count} ${root === lot.root.toLowerCase() ? "leads" : "does not lead"} to the lot's root`
+    ? `leaf ${position} of ${lot.count} ` +
+      `${root === lot.root.toLowerCase() ? "leads" : "does not lead"} to the lot's root`
     : "the number is not in the lot";
   say("path", root === lot.root.toLowerCase(), detail);
 
@@ -232,7 +239,9 @@ export function checkBundle(value: unknown): Checked {
       : "what is shown keeps the rules of a document",
   };
   for (const step of ["parties", "document"] as const) {
-    const [first, ...more] = judged.contradictions.filter((one) => one.step === step);
+    const [first, ...more] = judged.contradictions.filter(
+      (contradiction) => contradiction.step === step,
+    );
     say(
       step,
       !first,

@@ -1,26 +1,24 @@
 /**
- * Contradictions: what is sealed, or shown of it, against itself. A seal proves who has signed a
- * document, and nothing of what it says; an issuer that keeps its own key can seal one that no
- * gateway would issue. This file says what such a document contradicts.
+ * Contradictions of a sealed document, whole or in part, with itself. A seal proves who has signed
+ * a document, not that the document is true; an issuer that keeps its own key can seal one that no
+ * gateway would issue. This file finds what such a document contradicts.
  *
- * Owns: every rule between document, lot, leaf and parties, in one pure function. Its judgement is
- * that of the verdict (verdict.ts), of imports, of the bureau's auditor, of the command `onepiao`
- * and of a browser.
+ * Owns: every rule between document, lot, leaf and parties, in one pure function. The verdict
+ * (verdict.ts), imports, the bureau's auditor, the command `onepiao` and a browser all judge by it.
  *
  * | rule | what is compared |
  * | --- | --- |
- * | the rules of a document | shape of each part (parts.ts), arithmetic, tax ids, red letters (protocol/formats/rules.ts) |
- * | seller-is-issuer, seller-name | the seller and the party that has the lot's issuer's index |
- * | buyer-titled, buyer-is-titled, buyer-name | the buyer and the party that has the leaf's buyer's index; a tax id and a titled leaf go together |
+ * | the rules of a document | shape (parts.ts), arithmetic, tax ids, red letters (formats/rules.ts) |
+ * | seller-is-issuer, seller-name | the seller and the party with the lot's issuer's index |
+ * | buyer-titled, buyer-is-titled, buyer-name | the buyer, its tax id, and the party of the leaf's buyer |
  * | issued-ahead, issued-long-ago | the date and the time of the lot's block |
- * | red-letter-holder | a red letter, and nothing else, is sealed to the zero account |
- * | party-once, party-of-invoice | each party is the issuer or the titled buyer, and stands once |
+ * | red-letter-holder | only red letters, and all of them, are sealed to the zero account |
+ * | party-once, party-of-invoice | each party is the issuer or the titled buyer, and occurs once |
  *
- * What is not shown claims nothing, and contradicts nothing. A seller or buyer that is shown
- * without its party claims to be somebody, and nothing shows that: `unattributed` names them.
+ * A part that is not shown claims nothing and contradicts nothing. A seller or buyer that is shown
+ * without its party claims an identity without proof: `unattributed` names them.
  *
- * Invariants: nothing is asked and nothing thrown, whatever is given; at most 20 contradictions are
- * named.
+ * Invariants: asks nobody and never throws, whatever the input; names at most 20 contradictions.
  */
 import { type InvoiceDocument, shapeViolations } from "../formats/document.ts";
 import { checkDocument, rulesOf } from "../formats/rules.ts";
@@ -31,7 +29,7 @@ import type { Violation } from "../values/problems.ts";
 import { normaliseTaxId } from "../values/tax-id.ts";
 import { documentOfParts, type PartName, type Parts, partNames, partShapes } from "./parts.ts";
 
-/** A taxpayer by its index in the registry. Whether it is so there is not judged here. */
+/** A taxpayer by its index in the registry. This file does not check that the registry agrees. */
 export type Party = {
   index: number;
   taxId: string;
@@ -40,19 +38,19 @@ export type Party = {
 };
 
 /**
- * What is judged together. `parts`: those that are shown; one whose value is undefined is shown as
+ * The input of a judgement. `parts`: the shown ones; a value of undefined shows that the part is
  * absent.
  */
 export type Statement = {
   parts: Parts;
-  /** `time`: of the block that has sealed it, in seconds since 1970. */
+  /** `time`: of the block that sealed the lot, in seconds since 1970. */
   lot: { issuer: number; time: number };
   leaf: { holder: string; buyer: number };
   parties: readonly Party[];
 };
 
 /**
- * A rule that is broken. `step`: of the check that it breaks. `field`: a JSON pointer, into the
+ * A broken rule. `step`: the step of the check that fails. `field`: a JSON pointer, into the
  * document (`/seller/name`, `/totals/gross`) or into the bundle (`/parts/…`, `/leaf/…`,
  * `/parties/…`).
  */
@@ -60,23 +58,22 @@ export type Contradiction = Violation & { step: "parties" | "document" };
 
 export type Judgement = {
   contradictions: Contradiction[];
-  /** Who is shown, and whose party is not there. */
+  /** Seller or buyer, if shown without its party. */
   unattributed: ("seller" | "buyer")[];
   /**
-   * The whole document, when all its parts are shown and have their shape. It may contradict
-   * itself.
+   * The whole document, if all its parts are shown and have their shape. It may contradict itself.
    */
   document?: InvoiceDocument;
 };
 
-const MOST = 20;
-/** Longer values are cut where they are told. */
-const LONGEST = 120;
-const cut = (text: string) => (text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text);
+const MAX_CONTRADICTIONS = 20;
+/** Details clip longer values. */
+const MAX_VALUE = 120;
+const clip = (text: string) => (text.length > MAX_VALUE ? `${text.slice(0, MAX_VALUE)}…` : text);
 
 /**
- * How far a date may lie before and behind its lot's block: what a gateway's settings allow at
- * most, in seconds.
+ * How far a date may lie before and after its lot's block, in seconds: the widest range that a
+ * gateway's settings allow.
  */
 const DAY = 86_400;
 const MOST_BACK = 3_660 * DAY;
@@ -85,8 +82,8 @@ const MOST_AHEAD = DAY;
 const ZERO = /^0x0{40}$/;
 
 /**
- * The name that a party had at a document's time: that of its enrolment, or the later one. Of a
- * hidden time the later one counts.
+ * A party's name at the time of a document: that of its enrolment, or the later one. If the time is
+ * hidden, the later name counts.
  */
 const nameAt = ({ name, named }: Party, time: string | undefined): string =>
   named === undefined || (time !== undefined && chinaDay(new Date(time)) < named.from)
@@ -95,7 +92,7 @@ const nameAt = ({ name, named }: Party, time: string | undefined): string =>
 
 type Refuse = (field: string, rule: string, detail: string) => void;
 
-/** Of the shown parts those that have their shape; what the others break is told. */
+/** The shown parts that have their shape; refuses the others. */
 function shapedOf(parts: Parts, refuse: Refuse): Set<PartName> {
   const shaped = new Set<PartName>();
   for (const name of partNames) {
@@ -104,7 +101,7 @@ function shapedOf(parts: Parts, refuse: Refuse): Set<PartName> {
     if (success) shaped.add(name);
     else
       for (const { field, rule, detail } of shapeViolations(error))
-        refuse(`/parts/${name}/value${field}`, rule, cut(detail));
+        refuse(`/parts/${name}/value${field}`, rule, clip(detail));
   }
   return shaped;
 }
@@ -114,10 +111,10 @@ const identityRules = {
   buyer: { who: "the titled buyer", taxId: "buyer-is-titled", name: "buyer-name" },
 } as const;
 
-/** Compares a shown seller or buyer with the party that stands for it. */
+/** Compares a shown seller or buyer with its party. */
 function compare(
   part: "seller" | "buyer",
-  said: { taxId: string; name: string },
+  shown: { taxId: string; name: string },
   party: Party,
   time: string | undefined,
   refuse: Refuse,
@@ -125,27 +122,28 @@ function compare(
   const rules = identityRules[part];
   const who = `${rules.who}, taxpayer ${party.index},`;
   const name = nameAt(party, time);
-  if (normaliseTaxId(said.taxId) !== normaliseTaxId(party.taxId))
+  if (normaliseTaxId(shown.taxId) !== normaliseTaxId(party.taxId))
     refuse(
       `/${part}/taxId`,
       rules.taxId,
-      `the ${part} is ${said.taxId}; ${who} is ${cut(party.taxId)}`,
+      `the ${part} is ${shown.taxId}; ${who} is ${clip(party.taxId)}`,
     );
-  else if (!sameName(said.name, name))
+  else if (!sameName(shown.name, name))
     refuse(
       `/${part}/name`,
       rules.name,
-      `the ${part} is named ${cut(said.name)}; ${who} is named ${cut(name)}`,
+      `the ${part} is named ${clip(shown.name)}; ${who} is named ${clip(name)}`,
     );
 }
 
-/** Judges what is shown of an invoice. See the table above. */
+/** Judges the shown parts of an invoice. See the table above. */
 export function contradictions({ parts, lot, leaf, parties }: Statement): Judgement {
-  const found: Contradiction[] = [];
+  const contradictions: Contradiction[] = [];
   const refuseAt =
     (step: Contradiction["step"]): Refuse =>
     (field, rule, detail) => {
-      if (found.length < MOST) found.push({ step, field: cut(field), rule, detail });
+      if (contradictions.length < MAX_CONTRADICTIONS)
+        contradictions.push({ step, field: clip(field), rule, detail });
     };
   const [refuse, refuseDocument] = [refuseAt("parties"), refuseAt("document")];
   const unattributed: Judgement["unattributed"] = [];
@@ -224,7 +222,7 @@ export function contradictions({ parts, lot, leaf, parties }: Statement): Judgem
       "it is sealed to the zero account, and is no red letter",
     );
 
-  // a hidden part may be one that allows for a cent
+  // a hidden part may be one that allows a difference of a cent
   const rules =
     has("origin") &&
     (shown.source !== undefined || (has("reverses") && (reverses === undefined || has("tax"))))
@@ -234,7 +232,7 @@ export function contradictions({ parts, lot, leaf, parties }: Statement): Judgem
     refuseDocument(field, rule, detail);
 
   return {
-    contradictions: found,
+    contradictions: contradictions,
     unattributed,
     ...(shaped.size === partNames.length ? { document: shown } : {}),
   };

@@ -1,8 +1,8 @@
 /**
- * Showing a document: its salts, its content hash, and the parts of it that somebody is to see.
+ * Disclosing a document: its salts, its content hash, and the parts that a reader is to see.
  *
- * The salts are one run of SHAKE256 over the invoice's 32 random bytes: what is stored is 32 bytes,
- * and a salt that was shown says nothing of the others. Whoever checks what is shown (parts.ts)
+ * The salts are one run of SHAKE256 over the invoice's 32 random bytes: the gateway stores 32
+ * bytes, and a disclosed salt reveals nothing about the others. Checking a disclosure (parts.ts)
  * needs none of this.
  */
 import { createHash } from "node:crypto";
@@ -20,15 +20,14 @@ import {
 } from "./parts.ts";
 
 const ALL_SALTS = SALT_BYTES * partNames.length;
-/** Of an imported document the salts themselves are known, and not what they follow from. */
+/** For an imported document the salts themselves are known, but not their seed. */
 const saltsOf = (seed: Uint8Array): Uint8Array =>
   seed.length === ALL_SALTS
     ? seed
     : createHash("shake256", { outputLength: ALL_SALTS }).update(seed).digest();
 
 /**
- * The salts of a whole disclosure, in place of the bytes that they follow from. Throws when a part
- * is not shown.
+ * The salts of a whole disclosure, in place of the seed. Throws RangeError if a part is not shown.
  */
 export const saltsShown = ({ parts }: Disclosure): Buffer =>
   Buffer.concat(
@@ -50,7 +49,7 @@ function digestsOf(seed: Uint8Array, parts: Parts): Uint8Array[] {
 export const contentHash = (seed: Uint8Array, document: InvoiceDocument): string =>
   contentOf(digestsOf(seed, partsOf(document)));
 
-/** Shows these parts of a document, or all of them. */
+/** Discloses these parts of a document, by default all of them. */
 export function disclose(
   seed: Uint8Array,
   document: InvoiceDocument,

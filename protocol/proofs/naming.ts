@@ -1,11 +1,11 @@
 /**
- * The name that a taxpayer has had since a day: not in the registry, whose commitment is to the
- * name of the enrolment, but said by the bureau in a message that it signs (EIP-712), so that it
- * proves itself elsewhere.
+ * The name that a taxpayer bears from a later day on. The registry does not have it, because its
+ * commitment is to the name of the enrolment; the bureau states it in a message that it signs
+ * (EIP-712), so that the name proves itself elsewhere.
  *
- * Owns: the message, its shape in a bundle, and whose key has signed it. That the key is the
- * bureau's is the chain's to say: its AccessManager has who is REGISTRAR. Invariant: throws
- * nothing.
+ * Owns: the message, its shape in a bundle, and recovering the signer. Whether the key is the
+ * bureau's is for the chain to say: its AccessManager knows the REGISTRARs. Invariant: never
+ * throws.
  */
 import { z } from "zod";
 import { type Domain, digest, recoverSigner } from "../ledger/messages.ts";
@@ -13,7 +13,7 @@ import { plainText } from "../values/text.ts";
 
 const hash = z.string().regex(/^0x[0-9a-fA-F]{64}$/, "hash-format");
 
-/** A later name of a party. `from`: the first day that it has it, in China. */
+/** A later name of a party. `from`: the first day of that name, in China. */
 export const namedSchema = z.strictObject({
   name: plainText(300),
   from: z.iso.date("date-format"),
@@ -23,14 +23,14 @@ export const namedSchema = z.strictObject({
 });
 export type Named = z.infer<typeof namedSchema>;
 
-/** What the bureau signs of a name. */
+/** The digest that the bureau signs for a name. */
 export const nameDigest = (
   domain: Domain,
   account: string,
   { name, from }: Pick<Named, "name" | "from">,
 ): string => digest(domain, { type: "Name", value: { account, name, from } });
 
-/** Address whose key has signed a name; undefined when nobody's has. */
+/** The address whose key signed a name; undefined if the signature is invalid. */
 export const namedBy = (domain: Domain, account: string, named: Named): string | undefined =>
   recoverSigner(
     nameDigest(domain, account, named),

@@ -1,13 +1,14 @@
 /**
- * Parts of a document, each salted and hashed by itself, so that a holder can show some of them and
- * keep the others to itself.
+ * Parts of a document, each salted and hashed separately, so that a holder can disclose some of
+ * them and keep the others private.
  *
- *   digest of part i = keccak256(0x03 ‖ i ‖ salt of i, 16 bytes ‖ canonical JSON of its value; nothing when it is absent)
- *   content          = keccak256(0x02 ‖ digest 0 ‖ … ‖ digest 14)          what the leaf commits to
+ *   digest of part i = keccak256(0x03 ‖ i ‖ salt of i, 16 bytes ‖ canonical JSON of its value;
+ *                      nothing if it is absent)
+ *   content          = keccak256(0x02 ‖ digest 0 ‖ … ‖ digest 14)     the leaf commits to it
  *
- * All fifteen digests are always there, so nobody learns from their number which parts a document
- * has. Prefixes keep these hashes apart from those of leaves (0x00) and nodes (0x01). Salts, and
- * showing a document: disclosing.ts. A browser runs this file too. Why not SD-JWT (RFC 9901):
+ * All fifteen digests are always there, so their number does not reveal which parts a document has.
+ * Prefixes keep these hashes apart from those of leaves (0x00) and nodes (0x01). Salts and
+ * disclosing: disclosing.ts. A browser runs this file too. Why not SD-JWT (RFC 9901):
  * docs/adr/0011.
  *
  * Invariant: a document's parts give the document again, to the last character of its canonical
@@ -18,7 +19,7 @@ import { fromHex, hashBytes, toHex, toUtf8 } from "#bytes";
 import { canonicalJson, type InvoiceDocument, invoiceDocument } from "../formats/document.ts";
 import { keccak } from "../ledger/tree.ts";
 
-/** In the order of their digests; a name is never given another place. */
+/** In the order of their digests; a name never moves to another position. */
 export const partNames = [
   "kind",
   "date",
@@ -40,17 +41,17 @@ export type PartName = (typeof partNames)[number];
 export type Parts = { [name in PartName]?: unknown };
 
 /**
- * What is shown of a part. `salt`: 16 bytes in 0x-hex. An absent `value` shows that the document
- * has no such part.
+ * A disclosed part. `salt`: 16 bytes in 0x-hex. An absent `value` shows that the document has no
+ * such part.
  */
 export type ShownPart = { salt: string; value?: unknown };
-/** What is shown of a document: all digests, and the parts that are disclosed. */
+/** A disclosure: all digests of a document, and the disclosed parts. */
 export type Disclosure = { digests: string[]; parts: { [name in PartName]?: ShownPart } };
 
 export const SALT_BYTES = 16;
 
-/** Undefined rather than an object without members. */
-const some = (members: Record<string, unknown>): unknown =>
+/** Undefined in place of an object without members. */
+const nonEmpty = (members: Record<string, unknown>): unknown =>
   Object.values(members).some((member) => member !== undefined) ? members : undefined;
 
 /** A document's parts; absent ones are undefined. */
@@ -77,23 +78,23 @@ export function partsOf(document: InvoiceDocument): Parts {
     date: issuedAt,
     currency,
     seller: { taxId: sellerId, name: sellerName },
-    sellerDetails: some(sellerDetails),
+    sellerDetails: nonEmpty(sellerDetails),
     buyer: { taxId: buyerId, name: buyerName },
-    buyerDetails: some(buyerDetails),
+    buyerDetails: nonEmpty(buyerDetails),
     lines,
     total: gross,
     tax: { totals, allowances, taxBreakdown },
     remark,
     passengers,
-    terms: some({ dueDate, period, paymentTerms, drawer, references, attachments, taxBureau }),
-    origin: some({ sourceId, source }),
+    terms: nonEmpty({ dueDate, period, paymentTerms, drawer, references, attachments, taxBureau }),
+    origin: nonEmpty({ sourceId, source }),
     reverses,
   };
 }
 
 const { shape } = invoiceDocument;
 const byName = { taxId: true, name: true } as const;
-/** A part that is absent when it has no member: an empty object would be a second way to say so. */
+/** A part without members is absent: an empty object would be a second way to say so. */
 const ifAny = <T extends z.ZodObject>(part: T) =>
   part
     .refine(
@@ -103,8 +104,8 @@ const ifAny = <T extends z.ZodObject>(part: T) =>
     .optional();
 
 /**
- * The shape that each part has, and no other: what stands in one part cannot pass for a member of
- * another. An absent part is `undefined`.
+ * The shape of each part, closed: a member of one part cannot pass for a member of another. An
+ * absent part is `undefined`.
  */
 export const partShapes: Readonly<Record<PartName, z.ZodType>> = {
   kind: shape.kind,
@@ -138,7 +139,7 @@ export const partShapes: Readonly<Record<PartName, z.ZodType>> = {
   reverses: shape.reverses,
 };
 
-/** The document of which these are all the parts. Its shape is not checked. */
+/** The document that consists of these parts. Does not check its shape. */
 export function documentOfParts(parts: Parts): unknown {
   const objects = parts as Record<PartName, Record<string, unknown> | undefined>;
   const { totals, ...rest } = (objects.tax ?? {}) as { totals?: Record<string, unknown> };
@@ -160,7 +161,7 @@ export function documentOfParts(parts: Parts): unknown {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
 }
 
-/** The digest of the part at this place of `partNames`. */
+/** The digest of the part at this position of `partNames`. */
 export function digestOf(index: number, salt: Uint8Array, value: unknown): Uint8Array {
   const text = toUtf8(value === undefined ? "" : canonicalJson(value));
   const input = new Uint8Array(2 + SALT_BYTES + text.length);
@@ -171,7 +172,7 @@ export function digestOf(index: number, salt: Uint8Array, value: unknown): Uint8
   return hashBytes(input);
 }
 
-/** The content hash that all fifteen digests give. */
+/** The content hash of all fifteen digests. */
 export function contentOf(digests: readonly Uint8Array[]): string {
   const input = new Uint8Array(1 + 32 * digests.length);
   input[0] = 2;
@@ -179,15 +180,13 @@ export function contentOf(digests: readonly Uint8Array[]): string {
   return keccak(input);
 }
 
-/**
- * What the digest of a part would be that is shown so. Requirement: a salt of 16 bytes in 0x-hex.
- */
+/** The digest of a disclosed part. Requirement: a salt of 16 bytes in 0x-hex. */
 export const digestShown = (name: PartName, { salt, value }: ShownPart): string =>
   toHex(digestOf(partNames.indexOf(name), fromHex(salt), value));
 
 /**
- * The content hash that a disclosure leads to, and the names of shown parts that are not what their
- * digest is of: none when all is well. Requirement: fifteen digests of 32 bytes and salts of 16, in
+ * The content hash that a disclosure leads to, and the names of the disclosed parts that do not
+ * match their digest (none if all do). Requirement: fifteen digests of 32 bytes and salts of 16, in
  * 0x-hex.
  */
 export function contentShown({ digests, parts }: Disclosure): {

@@ -1,14 +1,15 @@
 /**
  * A proof that fits into a QR code: a bundle that shows kind, date, currency, seller and total, in
- * as few characters as it takes.
+ * as few characters as possible.
  *
- * Nothing is signed for it: the issuer's seal over the lot is the signature, and path and digests
- * lead to it. What follows from the rest is left out (root, content hash, digests of shown parts)
- * and comes again on reading, so that whatever is altered shows in the seal: it is by another key.
- * Characters are those that a QR code packs into 5½ bits and that stand in a link as they are: base
- * 41, three for two bytes, as base 45 (RFC 9285) does with four that a link would have to escape.
+ * The proof needs no signature of its own: the issuer's seal over the lot is the signature, and
+ * path and digests lead to it. Whatever follows from the rest is left out (root, content hash,
+ * digests of shown parts) and computed again on reading, so that any alteration shows in the seal:
+ * it recovers to another key. The characters are those that a QR code packs into 5½ bits and that a
+ * link carries without escaping: base 41, three for two bytes, like base 45 (RFC 9285) without the
+ * four that a link would have to escape.
  *
- * Invariants: `decodeProof(encodeProof(b))` is `b`; `decodeProof` throws nothing. Does not own: the
+ * Invariants: `decodeProof(encodeProof(b))` is `b`; `decodeProof` never throws. Does not own: the
  * check (bundle.ts).
  */
 import { fromHex, toHex, toUtf8 } from "#bytes";
@@ -18,7 +19,7 @@ import { leafHash, rootFrom } from "../ledger/tree.ts";
 import { type Bundle, bundleFormat, bundleSchema, ledgerDomain } from "./bundle.ts";
 import { contentShown, digestShown, type PartName, partNames, type ShownPart } from "./parts.ts";
 
-/** What a signed QR code shows. Kind and currency cost less shown than hidden. */
+/** The parts that a signed QR code shows. Kind and currency take less room shown than hidden. */
 export const qrParts: readonly PartName[] = ["kind", "date", "currency", "seller", "total"];
 
 const VERSION = 1;
@@ -75,7 +76,7 @@ function createWriter() {
 }
 
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
-/** Reads what a writer has written. Throws RangeError at the end, and at a number that is none. */
+/** Reads a writer's output. Throws RangeError at the end, and for a malformed number. */
 function createReader(bytes: Uint8Array) {
   let at = 0;
   const take = (length: number): Uint8Array => {
@@ -119,8 +120,8 @@ const signerOf = ({ network, lot, seal }: Pick<Bundle, "network" | "lot" | "seal
 };
 
 /**
- * Characters of `alphabet`. Requirement: a bundle that holds; of its parties the seller alone is
- * kept.
+ * A proof in characters of `alphabet`. Requirement: a bundle that holds. Of its parties, only the
+ * seller is kept.
  */
 export function encodeProof(bundle: Bundle): string {
   const { network, lot, leaf, seal, path, parts, digests, parties } = bundle;
@@ -156,12 +157,12 @@ export function encodeProof(bundle: Bundle): string {
   const seller = parties.find(({ index }) => index === lot.issuer);
   if (seller === undefined) out.number(0);
   else {
-    const said = parts.seller?.value as { taxId?: unknown; name?: unknown } | undefined;
-    // what stands in the part, or follows from the seal, is not said twice
+    const stated = parts.seller?.value as { taxId?: unknown; name?: unknown } | undefined;
+    // a value that the part has, or that follows from the seal, is left out here
     const [account, taxId, name] = [
       seller.account === signerOf(bundle),
-      seller.taxId === said?.taxId,
-      seller.name === said?.name,
+      seller.taxId === stated?.taxId,
+      seller.name === stated?.name,
     ];
     out.number(1 + (account ? 2 : 0) + (taxId ? 4 : 0) + (name ? 8 : 0) + (seller.named ? 16 : 0));
     out.hex(`0x${seller.salt}`);
@@ -215,12 +216,12 @@ function read(bytes: Uint8Array): unknown {
   const flags = from.number();
   const parties: unknown[] = [];
   if ((flags & 1) !== 0) {
-    const said = parts.seller?.value as { taxId?: unknown; name?: unknown } | undefined;
+    const stated = parts.seller?.value as { taxId?: unknown; name?: unknown } | undefined;
     const salt = from.hex(32).slice(2);
     const account =
       (flags & 2) !== 0 ? signerOf({ network, lot, seal }) : checksummed(from.hex(20));
-    const taxId = (flags & 4) !== 0 ? said?.taxId : from.text();
-    const name = (flags & 8) !== 0 ? said?.name : from.text();
+    const taxId = (flags & 4) !== 0 ? stated?.taxId : from.text();
+    const name = (flags & 8) !== 0 ? stated?.name : from.text();
     const later = () => ({
       name: from.text(),
       from: from.text(),
@@ -257,8 +258,8 @@ function atMost(value: number, most: number): number {
 }
 
 /**
- * The bundle that a proof stands for; undefined when it is none. Whether it holds is for
- * `checkBundle`.
+ * The bundle of a proof; undefined if the text is not a proof. `checkBundle` decides whether it
+ * holds.
  */
 export function decodeProof(text: string): Bundle | undefined {
   const bytes = text.length > 4_000 ? undefined : toBytes(text);

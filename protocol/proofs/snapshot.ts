@@ -1,7 +1,7 @@
 /**
- * What the registry says at a block, as a file: who is enrolled, with which keys, under which
- * commitment to tax id and name. With it a bundle is checked up to its issuer without a node.
- * Nobody signs it: whoever takes one trusts whom it is from.
+ * The registry's content at a block, as a file: the taxpayers, their keys, and their commitments to
+ * tax id and name. It allows checking a bundle up to its issuer without a node. Nobody signs the
+ * file: its user has to trust its source.
  */
 import { z } from "zod";
 import { accountSchema as account, networkNameSchema } from "../values/shapes.ts";
@@ -36,15 +36,15 @@ export const snapshotSchema = z
   .meta({ id: "RegistrySnapshot" });
 export type Snapshot = z.infer<typeof snapshotSchema>;
 
-export const snapshotOf = (of: {
+export const snapshotOf = (content: {
   network: Bundle["network"];
   from: number;
   block: number;
   taxpayers: readonly Registered[];
 }): Snapshot => ({
   format: snapshotFormat,
-  ...of,
-  taxpayers: of.taxpayers.map((one) => ({ ...one, keys: [...one.keys] })),
+  ...content,
+  taxpayers: content.taxpayers.map((taxpayer) => ({ ...taxpayer, keys: [...taxpayer.keys] })),
 });
 
 export const readSnapshot = (value: unknown): Snapshot | undefined =>

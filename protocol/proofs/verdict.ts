@@ -1,11 +1,10 @@
 /**
- * What is to be thought of a bundle: its own steps (bundle.ts), and those that somebody else's word
- * is needed for.
+ * The verdict on a bundle: its own steps (bundle.ts), and those that need facts from elsewhere.
  *
- * Owns: the order of the steps, what they come to in one word, and what has and has not been proven
- * by them. It asks nobody: whoever calls has asked the registry and the ledger, or has a copy of
- * what they say, and gives it as `Facts`. What is not given is "not-checked", never "ok". The
- * gateway (features/verification) and the command line judge by this one file.
+ * Owns: the order of the steps, the result in one word, and what the steps have and have not
+ * proven. It asks nobody: the caller has asked the registry and the ledger, or has a copy of their
+ * content, and passes it as `Facts`. A missing fact makes "not-checked", never "ok". The gateway
+ * (features/proof/verification.ts) and the command line judge by this file.
  */
 import { checksummed } from "../ledger/messages.ts";
 import { headerHash } from "../ledger/tree.ts";
@@ -20,8 +19,8 @@ import type { Contradiction } from "./contradictions.ts";
 import { partNames } from "./parts.ts";
 
 /**
- * A taxpayer as the registry has it. `keys`: every one that it signed with, its account first and
- * the present one last.
+ * A taxpayer in the registry. `keys`: every key that it has signed with, its account first and the
+ * present key last.
  */
 export type Registered = {
   index: number;
@@ -30,21 +29,19 @@ export type Registered = {
   identity: string;
 };
 
-/** What stands beside a proof on paper, in a QR code for one. */
+/** The figures printed next to a proof, for example next to a QR code. */
 export type Printed = { number: string; date: string; total: string; kind: "ordinary" | "special" };
 
 export type Facts = {
-  /** The network that is trusted. Without it the bundle's own word for its network is taken. */
+  /** The trusted network. Without it, the bundle's own statement of its network counts. */
   network?: Bundle["network"] | undefined;
-  /** The issuer's key, known in some other way. */
+  /** The issuer's key, known from another source. */
   issuerKey?: string | undefined;
-  /**
-   * What the registry says of issuer and named parties; of those who are not in it there is none.
-   */
+  /** The registry's entries for issuer and named parties; none for those that it does not have. */
   registered?: readonly Registered[] | undefined;
-  /** Of those who have signed a party's later name, the ones that the chain has as REGISTRAR. */
+  /** The signers of a party's later name that the chain has as REGISTRAR. */
   registrars?: readonly string[] | undefined;
-  /** What the ledger says. `adjusted`: partial red letters so far; undefined: not known. */
+  /** The ledger's content. `adjusted`: partial red letters so far; undefined: not known. */
   ledger?:
     | {
         block: number;
@@ -54,7 +51,7 @@ export type Facts = {
         adjusted: number | undefined;
       }
     | undefined;
-  /** What is printed beside it, where it was read together with that. */
+  /** The figures printed next to the proof, if they were read together with it. */
   printed?: Printed | undefined;
 };
 
@@ -73,7 +70,7 @@ export type VerdictStep = {
   detail: string;
 };
 
-/** In words: see docs/verification.md. */
+/** What each result means: docs/verification.md. */
 export const bundleResults = [
   "valid",
   "adjusted",
@@ -97,13 +94,13 @@ export type Verdict = {
   number?: string;
   state?: InvoiceState;
   steps: VerdictStep[];
-  /** What it says against itself; empty unless the result is "contradictory" or "altered". */
+  /** The bundle's contradictions; empty unless the result is "contradictory" or "altered". */
   contradictions: Contradiction[];
   proven: Statement[];
   notProven: Statement[];
 };
 
-/** The result that a failed step leads to; "altered" for all others. */
+/** The result of a failed step; "altered" for all other steps. */
 const failures: Partial<Record<VerdictStep["step"], BundleResult>> = {
   parties: "contradictory",
   document: "contradictory",
@@ -117,9 +114,9 @@ const failures: Partial<Record<VerdictStep["step"], BundleResult>> = {
 const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
 const at = (seconds: number) => new Date(seconds * 1_000).toISOString();
 
-type Said = [outcome: VerdictStep["outcome"], detail: string];
+type Finding = [outcome: VerdictStep["outcome"], detail: string];
 
-function sayPrinted({ bundle, shown = {} }: Checked, { printed }: Facts): Said {
+function sayPrinted({ bundle, shown = {} }: Checked, { printed }: Facts): Finding {
   if (printed === undefined) return ["not-checked", "nothing is printed beside it"];
   const date = typeof shown.date === "string" ? shown.date.slice(0, 10) : undefined;
   const { number, total, kind } = printed;
@@ -133,23 +130,24 @@ function sayPrinted({ bundle, shown = {} }: Checked, { printed }: Facts): Said {
     : ["failed", "number, date, total or kind as printed is another than the sealed one"];
 }
 
-function sayNetwork({ network: own }: Bundle, { network }: Facts): Said {
+function sayNetwork({ network: stated }: Bundle, { network }: Facts): Finding {
   if (network === undefined)
     return [
       "not-checked",
-      `it says of itself that it is of ${own.name}, chain ${own.chainId}, ledger ${own.ledger}`,
+      `it says of itself that it is of ${stated.name}, chain ${stated.chainId}, ledger ` +
+        `${stated.ledger}`,
     ];
   const agrees =
-    own.name === network.name &&
-    own.chainId === network.chainId &&
-    same(own.registry, network.registry) &&
-    same(own.ledger, network.ledger);
+    stated.name === network.name &&
+    stated.chainId === network.chainId &&
+    same(stated.registry, network.registry) &&
+    same(stated.ledger, network.ledger);
   return agrees
     ? ["ok", `it is of ${network.name}, chain ${network.chainId}`]
     : ["failed", `it is of another network than ${network.name}, chain ${network.chainId}`];
 }
 
-function sayIssuer({ lot }: Bundle, signer: string, { issuerKey, registered }: Facts): Said {
+function sayIssuer({ lot }: Bundle, signer: string, { issuerKey, registered }: Facts): Finding {
   if (issuerKey !== undefined && !same(signer, issuerKey))
     return ["failed", `sealed by the key ${signer}, not by the one that was named`];
   if (registered === undefined)
@@ -163,7 +161,8 @@ function sayIssuer({ lot }: Bundle, signer: string, { issuerKey, registered }: F
   const present = same(issuer.keys.at(-1) ?? "", signer);
   return [
     "ok",
-    `sealed by taxpayer ${lot.issuer}, with ${present ? "its present key" : "a key that it had before"}`,
+    `sealed by taxpayer ${lot.issuer}, with ` +
+      `${present ? "its present key" : "a key that it had before"}`,
   ];
 }
 
@@ -171,7 +170,7 @@ function sayIdentity(
   bundle: Bundle,
   unattributed: Checked["unattributed"],
   { registered, registrars }: Facts,
-): Said {
+): Finding {
   const { parties } = bundle;
   if (registered === undefined) return ["not-checked", "the registry was not asked"];
   for (const party of parties) {
@@ -186,13 +185,15 @@ function sayIdentity(
   if (unattributed.length > 0)
     return ["not-checked", `no party says which taxpayer the ${unattributed.join(" and the ")} is`];
   if (parties.length === 0) return ["not-checked", "no party is named"];
-  const stranger = namesBy(bundle).find(
-    (signer) => registrars !== undefined && !registrars.some((one) => same(one, signer)),
+  const outsider = namesBy(bundle).find(
+    (signer) =>
+      registrars !== undefined && !registrars.some((registrar) => same(registrar, signer)),
   );
-  if (stranger !== undefined)
+  if (outsider !== undefined)
     return [
       "failed",
-      `a party's later name is signed by ${stranger}, whom the chain does not have as the bureau's registrar`,
+      `a party's later name is signed by ${outsider}, whom the chain does not have as the ` +
+        "bureau's registrar",
     ];
   const named = parties.map(({ index, taxId, name, named }) => {
     const later = named && `, named ${named.name} from ${named.from} on by the bureau`;
@@ -206,17 +207,18 @@ function sayIdentity(
   return ["ok", `the registry has ${named.join(", and ")}`];
 }
 
-function sayLot({ lot }: Bundle, { ledger }: Facts): Said {
+function sayLot({ lot }: Bundle, { ledger }: Facts): Finding {
   if (ledger === undefined) return ["not-checked", "the ledger was not asked"];
   return same(ledger.lotHash, headerHash(lot))
     ? ["ok", `the ledger has the lot, sealed at ${at(lot.time)}`]
     : [
         "failed",
-        `the ledger has ${BigInt(ledger.lotHash) === 0n ? "no lot" : "another lot"} that begins with ${lot.first}`,
+        `the ledger has ${BigInt(ledger.lotHash) === 0n ? "no lot" : "another lot"} that ` +
+          `begins with ${lot.first}`,
       ];
 }
 
-/** Judges a bundle that `checkBundle` has gone through. */
+/** Judges a bundle that `checkBundle` has checked. */
 export function judge(checked: Checked, facts: Facts): Verdict {
   const { bundle, signer } = checked;
   const steps: VerdictStep[] = checked.steps.map(({ step, ok, detail }) => ({
@@ -224,7 +226,7 @@ export function judge(checked: Checked, facts: Facts): Verdict {
     outcome: ok ? "ok" : "failed",
     detail,
   }));
-  const say = (step: VerdictStep["step"], [outcome, detail]: Said) => {
+  const say = (step: VerdictStep["step"], [outcome, detail]: Finding) => {
     steps.push({ step, outcome, detail });
     return outcome === "ok";
   };
@@ -244,15 +246,15 @@ export function judge(checked: Checked, facts: Facts): Verdict {
 
   const printed = facts.printed === undefined || say("printed", sayPrinted(checked, facts));
   const ours = say("network", sayNetwork(bundle, facts));
-  // another network's registry and ledger were not asked
-  const asked = steps.at(-1)?.outcome === "failed" ? { issuerKey: facts.issuerKey } : facts;
-  const issuers = say("issuer", sayIssuer(bundle, checksummed(signer), asked));
-  const named = say("identity", sayIdentity(bundle, unattributed, asked));
-  const sealed = say("lot", sayLot(bundle, asked));
-  // an issuer's key that is known in another way seals for its own network's ledger alone
+  // nobody asked the registry and the ledger of another network
+  const usable = steps.at(-1)?.outcome === "failed" ? { issuerKey: facts.issuerKey } : facts;
+  const issuers = say("issuer", sayIssuer(bundle, checksummed(signer), usable));
+  const named = say("identity", sayIdentity(bundle, unattributed, usable));
+  const sealed = say("lot", sayLot(bundle, usable));
+  // an issuer whose key is known from another source seals only for its own network's ledger
   const anchored = ours || (issuers && facts.issuerKey !== undefined);
-  const { state, said, adjusted } = stateOf(asked, sealed);
-  say("record", said);
+  const { state, finding, adjusted } = stateOf(usable, sealed);
+  say("record", finding);
 
   const failed = steps.find(({ outcome }) => outcome === "failed");
   const proven: Statement[] = [];
@@ -262,12 +264,13 @@ export function judge(checked: Checked, facts: Facts): Verdict {
   const tell = (ok: boolean, code: string, yes: string, no: string) =>
     void (ok ? proven : notProven).push({ code, detail: ok ? yes : no });
   const detailOf = (step: VerdictStep["step"]) =>
-    steps.find((one) => one.step === step)?.detail ?? "";
+    steps.find((entry) => entry.step === step)?.detail ?? "";
   if (printed) {
     tell(
       true,
       "content",
-      `What it shows (${shown.join(", ") || "nothing but its number"}) is what was sealed under the number ${bundle.number}`,
+      `What it shows (${shown.join(", ") || "nothing but its number"}) is what was sealed ` +
+        `under the number ${bundle.number}`,
       "",
     );
     if (facts.printed)
@@ -319,13 +322,13 @@ export function judge(checked: Checked, facts: Facts): Verdict {
 }
 
 /**
- * Whether what a bundle shows is what was sealed and may be true: what is altered or contradictory
- * is repeated to nobody.
+ * Whether a bundle shows what was sealed, and may be true: nobody is shown altered or contradictory
+ * content.
  */
 export const isWorthShowing = ({ result }: Pick<Verdict, "result">): boolean =>
   result !== "altered" && result !== "contradictory";
 
-/** What no bundle proves, whatever is asked. */
+/** Statements that no bundle proves, whatever the facts. */
 const always: Statement[] = [
   { code: "bearer", detail: "That whoever shows it is its holder: anybody may have a copy" },
   {
@@ -337,13 +340,14 @@ const always: Statement[] = [
 function stateOf(
   { ledger }: Facts,
   sealed: boolean,
-): { state?: InvoiceState; adjusted: boolean; said: Said } {
+): { state?: InvoiceState; adjusted: boolean; finding: Finding } {
   if (ledger === undefined)
-    return { adjusted: false, said: ["not-checked", "the ledger was not asked"] };
-  if (!sealed) return { adjusted: false, said: ["not-checked", "the ledger has not this lot"] };
+    return { adjusted: false, finding: ["not-checked", "the ledger was not asked"] };
+  if (!sealed)
+    return { adjusted: false, finding: ["not-checked", "the ledger does not have this lot"] };
   const { block, time, record } = ledger;
   const state: InvoiceState = record.state === "none" ? "issued" : record.state;
-  // no act has touched it: nothing was taken back either
+  // no act has touched it, so nothing was taken back
   const adjusted = record.version === 0 ? 0 : ledger.adjusted;
   const more =
     adjusted === undefined
@@ -354,6 +358,6 @@ function stateOf(
   return {
     state,
     adjusted: (adjusted ?? 0) > 0,
-    said: ["ok", `${state} as of block ${block}, ${at(time)}${more}`],
+    finding: ["ok", `${state} as of block ${block}, ${at(time)}${more}`],
   };
 }

@@ -1,6 +1,6 @@
 /**
- * bytes.ts for a browser: without Buffer, and without WebAssembly, which the console's policy does
- * not let run.
+ * bytes.ts for a browser, without Buffer and without WebAssembly, which the console's content
+ * security policy does not allow.
  */
 import { getBytes, hexlify, keccak256 } from "ethers";
 

@@ -1,10 +1,10 @@
 /**
- * Hashing and hexadecimal, as Node does them fast. A browser has bytes.browser.ts in its place:
- * package.json maps `#bytes` to the one or the other, so that an invoice is checked on a phone by
- * the very files that the gateway checks it by.
+ * Hashing and hexadecimal with Node's fast functions. In a browser, bytes.browser.ts replaces this
+ * file: package.json maps `#bytes` to one of the two, so a phone checks an invoice with the same
+ * code as the gateway.
  *
- * hash-wasm, because one reused instance is 4 to 15 times as fast as the hash of ethers, and a lot
- * is nothing but hashing.
+ * hash-wasm, because one reused instance is 4 to 15 times as fast as the hash of ethers, and
+ * building a lot is mostly hashing.
  */
 import { createKeccak, type IHasher } from "hash-wasm";
 

@@ -1,9 +1,9 @@
 /**
- * Dates of documents: China's calendar, and how far from now an invoice's time may lie.
+ * Dates of documents: China's calendar, and how far from now the time of an invoice may lie.
  *
- * Owns: the day and the year of an instant in China (UTC+8 all year), and the bounds. "Now" is
- * given by the caller, who asks the database (db/db.ts, `momentNow`): one clock for everything that
- * is decided about dates (docs/adr/0027).
+ * Owns: the day and the year of an instant in China (UTC+8 all year), and the bounds. The caller
+ * passes "now" from the database (db/db.ts, `momentNow`), so that one clock decides everything
+ * about dates (docs/adr/0027).
  */
 
 const MINUTE_MS = 60_000;
@@ -11,8 +11,8 @@ const DAY_MS = 86_400_000;
 const CHINA_MS = 8 * 3_600_000;
 
 /**
- * How far an invoice's time may lie from now: ahead, for clocks that differ; back, for what is
- * issued later than it was sold.
+ * How far from now the time of an invoice may lie: ahead, because clocks differ; back, because some
+ * invoices are issued after the sale.
  */
 export type TimeBounds = { aheadMinutes: number; backDays: number };
 
@@ -24,20 +24,21 @@ export const chinaDay = (at: Date): string =>
 export const chinaTime = (at: Date): string =>
   `${new Date(at.getTime() + CHINA_MS).toISOString().slice(0, 19)}+08:00`;
 
-/** A date that came without a time of day: it is kept as midnight UTC (protocol/formats/ubl.ts). */
+/** A date without a time of day, which is kept as midnight UTC (protocol/formats/ubl.ts). */
 const isDayAlone = (time: string): boolean => /T00:00:00(?:\.0+)?Z$/.test(time);
-/** The first instant that a time may mean: of a day alone its beginning in China. */
+/** The first instant that a time may mean: for a day alone, the beginning of that day in China. */
 const earliestOf = (time: string): number => Date.parse(time) - (isDayAlone(time) ? CHINA_MS : 0);
 
 /**
- * Whether a document's time comes before another's; days alone are compared as days. Both RFC 3339.
+ * True if one document's time comes before another's. If either is a day alone, days are compared.
+ * Both RFC 3339.
  */
 export const isBefore = (time: string, other: string): boolean =>
   isDayAlone(time) || isDayAlone(other)
     ? chinaDay(new Date(time)) < chinaDay(new Date(other))
     : Date.parse(time) < Date.parse(other);
 
-/** A broken rule of a time, in the words of its field. */
+/** The rule that a time breaks, with the detail for its field. */
 export type BrokenTime = { rule: string; detail: string };
 
 function brokenAhead(time: string, now: Date, aheadMinutes: number): BrokenTime | undefined {
@@ -48,7 +49,7 @@ function brokenAhead(time: string, now: Date, aheadMinutes: number): BrokenTime 
   };
 }
 
-/** The rule that the time of an invoice to be issued breaks. `time`: RFC 3339. */
+/** The rule that the time of a new invoice breaks, if any. `time`: RFC 3339. */
 export function brokenIssueTime(
   time: string,
   now: Date,
@@ -62,10 +63,10 @@ export function brokenIssueTime(
   };
 }
 
-/** Nothing that is still to be reimbursed was issued before. */
+/** No invoice issued earlier still waits to be reimbursed. */
 const EARLIEST = Date.parse("2000-01-01T00:00:00+08:00");
 
-/** The rule that the time of an invoice breaks that was issued elsewhere. */
+/** The rule that the time of an invoice issued elsewhere breaks, if any. */
 export function brokenForeignTime(
   time: string,
   now: Date,

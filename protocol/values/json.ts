@@ -1,11 +1,11 @@
 /**
- * JSON text, read strictly: no member twice in one object (JSON.parse takes the last without a
- * word), and bounds on depth, on the number of values and on the items of an array, so that
- * whatever works on the value next has its work bounded.
+ * Strict reading of JSON text: no duplicate member in an object (JSON.parse silently takes the last
+ * one), and limits on depth, on the number of values and on the items of an array, so that the work
+ * of the code behind it is bounded.
  *
- * Owns: these rules for every JSON that comes from outside: request bodies, invoices, bundles in
- * PDFs and QR codes. Does not own: what a refusal is called (the caller makes the error) and what
- * the value has to be.
+ * Owns: these rules for all JSON that comes from outside: request bodies, invoices, bundles in PDFs
+ * and QR codes. Does not own: the error of a refusal (the caller makes it) and the shape of the
+ * value.
  */
 
 export type JsonBounds = { depth: number; values: number; items: number };
@@ -30,8 +30,8 @@ const pointerOf = (levels: readonly Level[]) =>
     .slice(0, 300);
 
 /**
- * The place of the quote that closes the string opened at `from`. By hand: a regular expression's
- * stack does not bear megabytes.
+ * The position of the quote that closes the string opened at `from`. A loop, because a regular
+ * expression's stack overflows on megabytes of text.
  */
 function stringEnd(text: string, from: number): number {
   for (let end = text.indexOf('"', from + 1); ; end = text.indexOf('"', end + 1)) {
@@ -41,7 +41,7 @@ function stringEnd(text: string, from: number): number {
   }
 }
 
-/** Walks text that is known to be JSON. */
+/** Requirement: `text` is valid JSON. */
 function checkStructure(text: string, fail: JsonFail, bounds: JsonBounds, plain: boolean): void {
   const levels: Level[] = [];
   let values = 1;
@@ -84,9 +84,9 @@ function checkStructure(text: string, fail: JsonFail, bounds: JsonBounds, plain:
 }
 
 /**
- * Text → value. `plain`: no text may have what PostgreSQL cannot keep (U+0000, half a surrogate
- * pair). Throws what `fail` makes, with rules not-json, too-deep, too-many-values, too-many-items,
- * duplicate-member, not-text.
+ * Text → value. `plain`: no text may contain what PostgreSQL cannot store (U+0000, half a surrogate
+ * pair). Throws the error that `fail` makes, with rules not-json, too-deep, too-many-values,
+ * too-many-items, duplicate-member, not-text.
  */
 export function readJsonText(
   text: string,

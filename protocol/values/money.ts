@@ -9,18 +9,18 @@
 import nzh from "nzh/cn";
 
 /**
- * Amounts are below this, in cents: 13 digits of yuan, well inside what the chain's and the
- * database's integers hold.
+ * Amounts are below this, in cents: 13 digits of yuan, well within the integers of the chain and of
+ * the database.
  */
 export const moneyLimit = 10n ** 15n;
 
-/** The one text of an amount: two decimals, no superfluous zero in front, no negative zero. */
+/** The only text of an amount: two decimals, no leading zeros, no negative zero. */
 export const moneyPattern = /^(?!-0\.00$)-?(?:0|[1-9]\d{0,12})\.\d{2}$/;
 /** A quantity or a price: up to twenty decimals (tax software writes prices with fourteen). */
 export const decimalPattern = /^-?(?:0|[1-9]\d{0,12})(?:\.\d{1,20})?$/;
 
 /**
- * `"1130.00"` → `113000n`. Throws RangeError on anything but the one text of an amount below
+ * `"1130.00"` → `113000n`. Throws RangeError on every text but the only one of an amount below
  * `moneyLimit`.
  */
 export function parseMoney(text: string): bigint {
@@ -36,7 +36,7 @@ export function formatMoney(cents: bigint): string {
   return formatTotal(cents);
 }
 
-/** The same for a sum over many amounts, which has no bound. */
+/** Like `formatMoney`, for a sum of many amounts, which has no limit. */
 export function formatTotal(cents: bigint): string {
   const positive = cents < 0n ? -cents : cents;
   const digits = positive.toString().padStart(3, "0");
@@ -44,24 +44,24 @@ export function formatTotal(cents: bigint): string {
 }
 
 /**
- * An amount as XML documents write it (0–2 decimals, `"336.9"`, `"+120"`, `"007"`) as the one text;
- * undefined when it is none.
+ * Converts an amount from an XML document (0–2 decimals, `"336.9"`, `"+120"`, `"007"`) to its only
+ * text; undefined if the text is not an amount.
  */
 export function normaliseMoney(text: string): string | undefined {
-  const found = /^([+-]?)0*(\d{1,13})(?:\.(\d{0,2}))?$/.exec(text);
-  if (!found) return undefined;
-  const cents = BigInt((found[2] ?? "") + (found[3] ?? "").padEnd(2, "0"));
-  return formatMoney(found[1] === "-" ? -cents : cents);
+  const match = /^([+-]?)0*(\d{1,13})(?:\.(\d{0,2}))?$/.exec(text);
+  if (!match) return undefined;
+  const cents = BigInt((match[2] ?? "") + (match[3] ?? "").padEnd(2, "0"));
+  return formatMoney(match[1] === "-" ? -cents : cents);
 }
 
 /**
- * A quantity, price or percentage as XML documents write it, with one text for one value
- * (`"15.929203540"` → `"15.92920354"`); undefined when it is none.
+ * Converts a quantity, price or percentage from an XML document to the only text of its value
+ * (`"15.929203540"` → `"15.92920354"`); undefined if the text is not a number.
  */
 export function normaliseDecimal(text: string): string | undefined {
-  const found = /^([+-]?)0*(\d{1,13})(?:\.(\d{0,30}?)0*)?$/.exec(text);
-  if (!found) return undefined;
-  const [, sign, whole = "", fraction = ""] = found;
+  const match = /^([+-]?)0*(\d{1,13})(?:\.(\d{0,30}?)0*)?$/.exec(text);
+  if (!match) return undefined;
+  const [, sign, whole = "", fraction = ""] = match;
   const plain = fraction === "" ? whole : `${whole}.${fraction}`;
   const canonical = sign === "-" && plain !== "0" ? `-${plain}` : plain;
   return decimalPattern.test(canonical) ? canonical : undefined;
@@ -90,8 +90,8 @@ export function roundHalfUp(numerator: bigint, denominator: bigint): bigint {
 }
 
 /**
- * quantity × unit price (for `per` units, 1 unless told) in cents. The decimals are texts of
- * `decimalPattern`.
+ * quantity × unit price in cents; the price is for `per` units, 1 by default. The decimals are
+ * texts of `decimalPattern`.
  */
 export function quantityTimesPrice(quantity: string, price: string, per = "1"): bigint {
   const q = parseDecimal(quantity);
@@ -106,21 +106,21 @@ export function amountTimesRate(cents: bigint, rate: string): bigint {
   return roundHalfUp(cents * r.units, r.scale);
 }
 
-/** The part of an amount that `part` is of `whole`, in cents. Requirement: `whole` is not zero. */
+/** cents × part / whole. Requirement: `whole` is not zero. */
 export function shareOf(cents: bigint, part: string, whole: string): bigint {
   const p = parseDecimal(part);
   const w = parseDecimal(whole);
   return roundHalfUp(cents * p.units * w.scale, p.scale * w.units);
 }
 
-/** Negative, zero or positive as `a` is less than, equal to or more than `b`. */
+/** Negative, zero or positive if `a` is less than, equal to or greater than `b`. */
 export function compareDecimals(a: string, b: string): bigint {
   const x = parseDecimal(a);
   const y = parseDecimal(b);
   return x.units * y.scale - y.units * x.scale;
 }
 
-/** The part of an amount with tax that is without it: gross / (1 + rate). */
+/** The net part of a gross amount: gross / (1 + rate). */
 export function netOfGross(cents: bigint, rate: string): bigint {
   const r = parseDecimal(rate);
   return roundHalfUp(cents * r.scale, r.scale + r.units);
@@ -151,7 +151,7 @@ export function fractionToPercent(fraction: string): string {
   return percent;
 }
 
-/** An amount as invoices spell it: `20000n` → `"贰佰圆整"`, with `（负数）` in front of a negative one. */
+/** An amount as invoices spell it: `20000n` → `"贰佰圆整"`; `（负数）` precedes a negative one. */
 export function chineseFigures(cents: bigint): string {
   const positive = cents < 0n ? -cents : cents;
   const words = nzh
@@ -161,14 +161,14 @@ export function chineseFigures(cents: bigint): string {
 }
 
 /**
- * A bare unit digit right after 佰, 仟, 万 or 亿 wants a 零 between: without it the reader cannot tell
+ * A single digit right after 佰, 仟, 万 or 亿 needs a 零 before it: without it the reader cannot tell
  * 105 from 150.
  */
 const ambiguous = /[佰仟万亿][壹贰叁肆伍陆柒捌玖](?=[圆万亿])/;
 
 /**
- * Whether the Chinese figures say this amount. Tolerates what the rules for bills leave open: 圆 or
- * 元, 整 or 正 or neither, a 零 between sections or between 圆 and 角, 人民币 in front, （负数） or 负 for a
+ * True if the Chinese figures state this amount. Tolerates what the rules for bills leave open: 圆
+ * or 元, 整 or 正 or neither, a 零 between sections or between 圆 and 角, 人民币 in front, （负数） or 负 for a
  * minus.
  */
 export function sameFigures(words: string, cents: bigint): boolean {
@@ -177,8 +177,8 @@ export function sameFigures(words: string, cents: bigint): boolean {
     .replace(/^人民币/, "")
     .replace(/[元圓]/g, "圆");
   if (!/[圆角分]/.test(spoken)) return false;
-  const found = /^(?:[（(]负数[）)]|负)?(.*)$/u.exec(spoken);
-  const figures = found?.[1] ?? "";
+  const match = /^(?:[（(]负数[）)]|负)?(.*)$/u.exec(spoken);
+  const figures = match?.[1] ?? "";
   if (figures.length < spoken.length !== cents < 0n || ambiguous.test(figures)) return false;
   const bare = (text: string) =>
     text

@@ -1,15 +1,14 @@
 /**
- * The catalogue of everything that the gateway refuses, and the error that carries a refusal (RFC
- * 9457).
+ * The catalogue of the gateway's refusals, and the error that carries a refusal (RFC 9457).
  *
  * Owns: code → HTTP status, title, what a client may do (retry). Every custom error of the
  * contracts has an entry (`chain` names it; a test compares with the ABIs). Does not own: how a
- * problem is written to the wire (http/problem.ts).
+ * problem is sent (http/problem.ts).
  */
 
 /**
- * never: the same request will never succeed; same-key: try again with the same Idempotency-Key;
- * later: after something else has changed.
+ * never: the same request cannot succeed; same-key: try again with the same Idempotency-Key; later:
+ * try again after something else has changed.
  */
 export type Retry = "never" | "same-key" | "later";
 type Entry = { status: number; title: string; retry: Retry; chain?: string };
@@ -402,20 +401,17 @@ const byChainError = new Map<string, Code>(
   ),
 );
 
-/**
- * The catalogue's code for a custom error of the contracts; undefined for one that it does not
- * know.
- */
+/** The catalogue's code for a custom error of the contracts; undefined if it has none. */
 export const codeOfChainError = (name: string): Code | undefined => byChainError.get(name);
 
 /**
- * One broken rule: `field` is a JSON pointer, or for XML the path of elements; `rule` is a stable
- * kebab-case name.
+ * One broken rule: `field` is a JSON pointer or, in XML, the path of the element; `rule` is a
+ * stable kebab-case name.
  */
 export type Violation = { field: string; rule: string; detail: string };
 
 /**
- * Whoever looks for broken rules stops at so many: nobody reads more, and a hostile body gets no
+ * Every search for broken rules stops at this number: nobody reads more, and a hostile body gets no
  * long answer.
  */
 export const maxViolations = 20;
@@ -429,16 +425,16 @@ const clip = (text: string, most: number) =>
 
 /**
  * A refusal. `detail` is for people; `violations` name fields and rules, the first `maxViolations`
- * of them; `extra` members go into the problem+json as they are. However much was wrong, it is
- * short: details and fields are clipped.
+ * of them; `extra` members go into the problem+json as they are. Details and fields are clipped, so
+ * a problem is short however much was wrong.
  */
 export class Problem extends Error {
   readonly code: Code;
   readonly violations: readonly Violation[];
   readonly extra: Readonly<Record<string, unknown>>;
   /**
-   * What may lift the refusal: run after everything was rolled back, and then the request is tried
-   * once more.
+   * Removes the cause of the refusal. It runs after the rollback; then the request is tried again
+   * once.
    */
   readonly remedy: (() => Promise<void>) | undefined;
 

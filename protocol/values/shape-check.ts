@@ -1,6 +1,6 @@
 /**
- * A value against a schema: the value as the schema gives it, or a refusal that names the first
- * broken rules.
+ * Checks a value against a schema: returns the parsed value, or throws a refusal that names the
+ * first broken rules.
  */
 import type { ZodError, ZodType, z } from "zod";
 import { maxViolations, Problem, type Violation } from "./problems.ts";
@@ -19,8 +19,8 @@ export const pointer = (path: readonly PropertyKey[]): string =>
   path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 
 /**
- * Names of zod's rules, kebab-case; one of its own (`custom`) may name itself by `params: { rule
- * }`. The first `maxViolations`.
+ * zod's rules by kebab-case names; a rule of ours (`custom`) names itself by `params: { rule }`.
+ * The first `maxViolations`.
  */
 function violationsOf(
   error: ZodError,
@@ -28,7 +28,7 @@ function violationsOf(
   field: (path: readonly PropertyKey[]) => string,
 ): Violation[] {
   return error.issues.slice(0, maxViolations).flatMap((issue) => {
-    const named = (rule: string, path = issue.path, detail = issue.message): Violation => ({
+    const violation = (rule: string, path = issue.path, detail = issue.message): Violation => ({
       field: field(path),
       rule,
       detail,
@@ -36,18 +36,18 @@ function violationsOf(
     if (issue.code === "unrecognized_keys")
       return issue.keys
         .slice(0, maxViolations)
-        .map((key) => named("unknown-member", [...issue.path, key], "This is not known here"));
+        .map((key) => violation("unknown-member", [...issue.path, key], "This is not known here"));
     if (
       issue.code === "invalid_type" ||
       issue.code === "invalid_value" ||
       issue.code === "invalid_union"
     ) {
       if (at(value, issue.path) === undefined)
-        return [named("required", issue.path, "This is required")];
+        return [violation("required", issue.path, "This is required")];
     }
     if (issue.code === "custom" && typeof issue.params?.["rule"] === "string")
-      return [named(issue.params["rule"])];
-    return [named(issue.code.replace("invalid_", "").replaceAll("_", "-"))];
+      return [violation(issue.params["rule"])];
+    return [violation(issue.code.replace("invalid_", "").replaceAll("_", "-"))];
   });
 }
 

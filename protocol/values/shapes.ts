@@ -1,4 +1,4 @@
-/** Shapes that more than one feature's routes use. */
+/** Shapes that the routes of several features share. */
 import { z } from "zod";
 import { accountPattern, hasTrueChecksum } from "./account.ts";
 import { brokenTaxIdRule, normaliseTaxId } from "./tax-id.ts";
@@ -9,7 +9,8 @@ export const accountSchema = z
   .refine(hasTrueChecksum, {
     params: { rule: "account-checksum" },
     message:
-      "Capitals and small letters are mixed, and make another checksum (EIP-55) than the account has",
+      "Capitals and small letters are mixed, and make another checksum (EIP-55) than the " +
+      "account has",
   })
   .meta({
     id: "Account",
@@ -17,8 +18,8 @@ export const accountSchema = z
     example: "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
   });
 /**
- * A network's name: part of what every party signs, and of what is shown. 31 bytes: the contracts
- * keep it in one word.
+ * A network's name: every party signs it, and it is shown. 31 bytes, because the contracts keep it
+ * in one word.
  */
 export const networkNameSchema = z
   .string()
@@ -30,14 +31,15 @@ export const networkNameSchema = z
 export const signatureSchema = z
   .string()
   .regex(/^0x([0-9a-fA-F]{128}|[0-9a-fA-F]{130})$/, "signature-format: 64 or 65 bytes in 0x-hex");
-/** Where a party's key is to be; a key of one's own signs for whom it is registered. */
+/** Where a party's key is kept. A key of the party's own has to sign its registration. */
 export const provenKeySchema = z.discriminatedUnion("custody", [
   z.strictObject({ custody: z.literal("gateway") }),
   z.strictObject({
     custody: z.literal("own"),
     address: accountSchema,
     proof: signatureSchema.describe(
-      "The key's EIP-712 signature over Register(address account,address maker) in the ledger's domain",
+      "The key's EIP-712 signature over Register(address account,address maker) in the " +
+        "ledger's domain",
     ),
   }),
 ]);
@@ -50,7 +52,7 @@ export const numberSchema = z
     example: "26442000000000000001",
   });
 /**
- * An invoice that was issued elsewhere; the first bit is always set (protocol/ledger/external.ts).
+ * The id of an invoice issued elsewhere; the first bit is always set (protocol/ledger/external.ts).
  */
 export const externalIdSchema = z
   .string()
@@ -60,15 +62,13 @@ export const externalIdSchema = z
     description: "Follows from the seller's tax id and the original's number",
     example: `0x9d${"0".repeat(62)}`,
   });
-/**
- * An invoice of this network or one that was issued elsewhere; as a number it is `BigInt(text)`.
- */
+/** An invoice of this network or one issued elsewhere; `BigInt(text)` is its number. */
 export const invoiceNameSchema = z
   .union([numberSchema, externalIdSchema])
   .describe("A number, or the id of an external invoice");
 /**
- * What the issuer of an untitled invoice without a holder hands to its customer, and what takes the
- * invoice over.
+ * The issuer of an untitled invoice without a holder hands this to its customer, who takes the
+ * invoice over with it.
  */
 export const pickupSchema = z
   .strictObject({
@@ -76,7 +76,7 @@ export const pickupSchema = z
     secret: z
       .string()
       .regex(/^0x[0-9a-fA-F]{64}$/, "secret-format")
-      .describe("32 bytes; whoever has it takes the invoice over"),
+      .describe("32 bytes; presenting it takes the invoice over"),
   })
   .meta({ id: "Pickup", description: "What POST /v1/pickups takes" });
 /** Why an invoice is taken back. */
@@ -84,19 +84,19 @@ export const reasonSchema = z.union([z.literal(1), z.literal(2), z.literal(3), z
   id: "RedLetterReason",
   description: "1 issue error, 2 goods returned, 3 service ended, 4 sales allowance",
 });
-/** The same in a query. */
+/** The same reason in a query. */
 export const reasonQuery = z
   .enum(["1", "2", "3", "4"])
   .transform((text) => Number(text) as 1 | 2 | 3 | 4);
 /**
- * A tax id in whatever way it is written: with blanks, dashes or a slash. Whether it is one is
- * asked by who looks it up.
+ * A tax id in any spelling: with blanks, dashes or a slash. The look-up decides whether it is
+ * valid.
  */
 export const taxIdText = z
   .string()
   .regex(/^[ -~]{4,40}$/, "tax-id-format")
   .describe("Tax id");
-/** A tax id in a query, in whatever way it is written; read as the one that is kept. */
+/** A tax id in a query, in any spelling; the result is its only written form. */
 export const taxIdQuery = z
   .string()
   .max(40)
@@ -109,7 +109,8 @@ export const taxIdQuery = z
         code: "custom",
         params: { rule },
         message:
-          "18 characters of GB 32100-2015 with a valid check digit, or a country code and a foreign id",
+          "18 characters of GB 32100-2015 with a valid check digit, or a country code and a " +
+          "foreign id",
       });
     return taxId;
   });
@@ -135,7 +136,7 @@ const amount = z.string().meta({ example: "188.68" });
 export const amountsSchema = z
   .object({ net: amount, tax: amount, gross: amount })
   .meta({ id: "Amounts" });
-/** What a 202 says of the work that goes on. */
+/** Points from a 202 answer to the operation. */
 export const operationRefSchema = z
   .object({ id: z.uuid(), href: z.string() })
   .meta({ id: "OperationRef" });
@@ -152,7 +153,7 @@ export const positionSchema = z
 const sealedBytes = z
   .object({ aad: z.string(), iv: z.string(), ciphertext: z.string(), tag: z.string() })
   .meta({ id: "SealedBytes" });
-/** A document as a reader gets it that opens it by itself. */
+/** A document for a reader that decrypts it without the gateway. */
 export const sealedDocumentSchema = z
   .object({
     number: numberSchema,
@@ -160,7 +161,8 @@ export const sealedDocumentSchema = z
     key: z
       .string()
       .describe(
-        "The content key: a JWE to the caller's key; in a lot, under the lot's key (RFC 3394), base64url",
+        "The content key: a JWE to the caller's key; in a lot, under the lot's key (RFC " +
+          "3394), base64url",
       ),
     document: sealedBytes.describe("AES-256-GCM, base64url; aad is authenticated as it stands"),
   })

@@ -1,15 +1,14 @@
 /**
- * Tax ids: what a valid one looks like, how foreign ones are written, and which region a seller
- * belongs to.
+ * Tax ids: which are valid, how foreign ones are written, and which region a seller belongs to.
  *
  * Invariant: a valid tax id is either 18 characters of GB 32100-2015 with a right check digit, or a
  * country code and 2–28 capital letters or digits; the two shapes never overlap (the second
- * character of the former, the kind of body, is a digit). Does not own: whether anybody is enrolled
- * under an id.
+ * character of the former, the kind of body, is a digit). Does not own: who is enrolled under an
+ * id.
  */
 import { isSocialCreditCode } from "util-helpers";
 
-/** The shape that a foreign tax id has after `normaliseTaxId`. */
+/** The shape of a foreign tax id after `normaliseTaxId`. */
 export const foreignTaxId = /^[A-Z]{2}[A-Z0-9]{2,28}$/;
 const chineseShape = /^[0-9A-HJ-NPQRTUWXY]\d{7}[0-9A-HJ-NPQRTUWXY]{10}$/;
 
@@ -18,29 +17,27 @@ export function isChineseTaxId(taxId: string): boolean {
   return chineseShape.test(taxId) && isSocialCreditCode(taxId);
 }
 
-/** A valid tax id in its one written form: GB 32100-2015, or foreign. */
+/** True for a valid tax id in its only written form: GB 32100-2015, or foreign. */
 export function isTaxId(taxId: string): boolean {
   return isChineseTaxId(taxId) || foreignTaxId.test(taxId);
 }
 
-/** The rule that a written tax id breaks, if it breaks one. */
+/** The rule that a tax id breaks, if any. */
 export function brokenTaxIdRule(taxId: string): "tax-id-check-digit" | "tax-id-format" | undefined {
   if (isTaxId(taxId)) return undefined;
   return taxId.length === 18 ? "tax-id-check-digit" : "tax-id-format";
 }
 
 const regionNames = new Intl.DisplayNames(["en"], { type: "region", fallback: "none" });
-/**
- * EL (Greece) and XI (Northern Ireland) are prefixes of VAT numbers without being ISO 3166 codes.
- */
+/** VAT numbers use EL (Greece) and XI (Northern Ireland), which are not ISO 3166 codes. */
 const extraPrefixes = new Set(["EL", "XI"]);
 const isCountryPrefix = (two: string) =>
   /^[A-Z]{2}$/.test(two) && (extraPrefixes.has(two) || regionNames.of(two) !== undefined);
 
 /**
- * The one written form of a tax id as found in a document: capitals and digits only, the country in
+ * The only written form of a tax id from a document: capitals and digits only, the country in
  * front. `DE 123456789` → `DE123456789`; `12/345/67890` with country `DE` → `DE1234567890`; a
- * Chinese id stays bare. The result may still be invalid: ask `isTaxId`.
+ * Chinese id has no country. The result may still be invalid: check it with `isTaxId`.
  */
 export function normaliseTaxId(text: string, country?: string): string {
   const bare = text.toUpperCase().replace(/[^A-Z0-9]/g, "");
@@ -51,8 +48,8 @@ export function normaliseTaxId(text: string, country?: string): string {
 }
 
 /**
- * The two digits that an invoice number carries for the seller's region: those of the id, or `90`
- * for a foreign seller.
+ * The two digits for the seller's region in an invoice number: those of the id, or `90` for a
+ * foreign seller.
  */
 export function regionOf(taxId: string): string {
   return chineseShape.test(taxId) ? taxId.slice(2, 4) : "90";

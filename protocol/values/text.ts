@@ -1,21 +1,19 @@
 /**
- * Text that a party writes and others read: one schema for every such member, of documents and of
+ * Text that a party writes and others read: one schema for every such member of documents and
  * requests.
  *
- * Refused is what a reader does not see, or what makes a reader see something else than is there:
- * the sign is named by its kind. So a name cannot show itself backwards, two names that look alike
- * do not differ in signs of no width, and a cell, a log line or a terminal gets no control.
- * Letters, signs and emoji of all scripts are taken; a joined emoji (U+200D) is not.
+ * The schema refuses characters that a reader does not see, or that make the reader see something
+ * else; the rule names their kind. So a name cannot show itself backwards, two names that look
+ * alike do not differ in characters of no width, and a cell, a log line or a terminal gets no
+ * control character. Letters, signs and emoji of all scripts are accepted; a joined emoji (U+200D)
+ * is not.
  *
  * A browser runs this file too. Does not own: how names are compared (names.ts).
  */
 import * as z from "zod";
 
-/**
- * Kinds of refused signs, in the order in which they are looked for: each by the rule that it
- * breaks, and what it is called.
- */
-const kinds: readonly (readonly [rule: string, what: string, signs: RegExp])[] = [
+/** Kinds of refused characters, in the order in which they are checked: the rule, and a label. */
+const kinds: readonly (readonly [rule: string, label: string, signs: RegExp])[] = [
   ["text-surrogate", "half of a surrogate pair", /\p{Cs}/u],
   ["text-noncharacter", "a code point that is no character", /\p{Noncharacter_Code_Point}/u],
   ["text-control", "a control character", /(?![\t\n\r])\p{Cc}/u],
@@ -23,8 +21,8 @@ const kinds: readonly (readonly [rule: string, what: string, signs: RegExp])[] =
   ["text-bidi", "a control of the writing direction", /\p{Bidi_Control}/u],
   ["text-tag", "a tag character", /[\u{e0000}-\u{e007f}]/u],
   ["text-private-use", "a private-use character", /\p{Co}/u],
-  // a variation selector after the sign that it varies is part of how it is written; without one,
-  // or after another, it is hidden text
+  // a variation selector after the character that it varies is part of the spelling; without one,
+  // or after another selector, it is hidden text
   [
     "text-zero-width",
     "a character of no width",
@@ -34,20 +32,22 @@ const kinds: readonly (readonly [rule: string, what: string, signs: RegExp])[] =
 const lineBreak = /[\t\n\r]/;
 
 /**
- * The sign that stands first among those that a text may not have. Nothing of the text but its code
- * point is said.
+ * The first character that a text may not have. The detail reveals nothing of the text but the code
+ * point.
  */
 export function brokenTextRule(
   text: string,
   lines: boolean,
 ): { rule: string; detail: string } | undefined {
-  for (const [rule, what, signs] of kinds) {
+  for (const [rule, label, signs] of kinds) {
     const at = text.search(signs);
     if (at >= 0) {
       const sign = [...(signs.exec(text)?.[0] ?? "")].at(-1)?.codePointAt(0) ?? 0;
       return {
         rule,
-        detail: `U+${sign.toString(16).toUpperCase().padStart(4, "0")}, ${what}, at character ${at + 1}`,
+        detail:
+          `U+${sign.toString(16).toUpperCase().padStart(4, "0")}, ${label}, at character ` +
+          `${at + 1}`,
       };
     }
   }
@@ -57,16 +57,15 @@ export function brokenTextRule(
 }
 
 /**
- * A text that a party writes: 1 to `max` UTF-16 units, more than blanks, of signs that are seen as
- * they are. `lines`: it may have tabs and line breaks. In OpenAPI it is marked by `x-plain-text`,
- * "line" or "lines".
+ * A text that a party writes: 1 to `max` UTF-16 units, more than blanks, visible characters only.
+ * `lines`: tabs and line breaks are allowed. OpenAPI marks it by `x-plain-text`, "line" or "lines".
  */
 export const plainText = (max: number, { lines = false }: { lines?: boolean } = {}) =>
   z
     .string()
     .max(max)
     .check(({ value, issues }) => {
-      // what is too long is refused for that alone
+      // a text that is too long breaks that rule alone
       if (value.length > max) return;
       const broken = /\S/.test(value)
         ? brokenTextRule(value, lines)
