@@ -1,6 +1,6 @@
 /**
- * `npm run check`: types, lint and formatting, Solidity lint, the floors, no path outside the
- * repository, links and file names in the docs, and their generated parts. Seconds.
+ * `npm run check`: types, lint and formatting, Solidity lint, the floors, the owners of tables, no
+ * path outside the repository, links and file names in the docs, and their generated parts. Seconds.
  */
 import { report, runStep } from "./run.ts";
 
@@ -16,13 +16,15 @@ const steps = [
     args: ["--max-warnings", "0", "contracts/**/*.sol"],
   },
   {
-    name: "floors, paths, links",
+    name: "floors, tables, paths, links",
     command: "mocha",
     args: [
       "--no-config",
       "--timeout",
       "60000",
-      ...["architecture", "floors", "paths", "docs"].map((name) => `test/server/${name}.ts`),
+      ...["architecture", "floors", "table-owners", "paths", "docs"].map(
+        (name) => `test/server/${name}.ts`,
+      ),
     ],
   },
   { name: "docs", command: "node", args: ["scripts/docs.ts", "--check"] },

@@ -47,21 +47,22 @@ const storeys: readonly (readonly Omit<Room, "floor">[])[] = [
     { path: "server/chain", what: "JSON-RPC, contracts, calldata, gas" },
     { path: "server/drawing", what: "PDF, QR code's picture, archive" },
   ],
-  [{ path: "server/keys", what: "vault, keystore, API keys, sessions, encryption keys" }],
+  [{ path: "server/keys", what: "vault, keystore" }],
   [
     { path: "server/txs", what: "lanes" },
-    { path: "server/feed", what: "follower, notices, streams, webhooks' deliveries" },
+    { path: "server/feed", what: "follower, notices, streams" },
+    { path: "server/accepted", what: "accepted and imported invoices, numbers used" },
   ],
   [{ path: "server/mirror", what: "registry and ledger as tables" }],
   [{ path: "server/acts", what: "operations, evidence, dispatcher, signing, sending, outcomes" }],
   [{ path: "server/sealing", what: "sealer" }],
-  [{ path: "server/features/out", what: "operations, events, webhooks" }],
   [
     {
       path: "server/features/parties",
-      what: "taxpayers, names, quota, persons, accounts, API keys, sessions",
+      what: "taxpayers, names, quota, persons, accounts, API keys, sessions, encryption keys",
     },
   ],
+  [{ path: "server/features/out", what: "operations, events, webhooks and their deliveries" }],
   [{ path: "server/features/invoices", what: "issuing, documents, grants, red letters" }],
   [
     {
@@ -71,15 +72,20 @@ const storeys: readonly (readonly Omit<Room, "floor">[])[] = [
   ],
   [
     { path: "server/features/proof", what: "bundles, verification, papers, imports" },
-    { path: "server/features/bureau", what: "audit, statistics, closing the ledger" },
+    {
+      path: "server/features/bureau",
+      what: "audit, statistics and their counting, closing the ledger",
+    },
   ],
   [{ path: "server/core", what: "keys, documents, contracts, taxpayers: put together once" }],
   [
     { path: "server/api", what: "the HTTP shape of every call" },
     { path: "server/http", what: "app, sign-in, idempotency, waiting, OpenAPI, static files" },
+  ],
+  [
     {
       path: "server/upkeep",
-      what: "health, gauges, expiry, comparing with the chain, counting, auditing, red letters",
+      what: "turns of all jobs, health, gauges, expiry, comparing with the chain, red letters",
     },
   ],
   [{ path: "server/operator", what: "doctor, rebuild" }],

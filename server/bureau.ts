@@ -7,7 +7,7 @@
 import { BUREAU_LANE } from "./acts/sending.ts";
 import type { ChainClient } from "./chain/client.ts";
 import type { Sql } from "./db/db.ts";
-import { createApiKey } from "./keys/api-keys.ts";
+import { createApiKey, putBureau } from "./features/parties/api-keys.ts";
 import type { Keystore } from "./keys/keystore.ts";
 import type { Vault } from "./keys/vault.ts";
 import { openLane } from "./txs/lanes.ts";
@@ -24,7 +24,7 @@ export async function openBureau(deps: {
 }): Promise<{ account: string; token: string }> {
   const { address: account } = await openLane(deps, BUREAU_LANE);
   const sealed = deps.vault.seal("parties", account, JSON.stringify({ name: "Tax bureau" }));
-  await deps.sql`insert into parties (account, kind, sealed, created_by) values (${account}, 'bureau', ${sealed}, ${account}) on conflict do nothing`;
+  await putBureau(deps.sql, account, sealed);
   return {
     account,
     token: await createApiKey(deps.sql, {

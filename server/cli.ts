@@ -16,18 +16,18 @@ import { createChainClient } from "./chain/client.ts";
 import type { Deployment } from "./chain/deploy.ts";
 import { createCore, type Network, openKeeping, openNetwork } from "./core/core.ts";
 import { migrate, openDb, type Sql } from "./db/db.ts";
+import { createAuditing } from "./features/bureau/auditing.ts";
+import { createApiKey } from "./features/parties/api-keys.ts";
 import { isSandbox, projections, readDeployment, startGateway } from "./gateway.ts";
 import { type Config, readConfig, settings } from "./kernel/config.ts";
 import { createLog, type Log } from "./kernel/log.ts";
 import { complain, linesOf, say, sayJson } from "./kernel/terminal.ts";
-import { createApiKey } from "./keys/api-keys.ts";
 import { wrapFor, wrapForNoOther } from "./keys/vault.ts";
 import { examine, told } from "./operator/doctor.ts";
 import { findingTable } from "./operator/findings.ts";
 import { createProgress } from "./operator/progress.ts";
 import { checkProjections, followedBy, rebuildProjections } from "./operator/rebuild.ts";
 import { cancelSend } from "./txs/cancelling.ts";
-import { createAuditing } from "./upkeep/auditing.ts";
 import { findingKinds } from "./upkeep/comparison.ts";
 import { createReconcile, findings } from "./upkeep/reconcile.ts";
 
@@ -194,7 +194,7 @@ async function taxpayer({ config, sql, named }: Tools): Promise<number> {
 async function adminKey({ sql, named }: Tools): Promise<number> {
   if (!isAccount(named)) throw new WrongCall(`${named} is no account`);
   const account = checksummed(named);
-  const [party] = await sql`select 1 from parties where account = ${account}`;
+  const [party] = await sql`select 1 from party_now where account = ${account}`;
   if (!party) {
     say(`this gateway has no party with the account ${account}`);
     return 1;

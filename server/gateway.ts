@@ -49,11 +49,15 @@ import { invoiceProjection } from "./features/invoices/invoices-projection.ts";
 import { createIssuing } from "./features/invoices/issuing.ts";
 import { createRedLetters } from "./features/invoices/red-letters.ts";
 import { redLetterProjection } from "./features/invoices/red-letters-projection.ts";
+import { createDeliverer } from "./features/out/deliverer.ts";
 import { createEvents, typesOf } from "./features/out/events.ts";
 import { createOperations } from "./features/out/operations.ts";
+import { createOutbound, readNetworks, WEBHOOK_TIMEOUT_MS } from "./features/out/outbound.ts";
 import { createWebhooks } from "./features/out/webhooks.ts";
 import { createAccess } from "./features/parties/access.ts";
 import { createAccounts } from "./features/parties/accounts.ts";
+import { callers } from "./features/parties/api-keys.ts";
+import { createSessions } from "./features/parties/browser-sessions.ts";
 import { createNames } from "./features/parties/names.ts";
 import { createPersons } from "./features/parties/persons.ts";
 import { createProvider, providerSettings } from "./features/parties/provider.ts";
@@ -65,7 +69,7 @@ import { createChecks } from "./features/proof/checker.ts";
 import { createImports } from "./features/proof/imports.ts";
 import { createPapers } from "./features/proof/papers.ts";
 import { createVerification } from "./features/proof/verification.ts";
-import { createClaims } from "./features/use/claims.ts";
+import { createClaims, hasClaimedFrom } from "./features/use/claims.ts";
 import { claimProjection } from "./features/use/claims-projection.ts";
 import { createEntries } from "./features/use/entries.ts";
 import { entryProjection } from "./features/use/entries-projection.ts";
@@ -73,9 +77,7 @@ import { createExternal } from "./features/use/external.ts";
 import { createPickups } from "./features/use/pickups.ts";
 import { createTransfers } from "./features/use/transfers.ts";
 import { transferProjection } from "./features/use/transfers-projection.ts";
-import { createDeliverer } from "./feed/deliverer.ts";
 import { createFollower, type Follower, type Projection } from "./feed/follower.ts";
-import { createOutbound, readNetworks, WEBHOOK_TIMEOUT_MS } from "./feed/outbound.ts";
 import { createReach } from "./feed/reach.ts";
 import { createTail } from "./feed/tail.ts";
 import { createApp } from "./http/app.ts";
@@ -86,7 +88,6 @@ import type { Route } from "./kernel/api.ts";
 import { type Config, LEAST_TX } from "./kernel/config.ts";
 import { createLog } from "./kernel/log.ts";
 import { createMetrics } from "./kernel/metrics.ts";
-import { createSessions } from "./keys/sessions.ts";
 import { attemptMirror } from "./mirror/attempts.ts";
 import { ledgerMirror } from "./mirror/ledger.ts";
 import { registryMirror } from "./mirror/registry.ts";
@@ -238,7 +239,7 @@ export async function startGateway(
     async function bureauLane() {
       const [known] = await sql<
         { name: string; address: string }[]
-      >`select name, address from lanes where name = ${BUREAU_LANE}`;
+      >`select name, address from lane_now where name = ${BUREAU_LANE}`;
       return known ? [known] : [];
     }
     const follower = createFollower({
@@ -292,7 +293,13 @@ export async function startGateway(
 
     const sessions = createSessions({ secure: sandboxRoutes === undefined });
     const accounts = createAccounts({ keys, contracts, maxShown: config.MAX_ACCOUNTS });
-    const persons = createPersons({ vault, keys, accounts, maxPersons: config.MAX_PERSONS });
+    const persons = createPersons({
+      vault,
+      keys,
+      accounts,
+      maxPersons: config.MAX_PERSONS,
+      hasClaimedFrom,
+    });
     const names = createNames({ keys, contracts, chain, taxpayers });
     const invoices = createInvoices({ vault, documents, taxpayers });
     const grants = createGrants({ invoices, persons, taxpayers });
@@ -441,6 +448,7 @@ export async function startGateway(
       changes,
       log,
       routes,
+      callers,
       config,
       readiness: watch.health,
       measured: { metrics, token: config.METRICS_TOKEN },

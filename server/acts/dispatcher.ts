@@ -71,9 +71,9 @@ async function heads(tx: Tx): Promise<Operation[]> {
             join operations p on p.id = other.operation
             where mine.operation = o.id and (other.operation < mine.operation or p.status <> 'queued')
               and (p.command->>'kind' = any(${AFTERWARDS})
-                   or not exists (select 1 from invoice_states s where s.number = mine.number and s.state in ('reimbursed', 'reversed'))))
+                   or not exists (select 1 from record_now s where s.number = mine.number and s.state in ('reimbursed', 'reversed'))))
           or o.command->>'kind' <> all(${AFTERWARDS}) and exists (
-            select 1 from operation_invoices mine join invoice_states s on s.number = mine.number
+            select 1 from operation_invoices mine join record_now s on s.number = mine.number
             where mine.operation = o.id and s.state in ('reimbursed', 'reversed')))
         when 'registry' then
           not exists (
@@ -82,7 +82,7 @@ async function heads(tx: Tx): Promise<Operation[]> {
               and earlier.status in ('queued', 'awaiting-signature', 'signed', 'sent'))
         when 'seal' then
           exists (
-            select 1 from sealings l join taxpayers t on t.index = l.issuer
+            select 1 from sealings l join taxpayer_now t on t.index = l.issuer
             where l.operation = o.id and t.standing = 'active' and t.capabilities & 1 = 1)
         else true
       end)
@@ -99,7 +99,7 @@ async function endDecided(tx: Tx): Promise<void> {
     { id: string; kind: ActKind; number: string; state: string; mine: boolean }[]
   >`
     select distinct on (o.id) o.id, o.command->>'kind' as kind, s.number, s.state, s.claim_ref is not distinct from o.command->>'claim' as mine
-    from operations o join operation_invoices i on i.operation = o.id join invoice_states s on s.number = i.number
+    from operations o join operation_invoices i on i.operation = o.id join record_now s on s.number = i.number
     where o.status in ('queued', 'awaiting-signature') and o.command ? 'claim'
       and (s.state <> 'claimed' or s.claim_ref is distinct from o.command->>'claim')
     order by o.id, s.number`;

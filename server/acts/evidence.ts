@@ -11,8 +11,8 @@ import {
   leafHash,
   lotTree,
 } from "@onepiao/protocol/ledger/tree.ts";
+import { leavesOf } from "../accepted/leaves.ts";
 import type { Tx } from "../db/db.ts";
-import { leavesOf } from "../mirror/ledger.ts";
 
 export type SealedLot = { header: LotHeader; leaves: Leaf[]; tree: LotTree };
 export type EvidenceSource = {
@@ -41,7 +41,7 @@ export function createEvidence(): EvidenceSource {
     const [header] = await tx<
       { first: string; count: number; issuer: number; time: bigint; root: string }[]
     >`
-      select first, count, issuer, time, root from lots where first = ${first}`;
+      select first, count, issuer, time, root from lot_now where first = ${first}`;
     if (!header) return undefined;
     const leaves = await leavesOf(tx, header.first, header.count);
     if (leaves.length !== header.count) return undefined;
@@ -58,7 +58,7 @@ export function createEvidence(): EvidenceSource {
     type Row = Leaf & Omit<LotHeader, "time"> & { number: string; time: bigint; path: string[] };
     const rows = await tx<Row[]>`
       select m.number, m.path, l.first, l.count, l.issuer, l.time, l.root, i.content, i.leaf_holder as holder, i.leaf_buyer as buyer
-      from imported m join lots l on l.first = m.lot join invoices i on i.number = m.number where m.number = any(${[...numbers]}::numeric[])`;
+      from imported_now m join lot_now l on l.first = m.lot join accepted_now i on i.number = m.number where m.number = any(${[...numbers]}::numeric[])`;
     return new Map(
       rows.map(({ number, path, first, count, issuer, time, root, content, holder, buyer }) => [
         number,
@@ -80,7 +80,7 @@ export function createEvidence(): EvidenceSource {
     },
     async among(tx, numbers) {
       const rows = await tx<{ number: string; lot: string }[]>`
-        select number, lot from invoice_states where number = any(${numbers}::numeric[]) and lot is not null`;
+        select number, lot from record_now where number = any(${numbers}::numeric[]) and lot is not null`;
       const found = new Map<string, Evidence | Error>();
       const imports = await importedAmong(tx, numbers);
       for (const { number, lot: first } of rows) {

@@ -142,6 +142,46 @@ export async function enqueueSeals(
 }
 
 /**
+ * Writes lots as they were closed, each with the operation that seals it: their roots are fixed
+ * from here on.
+ */
+export async function closeLots(
+  tx: Tx,
+  lots: readonly {
+    first: string;
+    segment: string;
+    issuer: number;
+    count: number;
+    root: string;
+    operation: string;
+  }[],
+): Promise<void> {
+  await tx`
+    insert into sealings (first, segment, issuer, count, root, operation)
+    select * from unnest(
+      ${lots.map((lot) => lot.first)}::numeric[], ${lots.map((lot) => lot.segment)}::numeric[],
+      ${lots.map((lot) => lot.issuer)}::int[], ${lots.map((lot) => lot.count)}::int[],
+      ${lots.map((lot) => lot.root)}::text[], ${lots.map((lot) => lot.operation)}::uuid[])`;
+}
+
+/**
+ * Adds a signature to an operation that waits for it, under a lock that the caller has. `complete`:
+ * it is the last one that is wanted, and the act goes on.
+ */
+export async function putSignatures(
+  tx: Tx,
+  id: string,
+  signatures: Operation["signatures"],
+  complete: boolean,
+): Promise<void> {
+  await tx`
+    update operations set signatures = ${tx.json(signatures as unknown as Json)},
+      status = ${complete ? "signed" : "awaiting-signature"}, updated_at = now()
+    where id = ${id}`;
+  await announce(tx, "operation");
+}
+
+/**
  * Whether an unfinished act is about one of these invoices; with `party`, one that this account
  * wants done.
  */

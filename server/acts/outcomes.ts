@@ -36,7 +36,7 @@ async function succeeded(tx: Tx, run: readonly Applied[]): Promise<void> {
   const rows = await tx<{ id: string; digest: string }[]>`
     select distinct on (o.digest) o.id, o.digest
     from unnest(${[...events.keys()]}::text[], ${[...events.values()].map((event) => event.tx)}::text[]) as e (digest, tx)
-    join operations o on o.digest = e.digest and o.status in ('signed', 'sent') left join sends s on s.id = o.send
+    join operations o on o.digest = e.digest and o.status in ('signed', 'sent') left join send_now s on s.id = o.send
     where not exists (select 1 from operations d where d.digest = o.digest and d.status = 'done')
     order by o.digest, (s.hash = e.tx) desc nulls last, o.id`;
   if (rows.length === 0) return;
@@ -53,7 +53,7 @@ async function succeeded(tx: Tx, run: readonly Applied[]): Promise<void> {
 async function ofOurs(tx: Tx, run: readonly Applied[]): Promise<Applied[]> {
   const rows = await tx<
     { hash: string }[]
-  >`select hash from sends where hash = any(${[...new Set(run.map((event) => event.tx))]}::text[])`;
+  >`select hash from send_now where hash = any(${[...new Set(run.map((event) => event.tx))]}::text[])`;
   const ours = new Set(rows.map((row) => row.hash));
   return run.filter((event) => ours.has(event.tx));
 }
@@ -62,7 +62,7 @@ async function refused(tx: Tx, event: Applied): Promise<void> {
   const [row] = await tx<
     { id: string; tries: number; act: ActKind | null; actor: string | null }[]
   >`
-    select o.id, o.tries, o.command->>'kind' as act, o.signers[1] as actor from operations o join sends s on s.id = o.send
+    select o.id, o.tries, o.command->>'kind' as act, o.signers[1] as actor from operations o join send_now s on s.id = o.send
     where o.digest = ${String(event.args["act"])} and o.status = 'sent' and s.hash = ${event.tx} order by o.id limit 1`;
   if (!row) return;
   const number = String(event.args["id"]);
@@ -93,9 +93,8 @@ async function refused(tx: Tx, event: Applied): Promise<void> {
 }
 
 const heldByAnother = async (tx: Tx, number: string, than: string | null) =>
-  (
-    await tx`select 1 from invoice_states where number = ${number} and holder is distinct from ${than}`
-  ).length === 1;
+  (await tx`select 1 from record_now where number = ${number} and holder is distinct from ${than}`)
+    .length === 1;
 
 /** The catalogue's word for a contract's reason: selector, then the error's arguments. */
 function problemOf(reason: string, args: string[]): StoredProblem {
@@ -109,7 +108,7 @@ function problemOf(reason: string, args: string[]): StoredProblem {
 
 async function registryEvent(tx: Tx, event: Applied): Promise<void> {
   const [row] = await tx<{ id: string }[]>`
-    select o.id from operations o join sends s on s.id = o.send where s.hash = ${event.tx} and o.status = 'sent'`;
+    select o.id from operations o join send_now s on s.id = o.send where s.hash = ${event.tx} and o.status = 'sent'`;
   const result: Record<string, Json> = {
     ...event.args,
     at: event.at.toISOString(),
@@ -169,7 +168,7 @@ export const outcomes: Projection = {
     async LotRefused(tx, run) {
       for (const event of await ofOurs(tx, run)) {
         const [row] = await tx<{ id: string }[]>`
-          select o.id from sealings l join operations o on o.id = l.operation join sends s on s.id = o.send
+          select o.id from sealings l join operations o on o.id = l.operation join send_now s on s.id = o.send
           where l.first = ${String(event.args["first"])} and o.status = 'sent' and s.hash = ${event.tx}`;
         // an accepted invoice will be sealed: the lot waits until its issuer is active, or until
         // the lot before it is there

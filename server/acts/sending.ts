@@ -5,6 +5,7 @@
 import { kindNumber, needsEvidence } from "@onepiao/protocol/ledger/acts.ts";
 import { noSignature } from "@onepiao/protocol/ledger/messages.ts";
 import { type Evidence, type Leaf, leafHash } from "@onepiao/protocol/ledger/tree.ts";
+import { leavesOfRuns } from "../accepted/leaves.ts";
 import { type Capacity, callsOf, fits, loadOfAct, loadOfLot } from "../chain/capacity.ts";
 import {
   type ActArgument,
@@ -14,7 +15,6 @@ import {
 } from "../chain/contracts.ts";
 import type { Tx } from "../db/db.ts";
 import type { Log } from "../kernel/log.ts";
-import { leavesOfRuns } from "../mirror/ledger.ts";
 import type { Lanes, Send } from "../txs/lanes.ts";
 import type { EvidenceSource } from "./evidence.ts";
 import { byNumber, type Command, type Operation } from "./operations.ts";

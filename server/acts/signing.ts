@@ -89,13 +89,13 @@ async function messagesOf(
     numbers.length === 0
       ? []
       : await tx<Standing[]>`
-          select number, version, case when state = 'claimed' then claim_ref end as claim from invoice_states where number = any(${numbers}::numeric[])`;
+          select number, version, case when state = 'claimed' then claim_ref end as claim from record_now where number = any(${numbers}::numeric[])`;
   const accounts =
     parties.length === 0
       ? []
       : await tx<
           { account: string; counter: bigint }[]
-        >`select account, counter from accounts where account = any(${parties}::text[])`;
+        >`select account, counter from account_now where account = any(${parties}::text[])`;
   const lotOf = new Map(lots.map((lot) => [lot.first, lot]));
   const standingOf = new Map(states.map((row) => [row.number, row]));
   const counterOf = new Map(accounts.map((row) => [row.account, row.counter]));

@@ -14,11 +14,11 @@ import type { Deployment } from "../chain/deploy.ts";
 import type { Sql } from "../db/db.ts";
 import { createAudit } from "../features/bureau/audit.ts";
 import { createDocuments } from "../features/invoices/documents.ts";
+import { createEncryptionKeys } from "../features/parties/encryption.ts";
 import { createQuotas, type Quotas } from "../features/parties/quotas.ts";
 import { createTaxpayers, type Taxpayers } from "../features/parties/taxpayers.ts";
 import type { Config } from "../kernel/config.ts";
 import type { Log } from "../kernel/log.ts";
-import { createEncryptionKeys } from "../keys/encryption.ts";
 import { createKeystore, type Keystore } from "../keys/keystore.ts";
 import { openVault, type Vault } from "../keys/vault.ts";
 

@@ -69,8 +69,9 @@ export async function pendingMigrations(sql: Tx): Promise<string[]> {
 }
 
 /**
- * Brings the schema up to date; each file of migrations/ once, in order, each in a transaction.
- * Returns what was applied.
+ * Brings the schema up to date; each file of migrations/ once, in order, all in one transaction.
+ * Returns what was applied. Throws, with nothing changed, when the database has a migration that
+ * this software does not have: it is another version's.
  */
 export async function migrate(sql: Sql): Promise<string[]> {
   const files = await migrationFiles();
@@ -81,6 +82,11 @@ export async function migrate(sql: Sql): Promise<string[]> {
     const done = new Set(
       (await tx<{ name: string }[]>`select name from migrations`).map((row) => row.name),
     );
+    const other = [...done].find((name) => !files.includes(name));
+    if (other !== undefined)
+      throw new Error(
+        `The database has the migration ${other}, which this version does not have: it was set up by another version and cannot be taken over`,
+      );
     for (const name of files) {
       if (done.has(name)) continue;
       await tx.unsafe(await readFile(new URL(name, folder), "utf8"));

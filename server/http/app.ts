@@ -15,10 +15,9 @@ import { Problem } from "@onepiao/protocol/values/problems.ts";
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
 import { pinoHttp } from "pino-http";
 import type { Changes, Sql, Tx } from "../db/db.ts";
-import type { Route } from "../kernel/api.ts";
+import type { Callers, CookieSessions, Route } from "../kernel/api.ts";
 import type { Config } from "../kernel/config.ts";
 import type { createLog } from "../kernel/log.ts";
-import type { Sessions } from "../keys/sessions.ts";
 import type { Vault } from "../keys/vault.ts";
 import { callerOf, createAuth } from "./auth.ts";
 import { createDocs } from "./docs.ts";
@@ -39,6 +38,8 @@ export type AppDeps = {
   changes: Pick<Changes, "wait">;
   log: ReturnType<typeof createLog>;
   routes: readonly Route<Tx>[];
+  /** Who may call. */
+  callers: Callers<Tx>;
   config: RateConfig & Pick<Config, "MAX_BODY_BYTES" | "WAIT_MAX_SECONDS">;
   readiness: () => Promise<Readiness>;
   measured?: Measured;
@@ -47,7 +48,7 @@ export type AppDeps = {
   /** Abort it before the listening socket is closed: waits and streams end, /readyz says no. */
   stopping?: AbortSignal;
   /** Those of the console; without it there are API keys alone. */
-  sessions?: Sessions;
+  sessions?: CookieSessions<Tx>;
   /** Other bounds on streams than those of streams.ts. */
   streams?: Partial<StreamBounds>;
   /**
@@ -70,9 +71,15 @@ const requestIdOf = (request: IncomingMessage): string => {
 export function createApp(deps: AppDeps): Express {
   const stopping = deps.stopping ?? new AbortController().signal;
   const limits = createLimits(deps.config, (request) => callerOf(request.res as express.Response));
-  const auth = createAuth({ sql: deps.sql, sessions: deps.sessions, refused: limits.byAddress });
+  const auth = createAuth({
+    sql: deps.sql,
+    callers: deps.callers,
+    sessions: deps.sessions,
+    refused: limits.byAddress,
+  });
   const handle = createHandler({
     sql: deps.sql,
+    callers: deps.callers,
     exactly: createIdempotency({ sql: deps.sql, vault: deps.vault }),
     changes: deps.changes,
     maxBodyBytes: deps.config.MAX_BODY_BYTES,

@@ -10,15 +10,13 @@
  * A verified key is remembered for at most KEY_MEMORY_MS, by the hash of what was presented: a
  * revoked key is refused after that time at the latest in every process, and changes nothing in the
  * meantime (handler.ts). Refusals are not remembered. Does not own: whose objects a caller may see
- * (features scope by `caller.account`), and how keys are made (keys/api-keys.ts).
+ * (features scope by `caller.account`), and how keys are made (features/parties/api-keys.ts).
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Request, RequestHandler, Response } from "express";
-import type { Sql } from "../db/db.ts";
-import type { Caller, Role } from "../kernel/api.ts";
-import { findCaller } from "../keys/api-keys.ts";
-import type { Sessions } from "../keys/sessions.ts";
+import type { Sql, Tx } from "../db/db.ts";
+import type { Caller, Callers, CookieSessions, Role } from "../kernel/api.ts";
 
 /**
  * How long a key is taken for good without asking the database: the bound on how late a revocation
@@ -65,13 +63,14 @@ const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
 export type AuthDeps = {
   sql: Sql;
+  callers: Callers<Tx>;
   /** Without it cookies are not looked at. */
-  sessions?: Sessions | undefined;
+  sessions?: CookieSessions<Tx> | undefined;
   /** Counts requests without a valid key (per address) and may answer 429 instead. */
   refused: RequestHandler;
 };
 
-export function createAuth({ sql, sessions, refused }: AuthDeps): Auth {
+export function createAuth({ sql, callers, sessions, refused }: AuthDeps): Auth {
   const known = new Map<string, { caller: Caller; until: number }>();
 
   async function find(presented: string): Promise<Caller | undefined> {
@@ -80,7 +79,7 @@ export function createAuth({ sql, sessions, refused }: AuthDeps): Auth {
     const remembered = known.get(hash);
     if (remembered !== undefined && remembered.until > now) return remembered.caller;
     known.delete(hash);
-    const caller = await findCaller(sql, presented);
+    const caller = await callers.find(sql, presented);
     if (caller === undefined) return undefined;
     // oldest first: a Map keeps the order of insertion
     const oldest = known.size >= MEMORY_SIZE ? known.keys().next().value : undefined;

@@ -21,8 +21,7 @@
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Request as HttpRequest, RequestHandler, Response } from "express";
 import type { Changes, Sql, Tx } from "../db/db.ts";
-import type { Answer, Caller, Request, Route } from "../kernel/api.ts";
-import { revokedAmong } from "../keys/api-keys.ts";
+import type { Answer, Caller, Callers, Request, Route } from "../kernel/api.ts";
 import { noteOperation, sendAnswer } from "./answer.ts";
 import { callerOf } from "./auth.ts";
 import { createGroups, type Groups } from "./groups.ts";
@@ -42,6 +41,7 @@ import { preferredWait, waitFor } from "./waiting.ts";
 
 export type HandlerDeps = {
   sql: Sql;
+  callers: Callers<Tx>;
   exactly: Exactly;
   changes: Pick<Changes, "wait">;
   maxBodyBytes: number;
@@ -79,6 +79,7 @@ function goneSignal(response: Response): AbortSignal {
 
 export function createHandler({
   sql,
+  callers,
   exactly,
   changes,
   maxBodyBytes,
@@ -154,7 +155,7 @@ export function createHandler({
       run: (group) =>
         exactly.onceTogether(group, async (tx, fresh) => {
           const asked = fresh.map((place) => group[place] as (typeof group)[number]);
-          const revoked = await revokedAmong(
+          const revoked = await callers.revokedAmong(
             tx,
             asked.map(({ by }) => by.keyId),
           );
@@ -225,7 +226,7 @@ export function createHandler({
         if (
           writes &&
           caller.keyId !== "" &&
-          (await revokedAmong(connection, [caller.keyId])).size > 0
+          (await callers.revokedAmong(connection, [caller.keyId])).size > 0
         )
           throw keyRevoked();
         return answer;

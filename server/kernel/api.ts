@@ -16,13 +16,29 @@ export type Role = (typeof roles)[number];
 /**
  * Who calls: the party that the API key belongs to, and what the key may do for it: of a key with
  * the role `admin`, all roles of the party. `session`: the key is stood for by the console's cookie
- * (keys/sessions.ts).
+ * (features/parties/browser-sessions.ts).
  */
 export type Caller = {
   keyId: string;
   account: string;
   roles: readonly Role[];
   session?: { id: Buffer; csrf: string };
+};
+
+/** Who there is to call: what the HTTP layer asks of API keys (features/parties/api-keys.ts). */
+export type Callers<S> = {
+  /** Who presents this key; undefined for an unknown, wrong or revoked one. */
+  find(sql: S, presented: string): Promise<Caller | undefined>;
+  /** Those of these keys that are revoked by now, except by the transaction itself. */
+  revokedAmong(sql: S, ids: readonly string[]): Promise<Set<string>>;
+};
+
+/** What the HTTP layer asks of a browser's sessions (features/parties/browser-sessions.ts). */
+export type CookieSessions<S> = {
+  /** The session's value in a Cookie header. */
+  read(header: string | undefined): string | undefined;
+  /** Who calls by this session; undefined when it, or its key, has ended. */
+  find(sql: S, value: string): Promise<Caller | undefined>;
 };
 
 /**

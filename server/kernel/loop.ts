@@ -16,6 +16,14 @@
 /** Milliseconds to the next turn; see the table. */
 export type Next = { atMost: number } | { after: number } | undefined;
 
+/** Something that has to be done from time to time (upkeep/upkeep.ts gives it its turns). */
+export type Job = {
+  name: string;
+  everyMs: number;
+  /** One turn; ends soon after `stopping` is aborted. */
+  run(stopping: AbortSignal): Promise<void>;
+};
+
 export type Loop = {
   /** Begins to take turns. A loop that runs is left alone. */
   start(): void;

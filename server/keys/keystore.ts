@@ -44,6 +44,13 @@ export type Keystore = {
 
 const CACHED_KEYS = 10_000;
 
+/**
+ * Whether the key of this address is kept here, asked on this connection: a transaction that waits
+ * for a second one can wait for ever.
+ */
+export const isKept = async (tx: Tx, address: string): Promise<boolean> =>
+  (await tx`select 1 from keystore where address = ${address}`).length > 0;
+
 export function createKeystore(deps: { sql: Sql; vault: Vault }): Keystore {
   const { sql, vault } = deps;
   const cache = new Map<string, Uint8Array>();

@@ -13,36 +13,11 @@ import {
   type RecordChange,
 } from "@onepiao/protocol/ledger/acts.ts";
 import { isExternal, nameOf } from "@onepiao/protocol/ledger/external.ts";
-import { type Leaf, leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
+import { leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
+import { leavesOfRuns } from "../accepted/leaves.ts";
 import type { Json, Tx } from "../db/db.ts";
 import { onActs } from "../feed/acts.ts";
 import type { Applied, Projection } from "../feed/follower.ts";
-
-/** The stored leaves of consecutive numbers, in order. */
-export async function leavesOf(tx: Tx, first: string, count: number): Promise<Leaf[]> {
-  return tx<Leaf[]>`
-    select content, leaf_holder as holder, leaf_buyer as buyer from invoices
-    where number >= ${first} and number < ${first}::numeric + ${count} order by number`;
-}
-
-/**
- * The rows of a run of numbers, found by the key: `offset 0` keeps the planner from making one scan
- * of all rows out of many short ones.
- */
-const ofRun = (tx: Tx, table: unknown, run: unknown) => tx`
-  select * from ${table} where number >= ${run}.first and number < ${run}.first + ${run}.count order by number offset 0`;
-
-/** The stored leaves of several runs of numbers, by the run's first number; in order. */
-export async function leavesOfRuns(
-  tx: Tx,
-  runs: readonly { first: string; count: number }[],
-): Promise<Map<string, Leaf[]>> {
-  const rows = await tx<(Leaf & { first: string })[]>`
-    select r.first, i.content, i.leaf_holder as holder, i.leaf_buyer as buyer
-    from unnest(${runs.map((run) => run.first)}::numeric[], ${runs.map((run) => run.count)}::int[]) as r (first, count)
-    cross join lateral (${ofRun(tx, tx`invoices`, tx`r`)}) i order by i.number`;
-  return Map.groupBy(rows, (row) => row.first);
-}
 
 /**
  * What there is already of an invoice, for whoever is refused; undefined: it has no record here.
@@ -153,7 +128,7 @@ export const ledgerMirror: Projection = {
       // of another gateway's lot the documents are not here, or came later
       const imports = await tx<
         { lot: string }[]
-      >`select distinct lot from imported where lot = any(${lots.map((lot) => lot.first)}::numeric[])`;
+      >`select distinct lot from imported_now where lot = any(${lots.map((lot) => lot.first)}::numeric[])`;
       const brought = new Set(imports.map((one) => one.lot));
       const ours = lots.filter((lot) => {
         if (brought.has(lot.first)) return false;
@@ -166,7 +141,10 @@ export const ledgerMirror: Projection = {
         select i.number, l.first, i.issuer, 'issued', i.leaf_holder, i.leaf_buyer, i.leaf_buyer <> 0, 0, i.accepted_at, l.at, l.at
         from unnest(${ours.map((lot) => lot.first)}::numeric[], ${ours.map((lot) => lot.count)}::int[], ${ours.map((lot) => lot.at)}::timestamptz[])
           as l (first, count, at)
-        cross join lateral (${ofRun(tx, tx`invoices`, tx`l`)}) i`;
+        cross join lateral (
+          select * from accepted_now
+          where number >= l.first and number < l.first + l.count order by number offset 0
+        ) i`;
     },
     ...onActs(act),
   },
@@ -176,12 +154,12 @@ export const ledgerMirror: Projection = {
     async next(tx, from, to) {
       const [row] = await tx<
         { block: bigint | null }[]
-      >`select min(block) as block from imported where block >= ${from} and block <= ${to}`;
+      >`select min(block) as block from imported_now where block >= ${from} and block <= ${to}`;
       return row?.block == null ? undefined : Number(row.block);
     },
     async put(tx, block) {
       await tx`
-        insert into invoice_states select (jsonb_populate_record(null::invoice_states, m.state)).* from imported m where m.block = ${block} and m.state is not null
+        insert into invoice_states select (jsonb_populate_record(null::invoice_states, m.state)).* from imported_now m where m.block = ${block} and m.state is not null
         on conflict (number) do nothing`;
     },
   },

@@ -10,6 +10,7 @@
 import type { ChainClient } from "../chain/client.ts";
 import type { Contracts } from "../chain/contracts.ts";
 import { type Json, pendingMigrations, type Sql } from "../db/db.ts";
+import { keptAnswers } from "../http/kept-answers.ts";
 import { findings as reconcileFindings } from "../upkeep/reconcile.ts";
 import { type Finding, type FindingCode, findingTable, withCauses } from "./findings.ts";
 
@@ -115,7 +116,7 @@ export async function examine(deps: Deps): Promise<Report> {
   async function still(head: number, seconds: number): Promise<void> {
     const others = sql<
       { best: bigint | null }[]
-    >`select max(reach) as best from processes where seen > now() - interval '1 minute'`;
+    >`select max(reach) as best from process_now where seen > now() - interval '1 minute'`;
     const best = await others.then(([row]) => Number(row?.best ?? -1)).catch(() => -1);
     // asked after the others: a block that came in between is no difference
     const beyond = best > (await chain.head());
@@ -141,8 +142,8 @@ export async function examine(deps: Deps): Promise<Report> {
   async function cursor(head: number | undefined): Promise<void> {
     const [at] = await sql<
       { block: bigint; hash: string; genesis: string }[]
-    >`select block, hash, genesis from cursor`;
-    const [ledger] = await sql<{ closed: boolean }[]>`select closed from ledger_state`;
+    >`select block, hash, genesis from chain_now`;
+    const [ledger] = await sql<{ closed: boolean }[]>`select closed from ledger_now`;
     if (ledger?.closed) find("ledger-closed", "ledger", "closed");
     if (!at) return find("cursor-missing", "cursor", "there are no projections");
     if (at.genesis !== deployment.genesis)
@@ -170,7 +171,7 @@ export async function examine(deps: Deps): Promise<Report> {
     >(`
       select coalesce(l.name, s.lane) as lane, count(s.id) filter (where s.status = 'queued')::int as queued,
              count(s.id) filter (where s.status = 'pending')::int as pending, ${secondsSince("min(s.created_at)")} as oldest, l.name is not null as known
-      from lanes l full join (select * from sends where status in ('queued', 'pending')) s on s.lane = l.name group by 1, 5 order by 1`);
+      from lane_now l full join (select * from send_now where status in ('queued', 'pending')) s on s.lane = l.name group by 1, 5 order by 1`);
     facts["lanes"] = rows.map(({ lane, queued, pending, oldest }) => ({
       lane,
       queued,
@@ -184,7 +185,7 @@ export async function examine(deps: Deps): Promise<Report> {
     }
     const unknown = await sql.unsafe<Unknown[]>(`
       select id::text, lane, nonce::int, hash, tries, fault, reason, last_error, cancel_hash, ${secondsSince("created_at")} as seconds
-      from sends where status = 'pending' and (tries > 3 or fault is not null or created_at < now() - interval '${PATIENCE} seconds')
+      from send_now where status = 'pending' and (tries > 3 or fault is not null or created_at < now() - interval '${PATIENCE} seconds')
       order by lane, nonce limit ${MAX_TOLD}`);
     for (const one of unknown) {
       const said =
@@ -212,7 +213,7 @@ export async function examine(deps: Deps): Promise<Report> {
     const rows = await sql.unsafe<LeaseRow[]>(`
       select l.name, l.until > now() as held, l.detail, ${secondsSince("l.since")} as seconds,
              p.holder is not null as seen, p.reach::int as reach, ${secondsSince("p.since")} as reached
-      from leases l left join processes p on p.holder = l.holder order by l.name`);
+      from lease_now l left join process_now p on p.holder = l.holder order by l.name`);
     facts["leases"] = rows.map(({ name, held, detail, seconds }) => ({
       name,
       held,
@@ -256,7 +257,7 @@ export async function examine(deps: Deps): Promise<Report> {
   async function operations(): Promise<void> {
     const rows = await sql.unsafe<{ status: string; n: number; oldest: number }[]>(`
       select status, count(*)::int as n, ${secondsSince("min(created_at)")} as oldest
-      from operations where status in ('queued', 'awaiting-signature', 'signed', 'sent') group by status order by status`);
+      from operation_now where status in ('queued', 'awaiting-signature', 'signed', 'sent') group by status order by status`);
     facts["operations"] = rows.map(({ status, n, oldest }) => ({
       status,
       n,
@@ -275,10 +276,10 @@ export async function examine(deps: Deps): Promise<Report> {
       }[]
     >(`
       select o.id, o.kind, o.status, o.tries, ${secondsSince("o.updated_at")} as seconds, o.problem->>'code' as code
-      from operations o left join sealings l on l.operation = o.id left join taxpayers t on t.index = l.issuer
+      from operation_now o left join sealing_now l on l.operation = o.id left join taxpayer_now t on t.index = l.issuer
       where o.status in ('queued', 'signed', 'sent') and o.updated_at < now() - interval '${PATIENCE} seconds'
         and (l.first is null or (t.standing = 'active' and t.capabilities & 1 = 1))
-        and (o.command->>'type' not in ('act', 'seal') or not (select coalesce(bool_or(closed), false) from ledger_state))
+        and (o.command->>'type' not in ('act', 'seal') or not (select coalesce(bool_or(closed), false) from ledger_now))
       order by o.id limit ${MAX_TOLD}`);
     for (const { id, kind, status, tries, seconds, code } of stuck)
       find(
@@ -300,16 +301,16 @@ export async function examine(deps: Deps): Promise<Report> {
       }[]
     >(`
       with under_way as (
-        select l.issuer, sum(l.count) as lotted from operations o join sealings l on l.operation = o.id
+        select l.issuer, sum(l.count) as lotted from operation_now o join sealing_now l on l.operation = o.id
         where o.status in ('queued', 'awaiting-signature', 'signed', 'sent') group by l.issuer
       ), waiting as (
         select s.issuer, sum(u.accepted - u.lotted) as unlotted, min(i.accepted_at) as since
-        from segment_waits u join segments s on s.first = u.segment
-        left join lateral (select accepted_at from invoices where number = u.segment + u.lotted offset 0) i on true group by s.issuer
+        from segment_waits_now u join segment_now s on s.first = u.segment
+        left join lateral (select accepted_at from accepted_now where number = u.segment + u.lotted offset 0) i on true group by s.issuer
       )
       select t.index as issuer, coalesce(w.unlotted, 0)::int as unlotted, coalesce(g.lotted, 0)::int as lotted, ${secondsSince("w.since")} as oldest,
              t.standing as status, t.standing = 'active' and t.capabilities & 1 = 1 as free
-      from under_way g full join waiting w on w.issuer = g.issuer join taxpayers t on t.index = coalesce(w.issuer, g.issuer) order by t.index`);
+      from under_way g full join waiting w on w.issuer = g.issuer join taxpayer_now t on t.index = coalesce(w.issuer, g.issuer) order by t.index`);
     const waiting = rows.filter((row) => row.unlotted + row.lotted > 0);
     facts["waiting"] = waiting.map(({ issuer, unlotted, lotted }) => ({
       issuer,
@@ -334,7 +335,7 @@ export async function examine(deps: Deps): Promise<Report> {
       { issuer: number; lots: number; invoices: number; oldest: number }[]
     >(`
       select l.issuer, count(*)::int as lots, sum(l.count)::int as invoices, ${secondsSince("min(o.updated_at)")} as oldest
-      from operations o join sealings l on l.operation = o.id where o.status = 'awaiting-signature' group by l.issuer order by l.issuer`);
+      from operation_now o join sealing_now l on l.operation = o.id where o.status = 'awaiting-signature' group by l.issuer order by l.issuer`);
     for (const { issuer, lots, invoices: n, oldest } of unsigned)
       if (oldest > PATIENCE)
         find(
@@ -348,11 +349,11 @@ export async function examine(deps: Deps): Promise<Report> {
     const rows = await sql.unsafe<
       { id: string; tries: number; disabled: string | null; behind: number | null }[]
     >(`
-      select id, tries, disabled, ${secondsSince("since")} as behind from webhook_backlog
+      select id, tries, disabled, ${secondsSince("since")} as behind from webhook_backlog_now
       where tries > 0 or disabled in ('failing', 'gone') order by id limit 200`);
     const [all] = await sql<
       { active: bigint }[]
-    >`select count(*) filter (where disabled is null) as active from webhooks`;
+    >`select count(*) filter (where disabled is null) as active from webhook_now`;
     facts["webhooks"] = {
       active: Number(all?.active),
       failing: rows.filter((row) => row.disabled === null).length,
@@ -369,11 +370,11 @@ export async function examine(deps: Deps): Promise<Report> {
   }
 
   async function upkeep(): Promise<void> {
-    const [keys] = await sql.unsafe<{ n: number; oldest: number | null }[]>(`
-      select (select greatest(reltuples, 0)::int from pg_class where oid = 'idempotency'::regclass) as n,
-             (select ${secondsSince("min(created_at)")} from idempotency) as oldest`);
+    const [keys] = await sql.unsafe<{ oldest: number | null }[]>(
+      `select ${secondsSince("min(created_at)")} as oldest from idempotency_now`,
+    );
     facts["idempotency"] = {
-      keysAbout: keys?.n ?? 0,
+      keysAbout: await keptAnswers(sql),
       oldestSeconds: keys?.oldest == null ? null : Math.round(keys.oldest),
     };
     if ((keys?.oldest ?? 0) > (deps.idempotencyDays + 1) * 86_400)
@@ -391,7 +392,7 @@ export async function examine(deps: Deps): Promise<Report> {
       { block: number; ended: number | null; begun: number; invoices: number }[]
     >(`
       select block::int, ${secondsSince("ended_at")} as ended, ${secondsSince("begun_at")} as begun, invoices::int
-      from reconcile_cursors where name = 'sweep'`);
+      from reconcile_cursor_now where name = 'sweep'`);
     facts["reconcile"] = {
       differences: differences.length,
       block: sweep?.block ?? null,
@@ -408,7 +409,7 @@ export async function examine(deps: Deps): Promise<Report> {
 
   async function redLetters(): Promise<void> {
     const rows = await sql.unsafe<{ id: string; problem: string | null; seconds: number }[]>(`
-      select id, problem, ${secondsSince("updated_at")} as seconds from red_letters
+      select id, problem, ${secondsSince("updated_at")} as seconds from red_letter_now
       where acted and number is null and updated_at < now() - interval '${PATIENCE} seconds' order by id limit ${MAX_TOLD}`);
     for (const { id, problem, seconds } of rows)
       find("red-letter-waits", id, `${problem ?? "no problem is told"}, for ${age(seconds)}`);
@@ -416,18 +417,18 @@ export async function examine(deps: Deps): Promise<Report> {
 
   async function audit(): Promise<void> {
     const found = await sql<{ kind: string; issuer: number; subject: string }[]>`
-      select kind, issuer, subject from audit_findings order by found_at, kind, subject limit ${MAX_TOLD}`;
+      select kind, issuer, subject from audit_finding_now order by found_at, kind, subject limit ${MAX_TOLD}`;
     for (const { kind, issuer, subject } of found)
       find("audit-finding", `issuer ${issuer}`, `${kind} ${subject}`);
     const [waiting] = await sql.unsafe<{ lots: number; oldest: number | null }[]>(`
-      select count(*)::int as lots, ${secondsSince("min(since)")} as oldest from audit_lots where state = 'waiting'`);
+      select count(*)::int as lots, ${secondsSince("min(since)")} as oldest from audit_lot_now where state = 'waiting'`);
     if ((waiting?.oldest ?? 0) > PATIENCE)
       find("audit-waits", "lots", `${waiting?.lots}, the oldest for ${age(waiting?.oldest ?? 0)}`);
     const [late] = await sql.unsafe<
       { lots: number; oldest: number | null; error: string | null }[]
     >(`
       select count(*)::int as lots, ${secondsSince("min(to_timestamp(l.time))")} as oldest, (array_agg(d.error order by d.next_at))[1] as error
-      from deliveries d join lots l on l.first = d.lot where d.delivered_at is null`);
+      from delivery_now d join lot_now l on l.first = d.lot where d.delivered_at is null`);
     if ((late?.oldest ?? 0) > PATIENCE)
       find(
         "deposits-wait",

@@ -5,7 +5,7 @@
  * Beside: in a schema of its own, which is in front on the search path of the connections that
  * replay. What is projected has empty tables there; everything else is a view on the live table
  * that swallows every write, so that a replay reads what the live one reads and changes nothing of
- * it, operations included. The live follower is held at its cursor only while rows are compared.
+ * it, operations included. Views are made again there, over those tables. The live follower is held at its cursor only while rows are compared.
  *
  * Owns neither: the follower replays, the projections project.
  */
@@ -13,6 +13,7 @@ import type { ChainClient } from "../chain/client.ts";
 import type { Contracts } from "../chain/contracts.ts";
 import { openChanges, openDb, type Sql, type Tx } from "../db/db.ts";
 import { always } from "../db/leases.ts";
+import { holdCursor } from "../feed/cursor.ts";
 import { createFollower, type Projection } from "../feed/follower.ts";
 import type { Log } from "../kernel/log.ts";
 
@@ -70,7 +71,7 @@ async function openReplay(deps: Deps, sql: Sql) {
       let told = 0;
       for (;;) {
         if (deps.stopping?.aborted) throw new Error("Interrupted");
-        const [at] = await sql<{ block: bigint }[]>`select block from cursor`;
+        const [at] = await sql<{ block: bigint }[]>`select block from chain_now`;
         if (follower.state().state === "forked")
           throw new Error("The chain has another block than it had a moment ago: try again");
         const now = Number(at?.block ?? deps.contracts.deployment.block);
@@ -110,6 +111,13 @@ async function openBeside(deps: Deps): Promise<{ sql: Sql; close(): Promise<void
       for (const write of ["insert", "update", "delete"])
         await tx.unsafe(`create rule no_${write} as on ${write} to ${beside} do instead nothing`);
     }
+    // the rooms' views as well, over what stands in front on the search path
+    const views = await tx<{ name: string; definition: string }[]>`
+      select c.relname as name, pg_get_viewdef(c.oid) as definition from pg_class c
+      where c.relkind = 'v' and c.relnamespace = 'public'::regnamespace order by c.oid`;
+    await tx.unsafe(`set local search_path = ${SCHEMA}, public`);
+    for (const { name, definition } of views)
+      await tx.unsafe(`create view ${SCHEMA}.${quoted(name)} as ${definition}`);
   });
   const url = new URL(deps.databaseUrl);
   url.searchParams.set("options", `-c search_path=${SCHEMA},public`);
@@ -162,7 +170,7 @@ export async function checkProjections(
 ): Promise<{ block: number; differences: TableDifference[] }> {
   const { sql } = deps;
   const liveBlock = async (tx: Tx): Promise<number> => {
-    const [at] = await tx<{ block: bigint }[]>`select block from public.cursor`;
+    const [at] = await tx<{ block: bigint }[]>`select block from public.chain_now`;
     if (!at) throw new Error("There are no projections yet: no gateway has followed this chain");
     return Number(at.block);
   };
@@ -178,7 +186,7 @@ export async function checkProjections(
           "set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0",
         );
         // whoever follows waits here; it moves the cursor before it writes anything
-        await tx.unsafe("lock table public.cursor in share mode");
+        await holdCursor(tx);
         const block = await liveBlock(tx);
         await replay.upTo(block);
         await replay.follower.stop();
@@ -186,7 +194,7 @@ export async function checkProjections(
           `create table ${SCHEMA}.told as select distinct unnest(accounts) as account, position from ${SCHEMA}.feed`,
         );
         await tx.unsafe(
-          `drop view ${SCHEMA}.feed_accounts; alter table ${SCHEMA}.told rename to feed_accounts`,
+          `drop view ${SCHEMA}.feed_accounts cascade; alter table ${SCHEMA}.told rename to feed_accounts`,
         );
         const differences: TableDifference[] = [];
         for (const table of [...projected(deps.projections), "feed_accounts"]) {
@@ -208,7 +216,7 @@ export async function followedBy(sql: Tx): Promise<string | undefined> {
   return (
     await sql<
       { detail: string }[]
-    >`select detail from leases where name = 'following' and until > now()`
+    >`select detail from lease_now where name = 'following' and until > now()`
   )[0]?.detail;
 }
 
@@ -241,7 +249,7 @@ export async function rebuildProjections(
   const { sql } = deps;
   const tables = projected(deps.projections);
   const final = async () => (await deps.chain.head()) - deps.finalityDepth;
-  const [was] = await sql<{ block: bigint }[]>`select block from cursor`;
+  const [was] = await sql<{ block: bigint }[]>`select block from chain_now`;
   const before = await fingerprints(sql, tables);
   const replay = await openReplay(deps, sql);
   try {

@@ -7,13 +7,14 @@
  * believes so from harm. It knows nothing of what an invoice says: leaves alone.
  */
 import { leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
-import { enqueueSeals } from "../acts/operations.ts";
+import { lockSegments, markLotted } from "../accepted/accepting.ts";
+import { leavesOfRuns } from "../accepted/leaves.ts";
+import { closeLots, enqueueSeals } from "../acts/operations.ts";
 import { type Capacity, leavesThatFit } from "../chain/capacity.ts";
 import type { Changes, Sql, Tx } from "../db/db.ts";
 import type { Lease } from "../db/leases.ts";
 import type { Log } from "../kernel/log.ts";
 import { createLoop, type Loop, type Next } from "../kernel/loop.ts";
-import { leavesOfRuns } from "../mirror/ledger.ts";
 
 type Deps = {
   sql: Sql;
@@ -68,15 +69,15 @@ export function createSealer(deps: Deps): Sealer {
       const waiting = await tx<Waiting[]>`
         select u.segment, coalesce(l.lotted, 0) as lotted, u.accepted - coalesce(l.lotted, 0) as waiting, s.issuer, t.account,
                extract(epoch from now() - i.accepted_at)::float8 * 1000 as age
-        from (select segment, accepted, waiting_since from segment_accepted where waiting_since is not null order by waiting_since limit ${LOOKED_AT}) u
+        from (select segment, accepted, waiting_since from segment_accepted_now where waiting_since is not null order by waiting_since limit ${LOOKED_AT}) u
         left join lateral (select lotted from segment_lotted where segment = u.segment offset 0) l on true
-        left join lateral (select issuer from segments where first = u.segment offset 0) s on true
-        left join lateral (select account from taxpayers where index = s.issuer offset 0) t on true
-        left join lateral (select accepted_at from invoices where number = u.segment + coalesce(l.lotted, 0) offset 0) i on true
+        left join lateral (select issuer from segment_now where first = u.segment offset 0) s on true
+        left join lateral (select account from taxpayer_now where index = s.issuer offset 0) t on true
+        left join lateral (select accepted_at from accepted_now where number = u.segment + coalesce(l.lotted, 0) offset 0) i on true
         order by u.waiting_since`;
       const lots = waiting.flatMap(lotsOf);
       const now = lots.slice(0, MAX_LOTS);
-      const broken = now.length > 0 ? await closeLots(tx, now) : new Set<string>();
+      const broken = now.length > 0 ? await sealLots(tx, now) : new Set<string>();
       await settle(tx, waiting, now, broken);
       if (lots.length > now.length || (now.length > 0 && waiting.length === LOOKED_AT)) return 0;
       const young = waiting.flatMap(({ age }) =>
@@ -87,7 +88,7 @@ export function createSealer(deps: Deps): Sealer {
   }
 
   /**
-   * Takes the mark from segments of which nothing waits any more, and puts those that cannot be
+   * Takes the mark from segment_now of which nothing waits any more, and puts those that cannot be
    * closed at the end. A row that somebody accepts into at this moment is left to the next look:
    * nobody waits for one another.
    */
@@ -112,12 +113,14 @@ export function createSealer(deps: Deps): Sealer {
     if (done.length + stuck.length === 0) return;
     // what is under the lock is read by the next statement: one of the same would still see what
     // was there before
-    const mine = await tx<{ segment: string }[]>`
-      select segment from segment_accepted where segment = any(${[...done, ...stuck]}::numeric[]) order by segment for update skip locked`;
-    await tx`
-      update segment_accepted a set waiting_since = case when a.accepted <= coalesce(l.lotted, 0) then null else now() end
-      from unnest(${mine.map((one) => one.segment)}::numeric[]) as m (segment) left join segment_lotted l on l.segment = m.segment
-      where a.segment = m.segment and a.waiting_since is not null`;
+    const mine = await lockSegments(tx, [...done, ...stuck]);
+    await markLotted(
+      tx,
+      await tx<{ segment: string; lotted: bigint }[]>`
+        select m.segment, coalesce(l.lotted, 0) as lotted
+        from unnest(${mine}::numeric[]) as m (segment) left join lateral (
+          select lotted from segment_lotted where segment = m.segment offset 0) l on true`,
+    );
   }
 
   /** The lots of a segment that are due, in order. */
@@ -137,7 +140,7 @@ export function createSealer(deps: Deps): Sealer {
   }
 
   /** Returns the segments of those that cannot be closed. */
-  async function closeLots(tx: Tx, due: readonly Lot[]): Promise<ReadonlySet<string>> {
+  async function sealLots(tx: Tx, due: readonly Lot[]): Promise<ReadonlySet<string>> {
     const leaves = await leavesOfRuns(tx, due);
     // accepted numbers without their rows: somebody has been at the database. That segment stays as
     // it is, the others go on
@@ -149,12 +152,14 @@ export function createSealer(deps: Deps): Sealer {
     const lots = due.filter((lot) => !broken.has(lot.segment));
     if (lots.length === 0) return broken;
     const operations = await enqueueSeals(tx, lots);
-    const roots = lots.map((lot) => lotTree((leaves.get(lot.first) ?? []).map(leafHash)).root);
-    await tx`
-      insert into sealings (first, segment, issuer, count, root, operation)
-      select * from unnest(
-        ${lots.map((lot) => lot.first)}::numeric[], ${lots.map((lot) => lot.segment)}::numeric[], ${lots.map((lot) => lot.issuer)}::int[],
-        ${lots.map((lot) => lot.count)}::int[], ${roots}::text[], ${lots.map((lot) => operations.get(lot.first))}::uuid[])`;
+    await closeLots(
+      tx,
+      lots.map((lot) => ({
+        ...lot,
+        root: lotTree((leaves.get(lot.first) ?? []).map(leafHash)).root,
+        operation: operations.get(lot.first) as string,
+      })),
+    );
     const bySegment = [...Map.groupBy(lots, (lot) => lot.segment)].map(([segment, of]) => ({
       segment,
       count: of.reduce((sum, lot) => sum + lot.count, 0),

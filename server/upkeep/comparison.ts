@@ -136,11 +136,12 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
     const { args } = event;
     const first = args["first"] as string;
     const count = args["count"] as number;
-    const [ours] = await tx`select 1 from segment_use where segment = ${args["segment"] as string}`;
+    const [ours] =
+      await tx`select 1 from segment_use_now where segment = ${args["segment"] as string}`;
     const [lot] = await tx<
       { issuer: number; segment: string; count: number; time: bigint; root: string }[]
     >`
-      select issuer, segment, count, time, root from lots where first = ${first}`;
+      select issuer, segment, count, time, root from lot_now where first = ${first}`;
     page.scopes.push({ kind: "lot", subjects: [first] });
     const same =
       lot &&
@@ -159,7 +160,7 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
     if (!ours) return;
     const rows = await tx<Invoice[]>`
       select i.number, i.content, i.salt, i.document, i.leaf_holder, i.leaf_buyer, s.state, s.lot, s.holder, s.employer, s.titled, s.entry, s.version
-      from invoices i left join invoice_states s on s.number = i.number
+      from accepted_now i left join record_now s on s.number = i.number
       where i.number >= ${first} and i.number < ${first}::numeric + ${count} order by i.number`;
     const last = (BigInt(first) + BigInt(count) - 1n).toString();
     for (const kind of ["document", "document-missing"] as const)
@@ -213,9 +214,9 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
     for (let i = 0; i < numbers.length; i += MAX_AT_ONCE) {
       const some = numbers.slice(i, i + MAX_AT_ONCE);
       const rows = await tx<StateRow[]>`
-        select number, state, holder, employer, titled, entry, version, updated_at from invoice_states where number = any(${some}::numeric[])`;
+        select number, state, holder, employer, titled, entry, version, updated_at from record_now where number = any(${some}::numeric[])`;
       const leaves = await tx<{ number: string; leaf_holder: string; leaf_buyer: number }[]>`
-        select number, leaf_holder, leaf_buyer from invoices where number = any(${some}::numeric[])`;
+        select number, leaf_holder, leaf_buyer from accepted_now where number = any(${some}::numeric[])`;
       const leafOf = new Map(leaves.map((row) => [row.number, row]));
       const byNumber = new Map(rows.map((row) => [row.number, row]));
       page.scopes.push({ kind: "state", subjects: some });
@@ -255,7 +256,9 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
     const page: Page = { differences: [], scopes: [], lots: 0, invoices: 0 };
     const applied = await sql.begin(async (tx) => {
       await tx`set transaction isolation level repeatable read, read only`;
-      const [cursor] = await tx<{ block: bigint; hash: string }[]>`select block, hash from cursor`;
+      const [cursor] = await tx<
+        { block: bigint; hash: string }[]
+      >`select block, hash from chain_now`;
       if (!cursor || Number(cursor.block) < to) return false;
       const block = Number(cursor.block);
       if ((await chain.block(block))?.hash !== cursor.hash)
@@ -287,7 +290,7 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
         }
       }
       const invented = await tx<{ first: string }[]>`
-        select first from lots where block >= ${from} and block <= ${to} and first <> all(${sealed.map((event) => event.args["first"] as string)}::numeric[])`;
+        select first from lot_now where block >= ${from} and block <= ${to} and first <> all(${sealed.map((event) => event.args["first"] as string)}::numeric[])`;
       for (const { first } of invented)
         page.differences.push({
           kind: "lot",
@@ -303,15 +306,15 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
   /** Lots and invoices that have not come to the chain though nothing explains it. */
   async function compareUnsealed(): Promise<Page> {
     const page: Page = { differences: [], scopes: [], lots: 0, invoices: 0 };
-    const explained = sql`(t.standing is distinct from 'active' or t.capabilities & 1 = 0 or (select coalesce(bool_or(closed), false) from ledger_state))`;
+    const explained = sql`(t.standing is distinct from 'active' or t.capabilities & 1 = 0 or (select coalesce(bool_or(closed), false) from ledger_now))`;
     const old = sql`now() - ${patienceSeconds} * interval '1 second'`;
     const waiting = await sql<{ first: string; gaps: bigint; late: boolean }[]>`
       select u.segment + u.lotted as first, coalesce(i.accepted_at < ${old}, false) and not ${explained} as late,
-             u.accepted - u.lotted - (select count(*) from invoices j where j.number >= u.segment + u.lotted and j.number < u.segment + u.accepted) as gaps
-      from segment_waits u
-      left join lateral (select issuer from segments where first = u.segment offset 0) s on true
-      left join lateral (select standing, capabilities from taxpayers where index = s.issuer offset 0) t on true
-      left join lateral (select accepted_at from invoices where number = u.segment + u.lotted offset 0) i on true`;
+             u.accepted - u.lotted - (select count(*) from accepted_now j where j.number >= u.segment + u.lotted and j.number < u.segment + u.accepted) as gaps
+      from segment_waits_now u
+      left join lateral (select issuer from segment_now where first = u.segment offset 0) s on true
+      left join lateral (select standing, capabilities from taxpayer_now where index = s.issuer offset 0) t on true
+      left join lateral (select accepted_at from accepted_now where number = u.segment + u.lotted offset 0) i on true`;
     for (const { first, gaps, late } of waiting) {
       if (gaps > 0n)
         page.differences.push({
@@ -327,8 +330,8 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
         });
     }
     const lots = await sql<{ first: string; status: string }[]>`
-      select l.first, o.status from operations o cross join lateral (select first, issuer from sealings where operation = o.id offset 0) l
-      left join lateral (select standing, capabilities from taxpayers where index = l.issuer offset 0) t on true
+      select l.first, o.status from operation_now o cross join lateral (select first, issuer from sealing_now where operation = o.id offset 0) l
+      left join lateral (select standing, capabilities from taxpayer_now where index = l.issuer offset 0) t on true
       where o.kind = 'seal' and o.status in ('queued', 'signed', 'sent') and o.created_at < ${old} and not ${explained}`;
     for (const { first, status } of lots)
       page.differences.push({
@@ -349,9 +352,9 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
     for (let [after, more] = ["0", true]; more; ) {
       const page = await sql<{ first: string; status: string; lost: boolean }[]>`
         select l.first, o.status, o.status in ('done', 'refused', 'failed') and t.first is null as lost
-        from (select first, operation from sealings where first > ${after} order by first limit 500) l
-        cross join lateral (select status from operations where id = l.operation offset 0) o
-        left join lateral (select first from lots where first = l.first offset 0) t on true order by l.first`;
+        from (select first, operation from sealing_now where first > ${after} order by first limit 500) l
+        cross join lateral (select status from operation_now where id = l.operation offset 0) o
+        left join lateral (select first from lot_now where first = l.first offset 0) t on true order by l.first`;
       for (const { first, status } of page.filter(({ lost }) => lost))
         differences.push({
           kind: "lot",

@@ -10,9 +10,9 @@
 import type { Sql, Tx } from "../db/db.ts";
 import type { Audit } from "../features/bureau/audit.ts";
 import type { Deposit } from "../features/bureau/lots.ts";
+import { isPublicKey, type PublicKey, thumbprint } from "../features/parties/encryption.ts";
 import type { Log } from "../kernel/log.ts";
-import { isPublicKey, type PublicKey, thumbprint } from "../keys/encryption.ts";
-import type { Job } from "./upkeep.ts";
+import type { Job } from "../kernel/loop.ts";
 
 type Deps = {
   sql: Sql;
@@ -79,7 +79,7 @@ export function createDepositing(deps: Deps): Job {
         { block: bigint; first: string }[]
       >`select block, first from delivery_cursor for update`;
       const lots = await tx<{ first: string; block: bigint; ours: boolean }[]>`
-        select l.first, l.block, exists (select 1 from sealings s where s.first = l.first and s.root = l.root) as ours from lots l
+        select l.first, l.block, exists (select 1 from sealing_now s where s.first = l.first and s.root = l.root) as ours from lot_now l
         where l.block >= ${at?.block ?? 0n} and (l.block, l.first) > (${at?.block ?? 0n}, ${at?.first ?? LAST}) order by l.block, l.first limit ${PAGE}`;
       const last = lots[lots.length - 1];
       if (!last) return 0;
@@ -115,7 +115,7 @@ export function createDepositing(deps: Deps): Job {
   /** Delivers the lots whose turn it is; false when there are none. */
   async function some(stopping: AbortSignal): Promise<boolean> {
     const due = await sql<{ lot: string; count: number; tries: number }[]>`
-      select d.lot, l.count, d.tries from deliveries d join lots l on l.first = d.lot
+      select d.lot, l.count, d.tries from deliveries d join lot_now l on l.first = d.lot
       where d.delivered_at is null and d.next_at <= now() order by d.next_at, d.lot limit ${PAGE}`;
     for (const { lot, count, tries } of due) {
       if (stopping.aborted) return false;

@@ -7,8 +7,9 @@
  * is passed over.
  */
 import type { Sql } from "../db/db.ts";
+import { expireAnswers } from "../http/kept-answers.ts";
+import type { Job } from "../kernel/loop.ts";
 import type { Metrics } from "../kernel/metrics.ts";
-import type { Job } from "./upkeep.ts";
 
 const BATCH = 1_000;
 const EVERY_MS = 60_000;
@@ -25,12 +26,9 @@ export function createExpiry(deps: {
     everyMs: EVERY_MS,
     async run(stopping) {
       for (let more = true; more && !stopping.aborted; ) {
-        const gone = await sql`
-          delete from idempotency where ctid = any(array(
-            select ctid from idempotency where created_at < now() - ${deps.days} * interval '1 day' order by created_at limit ${batch}
-            for update skip locked))`;
-        metrics.count("onepiao_idempotency_expired_total", {}, gone.count);
-        more = gone.count === batch;
+        const gone = await expireAnswers(sql, deps.days, batch);
+        metrics.count("onepiao_idempotency_expired_total", {}, gone);
+        more = gone === batch;
       }
     },
   };

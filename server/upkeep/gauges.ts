@@ -12,6 +12,7 @@ import { codeOfChainError } from "@onepiao/protocol/values/problems.ts";
 import { errorName } from "../chain/contracts.ts";
 import type { Sql } from "../db/db.ts";
 import { findingKinds as auditKinds } from "../features/bureau/audit-findings.ts";
+import { keptAnswers } from "../http/kept-answers.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import { findingKinds } from "./comparison.ts";
 import type { Watch } from "./health.ts";
@@ -33,12 +34,12 @@ export function createGauges(deps: Deps): void {
 
   async function invoices(): Promise<void> {
     const [lotted] = await sql.unsafe<{ accepted: number; waiting: number; oldest: number }[]>(`
-      select ((select invoices from lotted) + coalesce(sum(u.accepted - u.lotted), 0))::float8 as accepted,
+      select ((select invoices from lotted_now) + coalesce(sum(u.accepted - u.lotted), 0))::float8 as accepted,
              coalesce(sum(u.accepted - u.lotted), 0)::float8 as waiting, ${seconds("min(i.accepted_at)")} as oldest
-      from segment_waits u left join lateral (select accepted_at from invoices where number = u.segment + u.lotted offset 0) i on true`);
+      from segment_waits_now u left join lateral (select accepted_at from accepted_now where number = u.segment + u.lotted offset 0) i on true`);
     const [sealed] = await sql.unsafe<{ waiting: number; oldest: number }[]>(`
       select coalesce(sum(l.count), 0)::float8 as waiting, ${seconds("min(o.created_at)")} as oldest
-      from operations o cross join lateral (select count from sealings where operation = o.id offset 0) l
+      from operation_now o cross join lateral (select count from sealing_now where operation = o.id offset 0) l
       where o.status in ('queued', 'awaiting-signature', 'signed', 'sent') and o.kind = 'seal'`);
     const stages = { unlotted: lotted, unsealed: sealed };
     metrics.set("onepiao_invoices_accepted_total", { value: lotted?.accepted ?? 0 });
@@ -54,7 +55,7 @@ export function createGauges(deps: Deps): void {
   async function operations(): Promise<void> {
     const rows = await sql.unsafe<{ status: string; n: number; oldest: number }[]>(`
       select w.status, count(o.id)::float8 as n, ${seconds("min(o.created_at)")} as oldest
-      from unnest(array['queued', 'awaiting-signature', 'signed', 'sent']) as w (status) left join operations o
+      from unnest(array['queued', 'awaiting-signature', 'signed', 'sent']) as w (status) left join operation_now o
         on o.status = w.status and o.status in ('queued', 'awaiting-signature', 'signed', 'sent') group by w.status`);
     metrics.set(
       "onepiao_operations",
@@ -69,7 +70,7 @@ export function createGauges(deps: Deps): void {
   async function lanes(): Promise<void> {
     const rows = await sql.unsafe<{ lane: string; status: string; n: number; oldest: number }[]>(`
       select l.name as lane, w.status, count(s.id)::float8 as n, ${seconds("min(s.created_at)")} as oldest
-      from lanes l cross join unnest(array['queued', 'pending']) as w (status) left join sends s
+      from lane_now l cross join unnest(array['queued', 'pending']) as w (status) left join send_now s
         on s.lane = l.name and s.status = w.status and s.status in ('queued', 'pending') group by l.name, w.status`);
     metrics.set(
       "onepiao_lane_depth",
@@ -93,7 +94,7 @@ export function createGauges(deps: Deps): void {
   async function chain(): Promise<void> {
     const [head, [cursor]] = await Promise.all([
       deps.watch.head(),
-      sql<{ block: bigint; time: bigint }[]>`select block, time from cursor`,
+      sql<{ block: bigint; time: bigint }[]>`select block, time from chain_now`,
     ]);
     metrics.set("onepiao_chain_up", { value: head ? 1 : 0 });
     if (cursor) metrics.set("onepiao_cursor_block", { value: Number(cursor.block) });
@@ -114,7 +115,7 @@ export function createGauges(deps: Deps): void {
     const rows = await sql<{ state: string; n: number; behind: number }[]>`
       select case when disabled is not null then 'disabled' when tries > 0 then 'failing' else 'delivering' end as state, count(*)::float8 as n,
              coalesce(max(extract(epoch from now() - since)) filter (where disabled is null), 0)::float8 as behind
-      from webhook_backlog group by 1`;
+      from webhook_backlog_now group by 1`;
     const by = new Map(rows.map((row) => [row.state, row]));
     metrics.set(
       "onepiao_webhooks",
@@ -129,17 +130,16 @@ export function createGauges(deps: Deps): void {
   }
 
   async function rest(): Promise<void> {
-    const [row] = await sql<{ position: number; keys: number; pass: number | null }[]>`
-      select coalesce((select max(position) from feed), 0)::float8 as position,
-             (select greatest(reltuples, 0) from pg_class where oid = 'idempotency'::regclass)::float8 as keys,
+    const [row] = await sql<{ position: number; pass: number | null }[]>`
+      select coalesce((select max(position) from feed_now), 0)::float8 as position,
              (select extract(epoch from now() - ended_at)::float8 from reconcile_cursors where name = 'sweep') as pass`;
     metrics.set("onepiao_feed_position", { value: row?.position ?? 0 });
-    metrics.set("onepiao_idempotency_keys", { value: row?.keys ?? 0 });
+    metrics.set("onepiao_idempotency_keys", { value: await keptAnswers(sql) });
     const [lots] = await sql<{ uncounted: number; undocumented: number }[]>`
       select (select count(*) from (
-                select 1 from lots where (block, first) > (coalesce((select block from stats_cursor), -1), coalesce((select first from stats_cursor), 0))
+                select 1 from lot_now where (block, first) > (coalesce((select block from stats_cursor_now), -1), coalesce((select first from stats_cursor_now), 0))
                 order by block, first limit 10000) l)::float8 as uncounted,
-             coalesce((select undocumented from stats_cursor), 0)::float8 as undocumented`;
+             coalesce((select undocumented from stats_cursor_now), 0)::float8 as undocumented`;
     metrics.set("onepiao_lots_uncounted", { value: lots?.uncounted ?? 0 });
     metrics.set("onepiao_lots_undocumented", { value: lots?.undocumented ?? 0 });
     if (row?.pass != null) metrics.set("onepiao_reconcile_pass_age_seconds", { value: row.pass });
@@ -155,7 +155,7 @@ export function createGauges(deps: Deps): void {
 
   async function audit(): Promise<void> {
     const found = await sql<{ kind: string; n: number }[]>`
-      select k.kind, (select count(*) from (select 1 from audit_findings where kind = k.kind order by issuer, subject limit 1000) f)::float8 as n
+      select k.kind, (select count(*) from (select 1 from audit_finding_now where kind = k.kind order by issuer, subject limit 1000) f)::float8 as n
       from unnest(${[...auditKinds]}::text[]) as k (kind)`;
     const by = new Map(found.map((one) => [one.kind, one.n]));
     metrics.set(
@@ -163,9 +163,9 @@ export function createGauges(deps: Deps): void {
       ...auditKinds.map((kind) => ({ labels: { kind }, value: by.get(kind) ?? 0 })),
     );
     const [row] = await sql.unsafe<{ audited: number; delivered: number; oldest: number }[]>(`
-      select (select count(*) from audit_lots where state = 'waiting')::float8 as audited, count(d.lot)::float8 as delivered,
+      select (select count(*) from audit_lot_now where state = 'waiting')::float8 as audited, count(d.lot)::float8 as delivered,
              ${seconds("min(to_timestamp(l.time))")} as oldest
-      from deliveries d join lots l on l.first = d.lot where d.delivered_at is null`);
+      from deliveries d join lot_now l on l.first = d.lot where d.delivered_at is null`);
     metrics.set("onepiao_audit_waiting", { value: row?.audited ?? 0 });
     metrics.set("onepiao_deposits_waiting", { value: row?.delivered ?? 0 });
     metrics.set("onepiao_deposits_waiting_oldest_seconds", { value: row?.oldest ?? 0 });
@@ -227,14 +227,14 @@ export function createTally({
     if (refused.size > 0) {
       const [row] = await sql<
         { count: number }[]
-      >`select count(*)::int as count from attempts where block = any(${[...refused]}::bigint[])`;
+      >`select count(*)::int as count from attempt_now where block = any(${[...refused]}::bigint[])`;
       metrics.count("onepiao_alarms_total", {}, row?.count ?? 0);
     }
     if (sealed.length === 0) return;
     const took = await sql<{ seconds: number }[]>`
       select extract(epoch from now() - i.accepted_at)::float8 as seconds
       from unnest(${sealed.map(({ args }) => args["first"])}::numeric[], ${sealed.map(({ args }) => args["count"])}::int[]) as l (first, count)
-      cross join lateral (select accepted_at from invoices where number >= l.first and number < l.first + l.count offset 0) i`;
+      cross join lateral (select accepted_at from accepted_now where number >= l.first and number < l.first + l.count offset 0) i`;
     metrics.count("onepiao_invoices_sealed_total", {}, took.length);
     for (const { seconds } of took) metrics.observe("onepiao_seal_seconds", Math.max(0, seconds));
   };

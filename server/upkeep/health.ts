@@ -86,7 +86,7 @@ export function createWatch(deps: Deps): Watch {
   }
 
   async function cursorBlock(): Promise<number | undefined> {
-    const [row] = await sql<{ block: bigint }[]>`select block from cursor`;
+    const [row] = await sql<{ block: bigint }[]>`select block from chain_now`;
     return row && Number(row.block);
   }
 
@@ -112,7 +112,7 @@ export function createWatch(deps: Deps): Watch {
   type Backlog = { lane: string; waiting: bigint; oldest: number };
   const backlog = () => sql<Backlog[]>`
     select lane, count(*) as waiting, extract(epoch from now() - min(created_at))::float8 as oldest
-    from sends where status in ('queued', 'pending') group by lane order by lane`;
+    from send_now where status in ('queued', 'pending') group by lane order by lane`;
 
   function ofNode(seen: Head | undefined): Check {
     if (seen === undefined) return { ok: false, detail: "no answer" };

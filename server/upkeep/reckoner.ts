@@ -5,9 +5,10 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { createCore, openNetwork } from "../core/core.ts";
 import { openDb } from "../db/db.ts";
+import { createAuditing } from "../features/bureau/auditing.ts";
+import { createCounting } from "../features/bureau/counting.ts";
 import { createLog } from "../kernel/log.ts";
-import { createAuditing } from "./auditing.ts";
-import { createCounting } from "./counting.ts";
+import type { Job } from "../kernel/loop.ts";
 import {
   type Asked,
   type ReckonerData,
@@ -16,7 +17,6 @@ import {
   type Told,
 } from "./reckoning.ts";
 import { createReconcile } from "./reconcile.ts";
-import type { Job } from "./upkeep.ts";
 
 /** A connection a job, and one for what they look up beside it. */
 const CONNECTIONS = 4;

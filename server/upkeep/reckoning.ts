@@ -15,7 +15,7 @@ import type { Deployment } from "../chain/deploy.ts";
 import type { Sql } from "../db/db.ts";
 import type { Config } from "../kernel/config.ts";
 import type { Log } from "../kernel/log.ts";
-import type { Job } from "./upkeep.ts";
+import type { Job } from "../kernel/loop.ts";
 
 /** What the thread is told when it starts. */
 export type ReckonerData = {
@@ -115,7 +115,7 @@ export function createReckoner({
     // for it
     if (
       !thread &&
-      (await sql`(select 1 from lots limit 1) union all (select 1 from invoices limit 1)`)
+      (await sql`(select 1 from lot_now limit 1) union all (select 1 from accepted_now limit 1)`)
         .length === 0
     )
       return;

@@ -12,6 +12,7 @@ import type { Contracts } from "../chain/contracts.ts";
 import type { Sql, Tx } from "../db/db.ts";
 import type { Documents } from "../features/invoices/documents.ts";
 import type { Log } from "../kernel/log.ts";
+import type { Job } from "../kernel/loop.ts";
 import {
   createComparison,
   type Difference,
@@ -19,7 +20,6 @@ import {
   findingKinds,
   type Page,
 } from "./comparison.ts";
-import type { Job } from "./upkeep.ts";
 
 export type Finding = Difference & { since: Date };
 /** `end`: the last block to compare. */
@@ -103,7 +103,7 @@ export function createReconcile(deps: Deps): Reconcile {
         from reconcile_cursors where name = ${name}`
     )[0];
   const cursorBlock = async (): Promise<number | undefined> => {
-    const [row] = await sql<{ block: bigint }[]>`select block from cursor`;
+    const [row] = await sql<{ block: bigint }[]>`select block from chain_now`;
     return row && Number(row.block);
   };
 

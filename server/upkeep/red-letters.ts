@@ -12,7 +12,7 @@ import type { Sql } from "../db/db.ts";
 import type { Issuing } from "../features/invoices/issuing.ts";
 import type { RedLetters } from "../features/invoices/red-letters.ts";
 import type { Log } from "../kernel/log.ts";
-import type { Job } from "./upkeep.ts";
+import type { Job } from "../kernel/loop.ts";
 
 /** An invoice that is reversed waits so long for its red letter. */
 const EVERY_MS = 200;

@@ -6,15 +6,8 @@
  * fails is tried again at its next turn. Owns the turns, not the jobs.
  */
 import type { Log } from "../kernel/log.ts";
-import { createLoop, type Loop } from "../kernel/loop.ts";
+import { createLoop, type Job, type Loop } from "../kernel/loop.ts";
 import type { Metrics } from "../kernel/metrics.ts";
-
-export type Job = {
-  name: string;
-  everyMs: number;
-  /** One turn; ends soon after `stopping` is aborted. */
-  run(stopping: AbortSignal): Promise<void>;
-};
 
 export type Upkeep = { start(): void; stop(): Promise<void> };
 

@@ -1,6 +1,6 @@
 import { expect } from "chai";
+import { createApiKey } from "../../server/features/parties/api-keys.ts";
 import { KEY_MEMORY_MS } from "../../server/http/auth.ts";
-import { createApiKey } from "../../server/keys/api-keys.ts";
 import { call, gate, openWorld, type World } from "./fixture.ts";
 
 describe("a caller", () => {

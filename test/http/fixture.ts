@@ -15,13 +15,13 @@ import {
   type Tx,
 } from "../../server/db/db.ts";
 import { startPostgres } from "../../server/db/postgres.ts";
+import { callers, createApiKey } from "../../server/features/parties/api-keys.ts";
 import { type AppDeps, createApp } from "../../server/http/app.ts";
 import { readStrictJson } from "../../server/http/json.ts";
 import { type Listening, listen } from "../../server/http/server.ts";
 import { type Answer, type Role, type Route, routeFor } from "../../server/kernel/api.ts";
 import { createLog } from "../../server/kernel/log.ts";
 import { pageLimit } from "../../server/kernel/page.ts";
-import { createApiKey } from "../../server/keys/api-keys.ts";
 import { openVault, type Vault } from "../../server/keys/vault.ts";
 
 /** Opened by a test to let `POST /v1/gated` go on. */
@@ -387,6 +387,7 @@ async function start(): Promise<{ world: World; close(): Promise<void> }> {
   const listening: Listening[] = [];
   const app = async (more: Partial<AppDeps> = {}, requestMs?: number) => {
     const made = createApp({
+      callers,
       sql,
       vault,
       changes,

@@ -3,6 +3,7 @@
  * work, where it stays.
  */
 import { openChanges, openDb } from "../../server/db/db.ts";
+import { callers } from "../../server/features/parties/api-keys.ts";
 import { createApp } from "../../server/http/app.ts";
 import { listen } from "../../server/http/server.ts";
 import { createLog } from "../../server/kernel/log.ts";
@@ -15,6 +16,7 @@ if (name !== undefined && process.send !== undefined && process.env["DATABASE"] 
   const { gate, routes } = await import("./fixture.ts");
   const sql = openDb(process.env["DATABASE"]);
   const app = createApp({
+    callers,
     sql,
     vault: await openVault(sql, process.env["KEY"] ?? ""),
     changes: await openChanges(sql),

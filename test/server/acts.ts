@@ -771,7 +771,8 @@ describe("acts", () => {
     const numbers = await accepted(bench, main, issuer, { holder: who.address }, 3);
     await until(
       "they are in lots",
-      async () => (await bench.sql`select 1 from segment_use where accepted > lotted`).length === 0,
+      async () =>
+        (await bench.sql`select 1 from segment_use_now where accepted > lotted`).length === 0,
     );
     // the bureau's own acts go on meanwhile
     const party = await enrolled(bench, main, ["employer"]);

@@ -19,14 +19,14 @@ import {
   MAX_STREAMS,
   typesOf,
 } from "../../server/features/out/events.ts";
+import { callers, createApiKey } from "../../server/features/parties/api-keys.ts";
+import { createSessions } from "../../server/features/parties/browser-sessions.ts";
 import { notify } from "../../server/feed/notices.ts";
 import { createTail } from "../../server/feed/tail.ts";
 import { createApp } from "../../server/http/app.ts";
 import { listen } from "../../server/http/server.ts";
 import { type Role, roles } from "../../server/kernel/api.ts";
 import { createLog } from "../../server/kernel/log.ts";
-import { createApiKey } from "../../server/keys/api-keys.ts";
-import { createSessions } from "../../server/keys/sessions.ts";
 import { openVault } from "../../server/keys/vault.ts";
 import {
   call,
@@ -531,6 +531,7 @@ describe("event streams", () => {
       WAIT_MAX_SECONDS: 1,
     };
     const app = createApp({
+      callers,
       sql: own,
       vault: await openVault(own, "11".repeat(32)),
       changes,

@@ -9,7 +9,7 @@ import {
   openSealed,
   type SealedLot,
 } from "../../server/features/invoices/documents.ts";
-import { unwrapWith } from "../../server/keys/encryption.ts";
+import { unwrapWith } from "../../server/features/parties/encryption.ts";
 import {
   call,
   issued,

@@ -243,7 +243,7 @@ describe("imports", function () {
     const rows: [string, Loose][] = [];
     const { createImports } = await import("../../server/features/proof/imports.ts");
     const { createDocuments } = await import("../../server/features/invoices/documents.ts");
-    const { createEncryptionKeys } = await import("../../server/keys/encryption.ts");
+    const { createEncryptionKeys } = await import("../../server/features/parties/encryption.ts");
     const { createInvoices } = await import("../../server/features/invoices/invoices.ts");
     const { createNames } = await import("../../server/features/parties/names.ts");
     const { createTaxpayers } = await import("../../server/features/parties/taxpayers.ts");

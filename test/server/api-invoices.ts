@@ -621,7 +621,7 @@ describe("issuing over HTTP", () => {
       }),
     );
     const [lots] = await sql<{ sealed: number; lotted: number }[]>`
-      select (select coalesce(sum(count), 0)::int from lots where issuer = ${seller.index}) as sealed, (select sum(lotted)::int from segment_use u join segments s on s.first = u.segment where s.issuer = ${seller.index}) as lotted`;
+      select (select coalesce(sum(count), 0)::int from lots where issuer = ${seller.index}) as sealed, (select sum(lotted)::int from segment_use_now u join segments s on s.first = u.segment where s.issuer = ${seller.index}) as lotted`;
     expect(lots).deep.equals({ sealed: 51, lotted: 51 });
   });
 

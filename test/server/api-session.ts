@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import { openDb, type Sql } from "../../server/db/db.ts";
+import { createSessions, MAX_SESSIONS } from "../../server/features/parties/browser-sessions.ts";
 import { createSignIn } from "../../server/features/parties/sessions.ts";
 import { type Gateway, startGateway } from "../../server/gateway.ts";
-import { createSessions, MAX_SESSIONS } from "../../server/keys/sessions.ts";
 import { openVault } from "../../server/keys/vault.ts";
 import {
   call,

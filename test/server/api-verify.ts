@@ -12,9 +12,9 @@ import jsqr from "jsqr";
 import { PNG } from "pngjs";
 import { createContracts } from "../../server/chain/contracts.ts";
 import { createDocuments } from "../../server/features/invoices/documents.ts";
+import { createEncryptionKeys } from "../../server/features/parties/encryption.ts";
 import { createChecks } from "../../server/features/proof/checker.ts";
 import { createVerification, MAX_MISSES } from "../../server/features/proof/verification.ts";
-import { createEncryptionKeys } from "../../server/keys/encryption.ts";
 import { openVault } from "../../server/keys/vault.ts";
 import {
   call,

@@ -11,15 +11,15 @@ import { exportJWK, generateKeyPair } from "jose";
 import { createContracts, ZERO_ACCOUNT } from "../../server/chain/contracts.ts";
 import type { Sql, Tx } from "../../server/db/db.ts";
 import { type AuditLot, createAudit } from "../../server/features/bureau/audit.ts";
+import { createAuditing } from "../../server/features/bureau/auditing.ts";
 import type { Deposit, SealedLot } from "../../server/features/bureau/lots.ts";
 import { createDocuments } from "../../server/features/invoices/documents.ts";
+import { createEncryptionKeys, type PublicKey } from "../../server/features/parties/encryption.ts";
 import { createTaxpayers } from "../../server/features/parties/taxpayers.ts";
 import { projections } from "../../server/gateway.ts";
 import { createLog } from "../../server/kernel/log.ts";
-import { createEncryptionKeys, type PublicKey } from "../../server/keys/encryption.ts";
 import { openVault, type Vault } from "../../server/keys/vault.ts";
 import { checkProjections } from "../../server/operator/rebuild.ts";
-import { createAuditing } from "../../server/upkeep/auditing.ts";
 import { createDepositing } from "../../server/upkeep/depositing.ts";
 import {
   call,

@@ -8,10 +8,10 @@ import { hostname } from "node:os";
 import { expect } from "chai";
 import { Webhook } from "standardwebhooks";
 import { openChanges, openDb, type Sql } from "../../server/db/db.ts";
+import { createDeliverer, sealTarget } from "../../server/features/out/deliverer.ts";
 import { typesOf } from "../../server/features/out/events.ts";
+import { createOutbound, mayReach, readNetworks } from "../../server/features/out/outbound.ts";
 import { createWebhooks } from "../../server/features/out/webhooks.ts";
-import { createDeliverer, sealTarget } from "../../server/feed/deliverer.ts";
-import { createOutbound, mayReach, readNetworks } from "../../server/feed/outbound.ts";
 import { createLog } from "../../server/kernel/log.ts";
 import { openVault, type Vault } from "../../server/keys/vault.ts";
 import { openDatabase } from "./support/bench.ts";
@@ -583,8 +583,9 @@ describe("deliveries", () => {
       await subscribe(shop.url, freshAccount(), { roles: ["bureau"] }),
     ];
     const waits = async (id: string) =>
-      (await sql<{ since: Date | null }[]>`select since from webhook_backlog where id = ${id}`)[0]
-        ?.since ?? null;
+      (
+        await sql<{ since: Date | null }[]>`select since from webhook_backlog_now where id = ${id}`
+      )[0]?.since ?? null;
     expect([await waits(hook), await waits(bureau)]).to.deep.equal([null, null]);
     await tell([other], 2);
     expect(await waits(hook)).to.equal(null);

@@ -7,7 +7,7 @@ import { recoverSigner } from "@onepiao/protocol/ledger/messages.ts";
 import { expect } from "chai";
 import { computeAddress, Transaction, Wallet } from "ethers";
 import type { Sql } from "../../server/db/db.ts";
-import { createApiKey, findCaller } from "../../server/keys/api-keys.ts";
+import { createApiKey, findCaller } from "../../server/features/parties/api-keys.ts";
 import { accountOfSecret } from "../../server/keys/keystore.ts";
 import {
   openVault,

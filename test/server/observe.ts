@@ -144,7 +144,7 @@ export async function traces(): Promise<Record<string, number>> {
     "operations",
     "operation_invoices",
     "idempotency",
-    "segment_use",
+    "segment_use_now",
     "quota_use",
     "sealings",
     "parties",
@@ -159,7 +159,7 @@ export async function traces(): Promise<Record<string, number>> {
   }
   const [used] = await (await database())<
     { n: string }[]
-  >`select coalesce(sum(accepted), 0)::text as n from segment_use`;
+  >`select coalesce(sum(accepted), 0)::text as n from segment_use_now`;
   found["accepted"] = Number(used?.n);
   return found;
 }

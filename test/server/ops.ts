@@ -234,7 +234,7 @@ describe("a gateway as its operator sees it", function () {
         30_000,
       );
       const [numbers] = await bench.sql<{ rows: bigint; used: string }[]>`
-        select count(*) as rows, (select sum(accepted) from segment_use)::text as used from invoices`;
+        select count(*) as rows, (select sum(accepted) from segment_use_now)::text as used from invoices`;
       expect(Number(numbers?.used), "no number without an invoice").to.equal(Number(numbers?.rows));
     });
 
@@ -267,7 +267,7 @@ describe("a gateway as its operator sees it", function () {
       await until(
         "it is accepted",
         async () =>
-          (await bench.sql`select 1 from segment_use where accepted > lotted`).length > 0 ||
+          (await bench.sql`select 1 from segment_use_now where accepted > lotted`).length > 0 ||
           (await unsealed()) > 0,
       );
       leaving.child.kill("SIGTERM");

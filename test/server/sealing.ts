@@ -6,8 +6,8 @@
 import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
 import { keccak, leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
 import { expect } from "chai";
+import { leavesOf } from "../../server/accepted/leaves.ts";
 import { createEvidence } from "../../server/acts/evidence.ts";
-import { leavesOf } from "../../server/mirror/ledger.ts";
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
 import {
   accepted,
@@ -215,7 +215,7 @@ describe("sealing", () => {
       await bench.sql`select 1 from operations where party = ${party.account} and kind = 'seal'`,
     ).to.have.length(0);
     expect(
-      await bench.sql`select 1 from segment_use u join segments s on s.first = u.segment where s.issuer = ${party.index} and u.lotted > 0`,
+      await bench.sql`select 1 from segment_use_now u join segments s on s.first = u.segment where s.issuer = ${party.index} and u.lotted > 0`,
     ).to.have.length(0);
     (await sealer(3, 20)).start("sealer");
     await known(bench, numbers);

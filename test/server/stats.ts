@@ -11,6 +11,7 @@ import { amountTimesRate, formatMoney, parseMoney } from "@onepiao/protocol/valu
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
 import type { Sql } from "../../server/db/db.ts";
+import { createCounting } from "../../server/features/bureau/counting.ts";
 import { createStats } from "../../server/features/bureau/stats.ts";
 import { type Grain, grains, startOf } from "../../server/features/bureau/stats-buckets.ts";
 import { createSumsVault } from "../../server/features/bureau/stats-sums.ts";
@@ -20,7 +21,6 @@ import { createTaxpayers } from "../../server/features/parties/taxpayers.ts";
 import { projections } from "../../server/gateway.ts";
 import { createLog } from "../../server/kernel/log.ts";
 import { checkProjections, rebuildProjections } from "../../server/operator/rebuild.ts";
-import { createCounting } from "../../server/upkeep/counting.ts";
 import { invoiceOf } from "./network.ts";
 import {
   admissionBy,

@@ -5,10 +5,11 @@
  */
 import { expect } from "chai";
 import { createLog } from "../../server/kernel/log.ts";
+import type { Job } from "../../server/kernel/loop.ts";
 import { createMetrics } from "../../server/kernel/metrics.ts";
 import { createExpiry } from "../../server/upkeep/expiry.ts";
 import { createReconcile, findings, type Reconcile } from "../../server/upkeep/reconcile.ts";
-import { createUpkeep, type Job } from "../../server/upkeep/upkeep.ts";
+import { createUpkeep } from "../../server/upkeep/upkeep.ts";
 import {
   accepted,
   type Bench,

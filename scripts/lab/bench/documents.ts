@@ -10,7 +10,7 @@ import { contentHash, disclose } from "@onepiao/protocol/proofs/disclosing.ts";
 import { partNames } from "@onepiao/protocol/proofs/parts.ts";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { goodSamples } from "../../../sandbox/samples.ts";
-import { type PublicKey, wrapTo, wrapUnder } from "../../../server/keys/encryption.ts";
+import { type PublicKey, wrapTo, wrapUnder } from "../../../server/features/parties/encryption.ts";
 
 const ROUNDS = 5;
 

@@ -184,7 +184,7 @@ export async function measure(network: Network, plan: Plan, progress: Progress):
     none(
       "accepted invoices are not sealed",
       () =>
-        whole.sql`select ((select coalesce(sum(accepted), 0) from segment_use) - (select coalesce(sum(count), 0) from lots))::bigint as open`,
+        whole.sql`select ((select coalesce(sum(accepted), 0) from segment_use_now) - (select coalesce(sum(count), 0) from lots))::bigint as open`,
     );
   /** Resolves when the auditor has added up every sealed lot. */
   const audited = () =>

@@ -187,7 +187,7 @@ export async function unfinished(sql: Sql): Promise<string[]> {
     where status in ('queued', 'pending') group by 1, 2`;
   const waiting = await sql<
     { segment: string; open: bigint }[]
-  >`select segment, accepted - lotted as open from segment_use where accepted > lotted`;
+  >`select segment, accepted - lotted as open from segment_use_now where accepted > lotted`;
   const unsealed = await sql<{ count: number }[]>`
     select count(*)::int as count from invoices i left join invoice_states s on s.number = i.number where s.number is null`;
   return [

@@ -26,9 +26,10 @@ import { formatTotal, parseMoney } from "@onepiao/protocol/values/money.ts";
 import type { Contracts } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
 import type { Log } from "../../kernel/log.ts";
-import type { EncryptionKeys } from "../../keys/encryption.ts";
 import type { Vault } from "../../keys/vault.ts";
 import type { Documents } from "../invoices/documents.ts";
+import { noteReads } from "../invoices/grants.ts";
+import type { EncryptionKeys } from "../parties/encryption.ts";
 import type { Taxpayers } from "../parties/taxpayers.ts";
 import { addFindings, clearFindings, listFindings, type NewFinding } from "./audit-findings.ts";
 import {
@@ -62,7 +63,7 @@ async function lotsOf(tx: Tx, numbers: readonly string[]): Promise<Map<string, S
   if (numbers.length === 0) return new Map();
   const rows = await tx<(SealedLot & { number: string })[]>`
     select n.number, l.first, l.count, l.issuer, l.time, l.root from unnest(${[...new Set(numbers)]}::numeric[]) as n (number)
-    cross join lateral (select * from lots where first <= n.number order by first desc limit 1) l where l.first + l.count > n.number`;
+    cross join lateral (select * from lot_now where first <= n.number order by first desc limit 1) l where l.first + l.count > n.number`;
   return new Map(rows.map(({ number, ...lot }) => [number, lot]));
 }
 
@@ -138,7 +139,7 @@ export function createAudit(deps: Deps) {
     if (sums.length === 0) return;
     const rows = await tx<{ taxpayer: number; period: number; drawn: string }[]>`
       select q.taxpayer, q.period, q.drawn from unnest(${sums.map((one) => one.issuer)}::int[], ${sums.map((one) => one.period)}::int[]) as k (issuer, period)
-      join quotas q on q.taxpayer = k.issuer and q.period = k.period`;
+      join quota_now q on q.taxpayer = k.issuer and q.period = k.period`;
     const drawn = new Map(rows.map((row) => [`${row.taxpayer}/${row.period}`, BigInt(row.drawn)]));
     const exceeds = ({ issuer, period, sums: { gross } }: PeriodSums) =>
       gross > (drawn.get(`${issuer}/${period}`) ?? 0n);
@@ -250,10 +251,8 @@ export function createAudit(deps: Deps) {
       );
       await add(tx, bureau, done);
       await judgeReds(tx, bureau, done);
-      await tx`
-        insert into reads (number, account, form, key_id)
-        select n, ${bureau}, 'audit', 'audit' from unnest(${done.flatMap(({ invoices }) => invoices.map(({ number }) => number))}::numeric[]) as n
-        on conflict (number, account, form, day) do update set times = reads.times + 1, last_at = now()`;
+      const opened = done.flatMap(({ invoices }) => invoices.map(({ number }) => number));
+      await noteReads(tx, { account: bureau, keyId: "audit" }, opened, "audit");
       return done.map(({ lot }) => lot.first);
     },
 
@@ -297,7 +296,7 @@ export function createAudit(deps: Deps) {
       >`
         select coalesce((select judged from audit_cursor), 0)::float8 as lots, w.waiting, w.since,
                (select count(*) from (
-                  select 1 from lots where (block, first) > (coalesce((select block from audit_cursor), -1), coalesce((select first from audit_cursor), 0))
+                  select 1 from lot_now where (block, first) > (coalesce((select block from audit_cursor), -1), coalesce((select first from audit_cursor), 0))
                   order by block, first limit 10000) l)::int as behind
         from (select count(*)::int as waiting, min(since) as since from audit_lots where state = 'waiting') w`;
       return row ?? { lots: 0, waiting: 0, behind: 0, since: null };
@@ -313,10 +312,10 @@ export function createAudit(deps: Deps) {
       >`
         select n.index, q.granted, q.drawn, s.sealed from (
           select index from (
-            (select taxpayer as index from quotas where period = ${period} and taxpayer > ${after} order by taxpayer limit ${limit})
+            (select taxpayer as index from quota_now where period = ${period} and taxpayer > ${after} order by taxpayer limit ${limit})
             union (select issuer from audit_sums where period = ${period} and issuer > ${after} order by issuer limit ${limit})
           ) u order by index limit ${limit}
-        ) n left join lateral (select granted, drawn from quotas where taxpayer = n.index and period = ${period} offset 0) q on true
+        ) n left join lateral (select granted, drawn from quota_now where taxpayer = n.index and period = ${period} offset 0) q on true
         left join lateral (select sealed from audit_sums where issuer = n.index and period = ${period} offset 0) s on true order by n.index`;
       const issuers = await taxpayers.byIndexes(
         tx,

@@ -13,8 +13,8 @@ export function createLedger({ contracts }: { contracts: Contracts }) {
   const { chainId, network, registry, ledger, claimTermSeconds } = contracts.deployment;
   return {
     async view(tx: Tx) {
-      const [state] = await tx<{ closed: boolean }[]>`select closed from ledger_state`;
-      const [at] = await tx<{ block: bigint; time: bigint }[]>`select block, time from cursor`;
+      const [state] = await tx<{ closed: boolean }[]>`select closed from ledger_now`;
+      const [at] = await tx<{ block: bigint; time: bigint }[]>`select block, time from chain_now`;
       return {
         network,
         chainId,

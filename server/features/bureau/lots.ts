@@ -15,13 +15,6 @@ import type { Contracts } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
 import type { Caller } from "../../kernel/api.ts";
 import {
-  type EncryptionKeys,
-  MAX_DEPOSIT_KEYS,
-  type PublicKey,
-  thumbprint,
-  unwrapUnder,
-} from "../../keys/encryption.ts";
-import {
   bytesOf,
   type Documents,
   documentId,
@@ -29,6 +22,13 @@ import {
   openSealed,
   type SealedDocument,
 } from "../invoices/documents.ts";
+import {
+  type EncryptionKeys,
+  MAX_DEPOSIT_KEYS,
+  type PublicKey,
+  thumbprint,
+  unwrapUnder,
+} from "../parties/encryption.ts";
 
 /**
  * A document in a deposit: sealed as it is stored, with what its leaf commits to beside it.
@@ -76,7 +76,7 @@ type Deps = { keys: EncryptionKeys; documents: Documents; contracts: Contracts }
 /** The bureau's account; undefined where no bureau is at this gateway. */
 export async function bureauOf(tx: Tx): Promise<string | undefined> {
   return (
-    await tx<{ account: string }[]>`select account from parties where kind = 'bureau' limit 1`
+    await tx<{ account: string }[]>`select account from party_now where kind = 'bureau' limit 1`
   )[0]?.account;
 }
 
@@ -121,7 +121,7 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
     const bureau = await bureauOf(tx);
     if (bureau === undefined)
       throw new Problem("not-found", "No bureau is at this gateway: it takes no deposits");
-    const [lot] = await tx<{ count: number }[]>`select count from lots where first = ${first}`;
+    const [lot] = await tx<{ count: number }[]>`select count from lot_now where first = ${first}`;
     if (!lot) throw new Problem("lot-unknown", `Lot ${first} is not known here yet`);
     const refuse = (field: string, rule: string, detail: string) =>
       new Problem("invalid-request", `${field}: ${detail}`, {
@@ -190,10 +190,10 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
     const rows = await tx<(OwnRow & { lot: string })[]>`
       select l.first as lot, i.* from unnest(${lots.map((lot) => lot.first)}::numeric[], ${lots.map((lot) => lot.count)}::int[]) as l (first, count)
       cross join lateral (
-        select number, salt, document, leaf_holder, leaf_buyer, reverses, accepted_at from invoices o
+        select number, salt, document, leaf_holder, leaf_buyer, reverses, accepted_at from accepted_now o
         where number >= l.first and number < l.first + l.count
           -- what was brought here by a bundle was accepted elsewhere, at a time that is not known here
-          and not exists (select 1 from imported m where m.number = o.number) order by number offset 0) i
+          and not exists (select 1 from imported_now m where m.number = o.number) order by number offset 0) i
       order by i.number`;
     return Map.groupBy(rows, (row) => row.lot);
   }

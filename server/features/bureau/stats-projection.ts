@@ -38,7 +38,7 @@ async function count(
 /** Counts acts, by what their invoices are until the ledger's mirror has them. */
 async function acts(tx: Tx, run: readonly Applied[]): Promise<void> {
   const rows = await tx<{ number: string; state: State }[]>`
-    select number, state from invoice_states where number = any(${run.map((event) => event.args["id"] as string)}::numeric[])`;
+    select number, state from record_now where number = any(${run.map((event) => event.args["id"] as string)}::numeric[])`;
   const states = new Map(rows.map((row) => [row.number, row.state]));
   await count(
     tx,

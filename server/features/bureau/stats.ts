@@ -73,7 +73,7 @@ export function createStats(deps: Deps) {
     if (wanted.length === 0) return new Map();
     const rows = await tx<
       { account: string }[]
-    >`select account from taxpayers where index = any(${wanted}::int[])`;
+    >`select account from taxpayer_now where index = any(${wanted}::int[])`;
     const found = await taxpayers.among(
       tx,
       rows.map((row) => row.account),
@@ -89,9 +89,9 @@ export function createStats(deps: Deps) {
   async function reached(tx: Tx): Promise<{ cursor: Place; counted: Place } | undefined> {
     const [row] = await tx<{ block: bigint; time: bigint; done: bigint | null; more: boolean }[]>`
       select c.block, c.time, s.block as done,
-             (select first from lots where (block, first) > (coalesce((select block from stats_cursor), 0), coalesce((select first from stats_cursor), 0))
+             (select first from lot_now where (block, first) > (coalesce((select block from stats_cursor), 0), coalesce((select first from stats_cursor), 0))
               order by block, first limit 1) is not null as more
-      from cursor c left join stats_cursor s on true`;
+      from chain_now c left join stats_cursor s on true`;
     if (!row) return undefined;
     const [block, at] = [Number(row.block), timeOf(row.time)];
     return {
@@ -245,7 +245,7 @@ export function createStats(deps: Deps) {
     async refusals(tx: Tx, query: { before?: bigint | undefined; limit: number }) {
       const rows = await tx<Refusal[]>`
         select f.position, f.at, f.tx, f.number, f.data, f.bureau, s.state, s.employer, s.updated_at
-        from feed f left join invoice_states s on s.number = f.number
+        from feed_now f left join record_now s on s.number = f.number
         where f.type = 'reimbursement.refused' and ${query.before === undefined ? tx`true` : tx`f.position < ${query.before}`}
         order by f.position desc limit ${query.limit}`;
       const names = await among(
@@ -287,7 +287,7 @@ export function createStats(deps: Deps) {
     /** Quota of a month by issuer, the most used first. Each issuer that has some is looked at. */
     async quotas(tx: Tx, query: { period: number; limit: number }) {
       const rows = await tx<{ taxpayer: number; granted: string; drawn: string }[]>`
-        select taxpayer, granted, drawn from quotas where period = ${query.period}`;
+        select taxpayer, granted, drawn from quota_now where period = ${query.period}`;
       const used = await deps.quotas.usedIn(tx, query.period);
       const all = rows.map((row) => ({
         ...row,
@@ -326,7 +326,7 @@ export function createStats(deps: Deps) {
       const recent = await tx<
         { first: string; count: number; issuer: number; block: bigint; time: bigint }[]
       >`
-        select first, count, issuer, block, time from lots order by block desc, first desc limit ${RECENT_LOTS}`;
+        select first, count, issuer, block, time from lot_now order by block desc, first desc limit ${RECENT_LOTS}`;
       const earlier =
         head === undefined
           ? undefined

@@ -10,8 +10,9 @@ import { canonicalJson } from "@onepiao/protocol/formats/document.ts";
 import { contentHash } from "@onepiao/protocol/proofs/disclosing.ts";
 import { formatMoney } from "@onepiao/protocol/values/money.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
+import { acceptInvoices } from "../../accepted/accepting.ts";
 import { ZERO_ACCOUNT } from "../../chain/contracts.ts";
-import { announce, type Tx } from "../../db/db.ts";
+import type { Tx } from "../../db/db.ts";
 import { accountOfSecret } from "../../keys/keystore.ts";
 import type { HeldQuota } from "../parties/quotas.ts";
 import type { Documents } from "./documents.ts";
@@ -57,8 +58,8 @@ async function freeNumbers(tx: Tx, drafts: readonly Draft[]): Promise<Map<number
     lateral (
       select s.first, s.length, coalesce(u.accepted, 0) as accepted
       from (select first from segment_free where issuer = w.issuer order by first limit w.count + 1) n
-      cross join lateral (select first, length from segments where first = n.first offset 0) s
-      left join segment_accepted u on u.segment = n.first where coalesce(u.accepted, 0) < s.length order by s.first limit w.count
+      cross join lateral (select first, length from segment_now where first = n.first offset 0) s
+      left join segment_accepted_now u on u.segment = n.first where coalesce(u.accepted, 0) < s.length order by s.first limit w.count
     ) f order by w.issuer, f.first`;
   const free = new Map<number, Free[]>();
   for (const { issuer, first, length, accepted } of rows) {
@@ -149,31 +150,24 @@ export function createDesks({ documents, invoices, draws }: Deps) {
       rows: readonly NumberedInvoice[],
       { free }: Pick<Desk, "free">,
     ): Promise<void> {
-      const sealed = rows.map((row) => {
+      const accepted = rows.map((row) => {
         const salt = row.salt ?? randomBytes(32);
         return {
-          salt,
+          number: row.number,
+          issuer: row.issuer.index,
+          segment: row.segment,
           content: contentHash(salt, row.document),
+          salt,
+          holder: leafHolder(row),
+          buyer: row.buyer?.index ?? 0,
+          sourceBlind: row.source,
+          reverses: row.reverses,
           document: documents.seal(row.number, canonicalJson(row.document)),
           source:
             row.sourceText === undefined ? null : documents.sealSource(row.number, row.sourceText),
         };
       });
-      await tx`
-        insert into invoices (number, issuer, segment, content, salt, leaf_holder, leaf_buyer, source_blind, reverses, document, source)
-        select * from unnest(
-          ${rows.map((row) => row.number)}::numeric[], ${rows.map((row) => row.issuer.index)}::int[], ${rows.map((row) => row.segment)}::numeric[],
-          ${sealed.map((row) => row.content)}::text[], ${sealed.map((row) => row.salt)}::bytea[], ${rows.map(leafHolder)}::text[],
-          ${rows.map((row) => row.buyer?.index ?? 0)}::int[], ${rows.map((row) => row.source)}::bytea[], ${rows.map((row) => row.reverses)}::numeric[],
-          ${sealed.map((row) => row.document)}::bytea[], ${sealed.map((row) => row.source)}::bytea[])`;
-      await announce(tx, "accepted");
-      const taken = [...Map.groupBy(rows, (row) => row.segment)];
-      await tx`
-        insert into segment_accepted (segment, accepted, waiting_since)
-        select segment, accepted, now()
-        from unnest(${taken.map(([segment]) => segment)}::numeric[], ${taken.map(([, group]) => group.length)}::bigint[]) as n (segment, accepted)
-        on conflict (segment) do update
-          set accepted = segment_accepted.accepted + excluded.accepted, waiting_since = coalesce(segment_accepted.waiting_since, excluded.waiting_since)`;
+      await acceptInvoices(tx, accepted);
       const full = [...free].flatMap(([issuer, runs]) =>
         runs.filter((run) => run.left === 0n).map(({ segment }) => ({ issuer, segment })),
       );

@@ -4,7 +4,7 @@
  * Each document is sealed with AES-256-GCM under a content key of its own, and with chain, ledger
  * and number authenticated (`documentId`), so that it opens nowhere but where it belongs. A reader
  * that opens documents by itself gets the sealed bytes as they are stored, and the content key
- * encrypted to its key (keys/encryption.ts); for a whole lot one key, under which the content keys
+ * encrypted to its key (features/parties/encryption.ts); for a whole lot one key, under which the content keys
  * are.
  *
  *   data key "documents" ─HKDF→ content key of an invoice ─AES-GCM→ document
@@ -19,7 +19,8 @@ import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Deployment } from "../../chain/deploy.ts";
 import type { Tx } from "../../db/db.ts";
 import type { Caller } from "../../kernel/api.ts";
-import { type PartyKind, rolesOfParty } from "../../keys/api-keys.ts";
+import type { Vault } from "../../keys/vault.ts";
+import { type PartyKind, rolesOfParty } from "../parties/api-keys.ts";
 import {
   type EncryptionKeys,
   isPublicKey,
@@ -28,8 +29,7 @@ import {
   unwrapUnder,
   wrapTo,
   wrapUnder,
-} from "../../keys/encryption.ts";
-import type { Vault } from "../../keys/vault.ts";
+} from "../parties/encryption.ts";
 
 /** AES-256-GCM, each member base64url. `aad` is authenticated as UTF-8. */
 export type SealedBytes = { aad: string; iv: string; ciphertext: string; tag: string };
@@ -169,7 +169,7 @@ export function createDocuments({
      */
     async lotFor(tx: Tx, caller: Caller, first: string): Promise<SealedLot> {
       const [lot] = await tx<{ first: string; count: number; account: string }[]>`
-        select l.first, l.count, t.account from lots l join taxpayers t on t.index = l.issuer where l.first = ${first}`;
+        select l.first, l.count, t.account from lot_now l join taxpayer_now t on t.index = l.issuer where l.first = ${first}`;
       const may =
         lot &&
         (caller.roles.includes("bureau") ||
@@ -177,7 +177,7 @@ export function createDocuments({
       const rows = may
         ? await tx<
             Stored[]
-          >`select number, salt, document from invoices where number >= ${first} and number < ${first}::numeric + ${lot.count} order by number`
+          >`select number, salt, document from accepted_now where number >= ${first} and number < ${first}::numeric + ${lot.count} order by number`
         : [];
       if (!lot || !may || rows.length !== lot.count)
         throw new Problem(
@@ -201,7 +201,7 @@ export function createDocuments({
       // documents of every role's invoices open with it from now on, and with the key before it no
       // longer
       const [party] = await tx<PartyKind[]>`
-        select p.kind, t.capabilities from parties p left join taxpayers t on t.account = p.account where p.account = ${caller.account}`;
+        select p.kind, t.capabilities from party_now p left join taxpayer_now t on t.account = p.account where p.account = ${caller.account}`;
       const missing = party
         ? rolesOfParty(party).filter((role) => role !== "admin" && !caller.roles.includes(role))
         : [];

@@ -61,6 +61,22 @@ export type Grants = ReturnType<typeof createGrants>;
 
 const MAX_GRANTS = 100;
 
+/** Notes who has read these invoices in this form, once for each call; counted by the day. */
+export async function noteReads(
+  tx: Tx,
+  reader: Pick<Caller, "account" | "keyId">,
+  numbers: readonly string[],
+  form: ReadForm | "audit",
+): Promise<void> {
+  if (numbers.length === 0) return;
+  await tx`
+    insert into reads (number, account, form, key_id)
+    select n, ${reader.account}, ${form}, ${reader.keyId}
+    from unnest(${[...numbers].sort()}::numeric[]) as n
+    on conflict (number, account, form, day) do update set
+      times = reads.times + 1, last_at = now(), key_id = excluded.key_id`;
+}
+
 export function createGrants({
   invoices,
   persons,
@@ -101,21 +117,8 @@ export function createGrants({
     return { invoice, employer };
   }
 
-  async function logReads(
-    tx: Tx,
-    caller: Caller,
-    numbers: readonly string[],
-    form: ReadForm,
-  ): Promise<void> {
-    if (numbers.length === 0) return;
-    await tx`
-      insert into reads (number, account, form, key_id)
-      select n, ${caller.account}, ${form}, ${caller.keyId} from unnest(${[...numbers].sort()}::numeric[]) as n
-      on conflict (number, account, form, day) do update set times = reads.times + 1, last_at = now(), key_id = excluded.key_id`;
-  }
-
   return {
-    logReads,
+    logReads: noteReads,
 
     /**
      * The invoice, if the caller is one of its parties, the bureau, or was given to read it. Throws
@@ -181,7 +184,7 @@ export function createGrants({
         throw new Problem("grant-limit", `An invoice has at most ${MAX_GRANTS} grants`);
       const [row] = await tx<Grant[]>`
         insert into grants (number, grantee, giver, until, accepted_at)
-        values (${number}, ${grantee}, ${caller.account}, ${until ?? null}, (select accepted_at from invoices where number = ${number}))
+        values (${number}, ${grantee}, ${caller.account}, ${until ?? null}, (select accepted_at from accepted_now where number = ${number}))
         on conflict (number, grantee, giver) where withdrawn_at is null do update set until = excluded.until
         returning id, number, grantee, giver, until, created_at`;
       return row as Grant;
@@ -194,7 +197,7 @@ export function createGrants({
     async withdraw(tx: Tx, caller: Caller, number: string, id: string): Promise<void> {
       const [row] = await tx<{ giver: string; holder: string | null }[]>`
         select g.giver, coalesce(s.holder, i.leaf_holder) as holder from grants g
-        left join invoices i on i.number = g.number left join invoice_states s on s.number = g.number where g.id = ${id} and g.number = ${number}`;
+        left join accepted_now i on i.number = g.number left join record_now s on s.number = g.number where g.id = ${id} and g.number = ${number}`;
       if (!row || (row.giver !== caller.account && row.holder !== caller.account))
         throw new Problem("not-found", "There is no grant of this id that is yours to withdraw");
       await tx`update grants set withdrawn_at = now() where id = ${id} and withdrawn_at is null`;
@@ -243,7 +246,7 @@ export function createGrants({
         invoice.holder === caller.account ||
         employer === caller.account;
       return tx<Reading[]>`
-        select r.account, r.form, r.day::text as day, r.times, r.first_at, r.last_at from reads r join parties p on p.account = r.account
+        select r.account, r.form, r.day::text as day, r.times, r.first_at, r.last_at from reads r join party_now p on p.account = r.account
         where r.number = ${number} and ${all ? tx`true` : tx`(r.account = ${caller.account} or p.kind = 'bureau')`}
         order by r.day desc, r.last_at desc, r.account, r.form limit ${limit}`;
     },

@@ -75,30 +75,31 @@ function partsOf(
   // looked up one by one: what a grantee may read, and what an original's id names
   const named =
     original &&
-    tx`select number, accepted_at from invoices where issuer = ${original.issuer} and source_blind = ${original.blind}`;
+    tx`select number, accepted_at from accepted_now where issuer = ${original.issuer} and source_blind = ${original.blind}`;
   const source = named ?? granted;
   if (source !== undefined) {
     const mine = {
       bureau: tx`true`,
       issuer: tx`i.issuer = ${self}`,
-      employer: tx`s.employer = ${self}`,
-      holder: tx`coalesce(s.holder, i.leaf_holder) = ${account}`,
+      // until it is sealed no employer has to do with it
+      employer: tx`i.lot is not null and i.employer = ${self}`,
+      holder: tx`i.holder = ${account}`,
       grantee:
         named === undefined
-          ? tx`g.giver in (coalesce(s.holder, i.leaf_holder), e.account)`
-          : tx`exists (select 1 from (${granted}) o where o.number = i.number and o.giver in (coalesce(s.holder, i.leaf_holder), e.account))`,
+          ? tx`g.giver in (i.holder, e.account)`
+          : tx`exists (select 1 from (${granted}) o where o.number = i.number and o.giver in (i.holder, e.account))`,
     }[as];
     const fits = all(tx, [
       mine,
-      ...(status === undefined ? [] : [tx`coalesce(s.state, 'accepted') = ${status}`]),
+      ...(status === undefined ? [] : [tx`i.state = ${status}`]),
       ...(buyer === undefined ? [] : [tx`i.leaf_buyer = ${buyer}`]),
       ...(seller === undefined ? [] : [tx`i.issuer = ${seller}`]),
     ]);
     const part = tx`
       select number, ${micros}, fits from (
         select g.number, g.accepted_at, x.fits from (${source}) g cross join lateral (
-          select (${fits}) as fits from invoices i left join invoice_states s on s.number = i.number
-          left join taxpayers e on e.index = coalesce(s.employer, i.leaf_buyer) where i.number = g.number offset 0) x
+          select (${fits}) as fits from invoice_now i
+          left join taxpayer_now e on e.index = i.employer where i.number = g.number offset 0) x
       ) l where ${all(tx, between)}`;
     return { parts: [part], looks: LOOK / 5 };
   }
@@ -127,7 +128,7 @@ function partsOf(
     ...(as === "holder" && seller !== undefined ? [tx`issuer = ${seller}`] : []),
   ]);
   const inState = (state: InvoiceStatus) => tx`
-    select number, ${micros}, (${fits}) as fits from invoice_states
+    select number, ${micros}, (${fits}) as fits from record_now
     where lot is not null and state = ${state} and ${all(tx, [
       ...ofHolder,
       ...ofIssuer,

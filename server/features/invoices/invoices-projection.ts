@@ -24,8 +24,8 @@ export const invoiceProjection: Projection = {
         select l.first as lot, s.number, s.holder, i.account as issuer, e.account as employer
         from unnest(${run.map((event) => event.args["first"])}::numeric[], ${run.map((event) => event.args["count"])}::int[]) as l (first, count)
         cross join lateral (
-          select * from invoice_states where number >= l.first and number < l.first + l.count order by number offset 0
-        ) s join taxpayers i on i.index = s.issuer left join taxpayers e on e.index = s.employer order by s.number`;
+          select * from record_now where number >= l.first and number < l.first + l.count order by number offset 0
+        ) s join taxpayer_now i on i.index = s.issuer left join taxpayer_now e on e.index = s.employer order by s.number`;
       const byLot = Map.groupBy(rows, (row) => row.lot);
       for (const event of run) {
         const lot = event.args["first"] as string;
@@ -44,7 +44,7 @@ export const invoiceProjection: Projection = {
       const numbers = [...attempts.values()].map((attempt) => attempt.number);
       const rows = await tx<
         { number: string; holder: string }[]
-      >`select number, holder from invoice_states where number = any(${numbers}::numeric[])`;
+      >`select number, holder from record_now where number = any(${numbers}::numeric[])`;
       const holders = new Map(rows.map((row) => [row.number, row.holder]));
       for (const [event, { party, kind, number, employer, act, reason }] of attempts) {
         event.tell({

@@ -60,10 +60,9 @@ export const sourceKey = (issuer: number, blind: Buffer): string =>
 export function createInvoices(deps: Deps) {
   const { vault, documents, taxpayers } = deps;
   const select = (tx: Tx) => tx`
-    select i.number, i.issuer, s.lot, coalesce(s.state, 'accepted') as status, coalesce(s.holder, i.leaf_holder) as holder, i.leaf_holder,
-           coalesce(s.employer, i.leaf_buyer) as employer, i.leaf_buyer <> 0 as titled, coalesce(s.version, 0) as version, coalesce(s.entry, 1) as entry,
-           i.reverses, i.salt, i.document, i.accepted_at, s.issued_at, s.updated_at
-    from invoices i left join invoice_states s on s.number = i.number`;
+    select i.number, i.issuer, i.lot, i.state as status, i.holder, i.leaf_holder, i.employer, i.titled,
+      i.version, i.entry, i.reverses, i.salt, i.document, i.accepted_at, i.issued_at, i.updated_at
+    from invoice_now i`;
 
   const documentOf = (row: { number: string; document: Buffer }): InvoiceDocument =>
     documents.open(row.number, row.document);
@@ -78,7 +77,7 @@ export function createInvoices(deps: Deps) {
     numbers: readonly string[],
   ): Promise<{ reverses: string; number: string; document: InvoiceDocument }[]> {
     const rows = await tx<{ reverses: string; number: string; document: Buffer }[]>`
-      select reverses, number, document from invoices where reverses = any(${[...numbers]}::numeric[]) order by number`;
+      select reverses, number, document from accepted_now where reverses = any(${[...numbers]}::numeric[]) order by number`;
     return rows.map((row) => ({ ...row, document: documentOf(row) }));
   }
 
@@ -129,8 +128,8 @@ export function createInvoices(deps: Deps) {
       if (wanted.length === 0) return new Map();
       const rows = await tx<(Original & { issuer: number; source_blind: Buffer })[]>`
         with wanted as (select * from unnest(${wanted.map((one) => one.issuer)}::int[], ${wanted.map((one) => one.blind)}::bytea[]) as w (issuer, blind))
-        select i.number, i.issuer, i.source_blind, coalesce(s.state, 'accepted') as state
-        from wanted w join invoices i on i.issuer = w.issuer and i.source_blind = w.blind left join invoice_states s on s.number = i.number
+        select i.number, i.issuer, i.source_blind, i.state
+        from wanted w join invoice_now i on i.issuer = w.issuer and i.source_blind = w.blind
         union all
         select null, r.issuer, r.source_blind, 'accepted' from wanted w join red_letter_sources r on r.issuer = w.issuer and r.source_blind = w.blind`;
       return new Map(
@@ -156,7 +155,7 @@ export function createInvoices(deps: Deps) {
      * is about to do with them.
      */
     async hold(tx: Tx, numbers: readonly string[]): Promise<void> {
-      await tx`select 1 from invoices where number = any(${[...numbers]}::numeric[]) order by number for share`;
+      await tx`select 1 from accepted_now where number = any(${[...numbers]}::numeric[]) order by number for share`;
     },
 
     /**
@@ -181,7 +180,7 @@ export function createInvoices(deps: Deps) {
     async sourceOf(tx: Tx, number: string): Promise<string | undefined> {
       const [row] = await tx<
         { source: Buffer | null }[]
-      >`select source from invoices where number = ${number}`;
+      >`select source from accepted_now where number = ${number}`;
       return row?.source ? documents.openSource(number, row.source) : undefined;
     },
 
@@ -196,7 +195,7 @@ export function createInvoices(deps: Deps) {
 
     /** The same of invoices that are known by their numbers alone. */
     async leftOfNumbers(tx: Tx, numbers: readonly string[]): Promise<Map<string, Amounts>> {
-      const named = tx`i.number in (select r.reverses from invoices r where r.reverses = any(${[...numbers]}::numeric[]))`;
+      const named = tx`i.number in (select r.reverses from accepted_now r where r.reverses = any(${[...numbers]}::numeric[]))`;
       return leftAmounts(tx, await tx<InvoiceRow[]>`${select(tx)} where ${named}`);
     },
 
@@ -204,7 +203,7 @@ export function createInvoices(deps: Deps) {
     async amountsOf(tx: Tx, numbers: readonly string[]): Promise<Map<string, Amount>> {
       const rows = await tx<
         { number: string; document: Buffer }[]
-      >`select number, document from invoices where number = any(${[...numbers]}::numeric[])`;
+      >`select number, document from accepted_now where number = any(${[...numbers]}::numeric[])`;
       return new Map(rows.map((row) => [row.number, amountOf(documentOf(row))]));
     },
 
@@ -243,7 +242,7 @@ export function createInvoices(deps: Deps) {
           tx: string | null;
         }[]
       >`
-        select position, type, data, at, tx from feed where number = ${number} and ${seen} order by position limit 1000`;
+        select position, type, data, at, tx from feed_now where number = ${number} and ${seen} order by position limit 1000`;
     },
   };
 }

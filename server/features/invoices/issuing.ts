@@ -92,7 +92,7 @@ export function createIssuing(deps: Deps) {
         : tx`number = ${number}`;
     const [known] = await tx<
       { number: string }[]
-    >`select number from invoices where issuer = ${issuer.index} and ${named}`;
+    >`select number from accepted_now where issuer = ${issuer.index} and ${named}`;
     if (!known) {
       const detail = "This issuer has issued no such invoice here";
       throw new Problem("red-letter-refused", detail, {

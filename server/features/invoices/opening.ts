@@ -78,7 +78,7 @@ export function createOpening({ sheets, acts, taxpayers, invoices, bounds }: Dep
         "red-letter-itself",
         "A red letter cannot be taken back by another",
       );
-    if ((await tx`select 1 from imported where number = ${number}`).length > 0)
+    if ((await tx`select 1 from imported_now where number = ${number}`).length > 0)
       throw refused(
         "/reverses",
         "issued-elsewhere",
@@ -162,7 +162,7 @@ export function createOpening({ sheets, acts, taxpayers, invoices, bounds }: Dep
     } = {},
   ): Promise<Sheet> {
     // one transaction at a time decides on an invoice, and no claim of it begins meanwhile
-    await tx`select 1 from invoices where number = ${number} for update`;
+    await tx`select 1 from accepted_now where number = ${number} for update`;
     await sheets.expire(tx, number);
     const { row, reds } = await openable(tx, number);
     const before = invoices.documentOf(row);

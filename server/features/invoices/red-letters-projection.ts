@@ -17,8 +17,8 @@ async function acted(tx: Tx, run: readonly Applied[]): Promise<void> {
     from unnest(${numbers}::numeric[], ${refs}::text[]) as e (number, ref)
     where r.ref = e.ref and r.invoice = e.number and not r.acted`;
   const parties = await tx<Parties[]>`
-    select s.number, s.holder, i.account as issuer, e.account as employer from invoice_states s
-    join taxpayers i on i.index = s.issuer left join taxpayers e on e.index = s.employer where s.number = any(${numbers}::numeric[])`;
+    select s.number, s.holder, i.account as issuer, e.account as employer from record_now s
+    join taxpayer_now i on i.index = s.issuer left join taxpayer_now e on e.index = s.employer where s.number = any(${numbers}::numeric[])`;
   const sheets = await tx<
     { ref: string; id: string }[]
   >`select ref, id from red_letters where ref = any(${refs}::text[])`;

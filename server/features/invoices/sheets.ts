@@ -96,7 +96,7 @@ export function createSheets({ vault }: { vault: Vault }) {
 
   /** The sheet's employer is still the invoice's employer. */
   const theirs = (tx: Tx) =>
-    tx`exists (select 1 from invoice_states s where s.number = r.invoice and s.employer = r.employer)`;
+    tx`exists (select 1 from record_now s where s.number = r.invoice and s.employer = r.employer)`;
 
   const sealWords = (id: string, words: Words) =>
     vault.seal("documents", `red-letter/${id}`, canonicalJson(words));
@@ -123,7 +123,7 @@ export function createSheets({ vault }: { vault: Vault }) {
         accounts: string[];
       }[]
     >`
-      select r.id, r.invoice, r.status, r.number, array(select account from taxpayers t where t.index in (r.issuer, r.employer)) as accounts
+      select r.id, r.invoice, r.status, r.number, array(select account from taxpayer_now t where t.index in (r.issuer, r.employer)) as accounts
       from red_letters r where r.id = any(${[...ids]}::uuid[]) order by r.id`;
     await notify(
       tx,
@@ -145,7 +145,7 @@ export function createSheets({ vault }: { vault: Vault }) {
 
     /** Locks a sheet and its invoice until `tx` ends, the invoice first. */
     async lock(tx: Tx, { id, invoice }: Pick<Sheet, "id" | "invoice">): Promise<void> {
-      await tx`select 1 from invoices where number = ${invoice} for update`;
+      await tx`select 1 from accepted_now where number = ${invoice} for update`;
       await tx`select 1 from red_letters where id = ${id} for update`;
     },
 
@@ -302,7 +302,7 @@ export function createSheets({ vault }: { vault: Vault }) {
       // withdrawn here, but the chain has its act: somebody else relayed it
       await tx`
         update red_letters r set number = ${number}, replacement = ${replacement ?? null}, problem = null, confirm_by = null,
-               status = coalesce((select case when cardinality(o.signers) > 1 then '04' else '01' end from operations o where o.id = r.operation), status),
+               status = coalesce((select case when cardinality(o.signers) > 1 then '04' else '01' end from operation_now o where o.id = r.operation), status),
                updated_at = now()
         where id = ${id}`;
       await dropSources(tx, [id]);
@@ -320,7 +320,7 @@ export function createSheets({ vault }: { vault: Vault }) {
     /** Sheets whose act the chain refused because the employer's consent was missing. */
     async sentBack(tx: Tx): Promise<Pick<Sheet, "id" | "invoice">[]> {
       return tx<{ id: string; invoice: string }[]>`
-        select r.id, r.invoice from red_letters r join invoice_states s on s.number = r.invoice and s.state <> 'reversed'
+        select r.id, r.invoice from red_letters r join record_now s on s.number = r.invoice and s.state <> 'reversed'
         where r.sent_back and r.number is null and not r.acted and r.status in ('01', '04') order by r.invoice limit ${DUE_PAGE}`;
     },
   };

@@ -27,7 +27,7 @@ import {
 } from "../../feed/feed.ts";
 import type { Tail } from "../../feed/tail.ts";
 import { type Caller, type Role, roles } from "../../kernel/api.ts";
-import type { Sessions } from "../../keys/sessions.ts";
+import type { Sessions } from "../parties/browser-sessions.ts";
 
 const roleOf: Readonly<Record<Party, Role>> = {
   issuer: "issuer",
@@ -156,7 +156,8 @@ export function createEvents({
   }
 
   const holds = async ({ keyId, session }: Caller): Promise<boolean> =>
-    (await sql`select 1 from api_keys where id = ${keyId} and revoked_at is null`).length === 1 &&
+    (await sql`select 1 from api_key_now where id = ${keyId} and revoked_at is null`).length ===
+      1 &&
     (!session || (await sessions.holds(sql, session.id)));
 
   async function* run(

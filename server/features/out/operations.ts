@@ -18,9 +18,10 @@ import {
   type Operation,
   type OperationStatus,
   operationStatuses,
+  putSignatures,
 } from "../../acts/operations.ts";
 import type { Contracts } from "../../chain/contracts.ts";
-import { announce, type Json, type Query, type Tx } from "../../db/db.ts";
+import type { Query, Tx } from "../../db/db.ts";
 import { inOrder, LOOK, pageOfIds } from "../../db/lists.ts";
 import type { Answer, Caller, Role } from "../../kernel/api.ts";
 import { keyOf } from "../../mirror/registry.ts";
@@ -156,7 +157,7 @@ export function createOperations(deps: { contracts: Contracts }) {
     ) {
       const before = filter.before === undefined ? tx`true` : tx`id < ${filter.before}`;
       const of = (condition: Query<unknown>, fits = tx`true`) =>
-        tx`select id, (${fits}) as fits from operations where ${condition} and ${before}`;
+        tx`select id, (${fits}) as fits from operation_now where ${condition} and ${before}`;
       const all = caller.roles.includes("bureau");
       const admin = caller.roles.includes("admin");
       const ofKinds = (as: "party" | "signer") =>
@@ -180,7 +181,9 @@ export function createOperations(deps: { contracts: Contracts }) {
         limit: filter.limit,
         looks: all || admin ? undefined : LOOK / 4,
       });
-      const rows = await tx<Operation[]>`select * from operations where id = any(${ids}::uuid[])`;
+      const rows = await tx<
+        Operation[]
+      >`select * from operation_now where id = any(${ids}::uuid[])`;
       return { items: inOrder(ids, rows).map((row) => view(row, caller)), next };
     },
     /**
@@ -188,7 +191,7 @@ export function createOperations(deps: { contracts: Contracts }) {
      * operation's typed data.
      */
     async sign(tx: Tx, caller: Caller, id: string, signature: string): Promise<Operation> {
-      await tx`select 1 from operations where id = ${id} for update`;
+      await tx`select 1 from operation_now where id = ${id} for update`;
       const operation = await get(tx, caller, id);
       const wanted =
         operation.status === "awaiting-signature" &&
@@ -221,10 +224,7 @@ export function createOperations(deps: { contracts: Contracts }) {
       }
       const signatures = { ...operation.signatures, [caller.account]: compact };
       const complete = operation.signers.every((signer) => signatures[signer]);
-      await tx`
-        update operations set signatures = ${tx.json(signatures as unknown as Json)}, status = ${complete ? "signed" : "awaiting-signature"}, updated_at = now()
-        where id = ${id}`;
-      await announce(tx, "operation");
+      await putSignatures(tx, id, signatures, complete);
       return get(tx, caller, id);
     },
   };

@@ -1,6 +1,6 @@
 /**
  * Subscriptions: a party's events posted to a URL of its own. Made, steered and looked at here;
- * delivered by feed/deliverer.ts.
+ * delivered by features/out/deliverer.ts.
  *
  * A subscription sees what the key that made it sees, and is steered by keys of its party that have
  * all of its roles. It begins at the feed's head. URL and secrets are sealed; the secret is in the
@@ -14,6 +14,9 @@
 import { randomBytes } from "node:crypto";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Tx } from "../../db/db.ts";
+import { headOf } from "../../feed/feed.ts";
+import type { Caller } from "../../kernel/api.ts";
+import type { Vault } from "../../keys/vault.ts";
 import {
   faultOfAttempt,
   isTaken,
@@ -23,11 +26,8 @@ import {
   recordAttempt,
   sealTarget,
   type Target,
-} from "../../feed/deliverer.ts";
-import { headOf } from "../../feed/feed.ts";
-import type { Attempt, Outbound } from "../../feed/outbound.ts";
-import type { Caller } from "../../kernel/api.ts";
-import type { Vault } from "../../keys/vault.ts";
+} from "./deliverer.ts";
+import type { Attempt, Outbound } from "./outbound.ts";
 
 export type NewWebhook = {
   url: string;
@@ -200,7 +200,7 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
   return {
     /** Throws Problem `webhook-limit`, `webhook-url-refused`, `webhook-test-failed`. */
     async create(tx: Tx, caller: Caller, given: NewWebhook) {
-      await tx`select 1 from parties where account = ${caller.account} for no key update`;
+      await tx`select 1 from party_now where account = ${caller.account} for no key update`;
       const [{ count } = { count: 0 }] = await tx<
         { count: number }[]
       >`select count(*)::int as count from webhooks where account = ${caller.account}`;
@@ -211,7 +211,7 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
       const { id, target, attempt } = tested(caller.account, given);
       // whoever follows waits until this is committed: no row is told between the head and the
       // subscription
-      await tx`select 1 from cursor for share`;
+      await tx`select 1 from chain_now for share`;
       const head = await headOf(tx);
       const [row] = await tx<Row[]>`
         insert into webhooks (id, account, roles, sealed, types, position, latest)

@@ -15,14 +15,14 @@ import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Query, Tx } from "../../db/db.ts";
 import type { Caller, Role } from "../../kernel/api.ts";
+import type { Vault } from "../../keys/vault.ts";
 import {
   createApiKey,
   createSignInKey,
   type PartyKind,
   rolesOfParty,
   signInName,
-} from "../../keys/api-keys.ts";
-import type { Vault } from "../../keys/vault.ts";
+} from "./api-keys.ts";
 
 export type Access = ReturnType<typeof createAccess>;
 
@@ -62,7 +62,7 @@ export function createAccess({ vault, provider, maxKeys, onLeave }: Deps) {
   async function lockParty(tx: Tx, account: string): Promise<Party | undefined> {
     await tx`select 1 from parties where account = ${account} for no key update`;
     const [party] = await tx<Party[]>`
-      select p.account, p.kind, p.manager, t.capabilities from parties p left join taxpayers t on t.account = p.account where p.account = ${account}`;
+      select p.account, p.kind, p.manager, t.capabilities from parties p left join taxpayer_now t on t.account = p.account where p.account = ${account}`;
     return party;
   }
 

@@ -23,7 +23,7 @@ import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { type Contracts, ZERO_ACCOUNT } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
 import type { Caller } from "../../kernel/api.ts";
-import type { Keystore } from "../../keys/keystore.ts";
+import { isKept, type Keystore } from "../../keys/keystore.ts";
 import { keyOf } from "../../mirror/registry.ts";
 
 export type Accounts = ReturnType<typeof createAccounts>;
@@ -48,9 +48,7 @@ export async function addressOf(tx: Tx, keys: Keystore, key: Custody): Promise<s
       violations: [{ field: "/key/address", rule: "not-zero", detail: "Nobody can sign for it" }],
     });
   }
-  // asked on this connection: a transaction that waits for a second one can wait for ever
-  const [held] = await tx`select 1 from keystore where address = ${address}`;
-  if (held) throw new Problem("account-enrolled", "The account is in use");
+  if (await isKept(tx, address)) throw new Problem("account-enrolled", "The account is in use");
   return address;
 }
 
@@ -65,7 +63,7 @@ export function createAccounts({ keys, contracts, maxShown }: Deps) {
     if (accounts.length === 0) return new Set();
     const rows = await tx<{ account: string }[]>`
       select account from parties where account = any(${accounts}::text[]) and kind = 'person'
-      union all select account from taxpayers where account = any(${accounts}::text[])
+      union all select account from taxpayer_now where account = any(${accounts}::text[])
       union all select account from shown_accounts where account = any(${accounts}::text[])`;
     return new Set(rows.map(({ account }) => account));
   }

@@ -17,10 +17,17 @@ import type { Accounts, ProvenKey } from "./accounts.ts";
 export type Person = { account: string; name: string; custody: "gateway" | "own" };
 export type Persons = ReturnType<typeof createPersons>;
 
-/** `maxPersons`: persons that one party manages. */
-type Deps = { vault: Vault; keys: Keystore; accounts: Accounts; maxPersons: number };
+type Deps = {
+  vault: Vault;
+  keys: Keystore;
+  accounts: Accounts;
+  /** Persons that one party manages. */
+  maxPersons: number;
+  /** Whether the holder has ever claimed from the employer, both by their accounts. */
+  hasClaimedFrom(tx: Tx, holder: string, employer: string): Promise<boolean>;
+};
 
-export function createPersons({ vault, keys, accounts, maxPersons }: Deps) {
+export function createPersons({ vault, keys, accounts, maxPersons, hasClaimedFrom }: Deps) {
   async function visible(
     tx: Tx,
     caller: Caller,
@@ -30,9 +37,7 @@ export function createPersons({ vault, keys, accounts, maxPersons }: Deps) {
     if (account === caller.account) return true;
     if (!caller.roles.includes("employer") && !caller.roles.includes("admin")) return false;
     if (manager === caller.account) return true;
-    const [claim] = await tx`
-      select 1 from claims c join taxpayers t on t.index = c.employer where c.holder = ${account} and t.account = ${caller.account} limit 1`;
-    return claim !== undefined;
+    return hasClaimedFrom(tx, account, caller.account);
   }
 
   return {

@@ -11,15 +11,15 @@
  * none. Flow and proof are sealed, so there is nothing to store until one is used: it is used once.
  * What the provider answers is bounded in bytes and in time, and its endpoints are looked at before
  * a browser is sent there. Owns the talk with the provider; whose key is whose stands in
- * keys/api-keys.ts.
+ * features/parties/api-keys.ts.
  */
 import { createHash } from "node:crypto";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import * as oidc from "openid-client";
 import type { Config } from "../../kernel/config.ts";
 import type { Log } from "../../kernel/log.ts";
-import type { Person } from "../../keys/api-keys.ts";
 import type { Vault } from "../../keys/vault.ts";
+import type { Person } from "./api-keys.ts";
 
 /** So long a person may take at the provider, and to choose a party. */
 const FLOW_MINUTES = 10;

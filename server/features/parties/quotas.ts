@@ -65,14 +65,14 @@ type Deps = { vault: Vault; drawStep: bigint };
 export function createQuotas({ vault, drawStep }: Deps) {
   /** What is on its way back to the bureau: nobody counts on it any more. */
   const leaving = (tx: Tx, account: unknown, period: number) => tx`(
-    select coalesce(sum((command->>'amount')::numeric), 0) from operations
+    select coalesce(sum((command->>'amount')::numeric), 0) from operation_now
     where party = ${account} and kind = 'give-back' and (command->>'period')::int = ${period}
       and status in ('queued', 'awaiting-signature', 'signed', 'sent'))`;
 
   async function read(tx: Tx, taxpayer: Taxpayer, period: number) {
     // one statement: what is on its way back must not land between two looks
     const [row] = await tx<{ granted: string; drawn: string; leaving: string }[]>`
-      select granted, drawn, ${leaving(tx, taxpayer.account, period)} as leaving from quotas where taxpayer = ${taxpayer.index} and period = ${period}`;
+      select granted, drawn, ${leaving(tx, taxpayer.account, period)} as leaving from quota_now where taxpayer = ${taxpayer.index} and period = ${period}`;
     const drawn = BigInt(row?.drawn ?? 0);
     const [use] = await tx<
       { sealed: Buffer }[]
@@ -190,7 +190,7 @@ export function createQuotas({ vault, drawStep }: Deps) {
         { index: number; granted: string | null; drawn: string | null; leaving: string }[]
       >`
         select t.index, q.granted, q.drawn, ${leaving(tx, tx`t.account`, period)} as leaving
-        from taxpayers t left join quotas q on q.taxpayer = t.index and q.period = ${period} where t.index = any(${indexes}::int[])`;
+        from taxpayer_now t left join quota_now q on q.taxpayer = t.index and q.period = ${period} where t.index = any(${indexes}::int[])`;
       return new Map(rows.map((row) => [row.index, heldQuota(row, used.get(row.index) ?? 0n)]));
     },
 
@@ -217,7 +217,7 @@ export function createQuotas({ vault, drawStep }: Deps) {
     ): Promise<"begun" | "under way" | undefined> {
       await tx`select pg_advisory_xact_lock(hashtext(${`draw/${taxpayer.account}`}))`;
       const [pending] = await tx<{ status: string }[]>`
-        select status from operations where party = ${taxpayer.account} and kind = 'draw' and status in ('queued', 'awaiting-signature', 'signed', 'sent') limit 1`;
+        select status from operation_now where party = ${taxpayer.account} and kind = 'draw' and status in ('queued', 'awaiting-signature', 'signed', 'sent') limit 1`;
       if (pending) return pending.status === "awaiting-signature" ? undefined : "under way";
       const { granted, used, usable } = await read(tx, taxpayer, period);
       const short = used + gross - usable;

@@ -36,8 +36,8 @@ export async function segmentsOf(
 ) {
   const rows = await tx<{ first: string; length: bigint; accepted: bigint | null }[]>`
     select s.first, s.length, a.accepted from (
-      select first, length from segments where issuer = ${taxpayer.index} and first > ${after ?? 0} order by first limit ${limit}
-    ) s left join segment_accepted a on a.segment = s.first order by s.first`;
+      select first, length from segment_now where issuer = ${taxpayer.index} and first > ${after ?? 0} order by first limit ${limit}
+    ) s left join segment_accepted_now a on a.segment = s.first order by s.first`;
   return rows.map((row) => ({
     first: row.first,
     length: Number(row.length),

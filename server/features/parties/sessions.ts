@@ -3,7 +3,7 @@
  * session stands for the key from then on; who is signed in, and as what.
  *
  * The key goes into no log and no answer. Does not own: what a session is and how long it lasts
- * (keys/sessions.ts).
+ * (features/parties/browser-sessions.ts).
  */
 
 import { chinaDay } from "@onepiao/protocol/values/dates.ts";
@@ -11,9 +11,9 @@ import { type NameSince, nameOn } from "@onepiao/protocol/values/names.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Tx } from "../../db/db.ts";
 import type { Caller } from "../../kernel/api.ts";
-import { findCaller, findCallerOf, keysOfPerson } from "../../keys/api-keys.ts";
-import { ABSOLUTE_HOURS, IDLE_MINUTES, type Sessions } from "../../keys/sessions.ts";
 import type { Vault } from "../../keys/vault.ts";
+import { findCaller, findCallerOf, keysOfPerson } from "./api-keys.ts";
+import { ABSOLUTE_HOURS, IDLE_MINUTES, type Sessions } from "./browser-sessions.ts";
 import type { Provider, SignedIn, Used } from "./provider.ts";
 
 export type SignIn = ReturnType<typeof createSignIn>;

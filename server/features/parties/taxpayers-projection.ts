@@ -5,7 +5,9 @@ import { standings } from "../../mirror/registry.ts";
 
 const accountOf = async (tx: Tx, index: unknown) =>
   (
-    await tx<{ account: string }[]>`select account from taxpayers where index = ${index as number}`
+    await tx<
+      { account: string }[]
+    >`select account from taxpayer_now where index = ${index as number}`
   ).map((row) => row.account);
 
 const tell = (type: string, index: string, keep: readonly string[]) =>

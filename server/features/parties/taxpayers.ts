@@ -73,7 +73,7 @@ export function createTaxpayers({ vault }: { vault: Vault }) {
   // the other table's rows one by one, by their key: a plan for any values would read all of it
   const select = (tx: Tx) => tx`
     select p.account, p.sealed, t.index, t.capabilities, t.standing, now() as now
-    from parties p left join lateral (select index, capabilities, standing from taxpayers where account = p.account offset 0) t on true`;
+    from parties p left join lateral (select index, capabilities, standing from taxpayer_now where account = p.account offset 0) t on true`;
   const selectFrom = (tx: Tx, taxpayers: unknown) => tx`
     select t.account, p.sealed, t.index, t.capabilities, t.standing, now() as now
     from (${taxpayers}) t cross join lateral (select sealed from parties where account = t.account offset 0) p order by t.index`;
@@ -111,12 +111,14 @@ export function createTaxpayers({ vault }: { vault: Vault }) {
     );
   const byIndex = async (tx: Tx, index: number) =>
     taxpayerOf(
-      (await tx<Row[]>`${selectFrom(tx, tx`select * from taxpayers where index = ${index}`)}`)[0],
+      (
+        await tx<Row[]>`${selectFrom(tx, tx`select * from taxpayer_now where index = ${index}`)}`
+      )[0],
     );
   async function byIndexes(tx: Tx, indexes: readonly number[]): Promise<Map<number, Taxpayer>> {
     const rows = await tx<
       Row[]
-    >`${selectFrom(tx, tx`select * from taxpayers where index = any(${indexes}::int[])`)}`;
+    >`${selectFrom(tx, tx`select * from taxpayer_now where index = any(${indexes}::int[])`)}`;
     return new Map(rows.flatMap((row) => taxpayerOf(row) ?? []).map((one) => [one.index, one]));
   }
   const byAccount = async (tx: Tx, account: string) =>
@@ -151,7 +153,7 @@ export function createTaxpayers({ vault }: { vault: Vault }) {
   ): Promise<KnownIdentity[]> {
     const rows = await tx<
       Row[]
-    >`${selectFrom(tx, tx`select * from taxpayers where index = any(${[...indexes]}::int[])`)}`;
+    >`${selectFrom(tx, tx`select * from taxpayer_now where index = any(${[...indexes]}::int[])`)}`;
     return rows.map((row) => {
       const { taxId, name, salt, names: later = [] } = identityOf(row.account, row.sealed);
       const index = row.index as number;
@@ -212,7 +214,7 @@ export function createTaxpayers({ vault }: { vault: Vault }) {
   ): Promise<boolean> {
     const [row] = await tx<
       { identity: string | null; account: string }[]
-    >`select account, identity from taxpayers where index = ${index}`;
+    >`select account, identity from taxpayer_now where index = ${index}`;
     if (
       !row ||
       row.account !== checksummed(account) ||
@@ -247,7 +249,7 @@ export function createTaxpayers({ vault }: { vault: Vault }) {
   async function checkFree(tx: Tx, taxId: string): Promise<void> {
     await tx`
       delete from parties p where p.tax_id_blind = ${blind(taxId)}
-        and (select o.status from operations o where o.kind = 'enrol' and o.command->'args'->>0 = p.account order by o.id desc limit 1) in ('refused', 'failed')`;
+        and (select o.status from operation_now o where o.kind = 'enrol' and o.command->'args'->>0 = p.account order by o.id desc limit 1) in ('refused', 'failed')`;
     const [known] = await tx<Row[]>`${select(tx)} where p.tax_id_blind = ${blind(taxId)}`;
     if (!known) return;
     throw new Problem("tax-id-enrolled", "This tax id is enrolled already", {
@@ -295,7 +297,7 @@ export function createTaxpayers({ vault }: { vault: Vault }) {
     },
 
     async list(tx: Tx, filter: { after?: number | undefined; limit: number }): Promise<Taxpayer[]> {
-      const page = tx`select * from taxpayers where index > ${filter.after ?? 0} order by index limit ${filter.limit}`;
+      const page = tx`select * from taxpayer_now where index > ${filter.after ?? 0} order by index limit ${filter.limit}`;
       const rows = await tx<Row[]>`${selectFrom(tx, page)}`;
       return rows.map((row) => taxpayerOf(row) as Taxpayer);
     },

@@ -36,11 +36,11 @@ export function createBundles({ contracts, evidence, taxpayers, documents }: Dep
     first: string,
   ): Promise<{ segment: string; r: string; vs: string } | undefined> {
     const [row] = await tx<{ segment: string; seal: { r: string; vs: string } | null }[]>`
-      select l.segment, o.signatures->(o.signers[1]) as seal from sealings l join operations o on o.id = l.operation where l.first = ${first}`;
+      select l.segment, o.signatures->(o.signers[1]) as seal from sealing_now l join operation_now o on o.id = l.operation where l.first = ${first}`;
     if (row?.seal) return { segment: row.segment, ...row.seal };
     const [imported] = await tx<
       { seal: { segment: string; r: string; vs: string } }[]
-    >`select seal from imported where lot = ${first} limit 1`;
+    >`select seal from imported_now where lot = ${first} limit 1`;
     return imported?.seal;
   }
 

@@ -22,12 +22,14 @@ import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
 import { type Bundle, checkBundle } from "@onepiao/protocol/proofs/bundle.ts";
 import { saltsShown } from "@onepiao/protocol/proofs/disclosing.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
+import { acceptImported, keepRecord } from "../../accepted/accepting.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Contracts } from "../../chain/contracts.ts";
 import type { Json, Tx } from "../../db/db.ts";
 import type { Applied } from "../../feed/follower.ts";
 import { notify } from "../../feed/notices.ts";
 import type { Caller } from "../../kernel/api.ts";
+import { beginRecord, recordAsText, setSince } from "../../mirror/imported.ts";
 import { ledgerMirror } from "../../mirror/ledger.ts";
 import type { Documents } from "../invoices/documents.ts";
 import type { InvoiceRow, Invoices } from "../invoices/invoices.ts";
@@ -109,7 +111,7 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
         block: bigint;
       }[]
     >`
-      select issuer, segment, count, time, root, block from lots where first = ${lot.first}`;
+      select issuer, segment, count, time, root, block from lot_now where first = ${lot.first}`;
     if (!known)
       throw new Problem("lot-unknown", `The chain is not known here to have a lot ${lot.first}`);
     const same =
@@ -127,8 +129,8 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
    */
   async function checkSeal(tx: Tx, issuer: number, signer: string): Promise<void> {
     const [own] = await tx`
-      select 1 from taxpayers t where t.index = ${issuer}
-        and (t.account = ${signer} or exists (select 1 from account_keys k where k.account = t.account and k.key = ${signer}))`;
+      select 1 from taxpayer_now t where t.index = ${issuer}
+        and (t.account = ${signer} or exists (select 1 from account_key_now k where k.account = t.account and k.key = ${signer}))`;
     if (!own)
       throw refuse(
         "/seal",
@@ -190,8 +192,7 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
         "unavailable",
         "The node does not tell all that has become of this invoice",
       );
-    if (!untouched)
-      await tx`update invoice_states set updated_at = to_timestamp(${Number(record.updatedAt)}) where number = ${number}`;
+    if (!untouched) await setSince(tx, number, Number(record.updatedAt));
   }
 
   return {
@@ -203,7 +204,7 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
       const { bundle, document, signer } = checked(value);
       const { number, leaf, lot: header } = bundle;
       // the follower waits while this is decided, and nobody else imports the same invoice
-      const [cursor] = await tx<{ block: bigint }[]>`select block from cursor for share`;
+      const [cursor] = await tx<{ block: bigint }[]>`select block from chain_now for share`;
       await tx`select pg_advisory_xact_lock(hashtext(${`import/${number}`}))`;
       const known = await invoices.find(tx, number);
       if (known?.lot) return invoices.visible(tx, caller, number);
@@ -231,21 +232,33 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
             `The registry was told something else of taxpayer ${party.index}`,
           );
       }
-      await tx`
-        insert into invoices (number, issuer, segment, content, salt, leaf_holder, leaf_buyer, document)
-        values (${number}, ${header.issuer}, ${header.segment}, ${leaf.content}, ${saltsShown(bundle as Parameters<typeof saltsShown>[0])}, ${holder}, ${leaf.buyer},
-                ${documents.seal(number, canonicalJson(document))})`;
-      const seal = { segment: header.segment, ...bundle.seal };
-      await tx`
-        insert into imported (number, lot, path, seal, account, block)
-        values (${number}, ${lot.first}, ${bundle.path}, ${tx.json(seal as unknown as Json)}, ${caller.account}, ${block})`;
-      await tx`
-        insert into invoice_states (number, lot, issuer, state, holder, employer, titled, version, accepted_at, issued_at, updated_at)
-        values (${number}, ${lot.first}, ${header.issuer}, 'issued', ${holder}, ${leaf.buyer}, ${leaf.buyer !== 0}, 0,
-                (select accepted_at from invoices where number = ${number}), ${lot.at}, ${lot.at})`;
+      const { issuer, segment } = header;
+      await acceptImported(tx, {
+        number,
+        issuer,
+        segment,
+        content: leaf.content,
+        salt: saltsShown(bundle as Parameters<typeof saltsShown>[0]),
+        holder,
+        buyer: leaf.buyer,
+        document: documents.seal(number, canonicalJson(document)),
+        lot: lot.first,
+        path: bundle.path,
+        seal: { segment, ...bundle.seal } as unknown as Json,
+        account: caller.account,
+        block,
+      });
+      await beginRecord(tx, {
+        number,
+        lot: lot.first,
+        issuer,
+        holder,
+        buyer: leaf.buyer,
+        at: lot.at,
+      });
       await replay(tx, number, lot.block, block);
       await confirm(tx, number, block);
-      await tx`update imported m set state = to_jsonb(s) from invoice_states s where s.number = m.number and m.number = ${number}`;
+      await keepRecord(tx, number, await recordAsText(tx, number));
       const invoice = await invoices.visible(tx, caller, number).catch((cause: unknown) => {
         if (cause instanceof Problem && cause.code === "not-found")
           throw new Problem(

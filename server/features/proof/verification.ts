@@ -142,11 +142,11 @@ export function createVerification({
   async function look(tx: Sql | Tx, number: string): Promise<Row | undefined> {
     const [row] = await tx<Row[]>`
       select i.document, i.reverses, s.state, coalesce(a.times, 0) as adjusted, c.block, c.time,
-             coalesce((select l.first + l.count > ${number}::numeric from lots l where l.first <= ${number}::numeric order by l.first desc limit 1), false) as sealed
-      from cursor c
-      left join invoices i on i.number = ${number}::numeric
-      left join invoice_states s on s.number = i.number
-      left join adjustments a on a.number = i.number`;
+             coalesce((select l.first + l.count > ${number}::numeric from lot_now l where l.first <= ${number}::numeric order by l.first desc limit 1), false) as sealed
+      from chain_now c
+      left join invoice_now i on i.number = ${number}::numeric
+      left join record_now s on s.number = i.number
+      left join adjustment_now a on a.number = i.number`;
     return row;
   }
 
@@ -279,10 +279,10 @@ export function createVerification({
       const accounts = said.parties.map(({ account }) => account);
       const past = await tx<
         { account: string; key: string }[]
-      >`select account, key from account_keys where account = any(${accounts}::text[])`;
+      >`select account, key from account_key_now where account = any(${accounts}::text[])`;
       const [adjusted] = await tx<
         { times: number }[]
-      >`select times from adjustments where number = ${number}`;
+      >`select times from adjustment_now where number = ${number}`;
       const registered = said.parties.map(({ index, account, key, identity }): Registered => {
         const before = past
           .filter((one) => one.account === account && one.key !== key)

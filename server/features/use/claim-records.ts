@@ -128,7 +128,7 @@ export function createClaimRecords({ vault, taxpayers, invoices }: Deps) {
 
   async function claimsOf(tx: Tx, rows: readonly ClaimRow[]): Promise<Claim[]> {
     const items = await tx<{ claim: string; number: string; status: InvoiceStatus }[]>`
-      select c.claim, c.number, coalesce(s.state, 'accepted') as status from claim_invoices c left join invoice_states s on s.number = c.number
+      select c.claim, c.number, coalesce(s.state, 'accepted') as status from claim_invoices c left join record_now s on s.number = c.number
       where c.claim = any(${rows.map((row) => row.id)}::uuid[]) order by c.number`;
     const itemsOf = Map.groupBy(items, (item) => item.claim);
     const left = await invoices.leftOfNumbers(

@@ -16,7 +16,7 @@ type Told = { event: Applied; number: string; ref: string; employer: number; hol
  */
 async function tellAll(tx: Tx, all: readonly Told[]): Promise<void> {
   const employers = await tx<{ index: number; account: string }[]>`
-    select index, account from taxpayers where index = any(${[...new Set(all.map((one) => one.employer))]}::int[])`;
+    select index, account from taxpayer_now where index = any(${[...new Set(all.map((one) => one.employer))]}::int[])`;
   const claims = await tx<
     { ref: string; id: string }[]
   >`select ref, id from claims where ref = any(${[...new Set(all.map((one) => one.ref))]}::text[])`;
@@ -61,7 +61,7 @@ async function made(tx: Tx, run: readonly Applied[]): Promise<void> {
 const ended = (state: string, decision: boolean) => async (tx: Tx, run: readonly Applied[]) => {
   const numbers = run.map((event) => event.args["id"] as string);
   const rows = await tx<{ number: string; claim_ref: string; holder: string; employer: number }[]>`
-    select number, claim_ref, holder, employer from invoice_states where number = any(${numbers}::numeric[]) and claim_ref is not null`;
+    select number, claim_ref, holder, employer from record_now where number = any(${numbers}::numeric[]) and claim_ref is not null`;
   const records = new Map(rows.map((row) => [row.number, row]));
   const all = run.flatMap((event): Told[] => {
     const number = event.args["id"] as string;

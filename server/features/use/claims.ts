@@ -47,6 +47,14 @@ type NewClaim = {
   words: Words;
 };
 
+/** Whether a holder has ever claimed from an employer, both by their accounts. */
+export async function hasClaimedFrom(tx: Tx, holder: string, employer: string): Promise<boolean> {
+  const [claim] = await tx`
+    select 1 from claims c join taxpayer_now t on t.index = c.employer
+    where c.holder = ${holder} and t.account = ${employer} limit 1`;
+  return claim !== undefined;
+}
+
 export function createClaims({ vault, taxpayers, invoices }: Deps) {
   const { visible, sealWords, wordsOf, ...reading } = createClaimRecords({
     vault,
@@ -98,7 +106,7 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
     const [taken] = await tx<
       { number: string; state: "claimed" | "reimbursed"; updated_at: Date }[]
     >`
-      select number, state, updated_at from invoice_states where number = any(${[...numbers.keys()]}::numeric[]) and state in ('claimed', 'reimbursed') limit 1`;
+      select number, state, updated_at from record_now where number = any(${[...numbers.keys()]}::numeric[]) and state in ('claimed', 'reimbursed') limit 1`;
     if (!taken) return;
     const [id, number] = [externalHex(taken.number), numbers.get(taken.number) as string];
     throw new Problem(

@@ -11,7 +11,7 @@ export const entryProjection: Projection = {
       const indexes = [...new Set(run.map((event) => event.args["employer"] as number))];
       const rows = await tx<
         { index: number; account: string }[]
-      >`select index, account from taxpayers where index = any(${indexes}::int[])`;
+      >`select index, account from taxpayer_now where index = any(${indexes}::int[])`;
       const accountOf = new Map(rows.map((row) => [row.index, row.account]));
       for (const event of run) {
         const { act, employer, mark } = event.args as {

@@ -71,7 +71,7 @@ export function createEntries({
     const rows = await tx<State[]>`
       select coalesce(s.number, i.number) as number, coalesce(s.state, 'accepted') as state, coalesce(s.employer, i.leaf_buyer) as employer,
              coalesce(s.titled, i.leaf_buyer <> 0) as titled
-      from unnest(${[...numbers]}::numeric[]) as w (number) left join invoice_states s on s.number = w.number left join invoices i on i.number = w.number
+      from unnest(${[...numbers]}::numeric[]) as w (number) left join record_now s on s.number = w.number left join accepted_now i on i.number = w.number
       where s.number is not null or i.number is not null`;
     return new Map(rows.map((row) => [row.number, row]));
   }
@@ -155,7 +155,7 @@ export function createEntries({
     const acts = [...new Set(rows.map((row) => String(row.data["act"])))];
     const kept = caller.roles.includes("employer")
       ? await tx<{ digest: string; operation: string; sealed: Buffer }[]>`
-          select o.digest, w.operation, w.sealed from operations o join entry_words w on w.operation = o.id
+          select o.digest, w.operation, w.sealed from operation_now o join entry_words w on w.operation = o.id
           where o.digest = any(${acts}::text[]) and o.party = ${caller.account} and o.status = 'done'`
       : [];
     const words = new Map(
@@ -220,7 +220,7 @@ export function createEntries({
     async ofAct(tx: Tx, caller: Caller, act: string, names: readonly string[]): Promise<Marked[]> {
       const numbers = names.map(ledgerNumber);
       const rows = await tx<FeedRow[]>`
-        select * from feed where type = 'invoice.entered' and number = any(${numbers}::numeric[]) and data->>'act' = ${act}`;
+        select * from feed_now where type = 'invoice.entered' and number = any(${numbers}::numeric[]) and data->>'act' = ${act}`;
       const marked = new Map((await markedOf(tx, caller, rows)).map((one) => [one.number, one]));
       return numbers.flatMap((number) => marked.get(number) ?? []);
     },

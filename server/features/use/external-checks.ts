@@ -154,7 +154,7 @@ export async function checkElsewhere(
   ].filter((text) => /^\d{20}$/.test(text));
   const [own] = await tx<{ number: string }[]>`
     select n.number from unnest(${stated}::numeric[]) as n (number)
-    join lateral (select first, length from segments where first <= n.number order by first desc limit 1) s on n.number < s.first + s.length limit 1`;
+    join lateral (select first, length from segment_now where first <= n.number order by first desc limit 1) s on n.number < s.first + s.length limit 1`;
   if (own)
     throw refuse(
       own.number,

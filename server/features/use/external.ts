@@ -78,7 +78,7 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
     const account = holder === undefined ? caller.account : checksummed(holder);
     if (account === caller.account) return account;
     const [employee] =
-      await tx`select 1 from parties where account = ${account} and kind = 'person' and manager = ${caller.account}`;
+      await tx`select 1 from party_now where account = ${account} and kind = 'person' and manager = ${caller.account}`;
     if (employee) return account;
     const detail = "An employer registers for itself, or for a person that it has made";
     throw new Problem("receiver-invalid", detail, {

@@ -113,7 +113,7 @@ export function createPickups({
       if (!known || found?.leaf_holder !== account)
         throw new Problem("not-found", "There is no invoice of this number and secret");
       // until `tx` ends no red letter for it is accepted, and no second pickup of this account
-      await tx`select 1 from invoices where number = ${number} for update`;
+      await tx`select 1 from accepted_now where number = ${number} for update`;
       const invoice = (await invoices.find(tx, number)) as InvoiceRow;
       checkWaiting(invoice, caller);
       if (invoice.status === "accepted")

@@ -13,7 +13,7 @@ export const transferProjection: Projection = {
       const numbers = run.map((event) => event.args["id"] as string);
       const rows = await tx<
         { number: string; holder: string }[]
-      >`select number, holder from invoice_states where number = any(${numbers}::numeric[])`;
+      >`select number, holder from record_now where number = any(${numbers}::numeric[])`;
       const holders = new Map(rows.map((row) => [row.number, row.holder]));
       for (const event of run) {
         const [number, to] = [event.args["id"] as string, event.args["to"] as string];

@@ -199,7 +199,7 @@ export function createTransfers({ invoices, persons }: { invoices: Invoices; per
       const { ids } = await pageOfIds(tx, { parts, limit: filter.limit });
       const rows = await tx<(Row & { outcome: string | null })[]>`
         select t.id, t.number, t.sender, t.receiver, t.status, t.operation, t.created_at, o.status as outcome
-        from transfers t left join operations o on o.id = t.operation where t.id = any(${ids}::uuid[])`;
+        from transfers t left join operation_now o on o.id = t.operation where t.id = any(${ids}::uuid[])`;
       return inOrder(ids, rows).map(({ outcome, ...row }) => withOutcome(row, outcome));
     },
   };

@@ -8,7 +8,7 @@ import { randomBytes } from "node:crypto";
 import type { Contracts } from "../../../server/chain/contracts.ts";
 import type { Sql } from "../../../server/db/db.ts";
 import { createDocuments } from "../../../server/features/invoices/documents.ts";
-import { createEncryptionKeys } from "../../../server/keys/encryption.ts";
+import { createEncryptionKeys } from "../../../server/features/parties/encryption.ts";
 import type { Vault } from "../../../server/keys/vault.ts";
 
 export const INVOICES = 200_000;

@@ -5,10 +5,10 @@
 import { randomBytes } from "node:crypto";
 import { Wallet } from "ethers";
 import { migrate, openDb } from "../../../server/db/db.ts";
+import { createApiKey } from "../../../server/features/parties/api-keys.ts";
 import { createTaxpayers } from "../../../server/features/parties/taxpayers.ts";
 import { startGateway } from "../../../server/gateway.ts";
 import { readConfig } from "../../../server/kernel/config.ts";
-import { createApiKey } from "../../../server/keys/api-keys.ts";
 import { createKeystore } from "../../../server/keys/keystore.ts";
 import { openVault } from "../../../server/keys/vault.ts";
 import { call, closeAtEnd, freshTaxId, must, sandbox, type TestParty } from "../network.ts";

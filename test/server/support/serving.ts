@@ -7,8 +7,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { createApiKey } from "../../../server/features/parties/api-keys.ts";
 import type { Role } from "../../../server/kernel/api.ts";
-import { createApiKey } from "../../../server/keys/api-keys.ts";
 import type { Bench } from "./bench.ts";
 import { until } from "./proxy.ts";
 

@@ -1,0 +1,162 @@
+/**
+ * The turns of the bureau's auditor: every sealed lot once, in the chain's order, where a bureau
+ * is.
+ *
+ * A lot waits until its documents are here and give its root. Lots are tried some at a time, in one
+ * SQL transaction in which their rows are locked, so sums, findings and the lots' states change
+ * together and once, whoever is killed. What is judged stands in features/bureau/audit.ts.
+ */
+import { momentNow, type Sql, type Tx } from "../../db/db.ts";
+import type { Log } from "../../kernel/log.ts";
+import type { Job } from "../../kernel/loop.ts";
+import { periodOf } from "../parties/quotas.ts";
+import type { Audit, AuditLot } from "./audit.ts";
+
+type Deps = {
+  sql: Sql;
+  audit: Audit;
+  log: Log;
+  /** So long another gateway may take to deposit a lot. */
+  patienceSeconds: number;
+  everyMs?: number;
+};
+
+export type Auditing = {
+  job: Job;
+  /** Everything up to the cursor's block, once; tells after each lot how many are done. */
+  all(progress: (done: number, of: number) => void, stopping?: AbortSignal): Promise<void>;
+};
+
+/** Lots taken up, or looked at for one transaction. */
+const PAGE = 200;
+/** Invoices of one transaction, unless one lot has more. */
+const BATCH = 500;
+/**
+ * A lot whose documents are not here is tried again after so long, or after an eighth of the time
+ * that it has waited.
+ */
+const AGAIN = "10 seconds";
+/** Quotas are compared again in every so manieth turn. */
+const QUOTA_TURNS = 30;
+const LAST = "99999999999999999999";
+
+export function createAuditing({
+  sql,
+  audit,
+  log,
+  patienceSeconds,
+  everyMs = 1_000,
+}: Deps): Auditing {
+  let turns = 0;
+
+  const later = (tx: Tx) => tx`now() + greatest(${AGAIN}::interval, (now() - since) / 8)`;
+  const clock = async (): Promise<string> =>
+    ((await sql<{ now: string }[]>`select now()::text as now`)[0] as { now: string }).now;
+
+  /** Takes up lots that were sealed since; how many. */
+  const takeUp = (): Promise<number> =>
+    sql.begin(async (tx) => {
+      await tx`insert into audit_cursor (block, first) values (0, ${LAST}) on conflict do nothing`;
+      const [at] = await tx<
+        { block: bigint; first: string }[]
+      >`select block, first from audit_cursor for update`;
+      const lots = await tx<{ first: string; block: bigint }[]>`
+        select first, block from lot_now where block >= ${at?.block ?? 0n} and (block, first) > (${at?.block ?? 0n}, ${at?.first ?? LAST}) order by block, first limit ${PAGE}`;
+      const last = lots[lots.length - 1];
+      if (!last) return 0;
+      await tx`insert into audit_lots (first) select * from unnest(${lots.map((lot) => lot.first)}::numeric[]) on conflict do nothing`;
+      await tx`update audit_cursor set block = ${last.block}, first = ${last.first}`;
+      return lots.length;
+    });
+
+  /**
+   * Tries lots whose turn it was at `since`, in one transaction; how many. Lots that another
+   * process is at are left to it. When it fails, each is tried by itself, and one that cannot be
+   * judged is put off: it stands in nobody's way.
+   */
+  async function tryLots(bureau: string, since: string, only?: string): Promise<number> {
+    let taken: string[] = [];
+    try {
+      return await sql.begin(async (tx) => {
+        const lots = await tx<AuditLot[]>`
+          select l.first, l.count, l.issuer, l.time, l.root, a.since < now() - make_interval(secs => ${patienceSeconds}) as late
+          from audit_lots a join lot_now l on l.first = a.first
+          where a.state = 'waiting' and a.next_at <= ${since} and ${only === undefined ? tx`true` : tx`a.first = ${only}`}
+          order by a.next_at, l.block, l.first limit ${PAGE} for update of a skip locked`;
+        let invoices = 0;
+        const some = lots.filter((lot, i) => {
+          invoices += lot.count;
+          return i === 0 || invoices <= BATCH;
+        });
+        if (some.length === 0) return 0;
+        taken = some.map((lot) => lot.first);
+        const done = await audit.judge(tx, bureau, some);
+        await tx`
+          update audit_lots set next_at = ${later(tx)}, state = case when first = any(${done}::numeric[]) then 'summed' else 'waiting' end
+          where first = any(${taken}::numeric[])`;
+        await tx`update audit_cursor set judged = judged + ${done.length}`;
+        return some.length;
+      });
+    } catch (cause) {
+      const [first] = taken;
+      if (first === undefined) throw cause;
+      if (taken.length > 1) {
+        for (const one of taken) await tryLots(bureau, since, one);
+      } else {
+        await sql`update audit_lots set next_at = ${later(sql)} where first = ${first} and state = 'waiting'`;
+        log.error(
+          { lot: first, error: (cause as Error).message },
+          "a lot cannot be judged; it is tried again later",
+        );
+      }
+      return taken.length;
+    }
+  }
+
+  async function judgeQuotas(bureau: string): Promise<void> {
+    // this month and the one before: quota of older ones does not move any more
+    const now = await momentNow(sql);
+    const before = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1, 1));
+    await sql.begin((tx) => audit.judgeQuotas(tx, bureau, [before, now].map(periodOf)));
+  }
+
+  return {
+    job: {
+      name: "audit",
+      everyMs,
+      async run(stopping) {
+        const bureau = await audit.bureauOf(sql);
+        if (bureau === undefined) return;
+        for (let more = true; more && !stopping.aborted; ) {
+          more = (await takeUp()) > 0;
+          const now = await clock();
+          while (!stopping.aborted && (await tryLots(bureau, now)) > 0) {
+            // as long as there are more
+          }
+        }
+        turns += 1;
+        if (turns % QUOTA_TURNS === 1) await judgeQuotas(bureau);
+      },
+    },
+    async all(progress, stopping) {
+      const bureau = await audit.bureauOf(sql);
+      if (bureau === undefined)
+        throw new Error(
+          "No bureau is at this gateway: there is nobody to audit for (node server/cli.ts bureau)",
+        );
+      while (!stopping?.aborted && (await takeUp()) > 0) {
+        // as long as there are more
+      }
+      await sql`update audit_lots set next_at = now() where state = 'waiting'`;
+      const now = await clock();
+      for (let done = 0, more = 0; !stopping?.aborted; ) {
+        more = await tryLots(bureau, now);
+        if (more === 0) break;
+        done += more;
+        const { waiting } = await audit.progress(sql);
+        progress(done, done + waiting);
+      }
+      await judgeQuotas(bureau);
+    },
+  };
+}
