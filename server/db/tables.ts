@@ -1,11 +1,11 @@
 /**
  * The columns of every table and view, by the room that owns it: made by scripts/tables.ts from
- * the migrations. A statement says which it reads: `tx<Row<"lots", "first" | "count">[]>`.
+ * the migrations. A statement says which it reads: `tx<RowOf<"lots", "first" | "count">[]>`.
  */
 import type { Json } from "./sql.ts";
 
 /** A row of a table or a view, or some of its columns. */
-export type Row<T extends keyof Tables, C extends keyof Tables[T] = keyof Tables[T]> = Pick<
+export type RowOf<T extends keyof Tables, C extends keyof Tables[T] = keyof Tables[T]> = Pick<
   Tables[T],
   C
 >;
