@@ -6,14 +6,12 @@
  * it.
  */
 import { z } from "zod";
-import type { ApiOf } from "../server/api/api.ts";
 import type { Tx } from "../server/db/db.ts";
-import { type Role, roles, routeFor } from "../server/kernel/api.ts";
-
-export type SandboxParty = { name: string; roles: readonly Role[]; taxId?: string; key: string };
+import { roles, routeFor } from "../server/kernel/api.ts";
+import type { SandboxParty } from "./api.ts";
 
 const route = routeFor<Tx>();
-const schema = z
+const schema: z.ZodType<SandboxParty> = z
   .object({
     name: z.string(),
     roles: z.array(z.enum(roles)),
@@ -36,6 +34,3 @@ export function partyRoutes(parties: readonly SandboxParty[]) {
     }),
   ] as const;
 }
-
-/** What a sandbox's gateway has beside the API. */
-export type SandboxApi = ApiOf<ReturnType<typeof partyRoutes>[number]>;

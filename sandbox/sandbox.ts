@@ -14,9 +14,10 @@ import { migrate, openDb } from "../server/db/db.ts";
 import { startPostgres } from "../server/db/postgres.ts";
 import { type Gateway, startGateway } from "../server/gateway.ts";
 import { type Config, readConfig } from "../server/kernel/config.ts";
+import type { SandboxParty } from "./api.ts";
 import { deployToSandbox, SANDBOX_CHAIN_ID, startSandboxChain } from "./chain.ts";
 import { openClock, type SandboxClock } from "./clock.ts";
-import { partyRoutes, type SandboxParty } from "./parties.ts";
+import { partyRoutes } from "./parties.ts";
 
 export type Sandbox = {
   gateway: Gateway;

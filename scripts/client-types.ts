@@ -1,16 +1,25 @@
 /**
- * The API's types for the packed client, which knows nothing of the gateway: written from the
- * schemas of the routes. A test holds them to the types that the routes have themselves.
+ * The API's types as the client has them, clients/typescript/api.ts: written from the schemas of
+ * the routes, so that a caller's type check reads this text and not the gateway
+ * (docs/adr/0033-written-types.md). `node scripts/docs.ts` writes the file.
+ *
+ * The compiler holds the text to the types that the routes have themselves: see `Stale` below.
  */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
 import { catalogue } from "@onepiao/protocol/values/problems.ts";
 import { type ZodType, z } from "zod";
+import type { Api as Written } from "../clients/typescript/api.ts";
+import type { Api as Inferred } from "../server/api/api.ts";
 import type { Route } from "../server/kernel/api.ts";
+import { root } from "./run.ts";
 
 type Json = { [member: string]: unknown };
 const members = (of: unknown): [string, Json][] =>
   Object.entries((of ?? {}) as Record<string, Json>);
 const list = (of: unknown): Json[] => (of ?? []) as Json[];
 const JSON_TYPE = "application/json";
+const STREAMS = ["application/x-ndjson", "text/event-stream"];
 const BYTES = "Uint8Array<ArrayBuffer>";
 
 /** A longer list is a text to a caller, as it is to the routes. */
@@ -36,7 +45,13 @@ function printer(named: Named, defs: Record<string, Json>) {
     return name;
   }
 
-  function objectOf({ properties, required, additionalProperties }: Json): string {
+  function objectOf(schema: Json): string {
+    const { properties, required, additionalProperties, propertyNames } = schema;
+    const names = list((propertyNames as Json | undefined)?.["enum"]);
+    if (names.length > 0) {
+      const record = `Record<${textOf({ enum: names })}, ${textOf(additionalProperties as Json)}>`;
+      return list(required).length > 0 ? record : `Partial<${record}>`;
+    }
     const needed = new Set(required as string[] | undefined);
     const own = members(properties).map(([name, schema]) => {
       // what may be left out may be undefined as well, as a schema's own type has it
@@ -83,21 +98,37 @@ function endpointOf(route: Route, named: Named): string {
   const { params, query, body, rawBody, produces, answers } = route;
   const sent = body ?? rawBody?.schema;
   const isJson = produces === undefined || produces.includes(JSON_TYPE);
-  const answered = Object.entries(answers).map(([status, { schema }]) => {
-    const type = schema === undefined ? "undefined" : typeOf(schema, "output", named);
-    return `${status}: ${isJson ? type : BYTES}`;
-  });
+  const isStream = produces?.length === 1 && STREAMS.includes(produces[0] ?? "");
+  const jsonOf = (schema?: ZodType) =>
+    schema === undefined ? "undefined" : typeOf(schema, "output", named);
+  const answered = Object.entries(answers).map(
+    ([status, { schema }]) => `${status}: ${isJson ? jsonOf(schema) : BYTES}`,
+  );
+  const items = Object.values(answers).map(({ schema }) => jsonOf(schema));
   const types = [
     `params: ${params ? typeOf(params, "input", named) : "undefined"}`,
     `query: ${query ? typeOf(query, "input", named) : "undefined"}`,
     `body: ${sent ? typeOf(sent, "input", named) : "undefined"}`,
-    `raw: ${rawBody ? rawBody.mediaTypes.map((type) => JSON.stringify(type)).join(" | ") : "never"}`,
+    `raw: ${rawBody ? "string" : "never"}`,
     `answers: { ${answered.join("; ")} }`,
+    `item: ${isStream ? items.join(" | ") : "never"}`,
   ];
   return `  "${route.method.toUpperCase()} ${route.path}": { ${types.join("; ")} };`;
 }
 
-/** The text of a module with `Api`, the shared types by their names, and `Code`. */
+/** Laid out as every other source is. Throws when the text is not TypeScript. */
+function formatted(text: string): string {
+  const biome = join(root, "node_modules", ".bin", "biome");
+  const { stdout, stderr, status } = spawnSync(
+    biome,
+    ["format", "--stdin-file-path=clients/typescript/api.ts"],
+    { input: text, encoding: "utf8", cwd: root, shell: process.platform === "win32" },
+  );
+  if (status !== 0) throw new Error(`biome does not format the client's types: ${stderr}`);
+  return stdout;
+}
+
+/** The text of clients/typescript/api.ts: `Api`, the types that schemas share by name, `Code`. */
 export function clientTypes(routes: readonly Route[]): string {
   const named: Named = new Map();
   const endpoints = routes.map((route) => endpointOf(route, named));
@@ -105,11 +136,39 @@ export function clientTypes(routes: readonly Route[]): string {
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, text]) => `export type ${name} = ${text};`);
   const codes = Object.keys(catalogue).map((code) => `  | "${code}"`);
-  return [
-    "/** Made from the gateway's routes when the client is packed. */",
-    ...shared,
-    `export type Code =\n${codes.join("\n")};`,
-    `export interface Api {\n${endpoints.join("\n")}\n}`,
-    "",
-  ].join("\n");
+  return formatted(
+    [
+      "/**",
+      " * The routes and the codes of problems, as types. `node scripts/docs.ts` writes this file from",
+      " * the gateway's routes.",
+      " */",
+      ...shared,
+      `export type Code =\n${codes.join("\n")};`,
+      `export interface Api {\n${endpoints.join("\n")}\n}`,
+      "",
+    ].join("\n"),
+  );
 }
+
+/** Routes of which a part has other types than those written; `never` when all are the same. */
+type Differing<Part extends string> = {
+  [N in keyof Inferred & keyof Written]: Same<
+    Inferred[N][Part & keyof Inferred[N]],
+    Written[N][Part & keyof Written[N]]
+  > extends true
+    ? never
+    : N;
+}[keyof Inferred & keyof Written];
+type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
+type Nothing<Difference extends never> = Difference;
+/** Does not compile? `node scripts/docs.ts` writes the client's types again. */
+export type Stale = Nothing<
+  | Exclude<keyof Inferred, keyof Written>
+  | Exclude<keyof Written, keyof Inferred>
+  | Differing<"params">
+  | Differing<"query">
+  | Differing<"body">
+  | Differing<"raw">
+  | Differing<"answers">
+  | Differing<"item">
+>;

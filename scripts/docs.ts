@@ -1,6 +1,7 @@
 /**
  * `node scripts/docs.ts`: writes what in docs/ follows from the code: tables and the picture of the
- * floors between their markers, and the bundle's JSON Schema. With `--check` it writes nothing and
+ * floors between their markers, and the bundle's JSON Schema; and the client's types
+ * (clients/typescript/api.ts). With `--check` it writes nothing and
  * exits with 1 when one is stale.
  *
  * The picture comes from the imports, calls from the routes (server/api/), refusals from the
@@ -28,6 +29,7 @@ import type { Route } from "../server/kernel/api.ts";
 import { settings } from "../server/kernel/config.ts";
 import { metricTable } from "../server/kernel/metrics.ts";
 import { findingTable } from "../server/operator/findings.ts";
+import { clientTypes } from "./client-types.ts";
 import { arrows, floorPicture } from "./floor-picture.ts";
 
 const root = new URL("../", import.meta.url);
@@ -261,6 +263,7 @@ export async function documents(): Promise<Map<string, string>> {
     files.set(file, `${now.slice(0, from + begin.length)}\n\n${text}\n\n${now.slice(to)}`);
   }
   files.set("docs/bundle.schema.json", bundleJsonSchema());
+  files.set("clients/typescript/api.ts", clientTypes(await routes()));
   return files;
 }
 

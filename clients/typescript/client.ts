@@ -65,23 +65,40 @@ export type Arguments<E extends Call> =
   Partial<RequestOf<E>> extends RequestOf<E> ? [request?: RequestOf<E>] : [request: RequestOf<E>];
 type Bytes = { status: 200; headers: Headers; body: Uint8Array<ArrayBuffer>; replayed: boolean };
 
-export interface Client<A extends Calls<A> = Api> {
+export type RequestsOf<A extends Calls<A>> = { [N in keyof A]: Arguments<A[N]> };
+export type RepliesOf<A extends Calls<A>> = { [N in keyof A]: Reply<A[N]["answers"]> };
+export type OutcomesOf<A extends Calls<A>> = {
+  [N in keyof A]: Reply<Omit<A[N]["answers"], 202>>;
+};
+/**
+ * The arguments of each call, by its name. An interface: the compiler works out the member of each
+ * call that it meets, and never all of them together, which takes it seven times as long.
+ */
+export interface Requests extends RequestsOf<Api> {}
+/** What each call gives. */
+export interface Replies extends RepliesOf<Api> {}
+/** What each call gives when its work has come to its end. */
+export interface Outcomes extends OutcomesOf<Api> {}
+
+/** `Q`, `R`, `O`: the calls that there are; those of every gateway unless a caller knows of more. */
+export interface Client<
+  Q extends { [N in keyof Q]: unknown[] } = Requests,
+  R = Replies,
+  O = Outcomes,
+> {
   /** One call. Throws a ProblemError, or a NoAnswerError when its tries are used up. */
-  <N extends keyof A>(name: N, ...request: Arguments<A[N]>): Promise<Reply<A[N]["answers"]>>;
+  <N extends keyof Q & keyof R>(name: N, ...request: Q[N]): Promise<R[N]>;
   /**
    * The same, until the work has come to its end on the chain. Throws a StillOpenError when it
    * has not in time, or waits for somebody else's signature or consent.
    */
-  done<N extends keyof A>(
-    name: N,
-    ...request: Arguments<A[N]>
-  ): Promise<Reply<Omit<A[N]["answers"], 202>>>;
+  done<N extends keyof Q & keyof O>(name: N, ...request: Q[N]): Promise<O[N]>;
   /** An answer in another form, as bytes: `accept` is its media type. */
-  bytes<N extends keyof A>(name: N, request: RequestOf<A[N]> & { accept: string }): Promise<Bytes>;
+  bytes<N extends keyof Q>(name: N, request: Q[N][0] & { accept: string }): Promise<Bytes>;
   /** Every item of a list that comes in pages, page by page as they are read. */
-  items<N extends Paged & keyof A>(
+  items<N extends Paged & keyof Q>(
     name: N,
-    ...request: Arguments<A[N]>
+    ...request: Q[N]
   ): AsyncGenerator<ItemOf<N>, void, undefined>;
   /** Any request, without types; a refusal is an answer here. */
   send: Sender;
@@ -101,8 +118,12 @@ function targetOf(name: string, params: Record<string, unknown> = {}): [string, 
   return [method, filled];
 }
 
-/** `A`: the routes; those of every gateway unless a caller knows of more. */
-export function createClient<A extends Calls<A> = Api>(options: ClientOptions): Client<A> {
+/** The client of a gateway. For `Q`, `R` and `O` see Client. */
+export function createClient<
+  Q extends { [N in keyof Q]: unknown[] } = Requests,
+  R = Replies,
+  O = Outcomes,
+>(options: ClientOptions): Client<Q, R, O> {
   const send = createSender(options);
 
   async function call(
@@ -138,5 +159,5 @@ export function createClient<A extends Calls<A> = Api>(options: ClientOptions): 
   const client = (name: string, request?: AnyRequest) => call(name, request);
   const done = (name: string, request?: AnyRequest) => call(name, { ...request, final: true });
   // the types above say what these give; here a name is a text
-  return Object.assign(client, { done, bytes: client, items, send }) as unknown as Client<A>;
+  return Object.assign(client, { done, bytes: client, items, send }) as unknown as Client<Q, R, O>;
 }

@@ -4,14 +4,18 @@
  */
 export type { Api } from "./api.ts";
 export {
-  type Arguments,
   type Call,
   type Calls,
   type Client,
   type ClientOptions,
   createClient,
+  type Outcomes,
+  type Replies,
+  type RepliesOf,
   type Reply,
   type RequestOf,
+  type Requests,
+  type RequestsOf,
 } from "./client.ts";
 export { cursors, type Paged } from "./pages.ts";
 export {

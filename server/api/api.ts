@@ -1,8 +1,9 @@
 /**
- * The API as types: what a caller sends to each route and gets back, by `METHOD /path`. Clients
- * import this file as a type alone, so nothing of the server comes with it at run time.
+ * The API as types: what a caller sends to each route and gets back, by `METHOD /path`. It follows
+ * from the routes: a route that a factory below returns is in it, and nothing else.
  *
- * It follows from the routes: a route that a factory below returns is in it, and nothing else.
+ * Callers use the same types as scripts/client-types.ts writes them to clients/typescript/api.ts;
+ * that file compares the two when it is compiled.
  */
 import type { ZodObject, ZodType, z } from "zod";
 import type { Contract } from "../kernel/api.ts";
@@ -39,14 +40,16 @@ type AnyContract = Contract<any, any, any, any, any, any, any, any>;
 /**
  * One route for its callers. `body`: JSON, undefined when it takes none; `raw`: media types of
  * bodies that are sent as they are; `answers`: the JSON of successful answers by status, bytes for
- * a route that answers with something else.
+ * a route that answers with something else; `item`: what a streamed answer consists of, a line of
+ * JSON or an event.
  */
-export interface Endpoint<Params, Query, Body, Raw, Answers> {
+export interface Endpoint<Params, Query, Body, Raw, Answers, Item> {
   params: Params;
   query: Query;
   body: Body;
   raw: Raw;
   answers: Answers;
+  item: Item;
 }
 
 /** The query as it is written: what the gateway reads as a number may be given as one. */
@@ -67,7 +70,8 @@ type BodyOf<B, R> = B extends ZodType
   : R extends { schema: infer S extends ZodType }
     ? z.input<S>
     : undefined;
-type RawOf<R> = R extends { mediaTypes: readonly (infer Type)[] } ? Type : never;
+/** Any media type: the gateway says which ones it reads, and formats come. */
+type RawOf<R> = R extends { mediaTypes: readonly string[] } ? string : never;
 
 type JsonOf<A> = A extends { schema: infer S extends ZodType } ? z.output<S> : undefined;
 type AnswerOf<A, Produces> = Produces extends readonly string[]
@@ -76,6 +80,10 @@ type AnswerOf<A, Produces> = Produces extends readonly string[]
     : Uint8Array<ArrayBuffer>
   : JsonOf<A>;
 
+type ItemOf<A, Produces> = Produces extends readonly ["application/x-ndjson" | "text/event-stream"]
+  ? { [S in keyof A]: JsonOf<A[S]> }[keyof A]
+  : never;
+
 /** What the callers of these routes have to know. */
 export type ApiOf<Route extends { readonly contract?: AnyContract }> = {
   [R in NonNullable<Route["contract"]> as `${Uppercase<R["method"]>} ${R["path"]}`]: Endpoint<
@@ -83,7 +91,8 @@ export type ApiOf<Route extends { readonly contract?: AnyContract }> = {
     QueryOf<R["query"]>,
     BodyOf<R["body"], R["rawBody"]>,
     RawOf<R["rawBody"]>,
-    { [S in keyof R["answers"]]: AnswerOf<R["answers"][S], R["produces"]> }
+    { [S in keyof R["answers"]]: AnswerOf<R["answers"][S], R["produces"]> },
+    ItemOf<R["answers"], R["produces"]>
   >;
 };
 

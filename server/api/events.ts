@@ -105,7 +105,9 @@ export function eventRoutes(events: Events) {
         types: typesQuery,
       }),
       produces: ["text/event-stream"],
-      answers: { 200: { description: "Events until one of both sides ends it" } },
+      answers: {
+        200: { description: "Events until one of both sides ends it", schema: eventSchema },
+      },
       problems: ["too-many-streams"],
       async run({ caller, query, header, signal }) {
         const body = await events.stream(

@@ -99,6 +99,7 @@ describe("the floors", function () {
     "server/api/claims.ts": "",
     "server/api/api.ts": "",
     "clients/typescript/client.ts": "",
+    "sandbox/api.ts": "",
     "sandbox/parties.ts": "",
     "server/http/app.ts": "",
     "server/gateway.ts": "",
@@ -285,32 +286,32 @@ describe("the floors", function () {
     [
       "a page that runs the sandbox's code",
       "console/src/shared/client.ts",
-      'import { partyRoutes } from "../../../sandbox/parties.ts";',
+      'import { x } from "../../../sandbox/api.ts";',
       "types-alone",
     ],
     [
-      "a client that runs the gateway's code",
-      "clients/typescript/client.ts",
-      'import { Api } from "../../server/api/api.ts";',
-      "types-alone",
+      "a page that knows more of the sandbox than its API",
+      "console/src/shared/client.ts",
+      'import type { X } from "../../../sandbox/parties.ts";',
+      "page-knows-the-protocol-alone",
     ],
     [
-      "a client that knows more than the routes",
+      "a client that knows a type of the gateway",
       "clients/typescript/client.ts",
-      'import type { Claims } from "../../server/features/use/claims.ts";',
-      "client-knows-the-routes-alone",
+      'import type { Api } from "../../server/api/api.ts";',
+      "client-stands-alone",
     ],
     [
       "a client that needs a package",
       "clients/typescript/client.ts",
       'import { z } from "zod";',
-      "client-knows-the-routes-alone",
+      "client-stands-alone",
     ],
     [
       "a client that no browser can run",
       "clients/typescript/client.ts",
       'import { createHmac } from "node:crypto";',
-      "client-knows-the-routes-alone",
+      "client-stands-alone",
     ],
     [
       "an area that knows another",
@@ -343,9 +344,7 @@ describe("the floors", function () {
     expect(await judged("sandbox/chain.ts", 'const hre = await import("hardhat");')).to.deep.equal(
       [],
     );
-    const types = 'export type { Api } from "../../server/api/api.ts";';
-    expect(await judged("clients/typescript/client.ts", types)).to.deep.equal([]);
-    const page = 'import type { SandboxApi } from "../../../sandbox/parties.ts";';
+    const page = 'import type { SandboxApi } from "../../../sandbox/api.ts";';
     expect(await judged("console/src/shared/client.ts", page)).to.deep.equal([]);
     expect(
       await judged("sandbox/sandbox.ts", 'import { startGateway } from "../server/gateway.ts";'),

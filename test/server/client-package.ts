@@ -103,30 +103,4 @@ describe("the client, packed", function () {
     expect(said).matches(/PDF \d+ bytes/);
     expect(said, said).matches(/^[a-z-]+ never \[/m);
   });
-
-  it("has the very types of the routes", async () => {
-    const file = join(folder, "agree.ts");
-    const parts = ["params", "query", "body", "answers"];
-    writeFileSync(
-      file,
-      `import type { Api as Packed } from "./node_modules/@onepiao/client/dist/api.js";
-       import type { Api as Routes } from ${JSON.stringify(join(root, "server/api/api.ts"))};
-       type Fits<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
-       type Differ<F extends string> = { [N in keyof Routes & keyof Packed]:
-         Fits<Routes[N][F & keyof Routes[N]], Packed[N][F & keyof Packed[N]]> extends true ? never : N }[keyof Routes & keyof Packed];
-       type Missing = Exclude<keyof Routes, keyof Packed> | Exclude<keyof Packed, keyof Routes>;
-       export const missing: Record<Missing, 0> = {};
-       ${parts.map((part) => `export const ${part}: Record<Differ<"${part}">, 0> = {};`).join("\n")}`,
-    );
-    const settings = [
-      "--allowImportingTsExtensions",
-      "--skipLibCheck",
-      "--resolveJsonModule",
-      "--verbatimModuleSyntax",
-      "--lib",
-      "es2024",
-    ];
-    const types = ["--types", "node", "--typeRoots", join(root, "node_modules", "@types")];
-    await step(join(bin, "tsc"), ["--ignoreConfig", ...strict, ...settings, ...types, file]);
-  });
 });

@@ -10,17 +10,19 @@
 import {
   type Problem as AnyProblem,
   type Api,
-  type Arguments,
   createClient,
   NoAnswerError,
   ProblemError,
-  type Reply,
+  type RepliesOf,
+  type RequestsOf,
 } from "../../../clients/typescript/index.ts";
-import type { SandboxApi } from "../../../sandbox/parties.ts";
+import type { SandboxApi } from "../../../sandbox/api.ts";
 
 /** What this page may call: the API, and what a sandbox has beside it. */
 interface Calls extends Api, SandboxApi {}
 type Call = keyof Calls;
+interface Requests extends RequestsOf<Calls> {}
+interface Replies extends RepliesOf<Calls> {}
 type Answer<N extends Call, S extends keyof Calls[N]["answers"]> = Calls[N]["answers"][S];
 
 export type Problem = AnyProblem;
@@ -110,7 +112,7 @@ const PATIENCE_MS = 120_000;
 
 /** `url`: where the gateway is; empty for the page's own. */
 export function createApi(url: string) {
-  const client = createClient<Calls>({
+  const client = createClient<Requests, Replies, Replies>({
     url,
     headers: (method): Record<string, string> =>
       csrf === undefined || method === "GET" ? {} : { "X-CSRF-Token": csrf },
@@ -133,10 +135,7 @@ export function createApi(url: string) {
    * The answer with its status and headers. Throws a Refusal, also when its body breaks off or is
    * no JSON.
    */
-  async function answerOf<N extends Call>(
-    name: N,
-    ...request: Arguments<Calls[N]>
-  ): Promise<Reply<Calls[N]["answers"]>> {
+  async function answerOf<N extends Call>(name: N, ...request: Requests[N]): Promise<Replies[N]> {
     return client(name, ...request).catch((error: unknown) => {
       throw refusalOf(error, name.slice(name.indexOf("/")));
     });
@@ -145,8 +144,8 @@ export function createApi(url: string) {
   /** The answer's body. Throws a Refusal. */
   const ask = async <N extends Call>(
     name: N,
-    ...request: Arguments<Calls[N]>
-  ): Promise<Reply<Calls[N]["answers"]>["body"]> => (await answerOf(name, ...request)).body;
+    ...request: Requests[N]
+  ): Promise<Replies[N]["body"]> => (await answerOf(name, ...request)).body;
 
   /** A file of the API (a bundle, an XML, a PDF) by Accept or path. Throws a Refusal. */
   async function fetchFile(path: string, accept = "*/*"): Promise<Blob> {

@@ -65,7 +65,7 @@ function useReturn() {
   };
 }
 
-type Party = { key: string; name: string; roles: Role[]; taxId?: string | undefined };
+type Party = { key: string; name: string; roles: readonly Role[]; taxId?: string | undefined };
 
 function Parties({
   parties,
