@@ -12,7 +12,7 @@ export default defineConfig({
   root: fileURLToPath(new URL(".", import.meta.url)),
   plugins: [react()],
   build: {
-    // two pages: the console, and the API reference
+    // two pages: the console and the API reference
     rollupOptions: {
       input: [
         fileURLToPath(new URL("index.html", import.meta.url)),
@@ -22,15 +22,15 @@ export default defineConfig({
     outDir: fileURLToPath(new URL("../dist/console", import.meta.url)),
     emptyOutDir: true,
     target: "es2023",
-    // the page's policy takes no inline scripts, and what is small goes as a file too
+    // the page's policy forbids inline scripts, so small files stay files too
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     manifest: "manifest.json",
-    // every package that is bundled, with its licence: scripts/console.ts makes licenses.txt of it
+    // lists each bundled package with its licence; scripts/console.ts makes licenses.txt from it
     license: { fileName: "licenses.json" },
     chunkSizeWarningLimit: 2_000,
   },
-  // what the console shares with the gateway (the QR code's text) stands beside it
+  // the protocol package, which the console shares with the gateway, is outside this folder
   server: {
     fs: { allow: [fileURLToPath(new URL("..", import.meta.url))] },
     proxy: { "/v1": gateway, "/openapi.json": gateway, "/docs": gateway, "/problems": gateway },

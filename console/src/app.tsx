@@ -1,6 +1,5 @@
 /**
- * Routes, and what all pages stand on. Every area is a chunk of its own that is fetched when
- * somebody goes there.
+ * The routes, and what all pages need. Each area is its own chunk, loaded when a person opens it.
  */
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { Button, Result } from "antd";
@@ -19,9 +18,9 @@ const queries = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 5_000,
-      // the gateway restarts within seconds; what it refuses for good is not asked again
+      // the gateway restarts within seconds; a final refusal is not retried
       retry: (count, error) => error instanceof Refusal && error.passing && count < 3,
-      // asked at once again when it is back, by the stream (shared/live.tsx)
+      // the event stream fetches again once the network is back (shared/live.tsx)
       networkMode: "always",
     },
     mutations: { networkMode: "always" },
@@ -49,7 +48,7 @@ const area = (name: AreaName, role: Role): RouteObject => ({
   },
 });
 
-/** A page that threw, or a chunk that is no longer there since a newer console was put up. */
+/** Shown when a page throws, or when its chunk was replaced by a newer console. */
 function Broken() {
   const say = useSharedWords();
   const error = useRouteError();

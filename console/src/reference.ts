@@ -1,8 +1,8 @@
 /**
- * The API reference at /docs: Swagger UI shows what /openapi.json says.
+ * The API reference at /docs: Swagger UI shows /openapi.json.
  *
- * It is read only. The gateway serves the page in a sandbox without an origin, so no request from
- * here carries a session, and the parts of the viewer that send requests or keep keys are left out.
+ * It is read-only. The gateway serves the page in a sandbox without an origin, so its requests
+ * carry no session. The viewer's parts that send requests or store keys are left out.
  */
 import SwaggerUI from "swagger-ui-dist/swagger-ui-es-bundle.js";
 import "swagger-ui-dist/swagger-ui.css";
@@ -22,8 +22,8 @@ paint();
 
 const nothing = () => () => null;
 /**
- * The summary of a call is a button, which may hold no link. The address follows the opened call
- * without it.
+ * The summary of a call is a button, and a button cannot contain a link. The address follows the
+ * opened call without it.
  */
 const textAlone =
   (_link: unknown, { React }: System) =>
@@ -31,8 +31,8 @@ const textAlone =
     React.createElement("span", null, text);
 
 /**
- * A value of the document with its references replaced. `within`: the references that lead here; a
- * schema in itself is cut off.
+ * A value of the document with its references resolved. `within`: the references on the way to it.
+ * A schema that contains itself is cut off there.
  */
 function resolved(
   value: Json,
@@ -46,7 +46,7 @@ function resolved(
     const members = Object.entries(value).map(
       ([name, each]) => [name, resolved(each, at, within)] as const,
     );
-    // a schema in a body has no name of its own, and its fold is a button, which needs words
+    // a schema inside a body has no name, but the button that unfolds it needs a text
     return Object.fromEntries(
       members.map(([name, each]) => [
         name,
@@ -64,8 +64,8 @@ function resolved(
 }
 
 /**
- * Takes the place of the viewer's own resolver, which walks the whole document at each call that is
- * opened: over a second of work.
+ * Replaces the viewer's resolver, which walks the whole document for each opened call and takes
+ * over a second.
  */
 const resolve =
   (_own: unknown, { specActions, specSelectors }: System) =>

@@ -1,4 +1,4 @@
-/** What is used of Swagger UI's bundle, which comes without types. */
+/** The used parts of Swagger UI's bundle, which comes without types. */
 declare module "swagger-ui-dist/swagger-ui-es-bundle.js" {
   const show: (options: Record<string, unknown>) => unknown;
   export default show;

@@ -86,7 +86,8 @@ describe("the console's messages", () => {
     it(`of ${name} are there in Chinese and English, and fill in the same`, () => {
       const [zh, en] = [texts["zh-CN"], texts["en-US"]];
       expect(Object.keys(texts)).deep.equals(["zh-CN", "en-US"]);
-      expect([...(zh?.keys() ?? [])].sort()).deep.equals([...(en?.keys() ?? [])].sort());
+      const plural = [...(en?.keys() ?? [])].filter((key) => !key.endsWith("_one"));
+      expect([...(zh?.keys() ?? [])].sort()).deep.equals(plural.sort());
       for (const [key, text] of zh ?? []) {
         expect(text.trim(), key).not.equals("");
         expect(en?.get(key)?.trim(), key).not.equals("");
@@ -98,6 +99,27 @@ describe("the console's messages", () => {
           expect(words.replaceAll(/\{\{\w+\}\}/g, ""), key).to.not.match(/[{}]/);
       }
     });
+
+  it("count in English: one invoice, two invoices", () => {
+    const singular = tables.flatMap(({ texts }) =>
+      [...(texts["en-US"] ?? [])].flatMap(([key, text]) =>
+        key.endsWith("_one") ? [{ key, text, many: texts["en-US"]?.get(key.slice(0, -4)) ?? "" }] : [],
+      ),
+    );
+    expect(singular.length).greaterThan(5);
+    for (const { key, text, many } of singular) {
+      expect(many, key).contains("{{count}}");
+      expect(filledIn(many), key).to.include.members(filledIn(text));
+      expect(text, key).not.equals(many);
+    }
+    // a number that stands directly before a plural noun needs a text for the number one
+    const lacking = tables.flatMap(({ texts }) =>
+      [...(texts["en-US"] ?? [])]
+        .filter(([key, text]) => /\{\{count\}\} (duplicate )?[a-z]+s\b/.test(text) && !texts["en-US"]?.has(`${key}_one`))
+        .map(([key, text]) => `${key}: ${text}`),
+    );
+    expect(lacking).deep.equals([]);
+  });
 
   it("in Chinese are Chinese, but for what is filled in and the names of formats", () => {
     const foreign = tables.flatMap(({ texts }) =>

@@ -140,8 +140,8 @@ describe("the bureau", function () {
     const latest = page.locator(".refusals .refusal").first();
     await latest.and(page.locator(".refusal-fresh")).waitFor();
     await latest.getByRole("button").click();
-    const drawer = page.getByRole("dialog", { name: "A double reimbursement that was stopped" });
-    await drawer.getByText("A holder claimed it from an employer once more").waitFor();
+    const drawer = page.getByRole("dialog", { name: "Duplicate claim stopped" });
+    await drawer.getByText("A holder claimed it again").waitFor();
     const told = (await drawer.textContent()) ?? "";
     expect(told)
       .to.contain(employer.name)
@@ -149,13 +149,13 @@ describe("the bureau", function () {
       .and.contain("already-reimbursed");
     await isAccessible(page);
     await shot(page, "bureau-refusal");
-    await drawer.getByRole("link", { name: "Invoice and history" }).click();
+    await drawer.getByRole("link", { name: "View invoice and history" }).click();
     await page.waitForURL(`**/bureau/invoice/${number}`);
-    await page.getByText("A second reimbursement was refused").waitFor();
-    for (const text of ["Sealed on the chain", "Claimed: locked", "Reimbursed"])
+    await page.getByText("Second reimbursement refused").waitFor();
+    for (const text of ["Sealed on the chain", "Claimed and locked", "Reimbursed"])
       await page.getByText(text, { exact: true }).first().waitFor();
     // the look itself is a read, and is shown
-    await page.getByRole("heading", { name: "Who has read it" }).waitFor();
+    await page.getByRole("heading", { name: "Read log" }).waitFor();
     await page.getByRole("cell", { name: "document" }).first().waitFor();
     await isAccessible(page);
     await shot(page, "bureau-invoice");
@@ -171,7 +171,7 @@ describe("the bureau", function () {
     await page.getByRole("status", { name: "Live" }).waitFor();
     const before = await agrees(page);
     await sandbox.gateway.stop();
-    await page.getByText("The connection to the gateway is lost").waitFor();
+    await page.getByText("Connection lost. Reconnecting").waitFor();
     // what was there stays there
     expect(await figure(page, "invoices")).to.equal(before.invoices);
     await isAccessible(page);
@@ -196,9 +196,9 @@ describe("the bureau", function () {
     for (const title of [
       "Invoices issued",
       "By region",
-      "By trade",
+      "By industry",
       "Top issuers",
-      "Where invoices go",
+      "Flow of invoices",
     ]) {
       const button = page.getByRole("button", { name: `${title}: Show as a table` });
       await button.focus();
@@ -230,12 +230,12 @@ describe("the bureau", function () {
       const enrol = drawer.getByRole("button", { name: say("登记纳税人", "Enrol a taxpayer") });
       await drawer.getByLabel(say("单位名称", "Name")).fill(name);
       await drawer
-        .getByLabel(/税号|Tax id/)
+        .getByLabel(/税号|Tax ID/)
         .fill(`${taxId.slice(0, 17)}${taxId.endsWith("0") ? "1" : "0"}`);
       await enrol.click();
       // what is refused is said, with field and code
       await drawer.getByRole("alert").filter({ hasText: "/taxId" }).waitFor();
-      await drawer.getByLabel(/税号|Tax id/).fill(taxId);
+      await drawer.getByLabel(/税号|Tax ID/).fill(taxId);
       await isAccessible(page);
       await fitsItsWidth(page);
       await shot(page, `bureau-enrol-${language}`);
@@ -243,15 +243,15 @@ describe("the bureau", function () {
       await drawer
         .getByText(say("已登记，链上编号", "Enrolled as number"))
         .waitFor({ timeout: 30_000 });
-      await drawer.getByRole("button", { name: say("生成 API 密钥", "Make an API key") }).click();
+      await drawer.getByRole("button", { name: say("创建 API 密钥", "Create an API key") }).click();
       await drawer
-        .getByText(say("这把管理员密钥只显示这一次", "This administrator's key is shown once"))
+        .getByText(say("这把管理员密钥只显示这一次", "This administrator's key is shown only once"))
         .waitFor();
       const key = ((await drawer.locator("code").textContent()) ?? "").trim();
       await drawer.getByRole("link", { name: new RegExp(name) }).click();
       await page.waitForURL(`**/bureau/taxpayers/${taxId}`);
 
-      await page.getByLabel(say("价税合计上限（元）", "Gross that may be issued")).fill("5000.5");
+      await page.getByLabel(say("价税合计上限（元）", "Limit on totals issued")).fill("5000.5");
       await page.getByRole("button", { name: say("设定额度", "Set quota") }).click();
       const confirm = page.getByRole("dialog").filter({ hasText: "5,000.50" });
       await confirm.getByRole("button", { name: say("设定额度", "Set quota") }).click();
@@ -261,13 +261,13 @@ describe("the bureau", function () {
         30_000,
       );
 
-      await page.getByRole("button", { name: say("分配号段", "Allot numbers") }).click();
+      await page.getByRole("button", { name: say("分配号段", "Allot segment") }).click();
       const final = page.getByRole("dialog").filter({ hasText: "10" });
       await final
         .getByText(say("此操作不可撤销", "cannot be undone"), { exact: false })
         .first()
         .waitFor();
-      await final.getByRole("button", { name: say("分配号段", "Allot numbers") }).click();
+      await final.getByRole("button", { name: say("分配号段", "Allot segment") }).click();
       await page.getByRole("cell", { name: "10,000" }).waitFor({ timeout: 30_000 });
       await isAccessible(page);
       await fitsItsWidth(page);
@@ -317,7 +317,7 @@ describe("the bureau", function () {
     const field = page.getByLabel("发票号码（20 位）");
     await field.fill("123");
     await field.press("Enter");
-    await page.getByText("发票号码是 20 位数字").waitFor();
+    await page.getByText("请输入 20 位发票号码").waitFor();
     await isAccessible(page);
     await field.fill(number.replace(/(.{5})/g, "$1 "));
     await field.press("Enter");
@@ -363,7 +363,7 @@ describe("the bureau", function () {
       await other
         .getByRole("alert")
         .filter({ hasText: "The auditor has found something: 1" })
-        .getByRole("link", { name: "Look" })
+        .getByRole("link", { name: "View" })
         .click();
       await other.waitForURL("**/bureau/audit");
       const row = other.getByRole("row", { name: /Documents differ/ });
@@ -391,8 +391,8 @@ describe("the bureau", function () {
     await page.getByRole("dialog").getByRole("button", { name: "Close the ledger" }).click();
     await page.getByText("Ledger closed").waitFor({ timeout: 30_000 });
     expect(await isOpen()).to.equal(false);
-    await page.getByRole("button", { name: "Open it again" }).click();
-    await page.getByRole("dialog").getByRole("button", { name: "Open it again" }).click();
+    await page.getByRole("button", { name: "Reopen the ledger" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Reopen the ledger" }).click();
     await page.getByText("Ledger open", { exact: true }).waitFor({ timeout: 30_000 });
     expect(await isOpen()).to.equal(true);
   });

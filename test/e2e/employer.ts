@@ -223,8 +223,8 @@ describe("an employer's clerk", () => {
     await shot(page, "employer-claim-phone");
     await page.getByRole("button", { name: "Reject", exact: true }).click();
     await yes(page, "Reject");
-    await page.getByText("Say why").waitFor();
-    await page.getByLabel("Reason", { exact: true }).fill("the receipt's second page is missing");
+    await page.getByText("Enter a reason").waitFor();
+    await page.getByLabel("Reason for rejection", { exact: true }).fill("the receipt's second page is missing");
     // the mouse is over the button
     for (const colorScheme of ["dark", "light"] as const) {
       await page.emulateMedia({ colorScheme });
@@ -233,7 +233,7 @@ describe("an employer's clerk", () => {
     }
     await shot(page, "employer-reject-phone");
     await yes(page, "Reject");
-    await page.getByText("Rejected. The invoices are free again.").waitFor();
+    await page.getByText("Rejected. The invoices are unlocked.").waitFor();
     await page.getByText("the receipt's second page is missing").waitFor();
     const told = await expectSuccess(
       call("GET", `/v1/claims/${id}`, { token: worker.token }),
@@ -338,14 +338,14 @@ describe("an employer's clerk", () => {
     await small.getByRole("row").filter({ hasText: "查找乙" }).waitFor();
     await small.getByRole("button", { name: "Filter (1)" }).click();
     const drawer = small.getByRole("dialog");
-    expect(await drawer.getByLabel("Number of an invoice in it").inputValue()).to.equal(
+    expect(await drawer.getByLabel("Number of an invoice in the report").inputValue()).to.equal(
       open1.number,
     );
     await isAccessible(small);
     await shot(small, "employer-find-phone");
-    await drawer.getByLabel("Number of an invoice in it").fill("26999999999999999999");
+    await drawer.getByLabel("Number of an invoice in the report").fill("26999999999999999999");
     await drawer.getByRole("button", { name: "Find" }).click();
-    await small.getByText("No report matches.").waitFor();
+    await small.getByText("No matching reports.").waitFor();
     await fitsItsWidth(small);
   });
 
@@ -447,7 +447,7 @@ describe("an employer's clerk", () => {
     const done = [zh.getByText("完成：1 / 1"), en.getByText("Done: 1 of 1")];
     const told = [
       zh.getByText("这张发票已经报销过，本次没有报销"),
-      en.getByText("This invoice is reimbursed already. Nothing was done this time"),
+      en.getByText("This invoice is already reimbursed. Nothing was reimbursed this time"),
     ];
     await Promise.all(pages.map((_, at) => done[at]?.or(told[at] as never).waitFor()));
     const outcome = await Promise.all(
@@ -475,22 +475,22 @@ describe("an employer's clerk", () => {
     });
     expect(reply.status).to.equal(201);
     const page = await open("/employer/external", as(firm, { language: "en-US" }));
-    await page.getByRole("combobox", { name: "Claimed for" }).click();
+    await page.getByRole("combobox", { name: "Claimant" }).click();
     await page.getByTitle(/^Wang Fang/).click();
     const [one, two] = [foreign(), foreign()];
     await page.locator('input[type="file"]').setInputFiles([one, bad, used, two]);
-    const results = page.getByRole("region", { name: "Results by file" });
+    const results = page.getByRole("region", { name: "Registration results" });
     await results.getByText("Registered: 2 of 4").waitFor({ timeout: 30_000 });
     const line = (name: string) => results.getByRole("listitem").filter({ hasText: name }).first();
     await line("broken.xml").getByText("malformed-document").waitFor();
-    await line(used.name).getByText("This invoice is claimed already").waitFor();
-    await line(one.name).getByRole("button", { name: "What is proven and what is not" }).click();
-    await line(one.name).getByText("That it was ever issued").waitFor();
+    await line(used.name).getByText("This invoice is already in another report").waitFor();
+    await line(one.name).getByRole("button", { name: "Proven and not proven" }).click();
+    await line(one.name).getByText("Whether it was ever issued").waitFor();
     await isAccessible(page);
     await shot(page, "employer-external");
     // once more: it is there already, and nothing happens
     await page.locator('input[type="file"]').setInputFiles(two);
-    await results.getByText("This employer has registered it already").waitFor();
+    await results.getByText("Your organisation has already registered this invoice").waitFor();
     const listed = (await expectSuccess(
       call("GET", "/v1/external-invoices", { token: firm.token }),
       "list",
@@ -528,13 +528,13 @@ describe("an employer's clerk", () => {
     await isAccessible(first);
     await shot(first, "employer-books");
     await first.getByRole("button", { name: "入账 1 张" }).click();
-    await second.getByRole("radio", { name: "03 已入账，不抵扣" }).check();
+    await second.getByRole("radio", { name: "03 已入账，不可税前扣除" }).check();
     await second.getByRole("button", { name: "入账 1 张" }).click();
     await yes(first, "入账");
     await first.getByText("已入账 1 张，链上已记录。").waitFor();
     await yes(second, "入账");
     const alert = second.getByRole("alert").filter({ hasText: "这张发票已经入账，本次没有入账" });
-    await alert.getByText("02 已入账，可抵扣").waitFor();
+    await alert.getByText("02 已入账，可税前扣除").waitFor();
     expect(
       Math.abs(
         Date.now() - Date.parse((await alert.locator("time").getAttribute("datetime")) as string),
@@ -574,7 +574,7 @@ describe("an employer's clerk", () => {
     const [one, two] = [await ready(firm, "甲"), await ready(firm, "乙")];
     const token = demo.keys.issuer.token;
     const page = await open("/employer/red-letters", as(firm));
-    await page.getByText("没有待确认的红字确认单").waitFor();
+    await page.getByText("没有待确认的红字信息确认单").waitFor();
     // they come by themselves
     for (const { number, gross } of [
       { number: one.number, gross: "113.00" },
@@ -585,7 +585,7 @@ describe("an employer's clerk", () => {
         "red letter",
       );
     const [first, second] = [one, two].map(({ number }) =>
-      page.getByRole("article", { name: `发票 ${number} 的红字确认单` }),
+      page.getByRole("article", { name: `发票 ${number} 的红字信息确认单` }),
     );
     if (!first || !second) throw new Error("no sheets");
     await first.getByText("-¥113.00").first().waitFor();
@@ -594,21 +594,21 @@ describe("an employer's clerk", () => {
     await isAccessible(page);
     await shot(page, "employer-red-letters");
     await first.getByRole("button", { name: "同意红冲" }).click();
-    await page.getByText("同意后由双方签名上链，不能撤回。").waitFor();
+    await page.getByText("同意后由双方签名上链，不能撤销。").waitFor();
     await yes(page, "同意红冲");
     await first.waitFor({ state: "detached", timeout: 30_000 });
-    await second.getByRole("button", { name: "拒绝" }).click();
-    await yes(page, "拒绝");
-    await page.getByText("没有待确认的红字确认单").waitFor();
+    await second.getByRole("button", { name: "否认" }).click();
+    await yes(page, "否认");
+    await page.getByText("没有待确认的红字信息确认单").waitFor();
     await page.getByText("全部", { exact: true }).click();
-    await first.getByText("04 双方已确认").waitFor();
-    await second.getByText("05 购买方拒绝").waitFor();
+    await first.getByText("04 购销双方已确认").waitFor();
+    await second.getByText("05 作废（销方录入购方否认）").waitFor();
     const small = await open("/employer/red-letters", as(firm, { ...phone, language: "en-US" }));
-    await small.getByText("No red letter waits for you.").waitFor();
+    await small.getByText("No confirmation sheets are waiting for you.").waitFor();
     await fitsItsWidth(small);
     await isAccessible(small);
     const report = await open(`/employer/claims/${one.id}`, as(firm));
-    await report.getByText("剩余 ¥1,017.00，只应付剩余部分").waitFor();
+    await report.getByText("剩余 ¥1,017.00，只应报销剩余部分").waitFor();
 
     // wholly: nothing is left to reimburse, and the report says so
     const sheet = await expectSuccess(
@@ -619,13 +619,13 @@ describe("an employer's clerk", () => {
       "red letter",
     );
     const reversed = await open(`/employer/claims/${two.id}`, as(firm));
-    await reversed.getByText("有红字确认单正在处理").waitFor();
+    await reversed.getByText("有红字信息确认单正在处理").waitFor();
     await expectSuccess(
       call("POST", `/v1/red-letters/${sheet["id"]}/consent`, { token: firm.token }),
       "consent",
     );
     await reversed.getByText("发票已被红冲，不能报销。").waitFor({ timeout: 30_000 });
-    await reversed.getByText("已全部红冲，没有可付金额").waitFor();
+    await reversed.getByText("已全部红冲，没有可报销金额").waitFor();
     expect(await reversed.getByRole("button", { name: "报销", exact: true }).count()).to.equal(0);
     await shot(reversed, "employer-claim-reversed");
   });
@@ -674,10 +674,10 @@ describe("an employer's clerk", () => {
     expect(await page.content()).to.not.contain(token);
     await isAccessible(page);
     await shot(page, "employer-people");
-    await page.getByRole("button", { name: `停用密钥 ${token.split(".")[0]}` }).click();
-    await page.getByText("停用后不能恢复。").waitFor();
-    await yes(page, "停用");
-    await page.getByText("已停用").waitFor();
+    await page.getByRole("button", { name: `吊销密钥 ${token.split(".")[0]}` }).click();
+    await page.getByText("吊销后不能恢复。").waitFor();
+    await yes(page, "吊销");
+    await page.getByText("已吊销").waitFor();
     // another key for the same person, and not the same key
     await page.getByRole("button", { name: "新增密钥" }).click();
     await drawer.getByRole("radio", { name: /已有员工/ }).check();
@@ -743,9 +743,9 @@ describe("an employer's clerk", () => {
     await alert.getByRole("button", { name: "Try again" }).click();
     await page.getByRole("link", { name: "late" }).waitFor();
     await page.context().setOffline(true);
-    await page.getByText("No network.").waitFor();
+    await page.getByText("You are offline.").waitFor();
     await page.getByRole("link", { name: "late" }).waitFor();
     await page.context().setOffline(false);
-    await page.getByText("No network.").waitFor({ state: "detached" });
+    await page.getByText("You are offline.").waitFor({ state: "detached" });
   });
 });

@@ -79,7 +79,7 @@ describe("finding invoices", function () {
     const page = await open("/merchant", { key: await merchant() });
     await links(page).nth(1).waitFor();
     await looked(page, "find-merchant");
-    const field = page.getByLabel("发票号码或自有单号");
+    const field = page.getByLabel("发票号码或单据号");
     await field.fill(own);
     await field.press("Enter");
     expect(await theOnly(page)).to.equal(grouped(number));
@@ -110,7 +110,7 @@ describe("finding invoices", function () {
     const digits = `2644${Date.now()}`.padEnd(20, "7");
     const number = await issueAs(digits);
     const page = await open("/merchant", { key: await merchant(), language: "en-US" });
-    const field = page.getByLabel("Invoice number or your own id");
+    const field = page.getByLabel("Invoice or document number");
     await field.fill(digits);
     await page.getByRole("button", { name: "Find", exact: true }).click();
     await page.waitForURL(`**/merchant?source=${digits}`);
@@ -125,17 +125,17 @@ describe("finding invoices", function () {
     const number = await issueAs(`POS-${crypto.randomUUID()}`);
     const page = await open("/merchant", { key: await merchant(), language: "en-US", dark: true });
     await links(page).first().waitFor();
-    const field = page.getByLabel("Buyer's tax id");
+    const field = page.getByLabel("Buyer's tax ID");
     await field.fill("91440300MAJU6XYHX0");
     await field.press("Enter");
-    await page.getByText("This is no tax id: please check it").waitFor();
+    await page.getByText("Invalid tax ID. Check the number.").waitFor();
     await looked(page, "find-merchant-wrong");
     await field.fill(demo.keys.employer.taxId.toLowerCase());
     await field.press("Enter");
     await page.waitForURL(`**/merchant?buyer=${demo.keys.employer.taxId}`);
     await page.getByRole("link", { name: grouped(number) }).waitFor();
     await pickDays(page, en, [day(-9), day(-1)]);
-    await page.getByText("No invoice matches").waitFor();
+    await page.getByText("No matching invoices").waitFor();
     expect(paramsOf(page)).to.deep.equal({
       buyer: demo.keys.employer.taxId,
       from: day(-9),
@@ -152,7 +152,7 @@ describe("finding invoices", function () {
     const page = await open("/merchant", { key: await merchant(), width: 360, height: 740 });
     await links(page).nth(1).waitFor();
     await page.getByRole("button", { name: "筛选" }).click();
-    await page.getByRole("dialog").getByLabel("发票号码或自有单号").fill(own);
+    await page.getByRole("dialog").getByLabel("发票号码或单据号").fill(own);
     await looked(page, "find-merchant-drawer");
     await page.getByRole("dialog").getByRole("button", { name: "查找" }).click();
     await page.getByRole("button", { name: "筛选（1）" }).waitFor();
@@ -196,10 +196,10 @@ describe("finding invoices", function () {
       language: "en-US",
       dark: true,
     });
-    await english.getByText("No invoice matches").waitFor();
+    await english.getByText("No matching invoices").waitFor();
     await looked(english, "find-holder-dark");
     await pickDays(english, en, [day(0), day(0)]);
-    await english.getByLabel("Seller's tax id").fill("");
+    await english.getByLabel("Seller's tax ID").fill("");
     await english.getByRole("button", { name: "Find", exact: true }).click();
     await english.getByText(grouped(number)).waitFor();
     await looked(english, "find-holder-en");
@@ -227,7 +227,7 @@ describe("finding invoices", function () {
       height: 740,
     });
     await phone.getByRole("button", { name: "Filter (1)" }).waitFor();
-    await phone.getByText("No invoice matches").waitFor();
+    await phone.getByText("No matching invoices").waitFor();
     await looked(phone, "find-employer-phone");
   });
 

@@ -38,7 +38,7 @@ describe("a holder", () => {
     await isAccessible(page);
     await shot(page, "holder-pickup-phone");
     await page.getByRole("button", { name: "取走这张发票" }).click();
-    await page.getByText(`已取到发票 ${number}`).waitFor();
+    await page.getByText(`已取得发票 ${number}`).waitFor();
     await page.getByRole("link", { name: "查看发票" }).click();
     await page.getByText("深圳市南山区巷口面馆有限公司").first().waitFor();
     await fitsItsWidth(page);
@@ -53,7 +53,7 @@ describe("a holder", () => {
 
     // handing on: offered, and accepted by the other
     await page.getByRole("button", { name: "转交" }).click();
-    await page.getByLabel("接收人的账户").fill(taker.account);
+    await page.getByLabel("接收人账户").fill(taker.account);
     await isAccessible(page);
     await yes(page, "提出转交");
     await page.getByText("已提出转交").waitFor();
@@ -81,11 +81,11 @@ describe("a holder", () => {
     await isAccessible(other);
     await shot(other, "holder-new-report-phone");
     await other.getByRole("button", { name: "提交报销" }).click();
-    await other.getByText("提交后发票锁定").waitFor();
+    await other.getByText("提交后发票即锁定").waitFor();
     await isAccessible(other);
     await yes(other, "提交报销");
     await other.waitForURL(/reports\/[0-9a-f-]{36}$/);
-    await other.getByText("等报销单位审核").waitFor();
+    await other.getByText("等待报销单位审核").waitFor();
     await isAccessible(other);
 
     // decided elsewhere: the page is told by itself
@@ -114,7 +114,7 @@ describe("a holder", () => {
       .locator('input[type="file"]')
       .setInputFiles({ name: "code.png", mimeType: "image/png", buffer });
     await page.getByText(grouped(number)).waitFor();
-    await page.getByRole("button", { name: "Take this invoice over" }).click();
+    await page.getByRole("button", { name: "Pick up this invoice" }).click();
     await page.getByText(`Invoice ${number} is yours now`).waitFor();
   });
 
@@ -136,12 +136,12 @@ describe("a holder", () => {
       await route.fetch();
       return route.abort();
     });
-    await page.getByRole("button", { name: "Hand on" }).click();
-    await page.getByLabel("Receiver's account").fill(receiver.account);
-    await yes(page, "Offer it");
+    await page.getByRole("button", { name: "Transfer" }).click();
+    await page.getByLabel("Recipient's account").fill(receiver.account);
+    await yes(page, "Offer transfer");
     await page.getByRole("alert").filter({ hasText: "The gateway did not answer" }).waitFor();
-    await yes(page, "Offer it");
-    await page.getByText("Offered. Until").waitFor();
+    await yes(page, "Offer transfer");
+    await page.getByText("Transfer offered. Until").waitFor();
     expect(keys[0]).to.match(/^[0-9a-f]{32}$/);
     expect(keys).to.deep.equal([keys[0], keys[0]]);
     const { items } = (await expectSuccess(
@@ -155,12 +155,12 @@ describe("a holder", () => {
     const person = await newPerson("孙证明");
     const { number } = await issueTo(person);
     const page = await open(`/holder/invoices/${number}`, { key: person.token, language: "en-US" });
-    await page.getByRole("button", { name: "Prove" }).click();
+    await page.getByRole("button", { name: "Share proof" }).click();
     await page.getByRole("dialog").waitFor();
     await isAccessible(page);
     await shot(page, "holder-disclose");
     const saved = page.waitForEvent("download");
-    await page.getByRole("button", { name: "Download the proof" }).click();
+    await page.getByRole("button", { name: "Download proof" }).click();
     const bundle = JSON.parse(readFileSync((await (await saved).path()) as string, "utf8"));
     const checked = checkBundle(bundle);
     expect(checked.ok).to.equal(true);
@@ -185,7 +185,7 @@ describe("a holder", () => {
         button,
       ).to.equal(true);
     }
-    await page.getByRole("tab", { name: "经过" }).click();
+    await page.getByRole("tab", { name: "流转记录" }).click();
     await page.getByText("已签章上链").waitFor();
   });
 
@@ -194,9 +194,9 @@ describe("a holder", () => {
     const { call } = await stage();
     const { number } = await issueTo(person);
     const page = await open(`/holder/invoices/${number}`, { key: person.token, language: "en-US" });
-    await page.getByRole("tab", { name: "Who may read" }).click();
+    await page.getByRole("tab", { name: "Read access" }).click();
     await page.getByLabel("Account", { exact: true }).fill(reader.account);
-    await page.getByRole("button", { name: "Let read" }).click();
+    await page.getByRole("button", { name: "Give access" }).click();
     await page.getByRole("button", { name: "Withdraw" }).waitFor();
     await isAccessible(page);
     await shot(page, "holder-grants");
@@ -204,9 +204,9 @@ describe("a holder", () => {
       200,
     );
     await page.getByRole("button", { name: "Withdraw" }).click();
-    await page.getByRole("dialog").getByText("stays with the reader").waitFor();
+    await page.getByRole("dialog").getByText("already seen or saved").waitFor();
     await yes(page, "Withdraw");
-    await page.getByText("Nobody else may read it").waitFor();
+    await page.getByText("You have not given anyone access").waitFor();
     expect((await call("GET", `/v1/invoices/${number}`, { token: reader.token })).status).to.equal(
       404,
     );
@@ -242,10 +242,10 @@ describe("a holder", () => {
     });
     await page.getByRole("listitem").first().waitFor();
     await page.context().setOffline(true);
-    await page.getByText("No network").waitFor();
+    await page.getByText("You are offline").waitFor();
     await page.getByRole("listitem").first().waitFor();
     await page.context().setOffline(false);
-    await page.getByText("No network").waitFor({ state: "detached" });
+    await page.getByText("You are offline").waitFor({ state: "detached" });
   });
 
   it("has invoices in all their states, on a desk and in the dark (zh, en)", async () => {

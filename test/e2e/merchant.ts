@@ -138,20 +138,20 @@ describe("a merchant", function () {
     const { demo } = await stage();
     const page = await open("/merchant/issue", { key: await key(), language: "en-US" });
     await page.getByRole("button", { name: "Issue", exact: true }).click();
-    await page.getByText("Who buys?").waitFor();
-    await page.getByText("What is it for?").waitFor();
-    await page.getByText("An amount with at most two decimals").waitFor();
-    const taxId = page.getByLabel("Buyer's tax id");
+    await page.getByText("Enter the buyer's name.").waitFor();
+    await page.getByText("Enter the item").waitFor();
+    await page.getByText("Enter an amount with at most two decimals").waitFor();
+    const taxId = page.getByLabel("Buyer's tax ID");
     await taxId.fill(
       `${demo.keys.employer.taxId.slice(0, 17)}${demo.keys.employer.taxId.endsWith("A") ? "B" : "A"}`,
     );
-    await page.getByText("The check digit does not fit").waitFor();
+    await page.getByText("The check digit is wrong").waitFor();
     await looked(page, "merchant-issue-wrong");
     await taxId.fill(demo.keys.employer.taxId);
     await page.getByText("The check digit is right").waitFor();
     // well formed, and nobody's
     await taxId.fill("DE999999999");
-    await page.getByText("A foreign id").waitFor();
+    await page.getByText("A foreign tax ID").waitFor();
     await page.getByLabel("Buyer's name").fill("Nobody GmbH");
     await page.getByLabel("Item").fill("*餐饮服务*餐费");
     await page.getByLabel("Amount (net)").fill("100");
@@ -224,14 +224,14 @@ describe("a merchant", function () {
     const page = await open("/merchant", { key: await key(), height: 1320 });
     await page.getByRole("row").nth(3).waitFor();
     await looked(page, "merchant-invoices-zh-CN");
-    const field = page.getByLabel("发票号码或自有单号");
+    const field = page.getByLabel("发票号码或单据号");
     await field.fill(grouped(number));
     await field.press("Enter");
     await page.waitForURL(`**/merchant/invoices/${number}`);
     await page.getByText("已签章上链").waitFor();
     await page.getByRole("img", { name: "二维码", exact: false }).waitFor();
     await looked(page, "merchant-invoice-zh-CN");
-    await page.getByRole("tab", { name: "版式" }).click();
+    await page.getByRole("tab", { name: "版式文件" }).click();
     const frame = page.locator("iframe.preview");
     await frame.waitFor();
     expect(await frame.getAttribute("src")).to.match(/^blob:/);
@@ -241,7 +241,7 @@ describe("a merchant", function () {
       ["版式文件 PDF", ".pdf"],
       ["数电票 XML", ".xml"],
       ["UBL XML（EN 16931）", ".ubl.xml"],
-      ["凭证包（含链上证明）", ".bundle.json"],
+      ["票据包（含链上证明）", ".bundle.json"],
       ["归档包 ZIP", ".zip"],
     ] as const) {
       const saved = page.waitForEvent("download");
@@ -270,7 +270,7 @@ describe("a merchant", function () {
     const number = await issueTitled();
     const page = await open(`/merchant/invoices/${number}`, { key: await key() });
     await page.getByRole("link", { name: /红冲$/ }).click();
-    await page.getByText("发票未使用：您可单独红冲").waitFor();
+    await page.getByText("发票未使用，您可直接红冲").waitFor();
     await page.getByText("按明细", { exact: true }).click();
     await page.getByRole("checkbox", { name: "复印纸" }).check();
     await page.getByLabel("红冲数量").fill("3");
@@ -278,7 +278,7 @@ describe("a merchant", function () {
     await page.getByRole("status").getByText("¥339.00").waitFor();
     await looked(page, "merchant-red-letter-zh-CN");
     await page.getByRole("button", { name: "红冲", exact: true }).click();
-    await page.getByRole("dialog").getByText("一经上链即永久有效").waitFor();
+    await page.getByRole("dialog").getByText("上链后永久有效").waitFor();
     await isAccessible(page);
     await shot(page, "merchant-red-letter-confirm");
     await yes(page, "红冲");
@@ -322,26 +322,26 @@ describe("a merchant", function () {
       language: "en-US",
       width: 360,
     });
-    await page.getByText("In use: the employer has to agree").waitFor();
-    await page.getByText("Amount", { exact: true }).click();
-    await page.getByLabel("Amount, tax included").fill("113");
+    await page.getByText("In use: the employer must agree").waitFor();
+    await page.getByText("By amount", { exact: true }).click();
+    await page.getByLabel("Amount to reverse, tax included").fill("113");
     await looked(page, "merchant-red-letter-phone");
-    await page.getByRole("button", { name: "Red letter", exact: true }).click();
-    await yes(page, "Red letter");
+    await page.getByRole("button", { name: "Reverse", exact: true }).click();
+    await yes(page, "Reverse");
     await page.waitForURL("**/merchant/red-letters/*");
-    await page.getByText("02 Waits for the employer").waitFor();
+    await page.getByText("02 Opened by the issuer, waits for the employer").waitFor();
     await looked(page, "merchant-sheet-phone");
     await page.getByRole("button", { name: "Withdraw" }).click();
     await yes(page, "Withdraw");
     await page.getByText("08 Void: withdrawn").waitFor();
     // another, and this time the employer agrees: the page is told
     await page.goto(`/merchant/invoices/${number}/red-letter`);
-    await page.getByText("Amount", { exact: true }).click();
-    await page.getByLabel("Amount, tax included").fill("113");
-    await page.getByRole("button", { name: "Red letter", exact: true }).click();
-    await yes(page, "Red letter");
+    await page.getByText("By amount", { exact: true }).click();
+    await page.getByLabel("Amount to reverse, tax included").fill("113");
+    await page.getByRole("button", { name: "Reverse", exact: true }).click();
+    await yes(page, "Reverse");
     await page.waitForURL("**/merchant/red-letters/*");
-    await page.getByText("02 Waits for the employer").waitFor();
+    await page.getByText("02 Opened by the issuer, waits for the employer").waitFor();
     await expectSuccess(
       call("POST", `/v1/red-letters/${page.url().split("/").at(-1)}/consent`, {
         token: demo.keys.employer.token,
@@ -363,7 +363,7 @@ describe("a merchant", function () {
     );
     const page = await open("/merchant/red-letters", { key: await key() });
     await page.getByRole("combobox", { name: "按状态筛选" }).click();
-    await page.getByTitle("03 待销售方确认").click();
+    await page.getByTitle("03 购方录入待销方确认").click();
     await page.getByRole("link", { name: grouped(number) }).click();
     await page.waitForURL(`**/merchant/red-letters/${opened["id"]}`);
     await page.getByText("对方申请红冲").waitFor();
@@ -401,7 +401,7 @@ describe("a merchant", function () {
     const before = await ready.textContent();
     await page.getByLabel("金额", { exact: true }).fill("1000");
     await page.getByRole("button", { name: "提交" }).click();
-    await page.getByText("已领用 ¥1,000.00").waitFor({ timeout: 30_000 });
+    await page.getByText("已下载 ¥1,000.00").waitFor({ timeout: 30_000 });
     await page.waitForFunction(
       (old) => document.querySelector("[data-quota=ready]")?.textContent !== old,
       before,
@@ -432,7 +432,7 @@ describe("a merchant", function () {
     const receiver = await startReceiver();
     try {
       const page = await open("/merchant/connections", { key: await key() });
-      await page.getByRole("button", { name: "生成密钥" }).click();
+      await page.getByRole("button", { name: "创建密钥" }).click();
       const keyNote = page.getByRole("alert").filter({ hasText: "这把密钥只显示这一次" });
       const token = ((await keyNote.locator("code").textContent()) ?? "").trim();
       expect((await call("GET", "/v1/session", { token })).status).to.equal(200);

@@ -61,9 +61,9 @@ describe("signing in at an identity provider", function () {
     // access that is taken back ends the session at once
     await admin.reload();
     await row.getByText("尚未登录").waitFor({ state: "detached" });
-    await row.getByRole("button", { name: /^停用密钥/ }).click();
-    await admin.getByRole("dialog").getByRole("button", { name: "停用", exact: true }).click();
-    await row.getByText("已停用").waitFor();
+    await row.getByRole("button", { name: /^吊销密钥/ }).click();
+    await admin.getByRole("dialog").getByRole("button", { name: "吊销", exact: true }).click();
+    await row.getByText("已吊销").waitFor();
     await page.reload();
     await page.getByText("登录已失效").first().waitFor();
   });
@@ -74,13 +74,13 @@ describe("signing in at an identity provider", function () {
     const admin = await open("/bureau/access", { key: demo.keys.bureau, language: "en-US" });
     await admin.getByRole("heading", { level: 1, name: "Access" }).waitFor();
     await admin.getByRole("radio", { name: /^The person signs in/ }).check();
-    await admin.getByLabel(/^The person's name at/).fill("officer@tax.example");
-    await admin.getByRole("button", { name: "Make a key" }).click();
-    await admin.getByText("officer@tax.example can sign in at 企业统一登录 now").waitFor();
+    await admin.getByLabel(/^Name at/).fill("officer@tax.example");
+    await admin.getByRole("button", { name: "Create a key" }).click();
+    await admin.getByText("officer@tax.example can now sign in at 企业统一登录").waitFor();
     await admin
       .getByRole("row")
       .filter({ hasText: "officer@tax.example" })
-      .getByText("not signed in yet")
+      .getByText("Not signed in yet")
       .waitFor();
     await isAccessible(admin);
     await shot(admin, "bureau-access");
@@ -112,7 +112,7 @@ describe("signing in at an identity provider", function () {
     });
     await page.getByRole("button", { name: "Sign in with 企业统一登录" }).click();
     await signInThere(page, "both");
-    await page.getByRole("heading", { name: "Whom do you act for?" }).waitFor();
+    await page.getByRole("heading", { name: "Choose who to act for" }).waitFor();
     await page.getByText("You are both@example.com.").waitFor();
     await fitsItsWidth(page);
     await isAccessible(page);
@@ -131,7 +131,7 @@ describe("signing in at an identity provider", function () {
     const go = () => page.getByRole("button", { name: "用“企业统一登录”登录" }).click();
     await go();
     await signInThere(page, "nobody");
-    await page.getByText("nobody@example.com，您已登录，但还没有单位给您权限").waitFor();
+    await page.getByText("nobody@example.com，您已登录，但尚无单位为您开通权限").waitFor();
     await isAccessible(page);
     await shot(page, "provider-nobody");
     // signed in there still: it asks for consent alone
@@ -140,7 +140,7 @@ describe("signing in at an identity provider", function () {
     await page.getByRole("link", { name: "Cancel" }).click();
     await page.getByRole("alert").filter({ hasText: "身份提供方没有确认您的身份" }).waitFor();
     await page.goto("/sign-in?code=slipped-in&state=by-somebody");
-    await page.getByText("这次登录不是在本页开始的").waitFor();
+    await page.getByText("这次登录不是从本页发起的").waitFor();
     await page.waitForURL("**/sign-in");
   });
 });

@@ -55,7 +55,7 @@ describe("signing in", () => {
     const sql = openDb(sandbox.databaseUrl, { connections: 1 });
     await sql`update sessions set seen_at = now() - interval '31 minutes'`;
     await sql.end();
-    await page.getByRole("link", { name: "Expenses" }).click();
+    await page.getByRole("link", { name: "Reports" }).click();
     await page.waitForURL("**/sign-in");
     await page.getByText("Your session has ended").waitFor();
     await page.getByLabel("API key").fill(demo.keys.holder.token);
@@ -66,7 +66,7 @@ describe("signing in", () => {
   it("as somebody of another role is answered with 403 and why, by page and by gateway", async () => {
     const { demo } = await stage();
     const page = await open("/bureau", { key: demo.keys.holder.token, language: "en-US" });
-    await page.getByRole("heading", { name: "Not for this role" }).waitFor();
+    await page.getByRole("heading", { name: "No access" }).waitFor();
     await page.getByText("with the role holder. This page needs: tax bureau").waitFor();
     await isAccessible(page);
     await shot(page, "wrong-role");

@@ -85,8 +85,8 @@ describe("anybody", () => {
     const page = await open("/", { language: "en-US" });
     await page.getByLabel("Invoice number").fill("123");
     await page.locator("form").getByRole("button", { name: "Verify" }).click();
-    await page.getByText("An invoice number has 20 digits").waitFor();
-    await page.getByText("An amount as 200.00").waitFor();
+    await page.getByText("Enter the 20 digits of the invoice number").waitFor();
+    await page.getByText("Enter an amount such as 200.00").waitFor();
     await isAccessible(page);
   });
 
@@ -98,50 +98,50 @@ describe("anybody", () => {
       ).toString(),
     );
     const drop = async (name: string, mimeType: string, buffer: Buffer) => {
-      await page.getByRole("tab", { name: "By file" }).click();
+      await page.getByRole("tab", { name: "File" }).click();
       await page.locator('input[type="file"]').setInputFiles({ name, mimeType, buffer });
     };
     await drop("bundle.json", "application/json", Buffer.from(JSON.stringify(bundle)));
     await page.getByRole("heading", { name: "Valid" }).waitFor();
     await page.getByRole("button", { name: "The proof, step by step" }).click();
     for (const step of [
-      "From the leaf by its path to the lot's root: holds",
-      "The lot in the ledger: holds",
-      "State on the chain, at a block: holds",
+      "Leaf and path give the lot's root hash: passed",
+      "Lot in the ledger: passed",
+      "Status on the chain (block): passed",
     ]) {
       await page.getByText(step).waitFor();
     }
-    await page.getByText("What is not shown").waitFor();
+    await page.getByText("The content that is not shown").waitFor();
     await isAccessible(page);
     await shot(page, "verify-bundle");
-    await page.getByRole("button", { name: "Another one" }).click();
+    await page.getByRole("button", { name: "Verify another invoice" }).click();
     const without = { ...bundle, parties: [] };
     await drop("bundle.json", "application/json", Buffer.from(JSON.stringify(without)));
-    await page.getByRole("heading", { name: "Whose it is, is not proven" }).waitFor();
+    await page.getByRole("heading", { name: "Issuer not proven" }).waitFor();
     await page.getByText("(not proven)").waitFor();
-    await page.getByRole("button", { name: "Another one" }).click();
+    await page.getByRole("button", { name: "Verify another invoice" }).click();
     const posing = {
       ...bundle,
       parties: bundle.parties.map((party: object) => ({ ...party, name: "别家有限公司" })),
     };
     await drop("bundle.json", "application/json", Buffer.from(JSON.stringify(posing)));
-    await page.getByRole("heading", { name: "It contradicts itself" }).waitFor();
+    await page.getByRole("heading", { name: "Contradictory content" }).waitFor();
     await page.getByText("seller-name").waitFor();
     await isAccessible(page);
     await shot(page, "verify-contradictory");
-    await page.getByRole("button", { name: "Another one" }).click();
+    await page.getByRole("button", { name: "Verify another invoice" }).click();
     bundle.parts.total.value = "2000.00";
     await drop("bundle.json", "application/json", Buffer.from(JSON.stringify(bundle)));
     await page.getByRole("heading", { name: "Altered" }).waitFor();
     await shot(page, "verify-altered");
-    await page.getByRole("button", { name: "Another one" }).click();
+    await page.getByRole("button", { name: "Verify another invoice" }).click();
     await drop(
       `${number}.pdf`,
       "application/pdf",
       await file(`/v1/invoices/${number}`, "application/pdf"),
     );
     await page.getByRole("heading", { name: "Valid" }).waitFor();
-    await page.getByRole("button", { name: "Another one" }).click();
+    await page.getByRole("button", { name: "Verify another invoice" }).click();
     await drop("nothing.pdf", "application/pdf", Buffer.from("%PDF-1.7 nothing"));
     await page.getByRole("alert").filter({ hasText: "Code" }).waitFor();
   });
@@ -169,7 +169,7 @@ describe("anybody", () => {
     await page.goto(`/verify${link.hash}`);
     await page.getByRole("heading", { name: "发票有效" }).waitFor();
     expect(page.url()).to.not.contain("#");
-    await page.getByText("正等人取走").waitFor();
+    await page.getByText("尚无人取票").waitFor();
     await isAccessible(page);
     await shot(page, "verify-pickup-phone");
     expect(sent.join("\n")).to.not.contain(pickup.secret.slice(2));
@@ -201,11 +201,11 @@ describe("anybody", () => {
     await page.locator('input[type="file"]').setInputFiles(picture);
     await page.getByRole("heading", { name: "未能确认是谁开具的" }).waitFor();
     const device = page.getByRole("status").filter({ hasText: "已在本机验算" });
-    await device.getByText("本机没有见过这个密钥").waitFor();
-    await device.getByText("没有问到网关").waitFor();
+    await device.getByText("本机未见过此密钥").waitFor();
+    await device.getByText("未能连接网关").waitFor();
     await page.getByText("¥200.00").waitFor();
     await page.getByRole("button", { name: "证明过程" }).click();
-    await page.getByText("票面印刷的内容: 成立").waitFor();
+    await page.getByText("票面印刷的内容: 通过").waitFor();
     await page.getByText("签章密钥属于开票方: 未检查").waitFor();
     await fitsItsWidth(page);
     await isAccessible(page);
@@ -218,14 +218,14 @@ describe("anybody", () => {
     await page.getByRole("heading", { name: "发票有效" }).waitFor();
     await device.waitFor();
     // now the gateway's word counts
-    expect(await device.getByText("本机没有见过这个密钥").count()).to.equal(0);
+    expect(await device.getByText("本机未见过此密钥").count()).to.equal(0);
     await isAccessible(page);
     await page.getByRole("button", { name: "再查一张" }).click();
     await page.context().setOffline(true);
     await read();
     await page.locator('input[type="file"]').setInputFiles(picture);
     await page.getByRole("heading", { name: "由开票方签章，状态未知" }).waitFor();
-    await device.getByText("早先的联网查验").waitFor();
+    await device.getByText("此前联网查验").waitFor();
     await isAccessible(page);
   });
 
@@ -246,7 +246,7 @@ describe("anybody", () => {
       if (missed(png)) picture = png;
     }
     const page = await open("/", { language: "en-US" });
-    await page.getByRole("tab", { name: "By its code" }).click();
+    await page.getByRole("tab", { name: "QR code" }).click();
     await page
       .locator('input[type="file"]')
       .setInputFiles({ name: "code.png", mimeType: "image/png", buffer: picture });
@@ -285,26 +285,26 @@ describe("anybody", () => {
     const good = encodeProof(bundle);
     await opened(hashOf("200.00", good), "Valid");
     await page.context().setOffline(true);
-    await opened(hashOf("200.00", good), "Sealed, state unknown");
+    await opened(hashOf("200.00", good), "Sealed, status unknown");
     await page.getByText("known from an earlier check online").waitFor();
-    await page.getByText("The gateway was not reached").waitFor();
+    await page.getByText("The gateway cannot be reached").waitFor();
     await isAccessible(page);
     await shot(page, "verify-device");
     // other print beside the same proof
-    await opened(hashOf("2000.00", good), "It does not match");
-    await page.getByText("It does not hold on this device").waitFor();
+    await opened(hashOf("2000.00", good), "Details do not match");
+    await page.getByText("The check on this device failed").waitFor();
     await isAccessible(page);
     // no proof at all, and one that another key would have to have sealed
     await opened(hashOf("200.00", good.slice(3)), "Altered");
     bundle.parts.total.value = "2000.00";
-    await opened(hashOf("2000.00", encodeProof(bundle)), "Whose it is, is not proven");
+    await opened(hashOf("2000.00", encodeProof(bundle)), "Issuer not proven");
     await page.getByText("this device knows that taxpayer by another key").waitFor();
     await isAccessible(page);
     // a network, and no gateway behind it
     await page.context().setOffline(false);
     await page.route("**/v1/verify", (route) => route.abort());
-    await opened(hashOf("200.00", good), "Sealed, state unknown");
-    await page.getByText("The gateway was not reached").waitFor();
+    await opened(hashOf("200.00", good), "Sealed, status unknown");
+    await page.getByText("The gateway cannot be reached").waitFor();
     await page.unroute("**/v1/verify");
     await opened(hashOf("2000.00", encodeProof(bundle)), "Not the issuer's seal");
   });
@@ -321,7 +321,7 @@ describe("anybody", () => {
 
   it("is told when there is no such page (en)", async () => {
     const page = await open("/verify/nothing", { language: "en-US" });
-    await page.getByRole("heading", { name: "There is no such page" }).waitFor();
+    await page.getByRole("heading", { name: "Page not found" }).waitFor();
     await isAccessible(page);
   });
 });

@@ -1,5 +1,6 @@
 /**
- * A form's rule for an account, as the gateway takes it; what is empty is another rule's affair.
+ * A form rule for an account, with the gateway's own check. An empty field passes: whether a field
+ * is required is another rule.
  */
 import { isAccount } from "@onepiao/protocol/values/account.ts";
 

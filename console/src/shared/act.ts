@@ -1,4 +1,4 @@
-/** Acts: what changes something, each intention once (intentions.ts). */
+/** Requests that change something. Each intention is carried out once (intentions.ts). */
 import { type QueryKey, useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { createIntentions, type Once } from "./intentions.ts";
@@ -16,7 +16,7 @@ export function useAct<V, R>(
   const queries = useQueryClient();
   return useMutation<R, Error, V>({
     mutationFn: (value) => run(value, (once, at) => work(value, once, at)),
-    // what was refused may have been refused because something is not as shown
+    // also after a refusal: it may mean that the page is out of date
     onSettled: () =>
       Promise.all(refreshes.map((queryKey) => queries.invalidateQueries({ queryKey }))),
   });

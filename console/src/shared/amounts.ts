@@ -1,4 +1,4 @@
-/** Amounts, sums and rates as people read them; never through a float. */
+/** Formats amounts, sums and rates. Never converts an amount to a float. */
 import {
   decimalPattern,
   formatTotal,
@@ -16,8 +16,8 @@ const signs = new Map([
 ]);
 
 /**
- * An amount as the API says it ("1130.00"), with its currency and thousands apart. Text that is no
- * amount stays as it is.
+ * Formats an amount of the API ("1130.00") with its currency and thousands separators. Returns text
+ * that is not an amount unchanged.
  */
 export function formatAmount(amount: string, currency = "CNY"): string {
   const [, minus = "", whole, decimals = ""] = /^(-?)(\d+)(\.\d+)?$/.exec(amount) ?? [];
@@ -26,9 +26,8 @@ export function formatAmount(amount: string, currency = "CNY"): string {
 }
 
 /**
- * The sums of amounts ("1130.00"), one for each currency, in the order in which the currencies
- * come: no currency is added to another. "" when there is no amount. Throws RangeError on text that
- * is no amount.
+ * Adds up amounts ("1130.00"), one sum per currency, in the order in which the currencies appear.
+ * Returns "" if there is no amount. Throws RangeError if a text is not an amount.
  */
 export function sumsOf(amounts: readonly { amount: string; currency: string }[]): string {
   const sums = new Map<string, bigint>();
@@ -39,13 +38,13 @@ export function sumsOf(amounts: readonly { amount: string; currency: string }[])
     .join(" + ");
 }
 
-/** A tax rate as people say it: "0.06" is 6%. A word (免税, 不征税) stays as it is. */
+/** Formats a tax rate: "0.06" becomes 6%. The words 免税 and 不征税 stay unchanged. */
 export const percentOf = (rate = ""): string =>
   decimalPattern.test(rate) && rate.length <= 18 ? `${fractionToPercent(rate)}%` : rate;
 
 /**
- * How much of the whole a part is, in percent with two decimals, cut off: enough for the length of
- * a bar. 0 of a whole that is nothing. Both in cents.
+ * The share of a part in the whole, in percent with two decimals, rounded down: precise enough for
+ * the length of a bar. Returns 0 if the whole is 0. Both values are in cents.
  */
 export const shareOf = (part: bigint, whole: bigint): number =>
   whole === 0n ? 0 : Number((part * 10_000n) / whole) / 100;

@@ -1,6 +1,6 @@
 /**
- * How the console looks: light or dark (the system's choice unless the person has another), and the
- * component library set up for it: language, and tokens whose contrast is enough to read.
+ * The appearance of the console: light or dark (as the system, unless the person chose), and the
+ * component library's settings: its language, and colours with enough contrast.
  */
 import { App, ConfigProvider, theme } from "antd";
 import enUS from "antd/es/locale/en_US";
@@ -36,8 +36,8 @@ function kept(): Appearance {
 }
 
 /**
- * The library's grey for lesser text, and what it derives for a button under the mouse, are too
- * light to be read by everybody.
+ * The library's grey for secondary text, and the colours it derives for a hovered button, have too
+ * little contrast.
  */
 const readable = (dark: boolean) => ({
   colorPrimary: dark ? "#5b9dff" : "#1251a3",
@@ -54,7 +54,7 @@ const readable = (dark: boolean) => ({
   colorWarning: dark ? "#ffc53d" : "#ad6800",
   colorInfo: dark ? "#69b1ff" : "#1251a3",
   motion: !matchMedia("(prefers-reduced-motion: reduce)").matches,
-  // what the library derives from so dark a blue is grey
+  // for so dark a blue the library derives grey
   ...(dark
     ? {}
     : {

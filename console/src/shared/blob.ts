@@ -1,12 +1,12 @@
 /**
- * Files of the API as pictures and frames: fetched with the session, shown by a URL of this page
- * alone.
+ * Shows files of the API as images and frames: fetches them with the session and gives each a URL
+ * that only this page can use.
  */
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { fetchFile } from "./client.ts";
 
-/** A frame that shows a file is not to load it anew whenever one comes back to the window. */
+/** Keeps a frame from loading its file again each time the window gets the focus. */
 const FRESH_MS = 60_000;
 
 export function useBlobUrl(path: string, accept: string) {

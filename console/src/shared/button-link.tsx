@@ -1,4 +1,4 @@
-/** A link that looks like a button: one element, for keyboard and screen reader. */
+/** A link that looks like a button. It is one element, for keyboard and screen reader. */
 import { Button, type ButtonProps } from "antd";
 import type { MouseEvent } from "react";
 import { useHref, useLinkClickHandler } from "react-router";

@@ -1,9 +1,9 @@
 /**
- * Asking before something is done: what will happen, and what of it cannot be undone, before the
- * button that does it.
+ * Asks before an act: the dialog says what will happen, and what cannot be undone, above the button
+ * that does it.
  *
  *   const ask = useConfirm();
- *   if (await ask({ title: …, detail: …, final: "…cannot be taken back", yes: "Reimburse" })) act.mutate(…);
+ *   if (await ask({ title: …, detail: …, final: "You cannot undo this.", yes: "Reimburse" })) act.mutate(…);
  */
 import { Alert, App } from "antd";
 import { type ReactNode, useEffect } from "react";
@@ -12,22 +12,23 @@ import { useSharedWords } from "./messages.ts";
 export type Question = {
   title: string;
   detail?: ReactNode;
-  /** What cannot be undone. The button is then a red one, and the safe one has the focus. */
+  /**
+   * What cannot be undone. The confirming button is then red, and the cancelling one has the focus.
+   */
   final?: string;
   yes?: string;
 };
 
 const page = () => document.getElementById("root");
-/** Before the dialog closes: it gives the focus back to the page. */
+/** Runs before the dialog closes, because the dialog then gives the focus back to the page. */
 const release = () => page()?.removeAttribute("inert");
 
 /**
- * While a question is open, nothing behind it can be reached, by pointer, keyboard or screen
- * reader.
+ * While the dialog is open, pointer, keyboard and screen reader cannot reach the page behind it.
  */
 function Apart() {
   useEffect(() => {
-    // After the dialog has kept what had the focus: an inert page has none.
+    // after the dialog has stored the focused element: an inert page has no focus
     const timer = setTimeout(() => page()?.setAttribute("inert", ""), 0);
     return () => {
       clearTimeout(timer);

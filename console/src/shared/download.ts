@@ -1,6 +1,6 @@
 /**
- * Downloads of files that the API makes: `download.mutate({ path, accept, name })`; error and
- * isPending as with any act.
+ * Downloads files that the API makes: `download.mutate({ path, accept, name })`. `error` and
+ * `isPending` are as in useAct.
  */
 import { useMutation } from "@tanstack/react-query";
 import { fetchFile, saveFile } from "./client.ts";

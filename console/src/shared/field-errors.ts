@@ -1,6 +1,6 @@
 /**
- * What the gateway says of a field stands beside that field; all of it, with code and request id,
- * in the ProblemNote above.
+ * Shows each of the gateway's field errors beside its field. The ProblemNote above the form shows
+ * the whole problem with code and request id.
  */
 import type { FormInstance } from "antd";
 import { type FieldPath, fieldErrorsOf, samePath } from "./field-problems.ts";

@@ -1,10 +1,10 @@
-/** What the gateway says of fields, by the form's own names for them. */
+/** Maps the gateway's field errors to the fields of a form. */
 import { Refusal } from "./client.ts";
 
 export type FieldPath = (string | number)[];
 export type FieldErrors = { name: FieldPath; errors: string[] };
 
-/** `/lines/0/quantity` as the form's own name for it, where it has the same. */
+/** The form's field for a pointer such as `/lines/0/quantity`, where both use the same names. */
 export const samePath = (pointer: string): FieldPath =>
   pointer
     .split("/")
@@ -12,8 +12,8 @@ export const samePath = (pointer: string): FieldPath =>
     .map((step) => (/^\d+$/.test(step) ? Number(step) : step));
 
 /**
- * Each field once, with all that is said of it. `place`: the form's field for a pointer; undefined
- * for what the form does not have.
+ * Groups the errors by field. `place` returns the form's field for a pointer, or undefined if the
+ * form does not have it.
  */
 export function fieldErrorsOf(
   error: unknown,

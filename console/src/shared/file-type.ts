@@ -1,16 +1,15 @@
 /**
- * What is in a file that somebody drops: by its content, for phones and mail programs give files
- * any name.
+ * Recognises a dropped file by its content, because phones and mail programs give files any name.
  */
 
 import { typeOfText } from "@onepiao/protocol/formats/formats.ts";
 
-/** Enough to know it by; a PDF's header may stand behind other bytes. */
+/** Bytes that are searched: a PDF's header may follow other bytes. */
 const START = 1_024;
 
 /**
- * The media type of an invoice's file, by its first bytes. What is neither PDF nor XML goes as
- * JSON, and is refused as such.
+ * The media type of an invoice file, by its first bytes. Anything but PDF and XML counts as JSON,
+ * and the gateway refuses it if it is not.
  */
 export function mediaTypeOf(
   bytes: ArrayBuffer,

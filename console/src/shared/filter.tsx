@@ -1,6 +1,5 @@
 /**
- * What filters above lists share: days, which are China's whatever clock the browser has, and where
- * the form stands.
+ * Shared parts of the filters above lists: the form, its fields, and the range of days in China.
  */
 import { FilterOutlined } from "@ant-design/icons";
 import { Button, DatePicker, Drawer, Form, Grid, Input } from "antd";
@@ -14,18 +13,17 @@ const useWords = wordsOf("filter", {
   "en-US": { filter: "Filter", "filter.count": "Filter ({{count}})" },
 });
 
-/** As the pickers give them. */
+/** The value of a date range picker. */
 export type Days = [Dayjs | null, Dayjs | null] | null;
 const daysOf = ({ from, to }: Ends): Days =>
   from || to ? [from ? dayjs(from) : null, to ? dayjs(to) : null] : null;
 
 /**
- * Where a filter's form stands. `onDone`: closes the drawer that it is in. `beside`: what stands
- * behind its button on a desk.
+ * Where a filter form stands. `onDone` closes its drawer; `beside` follows its button on a desk.
  */
 export type Place = { onDone?: (() => void) | undefined; beside?: ReactNode };
 
-/** Beside the list on a desk; on a phone behind a button, in a drawer. */
+/** Puts a filter beside the list on a desk, and behind a button in a drawer on a phone. */
 export function FilterPlace({
   count,
   clear,
@@ -66,7 +64,7 @@ type Finding<T> = {
   children: ReactNode;
 };
 
-/** The form. On a desk days are looked for as soon as they are chosen. */
+/** The filter form. On a desk it searches as soon as days are chosen. */
 export function FilterForm<T extends object>({
   place: { onDone, beside },
   find,
@@ -105,11 +103,11 @@ type TextField = {
   wrong?: (text: string) => string | undefined;
 };
 
-/** `wrong`: what is the matter with what was typed, told when it is looked for. */
+/** `wrong` returns the error message for a typed text. It is shown on submit. */
 export function FilterText({ name, label, value = "", max = 200, wrong }: TextField) {
   const form = Form.useFormInstance();
-  // each field by itself: what is being typed in one stays when another one's place in the address
-  // changes
+  // each field on its own: while the person types in one field, a change of another field in the
+  // address must not reset it
   useEffect(() => form.setFieldValue(name, value), [form, name, value]);
   const validator = (_: unknown, text?: string) => {
     const words = text?.trim() ? wrong?.(text) : undefined;
@@ -123,8 +121,8 @@ export function FilterText({ name, label, value = "", max = 200, wrong }: TextFi
 }
 
 /**
- * Named `days`. In a drawer a field for each end: two months beside each other are wider than a
- * phone.
+ * The field `days`. In a drawer it has one picker for each end, because two months side by side do
+ * not fit on a phone.
  */
 export function FilterDays({
   place,

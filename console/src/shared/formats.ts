@@ -1,4 +1,4 @@
-/** The formats of invoices, from the protocol's table, in the language of the page. */
+/** The invoice formats of the protocol's table, in the language of the page. */
 import {
   type FormatName,
   formatNames,
@@ -8,12 +8,12 @@ import {
 } from "@onepiao/protocol/formats/formats.ts";
 import { useLanguage } from "./words.ts";
 
-/** What an input for invoice files takes. */
+/** File types that an input for invoice files accepts. */
 export const invoiceFiles = Object.values(syntaxes)
   .flatMap(({ ending, mediaTypes }) => [`.${ending}`, ...mediaTypes])
   .join();
 
-/** `all`: the titles of every format, as a list in a sentence. */
+/** `all`: the titles of all formats as a list in a sentence. */
 export function useFormats(): { title: (format: FormatName) => string; all: string } {
   const [language] = useLanguage();
   const short = language === "zh-CN" ? "zh" : "en";

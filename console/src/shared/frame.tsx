@@ -1,6 +1,6 @@
 /**
- * What stands around every page: the header with who one is, the areas one may enter, the state of
- * the connection, and the page.
+ * The frame around every page: the header with the account and its areas, the state of the
+ * connection, and the page.
  */
 import {
   AuditOutlined,
@@ -32,8 +32,8 @@ import { useLanguage } from "./words.ts";
 
 export type AreaName = "bureau" | "merchant" | "employer" | "holder";
 /**
- * Areas in the order in which they stand; the first that a role opens is where it lands after
- * signing in.
+ * The areas in the order of the header. After signing in, a person lands in the first one that
+ * their roles open.
  */
 export const areas: readonly { name: AreaName; role: Role; icon: ReactNode }[] = [
   { name: "bureau", role: "bureau", icon: <BankOutlined /> },
@@ -51,7 +51,7 @@ const watchNetwork = (changed: () => void) => {
   };
 };
 
-/** One line above the page while the gateway is out of reach. */
+/** A line above the page while the gateway cannot be reached. */
 function Connection() {
   const say = useSharedWords();
   const state = useLive();
@@ -61,7 +61,7 @@ function Connection() {
   return null;
 }
 
-/** A dot that says whether what is shown is live. */
+/** A dot that shows whether the page is updated live. */
 function LiveMark() {
   const say = useSharedWords();
   const state = useLive();
@@ -83,7 +83,7 @@ function Preferences() {
       <Button
         type="text"
         icon={<GlobalOutlined />}
-        // in the language that it leads to, for those who cannot read the other
+        // in the language it switches to, for people who cannot read the current one
         lang={language === "zh-CN" ? "en-US" : "zh-CN"}
         onClick={() => setLanguage(language === "zh-CN" ? "en-US" : "zh-CN")}
       >
@@ -189,7 +189,7 @@ function AreaLinks() {
   );
 }
 
-/** Keyboard and screen reader begin a new page at its heading. */
+/** Moves the focus to the heading of a new page, for keyboard and screen reader. */
 function useFocusOnNavigation() {
   const { pathname } = useLocation();
   const main = useRef<HTMLElement>(null);
@@ -249,8 +249,8 @@ export function Frame() {
 export type AreaPage = { path: string; label: string; icon: ReactNode };
 
 /**
- * Pages of one area: tabs below the header, or a bar at the foot of a phone. `path` is relative to
- * the area; "" is its first page.
+ * The pages of one area: tabs below the header, or a bar at the bottom of a phone. `path` is
+ * relative to the area; "" is its first page.
  */
 export function AreaFrame({
   area,
@@ -276,9 +276,7 @@ export function AreaFrame({
   );
 }
 
-/**
- * A page: its title (also the browser's), what can be done with the whole of it, and its content.
- */
+/** A page: its title (also the browser's), the actions for the whole page, and its content. */
 export function Page({
   title,
   extra,

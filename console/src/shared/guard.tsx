@@ -1,6 +1,6 @@
 /**
- * Pages for those who have a role: others are asked to sign in, or told which role it takes. The
- * gateway decides all the same.
+ * Shows a page only to people with its role. Others are asked to sign in, or see which role the
+ * page needs. The gateway checks every request on its own.
  */
 import { Result } from "antd";
 import type { ReactNode } from "react";
@@ -21,7 +21,7 @@ export function NeedsRole({ role, children }: { role: Role; children: ReactNode 
   const { pathname, search, hash } = useLocation();
   if (session === undefined)
     return error === null ? <Waiting /> : <ProblemNote error={error} onRetry={retry} />;
-  // the fragment comes along: it may hold a pickup's secret, and goes nowhere but back here
+  // keeps the fragment, which may hold a pickup secret; it goes nowhere but back to this page
   if (session === null)
     return (
       <Navigate to="/sign-in" replace state={{ from: pathname + search + hash } satisfies From} />

@@ -1,25 +1,25 @@
 /**
- * One Idempotency-Key for one intention: while it is not known what became of it (the answer is
- * lost, the gateway restarts), the same again goes with the same key and is done once; after an
- * answer the next one is a new intention.
+ * One Idempotency-Key for each intention. While its outcome is unknown (the response is lost, the
+ * gateway restarts), a retry uses the same key and the work is done once. After a response, the
+ * next request is a new intention.
  */
 import { newKey } from "../../../clients/typescript/index.ts";
 import { Refusal } from "./client.ts";
 
-/** Of a POST: its Idempotency-Key, and the seconds that its answer may take. */
+/** For a POST: its Idempotency-Key, and how many seconds its response may take. */
 export type Once = { key: string; wait: number };
 
-/** Long enough for a block or two, short enough to look at. */
+/** Long enough for a block or two, and short enough for a person to wait. */
 const PATIENCE_SECONDS = 20;
 
 export const newOnce = (): Once => ({ key: newKey(), wait: PATIENCE_SECONDS });
 
 /**
- * Does what is wanted, each intention under its key, and with the moment at which it began
- * (milliseconds): who asks for something "in a week" asks for the same day when it is tried again.
- * What is wanted is known by its JSON text. With `keep` every intention stays open until its own
- * answer comes; without it a form's next intention ends those that wait for no answer any more: who
- * turns something on, then off, and on again, means it a second time.
+ * Sends a request under the key of its intention, with the time at which the intention started (in
+ * milliseconds): "in a week" then means the same day in every retry. Two requests are the same
+ * intention if their JSON text is equal. With `keep`, every intention stays open until its own
+ * response arrives. Without it, the next intention of a form closes the open ones: a person who
+ * turns something on, off, and on again means it a second time.
  */
 export function createIntentions({ keep = false } = {}) {
   const open = new Map<string, { once: Once; at: number; running: number }>();

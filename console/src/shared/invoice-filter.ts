@@ -1,6 +1,6 @@
 /**
- * Which invoices a list shows: from what is typed to the page's address, from there to what the API
- * is asked.
+ * The filter of a list of invoices: from typed text to the page's address, and from the address to
+ * the API query.
  */
 import { isTaxId } from "@onepiao/protocol/values/tax-id.ts";
 import type { Schemas } from "./client.ts";
@@ -10,8 +10,8 @@ import { taxIdOf } from "./typed.ts";
 
 export type InvoiceState = Schemas["InvoiceSummary"]["status"];
 /**
- * As it stands in the address. `from`, `to`: the first day and the last one. `source`: the issuer's
- * own id.
+ * The filter in the address. `from` and `to`: the first and the last day. `source`: the issuer's
+ * own document number.
  */
 export type InvoiceFilter = {
   state?: InvoiceState;
@@ -29,7 +29,7 @@ const states: readonly string[] = [
   "reimbursed",
   "reversed",
 ] satisfies InvoiceState[];
-/** The longest own id that the API takes. */
+/** The longest document number that the API accepts. */
 const MAX_SOURCE = 200;
 const readable: Record<keyof InvoiceFilter, (text: string) => boolean> = {
   state: (text) => states.includes(text),
@@ -40,10 +40,7 @@ const readable: Record<keyof InvoiceFilter, (text: string) => boolean> = {
   source: (text) => text.trim() !== "" && text.length <= MAX_SOURCE,
 };
 
-/**
- * The filter in an address. What cannot be read there is as if it were not there; days stand in
- * their order.
- */
+/** Reads the filter from an address. Ignores what it cannot read, and puts the days in order. */
 export function readInvoiceFilter(search: URLSearchParams): InvoiceFilter {
   const parts = Object.entries(readable).flatMap(([name, isReadable]) => {
     const text = search.get(name);
@@ -54,18 +51,18 @@ export function readInvoiceFilter(search: URLSearchParams): InvoiceFilter {
 }
 
 export const isFiltered = (filter: InvoiceFilter): boolean => Object.keys(filter).length > 0;
-/** How many things narrow a list besides the state; both ends of its days are one. */
+/** How many conditions a filter has besides the state. A range of days counts once. */
 export const countOf = (filter: InvoiceFilter): number =>
   new Set(Object.keys(filter).map((name) => (name === "to" ? "from" : name))).size -
   (filter.state ? 1 : 0);
 
-/** The same as the API's query. */
+/** The filter as the API query. */
 export const queryOf = (filter: InvoiceFilter) => {
   const { state, buyer, seller, source } = filter;
   return defined({ ...rangeOf(filter), status: state, buyer, seller, sourceId: source });
 };
 
-/** The filter that is typed, beside the state that is chosen already. */
+/** The filter from typed text, together with the state that is already chosen. */
 export const typedFilter = (
   state: InvoiceState | undefined,
   party: "buyer" | "seller",

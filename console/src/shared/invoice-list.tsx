@@ -1,7 +1,7 @@
 /**
- * A party's invoices as its lists have them, by pages, and the filter above them. The filter stands
- * in the page's address: a reload and a link keep it. Days are China's, whatever clock the browser
- * has.
+ * A party's list of invoices, page by page, and the filter above it. The filter is part of the
+ * page's address, so a reload and a link keep it. Its days are days in China, whatever the
+ * browser's clock.
  */
 
 import { isTaxId } from "@onepiao/protocol/values/tax-id.ts";
@@ -36,7 +36,7 @@ const useWords = wordsOf("invoice-list", {
   "zh-CN": {
     state: "按状态筛选",
     all: "全部",
-    text: "发票号码或自有单号",
+    text: "发票号码或单据号",
     buyer: "购买方税号",
     seller: "销售方税号",
     "taxId.bad": "税号不正确，请核对",
@@ -48,22 +48,22 @@ const useWords = wordsOf("invoice-list", {
     none: "没有符合条件的发票",
   },
   "en-US": {
-    state: "By state",
+    state: "Filter by status",
     all: "All",
-    text: "Invoice number or your own id",
-    buyer: "Buyer's tax id",
-    seller: "Seller's tax id",
-    "taxId.bad": "This is no tax id: please check it",
-    days: "Accepted (days in China)",
-    from: "Accepted from (days in China)",
+    text: "Invoice or document number",
+    buyer: "Buyer's tax ID",
+    seller: "Seller's tax ID",
+    "taxId.bad": "Invalid tax ID. Check the number.",
+    days: "Accepted (Beijing time)",
+    from: "Accepted from (Beijing time)",
     to: "To",
     find: "Find",
     clear: "Clear filters",
-    none: "No invoice matches",
+    none: "No matching invoices",
   },
 });
 
-/** The filter of this page's address, and what changes it. */
+/** The filter in this page's address, and a function that changes it. */
 export function useInvoiceFilter() {
   const [search, setSearch] = useSearchParams();
   const filter = readInvoiceFilter(search);
@@ -74,7 +74,7 @@ export function useInvoiceFilter() {
   };
 }
 
-/** By pages, the newest first. */
+/** Page by page, the newest first. */
 export function useInvoiceList(
   as: "issuer" | "holder" | "employer",
   filter: InvoiceFilter,
@@ -94,13 +94,11 @@ export function useInvoiceList(
 
 type Fields = { text?: string; taxId?: string; days?: Days };
 type Asked = {
-  /** Whose tax id may be asked for. */
+  /** Whose tax id the filter asks for. */
   party: "buyer" | "seller";
   filter: InvoiceFilter;
   onFilter: (filter: InvoiceFilter) => void;
-  /**
-   * Takes what was typed for a number or the issuer's own id; without it there is no such field.
-   */
+  /** Called with a typed invoice or document number. Without it, the filter has no such field. */
   onText?: (text: string, filter: InvoiceFilter) => void;
   busy?: boolean;
 };
@@ -140,7 +138,7 @@ function InvoiceFilterForm({
   );
 }
 
-/** States, and what else narrows a list: beside them on a desk, in a drawer on a phone. */
+/** The states and the other conditions: side by side on a desk, in a drawer on a phone. */
 export function FilterBar({
   states: shown = [],
   ...asked
@@ -177,7 +175,7 @@ export function FilterBar({
   );
 }
 
-/** In place of a list in which nothing matches. */
+/** Shown in place of a list without a match. */
 export function NothingFound() {
   const say = useWords();
   return <Empty description={say("none")} image={Empty.PRESENTED_IMAGE_SIMPLE} />;

@@ -1,4 +1,4 @@
-/** An invoice as people read it: what it says, and what has become of it. */
+/** An invoice for people to read: its content and its history. */
 import { actFeedTypes } from "@onepiao/protocol/ledger/acts.ts";
 import { useQuery } from "@tanstack/react-query";
 import { Descriptions, Table, Timeline } from "antd";
@@ -31,14 +31,14 @@ const useWords = wordsOf("invoice-view", {
     gross: "价税合计",
     remark: "备注",
     passenger: "出行人",
-    reverses: "红冲的发票",
-    history: "经过",
+    reverses: "所红冲的发票",
+    history: "流转记录",
     "event.invoice.issued": "已签章上链",
     "event.invoice.transferred": "转交给另一持票人",
     "event.invoice.reimbursed": "已报销",
     "event.invoice.reversed": "已红冲",
-    "event.invoice.adjusted": "部分红冲",
-    "event.red-letter.changed": "红字确认单",
+    "event.invoice.adjusted": "已部分红冲",
+    "event.red-letter.changed": "红字信息确认单状态变更",
     "event.red-letter.issued": "红字发票已开具",
     "event.invoice.entered": "入账标记变更",
     "event.claim.created": "提交报销，发票锁定",
@@ -50,7 +50,7 @@ const useWords = wordsOf("invoice-view", {
     kind: "Kind",
     "kind.ordinary": "E-invoice (ordinary)",
     "kind.special": "E-invoice (special VAT)",
-    date: "Issued at",
+    date: "Issued",
     seller: "Seller",
     buyer: "Buyer",
     lines: "Lines",
@@ -68,23 +68,21 @@ const useWords = wordsOf("invoice-view", {
     reverses: "Reverses",
     history: "History",
     "event.invoice.issued": "Sealed on the chain",
-    "event.invoice.transferred": "Handed on to another holder",
+    "event.invoice.transferred": "Transferred to another holder",
     "event.invoice.reimbursed": "Reimbursed",
     "event.invoice.reversed": "Reversed",
     "event.invoice.adjusted": "Partly reversed",
-    "event.red-letter.changed": "Red letter's sheet",
+    "event.red-letter.changed": "Confirmation sheet changed",
     "event.red-letter.issued": "Red letter issued",
     "event.invoice.entered": "Book entry changed",
-    "event.claim.created": "Claimed: locked",
-    "event.claim.rejected": "Rejected by the employer: free again",
+    "event.claim.created": "Claimed and locked",
+    "event.claim.rejected": "Rejected by the employer and unlocked",
     "event.claim.withdrawn": "Claim withdrawn by the holder",
-    "event.reimbursement.refused": "A second reimbursement was refused",
+    "event.reimbursement.refused": "Second reimbursement refused",
   },
 });
 
-/**
- * Events that have words. For what an act does the words must be there, or `say` does not compile.
- */
+/** Events that have a text. An act's event without a text does not compile. */
 const known = [
   ...actFeedTypes,
   "invoice.issued",
@@ -102,7 +100,7 @@ const Party = ({ name, taxId }: { name: string; taxId?: string | undefined }) =>
   </>
 );
 
-/** What the invoice says. */
+/** The content of the invoice. */
 export function DocumentView({
   document: {
     kind,
@@ -213,8 +211,8 @@ export function DocumentView({
 }
 
 /**
- * What has become of it, oldest first, as far as the caller sees it. Its query is ["history",
- * number].
+ * The history of an invoice, oldest first, as far as the caller may see it. Its query key is
+ * ["history", number].
  */
 export function HistoryView({ number }: { number: string }) {
   const say = useWords();
@@ -223,7 +221,7 @@ export function HistoryView({ number }: { number: string }) {
     queryFn: () => ask("GET /v1/invoices/{number}/history", { params: { number } }),
   });
   return (
-    <Loaded of={history} empty={({ items }) => items.length === 0}>
+    <Loaded query={history} empty={({ items }) => items.length === 0}>
       {({ items }) => (
         <Timeline
           items={items.map(({ position, type, at, data }) => ({

@@ -1,6 +1,6 @@
 /**
- * API keys of a party: for tills and other software, and for people who sign in at the provider. A
- * key's token is shown once.
+ * The API keys of a party: for tills and other software, and for people who sign in at the identity
+ * provider. A key's token is shown once.
  */
 import { StopOutlined } from "@ant-design/icons";
 import { useInfiniteQuery } from "@tanstack/react-query";
@@ -22,41 +22,41 @@ const useWords = wordsOf("keys", {
   "zh-CN": {
     "keys.title": "API 密钥",
     "keys.how":
-      "收银机和其他软件用密钥调用接口。密钥等同于本单位：不要写进网页或发给他人。管理员密钥拥有全部角色并管理密钥；其他密钥只能给出自己已有的角色。",
+      "收银系统等软件凭密钥调用接口。密钥代表本单位，请勿写入网页或发给他人。管理员密钥拥有全部角色，并可管理密钥；其他密钥只能授予自身已有的角色。",
     "keys.id": "编号",
     "keys.roles": "角色",
-    "keys.roles.missing": "至少选择一个角色",
-    "keys.of": "属于",
+    "keys.roles.missing": "请至少选择一个角色",
+    "keys.of": "所属账户：",
     "keys.created": "创建时间",
     "keys.state": "状态",
-    "keys.make": "生成密钥",
+    "keys.make": "创建密钥",
     "keys.once": "这把密钥只显示这一次",
-    "keys.once.detail": "请立即保存到收银机或密码库；离开本页后无法再看到。",
+    "keys.once.detail": "请立即保存到收银系统或密码库。离开本页后无法再次查看。",
     "keys.revoke": "吊销",
     "keys.revoke.one": "吊销密钥 {{id}}",
     "keys.revoke.title": "吊销密钥 {{id}}？",
     "keys.revoke.final":
-      "使用它的软件和登录会话几秒内失效，且不能恢复。若您正用它登录，您也会退出。",
+      "使用此密钥的软件和登录会话将在几秒内失效，且不能恢复。如果您正用它登录，您也会退出登录。",
     "keys.revoked": "已吊销",
   },
   "en-US": {
     "keys.title": "API keys",
     "keys.how":
-      "Tills and other software call the API with a key. It stands for you: keep it out of pages and mails. An administrator's key has every role and manages keys; another key gives the roles that it has itself.",
-    "keys.id": "Id",
+      "Tills and other software use a key to call the API. A key acts for you: never put it in a web page or an email. An administrator's key has every role and manages keys. Any other key can give only the roles that it has itself.",
+    "keys.id": "ID",
     "keys.roles": "Roles",
-    "keys.roles.missing": "At least one role",
-    "keys.of": "Of",
-    "keys.created": "Made at",
-    "keys.state": "State",
-    "keys.make": "Make a key",
-    "keys.once": "This key is shown once",
-    "keys.once.detail": "Keep it in the till or a vault now; it cannot be seen again.",
+    "keys.roles.missing": "Choose at least one role",
+    "keys.of": "Account:",
+    "keys.created": "Created",
+    "keys.state": "Status",
+    "keys.make": "Create a key",
+    "keys.once": "This key is shown only once",
+    "keys.once.detail": "Save it in the till or in a password vault now. You cannot see it again.",
     "keys.revoke": "Revoke",
     "keys.revoke.one": "Revoke key {{id}}",
     "keys.revoke.title": "Revoke key {{id}}?",
     "keys.revoke.final":
-      "Software and sessions that use it stop within seconds, for good. If you are signed in with it, so do you.",
+      "Software and sessions that use this key stop working within seconds, for good. If you are signed in with it, you are signed out.",
     "keys.revoked": "Revoked",
   },
 });
@@ -161,8 +161,8 @@ function Revoke({ id }: { id: string }) {
 }
 
 /**
- * The keys that the one signed in with sees, by pages. `first`: the role that a new key has unless
- * another is chosen; `own`: those of the party alone, without those of the persons that it manages.
+ * The keys that the signed-in account may see, page by page. `first`: the role that a new key has
+ * by default. `own`: only the party's own keys, without those of the persons it manages.
  */
 export function Keys({ first, own: alone = false }: { first: Role; own?: boolean }) {
   const say = useWords();
@@ -187,7 +187,7 @@ export function Keys({ first, own: alone = false }: { first: Role; own?: boolean
     <Card title={<h2>{say("keys.title")}</h2>}>
       <div className="stack">
         <p className="quiet">{say("keys.how")}</p>
-        <Loaded of={keys} empty={(items) => items.length === 0}>
+        <Loaded query={keys} empty={(items) => items.length === 0}>
           {(items) => (
             <Wide label={say("keys.title")}>
               <Table
@@ -238,7 +238,7 @@ export function Keys({ first, own: alone = false }: { first: Role; own?: boolean
             </Wide>
           )}
         </Loaded>
-        <More of={pages} />
+        <More query={pages} />
         <Make first={first} />
       </div>
     </Card>

@@ -1,48 +1,45 @@
 /**
- * Links that leave the console: in QR codes, messages, on paper. What identifies an invoice, and
- * above all a pickup's secret, stands behind the `#`, which browsers keep to themselves: no server,
- * proxy or log sees it. The text is the gateway's own (protocol/formats/qr.ts).
+ * Links that leave the console: in QR codes, in messages, on paper. What identifies an invoice,
+ * above all a pickup secret, stands behind the `#`. Browsers do not send that part, so no server,
+ * proxy or log sees it. The gateway uses the same text (protocol/formats/qr.ts).
  */
 import { type QrContent, qrText, readQr } from "@onepiao/protocol/formats/qr.ts";
 
 export type { QrContent };
 export { readQr };
-/** What is asked to be verified: as printed on the invoice. */
+/** The details to verify, as printed on the invoice. */
 export type Printed = { number: string; date: string; total: string };
 export type Pickup = { number: string; secret: string };
 
 /**
- * The text of an invoice's QR code, which is also a link to its verification (and to its pickup,
- * with the secret).
+ * The text of an invoice's QR code. It is also a link to the verify page, and with the secret a
+ * link to the pickup.
  */
 export const linkOf = (content: QrContent, origin = location.origin): string =>
   qrText(origin, content);
 
 /**
- * A pickup in a link or a scanned code: `…/verify#01,32,,number,…&pickup=…`, or {number, secret} as
- * the API gives it.
+ * Reads a pickup from a link or a scanned code: `…/verify#01,32,,number,…&pickup=…`, or {number,
+ * secret} as the API returns it.
  */
 export function readPickup(text: string): Pickup | undefined {
   const content = readQr(text);
   if (content?.pickup !== undefined) return { number: content.number, secret: content.pickup };
   try {
     const { number, secret } = JSON.parse(text) as Partial<Record<keyof Pickup, unknown>>;
-    // a number of JSON has no twenty digits: the last ones are gone
+    // a JSON number cannot hold twenty digits exactly
     if (typeof number !== "string" || typeof secret !== "string") return undefined;
     if (/^\d{20}$/.test(number) && /^0x[0-9a-fA-F]{64}$/.test(secret)) return { number, secret };
   } catch {
-    // no JSON: something else altogether
+    // not JSON, so no pickup of the API
   }
   return undefined;
 }
 
-/** A page's own fragment as the link that it came from. */
+/** The link that a page's fragment belongs to. */
 export const linkWith = (hash: string): string => `https://console/verify${hash}`;
 
-/**
- * What a link to the verify page asks for in its query (or, as a form would write it, its
- * fragment).
- */
+/** Reads the details in a link to the verify page, from its query or its fragment. */
 export function readPrinted({ search, hash }: { search: string; hash: string }): Partial<Printed> {
   const given = new URLSearchParams(hash.length > 1 ? hash.slice(1) : search);
   const read = (name: keyof Printed) => given.get(name)?.slice(0, 40) || undefined;

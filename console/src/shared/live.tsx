@@ -1,12 +1,12 @@
 /**
- * What happens, as it happens: one event stream per page of the browser, for all who listen.
+ * One event stream for the page, shared by all parts that need it.
  *
- *   useRefresh(["claim.created", "claim.rejected"], [["claims"]]);   // queries to ask again when one comes
+ *   useRefresh(["claim.created", "claim.rejected"], [["claims"]]);   // fetches these queries again on such events
  *   useEvents("all", (event) => …);
  *
- * The stream is at least once and in order. After a gap (restart, no network, a hidden page) it
- * goes on after the last event seen, and everything shown is asked again once, for pages do not
- * keep positions. Whether it is there is told by useLive().
+ * Events arrive in order, at least once. After a gap (restart, no network, hidden page) the stream
+ * continues after the last event, and every visible query is fetched again once, because pages do
+ * not store positions. useLive() returns the state of the connection.
  */
 import { type QueryKey, useQueryClient } from "@tanstack/react-query";
 import {
@@ -28,10 +28,10 @@ type Live = { state: LiveState; listen(listener: Listener): () => void };
 
 const LiveContext = createContext<Live | undefined>(undefined);
 
-/** A page that nobody looks at holds no connection: browsers have few for one host. */
+/** Closes the connection of a page hidden for this long: browsers open only a few to one host. */
 const HIDDEN_MS = 60_000;
 
-/** Opens streams, one after the other, until it is stopped. */
+/** Opens a stream, and opens it again after each failure, until it is stopped. */
 function follow({
   tell,
   say,
@@ -65,7 +65,7 @@ function follow({
     };
     made.onerror = () => {
       say("lost");
-      // what the browser tries again by itself is left to it
+      // the browser reconnects on its own
       if (made.readyState !== EventSource.CLOSED) return;
       close();
       timer = setTimeout(() => void again(), waitBefore(tries));
@@ -83,7 +83,7 @@ function follow({
       });
     }
   }
-  /** A stream does not say why it was refused; another call does. */
+  /** A stream does not say why it was refused, so another request finds out. */
   async function again(): Promise<void> {
     const over = await ask("GET /v1/session").then(
       () => false,
@@ -171,7 +171,7 @@ function useLiveContext(): Live {
 
 export const useLive = (): LiveState => useLiveContext().state;
 
-/** Calls back on every event of these types that this key sees. */
+/** Calls back for every event of these types that this key may see. */
 export function useEvents(
   wanted: readonly EventType[] | "all",
   tell: (event: Event) => void,
@@ -192,10 +192,10 @@ export function useEvents(
   );
 }
 
-/** Many events at once are one question. */
+/** Fetches once for events that arrive within this time. */
 const GATHER_MS = 300;
 
-/** Asks these queries again when such events come. */
+/** Fetches these queries again when such events arrive. */
 export function useRefresh(wanted: readonly EventType[] | "all", keys: readonly QueryKey[]): void {
   const queries = useQueryClient();
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);

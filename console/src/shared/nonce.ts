@@ -1,8 +1,8 @@
 /**
- * Styles that our own code makes at run time carry the page's nonce, which the
- * Content-Security-Policy asks for. The component library has an option for it that leaves some
- * places out (scroll locks, the width of scrollbars), so it is done where every style is made.
- * Styles that come with markup do not pass here, and are refused as before.
+ * Gives styles that our code creates at run time the page's nonce, which the
+ * Content-Security-Policy requires. The component library's own option misses some of them (scroll
+ * locks, scrollbar widths), so the nonce is set wherever a style element is created. Styles in
+ * markup do not come through here and stay refused.
  */
 const nonce = document.querySelector<HTMLMetaElement>('meta[name="style-nonce"]')?.nonce ?? "";
 const create = document.createElement;

@@ -1,6 +1,6 @@
 /**
- * The print of an invoice in the page; where a browser shows no PDF in a page (phones), it is
- * opened or saved.
+ * The invoice's PDF inside the page. Browsers that cannot show a PDF in a page (phones) open or
+ * save it instead.
  */
 import { DownloadOutlined } from "@ant-design/icons";
 import { Button } from "antd";
@@ -11,15 +11,15 @@ import { wordsOf } from "./words.ts";
 const useWords = wordsOf("pdf", {
   "zh-CN": {
     title: "发票 {{number}} 的版式文件",
-    none: "此浏览器不能在页面内显示 PDF，请在新窗口打开，或保存后查看。",
+    none: "此浏览器无法在页面内显示 PDF，请在新窗口打开，或保存后查看。",
     open: "在新窗口打开",
     save: "保存 PDF",
   },
   "en-US": {
-    title: "Invoice {{number}} as a PDF",
-    none: "This browser shows no PDF in a page. Open it in a new window, or save it.",
+    title: "PDF of invoice {{number}}",
+    none: "This browser cannot show a PDF in the page. Open it in a new window, or save it.",
     open: "Open in a new window",
-    save: "Save the PDF",
+    save: "Save PDF",
   },
 });
 
@@ -27,7 +27,7 @@ export function PdfView({ number }: { number: string }) {
   const say = useWords();
   const pdf = useBlobUrl(`/v1/invoices/${number}`, "application/pdf");
   return (
-    <Loaded of={pdf}>
+    <Loaded query={pdf}>
       {(url) => (
         <div className="stack">
           {navigator.pdfViewerEnabled === false ? (

@@ -1,6 +1,6 @@
 /**
- * What a refusal says to a person: in Chinese as far as there are words for it, else in the
- * gateway's.
+ * The texts of a refusal: in Chinese where there is a text for it, otherwise as the gateway wrote
+ * it.
  */
 import { type Problem, Refusal } from "./client.ts";
 import { problemTitles } from "./problem-titles.ts";
@@ -10,8 +10,8 @@ import type { Language, Say } from "./words.ts";
 type Broken = Pick<NonNullable<Problem["errors"]>[number], "rule" | "detail">;
 
 /**
- * A broken rule in the person's language, as far as there are words for it; `more`: what the
- * gateway says as well.
+ * A broken rule in the person's language, if there is a text for it. `more`: the gateway's own
+ * detail to show behind it.
  */
 export function ruleTextIn(
   language: Language,
@@ -23,7 +23,7 @@ export function ruleTextIn(
   return words === undefined ? { text: detail } : { text: words, more: detail };
 }
 
-/** A code's title in a language other than the gateway's, where there are words for it. */
+/** The title of a problem code in a language that the gateway does not write, if there is one. */
 export const titleIn = (language: Language, code: string): string | undefined =>
   language === "zh-CN" && Object.hasOwn(problemTitles, code)
     ? problemTitles[code as Problem["code"]]
@@ -31,7 +31,7 @@ export const titleIn = (language: Language, code: string): string | undefined =>
 
 type Key = "problem.broken" | "problem.offline" | "problem.offline.detail" | "problem.unreadable";
 
-/** Title and detail of whatever was thrown. A code without words here has the gateway's title. */
+/** Title and detail of a thrown error. A code without a text here keeps the gateway's title. */
 export function problemWords(
   error: unknown,
   language: Language,
@@ -44,7 +44,7 @@ export function problemWords(
     };
   if (error.code === "offline")
     return { title: say("problem.offline"), detail: say("problem.offline.detail") };
-  // what has become of the work is not known
+  // the outcome of the request is unknown
   if (error.code === "unreadable")
     return {
       title: say("problem.unreadable"),
@@ -56,7 +56,7 @@ export function problemWords(
   };
 }
 
-/** When the same may be tried again, where the gateway says that it may be. */
+/** When a request may be retried, according to the gateway. */
 export const retryOf = (
   problem: Pick<Problem, "retry"> | undefined,
 ): "same-key" | "later" | undefined =>

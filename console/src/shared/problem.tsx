@@ -1,6 +1,5 @@
 /**
- * Refusals as people read them: title, what and where, code and request id; and the states around
- * them (loading, empty).
+ * Shows refusals: title, detail, code and request id; and the loading and empty states of a query.
  */
 import { Alert, Button, Empty, Skeleton, Typography } from "antd";
 import type { ReactNode } from "react";
@@ -11,17 +10,14 @@ import { ruleText } from "./rules.ts";
 import { useStateName } from "./show.tsx";
 import { useLanguage } from "./words.ts";
 
-/** Title and detail in the person's language, as far as there are words for it. */
+/** Title and detail of an error, in the person's language where there is a text. */
 export function useProblemWords(): (error: unknown) => { title: string; detail: string } {
   const say = useSharedWords();
   const [language] = useLanguage();
   return (error) => problemWords(error, language, say);
 }
 
-/**
- * Broken rules, each with its field and what is wrong there, in the person's language as far as
- * there are words for it.
- */
+/** Lists broken rules, each with its field and its text in the person's language. */
 export function BrokenRules({
   of,
 }: {
@@ -45,7 +41,7 @@ export function BrokenRules({
   );
 }
 
-/** An error where it belongs: above a form, in place of a list. Announced to screen readers. */
+/** An error where it belongs: above a form, or in place of a list. Screen readers announce it. */
 export function ProblemNote({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
   const say = useSharedWords();
   const words = useProblemWords();
@@ -54,7 +50,7 @@ export function ProblemNote({ error, onRetry }: { error: unknown; onRetry?: () =
   const { title, detail } = words(error);
   const problem = error instanceof Refusal ? error.problem : undefined;
   const retry = retryOf(problem);
-  // told below, with its field
+  // shown below, together with its field
   const repeated = problem?.errors?.some((broken) => detail.endsWith(broken.detail));
   const original = problem?.["original"] as { number?: string; state?: string } | undefined;
   return (
@@ -75,7 +71,7 @@ export function ProblemNote({ error, onRetry }: { error: unknown; onRetry?: () =
               })}
             </div>
           ) : null}
-          {problem?.errors ? <BrokenRules of={problem.errors} /> : null}
+          {problem?.errors ? <BrokenRules rules={problem.errors} /> : null}
           {retry === undefined ? null : <div>{say(`problem.retry.${retry}`)}</div>}
           {problem ? (
             <Typography.Text type="secondary" className="small">
@@ -98,10 +94,10 @@ type Asked<T> = {
 };
 
 /**
- * What a query has brought: a skeleton until it is there, the problem when it does not come, words
- * when there is nothing. An error after data was there stands above it.
+ * The result of a query: a skeleton while it loads, the problem if it fails, a text if it is empty.
+ * If a later fetch fails, the problem stands above the data.
  *
- *   <Loaded of={claims} empty={(page) => page.items.length === 0}>{(page) => …}</Loaded>
+ *   <Loaded query={claims} empty={(page) => page.items.length === 0}>{(page) => …}</Loaded>
  */
 export function Loaded<T>({
   of,
@@ -111,7 +107,7 @@ export function Loaded<T>({
 }: {
   of: Asked<T>;
   empty?: (data: T) => boolean;
-  /** In place of the ordinary words for an empty list: other words, or something to look at. */
+  /** Replaces the default content of an empty list. */
   nothing?: ReactNode;
   children: (data: T) => ReactNode;
 }) {
@@ -143,7 +139,7 @@ export function Loaded<T>({
   );
 }
 
-/** Below a list: the button for its next page, while there is one. */
+/** Below a list: the button that loads its next page, if there is one. */
 export function More({
   of,
 }: {

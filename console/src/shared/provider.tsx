@@ -1,6 +1,6 @@
 /**
- * The identity provider of this gateway, where there is one: what it is called, and the form fields
- * with which a key is made for somebody who signs in there.
+ * The gateway's identity provider, if it has one: its name, and the form fields for access by a
+ * person who signs in there.
  */
 import { useQuery } from "@tanstack/react-query";
 import { Alert, Button, Form, Input, Radio } from "antd";
@@ -9,33 +9,34 @@ import { wordsOf } from "./words.ts";
 
 const useWords = wordsOf("provider", {
   "zh-CN": {
-    how: "以何种方式使用",
-    "how.secret": "密钥：显示一次，用于软件，或交给本人",
+    how: "使用方式",
+    "how.secret": "密钥：只显示一次，用于软件或交给本人",
     "how.person": "由本人在“{{provider}}”登录，不需要密钥",
     person: "本人在“{{provider}}”的名称（通常是邮箱）",
     "person.missing": "请输入名称",
-    "person.note": "以这个名称首先登录的人得到此权限；以后即使名称转给他人，权限也不会随之转移。",
+    "person.note": "首个以此名称登录的人获得此权限。以后该名称即使转给他人，权限也不会随之转移。",
     made: "{{name}} 现在可以在“{{provider}}”登录",
-    "made.detail": "没有需要交付的密钥。要收回权限，请在密钥列表中收回。",
+    "made.detail": "没有需要交付的密钥。如需取消权限，请在密钥列表中吊销。",
     close: "知道了",
     waiting: "尚未登录",
   },
   "en-US": {
-    how: "How it is used",
-    "how.secret": "A key: shown once, for software or to be handed over",
+    how: "Used by",
+    "how.secret": "Key: shown once, for software or to hand over",
     "how.person": "The person signs in at {{provider}}, without a key",
-    person: "The person's name at {{provider}}, mostly an email address",
+    person: "Name at {{provider}}, usually an email address",
     "person.missing": "Enter the name",
     "person.note":
-      "Whoever first signs in under this name has it from then on; if the name is given to somebody else later, this is not.",
-    made: "{{name}} can sign in at {{provider}} now",
-    "made.detail": "There is no key to hand over. To take it back, revoke it in the list.",
+      "The first person to sign in under this name gets this access. If the name later passes to somebody else, the access does not.",
+    made: "{{name}} can now sign in at {{provider}}",
+    "made.detail":
+      "There is no key to hand over. To end this access, revoke it in the list of keys.",
     close: "Close",
-    waiting: "not signed in yet",
+    waiting: "Not signed in yet",
   },
 });
 
-/** Its name; undefined while it is not known, and where there is none. */
+/** The provider's name. Undefined while it loads, and if there is no provider. */
 export function useProvider(): string | undefined {
   const { data } = useQuery({
     queryKey: ["sign-in"],
@@ -45,12 +46,12 @@ export function useProvider(): string | undefined {
   return data?.provider?.name;
 }
 
-/** What the fields give; the name of the person, if it is one who signs in. */
+/** The values of the fields, with the person's name if a person signs in. */
 export type ByPerson = { how?: "secret" | "person"; person?: string };
 export const personOf = ({ how, person }: ByPerson): { signIn?: string } =>
   how === "person" && person !== undefined ? { signIn: person.trim() } : {};
 
-/** Fields of a form that makes a key; nothing where there is no provider. */
+/** Fields for a form that creates a key. Renders nothing without a provider. */
 export function ByPersonFields() {
   const say = useWords();
   const provider = useProvider();
@@ -81,7 +82,7 @@ export function ByPersonFields() {
   );
 }
 
-/** In place of a key that would be shown once. */
+/** Shown in place of the key's token. */
 export function PersonMade({ name, onClose }: { name: string; onClose?: () => void }) {
   const say = useWords();
   const provider = useProvider() ?? "";
@@ -103,7 +104,7 @@ export function PersonMade({ name, onClose }: { name: string; onClose?: () => vo
   );
 }
 
-/** Of a key in a list: who signs in to use it, and whether anybody has yet. */
+/** In a list of keys: who signs in to use the key, and whether they have done so yet. */
 export function SignsIn({
   signIn,
   signedInAt,

@@ -1,4 +1,4 @@
-/** What a broken rule says to a person, in the language of the page. */
+/** The text of a broken rule in the language of the page. */
 import { ruleTextIn } from "./problem-words.ts";
 import { languageNow } from "./words.ts";
 

@@ -1,7 +1,7 @@
 /**
- * Reading QR codes: with the camera, or from a picture. The decoder is a chunk of its own, fetched
- * when there is something to scan with on the page: it may be used later without a network.
- * Pictures stay in the browser.
+ * Reads QR codes from the camera or from a picture. The decoder is its own chunk and loads as soon
+ * as a page offers scanning, so that it also works later without a network. Pictures stay in the
+ * browser.
  */
 import { CameraOutlined, PictureOutlined } from "@ant-design/icons";
 import type { IScannerControls } from "@zxing/browser";
@@ -13,36 +13,36 @@ const useWords = wordsOf("scanner", {
   "zh-CN": {
     scan: "打开摄像头扫描",
     stop: "停止扫描",
-    camera: "摄像头画面：把二维码放在画面中央",
-    noCamera: "无法使用摄像头。请允许访问摄像头，或用别的方式。",
+    camera: "摄像头画面：请将二维码对准画面中央",
+    noCamera: "无法使用摄像头。请允许访问摄像头，或改用其他方式。",
     image: "从图片中识别",
-    "image.none": "图片中没有找到二维码。",
+    "image.none": "图片中未找到二维码。",
   },
   "en-US": {
     scan: "Scan with the camera",
     stop: "Stop scanning",
-    camera: "The camera's picture: hold the code in its middle",
-    noCamera: "The camera cannot be used. Allow it, or use another way.",
-    image: "Read it from a picture",
-    "image.none": "No code was found in the picture.",
+    camera: "Camera view: hold the QR code in the middle",
+    noCamera: "The camera is not available. Allow access to it, or use another way.",
+    image: "Read from a picture",
+    "image.none": "There is no QR code in this picture.",
   },
 });
 
 const decoder = () => Promise.all([import("@zxing/browser"), import("@zxing/library")]);
 
 /**
- * A picture is looked at no larger than this, in pixels a side: a phone's photo has more than the
+ * The longest side, in pixels, at which a picture is decoded. A phone's photo is larger than the
  * decoder needs.
  */
 const LARGEST = 1_600;
 /**
- * Sizes that a picture is looked at in. The decoder searches along lines of pixels, and of dense
- * codes it misses one in eight at any one size, in another place at each; of 400 clean pictures it
- * missed one at all of these.
+ * The sizes at which a picture is decoded. The decoder searches along lines of pixels and misses
+ * one in eight dense codes at any single size, but a different one at each. Of 400 clean pictures
+ * it missed one at all of these sizes.
  */
 const sizes = [1, 0.75, 0.6, 0.9, 1.1, 0.5, 0.67, 0.8];
 
-/** Text of the code in a picture; undefined when there is none. */
+/** The text of the QR code in a picture, or undefined if there is none. */
 async function readPicture(file: Blob): Promise<string | undefined> {
   const [{ BrowserQRCodeReader }, { DecodeHintType }] = await decoder();
   const picture = await createImageBitmap(file).catch(() => undefined);
@@ -64,7 +64,7 @@ async function readPicture(file: Blob): Promise<string | undefined> {
     }
   };
   draw(1);
-  // a picture of nothing but the code is read without a search
+  // a picture that contains only the code needs no search
   let text = read(new Map([[DecodeHintType.PURE_BARCODE, true]]));
   for (const size of sizes) {
     if (text !== undefined) break;
@@ -75,7 +75,7 @@ async function readPicture(file: Blob): Promise<string | undefined> {
   return text;
 }
 
-/** `onText` gets each code that is read; scanning stops when it says true. */
+/** Calls `onText` for each code. Scanning stops when it returns true. */
 export function Scanner({ onText, label }: { onText: (text: string) => boolean; label?: string }) {
   const say = useWords();
   const [scanning, setScanning] = useState(false);

@@ -1,4 +1,4 @@
-/** What is shown once: a key, a webhook's secret. It is on this page alone, and gone with it. */
+/** A secret that is shown once: a key, or a webhook's signing secret. Only this page holds it. */
 import { Alert, Button, Typography } from "antd";
 import { wordsOf } from "./words.ts";
 
@@ -7,18 +7,20 @@ const useWords = wordsOf("secret", {
     "secret.copy": "复制",
     "secret.copied": "已复制",
     "secret.kept": "已妥善保存",
-    "secret.lost": "答复在途中丢失，而秘密不会保存。请吊销或更换它，再生成一个。",
+    "secret.lost": "响应在途中丢失，而密钥不会保存，无法再次显示。请吊销或更换后重新创建。",
   },
   "en-US": {
     "secret.copy": "Copy",
     "secret.copied": "Copied",
-    "secret.kept": "I have kept it",
+    "secret.kept": "I have saved it",
     "secret.lost":
-      "The answer was lost on its way, and the secret is not stored. Revoke or rotate it, and make another.",
+      "The response was lost, and the secret is not stored. Revoke or rotate it, then create a new one.",
   },
 });
 
-/** Without `text`: a repeated request was answered, and its answer has no secret any more. */
+/**
+ * `text` is undefined if the request was a repeat: the repeated response no longer has the secret.
+ */
 export function Secret({
   title,
   detail,

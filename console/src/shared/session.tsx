@@ -1,6 +1,6 @@
 /**
- * Who is signed in here. The gateway knows (GET /v1/session); the browser keeps nothing but whether
- * asking is worth while.
+ * Who is signed in. The gateway knows (GET /v1/session). The browser stores only whether it is
+ * worth asking.
  */
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from "react";
@@ -10,15 +10,15 @@ import { useSharedWords } from "./messages.ts";
 export type Session = Schemas["Session"];
 
 type Signed = {
-  /** undefined: not known yet; null: nobody. */
+  /** undefined: not known yet; null: nobody is signed in. */
   session: Session | null | undefined;
-  /** The gateway did not say who it is. */
+  /** Why the gateway did not answer. */
   error: Error | null;
-  /** Somebody was signed in, and the session is over. */
+  /** A session existed and has ended. */
   expired: boolean;
   /**
-   * `proof`: of somebody who has signed in at the identity provider; `key` is then the id of one of
-   * their keys.
+   * `proof`: given by the identity provider to a person who signed in there; `key` is then the id
+   * of one of that person's keys.
    */
   signIn(key: string, proof?: string): Promise<Session>;
   signOut(): Promise<void>;
@@ -28,14 +28,14 @@ type Signed = {
 const HINT = "onepiao.signed-in";
 const LEFT = "onepiao.signed-out";
 /**
- * Somebody has signed out in this browser: whoever signs in at the identity provider next shows
- * there who it is.
+ * Whether a person signed out in this browser. The next sign-in at the identity provider must then
+ * ask who the person is.
  */
 export const hasSignedOut = (): boolean => localStorage.getItem(LEFT) !== null;
 
 const SessionContext = createContext<Signed | undefined>(undefined);
 
-/** Asks the gateway; `over` is called when there was a session and is none any more. */
+/** Asks the gateway. Calls `over` if there was a session and it has ended. */
 async function whoAmI(over: () => void): Promise<Session | null> {
   if (localStorage.getItem(HINT) === null) return null;
   try {
@@ -71,7 +71,7 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   }, [queries]);
 
   const signed = useMemo<Signed>(() => {
-    /** What one party has seen is not the next one's to see. */
+    /** The next account must not see what the previous one saw. */
     const become = (next: Session | null) => {
       queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== "session" });
       setExpired(false);
@@ -96,12 +96,12 @@ export function SessionProvider({ children }: { children: ReactNode }) {
       },
       async signOut() {
         const left = await ask("DELETE /v1/session").catch((cause: unknown) => {
-          // over already: that is what was wanted
+          // the session has already ended, as intended
           if (!(cause instanceof Refusal) || cause.status !== 401) throw cause;
         });
         localStorage.setItem(LEFT, "1");
         become(null);
-        // the session at the identity provider ends there
+        // the identity provider ends its own session there
         if (left?.href) window.location.assign(left.href);
       },
       retry: () => void refetch(),
@@ -116,16 +116,14 @@ export function useSigned(): Signed {
   return signed;
 }
 
-/** For pages behind NeedsRole. */
+/** For pages inside NeedsRole. */
 export function useSession(): Session {
   const { session } = useSigned();
   if (!session) throw new Error("nobody is signed in here");
   return session;
 }
 
-/**
- * What a party is called here: everybody by their own name, the bureau in the person's language.
- */
+/** A party's display name: its own name, or for the bureau a text in the person's language. */
 export function useNameOf(): (party: { name: string; roles: readonly Role[] }) => string {
   const say = useSharedWords();
   return ({ name, roles }) => (roles.includes("bureau") ? say("area.bureau") : name);

@@ -2,8 +2,8 @@
 
 const open: readonly string[] = ["01", "02", "03", "04"];
 /**
- * Whether a sheet may still take something back: it waits for a word, or for its red letter's
- * number.
+ * Whether a sheet may still lead to a red letter: it waits for a confirmation, or for the red
+ * letter's number.
  */
 export const isOpenSheet = ({
   status,

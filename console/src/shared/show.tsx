@@ -1,4 +1,4 @@
-/** Small things that are shown alike everywhere: states, money, times, numbers, addresses. */
+/** Small elements that look the same everywhere: states, amounts, times, numbers, accounts. */
 import {
   CheckCircleOutlined,
   ClockCircleOutlined,
@@ -41,9 +41,7 @@ export function useStateName(): (state: string) => string {
   return (state) => (Object.hasOwn(looks, state) ? say(`state.${state as State}`) : state);
 }
 
-/**
- * A state of an invoice, a claim, a transfer or a party: by icon and word, never by colour alone.
- */
+/** The state of an invoice, a claim, a transfer or a party: icon and text, never colour alone. */
 export function StateTag({ state }: { state: string }) {
   const name = useStateName();
   const [icon, look] = Object.hasOwn(looks, state) ? looks[state as State] : [undefined, "quiet"];
@@ -66,7 +64,7 @@ export const Money = ({
   <span className={strong ? "money money-strong" : "money"}>{formatAmount(amount, currency)}</span>
 );
 
-/** Sums of several currencies, none of which is to be added to another. */
+/** Sums in several currencies. Currencies are never added together. */
 export const Total = ({ amounts }: { amounts: readonly { currency: string; gross: string }[] }) => (
   <span className="money">
     {amounts.map(({ currency, gross }) => formatAmount(gross, currency)).join(" + ")}
@@ -74,8 +72,8 @@ export const Total = ({ amounts }: { amounts: readonly { currency: string; gross
 );
 
 /**
- * A moment as this browser's clock shows it; the exact one on hovering. `written`: as the clock
- * showed it where it was written, which is what is printed on an invoice.
+ * A moment by the browser's clock, with the exact one as a tooltip. `written`: by the clock where
+ * it was written, as printed on an invoice.
  */
 export function Time({
   at,
@@ -103,7 +101,9 @@ export function Time({
   );
 }
 
-/** What may be wider than the page, above all a table: scrolled by itself, also by keyboard. */
+/**
+ * Content that may be wider than the page, such as a table. It scrolls by itself, also by keyboard.
+ */
 export const Wide = ({ label, children }: { label: string; children: ReactNode }) => (
   // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
   <section className="wide" aria-label={label} tabIndex={0}>
@@ -111,13 +111,10 @@ export const Wide = ({ label, children }: { label: string; children: ReactNode }
   </section>
 );
 
-/**
- * What is longer than the network's own numbers and tax ids breaks where it must: sellers elsewhere
- * have numbers of 150 characters.
- */
+/** A longer number may break: sellers elsewhere have numbers of 150 characters. */
 const LONGEST_LINE = 24;
 
-/** Twenty digits in groups, so that people can compare them; copied without the gaps. */
+/** Twenty digits in groups, so that people can compare them. Copying leaves out the gaps. */
 export const InvoiceNumber = ({
   number,
   copyable = false,

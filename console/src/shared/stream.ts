@@ -1,13 +1,11 @@
-/**
- * The event stream as the console asks for it: which types there are, where it goes on, and how
- * long it waits.
- */
+/** The event stream's types, its address, and the delay between retries. */
 import { type ActFeedType, actFeedTypes } from "@onepiao/protocol/ledger/acts.ts";
 import type { Event } from "./client.ts";
 
 export type EventType = Event["type"];
 /**
- * Every type that is not of an act, by the API's own list: one that is missing does not compile.
+ * Every event type that does not belong to an act, from the API's own list. A missing type does not
+ * compile.
  */
 const others: Record<Exclude<EventType, ActFeedType>, true> = {
   "invoice.issued": true,
@@ -32,15 +30,15 @@ const others: Record<Exclude<EventType, ActFeedType>, true> = {
 const otherTypes = Object.keys(others) as (keyof typeof others)[];
 export const eventTypes: readonly EventType[] = [...actFeedTypes, ...otherTypes];
 
-/** The stream after an event; "": from now on. */
+/** The address of the stream after an event; "" starts now. */
 export const streamAfter = (position: string): string =>
   `/v1/events/stream${position === "" ? "" : `?after=${encodeURIComponent(position)}`}`;
 
 const FIRST_WAIT_MS = 500;
 const MAX_WAIT_MS = 15_000;
 /**
- * How long to wait before the next try, in milliseconds: twice as long each time, up to a limit.
- * `tries`: those that have failed before.
+ * The delay before the next retry, in milliseconds. It doubles each time, up to a limit. `tries`:
+ * the number of failures so far.
  */
 export const waitBefore = (tries: number): number =>
   Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** tries);

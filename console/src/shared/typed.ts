@@ -1,24 +1,24 @@
 /**
- * What people type into forms, read as they mean it: an input method that is set to full width
- * gives full-width digits and letters, and other software gives figures with their thousands apart.
+ * Normalises what people type into forms: an input method in full-width mode gives full-width
+ * digits and letters, and other software gives figures with thousands separators.
  */
 import { normaliseTaxId } from "@onepiao/protocol/values/tax-id.ts";
 
 /**
- * Full-width letters, digits and signs as the ordinary ones. No other character changes: Unicode's
- * compatibility forms would make 102 of 10².
+ * Converts full-width letters, digits and signs to ordinary ones. All other characters stay:
+ * Unicode's compatibility forms would turn 10² into 102.
  */
 export const halfWidth = (text: string): string =>
   text
     .replaceAll(/[\uFF01-\uFF5E]/g, (sign) => String.fromCharCode(sign.charCodeAt(0) - 0xfee0))
     .replaceAll("\u3000", " ");
 
-/** A comma or a blank is between thousands alone: 1,5 is not fifteen. */
+/** A comma or a space only separates thousands: 1,5 is not fifteen. */
 const grouped = /^[+-]?\d{1,3}(?:[,\s]\d{3})+(?:\.\d*)?$/;
 
 /**
- * A typed figure without what separates its thousands. It may still be no figure; "" when nothing
- * is typed.
+ * A typed figure without thousands separators, which may still not be a number. "" if nothing was
+ * typed.
  */
 export function figureOf(text = ""): string {
   const bare = halfWidth(text).trim();
@@ -26,13 +26,13 @@ export function figureOf(text = ""): string {
 }
 
 /**
- * A typed tax id in its one written form, which may be no tax id; "" when nothing is typed. Text
- * without a letter or a digit stays as it is, so that it is not taken for nothing.
+ * A typed tax id in its normal form, which may still be invalid. "" if nothing was typed. Text
+ * without a letter or digit stays unchanged, so that it does not count as empty.
  */
 export function taxIdOf(text = ""): string {
   const bare = halfWidth(text).trim();
   return normaliseTaxId(bare) || bare;
 }
 
-/** Numbers in groups, as they are shown, without the blanks between the groups. */
+/** Digits shown in groups, without the spaces between the groups. */
 export const digitsOf = (text = ""): string => halfWidth(text).replaceAll(/\s/g, "");

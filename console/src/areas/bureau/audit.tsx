@@ -1,6 +1,6 @@
 /**
- * The auditor: how far it has come through the sealed lots, what it has found, and what issuers
- * drew against what they issued.
+ * The auditor: its progress through the sealed lots, its findings, and each issuer's quota drawn
+ * against the total issued.
  */
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Alert, Button, Card, Table } from "antd";
@@ -29,7 +29,7 @@ const useAudit = () => {
     refetchInterval: 15_000,
   });
 };
-/** Findings behind those of the first page. */
+/** Findings after those of the first page. */
 const useMoreFindings = (from: string | undefined) =>
   useInfiniteQuery({
     queryKey: ["audit", "more", from],
@@ -39,7 +39,7 @@ const useMoreFindings = (from: string | undefined) =>
     enabled: false,
   });
 
-/** A taxpayer by its number on the chain, by name. */
+/** A taxpayer's name, by its number on the chain. */
 function TaxpayerOf({ index }: { index: number }) {
   const say = useWords();
   const found = useQuery({
@@ -73,7 +73,7 @@ function Subject({ kind, subject }: Finding) {
   );
 }
 
-/** One line above the dashboard while there is something that the auditor has found. */
+/** A line above the dashboard while the auditor has findings. */
 export function AuditNote() {
   const say = useWords();
   const audit = useAudit();
@@ -165,7 +165,7 @@ function Drawn() {
   const items = pages.data?.pages.flatMap((page) => page.items) ?? [];
   return (
     <Card title={<h2>{say("audit.drawn.title", { period })}</h2>} className="chart-card">
-      <Loaded of={pages} empty={() => items.length === 0} nothing={say("quota.none")}>
+      <Loaded query={pages} empty={() => items.length === 0} nothing={say("quota.none")}>
         {() => (
           <Wide label={say("audit.drawn.title", { period })}>
             <Table
@@ -243,7 +243,7 @@ export function AuditPage() {
     <Page title={say("page.audit")}>
       <div className="stack">
         <div className="quiet">{say("audit.hint")}</div>
-        <Loaded of={audit}>
+        <Loaded query={audit}>
           {({ lots, waiting, behind, waitingSince, findings, next }) => (
             <div className="stack">
               <dl className="figures figures-three">

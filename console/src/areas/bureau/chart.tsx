@@ -1,8 +1,8 @@
 /**
- * Charts: one canvas, drawn by ECharts in the page's colours, with the same numbers as a table
- * beside it for those who do not see it. Only the parts of the library that are used are fetched.
+ * Charts: a canvas that ECharts draws in the page's colours, with the same numbers as a table for
+ * people who cannot see it. Only the used parts of the library are loaded.
  *
- * Tips are drawn on the canvas: the page's policy lets nothing write styles into it.
+ * Tooltips are drawn on the canvas, because the page's policy forbids styles that a script writes.
  */
 import { BarChartOutlined, TableOutlined } from "@ant-design/icons";
 import { Button, Card, Table, type TableColumnsType, Tooltip } from "antd";
@@ -86,7 +86,7 @@ const dark: Palette = {
 
 export const usePalette = (): Palette => (useAppearance().dark ? dark : light);
 
-/** 12,345 as 1.2万 or 12K, for axes and where room is scarce. */
+/** Formats 12,345 as 1.2万 or 12K, for axes and other narrow places. */
 export function useCompact(): (value: number) => string {
   const [language] = useLanguage();
   return useMemo(() => {
@@ -106,11 +106,11 @@ export function useCount(): (value: number) => string {
   }, [language]);
 }
 
-/** In a narrower place than this a chart may want to be laid out otherwise. */
+/** Below this width a chart may use another layout. */
 const NARROW = 330;
 type Option = EChartsCoreOption | ((narrow: boolean) => EChartsCoreOption);
 
-/** `label` says in words what is drawn. */
+/** `label` describes the chart in words. */
 export function Chart({
   option,
   label,
@@ -169,7 +169,7 @@ export function Chart({
 
 export type Column<Row> = { title: string; right?: boolean; of: (row: Row) => ReactNode };
 
-/** A chart in its card; the button puts the table of the same rows in its place. */
+/** A chart in its card. A button replaces it by a table of the same rows. */
 export function ChartCard<Row extends object>({
   title,
   extra,

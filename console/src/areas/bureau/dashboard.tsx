@@ -1,6 +1,6 @@
 /**
- * The whole at a glance, live: what is issued, where and by whom, what becomes of it, who tries
- * twice, how the chain is.
+ * The dashboard, updated live: what is issued, where and by whom, what becomes of it, who claims
+ * twice, and the state of the chain.
  */
 import { Segmented, Select } from "antd";
 import { type ReactNode, useState } from "react";
@@ -50,7 +50,7 @@ function Figures({ currency }: { currency: string }) {
   const count = useCount();
   const today = useToday();
   return (
-    <Loaded of={today}>
+    <Loaded query={today}>
       {({ totals, buckets }) => {
         const acts = buckets[buckets.length - 1]?.acts ?? {};
         const refused = acts.refused ?? 0;

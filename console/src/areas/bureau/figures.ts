@@ -1,4 +1,4 @@
-/** What the dashboard draws, worked out of the statistics. */
+/** Computes what the dashboard draws from the statistics. */
 import type { Schemas } from "../../shared/client.ts";
 import { chinaDay } from "../../shared/days.ts";
 
@@ -8,7 +8,7 @@ export type FlowStats = Schemas["FlowStats"];
 export type Refusal = Schemas["Refusals"]["items"][number];
 export type ChainStats = Schemas["ChainStats"];
 export type Grain = "minute" | "hour" | "day";
-/** What is drawn: how much, in a currency, or how many. */
+/** What a chart measures: amounts in a currency, or numbers of invoices. */
 export type Measure = { by: "gross" | "invoices"; currency: string };
 export type Amounts = Pick<InvoiceStats["totals"], "amounts">;
 
@@ -20,14 +20,14 @@ export const amountOf = (
   which: "gross" | "tax" = "gross",
 ): string => sums?.amounts.find((amount) => amount.currency === currency)?.[which] ?? "0.00";
 
-/** For the height of a bar: what is read stays a text. */
+/** A number for the height of a bar. The text beside it stays exact. */
 export const heightOf = (
   sums: Amounts | undefined,
   currency: string,
   which: "gross" | "tax" = "gross",
 ): number => Number(amountOf(sums, currency, which));
 
-/** The currencies that there are, the usual one first. */
+/** The currencies in use, the usual one first. */
 export function currenciesOf(sums: Amounts | undefined): string[] {
   const all = sums?.amounts.map(({ currency }) => currency) ?? [];
   return ["CNY", ...all.filter((currency) => currency !== "CNY")];
@@ -38,7 +38,7 @@ export function currenciesOf(sums: Amounts | undefined): string[] {
 const steps = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const;
 export type Row = { at: number; bucket: Bucket | undefined };
 
-/** Every bucket of the range, also those in which nothing happened. */
+/** One row for each bucket of the range, also for empty ones. */
 export function rowsOf(
   grain: Grain,
   { from, to, buckets }: Pick<InvoiceStats, "from" | "to" | "buckets">,
@@ -53,8 +53,8 @@ export function rowsOf(
 }
 
 /**
- * What a bucket is called: its minute or hour by this browser's clock, its day by China's, which it
- * is counted by.
+ * The name of a bucket: a minute or an hour by this browser's clock, a day by China's, by which it
+ * is counted.
  */
 export function labelOf(grain: Grain, at: number): string {
   if (grain === "day") {
@@ -75,7 +75,7 @@ export function labelOf(grain: Grain, at: number): string {
 export type Slice = { name: string; value: number; text: string };
 
 /**
- * The greatest parts, and the others as one. A slice of nothing, or of less than nothing, cannot be
+ * The largest parts, and one slice for all others. A slice that is zero or negative cannot be
  * drawn.
  */
 export function slicesOf(
@@ -116,14 +116,14 @@ export type FlowNames = Record<
 >;
 
 /**
- * Acts of the range as links. A claim that is decided in the range may be from before it, so what
- * flows out of a node can be more than what flows in; what is left over is shown as waiting.
+ * The acts of a period as links of the flow. A claim decided in the period may be older, so more
+ * can leave a node than enters it. What remains in a node is shown as waiting.
  */
 export function linksOf(acts: FlowStats["acts"], name: FlowNames): Link[] {
   const returned = acts.rejected + acts.withdrawn;
   const claimed = acts.claimed + acts.admitted;
   const links: Link[] = [
-    // one that was returned and claimed again is one invoice still
+    // an invoice that was returned and claimed again counts once
     { source: name.issued, target: name.claimed, value: Math.min(acts.claimed, acts.issued) },
     { source: name.admitted, target: name.claimed, value: acts.admitted },
     { source: name.claimed, target: name.reimbursed, value: acts.reimbursed },
@@ -148,8 +148,8 @@ export function linksOf(acts: FlowStats["acts"], name: FlowNames): Link[] {
 // ── refused attempts ─────────────────────────────────────────────────────────────────────────────
 
 /**
- * The same attempt over and over, as a script or an impatient clerk makes it, is one entry.
- * `times`: how often, without a break.
+ * Repeated attempts in a row, as a script or an impatient clerk makes them, form one entry.
+ * `times`: the number of attempts.
  */
 export type Entry = Refusal & { times: number };
 

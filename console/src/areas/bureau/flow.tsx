@@ -1,4 +1,4 @@
-/** What becomes of invoices, as a flow; and how many are in which state now. */
+/** The flow of invoices between states, and the number in each state now. */
 
 import { useMemo } from "react";
 import { Loaded } from "../../shared/problem.tsx";
@@ -68,7 +68,7 @@ export function Flow() {
     };
   }, [links, palette, count, say]);
   return (
-    <Loaded of={flow} empty={() => links.length === 0} nothing={say("flow.empty")}>
+    <Loaded query={flow} empty={() => links.length === 0} nothing={say("flow.empty")}>
       {({ now }) => (
         <ChartCard<Link>
           title={say("flow.title")}

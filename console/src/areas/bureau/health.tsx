@@ -1,4 +1,4 @@
-/** Quota by issuer, and how the chain is; the ledger can be closed here and opened again. */
+/** Quota by issuer and the state of the chain. Closes and reopens the ledger. */
 import { CheckCircleOutlined, StopOutlined } from "@ant-design/icons";
 import { useQuery } from "@tanstack/react-query";
 import { Button, Card, Progress, Tag } from "antd";
@@ -22,7 +22,7 @@ export function QuotaUse() {
   const quotas = useQuotas(SHOWN);
   return (
     <Card className="chart-card" title={<h2>{say("quota.title")}</h2>}>
-      <Loaded of={quotas} empty={({ items }) => items.length === 0} nothing={say("quota.none")}>
+      <Loaded query={quotas} empty={({ items }) => items.length === 0} nothing={say("quota.none")}>
         {({ items, issuers }) => (
           <>
             <ul className="quotas">
@@ -112,7 +112,7 @@ function LotSizes({ recent }: { recent: ChainStats["recent"] }) {
   );
 }
 
-/** Whether the ledger is open, and the button for the other. */
+/** Whether the ledger is open, and the button that closes or reopens it. */
 function LedgerSwitch() {
   const say = useWords();
   const confirm = useConfirm();
@@ -164,7 +164,7 @@ export function ChainHealth() {
   const chain = useChain();
   return (
     <Card className="chart-card" title={<h2>{say("chain.title")}</h2>}>
-      <Loaded of={chain}>
+      <Loaded query={chain}>
         {({
           up,
           head,

@@ -1,4 +1,4 @@
-/** Any invoice by its number: what it says, what the chain tells of it, and who has read it. */
+/** Any invoice by its number: its content, its history on the chain, and who read it. */
 import { useQuery } from "@tanstack/react-query";
 import { Card, Descriptions, Form, Input, Table } from "antd";
 import { Link, useNavigate, useParams } from "react-router";
@@ -132,7 +132,7 @@ function Reads({ number }: { number: string }) {
   return (
     <Card title={<h2>{say("invoice.reads")}</h2>} className="chart-card">
       <Loaded
-        of={reads}
+        query={reads}
         empty={({ items }) => items.length === 0}
         nothing={say("invoice.reads.none")}
       >
@@ -189,7 +189,7 @@ export function InvoicePage() {
   ]);
   return (
     <Page title={say("invoice.title", { number })}>
-      <Loaded of={invoice}>
+      <Loaded query={invoice}>
         {(found) => (
           <div className="halves halves-wide">
             <What invoice={found} />

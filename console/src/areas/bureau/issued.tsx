@@ -1,4 +1,4 @@
-/** What was issued in time: invoices as bars, gross as a line. */
+/** What was issued over time: invoices as bars, their total as a line. */
 import { Segmented } from "antd";
 import { useMemo } from "react";
 import { formatAmount } from "../../shared/amounts.ts";
@@ -98,7 +98,7 @@ export function Issued({
     };
   }, [rows, grain, palette, currency, compact, count, say]);
   return (
-    <Loaded of={stats}>
+    <Loaded query={stats}>
       {(data) => (
         <ChartCard<Bucket>
           title={say("issued.title")}

@@ -1,6 +1,6 @@
 /**
- * Names of what the statistics have by code: regions by the two digits in an invoice's number (GB/T
- * 2260), trades by their word.
+ * Names for the codes in the statistics: regions by the two digits in an invoice number (GB/T
+ * 2260), industries by their key.
  */
 import { formats, writtenFormats } from "@onepiao/protocol/formats/formats.ts";
 import type { Schemas } from "../../shared/client.ts";
@@ -97,7 +97,7 @@ export const forms: Readonly<Record<string, Names>> = {
   audit: ["稽核", "audit"],
 };
 
-/** The name of a code in a language; a code without a name is its own. */
+/** The name of a code in a language. A code without a name is returned as it is. */
 export const nameIn = (
   language: Language,
   table: Readonly<Record<string, Names>>,

@@ -1,4 +1,4 @@
-/** Names of regions, trades and forms in the language of the page (name-tables.ts). */
+/** Names of regions, industries and formats in the language of the page (name-tables.ts). */
 import { useLanguage } from "../../shared/words.ts";
 import { forms, nameIn, regions, type Trade, trades } from "./name-tables.ts";
 
@@ -11,7 +11,7 @@ export function useNames() {
   };
 }
 
-/** In which form a document was read. */
+/** The format in which a document was read. */
 export function useFormNames(): (form: string) => string {
   const [language] = useLanguage();
   return (form) => nameIn(language, forms, form);

@@ -1,4 +1,4 @@
-/** The whole in its parts: by region, by trade, by issuer. */
+/** The statistics in parts: by region, by industry, by issuer. */
 import { Segmented } from "antd";
 import { useCallback, useMemo, useState } from "react";
 import { formatAmount } from "../../shared/amounts.ts";
@@ -9,7 +9,7 @@ import { useWords } from "./messages.ts";
 import { useNames } from "./names.ts";
 import { useInvoiceStats, useIssuers } from "./stats.ts";
 
-/** `height`: of its bar; `text`: what it says, in the measure that is drawn. */
+/** `height`: of its bar; `text`: its value in the chosen measure. */
 type Part = {
   key: string;
   name: string;
@@ -22,7 +22,7 @@ type Drawn = Pick<Part, "key" | "name" | "invoices"> & Amounts;
 
 const SHOWN = 9;
 
-/** Parts in the measure that is drawn, the greatest first. */
+/** The parts in the chosen measure, the largest first. */
 function usePartsOf({ by, currency }: Measure): (all: readonly Drawn[]) => Part[] {
   const say = useWords();
   const count = useCount();
@@ -51,7 +51,7 @@ function usePartsOf({ by, currency }: Measure): (all: readonly Drawn[]) => Part[
   );
 }
 
-/** Lying bars, the greatest on top; each with its amount beside it. */
+/** Horizontal bars, the largest on top, each with its amount. */
 function bars(
   parts: readonly Part[],
   palette: Palette,
@@ -122,7 +122,7 @@ export function Regions({ grain, measure }: { grain: Grain; measure: Measure }) 
     [parts, palette, compact],
   );
   return (
-    <Loaded of={stats}>
+    <Loaded query={stats}>
       {() => (
         <ChartCard<Part>
           title={say("region.title")}
@@ -202,7 +202,7 @@ export function Trades({ grain, measure }: { grain: Grain; measure: Measure }) {
     });
   }, [parts, palette, say]);
   return (
-    <Loaded of={stats}>
+    <Loaded query={stats}>
       {() => (
         <ChartCard<Part>
           title={say("trade.title")}
@@ -249,7 +249,7 @@ export function Issuers({ measure }: { measure: Measure }) {
     [parts, palette, compact],
   );
   return (
-    <Loaded of={stats}>
+    <Loaded query={stats}>
       {(data) => (
         <ChartCard<Part>
           title={say("issuer.title")}

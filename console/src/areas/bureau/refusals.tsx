@@ -1,6 +1,6 @@
 /**
- * Refused second reimbursements: the latest as they happen, each opening on what was attempted, and
- * all of them page by page.
+ * Refused second reimbursements: the latest as they happen, each with its details, and all of them
+ * page by page.
  */
 import { AlertOutlined } from "@ant-design/icons";
 import { useInfiniteQuery } from "@tanstack/react-query";
@@ -30,10 +30,7 @@ function useNamed() {
 const attemptOf = ({ attempt }: Refusal): "claim" | "reimburse" | "admit" =>
   attempt === "claim" || attempt === "admit" ? attempt : "reimburse";
 
-/**
- * One that was issued elsewhere has an id of the chain, which says nothing to people, and no page
- * here.
- */
+/** An external invoice has an id of the chain, which tells people nothing, and no page here. */
 const isOwn = (number: string) => number.length === 20;
 function Numbered({ number, copyable = false }: { number: string; copyable?: boolean }) {
   const say = useWords();
@@ -161,7 +158,7 @@ function RefusalDrawer({ one, close }: { one: Entry | undefined; close: () => vo
   );
 }
 
-/** Positions that have come since the page was opened, for a few seconds. */
+/** Positions of refusals that arrived after the page was opened, kept for a few seconds. */
 function useFresh(items: readonly Refusal[] | undefined): ReadonlySet<string> {
   const known = useRef<Set<string> | undefined>(undefined);
   const [fresh, setFresh] = useState<ReadonlySet<string>>(new Set());
@@ -204,9 +201,9 @@ export function LatestRefusals() {
       <div className="unseen" role="status">
         {fresh.size > 0 ? say("refused.new", { count: fresh.size }) : ""}
       </div>
-      <Loaded of={latest} empty={({ items }) => items.length === 0} nothing={say("refused.none")}>
+      <Loaded query={latest} empty={({ items }) => items.length === 0} nothing={say("refused.none")}>
         {({ items }) => (
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is to be scrolled by keyboard too
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: must be scrollable by keyboard
           <ul className="refusals refusals-scroll" tabIndex={0} aria-label={say("refused.title")}>
             {entriesOf(items).map((one) => (
               <RefusalRow
@@ -243,7 +240,7 @@ export function RefusalsPage() {
     <Page title={say("refused.title")}>
       <div className="stack">
         <div className="quiet">{say("refused.page")}</div>
-        <Loaded of={pages} empty={() => items.length === 0} nothing={say("refused.none")}>
+        <Loaded query={pages} empty={() => items.length === 0} nothing={say("refused.none")}>
           {() => (
             <ul className="refusals refusals-wide">
               {entriesOf(items).map((one) => (

@@ -1,6 +1,6 @@
 /**
- * The statistics as the dashboard asks for them, and asks again when something happens: at most
- * once a second, and once more while the gateway has not counted yet what it has told of.
+ * Fetches the statistics for the dashboard, and fetches them again after events: at most once a
+ * second, and once more while the gateway has not yet counted the latest event.
  */
 import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
@@ -11,9 +11,9 @@ import type { ChainStats, Grain, Measure } from "./figures.ts";
 
 const STATS = "stats";
 const EVERY_MS = 1_000;
-/** Who does not count for so long is asked again with the next event. */
+/** After this many tries it waits for the next event. */
 const MAX_TRIES = 10;
-/** Time passes also when nothing happens: windows move on. */
+/** Refreshes without events too, because the time windows move on. */
 const IDLE_MS = 15_000;
 
 const common = { placeholderData: keepPreviousData, refetchInterval: IDLE_MS } as const;
@@ -65,7 +65,7 @@ export const useLatestRefusals = (limit: number) =>
     ...common,
   });
 
-/** Keeps everything that is shown of the statistics up to date. For the page that shows them. */
+/** Keeps all visible statistics up to date. For the page that shows them. */
 export function useLiveStats(): void {
   const queries = useQueryClient();
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
@@ -82,7 +82,7 @@ export function useLiveStats(): void {
           queries.getQueryData<ChainStats>([STATS, "chain"])?.counted?.block ??
           Number.POSITIVE_INFINITY;
         tries.current = wanted.current > from ? 0 : tries.current + 1;
-        // something has happened since, or is not in the sums yet
+        // an event arrived meanwhile, or is not counted yet
         if (wanted.current > from || (counted < wanted.current && tries.current < MAX_TRIES))
           look.current();
       }, EVERY_MS);

@@ -1,4 +1,7 @@
-/** The names of a taxpayer, and another one from a day on: what its invoices are held to. */
+/**
+ * A taxpayer's names with the day each begins, and the form for a new one. Its invoices must use
+ * the name that is valid on their day.
+ */
 import { useQuery } from "@tanstack/react-query";
 import { App, Button, Card, Form, Input, Table } from "antd";
 import { useAct } from "../../shared/act.ts";
@@ -44,7 +47,7 @@ export function TaxpayerNames({ taxpayer: { taxId, name: present } }: { taxpayer
   };
   return (
     <Card title={<h2>{say("names.section")}</h2>} className="chart-card">
-      <Loaded of={names}>
+      <Loaded query={names}>
         {({ items }) => (
           <Wide label={say("names.section")}>
             <Table

@@ -1,4 +1,4 @@
-/** One taxpayer: its standing, its quota, its numbers; and what the bureau may change of them. */
+/** A taxpayer: status, quota and number segments, and the bureau's acts that change them. */
 
 import { normaliseMoney } from "@onepiao/protocol/values/money.ts";
 import { useQuery } from "@tanstack/react-query";
@@ -104,7 +104,7 @@ function Quota({ taxpayer }: { taxpayer: Taxpayer }) {
   };
   return (
     <Card title={<h2>{say("quota.section")}</h2>} className="chart-card">
-      <Loaded of={quota}>
+      <Loaded query={quota}>
         {({ period, granted, drawn, used, left }) => {
           const share = Number(granted) > 0 ? Number(used) / Number(granted) : 0;
           return (
@@ -225,7 +225,7 @@ function Segments({ taxpayer }: { taxpayer: Taxpayer }) {
   return (
     <Card title={<h2>{say("segments.section")}</h2>} className="chart-card">
       <Loaded
-        of={segments}
+        query={segments}
         empty={({ items }) => items.length === 0}
         nothing={say("segments.none")}
       >
@@ -295,7 +295,7 @@ export function TaxpayerPage() {
   useRefresh(taxpayerEvents, [["taxpayer", taxId]]);
   return (
     <Page title={taxpayer.data?.name ?? taxId}>
-      <Loaded of={taxpayer}>
+      <Loaded query={taxpayer}>
         {(one) => (
           <div className="stack">
             <Card className="chart-card">

@@ -1,4 +1,4 @@
-/** Everybody who is enrolled, page by page; enrolling another. */
+/** All enrolled taxpayers, page by page, and the form that enrols one. */
 import { PlusOutlined } from "@ant-design/icons";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import {
@@ -44,7 +44,10 @@ export const taxpayerEvents = [
   "taxpayer.reinstated",
 ] as const;
 
-/** The API's 202 says that it is taken up; with Prefer: wait it mostly answers when it is done. */
+/**
+ * Tells a finished enrolment from a 202, which only says that the request was accepted. With
+ * Prefer: wait the gateway usually answers when the enrolment is done.
+ */
 const isTaxpayer = (body: object | undefined): body is Taxpayer =>
   body !== undefined && "index" in body;
 
@@ -133,8 +136,8 @@ function EnrolForm({ done }: { done: (taxpayer: Taxpayer) => void }) {
 }
 
 /**
- * After enrolment: the key with which the new party signs in, shown once, or the name of who signs
- * in for it.
+ * After enrolment: the new party's first key, shown once, or the name of the person who signs in
+ * for it.
  */
 function FirstKey({ taxpayer }: { taxpayer: Taxpayer }) {
   const say = useWords();
@@ -226,7 +229,7 @@ export function TaxpayersPage() {
         </>
       }
     >
-      <Loaded of={pages} empty={() => items.length === 0} nothing={say("taxpayers.none")}>
+      <Loaded query={pages} empty={() => items.length === 0} nothing={say("taxpayers.none")}>
         {() => (
           <Wide label={say("page.taxpayers")}>
             <Table<Taxpayer>

@@ -1,6 +1,6 @@
 /**
- * Book entry (入账): what may be entered, entering it once, and the acts of the chain to reconcile
- * the books with.
+ * Book entry (入账): the invoices that may be entered, entering each once, and the list of entries on
+ * the chain to reconcile the books with.
  */
 import { FileExcelOutlined } from "@ant-design/icons";
 import { useInfiniteQuery, useMutation, useQueries } from "@tanstack/react-query";
@@ -67,7 +67,7 @@ function useOpen(filter: InvoiceFilter) {
     initialPageParam: "",
     getNextPageParam: ({ next }) => next,
   });
-  // a list of them knows no tax ids, and their sellers are seldom enrolled here
+  // the list of external invoices has no tax ids, and few of their sellers are enrolled here
   const paid = (
     filter.seller === undefined ? (foreign.data?.pages.flatMap(({ items }) => items) ?? []) : []
   ).filter(
@@ -223,7 +223,7 @@ function ToEnter() {
     <div className="stack">
       <FilterBar party="seller" filter={filter} onFilter={setFilter} />
       <Loaded
-        of={open}
+        query={open}
         empty={(items) => items.length === 0 && !open.hasNextPage}
         nothing={filtered ? <NothingFound /> : say("books.none")}
       >
@@ -285,7 +285,7 @@ function ToEnter() {
           </Wide>
         )}
       </Loaded>
-      <More of={open} />
+      <More query={open} />
       {open.data === undefined ? null : <MarkForm chosen={chosen} onDone={() => setPicked([])} />}
     </div>
   );
@@ -380,7 +380,7 @@ function Acts() {
       </div>
       <ProblemNote error={save.error} />
       <Refused error={revoke.error} />
-      <Loaded of={listed} empty={(items) => items.length === 0} nothing={say("books.acts.none")}>
+      <Loaded query={listed} empty={(items) => items.length === 0} nothing={say("books.acts.none")}>
         {(items) => (
           <Wide label={say("books.acts")}>
             <Table<Act>
@@ -438,7 +438,7 @@ function Acts() {
           </Wide>
         )}
       </Loaded>
-      <More of={pages} />
+      <More query={pages} />
     </div>
   );
 }

@@ -1,4 +1,4 @@
-/** Every invoice of a report, asked for and checked (checks.ts). */
+/** Fetches and checks every invoice of a report (checks.ts). */
 import { useQueries } from "@tanstack/react-query";
 import { ask, invoiceQuery, type Schemas } from "../../shared/client.ts";
 import {
@@ -12,11 +12,11 @@ import {
 
 type Claim = Schemas["Claim"];
 
-/** Events tell of what changes in between (refresh.ts). */
+/** Events report changes within this time (refresh.ts). */
 const FRESH_MS = 60_000;
 
 export const freshInvoice = (number: string) => ({ ...invoiceQuery(number), staleTime: FRESH_MS });
-/** An invoice of a report, or the external one that it is. */
+/** An invoice of a report, or an external invoice. */
 export const itemQuery = ({ number, id }: Item) => ({
   queryKey: id === undefined ? ["invoice", number] : ["external", id],
   queryFn: (): Promise<Invoice | External> =>

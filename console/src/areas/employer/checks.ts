@@ -1,7 +1,7 @@
 /**
- * What a clerk checks of an invoice in a report, made into sentences by the page. Each check says
- * whether it is as it should be (good), to be known (note), to be looked at (warn) or against
- * paying (bad).
+ * The checks that a clerk makes on each invoice of a report. The page turns them into sentences.
+ * Each check has a level: passed (good), worth knowing (note), needs attention (warn), do not pay
+ * (bad).
  */
 import type { Schemas } from "../../shared/client.ts";
 import { isOpenSheet } from "../../shared/sheets.ts";
@@ -41,7 +41,7 @@ export type CheckKey =
   | "external.once"
   | "external.unproven";
 
-/** What is known of a question: its answer, why there is none, and whether one is on its way. */
+/** The state of a query: its data, its error, and whether it is loading. */
 export type Answer<T> = { data?: T | undefined; error: Error | null; isPending: boolean };
 type Past = Pick<Answer<History>, "data" | "error">;
 
@@ -51,14 +51,14 @@ export type Checked = {
   invoice?: Invoice;
   external?: External;
   document?: Schemas["InvoiceDocument"];
-  /** To be paid: what red letters have left. */
+  /** The amount to pay: what red letters have left. */
   left?: { amount: string; currency: string };
   checks: readonly Check[];
   error: Error | null;
   pending: boolean;
 };
 
-/** Whether a claim in this state keeps its invoices from every other. */
+/** Whether a claim in this state locks its invoices for every other claim. */
 export const holds = (status: string): boolean => status === "claimed" || status === "reimbursed";
 
 function titleOf(buyer: string | undefined, ours: string): Check {
@@ -82,10 +82,7 @@ function stateOf(status: string, claim: Claim): Check {
     : { key: "state.free", level: "note" };
 }
 
-/**
- * Of invoices of this network: no second claim beside this one, what went before, and what was
- * tried.
- */
+/** For invoices of this network: no second claim, earlier claims, and refused attempts. */
 function onceOf({ data, error }: Past, claim: Claim): Check[] {
   const items = data?.items ?? [];
   const tried = items.filter(({ type }) => type === "reimbursement.refused");
@@ -143,8 +140,8 @@ const externalChecks = (external: External, item: Item, claim: Claim): Check[] =
 ];
 
 /**
- * An invoice of a report with its checks, from the answers that are there; without checks while the
- * document is not there.
+ * An invoice of a report with its checks, from the answers that have arrived. Without its document
+ * it has no checks.
  */
 export function checkedOf(
   claim: Claim,
@@ -174,7 +171,7 @@ export function checkedOf(
 }
 
 const rank: Record<Level, number> = { good: 0, note: 1, warn: 2, bad: 3 };
-/** The most serious level; good when there is nothing to check. */
+/** The most serious level; good if there are no checks. */
 export const worst = (checks: readonly Check[]): Level =>
   checks.reduce<Level>(
     (level, check) => (rank[check.level] > rank[level] ? check.level : level),

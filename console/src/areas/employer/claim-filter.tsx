@@ -1,6 +1,7 @@
 /**
- * Which reports the inbox shows: by state, by an invoice that is in them, by day. It stands in the
- * page's address: a reload and a link keep it. Days are China's, whatever clock the browser has.
+ * The inbox's filter: by state, by an invoice in the report, by day. It is part of the page's
+ * address, so a reload and a link keep it. Its days are days in China, whatever the browser's
+ * clock.
  */
 
 import { isTaxId } from "@onepiao/protocol/values/tax-id.ts";
@@ -30,7 +31,7 @@ import {
 } from "./claim-query.ts";
 import { useWords } from "./messages.ts";
 
-/** The filter of this page's address, and what changes it. */
+/** The filter in this page's address, and a function that changes it. */
 export function useClaimFilter() {
   const [search, setSearch] = useSearchParams();
   const filter = readClaimFilter(search);

@@ -1,6 +1,5 @@
 /**
- * Which reports the inbox shows: by state, by an invoice that is in them, by day; from what is
- * typed to the page's address, from there to what the API is asked.
+ * The inbox's filter: from typed text to the page's address, and from the address to the API query.
  */
 import { isTaxId } from "@onepiao/protocol/values/tax-id.ts";
 import { type Ends, inOrder, isDay, rangeOf } from "../../shared/days.ts";
@@ -19,8 +18,8 @@ export const claimStates = [
 ] as const;
 export type ClaimState = (typeof claimStates)[number];
 /**
- * As it stands in the address. `invoice`: a number, or with `seller` that of an original that was
- * issued elsewhere. `from`, `to`: the first day and the last one.
+ * The filter in the address. `invoice`: an invoice number, or together with `seller` the number of
+ * an external original. `from` and `to`: the first and the last day.
  */
 export type ClaimFilter = {
   state: ClaimState;
@@ -30,13 +29,10 @@ export type ClaimFilter = {
   to?: string;
 };
 
-/** What narrows the list, beside the state. */
+/** The conditions besides the state. */
 export const narrowing = ({ state: _, ...rest }: ClaimFilter) => rest;
 
-/**
- * The filter in an address. What cannot be read there is as if it were not there; days stand in
- * their order.
- */
+/** Reads the filter from an address. Ignores what it cannot read, and puts the days in order. */
 export function readClaimFilter(search: URLSearchParams): ClaimFilter {
   const read = (name: string, isReadable: (text: string) => boolean) => {
     const text = search.get(name);
@@ -55,16 +51,14 @@ export function readClaimFilter(search: URLSearchParams): ClaimFilter {
 }
 
 /**
- * The address of a filter; reports that wait for a decision are what the page shows without one.
+ * The address of a filter. Without a state, the page shows the reports that wait for a decision.
  */
 export const claimAddress = ({ state, ...rest }: ClaimFilter): [string, string][] => [
   ...(state === "claimed" ? [] : [["state", state] as [string, string]]),
   ...Object.entries(rest),
 ];
 
-/**
- * What the API is asked for. `before`: the last report of the page before, "" for the first page.
- */
+/** The API query. `before`: the last report of the previous page, "" for the first page. */
 export const claimQuery = ({ state, invoice, seller, from, to }: ClaimFilter, before: string) =>
   defined({
     invoice,
@@ -75,8 +69,8 @@ export const claimQuery = ({ state, invoice, seller, from, to }: ClaimFilter, be
   });
 
 /**
- * The filter that is typed. Who looks for an invoice does not know the state of its report: reports
- * of all states are shown.
+ * The filter from typed text. A person who looks for an invoice does not know the state of its
+ * report, so the search covers all states.
  */
 export function typedClaimFilter(
   { state, invoice }: ClaimFilter,

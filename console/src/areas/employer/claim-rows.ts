@@ -1,4 +1,4 @@
-/** Reports as rows of a table, one for each invoice, with what accounting software asks for. */
+/** Reports as table rows, one for each invoice, with the columns that accounting software needs. */
 import type { Schemas } from "../../shared/client.ts";
 import type { Cell } from "./csv.ts";
 
@@ -29,8 +29,8 @@ export const claimColumns = [
 ] as const;
 
 /**
- * A report's invoice as a row. `name`: the holder's, if it is known here. What red letters have
- * left is the whole when there are none.
+ * An invoice of a report as a row. `name`: the holder's, if known here. Without red letters, the
+ * amount left is the whole amount.
  */
 export function claimRow(
   { id, status, createdAt, holder, note, reason }: Claim,

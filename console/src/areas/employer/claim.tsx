@@ -1,7 +1,4 @@
-/**
- * One report: every invoice with what is checked of it, its document and its print; and the
- * decision.
- */
+/** A report: every invoice with its checks, its document and its PDF; and the decision. */
 import {
   CheckCircleOutlined,
   CloseCircleOutlined,
@@ -125,7 +122,7 @@ function InvoiceCard({
           size="small"
           items={[
             ...(external
-              ? [{ key: "proofs", label: say("proofs.title"), children: <Proofs of={external} /> }]
+              ? [{ key: "proofs", label: say("proofs.title"), children: <Proofs external={external} /> }]
               : []),
             {
               key: "document",
@@ -311,7 +308,7 @@ export function ClaimPage() {
         </ButtonLink>
       }
     >
-      <Loaded of={claim}>{(one) => <Report claim={one} />}</Loaded>
+      <Loaded query={claim}>{(one) => <Report claim={one} />}</Loaded>
     </Page>
   );
 }

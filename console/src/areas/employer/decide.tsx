@@ -1,7 +1,7 @@
 /**
- * Deciding about reports: reimburse or reject, one or many, each with a result of its own. Every
- * decision has one Idempotency-Key until its outcome is known, so that "try again" after a lost
- * answer does nothing twice.
+ * Decides about reports: reimburses or rejects one or many, with a result for each. A decision
+ * keeps its Idempotency-Key until its outcome is known, so a retry after a lost response does
+ * nothing twice.
  */
 import { CheckCircleOutlined, ClockCircleOutlined, CloseCircleOutlined } from "@ant-design/icons";
 import { useQueryClient } from "@tanstack/react-query";
@@ -22,7 +22,9 @@ type Result =
   | { claim: Claim; state: "running" | "done" | "pending" }
   | { claim: Claim; state: "refused"; error: unknown };
 
-/** At once: enough to be quick, few enough that the gateway serves others. */
+/**
+ * Requests at the same time: enough to be fast, few enough to leave the gateway free for others.
+ */
 const SIDE_BY_SIDE = 4;
 export const changed = [
   ["claims"],
@@ -106,7 +108,7 @@ function ResultLine({ result, word }: { result: Result; word: Decision["word"] }
   );
 }
 
-/** What has become of each, while it happens and after. */
+/** The result of each decision, during and after the run. */
 export function Results({
   decisions: { results, last, busy, run, clear },
 }: {
@@ -154,7 +156,7 @@ export function Results({
   );
 }
 
-/** The two buttons, with what they ask before. */
+/** The two buttons and their confirmation dialogs. */
 export function DecideButtons({
   claims,
   total,

@@ -1,4 +1,7 @@
-/** Reports as CSV, a row for each invoice, with all that the accounting system asks for. */
+/**
+ * Exports reports as CSV, one row for each invoice, with the columns that accounting software
+ * needs.
+ */
 import { FileExcelOutlined } from "@ant-design/icons";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Button } from "antd";

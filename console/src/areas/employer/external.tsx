@@ -1,6 +1,6 @@
 /**
- * Invoices issued elsewhere (外部票): registered by dropping files, each with a result of its own; and
- * all that are registered. To register is to claim: from then on no other employer can.
+ * External invoices (外部票): registers dropped files, with a result for each, and lists all
+ * registrations. Registering claims the invoice, so no other employer can claim it afterwards.
  */
 import {
   CheckCircleOutlined,
@@ -40,7 +40,7 @@ type Dropped = { key: string; file: File; holder: string; once: Once } & (
 
 const PAGE = 20;
 const SIDE_BY_SIDE = 3;
-/** The gateway's own limit of a body, unless its operator has set another. */
+/** The gateway's default limit for a body. */
 const MAX_BYTES = 1_048_576;
 
 async function register(
@@ -54,7 +54,7 @@ async function register(
   return ask("POST /v1/external-invoices", { ...once, query, body, type });
 }
 
-/** Files on their way: a few at once, in the order in which they were dropped. */
+/** The queue of dropped files: a few at a time, in the order in which they were dropped. */
 function useQueue() {
   const { account } = useSession();
   const queries = useQueryClient();
@@ -104,7 +104,7 @@ function useQueue() {
       setAll((now) => [...now, dropped]);
       push(dropped);
     },
-    /** With the same key: what was done is not done twice. */
+    /** Uses the same key, so work that was done is not repeated. */
     again(dropped: Dropped) {
       const { key, file, holder, once } = dropped;
       const waiting: Dropped = { key, file, holder, once, state: "waiting" };
@@ -153,7 +153,7 @@ function FileLine({ dropped, onAgain }: { dropped: Dropped; onAgain: () => void 
             ghost
             size="small"
             items={[
-              { key: "proofs", label: say("proofs.title"), children: <Proofs of={dropped.made} /> },
+              { key: "proofs", label: say("proofs.title"), children: <Proofs external={dropped.made} /> },
             ]}
           />
         </>
@@ -265,7 +265,7 @@ function External({ one }: { one: Summary }) {
       <Collapse
         ghost
         size="small"
-        items={[{ key: "proofs", label: say("proofs.title"), children: <Proofs of={one} /> }]}
+        items={[{ key: "proofs", label: say("proofs.title"), children: <Proofs external={one} /> }]}
       />
     </Card>
   );
@@ -289,7 +289,7 @@ export function ExternalPage() {
         <Register />
         <section>
           <h2>{say("external.list")}</h2>
-          <Loaded of={listed} empty={(items) => items.length === 0} nothing={say("external.empty")}>
+          <Loaded query={listed} empty={(items) => items.length === 0} nothing={say("external.empty")}>
             {(items) => (
               <ul className="cards">
                 {items.map((one) => (
@@ -301,7 +301,7 @@ export function ExternalPage() {
             )}
           </Loaded>
         </section>
-        <More of={pages} />
+        <More query={pages} />
       </div>
     </Page>
   );

@@ -1,6 +1,6 @@
 /**
- * The inbox: reports that wait for a decision, as they come; and those of every other state, by
- * pages.
+ * The inbox: reports that wait for a decision, updated live, and the reports of every other state,
+ * page by page.
  */
 import { InboxOutlined } from "@ant-design/icons";
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
@@ -24,7 +24,7 @@ export function Holder({ account }: { account: string }) {
   return name === undefined ? <Account account={account} /> : name;
 }
 
-/** Tells of a report that comes while the page is open, for those who do not look at the list. */
+/** Announces a report that arrives while the page is open. */
 function useArrivals() {
   const say = useWords();
   const queries = useQueryClient();
@@ -33,12 +33,12 @@ function useArrivals() {
   useEvents(["claim.created"], ({ data }) => {
     const claim = data["claim"];
     void queries.invalidateQueries({ queryKey: ["claims"] });
-    // an event for each invoice; one notice for the report
+    // every invoice has its own event, but the report is announced once
     if (typeof claim === "string")
       notification.info({
         key: claim,
         title: say("inbox.arrived"),
-        // stands outside the router: a button, and no link
+        // the notice is outside the router, so it has a button and not a link
         actions: (
           <Button
             onClick={() => {
@@ -49,7 +49,7 @@ function useArrivals() {
             {say("inbox.open")}
           </Button>
         ),
-        // It stays until it is opened or closed: a clerk may be at another report.
+        // stays until the clerk opens or closes it, because the clerk may be reading another report
         duration: 0,
         placement: "bottomRight",
         role: "status",
@@ -150,7 +150,7 @@ export function Inbox() {
       items.length === PAGE ? items[items.length - 1]?.id : undefined,
   });
   const claims = pages.data?.pages.flatMap(({ items }) => items);
-  // what somebody else has decided meanwhile is not chosen any more
+  // drops reports that somebody else has decided meanwhile
   const picked = (claims ?? []).filter(
     ({ id, status }) => status === "claimed" && chosen.includes(id),
   );
@@ -177,7 +177,7 @@ export function Inbox() {
         ) : null}
         <Results decisions={decisions} />
         <Loaded
-          of={{ ...pages, data: claims }}
+          query={{ ...pages, data: claims }}
           empty={(items) => items.length === 0}
           nothing={
             <Empty image={<InboxOutlined className="drop-icon" />} description={say(nothing)} />
@@ -187,7 +187,7 @@ export function Inbox() {
             <ClaimTable claims={items} picked={picked.map(({ id }) => id)} onPick={setChosen} />
           )}
         </Loaded>
-        <More of={pages} />
+        <More query={pages} />
       </div>
     </Page>
   );

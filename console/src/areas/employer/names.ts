@@ -1,4 +1,6 @@
-/** Whose account it is, as far as this employer knows: its own, or that of a person it has made. */
+/**
+ * The name of an account, if this employer knows it: its own name, or that of a person it manages.
+ */
 import { useInfiniteQuery, useQueries, useQuery } from "@tanstack/react-query";
 import { ask, Refusal } from "../../shared/client.ts";
 import { useSession } from "../../shared/session.tsx";
@@ -13,7 +15,7 @@ export type Key = {
   revokedAt?: string | undefined;
 };
 
-/** Strangers have no name here. */
+/** Returns null for a person whose name this employer may not see. */
 export async function nameOfPerson(account: string): Promise<string | null> {
   try {
     return (await ask("GET /v1/persons/{account}", { params: { account } })).name;
@@ -36,7 +38,7 @@ export function useName(account: string): string | undefined {
   return account === session.account ? session.name : (data ?? undefined);
 }
 
-/** By pages, the newest first. */
+/** Page by page, the newest first. */
 export function useKeys() {
   const pages = useInfiniteQuery({
     queryKey: ["keys"],
@@ -51,8 +53,8 @@ export function useKeys() {
 }
 
 /**
- * Persons that this employer manages, by the keys that are there; the API has no list of persons
- * without one.
+ * Persons that this employer manages, collected from their keys: the API does not list persons
+ * without a key.
  */
 export function usePersons(): { account: string; name: string }[] {
   const { account: self } = useSession();

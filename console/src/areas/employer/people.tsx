@@ -41,7 +41,7 @@ type Wish = ByPerson & {
   name?: string;
   known?: string;
 };
-/** `name` is of the account, and stays with what was made of it: the form is gone by then. */
+/** `name`: of the account. It is stored with the result, because the form is gone by then. */
 type KeyWish = {
   account: string;
   name: string;
@@ -50,8 +50,8 @@ type KeyWish = {
 };
 
 /**
- * A key for an account; the person is made before, in an act of its own, and not again when its key
- * is asked for once more.
+ * Creates a key for an account. A new person is created first, in a separate request, and not again
+ * if the request for the key is repeated.
  */
 function NewKey({ onClose }: { onClose: () => void }) {
   const say = useWords();
@@ -91,7 +91,7 @@ function NewKey({ onClose }: { onClose: () => void }) {
         roles: ["admin"],
         ...person,
       });
-    // what was made before its key was refused is used
+    // a person who was created before their key was refused is used again
     const made =
       employee.data?.name === name.trim()
         ? employee.data
@@ -238,7 +238,7 @@ export function People() {
       <div className="stack">
         {admin ? null : <Alert type="info" showIcon title={say("people.admin.only")} />}
         <ProblemNote error={revoke.error ?? release.error} />
-        <Loaded of={keys} empty={(items) => items.length === 0}>
+        <Loaded query={keys} empty={(items) => items.length === 0}>
           {(items) => (
             <Wide label={say("people.title")}>
               <Table<Key>
@@ -315,7 +315,7 @@ export function People() {
             </Wide>
           )}
         </Loaded>
-        <More of={keys} />
+        <More query={keys} />
       </div>
       <Drawer
         open={adding}

@@ -1,4 +1,4 @@
-/** What is proven of an invoice that was issued elsewhere, and what nobody here has checked. */
+/** What is proven of an external invoice, and what nobody here has checked. */
 import { CheckCircleOutlined, QuestionCircleOutlined } from "@ant-design/icons";
 import type { Schemas } from "../../shared/client.ts";
 import { holds } from "./checks.ts";
@@ -10,7 +10,7 @@ type Proven = { proven: readonly Proof[]; notProven: readonly Proof[]; claim: { 
 
 export function Proofs({ of: { proven: all, notProven: open, claim } }: { of: Proven }) {
   const say = useWords();
-  // proven by the claim, while there is one
+  // the claim proves this, as long as it exists
   const proven = all.filter((one) => one !== "once-in-this-network" || holds(claim.status));
   const notProven =
     proven.length === all.length ? open : [...open, "once-in-this-network" as const];

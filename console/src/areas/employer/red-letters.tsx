@@ -1,6 +1,6 @@
 /**
- * Red letters of invoices that this employer has claimed, paid or entered: those that wait for its
- * word, and what became of others.
+ * Red letters of invoices that this employer has claimed, reimbursed or entered: those that wait
+ * for its confirmation, and the outcomes of others.
  */
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Alert, Button, Card, Collapse, Descriptions, Segmented, Tag } from "antd";
@@ -25,7 +25,7 @@ function Draft({ id }: { id: string }) {
     queryFn: () => ask("GET /v1/red-letters/{id}", { params: { id } }),
   });
   return (
-    <Loaded of={sheet}>
+    <Loaded query={sheet}>
       {({ document }) => (document === undefined ? null : <DocumentView document={document} />)}
     </Loaded>
   );
@@ -194,7 +194,7 @@ export function RedLetters() {
           />
         </div>
         <Loaded
-          of={listed}
+          query={listed}
           empty={(items) => items.length === 0}
           nothing={say(which === "waiting" ? "red.none" : "red.none.all")}
         >
@@ -208,7 +208,7 @@ export function RedLetters() {
             </ul>
           )}
         </Loaded>
-        <More of={pages} />
+        <More query={pages} />
       </div>
     </Page>
   );

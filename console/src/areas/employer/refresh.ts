@@ -1,14 +1,14 @@
 /**
- * Asks again what an event is about: lists, and of invoices only those that it names. A clerk's
- * page shows hundreds of invoices; if each event asked for all of them, a busy employer would use
- * up its key's rate.
+ * Fetches again what an event is about: lists, and only the invoices that it names. A clerk's page
+ * shows hundreds of invoices. If every event fetched all of them, a busy employer would exceed its
+ * key's rate limit.
  */
 import { useQueryClient } from "@tanstack/react-query";
 import { useRef } from "react";
 import { useEvents } from "../../shared/live.tsx";
 import { namesIn, questionsOf } from "./questions.ts";
 
-/** Many events at once are one question. */
+/** Fetches once for events that arrive within this time. */
 const GATHER_MS = 500;
 
 export function useEmployerRefresh(): void {

@@ -1,6 +1,6 @@
 /**
- * What somebody else was faster with, in plain words: that it was done, when, and what this one's
- * attempt has and has not done. Every other refusal is told as everywhere.
+ * Explains a refusal because somebody else was faster: what they did, when, and what this attempt
+ * did and did not do. Other refusals are shown as everywhere else.
  */
 import { Alert, Typography } from "antd";
 import { Link } from "react-router";

@@ -1,4 +1,4 @@
-/** Pages of an employer's finance clerks. */
+/** The pages of an employer's finance clerks. */
 import {
   BookOutlined,
   FileAddOutlined,

@@ -1,5 +1,5 @@
 /**
- * A person's own keys. With one that it has made itself it can go on when its employer lets it go.
+ * A person's own keys. With a key of their own, a person keeps access after leaving the employer.
  */
 import { Page } from "../../shared/frame.tsx";
 import { Keys } from "../../shared/keys.tsx";

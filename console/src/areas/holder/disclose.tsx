@@ -1,6 +1,5 @@
 /**
- * A proof of some of an invoice's parts: a bundle in which the others stay hidden behind their
- * digests.
+ * A proof of chosen parts of an invoice: a bundle that hides the other parts behind their digests.
  */
 import { DownloadOutlined } from "@ant-design/icons";
 import { Button, Checkbox, Modal } from "antd";
@@ -11,7 +10,7 @@ import { ProblemNote } from "../../shared/problem.tsx";
 import { useWords } from "./messages.ts";
 
 type Part = keyof Schemas["Bundle"]["parts"];
-/** Every part, by the API's own list, in the order in which people look for them. */
+/** Every part, from the API's own list, in the order in which people look for them. */
 const order: Record<Part, true> = {
   seller: true,
   date: true,

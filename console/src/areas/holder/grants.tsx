@@ -1,4 +1,4 @@
-/** Who may read an invoice, and who has: parties by what they are, others by grant. */
+/** Who may read an invoice, and who has read it: its parties by their role, others by a grant. */
 import { useQuery } from "@tanstack/react-query";
 import { Button, Form, Input, Select, Table, Tag } from "antd";
 import { accountRule } from "../../shared/account-rule.ts";
@@ -114,7 +114,7 @@ export function Grants({ number }: { number: string }) {
   return (
     <div className="stack">
       <p className="quiet">{say("grants.how")}</p>
-      <Loaded of={grants}>
+      <Loaded query={grants}>
         {({ parties, items }) => (
           <>
             <section>
@@ -147,7 +147,7 @@ export function Grants({ number }: { number: string }) {
       <section>
         <h3>{say("reads.title")}</h3>
         <Loaded
-          of={reads}
+          query={reads}
           empty={({ items }) => items.length === 0}
           nothing={<p className="quiet">{say("reads.none")}</p>}
         >

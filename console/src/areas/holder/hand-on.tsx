@@ -1,4 +1,4 @@
-/** Offering an invoice to another holder, whose account is scanned from their phone or pasted. */
+/** Offers an invoice to another holder. Their account is scanned from their phone, or pasted. */
 
 import { isAccount } from "@onepiao/protocol/values/account.ts";
 import { App, Form, Input, Modal } from "antd";

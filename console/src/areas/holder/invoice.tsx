@@ -1,7 +1,4 @@
-/**
- * One invoice of the holder: what it says, what has become of it, who may read it, and what the
- * holder can do with it.
- */
+/** An invoice of the holder: its content, its history, who may read it, and the holder's acts. */
 import {
   DownloadOutlined,
   FileDoneOutlined,
@@ -99,7 +96,7 @@ export function Invoice() {
   const invoice = useQuery(invoiceQuery(number));
   return (
     <Page title={say("invoice.title")}>
-      <Loaded of={invoice}>
+      <Loaded query={invoice}>
         {(one) => (
           <div className="stack">
             <Card>

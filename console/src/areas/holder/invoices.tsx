@@ -1,7 +1,4 @@
-/**
- * The holder's invoices as cards, and what finds one among them; several may be chosen for one
- * report.
- */
+/** The holder's invoices as cards, with a filter. Several can be selected for one report. */
 import { CheckSquareOutlined, QrcodeOutlined } from "@ant-design/icons";
 import { Button, Card, Checkbox, Tag } from "antd";
 import { useState } from "react";
@@ -96,7 +93,7 @@ export function Invoices() {
       <div className="stack">
         <FilterBar states={states} party="seller" filter={filter} onFilter={setFilter} />
         <Loaded
-          of={invoices}
+          query={invoices}
           empty={(items) => items.length === 0}
           nothing={filtered ? <NothingFound /> : say("invoices.empty")}
         >
@@ -114,7 +111,7 @@ export function Invoices() {
             </ul>
           )}
         </Loaded>
-        <More of={invoices} />
+        <More query={invoices} />
       </div>
       {picked !== undefined && picked.size > 0 ? (
         <div className="float">

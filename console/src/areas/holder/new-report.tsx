@@ -1,6 +1,6 @@
 /**
- * Putting invoices into an expense report: which ones, from which employer. Their titles say which
- * employers there can be.
+ * Creates an expense report: which invoices, and from which employer. The titles of the invoices
+ * limit the choice of employer.
  */
 import { useQueries } from "@tanstack/react-query";
 import { Alert, Button, Card, Checkbox, Form, Input } from "antd";
@@ -21,7 +21,7 @@ import { useWords } from "./messages.ts";
 const MAX = 100;
 type Draft = { employer: string; note?: string };
 
-/** The titles on the chosen invoices: an employer each. */
+/** The titles of the chosen invoices, one for each employer. */
 function useTitles(chosen: readonly Summary[]): { taxId: string; name: string }[] {
   const documents = useQueries({
     queries: chosen.filter(({ titled }) => titled).map(({ number }) => invoiceQuery(number)),
@@ -129,7 +129,7 @@ export function NewReport() {
   const invoices = useInvoiceList("holder", { state: "issued" });
   return (
     <Page title={say("new.title")} narrow>
-      <Loaded of={invoices} empty={(items) => items.length === 0} nothing={say("new.none")}>
+      <Loaded query={invoices} empty={(items) => items.length === 0} nothing={say("new.none")}>
         {(items) => {
           const chosen = items.filter(({ number }) => picked.includes(number));
           return (
@@ -161,7 +161,7 @@ export function NewReport() {
                     </li>
                   ))}
                 </ul>
-                <More of={invoices} />
+                <More query={invoices} />
               </Card>
               {chosen.length > 0 ? <Draft chosen={chosen} /> : null}
             </div>

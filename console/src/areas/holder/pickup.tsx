@@ -1,7 +1,7 @@
 /**
- * Picking an untitled invoice up: by scanning its code, from a picture of it, or by a link. The
- * secret comes behind the link's `#`; it is taken out of the address bar as soon as it is read, and
- * goes to the gateway in a body alone.
+ * Picks up an untitled invoice by scanning its code, from a picture, or by a link. The secret
+ * stands behind the link's `#`. The page removes it from the address bar as soon as it is read, and
+ * sends it only in the body of the request.
  */
 import { Alert, Button, Card, Form, Input, Result } from "antd";
 import { useEffect, useState } from "react";

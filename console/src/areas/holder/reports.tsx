@@ -1,4 +1,4 @@
-/** Expense reports (claims) of the holder, and one of them, followed to its end. */
+/** The holder's expense reports (claims), and one report until it is decided. */
 import { DownloadOutlined, PlusOutlined } from "@ant-design/icons";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Alert, Button, Card, Descriptions, Tag } from "antd";
@@ -63,7 +63,7 @@ export function Reports() {
       }
     >
       <div className="stack">
-        <Loaded of={listed} empty={(items) => items.length === 0} nothing={say("reports.empty")}>
+        <Loaded query={listed} empty={(items) => items.length === 0} nothing={say("reports.empty")}>
           {(items) => (
             <ul className="cards">
               {items.map((claim) => (
@@ -74,7 +74,7 @@ export function Reports() {
             </ul>
           )}
         </Loaded>
-        <More of={claims} />
+        <More query={claims} />
       </div>
     </Page>
   );
@@ -115,7 +115,7 @@ export function Report() {
   };
   return (
     <Page title={say("report.title")} narrow>
-      <Loaded of={claim}>
+      <Loaded query={claim}>
         {({ status, employer, note, reason, createdAt, amounts, invoices }) => (
           <div className="stack">
             <Alert

@@ -1,4 +1,4 @@
-/** Pages of somebody who holds invoices; made for a phone first. */
+/** The pages of a person who holds invoices, designed for a phone first. */
 import {
   FileTextOutlined,
   KeyOutlined,
@@ -21,7 +21,7 @@ import { Transfers } from "./transfers.tsx";
 
 export function Component() {
   const say = useWords();
-  // whatever happens to an invoice of this holder is on each of these pages
+  // each of these pages shows what happens to the holder's invoices
   useRefresh("all", [["invoices"], ["invoice"], ["history"], ["claims"], ["transfers"]]);
   return (
     <AreaFrame

@@ -1,6 +1,6 @@
 /**
- * Invoices on their way to another holder: what is offered to this one, what it has offered, and
- * the code others hand on to.
+ * Transfers: what others offer to this holder, what this holder offers, and the QR code of the
+ * holder's account.
  */
 import { useQuery } from "@tanstack/react-query";
 import { Button, Card, Empty, QRCode } from "antd";
@@ -127,7 +127,7 @@ export function Transfers() {
   return (
     <Page title={say("transfers.title")}>
       <div className="stack">
-        <Loaded of={transfers}>
+        <Loaded query={transfers}>
           {({ items }) => {
             const open = items.filter(({ status }) => status === "offered");
             return (

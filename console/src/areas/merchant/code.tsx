@@ -1,4 +1,4 @@
-/** An invoice's QR code: to verify it by, and while nobody has it, to take it over by. */
+/** An invoice's QR code: for verification, and for pickup while nobody holds the invoice. */
 import { useQuery } from "@tanstack/react-query";
 import { Typography } from "antd";
 import { useBlobUrl } from "../../shared/blob.ts";
@@ -6,7 +6,10 @@ import { ask, Refusal } from "../../shared/client.ts";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
 import { useWords } from "./messages.ts";
 
-/** The link while the invoice waits for somebody; that it is taken over is no fault. */
+/**
+ * The pickup link while the invoice waits for its customer. An invoice that is already picked up is
+ * not an error.
+ */
 function Pickup({ number }: { number: string }) {
   const say = useWords();
   const pickup = useQuery({
@@ -20,7 +23,7 @@ function Pickup({ number }: { number: string }) {
     return <p className="quiet">{say("pickup.taken")}</p>;
   }
   return (
-    <Loaded of={pickup}>
+    <Loaded query={pickup}>
       {({ url }) => (
         <div className="stack">
           <p>{say("pickup.how")}</p>

@@ -1,10 +1,9 @@
 /**
- * What is typed into the form of an invoice, and the invoice that it makes.
+ * The form of an invoice, and the invoice that it makes.
  *
- * Owns: reading figures as people type them, and everything that follows from them (lines, tax,
- * totals), in whole cents and with the gateway's own arithmetic: what the form shows is what the
- * gateway finds. Invariant: a discount stands in a line of its own, behind the line that it belongs
- * to.
+ * Owns: reading figures as people type them, and all that follows from them (lines, tax, totals),
+ * in whole cents and with the gateway's own arithmetic, so the form shows the gateway's sums.
+ * Invariant: a discount is a line of its own, directly behind the line that it belongs to.
  */
 import {
   amountTimesRate,
@@ -41,7 +40,7 @@ export type Draft = {
   holder?: string | undefined;
 };
 
-/** As the API writes them; the last two are its words for exempt and not taxed. */
+/** The API's words for exempt and not taxed. */
 const untaxed = ["免税", "不征税"] as const;
 export const rates = [
   "0.13",
@@ -56,14 +55,14 @@ export const rates = [
 ] as const;
 export const isUntaxed = (rate: string) => (untaxed as readonly string[]).includes(rate);
 
-/** A typed amount as the API writes it; undefined for what is no amount, or a negative one. */
+/** A typed amount as the API writes it. Undefined if it is not an amount, or negative. */
 export function moneyOf(text: string | undefined): string | undefined {
   const amount = normaliseMoney(figureOf(text));
   return amount === undefined || amount.startsWith("-") ? undefined : amount;
 }
 /**
- * A typed quantity or price as the API writes it; undefined for what is no figure, or a negative
- * one.
+ * A typed quantity or unit price as the API writes it. Undefined if it is not a number, or
+ * negative.
  */
 export function decimalOf(text: string | undefined): string | undefined {
   const decimal = normaliseDecimal(figureOf(text));
@@ -73,9 +72,7 @@ export function decimalOf(text: string | undefined): string | undefined {
 const taxOf = (cents: bigint, rate: string | undefined) =>
   rate === undefined || isUntaxed(rate) ? 0n : amountTimesRate(cents, rate);
 
-/**
- * In cents. `amount` and what follows from it may be beyond what an amount may be: see `reckon`.
- */
+/** In cents. `amount` and what follows from it may exceed the largest amount: see `reckon`. */
 export type Reckoned = {
   amount: bigint;
   tax: bigint;
@@ -84,11 +81,11 @@ export type Reckoned = {
   byQuantity: boolean;
 };
 
-/** Whether quantity and price make the amount. */
+/** Whether quantity and unit price determine the amount. */
 export const hasPrice = ({ quantity, unitPrice }: DraftLine) =>
   figureOf(quantity) !== "" && figureOf(unitPrice) !== "";
 
-/** What a line comes to; undefined while it is no line. */
+/** The sums of a line. Undefined while the line is incomplete. */
 export function reckonLine(line: DraftLine): Reckoned | undefined {
   const [quantity, price] = [decimalOf(line.quantity), decimalOf(line.unitPrice)];
   const typed = moneyOf(line.amount);
@@ -112,10 +109,7 @@ export function reckonLine(line: DraftLine): Reckoned | undefined {
 
 export type Totals = { net: string; tax: string; gross: string; words: string };
 
-/**
- * Of the lines that are lines already; undefined when a line or a total is beyond what an amount
- * may be.
- */
+/** The sums of all complete lines. Undefined if a line or a total exceeds the largest amount. */
 export function reckon(lines: readonly DraftLine[]): Totals | undefined {
   const reckoned = lines.map(reckonLine).filter((line) => line !== undefined);
   const net = reckoned.reduce((sum, { amount, discount }) => sum + amount - discount, 0n);
@@ -133,7 +127,7 @@ export function reckon(lines: readonly DraftLine[]): Totals | undefined {
 }
 
 type Line = Schemas["InvoiceLine"];
-/** Where a line of the document comes from. */
+/** The form line that a document line comes from. */
 export type Origin = { line: number; discount: boolean };
 
 const given = <K extends string>(members: Partial<Record<K, string | undefined>>) =>
@@ -203,7 +197,7 @@ export function documentOf(
 
 const lineFields = new Set(["name", "spec", "unit", "quantity", "unitPrice", "taxRate"]);
 
-/** The form's field for what the gateway calls `/lines/2/amount`. */
+/** The form's field for a pointer of the gateway such as `/lines/2/amount`. */
 export function fieldOf(draft: Draft, pointer: string): (string | number)[] | undefined {
   const [, part = "", at = "", member = ""] = pointer.split("/");
   if (part === "buyer")
@@ -219,7 +213,7 @@ export function fieldOf(draft: Draft, pointer: string): (string | number)[] | un
   return ["lines", from.line, lineFields.has(member) ? member : "name"];
 }
 
-/** Whether a document says what the form has no field for. */
+/** Whether a document has content without a field in the form. */
 export const isBeyondForm = ({
   allowances,
   passengers,
@@ -229,10 +223,7 @@ export const isBeyondForm = ({
   [allowances, passengers, taxBreakdown].some((part) => part !== undefined) ||
   lines.some((line) => line.allowances !== undefined || line.baseQuantity !== undefined);
 
-/**
- * A draft that says what a document says, to be corrected. What the form has no field for is left
- * out.
- */
+/** A draft with the content of a document, to be corrected. Leaves out content without a field. */
 export function draftOf({ kind, buyer, lines, remark, drawer }: Schemas["InvoiceDocument"]): Draft {
   const drafts: DraftLine[] = [];
   for (const { name, spec, unit, quantity, unitPrice, amount, taxRate, discount } of lines) {

@@ -1,7 +1,7 @@
 /**
- * Dropping files, many at once: each is an invoice of its own, sent under a key made from what is
- * in it. The same file again, in this page or a week's other one, is answered with the number that
- * it has; a few go at a time, and each says what became of it.
+ * Issues dropped files, many at once. Each file is an invoice of its own, sent under a key made
+ * from its content. If the same file is sent again, even weeks later, the gateway answers with the
+ * existing number. A few files go at a time, and each shows its result.
  */
 import {
   CheckCircleOutlined,
@@ -22,11 +22,11 @@ import { ProblemNote, useProblemWords } from "../../shared/problem.tsx";
 import { InvoiceNumber } from "../../shared/show.tsx";
 import { useWords } from "./messages.ts";
 
-/** At once: the gateway gathers what comes together into one lot. */
+/** Files sent at the same time: the gateway seals what arrives together in one lot. */
 const AT_ONCE = 4;
-/** Nothing larger is read at all; what the gateway takes is the operator's to say. */
+/** Larger files are not even read. The gateway's own limit is up to its operator. */
 const MAX_BYTES = 20_000_000;
-/** When the gateway says that it is too much in a minute. */
+/** The pause after the gateway's rate limit was reached. */
 const PAUSE_MS = 5_000;
 const SHOWN = 200;
 
@@ -40,8 +40,8 @@ type Sent = { id: number; file: File } & (
 let ids = 0;
 
 /**
- * One key for one content. Where the page may not hash (no HTTPS), a new key; the issuer's own id
- * of the original is then the net.
+ * The key of a file's content. Where the page cannot hash (no HTTPS), a new key; the document
+ * number in the file then prevents duplicates.
  */
 async function onceFor(bytes: ArrayBuffer) {
   const once = newOnce();
@@ -58,7 +58,7 @@ type Result = { answer: Answer; before: boolean };
 async function send(file: File): Promise<Result> {
   const bytes = await file.arrayBuffer();
   const { key } = await onceFor(bytes);
-  // by what is in it, not by its name: under one key the same bytes are always the same request
+  // by content, not by name: the same bytes are always the same request under one key
   const { body, replayed } = await answerOf("POST /v1/invoices", {
     key,
     body: bytes,
@@ -67,7 +67,7 @@ async function send(file: File): Promise<Result> {
   return { answer: body, before: replayed };
 }
 
-/** Too much at once is no fault of the file. */
+/** The rate limit is not an error of the file, so it waits and sends again. */
 const patiently = (file: File): Promise<Result> =>
   send(file).catch(async (error: unknown) => {
     if (!(error instanceof Refusal) || error.code !== "rate-limited") throw error;
@@ -177,7 +177,7 @@ export function Files() {
   const count = (state: Sent["state"]) => sent.filter((one) => one.state === state).length;
   const [done, refused] = [count("done"), count("refused")];
   const busy = done + refused < sent.length;
-  // leaving loses the list, not the invoices; the browser asks
+  // leaving the page loses this list, not the invoices; the browser asks first
   useEffect(() => {
     if (!busy) return;
     const stay = (event: BeforeUnloadEvent) => event.preventDefault();
@@ -187,7 +187,7 @@ export function Files() {
   const lost = sent.filter(
     (one) => one.state === "refused" && one.error instanceof Refusal && one.error.passing,
   ).length;
-  // what went wrong first, then in the order in which they came
+  // failures first, then the order in which the files were dropped
   const shown = [
     ...sent.filter(({ state }) => state === "refused"),
     ...sent.filter(({ state }) => state !== "refused"),
@@ -199,7 +199,7 @@ export function Files() {
         accept={invoiceFiles}
         showUploadList={false}
         beforeUpload={(file, all) => {
-          // called for each; the last has them all
+          // called once for each file; the last call has them all
           if (file === all.at(-1)) take(all);
           return false;
         }}

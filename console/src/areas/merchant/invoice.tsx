@@ -1,6 +1,5 @@
 /**
- * One invoice of the issuer: what it says, as it prints, what has become of it, its code, and what
- * takes it back.
+ * An invoice of the issuer: its content, its PDF, its history, its QR code, and its red letters.
  */
 import { DownloadOutlined, RollbackOutlined, SwapOutlined } from "@ant-design/icons";
 import { endingOf, formats, writtenFormats } from "@onepiao/protocol/formats/formats.ts";
@@ -25,7 +24,7 @@ type Full = Schemas["Invoice"];
 
 type Download = { key: string; label: string; path: string; accept: string; ending: string };
 
-/** What an invoice can be had as, in the order of the menu. */
+/** The files of an invoice, in the order of the menu. */
 function useDownloads({ number, status, document: { source } }: Full): Download[] {
   const say = useWords();
   const { title } = useFormats();
@@ -94,7 +93,7 @@ function Acts({ invoice }: { invoice: Full }) {
   );
 }
 
-/** How it hangs together with others. */
+/** Links to the invoices that it reverses or replaces, or that replace it. */
 function Relations({
   invoice: { reverses, replaces, replacedBy, left, gross, currency },
 }: {
@@ -140,7 +139,7 @@ function RedLetters({ number }: { number: string }) {
   });
   return (
     <Loaded
-      of={sheets}
+      query={sheets}
       empty={({ items }) => items.length === 0}
       nothing={<p className="quiet">{say("red.none")}</p>}
     >
@@ -170,8 +169,7 @@ export function Invoice() {
   const queries = useQueryClient();
   const { number = "" } = useParams();
   const invoice = useQuery(invoiceQuery(number));
-  // each look at it is a logged read: it is looked at again when something has become of it, and
-  // not of another
+  // every view is a logged read, so it is fetched again only after an event on this invoice
   useEvents("all", (event) => {
     if (event.number !== number) return;
     for (const queryKey of [
@@ -183,7 +181,7 @@ export function Invoice() {
   });
   return (
     <Page title={say("invoice.title")}>
-      <Loaded of={invoice}>
+      <Loaded query={invoice}>
         {(one) => (
           <div className="stack">
             <Card>

@@ -1,4 +1,4 @@
-/** The issuer's invoices, newest first, and what finds one among them. */
+/** The issuer's invoices, newest first, with a filter. */
 import { PlusOutlined } from "@ant-design/icons";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Table, Tag } from "antd";
@@ -22,8 +22,8 @@ import { useWords } from "./messages.ts";
 const states = ["accepted", "issued", "claimed", "reimbursed", "reversed"] as const;
 
 /**
- * Opens the invoice that has a number. 20 digits may also be the issuer's own id: that of a 数电票
- * which was issued anew here.
+ * Opens the invoice with a typed number. Twenty digits may also be a document number: that of a 数电票
+ * that was issued again here.
  */
 function useNumber() {
   const queries = useQueryClient();
@@ -73,7 +73,7 @@ export function Invoices() {
         />
         <ProblemNote error={byNumber.error} />
         <Loaded
-          of={invoices}
+          query={invoices}
           empty={(items) => items.length === 0}
           nothing={filtered ? <NothingFound /> : say("invoices.empty")}
         >
@@ -128,7 +128,7 @@ export function Invoices() {
             </Wide>
           )}
         </Loaded>
-        <More of={invoices} />
+        <More query={invoices} />
       </div>
     </Page>
   );

@@ -1,4 +1,4 @@
-/** The form of an invoice: a new one, or one in the place of another that is voided (作废重开). */
+/** The form of an invoice: a new one, or the replacement for a voided one (作废重开). */
 
 import { isChineseTaxId, isTaxId } from "@onepiao/protocol/values/tax-id.ts";
 import { useQuery } from "@tanstack/react-query";
@@ -24,7 +24,7 @@ import { useWords } from "./messages.ts";
 type Receipt = Schemas["InvoiceReceipt"];
 export const emptyDraft: Draft = { kind: "ordinary", buyer: {}, lines: [{ taxRate: "0.06" }] };
 
-/** What the invoice says of money: as digits, and in Chinese figures. */
+/** The invoice's totals, in digits and in Chinese words. */
 function Sums({ draft, currency }: { draft: Draft; currency: string }) {
   const say = useWords();
   const totals = reckon(draft.lines);
@@ -143,7 +143,7 @@ function BuyerFields({ draft, onTaxId }: { draft: Draft; onTaxId: (taxId: string
   );
 }
 
-/** What has been issued, and how it reaches the customer. */
+/** The issued invoice, and how it reaches the customer. */
 function Issued({ receipt, onAnother }: { receipt: Receipt; onAnother: () => void }) {
   const say = useWords();
   return (
@@ -173,8 +173,8 @@ function Issued({ receipt, onAnother }: { receipt: Receipt; onAnother: () => voi
 }
 
 /**
- * The moment of issue: told once for the same words, so that trying again after a lost answer is
- * the same request.
+ * The time of issue. It is fixed for the same content, so that a retry after a lost response is the
+ * same request.
  */
 function useMoment() {
   const kept = useRef<{ of: string; at: string } | undefined>(undefined);
@@ -223,8 +223,8 @@ export function IssueForm({ start, replaces }: { start: Draft; replaces?: string
     },
   );
   /**
-   * The buyer's name is the enrolled one: another would be refused. Whose tax id is not enrolled is
-   * said on issuing.
+   * Fills in the enrolled name of the buyer, because the gateway refuses any other. Whether the tax
+   * id is enrolled at all shows when the invoice is issued.
    */
   const fillTitle = async (text: string) => {
     form.setFieldValue(["buyer", "taxId"], text);
@@ -237,7 +237,7 @@ export function IssueForm({ start, replaces }: { start: Draft; replaces?: string
   };
   const submit = async (values: Draft) => {
     const whole = { ...values, buyer: { ...values.buyer, taxId: taxIdOf(values.buyer.taxId) } };
-    // the form says beside its sums that they are beyond what an invoice may have
+    // the form already says beside its sums that they exceed what an invoice may have
     if (reckon(whole.lines) === undefined) return;
     const body = documentOf(whole, { seller: { taxId, name }, currency, issuedAt: moment(whole) });
     const yes = await confirm({

@@ -1,4 +1,4 @@
-/** The lines of an invoice's form: what they come to stands beside what is typed. */
+/** The lines of the form, with their sums beside the fields. */
 import { DeleteOutlined, PlusOutlined } from "@ant-design/icons";
 import { formatTotal } from "@onepiao/protocol/values/money.ts";
 import { Button, Form, Input, Select } from "antd";
@@ -6,7 +6,7 @@ import { formatAmount, percentOf } from "../../shared/amounts.ts";
 import { type DraftLine, decimalOf, hasPrice, moneyOf, rates, reckonLine } from "./draft.ts";
 import { useWords } from "./messages.ts";
 
-/** Of one invoice. */
+/** Lines of an invoice. */
 const MAX_LINES = 200;
 
 function LineFields({
@@ -39,7 +39,7 @@ function LineFields({
           ? Promise.reject(message)
           : Promise.resolve(),
   });
-  /** One without the other says nothing. */
+  /** A quantity without a unit price, or the reverse, means nothing. */
   const together = (other: "quantity" | "unitPrice") => ({
     validator: (_: unknown, text?: string) =>
       (text ?? "").trim() === "" && (line[other] ?? "").trim() !== ""
@@ -150,7 +150,7 @@ function LineFields({
 export function Lines({ lines, currency }: { lines: readonly DraftLine[]; currency: string }) {
   const say = useWords();
   const form = Form.useFormInstance();
-  /** Where typing goes on, once the line is there, or is no more. */
+  /** Moves the focus to a line after it was added, or after the line before it was removed. */
   const goTo = (at: number) => setTimeout(() => form.focusField(["lines", at, "name"]));
   return (
     <Form.List name="lines">
@@ -173,7 +173,7 @@ export function Lines({ lines, currency }: { lines: readonly DraftLine[]; curren
             />
           ))}
           <div>
-            {/* the rate of the line before is most often this one's */}
+            {/* most lines have the same rate as the line before */}
             <Button
               icon={<PlusOutlined />}
               disabled={fields.length >= MAX_LINES}

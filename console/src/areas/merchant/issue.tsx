@@ -1,4 +1,4 @@
-/** Issuing: by form, or by dropping files. */
+/** Issues invoices by form, or from dropped files. */
 import { useQuery } from "@tanstack/react-query";
 import { Alert, Tabs } from "antd";
 import { useParams } from "react-router";
@@ -24,14 +24,14 @@ export function Issue() {
   );
 }
 
-/** 作废重开: the form begins with what the voided invoice says. */
+/** 作废重开: the form starts with the content of the voided invoice. */
 export function Replace() {
   const say = useWords();
   const { number = "" } = useParams();
   const invoice = useQuery({ ...invoiceQuery(number), staleTime: Number.POSITIVE_INFINITY });
   return (
     <Page title={say("replace.title")}>
-      <Loaded of={invoice}>
+      <Loaded query={invoice}>
         {({ document }) => (
           <div className="stack">
             {isBeyondForm(document) ? (

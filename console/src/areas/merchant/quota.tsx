@@ -1,4 +1,6 @@
-/** How much may still be issued, and under which numbers: quota of a month, and segments. */
+/**
+ * How much may still be issued, and under which numbers: the monthly quota and the number segments.
+ */
 
 import { formatTotal, parseMoney } from "@onepiao/protocol/values/money.ts";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
@@ -177,7 +179,7 @@ function Segments({ taxId }: { taxId: string }) {
   });
   const listed = { ...segments, data: segments.data?.pages.flatMap((page) => page.items) };
   return (
-    <Loaded of={listed} empty={(items) => items.length === 0} nothing={say("segments.none")}>
+    <Loaded query={listed} empty={(items) => items.length === 0} nothing={say("segments.none")}>
       {(items) => (
         <Wide label={say("segments.title")}>
           <Table
@@ -260,7 +262,7 @@ export function QuotaPage() {
             />
           }
         >
-          <Loaded of={quota}>{(one) => <Bar quota={one} currency={currency} />}</Loaded>
+          <Loaded query={quota}>{(one) => <Bar quota={one} currency={currency} />}</Loaded>
         </Card>
         <div className="halves-grid">
           <Card title={<h2>{say("draw.title")}</h2>}>

@@ -1,7 +1,4 @@
-/**
- * Taking an invoice back, whole or in part: what of it, why, and what happens then, before it
- * happens.
- */
+/** Reverses an invoice, whole or in part: what to reverse, the reason, and what will happen. */
 import { useQuery } from "@tanstack/react-query";
 import { Alert, Button, Card, Checkbox, Form, Input, Radio, Segmented } from "antd";
 import { useNavigate, useParams } from "react-router";
@@ -39,7 +36,7 @@ function LineParts({ document, wish }: { document: Full["document"]; wish: Wish 
       <ul className="plain-list">
         {document.lines.map((line, at) =>
           line.discount ? null : (
-            // biome-ignore lint/suspicious/noArrayIndexKey: lines of a sealed document stay where they are, and are called by their place
+            // biome-ignore lint/suspicious/noArrayIndexKey: the lines of a sealed document never move
             <li key={at} className="part">
               <Form.Item name={["lines", String(at), "taken"]} valuePropName="checked" noStyle>
                 <Checkbox>
@@ -218,7 +215,7 @@ export function RedLetter() {
   const invoice = useQuery(invoiceQuery(number));
   return (
     <Page title={say("red.title")} narrow>
-      <Loaded of={invoice}>{(one) => <Wishing invoice={one} />}</Loaded>
+      <Loaded query={invoice}>{(one) => <Wishing invoice={one} />}</Loaded>
     </Page>
   );
 }

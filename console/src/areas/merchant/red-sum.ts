@@ -1,7 +1,7 @@
 /**
- * What parts of lines come to, with tax: shown before a red letter is opened, and reckoned as the
- * gateway does (protocol/formats/red-letter.ts). After earlier red letters the gateway may come to
- * a cent less or more: it knows what they left at each rate.
+ * The sum of parts of lines, with tax: shown before a red letter is opened, and computed as the
+ * gateway does (protocol/formats/red-letter.ts). After earlier red letters the gateway's sum may
+ * differ by a cent, because it knows what they left at each rate.
  */
 import {
   amountTimesRate,
@@ -15,9 +15,7 @@ import type { Schemas } from "../../shared/client.ts";
 import { isUntaxed } from "./draft.ts";
 
 type Line = Schemas["InvoiceLine"];
-/**
- * A part of a line, by its place (from 1): so many units, so much of its net amount, or all of it.
- */
+/** A part of a line, by its place (from 1): a quantity, a net amount, or the whole line. */
 export type LinePart = { line: number; quantity?: string | undefined; amount?: string | undefined };
 
 const withTax = (net: bigint, { taxRate }: Line) =>
@@ -27,11 +25,11 @@ const grossOf = (line: Line) =>
     ? withTax(parseMoney(line.amount), line)
     : parseMoney(line.amount) + parseMoney(line.tax);
 
-/** The discount of the line at a place (from 0), which is the line behind it. */
+/** The discount of the line at a place (from 0): the line behind it. */
 const discountOf = (lines: readonly Line[], at: number): Line | undefined =>
   lines[at + 1]?.discount ? lines[at + 1] : undefined;
 
-/** What the line at a place (from 0) comes to without tax, its discount taken off, in cents. */
+/** The net amount of the line at a place (from 0), less its discount, in cents. */
 export const netOf = (lines: readonly Line[], at: number): bigint =>
   parseMoney(lines[at]?.amount ?? "0.00") + parseMoney(discountOf(lines, at)?.amount ?? "0.00");
 
@@ -63,7 +61,7 @@ function grossOfPart(
 }
 
 /**
- * The sum of the parts; undefined when one is no part of its line. Quantities are texts of
+ * The sum of the parts. Undefined if a part does not fit its line. Quantities are texts of
  * `decimalPattern`, amounts of `moneyPattern`.
  */
 export function sumOf(lines: readonly Line[], parts: readonly LinePart[]): string | undefined {

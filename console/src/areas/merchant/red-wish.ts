@@ -1,4 +1,4 @@
-/** What is chosen to be taken back of an invoice, and the request that it makes. */
+/** What the issuer chose to reverse, and the request for it. */
 import { compareDecimals, parseMoney } from "@onepiao/protocol/values/money.ts";
 import type { Schemas } from "../../shared/client.ts";
 import type { FieldPath } from "../../shared/field-problems.ts";
@@ -16,13 +16,13 @@ export type Wish = {
 };
 export type RedLetterBody = { reason: Reason; whole?: true; gross?: string; lines?: LinePart[] };
 
-/** The places of the lines that are ticked, from 0. */
+/** The places of the ticked lines, from 0. */
 export const takenOf = ({ lines = {} }: Wish): string[] =>
   Object.keys(lines).filter((at) => lines[at]?.taken);
 
 /**
- * What is wrong with what is typed of a line, if anything: it is no figure, or not between nothing
- * and the whole line.
+ * What is wrong with the text typed for a line, if anything: it is not a number, or not between
+ * zero and the whole line.
  */
 export function faultOf(lines: Lines, at: number, much = ""): "figure" | "beyond" | undefined {
   const line = lines[at];
@@ -38,8 +38,8 @@ export function faultOf(lines: Lines, at: number, much = ""): "figure" | "beyond
 }
 
 /**
- * The parts that are chosen: lines with a quantity by quantity, others by amount, and whole where
- * nothing is typed. Undefined while one of them cannot be read, or is more than its line.
+ * The chosen parts: by quantity for lines with a quantity, otherwise by amount, and whole where the
+ * field is empty. Undefined if a part cannot be read, or exceeds its line.
  */
 export function partsOf(wish: Wish, lines: Lines): LinePart[] | undefined {
   const parts = takenOf(wish).map((at): LinePart | undefined => {
@@ -53,7 +53,7 @@ export function partsOf(wish: Wish, lines: Lines): LinePart[] | undefined {
   return parts.every((part) => part !== undefined) ? parts : undefined;
 }
 
-/** The request; undefined while something of it cannot be read. */
+/** The request. Undefined while a part of it cannot be read. */
 export function bodyOf(wish: Wish, lines: Lines): RedLetterBody | undefined {
   const { how, reason } = wish;
   if (how === "whole") return { reason, whole: true };
@@ -66,8 +66,8 @@ export function bodyOf(wish: Wish, lines: Lines): RedLetterBody | undefined {
 }
 
 /**
- * The form's field for what the gateway calls `/lines/2/amount`, which counts the lines of the
- * request.
+ * The form's field for a pointer of the gateway such as `/lines/2/amount`. The pointer counts the
+ * lines of the request.
  */
 export function placeOf(wish: Wish, pointer: string): FieldPath | undefined {
   const [, part, at = ""] = pointer.split("/");

@@ -1,4 +1,4 @@
-/** Pages of an issuer: at a till's side or an accountant's desk. */
+/** The pages of an issuer, at a till or at an accountant's desk. */
 import {
   ApiOutlined,
   FileAddOutlined,

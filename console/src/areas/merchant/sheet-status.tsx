@@ -1,4 +1,4 @@
-/** The state of a confirmation sheet (红字信息确认单): by icon and word, with its code. */
+/** The status of a confirmation sheet (红字信息确认单): icon, text and code. */
 import {
   CheckCircleOutlined,
   ClockCircleOutlined,
@@ -12,7 +12,7 @@ import { useWords } from "./messages.ts";
 type Sheet = Schemas["RedLetterSummary"];
 export type SheetStatusCode = Sheet["status"];
 
-/** Every status, by the API's own list. */
+/** Every status, from the API's own list. */
 const looks = {
   "01": "busy",
   "02": "wait",

@@ -1,4 +1,4 @@
-/** Confirmation sheets of red letters: all of them, and one with what may be done about it. */
+/** Confirmation sheets of red letters: the list, and one sheet with its acts. */
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Alert, Button, Card, Descriptions, Select } from "antd";
 import { useState } from "react";
@@ -16,7 +16,10 @@ import { SheetStatus, type SheetStatusCode, sheetStatuses } from "./sheet-status
 
 type Sheet = Schemas["RedLetterSummary"];
 const PAGE = 20;
-/** What waits for the other side, or for the chain, is told by no event of its own. */
+/**
+ * Fetches at this interval, because some changes have no event: waiting for the other side or the
+ * chain.
+ */
 const LOOK_AGAIN_MS = 5_000;
 
 function SheetCard({ sheet }: { sheet: Sheet }) {
@@ -78,7 +81,7 @@ export function Sheets() {
             })),
           ]}
         />
-        <Loaded of={listed} empty={(items) => items.length === 0} nothing={say("sheets.empty")}>
+        <Loaded query={listed} empty={(items) => items.length === 0} nothing={say("sheets.empty")}>
           {(items) => (
             <ul className="cards">
               {items.map((sheet) => (
@@ -89,7 +92,7 @@ export function Sheets() {
             </ul>
           )}
         </Loaded>
-        <More of={sheets} />
+        <More query={sheets} />
       </div>
     </Page>
   );
@@ -110,7 +113,7 @@ function Decide({ sheet }: { sheet: Sheet }) {
     if (await confirm(question)) decide.mutate(word);
   };
   if (number !== undefined) return null;
-  // an act that was refused, or not signed in time, is tried again by agreeing again
+  // agreeing again retries an act that was refused or not signed in time
   const stuck = problem !== undefined && (status === "04" || status === "01");
   return (
     <>
@@ -181,7 +184,7 @@ export function SheetPage() {
   );
   return (
     <Page title={say("sheet.title")} narrow>
-      <Loaded of={sheet}>
+      <Loaded query={sheet}>
         {(one) => (
           <div className="stack">
             <Alert

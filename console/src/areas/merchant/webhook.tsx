@@ -1,4 +1,4 @@
-/** One webhook: how deliveries go, each attempt, and what steers them. */
+/** A webhook: its state, its delivery log, and its acts. */
 import { CheckCircleOutlined, CloseCircleOutlined } from "@ant-design/icons";
 import { useQuery } from "@tanstack/react-query";
 import { Alert, App, Button, Card, Descriptions, Form, Input, Table, Tag } from "antd";
@@ -16,7 +16,7 @@ import { useWords } from "./messages.ts";
 import { WebhookState } from "./webhooks.tsx";
 
 type Webhook = Schemas["WebhookWithAttempts"];
-/** Deliveries are told by no event. */
+/** Fetches at this interval, because deliveries have no events. */
 const LOOK_AGAIN_MS = 5_000;
 const refreshes = [["webhooks"]];
 
@@ -185,7 +185,7 @@ export function WebhookPage() {
   });
   return (
     <Page title={say("hook.title")}>
-      <Loaded of={webhook}>
+      <Loaded query={webhook}>
         {(one) => (
           <div className="stack">
             {shown === undefined ? null : (

@@ -1,4 +1,4 @@
-/** Webhooks: events posted to software of one's own. */
+/** Webhooks: events sent to the issuer's own software. */
 import { useQuery } from "@tanstack/react-query";
 import { Button, Card, Form, Input, Select } from "antd";
 import { useState } from "react";
@@ -16,7 +16,7 @@ import { useWords } from "./messages.ts";
 type Webhook = Schemas["Webhook"];
 type Wanted = { url: string; description?: string; types?: string[] };
 
-/** What an issuer's key sees (docs/events.md). */
+/** The event types that an issuer's key sees (docs/events.md). */
 const types = [
   "invoice.issued",
   "invoice.adjusted",
@@ -114,7 +114,7 @@ function Webhooks() {
     <Card title={<h2>{say("hooks.title")}</h2>}>
       <div className="stack">
         <p className="quiet">{say("hooks.how")}</p>
-        <Loaded of={webhooks} empty={({ items }) => items.length === 0} nothing={say("hooks.none")}>
+        <Loaded query={webhooks} empty={({ items }) => items.length === 0} nothing={say("hooks.none")}>
           {({ items }) => (
             <ul className="plain-list">
               {items.map(({ id, url, description, status, failures }) => (

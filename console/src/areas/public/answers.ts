@@ -1,9 +1,9 @@
-/** What a gateway's answer to a verification says for this device, and what of it is shown. */
+/** What this device learns from the gateway's answer, and what of it the page shows. */
 import type { Schemas } from "../../shared/client.ts";
 
 /**
- * What the gateway has said of the key that has sealed: theirs, not theirs, or (undefined) nothing
- * that counts.
+ * Whether the gateway says that the sealing key belongs to the issuer. Undefined if it does not
+ * say.
  */
 export function isTheirs(verified: object): boolean | undefined {
   const steps = "steps" in verified ? (verified.steps as Schemas["VerifiedBundle"]["steps"]) : [];
@@ -27,7 +27,7 @@ const textOf = (value: unknown) => (typeof value === "string" ? value : undefine
 const memberOf = (value: unknown, name: string) =>
   textOf(((value ?? {}) as Record<string, unknown>)[name]);
 
-/** The parts of a stranger's file as texts; a part that is not as it should be is left out. */
+/** The parts of a file from outside as texts. Leaves out parts in a wrong form. */
 export function shownTexts({
   date,
   seller,
@@ -46,7 +46,7 @@ export function shownTexts({
   const line = (value: unknown) =>
     [memberOf(value, "name"), memberOf(value, "amount")].filter(Boolean).join(" ");
   const texts = {
-    // as it was written, with its own offset: that is what stands on the paper
+    // as written, with its own offset, because the paper shows it so
     date: textOf(date)
       ?.replace("T", " ")
       .replace(/(?=[+-]\d\d:\d\d$)/, " "),

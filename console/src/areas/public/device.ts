@@ -1,10 +1,10 @@
 /**
- * A proof from a QR code, checked on this device: nothing is sent, no network is needed. The files
- * are the gateway's own (protocol/proofs/). A chunk of its own, with what it takes to hash and to
+ * Checks the proof in a QR code on this device: sends nothing and needs no network. The code is the
+ * gateway's own (protocol/proofs/). It is a separate chunk, with what it needs to hash and to
  * recover a signature.
  *
- * What it cannot know is whose key has sealed. It remembers keys that a gateway has confirmed
- * before (keys.ts), and says so.
+ * It cannot know who owns the sealing key. It remembers keys that a gateway confirmed before
+ * (keys.ts), and says so.
  */
 import "./without-eval.ts";
 import type { QrContent } from "@onepiao/protocol/formats/qr.ts";
@@ -15,9 +15,9 @@ import type { Schemas } from "../../shared/client.ts";
 import { type Confirmation, confirmationOf, type Sealed } from "./keys.ts";
 
 /**
- * `holds`: it is what was sealed, contradicts nothing, and is what is printed. `issuer`: whose key
- * has sealed by the proof's own word, and what this device knows of that. Not there when it does
- * not hold.
+ * `holds`: the content matches its seal, does not contradict itself, and matches the printed
+ * details. `issuer`: the owner of the sealing key according to the proof, and what this device
+ * knows of that key. Missing if the proof does not hold.
  */
 export type OnDevice = {
   verdict: Schemas["VerifiedBundle"];
@@ -45,7 +45,7 @@ export function checkOnDevice(
   }
   const verdict = judge(checked, {
     printed: { number, date, total, kind },
-    // whoever has confirmed the key has confirmed its network too
+    // a gateway that confirmed the key confirmed its network too
     ...(issuer?.confirmation.is === "known"
       ? { network: issuer.sealed.network, issuerKey: issuer.sealed.key }
       : {}),

@@ -1,7 +1,7 @@
 /**
- * Issuers' keys that a gateway has confirmed on this device, so that it can tell them later without
- * a network. Kept in this browser alone. A key is confirmed for one network, one taxpayer and one
- * tax id; a gateway that denies it has it forgotten.
+ * Remembers which issuers' keys a gateway has confirmed, so that this device can recognise them
+ * without a network. Stored only in this browser. A key is confirmed for one network, one taxpayer
+ * and one tax id. If a gateway denies it, it is forgotten.
  */
 export type Sealed = {
   network: { name: string; chainId: number; registry: string; ledger: string };
@@ -10,11 +10,11 @@ export type Sealed = {
   taxId: string;
   name: string;
 };
-/** `of`: the taxpayer's place in its network; `is`: the key and who it is there. */
+/** `of`: the taxpayer's place in its network; `is`: its key and identity there. */
 type Confirmed = { of: string; is: string; at: string };
 /**
- * `known`: a gateway has said at that time that it is theirs; `other`: it has said so of another
- * key or name; `unknown`: of none.
+ * `known`: a gateway confirmed the key at that time; `other`: a gateway confirmed another key or
+ * name for this taxpayer; `unknown`: no gateway confirmed anything for this taxpayer.
  */
 export type Confirmation = { is: "known"; at: string } | { is: "other" | "unknown" };
 
@@ -32,7 +32,7 @@ const textsOf = ({
   is: JSON.stringify([key.toLowerCase(), taxId, issuer]),
 });
 
-/** What is kept, from its text; nothing of what is not as it was kept. */
+/** Parses the stored text. Drops entries in a wrong form. */
 function read(text: string | null): Confirmed[] {
   const isConfirmed = (
     value: Partial<Record<keyof Confirmed, unknown>> | null,
@@ -47,7 +47,7 @@ function read(text: string | null): Confirmed[] {
   }
 }
 
-/** What the kept text says of a key. */
+/** What the stored text says about a key. */
 export function confirmationIn(text: string | null, sealed: Sealed): Confirmation {
   const { of, is } = textsOf(sealed);
   const taxpayer = read(text).filter((confirmed) => confirmed.of === of);
@@ -57,8 +57,8 @@ export function confirmationIn(text: string | null, sealed: Sealed): Confirmatio
 }
 
 /**
- * The text to keep when a gateway has said at a time (RFC 3339) whether a key is theirs. The ones
- * confirmed last are kept.
+ * The text to store after a gateway said, at a time (RFC 3339), whether a key belongs to its
+ * issuer. Keeps the keys that were confirmed last.
  */
 export function withAnswer(
   text: string | null,
@@ -75,18 +75,18 @@ function kept(): string | null {
   try {
     return localStorage.getItem(KEPT);
   } catch {
-    // not allowed: nothing is known
+    // the browser does not allow storage: nothing is known
     return null;
   }
 }
 
 export const confirmationOf = (sealed: Sealed): Confirmation => confirmationIn(kept(), sealed);
 
-/** Remembers what a gateway has said of a key. */
+/** Stores what a gateway said about a key. */
 export function remember(sealed: Sealed, isTheirs: boolean): void {
   try {
     localStorage.setItem(KEPT, withAnswer(kept(), sealed, isTheirs, new Date().toISOString()));
   } catch {
-    // no room, or not allowed: then it is not known next time
+    // no space, or not allowed: the key is then unknown next time
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What the gateway found, in one plain word and one sentence; folded behind it, how that is proved
- * and what is not.
+ * The result of a verification, in a word and a sentence. Folded behind it: how it is proved, and
+ * what is not proved.
  */
 import {
   CheckCircleFilled,
@@ -41,7 +41,7 @@ const looks: Record<Verified["result"], [look: string, icon: ReactNode]> = {
 };
 const statuses = { ok: "finish", failed: "error", "not-checked": "wait" } as const;
 
-/** Statements that there are words for; of others the gateway's own. */
+/** Statements with a text of our own. Others keep the gateway's text. */
 const known = [
   "content",
   "printed",
@@ -75,8 +75,8 @@ function Statements({ title, of }: { title: string; of: Verified["proven"] }) {
 type Shown = NonNullable<Extract<Verified, { steps: unknown }>["shown"]>;
 
 /**
- * What the file itself says, and was sealed: to be compared with what one sees on paper.
- * `unproven`: who the parties are is its word alone.
+ * The sealed content of the file, to compare with the paper. `unproven`: nothing but the file says
+ * who the parties are.
  */
 function ShownParts({ shown, unproven }: { shown: Shown; unproven: boolean }) {
   const say = useWords();
@@ -108,8 +108,8 @@ function ShownParts({ shown, unproven }: { shown: Shown; unproven: boolean }) {
 }
 
 /**
- * What was found out without asking anybody. `alone`: so nobody has said whose key it is, and what
- * this device knew before counts.
+ * What this device found on its own. `alone`: no gateway answered, so the keys that this device
+ * remembers are all there is.
  */
 function OnThisDevice({
   device: { holds, issuer },
@@ -167,7 +167,7 @@ export function Result({ answer }: { answer: Answer }) {
   const shown = "shown" in verified ? verified.shown : undefined;
   const head = useRef<HTMLHeadingElement>(null);
   const [look, icon] = looks[result];
-  // the answer is what the person waits for: read out, and where the keyboard goes on
+  // the result is what the person waits for: it gets the focus and is read out
   useEffect(() => head.current?.focus(), []);
   return (
     <Card>
@@ -202,7 +202,7 @@ export function Result({ answer }: { answer: Answer }) {
         {contradictions.length === 0 ? null : (
           <section className="breaks">
             <h3>{say("contradictions")}</h3>
-            <BrokenRules of={contradictions} />
+            <BrokenRules rules={contradictions} />
           </section>
         )}
         {shown === undefined ? null : (
@@ -228,8 +228,8 @@ export function Result({ answer }: { answer: Answer }) {
                         status: statuses[outcome],
                       }))}
                     />
-                    <Statements title={say("proven")} of={proven} />
-                    <Statements title={say("notProven")} of={notProven} />
+                    <Statements title={say("proven")} statements={proven} />
+                    <Statements title={say("notProven")} statements={notProven} />
                     {asOf === undefined ? null : (
                       <div className="quiet small">
                         {say("verify.asOf", { block: asOf.block })} · <Time at={asOf.time} />

@@ -1,6 +1,6 @@
 /**
- * The public page: is this invoice what it says, and what has become of it? By what is printed, by
- * file, by its code.
+ * The public page: is this invoice what it claims to be, and what is its state? By printed details,
+ * by file, or by QR code.
  */
 import { FileSearchOutlined, InboxOutlined, SearchOutlined } from "@ant-design/icons";
 import { useMutation } from "@tanstack/react-query";
@@ -38,7 +38,7 @@ const fieldsOf = ({ number, date, total }: Partial<Printed>): Fields => ({
 const isWhole = (printed: Partial<Printed>): printed is Printed =>
   Boolean(printed.number && printed.date && printed.total);
 
-/** A rule for what is typed, as it is read. */
+/** A form rule on the normalised text. */
 const readAs = (read: (text?: string) => string, pattern: RegExp, message: string) => ({
   validator: (_: unknown, text?: string) =>
     pattern.test(read(text)) ? Promise.resolve() : Promise.reject(message),
@@ -143,7 +143,7 @@ export function Component() {
   const { mutate, reset } = verifying;
   const { search, hash } = location;
 
-  /** Takes what a code says, and asks at once. */
+  /** Takes the content of a code and verifies it at once. */
   const take = useCallback(
     (content: QrContent) => {
       setGiven({ number: content.number, date: content.date, total: content.gross });
@@ -153,7 +153,7 @@ export function Component() {
     [mutate],
   );
 
-  // a link: taken out of the address bar, where a pickup's secret has no business
+  // a link: removed from the address bar, which must not keep a pickup secret
   useEffect(() => {
     if (search === "" && hash === "") return;
     const content = readQr(linkWith(hash));
@@ -166,7 +166,7 @@ export function Component() {
     navigate("/verify", { replace: true });
   }, [search, hash, take, mutate, navigate]);
 
-  // there may be no network when it is needed
+  // loads now, because the network may be gone when it is needed
   useEffect(prepare, []);
 
   const scanned = (text: string): boolean => {

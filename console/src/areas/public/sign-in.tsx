@@ -1,5 +1,5 @@
 /**
- * Signing in with an API key, or at the gateway's identity provider; in a sandbox, as any of its
+ * Signs in with an API key, or at the gateway's identity provider; in a sandbox, as any of its
  * parties.
  */
 import { LoginOutlined } from "@ant-design/icons";
@@ -16,7 +16,7 @@ import { useProvider } from "../../shared/provider.tsx";
 import { hasRole, hasSignedOut, useNameOf, useSigned } from "../../shared/session.tsx";
 import { useWords } from "./messages.ts";
 
-/** There outside a sandbox is no such path: then there is nothing to offer. */
+/** The sandbox's parties. Other gateways do not have this path, and the list stays empty. */
 async function sandboxParties() {
   try {
     return (await ask("GET /v1/sandbox/parties")).items;
@@ -26,7 +26,7 @@ async function sandboxParties() {
   }
 }
 
-/** What this tab keeps while the browser is at the provider; `from`: the page to go to then. */
+/** What this tab stores while the browser is at the provider. `from`: the page to return to. */
 type Left = { flow: string; from?: string };
 const LEFT = "onepiao.sign-in";
 const leave = (left: Left) => sessionStorage.setItem(LEFT, JSON.stringify(left));
@@ -34,8 +34,8 @@ const leftHere = (): Left | undefined =>
   JSON.parse(sessionStorage.getItem(LEFT) ?? "null") ?? undefined;
 
 /**
- * The provider's answer in this page's address, exchanged for who it is. `lost`: there is one, and
- * nothing of this tab goes with it.
+ * Exchanges the provider's answer in this page's address for the person's identity. `lost`: there
+ * is an answer, but this tab did not start the sign-in.
  */
 function useReturn() {
   const navigate = useNavigate();
@@ -46,7 +46,7 @@ function useReturn() {
   });
   useEffect(() => {
     if (query === undefined) return;
-    // it is good once: a reload is to begin anew
+    // the answer works once: a reload must start again
     sessionStorage.removeItem(LEFT);
     void navigate("/sign-in", { replace: true });
   }, [query, navigate]);

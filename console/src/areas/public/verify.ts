@@ -1,6 +1,6 @@
 /**
- * Whether an invoice is what it says: by print, by file, or by the text of its QR code. The gateway
- * is asked; a proof in a QR code is checked on this device first, and stands alone when there is no
+ * Verifies an invoice by its printed details, by a file, or by the text of its QR code. Asks the
+ * gateway. A proof in a QR code is checked on this device first, and counts alone if there is no
  * network.
  */
 import { ask, Refusal, type Schemas } from "../../shared/client.ts";
@@ -22,15 +22,15 @@ const post = (type: string, body: Blob | string): Promise<Verified> =>
   ask("POST /v1/verify", { body, type });
 
 /**
- * `verified`: what the gateway says; `device`: what this device has found; `failure`: why the
- * gateway has said nothing. One of the first two is there.
+ * `verified`: the gateway's answer; `device`: what this device found; `failure`: why the gateway
+ * did not answer. At least one of the first two is present.
  */
 export type Answer =
   | { verified: Verified; device?: OnDevice }
   | { device: OnDevice; failure?: unknown };
 
 const loadDevice = () => import("./device.ts");
-/** Fetches what checks on the device, for when there is no network any more. */
+/** Loads the code for checks on the device, for a time without a network. */
 export const prepare = (): void => void loadDevice().catch(() => {});
 
 async function verifyCode(content: Omit<QrContent, "pickup">): Promise<Answer> {
@@ -39,7 +39,7 @@ async function verifyCode(content: Omit<QrContent, "pickup">): Promise<Answer> {
   const module = await loadDevice().catch(() => undefined);
   if (module === undefined) return { verified: await asked() };
   const device = module.checkOnDevice(content.proof, content);
-  // what does not hold in itself needs nobody else's word
+  // a proof that fails on its own needs no answer from a gateway
   if (!device.holds) return { device };
   try {
     if (!navigator.onLine) throw new Refusal("offline");
@@ -59,7 +59,7 @@ export async function verify(question: Question): Promise<Answer> {
     const { file } = question;
     return { verified: await post(mediaTypeOf(await file.slice(0, 1_024).arrayBuffer()), file) };
   }
-  // a pickup's secret is nobody's business here
+  // a pickup secret must not be sent here
   const { pickup: _, ...content } = question.content;
   return verifyCode(content);
 }

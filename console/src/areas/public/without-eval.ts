@@ -1,6 +1,6 @@
 /**
- * Before any schema is made: the page's policy forbids code made at run time, and trying it would
- * be reported as a breach.
+ * Runs before any schema is made: the page's policy forbids generated code, and an attempt would be
+ * reported as a violation.
  */
 import { config } from "zod";
 
