@@ -103,7 +103,9 @@ describe("the console's messages", () => {
   it("count in English: one invoice, two invoices", () => {
     const singular = tables.flatMap(({ texts }) =>
       [...(texts["en-US"] ?? [])].flatMap(([key, text]) =>
-        key.endsWith("_one") ? [{ key, text, many: texts["en-US"]?.get(key.slice(0, -4)) ?? "" }] : [],
+        key.endsWith("_one")
+          ? [{ key, text, many: texts["en-US"]?.get(key.slice(0, -4)) ?? "" }]
+          : [],
       ),
     );
     expect(singular.length).greaterThan(5);
@@ -115,7 +117,10 @@ describe("the console's messages", () => {
     // a number that stands directly before a plural noun needs a text for the number one
     const lacking = tables.flatMap(({ texts }) =>
       [...(texts["en-US"] ?? [])]
-        .filter(([key, text]) => /\{\{count\}\} (duplicate )?[a-z]+s\b/.test(text) && !texts["en-US"]?.has(`${key}_one`))
+        .filter(
+          ([key, text]) =>
+            /\{\{count\}\} (duplicate )?[a-z]+s\b/.test(text) && !texts["en-US"]?.has(`${key}_one`),
+        )
         .map(([key, text]) => `${key}: ${text}`),
     );
     expect(lacking).deep.equals([]);

@@ -178,14 +178,14 @@ describe("issuers' keys that a gateway has confirmed on this device", () => {
   const kept = withAnswer(null, sealed, true, at);
 
   it("are known from then on, in whatever letters they are written", () => {
-    expect(confirmationIn(null, sealed)).deep.equals({ is: "unknown" });
-    expect(confirmationIn(kept, sealed)).deep.equals({ is: "known", at });
+    expect(confirmationIn(null, sealed)).deep.equals({ kind: "unknown" });
+    expect(confirmationIn(kept, sealed)).deep.equals({ kind: "known", at });
     expect(
       confirmationIn(kept, {
         ...sealed,
         key: sealed.key.toLowerCase(),
         network: { ...sealed.network, ledger: sealed.network.ledger.toLowerCase() },
-      }).is,
+      }).kind,
     ).equals("known");
   });
 
@@ -203,15 +203,15 @@ describe("issuers' keys that a gateway has confirmed on this device", () => {
   ];
   for (const [what, other, is] of others)
     it(`say of ${what}: ${is}`, () => {
-      expect(confirmationIn(kept, other).is).equals(is);
+      expect(confirmationIn(kept, other).kind).equals(is);
     });
 
   it("are forgotten when a gateway denies them, those of others not", () => {
     const two = withAnswer(kept, { ...sealed, index: 4 }, true, at);
     const denied = withAnswer(two, sealed, false, at);
     expect([
-      confirmationIn(denied, sealed).is,
-      confirmationIn(denied, { ...sealed, index: 4 }).is,
+      confirmationIn(denied, sealed).kind,
+      confirmationIn(denied, { ...sealed, index: 4 }).kind,
     ]).deep.equals(["unknown", "known"]);
   });
 
@@ -221,8 +221,8 @@ describe("issuers' keys that a gateway has confirmed on this device", () => {
       text = withAnswer(text, { ...sealed, index }, true, at);
     text = withAnswer(text, { ...sealed, index: 60 }, true, "2027-01-01T00:00:00.000Z");
     expect(JSON.parse(text ?? "")).to.have.length(200);
-    const is = (index: number) => confirmationIn(text, { ...sealed, index }).is;
-    expect([is(49), is(50), is(51), is(60), is(249)]).deep.equals([
+    const kind = (index: number) => confirmationIn(text, { ...sealed, index }).kind;
+    expect([kind(49), kind(50), kind(51), kind(60), kind(249)]).deep.equals([
       "unknown",
       "known",
       "known",
@@ -230,7 +230,7 @@ describe("issuers' keys that a gateway has confirmed on this device", () => {
       "known",
     ]);
     expect(confirmationIn(text, { ...sealed, index: 60 })).deep.equals({
-      is: "known",
+      kind: "known",
       at: "2027-01-01T00:00:00.000Z",
     });
   });
@@ -243,17 +243,17 @@ describe("issuers' keys that a gateway has confirmed on this device", () => {
       "5",
       "{}",
       '["x",null,5,{}]',
-      '[{"of":1,"is":2,"at":3}]',
-      `[{"of":"a","is":"b","at":"never"}]`,
-      `[{"of":"a","is":"b","at":5}]`,
+      '[{"taxpayer":1,"identity":2,"at":3}]',
+      `[{"taxpayer":"a","identity":"b","at":"never"}]`,
+      `[{"taxpayer":"a","identity":"b","at":5}]`,
     ]) {
-      expect(confirmationIn(text, sealed), text).deep.equals({ is: "unknown" });
+      expect(confirmationIn(text, sealed), text).deep.equals({ kind: "unknown" });
       expect(withAnswer(text, sealed, true, at), text).equals(kept);
     }
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json({ depthSize: "xsmall" })), (text) => {
         expect(confirmationIn(withAnswer(text, sealed, true, at), sealed)).deep.equals({
-          is: "known",
+          kind: "known",
           at,
         });
       }),
@@ -399,7 +399,7 @@ describe("a proof in a code, checked on this device", () => {
   it("holds when it is what is printed, and says whose key has sealed, which nobody has confirmed here", () => {
     const { holds, issuer, verdict } = checkOnDevice(proof, printed);
     expect(holds).equals(true);
-    expect([issuer?.sealed.taxId, issuer?.sealed.index, issuer?.confirmation.is]).deep.equals([
+    expect([issuer?.sealed.taxId, issuer?.sealed.index, issuer?.confirmation.kind]).deep.equals([
       document.seller.taxId,
       3,
       "unknown",
@@ -417,7 +417,7 @@ describe("a proof in a code, checked on this device", () => {
     expect(changed.issuer?.sealed.key).not.equals(sealed.issuer?.sealed.key);
     const known =
       sealed.issuer && withAnswer(null, sealed.issuer.sealed, true, "2026-11-03T00:00:00.000Z");
-    expect(changed.issuer && confirmationIn(known ?? null, changed.issuer.sealed).is).equals(
+    expect(changed.issuer && confirmationIn(known ?? null, changed.issuer.sealed).kind).equals(
       "other",
     );
   });

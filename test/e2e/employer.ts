@@ -224,7 +224,9 @@ describe("an employer's clerk", () => {
     await page.getByRole("button", { name: "Reject", exact: true }).click();
     await yes(page, "Reject");
     await page.getByText("Enter a reason").waitFor();
-    await page.getByLabel("Reason for rejection", { exact: true }).fill("the receipt's second page is missing");
+    await page
+      .getByLabel("Reason for rejection", { exact: true })
+      .fill("the receipt's second page is missing");
     // the mouse is over the button
     for (const colorScheme of ["dark", "light"] as const) {
       await page.emulateMedia({ colorScheme });

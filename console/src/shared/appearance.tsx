@@ -19,7 +19,7 @@ import { useLanguage } from "./words.ts";
 export const appearances = ["system", "light", "dark"] as const;
 export type Appearance = (typeof appearances)[number];
 
-const KEPT = "onepiao.appearance";
+const STORAGE_KEY = "onepiao.appearance";
 const AppearanceContext = createContext<
   { appearance: Appearance; dark: boolean; choose(appearance: Appearance): void } | undefined
 >(undefined);
@@ -30,9 +30,9 @@ const watchSystem = (changed: () => void) => {
   return () => systemDark.removeEventListener("change", changed);
 };
 
-function kept(): Appearance {
-  const found = localStorage.getItem(KEPT);
-  return found === "light" || found === "dark" ? found : "system";
+function storedAppearance(): Appearance {
+  const stored = localStorage.getItem(STORAGE_KEY);
+  return stored === "light" || stored === "dark" ? stored : "system";
 }
 
 /**
@@ -70,7 +70,7 @@ const readable = (dark: boolean) => ({
 });
 
 export function AppearanceProvider({ children }: { children: ReactNode }) {
-  const [appearance, setAppearance] = useState(kept);
+  const [appearance, setAppearance] = useState(storedAppearance);
   const system = useSyncExternalStore(watchSystem, () => systemDark.matches);
   const [language] = useLanguage();
   const dark = appearance === "system" ? system : appearance === "dark";
@@ -84,7 +84,7 @@ export function AppearanceProvider({ children }: { children: ReactNode }) {
       appearance,
       dark,
       choose(next: Appearance) {
-        localStorage.setItem(KEPT, next);
+        localStorage.setItem(STORAGE_KEY, next);
         setAppearance(next);
       },
     }),
@@ -111,7 +111,7 @@ export function AppearanceProvider({ children }: { children: ReactNode }) {
 }
 
 export function useAppearance() {
-  const found = useContext(AppearanceContext);
-  if (found === undefined) throw new Error("outside AppearanceProvider");
-  return found;
+  const context = useContext(AppearanceContext);
+  if (context === undefined) throw new Error("outside AppearanceProvider");
+  return context;
 }

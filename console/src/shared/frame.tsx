@@ -94,10 +94,10 @@ function Preferences() {
         menu={{
           selectable: true,
           selectedKeys: [appearance],
-          items: appearances.map((one) => ({
-            key: one,
-            label: say(`theme.${one}`),
-            onClick: () => choose(one),
+          items: appearances.map((choice) => ({
+            key: choice,
+            label: say(`theme.${choice}`),
+            onClick: () => choose(choice),
           })),
         }}
       >

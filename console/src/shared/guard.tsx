@@ -27,7 +27,7 @@ export function NeedsRole({ role, children }: { role: Role; children: ReactNode 
       <Navigate to="/sign-in" replace state={{ from: pathname + search + hash } satisfies From} />
     );
   if (hasRole(session, role)) return children;
-  const roles = session.roles.map((one) => say(`role.${one}`)).join(" · ");
+  const roles = session.roles.map((name) => say(`role.${name}`)).join(" · ");
   return (
     <Page title={say("forbidden.title")}>
       <Result

@@ -141,15 +141,15 @@ export function DocumentView({
           ...(reverses?.number === undefined
             ? []
             : [{ key: "reverses", label: say("reverses"), children: reverses.number }]),
-          ...(passengers ?? []).map((one, at) => ({
+          ...(passengers ?? []).map((passenger, at) => ({
             key: `passenger-${at}`,
             label: say("passenger"),
             children: [
-              one.traveller,
-              one.date,
-              one.from && `${one.from} → ${one.to ?? ""}`,
-              one.vehicle,
-              one.seat,
+              passenger.traveller,
+              passenger.date,
+              passenger.from && `${passenger.from} → ${passenger.to ?? ""}`,
+              passenger.vehicle,
+              passenger.seat,
             ]
               .filter(Boolean)
               .join(" · "),

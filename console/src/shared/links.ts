@@ -41,8 +41,8 @@ export const linkWith = (hash: string): string => `https://console/verify${hash}
 
 /** Reads the details in a link to the verify page, from its query or its fragment. */
 export function readPrinted({ search, hash }: { search: string; hash: string }): Partial<Printed> {
-  const given = new URLSearchParams(hash.length > 1 ? hash.slice(1) : search);
-  const read = (name: keyof Printed) => given.get(name)?.slice(0, 40) || undefined;
+  const params = new URLSearchParams(hash.length > 1 ? hash.slice(1) : search);
+  const read = (name: keyof Printed) => params.get(name)?.slice(0, 40) || undefined;
   const [number, date, total] = [read("number"), read("date"), read("total")];
   return { ...(number ? { number } : {}), ...(date ? { date } : {}), ...(total ? { total } : {}) };
 }

@@ -19,13 +19,13 @@ export function useProblemWords(): (error: unknown) => { title: string; detail: 
 
 /** Lists broken rules, each with its field and its text in the person's language. */
 export function BrokenRules({
-  of,
+  rules,
 }: {
-  of: readonly { field: string; rule: string; detail: string }[];
+  rules: readonly { field: string; rule: string; detail: string }[];
 }) {
   return (
     <ul>
-      {of.map(({ field, rule, detail }) => {
+      {rules.map(({ field, rule, detail }) => {
         const { text, more } = ruleText({ rule, detail });
         return (
           <li key={field + rule}>
@@ -100,21 +100,21 @@ type Asked<T> = {
  *   <Loaded query={claims} empty={(page) => page.items.length === 0}>{(page) => …}</Loaded>
  */
 export function Loaded<T>({
-  of,
+  query,
   empty,
   nothing,
   children,
 }: {
-  of: Asked<T>;
+  query: Asked<T>;
   empty?: (data: T) => boolean;
   /** Replaces the default content of an empty list. */
   nothing?: ReactNode;
   children: (data: T) => ReactNode;
 }) {
   const say = useSharedWords();
-  if (of.data === undefined) {
-    if (of.error !== null)
-      return <ProblemNote error={of.error} onRetry={() => void of.refetch()} />;
+  if (query.data === undefined) {
+    if (query.error !== null)
+      return <ProblemNote error={query.error} onRetry={() => void query.refetch()} />;
     return (
       <div role="status" aria-label={say("loading")}>
         <Skeleton active paragraph={{ rows: 4 }} />
@@ -123,17 +123,17 @@ export function Loaded<T>({
   }
   return (
     <>
-      {of.error !== null ? (
-        <ProblemNote error={of.error} onRetry={() => void of.refetch()} />
+      {query.error !== null ? (
+        <ProblemNote error={query.error} onRetry={() => void query.refetch()} />
       ) : null}
-      {empty?.(of.data) ? (
+      {empty?.(query.data) ? (
         typeof nothing === "object" ? (
           nothing
         ) : (
           <Empty description={nothing ?? say("empty")} image={Empty.PRESENTED_IMAGE_SIMPLE} />
         )
       ) : (
-        children(of.data)
+        children(query.data)
       )}
     </>
   );
@@ -141,14 +141,14 @@ export function Loaded<T>({
 
 /** Below a list: the button that loads its next page, if there is one. */
 export function More({
-  of,
+  query,
 }: {
-  of: { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown };
+  query: { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown };
 }) {
   const say = useSharedWords();
-  if (!of.hasNextPage) return null;
+  if (!query.hasNextPage) return null;
   return (
-    <Button onClick={() => void of.fetchNextPage()} loading={of.isFetchingNextPage}>
+    <Button onClick={() => void query.fetchNextPage()} loading={query.isFetchingNextPage}>
       {say("more")}
     </Button>
   );

@@ -81,9 +81,9 @@ export function Scanner({ onText, label }: { onText: (text: string) => boolean; 
   const [scanning, setScanning] = useState(false);
   const [failed, setFailed] = useState<"noCamera" | "image.none" | undefined>(undefined);
   const video = useRef<HTMLVideoElement>(null);
-  const told = useRef(onText);
+  const callback = useRef(onText);
   useEffect(() => {
-    told.current = onText;
+    callback.current = onText;
   });
 
   useEffect(() => {
@@ -92,26 +92,26 @@ export function Scanner({ onText, label }: { onText: (text: string) => boolean; 
 
   useEffect(() => {
     if (!scanning) return;
-    let [over, controls]: [boolean, IScannerControls | undefined] = [false, undefined];
+    let [stopped, controls]: [boolean, IScannerControls | undefined] = [false, undefined];
     const start = async () => {
       const [{ BrowserQRCodeReader }] = await decoder();
-      if (over || video.current === null) return;
+      if (stopped || video.current === null) return;
       controls = await new BrowserQRCodeReader().decodeFromConstraints(
         { video: { facingMode: "environment" } },
         video.current,
         (result) => {
-          if (!over && result && told.current(result.getText())) setScanning(false);
+          if (!stopped && result && callback.current(result.getText())) setScanning(false);
         },
       );
-      if (over) controls.stop();
+      if (stopped) controls.stop();
     };
     start().catch(() => {
-      if (over) return;
+      if (stopped) return;
       setFailed("noCamera");
       setScanning(false);
     });
     return () => {
-      over = true;
+      stopped = true;
       controls?.stop();
     };
   }, [scanning]);

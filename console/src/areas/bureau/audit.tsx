@@ -42,17 +42,19 @@ const useMoreFindings = (from: string | undefined) =>
 /** A taxpayer's name, by its number on the chain. */
 function TaxpayerOf({ index }: { index: number }) {
   const say = useWords();
-  const found = useQuery({
+  const taxpayer = useQuery({
     queryKey: ["taxpayer-by-index", index],
     queryFn: async (): Promise<Taxpayer | null> => {
       const { items } = await ask("GET /v1/taxpayers", { query: { after: index - 1, limit: 1 } });
-      return items.find((one) => one.index === index) ?? null;
+      return items.find((item) => item.index === index) ?? null;
     },
     staleTime: 300_000,
   });
-  if (!found.data) return <>{say("unnamed", { index })}</>;
+  if (!taxpayer.data) return <>{say("unnamed", { index })}</>;
   return (
-    <Link to={`/bureau/taxpayers/${encodeURIComponent(found.data.taxId)}`}>{found.data.name}</Link>
+    <Link to={`/bureau/taxpayers/${encodeURIComponent(taxpayer.data.taxId)}`}>
+      {taxpayer.data.name}
+    </Link>
   );
 }
 
@@ -123,7 +125,7 @@ function Findings({ first, next }: { first: readonly Finding[]; next: string | u
             {
               key: "subject",
               title: say("audit.subject"),
-              render: (_, one) => <Subject {...one} />,
+              render: (_, row) => <Subject {...row} />,
             },
             {
               key: "found",
@@ -177,12 +179,12 @@ function Drawn() {
                 {
                   key: "issuer",
                   title: say("col.issuer"),
-                  render: (_, one) =>
-                    one.taxId === undefined ? (
-                      say("unnamed", { index: one.issuer })
+                  render: (_, row) =>
+                    row.taxId === undefined ? (
+                      say("unnamed", { index: row.issuer })
                     ) : (
-                      <Link to={`/bureau/taxpayers/${encodeURIComponent(one.taxId)}`}>
-                        {one.name}
+                      <Link to={`/bureau/taxpayers/${encodeURIComponent(row.taxId)}`}>
+                        {row.name}
                       </Link>
                     ),
                 },
@@ -190,29 +192,29 @@ function Drawn() {
                   key: "granted",
                   title: say("quota.granted"),
                   align: "right",
-                  render: (_, one) => (
-                    <Money amount={one.granted} currency={one.currency ?? "CNY"} />
+                  render: (_, row) => (
+                    <Money amount={row.granted} currency={row.currency ?? "CNY"} />
                   ),
                 },
                 {
                   key: "drawn",
                   title: say("audit.drawn"),
                   align: "right",
-                  render: (_, one) => <Money amount={one.drawn} currency={one.currency ?? "CNY"} />,
+                  render: (_, row) => <Money amount={row.drawn} currency={row.currency ?? "CNY"} />,
                 },
                 {
                   key: "issued",
                   title: say("audit.issued"),
                   align: "right",
-                  render: (_, one) => (
-                    <Money amount={one.issued.gross} currency={one.currency ?? "CNY"} />
+                  render: (_, row) => (
+                    <Money amount={row.issued.gross} currency={row.currency ?? "CNY"} />
                   ),
                 },
                 {
                   key: "invoices",
                   title: say("col.invoices"),
                   align: "right",
-                  render: (_, one) => one.issued.invoices.toLocaleString(),
+                  render: (_, row) => row.issued.invoices.toLocaleString(),
                 },
               ]}
             />

@@ -167,7 +167,7 @@ export function Chart({
   return <div ref={place} role="img" aria-label={label} style={{ height }} />;
 }
 
-export type Column<Row> = { title: string; right?: boolean; of: (row: Row) => ReactNode };
+export type Column<Row> = { title: string; right?: boolean; cell: (row: Row) => ReactNode };
 
 /** A chart in its card. A button replaces it by a table of the same rows. */
 export function ChartCard<Row extends object>({
@@ -193,11 +193,11 @@ export function ChartCard<Row extends object>({
 }) {
   const say = useWords();
   const [asTable, setAsTable] = useState(false);
-  const shown: TableColumnsType<Row> = columns.map(({ title: head, right, of }) => ({
+  const shown: TableColumnsType<Row> = columns.map(({ title: head, right, cell }) => ({
     key: head,
     title: head,
     align: right ? "right" : "left",
-    render: (_, row) => of(row),
+    render: (_, row) => cell(row),
   }));
   const other = say(asTable ? "chart.chart" : "chart.table");
   return (

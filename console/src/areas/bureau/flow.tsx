@@ -79,9 +79,9 @@ export function Flow() {
           rows={links}
           rowKey={({ source, target }) => `${source}/${target}`}
           columns={[
-            { title: say("col.from"), of: ({ source }) => source },
-            { title: say("col.to"), of: ({ target }) => target },
-            { title: say("col.count"), right: true, of: ({ value }) => count(value) },
+            { title: say("col.from"), cell: ({ source }) => source },
+            { title: say("col.to"), cell: ({ target }) => target },
+            { title: say("col.count"), right: true, cell: ({ value }) => count(value) },
           ]}
           below={
             <dl className="states" aria-label={say("flow.now")}>

@@ -140,35 +140,35 @@ function Reads({ number }: { number: string }) {
           <Wide label={say("invoice.reads")}>
             <Table
               size="small"
-              rowKey={(one) => `${one.account} ${one.form} ${one.day}`}
+              rowKey={(row) => `${row.account} ${row.form} ${row.day}`}
               pagination={items.length > 10 ? { pageSize: 10 } : false}
               dataSource={items}
               columns={[
                 {
                   key: "who",
                   title: say("invoice.reads.who"),
-                  render: (_, one) =>
-                    one.account === account ? (
+                  render: (_, row) =>
+                    row.account === account ? (
                       say("invoice.reads.self")
                     ) : (
-                      <Account account={one.account} />
+                      <Account account={row.account} />
                     ),
                 },
                 {
                   key: "what",
                   title: say("invoice.reads.what"),
-                  render: (_, one) => form(one.form),
+                  render: (_, row) => form(row.form),
                 },
                 {
                   key: "times",
                   title: say("invoice.reads.times"),
                   align: "right",
-                  render: (_, one) => one.times,
+                  render: (_, row) => row.times,
                 },
                 {
                   key: "last",
                   title: say("invoice.reads.last"),
-                  render: (_, one) => <Time at={one.lastAt} />,
+                  render: (_, row) => <Time at={row.lastAt} />,
                 },
               ]}
             />
@@ -190,9 +190,9 @@ export function InvoicePage() {
   return (
     <Page title={say("invoice.title", { number })}>
       <Loaded query={invoice}>
-        {(found) => (
+        {(details) => (
           <div className="halves halves-wide">
-            <What invoice={found} />
+            <What invoice={details} />
             <div className="stack">
               <History number={number} />
               <Reads number={number} />

@@ -119,23 +119,23 @@ export function Issued({
           rows={[...data.buckets].reverse()}
           rowKey={({ start }) => start}
           columns={[
-            { title: say("col.time"), of: ({ start }) => labelOf(grain, Date.parse(start)) },
-            { title: say("col.invoices"), right: true, of: ({ invoices }) => count(invoices) },
-            { title: say("col.lots"), right: true, of: ({ lots }) => count(lots) },
+            { title: say("col.time"), cell: ({ start }) => labelOf(grain, Date.parse(start)) },
+            { title: say("col.invoices"), right: true, cell: ({ invoices }) => count(invoices) },
+            { title: say("col.lots"), right: true, cell: ({ lots }) => count(lots) },
             {
               title: say("col.gross"),
               right: true,
-              of: (bucket) => formatAmount(amountOf(bucket, currency), currency),
+              cell: (bucket) => formatAmount(amountOf(bucket, currency), currency),
             },
             {
               title: say("col.tax"),
               right: true,
-              of: (bucket) => formatAmount(amountOf(bucket, currency, "tax"), currency),
+              cell: (bucket) => formatAmount(amountOf(bucket, currency, "tax"), currency),
             },
             {
               title: say("col.reimbursed"),
               right: true,
-              of: ({ acts }) => count(acts.reimbursed ?? 0),
+              cell: ({ acts }) => count(acts.reimbursed ?? 0),
             },
           ]}
           below={<div className="quiet small">{say(`grain.${grain}.range`)}</div>}

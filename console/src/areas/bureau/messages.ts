@@ -382,6 +382,7 @@ export const useWords = wordsOf("bureau", {
     "refused.to": "from {{employer}}",
     "refused.by": "by {{employer}}",
     "refused.times": "{{count}} times in a row",
+    "refused.times_one": "once",
     "refused.new": "{{count}} duplicate claims just stopped",
     "refused.new_one": "{{count}} duplicate claim just stopped",
     "refused.detail": "Duplicate claim stopped",
@@ -411,6 +412,7 @@ export const useWords = wordsOf("bureau", {
     "quota.of": "{{used}} of {{granted}}",
     "quota.drawn": "{{drawn}} drawn",
     "quota.issuers": "{{count}} issuers; showing the {{shown}} that used most",
+    "quota.issuers_one": "{{count}} issuer",
 
     "chain.title": "Chain status",
     "chain.down": "Node not responding",
@@ -427,6 +429,7 @@ export const useWords = wordsOf("bureau", {
     "chain.undocumented": "Lots without documents",
     "chain.recent": "Size of recent lots",
     "chain.recent.label": "Invoices in each of the last {{count}} lots",
+    "chain.recent.label_one": "Invoices in the latest lot",
     "chain.close": "Close the ledger",
     "chain.reopen": "Reopen the ledger",
     "chain.close.title": "Close the ledger?",

@@ -29,20 +29,20 @@ function usePartsOf({ by, currency }: Measure): (all: readonly Drawn[]) => Part[
   return useCallback(
     (all) =>
       all
-        .map(({ amounts, ...one }): Part => {
+        .map(({ amounts, ...part }): Part => {
           const amount = amountOf({ amounts }, currency);
           return by === "gross"
             ? {
-                ...one,
+                ...part,
                 amount,
                 height: heightOf({ amounts }, currency),
                 text: formatAmount(amount, currency),
               }
             : {
-                ...one,
+                ...part,
                 amount,
-                height: one.invoices,
-                text: `${count(one.invoices)} ${say("kpi.invoices.unit")}`,
+                height: part.invoices,
+                text: `${count(part.invoices)} ${say("kpi.invoices.unit")}`,
               };
         })
         .filter(({ height }) => height !== 0)
@@ -108,11 +108,11 @@ export function Regions({ grain, measure }: { grain: Grain; measure: Measure }) 
   const parts = useMemo(
     () =>
       partsOf(
-        (stats.data?.regions ?? []).map((one) => ({
-          key: one.region,
-          name: region(one.region),
-          invoices: one.documented,
-          amounts: one.amounts,
+        (stats.data?.regions ?? []).map((entry) => ({
+          key: entry.region,
+          name: region(entry.region),
+          invoices: entry.documented,
+          amounts: entry.amounts,
         })),
       ),
     [stats.data, partsOf, region],
@@ -131,12 +131,12 @@ export function Regions({ grain, measure }: { grain: Grain; measure: Measure }) 
           rows={parts}
           rowKey={({ key }) => key}
           columns={[
-            { title: say("col.region"), of: ({ name }) => name },
-            { title: say("col.invoices"), right: true, of: ({ invoices }) => count(invoices) },
+            { title: say("col.region"), cell: ({ name }) => name },
+            { title: say("col.invoices"), right: true, cell: ({ invoices }) => count(invoices) },
             {
               title: say("col.gross"),
               right: true,
-              of: ({ amount }) => formatAmount(amount, measure.currency),
+              cell: ({ amount }) => formatAmount(amount, measure.currency),
             },
           ]}
           below={<div className="quiet small">{say(`grain.${grain}.range`)}</div>}
@@ -154,11 +154,11 @@ export function Trades({ grain, measure }: { grain: Grain; measure: Measure }) {
   const parts = useMemo(
     () =>
       partsOf(
-        (stats.data?.trades ?? []).map((one) => ({
-          key: one.trade,
-          name: trade(one.trade),
-          invoices: one.documented,
-          amounts: one.amounts,
+        (stats.data?.trades ?? []).map((entry) => ({
+          key: entry.trade,
+          name: trade(entry.trade),
+          invoices: entry.documented,
+          amounts: entry.amounts,
         })),
       ),
     [stats.data, partsOf, trade],
@@ -211,12 +211,12 @@ export function Trades({ grain, measure }: { grain: Grain; measure: Measure }) {
           rows={parts}
           rowKey={({ key }) => key}
           columns={[
-            { title: say("col.trade"), of: ({ name }) => name },
-            { title: say("col.invoices"), right: true, of: ({ invoices }) => count(invoices) },
+            { title: say("col.trade"), cell: ({ name }) => name },
+            { title: say("col.invoices"), right: true, cell: ({ invoices }) => count(invoices) },
             {
               title: say("col.gross"),
               right: true,
-              of: ({ amount }) => formatAmount(amount, measure.currency),
+              cell: ({ amount }) => formatAmount(amount, measure.currency),
             },
           ]}
           below={<div className="quiet small">{say(`grain.${grain}.range`)}</div>}
@@ -235,11 +235,11 @@ export function Issuers({ measure }: { measure: Measure }) {
   const parts = useMemo(
     () =>
       partsOf(
-        (stats.data?.items ?? []).map((one) => ({
-          key: String(one.index),
-          name: one.taxpayer?.name ?? say("unnamed", { index: one.index }),
-          invoices: one.invoices,
-          amounts: one.amounts,
+        (stats.data?.items ?? []).map((entry) => ({
+          key: String(entry.index),
+          name: entry.taxpayer?.name ?? say("unnamed", { index: entry.index }),
+          invoices: entry.invoices,
+          amounts: entry.amounts,
         })),
       ),
     [stats.data, partsOf, say],
@@ -269,12 +269,12 @@ export function Issuers({ measure }: { measure: Measure }) {
           rows={parts}
           rowKey={({ key }) => key}
           columns={[
-            { title: say("col.issuer"), of: ({ name }) => name },
-            { title: say("col.invoices"), right: true, of: ({ invoices }) => count(invoices) },
+            { title: say("col.issuer"), cell: ({ name }) => name },
+            { title: say("col.invoices"), right: true, cell: ({ invoices }) => count(invoices) },
             {
               title: say("col.gross"),
               right: true,
-              of: ({ amount }) => formatAmount(amount, measure.currency),
+              cell: ({ amount }) => formatAmount(amount, measure.currency),
             },
           ]}
           below={

@@ -23,8 +23,10 @@ type Named = NonNullable<Refusal["employer"]>;
 
 function useNamed() {
   const say = useWords();
-  return (one: Named | undefined) =>
-    one === undefined ? "—" : (one.taxpayer?.name ?? say("unnamed", { index: one.index }));
+  return (refusal: Named | undefined) =>
+    refusal === undefined
+      ? "—"
+      : (refusal.taxpayer?.name ?? say("unnamed", { index: refusal.index }));
 }
 
 const attemptOf = ({ attempt }: Refusal): "claim" | "reimburse" | "admit" =>
@@ -42,48 +44,56 @@ function Numbered({ number, copyable = false }: { number: string; copyable?: boo
   );
 }
 
-function RefusalRow({ one, fresh, open }: { one: Entry; fresh: boolean; open: () => void }) {
+function RefusalRow({
+  one: refusal,
+  fresh,
+  open,
+}: {
+  one: Entry;
+  fresh: boolean;
+  open: () => void;
+}) {
   const say = useWords();
   const named = useNamed();
-  const attempt = attemptOf(one);
+  const attempt = attemptOf(refusal);
   return (
     <li className={fresh ? "refusal refusal-fresh" : "refusal"}>
       <button type="button" onClick={open}>
         <span className="refusal-head">
           <span className="refusal-what">
             {say(`refused.${attempt}`)}
-            {one.times > 1 ? ` × ${one.times}` : ""}
+            {refusal.times > 1 ? ` × ${refusal.times}` : ""}
           </span>
-          <span className="quiet small">{dayjs(one.at).format("M-D HH:mm:ss")}</span>
+          <span className="quiet small">{dayjs(refusal.at).format("M-D HH:mm:ss")}</span>
         </span>
         <span className="refusal-who">
           {say(attempt === "claim" ? "refused.to" : "refused.by", {
-            employer: named(one.employer),
+            employer: named(refusal.employer),
           })}
         </span>
-        <Numbered number={one.number} />
+        <Numbered number={refusal.number} />
       </button>
     </li>
   );
 }
 
-function RefusalDrawer({ one, close }: { one: Entry | undefined; close: () => void }) {
+function RefusalDrawer({ one: refusal, close }: { one: Entry | undefined; close: () => void }) {
   const say = useWords();
   const [language] = useLanguage();
   const named = useNamed();
-  const attempt = one ? attemptOf(one) : "claim";
-  const standing = one?.invoice?.employer;
-  const reason = one?.reason ?? "";
+  const attempt = refusal ? attemptOf(refusal) : "claim";
+  const standing = refusal?.invoice?.employer;
+  const reason = refusal?.reason ?? "";
   const why = titleIn(language, reason) ?? reason;
   return (
     <Drawer
       title={say("refused.detail")}
-      open={one !== undefined}
+      open={refusal !== undefined}
       onClose={close}
       size={520}
       destroyOnHidden
     >
-      {one === undefined ? null : (
+      {refusal === undefined ? null : (
         <div className="stack">
           <Descriptions
             column={1}
@@ -96,10 +106,10 @@ function RefusalDrawer({ one, close }: { one: Entry | undefined; close: () => vo
                 label: say("refused.when"),
                 children: (
                   <>
-                    <Time at={one.at} />
-                    {one.times > 1 ? (
+                    <Time at={refusal.at} />
+                    {refusal.times > 1 ? (
                       <div className="quiet small">
-                        {say("refused.times", { count: one.times })}
+                        {say("refused.times", { count: refusal.times })}
                       </div>
                     ) : null}
                   </>
@@ -108,35 +118,37 @@ function RefusalDrawer({ one, close }: { one: Entry | undefined; close: () => vo
               {
                 key: "employer",
                 label: say(`refused.employer.${attempt}`),
-                children: named(one.employer),
+                children: named(refusal.employer),
               },
               {
                 key: "by",
                 label: say("refused.signed"),
-                children: one.by === undefined ? "—" : <Account account={one.by} />,
+                children: refusal.by === undefined ? "—" : <Account account={refusal.by} />,
               },
               { key: "why", label: say("refused.why"), children: why },
               {
                 key: "number",
                 label: say("refused.invoice"),
-                children: <Numbered number={one.number} copyable />,
+                children: <Numbered number={refusal.number} copyable />,
               },
               {
                 key: "standing",
                 label: say("refused.standing"),
-                children: one.invoice ? (
+                children: refusal.invoice ? (
                   <div className="row">
-                    <StateTag state={one.invoice.state} />
+                    <StateTag state={refusal.invoice.state} />
                     {standing ? (
                       <span>
                         {say("refused.standing.with", { employer: named(standing) })}{" "}
-                        <Time at={one.invoice.since} />
+                        <Time at={refusal.invoice.since} />
                       </span>
                     ) : null}
-                    {standing && one.employer ? (
+                    {standing && refusal.employer ? (
                       <Tag>
                         {say(
-                          standing.index === one.employer.index ? "refused.same" : "refused.other",
+                          standing.index === refusal.employer.index
+                            ? "refused.same"
+                            : "refused.other",
                         )}
                       </Tag>
                     ) : null}
@@ -145,12 +157,12 @@ function RefusalDrawer({ one, close }: { one: Entry | undefined; close: () => vo
                   "—"
                 ),
               },
-              { key: "tx", label: say("refused.tx"), children: <Account account={one.tx} /> },
+              { key: "tx", label: say("refused.tx"), children: <Account account={refusal.tx} /> },
             ]}
           />
           <Alert type="info" showIcon title={say("refused.proof")} />
-          {isOwn(one.number) ? (
-            <Link to={`/bureau/invoice/${one.number}`}>{say("refused.look")}</Link>
+          {isOwn(refusal.number) ? (
+            <Link to={`/bureau/invoice/${refusal.number}`}>{say("refused.look")}</Link>
           ) : null}
         </div>
       )}
@@ -201,16 +213,20 @@ export function LatestRefusals() {
       <div className="unseen" role="status">
         {fresh.size > 0 ? say("refused.new", { count: fresh.size }) : ""}
       </div>
-      <Loaded query={latest} empty={({ items }) => items.length === 0} nothing={say("refused.none")}>
+      <Loaded
+        query={latest}
+        empty={({ items }) => items.length === 0}
+        nothing={say("refused.none")}
+      >
         {({ items }) => (
           // biome-ignore lint/a11y/noNoninteractiveTabindex: must be scrollable by keyboard
           <ul className="refusals refusals-scroll" tabIndex={0} aria-label={say("refused.title")}>
-            {entriesOf(items).map((one) => (
+            {entriesOf(items).map((refusal) => (
               <RefusalRow
-                key={one.position}
-                one={one}
-                fresh={fresh.has(one.position)}
-                open={() => setOpen(one)}
+                key={refusal.position}
+                one={refusal}
+                fresh={fresh.has(refusal.position)}
+                open={() => setOpen(refusal)}
               />
             ))}
           </ul>
@@ -243,8 +259,13 @@ export function RefusalsPage() {
         <Loaded query={pages} empty={() => items.length === 0} nothing={say("refused.none")}>
           {() => (
             <ul className="refusals refusals-wide">
-              {entriesOf(items).map((one) => (
-                <RefusalRow key={one.position} one={one} fresh={false} open={() => setOpen(one)} />
+              {entriesOf(items).map((refusal) => (
+                <RefusalRow
+                  key={refusal.position}
+                  one={refusal}
+                  fresh={false}
+                  open={() => setOpen(refusal)}
+                />
               ))}
             </ul>
           )}

@@ -51,7 +51,7 @@ export function TaxpayerNames({ taxpayer: { taxId, name: present } }: { taxpayer
         {({ items }) => (
           <Wide label={say("names.section")}>
             <Table
-              rowKey={(one) => ("from" in one ? one.from : "")}
+              rowKey={(row) => ("from" in row ? row.from : "")}
               size="small"
               pagination={items.length > 10 ? { pageSize: 10 } : false}
               dataSource={items}
@@ -59,16 +59,16 @@ export function TaxpayerNames({ taxpayer: { taxId, name: present } }: { taxpayer
                 {
                   key: "from",
                   title: say("names.from"),
-                  render: (_, one) => (
+                  render: (_, row) => (
                     <span className="number">
-                      {"from" in one ? one.from : say("names.enrolment")}
+                      {"from" in row ? row.from : say("names.enrolment")}
                     </span>
                   ),
                 },
                 {
                   key: "name",
                   title: say("names.name"),
-                  render: (_, one) => <span className="breaks">{one.name}</span>,
+                  render: (_, row) => <span className="breaks">{row.name}</span>,
                 },
               ]}
             />

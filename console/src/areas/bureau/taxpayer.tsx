@@ -240,19 +240,19 @@ function Segments({ taxpayer }: { taxpayer: Taxpayer }) {
                 {
                   key: "first",
                   title: say("segments.first"),
-                  render: (_, one) => <InvoiceNumber number={one.first} />,
+                  render: (_, row) => <InvoiceNumber number={row.first} />,
                 },
                 {
                   key: "length",
                   title: say("segments.length"),
                   align: "right",
-                  render: (_, one) => one.length.toLocaleString(),
+                  render: (_, row) => row.length.toLocaleString(),
                 },
                 {
                   key: "used",
                   title: say("segments.used"),
                   align: "right",
-                  render: (_, one) => one.used.toLocaleString(),
+                  render: (_, row) => row.used.toLocaleString(),
                 },
               ]}
             />
@@ -296,7 +296,7 @@ export function TaxpayerPage() {
   return (
     <Page title={taxpayer.data?.name ?? taxId}>
       <Loaded query={taxpayer}>
-        {(one) => (
+        {(details) => (
           <div className="stack">
             <Card className="chart-card">
               <div className="stack">
@@ -306,35 +306,43 @@ export function TaxpayerPage() {
                     {
                       key: "taxId",
                       label: say("taxpayer.taxId"),
-                      children: <span className="number">{one.taxId}</span>,
+                      children: <span className="number">{details.taxId}</span>,
                     },
-                    { key: "region", label: say("taxpayer.region"), children: region(one.region) },
+                    {
+                      key: "region",
+                      label: say("taxpayer.region"),
+                      children: region(details.region),
+                    },
                     {
                       key: "capabilities",
                       label: say("taxpayer.capabilities"),
-                      children: one.capabilities
+                      children: details.capabilities
                         .map((may) =>
                           say(may === "issuer" ? "taxpayer.issuer" : "taxpayer.employer"),
                         )
                         .join(" · "),
                     },
-                    { key: "index", label: say("taxpayer.index"), children: one.index },
-                    { key: "currency", label: say("taxpayer.currency"), children: one.currency },
+                    { key: "index", label: say("taxpayer.index"), children: details.index },
+                    {
+                      key: "currency",
+                      label: say("taxpayer.currency"),
+                      children: details.currency,
+                    },
                     {
                       key: "account",
                       label: say("taxpayer.account"),
-                      children: <Account account={one.account} />,
+                      children: <Account account={details.account} />,
                     },
                   ]}
                 />
-                <Standing taxpayer={one} />
+                <Standing taxpayer={details} />
               </div>
             </Card>
-            <TaxpayerNames taxpayer={one} />
-            {one.capabilities.includes("issuer") ? (
+            <TaxpayerNames taxpayer={details} />
+            {details.capabilities.includes("issuer") ? (
               <div className="halves">
-                <Quota taxpayer={one} />
-                <Segments taxpayer={one} />
+                <Quota taxpayer={details} />
+                <Segments taxpayer={details} />
               </div>
             ) : null}
           </div>

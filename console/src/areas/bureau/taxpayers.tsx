@@ -240,34 +240,34 @@ export function TaxpayersPage() {
                 {
                   key: "name",
                   title: say("taxpayer.name"),
-                  render: (_, one) => (
-                    <Link to={`/bureau/taxpayers/${encodeURIComponent(one.taxId)}`}>
-                      {one.name}
+                  render: (_, row) => (
+                    <Link to={`/bureau/taxpayers/${encodeURIComponent(row.taxId)}`}>
+                      {row.name}
                     </Link>
                   ),
                 },
                 {
                   key: "taxId",
                   title: say("taxpayer.taxId"),
-                  render: (_, one) => <span className="number">{one.taxId}</span>,
+                  render: (_, row) => <span className="number">{row.taxId}</span>,
                 },
                 {
                   key: "region",
                   title: say("taxpayer.region"),
-                  render: (_, one) => region(one.region),
+                  render: (_, row) => region(row.region),
                 },
                 {
                   key: "capabilities",
                   title: say("taxpayer.capabilities"),
-                  render: (_, one) =>
-                    one.capabilities
+                  render: (_, row) =>
+                    row.capabilities
                       .map((may) => say(may === "issuer" ? "taxpayer.issuer" : "taxpayer.employer"))
                       .join(" · "),
                 },
                 {
                   key: "standing",
                   title: say("taxpayer.standing"),
-                  render: (_, one) => <StateTag state={one.standing} />,
+                  render: (_, row) => <StateTag state={row.standing} />,
                 },
               ]}
             />

@@ -254,7 +254,9 @@ function ToEnter() {
                       checked={picked.includes(name)}
                       onChange={({ target }) =>
                         setPicked(
-                          target.checked ? [...picked, name] : picked.filter((one) => one !== name),
+                          target.checked
+                            ? [...picked, name]
+                            : picked.filter((entry) => entry !== name),
                         )
                       }
                     />

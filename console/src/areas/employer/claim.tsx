@@ -122,7 +122,13 @@ function InvoiceCard({
           size="small"
           items={[
             ...(external
-              ? [{ key: "proofs", label: say("proofs.title"), children: <Proofs external={external} /> }]
+              ? [
+                  {
+                    key: "proofs",
+                    label: say("proofs.title"),
+                    children: <Proofs external={external} />,
+                  },
+                ]
               : []),
             {
               key: "document",
@@ -282,9 +288,9 @@ function Report({ claim }: { claim: Claim }) {
         </div>
       </Card>
       <ul className="plain-list wide-gaps">
-        {checked.map((one) => (
-          <li key={one.name}>
-            <InvoiceCard checked={one} />
+        {checked.map((invoice) => (
+          <li key={invoice.name}>
+            <InvoiceCard checked={invoice} />
           </li>
         ))}
       </ul>
@@ -308,7 +314,7 @@ export function ClaimPage() {
         </ButtonLink>
       }
     >
-      <Loaded query={claim}>{(one) => <Report claim={one} />}</Loaded>
+      <Loaded query={claim}>{(loaded) => <Report claim={loaded} />}</Loaded>
     </Page>
   );
 }

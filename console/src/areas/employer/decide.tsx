@@ -64,7 +64,9 @@ export function useDecisions() {
     const work = async () => {
       for (let claim = queue.shift(); claim !== undefined; claim = queue.shift()) {
         const result = await decide(claim, decision);
-        setResults((all) => all.map((one) => (one.claim.id === result.claim.id ? result : one)));
+        setResults((all) =>
+          all.map((entry) => (entry.claim.id === result.claim.id ? result : entry)),
+        );
       }
     };
     await Promise.all(Array.from({ length: SIDE_BY_SIDE }, work));
@@ -120,7 +122,10 @@ export function Results({
   const over = results.filter(({ state }) => state !== "running").length;
   const done = results.filter(({ state }) => state === "done").length;
   const again = results
-    .filter((one) => one.state === "refused" && one.error instanceof Refusal && one.error.passing)
+    .filter(
+      (result) =>
+        result.state === "refused" && result.error instanceof Refusal && result.error.passing,
+    )
     .map(({ claim }) => claim);
   return (
     <section aria-label={say("result.title")} className="panel">

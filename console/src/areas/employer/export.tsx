@@ -31,7 +31,7 @@ async function allClaims(filter: ClaimFilter): Promise<Claim[]> {
 
 export function ExportClaims({
   filter,
-  claims: given,
+  claims: chosen,
 }: {
   filter?: ClaimFilter;
   claims?: readonly Claim[];
@@ -41,7 +41,7 @@ export function ExportClaims({
   const queries = useQueryClient();
   const save = useMutation({
     async mutationFn() {
-      const claims = given ?? (await allClaims(filter ?? { state: "all" }));
+      const claims = chosen ?? (await allClaims(filter ?? { state: "all" }));
       const rows: Cell[][] = [claimColumns.map((column) => say(`csv.${column}`))];
       for (const claim of claims) {
         const { holder, invoices } = claim;
@@ -60,7 +60,9 @@ export function ExportClaims({
       }
       saveFile(
         csvFile(rows),
-        given?.length === 1 ? `claim-${given[0]?.id}.csv` : `claims-${filter?.state ?? "all"}.csv`,
+        chosen?.length === 1
+          ? `claim-${chosen[0]?.id}.csv`
+          : `claims-${filter?.state ?? "all"}.csv`,
       );
     },
   });

@@ -63,7 +63,7 @@ function useQueue() {
   const running = useRef(0);
   const serial = useRef(0);
   const put = (next: Dropped) =>
-    setAll((now) => now.map((one) => (one.key === next.key ? next : one)));
+    setAll((now) => now.map((entry) => (entry.key === next.key ? next : entry)));
 
   async function work(): Promise<void> {
     running.current += 1;
@@ -153,7 +153,11 @@ function FileLine({ dropped, onAgain }: { dropped: Dropped; onAgain: () => void 
             ghost
             size="small"
             items={[
-              { key: "proofs", label: say("proofs.title"), children: <Proofs external={dropped.made} /> },
+              {
+                key: "proofs",
+                label: say("proofs.title"),
+                children: <Proofs external={dropped.made} />,
+              },
             ]}
           />
         </>
@@ -289,12 +293,16 @@ export function ExternalPage() {
         <Register />
         <section>
           <h2>{say("external.list")}</h2>
-          <Loaded query={listed} empty={(items) => items.length === 0} nothing={say("external.empty")}>
+          <Loaded
+            query={listed}
+            empty={(items) => items.length === 0}
+            nothing={say("external.empty")}
+          >
             {(items) => (
               <ul className="cards">
-                {items.map((one) => (
-                  <li key={one.claim.id}>
-                    <External one={one} />
+                {items.map((registration) => (
+                  <li key={registration.claim.id}>
+                    <External one={registration} />
                   </li>
                 ))}
               </ul>

@@ -97,7 +97,9 @@ function ClaimTable({
                         checked={picked.includes(id)}
                         onChange={({ target }) =>
                           onPick(
-                            target.checked ? [...picked, id] : picked.filter((one) => one !== id),
+                            target.checked
+                              ? [...picked, id]
+                              : picked.filter((entry) => entry !== id),
                           )
                         }
                       />

@@ -73,7 +73,7 @@ function NewKey({ onClose }: { onClose: () => void }) {
     if (wanted === "known")
       return key.mutate({
         account,
-        name: persons.find((one) => one.account === account)?.name ?? "",
+        name: persons.find((person) => person.account === account)?.name ?? "",
         roles: ["holder"],
         ...person,
       });

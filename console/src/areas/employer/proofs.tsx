@@ -8,10 +8,14 @@ type Proof = Schemas["ExternalInvoiceSummary"]["proven"][number];
 
 type Proven = { proven: readonly Proof[]; notProven: readonly Proof[]; claim: { status: string } };
 
-export function Proofs({ of: { proven: all, notProven: open, claim } }: { of: Proven }) {
+export function Proofs({
+  external: { proven: all, notProven: open, claim },
+}: {
+  external: Proven;
+}) {
   const say = useWords();
   // the claim proves this, as long as it exists
-  const proven = all.filter((one) => one !== "once-in-this-network" || holds(claim.status));
+  const proven = all.filter((proof) => proof !== "once-in-this-network" || holds(claim.status));
   const notProven =
     proven.length === all.length ? open : [...open, "once-in-this-network" as const];
   return (
@@ -19,12 +23,12 @@ export function Proofs({ of: { proven: all, notProven: open, claim } }: { of: Pr
       <section>
         <h3>{say("proofs.proven")}</h3>
         <ul className="checks">
-          {proven.map((one) => (
-            <li key={one} className="check check-good">
+          {proven.map((proof) => (
+            <li key={proof} className="check check-good">
               <span className="check-icon">
                 <CheckCircleOutlined />
               </span>
-              {say(`proof.${one}`)}
+              {say(`proof.${proof}`)}
             </li>
           ))}
         </ul>
@@ -32,12 +36,12 @@ export function Proofs({ of: { proven: all, notProven: open, claim } }: { of: Pr
       <section>
         <h3>{say("proofs.notProven")}</h3>
         <ul className="checks">
-          {notProven.map((one) => (
-            <li key={one} className="check check-warn">
+          {notProven.map((proof) => (
+            <li key={proof} className="check check-warn">
               <span className="check-icon">
                 <QuestionCircleOutlined />
               </span>
-              {say(`unproven.${one}`)}
+              {say(`unproven.${proof}`)}
             </li>
           ))}
         </ul>

@@ -97,29 +97,29 @@ export function Invoice() {
   return (
     <Page title={say("invoice.title")}>
       <Loaded query={invoice}>
-        {(one) => (
+        {(details) => (
           <div className="stack">
             <Card>
               <div className="stack">
                 <div className="row between">
-                  <InvoiceNumber number={one.number} copyable />
-                  <StateTag state={one.status} />
+                  <InvoiceNumber number={details.number} copyable />
+                  <StateTag state={details.status} />
                 </div>
                 <div>
-                  <div>{one.seller}</div>
-                  <Money amount={one.gross} currency={one.currency} strong />
+                  <div>{details.seller}</div>
+                  <Money amount={details.gross} currency={details.currency} strong />
                 </div>
-                {one.left === undefined || one.left.gross === one.gross ? null : (
+                {details.left === undefined || details.left.gross === details.gross ? null : (
                   <Alert
                     type="warning"
                     showIcon
                     title={say("invoice.left", {
-                      amount: formatAmount(one.left.gross, one.currency),
+                      amount: formatAmount(details.left.gross, details.currency),
                     })}
                   />
                 )}
-                {one.holder === account ? (
-                  <Acts invoice={one} />
+                {details.holder === account ? (
+                  <Acts invoice={details} />
                 ) : (
                   <Alert type="info" showIcon title={say("invoice.notYours")} />
                 )}
@@ -131,7 +131,7 @@ export function Invoice() {
                   {
                     key: "original",
                     label: say("invoice.original"),
-                    children: <DocumentView document={one.document} />,
+                    children: <DocumentView document={details.document} />,
                   },
                   {
                     key: "history",

@@ -71,7 +71,9 @@ export function Invoices() {
   const pick = (number: string, yes: boolean) =>
     setPicked(
       (now) =>
-        new Set(yes ? [...(now ?? []), number] : [...(now ?? [])].filter((one) => one !== number)),
+        new Set(
+          yes ? [...(now ?? []), number] : [...(now ?? [])].filter((entry) => entry !== number),
+        ),
     );
   return (
     <Page

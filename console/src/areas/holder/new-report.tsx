@@ -124,8 +124,8 @@ function Draft({ chosen }: { chosen: readonly Summary[] }) {
 
 export function NewReport() {
   const say = useWords();
-  const given = (useLocation().state as { picked?: string[] } | null)?.picked ?? [];
-  const [picked, setPicked] = useState<readonly string[]>(given);
+  const preselected = (useLocation().state as { picked?: string[] } | null)?.picked ?? [];
+  const [picked, setPicked] = useState<readonly string[]>(preselected);
   const invoices = useInvoiceList("holder", { state: "issued" });
   return (
     <Page title={say("new.title")} narrow>
@@ -144,7 +144,7 @@ export function NewReport() {
                           setPicked(
                             event.target.checked
                               ? [...picked, number]
-                              : picked.filter((one) => one !== number),
+                              : picked.filter((entry) => entry !== number),
                           )
                         }
                       >

@@ -10,7 +10,7 @@ import { useAct } from "../../shared/act.ts";
 import { ButtonLink } from "../../shared/button-link.tsx";
 import { ask } from "../../shared/client.ts";
 import { Page } from "../../shared/frame.tsx";
-import { type Pickup as Found, linkWith, readPickup } from "../../shared/links.ts";
+import { linkWith, type Pickup as PickupContent, readPickup } from "../../shared/links.ts";
 import { ProblemNote } from "../../shared/problem.tsx";
 import { Scanner } from "../../shared/scanner.tsx";
 import { InvoiceNumber } from "../../shared/show.tsx";
@@ -20,17 +20,20 @@ export function Pickup() {
   const say = useWords();
   const { hash } = useLocation();
   const navigate = useNavigate();
-  const [found, setFound] = useState<Found | undefined>(undefined);
+  const [scanned, setScanned] = useState<PickupContent | undefined>(undefined);
   const [unknown, setUnknown] = useState(false);
-  const take = useAct((pickup: Found, once) => ask("POST /v1/pickups", { ...once, body: pickup }), {
-    refreshes: [["invoices"]],
-  });
+  const take = useAct(
+    (pickup: PickupContent, once) => ask("POST /v1/pickups", { ...once, body: pickup }),
+    {
+      refreshes: [["invoices"]],
+    },
+  );
 
   const read = (text: string): boolean => {
     const pickup = readPickup(text);
     setUnknown(pickup === undefined);
     if (pickup === undefined) return false;
-    setFound(pickup);
+    setScanned(pickup);
     take.reset();
     return true;
   };
@@ -38,7 +41,7 @@ export function Pickup() {
   useEffect(() => {
     if (hash === "") return;
     const pickup = readPickup(linkWith(hash));
-    setFound(pickup);
+    setScanned(pickup);
     setUnknown(pickup === undefined);
     navigate("/holder/pickup", { replace: true });
   }, [hash, navigate]);
@@ -63,7 +66,7 @@ export function Pickup() {
               key="other"
               onClick={() => {
                 take.reset();
-                setFound(undefined);
+                setScanned(undefined);
               }}
             >
               {say("pickup.other")}
@@ -77,21 +80,21 @@ export function Pickup() {
     <Page title={say("pickup.title")} narrow>
       <div className="stack">
         <p className="quiet">{say("pickup.how")}</p>
-        {found ? (
+        {scanned ? (
           <Card title={<h2>{say("pickup.found")}</h2>}>
             <div className="stack">
-              <InvoiceNumber number={found.number} />
+              <InvoiceNumber number={scanned.number} />
               <ProblemNote error={take.error} />
               <div className="row">
                 <Button
                   type="primary"
                   size="large"
                   loading={take.isPending}
-                  onClick={() => take.mutate(found)}
+                  onClick={() => take.mutate(scanned)}
                 >
                   {say("pickup.take")}
                 </Button>
-                <Button size="large" onClick={() => setFound(undefined)}>
+                <Button size="large" onClick={() => setScanned(undefined)}>
                   {say("pickup.other")}
                 </Button>
               </div>

@@ -127,15 +127,15 @@ export function Files() {
   const running = useRef(0);
 
   const put = (sent: Sent) => {
-    list.current = list.current.map((one) => (one.id === sent.id ? sent : one));
+    list.current = list.current.map((entry) => (entry.id === sent.id ? sent : entry));
     redraw();
   };
   const next = () => {
     while (running.current < AT_ONCE) {
-      const one = list.current.find(({ state }) => state === "waits");
-      if (one === undefined) return;
+      const entry = list.current.find(({ state }) => state === "waits");
+      if (entry === undefined) return;
       running.current += 1;
-      const { id, file } = one;
+      const { id, file } = entry;
       put({ id, file, state: "sending" });
       const whole =
         file.size > MAX_BYTES ? Promise.reject(new Error(say("files.large"))) : patiently(file);
@@ -162,8 +162,8 @@ export function Files() {
     next();
   };
   const again = () => {
-    list.current = list.current.map(({ id, file, ...one }) =>
-      one.state === "refused" ? { id, file, state: "waits" } : ({ id, file, ...one } as Sent),
+    list.current = list.current.map(({ id, file, ...entry }) =>
+      entry.state === "refused" ? { id, file, state: "waits" } : ({ id, file, ...entry } as Sent),
     );
     redraw();
     next();
@@ -174,7 +174,7 @@ export function Files() {
   };
 
   const sent = list.current;
-  const count = (state: Sent["state"]) => sent.filter((one) => one.state === state).length;
+  const count = (state: Sent["state"]) => sent.filter((entry) => entry.state === state).length;
   const [done, refused] = [count("done"), count("refused")];
   const busy = done + refused < sent.length;
   // leaving the page loses this list, not the invoices; the browser asks first
@@ -185,7 +185,7 @@ export function Files() {
     return () => removeEventListener("beforeunload", stay);
   }, [busy]);
   const lost = sent.filter(
-    (one) => one.state === "refused" && one.error instanceof Refusal && one.error.passing,
+    (entry) => entry.state === "refused" && entry.error instanceof Refusal && entry.error.passing,
   ).length;
   // failures first, then the order in which the files were dropped
   const shown = [
@@ -234,8 +234,8 @@ export function Files() {
             ) : null}
           </div>
           <ul className="plain-list">
-            {shown.slice(0, SHOWN).map((one) => (
-              <Row key={one.id} sent={one} />
+            {shown.slice(0, SHOWN).map((entry) => (
+              <Row key={entry.id} sent={entry} />
             ))}
           </ul>
           {sent.length > SHOWN ? (

@@ -182,23 +182,23 @@ export function Invoice() {
   return (
     <Page title={say("invoice.title")}>
       <Loaded query={invoice}>
-        {(one) => (
+        {(details) => (
           <div className="stack">
             <Card>
               <div className="stack">
                 <div className="row between">
-                  <InvoiceNumber number={one.number} copyable />
-                  <StateTag state={one.status} />
+                  <InvoiceNumber number={details.number} copyable />
+                  <StateTag state={details.status} />
                 </div>
                 <div>
-                  <div>{one.buyer}</div>
-                  <Money amount={one.gross} currency={one.currency} strong />
+                  <div>{details.buyer}</div>
+                  <Money amount={details.gross} currency={details.currency} strong />
                 </div>
-                <Relations invoice={one} />
-                {one.status === "accepted" ? (
+                <Relations invoice={details} />
+                {details.status === "accepted" ? (
                   <Alert type="info" showIcon title={say("invoice.notSealed")} />
                 ) : null}
-                <Acts invoice={one} />
+                <Acts invoice={details} />
               </div>
             </Card>
             <div className="beside">
@@ -209,14 +209,14 @@ export function Invoice() {
                     {
                       key: "document",
                       label: say("invoice.document"),
-                      children: <DocumentView document={one.document} />,
+                      children: <DocumentView document={details.document} />,
                     },
                     {
                       key: "preview",
                       label: say("invoice.preview"),
                       children: <PdfView number={number} />,
                     },
-                    ...(one.reverses === undefined
+                    ...(details.reverses === undefined
                       ? [
                           {
                             key: "red",
@@ -230,7 +230,7 @@ export function Invoice() {
               </Card>
               <div className="stack">
                 <Card title={<h2>{say("invoice.code")}</h2>}>
-                  <Code number={number} waits={!one.titled && one.reverses === undefined} />
+                  <Code number={number} waits={!details.titled && details.reverses === undefined} />
                 </Card>
                 <Card title={<h2>{say("invoice.history")}</h2>}>
                   <HistoryView number={number} />

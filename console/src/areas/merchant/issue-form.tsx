@@ -58,7 +58,7 @@ function BuyerFields({ draft, onTaxId }: { draft: Draft; onTaxId: (taxId: string
   const say = useWords();
   const taxId = taxIdOf(draft.buyer.taxId);
   const titled = taxId !== "";
-  const told = !titled
+  const hint = !titled
     ? "none"
     : isChineseTaxId(taxId)
       ? "good"
@@ -80,7 +80,7 @@ function BuyerFields({ draft, onTaxId }: { draft: Draft; onTaxId: (taxId: string
           label={say("buyer.taxId")}
           hasFeedback={titled}
           validateDebounce={300}
-          extra={say(`buyer.taxId.${told}`)}
+          extra={say(`buyer.taxId.${hint}`)}
           rules={[
             {
               validator: (_, text?: string) => {
@@ -177,12 +177,12 @@ function Issued({ receipt, onAnother }: { receipt: Receipt; onAnother: () => voi
  * same request.
  */
 function useMoment() {
-  const kept = useRef<{ of: string; at: string } | undefined>(undefined);
+  const moment = useRef<{ content: string; at: string } | undefined>(undefined);
   return (draft: Draft): string => {
-    const of = JSON.stringify(draft);
-    if (kept.current?.of !== of)
-      kept.current = { of, at: new Date().toISOString().replace(/\.\d+Z$/, "Z") };
-    return kept.current.at;
+    const content = JSON.stringify(draft);
+    if (moment.current?.content !== content)
+      moment.current = { content, at: new Date().toISOString().replace(/\.\d+Z$/, "Z") };
+    return moment.current.at;
   };
 }
 

@@ -262,7 +262,7 @@ export function QuotaPage() {
             />
           }
         >
-          <Loaded query={quota}>{(one) => <Bar quota={one} currency={currency} />}</Loaded>
+          <Loaded query={quota}>{(loaded) => <Bar quota={loaded} currency={currency} />}</Loaded>
         </Card>
         <div className="halves-grid">
           <Card title={<h2>{say("draw.title")}</h2>}>

@@ -215,7 +215,7 @@ export function RedLetter() {
   const invoice = useQuery(invoiceQuery(number));
   return (
     <Page title={say("red.title")} narrow>
-      <Loaded query={invoice}>{(one) => <Wishing invoice={one} />}</Loaded>
+      <Loaded query={invoice}>{(loaded) => <Wishing invoice={loaded} />}</Loaded>
     </Page>
   );
 }

@@ -185,28 +185,28 @@ export function SheetPage() {
   return (
     <Page title={say("sheet.title")} narrow>
       <Loaded query={sheet}>
-        {(one) => (
+        {(details) => (
           <div className="stack">
             <Alert
               type={
-                one.number !== undefined
+                details.number !== undefined
                   ? "success"
-                  : ["05", "06", "07"].includes(one.status)
+                  : ["05", "06", "07"].includes(details.status)
                     ? "error"
-                    : ["02", "03"].includes(one.status)
+                    : ["02", "03"].includes(details.status)
                       ? "warning"
                       : "info"
               }
               showIcon
               role="status"
-              title={<SheetStatus sheet={one} />}
+              title={<SheetStatus sheet={details} />}
               description={
-                one.number === undefined
-                  ? say(`sheet.${one.status}.detail`)
+                details.number === undefined
+                  ? say(`sheet.${details.status}.detail`)
                   : say("sheet.issued.detail")
               }
             />
-            {one.problem === undefined ? null : (
+            {details.problem === undefined ? null : (
               <Alert
                 type="error"
                 showIcon
@@ -214,78 +214,86 @@ export function SheetPage() {
                 title={say("sheet.problem")}
                 description={
                   <>
-                    {one.problem.detail} (<code>{one.problem.code}</code>)
+                    {details.problem.detail} (<code>{details.problem.code}</code>)
                   </>
                 }
               />
             )}
             <Card>
               <div className="stack">
-                <Money amount={one.totals.gross} strong />
+                <Money amount={details.totals.gross} strong />
                 <Descriptions
                   column={1}
                   size="small"
                   items={[
-                    { key: "invoice", label: say("sheet.invoice"), children: link(one.invoice) },
-                    ...(one.number === undefined
+                    {
+                      key: "invoice",
+                      label: say("sheet.invoice"),
+                      children: link(details.invoice),
+                    },
+                    ...(details.number === undefined
                       ? []
                       : [
-                          { key: "number", label: say("sheet.number"), children: link(one.number) },
+                          {
+                            key: "number",
+                            label: say("sheet.number"),
+                            children: link(details.number),
+                          },
                         ]),
-                    ...(one.replacement === undefined
+                    ...(details.replacement === undefined
                       ? []
                       : [
                           {
                             key: "replacement",
                             label: say("sheet.replacement"),
-                            children: link(one.replacement),
+                            children: link(details.replacement),
                           },
                         ]),
-                    ...(one.reason === undefined
+                    ...(details.reason === undefined
                       ? []
                       : [
                           {
                             key: "reason",
                             label: say("red.reason"),
-                            children: say(`red.reason.${one.reason}`),
+                            children: say(`red.reason.${details.reason}`),
                           },
                         ]),
                     {
                       key: "by",
                       label: say("sheet.openedBy"),
-                      children: say(`sheet.by.${one.openedBy}`),
+                      children: say(`sheet.by.${details.openedBy}`),
                     },
-                    ...(one.employer === undefined
+                    ...(details.employer === undefined
                       ? []
                       : [
                           {
                             key: "employer",
                             label: say("sheet.employer"),
-                            children: one.employer.name,
+                            children: details.employer.name,
                           },
                         ]),
                     {
                       key: "created",
                       label: say("sheet.created"),
-                      children: <Time at={one.createdAt} />,
+                      children: <Time at={details.createdAt} />,
                     },
-                    ...(one.confirmBy === undefined
+                    ...(details.confirmBy === undefined
                       ? []
                       : [
                           {
                             key: "until",
                             label: say("sheet.until"),
-                            children: <Time at={one.confirmBy} />,
+                            children: <Time at={details.confirmBy} />,
                           },
                         ]),
                   ]}
                 />
-                <Decide sheet={one} />
+                <Decide sheet={details} />
               </div>
             </Card>
-            {one.document === undefined ? null : (
+            {details.document === undefined ? null : (
               <Card title={<h2>{say("sheet.document")}</h2>}>
-                <DocumentView document={one.document} />
+                <DocumentView document={details.document} />
               </Card>
             )}
           </div>

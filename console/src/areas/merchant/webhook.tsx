@@ -186,7 +186,7 @@ export function WebhookPage() {
   return (
     <Page title={say("hook.title")}>
       <Loaded query={webhook}>
-        {(one) => (
+        {(details) => (
           <div className="stack">
             {shown === undefined ? null : (
               <Secret
@@ -196,19 +196,19 @@ export function WebhookPage() {
                 onClose={() => setShown(undefined)}
               />
             )}
-            {one.reason === undefined ? null : (
+            {details.reason === undefined ? null : (
               <Alert
-                type={one.reason === "party" ? "info" : "error"}
+                type={details.reason === "party" ? "info" : "error"}
                 showIcon
                 role="status"
-                title={say(`hook.reason.${one.reason}`)}
+                title={say(`hook.reason.${details.reason}`)}
               />
             )}
             <Card>
               <div className="stack">
                 <div className="row between">
-                  <strong className="breaks">{one.url}</strong>
-                  <WebhookState status={one.status} />
+                  <strong className="breaks">{details.url}</strong>
+                  <WebhookState status={details.status} />
                 </div>
                 <Descriptions
                   column={{ xs: 1, md: 2 }}
@@ -217,48 +217,48 @@ export function WebhookPage() {
                     {
                       key: "types",
                       label: say("hooks.types"),
-                      children: one.types?.join(", ") ?? say("hooks.types.all"),
+                      children: details.types?.join(", ") ?? say("hooks.types.all"),
                     },
-                    ...(one.description === undefined
+                    ...(details.description === undefined
                       ? []
                       : [
                           {
                             key: "description",
                             label: say("hooks.description"),
-                            children: one.description,
+                            children: details.description,
                           },
                         ]),
                     {
                       key: "position",
                       label: say("hook.position"),
-                      children: <span className="number">{one.position}</span>,
+                      children: <span className="number">{details.position}</span>,
                     },
-                    { key: "failures", label: say("hook.failures"), children: one.failures },
-                    ...(one.nextAttemptAt === undefined
+                    { key: "failures", label: say("hook.failures"), children: details.failures },
+                    ...(details.nextAttemptAt === undefined
                       ? []
                       : [
                           {
                             key: "next",
                             label: say("hook.next"),
-                            children: <Time at={one.nextAttemptAt} />,
+                            children: <Time at={details.nextAttemptAt} />,
                           },
                         ]),
-                    ...(one.oldSecretUntil === undefined
+                    ...(details.oldSecretUntil === undefined
                       ? []
                       : [
                           {
                             key: "old",
                             label: say("hook.oldSecret"),
-                            children: <Time at={one.oldSecretUntil} />,
+                            children: <Time at={details.oldSecretUntil} />,
                           },
                         ]),
                   ]}
                 />
-                <Steer webhook={one} onSecret={setShown} />
+                <Steer webhook={details} onSecret={setShown} />
               </div>
             </Card>
             <Card title={<h2>{say("hook.attempts")}</h2>}>
-              <Attempts attempts={one.attempts} />
+              <Attempts attempts={details.attempts} />
             </Card>
             <Card title={<h2>{say("hook.replay.title")}</h2>}>
               <Replay id={id} />

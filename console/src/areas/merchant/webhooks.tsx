@@ -114,7 +114,11 @@ function Webhooks() {
     <Card title={<h2>{say("hooks.title")}</h2>}>
       <div className="stack">
         <p className="quiet">{say("hooks.how")}</p>
-        <Loaded query={webhooks} empty={({ items }) => items.length === 0} nothing={say("hooks.none")}>
+        <Loaded
+          query={webhooks}
+          empty={({ items }) => items.length === 0}
+          nothing={say("hooks.none")}
+        >
           {({ items }) => (
             <ul className="plain-list">
               {items.map(({ id, url, description, status, failures }) => (

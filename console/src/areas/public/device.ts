@@ -46,7 +46,7 @@ export function checkOnDevice(
   const verdict = judge(checked, {
     printed: { number, date, total, kind },
     // a gateway that confirmed the key confirmed its network too
-    ...(issuer?.confirmation.is === "known"
+    ...(issuer?.confirmation.kind === "known"
       ? { network: issuer.sealed.network, issuerKey: issuer.sealed.key }
       : {}),
   });

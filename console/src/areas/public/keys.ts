@@ -10,13 +10,13 @@ export type Sealed = {
   taxId: string;
   name: string;
 };
-/** `of`: the taxpayer's place in its network; `is`: its key and identity there. */
-type Confirmed = { of: string; is: string; at: string };
+/** `taxpayer`: its place in its network; `identity`: its key and name there. */
+type Confirmed = { taxpayer: string; identity: string; at: string };
 /**
  * `known`: a gateway confirmed the key at that time; `other`: a gateway confirmed another key or
  * name for this taxpayer; `unknown`: no gateway confirmed anything for this taxpayer.
  */
-export type Confirmation = { is: "known"; at: string } | { is: "other" | "unknown" };
+export type Confirmation = { kind: "known"; at: string } | { kind: "other" | "unknown" };
 
 const KEPT = "onepiao.issuer-keys";
 const MOST = 200;
@@ -28,8 +28,8 @@ const textsOf = ({
   taxId,
   name: issuer,
 }: Sealed) => ({
-  of: JSON.stringify([name, chainId, registry.toLowerCase(), ledger.toLowerCase(), index]),
-  is: JSON.stringify([key.toLowerCase(), taxId, issuer]),
+  taxpayer: JSON.stringify([name, chainId, registry.toLowerCase(), ledger.toLowerCase(), index]),
+  identity: JSON.stringify([key.toLowerCase(), taxId, issuer]),
 });
 
 /** Parses the stored text. Drops entries in a wrong form. */
@@ -37,7 +37,7 @@ function read(text: string | null): Confirmed[] {
   const isConfirmed = (
     value: Partial<Record<keyof Confirmed, unknown>> | null,
   ): value is Confirmed =>
-    [value?.of, value?.is, value?.at].every((member) => typeof member === "string") &&
+    [value?.taxpayer, value?.identity, value?.at].every((member) => typeof member === "string") &&
     !Number.isNaN(Date.parse(value?.at as string));
   try {
     const values: unknown = JSON.parse(text ?? "[]");
@@ -49,11 +49,11 @@ function read(text: string | null): Confirmed[] {
 
 /** What the stored text says about a key. */
 export function confirmationIn(text: string | null, sealed: Sealed): Confirmation {
-  const { of, is } = textsOf(sealed);
-  const taxpayer = read(text).filter((confirmed) => confirmed.of === of);
-  const same = taxpayer.find((confirmed) => confirmed.is === is);
-  if (same) return { is: "known", at: same.at };
-  return { is: taxpayer.length > 0 ? "other" : "unknown" };
+  const { taxpayer, identity } = textsOf(sealed);
+  const confirmed = read(text).filter((entry) => entry.taxpayer === taxpayer);
+  const same = confirmed.find((entry) => entry.identity === identity);
+  if (same) return { kind: "known", at: same.at };
+  return { kind: confirmed.length > 0 ? "other" : "unknown" };
 }
 
 /**
@@ -66,9 +66,11 @@ export function withAnswer(
   isTheirs: boolean,
   at: string,
 ): string {
-  const { of, is } = textsOf(sealed);
-  const others = read(text).filter((confirmed) => confirmed.of !== of || confirmed.is !== is);
-  return JSON.stringify(isTheirs ? [{ of, is, at }, ...others].slice(0, MOST) : others);
+  const { taxpayer, identity } = textsOf(sealed);
+  const others = read(text).filter(
+    (entry) => entry.taxpayer !== taxpayer || entry.identity !== identity,
+  );
+  return JSON.stringify(isTheirs ? [{ taxpayer, identity, at }, ...others].slice(0, MOST) : others);
 }
 
 function kept(): string | null {

@@ -57,14 +57,14 @@ const known = [
 ] as const;
 const isKnown = (code: string): code is (typeof known)[number] =>
   (known as readonly string[]).includes(code);
-function Statements({ title, of }: { title: string; of: Verified["proven"] }) {
+function Statements({ title, statements }: { title: string; statements: Verified["proven"] }) {
   const say = useWords();
-  if (of.length === 0) return null;
+  if (statements.length === 0) return null;
   return (
     <section>
       <h3>{title}</h3>
       <ul className="statements">
-        {of.map(({ code, detail }) => (
+        {statements.map(({ code, detail }) => (
           <li key={code}>{isKnown(code) ? say(`statement.${code}`) : detail}</li>
         ))}
       </ul>
@@ -125,7 +125,7 @@ function OnThisDevice({
   const confirmation = alone ? issuer?.confirmation : undefined;
   return (
     <Alert
-      type={!holds ? "error" : confirmation?.is === "other" ? "warning" : "info"}
+      type={!holds ? "error" : confirmation?.kind === "other" ? "warning" : "info"}
       showIcon
       role="status"
       title={say(holds ? "device.holds" : "device.fails")}
@@ -135,12 +135,12 @@ function OnThisDevice({
             {issuer === undefined ? null : (
               <div className="breaks">
                 {confirmation &&
-                  say(`device.${confirmation.is}`, {
+                  say(`device.${confirmation.kind}`, {
                     index: issuer.sealed.index,
                     taxId: issuer.sealed.taxId,
                     name: issuer.sealed.name,
                   })}{" "}
-                {confirmation?.is === "known" ? <Time at={confirmation.at} /> : null}
+                {confirmation?.kind === "known" ? <Time at={confirmation.at} /> : null}
                 <div className="small">
                   {say("device.key")} <code>{issuer.sealed.key}</code>
                 </div>

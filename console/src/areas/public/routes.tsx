@@ -45,7 +45,7 @@ const readAs = (read: (text?: string) => string, pattern: RegExp, message: strin
 });
 
 function ByPrint({
-  given,
+  given: printed,
   busy,
   onAsk,
 }: {
@@ -58,7 +58,7 @@ function ByPrint({
     <Form<Fields>
       layout="vertical"
       requiredMark={false}
-      initialValues={fieldsOf(given)}
+      initialValues={fieldsOf(printed)}
       onFinish={({ number = "", date, total = "" }) =>
         onAsk({
           number: digitsOf(number),
@@ -136,7 +136,7 @@ export function Component() {
   const navigate = useNavigate();
   const location = useLocation();
   const [way, setWay] = useState<Way>("printed");
-  const [given, setGiven] = useState<Partial<Printed>>({});
+  const [printed, setGiven] = useState<Partial<Printed>>({});
   const [pickup, setPickup] = useState<string | undefined>(undefined);
   const [unknown, setUnknown] = useState(false);
   const verifying = useMutation({ mutationFn: verify });
@@ -218,8 +218,8 @@ export function Component() {
                   label: say("verify.printed"),
                   children: (
                     <ByPrint
-                      key={JSON.stringify(given)}
-                      given={given}
+                      key={JSON.stringify(printed)}
+                      given={printed}
                       busy={verifying.isPending}
                       onAsk={(printed) => mutate({ by: "print", printed })}
                     />

@@ -40,8 +40,8 @@ const leftHere = (): Left | undefined =>
 function useReturn() {
   const navigate = useNavigate();
   const [{ query, left }] = useState(() => {
-    const found = new URLSearchParams(location.search);
-    const answers = found.has("state") && (found.has("code") || found.has("error"));
+    const params = new URLSearchParams(location.search);
+    const answers = params.has("state") && (params.has("code") || params.has("error"));
     return { query: answers ? location.search.slice(1) : undefined, left: leftHere() };
   });
   useEffect(() => {
