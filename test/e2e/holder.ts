@@ -115,7 +115,7 @@ describe("a holder", () => {
       .setInputFiles({ name: "code.png", mimeType: "image/png", buffer });
     await page.getByText(grouped(number)).waitFor();
     await page.getByRole("button", { name: "Pick up this invoice" }).click();
-    await page.getByText(`Invoice ${number} is yours now`).waitFor();
+    await page.getByText(`You now hold invoice ${number}.`).waitFor();
   });
 
   it("that got no answer tries again, and the act is done once", async () => {

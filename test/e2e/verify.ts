@@ -286,7 +286,7 @@ describe("anybody", () => {
     await opened(hashOf("200.00", good), "Valid");
     await page.context().setOffline(true);
     await opened(hashOf("200.00", good), "Sealed, status unknown");
-    await page.getByText("known from an earlier check online").waitFor();
+    await page.getByText("knows it from an earlier online check").waitFor();
     await page.getByText("The gateway cannot be reached").waitFor();
     await isAccessible(page);
     await shot(page, "verify-device");
