@@ -200,7 +200,7 @@ describe("the bureau", function () {
       "Top issuers",
       "Flow of invoices",
     ]) {
-      const button = page.getByRole("button", { name: `${title}: Show as a table` });
+      const button = page.getByRole("button", { name: `${title}: Show table` });
       await button.focus();
       await page.keyboard.press("Enter");
       await page.getByRole("region", { name: title }).getByRole("table").waitFor();
@@ -362,7 +362,7 @@ describe("the bureau", function () {
       });
       await other
         .getByRole("alert")
-        .filter({ hasText: "The auditor has found something: 1" })
+        .filter({ hasText: "The auditor reports 1 finding" })
         .getByRole("link", { name: "View" })
         .click();
       await other.waitForURL("**/bureau/audit");
