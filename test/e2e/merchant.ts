@@ -329,7 +329,7 @@ describe("a merchant", function () {
     await page.getByRole("button", { name: "Reverse", exact: true }).click();
     await yes(page, "Reverse");
     await page.waitForURL("**/merchant/red-letters/*");
-    await page.getByText("02 Opened by the issuer, waits for the employer").waitFor();
+    await page.getByText("02 Waits for the employer").waitFor();
     await looked(page, "merchant-sheet-phone");
     await page.getByRole("button", { name: "Withdraw" }).click();
     await yes(page, "Withdraw");
@@ -341,7 +341,7 @@ describe("a merchant", function () {
     await page.getByRole("button", { name: "Reverse", exact: true }).click();
     await yes(page, "Reverse");
     await page.waitForURL("**/merchant/red-letters/*");
-    await page.getByText("02 Opened by the issuer, waits for the employer").waitFor();
+    await page.getByText("02 Waits for the employer").waitFor();
     await expectSuccess(
       call("POST", `/v1/red-letters/${page.url().split("/").at(-1)}/consent`, {
         token: demo.keys.employer.token,
