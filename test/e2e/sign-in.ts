@@ -67,7 +67,7 @@ describe("signing in", () => {
     const { demo } = await stage();
     const page = await open("/bureau", { key: demo.keys.holder.token, language: "en-US" });
     await page.getByRole("heading", { name: "No access" }).waitFor();
-    await page.getByText("with the role holder. This page needs: tax bureau").waitFor();
+    await page.getByText("with the role holder. This page needs the role tax bureau").waitFor();
     await isAccessible(page);
     await shot(page, "wrong-role");
     expect((await page.request.get("/v1/taxpayers")).status()).to.equal(403);
