@@ -19,9 +19,9 @@ export function useBlobUrl(path: string, accept: string) {
   const blob = query.data;
   useEffect(() => {
     if (blob === undefined) return;
-    const made = URL.createObjectURL(blob);
-    setUrl(made);
-    return () => URL.revokeObjectURL(made);
+    const objectUrl = URL.createObjectURL(blob);
+    setUrl(objectUrl);
+    return () => URL.revokeObjectURL(objectUrl);
   }, [blob]);
   return { ...query, data: blob === undefined ? undefined : url };
 }

@@ -69,9 +69,9 @@ function Make({ first }: { first: Role }) {
   const shared = useSharedWords();
   const { account, roles } = useSession();
   const [form] = Form.useForm<Wish>();
-  const [made, setMade] = useState<{ token: string | undefined } | { person: string } | undefined>(
-    undefined,
-  );
+  const [created, setMade] = useState<
+    { token: string | undefined } | { person: string } | undefined
+  >(undefined);
   const make = useAct(
     ({ roles: wanted, ...by }: Wish, once) =>
       ask("POST /v1/api-keys", { ...once, body: { account, roles: wanted, ...personOf(by) } }),
@@ -80,14 +80,14 @@ function Make({ first }: { first: Role }) {
     },
   );
   const close = () => setMade(undefined);
-  if (made !== undefined && "person" in made)
-    return <PersonMade name={made.person} onClose={close} />;
-  if (made !== undefined)
+  if (created !== undefined && "person" in created)
+    return <PersonMade name={created.person} onClose={close} />;
+  if (created !== undefined)
     return (
       <Secret
         title={say("keys.once")}
         detail={say("keys.once.detail")}
-        text={made.token}
+        text={created.token}
         onClose={close}
       />
     );

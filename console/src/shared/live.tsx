@@ -55,29 +55,29 @@ function follow({
     close();
     if (stopped) return;
     say("connecting");
-    const made = new EventSource(streamAfter(last));
-    source = made;
-    made.onopen = () => {
+    const stream = new EventSource(streamAfter(last));
+    source = stream;
+    stream.onopen = () => {
       tries = 0;
       say("live");
       if (opened) gap();
       opened = true;
     };
-    made.onerror = () => {
+    stream.onerror = () => {
       say("lost");
       // the browser reconnects on its own
-      if (made.readyState !== EventSource.CLOSED) return;
+      if (stream.readyState !== EventSource.CLOSED) return;
       close();
       timer = setTimeout(() => void again(), waitBefore(tries));
       tries += 1;
     };
-    made.addEventListener("resync", () => {
+    stream.addEventListener("resync", () => {
       last = "";
       open();
       gap();
     });
     for (const type of eventTypes) {
-      made.addEventListener(type, (message: MessageEvent<string>) => {
+      stream.addEventListener(type, (message: MessageEvent<string>) => {
         last = message.lastEventId;
         tell(JSON.parse(message.data) as Event);
       });
@@ -85,11 +85,11 @@ function follow({
   }
   /** A stream does not say why it was refused, so another request finds out. */
   async function again(): Promise<void> {
-    const over = await ask("GET /v1/session").then(
+    const isSignedOut = await ask("GET /v1/session").then(
       () => false,
       (error: unknown) => error instanceof Refusal && error.status === 401,
     );
-    if (over) return ended();
+    if (isSignedOut) return ended();
     open();
   }
   open();

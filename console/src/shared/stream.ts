@@ -7,7 +7,7 @@ export type EventType = Event["type"];
  * Every event type that does not belong to an act, from the API's own list. A missing type does not
  * compile.
  */
-const others: Record<Exclude<EventType, ActFeedType>, true> = {
+const isOtherType: Record<Exclude<EventType, ActFeedType>, true> = {
   "invoice.issued": true,
   "invoice.imported": true,
   "transfer.offered": true,
@@ -27,7 +27,7 @@ const others: Record<Exclude<EventType, ActFeedType>, true> = {
   "ledger.closed": true,
   "ledger.opened": true,
 };
-const otherTypes = Object.keys(others) as (keyof typeof others)[];
+const otherTypes = Object.keys(isOtherType) as (keyof typeof isOtherType)[];
 export const eventTypes: readonly EventType[] = [...actFeedTypes, ...otherTypes];
 
 /** The address of the stream after an event; "" starts now. */

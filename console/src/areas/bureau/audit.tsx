@@ -94,9 +94,9 @@ export function AuditNote() {
 function Findings({ first, next }: { first: readonly Finding[]; next: string | undefined }) {
   const say = useWords();
   const shared = useSharedWords();
-  const more = useMoreFindings(next);
-  const findings = [...first, ...(more.data?.pages.flatMap((page) => page.findings) ?? [])];
-  const goesOn = more.data === undefined ? next !== undefined : more.hasNextPage;
+  const moreFindings = useMoreFindings(next);
+  const findings = [...first, ...(moreFindings.data?.pages.flatMap((page) => page.findings) ?? [])];
+  const goesOn = moreFindings.data === undefined ? next !== undefined : moreFindings.hasNextPage;
   if (findings.length === 0) return <Alert type="success" showIcon title={say("audit.clean")} />;
   return (
     <Card title={<h2>{say("audit.findings")}</h2>} className="chart-card">
@@ -135,14 +135,18 @@ function Findings({ first, next }: { first: readonly Finding[]; next: string | u
           ]}
         />
       </Wide>
-      {more.isError ? (
-        <ProblemNote error={more.error} onRetry={() => void more.fetchNextPage()} />
+      {moreFindings.isError ? (
+        <ProblemNote error={moreFindings.error} onRetry={() => void moreFindings.fetchNextPage()} />
       ) : null}
       {goesOn ? (
         <Button
           className="after"
-          onClick={() => void (more.data === undefined ? more.refetch() : more.fetchNextPage())}
-          loading={more.isFetching}
+          onClick={() =>
+            void (moreFindings.data === undefined
+              ? moreFindings.refetch()
+              : moreFindings.fetchNextPage())
+          }
+          loading={moreFindings.isFetching}
         >
           {shared("more")}
         </Button>

@@ -126,27 +126,27 @@ export function Chart({
   useEffect(() => {
     const element = place.current;
     if (element === null) return;
-    const made = init(element);
-    chart.current = made;
+    const instance = init(element);
+    chart.current = instance;
     const watch = new ResizeObserver(() => {
-      made.resize();
+      instance.resize();
       setNarrow(element.clientWidth < NARROW);
     });
     watch.observe(element);
     return () => {
       watch.disconnect();
-      made.dispose();
+      instance.dispose();
       chart.current = undefined;
     };
   }, []);
   const palette = usePalette();
   useEffect(() => {
     const drawn = typeof option === "function" ? option(narrow) : option;
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const isReduced = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const font = getComputedStyle(document.body).fontFamily;
     chart.current?.setOption(
       {
-        animation: !still,
+        animation: !isReduced,
         animationDuration: 400,
         animationDurationUpdate: 500,
         color: [...palette.series],

@@ -45,11 +45,11 @@ function Numbered({ number, copyable = false }: { number: string; copyable?: boo
 }
 
 function RefusalRow({
-  one: refusal,
+  refusal,
   fresh,
   open,
 }: {
-  one: Entry;
+  refusal: Entry;
   fresh: boolean;
   open: () => void;
 }) {
@@ -77,7 +77,7 @@ function RefusalRow({
   );
 }
 
-function RefusalDrawer({ one: refusal, close }: { one: Entry | undefined; close: () => void }) {
+function RefusalDrawer({ refusal, close }: { refusal: Entry | undefined; close: () => void }) {
   const say = useWords();
   const [language] = useLanguage();
   const named = useNamed();
@@ -224,7 +224,7 @@ export function LatestRefusals() {
             {entriesOf(items).map((refusal) => (
               <RefusalRow
                 key={refusal.position}
-                one={refusal}
+                refusal={refusal}
                 fresh={fresh.has(refusal.position)}
                 open={() => setOpen(refusal)}
               />
@@ -232,7 +232,7 @@ export function LatestRefusals() {
           </ul>
         )}
       </Loaded>
-      <RefusalDrawer one={open} close={() => setOpen(undefined)} />
+      <RefusalDrawer refusal={open} close={() => setOpen(undefined)} />
     </Card>
   );
 }
@@ -262,7 +262,7 @@ export function RefusalsPage() {
               {entriesOf(items).map((refusal) => (
                 <RefusalRow
                   key={refusal.position}
-                  one={refusal}
+                  refusal={refusal}
                   fresh={false}
                   open={() => setOpen(refusal)}
                 />
@@ -281,7 +281,7 @@ export function RefusalsPage() {
           </div>
         ) : null}
       </div>
-      <RefusalDrawer one={open} close={() => setOpen(undefined)} />
+      <RefusalDrawer refusal={open} close={() => setOpen(undefined)} />
     </Page>
   );
 }

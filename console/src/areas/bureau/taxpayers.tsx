@@ -78,7 +78,7 @@ function EnrolForm({ done }: { done: (taxpayer: Taxpayer) => void }) {
       requiredMark={false}
       initialValues={{ capabilities: ["issuer"], custody: "gateway" }}
       onFinish={(values) =>
-        enrol.mutate(values, { onSuccess: (made) => isTaxpayer(made) && done(made) })
+        enrol.mutate(values, { onSuccess: (enrolled) => isTaxpayer(enrolled) && done(enrolled) })
       }
     >
       <ProblemNote error={enrol.error} />
@@ -193,7 +193,7 @@ export function TaxpayersPage() {
   const { region } = useNames();
   const navigate = useNavigate();
   const [enrolling, setEnrolling] = useState(false);
-  const [made, setMade] = useState<Taxpayer | undefined>(undefined);
+  const [enrolled, setMade] = useState<Taxpayer | undefined>(undefined);
   useRefresh(taxpayerEvents, [["taxpayers"]]);
   const pages = useInfiniteQuery({
     queryKey: ["taxpayers"],
@@ -293,7 +293,7 @@ export function TaxpayersPage() {
         size={460}
         destroyOnHidden
       >
-        {made ? <FirstKey taxpayer={made} /> : <EnrolForm done={setMade} />}
+        {enrolled ? <FirstKey taxpayer={enrolled} /> : <EnrolForm done={setMade} />}
       </Drawer>
     </Page>
   );

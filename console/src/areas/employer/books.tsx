@@ -57,7 +57,7 @@ const MAX = 100;
 const refreshes = [["invoices"], ["externals"], ["entries"], ["invoice"], ["entry"]] as const;
 
 function useOpen(filter: InvoiceFilter) {
-  const own = useInvoiceList("employer", filter, 100);
+  const invoices = useInvoiceList("employer", filter, 100);
   const foreign = useInfiniteQuery({
     queryKey: ["externals", "books"],
     queryFn: ({ pageParam }) =>
@@ -79,7 +79,7 @@ function useOpen(filter: InvoiceFilter) {
       queryFn: () => ask("GET /v1/invoices/{number}/entry", { params: { number: id } }),
     })),
   });
-  const items = own.data?.filter(isOpen).map(
+  const items = invoices.data?.filter(isOpen).map(
     ({ number, seller, status, currency, gross, issuedAt, entry = "01" }): Open => ({
       name: number,
       number,
@@ -92,7 +92,7 @@ function useOpen(filter: InvoiceFilter) {
       entry,
     }),
   );
-  const others = paid.flatMap(
+  const externals = paid.flatMap(
     ({ id, number, seller, currency, gross, registeredAt }, at): Open[] => {
       const entry = marks[at]?.data?.mark;
       return entry !== undefined && isOpenMark(entry)
@@ -113,13 +113,13 @@ function useOpen(filter: InvoiceFilter) {
     },
   );
   return {
-    ...own,
-    error: own.error ?? foreign.error,
-    data: items === undefined ? undefined : [...others, ...items],
-    hasNextPage: own.hasNextPage || foreign.hasNextPage,
-    isFetchingNextPage: own.isFetchingNextPage || foreign.isFetchingNextPage,
+    ...invoices,
+    error: invoices.error ?? foreign.error,
+    data: items === undefined ? undefined : [...externals, ...items],
+    hasNextPage: invoices.hasNextPage || foreign.hasNextPage,
+    isFetchingNextPage: invoices.isFetchingNextPage || foreign.isFetchingNextPage,
     fetchNextPage() {
-      if (own.hasNextPage) void own.fetchNextPage();
+      if (invoices.hasNextPage) void invoices.fetchNextPage();
       if (foreign.hasNextPage) void foreign.fetchNextPage();
     },
   };

@@ -119,7 +119,7 @@ export function Results({
   const say = useWords();
   const shared = useSharedWords();
   if (results.length === 0 || last === undefined) return null;
-  const over = results.filter(({ state }) => state !== "running").length;
+  const finished = results.filter(({ state }) => state !== "running").length;
   const done = results.filter(({ state }) => state === "done").length;
   const again = results
     .filter(
@@ -132,7 +132,7 @@ export function Results({
       <div className="row between">
         <strong role="status">
           {busy
-            ? say("result.progress", { over, all: results.length })
+            ? say("result.progress", { over: finished, all: results.length })
             : say("result.summary", { done, all: results.length })}
         </strong>
         {busy ? null : (
@@ -146,7 +146,7 @@ export function Results({
       </div>
       {results.length > 1 ? (
         <Progress
-          percent={Math.round((100 * over) / results.length)}
+          percent={Math.round((100 * finished) / results.length)}
           showInfo={false}
           aria-label={say("result.title")}
           status={busy ? "active" : "normal"}

@@ -72,11 +72,11 @@ function useQueue() {
       const base = { key, file, holder, once };
       put({ ...base, state: "running" });
       try {
-        const made = await register(next, account);
+        const registration = await register(next, account);
         put(
-          "document" in made
-            ? { ...base, state: "done", made }
-            : { ...base, state: "pending", made },
+          "document" in registration
+            ? { ...base, state: "done", made: registration }
+            : { ...base, state: "pending", made: registration },
         );
       } catch (error) {
         put({ ...base, state: "refused", error });
@@ -174,7 +174,7 @@ function Register() {
   const { all: allFormats } = useFormats();
   const [holder, setHolder] = useState(session.account);
   const { all, add, again, clear } = useQueue();
-  const over = all.filter(({ state }) => state !== "waiting" && state !== "running").length;
+  const finished = all.filter(({ state }) => state !== "waiting" && state !== "running").length;
   const done = all.filter(({ state }) => state === "done").length;
   return (
     <Card title={<h2>{say("external.register")}</h2>}>
@@ -217,14 +217,14 @@ function Register() {
           <section aria-label={say("external.results")} className="stack">
             <div className="row between">
               <strong role="status">
-                {over < all.length
-                  ? say("result.progress", { over, all: all.length })
+                {finished < all.length
+                  ? say("result.progress", { over: finished, all: all.length })
                   : say("external.summary", { done, all: all.length })}
               </strong>
-              {over > 0 ? <Button onClick={clear}>{say("external.clear")}</Button> : null}
+              {finished > 0 ? <Button onClick={clear}>{say("external.clear")}</Button> : null}
             </div>
             <Progress
-              percent={Math.round((100 * over) / all.length)}
+              percent={Math.round((100 * finished) / all.length)}
               showInfo={false}
               aria-label={say("external.results")}
               status="normal"
@@ -247,9 +247,9 @@ function Register() {
   );
 }
 
-function External({ one }: { one: Summary }) {
+function External({ registration }: { registration: Summary }) {
   const say = useWords();
-  const { number, claim, holder, registeredAt, seller, currency, gross } = one;
+  const { number, claim, holder, registeredAt, seller, currency, gross } = registration;
   return (
     <Card size="small">
       <div className="row between">
@@ -269,7 +269,13 @@ function External({ one }: { one: Summary }) {
       <Collapse
         ghost
         size="small"
-        items={[{ key: "proofs", label: say("proofs.title"), children: <Proofs external={one} /> }]}
+        items={[
+          {
+            key: "proofs",
+            label: say("proofs.title"),
+            children: <Proofs external={registration} />,
+          },
+        ]}
       />
     </Card>
   );
@@ -302,7 +308,7 @@ export function ExternalPage() {
               <ul className="cards">
                 {items.map((registration) => (
                   <li key={registration.claim.id}>
-                    <External one={registration} />
+                    <External registration={registration} />
                   </li>
                 ))}
               </ul>

@@ -568,7 +568,7 @@ export const useWords = wordsOf("employer", {
     "red.none": "No confirmation sheets are waiting for you.",
     "red.none.all": "No confirmation sheets.",
     "red.label": "Red-letter confirmation sheet of invoice {{invoice}}",
-    "red.invoice": "Original invoice",
+    "red.invoice": "Original",
     "red.seller": "Seller",
     "red.gross": "Original total",
     "red.left": "{{left}} left",

@@ -92,12 +92,12 @@ function NewKey({ onClose }: { onClose: () => void }) {
         ...person,
       });
     // a person who was created before their key was refused is used again
-    const made =
+    const created =
       employee.data?.name === name.trim()
         ? employee.data
         : await employee.mutateAsync(name.trim()).catch(() => undefined);
-    if (made)
-      key.mutate({ account: made.account, name: name.trim(), roles: ["holder"], ...person });
+    if (created)
+      key.mutate({ account: created.account, name: name.trim(), roles: ["holder"], ...person });
   };
   if (key.variables?.signIn !== undefined && key.data !== undefined)
     return <PersonMade name={key.variables.signIn} onClose={onClose} />;

@@ -130,7 +130,7 @@ type Line = Schemas["InvoiceLine"];
 /** The form line that a document line comes from. */
 export type Origin = { line: number; discount: boolean };
 
-const given = <K extends string>(members: Partial<Record<K, string | undefined>>) =>
+const presentMembers = <K extends string>(members: Partial<Record<K, string | undefined>>) =>
   Object.fromEntries(
     Object.entries<string | undefined>(members).flatMap(([key, text]) =>
       text?.trim() ? [[key, text.trim()]] : [],
@@ -139,7 +139,7 @@ const given = <K extends string>(members: Partial<Record<K, string | undefined>>
 
 export const documentLines = (lines: readonly DraftLine[]): { line: Line; from: Origin }[] =>
   lines.flatMap((draft, at) => {
-    const one = reckonLine(draft);
+    const sums = reckonLine(draft);
     const name = draft.name?.trim() ?? "";
     const taxRate = draft.taxRate ?? "";
     const plain = (amount: bigint, tax: bigint) => ({
@@ -148,18 +148,18 @@ export const documentLines = (lines: readonly DraftLine[]): { line: Line; from: 
       taxRate,
       tax: formatMoney(tax),
     });
-    if (one === undefined) return [];
+    if (sums === undefined) return [];
     const item: Line = {
-      ...given({ spec: draft.spec, unit: draft.unit }),
-      ...(one.byQuantity
+      ...presentMembers({ spec: draft.spec, unit: draft.unit }),
+      ...(sums.byQuantity
         ? { quantity: decimalOf(draft.quantity), unitPrice: decimalOf(draft.unitPrice) }
         : {}),
-      ...plain(one.amount, one.tax),
+      ...plain(sums.amount, sums.tax),
     };
     const off =
-      one.discount === 0n
+      sums.discount === 0n
         ? []
-        : [{ line: plain(-one.discount, -one.discountTax), from: { line: at, discount: true } }];
+        : [{ line: plain(-sums.discount, -sums.discountTax), from: { line: at, discount: true } }];
     return [{ line: item, from: { line: at, discount: false } }, ...off];
   });
 
@@ -180,13 +180,13 @@ export function documentOf(
     currency,
     seller,
     buyer: {
-      ...given(buyer),
+      ...presentMembers(buyer),
       ...(buyer.taxId?.trim() ? { taxId: buyer.taxId.trim().toUpperCase() } : {}),
       name: name.trim(),
     },
     lines: documentLines(draft.lines).map(({ line }) => line),
     totals: { net, tax, gross },
-    ...given({
+    ...presentMembers({
       remark: draft.remark,
       drawer: draft.drawer,
       sourceId: draft.sourceId,
@@ -204,13 +204,17 @@ export function fieldOf(draft: Draft, pointer: string): (string | number)[] | un
     return (details as readonly string[]).includes(at) ? ["buyer", at] : undefined;
   if (["kind", "remark", "drawer", "sourceId", "holder"].includes(part)) return [part];
   if (part !== "lines" || !/^\d+$/.test(at)) return undefined;
-  const from = documentLines(draft.lines)[Number(at)]?.from;
-  if (from === undefined) return undefined;
-  if (from.discount) return ["lines", from.line, "discount"];
-  if (member === "tax") return ["lines", from.line, "taxRate"];
+  const origin = documentLines(draft.lines)[Number(at)]?.from;
+  if (origin === undefined) return undefined;
+  if (origin.discount) return ["lines", origin.line, "discount"];
+  if (member === "tax") return ["lines", origin.line, "taxRate"];
   if (member === "amount")
-    return ["lines", from.line, hasPrice(draft.lines[from.line] ?? {}) ? "unitPrice" : "amount"];
-  return ["lines", from.line, lineFields.has(member) ? member : "name"];
+    return [
+      "lines",
+      origin.line,
+      hasPrice(draft.lines[origin.line] ?? {}) ? "unitPrice" : "amount",
+    ];
+  return ["lines", origin.line, lineFields.has(member) ? member : "name"];
 }
 
 /** Whether a document has content without a field in the form. */

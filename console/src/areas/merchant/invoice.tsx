@@ -28,26 +28,32 @@ type Download = { key: string; label: string; path: string; accept: string; endi
 function useDownloads({ number, status, document: { source } }: Full): Download[] {
   const say = useWords();
   const { title } = useFormats();
-  const own = `/v1/invoices/${number}`;
+  const path = `/v1/invoices/${number}`;
   const written = writtenFormats.map((name) => {
     const { mediaType, download } = formats[name];
-    return { key: name, label: title(name), path: own, accept: mediaType, ending: download };
+    return { key: name, label: title(name), path: path, accept: mediaType, ending: download };
   });
   const original = source && {
-    path: `${own}/original`,
+    path: `${path}/original`,
     accept: "application/octet-stream",
     ending: `original.${endingOf(source.format)}`,
   };
-  const bundle = { path: `${own}/bundle`, accept: "application/json", ending: "bundle.json" };
+  const bundle = { path: `${path}/bundle`, accept: "application/json", ending: "bundle.json" };
   return [
-    { key: "pdf", label: say("download.pdf"), path: own, accept: "application/pdf", ending: "pdf" },
+    {
+      key: "pdf",
+      label: say("download.pdf"),
+      path: path,
+      accept: "application/pdf",
+      ending: "pdf",
+    },
     ...written,
     ...(original ? [{ key: "original", label: say("download.original"), ...original }] : []),
     ...(status === "accepted" ? [] : [{ key: "bundle", label: say("download.bundle"), ...bundle }]),
     {
       key: "archive",
       label: say("download.archive"),
-      path: `${own}/archive`,
+      path: `${path}/archive`,
       accept: "application/zip",
       ending: "zip",
     },

@@ -52,8 +52,8 @@ function grossOfPart(
     compareDecimals(quantity, "0") <= 0n
   )
     return undefined;
-  const more = compareDecimals(quantity, line.quantity);
-  if (more >= 0n) return more === 0n ? whole : undefined;
+  const comparison = compareDecimals(quantity, line.quantity);
+  if (comparison >= 0n) return comparison === 0n ? whole : undefined;
   const item = withTax(quantityTimesPrice(quantity, line.unitPrice, line.baseQuantity), line);
   return discount === undefined
     ? item

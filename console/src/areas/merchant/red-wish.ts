@@ -31,10 +31,10 @@ export function faultOf(lines: Lines, at: number, much = ""): "figure" | "beyond
   const figure = byQuantity ? decimalOf(much) : moneyOf(much);
   if (figure === undefined) return "figure";
   if (!/[1-9]/.test(figure)) return "beyond";
-  const more = byQuantity
+  const isBeyond = byQuantity
     ? compareDecimals(figure, line.quantity as string)
     : parseMoney(figure) - netOf(lines, at);
-  return more > 0n ? "beyond" : undefined;
+  return isBeyond > 0n ? "beyond" : undefined;
 }
 
 /**

@@ -40,7 +40,7 @@ export const WebhookState = ({ status }: Pick<Webhook, "status">) => (
 function Make() {
   const say = useWords();
   const [form] = Form.useForm<Wanted>();
-  const [made, setMade] = useState<{ secret: string | undefined } | undefined>(undefined);
+  const [created, setMade] = useState<{ secret: string | undefined } | undefined>(undefined);
   const make = useAct(
     ({ url, description, types: wanted }: Wanted, once) =>
       ask("POST /v1/webhooks", {
@@ -53,12 +53,12 @@ function Make() {
       }),
     { refreshes: [["webhooks"]] },
   );
-  if (made !== undefined)
+  if (created !== undefined)
     return (
       <Secret
         title={say("hooks.once")}
         detail={say("hooks.once.detail")}
-        text={made.secret}
+        text={created.secret}
         onClose={() => setMade(undefined)}
       />
     );

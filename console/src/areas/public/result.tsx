@@ -91,8 +91,8 @@ function ShownParts({ shown, unproven }: { shown: Shown; unproven: boolean }) {
     ["shown.lines", lines],
     ["shown.remark", remark],
   ] as const;
-  const there = items.filter(([, value]) => value !== undefined);
-  if (there.length === 0) return null;
+  const present = items.filter(([, value]) => value !== undefined);
+  if (present.length === 0) return null;
   return (
     <section>
       <h3>{say("shown")}</h3>
@@ -101,7 +101,7 @@ function ShownParts({ shown, unproven }: { shown: Shown; unproven: boolean }) {
         size="small"
         bordered
         classNames={{ label: "nowrap" }}
-        items={there.map(([key, children]) => ({ key, label: say(key), children }))}
+        items={present.map(([key, children]) => ({ key, label: say(key), children }))}
       />
     </section>
   );

@@ -34,16 +34,16 @@ const loadDevice = () => import("./device.ts");
 export const prepare = (): void => void loadDevice().catch(() => {});
 
 async function verifyCode(content: Omit<QrContent, "pickup">): Promise<Answer> {
-  const asked = () => post("text/plain", linkOf(content));
-  if (content.proof === undefined) return { verified: await asked() };
+  const askGateway = () => post("text/plain", linkOf(content));
+  if (content.proof === undefined) return { verified: await askGateway() };
   const module = await loadDevice().catch(() => undefined);
-  if (module === undefined) return { verified: await asked() };
+  if (module === undefined) return { verified: await askGateway() };
   const device = module.checkOnDevice(content.proof, content);
   // a proof that fails on its own needs no answer from a gateway
   if (!device.holds) return { device };
   try {
     if (!navigator.onLine) throw new Refusal("offline");
-    const verified = await asked();
+    const verified = await askGateway();
     const theirs = isTheirs(verified);
     if (device.issuer && theirs !== undefined) remember(device.issuer.sealed, theirs);
     return { verified, device };
