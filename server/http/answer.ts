@@ -1,7 +1,8 @@
 /**
- * An Answer on the wire: JSON, text, bytes or a stream, by its body and its Content-Type.
+ * An Answer on the wire: JSON, text, bytes or a stream, depending on its body and its Content-Type.
  *
- * Nothing may keep an answer unless the route says so: what it shows is one party's.
+ * By default nothing may cache an answer, because it shows what one party may see; a route can say
+ * otherwise.
  */
 import { once } from "node:events";
 import type { Response } from "express";
@@ -11,9 +12,9 @@ const isStream = (body: unknown): body is AsyncIterable<string | Uint8Array> =>
   typeof body === "object" && body !== null && Symbol.asyncIterator in body;
 
 /**
- * What it resolves to, or undefined as soon as the signal is there. No Promise.race: it would leave
- * a reaction, and with it the value, at whatever outlives it, and a stream that is open for days
- * comes here for every event.
+ * The promise's value, or undefined as soon as the signal is aborted. Promise.race would not do: it
+ * leaves a reaction, and with it the value, on the promise that lives longer, and a stream that is
+ * open for days comes here for every event.
  */
 function unless<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
@@ -25,7 +26,8 @@ function unless<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefi
 }
 
 /**
- * Writes as fast as the client reads; closes the source when the client goes or `signal` ends it.
+ * Writes as fast as the client reads; closes the source when the client disconnects or `signal` is
+ * aborted.
  */
 async function pour(
   response: Response,
@@ -42,19 +44,20 @@ async function pour(
     }
     response.end();
   } finally {
-    // not awaited: a source in the middle of its own waiting returns when that ends
+    // not awaited: a source that is waiting itself returns when its wait ends
     void iterator.return?.()?.catch(() => undefined);
   }
 }
 
-/** Keeps an operation's id for the log, where it finds the request that made the operation. */
+/** Keeps an operation's id for the log, so that a request can be found by the operation it made. */
 export function noteOperation(response: Response, body: unknown): void {
   if (body === null || typeof body !== "object" || !("operation" in body)) return;
   response.locals["operation"] = (body.operation as { id?: unknown } | null)?.id;
 }
 
 /**
- * Sends it; resolves when the last byte is handed to the connection. A HEAD gets the headers alone.
+ * Sends the answer; resolves when its last byte is handed to the connection. A HEAD gets only the
+ * headers.
  */
 export async function sendAnswer(
   response: Response,

@@ -1,13 +1,13 @@
 /**
- * The Express app, made of routes: what every request passes, in order, and what becomes of those
- * that no route takes.
+ * The Express app, made of routes: the steps that every request passes, in order, and what happens
+ * to a request that matches no route.
  *
  *   request id → log → own headers → bound on headers → host → ops → routes → site → docs → 404 → problem+json
  *   a route: caller → rate → own page → role → handler (handler.ts)
  *
  * Deny by default. No CORS: no page of another origin may call with a user's credentials (auth.ts
  * has the rules for the cookie). Logs name the route as a template, never the path, the query or a
- * header: they hold tax ids, amounts and keys.
+ * header, which hold tax ids, amounts and keys.
  */
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
@@ -43,29 +43,31 @@ export type AppDeps = {
   config: RateConfig & Pick<Config, "MAX_BODY_BYTES" | "WAIT_MAX_SECONDS">;
   readiness: () => Promise<Readiness>;
   measured?: Measured;
-  /** Of the software, for /openapi.json. */
+  /** The software's version, for /openapi.json. */
   version: string;
-  /** Abort it before the listening socket is closed: waits and streams end, /readyz says no. */
+  /** Abort it before the listening socket is closed: waits and streams end, and /readyz says no. */
   stopping?: AbortSignal;
-  /** Those of the console; without it there are API keys alone. */
+  /** The console's sessions; without them only API keys sign in. */
   sessions?: CookieSessions<Tx>;
-  /** Other bounds on streams than those of streams.ts. */
+  /** Bounds on streams other than those of streams.ts. */
   streams?: Partial<StreamBounds>;
   /**
-   * Which requests are answered, by the name that they ask for; without it all. For a gateway that
-   * serves one machine alone.
+   * Which requests are served, by the host name that they ask for; without it, all. For a gateway
+   * that serves only its own machine.
    */
   hostIsServed?: (request: IncomingMessage) => boolean;
   /**
-   * Serves what is no route: the files of the console, without limit. Sets its own
+   * Serves what is not a route: the console's files, without a rate limit. Sets its own
    * Content-Security-Policy.
    */
   site?: RequestHandler;
 };
 
 const requestIdOf = (request: IncomingMessage): string => {
-  const given = request.headers["x-request-id"];
-  return typeof given === "string" && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : randomUUID();
+  const header = request.headers["x-request-id"];
+  return typeof header === "string" && /^[A-Za-z0-9._-]{1,64}$/.test(header)
+    ? header
+    : randomUUID();
 };
 
 export function createApp(deps: AppDeps): Express {
@@ -117,9 +119,9 @@ export function createApp(deps: AppDeps): Express {
       customSuccessMessage: () => "answered",
       customErrorMessage: () => "answered",
       customSuccessObject: (request, response, { responseTime }) =>
-        told(request, response, responseTime),
+        logLine(request, response, responseTime),
       customErrorObject: (request, response, _error, { responseTime }) =>
-        told(request, response, responseTime),
+        logLine(request, response, responseTime),
     }),
   );
   app.use(...ownHeaders);
@@ -170,8 +172,8 @@ export function createApp(deps: AppDeps): Express {
   return app;
 }
 
-/** What the log says of a request. */
-function told(
+/** What the log says about a request. */
+function logLine(
   request: express.Request,
   response: express.Response,
   milliseconds: unknown,
@@ -194,7 +196,7 @@ function told(
 const refuse: ErrorRequestHandler = (error, request, response, _next) => {
   const problem = toProblem(error);
   response.locals["code"] = problem.code;
-  // a client that went away in the middle of its request is no fault of ours
+  // a client that disconnected in the middle of its request is not our fault
   if (problem.status >= 500 && !request.socket.destroyed)
     request.log.error({ error: describeError(error) }, problem.code);
   if (problem.status === 401 && !response.hasHeader("WWW-Authenticate"))

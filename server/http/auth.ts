@@ -1,15 +1,15 @@
 /**
  * Who calls, from `Authorization: Bearer <id>.<secret>` or the console's session cookie, and
- * whether the route is for such callers. Deny by default.
+ * whether the route is open to that caller. Deny by default.
  *
- * A browser adds the cookie to whatever a page makes it send, so a session's requests that change
- * something must come from a page of this origin (Sec-Fetch-Site, or Origin) and show the session's
- * own token in X-CSRF-Token. An API key in a header is nothing that another page could send.
- * Sessions are looked up at every request: they end at once.
+ * A browser adds the cookie to whatever a page makes it send. So a session's request that changes
+ * something must come from a page of this origin (Sec-Fetch-Site, or Origin) and carry the
+ * session's own token in X-CSRF-Token. Another page cannot send an API key in a header. Sessions
+ * are looked up at every request: they end at once.
  *
- * A verified key is remembered for at most KEY_MEMORY_MS, by the hash of what was presented: a
- * revoked key is refused after that time at the latest in every process, and changes nothing in the
- * meantime (handler.ts). Refusals are not remembered. Does not own: whose objects a caller may see
+ * A verified key is cached for at most KEY_MEMORY_MS under a hash of the whole credential: every
+ * process refuses a revoked key after that time at the latest, and the key changes nothing in the
+ * meantime (handler.ts). Refusals are not cached. Does not own: whose objects a caller may see
  * (features scope by `caller.account`), and how keys are made (features/parties/api-keys.ts).
  */
 import { createHash, timingSafeEqual } from "node:crypto";
@@ -19,8 +19,8 @@ import type { Sql, Tx } from "../db/db.ts";
 import type { Caller, Callers, CookieSessions, Role } from "../kernel/api.ts";
 
 /**
- * How long a key is taken for good without asking the database: the bound on how late a revocation
- * is felt.
+ * How long a key is accepted without asking the database: the bound on how late a revocation takes
+ * effect.
  */
 export const KEY_MEMORY_MS = 3_000;
 const MEMORY_SIZE = 10_000;
@@ -32,22 +32,22 @@ export const callerOf = (response: Response): Caller =>
   (response.locals["caller"] as Caller | undefined) ?? nobody;
 
 export type Auth = {
-  /** Finds the caller; a request without a valid key ends in a 401. */
+  /** Finds the caller; a request without a valid key ends with 401. */
   authenticate: RequestHandler;
-  /** Of a session: lets pass what only reads, and what its own page has sent. */
+  /** For a session: lets through requests that only read, and requests from its own page. */
   ownPage: RequestHandler;
-  /** Lets those callers pass that have one of the roles. */
+  /** Lets callers through that have one of the roles. */
   authorize(roles: readonly Role[]): RequestHandler;
   /**
-   * For signing in: refuses another site's page, and finds the session that the browser has, if
-   * any. Asks for none.
+   * For signing in: refuses another site's page, and finds the browser's session if there is one.
+   * Requires none.
    */
   recognise: RequestHandler;
 };
 
 /**
- * Of what a browser says of the page that it sends for. What is no browser says nothing, and has no
- * cookie that it did not mean to send.
+ * Judges by what a browser says about the page that sends the request. Other clients say nothing,
+ * and have no cookie that they did not mean to send.
  */
 function fromOwnPage(request: Request): boolean {
   const site = request.get("sec-fetch-site");
@@ -63,9 +63,8 @@ const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
 export type AuthDeps = {
   sql: Sql;
-  callers: Callers<Tx>;
-  /** Without it cookies are not looked at. */
-  sessions?: CookieSessions<Tx> | undefined;
+  /** Without it cookies are ignored. */
+  sessions?: Sessions | undefined;
   /** Counts requests without a valid key (per address) and may answer 429 instead. */
   refused: RequestHandler;
 };
@@ -84,16 +83,16 @@ export function createAuth({ sql, callers, sessions, refused }: AuthDeps): Auth 
     // oldest first: a Map keeps the order of insertion
     const oldest = known.size >= MEMORY_SIZE ? known.keys().next().value : undefined;
     if (oldest !== undefined) known.delete(oldest);
-    // from before the look-up: a revocation during it counts
+    // the time before the look-up: a revocation during it must count
     known.set(hash, { caller, until: now + KEY_MEMORY_MS });
     return caller;
   }
 
   return {
     authenticate: async (request, response, next) => {
-      const given = request.headers.authorization;
-      const cookie = given === undefined ? sessions?.read(request.headers.cookie) : undefined;
-      const [, presented] = /^Bearer +(\S+)$/i.exec(given ?? "") ?? [];
+      const header = request.headers.authorization;
+      const cookie = header === undefined ? sessions?.read(request.headers.cookie) : undefined;
+      const [, presented] = /^Bearer +(\S+)$/i.exec(header ?? "") ?? [];
       const caller =
         cookie !== undefined
           ? await sessions?.find(sql, cookie)
@@ -104,7 +103,7 @@ export function createAuth({ sql, callers, sessions, refused }: AuthDeps): Auth 
         const [challenge, detail] =
           cookie !== undefined
             ? ['Bearer realm="onepiao"', "The session has ended: sign in again"]
-            : given === undefined
+            : header === undefined
               ? [
                   'Bearer realm="onepiao"',
                   "The request has no API key: Authorization: Bearer <id>.<secret>",
@@ -126,7 +125,7 @@ export function createAuth({ sql, callers, sessions, refused }: AuthDeps): Auth 
       if (session === undefined || safeMethods.has(request.method)) return next();
       if (!fromOwnPage(request))
         throw new Problem("cross-site-request", "Another site's page has sent this");
-      // of equal length whatever was presented
+      // hashed, so both have the same length
       if (timingSafeEqual(digest(request.get("x-csrf-token") ?? ""), digest(session.csrf)))
         return next();
       throw new Problem(

@@ -1,7 +1,7 @@
 /**
- * The reference: /openapi.json for programs, /problems and /problems/{code} (every refusal) for
- * people, as plain HTML without a script. The page for people at /docs reads /openapi.json too;
- * site.ts serves it, because it is built with the console.
+ * The reference: /openapi.json for programs; /problems and /problems/{code} (every refusal) for
+ * people, as plain HTML without a script. The page at /docs reads /openapi.json too; site.ts serves
+ * it, because it is built with the console.
  */
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
@@ -33,7 +33,7 @@ const retries = {
 } as const;
 
 /**
- * The document, packed once. Everybody may read it: the reference's page, which has no origin, and
+ * The document, compressed once. Anyone may read it: the reference's page, which has no origin, and
  * the tools of integrators.
  */
 function served(document: OpenApiDocument): RequestHandler {
@@ -55,7 +55,7 @@ function served(document: OpenApiDocument): RequestHandler {
 }
 
 export function createDocs(document: OpenApiDocument): Router {
-  // the same for everybody, until the software is another
+  // the same for everyone until the next release
   const html = (response: Response, text: string) =>
     void response
       .set({ "Cache-Control": "no-cache", "Content-Security-Policy": policy })

@@ -1,14 +1,14 @@
 /**
- * Group commit: what comes while another group is at work waits for it and then goes together.
+ * Group commit: items that arrive while a group is at work wait for it and then go together.
  *
- * Nobody waits for company: a lone item goes at once, and groups grow by themselves as the load
- * does. One group is at work at a time, because two would mostly wait for what the other holds; but
- * one that takes longer than its patience may hang on something of its own, and the next one does
- * not wait for it. An item's fate is its own: when the group as a whole throws, each of it is tried
+ * No item waits for company: a lone item goes at once, and groups grow as the load does. One group
+ * is at work at a time, because two would mostly wait for each other's locks. But a group that
+ * takes longer than its patience may be stuck on something else, and the next one does not wait for
+ * it. Items do not share their fate: when a group throws as a whole, each of its items is tried
  * alone.
  */
 export type Groups<T, R> = {
-  /** Does the item's work in some group; its result, or what it threw. */
+  /** Does the item's work in some group; returns its result, or throws its error. */
   add(item: T): Promise<R>;
 };
 
@@ -23,43 +23,43 @@ export function createGroups<T, R extends object>({
   atOnce,
   run,
 }: {
-  /** Items of one group. */
+  /** Items in one group. */
   max: number;
   /**
-   * Weight of an item; those of a group together weigh at most `maxWeight`, unless it is a single
-   * one.
+   * Weight of an item. The items of a group weigh at most `maxWeight` together, unless it has a
+   * single item.
    */
   weigh(item: T): number;
   maxWeight: number;
-  /** A group that has been at work for so long is not waited for. */
+  /** A group that has been at work for this long is not waited for. */
   patienceMs: number;
-  /** Groups at work at a time, those that take long included. */
+  /** Groups at work at a time, slow ones included. */
   atOnce: number;
   run(items: readonly T[]): Promise<readonly (R | Error)[]>;
 }): Groups<T, R> {
   const waiting: Waiting<T, R>[] = [];
   let working = 0;
-  /** A group is at work whose patience is not over. */
+  /** A group is at work and still has patience. */
   let prompt = false;
 
   const settle = (group: readonly Waiting<T, R>[], results: readonly (R | Error)[]) => {
-    group.forEach((one, i) => {
+    group.forEach((member, i) => {
       const result = results[i] as R | Error;
-      if (result instanceof Error) one.failed(result);
-      else one.done(result);
+      if (result instanceof Error) member.failed(result);
+      else member.done(result);
     });
   };
 
   async function work(group: readonly Waiting<T, R>[]): Promise<void> {
     try {
-      settle(group, await run(group.map((one) => one.item)));
+      settle(group, await run(group.map((member) => member.item)));
     } catch (error) {
       if (group.length === 1) return group[0]?.failed(error);
       for (const one of group) await work([one]);
     }
   }
 
-  /** As many as go together, in the order in which they came. */
+  /** As many items as may go together, in the order of their arrival. */
   function take(): Waiting<T, R>[] {
     let [count, weight] = [0, 0];
     for (const { item } of waiting) {

@@ -1,6 +1,6 @@
 /**
- * One route as an Express handler: reads the request, runs the route where its method belongs,
- * sends the answer.
+ * One route as an Express handler: reads the request, runs the route in the transaction that its
+ * method needs, sends the answer.
  *
  *   GET                on the plain connection
  *   POST, public       in a read-only transaction, unless it signs somebody in
@@ -9,13 +9,14 @@
  *   POST, lines        a piece of work for each line, as they come (streams.ts), in such groups
  *   PUT PATCH DELETE   in a transaction; the same request again changes nothing more
  *
- * What changes something asks the database whether the caller's key is revoked, whatever is
- * remembered of it (auth.ts): a key that is taken away could else make another one in its last
- * seconds. It asks behind the work, which may have waited for the revocation; where many share a
- * transaction, before it.
+ * A request that changes something asks the database whether the caller's key is revoked, even if
+ * the key is cached (auth.ts): otherwise a revoked key could make another one in its last seconds.
+ * It asks after the work, which may have waited for the revocation; where requests share a
+ * transaction, it asks before the work.
  *
- * Order of refusals: media types, size, Idempotency-Key, path, query, body. All of it comes before
- * the transaction, so junk costs the database nothing. A stream's lines are refused one by one.
+ * Order of refusals: media types, size, Idempotency-Key, path, query, body. All of these come
+ * before the transaction, so junk costs the database nothing. A stream's lines are refused one by
+ * one.
  */
 
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -46,35 +47,35 @@ export type HandlerDeps = {
   changes: Pick<Changes, "wait">;
   maxBodyBytes: number;
   waitMaxSeconds: number;
-  /** Other bounds on streams than STREAM_BOUNDS. */
+  /** Bounds on streams other than STREAM_BOUNDS. */
   streams?: Partial<StreamBounds> | undefined;
   /** Aborted when the process stops: waits and streams end, answers under way do not. */
   stopping: AbortSignal;
 };
 
 /**
- * Requests that share a transaction: past this many a larger group costs as much an invoice, and
- * its last one waits longer.
+ * Requests that share a transaction: a larger group costs as much per invoice, and its last request
+ * waits longer.
  */
 const MAX_GROUP = 64;
-/** Their bodies, in bytes: what one statement carries stays small, however large the documents. */
+/** Their bodies, in bytes: one statement carries little, however large the documents are. */
 const MAX_GROUP_BYTES = 4 * 1_048_576;
-/** Many times what a group takes under load: it hangs on a lock that somebody else holds. */
+/** Many times what a group takes under load: a group that takes longer hangs on somebody's lock. */
 const GROUP_PATIENCE_MS = 150;
 const GROUPS_AT_ONCE = 4;
 
-/** Others may use up what a remedy has brought before this request comes to it. */
+/** Other requests may use up what a remedy has brought before this one runs again. */
 const MAX_TRIES = 5;
 
 const cut: ReadonlySet<string> = new Set(["authorization", "proxy-authorization", "cookie"]);
 
 const keyRevoked = () => new Problem("unauthenticated", "The API key is revoked");
 
-/** Aborted when the connection closes before the answer is out. */
-function goneSignal(response: Response): AbortSignal {
-  const gone = new AbortController();
-  response.once("close", () => gone.abort());
-  return gone.signal;
+/** Aborted when the connection closes before the answer is sent. */
+function disconnectSignal(response: Response): AbortSignal {
+  const disconnect = new AbortController();
+  response.once("close", () => disconnect.abort());
+  return disconnect.signal;
 }
 
 export function createHandler({
@@ -92,7 +93,7 @@ export function createHandler({
     bounds: { ...STREAM_BOUNDS, maxLineBytes: maxBodyBytes, ...streams },
   });
 
-  /** The final answer of accepted work, or the 202 as it stands. */
+  /** The final answer of accepted work, or the 202 unchanged. */
   async function settle(
     route: Route<Tx>,
     kept: Kept | undefined,
@@ -117,15 +118,15 @@ export function createHandler({
       const stored = kept === undefined ? final : await exactly.settle(kept, final);
       return { ...stored, headers: { ...stored.headers, "preference-applied": `wait=${seconds}` } };
     } catch (error) {
-      // the work is accepted and stored: that it cannot be looked after now is no refusal of it
+      // the work is accepted and stored: failing to watch it is not a refusal
       request.log.warn({ error: describeError(error) }, "a wait ends early");
       return accepted;
     }
   }
 
   /**
-   * Runs the work; while its refusal can be remedied, remedies it, with nothing held, and runs it
-   * again.
+   * Runs the work. While its refusal can be remedied, runs the remedy, holding nothing, and the
+   * work again.
    */
   async function remedied<T>(work: () => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries += 1) {
@@ -157,13 +158,15 @@ export function createHandler({
           const asked = fresh.map((place) => group[place] as (typeof group)[number]);
           const revoked = await callers.revokedAmong(
             tx,
-            asked.map(({ by }) => by.keyId),
+            asked.map(({ caller }) => caller.keyId),
           );
-          const held = asked.filter(({ by }) => !revoked.has(by.keyId));
-          const prepared = held.map((one) => one.prepared);
+          const held = asked.filter(({ caller }) => !revoked.has(caller.keyId));
+          const prepared = held.map((member) => member.prepared);
           const results = held.length > 0 ? await work.run(tx, prepared) : [];
-          const byRequest = new Map(held.map((one, i) => [one, results[i] as Answer | Problem]));
-          return asked.map((one) => byRequest.get(one) ?? keyRevoked());
+          const byRequest = new Map(
+            held.map((member, i) => [member, results[i] as Answer | Problem]),
+          );
+          return asked.map((member) => byRequest.get(member) ?? keyRevoked());
         }),
     });
   }
@@ -172,7 +175,7 @@ export function createHandler({
     const groups = groupsOf(route);
     return async (request, response) => {
       const caller = callerOf(response);
-      const signal = AbortSignal.any([goneSignal(response), stopping]);
+      const signal = AbortSignal.any([disconnectSignal(response), stopping]);
       const accept = readAccept(route, request);
       const writes = route.method !== "get";
       const mediaType = writes ? readMediaType(route, request, response) : "";
@@ -187,7 +190,7 @@ export function createHandler({
       const params = readParams(route, request);
       const query = readQuery(route, request);
       const body = writes ? readContent(route, mediaType, bytes) : undefined;
-      const given: Omit<Request<Tx, unknown, unknown, unknown>, "sql"> = {
+      const input: Omit<Request<Tx, unknown, unknown, unknown>, "sql"> = {
         caller,
         params,
         query,
@@ -198,28 +201,28 @@ export function createHandler({
         header: (name) => (cut.has(name.toLowerCase()) ? undefined : request.get(name)),
         signal,
       };
-      const by = { keyId: caller.keyId, roles: caller.roles };
+      const key = { keyId: caller.keyId, roles: caller.roles };
       if (route.lines && groups && kept) {
-        const prepare = route.lines.open(given);
+        const prepare = route.lines.open(input);
         const named = [request.method, request.originalUrl, mediaType];
         return stream({
           request,
           response,
-          once: { kept, request: named, by },
-          gone: goneSignal(response),
+          once: { kept, request: named, caller: key },
+          disconnected: disconnectSignal(response),
           stopping,
           work: async ({ number, bytes: line }) => {
-            const one = {
+            const item = {
               kept: partOf(kept, number),
               request: [...named, line],
-              by,
+              caller: key,
               prepared: prepare(line),
             };
-            return remedied(() => groups.add(one));
+            return remedied(() => groups.add(item));
           },
         });
       }
-      const run = async (connection: Tx, asked = given): Promise<Answer> => {
+      const run = async (connection: Tx, asked = input): Promise<Answer> => {
         if (route.run === undefined)
           throw new TypeError(`${route.method} ${route.path} works in groups alone`);
         const answer = await route.run({ ...asked, sql: connection });
@@ -237,15 +240,15 @@ export function createHandler({
       if (kept === undefined) {
         const options = route.roles === "public" && !route.signsIn ? "read only" : "read write";
         const asked =
-          route.prepare === undefined ? given : { ...given, body: await route.prepare(given) };
+          route.prepare === undefined ? input : { ...input, body: await route.prepare(input) };
         answer = await remedied(() => sql.begin(options, (tx) => run(tx, asked)));
       } else {
         const once: Once = {
           kept,
           request: [request.method, request.originalUrl, mediaType, bytes],
-          by,
+          caller: key,
         };
-        const joining = groups && { ...once, prepared: route.together?.prepare(given) };
+        const joining = groups && { ...once, prepared: route.together?.prepare(input) };
         const outcome = await remedied(() =>
           groups && joining ? groups.add(joining) : exactly.once(once, (tx) => run(tx)),
         );
@@ -254,7 +257,7 @@ export function createHandler({
       }
       const seconds = preferredWait(request.get("prefer"), waitMaxSeconds);
       const waits = route.settled !== undefined && answer.status === 202 && seconds > 0;
-      // What a wait ends with may not name the operation any more.
+      // a final answer may not name the operation any more
       noteOperation(response, answer.body);
       return sendAnswer(
         response,

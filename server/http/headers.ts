@@ -1,9 +1,9 @@
 /**
- * Headers that every answer has before a route sees the request; what differs from them on purpose
- * sets its own (site.ts, docs.ts).
+ * Headers that every answer has before a route sees the request. What needs others sets its own
+ * (site.ts, docs.ts).
  *
- * Deny by default: an answer is data. Opened as a page it runs nothing, sends nothing, leads
- * nowhere and is in no frame; it uses no device; nobody keeps it.
+ * Deny by default: an answer is data. Opened as a page it runs nothing, sends nothing, links
+ * nowhere, is in no frame, and uses no device; nothing caches it.
  */
 import type { RequestHandler } from "express";
 import helmet from "helmet";
@@ -16,7 +16,7 @@ const directives = {
   frameAncestors: ["'none'"],
 };
 
-/** What a page may use of a device; `camera` where the console's scanner is. */
+/** What a page may use of a device; `camera` on the page with the console's scanner. */
 export const devices = (camera: "()" | "(self)") =>
   `camera=${camera}, microphone=(), geolocation=()`;
 

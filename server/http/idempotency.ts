@@ -1,10 +1,11 @@
 /**
- * Idempotency-Key: a POST's work is done once, and its answer is given again to whoever repeats it.
+ * Idempotency-Key: a POST's work is done once, and a client that repeats the request gets the same
+ * answer.
  *
  * Invariants: the row that holds the answer is written in the transaction that did the work, so it
- * is there exactly when the work is. While the transaction runs, an advisory lock on (account, key)
- * keeps a second one out, in this process or another; it falls with the transaction, crash
- * included. A refusal rolls everything back and burns nothing.
+ * exists exactly when the work is done. While the transaction runs, an advisory lock on (account,
+ * key) keeps a second one out, in this process or another; the lock ends with the transaction, also
+ * after a crash. A refusal rolls everything back and leaves the key unused.
  *
  *   row    lock       request hash   outcome
  *   none   got        –              run, store, 2xx
@@ -13,15 +14,15 @@
  *   there  got        other          422 idempotency-key-reused
  *   there  got        equal, but asked by an API key with roles that the caller does not have: the same 422
  *
- * Work in many pieces (a stream's lines) holds its key in the same way for as long as it runs, and
- * each piece is a row of its own.
+ * Work in many pieces (a stream's lines) holds its key in the same way while it runs, and each
+ * piece has its own row.
  *
  * A stored answer belongs to the API key that asked, and to keys of its party with all of that
- * key's roles: a till does not read the answer that the cashier got. A secret goes out with the
- * first answer alone and is not stored (`secrets` of kernel/api.ts).
+ * key's roles: a till does not read the cashier's answer. A secret goes out with the first answer
+ * only and is not stored (`secrets` of kernel/api.ts).
  *
- * The answer is sealed under the vault: it can hold names and tax ids. The hash of the request is
- * keyed for the same reason: what a short body said could be guessed from a plain one.
+ * The answer is sealed by the vault, because it can hold names and tax ids. The hash of the request
+ * is keyed for the same reason: from a plain hash one could guess what a short body said.
  */
 import { createHash } from "node:crypto";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -33,8 +34,8 @@ export type Kept = { account: string; key: string };
 export type Outcome = { answer: Answer; replayed: boolean };
 
 /**
- * The key of a POST: 1–255 visible ASCII characters, bare, or in quotes as the IETF draft has it
- * (both name the same key). Throws Problem `idempotency-key-missing` or `malformed-request`.
+ * The key of a POST: 1–255 visible ASCII characters, bare, or in quotes as in the IETF draft (both
+ * mean the same key). Throws Problem `idempotency-key-missing` or `malformed-request`.
  */
 export function readIdempotencyKey(header: string | undefined): string {
   if (header === undefined)
@@ -54,49 +55,49 @@ export function readIdempotencyKey(header: string | undefined): string {
 }
 
 /**
- * A request whose work is to be done once. `request` is what must be the same when its key comes
- * again; `by`: who asks.
+ * A request whose work is done once. `request`: what must be the same when the key comes again;
+ * `caller`: who asks.
  */
 export type Once = {
   kept: Kept;
   request: readonly (string | Uint8Array)[];
-  by: Pick<Caller, "keyId" | "roles">;
+  caller: Pick<Caller, "keyId" | "roles">;
 };
 
 export type Exactly = {
   /** Does `work` once per (account, key). */
-  once(one: Once, work: (tx: Tx) => Promise<Answer>): Promise<Outcome>;
+  once(task: Once, work: (tx: Tx) => Promise<Answer>): Promise<Outcome>;
   /**
-   * Does `work` for those of a group that are not done yet, in one transaction, once per (account,
-   * key). `work` gets their places in `all` and gives an answer or a refusal for each; a refusal
-   * leaves no row.
+   * Does `work` for the members of a group that are not done yet, in one transaction, once per
+   * (account, key). `work` gets their places in `all` and returns an answer or a refusal for each;
+   * a refusal leaves no row.
    */
   onceTogether(
     all: readonly Once[],
     work: (tx: Tx, fresh: readonly number[]) => Promise<(Answer | Problem)[]>,
   ): Promise<(Outcome | Problem)[]>;
   /**
-   * Holds the key of work that is many pieces, each once under a key of its own (`partOf`), while
-   * it runs: nobody else has the key meanwhile, and from then on it is this request's. Throws what
-   * `work` throws, or the refusal of the key.
+   * Holds the key of work in many pieces while it runs; each piece is done once under its own key
+   * (`partOf`). Nobody else gets the key meanwhile, and afterwards it belongs to this request.
+   * Throws what `work` throws, or the refusal of the key.
    */
   hold(one: Once, work: () => Promise<void>): Promise<void>;
   /**
-   * Puts the final answer in the place of an accepted one (202); gives what is stored now, which
-   * another waiter may have put there.
+   * Replaces an accepted answer (202) by the final one; returns what is stored now, which may be
+   * another waiter's.
    */
   settle(kept: Kept, final: Answer): Promise<Answer>;
 };
 
-/** The key of the n-th piece of some work. No client's key has a space. */
+/** The key of the n-th piece of some work. No client's key contains a space. */
 export const partOf = ({ account, key }: Kept, number: number): Kept => ({
   account,
   key: `${key} ${number}`,
 });
 
 /**
- * How often a held key shows that its holder is there; a transaction that is quiet for ten seconds
- * is ended by the database.
+ * How often a held key shows that its holder is alive; the database ends a transaction that is idle
+ * for ten seconds.
  */
 const HOLD_BEAT_MS = 3_000;
 
@@ -108,14 +109,14 @@ type Row = {
   roles: string[];
 };
 
-const mayReplay = (by: Once["by"], row: Row): boolean =>
-  by.keyId === row.key_id ||
-  row.roles.every((role) => (by.roles as readonly string[]).includes(role));
+const mayReplay = (caller: Once["caller"], row: Row): boolean =>
+  caller.keyId === row.key_id ||
+  row.roles.every((role) => (caller.roles as readonly string[]).includes(role));
 
 export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): Exactly {
   const contextOf = ({ account, key }: Kept) => `answer/${account}/${key}`;
-  // body and headers as one JSON text, sealed: a Location names things too, and a replay has its
-  // members in the same order
+  // body and headers as one sealed JSON text: a Location names things too, and a replay keeps the
+  // order of members
   const seal = (kept: Kept, { body, headers }: Answer) =>
     vault.seal("answers", contextOf(kept), JSON.stringify({ body, headers }));
   const answerOf = (kept: Kept, row: Row): Answer => {
@@ -125,7 +126,7 @@ export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): E
     return { status: row.status, ...opened, body: opened.body };
   };
 
-  /** Parts are hashed with their lengths, or one could lend bytes to its neighbour. */
+  /** Parts are hashed with their lengths; otherwise bytes could move from one part to the next. */
   function hashOf(parts: readonly (string | Uint8Array)[]): Buffer {
     const hash = createHash("sha256");
     for (const part of parts) hash.update(`${Buffer.byteLength(part)}:`).update(part);
@@ -141,8 +142,8 @@ export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): E
     );
 
   /**
-   * What is known of each before any work: its outcome, its refusal, or nothing, and then this
-   * transaction holds its lock.
+   * What is known of each before any work: its outcome or its refusal. For the others this
+   * transaction holds the lock.
    */
   async function known(
     tx: Tx,
@@ -150,8 +151,8 @@ export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): E
     hashes: readonly Buffer[],
   ): Promise<(Outcome | Problem | undefined)[]> {
     const names = all.map(({ kept }) => `${kept.account}\0${kept.key}`);
-    // locks first, in a statement of their own: the rows must be read as they are once the locks
-    // are held
+    // locks first, in their own statement: the rows must be read as they are once the locks are
+    // held
     const locks = await tx<{ place: bigint; got: boolean }[]>`
       select place, pg_try_advisory_xact_lock(lock) as got from unnest(${all.map(({ kept }) => lockOf(kept))}::bigint[]) with ordinality as l (lock, place)`;
     const held = new Set(locks.filter((lock) => lock.got).map((lock) => Number(lock.place) - 1));
@@ -160,8 +161,8 @@ export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): E
       join unnest(${all.map(({ kept }) => kept.account)}::text[], ${all.map(({ kept }) => kept.key)}::text[]) as w (account, key)
         on i.account = w.account and i.key = w.key`;
     const done = new Map(rows.map((row) => [`${row.account}\0${row.key}`, row]));
-    return all.map(({ kept, by }, place) => {
-      // a lock that this transaction has twice is the same key twice in one group
+    return all.map(({ kept, caller }, place) => {
+      // a lock that this transaction holds twice means the same key twice in one group
       if (!held.has(place) || names.indexOf(names[place] as string) < place) return running();
       const row = done.get(names[place] as string);
       if (row === undefined) return undefined;
@@ -170,7 +171,7 @@ export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): E
           "idempotency-key-reused",
           "This Idempotency-Key belongs to another request; take a new one for a new request",
         );
-      if (!mayReplay(by, row))
+      if (!mayReplay(caller, row))
         return new Problem(
           "idempotency-key-reused",
           "An API key with roles that this one does not have has used this Idempotency-Key; take a new one",
@@ -183,14 +184,14 @@ export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): E
     tx: Tx,
     done: readonly { once: Once; hash: Buffer; answer: Answer }[],
   ): Promise<void> {
-    // an array in each row of an unnest would be taken apart: the roles go in as one text
+    // unnest would take an array in a row apart: the roles go in as one text
     await tx`
       insert into idempotency (account, key, request_hash, status, answer, key_id, roles)
       select d.account, d.key, d.hash, d.status, d.answer, d.key_id, string_to_array(d.roles, ' ')
       from unnest(${done.map(({ once }) => once.kept.account)}::text[], ${done.map(({ once }) => once.kept.key)}::text[],
                   ${done.map(({ hash }) => hash)}::bytea[], ${done.map(({ answer }) => answer.status)}::int[],
-                  ${done.map(({ once, answer }) => seal(once.kept, answer))}::bytea[], ${done.map(({ once }) => once.by.keyId)}::text[],
-                  ${done.map(({ once }) => once.by.roles.join(" "))}::text[]) as d (account, key, hash, status, answer, key_id, roles)`;
+                  ${done.map(({ once, answer }) => seal(once.kept, answer))}::bytea[], ${done.map(({ once }) => once.caller.keyId)}::text[],
+                  ${done.map(({ once }) => once.caller.roles.join(" "))}::text[]) as d (account, key, hash, status, answer, key_id, roles)`;
   }
 
   async function find({ account, key }: Kept): Promise<Row | undefined> {
@@ -202,14 +203,14 @@ export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): E
   }
 
   return {
-    async once(one, work) {
-      const hash = hashOf(one.request);
+    async once(task, work) {
+      const hash = hashOf(task.request);
       return sql.begin(async (tx): Promise<Outcome> => {
-        const [outcome] = await known(tx, [one], [hash]);
+        const [outcome] = await known(tx, [task], [hash]);
         if (outcome instanceof Problem) throw outcome;
         if (outcome) return outcome;
         const answer = await work(tx);
-        await keep(tx, [{ once: one, hash, answer }]);
+        await keep(tx, [{ once: task, hash, answer }]);
         return { answer, replayed: false };
       });
     },
@@ -234,17 +235,16 @@ export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): E
       });
     },
 
-    async hold(one, work) {
-      const hash = hashOf(one.request);
+    async hold(task, work) {
+      const hash = hashOf(task.request);
       let done = false;
       try {
-        // the lock alone is in this transaction: what is done under it is in others, and this one
-        // changes nothing
+        // this transaction only holds the lock; the work is done in others
         await sql.begin(async (tx) => {
-          const [outcome] = await known(tx, [one], [hash]);
+          const [outcome] = await known(tx, [task], [hash]);
           if (outcome instanceof Problem) throw outcome;
           if (outcome === undefined)
-            await keep(sql, [{ once: one, hash, answer: { status: 200, body: null } }]);
+            await keep(sql, [{ once: task, hash, answer: { status: 200, body: null } }]);
           const beat = setInterval(() => tx`select 1`.catch(() => {}), HOLD_BEAT_MS);
           try {
             await work();
@@ -254,7 +254,7 @@ export function createIdempotency({ sql, vault }: { sql: Sql; vault: Vault }): E
           }
         });
       } catch (error) {
-        // a lock that was lost meanwhile: each piece has had its own
+        // the lock was lost meanwhile: each piece had its own
         if (!done) throw error;
       }
     },

@@ -1,6 +1,6 @@
 /**
- * JSON request bodies, read strictly: UTF-8, and what protocol/values/json.ts asks for. What an
- * invoice in JSON has to be is the formats' affair.
+ * JSON request bodies, read strictly: UTF-8, and the rules of protocol/values/json.ts. The formats
+ * check what an invoice in JSON says.
  */
 import { readJsonText } from "@onepiao/protocol/values/json.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -10,8 +10,8 @@ const refuse = (rule: string, detail: string, field = "") =>
   new Problem("malformed-request", detail, { violations: [{ field, rule, detail }] });
 
 /**
- * Bytes → value. Throws Problem `malformed-request`, which quotes nothing of the body but names of
- * members.
+ * Bytes → value. Throws Problem `malformed-request`, which quotes only names of members from the
+ * body.
  */
 export function readStrictJson(bytes: Uint8Array): unknown {
   let text: string;

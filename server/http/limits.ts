@@ -1,10 +1,10 @@
 /**
  * Bounds on what a client can make the gateway do: headers, body bytes, requests a minute.
  *
- * Counters are of this process: behind several, the bound is as many times higher. `trust proxy` is
- * off, so the address is the peer's; behind a reverse proxy all callers without a key share one,
- * and the proxy is where to limit them. Pages are bounded by the query schemas (kernel/page.ts);
- * route-table.ts refuses a route whose `limit` allows more.
+ * Counters are per process: several processes allow as many times more. `trust proxy` is off, so
+ * the address is the peer's. Behind a reverse proxy all callers without a key share one address,
+ * and the proxy has to limit them. The query schemas bound pages (kernel/page.ts); route-table.ts
+ * refuses a route whose `limit` allows more.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -16,7 +16,7 @@ import { problemAnswer } from "./problem.ts";
 
 export const MAX_HEADERS = 64;
 
-/** Refuses a crowd of headers. The bytes of all headers are bounded by Node (16 KiB). */
+/** Refuses too many headers. Node bounds the bytes of all headers (16 KiB). */
 export const limitHeaders: RequestHandler = (request, _response, next) => {
   if (request.rawHeaders.length > 2 * MAX_HEADERS)
     throw new Problem("malformed-request", `The request has more than ${MAX_HEADERS} headers`);
@@ -37,19 +37,19 @@ const limiter = (
     standardHeaders: "draft-8",
     legacyHeaders: false,
     keyGenerator: keyOf,
-    // sets Retry-After itself before it calls this
+    // the limiter has set Retry-After when it calls this
     handler: (_request, _response, next) =>
       next(new Problem("rate-limited", `More than ${limit} requests in a minute`)),
   });
 
 /**
- * A stranger's body counts as one more request for each so many bytes: what it costs to read grows
- * with them.
+ * A stranger's body counts as one more request for each of these many bytes, because reading it
+ * costs more.
  */
 export const BYTES_A_REQUEST = 65_536;
-/** A PDF's attachments are packed, and unpack to many times their size. */
+/** A PDF's attachments are compressed, and grow to many times their size. */
 const PACKED = 2;
-/** How many requests more than one a body counts for. */
+/** How many requests a body counts for, beyond one. */
 export const moreRequests = (bytes: number, mediaType: string): number =>
   Math.floor(bytes / BYTES_A_REQUEST) +
   (mediaType.toLowerCase().startsWith("application/pdf") ? PACKED : 0);
@@ -65,17 +65,17 @@ export type RateConfig = Pick<
 >;
 
 /**
- * `byCaller` counts the requests of a key, and of all keys of its party: more keys are not more
- * requests. It runs after it is known who calls. `byAddress` counts those of an address that shows
- * no valid key; `byBytes`, behind it, the weight of their bodies (one that does not say its length
- * weighs as the largest).
+ * `byCaller` counts the requests of a key, and of all keys of its party, so more keys do not mean
+ * more requests. It runs once the caller is known. `byAddress` counts the requests of an address
+ * that shows no valid key; `byBytes`, after it, counts the weight of their bodies (a body of
+ * unstated length weighs the maximum).
  */
 export function createLimits(
   config: RateConfig,
   callerOf: (request: Request) => Pick<Caller, "keyId" | "account">,
 ): Limits {
   const strangers = new MemoryStore();
-  // an IPv6 client has a whole network of addresses: counted as one
+  // an IPv6 client has a whole network of addresses: count it as one
   const addressOf = (request: Request) => ipKeyGenerator(request.ip ?? "");
   return {
     byCaller: [
@@ -104,12 +104,13 @@ export function createLimits(
   };
 }
 
-/** Of requests whose bodies are still coming. */
+/** Timers of the requests whose bodies are still arriving. */
 const timers = new WeakMap<IncomingMessage, NodeJS.Timeout>();
 
 /**
- * Ends a request whose body is not there in so long: with an answer, or cut off when one is under
- * way. (Node's own bound knows no exception, and a stream may take longer.)
+ * Ends a request whose body does not arrive in time: with an answer, or by closing the connection
+ * when an answer is under way. (Node's own bound allows no exception, and a stream may take
+ * longer.)
  */
 export function limitTime(
   request: IncomingMessage,
@@ -138,13 +139,13 @@ export function limitTime(
   request.once("end", come).once("close", come);
 }
 
-/** From here on the request's time is its reader's affair. */
+/** From here on the reader of the request bounds its time. */
 export const takesItsTime = (request: IncomingMessage): void => clearTimeout(timers.get(request));
 
 /**
  * Reads the body's bytes. Throws Problem `body-too-large` as soon as that is known: by
- * Content-Length, or while reading. The rest is thrown away as it comes (until the request's time
- * is up), or the client, still sending, would see a broken connection and not the answer.
+ * Content-Length, or while reading. The rest is read and dropped (until the request's time is up):
+ * a client that is still sending would otherwise see a broken connection instead of the answer.
  */
 export async function readBody(request: IncomingMessage, max: number): Promise<Buffer> {
   const chunks: Buffer[] = [];

@@ -1,14 +1,14 @@
 /**
- * Newline-delimited JSON, the lines of it: bytes as they come → lines, with their numbers.
+ * Newline-delimited JSON: bytes as they arrive → lines with their numbers.
  *
- * Owns: where a line ends, and the bounds on one line, on their number and on all bytes. A line is
- * the bytes before a line feed (and before a carriage return that precedes it); the last one may do
- * without. An empty line has a number and nothing else. Never holds more than one line and the
- * chunk that it ends in. Does not own: what a line says, its encoding included.
+ * Owns: where a line ends, and the bounds on one line, on the number of lines and on all bytes. A
+ * line is the bytes before a line feed (and before a carriage return that precedes it); the last
+ * line may lack it. An empty line has a number and nothing else. Never holds more than one line and
+ * the chunk that it ends in. Does not own: what a line says, its encoding included.
  */
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 
-/** `bytes` of a line that was too long are not kept: it has a `problem` instead. */
+/** The `bytes` of a line that was too long are dropped: it has a `problem` instead. */
 export type Line =
   | { number: number; bytes: Uint8Array; problem?: undefined }
   | { number: number; problem: Problem };
@@ -19,8 +19,8 @@ const CARRIAGE_RETURN = 13;
 const isSpace = (byte: number) => byte === 32 || byte === 9 || byte === CARRIAGE_RETURN;
 
 /**
- * Throws Problem `body-too-large` at the line that is one too many, or when all of them have too
- * many bytes.
+ * Throws Problem `body-too-large` at the line that exceeds the number of lines, or the bytes of all
+ * lines.
  */
 export async function* linesOf(
   chunks: AsyncIterable<Uint8Array>,
@@ -37,7 +37,7 @@ export async function* linesOf(
 
   const add = (part: Uint8Array) => {
     size += part.length;
-    // of a line that is too long only the length is of interest
+    // of a line that is too long only the length matters
     if (size > maxLineBytes + 1) parts = [];
     else if (part.length > 0) parts.push(part);
   };

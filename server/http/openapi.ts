@@ -1,7 +1,7 @@
 /**
- * /openapi.json: OpenAPI 3.1, made from the routes and the very schemas that check requests.
+ * /openapi.json: OpenAPI 3.1, made from the routes and from the same schemas that check requests.
  *
- * A schema with `.meta({ id })` becomes a component. Besides what a route says of itself, every
+ * A schema with `.meta({ id })` becomes a component. In addition to what a route says, every
  * operation names what this layer adds: key, Idempotency-Key, Prefer, and each refusal by its code.
  */
 import {
@@ -20,7 +20,9 @@ import { NDJSON } from "./streams.ts";
 
 export type OpenApiDocument = ReturnType<OpenApiGeneratorV31["generateDocument"]>;
 
-/** Of lines of JSON the schema is that of a line: OpenAPI 3.1 has no word for it. */
+/**
+ * For lines of JSON the schema describes one line: OpenAPI 3.1 has no word for a stream of lines.
+ */
 const hasSchema = (mediaType: string) => mediaType === NDJSON || /[/+]json$/.test(mediaType);
 
 const problemSchema = z
@@ -56,7 +58,7 @@ const text = (description: string, more: object = {}) => ({
   schema: { type: "string" as const, ...more },
 });
 
-/** Codes that this layer itself may answer for a route, and those of the feature. */
+/** Codes that this layer may answer for a route, and those of the feature. */
 function codesOf(route: Route): Code[] {
   const codes: Code[] = [
     "malformed-request",
@@ -116,8 +118,8 @@ function responsesOf(route: Route): RouteConfig["responses"] {
 }
 
 /**
- * The outermost object is closed when it is read (request.ts): said here too, where a clone does
- * not lose the schema's name.
+ * request.ts closes the outermost object when it reads it. Closed here too, in a way that keeps the
+ * schema's name.
  */
 const closed = (schema: ZodType): ZodType =>
   schema instanceof ZodObject &&
@@ -167,7 +169,10 @@ function describe(route: Route): RouteConfig {
   };
 }
 
-/** Throws when a schema says something that OpenAPI cannot (at composition, not at a request). */
+/**
+ * Throws when a schema says something that OpenAPI cannot express (at composition, not at a
+ * request).
+ */
 export function openApi(
   routes: readonly Route<never>[],
   { version, maxWaitSeconds }: { version: string; maxWaitSeconds: number },
@@ -177,14 +182,14 @@ export function openApi(
     type: "http",
     scheme: "bearer",
     bearerFormat: "<id>.<secret>",
-    description: "An API key; what it may do is told by its roles",
+    description: "An API key; its roles say what it may do",
   });
   registry.registerComponent("securitySchemes", "session", {
     type: "apiKey",
     in: "cookie",
     name: "__Host-onepiao",
     description:
-      "For browsers: from POST /v1/session. What changes something shows the session's token in X-CSRF-Token besides",
+      "For browsers: from POST /v1/session. A request that changes something also carries the session's token in X-CSRF-Token",
   });
   registry.registerComponent("parameters", "Idempotency-Key", {
     name: "Idempotency-Key",

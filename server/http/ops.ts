@@ -1,9 +1,9 @@
 /**
- * For whoever operates the process: /livez (it turns), /readyz (it can do its work), /metrics (with
- * the operator's token). No API key, no limit, no log; /livez and /readyz say nothing that a
+ * For the operator of the process: /livez (it runs), /readyz (it can do its work), /metrics (with
+ * the operator's token). No API key, no rate limit, no log; /livez and /readyz say nothing that a
  * stranger must not read.
  *
- * One check runs at a time and serves all who ask within a second, so that asking often costs
+ * One check runs at a time and serves everyone who asks within a second, so frequent requests cost
  * nothing.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
@@ -12,7 +12,7 @@ import { type RequestHandler, Router } from "express";
 import type { Metrics } from "../kernel/metrics.ts";
 
 /**
- * `ok` of the whole is what a load balancer goes by; a check can be not ok without it, when others
+ * A load balancer goes by the `ok` of the whole. A check can fail without it, when other processes
  * could not do the work either.
  */
 export type Readiness = { ok: boolean; checks: Record<string, { ok: boolean; detail?: string }> };
@@ -21,10 +21,10 @@ const FRESH_MS = 1_000;
 
 export const opsPaths: ReadonlySet<string> = new Set(["/livez", "/readyz", "/metrics"]);
 
-/** `token` is what /metrics asks for; without one there is no /metrics. */
+/** `token`: what /metrics asks for; without a token there is no /metrics. */
 export type Measured = { metrics: Metrics; token?: string | undefined };
 
-/** Times every answer that is no operator's own, by its route's template. */
+/** Measures every answer to others than the operator, by its route's template. */
 export function timed(metrics: Metrics): RequestHandler {
   return (request, response, next) => {
     const begun = performance.now();
@@ -32,7 +32,7 @@ export function timed(metrics: Metrics): RequestHandler {
       if (opsPaths.has(request.path)) return;
       const labels = {
         route: (response.locals["route"] as string | undefined) ?? "none",
-        // any token can be a method
+        // a request may name any method
         method: METHODS.has(request.method) ? request.method : "other",
         status: response.writableFinished ? `${Math.floor(response.statusCode / 100)}xx` : "cut",
       };
@@ -61,7 +61,7 @@ export function createOps(
   let last: { at: number; answer: Promise<Readiness> } | undefined;
   const ask = (): Promise<Readiness> => {
     if (last === undefined || performance.now() - last.at > FRESH_MS) {
-      // why a check broke is in its own log; nobody without a key learns it here
+      // why a check broke is in its own log; a caller without a key does not learn it here
       last = {
         at: performance.now(),
         answer: readiness().catch(() => ({ ok: false, checks: {} })),
@@ -84,14 +84,14 @@ export function createOps(
       .json(answer);
   });
   if (measured?.token !== undefined) {
-    const wanted = hash(`Bearer ${measured.token}`);
+    const expected = hash(`Bearer ${measured.token}`);
     router.get("/metrics", async (request, response) => {
       // of equal length whatever was presented
-      if (!timingSafeEqual(hash(request.get("authorization") ?? ""), wanted)) {
+      if (!timingSafeEqual(hash(request.get("authorization") ?? ""), expected)) {
         response.setHeader("WWW-Authenticate", 'Bearer realm="metrics"');
         throw new Problem(
           "unauthenticated",
-          "The request has not the operator's token: Authorization: Bearer <METRICS_TOKEN>",
+          "The request does not have the operator's token: Authorization: Bearer <METRICS_TOKEN>",
         );
       }
       const { type, text } = await measured.metrics.scrape();

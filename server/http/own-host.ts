@@ -1,7 +1,7 @@
 /**
- * The names under which a process that serves this machine alone is asked for. A page of another
- * site can have its own name lead to 127.0.0.1 (DNS rebinding) and is then of the same origin for
- * the browser; the name in `Host` stays the page's, and gives it away.
+ * The host names of a process that serves only its own machine. A page of another site can point
+ * its own name at 127.0.0.1 (DNS rebinding); to the browser it then has the same origin. But the
+ * name in `Host` is still the page's, and gives it away.
  */
 import type { IncomingMessage } from "node:http";
 
@@ -9,8 +9,7 @@ const names = ["127.0.0.1", "localhost", "[::1]"];
 const HTTP_PORT = 80;
 
 /**
- * Whether `Host` is a name of this machine, with the port that the request came in at. Upper case
- * is the same name.
+ * Whether `Host` names this machine, with the port of the connection. Upper case does not matter.
  */
 export function isOwnHost({ headers, socket }: IncomingMessage): boolean {
   const host = headers.host?.toLowerCase() ?? "";

@@ -1,8 +1,8 @@
 /**
  * Refusals on the wire: RFC 9457 application/problem+json.
  *
- * Owns: the form of a problem, and what becomes of an error that is no Problem: what the outside
- * cannot help is `internal` or `unavailable`, told without a word of the cause; the log gets the
+ * Owns: the form of a problem, and what happens to an error that is not a Problem. What the caller
+ * cannot help becomes `internal` or `unavailable`, without a word about the cause. The log gets the
  * cause without values (a database's message can quote rows, a JSON parser's the text).
  */
 
@@ -15,11 +15,11 @@ export const PROBLEM_TYPE = "application/problem+json";
 /** The code's page; also its stable identifier. */
 export const typeOf = (code: Code) => `/problems/${code}`;
 
-/** A problem as an answer, so that one that is an outcome can be stored like any other. */
+/** A problem as an answer, so that a refused outcome can be stored like any other. */
 export function problemAnswer(problem: Problem, requestId: string): Answer {
   const { status, title, retry } = catalogue[problem.code];
   const errors = problem.violations.length > 0 ? { errors: problem.violations } : {};
-  // `extra` first: it cannot take the place of a standard member
+  // `extra` first: it cannot replace a standard member
   const body = {
     ...problem.extra,
     type: typeOf(problem.code),
@@ -45,7 +45,7 @@ const codeOf = (error: unknown): string => {
   return typeof code === "string" ? code : "";
 };
 
-/** The Problem that any error is to the caller. */
+/** The Problem that the caller sees for an error. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   // a connection that several addresses refused
@@ -53,7 +53,7 @@ export function toProblem(error: unknown): Problem {
   if (causes.some((cause) => passing.test(codeOf(cause))))
     return new Problem(
       "unavailable",
-      "The database does not answer now, or the request met another one; try again",
+      "The database does not answer now, or the request conflicted with another one; try again",
       { cause: error },
     );
   if (error instanceof URIError)
@@ -64,7 +64,7 @@ export function toProblem(error: unknown): Problem {
 }
 
 /**
- * What the log may know of an error: its class, code and place; its words only where they are our
+ * What the log may say about an error: its class, code and place; its message only if it is our
  * own.
  */
 export function describeError(error: unknown): Record<string, unknown> {
@@ -87,14 +87,12 @@ export function describeError(error: unknown): Record<string, unknown> {
 }
 
 /**
- * Codes whose remedy is to come again soon. A limiter sets its own Retry-After; a refusal that
- * knows better says `retryAfterSeconds`.
+ * Codes after which the client should try again soon. A limiter sets its own Retry-After; a refusal
+ * that knows a better time says `retryAfterSeconds`.
  */
 const soon: ReadonlySet<Code> = new Set(["idempotency-key-running", "unavailable"]);
 
-/**
- * Writes a problem, unless an answer is under way already: then all that is left is to cut it off.
- */
+/** Writes a problem. If an answer is already under way, it can only cut the connection. */
 export function sendProblem(response: Response, problem: Problem, requestId: string): void {
   if (response.headersSent) {
     response.destroy();

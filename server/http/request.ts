@@ -2,8 +2,8 @@
  * From an HTTP request to what a route's `run` gets: parameters, query, media types and body, each
  * checked by the route's own schemas.
  *
- * Fields of broken rules are named as the client wrote them: `/seller/taxId` in the body (a JSON
- * pointer), `?limit` in the query, `{number}` in the path.
+ * Violations name fields as the client wrote them: `/seller/taxId` in the body (a JSON pointer),
+ * `?limit` in the query, `{number}` in the path.
  */
 
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -17,7 +17,7 @@ const JSON_TYPE = "application/json";
 
 const closed = new WeakMap<ZodObject, ZodObject>();
 /**
- * The schema with unknown members refused. Made once: zod compiles a schema when it is first used.
+ * The schema, refusing unknown members. Made once, because zod compiles a schema at its first use.
  */
 function strict(schema: ZodObject): ZodObject {
   const known = closed.get(schema) ?? schema.strict();
@@ -36,7 +36,7 @@ export function readParams(route: Route, request: HttpRequest): unknown {
   return route.params && checkShape(strict(route.params), values, (path) => `{${path.join(".")}}`);
 }
 
-/** The query, of which every parameter must be known; one that stands twice is a list. */
+/** The query. Every parameter must be known; a repeated parameter is a list. */
 export function readQuery(route: Route, request: HttpRequest): unknown {
   const text = request.originalUrl.split("?").slice(1).join("?");
   try {
@@ -47,18 +47,18 @@ export function readQuery(route: Route, request: HttpRequest): unknown {
       ? malformed("The query has a percent sign that encodes nothing")
       : error;
   }
-  const given = new URLSearchParams(text);
+  const parameters = new URLSearchParams(text);
   const values = Object.fromEntries(
-    [...new Set(given.keys())].map((name) => [
+    [...new Set(parameters.keys())].map((name) => [
       name,
-      given.getAll(name).length > 1 ? given.getAll(name) : given.get(name),
+      parameters.getAll(name).length > 1 ? parameters.getAll(name) : parameters.get(name),
     ]),
   );
   const read = checkShape(strict(route.query ?? nothing), values, (path) => `?${path.join(".")}`);
   return route.query && read;
 }
 
-/** The media type to answer with; throws Problem `not-acceptable`. */
+/** The media type of the answer; throws Problem `not-acceptable`. */
 export function readAccept(route: Route, request: HttpRequest): string {
   const produces = route.produces ?? [JSON_TYPE];
   const chosen = request.accepts([...produces]);
@@ -69,7 +69,7 @@ export function readAccept(route: Route, request: HttpRequest): string {
   return chosen;
 }
 
-/** Media types of bodies that a route reads; none: it takes no body. */
+/** Media types of the bodies that a route reads; none: it takes no body. */
 export const bodyTypes = (route: Route): readonly string[] => [
   ...new Set([...(route.body ? [JSON_TYPE] : []), ...(route.rawBody?.mediaTypes ?? [])]),
 ];
@@ -77,7 +77,7 @@ export const bodyTypes = (route: Route): readonly string[] => [
 /**
  * The body's media type without parameters, "" when there is no body and none is named. Throws
  * Problem `unsupported-media-type` (with Accept-Post or Accept-Patch), also for a charset other
- * than UTF-8 and for compressed bodies. Needs no byte of the body.
+ * than UTF-8 and for compressed bodies. Reads no byte of the body.
  */
 export function readMediaType(route: Route, request: HttpRequest, response: Response): string {
   const types = bodyTypes(route);
@@ -110,12 +110,12 @@ export function readMediaType(route: Route, request: HttpRequest, response: Resp
     ?.slice("charset=".length)
     .replaceAll('"', "");
   if (charset !== undefined && charset !== "utf-8" && charset !== "utf8")
-    throw refuse("Bodies are read as UTF-8 alone");
+    throw refuse("Bodies are read only as UTF-8");
   return type;
 }
 
 /**
- * What `run` gets as body: a checked value for JSON, the bytes for a route that reads them itself,
+ * What `run` gets as body: a checked value for JSON; the bytes for a route that reads them itself,
  * JSON or not.
  */
 export function readContent(route: Route, mediaType: string, bytes: Buffer): unknown {
@@ -134,8 +134,8 @@ export function readContent(route: Route, mediaType: string, bytes: Buffer): unk
     bytes.length === 0 ||
     (mediaType === JSON_TYPE && bytes.toString().replaceAll(/\s/g, "") === "{}");
   if (!empty)
-    throw new Problem("invalid-request", "This takes no body", {
-      violations: [{ field: "", rule: "no-body", detail: "This takes no body" }],
+    throw new Problem("invalid-request", "This request takes no body", {
+      violations: [{ field: "", rule: "no-body", detail: "This request takes no body" }],
     });
   return new Uint8Array();
 }

@@ -1,16 +1,16 @@
 /**
- * The routes as one table: checked once, at composition, in the order in which they are to be
+ * The routes as one table: checked once, at composition, and put in the order in which they are
  * matched.
  *
- * Owns: what makes a route sound (a fault here is a programmer's, told before the first request),
- * and its operation's name.
+ * Owns: what makes a route sound (a fault here is a programmer's, and is reported before the first
+ * request), and its operation's name.
  */
 import type { Route } from "../kernel/api.ts";
 import { MAX_PAGE } from "../kernel/page.ts";
 
-/** `{name}`s of a path. */
+/** The `{name}`s of a path. */
 export const placeholders = (path: string): string[] =>
-  [...path.matchAll(/\{(\w+)\}/g)].map((found) => found[1] ?? "");
+  [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? "");
 
 const capital = (word: string) => word.charAt(0).toUpperCase() + word.slice(1);
 
@@ -31,12 +31,12 @@ export function operationId({ method, path }: Pick<Route, "method" | "path">): s
 function faultsOf(route: Route<never>): string[] {
   const faults: string[] = [];
   const named = placeholders(route.path).sort().join();
-  const given = Object.keys(route.params?.shape ?? {})
+  const described = Object.keys(route.params?.shape ?? {})
     .sort()
     .join();
   if (!/^(\/([A-Za-z0-9._-]+|\{\w+\}))+$/.test(route.path))
     faults.push("its path is not made of words and {names}");
-  if (named !== given) faults.push(`its path names {${named}}, its schema {${given}}`);
+  if (named !== described) faults.push(`its path names {${named}}, its schema {${described}}`);
   if (route.roles !== "public" && route.roles.length === 0) faults.push("no role may call it");
   if (route.roles === "public" && !["get", "post"].includes(route.method))
     faults.push("it is public and writes");
@@ -67,8 +67,8 @@ function faultsOf(route: Route<never>): string[] {
 }
 
 /**
- * Checks all and puts words before {names}, so that /v1/invoices/batch is no invoice's number.
- * Throws one Error with every fault.
+ * Checks all routes and puts words before {names}, so that /v1/invoices/batch is not read as an
+ * invoice's number. Throws one Error with every fault.
  */
 export function routeTable<S>(routes: readonly Route<S>[]): Route<S>[] {
   const seen = new Set<string>();

@@ -1,7 +1,7 @@
 /**
- * The listening socket: how long a client may take, and how the process lets go of it.
+ * The listening socket: how long a client may take, and how the process stops listening.
  *
- * What Node itself refuses (bytes that are no HTTP, headers past 16 KiB, a request that takes too
+ * What Node itself refuses (bytes that are not HTTP, headers past 16 KiB, a request that takes too
  * long) never reaches Express and is answered here.
  */
 import { createServer, type RequestListener } from "node:http";
@@ -13,12 +13,15 @@ import { PROBLEM_TYPE, problemAnswer } from "./problem.ts";
 export type Listening = {
   url: string;
   port: number;
-  /** Takes no new connections, lets answers under way go out for at most `graceMs`, then cuts. */
+  /**
+   * Takes no new connections, lets answers under way finish for at most `graceMs`, then closes
+   * them.
+   */
   close(graceMs?: number): Promise<void>;
 };
 
 /**
- * Reading a request's body, and its headers; a slow sender holds nothing longer, but for a stream
+ * Time to read a request's headers and body. A slow sender holds nothing longer, except a stream
  * (streams.ts).
  */
 const REQUEST_MS = 30_000;
@@ -37,18 +40,18 @@ export async function listen(
       connectionsCheckingInterval: 5_000,
     },
     (request, response) => {
-      // a busy client on a kept-alive connection would otherwise never let go
+      // otherwise a busy client would keep its connection open for ever
       if (closing) response.setHeader("Connection", "close");
       limitTime(request, response, requestMs);
       app(request, response);
     },
   );
-  // no count of headers here: Node would drop the rest silently; limits.ts refuses
+  // no limit on the count here: Node would drop further headers silently; limits.ts refuses them
   server.maxHeadersCount = 0;
   server.on("clientError", (_error, socket) => {
     if (!socket.writable) return socket.destroy();
     const { status, body } = problemAnswer(
-      new Problem("malformed-request", "This is no HTTP request that can be read"),
+      new Problem("malformed-request", "This is not a readable HTTP request"),
       "",
     );
     const text = JSON.stringify(body);

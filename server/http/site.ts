@@ -7,7 +7,7 @@
  *
  * | what | kept by the browser | policy |
  * | --- | --- | --- |
- * | the console's page, at every path of the console | never | scripts: our files. Styles: our files, and what has this answer's nonce |
+ * | the console's page, at every path of the console | never | scripts: our files. Styles: our files, and those with this answer's nonce |
  * | the reference's page, at /docs | never | a sandbox without an origin. Scripts and styles: our files. It may read, and sends no cookie |
  * | /assets/*: the name has the content's hash | for good | |
  * | other files of the build | asked for each time | |
@@ -35,13 +35,13 @@ export const consolePaths = [
   "employer",
 ] as const;
 const isConsole = new RegExp(`^/(?:(?:${consolePaths.join("|")})(?:/[\\w./-]*)?)?$`);
-/** Pages, manifests and packed files have names too, and none of them is served by its name. */
+/** Pages, manifests and compressed files have names too, but none of them is served by its name. */
 const isFile = /^\/(?:assets\/)?[\w-]+(?:\.[\w-]+)*\.(?:js|css|svg|png|woff2|webmanifest|txt)$/;
 
-/** What console/index.html has where the nonce belongs. */
+/** The text in console/index.html that the nonce replaces. */
 export const NONCE_PLACE = "__NONCE__";
 
-/** Some icons of the library come with a style that is empty. */
+/** Some icons of the library come with an empty style. */
 const EMPTY = `'sha256-${createHash("sha256").digest("base64")}'`;
 
 const consolePolicy = (nonce: string) =>
@@ -62,7 +62,7 @@ const consolePolicy = (nonce: string) =>
   ].join("; ");
 
 /**
- * The viewer is a stranger's program: it runs outside of the console's origin, so it reaches no
+ * The viewer is a third party's program: it runs outside the console's origin, so it reaches no
  * session and no storage.
  */
 const referencePolicy = [
@@ -78,13 +78,13 @@ const referencePolicy = [
   "sandbox allow-scripts",
 ].join("; ");
 
-/** As the build writes them beside the file, the smaller first. */
+/** Encodings of the files that the build writes, the smaller first. */
 const packed: readonly (readonly [encoding: string, suffix: string])[] = [
   ["br", ".br"],
   ["gzip", ".gz"],
 ];
 
-/** Undefined when the folder has no console: the gateway then serves the API alone. */
+/** Undefined when the folder has no console: the gateway then serves only the API. */
 export function openSite(at: URL): RequestHandler | undefined {
   const folder = fileURLToPath(at).replace(/[\\/]$/, "");
   if (!existsSync(`${folder}/index.html`)) return undefined;
@@ -152,7 +152,7 @@ export function openSite(at: URL): RequestHandler | undefined {
     if (isConsole.test(path))
       return page("index.html", response, next, (text) => {
         const nonce = randomBytes(16).toString("base64");
-        // scanning a code is all that the console wants of the device
+        // the console uses the device only to scan a code
         response.set({
           "Content-Security-Policy": consolePolicy(nonce),
           "Permissions-Policy": devices("(self)"),
@@ -161,7 +161,7 @@ export function openSite(at: URL): RequestHandler | undefined {
       });
     if (path === "/docs")
       return page("docs.html", response, next, (text) => {
-        // a page without an origin cannot have a cluster of its origin
+        // a page without an origin cannot have an origin-keyed agent cluster
         response.removeHeader("Origin-Agent-Cluster");
         response.set("Content-Security-Policy", referencePolicy).send(text);
       });

@@ -1,23 +1,23 @@
 /**
- * A POST that is a stream: lines in, one line out for each, in their order, while they come
+ * A POST that is a stream: lines in, one line out for each, in order, as they arrive
  * (kernel/api.ts, Lines).
  *
  *   request → lines (ndjson.ts) → window of lines under way → results in order → response, and a last line that sums up
  *
  * Invariants:
- * - What is held of a stream is its window, however long it is. A full window stops the reading,
- *   and a client that does not read stops the writing, which fills the window.
- * - Each line is a piece of work of its own, once under (Idempotency-Key, its number), whatever
- *   becomes of the stream: a client that was cut off sends all of it again under the same key, gets
- *   the stored results of what was done, and goes on.
- * - One stream at a time has a key. What is under way when a stream is cut is finished before the
- *   key is free.
+ * - A stream holds only its window, however long it is. A full window stops the reading; a client
+ *   that does not read stops the writing, which fills the window.
+ * - Each line is its own piece of work, done once under (Idempotency-Key, its number), whatever
+ *   happens to the stream: a client that was cut off sends everything again under the same key,
+ *   gets the stored results of what was done, and goes on.
+ * - One stream at a time has a key. When a stream is cut, the lines under way are finished before
+ *   the key is free.
  * - Neither side can hold a stream for long: not by a line that never ends, not by an answer that
  *   is never read.
  *
- * A line that is refused or cannot be read is that line's affair. What ends the stream before its
- * end (too many lines or bytes, too slow, this process stops, the database is gone) is told by the
- * last line: `done: false` and a `problem`.
+ * A refused or unreadable line affects only itself. When something ends the stream early (too many
+ * lines or bytes, too slow, this process stops, the database is gone), the last line says so:
+ * `done: false` and a `problem`.
  */
 import { setImmediate as turn } from "node:timers/promises";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -33,25 +33,28 @@ export type StreamBounds = {
   maxLines: number;
   maxLineBytes: number;
   maxBytes: number;
-  /** A line must be there so long after the one before it (and after there is room for it). */
+  /**
+   * A line must arrive within this time after the one before it (and after there is room for it).
+   */
   lineMs: number;
   /**
-   * The client must have read something of its answer in so long, when nothing more can be written.
+   * When nothing more can be written, the client must read something of its answer within this
+   * time.
    */
   readMs: number;
   /** From the first line to the last result. */
   streamMs: number;
   /**
-   * What a client still sends to a stream that has ended is thrown away for so long, or it would
-   * not see why.
+   * For this long, what a client still sends to a stream that has ended is read and dropped;
+   * otherwise it would not see why the stream ended.
    */
   lingerMs: number;
-  /** Streams at a time, of one party and of all; of this process. */
+  /** Streams at a time in this process, of one party and of all. */
   ofParty: number;
   ofAll: number;
 };
 
-/** Of everything but a line's bytes, which are an ordinary body's. */
+/** For everything except a line's bytes, which have the bound of an ordinary body. */
 export const STREAM_BOUNDS: Omit<StreamBounds, "maxLineBytes"> = {
   maxLines: 10_000,
   maxBytes: 256 * 1_048_576,
@@ -63,29 +66,29 @@ export const STREAM_BOUNDS: Omit<StreamBounds, "maxLineBytes"> = {
   ofAll: 8,
 };
 
-/** Lines under way: two groups of them, so that one is read while the other is at work. */
+/** Lines under way: two groups, so that one is read while the other is at work. */
 const WINDOW = 128;
 /** … and their bytes, unless it is a single line. */
 const WINDOW_BYTES = 1_048_576;
-/** What goes out in one write. */
+/** Characters that go out in one write. */
 const WRITE_CHARACTERS = 16_384;
-/** So many lines are read in a row; then it is the turn of what else this process has to do. */
+/** Lines that are read in a row before other work of this process has its turn. */
 const IN_A_ROW = 8;
 
 export type Conversation = {
   request: HttpRequest;
   response: Response;
-  /** The stream's key, and what must be the same when it comes again. */
+  /** The stream's key, and what must be the same when the key comes again. */
   once: Once;
   /** Does a line's work; throws its refusal. */
   work(line: { number: number; bytes: Uint8Array }): Promise<Outcome>;
   /** Aborted when the connection is closed. */
-  gone: AbortSignal;
+  disconnected: AbortSignal;
   /** Aborted when the process stops. */
   stopping: AbortSignal;
 };
 
-/** What has been waited for may be there: for whoever looks again when it rings. */
+/** Wakes the waiting code when what it waits for may be there. */
 function createBell() {
   let { promise, resolve } = Promise.withResolvers<void>();
   return {
@@ -97,10 +100,7 @@ function createBell() {
   };
 }
 
-/**
- * What it resolves to; throws the signal's reason, or what `late` makes when it has not come in
- * time.
- */
+/** The promise's value; throws the signal's reason, or what `late` makes when the time is up. */
 function within<T>(
   promise: Promise<T>,
   milliseconds: number,
@@ -124,7 +124,7 @@ const seconds = (milliseconds: number) => `${milliseconds / 1_000} s`;
 export function createStreams({ exactly, bounds }: { exactly: Exactly; bounds: StreamBounds }) {
   const open = new Map<string, number>();
 
-  /** A place among the streams of this process; returns what gives it back. */
+  /** Takes a place among the streams of this process; returns the function that gives it back. */
   function takePlace(account: string): () => void {
     const own = open.get(account) ?? 0;
     const all = [...open.values()].reduce((sum, count) => sum + count, 0);
@@ -133,8 +133,8 @@ export function createStreams({ exactly, bounds }: { exactly: Exactly; bounds: S
       throw new Problem(
         "too-many-streams",
         own >= bounds.ofParty
-          ? `The party has ${own} of these open here`
-          : `${all} of these are open here`,
+          ? `The party has ${own} of these streams open here`
+          : `${all} of these streams are open here`,
         {
           extra: { maxStreams: max },
         },
@@ -152,10 +152,10 @@ export function createStreams({ exactly, bounds }: { exactly: Exactly; bounds: S
     request,
     response,
     work,
-    gone,
+    disconnected,
     stopping,
   }: Conversation): Promise<void> {
-    /** Nothing more is read; the reason is why. */
+    /** Nothing more is read; the reason says why. */
     const ended = new AbortController();
     const bell = createBell();
     /** Lines under way, in order; `text` is a line's result. */
@@ -168,21 +168,21 @@ export function createStreams({ exactly, bounds }: { exactly: Exactly; bounds: S
       ended.abort(problem);
       bell.ring();
     };
-    const hungUp = () => end(new Problem("unavailable", "The client has gone"));
+    const hungUp = () => end(new Problem("unavailable", "The client has disconnected"));
     const stops = () =>
       end(
         new Problem(
           "unavailable",
-          "This process stops; send all of it again with the same key, it goes on where it ended",
+          "This process stops; send all lines again with the same key, and the stream goes on where it ended",
         ),
       );
     const timer = setTimeout(
       () => end(new Problem("too-slow", `A stream takes at most ${seconds(bounds.streamMs)}`)),
       bounds.streamMs,
     );
-    if (gone.aborted) hungUp();
+    if (disconnected.aborted) hungUp();
     else if (stopping.aborted) stops();
-    gone.addEventListener("abort", hungUp, { once: true });
+    disconnected.addEventListener("abort", hungUp, { once: true });
     stopping.addEventListener("abort", stops, { once: true });
 
     async function resultOf(line: Line): Promise<string> {
@@ -201,7 +201,8 @@ export function createStreams({ exactly, bounds }: { exactly: Exactly; bounds: S
         const problem = toProblem(error);
         if (problem.status >= 500)
           request.log.error({ error: describeError(error), line: line.number }, problem.code);
-        // the next line would meet the same: whoever comes again in a moment fares better
+        // the next line would meet the same fault: a client that tries again in a moment fares
+        // better
         if (problem.code === "unavailable") end(problem);
         counts.refused += 1;
         return JSON.stringify({
@@ -244,8 +245,7 @@ export function createStreams({ exactly, bounds }: { exactly: Exactly; bounds: S
       } finally {
         all = true;
         bell.ring();
-        // not awaited: it ends when the chunk that it waits for has come; what comes after is
-        // thrown away
+        // not awaited: it ends when the chunk that it waits for arrives; later chunks are dropped
         void lines.return().then(
           () => request.resume(),
           () => {},
@@ -261,7 +261,7 @@ export function createStreams({ exactly, bounds }: { exactly: Exactly; bounds: S
         await within(
           promise,
           bounds.readMs,
-          gone,
+          disconnected,
           () =>
             new Problem("too-slow", `The answer has not been read for ${seconds(bounds.readMs)}`),
         );
@@ -280,13 +280,12 @@ export function createStreams({ exactly, bounds }: { exactly: Exactly; bounds: S
           continue;
         }
         bell.ring();
-        if (gone.aborted || response.write(text)) continue;
+        if (disconnected.aborted || response.write(text)) continue;
         try {
           await drained();
         } catch (error) {
-          // nobody is there who could be told: cut off, and the lines under way are seen to their
-          // end
-          if (!gone.aborted) end(toProblem(error));
+          // the client is gone: cut off; the lines under way are finished
+          if (!disconnected.aborted) end(toProblem(error));
           response.destroy();
         }
       }
@@ -295,7 +294,7 @@ export function createStreams({ exactly, bounds }: { exactly: Exactly; bounds: S
     try {
       response.locals["lines"] = counts;
       await Promise.all([read(), write()]);
-      if (gone.aborted) return;
+      if (disconnected.aborted) return;
       const why = ended.signal.aborted ? (ended.signal.reason as Problem) : undefined;
       response.locals["code"] = why?.code;
       const summary = {
@@ -307,14 +306,14 @@ export function createStreams({ exactly, bounds }: { exactly: Exactly; bounds: S
       if (!request.complete) limitTime(request, response, bounds.lingerMs);
     } finally {
       clearTimeout(timer);
-      gone.removeEventListener("abort", hungUp);
+      disconnected.removeEventListener("abort", hungUp);
       stopping.removeEventListener("abort", stops);
     }
   }
 
   /**
-   * Answers with the results of the lines. Throws Problem, before anything is answered, when the
-   * stream may not begin.
+   * Answers with the results of the lines. Throws Problem, before any answer, when the stream may
+   * not begin.
    */
   return async function stream(conversation: Conversation): Promise<void> {
     const { request, response, once } = conversation;

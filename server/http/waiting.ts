@@ -1,31 +1,30 @@
 /**
- * Prefer: wait (RFC 7240): holds an answer until the work that goes on after it has come to an end.
+ * Prefer: wait (RFC 7240): holds an answer until the work that goes on after it has ended.
  *
- * Holds no connection and no lock while it waits. Woken by changes, looks again on its own at least
- * every half second (a notification can be lost with its connection), and gives up at once when its
- * client is gone.
+ * Holds no connection and no lock while it waits. Changes wake it; it also looks at least every
+ * half second (a notification can be lost with its connection), and gives up at once when its
+ * client disconnects.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Changes } from "../db/db.ts";
 
-/** Longest time without a look of one's own. */
+/** Longest time between two looks. */
 const POLL_MS = 500;
 /**
- * Shortest time between two looks: a busy chain announces changes faster than waiters need to hear
- * of them.
+ * Shortest time between two looks: a busy chain announces changes faster than waiters need them.
  */
 const PAUSE_MS = 20;
 
 /**
- * Seconds of `Prefer: wait=N`, at most `max`; 0 when it is not asked for. A preference that cannot
- * be read is no error (RFC 7240 §2).
+ * Seconds of `Prefer: wait=N`, at most `max`; 0 when the request has none. A preference that cannot
+ * be read is not an error (RFC 7240 §2).
  */
 export function preferredWait(prefer: string | undefined, max: number): number {
   const [, seconds] = /(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])/i.exec(prefer ?? "") ?? [];
   return Math.min(Number(seconds ?? 0), max);
 }
 
-/** Asks `look` until it finds something; undefined when time is up or `signal` is aborted. */
+/** Calls `look` until it returns something; undefined when time is up or `signal` is aborted. */
 export async function waitFor<T>(
   look: () => Promise<T | undefined>,
   {
@@ -41,7 +40,7 @@ export async function waitFor<T>(
   });
   while (!signal.aborted) {
     const left = Math.max(0, end - performance.now());
-    // listening begins before the look: a change that comes between look and wait is not missed
+    // listen before the look: a change between look and wait must not be missed
     const changed = changes.wait(Math.min(POLL_MS, left), "block", "outcome");
     const found = await look();
     if (found !== undefined) return found;
