@@ -1,4 +1,4 @@
-/** HTTP shape of API keys, and of a person's leaving. */
+/** HTTP shape of API keys, and of a person's leaving a party. */
 
 import { accountSchema } from "@onepiao/protocol/values/shapes.ts";
 import { plainText } from "@onepiao/protocol/values/text.ts";
@@ -29,11 +29,11 @@ export function accessRoutes(access: Access) {
         signIn: plainText(320)
           .trim()
           .optional()
-          .describe("What the identity provider calls the person, as an email address"),
+          .describe("The person's email address at the identity provider"),
         bearer: account
           .optional()
           .describe(
-            "The person in whose hands a key of its manager is: the key ends when that person leaves",
+            "The person who holds a key of its manager: the key ends when that person leaves",
           ),
       }),
       answers: {
@@ -41,7 +41,10 @@ export function accessRoutes(access: Access) {
           description: "Made",
           schema: z.object({
             id: z.string(),
-            token: z.string().optional().describe("Shown this once; a key for signing in has none"),
+            token: z
+              .string()
+              .optional()
+              .describe("Shown only in this answer; a key for signing in has no token"),
           }),
         },
       },
@@ -60,11 +63,11 @@ export function accessRoutes(access: Access) {
       path: "/v1/api-keys",
       summary: "API keys without their secrets, the newest first",
       description:
-        "To a key with the role `admin`: those of its party and of the persons that its party manages. To another key: those of its party that have no other roles than itself. To the bureau: those that it has made.",
+        "A key with the role `admin` sees the keys of its party and of the persons that its party manages. Another key sees the keys of its party that have no other roles than itself. The bureau sees the keys that it has made.",
       tag,
       roles,
       query: z.object({
-        account: account.optional().describe("Those of this party alone"),
+        account: account.optional().describe("Only keys of this party"),
         before: keyId.optional().describe("`next` of the page before"),
         limit: pageLimit,
       }),
@@ -80,12 +83,12 @@ export function accessRoutes(access: Access) {
                 createdAt: z.string(),
                 bearer: account
                   .optional()
-                  .describe("The person in whose hands it is, when it is the manager's key"),
+                  .describe("The person who holds it, for a key of the manager"),
                 signIn: z
                   .string()
                   .optional()
-                  .describe("Of a key without a secret: who signs in to show it"),
-                signedInAt: z.string().optional().describe("When that person first did"),
+                  .describe("For a key without a secret: who signs in to use it"),
+                signedInAt: z.string().optional().describe("When that person first signed in"),
                 revokedAt: z.string().optional(),
               }),
             ),
@@ -131,7 +134,7 @@ export function accessRoutes(access: Access) {
           description: "Has left",
           schema: z.object({
             account,
-            id: z.string().optional().describe("Of the person's new key"),
+            id: z.string().optional().describe("Id of the person's new key"),
             token: z.string().optional(),
           }),
         },

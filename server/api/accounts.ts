@@ -1,4 +1,4 @@
-/** HTTP shape of what accounts show of their keys. */
+/** HTTP shape of accounts that prove their keys. */
 
 import { accountSchema, signatureSchema } from "@onepiao/protocol/values/shapes.ts";
 import { z } from "zod";
@@ -9,7 +9,7 @@ import { roles, routeFor } from "../kernel/api.ts";
 const route = routeFor<Tx>();
 const tag = "Accounts";
 const proof = signatureSchema.describe(
-  "The account's key's EIP-712 signature over Account(address account) in the ledger's domain",
+  "EIP-712 signature by the account's key over Account(address account) in the ledger's domain",
 );
 
 export function accountRoutes(accounts: Accounts) {
@@ -17,9 +17,9 @@ export function accountRoutes(accounts: Accounts) {
     route({
       method: "post",
       path: "/v1/accounts",
-      summary: "Make an account known that has shown its key",
+      summary: "Make an account known whose key has signed",
       description:
-        "For an account that is no party of this gateway: of a person at another one, or whose key is with its owner alone. After this an invoice may be issued to it. The proof serves at every gateway of the network, whoever brings it.",
+        "For an account that is not a party of this gateway: a person's at another gateway, or one whose owner keeps the key. After this an invoice may be issued to it. The proof serves at every gateway of the network, whoever brings it.",
       tag,
       roles,
       body: z.strictObject({ account: accountSchema, proof }),
@@ -33,7 +33,7 @@ export function accountRoutes(accounts: Accounts) {
     route({
       method: "get",
       path: "/v1/account-proof",
-      summary: "What shows another gateway that somebody can sign for the caller's account",
+      summary: "Proof for another gateway that somebody can sign for the caller's account",
       description:
         "With `proof` when this gateway keeps the account's key; otherwise the party signs `typedData` itself (eth_signTypedData_v4).",
       tag,

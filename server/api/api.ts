@@ -1,9 +1,9 @@
 /**
- * The API as types: what a caller sends to each route and gets back, by `METHOD /path`. It follows
- * from the routes: a route that a factory below returns is in it, and nothing else.
+ * The API as types: what a caller sends to each route and gets back, by `METHOD /path`. Clients
+ * import this file only as a type, so nothing of the server comes with it at run time.
  *
- * Callers use the same types as scripts/client-types.ts writes them to clients/typescript/api.ts;
- * that file compares the two when it is compiled.
+ * The types follow from the routes: they contain each route that a factory below returns, and
+ * nothing else.
  */
 import type { ZodObject, ZodType, z } from "zod";
 import type { Contract } from "../kernel/api.ts";
@@ -38,10 +38,10 @@ import type { webhookRoutes } from "./webhooks.ts";
 type AnyContract = Contract<any, any, any, any, any, any, any, any>;
 
 /**
- * One route for its callers. `body`: JSON, undefined when it takes none; `raw`: media types of
- * bodies that are sent as they are; `answers`: the JSON of successful answers by status, bytes for
- * a route that answers with something else; `item`: what a streamed answer consists of, a line of
- * JSON or an event.
+ * One route as its callers see it. `body`: JSON, undefined when it takes none; `raw`: media types
+ * of bodies that are sent unchanged; `answers`: the JSON of successful answers by status, bytes for
+ * a route that answers with something else; `item`: an item of a streamed answer, a line of JSON
+ * or an event.
  */
 export interface Endpoint<Params, Query, Body, Raw, Answers, Item> {
   params: Params;
@@ -52,7 +52,9 @@ export interface Endpoint<Params, Query, Body, Raw, Answers, Item> {
   item: Item;
 }
 
-/** The query as it is written: what the gateway reads as a number may be given as one. */
+/**
+ * The query as a client writes it: a parameter that the gateway reads as a number may be a number.
+ */
 type QueryOf<Q> = Q extends ZodObject
   ? {
       [K in keyof z.input<Q>]: Written<
@@ -61,7 +63,7 @@ type QueryOf<Q> = Q extends ZodObject
       >;
     }
   : undefined;
-/** No parameter that is coerced has to be there. */
+/** A coerced parameter may be missing. */
 type Written<In, Out> = unknown extends In ? Out | undefined : In;
 type ParamsOf<P> = P extends ZodObject ? { [K in keyof z.input<P>]: z.input<P>[K] } : undefined;
 
@@ -84,7 +86,7 @@ type ItemOf<A, Produces> = Produces extends readonly ["application/x-ndjson" | "
   ? { [S in keyof A]: JsonOf<A[S]> }[keyof A]
   : never;
 
-/** What the callers of these routes have to know. */
+/** What the callers of these routes need to know. */
 export type ApiOf<Route extends { readonly contract?: AnyContract }> = {
   [R in NonNullable<Route["contract"]> as `${Uppercase<R["method"]>} ${R["path"]}`]: Endpoint<
     ParamsOf<R["params"]>,

@@ -30,14 +30,14 @@ const deposited = z
       ciphertext: base64url(12_000_000),
       tag: base64url(16),
     }),
-    holder: accountSchema.describe("As the leaf has it: whom it was sealed to"),
+    holder: accountSchema.describe("The first holder, as in the leaf"),
     buyer: z
       .number()
       .int()
       .min(0)
       .max(0xffff_ffff)
       .describe("Index of the titled buyer; 0 when it is untitled"),
-    reverses: numberSchema.optional().describe("Of a red letter: what it takes back"),
+    reverses: numberSchema.optional().describe("For a red letter: the invoice that it takes back"),
     acceptedAt: z.iso.datetime(),
   })
   .meta({ id: "DepositedDocument" });
@@ -69,7 +69,7 @@ export function auditRoutes(audit: Audit) {
     route({
       method: "get",
       path: "/v1/deposits/key",
-      summary: "The key that deposits are encrypted to: the bureau's",
+      summary: "The bureau's key, to which deposits are encrypted",
       tag,
       roles: ["bureau", "issuer"],
       answers: {
@@ -84,9 +84,9 @@ export function auditRoutes(audit: Audit) {
     route({
       method: "post",
       path: "/v1/deposits/key-rotations",
-      summary: "Have deposits encrypted to a new key",
+      summary: "Change the key that deposits are encrypted to",
       description:
-        "Keys before it go on opening what was encrypted to them. A gateway whose operator has set DEPOSIT_KID waits until it names the new one.",
+        "Earlier keys still open what was encrypted to them. A gateway whose operator has set DEPOSIT_KID waits until it names the new one.",
       tag,
       roles: ["bureau"],
       answers: {
@@ -103,7 +103,7 @@ export function auditRoutes(audit: Audit) {
       path: "/v1/deposits",
       summary: "Deposit documents of a sealed lot for the bureau's auditor",
       description:
-        "By an issuer's gateway, in pieces of up to 200 documents. They are encrypted to the bureau; what does not open is refused by its field. Whether they are what was sealed is judged when the lot is whole.",
+        "By an issuer's gateway, in pieces of up to 200 documents. They are encrypted to the bureau; a document that does not open is refused by its field. Once the lot is whole, the auditor checks that the documents are those that were sealed.",
       tag,
       roles: ["issuer"],
       body: z.strictObject({
@@ -119,7 +119,7 @@ export function auditRoutes(audit: Audit) {
           description: "Stored",
           schema: z.object({
             lot: numberSchema,
-            received: z.number().int().describe("Documents of the lot that are here"),
+            received: z.number().int().describe("Documents of the lot that have arrived"),
             count: z.number().int(),
           }),
         },
@@ -133,7 +133,7 @@ export function auditRoutes(audit: Audit) {
     route({
       method: "get",
       path: "/v1/audit",
-      summary: "How far the audit of sealed lots has come, and what it has found",
+      summary: "Progress and findings of the audit of sealed lots",
       tag,
       roles: ["bureau"],
       query: z.object({
@@ -148,11 +148,11 @@ export function auditRoutes(audit: Audit) {
             waiting: z
               .number()
               .int()
-              .describe("Lots whose documents are not here, or are not what was sealed"),
+              .describe("Lots whose documents are missing or differ from the sealed ones"),
             behind: z
               .number()
               .int()
-              .describe("Sealed lots that were not taken up yet, counted up to 10,000"),
+              .describe("Sealed lots still to be audited, counted up to 10,000"),
             waitingSince: z.iso.datetime().optional(),
             findings: z.array(
               z.object({
@@ -196,7 +196,7 @@ export function auditRoutes(audit: Audit) {
       method: "get",
       path: "/v1/audit/quotas",
       summary:
-        "What issuers drew in a month, and what they have issued by the documents that were opened",
+        "What issuers drew in a month, and what they issued according to the opened documents",
       tag,
       roles: ["bureau"],
       query: z.object({

@@ -29,9 +29,9 @@ export function bundleRoutes(bundles: Bundles, grants: Grants) {
     route({
       method: "get",
       path: "/v1/invoices/{number}/bundle",
-      summary: "An invoice that proves itself, whole or with some of its parts alone",
+      summary: "An invoice that proves itself, whole or in part",
       description:
-        "Anyone can check it: offline up to the seal, with a node up to the state. `disclose` names the parts to show; the others stay hidden behind their digests. Without it all are shown; with an empty one, none.",
+        "Anyone can check it: offline up to the seal, with a node up to the state. `disclose` names the parts to show; the others stay hidden behind their digests. Without it all parts are shown; if it is empty, none.",
       tag: "Bundles",
       roles,
       params: z.object({ number: numberSchema }),

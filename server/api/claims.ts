@@ -40,21 +40,17 @@ const schema = z
     createdAt: z.iso.datetime(),
     amounts: z
       .array(z.object({ currency: z.string(), gross: z.string().meta({ example: "188.68" }) }))
-      .describe("What is claimed, after what red letters have taken back; by currency"),
+      .describe("The claimed amounts by currency, less what red letters have taken back"),
     invoices: z.array(
       z.object({
-        number: z
-          .string()
-          .describe("20 digits; of an invoice issued elsewhere the number that it has there"),
+        number: z.string().describe("20 digits; for an invoice issued elsewhere, its number there"),
         status: z.string(),
         external: z
           .literal(true)
           .optional()
-          .describe("Issued elsewhere: found under /v1/external-invoices/{id}"),
+          .describe("For an invoice issued elsewhere: see /v1/external-invoices/{id}"),
         id: z.string().optional(),
-        left: amountsSchema
-          .optional()
-          .describe("What red letters have left of it, where it has any"),
+        left: amountsSchema.optional().describe("What its red letters have left, if it has any"),
       }),
     ),
   })
@@ -83,7 +79,7 @@ export function claimRoutes({ claims, taxpayers, invoices, external, grants }: D
         all.flatMap((claim) => (claim.invoices.some(({ id }) => id !== undefined) ? claim.id : [])),
       ),
     ];
-    // an amount is a part of the document: whoever sees it has read it
+    // an amount is a part of the document: seeing it is reading
     await grants.logReads(sql, caller, [...issued.keys()], "list");
     return all.map((claim) => {
       const sums = new Map<string, bigint>();
@@ -106,7 +102,7 @@ export function claimRoutes({ claims, taxpayers, invoices, external, grants }: D
     const amounts = await amountsOf(sql, caller, all);
     return all.map((claim, i) => view(claim, employers.get(claim.employer), amounts[i] ?? []));
   }
-  const one = async (sql: Tx, caller: Caller, id: string) =>
+  const claimView = async (sql: Tx, caller: Caller, id: string) =>
     (await views(sql, caller, [await claims.get(sql, caller, id)]))[0];
 
   function view(claim: Claim, employer: Taxpayer | undefined, amounts: Amount[]) {
@@ -127,12 +123,12 @@ export function claimRoutes({ claims, taxpayers, invoices, external, grants }: D
       })),
     };
   }
-  /** The claim once the act on it is done. */
+  /** The claim, once the act on it is done. */
   const claimWhenSettled =
     (status: number) => (sql: Tx, answer: Parameters<typeof settle>[1], caller: Caller) =>
       settle(sql, answer, async () => ({
         status,
-        body: await one(sql, caller, (answer.body as { id: string }).id),
+        body: await claimView(sql, caller, (answer.body as { id: string }).id),
       }));
 
   const decision = (
@@ -170,7 +166,7 @@ export function claimRoutes({ claims, taxpayers, invoices, external, grants }: D
       path: "/v1/claims",
       summary: "Claim reimbursement of 1 to 100 invoices: one expense report",
       description:
-        "All or nothing. A claim of an invoice that is claimed or reimbursed already is refused by the chain, which names the state, and the bureau sees the attempt.",
+        "All or nothing. The chain refuses a claim of an invoice that is claimed or reimbursed already and names its state, and the bureau sees the attempt.",
       tag,
       roles: ["holder"],
       body: z.strictObject({
@@ -217,10 +213,10 @@ export function claimRoutes({ claims, taxpayers, invoices, external, grants }: D
           invoice: plainText(200)
             .optional()
             .describe(
-              "Those of this invoice: its number, the id of an external one, or with `seller` the number that its original has",
+              "Claims of this invoice: its number, the id of an external one, or with `seller` the number of its original",
             ),
           seller: taxIdQuery.optional().describe("Tax id of the external invoice's seller"),
-          from: timeQuery.optional().describe("Made then or later"),
+          from: timeQuery.optional().describe("Made at this time or later"),
           to: timeQuery.optional().describe("Made before"),
           before: z.uuid().optional().describe("`next` of the page before"),
           limit: pageLimit,
@@ -235,7 +231,7 @@ export function claimRoutes({ claims, taxpayers, invoices, external, grants }: D
       async run({ sql, caller, query }) {
         const as = query.as ?? (caller.roles.includes("employer") ? "employer" : "holder");
         if (!caller.roles.includes(as))
-          throw new Problem("forbidden", `This key has not the role ${as}`);
+          throw new Problem("forbidden", `This API key does not have the ${as} role`);
         const items = await claims.list(sql, caller, {
           ...query,
           as,
@@ -262,7 +258,7 @@ export function claimRoutes({ claims, taxpayers, invoices, external, grants }: D
       problems: ["not-found"],
       run: async ({ sql, caller, params }) => ({
         status: 200,
-        body: await one(sql, caller, params.id),
+        body: await claimView(sql, caller, params.id),
       }),
     }),
     decision(
@@ -275,7 +271,7 @@ export function claimRoutes({ claims, taxpayers, invoices, external, grants }: D
       method: "post",
       path: "/v1/claims/{id}/reject",
       summary: "Reject a claim",
-      description: "The invoices are free again; a titled one stays titled.",
+      description: "The invoices are free again; a titled invoice stays titled.",
       tag,
       roles: ["employer"],
       params: idParam,

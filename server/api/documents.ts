@@ -1,6 +1,6 @@
 /**
- * HTTP shape of encrypted documents: a party's encryption key, and a lot for a reader that opens it
- * by itself.
+ * HTTP shape of encrypted documents: a party's encryption key, and a whole lot for a reader that
+ * decrypts it.
  */
 
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -38,9 +38,9 @@ export function documentRoutes(documents: Documents, grants: Grants) {
     route({
       method: "put",
       path: "/v1/encryption-key",
-      summary: "Register the key that the caller's party opens documents with",
+      summary: "Register the key that the caller's party decrypts documents with",
       description:
-        "With it a party reads `GET /v1/invoices/{number}` as application/vnd.onepiao.sealed+json, and an issuer or the bureau whole lots. A new key replaces the one before; what was handed out before stays with the old one. Deposits are encrypted to another key (`GET /v1/deposits/key`), which this leaves as it is. By an API key with every role of its party, or with the role `admin`.",
+        "With it a party reads `GET /v1/invoices/{number}` as application/vnd.onepiao.sealed+json, and an issuer or the bureau whole lots. A new key replaces the one before; what was handed out before still needs the old key. Deposits are encrypted to another key (`GET /v1/deposits/key`), which this leaves as it is. By an API key with every role of its party, or with the role `admin`.",
       tag,
       roles,
       body: jwk,
@@ -54,7 +54,7 @@ export function documentRoutes(documents: Documents, grants: Grants) {
     route({
       method: "get",
       path: "/v1/encryption-key",
-      summary: "The key that the caller opens documents with",
+      summary: "The key that the caller decrypts documents with",
       tag,
       roles,
       answers: { 200: { description: "The key", schema: kept } },
@@ -69,7 +69,7 @@ export function documentRoutes(documents: Documents, grants: Grants) {
       method: "get",
       path: "/v1/lots/{first}",
       summary:
-        "The documents of a sealed lot, for its issuer and the bureau, as they are stored, with the lot's key",
+        "The stored documents of a sealed lot with the lot's key, for its issuer and the bureau",
       tag,
       roles: ["bureau", "issuer"],
       params: z.object({ first: numberSchema }),
@@ -80,7 +80,7 @@ export function documentRoutes(documents: Documents, grants: Grants) {
         await grants.logReads(
           sql,
           caller,
-          lot.documents.map((one) => one.number),
+          lot.documents.map(({ number }) => number),
           "sealed",
         );
         return { status: 200, body: lot };

@@ -27,17 +27,20 @@ const words = {
     .regex(/^\d{4}-(0[1-9]|1[0-2])$/, "period-format")
     .optional()
     .describe("Accounting period, 2026-11; private to the employer"),
-  voucher: plainText(100).trim().optional().describe("The employer's own voucher; private to it"),
+  voucher: plainText(100)
+    .trim()
+    .optional()
+    .describe("The employer's voucher; private to the employer"),
 };
 const marked = z
   .object({
-    position: z.string().describe("Where it stands in the feed"),
+    position: z.string().describe("Its position in the feed"),
     invoice: z.string(),
     mark: settable,
     at: z.iso.datetime(),
     current: z.boolean().describe("The invoice still has the mark of this act"),
     proof: z.object({
-      act: z.string().describe("Digest that the employer signed"),
+      act: z.string().describe("The digest that the employer signed"),
       tx: z.string(),
       block: z.number().int(),
     }),
@@ -76,7 +79,7 @@ export function entryRoutes(entries: Entries) {
       path: "/v1/entries",
       summary: "Mark 1 to 100 invoices as entered in the books, or take the mark back",
       description:
-        "All or none, by one act of the employer's. A second entry of an invoice is refused with the first one's mark, time and act in `original`, so whoever gets 201 is the only one to post it.",
+        "All or none, by one act of the employer. A second entry of an invoice is refused with the first entry's mark, time and act in `original`, so only the caller that gets 201 posts it.",
       tag,
       roles: ["employer"],
       body: z.strictObject({
@@ -85,7 +88,7 @@ export function entryRoutes(entries: Entries) {
         ...words,
       }),
       answers: {
-        201: { description: "The chain has it", schema: done },
+        201: { description: "The mark is on the chain", schema: done },
         202: { description: "Taken up", schema: pending },
       },
       problems: [
@@ -111,9 +114,9 @@ export function entryRoutes(entries: Entries) {
     route({
       method: "get",
       path: "/v1/entries",
-      summary: "Acts of book entry in the order of the chain, to reconcile books with",
+      summary: "Acts of book entry in the order of the chain, to reconcile books",
       description:
-        "Go on with `after` = `next`, also when `items` is empty; nothing will ever come before `next`. The bureau sees those of all employers.",
+        "Go on with `after` = `next`, also when `items` is empty; nothing will ever come before `next`. The bureau sees the acts of all employers.",
       tag,
       roles: ["employer", "bureau"],
       query: z.object({

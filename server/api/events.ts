@@ -23,12 +23,12 @@ const typesQuery = z
   .transform((text) => text.split(","))
   .pipe(z.array(z.enum(names)).min(1))
   .optional()
-  .describe("Types, separated by commas; without it all that the key's roles see");
+  .describe("Types, separated by commas; without it, all that the key's roles may see");
 
 export const eventSchema = z
   .object({
     version: z.literal(1),
-    id: z.string().describe("Names the event for good; equal to its position"),
+    id: z.string().describe("Names the event permanently; equal to its position"),
     type: z.enum(names).meta({ example: "invoice.issued" }),
     position: z
       .string()
@@ -39,18 +39,18 @@ export const eventSchema = z
     number: numberSchema.optional().describe("The invoice that it is about"),
     external: externalIdSchema
       .optional()
-      .describe("The invoice that it is about, when it was issued elsewhere"),
+      .describe("The invoice that it is about, if it was issued elsewhere"),
     tx: z
       .string()
       .optional()
       .describe(
-        "The transaction that it is from; absent of a notice, which does not come from the chain",
+        "The transaction that it comes from; absent for a notice, which does not come from the chain",
       ),
     block: z.number().int(),
     logIndex: z
       .number()
       .int()
-      .describe("Of its log in the block; 65535 of a notice, which has none"),
+      .describe("Index of its log in the block; 65535 for a notice, which has none"),
     data: z.record(z.string(), z.unknown()).describe("By type"),
   })
   .meta({ id: "Event" });
@@ -60,19 +60,19 @@ export function eventRoutes(events: Events) {
     route({
       method: "get",
       path: "/v1/events",
-      summary: "What has happened, as the chain tells it, in order",
+      summary: "What has happened, in the order of the chain",
       description:
-        "Go on with `after` = `next`, also when `items` is empty: nothing will ever come before it. `more` tells whether there is something to look at already.",
+        "Go on with `after` = `next`, also when `items` is empty: nothing will ever come before it. `more` says whether the next page has events already.",
       tag,
       roles,
       query: z.object({
         after: positionSchema
           .optional()
-          .describe("The position after which to begin; default: from the beginning"),
+          .describe("The position after which the page begins; default: the beginning"),
         types: typesQuery,
         number: invoiceNameSchema
           .optional()
-          .describe("Events of this invoice alone: its number, or the id of an external one"),
+          .describe("Only events of this invoice: its number, or the id of an external one"),
         limit: z.coerce.number().int().min(1).max(100).default(100),
       }),
       answers: {
@@ -95,18 +95,18 @@ export function eventRoutes(events: Events) {
       method: "get",
       path: "/v1/events/stream",
       summary: "The same as server-sent events, as they happen",
-      description: `\`id\` is the position, \`event\` the type, \`data\` the event. After a cut come back with \`Last-Event-ID\`; without it the stream begins now. A comment comes at once and then as a heartbeat. \`event: resync\` with {after, head} ends a stream whose client is too far behind, or of another feed: page over /v1/events. At most ${MAX_STREAMS} streams of a key.`,
+      description: `\`id\` is the position, \`event\` the type, \`data\` the event. After a lost connection, reconnect with \`Last-Event-ID\`; without it the stream begins now. A comment comes at once and then as a heartbeat. \`event: resync\` with {after, head} ends a stream whose client is too far behind, or of another feed: page over /v1/events. At most ${MAX_STREAMS} streams of a key.`,
       tag,
       roles,
       query: z.object({
         after: positionSchema
           .optional()
-          .describe("For the first connection; the header Last-Event-ID goes before it"),
+          .describe("For the first connection; the header Last-Event-ID overrides it"),
         types: typesQuery,
       }),
       produces: ["text/event-stream"],
       answers: {
-        200: { description: "Events until one of both sides ends it", schema: eventSchema },
+        200: { description: "Events until either side ends the stream", schema: eventSchema },
       },
       problems: ["too-many-streams"],
       async run({ caller, query, header, signal }) {
@@ -115,7 +115,7 @@ export function eventRoutes(events: Events) {
           { after: lastEventId(header("last-event-id")) ?? query.after, types: query.types },
           signal,
         );
-        // nothing on the way may keep, pack or hold back what comes
+        // no proxy may cache, compress or buffer the stream
         return {
           status: 200,
           body,
@@ -130,17 +130,17 @@ export function eventRoutes(events: Events) {
   ] as const;
 }
 
-/** An empty one is what a browser has that has seen none. */
+/** A browser that has seen no event sends an empty one. */
 function lastEventId(text: string | undefined): bigint | undefined {
   if (text === undefined || text === "") return undefined;
   const read = positionSchema.safeParse(text);
   if (read.success) return read.data;
-  throw new Problem("invalid-request", "Last-Event-ID is no position of this feed", {
+  throw new Problem("invalid-request", "Last-Event-ID is not a position of this feed", {
     violations: [
       {
         field: "Last-Event-ID",
         rule: "position",
-        detail: "The id of the last event that was seen",
+        detail: "The id of the last event that the client has seen",
       },
     ],
   });

@@ -30,15 +30,15 @@ const tag = "External invoices";
 
 const proofs = {
   proven: z.array(z.enum(checks)).describe("What was checked"),
-  notProven: z.array(z.enum(checks)).describe("What nobody here has checked"),
+  notProven: z.array(z.enum(checks)).describe("What this network has not checked"),
 };
 const summary = z
   .object({
     id: externalIdSchema,
-    number: z.string().describe("Where it was issued"),
+    number: z.string().describe("Its number where it was issued"),
     format: z.enum(formatNames),
     claim: z.object({ id: z.uuid(), status: z.string(), href: z.string() }),
-    holder: accountSchema.describe("For whom it is claimed"),
+    holder: accountSchema.describe("The account that it is claimed for"),
     employer: z.object({ taxId: z.string(), name: z.string() }),
     registeredAt: z.iso.datetime(),
     seller: z.string(),
@@ -65,11 +65,11 @@ export function externalRoutes(external: External, taxpayers: Taxpayers) {
     const employers = await taxpayers.byIndexes(sql, [
       ...new Set(all.map(({ employer }) => employer)),
     ]);
-    return all.map((one) => view(one, employers.get(one.employer)));
+    return all.map((invoice) => view(invoice, employers.get(invoice.employer)));
   }
-  const whole = async (sql: Tx, one: Registered) => ({
-    ...(await views(sql, [one]))[0],
-    document: one.document,
+  const whole = async (sql: Tx, invoice: Registered) => ({
+    ...(await views(sql, [invoice]))[0],
+    document: invoice.document,
   });
 
   function view(
@@ -98,19 +98,19 @@ export function externalRoutes(external: External, taxpayers: Taxpayers) {
       path: "/v1/external-invoices",
       summary: "Register an invoice that was issued elsewhere, and claim it",
       description:
-        `${titlesOf(formatNames)}. The number it was issued under is the sourceId, where the format has no other place for it. ` +
-        "One employer can claim it, once, whichever gateway it comes to. Reimburse, reject or enter it as any claim. `notProven` says what nobody has checked.",
+        `${titlesOf(formatNames)}. The number it was issued under is the sourceId, if the format has no other place for it. ` +
+        "One employer can claim it, once, at whichever gateway. Reimburse, reject or enter it like any claim. `notProven` says what has not been checked.",
       tag,
       roles: ["employer"],
       query: z.object({
         holder: accountSchema
           .optional()
-          .describe("The employee for whom it is claimed; default: the employer's own account"),
+          .describe("The employee that it is claimed for; default: the employer's own account"),
       }),
       rawBody: { mediaTypes, schema: invoiceRequest },
       answers: {
         201: {
-          description: "Claimed: no other employer can",
+          description: "Claimed: no other employer can claim it",
           schema: full.extend({ unread: unreadSchema.optional() }),
         },
         202: { description: "Taken up", schema: pending },
@@ -194,7 +194,7 @@ export function externalRoutes(external: External, taxpayers: Taxpayers) {
       method: "get",
       path: "/v1/external-invoices/{id}",
       summary: "One external invoice with its document",
-      description: "Of several registrations the one that holds, else the last one.",
+      description: "Of several registrations, the one that is in force, or else the last one.",
       tag,
       roles: seen,
       params: idParam,

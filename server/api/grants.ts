@@ -19,13 +19,13 @@ const grant = z
     createdAt: z.iso.datetime(),
   })
   .meta({ id: "Grant" });
-const view = (one: Grant) => ({
-  id: one.id,
-  number: one.number,
-  to: one.grantee,
-  by: one.giver,
-  ...(one.until === null ? {} : { until: one.until.toISOString() }),
-  createdAt: one.created_at.toISOString(),
+const view = (grant: Grant) => ({
+  id: grant.id,
+  number: grant.number,
+  to: grant.grantee,
+  by: grant.giver,
+  ...(grant.until === null ? {} : { until: grant.until.toISOString() }),
+  createdAt: grant.created_at.toISOString(),
 });
 
 export function grantRoutes(grants: Grants) {
@@ -33,9 +33,9 @@ export function grantRoutes(grants: Grants) {
     route({
       method: "post",
       path: "/v1/invoices/{number}/grants",
-      summary: "Give somebody to read an invoice's document",
+      summary: "Let somebody read an invoice's document",
       description:
-        "By its holder or its employer. The grant lasts until it is withdrawn, its time is over, or its giver is no party of the invoice any more.",
+        "By its holder or its employer. The grant lasts until it is withdrawn, its time is over, or its giver is no longer a party of the invoice.",
       tag,
       roles: ["holder", "employer"],
       params,
@@ -69,7 +69,7 @@ export function grantRoutes(grants: Grants) {
       params,
       answers: {
         200: {
-          description: "Its parties, and those who were given to",
+          description: "Its parties, and the accounts with a grant",
           schema: z.object({
             parties: z.array(
               z.object({ account: accountSchema, as: z.enum(["issuer", "holder", "employer"]) }),
@@ -80,8 +80,8 @@ export function grantRoutes(grants: Grants) {
       },
       problems: ["not-found", "forbidden"],
       async run({ sql, caller, params }) {
-        const { parties, grants: given } = await grants.list(sql, caller, params.number);
-        return { status: 200, body: { parties, items: given.map(view) } };
+        const { parties, grants: standing } = await grants.list(sql, caller, params.number);
+        return { status: 200, body: { parties, items: standing.map(view) } };
       },
     }),
     route({
@@ -89,7 +89,7 @@ export function grantRoutes(grants: Grants) {
       path: "/v1/invoices/{number}/grants/{id}",
       summary: "Withdraw a grant",
       description:
-        "By who gave it, or by the invoice's present holder. What was read before is read.",
+        "By the account that gave it, or by the invoice's present holder. Earlier reads cannot be undone.",
       tag,
       roles: ["holder", "employer"],
       params: params.extend({ id: z.uuid() }),
@@ -130,8 +130,8 @@ export function grantRoutes(grants: Grants) {
       problems: ["not-found"],
       async run({ sql, caller, params, query }) {
         const items = (await grants.reads(sql, caller, params.number, query.limit)).map(
-          ({ first_at, last_at, ...one }) => ({
-            ...one,
+          ({ first_at, last_at, ...read }) => ({
+            ...read,
             firstAt: first_at.toISOString(),
             lastAt: last_at.toISOString(),
           }),

@@ -15,9 +15,9 @@ export function importRoutes(imports: Imports) {
     route({
       method: "post",
       path: "/v1/invoices/import",
-      summary: "Bring an invoice here that was sealed through another gateway, by its bundle",
+      summary: "Import an invoice that was sealed through another gateway, by its bundle",
       description:
-        "By its present holder, or the employer that it is titled to or claimed from. The bundle must be whole; it is checked against the chain. From then on the invoice is like any other; both gateways see what becomes of it.",
+        "By its present holder, or by the employer that it is titled to or claimed from. The bundle must be whole; it is checked against the chain. From then on the invoice is like any other; both gateways see what happens to it.",
       tag: "Bundles",
       roles: ["holder", "employer"],
       body: bundleSchema,

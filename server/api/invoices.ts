@@ -76,11 +76,11 @@ const full = summary
     lot: numberSchema.optional(),
     left: amountsSchema
       .optional()
-      .describe("What its red letters leave of it; of a red letter there is none"),
+      .describe("What its red letters have left; absent for a red letter"),
     redLetters: z
       .array(z.object({ id: z.uuid(), status: z.string(), number: numberSchema.optional() }))
       .optional()
-      .describe("Those that are issued or under way"),
+      .describe("Red letters that are issued or under way"),
     replaces: numberSchema.optional().describe("The voided invoice whose place it takes"),
     replacedBy: numberSchema.optional(),
     document: invoiceDocument,
@@ -98,7 +98,7 @@ const historySchema = z.object({
   ),
 });
 
-/** The document as its reader opens it by itself. */
+/** The encrypted document, for a reader that decrypts it. */
 const sealedType = "application/vnd.onepiao.sealed+json";
 
 export function invoiceRoutes(deps: {
@@ -130,7 +130,7 @@ export function invoiceRoutes(deps: {
     };
   }
 
-  /** What has been taken back of it, and what stands in its place. */
+  /** What its red letters have taken back, and which invoice takes whose place. */
   async function takenBack(sql: Tx, row: InvoiceRow) {
     if (row.reverses !== null) return {};
     const { sheets, left, replaces, replacedBy } = await redLetters.summaryOf(sql, row);
@@ -156,8 +156,8 @@ export function invoiceRoutes(deps: {
       path: "/v1/invoices/{number}",
       summary: "One invoice with its document",
       description:
-        `By Accept as JSON, its document as PDF, ${titlesOf(writtenFormats)}, or sealed as it is stored, for a caller with an encryption key. ` +
-        "Not every document can be said in every format: 406 then tells why and what it is `available` in. Every read is logged.",
+        `By Accept as JSON, its document as PDF, ${titlesOf(writtenFormats)}, or encrypted as it is stored, for a caller with an encryption key. ` +
+        "Not every format can express every document: 406 then says why, and `available` lists the others. Every read is logged.",
       tag,
       roles,
       params: z.object({ number: numberSchema }),
@@ -239,7 +239,7 @@ export function invoiceRoutes(deps: {
     route({
       method: "get",
       path: "/v1/invoices/{number}/history",
-      summary: "What has become of an invoice, as the chain tells it",
+      summary: "What has happened to an invoice, as the chain tells it",
       tag,
       roles,
       params: z.object({ number: numberSchema }),
@@ -262,7 +262,7 @@ export function invoiceRoutes(deps: {
       path: "/v1/invoices",
       summary: "The caller's invoices, in the order in which they were accepted",
       description:
-        "Go on with `after` = `next` until there is no `next`. A page may have fewer invoices than `limit`, even none, and a `next` all the same: where a party's invoices are searched for another party's, so many are looked at for one page.",
+        "Go on with `after` = `next` until there is no `next`. A page may have fewer invoices than `limit`, or none, and still have a `next`: a search of one party's invoices for another party's looks at a bounded number of invoices per page.",
       tag,
       roles,
       query: fromBeforeTo(
@@ -271,17 +271,17 @@ export function invoiceRoutes(deps: {
             .enum(["issuer", "holder", "employer", "grantee"])
             .optional()
             .describe(
-              "Issued by, held by, titled to and claimed from, or given to read to the caller; default: the key's first role",
+              "Invoices that the caller issued, holds, has to reimburse (titled to it or claimed from it), or may read by a grant; default: the key's first role",
             ),
           status: status.optional(),
-          from: timeQuery.optional().describe("Accepted then or later"),
+          from: timeQuery.optional().describe("Accepted at this time or later"),
           to: timeQuery.optional().describe("Accepted before"),
           buyer: taxIdQuery.optional().describe("Tax id of the employer that it is titled to"),
           seller: taxIdQuery.optional().describe("Tax id of the issuer"),
           sourceId: plainText(200)
             .optional()
             .describe(
-              "The issuer's own id of the original: of the caller's own invoices as an issuer, else with `seller`",
+              "The issuer's own id of the original: among the caller's own invoices as an issuer, or else with `seller`",
             ),
           order: z.enum(["asc", "desc"]).default("asc").describe("desc: the newest first"),
           after: placeSchema.optional().describe("`next` of the page before"),
@@ -297,7 +297,7 @@ export function invoiceRoutes(deps: {
       async run({ sql, caller, query }) {
         const as = query.as ?? perspectiveOf(caller);
         if (as !== "grantee" && !caller.roles.includes(as) && !caller.roles.includes("bureau"))
-          throw new Problem("forbidden", `This key has not the role ${as}`);
+          throw new Problem("forbidden", `This API key does not have the ${as} role`);
         const { rows, next } = await invoiceLists.page(sql, caller, {
           ...query,
           as,

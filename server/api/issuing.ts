@@ -38,15 +38,15 @@ const opened = z
   .object({
     redLetter: z.object({ id: z.uuid(), status: z.string().optional(), href: z.string() }),
   })
-  .meta({ id: "RedLetterReceipt", description: "Of a red letter, until it has its number" });
+  .meta({ id: "RedLetterReceipt", description: "For a red letter, until it has its number" });
 
 const replayed = z
   .literal(true)
   .optional()
-  .describe("Accepted before, under the same Idempotency-Key");
+  .describe("Accepted earlier, under the same Idempotency-Key");
 /**
- * Of one line of a batch: what it was accepted as, or why it was not. Of the last one: what they
- * come to.
+ * For one line of a batch: what it was accepted as, or why it was refused. For the last line: the
+ * totals.
  */
 const lineResult = z
   .union([
@@ -59,15 +59,15 @@ const lineResult = z
     }),
     z
       .strictObject({ line: z.int().positive(), status: z.literal(202), ...opened.shape, replayed })
-      .describe("Of a red letter"),
+      .describe("For a red letter"),
     z.strictObject({ line: z.int().positive(), problem: z.looseObject({ code: z.string() }) }),
     z.strictObject({
       done: z
         .boolean()
         .describe(
-          "false: it was ended before its end, for the reason in `problem`; what follows was not read",
+          "false: the stream ended early, for the reason in `problem`; the rest was not read",
         ),
-      accepted: z.int().describe("Those replayed among them"),
+      accepted: z.int().describe("The replayed ones included"),
       replayed: z.int(),
       refused: z.int(),
       problem: z.looseObject({ code: z.string() }).optional(),
@@ -75,7 +75,7 @@ const lineResult = z
   ])
   .meta({
     id: "BatchResult",
-    description: "A result for each line, in their order, and a last one that sums up",
+    description: "A result for each line, in order, and a last line with the totals",
   });
 
 type Pickup = z.infer<typeof pickupSchema>;
@@ -125,7 +125,7 @@ const refusals: readonly Code[] = [
 ];
 
 export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: RedLetters) {
-  /** Each one's answer or refusal. */
+  /** The answer or refusal of each invoice. */
   async function accept(
     tx: Tx,
     group: readonly IssueRequest[],
@@ -143,10 +143,7 @@ export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: 
     });
   }
 
-  /**
-   * The red letter's receipt once it is sealed; the sheet as it stands when that waits for
-   * somebody.
-   */
+  /** The red letter's receipt once it is sealed; its sheet if that waits for a side. */
   async function whenIssued(sql: Tx, id: string): Promise<Answer | undefined> {
     const outcome = await redLetters.outcome(sql, id);
     if (outcome === "under way") return undefined;
@@ -164,7 +161,7 @@ export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: 
       summary: "Issue an invoice",
       description:
         `${titlesOf(formatNames)}. ` +
-        "202: accepted, it will be sealed exactly once. With `Prefer: wait=10` the answer is 201 once it is sealed. The same sourceId of the same seller is a duplicate, and its answer names the first invoice. An untitled invoice without a holder is answered with its pickup: what takes it over.",
+        "202: accepted, it will be sealed exactly once. With `Prefer: wait=10` the answer is 201 once it is sealed. The same sourceId of the same seller is a duplicate, and its answer names the first invoice. The answer for an untitled invoice without a holder has its pickup, which takes it over.",
       tag: "Invoices",
       roles: ["issuer"],
       query: z.object({
@@ -172,7 +169,7 @@ export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: 
         reason: reasonQuery
           .optional()
           .describe(
-            "Of a red letter: 1 issue error, 2 goods returned, 3 service ended, 4 sales allowance",
+            "For a red letter: 1 issue error, 2 goods returned, 3 service ended, 4 sales allowance",
           ),
       }),
       rawBody: { mediaTypes, schema: invoiceRequest },
@@ -213,12 +210,14 @@ export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: 
     route({
       method: "post",
       path: "/v1/invoices/batch",
-      summary: "Issue up to 10,000 invoices: a line each, and a result for each as they come",
+      summary: "Issue up to 10,000 invoices: a line for each, and a result for each as they arrive",
       description:
-        "Each line is an invoice as POST /v1/invoices takes it in JSON. Results come while lines go: read while you write. A refused line is that line's affair. After a cut connection send all of it again with the same Idempotency-Key: what was accepted is told again (`replayed`), and nothing is issued twice. The last line sums up; without it the batch was cut. When the invoices are sealed is told by events.",
+        "Each line is an invoice as POST /v1/invoices takes it in JSON. Results come while lines go: read while you write. A refused line does not affect the others. After a lost connection send all lines again with the same Idempotency-Key: what was accepted is reported again (`replayed`), and nothing is issued twice. The last line sums up; without it the batch was cut. When the invoices are sealed is told by events.",
       tag: "Invoices",
       roles: ["issuer"],
-      query: z.object({ reason: reasonQuery.optional().describe("Of the red letters among them") }),
+      query: z.object({
+        reason: reasonQuery.optional().describe("For the red letters among them"),
+      }),
       rawBody: { mediaTypes: ["application/x-ndjson"], schema: invoiceRequest },
       produces: ["application/x-ndjson"],
       answers: { 200: { description: "Results, line by line", schema: lineResult } },

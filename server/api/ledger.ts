@@ -38,7 +38,7 @@ export function ledgerRoutes(ledger: Ledger) {
       path: "/v1/ledger",
       summary: "Close the ledger, or open it again",
       description:
-        "While it is closed nothing is sealed, claimed or reimbursed; what is accepted meanwhile waits.",
+        "While it is closed nothing is sealed, claimed or reimbursed; what is accepted in the meantime waits.",
       tag,
       roles: ["bureau"],
       body: z.strictObject({ open: z.boolean() }),

@@ -19,9 +19,9 @@ export function nameRoutes(names: Names) {
     route({
       method: "post",
       path: "/v1/taxpayers/{taxId}/names",
-      summary: "Give a taxpayer another name from a day on",
+      summary: "Give a taxpayer another name, from a day on",
       description:
-        "By the bureau, which signs it; or with the bureau's signature, where it has been given through another gateway. Invoices of that day and later are refused under another name. The name of the last day is put right by giving that day once more.",
+        "By the bureau, which signs it; or with the bureau's signature, if it was given through another gateway. Invoices of that day and later are refused under another name. To correct the latest name, give it again for the same day.",
       tag,
       roles: ["bureau", "issuer", "employer"],
       params,
@@ -52,7 +52,8 @@ export function nameRoutes(names: Names) {
       params,
       answers: {
         200: {
-          description: "In the order of their days; the first one, that of the enrolment, has none",
+          description:
+            "In the order of their days; the first, the name of the enrolment, has no day",
           schema: z.object({
             items: z.array(z.union([answer, z.strictObject({ name: z.string() })])),
           }),
@@ -69,7 +70,7 @@ export function nameRoutes(names: Names) {
       path: "/v1/titles/{taxId}",
       summary: "The name that an invoice is titled to (抬头)",
       description:
-        "Of the enrolled taxpayer of this tax id, on a day: what an invoice must call it as its buyer.",
+        "The name of the enrolled taxpayer with this tax id on a day: an invoice must use it for its buyer.",
       tag,
       roles: ["issuer"],
       params,

@@ -33,8 +33,8 @@ type Deps = {
 
 export function paperRoutes({ papers, invoices, claims, external, grants }: Deps) {
   /**
-   * The pack of these invoices. Their rows are read before the first byte goes out; a fault after
-   * that cuts the answer short.
+   * The pack of these invoices. Their rows are read before the first byte goes out; a later fault
+   * cuts the answer short.
    */
   async function pack(
     sql: Tx,
@@ -57,7 +57,7 @@ export function paperRoutes({ papers, invoices, claims, external, grants }: Deps
       path: "/v1/invoices/{number}/qr",
       summary: "The invoice's QR code",
       description:
-        "A link to the verify page, with the text of a 数电票 behind its #. For the issuer of an untitled invoice that waits for its pickup, the secret is in it. `signed=1` puts a proof in its place: issuer, date and total can then be checked without a gateway.",
+        "A link to the verify page, with the text of a 数电票 behind its #. For the issuer of an untitled invoice that waits for its pickup, the secret is in it. `signed=1` gives a code with a proof instead: issuer, date and total can then be checked without a gateway.",
       tag,
       roles,
       params: z.object({ number: numberSchema }),
@@ -85,7 +85,7 @@ export function paperRoutes({ papers, invoices, claims, external, grants }: Deps
       path: "/v1/invoices/{number}/archive",
       summary: "The archive pack of an invoice",
       description:
-        "A ZIP with the PDF, the XML that the document can be said in, the original, the document as it is sealed, its bundle, what has become of it, and a manifest with the SHA-256 of each file.",
+        "A ZIP with the PDF, the XML formats that can express the document, the original, the sealed document, its bundle, what has happened to it, and a manifest with the SHA-256 of each file.",
       tag,
       roles: ["issuer", "holder", "employer"],
       params: z.object({ number: numberSchema }),
@@ -107,7 +107,7 @@ export function paperRoutes({ papers, invoices, claims, external, grants }: Deps
       path: "/v1/claims/{id}/archive",
       summary: "The archive pack of a claim's invoices",
       description:
-        "As of one invoice, each in a folder of its own; of one that was issued elsewhere its original and what is known of it. It is made while it is sent.",
+        "As for one invoice, each in its own folder; for an invoice that was issued elsewhere, its original and what is known about it. It is made while it is sent.",
       tag,
       roles: ["holder", "employer"],
       params: z.object({ id: z.uuid() }),

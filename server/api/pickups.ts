@@ -40,7 +40,7 @@ export function pickupRoutes(pickups: Pickups, papers: Papers) {
       path: "/v1/pickups",
       summary: "Take over an untitled invoice that was issued without a holder",
       description:
-        "Whoever has the secret takes the invoice over, once; of several at once the chain decides. A wrong secret is answered as an unknown number is. A caller that keeps its own key signs the operation.",
+        "Anyone with the secret takes the invoice over, once; the chain decides between several at once. A wrong secret gets the same answer as an unknown number. A caller that keeps its own key signs the operation.",
       tag,
       roles: ["holder"],
       body: pickupSchema,
@@ -68,7 +68,7 @@ export function pickupRoutes(pickups: Pickups, papers: Papers) {
     route({
       method: "get",
       path: "/v1/invoices/{number}/pickup",
-      summary: "What takes an invoice over, for its issuer, until somebody has",
+      summary: "The pickup of an invoice, for its issuer, until somebody has taken it over",
       tag,
       roles: ["issuer"],
       params: z.object({ number: numberSchema }),

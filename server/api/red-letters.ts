@@ -46,19 +46,23 @@ const party = z.object({ taxId: z.string(), name: z.string() });
 const summary = z
   .object({
     id: z.uuid(),
-    invoice: numberSchema.describe("What is taken back"),
+    invoice: numberSchema.describe("The invoice that is taken back"),
     status: statusSchema,
     openedBy: z.enum(["issuer", "employer"]),
     reason: reasonSchema.optional(),
-    employer: party.optional().describe("Whose consent is wanted, or would be"),
+    employer: party.optional().describe("Whose consent is needed, or would be"),
     totals: amountsSchema.describe("Negative"),
-    number: numberSchema.optional().describe("Of the red letter, once the chain has its act"),
-    replacement: numberSchema.optional().describe("Of the invoice in the original's place"),
+    number: numberSchema
+      .optional()
+      .describe("Number of the red letter, once the chain has its act"),
+    replacement: numberSchema
+      .optional()
+      .describe("Number of the invoice that takes the original's place"),
     operation: operationRefSchema.optional().describe("The act, once it is agreed"),
     problem: z
       .object({ code: z.string(), detail: z.string() })
       .optional()
-      .describe("Why it does not go on"),
+      .describe("Why it is stuck"),
     confirmBy: z.iso.datetime().optional(),
     createdAt: z.iso.datetime(),
     updatedAt: z.iso.datetime(),
@@ -69,7 +73,7 @@ const schema = summary
   .extend({
     document: invoiceDocument
       .optional()
-      .describe("What the red letter will say; when it has its number, it is read there"),
+      .describe("What the red letter will say; once it has its number, read the invoice"),
     ref: z
       .string()
       .optional()
@@ -79,7 +83,7 @@ const schema = summary
   .meta({ id: "RedLetter" });
 
 const linePart = z.strictObject({
-  line: z.number().int().min(1).max(2000).describe("Its place on the invoice, from 1"),
+  line: z.number().int().min(1).max(2000).describe("Position on the invoice, from 1"),
   quantity: z.string().regex(decimalPattern).optional(),
   amount: z.string().regex(moneyPattern).optional().describe("Without tax"),
 });
@@ -97,12 +101,12 @@ const request = z
       .string()
       .regex(moneyPattern)
       .optional()
-      .describe("So much with tax, of an invoice with one rate"),
+      .describe("This amount with tax, for an invoice with one rate"),
     document: z.unknown().optional().describe("The red letter itself, as for POST /v1/invoices"),
   })
   .refine(
     ({ whole, lines, gross, document }) =>
-      [whole, lines, gross, document].filter((one) => one !== undefined).length === 1,
+      [whole, lines, gross, document].filter((wish) => wish !== undefined).length === 1,
     "one-of: say whole, lines, gross or document",
   )
   .refine(
@@ -130,12 +134,12 @@ const actProblems = [
   "version-exhausted",
 ] as const;
 
-/** A red letter's document from inside a body; it need not name the invoice that the path names. */
-function documentOf(given: unknown, number: string): InvoiceDocument {
+/** The red letter's document inside a body; it need not name the invoice that the path names. */
+function documentOf(member: unknown, number: string): InvoiceDocument {
   const whole =
-    typeof given === "object" && given !== null && !("reverses" in given)
-      ? { ...given, reverses: { number } }
-      : given;
+    typeof member === "object" && member !== null && !("reverses" in member)
+      ? { ...member, reverses: { number } }
+      : member;
   const { document } = readInvoice("application/json", Buffer.from(JSON.stringify(whole)));
   if (document.reverses?.number === number) return document;
   const detail = "The document takes back another invoice";
@@ -185,8 +189,8 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
   }
 
   /**
-   * With its document while that is to be had nowhere else: then it is read here, and logged as a
-   * read of the invoice.
+   * With its document, as long as that can be had nowhere else: it is then read here, and logged as
+   * a read of the invoice.
    */
   async function view(tx: Tx, caller: Caller, sheet: Sheet) {
     if (sheet.number === null) await grants.logReads(tx, caller, [sheet.invoice], "json");
@@ -204,8 +208,8 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
   });
 
   /**
-   * The sheet once its red letter is sealed, or as soon as it waits for somebody or is void. Its
-   * act's refusal is thrown.
+   * The sheet once its red letter is sealed, or as soon as it waits for a side or is void. Throws
+   * the refusal of its act.
    */
   const settled = (status: number) => async (tx: Tx, answer: Answer, caller: Caller) => {
     const sheet = await redLetters.outcome(tx, (answer.body as { id: string }).id);
@@ -213,7 +217,7 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
     if (sheet.number === null) return { ...answer, body: await view(tx, caller, sheet) };
     const numbers = [sheet.number, ...(sheet.replacement === null ? [] : [sheet.replacement])];
     const sealed = await Promise.all(numbers.map((number) => invoices.find(tx, number)));
-    return sealed.every((one) => one !== undefined && one.status !== "accepted")
+    return sealed.every((invoice) => invoice !== undefined && invoice.status !== "accepted")
       ? { ...answer, status, body: await view(tx, caller, sheet) }
       : undefined;
   };
@@ -257,7 +261,7 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
       path: "/v1/invoices/{number}/red-letters",
       summary: "Take an invoice back, whole or in part",
       description:
-        "By its issuer or its employer. While the invoice is unused the issuer acts alone (01); else the other side is asked, and has 72 hours (02, 03). When it is agreed the act goes to the chain, and then the red letter is issued. 201: it is sealed.",
+        "By its issuer or its employer. While the invoice is unused the issuer acts alone (01); otherwise the other side is asked, and has 72 hours (02, 03). Once both agree the act goes to the chain, and then the red letter is issued. 201: it is sealed.",
       tag,
       roles: ["issuer", "employer"],
       params: numberParam,
@@ -285,7 +289,7 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
       path: "/v1/invoices/{number}/replace",
       summary: "Void an invoice and issue another in its place",
       description:
-        "作废重开: a red letter over all that is left, and the invoice in the body, which gets its number in the same transaction as the red letter. Where consent is wanted, both wait for it.",
+        "作废重开: a red letter over all that is left, and the invoice in the body, which gets its number in the same transaction as the red letter. If consent is needed, both wait for it.",
       tag,
       roles: ["issuer"],
       params: numberParam,
@@ -336,7 +340,7 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
       params: numberParam,
       answers: {
         200: {
-          description: "All of them, the void ones too (100 at most)",
+          description: "All, including void ones (100 at most)",
           schema: z.object({ items: z.array(summary) }),
         },
       },
@@ -354,7 +358,8 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
       method: "get",
       path: "/v1/red-letters",
       summary: "The caller's red letters, newest first",
-      description: "With as=employer&status=02: what waits for the caller's consent.",
+      description:
+        "With as=employer&status=02: the red letters that wait for the caller's consent.",
       tag,
       roles: ["issuer", "employer", "bureau"],
       query: z.object({
@@ -377,7 +382,7 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
             ? undefined
             : (["issuer", "employer"] as const).find((role) => caller.roles.includes(role)));
         if (as !== undefined && !caller.roles.includes(as))
-          throw new Problem("forbidden", `This key has not the role ${as}`);
+          throw new Problem("forbidden", `This API key does not have the ${as} role`);
         const { sheets, next } = await redLetters.list(sql, caller, { ...query, as });
         const items = await Promise.all(sheets.map((sheet) => summaryOf(sql, sheet)));
         return { status: 200, body: { items, ...(next === undefined ? {} : { next }) } };
@@ -401,7 +406,7 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
       "consent",
       { ...stands, 202: { description: "Taken up", schema } },
       "Agree to a red letter",
-      "By the side that it waits for; or, where its act was refused or not signed in time, to try it again. 200: the red letter is sealed.",
+      "By the side that it waits for; or by either side to try again, if its act was refused or not signed in time. 200: the red letter is sealed.",
     ),
     decision("refuse", stands, "Refuse a red letter", "By the side that it waits for."),
     decision(

@@ -23,13 +23,13 @@ const schema = z
     csrfToken: z
       .string()
       .optional()
-      .describe("Of a session: what POST, PUT, PATCH and DELETE show in X-CSRF-Token"),
+      .describe("For a session: POST, PUT, PATCH and DELETE send it in X-CSRF-Token"),
     idleMinutes: z
       .number()
       .int()
       .optional()
-      .describe("A session ends after so long without a request"),
-    absoluteHours: z.number().int().optional().describe("… and so long after it began"),
+      .describe("A session ends after this time without a request"),
+    absoluteHours: z.number().int().optional().describe("… and this long after it began"),
   })
   .meta({ id: "Session" });
 
@@ -87,7 +87,7 @@ export function sessionRoutes(signIn: SignIn) {
         again: z
           .boolean()
           .default(false)
-          .describe("After signing out in this browser: the provider asks who it is once more"),
+          .describe("After signing out in this browser: the provider asks again who it is"),
       }),
       answers: {
         200: { description: "Begun", schema: z.object({ href: z.url(), flow: z.string() }) },
@@ -101,7 +101,7 @@ export function sessionRoutes(signIn: SignIn) {
       path: "/v1/sign-in/answer",
       summary: "Who has signed in, and whom they may act for",
       description:
-        "Keys made for the person's name (`signIn` of POST /v1/api-keys) that nobody has shown yet are this person's from now on. A session of one of them begins by POST /v1/session with `proof`, within five minutes.",
+        "Keys made for the person's name (`signIn` of POST /v1/api-keys) that nobody has used yet belong to this person from now on. A session of one of them begins by POST /v1/session with `proof`, within five minutes.",
       tag,
       roles: "public",
       signsIn: true,

@@ -31,12 +31,15 @@ const named = z.object({
   index: z.number().int().describe("Number on the chain"),
   taxpayer: taxpayer.optional().describe("When it was enrolled here"),
 });
-const toldShape = {
-  documented: z.number().int().describe("Of these the documents are here: the amounts are theirs"),
+const sumShape = {
+  documented: z
+    .number()
+    .int()
+    .describe("Invoices whose documents are here: the amounts are theirs"),
   redLetters: z.number().int(),
   amounts: z
     .array(z.object({ currency: z.string(), gross: z.string(), tax: z.string() }))
-    .describe("By currency; red letters take off"),
+    .describe("By currency; red letters are subtracted"),
 };
 const counts = {
   lots: z.number().int(),
@@ -54,7 +57,7 @@ const counted = z
     block: z.number().int(),
     at: z.iso.datetime().describe("Time of the last block that the gateway has read"),
   })
-  .describe("Up to this block everything is in the sums")
+  .describe("The sums contain everything up to this block")
   .optional();
 
 const invoicesSchema = z
@@ -63,22 +66,22 @@ const invoicesSchema = z
     from: z.iso.datetime(),
     to: z.iso.datetime(),
     counted,
-    totals: z.object({ ...counts, ...toldShape }),
+    totals: z.object({ ...counts, ...sumShape }),
     buckets: z
-      .array(z.object({ start: z.iso.datetime(), ...counts, ...toldShape, acts }))
-      .describe("Ascending; those in which nothing happened are left out"),
+      .array(z.object({ start: z.iso.datetime(), ...counts, ...sumShape, acts }))
+      .describe("Ascending; empty buckets are left out"),
     regions: z.array(
-      z.object({ region: z.string().describe("The two digits in the number"), ...toldShape }),
+      z.object({ region: z.string().describe("Two digits of the number"), ...sumShape }),
     ),
-    trades: z.array(z.object({ trade: z.enum(trades), ...toldShape })),
+    trades: z.array(z.object({ trade: z.enum(trades), ...sumShape })),
   })
   .meta({ id: "InvoiceStats" });
 const issuersSchema = z
   .object({
     grain: z.enum(["day", "month"]),
     start: z.iso.datetime(),
-    issuers: z.number().int().describe("How many have issued"),
-    items: z.array(named.extend({ ...counts, ...toldShape })),
+    issuers: z.number().int().describe("How many taxpayers have issued"),
+    items: z.array(named.extend({ ...counts, ...sumShape })),
   })
   .meta({ id: "IssuerStats" });
 const flowSchema = z
@@ -115,7 +118,7 @@ const refusalsSchema = z
             employer: named.optional(),
           })
           .optional()
-          .describe("How the invoice stands now, and with which employer"),
+          .describe("The invoice's present state, and its employer"),
       }),
     ),
     next: z.string().optional(),
@@ -140,13 +143,13 @@ const chainSchema = z
   .object({
     up: z.boolean().describe("The node answers"),
     head: place.extend({ ageSeconds: z.number() }).optional(),
-    blockSeconds: z.number().optional().describe("Between two blocks, lately"),
+    blockSeconds: z.number().optional().describe("Recent time between two blocks"),
     cursor: place.optional().describe("The last block that the gateway has read"),
     lagBlocks: z.number().int().optional(),
     lagSeconds: z.number().int().optional(),
     counted,
     ...counts,
-    undocumentedLots: z.number().int().describe("Of these not all documents are here"),
+    undocumentedLots: z.number().int().describe("Lots that miss some of their documents"),
     recent: z.array(
       z.object({
         first: z.string(),
@@ -159,7 +162,7 @@ const chainSchema = z
   })
   .meta({ id: "ChainStats" });
 
-/** Buckets that are shown when no range is asked for. */
+/** Buckets of an answer when the request names no range. */
 const USUAL = { minute: 60, hour: 48, day: 30, month: 12 } as const satisfies Record<Grain, number>;
 
 async function rangeOf(
@@ -170,7 +173,7 @@ async function rangeOf(
   const to = query.to === undefined ? startOf(grain, await momentNow(tx), 1) : new Date(query.to);
   const from = query.from === undefined ? startOf(grain, to, -USUAL[grain]) : new Date(query.from);
   const refuse = (field: string, rule: string, detail: string) =>
-    new Problem("invalid-request", "The range cannot be looked at", {
+    new Problem("invalid-request", "The range cannot be answered", {
       violations: [{ field, rule, detail }],
     });
   if (from >= to) throw refuse("from", "before-to", "The range ends before it begins");
@@ -189,7 +192,7 @@ export function statsRoutes(stats: Stats) {
       method: "get",
       path: "/v1/stats/invoices",
       summary: "Invoices and amounts in time, by region and by trade",
-      description: `By the time of the block that an invoice was sealed in; days and months are China's. At most ${MAX_BUCKETS} buckets. Sums follow the chain within a second or so: \`counted\` tells how far they are.`,
+      description: `By the time of the block that an invoice was sealed in; days and months are China's. At most ${MAX_BUCKETS} buckets. Sums follow the chain within about a second: \`counted\` says how far they are.`,
       tag,
       roles: ["bureau"],
       query: z.object({
@@ -213,16 +216,16 @@ export function statsRoutes(stats: Stats) {
       roles: ["bureau"],
       query: z.object({
         grain: z.enum(["day", "month"]).default("day"),
-        at: timeQuery.optional().describe("Any time of it; default: now"),
+        at: timeQuery.optional().describe("Any time within it; default: now"),
         by: z.enum(["gross", "invoices"]).default("gross"),
         currency: z
           .string()
           .regex(/^[A-Z]{3}$/, "currency-format")
           .default("CNY")
-          .describe("Whose gross is compared"),
+          .describe("The currency whose gross is compared"),
         limit: pageLimit,
       }),
-      answers: { 200: { description: "The greatest first", schema: issuersSchema } },
+      answers: { 200: { description: "The largest first", schema: issuersSchema } },
       run: async ({ sql, query }) => ({
         status: 200,
         body: await stats.issuers(sql, {
@@ -234,7 +237,7 @@ export function statsRoutes(stats: Stats) {
     route({
       method: "get",
       path: "/v1/stats/flow",
-      summary: "What became of invoices: acts of a range of days, and states now",
+      summary: "What happened to invoices: acts in a range of days, and present states",
       tag,
       roles: ["bureau"],
       query: z.object({
@@ -275,7 +278,10 @@ export function statsRoutes(stats: Stats) {
         limit: pageLimit,
       }),
       answers: {
-        200: { description: "Those that have used most of theirs first", schema: quotasSchema },
+        200: {
+          description: "The issuers that have used most of their quota first",
+          schema: quotasSchema,
+        },
       },
       async run({ sql, query }) {
         const period =

@@ -63,7 +63,7 @@ const quotaSchema = z
     granted: amount,
     drawn: amount,
     used: z.string(),
-    left: z.string().describe("What may still be issued"),
+    left: z.string().describe("The amount that may still be issued"),
   })
   .meta({ id: "Quota" });
 const segmentSchema = z
@@ -209,9 +209,9 @@ export function taxpayerRoutes({ taxpayers, registration, quotas, accounts }: De
     route({
       method: "get",
       path: "/v1/taxpayers/{taxId}/identity",
-      summary: "Who a taxpayer is, as another gateway takes it over",
+      summary: "A taxpayer's identity, as another gateway adopts it",
       description:
-        "Tax id, name, and the salt that opens the registry's commitment to them: it proves itself to whoever follows the chain.",
+        "Tax id, name, and the salt that opens the registry's commitment to them: anyone who follows the chain can check it.",
       tag,
       roles: ["bureau", "issuer", "employer"],
       params: taxIdParam,
@@ -266,7 +266,7 @@ export function taxpayerRoutes({ taxpayers, registration, quotas, accounts }: De
       path: "/v1/taxpayers/{taxId}/key-rotations",
       summary: "Give a taxpayer's account another key",
       description:
-        "By the bureau when the key is lost; by the taxpayer itself with an `admin` key, signed with the key that is replaced. A key of one's own shows itself: `proof` is its signature over Register(address account,address maker), account being its address and maker the taxpayer's account.",
+        "By the bureau when the key is lost; by the taxpayer itself with an `admin` key, signed with the key that is replaced. A key that the party keeps proves itself: `proof` is its signature over Register(address account,address maker), account being its address and maker the taxpayer's account.",
       tag,
       roles: ["bureau", "admin"],
       params: taxIdParam,
@@ -333,7 +333,7 @@ export function taxpayerRoutes({ taxpayers, registration, quotas, accounts }: De
       method: "post",
       path: "/v1/taxpayers/{taxId}/quota/draws",
       summary: "Draw quota ahead, or give it back",
-      description: "The gateway draws by itself what an invoice needs, in round amounts.",
+      description: "The gateway automatically draws what an invoice needs, in round amounts.",
       tag,
       roles: ["issuer"],
       params: taxIdParam,

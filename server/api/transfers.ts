@@ -32,7 +32,7 @@ const schema = z
     to: account,
     status: z.enum(statuses),
     createdAt: z.iso.datetime(),
-    invoice: offered.optional().describe("Of an open offer: what is offered"),
+    invoice: offered.optional().describe("For an open offer: the invoice"),
   })
   .meta({ id: "Transfer" });
 const idParam = z.object({ id: z.uuid() });
@@ -48,7 +48,7 @@ const view = (transfer: Transfer, invoice?: Offered) => ({
 });
 
 export function transferRoutes(transfers: Transfers, grants: Grants) {
-  /** With what the open ones offer; that it was shown is in the log of reads. */
+  /** With what the open offers offer; the log of reads has that it was shown. */
   async function shown(sql: Tx, caller: Caller, all: readonly Transfer[]) {
     const invoices = await transfers.offered(sql, all);
     await grants.logReads(sql, caller, [...invoices.keys()], "list");

@@ -1,4 +1,4 @@
-/** HTTP shape of verification. Anybody may ask. */
+/** HTTP shape of verification. Anyone may ask. */
 
 import { syntaxes, writtenTypes } from "@onepiao/protocol/formats/formats.ts";
 import { bundleSchema } from "@onepiao/protocol/proofs/bundle.ts";
@@ -27,7 +27,7 @@ const route = routeFor<Tx>();
 const tag = "Verification";
 
 /**
- * As people type it and as it is printed: 200, 200.00, ¥1,130.00, and the day with or without its
+ * As people type it and as it is printed: 200, 200.00, ¥1,130.00, and the day with or without
  * dashes.
  */
 const total = z
@@ -47,7 +47,7 @@ const date = z
 
 const asOf = z
   .object({ block: z.number().int(), time: z.iso.datetime() })
-  .describe("The chain's last final block then: what has happened since is not in it");
+  .describe("The chain's last final block at that time: later events are not in it");
 const statement = z.object({ code: z.string(), detail: z.string() });
 const printedSchema = z
   .object({
@@ -81,14 +81,16 @@ const bundleVerdictSchema = z
           detail: z.string(),
         }),
       )
-      .describe("What it says against itself, its lot, its leaf or its parties; at most 20"),
-    proven: z.array(statement).describe("What the checks come to"),
-    notProven: z.array(statement).describe("What was not checked, failed, or cannot be proven so"),
+      .describe("How it contradicts itself, its lot, its leaf or its parties; at most 20"),
+    proven: z.array(statement).describe("What the checks prove"),
+    notProven: z
+      .array(statement)
+      .describe("What was not checked, failed, or cannot be proven this way"),
     shown: z
       .record(z.string(), z.unknown())
       .optional()
       .describe(
-        "What the bundle shows, if it is what was sealed and may be true: compare it with what is printed",
+        "The parts that the bundle shows, if they are those that were sealed and do not contradict: compare them with the print",
       ),
     asOf: asOf.optional(),
   })
@@ -99,7 +101,7 @@ const details: Record<PrintedResult, string> = {
   adjusted:
     "There is such an invoice, and part of it was taken back by red letters: less than its total counts",
   reversed: "There was such an invoice, and it was taken back by a red letter",
-  mismatch: "There is an invoice of this number; what was given is not all its own",
+  mismatch: "There is an invoice with this number, but not all of the other values are its own",
   "not-found": "No invoice of this number is sealed on the chain, nor accepted at this gateway",
   "not-sealed":
     "The invoice is accepted at this gateway, and not sealed on the chain yet: ask again in a moment",
@@ -107,12 +109,12 @@ const details: Record<PrintedResult, string> = {
     "An invoice of this number is sealed on the chain; its content is at another gateway. Bring its bundle, or a PDF with one, to check it here",
 };
 
-function tellFound(found: Found, how: "print" | "xml"): Answer {
+function foundAnswer(found: Found, how: "print" | "xml"): Answer {
   const agrees = ["valid", "adjusted", "reversed"].includes(found.result);
-  const given = how === "print" ? "Number, date and total" : "Everything that the XML says";
+  const checked = how === "print" ? "Number, date and total" : "Everything that the XML says";
   const proven = agrees
     ? [
-        { code: "printed", detail: `${given} are those of the invoice that this gateway has` },
+        { code: "printed", detail: `${checked} are those of the invoice that this gateway has` },
         {
           code: "state",
           detail: `It is ${found.state} as of block ${found.asOf.block}, as this gateway has read the chain`,
@@ -123,17 +125,17 @@ function tellFound(found: Found, how: "print" | "xml"): Answer {
     {
       code: "gateway",
       detail:
-        "Anything without trust in this gateway: it has looked into its own books. A bundle proves itself",
+        "Anything without trust in this gateway: it has looked into its own records. A bundle proves itself",
     },
     ...(how === "print"
       ? [
           {
             code: "hidden",
-            detail: "Everything else that stands on the invoice: lines, buyer, seller",
+            detail: "Everything else on the invoice: lines, buyer, seller",
           },
         ]
       : []),
-    { code: "bearer", detail: "That whoever shows it is its holder" },
+    { code: "bearer", detail: "That the person who shows it is its holder" },
   ];
   return {
     status: 200,
@@ -142,8 +144,8 @@ function tellFound(found: Found, how: "print" | "xml"): Answer {
   };
 }
 
-/** What was given, and what is to be done with it in the transaction. */
-type Given =
+/** The input, and the work to do with it in the transaction. */
+type Input =
   | { by: "bundle"; asked: Asked; pdf: boolean }
   | { by: "print"; printed: Printed }
   | { by: "xml"; found: Found };
@@ -163,7 +165,7 @@ export function verificationRoutes(verification: Verification, checks: Checks) {
       path: "/v1/verify",
       summary: "Verify an invoice by what is printed on it",
       description:
-        "Number, date and total. Answers whether all three are right and what has become of the invoice, and nothing else of its content; `mismatch` does not say what is wrong. After ten wrong tries a number is closed for up to 15 minutes.",
+        "Number, date and total. Says whether all three are right and what has happened to the invoice, and nothing else about its content; `mismatch` does not say what is wrong. After ten wrong tries a number is closed for up to 15 minutes.",
       tag,
       roles: "public",
       query: z.object({
@@ -173,7 +175,7 @@ export function verificationRoutes(verification: Verification, checks: Checks) {
       }),
       answers: { 200: { description: "What was found", schema: printedSchema } },
       problems: ["rate-limited"],
-      run: async ({ sql, query }) => tellFound(await verification.byPrint(sql, query), "print"),
+      run: async ({ sql, query }) => foundAnswer(await verification.byPrint(sql, query), "print"),
     }),
     route({
       method: "post",
@@ -219,12 +221,12 @@ export function verificationRoutes(verification: Verification, checks: Checks) {
         return { by: "xml", found: await verification.byXml(mediaType, bytes) };
       },
       async run({ sql, body }) {
-        const given = body as unknown as Given;
-        if (given.by === "print")
-          return tellFound(await verification.byPrint(sql, given.printed), "print");
-        if (given.by === "xml") return tellFound(given.found, "xml");
-        const verdict = await verification.byBundle(sql, given.asked);
-        const pages = given.pdf
+        const input = body as unknown as Input;
+        if (input.by === "print")
+          return foundAnswer(await verification.byPrint(sql, input.printed), "print");
+        if (input.by === "xml") return foundAnswer(input.found, "xml");
+        const verdict = await verification.byBundle(sql, input.asked);
+        const pages = input.pdf
           ? [
               {
                 code: "pages",
@@ -236,7 +238,7 @@ export function verificationRoutes(verification: Verification, checks: Checks) {
         const body_ = {
           ...verdict,
           notProven: [...pages, ...verdict.notProven],
-          ...(isWorthShowing(verdict) ? { shown: given.asked.checked.shown } : {}),
+          ...(isWorthShowing(verdict) ? { shown: input.asked.checked.shown } : {}),
         };
         return { status: 200, body: body_, headers: { "Cache-Control": "no-store" } };
       },

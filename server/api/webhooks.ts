@@ -21,34 +21,36 @@ const webhook = z
     types: z
       .array(z.string())
       .optional()
-      .describe("These alone; without it all that the roles of the key see that made it"),
+      .describe(
+        "Only these types; without it, all that the roles of the key that made the webhook may see",
+      ),
     status: z.enum(["active", "disabled"]),
     reason: z
       .enum(["party", "failing", "gone"])
       .optional()
       .describe(
-        "party: by its owner; failing: the last of all attempts failed; gone: the endpoint answered 410",
+        "party: by its owner; failing: all attempts failed; gone: the endpoint answered 410",
       ),
-    position: z.string().describe("Everything up to here is delivered"),
-    failures: z.number().int().describe("Failed attempts at the event that is next"),
+    position: z.string().describe("Everything up to this position is delivered"),
+    failures: z.number().int().describe("Failed attempts at the next event"),
     nextAttemptAt: z.iso.datetime().optional(),
     oldSecretUntil: z.iso
       .datetime()
       .optional()
-      .describe("Until then the secret before signs as well"),
+      .describe("Until then the previous secret signs as well"),
     createdAt: z.iso.datetime(),
   })
   .meta({ id: "Webhook" });
 const withSecret = webhook
   .extend({
-    secret: z.string().optional().describe("whsec_…; shown this once, and not in a replay"),
+    secret: z.string().optional().describe("whsec_…; shown only in this answer, not in a replay"),
   })
   .meta({ id: "WebhookWithSecret" });
 const withAttempts = webhook
   .extend({
     attempts: z.array(
       z.object({
-        event: z.string().optional().describe("Its position; none for the test delivery"),
+        event: z.string().optional().describe("The event's position; absent for the test delivery"),
         at: z.iso.datetime(),
         status: z.number().int().optional(),
         milliseconds: z.number().int(),
@@ -113,7 +115,7 @@ export function webhookRoutes(webhooks: Webhooks) {
     route({
       method: "post",
       path: "/v1/webhooks/{id}/rotate-secret",
-      summary: "Another secret; the present one signs beside it for 24 hours",
+      summary: "Replace the secret; for 24 hours the present one signs as well",
       tag,
       roles,
       params,
@@ -126,7 +128,7 @@ export function webhookRoutes(webhooks: Webhooks) {
     route({
       method: "post",
       path: "/v1/webhooks/{id}/disable",
-      summary: "Deliver nothing for now",
+      summary: "Stop deliveries for now",
       tag,
       roles,
       params,
@@ -139,7 +141,7 @@ export function webhookRoutes(webhooks: Webhooks) {
     route({
       method: "post",
       path: "/v1/webhooks/{id}/enable",
-      summary: "Go on where deliveries stopped, at once",
+      summary: "Resume deliveries where they stopped, at once",
       tag,
       roles,
       params,

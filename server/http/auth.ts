@@ -63,8 +63,9 @@ const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
 export type AuthDeps = {
   sql: Sql;
+  callers: Callers<Tx>;
   /** Without it cookies are ignored. */
-  sessions?: Sessions | undefined;
+  sessions?: CookieSessions<Tx> | undefined;
   /** Counts requests without a valid key (per address) and may answer 429 instead. */
   refused: RequestHandler;
 };
