@@ -151,7 +151,7 @@ type Input =
   | { by: "xml"; found: Found };
 
 export function verificationRoutes(verification: Verification, checks: Checks) {
-  async function readCode(bytes: Uint8Array): Promise<Given> {
+  async function readCode(bytes: Uint8Array): Promise<Input> {
     const { printed: code, checked } = await checks.run("code", bytes);
     const printed = { number: code.number, date: code.date, total: code.gross, kind: code.kind };
     return checked
@@ -208,9 +208,9 @@ export function verificationRoutes(verification: Verification, checks: Checks) {
         "forbidden-markup",
         "unavailable",
       ],
-      async prepare({ body, mediaType }): Promise<Given> {
+      async prepare({ body, mediaType }): Promise<Input> {
         const bytes = body as unknown as Uint8Array;
-        const bundle = async (by: "bundle" | "pdf"): Promise<Given> => ({
+        const bundle = async (by: "bundle" | "pdf"): Promise<Input> => ({
           by: "bundle",
           asked: await verification.ask(await checks.run(by, bytes)),
           pdf: by === "pdf",
