@@ -1,11 +1,11 @@
 /**
- * The API as the console calls it: the client for programs, as the session of this browser.
+ * The API for the console: the client for programs, with this browser's session.
  *
  *   const page = await ask("GET /v1/claims", { query: { limit: 20 } });
  *
- * Every refusal, and an answer that does not come, is a Refusal. What changes something carries the
- * session's token; a POST's Idempotency-Key comes from useAct (act.ts), so that trying again after
- * a lost answer does the work once.
+ * Every refusal, and every missing response, is a Refusal. A request that changes something carries
+ * the session's token. The Idempotency-Key of a POST comes from useAct (act.ts), so a retry after a
+ * lost response does the work once.
  */
 import {
   type Problem as AnyProblem,
@@ -18,7 +18,7 @@ import {
 } from "../../../clients/typescript/index.ts";
 import type { SandboxApi } from "../../../sandbox/api.ts";
 
-/** What this page may call: the API, and what a sandbox has beside it. */
+/** The calls that this page may make: the API, and a sandbox's own calls. */
 interface Calls extends Api, SandboxApi {}
 type Call = keyof Calls;
 interface Requests extends RequestsOf<Calls> {}
@@ -27,7 +27,7 @@ type Answer<N extends Call, S extends keyof Calls[N]["answers"]> = Calls[N]["ans
 
 export type Problem = AnyProblem;
 
-/** Shapes that several pages know, by the names that the API has for them. */
+/** Shapes that several pages use, by their names in the API. */
 export interface Schemas {
   Problem: Problem;
   Session: Answer<"GET /v1/session", 200>;
@@ -64,10 +64,10 @@ export interface Schemas {
 export type Role = Schemas["Session"]["roles"][number];
 export type Event = Schemas["Event"];
 
-/** What was refused, in the gateway's words; `offline` and `unreadable` are the console's own. */
+/** A refusal by the gateway. The codes `offline` and `unreadable` are the console's own. */
 export class Refusal extends Error {
   readonly code: Problem["code"] | "offline" | "unreadable";
-  /** The whole of what the gateway said. */
+  /** The gateway's whole problem. */
   readonly problem: Problem | undefined;
   readonly status: number;
 
@@ -86,8 +86,8 @@ export class Refusal extends Error {
   }
 
   /**
-   * Whether the same may be sent again: with the same key the work is done once. What the gateway
-   * has not said itself (a proxy's page, half an answer) does not say what became of the work.
+   * Whether the same request may be sent again; with the same key the work is done once. After a
+   * response that is not the gateway's (a proxy's page, half a response) the outcome is unknown.
    */
   get passing(): boolean {
     return this.problem === undefined
@@ -101,29 +101,29 @@ export function setCsrf(token: string | undefined): void {
   csrf = token;
 }
 
-/** Told when the gateway says that nobody is signed in. */
-let ended: () => void = () => {};
-export function onSessionEnded(then: () => void): void {
-  ended = then;
+/** Called when the gateway says that nobody is signed in. */
+let sessionEnded: () => void = () => {};
+export function onSessionEnded(callback: () => void): void {
+  sessionEnded = callback;
 }
 
-/** Time for an answer, in milliseconds: a phone's line may be slow. */
+/** Time for a response, in milliseconds: a phone's connection may be slow. */
 const PATIENCE_MS = 120_000;
 
-/** `url`: where the gateway is; empty for the page's own. */
+/** `url`: the gateway's address; empty for the page's own origin. */
 export function createApi(url: string) {
   const client = createClient<Requests, Replies, Replies>({
     url,
     headers: (method): Record<string, string> =>
       csrf === undefined || method === "GET" ? {} : { "X-CSRF-Token": csrf },
-    // people and pages try again themselves
+    // people and pages retry themselves
     patience: { tries: 1, timeoutMs: PATIENCE_MS },
   });
 
-  /** What was thrown, as a Refusal; `path` says whether it ends the session. */
+  /** Turns a thrown error into a Refusal. `path` says whether a 401 ends the session. */
   function refusalOf(error: unknown, path: string): unknown {
     if (error instanceof ProblemError) {
-      if (error.status === 401 && path !== "/v1/session") ended();
+      if (error.status === 401 && path !== "/v1/session") sessionEnded();
       return new Refusal(error.code, { status: error.status, problem: error.problem });
     }
     if (!(error instanceof NoAnswerError)) return error;
@@ -132,8 +132,8 @@ export function createApi(url: string) {
   }
 
   /**
-   * The answer with its status and headers. Throws a Refusal, also when its body breaks off or is
-   * no JSON.
+   * The response with its status and headers. Throws a Refusal, also if the body is incomplete or
+   * not JSON.
    */
   async function answerOf<N extends Call>(name: N, ...request: Requests[N]): Promise<Replies[N]> {
     return client(name, ...request).catch((error: unknown) => {
@@ -141,7 +141,7 @@ export function createApi(url: string) {
     });
   }
 
-  /** The answer's body. Throws a Refusal. */
+  /** The response's body. Throws a Refusal. */
   const ask = async <N extends Call>(
     name: N,
     ...request: Requests[N]
@@ -164,7 +164,7 @@ export function createApi(url: string) {
 }
 export const { ask, answerOf, fetchFile } = createApi("");
 
-/** Hands bytes to the person as a file. */
+/** Saves a file on the person's device. */
 export function saveFile(blob: Blob, name: string): void {
   const url = URL.createObjectURL(blob);
   const link = Object.assign(document.createElement("a"), { href: url, download: name });
@@ -172,10 +172,7 @@ export function saveFile(blob: Blob, name: string): void {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-/**
- * One invoice with its document, as every page asks for it: what is known of it already is not
- * asked for twice.
- */
+/** An invoice with its document. All pages share this query, so it is fetched once. */
 export const invoiceQuery = (number: string) => ({
   queryKey: ["invoice", number],
   queryFn: () => ask("GET /v1/invoices/{number}", { params: { number } }),
