@@ -1,10 +1,10 @@
 /**
- * The API as functions of its routes, typed by them.
+ * Calls the API. Requests and responses are typed by the routes.
  *
  *   const onepiao = createClient({ url, token });
  *   const { body } = await onepiao("GET /v1/invoices/{number}", { params: { number } });
  *
- * An answer's type follows from its status. A refusal is thrown, as a ProblemError.
+ * The type of a response depends on its status. A refusal is thrown as a ProblemError.
  */
 import type { Api } from "./api.ts";
 import { cursors, type ItemOf, type Paged } from "./pages.ts";
@@ -17,7 +17,7 @@ import {
   type SenderOptions,
 } from "./send.ts";
 
-/** What a route says of itself; a gateway's are in `Api`. */
+/** The types of a route; `Api` has those of a gateway. */
 export type Call = {
   params: unknown;
   query: unknown;
@@ -44,13 +44,13 @@ type BodyOf<B, R> = [R] extends [never]
   ? JsonOf<B>
   : { body: RawBody; type: R } | (B extends undefined ? never : JsonOf<B>);
 
-/** What a call takes beside its name. */
+/** The request of a call. */
 export type RequestOf<E extends Call> = Common &
   ParamsOf<E["params"]> &
   QueryOf<E["query"]> &
   BodyOf<E["body"], E["raw"]>;
 
-/** Successful answers: `status` says which `body` it is. */
+/** Successful responses; `status` determines the type of `body`. */
 export type Reply<Answers> = Answers extends unknown
   ? {
       [S in keyof Answers]-?: Omit<AnyReply, "status" | "body" | "problem"> & {
@@ -60,7 +60,7 @@ export type Reply<Answers> = Answers extends unknown
     }[keyof Answers]
   : never;
 
-/** The arguments of a call behind its name. */
+/** The arguments of a call after its name. */
 export type Arguments<E extends Call> =
   Partial<RequestOf<E>> extends RequestOf<E> ? [request?: RequestOf<E>] : [request: RequestOf<E>];
 type Bytes = { status: 200; headers: Headers; body: Uint8Array<ArrayBuffer>; replayed: boolean };
@@ -71,47 +71,47 @@ export type OutcomesOf<A extends Calls<A>> = {
   [N in keyof A]: Reply<Omit<A[N]["answers"], 202>>;
 };
 /**
- * The arguments of each call, by its name. An interface: the compiler works out the member of each
- * call that it meets, and never all of them together, which takes it seven times as long.
+ * The arguments of each call, by name. An interface, because the compiler then resolves only the
+ * members in use; resolving all of them takes seven times as long.
  */
 export interface Requests extends RequestsOf<Api> {}
-/** What each call gives. */
+/** The response of each call. */
 export interface Replies extends RepliesOf<Api> {}
-/** What each call gives when its work has come to its end. */
+/** The final response of each call, when its work is complete. */
 export interface Outcomes extends OutcomesOf<Api> {}
 
-/** `Q`, `R`, `O`: the calls that there are; those of every gateway unless a caller knows of more. */
+/** `Q`, `R`, `O`: the available calls; by default those of every gateway. */
 export interface Client<
   Q extends { [N in keyof Q]: unknown[] } = Requests,
   R = Replies,
   O = Outcomes,
 > {
-  /** One call. Throws a ProblemError, or a NoAnswerError when its tries are used up. */
+  /** One call. Throws a ProblemError, or a NoAnswerError when no try is left. */
   <N extends keyof Q & keyof R>(name: N, ...request: Q[N]): Promise<R[N]>;
   /**
-   * The same, until the work has come to its end on the chain. Throws a StillOpenError when it
-   * has not in time, or waits for somebody else's signature or consent.
+   * The same, until the work is complete on the chain. Throws a StillOpenError if it takes too
+   * long, or waits for somebody else's signature or consent.
    */
   done<N extends keyof Q & keyof O>(name: N, ...request: Q[N]): Promise<O[N]>;
-  /** An answer in another form, as bytes: `accept` is its media type. */
+  /** A response in the media type `accept`, as bytes. */
   bytes<N extends keyof Q>(name: N, request: Q[N][0] & { accept: string }): Promise<Bytes>;
-  /** Every item of a list that comes in pages, page by page as they are read. */
+  /** Every item of a list, fetched page by page while you iterate. */
   items<N extends Paged & keyof Q>(
     name: N,
     ...request: Q[N]
   ): AsyncGenerator<ItemOf<N>, void, undefined>;
-  /** Any request, without types; a refusal is an answer here. */
+  /** Any request, without types. Returns a refusal instead of throwing it. */
   send: Sender;
 }
 
 export type ClientOptions = SenderOptions;
 
-/** `POST /v1/claims/{id}/reject` with its parameters: method, and path with its places filled. */
+/** The method of `POST /v1/claims/{id}/reject`, and its path with the parameters filled in. */
 function targetOf(name: string, params: Record<string, unknown> = {}): [string, string] {
   const [method = "", path = ""] = name.split(" ");
   const filled = path.replaceAll(/\{(\w+)\}/g, (_, place: string) => {
     const value = String(params[place] ?? "");
-    // an empty one would be another route's path
+    // an empty value would make the path of another route
     if (value === "") throw new TypeError(`${name}: params.${place} is missing`);
     return encodeURIComponent(value);
   });
@@ -135,7 +135,7 @@ export function createClient<
     const reply = await send(method, path, more);
     const { status, headers, problem, key } = reply;
     if (problem !== undefined) throw new ProblemError(problem, status, key);
-    // no route answers with a page: it is somebody's between
+    // no route answers with a page, so something between has answered
     const isPage = headers.get("content-type")?.startsWith("text/html") ?? false;
     if (status < 400 && !isPage) return reply;
     throw new NoAnswerError(`${name}: HTTP ${status} that is not the gateway's`, {
@@ -150,7 +150,7 @@ export function createClient<
       const { body } = await call(name, { ...request, query });
       const page = body as { items: unknown[]; next?: unknown; more?: boolean };
       yield* page.items;
-      // a feed has a `next` always, and `more` while there is something to look at
+      // a feed always has a `next`, and `more` while further events exist
       if (page.next === undefined || page.more === false) return;
       query = { ...query, [cursors[name]]: page.next };
     }
@@ -158,6 +158,6 @@ export function createClient<
 
   const client = (name: string, request?: AnyRequest) => call(name, request);
   const done = (name: string, request?: AnyRequest) => call(name, { ...request, final: true });
-  // the types above say what these give; here a name is a text
+  // the interface has the types; here a name is only a string
   return Object.assign(client, { done, bytes: client, items, send }) as unknown as Client<Q, R, O>;
 }

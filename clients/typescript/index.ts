@@ -1,7 +1,4 @@
-/**
- * The OnePiao API for programs: see docs/client.md. It needs `fetch` and Web Crypto, and no
- * package.
- */
+/** The OnePiao API for programs (docs/client.md). Needs `fetch` and Web Crypto, and no package. */
 export type { Api } from "./api.ts";
 export {
   type Call,

@@ -1,9 +1,9 @@
-/** Lists that come in pages: which parameter of the query takes a page's `next`. */
+/** Lists in pages: which query parameter takes a page's `next`. */
 import type { Api } from "./api.ts";
 
 type PageOf<N extends keyof Api> = Api[N]["answers"] extends { 200: infer Page } ? Page : unknown;
 
-/** Calls that answer with pages. */
+/** Calls that return pages. */
 export type Paged = {
   [N in keyof Api]: PageOf<N> extends { items: readonly unknown[] }
     ? "next" extends keyof PageOf<N>
@@ -12,13 +12,13 @@ export type Paged = {
     : never;
 }[keyof Api];
 
-/** One of `items` of a page. */
+/** An item of a page. */
 export type ItemOf<N extends Paged> =
   PageOf<N> extends { items: readonly (infer Item)[] } ? Item : never;
 
 type CursorOf<N extends Paged> = keyof Api[N]["query"] & ("after" | "before");
 
-/** Every call that answers with pages: the types hold this table to the routes. */
+/** Every call that returns pages. The types compare this table with the routes. */
 export const cursors: { readonly [N in Paged]: CursorOf<N> } = {
   "GET /v1/api-keys": "before",
   "GET /v1/audit/quotas": "after",

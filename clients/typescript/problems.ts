@@ -1,8 +1,8 @@
-/** What comes back from a call, and what can go wrong with it, as errors. */
+/** The responses of calls, and their errors. */
 import type { Code } from "./api.ts";
 
 /**
- * `never`: the same request will not succeed. `same-key`: send it again with the same
+ * `never`: the same request never succeeds. `same-key`: send it again with the same
  * Idempotency-Key. `later`: it may succeed after something else has changed.
  */
 export type Retry = "never" | "same-key" | "later";
@@ -10,10 +10,7 @@ export type Retry = "never" | "same-key" | "later";
 /** `field`: a JSON pointer into the body, `?parameter`, `{path part}`, or a header. */
 export type Violation = { field: string; rule: string; detail: string };
 
-/**
- * A refusal as the gateway writes it (RFC 9457). Later versions have codes that this one does not
- * know.
- */
+/** A refusal as the gateway writes it (RFC 9457). Newer gateways may have other codes. */
 export type Problem = {
   type: string;
   title: string;
@@ -26,16 +23,16 @@ export type Problem = {
   [member: string]: unknown;
 };
 
-/** `body`: JSON as a value, anything else as bytes; undefined when the answer has no body. */
+/** `body`: JSON as a value, anything else as bytes; undefined without a body. */
 export type AnyReply = {
   status: number;
   headers: Headers;
   body: unknown;
-  /** The Idempotency-Key under which it was asked; undefined when there was none. */
+  /** The request's Idempotency-Key, if it had one. */
   key?: string | undefined;
-  /** Answered before under this key: nothing was done now. */
+  /** Whether this is the stored response to an earlier request with the same key. */
   replayed: boolean;
-  /** What was refused, when it was. */
+  /** The problem, if the request was refused. */
   problem?: Problem;
 };
 
@@ -46,9 +43,9 @@ export class ProblemError extends Error {
   readonly code: Problem["code"];
   readonly retry: Retry;
   readonly status: number;
-  /** The Idempotency-Key of the request, for a `retry` of `same-key`; undefined without one. */
+  /** The request's Idempotency-Key, for a `retry` of `same-key`, if it had one. */
   readonly key: string | undefined;
-  /** The broken rules; empty when the refusal names no field. */
+  /** The broken rules; empty if the refusal names no field. */
   readonly violations: readonly Violation[];
 
   constructor(problem: Problem, status = problem.status, key?: string) {
@@ -64,14 +61,14 @@ export class ProblemError extends Error {
 }
 
 /**
- * No answer came, or one that cannot be read, and no try is left. Whether the work is done is not
- * known: send the same request with `key` to find out.
+ * There was no readable response, and no try is left. Whether the work is done is unknown: send the
+ * same request with `key` to find out.
  */
 export class NoAnswerError extends Error {
   override readonly name = "NoAnswerError";
-  /** The Idempotency-Key of the request; undefined when it had none. */
+  /** The request's Idempotency-Key, if it had one. */
   readonly key: string | undefined;
-  /** Status of an answer that cannot be read; 0 when there was no answer. */
+  /** Status of the unreadable response; 0 if there was none. */
   readonly status: number;
 
   constructor(
@@ -84,12 +81,10 @@ export class NoAnswerError extends Error {
   }
 }
 
-/**
- * The work is accepted and has not come to its end: it takes longer, or it waits for somebody else.
- */
+/** The work is accepted but not complete: it takes longer, or waits for somebody else. */
 export class StillOpenError extends Error {
   override readonly name = "StillOpenError";
-  /** The 202 as it was answered last. */
+  /** The latest 202 response. */
   readonly reply: AnyReply;
 
   constructor(message: string, reply: AnyReply) {

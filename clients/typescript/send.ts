@@ -1,35 +1,34 @@
 /**
- * One request, sent until it has an answer.
+ * Sends a request until it has a response.
  *
- * | answer | then |
+ * | response | then |
  * | --- | --- |
- * | none, or cut off | the same request again, with the same key |
+ * | none, or incomplete | the same request again, with the same key |
  * | a problem with `retry: same-key`, 429 or 5xx without a problem | the same, after Retry-After |
- * | a problem with `retry: later`, and the caller is patient | the same with a fresh key |
- * | 202, and the caller wants the end | the same request again: it waits, and gives the end |
- * | anything else | that is the answer |
+ * | a problem with `retry: later`, and the caller is patient | the same with a new key |
+ * | 202, and the caller wants the outcome | the same request again, which waits for the outcome |
+ * | anything else | returned |
  *
- * To send again is safe: a POST carries an Idempotency-Key, and the same PUT, PATCH or DELETE
- * changes nothing more. A body that is a stream is gone after the first try, so it has no second
- * one.
+ * Retries are safe: a POST has an Idempotency-Key, and the same PUT, PATCH or DELETE changes
+ * nothing more. A stream is consumed by the first try, so it is never retried.
  */
 import { type AnyReply, NoAnswerError, type Problem, StillOpenError } from "./problems.ts";
 
-/** How long a caller goes on. Times are in milliseconds. */
+/** How long the client keeps trying. Times are in milliseconds. */
 export type Patience = {
-  /** Tries until an answer comes; 1 never tries again. */
+  /** Number of tries; 1 means no retry. */
   tries: number;
-  /** Pause before the second try; it doubles with each one, up to `maxPauseMs`. */
+  /** Pause before the second try. It doubles with each try, up to `maxPauseMs`. */
   pauseMs: number;
   /** The longest of these pauses. */
   maxPauseMs: number;
-  /** A Retry-After beyond this ends the tries. */
+  /** A longer Retry-After ends the tries. */
   retryAfterMs: number;
-  /** Time for one try; the seconds of `wait` come on top. */
+  /** Time for one try, in addition to the seconds of `wait`. */
   timeoutMs: number;
-  /** For how long a refusal with `retry: later` is tried again. */
+  /** How long refusals with `retry: later` are retried. */
   laterMs: number;
-  /** For how long `done` waits for the end of the work. */
+  /** How long `done` waits for the outcome. */
   doneMs: number;
 };
 const usual: Patience = {
@@ -43,40 +42,40 @@ const usual: Patience = {
 };
 
 export type SenderOptions = {
-  /** Where the gateway is. Of several that share a database, each try goes to the next one. */
+  /** The gateway's address. With several gateways on one database, each try uses the next. */
   url: string | readonly string[];
   /** An API key, `<id>.<secret>`. */
   token?: string | undefined;
-  /** Headers of every request; a function is asked before each try, with the method. */
+  /** Headers of every request. A function is called before each try, with the method. */
   headers?: Record<string, string> | ((method: string) => Record<string, string>);
   patience?: Partial<Patience>;
-  /** Stops everything that this client does. */
+  /** Aborts all requests of this client. */
   signal?: AbortSignal | undefined;
   fetch?: typeof fetch;
   /**
-   * Hears what became of each try: `201`, `409 invoice-busy`, `no answer`; with the answer, if any.
+   * Called with the outcome of each try: `201`, `409 invoice-busy`, `no answer`; and its response.
    */
   onTry?: (outcome: string, reply?: AnyReply) => void;
   /**
-   * Numbers from 0 to 1, for pauses and the first gateway; Math.random unless a run is to be
-   * repeated.
+   * Random numbers from 0 to 1, for pauses and the first gateway. Replace Math.random to repeat a
+   * run.
    */
   random?: () => number;
 };
 
-/** A string, bytes and a stream go as they are; anything else as JSON. */
+/** Strings, bytes and streams are sent as they are, anything else as JSON. */
 export type RawBody = string | Uint8Array | ArrayBuffer | Blob | ReadableStream<Uint8Array>;
 
 export type AnyRequest = {
   query?: object | undefined;
   body?: unknown;
-  /** Media type of a body that goes as it is. */
+  /** Media type of a body that is sent as it is. */
   type?: string;
-  /** The answer in this media type: its body comes as bytes, whatever the type is. */
+  /** Media type of the response. Its body is then bytes, whatever the type. */
   accept?: string;
-  /** Idempotency-Key of a POST; a fresh one unless the caller has its own. */
+  /** Idempotency-Key of a POST; by default a new one. */
   key?: string;
-  /** Seconds for which the answer may be held until the work has come to its end. */
+  /** Seconds for which the gateway may hold the response until the work is complete. */
   wait?: number;
   token?: string | undefined;
   headers?: Record<string, string>;
@@ -90,10 +89,10 @@ export type Sender = (
   request?: AnyRequest & { final?: boolean },
 ) => Promise<AnyReply>;
 
-/** Seconds that `done` asks the gateway to hold an answer: long enough for a few blocks. */
+/** Seconds for which `done` asks the gateway to hold a response: enough for a few blocks. */
 const HOLD_SECONDS = 20;
 
-/** A fresh Idempotency-Key. randomUUID is not there on insecure pages. */
+/** A new Idempotency-Key. Insecure pages do not have randomUUID. */
 export function newKey(): string {
   const bytes = [...crypto.getRandomValues(new Uint8Array(16))];
   return bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -107,7 +106,7 @@ const goesAsItIs = (body: unknown): body is RawBody =>
   body instanceof Blob ||
   isStream(body);
 
-/** `?a=1&b=2`, without what is undefined; empty without parameters. */
+/** `?a=1&b=2`, without undefined values; empty without parameters. */
 function textOf(query: object | undefined): string {
   const pairs = new URLSearchParams();
   for (const [name, value] of Object.entries(query ?? {}))
@@ -138,7 +137,7 @@ function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   });
 }
 
-/** As the gateway writes it: a proxy's JSON may have a `code` as well. */
+/** Whether a body is the gateway's problem: a proxy's JSON may have a `code` too. */
 function isProblem(body: unknown): body is Problem {
   const { code, title, detail, retry, errors = [] } = (body ?? {}) as Record<string, unknown>;
   const areTexts = (...values: unknown[]) => values.every((value) => typeof value === "string");
@@ -164,20 +163,17 @@ async function replyOf(response: Response, bytesWanted: boolean): Promise<AnyRep
   };
 }
 
-/** Whether the same request may go again because of the answer itself. */
+/** Whether the response allows the same request again. */
 function passes({ status, problem }: AnyReply): boolean {
   if (problem !== undefined) return problem.retry === "same-key";
   return status === 429 || status >= 500;
 }
 
-/**
- * Sends to one gateway, or to several in turn. A refusal is an answer here; `createClient` throws
- * it.
- */
+/** Sends to one gateway, or to several in turn. Returns refusals; `createClient` throws them. */
 export function createSender(options: SenderOptions): Sender {
   const urls = typeof options.url === "string" ? [options.url] : options.url;
   const bases = urls.map((url) => url.replace(/\/$/, ""));
-  const ask = options.fetch ?? ((...given: Parameters<typeof fetch>) => fetch(...given));
+  const ask = options.fetch ?? ((...args: Parameters<typeof fetch>) => fetch(...args));
   const random = options.random ?? Math.random;
   const common = (method: string) =>
     typeof options.headers === "function" ? options.headers(method) : (options.headers ?? {});
@@ -250,7 +246,7 @@ export function createSender(options: SenderOptions): Sender {
           const asked = retryAfterMs(reply.headers) ?? patience.pauseMs;
           if (isSettled || isStream(body) || since() + asked > patience.laterMs) return reply;
           pauseMs = asked;
-          // what was refused has not been done, and its key may hold the refusal
+          // the work was not done, and the key may be bound to the refusal
           if (method === "POST") key = request.key ?? newKey();
         } else if (reply.status === 202 && request.final) {
           if (reply.headers.has("preference-applied"))

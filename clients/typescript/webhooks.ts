@@ -1,11 +1,8 @@
-/** Webhooks: that a delivery comes from the gateway, and what it says (Standard Webhooks). */
+/** Verifies and reads webhook deliveries of the gateway (Standard Webhooks). */
 import type { Api } from "./api.ts";
 
 type Event = Api["GET /v1/events"]["answers"][200]["items"][number];
-/**
- * `id` is the event's: work on each id once. `data` is the event; of a `webhook.test` it is
- * anything.
- */
+/** `id`: the event's id; process each once. `data`: the event; anything in a `webhook.test`. */
 export type Delivery = { id: string; type: string; timestamp: string; data: Event };
 
 /** The delivery is not from the gateway, or it is too old. Answer it with 400. */
@@ -13,7 +10,7 @@ export class WebhookError extends Error {
   override readonly name = "WebhookError";
 }
 
-/** A delivery may be so old, or so far ahead of this machine's clock, in seconds. */
+/** How old, or how far ahead of this machine's clock, a delivery may be, in seconds. */
 const TOLERANCE_SECONDS = 300;
 
 const bytesOf = (base64: string) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
@@ -26,7 +23,7 @@ async function signs(secret: string, content: Uint8Array<ArrayBuffer>, signature
     // compares in constant time
     return await crypto.subtle.verify("HMAC", key, bytesOf(signature), content);
   } catch {
-    return false; // no base64
+    return false; // not base64
   }
 }
 
@@ -35,8 +32,8 @@ async function signs(secret: string, content: Uint8Array<ArrayBuffer>, signature
  *
  *   const { id, data } = await verifyWebhook(secret, body, request.headers);
  *
- * `body`: the text or bytes as they came, before any parsing. `headers`: those of the request, as
- * Node or fetch has them. `secret`: `whsec_…`; several while a secret is being changed. Throws a
+ * `body`: the text or bytes as received, before any parsing. `headers`: those of the request, from
+ * Node or fetch. `secret`: `whsec_…`, or several while a secret is being rotated. Throws a
  * WebhookError.
  */
 export async function verifyWebhook(
